@@ -1,0 +1,1 @@
+"""Batch access to cloud storage."""

@@ -1,0 +1,1 @@
+"""Credentials: secrets files, environment, the providers' own chains, and request signing."""

@@ -1,0 +1,202 @@
+"""Every error that cloudfiles raises, in one hierarchy.
+
+`CloudFilesError` is the root. Errors of bad input are also `ValueError`, so that they
+read naturally to a program that checks its arguments. All of them pickle (they cross
+process boundaries in parallel batches) and none of them shows a secret.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = [
+    "Attempt", "AuthorizationError", "CRC32CIntegrityError", "CloudFilesError", "CompressionError",
+    "ConfigurationError", "ConnectionFailedError", "DecompressionError", "DuplicatePathError",
+    "IntegrityError", "InvalidInputError", "InvalidPathError", "LockingError", "MD5IntegrityError",
+    "MissingCredentialsError", "MissingExtraError", "ObjectChangedError", "PreconditionFailedError",
+    "ProtocolError", "RequestTimeoutError", "ServerError", "TransportError", "TruncatedBodyError",
+    "UnsupportedCompressionType", "UnsupportedOperationError", "UnsupportedProtocolError", "redact",
+]
+
+# What a secret looks like where it may turn up in a message: query parameters that sign a
+# URL (SigV4, V4 of GCS, SAS), header values that authenticate, and passwords in a URL.
+_SECRET = re.compile(
+    r"(?i)((?:x-amz-signature|x-amz-security-token|x-amz-credential|x-goog-signature|x-goog-credential"
+    r"|awsaccesskeyid|signature|sig|access_token|token|api_key|password)=)[^&\s'\"]+"
+    r"|((?:authorization|x-amz-security-token|proxy-authorization|cookie)['\"]?\s*[:=]\s*['\"]?)[^'\"\r\n]+"
+    r"|(://[^/\s:@]+:)[^/\s@]+(?=@)"
+)
+
+
+def redact(text: str) -> str:
+    """`text` with the values of signatures, tokens and passwords replaced by `***`."""
+    return _SECRET.sub(lambda m: next(g for g in m.groups() if g) + "***", text)
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One try of a request that failed: its cause in words, and how long it then waited."""
+
+    cause: str
+    elapsed: float  # seconds since the first attempt began, when this one failed
+    waited: float = 0.0  # seconds of backoff after it
+
+
+class CloudFilesError(Exception):
+    """Root of all errors of this package.
+
+    Attributes:
+        path: the key or path concerned, or None.
+        store: the cloudpath of the store concerned, or None.
+        attempts: the tries that failed before this was raised, oldest first.
+        elapsed: seconds from the first try to the error, 0.0 where nothing was tried.
+    """
+
+    def __init__(self, message: str = "", *, path: str | None = None, store: str | None = None,
+                 attempts: tuple[Attempt, ...] = (), elapsed: float = 0.0) -> None:
+        super().__init__(redact(message))
+        self.path = path
+        self.store = store
+        self.attempts = attempts
+        self.elapsed = elapsed
+
+    def __str__(self) -> str:
+        text = str(self.args[0]) if self.args else ""
+        where = "/".join(part.rstrip("/") for part in (self.store, self.path) if part)
+        if where and where not in text:
+            text = f"{where}: {text}"
+        if len(self.attempts) > 1:
+            text += f" ({len(self.attempts)} attempts in {self.elapsed:.1f} s)"
+        return redact(text)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Subclasses take further keyword arguments, so an unpickled error is rebuilt
+        # from its state and not by calling __init__ again.
+        return (_rebuild, (type(self), self.args, dict(self.__dict__)))
+
+
+def _rebuild(cls: type[CloudFilesError], args: tuple[Any, ...], state: dict[str, Any]) -> CloudFilesError:
+    error = cls.__new__(cls, *args)
+    error.args = args
+    error.__dict__.update(state)
+    return error
+
+
+# ---- bad input: raised before a byte is sent or a file is touched
+
+
+class InvalidInputError(CloudFilesError, ValueError):
+    """An argument that cannot work; the message names what was given and what would do."""
+
+
+class InvalidPathError(InvalidInputError):
+    """A malformed cloudpath, or a key that the protocol cannot hold."""
+
+
+class DuplicatePathError(InvalidInputError):
+    """The same path twice in one batch of writes."""
+
+
+class UnsupportedProtocolError(InvalidInputError):
+    """A protocol that cloudfiles does not speak."""
+
+
+class UnsupportedCompressionType(InvalidInputError):  # noqa: N818 -- the name existing programs catch
+    """A compression that cloudfiles does not know."""
+
+
+class ConfigurationError(InvalidInputError):
+    """Settings, secrets files or environment variables that contradict each other or cannot be read."""
+
+
+class UnsupportedOperationError(CloudFilesError):
+    """The protocol, or this server, cannot do what was asked."""
+
+
+class MissingExtraError(CloudFilesError, ImportError):
+    """An optional dependency is not installed; the message names the pip command."""
+
+
+# ---- rights
+
+
+class AuthorizationError(CloudFilesError):
+    """The store refused the request: 401, 403, or a local permission."""
+
+
+class MissingCredentialsError(AuthorizationError):
+    """No credentials were found; the message says where they were looked for."""
+
+
+# ---- data
+
+
+class IntegrityError(CloudFilesError):
+    """Bytes do not match the digest or the length that the store gave for them."""
+
+
+class MD5IntegrityError(IntegrityError):
+    """An md5 does not match."""
+
+
+class CRC32CIntegrityError(IntegrityError):
+    """A crc32c does not match."""
+
+
+class CompressionError(CloudFilesError):
+    """Content could not be compressed."""
+
+
+class DecompressionError(CloudFilesError):
+    """A stored stream is corrupt, truncated, or larger than allowed once decoded."""
+
+
+class ObjectChangedError(CloudFilesError):
+    """The object was replaced while it was being read in pieces."""
+
+
+class PreconditionFailedError(CloudFilesError):
+    """A conditional write was refused: the object exists, or its ETag is another one."""
+
+
+class LockingError(CloudFilesError):
+    """An advisory lock could not be taken."""
+
+
+# ---- transport
+
+
+class TransportError(CloudFilesError):
+    """The exchange with the server failed; the object's state is unknown to the client."""
+
+
+class ConnectionFailedError(TransportError):
+    """No connection, or one that broke: refused, reset, closed, DNS, TLS."""
+
+
+class RequestTimeoutError(TransportError, TimeoutError):
+    """The server did not answer in time."""
+
+
+class ProtocolError(TransportError):
+    """The server's answer is not valid HTTP, or contradicts itself or the request."""
+
+
+class TruncatedBodyError(TransportError):
+    """A body ended before the length that was announced."""
+
+
+class ServerError(TransportError):
+    """The server answered with a status that is an error.
+
+    Attributes:
+        status: the HTTP status, or None.
+        code: the provider's own error code (`SlowDown`, `NoSuchBucket`), or ''.
+    """
+
+    def __init__(self, message: str = "", *, status: int | None = None, code: str = "", **context: Any) -> None:
+        super().__init__(message, **context)
+        self.status = status
+        self.code = code
