@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 __all__ = [
-    "Attempt", "AuthorizationError", "CRC32CIntegrityError", "CloudFilesError", "CompressionError",
+    "Attempt", "AuthorizationError", "CRC32CIntegrityError", "CertificateError", "CloudFilesError", "CompressionError",
     "ConfigurationError", "ConnectionFailedError", "DecompressionError", "DuplicatePathError",
     "IntegrityError", "InvalidInputError", "InvalidPathError", "LockingError", "MD5IntegrityError",
     "MissingCredentialsError", "MissingExtraError", "ObjectChangedError", "PreconditionFailedError",
@@ -173,7 +173,17 @@ class TransportError(CloudFilesError):
 
 
 class ConnectionFailedError(TransportError):
-    """No connection, or one that broke: refused, reset, closed, DNS, TLS."""
+    """No connection, or one that broke: refused, reset, closed, DNS, TLS.
+
+    Attributes:
+        nothing_sent: the request surely never left: it may be repeated, whatever it is.
+    """
+
+    nothing_sent = False
+
+
+class CertificateError(TransportError):
+    """The server's certificate could not be verified. Trying again would not help."""
 
 
 class RequestTimeoutError(TransportError, TimeoutError):
@@ -194,9 +204,17 @@ class ServerError(TransportError):
     Attributes:
         status: the HTTP status, or None.
         code: the provider's own error code (`SlowDown`, `NoSuchBucket`), or ''.
+        retry_after: seconds that the server asked to wait, or None.
+        is_slow_down: it was refused because there are too many requests.
+        is_passing: the same request may succeed later, although its status alone does not say so.
     """
 
-    def __init__(self, message: str = "", *, status: int | None = None, code: str = "", **context: Any) -> None:
+    def __init__(self, message: str = "", *, status: int | None = None, code: str = "",
+                 retry_after: float | None = None, is_slow_down: bool = False, is_passing: bool = False,
+                 **context: Any) -> None:
         super().__init__(message, **context)
         self.status = status
         self.code = code
+        self.retry_after = retry_after
+        self.is_slow_down = is_slow_down
+        self.is_passing = is_passing

@@ -1,0 +1,169 @@
+"""Aliases: short protocol names that stand for the beginning of a cloudpath.
+
+`tigerdata://bucket/key` means `s3://https://td.princeton.edu/bucket/key`. Three are built
+in; users add their own for the process (`add_alias`) or for good (`add_persistent_alias`),
+the latter in `aliases.json` of CLOUD_FILES_DIR, else of `~/.cloudfiles`:
+`{"name": {"host": "s3://https://example.com/"}}`. The file is first read when a protocol
+turns up that is not known otherwise, and again when it has changed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import threading
+from collections import ChainMap
+from collections.abc import Mapping
+from typing import Any
+
+from .exceptions import ConfigurationError, InvalidInputError
+from .lib import FileSignature, file_signature, read_json_object, replace_file, settings_dir
+from .protocols import FORMATS, PROTOCOLS
+
+BUILT_IN: Mapping[str, str] = {
+    "matrix": "s3://https://s3-hpcrc.rc.princeton.edu/",
+    "tigerdata": "s3://https://td.princeton.edu/",
+    "nokura": "s3://https://nokura.pni.princeton.edu/",
+}
+
+ALLOWED_PROTOCOLS: list[str] = [*PROTOCOLS, *BUILT_IN]
+"""Every protocol known at the moment, aliases included; changed in place as aliases come and go."""
+
+_NAME = re.compile(r"[A-Za-z][\w+.\-]+", re.ASCII)
+
+
+def alias_file() -> str:
+    """The file that keeps the user's aliases."""
+    return os.path.join(settings_dir(), "aliases.json")
+
+
+def _checked(alias: str, host: str) -> str:
+    """`host` as the beginning of a cloudpath, ending in a slash. Raises InvalidInputError."""
+    if not _NAME.fullmatch(alias):
+        raise InvalidInputError(f"alias {alias!r}: letters, digits, '+', '-', '.' and '_' will do, two at least")
+    if alias in PROTOCOLS or alias in FORMATS:
+        raise InvalidInputError(f"alias {alias!r} is the name of a protocol or a data format already; choose another")
+    if host.partition("://")[0] not in PROTOCOLS or not host.partition("://")[2]:
+        raise InvalidInputError(
+            f"alias {alias!r} must stand for a cloudpath, such as 's3://https://example.com/' or 'gs://bucket/'; "
+            f"got {host!r}")
+    return host if host.endswith("/") else host + "/"
+
+
+class AliasRegistry:
+    """The aliases of this process. Those added come before those of the file, and these before those built in."""
+
+    def __init__(self) -> None:
+        self._added: dict[str, str] = {}
+        self._saved: dict[str, str] = {}
+        self._known = ChainMap(self._added, self._saved, dict(BUILT_IN))
+        self._read: tuple[str, FileSignature | None] | None = None
+        self._lock = threading.RLock()
+        self.version = 0
+        """Counts the changes, so that what was derived from an older state is not used again."""
+
+    def target(self, name: str) -> str | None:
+        """What the alias `name` stands for, or None. Looks into the file where the name is unknown."""
+        if name not in self._known and name not in PROTOCOLS:
+            self.update_from_file()
+        return self._known.get(name)
+
+    def add(self, alias: str, host: str) -> None:
+        """Let `alias://` stand for `host` in this process; see `_checked` for what is refused."""
+        target = _checked(alias, host)
+        with self._lock:
+            self._added[alias] = target
+            self._changed()
+
+    def save(self, alias: str, host: str) -> None:
+        """Let `alias://` stand for `host` in this process and in all later ones."""
+        target = _checked(alias, host)
+        with self._lock:
+            self.update_from_file()
+            self._write({**self._saved, alias: target})
+            self._added.pop(alias, None)
+            self._changed()
+
+    def remove(self, alias: str) -> bool:
+        """Forget `alias` in this process and in the file; whether there was anything to forget."""
+        with self._lock:
+            self.update_from_file()
+            existed = self._added.pop(alias, None) is not None
+            if alias in self._saved:
+                self._write({name: target for name, target in self._saved.items() if name != alias})
+                existed = True
+            self._changed()
+            return existed
+
+    def update_from_file(self) -> None:
+        """Read the alias file where it was not read before, or has changed since."""
+        path = alias_file()
+        with self._lock:
+            state = path, file_signature(path)
+            if state == self._read:
+                return
+            self._replace_saved(_read_aliases(path) if state[1] else {})
+            self._read = state
+
+    def _write(self, aliases: dict[str, str]) -> None:
+        path = alias_file()
+        document = {alias: {"host": target} for alias, target in sorted(aliases.items())}
+        replace_file(path, json.dumps(document, indent=2).encode())
+        self._read = path, file_signature(path)
+        self._replace_saved(aliases)
+
+    def _replace_saved(self, aliases: dict[str, str]) -> None:
+        self._saved.clear()
+        self._saved.update(aliases)
+        self._changed()
+
+    def _changed(self) -> None:
+        self.version += 1
+        ALLOWED_PROTOCOLS[:] = [*PROTOCOLS, *self._known]
+
+
+def _read_aliases(path: str) -> dict[str, str]:
+    return {alias: _target_in(path, alias, entry) for alias, entry in read_json_object(path).items()}
+
+
+def _target_in(path: str, alias: str, entry: Any) -> str:
+    try:
+        return _checked(alias, entry["host"])
+    except (InvalidInputError, KeyError, TypeError, AttributeError) as error:
+        raise ConfigurationError(
+            f"{path}: the entry of {alias!r} is not of the form {{\"host\": \"s3://https://example.com/\"}}") from error
+
+
+registry = AliasRegistry()
+
+
+def add_alias(alias: str, host: str) -> None:
+    """Let `alias://` stand for the cloudpath `host` (`s3://https://example.com/`) in this process.
+
+    Raises:
+        InvalidInputError: the alias is no name, or is taken by a protocol or a data format; or `host` is no cloudpath.
+    """
+    registry.add(alias, host)
+
+
+def add_persistent_alias(alias: str, host: str) -> None:
+    """Like `add_alias`, and keep it in the alias file, which is replaced atomically.
+
+    Two processes that do this at the same instant may lose one of the two aliases, never the file.
+    """
+    registry.save(alias, host)
+
+
+def remove_persistent_alias(alias: str) -> bool:
+    """Forget `alias`, in this process and in the alias file; whether there was anything to forget."""
+    return registry.remove(alias)
+
+
+def update_aliases_from_file() -> None:
+    """Read the alias file where it was not read before, or has changed since.
+
+    Raises:
+        ConfigurationError: the file cannot be read, or an entry has not the right form.
+    """
+    registry.update_from_file()

@@ -1,0 +1,94 @@
+"""Small helpers for local paths and files."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from contextlib import suppress
+from typing import Any
+
+from .exceptions import ConfigurationError
+
+StrPath = str | os.PathLike[str]
+FileSignature = tuple[int, int, int]
+
+
+def toabs(path: StrPath) -> str:
+    """`path` as an absolute local path, a leading `~` expanded and `.`, `..` and doubled slashes resolved."""
+    return os.path.abspath(os.path.expanduser(path))
+
+
+def mkdir(path: StrPath) -> str:
+    """Create the directory `path` with its parents where missing, and return it as an absolute path.
+
+    Raises:
+        FileExistsError: something that is not a directory is in the way.
+        OSError: it cannot be created.
+    """
+    absolute = toabs(path)
+    os.makedirs(absolute, exist_ok=True)
+    return absolute
+
+
+def touch(path: StrPath) -> None:
+    """Create `path` as an empty file, parents included, or set the times of an existing file to now."""
+    absolute = toabs(path)
+    mkdir(os.path.dirname(absolute))
+    with open(absolute, "ab"):
+        os.utime(absolute)
+
+
+def settings_dir() -> str:
+    """Where the user's aliases and secrets live: CLOUD_FILES_DIR, else `~/.cloudfiles`."""
+    return toabs(os.environ.get("CLOUD_FILES_DIR") or "~/.cloudfiles")
+
+
+def file_signature(path: str) -> FileSignature | None:
+    """What changes when a file is rewritten or replaced: mtime (ns), inode and size. None where there is no file."""
+    try:
+        stat = os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be looked at: {error.strerror}") from error
+    return stat.st_mtime_ns, stat.st_ino, stat.st_size
+
+
+def parse_json_object(text: str | bytes, origin: str) -> dict[str, Any]:
+    """The JSON object in `text`. Raises ConfigurationError naming `origin` and the position, never the text."""
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        where = f" (line {error.lineno}, column {error.colno})" if isinstance(error, json.JSONDecodeError) else ""
+        # Not chained: a JSONDecodeError carries the whole text, and that may be a secret.
+        raise ConfigurationError(f"{origin} is not valid JSON{where}") from None
+    if not isinstance(value, dict):
+        raise ConfigurationError(f"{origin} must hold a JSON object ({{...}}), not a {type(value).__name__}")
+    return value
+
+
+def read_json_object(path: str) -> dict[str, Any]:
+    """The JSON object in the file `path`. Raises ConfigurationError naming the file, never its content."""
+    try:
+        with open(path, "rb") as file:
+            content = file.read()
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from error
+    return parse_json_object(content, path)
+
+
+def replace_file(path: str, content: bytes) -> None:
+    """Write `content` to `path` atomically: a crash at any point leaves the old file or the new one."""
+    mkdir(os.path.dirname(path))
+    descriptor, temporary = tempfile.mkstemp(prefix=os.path.basename(path) + ".", dir=os.path.dirname(path))
+    try:
+        with open(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(temporary)
+        raise

@@ -1,0 +1,379 @@
+"""Cloudpaths: taking them apart, putting them together.
+
+A cloudpath is `[FORMAT://]PROTOCOL://[ENDPOINT/][BUCKET/]PATH` or `PROTOCOL://...|FORMAT:`.
+The path is opaque: nothing in it is decoded, resolved or trimmed. Two protocols read it
+as their users mean it: `file://` makes it an absolute local path, and on `http(s)://` it
+is the text of a URL (escapes and query string as given).
+"""
+
+from __future__ import annotations
+
+import ntpath
+import os
+import posixpath
+import re
+import sys
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+from .aliases import (
+    ALLOWED_PROTOCOLS,
+    add_alias,
+    add_persistent_alias,
+    registry,
+    remove_persistent_alias,
+    update_aliases_from_file,
+)
+from .exceptions import InvalidPathError, UnsupportedProtocolError
+from .lib import StrPath, toabs
+from .protocols import FORMATS, PROTOCOLS, Shape
+
+__all__ = [
+    "ALLOWED_PROTOCOLS", "ExtractedPath", "MalformedCloudpathError", "add_alias", "add_persistent_alias",
+    "asbucketpath", "ascloudpath", "asfilepath", "asprotocolpath", "basename", "dirname", "extract",
+    "find_common_buckets", "get_protocol", "join", "normalize", "remove_persistent_alias", "to_https_protocol",
+    "update_aliases_from_file",
+]
+
+# Two characters at least, so that `C://data` is a drive and not a protocol.
+_SCHEME = re.compile(r"([A-Za-z][\w+.\-]+)://", re.ASCII)
+_COLLAPSED_SCHEME = re.compile(r"([A-Za-z][\w+.\-]+):/(?!/)", re.ASCII)
+_BUCKET = re.compile(r"(?!\.\.?(?:/|\Z))([\w~.\-]+(?::\d+)?)(?:/|\Z)")
+_NETLOC = re.compile(r"[^/?#\\\s]*[^/?#\\\s:](?=[/?#]|\Z)")
+_TAIL_FORMAT = re.compile(r"\|([\w\-]+):\Z", re.ASCII)
+_DRIVE_AFTER_SLASH = re.compile(r"/(?=[A-Za-z]:[\\/])")
+
+_DEFAULT_FORMAT = "precomputed"
+_TAIL_OF_DEFAULT = "neuroglancer-precomputed"
+
+
+class MalformedCloudpathError(InvalidPathError, UnsupportedProtocolError):
+    """A cloudpath that cannot be taken apart. Both of its parents, as programs catch either."""
+
+    def __init__(self, message: str = "", **context: Any) -> None:
+        super().__init__(
+            f"{message}. A cloudpath is [FORMAT://]PROTOCOL://[BUCKET/]PATH, such as gs://bucket/key, "
+            f"s3://https://host/bucket/key, file:///directory or https://host/path" if message else "", **context)
+
+
+class ExtractedPath(NamedTuple):
+    """A cloudpath taken apart.
+
+    Attributes:
+        format: the data format that it carries; 'precomputed' where it names none.
+        protocol: a key of PROTOCOLS; an alias is resolved to what it stands for.
+        bucket: None on protocols without buckets.
+        path: the rest, '' for the root. Absolute on `file://`.
+        host: `http(s)://HOST` of a web server or a custom endpoint, or None.
+        alias: the alias that was written in place of protocol and host, or None.
+    """
+
+    format: str | None
+    protocol: str
+    bucket: str | None
+    path: str | None
+    host: str | None = None
+    alias: str | None = None
+
+
+# ---- taking apart
+
+
+def extract(cloudpath: StrPath, windows: bool | None = None) -> ExtractedPath:
+    """Take `cloudpath` apart.
+
+    Args:
+        cloudpath: a cloudpath, or a `pathlib.Path` for a local path.
+        windows: whether local paths are read as Windows does; None for as this machine does.
+
+    Raises:
+        UnsupportedProtocolError: the protocol is neither supported nor an alias.
+        InvalidPathError: no protocol, no bucket, no host, or another fault of form.
+        ConfigurationError: the protocol is unknown and the alias file cannot be read.
+    """
+    extracted = _parse(_text(cloudpath), registry.version)
+    if extracted.protocol != "file":
+        return extracted
+    return extracted._replace(path=_local(extracted.path or "", windows))
+
+
+@lru_cache(maxsize=4096)
+def _parse(cloudpath: str, _aliases_version: int) -> ExtractedPath:
+    """`extract` without what depends on the directory and the machine this process is in."""
+    form, protocol, rest = _split(cloudpath)
+    if not protocol:
+        raise MalformedCloudpathError(f"{cloudpath!r} has no protocol (normalize() makes local paths into cloudpaths)")
+    alias = None
+    target = registry.target(protocol)
+    if target is not None:
+        alias = protocol
+        protocol, rest = _cut_scheme(target + rest)
+    shape = PROTOCOLS[protocol]
+    host, rest = _cut_host(shape, rest, cloudpath)
+    bucket, rest = _cut_bucket(rest, cloudpath) if shape.bucket else (None, rest)
+    if protocol == "file":
+        _check_local(rest, cloudpath)
+    return ExtractedPath(form or _DEFAULT_FORMAT, protocol, bucket, rest, host, alias)
+
+
+def _text(cloudpath: StrPath) -> str:
+    if isinstance(cloudpath, str):
+        text = cloudpath
+    elif isinstance(cloudpath, os.PathLike) and isinstance(os.fspath(cloudpath), str):
+        text = _text_of_local(os.fspath(cloudpath))
+    else:
+        raise MalformedCloudpathError(f"a cloudpath is a str or a pathlib.Path, not a {type(cloudpath).__name__}")
+    if not text:
+        raise MalformedCloudpathError("the cloudpath is empty")
+    return text
+
+
+def _text_of_local(path: str) -> str:
+    collapsed = _COLLAPSED_SCHEME.match(path)
+    if collapsed and (collapsed[1] in PROTOCOLS or collapsed[1] in FORMATS):
+        raise MalformedCloudpathError(
+            f"pathlib has made {path!r} of a cloudpath by collapsing its slashes: hand cloudpaths over as str")
+    return path if _SCHEME.match(path) else "file://" + path
+
+
+def _split(cloudpath: str) -> tuple[str, str, str]:
+    """Format and protocol ('' where there is none), and the rest. The protocol is known, or an alias."""
+    text, form = _cut_tail_format(cloudpath)
+    protocol, rest = _cut_scheme(text)
+    if protocol in FORMATS:
+        if form and form != protocol:
+            raise MalformedCloudpathError(f"{cloudpath!r} carries two data formats, {protocol} and {form}")
+        form = protocol
+        protocol, rest = _cut_scheme(rest)
+    if protocol and protocol not in PROTOCOLS and registry.target(protocol) is None:
+        raise UnsupportedProtocolError(
+            f"{protocol}:// of {cloudpath!r} is not supported; these are: {', '.join(ALLOWED_PROTOCOLS)}")
+    return form, protocol, rest
+
+
+def _cut_scheme(text: str) -> tuple[str, str]:
+    match = _SCHEME.match(text)
+    return (match[1], text[match.end():]) if match else ("", text)
+
+
+def _cut_tail_format(text: str) -> tuple[str, str]:
+    """A key may end like a format (`a|b:`), so only formats that are known are taken for one."""
+    match = _TAIL_FORMAT.search(text)
+    if match and match[1] == _TAIL_OF_DEFAULT:
+        return text[:match.start()], ""
+    if match and match[1] in FORMATS:
+        return text[:match.start()], match[1]
+    return text, ""
+
+
+def _cut_host(shape: Shape, rest: str, cloudpath: str) -> tuple[str | None, str]:
+    scheme = shape.scheme
+    if shape.endpoint and rest.startswith(("http://", "https://")):
+        scheme, rest = _cut_scheme(rest)
+    if not scheme:
+        return None, rest
+    netloc = _NETLOC.match(rest)
+    if netloc is None:
+        raise MalformedCloudpathError(f"{cloudpath!r} has no valid host after {scheme}://")
+    return f"{scheme}://{netloc[0]}", rest[netloc.end():].removeprefix("/")
+
+
+def _cut_bucket(rest: str, cloudpath: str) -> tuple[str, str]:
+    match = _BUCKET.match(rest)
+    if match is None:
+        raise MalformedCloudpathError(f"{cloudpath!r} names no valid bucket")
+    return match[1], rest[match.end():]
+
+
+# ---- local paths
+
+
+def _check_local(path: str, cloudpath: str) -> None:
+    if not path:
+        raise MalformedCloudpathError(f"{cloudpath!r} has no path; the current directory is file://.")
+    if "\0" in path:
+        raise MalformedCloudpathError(f"{cloudpath!r} has a NUL in it, which no local path can")
+    inner = _cut_scheme(path)[0]
+    if inner in PROTOCOLS or inner in FORMATS:
+        raise MalformedCloudpathError(f"{cloudpath!r} names two protocols, file and {inner}")
+
+
+def _local(path: str, windows: bool | None) -> str:
+    """An absolute local path. One with a Windows drive or share stays as it is spelled."""
+    if windows or (windows is None and sys.platform == "win32"):
+        path = _DRIVE_AFTER_SLASH.sub("", path, count=1) if path.startswith("/") else path
+        if ntpath.isabs(path) and ntpath.splitdrive(path)[0]:
+            return path
+    return toabs(path)
+
+
+def _cut_directory(path: str) -> tuple[str, str]:
+    """The first directory of an absolute local path (the root, for a file in it), and the rest."""
+    drive, tail = os.path.splitdrive(path)
+    first, separator, rest = tail[1:].partition(os.sep)
+    return (drive + os.sep + first, rest) if separator else (drive + os.sep, first)
+
+
+def normalize(path: StrPath, windows: bool | None = None) -> str:
+    """`path` as a cloudpath: local paths become `file://` with an absolute path, a format behind moves to the front.
+
+    Args:
+        path: a cloudpath, or a local path: absolute, relative, from `~`, or a `pathlib.Path`.
+        windows: whether local paths are read as Windows does; None for as this machine does.
+
+    Raises:
+        UnsupportedProtocolError: the protocol is neither supported nor an alias.
+        InvalidPathError: empty, or another fault of form.
+    """
+    text = _text(path)
+    form, protocol, rest = _split(text)
+    if not protocol or protocol == "file":
+        protocol = "file"
+        _check_local(rest, text)
+        rest = rest if rest.startswith("/") and not windows else _local(rest, windows)
+    return f"{form}://{protocol}://{rest}" if form else f"{protocol}://{rest}"
+
+
+def asfilepath(epath: ExtractedPath | StrPath) -> str:
+    """The local path of a `file://` cloudpath. Raises InvalidPathError on any other protocol."""
+    extracted = _extracted(epath)
+    if extracted.protocol != "file":
+        raise InvalidPathError(f"{asprotocolpath(extracted)!r} is not a file:// path")
+    return os.path.join(extracted.bucket or "", extracted.path or "")
+
+
+# ---- putting together
+
+
+def _extracted(path: ExtractedPath | StrPath) -> ExtractedPath:
+    return path if isinstance(path, ExtractedPath) else extract(path)
+
+
+def ascloudpath(epath: ExtractedPath) -> str:
+    """The whole cloudpath, format included: `precomputed://gs://bucket/path`."""
+    path = asprotocolpath(epath)
+    return f"{epath.format}://{path}" if epath.format else path
+
+
+def asprotocolpath(epath: ExtractedPath) -> str:
+    """The cloudpath without its format: `gs://bucket/path`."""
+    host = epath.host
+    if host and PROTOCOLS[epath.protocol].scheme:
+        host = host.partition("://")[2]  # the protocol says it already
+    body = _slashed(host and host.rstrip("/"), epath.bucket, epath.path)
+    if epath.alias:
+        return _aliased(epath, f"{epath.protocol}://{body}")
+    return f"{epath.protocol}://{body}"
+
+
+def _slashed(*parts: str | None) -> str:
+    return "/".join(part for part in parts if part)
+
+
+def _aliased(epath: ExtractedPath, full: str) -> str:
+    """`full` with the alias in place of what it stands for, unless it stands for something else by now."""
+    target = registry.target(epath.alias or "")
+    if target is not None and (full + "/").startswith(target):
+        return f"{epath.alias}://{full[len(target):]}"
+    return full if epath.host else f"{epath.alias}://{_slashed(epath.bucket, epath.path)}"
+
+
+def asbucketpath(cloudpath: ExtractedPath | StrPath) -> str:
+    """The cloudpath of the bucket (of the server on `http(s)://`, of the root on `file://`) that holds `cloudpath`."""
+    extracted = _extracted(cloudpath)
+    root = os.path.splitdrive(extracted.path or "")[0] + os.sep if extracted.protocol == "file" else ""
+    return ascloudpath(extracted._replace(path=root))
+
+
+def to_https_protocol(cloudpath: Any) -> Any:
+    """The address under which a `gs://`, `s3://` or alias path can be read by plain HTTPS; others are left as they are.
+
+    The key is percent-encoded, as it becomes part of a URL.
+
+    Args:
+        cloudpath: a cloudpath or an ExtractedPath; the answer is of the same kind.
+    """
+    if isinstance(cloudpath, ExtractedPath):
+        url = to_https_protocol(ascloudpath(cloudpath))
+        return extract(url) if PROTOCOLS[cloudpath.protocol].https else cloudpath
+    form, protocol, _ = _split(_text(cloudpath))
+    extracted = extract(cloudpath) if protocol else None
+    if extracted is None or not PROTOCOLS[extracted.protocol].https:
+        return cloudpath
+    host = extracted.host or PROTOCOLS[extracted.protocol].https
+    url = _slashed(host, extracted.bucket, quote(extracted.path or "", errors="surrogatepass"))
+    return f"{form}://{url}" if form else url
+
+
+# ---- parts of cloudpaths that stay text
+
+
+def get_protocol(cloudpath: StrPath) -> str | None:
+    """The protocol or alias that `cloudpath` names, or None: a local path, or one that is not supported."""
+    protocol, rest = _cut_scheme(os.fspath(cloudpath))
+    if protocol in FORMATS:
+        protocol, rest = _cut_scheme(rest)
+    if protocol in PROTOCOLS or (protocol and registry.target(protocol) is not None):
+        return protocol
+    return None
+
+
+def _is_local(path: StrPath) -> bool:
+    return get_protocol(path) in (None, "file")
+
+
+def join(*paths: StrPath) -> str:
+    """Join paths as the first one's protocol does.
+
+    Local paths are joined by `os.path.join`. Elsewhere one `/` goes between two parts, unless the left one
+    ends with it; the right one is never taken for absolute, as a key may begin with a slash.
+    """
+    if _is_local(paths[0]):
+        return os.path.join(*paths)
+    joined = os.fspath(paths[0])
+    for part in paths[1:]:
+        joined = f"{joined}{part}" if joined.endswith("/") else f"{joined}/{part}"
+    return joined
+
+
+def dirname(path: StrPath) -> str:
+    """Everything before the last separator; the bucket of a cloudpath is its own directory."""
+    text = os.fspath(path)
+    if _is_local(text):
+        return os.path.dirname(text)
+    parent = posixpath.dirname(text)
+    return text.rstrip("/") if parent.endswith(":") else parent
+
+
+def basename(path: StrPath) -> str:
+    """Everything after the last separator; '' where the path ends with it."""
+    text = os.fspath(path)
+    return os.path.basename(text) if _is_local(text) else posixpath.basename(text)
+
+
+def find_common_buckets(cloudpaths: Any) -> dict[str, list[dict[str, Any]]]:
+    """Sort cloudpaths of many stores by bucket: bucket path -> [{'path', 'start', 'end'}], in the order given.
+
+    Args:
+        cloudpaths: a cloudpath, or an iterable of them; one may be a dict with 'path' and 'start', 'end'
+            or 'byte_range', and further fields, which are kept. On `file://` the first directory is the bucket.
+    """
+    scalar = isinstance(cloudpaths, (str, os.PathLike, Mapping))
+    items: Iterable[Any] = [cloudpaths] if scalar else cloudpaths
+    buckets: dict[str, list[dict[str, Any]]] = {}
+    for item in items:
+        fields = dict(item) if isinstance(item, Mapping) else {"path": item}
+        start, end = fields.pop("byte_range", None) or (fields.get("start"), fields.get("end"))
+        bucket, key = _cut_bucket_path(fields["path"])
+        buckets.setdefault(bucket, []).append({**fields, "path": key, "start": start, "end": end})
+    return buckets
+
+
+def _cut_bucket_path(cloudpath: StrPath) -> tuple[str, str]:
+    extracted = extract(cloudpath)
+    if extracted.protocol != "file":
+        return asbucketpath(extracted), extracted.path or ""
+    directory, key = _cut_directory(asfilepath(extracted))
+    return "file://" + directory, key

@@ -1,0 +1,69 @@
+"""When to try again, and how long to wait: pure arithmetic, with the random source handed in.
+
+Full jitter over an exponential window (AWS Architecture Blog, "Exponential Backoff And
+Jitter"): of thousands of processes that failed together, no two come back together.
+"""
+
+from __future__ import annotations
+
+import email.utils
+from collections.abc import Callable
+from dataclasses import dataclass
+
+RETRYABLE_STATUS = frozenset({408, 429, 500, 502, 503, 504, 509, 529})
+"""Statuses by which a server says that the same request may succeed later (RFC 9110 15.6, RFC 6585 4, and
+509/529 of S3-compatible gateways)."""
+
+REFUSED_STATUS = frozenset({429, 503})
+"""Statuses by which a server says that it did not act at all: safe to repeat any request."""
+
+
+@dataclass(frozen=True)
+class RetryPolicy:
+    """How hard to try.
+
+    Attributes:
+        attempts: tries in all, the first included.
+        window: seconds of the first backoff window; it doubles with each failure.
+        cap: seconds that one backoff window never exceeds.
+        integrity_attempts: tries when the bytes do not match their digest: a wrong digest stays wrong.
+        budget: seconds after the first failure in which a new try may still begin.
+        retry_after_cap: seconds: a Retry-After that asks for more ends the retries instead of sleeping for hours.
+    """
+
+    attempts: int = 12
+    window: float = 0.1
+    cap: float = 20.0
+    integrity_attempts: int = 4
+    budget: float = 300.0
+    retry_after_cap: float = 120.0
+
+    def delay(self, failures: int, random: Callable[[], float], retry_after: float | None = None) -> float:
+        """Seconds to wait after the `failures`-th failure (from 1). `random` gives numbers in [0, 1).
+
+        A server's Retry-After is a floor; jitter is added on top, lest all clients return in the same instant.
+        """
+        backoff = random() * min(self.cap, self.window * 2.0 ** (failures - 1))
+        return backoff if retry_after is None else retry_after + backoff
+
+    def allows(self, failures: int, elapsed: float, delay: float, retry_after: float | None = None) -> bool:
+        """Whether another try may begin `delay` seconds from now, `elapsed` seconds after the first began."""
+        if failures >= self.attempts or (retry_after is not None and retry_after > self.retry_after_cap):
+            return False
+        return elapsed + delay <= self.budget
+
+
+def parse_retry_after(value: str | None, now: float) -> float | None:
+    """Seconds to wait by a Retry-After header (RFC 9110 10.2.3: seconds or an HTTP date); None where unusable.
+
+    now: seconds since the epoch.
+    """
+    if not value:
+        return None
+    value = value.strip()
+    if value.isdigit():
+        return float(value)
+    try:
+        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - now)
+    except (ValueError, TypeError, OverflowError):
+        return None

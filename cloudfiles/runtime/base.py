@@ -1,0 +1,102 @@
+"""What the transport and the fan-out ask of a kind of concurrency.
+
+Code above this file is written once, in blocking style; the runtime decides whether a
+wait parks a greenlet or an OS thread.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any, Protocol, TypeVar
+
+T = TypeVar("T")
+
+OFFLOAD_BYTES = 256 * 1024
+"""Work on fewer bytes than this stays where it is: handing it over costs more (some 50 us) than it takes."""
+
+
+class Cancelled(BaseException):
+    """Thrown into a worker whose batch was given up. A BaseException, so that no `except Exception` keeps it."""
+
+
+class Stream(Protocol):
+    """A connected byte stream. Errors are OSError; a wait over the read timeout is `TimeoutError`."""
+
+    def send(self, data: bytes | bytearray | memoryview) -> None:
+        """Send all of `data`."""
+
+    def receive_into(self, buffer: memoryview) -> int:
+        """Wait for bytes and put what has come into `buffer`; 0 at the end of the stream."""
+
+    def is_stale(self) -> bool:
+        """Whether an idle stream was closed, or spoken to, by the other side."""
+
+    def close(self) -> None:
+        """Close at once; never raises. A peer waiting in `receive_into` is woken."""
+
+
+class Crew(ABC):
+    """The workers of one batch, and the doors between them and the caller.
+
+    Wake-ups are remembered, and may be one too many: whoever wakes looks at the shared state
+    again. The two sides share the interpreter, so deques and counters need no lock.
+    """
+
+    @abstractmethod
+    def start(self, work: Callable[[], None], count: int) -> None:
+        """Run `work` in `count` workers. `work` must not raise anything but Cancelled."""
+
+    @abstractmethod
+    def wake_caller(self) -> None: ...
+
+    @abstractmethod
+    def wait_caller(self, timeout: float | None = None) -> None:
+        """In the caller: until woken, or until `timeout` seconds are over, or all workers have ended."""
+
+    @abstractmethod
+    def wake_workers(self, count: int) -> None:
+        """In the caller: let `count` waiting workers, or the next ones to wait, go on."""
+
+    @abstractmethod
+    def wait_worker(self) -> None:
+        """In a worker: until the caller lets it go on. Raises Cancelled when the batch is given up."""
+
+    @property
+    @abstractmethod
+    def finished(self) -> bool:
+        """Whether every worker has ended."""
+
+    @abstractmethod
+    def cancel(self) -> None:
+        """Throw Cancelled into the workers wherever they wait, and wait (a second at most) for their end."""
+
+
+class Runtime(ABC):
+    """One kind of concurrency."""
+
+    name: str
+
+    @abstractmethod
+    def crew(self) -> Crew: ...
+
+    @abstractmethod
+    def connect(self, host: str, port: int, timeout: float) -> socket.socket:
+        """A connected TCP socket of this runtime's kind, with TCP_NODELAY. Raises OSError."""
+
+    @abstractmethod
+    def ssl_context(self, ca_bundle: str | None) -> ssl.SSLContext:
+        """A verifying client context whose sockets wait this runtime's way."""
+
+    @abstractmethod
+    def stream(self, sock: socket.socket, timeout: float) -> Stream:
+        """`sock` as a stream that gives up after `timeout` seconds without a byte."""
+
+    @abstractmethod
+    def sleep(self, seconds: float) -> None: ...
+
+    @abstractmethod
+    def offload(self, function: Callable[..., T], *args: Any) -> T:
+        """`function(*args)` on a native thread while this worker waits; where it is where that gains nothing."""

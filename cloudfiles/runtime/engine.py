@@ -1,0 +1,116 @@
+"""Which runtime a call gets, and the engine: the one thread of a process that runs a hub of our own.
+
+One hub means one connection pool for all of a program's threads, and no hub left behind by
+each of them.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+import threading
+from typing import Any
+
+from cloudfiles.runtime.base import Runtime
+from cloudfiles.runtime.threads import ThreadRuntime
+
+_threads = ThreadRuntime()
+_lock = threading.Lock()
+_engine: Engine | None = None
+
+
+def runtime_here(green: bool) -> Runtime:
+    """The runtime for work in the caller's own thread or batch.
+
+    Where this thread runs a hub, or `socket` is patched (and plain sockets thus are gevent's
+    already), it is that hub's, whatever `green` says: anything else would block the hub.
+    """
+    hub = _hub_here()
+    if hub is not None:
+        return _runtime_of(hub)
+    return engine().runtime if green else _threads
+
+
+def blocking_runtime() -> Runtime:
+    """The runtime of a single call that waits where it is."""
+    return runtime_here(green=False)
+
+
+def _hub_here() -> Any:
+    """The hub of this thread, None where it has none. Never makes one in an unpatched process."""
+    if "gevent" not in sys.modules:
+        return None
+    import gevent
+    import gevent.monkey
+    from gevent._hub_local import get_hub_if_exists  # gevent has no public way to ask without making one
+
+    return gevent.get_hub() if gevent.monkey.is_module_patched("socket") else get_hub_if_exists()
+
+
+def _runtime_of(hub: Any) -> Runtime:
+    """The runtime of a hub of this thread, kept on the hub so that it ends with it."""
+    from cloudfiles.runtime.green import GreenRuntime
+
+    runtime: Runtime | None = getattr(hub, "cloudfiles_runtime", None)
+    if runtime is None:
+        runtime = hub.cloudfiles_runtime = GreenRuntime(hub)
+    return runtime
+
+
+class Engine:
+    """A daemon thread that runs a hub until told to stop."""
+
+    def __init__(self) -> None:
+        self._ready = threading.Event()
+        self._thread = threading.Thread(target=self._main, name="cloudfiles-engine", daemon=True)
+        self._thread.start()
+        self._ready.wait()
+
+    def _main(self) -> None:
+        import gevent
+        import gevent.event
+
+        self._hub = gevent.get_hub()
+        self._stop = gevent.event.Event()
+        keep_alive = self._hub.loop.async_()  # a hub with nothing to wait for would give up
+        keep_alive.start(lambda: None)
+        self.runtime = _runtime_of(self._hub)
+        self._ready.set()
+        self._stop.wait()
+        keep_alive.close()
+        self._hub.destroy(destroy_loop=True)
+
+    def close(self) -> None:
+        """Stop the thread and let go of its hub. Streams still open on it are dead afterwards."""
+        if self._thread.is_alive() and threading.current_thread() is not self._thread:
+            self._hub.loop.run_callback_threadsafe(self._stop.set)
+            self._thread.join(1.0)
+
+
+def engine() -> Engine:
+    """The process's engine, started by the first who needs it."""
+    global _engine
+    with _lock:
+        if _engine is None:
+            _engine = Engine()
+        return _engine
+
+
+def close_engine() -> None:
+    """Stop the engine; the next batch starts another."""
+    global _engine
+    with _lock:
+        engine, _engine = _engine, None
+    if engine is not None:
+        engine.close()
+
+
+def _after_fork_in_child() -> None:
+    global _engine, _lock
+    _engine, _lock = None, threading.Lock()  # the thread stayed with the parent
+
+
+atexit.register(close_engine)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)

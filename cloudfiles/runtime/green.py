@@ -1,0 +1,289 @@
+"""Green threads on gevent, without patching anything.
+
+A `GreenRuntime` belongs to one hub and so to one thread. A caller in that thread is a
+greenlet like the workers (`HereCrew`); any other caller waits with a native primitive
+(`ElsewhereCrew`), while the workers run in the engine's hub (`engine.py`).
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import gevent
+import gevent.event
+import gevent.lock
+import gevent.socket
+import gevent.ssl
+import gevent.threadpool
+
+from cloudfiles.runtime.base import Cancelled, Crew, Runtime, Stream, T
+from cloudfiles.runtime.threads import close_now, connect_first, is_readable
+
+_NEVER = float("inf")
+_READ = 1
+
+
+class GreenCancelled(Cancelled, gevent.GreenletExit):
+    """Cancelled, of a kind whose passing a greenlet's end does not report."""
+
+
+class Watchdog:
+    """The read timeouts of all streams of one hub, by one timer.
+
+    A timer a request would cost as much as the rest of a small exchange. Here a request
+    only notes its deadline; once in a while the watchdog shuts down the sockets whose
+    deadline has passed, which wakes the greenlets that wait on them.
+    """
+
+    def __init__(self, hub: Any) -> None:
+        self._hub = hub
+        self._streams: set[GreenStream] = set()
+        self._timer: Any = None
+        self._period = _NEVER
+
+    def add(self, stream: GreenStream, timeout: float) -> None:
+        self._streams.add(stream)
+        period = min(1.0, timeout / 4)
+        if self._timer is None or period < self._period:
+            self._stop()
+            self._period = period
+            # ref=False: a pending look at idle streams must not keep a hub from ending.
+            self._timer = self._hub.loop.timer(period, period, ref=False)
+            self._timer.start(self._look)
+
+    def discard(self, stream: GreenStream) -> None:
+        self._streams.discard(stream)
+        if not self._streams:
+            self._stop()
+
+    def _stop(self) -> None:
+        if self._timer is not None:
+            self._timer.stop()
+            self._timer.close()
+            self._timer = None
+            self._period = _NEVER
+
+    def _look(self) -> None:
+        now = time.monotonic()
+        for stream in self._streams:
+            if stream.deadline < now:
+                stream.expire()
+
+
+class GreenStream:
+    """A gevent socket whose waits are bounded by the hub's watchdog."""
+
+    def __init__(self, sock: Any, timeout: float, hub: Any, watchdog: Watchdog) -> None:
+        self.deadline = _NEVER
+        self._sock = sock
+        self._timeout = timeout
+        self._hub = hub
+        self._watchdog = watchdog
+        self._expired = False
+        # Right after a request nothing can have come: waiting first saves a system call that
+        # fails. A TLS socket may hold decrypted bytes that its descriptor knows nothing of.
+        self._readable = None if isinstance(sock, gevent.ssl.SSLSocket) else hub.loop.io(sock.fileno(), _READ)
+        self._just_sent = False
+        sock.settimeout(None)
+        watchdog.add(self, timeout)
+
+    def send(self, data: bytes | bytearray | memoryview) -> None:
+        self._just_sent = True
+        self.deadline = time.monotonic() + self._timeout
+        try:
+            sent = self._sock.send(data)
+            if sent < len(data):
+                self._send_rest(memoryview(data).cast("B")[sent:])
+        except OSError as error:
+            raise self._reason(error) from error
+        finally:
+            self.deadline = _NEVER
+
+    def _send_rest(self, view: memoryview) -> None:
+        while view:
+            self.deadline = time.monotonic() + self._timeout
+            view = view[self._sock.send(view[: 1 << 20]) :]
+
+    def receive_into(self, buffer: memoryview) -> int:
+        self.deadline = time.monotonic() + self._timeout
+        try:
+            if self._just_sent and self._readable is not None:
+                self._just_sent = False
+                self._hub.wait(self._readable)
+            count: int = self._sock.recv_into(buffer)
+        except OSError as error:
+            raise self._reason(error) from error
+        finally:
+            self.deadline = _NEVER
+        if self._expired:
+            raise self._reason(TimeoutError())
+        return count
+
+    def _reason(self, error: OSError) -> OSError:
+        return TimeoutError("the read timeout is over") if self._expired else error
+
+    def expire(self) -> None:
+        """End the waits on the socket, from the hub: it may not block, nor touch the TLS state in use."""
+        self._expired = True
+        with socket.socket(fileno=os.dup(self._sock.fileno())) as twin:
+            try:
+                twin.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                self.deadline = _NEVER  # gone already: whoever waits has been told
+
+    def is_stale(self) -> bool:
+        return is_readable(self._sock)
+
+    def close(self) -> None:
+        self._watchdog.discard(self)
+        if self._readable is not None:
+            self._readable.close()
+            self._readable = None
+        close_now(self._sock)
+
+
+class GreenCrew(Crew):
+    """Greenlets of one hub. Subclasses know where the caller is."""
+
+    def __init__(self, hub: Any) -> None:
+        self._hub = hub
+        self._greenlets: list[Any] = []
+        self._running = 0
+        self._permits = gevent.lock.Semaphore(0)
+
+    def start(self, work: Callable[[], None], count: int) -> None:
+        self._running += count
+        self._in_hub(self._spawn, work, count)
+
+    def _in_hub(self, function: Callable[..., None], *args: Any) -> None:
+        """Run `function` in the hub's thread; where that is this thread, at once."""
+        function(*args)
+
+    def _spawn(self, work: Callable[[], None], count: int) -> None:
+        for _ in range(count):
+            greenlet = gevent.Greenlet(self._run, work)
+            greenlet.link(self._ended)
+            self._greenlets.append(greenlet)
+            greenlet.start()
+
+    @staticmethod
+    def _run(work: Callable[[], None]) -> None:
+        try:
+            work()
+        except Cancelled:
+            return
+
+    def _ended(self, greenlet: Any) -> None:
+        self._running -= 1
+        if self._running == 0:
+            self.wake_caller()
+
+    def wake_workers(self, count: int) -> None:
+        self._in_hub(self._release, count)
+
+    def _release(self, count: int) -> None:
+        for _ in range(count):
+            self._permits.release()
+
+    def wait_worker(self) -> None:
+        self._permits.acquire()
+
+    @property
+    def finished(self) -> bool:
+        return self._running == 0
+
+    def cancel(self) -> None:
+        self._in_hub(self._kill)
+        deadline = time.monotonic() + 1.0
+        while not self.finished and time.monotonic() < deadline:
+            self.wait_caller(0.05)
+
+    def _kill(self) -> None:
+        gevent.killall(self._greenlets, GreenCancelled, block=False)
+
+
+class HereCrew(GreenCrew):
+    """The caller is a greenlet of the same hub."""
+
+    def __init__(self, hub: Any) -> None:
+        super().__init__(hub)
+        self._caller = gevent.event.Event()
+
+    def wake_caller(self) -> None:
+        self._caller.set()
+
+    def wait_caller(self, timeout: float | None = None) -> None:
+        self._caller.wait(timeout)
+        self._caller.clear()
+
+
+class ElsewhereCrew(GreenCrew):
+    """The caller is a native thread that has no hub, and gets none."""
+
+    def __init__(self, hub: Any) -> None:
+        super().__init__(hub)
+        self._caller = threading.Event()
+
+    def _in_hub(self, function: Callable[..., None], *args: Any) -> None:
+        self._hub.loop.run_callback_threadsafe(function, *args)
+
+    def wake_caller(self) -> None:
+        self._caller.set()
+
+    def wait_caller(self, timeout: float | None = None) -> None:
+        self._caller.wait(timeout)
+        self._caller.clear()
+
+
+class GreenRuntime(Runtime):
+    """Waits park the greenlet they are in. Made in its hub's thread; only `crew` may be called from another."""
+
+    name = "green"
+
+    def __init__(self, hub: Any) -> None:
+        self._hub = hub
+        self._thread = threading.get_ident()
+        self._watchdog = Watchdog(hub)
+        self._pool: gevent.threadpool.ThreadPool | None = None
+
+    def crew(self) -> Crew:
+        here = threading.get_ident() == self._thread
+        return HereCrew(self._hub) if here else ElsewhereCrew(self._hub)
+
+    def connect(self, host: str, port: int, timeout: float) -> socket.socket:
+        addresses = gevent.socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        return connect_first(addresses, timeout, _connect)
+
+    def ssl_context(self, ca_bundle: str | None) -> ssl.SSLContext:
+        context: ssl.SSLContext = gevent.ssl.create_default_context(cafile=ca_bundle)
+        return context
+
+    def stream(self, sock: socket.socket, timeout: float) -> Stream:
+        return GreenStream(sock, timeout, self._hub, self._watchdog)
+
+    def sleep(self, seconds: float) -> None:
+        gevent.sleep(seconds)
+
+    def offload(self, function: Callable[..., T], *args: Any) -> T:
+        if self._pool is None:
+            self._pool = gevent.threadpool.ThreadPool(os.cpu_count() or 2, hub=self._hub)
+        result: T = self._pool.apply(function, args)
+        return result
+
+
+def _connect(address: Any, timeout: float) -> Any:
+    family, kind, protocol, _, where = address
+    sock = gevent.socket.socket(family, kind, protocol)
+    try:
+        sock.settimeout(timeout)
+        sock.connect(where)
+    except BaseException:
+        sock.close()
+        raise
+    return sock

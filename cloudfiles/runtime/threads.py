@@ -1,0 +1,214 @@
+"""OS threads: plain sockets, plain waits.
+
+A worker that waits looks up every half second whether its batch was given up, so a
+cancelled batch ends within a second, however long the server stays silent.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import select
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+from cloudfiles.runtime.base import Cancelled, Crew, Runtime, Stream, T
+
+TICK = 0.5
+"""Seconds between two looks at whether the batch was given up."""
+
+_worker = threading.local()  # .crew: the crew that the current thread works for
+
+
+def _check_cancelled() -> None:
+    crew: ThreadCrew | None = getattr(_worker, "crew", None)
+    if crew is not None and crew.cancelled.is_set():
+        raise Cancelled
+
+
+class ThreadStream:
+    """A blocking socket. Its own timeout is a tick; the read timeout is counted in ticks."""
+
+    def __init__(self, sock: socket.socket, timeout: float) -> None:
+        self._sock = sock
+        self._timeout = timeout
+        self._recv_into = sock.recv_into
+        sock.settimeout(min(TICK, timeout))
+
+    def send(self, data: bytes | bytearray | memoryview) -> None:
+        view = memoryview(data).cast("B")
+        sent = self._patiently(self._sock.send, view)
+        while sent < len(view):
+            sent += self._patiently(self._sock.send, view[sent:])
+
+    def receive_into(self, buffer: memoryview) -> int:
+        try:
+            return self._recv_into(buffer)
+        except TimeoutError:
+            return self._patiently(self._recv_into, buffer)
+
+    def _patiently(self, operation: Callable[[memoryview], int], data: memoryview) -> int:
+        deadline = time.monotonic() + self._timeout
+        while True:
+            try:
+                return operation(data)
+            except TimeoutError:
+                _check_cancelled()
+                if time.monotonic() >= deadline:
+                    raise
+
+    def is_stale(self) -> bool:
+        return is_readable(self._sock)
+
+    def close(self) -> None:
+        close_now(self._sock)
+
+
+def is_readable(sock: socket.socket) -> bool:
+    """Whether an idle socket has something to say: on an idle connection that is its end."""
+    try:
+        if hasattr(select, "poll"):
+            poll = select.poll()
+            poll.register(sock.fileno(), select.POLLIN)
+            return bool(poll.poll(0))
+        return bool(select.select([sock.fileno()], [], [], 0)[0])
+    except (OSError, ValueError):
+        return True
+
+
+def close_now(sock: socket.socket) -> None:
+    """Close, whatever state the socket is in."""
+    with suppress(OSError):
+        sock.close()
+
+
+class ThreadCrew(Crew):
+    """Daemon threads, so that a worker stuck in the resolver cannot keep the interpreter from ending."""
+
+    def __init__(self) -> None:
+        self.cancelled = threading.Event()
+        self._caller = threading.Event()
+        self._permits = threading.Semaphore(0)
+        self._threads: list[threading.Thread] = []
+        self._running = 0
+        self._lock = threading.Lock()
+
+    def start(self, work: Callable[[], None], count: int) -> None:
+        self._running += count
+        for _ in range(count):
+            thread = threading.Thread(target=self._run, args=(work,), name="cloudfiles-worker", daemon=True)
+            self._threads.append(thread)
+            thread.start()
+
+    def _run(self, work: Callable[[], None]) -> None:
+        _worker.crew = self
+        try:
+            work()
+        except Cancelled:
+            pass
+        finally:
+            with self._lock:
+                self._running -= 1
+            self._caller.set()
+
+    def wake_caller(self) -> None:
+        self._caller.set()
+
+    def wait_caller(self, timeout: float | None = None) -> None:
+        self._caller.wait(timeout)
+        self._caller.clear()
+
+    def wake_workers(self, count: int) -> None:
+        self._permits.release(count)
+
+    def wait_worker(self) -> None:
+        while not self._permits.acquire(timeout=TICK):
+            _check_cancelled()
+        _check_cancelled()
+
+    @property
+    def finished(self) -> bool:
+        return self._running == 0
+
+    def cancel(self) -> None:
+        self.cancelled.set()
+        self._permits.release(len(self._threads))
+        deadline = time.monotonic() + 1.0
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+
+
+class ThreadRuntime(Runtime):
+    """Waits block the thread they are in."""
+
+    name = "threads"
+
+    def crew(self) -> Crew:
+        return ThreadCrew()
+
+    def connect(self, host: str, port: int, timeout: float) -> socket.socket:
+        return connect_first(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM), timeout, _connect)
+
+    def ssl_context(self, ca_bundle: str | None) -> ssl.SSLContext:
+        return ssl.create_default_context(cafile=ca_bundle)
+
+    def stream(self, sock: socket.socket, timeout: float) -> Stream:
+        return ThreadStream(sock, timeout)
+
+    def sleep(self, seconds: float) -> None:
+        crew: ThreadCrew | None = getattr(_worker, "crew", None)
+        if crew is None:
+            time.sleep(seconds)
+        elif crew.cancelled.wait(seconds):
+            raise Cancelled
+
+    def offload(self, function: Callable[..., T], *args: Any) -> T:
+        return function(*args)  # this thread is a native one already
+
+
+def connect_first(
+    addresses: list[Any], timeout: float, connect: Callable[[Any, float], socket.socket]
+) -> socket.socket:
+    """The first of the resolved `addresses` that accepts a connection; the last one's OSError where none does."""
+    failure: OSError = OSError("the host name has no address")
+    for address in addresses:
+        try:
+            sock = connect(address, timeout)
+        except OSError as error:
+            failure = error
+            continue
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        return sock
+    raise failure
+
+
+def _connect(address: Any, timeout: float) -> socket.socket:
+    family, kind, protocol, _, where = address
+    sock = socket.socket(family, kind, protocol)
+    try:
+        sock.setblocking(False)
+        code = sock.connect_ex(where)
+        if code not in (0, errno.EINPROGRESS, errno.EWOULDBLOCK):
+            raise OSError(code, os.strerror(code))
+        _await_connected(sock, time.monotonic() + timeout)
+        sock.settimeout(timeout)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def _await_connected(sock: socket.socket, deadline: float) -> None:
+    while not select.select([], [sock], [sock], TICK)[1]:
+        _check_cancelled()
+        if time.monotonic() >= deadline:
+            raise TimeoutError("no connection in time")
+    code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    if code:
+        raise OSError(code, os.strerror(code))

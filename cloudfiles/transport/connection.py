@@ -1,0 +1,207 @@
+"""One connection: a request goes out, a response comes in. It knows streams and wire, not what they mean."""
+
+from __future__ import annotations
+
+import io
+from contextlib import suppress
+
+from cloudfiles.exceptions import ConnectionFailedError, ProtocolError, RequestTimeoutError, TruncatedBodyError
+from cloudfiles.runtime.base import Stream
+from cloudfiles.transport.request import Body, FileBody, Request, Response
+from cloudfiles.transport.wire import CHUNKED, ChunkedBody, Head, body_length, head_end, parse_head
+
+BUFFER = 64 * 1024
+"""Bytes of the receive buffer: a small object's answer comes in one read."""
+
+_JOIN = 16 * 1024
+"""A body up to this many bytes is sent in one piece with its head: one packet train, one system call."""
+
+
+class BrokenBodyError(Exception):
+    """A body broke off; the bytes that came, and the error that ended it. Never leaves the transport."""
+
+    def __init__(self, head: Head, received: bytes, cause: Exception) -> None:
+        super().__init__(str(cause))
+        self.head = head
+        self.received = received
+        self.cause = cause
+
+
+class Connection:
+    """A stream to one origin and its receive buffer.
+
+    Attributes:
+        reusable: whether another request may follow. After any error: no.
+        served: answers completed on it. A first request that fails on a used connection was
+            most likely lost to an idle close.
+        heard: whether any byte of the current answer has come.
+    """
+
+    __slots__ = ("_buffer", "_stream", "_view", "heard", "idle_since", "reusable", "served")
+
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
+        self._buffer = bytearray(BUFFER)
+        self._view = memoryview(self._buffer)
+        self.reusable = False
+        self.served = 0
+        self.heard = False
+        self.idle_since = 0.0
+
+    def close(self) -> None:
+        self.reusable = False
+        self._stream.close()
+
+    def is_stale(self) -> bool:
+        return self._stream.is_stale()
+
+    def exchange(self, head: bytes, request: Request) -> Response:
+        """Send `head` and the request's body, and read the whole answer.
+
+        Raises TransportError when the exchange fails before the body, BrokenBodyError inside it.
+        """
+        self.reusable = False
+        self.heard = False
+        try:
+            self._send(head, request.body)
+        except OSError as error:
+            return self._answer_to_half(request, error)
+        response = self._receive(request.method)
+        self.served += 1
+        return response
+
+    def _send(self, head: bytes, body: Body) -> None:
+        if not len(body):
+            self._stream.send(head)
+        elif isinstance(body, FileBody):
+            self._stream.send(head)
+            for piece in body.pieces():
+                self._stream.send(piece)
+        elif len(body) <= _JOIN:
+            self._stream.send(b"".join((head, body)))
+        else:
+            self._stream.send(head)
+            self._stream.send(body)
+
+    def _answer_to_half(self, request: Request, error: OSError) -> Response:
+        """The answer of a server that refused before it had read the whole request, else the send's error."""
+        with suppress(ConnectionFailedError, RequestTimeoutError, ProtocolError, BrokenBodyError):
+            response = self._receive(request.method)
+            self.reusable = False
+            if response.status >= 300:
+                return response
+        raise _transport_error(error, "while the request was sent") from error
+
+    # ---- receiving
+
+    def _receive(self, method: str) -> Response:
+        head, rest = self._receive_head()
+        while head.status < 200:  # interim answers (RFC 9110 15.2); nothing here ever asks to switch protocols
+            if head.status == 101:
+                raise ProtocolError("the server switched protocols, which nobody had asked for")
+            head, rest = self._receive_head(rest)
+        length = body_length(head, method)
+        if length >= 0:
+            content = self._sized(head, length, rest)
+        elif length == CHUNKED:
+            content = self._chunked(head, rest)
+        else:
+            content = self._until_close(head, rest)
+        return Response(head.status, head.headers, content)
+
+    def _receive_some(self, what: str) -> int:
+        try:
+            return self._stream.receive_into(self._view)
+        except OSError as error:
+            raise _transport_error(error, f"while {what}") from error
+
+    def _receive_head(self, data: bytes = b"") -> tuple[Head, bytes]:
+        """The next head, and the bytes behind it that came along. `data`: bytes received already."""
+        searched = 0
+        while True:
+            end = head_end(data, searched) if data else -1
+            if end >= 0:
+                return parse_head(data[:end]), data[end:]
+            searched = len(data)
+            count = self._receive_some("waiting for the answer")
+            if not count:
+                where = f"after {len(data)} bytes of the answer's head" if data else "before it answered"
+                raise ConnectionFailedError(f"the server closed the connection {where}")
+            self.heard = True
+            received = bytes(self._view[:count])
+            data = data + received if data else received
+
+    def _sized(self, head: Head, length: int, rest: bytes) -> bytes:
+        """A body of `length` bytes, received straight into the memory of the result."""
+        missing = length - len(rest)
+        if missing < 0:
+            # More than was announced: whose bytes these are nobody knows, so the connection is done for.
+            return rest[:length]
+        if missing == 0:
+            self.reusable = head.keep_alive
+            return rest
+        body, got = _Body(length, rest), len(rest)
+        try:
+            while got < length:
+                count = self._stream.receive_into(body.view[got:])
+                if not count:
+                    raise TruncatedBodyError(f"the body ended after {got} of {length} bytes")
+                got += count
+        except (OSError, TruncatedBodyError) as error:
+            raise BrokenBodyError(head, body.cut(got), _transport_error(error, "inside the body")) from error
+        self.reusable = head.keep_alive
+        return body.cut(length)
+
+    def _chunked(self, head: Head, rest: bytes) -> bytes:
+        body = ChunkedBody()
+        pieces: list[bytes] = []
+        try:
+            pieces += body.feed(rest)
+            while not body.done:
+                count = self._stream.receive_into(self._view)
+                if not count:
+                    body.finish()
+                pieces += body.feed(self._view[:count])
+        except (OSError, TruncatedBodyError, ProtocolError) as error:
+            raise BrokenBodyError(head, b"".join(pieces), _transport_error(error, "inside the body")) from error
+        head.headers.update(body.trailers)
+        self.reusable = head.keep_alive and not body.rest
+        return b"".join(pieces)
+
+    def _until_close(self, head: Head, rest: bytes) -> bytes:
+        """A body that ends with the connection (HTTP/1.0). Its length cannot be checked here."""
+        pieces = [rest]
+        try:
+            while count := self._stream.receive_into(self._view):
+                pieces.append(bytes(self._view[:count]))
+        except OSError as error:
+            raise BrokenBodyError(head, b"".join(pieces), _transport_error(error, "inside the body")) from error
+        return b"".join(pieces)
+
+
+class _Body:
+    """Memory for a body of known length that becomes `bytes` without a copy.
+
+    BytesIO keeps its contents in a bytes object and hands that out when nobody else looks
+    at it, so a 256 MiB object costs 256 MiB and not twice that.
+    """
+
+    def __init__(self, length: int, begin: bytes) -> None:
+        self._file = io.BytesIO()
+        self._file.seek(length - 1)
+        self._file.write(b"\0")
+        self.view = self._file.getbuffer()
+        self.view[: len(begin)] = begin
+
+    def cut(self, length: int) -> bytes:
+        self.view.release()
+        self._file.truncate(length)
+        return self._file.getvalue()
+
+
+def _transport_error(error: Exception, when: str) -> Exception:
+    if isinstance(error, TimeoutError):
+        return RequestTimeoutError(f"the server was silent for too long {when}")
+    if isinstance(error, OSError):
+        return ConnectionFailedError(f"the connection broke {when}: {error}")
+    return error

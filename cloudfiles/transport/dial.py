@@ -1,0 +1,163 @@
+"""Opening connections: TCP, TLS with verification, proxies. urllib3 does the work, on the runtime's sockets."""
+
+from __future__ import annotations
+
+import base64
+import os
+import socket
+import ssl
+import urllib.parse
+import urllib.request
+from typing import Any, NamedTuple
+
+import urllib3.connection
+import urllib3.exceptions
+import urllib3.util
+
+from cloudfiles.exceptions import (
+    AuthorizationError,
+    CertificateError,
+    ConfigurationError,
+    ConnectionFailedError,
+    RequestTimeoutError,
+)
+from cloudfiles.runtime.base import Runtime, Stream
+from cloudfiles.transport.request import Origin
+from cloudfiles.types import Tls
+
+
+class Proxy(NamedTuple):
+    """A forward proxy. `authorization` is the value of Proxy-Authorization, '' for none."""
+
+    origin: Origin
+    authorization: str
+
+    def __repr__(self) -> str:
+        return f"Proxy({self.origin})"
+
+
+def proxy_for(origin: Origin) -> Proxy | None:
+    """The proxy that the environment names for `origin` (http_proxy, https_proxy, all_proxy, no_proxy)."""
+    proxies = urllib.request.getproxies()
+    url = proxies.get(origin.scheme) or proxies.get("all")
+    if not url or urllib.request.proxy_bypass(origin.authority):
+        return None
+    parts = urllib.parse.urlsplit(url if "://" in url else f"http://{url}")
+    if parts.scheme not in ("http", "https"):
+        raise ConfigurationError(
+            f"the environment names a {parts.scheme}:// proxy for {origin}; http:// and https:// proxies work here"
+        )
+    authorization = ""
+    if parts.username is not None:
+        user = f"{urllib.parse.unquote(parts.username)}:{urllib.parse.unquote(parts.password or '')}"
+        authorization = "Basic " + base64.b64encode(user.encode()).decode()
+    return Proxy(Origin.of(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"), authorization)
+
+
+class Dialer:
+    """Opens streams of one runtime with one set of TLS files and timeouts (seconds)."""
+
+    def __init__(self, runtime: Runtime, tls: Tls, connect_timeout: float, read_timeout: float) -> None:
+        self._runtime = runtime
+        self._tls = tls
+        self._connect_timeout = connect_timeout
+        self._read_timeout = read_timeout
+        self._context: ssl.SSLContext | None = None
+
+    def dial(self, origin: Origin, proxy: Proxy | None = None) -> Stream:
+        """A stream to `origin`: direct, through a tunnel for https, or to the proxy itself for plain http.
+
+        Raises ConnectionFailedError, RequestTimeoutError, CertificateError (never worth a retry),
+        AuthorizationError where the proxy wants credentials.
+        """
+        connection = self._connection(origin, proxy)
+        try:
+            connection.connect()
+        except Exception as error:
+            connection.close()
+            raise _dial_error(error, origin, proxy) from error
+        sock, connection.sock = connection.sock, None
+        return self._runtime.stream(sock, self._read_timeout)
+
+    def _connection(self, origin: Origin, proxy: Proxy | None) -> Any:
+        target = proxy.origin if proxy else origin
+        secure = target.scheme == "https" or origin.scheme == "https"
+        if not secure:
+            return _PlainConnection(target.host, target.port, runtime=self._runtime, timeout=self._connect_timeout)
+        connection = _TlsConnection(
+            target.host, target.port, runtime=self._runtime, timeout=self._connect_timeout,
+            ssl_context=self._ssl_context(), proxy_config=_PROXY_CONFIG if proxy else None,
+            proxy=urllib3.util.parse_url(str(target)) if proxy else None,
+        )
+        if proxy and origin.scheme == "https":
+            headers = {"Proxy-Authorization": proxy.authorization} if proxy.authorization else {}
+            connection.set_tunnel(origin.host, origin.port, headers=headers, scheme=target.scheme)
+        return connection
+
+    def _ssl_context(self) -> ssl.SSLContext:
+        """Made once: loading the authorities takes tens of milliseconds."""
+        if self._context is None:
+            tls = self._tls
+            try:
+                context = self._runtime.ssl_context(tls.ca_bundle or os.environ.get("AWS_CA_BUNDLE") or _certifi())
+                if tls.client_cert:
+                    context.load_cert_chain(tls.client_cert, tls.client_key)
+            except OSError as error:
+                files = ", ".join(f for f in (tls.ca_bundle, tls.client_cert, tls.client_key) if f) or "(system)"
+                raise ConfigurationError(f"TLS files cannot be read: {files}: {error}") from error
+            self._context = context
+        return self._context
+
+
+_PROXY_CONFIG = urllib3.connection.ProxyConfig(None, False, None, None)
+
+
+def _certifi() -> str | None:
+    """certifi's bundle where the system has none, None where it has one (or SSL_CERT_FILE names it)."""
+    paths = ssl.get_default_verify_paths()
+    if paths.cafile or (paths.capath and os.listdir(paths.capath)):
+        return None
+    try:
+        import certifi
+    except ImportError:
+        return None
+    return certifi.where()
+
+
+class _RuntimeConnection:
+    """Mixed into urllib3's connections: their sockets come from the runtime."""
+
+    def __init__(self, *args: Any, runtime: Runtime, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._runtime = runtime
+
+    def _new_conn(self) -> socket.socket:
+        return self._runtime.connect(self._dns_host, self.port, self.timeout)  # type: ignore[attr-defined]
+
+
+class _PlainConnection(_RuntimeConnection, urllib3.connection.HTTPConnection):
+    pass
+
+
+class _TlsConnection(_RuntimeConnection, urllib3.connection.HTTPSConnection):
+    pass
+
+
+def _dial_error(error: Exception, origin: Origin, proxy: Proxy | None) -> Exception:
+    to = f"{origin} through the proxy {proxy.origin}" if proxy else str(origin)
+    cause = error.__cause__ if isinstance(error, urllib3.exceptions.ProxyError) and error.__cause__ else error
+    if isinstance(error, ConfigurationError):
+        return error
+    if isinstance(cause, ssl.SSLCertVerificationError | ssl.CertificateError):
+        return CertificateError(
+            f"{to}: the certificate cannot be verified: {cause.verify_message or cause}. "
+            "A private authority is trusted by SSL_CERT_FILE=bundle.pem or ca_bundle="
+        )
+    if "407" in str(cause) and proxy:
+        return AuthorizationError(f"{to}: the proxy wants credentials: http_proxy=http://USER:PASSWORD@HOST:PORT")
+    if isinstance(cause, TimeoutError | urllib3.exceptions.TimeoutError):
+        return RequestTimeoutError(f"{to}: no connection in time")
+    what = "the host name cannot be resolved" if isinstance(cause, socket.gaierror) else "no connection"
+    failure = ConnectionFailedError(f"{to}: {what}: {cause}")
+    failure.nothing_sent = True
+    return failure

@@ -1,0 +1,187 @@
+"""What is sent, and the hooks by which a protocol reads what comes back.
+
+A protocol subclasses `Request`. The client's one retry loop calls `encode` before each
+try, `accept` on each complete answer, and `broken` when a body broke off: so a signature
+is always fresh, an error inside a 200 is seen, and a read goes on from where it was.
+"""
+
+from __future__ import annotations
+
+import time
+import urllib.parse
+from collections.abc import Iterator
+from typing import Any, BinaryIO, NamedTuple, TypeAlias
+
+from cloudfiles.exceptions import (
+    AuthorizationError,
+    CloudFilesError,
+    InvalidPathError,
+    PreconditionFailedError,
+    ServerError,
+)
+from cloudfiles.retry import parse_retry_after
+from cloudfiles.transport.wire import Head
+
+SLOW_DOWN_CODES = frozenset({"SlowDown", "SlowDownRead", "SlowDownWrite", "TooManyRequests", "RequestLimitExceeded",
+                             "Throttling", "ThrottlingException", "ServerBusy", "rateLimitExceeded"})
+"""Provider codes that ask for fewer requests, whatever the status they come with."""
+
+Body: TypeAlias = "bytes | bytearray | memoryview | FileBody"
+
+
+class Origin(NamedTuple):
+    """Scheme, host and port: what a connection belongs to (RFC 6454)."""
+
+    scheme: str
+    host: str
+    port: int
+
+    @classmethod
+    def of(cls, url: str) -> Origin:
+        """The origin of an http(s) URL. Raises InvalidPathError for any other."""
+        parts = urllib.parse.urlsplit(url)
+        try:
+            port = parts.port
+        except ValueError as error:
+            raise InvalidPathError(f"{url!r} has no usable port: {error}") from error
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise InvalidPathError(f"{url!r} is not an http:// or https:// URL with a host")
+        return cls(parts.scheme, parts.hostname, port or (443 if parts.scheme == "https" else 80))
+
+    @property
+    def authority(self) -> str:
+        """The value of a Host header: without the scheme's own port, IPv6 in brackets (RFC 9110 7.2)."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == (443 if self.scheme == "https" else 80) else f"{host}:{self.port}"
+
+    def __str__(self) -> str:
+        return f"{self.scheme}://{self.authority}"
+
+
+class TryAgain(Exception):  # noqa: N818 -- not an error: a hook's word to the retry loop
+    """Raised by `accept`: the request was mended (another origin, fresh credentials); send it again now.
+
+    `cause` is the error to raise when that does not help either.
+    """
+
+    def __init__(self, cause: CloudFilesError) -> None:
+        super().__init__(str(cause))
+        self.cause = cause
+
+
+class FileBody:
+    """A part of an open file as a request body, sent in pieces and rewound for a retry.
+
+    Attributes:
+        length: bytes from the current position to the end, or as given.
+    """
+
+    PIECE = 1 << 20  # bytes read and sent at once
+
+    def __init__(self, file: BinaryIO, length: int) -> None:
+        self.file = file
+        self.length = length
+        self.start = file.tell()
+
+    def __len__(self) -> int:
+        return self.length
+
+    def pieces(self) -> Iterator[bytes]:
+        """The body from its beginning, in pieces. Raises CloudFilesError where the file became shorter."""
+        self.file.seek(self.start)
+        left = self.length
+        while left:
+            piece = self.file.read(min(left, self.PIECE))
+            if not piece:
+                raise CloudFilesError(f"the file to upload ended {left} bytes early: it shrank while it was read")
+            left -= len(piece)
+            yield piece
+
+
+class Response:
+    """A complete answer.
+
+    Attributes:
+        content: the whole body as bytes; decoded from chunks, but never from its content encoding.
+    """
+
+    __slots__ = ("content", "headers", "status")
+
+    def __init__(self, status: int, headers: dict[str, str], content: bytes) -> None:
+        self.status = status
+        self.headers = headers
+        self.content = content
+
+
+class Request:
+    """One request to one origin. Subclasses add what a verb of a protocol knows.
+
+    Attributes:
+        origin: where it goes; `accept` may change it (a redirect) and raise TryAgain.
+        method: the HTTP method.
+        target: path and query, percent-encoded, beginning with '/'.
+        headers: lower-case names to values, besides Host, Content-Length and what `encode` adds.
+        body: bytes-like or FileBody; b'' for none.
+        idempotent: sending it twice does no harm: it may be repeated even when its fate is unknown.
+        path: the key it concerns, for error messages.
+    """
+
+    __slots__ = ("body", "headers", "idempotent", "method", "origin", "path", "retries", "target")
+
+    def __init__(self, origin: Origin, method: str, target: str, headers: dict[str, str] | None = None, body: Body = b"", *,
+                 idempotent: bool = True, path: str | None = None) -> None:
+        self.origin = origin
+        self.method = method
+        self.target = target
+        self.headers = headers if headers is not None else {}
+        self.body = body
+        self.idempotent = idempotent
+        self.path = path
+        self.retries = 0  # tries before this one, kept by the client
+
+    def encode(self, host: str, now: float) -> bytes:
+        """The request's head as it goes on the wire, signed where the protocol signs.
+
+        host: the Host header's value. now: seconds since the epoch.
+        """
+        return format_head(self.method, self.target, host, self.headers, self.body)
+
+    def accept(self, response: Response) -> Any:
+        """What the caller of `Client.send` gets. Raise here what the answer means.
+
+        IntegrityError, TransportError and ServerErrors of a retryable status are tried again
+        after a backoff, TryAgain at once; every other error ends the request.
+        """
+        if response.status < 300:
+            return response
+        raise status_error(response, path=self.path)
+
+    def broken(self, head: Head, received: bytes) -> None:
+        """The body after `head` broke off with `received` bytes: remember them to go on from there."""
+
+
+def format_head(method: str, target: str, host: str, headers: dict[str, str], body: Body) -> bytes:
+    """An HTTP/1.1 request head. Content-Length is sent where there is a body, or where the method implies one."""
+    lines = [f"{method} {target} HTTP/1.1\r\nhost: {host}\r\n"]
+    lines.extend(f"{name}: {value}\r\n" for name, value in headers.items())
+    size = len(body)
+    if size or method in ("PUT", "POST"):
+        lines.append(f"content-length: {size}\r\n")
+    lines.append("\r\n")
+    return "".join(lines).encode("latin-1")
+
+
+def status_error(response: Response, *, path: str | None = None, code: str = "", message: str = "") -> CloudFilesError:
+    """The error that an error status means, with the provider's own code and message where it gave them."""
+    status = response.status
+    retry_after = parse_retry_after(response.headers.get("retry-after"), time.time())
+    text = message or code or response.content[:200].decode("utf-8", "replace").strip()
+    if code and code != text:
+        text = f"{code}: {text}"
+    text = f"the server answered {status}" + (f": {text}" if text else "")
+    if status in (401, 403, 407):
+        return AuthorizationError(text, path=path)
+    if status == 412:
+        return PreconditionFailedError(text, path=path)
+    return ServerError(text, status=status, code=code, path=path, retry_after=retry_after,
+                       is_slow_down=status in (429, 503) or code in SLOW_DOWN_CODES)

@@ -1,0 +1,205 @@
+"""HTTP/1.1 on the client's side, with no socket in it: bytes in, values out.
+
+`parse_head` reads a response head, `body_length` tells how the body is framed, and
+`ChunkedBody` decodes a chunked one, however the bytes happen to be split. Each either
+gives a value, says "need more" (None), or raises ProtocolError. (RFC 9112.)
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from cloudfiles.exceptions import ProtocolError, TruncatedBodyError
+
+MAX_HEAD = 64 * 1024
+"""Bytes after which a head that has not ended is an error: no store sends half as much."""
+
+CHUNKED = -1
+UNTIL_CLOSE = -2
+
+_STATUS_LINE = re.compile(r"HTTP/1\.([01]) ([1-5][0-9]{2})(?: [^\r\n]*)?$")
+_FIELD = re.compile(r"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*(.*?)[ \t]*$", re.DOTALL)
+_CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,16})[ \t]*(?:;[^\r\n]*)?$")
+
+# Servers send the same two dozen names in every answer: lower() is remembered.
+_lower: dict[str, str] = {}
+
+
+class Head(NamedTuple):
+    """Status and header fields of a response; names in lower case, repeated fields joined by ', '."""
+
+    status: int
+    headers: dict[str, str]
+    keep_alive: bool
+
+
+def head_end(buffer: bytes | bytearray, searched: int = 0) -> int:
+    """Where the head ends (the index after its empty line), -1 when more bytes are needed.
+
+    Bare LF is taken for a line end, as RFC 9112 2.2 allows. `searched`: bytes known to hold no end.
+    """
+    begin = max(0, searched - 3)
+    end = buffer.find(b"\r\n\r\n", begin)
+    if end >= 0:
+        return end + 4
+    bare = buffer.find(b"\n\n", begin)
+    if bare >= 0:
+        return bare + 2
+    if len(buffer) > MAX_HEAD:
+        raise ProtocolError(f"the answer's head has not ended after {len(buffer)} bytes (limit {MAX_HEAD})")
+    return -1
+
+
+def parse_head(data: bytes | bytearray | memoryview) -> Head:
+    """The head in `data`, which ends with its empty line.
+
+    Raises ProtocolError for anything that is not an HTTP/1.x head. Latin-1, as RFC 9110 5.5 leaves it.
+    """
+    lines = str(data, "latin-1").split("\n")
+    match = _STATUS_LINE.match(lines[0].rstrip("\r"))
+    if match is None:
+        raise ProtocolError(f"the answer does not begin with an HTTP/1.x status line but with {lines[0][:60]!r}")
+    headers: dict[str, str] = {}
+    name = ""
+    for line in lines[1:]:
+        if line == "\r" or not line:
+            break
+        before, colon, value = line.partition(":")
+        lowered = _lower.get(before)
+        if lowered is None or not colon:
+            if line[0] in " \t":  # obs-fold, RFC 9112 5.2: one value over several lines
+                if not name:
+                    raise ProtocolError("the answer's head begins with a continued line")
+                headers[name] = f"{headers[name]} {line.strip()}"
+                continue
+            lowered = _field_name(line)
+        name = lowered
+        value = value.strip()
+        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    connection = headers.get("connection")
+    if connection is None:
+        keep_alive = match[1] == "1"
+    else:
+        tokens = connection.lower()
+        keep_alive = "close" not in tokens and (match[1] == "1" or "keep-alive" in tokens)
+    return Head(int(match[2]), headers, keep_alive)
+
+
+def _field_name(line: str) -> str:
+    """The lower-case name of a header line not met before; remembers it."""
+    match = _FIELD.match(line.rstrip("\r"))
+    if match is None:
+        raise ProtocolError(f"the answer's head has a line that is no header field: {line[:60]!r}")
+    name = match[1]
+    if len(_lower) < 1024:  # a server that invents names must not fill the memory
+        _lower[name] = name.lower()
+    return name.lower()
+
+
+def body_length(head: Head, method: str) -> int:
+    """Bytes of body that follow `head`, or CHUNKED, or UNTIL_CLOSE (RFC 9112 6.3).
+
+    Raises ProtocolError where Content-Length is no number, or differs between its repetitions.
+    """
+    status, headers, _ = head
+    if method == "HEAD" or status in (204, 304) or status < 200:
+        return 0
+    coding = headers.get("transfer-encoding")
+    if coding is not None:
+        # A message with both is framed by Transfer-Encoding; the length is then not to be trusted.
+        if coding.lower().rsplit(",", 1)[-1].strip() == "chunked":
+            return CHUNKED
+        return UNTIL_CLOSE
+    length = headers.get("content-length")
+    if length is None:
+        return UNTIL_CLOSE
+    if not (length.isdigit() and length.isascii()):
+        values = {part.strip() for part in length.split(",")}
+        length = values.pop()
+        if values or not (length.isdigit() and length.isascii()):
+            raise ProtocolError(f"the answer's Content-Length is {headers['content-length'][:60]!r}")
+    return int(length)
+
+
+class ChunkedBody:
+    """Decodes a chunked body (RFC 9112 7.1) fed in any pieces.
+
+    After the last chunk `done` is set, `trailers` hold what came behind it, and `rest` the
+    bytes that no longer belong to the message.
+    """
+
+    def __init__(self) -> None:
+        self.done = False
+        self.trailers: dict[str, str] = {}
+        self.rest = b""
+        self._buffer = bytearray()
+        self._left = 0  # bytes of the current chunk still to come
+        self._state = self._size
+
+    def feed(self, data: bytes | bytearray | memoryview) -> list[bytes]:
+        """The body bytes that `data` completes. Raises ProtocolError for what is no chunked body."""
+        self._buffer += data
+        pieces: list[bytes] = []
+        while not self.done and self._state(pieces):
+            pass
+        return pieces
+
+    def finish(self) -> None:
+        """To be called at the end of the stream: raises TruncatedBodyError unless the body had ended."""
+        if not self.done:
+            raise TruncatedBodyError("the connection ended inside a chunked body")
+
+    def _line(self) -> bytes | None:
+        end = self._buffer.find(b"\n")
+        if end < 0:
+            if len(self._buffer) > MAX_HEAD:
+                raise ProtocolError(f"a line of a chunked body has not ended after {len(self._buffer)} bytes")
+            return None
+        line = bytes(self._buffer[:end])
+        del self._buffer[: end + 1]
+        return line[:-1] if line.endswith(b"\r") else line
+
+    def _size(self, pieces: list[bytes]) -> bool:
+        line = self._line()
+        if line is None:
+            return False
+        match = _CHUNK_SIZE.match(line)
+        if match is None:
+            raise ProtocolError(f"a chunk begins with {line[:60]!r}, not with its size")
+        self._left = int(match[1], 16)
+        self._state = self._data if self._left else self._trailer
+        return True
+
+    def _data(self, pieces: list[bytes]) -> bool:
+        piece = bytes(self._buffer[: self._left])
+        if not piece:
+            return False
+        pieces.append(piece)
+        del self._buffer[: len(piece)]
+        self._left -= len(piece)
+        if self._left:
+            return False
+        self._state = self._data_end
+        return True
+
+    def _data_end(self, pieces: list[bytes]) -> bool:
+        line = self._line()
+        if line is None:
+            return False
+        if line:
+            raise ProtocolError(f"a chunk is longer than its size says: {line[:60]!r} follows it")
+        self._state = self._size
+        return True
+
+    def _trailer(self, pieces: list[bytes]) -> bool:
+        line = self._line()
+        if line is None:
+            return False
+        if not line:
+            self.done = True
+            self.rest = bytes(self._buffer)
+            return False
+        text = line.decode("latin-1")
+        self.trailers[_field_name(text)] = text.partition(":")[2].strip()
+        return True

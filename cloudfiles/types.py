@@ -1,0 +1,130 @@
+"""The values that pass between the layers. No behaviour beyond what a value needs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO, NamedTuple, TypeAlias
+
+Content: TypeAlias = bytes | bytearray | memoryview | BinaryIO
+Metadata: TypeAlias = Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Clock:
+    """Where time comes from; tests hand in one that they move by hand."""
+
+    wall: Callable[[], float] = time.time  # seconds since the epoch
+    monotonic: Callable[[], float] = time.monotonic  # seconds since whenever
+
+
+class ByteRange(NamedTuple):
+    """A byte range as a Python slice reads it: `end` is exclusive, either end may be open."""
+
+    start: int | None = None
+    end: int | None = None
+
+
+@dataclass(slots=True)
+class StoredObject:
+    """What a read brought: the stored bytes (still encoded) and what the store says of them.
+
+    Attributes:
+        content: the stored bytes, or the byte range of them that was asked for. `mem://` may hold any object.
+        encoding: the Content-Encoding, '' for none; several are joined by ', ' in the order applied.
+        verified: the digest that vouched for the bytes ('md5', 'crc32c', ...), '' where the store offered none.
+        etag: the ETag as sent, quotes included, or None.
+    """
+
+    content: Any
+    encoding: str = ""
+    verified: str = ""
+    etag: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WriteOptions:
+    """What a write sends besides the bytes. None means: not given, the store's default.
+
+    Attributes:
+        encoding: the Content-Encoding of the bytes handed in, '' for none (they are encoded already).
+        if_absent: create only; PreconditionFailedError where the key exists.
+        if_match: replace only while the object has this ETag; PreconditionFailedError otherwise.
+    """
+
+    content_type: str | None = None
+    encoding: str = ""
+    cache_control: str | None = None
+    storage_class: str | None = None
+    metadata: Metadata | None = None
+    if_absent: bool = False
+    if_match: str | None = None
+
+
+class ListEntry(NamedTuple):
+    """One object of a listing. `size` is in stored bytes."""
+
+    key: str
+    size: int | None = None
+    etag: str | None = None
+    last_modified: str | None = None  # as the store wrote it
+
+
+class ListPage(NamedTuple):
+    """One answer of a listing: objects, common prefixes (flat listings only), and where to go on (None: done)."""
+
+    entries: list[ListEntry]
+    prefixes: list[str]
+    next_token: str | None = None
+
+
+HEAD_FIELDS = (
+    "Cache-Control", "Content-Length", "Content-Type", "ETag", "Last-Modified", "Content-md5",
+    "Content-Encoding", "Content-Disposition", "Content-Language", "Storage-Class",
+    "Request-Charged", "Parts-Count",
+)
+
+
+def head_of(**known: Any) -> dict[str, Any]:
+    """A head as `CloudFiles.head` returns it: every field of HEAD_FIELDS, None where not known.
+
+    Keywords are the field names with `_` for `-` (`Content_Length=4`).
+    """
+    head: dict[str, Any] = dict.fromkeys(HEAD_FIELDS)
+    head.update((name.replace("_", "-"), value) for name, value in known.items())
+    return head
+
+
+@dataclass(frozen=True)
+class Tls:
+    """How servers are verified (always), and how the client shows itself where asked.
+
+    Attributes:
+        ca_bundle: a PEM file of trusted authorities; None: SSL_CERT_FILE, the system's, then certifi's.
+        client_cert: a PEM file with the client's certificate (and key, where client_key is None).
+        client_key: a PEM file with the client's key.
+    """
+
+    ca_bundle: str | None = None
+    client_cert: str | None = None
+    client_key: str | None = None
+
+
+@dataclass(frozen=True)
+class StoreOptions:
+    """How to reach one store: what the constructor of `CloudFiles` was told, validated, protocol-neutral.
+
+    `secrets` stay out of repr; pickles of a `CloudFiles` leave them out too.
+    """
+
+    secrets: Any = field(default=None, repr=False)
+    endpoint: str | None = None
+    request_payer: str | None = None
+    no_sign_request: bool = False
+    locking: bool | None = None
+    lock_dir: str | None = None
+    composite_upload_threshold: int = 100_000_000  # bytes
+    tls: Tls = Tls()
+    connect_timeout: float = 10.0  # seconds
+    read_timeout: float = 60.0  # seconds without a byte
