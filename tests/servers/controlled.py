@@ -1,0 +1,112 @@
+"""An application in a process of its own, controlled by method calls over its standard streams.
+
+Pipes and not sockets: they never show up in a count of the test's sockets, and their end of file tells
+the child that the test process is gone, so that none is ever left behind.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import pickle
+import struct
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import IO, Any, Protocol
+
+ROOT = Path(__file__).resolve().parents[2]
+_LENGTH = struct.Struct(">Q")
+
+
+class App(Protocol):
+    """What runs in the child: `start` gives the facts that the parent needs (its port)."""
+
+    async def start(self) -> dict[str, Any]: ...
+
+
+def _send(stream: IO[bytes], value: object) -> None:
+    frame = pickle.dumps(value)
+    stream.write(_LENGTH.pack(len(frame)) + frame)
+    stream.flush()
+
+
+def _receive(stream: IO[bytes]) -> Any:
+    head = stream.read(_LENGTH.size)
+    if len(head) < _LENGTH.size:
+        raise EOFError("the other side is gone")
+    return pickle.loads(stream.read(_LENGTH.unpack(head)[0]))
+
+
+class ControlledProcess:
+    """The parent's side: starts `app` ("module:Class") with `arguments`, and calls its methods."""
+
+    def __init__(self, app: str, **arguments: Any) -> None:
+        self._process = subprocess.Popen([sys.executable, "-m", "tests.servers.controlled", app], cwd=ROOT,
+                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self._lock = threading.Lock()
+        self.facts: dict[str, Any] = self._exchange(arguments)
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def call(self, method: str, *args: Any, **kwargs: Any) -> Any:
+        """What `method` of the application returns; its exception is raised here."""
+        return self._exchange((method, args, kwargs))
+
+    def stop(self) -> None:
+        """End the child and wait for it. Safe to call twice."""
+        for stream in (self._process.stdin, self._process.stdout):
+            if stream is not None and not stream.closed:
+                stream.close()
+        try:
+            self._process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def _exchange(self, value: object) -> Any:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        with self._lock:
+            _send(self._process.stdin, value)
+            answer = _receive(self._process.stdout)
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer
+
+
+async def _serve(app_name: str) -> None:
+    commands, answers = sys.stdin.buffer, sys.stdout.buffer
+    module, _, name = app_name.partition(":")
+    app: App = getattr(importlib.import_module(module), name)(**_receive(commands))
+    _send(answers, await app.start())
+    loop, gone = asyncio.get_running_loop(), asyncio.Event()
+    threading.Thread(target=_obey, args=(app, commands, answers, loop, gone), daemon=True).start()
+    await gone.wait()
+
+
+def _obey(app: App, commands: IO[bytes], answers: IO[bytes], loop: asyncio.AbstractEventLoop,
+          gone: asyncio.Event) -> None:
+    """Run each command in the loop's thread, until the parent closes the pipe."""
+    async def run(method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        return getattr(app, method)(*args, **kwargs)
+
+    try:
+        while True:
+            try:
+                answer = asyncio.run_coroutine_threadsafe(run(*_receive(commands)), loop).result()
+            except EOFError:
+                break
+            except Exception as error:
+                answer = error
+            _send(answers, answer)
+    except OSError:
+        pass  # the parent went away between a command and its answer
+    loop.call_soon_threadsafe(gone.set)
+
+
+if __name__ == "__main__":
+    asyncio.run(_serve(sys.argv[1]))

@@ -1,0 +1,58 @@
+"""What a piece of code leaves behind: threads, open files and sockets, files in a directory."""
+
+from __future__ import annotations
+
+import gc
+import os
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+_GRACE = 3.0  # seconds that threads and sockets get to end; a real leak does not end by itself
+
+
+def _threads() -> set[str]:
+    return {f"thread {thread.name}" for thread in threading.enumerate() if thread.is_alive()}
+
+
+def _open_files() -> set[str]:
+    """Descriptors by number and what they are; the number alone where the system does not say."""
+    directory = next((name for name in ("/proc/self/fd", "/dev/fd") if os.path.isdir(name)), None)
+    found = set()
+    for number in os.listdir(directory) if directory else ():
+        try:
+            found.add(f"descriptor {number} {os.readlink(f'{directory}/{number}')}")
+        except FileNotFoundError:
+            continue  # the one that listed the directory
+        except OSError:
+            found.add(f"descriptor {number}")
+    return found
+
+
+def _files(directory: Path | None) -> set[str]:
+    return {f"file {path}" for path in directory.rglob("*")} if directory else set()
+
+
+def _state(directory: Path | None) -> set[str]:
+    return _threads() | _open_files() | _files(directory)
+
+
+@contextmanager
+def no_leaks(directory: Path | None = None, *, allow: tuple[str, ...] = ()) -> Iterator[None]:
+    """Raise AssertionError if the block leaves a thread, a descriptor, or a file in `directory` that was not there.
+
+    Args:
+        allow: texts; what contains one of them may stay ("thread cloudfiles-engine", "socket:").
+    """
+    before = _state(directory)
+    yield
+    deadline = time.monotonic() + _GRACE
+    while True:
+        gc.collect()
+        left = sorted(item for item in _state(directory) - before if not any(text in item for text in allow))
+        if not left or time.monotonic() > deadline:
+            break
+        time.sleep(0.01)
+    assert not left, f"left behind: {left}"

@@ -1,0 +1,295 @@
+"""The scripted server's S3 and plain HTTP: a request in, the right answer out, no socket in it."""
+
+from __future__ import annotations
+
+import time
+import uuid
+import xml.etree.ElementTree as ET
+from collections.abc import Callable
+from xml.sax.saxutils import escape
+
+from tests.servers import entity
+from tests.servers.listing import list_objects
+from tests.servers.messages import Answer, Request, S3Error, Settings, error_xml, http_date, xml_answer
+from tests.servers.objects import (
+    ALGORITHMS,
+    Bucket,
+    StoredObject,
+    Upload,
+    checksum,
+    join_parts,
+    make_object,
+    part_etag,
+)
+from tests.servers.signatures import is_signed, verify, verify_payload
+
+_KEPT = ("content-type", "content-encoding", "cache-control", "content-disposition", "content-language", "expires",
+         "x-amz-storage-class")
+_OF_BUCKETS = ("delete", "location", "list-type")
+
+
+def kept_headers(request: Request) -> dict[str, str]:
+    """The headers of an upload that belong to the object."""
+    return {key: value for key, value in request.headers if key in _KEPT or key.startswith("x-amz-meta-")}
+
+
+def verified_checksums(request: Request) -> dict[str, str]:
+    """The upload's x-amz-checksum-* values. Raises S3Error where a digest does not match the body."""
+    md5 = request.header("content-md5")
+    if md5 is not None and checksum("md5", request.body) != md5:
+        raise S3Error(400, "BadDigest", "The Content-MD5 you specified did not match what we received.")
+    given = {name: value for name in ALGORITHMS if (value := request.header(f"x-amz-checksum-{name}")) is not None}
+    for name, value in given.items():
+        if checksum(name, request.body) != value:
+            raise S3Error(400, "BadDigest", f"The {name} you specified did not match the calculated checksum.")
+    verify_payload(request)
+    return given
+
+
+def _child(element: ET.Element, name: str) -> str:
+    return next((child.text or "" for child in element if child.tag.rpartition("}")[2] == name), "")
+
+
+def _elements(body: bytes, name: str) -> list[ET.Element]:
+    try:
+        root = ET.fromstring(body)
+    except ET.ParseError as error:
+        raise S3Error(400, "MalformedXML") from error
+    return [element for element in root.iter() if element.tag.rpartition("}")[2] == name]
+
+
+class Service:
+    """Buckets, a web root, and what requests do to them. The web root is the bucket named ''."""
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        self.settings = settings or Settings()
+        self.buckets: dict[str, Bucket] = {"": Bucket(), "bucket": Bucket()}
+        self._answers = 0
+
+    def date_header(self) -> tuple[str, str]:
+        """The server's time, which its settings may put wrong."""
+        return "Date", http_date(int(time.time() + self.settings.clock_offset))
+
+    def locate(self, request: Request) -> tuple[str, str]:
+        """Bucket and key of a request: by host name, by path, or ('', path) in the web root."""
+        path = request.path[1:]
+        host = (request.header("host") or "").split(":")[0]
+        label = host.split(".")[0]
+        if label != host and label in self.buckets and not host.replace(".", "").isdigit():
+            return label, self._s3_key(request, 1)
+        name, slash, _ = path.partition("/")
+        if name in self.buckets and name:
+            return name, self._s3_key(request, 2 + len(name)) if slash else ""
+        return "", path
+
+    @staticmethod
+    def _s3_key(request: Request, skip: int) -> str:
+        # S3 reads a literal `+` in a path as a space: a client has to encode it.
+        if "+" not in request.raw_path:
+            return request.path[skip:]
+        return Request("", request.raw_path.replace("+", "%20"), ()).path[skip:]
+
+    def respond(self, request: Request) -> Answer:
+        """The right answer, with the headers every answer has."""
+        try:
+            answer = self._dispatch(request)
+        except S3Error as error:
+            answer = error.answer()
+        self._answers += 1
+        headers = (*answer.headers, self.date_header(), ("x-amz-request-id", f"{self._answers:016X}"))
+        if request.method == "HEAD" and answer.announced_length is None:
+            return Answer(answer.status, headers, announced_length=len(answer.body))
+        return Answer(answer.status, headers, answer.body, answer.announced_length)
+
+    def _dispatch(self, request: Request) -> Answer:
+        name, key = self.locate(request)
+        if not name and not is_signed(request):
+            return self._web(request, key)
+        if self.settings.secret_key is not None:
+            verify(request, self.settings, name or key)
+        if not name:
+            return self._absent_bucket(request, key)
+        self._check_region(name)
+        return self._object(request, name, key) if key else self._bucket(request, name)
+
+    def _check_region(self, name: str) -> None:
+        region = self.settings.bucket_regions.get(name)
+        if self.settings.secret_key is None and region not in (None, self.settings.region):
+            raise S3Error(301, "PermanentRedirect", headers=(("x-amz-bucket-region", str(region)),))
+
+    # ---- plain HTTP
+
+    def _web(self, request: Request, path: str) -> Answer:
+        objects = self.buckets[""].objects
+        if request.method in ("GET", "HEAD"):
+            if path in objects:
+                return entity.read(request, objects[path])
+            return Answer(404, (("Content-Type", "text/plain"),), b"not found\n")
+        if self.settings.read_only:
+            return Answer(405, (("Allow", "GET, HEAD"),), b"")
+        return self._object(request, "", path)
+
+    # ---- buckets
+
+    def _absent_bucket(self, request: Request, name: str) -> Answer:
+        if name and "/" not in name and request.method == "PUT":
+            self.buckets[name] = Bucket()
+            return Answer(200, (("Location", f"/{name}"),))
+        if not name and request.method == "GET":
+            names = "".join(f"<Bucket><Name>{name}</Name></Bucket>" for name in self.buckets if name)
+            return xml_answer(f"<ListAllMyBucketsResult><Buckets>{names}</Buckets></ListAllMyBucketsResult>")
+        raise S3Error(404, "NoSuchBucket", "The specified bucket does not exist")
+
+    def _bucket(self, request: Request, name: str) -> Answer:
+        bucket, query = self.buckets[name], request.query
+        region = self.settings.bucket_regions.get(name, self.settings.region)
+        if request.method == "HEAD":
+            return Answer(200, (("x-amz-bucket-region", region),))
+        if request.method == "PUT":
+            raise S3Error(409, "BucketAlreadyOwnedByYou")
+        if request.method == "DELETE":
+            if bucket.objects:
+                raise S3Error(409, "BucketNotEmpty")
+            del self.buckets[name]
+            return Answer(204)
+        if request.method == "POST" and "delete" in query:
+            return self._bulk_delete(request, bucket)
+        if request.method == "GET" and "location" in query:
+            return xml_answer(f"<LocationConstraint>{region}</LocationConstraint>")
+        if request.method == "GET" and "uploads" in query:
+            return self._list_uploads(name, bucket)
+        if request.method == "GET" and query.get("list-type") == "2":
+            return list_objects(name, bucket, query, self.settings.page_size)
+        raise S3Error(501, "NotImplemented", "Only ListObjectsV2 is served")
+
+    def _bulk_delete(self, request: Request, bucket: Bucket) -> Answer:
+        if not verified_checksums(request) and request.header("content-md5") is None:
+            raise S3Error(400, "InvalidRequest", "Missing required header for this request: Content-MD5 or a checksum")
+        keys = [_child(element, "Key") for element in _elements(request.body, "Object")]
+        if not 0 < len(keys) <= 1000:
+            raise S3Error(400, "MalformedXML", "A bulk delete names 1 to 1000 keys")
+        quiet = any((element.text or "").strip() == "true" for element in _elements(request.body, "Quiet"))
+        results = []
+        for key in keys:
+            code = self.settings.delete_errors.get(key)
+            if code is not None:
+                results.append(error_xml(code, Key=key))
+            else:
+                bucket.objects.pop(key, None)
+                results.append("" if quiet else f"<Deleted><Key>{escape(key)}</Key></Deleted>")
+        return xml_answer(f"<DeleteResult>{''.join(results)}</DeleteResult>")
+
+    def _list_uploads(self, name: str, bucket: Bucket) -> Answer:
+        uploads = "".join(f"<Upload><Key>{escape(upload.key)}</Key><UploadId>{upload_id}</UploadId></Upload>"
+                          for upload_id, upload in bucket.uploads.items())
+        return xml_answer(f"<ListMultipartUploadsResult><Bucket>{name}</Bucket><IsTruncated>false</IsTruncated>"
+                          f"{uploads}</ListMultipartUploadsResult>")
+
+    # ---- objects
+
+    def _object(self, request: Request, name: str, key: str) -> Answer:
+        bucket, query = self.buckets[name], request.query
+        if "uploads" in query or "uploadId" in query:
+            return self._multipart(request, name, bucket, key)
+        if unknown := [sub for sub in _OF_BUCKETS if sub in query]:
+            raise S3Error(501, "NotImplemented", f"not served here: {unknown}")
+        verbs: dict[str, Callable[[Request, Bucket, str], Answer]] = {
+            "GET": self._get, "HEAD": self._get, "PUT": self._put, "DELETE": self._delete}
+        if request.method not in verbs:
+            raise S3Error(405, "MethodNotAllowed")
+        return verbs[request.method](request, bucket, key)
+
+    def _get(self, request: Request, bucket: Bucket, key: str) -> Answer:
+        stored = bucket.objects.get(key)
+        if stored is None:
+            raise S3Error(404, "NoSuchKey", "The specified key does not exist.")
+        return entity.read(request, stored)
+
+    def _put(self, request: Request, bucket: Bucket, key: str) -> Answer:
+        if len(key.encode("utf-8", "surrogateescape")) > 1024:
+            raise S3Error(400, "KeyTooLongError")
+        if request.header("x-amz-copy-source") is not None:
+            return self._copy(request, bucket, key)
+        checksums = verified_checksums(request)
+        entity.check_write(request, bucket.objects.get(key))
+        if not checksums and self.settings.default_checksum:
+            name = self.settings.default_checksum
+            checksums = {name: checksum(name, request.body)}
+        stored = make_object(request.body, kept_headers(request), checksums=checksums)
+        bucket.objects[key] = stored
+        echoed = tuple((f"x-amz-checksum-{name}", value) for name, value in checksums.items())
+        return Answer(200, (("ETag", f'"{stored.etag}"'), *echoed))
+
+    def _copy(self, request: Request, bucket: Bucket, key: str) -> Answer:
+        source = Request("GET", "/" + (request.header("x-amz-copy-source") or "").lstrip("/"), ())
+        name, source_key = self.locate(source)
+        stored = self.buckets[name].objects.get(source_key)
+        if stored is None:
+            raise S3Error(404, "NoSuchKey")
+        replace = request.header("x-amz-metadata-directive") == "REPLACE"
+        bucket.objects[key] = StoredObject(stored.content, stored.etag,
+                                           kept_headers(request) if replace else stored.headers, stored.checksums)
+        return xml_answer(f"<CopyObjectResult><ETag>&quot;{stored.etag}&quot;</ETag></CopyObjectResult>")
+
+    def _delete(self, request: Request, bucket: Bucket, key: str) -> Answer:
+        bucket.objects.pop(key, None)
+        return Answer(204)
+
+    # ---- multipart
+
+    def _multipart(self, request: Request, name: str, bucket: Bucket, key: str) -> Answer:
+        if request.method == "POST" and "uploads" in request.query:
+            return self._create_upload(request, name, bucket, key)
+        upload_id = request.query.get("uploadId", "")
+        upload = bucket.uploads.get(upload_id)
+        if upload is None or upload.key != key:
+            raise S3Error(404, "NoSuchUpload")
+        if request.method == "PUT":
+            return self._upload_part(request, upload)
+        if request.method == "POST":
+            return self._complete(request, name, bucket, upload_id, upload)
+        if request.method == "DELETE":
+            del bucket.uploads[upload_id]
+            return Answer(204)
+        return self._list_parts(upload)
+
+    def _create_upload(self, request: Request, name: str, bucket: Bucket, key: str) -> Answer:
+        algorithm = (request.header("x-amz-checksum-algorithm") or "").lower() or None
+        kind = request.header("x-amz-checksum-type") or ("FULL_OBJECT" if algorithm == "crc64nvme" else "COMPOSITE")
+        upload_id = uuid.uuid4().hex
+        bucket.uploads[upload_id] = Upload(key, kept_headers(request), algorithm, kind == "FULL_OBJECT")
+        return xml_answer(f"<InitiateMultipartUploadResult><Bucket>{name}</Bucket><Key>{escape(key)}</Key>"
+                          f"<UploadId>{upload_id}</UploadId></InitiateMultipartUploadResult>")
+
+    def _upload_part(self, request: Request, upload: Upload) -> Answer:
+        number = int(request.query.get("partNumber", "0"))
+        if not 1 <= number <= 10_000:
+            raise S3Error(400, "InvalidArgument", "Part number must be an integer between 1 and 10000, inclusive")
+        checksums = verified_checksums(request)
+        upload.parts[number] = request.body
+        echoed = tuple((f"x-amz-checksum-{name}", value) for name, value in checksums.items())
+        return Answer(200, (("ETag", f'"{part_etag(request.body)}"'), *echoed))
+
+    def _complete(self, request: Request, name: str, bucket: Bucket, upload_id: str, upload: Upload) -> Answer:
+        listed = [(int(_child(part, "PartNumber")), _child(part, "ETag").strip('"'))
+                  for part in _elements(request.body, "Part")]
+        numbers = [number for number, _ in listed]
+        if not listed:
+            raise S3Error(400, "MalformedXML", "A completion names at least one part")
+        if numbers != sorted(set(numbers)):
+            raise S3Error(400, "InvalidPartOrder")
+        if any(n not in upload.parts or part_etag(upload.parts[n]) != etag for n, etag in listed):
+            raise S3Error(400, "InvalidPart")
+        if any(len(upload.parts[n]) < self.settings.min_part_size for n in numbers[:-1]):
+            raise S3Error(400, "EntityTooSmall")
+        entity.check_write(request, bucket.objects.get(upload.key))
+        stored = bucket.objects[upload.key] = join_parts(upload, numbers)
+        del bucket.uploads[upload_id]
+        sums = "".join(f"<Checksum{k.upper()}>{v}</Checksum{k.upper()}>" for k, v in stored.checksums.items())
+        return xml_answer(f"<CompleteMultipartUploadResult><Bucket>{name}</Bucket><Key>{escape(upload.key)}</Key>"
+                          f"<ETag>&quot;{stored.etag}&quot;</ETag>{sums}</CompleteMultipartUploadResult>")
+
+    def _list_parts(self, upload: Upload) -> Answer:
+        parts = "".join(f"<Part><PartNumber>{n}</PartNumber><ETag>&quot;{part_etag(content)}&quot;</ETag>"
+                        f"<Size>{len(content)}</Size></Part>" for n, content in sorted(upload.parts.items()))
+        return xml_answer(f"<ListPartsResult><IsTruncated>false</IsTruncated>{parts}</ListPartsResult>")
