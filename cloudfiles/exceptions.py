@@ -13,7 +13,7 @@ from typing import Any
 
 __all__ = [
     "Attempt", "AuthorizationError", "CRC32CIntegrityError", "CertificateError", "CloudFilesError", "CompressionError",
-    "ConfigurationError", "ConnectionFailedError", "DecompressionError", "DuplicatePathError",
+    "ConfigurationError", "ConnectionFailedError", "DecompressionError", "DuplicatePathError", "FileSystemError",
     "IntegrityError", "InvalidInputError", "InvalidPathError", "LockingError", "MD5IntegrityError",
     "MissingCredentialsError", "MissingExtraError", "ObjectChangedError", "PreconditionFailedError",
     "ProtocolError", "RequestTimeoutError", "ServerError", "TransportError", "TruncatedBodyError",
@@ -163,6 +163,18 @@ class PreconditionFailedError(CloudFilesError):
 
 class LockingError(CloudFilesError):
     """An advisory lock could not be taken."""
+
+
+class FileSystemError(CloudFilesError):
+    """The local file system failed: disk full, quota, input/output error, too many open files.
+
+    Attributes:
+        errno: the system's number for it (`errno.ENOSPC`), or None.
+    """
+
+    def __init__(self, message: str = "", *, errno: int | None = None, **context: Any) -> None:
+        super().__init__(message, **context)
+        self.errno = errno
 
 
 # ---- transport
