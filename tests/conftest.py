@@ -1,0 +1,193 @@
+"""What every test stands on: servers started when first used, nobody's credentials, no way out of the machine."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.servers import leaks, processes
+from tests.servers.delay_proxy import delay_proxy as run_delay_proxy
+from tests.servers.fault_server import FaultServer
+from tests.servers.guard import Guard
+from tests.servers.http_proxy import HttpProxy
+from tests.servers.tls import Certificates, make_certificates
+
+_GUARD = Guard()
+
+# Environment variables, by how they begin or end, that would bring in the developer's own set-up.
+_FOREIGN_PREFIXES = ("AWS_", "GOOGLE_", "GCLOUD_", "CLOUDSDK_", "AZURE_", "CLOUD_FILES_", "CLOUDFILES_",
+                     "CLOUD_VOLUME_", "BOTO", "SSL_CERT_", "REQUESTS_CA_", "CURL_CA_", "XDG_")
+_FOREIGN_SUFFIXES = ("_PROXY",)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _only_loopback() -> Iterator[None]:
+    _GUARD.active = True
+    yield
+    _GUARD.active = False
+
+
+@pytest.fixture(autouse=True)
+def _no_outside_connection() -> Iterator[None]:
+    """Fails a test that tried to leave the machine, even where the code under test swallowed the error."""
+    _GUARD.take_refused()
+    yield
+    if refused := _GUARD.take_refused():
+        pytest.fail(f"connections to the outside were tried: {refused}")
+
+
+@pytest.fixture(scope="session")
+def _homes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("homes")
+
+
+@pytest.fixture(autouse=True)
+def home(_homes: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty home directory, and an environment without credentials, proxies or certificates.
+
+    `CLOUD_FILES_DIR` names the directory in it that would be used anyway; it does not exist yet.
+    """
+    for name in list(os.environ):
+        if name.upper().startswith(_FOREIGN_PREFIXES) or name.upper().endswith(_FOREIGN_SUFFIXES):
+            monkeypatch.delenv(name)
+    directory = _homes / str(len(os.listdir(_homes)))
+    directory.mkdir()
+    for name in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(name, str(directory))
+    monkeypatch.setenv("CLOUD_FILES_DIR", str(directory / ".cloudfiles"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    return directory
+
+
+@pytest.fixture(params=[True, False], ids=["green", "threads"])
+def green(request: pytest.FixtureRequest) -> bool:
+    """Both runtimes, one after the other."""
+    return bool(request.param)
+
+
+@pytest.fixture
+def no_leaks() -> Callable[..., AbstractContextManager[None]]:
+    """`with no_leaks(directory, allow=(...)):` raises where the block leaves threads, descriptors or files."""
+    return leaks.no_leaks
+
+
+# ---- servers of our own
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    return make_certificates(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.fixture(scope="session")
+def _fault_server() -> Iterator[FaultServer]:
+    with FaultServer() as server:
+        yield server
+
+
+@pytest.fixture
+def fault_server(_fault_server: FaultServer) -> FaultServer:
+    """The scripted server, as new."""
+    _fault_server.reset()
+    return _fault_server
+
+
+@pytest.fixture(scope="session")
+def _tls_fault_server(certificates: Certificates) -> Iterator[FaultServer]:
+    with FaultServer(certificates) as server:
+        yield server
+
+
+@pytest.fixture
+def tls_fault_server(_tls_fault_server: FaultServer) -> FaultServer:
+    """The scripted server over TLS, as new."""
+    _tls_fault_server.reset()
+    return _tls_fault_server
+
+
+@pytest.fixture(scope="session")
+def _mtls_fault_server(certificates: Certificates) -> Iterator[FaultServer]:
+    with FaultServer(certificates, client_certificate=True) as server:
+        yield server
+
+
+@pytest.fixture
+def mtls_fault_server(_mtls_fault_server: FaultServer) -> FaultServer:
+    """The scripted server over TLS, which demands a client certificate, as new."""
+    _mtls_fault_server.reset()
+    return _mtls_fault_server
+
+
+@pytest.fixture
+def delay_proxy() -> Iterator[Callable[..., int]]:
+    """`delay_proxy(target_port, rtt, reset_after=None)` starts a proxy and gives its port."""
+    running: list[AbstractContextManager[int]] = []
+
+    def start(target: int, rtt: float, reset_after: int | None = None) -> int:
+        running.append(run_delay_proxy(target, rtt, reset_after))
+        return running[-1].__enter__()
+
+    yield start
+    for proxy in running:
+        proxy.__exit__(None, None, None)
+
+
+@pytest.fixture
+def http_proxy() -> Iterator[HttpProxy]:
+    """A forward proxy that asks for nothing."""
+    with HttpProxy() as proxy:
+        yield proxy
+
+
+# ---- real servers
+
+
+@pytest.fixture(scope="session")
+def rclone_s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[processes.S3Server]:
+    with processes.rclone_s3(tmp_path_factory.mktemp("rclone-s3")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def moto_s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[processes.S3Server]:
+    with processes.moto_s3(tmp_path_factory.mktemp("moto")) as server:
+        yield server
+
+
+@pytest.fixture(params=["rclone_s3", "moto_s3"])
+def s3_server(request: pytest.FixtureRequest) -> processes.S3Server:
+    """Every real S3 server, one after the other."""
+    server: Any = request.getfixturevalue(request.param)
+    assert isinstance(server, processes.S3Server)
+    return server
+
+
+@pytest.fixture(scope="session")
+def caddy(tmp_path_factory: pytest.TempPathFactory, certificates: Certificates) -> Iterator[processes.Server]:
+    with processes.caddy(tmp_path_factory.mktemp("caddy"), certificates) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def nginx(tmp_path_factory: pytest.TempPathFactory, certificates: Certificates) -> Iterator[processes.Server]:
+    with processes.nginx(tmp_path_factory.mktemp("nginx"), certificates) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def rclone_http(tmp_path_factory: pytest.TempPathFactory) -> Iterator[processes.Server]:
+    with processes.rclone_http(tmp_path_factory.mktemp("rclone-http")) as server:
+        yield server
+
+
+@pytest.fixture(params=["caddy", "nginx", "rclone_http"])
+def http_server(request: pytest.FixtureRequest) -> processes.Server:
+    """Every real web server, one after the other."""
+    server: Any = request.getfixturevalue(request.param)
+    assert isinstance(server, processes.Server)
+    return server
