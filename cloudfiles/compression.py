@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import operator
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
+from collections.abc import Callable, Iterable, Iterator, Sized
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Any
@@ -111,7 +111,7 @@ def _canonical(member: str, encoding: str) -> str:
 
 def _unknown(encoding: object) -> UnsupportedCompressionType:
     known = ", ".join(COMPRESSION_EXTENSIONS.values())
-    return UnsupportedCompressionType(f"compression {encoding!r} is not known; known are {known}, identity, True and None")
+    return UnsupportedCompressionType(f"compression {encoding!r} is not known; known are {known}, identity, True, None")
 
 
 def _decoders(encoding: Encoding, filename: str) -> list[_Codec]:
@@ -133,14 +133,10 @@ def _encoder(method: Encoding) -> _Codec | None:
 def _level(codec: _Codec, level: int | None) -> int | None:
     if level is None:
         return codec.default_level
-    first, last = codec.levels[0], codec.levels[-1]
-    try:
-        value = operator.index(level)
-    except TypeError:
-        value = last + 1
-    if isinstance(level, bool) or value not in codec.levels:
-        raise InvalidInputError(f"compression level of {codec.name} must be an integer from {first} to {last}, not {level!r}")
-    return value
+    if not hasattr(level, "__index__") or isinstance(level, bool) or operator.index(level) not in codec.levels:
+        allowed = f"an integer from {codec.levels[0]} to {codec.levels[-1]}"
+        raise InvalidInputError(f"compression level of {codec.name} must be {allowed}, not {level!r}")
+    return operator.index(level)
 
 
 def _octets(content: Buffer) -> Buffer:
@@ -242,8 +238,8 @@ def transcode(files: dict[str, Any] | Iterable[dict[str, Any]], encoding: Encodi
     codec = _encoder(encoding)
     if codec is not None:
         _level(codec, level)
-    items: Iterable[dict[str, Any]] = [files] if isinstance(files, Mapping) else files
-    return _transcoded(_with_progress(items, progress), codec and codec.name, level, in_place)
+    items = _with_progress([files] if isinstance(files, dict) else files, progress)
+    return _transcoded(items, None if codec is None else codec.name, level, in_place)
 
 
 def _transcoded(files: Iterable[dict[str, Any]], encoding: str | None, level: int | None,
@@ -409,6 +405,7 @@ def _codec(name: str) -> _Codec:
 
 
 _ISAL_LEVELS = {None: 2, 1: 1, 2: 2, 3: 2, 4: 3, 5: 3}
+_GZIP_HEADER = 1 << 20  # bytes that a header may reasonably have
 _GZIP_WBITS = 31  # a 32 KiB window in a gzip wrapper; its mtime is always 0
 
 
@@ -422,14 +419,62 @@ def _gzip() -> _Codec:
             return isal_zlib.compressobj(_ISAL_LEVELS[level], isal_zlib.DEFLATED, _GZIP_WBITS)
         return zlib.compressobj(operator.index(level or 0), zlib.DEFLATED, _GZIP_WBITS)
 
-    return _Codec("gzip", range(10), None, (igzip_lib.error, isal_zlib.error, zlib.error), compressor,
-                  lambda: igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP), zero_padded=True)
+    errors: Any = (igzip_lib.IsalError, isal_zlib.IsalError, zlib.error)
+    return _Codec("gzip", range(10), None, errors, compressor,
+                  lambda: _GzipDecompressor(igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP)), zero_padded=True)
+
+
+class _GzipDecompressor:
+    """One member, whose header is handed on in one piece: cut in two, a header with a checksum or with
+    several fields makes ISA-L (2.31) lose its place."""
+
+    def __init__(self, member: Any) -> None:
+        self._member = member
+        self._header: bytes | None = b""  # as far as it is here; None once handed on
+
+    @property
+    def eof(self) -> bool:
+        return bool(self._member.eof)
+
+    @property
+    def needs_input(self) -> bool:
+        return self._header is not None or bool(self._member.needs_input)
+
+    @property
+    def unused_data(self) -> bytes:
+        return bytes(self._member.unused_data)
+
+    def decompress(self, data: Buffer, max_length: int) -> bytes:
+        if self._header is not None:
+            if self._header or data[:4] != b"\x1f\x8b\x08\0":  # a header without fields may be cut
+                data = self._header + data
+                if not _gzip_header_ends(data):
+                    self._header = data
+                    return b""
+            self._header = None
+        return bytes(self._member.decompress(data, max_length))
+
+
+def _gzip_header_ends(data: bytes) -> bool:
+    """Whether `data` holds a whole header (RFC 1952 2.3), or can be none."""
+    if not data.startswith(b"\x1f\x8b"[:len(data)]) or len(data) > _GZIP_HEADER:
+        return True
+    if len(data) < 10:
+        return False
+    flags, end = data[3], 10
+    if flags & 4:  # FEXTRA
+        end += 2 + int.from_bytes(data[10:12], "little")
+    for field in (8, 16):  # FNAME, FCOMMENT
+        if flags & field:
+            end = data.find(b"\0", end) + 1 or len(data) + 1
+    return end + (flags & 2) <= len(data)  # FHCRC is two bytes
 
 
 def _br() -> _Codec:
     import brotli
 
-    return _Codec("br", range(12), 5, (brotli.error,), lambda level: _BrotliCompressor(brotli.Compressor(quality=level)),
+    return _Codec("br", range(12), 5, (brotli.error,),
+                  lambda level: _BrotliCompressor(brotli.Compressor(quality=level)),
                   lambda: _BrotliDecompressor(brotli.Decompressor()), concatenates=False)
 
 
