@@ -142,7 +142,7 @@ def _split(cloudpath: str) -> tuple[str, str, str]:
     """Format and protocol ('' where there is none), and the rest. The protocol is known, or an alias."""
     text, form = _cut_tail_format(cloudpath)
     protocol, rest = _cut_scheme(text)
-    if protocol in FORMATS:
+    while protocol in FORMATS:
         if form and form != protocol:
             raise MalformedCloudpathError(f"{cloudpath!r} carries two data formats, {protocol} and {form}")
         form = protocol
@@ -229,10 +229,11 @@ def normalize(path: StrPath, windows: bool | None = None) -> str:
     """
     text = _text(path)
     form, protocol, rest = _split(text)
-    if not protocol or protocol == "file":
+    explicit = protocol == "file" and rest.startswith("/")
+    if protocol in ("", "file"):
         protocol = "file"
         _check_local(rest, text)
-        rest = rest if rest.startswith("/") and not windows else _local(rest, windows)
+        rest = rest if explicit else _local(rest, windows)
     return f"{form}://{protocol}://{rest}" if form else f"{protocol}://{rest}"
 
 
@@ -273,11 +274,12 @@ def _slashed(*parts: str | None) -> str:
 
 
 def _aliased(epath: ExtractedPath, full: str) -> str:
-    """`full` with the alias in place of what it stands for, unless it stands for something else by now."""
-    target = registry.target(epath.alias or "")
-    if target is not None and (full + "/").startswith(target):
+    """`full` with the alias in place of what it stands for, where it (still) begins with that."""
+    target = registry.target(epath.alias or "") or ""
+    if target and (full + "/").startswith(target):
         return f"{epath.alias}://{full[len(target):]}"
-    return full if epath.host else f"{epath.alias}://{_slashed(epath.bucket, epath.path)}"
+    host_left_out = "://http" in target and not epath.host
+    return f"{epath.alias}://{_slashed(epath.bucket, epath.path)}" if host_left_out else full
 
 
 def asbucketpath(cloudpath: ExtractedPath | StrPath) -> str:
@@ -296,8 +298,8 @@ def to_https_protocol(cloudpath: Any) -> Any:
         cloudpath: a cloudpath or an ExtractedPath; the answer is of the same kind.
     """
     if isinstance(cloudpath, ExtractedPath):
-        url = to_https_protocol(ascloudpath(cloudpath))
-        return extract(url) if PROTOCOLS[cloudpath.protocol].https else cloudpath
+        public = PROTOCOLS[cloudpath.protocol].https
+        return extract(to_https_protocol(ascloudpath(cloudpath))) if public else cloudpath
     form, protocol, _ = _split(_text(cloudpath))
     extracted = extract(cloudpath) if protocol else None
     if extracted is None or not PROTOCOLS[extracted.protocol].https:

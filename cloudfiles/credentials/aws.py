@@ -1,0 +1,224 @@
+"""AWS credentials for many workers: found once, refreshed early, by one worker for all.
+
+Places in order: `secrets=`, secrets files, the environment, botocore's chain.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import NamedTuple
+
+from ..exceptions import CloudFilesError, MissingCredentialsError, MissingExtraError
+from . import aws_chain
+from .aws_places import AwsCredentials, Place, credentials, from_environment, hint, places, settings
+from .secrets_files import Secrets
+
+__all__ = ["AwsCredentials", "AwsProvider", "Finding"]
+
+REFRESH_EARLY = 300.0
+"""Seconds before the expiry at which new credentials are fetched. IMDS offers new ones at least five minutes early."""
+
+RETRY_AFTER = 30.0
+"""Seconds until the next try where an early refresh failed, or brought the same credentials again."""
+
+LOOK_AGAIN = 60.0
+"""Seconds after which a secrets file is looked at again: it may have been rotated."""
+
+POLL = 0.02
+"""Seconds between two looks of a worker that waits for another one's refresh."""
+
+Chain = Callable[[], AwsCredentials | None]
+
+
+class Finding(NamedTuple):
+    """A place and what was found there, without a secret."""
+
+    place: str
+    found: str
+
+
+class _Flight:
+    """A refresh under way, and how it ended."""
+
+    def __init__(self) -> None:
+        self.done = False
+        self.error: CloudFilesError | None = None
+
+
+def _call(function: Chain) -> AwsCredentials | None:
+    return function()
+
+
+class AwsProvider:
+    """The credentials of one store. Safe to share between threads and greenlets, and across a fork.
+
+    No lock is held while anything waits: greenlets of one thread would wait for each other for ever.
+
+    Args:
+        bucket: its own secrets file comes before the general one.
+        service: 'aws', or the alias in the cloudpath.
+        secrets: a dict, JSON text or the path of a JSON file, which come before everything else.
+        anonymous: requests are not signed; `get` answers None.
+        clock: seconds since the epoch.
+        environ: the environment; botocore reads the process's own.
+        sleep: how a worker waits for another one's refresh.
+        offload: calls a blocking function so that other workers go on.
+        chain: botocore's chain.
+    """
+
+    def __init__(self, bucket: str = "", service: str = "aws", secrets: Secrets | None = None, *,
+                 anonymous: bool = False, clock: Callable[[], float] = time.time,
+                 environ: Mapping[str, str] | None = None, sleep: Callable[[float], None] = time.sleep,
+                 offload: Callable[[Chain], AwsCredentials | None] = _call, chain: Chain = aws_chain.load) -> None:
+        self._bucket = bucket
+        self._service = "aws" if service == "s3" else service
+        self._secrets = secrets
+        self._anonymous = anonymous
+        self._clock = clock
+        self._environ = os.environ if environ is None else environ
+        self._sleep = sleep
+        self._offload = offload
+        self._chain = chain
+        self._current: AwsCredentials | None = None
+        self._fresh_until = math.inf if anonymous else -math.inf
+        self._flights: dict[int, _Flight] = {}
+
+    def __repr__(self) -> str:
+        return f"AwsProvider({self._service!r}, bucket={self._bucket!r}, {self._current or 'nothing fetched'})"
+
+    def get(self) -> AwsCredentials | None:
+        """Credentials that are valid now; None for anonymous. One comparison where they are fresh.
+
+        Raises:
+            MissingCredentialsError: there are none; says where they were looked for.
+            ConfigurationError: a place holds something that cannot be used.
+            AuthorizationError: botocore found a source, and it failed.
+        """
+        if self._clock() < self._fresh_until:
+            return self._current
+        return self._renew(None)
+
+    def refresh(self, rejected: AwsCredentials | None) -> AwsCredentials | None:
+        """Credentials in place of `rejected`, which the server called expired or invalid.
+
+        Looks into all places anew, once for all workers that were rejected. Where that brings the same
+        credentials, they are returned: the caller compares, and gives up.
+        """
+        if self._anonymous or self._current != rejected:
+            return self._current
+        return self._renew(rejected)
+
+    def location(self) -> tuple[str | None, str | None]:
+        """Region and endpoint as configured, also for anonymous access. Asks no server and not botocore."""
+        if self._current is not None:
+            return self._current.region, self._current.endpoint
+        return self._settings(self._look()[0])
+
+    def explain(self) -> list[Finding]:
+        """Every place in order and what is there, without a secret. Looks into all, botocore's chain included."""
+        if self._anonymous:
+            return [Finding("no_sign_request", "requests are not signed")]
+        looked = places(self._secrets, self._bucket, self._service, self._environ)
+        findings = [Finding(place.name, place.describe()) for place in looked]
+        return [*findings, Finding("botocore's chain", self._explain_chain())]
+
+    def _explain_chain(self) -> str:
+        try:
+            found = self._offload(self._chain)
+        except CloudFilesError as error:
+            return str(error)
+        return f"{hint(found.access_key)}, from {found.source}" if found else "nothing"
+
+    # ---- renewing: one worker for all
+
+    def _renew(self, rejected: AwsCredentials | None) -> AwsCredentials | None:
+        mine = _Flight()
+        # One atomic step decides who flies. By process, as a forked child must not wait for its parent's worker.
+        flight = self._flights.setdefault(os.getpid(), mine)
+        if flight is mine:
+            return self._fly(mine, rejected)
+        current = self._current
+        if current is not None and current != rejected and current.valid_at(self._clock()):
+            return current
+        return self._wait_for(flight)
+
+    def _wait_for(self, flight: _Flight) -> AwsCredentials | None:
+        while not flight.done:
+            self._sleep(POLL)
+        if flight.error is not None:
+            raise copy.copy(flight.error) from flight.error
+        return self._current if self._current is not None else self.get()
+
+    def _fly(self, flight: _Flight, rejected: AwsCredentials | None) -> AwsCredentials | None:
+        try:
+            return self._replace_current(rejected)
+        except CloudFilesError as error:
+            flight.error = error
+            raise
+        finally:
+            flight.done = True
+            del self._flights[os.getpid()]
+
+    def _replace_current(self, rejected: AwsCredentials | None) -> AwsCredentials | None:
+        current, now = self._current, self._clock()
+        if current is not None and (current != rejected if rejected is not None else now < self._fresh_until):
+            return current  # another worker's refresh ended just before this one began
+        try:
+            found, is_file = self._find()
+        except CloudFilesError:
+            if current is None or current == rejected or not current.valid_at(now):
+                raise
+            self._fresh_until = min(now + RETRY_AFTER, current.expiry or math.inf)
+            return current
+        self._current = found
+        self._fresh_until = _fresh_until(found, is_file, now)
+        return found
+
+    # ---- looking
+
+    def _look(self) -> tuple[list[Place], Place | None]:
+        """The places up to the first that holds a key, and that one."""
+        looked = []
+        for place in places(self._secrets, self._bucket, self._service, self._environ):
+            looked.append(place)
+            if place.has_key:
+                return looked, place
+        return looked, None
+
+    def _settings(self, looked: list[Place]) -> tuple[str | None, str | None]:
+        """Region and endpoint: as the place with the key says, else the others, else the environment."""
+        return settings([*reversed(looked), from_environment(self._environ)])
+
+    def _find(self) -> tuple[AwsCredentials, bool]:
+        """Credentials, and whether they come from a file, which may be rotated."""
+        looked, holder = self._look()
+        region, endpoint = self._settings(looked)
+        if holder is not None:
+            return credentials(holder, region, endpoint), holder.file
+        found = self._ask_chain(looked)
+        return replace(found, region=region or found.region, endpoint=endpoint or found.endpoint), False
+
+    def _ask_chain(self, looked: list[Place]) -> AwsCredentials:
+        beyond = "in botocore's chain (~/.aws, SSO, roles, web identity, process, container, instance metadata)"
+        try:
+            found = self._offload(self._chain)
+        except MissingExtraError as error:
+            found, beyond = None, f"but not {beyond}, as {error}"
+        if found is None:
+            raise MissingCredentialsError(
+                f"no AWS credentials: looked in {', '.join(place.name for place in looked)}, {beyond}. "
+                f"For a public bucket use no_sign_request=True")
+        return found
+
+
+def _fresh_until(found: AwsCredentials, is_file: bool, now: float) -> float:
+    """The time from which on to look again."""
+    look_again = now + LOOK_AGAIN if is_file else math.inf
+    if found.expiry is None:
+        return look_again
+    return min(look_again, max(found.expiry - REFRESH_EARLY, min(now + RETRY_AFTER, found.expiry)))

@@ -1,0 +1,58 @@
+"""botocore's own chain: SSO, assumed roles, web identity, credential_process, containers, IMDS, ~/.aws files."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from ..exceptions import AuthorizationError, MissingExtraError
+from .aws_places import AwsCredentials
+
+METADATA_TIMEOUT = 1  # seconds; the address is link-local: on EC2 it answers in milliseconds
+METADATA_ATTEMPTS = 2  # one more than botocore's default: IMDS throttles a node whose processes start together
+
+
+def load() -> AwsCredentials | None:
+    """The credentials that botocore finds now, or None. Blocks: it may run programs and ask servers.
+
+    A new session each time, so that files are read and tokens fetched anew.
+
+    Raises:
+        MissingExtraError: botocore is not installed.
+        AuthorizationError: a configured source was asked and failed; the cause says how.
+    """
+    try:
+        import botocore.exceptions
+        import botocore.session
+    except ImportError as error:
+        raise MissingExtraError("botocore is not installed: pip install 'cloudfiles[s3]'") from error
+    try:
+        return _load(botocore.session.Session())
+    except botocore.exceptions.BotoCoreError as error:
+        raise AuthorizationError(f"botocore found a source of AWS credentials that failed: {error}") from error
+
+
+def _load(session: Any) -> AwsCredentials | None:
+    for name, patient in (("timeout", METADATA_TIMEOUT), ("num_attempts", METADATA_ATTEMPTS)):
+        variable = f"metadata_service_{name}"
+        if session.get_config_variable(variable) == 1:  # botocore's default, not the user's choice
+            session.set_config_variable(variable, patient)
+    found = session.get_credentials()
+    if found is None:
+        return None
+    frozen = found.get_frozen_credentials()
+    # botocore tells the time of expiry in no public attribute; static credentials have none.
+    expiry: datetime | None = getattr(found, "_expiry_time", None)
+    return AwsCredentials(
+        frozen.access_key, frozen.secret_key, frozen.token, session.get_config_variable("region"),
+        _endpoint(session), expiry.timestamp() if expiry else None, f"botocore ({found.method})")
+
+
+def _endpoint(session: Any) -> str | None:
+    """`endpoint_url` of the profile: for S3 in its services section, else for all services."""
+    profile = session.get_scoped_config()
+    service = session.full_config.get("services", {}).get(profile.get("services"), {}).get("s3", {})
+    if session.get_config_variable("ignore_configured_endpoint_urls"):
+        return None
+    endpoint: str | None = service.get("endpoint_url") or profile.get("endpoint_url")
+    return endpoint

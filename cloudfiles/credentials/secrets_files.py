@@ -1,0 +1,77 @@
+"""Secrets files: JSON objects in a few directories, named after what they open.
+
+`aws-secret.json` opens S3, `BUCKET-aws-secret.json` one bucket, `ALIAS-secret.json` the
+store behind an alias, and so on. A file that has changed since it was read is read again.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from ..exceptions import ConfigurationError
+from ..lib import FileSignature, file_signature, parse_json_object, read_json_object, toabs
+
+Secrets = Mapping[str, Any] | str | bytes | os.PathLike[str]
+"""What `secrets=` may be: a mapping, JSON text, or the path of a JSON file."""
+
+_read: dict[str, tuple[FileSignature, dict[str, Any]]] = {}
+
+
+def directories(environ: Mapping[str, str] | None = None) -> list[str]:
+    """The directories that are searched, in this order, none twice."""
+    environ = os.environ if environ is None else environ
+    homes = (environ.get("CLOUD_FILES_DIR"), environ.get("CLOUD_VOLUME_DIR"), "~/.cloudfiles", "~/.cloudvolume")
+    return list(dict.fromkeys(os.path.join(toabs(home), "secrets") for home in homes if home))
+
+
+def candidates(names: Iterable[str], environ: Mapping[str, str] | None = None) -> Iterator[str]:
+    """Every path at which one of `names` is looked for: the first name in all directories, then the next."""
+    places = directories(environ)
+    return (os.path.join(directory, name) for name in names for directory in places)
+
+
+def find(names: Iterable[str], environ: Mapping[str, str] | None = None) -> tuple[str, dict[str, Any]] | None:
+    """The first of `names` that exists: its path and its content; None where none does.
+
+    Raises:
+        ConfigurationError: it exists but cannot be read, or is not a JSON object. Names the file, not its content.
+    """
+    for path in candidates(names, environ):
+        content = read(path)
+        if content is not None:
+            return path, content
+    return None
+
+
+def read(path: str) -> dict[str, Any] | None:
+    """The JSON object in `path`, from memory where the file has not changed; None where there is no file."""
+    signature = file_signature(path)
+    if signature is None:
+        return None
+    known = _read.get(path)
+    if known is None or known[0] != signature:
+        known = _read[path] = signature, read_json_object(path)
+    return dict(known[1])
+
+
+def load(secrets: Secrets) -> tuple[str, dict[str, Any]]:
+    """What `secrets=` holds, and where it came from in words.
+
+    Raises:
+        ConfigurationError: it is none of the things it may be. The message never shows the text that was given,
+            as that may be the secret itself.
+    """
+    if isinstance(secrets, Mapping):
+        return "secrets=", dict(secrets)
+    if isinstance(secrets, bytes) or (isinstance(secrets, str) and secrets.lstrip().startswith("{")):
+        return "secrets=", parse_json_object(secrets, "secrets=")
+    if not isinstance(secrets, (str, os.PathLike)):
+        raise ConfigurationError(
+            f"secrets= takes a dict, JSON text or the path of a JSON file, not a {type(secrets).__name__}")
+    path = toabs(secrets)
+    content = read(path) if "\0" not in path else None
+    if content is None:
+        raise ConfigurationError("secrets= is neither a dict, nor JSON text, nor the path of a file that exists")
+    return path, content

@@ -1,0 +1,77 @@
+"""Secrets for programs that talk to a service themselves.
+
+Thin over the secrets files; cloudfiles signs with `cloudfiles.credentials`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+from typing import Any
+
+from .credentials import secrets_files
+from .credentials.aws_places import file_names
+from .exceptions import ConfigurationError, MissingExtraError
+
+_AWS_VARIABLES = (
+    "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL",
+)
+
+
+def aws_credentials(bucket: str = "", service: str = "aws") -> dict[str, Any]:
+    """The S3 secret for `bucket` behind `service` ('aws' or 's3', or an alias): AWS_ACCESS_KEY_ID and so on.
+
+    From the secrets files as they stand there, else from the environment; {} where neither has one.
+
+    Raises:
+        ConfigurationError: a secrets file cannot be read.
+    """
+    found = secrets_files.find(file_names(bucket, "aws" if service == "s3" else service))
+    if found is not None and found[1]:
+        return found[1]
+    values = {name: os.environ[name] for name in _AWS_VARIABLES if os.environ.get(name)}
+    if "AWS_ACCESS_KEY_ID" in values and "AWS_SECRET_ACCESS_KEY" in values:
+        return values
+    return {name: values[name] for name in ("AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL") if name in values}
+
+
+def google_credentials(bucket: str = "") -> tuple[str | None, Any]:
+    """Project and `google.oauth2.service_account.Credentials` for `bucket`; (None, None) where no file has them.
+
+    Raises:
+        ConfigurationError: the secrets file cannot be read, or is not that of a service account.
+        MissingExtraError: there is a file, and google-auth is not installed.
+    """
+    found = secrets_files.find([f"{bucket}-google-secret.json"] * bool(bucket) + ["google-secret.json"])
+    if found is None:
+        return None, None
+    path, secret = found
+    try:
+        service_account = importlib.import_module("google.oauth2.service_account")
+    except ImportError as error:
+        raise MissingExtraError("google-auth is not installed: pip install google-auth") from error
+    try:
+        return secret.get("project_id"), service_account.Credentials.from_service_account_info(secret)
+    except ValueError:
+        # Not chained: the message of the cause may show parts of the key.
+        raise ConfigurationError(f"{path} does not hold the key of a service account") from None
+
+
+def http_credentials() -> dict[str, Any] | None:
+    """The content of `http-secret.json`, None where there is none. Raises ConfigurationError."""
+    return _content("http-secret.json")
+
+
+def cave_credentials(domain: str = "") -> dict[str, Any] | None:
+    """The token for CAVE servers, of `domain` first where it is given; None where there is none.
+
+    Raises:
+        ConfigurationError: a secrets file cannot be read.
+    """
+    own = [f"{domain}-cave-secret.json"] * bool(domain)
+    return _content(*own, "cave-secret.json", "chunkedgraph-secret.json")
+
+
+def _content(*names: str) -> dict[str, Any] | None:
+    found = secrets_files.find(names)
+    return found[1] if found else None
