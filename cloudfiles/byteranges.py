@@ -1,0 +1,273 @@
+"""Byte ranges: end exclusive, either end open, with the meaning of Python's slices.
+
+Whatever a range is asked of, the answer is `object[start:end]` of the object's bytes: shorter
+than asked where the object ends earlier, and empty where it ends before the start. HTTP counts
+the last byte in (RFC 9110 14.1.2); only `range_header` and `ContentRange` know of that.
+"""
+
+from __future__ import annotations
+
+import operator
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import NamedTuple, SupportsIndex
+
+from .exceptions import InvalidInputError, ProtocolError
+
+__all__ = [
+    "MAX_GAP", "MAX_SIZE", "ByteRange", "ContentRange", "RangeGroup", "byte_range", "check_content_range",
+    "coalesce", "from_slice", "parse_content_range", "range_header",
+]
+
+MAX_GAP = 1 << 16  # bytes: reading on over 64 KiB takes less time than one more request, even in a data centre
+MAX_SIZE = 1 << 24  # bytes: with 16 MiB a request, many ranges still give work to all connections
+
+
+class ByteRange(NamedTuple):
+    """`object[start:end]`; None is an open end, and a negative start asks for the last `-start` bytes."""
+
+    start: int | None = None
+    end: int | None = None
+
+    @property
+    def is_whole(self) -> bool:
+        """It asks for the whole object."""
+        return not self.start and self.end is None
+
+    @property
+    def is_suffix(self) -> bool:
+        """It counts from the object's end."""
+        return self.start is not None and self.start < 0
+
+    @property
+    def is_empty(self) -> bool:
+        """It asks for no byte, which a Range header cannot say."""
+        return self.end is not None and self.end == (self.start or 0)
+
+    def within(self, size: int) -> tuple[int, int]:
+        """The start and end that it comes to in an object of `size` bytes.
+
+        >>> ByteRange(-5).within(100), ByteRange(90, 200).within(100), ByteRange(300, 400).within(100)
+        ((95, 100), (90, 100), (100, 100))
+        """
+        start, end, _ = slice(*self).indices(size)
+        return start, end
+
+
+def byte_range(start: SupportsIndex | None = None, end: SupportsIndex | None = None) -> ByteRange:
+    """A checked range; `start` and `end` may be of any integer type.
+
+    Raises:
+        InvalidInputError: an end that is negative, before the start or given with a suffix, or not an integer.
+    """
+    checked = ByteRange(_integer("start", start), _integer("end", end))
+    if checked.end is not None:
+        if checked.end < 0:
+            raise InvalidInputError(f"the end of a byte range must be 0 or more, or None for the object's end, "
+                                    f"not {checked.end}")
+        if checked.is_suffix:
+            raise InvalidInputError(f"a byte range of the last {-(checked.start or 0)} bytes has no end of its own, "
+                                    f"but {checked.end} was given")
+        if checked.end < (checked.start or 0):
+            raise InvalidInputError(f"a byte range ends before it starts: {checked.start} to {checked.end}")
+    return checked
+
+
+def _integer(name: str, value: SupportsIndex | None) -> int | None:
+    try:
+        return None if value is None else operator.index(value)
+    except TypeError:
+        raise InvalidInputError(f"the {name} of a byte range must be an integer or None, not {value!r}") from None
+
+
+def from_slice(wanted: slice) -> ByteRange:
+    """The range of `cf[key, wanted]`.
+
+    Raises:
+        InvalidInputError: as `byte_range`, or a step other than 1.
+    """
+    if wanted.step is not None and _integer("step", wanted.step) != 1:
+        raise InvalidInputError(f"bytes are read one after the other: a step of {wanted.step} is not possible")
+    return byte_range(wanted.start, wanted.stop)
+
+
+# ---- HTTP
+
+
+def range_header(start: int | None, end: int | None) -> str | None:
+    """The Range header (RFC 9110 14.2) of a checked range, or None for the whole object.
+
+    >>> range_header(0, 10), range_header(5, None), range_header(-5, None), range_header(None, None)
+    ('bytes=0-9', 'bytes=5-', 'bytes=-5', None)
+
+    Raises:
+        InvalidInputError: for an empty range, which HTTP cannot express.
+    """
+    if end is None:
+        if not start:
+            return None
+        return f"bytes={start}-" if start > 0 else f"bytes={start}"
+    if end <= (start or 0):
+        raise InvalidInputError(f"HTTP has no range of no bytes: {start} to {end}")
+    return f"bytes={start or 0}-{end - 1}"
+
+
+class ContentRange(NamedTuple):
+    """What a Content-Range header says; `start` and `end` are None where no range was satisfied (status 416)."""
+
+    start: int | None
+    end: int | None
+    size: int | None  # of the whole object, None where the server does not tell
+
+
+_CONTENT_RANGE = re.compile(r"\s*bytes\s+(?:([0-9]+)-([0-9]+)|\*)/([0-9]+|\*)\s*", re.IGNORECASE | re.ASCII)
+
+
+def parse_content_range(value: str) -> ContentRange:
+    """Read a Content-Range header (RFC 9110 14.4).
+
+    >>> parse_content_range("bytes 0-9/100"), parse_content_range("bytes */100").size
+    (ContentRange(start=0, end=10, size=100), 100)
+
+    Raises:
+        ProtocolError: malformed, of another unit, or impossible in itself.
+    """
+    match = _CONTENT_RANGE.fullmatch(value)
+    if match is None:
+        raise ProtocolError(f"Content-Range is not understood: {value!r}")
+    first, last, total = match.groups()
+    size = None if total == "*" else int(total)
+    if first is None:
+        if size is None:
+            raise ProtocolError(f"Content-Range says nothing: {value!r}")
+        return ContentRange(None, None, size)
+    start, end = int(first), int(last) + 1
+    if start >= end or (size is not None and end > size):
+        raise ProtocolError(f"Content-Range contradicts itself: {value!r}")
+    return ContentRange(start, end, size)
+
+
+def check_content_range(value: str, wanted: ByteRange) -> ContentRange:
+    """Read the Content-Range of a 206 answer and check that it is all that was asked for.
+
+    An answer that covers less, though the object goes on, is refused as well; so is one where
+    that cannot be told because the server names no size.
+
+    Raises:
+        ProtocolError: the header is wrong in itself, or another range than the one wanted.
+    """
+    got = parse_content_range(value)
+    if got.start is None or got.end is None:
+        fits = False
+    elif got.size is not None:
+        fits = (got.start, got.end) == wanted.within(got.size)
+    elif wanted.is_suffix:
+        fits = got.end - got.start == -(wanted.start or 0)
+    else:
+        fits = got.start == (wanted.start or 0) and wanted.end in (None, got.end)
+    if not fits:
+        raise ProtocolError(f"asked for bytes {_shown(wanted)}, the server's answer is of {value!r}")
+    return got
+
+
+def _shown(wanted: ByteRange) -> str:
+    start, end = ("" if edge is None else str(edge) for edge in wanted)
+    return f"[{start}:{end}]"
+
+
+# ---- many ranges of one object
+
+
+class RangeGroup(NamedTuple):
+    """Ranges that one request fetches: read `object[start:end]`, then `cut` it apart.
+
+    `members` are pairs of a range's place in the list that was coalesced, and the range.
+    """
+
+    start: int | None
+    end: int | None
+    members: tuple[tuple[int, ByteRange], ...]
+
+    @property
+    def span(self) -> ByteRange:
+        """The range to fetch."""
+        return ByteRange(self.start, self.end)
+
+    def cut(self, content: bytes) -> list[tuple[int, bytes]]:
+        """The place and the bytes of each member, given the bytes of the group as far as the object has them."""
+        return [(place, self._part(content, member)) for place, member in self.members]
+
+    def _part(self, content: bytes, member: ByteRange) -> bytes:
+        if member.is_empty:
+            return b""
+        if member.is_suffix:
+            return content[member.start:]
+        origin = self.start or 0
+        return content[(member.start or 0) - origin:None if member.end is None else member.end - origin]
+
+
+def coalesce(ranges: Iterable[ByteRange], max_gap: int = MAX_GAP, max_size: int = MAX_SIZE) -> list[RangeGroup]:
+    """Group the ranges of one object so that near ones are fetched together.
+
+    Args:
+        ranges: checked ranges, in any order, overlapping or repeated.
+        max_gap: bytes between two ranges that are fetched and thrown away rather than asked around.
+        max_size: bytes that a group may have; a range that alone has more is not split, and takes
+            in what lies wholly within it.
+
+    Returns:
+        Groups in which each range is a member exactly once. Ranges up to an open end make one group
+        with those behind their start, suffixes make one group of their own, and empty ranges go with
+        any other group, for they cost nothing.
+
+    Raises:
+        InvalidInputError: a negative gap, or a size below 1.
+    """
+    if max_gap < 0 or max_size < 1:
+        raise InvalidInputError(f"max_gap must be 0 or more and max_size 1 or more, not {max_gap} and {max_size}")
+    places = list(enumerate(ranges))
+    empty = [place for place in places if place[1].is_empty]
+    suffixes = [place for place in places if place[1].is_suffix]
+    forward = [place for place in places if not (place[1].is_empty or place[1].is_suffix)]
+    groups = _forward_groups(forward, max_gap, max_size)
+    if suffixes:
+        groups.append(RangeGroup(min(wanted.start or 0 for _, wanted in suffixes), None, tuple(suffixes)))
+    if empty:
+        host = groups.pop() if groups else RangeGroup(*empty[0][1], ())
+        groups.append(host._replace(members=host.members + tuple(empty)))
+    return groups
+
+
+def _forward_groups(places: list[tuple[int, ByteRange]], max_gap: int, max_size: int) -> list[RangeGroup]:
+    runs: list[_Run] = []
+    for place, wanted in sorted(places, key=lambda item: (item[1].start or 0, _end(item[1]))):
+        first, last = wanted.start or 0, _end(wanted)
+        if not (runs and runs[-1].takes(first, last, max_gap, max_size)):
+            runs.append(_Run(first, last))
+        runs[-1].end = max(runs[-1].end, last)
+        runs[-1].members.append((place, wanted))
+    return [RangeGroup(run.start, None if run.end == _OPEN else int(run.end), tuple(run.members)) for run in runs]
+
+
+_OPEN = float("inf")
+
+
+def _end(wanted: ByteRange) -> float:
+    return _OPEN if wanted.end is None else wanted.end
+
+
+@dataclass
+class _Run:
+    """A group that still grows; its members come in the order of their starts."""
+
+    start: int
+    end: float  # an int, or _OPEN
+    members: list[tuple[int, ByteRange]] = field(default_factory=list)
+
+    def takes(self, first: int, last: float, max_gap: int, max_size: int) -> bool:
+        if last <= self.end:
+            return True  # wholly within: it costs nothing
+        if first - self.end > max_gap:
+            return False
+        return last == _OPEN or last - self.start <= max_size
