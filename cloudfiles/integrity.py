@@ -1,0 +1,356 @@
+"""Digests of stored bytes: read from a server's headers, checked, computed, and sent along.
+
+A server's digest is of the bytes that it stores, so it is checked before a Content-Encoding is
+undone, and only on whole reads: in the answer to a Range request it is still the whole object's.
+
+What they cost on one core: crc32, crc32c and crc64nvme 0.03-0.05 ns a byte, sha1 and sha256 0.9 ns
+where the processor has instructions for them, md5 1.5 ns. So the first CRC is taken that is offered.
+
+Sources: S3 "Checking object integrity" (x-amz-checksum-*), GCS "Hashes and ETags" (x-goog-hash),
+RFC 1864 (Content-MD5). Headers are mappings with lower-case names.
+"""
+
+from __future__ import annotations
+
+import binascii
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
+from typing import NamedTuple, Protocol
+
+from .exceptions import CRC32CIntegrityError, IntegrityError, InvalidInputError, MD5IntegrityError, MissingExtraError
+
+__all__ = [
+    "ALGORITHMS", "Digest", "Hasher", "MultipartMD5", "check", "check_multipart_etag", "checksum_header", "content_md5",
+    "digests_from_headers", "hasher", "is_available", "likely_part_sizes", "md5_from_etag", "multipart_etag",
+    "verify", "verify_value",
+]
+
+Buffer = bytes | bytearray | memoryview
+
+_SIZES = {"crc32c": 4, "crc32": 4, "crc64nvme": 8, "sha256": 32, "sha1": 20, "md5": 16}  # bytes of a value
+ALGORITHMS = tuple(_SIZES)
+"""Names of the digests, the cheapest first."""
+
+_AMZ_HEADERS = tuple((name, f"x-amz-checksum-{name}") for name in ALGORITHMS if name != "md5")
+_ERRORS: dict[str, type[IntegrityError]] = {"md5": MD5IntegrityError, "crc32c": CRC32CIntegrityError}
+_MIB = 1 << 20
+# Sizes that clients commonly cut parts to, the likelier first.
+_PART_SIZES = tuple(mib * _MIB for mib in (8, 5, 16, 64, 10, 15, 32, 50, 100, 128, 25, 256, 512))
+
+
+class Digest(NamedTuple):
+    """A digest in its binary form; CRCs are big endian."""
+
+    algorithm: str
+    value: bytes
+
+
+class Hasher(Protocol):
+    """A digest of content that comes in pieces."""
+
+    def update(self, data: Buffer, /) -> None: ...
+    def digest(self) -> bytes: ...
+
+
+# ---- computing
+
+
+@cache
+def _crc(algorithm: str) -> Callable[[Buffer, int], int]:
+    """The function that extends a CRC: `extend(data, crc so far) -> crc`."""
+    if algorithm == "crc32":
+        from isal import isal_zlib
+
+        return isal_zlib.crc32
+    if algorithm == "crc32c":
+        from google_crc32c import extend as extend_crc32c
+
+        def crc32c(data: Buffer, crc: int) -> int:
+            if type(data) is bytes:
+                return int(extend_crc32c(crc, data))
+            view = memoryview(data).cast("B")  # the library takes nothing but bytes
+            for at in range(0, len(view), _MIB):
+                crc = extend_crc32c(crc, bytes(view[at:at + _MIB]))
+            return crc
+
+        return crc32c
+    try:
+        from awscrt.checksums import crc64nvme
+    except ImportError as error:
+        raise MissingExtraError("crc64nvme needs the package awscrt: pip install awscrt") from error
+    extend_crc64nvme: Callable[[Buffer, int], int] = crc64nvme
+    return extend_crc64nvme
+
+
+class _CRCHasher:
+    def __init__(self, algorithm: str) -> None:
+        self._extend = _crc(algorithm)
+        self._size = _SIZES[algorithm]
+        self._crc = 0
+
+    def update(self, data: Buffer, /) -> None:
+        self._crc = self._extend(data, self._crc)
+
+    def digest(self) -> bytes:
+        return self._crc.to_bytes(self._size, "big")
+
+
+def hasher(algorithm: str) -> Hasher:
+    """A digest to be fed piece by piece.
+
+    Raises:
+        InvalidInputError: the algorithm is not known.
+        MissingExtraError: it needs a package that is not installed.
+    """
+    if algorithm in ("md5", "sha1", "sha256"):
+        return hashlib.new(algorithm, usedforsecurity=False)
+    _known(algorithm)
+    return _CRCHasher(algorithm)
+
+
+def is_available(algorithm: str) -> bool:
+    """Whether `algorithm` is known and the package that it needs is installed."""
+    return algorithm in _SIZES and _usable(algorithm)
+
+
+@cache
+def _usable(algorithm: str) -> bool:
+    try:
+        hasher(algorithm)
+    except ImportError:
+        return False
+    return True
+
+
+def _compute(algorithm: str, content: Buffer) -> bytes:
+    if algorithm == "md5":
+        return hashlib.md5(content, usedforsecurity=False).digest()
+    if algorithm.startswith("crc"):
+        _known(algorithm)
+        return _crc(algorithm)(content, 0).to_bytes(_SIZES[algorithm], "big")
+    stream = hasher(algorithm)
+    stream.update(content)
+    return stream.digest()
+
+
+def _known(algorithm: str) -> None:
+    if algorithm not in _SIZES:
+        raise InvalidInputError(f"digest {algorithm!r} is not known; known are {', '.join(ALGORITHMS)}")
+
+
+# ---- reading headers
+
+
+def digests_from_headers(headers: Mapping[str, str], *, etag_is_md5: bool = False) -> list[Digest]:
+    """The digests of the whole stored object that an answer carries and that can be computed here.
+
+    Left out are checksums of checksums (S3's COMPOSITE), malformed values, algorithms whose
+    package is missing, and GCS's hashes where it has decompressed the object on the way.
+
+    Args:
+        headers: with lower-case names.
+        etag_is_md5: whether this kind of store makes its ETags of an md5, as S3 does.
+
+    Returns:
+        The cheapest first.
+    """
+    return sorted(_offered(headers, etag_is_md5), key=lambda digest: ALGORITHMS.index(digest.algorithm))
+
+
+def _offered(headers: Mapping[str, str], etag_is_md5: bool) -> Iterator[Digest]:
+    for algorithm, header in _AMZ_HEADERS:
+        value = headers.get(header)
+        if value is not None and headers.get("x-amz-checksum-type") != "COMPOSITE":
+            yield from _decoded(algorithm, value)
+    if "x-goog-hash" in headers:
+        yield from _goog_hashes(headers)
+    value = headers.get("content-md5")
+    if value is not None:
+        yield from _decoded("md5", value)
+    if etag_is_md5:
+        md5 = _md5_of_s3(headers)
+        if md5 is not None:
+            yield Digest("md5", md5)
+
+
+def _decoded(algorithm: str, value: str) -> Iterator[Digest]:
+    """The digest in `value`, if it is one: of a multipart upload it may be a checksum of the parts', "...-N"."""
+    try:
+        digest = binascii.a2b_base64(value)
+    except ValueError:  # binascii.Error is one
+        return
+    if len(digest) == _SIZES[algorithm] and "-" not in value and _usable(algorithm):
+        yield Digest(algorithm, digest)
+
+
+def _goog_hashes(headers: Mapping[str, str]) -> Iterator[Digest]:
+    stored = headers.get("x-goog-stored-content-encoding") or "identity"
+    if stored != (headers.get("content-encoding") or "identity"):
+        return  # decompressive transcoding: these are not the bytes that were hashed
+    for member in sorted(headers["x-goog-hash"].replace(" ", "").split(",")):  # crc32c sorts before md5
+        algorithm, _, value = member.partition("=")
+        if algorithm in ("crc32c", "md5"):
+            yield from _decoded(algorithm, value)
+
+
+def _md5_of_s3(headers: Mapping[str, str]) -> bytes | None:
+    """The md5 in an S3 object's ETag; objects under SSE-KMS or SSE-C have ETags that are none."""
+    if headers.get("x-amz-server-side-encryption", "AES256") != "AES256":
+        return None
+    if "x-amz-server-side-encryption-customer-algorithm" in headers:
+        return None
+    return md5_from_etag(headers.get("etag"))
+
+
+def md5_from_etag(etag: str | None) -> bytes | None:
+    """The md5 that an ETag of 32 hexadecimal digits is, else None; weak ETags (W/) are none."""
+    if etag is None or len(etag := etag.strip('"')) != 32:
+        return None
+    try:
+        return binascii.unhexlify(etag)
+    except ValueError:
+        return None
+
+
+# ---- checking
+
+
+def check(content: Buffer, headers: Mapping[str, str], path: str | None = None, *,
+          etag_is_md5: bool = False) -> str | None:
+    """Check a whole stored object against the cheapest digest in its answer's headers.
+
+    Returns:
+        The algorithm by which it was found intact, or None where there was nothing to check by.
+
+    Raises:
+        IntegrityError: the content is not what the digest is of; MD5IntegrityError and
+            CRC32CIntegrityError by their algorithms.
+    """
+    for digest in _offered(headers, etag_is_md5):
+        verify(content, digest, path)
+        return digest.algorithm
+    return None
+
+
+def verify(content: Buffer, digest: Digest, path: str | None = None) -> None:
+    """Raise an IntegrityError (errors as for `check`) unless `digest` is that of `content`."""
+    got = _compute(digest.algorithm, content)
+    if got != digest.value:
+        verify_value(got, digest, len(content), path)
+
+
+def verify_value(got: bytes, digest: Digest, length: int, path: str | None = None) -> None:
+    """The same, for a digest that a `hasher` has made of `length` bytes."""
+    if got == digest.value:
+        return
+    raise _ERRORS.get(digest.algorithm, IntegrityError)(
+        f"the {digest.algorithm} of the {length} bytes received is {got.hex()}, the store's is {digest.value.hex()}",
+        path=path)
+
+
+# ---- multipart ETags of S3: the md5 of the parts' md5s, and their number
+
+
+class MultipartMD5:
+    """The ETag of content that comes in pieces of any size and was uploaded in parts of `part_size` bytes."""
+
+    def __init__(self, part_size: int) -> None:
+        if part_size < 1:
+            raise InvalidInputError(f"a part has at least 1 byte, not {part_size}")
+        self._part_size = part_size
+        self._part = hashlib.md5(usedforsecurity=False)
+        self._room = part_size  # bytes that the part still takes
+        self._digests: list[bytes] = []
+
+    def update(self, data: Buffer) -> None:
+        """Take the next piece."""
+        view = memoryview(data)
+        while view:
+            if not self._room:
+                self._next_part()
+            piece, view = view[:self._room], view[self._room:]
+            self._part.update(piece)
+            self._room -= len(piece)
+
+    def _next_part(self) -> None:
+        self._digests.append(self._part.digest())
+        self._part = hashlib.md5(usedforsecurity=False)
+        self._room = self._part_size
+
+    def etag(self) -> str:
+        """The ETag of what has come so far, without quotes: "<md5>-<parts>"."""
+        digests = [*self._digests, self._part.digest()]
+        return f"{hashlib.md5(b''.join(digests), usedforsecurity=False).hexdigest()}-{len(digests)}"
+
+
+def multipart_etag(content: Buffer, part_size: int) -> str:
+    """The ETag, without quotes, that S3 gives to `content` uploaded in parts of `part_size` bytes."""
+    parts = MultipartMD5(part_size)
+    parts.update(content)
+    return parts.etag()
+
+
+def likely_part_sizes(size: int, parts: int) -> list[int]:
+    """Part sizes that cut `size` bytes into `parts`, the likelier first.
+
+    >>> [size >> 20 for size in likely_part_sizes(100 << 20, 10)]
+    [10]
+    """
+    if parts < 1 or size < parts:
+        return []
+    even = -(-size // parts)
+    candidates = dict.fromkeys((*_PART_SIZES, -(-even // _MIB) * _MIB, even))
+    return [candidate for candidate in candidates if -(-size // candidate) == parts]
+
+
+def check_multipart_etag(content: Buffer, etag: str, part_size: int | None = None, path: str | None = None) -> bool:
+    """Check a whole stored object against a multipart ETag.
+
+    Args:
+        part_size: bytes of all parts but the last. Where None, the likely sizes are tried; each costs an md5
+            of the content, and that none of them fits is no proof of damage.
+
+    Returns:
+        True where the content is intact, False where that cannot be told.
+
+    Raises:
+        MD5IntegrityError: the ETag is another one under the given part size.
+    """
+    expected = etag.strip('"').lower()
+    md5, _, parts = expected.partition("-")
+    if md5_from_etag(md5) is None or not (parts.isascii() and parts.isdigit()):
+        return False
+    if part_size is None:
+        return any(multipart_etag(content, size) == expected for size in likely_part_sizes(len(content), int(parts)))
+    got = multipart_etag(content, part_size)
+    if got != expected:
+        raise MD5IntegrityError(f"the ETag of the {len(content)} bytes received, in parts of {part_size}, is {got}, "
+                                f"the store's is {expected}", path=path)
+    return True
+
+
+# ---- sending along
+
+
+def content_md5(content: Buffer) -> str:
+    """The value of a Content-MD5 header (RFC 1864)."""
+    return _base64(_compute("md5", content))
+
+
+def checksum_header(algorithm: str, content: Buffer) -> tuple[str, str]:
+    """The header by which S3 checks an upload: (name, value).
+
+    >>> checksum_header("crc32c", b"123456789")
+    ('x-amz-checksum-crc32c', '4waSgw==')
+
+    Raises:
+        InvalidInputError: the algorithm is not known.
+        MissingExtraError: it needs a package that is not installed.
+    """
+    name = "Content-MD5" if algorithm == "md5" else f"x-amz-checksum-{algorithm}"
+    return name, _base64(_compute(algorithm, content))
+
+
+def _base64(digest: bytes) -> str:
+    return binascii.b2a_base64(digest, newline=False).decode("ascii")
