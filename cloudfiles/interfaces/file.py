@@ -1,0 +1,211 @@
+"""`file:///directory`: objects as files of the local file system.
+
+- A write appears whole or not at all: the bytes go to a temporary file in the same directory, which then takes
+  the key's name. A failure or a kill at any point leaves the old file or the new one. The new file has the mode
+  that the umask gives; a symlink of that name is replaced, not followed.
+- A content encoding shows as a suffix (`.gz .br .zstd .xz .bz2`). The key `a` is held by `a`, else by `a.gz`, and
+  so on; a write under one encoding removes what held the key under another, and `delete` removes all of them.
+  The key `a.gz`, where such a file exists, gives its bytes as they are, without an encoding; listings show it as
+  `a`. So the keys `a` and `a.gz` are not independent here: writing or deleting `a` removes `a.gz`.
+- File systems keep no metadata: content type, cache control, storage class and metadata of a write are dropped;
+  `head` guesses the content type from the key.
+- Symlinks are followed to read, as the file system does, also out of the root. One that leads nowhere is missing.
+- A directory is no object: it is missing to `get`, `head` and `exists`. Named pipes, sockets and devices are never
+  waited for: they raise UnsupportedOperationError.
+- ETags are made of the time of modification, the size and the inode. Conditional writes are decided by the file
+  system (`if_absent`, in one encoding) or under a lock of this process. Against other processes there is a window of
+  some microseconds between check and replacement (`if_match`; `if_absent` against another encoding), unless both
+  lock (`locking=True`).
+- No permission, of a file or a directory above it, is AuthorizationError, never missing.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import threading
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from cloudfiles.exceptions import CloudFilesError
+from cloudfiles.interfaces.base import Interface
+from cloudfiles.interfaces.file_errors import NOWHERE, Reporting
+from cloudfiles.interfaces.file_io import check_content, etag_of
+from cloudfiles.interfaces.file_listing import Walk
+from cloudfiles.interfaces.file_locks import FileLocks, clear_locks, lock_directory
+from cloudfiles.interfaces.file_names import check_key, check_prefix, suffix_of
+from cloudfiles.interfaces.file_objects import find_object, read_object, remove_object, write_object
+from cloudfiles.interfaces.local import guess_type, http_date
+from cloudfiles.types import Content, ListEntry, ListPage, StoredObject, StoreOptions, WriteOptions, head_of
+
+if TYPE_CHECKING:
+    from cloudfiles.paths import ExtractedPath
+    from cloudfiles.runtime.base import Runtime
+
+PAGE_ENTRIES = 10_000
+_WALKS_KEPT = 8
+_NOT_LOCKED = nullcontext()
+
+
+class FileInterface(Interface):
+    """The protocol `file://`. See the module for what it promises.
+
+    Raises:
+        ConfigurationError: locking was asked for and the lock directory cannot be written.
+    """
+
+    is_local: ClassVar[bool] = True
+    lists_in_key_order: ClassVar[bool] = True
+    delete_batch: ClassVar[int] = 100
+
+    durable: ClassVar[bool] = False
+    """Writes wait until they would outlast a power failure (fsync of the file and its directory)."""
+
+    def __init__(self, location: ExtractedPath, options: StoreOptions, runtime: Runtime) -> None:
+        path = os.path.abspath(location.path or os.sep)
+        self._root = path if path.endswith(os.sep) else path + os.sep
+        self._store = f"file://{path}"
+        self.lock_dir = lock_directory(options.lock_dir)
+        locking = options.locking if options.locking is not None else bool(options.lock_dir)
+        self._locks = FileLocks(self.lock_dir, runtime.sleep) if locking else None
+        self._walks = _Walks()
+
+    def _path(self, key: str) -> str:
+        check_key(key)
+        return self._root + (key if os.sep == "/" else key.replace("/", os.sep))
+
+    def _locked(self, path: str, exclusive: bool) -> AbstractContextManager[None]:
+        return _NOT_LOCKED if self._locks is None else self._locks.held(path, exclusive)
+
+    # ---- one object
+
+    def get(self, key: str, start: int | None = None, end: int | None = None) -> StoredObject | None:
+        path = self._path(key)
+        with Reporting(self._store, key), self._locked(path, exclusive=False):
+            return read_object(path, start, end)
+
+    def put(self, key: str, content: Content, options: WriteOptions) -> str | None:
+        path = self._path(key)
+        target = path + suffix_of(options.encoding)
+        check_content(content)
+        with Reporting(self._store, key, target), self._locked(path, exclusive=True):
+            return write_object(path, content, options, self.durable)
+
+    def head(self, key: str) -> dict[str, Any] | None:
+        found = self._find(key)
+        if found is None:
+            return None
+        status, encoding = found
+        return head_of(Content_Length=status.st_size, Content_Type=guess_type(key), ETag=etag_of(status),
+                       Last_Modified=http_date(int(status.st_mtime)), Content_Encoding=encoding or None)
+
+    def exists(self, key: str) -> bool:
+        return self._find(key) is not None
+
+    def size(self, key: str) -> int | None:
+        found = self._find(key)
+        return None if found is None else found[0].st_size
+
+    def _find(self, key: str) -> tuple[os.stat_result, str] | None:
+        path = self._path(key)
+        with Reporting(self._store, key):
+            return find_object(path)
+
+    def delete(self, keys: Sequence[str]) -> Mapping[str, CloudFilesError]:
+        """Directories stay, also when they become empty. All keys are checked before the first is removed."""
+        paths = {key: self._path(key) for key in keys}
+        errors = {}
+        for key, path in paths.items():
+            try:
+                with Reporting(self._store, key), self._locked(path, exclusive=True):
+                    remove_object(path)
+            except CloudFilesError as error:
+                errors[key] = error
+        return errors
+
+    # ---- many objects
+
+    def list_page(self, prefix: str = "", *, flat: bool = False, start_after: str | None = None,
+                  token: str | None = None, limit: int | None = None) -> ListPage:
+        """As the contract says; in flat listings also directories that hold nothing show as common prefixes.
+
+        `token` is the last key (or common prefix) of the page before, and so stays good in another process.
+        """
+        with Reporting(self._store, prefix):
+            if not check_prefix(prefix):
+                return ListPage([], [])
+            after = token if token is not None else start_after
+            walk = self._walks.take((prefix, flat, token)) or Walk(self._root, prefix, flat, after)
+            page = _page(walk, max(1, limit or PAGE_ENTRIES))
+            if page.next_token is not None:
+                self._walks.keep((prefix, flat, page.next_token), walk)
+            return page
+
+    def isdir(self, key: str) -> bool:
+        """Whether there is a directory of this name, be it empty."""
+        path = self._path(key.rstrip("/")) if key else self._root
+        with Reporting(self._store, key):
+            return stat.S_ISDIR(_mode(path))
+
+    def clear_locks(self) -> int:
+        """Remove the lock files that nobody holds from `lock_dir`; gives their number."""
+        return clear_locks(self.lock_dir)
+
+    def close(self) -> None:
+        self._walks.clear()
+
+
+def _mode(path: str) -> int:
+    """The mode of what is at `path`, 0 where nothing is."""
+    try:
+        return os.stat(path).st_mode
+    except OSError as error:
+        if error.errno in NOWHERE:
+            return 0
+        raise
+
+
+def _page(walk: Walk, limit: int) -> ListPage:
+    entries: list[ListEntry] = []
+    prefixes: list[str] = []
+    last = ""
+    while (item := walk.next()) is not None:
+        if len(entries) + len(prefixes) == limit:
+            walk.put_back(item)
+            return ListPage(entries, prefixes, last)
+        if isinstance(item, str):
+            prefixes.append(item)
+            last = item
+        else:
+            entries.append(item)
+            last = item.key
+    return ListPage(entries, prefixes)
+
+
+class _Walks:
+    """Listings between two of their pages: a directory of a million files is read once, not once a page.
+
+    No listing depends on them. One that is gone, or in whose directories something has changed, starts anew
+    behind its token.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[tuple[str, bool, str | None], Walk] = OrderedDict()
+
+    def take(self, place: tuple[str, bool, str | None]) -> Walk | None:
+        with self._lock:
+            walk = self._kept.pop(place, None)
+        return walk if walk is not None and walk.is_current() else None
+
+    def keep(self, place: tuple[str, bool, str | None], walk: Walk) -> None:
+        with self._lock:
+            self._kept[place] = walk
+            if len(self._kept) > _WALKS_KEPT:
+                self._kept.popitem(last=False)
+
+    def clear(self) -> None:
+        with self._lock:
+            self._kept.clear()

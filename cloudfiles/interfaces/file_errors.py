@@ -1,0 +1,93 @@
+"""Errors of the operating system as errors of this package."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+
+from cloudfiles.exceptions import (
+    AuthorizationError,
+    CloudFilesError,
+    FileSystemError,
+    InvalidPathError,
+    UnsupportedOperationError,
+)
+
+NOWHERE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP})
+"""No file can be at such a path: it is missing. A symlink that leads nowhere, or to itself, counts as missing."""
+
+_REFUSED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
+_UNNAMEABLE = frozenset({errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL})
+
+_KINDS = {
+    stat.S_IFDIR: "a directory", stat.S_IFIFO: "a named pipe", stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a character device", stat.S_IFBLK: "a block device",
+}
+
+
+def special_file(mode: int) -> UnsupportedOperationError:
+    """The error for what is neither a regular file nor a directory."""
+    return UnsupportedOperationError(f"it is {_KINDS.get(stat.S_IFMT(mode), 'a special file')}, not a regular file")
+
+
+class Reporting:
+    """A block in which errors become ours, and name the key and the store they are about.
+
+    Args:
+        target: the local path that is being written, or None where nothing is.
+    """
+
+    __slots__ = ("_key", "_store", "_target")
+
+    def __init__(self, store: str, key: str, target: str | None = None) -> None:
+        self._store = store
+        self._key = key
+        self._target = target
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        if error is None:
+            return
+        ours = self._translated(error)
+        if ours is not None:
+            ours.path, ours.store = self._key, self._store
+            if ours is not error:
+                raise ours from error
+
+    def _translated(self, error: BaseException) -> CloudFilesError | None:
+        if isinstance(error, CloudFilesError):
+            return error
+        if isinstance(error, UnicodeEncodeError):
+            return InvalidPathError(f"the key {self._key!a} cannot be a file name: {error.reason}")
+        if isinstance(error, OSError):
+            return _read_error(error) if self._target is None else _write_error(error, self._target)
+        return None
+
+
+def _read_error(error: OSError) -> CloudFilesError:
+    text = f"{error.strerror or error}" + (f" ({error.filename})" if error.filename else "")
+    if error.errno in _REFUSED:
+        return AuthorizationError(text)
+    if error.errno == errno.ENXIO:  # from opening a socket
+        return special_file(stat.S_IFSOCK)
+    return FileSystemError(text, errno=error.errno)
+
+
+def _write_error(error: OSError, target: str) -> CloudFilesError:
+    if error.errno in (errno.EISDIR, errno.ENOTDIR, errno.EEXIST):
+        return InvalidPathError(_in_the_way(target))
+    if error.errno in _UNNAMEABLE:
+        return InvalidPathError(f"this file system cannot hold such a name: {error.strerror}")
+    return _read_error(error)
+
+
+def _in_the_way(target: str) -> str:
+    if os.path.isdir(target):
+        return "a directory has this name; file:// cannot hold an object beside it"
+    parent = os.path.dirname(target)
+    while not os.path.lexists(parent):
+        parent = os.path.dirname(parent)
+    return f"{parent} is not a directory; file:// cannot hold objects below it"

@@ -1,0 +1,179 @@
+"""Reading one local file exactly, and replacing one atomically."""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from cloudfiles.exceptions import InvalidInputError, ObjectChangedError
+from cloudfiles.interfaces.file_names import temporary_name
+from cloudfiles.interfaces.local import chunks, span
+
+_READ_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_BINARY", 0)
+_WRITE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+
+_ONE_READ = 1 << 30  # bytes; Linux reads at most 2 GiB - 4 KiB at once, macOS 2 GiB - 1
+_PIECE = 64 << 20  # bytes
+_UNTEARABLE = 64 << 10  # bytes that are taken to be read in one go, between two writes
+_TRIES = 5
+
+
+def etag_of(status: os.stat_result) -> str:
+    """Of time of modification, size and inode: a replaced file has another one.
+
+    As coarse as the file system's times (some milliseconds on Linux) for files written in place.
+    """
+    return f'"{status.st_mtime_ns:x}-{status.st_size:x}-{status.st_ino:x}"'
+
+
+# ---- reading
+
+
+def open_to_read(path: str) -> int:
+    """A descriptor. A named pipe without a writer does not block it."""
+    return os.open(path, _READ_FLAGS)
+
+
+def read_span(descriptor: int, status: os.stat_result, start: int | None, end: int | None) -> tuple[bytes, str]:
+    """The bytes `[start:end]` of an open regular file, and its ETag.
+
+    What this package writes never changes once it is open. Files that others write in place may: a read that
+    does not come out as long as the file was, or a longer one during which the file's time changed, starts anew.
+
+    Raises:
+        ObjectChangedError: it went so five times.
+        OSError: reading failed.
+    """
+    whole = start is None and end is None
+    for _ in range(_TRIES):
+        size = status.st_size
+        first, length = (0, size) if whole else span(start, end, size)
+        content = _read(descriptor, first, length, more=whole)  # one byte more shows whether it has grown
+        if len(content) == length and (length <= _UNTEARABLE or _unchanged(descriptor, status)):
+            return content, etag_of(status)
+        status = os.fstat(descriptor)
+    raise ObjectChangedError(
+        f"it is being written in place, or its length is not told: {_TRIES} reads did not agree with it")
+
+
+def _unchanged(descriptor: int, before: os.stat_result) -> bool:
+    after = os.fstat(descriptor)
+    return after.st_mtime_ns == before.st_mtime_ns and after.st_size == before.st_size
+
+
+def _read(descriptor: int, first: int, length: int, more: bool) -> bytes:
+    """`length` bytes (and one more, if there is one), or fewer at the end of the file, in one buffer."""
+    asked = length + more
+    content = _pread(descriptor, min(asked, _ONE_READ), first)
+    if len(content) >= length or not content:
+        return content
+    buffer = io.BytesIO()
+    while content:
+        buffer.write(content)
+        left = asked - buffer.tell()
+        content = _pread(descriptor, min(left, _PIECE), first + buffer.tell()) if left else b""
+    return buffer.getvalue()
+
+
+if sys.platform == "win32":
+    def _pread(descriptor: int, length: int, first: int) -> bytes:
+        os.lseek(descriptor, first, os.SEEK_SET)
+        return os.read(descriptor, length)
+else:
+    _pread = os.pread
+
+
+# ---- writing
+
+
+def check_content(content: Any) -> None:
+    """Raises InvalidInputError unless it is bytes-like or an open file."""
+    if not isinstance(content, (bytes, bytearray, memoryview)) and not hasattr(content, "read"):
+        raise InvalidInputError(
+            f"content must be bytes, bytearray, memoryview or an open binary file, not {type(content).__name__}")
+
+
+@contextmanager
+def temporary_file(directory: str, content: Any, durable: bool) -> Iterator[tuple[str, str]]:
+    """A new file with `content` in `directory` (ending in a separator, created where missing): its path and ETag.
+
+    It has the mode that the umask gives. The block moves it to its place; if the block fails it is removed.
+    After a kill it stays behind, under a name that no listing shows.
+    """
+    temporary = directory + temporary_name()
+    try:
+        descriptor = _create(temporary, directory)
+        try:
+            _fill(descriptor, content)
+            if durable:
+                os.fsync(descriptor)
+            etag = etag_of(os.fstat(descriptor))
+        finally:
+            os.close(descriptor)
+        yield temporary, etag
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(temporary)
+        raise
+
+
+def _create(temporary: str, directory: str) -> int:
+    for _ in range(_TRIES):  # somebody may be removing empty directories
+        with suppress(FileNotFoundError):
+            return os.open(temporary, _WRITE_FLAGS, 0o666)
+        os.makedirs(directory, exist_ok=True)
+    return os.open(temporary, _WRITE_FLAGS, 0o666)
+
+
+def _fill(descriptor: int, content: Any) -> None:
+    if isinstance(content, (bytes, bytearray, memoryview)):
+        _write(descriptor, content)
+    else:
+        for chunk in chunks(content):
+            _write(descriptor, chunk)
+
+
+def _write(descriptor: int, content: bytes | bytearray | memoryview) -> None:
+    length = content.nbytes if isinstance(content, memoryview) else len(content)
+    if isinstance(content, memoryview) and not content.c_contiguous:
+        content = content.tobytes()
+    written = os.write(descriptor, content) if length else 0
+    while written < length:  # the system takes at most 2 GiB at once
+        with memoryview(content) as view:
+            written += os.write(descriptor, view.cast("B")[written:])
+
+
+def sync_directory(directory: str) -> None:
+    """Make a rename in `directory` outlast a power failure."""
+    if sys.platform != "win32":
+        descriptor = os.open(directory, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def link_new(temporary: str, target: str) -> None:
+    """Give `temporary` the name `target`. Raises FileExistsError where there is one already, decided by the system.
+
+    Raises OSError where the file system has no hard links.
+    """
+    if sys.platform == "win32":
+        os.rename(temporary, target)  # refuses to replace
+    else:
+        os.link(temporary, target)
+        os.unlink(temporary)
+
+
+def is_regular(path: str) -> bool:
+    """Whether a regular file is there, symlinks followed."""
+    try:
+        return stat.S_ISREG(os.stat(path).st_mode)
+    except OSError:
+        return False
+

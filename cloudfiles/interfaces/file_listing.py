@@ -1,0 +1,192 @@
+"""Listing a tree of files as keys in order, page by page, with one directory a level in memory.
+
+Keys are ordered by their bytes, `/` included, so `a-b` comes before `a/b` and `a0` after it: within a
+directory its subdirectories are sorted as `NAME/`. Then no subtree overlaps its neighbours.
+
+Directories are shown (flat) and entered (otherwise) as the file system has them, symlinks followed, but for
+one: a symlink to a directory that it lies in is left out, as its keys would have no end. What is neither a
+regular file nor a directory, and symlinks that lead nowhere, are no objects and do not show.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+from bisect import bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from cloudfiles.interfaces.file_errors import NOWHERE
+from cloudfiles.interfaces.file_io import etag_of
+from cloudfiles.interfaces.file_names import bare_name, is_temporary, order_of, rank
+from cloudfiles.interfaces.file_objects import find_object
+from cloudfiles.interfaces.local import http_date
+from cloudfiles.types import ListEntry
+
+_Identity = tuple[int, int]  # device and inode
+
+
+@dataclass(slots=True)
+class _Level:
+    """One directory that is being listed."""
+
+    directory: str  # local path, ending in a separator
+    prefix: str  # of the keys in it, ending in '/'; '' for the root
+    identity: _Identity
+    modified: int  # nanoseconds since the epoch, when it was read
+    names: dict[str, str]  # file name by key within the directory; '' for subdirectories, whose key ends in '/'
+    keys: Iterator[str]  # what is still to come of `names`, in order
+
+    def is_current(self) -> bool:
+        try:
+            return os.stat(self.directory).st_mtime_ns == self.modified
+        except OSError:
+            return False
+
+
+class Walk:
+    """The objects below a root (and in flat listings the common prefixes) whose key begins with `prefix`
+    and lies behind `after`, in order.
+
+    Files and directories that vanish meanwhile are left out. Raises OSError where a directory cannot be read.
+    """
+
+    def __init__(self, root: str, prefix: str, flat: bool, after: str | None) -> None:
+        self._flat = flat
+        self._after = after
+        self._levels: list[_Level] = []
+        self._ahead: ListEntry | str | None = None
+        above, _, beginning = prefix.rpartition("/")
+        above = above and above + "/"
+        ancestors = _ancestors(root, above)
+        if ancestors is not None:
+            self._ancestors = ancestors
+            self._enter(root + above.replace("/", os.sep), above, beginning)
+
+    def next(self) -> ListEntry | str | None:
+        """The next object, or common prefix (a str), or None at the end."""
+        if self._ahead is not None:
+            item, self._ahead = self._ahead, None
+            return item
+        while self._levels:
+            level = self._levels[-1]
+            key = next(level.keys, None)
+            if key is None:
+                self._levels.pop()
+            elif name := level.names[key]:
+                entry = _entry(level, key, name)
+                if entry is not None:
+                    return entry
+            elif self._flat:
+                return level.prefix + key
+            else:
+                self._enter(level.directory + key[:-1] + os.sep, level.prefix + key, "")
+        return None
+
+    def put_back(self, item: ListEntry | str) -> None:
+        """Make `item` the next one again."""
+        self._ahead = item
+
+    def is_current(self) -> bool:
+        """Whether no directory that is still being listed has changed since it was read."""
+        return all(level.is_current() for level in self._levels)
+
+    def _enter(self, directory: str, prefix: str, beginning: str) -> None:
+        """Go into a directory, for its keys that begin with `beginning`."""
+        after = _after_within(prefix, self._after)
+        if after is None:
+            return
+        try:
+            status = os.stat(directory)  # before it is read: what changes from here on shows
+            identity = (status.st_dev, status.st_ino)
+            if identity in self._ancestors or any(identity == level.identity for level in self._levels):
+                return
+            names = _scan(directory, beginning)
+        except OSError as error:
+            if error.errno in NOWHERE:
+                return
+            raise
+        keys = _sorted(names)
+        first = self._first_behind(keys, after) if after else 0
+        self._levels.append(
+            _Level(directory, prefix, identity, status.st_mtime_ns, names, itertools.islice(keys, first, None)))
+
+    def _first_behind(self, keys: list[str], after: str) -> int:
+        at = bisect_right(keys, order_of(after), key=order_of)
+        inside = at > 0 and not self._flat and keys[at - 1].endswith("/") and after.startswith(keys[at - 1])
+        return at - inside
+
+
+def _ancestors(root: str, above: str) -> list[_Identity] | None:
+    """The directories from the root to the one above `above`; None where that is missing, or lies in itself."""
+    found: list[_Identity] = []
+    directory = root
+    for name in above.split("/")[:-1]:
+        try:
+            status = os.stat(directory)
+        except OSError as error:
+            if error.errno in NOWHERE:
+                return None
+            raise
+        identity = (status.st_dev, status.st_ino)
+        if identity in found:
+            return None
+        found.append(identity)
+        directory += name + os.sep
+    return found
+
+
+def _after_within(prefix: str, after: str | None) -> str | None:
+    """What of `after` concerns the keys below `prefix`: '' where all lie behind it, None where none does."""
+    if after is None:
+        return ""
+    if after.startswith(prefix):
+        return after[len(prefix):]
+    return "" if order_of(after) < order_of(prefix) else None
+
+
+def _scan(directory: str, beginning: str) -> dict[str, str]:
+    """File name by key of what is in `directory`, '' for directories, whose key ends in '/'."""
+    names: dict[str, str] = {}
+    with os.scandir(directory) as entries:
+        for entry in entries:
+            name = entry.name
+            if not name.startswith(beginning):
+                continue
+            is_directory, is_file = _kind(entry)
+            if is_directory:
+                names[name + "/"] = ""
+            elif is_file and not is_temporary(name):
+                key = bare_name(name)
+                known = names.get(key)
+                if key.startswith(beginning) and (known is None or rank(name, key) < rank(known, key)):
+                    names[key] = name
+    return names
+
+
+def _kind(entry: os.DirEntry[str]) -> tuple[bool, bool]:
+    """Whether it is a directory, and whether a regular file; neither for a symlink that leads nowhere."""
+    try:
+        return entry.is_dir(), entry.is_file()
+    except OSError as error:
+        if error.errno in NOWHERE:
+            return False, False
+        raise
+
+
+def _sorted(names: dict[str, str]) -> list[str]:
+    """The keys by their bytes; text without surrogates is so ordered already."""
+    return sorted(names) if all(map(str.isascii, names)) else sorted(names, key=order_of)
+
+
+def _entry(level: _Level, key: str, name: str) -> ListEntry | None:
+    try:
+        status = os.stat(level.directory + name)
+    except OSError as error:
+        if error.errno not in NOWHERE:
+            raise
+        found = find_object(level.directory + key)  # written anew under another encoding, or gone
+        if found is None:
+            return None
+        status = found[0]
+    return ListEntry(level.prefix + key, status.st_size, etag_of(status), http_date(int(status.st_mtime)))

@@ -1,0 +1,137 @@
+"""Optional advisory locks: one lock file a key in a directory of their own, shared to read, exclusive to write.
+
+They bind only programs that use the same lock directory. What they add to atomic replacement: a write waits
+for the readers of the old file, and conditional writes of several processes cannot slip between each other's
+check and replacement. Locks are `flock` locks: they end with the process that holds them, however it ends.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+
+from cloudfiles.exceptions import ConfigurationError, LockingError
+from cloudfiles.lib import settings_dir, toabs
+
+_SUFFIX = ".lock"
+_FIRST_WAIT, _LONGEST_WAIT = 0.001, 0.05  # seconds
+_BUSY = (errno.EAGAIN, errno.EACCES)
+
+
+def lock_directory(given: str | None) -> str:
+    """The directory given, else CLOUD_FILES_LOCK_DIR, else `locks` among the user's settings."""
+    directory = given or os.environ.get("CLOUD_FILES_LOCK_DIR")
+    return toabs(directory) if directory else os.path.join(settings_dir(), "locks")
+
+
+class FileLocks:
+    """The locks in one directory.
+
+    Waiting is asking again, not a blocking system call: a greenlet that waits for another
+    one of its thread must let it run.
+
+    Args:
+        directory: created where missing.
+        sleep: how a worker waits.
+        patience: seconds until LockingError.
+
+    Raises:
+        ConfigurationError: the directory cannot be written, or the system has no such locks.
+    """
+
+    def __init__(self, directory: str, sleep: Callable[[float], None], patience: float = 300.0) -> None:
+        if sys.platform == "win32":
+            raise ConfigurationError("locking needs flock, which Windows does not have: leave out locking and lock_dir")
+        self.directory = directory
+        self._sleep = sleep
+        self._patience = patience
+        try:
+            os.makedirs(directory, exist_ok=True)
+        except OSError as error:
+            raise ConfigurationError(f"lock directory {directory} cannot be created: {error.strerror}") from error
+        if not os.access(directory, os.W_OK | os.X_OK):
+            raise ConfigurationError(f"lock directory {directory} is not writable: choose another one by lock_dir=")
+
+    @contextmanager
+    def held(self, path: str, exclusive: bool) -> Iterator[None]:
+        """Hold the lock of the local path `path`, waiting for it. Raises LockingError."""
+        lock_path = self._lock_path(path)
+        descriptor = self._acquire(lock_path, path, exclusive)
+        try:
+            yield
+        finally:
+            os.close(descriptor)  # which releases it
+
+    def _lock_path(self, path: str) -> str:
+        name = hashlib.blake2b(os.fsencode(path), digest_size=20).hexdigest()
+        return os.path.join(self.directory, name + _SUFFIX)
+
+    def _acquire(self, lock_path: str, path: str, exclusive: bool) -> int:
+        waited, pause = 0.0, _FIRST_WAIT
+        while True:
+            try:
+                descriptor = _try_lock(lock_path, exclusive)
+            except OSError as error:
+                raise LockingError(f"lock file {lock_path}: {error.strerror}", path=path) from error
+            if descriptor is not None:
+                return descriptor
+            if waited >= self._patience:
+                raise LockingError(f"still locked by others after {waited:.0f} s (lock file {lock_path})", path=path)
+            self._sleep(pause)
+            waited, pause = waited + pause, min(2 * pause, _LONGEST_WAIT)
+
+
+def _try_lock(lock_path: str, exclusive: bool) -> int | None:
+    """A descriptor that holds the lock, None where others hold it. Closing it releases it."""
+    import fcntl
+
+    descriptor = os.open(lock_path, os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        fcntl.flock(descriptor, (fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH) | fcntl.LOCK_NB)
+        if _is_at(descriptor, lock_path):
+            return descriptor
+    except BlockingIOError:
+        pass
+    except BaseException:
+        os.close(descriptor)
+        raise
+    os.close(descriptor)
+    return None
+
+
+def _is_at(descriptor: int, lock_path: str) -> bool:
+    """Whether the file locked is still the one of that name: `clear_locks` may have removed it in between."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), os.stat(lock_path))
+    except FileNotFoundError:
+        return False
+
+
+def clear_locks(directory: str) -> int:
+    """Remove the lock files in `directory` that nobody holds; gives their number. Raises LockingError."""
+    removed = 0
+    try:
+        for name in os.listdir(directory):
+            if name.endswith(_SUFFIX):
+                removed += _remove_unless_held(os.path.join(directory, name))
+    except FileNotFoundError:
+        return 0
+    except OSError as error:
+        raise LockingError(f"lock directory {directory} cannot be cleared: {error.strerror}") from error
+    return removed
+
+
+def _remove_unless_held(lock_path: str) -> bool:
+    descriptor = _try_lock(lock_path, exclusive=True)
+    if descriptor is None:
+        return False
+    try:
+        with suppress(FileNotFoundError):
+            os.unlink(lock_path)
+    finally:
+        os.close(descriptor)
+    return True

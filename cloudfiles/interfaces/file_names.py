@@ -1,0 +1,96 @@
+"""How keys become local paths: which keys there are, what their suffixes mean, what temporaries are called."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import re
+
+from cloudfiles.compression import COMPRESSION_EXTENSIONS, normalize_encoding
+from cloudfiles.exceptions import InvalidPathError, UnsupportedOperationError
+
+VARIANTS: tuple[tuple[str, str], ...] = (("", ""), *COMPRESSION_EXTENSIONS.items())
+"""Suffix and encoding of the files that may hold one key's object. Where two exist, the first one counts."""
+
+_SUFFIXES = {encoding: suffix for suffix, encoding in VARIANTS}
+_RANKS = {suffix: rank for rank, (suffix, _) in enumerate(VARIANTS)}
+
+# The name does not contain the key's: a key may be as long as a name can be.
+_TEMPORARY = re.compile(r"\.cloudfiles-[0-9a-f]+-[0-9a-f]{16}-[0-9a-f]+\.tmp")
+_process_token = os.urandom(8).hex()
+_counter = itertools.count()
+
+
+def check_key(key: str) -> None:
+    """Raises InvalidPathError for a key that `file://` cannot hold, or that would leave its root.
+
+    A file system reads `a//b`, `a/./b` and `a/b` as one; as keys they differ, so only the last one is taken.
+    """
+    slashed = f"/{key}/"
+    if "//" in slashed or "/./" in slashed or "/../" in slashed or "\0" in key or (os.sep != "/" and _is_foreign(key)):
+        raise _refusal(key)
+    if ".cloudfiles-" in key and any(map(is_temporary, key.split("/"))):
+        raise InvalidPathError("the key has the form of a temporary file's name", path=key)
+
+
+def check_prefix(prefix: str) -> bool:
+    """Whether any key can begin with `prefix`. Raises InvalidPathError for one that would leave the root."""
+    if prefix.startswith("/") or "\0" in prefix or "/../" in f"/{prefix}" or (os.sep != "/" and _is_foreign(prefix)):
+        raise _refusal(prefix)
+    return "//" not in prefix and "/./" not in f"/{prefix}"
+
+
+def _is_foreign(key: str) -> bool:
+    return os.sep in key or ":" in key  # on Windows: directories, drives and alternate streams
+
+
+def _refusal(key: str) -> InvalidPathError:
+    return InvalidPathError(
+        f"{key!r} cannot be a key on file://: it must be a relative path of names joined by single slashes, "
+        f"without '.', '..' and NUL")
+
+
+def suffix_of(encoding: str) -> str:
+    """The suffix that shows `encoding`.
+
+    Raises:
+        UnsupportedCompressionType: the encoding is not known.
+        UnsupportedOperationError: it is a list of several.
+    """
+    suffix = _SUFFIXES.get(encoding)
+    if suffix is None:
+        suffix = _SUFFIXES.get(normalize_encoding(encoding) or "")
+    if suffix is None:
+        raise UnsupportedOperationError(f"file:// shows one content encoding as a suffix; it cannot keep {encoding!r}")
+    return suffix
+
+
+def bare_name(name: str) -> str:
+    """A file's name without the suffix of an encoding."""
+    dot = name.rfind(".")
+    return name[:dot] if dot > 0 and name[dot:] in COMPRESSION_EXTENSIONS else name
+
+
+def rank(name: str, bare: str) -> int:
+    """Of two files that hold the same key, the one of lower rank counts."""
+    return _RANKS[name[len(bare):]]
+
+
+def temporary_name() -> str:
+    """A new name for a file that is being written. Listings never show it."""
+    return f".cloudfiles-{os.getpid():x}-{_process_token}-{next(_counter):x}.tmp"
+
+
+def is_temporary(name: str) -> bool:
+    return name.startswith(".cloudfiles-") and _TEMPORARY.fullmatch(name) is not None
+
+
+# ---- order
+
+
+def order_of(key: str) -> bytes:
+    """What keys are ordered by: their bytes in the file system, UTF-8 for all but names that are not text."""
+    try:
+        return os.fsencode(key)
+    except UnicodeEncodeError:
+        return key.encode("utf-8", "surrogatepass")

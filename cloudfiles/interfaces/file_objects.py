@@ -1,0 +1,198 @@
+"""One object of `file://`, given by its local path without suffix: find, read, write, remove."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, TypeVar
+
+from cloudfiles.exceptions import (
+    ObjectChangedError,
+    PreconditionFailedError,
+    UnsupportedOperationError,
+)
+from cloudfiles.interfaces.file_errors import NOWHERE, special_file
+from cloudfiles.interfaces.file_io import (
+    etag_of,
+    is_regular,
+    link_new,
+    open_to_read,
+    read_span,
+    sync_directory,
+    temporary_file,
+)
+from cloudfiles.interfaces.file_names import VARIANTS, suffix_of
+from cloudfiles.types import StoredObject, WriteOptions
+
+T = TypeVar("T")
+
+_LOOKS = 5
+_NO_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK})
+
+
+def _look(path: str, take: Callable[[str, str], T | None]) -> T | None:
+    """What `take(file, encoding)` gives for the first variant of `path` that is an object; None where none is.
+
+    A write under another encoding puts the new file before it removes the old one. Looking at the new name
+    before and at the old one after that finds neither, so a miss counts only when nothing is there then.
+    """
+    for _ in range(_LOOKS):
+        for suffix, encoding in VARIANTS:
+            try:
+                taken = take(path + suffix, encoding)
+            except OSError as error:
+                if error.errno not in NOWHERE:
+                    raise
+            else:
+                if taken is not None:
+                    return taken
+        if not any(is_regular(path + suffix) for suffix, _ in VARIANTS):
+            return None
+    raise ObjectChangedError("its encoding changed again and again while it was looked for")
+
+
+# ---- reading
+
+
+def read_object(path: str, start: int | None, end: int | None) -> StoredObject | None:
+    """The bytes `[start:end]`; None where there is no object. Raises OSError and ObjectChangedError."""
+    return _look(path, lambda file, encoding: _read(file, encoding, start, end))
+
+
+def _read(file: str, encoding: str, start: int | None, end: int | None) -> StoredObject | None:
+    try:
+        descriptor = open_to_read(file)
+    except PermissionError:
+        if os.name == "nt" and os.path.isdir(file):  # what opening a directory raises there
+            return None
+        raise
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            _check_directory(status)
+            return None
+        content, etag = read_span(descriptor, status, start, end)
+    finally:
+        os.close(descriptor)
+    return StoredObject(content, encoding, "", etag)
+
+
+def _check_directory(status: os.stat_result) -> None:
+    """Raises UnsupportedOperationError, naming what it is, unless it is a directory."""
+    if not stat.S_ISDIR(status.st_mode):
+        raise special_file(status.st_mode)
+
+
+def find_object(path: str) -> tuple[os.stat_result, str] | None:
+    """The status of the file that holds the object, and its encoding; None where there is no object."""
+    return _look(path, _find)
+
+
+def _find(file: str, encoding: str) -> tuple[os.stat_result, str] | None:
+    status = os.stat(file)
+    if not stat.S_ISREG(status.st_mode):
+        _check_directory(status)
+        return None
+    return status, encoding
+
+
+# ---- writing
+
+# Replacements of one key by threads of this process take turns. Striped, as a rename on a network mount is slow.
+_turns = [threading.Lock() for _ in range(64)]
+
+
+def _renew_turns() -> None:
+    """In a forked child: another thread of the parent may have had its turn, and is not here to end it."""
+    _turns[:] = [threading.Lock() for _ in _turns]
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_turns)
+
+
+def _turn(path: str) -> threading.Lock:
+    return _turns[hash(path) % len(_turns)]
+
+
+def write_object(path: str, content: Any, options: WriteOptions, durable: bool) -> str:
+    """Replace the object by `content`, and give its ETag. Raises OSError and PreconditionFailedError."""
+    suffix = suffix_of(options.encoding)
+    _check_conditions(path, options)  # here to spare the bytes, below to be right
+    directory = path[:path.rindex(os.sep) + 1]
+    with temporary_file(directory, content, durable) as (temporary, etag), _turn(path):
+        stale = [variant for other, _ in VARIANTS if other != suffix and (variant := _present(path + other))]
+        _check_conditions(path, options)
+        if options.if_absent:
+            _create(temporary, path + suffix)
+        else:
+            os.replace(temporary, path + suffix)
+        for file, status in stale:
+            _remove_if_same(file, status)
+    if durable:
+        sync_directory(directory)
+    return etag
+
+
+def _check_conditions(path: str, options: WriteOptions) -> None:
+    if not options.if_absent and options.if_match is None:
+        return
+    found = find_object(path)
+    if options.if_absent and found is not None:
+        raise PreconditionFailedError("the object exists")
+    etag = found and etag_of(found[0])
+    if options.if_match is not None and etag != options.if_match:
+        state = f"has the ETag {etag}" if etag else "is missing"
+        raise PreconditionFailedError(f"the object {state}, not {options.if_match}")
+
+
+def _create(temporary: str, target: str) -> None:
+    try:
+        link_new(temporary, target)
+    except FileExistsError as error:
+        if os.path.isdir(target):
+            raise
+        raise PreconditionFailedError("the object exists") from error
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        raise UnsupportedOperationError(
+            "this file system has no hard links, without which a write cannot be create-only") from error
+
+
+def _present(file: str) -> tuple[str, os.stat_result] | None:
+    if os.access(file, os.F_OK):  # far cheaper than an exception; most often nothing is there
+        with suppress(FileNotFoundError):
+            return file, os.lstat(file)
+    return None
+
+
+def _remove_if_same(file: str, before: os.stat_result) -> None:
+    """Remove what held the object before, but not what another process has put there since."""
+    try:
+        now = os.lstat(file)
+    except FileNotFoundError:
+        return
+    if (now.st_ino, now.st_mtime_ns) == (before.st_ino, before.st_mtime_ns):
+        _unlink(file)
+
+
+def remove_object(path: str) -> None:
+    """Remove every file that holds the object. Raises OSError."""
+    with _turn(path):
+        _unlink(path)
+        for suffix, _ in VARIANTS[1:]:
+            if os.access(path + suffix, os.F_OK):
+                _unlink(path + suffix)
+
+
+def _unlink(file: str) -> None:
+    try:
+        os.unlink(file)
+    except OSError as error:
+        if error.errno not in NOWHERE and not os.path.isdir(file):  # a directory is no object
+            raise

@@ -1,0 +1,59 @@
+"""What the two stores without a server share: dates, byte ranges, content types and content by pieces."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+from typing import Any
+
+from cloudfiles.exceptions import FileSystemError, InvalidInputError
+
+CHUNK_BYTES = 1 << 20
+"""How much of an open file is read at a time."""
+
+# Not strftime: that speaks the language of the process's locale.
+_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+@lru_cache(maxsize=1024)
+def http_date(seconds: int) -> str:
+    """Seconds since the epoch as the IMF-fixdate of RFC 9110 5.6.7.
+
+    >>> http_date(784111777)
+    'Sun, 06 Nov 1994 08:49:37 GMT'
+    """
+    at = time.gmtime(seconds)
+    return (f"{_DAYS[at.tm_wday]}, {at.tm_mday:02} {_MONTHS[at.tm_mon - 1]} {at.tm_year:04} "
+            f"{at.tm_hour:02}:{at.tm_min:02}:{at.tm_sec:02} GMT")
+
+
+def span(start: int | None, end: int | None, size: int) -> tuple[int, int]:
+    """The offset and the length of the byte range `[start:end]`, read as a slice, in `size` bytes."""
+    first, last, _ = slice(start, end).indices(size)
+    return first, max(0, last - first)
+
+
+def guess_type(key: str) -> str | None:
+    """The content type that the name suggests, None where it suggests none."""
+    import mimetypes
+
+    content_type, encoding = mimetypes.guess_type(key)
+    return "application/gzip" if encoding == "gzip" else None if encoding else content_type
+
+
+def chunks(content: Any, read_bytes: int = CHUNK_BYTES) -> Iterator[bytes]:
+    """The rest of an open binary file, piece by piece. Raises InvalidInputError where it is no binary file."""
+    read: Callable[[int], Any] = content.read
+    while True:
+        try:
+            chunk = read(read_bytes)
+        except OSError as error:
+            raise FileSystemError(f"the content could not be read: {error}", errno=error.errno) from error
+        if not isinstance(chunk, (bytes, bytearray, memoryview)):
+            raise InvalidInputError(
+                f"the content must be a file open in binary mode; its read() gave {type(chunk).__name__}")
+        if not chunk:
+            return
+        yield bytes(chunk)

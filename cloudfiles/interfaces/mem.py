@@ -1,0 +1,289 @@
+"""`mem://bucket/path`: objects in this process's memory, for tests and scratch data.
+
+All interfaces of a process share one store, keyed by bucket and key; it lives until
+`clear_memory()` or the end of the process and is not seen by other processes. Keys are
+opaque: any text but the empty one. What is kept is what was handed in: the bytes as they
+are (encoded, if they came encoded) with the options of the write. Mutable content is copied,
+so changing it later does not change the store.
+
+Content that is not bytes and cannot be read as a file is kept as it is: `get` gives the very
+same object. It has no size, no digest and no content type.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import os
+import threading
+from base64 import b64encode
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from cloudfiles.exceptions import (
+    CloudFilesError,
+    InvalidPathError,
+    PreconditionFailedError,
+    UnsupportedOperationError,
+)
+from cloudfiles.interfaces.base import Interface
+from cloudfiles.interfaces.local import chunks, guess_type, http_date, span
+from cloudfiles.runtime.base import OFFLOAD_BYTES
+from cloudfiles.types import Clock, ListEntry, ListPage, StoredObject, StoreOptions, WriteOptions, head_of
+
+if TYPE_CHECKING:
+    from cloudfiles.paths import ExtractedPath
+    from cloudfiles.runtime.base import Runtime
+
+PAGE_ENTRIES = 10_000
+_FEW = 64  # keys that are sorted in one by one
+_AFTER_SLASH = chr(ord("/") + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class _Object:
+    content: Any
+    options: WriteOptions
+    etag: str
+    md5: str | None  # base64, None for what is not bytes
+    modified: int  # seconds since the epoch
+
+    @property
+    def size(self) -> int | None:
+        return len(self.content) if isinstance(self.content, bytes) else None
+
+
+class _KeyOrder:
+    """The keys of a bucket in order, brought up to date when a listing asks.
+
+    Python compares text by code point, which is the order of its UTF-8 bytes. Keys removed
+    stay in the list until half of it is dead; that makes every change cheap on average.
+    """
+
+    def __init__(self) -> None:
+        self._sorted: list[str] = []
+        self._added: list[str] = []
+        self._dead: set[str] = set()
+
+    def add(self, key: str) -> None:
+        if key in self._dead:
+            self._dead.discard(key)
+        else:
+            self._added.append(key)
+
+    def discard(self, key: str) -> None:
+        self._dead.add(key)
+
+    def current(self) -> tuple[list[str], set[str]]:
+        """All keys in order, and those among them that are dead."""
+        if len(self._added) <= _FEW:
+            for key in self._added:
+                insort(self._sorted, key)
+        else:
+            self._sorted += self._added
+            self._sorted.sort()  # two runs, the first one sorted: close to a merge
+        self._added.clear()
+        if len(self._dead) * 2 > len(self._sorted):
+            self._sorted = [key for key in self._sorted if key not in self._dead]
+            self._dead.clear()
+        return self._sorted, self._dead
+
+
+class _Bucket:
+    """Objects by key. Whoever reads more than one thing, or writes, holds the lock."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.objects: dict[str, _Object] = {}
+        self._order = _KeyOrder()
+
+    def put(self, key: str, stored: _Object) -> None:
+        with self.lock:
+            present = self.objects.get(key)
+            _check_conditions(present, stored.options, key)
+            self.objects[key] = stored
+            if present is None:
+                self._order.add(key)
+
+    def delete(self, key: str) -> None:
+        with self.lock:
+            if self.objects.pop(key, None) is not None:
+                self._order.discard(key)
+
+    def clear(self) -> None:
+        with self.lock:
+            self.objects.clear()
+            self._order = _KeyOrder()
+
+    def list(self, prefix: str, after: str | None, flat: bool, limit: int) -> tuple[list[str], bool]:
+        """Keys and, in flat listings, common prefixes: at most `limit`, in order, and whether more follow."""
+        with self.lock:
+            keys, dead = self._order.current()
+            at = bisect_left(keys, prefix)
+            if after is not None:
+                at = max(at, bisect_right(keys, after))
+            found: list[str] = []
+            while at < len(keys) and keys[at].startswith(prefix):
+                name, key = _shown(keys[at], prefix, flat), keys[at]
+                if key in dead:
+                    at += 1
+                    continue
+                if after is None or name > after:
+                    if len(found) == limit:
+                        return found, True
+                    found.append(name)
+                at = at + 1 if name is key else bisect_left(keys, name[:-1] + _AFTER_SLASH, at)
+            return found, False
+
+
+def _shown(key: str, prefix: str, flat: bool) -> str:
+    """How a listing shows `key`: itself, or in flat listings the common prefix that it lies behind."""
+    slash = key.find("/", len(prefix)) if flat else -1
+    return key if slash < 0 else key[:slash] + "/"
+
+
+def _check_conditions(present: _Object | None, options: WriteOptions, key: str) -> None:
+    if options.if_absent and present is not None:
+        raise PreconditionFailedError("the object exists", path=key)
+    if options.if_match is not None and (present is None or present.etag != options.if_match):
+        found = "is missing" if present is None else f"has the ETag {present.etag}"
+        raise PreconditionFailedError(f"the object {found}, not {options.if_match}", path=key)
+
+
+_buckets: dict[str, _Bucket] = {}
+_generations = itertools.count(1)
+
+
+def _renew_locks() -> None:
+    """In a forked child: another thread of the parent may have held a lock, and is not here to release it."""
+    for bucket in _buckets.values():
+        bucket.lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_locks)
+
+
+def clear_memory() -> None:
+    """Forget every object of every bucket; the interfaces that exist go on with an empty store."""
+    for bucket in list(_buckets.values()):
+        bucket.clear()
+
+
+class MemInterface(Interface):
+    """The protocol `mem://`. See the module for what it keeps, and how."""
+
+    is_local: ClassVar[bool] = True
+    lists_in_key_order: ClassVar[bool] = True
+    delete_batch: ClassVar[int] = 1000
+
+    def __init__(self, location: ExtractedPath, options: StoreOptions, runtime: Runtime,
+                 clock: Clock = Clock()) -> None:  # noqa: B008 -- frozen
+        path = (location.path or "").rstrip("/")
+        self._root = path + "/" if path else ""
+        self._store = f"mem://{location.bucket}/{path}".rstrip("/")
+        self._bucket = _buckets.setdefault(location.bucket or "", _Bucket())
+        self._runtime = runtime
+        self._wall = clock.wall
+
+    # ---- one object
+
+    def get(self, key: str, start: int | None = None, end: int | None = None) -> StoredObject | None:
+        stored = self._bucket.objects.get(self._full(key))
+        if stored is None:
+            return None
+        content = stored.content
+        if start is not None or end is not None:
+            content = self._cut(content, start, end, key)
+        return StoredObject(content, stored.options.encoding, "", stored.etag)
+
+    def _cut(self, content: Any, start: int | None, end: int | None, key: str) -> Any:
+        if not isinstance(content, bytes):
+            kind = type(content).__name__
+            raise UnsupportedOperationError(f"a {kind} has no byte ranges", path=key, store=self._store)
+        first, length = span(start, end, len(content))
+        return content[first:first + length]
+
+    def put(self, key: str, content: Any, options: WriteOptions) -> str | None:
+        full = self._full(key)
+        stored = self._stored(_own(content), options)
+        try:
+            self._bucket.put(full, stored)
+        except PreconditionFailedError as error:
+            error.path, error.store = key, self._store
+            raise
+        return stored.etag
+
+    def _stored(self, content: Any, options: WriteOptions) -> _Object:
+        modified = int(self._wall())
+        if not isinstance(content, bytes):
+            return _Object(content, options, f'"g{next(_generations)}"', None, modified)
+        digest = _md5(content) if len(content) < OFFLOAD_BYTES else self._runtime.offload(_md5, content)
+        return _Object(content, options, f'"{digest.hex()}"', b64encode(digest).decode(), modified)
+
+    def head(self, key: str) -> dict[str, Any] | None:
+        """`Content-Length` is None for an object that is not bytes."""
+        stored = self._bucket.objects.get(self._full(key))
+        if stored is None:
+            return None
+        options = stored.options
+        guessed = None if stored.md5 is None else guess_type(key)
+        return head_of(
+            Cache_Control=options.cache_control, Content_Length=stored.size,
+            Content_Type=options.content_type or guessed, ETag=stored.etag, Last_Modified=http_date(stored.modified),
+            Content_md5=stored.md5, Content_Encoding=options.encoding or None, Storage_Class=options.storage_class)
+
+    def exists(self, key: str) -> bool:
+        return self._full(key) in self._bucket.objects
+
+    def size(self, key: str) -> int | None:
+        """Stored bytes; None where the object is missing, or is not bytes."""
+        stored = self._bucket.objects.get(self._full(key))
+        return None if stored is None else stored.size
+
+    def delete(self, keys: Sequence[str]) -> Mapping[str, CloudFilesError]:
+        for full in [self._full(key) for key in keys]:
+            self._bucket.delete(full)
+        return {}
+
+    # ---- many objects
+
+    def list_page(self, prefix: str = "", *, flat: bool = False, start_after: str | None = None,
+                  token: str | None = None, limit: int | None = None) -> ListPage:
+        """As the contract says; entries and common prefixes come together in key order, `token` is the last of them."""
+        after = token if token is not None else start_after
+        names, more = self._bucket.list(self._root + prefix, None if after is None else self._root + after,
+                                        flat, max(1, limit or PAGE_ENTRIES))
+        cut, beyond = len(self._root), len(self._root) + len(prefix)
+        objects = self._bucket.objects
+        entries, prefixes = [], []
+        for name in names:
+            if flat and "/" in name[beyond:]:
+                prefixes.append(name[cut:])
+            elif (stored := objects.get(name)) is not None:
+                entries.append(_entry(name[cut:], stored))
+        return ListPage(entries, prefixes, names[-1][cut:] if more else None)
+
+    def _full(self, key: str) -> str:
+        if not key:
+            raise InvalidPathError("a key must not be empty", store=self._store)
+        return self._root + key
+
+
+def _entry(key: str, stored: _Object) -> ListEntry:
+    return ListEntry(key, stored.size, stored.etag, http_date(stored.modified))
+
+
+def _own(content: Any) -> Any:
+    """`content` such that nobody can change it behind the store's back; what is neither bytes nor file as it is."""
+    if isinstance(content, bytes):
+        return content
+    if isinstance(content, (bytearray, memoryview)):
+        return bytes(content)
+    return b"".join(chunks(content)) if hasattr(content, "read") else content
+
+
+def _md5(content: bytes) -> bytes:
+    return hashlib.md5(content, usedforsecurity=False).digest()
