@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from contextlib import suppress
 from typing import Any
 
@@ -80,6 +79,8 @@ def read_json_object(path: str) -> dict[str, Any]:
 
 def replace_file(path: str, content: bytes) -> None:
     """Write `content` to `path` atomically: a crash at any point leaves the old file or the new one."""
+    import tempfile  # costs as much to import as the rest of this package's ground
+
     mkdir(os.path.dirname(path))
     descriptor, temporary = tempfile.mkstemp(prefix=os.path.basename(path) + ".", dir=os.path.dirname(path))
     try:

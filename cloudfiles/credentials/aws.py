@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
-from ..exceptions import CloudFilesError, MissingCredentialsError, MissingExtraError
+from ..exceptions import CloudFilesError, ConfigurationError, MissingCredentialsError, MissingExtraError
 from . import aws_chain
 from .aws_places import AwsCredentials, Place, credentials, from_environment, hint, places, settings
 from .secrets_files import Secrets
@@ -109,9 +109,7 @@ class AwsProvider:
         Looks into all places anew, once for all workers that were rejected. Where that brings the same
         credentials, they are returned: the caller compares, and gives up.
         """
-        if self._anonymous or self._current != rejected:
-            return self._current
-        return self._renew(rejected)
+        return None if self._anonymous else self._renew(rejected)
 
     def location(self) -> tuple[str | None, str | None]:
         """Region and endpoint as configured, also for anonymous access. Asks no server and not botocore."""
@@ -120,11 +118,18 @@ class AwsProvider:
         return self._settings(self._look()[0])
 
     def explain(self) -> list[Finding]:
-        """Every place in order and what is there, without a secret. Looks into all, botocore's chain included."""
+        """Every place in order and what is there, without a secret. Looks into all, botocore's chain included.
+
+        Ends at a place that `get` would stumble over.
+        """
         if self._anonymous:
             return [Finding("no_sign_request", "requests are not signed")]
-        looked = places(self._secrets, self._bucket, self._service, self._environ)
-        findings = [Finding(place.name, place.describe()) for place in looked]
+        findings = []
+        try:
+            for place in places(self._secrets, self._bucket, self._service, self._environ):
+                findings.append(Finding(place.name, place.describe()))
+        except ConfigurationError as error:
+            return [*findings, Finding("error", str(error))]
         return [*findings, Finding("botocore's chain", self._explain_chain())]
 
     def _explain_chain(self) -> str:
@@ -166,7 +171,7 @@ class AwsProvider:
 
     def _replace_current(self, rejected: AwsCredentials | None) -> AwsCredentials | None:
         current, now = self._current, self._clock()
-        if current is not None and (current != rejected if rejected is not None else now < self._fresh_until):
+        if current is not None and current != rejected and now < self._fresh_until:
             return current  # another worker's refresh ended just before this one began
         try:
             found, is_file = self._find()

@@ -141,7 +141,10 @@ def _fields(place: str, values: Mapping[str, Any], strict: bool = False) -> dict
 def _text(place: str, name: str, value: Any) -> str:
     if not isinstance(value, str):
         raise ConfigurationError(f"{place}: {name} must be a string, not a {type(value).__name__}")
-    return value.strip()  # a line end behind a pasted key would make every signature wrong
+    stripped = value.strip()  # a line end behind a pasted key would make every signature wrong
+    if not (stripped.isascii() and stripped.isprintable()):
+        raise ConfigurationError(f"{place}: {name} must be one line of printable ASCII")
+    return stripped
 
 
 def credentials(place: Place, region: str | None, endpoint: str | None) -> AwsCredentials:
