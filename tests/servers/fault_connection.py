@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
-from dataclasses import dataclass
+import sys
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from tests.servers.faults import Delivery, Ending, Fault, Sighting
@@ -126,7 +127,10 @@ class Connection(asyncio.Protocol):
         if body is None:
             return False
         self.pending = None
-        self.deliver(self.app.answer(pending, body, self.number), drain=pending.reads is not None)
+        delivery = self.app.answer(pending, body, self.number)
+        if delivery.ending is Ending.KEEP and pending.sighting.request.header("connection") == "close":
+            delivery = replace(delivery, ending=Ending.CLOSE)
+        self.deliver(delivery, drain=pending.reads is not None)
         return True
 
     def _take_head(self) -> bool:
@@ -162,7 +166,7 @@ class Connection(asyncio.Protocol):
             self.task = asyncio.get_running_loop().create_task(self._deliver_slowly(delivery))
             return
         self.transport.write(delivery.wire)
-        if delivery.ending is Ending.RESET and not self.drained.is_set():
+        if delivery.ending is Ending.RESET and self._unsent():
             self.task = asyncio.get_running_loop().create_task(self._reset_when_sent())
         else:
             self._end(delivery.ending, drain=drain)
@@ -178,9 +182,24 @@ class Connection(asyncio.Protocol):
         elif ending is Ending.CLOSE:
             self.transport.close()
 
+    def _unsent(self) -> int:
+        """Bytes that a reset would take back: not handed to the system yet, or not acknowledged by the peer."""
+        if sys.platform == "win32":
+            return self.transport.get_write_buffer_size()
+        import fcntl
+        import termios
+
+        sock = self.transport.get_extra_info("socket")
+        queued = int.from_bytes(fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, bytes(4)), sys.byteorder)
+        return self.transport.get_write_buffer_size() + queued
+
     async def _reset_when_sent(self) -> None:
-        await self.drained.wait()
+        await self._wait_until_sent()
         self._end(Ending.RESET)
+
+    async def _wait_until_sent(self) -> None:
+        while self._unsent():
+            await asyncio.sleep(0.001)
 
     async def _deliver_slowly(self, delivery: Delivery) -> None:
         await asyncio.sleep(delivery.delay)
@@ -191,6 +210,8 @@ class Connection(asyncio.Protocol):
             await self._write(delivery.endless * 16)
         if delivery.linger:
             await asyncio.sleep(delivery.linger)
+        if delivery.ending is Ending.RESET:
+            await self._wait_until_sent()
         self.task = None
         self._end(delivery.ending)
         self.advance()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import ssl
 import urllib.request
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from tests.servers import processes
 from tests.servers.tls import Certificates
@@ -30,12 +32,8 @@ def test_s3_server_holds_objects(s3_server: processes.S3Server) -> None:
 
 
 def test_rclone_refuses_a_wrong_key(rclone_s3: processes.S3Server) -> None:
-    from botocore.exceptions import ClientError
-
-    import dataclasses
-
     client: Any = dataclasses.replace(rclone_s3, secret_key="wrong").client()
-    with pytest.raises(ClientError, match="SignatureDoesNotMatch|403"):
+    with pytest.raises(ClientError, match="SignatureDoesNotMatch"):
         client.list_buckets()
     client.close()
 
