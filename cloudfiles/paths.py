@@ -16,7 +16,6 @@ import sys
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
-from urllib.parse import quote
 
 from .aliases import (
     ALLOWED_PROTOCOLS,
@@ -304,6 +303,8 @@ def to_https_protocol(cloudpath: Any) -> Any:
     extracted = extract(cloudpath) if protocol else None
     if extracted is None or not PROTOCOLS[extracted.protocol].https:
         return cloudpath
+    from urllib.parse import quote  # a tenth of the time that importing cloudfiles may take
+
     host = extracted.host or PROTOCOLS[extracted.protocol].https
     url = _slashed(host, extracted.bucket, quote(extracted.path or "", errors="surrogatepass"))
     return f"{form}://{url}" if form else url
