@@ -79,7 +79,7 @@ def read_json_object(path: str) -> dict[str, Any]:
 
 def replace_file(path: str, content: bytes) -> None:
     """Write `content` to `path` atomically: a crash at any point leaves the old file or the new one."""
-    import tempfile  # costs as much to import as the rest of this package's ground
+    import tempfile  # importing it takes milliseconds, which others need not wait for
 
     mkdir(os.path.dirname(path))
     descriptor, temporary = tempfile.mkstemp(prefix=os.path.basename(path) + ".", dir=os.path.dirname(path))
