@@ -32,7 +32,7 @@ from typing import Any
 
 from .exceptions import CompressionError, DecompressionError, InvalidInputError, UnsupportedCompressionType
 
-__all__ = ["COMPRESSION_EXTENSIONS", "COMPRESSION_TYPES", "compress", "decompress", "normalize_encoding", "transcode"]
+__all__ = ["COMPRESSION_EXTENSIONS", "COMPRESSION_TYPES", "check", "compress", "decompress", "normalize_encoding", "transcode"]
 
 Buffer = bytes | bytearray | memoryview
 Encoding = str | bool | None
@@ -154,6 +154,13 @@ def _as_bytes(content: Buffer) -> bytes:
 
 def _key(filename: str) -> str | None:
     return None if filename == "N/A" else filename
+
+
+def check(method: Encoding, level: int | None = None) -> None:
+    """Raise what `compress` would raise for this method and level, without anything to compress."""
+    codec = _encoder(method)
+    if codec is not None:
+        _level(codec, level)
 
 
 # ---- whole contents
@@ -489,6 +496,7 @@ class _BrotliDecompressor:
 
     def __init__(self, stream: Any) -> None:
         self._stream = stream
+        self._full = False  # the last output met its bound: more may wait, even where more input would be taken
 
     @property
     def eof(self) -> bool:
@@ -496,12 +504,14 @@ class _BrotliDecompressor:
 
     @property
     def needs_input(self) -> bool:
-        return bool(self._stream.can_accept_more_data())
+        return not self._full and bool(self._stream.can_accept_more_data())
 
-    def decompress(self, data: Buffer, max_length: int) -> Any:
+    def decompress(self, data: Buffer, max_length: int) -> bytes:
         if max_length < 0:
-            return self._stream.process(data)
-        return self._stream.process(data, output_buffer_limit=max_length)
+            return bytes(self._stream.process(data))
+        decoded = bytes(self._stream.process(data, output_buffer_limit=max_length))
+        self._full = len(decoded) >= max_length
+        return decoded
 
 
 def _zstd() -> _Codec:

@@ -6,7 +6,7 @@ import doctest
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cloudfiles import byteranges
@@ -22,6 +22,7 @@ from cloudfiles.byteranges import (
 )
 from cloudfiles.exceptions import InvalidInputError, ProtocolError
 
+untimed = settings(deadline=None)
 OBJECT = bytes(n * 31 % 251 for n in range(1000))
 positions = st.integers(0, 1200)
 
@@ -57,6 +58,7 @@ def test_the_examples_in_the_docstrings():
 # ---- checking
 
 
+@untimed
 @given(st.none() | st.integers(-1200, 1200), st.none() | st.integers(-1200, 1200))
 def test_what_is_accepted_slices_and_what_is_refused_says_why(start, end):
     allowed = end is None or (end >= 0 and (start or 0) >= 0 and end >= (start or 0))
@@ -92,6 +94,7 @@ def test_a_step_of_one_is_no_step():
     assert from_slice(slice(2, 10, 1)) == (2, 10)
 
 
+@untimed
 @given(checked_ranges(), st.integers(0, 1000))
 def test_within_a_size(wanted, size):
     start, end = wanted.within(size)
@@ -99,6 +102,7 @@ def test_within_a_size(wanted, size):
     assert OBJECT[:size][start:end] == OBJECT[:size][slice(*wanted)]
 
 
+@untimed
 @given(checked_ranges(), st.integers(0, 1000))
 def test_the_kinds(wanted, size):
     content = OBJECT[:size]
@@ -115,6 +119,7 @@ def test_the_kinds(wanted, size):
 # ---- HTTP
 
 
+@untimed
 @given(checked_ranges(), st.integers(0, 1000))
 def test_a_server_answers_the_header_with_the_slice(wanted, size):
     content = OBJECT[:size]
@@ -129,6 +134,7 @@ def test_a_server_answers_the_header_with_the_slice(wanted, size):
         assert check_content_range(content_range, wanted) == (start, end, size)
 
 
+@untimed
 @given(checked_ranges(), positions, positions, st.none() | positions)
 def test_a_content_range_is_accepted_only_if_it_is_the_whole_answer(wanted, first, last, size):
     value = f"bytes {first}-{last}/{'*' if size is None else size}"
@@ -183,6 +189,7 @@ def test_answers_that_are_all_there_is(value, wanted):
 # ---- many ranges
 
 
+@untimed
 @given(st.lists(checked_ranges(), max_size=12), st.integers(0, 1000), st.integers(0, 300), st.integers(1, 1500))
 def test_ranges_fetched_together_are_the_slices(ranges, size, max_gap, max_size):
     content = OBJECT[:size]
@@ -195,6 +202,7 @@ def test_ranges_fetched_together_are_the_slices(ranges, size, max_gap, max_size)
     assert [got[place] for place in range(len(ranges))] == [content[slice(*wanted)] for wanted in ranges]
 
 
+@untimed
 @given(st.lists(checked_ranges(), max_size=12), st.integers(0, 300), st.integers(1, 1500))
 def test_groups_keep_to_their_limits(ranges, max_gap, max_size):
     for group in coalesce(ranges, max_gap, max_size):

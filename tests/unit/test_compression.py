@@ -32,6 +32,7 @@ from cloudfiles.compression import (
 )
 from cloudfiles.exceptions import CompressionError, DecompressionError, InvalidInputError, UnsupportedCompressionType
 
+untimed = settings(deadline=None)
 ENCODINGS = ["gzip", "br", "zstd", "xz", "bz2"]
 CONCATENATING = ["gzip", "zstd", "xz", "bz2"]
 LEVELS = {"gzip": range(10), "br": range(12), "zstd": range(-5, 13), "xz": range(4), "bz2": range(1, 10)}
@@ -75,6 +76,7 @@ def decode_in_pieces(parts: list[bytes], encoding: str, **options: object) -> by
 # ---- whole contents
 
 
+@untimed
 @given(contents, encodings, st.data())
 def test_what_is_encoded_decodes_to_itself_here_and_in_the_reference(data, encoding, draw):
     level = draw.draw(st.none() | st.sampled_from(LEVELS[encoding]))
@@ -85,6 +87,7 @@ def test_what_is_encoded_decodes_to_itself_here_and_in_the_reference(data, encod
     assert compress(data, encoding, level) == encoded
 
 
+@untimed
 @given(contents, encodings)
 def test_reads_what_others_write(data, encoding):
     assert decompress(reference(encoding, data), encoding, "key") == data
@@ -205,6 +208,7 @@ def test_levels_may_be_of_any_integer_type():
 # ---- lists and members
 
 
+@untimed
 @given(contents, st.lists(encodings, min_size=1, max_size=3))
 def test_lists_are_undone_from_right_to_left(data, applied):
     stored = data
@@ -214,6 +218,7 @@ def test_lists_are_undone_from_right_to_left(data, applied):
     assert decompress(stored, ",identity,".join(applied) + ", aws-chunked", max_decoded_size=len(data)) == data
 
 
+@untimed
 @given(st.lists(contents, min_size=1, max_size=4), st.sampled_from(CONCATENATING), st.none() | st.just(10**7))
 def test_concatenated_members_are_decoded_to_the_last(parts, encoding, limit):
     stored = b"".join(reference(encoding, part) for part in parts)
@@ -283,7 +288,7 @@ def test_zero_bytes_decode_to_zero_bytes(encoding):
 # ---- damage
 
 
-@settings(deadline=None)
+@untimed
 @given(contents, encodings, st.integers(0, 10**6), st.none() | st.just(10**7))
 def test_a_truncated_stream_is_an_error_that_names_the_file(data, encoding, at, limit):
     stored = reference(encoding, data)
@@ -305,6 +310,7 @@ def test_every_cut_of_a_stream_is_noticed(encoding):
             decompress(stored[:cut], encoding)
 
 
+@untimed
 @given(st.binary(min_size=1, max_size=50), encodings, st.booleans(), st.none() | st.just(10**6))
 def test_garbage_behind_a_stream_is_an_error(garbage, encoding, in_pieces, limit):
     if encoding in ("gzip", "xz") and not garbage.strip(b"\0"):
@@ -315,6 +321,7 @@ def test_garbage_behind_a_stream_is_an_error(garbage, encoding, in_pieces, limit
         decode_in_pieces(parts, encoding, max_decoded_size=limit)
 
 
+@untimed
 @given(contents, st.sampled_from(["gzip", "xz", "bz2"]), st.integers(0, 2**40))
 def test_a_flipped_bit_is_never_silently_decoded_to_something_else(data, encoding, position):
     damaged = bytearray(reference(encoding, data))
@@ -324,6 +331,7 @@ def test_a_flipped_bit_is_never_silently_decoded_to_something_else(data, encodin
         assert decompress(bytes(damaged), encoding, "key") == data
 
 
+@untimed
 @given(st.binary(max_size=2000), encodings, st.none() | st.integers(0, 5000))
 def test_noise_raises_nothing_but_a_decompression_error(noise, encoding, limit):
     with contextlib.suppress(DecompressionError):
@@ -347,6 +355,7 @@ def test_an_error_without_a_name_shows_none():
 # ---- limits
 
 
+@untimed
 @given(contents, st.lists(encodings, min_size=1, max_size=2), st.integers(-3, 3))
 def test_the_limit_is_exact(data, applied, slack):
     stored = data
@@ -396,6 +405,7 @@ def test_a_bomb_of_400_mib_is_stopped_in_bounded_memory(encodings):
 # ---- streams
 
 
+@untimed
 @given(contents, st.lists(st.integers(0, 10**6), max_size=8), encodings)
 def test_encoding_in_pieces(data, cuts, encoding):
     stream = encoder(encoding)
@@ -404,6 +414,7 @@ def test_encoding_in_pieces(data, cuts, encoding):
     assert decompress(stored, encoding) == data
 
 
+@untimed
 @given(contents, st.lists(st.integers(0, 10**6), max_size=8), st.lists(encodings, max_size=2), st.booleans(),
        st.integers(1, 300))
 def test_decoding_in_pieces_of_any_size(data, cuts, applied, limited, step):
@@ -413,6 +424,21 @@ def test_decoding_in_pieces_of_any_size(data, cuts, applied, limited, step):
     limit = len(data) if limited else None
     with mock.patch.multiple(compression, _SLICE=step * 7, _PIECE=step, _ZSTD_SLICE=step):
         assert decode_in_pieces(pieces(stored, cuts), ", ".join(applied), max_decoded_size=limit) == data
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "br", "zstd", "bz2"])
+@pytest.mark.parametrize("limited", [False, True])
+@pytest.mark.parametrize("kind", ["noise", "hexadecimal", "zeros and noise"])
+def test_large_contents_that_take_many_steps(encoding, limited, kind):
+    noise = random.Random(1).randbytes(1_500_000)
+    data = {"noise": noise * 2, "hexadecimal": noise.hex().encode(), "zeros and noise": bytes(3_000_000) + noise}[kind]
+    stored = compress(data, encoding)
+    limit = len(data) if limited else None
+    assert decompress(stored, encoding, max_decoded_size=limit) == data
+    cuts = [len(stored) // 3, len(stored) - 5]
+    assert decode_in_pieces(pieces(stored, cuts), encoding, max_decoded_size=limit) == data
+    with pytest.raises(DecompressionError, match=r"truncated|more than"):
+        decompress(stored[:-1], encoding, max_decoded_size=limit)
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
@@ -443,6 +469,7 @@ def result(content, encoding, **fields):
     return {"path": "a", "content": content, "compress": encoding, "raw": True, "error": None, **fields}
 
 
+@untimed
 @given(contents, st.none() | encodings, st.none() | encodings, st.booleans())
 def test_transcoding(data, stored_as, wanted, in_place):
     file = result(compress(data, stored_as), stored_as, tags={"n": 1})

@@ -12,7 +12,7 @@ import sys
 from unittest import mock
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cloudfiles import integrity
@@ -41,6 +41,7 @@ from cloudfiles.integrity import (
     verify_value,
 )
 
+untimed = settings(deadline=None)
 MIB = 1 << 20
 # The check values of the CRC catalogue, of b"123456789"; and the RFCs' for the others.
 CHECK = b"123456789"
@@ -87,6 +88,7 @@ def test_published_values(algorithm):
     verify(b"", digest_of(algorithm, b""))
 
 
+@untimed
 @given(algorithms, st.lists(st.binary(max_size=100), max_size=6), st.sampled_from([bytes, bytearray, memoryview]))
 def test_pieces_make_the_digest_of_the_whole(algorithm, parts, kind):
     stream = hasher(algorithm)
@@ -136,6 +138,7 @@ def test_without_awscrt_crc64nvme_is_not_available():
 # ---- headers
 
 
+@untimed
 @given(st.sets(algorithms), st.binary(max_size=200))
 def test_the_cheapest_of_the_offered_is_checked(offered, content):
     headers = {f"x-amz-checksum-{name}": b64(digest_of(name, content).value) for name in offered - {"md5"}}
@@ -204,6 +207,7 @@ def test_md5_from_etag(etag, md5):
 # ---- damage
 
 
+@untimed
 @given(algorithms, st.binary(min_size=1, max_size=300), st.integers(0, 10**6))
 def test_a_flipped_bit_never_passes(algorithm, content, position):
     damaged = bytearray(content)
@@ -236,6 +240,7 @@ def etag_by_definition(content: bytes, part_size: int) -> str:
     return f"{hashlib.md5(b''.join(hashlib.md5(part).digest() for part in parts)).hexdigest()}-{len(parts)}"
 
 
+@untimed
 @given(st.binary(max_size=300), st.integers(1, 100), st.lists(st.integers(0, 300), max_size=5))
 def test_multipart_etags(content, part_size, cuts):
     expected = etag_by_definition(content, part_size)
@@ -248,6 +253,7 @@ def test_multipart_etags(content, part_size, cuts):
     assert check_multipart_etag(content, f'"{expected.upper()}"', part_size) is True
 
 
+@untimed
 @given(st.integers(0, 10**12), st.integers(-1, 10_000))
 def test_likely_part_sizes_make_that_many_parts(size, parts):
     sizes = likely_part_sizes(size, parts)
@@ -255,6 +261,7 @@ def test_likely_part_sizes_make_that_many_parts(size, parts):
     assert len(set(sizes)) == len(sizes)
 
 
+@untimed
 @given(st.sampled_from([5, 8, 15, 16, 50, 64, 100]), st.integers(1, 10_000), st.integers(1, 10**9))
 def test_the_part_sizes_of_common_clients_are_among_the_likely(mib, parts, last):
     size = (parts - 1) * mib * MIB + 1 + last % (mib * MIB)
@@ -287,6 +294,7 @@ def test_a_part_has_a_size():
 # ---- sending along
 
 
+@untimed
 @given(algorithms, st.binary(max_size=100))
 def test_headers_sent_are_headers_read(algorithm, content):
     name, value = checksum_header(algorithm, content)
