@@ -12,9 +12,10 @@ from dataclasses import replace
 from typing import Any
 
 from tests.servers.fault_connection import Connection, Pending
-from tests.servers.faults import Delivery, Fault, Script, Sighting
+from tests.servers.faults import Delivery, Fault
 from tests.servers.messages import Answer, Recorded, Request, Settings
 from tests.servers.objects import Bucket, StoredObject
+from tests.servers.scripts import Script, Sighting
 from tests.servers.service import Service
 
 _PLAIN = Fault()

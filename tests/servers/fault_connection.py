@@ -9,8 +9,9 @@ import sys
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from tests.servers.faults import Delivery, Ending, Fault, Sighting
+from tests.servers.faults import Delivery, Ending, Fault
 from tests.servers.messages import Request
+from tests.servers.scripts import Sighting
 
 if TYPE_CHECKING:
     from tests.servers.fault_app import FaultApp

@@ -18,9 +18,10 @@ from types import TracebackType
 from typing import Any
 
 from tests.servers.controlled import ControlledProcess
-from tests.servers.faults import Fault, Sighting
+from tests.servers.faults import Fault
 from tests.servers.messages import Recorded, Settings
 from tests.servers.objects import StoredObject, checksum, make_object
+from tests.servers.scripts import Sighting
 from tests.servers.tls import Certificates
 
 

@@ -15,8 +15,9 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from tests.servers.fault_server import FaultServer
-from tests.servers.faults import FlipBit, Rule, error_in_200
+from tests.servers.faults import FlipBit, error_in_200
 from tests.servers.objects import ALGORITHMS, checksum
+from tests.servers.scripts import Rule
 
 SECRET = "secretkey1234567"
 

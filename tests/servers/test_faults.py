@@ -12,9 +12,10 @@ import pytest
 
 from tests.servers import faults, wire_faults
 from tests.servers.fault_server import FaultServer
-from tests.servers.faults import Fault, Rule, Sighting, mix
+from tests.servers.faults import Fault
 from tests.servers.messages import Request
 from tests.servers.objects import make_object
+from tests.servers.scripts import USUAL, Rule, Sighting, mix
 from tests.servers.tls import Certificates
 
 CONTENT = bytes(range(256)) * 64
@@ -239,13 +240,13 @@ def test_a_rule_counts_each_key() -> None:
 
 
 def test_a_mix_is_the_same_in_any_order_and_keeps_its_shares() -> None:
-    drawn = {key: mix(1, faults.USUAL)(_sighting(str(key))) for key in range(20_000)}
-    again = mix(1, faults.USUAL)
+    drawn = {key: mix(1, USUAL)(_sighting(str(key))) for key in range(20_000)}
+    again = mix(1, USUAL)
     assert all(again(_sighting(str(key))) == drawn[key] for key in reversed(range(0, 20_000, 7)))
-    for fault, probability in faults.USUAL.items():
+    for fault, probability in USUAL.items():
         share = sum(found == fault for found in drawn.values()) / len(drawn)
         assert share == pytest.approx(probability, abs=0.006)
-    assert any(mix(2, faults.USUAL)(_sighting(str(key))) != drawn[key] for key in range(100))
+    assert any(mix(2, USUAL)(_sighting(str(key))) != drawn[key] for key in range(100))
 
 
 def test_a_mix_draws_anew_for_each_attempt() -> None:
@@ -313,7 +314,7 @@ def _get_until_right(server: FaultServer, keys: Iterator[str], wrong: list[str])
 def test_every_object_comes_through_the_usual_mix(fault_server: FaultServer) -> None:
     keys = [f"key{n}" for n in range(500)]
     fault_server.put_many({key: key.encode() * 100 for key in keys})
-    fault_server.script(mix(11, faults.USUAL))
+    fault_server.script(mix(11, USUAL))
     wrong: list[str] = []
     threads = [threading.Thread(target=_get_until_right, args=(fault_server, iter(keys[n::4]), wrong))
                for n in range(4)]
@@ -323,7 +324,7 @@ def test_every_object_comes_through_the_usual_mix(fault_server: FaultServer) -> 
         thread.join()
     assert wrong == []
     assert {record.fault for record in fault_server.requests()} == {
-        "", *(type(fault).__name__ for fault in faults.USUAL)}
+        "", *(type(fault).__name__ for fault in USUAL)}
 
 
 @pytest.mark.parametrize("fault", [faults.ResetInBody(1000), faults.ResetBefore(), faults.ShortBody(1000)])
