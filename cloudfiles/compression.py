@@ -32,7 +32,7 @@ from typing import Any
 
 from .exceptions import CompressionError, DecompressionError, InvalidInputError, UnsupportedCompressionType
 
-__all__ = ["COMPRESSION_EXTENSIONS", "COMPRESSION_TYPES", "check", "compress", "decompress", "normalize_encoding", "transcode"]
+__all__ = ["COMPRESSION_EXTENSIONS", "COMPRESSION_TYPES", "compress", "decompress", "normalize_encoding", "transcode"]
 
 Buffer = bytes | bytearray | memoryview
 Encoding = str | bool | None
@@ -242,11 +242,9 @@ def transcode(files: dict[str, Any] | Iterable[dict[str, Any]], encoding: Encodi
         UnsupportedCompressionType, InvalidInputError: at the call, before any file is taken.
         DecompressionError: naming the path, when a stored content is corrupt.
     """
-    codec = _encoder(encoding)
-    if codec is not None:
-        _level(codec, level)
+    check(encoding, level)
     items = _with_progress([files] if isinstance(files, dict) else files, progress)
-    return _transcoded(items, None if codec is None else codec.name, level, in_place)
+    return _transcoded(items, normalize_encoding(encoding), level, in_place)
 
 
 def _transcoded(files: Iterable[dict[str, Any]], encoding: str | None, level: int | None,

@@ -192,7 +192,7 @@ def test_contents_are_compressed_with_one_method_at_a_time():
 ])
 def test_levels_out_of_range_are_refused_naming_the_range(encoding, level):
     for act in (lambda: compress(b"x", encoding, level), lambda: encoder(encoding, level),
-                lambda: transcode([], encoding, level)):
+                lambda: compression.check(encoding, level), lambda: transcode([], encoding, level)):
         with pytest.raises(InvalidInputError, match=f"{encoding} must be an integer from -?\\d+ to \\d+, not"):
             act()
 
