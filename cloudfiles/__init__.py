@@ -1,1 +1,55 @@
-"""Batch access to cloud storage."""
+"""cloudfiles: batch access to cloud storage.
+
+    from cloudfiles import CloudFiles
+
+    cf = CloudFiles("s3://bucket/dir/")
+    cf.puts([("a", b"1"), ("b", b"2")])
+    cf.get(["a", "b"])
+
+Names are resolved when first used: importing the package does no I/O and loads nothing else.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "1.0.0"
+
+if TYPE_CHECKING:
+    from cloudfiles import compression, exceptions, paths, secrets
+    from cloudfiles.cloudfile import CloudFile
+    from cloudfiles.cloudfiles import CloudFiles
+    from cloudfiles.downloads import dl
+    from cloudfiles.interfaces.mem import clear_memory
+    from cloudfiles.transport.client import close_clients as reset_connection_pools
+
+_NAMES = {
+    "CloudFiles": "cloudfiles.cloudfiles:CloudFiles",
+    "CloudFile": "cloudfiles.cloudfile:CloudFile",
+    "dl": "cloudfiles.downloads:dl",
+    "clear_memory": "cloudfiles.interfaces.mem:clear_memory",
+    "reset_connection_pools": "cloudfiles.transport.client:close_clients",
+}
+_MODULES = ("compression", "exceptions", "interfaces", "lib", "paths", "secrets")
+
+__all__ = [
+    "CloudFile", "CloudFiles", "clear_memory", "compression", "dl", "exceptions", "paths", "reset_connection_pools",
+    "secrets",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _NAMES:
+        module, attribute = _NAMES[name].split(":")
+        value = getattr(import_module(module), attribute)
+    elif name in _MODULES:
+        value = import_module(f"cloudfiles.{name}")
+    else:
+        raise AttributeError(f"module 'cloudfiles' has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -14,7 +14,7 @@ from typing import Any
 __all__ = [
     "Attempt", "AuthorizationError", "CRC32CIntegrityError", "CertificateError", "CloudFilesError", "CompressionError",
     "ConfigurationError", "ConnectionFailedError", "DecompressionError", "DuplicatePathError", "FileSystemError",
-    "IntegrityError", "InvalidInputError", "InvalidPathError", "LockingError", "MD5IntegrityError",
+    "IntegrityError", "InvalidInputError", "InvalidJSONError", "InvalidPathError", "LockingError", "MD5IntegrityError",
     "MissingCredentialsError", "MissingExtraError", "ObjectChangedError", "PreconditionFailedError",
     "ProtocolError", "RequestTimeoutError", "ServerError", "TransportError", "TruncatedBodyError",
     "UnsupportedCompressionType", "UnsupportedOperationError", "UnsupportedProtocolError", "redact",
@@ -65,7 +65,7 @@ class CloudFilesError(Exception):
     def __str__(self) -> str:
         text = str(self.args[0]) if self.args else ""
         where = "/".join(part.rstrip("/") for part in (self.store, self.path) if part)
-        if where and where not in text:
+        if where and not text.startswith(where):
             text = f"{where}: {text}"
         if len(self.attempts) > 1:
             text += f" ({len(self.attempts)} attempts in {self.elapsed:.1f} s)"
@@ -151,6 +151,10 @@ class CompressionError(CloudFilesError):
 
 class DecompressionError(CloudFilesError):
     """A stored stream is corrupt, truncated, or larger than allowed once decoded."""
+
+
+class InvalidJSONError(CloudFilesError, ValueError):
+    """Content that was to be JSON is none."""
 
 
 class ObjectChangedError(CloudFilesError):

@@ -53,17 +53,18 @@ class RetryPolicy:
         return elapsed + delay <= self.budget
 
 
-def parse_retry_after(value: str | None, now: float) -> float | None:
-    """Seconds to wait by a Retry-After header (RFC 9110 10.2.3: seconds or an HTTP date); None where unusable.
+def parse_retry_after(value: str | None, date: str | None) -> float | None:
+    """Seconds to wait by a Retry-After header (RFC 9110 10.2.3); None where there is none, or no sense in it.
 
-    now: seconds since the epoch.
+    date: the same answer's Date header. Against it a Retry-After that is a date counts, so
+    that it does not matter how wrong the clock here is.
     """
     if not value:
         return None
-    value = value.strip()
-    if value.isdigit():
+    if value.strip().isdigit():
         return float(value)
     try:
-        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - now)
+        until, since = (email.utils.parsedate_to_datetime(text or "") for text in (value, date))
+        return max(0.0, (until - since).total_seconds())
     except (ValueError, TypeError, OverflowError):
         return None

@@ -19,13 +19,6 @@ class Clock:
     monotonic: Callable[[], float] = time.monotonic  # seconds since whenever
 
 
-class ByteRange(NamedTuple):
-    """A byte range as a Python slice reads it: `end` is exclusive, either end may be open."""
-
-    start: int | None = None
-    end: int | None = None
-
-
 @dataclass(slots=True)
 class StoredObject:
     """What a read brought: the stored bytes (still encoded) and what the store says of them.

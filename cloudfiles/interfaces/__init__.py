@@ -1,1 +1,42 @@
+"""The protocols, each in a module of its own that is loaded when first used."""
 
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from cloudfiles.exceptions import UnsupportedProtocolError
+
+if TYPE_CHECKING:
+    from cloudfiles.interfaces.base import Interface
+
+_INTERFACES = {
+    "file": "cloudfiles.interfaces.file:FileInterface",
+    "mem": "cloudfiles.interfaces.mem:MemInterface",
+    "s3": "cloudfiles.interfaces.s3:S3Interface",
+    "http": "cloudfiles.interfaces.http:HttpInterface",
+    "https": "cloudfiles.interfaces.http:HttpInterface",
+    "middleauth+https": "cloudfiles.interfaces.http:HttpInterface",
+    "ngauth+https": "cloudfiles.interfaces.http:HttpInterface",
+}
+"""Adding a protocol: a line here and one in `protocols.py`."""
+
+
+def interface_class(protocol: str) -> type[Interface]:
+    """The class that speaks `protocol`. Raises UnsupportedProtocolError naming those there are."""
+    try:
+        module, name = _INTERFACES[protocol].split(":")
+    except KeyError:
+        raise UnsupportedProtocolError(
+            f"the protocol {protocol!r} is not supported; these are: {', '.join(_INTERFACES)}"
+        ) from None
+    found: type[Interface] = getattr(import_module(module), name)
+    return found
+
+
+def __getattr__(name: str) -> object:
+    if name == "COMPRESSION_EXTENSIONS":  # where existing programs look for it
+        from cloudfiles.compression import COMPRESSION_EXTENSIONS
+
+        return COMPRESSION_EXTENSIONS
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -58,6 +58,11 @@ class Interface(ABC):
         head = self.head(key)
         return None if head is None else head["Content-Length"]
 
+    def touch(self, key: str) -> None:
+        """Create an empty object where there is none."""
+        if not self.exists(key):
+            self.put(key, b"", WriteOptions())
+
     @abstractmethod
     def delete(self, keys: Sequence[str]) -> Mapping[str, CloudFilesError]:
         """Remove up to `delete_batch` keys; gives the errors of those that could not be. Missing keys are no error."""
@@ -82,6 +87,3 @@ class Interface(ABC):
     def presign(self, key: str, expires: float, method: str) -> str:
         """A URL that allows `method` on `key` without credentials for `expires` seconds."""
         raise UnsupportedOperationError(f"{type(self).__name__} cannot presign: its protocol has no signed URLs")
-
-    def close(self) -> None:
-        """Let go of what only this interface holds. Pooled connections are the transport's."""

@@ -1,17 +1,17 @@
 """What is sent, and the hooks by which a protocol reads what comes back.
 
-A protocol subclasses `Request`. The client's one retry loop calls `encode` before each
+A verb subclasses `Request`, a provider `Dialect`. The client's one retry loop calls `encode` before each
 try, `accept` on each complete answer, and `broken` when a body broke off: so a signature
 is always fresh, an error inside a 200 is seen, and a read goes on from where it was.
 """
 
 from __future__ import annotations
 
-import time
 import urllib.parse
 from collections.abc import Iterator
 from typing import Any, BinaryIO, NamedTuple, TypeAlias
 
+from cloudfiles import integrity
 from cloudfiles.exceptions import (
     AuthorizationError,
     CloudFilesError,
@@ -113,48 +113,79 @@ class Response:
         self.content = content
 
 
+class Dialect:
+    """How a provider wants its requests signed, and words its answers. This one is plain HTTP."""
+
+    def encode(self, request: Request, host: str, now: float) -> bytes:
+        """The request's head as it goes on the wire.
+
+        host: the Host header's value. now: seconds since the epoch.
+        """
+        return format_head(request.method, request.target, host, request.headers, request.body)
+
+    def refusal(self, request: Request, response: Response) -> Exception:
+        """What an answer that is no success means: an error to raise, or TryAgain after mending the request."""
+        return status_error(response, path=request.path)
+
+    def is_missing(self, response: Response) -> bool:
+        """Whether the answer says that there is no such object (and not: no such bucket, no right to know)."""
+        return response.status in (404, 410)
+
+    def verify(self, content: bytes, headers: dict[str, str], path: str | None) -> str:
+        """Check a whole object's stored bytes; the digest's name, '' where the answer offers none.
+
+        Raises IntegrityError.
+        """
+        return integrity.check(content, headers, path)
+
+
+PLAIN = Dialect()
+
+
 class Request:
-    """One request to one origin. Subclasses add what a verb of a protocol knows.
+    """One request to one origin. Subclasses add what a verb knows, the dialect what a provider knows.
 
     Attributes:
-        origin: where it goes; `accept` may change it (a redirect) and raise TryAgain.
+        origin: where it goes; a dialect may change it (a redirect) and have it sent again.
         method: the HTTP method.
         target: path and query, percent-encoded, beginning with '/'.
-        headers: lower-case names to values, besides Host, Content-Length and what `encode` adds.
+        headers: lower-case names to values, besides Host, Content-Length and what the dialect adds.
         body: bytes-like or FileBody; b'' for none.
         idempotent: sending it twice does no harm: it may be repeated even when its fate is unknown.
         path: the key it concerns, for error messages.
+        retries: tries before the current one, counted by the client.
+        signed: what the dialect signed the current try with, for its own use: by it a refusal is understood.
     """
 
-    __slots__ = ("body", "headers", "idempotent", "method", "origin", "path", "retries", "target")
+    __slots__ = ("body", "dialect", "headers", "idempotent", "method", "origin", "path", "retries", "signed", "target")
 
-    def __init__(self, origin: Origin, method: str, target: str, headers: dict[str, str] | None = None, body: Body = b"", *,
-                 idempotent: bool = True, path: str | None = None) -> None:
+    def __init__(self, origin: Origin, method: str, target: str, headers: dict[str, str] | None = None,
+                 body: Body = b"", *, dialect: Dialect = PLAIN, idempotent: bool = True,
+                 path: str | None = None) -> None:
         self.origin = origin
         self.method = method
         self.target = target
         self.headers = headers if headers is not None else {}
         self.body = body
+        self.dialect = dialect
         self.idempotent = idempotent
         self.path = path
-        self.retries = 0  # tries before this one, kept by the client
+        self.retries = 0
+        self.signed: Any = None
 
     def encode(self, host: str, now: float) -> bytes:
-        """The request's head as it goes on the wire, signed where the protocol signs.
-
-        host: the Host header's value. now: seconds since the epoch.
-        """
-        return format_head(self.method, self.target, host, self.headers, self.body)
+        """The head to send; called before each try, so that a signature is always fresh."""
+        return self.dialect.encode(self, host, now)
 
     def accept(self, response: Response) -> Any:
-        """What the caller of `Client.send` gets. Raise here what the answer means.
+        """What the caller of `Client.send` gets; here the response itself.
 
-        IntegrityError, TransportError and ServerErrors of a retryable status are tried again
+        IntegrityError, TransportError and ServerErrors of a passing status are tried again
         after a backoff, TryAgain at once; every other error ends the request.
         """
         if response.status < 300:
             return response
-        raise status_error(response, path=self.path)
+        raise self.dialect.refusal(self, response)
 
     def broken(self, head: Head, received: bytes) -> None:
         """The body after `head` broke off with `received` bytes: remember them to go on from there."""
@@ -174,7 +205,7 @@ def format_head(method: str, target: str, host: str, headers: dict[str, str], bo
 def status_error(response: Response, *, path: str | None = None, code: str = "", message: str = "") -> CloudFilesError:
     """The error that an error status means, with the provider's own code and message where it gave them."""
     status = response.status
-    retry_after = parse_retry_after(response.headers.get("retry-after"), time.time())
+    retry_after = parse_retry_after(response.headers.get("retry-after"), response.headers.get("date"))
     text = message or code or response.content[:200].decode("utf-8", "replace").strip()
     if code and code != text:
         text = f"{code}: {text}"

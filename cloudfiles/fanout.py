@@ -1,0 +1,324 @@
+"""One function over many items: lazily, boundedly, in order, by a crew of workers.
+
+`collect` gives all results in the order of the items; `stream` gives each as it comes.
+A collection is taken from by the workers themselves; anything else is iterated in the
+caller's own thread, where a user's generator expects to run.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from cloudfiles.runtime.base import Crew, Runtime
+
+Work = Callable[[Any], Any]
+OnError = Callable[[Any, Exception], Any]
+
+_TICK = 0.1
+"""Seconds between two reports of progress."""
+
+_SLOW = 0.002
+"""Seconds a local operation may take on average before a batch of them goes to threads: a
+network mount answers in milliseconds, a local disk in tens of microseconds."""
+
+_PROBE = 16
+"""Local operations made in the caller's thread before their time is judged."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a batch is run.
+
+    Attributes:
+        runtime: whose workers; None for none: every item in the caller's own thread (`collect` only).
+        width: workers at the most, 1 or more.
+        on_error: makes the result of an item that failed; None: the first error ends the batch.
+        report: called in the caller's thread now and then with the items done since the last call.
+        probe: begin in the caller's thread and call workers only when that turns out slow.
+    """
+
+    runtime: Runtime | None
+    width: int = 1
+    on_error: OnError | None = None
+    report: Callable[[int], Any] | None = None
+    probe: bool = False
+
+
+def collect(work: Work, items: Iterable[Any], plan: Plan) -> list[Any]:
+    """`[work(item) for item in items]`, many at a time.
+
+    Raises the first error (of `work` or of the iterable) once no new work can start; what
+    was under way is cancelled. Items are taken no faster than they are worked off.
+    """
+    batch = _Collected(work, plan, items)
+    if plan.runtime is None or (plan.probe and batch.probe()):
+        batch.run_here()
+    else:
+        batch.run_with(plan.runtime.crew())
+    return batch.results
+
+
+def stream(work: Work, items: Iterable[Any], plan: Plan, *, max_items: int, max_bytes: int,
+           weigh: Callable[[Any], int]) -> Iterator[Any]:
+    """`work(item)` for each item, as they come, while the work goes on behind the consumer's back.
+
+    No new item is begun while `max_items` are under way or waiting to be consumed, or
+    results of `max_bytes` (by `weigh`) wait. Closing the iterator cancels what is under way.
+    """
+    batch = _Streamed(work, plan, items, max_items, max_bytes, weigh)
+    assert plan.runtime is not None
+    return batch.run_with(plan.runtime.crew())
+
+
+class _Batch:
+    """What workers and caller share. Deques and flags need no lock under the interpreter's."""
+
+    crew: Crew
+
+    def __init__(self, work: Work, plan: Plan) -> None:
+        self._work = work
+        self._plan = plan
+        self._error: BaseException | None = None
+        self._inbox: deque[Any] = deque()  # items taken from the iterable, not yet begun
+        self._closed = False  # no more items will come
+        self._waiting: deque[None] = deque()  # one for each worker that waits for items or room
+        self._caller_waits = False
+
+    def one(self, item: Any) -> Any:
+        try:
+            return self._work(item)
+        except Exception as error:
+            if self._plan.on_error is None:
+                raise
+            return self._plan.on_error(item, error)
+
+    def _fail(self, error: BaseException) -> None:
+        self._error = self._error or error
+        self.crew.wake_caller()
+
+    def _fed(self) -> Iterator[Any]:
+        """In a worker: the items that the caller puts into the inbox."""
+        while True:
+            try:
+                item = self._inbox.popleft()
+            except IndexError:
+                if self._closed:
+                    return
+                self._waiting.append(None)
+                if not self._inbox and not self._closed:  # else what was missing came meanwhile
+                    self.crew.wait_worker()
+                continue
+            if self._caller_waits and len(self._inbox) <= self._low:
+                self.crew.wake_caller()
+            yield item
+
+    @property
+    def _low(self) -> int:
+        return self._plan.width // 2
+
+    def _wake(self, count: int) -> None:
+        """In the caller: let up to `count` of the waiting workers go on."""
+        awake = 0
+        while awake < count and self._waiting:
+            self._waiting.popleft()
+            awake += 1
+        if awake:
+            self.crew.wake_workers(awake)
+
+    def _close(self) -> None:
+        self._closed = True
+        self._wake(len(self._waiting))
+
+    def _wait(self, timeout: float | None, unless: Callable[[], bool]) -> None:
+        """In the caller: until woken; not at all when `unless` has come true meanwhile."""
+        self._caller_waits = True
+        if not unless():
+            self.crew.wait_caller(timeout)
+        self._caller_waits = False
+
+    def _raise_error(self) -> None:
+        if self._error is not None:
+            raise self._error
+
+
+class _Collected(_Batch):
+    """A batch whose results are kept, each in its item's place."""
+
+    def __init__(self, work: Work, plan: Plan, items: Iterable[Any]) -> None:
+        super().__init__(work, plan)
+        self._shared = isinstance(items, Collection)  # the workers may take from it themselves
+        self._count = len(items) if isinstance(items, Collection) else None
+        self._source = enumerate(items)
+        self.results: list[Any] = [None] * (self._count or 0)
+        self._done = 0
+        self._reported = 0
+
+    # ---- in the caller's own thread
+
+    def probe(self) -> bool:
+        """Begin here; whether the rest, if any, is as well off here."""
+        began = time.monotonic()
+        for count, (index, item) in enumerate(self._source, 1):
+            self._put(index, self.one(item))
+            if count == _PROBE:
+                return time.monotonic() - began < _PROBE * _SLOW
+        return True
+
+    def run_here(self) -> None:
+        reported = time.monotonic()
+        for index, item in self._source:
+            self._put(index, self.one(item))
+            if self._plan.report is not None and time.monotonic() - reported >= _TICK:
+                self._report()
+                reported = time.monotonic()
+        self._report()
+
+    def _put(self, index: int, result: Any) -> None:
+        if index < len(self.results):
+            self.results[index] = result
+        else:
+            self.results.append(result)
+        self._done += 1
+
+    # ---- by workers
+
+    def run_with(self, crew: Crew) -> None:
+        self.crew = crew
+        width = self._plan.width if self._count is None else max(1, min(self._plan.width, self._count))
+        try:
+            crew.start(self._worker, width)
+            if not self._shared:
+                self._feed()
+            while not crew.finished and self._error is None:
+                crew.wait_caller(None if self._plan.report is None else _TICK)
+                self._report()
+        except BaseException:
+            crew.cancel()
+            raise
+        if self._error is not None:
+            crew.cancel()
+        self._raise_error()
+        self._done = len(self.results)  # counted by many threads, it may have come out short
+        self._report()
+
+    def _worker(self) -> None:
+        results, one = self.results, self.one
+        try:
+            for index, item in self._source if self._shared else self._fed():
+                results[index] = one(item)
+                self._done += 1
+                if self._error is not None:
+                    return
+        except Exception as error:
+            self._fail(error)
+
+    def _feed(self) -> None:
+        """Take the iterable's items here, as fast as the workers work them off."""
+        for numbered in self._source:
+            self.results.append(None)
+            self._inbox.append(numbered)
+            self._wake(1)
+            while len(self._inbox) >= self._plan.width and self._error is None:
+                self._wait(_TICK, lambda: len(self._inbox) <= self._low)
+                self._report()
+            if self._error is not None:
+                return
+        self._close()
+
+    def _report(self) -> None:
+        if self._plan.report is not None:
+            done = self._done
+            self._plan.report(done - self._reported)
+            self._reported = done
+
+
+class _Streamed(_Batch):
+    """A batch whose results are handed on as they come."""
+
+    def __init__(self, work: Work, plan: Plan, items: Iterable[Any], max_items: int, max_bytes: int,
+                 weigh: Callable[[Any], int]) -> None:
+        super().__init__(work, plan)
+        self._items = iter(items)
+        self._max_items = max_items
+        self._max_bytes = max_bytes
+        self._weigh = weigh
+        self._outbox: deque[tuple[Any, int]] = deque()
+        self._taken = 0  # items taken from the iterable and not yet consumed as results
+        self._bytes = 0  # of results in the outbox
+        self._lock = threading.Lock()  # of _bytes, which both sides change; never held over a wait
+
+    def run_with(self, crew: Crew) -> Iterator[Any]:
+        self.crew = crew
+        try:
+            crew.start(self._worker, min(self._plan.width, self._max_items))
+            while True:
+                self._raise_error()
+                self._feed()
+                if not self._outbox:
+                    if self._closed and crew.finished and not self._outbox:
+                        break
+                    self._wait(None, lambda: bool(self._outbox) or self._error is not None or crew.finished)
+                    continue
+                yield self._take()
+            self._raise_error()
+        finally:
+            if not crew.finished:
+                crew.cancel()
+
+    def _feed(self) -> None:
+        """Take items, in the consumer's thread, while there is room for their results."""
+        fed = 0
+        while not self._closed and self._taken < self._max_items and self._error is None:
+            try:
+                self._inbox.append(next(self._items))
+            except StopIteration:
+                self._close()
+                break
+            self._taken += 1
+            fed += 1
+            if fed >= self._plan.width and self._outbox:
+                break  # results are waiting: the consumer comes first
+        self._wake(fed)
+
+    def _take(self) -> Any:
+        result, weight = self._outbox.popleft()
+        self._taken -= 1
+        with self._lock:
+            was_full = self._bytes >= self._max_bytes
+            self._bytes -= weight
+            has_room = self._bytes < self._max_bytes
+        if was_full and has_room:
+            self._wake(len(self._waiting))
+        if self._plan.report is not None:
+            self._plan.report(1)
+        return result
+
+    def _worker(self) -> None:
+        try:
+            for item in self._fed():
+                result = self.one(item)
+                self._hand_on(result)
+                if self._error is not None:
+                    return
+                self._wait_for_room()
+        except Exception as error:
+            self._fail(error)
+
+    def _hand_on(self, result: Any) -> None:
+        weight = self._weigh(result)
+        with self._lock:
+            self._bytes += weight
+        self._outbox.append((result, weight))
+        if self._caller_waits:
+            self.crew.wake_caller()
+
+    def _wait_for_room(self) -> None:
+        while self._bytes >= self._max_bytes:
+            self._waiting.append(None)
+            if self._bytes >= self._max_bytes:
+                self.crew.wait_worker()

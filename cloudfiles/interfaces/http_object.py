@@ -1,0 +1,198 @@
+"""Reading one object over HTTP: ranges, going on inside a broken body, what the headers say of it.
+
+Shared by every protocol that speaks HTTP.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from cloudfiles.exceptions import ProtocolError, TruncatedBodyError
+from cloudfiles.transport.request import Dialect, Origin, Request, Response, TryAgain
+from cloudfiles.transport.wire import Head
+from cloudfiles.types import StoredObject, head_of
+
+_CONTENT_RANGE = re.compile(r"bytes (?:(\d+)-(\d+)|\*)/(\d+|\*)$")
+
+
+class ObjectRead(Request):
+    """A GET of an object or a byte range of it, that goes on where a broken body ended.
+
+    What came before a break is kept only when the object can be pinned by a strong ETag (RFC
+    9110 8.8.1): the rest is then asked for with If-Match, and an object that was replaced
+    meanwhile is read anew from its beginning.
+    """
+
+    __slots__ = ("_first", "_next", "_pieces", "end", "start")
+
+    def __init__(self, origin: Origin, target: str, headers: dict[str, str], dialect: Dialect, path: str,
+                 start: int | None = None, end: int | None = None) -> None:
+        """`start` and `end` as an interface's `get` takes them, but not both negative or empty (see `absolute`)."""
+        Request.__init__(self, origin, "GET", target, headers, dialect=dialect, path=path)
+        self.start = start
+        self.end = end
+        self._pieces: list[bytes] = []  # received before a break, in order
+        self._first: dict[str, str] | None = None  # the headers that came with the first of them
+        self._next: int | None = None  # where in the object they end
+        if start is not None or end is not None:
+            headers["range"] = _range_header(start, end)
+
+    # ---- what the client calls
+
+    def accept(self, response: Response) -> StoredObject | None:
+        status = response.status
+        if status == 200 and self._first is None and "range" not in self.headers:
+            return self._whole(response.content, response.headers)
+        if status in (200, 206):
+            return self._part(response)
+        if status == 416:
+            return self._past_the_end(response)
+        if status == 412 and self._first is not None:
+            self._begin_anew()
+            raise TryAgain(self.dialect_error(response))
+        if self.dialect.is_missing(response):
+            return None
+        raise self.dialect.refusal(self, response)
+
+    def broken(self, head: Head, received: bytes) -> None:
+        etag = head.headers.get("etag", "")
+        if not received or head.status not in (200, 206) or etag.startswith("W/") or not etag:
+            return
+        begins = self._begins_at(head.status, head.headers)
+        expected = self._next if self._first is not None else (self.start or 0)
+        if self._first is None and self.start is not None and self.start < 0:
+            expected = begins  # a suffix: where it begins, the answer knew first
+        if begins is None or begins != expected:
+            return
+        self._first = self._first or head.headers
+        self._pieces.append(received)
+        self._next = begins + len(received)
+        self.headers["range"] = _range_header(self._next, self._last(head.headers))
+        self.headers["if-match"] = etag
+
+    # ---- the answers
+
+    def dialect_error(self, response: Response) -> Any:
+        """The refusal as the cause of another try."""
+        error = self.dialect.refusal(self, response)
+        return error.cause if isinstance(error, TryAgain) else error
+
+    def _whole(self, content: bytes, headers: dict[str, str]) -> StoredObject:
+        verified = self.dialect.verify(content, headers, self.path)
+        return StoredObject(content, headers.get("content-encoding", ""), verified, headers.get("etag"))
+
+    def _part(self, response: Response) -> StoredObject:
+        begins = self._begins_at(response.status, response.headers)
+        if begins is None:
+            # 200 without Content-Range: the whole object, whatever was asked (RFC 9110 14.2).
+            return self._cut(response)
+        asked = self._next if self._first is not None else self.start
+        if asked is None or (asked >= 0 and begins != asked):
+            raise ProtocolError(f"bytes from {asked} on were asked for, the answer says "
+                                f"{response.headers.get('content-range')!r}", path=self.path)
+        first = self._first or response.headers
+        self._check_length(response)
+        content = b"".join((*self._pieces, response.content)) if self._pieces else response.content
+        if "range" in self.headers and self.start is None and self.end is None:
+            return self._whole(content, first)
+        return StoredObject(content, first.get("content-encoding", ""), "", first.get("etag"))
+
+    def _cut(self, response: Response) -> StoredObject:
+        self._begin_anew()
+        stored = self._whole(response.content, response.headers)
+        if self.start is not None or self.end is not None:
+            stored.content = stored.content[self.start : self.end]
+        return stored
+
+    def _past_the_end(self, response: Response) -> StoredObject:
+        """416: the object exists and has nothing there, unless it shrank under a read in pieces."""
+        if self._first is not None:
+            self._begin_anew()
+            raise TryAgain(self.dialect_error(response))
+        return StoredObject(b"", etag=response.headers.get("etag"))
+
+    def _check_length(self, response: Response) -> None:
+        """A part may rightly be shorter than asked for only where the object ends."""
+        match = _CONTENT_RANGE.match(response.headers.get("content-range", ""))
+        assert match is not None
+        announced = int(match[2]) + 1 - int(match[1])
+        if len(response.content) != announced:
+            raise TruncatedBodyError(f"the answer's Content-Range announces {announced} bytes, "
+                                     f"{len(response.content)} came", path=self.path)
+        last = self._last(response.headers)
+        if last is not None and int(match[2]) + 1 < last:
+            raise TruncatedBodyError(f"bytes up to {last} were asked for, the answer ends at {match[2]}",
+                                     path=self.path)
+        if last is not None and int(match[2]) + 1 > last:
+            raise ProtocolError(f"bytes up to {last} were asked for, the answer goes on to {match[2]}",
+                                path=self.path)
+
+    def _last(self, headers: dict[str, str]) -> int | None:
+        """The (exclusive) end of what was asked for, bounded by the object's size where that is known."""
+        match = _CONTENT_RANGE.match(headers.get("content-range", ""))
+        size = int(match[3]) if match is not None and match[3] != "*" else None
+        if self.end is None:
+            return size
+        return self.end if size is None else min(self.end, size)
+
+    def _begins_at(self, status: int, headers: dict[str, str]) -> int | None:
+        """Where in the object an answer's body begins; None for a whole one that was not asked for."""
+        value = headers.get("content-range")
+        if value is None or "range" not in self.headers:
+            if status == 206:
+                raise ProtocolError("a part (206) was answered without a Content-Range, or to no Range",
+                                    path=self.path)
+            return 0 if "range" not in self.headers else None
+        match = _CONTENT_RANGE.match(value)
+        if match is None or match[1] is None:
+            raise ProtocolError(f"the answer's Content-Range is {value!r}", path=self.path)
+        return int(match[1])
+
+    def _begin_anew(self) -> None:
+        self._pieces.clear()
+        self._first = self._next = None
+        self.headers.pop("if-match", None)
+        self.headers.pop("range", None)
+        if self.start is not None or self.end is not None:
+            self.headers["range"] = _range_header(self.start, self.end)
+
+
+class ObjectHead(Request):
+    """A HEAD; gives the answer's headers, None where the object is missing."""
+
+    __slots__ = ()
+
+    def accept(self, response: Response) -> dict[str, str] | None:
+        if response.status in (200, 206):
+            return response.headers
+        if self.dialect.is_missing(response):
+            return None
+        raise self.dialect.refusal(self, response)
+
+
+def _range_header(start: int | None, end: int | None) -> str:
+    """A Range header's value (RFC 9110 14.1.2); `end` is exclusive, a negative `start` a suffix."""
+    if start is not None and start < 0:
+        return f"bytes={start}"
+    return f"bytes={start or 0}-{'' if end is None else end - 1}"
+
+
+def head_from_headers(headers: dict[str, str]) -> dict[str, Any]:
+    """An answer's headers as the fields of `types.HEAD_FIELDS`."""
+    length = headers.get("content-length")
+    parts = headers.get("x-amz-mp-parts-count")
+    return head_of(
+        Cache_Control=headers.get("cache-control"),
+        Content_Length=None if length is None else int(length),
+        Content_Type=headers.get("content-type"),
+        ETag=headers.get("etag"),
+        Last_Modified=headers.get("last-modified"),
+        Content_md5=headers.get("content-md5"),
+        Content_Encoding=headers.get("content-encoding"),
+        Content_Disposition=headers.get("content-disposition"),
+        Content_Language=headers.get("content-language"),
+        Storage_Class=headers.get("x-amz-storage-class"),
+        Request_Charged=headers.get("x-amz-request-charged"),
+        Parts_Count=None if parts is None else int(parts),
+    )

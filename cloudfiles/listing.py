@@ -1,0 +1,26 @@
+"""A listing as an iterator: a page at a time, resumable."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from cloudfiles.interfaces.base import Interface
+
+
+def list_paths(interface: Interface, prefix: str = "", flat: bool = False, size: bool = False,
+               return_resume_token: bool = False, resume_token: str | None = None) -> Iterator[Any]:
+    """Lazily what `CloudFiles.list` documents. No request is made before the first item is asked for."""
+    token = resume_token
+    while True:
+        page = interface.list_page(prefix, flat=flat, token=token)
+        found: list[tuple[str, int | None]] = [(entry.key, entry.size) for entry in page.entries]
+        if page.prefixes:
+            found += [(directory, None) for directory in page.prefixes]
+            found.sort()
+        for path, stored_bytes in found:
+            fields = (path, *((stored_bytes,) if size else ()), *((token,) if return_resume_token else ()))
+            yield fields if len(fields) > 1 else path
+        token = page.next_token
+        if token is None:
+            return

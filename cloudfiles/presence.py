@@ -1,0 +1,103 @@
+"""Which of many keys exist, and how large they are: by listing where they lie dense, by HEAD where not.
+
+One LIST answers a thousand keys and costs about ten HEADs. Sorted keys are merged with the
+pages of a listing that begins just before the first of them. A page that answers too few
+keys says that they lie sparse; listing then stops, and what is left is asked for one by one.
+"""
+
+from __future__ import annotations
+
+import itertools
+from bisect import bisect_right
+from collections.abc import Callable, Collection, Iterable
+from typing import Any
+
+from cloudfiles.exceptions import AuthorizationError, UnsupportedOperationError
+from cloudfiles.fanout import Plan, collect
+from cloudfiles.interfaces.base import Interface
+from cloudfiles.types import ListPage
+
+DENSE = 10
+"""Keys that a page must answer to be worth it: a LIST takes about as long as so many HEADs, and
+they would run many at a time."""
+
+_Answer = Callable[[Any], Any]
+
+
+def exists(interface: Interface, paths: Iterable[str], plan: Plan) -> dict[str, bool]:
+    """For each path whether it exists, in the order of the paths."""
+    return _answer(interface, paths, plan, interface.exists, lambda entry: entry is not None)
+
+
+def sizes(interface: Interface, paths: Iterable[str], plan: Plan) -> dict[str, int | None]:
+    """For each path its stored bytes, None where it is missing, in the order of the paths."""
+    return _answer(interface, paths, plan, interface.size, lambda entry: None if entry is None else entry.size)
+
+
+def _answer(interface: Interface, paths: Iterable[str], plan: Plan, ask: _Answer, read: _Answer) -> dict[str, Any]:
+    """`ask(path)` of every path, or `read(entry)` of its entry in a listing (None: it is not there)."""
+    if not interface.lists_in_key_order or not isinstance(paths, Collection) or len(paths) <= DENSE:
+        return one_by_one(ask, paths, plan)
+    answers = dict.fromkeys(paths)
+    listed = collect(lambda keys: _listed(interface, keys, read), [sorted(answers, key=_byte_order)], plan)[0]
+    answers.update(listed)
+    rest = [path for path in answers if path not in listed]
+    answers.update(one_by_one(ask, rest, plan))
+    return answers
+
+
+def one_by_one(ask: _Answer, paths: Iterable[str], plan: Plan) -> dict[str, Any]:
+    """`{path: ask(path)}`, in the order of the paths."""
+    return dict(collect(lambda path: (path, ask(path)), paths, plan))
+
+
+def _byte_order(key: str) -> bytes:
+    """S3 lists in UTF-8 binary order (Amazon S3 API Reference, ListObjectsV2)."""
+    return key.encode("utf-8", "surrogatepass")
+
+
+def _listed(interface: Interface, keys: list[str], read: _Answer) -> dict[str, Any]:
+    """The answers that pages of a listing give for `keys` (sorted), as far as they lie dense."""
+    answers: dict[str, Any] = {}
+    order = [_byte_order(key) for key in keys]
+    prefix = _common_prefix(keys[0], keys[-1])
+    at = 0
+    while at < len(keys):
+        try:
+            page = interface.list_page(prefix, start_after=_just_before(keys[at], prefix))
+        except (AuthorizationError, UnsupportedOperationError):
+            return answers  # who may not list may still ask for single objects
+        upto = _covered(page, order, at)
+        if upto is None:
+            return {}  # not in key order: what the pages so far seemed to rule out, they did not
+        found = {entry.key: entry for entry in page.entries}
+        answers.update((key, read(found.get(key))) for key in keys[at:upto])
+        if upto - at < DENSE and upto < len(keys):
+            return answers
+        at = upto
+    return answers
+
+
+def _common_prefix(first: str, last: str) -> str:
+    length = next((at for at, pair in enumerate(zip(first, last, strict=False)) if pair[0] != pair[1]),
+                  min(len(first), len(last)))
+    return first[:length]
+
+
+def _just_before(key: str, prefix: str) -> str | None:
+    """A string to list from so that `key` itself is the first that can come; None to begin at the prefix."""
+    if key == prefix or not key:
+        return None
+    last = ord(key[-1])
+    # The next smaller string that is no prefix trick: one character less, or the key without its last.
+    return key[:-1] + chr(last - 1) + "\U0010fffd" if last > 0x20 and not 0xD800 <= last - 1 <= 0xDFFF else key[:-1]
+
+
+def _covered(page: ListPage, order: list[bytes], at: int) -> int | None:
+    """Up to which of the keys the page has the answer; None where the page is not in byte order."""
+    listed = [_byte_order(entry.key) for entry in page.entries]
+    if any(before >= after for before, after in itertools.pairwise(listed)):
+        return None
+    if page.next_token is None:
+        return len(order)
+    return bisect_right(order, listed[-1], lo=at) if listed else at

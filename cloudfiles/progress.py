@@ -1,0 +1,38 @@
+"""Progress bars: tqdm, loaded only when one is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+Progress = Any
+"""False or None: nothing is drawn. True, or a text that describes the work: a bar of our own. A tqdm: is updated."""
+
+
+class _Silent:
+    """A bar that is not drawn."""
+
+    def update(self, count: int = 1) -> None:
+        pass
+
+
+@contextmanager
+def bar_for(progress: Progress, total: int | None, description: str, unit: str = "it") -> Iterator[Any]:
+    """Something with `update(count)`, drawn as `progress` says, closed at the end unless it is the caller's own."""
+    if not progress:
+        yield _Silent()
+    elif progress is True or isinstance(progress, str):
+        from tqdm.auto import tqdm
+
+        with tqdm(total=total, desc=progress if isinstance(progress, str) else description, unit=unit,
+                  unit_scale=unit == "B", smoothing=0.05) as bar:
+            yield bar
+    elif hasattr(progress, "update"):
+        if getattr(progress, "total", None) is None and total is not None:
+            progress.total = total
+        yield progress
+    else:
+        from cloudfiles.exceptions import InvalidInputError
+
+        raise InvalidInputError(f"progress={progress!r}: True, False, a text, or an object with update(count) would do")

@@ -1,0 +1,147 @@
+"""What `get` is asked for, and how an item of it becomes a result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from cloudfiles.byteranges import ByteRange, RangeGroup, byte_range, coalesce
+from cloudfiles.compression import decompress
+from cloudfiles.exceptions import InvalidInputError
+from cloudfiles.interfaces.base import Interface
+from cloudfiles.runtime.base import OFFLOAD_BYTES, Runtime
+
+WHOLE = ByteRange()
+
+Result = dict[str, Any]
+"""`path, content, byte_range, error, compress, raw, tags`, as `CloudFiles.get` documents them."""
+
+
+class Wanted(NamedTuple):
+    """One item of a get."""
+
+    path: str
+    byte_range: ByteRange = WHOLE
+    tags: Any = None
+
+
+class WantedGroup(NamedTuple):
+    """Several ranges of one object, near each other: fetched by one request."""
+
+    path: str
+    group: RangeGroup
+    members: list[Wanted]
+
+
+def as_wanted(item: Any) -> Wanted:
+    """`item` as the user wrote it. Raises InvalidInputError."""
+    if isinstance(item, str):
+        return Wanted(item)
+    if isinstance(item, Wanted):
+        return item
+    if isinstance(item, Mapping):
+        if not isinstance(item.get("path"), str):
+            raise InvalidInputError(f"{item!r} names no path; {{'path': 'key', 'start': 0, 'end': 10}} would do")
+        return Wanted(item["path"], byte_range(item.get("start"), item.get("end")), item.get("tags"))
+    raise InvalidInputError(f"{item!r} is no path; a str or {{'path', 'start', 'end', 'tags'}} would do")
+
+
+def grouped(items: Sequence[Any]) -> tuple[list[Any], list[list[int]]]:
+    """`items` with near ranges of one object put together, and for each unit the places of its members in `items`."""
+    ranges: dict[str, list[int]] = {}
+    units: list[Any] = []
+    places: list[list[int]] = []
+    for place, item in enumerate(items):
+        if not isinstance(item, str) and as_wanted(item).byte_range != WHOLE:
+            ranges.setdefault(as_wanted(item).path, []).append(place)
+        else:
+            units.append(item)
+            places.append([place])
+    for path, members in ranges.items():
+        wanted = [as_wanted(items[place]) for place in members]
+        for group in coalesce(member.byte_range for member in wanted):
+            units.append(WantedGroup(path, group, [wanted[index] for index, _ in group.members]))
+            places.append([members[index] for index, _ in group.members])
+    return units, places
+
+
+def ungrouped(results: Iterable[Any], places: list[list[int]], count: int) -> list[Result]:
+    """The results of units from `grouped`, each at its item's place again."""
+    ordered: list[Any] = [None] * count
+    for result, positions in zip(results, places, strict=True):
+        parts = result if isinstance(result, list) else [result]
+        for position, part in zip(positions, parts, strict=True):
+            ordered[position] = part
+    return ordered
+
+
+def reader(interface: Interface, runtime: Runtime | None, raw: bool,
+           max_decoded_size: int | None = None) -> Callable[[Any], Any]:
+    """The function that makes a result of one item of a get (a list of results, of a group)."""
+    get = interface.get
+
+    def read(item: Any) -> Any:
+        if type(item) is str:  # the common case, kept short
+            stored = get(item)
+            if stored is None:
+                return result(item, None, raw=raw)
+            if stored.encoding and not raw:
+                stored.content = decoded(stored.content, stored.encoding, item)
+            return {"path": item, "content": stored.content, "byte_range": WHOLE, "error": None,
+                    "compress": stored.encoding, "raw": raw, "tags": None}
+        if isinstance(item, WantedGroup):
+            return read_group(item)
+        return read_range(as_wanted(item))
+
+    def read_range(wanted: Wanted) -> Result:
+        if wanted.byte_range == WHOLE:
+            whole: Result = read(wanted.path)
+            whole["tags"] = wanted.tags
+            return whole
+        stored = get(wanted.path, *wanted.byte_range)
+        if stored is None:
+            return result(wanted.path, None, wanted, raw=raw)
+        return result(wanted.path, stored.content, wanted, stored.encoding, raw)
+
+    def read_group(item: WantedGroup) -> list[Result]:
+        stored = get(item.path, item.group.start, item.group.end)
+        if stored is None:
+            return [result(item.path, None, member, raw=raw) for member in item.members]
+        parts = (content for _, content in item.group.cut(stored.content))
+        return [result(item.path, content, member, stored.encoding, raw)
+                for member, content in zip(item.members, parts, strict=True)]
+
+    def decoded(content: Any, encoding: str, path: str) -> Any:
+        if not isinstance(content, bytes):
+            return content  # mem:// holds live objects too
+        if runtime is not None and len(content) >= OFFLOAD_BYTES:
+            return runtime.offload(_decode, content, encoding, path, max_decoded_size)
+        return _decode(content, encoding, path, max_decoded_size)
+
+    return read
+
+
+def _decode(content: bytes, encoding: str, path: str, max_decoded_size: int | None) -> bytes:
+    return decompress(content, encoding, path, max_decoded_size=max_decoded_size)
+
+
+def result(path: str, content: Any, wanted: Wanted | None = None, encoding: str = "", raw: bool = False,
+           error: Exception | None = None) -> Result:
+    """A result, as `CloudFiles.get` documents it."""
+    asked = wanted or Wanted(path)
+    return {"path": path, "content": content, "byte_range": asked.byte_range, "error": error, "compress": encoding,
+            "raw": raw, "tags": asked.tags}
+
+
+def failed(item: Any, error: Exception, raw: bool = False) -> Any:
+    """The result of an item that failed, for `raise_errors=False`."""
+    if isinstance(item, WantedGroup):
+        return [result(item.path, None, member, raw=raw, error=error) for member in item.members]
+    wanted = as_wanted(item)
+    return result(wanted.path, None, wanted, raw=raw, error=error)
+
+
+def weight(item: Any) -> int:
+    """Bytes that a result keeps in memory."""
+    content = item["content"]
+    return len(content) if isinstance(content, bytes) else 0

@@ -1,0 +1,124 @@
+"""A cloudpath made reachable: its options, and an interface for each runtime that works on it."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from cloudfiles.exceptions import InvalidInputError
+from cloudfiles.fanout import OnError, Plan
+from cloudfiles.interfaces import interface_class
+from cloudfiles.interfaces.base import Interface
+from cloudfiles.paths import ExtractedPath, extract, to_https_protocol
+from cloudfiles.runtime.base import Runtime
+from cloudfiles.runtime.engine import blocking_runtime, runtime_here
+from cloudfiles.types import StoreOptions
+
+
+@dataclass
+class Store:
+    """One cloudpath, how to reach it, and how to run batches on it.
+
+    Attributes:
+        cloudpath: as the user wrote it.
+        green: green threads (True), OS threads (False), or what measures best for the protocol (None).
+        width: workers of a batch; 0 for the caller's own thread.
+    """
+
+    cloudpath: str
+    options: StoreOptions = field(default_factory=StoreOptions)
+    green: bool | None = None
+    width: int = 20
+    use_https: bool = False
+    location: ExtractedPath = field(init=False)
+    _interfaces: dict[Runtime, Interface] = field(init=False, default_factory=dict, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        cloudpath = to_https_protocol(self.cloudpath) if self.use_https else self.cloudpath
+        self.location = extract(cloudpath)
+        self._class = interface_class(self.location.protocol)
+        if self.options.lock_dir is not None or self.options.locking:
+            self.here()  # an unwritable lock directory is to show now, not at the first write
+
+    def interface(self, runtime: Runtime) -> Interface:
+        """The interface for work done by `runtime`."""
+        interface = self._interfaces.get(runtime)
+        if interface is None:
+            interface = self._interfaces[runtime] = self._class(self.location, self.options, runtime)  # type: ignore[call-arg]
+        return interface
+
+    def here(self) -> Interface:
+        """The interface for one call that waits where it is."""
+        return self.interface(blocking_runtime())
+
+    def plan(self, on_error: OnError | None = None, report: Callable[[int], Any] | None = None,
+             ) -> tuple[Plan, Interface]:
+        """How a batch on this store runs, and the interface that its workers use."""
+        if self.width == 0:
+            return Plan(None, 1, on_error, report), self.here()
+        if self._class.is_local:
+            # Calls that wait for no network gain nothing from greenlets, and would block their hub.
+            runtime = blocking_runtime()
+            return Plan(runtime, self.width, on_error, report, probe=True), self.interface(runtime)
+        runtime = runtime_here(green=self.green is not False)
+        return Plan(runtime, self.width, on_error, report), self.interface(runtime)
+
+    # ---- pickling
+
+    def __getstate__(self) -> dict[str, Any]:
+        options = self.options
+        if options.secrets is not None and not isinstance(options.secrets, HandedIn):
+            options = replace(options, secrets=hand_in(options.secrets))
+        return {"cloudpath": self.cloudpath, "options": options, "green": self.green, "width": self.width,
+                "use_https": self.use_https}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        options: StoreOptions = state["options"]
+        if isinstance(options.secrets, HandedIn):
+            options = replace(options, secrets=_handed_in.get(options.secrets.name))
+        Store.__init__(self, **{**state, "options": options})
+
+
+# ---- secrets and pickles
+
+_handed_in: dict[str, Any] = {}
+
+
+@dataclass(frozen=True)
+class HandedIn:
+    """Stands in a pickle for secrets that were handed in by value.
+
+    The process that pickled, and the workers it starts, know what the name stands for. Any
+    other process looks for credentials of its own, as if none had been handed in.
+    """
+
+    name: str
+
+
+def hand_in(secrets: Any) -> HandedIn:
+    """The stand-in for `secrets`: the same one for the same object."""
+    for name, known in _handed_in.items():
+        if known is secrets:
+            return HandedIn(name)
+    name = uuid.uuid4().hex
+    _handed_in[name] = secrets
+    return HandedIn(name)
+
+
+def handed_in() -> dict[str, Any]:
+    """All that was handed in, for a worker process that this one starts itself."""
+    return dict(_handed_in)
+
+
+def accept_handed_in(secrets: dict[str, Any]) -> None:
+    """In a worker process: know what the parent's stand-ins stand for."""
+    _handed_in.update(secrets)
+
+
+def checked_count(name: str, value: Any, least: int = 0) -> int:
+    """`value` as a whole number of at least `least`. Raises InvalidInputError."""
+    if isinstance(value, bool) or not hasattr(value, "__index__") or value.__index__() < least:
+        raise InvalidInputError(f"{name} is {value!r}; a whole number of {least} or more would do")
+    return int(value)

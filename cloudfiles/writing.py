@@ -1,0 +1,182 @@
+"""What `puts` is given, checked before a byte is sent, and how one item of it is written."""
+
+from __future__ import annotations
+
+import functools
+import io
+import mimetypes
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, BinaryIO
+
+from cloudfiles import compression
+from cloudfiles.exceptions import DuplicatePathError, InvalidInputError
+from cloudfiles.interfaces.base import Interface
+from cloudfiles.runtime.base import OFFLOAD_BYTES, Runtime
+from cloudfiles.types import WriteOptions
+
+_FIELDS = ("content_type", "compress", "compression_level", "cache_control", "storage_class", "metadata",
+           "if_absent", "if_match", "raw")
+
+
+@dataclass(frozen=True, slots=True)
+class WriteDefaults:
+    """The options of a whole call; an item's own fields win over them."""
+
+    content_type: str | None = None
+    compress: str | bool | None = None
+    compression_level: int | None = None
+    cache_control: str | None = None
+    storage_class: str | None = None
+    metadata: Mapping[str, str] | None = None
+    if_absent: bool = False
+    if_match: str | None = None
+    raw: bool = False
+    live: bool = False  # the store keeps Python objects, when put raw
+
+
+@dataclass(slots=True)
+class Upload:
+    """One item of a put: where, what, and how."""
+
+    path: str
+    content: Any
+    options: WriteDefaults
+
+
+def is_scalar(files: Any) -> bool:
+    """Whether `files` is one item and not an iterable of them."""
+    return isinstance(files, Mapping) or (
+        isinstance(files, tuple) and len(files) == 2 and isinstance(files[0], str)
+    )
+
+
+def uploads(files: Any, defaults: WriteDefaults) -> Iterable[Upload]:
+    """The items of a put. Those of a collection are all checked now, those of an iterator as they are taken.
+
+    Raises DuplicatePathError where a path comes twice in a collection, InvalidInputError for
+    content that is neither bytes nor an open binary file, and for options that cannot work.
+    """
+    if is_scalar(files):
+        return [_upload(files, defaults)]
+    if not isinstance(files, Collection) or isinstance(files, str | bytes):
+        return _taken(files, defaults)
+    checked = [_upload(item, defaults) for item in files]
+    seen: set[str] = set()
+    for upload in checked:
+        if upload.path in seen:
+            raise DuplicatePathError("the path comes twice in one put: which content it is to get cannot be told",
+                                     path=upload.path)
+        seen.add(upload.path)
+    return checked
+
+
+def _taken(files: Iterable[Any], defaults: WriteDefaults) -> Iterator[Upload]:
+    if isinstance(files, str | bytes) or not isinstance(files, Iterable):
+        raise InvalidInputError(f"{files!r} is no file to put; (path, content), a dict or an iterable of them would do")
+    return (_upload(item, defaults) for item in files)
+
+
+def _upload(item: Any, defaults: WriteDefaults) -> Upload:
+    if isinstance(item, Mapping):
+        unknown = set(item) - {"path", "content", *_FIELDS}
+        if unknown or "path" not in item or "content" not in item:
+            raise InvalidInputError(f"a file to put has the fields {sorted(map(str, item))}; "
+                                    f"'path', 'content' and any of {', '.join(_FIELDS)} would do")
+        path, content = item["path"], item["content"]
+        own = {name: item[name] for name in _FIELDS if name in item}
+        options = replace(defaults, **own) if own else defaults
+    else:
+        try:
+            path, content = item
+        except (TypeError, ValueError):
+            raise InvalidInputError(f"{item!r} is no file to put; (path, content) or a dict would do") from None
+        options = defaults
+    if not isinstance(path, str):
+        raise InvalidInputError(f"the path {path!r} is no str")
+    _check(path, content, options)
+    return Upload(path, content, options)
+
+
+def _check(path: str, content: Any, options: WriteDefaults) -> None:
+    if not isinstance(content, bytes | bytearray | memoryview) and not (options.raw and options.live):
+        _check_file(path, content)
+    if options.if_absent and options.if_match is not None:
+        raise InvalidInputError("if_absent and if_match exclude each other", path=path)
+    if options.raw:
+        compression.normalize_encoding(options.compress)
+    elif options.compress:
+        compression.check(options.compress, options.compression_level)
+
+
+def _check_file(path: str, content: Any) -> None:
+    given = type(content).__name__
+    if not callable(getattr(content, "read", None)):
+        raise InvalidInputError(f"the content is of type {given}; bytes, bytearray, memoryview or an open binary file "
+                                "would do (put_json for anything JSON can say)", path=path)
+    if isinstance(content, io.TextIOBase):
+        raise InvalidInputError(f"the content is a file opened as text ({given}); open it with mode 'rb'", path=path)
+
+
+def writer(interface: Interface, runtime: Runtime | None) -> Callable[[Upload], Any]:
+    """The function that stores one upload; it gives the ETag where the store tells one."""
+    put = interface.put
+
+    def write(upload: Upload) -> Any:
+        options = upload.options
+        encoding = compression.normalize_encoding(options.compress) or ""
+        content = upload.content
+        if encoding and not options.raw:
+            content = _encoded(content, encoding, options.compression_level, runtime)
+        return put(upload.path, content, WriteOptions(
+            options.content_type or guess_content_type(upload.path), encoding, options.cache_control,
+            options.storage_class, options.metadata, options.if_absent, options.if_match))
+
+    return write
+
+
+def _encoded(content: Any, encoding: str, level: int | None, runtime: Runtime | None) -> Any:
+    if not isinstance(content, bytes | bytearray | memoryview):
+        return EncodedFile(content, encoding, level)
+    if runtime is not None and len(content) >= OFFLOAD_BYTES:
+        return runtime.offload(compression.compress, content, encoding, level)
+    return compression.compress(content, encoding, level)
+
+
+def guess_content_type(path: str) -> str:
+    """The media type that the path's suffix stands for."""
+    _, dot, suffix = path.rpartition(".")
+    return _media_type(suffix) if dot and "/" not in suffix else "application/octet-stream"
+
+
+@functools.lru_cache(maxsize=1024)
+def _media_type(suffix: str) -> str:
+    return mimetypes.guess_type("x." + suffix)[0] or "application/octet-stream"
+
+
+class EncodedFile(io.RawIOBase):
+    """An open file, read through an encoder: as much is encoded as is asked for."""
+
+    _PIECE = 1 << 20
+
+    def __init__(self, file: BinaryIO, encoding: str, level: int | None) -> None:
+        self._file = file
+        self._encoder = compression.encoder(encoding, level)
+        self._ready = bytearray()
+        self._ended = False
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._ready and not self._ended:
+            piece = self._file.read(self._PIECE)
+            if piece:
+                self._ready += self._encoder.update(piece)
+            else:
+                self._ready += self._encoder.finish()
+                self._ended = True
+        count = min(len(buffer), len(self._ready))
+        buffer[:count] = self._ready[:count]
+        del self._ready[:count]
+        return count
