@@ -23,9 +23,9 @@ from cloudfiles.interfaces.file_io import (
     open_to_read,
     read_span,
     sync_directory,
-    temporary_file,
+    write_new,
 )
-from cloudfiles.interfaces.file_names import VARIANTS, suffix_of
+from cloudfiles.interfaces.file_names import VARIANTS, suffix_of, temporary_name
 from cloudfiles.types import StoredObject, WriteOptions
 
 T = TypeVar("T")
@@ -60,6 +60,15 @@ def _look(path: str, take: Callable[[str, str], T | None]) -> T | None:
 
 def read_object(path: str, start: int | None, end: int | None) -> StoredObject | None:
     """The bytes `[start:end]`; None where there is no object. Raises OSError and ObjectChangedError."""
+    try:
+        stored = _read(path, "", start, end)  # most often the first look is the last
+        if stored is not None:
+            return stored
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        if error.errno not in NOWHERE:
+            raise
     return _look(path, lambda file, encoding: _read(file, encoding, start, end))
 
 
@@ -124,18 +133,32 @@ def write_object(path: str, content: Any, options: WriteOptions, durable: bool) 
     suffix = suffix_of(options.encoding)
     _check_conditions(path, options)  # here to spare the bytes, below to be right
     directory = path[:path.rindex(os.sep) + 1]
-    with temporary_file(directory, content, durable) as (temporary, etag), _turn(path):
-        stale = [variant for other, _ in VARIANTS if other != suffix and (variant := _present(path + other))]
-        _check_conditions(path, options)
-        if options.if_absent:
-            _create(temporary, path + suffix)
-        else:
-            os.replace(temporary, path + suffix)
-        for file, status in stale:
-            _remove_if_same(file, status)
+    temporary = directory + temporary_name()
+    try:
+        etag = write_new(temporary, content, durable)
+        with _turn(path):
+            _publish(temporary, path, suffix, options)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(temporary)
+        raise
     if durable:
         sync_directory(directory)
     return etag
+
+
+def _publish(temporary: str, path: str, suffix: str, options: WriteOptions) -> None:
+    """Move the file to its place, then remove what held the object under other encodings until now."""
+    others = [path + other for other, _ in VARIANTS if other != suffix]
+    stale = [_status(file) for file in others if os.access(file, os.F_OK)]  # far cheaper than exceptions
+    _check_conditions(path, options)
+    if options.if_absent:
+        _create(temporary, path + suffix)
+    else:
+        os.replace(temporary, path + suffix)
+    for file, status in stale:
+        if status is not None and _status(file)[1] == status:  # not what another process has put there since
+            _unlink(file)
 
 
 def _check_conditions(path: str, options: WriteOptions) -> None:
@@ -164,21 +187,13 @@ def _create(temporary: str, target: str) -> None:
             "this file system has no hard links, without which a write cannot be create-only") from error
 
 
-def _present(file: str) -> tuple[str, os.stat_result] | None:
-    if os.access(file, os.F_OK):  # far cheaper than an exception; most often nothing is there
-        with suppress(FileNotFoundError):
-            return file, os.lstat(file)
-    return None
-
-
-def _remove_if_same(file: str, before: os.stat_result) -> None:
-    """Remove what held the object before, but not what another process has put there since."""
+def _status(file: str) -> tuple[str, tuple[int, int] | None]:
+    """The file, and what tells it from one that replaces it; None where it is missing."""
     try:
-        now = os.lstat(file)
+        status = os.lstat(file)
     except FileNotFoundError:
-        return
-    if (now.st_ino, now.st_mtime_ns) == (before.st_ino, before.st_mtime_ns):
-        _unlink(file)
+        return file, None
+    return file, (status.st_ino, status.st_mtime_ns)
 
 
 def remove_object(path: str) -> None:
