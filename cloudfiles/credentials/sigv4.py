@@ -1,0 +1,162 @@
+"""AWS Signature Version 4 as S3 wants it, in request headers and in presigned URLs.
+
+Source: Amazon S3 API Reference, "Authenticating Requests (AWS Signature Version 4)". S3 differs from
+the other services in this: the path is percent-encoded once and never normalized, and a payload
+may stay unsigned.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+import time
+from collections.abc import Mapping
+from typing import NamedTuple
+from urllib.parse import quote
+
+from ..exceptions import InvalidPathError
+from .aws_places import AwsCredentials
+
+UNSIGNED_PAYLOAD = "UNSIGNED-PAYLOAD"
+EMPTY_PAYLOAD = hashlib.sha256(b"").hexdigest()
+
+_NO_ESCAPES = re.compile(r"[A-Za-z0-9_.~/\-]*", re.ASCII).fullmatch
+_MANY_FORMS = 64
+_hmac = hmac.digest
+
+
+# ---- percent-encoding
+
+
+def quote_key(key: str) -> str:
+    """`key` as it stands in a URL's path: every byte that is not unreserved encoded once, `/` kept.
+
+    Undecodable bytes of a listing come as surrogates (PEP 383) and go out as they were.
+    Raises InvalidPathError for other lone surrogates, which no UTF-8 has.
+    """
+    if _NO_ESCAPES(key):
+        return key
+    try:
+        return quote(key, safe="/~", errors="surrogateescape")
+    except UnicodeEncodeError as error:
+        raise InvalidPathError(f"{key!r} cannot be written in UTF-8: {error.reason}") from error
+
+
+def format_query(parameters: Mapping[str, str]) -> str:
+    """A query string in canonical form: sorted and encoded, `name=` where there is no value."""
+    pairs = sorted((_quote(name), _quote(value)) for name, value in parameters.items())
+    return "&".join([f"{name}={value}" for name, value in pairs])
+
+
+def _quote(text: str) -> str:
+    return quote_key(text).replace("/", "%2F")
+
+
+# ---- signing
+
+
+def signing_key(secret_key: str, day: str, region: str, service: str = "s3") -> bytes:
+    """The key derived for one day ('20130524'), region and service."""
+    key = b"AWS4" + secret_key.encode()
+    for part in (day, region, service, "aws4_request"):
+        key = _hmac(key, part.encode(), "sha256")
+    return key
+
+
+class _Form(NamedTuple):
+    """What is the same in all heads with the same headers: the rest is method, target and signature."""
+
+    canonical: str  # behind the query of the canonical request
+    head: str  # from behind the target to before the signature
+
+
+class Moment:
+    """One second in which a key signs for a region.
+
+    Attributes:
+        credentials: the key.
+        region: the region signed for.
+        now: seconds since the epoch as the server's clock shows them, whole.
+    """
+
+    __slots__ = ("_authorization", "_forms", "_key", "_scope", "_stamp", "_to_sign", "credentials", "now", "region")
+
+    def __init__(self, credentials: AwsCredentials, region: str, now: int, before: Moment | None = None) -> None:
+        self.credentials = credentials
+        self.region = region
+        self.now = now
+        self._stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
+        day = self._stamp[:8]
+        self._scope = f"{day}/{region}/s3/aws4_request"
+        if before is not None and before._scope == self._scope and before.credentials is credentials:
+            self._key: bytes = before._key
+        else:
+            self._key = signing_key(credentials.secret_key, day, region)
+        self._to_sign = f"AWS4-HMAC-SHA256\n{self._stamp}\n{self._scope}\n"
+        self._authorization = f"AWS4-HMAC-SHA256 Credential={credentials.access_key}/{self._scope}, SignedHeaders="
+        self._forms: dict[object, _Form] = {}
+
+    def read_head(self, method: str, target: str, host: str, headers: dict[str, str]) -> bytes:
+        """The signed head of a request without a body whose headers recur: they are formatted once a second."""
+        shape = (host, *headers.items())
+        form = self._forms.get(shape)
+        if form is None:
+            form = self._form(host, headers, EMPTY_PAYLOAD, "")
+            if len(self._forms) < _MANY_FORMS:
+                self._forms[shape] = form
+        return self._filled(form, method, target)
+
+    def head(self, method: str, target: str, host: str, headers: dict[str, str], length: int, payload: str) -> bytes:
+        """The signed head of a request with a body of `length` bytes.
+
+        target: path and query in canonical form (`quote_key`, `format_query`).
+        headers: lower-case names. payload: the body's sha256 in hex, or UNSIGNED_PAYLOAD.
+        """
+        return self._filled(self._form(host, headers, payload, f"content-length: {length}\r\n"), method, target)
+
+    def _form(self, host: str, headers: dict[str, str], payload: str, more: str) -> _Form:
+        sent = {"host": host, **headers, "x-amz-content-sha256": payload, "x-amz-date": self._stamp}
+        if self.credentials.token:
+            sent["x-amz-security-token"] = self.credentials.token
+        lines = "".join([f"{name}: {value}\r\n" for name, value in sent.items()])
+        signed = sorted(sent)
+        names = ";".join(signed)
+        fields = "".join([f"{name}:{' '.join(sent[name].split())}\n" for name in signed])
+        return _Form(f"\n{fields}\n{names}\n{payload}",
+                     f" HTTP/1.1\r\n{lines}{more}authorization: {self._authorization}{names}, Signature=")
+
+    def _filled(self, form: _Form, method: str, target: str) -> bytes:
+        path, _, query = target.partition("?")
+        signature = self._signature(f"{method}\n{path}\n{query}{form.canonical}")
+        return f"{method} {target}{form.head}{signature}\r\n\r\n".encode("latin-1")
+
+    def _signature(self, canonical: str) -> str:
+        digest = hashlib.sha256(canonical.encode("latin-1")).hexdigest()
+        return _hmac(self._key, (self._to_sign + digest).encode("ascii"), "sha256").hex()
+
+    def presigned_query(self, method: str, path: str, host: str, expires: int) -> str:
+        """The query of a URL that allows `method` on `path` of `host` for `expires` seconds, without a '?'."""
+        parameters = {"X-Amz-Algorithm": "AWS4-HMAC-SHA256", "X-Amz-Date": self._stamp, "X-Amz-Expires": str(expires),
+                      "X-Amz-Credential": f"{self.credentials.access_key}/{self._scope}", "X-Amz-SignedHeaders": "host"}
+        if self.credentials.token:
+            parameters["X-Amz-Security-Token"] = self.credentials.token
+        query = format_query(parameters)
+        signature = self._signature(f"{method}\n{path}\n{query}\nhost:{host}\n\nhost\n{UNSIGNED_PAYLOAD}")
+        return f"{query}&X-Amz-Signature={signature}"
+
+
+class Signer:
+    """Moments as time goes by. What does not change with the second is kept: the derived key for a day."""
+
+    def __init__(self) -> None:
+        self._moment: Moment | None = None
+
+    def at(self, now: float, credentials: AwsCredentials, region: str) -> Moment:
+        """The moment in which to sign. now: seconds since the epoch by the server's clock."""
+        moment = self._moment
+        if (moment is None or moment.now != int(now) or moment.credentials is not credentials
+                or moment.region != region):
+            # Assigned whole: another thread sees the one or the other.
+            self._moment = moment = Moment(credentials, region, int(now), moment)
+        return moment

@@ -1,0 +1,120 @@
+"""Deleting: a thousand keys a request where the server can, one by one where it cannot or XML cannot name the key.
+
+Source: Amazon S3 API Reference, DeleteObjects.
+"""
+
+from __future__ import annotations
+
+import re
+import xml.etree.ElementTree as ET
+from collections.abc import Sequence
+from xml.sax.saxutils import escape
+
+from cloudfiles import integrity
+from cloudfiles.exceptions import CloudFilesError, ProtocolError, ServerError, TransportError
+from cloudfiles.interfaces.s3.bucket import Bucket
+from cloudfiles.interfaces.s3.errors import Refusal, error_of
+from cloudfiles.transport.request import Request, Response
+
+# What XML 1.0 cannot carry (2.2), or what a parser may change on the way: line ends (2.11), and spaces
+# at an edge, which tools like to strip. Deleting another key than the one meant is not worth a request.
+_FRAGILE = re.compile(r"^\s|\s$|[\x00-\x1f\x7f-\x9f\u2028\ud800-\udfff\ufeff\ufffe\uffff]").search
+
+_NO_BULK_DELETE = frozenset({405, 501})
+
+
+def delete_keys(bucket: Bucket, keys: Sequence[str]) -> dict[str, CloudFilesError]:
+    """Delete `keys`, at most 1000; the errors of those that could not be."""
+    singles = keys if not bucket.bulk_deletes or len(keys) == 1 else [key for key in keys if _FRAGILE(key)]
+    errors = _delete_singly(bucket, singles)
+    rest = [key for key in keys if not _FRAGILE(key)] if len(singles) < len(keys) else []
+    if rest:
+        errors.update(_delete_together(bucket, rest))
+    return errors
+
+
+def _delete_singly(bucket: Bucket, keys: Sequence[str]) -> dict[str, CloudFilesError]:
+    errors: dict[str, CloudFilesError] = {}
+    for key in keys:
+        try:
+            bucket.client.send(_Delete(bucket.origin, "DELETE", bucket.target(key), bucket.headers.copy(),
+                                       dialect=bucket.dialect, path=key))
+        except CloudFilesError as error:
+            errors[key] = error
+    return errors
+
+
+def _delete_together(bucket: Bucket, keys: list[str]) -> dict[str, CloudFilesError]:
+    request = _BulkDelete(bucket, keys)
+    try:
+        errors: dict[str, CloudFilesError] = bucket.client.send(request)
+    except ServerError as error:
+        if error.status in _NO_BULK_DELETE or error.code == "NotImplemented":
+            bucket.bulk_deletes = False
+            return _delete_singly(bucket, keys)
+        if request.errors:
+            return request.errors
+        raise
+    return errors
+
+
+class _Delete(Request):
+    __slots__ = ()
+
+    def accept(self, response: Response) -> None:
+        if response.status >= 300 and not self.dialect.is_missing(response):
+            raise self.dialect.refusal(self, response)
+
+
+class _BulkDelete(Request):
+    """One DeleteObjects. Gives the errors by key. The whole of it is repeated while one of them is passing.
+
+    Attributes:
+        errors: of the last answer that was read.
+    """
+
+    __slots__ = ("_bucket", "_keys", "errors")
+
+    def __init__(self, bucket: Bucket, keys: list[str]) -> None:
+        self._bucket = bucket
+        self._keys = keys
+        self.errors: dict[str, CloudFilesError] = {}
+        full = "".join([f"<Object><Key>{escape(bucket.root + key)}</Key></Object>" for key in keys])
+        body = f'<Delete xmlns="http://s3.amazonaws.com/doc/2006-03-01/">{full}</Delete>'.encode()
+        headers = {**bucket.headers, "content-md5": integrity.content_md5(body), "content-type": "application/xml"}
+        endpoint = bucket.dialect.endpoint
+        Request.__init__(self, endpoint.origin, "POST", f"{endpoint.bucket_target}?delete=", headers, body,
+                         dialect=bucket.dialect)
+
+    def accept(self, response: Response) -> dict[str, CloudFilesError]:
+        if response.status != 200:
+            raise self.dialect.refusal(self, response)
+        try:
+            document = ET.fromstring(response.content)
+        except ET.ParseError as error:
+            raise ProtocolError(f"the answer to a bulk delete is no XML: {error}") from error
+        if not document.tag.endswith("DeleteResult"):
+            raise self.dialect.refusal(self, response)
+        self.errors = self._read(document)
+        passing = next((e for e in self.errors.values() if isinstance(e, ServerError) and e.is_passing), None)
+        if passing is not None:
+            raise passing
+        return self.errors
+
+    def _read(self, document: ET.Element) -> dict[str, CloudFilesError]:
+        cut = len(self._bucket.root)
+        unanswered = dict.fromkeys(self._keys)
+        errors: dict[str, CloudFilesError] = {}
+        for element in document:
+            fields = {child.tag.rpartition("}")[2]: child.text or "" for child in element}
+            key = fields.get("Key", "")[cut:]
+            unanswered.pop(key, None)
+            if element.tag.endswith("Error") and fields.get("Code") != "NoSuchKey":
+                errors[key] = self._error(key, Refusal(fields.get("Code", ""), fields.get("Message", "")))
+        errors.update((key, TransportError("the answer to a bulk delete does not mention the key", path=key))
+                      for key in unanswered)
+        return errors
+
+    def _error(self, key: str, refusal: Refusal) -> CloudFilesError:
+        status = 403 if refusal.code == "AccessDenied" else 200
+        return error_of(refusal, Response(status, {}, b""), key, self._bucket.dialect.endpoint.bucket)

@@ -1,0 +1,133 @@
+"""S3's way to be asked and to refuse: requests signed, answers read, what can be mended mended.
+
+Mended, and sent again at once: the region, the credentials, the clock. Each is learned from the
+server's answer and kept for all later requests of the interface.
+"""
+
+from __future__ import annotations
+
+import email.utils
+from collections.abc import Callable
+
+from cloudfiles.credentials.aws import AwsCredentials, AwsProvider
+from cloudfiles.credentials.sigv4 import EMPTY_PAYLOAD, UNSIGNED_PAYLOAD, Moment, Signer
+from cloudfiles.interfaces.s3.checksums import check_object
+from cloudfiles.interfaces.s3.endpoint import Endpoint
+from cloudfiles.interfaces.s3.errors import STALE_CREDENTIALS, Refusal, error_of, parse_refusal
+from cloudfiles.runtime.base import OFFLOAD_BYTES, Runtime
+from cloudfiles.transport.request import Dialect, Origin, Request, Response, TryAgain, format_head
+
+_SKEWED = 300.0
+"""Seconds between two clocks from which on they are to blame for a refusal; S3 allows 900."""
+
+
+class S3Dialect(Dialect):
+    """The dialect of one bucket.
+
+    Attributes:
+        endpoint: where the bucket is, as far as known by now.
+    """
+
+    def __init__(self, endpoint: Endpoint, provider: AwsProvider, runtime: Runtime, wall: Callable[[], float]) -> None:
+        self.endpoint = endpoint
+        self._provider = provider
+        self._runtime = runtime
+        self._wall = wall
+        self._signer = Signer()
+        self._skew = 0.0  # seconds that the server's clock is ahead
+
+    # ---- asking
+
+    def encode(self, request: Request, host: str, now: float) -> bytes:
+        """The signed head. A body whose sha256 is not among the headers goes unsigned: Content-MD5, a CRC or
+        TLS speaks for it."""
+        credentials = self._provider.get()
+        if credentials is None:
+            request.signed = None
+            return format_head(request.method, request.target, host, request.headers, request.body)
+        moment = self._signer.at(now + self._skew, credentials, self.endpoint.region)
+        request.signed = moment
+        headers, method = request.headers, request.method
+        if method not in ("PUT", "POST"):
+            return moment.read_head(method, request.target, host, headers)
+        length = len(request.body)
+        payload = headers.get("x-amz-content-sha256") or (UNSIGNED_PAYLOAD if length else EMPTY_PAYLOAD)
+        return moment.head(method, request.target, host, headers, length, payload)
+
+    def presign(self, target: str, host: str, expires: int, method: str) -> str:
+        """`target` with a query that signs it for `expires` seconds; as it is where requests are not signed."""
+        credentials = self._provider.get()
+        if credentials is None:
+            return target
+        moment = self._signer.at(self._wall() + self._skew, credentials, self.endpoint.region)
+        return f"{target}?{moment.presigned_query(method, target, host, expires)}"
+
+    # ---- reading answers
+
+    def is_missing(self, response: Response) -> bool:
+        return response.status == 404 and parse_refusal(response.content).is_missing_key
+
+    def verify(self, content: bytes, headers: dict[str, str], path: str | None) -> str:
+        if len(content) > OFFLOAD_BYTES:
+            return self._runtime.offload(check_object, content, headers, path)
+        return check_object(content, headers, path)
+
+    def refusal(self, request: Request, response: Response) -> Exception:
+        refusal = parse_refusal(response.content)
+        error = error_of(refusal, response, request.path, self.endpoint.bucket)
+        return TryAgain(error) if self._mended(request, response, refusal) else error
+
+    # ---- mending
+
+    def _mended(self, request: Request, response: Response, refusal: Refusal) -> bool:
+        signed: Moment | None = request.signed
+        if response.status in (301, 302, 307, 308, 400, 403) and self._region_learned(request, response, refusal):
+            return True
+        if response.status in (307, 308) and self._redirected(request, response):
+            return True
+        if signed is None:
+            return False
+        if self._clock_learned(signed, response, refusal):
+            return True
+        # A HEAD's refusal has no code: with a session token, 400 most likely means that it expired.
+        unsaid = request.method == "HEAD" and response.status == 400 and signed.credentials.token is not None
+        return (refusal.code in STALE_CREDENTIALS or unsaid) and self._renewed(signed.credentials)
+
+    def _region_learned(self, request: Request, response: Response, refusal: Refusal) -> bool:
+        """Compared with what this request was sent by: another worker may have learned the region meanwhile."""
+        region = response.headers.get("x-amz-bucket-region") or refusal.region
+        if not region:
+            return False
+        endpoint = self.endpoint if self.endpoint.region == region else self.endpoint.in_region(region)
+        signed: Moment | None = request.signed
+        if request.origin == endpoint.origin and (signed is None or signed.region == region):
+            return False
+        self.endpoint = endpoint
+        request.origin = endpoint.origin
+        return True
+
+    def _redirected(self, request: Request, response: Response) -> bool:
+        """A temporary redirect, followed within AWS only: a signature is nothing to show to somebody else."""
+        location = response.headers.get("location", "")
+        if not self.endpoint.is_aws or not location.startswith(("http://", "https://")):
+            return False
+        origin = Origin.of(location)
+        if origin == request.origin or not origin.host.endswith((".amazonaws.com", ".amazonaws.com.cn")):
+            return False
+        request.origin = origin
+        return True
+
+    def _clock_learned(self, signed: Moment, response: Response, refusal: Refusal) -> bool:
+        """A HEAD's refusal has no code: there the two clocks themselves tell."""
+        if response.status != 403 or refusal.code not in ("RequestTimeTooSkewed", ""):
+            return False
+        date = email.utils.parsedate_tz(response.headers.get("date", ""))
+        if date is None or abs(email.utils.mktime_tz(date) - signed.now) < _SKEWED:
+            return False
+        self._skew = email.utils.mktime_tz(date) - self._wall()
+        return True
+
+    def _renewed(self, rejected: AwsCredentials) -> bool:
+        fresh = self._provider.refresh(rejected)
+        return fresh is not None and (fresh.access_key, fresh.secret_key, fresh.token) != (
+            rejected.access_key, rejected.secret_key, rejected.token)

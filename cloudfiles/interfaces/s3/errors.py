@@ -1,0 +1,81 @@
+"""What S3 says when it refuses: its error documents, and the errors of this package that they mean.
+
+Source: Amazon S3 API Reference, "Error responses".
+"""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from typing import NamedTuple
+
+from cloudfiles.exceptions import AuthorizationError, CloudFilesError, IntegrityError, MD5IntegrityError, ServerError
+from cloudfiles.transport.request import Response, status_error
+
+STALE_CREDENTIALS = frozenset({"ExpiredToken", "ExpiredTokenException", "InvalidToken", "TokenRefreshRequired",
+                               "InvalidAccessKeyId", "InvalidClientTokenId"})
+"""Codes by which a key is refused that may have been renewed or rotated meanwhile."""
+
+_PASSING = frozenset({"RequestTimeout", "IncompleteBody", "OperationAborted", "ConditionalRequestConflict",
+                      "InternalError", "ServiceUnavailable", "SlowDown", "503 SlowDown"})
+"""Codes after which the same request may succeed, whatever the status they come with."""
+
+_DAMAGED = frozenset({"BadDigest", "XAmzContentSHA256Mismatch", "InvalidDigest", "XAmzContentChecksumMismatch"})
+"""Codes by which the server says that other bytes have arrived than were sent."""
+
+_MISSING = frozenset({"NoSuchKey", "NoSuchVersion", "NotFound", "404", ""})
+
+
+class Refusal(NamedTuple):
+    """An error document; fields that it does not have are ''."""
+
+    code: str = ""
+    message: str = ""
+    region: str = ""
+
+    @property
+    def is_missing_key(self) -> bool:
+        return self.code in _MISSING
+
+
+def parse_refusal(content: bytes) -> Refusal:
+    """The error document in `content`; empty where there is none (a HEAD, a gateway's HTML)."""
+    if b"<Error" not in content:
+        return Refusal()
+    try:
+        root = ET.fromstring(content)
+    except ET.ParseError:
+        return Refusal()
+    fields = {element.tag.rpartition("}")[2]: (element.text or "").strip() for element in root.iter()}
+    return Refusal(fields.get("Code", ""), fields.get("Message", ""), fields.get("Region", ""))
+
+
+def error_of(refusal: Refusal, response: Response, path: str | None, bucket: str) -> CloudFilesError:
+    """The error to raise for an answer that is a refusal."""
+    code, status = refusal.code, response.status
+    if code in _DAMAGED:
+        kind = MD5IntegrityError if code == "BadDigest" else IntegrityError
+        return kind(f"the server received other bytes than were sent ({code})", path=path)
+    if code == "InvalidObjectState":
+        return ServerError(f"the object is archived and must be restored before it can be read, for example by "
+                           f"`aws s3api restore-object` ({code}: {refusal.message})",
+                           status=status, code=code, path=path)
+    if code == "NoSuchBucket":
+        return ServerError(f"there is no bucket {bucket!r} at this server (NoSuchBucket)",
+                           status=status, code=code, path=path)
+    message = refusal.message + _advice(code, status)
+    if code in STALE_CREDENTIALS or code == "RequestTimeTooSkewed":
+        return AuthorizationError(f"the server answered {status}: {code}: {message}", path=path)
+    error = status_error(response, path=path, code=code, message=message.strip())
+    if isinstance(error, ServerError) and code in _PASSING:
+        error.is_passing = True
+    return error
+
+
+def _advice(code: str, status: int) -> str:
+    if code in STALE_CREDENTIALS:
+        return " (looking for newer credentials brought none)"
+    if code == "RequestTimeTooSkewed":
+        return " (and adjusting to the server's clock did not help)"
+    if status == 403 and code in ("", "AccessDenied"):
+        return " (S3 also says 403 of keys that do not exist, where the s3:ListBucket permission is missing)"
+    return ""

@@ -1,0 +1,168 @@
+"""`s3://bucket/path` and `s3://https://endpoint/bucket/path`: S3 and what speaks its language."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from cloudfiles.credentials.aws import AwsProvider
+from cloudfiles.credentials.sigv4 import quote_key
+from cloudfiles.exceptions import (
+    AuthorizationError,
+    CloudFilesError,
+    InvalidInputError,
+    ObjectChangedError,
+    ServerError,
+)
+from cloudfiles.interfaces.base import Interface
+from cloudfiles.interfaces.http_object import ObjectHead, ObjectRead, head_from_headers
+from cloudfiles.interfaces.s3.bucket import Bucket
+from cloudfiles.interfaces.s3.bulk_delete import delete_keys
+from cloudfiles.interfaces.s3.checksums import UploadChecks
+from cloudfiles.interfaces.s3.dialect import S3Dialect
+from cloudfiles.interfaces.s3.endpoint import find_endpoint
+from cloudfiles.interfaces.s3.listing import ListRequest
+from cloudfiles.interfaces.s3.writing import put_content
+from cloudfiles.paths import ExtractedPath
+from cloudfiles.runtime.base import Runtime
+from cloudfiles.transport.client import Client, client_for
+from cloudfiles.types import Content, ListPage, StoredObject, StoreOptions, WriteOptions
+
+MAX_PRESIGNED = 7 * 24 * 3600
+"""Seconds; SigV4 signs URLs for no longer."""
+
+_PRESIGNABLE = ("GET", "HEAD", "PUT", "DELETE")
+_TRIES = 4  # to read two things of one object between two writes of it
+
+
+class S3Interface(Interface):
+    """The objects of one bucket below one path.
+
+    Where the bucket is and who asks is found out at the first use: that may mean to ask botocore's chain.
+    """
+
+    lists_in_key_order: ClassVar[bool] = True
+    delete_batch: ClassVar[int] = 1000
+
+    def __init__(self, location: ExtractedPath, options: StoreOptions, runtime: Runtime, *,
+                 client: Client | None = None, provider: AwsProvider | None = None) -> None:
+        self._name = location.bucket or ""
+        path = location.path or ""
+        self._root = path if not path or path.endswith("/") else path + "/"
+        self._url = location.host or options.endpoint
+        self._options = options
+        self._runtime = runtime
+        self._client = client or client_for(runtime, options.tls, options.connect_timeout, options.read_timeout)
+        self._provider = provider or AwsProvider(
+            self._name, location.alias or "aws", options.secrets, anonymous=options.no_sign_request,
+            clock=self._client.clock.wall, sleep=runtime.sleep, offload=runtime.offload)
+        self._headers = {"x-amz-request-payer": options.request_payer} if options.request_payer else {}
+        # Unasked, S3 keeps the checksums that it has to itself; other servers take no notice.
+        self._read_headers = {**self._headers, "x-amz-checksum-mode": "ENABLED"}
+        self._bucket: Bucket | None = None
+        self._bucket_exists = False  # known to
+
+    def _found(self) -> Bucket:
+        """Find the credentials, and the bucket by them. Raises MissingCredentialsError, ConfigurationError."""
+        self._provider.get()
+        region, url = self._provider.location()
+        endpoint = find_endpoint(self._name, self._url or url, region)
+        dialect = S3Dialect(endpoint, self._provider, self._runtime, self._client.clock.wall)
+        self._bucket = Bucket(self._client, self._runtime, dialect, UploadChecks(endpoint.is_aws), self._root,
+                              endpoint.base + quote_key(self._root), self._headers, endpoint.is_aws)
+        return self._bucket
+
+    # ---- reading
+
+    def get(self, key: str, start: int | None = None, end: int | None = None) -> StoredObject | None:
+        """As the contract says. Numbers that count from the end cost a HEAD, but for the suffix `[-n:]`."""
+        if (start or end is not None) and (end is not None and (end <= (start or 0) or (start or 0) < 0)):
+            return self._get_cut(key, start, end)
+        bucket = self._bucket or self._found()
+        if not start:
+            start = 0 if end is not None else None
+        found: StoredObject | None = self._client.send(ObjectRead(
+            bucket.dialect.endpoint.origin, bucket.target(key), self._read_headers.copy(), bucket.dialect, key,
+            start, end))
+        return found
+
+    def _get_cut(self, key: str, start: int | None, end: int | None) -> StoredObject | None:
+        """A range that is empty, or that only the object's size makes one HTTP can express."""
+        for _ in range(_TRIES):
+            headers = self._head(key)
+            if headers is None:
+                return None
+            first, last, _ = slice(start, end).indices(int(headers["content-length"]))
+            if first >= last:
+                return StoredObject(b"", headers.get("content-encoding", ""), "", headers.get("etag"))
+            found = self.get(key, first, last)
+            if found is None or found.etag == headers.get("etag"):
+                return found
+        raise ObjectChangedError(f"the object was replaced {_TRIES} times between asking for its size and reading it",
+                                 path=key)
+
+    def head(self, key: str) -> dict[str, Any] | None:
+        headers = self._head(key)
+        return None if headers is None else head_from_headers(headers)
+
+    def exists(self, key: str) -> bool:
+        return self._head(key) is not None
+
+    def _head(self, key: str) -> dict[str, str] | None:
+        bucket = self._bucket or self._found()
+        headers: dict[str, str] | None = self._client.send(ObjectHead(
+            bucket.origin, "HEAD", bucket.target(key), self._headers.copy(), dialect=bucket.dialect, path=key))
+        if headers is None and not self._bucket_exists:
+            self._check_bucket(bucket, key)
+        return headers
+
+    def _check_bucket(self, bucket: Bucket, key: str) -> None:
+        """A HEAD's 404 does not say what is missing. Raises ServerError where it is the bucket."""
+        endpoint = bucket.dialect.endpoint
+        request = ObjectHead(endpoint.origin, "HEAD", endpoint.bucket_target, self._headers.copy(),
+                             dialect=bucket.dialect)
+        try:
+            found = self._client.send(request)
+        except (AuthorizationError, ServerError):
+            found = {}  # not for us to see, but there
+        if found is None:
+            raise ServerError(f"there is no bucket {self._name!r} at {endpoint.origin}", status=404,
+                              code="NoSuchBucket", path=key)
+        self._bucket_exists = True
+
+    def list_page(self, prefix: str = "", *, flat: bool = False, start_after: str | None = None,
+                  token: str | None = None, limit: int | None = None) -> ListPage:
+        bucket = self._bucket or self._found()
+        endpoint = bucket.dialect.endpoint
+        page: ListPage = self._client.send(ListRequest(
+            endpoint.origin, endpoint.bucket_target, self._headers.copy(), bucket.dialect, self._root, prefix,
+            flat=flat, start_after=start_after, token=token, limit=limit))
+        self._bucket_exists = True
+        return page
+
+    # ---- writing
+
+    def put(self, key: str, content: Content, options: WriteOptions) -> str | None:
+        """As the contract says. Conditions are heeded atomically where the server heeds them: AWS, MinIO and most do.
+        Of one that is not known to, the object is looked at first.
+        """
+        return put_content(self._bucket or self._found(), key, content, options,
+                           self._options.composite_upload_threshold)
+
+    def delete(self, keys: Sequence[str]) -> Mapping[str, CloudFilesError]:
+        return delete_keys(self._bucket or self._found(), keys)
+
+    # ---- presigning
+
+    def presign(self, key: str, expires: float, method: str) -> str:
+        """A URL that allows `method` on `key` for `expires` seconds, and no longer than the credentials are valid.
+
+        Raises InvalidInputError for a method or time that cannot be signed.
+        """
+        if method.upper() not in _PRESIGNABLE:
+            raise InvalidInputError(f"presign(method={method!r}): one of {', '.join(_PRESIGNABLE)} can be signed")
+        if not 1 <= expires <= MAX_PRESIGNED:
+            raise InvalidInputError(f"presign(expires={expires!r}): 1 to {MAX_PRESIGNED} seconds (7 days) will do")
+        bucket = self._bucket or self._found()
+        origin = bucket.origin
+        return f"{origin}{bucket.dialect.presign(bucket.target(key), origin.authority, int(expires), method.upper())}"
