@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import platform
+import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -94,6 +95,7 @@ def write(options: argparse.Namespace, tables: Sequence[Table], imports: Sequenc
 
 
 def main() -> None:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # unwinds, so that the servers stop
     options = parse()
     clients = chosen_clients(options.peers)
     if options.install_peers:

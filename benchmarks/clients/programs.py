@@ -128,7 +128,7 @@ class Rclone(Program):
         super().setup(target)
         settings = {"TYPE": "s3", "PROVIDER": "Other", "ENDPOINT": target.endpoint, "REGION": target.region,
                     "ACCESS_KEY_ID": target.access_key, "SECRET_ACCESS_KEY": target.secret_key,
-                    "FORCE_PATH_STYLE": "true", "NO_CHECK_BUCKET": "true", "NO_HEAD_OBJECT": "true"}
+                    "FORCE_PATH_STYLE": "true", "NO_CHECK_BUCKET": "true"}
         self.environ.update({f"RCLONE_CONFIG_BENCH_{name}": value for name, value in settings.items()})
         self.remote_root = f"bench:{target.bucket}/{target.prefix}"
 
@@ -142,7 +142,7 @@ class Rclone(Program):
         return ("--files-from-raw", self.lines("names", keys), "--no-traverse", "--ignore-times")
 
     def get(self, keys: Sequence[str]) -> None:
-        self.rclone("copy", self.remote_root, str(self.fetched()), *self._names(keys))
+        self.rclone("copy", "--s3-no-head-object", self.remote_root, str(self.fetched()), *self._names(keys))
 
     def put(self, items: Any) -> None:
         self._copy_up("--s3-no-head", *self._names(key for key, _ in items))
@@ -160,7 +160,7 @@ class Rclone(Program):
         self.get([key])
 
     def put_big(self, key: str, content: Any) -> None:
-        self._copy_up(*self._names([key]))  # with the HEAD afterwards, without which it finds a size of 0
+        self._copy_up(*self._names([key]))  # with the HEAD afterwards that tells the size
 
 
 _WRK = """
