@@ -49,6 +49,8 @@ def _panel(axis: Any, table: Table) -> None:
     bars = axis.barh([row.client for row in rows], rates, color=[_colour(row) for row in rows])
     axis.bar_label(bars, labels=[f"{rate:,.0f}" for rate in rates], padding=3, fontsize=8)
     axis.set_xscale("log")
+    axis.xaxis.set_major_formatter("{x:,.0f}")
+    axis.xaxis.set_minor_formatter("")
     axis.set_xlim(min(rates) / 2, max(rates) * 3)
     axis.set_title(f"{table.work.title}, {unit}", fontsize=10, loc="left")
     axis.tick_params(labelsize=8)
