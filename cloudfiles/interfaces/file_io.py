@@ -6,12 +6,9 @@ import io
 import os
 import stat
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from typing import Any
 
 from cloudfiles.exceptions import InvalidInputError, ObjectChangedError
-from cloudfiles.interfaces.file_names import temporary_name
 from cloudfiles.interfaces.local import chunks, span
 
 _READ_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_BINARY", 0)
@@ -28,7 +25,7 @@ def etag_of(status: os.stat_result) -> str:
 
     As coarse as the file system's times (some milliseconds on Linux) for files written in place.
     """
-    return f'"{status.st_mtime_ns:x}-{status.st_size:x}-{status.st_ino:x}"'
+    return '"%x-%x-%x"' % (status.st_mtime_ns, status.st_size, status.st_ino)  # noqa: UP031 -- faster, once a read
 
 
 # ---- reading
@@ -98,36 +95,28 @@ def check_content(content: Any) -> None:
             f"content must be bytes, bytearray, memoryview or an open binary file, not {type(content).__name__}")
 
 
-@contextmanager
-def temporary_file(directory: str, content: Any, durable: bool) -> Iterator[tuple[str, str]]:
-    """A new file with `content` in `directory` (ending in a separator, created where missing): its path and ETag.
+def write_new(file: str, content: Any, durable: bool) -> str:
+    """Write `content` to a file that is not there yet, in the mode that the umask gives; gives its ETag.
 
-    It has the mode that the umask gives. The block moves it to its place; if the block fails it is removed.
-    After a kill it stays behind, under a name that no listing shows.
+    Directories above are created where missing. On failure the file may be left, with a part of the content.
     """
-    temporary = directory + temporary_name()
+    descriptor = _create(file)
     try:
-        descriptor = _create(temporary, directory)
-        try:
-            _fill(descriptor, content)
-            if durable:
-                os.fsync(descriptor)
-            etag = etag_of(os.fstat(descriptor))
-        finally:
-            os.close(descriptor)
-        yield temporary, etag
-    except BaseException:
-        with suppress(OSError):
-            os.unlink(temporary)
-        raise
+        _fill(descriptor, content)
+        if durable:
+            os.fsync(descriptor)
+        return etag_of(os.fstat(descriptor))
+    finally:
+        os.close(descriptor)
 
 
-def _create(temporary: str, directory: str) -> int:
+def _create(file: str) -> int:
     for _ in range(_TRIES):  # somebody may be removing empty directories
-        with suppress(FileNotFoundError):
-            return os.open(temporary, _WRITE_FLAGS, 0o666)
-        os.makedirs(directory, exist_ok=True)
-    return os.open(temporary, _WRITE_FLAGS, 0o666)
+        try:
+            return os.open(file, _WRITE_FLAGS, 0o666)
+        except FileNotFoundError:
+            os.makedirs(os.path.dirname(file), exist_ok=True)
+    return os.open(file, _WRITE_FLAGS, 0o666)
 
 
 def _fill(descriptor: int, content: Any) -> None:

@@ -6,6 +6,8 @@ directory its subdirectories are sorted as `NAME/`. Then no subtree overlaps its
 Directories are shown (flat) and entered (otherwise) as the file system has them, symlinks followed, but for
 one: a symlink to a directory that it lies in is left out, as its keys would have no end. What is neither a
 regular file nor a directory, and symlinks that lead nowhere, are no objects and do not show.
+
+What is created or removed while its directory is being read may show or not, as with every reader of a directory.
 """
 
 from __future__ import annotations
