@@ -1,0 +1,52 @@
+"""Every test that takes `store` runs against every store, every one that takes `cf` in every runtime besides.
+
+Marks: `writes` leaves out the stores that are read-only; `stores(names...)` names those it is about.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from cloudfiles import CloudFiles
+from tests.conformance.exceptions import EXCEPTIONS
+from tests.conformance.stores import READ_ONLY, RUNTIMES, STORES, StoreUnderTest
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "writes: the test puts objects by the store's own protocol")
+    config.addinivalue_line("markers", "stores(*names): the stores that the test is about")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "store" not in metafunc.fixturenames:
+        return
+    chosen = metafunc.definition.get_closest_marker("stores")
+    names = list(chosen.args) if chosen else list(STORES)
+    if metafunc.definition.get_closest_marker("writes"):
+        names = [name for name in names if name not in READ_ONLY]
+    test = metafunc.definition.originalname
+    metafunc.parametrize("store", [_parameter(name, test) for name in names], indirect=True)
+
+
+def _parameter(name: str, test: str) -> Any:
+    reason = EXCEPTIONS.get((name, test))
+    marks = [pytest.mark.xfail(reason=reason, strict=True)] if reason else []
+    return pytest.param(name, id=name, marks=marks)
+
+
+@pytest.fixture
+def store(request: pytest.FixtureRequest) -> StoreUnderTest:
+    return STORES[request.param](request)
+
+
+@pytest.fixture(params=RUNTIMES)
+def runtime(request: pytest.FixtureRequest) -> dict[str, Any]:
+    """Options that choose who does the work of a batch."""
+    return RUNTIMES[request.param]
+
+
+@pytest.fixture
+def cf(store: StoreUnderTest, runtime: dict[str, Any]) -> CloudFiles:
+    return store.cf(**runtime)

@@ -1,0 +1,120 @@
+"""The stores that the suite runs against, each a fresh place to put objects."""
+
+from __future__ import annotations
+
+import gzip
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cloudfiles import CloudFiles
+from tests.servers.fault_server import FaultServer
+from tests.servers.processes import S3Server, Server
+
+
+@dataclass
+class StoreUnderTest:
+    """One store, and an empty place in it.
+
+    Attributes:
+        cloudpath: the place; another one for each test.
+        options: what `CloudFiles` needs to reach it.
+        root: the directory that shows up there, where objects are put behind its back.
+    """
+
+    name: str
+    cloudpath: str
+    options: dict[str, Any] = field(default_factory=dict)
+    root: Path | None = None
+
+    def cf(self, **more: Any) -> CloudFiles:
+        return CloudFiles(self.cloudpath, **{**self.options, **more})
+
+    def seed(self, contents: Mapping[str, bytes]) -> None:
+        """Put plain objects there by another way than the one under test, where there is one."""
+        if self.root is None:
+            self.cf().puts(list(contents.items()))
+            return
+        for key, content in contents.items():
+            path = self.root / key
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+
+    def keeps(self, key: str) -> bytes | None:
+        """The stored bytes of an object, as they are."""
+        content: bytes | None = self.cf().get(key, raw=True)
+        return content
+
+
+Request = pytest.FixtureRequest
+
+
+def _mem(request: Request) -> StoreUnderTest:
+    return StoreUnderTest("mem", f"mem://bucket/{_fresh()}/")
+
+
+def _file(request: Request) -> StoreUnderTest:
+    directory: Path = request.getfixturevalue("tmp_path") / "store"
+    return StoreUnderTest("file", f"file://{directory}/")
+
+
+def _scripted(request: Request) -> StoreUnderTest:
+    server: FaultServer = request.getfixturevalue("fault_server")
+    server.configure(secret_key="secretkey1234567")
+    return StoreUnderTest("scripted", f"s3://{server.bucket}/{_fresh()}/",
+                          {"endpoint": server.url, "secrets": server.secrets})
+
+
+_buckets: dict[int, str] = {}
+
+
+def _real_s3(server: S3Server) -> StoreUnderTest:
+    bucket = _buckets.get(server.pid)
+    if bucket is None:
+        bucket = _buckets[server.pid] = server.make_bucket()
+    return StoreUnderTest(server.name, f"s3://{bucket}/{_fresh()}/",
+                          {"endpoint": server.url, "secrets": server.secrets})
+
+
+def _web(request: Request) -> StoreUnderTest:
+    server: FaultServer = request.getfixturevalue("fault_server")
+    server.configure(read_only=False)
+    return StoreUnderTest("web", f"{server.url}/site/")
+
+
+def _real_web(server: Server) -> StoreUnderTest:
+    name = _fresh()
+    assert server.root is not None
+    root = server.root / name
+    root.mkdir()
+    return StoreUnderTest(server.name, f"{server.url}/{name}/", root=root)
+
+
+def _fresh() -> str:
+    return uuid.uuid4().hex[:12]
+
+
+STORES: dict[str, Callable[[Request], StoreUnderTest]] = {
+    "mem": _mem,
+    "file": _file,
+    "scripted": _scripted,
+    "rclone": lambda request: _real_s3(request.getfixturevalue("rclone_s3")),
+    "moto": lambda request: _real_s3(request.getfixturevalue("moto_s3")),
+    "web": _web,
+    "nginx": lambda request: _real_web(request.getfixturevalue("nginx")),
+    "caddy": lambda request: _real_web(request.getfixturevalue("caddy")),
+}
+"""By the name under which the tables know them. `scripted` is S3, `web` plain HTTP, of our own server."""
+
+READ_ONLY = frozenset({"nginx", "caddy"})
+"""Web servers that take no PUT, as most do; objects are put into the directory that they serve."""
+
+RUNTIMES: dict[str, dict[str, Any]] = {"green": {"green": True}, "threads": {"green": False}, "inline": {"num_threads": 0}}
+
+
+def gzipped(content: bytes) -> bytes:
+    return gzip.compress(content, mtime=0)
