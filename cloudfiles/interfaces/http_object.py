@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from cloudfiles.exceptions import ProtocolError, TruncatedBodyError
+from cloudfiles.exceptions import ObjectChangedError, ProtocolError, TruncatedBodyError
 from cloudfiles.transport.request import Dialect, Origin, Request, Response, TryAgain
 from cloudfiles.transport.wire import Head
 from cloudfiles.types import StoredObject, head_of
@@ -24,14 +24,19 @@ class ObjectRead(Request):
     meanwhile is read anew from its beginning.
     """
 
-    __slots__ = ("_first", "_next", "_pieces", "end", "start")
+    __slots__ = ("_condition", "_first", "_next", "_pieces", "end", "start")
 
     def __init__(self, origin: Origin, target: str, headers: dict[str, str], dialect: Dialect, path: str,
                  start: int | None = None, end: int | None = None) -> None:
-        """`start` and `end` as an interface's `get` takes them, but not both negative or empty (see `absolute`)."""
+        """`start` and `end` as an interface's `get` takes them, but not empty, and no `end` that is negative or goes
+        with a negative `start`.
+
+        headers: the request's own from now on. An If-Match in them holds for the whole read.
+        """
         Request.__init__(self, origin, "GET", target, headers, dialect=dialect, path=path)
-        self.start = start
+        self.start = 0 if start is None and end is not None else start
         self.end = end
+        self._condition = headers.get("if-match")
         self._pieces: list[bytes] = []  # received before a break, in order
         self._first: dict[str, str] | None = None  # the headers that came with the first of them
         self._next: int | None = None  # where in the object they end
@@ -46,9 +51,9 @@ class ObjectRead(Request):
             return self._whole(response.content, response.headers)
         if status in (200, 206):
             return self._part(response)
-        if status == 416:
+        if status == 416 and "range" in self.headers:
             return self._past_the_end(response)
-        if status == 412 and self._first is not None:
+        if status == 412 and self._first is not None and self._condition is None:
             self._begin_anew()
             raise TryAgain(self.dialect_error(response))
         if self.dialect.is_missing(response):
@@ -60,10 +65,7 @@ class ObjectRead(Request):
         if not received or head.status not in (200, 206) or etag.startswith("W/") or not etag:
             return
         begins = self._begins_at(head.status, head.headers)
-        expected = self._next if self._first is not None else (self.start or 0)
-        if self._first is None and self.start is not None and self.start < 0:
-            expected = begins  # a suffix: where it begins, the answer knew first
-        if begins is None or begins != expected:
+        if begins is None or begins != self._expected(head.headers) or not self._is_same_object(etag):
             return
         self._first = self._first or head.headers
         self._pieces.append(received)
@@ -87,14 +89,19 @@ class ObjectRead(Request):
         if begins is None:
             # 200 without Content-Range: the whole object, whatever was asked (RFC 9110 14.2).
             return self._cut(response)
-        asked = self._next if self._first is not None else self.start
-        if asked is None or (asked >= 0 and begins != asked):
-            raise ProtocolError(f"bytes from {asked} on were asked for, the answer says "
+        expected = self._expected(response.headers)
+        if begins != expected:
+            raise ProtocolError(f"bytes from {expected} on were asked for, the answer says "
                                 f"{response.headers.get('content-range')!r}", path=self.path)
+        if not self._is_same_object(response.headers.get("etag")):
+            raise self._changed()
         first = self._first or response.headers
         self._check_length(response)
         content = b"".join((*self._pieces, response.content)) if self._pieces else response.content
-        if "range" in self.headers and self.start is None and self.end is None:
+        # Should the digest not match, all of the bytes are in doubt, and the next try begins anew.
+        self._begin_anew()
+        if self.start is None:
+            self._check_whole_length(content, first)
             return self._whole(content, first)
         return StoredObject(content, first.get("content-encoding", ""), "", first.get("etag"))
 
@@ -110,6 +117,11 @@ class ObjectRead(Request):
         if self._first is not None:
             self._begin_anew()
             raise TryAgain(self.dialect_error(response))
+        match = _CONTENT_RANGE.match(response.headers.get("content-range", ""))
+        size = int(match[3]) if match is not None and match[3] != "*" else 0
+        if size > max(0, self.start or 0):
+            raise ProtocolError(f"the server refuses bytes from {self.start} on, and says that the object has {size}",
+                                path=self.path)
         return StoredObject(b"", etag=response.headers.get("etag"))
 
     def _check_length(self, response: Response) -> None:
@@ -127,6 +139,12 @@ class ObjectRead(Request):
         if last is not None and int(match[2]) + 1 > last:
             raise ProtocolError(f"bytes up to {last} were asked for, the answer goes on to {match[2]}",
                                 path=self.path)
+
+    def _check_whole_length(self, content: bytes, first: dict[str, str]) -> None:
+        """The last part may not have told the object's size; the answer that broke off has."""
+        announced = first.get("content-length", "")
+        if announced.isdigit() and int(announced) != len(content):
+            raise TruncatedBodyError(f"{announced} bytes were announced, {len(content)} came", path=self.path)
 
     def _last(self, headers: dict[str, str]) -> int | None:
         """The (exclusive) end of what was asked for, bounded by the object's size where that is known."""
@@ -149,10 +167,36 @@ class ObjectRead(Request):
             raise ProtocolError(f"the answer's Content-Range is {value!r}", path=self.path)
         return int(match[1])
 
+    def _expected(self, headers: dict[str, str]) -> int:
+        """Where in the object the answer with these headers has to begin."""
+        if self._next is not None:
+            return self._next
+        if self.start is None or self.start >= 0:
+            return self.start or 0
+        match = _CONTENT_RANGE.match(headers.get("content-range", ""))
+        if match is None or match[2] is None:
+            return 0
+        size = int(match[2]) + 1 if match[3] == "*" else int(match[3])  # a suffix ends where the object does
+        return max(0, size + self.start)
+
+    def _is_same_object(self, etag: str | None) -> bool:
+        """Whether an answer with this ETag can go with what came before: not every server looks at If-Match."""
+        return self._first is None or etag == self._first.get("etag")
+
+    def _changed(self) -> Exception:
+        """The object was replaced inside the read, and the server did not say so."""
+        error = ObjectChangedError("the object was replaced while it was read", path=self.path)
+        if self._condition is not None:
+            return error
+        self._begin_anew()
+        return TryAgain(error)
+
     def _begin_anew(self) -> None:
         self._pieces.clear()
         self._first = self._next = None
         self.headers.pop("if-match", None)
+        if self._condition is not None:
+            self.headers["if-match"] = self._condition
         self.headers.pop("range", None)
         if self.start is not None or self.end is not None:
             self.headers["range"] = _range_header(self.start, self.end)

@@ -136,7 +136,7 @@ class Dialect:
 
         Raises IntegrityError.
         """
-        return integrity.check(content, headers, path)
+        return integrity.check(content, headers, path) or ""
 
 
 PLAIN = Dialect()

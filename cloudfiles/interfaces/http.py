@@ -1,0 +1,330 @@
+"""Any web server: `http://`, `https://`, and `middleauth+https://`, `ngauth+https://` with a bearer token."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from cloudfiles import integrity
+from cloudfiles.credentials.http import CaveCredentials, HttpCredentials
+from cloudfiles.exceptions import (
+    AuthorizationError,
+    CloudFilesError,
+    InvalidInputError,
+    ObjectChangedError,
+    PreconditionFailedError,
+    ProtocolError,
+    ServerError,
+    UnsupportedOperationError,
+)
+from cloudfiles.interfaces.base import Interface
+from cloudfiles.interfaces.http_dialect import NotAnObjectError, WebDialect
+from cloudfiles.interfaces.http_listing import DirectoryLister, Link, parse_index
+from cloudfiles.interfaces.http_object import head_from_headers
+from cloudfiles.interfaces.http_requests import WebDelete, WebHead, WebPage, WebProbe, WebPut, WebRead
+from cloudfiles.interfaces.http_urls import WebAddress, quote_key
+from cloudfiles.paths import ExtractedPath
+from cloudfiles.protocols import PROTOCOLS
+from cloudfiles.runtime.base import OFFLOAD_BYTES, Runtime
+from cloudfiles.transport.client import Client, client_for
+from cloudfiles.transport.request import Body, FileBody, Request
+from cloudfiles.types import Content, ListPage, StoredObject, StoreOptions, WriteOptions
+
+_NO_HEAD = frozenset({400, 405, 501})
+"""Statuses by which servers refuse the method HEAD."""
+
+_NO_WRITE = frozenset({405, 501})
+
+_CHANGES = 3
+"""Times that an object may be replaced between the look at its size and the read of its end."""
+
+
+class HttpInterface(Interface):
+    """The objects below one URL.
+
+    The cloudpath is a URL as typed (`https://host/a%20b`), and a query in it is sent with every key. Keys are
+    opaque: `?`, `#`, `%`, spaces in a key are encoded, so that the server sees the key's own characters; the key
+    '' is the URL itself. A segment '.' or '..' is an InvalidPathError.
+
+    Redirects are followed, without credentials where they lead to another origin. A key that the server
+    answers for by adding a slash and showing an HTML page is a directory, and as an object it is missing.
+    404 and 410 are missing; 401 and 403 are AuthorizationErrors. Where a server refuses HEAD, `exists`,
+    `head` and `size` ask for the first byte by GET instead.
+
+    `put` and `delete` work with servers that take PUT and DELETE (WebDAV, presigned URLs). Listing reads
+    the index pages of nginx, Apache, Caddy, lighttpd, rclone and Python. Such a page may leave files out (hidden ones,
+    say), so `lists_in_key_order` stays False: what is not in it is not proven to be missing.
+    """
+
+    def __init__(self, location: ExtractedPath, options: StoreOptions, runtime: Runtime, *,
+                 client: Client | None = None) -> None:
+        if options.request_payer is not None:
+            raise InvalidInputError("request_payer= is for S3: a web server has nobody to charge")
+        self._address = WebAddress(location)
+        self._runtime = runtime
+        self._client = client or client_for(runtime, options.tls, options.connect_timeout, options.read_timeout)
+        self._credentials = _credentials(location.protocol, self._address, options)
+        self._headers = {"accept": "*/*", "accept-encoding": _accept_encoding(self._address),
+                         "user-agent": "cloudfiles"}
+        self._takes_head = True
+
+    def __repr__(self) -> str:
+        return f"HttpInterface({str(self._address)!r})"
+
+    # ---- reading
+
+    def get(self, key: str, start: int | None = None, end: int | None = None) -> StoredObject | None:
+        if not start and end is None:
+            return self._read(key)
+        if end is None or (end > (start or 0) >= 0):
+            return self._read(key, start or 0, end)
+        if end >= 0 and (start or 0) >= 0:
+            return self._nothing_of(key)
+        return self._read_from_the_end(key, start, end)
+
+    def _read(self, key: str, start: int | None = None, end: int | None = None,
+              condition: Mapping[str, str] | None = None) -> StoredObject | None:
+        dialect, target = self._dialect(key)
+        found: StoredObject | None = self._send(WebRead(
+            self._address.origin, target, {**self._headers, **(condition or {})}, dialect, key, start, end))
+        return found
+
+    def _nothing_of(self, key: str) -> StoredObject | None:
+        """The empty range, which a Range header cannot say."""
+        headers = self._look(key)
+        return None if headers is None else _part_of(headers)
+
+    def _read_from_the_end(self, key: str, start: int | None, end: int) -> StoredObject | None:
+        """A range that counts its end, or both of its ends, from the object's: the size comes first."""
+        for _ in range(_CHANGES):
+            headers = self._look(key)
+            if headers is None:
+                return None
+            first, last, _ = slice(start, end).indices(_size(headers, key))
+            if first >= last:
+                return _part_of(headers)
+            etag = headers.get("etag", "W/")
+            condition = {} if etag.startswith("W/") else {"if-match": etag}
+            try:
+                return self._read(key, first, last, condition)
+            except PreconditionFailedError:
+                continue
+        raise ObjectChangedError(f"the object was replaced {_CHANGES} times while its end was to be read", path=key)
+
+    def exists(self, key: str) -> bool:
+        return self._look(key) is not None
+
+    def head(self, key: str) -> dict[str, Any] | None:
+        headers = self._look(key)
+        return None if headers is None else head_from_headers(headers)
+
+    def size(self, key: str) -> int | None:
+        headers = self._look(key)
+        if headers is not None and "content-length" not in headers:
+            headers = self._probe(key)
+        return None if headers is None else _size(headers, key)
+
+    def _look(self, key: str) -> dict[str, str] | None:
+        """The headers of an object, None where it is missing: by HEAD, or by GET where the server refuses that."""
+        if not self._takes_head:
+            return self._probe(key)
+        dialect, target = self._dialect(key)
+        try:
+            headers: dict[str, str] | None = self._send(
+                WebHead(self._address.origin, "HEAD", target, dict(self._headers), dialect=dialect, path=key))
+        except ServerError as error:
+            if error.status not in _NO_HEAD:
+                raise
+        except AuthorizationError:
+            # A URL that is signed is signed for one method, mostly GET.
+            if not self._address.query:
+                raise
+        else:
+            return headers
+        headers = self._probe(key)
+        self._takes_head = False
+        return headers
+
+    def _probe(self, key: str) -> dict[str, str] | None:
+        dialect, target = self._dialect(key)
+        headers: dict[str, str] | None = self._send(
+            WebProbe(self._address.origin, target, dict(self._headers), dialect, key))
+        return headers
+
+    # ---- writing
+
+    def put(self, key: str, content: Content, options: WriteOptions) -> str | None:
+        """As the contract says. A server that does not take PUT is an UnsupportedOperationError."""
+        if options.metadata or options.storage_class:
+            raise UnsupportedOperationError("web servers keep neither metadata nor a storage class", path=key)
+        body = _body(content)
+        headers = {**self._headers, **_write_headers(options)}
+        if not isinstance(body, FileBody):
+            large = len(body) >= OFFLOAD_BYTES
+            headers["content-md5"] = (self._runtime.offload(integrity.content_md5, body) if large
+                                      else integrity.content_md5(body))
+        dialect, target = self._dialect(key)
+        request = WebPut(self._address.origin, "PUT", target, headers, body, dialect=dialect, path=key)
+        try:
+            etag: str | None = self._write(request)
+            return etag
+        except PreconditionFailedError:
+            # A try before this one may have been carried out, and only its answer lost.
+            if request.retries > dialect.mended and self._holds(key, body):
+                return (self._look(key) or {}).get("etag")
+            raise
+
+    def _holds(self, key: str, body: Body) -> bool:
+        """Whether the object is what was to be written, byte by byte."""
+        if self.size(key) != len(body):
+            return False
+        at = 0
+        for piece in body.pieces() if isinstance(body, FileBody) else (body,):
+            stored = self.get(key, at, at + len(piece))
+            if stored is None or (len(piece) and stored.content != piece):
+                return False
+            at += len(piece)
+        return True
+
+    def delete(self, keys: Sequence[str]) -> Mapping[str, CloudFilesError]:
+        """As the contract says. A server that does not take DELETE gives an UnsupportedOperationError."""
+        errors = {}
+        for key in keys:
+            try:
+                dialect, target = self._dialect(key)
+                # Depth 0 keeps WebDAV servers from removing a directory with all that is in it (RFC 4918 9.6.1).
+                self._write(WebDelete(self._address.origin, "DELETE", target, {**self._headers, "depth": "0"},
+                                      dialect=dialect, path=key))
+            except CloudFilesError as error:
+                errors[key] = error
+        return errors
+
+    def _write(self, request: Request) -> Any:
+        try:
+            return self._client.send(request)
+        except ServerError as error:
+            if error.status in _NO_WRITE:
+                raise UnsupportedOperationError(f"{self._address.origin} does not take {request.method} here "
+                                                f"(status {error.status}): it can only be read", path=request.path,
+                                                attempts=error.attempts, elapsed=error.elapsed) from error
+            raise
+
+    # ---- listing
+
+    def list_page(self, prefix: str = "", *, flat: bool = False, start_after: str | None = None,
+                  token: str | None = None, limit: int | None = None) -> ListPage:
+        """A page of what the server's index pages show, in key order.
+
+        `token` is the last key of the page before; directories on the way to it are read again. Sizes are given
+        where the page states them to the byte. Raises UnsupportedOperationError, naming the URL, where there is no
+        index page; a directory is believed to be missing only where an index page above does not show it.
+        """
+        return DirectoryLister(self._links).page(prefix, flat, token or start_after or "", limit)
+
+    def isdir(self, key: str) -> bool:
+        """Whether `key` taken as a directory has anything in it; without index pages, whether it is answered for."""
+        directory = key.rstrip("/") + "/" if key else ""
+        try:
+            page = self.list_page(directory, flat=True, limit=1)
+        except UnsupportedOperationError:
+            return self.exists(directory)
+        return bool(page.entries or page.prefixes)
+
+    def _links(self, directory: str) -> list[Link] | None:
+        """What the index page of `directory` ('' or ending in '/') shows, None where the directory is missing."""
+        path = self._address.directory + quote_key(directory)
+        links = self._index(path)
+        above = path
+        while links is None and above != "/":
+            # A server without index pages answers 404 for every directory: one above has to vouch for that.
+            above = above[: above.rstrip("/").rfind("/") + 1]
+            if self._index(above) is not None:
+                return None
+        if links is None:
+            raise _no_index(f"{self._address.origin}{path}", "404, and neither shows any directory above it an index")
+        return links
+
+    def _index(self, path: str) -> list[Link] | None:
+        """The links of the index page at `path`, None for 404."""
+        url = f"{self._address.origin}{path}"
+        dialect = WebDialect(self._address.origin, path + self._address.query, self._credentials)
+        request = WebPage(self._address.origin, "GET", path + self._address.query,
+                          {**self._headers, "accept": "text/html"}, dialect=dialect, path=path)
+        response = self._send(request)
+        if response is None:
+            return None
+        if response.status != 200:
+            raise _no_index(url, str(response.status))
+        page = (response.content, response.headers, request.target)
+        large = len(response.content) >= OFFLOAD_BYTES
+        links = self._runtime.offload(parse_index, *page) if large else parse_index(*page)
+        if links is None:
+            raise _no_index(url, f"a page of type {response.headers.get('content-type')}")
+        return links
+
+    # ---- sending
+
+    def _dialect(self, key: str) -> tuple[WebDialect, str]:
+        target = self._address.target(key)
+        return WebDialect(self._address.origin, target, self._credentials), target
+
+    def _send(self, request: Request) -> Any:
+        try:
+            return self._client.send(request)
+        except NotAnObjectError:
+            return None
+
+
+def _credentials(protocol: str, address: WebAddress, options: StoreOptions) -> HttpCredentials:
+    kind = HttpCredentials if protocol == PROTOCOLS[protocol].scheme else CaveCredentials
+    return kind(address.origin.authority, options.secrets, userinfo=address.userinfo,
+                anonymous=options.no_sign_request)
+
+
+def _accept_encoding(address: WebAddress) -> str:
+    """Asks for the stored bytes, so that sizes, ranges and digests are of them.
+
+    Google's storage decompresses gzip'd objects for a client that does not say it takes them, and compresses
+    nothing by itself (Cloud Storage, "Transcoding of gzip-compressed files").
+    """
+    google = address.origin.host == "storage.googleapis.com" or address.origin.host.endswith(".storage.googleapis.com")
+    return "gzip" if google else "identity"
+
+
+def _size(headers: Mapping[str, str], key: str) -> int:
+    length = headers.get("content-length", "")
+    if not (length.isascii() and length.isdigit()):
+        raise ProtocolError(f"the server does not tell the size: its Content-Length is {length!r}", path=key)
+    return int(length)
+
+
+def _part_of(headers: Mapping[str, str]) -> StoredObject:
+    return StoredObject(b"", headers.get("content-encoding", ""), "", headers.get("etag"))
+
+
+def _body(content: Content) -> Body:
+    if isinstance(content, (bytes, bytearray)):
+        return content
+    if isinstance(content, memoryview):
+        return content.cast("B")
+    here = content.tell()
+    length = content.seek(0, 2) - here
+    content.seek(here)
+    return FileBody(content, length)
+
+
+def _write_headers(options: WriteOptions) -> dict[str, str]:
+    given = {
+        "content-type": options.content_type,
+        "content-encoding": options.encoding,
+        "cache-control": options.cache_control,
+        "if-none-match": "*" if options.if_absent else None,
+        "if-match": options.if_match,
+    }
+    return {name: value for name, value in given.items() if value}
+
+
+def _no_index(url: str, instead: str) -> UnsupportedOperationError:
+    return UnsupportedOperationError(
+        f"{url} cannot be listed: it is no directory index but {instead}. Web servers make one by "
+        "'autoindex on' (nginx), 'Options +Indexes' (Apache), 'file_server browse' (Caddy)")

@@ -1,0 +1,144 @@
+"""What every request to a web server has to reckon with: redirects, and credentials that go to one origin only."""
+
+from __future__ import annotations
+
+from urllib.parse import urljoin
+
+from cloudfiles.credentials.http import HttpCredentials
+from cloudfiles.exceptions import (
+    AuthorizationError,
+    CloudFilesError,
+    InvalidPathError,
+    ServerError,
+    UnsupportedOperationError,
+)
+from cloudfiles.interfaces.http_urls import quote_typed, shown
+from cloudfiles.transport.request import Dialect, Origin, Request, Response, TryAgain, format_head, status_error
+
+MAX_REDIRECTS = 10
+
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_READS = frozenset({"GET", "HEAD"})
+
+
+class NotAnObjectError(Exception):
+    """The server says by a redirect that the key is none of its own. Never leaves the interface."""
+
+
+class WebDialect(Dialect):
+    """One request's way through redirects (RFC 9110 15.4); a new one for every request.
+
+    Credentials belong to the origin of the cloudpath. They are added while a request is written, and only
+    when it goes there: no redirect can carry them to another scheme, host or port.
+
+    Attributes:
+        mended: times the request was sent again for another reason than a failure.
+        gained_slash: a redirect did nothing but add a slash: what it led to may be a directory's page.
+    """
+
+    def __init__(self, origin: Origin, target: str, credentials: HttpCredentials) -> None:
+        self.mended = 0
+        self.gained_slash = False
+        self._home = origin
+        self._target = target
+        self._credentials = credentials
+        self._authorization = credentials.get()
+        self._renewed = False
+        self._chain = [shown(origin, target)]
+
+    def encode(self, request: Request, host: str, now: float) -> bytes:
+        headers = request.headers
+        if self._authorization is not None and request.origin == self._home:
+            headers = {**headers, "authorization": self._authorization.value}
+        return format_head(request.method, request.target, host, headers, request.body)
+
+    def refusal(self, request: Request, response: Response) -> Exception:
+        status = response.status
+        if status in _REDIRECTS and "location" in response.headers:
+            return self._follow(request, response)
+        if status == 401:
+            return self._unauthorized(request, response)
+        if status == 403 and len(self._chain) > 1 and request.retries > self.mended:
+            return self._from_the_beginning(request, response)
+        return status_error(response, path=request.path)
+
+    def shows_directory(self, response: Response) -> bool:
+        """Whether the answer is the page of a directory that was asked for without its slash."""
+        return self.gained_slash and response.headers.get("content-type", "").startswith("text/html")
+
+    # ---- redirects
+
+    def _follow(self, request: Request, response: Response) -> Exception:
+        try:
+            origin, target = _destination(request, response.headers["location"])
+        except InvalidPathError as error:
+            return ServerError(f"the server redirects to where nothing can be read: {error}", status=response.status)
+        self._chain.append(shown(origin, target))
+        if len(self._chain) > MAX_REDIRECTS + 1:
+            return ServerError(f"more than {MAX_REDIRECTS} redirects: {' -> '.join(self._chain)}",
+                               status=response.status)
+        if origin == request.origin:
+            refused = self._slash_only(request, target)
+            if refused is not None:
+                return refused
+        if response.status == 303 and request.method not in _READS:
+            return status_error(response, path=request.path)
+        return self._again(request, origin, target, f"redirected ({response.status}): {' -> '.join(self._chain)}")
+
+    def _slash_only(self, request: Request, target: str) -> Exception | None:
+        """What a redirect means that does nothing but add or take away a slash at the end."""
+        before, after = request.target.partition("?")[0], target.partition("?")[0]
+        if before == after or before.rstrip("/") != after.rstrip("/"):
+            return None
+        if request.method not in _READS:
+            return UnsupportedOperationError(f"{shown(request.origin, before)} is a directory, or a file in place of "
+                                             f"one: the server refers to {after}", path=request.path)
+        if len(after) < len(before):
+            return NotAnObjectError()
+        self.gained_slash = True
+        return None
+
+    def _from_the_beginning(self, request: Request, response: Response) -> Exception:
+        """A 403 from where a redirect once led, after a failure: what it had signed may have expired."""
+        del self._chain[1:]
+        return self._again(request, self._home, self._target, str(status_error(response)))
+
+    def _again(self, request: Request, origin: Origin, target: str, cause: str) -> TryAgain:
+        request.origin, request.target = origin, target
+        self.mended += 1
+        return TryAgain(ServerError(cause, path=request.path))
+
+    # ---- credentials
+
+    def _unauthorized(self, request: Request, response: Response) -> Exception:
+        refused = status_error(response, path=request.path)
+        if request.origin != self._home:
+            return AuthorizationError(
+                f"{refused} ({' -> '.join(self._chain)}): credentials are not carried along a redirect to another "
+                f"origin: name {request.origin} in the cloudpath", path=request.path)
+        if not self._renewed:
+            self._renewed = True
+            fresh = self._credentials.renew(self._authorization)
+            if fresh is not None:
+                self._authorization = fresh
+                self.mended += 1
+                return TryAgain(refused)
+        return self._refused_credentials(request, refused)
+
+    def _refused_credentials(self, request: Request, refused: CloudFilesError) -> AuthorizationError:
+        if self._authorization is None:
+            return AuthorizationError(f"{refused}: no credentials were found: looked in {self._credentials.places}",
+                                      path=request.path)
+        return AuthorizationError(f"{refused}: it does not take the credentials from {self._authorization.source}",
+                                  path=request.path)
+
+
+def _destination(request: Request, location: str) -> tuple[Origin, str]:
+    """Where a Location leads. Raises InvalidPathError for what is not http or https."""
+    # Header values are read as Latin-1; what servers put there unescaped is UTF-8.
+    location = location.encode("latin-1").decode("utf-8", "surrogateescape")
+    url = urljoin(f"{request.origin}{request.target}", location).partition("#")[0]
+    origin = Origin.of(url)
+    rest = url.partition("://")[2]
+    path, mark, query = rest[len(rest.partition("?")[0].partition("/")[0]):].partition("?")
+    return origin, (quote_typed(path) or "/") + mark + quote_typed(query)

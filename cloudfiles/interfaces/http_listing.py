@@ -1,0 +1,249 @@
+"""Directories of web servers: reading the index pages that servers make, and walking from one to the next.
+
+No socket in it: pages come in as bytes, and `DirectoryLister` is handed a function that fetches them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
+from typing import NamedTuple
+from urllib.parse import unquote, urlsplit
+
+from cloudfiles.exceptions import UnsupportedOperationError
+from cloudfiles.types import ListEntry, ListPage
+
+PAGE_ENTRIES = 1000
+"""Entries after which a page of a listing ends where the next directory begins."""
+
+MAX_DEPTH = 64
+"""Directories inside each other; deeper ones are links that lead back."""
+
+CADDY_LIMIT = 10_000
+"""Entries after which Caddy cuts an index short, without a word (`file_limit` of its `browse`)."""
+
+_TITLES = re.compile(r"\s*(?:index of |index for |directory listing|directory: |listing of )", re.IGNORECASE)
+_SORTING = re.compile(r"C=[NMSD];O=[AD]$|sort=\w+&order=(?:asc|desc)$")
+# "20-Nov-2026 19:19    5000": digits alone are bytes, while rounded sizes have a unit.
+_DATE_AND_SIZE = re.compile(r"([\w-]+\s\d{2}:\d{2}(?::\d{2})?)(?:\s+(\d+)?(?=\s|$))?")
+
+
+class Link(NamedTuple):
+    """A file or directory that an index page shows. `name` is decoded and has no slash."""
+
+    name: str
+    is_directory: bool
+    size: int | None = None  # bytes, None where the page rounds or leaves it out
+    last_modified: str | None = None
+
+    @property
+    def segment(self) -> str:
+        return self.name + "/" if self.is_directory else self.name
+
+
+# ---- one page
+
+
+def parse_index(content: bytes, headers: Mapping[str, str], target: str) -> list[Link] | None:
+    """The files and directories that an index page shows, each once; None where it is no index page.
+
+    Args:
+        headers: of the answer, names in lower case.
+        target: the request target that was answered; only what lies directly below it is taken.
+
+    Raises:
+        UnsupportedOperationError: the page is one that the server has cut short.
+    """
+    if "html" not in headers.get("content-type", ""):
+        return None
+    parser = _IndexParser(target.partition("?")[0])
+    parser.feed(content.decode("utf-8", "surrogateescape"))
+    parser.close()
+    if not parser.is_index:
+        return None
+    if len(parser.links) >= CADDY_LIMIT and "caddy" in headers.get("server", "").lower():
+        raise UnsupportedOperationError(
+            f"the index of {target} shows {len(parser.links)} entries, which is where Caddy cuts it short: "
+            "raise file_limit in its 'file_server { browse { file_limit N } }'")
+    return list(parser.links.values())
+
+
+class _IndexParser(HTMLParser):
+    """Collects the links below one directory, and the text beside each of them."""
+
+    _ENDS_ROW = frozenset({"tr", "li", "pre", "ul", "table", "hr", "body"})
+
+    def __init__(self, directory: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.links: dict[str, Link] = {}
+        self._directory = _segments(directory)
+        self._heading = False
+        self._titled = False
+        self._sorted = False
+        self._bare = True  # nothing but <pre> and links: Go's http.FileServer
+        self._pre = False
+        self._in_link = False
+        self._row: str | None = None  # the link whose row this is
+        self._text = ""
+        self._in_size = False
+
+    @property
+    def is_index(self) -> bool:
+        """Whether the page says so by its title, by links that sort it, or by being nothing but links."""
+        return self._titled or self._sorted or (self._bare and self._pre)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        values = {name: value or "" for name, value in attrs}
+        if tag == "a":
+            self._in_link = True
+            self._link(values.get("href", ""))
+        elif tag in ("title", "h1"):
+            self._heading = True
+        elif tag == "size":
+            self._in_size = True
+        elif tag == "time":
+            self._note(last_modified=values.get("datetime"))
+        elif tag == "hr":
+            self._end_row()
+        if values.get("data-size", "").isdecimal():
+            self._note(size=int(values["data-size"]))
+        self._pre |= tag == "pre"
+        self._bare &= tag in ("a", "pre", "meta")
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "a":
+            self._in_link = False
+        elif tag in ("title", "h1"):
+            self._heading = False
+        elif tag == "size":
+            self._in_size = False
+        elif tag in self._ENDS_ROW:
+            self._end_row()
+        elif tag == "td":
+            self._text += " "
+
+    def handle_data(self, data: str) -> None:
+        if self._heading and _TITLES.match(data):
+            self._titled = True
+        if self._in_size and data.strip().isdecimal():
+            self._note(size=int(data))
+        elif not self._in_link:
+            self._text += data
+            self._bare &= not data.strip()
+
+    def close(self) -> None:
+        super().close()
+        self._end_row()
+
+    def _link(self, href: str) -> None:
+        if _SORTING.search(href):
+            self._sorted = True
+        found = _below(self._directory, href)
+        if found is None or found.segment != self._row:
+            self._end_row()
+        if found is not None:
+            self.links.setdefault(found.segment, found)
+            self._row = found.segment
+
+    def _end_row(self) -> None:
+        match = _DATE_AND_SIZE.search(self._text) if self._row is not None else None
+        if match is not None:
+            self._note(last_modified=match[1], size=int(match[2]) if match[2] else None)
+        self._row = None
+        self._text = ""
+
+    def _note(self, *, size: int | None = None, last_modified: str | None = None) -> None:
+        """What the current row says of its link; the first word counts."""
+        if self._row is None:
+            return
+        link = self.links[self._row]
+        size = link.size if link.size is not None or link.is_directory else size
+        self.links[self._row] = link._replace(size=size, last_modified=link.last_modified or last_modified)
+
+
+def _segments(path: str) -> list[str]:
+    return [unquote(segment, errors="surrogateescape") for segment in path.split("/")]
+
+
+def _below(directory: list[str], href: str) -> Link | None:
+    """The file or directory that `href` names directly below `directory`, None where it leads elsewhere."""
+    try:
+        parts = urlsplit(href)
+    except ValueError:
+        return None
+    # Absolute URLs are left out: index pages do not use them for what is in the directory.
+    if parts.scheme or parts.netloc or parts.query or parts.fragment or not parts.path:
+        return None
+    segments = _segments(parts.path)
+    if not parts.path.startswith("/"):
+        segments = directory[:-1] + [segment for segment in segments[:-1] if segment != "."] + segments[-1:]
+    depth = len(directory) - 1
+    if segments[:depth] != directory[:-1]:
+        return None
+    name, *rest = segments[depth:]
+    if rest not in ([], [""]) or name in ("", ".", "..") or "/" in name:
+        return None
+    return Link(name, bool(rest))
+
+
+# ---- many pages
+
+
+@dataclass
+class DirectoryLister:
+    """Walks directories depth first and in key order (UTF-8), so that one key says how far it came.
+
+    Attributes:
+        fetch: the links of a directory ('' or ending in '/'), None where it is missing. Its errors pass.
+        fetched: directories fetched so far.
+    """
+
+    fetch: Callable[[str], list[Link] | None]
+    fetched: int = field(default=0, init=False)
+
+    def page(self, prefix: str, flat: bool, after: str, limit: int | None) -> ListPage:
+        """The entries behind the key `after`: `limit` of them, or PAGE_ENTRIES and the rest of the directory."""
+        entries: list[ListEntry] = []
+        prefixes: list[str] = []
+        last = after
+        full_at: int | None = None  # directories fetched when the page was full
+        for found in self._walk(prefix, flat, after, 0):
+            count = len(entries) + len(prefixes)
+            if count == limit or (limit is None and full_at is not None and self.fetched > full_at):
+                return ListPage(entries, prefixes, last)
+            if isinstance(found, str):
+                prefixes.append(found)
+                last = found
+            else:
+                entries.append(found)
+                last = found.key
+            if full_at is None and count + 1 >= PAGE_ENTRIES:
+                full_at = self.fetched
+        return ListPage(entries, prefixes, None)
+
+    def _walk(self, prefix: str, flat: bool, after: str, depth: int) -> Iterator[ListEntry | str]:
+        """Objects, and common prefixes as str, that begin with `prefix` and lie behind `after`."""
+        directory = prefix[: prefix.rfind("/") + 1]
+        if depth > MAX_DEPTH:
+            raise UnsupportedOperationError(f"{directory!r} lies {depth} directories deep: a link that leads back")
+        self.fetched += 1
+        start = _order(after)
+        for link in sorted(self.fetch(directory) or (), key=lambda link: _order(link.segment)):
+            key = directory + link.segment
+            behind = _order(key) > start
+            if not key.startswith(prefix):
+                continue
+            if not link.is_directory:
+                if behind:
+                    yield ListEntry(key, link.size, None, link.last_modified)
+            elif flat:
+                if behind:
+                    yield key
+            elif behind or after.startswith(key):
+                yield from self._walk(key, False, after, depth + 1)
+
+
+def _order(key: str) -> bytes:
+    return key.encode("utf-8", "surrogateescape")

@@ -1,0 +1,99 @@
+"""The requests to web servers: what each of them makes of its answer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cloudfiles.byteranges import parse_content_range
+from cloudfiles.exceptions import ServerError
+from cloudfiles.interfaces.http_dialect import WebDialect
+from cloudfiles.interfaces.http_object import ObjectHead, ObjectRead
+from cloudfiles.transport.request import Origin, Request, Response
+from cloudfiles.types import StoredObject
+
+
+def _shows_directory(request: Request, response: Response) -> bool:
+    dialect = request.dialect
+    return isinstance(dialect, WebDialect) and dialect.shows_directory(response)
+
+
+class WebRead(ObjectRead):
+    """A GET of an object; a directory's page is none."""
+
+    __slots__ = ()
+
+    def accept(self, response: Response) -> StoredObject | None:
+        return None if _shows_directory(self, response) else super().accept(response)
+
+
+class WebHead(ObjectHead):
+    """A HEAD of an object; a directory's page is none."""
+
+    __slots__ = ()
+
+    def accept(self, response: Response) -> dict[str, str] | None:
+        return None if _shows_directory(self, response) else super().accept(response)
+
+
+class WebProbe(Request):
+    """A GET of the first byte, in place of a HEAD: gives the headers, with the whole object's Content-Length."""
+
+    __slots__ = ()
+
+    def __init__(self, origin: Origin, target: str, headers: dict[str, str], dialect: WebDialect, path: str) -> None:
+        super().__init__(origin, "GET", target, {**headers, "range": "bytes=0-0"}, dialect=dialect, path=path)
+
+    def accept(self, response: Response) -> dict[str, str] | None:
+        if _shows_directory(self, response) or self.dialect.is_missing(response):
+            return None
+        if response.status not in (200, 206, 416):
+            raise self.dialect.refusal(self, response)
+        return {name: value for name, value in (response.headers | _length(response)).items() if value}
+
+
+def _length(response: Response) -> dict[str, str]:
+    """The object's size as a Content-Length, '' where the answer does not tell it."""
+    told = response.headers.get("content-range")
+    if told is not None:
+        size = parse_content_range(told).size
+        return {"content-length": "" if size is None else str(size)}
+    # No byte is there to be read only in an empty object; and a 200 is the whole of it.
+    return {"content-length": {200: str(len(response.content)), 416: "0"}.get(response.status, "")}
+
+
+class WebPut(Request):
+    """A PUT; gives the new ETag where the server tells one."""
+
+    __slots__ = ()
+
+    def accept(self, response: Response) -> str | None:
+        if 200 <= response.status < 300:
+            return response.headers.get("etag")
+        raise self.dialect.refusal(self, response)
+
+
+class WebDelete(Request):
+    """A DELETE; of what is missing already, too."""
+
+    __slots__ = ()
+
+    def accept(self, response: Response) -> None:
+        if response.status == 207:
+            # RFC 4918 9.6.1: of several resources, some could not be removed.
+            raise ServerError("the server removed it only in part (207)", status=207, path=self.path)
+        if 200 <= response.status < 300 or self.dialect.is_missing(response):
+            return
+        raise self.dialect.refusal(self, response)
+
+
+class WebPage(Request):
+    """A GET of a directory's page; gives the answer, a 403 too, and None where there is no such page."""
+
+    __slots__ = ()
+
+    def accept(self, response: Response) -> Any:
+        if response.status in (200, 403):
+            return response
+        if self.dialect.is_missing(response):
+            return None
+        raise self.dialect.refusal(self, response)
