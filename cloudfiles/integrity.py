@@ -33,6 +33,7 @@ ALGORITHMS = tuple(_SIZES)
 """Names of the digests, the cheapest first."""
 
 _AMZ_HEADERS = tuple((name, f"x-amz-checksum-{name}") for name in ALGORITHMS if name != "md5")
+_DIGEST_HEADERS = frozenset({*(header for _, header in _AMZ_HEADERS), "x-goog-hash", "content-md5"})
 _ERRORS: dict[str, type[IntegrityError]] = {"md5": MD5IntegrityError, "crc32c": CRC32CIntegrityError}
 _MIB = 1 << 20
 # Sizes that clients commonly cut parts to, the likelier first.
@@ -159,6 +160,15 @@ def digests_from_headers(headers: Mapping[str, str], *, etag_is_md5: bool = Fals
 
 
 def _offered(headers: Mapping[str, str], etag_is_md5: bool) -> Iterator[Digest]:
+    if not _DIGEST_HEADERS.isdisjoint(headers):
+        yield from _offered_by_name(headers)
+    if etag_is_md5:
+        md5 = _md5_of_s3(headers)
+        if md5 is not None:
+            yield Digest("md5", md5)
+
+
+def _offered_by_name(headers: Mapping[str, str]) -> Iterator[Digest]:
     for algorithm, header in _AMZ_HEADERS:
         value = headers.get(header)
         if value is not None and headers.get("x-amz-checksum-type") != "COMPOSITE":
@@ -168,10 +178,6 @@ def _offered(headers: Mapping[str, str], etag_is_md5: bool) -> Iterator[Digest]:
     value = headers.get("content-md5")
     if value is not None:
         yield from _decoded("md5", value)
-    if etag_is_md5:
-        md5 = _md5_of_s3(headers)
-        if md5 is not None:
-            yield Digest("md5", md5)
 
 
 def _decoded(algorithm: str, value: str) -> Iterator[Digest]:

@@ -8,10 +8,10 @@ from contextlib import suppress
 from cloudfiles.exceptions import ConnectionFailedError, ProtocolError, RequestTimeoutError, TruncatedBodyError
 from cloudfiles.runtime.base import Stream
 from cloudfiles.transport.request import Body, FileBody, Request, Response
-from cloudfiles.transport.wire import CHUNKED, ChunkedBody, Head, body_length, head_end, parse_head
+from cloudfiles.transport.wire import CHUNKED, MAX_HEAD, ChunkedBody, Head, body_length, head_end, parse_head
 
-BUFFER = 64 * 1024
-"""Bytes of the receive buffer: a small object's answer comes in one read."""
+BUFFER = MAX_HEAD
+"""Bytes of the receive buffer: a head fits, and a small object's answer comes in one read."""
 
 _JOIN = 16 * 1024
 """A body up to this many bytes is sent in one piece with its head: one packet train, one system call."""
@@ -95,11 +95,12 @@ class Connection:
     # ---- receiving
 
     def _receive(self, method: str) -> Response:
-        head, rest = self._receive_head()
+        head, rest = self._receive_head(0)
         while head.status < 200:  # interim answers (RFC 9110 15.2); nothing here ever asks to switch protocols
             if head.status == 101:
                 raise ProtocolError("the server switched protocols, which nobody had asked for")
-            head, rest = self._receive_head(rest)
+            self._buffer[: len(rest)] = rest
+            head, rest = self._receive_head(len(rest))
         length = body_length(head, method)
         if length >= 0:
             content = self._sized(head, length, rest)
@@ -109,27 +110,27 @@ class Connection:
             content = self._until_close(head, rest)
         return Response(head.status, head.headers, content)
 
-    def _receive_some(self, what: str) -> int:
-        try:
-            return self._stream.receive_into(self._view)
-        except OSError as error:
-            raise _transport_error(error, f"while {what}") from error
-
-    def _receive_head(self, data: bytes = b"") -> tuple[Head, bytes]:
-        """The next head, and the bytes behind it that came along. `data`: bytes received already."""
+    def _receive_head(self, filled: int) -> tuple[Head, bytes]:
+        """The next head, and the bytes behind it that came along. `filled`: bytes in the buffer already."""
         searched = 0
         while True:
-            end = head_end(data, searched) if data else -1
+            end = head_end(self._buffer, filled, searched) if filled else -1
             if end >= 0:
-                return parse_head(data[:end]), data[end:]
-            searched = len(data)
-            count = self._receive_some("waiting for the answer")
-            if not count:
-                where = f"after {len(data)} bytes of the answer's head" if data else "before it answered"
-                raise ConnectionFailedError(f"the server closed the connection {where}")
+                return parse_head(self._view[:end]), bytes(self._view[end:filled])
+            searched = filled
+            filled += self._receive_some(filled)
             self.heard = True
-            received = bytes(self._view[:count])
-            data = data + received if data else received
+
+    def _receive_some(self, filled: int) -> int:
+        """More of a head, behind the `filled` bytes of the buffer."""
+        try:
+            count = self._stream.receive_into(self._view[filled:] if filled else self._view)
+        except OSError as error:
+            raise _transport_error(error, "while waiting for the answer") from error
+        if not count:
+            where = f"after {filled} bytes of the answer's head" if filled else "before it answered"
+            raise ConnectionFailedError(f"the server closed the connection {where}")
+        return count
 
     def _sized(self, head: Head, length: int, rest: bytes) -> bytes:
         """A body of `length` bytes, received straight into the memory of the result."""

@@ -5,7 +5,16 @@ Source: S3 User Guide, "Checking object integrity".
 
 from __future__ import annotations
 
+from base64 import b64encode
+from collections.abc import Iterable
+
 from cloudfiles import integrity
+from cloudfiles.exceptions import IntegrityError
+
+CRC = "crc32"
+"""The CRC sent with uploads: computed in hardware, and taken by every server that takes any."""
+
+CRC_HEADER = f"x-amz-checksum-{CRC}"
 
 _SIZES_TRIED = 3
 """Part sizes tried on a multipart ETag: each costs an md5 of the whole object, and none may fit."""
@@ -29,29 +38,62 @@ def _is_of_parts(content: bytes, etag: str) -> bool:
     return any(integrity.multipart_etag(content, size) == etag for size in sizes)
 
 
+def is_object_of(pieces: Iterable[integrity.Buffer], headers: dict[str, str]) -> bool:
+    """Whether the headers of an object prove that it holds the content of `pieces`."""
+    digests = integrity.digests_from_headers(headers, etag_is_md5=True)
+    if not digests:
+        return False
+    hasher = integrity.hasher(digests[0].algorithm)
+    for piece in pieces:
+        hasher.update(piece)
+    return hasher.digest() == digests[0].value
+
+
+def check_written(md5: bytes, headers: dict[str, str], path: str | None) -> None:
+    """Raise IntegrityError where the answer to an upload has an ETag that is another md5 than that of what was sent."""
+    if headers.get("etag", "").strip('"') == md5.hex():
+        return
+    for digest in integrity.digests_from_headers(headers, etag_is_md5=True):
+        if digest.algorithm == "md5" and digest.value != md5:
+            raise IntegrityError(f"content of md5 {md5.hex()} was sent, the server holds {headers['etag']}", path=path)
+
+
 class UploadChecks:
-    """Which digest this server checks uploads by: a CRC where it is known to, else md5, which costs ten times as much.
+    """By which digest a server checks uploads: a CRC where it is known to, else md5, which costs ten times as much.
 
     AWS takes a CRC. Of others it is known once a first upload, sent with both, was answered with the CRC.
+
+    Args:
+        takes_crc: the server is known to.
+        ask: find out by the first upload.
     """
 
-    ALGORITHM = "crc32"  # computed in hardware, and by every server that checks any CRC
-
-    def __init__(self, takes_crc: bool) -> None:
+    def __init__(self, takes_crc: bool, *, ask: bool = True) -> None:
         self.takes_crc = takes_crc
-        self._asked = takes_crc
+        self._ask = ask and not takes_crc
 
     def headers(self, content: integrity.Buffer) -> dict[str, str]:
-        """The headers that let the server check `content`."""
+        """The headers by which the server checks `content`."""
         if self.takes_crc:
-            return self._crc(content)
-        headers = {"content-md5": integrity.content_md5(content)}
-        return headers if self._asked else headers | self._crc(content)
+            return dict([integrity.checksum_header(CRC, content)])
+        if self._ask:
+            return self.headers_of_pieces([content])
+        return {"content-md5": integrity.content_md5(content)}
 
-    def _crc(self, content: integrity.Buffer) -> dict[str, str]:
-        return dict([integrity.checksum_header(self.ALGORITHM, content)])
+    def headers_of_pieces(self, pieces: Iterable[integrity.Buffer]) -> dict[str, str]:
+        """The same for content that comes in pieces."""
+        hashers = {}
+        if not self.takes_crc:
+            hashers["content-md5"] = integrity.hasher("md5")
+        if self.takes_crc or self._ask:
+            hashers[CRC_HEADER] = integrity.hasher(CRC)
+        for piece in pieces:
+            for hasher in hashers.values():
+                hasher.update(piece)
+        return {name: b64encode(hasher.digest()).decode("ascii") for name, hasher in hashers.items()}
 
     def answered(self, headers: dict[str, str]) -> None:
         """Take note of an upload's answer."""
-        self._asked = True
-        self.takes_crc = self.takes_crc or f"x-amz-checksum-{self.ALGORITHM}" in headers
+        if self._ask:
+            self._ask = False
+            self.takes_crc = CRC_HEADER in headers
