@@ -66,34 +66,46 @@ class UploadChecks:
     Args:
         takes_crc: the server is known to.
         ask: find out by the first upload.
+        secure: over TLS. Elsewhere a CRC would let anybody on the way exchange the body: there the body is signed.
     """
 
-    def __init__(self, takes_crc: bool, *, ask: bool = True) -> None:
+    def __init__(self, takes_crc: bool, *, ask: bool = True, secure: bool = True) -> None:
         self.takes_crc = takes_crc
         self._ask = ask and not takes_crc
+        self._secure = secure
 
     def headers(self, content: integrity.Buffer) -> dict[str, str]:
         """The headers by which the server checks `content`."""
-        if self.takes_crc:
+        if self.takes_crc and self._secure:
             return dict([integrity.checksum_header(CRC, content)])
-        if self._ask:
+        if self.takes_crc or self._ask:
             return self.headers_of_pieces([content])
         return {"content-md5": integrity.content_md5(content)}
 
     def headers_of_pieces(self, pieces: Iterable[integrity.Buffer]) -> dict[str, str]:
         """The same for content that comes in pieces."""
-        hashers = {}
-        if not self.takes_crc:
-            hashers["content-md5"] = integrity.hasher("md5")
-        if self.takes_crc or self._ask:
-            hashers[CRC_HEADER] = integrity.hasher(CRC)
+        algorithms = self._algorithms()
+        hashers = {algorithm: integrity.hasher(algorithm) for algorithm in algorithms}
         for piece in pieces:
             for hasher in hashers.values():
                 hasher.update(piece)
-        return {name: b64encode(hasher.digest()).decode("ascii") for name, hasher in hashers.items()}
+        return dict([_header(algorithm, hasher.digest()) for algorithm, hasher in hashers.items()])
+
+    def _algorithms(self) -> tuple[str, ...]:
+        if not self.takes_crc:
+            return ("md5", CRC) if self._ask else ("md5",)
+        return (CRC,) if self._secure else (CRC, "sha256")
 
     def answered(self, headers: dict[str, str]) -> None:
         """Take note of an upload's answer."""
         if self._ask:
             self._ask = False
             self.takes_crc = CRC_HEADER in headers
+
+
+def _header(algorithm: str, digest: bytes) -> tuple[str, str]:
+    """A digest as a header of an upload; a sha256 is the one that the signature speaks for."""
+    if algorithm == "sha256":
+        return "x-amz-content-sha256", digest.hex()
+    name = "content-md5" if algorithm == "md5" else f"x-amz-checksum-{algorithm}"
+    return name, b64encode(digest).decode("ascii")

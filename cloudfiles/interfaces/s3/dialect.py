@@ -7,10 +7,11 @@ server's answer and kept for all later requests of the interface.
 from __future__ import annotations
 
 import email.utils
+import hashlib
 from collections.abc import Callable
 
 from cloudfiles.credentials.aws import AwsCredentials, AwsProvider
-from cloudfiles.credentials.sigv4 import EMPTY_PAYLOAD, UNSIGNED_PAYLOAD, Moment, Signer
+from cloudfiles.credentials.sigv4 import UNSIGNED_PAYLOAD, Moment, Signer
 from cloudfiles.interfaces.s3.checksums import check_object
 from cloudfiles.interfaces.s3.endpoint import Endpoint
 from cloudfiles.interfaces.s3.errors import STALE_CREDENTIALS, Refusal, error_of, parse_refusal
@@ -39,8 +40,8 @@ class S3Dialect(Dialect):
     # ---- asking
 
     def encode(self, request: Request, host: str, now: float) -> bytes:
-        """The signed head. A body whose sha256 is not among the headers goes unsigned: Content-MD5, a CRC or
-        TLS speaks for it."""
+        """The signed head. The body of a PUT goes unsigned where its sha256 is not among the headers: a Content-MD5,
+        which is signed, or TLS speaks for it."""
         credentials = self._provider.get()
         if credentials is None:
             request.signed = None
@@ -50,9 +51,11 @@ class S3Dialect(Dialect):
         headers, method = request.headers, request.method
         if method not in ("PUT", "POST"):
             return moment.read_head(method, request.target, host, headers)
-        length = len(request.body)
-        payload = headers.get("x-amz-content-sha256") or (UNSIGNED_PAYLOAD if length else EMPTY_PAYLOAD)
-        return moment.head(method, request.target, host, headers, length, payload)
+        body = request.body
+        payload = headers.get("x-amz-content-sha256") or UNSIGNED_PAYLOAD
+        if method == "POST" and isinstance(body, bytes):
+            payload = hashlib.sha256(body).hexdigest()
+        return moment.head(method, request.target, host, headers, len(body), payload)
 
     def presign(self, target: str, host: str, expires: int, method: str) -> str:
         """`target` with a query that signs it for `expires` seconds; as it is where requests are not signed."""

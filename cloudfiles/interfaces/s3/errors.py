@@ -42,7 +42,7 @@ def parse_refusal(content: bytes) -> Refusal:
     if b"<Error" not in content:
         return Refusal()
     try:
-        root = ET.fromstring(content)
+        root = ET.fromstring(content.strip())  # S3 sends spaces while it works on a completion
     except ET.ParseError:
         return Refusal()
     fields = {element.tag.rpartition("}")[2]: (element.text or "").strip() for element in root.iter()}

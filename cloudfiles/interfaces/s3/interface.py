@@ -68,7 +68,8 @@ class S3Interface(Interface):
         region, url = self._provider.location()
         endpoint = find_endpoint(self._name, self._url or url, region)
         dialect = S3Dialect(endpoint, self._provider, self._runtime, self._client.clock.wall)
-        self._bucket = Bucket(self._client, self._runtime, dialect, UploadChecks(endpoint.is_aws), self._root,
+        checks = UploadChecks(endpoint.is_aws, secure=endpoint.origin.scheme == "https")
+        self._bucket = Bucket(self._client, self._runtime, dialect, checks, self._root,
                               endpoint.base + quote_key(self._root), self._headers, endpoint.is_aws)
         return self._bucket
 

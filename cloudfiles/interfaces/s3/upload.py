@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import binascii
 import re
-from collections.abc import Mapping
+from binascii import a2b_base64
+from collections.abc import Iterable, Mapping
 
 from cloudfiles import integrity
-from cloudfiles.exceptions import InvalidInputError, MD5IntegrityError, PreconditionFailedError
+from cloudfiles.exceptions import InvalidInputError, PreconditionFailedError
+from cloudfiles.interfaces.http_object import ObjectHead
 from cloudfiles.interfaces.s3.bucket import Bucket
-from cloudfiles.interfaces.s3.checksums import UploadChecks
-from cloudfiles.transport.request import Body, Dialect, Origin, Request, Response
+from cloudfiles.interfaces.s3.checksums import UploadChecks, check_written, is_object_of
+from cloudfiles.retry import REFUSED_STATUS
+from cloudfiles.transport.request import Body, Dialect, FileBody, Origin, Request, Response
 from cloudfiles.types import WriteOptions
 
 _PRINTABLE = re.compile(r"[\x20-\x7e]*", re.ASCII).fullmatch
@@ -60,34 +62,37 @@ def _checked(name: str, value: str) -> str:
 
 
 class ObjectPut(Request):
-    """A PUT of a whole object or part. Gives the ETag. Sending it twice does no harm."""
+    """A PUT of a whole object, or of a part. Gives the ETag.
 
-    __slots__ = ("_checks",)
+    Attributes:
+        refusals: tries that were answered such that the server surely did nothing.
+    """
+
+    __slots__ = ("_checks", "refusals")
 
     def __init__(self, origin: Origin, target: str, headers: dict[str, str], body: Body, dialect: Dialect,
                  path: str, checks: UploadChecks) -> None:
         Request.__init__(self, origin, "PUT", target, headers, body, dialect=dialect, path=path)
         self._checks = checks
+        self.refusals = 0
+
+    @property
+    def may_have_acted(self) -> bool:
+        """Whether a try that failed may have stored the object nevertheless."""
+        return self.retries > self.refusals
 
     def accept(self, response: Response) -> str | None:
         if response.status not in (200, 201, 204):
             raise self._refusal(response)
         self._checks.answered(response.headers)
-        etag = response.headers.get("etag")
         sent = self.headers.get("content-md5")
-        if sent is not None and etag:
-            self._check_etag(binascii.a2b_base64(sent), etag, response.headers)
-        return etag
-
-    def _check_etag(self, md5: bytes, etag: str, headers: dict[str, str]) -> None:
-        if etag.strip('"') == md5.hex():
-            return
-        for digest in integrity.digests_from_headers(headers, etag_is_md5=True):
-            if digest.algorithm == "md5" and digest.value != md5:
-                raise MD5IntegrityError(f"content of md5 {md5.hex()} was sent, the server holds {etag}", path=self.path)
+        if sent is not None and "etag" in response.headers:
+            check_written(a2b_base64(sent), response.headers, self.path)
+        return response.headers.get("etag")
 
     def _refusal(self, response: Response) -> Exception:
         error = self.dialect.refusal(self, response)
+        self.refusals += response.status < 500 or response.status in REFUSED_STATUS
         # If-Match on a key that does not exist is answered 404, where everything else is answered 412.
         if response.status == 404 and "if-match" in self.headers and self.dialect.is_missing(response):
             return PreconditionFailedError(f"the object is missing, so it has not the ETag {self.headers['if-match']}",
@@ -97,7 +102,47 @@ class ObjectPut(Request):
 
 def put_whole(bucket: Bucket, key: str, content: Body, digests: dict[str, str], options: WriteOptions) -> str | None:
     """Store `content` by one PUT. digests: the headers by which the server checks it."""
-    headers = {**bucket.headers, **object_headers(options), **condition_headers(options), **digests}
+    conditions = condition_headers(options)
+    headers = {**bucket.headers, **object_headers(options), **conditions, **digests}
+    if conditions:
+        check_conditions(bucket, key, options)
     request = ObjectPut(bucket.origin, bucket.target(key), headers, content, bucket.dialect, key, bucket.checks)
-    etag: str | None = bucket.client.send(request)
+    etag: str | None
+    try:
+        etag = bucket.client.send(request)
+    except PreconditionFailedError:
+        bucket.honours_conditions = True
+        found = head_of_written(bucket, key) if request.may_have_acted else None
+        if found is None or not is_object_of(_pieces(content), found):
+            raise
+        # The first try had stored it and only its answer was lost: the condition failed on our own object.
+        etag = found.get("etag")
     return etag
+
+
+def check_conditions(bucket: Bucket, key: str, options: WriteOptions) -> None:
+    """Look at the object first where the server is not known to heed conditions: some ignore them without a word.
+
+    Raises PreconditionFailedError.
+    """
+    if bucket.honours_conditions:
+        return
+    found = head_of_written(bucket, key)
+    if options.if_absent and found is not None:
+        raise PreconditionFailedError("the object exists", path=key)
+    etag = None if found is None else found.get("etag")
+    if options.if_match is not None and etag != options.if_match:
+        state = "is missing" if found is None else f"has the ETag {etag}"
+        raise PreconditionFailedError(f"the object {state}, not {options.if_match}", path=key)
+
+
+def head_of_written(bucket: Bucket, key: str) -> dict[str, str] | None:
+    """The headers of an object, checksums included; None where it is missing."""
+    headers = {**bucket.headers, "x-amz-checksum-mode": "ENABLED"}
+    found: dict[str, str] | None = bucket.client.send(
+        ObjectHead(bucket.origin, "HEAD", bucket.target(key), headers, dialect=bucket.dialect, path=key))
+    return found
+
+
+def _pieces(content: Body) -> Iterable[integrity.Buffer]:
+    return content.pieces() if isinstance(content, FileBody) else [content]

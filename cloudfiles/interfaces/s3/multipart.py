@@ -1,0 +1,277 @@
+"""Multipart uploads: parts in parallel, each checked, completed once, aborted on any failure.
+
+Source: S3 User Guide, "Uploading and copying objects using multipart upload", and its limits.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import xml.etree.ElementTree as ET
+from base64 import b64encode
+from collections import deque
+from collections.abc import Iterable
+from contextlib import suppress
+from typing import NamedTuple
+from xml.sax.saxutils import escape
+
+from cloudfiles import integrity
+from cloudfiles.exceptions import (
+    CloudFilesError,
+    IntegrityError,
+    InvalidInputError,
+    PreconditionFailedError,
+    ProtocolError,
+)
+from cloudfiles.interfaces.s3.bucket import Bucket
+from cloudfiles.interfaces.s3.checksums import CRC, CRC_HEADER, UploadChecks
+from cloudfiles.interfaces.s3.upload import (
+    ObjectPut,
+    check_conditions,
+    condition_headers,
+    head_of_written,
+    object_headers,
+)
+from cloudfiles.runtime.base import OFFLOAD_BYTES, Cancelled, Crew
+from cloudfiles.transport.request import Request, Response
+from cloudfiles.types import WriteOptions
+
+MAX_PARTS = 10_000
+MIN_PART = 8 << 20
+"""Bytes. S3 takes 5 MiB and more; 8 is what most tools take, so that others can check the ETag."""
+
+WORKERS = 8
+"""Parts under way at once, and in memory: with 8 MiB each, a connection's worth of latency is well hidden."""
+
+_GROWS_EVERY = 1000
+"""Parts after which those of content of unknown size double: 10 000 of them then hold 8 TiB, more than S3 does."""
+
+_TICK = 0.5
+"""Seconds between two looks at whether the batch was given up."""
+
+
+def part_size(number: int, size: int | None) -> int:
+    """Bytes of part `number` (from 1) of content of `size` bytes; all the same where the size is known.
+
+    >>> part_size(1, 10 << 30) >> 20, part_size(1, 100 << 30) >> 20, part_size(2500, None) >> 20
+    (8, 16, 32)
+    """
+    if size is None:
+        return MIN_PART << ((number - 1) // _GROWS_EVERY)
+    part = MIN_PART
+    while part * MAX_PARTS < size:
+        part *= 2
+    return part
+
+
+def digest_headers(bucket: Bucket, checks: UploadChecks, content: integrity.Buffer) -> dict[str, str]:
+    """The headers by which the server checks `content`, computed beside the workers where that takes long."""
+    if len(content) > OFFLOAD_BYTES:
+        return bucket.runtime.offload(checks.headers, content)
+    return checks.headers(content)
+
+
+def put_in_parts(bucket: Bucket, key: str, parts: Iterable[integrity.Buffer], options: WriteOptions) -> str | None:
+    """Store what `parts` (read in this worker, as they are sent) make together. Gives the ETag.
+
+    On any failure, and where the batch is given up, the upload is aborted, so that no part stays behind.
+    """
+    conditions = condition_headers(options)
+    if conditions:
+        check_conditions(bucket, key, options)
+    upload = _Upload(bucket, key, options)
+    try:
+        upload.send(parts)
+        return upload.complete(conditions)
+    except BaseException:
+        upload.abort()
+        raise
+
+
+class _Part(NamedTuple):
+    etag: str
+    crc: str  # base64, '' where none was sent
+
+
+class _Upload:
+    """One multipart upload. AWS checks a CRC of each part and of the whole; other servers the md5 of each part."""
+
+    def __init__(self, bucket: Bucket, key: str, options: WriteOptions) -> None:
+        self._bucket = bucket
+        self._key = key
+        self._crc = integrity.hasher(CRC) if bucket.dialect.endpoint.is_aws else None
+        self._checks = UploadChecks(self._crc is not None, ask=False, secure=bucket.origin.scheme == "https")
+        self._size = 0
+        self._sent: dict[int, _Part] = {}
+        self._queue: deque[tuple[int, integrity.Buffer]] = deque()
+        self._closed = False
+        self._error: BaseException | None = None
+        self._id = self._create(options)
+
+    def _create(self, options: WriteOptions) -> str:
+        headers = {**self._bucket.headers, **object_headers(options)}
+        if self._crc is not None:
+            headers |= {"x-amz-checksum-algorithm": CRC.upper(), "x-amz-checksum-type": "FULL_OBJECT"}
+        # Repeated when its fate is unknown: an upload without parts costs nothing and shows nowhere.
+        upload_id: str = self._bucket.client.send(_XmlRequest(
+            self._bucket.origin, "POST", self._bucket.query_target(self._key, {"uploads": ""}), headers,
+            dialect=self._bucket.dialect, path=self._key)).get("UploadId", "")
+        if not upload_id:
+            raise ProtocolError("the server began a multipart upload without naming it", path=self._key)
+        return upload_id
+
+    # ---- parts
+
+    def send(self, parts: Iterable[integrity.Buffer]) -> None:
+        """Send all parts, a few at once. Raises the first failure, after the other workers have ended."""
+        crew = self._bucket.runtime.crew()
+        try:
+            self._feed(crew, parts)
+            self._closed = True
+            crew.wake_workers(WORKERS)
+            while not crew.finished and self._error is None:
+                self._wait(crew)
+        finally:
+            if not crew.finished:
+                crew.cancel()
+        if self._error is not None:
+            raise self._error
+
+    def _feed(self, crew: Crew, parts: Iterable[integrity.Buffer]) -> None:
+        for number, content in enumerate(parts, 1):
+            if number > MAX_PARTS:
+                raise InvalidInputError(f"the content has grown beyond the {MAX_PARTS} parts planned for it",
+                                        path=self._key)
+            self._take_note(content)
+            self._queue.append((number, content))
+            if number <= WORKERS:
+                crew.start(lambda: self._work(crew), 1)
+            crew.wake_workers(1)
+            while number - len(self._sent) >= WORKERS and self._error is None:
+                self._wait(crew)
+            if self._error is not None:
+                return
+
+    def _take_note(self, content: integrity.Buffer) -> None:
+        self._size += len(content)
+        if self._crc is not None:
+            self._crc.update(content)
+
+    def _wait(self, crew: Crew) -> None:
+        crew.wait_caller(_TICK)
+        self._bucket.runtime.sleep(0)  # where this worker's own batch is given up, it is told here
+
+    def _work(self, crew: Crew) -> None:
+        while self._error is None:
+            try:
+                number, content = self._queue.popleft()
+            except IndexError:
+                if self._closed:
+                    return
+                crew.wait_worker()
+                continue
+            try:
+                self._sent[number] = self._send_part(number, content)
+            except Exception as error:
+                self._error = self._error or error
+            crew.wake_caller()
+
+    def _send_part(self, number: int, content: integrity.Buffer) -> _Part:
+        bucket = self._bucket
+        digests = digest_headers(bucket, self._checks, content)
+        target = bucket.query_target(self._key, {"partNumber": str(number), "uploadId": self._id})
+        etag: str | None = bucket.client.send(ObjectPut(
+            bucket.origin, target, {**bucket.headers, **digests}, content, bucket.dialect, self._key, self._checks))
+        if etag is None:
+            raise ProtocolError(f"the server took part {number} without giving its ETag", path=self._key)
+        return _Part(etag, digests.get(CRC_HEADER, ""))
+
+    # ---- the end
+
+    def complete(self, conditions: dict[str, str]) -> str | None:
+        """Make the object of the parts, and make sure that it is there."""
+        bucket = self._bucket
+        headers = {**bucket.headers, **conditions, "content-type": "application/xml"}
+        if self._crc is not None:
+            headers |= {CRC_HEADER: self._whole_crc(), "x-amz-checksum-type": "FULL_OBJECT",
+                        "x-amz-mp-object-size": str(self._size)}
+        request = _XmlRequest(bucket.origin, "POST", self._target(), headers, self._document(), dialect=bucket.dialect,
+                              path=self._key)
+        try:
+            etag: str | None = bucket.client.send(request).get("ETag")
+        except CloudFilesError as error:
+            bucket.honours_conditions |= isinstance(error, PreconditionFailedError)
+            # Repeating a completion does no harm, but the server may then no longer know the upload: that, and
+            # any other failure, leaves open whether an earlier try was carried out.
+            found = head_of_written(bucket, self._key) if request.retries > 1 else None
+            if found is None or not self._is_ours(found):
+                raise
+            return found.get("etag")
+        if etag != self._expected_etag():
+            self._check_written(etag)
+        return etag
+
+    def _is_ours(self, found: dict[str, str]) -> bool:
+        """Whether an object's headers prove that it is the one sent."""
+        crc = found.get(CRC_HEADER)
+        if self._crc is not None and crc is not None and "-" not in crc:
+            return crc == self._whole_crc()
+        return found.get("etag") == self._expected_etag()
+
+    def _check_written(self, etag: str | None) -> None:
+        """The ETag is not that of the parts, as where the server encrypts or makes ETags its own way: look closer.
+
+        Raises IntegrityError.
+        """
+        found = head_of_written(self._bucket, self._key) or {}
+        crc = found.get(CRC_HEADER, "-") if self._crc is not None else "-"
+        if found.get("content-length") != str(self._size) or ("-" not in crc and crc != self._whole_crc()):
+            raise IntegrityError(f"the object made of {len(self._sent)} parts is not what was sent: its ETag is {etag},"
+                                 f" its size {found.get('content-length')} instead of {self._size}", path=self._key)
+
+    def _whole_crc(self) -> str:
+        assert self._crc is not None
+        return b64encode(self._crc.digest()).decode("ascii")
+
+    def abort(self) -> None:
+        """Let the server forget the parts. Best effort: the failure that led here is what counts."""
+        with suppress(CloudFilesError, Cancelled):
+            # Not to be repeated for long where the server is gone.
+            self._bucket.client.send(Request(
+                self._bucket.origin, "DELETE", self._target(), self._bucket.headers.copy(),
+                dialect=self._bucket.dialect, idempotent=False, path=self._key))
+
+    def _target(self) -> str:
+        return self._bucket.query_target(self._key, {"uploadId": self._id})
+
+    def _document(self) -> bytes:
+        parts = "".join([
+            f"<Part><PartNumber>{number}</PartNumber><ETag>{escape(part.etag)}</ETag>"
+            + (f"<ChecksumCRC32>{part.crc}</ChecksumCRC32>" if part.crc else "") + "</Part>"
+            for number, part in sorted(self._sent.items())])
+        return ('<CompleteMultipartUpload xmlns="http://s3.amazonaws.com/doc/2006-03-01/">'
+                f"{parts}</CompleteMultipartUpload>").encode()
+
+    def _expected_etag(self) -> str | None:
+        """The md5 of the parts' md5s, and their number; None where the parts' ETags are no md5s."""
+        digests = [integrity.md5_from_etag(part.etag) for _, part in sorted(self._sent.items())]
+        if None in digests:
+            return None
+        joined = b"".join(digest for digest in digests if digest is not None)
+        return f'"{hashlib.md5(joined, usedforsecurity=False).hexdigest()}-{len(digests)}"'
+
+
+class _XmlRequest(Request):
+    """A request that is answered by a document, or by an error even with status 200. Gives the root's fields."""
+
+    __slots__ = ()
+
+    def accept(self, response: Response) -> dict[str, str]:
+        if response.status >= 300:
+            raise self.dialect.refusal(self, response)
+        try:
+            document = ET.fromstring(response.content.strip())  # spaces come first while the server works on it
+        except ET.ParseError as error:
+            raise ProtocolError(f"the server's answer is no XML: {error}", path=self.path) from error
+        if document.tag.rpartition("}")[2] == "Error":
+            raise self.dialect.refusal(self, response)
+        return {element.tag.rpartition("}")[2]: element.text or "" for element in document}
