@@ -14,7 +14,7 @@ from cloudfiles.interfaces.local import chunks, span
 _READ_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_BINARY", 0)
 _WRITE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 
-_ONE_READ = 1 << 30  # bytes; Linux reads at most 2 GiB - 4 KiB at once, macOS 2 GiB - 1
+_ONE_READ = (2 << 30) - 4096  # bytes; the most that Linux reads at once, read(2); macOS reads 2 GiB - 1
 _PIECE = 64 << 20  # bytes
 _UNTEARABLE = 64 << 10  # bytes that are taken to be read in one go, between two writes
 _TRIES = 5
@@ -66,7 +66,7 @@ def _unchanged(descriptor: int, before: os.stat_result) -> bool:
 def _read(descriptor: int, first: int, length: int, more: bool) -> bytes:
     """`length` bytes (and one more, if there is one), or fewer at the end of the file, in one buffer."""
     asked = length + more
-    content = _pread(descriptor, min(asked, _ONE_READ), first)
+    content = _pread(descriptor, asked if asked <= _ONE_READ else _PIECE, first)
     if len(content) >= length or not content:
         return content
     buffer = io.BytesIO()

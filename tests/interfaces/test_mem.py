@@ -292,6 +292,15 @@ def test_pages_hold_at_most_the_limit_counting_prefixes() -> None:
     assert store.list_page(flat=True, limit=2, token=page.next_token).prefixes == ["c/"]
 
 
+def test_a_flat_listing_behind_a_key_leaves_out_the_prefix_that_holds_it() -> None:
+    store = mem()
+    for key in ("a/1", "a/2", "b"):
+        store.put(key, b"", PLAIN)
+    assert every_page(store, flat=True, start_after="a/1") == (["b"], [])
+    assert every_page(store, flat=True, start_after="a/") == (["b"], [])
+    assert every_page(store, flat=True, start_after="a") == (["b"], ["a/"])
+
+
 def test_isdir() -> None:
     store = mem()
     store.put("a/b", b"", PLAIN)
