@@ -144,7 +144,8 @@ class Connection:
         body, got = _Body(length, rest), len(rest)
         try:
             while got < length:
-                count = self._stream.receive_into(body.view[got:])
+                with body.view[got:] as free:  # let go of even when a traceback still holds it: `cut` resizes
+                    count = self._stream.receive_into(free)
                 if not count:
                     raise TruncatedBodyError(f"the body ended after {got} of {length} bytes")
                 got += count
@@ -183,14 +184,13 @@ class Connection:
 class _Body:
     """Memory for a body of known length that becomes `bytes` without a copy.
 
-    BytesIO keeps its contents in a bytes object and hands that out when nobody else looks
-    at it, so a 256 MiB object costs 256 MiB and not twice that.
+    BytesIO keeps its contents in a bytes object, works in place on one that nobody else holds,
+    and hands it out again: a 256 MiB object costs 256 MiB and not twice that. Memory fresh from
+    `bytes(length)` is not even touched before what is received is written to it.
     """
 
     def __init__(self, length: int, begin: bytes) -> None:
-        self._file = io.BytesIO()
-        self._file.seek(length - 1)
-        self._file.write(b"\0")
+        self._file = io.BytesIO(bytes(length))
         self.view = self._file.getbuffer()
         self.view[: len(begin)] = begin
 
