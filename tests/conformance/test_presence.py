@@ -1,0 +1,176 @@
+"""`exists`, `head` and `size`: one or many, dense or sparse, by HEAD or by LIST: the same answers."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from cloudfiles import CloudFiles
+from cloudfiles.exceptions import AuthorizationError
+from cloudfiles.types import HEAD_FIELDS
+from tests.conformance.stores import StoreUnderTest
+from tests.servers.fault_server import FaultServer
+from tests.servers.faults import Status
+from tests.servers.scripts import Rule
+
+CONTENTS = {f"dir/k{i:03}": bytes(i) for i in range(60)}
+MISSING = [f"dir/m{i:03}" for i in range(20)] + ["other", "dir", "dir/", "dir/k", "dir/k0000"]
+
+
+@pytest.fixture
+def seeded(store: StoreUnderTest, cf: CloudFiles) -> CloudFiles:
+    store.seed(CONTENTS)
+    return cf
+
+
+def _shuffled(*groups: Any) -> list[str]:
+    keys = [key for group in groups for key in group]
+    random.Random(5).shuffle(keys)
+    return keys
+
+
+def test_one(seeded: CloudFiles) -> None:
+    assert seeded.exists("dir/k003") is True
+    assert seeded.exists("nowhere") is False
+    assert seeded.size("dir/k003") == 3
+    assert seeded.size("dir/k000") == 0
+    assert seeded.size("nowhere") is None
+    assert seeded.head("nowhere") is None
+    assert "dir/k003" in seeded
+    assert "nowhere" not in seeded
+
+
+def test_many_in_their_order(seeded: CloudFiles) -> None:
+    keys = _shuffled(CONTENTS, MISSING[:21])
+    for kind in (list, tuple, iter, dict.fromkeys):
+        assert list(seeded.exists(kind(keys)).items()) == [(key, key in CONTENTS) for key in keys]
+        assert list(seeded.size(kind(keys)).items()) == [
+            (key, len(CONTENTS[key]) if key in CONTENTS else None) for key in keys]
+    assert seeded.exists([]) == seeded.size([]) == seeded.head([]) == {}
+    assert seeded.exists(["dir/k001", "dir/k001"]) == {"dir/k001": True}
+
+
+def test_a_sum_of_sizes(seeded: CloudFiles) -> None:
+    keys = [*CONTENTS, "nowhere"]
+    assert seeded.size(keys, return_sum=True) == sum(map(len, CONTENTS.values()))
+    assert seeded.size("dir/k007", return_sum=True) == 7
+
+
+def test_a_head_has_every_field(seeded: CloudFiles) -> None:
+    head = seeded.head("dir/k005")
+    assert set(head) == set(HEAD_FIELDS)
+    assert head["Content-Length"] == 5
+    heads = seeded.head(["dir/k005", "nowhere", "dir/k006"])
+    assert list(heads) == ["dir/k005", "nowhere", "dir/k006"]
+    assert heads["dir/k005"] == head
+    assert heads["nowhere"] is None
+    assert all(head[name] for name in ("ETag", "Last-Modified"))
+
+
+def test_the_answers_are_the_same_by_head_and_by_list(store: StoreUnderTest, seeded: CloudFiles,
+                                                      monkeypatch: pytest.MonkeyPatch) -> None:
+    keys = _shuffled(CONTENTS, MISSING)
+    exists, sizes = seeded.exists(keys), seeded.size(keys)
+    interface = type(seeded._store.here())
+    if not interface.lists_in_key_order:
+        assert exists == {key: seeded.exists(key) for key in keys}
+        return
+    monkeypatch.setattr(interface, "list_page", _unreachable)
+    monkeypatch.setattr(interface, "lists_in_key_order", False)
+    assert seeded.exists(keys) == exists
+    assert seeded.size(keys) == sizes
+
+
+def _unreachable(*args: Any, **options: Any) -> Any:
+    raise AssertionError("this is not to be called")
+
+
+_keys = st.text(alphabet="ab/.\U0001f600\uffee", min_size=1, max_size=3)
+
+
+@pytest.mark.stores("mem", "scripted")
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(there=st.sets(_keys, max_size=30), asked=st.lists(_keys, max_size=60))
+def test_any_keys(store: StoreUnderTest, fault_server: FaultServer, there: set[str], asked: list[str]) -> None:
+    fault_server.configure(page_size=4)
+    cf = store.cf(num_threads=0)
+    cf.delete(list(cf.list()))
+    cf.puts([(key, key.encode()) for key in there])
+    assert cf.exists(asked) == {key: key in there for key in asked}
+    assert cf.size(asked) == {key: len(key.encode()) if key in there else None for key in asked}
+
+
+# ---- what it costs
+
+
+PLACE = "some/place/"
+
+
+@pytest.fixture
+def place(fault_server: FaultServer) -> Iterator[CloudFiles]:
+    yield CloudFiles(f"s3://bucket/{PLACE}", endpoint=fault_server.url, secrets=fault_server.secrets)
+
+
+def _count(fault_server: FaultServer) -> dict[str, int]:
+    methods = [request.method for request in fault_server.requests()]
+    return {method: methods.count(method) for method in set(methods)}
+
+
+def test_ten_thousand_keys_cost_twenty_requests(place: CloudFiles, fault_server: FaultServer, green: bool) -> None:
+    place = CloudFiles(place.cloudpath, endpoint=fault_server.url, secrets=fault_server.secrets, green=green)
+    keys = [f"k{i:05}" for i in range(10_000)]
+    fault_server.put_many({PLACE + key: b"abc" for key in keys})
+    random.Random(1).shuffle(keys)
+    fault_server.forget()
+    assert place.exists(keys) == dict.fromkeys(keys, True)
+    assert len(fault_server.requests()) <= 20
+    fault_server.forget()
+    assert place.size(keys) == dict.fromkeys(keys, 3)
+    assert len(fault_server.requests()) <= 20
+    fault_server.forget()
+    absent = [f"k{i:05}x" for i in range(10_000)]
+    assert place.exists(keys[:5000] + absent[:5000]) == {**dict.fromkeys(keys[:5000], True),
+                                                        **dict.fromkeys(absent[:5000], False)}
+    assert len(fault_server.requests()) <= 20
+
+
+def test_sparse_keys_are_asked_for_one_by_one(place: CloudFiles, fault_server: FaultServer) -> None:
+    fault_server.put_many({f"{PLACE}k{i:05}": b"abc" for i in range(20_000)})
+    keys = [f"k{i:05}" for i in range(0, 20_000, 1000)] + ["nowhere"]
+    fault_server.forget()
+    assert place.exists(keys) == {key: key != "nowhere" for key in keys}
+    count = _count(fault_server)
+    assert count["GET"] <= 2  # pages that turned out not to be worth it
+    assert count["HEAD"] >= 19
+
+
+def test_dense_and_sparse_mixed(place: CloudFiles, fault_server: FaultServer) -> None:
+    fault_server.put_many({f"{PLACE}a{i:05}": b"abc" for i in range(5000)})
+    fault_server.put_many({f"{PLACE}z{i:05}": b"" for i in range(50_000)})
+    keys = [f"a{i:05}" for i in range(5000)] + [f"z{i:05}" for i in range(0, 50_000, 5000)]
+    fault_server.forget()
+    assert place.exists(keys) == dict.fromkeys(keys, True)
+    assert len(fault_server.requests()) <= 20
+
+
+def test_who_may_not_list_asks_one_by_one(place: CloudFiles, fault_server: FaultServer) -> None:
+    keys = [f"k{i:03}" for i in range(100)]
+    fault_server.put_many({PLACE + key: b"abc" for key in keys[::2]})
+    fault_server.script(Rule(Status(403, body=b"<Error><Code>AccessDenied</Code></Error>"), query="list-type=2",
+                             times=None))
+    assert place.exists(keys) == {key: i % 2 == 0 for i, key in enumerate(keys)}
+    assert place.size(keys) == {key: None if i % 2 else 3 for i, key in enumerate(keys)}
+
+
+def test_a_refusal_is_not_taken_for_missing(place: CloudFiles, fault_server: FaultServer) -> None:
+    fault_server.script(Rule(Status(403), times=None))
+    for ask in (place.exists, place.size, place.head, place.get):
+        with pytest.raises(AuthorizationError):
+            ask("k")
+        with pytest.raises(AuthorizationError):
+            ask([f"k{i}" for i in range(100)])
