@@ -22,6 +22,9 @@ OnError = Callable[[Any, Exception], Any]
 _TICK = 0.1
 """Seconds between two reports of progress."""
 
+_LINGER = 0.001
+"""Seconds in which results gather while a stream's consumer waits for them."""
+
 _SLOW = 0.002
 """Seconds a local operation may take on average before a batch of them goes to threads: a
 network mount answers in milliseconds, a local disk in tens of microseconds."""
@@ -256,24 +259,32 @@ class _Streamed(_Batch):
         self.crew = crew
         try:
             crew.start(self._worker, min(self._plan.width, self._max_items))
-            while True:
-                self._raise_error()
-                self._feed()
-                if not self._outbox:
-                    if self._closed and crew.finished and not self._outbox:
-                        break
-                    self._wait(None, lambda: bool(self._outbox) or self._error is not None or crew.finished)
-                    continue
-                yield self._take()
-            self._raise_error()
+            while self._await_results():
+                for _ in range(len(self._outbox)):
+                    yield self._take()
         finally:
             if not crew.finished:
                 crew.cancel()
 
+    def _await_results(self) -> bool:
+        """Wait for the next results; False when there will be none. Raises the batch's error."""
+        while True:
+            self._raise_error()
+            self._feed()
+            if self._outbox:
+                return True
+            if self._closed and self.crew.finished:
+                return bool(self._outbox)
+            self._wait(None, lambda: bool(self._outbox) or self._error is not None or self.crew.finished)
+            if self._taken > self._plan.width:
+                # A consumer that is faster than the server would be woken for each single result,
+                # which costs more than the result: let some more come.
+                self.crew.wait_caller(_LINGER)
+
     def _feed(self) -> None:
         """Take items, in the consumer's thread, while there is room for their results."""
         fed = 0
-        while not self._closed and self._taken < self._max_items and self._error is None:
+        while not self._closed and self._taken < self._max_items:
             try:
                 self._inbox.append(next(self._items))
             except StopIteration:
@@ -283,11 +294,15 @@ class _Streamed(_Batch):
             fed += 1
             if fed >= self._plan.width and self._outbox:
                 break  # results are waiting: the consumer comes first
-        self._wake(fed)
+        if fed:
+            self._wake(fed)
 
     def _take(self) -> Any:
+        """A result for the consumer, and work for the workers while it is busy with it."""
         result, weight = self._outbox.popleft()
         self._taken -= 1
+        if len(self._inbox) <= self._plan.width:
+            self._feed()
         with self._lock:
             was_full = self._bytes >= self._max_bytes
             self._bytes -= weight

@@ -29,7 +29,7 @@ _NEVER = float("inf")
 _READ = 1
 
 
-class GreenCancelled(Cancelled, gevent.GreenletExit):
+class GreenCancelled(Cancelled, gevent.GreenletExit):  # type: ignore[misc]  # gevent has no types
     """Cancelled, of a kind whose passing a greenlet's end does not report."""
 
 

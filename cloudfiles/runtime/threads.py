@@ -11,6 +11,7 @@ import os
 import select
 import socket
 import ssl
+import struct
 import threading
 import time
 from collections.abc import Callable
@@ -31,6 +32,10 @@ def _check_cancelled() -> None:
         raise Cancelled
 
 
+_TICKED = (TimeoutError, BlockingIOError)
+"""What a wait of one tick ends with: the latter where the kernel counts it."""
+
+
 class ThreadStream:
     """A blocking socket. Its own timeout is a tick; the read timeout is counted in ticks."""
 
@@ -38,7 +43,7 @@ class ThreadStream:
         self._sock = sock
         self._timeout = timeout
         self._recv_into = sock.recv_into
-        sock.settimeout(min(TICK, timeout))
+        _set_tick(sock, min(TICK, timeout))
 
     def send(self, data: bytes | bytearray | memoryview) -> None:
         view = memoryview(data).cast("B")
@@ -49,7 +54,7 @@ class ThreadStream:
     def receive_into(self, buffer: memoryview) -> int:
         try:
             return self._recv_into(buffer)
-        except TimeoutError:
+        except _TICKED:
             return self._patiently(self._recv_into, buffer)
 
     def _patiently(self, operation: Callable[[memoryview], int], data: memoryview) -> int:
@@ -57,10 +62,10 @@ class ThreadStream:
         while True:
             try:
                 return operation(data)
-            except TimeoutError:
+            except _TICKED as error:
                 _check_cancelled()
                 if time.monotonic() >= deadline:
-                    raise
+                    raise TimeoutError("the read timeout is over") from error
 
     def is_stale(self) -> bool:
         return is_readable(self._sock)
@@ -85,6 +90,21 @@ def close_now(sock: socket.socket) -> None:
     """Close, whatever state the socket is in."""
     with suppress(OSError):
         sock.close()
+
+
+def _set_tick(sock: socket.socket, seconds: float) -> None:
+    """Let no wait on the socket last longer.
+
+    Python's own timeouts cost a poll before every receive. The kernel's cost nothing, but a TLS
+    socket takes their end for a reason to wait on.
+    """
+    if isinstance(sock, ssl.SSLSocket) or os.name == "nt":
+        sock.settimeout(seconds)
+        return
+    sock.settimeout(None)
+    timeval = struct.pack("ll", int(seconds), int(seconds % 1 * 1e6))
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, timeval)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, timeval)
 
 
 class ThreadCrew(Crew):
