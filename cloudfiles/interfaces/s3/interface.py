@@ -85,6 +85,8 @@ class S3Interface(Interface):
         found: StoredObject | None = self._client.send(ObjectRead(
             bucket.dialect.endpoint.origin, bucket.target(key), self._read_headers.copy(), bucket.dialect, key,
             start, end))
+        if start is not None and start < 0 and found is not None and not found.content:
+            return self._get_cut(key, start, end)  # some servers refuse a suffix that is longer than the object
         return found
 
     def _get_cut(self, key: str, start: int | None, end: int | None) -> StoredObject | None:
