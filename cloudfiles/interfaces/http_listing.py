@@ -180,7 +180,7 @@ def _below(directory: list[str], href: str) -> Link | None:
     if not parts.path.startswith("/"):
         segments = directory[:-1] + [segment for segment in segments[:-1] if segment != "."] + segments[-1:]
     depth = len(directory) - 1
-    if segments[:depth] != directory[:-1]:
+    if segments[:depth] != directory[:-1] or len(segments) == depth:
         return None
     name, *rest = segments[depth:]
     if rest not in ([], [""]) or name in ("", ".", "..") or "/" in name:
