@@ -35,8 +35,11 @@ def sizes(interface: Interface, paths: Iterable[str], plan: Plan) -> dict[str, i
 
 
 def _answer(interface: Interface, paths: Iterable[str], plan: Plan, ask: _Answer, read: _Answer) -> dict[str, Any]:
-    """`ask(path)` of every path, or `read(entry)` of its entry in a listing (None: it is not there)."""
-    if not interface.lists_in_key_order or not isinstance(paths, Collection) or len(paths) <= DENSE:
+    """`ask(path)` of every path, or `read(entry)` of its entry in a listing (None: it is not there).
+
+    Local stores answer for one key sooner than they list it, and check each key that they are asked for.
+    """
+    if interface.is_local or not interface.lists_in_key_order or not isinstance(paths, Collection) or len(paths) <= DENSE:
         return one_by_one(ask, paths, plan)
     answers = dict.fromkeys(paths)
     listed = collect(lambda keys: _listed(interface, keys, read), [sorted(answers, key=_byte_order)], plan)[0]

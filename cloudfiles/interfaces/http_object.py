@@ -48,7 +48,7 @@ class ObjectRead(Request):
     def accept(self, response: Response) -> StoredObject | None:
         status = response.status
         if status == 200 and self._first is None and "range" not in self.headers:
-            return self._whole(response.content, response.headers)
+            return self._whole(response.content, response.headers) if self.start is None else self._cut(response)
         if status in (200, 206):
             return self._part(response)
         if status == 416 and "range" in self.headers:
@@ -103,6 +103,8 @@ class ObjectRead(Request):
         if self.start is None:
             self._check_whole_length(content, first)
             return self._whole(content, first)
+        if self.start < 0:
+            content = content[self.start :]
         return StoredObject(content, first.get("content-encoding", ""), "", first.get("etag"))
 
     def _cut(self, response: Response) -> StoredObject:
@@ -118,8 +120,12 @@ class ObjectRead(Request):
             self._begin_anew()
             raise TryAgain(self.dialect_error(response))
         match = _CONTENT_RANGE.match(response.headers.get("content-range", ""))
-        size = int(match[3]) if match is not None and match[3] != "*" else 0
-        if size > max(0, self.start or 0):
+        size = int(match[3]) if match is not None and match[3] != "*" else None
+        if (self.start or 0) < 0 and size is None:
+            # Empty, or shorter than the suffix, which then means all of it (RFC 9110 14.1.2) and which rclone refuses.
+            del self.headers["range"]
+            raise TryAgain(self.dialect_error(response))
+        if (size or 0) > max(0, self.start or 0):
             raise ProtocolError(f"the server refuses bytes from {self.start} on, and says that the object has {size}",
                                 path=self.path)
         return StoredObject(b"", etag=response.headers.get("etag"))
