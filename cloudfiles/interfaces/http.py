@@ -164,13 +164,12 @@ class HttpInterface(Interface):
             headers["content-md5"] = (self._runtime.offload(integrity.content_md5, body) if large
                                       else integrity.content_md5(body))
         dialect, target = self._dialect(key)
-        request = WebPut(self._address.origin, "PUT", target, headers, body, dialect=dialect, path=key)
+        request = WebPut(self._address.origin, target, headers, body, dialect, key)
         try:
             etag: str | None = self._write(request)
             return etag
         except PreconditionFailedError:
-            # A try before this one may have been carried out, and only its answer lost.
-            if request.retries > dialect.mended and self._holds(key, body):
+            if request.may_be_done and self._holds(key, body):
                 return (self._look(key) or {}).get("etag")
             raise
 

@@ -137,8 +137,11 @@ def _destination(request: Request, location: str) -> tuple[Origin, str]:
     """Where a Location leads. Raises InvalidPathError for what is not http or https."""
     # Header values are read as Latin-1; what servers put there unescaped is UTF-8.
     location = location.encode("latin-1").decode("utf-8", "surrogateescape")
-    url = urljoin(f"{request.origin}{request.target}", location).partition("#")[0]
-    origin = Origin.of(url)
+    try:
+        url = urljoin(f"{request.origin}{request.target}", location).partition("#")[0]
+        origin = Origin.of(url)
+    except ValueError as error:
+        raise InvalidPathError(f"{location[:200]!r}: {error}") from error
     rest = url.partition("://")[2]
     path, mark, query = rest[len(rest.partition("?")[0].partition("/")[0]):].partition("?")
     return origin, (quote_typed(path) or "/") + mark + quote_typed(query)

@@ -13,7 +13,8 @@ from cloudfiles.transport.request import Dialect, Origin, Request, Response, Try
 from cloudfiles.transport.wire import Head
 from cloudfiles.types import StoredObject, head_of
 
-_CONTENT_RANGE = re.compile(r"bytes (?:(\d+)-(\d+)|\*)/(\d+|\*)$")
+# "bytes 0--1/0" is how Go's servers answer to a suffix of an empty object.
+_CONTENT_RANGE = re.compile(r"bytes (?:(\d+)-(\d+|-1)|\*)/(\d+|\*)$")
 
 
 class ObjectRead(Request):

@@ -8,7 +8,7 @@ from cloudfiles.byteranges import parse_content_range
 from cloudfiles.exceptions import ServerError
 from cloudfiles.interfaces.http_dialect import WebDialect
 from cloudfiles.interfaces.http_object import ObjectHead, ObjectRead
-from cloudfiles.transport.request import Origin, Request, Response
+from cloudfiles.transport.request import Body, Origin, Request, Response
 from cloudfiles.types import StoredObject
 
 
@@ -62,13 +62,25 @@ def _length(response: Response) -> dict[str, str]:
 
 
 class WebPut(Request):
-    """A PUT; gives the new ETag where the server tells one."""
+    """A PUT; gives the new ETag where the server tells one.
 
-    __slots__ = ()
+    Attributes:
+        may_be_done: it was refused by its condition after a try that failed: that one may have been carried
+            out, and only its answer lost.
+    """
+
+    __slots__ = ("may_be_done",)
+
+    def __init__(self, origin: Origin, target: str, headers: dict[str, str], body: Body, dialect: WebDialect,
+                 path: str) -> None:
+        super().__init__(origin, "PUT", target, headers, body, dialect=dialect, path=path)
+        self.may_be_done = False
 
     def accept(self, response: Response) -> str | None:
         if 200 <= response.status < 300:
             return response.headers.get("etag")
+        dialect = self.dialect
+        self.may_be_done = isinstance(dialect, WebDialect) and self.retries > dialect.mended
         raise self.dialect.refusal(self, response)
 
 
