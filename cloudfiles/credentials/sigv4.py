@@ -23,6 +23,7 @@ EMPTY_PAYLOAD = hashlib.sha256(b"").hexdigest()
 
 _NO_ESCAPES = re.compile(r"[A-Za-z0-9_.~/\-]*", re.ASCII).fullmatch
 _MANY_FORMS = 64
+_SPACES = re.compile("  +")
 _hmac = hmac.digest
 
 
@@ -87,10 +88,12 @@ class _Hmac:
 
 
 class _Form(NamedTuple):
-    """What is the same in all heads with the same headers: the rest is method, target and signature."""
+    """What heads with the same header names share; `fields` and `lines` take the values by name (`%`)."""
 
-    canonical: str  # behind the query of the canonical request
-    head: str  # from behind the target to before the signature
+    fields: str  # the canonical request's headers
+    signed: str  # what follows them there
+    lines: str  # the headers as sent
+    authorization: str  # up to the signature
 
 
 class Moment:
@@ -119,39 +122,40 @@ class Moment:
         self._authorization = f"AWS4-HMAC-SHA256 Credential={credentials.access_key}/{self._scope}, SignedHeaders="
         self._forms: dict[object, _Form] = {}
 
-    def read_head(self, method: str, target: str, host: str, headers: dict[str, str]) -> bytes:
-        """The signed head of a request without a body whose headers recur: they are formatted once a second."""
-        shape = (host, *headers.items())
-        form = self._forms.get(shape)
-        if form is None:
-            form = self._form(host, headers, EMPTY_PAYLOAD, "")
-            if len(self._forms) < _MANY_FORMS:
-                self._forms[shape] = form
-        return self._filled(form, method, target)
-
-    def head(self, method: str, target: str, host: str, headers: dict[str, str], length: int, payload: str) -> bytes:
-        """The signed head of a request with a body of `length` bytes.
+    def head(self, method: str, target: str, host: str, headers: dict[str, str], payload: str,
+             length: int | None = None) -> bytes:
+        """The signed head of a request.
 
         target: path and query in canonical form (`quote_key`, `format_query`).
         headers: lower-case names. payload: the body's sha256 in hex, or UNSIGNED_PAYLOAD.
+        length: the body's bytes; None where the request has no body and no Content-Length.
         """
-        return self._filled(self._form(host, headers, payload, f"content-length: {length}\r\n"), method, target)
-
-    def _form(self, host: str, headers: dict[str, str], payload: str, more: str) -> _Form:
-        sent = {"host": host, **headers, "x-amz-content-sha256": payload, "x-amz-date": self._stamp}
-        if self.credentials.token:
-            sent["x-amz-security-token"] = self.credentials.token
-        lines = "".join([f"{name}: {value}\r\n" for name, value in sent.items()])
-        signed = sorted(sent)
-        names = ";".join(signed)
-        fields = "".join([f"{name}:{' '.join(sent[name].split())}\n" for name in signed])
-        return _Form(f"\n{fields}\n{names}\n{payload}",
-                     f" HTTP/1.1\r\n{lines}{more}authorization: {self._authorization}{names}, Signature=")
-
-    def _filled(self, form: _Form, method: str, target: str) -> bytes:
+        shape = (host, payload, *headers)
+        form = self._forms.get(shape)
+        if form is None:
+            form = self._form(host, headers, payload)
+            if len(self._forms) < _MANY_FORMS:
+                self._forms[shape] = form
         path, _, query = target.partition("?")
-        signature = self._signature(f"{method}\n{path}\n{query}{form.canonical}")
-        return f"{method} {target}{form.head}{signature}\r\n\r\n".encode("latin-1")
+        fields = form.fields % headers
+        if "  " in fields:  # runs of spaces are signed as one
+            fields = _SPACES.sub(" ", fields)
+        signature = self._signature(f"{method}\n{path}\n{query}\n{fields}{form.signed}")
+        more = "" if length is None else f"content-length: {length}\r\n"
+        return (f"{method} {target} HTTP/1.1\r\n{form.lines % headers}{more}{form.authorization}{signature}\r\n\r\n"
+                ).encode("latin-1")
+
+    def _form(self, host: str, headers: dict[str, str], payload: str) -> _Form:
+        fixed = {"x-amz-content-sha256": payload, "x-amz-date": self._stamp}
+        if self.credentials.token:
+            fixed["x-amz-security-token"] = self.credentials.token
+        values = {"host": host, **{name: f"%({name})s" for name in headers},
+                  **{name: value.replace("%", "%%") for name, value in fixed.items()}}
+        signed = sorted(values)
+        names = ";".join(signed)
+        return _Form("".join([f"{name}:{values[name]}\n" for name in signed]), f"\n{names}\n{payload}",
+                     "".join([f"{name}: {value}\r\n" for name, value in values.items()]),
+                     f"authorization: {self._authorization}{names}, Signature=")
 
     def _signature(self, canonical: str) -> str:
         digest = hashlib.sha256(canonical.encode("latin-1")).hexdigest()

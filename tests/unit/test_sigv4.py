@@ -53,23 +53,23 @@ def fields(head: bytes) -> dict[str, str]:
 
 
 def test_get_object(moment: Moment) -> None:
-    head = moment.read_head("GET", "/test.txt", HOST, {"range": "bytes=0-9"})
+    head = moment.head("GET", "/test.txt", HOST, {"range": "bytes=0-9"}, EMPTY_PAYLOAD)
     assert signature(head) == "f0e8bdb87c964420e857bd35b5d6ed310bd44f0170aba48dd91039c6036bdb41"
 
 
 def test_put_object(moment: Moment) -> None:
     headers = {"date": "Fri, 24 May 2013 00:00:00 GMT", "x-amz-storage-class": "REDUCED_REDUNDANCY"}
-    head = moment.head("PUT", "/" + quote_key("test$file.text"), HOST, headers, 21, WELCOME)
+    head = moment.head("PUT", "/" + quote_key("test$file.text"), HOST, headers, WELCOME, 21)
     assert signature(head) == "98ad721746da40c64f1a55b78f14c238d841ea1380cd77a1b5971af0ece108bd"
 
 
 def test_get_bucket_lifecycle(moment: Moment) -> None:
-    head = moment.read_head("GET", "/?" + format_query({"lifecycle": ""}), HOST, {})
+    head = moment.head("GET", "/?" + format_query({"lifecycle": ""}), HOST, {}, EMPTY_PAYLOAD)
     assert signature(head) == "fea454ca298b7da1c68078a5d1bdbfbbe0d65c699e0f91ac7a200a0136783543"
 
 
 def test_list_objects(moment: Moment) -> None:
-    head = moment.read_head("GET", "/?" + format_query({"prefix": "J", "max-keys": "2"}), HOST, {})
+    head = moment.head("GET", "/?" + format_query({"prefix": "J", "max-keys": "2"}), HOST, {}, EMPTY_PAYLOAD)
     assert signature(head) == "34b48302e7b5fa45bde8084f4b7868a86f0a534bc59db6670ed5711ef69dc6f7"
 
 
@@ -82,7 +82,7 @@ def test_presigned_url(moment: Moment) -> None:
 
 
 def test_the_head_is_a_whole_request(moment: Moment) -> None:
-    head = moment.head("PUT", "/key", HOST, {"content-type": "text/plain"}, 21, UNSIGNED_PAYLOAD)
+    head = moment.head("PUT", "/key", HOST, {"content-type": "text/plain"}, UNSIGNED_PAYLOAD, 21)
     assert head.startswith(b"PUT /key HTTP/1.1\r\nhost: examplebucket.s3.amazonaws.com\r\n")
     assert head.endswith(b"\r\n\r\n")
     found = fields(head)
@@ -93,29 +93,29 @@ def test_the_head_is_a_whole_request(moment: Moment) -> None:
 
 
 def test_a_read_is_sent_without_length(moment: Moment) -> None:
-    found = fields(moment.read_head("GET", "/key", HOST, {}))
+    found = fields(moment.head("GET", "/key", HOST, {}, EMPTY_PAYLOAD))
     assert "content-length" not in found
     assert found["x-amz-content-sha256"] == EMPTY_PAYLOAD
 
 
 def test_the_secret_shows_nowhere(moment: Moment) -> None:
     assert KEY.secret_key not in repr(moment)
-    assert KEY.secret_key.encode() not in moment.read_head("GET", "/key", HOST, {})
+    assert KEY.secret_key.encode() not in moment.head("GET", "/key", HOST, {}, EMPTY_PAYLOAD)
 
 
 def test_heads_with_recurring_headers_do_not_mix(moment: Moment) -> None:
-    first = moment.read_head("GET", "/a", HOST, {"x-amz-checksum-mode": "ENABLED"})
-    other = moment.read_head("GET", "/a", HOST, {"range": "bytes=0-9"})
-    assert moment.read_head("GET", "/a", HOST, {"x-amz-checksum-mode": "ENABLED"}) == first
+    first = moment.head("GET", "/a", HOST, {"x-amz-checksum-mode": "ENABLED"}, EMPTY_PAYLOAD)
+    other = moment.head("GET", "/a", HOST, {"range": "bytes=0-9"}, EMPTY_PAYLOAD)
+    assert moment.head("GET", "/a", HOST, {"x-amz-checksum-mode": "ENABLED"}, EMPTY_PAYLOAD) == first
     assert fields(other)["range"] == "bytes=0-9"
     assert "range" not in fields(first)
-    assert fields(moment.read_head("GET", "/a", "elsewhere", {}))["host"] == "elsewhere"
+    assert fields(moment.head("GET", "/a", "elsewhere", {}, EMPTY_PAYLOAD))["host"] == "elsewhere"
 
 
 def test_many_forms_of_headers_are_not_hoarded(moment: Moment) -> None:
-    heads = [moment.read_head("GET", "/a", HOST, {"range": f"bytes={n}-"}) for n in range(300)]
+    heads = [moment.head("GET", "/a", HOST, {"range": f"bytes={n}-"}, EMPTY_PAYLOAD) for n in range(300)]
     again = Moment(KEY, "us-east-1", NOW)
-    assert heads[299] == again.read_head("GET", "/a", HOST, {"range": "bytes=299-"})
+    assert heads[299] == again.head("GET", "/a", HOST, {"range": "bytes=299-"}, EMPTY_PAYLOAD)
     assert len(moment._forms) < 300
 
 
@@ -134,8 +134,8 @@ def test_a_signer_keeps_its_moment_for_a_second() -> None:
 def test_a_signer_derives_anew_what_has_changed(now: int, region: str, secret: str) -> None:
     signer, credentials = Signer(), AwsCredentials(KEY.access_key, secret)
     signer.at(NOW, KEY, "us-east-1")
-    head = signer.at(now, credentials, region).read_head("GET", "/a", HOST, {})
-    assert head == Moment(credentials, region, now).read_head("GET", "/a", HOST, {})
+    head = signer.at(now, credentials, region).head("GET", "/a", HOST, {}, EMPTY_PAYLOAD)
+    assert head == Moment(credentials, region, now).head("GET", "/a", HOST, {}, EMPTY_PAYLOAD)
 
 
 # ---- encoding
@@ -191,7 +191,7 @@ def test_heads_are_signed_as_by_botocore(key: str, query: dict[str, str], value:
     target = path + ("?" + format_query(query) if query else "")
     credentials = AwsCredentials(KEY.access_key, KEY.secret_key, token)
     headers = {"x-amz-meta-a": value, "content-type": "text/plain"}
-    head = Moment(credentials, "us-east-1", NOW).head("PUT", target, HOST, headers, 3, UNSIGNED_PAYLOAD)
+    head = Moment(credentials, "us-east-1", NOW).head("PUT", target, HOST, headers, UNSIGNED_PAYLOAD, 3)
     sent = fields(head)
     del sent["authorization"], sent["content-length"], sent["host"]
     assert signature(head) == signature_by_botocore(credentials, "PUT", f"https://{HOST}{target}", sent)

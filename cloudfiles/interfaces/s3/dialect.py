@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Callable
 
 from cloudfiles.credentials.aws import AwsCredentials, AwsProvider
-from cloudfiles.credentials.sigv4 import UNSIGNED_PAYLOAD, Moment, Signer
+from cloudfiles.credentials.sigv4 import EMPTY_PAYLOAD, UNSIGNED_PAYLOAD, Moment, Signer
 from cloudfiles.interfaces.s3.checksums import check_object
 from cloudfiles.interfaces.s3.endpoint import Endpoint
 from cloudfiles.interfaces.s3.errors import STALE_CREDENTIALS, Refusal, error_of, parse_refusal
@@ -50,12 +50,12 @@ class S3Dialect(Dialect):
         request.signed = moment
         headers, method = request.headers, request.method
         if method not in ("PUT", "POST"):
-            return moment.read_head(method, request.target, host, headers)
+            return moment.head(method, request.target, host, headers, EMPTY_PAYLOAD)
         body = request.body
         payload = headers.get("x-amz-content-sha256") or UNSIGNED_PAYLOAD
         if method == "POST" and isinstance(body, bytes):
             payload = hashlib.sha256(body).hexdigest()
-        return moment.head(method, request.target, host, headers, len(body), payload)
+        return moment.head(method, request.target, host, headers, payload, len(body))
 
     def presign(self, target: str, host: str, expires: int, method: str) -> str:
         """`target` with a query that signs it for `expires` seconds; as it is where requests are not signed."""
