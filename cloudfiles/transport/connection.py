@@ -16,6 +16,9 @@ BUFFER = MAX_HEAD
 _JOIN = 16 * 1024
 """A body up to this many bytes is sent in one piece with its head: one packet train, one system call."""
 
+_MAX_INTERIM = 100
+"""Interim answers before the final one; servers that say they are still at it do so every few seconds."""
+
 
 class BrokenBodyError(Exception):
     """A body broke off; the bytes that came, and the error that ended it. Never leaves the transport."""
@@ -96,11 +99,8 @@ class Connection:
 
     def _receive(self, method: str) -> Response:
         head, rest = self._receive_head(0)
-        while head.status < 200:  # interim answers (RFC 9110 15.2); nothing here ever asks to switch protocols
-            if head.status == 101:
-                raise ProtocolError("the server switched protocols, which nobody had asked for")
-            self._buffer[: len(rest)] = rest
-            head, rest = self._receive_head(len(rest))
+        if head.status < 200:
+            head, rest = self._receive_final_head(head, rest)
         length = body_length(head, method)
         if length >= 0:
             content = self._sized(head, length, rest)
@@ -120,6 +120,17 @@ class Connection:
             searched = filled
             filled += self._receive_some(filled)
             self.heard = True
+
+    def _receive_final_head(self, head: Head, rest: bytes) -> tuple[Head, bytes]:
+        """The head behind interim answers (RFC 9110 15.2); nothing here ever asks to switch protocols."""
+        for _ in range(_MAX_INTERIM):
+            if head.status == 101:
+                raise ProtocolError("the server switched protocols, which nobody had asked for")
+            self._buffer[: len(rest)] = rest
+            head, rest = self._receive_head(len(rest))
+            if head.status >= 200:
+                return head, rest
+        raise ProtocolError(f"the server sent {_MAX_INTERIM} interim answers and no final one")
 
     def _receive_some(self, filled: int) -> int:
         """More of a head, behind the `filled` bytes of the buffer."""
@@ -164,10 +175,12 @@ class Connection:
                 if not count:
                     body.finish()
                 pieces += body.feed(self._view[:count])
-        except (OSError, TruncatedBodyError, ProtocolError) as error:
+        except (OSError, TruncatedBodyError) as error:
             raise BrokenBodyError(head, b"".join(pieces), _transport_error(error, "inside the body")) from error
-        head.headers.update(body.trailers)
-        self.reusable = head.keep_alive and not body.rest
+        for name, value in body.trailers.items():
+            if name.startswith("x-"):  # a digest; a trailer may not change how the body is read (RFC 9110 6.5.1)
+                head.headers.setdefault(name, value)
+        self.reusable = head.keep_alive and not body.rest and "content-length" not in head.headers
         return b"".join(pieces)
 
     def _until_close(self, head: Head, rest: bytes) -> bytes:

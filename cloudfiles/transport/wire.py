@@ -19,8 +19,10 @@ CHUNKED = -1
 UNTIL_CLOSE = -2
 
 _STATUS_LINE = re.compile(r"HTTP/1\.([01]) ([1-5][0-9]{2})(?: [^\r\n]*)?$")
-_FIELD = re.compile(r"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*(.*?)[ \t]*$", re.DOTALL)
-_CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,16})[ \t]*(?:;[^\r\n]*)?$")
+_FIELD_NAME = re.compile(r"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):")
+_CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\r\n]*)?$")
+_LENGTH = re.compile(r"[0-9]{1,18}$")
+
 
 class Head(NamedTuple):
     """Status and header fields of a response; names in lower case, repeated fields joined by ', '."""
@@ -36,13 +38,14 @@ def head_end(buffer: bytes | bytearray, filled: int, searched: int = 0) -> int:
     Bare LF is taken for a line end, as RFC 9112 2.2 allows. `filled`: bytes in the buffer that
     were received; `searched`: how many of them are known to hold no end.
     """
-    begin = max(0, searched - 3)
-    end = buffer.find(b"\r\n\r\n", begin, filled)
-    if end >= 0:
-        return end + 4
-    bare = buffer.find(b"\n\n", begin, filled)
+    begin = max(0, searched - 2)
+    end = buffer.find(b"\n\r\n", begin, filled)
+    # What comes first counts: behind a head of bare LFs, the other may be a part of the body.
+    bare = buffer.find(b"\n\n", begin, filled if end < 0 else end + 1)
     if bare >= 0:
         return bare + 2
+    if end >= 0:
+        return end + 3
     if filled >= MAX_HEAD:
         raise ProtocolError(f"the answer's head has not ended after {filled} bytes (limit {MAX_HEAD})")
     return -1
@@ -87,16 +90,19 @@ class _Fields(dict[str, tuple[str, str]]):
     """
 
     _LIMIT = 1024  # lines: ETags and dates come and go
+    _LINE = 256  # characters: longer ones are rare, and not worth their memory
 
     def __missing__(self, line: str) -> tuple[str, str]:
         if line[:1] in (" ", "\t"):
             raise _FoldedError
-        match = _FIELD.match(line.rstrip("\r"))
+        match = _FIELD_NAME.match(line)
         if match is None:
             raise ProtocolError(f"the answer's head has a line that is no header field: {line[:60]!r}")
-        if len(self) >= self._LIMIT:
-            self.clear()
-        field = self[line] = match[1].lower(), match[2]
+        field = match[1].lower(), line[match.end():].strip(" \t\r")
+        if len(line) <= self._LINE:
+            if len(self) >= self._LIMIT:
+                self.clear()
+            self[line] = field
         return field
 
 
@@ -122,24 +128,25 @@ def _joined(lines: list[str]) -> dict[str, str]:
 def body_length(head: Head, method: str) -> int:
     """Bytes of body that follow `head`, or CHUNKED, or UNTIL_CLOSE (RFC 9112 6.3).
 
-    Raises ProtocolError where Content-Length is no number, or differs between its repetitions.
+    Raises ProtocolError where Content-Length is no number, or differs between its repetitions, and
+    for a transfer coding other than chunked: nothing here asks for one, nor could undo it.
     """
     status, headers, _ = head
     if method == "HEAD" or status in (204, 304) or status < 200:
         return 0
     coding = headers.get("transfer-encoding")
-    if coding is not None:
+    if coding is not None and coding.lower() != "identity":
         # A message with both is framed by Transfer-Encoding; the length is then not to be trusted.
-        if coding.lower().rsplit(",", 1)[-1].strip() == "chunked":
-            return CHUNKED
-        return UNTIL_CLOSE
+        if coding.lower() != "chunked":
+            raise ProtocolError(f"the answer's Transfer-Encoding is {coding[:60]!r}, which was not asked for")
+        return CHUNKED
     length = headers.get("content-length")
     if length is None:
         return UNTIL_CLOSE
-    if not (length.isdigit() and length.isascii()):
+    if _LENGTH.match(length) is None:
         values = {part.strip() for part in length.split(",")}
         length = values.pop()
-        if values or not (length.isdigit() and length.isascii()):
+        if values or _LENGTH.match(length) is None:
             raise ProtocolError(f"the answer's Content-Length is {headers['content-length'][:60]!r}")
     return int(length)
 
@@ -157,6 +164,7 @@ class ChunkedBody:
         self.rest = b""
         self._buffer = bytearray()
         self._left = 0  # bytes of the current chunk still to come
+        self._trailing = 0  # bytes of trailers so far
         self._state = self._size
 
     def feed(self, data: bytes | bytearray | memoryview) -> list[bytes]:
@@ -222,6 +230,9 @@ class ChunkedBody:
             self.done = True
             self.rest = bytes(self._buffer)
             return False
+        self._trailing += len(line)
+        if self._trailing > MAX_HEAD:
+            raise ProtocolError(f"the trailers of a chunked body have not ended after {self._trailing} bytes")
         try:
             name, value = _fields[line.decode("latin-1")]
         except _FoldedError as error:

@@ -1,0 +1,142 @@
+"""Streams, clocks and runtimes that do what a test tells them, without sockets and without time."""
+
+from __future__ import annotations
+
+import itertools
+import ssl
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, cast
+
+from cloudfiles.retry import RetryPolicy
+from cloudfiles.runtime.base import Crew, Runtime, Stream
+from cloudfiles.runtime.threads import ThreadRuntime
+from cloudfiles.transport.client import Client
+from cloudfiles.transport.pool import Pool
+from cloudfiles.transport.request import Origin
+from cloudfiles.types import Clock, Tls
+
+ORIGIN = Origin("http", "server.test", 80)
+
+
+def split(data: bytes, cuts: Iterable[int]) -> list[bytes]:
+    """`data` cut at these places; no piece is empty."""
+    places = sorted({0, len(data), *(cut % (len(data) + 1) for cut in cuts)})
+    return [data[a:b] for a, b in itertools.pairwise(places)]
+
+
+class ScriptedStream:
+    """Gives the pieces one by one, then the end of the stream, or an error that stands among them.
+
+    Attributes:
+        sent: what was written.
+        send_error: raised by the next `send`.
+    """
+
+    def __init__(self, *pieces: bytes | OSError, send_error: OSError | None = None, stale: bool = False) -> None:
+        self._pieces: Iterator[bytes | OSError] = iter(pieces)
+        self._rest = b""
+        self.sent = b""
+        self.send_error = send_error
+        self.stale = stale
+        self.closed = False
+
+    def send(self, data: bytes | bytearray | memoryview) -> None:
+        if self.send_error is not None:
+            raise self.send_error
+        self.sent += data
+
+    def receive_into(self, buffer: memoryview) -> int:
+        piece = self._rest or next(self._pieces, b"")
+        if isinstance(piece, OSError):
+            raise piece
+        count = min(len(piece), len(buffer))
+        buffer[:count] = piece[:count]
+        self._rest = piece[count:]
+        return count
+
+    def is_stale(self) -> bool:
+        return self.stale
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class FakeTime:
+    """A clock that moves when somebody sleeps.
+
+    Attributes:
+        slept: every sleep, in seconds, in order.
+    """
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        self.slept: list[float] = []
+        self.clock = Clock(wall=lambda: 1_700_000_000.0 + self.now, monotonic=lambda: self.now)
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.now += seconds
+
+
+class FakeRuntime(ThreadRuntime):
+    """Sleeps on a fake clock; every other thing it is asked for is a mistake of the test."""
+
+    name = "fake"
+
+    def __init__(self, time: FakeTime) -> None:
+        super().__init__()
+        self._time = time
+
+    def sleep(self, seconds: float) -> None:
+        self._time.sleep(seconds)
+
+    def crew(self) -> Crew:
+        raise AssertionError("no workers here")
+
+    def connect(self, host: str, port: int, timeout: float) -> Any:
+        raise AssertionError("no sockets here")
+
+    def ssl_context(self, ca_bundle: str | None) -> ssl.SSLContext:
+        raise AssertionError("no sockets here")
+
+
+class ScriptedDialer:
+    """Hands out streams, or raises errors, in order.
+
+    Attributes:
+        dialed: how many were asked for.
+    """
+
+    def __init__(self, *script: ScriptedStream | Exception) -> None:
+        self._script = iter(script)
+        self.dialed = 0
+
+    def dial(self, origin: Origin, proxy: Any = None) -> Stream:
+        self.dialed += 1
+        step = next(self._script)
+        if isinstance(step, Exception):
+            raise step
+        return step
+
+
+def scripted_client(*script: ScriptedStream | Exception, policy: RetryPolicy | None = None,
+                    jitter: Callable[[], float] = lambda: 0.5, time: FakeTime | None = None,
+                    ) -> tuple[Client, ScriptedDialer, FakeTime]:
+    """A client whose connections are these, on a clock of its own."""
+    time = time or FakeTime()
+    client = Client(cast(Runtime, FakeRuntime(time)), Tls(), 1.0, 1.0, policy=policy, clock=time.clock, jitter=jitter)
+    dialer = ScriptedDialer(*script)
+    client._dialer = cast(Any, dialer)
+    return client, dialer, time
+
+
+def idle_pool(client: Client, origin: Origin = ORIGIN) -> Pool:
+    """The client's pool of connections to `origin`."""
+    return client._pools.get(origin) or client._open_pool(origin)
+
+
+def answer(status: int = 200, body: bytes = b"", **headers: str) -> bytes:
+    """An answer with a Content-Length; header names have `_` for `-`."""
+    fields = {"content-length": str(len(body)), **{k.replace("_", "-"): v for k, v in headers.items()}}
+    head = f"HTTP/1.1 {status} Words\r\n" + "".join(f"{k}: {v}\r\n" for k, v in fields.items())
+    return head.encode() + b"\r\n" + body
