@@ -81,7 +81,11 @@ class WebPut(Request):
             return response.headers.get("etag")
         dialect = self.dialect
         self.may_be_done = isinstance(dialect, WebDialect) and self.retries > dialect.mended
-        raise self.dialect.refusal(self, response)
+        if response.status == 400 and b"BadDigest" in response.content:
+            # S3 behind a presigned URL, of bytes that were damaged on their way: they may arrive the next time.
+            raise ServerError("the server received other bytes than were sent", status=400, code="BadDigest",
+                              path=self.path, is_passing=True)
+        raise dialect.refusal(self, response)
 
 
 class WebDelete(Request):

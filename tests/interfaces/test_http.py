@@ -29,7 +29,7 @@ from cloudfiles.runtime.engine import engine, runtime_here
 from cloudfiles.transport.client import Client
 from cloudfiles.types import ListPage, StoredObject, StoreOptions, Tls, WriteOptions
 from tests.servers.fault_server import FaultServer
-from tests.servers.faults import Fault, ResetBefore, ShortBody, Status, redirect
+from tests.servers.faults import Fault, FlipBit, ResetBefore, ShortBody, Status, redirect
 from tests.servers.http_proxy import HttpProxy
 from tests.servers.processes import Server
 from tests.servers.scripts import Rule, Sighting
@@ -427,6 +427,13 @@ def test_put_sends_what_the_object_is(web: Web, writable: FaultServer) -> None:
         assert etag == f'"{stored.etag}"'
         assert stored.headers == {"content-type": "text/x", "content-encoding": "gzip", "cache-control": "no-cache"}
     assert [md5 is not None for md5 in seen(writable, "content-md5")] == [True, True, True, False, True]
+
+
+def test_bytes_damaged_on_their_way_are_sent_again(web: Web, writable: FaultServer) -> None:
+    writable.script(Rule(FlipBit(9), method="PUT"))
+    web.at(writable.url).put("a", OBJECT, PLAIN)
+    assert writable.contents(bucket="") == {"a": OBJECT}
+    assert [r.status for r in writable.requests()] == [400, 200]
 
 
 def test_conditional_puts(web: Web, writable: FaultServer) -> None:
