@@ -1,0 +1,127 @@
+"""`cloudfiles bench`: what a store does with batches of objects."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import click
+
+from cloudfiles import CloudFiles
+from cloudfiles.cli.sizes import SizeType, format_size
+from cloudfiles.cli.trial import Measurement, Trial
+
+_HEADINGS = ("operation", "objects", "seconds", "objects/s", "MB/s", "CPU us/object")
+_WIDTHS = (11, 9, 11, 9, 13)
+
+
+@click.command()
+@click.argument("cloudpath", required=False)
+@click.option("--objects", type=click.IntRange(min=1), default=5000, show_default=True, help="How many.")
+@click.option("--size", type=SizeType(), default="4KiB", show_default=True, help="Of each: bytes, or KiB, MiB, GiB.")
+@click.option("--threads", type=click.IntRange(min=0), default=20, show_default=True, help="Workers of a batch.")
+@click.option("--green/--no-green", default=None, help="Green or OS threads [default: what suits the protocol].")
+@click.option("--endpoint", help="URL of an S3-compatible service.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+def bench(cloudpath: str | None, objects: int, size: int, threads: int, green: bool | None, endpoint: str | None,
+          as_json: bool) -> None:
+    """Measure put, exists, get, list and delete on CLOUDPATH.
+
+    Everything happens below a random prefix of its own, which is removed at the end, also after an error or
+    Ctrl-C. What comes back is compared with what was put. Without CLOUDPATH, a small server on this machine
+    is measured: it is a Python program that keeps objects in memory, and mostly the limit itself.
+    """
+    with _store(cloudpath, endpoint, green=green, num_threads=threads) as cf:
+        trial = Trial(cf, objects, size, _bar)
+        with _cleaned_up(trial):
+            measurements, latencies = _measure(trial, as_json)
+    if as_json:
+        click.echo(json.dumps(_report(trial, measurements, latencies)))
+
+
+@contextmanager
+def _store(cloudpath: str | None, endpoint: str | None, **options: Any) -> Iterator[CloudFiles]:
+    """A prefix of our own below the cloudpath, or on an embedded server."""
+    prefix = f"cloudfiles-bench-{uuid.uuid4().hex[:12]}"
+    if cloudpath is not None:
+        cf = CloudFiles(cloudpath, endpoint=endpoint)
+        yield CloudFiles(cf.join(cf.cloudpath, prefix), endpoint=endpoint, **options)
+        return
+    from cloudfiles.cli.embedded import SECRETS, object_server
+
+    os.environ["no_proxy"] = "127.0.0.1"  # a proxy has no way to this machine's loopback
+    with object_server() as url:
+        yield CloudFiles(f"s3://{url}/embedded/{prefix}", secrets=SECRETS, **options)
+
+
+def _bar(operation: str, objects: int) -> Any:
+    """A bar on a terminal; nothing elsewhere."""
+    from tqdm import tqdm
+
+    return tqdm(total=objects, desc=operation, unit=" objects", leave=False, disable=None, file=sys.stderr)
+
+
+def _measure(trial: Trial, as_json: bool) -> tuple[list[Measurement], Sequence[float]]:
+    """All operations, and single gets as long as there is something to get; a row is printed as it is known."""
+    say: Callable[[str], Any] = (lambda line: None) if as_json else click.echo
+    say(f"{trial.objects} objects of {format_size(trial.size)} at {trial.cf.cloudpath}")
+    say(_line(_HEADINGS))
+    measurements: list[Measurement] = []
+    latencies: Sequence[float] = []
+    for measurement in trial.run():
+        measurements.append(measurement)
+        say(_line(_row(measurement)))
+        if measurement.operation == "get":
+            latencies = trial.latencies()
+    say("one get at a time: " + ", ".join(f"{name} {seconds * 1e3:.2f} ms"
+                                          for name, seconds in _percentiles(latencies).items()))
+    return measurements, latencies
+
+
+@contextmanager
+def _cleaned_up(trial: Trial) -> Iterator[None]:
+    """Removes what is left after an error or Ctrl-C; a failure to do so is said besides."""
+    try:
+        yield
+    except BaseException:
+        try:
+            trial.clean_up()
+        except Exception:
+            click.echo(f"cloudfiles: what was put below {trial.cf.cloudpath} could not be removed", err=True)
+        raise
+    finally:
+        if trial.cf.protocol == "file":
+            with suppress(OSError):  # it was never made, or is not empty
+                os.rmdir(trial.cf.cloudpath.removeprefix("file://"))
+
+
+# ---- output
+
+
+def _report(trial: Trial, measurements: list[Measurement], latencies: Sequence[float]) -> dict[str, Any]:
+    return {
+        "cloudpath": trial.cf.cloudpath, "objects": trial.objects, "size": trial.size,
+        "operations": [measurement.as_dict() for measurement in measurements],
+        "get_latency_seconds": _percentiles(latencies),
+    }
+
+
+def _row(measurement: Measurement) -> tuple[str, ...]:
+    facts = measurement.as_dict()
+    return (measurement.operation, f"{measurement.objects:,}", f"{measurement.seconds:.3f}",
+            f"{facts['objects_per_second']:,.0f}",
+            f"{facts['megabytes_per_second']:,.1f}" if measurement.bytes else "-",
+            f"{facts['cpu_microseconds_per_object']:,.1f}")
+
+
+def _line(cells: tuple[str, ...]) -> str:
+    return "  ".join([f"{cells[0]:9}", *(f"{cell:>{width}}" for cell, width in zip(cells[1:], _WIDTHS, strict=True))])
+
+
+def _percentiles(ordered: Sequence[float]) -> dict[str, float]:
+    return {f"p{percent}": round(ordered[len(ordered) * percent // 100], 6) for percent in (50, 99)}

