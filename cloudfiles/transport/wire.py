@@ -20,6 +20,7 @@ UNTIL_CLOSE = -2
 
 _STATUS_LINE = re.compile(r"HTTP/1\.([01]) ([1-5][0-9]{2})(?: [^\r\n]*)?$")
 _FIELD_NAME = re.compile(r"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):")
+_EMPTY_LINE = re.compile(rb"\n\r?\n")
 _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\r\n]*)?$")
 _LENGTH = re.compile(r"[0-9]{1,18}$")
 
@@ -38,14 +39,9 @@ def head_end(buffer: bytes | bytearray, filled: int, searched: int = 0) -> int:
     Bare LF is taken for a line end, as RFC 9112 2.2 allows. `filled`: bytes in the buffer that
     were received; `searched`: how many of them are known to hold no end.
     """
-    begin = max(0, searched - 2)
-    end = buffer.find(b"\n\r\n", begin, filled)
-    # What comes first counts: behind a head of bare LFs, the other may be a part of the body.
-    bare = buffer.find(b"\n\n", begin, filled if end < 0 else end + 1)
-    if bare >= 0:
-        return bare + 2
-    if end >= 0:
-        return end + 3
+    empty_line = _EMPTY_LINE.search(buffer, max(0, searched - 2), filled)
+    if empty_line is not None:
+        return empty_line.end()
     if filled >= MAX_HEAD:
         raise ProtocolError(f"the answer's head has not ended after {filled} bytes (limit {MAX_HEAD})")
     return -1
