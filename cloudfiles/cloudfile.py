@@ -7,8 +7,8 @@ from typing import Any
 
 from cloudfiles.byteranges import from_slice
 from cloudfiles.cloudfiles import CloudFiles
+from cloudfiles.downloads import split_object
 from cloudfiles.exceptions import CloudFilesError, InvalidInputError
-from cloudfiles.paths import dirname, normalize
 
 
 class CloudFile:
@@ -26,9 +26,7 @@ class CloudFile:
                  composite_upload_threshold: int = int(1e8), locking: bool | None = None,
                  lock_dir: str | None = None, endpoint: str | None = None, no_sign_request: bool = False,
                  request_payer: str | None = None, use_https: bool = False, **options: Any) -> None:
-        path = normalize(path)
-        directory = dirname(path)
-        self.filename = path[len(directory):].removeprefix("/")
+        directory, self.filename = split_object(path)
         if not self.filename:
             raise InvalidInputError(f"{path!r} names no object: it ends with a separator")
         self.cf = CloudFiles(

@@ -1,12 +1,44 @@
-"""`dl`: full cloudpaths from many buckets, in one batch."""
+"""Full cloudpaths: which store each lies in, and `dl`, which reads from many at once."""
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import unquote
 
 from cloudfiles.cloudfiles import CloudFiles
-from cloudfiles.paths import find_common_buckets
+from cloudfiles.paths import dirname, extract, find_common_buckets, normalize
+
+
+def split_object(cloudpath: str) -> tuple[str, str]:
+    """The cloudpath of an object as those of its directory, and its key in it.
+
+    A web address is a URL: its name is decoded, and its query stays with the directory.
+    """
+    cloudpath = normalize(cloudpath)
+    if _is_web(cloudpath):
+        url, mark, query = cloudpath.partition("?")
+        directory, name = posixpath.split(url)
+        return f"{directory}/{mark}{query}", unquote(name)
+    directory = dirname(cloudpath)
+    return directory, cloudpath[len(directory):].removeprefix("/")
+
+
+def split_bucket(cloudpath: str) -> tuple[str, str]:
+    """The cloudpath of an object as that of its bucket (its host, its first directory), and its key in it."""
+    cloudpath = normalize(cloudpath)
+    if _is_web(cloudpath):
+        url, mark, query = cloudpath.partition("?")
+        scheme, _, rest = url.partition("://")
+        host, _, path = rest.partition("/")
+        return f"{scheme}://{host}/{mark}{query}", unquote(path)
+    (bucket, items), = find_common_buckets(cloudpath).items()
+    return bucket, items[0]["path"]
+
+
+def _is_web(cloudpath: str) -> bool:
+    return extract(cloudpath).protocol.endswith(("http", "https"))
 
 
 def dl(cloudpaths: Any, raw: bool = False, **options: Any) -> Any:
@@ -23,15 +55,14 @@ def dl(cloudpaths: Any, raw: bool = False, **options: Any) -> Any:
     scalar = isinstance(cloudpaths, str | Mapping)
     items = [cloudpaths] if scalar else list(cloudpaths)
     of_get = {name: options.pop(name) for name in ("progress", "raise_errors", "max_decoded_size") if name in options}
-    numbered = [{**_fields(item), "tags": (number, item)} for number, item in enumerate(items)]
+    buckets: dict[str, list[dict[str, Any]]] = {}
+    for number, item in enumerate(items):
+        fields = dict(item) if isinstance(item, Mapping) else {"path": item}
+        bucket, key = split_bucket(fields["path"])
+        buckets.setdefault(bucket, []).append({**fields, "path": key, "tags": (number, fields)})
     results: list[Any] = [None] * len(items)
-    for bucket, wanted in find_common_buckets(numbered).items():
+    for bucket, wanted in buckets.items():
         for found in CloudFiles(bucket, **options).get(wanted, raw=raw, **of_get):
-            number, item = found["tags"]
-            fields = _fields(item)
+            number, fields = found["tags"]
             results[number] = {**found, "tags": fields.get("tags"), "fullpath": fields["path"]}
     return results[0] if scalar else results
-
-
-def _fields(item: Any) -> dict[str, Any]:
-    return dict(item) if isinstance(item, Mapping) else {"path": item}
