@@ -62,8 +62,8 @@ def test_what_is_put_comes_back_verified(s3: Worker, content: bytes) -> None:
     assert got.etag == etag == f'"{hashlib.md5(content).hexdigest()}"'
 
 
-@pytest.mark.parametrize("key", ["a b", "plus+plus", "100%", "a%2Fb", "caf\u00e9/\u6f22", "what?a=b#c", "a&b;c:d@e", "~",
-                                 "x" * 200, "<a>&amp;"])
+@pytest.mark.parametrize("key", ["a b", "plus+plus", "100%", "a%2Fb", "caf\u00e9/\u6f22", "what?a=b#c", "a&b;c:d@e",
+                                 "~", "x" * 200, "<a>&amp;"])
 def test_keys_are_opaque(s3: Worker, key: str) -> None:
     s3.put(key, key.encode(), PLAIN)
     assert s3.get(key).content == key.encode()
