@@ -17,6 +17,7 @@ from urllib.parse import quote
 
 from ..exceptions import InvalidPathError
 from .aws_places import AwsCredentials
+from .hmac_sha256 import HmacSha256
 
 UNSIGNED_PAYLOAD = "UNSIGNED-PAYLOAD"
 EMPTY_PAYLOAD = hashlib.sha256(b"").hexdigest()
@@ -65,28 +66,6 @@ def signing_key(secret_key: str, day: str, region: str, service: str = "s3") -> 
     return key
 
 
-class _Hmac:
-    """HMAC-SHA256 (RFC 2104) of many messages under one key.
-
-    The two blocks that depend on the key alone are hashed once. A message then costs 1 us; by
-    `hmac.digest` it costs 3, for OpenSSL looks up its algorithms anew each time.
-    """
-
-    __slots__ = ("_inner", "_outer")
-
-    def __init__(self, key: bytes) -> None:
-        block = key.ljust(64, b"\0")
-        self._inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in block))
-        self._outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in block))
-
-    def hexdigest(self, message: bytes) -> str:
-        inner = self._inner.copy()
-        inner.update(message)
-        outer = self._outer.copy()
-        outer.update(inner.digest())
-        return outer.hexdigest()
-
-
 class _Form(NamedTuple):
     """What heads with the same header names share; `fields` and `lines` take the values by name (`%`)."""
 
@@ -115,9 +94,9 @@ class Moment:
         day = self._stamp[:8]
         self._scope = f"{day}/{region}/s3/aws4_request"
         if before is not None and before._scope == self._scope and before.credentials is credentials:
-            self._mac: _Hmac = before._mac
+            self._mac: HmacSha256 = before._mac
         else:
-            self._mac = _Hmac(signing_key(credentials.secret_key, day, region))
+            self._mac = HmacSha256(signing_key(credentials.secret_key, day, region))
         self._to_sign = f"AWS4-HMAC-SHA256\n{self._stamp}\n{self._scope}\n"
         self._authorization = f"AWS4-HMAC-SHA256 Credential={credentials.access_key}/{self._scope}, SignedHeaders="
         self._forms: dict[object, _Form] = {}
@@ -159,7 +138,7 @@ class Moment:
 
     def _signature(self, canonical: str) -> str:
         digest = hashlib.sha256(canonical.encode("latin-1")).hexdigest()
-        return self._mac.hexdigest((self._to_sign + digest).encode("ascii"))
+        return self._mac.digest((self._to_sign + digest).encode("ascii")).hex()
 
     def presigned_query(self, method: str, path: str, host: str, expires: int) -> str:
         """The query of a URL that allows `method` on `path` of `host` for `expires` seconds, without a '?'."""
