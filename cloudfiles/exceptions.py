@@ -74,13 +74,16 @@ class CloudFilesError(Exception):
     def __reduce__(self) -> tuple[Any, ...]:
         # Subclasses take further keyword arguments, so an unpickled error is rebuilt
         # from its state and not by calling __init__ again.
-        return (_rebuild, (type(self), self.args, dict(self.__dict__)))
+        # `path` is named because OSError and ImportError keep attributes of their own outside of __dict__.
+        state = {**self.__dict__, "path": self.path and redact(self.path), "store": self.store and redact(self.store)}
+        return (_rebuild, (type(self), self.args, state))
 
 
 def _rebuild(cls: type[CloudFilesError], args: tuple[Any, ...], state: dict[str, Any]) -> CloudFilesError:
     error = cls.__new__(cls, *args)
     error.args = args
-    error.__dict__.update(state)
+    for name, value in state.items():
+        setattr(error, name, value)
     return error
 
 

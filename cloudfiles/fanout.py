@@ -11,10 +11,12 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from cloudfiles.runtime.base import Crew, Runtime
+from cloudfiles.runtime.base import Cancelled, Crew, Runtime
+from cloudfiles.runtime.engine import let_go
 
 Work = Callable[[Any], Any]
 OnError = Callable[[Any, Exception], Any]
@@ -28,6 +30,10 @@ _LINGER = 0.001
 _SLOW = 0.002
 """Seconds a local operation may take on average before a batch of them goes to threads: a
 network mount answers in milliseconds, a local disk in tens of microseconds."""
+
+_BUILT_IN: tuple[type, ...] = (list, tuple, set, frozenset, dict, range,
+                               type({}.keys()), type({}.values()), type({}.items()))
+"""Collections whose iterators many threads may share. Others may be written as generators, which may not."""
 
 _PROBE = 16
 """Local operations made in the caller's thread before their time is judged."""
@@ -59,10 +65,11 @@ def collect(work: Work, items: Iterable[Any], plan: Plan) -> list[Any]:
     was under way is cancelled. Items are taken no faster than they are worked off.
     """
     batch = _Collected(work, plan, items)
-    if plan.runtime is None or (plan.probe and batch.probe()):
-        batch.run_here()
-    else:
-        batch.run_with(plan.runtime.crew())
+    with _letting_go(plan.runtime):
+        if plan.runtime is None or (plan.probe and batch.probe()):
+            batch.run_here()
+        else:
+            batch.run_with(plan.runtime.crew())
     return batch.results
 
 
@@ -75,7 +82,18 @@ def stream(work: Work, items: Iterable[Any], plan: Plan, *, max_items: int, max_
     """
     batch = _Streamed(work, plan, items, max_items, max_bytes, weigh)
     assert plan.runtime is not None
-    return batch.run_with(plan.runtime.crew())
+    with _letting_go(plan.runtime):
+        yield from batch.run_with(plan.runtime.crew())
+
+
+@contextmanager
+def _letting_go(runtime: Runtime | None) -> Iterator[None]:
+    """An interrupt leaves neither sockets nor the engine's thread behind."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        let_go(runtime)
+        raise
 
 
 class _Batch:
@@ -104,9 +122,18 @@ class _Batch:
         self._error = self._error or error
         self.crew.wake_caller()
 
+    def _work_off(self, work: Callable[[], None]) -> None:
+        """In a worker: `work`, whose every error is the batch's: even of those that would end a thread in silence."""
+        try:
+            work()
+        except Cancelled:
+            raise
+        except BaseException as error:
+            self._fail(error)
+
     def _fed(self) -> Iterator[Any]:
-        """In a worker: the items that the caller puts into the inbox."""
-        while True:
+        """In a worker: the items that the caller puts into the inbox, until the batch has failed."""
+        while self._error is None:
             try:
                 item = self._inbox.popleft()
             except IndexError:
@@ -147,6 +174,8 @@ class _Batch:
     def _raise_error(self) -> None:
         if self._error is not None:
             raise self._error
+        if self.crew.is_cancelled:  # by another than this batch: the engine was closed
+            raise Cancelled("the workers were stopped before their work was done")
 
 
 class _Collected(_Batch):
@@ -154,10 +183,10 @@ class _Collected(_Batch):
 
     def __init__(self, work: Work, plan: Plan, items: Iterable[Any]) -> None:
         super().__init__(work, plan)
-        self._shared = isinstance(items, Collection)  # the workers may take from it themselves
+        self._shared = isinstance(items, _BUILT_IN)  # the workers may take from it themselves
         self._count = len(items) if isinstance(items, Collection) else None
         self._source = enumerate(items)
-        self.results: list[Any] = [None] * (self._count or 0)
+        self.results: list[Any] = [None] * (self._count or 0 if self._shared else 0)
         self._done = 0
         self._reported = 0
 
@@ -210,15 +239,15 @@ class _Collected(_Batch):
         self._report()
 
     def _worker(self) -> None:
+        self._work_off(self._work_all)
+
+    def _work_all(self) -> None:
         results, one = self.results, self.one
-        try:
-            for index, item in self._source if self._shared else self._fed():
-                results[index] = one(item)
-                self._done += 1
-                if self._error is not None:
-                    return
-        except Exception as error:
-            self._fail(error)
+        for index, item in self._source if self._shared else self._fed():
+            if self._error is not None:
+                return
+            results[index] = one(item)
+            self._done += 1
 
     def _feed(self) -> None:
         """Take the iterable's items here, as fast as the workers work them off."""
@@ -251,6 +280,7 @@ class _Streamed(_Batch):
         self._max_bytes = max_bytes
         self._weigh = weigh
         self._outbox: deque[tuple[Any, int]] = deque()
+        self._is_slow = False  # the iterable, when it was last asked
         self._taken = 0  # items taken from the iterable and not yet consumed as results
         self._bytes = 0  # of results in the outbox
         self._lock = threading.Lock()  # of _bytes, which both sides change; never held over a wait
@@ -285,17 +315,19 @@ class _Streamed(_Batch):
         """Take items, in the consumer's thread, while there is room for their results."""
         fed = 0
         while not self._closed and self._taken < self._max_items:
+            if self._outbox and (self._is_slow or fed >= self._plan.width):
+                return  # results are waiting: the consumer comes first
+            asked = time.monotonic()
             try:
                 self._inbox.append(next(self._items))
             except StopIteration:
                 self._close()
-                break
+                return
+            self._is_slow = time.monotonic() - asked > _SLOW
             self._taken += 1
             fed += 1
-            if fed >= self._plan.width and self._outbox:
-                break  # results are waiting: the consumer comes first
-        if fed:
-            self._wake(fed)
+            if self._waiting:
+                self._wake(1)
 
     def _take(self) -> Any:
         """A result for the consumer, and work for the workers while it is busy with it."""
@@ -314,15 +346,14 @@ class _Streamed(_Batch):
         return result
 
     def _worker(self) -> None:
-        try:
-            for item in self._fed():
-                result = self.one(item)
-                self._hand_on(result)
-                if self._error is not None:
-                    return
-                self._wait_for_room()
-        except Exception as error:
-            self._fail(error)
+        self._work_off(self._work_all)
+
+    def _work_all(self) -> None:
+        for item in self._fed():
+            self._wait_for_room()
+            if self._error is not None:
+                return
+            self._hand_on(self.one(item))
 
     def _hand_on(self, result: Any) -> None:
         weight = self._weigh(result)

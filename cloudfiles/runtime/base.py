@@ -69,15 +69,43 @@ class Crew(ABC):
     def finished(self) -> bool:
         """Whether every worker has ended."""
 
+    @property
+    @abstractmethod
+    def is_cancelled(self) -> bool:
+        """Whether workers were made to end before their work was done."""
+
     @abstractmethod
     def cancel(self) -> None:
         """Throw Cancelled into the workers wherever they wait, and wait (a second at most) for their end."""
 
 
+class Kept(Protocol):
+    """What a layer above keeps in `Runtime.kept`."""
+
+    def close(self) -> None:
+        """Let go of idle streams; it may go on being used."""
+
+
 class Runtime(ABC):
-    """One kind of concurrency."""
+    """One kind of concurrency.
+
+    Attributes:
+        kept: what the layers above keep for as long as the runtime lives, by keys of their own.
+    """
 
     name: str
+
+    def __init__(self) -> None:
+        self.kept: dict[Any, Kept] = {}
+
+    def close_kept(self) -> None:
+        """Close all that is kept, in the thread that may touch the runtime's streams."""
+        for each in list(self.kept.values()):
+            each.close()
+
+    def call(self, function: Callable[[], None]) -> None:
+        """Run `function`, which does not wait, in the thread that may touch the runtime's streams."""
+        function()
 
     @abstractmethod
     def crew(self) -> Crew: ...

@@ -10,10 +10,13 @@ import atexit
 import os
 import sys
 import threading
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cloudfiles.runtime.base import Runtime
 from cloudfiles.runtime.threads import ThreadRuntime
+
+if TYPE_CHECKING:
+    from cloudfiles.runtime.green import GreenRuntime
 
 _threads = ThreadRuntime()
 _lock = threading.Lock()
@@ -48,11 +51,11 @@ def _hub_here() -> Any:
     return gevent.get_hub() if gevent.monkey.is_module_patched("socket") else get_hub_if_exists()
 
 
-def _runtime_of(hub: Any) -> Runtime:
+def _runtime_of(hub: Any) -> GreenRuntime:
     """The runtime of a hub of this thread, kept on the hub so that it ends with it."""
     from cloudfiles.runtime.green import GreenRuntime
 
-    runtime: Runtime | None = getattr(hub, "cloudfiles_runtime", None)
+    runtime: GreenRuntime | None = getattr(hub, "cloudfiles_runtime", None)
     if runtime is None:
         runtime = hub.cloudfiles_runtime = GreenRuntime(hub)
     return runtime
@@ -62,29 +65,33 @@ class Engine:
     """A daemon thread that runs a hub until told to stop."""
 
     def __init__(self) -> None:
+        import gevent  # here, so that it is the caller who learns that it cannot be loaded
+        import gevent.event
+
+        import cloudfiles.runtime.green  # noqa: F401
+
+        self._gevent = gevent
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._main, name="cloudfiles-engine", daemon=True)
         self._thread.start()
         self._ready.wait()
 
     def _main(self) -> None:
-        import gevent
-        import gevent.event
-
-        self._hub = gevent.get_hub()
-        self._stop = gevent.event.Event()
+        self._hub = self._gevent.get_hub()
+        self._stop = self._gevent.event.Event()
         keep_alive = self._hub.loop.async_()  # a hub with nothing to wait for would give up
         keep_alive.start(lambda: None)
         self.runtime = _runtime_of(self._hub)
         self._ready.set()
         self._stop.wait()
+        self.runtime.close()
         keep_alive.close()
         self._hub.destroy(destroy_loop=True)
 
     def close(self) -> None:
         """Stop the thread and let go of its hub. Streams still open on it are dead afterwards."""
         if self._thread.is_alive() and threading.current_thread() is not self._thread:
-            self._hub.loop.run_callback_threadsafe(self._stop.set)
+            self.runtime.post(self._stop.set)
             self._thread.join(1.0)
 
 
@@ -104,6 +111,14 @@ def close_engine() -> None:
         engine, _engine = _engine, None
     if engine is not None:
         engine.close()
+
+
+def let_go(runtime: Runtime | None) -> None:
+    """After an interrupt: close the idle connections of `runtime`, and the engine where no other batch runs in it."""
+    runtime = runtime or blocking_runtime()
+    runtime.call(runtime.close_kept)
+    if _engine is not None and runtime is _engine.runtime and not _engine.runtime.crews:
+        close_engine()
 
 
 def _after_fork_in_child() -> None:

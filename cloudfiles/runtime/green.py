@@ -13,7 +13,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import gevent
 import gevent.event
@@ -21,9 +21,10 @@ import gevent.lock
 import gevent.socket
 import gevent.ssl
 import gevent.threadpool
+from gevent._hub_local import get_hub_if_exists  # gevent has no public way to ask without making one
 
 from cloudfiles.runtime.base import Cancelled, Crew, Runtime, Stream, T
-from cloudfiles.runtime.threads import close_now, connect_first, is_readable
+from cloudfiles.runtime.threads import PIECE, close_now, connect_first, is_readable
 
 _NEVER = float("inf")
 _READ = 1
@@ -97,18 +98,21 @@ class GreenStream:
         self._just_sent = True
         self.deadline = time.monotonic() + self._timeout
         try:
+            if len(data) > PIECE:
+                self._send_pieces(memoryview(data).cast("B"))
+                return
             sent = self._sock.send(data)
             if sent < len(data):
-                self._send_rest(memoryview(data).cast("B")[sent:])
+                self._send_pieces(memoryview(data).cast("B")[sent:])
         except OSError as error:
             raise self._reason(error) from error
         finally:
             self.deadline = _NEVER
 
-    def _send_rest(self, view: memoryview) -> None:
+    def _send_pieces(self, view: memoryview) -> None:
         while view:
             self.deadline = time.monotonic() + self._timeout
-            view = view[self._sock.send(view[: 1 << 20]) :]
+            view = view[self._sock.send(view[:PIECE]) :]
 
     def receive_into(self, buffer: memoryview) -> int:
         self.deadline = time.monotonic() + self._timeout
@@ -131,11 +135,11 @@ class GreenStream:
     def expire(self) -> None:
         """End the waits on the socket, from the hub: it may not block, nor touch the TLS state in use."""
         self._expired = True
-        with socket.socket(fileno=os.dup(self._sock.fileno())) as twin:
-            try:
+        try:
+            with socket.socket(fileno=os.dup(self._sock.fileno())) as twin:
                 twin.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                self.deadline = _NEVER  # gone already: whoever waits has been told
+        except OSError:
+            self.deadline = _NEVER  # gone already: whoever waits has been told
 
     def is_stale(self) -> bool:
         return is_readable(self._sock)
@@ -151,14 +155,16 @@ class GreenStream:
 class GreenCrew(Crew):
     """Greenlets of one hub. Subclasses know where the caller is."""
 
-    def __init__(self, hub: Any) -> None:
-        self._hub = hub
+    def __init__(self, runtime: GreenRuntime) -> None:
+        self._runtime = runtime
         self._greenlets: list[Any] = []
         self._running = 0
+        self._cancelled = False
         self._permits = gevent.lock.Semaphore(0)
 
     def start(self, work: Callable[[], None], count: int) -> None:
         self._running += count
+        self._runtime.crews.add(self)
         self._in_hub(self._spawn, work, count)
 
     def _in_hub(self, function: Callable[..., None], *args: Any) -> None:
@@ -182,6 +188,7 @@ class GreenCrew(Crew):
     def _ended(self, greenlet: Any) -> None:
         self._running -= 1
         if self._running == 0:
+            self._runtime.crews.discard(self)
             self.wake_caller()
 
     def wake_workers(self, count: int) -> None:
@@ -198,21 +205,27 @@ class GreenCrew(Crew):
     def finished(self) -> bool:
         return self._running == 0
 
+    @property
+    def is_cancelled(self) -> bool:
+        return self._cancelled
+
     def cancel(self) -> None:
-        self._in_hub(self._kill)
+        self._in_hub(self.kill)
         deadline = time.monotonic() + 1.0
         while not self.finished and time.monotonic() < deadline:
             self.wait_caller(0.05)
 
-    def _kill(self) -> None:
+    def kill(self) -> None:
+        """In the hub's thread: throw Cancelled into the workers, without waiting for their end."""
+        self._cancelled = True
         gevent.killall(self._greenlets, GreenCancelled, block=False)
 
 
 class HereCrew(GreenCrew):
     """The caller is a greenlet of the same hub."""
 
-    def __init__(self, hub: Any) -> None:
-        super().__init__(hub)
+    def __init__(self, runtime: GreenRuntime) -> None:
+        super().__init__(runtime)
         self._caller = gevent.event.Event()
 
     def wake_caller(self) -> None:
@@ -226,12 +239,12 @@ class HereCrew(GreenCrew):
 class ElsewhereCrew(GreenCrew):
     """The caller is a native thread that has no hub, and gets none."""
 
-    def __init__(self, hub: Any) -> None:
-        super().__init__(hub)
+    def __init__(self, runtime: GreenRuntime) -> None:
+        super().__init__(runtime)
         self._caller = threading.Event()
 
     def _in_hub(self, function: Callable[..., None], *args: Any) -> None:
-        self._hub.loop.run_callback_threadsafe(function, *args)
+        self._runtime.post(function, *args)
 
     def wake_caller(self) -> None:
         self._caller.set()
@@ -242,19 +255,62 @@ class ElsewhereCrew(GreenCrew):
 
 
 class GreenRuntime(Runtime):
-    """Waits park the greenlet they are in. Made in its hub's thread; only `crew` may be called from another."""
+    """Waits park the greenlet they are in.
+
+    Made in its hub's thread; only `crew`, `call` and `post` may be called from another.
+
+    Attributes:
+        crews: those at work.
+    """
 
     name = "green"
 
     def __init__(self, hub: Any) -> None:
+        super().__init__()
+        self.crews: set[GreenCrew] = set()
         self._hub = hub
-        self._thread = threading.get_ident()
         self._watchdog = Watchdog(hub)
         self._pool: gevent.threadpool.ThreadPool | None = None
+        self._closed = False
+        self._closing = threading.Lock()
+
+    def _is_here(self) -> bool:
+        return get_hub_if_exists() is self._hub  # a thread's number will not do: patched, each greenlet has its own
 
     def crew(self) -> Crew:
-        here = threading.get_ident() == self._thread
-        return HereCrew(self._hub) if here else ElsewhereCrew(self._hub)
+        return HereCrew(self) if self._is_here() else ElsewhereCrew(self)
+
+    def post(self, function: Callable[..., None], *args: Any) -> None:
+        """From another thread: have `function` run in the hub. After `close` there is nothing left to run it for."""
+        with self._closing:
+            if not self._closed:
+                self._hub.loop.run_callback_threadsafe(function, *args)
+
+    def call(self, function: Callable[[], None]) -> None:
+        if self._is_here():
+            function()
+            return
+        done = threading.Event()
+
+        def run() -> None:
+            function()
+            done.set()
+
+        self.post(run)
+        done.wait(0.0 if self._closed else 1.0)
+
+    def close(self) -> None:
+        """In the hub's thread, before the hub ends: stop the crews, close what is kept."""
+        with self._closing:
+            self._closed = True
+        gevent.sleep(0)  # what was posted before that is run
+        crews = list(self.crews)
+        for crew in crews:
+            crew.kill()
+        gevent.sleep(0.01 if crews else 0)
+        self.close_kept()
+        if self._pool is not None:
+            self._pool.kill()
 
     def connect(self, host: str, port: int, timeout: float) -> socket.socket:
         addresses = gevent.socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
@@ -273,8 +329,18 @@ class GreenRuntime(Runtime):
     def offload(self, function: Callable[..., T], *args: Any) -> T:
         if self._pool is None:
             self._pool = gevent.threadpool.ThreadPool(os.cpu_count() or 2, hub=self._hub)
-        result: T = self._pool.apply(function, args)
-        return result
+        # An error is handed over as a value: raised on the pool's thread, gevent would print it as well.
+        result, error = self._pool.apply(_outcome, (function, *args))
+        if error is not None:
+            raise error
+        return cast(T, result)
+
+
+def _outcome(function: Callable[..., T], *args: Any) -> tuple[T | None, Exception | None]:
+    try:
+        return function(*args), None
+    except Exception as error:
+        return None, error
 
 
 def _connect(address: Any, timeout: float) -> Any:

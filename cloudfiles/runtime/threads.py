@@ -23,6 +23,9 @@ from cloudfiles.runtime.base import Cancelled, Crew, Runtime, Stream, T
 TICK = 0.5
 """Seconds between two looks at whether the batch was given up."""
 
+PIECE = 256 * 1024
+"""Bytes handed to a socket at once. TLS takes them all or none: the timeout is to bound one piece, not the whole."""
+
 _worker = threading.local()  # .crew: the crew that the current thread works for
 
 
@@ -47,25 +50,31 @@ class ThreadStream:
 
     def send(self, data: bytes | bytearray | memoryview) -> None:
         view = memoryview(data).cast("B")
-        sent = self._patiently(self._sock.send, view)
-        while sent < len(view):
-            sent += self._patiently(self._sock.send, view[sent:])
+        while view:
+            view = view[self._send_some(view[:PIECE]) :]
+
+    def _send_some(self, view: memoryview) -> int:
+        try:
+            return self._sock.send(view)
+        except _TICKED:
+            return self._patiently(self._sock.send, view, self._timeout - TICK)
 
     def receive_into(self, buffer: memoryview) -> int:
         try:
             return self._recv_into(buffer)
         except _TICKED:
-            return self._patiently(self._recv_into, buffer)
+            return self._patiently(self._recv_into, buffer, self._timeout - TICK)
 
-    def _patiently(self, operation: Callable[[memoryview], int], data: memoryview) -> int:
-        deadline = time.monotonic() + self._timeout
+    def _patiently(self, operation: Callable[[memoryview], int], data: memoryview, timeout: float) -> int:
+        deadline = time.monotonic() + timeout
         while True:
+            _check_cancelled()
+            if time.monotonic() >= deadline:
+                raise TimeoutError("the read timeout is over")
             try:
                 return operation(data)
-            except _TICKED as error:
-                _check_cancelled()
-                if time.monotonic() >= deadline:
-                    raise TimeoutError("the read timeout is over") from error
+            except _TICKED:
+                continue
 
     def is_stale(self) -> bool:
         return is_readable(self._sock)
@@ -84,6 +93,16 @@ def is_readable(sock: socket.socket) -> bool:
         return bool(select.select([sock.fileno()], [], [], 0)[0])
     except (OSError, ValueError):
         return True
+
+
+def _is_writable(sock: socket.socket, timeout: float) -> bool:
+    """Wait for it. By poll where there is one: select takes no descriptor above 1023."""
+    if hasattr(select, "poll"):
+        poll = select.poll()
+        poll.register(sock.fileno(), select.POLLOUT)
+        return bool(poll.poll(timeout * 1000))
+    _, writable, failed = select.select([], [sock], [sock], timeout)
+    return bool(writable or failed)
 
 
 def close_now(sock: socket.socket) -> None:
@@ -119,11 +138,19 @@ class ThreadCrew(Crew):
         self._lock = threading.Lock()
 
     def start(self, work: Callable[[], None], count: int) -> None:
-        self._running += count
         for _ in range(count):
             thread = threading.Thread(target=self._run, args=(work,), name="cloudfiles-worker", daemon=True)
+            with self._lock:
+                self._running += 1
+            try:
+                thread.start()
+            except RuntimeError:  # the system has no more threads: those there are will do
+                with self._lock:
+                    self._running -= 1
+                if not self._threads:
+                    raise
+                return
             self._threads.append(thread)
-            thread.start()
 
     def _run(self, work: Callable[[], None]) -> None:
         _worker.crew = self
@@ -140,6 +167,10 @@ class ThreadCrew(Crew):
         self._caller.set()
 
     def wait_caller(self, timeout: float | None = None) -> None:
+        outer: ThreadCrew | None = getattr(_worker, "crew", None)
+        if outer is not None:  # a batch inside a worker of another one, with which it is given up
+            _check_cancelled()
+            timeout = min(TICK, TICK if timeout is None else timeout)
         self._caller.wait(timeout)
         self._caller.clear()
 
@@ -155,9 +186,13 @@ class ThreadCrew(Crew):
     def finished(self) -> bool:
         return self._running == 0
 
+    @property
+    def is_cancelled(self) -> bool:
+        return self.cancelled.is_set()
+
     def cancel(self) -> None:
         self.cancelled.set()
-        self._permits.release(len(self._threads))
+        self._permits.release(max(1, len(self._threads)))
         deadline = time.monotonic() + 1.0
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))
@@ -225,7 +260,7 @@ def _connect(address: Any, timeout: float) -> socket.socket:
 
 
 def _await_connected(sock: socket.socket, deadline: float) -> None:
-    while not select.select([], [sock], [sock], TICK)[1]:
+    while not _is_writable(sock, TICK):
         _check_cancelled()
         if time.monotonic() >= deadline:
             raise TimeoutError("no connection in time")

@@ -11,7 +11,7 @@ import os
 import random
 import weakref
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from cloudfiles.exceptions import (
     Attempt,
@@ -21,6 +21,7 @@ from cloudfiles.exceptions import (
     IntegrityError,
     ServerError,
     TransportError,
+    redact,
 )
 from cloudfiles.retry import REFUSED_STATUS, RETRYABLE_STATUS, RetryPolicy
 from cloudfiles.runtime.base import Runtime
@@ -48,6 +49,7 @@ class Client:
         self._jitter = jitter
         self._dialer = Dialer(runtime, tls, connect_timeout, read_timeout)
         self._pools: dict[Origin, Pool] = {}
+        _clients.add(self)
 
     def send(self, request: Request) -> Any:
         """What `request.accept` makes of the answer.
@@ -68,6 +70,7 @@ class Client:
             if failures is None:
                 failures = _Failures(self, request)
             failures.wait_or_raise(failure, again)
+            del failure  # else it and this frame hold each other, and what it knows, until the collector comes
 
     def _attempt(self, request: Request) -> Any:
         pool = self._pools.get(request.origin) or self._open_pool(request.origin)
@@ -75,7 +78,7 @@ class Client:
         delay = pool.limiter.enter(now)
         if delay:
             self.runtime.sleep(delay)
-        connection = pool.take(now)
+        connection = pool.take(now, request.idempotent)
         try:
             head = request.encode(pool.host, self._wall())
             response = connection.exchange(pool.forward(head) if pool.forwarded else head, request)
@@ -104,9 +107,14 @@ class Client:
         limiter_of(origin).slow_down(self._monotonic())
 
     def close(self) -> None:
-        """Close the idle connections."""
-        for pool in self._pools.values():
+        """Close the idle connections. New ones are opened when next needed."""
+        for pool in list(self._pools.values()):
             pool.close()
+
+    def forget(self) -> None:
+        """After a fork, in the child: the connections are the parent's."""
+        for pool in self._pools.values():
+            pool.forget()
         self._pools.clear()
 
 
@@ -118,6 +126,8 @@ class _Failures:
         self._request = request
         self._began = client.clock.monotonic()
         self._attempts: list[Attempt] = []
+        self._faults = 0
+        self._mended = 0
         self._corrupt = 0
 
     def wait_or_raise(self, error: CloudFilesError, again: bool) -> None:
@@ -126,7 +136,10 @@ class _Failures:
         elapsed = client.clock.monotonic() - self._began
         self._request.retries += 1
         self._corrupt += isinstance(error, IntegrityError)
-        count = len(self._attempts) + 1
+        # What was mended is no fault, and does not lengthen the backoff of one; but it may not go on forever either.
+        self._faults += not again
+        self._mended += again
+        count = self._mended if again else self._faults
         retry_after = getattr(error, "retry_after", None)
         delay = 0.0 if again else policy.delay(count, client._jitter, retry_after)
         worth_it = again or self._is_passing(error)
@@ -135,7 +148,8 @@ class _Failures:
         self._attempts.append(Attempt(f"{type(error).__name__}: {error}", elapsed, delay if worth_it else 0.0))
         if not worth_it or not policy.allows(count, elapsed, delay, retry_after):
             self._raise(error, elapsed)
-        log.info("%s: attempt %d failed, next in %.2f s: %s", self._request.path, count, delay, error)
+        log.info("%s: attempt %d failed, next in %.2f s: %s", redact(self._request.path or ""), len(self._attempts),
+                 delay, error)
         if delay:
             client.runtime.sleep(delay)
 
@@ -160,7 +174,7 @@ class _Failures:
 # ---- what the process shares
 
 _limiters: dict[Origin, Limiter] = {}
-_clients: weakref.WeakKeyDictionary[Runtime, dict[Any, Client]] = weakref.WeakKeyDictionary()
+_clients: weakref.WeakSet[Client] = weakref.WeakSet()
 
 
 def limiter_of(origin: Origin) -> Limiter:
@@ -171,22 +185,20 @@ def limiter_of(origin: Origin) -> Limiter:
 
 def client_for(runtime: Runtime, tls: Tls, connect_timeout: float, read_timeout: float) -> Client:
     """The process's client for these settings."""
-    clients = _clients.setdefault(runtime, {})
     key = (tls, connect_timeout, read_timeout)
-    client = clients.get(key)
-    return client if client is not None else clients.setdefault(key, Client(runtime, *key))
+    client = runtime.kept.get(key)
+    return cast(Client, client if client is not None else runtime.kept.setdefault(key, Client(runtime, *key)))
 
 
 def close_clients() -> None:
     """Close every idle connection of the process; clients open new ones when next used."""
-    for clients in list(_clients.values()):
-        for client in list(clients.values()):
-            client.close()
+    for client in list(_clients):
+        client.runtime.call(client.close)
 
 
 def _after_fork_in_child() -> None:
-    # The sockets are the parent's: forgotten here without a word on the wire.
-    _clients.clear()
+    for client in list(_clients):
+        client.forget()
     _limiters.clear()
 
 

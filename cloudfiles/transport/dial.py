@@ -76,6 +76,9 @@ class Dialer:
         except Exception as error:
             connection.close()
             raise _dial_error(error, origin, proxy) from error
+        except BaseException:  # given up while it was shaking hands
+            connection.close()
+            raise
         sock, connection.sock = connection.sock, None
         return self._runtime.stream(sock, self._read_timeout)
 

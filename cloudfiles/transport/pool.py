@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from contextlib import suppress
 
 from cloudfiles.transport.connection import Connection
 from cloudfiles.transport.dial import Dialer, Proxy
@@ -34,14 +35,17 @@ class Pool:
         # A plain request through a proxy names its origin in the request line (RFC 9112 3.2.2).
         self.forwarded = proxy is not None and origin.scheme == "http"
 
-    def take(self, now: float) -> Connection:
-        """An idle connection, or a new one. Raises what `Dialer.dial` raises."""
+    def take(self, now: float, trusting: bool = True) -> Connection:
+        """An idle connection, or a new one. Raises what `Dialer.dial` raises.
+
+        trusting: one that was idle for a moment only is not looked at before use.
+        """
         while self._idle:
             try:
                 connection = self._idle.pop()
             except IndexError:  # another thread was faster
                 break
-            if now - connection.idle_since < _TRUSTED_IDLE or not connection.is_stale():
+            if (trusting and now - connection.idle_since < _TRUSTED_IDLE) or not connection.is_stale():
                 return connection
             connection.close()
         return self.fresh()
@@ -69,5 +73,10 @@ class Pool:
 
     def close(self) -> None:
         """Close what is idle."""
-        while self._idle:
-            self._idle.pop().close()
+        with suppress(IndexError):  # another thread may take the last one
+            while True:
+                self._idle.pop().close()
+
+    def forget(self) -> None:
+        """Let go of what is idle without a word on the wire: after a fork it is the parent's."""
+        self._idle.clear()

@@ -15,6 +15,7 @@ from cloudfiles import integrity
 from cloudfiles.exceptions import (
     AuthorizationError,
     CloudFilesError,
+    FileSystemError,
     InvalidPathError,
     PreconditionFailedError,
     ServerError,
@@ -91,7 +92,10 @@ class FileBody:
         self.file.seek(self.start)
         left = self.length
         while left:
-            piece = self.file.read(min(left, self.PIECE))
+            try:
+                piece = self.file.read(min(left, self.PIECE))
+            except OSError as error:  # not the connection's, as any other OSError here would be
+                raise FileSystemError(f"the file to upload cannot be read: {error}", errno=error.errno) from error
             if not piece:
                 raise CloudFilesError(f"the file to upload ended {left} bytes early: it shrank while it was read")
             left -= len(piece)
@@ -153,7 +157,7 @@ class Request:
         body: bytes-like or FileBody; b'' for none.
         idempotent: sending it twice does no harm: it may be repeated even when its fate is unknown.
         path: the key it concerns, for error messages.
-        retries: tries before the current one, counted by the client.
+        retries: tries that have failed by now; once `send` has raised, its last one too.
         signed: what the dialect signed the current try with, for its own use: by it a refusal is understood.
     """
 
@@ -166,7 +170,7 @@ class Request:
         self.method = method
         self.target = target
         self.headers = headers if headers is not None else {}
-        self.body = body
+        self.body = body if type(body) is not memoryview else _flat(body)
         self.dialect = dialect
         self.idempotent = idempotent
         self.path = path
@@ -189,6 +193,11 @@ class Request:
 
     def broken(self, head: Head, received: bytes) -> None:
         """The body after `head` broke off with `received` bytes: remember them to go on from there."""
+
+
+def _flat(view: memoryview) -> memoryview:
+    """`view` byte by byte, so that its length is its size, whatever its items are."""
+    return view.cast("B") if view.c_contiguous else memoryview(view.tobytes())
 
 
 def format_head(method: str, target: str, host: str, headers: dict[str, str], body: Body) -> bytes:
