@@ -1,0 +1,31 @@
+"""azure-identity's default chain: environment, workload identity, managed identity, and developers' sign-ins."""
+
+from __future__ import annotations
+
+from ..exceptions import AuthorizationError, MissingExtraError
+from .azure_places import AzureCredentials
+
+SCOPE = "https://storage.azure.com/.default"
+"""What a token is asked for: Azure Storage, in every account and cloud ("Authorize with Microsoft Entra ID")."""
+
+
+def load() -> AzureCredentials:
+    """A token that azure-identity finds now. Blocks: it may run programs and ask servers.
+
+    A new chain each time: what was signed in or rotated meanwhile counts.
+
+    Raises:
+        MissingExtraError: azure-identity is not installed.
+        AuthorizationError: no member of the chain has a token; the message says how each of them failed.
+    """
+    try:
+        from azure.core.exceptions import AzureError
+        from azure.identity import DefaultAzureCredential
+    except ImportError as error:
+        raise MissingExtraError("azure-identity is not installed: pip install 'cloudfiles[azure]'") from error
+    try:
+        with DefaultAzureCredential() as chain:
+            token = chain.get_token(SCOPE)
+    except (AzureError, ValueError) as error:
+        raise AuthorizationError(f"azure-identity found no token: {error}") from error
+    return AzureCredentials(token=token.token, expiry=float(token.expires_on), source="azure-identity")

@@ -1,0 +1,188 @@
+"""Azure credentials as values, and the places that hold them ready: `secrets=`, secrets files, the environment."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
+from urllib.parse import parse_qs
+
+from ..exceptions import ConfigurationError
+from . import secrets_files
+from .secrets_files import Secrets
+
+# The spellings under which each field is accepted, compared in lower case: the environment's, those of
+# connection strings, and those of the vendor's tools and libraries (adlfs, az).
+_SPELLINGS = {
+    "connection_string": ("azure_storage_connection_string", "connection_string", "connectionstring"),
+    "account": ("azure_storage_account", "azure_storage_account_name", "account_name", "accountname",
+                "storage_account", "account"),
+    "key": ("azure_storage_key", "azure_storage_account_key", "azure_storage_access_key", "account_key",
+            "accountkey", "access_key", "key"),
+    "sas": ("azure_storage_sas_token", "sas_token", "sharedaccesssignature", "shared_access_signature", "sas"),
+    "endpoint": ("azure_storage_endpoint", "azure_storage_blob_endpoint", "blob_endpoint", "blobendpoint", "endpoint"),
+}
+_TITLES = ("AZURE_STORAGE_ACCOUNT with AZURE_STORAGE_KEY or AZURE_STORAGE_SAS_TOKEN, "
+           "or AZURE_STORAGE_CONNECTION_STRING")
+
+# The emulator's account is the same everywhere and no secret ("Use Azurite emulator": well-known storage account).
+EMULATOR_ACCOUNT = "devstoreaccount1"
+EMULATOR_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+_EMULATOR_ENDPOINT = f"http://127.0.0.1:10000/{EMULATOR_ACCOUNT}"
+
+_SAS = re.compile(r"[A-Za-z0-9_.~%&=+:/,\-]+").fullmatch
+
+
+@dataclass(frozen=True, repr=False)
+class AzureCredentials:
+    """What a request is authorized by: one of `key`, `sas` and `token`. Never pickled; its repr shows no secret.
+
+    Attributes:
+        account: the storage account; None where the place does not name it.
+        key: the account's key, decoded.
+        sas: a shared access signature: a query string without '?'.
+        token: an OAuth bearer token.
+        endpoint: of the Blob service, None for the public cloud's.
+        expiry: seconds since the epoch, None for never.
+        source: where it came from, in words.
+    """
+
+    account: str | None = None
+    key: bytes | None = None
+    sas: str | None = None
+    token: str | None = None
+    endpoint: str | None = None
+    expiry: float | None = None
+    source: str = ""
+
+    def __repr__(self) -> str:
+        kind = "key" if self.key else "SAS" if self.sas else "token" if self.token else "nothing"
+        return f"AzureCredentials({kind} of account {self.account}, from {self.source})"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("Azure credentials are not pickled: each process finds its own")
+
+
+@dataclass(frozen=True)
+class Place:
+    """A place that was looked into.
+
+    Attributes:
+        name: the place in words, or the path of a file.
+        values: the fields that it holds, by the names of AzureCredentials; empty where there is nothing.
+        file: whether it is a file, which may be rewritten at any time.
+    """
+
+    name: str
+    values: Mapping[str, str] = field(default_factory=dict, repr=False)
+    file: bool = False
+
+    def opens(self, account: str | None) -> bool:
+        """Whether it holds a key or a SAS, and not that of another account than the one that is meant."""
+        if "key" not in self.values and "sas" not in self.values:
+            return False
+        return account is None or self.values.get("account", account) == account
+
+    def describe(self, account: str | None = None) -> str:
+        """What was found, without a secret."""
+        found = [f"{name} {self.values[name]}" for name in ("account", "endpoint") if name in self.values]
+        found += [title for name, title in (("key", "an account key"), ("sas", "a SAS")) if name in self.values]
+        if found and self.values.get("account", account) != account and account is not None:
+            found.append(f"which is not the account {account}: not used")
+        return ", ".join(found) or "nothing"
+
+
+def file_names(container: str, account: str | None) -> list[str]:
+    """The secrets files of a container, the most specific first."""
+    return [f"{name}-azure-secret.json" for name in (container, account) if name] + ["azure-secret.json"]
+
+
+def places(secrets: Secrets | None, container: str, account: str | None, environ: Mapping[str, str]) -> Iterator[Place]:
+    """Look into one place after the other, lazily, in the order in which they count."""
+    if secrets is not None:
+        name, values = secrets_files.load(secrets)
+        yield Place(name, _fields(name, values, strict=True), file=name != "secrets=")
+    for path in secrets_files.candidates(file_names(container, account), environ):
+        content = secrets_files.read(path)
+        yield Place(path, {} if content is None else _fields(path, content, strict=True), file=content is not None)
+    values = {name: value for name, value in environ.items() if name.startswith("AZURE_STORAGE_")}
+    yield Place("environment", _fields("environment", values))
+
+
+def credentials(place: Place, account: str | None) -> AzureCredentials:
+    """What `place` holds; of a key and a SAS, the key, which can do more."""
+    values = place.values
+    key = _decoded(place.name, values["key"]) if "key" in values else None
+    sas = None if key else values.get("sas")
+    name = values.get("account", account)
+    if key and name is None:
+        raise ConfigurationError(f"{place.name} holds a key and does not say of which account: AZURE_STORAGE_ACCOUNT "
+                                 "or a cloudpath abfss://CONTAINER@ACCOUNT.dfs.core.windows.net/ would")
+    return AzureCredentials(name, key, sas, endpoint=values.get("endpoint"), source=place.name)
+
+
+def _decoded(place: str, key: str) -> bytes:
+    try:
+        return base64.b64decode(key, validate=True)
+    except (binascii.Error, ValueError):
+        # Not chained: the message of the cause may show parts of the key.
+        raise ConfigurationError(f"{place}: the account key is not base64") from None
+
+
+def _fields(place: str, values: Mapping[str, Any], strict: bool = False) -> dict[str, str]:
+    """The known fields among `values`, a connection string taken apart; empty ones count as not there."""
+    lower = {str(name).lower(): value for name, value in values.items()}
+    found: dict[str, str] = {}
+    for name, spellings in _SPELLINGS.items():
+        spelling = next((spelling for spelling in spellings if lower.get(spelling)), None)
+        if spelling is not None:
+            found[name] = _text(place, spelling, lower[spelling])
+    if strict and values and not found:
+        raise ConfigurationError(f"{place} has none of the fields of an Azure secret: {_TITLES}")
+    if "connection_string" in found:
+        found = {**found, **_connection(place, found.pop("connection_string"))}
+    if "sas" in found:
+        found["sas"] = _checked_sas(place, found["sas"])
+    return found
+
+
+def _text(place: str, name: str, value: Any) -> str:
+    if not isinstance(value, str):
+        raise ConfigurationError(f"{place}: {name} must be a string, not a {type(value).__name__}")
+    stripped = value.strip()  # a line end behind a pasted key would make every signature wrong
+    if not (stripped.isascii() and stripped.isprintable()):
+        raise ConfigurationError(f"{place}: {name} must be one line of printable ASCII")
+    return stripped
+
+
+def _connection(place: str, text: str) -> dict[str, str]:
+    """The fields of a connection string ("Configure Azure Storage connection strings").
+
+    Its fields belong together: a key or SAS beside it in the same place does not count.
+    """
+    pairs = [part.partition("=") for part in text.split(";") if part.strip()]
+    if any(not separator for _, separator, _ in pairs):
+        raise ConfigurationError(f"{place}: the connection string is not NAME=VALUE;NAME=VALUE...")
+    fields = {name.strip().lower(): value.strip() for name, _, value in pairs}
+    if fields.get("usedevelopmentstorage", "").lower() == "true":
+        return {"account": EMULATOR_ACCOUNT, "key": EMULATOR_KEY, "endpoint": _EMULATOR_ENDPOINT}
+    found = {name: fields[spelling] for name, spelling in (
+        ("account", "accountname"), ("key", "accountkey"), ("sas", "sharedaccesssignature"),
+        ("endpoint", "blobendpoint")) if fields.get(spelling)}
+    if "endpoint" not in found and "account" in found and fields.get("endpointsuffix"):
+        scheme = fields.get("defaultendpointsprotocol", "https")
+        found["endpoint"] = f"{scheme}://{found['account']}.blob.{fields['endpointsuffix']}"
+    if not found:
+        raise ConfigurationError(f"{place}: the connection string names neither AccountName nor BlobEndpoint")
+    return found
+
+
+def _checked_sas(place: str, sas: str) -> str:
+    """A SAS without its question mark; it becomes a part of every target as it is."""
+    sas = sas.removeprefix("?")
+    if not _SAS(sas) or not {"sig", "sv"} <= set(parse_qs(sas)):
+        raise ConfigurationError(f"{place}: the SAS is not a query string with sv= and sig= in it")
+    return sas
