@@ -28,12 +28,16 @@ class StoredObject:
         encoding: the Content-Encoding, '' for none; several are joined by ', ' in the order applied.
         verified: the digest that vouched for the bytes ('md5', 'crc32c', ...), '' where the store offered none.
         etag: the ETag as sent, quotes included, or None.
+        size: stored bytes of the whole object, where `content` is None because they were not read.
+        headers: what the store says of the object, in HTTP's words and lower case, where it was told along.
     """
 
     content: Any
     encoding: str = ""
     verified: str = ""
     etag: str | None = None
+    size: int | None = None
+    headers: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,8 @@ class WriteOptions:
     metadata: Metadata | None = None
     if_absent: bool = False
     if_match: str | None = None
+    content_disposition: str | None = None
+    content_language: str | None = None
 
 
 class ListEntry(NamedTuple):

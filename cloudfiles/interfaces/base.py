@@ -10,10 +10,12 @@ for missing, or a CloudFilesError.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
-from cloudfiles.exceptions import CloudFilesError, UnsupportedOperationError
+from cloudfiles.exceptions import CloudFilesError, ObjectChangedError, UnsupportedOperationError
+from cloudfiles.integrity import Digest, digests_from_headers
+from cloudfiles.interfaces.moving import PART_BYTES, Copied, CopyOptions, PartWriter
 from cloudfiles.types import Content, ListPage, StoredObject, WriteOptions
 
 
@@ -28,6 +30,21 @@ class Interface(ABC):
 
     delete_batch: ClassVar[int] = 1
     """How many keys one call of `delete` may carry."""
+
+    etag_is_md5: ClassVar[bool] = False
+    """An ETag of 32 hexadecimal digits is the md5 of the stored bytes, also in listings."""
+
+    metadata_prefix: ClassVar[str] = "x-amz-meta-"
+    """What the header of an object's own metadata begins with."""
+
+    folds_suffixes: ClassVar[bool] = False
+    """An encoding shows as a suffix of the name, so that the keys `a` and `a.gz` may be one object."""
+
+    folds_case: ClassVar[bool] = False
+    """Keys that differ only in case may be one object."""
+
+    nests_names: ClassVar[bool] = False
+    """Keys are paths: where `a` is an object, `a/b` cannot be."""
 
     # ---- one object
 
@@ -87,3 +104,94 @@ class Interface(ABC):
     def presign(self, key: str, expires: float, method: str) -> str:
         """A URL that allows `method` on `key` without credentials for `expires` seconds."""
         raise UnsupportedOperationError(f"{type(self).__name__} cannot presign: its protocol has no signed URLs")
+
+    # ---- moving data: what transfer/ chooses its ways by. Every default is right for any protocol.
+
+    def describe(self, key: str) -> StoredObject | None:
+        """The object without its content: encoding, ETag, size and headers. None where it is missing."""
+        head = self.head(key)
+        if head is None:
+            return None
+        headers = {name.lower(): str(value) for name, value in head.items() if value is not None}
+        return StoredObject(None, head["Content-Encoding"] or "", "", head["ETag"], head["Content-Length"], headers)
+
+    def get_bounded(self, key: str, most: int) -> StoredObject | None:
+        """As `get` of the whole object, with its headers; of one that has more than `most` bytes as `describe`.
+
+        Protocols that can tell from the beginning of an answer override it, to spare the request for the size.
+        """
+        described = self.describe(key)
+        if described is None or (described.size or 0) > most:
+            return described
+        stored = self.get(key)
+        if stored is not None and stored.headers is None:
+            stored.headers = described.headers
+        return stored
+
+    def attributes(self, stored: StoredObject) -> WriteOptions:
+        """What a copy of an object is to be written with, as its headers tell."""
+        headers = stored.headers or {}
+        cut = len(self.metadata_prefix)
+        metadata = {name[cut:]: value for name, value in headers.items() if name.startswith(self.metadata_prefix)}
+        return WriteOptions(
+            headers.get("content-type"), stored.encoding, headers.get("cache-control"), metadata=metadata or None,
+            content_disposition=headers.get("content-disposition"), content_language=headers.get("content-language"))
+
+    def digests(self, stored: StoredObject) -> list[Digest]:
+        """The digests of the whole stored object that its headers tell, the cheapest first."""
+        return digests_from_headers(stored.headers or {}, etag_is_md5=self.etag_is_md5)
+
+    def reads_ranges(self, stored: StoredObject) -> bool:
+        """Whether a byte range of this object can be read without reading all of it."""
+        return True
+
+    def get_in_pieces(self, key: str, take: Callable[[bytes | memoryview], object]) -> StoredObject | None:
+        """Hand the whole object to `take` in order, in bounded memory, all of it of one state; None where missing.
+
+        What `take` was given counts only once this returns. Raises ObjectChangedError.
+        """
+        described = self.describe(key)
+        at, size = 0, 0 if described is None else described.size or 0
+        while described is not None and at < size:
+            part = self.get(key, at, min(size, at + PART_BYTES))
+            if part is None or part.etag != described.etag or not part.content:
+                raise ObjectChangedError("the object was replaced or removed while it was read", path=key)
+            take(part.content)
+            at += len(part.content)
+        return described
+
+    def copies_from(self, source: Interface) -> bool:
+        """Whether `copy_from` is worth trying for objects of `source`. Asked once a batch; no I/O."""
+        return False
+
+    def copy_from(self, source: Interface, source_key: str, key: str, options: CopyOptions) -> Copied | None:
+        """Copy an object by the store's own means, its bytes passing through no client; None: the source is missing.
+
+        Content, encoding, content type, cache control and metadata are carried along but for what
+        `options.change` changes. The copy appears whole or not at all; a 200 is read before it is believed.
+
+        Raises:
+            UnsupportedOperationError: it cannot be done for these two after all: nothing was done, stream instead.
+            ObjectChangedError: the source is not in the state of `options.etag`, or was replaced meanwhile.
+        """
+        raise UnsupportedOperationError(f"{type(self).__name__} copies nothing by itself", path=key)
+
+    def rename_from(self, source: Interface, source_key: str, key: str) -> bool:
+        """Move an object in one atomic step, as a file system does; False: that cannot be done, nothing was."""
+        return False
+
+    def open_writer(self, key: str, size: int, options: WriteOptions,
+                    state: Mapping[str, Any] | None = None) -> PartWriter | None:
+        """Begin to write an object of `size` bytes in parts; None: the protocol does not, use `put`.
+
+        state: of a writer that did not finish, to go on with; where that is not possible any more it begins anew.
+        """
+        return None
+
+    def discard_partial(self, prefix: str, older_than: float) -> int:
+        """Remove what interrupted writes of keys beginning with `prefix` have left, begun over `older_than` seconds
+        ago: uploads that were not completed, temporary files. Gives how many."""
+        return 0
+
+    def check_target(self, key: str) -> None:  # noqa: B027 -- most keys cannot lead anywhere else
+        """Raise InvalidPathError where a write of `key` would leave what the cloudpath names, as by a symlink."""
