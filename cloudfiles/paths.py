@@ -39,8 +39,11 @@ __all__ = [
 # Two characters at least, so that `C://data` is a drive and not a protocol.
 _SCHEME = re.compile(r"([A-Za-z][\w+.\-]+)://", re.ASCII)
 _COLLAPSED_SCHEME = re.compile(r"([A-Za-z][\w+.\-]+):/(?!/)", re.ASCII)
-_BUCKET = re.compile(r"(?!\.\.?(?:/|\Z))([\w~.\-]+(?::\d+)?)(?:/|\Z)")
+_BUCKET = re.compile(r"(?!\.\.?(?:/|\Z))(\$?[\w~.\-]+(?::\d+)?)(?:/|\Z)")
 _NETLOC = re.compile(r"[^/?#\\\s]*[^/?#\\\s:](?=[/?#]|\Z)")
+# Azure's storage accounts; a query would be a signature, with which only web requests can be made.
+_AZURE = re.compile(r"[a-z0-9\-]{3,}(?:\.z\d+)?\.(?:blob|dfs)\.(?:core\.[a-z.]+|storage\.azure\.net)"
+                    r"/[^/?#]+(?:/[^?#]*)?\Z")
 _TAIL_FORMAT = re.compile(r"\|([\w\-]+):\Z", re.ASCII)
 _DRIVE_AFTER_SLASH = re.compile(r"/(?=[A-Za-z]:[\\/])")
 
@@ -109,6 +112,8 @@ def _parse(cloudpath: str, _aliases_version: int) -> ExtractedPath:
     if target is not None:
         alias = protocol
         protocol, rest = _cut_scheme(target + rest)
+    if protocol == "https" and _AZURE.match(rest):
+        protocol, rest = "az", "https://" + _unquoted(rest)
     shape = PROTOCOLS[protocol]
     host, rest = _cut_host(shape, rest, cloudpath)
     bucket, rest = _cut_bucket(rest, cloudpath) if shape.bucket else (None, rest)
@@ -167,7 +172,18 @@ def _cut_tail_format(text: str) -> tuple[str, str]:
     return text, ""
 
 
+def _unquoted(url: str) -> str:
+    """The rest of a URL as a cloudpath has it, where keys are what they are."""
+    from urllib.parse import unquote  # importing it takes 3 ms, which others need not wait for
+
+    return unquote(url, errors="surrogateescape") if "%" in url else url
+
+
 def _cut_host(shape: Shape, rest: str, cloudpath: str) -> tuple[str | None, str]:
+    if shape.at_host and "@" in rest.partition("/")[0]:
+        bucket, _, rest = rest.partition("@")
+        host, rest = _cut_host(PROTOCOLS["https"], rest, cloudpath)
+        return host, f"{bucket}/{rest}"
     scheme = shape.scheme
     if shape.endpoint and rest.startswith(("http://", "https://")):
         scheme, rest = _cut_scheme(rest)
@@ -262,6 +278,9 @@ def asprotocolpath(epath: ExtractedPath) -> str:
     host = epath.host
     if host and PROTOCOLS[epath.protocol].scheme:
         host = host.partition("://")[2]  # the protocol says it already
+    if host and PROTOCOLS[epath.protocol].at_host:
+        at_host = f"{epath.bucket}@{host.partition('://')[2]}"
+        return f"{epath.protocol}://{_slashed(at_host, epath.path)}"
     body = _slashed(host and host.rstrip("/"), epath.bucket, epath.path)
     if epath.alias:
         return _aliased(epath, f"{epath.protocol}://{body}")

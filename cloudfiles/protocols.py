@@ -12,12 +12,14 @@ class Shape:
     Attributes:
         bucket: its first component is a bucket.
         endpoint: it may begin with another server's address, `http(s)://HOST`.
+        at_host: a bucket may be followed by the server that has it: `BUCKET@HOST`.
         scheme: it is a web address of this scheme, '' where it is not.
         https: the public address under which buckets can be read by plain HTTPS, '' where there is none.
     """
 
     bucket: bool = False
     endpoint: bool = False
+    at_host: bool = False
     scheme: str = ""
     https: str = ""
 
@@ -26,6 +28,9 @@ PROTOCOLS = {
     "gs": Shape(bucket=True, endpoint=True, https="https://storage.googleapis.com"),
     "file": Shape(),
     "s3": Shape(bucket=True, endpoint=True, https="https://s3.amazonaws.com"),
+    "az": Shape(bucket=True, endpoint=True),
+    "abfs": Shape(bucket=True, at_host=True),
+    "abfss": Shape(bucket=True, at_host=True),
     "http": Shape(scheme="http"),
     "https": Shape(scheme="https"),
     "mem": Shape(bucket=True),

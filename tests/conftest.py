@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 from tests.servers import leaks, processes
+from tests.servers.azurite import AzuriteServer
+from tests.servers.azurite import azurite as run_azurite
 from tests.servers.delay_proxy import delay_proxy as run_delay_proxy
 from tests.servers.fault_server import FaultServer
 from tests.servers.guard import Guard
@@ -165,6 +167,12 @@ def s3_server(request: pytest.FixtureRequest) -> processes.S3Server:
     server: Any = request.getfixturevalue(request.param)
     assert isinstance(server, processes.S3Server)
     return server
+
+
+@pytest.fixture(scope="session")
+def azurite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AzuriteServer]:
+    with run_azurite(tmp_path_factory.mktemp("azurite")) as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

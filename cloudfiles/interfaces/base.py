@@ -105,6 +105,10 @@ class Interface(ABC):
         """A URL that allows `method` on `key` without credentials for `expires` seconds."""
         raise UnsupportedOperationError(f"{type(self).__name__} cannot presign: its protocol has no signed URLs")
 
+    def explain_credentials(self) -> list[tuple[str, str]]:
+        """The places where credentials are looked for, in order, and what is in each, without a secret."""
+        return []
+
     # ---- moving data: what transfer/ chooses its ways by. Every default is right for any protocol.
 
     def describe(self, key: str) -> StoredObject | None:

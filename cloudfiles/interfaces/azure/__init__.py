@@ -1,0 +1,5 @@
+"""The protocols `az://`, `abfs://` and `abfss://`."""
+
+from cloudfiles.interfaces.azure.interface import AzureInterface
+
+__all__ = ["AzureInterface"]

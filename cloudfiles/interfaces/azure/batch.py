@@ -1,0 +1,139 @@
+"""Deleting: 256 blobs a request, each request in the batch authorized by itself.
+
+Source: Azure Storage REST reference, "Blob Batch", "Delete Blob".
+"""
+
+from __future__ import annotations
+
+import email.parser
+import email.policy
+import re
+import uuid
+from collections.abc import Sequence
+
+from cloudfiles.exceptions import CloudFilesError, ProtocolError, ServerError, TransportError
+from cloudfiles.interfaces.azure.container import Container
+from cloudfiles.interfaces.azure.errors import MISSING, code_of, error_of
+from cloudfiles.transport.request import Request, Response
+
+MAX_BATCH = 256
+
+_NO_BATCH = frozenset({405, 501})
+_BOUNDARY = re.compile(r'boundary="?([^";]+)"?')
+
+
+def delete_keys(container: Container, keys: Sequence[str]) -> dict[str, CloudFilesError]:
+    """Delete `keys`, at most 256; the errors of those that could not be: snapshots keep their blob."""
+    if len(keys) == 1 or not container.batch_deletes:
+        return _delete_singly(container, keys)
+    request = _BatchDelete(container, keys)
+    try:
+        errors: dict[str, CloudFilesError] = container.client.send(request)
+    except ServerError as error:
+        if error.status in _NO_BATCH:
+            container.batch_deletes = False
+            return _delete_singly(container, keys)
+        if request.errors:
+            return request.errors
+        raise
+    return errors
+
+
+def _delete_singly(container: Container, keys: Sequence[str]) -> dict[str, CloudFilesError]:
+    errors: dict[str, CloudFilesError] = {}
+    for key in keys:
+        try:
+            container.client.send(_Delete(container.origin, "DELETE", container.target(key), {},
+                                          dialect=container.dialect, path=key))
+        except CloudFilesError as error:
+            errors[key] = error
+    return errors
+
+
+class _Delete(Request):
+    __slots__ = ()
+
+    def accept(self, response: Response) -> None:
+        if response.status >= 300 and not self.dialect.is_missing(response):
+            raise self.dialect.refusal(self, response)
+
+
+class _BatchDelete(Request):
+    """One batch. Gives the errors by key. The whole of it is repeated while one of them is passing.
+
+    Attributes:
+        errors: of the last answer that was read.
+    """
+
+    __slots__ = ("_boundary", "_container", "_keys", "_targets", "errors")
+
+    def __init__(self, container: Container, keys: Sequence[str]) -> None:
+        self._container = container
+        self._keys = keys
+        self._targets = [container.target(key) for key in keys]
+        self._boundary = f"batch_{uuid.uuid4().hex}"
+        self.errors: dict[str, CloudFilesError] = {}
+        Request.__init__(self, container.origin, "POST",
+                         container.container_target({"restype": "container", "comp": "batch"}),
+                         {"content-type": f"multipart/mixed; boundary={self._boundary}"}, dialect=container.dialect)
+
+    def encode(self, host: str, now: float) -> bytes:
+        """Anew for each try, as the signatures inside have to be fresh too."""
+        self.body = "".join([self._part(number, target) for number, target in enumerate(self._targets)]
+                            + [f"--{self._boundary}--\r\n"]).encode("latin-1")
+        return Request.encode(self, host, now)
+
+    def _part(self, number: int, target: str) -> str:
+        dialect = self._container.dialect
+        credentials = dialect.credentials()
+        lines = ""
+        if credentials is not None and credentials.key is not None:
+            moment = dialect.moment(credentials)
+            lines = f"x-ms-date: {moment.date}\r\nauthorization: {moment.authorization('DELETE', target, {})}\r\n"
+        elif credentials is not None and credentials.sas is not None:
+            target += f"?{credentials.sas}"
+        elif credentials is not None:
+            lines = f"authorization: Bearer {credentials.token}\r\n"
+        return (f"--{self._boundary}\r\nContent-Type: application/http\r\nContent-Transfer-Encoding: binary\r\n"
+                f"Content-ID: {number}\r\n\r\nDELETE {target} HTTP/1.1\r\n{lines}Content-Length: 0\r\n\r\n")
+
+    def accept(self, response: Response) -> dict[str, CloudFilesError]:
+        if response.status != 202:
+            raise self.dialect.refusal(self, response)
+        self.errors = self._read(response)
+        passing = next((e for e in self.errors.values()
+                        if isinstance(e, ServerError) and (e.is_passing or e.is_slow_down)), None)
+        if passing is not None:
+            raise passing
+        return self.errors
+
+    def _read(self, response: Response) -> dict[str, CloudFilesError]:
+        match = _BOUNDARY.search(response.headers.get("content-type", ""))
+        if match is None:
+            raise ProtocolError("the answer to a batch is not of several parts")
+        unanswered = dict(enumerate(self._keys))
+        errors: dict[str, CloudFilesError] = {}
+        for part in response.content.split(b"--" + match[1].encode("latin-1"))[1:-1]:
+            number, answer = _parse_part(part)
+            key = unanswered.pop(number, None)
+            if key is None:
+                raise error_of(answer, None, self._container.endpoint.container)  # the batch itself is at fault
+            if answer.status >= 300 and not (answer.status == 404 and code_of(answer) in MISSING):
+                errors[key] = error_of(answer, key, self._container.endpoint.container)
+        errors.update((key, TransportError("the answer to a batch does not mention the key", path=key))
+                      for key in unanswered.values())
+        return errors
+
+
+def _parse_part(part: bytes) -> tuple[int, Response]:
+    """Which request a part of the answer is to (-1 where it does not say), and what it says."""
+    outer, _, inner = part.lstrip(b"\r\n").partition(b"\r\n\r\n")
+    line, _, rest = inner.partition(b"\r\n")
+    fields, _, body = rest.partition(b"\r\n\r\n")
+    parser = email.parser.BytesHeaderParser(policy=email.policy.HTTP)
+    number = str(parser.parsebytes(outer).get("Content-ID", "-1")).strip()
+    status = line.split(b" ")[1:2]
+    if not status or not status[0].isdigit():
+        raise ProtocolError(f"a part of the answer to a batch begins with {line[:60]!r}")
+    headers = {name.lower(): str(value) for name, value in parser.parsebytes(fields).items()}
+    return int(number) if number.isdigit() else -1, Response(int(status[0]), headers, body.strip())

@@ -1,0 +1,113 @@
+"""Large blobs: blocks staged in parallel, each checked, and one commit that makes the blob of them.
+
+A blob shows, or changes, only by the commit. Blocks that are never committed cost a week's storage and show
+nowhere: Azure drops them by itself, so there is nothing to abort after a failure.
+
+Source: Azure Storage REST reference, "Put Block", "Put Block List", and its remarks on limits.
+"""
+
+from __future__ import annotations
+
+import uuid
+from base64 import b64encode
+from collections.abc import Iterable, Iterator
+
+from cloudfiles import integrity
+from cloudfiles.exceptions import CloudFilesError, InvalidInputError, PreconditionFailedError
+from cloudfiles.interfaces.azure.container import Container
+from cloudfiles.interfaces.azure.upload import BlobPut, blob_headers, condition_headers, head_of_written
+from cloudfiles.interfaces.parts import send_parts
+from cloudfiles.runtime.base import OFFLOAD_BYTES
+from cloudfiles.types import WriteOptions
+
+MAX_BLOCKS = 50_000
+MIN_BLOCK = 8 << 20
+"""Bytes. Some blocks of this size hide a connection's latency well, and few of them are lost to a break."""
+
+_GROWS_EVERY = 5000
+"""Blocks after which those of content of unknown size double: 50 000 of them then hold all that a blob can."""
+
+
+def block_size(number: int, size: int | None) -> int:
+    """Bytes of block `number` (from 1) of content of `size` bytes; all the same where the size is known.
+
+    >>> block_size(1, 10 << 30) >> 20, block_size(1, 1 << 40) >> 20, block_size(12_000, None) >> 20
+    (8, 32, 32)
+    """
+    if size is None:
+        return MIN_BLOCK << ((number - 1) // _GROWS_EVERY)
+    block = MIN_BLOCK
+    while block * MAX_BLOCKS < size:
+        block *= 2
+    return block
+
+
+def put_in_blocks(container: Container, key: str, parts: Iterable[integrity.Buffer], options: WriteOptions,
+                  ) -> str | None:
+    """Store what `parts` (read in this worker, as they are sent) make together. Gives the ETag."""
+    headers = {**blob_headers(options), **condition_headers(options)}
+    upload = _Upload(container, key)
+    count = send_parts(container.runtime, upload.seen(parts), upload.stage)
+    return upload.commit(count, headers)
+
+
+class BlockIds:
+    """The ids of one upload's blocks: of one length, and its own, so that two uploads of one blob never mix."""
+
+    def __init__(self) -> None:
+        self._upload = uuid.uuid4().hex
+
+    def __call__(self, number: int) -> str:
+        return b64encode(f"{self._upload}{number:06}".encode("ascii")).decode("ascii")
+
+    def document(self, count: int) -> bytes:
+        """The body of the commit of blocks 1 to `count`."""
+        blocks = "".join([f"<Uncommitted>{self(number)}</Uncommitted>" for number in range(1, count + 1)])
+        return f'<?xml version="1.0" encoding="utf-8"?><BlockList>{blocks}</BlockList>'.encode("ascii")
+
+
+class _Upload:
+    def __init__(self, container: Container, key: str) -> None:
+        self._container = container
+        self._key = key
+        self._ids = BlockIds()
+        self._md5 = integrity.hasher("md5")
+
+    def seen(self, parts: Iterable[integrity.Buffer]) -> Iterator[integrity.Buffer]:
+        """`parts`, while the md5 of the whole is taken, by which those who read the blob will check it."""
+        for number, part in enumerate(parts, 1):
+            if number > MAX_BLOCKS:
+                raise InvalidInputError(f"the content has grown beyond the {MAX_BLOCKS} blocks that a blob may have",
+                                        path=self._key)
+            self._container.runtime.offload(self._md5.update, part)
+            yield part
+
+    def stage(self, number: int, part: integrity.Buffer) -> None:
+        container = self._container
+        large = len(part) > OFFLOAD_BYTES
+        md5 = container.runtime.offload(integrity.content_md5, part) if large else integrity.content_md5(part)
+        target = container.query_target(self._key, {"comp": "block", "blockid": self._ids(number)})
+        container.client.send(BlobPut(container, target, {"content-md5": md5}, part, self._key))
+
+    def commit(self, count: int, headers: dict[str, str]) -> str | None:
+        md5 = b64encode(self._md5.digest()).decode("ascii")
+        return commit_blocks(self._container, self._key, self._ids, count, {**headers, "x-ms-blob-content-md5": md5})
+
+
+def commit_blocks(container: Container, key: str, ids: BlockIds, count: int, headers: dict[str, str]) -> str | None:
+    """Make the blob of the blocks 1 to `count`. Gives the ETag."""
+    body = ids.document(count)
+    request = BlobPut(container, container.query_target(key, {"comp": "blocklist"}),
+                      {**headers, "content-type": "application/xml", "content-md5": integrity.content_md5(body)},
+                      body, key)
+    try:
+        etag: str | None = container.client.send(request)
+    except CloudFilesError as error:
+        # A commit that is repeated fails where an earlier try was carried out: the blocks are no longer
+        # uncommitted, and a condition meets our own blob.
+        again = isinstance(error, PreconditionFailedError) or getattr(error, "code", "") == "InvalidBlockList"
+        found = head_of_written(container, key) if again and request.may_have_acted else None
+        if found is None or found.get("content-md5") != headers.get("x-ms-blob-content-md5", ""):
+            raise
+        etag = found.get("etag")
+    return etag

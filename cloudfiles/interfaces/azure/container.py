@@ -1,0 +1,52 @@
+"""What every request of an interface needs: the container's place and dialect, and the client."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cloudfiles.credentials.sigv4 import format_query, quote_key
+from cloudfiles.exceptions import InvalidPathError
+from cloudfiles.interfaces.azure.dialect import AzureDialect
+from cloudfiles.interfaces.azure.endpoint import Endpoint
+from cloudfiles.runtime.base import Runtime
+from cloudfiles.transport.client import Client
+from cloudfiles.transport.request import Origin
+
+
+@dataclass(slots=True)
+class Container:
+    """A container below one path.
+
+    Attributes:
+        root: what a blob's name has before a key of the interface.
+        base: the same as targets have it, the container's place included.
+        batch_deletes: whether the server takes several deletes in one request, as far as known.
+    """
+
+    client: Client
+    runtime: Runtime
+    dialect: AzureDialect
+    root: str
+    base: str
+    origin: Origin
+    batch_deletes: bool = True
+
+    @property
+    def endpoint(self) -> Endpoint:
+        return self.dialect.endpoint
+
+    def target(self, key: str) -> str:
+        """Raises InvalidPathError for a key that Azure cannot hold."""
+        if "." in key and not {".", ".."}.isdisjoint(key.split("/")):
+            # Azure resolves them as a URL's: the request would reach another object, or another container.
+            raise InvalidPathError(f"{key!r} has a segment '.' or '..', which no blob's name can")
+        if not key:
+            raise InvalidPathError("a key must not be empty")
+        return self.base + quote_key(key)
+
+    def query_target(self, key: str, query: dict[str, str]) -> str:
+        """The target of an operation on a blob that a query names."""
+        return f"{self.target(key)}?{format_query(query)}"
+
+    def container_target(self, query: dict[str, str]) -> str:
+        return f"{self.endpoint.container_target}?{format_query(query)}"

@@ -1,0 +1,106 @@
+"""Azure's way to be asked and to refuse: requests authorized, answers read, what can be mended mended.
+
+Mended, and sent again at once: the credentials and the clock. What is learned from the server's answer is
+kept for all later requests of the interface.
+"""
+
+from __future__ import annotations
+
+import email.utils
+from collections.abc import Callable
+
+from cloudfiles import integrity
+from cloudfiles.credentials.azure import AzureCredentials, AzureProvider
+from cloudfiles.credentials.sharedkey import Moment, Signer
+from cloudfiles.interfaces.azure.endpoint import Endpoint
+from cloudfiles.interfaces.azure.errors import MISSING, code_of, error_of
+from cloudfiles.runtime.base import OFFLOAD_BYTES, Runtime
+from cloudfiles.transport.request import Dialect, Request, Response, TryAgain, format_head
+
+VERSION = "2023-11-03"
+"""The x-ms-version: that of azurite 3.27 and of everything used here."""
+
+_SKEWED = 300.0
+"""Seconds between two clocks from which on they are to blame for a refusal; Azure allows 900."""
+
+_STALE = frozenset({"AuthenticationFailed", "InvalidAuthenticationInfo", "NoAuthenticationInformation"})
+
+
+class AzureDialect(Dialect):
+    """The dialect of one container.
+
+    Attributes:
+        endpoint: where the container is.
+    """
+
+    def __init__(self, endpoint: Endpoint, provider: AzureProvider, runtime: Runtime,
+                 wall: Callable[[], float]) -> None:
+        self.endpoint = endpoint
+        self._provider = provider
+        self._runtime = runtime
+        self._wall = wall
+        self._signer = Signer()
+        self._skew = 0.0  # seconds that the server's clock is ahead
+
+    # ---- asking
+
+    def encode(self, request: Request, host: str, now: float) -> bytes:
+        credentials = self._provider.get()
+        if credentials is not None and credentials.key is not None:
+            moment = self._signer.at(now + self._skew, credentials)
+            request.signed = moment
+            return moment.head(request.method, request.target, host, VERSION, request.headers, len(request.body))
+        request.signed = credentials
+        target, headers = request.target, {**request.headers, "x-ms-version": VERSION}
+        if credentials is not None and credentials.sas is not None:
+            target += f"{'&' if '?' in target else '?'}{credentials.sas}"
+        elif credentials is not None:
+            headers["authorization"] = f"Bearer {credentials.token}"
+        return format_head(request.method, target, host, headers, request.body)
+
+    def credentials(self) -> AzureCredentials | None:
+        return self._provider.get()
+
+    def now(self) -> float:
+        """Seconds since the epoch by the server's clock, as far as known."""
+        return self._wall() + self._skew
+
+    def moment(self, credentials: AzureCredentials) -> Moment:
+        """For signing what is no request of its own."""
+        return self._signer.at(self.now(), credentials)
+
+    # ---- reading answers
+
+    def is_missing(self, response: Response) -> bool:
+        return response.status == 404 and code_of(response) in MISSING
+
+    def verify(self, content: bytes, headers: dict[str, str], path: str | None) -> str:
+        if len(content) > OFFLOAD_BYTES:
+            return self._runtime.offload(integrity.check, content, headers, path) or ""
+        return integrity.check(content, headers, path) or ""
+
+    def refusal(self, request: Request, response: Response) -> Exception:
+        error = error_of(response, request.path, self.endpoint.container)
+        return TryAgain(error) if self._mended(request, response) else error
+
+    # ---- mending
+
+    def _mended(self, request: Request, response: Response) -> bool:
+        signed: Moment | AzureCredentials | None = request.signed
+        if signed is None or response.status not in (401, 403) or code_of(response) not in _STALE:
+            return False
+        if isinstance(signed, Moment):
+            return self._clock_learned(signed, response) or self._renewed(signed.credentials)
+        return self._renewed(signed)
+
+    def _clock_learned(self, signed: Moment, response: Response) -> bool:
+        """The code is that of a wrong signature: the two clocks themselves tell."""
+        date = email.utils.parsedate_tz(response.headers.get("date", ""))
+        if date is None or abs(email.utils.mktime_tz(date) - signed.now) < _SKEWED:
+            return False
+        self._skew = email.utils.mktime_tz(date) - self._wall()
+        return True
+
+    def _renewed(self, rejected: AzureCredentials) -> bool:
+        fresh = self._provider.refresh(rejected)
+        return fresh is not None and (fresh.key, fresh.sas, fresh.token) != (rejected.key, rejected.sas, rejected.token)

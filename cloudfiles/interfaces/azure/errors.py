@@ -1,0 +1,97 @@
+"""What Azure says when it refuses: its error codes, and the errors of this package that they mean.
+
+Source: Azure Storage REST reference, "Status and error codes", "Blob Storage error codes".
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import xml.etree.ElementTree as ET
+
+from cloudfiles.exceptions import (
+    AuthorizationError,
+    CloudFilesError,
+    IntegrityError,
+    MD5IntegrityError,
+    PreconditionFailedError,
+    ServerError,
+)
+from cloudfiles.transport.request import Response, status_error
+
+MISSING = frozenset({"BlobNotFound", "PathNotFound"})
+"""Codes of 404 by which an object is missing, and not its container or account."""
+
+_PASSING = frozenset({"InternalError", "OperationTimedOut", "ServerBusy"})
+"""Codes after which the same request may succeed, whatever the status they come with."""
+
+_DAMAGED = {"Md5Mismatch": MD5IntegrityError, "Crc64Mismatch": IntegrityError}
+"""Codes by which the server says that other bytes have arrived than were sent."""
+
+_PRECONDITIONS = frozenset({"BlobAlreadyExists", "PathAlreadyExists", "ConditionNotMet", "TargetConditionNotMet",
+                            "SourceConditionNotMet"})
+
+_EXPLAINED = {
+    "BlobArchived": "the object is in the archive tier and must be rehydrated before it can be read, for example by "
+                    "`az storage blob set-tier --tier Hot`, which takes hours",
+    "BlobBeingRehydrated": "the object is being rehydrated from the archive tier, which takes hours",
+    "ContainerNotFound": "there is no container {container!r} in this account",
+    "FilesystemNotFound": "there is no container {container!r} in this account",
+    "ContainerBeingDeleted": "the container {container!r} is being deleted",
+    "ResourceNotFound": "there is no such resource; Azure also says so of a container that is not public, to a request "
+                        "without credentials",
+    "SnapshotsPresent": "the object has snapshots, and is kept with them until they are deleted",
+    "LeaseIdMissing": "somebody holds a lease on the object",
+    "LeaseIdMismatchWithBlobOperation": "somebody holds a lease on the object",
+    "BlobImmutableDueToPolicy": "a policy or a legal hold keeps the object from being changed",
+    "InvalidBlockList": "blocks of the upload are gone: somebody else has written the same object meanwhile",
+    "InvalidBlobOrBlock": "the object has uncommitted blocks by another program, whose ids have another length: "
+                          "delete or replace the object first, or wait a week until Azure drops them",
+    "PublicAccessNotPermitted": "the account allows no reading without credentials",
+}
+
+_XML_CODE = re.compile(rb"<Code>\s*([A-Za-z0-9]+)\s*</Code>")
+_ALSO_MISSING = " (Azure also says so of what the credentials' role or SAS does not cover)"
+
+
+def code_of(response: Response) -> str:
+    """The error code: a header's, as answers to HEAD have it too, or the document's; '' where there is none."""
+    code = response.headers.get("x-ms-error-code")
+    if code is not None:
+        return code
+    match = _XML_CODE.search(response.content)
+    return match[1].decode("ascii") if match else ""
+
+
+def message_of(content: bytes) -> str:
+    """The first line of the message in an error document of the Blob (XML) or Data Lake service (JSON), '' without.
+
+    The lines behind it are the request's id and time.
+    """
+    try:
+        if content.lstrip()[:1] == b"{":
+            text = json.loads(content).get("error", {}).get("message", "")
+        else:
+            text = ET.fromstring(content.decode("utf-8-sig")).findtext("Message") or ""
+    except (ValueError, ET.ParseError, AttributeError):
+        return ""
+    return str(text).strip().partition("\n")[0].strip()
+
+
+def error_of(response: Response, path: str | None, container: str) -> CloudFilesError:
+    """The error to raise for an answer that is a refusal."""
+    code, status = code_of(response), response.status
+    if code in _DAMAGED:
+        return _DAMAGED[code](f"the server received other bytes than were sent ({code})", path=path)
+    if code in _PRECONDITIONS:
+        return PreconditionFailedError(f"the server answered {status}: {code}", path=path)
+    if code in _EXPLAINED:
+        text = _EXPLAINED[code].format(container=container)
+        return ServerError(f"{text} ({code})", status=status, code=code, path=path)
+    message = message_of(response.content)
+    error = status_error(response, path=path, code=code, message=message)
+    if isinstance(error, AuthorizationError) and code.startswith("Authorization"):
+        return AuthorizationError(f"the server answered {status}: {code}: {message}{_ALSO_MISSING}", path=path)
+    if isinstance(error, ServerError) and code in _PASSING:
+        error.is_passing = True
+    return error

@@ -1,0 +1,152 @@
+"""`az://container/path` and `abfss://container@account.dfs.core.windows.net/path`: Azure's Blob Storage."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from cloudfiles.credentials.azure import AzureProvider
+from cloudfiles.credentials.sigv4 import quote_key
+from cloudfiles.exceptions import CloudFilesError, ConfigurationError, InvalidInputError, ObjectChangedError
+from cloudfiles.interfaces.azure.batch import MAX_BATCH, delete_keys
+from cloudfiles.interfaces.azure.container import Container
+from cloudfiles.interfaces.azure.dialect import AzureDialect
+from cloudfiles.interfaces.azure.endpoint import account_of, find_endpoint
+from cloudfiles.interfaces.azure.listing import ListRequest
+from cloudfiles.interfaces.azure.presigning import presigned
+from cloudfiles.interfaces.azure.reading import BlobHead, BlobRead, head_of_blob
+from cloudfiles.interfaces.azure.writing import put_content
+from cloudfiles.interfaces.base import Interface
+from cloudfiles.paths import ExtractedPath
+from cloudfiles.runtime.base import Runtime
+from cloudfiles.transport.client import Client, client_for
+from cloudfiles.transport.request import Origin
+from cloudfiles.types import Content, ListPage, StoredObject, StoreOptions, WriteOptions
+
+_TRIES = 4  # to read two things of one object between two writes of it
+_LOOPBACK = ("127.", "localhost", "::1")
+
+
+class AzureInterface(Interface):
+    """The blobs of one container below one path.
+
+    Who asks is found out at the first use: that may mean to ask azure-identity's chain. Listings come in the
+    service's order, which is said to be alphabetical and not to be by bytes: `lists_in_key_order` stays False.
+    """
+
+    delete_batch: ClassVar[int] = MAX_BATCH
+
+    def __init__(self, location: ExtractedPath, options: StoreOptions, runtime: Runtime, *,
+                 client: Client | None = None, provider: AzureProvider | None = None) -> None:
+        if options.request_payer is not None:
+            raise InvalidInputError("request_payer= is for S3 and Google Cloud Storage: on Azure the account pays")
+        self._name = location.bucket or ""
+        path = location.path or ""
+        self._root = path if not path or path.endswith("/") else path + "/"
+        self._url = location.host or options.endpoint
+        self._options = options
+        self._runtime = runtime
+        self._client = client or client_for(runtime, options.tls, options.connect_timeout, options.read_timeout)
+        self._provider = provider or AzureProvider(
+            self._name, account_of(self._url), options.secrets, anonymous=options.no_sign_request,
+            clock=self._client.clock.wall, sleep=runtime.sleep, offload=runtime.offload)
+        self._container: Container | None = None
+
+    def _found(self) -> Container:
+        """Find the credentials, and the container by them. Raises MissingCredentialsError, ConfigurationError."""
+        account, url = self._provider.location()
+        endpoint = find_endpoint(self._name, self._url or url, account)
+        credentials = self._provider.get()
+        if credentials is not None and credentials.token is not None:
+            _check_secure(endpoint.origin)
+        dialect = AzureDialect(endpoint, self._provider, self._runtime, self._client.clock.wall)
+        self._container = Container(self._client, self._runtime, dialect, self._root,
+                                    f"{endpoint.container_target}/{quote_key(self._root)}", endpoint.origin)
+        return self._container
+
+    def explain_credentials(self) -> list[tuple[str, str]]:
+        return self._provider.explain()
+
+    # ---- reading
+
+    def get(self, key: str, start: int | None = None, end: int | None = None) -> StoredObject | None:
+        """As the contract says. Azure knows no range from the end: numbers that count from there cost a HEAD."""
+        if start or end is not None:
+            if (start or 0) < 0 or (end is not None and end <= (start or 0)):
+                return self._get_cut(key, start, end)
+            start = start or 0
+        else:
+            start = None
+        container = self._container or self._found()
+        found: StoredObject | None = self._client.send(BlobRead(
+            container.origin, container.target(key), {}, container.dialect, key, start, end))
+        return found
+
+    def _get_cut(self, key: str, start: int | None, end: int | None) -> StoredObject | None:
+        """A range that is empty, or that only the object's size makes one that Azure can express."""
+        for _ in range(_TRIES):
+            headers = self._head(key)
+            if headers is None:
+                return None
+            first, last, _ = slice(start, end).indices(int(headers["content-length"]))
+            if first >= last:
+                return StoredObject(b"", headers.get("content-encoding", ""), "", headers.get("etag"))
+            found = self.get(key, first, last)
+            if found is None or found.etag == headers.get("etag"):
+                return found
+        raise ObjectChangedError(f"the object was replaced {_TRIES} times between asking for its size and reading it",
+                                 path=key)
+
+    def head(self, key: str) -> dict[str, Any] | None:
+        headers = self._head(key)
+        return None if headers is None else head_of_blob(headers)
+
+    def exists(self, key: str) -> bool:
+        return self._head(key) is not None
+
+    def _head(self, key: str) -> dict[str, str] | None:
+        container = self._container or self._found()
+        headers: dict[str, str] | None = self._client.send(
+            BlobHead(container.origin, "HEAD", container.target(key), {}, dialect=container.dialect, path=key))
+        return headers
+
+    def list_page(self, prefix: str = "", *, flat: bool = False, start_after: str | None = None,
+                  token: str | None = None, limit: int | None = None) -> ListPage:
+        """As the contract says; `start_after` is not asked for, as the order is not by key."""
+        container = self._container or self._found()
+        page: ListPage = self._client.send(ListRequest(container, prefix, flat=flat, token=token, limit=limit))
+        return page
+
+    def isdir(self, key: str) -> bool:
+        """As the contract says. Azure may give pages without an entry that say that it goes on."""
+        prefix = key.rstrip("/") + "/" if key else ""
+        page = self.list_page(prefix, limit=1)
+        while page.next_token is not None and not page.entries:
+            page = self.list_page(prefix, token=page.next_token, limit=1)
+        return bool(page.entries)
+
+    # ---- writing
+
+    def put(self, key: str, content: Content, options: WriteOptions) -> str | None:
+        return put_content(self._container or self._found(), key, content, options,
+                           self._options.composite_upload_threshold)
+
+    def delete(self, keys: Sequence[str]) -> Mapping[str, CloudFilesError]:
+        return delete_keys(self._container or self._found(), keys)
+
+    # ---- presigning
+
+    def presign(self, key: str, expires: float, method: str) -> str:
+        """A URL that allows `method` on `key` for `expires` seconds: by a service SAS where the account's key is known,
+        by a user delegation SAS (7 days at most) where a token is.
+
+        A PUT by it has to send the header `x-ms-blob-type: BlockBlob`. Raises InvalidInputError for a method or time
+        that cannot be signed, UnsupportedOperationError where there is but a SAS, which cannot be narrowed.
+        """
+        return presigned(self._container or self._found(), key, expires, method)
+
+
+def _check_secure(origin: Origin) -> None:
+    if origin.scheme != "https" and not origin.host.startswith(_LOOPBACK):
+        raise ConfigurationError(f"{origin} is not HTTPS: a bearer token is not sent where anybody on the way could "
+                                 "read it")

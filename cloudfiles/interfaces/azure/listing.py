@@ -1,0 +1,76 @@
+"""Listings: List Blobs.
+
+Source: Azure Storage REST reference, "List Blobs". Snapshots, deleted versions and uncommitted blobs show up only where
+they are asked for, which nothing here does. A name that XML 1.0 cannot carry comes percent-encoded and marked so.
+"""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from urllib.parse import unquote
+
+from cloudfiles.exceptions import ProtocolError
+from cloudfiles.interfaces.azure.container import Container
+from cloudfiles.transport.request import Request, Response
+from cloudfiles.types import ListEntry, ListPage
+
+PAGE_ENTRIES = 5000  # the most that Azure gives at once
+
+
+class ListRequest(Request):
+    """One page. Gives a ListPage of keys below the container's root, which is cut off."""
+
+    __slots__ = ("_cut",)
+
+    def __init__(self, container: Container, prefix: str, *, flat: bool, token: str | None, limit: int | None) -> None:
+        query = {"restype": "container", "comp": "list", "maxresults": str(min(limit or PAGE_ENTRIES, PAGE_ENTRIES))}
+        if container.root + prefix:
+            query["prefix"] = container.root + prefix
+        if flat:
+            query["delimiter"] = "/"
+        if token is not None:
+            query["marker"] = token
+        Request.__init__(self, container.origin, "GET", container.container_target(query), {},
+                         dialect=container.dialect, path=prefix or None)
+        self._cut = len(container.root)
+
+    def accept(self, response: Response) -> ListPage:
+        if response.status != 200:
+            raise self.dialect.refusal(self, response)
+        try:
+            document = ET.fromstring(response.content.removeprefix(b"\xef\xbb\xbf"))  # a byte order mark comes first
+        except ET.ParseError as error:
+            raise ProtocolError(f"the listing is no XML: {error}", path=self.path) from error
+        if document.tag != "EnumerationResults":
+            raise ProtocolError(f"the listing is a document of another kind: {document.tag!r}", path=self.path)
+        return parse_page(document, self._cut)
+
+
+def parse_page(document: ET.Element, cut: int) -> ListPage:
+    """A listing's document as a page; the first `cut` characters of every name are left out."""
+    entries, prefixes = [], []
+    for element in document.iterfind("Blobs/*"):
+        key = _name(element)[cut:]
+        if element.tag == "BlobPrefix":
+            prefixes.append(key)
+        elif key and element.findtext("Properties/ResourceType") != "directory":
+            # Without a key it is the cloudpath itself as an object: a directory marker.
+            entries.append(_entry(key, element.find("Properties")))
+    return ListPage(entries, prefixes, document.findtext("NextMarker") or None)
+
+
+def _name(element: ET.Element) -> str:
+    name = element.find("Name")
+    if name is None:
+        raise ProtocolError("the listing has an entry without a name")
+    text = name.text or ""
+    return unquote(text, errors="surrogateescape") if name.get("Encoded") == "true" else text
+
+
+def _entry(key: str, properties: ET.Element | None) -> ListEntry:
+    if properties is None:
+        return ListEntry(key)
+    size, etag = properties.findtext("Content-Length"), properties.findtext("Etag")
+    return ListEntry(key, None if size is None else int(size),
+                     # Headers have the quotes that listings leave out.
+                     f'"{etag}"' if etag and not etag.endswith('"') else etag, properties.findtext("Last-Modified"))

@@ -1,0 +1,73 @@
+"""URLs that open one blob for a while."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from base64 import b64decode
+
+from cloudfiles.credentials.azure_sas import BlobSas, DelegationKey, iso
+from cloudfiles.exceptions import InvalidInputError, ProtocolError, UnsupportedOperationError
+from cloudfiles.interfaces.azure.container import Container
+from cloudfiles.transport.request import Request, Response
+
+MAX_DELEGATED = 7 * 24 * 3600
+"""Seconds; a user delegation key lives no longer."""
+
+_PERMISSIONS = {"GET": "r", "HEAD": "r", "PUT": "cw", "DELETE": "d"}
+
+
+def presigned(container: Container, key: str, expires: float, method: str) -> str:
+    """See `AzureInterface.presign`."""
+    permissions = _PERMISSIONS.get(method.upper())
+    if permissions is None:
+        raise InvalidInputError(f"presign(method={method!r}): one of {', '.join(_PERMISSIONS)} can be signed")
+    if expires < 1:
+        raise InvalidInputError(f"presign(expires={expires!r}): 1 second or more will do")
+    url = f"{container.origin}{container.target(key)}"
+    query = _query(container, key, permissions, expires)
+    return f"{url}?{query}" if query else url
+
+
+def _query(container: Container, key: str, permissions: str, expires: float) -> str:
+    """The SAS; '' where requests are not signed."""
+    credentials, now = container.dialect.credentials(), container.dialect.now()
+    if credentials is None:
+        return ""
+    sas = BlobSas(container.endpoint.sas_resource(container.root + key), permissions, now + expires,
+                  container.origin.scheme == "https")
+    if credentials.key is not None:
+        return sas.by_account_key(credentials.key)
+    if credentials.token is None:
+        raise UnsupportedOperationError("a SAS cannot sign another, narrower one: presigning takes the account's key "
+                                        "or a token", path=key)
+    if expires > MAX_DELEGATED:
+        raise InvalidInputError(f"presign(expires={expires!r}): a token signs for {MAX_DELEGATED} seconds (7 days) "
+                                "at most")
+    delegation: DelegationKey = container.client.send(_GetDelegationKey(container, now, now + expires))
+    return sas.by_delegation_key(delegation)
+
+
+class _GetDelegationKey(Request):
+    """Asks for a key that signs in the token's name. Source: "Get User Delegation Key"."""
+
+    __slots__ = ()
+
+    def __init__(self, container: Container, start: float, expiry: float) -> None:
+        body = ('<?xml version="1.0" encoding="utf-8"?>'
+                f"<KeyInfo><Start>{iso(start)}</Start><Expiry>{iso(expiry)}</Expiry></KeyInfo>")
+        Request.__init__(self, container.origin, "POST",
+                         f"{container.endpoint.account_base}?comp=userdelegationkey&restype=service",
+                         {"content-type": "application/xml"}, body.encode("ascii"), dialect=container.dialect)
+
+    def accept(self, response: Response) -> DelegationKey:
+        if response.status != 200:
+            raise self.dialect.refusal(self, response)
+        try:
+            document = ET.fromstring(response.content.removeprefix(b"\xef\xbb\xbf"))
+            fields = {element.tag: element.text or "" for element in document}
+            return DelegationKey(b64decode(fields["Value"]), fields["SignedOid"], fields["SignedTid"],
+                                 fields["SignedStart"], fields["SignedExpiry"], fields["SignedService"],
+                                 fields["SignedVersion"])
+        except (ET.ParseError, KeyError, ValueError):
+            # Not chained: the cause may show the key.
+            raise ProtocolError("the server's answer is no user delegation key") from None

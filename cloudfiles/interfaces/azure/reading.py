@@ -1,0 +1,45 @@
+"""Reading a blob and its properties. Directories of a hierarchical namespace are no objects.
+
+Source: Azure Storage REST reference, "Get Blob", "Get Blob Properties"; Data Lake Storage documentation, "Known issues"
+(a directory shows on the Blob endpoint as an empty blob with the metadata hdi_isfolder).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cloudfiles.interfaces.http_object import ObjectHead, ObjectRead, head_from_headers
+from cloudfiles.transport.request import Response
+from cloudfiles.types import StoredObject
+
+
+def is_directory(headers: dict[str, str]) -> bool:
+    return headers.get("x-ms-resource-type") == "directory" or headers.get("x-ms-meta-hdi_isfolder") == "true"
+
+
+class BlobRead(ObjectRead):
+    """A GET of a blob, or a byte range of it."""
+
+    __slots__ = ()
+
+    def accept(self, response: Response) -> StoredObject | None:
+        if not response.content and response.status == 200 and is_directory(response.headers):
+            return None
+        return ObjectRead.accept(self, response)
+
+
+class BlobHead(ObjectHead):
+    """A HEAD of a blob; gives the headers, None where it is missing."""
+
+    __slots__ = ()
+
+    def accept(self, response: Response) -> dict[str, str] | None:
+        headers = super().accept(response)
+        return None if headers is None or is_directory(headers) else headers
+
+
+def head_of_blob(headers: dict[str, str]) -> dict[str, Any]:
+    """An answer's headers as the fields of `types.HEAD_FIELDS`."""
+    head = head_from_headers(headers)
+    head["Storage-Class"] = headers.get("x-ms-access-tier")
+    return head

@@ -1,0 +1,141 @@
+"""Content cut into parts, and parts sent a few at once: what every upload in parts has in common."""
+
+from __future__ import annotations
+
+import itertools
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from typing import BinaryIO
+
+from cloudfiles.exceptions import FileSystemError, InvalidInputError
+from cloudfiles.integrity import Buffer
+from cloudfiles.runtime.base import Crew, Runtime
+
+WORKERS = 8
+"""Parts under way at once, and in memory: with 8 MiB each, a connection's worth of latency is well hidden."""
+
+_TICK = 0.5
+"""Seconds between two looks at whether the batch was given up."""
+
+
+def send_parts(runtime: Runtime, parts: Iterable[Buffer], send: Callable[[int, Buffer], None]) -> int:
+    """Call `send(number, part)` for all parts, numbered from 1, a few at once; gives how many there were.
+
+    The parts are taken in this worker, and no faster than they are sent. The first failure is raised, after the
+    other workers have ended.
+    """
+    return _Sending(runtime, send).run(parts)
+
+
+class _Sending:
+    def __init__(self, runtime: Runtime, send: Callable[[int, Buffer], None]) -> None:
+        self._runtime = runtime
+        self._send = send
+        self._queue: deque[tuple[int, Buffer]] = deque()
+        self._sent = 0
+        self._closed = False
+        self._error: Exception | None = None
+
+    def run(self, parts: Iterable[Buffer]) -> int:
+        crew = self._runtime.crew()
+        try:
+            count = self._feed(crew, parts)
+            self._closed = True
+            crew.wake_workers(WORKERS)
+            while not crew.finished and self._error is None:
+                self._wait(crew)
+        finally:
+            if not crew.finished:
+                crew.cancel()
+        if self._error is not None:
+            raise self._error
+        return count
+
+    def _feed(self, crew: Crew, parts: Iterable[Buffer]) -> int:
+        number = 0
+        for number, part in enumerate(parts, 1):
+            self._queue.append((number, part))
+            if number <= WORKERS:
+                crew.start(lambda: self._work(crew), 1)
+            crew.wake_workers(1)
+            while number - self._sent >= WORKERS and self._error is None:
+                self._wait(crew)
+            if self._error is not None:
+                break
+        return number
+
+    def _wait(self, crew: Crew) -> None:
+        crew.wait_caller(_TICK)
+        self._runtime.sleep(0)  # where this worker's own batch is given up, it is told here
+
+    def _work(self, crew: Crew) -> None:
+        while self._error is None:
+            try:
+                number, part = self._queue.popleft()
+            except IndexError:
+                if self._closed:
+                    return
+                crew.wait_worker()
+                continue
+            try:
+                self._send(number, part)
+            except Exception as error:
+                self._error = self._error or error
+            self._sent += 1
+            crew.wake_caller()
+
+
+# ---- files
+
+
+def bytes_left(file: BinaryIO) -> int | None:
+    """Bytes from the file's position to its end; None where it cannot tell: a pipe, a socket, a decoder.
+
+    Raises InvalidInputError for what is no file.
+    """
+    if not hasattr(file, "read"):
+        raise InvalidInputError(f"content must be bytes or an open binary file, not a {type(file).__name__}")
+    try:
+        if not file.seekable():
+            return None
+        begin = file.tell()
+        end = file.seek(0, 2)
+        file.seek(begin)
+    except (AttributeError, OSError):
+        return None
+    return max(0, end - begin)
+
+
+def parts_of_memory(content: Buffer, size: int) -> Iterator[memoryview]:
+    """`content` in pieces of `size` bytes, the last one shorter."""
+    view = memoryview(content)
+    return (view[at:at + size] for at in range(0, len(view), size))
+
+
+def parts_of_file(runtime: Runtime, file: BinaryIO, size_of: Callable[[int], int]) -> Iterator[bytes]:
+    """The rest of a file in pieces, number n (from 1) of `size_of(n)` bytes; only the last is shorter, none is empty."""
+    for number in itertools.count(1):
+        wanted = size_of(number)
+        content = runtime.offload(_read_fully, file, wanted)
+        if content:
+            yield content
+        if len(content) < wanted:
+            return
+
+
+def _read_fully(file: BinaryIO, size: int) -> bytes:
+    """`size` bytes, fewer only at the end: one read of a pipe or a socket may bring less than there is to come."""
+    pieces: list[bytes] = []
+    while size:
+        try:
+            piece = file.read(size)
+        except OSError as error:
+            raise FileSystemError(f"the content could not be read: {error}", errno=error.errno) from error
+        if not isinstance(piece, (bytes, bytearray)):
+            raise InvalidInputError(
+                f"content must be a file open in binary mode; its read() gave a {type(piece).__name__}")
+        if not piece:
+            break
+        pieces.append(bytes(piece))
+        size -= len(piece)
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
