@@ -61,7 +61,7 @@ def parse_retry_after(value: str | None, date: str | None) -> float | None:
     """
     if not value:
         return None
-    if value.strip().isdigit():
+    if value.strip().isdigit() and value.isascii():
         return float(value)
     try:
         until, since = (email.utils.parsedate_to_datetime(text or "") for text in (value, date))

@@ -23,9 +23,9 @@ _FLOOR = 1.0
 class Limiter:
     """Counts requests; once told to slow down, spaces them out. Times are monotonic seconds, handed in.
 
-    Once more than a fifth of the requests are refused, halves the rate that was measured, or the
-    one it allows, at most once a second; grows by a quarter a second without that; and lets go
-    when it allows twice what was measured before the first.
+    Once more than a fifth of the requests are refused, halves the rate that was measured. From
+    then on, after each second: halves it again where more than a fifth were refused in it, else
+    lets it grow by a quarter; and lets go once it allowed more than what was measured at first.
 
     Attributes:
         rate: requests a second now allowed, None for no limit.
@@ -40,50 +40,47 @@ class Limiter:
         self._last_refused = 0
         self._measured = 0.0  # requests a second in it
         self._unlimited = 0.0  # what was measured before the first brake
-        self._changed = 0.0  # when the rate was last set
         self._next = 0.0  # when the next request may go
 
     def enter(self, now: float) -> float:
         """Count one request; the seconds it has to wait before it goes, 0.0 for none."""
         self._count += 1
         if now - self._began >= _WINDOW:
-            self._begin_window(now)
-        return 0.0 if self.rate is None else self._slot(now)
+            self._end_window(now)
+        return 0.0 if self.rate is None else self._slot(self.rate, now)
 
-    def _begin_window(self, now: float) -> None:
+    def _end_window(self, now: float) -> None:
         self._measured = self._count / (now - self._began)
+        if self.rate is not None:
+            self._change(self.rate, now - self._began)
         self._last_count, self._last_refused = self._count, self._refused
         self._began, self._count, self._refused = now, 0, 0
 
-    def _slot(self, now: float) -> float:
-        assert self.rate is not None
-        if now - self._changed >= _WINDOW:
-            self.rate *= _GROWTH ** int(now - self._changed)
-            self._changed = now
-            if self.rate > 2 * self._unlimited:
-                self.rate = None
-                return 0.0
+    def _change(self, rate: float, seconds: float) -> None:
+        if self._refused > _SHARE * self._count:
+            self.rate = max(_FLOOR, rate / 2)
+        elif rate > self._unlimited:
+            self.rate = None
+        else:
+            self.rate = rate * _GROWTH ** min(int(seconds), 60)
+
+    def _slot(self, rate: float, now: float) -> float:
         slot = max(now, self._next)
-        self._next = slot + 1.0 / self.rate
+        self._next = slot + 1.0 / rate
         return slot - now
 
     def slow_down(self, now: float) -> None:
         """The server refused a request because there are too many."""
         self._refused += 1
-        if not self._are_too_many():
-            return
-        if self.rate is None:
-            # A window just begun holds too few requests to tell the rate: the last whole one does.
-            running = self._count / max(now - self._began, _WINDOW)
-            self._unlimited = max(running, self._measured, 2 * _FLOOR)
-            self.rate = self._unlimited / 2
-            self._next = now
-        elif now - self._changed >= _WINDOW:
-            self.rate = max(_FLOOR, self.rate / 2)
-        else:
-            return
-        self._changed = now
-
-    def _are_too_many(self) -> bool:
         refused = self._refused + self._last_refused
-        return refused >= _LEAST and refused > _SHARE * (self._count + self._last_count)
+        if self.rate is None and refused >= _LEAST and refused > _SHARE * (self._count + self._last_count):
+            self._brake(now)
+
+    def _brake(self, now: float) -> None:
+        # A window just begun holds too few requests to tell the rate, the last whole one is better
+        running = self._count / max(now - self._began, _WINDOW / 10)
+        self._unlimited = max(self._measured, running, 2 * _FLOOR)
+        self.rate = self._unlimited / 2
+        self._next = now
+        self._last_count = self._last_refused = 0  # what led to this is not to lead to more
+        self._began, self._count, self._refused = now, 0, 0

@@ -1,0 +1,353 @@
+"""Backoff, and the one retry loop, on a clock that moves when somebody sleeps."""
+
+from __future__ import annotations
+
+import logging
+import random
+import socket
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cloudfiles.exceptions import (
+    AuthorizationError,
+    CertificateError,
+    ConnectionFailedError,
+    IntegrityError,
+    PreconditionFailedError,
+    ProtocolError,
+    ServerError,
+    TransportError,
+)
+from cloudfiles.retry import RETRYABLE_STATUS, RetryPolicy, parse_retry_after
+from cloudfiles.transport.dial import Dialer
+from cloudfiles.transport.request import FileBody, Request, Response, TryAgain
+from cloudfiles.types import Tls
+from tests.core.scripted import ORIGIN, FakeRuntime, FakeTime, ScriptedStream, answer, idle_pool, scripted_client
+
+GOOD = answer(200, b"right")
+
+
+def get(**options: Any) -> Request:
+    return Request(ORIGIN, "GET", "/key", path="key", **options)
+
+
+# ---- arithmetic
+
+
+@given(st.integers(1, 40), st.floats(0, 1, exclude_max=True), st.one_of(st.none(), st.floats(0, 100)))
+def test_full_jitter_within_its_window(failures: int, draw: float, retry_after: float | None) -> None:
+    policy = RetryPolicy()
+    window = min(20.0, 0.1 * 2 ** (failures - 1))
+    floor = retry_after or 0.0
+    assert policy.delay(failures, lambda: draw, retry_after) == pytest.approx(floor + draw * window)
+
+
+def test_no_two_clients_come_back_together() -> None:
+    draws = random.Random(1)
+    delays = {RetryPolicy().delay(8, draws.random) for _ in range(1000)}
+    assert len(delays) == 1000
+    assert min(delays) < 0.5
+    assert max(delays) > 12
+
+
+@given(st.integers(1, 30), st.floats(0, 1000), st.floats(0, 1000), st.one_of(st.none(), st.floats(0, 300)))
+def test_limits(failures: int, elapsed: float, delay: float, retry_after: float | None) -> None:
+    allowed = failures < 12 and elapsed + delay <= 300 and not (retry_after is not None and retry_after > 120)
+    assert RetryPolicy().allows(failures, elapsed, delay, retry_after) is allowed
+
+
+@pytest.mark.parametrize(("value", "date", "seconds"), [
+    ("3", None, 3.0), (" 0 ", None, 0.0), ("", None, None), (None, None, None), ("soon", None, None), ("-1", None, None),
+    ("1.5", None, None), ("\xb2", None, None), ("9" * 400, None, None),
+    ("Wed, 21 Oct 2015 07:28:30 GMT", "Wed, 21 Oct 2015 07:28:00 GMT", 30.0),
+    ("Wed, 21 Oct 2015 07:27:00 GMT", "Wed, 21 Oct 2015 07:28:00 GMT", 0.0),
+    ("Wed, 21 Oct 2015 07:28:30 GMT", None, None), ("Wed, 21 Oct 2015 07:28:30", "Wed, 21 Oct 2015 07:28:00 GMT", None),
+    ("Wed, 99 Oct 2015 07:28:30 GMT", "Wed, 21 Oct 2015 07:28:00 GMT", None)])
+def test_retry_after(value: str | None, date: str | None, seconds: float | None) -> None:
+    found = parse_retry_after(value, date)
+    assert found == seconds or (value == "9" * 400 and found is not None and found > 1e9)
+
+
+# ---- the loop
+
+
+@pytest.mark.parametrize("status", sorted(RETRYABLE_STATUS))
+def test_passing_statuses_are_tried_again(status: int) -> None:
+    client, dialer, time = scripted_client(ScriptedStream(*[answer(status)] * 3, GOOD))
+    assert client.send(get()).content == b"right"
+    assert time.slept == pytest.approx([0.05, 0.1, 0.2])
+    assert dialer.dialed == 1
+
+
+@pytest.mark.parametrize(("status", "error"), [
+    (400, ServerError), (401, AuthorizationError), (403, AuthorizationError), (404, ServerError), (409, ServerError),
+    (412, PreconditionFailedError), (301, ServerError), (501, ServerError), (505, ServerError)])
+def test_other_statuses_are_final(status: int, error: type[Exception]) -> None:
+    client, _, time = scripted_client(ScriptedStream(answer(status, b"words")))
+    with pytest.raises(error, match="words"):
+        client.send(get())
+    assert time.slept == []
+
+
+def test_the_error_carries_its_attempts() -> None:
+    client, _, time = scripted_client(ScriptedStream(ConnectionResetError("reset")), ConnectionFailedError("no route"),
+                                      ScriptedStream(*[answer(503, b"busy")] * 10))
+    with pytest.raises(ServerError, match=r"key: .*503: busy \(12 attempts in") as caught:
+        client.send(get())
+    attempts = caught.value.attempts
+    assert len(attempts) == 12
+    assert "reset" in attempts[0].cause
+    assert "no route" in attempts[1].cause
+    assert [a.waited for a in attempts[:-1]] == time.slept
+    assert attempts[-1].waited == 0.0 or attempts[-1].elapsed == caught.value.elapsed
+    assert caught.value.elapsed == pytest.approx(sum(time.slept))
+    assert caught.value.path == "key"
+
+
+def test_the_budget() -> None:
+    policy = RetryPolicy(attempts=1000, budget=50.0)
+    client, _, time = scripted_client(ScriptedStream(*[answer(500)] * 1000), policy=policy)
+    with pytest.raises(ServerError):
+        client.send(get())
+    assert 30 < sum(time.slept) <= 50
+
+
+def test_retry_after_is_a_floor_and_jitter_comes_on_top() -> None:
+    client, _, time = scripted_client(ScriptedStream(answer(503, retry_after="7"), GOOD))
+    client.send(get())
+    assert time.slept == pytest.approx([7.05])
+
+
+def test_retry_after_of_hours_ends_the_tries() -> None:
+    client, _, time = scripted_client(ScriptedStream(answer(503, retry_after="7200")))
+    with pytest.raises(ServerError):
+        client.send(get())
+    assert time.slept == []
+
+
+def test_what_is_not_idempotent_is_repeated_only_where_the_server_did_not_act() -> None:
+    def post() -> Request:
+        return Request(ORIGIN, "POST", "/", idempotent=False)
+    unsent = ConnectionFailedError("refused")
+    unsent.nothing_sent = True
+    client, _, _ = scripted_client(unsent, ScriptedStream(answer(503), answer(429), GOOD))
+    assert client.send(post()).content == b"right"
+    for step in (answer(500), answer(502), answer(504), answer(408)):
+        client, _, time = scripted_client(ScriptedStream(step, GOOD))
+        with pytest.raises(ServerError):
+            client.send(post())
+        assert time.slept == []
+    for failure in (ConnectionResetError(), TimeoutError()):
+        client, _, time = scripted_client(ScriptedStream(failure))
+        with pytest.raises(TransportError):
+            client.send(post())
+        assert time.slept == []
+
+
+class Checked(Request):
+    def accept(self, response: Response) -> Any:
+        if response.content != b"right":
+            raise IntegrityError("the digest does not match")
+        return response
+
+
+def test_wrong_bytes_are_tried_a_few_times() -> None:
+    client, _, _ = scripted_client(ScriptedStream(*[answer(200, b"wrong")] * 3, GOOD))
+    assert client.send(Checked(ORIGIN, "GET", "/")).content == b"right"
+    client, _, time = scripted_client(ScriptedStream(*[answer(200, b"wrong")] * 10))
+    with pytest.raises(IntegrityError) as caught:
+        client.send(Checked(ORIGIN, "GET", "/"))
+    assert len(caught.value.attempts) == 4
+    assert len(time.slept) == 3
+
+
+def test_certificate_errors_are_final() -> None:
+    client, _, time = scripted_client(CertificateError("unknown authority"))
+    with pytest.raises(CertificateError):
+        client.send(get())
+    assert time.slept == []
+
+
+def test_name_resolution_is_tried_again() -> None:
+    time, tries = FakeTime(), []
+
+    class Resolving(FakeRuntime):
+        def connect(self, host: str, port: int, timeout: float) -> Any:
+            tries.append((host, port))
+            if len(tries) < 4:
+                raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+    client, _, _ = scripted_client(time=time, policy=RetryPolicy(attempts=5))
+    client._dialer = Dialer(Resolving(time), Tls(), 1.0, 1.0)
+    with pytest.raises(ConnectionFailedError, match="cannot be resolved") as caught:
+        client.send(get(idempotent=False))
+    assert len(tries) == len(caught.value.attempts) == 5
+    assert len(time.slept) == 4
+
+
+def test_garbage_is_tried_again_on_another_connection() -> None:
+    client, dialer, _ = scripted_client(ScriptedStream(b"garbage\r\n\r\n"), ScriptedStream(GOOD))
+    assert client.send(get()).content == b"right"
+    assert dialer.dialed == 2
+    client, _, _ = scripted_client(*[ScriptedStream(b"garbage\r\n\r\n") for _ in range(12)])
+    with pytest.raises(ProtocolError):
+        client.send(get())
+
+
+class Mended(Request):
+    """Redirected `times` times."""
+
+    times = 3
+
+    def accept(self, response: Response) -> Any:
+        if self.times:
+            self.times -= 1
+            raise TryAgain(ServerError("moved", status=307))
+        return super().accept(response)
+
+
+def test_a_mended_request_goes_at_once_and_is_no_fault() -> None:
+    client, _, time = scripted_client(ScriptedStream(*[GOOD] * 3, answer(503), GOOD))
+    assert client.send(Mended(ORIGIN, "GET", "/")).content == b"right"
+    assert time.slept == pytest.approx([0.05])
+
+
+def test_mending_ends() -> None:
+    client, _, time = scripted_client(ScriptedStream(*[GOOD] * 100))
+    request = Mended(ORIGIN, "GET", "/")
+    request.times = 100
+    with pytest.raises(ServerError, match="moved"):
+        client.send(request)
+    assert time.slept == []
+
+
+# ---- connections
+
+
+def test_a_connection_closed_while_idle_costs_nothing() -> None:
+    used = ScriptedStream(GOOD)  # then the end of the stream
+    client, dialer, time = scripted_client(used, ScriptedStream(GOOD, GOOD))
+    for _ in range(3):
+        assert client.send(get()).content == b"right"
+    assert (time.slept, dialer.dialed, used.closed) == ([], 2, True)
+
+
+def test_a_fresh_connection_that_closes_is_a_fault() -> None:
+    client, _, time = scripted_client(ScriptedStream(), ScriptedStream(GOOD))
+    assert client.send(get()).content == b"right"
+    assert time.slept == pytest.approx([0.05])
+
+
+def test_what_is_not_idempotent_does_not_meet_a_closed_connection() -> None:
+    used = ScriptedStream(GOOD)
+    client, dialer, _ = scripted_client(used, ScriptedStream(GOOD))
+    client.send(get())
+    used.stale = True
+    assert client.send(get(idempotent=False)).content == b"right"
+    assert (dialer.dialed, used.closed) == (2, True)
+
+
+def test_connections_idle_for_long_are_looked_at() -> None:
+    used = ScriptedStream(GOOD)
+    client, dialer, time = scripted_client(used, ScriptedStream(GOOD))
+    client.send(get())
+    used.stale = True
+    time.now += 5
+    assert client.send(get()).content == b"right"
+    assert (dialer.dialed, used.sent.count(b"GET")) == (2, 1)
+
+
+def test_failed_connections_are_closed_and_not_kept() -> None:
+    streams = [ScriptedStream(answer(200, b"cut")[:-1]), ScriptedStream(TimeoutError()), ScriptedStream(GOOD + b"more"),
+               ScriptedStream(GOOD)]
+    client, _, _ = scripted_client(*streams)
+    client.send(get())
+    client.send(get())
+    assert [s.closed for s in streams] == [True, True, True, False]
+    client.close()
+    assert streams[3].closed
+    assert not idle_pool(client)._idle
+
+
+@pytest.mark.parametrize("status", [413, 503, 403])
+def test_an_early_answer_is_heard(status: int) -> None:
+    """The server refuses, and closes, before it has read the body."""
+    early = ScriptedStream(answer(status, b"words", connection="close"), send_error=BrokenPipeError("gone"))
+    client, _, _ = scripted_client(early, ScriptedStream(GOOD))
+    request = Request(ORIGIN, "PUT", "/", body=b"x" * 100_000)
+    if status == 503:
+        assert client.send(request).content == b"right"
+    else:
+        with pytest.raises((ServerError, AuthorizationError), match=f"{status}: words"):
+            client.send(request)
+    assert early.closed
+
+
+@pytest.mark.parametrize("heard", [b"", answer(200), b"garbage\r\n\r\n", answer(503)[:10]])
+def test_a_send_that_fails_is_no_success_whatever_is_heard(heard: bytes) -> None:
+    client, _, time = scripted_client(ScriptedStream(heard, send_error=ConnectionResetError()), ScriptedStream(GOOD))
+    assert client.send(Request(ORIGIN, "PUT", "/", body=b"x" * 100_000)).content == b"right"
+    assert len(time.slept) == 1
+
+
+def test_a_body_of_any_memory_is_sent_whole() -> None:
+    import array
+    numbers = memoryview(array.array("q", range(5000)))
+    for view in (numbers, numbers[::2], memoryview(b"abc"), numbers[:3]):
+        stream = ScriptedStream(GOOD)
+        client, _, _ = scripted_client(stream)
+        client.send(Request(ORIGIN, "PUT", "/", body=view))
+        head, _, body = stream.sent.partition(b"\r\n\r\n")
+        assert body == view.tobytes()
+        assert b"content-length: %d" % view.nbytes in head
+
+
+class BrokenDisk:
+    def tell(self) -> int:
+        return 0
+
+    def seek(self, to: int) -> None:
+        pass
+
+    def read(self, count: int) -> bytes:
+        raise OSError(5, "Input/output error")
+
+
+def test_a_file_that_cannot_be_read_is_not_the_connections_fault() -> None:
+    from cloudfiles.exceptions import FileSystemError
+    body: Any = FileBody(BrokenDisk(), 10)  # type: ignore[arg-type]
+    client, _, time = scripted_client(stream := ScriptedStream(GOOD))
+    with pytest.raises(FileSystemError, match="Input/output") as caught:
+        client.send(Request(ORIGIN, "PUT", "/", body=body))
+    assert (caught.value.errno, time.slept, stream.closed) == (5, [], True)
+
+
+def test_a_failed_exchange_leaves_no_cycle() -> None:
+    """What an attempt knew goes when it is over, and not when the collector comes."""
+    import gc
+    import weakref
+
+    class Big(bytes):
+        pass
+    gc.collect()
+    gc.disable()
+    try:
+        client, _, _ = scripted_client(ScriptedStream(*[answer(503)] * 2, GOOD))
+        request = get()
+        client.send(request)
+        reference = weakref.ref(client)
+        del client, request
+        assert reference() is None
+    finally:
+        gc.enable()
+
+
+def test_the_log_shows_no_secrets(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG, "cloudfiles")
+    client, _, _ = scripted_client(ScriptedStream(answer(503, b"token=SECRET"), GOOD))
+    client.send(Request(ORIGIN, "GET", "/", path="key?X-Amz-Signature=SECRET&x=1"))
+    assert "attempt 1 failed" in caplog.text
+    assert "SECRET" not in caplog.text
