@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from cloudfiles import CloudFiles
+from tests.conformance.azure_store import azurite_place
 from tests.servers.fault_server import FaultServer
 from tests.servers.processes import S3Server, Server
 
@@ -104,6 +105,7 @@ STORES: dict[str, Callable[[Request], StoreUnderTest]] = {
     "scripted": _scripted,
     "rclone": lambda request: _real_s3(request.getfixturevalue("rclone_s3")),
     "moto": lambda request: _real_s3(request.getfixturevalue("moto_s3")),
+    "az": lambda request: StoreUnderTest("az", *azurite_place(request)),
     "web": _web,
     "nginx": lambda request: _real_web(request.getfixturevalue("nginx")),
     "caddy": lambda request: _real_web(request.getfixturevalue("caddy")),
