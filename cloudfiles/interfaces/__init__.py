@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 _INTERFACES = {
     "file": "cloudfiles.interfaces.file:FileInterface",
     "mem": "cloudfiles.interfaces.mem:MemInterface",
+    "gs": "cloudfiles.interfaces.gs:GsInterface",
     "s3": "cloudfiles.interfaces.s3:S3Interface",
     "az": "cloudfiles.interfaces.azure:AzureInterface",
     "abfs": "cloudfiles.interfaces.azure:AzureInterface",

@@ -1,0 +1,169 @@
+"""google-auth, loaded only when needed: credentials of every kind, and the application default chain.
+
+It asks token servers over a client of this package, so that proxies, private authorities and
+retries are as everywhere else. What is here blocks: call it beside the workers.
+
+Source: google-auth's user guide; AIP-4110, "Application Default Credentials".
+"""
+
+from __future__ import annotations
+
+import os
+import urllib.parse
+import warnings
+from collections.abc import Mapping
+from datetime import timezone
+from typing import Any
+
+from ..exceptions import AuthorizationError, CloudFilesError, ConfigurationError, MissingExtraError
+from ..retry import RETRYABLE_STATUS, RetryPolicy
+from ..runtime.threads import ThreadRuntime
+from ..transport.client import Client
+from ..transport.request import Origin, Request, Response, status_error
+from ..types import Clock, Tls
+from .google_places import GoogleSigner, GoogleToken, kind_of
+
+SCOPES = ("https://www.googleapis.com/auth/devstorage.read_write",)
+
+PATIENT = RetryPolicy(attempts=6, window=0.5, budget=60.0)
+"""For tokens: a metadata server that starts with its node or pod answers after some seconds."""
+
+_ONCE = RetryPolicy(attempts=1)
+_PROBE_TIMEOUT = 1.0
+"""Seconds for finding out whether there is a metadata server: its address is link-local, and may lead nowhere."""
+
+_NOT_FOUND = "default credentials were not found"
+
+
+class GoogleChain:
+    """google-auth's credentials as tokens.
+
+    Args:
+        tls: for the token servers.
+        policy: how hard to try to get a token.
+    """
+
+    def __init__(self, tls: Tls | None = None, policy: RetryPolicy = PATIENT, clock: Clock | None = None) -> None:
+        self._tls = tls or Tls()
+        self._policy = policy
+        self._clock = clock or Clock()
+
+    def from_values(self, name: str, values: Mapping[str, Any]) -> Any:
+        """The google-auth credentials, and their project, that the file or dict `name` describes.
+
+        Raises:
+            MissingExtraError: google-auth is not installed.
+            ConfigurationError: they are not what they say to be. Shows nothing of them.
+        """
+        kind_of(name, values)
+        google = _google_auth()
+        try:
+            with warnings.catch_warnings():
+                # It warns of credentials that come from others: these are the user's own files.
+                warnings.simplefilter("ignore", DeprecationWarning)
+                return google.load_credentials_from_dict(dict(values), scopes=SCOPES, request=self._transport())
+        except (google.exceptions.GoogleAuthError, ValueError, KeyError, TypeError):
+            # Not chained: the message of the cause may show parts of the key.
+            raise ConfigurationError(f"{name} is no usable Google credentials of the type {values['type']}") from None
+
+    def default(self) -> Any:
+        """The application default credentials and their project; None where there are none.
+
+        Raises:
+            MissingExtraError: google-auth is not installed.
+            ConfigurationError: some are configured that cannot be used.
+        """
+        google = _google_auth()
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # that user credentials have no quota project, and the like
+                return google.default(scopes=SCOPES, request=self._transport(probing=True))
+        except google.exceptions.DefaultCredentialsError as error:
+            if _NOT_FOUND in str(error) and not os.environ.get("GOOGLE_APPLICATION_CREDENTIALS"):
+                return None
+            raise ConfigurationError(f"Google's application default credentials cannot be used: {error}") from None
+        except google.exceptions.GoogleAuthError as error:
+            raise AuthorizationError(f"Google's application default credentials failed: {error}") from error
+
+    def token(self, loaded: Any, source: str) -> GoogleToken:
+        """A new token. Raises AuthorizationError with the server's words where it gives none."""
+        google = _google_auth()
+        credentials, project = loaded
+        try:
+            credentials.refresh(self._transport())
+        except google.exceptions.GoogleAuthError as error:
+            raise AuthorizationError(f"no access token by the Google credentials from {source}: {error}") from error
+        # google-auth's times are UTC without saying so.
+        expiry = credentials.expiry and credentials.expiry.replace(tzinfo=timezone.utc).timestamp()
+        project = getattr(credentials, "quota_project_id", None) or project
+        return GoogleToken(f"Bearer {credentials.token}", source, project, _signer(credentials), expiry)
+
+    def _transport(self, *, probing: bool = False) -> _Transport:
+        if probing:
+            return _Transport(Client(ThreadRuntime(), self._tls, _PROBE_TIMEOUT, _PROBE_TIMEOUT, policy=_ONCE))
+        return _Transport(Client(ThreadRuntime(), self._tls, 10.0, 60.0, policy=self._policy, clock=self._clock))
+
+
+def _google_auth() -> Any:
+    try:
+        import google.auth
+        import google.auth.exceptions
+    except ImportError as error:
+        raise MissingExtraError("google-auth is not installed: pip install 'cloudfiles[gs]'") from error
+    return google.auth
+
+
+def _signer(credentials: Any) -> GoogleSigner | None:
+    """What signs with a key of its own: a service account's. Others would have to ask IAM for each signature."""
+    from google.oauth2 import service_account
+
+    if not isinstance(credentials, service_account.Credentials):
+        return None
+    return GoogleSigner(credentials.service_account_email, credentials.sign_bytes)
+
+
+# ---- google-auth's requests over our client
+
+
+class _Answer:
+    """An answer as google-auth wants it."""
+
+    def __init__(self, response: Response) -> None:
+        self.status = response.status
+        self.headers = response.headers
+        self.data = response.content
+
+
+class _TokenRequest(Request):
+    """A request that leaves it to google-auth what a refusal means."""
+
+    __slots__ = ()
+
+    def accept(self, response: Response) -> _Answer:
+        if response.status in RETRYABLE_STATUS:
+            raise status_error(response)
+        return _Answer(response)
+
+
+class _Transport:
+    """google-auth's `transport.Request`: a callable that makes one request."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def __call__(self, url: str, method: str = "GET", body: bytes | str | None = None,
+                 headers: Mapping[str, str] | None = None, timeout: float | None = None, **_: Any) -> _Answer:
+        """Raises google.auth.exceptions.TransportError. The client's timeouts hold."""
+        from google.auth.exceptions import TransportError
+
+        parts = urllib.parse.urlsplit(url)
+        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        content = body.encode() if isinstance(body, str) else body or b""
+        fields = {name.lower(): str(value) for name, value in (headers or {}).items()}
+        try:
+            answer: _Answer = self._client.send(_TokenRequest(Origin.of(url), method, target, fields, content))
+        except CloudFilesError as error:
+            raise TransportError(str(error)) from error  # type: ignore[no-untyped-call]
+        finally:
+            self._client.close()
+        return answer

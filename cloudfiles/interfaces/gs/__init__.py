@@ -1,0 +1,5 @@
+"""The protocol `gs://`."""
+
+from cloudfiles.interfaces.gs.interface import GsInterface
+
+__all__ = ["GsInterface"]

@@ -1,0 +1,86 @@
+"""What every request of an interface needs: the bucket's place and dialect, the client, and the targets.
+
+Source: Cloud Storage JSON API reference; "Encoding URI path parts" in its request endpoints.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from cloudfiles.credentials.sigv4 import format_query, quote_key
+from cloudfiles.exceptions import InvalidPathError
+from cloudfiles.interfaces.gs.dialect import GsDialect
+from cloudfiles.interfaces.gs.endpoint import Endpoint
+from cloudfiles.interfaces.gs.requests import JsonRequest
+from cloudfiles.runtime.base import Runtime
+from cloudfiles.transport.client import Client
+from cloudfiles.transport.request import Body
+
+
+@dataclass(slots=True)
+class Bucket:
+    """A bucket below one path.
+
+    Attributes:
+        name: the bucket's.
+        root: what an object's name has before a key of the interface.
+        user_project: who pays for the requests, None for the bucket's owner.
+        composable: whether uploads may be composed of parts, None for not found out yet.
+    """
+
+    client: Client
+    runtime: Runtime
+    dialect: GsDialect
+    endpoint: Endpoint
+    name: str
+    root: str
+    user_project: str | None = None
+    composable: bool | None = None
+
+    # ---- targets
+
+    @property
+    def bucket_target(self) -> str:
+        return f"{self.endpoint.path}/storage/v1/b/{quote_key(self.name)}"
+
+    @property
+    def upload_target(self) -> str:
+        return f"{self.endpoint.path}/upload/storage/v1/b/{quote_key(self.name)}/o"
+
+    def full_name(self, key: str) -> str:
+        """The object's name. Raises InvalidPathError for a key that Cloud Storage cannot hold."""
+        if not key:
+            raise InvalidPathError("a key must not be empty")
+        return self.root + key
+
+    def target(self, name: str, operation: str = "", **query: str | None) -> str:
+        """The target of an object of this full name, or of an operation on it."""
+        return self.with_query(f"{self.bucket_target}/o/{quote_name(name)}{operation}", **query)
+
+    def with_query(self, target: str, **query: str | None) -> str:
+        """`target` with those of the parameters that are not None, and with who pays."""
+        named = {name: value for name, value in query.items() if value is not None}
+        if self.user_project is not None:
+            named["userProject"] = self.user_project
+        return f"{target}?{format_query(named)}" if named else target
+
+    # ---- requests
+
+    def ask(self, method: str, target: str, body: Body = b"", *, path: str | None = None) -> dict[str, Any] | None:
+        """The JSON that a request is answered with; None where the object is missing."""
+        found: dict[str, Any] | None = self.client.send(self.request(method, target, body, path=path))
+        return found
+
+    def request(self, method: str, target: str, body: Body = b"", *, path: str | None = None) -> JsonRequest:
+        headers = {"content-type": "application/json"} if len(body) else {}
+        return JsonRequest(self.endpoint.origin, method, target, headers, body, dialect=self.dialect, path=path)
+
+    def resource(self, name: str, fields: str, path: str | None = None) -> dict[str, Any] | None:
+        """What is known of the object of this full name; None where it is missing."""
+        return self.ask("GET", self.target(name, fields=fields), path=path)
+
+
+def quote_name(name: str) -> str:
+    """An object's name as one segment of a URL's path."""
+    return quote_key(name).replace("/", "%2F")

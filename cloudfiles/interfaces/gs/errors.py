@@ -1,0 +1,89 @@
+"""What Cloud Storage says when it refuses, and the errors of this package that it means.
+
+Source: Cloud Storage docs, "HTTP status and error codes for JSON" and "Retry strategy".
+"""
+
+from __future__ import annotations
+
+import json
+from typing import NamedTuple
+
+from cloudfiles.exceptions import (
+    AuthorizationError,
+    CloudFilesError,
+    CRC32CIntegrityError,
+    MD5IntegrityError,
+    ServerError,
+)
+from cloudfiles.transport.request import Response, status_error
+
+_TOO_MANY = frozenset({"rateLimitExceeded", "userRateLimitExceeded"})
+"""Reasons that ask for fewer requests; they come with 429, and with 403."""
+
+_PASSING = frozenset({"backendError", "internalError", "conflict"})
+"""Reasons after which the same request may succeed, whatever the status they come with."""
+
+_NO_BUCKET = "bucket does not exist"
+
+
+class Refusal(NamedTuple):
+    """An error's reason ('notFound') and message; '' where it has none."""
+
+    reason: str = ""
+    message: str = ""
+
+
+def parse_refusal(content: bytes) -> Refusal:
+    """The error in `content`: JSON, or the plain text that downloads are refused with."""
+    text = content.decode("utf-8", "replace").strip()
+    if not text.startswith("{"):
+        return Refusal("", text[:500] if not text.startswith("<") else "")
+    try:
+        error = json.loads(text)["error"]
+    except (ValueError, KeyError):
+        return Refusal("", text[:500])
+    if not isinstance(error, dict):  # OAuth's form
+        return Refusal(str(error))
+    details = error.get("errors") or [{}]
+    return Refusal(str(details[0].get("reason") or ""), str(error.get("message") or details[0].get("message") or ""))
+
+
+def says_no_bucket(content: bytes) -> bool:
+    """Whether a 404 is about the bucket and not the object."""
+    return _NO_BUCKET in parse_refusal(content).message
+
+
+def error_of(response: Response, path: str | None, bucket: str, signed: bool) -> CloudFilesError:
+    """The error to raise for an answer that is a refusal. signed: whether the request went with credentials."""
+    status, (reason, message) = response.status, parse_refusal(response.content)
+    damaged = _damaged(status, message)
+    if damaged is not None:
+        return damaged(f"the server received other bytes than were sent: {message}", path=path)
+    if status == 404 and not message.startswith("No such object"):
+        return ServerError(f"there is no bucket {bucket!r} at this server", status=404, code="NoSuchBucket", path=path)
+    if reason in _TOO_MANY:
+        return ServerError(f"the server answered {status}: {reason}: {message}", status=status, code=reason,
+                           path=path, is_slow_down=True, is_passing=True)
+    if reason == "userProjectMissing" or "requester pays" in message:
+        return AuthorizationError(f"the server answered {status}: {message} (request_payer='requester' pays by the "
+                                  f"project of GOOGLE_CLOUD_PROJECT or of the credentials)", path=path)
+    error = status_error(response, path=path, code=reason, message=f"{message}{_advice(status, signed)}".strip())
+    if isinstance(error, ServerError) and reason in _PASSING:
+        error.is_passing = True
+    return error
+
+
+def _damaged(status: int, message: str) -> type[CloudFilesError] | None:
+    """The error of a digest sent along that does not match: 400, 'Provided CRC32C "..." doesn't match calculated'."""
+    if status != 400 or "match calculated" not in message:
+        return None
+    return MD5IntegrityError if "MD5" in message else CRC32CIntegrityError
+
+
+def _advice(status: int, signed: bool) -> str:
+    if status in (401, 403) and not signed:
+        return (" (the request went without credentials, as none are configured: put google-secret.json into "
+                "~/.cloudfiles/secrets, set GOOGLE_APPLICATION_CREDENTIALS, or use secrets=)")
+    if status == 401:
+        return " (a new token was refused as well)"
+    return ""

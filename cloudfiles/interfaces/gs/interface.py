@@ -1,0 +1,234 @@
+"""`gs://bucket/path` and `gs://http(s)://endpoint/bucket/path`: Google Cloud Storage by its JSON API."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Any, ClassVar
+
+from cloudfiles.credentials.google import GoogleProvider
+from cloudfiles.credentials.google_chain import GoogleChain
+from cloudfiles.credentials.google_signing import MAX_EXPIRES, presigned_query
+from cloudfiles.credentials.sigv4 import quote_key
+from cloudfiles.exceptions import (
+    CloudFilesError,
+    ConfigurationError,
+    InvalidInputError,
+    ObjectChangedError,
+    PreconditionFailedError,
+    ServerError,
+    UnsupportedOperationError,
+)
+from cloudfiles.interfaces.base import Interface
+from cloudfiles.interfaces.gs.bucket import Bucket, quote_name
+from cloudfiles.interfaces.gs.bulk_delete import MAX_BATCH, delete_keys
+from cloudfiles.interfaces.gs.copying import compose, rewrite
+from cloudfiles.interfaces.gs.dialect import GsDialect
+from cloudfiles.interfaces.gs.endpoint import find_endpoint
+from cloudfiles.interfaces.gs.listing import list_page
+from cloudfiles.interfaces.gs.reading import GsRead
+from cloudfiles.interfaces.gs.resource import HEAD, KEPT, head_from_resource, resource_of
+from cloudfiles.interfaces.gs.upload import condition_of
+from cloudfiles.interfaces.gs.writing import put_content
+from cloudfiles.paths import ExtractedPath
+from cloudfiles.runtime.base import Runtime
+from cloudfiles.transport.client import Client, client_for
+from cloudfiles.types import Content, ListPage, StoredObject, StoreOptions, WriteOptions
+
+_PRESIGNABLE = ("GET", "HEAD", "PUT", "DELETE")
+_DECISIVE = ("GOOGLE_", "GCE_", "CLOUDSDK_", "CLOUD_FILES_DIR", "CLOUD_VOLUME_DIR", "HOME", "USERPROFILE", "APPDATA")
+"""How the names of the variables begin that decide which credentials are found."""
+
+_TRIES = 4  # to read two things of one object between two writes of it
+
+
+class GsInterface(Interface):
+    """The objects of one bucket below one path.
+
+    Who asks is found out at the first use: that may mean to ask a token server. ETags are those of the JSON API,
+    throughout: opaque, without quotes, another one after any change of the object or its metadata.
+    """
+
+    lists_in_key_order: ClassVar[bool] = True
+    delete_batch: ClassVar[int] = MAX_BATCH
+
+    def __init__(self, location: ExtractedPath, options: StoreOptions, runtime: Runtime, *,
+                 client: Client | None = None, provider: GoogleProvider | None = None) -> None:
+        name = location.bucket or ""
+        path = location.path or ""
+        root = path if not path or path.endswith("/") else path + "/"
+        self._threshold = options.composite_upload_threshold
+        self._request_payer = options.request_payer
+        self._client = client or client_for(runtime, options.tls, options.connect_timeout, options.read_timeout)
+        endpoint = find_endpoint(location.host or options.endpoint, os.environ)
+        self._origin = endpoint.origin
+        self.provider = provider or provider_of(name, options, runtime, endpoint.is_google, self._client)
+        self._dialect = GsDialect(name, self.provider, runtime)
+        self._bucket = Bucket(self._client, runtime, self._dialect, endpoint, name, root)
+        self._base = f"{self._bucket.bucket_target}/o/{quote_name(root)}"
+        self._media = "?alt=media"
+        self._ready = options.request_payer is None
+
+    def _prepared(self) -> Bucket:
+        """The bucket, once it is known who pays. Raises ConfigurationError where nobody does."""
+        if not self._ready:
+            project = self.provider.project()
+            if project is None:
+                raise ConfigurationError("request_payer='requester' needs a project to bill: set GOOGLE_CLOUD_PROJECT")
+            self._bucket.user_project = project
+            self._media = f"?alt=media&userProject={quote_name(project)}"
+            self._ready = True
+        return self._bucket
+
+    # ---- reading
+
+    def get(self, key: str, start: int | None = None, end: int | None = None) -> StoredObject | None:
+        """As the contract says. Numbers that count from the end cost one request more, but for the suffix `[-n:]`."""
+        if not self._ready:
+            self._prepared()
+        if (start or end is not None) and (end is not None and (end <= (start or 0) or (start or 0) < 0)):
+            return self._get_cut(key, start, end)
+        if not start:
+            start = 0 if end is not None else None
+        found: StoredObject | None = self._client.send(GsRead(
+            self._origin, self._target(key), self._dialect, key, start, end))
+        return found
+
+    def _target(self, key: str) -> str:
+        return self._base + quote_name(key or self._bucket.full_name(key)) + self._media
+
+    def _get_cut(self, key: str, start: int | None, end: int | None) -> StoredObject | None:
+        """A range that is empty, or that only the object's size makes one HTTP can express."""
+        for _ in range(_TRIES):
+            found = self._resource(key, "size,etag,generation,contentEncoding")
+            if found is None:
+                return None
+            first, last, _ = slice(start, end).indices(int(found["size"]))
+            if first >= last:
+                return StoredObject(b"", found.get("contentEncoding", ""), "", found.get("etag"))
+            with suppress(PreconditionFailedError):
+                stored: StoredObject | None = self._client.send(GsRead(
+                    self._origin, self._target(key), self._dialect, key, first, last, found["generation"]))
+                return stored
+        raise ObjectChangedError(f"the object was replaced {_TRIES} times between asking for its size and reading it",
+                                 path=key)
+
+    def _resource(self, key: str, fields: str) -> dict[str, Any] | None:
+        bucket = self._prepared()
+        return bucket.resource(bucket.full_name(key), fields, key)
+
+    def resource(self, key: str) -> dict[str, Any] | None:
+        """What Cloud Storage knows of an object, custom metadata included, in its own words; None where missing."""
+        return self._resource(key, KEPT)
+
+    def head(self, key: str) -> dict[str, Any] | None:
+        found = self._resource(key, HEAD)
+        return None if found is None else head_from_resource(found)
+
+    def exists(self, key: str) -> bool:
+        return self._resource(key, "size") is not None
+
+    def size(self, key: str) -> int | None:
+        found = self._resource(key, "size")
+        return None if found is None else int(found["size"])
+
+    def list_page(self, prefix: str = "", *, flat: bool = False, start_after: str | None = None,
+                  token: str | None = None, limit: int | None = None) -> ListPage:
+        return list_page(self._prepared(), prefix, flat=flat, start_after=start_after, token=token, limit=limit)
+
+    # ---- writing
+
+    def put(self, key: str, content: Content, options: WriteOptions) -> str | None:
+        """As the contract says. Conditions are heeded atomically; `if_match` costs one request more."""
+        return put_content(self._prepared(), key, content, options, self._threshold)
+
+    def touch(self, key: str) -> None:
+        if not self.exists(key):
+            with suppress(PreconditionFailedError):  # somebody else was faster
+                self.put(key, b"", WriteOptions(if_absent=True))
+
+    def delete(self, keys: Sequence[str]) -> Mapping[str, CloudFilesError]:
+        return delete_keys(self._prepared(), keys)
+
+    # ---- objects made of objects
+
+    def copy(self, source_key: str, key: str, *, source: GsInterface | None = None,
+             options: WriteOptions | None = None) -> bool:
+        """Copy an object inside Cloud Storage; False where it is missing. No byte passes through here.
+
+        source: where it is, when not here; these credentials have to be allowed to read there.
+        options: its metadata and conditions; None to carry the source's metadata along.
+        """
+        bucket, origin = self._prepared(), (source or self)._prepared()
+        condition = condition_of(bucket, key, options) if options else None
+        return rewrite(origin, source_key, bucket, key, resource_of(options) if options else None,
+                       condition) is not None
+
+    def compose(self, source_keys: Sequence[str], key: str, options: WriteOptions) -> str | None:
+        """Make one object of up to 32, one behind the other; they stay. Gives the ETag.
+
+        Raises ServerError (404) where one of them is missing.
+        """
+        bucket = self._prepared()
+        request = compose(bucket, key, bucket.full_name(key), [(bucket.full_name(name), None) for name in source_keys],
+                          resource_of(options), condition_of(bucket, key, options))
+        written = self._client.send(request)
+        if written is None:
+            raise ServerError("an object to be composed is missing", status=404, path=key)
+        etag: str | None = written.get("etag")
+        return etag
+
+    # ---- presigning
+
+    def presign(self, key: str, expires: float, method: str) -> str:
+        """A URL that allows `method` on `key` for `expires` seconds.
+
+        Raises InvalidInputError for a method or time that cannot be signed, UnsupportedOperationError where the
+        credentials are not a service account's key.
+        """
+        if method.upper() not in _PRESIGNABLE:
+            raise InvalidInputError(f"presign(method={method!r}): one of {', '.join(_PRESIGNABLE)} can be signed")
+        if not 1 <= expires <= MAX_EXPIRES:
+            raise InvalidInputError(f"presign(expires={expires!r}): 1 to {MAX_EXPIRES} seconds (7 days) will do")
+        bucket = self._prepared()
+        path = f"{bucket.endpoint.path}/{quote_key(bucket.name)}/{quote_key(bucket.full_name(key))}"
+        token = self.provider.get()
+        if not token.authorization:
+            return f"{self._origin}{path}"
+        if token.signer is None:
+            raise UnsupportedOperationError(
+                f"URLs are signed by a service account's key; the credentials from {token.source} have none. "
+                f"secrets= or google-secret.json with the key would do", path=key)
+        more = {"userProject": bucket.user_project} if bucket.user_project else None
+        query = presigned_query(method.upper(), path, self._origin.authority, int(expires),
+                                self._client.clock.wall(), token.signer, more)
+        return f"{self._origin}{path}?{query}"
+
+
+def provider_of(bucket: str, options: StoreOptions, runtime: Runtime, is_google: bool,
+                client: Client) -> GoogleProvider:
+    """The credentials that `options` and the environment name, for work done by `runtime`.
+
+    Interfaces of the same bucket share them: a token is asked for once an hour, and not by each `CloudFiles`.
+    """
+    environment = tuple(sorted((name, value) for name, value in os.environ.items() if name.startswith(_DECISIVE)))
+    key = ("google", bucket, _digest(options.secrets), options.no_sign_request, is_google, options.tls, environment)
+    shared = runtime.kept.get(key)
+    if not isinstance(shared, GoogleProvider):
+        shared = runtime.kept[key] = _new_provider(bucket, options, runtime, is_google, client)
+    return shared
+
+
+def _digest(secrets: Any) -> str:
+    """Stands for `secrets` in memory, without keeping them once more."""
+    text = repr(sorted(secrets.items()) if isinstance(secrets, Mapping) else secrets)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _new_provider(bucket: str, options: StoreOptions, runtime: Runtime, is_google: bool,
+                  client: Client) -> GoogleProvider:
+    return GoogleProvider(bucket, options.secrets, anonymous=options.no_sign_request, default_chain=is_google,
+                          clock=client.clock.wall, sleep=runtime.sleep, offload=runtime.offload,
+                          chain=GoogleChain(options.tls))

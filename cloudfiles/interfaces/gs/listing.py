@@ -1,0 +1,37 @@
+"""Listings. Cloud Storage lists in UTF-8 byte order of the names.
+
+Source: Cloud Storage JSON API reference, "Objects: list".
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cloudfiles.interfaces.gs.bucket import Bucket
+from cloudfiles.interfaces.gs.requests import BucketRequest
+from cloudfiles.types import ListEntry, ListPage
+
+PAGE_ENTRIES = 1000  # the most that Cloud Storage gives at once
+
+_FIELDS = "nextPageToken,prefixes,items(name,size,etag,updated)"
+
+
+def list_page(bucket: Bucket, prefix: str, *, flat: bool, start_after: str | None, token: str | None,
+              limit: int | None) -> ListPage:
+    """One page of keys below the bucket's root, which is cut off."""
+    # The server's startOffset counts the name itself in, which is then left out here.
+    start = None if start_after is None else bucket.root + start_after
+    most = min((limit or PAGE_ENTRIES) + (start is not None), PAGE_ENTRIES)
+    target = bucket.with_query(
+        f"{bucket.bucket_target}/o", prefix=bucket.root + prefix or None, delimiter="/" if flat else None,
+        startOffset=start or None, pageToken=token, maxResults=str(most), fields=_FIELDS)
+    page: dict[str, Any] = bucket.client.send(
+        BucketRequest(bucket.endpoint.origin, "GET", target, dialect=bucket.dialect))
+    return _parse_page(page, len(bucket.root), start or "")
+
+
+def _parse_page(page: dict[str, Any], cut: int, start: str) -> ListPage:
+    entries = [ListEntry(item["name"][cut:], int(item["size"]), item.get("etag"), item.get("updated"))
+               for item in page.get("items") or () if item["name"] > start and len(item["name"]) > cut]
+    prefixes = [prefix[cut:] for prefix in page.get("prefixes") or ()]
+    return ListPage(entries, prefixes, page.get("nextPageToken") or None)

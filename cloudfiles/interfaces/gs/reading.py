@@ -1,0 +1,77 @@
+"""Reading objects: the stored bytes as they are, of one generation from first to last.
+
+Source: Cloud Storage docs, "Transcoding of gzip-compressed files", "Request preconditions" and "Downloads".
+"""
+
+from __future__ import annotations
+
+from cloudfiles.exceptions import ProtocolError
+from cloudfiles.interfaces.http_object import ObjectRead
+from cloudfiles.transport.request import Dialect, Origin, Response
+from cloudfiles.transport.wire import Head
+from cloudfiles.types import StoredObject
+
+READ_HEADERS = {"accept-encoding": "gzip"}
+"""Whoever takes gzip gets what is stored: without this, the server decodes objects stored as gzip on their way, and
+ignores ranges of them."""
+
+_PIN = "&ifGenerationMatch="
+
+
+class GsRead(ObjectRead):
+    """A GET of an object or a byte range of it, pinned by its generation where it goes on after a break.
+
+    An ETag changes with the metadata too; a generation stands for the bytes alone.
+    """
+
+    __slots__ = ("_answered",)
+
+    def __init__(self, origin: Origin, target: str, dialect: Dialect, path: str, start: int | None = None,
+                 end: int | None = None, generation: str | None = None) -> None:
+        """target: with a query. generation: PreconditionFailedError where the object has another one."""
+        ObjectRead.__init__(self, origin, target if generation is None else f"{target}{_PIN}{generation}",
+                            READ_HEADERS.copy(), dialect, path, start, end)
+        self._condition = generation
+        self._answered: str | None = None  # the generation of the answer that is looked at
+
+    def accept(self, response: Response) -> StoredObject | None:
+        if response.status in (200, 206):
+            self._answered = response.headers.get("x-goog-generation")
+            if _is_transcoded(response.headers):
+                self._undo(response)
+        return ObjectRead.accept(self, response)
+
+    def broken(self, head: Head, received: bytes) -> None:
+        self._answered = head.headers.get("x-goog-generation")
+        if self._answered is None or _is_transcoded(head.headers):
+            return
+        ObjectRead.broken(self, head, received)
+        self.headers.pop("if-match", None)
+        if self._first is not None and _PIN not in self.target:
+            self.target += f"{_PIN}{self._answered}"
+
+    def _is_same_object(self, etag: str | None) -> bool:
+        return self._first is None or self._answered == self._first.get("x-goog-generation")
+
+    def _begin_anew(self) -> None:
+        ObjectRead._begin_anew(self)
+        self.headers.pop("if-match", None)
+        if self._condition is None:
+            self.target = self.target.partition(_PIN)[0]
+
+    def _undo(self, response: Response) -> None:
+        """Bring back the stored bytes where a server on the way compressed them; it may do that to a whole object."""
+        headers = response.headers
+        stored, sent = headers["x-goog-stored-content-encoding"], headers.get("content-encoding", "identity")
+        if stored != "identity" or sent != "gzip" or "range" in self.headers:
+            raise ProtocolError(f"the object is stored as {stored}, and was sent as {sent}, although asked for as "
+                                "stored: a proxy or cache on the way changes it", path=self.path)
+        from cloudfiles.compression import decompress
+
+        response.content = decompress(response.content, "gzip", self.path or "")
+        del headers["content-encoding"]
+
+
+def _is_transcoded(headers: dict[str, str]) -> bool:
+    stored = headers.get("x-goog-stored-content-encoding")
+    return stored is not None and stored != headers.get("content-encoding", "identity")

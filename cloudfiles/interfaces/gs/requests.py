@@ -1,0 +1,61 @@
+"""Requests that are answered by JSON."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from cloudfiles.exceptions import ProtocolError
+from cloudfiles.transport.request import Request, Response
+
+
+def parse_json(response: Response, path: str | None) -> dict[str, Any]:
+    """The JSON object in an answer, {} where it has no body. Raises ProtocolError."""
+    if not response.content:
+        return {}
+    try:
+        document = json.loads(response.content)
+    except ValueError as error:
+        raise ProtocolError(f"the server's answer is no JSON: {error}", path=path) from error
+    if not isinstance(document, dict):
+        raise ProtocolError(f"the server's answer is a JSON {type(document).__name__} and no object", path=path)
+    return document
+
+
+class JsonRequest(Request):
+    """Gives the answer's JSON object; None where the object that it concerns is missing.
+
+    Attributes:
+        refusals: tries that were answered such that the server surely did nothing.
+    """
+
+    __slots__ = ("refusals",)
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        Request.__init__(self, *args, **options)
+        self.refusals = 0
+
+    @property
+    def may_have_acted(self) -> bool:
+        """Whether a try that failed may have been carried out nevertheless."""
+        return self.retries > self.refusals
+
+    def accept(self, response: Response) -> dict[str, Any] | None:
+        if response.status < 300:
+            return parse_json(response, self.path)
+        self.refusals += response.status < 500 or response.status == 503
+        if self.dialect.is_missing(response):
+            return None
+        raise self.dialect.refusal(self, response)
+
+
+class BucketRequest(JsonRequest):
+    """A request that no object needs to be there for: a 404 is about the bucket."""
+
+    __slots__ = ()
+
+    def accept(self, response: Response) -> dict[str, Any] | None:
+        found = JsonRequest.accept(self, response)
+        if found is None:
+            raise self.dialect.refusal(self, response)
+        return found

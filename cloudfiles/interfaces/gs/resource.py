@@ -1,0 +1,96 @@
+"""Object resources of the JSON API: what is stored with an object, and what is known of one.
+
+Source: Cloud Storage JSON API reference, "Objects".
+"""
+
+from __future__ import annotations
+
+import email.utils
+from base64 import b64encode
+from binascii import a2b_base64
+from datetime import datetime
+from typing import Any
+
+from cloudfiles import integrity
+from cloudfiles.exceptions import InvalidInputError
+from cloudfiles.types import Metadata, WriteOptions, head_of
+
+WRITTEN = "name,size,etag,generation,md5Hash,crc32c"
+"""Fields that tell what was written."""
+
+HEAD = ("size,etag,updated,contentType,contentEncoding,contentDisposition,contentLanguage,cacheControl,md5Hash,"
+        "storageClass,componentCount")
+
+KEPT = f"{HEAD},generation,crc32c,metadata"
+"""Fields that a copy may want to carry along."""
+
+
+def resource_of(options: WriteOptions) -> dict[str, Any]:
+    """What a write stores with the object. Raises InvalidInputError for what cannot be stored."""
+    fields = {"contentType": options.content_type, "contentEncoding": options.encoding or None,
+              "cacheControl": options.cache_control, "storageClass": options.storage_class}
+    resource: dict[str, Any] = {name: _checked(name, value) for name, value in fields.items() if value is not None}
+    if options.metadata:
+        resource["metadata"] = _checked_metadata(options.metadata)
+    return resource
+
+
+def _checked_metadata(metadata: Metadata) -> dict[str, str]:
+    for name, value in metadata.items():
+        _checked("metadata name", name)
+        _checked(f"metadata {name!r}", value)
+        if not name:
+            raise InvalidInputError("a metadata name must not be empty")
+    return dict(metadata)
+
+
+def _checked(name: str, value: Any) -> str:
+    """They come back as headers, so they have to fit into one line."""
+    if not isinstance(value, str) or not value.isprintable() or value != value.strip():
+        raise InvalidInputError(f"{name} {value!r} cannot be stored: printable text without spaces around it will do")
+    return value
+
+
+def head_from_resource(resource: dict[str, Any]) -> dict[str, Any]:
+    """A resource as the fields of `types.HEAD_FIELDS`."""
+    return head_of(
+        Cache_Control=resource.get("cacheControl"),
+        Content_Length=int(resource["size"]),
+        Content_Type=resource.get("contentType"),
+        ETag=resource.get("etag"),
+        Last_Modified=_http_date(resource.get("updated")),
+        Content_md5=resource.get("md5Hash"),
+        Content_Encoding=resource.get("contentEncoding"),
+        Content_Disposition=resource.get("contentDisposition"),
+        Content_Language=resource.get("contentLanguage"),
+        Storage_Class=resource.get("storageClass"),
+        Parts_Count=resource.get("componentCount"),
+    )
+
+
+def _http_date(updated: str | None) -> str | None:
+    """A time of a resource (RFC 3339, always UTC) as headers write it (RFC 9110 5.6.7)."""
+    if updated is None:
+        return None
+    moment = datetime.fromisoformat(f"{updated[:19]}+00:00")
+    return email.utils.formatdate(moment.timestamp(), usegmt=True)
+
+
+# ---- crc32c: the digest that every object has
+
+
+def crc_text(digest: bytes) -> str:
+    """A digest as resources write it."""
+    return b64encode(digest).decode("ascii")
+
+
+def check_written(resource: dict[str, Any], crc: bytes, size: int, path: str) -> None:
+    """Raise an IntegrityError where the object that was made is not the content of this crc32c."""
+    stored = resource.get("crc32c")
+    if stored is not None:
+        integrity.verify_value(crc, integrity.Digest("crc32c", a2b_base64(stored)), size, path)
+
+
+def is_content(resource: dict[str, Any], crc: bytes, size: int) -> bool:
+    """Whether an object holds the content of this size and crc32c."""
+    return resource.get("crc32c") == crc_text(crc) and int(resource.get("size", -1)) == size

@@ -1,0 +1,191 @@
+"""Large uploads one piece after the other: resumable sessions, which leave nothing behind.
+
+Source: Cloud Storage docs, "Resumable uploads" and "Perform resumable uploads"; the status check and the
+Range of its answer are from there.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import urllib.parse
+from collections.abc import Iterable
+from contextlib import suppress
+from typing import Any
+
+from cloudfiles import integrity
+from cloudfiles.exceptions import CloudFilesError, PreconditionFailedError, ProtocolError, ServerError
+from cloudfiles.interfaces.gs.bucket import Bucket
+from cloudfiles.interfaces.gs.requests import parse_json
+from cloudfiles.interfaces.gs.resource import WRITTEN
+from cloudfiles.interfaces.gs.upload import check_made, own_write
+from cloudfiles.runtime.base import Cancelled
+from cloudfiles.transport.request import Request, Response, TryAgain
+
+UNIT = 256 * 1024
+"""Bytes of which every piece but the last has to be a multiple."""
+
+_RANGE = re.compile(r"bytes=0-(\d+)$")
+
+
+class SessionLostError(ServerError):
+    """The server does not know the session any more: the upload has to begin anew."""
+
+
+def put_session(bucket: Bucket, key: str, parts: Iterable[integrity.Buffer], resource: dict[str, Any],
+                condition: str | None) -> str:
+    """Store what `parts` make together, all but the last of a multiple of UNIT bytes. Gives the ETag.
+
+    Raises SessionLostError where the server lost the session half-way, as it does after a week.
+    """
+    session = _Session(bucket, key, resource, condition)
+    try:
+        written = session.send(parts)
+    except BaseException:
+        session.cancel()
+        raise
+    return str(written["etag"])
+
+
+class _Session:
+    """One upload. The session's address is all that it takes to write to it: it never shows."""
+
+    def __init__(self, bucket: Bucket, key: str, resource: dict[str, Any], condition: str | None) -> None:
+        self._bucket = bucket
+        self._key = key
+        self._target = self._begin(resource, condition)
+
+    def _begin(self, resource: dict[str, Any], condition: str | None) -> str:
+        bucket = self._bucket
+        target = bucket.with_query(bucket.upload_target, uploadType="resumable",
+                                   name=bucket.full_name(self._key), ifGenerationMatch=condition, fields=WRITTEN)
+        headers = {"content-type": "application/json; charset=UTF-8",
+                   "x-upload-content-type": resource.get("contentType", "application/octet-stream")}
+        # Repeated when its fate is unknown: a session without bytes costs nothing and shows nowhere.
+        location: str = bucket.client.send(_Begin(bucket.endpoint.origin, "POST", target, headers,
+                                                  json.dumps(resource).encode(), dialect=bucket.dialect,
+                                                  path=self._key))
+        parts = urllib.parse.urlsplit(location)
+        if not parts.query:
+            raise ProtocolError("the server began an upload without saying where it goes on", path=self._key)
+        # The host is the one that was asked, whatever name it gives itself: the token is for no other.
+        return f"{parts.path}?{parts.query}"
+
+    def send(self, parts: Iterable[integrity.Buffer]) -> dict[str, Any]:
+        """Send all parts; each is kept until the server has it. Gives the WRITTEN fields."""
+        crc = integrity.hasher("crc32c")
+        begin = 0
+        part: integrity.Buffer = b""
+        for following in parts:
+            crc.update(following)
+            if len(part):
+                self._send_piece(part, begin)
+            begin, part = begin + len(part), following
+        size = begin + len(part)
+        request = self._piece(part, begin, size)
+        try:
+            written: dict[str, Any] | None = self._bucket.client.send(request)
+        except PreconditionFailedError:
+            written = own_write(self._bucket, self._key, crc.digest(), size) if request.retries > 1 else None
+            if written is None:
+                raise
+        if written is None:
+            raise ProtocolError("the server has all bytes of an upload, and does not end it", path=self._key)
+        check_made(self._bucket, self._key, written, crc.digest(), size)
+        return written
+
+    def _send_piece(self, part: integrity.Buffer, begin: int) -> None:
+        if self._bucket.client.send(self._piece(part, begin, None)) is not None:
+            raise ProtocolError("the server ended an upload of which it had but a part", path=self._key)
+
+    def _piece(self, part: integrity.Buffer, begin: int, total: int | None) -> _Piece:
+        return _Piece(self._bucket, self._target, self._key, part, begin, total)
+
+    def cancel(self) -> None:
+        """Let the server forget the session. Best effort: the failure that led here is what counts."""
+        with suppress(CloudFilesError, Cancelled):
+            self._bucket.client.send(_Cancel(self._bucket.endpoint.origin, "DELETE", self._target,
+                                             {"content-length": "0"}, dialect=self._bucket.dialect,
+                                             idempotent=False, path=self._key))
+
+
+class _Begin(Request):
+    """Gives the session's address."""
+
+    __slots__ = ()
+
+    def accept(self, response: Response) -> str:
+        if response.status not in (200, 201):
+            raise self.dialect.refusal(self, response)
+        return response.headers.get("location", "")
+
+
+class _Cancel(Request):
+    """The server answers 499, in the name of the client."""
+
+    __slots__ = ()
+
+    def accept(self, response: Response) -> None:
+        return None
+
+
+class _Piece(Request):
+    """One piece of an upload. Gives the WRITTEN fields once the upload is whole, None before.
+
+    After any failure the server is asked first how far it got, and only the rest is sent again.
+    """
+
+    __slots__ = ("_asking", "_at", "_begin", "_content", "_known", "_total")
+
+    def __init__(self, bucket: Bucket, target: str, path: str, content: integrity.Buffer, begin: int,
+                 total: int | None) -> None:
+        """begin: where in the object `content` stands. total: the object's size where this is its last piece."""
+        Request.__init__(self, bucket.endpoint.origin, "PUT", target, {}, dialect=bucket.dialect, path=path)
+        self._content = memoryview(content).cast("B")
+        self._begin = self._at = begin
+        self._total = total
+        self._known = 0  # up to which number of failures it is known how far the server got
+        self._asking = False
+
+    @property
+    def _end(self) -> int:
+        return self._begin + len(self._content)
+
+    def encode(self, host: str, now: float) -> bytes:
+        self._asking = self.retries > self._known
+        total = "*" if self._total is None else str(self._total)
+        if self._asking or self._at == self._end:
+            self.body, span = b"", "*"
+        else:
+            self.body, span = self._content[self._at - self._begin:], f"{self._at}-{self._end - 1}"
+        self.headers["content-range"] = f"bytes {span}/{total}"
+        return Request.encode(self, host, now)
+
+    def accept(self, response: Response) -> dict[str, Any] | None:
+        if response.status in (200, 201):
+            return parse_json(response, self.path)
+        if response.status == 308:
+            self._go_on(response)
+            return None
+        if response.status in (404, 410):
+            raise SessionLostError("the server does not know the upload any more, which it was sent in part",
+                                   status=response.status, path=self.path)
+        raise self.dialect.refusal(self, response)
+
+    def _go_on(self, response: Response) -> None:
+        """Find out what is left to send; returns where nothing is."""
+        match = _RANGE.match(response.headers.get("range", ""))
+        at = int(match[1]) + 1 if match else 0
+        if not self._begin <= at <= self._end:
+            raise SessionLostError(f"the server has {at} bytes of an upload of which it had {self._begin} and was sent "
+                                   f"{self._end}", status=308, path=self.path)
+        progress, self._at = at > self._at, at
+        if at == self._end and self._total is None:
+            return
+        error = ServerError(f"the server has {at} bytes of {self._end} that it was sent", status=308,
+                            path=self.path, is_passing=True)
+        if self._asking or progress:
+            self._known = self.retries + 1  # this answer counts as one more
+            raise TryAgain(error)
+        raise error
+

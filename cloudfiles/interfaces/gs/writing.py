@@ -1,0 +1,98 @@
+"""Storing content of any kind and size: by one request, in parallel parts, or in a session."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable
+from typing import BinaryIO
+
+from cloudfiles.integrity import Buffer
+from cloudfiles.interfaces.gs.bucket import Bucket
+from cloudfiles.interfaces.gs.composite import may_compose, put_composite
+from cloudfiles.interfaces.gs.resource import resource_of
+from cloudfiles.interfaces.gs.session import SessionLostError, put_session
+from cloudfiles.interfaces.gs.upload import condition_of, put_whole
+from cloudfiles.interfaces.parts import bytes_left, parts_of_file, parts_of_memory
+from cloudfiles.transport.request import FileBody
+from cloudfiles.types import Content, WriteOptions
+
+PART = 16 << 20
+"""Bytes. Each part costs two operations; eight of them are in memory at once."""
+
+_PLANNED = 1024
+"""Parts that content of known size is cut into at most: they are composed in two steps."""
+
+_GROWS_EVERY = 1000
+"""Parts after which those of content of unknown size double."""
+
+_READ_WHOLE = 1 << 20
+"""Bytes up to which a file is read at once: a body in memory is sent with fewer calls."""
+
+_SESSIONS = 3
+"""Sessions that an upload may begin, should the server lose one."""
+
+
+def part_size(number: int, size: int | None) -> int:
+    """Bytes of part `number` (from 1) of content of `size` bytes; all the same where the size is known.
+
+    >>> part_size(1, 10 << 30) >> 20, part_size(1, 100 << 30) >> 20, part_size(2500, None) >> 20
+    (16, 128, 64)
+    """
+    if size is None:
+        return PART << ((number - 1) // _GROWS_EVERY)
+    part = PART
+    while part * _PLANNED < size:
+        part *= 2
+    return part
+
+
+def put_content(bucket: Bucket, key: str, content: Content, options: WriteOptions, threshold: int) -> str | None:
+    """Store `content`: in parts where it has more than `threshold` bytes, or where a file does not tell how many."""
+    if not isinstance(content, (bytes, bytearray, memoryview)):
+        return _put_file(bucket, key, content, options, threshold)
+    if isinstance(content, memoryview):
+        content = content.cast("B") if content.c_contiguous else content.tobytes()
+    if len(content) <= threshold:
+        return put_whole(bucket, key, content, options)
+    size = part_size(1, len(content))
+    return _put_large(bucket, key, lambda: parts_of_memory(content, size), options, _SESSIONS)
+
+
+def _put_file(bucket: Bucket, key: str, file: BinaryIO, options: WriteOptions, threshold: int) -> str | None:
+    size = bytes_left(file)
+    if size is not None and _READ_WHOLE < size <= threshold:
+        return put_whole(bucket, key, FileBody(file, size), options)
+    if size is not None and size > threshold:
+        begin = file.tell()
+
+        def parts() -> Iterable[Buffer]:
+            file.seek(begin)
+            return parts_of_file(bucket.runtime, file, lambda number: part_size(number, size))
+
+        return _put_large(bucket, key, parts, options, _SESSIONS)
+    return _put_stream(bucket, key, file, options, threshold)
+
+
+def _put_stream(bucket: Bucket, key: str, file: BinaryIO, options: WriteOptions, threshold: int) -> str | None:
+    """A file that is small, or can be read once only."""
+    pieces = parts_of_file(bucket.runtime, file, lambda number: part_size(number, None))
+    first = next(pieces, b"")
+    if len(first) < part_size(1, None) and len(first) <= threshold:
+        return put_whole(bucket, key, first, options)
+    return _put_large(bucket, key, lambda: itertools.chain([first], pieces), options, 1)
+
+
+def _put_large(bucket: Bucket, key: str, parts: Callable[[], Iterable[Buffer]], options: WriteOptions,
+               sessions: int) -> str:
+    """parts: gives all of them, as often as it is called, where more than one session may be begun."""
+    resource = resource_of(options)
+    condition = condition_of(bucket, key, options)
+    if may_compose(bucket, options.storage_class):
+        return put_composite(bucket, key, parts(), resource, condition)
+    for left in reversed(range(sessions)):
+        try:
+            return put_session(bucket, key, parts(), resource, condition)
+        except SessionLostError:
+            if not left:
+                raise
+    raise AssertionError("unreachable: at least one session is begun")
