@@ -39,10 +39,12 @@ def _answer(interface: Interface, paths: Iterable[str], plan: Plan, ask: _Answer
 
     Local stores answer for one key sooner than they list it, and check each key that they are asked for.
     """
-    if interface.is_local or not interface.lists_in_key_order or not isinstance(paths, Collection) or len(paths) <= DENSE:
+    listable = interface.lists_in_key_order and not interface.is_local
+    if not listable or not isinstance(paths, Collection) or len(paths) <= DENSE:
         return one_by_one(ask, paths, plan)
     answers = dict.fromkeys(paths)
-    listed = collect(lambda keys: _listed(interface, keys, read), [sorted(answers, key=_byte_order)], plan)[0]
+    keys = sorted(filter(None, answers), key=_byte_order)  # no listing has an empty key: the store is to judge it
+    listed = collect(lambda keys: _listed(interface, keys, read), [keys], plan)[0]
     answers.update(listed)
     rest = [path for path in answers if path not in listed]
     answers.update(one_by_one(ask, rest, plan))

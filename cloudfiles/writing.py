@@ -15,6 +15,7 @@ from cloudfiles.interfaces.base import Interface
 from cloudfiles.runtime.base import OFFLOAD_BYTES, Runtime
 from cloudfiles.types import WriteOptions
 
+_OF_RESULTS = ("byte_range", "error", "tags")  # so that the results of a get can be put as they are
 _FIELDS = ("content_type", "compress", "compression_level", "cache_control", "storage_class", "metadata",
            "if_absent", "if_match", "raw")
 
@@ -79,10 +80,12 @@ def _taken(files: Iterable[Any], defaults: WriteDefaults) -> Iterator[Upload]:
 
 def _upload(item: Any, defaults: WriteDefaults) -> Upload:
     if isinstance(item, Mapping):
-        unknown = set(item) - {"path", "content", *_FIELDS}
+        unknown = set(item) - {"path", "content", *_FIELDS, *_OF_RESULTS}
         if unknown or "path" not in item or "content" not in item:
             raise InvalidInputError(f"a file to put has the fields {sorted(map(str, item))}; "
                                     f"'path', 'content' and any of {', '.join(_FIELDS)} would do")
+        if item.get("error") is not None:
+            raise InvalidInputError("the item is the result of a read that failed", path=str(item["path"]))
         path, content = item["path"], item["content"]
         own = {name: item[name] for name in _FIELDS if name in item}
         options = replace(defaults, **own) if own else defaults

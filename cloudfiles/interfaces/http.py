@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from tempfile import SpooledTemporaryFile
+from typing import Any, BinaryIO, cast
 
 from cloudfiles import integrity
 from cloudfiles.credentials.http import CaveCredentials, HttpCredentials
@@ -18,11 +20,13 @@ from cloudfiles.exceptions import (
     UnsupportedOperationError,
 )
 from cloudfiles.interfaces.base import Interface
+from cloudfiles.interfaces.http_bounded import PiecewiseRead, WebBoundedRead, described, read_bounded
 from cloudfiles.interfaces.http_dialect import NotAnObjectError, WebDialect
 from cloudfiles.interfaces.http_listing import DirectoryLister, Link, parse_index
 from cloudfiles.interfaces.http_object import head_from_headers
 from cloudfiles.interfaces.http_requests import WebDelete, WebHead, WebPage, WebProbe, WebPut, WebRead
 from cloudfiles.interfaces.http_urls import WebAddress, quote_key
+from cloudfiles.interfaces.local import chunks
 from cloudfiles.paths import ExtractedPath
 from cloudfiles.protocols import PROTOCOLS
 from cloudfiles.runtime.base import OFFLOAD_BYTES, Runtime
@@ -34,6 +38,9 @@ _NO_HEAD = frozenset({400, 405, 501})
 """Statuses by which servers refuse the method HEAD."""
 
 _NO_WRITE = frozenset({405, 501})
+
+_SPOOLED = 8 << 20
+"""Bytes of a file of unknown length that are kept in memory; more goes to a temporary file."""
 
 _CHANGES = 3
 """Times that an object may be replaced between the look at its size and the read of its end."""
@@ -151,13 +158,34 @@ class HttpInterface(Interface):
             WebProbe(self._address.origin, target, dict(self._headers), dialect, key))
         return headers
 
+    def describe(self, key: str) -> StoredObject | None:
+        headers = self._look(key)
+        return None if headers is None else described(headers)
+
+    def get_bounded(self, key: str, most: int) -> StoredObject | None:
+        dialect, target = self._dialect(key)
+        return read_bounded(self._send, WebBoundedRead(
+            self._address.origin, target, dict(self._headers), dialect, key, most))
+
+    def reads_ranges(self, stored: StoredObject) -> bool:
+        return (stored.headers or {}).get("accept-ranges", "").lower() == "bytes"
+
+    def get_in_pieces(self, key: str, take: Callable[[bytes | memoryview], object]) -> StoredObject | None:
+        dialect, target = self._dialect(key)
+        found: StoredObject | None = self._send(PiecewiseRead(
+            self._address.origin, target, dict(self._headers), dialect, key, take))
+        return found
+
     # ---- writing
 
     def put(self, key: str, content: Content, options: WriteOptions) -> str | None:
         """As the contract says. A server that does not take PUT is an UnsupportedOperationError."""
         if options.metadata or options.storage_class:
             raise UnsupportedOperationError("web servers keep neither metadata nor a storage class", path=key)
-        body = _body(content)
+        with _body_of(content) as body:
+            return self._put(key, body, options)
+
+    def _put(self, key: str, body: Body, options: WriteOptions) -> str | None:
         headers = {**self._headers, **_write_headers(options)}
         if not isinstance(body, FileBody):
             large = len(body) >= OFFLOAD_BYTES
@@ -301,15 +329,31 @@ def _part_of(headers: Mapping[str, str]) -> StoredObject:
     return StoredObject(b"", headers.get("content-encoding", ""), "", headers.get("etag"))
 
 
-def _body(content: Content) -> Body:
+@contextmanager
+def _body_of(content: Content) -> Iterator[Body]:
+    """`content` as a request body of known length, that can be sent again.
+
+    What cannot tell its length or go back (a pipe, an encoder) is copied to a temporary file, in memory while small.
+    """
     if isinstance(content, (bytes, bytearray)):
-        return content
-    if isinstance(content, memoryview):
-        return content.cast("B")
-    here = content.tell()
-    length = content.seek(0, 2) - here
-    content.seek(here)
-    return FileBody(content, length)
+        yield content
+    elif isinstance(content, memoryview):
+        yield content.cast("B") if content.c_contiguous else content.tobytes()
+    elif content.seekable():
+        yield _file_body(content)
+    else:
+        with SpooledTemporaryFile(_SPOOLED) as copy:
+            for piece in chunks(content):
+                copy.write(piece)
+            copy.seek(0)
+            yield _file_body(cast("BinaryIO", copy))
+
+
+def _file_body(file: BinaryIO) -> FileBody:
+    here = file.tell()
+    length = max(0, file.seek(0, 2) - here)
+    file.seek(here)
+    return FileBody(file, length)
 
 
 def _write_headers(options: WriteOptions) -> dict[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cloudfiles.byteranges import parse_content_range
-from cloudfiles.exceptions import ServerError
+from cloudfiles.exceptions import PreconditionFailedError, ServerError
 from cloudfiles.interfaces.http_dialect import WebDialect
 from cloudfiles.interfaces.http_object import ObjectHead, ObjectRead
 from cloudfiles.transport.request import Body, Origin, Request, Response
@@ -85,6 +85,9 @@ class WebPut(Request):
             # S3 behind a presigned URL, of bytes that were damaged on their way: they may arrive the next time.
             raise ServerError("the server received other bytes than were sent", status=400, code="BadDigest",
                               path=self.path, is_passing=True)
+        if "if-match" in self.headers and dialect.is_missing(response):
+            # As S3 answers where RFC 9110 13.1.1 has 412.
+            raise PreconditionFailedError("the object is missing, so that no ETag matches", path=self.path)
         raise dialect.refusal(self, response)
 
 

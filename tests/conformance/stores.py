@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,14 @@ class StoreUnderTest:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
 
+    @property
+    def at_top(self) -> StoreUnderTest:
+        """The same, at the top of a bucket, so that a key can be as long as the store takes it."""
+        if not self.cloudpath.startswith("s3://"):
+            return self
+        bucket = self.cloudpath.removeprefix("s3://").split("/")[0]
+        return replace(self, cloudpath=f"s3://{bucket}-keys/")
+
     def keeps(self, key: str) -> bytes | None:
         """The stored bytes of an object, as they are."""
         content: bytes | None = self.cf().get(key, raw=True)
@@ -66,6 +74,7 @@ def _file(request: Request) -> StoreUnderTest:
 def _scripted(request: Request) -> StoreUnderTest:
     server: FaultServer = request.getfixturevalue("fault_server")
     server.configure(secret_key="secretkey1234567")
+    server.make_bucket(f"{server.bucket}-keys")
     return StoreUnderTest("scripted", f"s3://{server.bucket}/{_fresh()}/",
                           {"endpoint": server.url, "secrets": server.secrets})
 
@@ -77,6 +86,7 @@ def _real_s3(server: S3Server) -> StoreUnderTest:
     bucket = _buckets.get(server.pid)
     if bucket is None:
         bucket = _buckets[server.pid] = server.make_bucket()
+        server.make_bucket(f"{bucket}-keys")
     return StoreUnderTest(server.name, f"s3://{bucket}/{_fresh()}/",
                           {"endpoint": server.url, "secrets": server.secrets})
 
@@ -115,7 +125,9 @@ STORES: dict[str, Callable[[Request], StoreUnderTest]] = {
 READ_ONLY = frozenset({"nginx", "caddy"})
 """Web servers that take no PUT, as most do; objects are put into the directory that they serve."""
 
-RUNTIMES: dict[str, dict[str, Any]] = {"green": {"green": True}, "threads": {"green": False}, "inline": {"num_threads": 0}}
+RUNTIMES: dict[str, dict[str, Any]] = {
+    "green": {"green": True}, "threads": {"green": False}, "inline": {"num_threads": 0},
+}
 
 
 def gzipped(content: bytes) -> bytes:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -75,6 +74,8 @@ def test_a_head_has_every_field(seeded: CloudFiles) -> None:
 def test_the_answers_are_the_same_by_head_and_by_list(store: StoreUnderTest, seeded: CloudFiles,
                                                       monkeypatch: pytest.MonkeyPatch) -> None:
     keys = _shuffled(CONTENTS, MISSING)
+    if store.name == "file":
+        keys.remove("dir/")  # no file's name: it is refused
     exists, sizes = seeded.exists(keys), seeded.size(keys)
     interface = type(seeded._store.here())
     if not interface.lists_in_key_order:
@@ -112,8 +113,8 @@ PLACE = "some/place/"
 
 
 @pytest.fixture
-def place(fault_server: FaultServer) -> Iterator[CloudFiles]:
-    yield CloudFiles(f"s3://bucket/{PLACE}", endpoint=fault_server.url, secrets=fault_server.secrets)
+def place(fault_server: FaultServer) -> CloudFiles:
+    return CloudFiles(f"s3://bucket/{PLACE}", endpoint=fault_server.url, secrets=fault_server.secrets)
 
 
 def _count(fault_server: FaultServer) -> dict[str, int]:

@@ -67,7 +67,8 @@ KINDS: dict[str, Callable[[Path], Any]] = {
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("compress", [None, "gzip"], ids=["plain", "gzip"])
 def test_every_kind_of_content(cf: CloudFiles, kind: str, compress: str | None, tmp_path: Path) -> None:
-    assert cf.put("one", _closing(KINDS[kind](tmp_path), later := []), compress=compress) == 1
+    later: list[Any] = []
+    assert cf.put("one", _closing(KINDS[kind](tmp_path), later), compress=compress) == 1
     assert cf.puts([("many", _closing(KINDS[kind](tmp_path), later)), ("other", b"other")], compress=compress) == 2
     for file in later:
         file.close()
@@ -86,7 +87,8 @@ def _closing(content: Any, later: list[Any]) -> Any:
 def test_large_contents_go_up_in_parts(store: StoreUnderTest, runtime: dict[str, Any], kind: str, tmp_path: Path,
                                        monkeypatch: pytest.MonkeyPatch) -> None:
     cf = store.cf(**runtime, composite_upload_threshold=1000)
-    content = _closing(KINDS[kind](tmp_path), later := [])
+    later: list[Any] = []
+    content = _closing(KINDS[kind](tmp_path), later)
     cf.put("large", content)
     for file in later:
         file.close()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -15,9 +15,9 @@ from tests.servers.fault_server import FaultServer
 
 OBJECT = bytes(range(256)) * 4
 RANGES: list[tuple[int | None, int | None]] = [
-    (0, 10), (5, 6), (0, len(OBJECT)), (100, None), (None, 100), (0, None), (None, None), (-5, None), (-len(OBJECT), None),
-    (1000, 5000), (len(OBJECT) - 1, None), (len(OBJECT), None), (len(OBJECT), len(OBJECT) + 9), (5000, 6000),
-    (5000, None), (-5000, None), (0, 0), (7, 7), (5000, 5000),
+    (0, 10), (5, 6), (0, len(OBJECT)), (100, None), (None, 100), (0, None), (None, None), (-5, None),
+    (-len(OBJECT), None), (1000, 5000), (len(OBJECT) - 1, None), (len(OBJECT), None), (len(OBJECT), len(OBJECT) + 9),
+    (5000, 6000), (5000, None), (-5000, None), (0, 0), (7, 7), (5000, 5000),
 ]
 
 
@@ -104,8 +104,8 @@ def test_any_ranges_of_any_object(store: StoreUnderTest, content: bytes, ranges:
 
 
 @pytest.fixture
-def requests(fault_server: FaultServer) -> Iterator[Any]:
-    yield lambda: [(request.method, request.header("range")) for request in fault_server.requests("GET")]
+def requests(fault_server: FaultServer) -> Callable[[], list[tuple[str, str | None]]]:
+    return lambda: [(request.method, request.header("range")) for request in fault_server.requests("GET")]
 
 
 @pytest.mark.stores("scripted", "web")
@@ -123,7 +123,7 @@ def test_near_ranges_are_one_request(store: StoreUnderTest, cf: CloudFiles, faul
 
 
 @pytest.mark.stores("scripted", "web")
-def test_an_empty_range_costs_at_most_one_request(store: StoreUnderTest, cf: CloudFiles, fault_server: FaultServer) -> None:
+def test_an_empty_range_costs_one_request(store: StoreUnderTest, cf: CloudFiles, fault_server: FaultServer) -> None:
     store.seed({"object": OBJECT})
     fault_server.forget()
     assert cf.get(wanted("object", 7, 7)) == b""

@@ -25,9 +25,9 @@ _NO_BULK_DELETE = frozenset({405, 501})
 
 def delete_keys(bucket: Bucket, keys: Sequence[str]) -> dict[str, CloudFilesError]:
     """Delete `keys`, at most 1000; the errors of those that could not be."""
-    singles = keys if not bucket.bulk_deletes or len(keys) == 1 else [key for key in keys if _FRAGILE(key)]
+    singles = keys if not bucket.bulk_deletes or len(keys) == 1 else [key for key in keys if not key or _FRAGILE(key)]
     errors = _delete_singly(bucket, singles)
-    rest = [key for key in keys if not _FRAGILE(key)] if len(singles) < len(keys) else []
+    rest = [key for key in keys if key and not _FRAGILE(key)] if len(singles) < len(keys) else []
     if rest:
         errors.update(_delete_together(bucket, rest))
     return errors
