@@ -184,6 +184,10 @@ class Interface(ABC):
         """Move an object in one atomic step, as a file system does; False: that cannot be done, nothing was."""
         return False
 
+    def is_same(self, source: Interface, source_key: str, key: str) -> bool:
+        """Whether `key` and the other interface's `source_key` are one object under two names."""
+        return False
+
     def open_writer(self, key: str, size: int, options: WriteOptions,
                     state: Mapping[str, Any] | None = None) -> PartWriter | None:
         """Begin to write an object of `size` bytes in parts; None: the protocol does not, use `put`.

@@ -23,14 +23,17 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from cloudfiles.exceptions import CloudFilesError
+from cloudfiles.exceptions import CloudFilesError, InvalidPathError
 from cloudfiles.interfaces.base import Interface
+from cloudfiles.interfaces.file_copy import FilePartWriter, copy_object, discard_temporaries, rename_object
 from cloudfiles.interfaces.file_errors import NOWHERE, Reporting
 from cloudfiles.interfaces.file_io import check_content, etag_of
 from cloudfiles.interfaces.file_listing import Walk
@@ -38,6 +41,7 @@ from cloudfiles.interfaces.file_locks import FileLocks, clear_locks, lock_direct
 from cloudfiles.interfaces.file_names import check_key, check_prefix, suffix_of
 from cloudfiles.interfaces.file_objects import find_object, read_object, remove_object, write_object
 from cloudfiles.interfaces.local import guess_type, http_date
+from cloudfiles.interfaces.moving import Copied, CopyOptions, PartWriter
 from cloudfiles.types import Content, ListEntry, ListPage, StoredObject, StoreOptions, WriteOptions, head_of
 
 if TYPE_CHECKING:
@@ -46,6 +50,7 @@ if TYPE_CHECKING:
 
 PAGE_ENTRIES = 10_000
 _WALKS_KEPT = 8
+_DIRECTORIES_KNOWN = 10_000
 _NOT_LOCKED = nullcontext()
 
 
@@ -59,6 +64,9 @@ class FileInterface(Interface):
     is_local: ClassVar[bool] = True
     lists_in_key_order: ClassVar[bool] = True
     delete_batch: ClassVar[int] = 100
+    folds_suffixes: ClassVar[bool] = True
+    folds_case: ClassVar[bool] = sys.platform in ("darwin", "win32")
+    nests_names: ClassVar[bool] = True
 
     durable: ClassVar[bool] = False
     """Writes wait until they would outlast a power failure (fsync of the file and its directory)."""
@@ -71,6 +79,7 @@ class FileInterface(Interface):
         locking = options.locking if options.locking is not None else bool(options.lock_dir)
         self._locks = FileLocks(self.lock_dir, runtime.sleep) if locking else None
         self._walks = _Walks()
+        self._inside: set[str] = set()  # directories that `check_target` has seen to be so
 
     def _path(self, key: str) -> str:
         check_key(key)
@@ -148,6 +157,63 @@ class FileInterface(Interface):
         path = self._path(key.rstrip("/")) if key else self._root
         with Reporting(self._store, key):
             return stat.S_ISDIR(_mode(path))
+
+    # ---- moving
+
+    def describe(self, key: str) -> StoredObject | None:
+        found = self._find(key)
+        if found is None:
+            return None
+        status, encoding = found
+        headers = {"last-modified": http_date(int(status.st_mtime))}
+        return StoredObject(None, encoding, "", etag_of(status), status.st_size, headers)
+
+    def copies_from(self, source: Interface) -> bool:
+        return isinstance(source, FileInterface)
+
+    def copy_from(self, source: Interface, source_key: str, key: str, options: CopyOptions) -> Copied | None:
+        """Inside the kernel, or by sharing the blocks, as the file systems allow."""
+        assert isinstance(source, FileInterface)
+        origin, path = source._path(source_key), self._path(key)
+        with Reporting(self._store, key, path), self._locked(path, exclusive=True):
+            with source._locked(origin, exclusive=False):
+                return copy_object(origin, path, options, self.durable)
+
+    def rename_from(self, source: Interface, source_key: str, key: str) -> bool:
+        if not isinstance(source, FileInterface):
+            return False
+        origin, path = source._path(source_key), self._path(key)
+        with Reporting(self._store, key, path), self._locked(path, exclusive=True):
+            return rename_object(origin, path, self.durable)
+
+    def is_same(self, source: Interface, source_key: str, key: str) -> bool:
+        return isinstance(source, FileInterface) and (
+            os.path.realpath(source._path(source_key)) == os.path.realpath(self._path(key)))
+
+    def open_writer(self, key: str, size: int, options: WriteOptions,
+                    state: Mapping[str, Any] | None = None) -> PartWriter | None:
+        path = self._path(key)
+        reporting = Reporting(self._store, key, path + suffix_of(options.encoding))
+        with reporting:
+            return FilePartWriter(path, size, options, state, self.durable, reporting)
+
+    def discard_partial(self, prefix: str, older_than: float) -> int:
+        with Reporting(self._store, prefix):
+            check_prefix(prefix)
+            return discard_temporaries(self._root + prefix.rpartition("/")[0], time.time() - older_than)
+
+    def check_target(self, key: str) -> None:
+        """Symlinks to directories elsewhere are not followed to write: a transfer stays inside its root."""
+        directory = os.path.dirname(self._path(key))
+        if directory not in self._inside:
+            root = os.path.realpath(self._root)
+            real = os.path.realpath(directory)
+            if os.path.commonpath((root, real)) != root:
+                raise InvalidPathError(f"a symlink leads from {directory} to {real}, out of the target directory; "
+                                       f"nothing was written", path=key, store=self._store)
+            if len(self._inside) >= _DIRECTORIES_KNOWN:
+                self._inside.clear()
+            self._inside.add(directory)
 
     def clear_locks(self) -> int:
         """Remove the lock files that nobody holds from `lock_dir`; gives their number."""

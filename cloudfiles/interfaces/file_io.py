@@ -100,7 +100,7 @@ def write_new(file: str, content: Any, durable: bool) -> str:
 
     Directories above are created where missing. On failure the file may be left, with a part of the content.
     """
-    descriptor = _create(file)
+    descriptor = create_new(file)
     try:
         _fill(descriptor, content)
         if durable:
@@ -110,7 +110,8 @@ def write_new(file: str, content: Any, durable: bool) -> str:
         os.close(descriptor)
 
 
-def _create(file: str) -> int:
+def create_new(file: str) -> int:
+    """A descriptor of a new file; directories above are created where missing."""
     for _ in range(_TRIES):  # somebody may be removing empty directories
         try:
             return os.open(file, _WRITE_FLAGS, 0o666)

@@ -136,15 +136,20 @@ def write_object(path: str, content: Any, options: WriteOptions, durable: bool) 
     temporary = directory + temporary_name()
     try:
         etag = write_new(temporary, content, durable)
-        with _turn(path):
-            _publish(temporary, path, suffix, options)
+        publish(temporary, path, suffix, options, durable)
     except BaseException:
         with suppress(OSError):
             os.unlink(temporary)
         raise
-    if durable:
-        sync_directory(directory)
     return etag
+
+
+def publish(temporary: str, path: str, suffix: str, options: WriteOptions, durable: bool) -> None:
+    """Give a whole file of the same file system the object's name. Raises OSError and PreconditionFailedError."""
+    with _turn(path):
+        _publish(temporary, path, suffix, options)
+    if durable:
+        sync_directory(os.path.dirname(path))
 
 
 def _publish(temporary: str, path: str, suffix: str, options: WriteOptions) -> None:

@@ -19,17 +19,19 @@ import threading
 from base64 import b64encode
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from cloudfiles.exceptions import (
     CloudFilesError,
     InvalidPathError,
+    ObjectChangedError,
     PreconditionFailedError,
     UnsupportedOperationError,
 )
 from cloudfiles.interfaces.base import Interface
 from cloudfiles.interfaces.local import chunks, guess_type, http_date, span
+from cloudfiles.interfaces.moving import Copied, CopyOptions
 from cloudfiles.runtime.base import OFFLOAD_BYTES
 from cloudfiles.types import Clock, ListEntry, ListPage, StoredObject, StoreOptions, WriteOptions, head_of
 
@@ -178,6 +180,7 @@ class MemInterface(Interface):
     is_local: ClassVar[bool] = True
     lists_in_key_order: ClassVar[bool] = True
     delete_batch: ClassVar[int] = 1000
+    etag_is_md5: ClassVar[bool] = True
 
     def __init__(self, location: ExtractedPath, options: StoreOptions, runtime: Runtime,
                  clock: Clock = Clock()) -> None:  # noqa: B008 -- frozen
@@ -234,6 +237,37 @@ class MemInterface(Interface):
             Cache_Control=options.cache_control, Content_Length=stored.size,
             Content_Type=options.content_type or guessed, ETag=stored.etag, Last_Modified=http_date(stored.modified),
             Content_md5=stored.md5, Content_Encoding=options.encoding or None, Storage_Class=options.storage_class)
+
+    def describe(self, key: str) -> StoredObject | None:
+        stored = self._bucket.objects.get(self._full(key))
+        if stored is None:
+            return None
+        options = stored.options
+        told = {"content-type": options.content_type, "cache-control": options.cache_control,
+                "content-disposition": options.content_disposition, "content-language": options.content_language,
+                "content-md5": stored.md5, "last-modified": http_date(stored.modified)}
+        metadata = {self.metadata_prefix + name: value for name, value in (options.metadata or {}).items()}
+        headers = metadata | {name: value for name, value in told.items() if value is not None}
+        return StoredObject(None, options.encoding, "", stored.etag, stored.size, headers)
+
+    def is_same(self, source: Interface, source_key: str, key: str) -> bool:
+        return (isinstance(source, MemInterface) and source._bucket is self._bucket
+                and source._full(source_key) == self._full(key))
+
+    def copies_from(self, source: Interface) -> bool:
+        return isinstance(source, MemInterface)
+
+    def copy_from(self, source: Interface, source_key: str, key: str, options: CopyOptions) -> Copied | None:
+        """The very same content, live objects too."""
+        assert isinstance(source, MemInterface)
+        stored = source._bucket.objects.get(source._full(source_key))
+        if stored is None:
+            return None
+        if options.etag not in (None, stored.etag):
+            raise ObjectChangedError("the source was replaced before it was copied", path=source_key)
+        written = stored.options if options.change is None else options.change(stored.options)
+        self._bucket.put(self._full(key), replace(stored, options=written, modified=int(self._wall())))
+        return Copied(stored.size, stored.etag)
 
     def exists(self, key: str) -> bool:
         return self._full(key) in self._bucket.objects

@@ -7,7 +7,7 @@ from contextlib import suppress
 
 from cloudfiles.exceptions import ConnectionFailedError, ProtocolError, RequestTimeoutError, TruncatedBodyError
 from cloudfiles.runtime.base import Stream
-from cloudfiles.transport.request import Body, FileBody, Request, Response
+from cloudfiles.transport.request import Body, FileBody, Receiver, Request, Response
 from cloudfiles.transport.wire import CHUNKED, MAX_HEAD, ChunkedBody, Head, body_length, head_end, parse_head
 
 BUFFER = MAX_HEAD
@@ -15,6 +15,9 @@ BUFFER = MAX_HEAD
 
 _JOIN = 16 * 1024
 """A body up to this many bytes is sent in one piece with its head: one packet train, one system call."""
+
+_LARGE = 256 * 1024
+"""Bytes of the buffer by which a large body goes to a receiver."""
 
 _MAX_INTERIM = 100
 """Interim answers before the final one; servers that say they are still at it do so every few seconds."""
@@ -69,7 +72,7 @@ class Connection:
             self._send(head, request.body)
         except OSError as error:
             return self._answer_to_half(request, error)
-        response = self._receive(request.method)
+        response = self._receive(request)
         self.served += 1
         return response
 
@@ -89,7 +92,7 @@ class Connection:
     def _answer_to_half(self, request: Request, error: OSError) -> Response:
         """The answer of a server that refused before it had read the whole request, else the send's error."""
         with suppress(ConnectionFailedError, RequestTimeoutError, ProtocolError, BrokenBodyError):
-            response = self._receive(request.method)
+            response = self._receive(request)
             self.reusable = False
             if response.status >= 300:
                 return response
@@ -97,11 +100,14 @@ class Connection:
 
     # ---- receiving
 
-    def _receive(self, method: str) -> Response:
+    def _receive(self, request: Request) -> Response:
         head, rest = self._receive_head(0)
         if head.status < 200:
             head, rest = self._receive_final_head(head, rest)
-        length = body_length(head, method)
+        length = body_length(head, request.method)
+        if request.receiver is not None and request.receiver.begins(head, length):
+            self._hand_on(head, length, rest, request.receiver)
+            return Response(head.status, head.headers, b"")
         if length >= 0:
             content = self._sized(head, length, rest)
         elif length == CHUNKED:
@@ -164,6 +170,46 @@ class Connection:
             raise BrokenBodyError(head, body.cut(got), _transport_error(error, "inside the body")) from error
         self.reusable = head.keep_alive
         return body.cut(length)
+
+    def _hand_on(self, head: Head, length: int, rest: bytes, receiver: Receiver) -> None:
+        """A body to a receiver. What it got before a break is its own business."""
+        try:
+            if length >= 0:
+                self._hand_on_sized(length, rest, receiver)
+                self.reusable = head.keep_alive and len(rest) <= length
+            else:
+                self._hand_on_unsized(length, rest, receiver)
+        except (OSError, TruncatedBodyError) as error:
+            raise BrokenBodyError(head, b"", _transport_error(error, "inside the body")) from error
+
+    def _hand_on_sized(self, length: int, rest: bytes, receiver: Receiver) -> None:
+        left = length - len(rest)
+        receiver.take(rest[:length])
+        view = self._view
+        if left > _LARGE:
+            view = memoryview(bytearray(_LARGE))  # fewer, larger pieces: each costs the receiver a call
+        while left > 0:
+            count = self._stream.receive_into(view[:left])
+            if not count:
+                raise TruncatedBodyError(f"the body ended after {length - left} of {length} bytes")
+            receiver.take(view[:count])
+            left -= count
+
+    def _hand_on_unsized(self, length: int, rest: bytes, receiver: Receiver) -> None:
+        """Chunked, or to the end of the connection, which is not used again then."""
+        chunked = ChunkedBody() if length == CHUNKED else None
+        data: bytes | memoryview = rest
+        while True:
+            for piece in [data] if chunked is None else chunked.feed(data):
+                receiver.take(piece)
+            if chunked is not None and chunked.done:
+                return
+            count = self._stream.receive_into(self._view)
+            if not count:
+                if chunked is not None:
+                    chunked.finish()
+                return
+            data = self._view[:count]
 
     def _chunked(self, head: Head, rest: bytes) -> bytes:
         body = ChunkedBody()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import urllib.parse
 from collections.abc import Iterator
-from typing import Any, BinaryIO, NamedTuple, TypeAlias
+from typing import Any, BinaryIO, NamedTuple, Protocol, TypeAlias
 
 from cloudfiles import integrity
 from cloudfiles.exceptions import (
@@ -146,6 +146,27 @@ class Dialect:
 PLAIN = Dialect()
 
 
+class Receiver(Protocol):
+    """Takes bodies in pieces, as they come, so that none is ever held whole."""
+
+    def begins(self, head: Head, length: int) -> bool:
+        """Whether it takes the body that follows `head`; `length` as `wire.body_length` tells it.
+
+        What it raises ends the exchange with the body unread.
+        """
+
+    def take(self, piece: memoryview | bytes) -> None:
+        """The next bytes; they are overwritten afterwards."""
+
+
+class BodyTooLargeError(Exception):
+    """A receiver declines a body for its size. Carries the head. Never leaves the protocol."""
+
+    def __init__(self, head: Head) -> None:
+        super().__init__(head.headers.get("content-length"))
+        self.head = head
+
+
 class Request:
     """One request to one origin. Subclasses add what a verb knows, the dialect what a provider knows.
 
@@ -162,6 +183,9 @@ class Request:
     """
 
     __slots__ = ("body", "dialect", "headers", "idempotent", "method", "origin", "path", "retries", "signed", "target")
+
+    receiver: Receiver | None = None
+    """Takes the answer's body in place of `Response.content`; a subclass that has one gives itself a slot for it."""
 
     def __init__(self, origin: Origin, method: str, target: str, headers: dict[str, str] | None = None,
                  body: Body = b"", *, dialect: Dialect = PLAIN, idempotent: bool = True,

@@ -15,13 +15,18 @@ from cloudfiles.exceptions import (
     ServerError,
 )
 from cloudfiles.interfaces.base import Interface
+from cloudfiles.interfaces.http_bounded import BoundedRead, described, read_bounded
 from cloudfiles.interfaces.http_object import ObjectHead, ObjectRead, head_from_headers
+from cloudfiles.interfaces.moving import Copied, CopyOptions, PartWriter
 from cloudfiles.interfaces.s3.bucket import Bucket
 from cloudfiles.interfaces.s3.bulk_delete import delete_keys
 from cloudfiles.interfaces.s3.checksums import UploadChecks
+from cloudfiles.interfaces.s3.copying import MAX_COPY, Copy, same_service
 from cloudfiles.interfaces.s3.dialect import S3Dialect
 from cloudfiles.interfaces.s3.endpoint import find_endpoint
-from cloudfiles.interfaces.s3.listing import ListRequest
+from cloudfiles.interfaces.s3.listing import list_objects, marker_token
+from cloudfiles.interfaces.s3.partwise import S3PartWriter, discard_uploads
+from cloudfiles.interfaces.s3.upload import head_of_written
 from cloudfiles.interfaces.s3.writing import put_content
 from cloudfiles.paths import ExtractedPath
 from cloudfiles.runtime.base import Runtime
@@ -43,6 +48,9 @@ class S3Interface(Interface):
 
     lists_in_key_order: ClassVar[bool] = True
     delete_batch: ClassVar[int] = 1000
+    etag_is_md5: ClassVar[bool] = True
+    copy_threshold: ClassVar[int] = MAX_COPY
+    """Bytes from which a copy inside S3 is made in parts."""
 
     def __init__(self, location: ExtractedPath, options: StoreOptions, runtime: Runtime, *,
                  client: Client | None = None, provider: AwsProvider | None = None) -> None:
@@ -136,10 +144,13 @@ class S3Interface(Interface):
     def list_page(self, prefix: str = "", *, flat: bool = False, start_after: str | None = None,
                   token: str | None = None, limit: int | None = None) -> ListPage:
         bucket = self._bucket or self._found()
-        endpoint = bucket.dialect.endpoint
-        page: ListPage = self._client.send(ListRequest(
-            endpoint.origin, endpoint.bucket_target, self._headers.copy(), bucket.dialect, self._root, prefix,
-            flat=flat, start_after=start_after, token=token, limit=limit))
+        try:
+            page = list_objects(bucket, prefix, flat=flat, start_after=start_after, token=token, limit=limit)
+        except ServerError as error:
+            if error.code != "NotImplemented" or token is not None:
+                raise
+            # A gateway older than ListObjectsV2; the token of the page carries on in its way.
+            page = list_objects(bucket, prefix, flat=flat, token=marker_token(start_after), limit=limit)
         self._bucket_exists = True
         return page
 
@@ -154,6 +165,45 @@ class S3Interface(Interface):
 
     def delete(self, keys: Sequence[str]) -> Mapping[str, CloudFilesError]:
         return delete_keys(self._bucket or self._found(), keys)
+
+    # ---- moving
+
+    def describe(self, key: str) -> StoredObject | None:
+        headers = head_of_written(self._bucket or self._found(), key)
+        return None if headers is None else described(headers)
+
+    def get_bounded(self, key: str, most: int) -> StoredObject | None:
+        bucket = self._bucket or self._found()
+        return read_bounded(self._client.send, BoundedRead(
+            bucket.origin, bucket.target(key), self._read_headers.copy(), bucket.dialect, key, most))
+
+    def copies_from(self, source: Interface) -> bool:
+        """Between buckets of one service that take the same credentials."""
+        if not isinstance(source, S3Interface):
+            return False
+        here, there = self._bucket or self._found(), source._bucket or source._found()
+        return same_service(here, there) and self._provider.get() == source._provider.get()
+
+    def copy_from(self, source: Interface, source_key: str, key: str, options: CopyOptions) -> Copied | None:
+        assert isinstance(source, S3Interface)
+        copy = Copy(self._bucket or self._found(), source._bucket or source._found(), source_key, key, options,
+                    lambda: source.describe(source_key), source.attributes, self.copy_threshold)
+        return copy.run()
+
+    def is_same(self, source: Interface, source_key: str, key: str) -> bool:
+        if not isinstance(source, S3Interface):
+            return False
+        here, there = self._bucket or self._found(), source._bucket or source._found()
+        return same_service(here, there) and (
+            (self._name, self._root + key) == (source._name, source._root + source_key))
+
+    def open_writer(self, key: str, size: int, options: WriteOptions,
+                    state: Mapping[str, Any] | None = None) -> PartWriter | None:
+        return S3PartWriter(self._bucket or self._found(), key, size, options, state)
+
+    def discard_partial(self, prefix: str, older_than: float) -> int:
+        now = self._client.clock.wall()
+        return discard_uploads(self._bucket or self._found(), prefix, now - older_than)
 
     # ---- presigning
 

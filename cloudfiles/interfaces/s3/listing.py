@@ -11,36 +11,50 @@ from urllib.parse import unquote_plus
 
 from cloudfiles.credentials.sigv4 import format_query
 from cloudfiles.exceptions import ProtocolError
-from cloudfiles.transport.request import Dialect, Origin, Request, Response
+from cloudfiles.interfaces.s3.bucket import Bucket
+from cloudfiles.transport.request import Request, Response
 from cloudfiles.types import ListEntry, ListPage
 
 PAGE_ENTRIES = 1000  # the most that S3 gives at once
 _MARKER = "marker:"  # begins the token of a page of ListObjects; the last key seen follows
 
 
-class ListRequest(Request):
-    """One page. Gives a ListPage of keys below `root`, which is cut off."""
+def list_objects(bucket: Bucket, prefix: str, *, flat: bool = False, start_after: str | None = None,
+                 token: str | None = None, limit: int | None = None) -> ListPage:
+    """One page of the keys that begin with `prefix`."""
+    query = {"encoding-type": "url", "prefix": bucket.root + prefix,
+             "max-keys": str(min(limit or PAGE_ENTRIES, PAGE_ENTRIES))}
+    if flat:
+        query["delimiter"] = "/"
+    query.update(_position(bucket.root, start_after, token))
+    page: ListPage = bucket.client.send(_ListRequest(bucket, query, prefix))
+    return page
 
-    __slots__ = ("_flat", "_root")
 
-    def __init__(self, origin: Origin, bucket_target: str, headers: dict[str, str], dialect: Dialect, root: str,
-                 prefix: str, *, flat: bool, start_after: str | None, token: str | None, limit: int | None) -> None:
-        most = min(limit or PAGE_ENTRIES, PAGE_ENTRIES)
-        query = {"encoding-type": "url", "prefix": root + prefix, "max-keys": str(most)}
-        if flat:
-            query["delimiter"] = "/"
-        if token is not None and token.startswith(_MARKER):
-            query["marker"] = root + token[len(_MARKER):]
-        else:
-            query["list-type"] = "2"
-            if token is not None:
-                query["continuation-token"] = token
-            elif start_after is not None:
-                query["start-after"] = root + start_after
-        Request.__init__(self, origin, "GET", f"{bucket_target}?{format_query(query)}", headers, dialect=dialect,
-                         path=prefix or None)
-        self._root = root
-        self._flat = flat
+def marker_token(start_after: str | None) -> str:
+    """The token by which a listing is begun, or goes on, by ListObjects."""
+    return _MARKER + (start_after or "")
+
+
+def _position(root: str, start_after: str | None, token: str | None) -> dict[str, str]:
+    if token is not None and token.startswith(_MARKER):
+        marker = token[len(_MARKER):]
+        return {"marker": root + marker} if marker else {}
+    if token is not None:
+        return {"list-type": "2", "continuation-token": token}
+    return {"list-type": "2"} if start_after is None else {"list-type": "2", "start-after": root + start_after}
+
+
+class _ListRequest(Request):
+    """A request for a page. Gives a ListPage of keys below the bucket's `root`, which is cut off."""
+
+    __slots__ = ("_root",)
+
+    def __init__(self, bucket: Bucket, query: dict[str, str], prefix: str) -> None:
+        endpoint = bucket.dialect.endpoint
+        Request.__init__(self, endpoint.origin, "GET", f"{endpoint.bucket_target}?{format_query(query)}",
+                         bucket.headers.copy(), dialect=bucket.dialect, path=prefix or None)
+        self._root = bucket.root
 
     def accept(self, response: Response) -> ListPage:
         if response.status != 200:
@@ -91,8 +105,8 @@ def _next_token(document: ET.Element, space: str, entries: list[ListEntry], pref
     # ListObjects names the next marker only in flat listings; else it is the last key.
     marker = document.findtext(space + "NextMarker")
     if marker:
-        return _MARKER + unquote_key(marker)[cut:]
+        return marker_token(unquote_key(marker)[cut:])
     last = max([entry.key for entry in entries[-1:]] + prefixes[-1:], default="")
     if not last:
         raise ProtocolError("the listing says that it goes on, but not where")
-    return _MARKER + last
+    return marker_token(last)

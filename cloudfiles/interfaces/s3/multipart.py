@@ -78,7 +78,7 @@ def put_in_parts(bucket: Bucket, key: str, parts: Iterable[integrity.Buffer], op
     conditions = condition_headers(options)
     if conditions:
         check_conditions(bucket, key, options)
-    upload = _Upload(bucket, key, options)
+    upload = Upload(bucket, key, options)
     try:
         upload.send(parts)
         return upload.complete(conditions)
@@ -87,32 +87,39 @@ def put_in_parts(bucket: Bucket, key: str, parts: Iterable[integrity.Buffer], op
         raise
 
 
-class _Part(NamedTuple):
+class Part(NamedTuple):
     etag: str
     crc: str  # base64, '' where none was sent
 
 
-class _Upload:
-    """One multipart upload. AWS checks a CRC of each part and of the whole; other servers the md5 of each part."""
+class Upload:
+    """One multipart upload. AWS checks a CRC of each part and of the whole; other servers the md5 of each part.
 
-    def __init__(self, bucket: Bucket, key: str, options: WriteOptions) -> None:
+    upload_id: of one that another process began, to go on with.
+
+    Attributes:
+        id: the server's name for it.
+        sent: the parts that are there, by number.
+    """
+
+    def __init__(self, bucket: Bucket, key: str, options: WriteOptions, upload_id: str | None = None) -> None:
         self._bucket = bucket
         self._key = key
-        self._crc = integrity.hasher(CRC) if bucket.dialect.endpoint.is_aws else None
+        self._crc: integrity.Hasher | None = integrity.hasher(CRC) if bucket.dialect.endpoint.is_aws else None
         self._checks = UploadChecks(self._crc is not None, ask=False, secure=bucket.origin.scheme == "https")
         self._size = 0
-        self._sent: dict[int, _Part] = {}
+        self.sent: dict[int, Part] = {}
         self._queue: deque[tuple[int, integrity.Buffer]] = deque()
         self._closed = False
         self._error: BaseException | None = None
-        self._id = self._create(options)
+        self.id = upload_id or self._create(options)
 
     def _create(self, options: WriteOptions) -> str:
         headers = {**self._bucket.headers, **object_headers(options)}
         if self._crc is not None:
             headers |= {"x-amz-checksum-algorithm": CRC.upper(), "x-amz-checksum-type": "FULL_OBJECT"}
         # Repeated when its fate is unknown: an upload without parts costs nothing and shows nowhere.
-        upload_id: str = self._bucket.client.send(_XmlRequest(
+        upload_id: str = self._bucket.client.send(XmlRequest(
             self._bucket.origin, "POST", self._bucket.query_target(self._key, {"uploads": ""}), headers,
             dialect=self._bucket.dialect, path=self._key)).get("UploadId", "")
         if not upload_id:
@@ -146,10 +153,15 @@ class _Upload:
             if number <= WORKERS:
                 crew.start(lambda: self._work(crew), 1)
             crew.wake_workers(1)
-            while number - len(self._sent) >= WORKERS and self._error is None:
+            while number - len(self.sent) >= WORKERS and self._error is None:
                 self._wait(crew)
             if self._error is not None:
                 return
+
+    @property
+    def checks_crc(self) -> bool:
+        """Whether the server checks a CRC of the whole object."""
+        return self._crc is not None
 
     def _take_note(self, content: integrity.Buffer) -> None:
         self._size += len(content)
@@ -170,20 +182,24 @@ class _Upload:
                 crew.wait_worker()
                 continue
             try:
-                self._sent[number] = self._send_part(number, content)
+                self.sent[number] = self.send_part(number, content)
             except Exception as error:
                 self._error = self._error or error
             crew.wake_caller()
 
-    def _send_part(self, number: int, content: integrity.Buffer) -> _Part:
+    def part_target(self, number: int) -> str:
+        """Where part `number`, from 1, is sent to."""
+        return self._bucket.query_target(self._key, {"partNumber": str(number), "uploadId": self.id})
+
+    def send_part(self, number: int, content: integrity.Buffer) -> Part:
         bucket = self._bucket
         digests = digest_headers(bucket, self._checks, content)
-        target = bucket.query_target(self._key, {"partNumber": str(number), "uploadId": self._id})
         etag: str | None = bucket.client.send(ObjectPut(
-            bucket.origin, target, {**bucket.headers, **digests}, content, bucket.dialect, self._key, self._checks))
+            bucket.origin, self.part_target(number), {**bucket.headers, **digests}, content, bucket.dialect, self._key,
+            self._checks))
         if etag is None:
             raise ProtocolError(f"the server took part {number} without giving its ETag", path=self._key)
-        return _Part(etag, digests.get(CRC_HEADER, ""))
+        return Part(etag, digests.get(CRC_HEADER, ""))
 
     # ---- the end
 
@@ -194,7 +210,7 @@ class _Upload:
         if self._crc is not None:
             headers |= {CRC_HEADER: self._whole_crc(), "x-amz-checksum-type": "FULL_OBJECT",
                         "x-amz-mp-object-size": str(self._size)}
-        request = _XmlRequest(bucket.origin, "POST", self._target(), headers, self._document(), dialect=bucket.dialect,
+        request = XmlRequest(bucket.origin, "POST", self._target(), headers, self._document(), dialect=bucket.dialect,
                               path=self._key)
         try:
             etag: str | None = bucket.client.send(request).get("ETag")
@@ -225,8 +241,17 @@ class _Upload:
         found = head_of_written(self._bucket, self._key) or {}
         crc = found.get(CRC_HEADER, "-") if self._crc is not None else "-"
         if found.get("content-length") != str(self._size) or ("-" not in crc and crc != self._whole_crc()):
-            raise IntegrityError(f"the object made of {len(self._sent)} parts is not what was sent: its ETag is {etag},"
+            raise IntegrityError(f"the object made of {len(self.sent)} parts is not what was sent: its ETag is {etag},"
                                  f" its size {found.get('content-length')} instead of {self._size}", path=self._key)
+
+    def finish(self, size: int, crc: bytes | None) -> str | None:
+        """`complete`, of parts that were sent in any order, or that the server has copied (crc None: nobody saw them).
+
+        crc: of the whole object.
+        """
+        self._size = size
+        self._crc = None if crc is None else _KnownCRC(crc)
+        return self.complete({})
 
     def _whole_crc(self) -> str:
         assert self._crc is not None
@@ -241,26 +266,39 @@ class _Upload:
                 dialect=self._bucket.dialect, idempotent=False, path=self._key))
 
     def _target(self) -> str:
-        return self._bucket.query_target(self._key, {"uploadId": self._id})
+        return self._bucket.query_target(self._key, {"uploadId": self.id})
 
     def _document(self) -> bytes:
         parts = "".join([
             f"<Part><PartNumber>{number}</PartNumber><ETag>{escape(part.etag)}</ETag>"
             + (f"<ChecksumCRC32>{part.crc}</ChecksumCRC32>" if part.crc else "") + "</Part>"
-            for number, part in sorted(self._sent.items())])
+            for number, part in sorted(self.sent.items())])
         return ('<CompleteMultipartUpload xmlns="http://s3.amazonaws.com/doc/2006-03-01/">'
                 f"{parts}</CompleteMultipartUpload>").encode()
 
     def _expected_etag(self) -> str | None:
         """The md5 of the parts' md5s, and their number; None where the parts' ETags are no md5s."""
-        digests = [integrity.md5_from_etag(part.etag) for _, part in sorted(self._sent.items())]
+        digests = [integrity.md5_from_etag(part.etag) for _, part in sorted(self.sent.items())]
         if None in digests:
             return None
         joined = b"".join(digest for digest in digests if digest is not None)
         return f'"{hashlib.md5(joined, usedforsecurity=False).hexdigest()}-{len(digests)}"'
 
 
-class _XmlRequest(Request):
+class _KnownCRC:
+    """A CRC that was put together elsewhere, as a hasher."""
+
+    def __init__(self, crc: bytes) -> None:
+        self._crc = crc
+
+    def update(self, data: integrity.Buffer, /) -> None:
+        raise AssertionError("it is of the whole object already")
+
+    def digest(self) -> bytes:
+        return self._crc
+
+
+class XmlRequest(Request):
     """A request that is answered by a document, or by an error even with status 200. Gives the root's fields."""
 
     __slots__ = ()

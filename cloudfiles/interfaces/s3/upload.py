@@ -28,6 +28,10 @@ def object_headers(options: WriteOptions) -> dict[str, str]:
         headers["content-encoding"] = _checked("encoding", options.encoding)
     if options.cache_control is not None:
         headers["cache-control"] = _checked("cache_control", options.cache_control)
+    if options.content_disposition is not None:
+        headers["content-disposition"] = _checked("content_disposition", options.content_disposition)
+    if options.content_language is not None:
+        headers["content-language"] = _checked("content_language", options.content_language)
     if options.storage_class is not None:
         headers["x-amz-storage-class"] = _checked("storage_class", options.storage_class)
     if options.metadata:

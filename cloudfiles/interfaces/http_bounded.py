@@ -1,0 +1,126 @@
+"""Reading objects over HTTP that may be too large for memory: declined at their head, or handed on in pieces.
+
+Shared by every protocol that speaks HTTP.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from cloudfiles import integrity
+from cloudfiles.exceptions import CloudFilesError
+from cloudfiles.interfaces.http_object import ObjectRead
+from cloudfiles.interfaces.http_requests import WebRead
+from cloudfiles.transport.request import BodyTooLargeError, Dialect, Origin, Request, Response
+from cloudfiles.transport.wire import Head
+from cloudfiles.types import StoredObject
+
+
+def described(headers: Mapping[str, str]) -> StoredObject:
+    """The object that an answer's headers are about, without its content."""
+    length = headers.get("content-length", "")
+    size = int(length) if length.isascii() and length.isdigit() else None
+    return StoredObject(None, headers.get("content-encoding", ""), "", headers.get("etag"), size, headers)
+
+
+class Limit:
+    """Declines the body of a whole object that has more than `most` bytes; takes none itself."""
+
+    __slots__ = ("_most",)
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+
+    def begins(self, head: Head, length: int) -> bool:
+        if head.status == 200 and length > self._most:
+            raise BodyTooLargeError(head)
+        return False
+
+    def take(self, piece: memoryview | bytes) -> None:
+        raise AssertionError("it takes nothing")
+
+
+class WithHeaders(ObjectRead):
+    """A read whose result tells the answer's headers too."""
+
+    __slots__ = ()
+
+    def _whole(self, content: bytes, headers: dict[str, str]) -> StoredObject:
+        stored = super()._whole(content, headers)
+        stored.headers = headers
+        return stored
+
+
+class BoundedRead(WithHeaders):
+    """A GET of a whole object of at most `most` bytes, with its headers. `Client.send` raises BodyTooLargeError."""
+
+    __slots__ = ("receiver",)
+
+    def __init__(self, origin: Origin, target: str, headers: dict[str, str], dialect: Dialect, path: str,
+                 most: int) -> None:
+        ObjectRead.__init__(self, origin, target, headers, dialect, path)
+        self.receiver = Limit(most)
+
+
+class WebBoundedRead(BoundedRead, WebRead):
+    """The same of a web server, where a directory's page is no object."""
+
+    __slots__ = ()
+
+
+def read_bounded(send: Callable[[Request], Any], request: Request) -> StoredObject | None:
+    """What `send(request)` gives; of an object that it declines, what the answer's head says."""
+    try:
+        stored: StoredObject | None = send(request)
+    except BodyTooLargeError as declined:
+        return described(declined.head.headers)
+    return stored
+
+
+class PiecewiseRead(Request):
+    """A GET of a whole object that is handed on as it comes, in order; for servers that know no ranges.
+
+    Once pieces were handed on it is not tried again: who took them has to begin anew.
+    """
+
+    __slots__ = ("_hasher", "_take", "_taken", "receiver")
+
+    def __init__(self, origin: Origin, target: str, headers: dict[str, str], dialect: Dialect, path: str,
+                 take: Callable[[bytes | memoryview], object]) -> None:
+        Request.__init__(self, origin, "GET", target, headers, dialect=dialect, path=path)
+        self._take = take
+        self._taken = 0
+        self._hasher: tuple[integrity.Digest, integrity.Hasher] | None = None
+        self.receiver = self
+
+    def begins(self, head: Head, length: int) -> bool:
+        if head.status != 200:
+            return False
+        digests = integrity.digests_from_headers(head.headers)
+        self._hasher = (digests[0], integrity.hasher(digests[0].algorithm)) if digests else None
+        return True
+
+    def take(self, piece: memoryview | bytes) -> None:
+        if not piece:
+            return
+        self._taken += len(piece)
+        self.idempotent = False
+        if self._hasher is not None:
+            self._hasher[1].update(piece)
+        try:
+            self._take(piece)
+        except OSError as error:  # of the local file, not of the connection
+            raise CloudFilesError(f"what was read could not be kept: {error}", path=self.path) from error
+
+    def accept(self, response: Response) -> StoredObject | None:
+        if response.status == 200:
+            if self._hasher is not None:
+                digest, hasher = self._hasher
+                integrity.verify_value(hasher.digest(), digest, self._taken, self.path)
+            stored = described(response.headers)
+            stored.size = self._taken
+            return stored
+        if self.dialect.is_missing(response):
+            return None
+        raise self.dialect.refusal(self, response)

@@ -1,0 +1,190 @@
+"""Copies inside S3: by one CopyObject, or part by part where the object is too large for that.
+
+Source: Amazon S3 API Reference, CopyObject and UploadPartCopy; both may carry an error inside a 200.
+"""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from cloudfiles.credentials.sigv4 import quote_key
+from cloudfiles.exceptions import (
+    AuthorizationError,
+    IntegrityError,
+    ObjectChangedError,
+    PreconditionFailedError,
+    ServerError,
+    UnsupportedOperationError,
+)
+from cloudfiles.fanout import Plan, collect
+from cloudfiles.interfaces.moving import Copied, CopyOptions
+from cloudfiles.interfaces.s3.bucket import Bucket
+from cloudfiles.interfaces.s3.multipart import MAX_PARTS, Part, Upload
+from cloudfiles.interfaces.s3.upload import head_of_written, object_headers
+from cloudfiles.transport.request import Request, Response
+from cloudfiles.types import StoredObject, WriteOptions
+
+MAX_COPY = 5 << 30
+"""Bytes that one CopyObject, or one part that is copied, may have."""
+
+_PART = 256 << 20
+"""Bytes of a part: the service copies them at its own pace, so they are large; ten thousand make 2.5 TB."""
+
+_WORKERS = 8
+_TOO_LARGE = ("EntityTooLarge", "InvalidRequest")
+_CANNOT = frozenset({"NotImplemented", "MethodNotAllowed", "InvalidArgument", "InvalidRequest"})
+
+
+def same_service(here: Bucket, there: Bucket) -> bool:
+    """Whether one request can name both buckets."""
+    ours, theirs = here.dialect.endpoint, there.dialect.endpoint
+    if ours.is_aws and theirs.is_aws:
+        return ours.origin.host.endswith(".cn") == theirs.origin.host.endswith(".cn")
+    return ours.origin == theirs.origin
+
+
+@dataclass
+class Copy:
+    """One copy.
+
+    Attributes:
+        describe: tells of the source; asked only where the copy needs it.
+        attributes: what a copy is to be written with.
+        threshold: bytes from which on it goes part by part.
+    """
+
+    bucket: Bucket
+    source: Bucket
+    source_key: str
+    key: str
+    options: CopyOptions
+    describe: Callable[[], StoredObject | None]
+    attributes: Callable[[StoredObject], WriteOptions]
+    threshold: int
+
+    def run(self) -> Copied | None:
+        """As `Interface.copy_from`."""
+        try:
+            if self.options.size is not None and self.options.size >= self.threshold:
+                return self._in_parts()
+            return self._at_once()
+        except (AuthorizationError, ServerError) as error:
+            if isinstance(error, ServerError) and error.code not in _CANNOT and error.status not in (405, 501):
+                raise
+            raise UnsupportedOperationError(f"the server does not copy this: {error}", path=self.key) from error
+
+    def _at_once(self) -> Copied | None:
+        headers = self._headers(self.options.etag)
+        if self.options.change is not None:
+            described = self._described()
+            if described is None:
+                return None
+            headers |= self._replaced(described, self.options.change)
+        try:
+            etag: str | None = self._send(self.bucket.target(self.key), headers)
+        except ServerError as error:
+            if error.code not in _TOO_LARGE or "larg" not in str(error).lower():
+                raise
+            return self._in_parts()
+        return None if etag is None else Copied(self.options.size, etag)
+
+    def _replaced(self, described: StoredObject, change: Callable[[WriteOptions], WriteOptions]) -> dict[str, str]:
+        """The headers of a copy that is described anew, from the state of the source that is known."""
+        pin = {"x-amz-copy-source-if-match": described.etag} if described.etag else {}
+        return {**object_headers(change(self.attributes(described))), **pin, "x-amz-metadata-directive": "REPLACE"}
+
+    def _described(self) -> StoredObject | None:
+        described = self.describe()
+        if described is not None and self.options.etag not in (None, described.etag):
+            raise self._changed()
+        return described
+
+    def _changed(self) -> ObjectChangedError:
+        return ObjectChangedError("the source was replaced before or while it was copied", path=self.source_key)
+
+    # ---- in parts
+
+    def _in_parts(self) -> Copied | None:
+        described = self._described()
+        if described is None:
+            return None
+        if described.size is None:
+            raise UnsupportedOperationError("the server does not tell the size of the source", path=self.source_key)
+        attributes = self.attributes(described)
+        if self.options.change is not None:
+            attributes = self.options.change(attributes)
+        upload = Upload(self.bucket, self.key, attributes)
+        try:
+            self._copy_parts(upload, described)
+            etag = upload.finish(described.size, None)
+            self._check_size(described.size)
+        except BaseException:
+            upload.abort()
+            raise
+        return Copied(described.size, etag)
+
+    def _copy_parts(self, upload: Upload, described: StoredObject) -> None:
+        last = described.size or 0
+        step = min(_PART, self.threshold)
+        while step * MAX_PARTS < last:
+            step *= 2
+        headers = self._headers(described.etag)
+
+        def copy_part(start: int) -> None:
+            number = start // step + 1
+            part_range = {"x-amz-copy-source-range": f"bytes={start}-{min(start + step, last) - 1}"}
+            etag = self._send(upload.part_target(number), {**headers, **part_range})
+            if etag is None:
+                raise self._changed()
+            upload.sent[number] = Part(etag, "")
+
+        runtime = self.bucket.runtime
+        collect(copy_part, range(0, last, step), Plan(runtime, _WORKERS, report=lambda _: runtime.sleep(0)))
+
+    def _check_size(self, size: int) -> None:
+        found = head_of_written(self.bucket, self.key) or {}
+        if found.get("content-length") != str(size):
+            raise IntegrityError(f"the copy has {found.get('content-length')} bytes, the source {size}", path=self.key)
+
+    # ---- requests
+
+    def _headers(self, etag: str | None) -> dict[str, str]:
+        name = self.source.dialect.endpoint.bucket
+        place = f"/{quote_key(name)}/{quote_key(self.source.root + self.source_key)}"
+        pin = {"x-amz-copy-source-if-match": etag} if etag else {}
+        return {**self.bucket.headers, "x-amz-copy-source": place, **pin}
+
+    def _send(self, target: str, headers: dict[str, str]) -> str | None:
+        """The ETag of what was copied; None where the source is missing."""
+        etag: str | None
+        try:
+            etag = self.bucket.client.send(_CopyRequest(
+                self.bucket.origin, "PUT", target, headers, dialect=self.bucket.dialect, path=self.source_key))
+        except PreconditionFailedError as error:
+            raise self._changed() from error
+        return etag
+
+
+class _CopyRequest(Request):
+    """Gives the ETag of the copy, None where the source is missing."""
+
+    __slots__ = ()
+
+    def accept(self, response: Response) -> str | None:
+        if response.status >= 300:
+            if self.dialect.is_missing(response):
+                return None
+            raise self.dialect.refusal(self, response)
+        try:
+            document = ET.fromstring(response.content.strip())  # spaces come first while the server works on it
+        except ET.ParseError as error:
+            # A server that knows no copies takes it for a write of nothing.
+            raise UnsupportedOperationError("the server's answer to a copy is no XML", path=self.path) from error
+        if document.tag.rpartition("}")[2] == "Error":
+            raise self.dialect.refusal(self, response)
+        etag = next((element.text for element in document if element.tag.rpartition("}")[2] == "ETag"), None)
+        if not etag:
+            raise UnsupportedOperationError("the server's answer to a copy names no ETag", path=self.path)
+        return etag
