@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from cloudfiles.credentials.azure import AzureProvider
 from cloudfiles.credentials.sigv4 import quote_key
-from cloudfiles.exceptions import CloudFilesError, ConfigurationError, InvalidInputError, ObjectChangedError
+from cloudfiles.exceptions import (
+    CloudFilesError,
+    ConfigurationError,
+    InvalidInputError,
+    ObjectChangedError,
+    UnsupportedOperationError,
+)
 from cloudfiles.interfaces.azure.batch import MAX_BATCH, delete_keys
 from cloudfiles.interfaces.azure.container import Container
+from cloudfiles.interfaces.azure.copying import Copy
+from cloudfiles.interfaces.azure.datalake import DataLake
 from cloudfiles.interfaces.azure.dialect import AzureDialect
 from cloudfiles.interfaces.azure.endpoint import account_of, find_endpoint
 from cloudfiles.interfaces.azure.listing import ListRequest
+from cloudfiles.interfaces.azure.namespaces import is_hierarchical
 from cloudfiles.interfaces.azure.presigning import presigned
 from cloudfiles.interfaces.azure.reading import BlobHead, BlobRead, head_of_blob
 from cloudfiles.interfaces.azure.writing import put_content
 from cloudfiles.interfaces.base import Interface
+from cloudfiles.interfaces.moving import Copied, CopyOptions
 from cloudfiles.paths import ExtractedPath
 from cloudfiles.runtime.base import Runtime
 from cloudfiles.transport.client import Client, client_for
@@ -35,6 +46,7 @@ class AzureInterface(Interface):
     """
 
     delete_batch: ClassVar[int] = MAX_BATCH
+    metadata_prefix: ClassVar[str] = "x-ms-meta-"
 
     def __init__(self, location: ExtractedPath, options: StoreOptions, runtime: Runtime, *,
                  client: Client | None = None, provider: AzureProvider | None = None) -> None:
@@ -134,6 +146,48 @@ class AzureInterface(Interface):
     def delete(self, keys: Sequence[str]) -> Mapping[str, CloudFilesError]:
         return delete_keys(self._container or self._found(), keys)
 
+    # ---- moving
+
+    def describe(self, key: str) -> StoredObject | None:
+        headers = self._head(key)
+        return None if headers is None else _described(headers)
+
+    def copies_from(self, source: Interface) -> bool:
+        return isinstance(source, AzureInterface)
+
+    def copy_from(self, source: Interface, source_key: str, key: str, options: CopyOptions) -> Copied | None:
+        """As the contract says. Up to 256 MiB by one synchronous request; what is larger, or described anew, in blocks
+        that the service reads by itself; by a polled copy where the server reads no blocks. Of a polled copy an
+        empty blob shows while it is made."""
+        if not isinstance(source, AzureInterface):
+            raise UnsupportedOperationError(f"Azure copies nothing from {type(source).__name__}", path=key)
+        there, here = source._container or source._found(), self._container or self._found()
+        if there.endpoint.is_azure is not here.endpoint.is_azure:
+            raise UnsupportedOperationError("an emulator and Azure do not reach each other", path=key)
+        headers = source._head(source_key)
+        if headers is None:
+            return None
+        change = options.change and options.change(source.attributes(_described(headers)))
+        return Copy(here, key, there, source_key, options).run(change or None, headers)
+
+    def rename_from(self, source: Interface, source_key: str, key: str) -> bool:
+        """As the contract says: where both are in one container of an account with a hierarchical namespace."""
+        if not isinstance(source, AzureInterface):
+            return False
+        there, here = source._container or source._found(), self._container or self._found()
+        if there.endpoint != here.endpoint or not is_hierarchical(here):
+            return False
+        whole = replace(here, root="", base=f"{here.endpoint.container_target}/")
+        DataLake(whole).rename(there.root + source_key, here.root + key)
+        return True
+
+    def data_lake(self) -> DataLake:
+        """Directories, ACLs, append: what an account with a hierarchical namespace can do beyond objects.
+
+        Raises UnsupportedOperationError where the account has none.
+        """
+        return DataLake(self._container or self._found())
+
     # ---- presigning
 
     def presign(self, key: str, expires: float, method: str) -> str:
@@ -144,6 +198,11 @@ class AzureInterface(Interface):
         that cannot be signed, UnsupportedOperationError where there is but a SAS, which cannot be narrowed.
         """
         return presigned(self._container or self._found(), key, expires, method)
+
+
+def _described(headers: dict[str, str]) -> StoredObject:
+    return StoredObject(None, headers.get("content-encoding", ""), "", headers.get("etag"),
+                        int(headers["content-length"]), headers)
 
 
 def _check_secure(origin: Origin) -> None:

@@ -1,0 +1,187 @@
+"""Copies inside Azure: by one synchronous request, block by block where the object is large or is described anew, and
+by an asynchronous copy that is polled where the server reads no blocks from a URL.
+
+Source: Azure Storage REST reference, "Copy Blob From URL", "Put Block From URL", "Copy Blob", "Abort Copy Blob".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+
+from cloudfiles.credentials.azure import AzureCredentials
+from cloudfiles.credentials.azure_sas import BlobSas
+from cloudfiles.exceptions import (
+    CloudFilesError,
+    ObjectChangedError,
+    PreconditionFailedError,
+    ServerError,
+    UnsupportedOperationError,
+)
+from cloudfiles.interfaces.azure.blocks import BlockIds, commit_blocks
+from cloudfiles.interfaces.azure.container import Container
+from cloudfiles.interfaces.azure.upload import blob_headers, head_of_written
+from cloudfiles.interfaces.moving import Copied, CopyOptions
+from cloudfiles.interfaces.parts import send_parts
+from cloudfiles.runtime.base import Cancelled
+from cloudfiles.transport.request import Request, Response
+from cloudfiles.types import WriteOptions
+
+MAX_AT_ONCE = 256 << 20
+"""Bytes that one Copy Blob From URL takes."""
+
+_BLOCK = 256 << 20
+"""Bytes of a block: the service copies them at its own pace, so they are large; 50 000 make more than a blob."""
+
+_LONGEST = 24 * 3600.0  # seconds that the source stays open for the service, where it is opened by a signature
+_FIRST_LOOK, _LAST_LOOK = 0.1, 10.0  # seconds between two looks at an asynchronous copy, which double
+_NO_BLOCKS_FROM_URL = frozenset({400, 405, 501})
+
+
+@dataclass
+class Copy:
+    """One copy. `write_options` makes of the source's headers what a blob is written with."""
+
+    target: Container
+    key: str
+    source: Container
+    source_key: str
+    options: CopyOptions
+
+    def run(self, write_options: WriteOptions | None, headers: Mapping[str, str]) -> Copied | None:
+        """Copy the state of the source that `headers` (of its HEAD) tell of.
+
+        write_options: what the copy is described by; None for all that the source is. None where the source is missing.
+        """
+        etag, size = headers.get("etag", ""), int(headers["content-length"])
+        if self.options.etag not in (None, etag):
+            raise self._changed()
+        origin = self._origin(etag)
+        try:
+            if write_options is None and size <= MAX_AT_ONCE:
+                return Copied(size, self._at_once(origin))
+            return Copied(size, self._by_blocks(origin, size, write_options, headers))
+        except PreconditionFailedError as error:
+            raise self._changed() from error
+        except ServerError as error:
+            if error.code != "CannotVerifyCopySource":
+                raise
+            if error.status == 404:
+                return None
+            raise UnsupportedOperationError(f"the service cannot read the source: {error}", path=self.key) from error
+
+    def _changed(self) -> ObjectChangedError:
+        return ObjectChangedError("the source was replaced before or while it was copied", path=self.source_key)
+
+    # ---- where it comes from
+
+    def _origin(self, etag: str) -> dict[str, str]:
+        """The headers that name the source, open it to the service, and pin its state."""
+        source = self.source
+        credentials = source.dialect.credentials()
+        url = f"{source.origin}{source.target(self.source_key)}"
+        headers = {"x-ms-copy-source": url, "x-ms-source-if-match": etag}
+        if credentials is not None and credentials.token is not None:
+            headers["x-ms-copy-source-authorization"] = f"Bearer {credentials.token}"
+        elif credentials is not None:
+            headers["x-ms-copy-source"] = f"{url}?{self._sas(credentials)}"
+        return headers
+
+    def _sas(self, credentials: AzureCredentials) -> str:
+        if credentials.key is None:
+            return credentials.sas or ""
+        source = self.source
+        return BlobSas(source.endpoint.sas_resource(source.root + self.source_key), "r",
+                       source.dialect.now() + _LONGEST, source.origin.scheme == "https").by_account_key(credentials.key)
+
+    # ---- the ways
+
+    def _at_once(self, origin: dict[str, str]) -> str | None:
+        answer = self._send({**origin, "x-ms-requires-sync": "true"})
+        if answer.get("x-ms-copy-status") != "success":  # what a 202 promises has to be there
+            raise ServerError(f"the copy ended as {answer.get('x-ms-copy-status')!r}", status=202, path=self.key)
+        return answer.get("etag")
+
+    def _by_blocks(self, origin: dict[str, str], size: int, write_options: WriteOptions | None,
+                   headers: Mapping[str, str]) -> str | None:
+        ids = BlockIds()
+        described = blob_headers(write_options) if write_options is not None else _properties(headers)
+        if "content-md5" in headers:
+            described["x-ms-blob-content-md5"] = headers["content-md5"]
+        starts = range(0, size, _BLOCK)
+        try:
+            send_parts(self.target.runtime, (b"" for _ in starts),
+                       lambda number, _: self._block(origin, ids(number), starts[number - 1], size))
+        except ServerError as error:
+            if error.status not in _NO_BLOCKS_FROM_URL:
+                raise
+            if write_options is not None:
+                raise UnsupportedOperationError(f"the server copies no blocks: {error}", path=self.key) from error
+            return self._polled(origin)
+        return commit_blocks(self.target, self.key, ids, len(starts), described)
+
+    def _block(self, origin: dict[str, str], block_id: str, start: int, size: int) -> None:
+        last = min(size, start + _BLOCK) - 1
+        target = self.target.query_target(self.key, {"comp": "block", "blockid": block_id})
+        self._send({**origin, "x-ms-source-range": f"bytes={start}-{last}"}, target)
+
+    def _polled(self, origin: dict[str, str]) -> str | None:
+        """An asynchronous copy. While it is pending, the target shows as an empty blob; one that fails is removed."""
+        origin = {name: value for name, value in origin.items() if name != "x-ms-copy-source-authorization"}
+        answer = self._send(origin)
+        copy_id = answer.get("x-ms-copy-id", "")
+        pause = _FIRST_LOOK
+        try:
+            while answer.get("x-ms-copy-status") == "pending":
+                self.target.runtime.sleep(pause)
+                pause = min(2 * pause, _LAST_LOOK)
+                answer = head_of_written(self.target, self.key) or {}
+                if answer.get("x-ms-copy-id") != copy_id:
+                    raise ObjectChangedError("the copy was overwritten while it was made", path=self.key)
+        except BaseException:
+            self._abort(copy_id)
+            raise
+        if answer.get("x-ms-copy-status") != "success":
+            self._remove(answer.get("etag", ""))
+            raise ServerError(f"the copy ended as {answer.get('x-ms-copy-status')!r}: "
+                              f"{answer.get('x-ms-copy-status-description', '')}", path=self.key)
+        return answer.get("etag")
+
+    def _abort(self, copy_id: str) -> None:
+        """Best effort: the failure that led here is what counts. What is left is an empty blob."""
+        target = self.target.query_target(self.key, {"comp": "copy", "copyid": copy_id})
+        with suppress(CloudFilesError, Cancelled):
+            self.target.client.send(Request(self.target.origin, "PUT", target, {"x-ms-copy-action": "abort"},
+                                            dialect=self.target.dialect, idempotent=False, path=self.key))
+
+    def _remove(self, etag: str) -> None:
+        with suppress(CloudFilesError, Cancelled):
+            self.target.client.send(Request(self.target.origin, "DELETE", self.target.target(self.key),
+                                            {"if-match": etag}, dialect=self.target.dialect, path=self.key))
+
+    def _send(self, headers: dict[str, str], target: str | None = None) -> dict[str, str]:
+        container = self.target
+        answer: dict[str, str] = container.client.send(_CopyRequest(
+            container.origin, "PUT", target or container.target(self.key), headers, dialect=container.dialect,
+            path=self.key))
+        return answer
+
+
+class _CopyRequest(Request):
+    """Gives the answer's headers."""
+
+    __slots__ = ()
+
+    def accept(self, response: Response) -> dict[str, str]:
+        if response.status in (201, 202):
+            return response.headers
+        raise self.dialect.refusal(self, response)
+
+
+def _properties(headers: Mapping[str, str]) -> dict[str, str]:
+    """What the source is described by, as headers of a write."""
+    kept = {f"x-ms-blob-{name}": headers[name] for name in (
+        "content-type", "content-encoding", "cache-control", "content-disposition", "content-language")
+        if name in headers}
+    return kept | {name: value for name, value in headers.items() if name.startswith("x-ms-meta-")}

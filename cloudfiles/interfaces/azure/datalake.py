@@ -1,0 +1,233 @@
+"""Data Lake Gen2: what an account with a hierarchical namespace can do beyond objects.
+
+Source: Data Lake Storage Gen2 REST reference, "Path - Create", "Path - Update", "Path - Delete", "Path - Get
+Properties"; Azure Storage REST reference, "Set Blob Expiry".
+"""
+
+from __future__ import annotations
+
+import email.utils
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+from cloudfiles import integrity
+from cloudfiles.credentials.sigv4 import format_query, quote_key
+from cloudfiles.exceptions import PreconditionFailedError, ServerError, UnsupportedOperationError
+from cloudfiles.interfaces.azure.acl import AclEntry, complete_acl, format_acl, modified, parse_acl, without
+from cloudfiles.interfaces.azure.acl_recursive import AclChanges, change_recursively
+from cloudfiles.interfaces.azure.container import Container
+from cloudfiles.interfaces.azure.datalake_requests import DfsRequest
+from cloudfiles.interfaces.azure.namespaces import is_hierarchical
+
+_TRIES = 4  # to read an ACL and to set it between two changes of it by others
+
+
+class Access(NamedTuple):
+    """Who may do what with a path.
+
+    Attributes:
+        owner, group: object ids, or '$superuser'.
+        permissions: as `ls -l` shows them: 'rwxr-x---', with '+' behind where the ACL says more.
+        acl: the entries, those for new children (`default`) included.
+    """
+
+    owner: str
+    group: str
+    permissions: str
+    acl: list[AclEntry]
+
+
+class DataLake:
+    """The files and directories of one container below one path. Paths are keys; '' is the cloudpath itself.
+
+    Everything here is atomic, but for what is recursive. A path that is missing is a ServerError with status 404.
+    """
+
+    def __init__(self, container: Container) -> None:
+        """Raises UnsupportedOperationError where the account has no hierarchical namespace."""
+        if not is_hierarchical(container):
+            raise UnsupportedOperationError(
+                f"the storage account {container.endpoint.account!r} has no hierarchical namespace: directories, ACLs, "
+                "owners, append and atomic rename need one (Data Lake Storage Gen2)")
+        self._container = container
+
+    # ---- the tree
+
+    def rename(self, source: str, target: str, *, overwrite: bool = True) -> None:
+        """Move a file or a directory with all that is in it, in one atomic step.
+
+        overwrite: whether a file, or an empty directory, may be replaced; PreconditionFailedError otherwise.
+        """
+        etag = self._properties(source)["etag"]
+        conditions = {} if overwrite else {"if-none-match": "*"}
+        request = self._request("PUT", target, {"mode": "posix"}, {
+            **conditions, "x-ms-rename-source": self._source(source), "x-ms-source-if-match": etag})
+        try:
+            self._follow(request)
+        except (ServerError, PreconditionFailedError):
+            # A first try may have done it, and only its answer was lost: a path keeps its ETag when it moves.
+            if not request.may_have_acted or not self._is_at(target, etag):
+                raise
+
+    def _source(self, path: str) -> str:
+        credentials = self._container.dialect.credentials()
+        sas = f"?{credentials.sas}" if credentials is not None and credentials.sas is not None else ""
+        return f"/{quote_key(self._container.endpoint.container)}/{quote_key(self._container.root + path)}{sas}"
+
+    def _is_at(self, path: str, etag: str) -> bool:
+        try:
+            return self._properties(path)["etag"] == etag
+        except ServerError:
+            return False
+
+    def make_directory(self, path: str, *, exist_ok: bool = True) -> None:
+        """Create a directory, and those above it. Raises PreconditionFailedError where there is a file of the name, or,
+        without `exist_ok`, anything."""
+        try:
+            self._send("PUT", path, {"resource": "directory"}, {"if-none-match": "*"})
+        except PreconditionFailedError:
+            if not exist_ok or not self.is_directory(path):
+                raise
+
+    def delete_directory(self, path: str, *, recursive: bool = False) -> None:
+        """Remove a directory; a ServerError with the code DirectoryNotEmpty where it is not empty and not `recursive`.
+
+        A large tree goes in several requests, and not atomically.
+        """
+        query = {"recursive": "true", "paginated": "true"} if recursive else {"recursive": "false"}
+        self._follow(self._request("DELETE", path, query))
+
+    def is_directory(self, path: str) -> bool:
+        """Whether there is a directory: a real one, with anything in it or not."""
+        try:
+            return self._properties(path).get("x-ms-resource-type") == "directory"
+        except ServerError as error:
+            if error.status == 404:
+                return False
+            raise
+
+    # ---- access
+
+    def get_acl(self, path: str, *, names: bool = False) -> Access:
+        """Owner, group, permissions and ACL. names: principal names rather than object ids, where they are known."""
+        headers = self._access(path, names=names)
+        return Access(headers.get("x-ms-owner", ""), headers.get("x-ms-group", ""),
+                      headers.get("x-ms-permissions", ""), parse_acl(headers.get("x-ms-acl", "")))
+
+    def set_acl(self, path: str, acl: str | Iterable[AclEntry], *, recursive: bool = False) -> AclChanges:
+        """Replace the whole ACL: user::, group:: and other:: have to be among the entries."""
+        text = complete_acl(acl)
+        if recursive:
+            return self._recursive(path, "set", text)
+        self._set(path, {"x-ms-acl": text})
+        return AclChanges.of_one()
+
+    def modify_acl(self, path: str, acl: str | Iterable[AclEntry], *, recursive: bool = False) -> AclChanges:
+        """Add entries, or change the rights of those that are there; the others stay."""
+        text = complete_acl(acl)
+        if recursive:
+            return self._recursive(path, "modify", text)
+        changes = parse_acl(text)
+        return self._rewrite(path, lambda entries: modified(entries, changes))
+
+    def remove_acl(self, path: str, acl: str | Iterable[AclEntry], *, recursive: bool = False) -> AclChanges:
+        """Remove entries: `user:OBJECT-ID` or `default:group:OBJECT-ID`, without rights."""
+        given = parse_acl(acl) if isinstance(acl, str) else list(acl)
+        gone = [entry._replace(rights="") for entry in given]
+        without([], gone)  # may they be removed at all?
+        if recursive:
+            return self._recursive(path, "remove", format_acl(gone))
+        return self._rewrite(path, lambda entries: without(entries, gone))
+
+    def _rewrite(self, path: str, change: Callable[[list[AclEntry]], list[AclEntry]]) -> AclChanges:
+        """Read the ACL, change it, and set it where it is still the one that was read."""
+        for tries_left in reversed(range(_TRIES)):
+            headers = self._access(path)
+            entries = change(parse_acl(headers.get("x-ms-acl", "")))
+            try:
+                self._set(path, {"x-ms-acl": format_acl(entries), "if-match": headers.get("etag", "*")})
+                break
+            except PreconditionFailedError:
+                if not tries_left:
+                    raise
+        return AclChanges.of_one()
+
+    def _recursive(self, path: str, mode: str, acl: str) -> AclChanges:
+        return change_recursively(self._container, self._target(path), path, mode, acl)
+
+    def set_owner(self, path: str, owner: str | None = None, group: str | None = None) -> None:
+        """Set the owner and the owning group, by object id; None leaves it."""
+        given = {"x-ms-owner": owner, "x-ms-group": group}
+        self._set(path, {name: value for name, value in given.items() if value is not None})
+
+    def set_permissions(self, path: str, permissions: str | int) -> None:
+        """Set what owner, group and others may: 'rwxr-x---', '0750' or 0o750. So change the ACL's."""
+        text = f"{permissions:04o}" if isinstance(permissions, int) else permissions
+        self._set(path, {"x-ms-permissions": text})
+
+    # ---- content
+
+    def create(self, path: str, *, if_absent: bool = False) -> None:
+        """Create an empty file, to append to. Raises PreconditionFailedError where there is one, with `if_absent`."""
+        self._send("PUT", path, {"resource": "file"}, {"if-none-match": "*"} if if_absent else {})
+
+    def append(self, path: str, position: int, content: bytes) -> None:
+        """Hand over bytes that belong at `position`; twice does no harm. They do not show before `flush`."""
+        self._send("PATCH", path, {"action": "append", "position": str(position)},
+                   {"content-md5": integrity.content_md5(content)}, content)
+
+    def flush(self, path: str, length: int, *, close: bool = False) -> str | None:
+        """Make all that was appended a part of the file, which then has `length` bytes. Gives the ETag.
+
+        close: say in the file's events that it is complete. Where bytes are lacking it is a ServerError, and the file
+        stays as it is.
+        """
+        query = {"action": "flush", "position": str(length), "close": "true" if close else "false"}
+        return self._send("PATCH", path, query).get("etag")
+
+    def set_expiry(self, path: str, at: float | None = None, *, after: float | None = None) -> None:
+        """Let a file be deleted at a time (seconds since the epoch), or so many seconds from now; else never."""
+        headers = {"x-ms-expiry-option": "NeverExpire"}
+        if after is not None:
+            headers = {"x-ms-expiry-option": "RelativeToNow", "x-ms-expiry-time": str(int(after * 1000))}
+        elif at is not None:
+            headers = {"x-ms-expiry-option": "Absolute", "x-ms-expiry-time": email.utils.formatdate(at, usegmt=True)}
+        container = self._container
+        container.client.send(DfsRequest(container.origin, "PUT", container.query_target(path, {"comp": "expiry"}),
+                                         headers, dialect=container.dialect, path=path))
+
+    # ---- sending
+
+    def _target(self, path: str) -> str:
+        """The path's target; the root of a container is written as a second slash."""
+        if path:
+            return self._container.target(path)
+        return self._container.base.rstrip("/") if self._container.root else f"{self._container.base}/"
+
+    def _request(self, method: str, path: str, query: dict[str, str], headers: dict[str, str] | None = None,
+                 body: bytes = b"") -> DfsRequest:
+        target = self._target(path) + (f"?{format_query(query)}" if query else "")
+        return DfsRequest(self._container.endpoint.dfs_origin, method, target, headers or {}, body,
+                          dialect=self._container.dialect, path=path or None)
+
+    def _send(self, method: str, path: str, query: dict[str, str], headers: dict[str, str] | None = None,
+              body: bytes = b"") -> dict[str, str]:
+        answer: dict[str, str] = self._container.client.send(self._request(method, path, query, headers, body))
+        return answer
+
+    def _follow(self, request: DfsRequest) -> None:
+        """Send a request, and go on with it where the answer says that it is not done."""
+        target = request.target
+        answer = self._container.client.send(request)
+        while answer.get("x-ms-continuation"):
+            request.target = f"{target}&{format_query({'continuation': answer['x-ms-continuation']})}"
+            answer = self._container.client.send(request)
+
+    def _properties(self, path: str) -> dict[str, str]:
+        return self._send("HEAD", path, {"action": "getStatus"})
+
+    def _access(self, path: str, *, names: bool = False) -> dict[str, str]:
+        return self._send("HEAD", path, {"action": "getAccessControl", "upn": "true" if names else "false"})
+
+    def _set(self, path: str, headers: dict[str, str]) -> None:
+        self._send("PATCH", path, {"action": "setAccessControl"}, headers)

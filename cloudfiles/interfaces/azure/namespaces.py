@@ -1,0 +1,57 @@
+"""Whether an account has a hierarchical namespace: asked of the account, and remembered for the process.
+
+Source: Azure Storage REST reference, "Get Account Information" (which takes Shared Key and SAS), and "Filesystem - Get
+Properties" of Data Lake Storage Gen2.
+"""
+
+from __future__ import annotations
+
+from cloudfiles.exceptions import AuthorizationError, ProtocolError
+from cloudfiles.interfaces.azure.container import Container
+from cloudfiles.transport.request import Origin, Request, Response
+
+_known: dict[tuple[Origin, str], bool] = {}  # (origin, account) -> what it said
+
+
+def is_hierarchical(container: Container) -> bool:
+    """Ask the account, at the first time. Raises AuthorizationError where nothing tells."""
+    account = container.origin, container.endpoint.account
+    if account not in _known:
+        _known[account] = _ask(container)
+    return _known[account]
+
+
+def forget() -> None:
+    """Ask again; for tests, whose servers change what they are."""
+    _known.clear()
+
+
+def _ask(container: Container) -> bool:
+    credentials = container.dialect.credentials()
+    if credentials is not None and credentials.token is None:
+        try:
+            return _tells(container, container.origin, {"restype": "account", "comp": "properties"},
+                          "x-ms-is-hns-enabled")
+        except AuthorizationError:
+            pass  # a SAS that is good for nothing but blobs
+    return _tells(container, container.endpoint.dfs_origin, {"resource": "filesystem"}, "x-ms-namespace-enabled")
+
+
+def _tells(container: Container, origin: Origin, query: dict[str, str], name: str) -> bool:
+    value: str | None = container.client.send(
+        _Properties(origin, "HEAD", container.container_target(query), {}, dialect=container.dialect)).get(name)
+    if value is None:
+        raise ProtocolError(f"{origin} does not say whether the account has a hierarchical namespace ({name})")
+    return value.lower() == "true"
+
+
+class _Properties(Request):
+    """Gives the answer's headers."""
+
+    __slots__ = ()
+
+    def accept(self, response: Response) -> dict[str, str]:
+        if response.status == 200:
+            return response.headers
+        raise self.dialect.refusal(self, response)
+
