@@ -10,7 +10,7 @@ import logging
 import math
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from ..exceptions import CloudFilesError, ConfigurationError, MissingExtraError
@@ -51,8 +51,8 @@ class GoogleProvider:
         bucket: its own secrets file comes before the general one.
         secrets: a dict, JSON text or the path of a JSON file, which come before everything else.
         anonymous: requests go without credentials.
-        default_chain: whether to look for application default credentials; never for a server that is not
-            Google's: its operator could use them.
+        handed_in_only: nothing but `secrets` counts: for servers that are not Google's, whose operators could use
+            what they are sent.
         clock: seconds since the epoch.
         environ: the environment; google-auth reads the process's own.
         sleep: how a worker waits for another one's renewal.
@@ -61,13 +61,13 @@ class GoogleProvider:
     """
 
     def __init__(self, bucket: str = "", secrets: Secrets | None = None, *, anonymous: bool = False,
-                 default_chain: bool = True, clock: Callable[[], float] = time.time,
+                 handed_in_only: bool = False, clock: Callable[[], float] = time.time,
                  environ: Mapping[str, str] | None = None, sleep: Callable[[float], None] = time.sleep,
                  offload: Callable[..., Any] = _call, chain: GoogleChain | None = None) -> None:
         self._bucket = bucket
         self._secrets = secrets
         self._anonymous = anonymous
-        self._default_chain = default_chain
+        self._handed_in_only = handed_in_only
         self._clock = clock
         self._environ = os.environ if environ is None else environ
         self._offload = offload
@@ -111,11 +111,16 @@ class GoogleProvider:
         if self._anonymous:
             return GoogleToken("", "no_sign_request")
         looked = []
-        for place in places(self._secrets, self._bucket, self._environ):
+        for place in self._places():
             if place.values is not None:
                 return self._from_place(place, place.values)
             looked.append(place.name)
         return self._from_default_chain() or self._unsigned(looked)
+
+    def _places(self) -> Iterator[Place]:
+        if self._handed_in_only and self._secrets is None:
+            return iter(())
+        return places(self._secrets, self._bucket, self._environ)
 
     def _from_place(self, place: Place, values: Mapping[str, Any]) -> GoogleToken:
         if kind_of(place.name, values) == "token":
@@ -125,7 +130,7 @@ class GoogleProvider:
         return token
 
     def _from_default_chain(self) -> GoogleToken | None:
-        if not self._default_chain:
+        if self._handed_in_only:
             return None
         if self._default is None:
             try:
@@ -139,9 +144,9 @@ class GoogleProvider:
         return token
 
     def _unsigned(self, looked: list[str]) -> GoogleToken:
-        beyond = f", {DEFAULT_CHAIN}" if self._default_chain else ""
-        log.info("gs://%s: no Google credentials in %s%s: requests go without, which only public buckets allow",
-                 self._bucket, ", ".join(looked), beyond)
+        if not self._handed_in_only:
+            log.info("gs://%s: no Google credentials in %s: requests go without, which only public buckets allow",
+                     self._bucket, ", ".join([*looked, DEFAULT_CHAIN]))
         return GoogleToken("", "nothing configured")
 
     # ---- explaining
@@ -155,19 +160,19 @@ class GoogleProvider:
             return [Finding("no_sign_request", "requests go without credentials")]
         findings = []
         try:
-            for place in places(self._secrets, self._bucket, self._environ):
+            for place in self._places():
                 findings.append(Finding(place.name, place.describe()))
         except ConfigurationError as error:
             return [*findings, Finding("error", str(error))]
         found = any(finding.found != "nothing" for finding in findings)
         default = Finding(DEFAULT_CHAIN, self._explain_default())
-        if not found and default.found.startswith(("nothing", "not asked")):
+        if not found and default.found.startswith(("nothing", "not looked at")):
             return [*findings, default, Finding("without credentials", "requests go unsigned: public buckets only")]
         return [*findings, default]
 
     def _explain_default(self) -> str:
-        if not self._default_chain:
-            return "not asked: the endpoint is not Google's"
+        if self._handed_in_only:
+            return "not looked at, nor secrets files: the endpoint is not Google's"
         try:
             found = self._offload(self._chain.default)
         except MissingExtraError as error:

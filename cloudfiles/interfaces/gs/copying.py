@@ -19,19 +19,20 @@ MAX_COMPOSED = 32
 
 
 def rewrite(source: Bucket, source_key: str, bucket: Bucket, key: str, resource: dict[str, Any] | None,
-            condition: str | None) -> dict[str, Any] | None:
+            generation: str | None) -> dict[str, Any] | None:
     """Copy an object; gives the WRITTEN fields of the copy, None where the source is missing.
 
     A large copy between places or storage classes takes several requests; each says how to go on.
 
     resource: the copy's metadata; None to keep the source's.
+    generation: that the source must have, None for any. Raises PreconditionFailedError where it has another one.
     """
-    operation = f"/rewriteTo/b/{bucket.name}/o/{quote_name(bucket.full_name(key))}"
+    operation = f"/rewriteTo/b/{quote_name(bucket.name)}/o/{quote_name(bucket.full_name(key))}"
     body = b"" if resource is None else json.dumps(resource).encode()
     token: str | None = None
     while True:
         target = source.target(source.full_name(source_key), operation, rewriteToken=token,
-                               ifGenerationMatch=condition, fields=f"done,rewriteToken,resource({WRITTEN})")
+                               ifSourceGenerationMatch=generation, fields=f"done,rewriteToken,resource({WRITTEN})")
         answer = bucket.ask("POST", target, body, path=key)
         if answer is None:
             return None

@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 from cloudfiles.transport.request import Origin
 
+_LOOPBACK = ("localhost", "127.", "::1")
+
 GOOGLE = "https://storage.googleapis.com"
 
 
@@ -29,6 +31,11 @@ class Endpoint(NamedTuple):
         Private and regional endpoints are (storage-NAME.p.googleapis.com, storage.REGION.rep.googleapis.com).
         """
         return self.origin.scheme == "https" and self.origin.host.endswith(".googleapis.com")
+
+    @property
+    def is_safe(self) -> bool:
+        """Whether nobody on the way there can read a token."""
+        return self.origin.scheme == "https" or self.origin.host.startswith(_LOOPBACK)
 
 
 def find_endpoint(url: str | None, environ: Mapping[str, str]) -> Endpoint:

@@ -29,9 +29,17 @@ from cloudfiles.interfaces.gs.dialect import GsDialect
 from cloudfiles.interfaces.gs.endpoint import find_endpoint
 from cloudfiles.interfaces.gs.listing import list_page
 from cloudfiles.interfaces.gs.reading import GsRead
-from cloudfiles.interfaces.gs.resource import HEAD, KEPT, head_from_resource, resource_of
+from cloudfiles.interfaces.gs.resource import (
+    HEAD,
+    KEPT,
+    METADATA_PREFIX,
+    describe_resource,
+    head_from_resource,
+    resource_of,
+)
 from cloudfiles.interfaces.gs.upload import condition_of
 from cloudfiles.interfaces.gs.writing import put_content
+from cloudfiles.interfaces.moving import Copied, CopyOptions
 from cloudfiles.paths import ExtractedPath
 from cloudfiles.runtime.base import Runtime
 from cloudfiles.transport.client import Client, client_for
@@ -53,6 +61,7 @@ class GsInterface(Interface):
 
     lists_in_key_order: ClassVar[bool] = True
     delete_batch: ClassVar[int] = MAX_BATCH
+    metadata_prefix: ClassVar[str] = METADATA_PREFIX
 
     def __init__(self, location: ExtractedPath, options: StoreOptions, runtime: Runtime, *,
                  client: Client | None = None, provider: GoogleProvider | None = None) -> None:
@@ -64,6 +73,9 @@ class GsInterface(Interface):
         self._client = client or client_for(runtime, options.tls, options.connect_timeout, options.read_timeout)
         endpoint = find_endpoint(location.host or options.endpoint, os.environ)
         self._origin = endpoint.origin
+        if options.secrets is not None and not endpoint.is_safe:
+            raise ConfigurationError(f"{endpoint.origin} is not HTTPS: a token is not sent where anybody on the way "
+                                     "could read it")
         self.provider = provider or provider_of(name, options, runtime, endpoint.is_google, self._client)
         self._dialect = GsDialect(name, self.provider, runtime)
         self._bucket = Bucket(self._client, runtime, self._dialect, endpoint, name, root)
@@ -81,6 +93,9 @@ class GsInterface(Interface):
             self._media = f"?alt=media&userProject={quote_name(project)}"
             self._ready = True
         return self._bucket
+
+    def explain_credentials(self) -> list[tuple[str, str]]:
+        return [(finding.place, finding.found) for finding in self.provider.explain()]
 
     # ---- reading
 
@@ -119,6 +134,10 @@ class GsInterface(Interface):
         bucket = self._prepared()
         return bucket.resource(bucket.full_name(key), fields, key)
 
+    def describe(self, key: str) -> StoredObject | None:
+        found = self.resource(key)
+        return None if found is None else describe_resource(found)
+
     def resource(self, key: str) -> dict[str, Any] | None:
         """What Cloud Storage knows of an object, custom metadata included, in its own words; None where missing."""
         return self._resource(key, KEPT)
@@ -154,17 +173,30 @@ class GsInterface(Interface):
 
     # ---- objects made of objects
 
-    def copy(self, source_key: str, key: str, *, source: GsInterface | None = None,
-             options: WriteOptions | None = None) -> bool:
-        """Copy an object inside Cloud Storage; False where it is missing. No byte passes through here.
+    def copies_from(self, source: Interface) -> bool:
+        """Between buckets of one service; these credentials have to be allowed to read there."""
+        return isinstance(source, GsInterface) and source._origin == self._origin
 
-        source: where it is, when not here; these credentials have to be allowed to read there.
-        options: its metadata and conditions; None to carry the source's metadata along.
-        """
-        bucket, origin = self._prepared(), (source or self)._prepared()
-        condition = condition_of(bucket, key, options) if options else None
-        return rewrite(origin, source_key, bucket, key, resource_of(options) if options else None,
-                       condition) is not None
+    def copy_from(self, source: Interface, source_key: str, key: str, options: CopyOptions) -> Copied | None:
+        """By rewrite, however large. Where `options` ask for a state or for changes, the source is looked at first."""
+        assert isinstance(source, GsInterface)
+        found = None
+        if options.etag is not None or options.change is not None:
+            found = source.resource(source_key)
+            if found is None:
+                return None
+            if options.etag not in (None, found.get("etag")):
+                raise ObjectChangedError(f"the object has the ETag {found.get('etag')}, not {options.etag}",
+                                         path=source_key)
+        changed = None
+        if found is not None and options.change is not None:
+            changed = resource_of(options.change(self.attributes(describe_resource(found))))
+        try:
+            copy = rewrite(source._prepared(), source_key, self._prepared(), key, changed,
+                           found["generation"] if found else None)
+        except PreconditionFailedError as error:
+            raise ObjectChangedError("the object was replaced before it was copied", path=source_key) from error
+        return None if copy is None else Copied(int(copy["size"]), copy.get("etag"))
 
     def compose(self, source_keys: Sequence[str], key: str, options: WriteOptions) -> str | None:
         """Make one object of up to 32, one behind the other; they stay. Gives the ETag.
@@ -229,6 +261,6 @@ def _digest(secrets: Any) -> str:
 
 def _new_provider(bucket: str, options: StoreOptions, runtime: Runtime, is_google: bool,
                   client: Client) -> GoogleProvider:
-    return GoogleProvider(bucket, options.secrets, anonymous=options.no_sign_request, default_chain=is_google,
+    return GoogleProvider(bucket, options.secrets, anonymous=options.no_sign_request, handed_in_only=not is_google,
                           clock=client.clock.wall, sleep=runtime.sleep, offload=runtime.offload,
                           chain=GoogleChain(options.tls))

@@ -13,7 +13,7 @@ from typing import Any
 
 from cloudfiles import integrity
 from cloudfiles.exceptions import InvalidInputError
-from cloudfiles.types import Metadata, WriteOptions, head_of
+from cloudfiles.types import Metadata, StoredObject, WriteOptions, head_of
 
 WRITTEN = "name,size,etag,generation,md5Hash,crc32c"
 """Fields that tell what was written."""
@@ -22,13 +22,21 @@ HEAD = ("size,etag,updated,contentType,contentEncoding,contentDisposition,conten
         "storageClass,componentCount")
 
 KEPT = f"{HEAD},generation,crc32c,metadata"
-"""Fields that a copy may want to carry along."""
+"""Fields that a copy may want to know or to carry along."""
+
+_HEADERS = {"contentType": "content-type", "contentEncoding": "content-encoding", "cacheControl": "cache-control",
+            "contentDisposition": "content-disposition", "contentLanguage": "content-language",
+            "storageClass": "x-goog-storage-class", "generation": "x-goog-generation", "size": "content-length",
+            "etag": "etag"}
+
+METADATA_PREFIX = "x-goog-meta-"
 
 
 def resource_of(options: WriteOptions) -> dict[str, Any]:
     """What a write stores with the object. Raises InvalidInputError for what cannot be stored."""
     fields = {"contentType": options.content_type, "contentEncoding": options.encoding or None,
-              "cacheControl": options.cache_control, "storageClass": options.storage_class}
+              "cacheControl": options.cache_control, "storageClass": options.storage_class,
+              "contentDisposition": options.content_disposition, "contentLanguage": options.content_language}
     resource: dict[str, Any] = {name: _checked(name, value) for name, value in fields.items() if value is not None}
     if options.metadata:
         resource["metadata"] = _checked_metadata(options.metadata)
@@ -66,6 +74,19 @@ def head_from_resource(resource: dict[str, Any]) -> dict[str, Any]:
         Storage_Class=resource.get("storageClass"),
         Parts_Count=resource.get("componentCount"),
     )
+
+
+def describe_resource(resource: dict[str, Any]) -> StoredObject:
+    """The object that a resource (of its KEPT fields) is about, without its content, told by headers as a read's."""
+    headers = {header: str(resource[field]) for field, header in _HEADERS.items() if field in resource}
+    hashes = [f"{name}={resource[field]}" for name, field in (("crc32c", "crc32c"), ("md5", "md5Hash"))
+              if field in resource]
+    headers["x-goog-hash"] = ",".join(hashes)
+    headers["x-goog-stored-content-encoding"] = resource.get("contentEncoding", "identity")
+    headers["last-modified"] = _http_date(resource.get("updated")) or ""
+    headers.update((METADATA_PREFIX + name, value) for name, value in (resource.get("metadata") or {}).items())
+    return StoredObject(None, resource.get("contentEncoding", ""), "", resource.get("etag"), int(resource["size"]),
+                        headers)
 
 
 def _http_date(updated: str | None) -> str | None:
