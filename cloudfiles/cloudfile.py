@@ -22,7 +22,7 @@ class CloudFile:
         Others: as `CloudFiles`.
     """
 
-    def __init__(self, path: str, *, cache_meta: bool = False, secrets: Any = None,
+    def __init__(self, path: str, cache_meta: bool = False, secrets: Any = None,
                  composite_upload_threshold: int = int(1e8), locking: bool | None = None,
                  lock_dir: str | None = None, endpoint: str | None = None, no_sign_request: bool = False,
                  request_payer: str | None = None, use_https: bool = False, **options: Any) -> None:

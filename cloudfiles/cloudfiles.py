@@ -62,11 +62,11 @@ class CloudFiles:
         InvalidInputError: (also a ValueError) for anything here that cannot work, before any I/O.
     """
 
-    def __init__(self, cloudpath: str, *, progress: Progress = False, green: bool | None = None, secrets: Any = None,
+    def __init__(self, cloudpath: str, progress: Progress = False, green: bool | None = None, secrets: Any = None,
                  num_threads: int = 20, use_https: bool = False, endpoint: str | None = None,
                  parallel: Parallel = 1, request_payer: str | None = None, locking: bool | None = None,
                  lock_dir: str | None = None, composite_upload_threshold: int = int(1e8),
-                 no_sign_request: bool = False, ca_bundle: str | None = None, client_cert: str | None = None,
+                 no_sign_request: bool = False, *, ca_bundle: str | None = None, client_cert: str | None = None,
                  client_key: str | None = None, connect_timeout: float = 10.0, read_timeout: float = 60.0) -> None:
         if request_payer not in (None, "requester"):
             raise InvalidInputError(f"request_payer is {request_payer!r}; 'requester' or None would do")
@@ -132,9 +132,9 @@ class CloudFiles:
 
     # ---- reading
 
-    def get(self, paths: Any, *, total: int | None = None, raw: bool = False, progress: Progress = None,
+    def get(self, paths: Any, total: int | None = None, raw: bool = False, progress: Progress = None,
             parallel: Parallel | None = None, return_dict: bool = False, raise_errors: bool = True,
-            part_size: int | None = None, max_decoded_size: int | None = None) -> Any:
+            part_size: int | None = None, *, max_decoded_size: int | None = None) -> Any:
         """Contents of objects.
 
         Args:
@@ -153,6 +153,7 @@ class CloudFiles:
             For one path its bytes, None where it is missing. For many a list, in their order, of
             `{'path', 'content', 'byte_range', 'error', 'compress', 'raw', 'tags'}`.
         """
+        _check_limit(max_decoded_size)
         if isinstance(paths, str | dict):
             item = as_wanted(paths)
             interface = self._store.here()
@@ -182,6 +183,7 @@ class CloudFiles:
         """
         checked_count("max_items", max_items, 1)
         checked_count("max_bytes", max_bytes, 1)
+        _check_limit(max_decoded_size)
         return self._stream(_iterable(paths), total, raw, progress, raise_errors, max_items, max_bytes,
                             max_decoded_size)
 
@@ -229,7 +231,7 @@ class CloudFiles:
         """A verb that takes a path: its answer, or `{path: answer}`; `answer` may know a shorter way to many."""
         if isinstance(paths, str):
             return getattr(self._store.here(), verb)(paths)
-        paths = _iterable(paths)
+        paths = _keys(paths)
         with self._batch(_PROGRESSIVE[verb], paths, total, progress) as (plan, interface):
             if answer is not None:
                 return answer(interface, paths, plan)
@@ -246,7 +248,7 @@ class CloudFiles:
                          compression_level=compression_level, cache_control=cache_control, raw=raw,
                          storage_class=storage_class, metadata=metadata, if_absent=if_absent, if_match=if_match)
 
-    def puts(self, files: Any, *, content_type: str | None = None, compress: str | bool | None = None,
+    def puts(self, files: Any, content_type: str | None = None, compress: str | bool | None = None,
              compression_level: int | None = None, cache_control: str | None = None, total: int | None = None,
              raw: bool = False, progress: Progress = None, parallel: Parallel | None = None,
              storage_class: str | None = None, metadata: dict[str, str] | None = None, if_absent: bool = False,
@@ -321,7 +323,7 @@ class CloudFiles:
         """
         if isinstance(paths, str):
             paths = (paths,)
-        paths = _iterable(paths)
+        paths = _keys(paths)
         if is_parallel(self._parallel(parallel)):
             return sum(self._in_processes("delete", paths, {}, parallel, progress, total))
         with self._batch("Deleting", paths, total, progress) as (plan, interface):
@@ -439,6 +441,21 @@ def _iterable(paths: Any) -> Iterable[Any]:
     return paths
 
 
+def _keys(paths: Any) -> Iterable[str]:
+    """`paths`, each of them a str: all checked now in a collection, as they are taken otherwise."""
+    if isinstance(_iterable(paths), Collection):
+        for path in paths:
+            _key(path)
+        return paths
+    return map(_key, paths)
+
+
+def _key(path: Any) -> str:
+    if not isinstance(path, str):
+        raise InvalidInputError(f"{path!r} is no path; a str would do")
+    return path
+
+
 def _with_groups(paths: Iterable[Any]) -> tuple[Iterable[Any], Callable[[list[Any]], list[Result]]]:
     """`paths` with near ranges put together where they can be seen, and how to take the results apart."""
     if not isinstance(paths, Collection) or all(type(path) is str for path in paths):
@@ -446,6 +463,11 @@ def _with_groups(paths: Iterable[Any]) -> tuple[Iterable[Any], Callable[[list[An
     items = list(paths)
     units, places = grouped(items)
     return units, lambda results: ungrouped(results, places, len(items))
+
+
+def _check_limit(max_decoded_size: int | None) -> None:
+    if max_decoded_size is not None:
+        checked_count("max_decoded_size", max_decoded_size)
 
 
 def _merged(parts: Iterable[dict[str, Any]]) -> dict[str, Any]:
