@@ -37,6 +37,9 @@ class Stream(Protocol):
     def close(self) -> None:
         """Close at once; never raises. A peer waiting in `receive_into` is woken."""
 
+    def forget(self) -> None:
+        """In the child after a fork: let go of the descriptor, without a word to the other side or the hub."""
+
 
 class Crew(ABC):
     """The workers of one batch, and the doors between them and the caller.

@@ -151,6 +151,9 @@ class GreenStream:
             self._readable = None
         close_now(self._sock)
 
+    def forget(self) -> None:
+        os.close(self._sock._sock.detach())  # below gevent, which would tell the loop: that is the parent's too
+
 
 class GreenCrew(Crew):
     """Greenlets of one hub. Subclasses know where the caller is."""
@@ -317,7 +320,12 @@ class GreenRuntime(Runtime):
         return connect_first(addresses, timeout, _connect)
 
     def ssl_context(self, ca_bundle: str | None) -> ssl.SSLContext:
-        context: ssl.SSLContext = gevent.ssl.create_default_context(cafile=ca_bundle)
+        # Not create_default_context: unpatched, it makes a context whose sockets would block the hub.
+        context: ssl.SSLContext = gevent.ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        if ca_bundle:
+            context.load_verify_locations(ca_bundle)
+        else:
+            context.load_default_certs()
         return context
 
     def stream(self, sock: socket.socket, timeout: float) -> Stream:

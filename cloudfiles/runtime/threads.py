@@ -82,6 +82,9 @@ class ThreadStream:
     def close(self) -> None:
         close_now(self._sock)
 
+    def forget(self) -> None:
+        close_now(self._sock)
+
 
 def is_readable(sock: socket.socket) -> bool:
     """Whether an idle socket has something to say: on an idle connection that is its end."""

@@ -58,6 +58,10 @@ class Connection:
         self.reusable = False
         self._stream.close()
 
+    def forget(self) -> None:
+        """After a fork, in the child: the connection is the parent's."""
+        self._stream.forget()
+
     def is_stale(self) -> bool:
         return self._stream.is_stale()
 

@@ -79,4 +79,5 @@ class Pool:
 
     def forget(self) -> None:
         """Let go of what is idle without a word on the wire: after a fork it is the parent's."""
-        self._idle.clear()
+        while self._idle:
+            self._idle.pop().forget()

@@ -60,6 +60,9 @@ class ScriptedStream:
     def close(self) -> None:
         self.closed = True
 
+    def forget(self) -> None:
+        self.closed = True
+
 
 class FakeTime:
     """A clock that moves when somebody sleeps.

@@ -22,10 +22,16 @@ from cloudfiles.exceptions import (
     TransportError,
 )
 from cloudfiles.retry import RETRYABLE_STATUS, RetryPolicy, parse_retry_after
+from cloudfiles.transport.client import _limiters
 from cloudfiles.transport.dial import Dialer
 from cloudfiles.transport.request import FileBody, Request, Response, TryAgain
 from cloudfiles.types import Tls
 from tests.core.scripted import ORIGIN, FakeRuntime, FakeTime, ScriptedStream, answer, idle_pool, scripted_client
+
+@pytest.fixture(autouse=True)
+def _unbraked() -> None:
+    _limiters.clear()
+
 
 GOOD = answer(200, b"right")
 
@@ -60,7 +66,8 @@ def test_limits(failures: int, elapsed: float, delay: float, retry_after: float 
 
 
 @pytest.mark.parametrize(("value", "date", "seconds"), [
-    ("3", None, 3.0), (" 0 ", None, 0.0), ("", None, None), (None, None, None), ("soon", None, None), ("-1", None, None),
+    ("3", None, 3.0), (" 0 ", None, 0.0), ("", None, None), (None, None, None), ("soon", None, None),
+    ("-1", None, None),
     ("1.5", None, None), ("\xb2", None, None), ("9" * 400, None, None),
     ("Wed, 21 Oct 2015 07:28:30 GMT", "Wed, 21 Oct 2015 07:28:00 GMT", 30.0),
     ("Wed, 21 Oct 2015 07:27:00 GMT", "Wed, 21 Oct 2015 07:28:00 GMT", 0.0),

@@ -1,0 +1,224 @@
+"""A bad day of a flaky network and a busy store: all comes out right."""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+import random
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import cloudfiles.exceptions as exceptions
+from cloudfiles import CloudFiles
+from cloudfiles.exceptions import Attempt, CloudFilesError, RequestTimeoutError, ServerError, TransportError, redact
+from cloudfiles.runtime.engine import close_engine
+from cloudfiles.transport.client import _limiters, close_clients
+from tests.servers.fault_server import FaultServer
+from tests.servers.faults import FlipBit, Replaced, ResetBefore, ResetInUpload, ShortBody, Stall, expired_token, slow_down
+from tests.servers.objects import make_object
+from tests.servers.scripts import USUAL, Rule, mix
+
+COUNT = 2000
+
+
+@pytest.fixture(autouse=True)
+def _unbraked() -> Iterator[None]:
+    _limiters.clear()
+    yield
+    close_clients()
+    close_engine()
+
+
+def content(index: int) -> bytes:
+    return random.Random(index).randbytes(4096)
+
+
+@pytest.fixture(scope="module")
+def contents() -> dict[str, bytes]:
+    return {f"key/{index:04}": content(index) for index in range(COUNT)}
+
+
+def differing(got: dict[str, bytes], wanted: dict[str, bytes]) -> list[str]:
+    """The keys whose contents differ: short enough to be shown."""
+    return sorted(key for key in got.keys() | wanted.keys() if got.get(key) != wanted.get(key))
+
+
+def store(server: FaultServer, green: bool, path: str = "", **options: Any) -> CloudFiles:
+    return CloudFiles(f"s3://{server.url}/bucket/{path}", secrets=server.secrets, green=green, **options)
+
+
+def web(server: FaultServer, green: bool, **options: Any) -> CloudFiles:
+    return CloudFiles(f"{server.url}/bucket/", green=green, **options)
+
+
+def test_two_thousand_gets(fault_server: FaultServer, green: bool, contents: dict[str, bytes]) -> None:
+    fault_server.put_many(contents)
+    fault_server.script(mix(7, USUAL))
+    got = store(fault_server, green).get(list(contents), return_dict=True)
+    assert differing(got, contents) == []
+    assert len(fault_server.requests()) > 1.1 * COUNT
+
+
+def test_two_thousand_gets_of_a_web_server(fault_server: FaultServer, green: bool, contents: dict[str, bytes]) -> None:
+    fault_server.put_many(contents)
+    # A web server offers no digest: a flipped bit nobody can see.
+    fault_server.script(mix(8, {fault: share for fault, share in USUAL.items() if not isinstance(fault, FlipBit)}))
+    got = {r["path"]: r["content"] for r in web(fault_server, green).stream(iter(contents))}
+    assert differing(got, contents) == []
+
+
+def test_two_thousand_puts(fault_server: FaultServer, green: bool, contents: dict[str, bytes]) -> None:
+    fault_server.script(mix(9, USUAL))
+    assert store(fault_server, green).puts(iter(contents.items())) == COUNT
+    assert differing(fault_server.contents(), contents) == []
+
+
+def test_exists_list_and_delete(fault_server: FaultServer, green: bool, contents: dict[str, bytes]) -> None:
+    fault_server.put_many(contents)
+    fault_server.script(mix(10, USUAL))
+    cf = store(fault_server, green)
+    assert cf.exists([*contents, "key/none", "zzz"]) == {**dict.fromkeys(contents, True), "key/none": False, "zzz": False}
+    assert cf.size(list(contents)) == dict.fromkeys(contents, 4096)
+    assert list(cf.list()) == sorted(contents)
+    assert cf.delete(list(contents)[:1500]) == 1500
+    assert differing(fault_server.contents(), dict(list(contents.items())[1500:])) == []
+
+
+def test_a_worse_day(fault_server: FaultServer, green: bool, contents: dict[str, bytes]) -> None:
+    some = dict(list(contents.items())[:300])
+    fault_server.put_many(some)
+    fault_server.script(mix(11, {fault: 2 * share for fault, share in USUAL.items()}))
+    assert store(fault_server, green).get(list(some), return_dict=True) == some
+
+
+def test_a_stalled_answer_costs_its_timeout_and_not_the_batch(fault_server: FaultServer, green: bool,
+                                                              contents: dict[str, bytes]) -> None:
+    some = dict(list(contents.items())[:200])
+    fault_server.put_many(some)
+    fault_server.script(Rule(Stall(), key="key/0003"), Rule(Stall(100), key="key/0010"))
+    assert store(fault_server, green, read_timeout=0.3).get(list(some), return_dict=True) == some
+    assert len(fault_server.requests(key="key/0003")) == 2
+
+
+def test_a_server_that_only_stalls(fault_server: FaultServer, green: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    from cloudfiles.retry import RetryPolicy
+    monkeypatch.setattr("cloudfiles.transport.client.RetryPolicy", lambda: RetryPolicy(attempts=2, window=0.0))
+    fault_server.put("a", b"content")
+    fault_server.script(Rule(Stall(), times=None))
+    with pytest.raises(RequestTimeoutError, match="silent") as caught:
+        store(fault_server, green, read_timeout=0.21).get(["a"])
+    assert len(caught.value.attempts) == 2
+    assert isinstance(caught.value, TimeoutError)
+
+
+def test_stalls_over_tls(tls_fault_server: FaultServer, green: bool, certificates: Any) -> None:
+    tls_fault_server.put("a", b"content" * 1000)
+    tls_fault_server.put("b", b"content" * 1000)
+    tls_fault_server.script(Rule(Stall(), key="a"), Rule(Stall(3000), key="b"))
+    cf = store(tls_fault_server, green, read_timeout=0.32, ca_bundle=str(certificates.authority))
+    assert cf.get(["a", "b"], return_dict=True) == {"a": b"content" * 1000, "b": b"content" * 1000}
+
+
+def test_an_object_replaced_inside_a_read(fault_server: FaultServer, green: bool) -> None:
+    """What comes out is the one or the other, and never a part of each."""
+    old, new = random.Random(1).randbytes(300_000), random.Random(2).randbytes(300_000)
+    fault_server.put("a", old)
+
+    fault_server.script(Rule(ReplacedShort(make_object(new)), times=1))
+    assert store(fault_server, green).get(["a"])[0]["content"] == new
+
+
+class ReplacedShort(Replaced, ShortBody):  # type: ignore[misc]
+    """The answer breaks off, and before the rest is asked for the object is another one."""
+
+    def __init__(self, stored: Any) -> None:
+        object.__setattr__(self, "stored", stored)
+        object.__setattr__(self, "after", 100_000)
+
+    def deliver(self, answer: Any) -> Any:
+        return ShortBody.deliver(self, answer)
+
+
+def test_an_expired_token_is_an_error_of_its_own(fault_server: FaultServer, green: bool) -> None:
+    fault_server.put("a", b"content")
+    fault_server.script(Rule(expired_token(), times=None))
+    with pytest.raises(CloudFilesError, match="xpired"):
+        store(fault_server, green).get(["a"])
+
+
+@pytest.mark.parametrize("fault", [ResetInUpload(0), ResetInUpload(100_000), slow_down(early=True), ResetBefore(),
+                                   ResetBefore(acted=True)])
+def test_big_bodies_that_meet_a_fault(fault_server: FaultServer, green: bool, tmp_path: Path, fault: Any) -> None:
+    body = random.Random(1).randbytes(5_000_000)
+    (tmp_path / "file").write_bytes(body)
+    fault_server.script(Rule(fault, method="PUT", times=2))
+    with open(tmp_path / "file", "rb") as file:
+        store(fault_server, green).puts([("a", file), ("b", body)])
+    assert fault_server.contents() == {"a": body, "b": body}
+
+
+def test_any_memory(fault_server: FaultServer, green: bool) -> None:
+    import array
+    numbers = memoryview(array.array("q", range(5000)))
+    for cf in (store(fault_server, green), web(fault_server, green)):
+        cf.puts([("a", numbers), ("b", numbers[::2])])
+        assert fault_server.contents() == {"a": numbers.tobytes(), "b": numbers[::2].tobytes()}
+        fault_server.reset()
+        fault_server.drop_connections()
+
+
+# ---- errors
+
+
+CLASSES = [c for c in vars(exceptions).values() if isinstance(c, type) and issubclass(c, CloudFilesError)]
+
+
+@pytest.mark.parametrize("cls", CLASSES)
+def test_errors_pickle_with_all_they_know(cls: type[CloudFilesError]) -> None:
+    error = cls("what happened", path="key", store="s3://bucket/", attempts=(Attempt("one", 0.1, 0.2), Attempt("two", 1)),
+                elapsed=1.5)
+    if isinstance(error, ServerError):
+        error.status, error.code, error.retry_after, error.is_slow_down = 503, "SlowDown", 2.0, True
+    if isinstance(error, exceptions.ConnectionFailedError):
+        error.nothing_sent = True
+    if isinstance(error, exceptions.FileSystemError):
+        error.errno = 28
+    for protocol in range(2, pickle.HIGHEST_PROTOCOL + 1):
+        copy = pickle.loads(pickle.dumps(error, protocol))
+        assert type(copy) is cls
+        assert (str(copy), copy.args) == (str(error), error.args)
+        for name in (*vars(error), "path", "store", "attempts", "elapsed"):
+            assert getattr(copy, name) == getattr(error, name), name
+        assert pickle.dumps(pickle.loads(pickle.dumps(copy)))
+
+
+SECRETS = [
+    "https://b.s3.amazonaws.com/k?X-Amz-Signature=SECRET&x=1", "x?X-Amz-Credential=SECRET%2F2026&y", "?AWSAccessKeyId=SECRET",
+    "https://s.blob.core.windows.net/c/k?sv=1&sig=SECRET", "?access_token=SECRET", "https://user:SECRET@host/path",
+    "http://me@corp:SECRET@proxy:3128", "Authorization: Bearer SECRET", "{'authorization': 'AWS4-HMAC-SHA256 SECRET'}",
+    "x-amz-security-token: SECRET", "X-Amz-Security-Token=SECRET", "Proxy-Authorization: Basic SECRET", "Cookie: a=SECRET",
+    "X-Goog-Signature=SECRET", "https://:SECRET@host/", '"Authorization": "Bearer SECRET"', "password=SECRET",
+    "https://user:p/SECRET@host/x"]
+
+
+@pytest.mark.parametrize("text", SECRETS)
+@pytest.mark.parametrize("cls", [CloudFilesError, TransportError, exceptions.MissingExtraError, RequestTimeoutError])
+def test_no_secret_in_any_form_of_an_error(text: str, cls: type[CloudFilesError]) -> None:
+    assert "SECRET" not in redact(text)
+    error = cls(f"failed: {text}", path=text, store=text, attempts=(Attempt(redact(text), 0.0),) * 2)
+    for form in (str(error), repr(error), pickle.dumps(error).decode("latin-1"), str(error.args)):
+        assert "SECRET" not in form
+
+
+@pytest.mark.parametrize("text", ["key with sig in it", "s3://bucket/signature/x", "https://host:8080/a@b", "a=b&c=d",
+                                  "token of appreciation", "C:/Users/x@y", "design=1"])
+def test_innocent_text_stays(text: str) -> None:
+    assert redact(text) == text
+
+
+def test_hashes_of_the_contents_differ(contents: dict[str, bytes]) -> None:
+    """The test would not notice swapped answers otherwise."""
+    assert len({hashlib.md5(c).digest() for c in contents.values()}) == COUNT

@@ -1,0 +1,128 @@
+"""Ctrl-C in the middle: it is over at once, and nothing is left behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cloudfiles import CloudFiles
+from cloudfiles.runtime.engine import close_engine
+from cloudfiles.transport.client import close_clients
+from tests.core.programs import start_program
+from tests.servers.fault_server import FaultServer
+from tests.servers.faults import Stall
+from tests.servers.scripts import Rule
+from tests.servers.wire_faults import Delay
+
+SLACK = 4.0
+"""Seconds: the promise is one, a busy machine gets some more."""
+
+VERBS = {
+    "get": "cf.get(keys)",
+    "get of a generator": "cf.get(k for k in keys)",
+    "stream": "[r for r in cf.stream(keys)]",
+    "put": "cf.puts((k, b'x' * 100_000) for k in keys)",
+    "exists": "cf.exists(iter(keys))",
+    "parallel": "cf.get(keys, parallel=2)",
+}
+
+
+def wait_for_requests(server: FaultServer, count: int, program: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + 30
+    while server.connections()[0] < count and time.monotonic() < deadline and program.poll() is None:
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("stalled", [True, False])
+def test_a_program_ends(fault_server: FaultServer, green: bool, verb: str, stalled: bool) -> None:
+    fault_server.script(Rule(Stall() if stalled else Delay(0.05), times=None))
+    program = start_program(f"""
+        import warnings; warnings.simplefilter("error")
+        from cloudfiles import CloudFiles
+        if __name__ == "__main__":
+            cf = CloudFiles("s3://{fault_server.url}/bucket/", secrets={fault_server.secrets!r}, green={green})
+            keys = [str(i) for i in range(20_000)]
+            {VERBS[verb]}
+    """)
+    try:
+        wait_for_requests(fault_server, 5, program)
+        time.sleep(0.2)
+        assert program.poll() is None, program.communicate()
+        began = time.monotonic()
+        os.kill(program.pid, signal.SIGINT)
+        out, err = program.communicate(timeout=30)
+        assert time.monotonic() - began < SLACK
+    finally:
+        program.kill()
+        program.communicate()
+    assert err.strip().splitlines()[-1] == "KeyboardInterrupt", err
+    assert err.count("Traceback") == 1 or verb == "parallel", err
+    assert "Warning" not in err
+    assert program.returncode in (-signal.SIGINT, 130, 1)
+
+
+def interrupt_soon(server: FaultServer) -> None:
+    def wait_and_kill() -> None:
+        deadline = time.monotonic() + 20
+        while server.connections()[0] < 3 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGINT)
+    threading.Thread(target=wait_and_kill).start()
+
+
+@pytest.mark.parametrize("verb", ["get", "get of a generator", "stream", "put", "width 0"])
+def test_nothing_is_left_behind(fault_server: FaultServer, green: bool, verb: str, tmp_path: Path,
+                                no_leaks: Callable[..., Any]) -> None:
+    fault_server.script(Rule(Stall(), skip=1 if verb == "width 0" else 30, times=None))
+    close_clients()
+    close_engine()
+    keys = [str(i) for i in range(1000)]
+    with no_leaks(tmp_path):
+        cf = CloudFiles(f"s3://{fault_server.url}/bucket/", secrets=fault_server.secrets, green=green,
+                        num_threads=0 if verb == "width 0" else 20)
+        if verb == "width 0":
+            threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
+        else:
+            interrupt_soon(fault_server)
+        began = time.monotonic()
+        with pytest.raises(KeyboardInterrupt):
+            run(cf, verb, keys)
+        assert time.monotonic() - began < 20 + SLACK
+    fault_server.script()
+    fault_server.put("0", b"content")
+    assert cf.get(["0"])[0]["content"] == b"content"
+
+
+def run(cf: CloudFiles, verb: str, keys: list[str]) -> None:
+    if verb == "stream":
+        for _ in cf.stream(keys):
+            pass
+    elif verb == "put":
+        cf.puts((key, b"x" * 100_000) for key in keys)
+    else:
+        cf.get(keys if verb == "get" else (key for key in keys))
+
+
+def test_an_interrupt_leaves_the_batches_of_other_threads_alone(fault_server: FaultServer) -> None:
+    """The engine goes on while another thread's batch runs in it."""
+    fault_server.put_many({str(i): b"content" for i in range(100)})
+    fault_server.script(Rule(Stall(), prefix="stall", times=None), Rule(Delay(0.1), times=None))
+    cf = CloudFiles(f"s3://{fault_server.url}/bucket/", secrets=fault_server.secrets, green=True)
+    outcome: list[Any] = []
+    other = threading.Thread(target=lambda: outcome.append(cf.get([str(i) for i in range(100)])))
+    other.start()
+    threading.Timer(0.15, os.kill, (os.getpid(), signal.SIGINT)).start()
+    with pytest.raises(KeyboardInterrupt):
+        cf.get([f"stall{i}" for i in range(20)])
+    other.join(30)
+    assert [r["content"] for r in outcome[0]] == [b"content"] * 100
+    close_engine()

@@ -1,0 +1,249 @@
+"""Green and OS threads wherever a program may call: unpatched, patched, in threads, beside asyncio, after a fork."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.core.programs import run_program
+from tests.servers.fault_server import FaultServer
+from tests.servers.faults import Stall
+from tests.servers.scripts import Rule
+
+GREENS = pytest.mark.parametrize("how", ["True", "False", "None"])
+
+
+@pytest.fixture
+def server(fault_server: FaultServer) -> Iterator[FaultServer]:
+    fault_server.put_many({str(i): b"content %d" % i for i in range(50)})
+    return fault_server
+
+
+def program(server: FaultServer, source: str, how: str = "True", before: str = "", flags: tuple[str, ...] = ("-X", "dev"),
+            ) -> str:
+    """What `source` prints in a process of its own, where `batch()` gets fifty objects and checks them."""
+    lines = source.strip("\n").splitlines()
+    margin = len(lines[0]) - len(lines[0].lstrip())
+    body = "\n".join(line[margin:] for line in lines)
+    return run_program(f"""{before}
+import os, sys, threading
+from cloudfiles import CloudFiles
+cf = CloudFiles("s3://{server.url}/bucket/", secrets={server.secrets!r}, green={how})
+keys = [str(i) for i in range(50)]
+wanted = {{k: b"content " + k.encode() for k in keys}}
+def batch(cf=cf):
+    assert cf.get(keys, return_dict=True) == wanted
+    assert {{r["path"]: r["content"] for r in cf.stream(iter(keys))}} == wanted
+    assert cf.get("3") == wanted["3"]
+def count_fds():
+    return len(os.listdir("/proc/self/fd"))
+{body}
+""", *flags, "-W", "error")
+
+
+@GREENS
+def test_in_an_unpatched_process(server: FaultServer, how: str) -> None:
+    assert program(server, """
+        batch(); batch()
+        import gevent.monkey
+        from gevent._hub_local import get_hub_if_exists
+        print(get_hub_if_exists() is None, threading.active_count())
+    """, how).startswith("True")
+
+
+@GREENS
+def test_short_lived_threads_leave_nothing(server: FaultServer, how: str) -> None:
+    assert program(server, """
+        def one():
+            thread = threading.Thread(target=batch); thread.start(); thread.join()
+        for _ in range(3): one()
+        fds, threads = count_fds(), threading.active_count()
+        for _ in range(30): one()
+        print(count_fds() - fds <= 2, threading.active_count() - threads)
+    """, how) == "True 0"
+
+
+@GREENS
+def test_beside_asyncio(server: FaultServer, how: str) -> None:
+    assert program(server, """
+        import asyncio
+        async def main():
+            batch()
+            ticks = 0
+            async def tick():
+                nonlocal ticks
+                while True:
+                    await asyncio.sleep(0.001); ticks += 1
+            ticking = asyncio.create_task(tick())
+            await asyncio.gather(*(asyncio.to_thread(batch) for _ in range(4)))
+            ticking.cancel()
+            return ticks > 0
+        print(asyncio.run(main()))
+    """, how) == "True"
+
+
+@GREENS
+@pytest.mark.parametrize("fork", ["os.fork", "multiprocessing"])
+def test_after_fork(server: FaultServer, how: str, fork: str) -> None:
+    """The child works, on connections of its own; the parent does not notice."""
+    source = """
+        batch()
+        def child():
+            for _ in range(5): batch()
+        if {os_fork}:
+            pids = []
+            for _ in range(3):
+                pid = os.fork()
+                if pid == 0:
+                    code = 1
+                    try:
+                        child(); code = 0
+                    finally:
+                        os._exit(code)
+                pids.append(pid)
+            for _ in range(5): batch()
+            print([os.waitpid(pid, 0)[1] for pid in pids])
+        else:
+            import multiprocessing
+            context = multiprocessing.get_context("fork")
+            children = [context.Process(target=child) for _ in range(3)]
+            for each in children: each.start()
+            for _ in range(5): batch()
+            for each in children: each.join()
+            print([each.exitcode for each in children])
+    """.format(os_fork=fork == "os.fork")
+    assert program(server, source, how) == "[0, 0, 0]"
+
+
+@GREENS
+@pytest.mark.parametrize("patches", ["", "thread=False", "socket=False, ssl=False"])
+def test_patched_early(server: FaultServer, how: str, patches: str) -> None:
+    assert program(server, """
+        import gevent, gevent.pool
+        batch()
+        gevent.joinall([gevent.spawn(batch) for _ in range(5)], raise_error=True)
+        thread = threading.Thread(target=batch); thread.start(); thread.join()
+        batch()
+        print("done")
+    """, how, before=f"import gevent.monkey; gevent.monkey.patch_all({patches})") == "done"
+
+
+@GREENS
+def test_patched_late(server: FaultServer, how: str) -> None:
+    assert program(server, """
+        batch()
+        import gevent.monkey
+        gevent.monkey.patch_all()
+        import gevent
+        batch()
+        gevent.joinall([gevent.spawn(batch) for _ in range(5)], raise_error=True)
+        print("done")
+    """, how, flags=()) == "done"
+
+
+@GREENS
+def test_in_a_hub_of_the_program(server: FaultServer, how: str) -> None:
+    assert program(server, """
+        import gevent
+        ticks = []
+        def tick():
+            while True:
+                gevent.sleep(0.001); ticks.append(1)
+        ticking = gevent.spawn(tick)
+        gevent.joinall([gevent.spawn(batch) for _ in range(5)], raise_error=True)
+        batch()
+        ticking.kill()
+        print(len(ticks) > 0)
+    """, how) == "True"
+
+
+def test_fork_of_a_program_with_a_hub(server: FaultServer) -> None:
+    assert program(server, """
+        import gevent
+        gevent.sleep(0)
+        batch()
+        pid = os.fork()
+        if pid == 0:
+            code = 1
+            try:
+                batch(); code = 0
+            finally:
+                os._exit(code)
+        batch()
+        print(os.waitpid(pid, 0)[1])
+    """) == "0"
+
+
+@GREENS
+def test_an_open_stream_does_not_hold_up_the_end(server: FaultServer, how: str) -> None:
+    assert program(server, """
+        results = cf.stream(keys * 20, max_items=10)
+        next(results)
+        print("done")
+    """, how, flags=()) == "done"
+
+
+def test_hubs_of_threads_end_with_them(server: FaultServer) -> None:
+    """What is kept for a hub goes when its thread's program lets go of the hub."""
+    assert program(server, """
+        import gevent, gc
+        def own_hub():
+            gevent.sleep(0)
+            CloudFiles(cf.cloudpath, secrets=%r, green=True).get(keys)
+            gevent.get_hub().destroy(destroy_loop=True)
+        def one():
+            thread = threading.Thread(target=own_hub); thread.start(); thread.join()
+            gc.collect()
+        one(); one()
+        fds = count_fds()
+        for _ in range(10): one()
+        print(count_fds() - fds <= 2)
+    """ % server.secrets, flags=("-W", "ignore::ResourceWarning")) == "True"
+
+
+@GREENS
+def test_connections_are_used_again(server: FaultServer, how: str) -> None:
+    server.drop_connections()
+    before = server.connections()[0]
+    program(server, "for _ in range(5): cf.get(keys)", how)
+    assert server.connections()[0] - before <= 20
+
+
+@GREENS
+def test_read_timeouts(server: FaultServer, how: str) -> None:
+    server.script(Rule(Stall(), key="1"), Rule(Stall(3), key="2"))
+    assert program(server, """
+        cf = CloudFiles(cf.cloudpath, secrets=%r, green=cf.green, read_timeout=0.2)
+        assert cf.get(keys, return_dict=True) == wanted
+        print("done")
+    """ % server.secrets, how) == "done"
+
+
+def test_many_descriptors(server: FaultServer) -> None:
+    """select() knows none above 1023."""
+    assert program(server, """
+        import resource
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, hard), hard))
+        held = [os.dup(0) for _ in range(1100)]
+        batch()
+        print("done")
+    """, "False") == "done"
+
+
+def test_errors_of_offloaded_work_are_raised_and_not_printed() -> None:
+    assert run_program("""
+        from cloudfiles.fanout import Plan, collect
+        from cloudfiles.runtime.engine import runtime_here
+        runtime = runtime_here(True)
+        def fail(): raise ValueError("no")
+        def work(i):
+            try: runtime.offload(fail)
+            except ValueError: return runtime.offload(lambda: i)
+        assert collect(work, range(50), Plan(runtime, 5)) == list(range(50))
+        def name(i):
+            try: runtime.connect("no-such-host.invalid", 80, 1)
+            except OSError: return i
+        assert collect(name, range(3), Plan(runtime, 3)) == [0, 1, 2]
+    """) == ""
