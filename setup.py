@@ -8,7 +8,7 @@ from setuptools import find_packages, setup
 HERE = Path(__file__).parent
 
 S3 = ["botocore>=1.34", "awscrt>=0.27"]
-GS = ["google-auth>=2.30", "requests>=2.32"]
+GS = ["google-auth>=2.30"]
 AZURE = ["azure-identity>=1.17"]
 PLOTS = ["matplotlib>=3.9", "psutil>=6"]
 TEST = [

@@ -32,6 +32,12 @@ def test_a_wrong_value_is_noticed(tmp_path: Path) -> None:
         examples.run(page, {})
 
 
+def test_files_that_are_named_are_there() -> None:
+    for page in PAGES:
+        for name in re.findall(r"`((?:tests|cloudfiles|benchmarks)/[\w./]+)`", page.read_text(encoding="utf-8")):
+            assert (PROJECT / name).exists(), f"{page.name}: {name}"
+
+
 def test_links_lead_somewhere() -> None:
     for page in PAGES:
         for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
