@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator
+from concurrent.futures import Executor
 from contextlib import contextmanager
 from typing import Any, overload
 
@@ -129,6 +130,12 @@ class CloudFiles:
 
     def __hash__(self) -> int:
         return hash(self.cloudpath)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Executors and bars of the caller's stay behind."""
+        alone = 1 if isinstance(self.parallel, Executor) else self.parallel
+        return {"_store": self._store, "parallel": alone,
+                "progress": self.progress if isinstance(self.progress, bool | str) else False}
 
     # ---- reading
 

@@ -47,6 +47,7 @@ def run(cloudfiles: Any, verb: str, items: Iterable[Any], options: dict[str, Any
     report: called with the number of items of each chunk that is done.
     Raises the first error of a chunk; chunks not yet begun are then cancelled.
     """
+    cloudfiles._store.sendable_options()  # makes its secrets known before the processes are told of all there are
     with _executor(parallel) as (executor, width):
         under_way: deque[tuple[Future[Any], int]] = deque()
         try:

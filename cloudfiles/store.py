@@ -42,6 +42,11 @@ class Store:
         if self.options.lock_dir is not None or self.options.locking:
             self.here()  # an unwritable lock directory is to show now, not at the first write
 
+    @property
+    def is_local(self) -> bool:
+        """Whether operations take microseconds and wait for no network."""
+        return self._class.is_local
+
     def interface(self, runtime: Runtime) -> Interface:
         """The interface for work done by `runtime`."""
         interface = self._interfaces.get(runtime)
@@ -68,11 +73,14 @@ class Store:
     # ---- pickling
 
     def __getstate__(self) -> dict[str, Any]:
-        options = self.options
-        if options.secrets is not None and not isinstance(options.secrets, HandedIn):
-            options = replace(options, secrets=hand_in(options.secrets))
-        return {"cloudpath": self.cloudpath, "options": options, "green": self.green, "width": self.width,
-                "use_https": self.use_https}
+        return {"cloudpath": self.cloudpath, "options": self.sendable_options(), "green": self.green,
+                "width": self.width, "use_https": self.use_https}
+
+    def sendable_options(self) -> StoreOptions:
+        """The options with secrets only referred to; from now on `handed_in` tells what is meant."""
+        if self.options.secrets is None or isinstance(self.options.secrets, HandedIn):
+            return self.options
+        return replace(self.options, secrets=hand_in(self.options.secrets))
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         options: StoreOptions = state["options"]
