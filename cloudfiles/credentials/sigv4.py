@@ -132,8 +132,9 @@ class Moment:
                   **{name: value.replace("%", "%%") for name, value in fixed.items()}}
         signed = sorted(values)
         names = ";".join(signed)
-        return _Form("".join([f"{name}:{values[name]}\n" for name in signed]), f"\n{names}\n{payload}",
-                     "".join([f"{name}: {value}\r\n" for name, value in values.items()]),
+        return _Form("".join([f"{name.replace('%', '%%')}:{values[name]}\n" for name in signed]),
+                     f"\n{names}\n{payload}",
+                     "".join([f"{name.replace('%', '%%')}: {value}\r\n" for name, value in values.items()]),
                      f"authorization: {self._authorization}{names}, Signature=")
 
     def _signature(self, canonical: str) -> str:

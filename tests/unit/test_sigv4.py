@@ -112,6 +112,12 @@ def test_heads_with_recurring_headers_do_not_mix(moment: Moment) -> None:
     assert fields(moment.head("GET", "/a", "elsewhere", {}, EMPTY_PAYLOAD))["host"] == "elsewhere"
 
 
+def test_header_names_may_have_percent_signs(moment: Moment) -> None:
+    found = fields(moment.head("PUT", "/a", HOST, {"x-amz-meta-50%s": "100 %d"}, UNSIGNED_PAYLOAD, 0))
+    assert found["x-amz-meta-50%s"] == "100 %d"
+    assert ";x-amz-meta-50%s, " in found["authorization"]
+
+
 def test_many_forms_of_headers_are_not_hoarded(moment: Moment) -> None:
     heads = [moment.head("GET", "/a", HOST, {"range": f"bytes={n}-"}, EMPTY_PAYLOAD) for n in range(300)]
     again = Moment(KEY, "us-east-1", NOW)

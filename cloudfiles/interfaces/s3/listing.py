@@ -38,8 +38,7 @@ def marker_token(start_after: str | None) -> str:
 
 def _position(root: str, start_after: str | None, token: str | None) -> dict[str, str]:
     if token is not None and token.startswith(_MARKER):
-        marker = token[len(_MARKER):]
-        return {"marker": root + marker} if marker else {}
+        return {"marker": root + token[len(_MARKER):]}
     if token is not None:
         return {"list-type": "2", "continuation-token": token}
     return {"list-type": "2"} if start_after is None else {"list-type": "2", "start-after": root + start_after}
@@ -65,7 +64,10 @@ class _ListRequest(Request):
             raise ProtocolError(f"the listing is no XML: {error}", path=self.path) from error
         if not document.tag.endswith("ListBucketResult"):
             raise self.dialect.refusal(self, response)
-        return parse_page(document, len(self._root))
+        try:
+            return parse_page(document, len(self._root))
+        except ValueError as error:
+            raise ProtocolError(f"the listing cannot be read: {error}", path=self.path) from error
 
 
 def parse_page(document: ET.Element, cut: int) -> ListPage:
@@ -74,15 +76,15 @@ def parse_page(document: ET.Element, cut: int) -> ListPage:
     decode = unquote_key if document.findtext(space + "EncodingType") == "url" else str
     key_tag, size_tag, etag_tag = space + "Key", space + "Size", space + "ETag"
     modified_tag = space + "LastModified"
-    entries = []
-    for element in document.iter(space + "Contents"):
-        key = decode(element.findtext(key_tag) or "")[cut:]
-        if key:  # the cloudpath itself as an object: a directory marker
-            entries.append(ListEntry(key, int(element.findtext(size_tag) or 0), _quoted(element.findtext(etag_tag)),
-                                     element.findtext(modified_tag)))
+    elements = document.findall(space + "Contents")
+    keys = [decode(element.findtext(key_tag) or "")[cut:] for element in elements]
+    entries = [ListEntry(key, int(element.findtext(size_tag) or 0), _quoted(element.findtext(etag_tag)),
+                         element.findtext(modified_tag))
+               for key, element in zip(keys, elements, strict=True)
+               if key]  # '' is the cloudpath itself as an object: a directory marker
     prefixes = [decode(element.findtext(space + "Prefix") or "")[cut:]
-                for element in document.iter(space + "CommonPrefixes")]
-    return ListPage(entries, prefixes, _next_token(document, space, entries, prefixes, cut))
+                for element in document.findall(space + "CommonPrefixes")]
+    return ListPage(entries, prefixes, _next_token(document, space, keys, prefixes))
 
 
 def unquote_key(text: str) -> str:
@@ -95,18 +97,14 @@ def _quoted(etag: str | None) -> str | None:
     return f'"{etag}"' if etag and not etag.endswith('"') else etag
 
 
-def _next_token(document: ET.Element, space: str, entries: list[ListEntry], prefixes: list[str],
-                cut: int) -> str | None:
+def _next_token(document: ET.Element, space: str, keys: list[str], prefixes: list[str]) -> str | None:
     if (document.findtext(space + "IsTruncated") or "").lower() != "true":
         return None
     token = document.findtext(space + "NextContinuationToken")
     if token:
         return token
-    # ListObjects names the next marker only in flat listings; else it is the last key.
-    marker = document.findtext(space + "NextMarker")
-    if marker:
-        return marker_token(unquote_key(marker)[cut:])
-    last = max([entry.key for entry in entries[-1:]] + prefixes[-1:], default="")
-    if not last:
+    # What ListObjects calls NextMarker is the last entry of either kind; some leave it out, some do not encode it.
+    markers = [text for texts in (keys, prefixes) for text in texts[-1:]]
+    if not markers:
         raise ProtocolError("the listing says that it goes on, but not where")
-    return marker_token(last)
+    return marker_token(max(markers))

@@ -1,0 +1,144 @@
+"""S3's documents: listings and refusals, as various servers write them."""
+
+from __future__ import annotations
+
+import pickle
+import xml.etree.ElementTree as ET
+from urllib.parse import quote_plus
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cloudfiles.exceptions import (
+    AuthorizationError,
+    CloudFilesError,
+    IntegrityError,
+    MD5IntegrityError,
+    PreconditionFailedError,
+    ProtocolError,
+    ServerError,
+)
+from cloudfiles.interfaces.s3.errors import Refusal, error_of, parse_refusal
+from cloudfiles.interfaces.s3.listing import parse_page, unquote_key
+from cloudfiles.transport.request import Response
+from cloudfiles.types import ListPage
+
+SPACE = ' xmlns="http://s3.amazonaws.com/doc/2006-03-01/"'
+keys = st.text(st.characters(exclude_categories=("Cs",)), min_size=1, max_size=30)
+
+
+def page(inner: str, cut: int = 0, space: str = SPACE) -> ListPage:
+    return parse_page(ET.fromstring(f"<ListBucketResult{space}>{inner}</ListBucketResult>"), cut)
+
+
+def contents(key: str, etag: str = '"e"', size: int = 3) -> str:
+    return (f"<Contents><Key>{key}</Key><LastModified>2026-01-02T03:04:05.000Z</LastModified><ETag>{etag}</ETag>"
+            f"<Size>{size}</Size><StorageClass>STANDARD</StorageClass></Contents>")
+
+
+# ---- listings
+
+
+@pytest.mark.parametrize("space", [SPACE, ""])
+def test_entries(space: str) -> None:
+    found = page("<IsTruncated>false</IsTruncated>" + contents("a/b", "&quot;abc&quot;", 7), 2, space)
+    assert found.entries == [("b", 7, '"abc"', "2026-01-02T03:04:05.000Z")]
+    assert found.prefixes == []
+    assert found.next_token is None
+
+
+def test_etags_are_quoted_where_the_server_forgot() -> None:
+    assert page(contents("a", "abc")).entries[0].etag == '"abc"'
+
+
+def test_the_cloudpath_itself_is_no_entry() -> None:
+    assert [entry.key for entry in page(contents("a/") + contents("a/b"), 2).entries] == ["b"]
+
+
+def test_prefixes_and_tokens() -> None:
+    found = page("<IsTruncated>true</IsTruncated><NextContinuationToken>t+/=</NextContinuationToken>"
+                 "<CommonPrefixes><Prefix>r/a/</Prefix></CommonPrefixes>"
+                 "<CommonPrefixes><Prefix>r/b/</Prefix></CommonPrefixes>", 2)
+    assert found.prefixes == ["a/", "b/"]
+    assert found.next_token == "t+/="
+
+
+@given(keys)
+def test_encoded_keys_come_back(key: str) -> None:
+    found = page("<EncodingType>url</EncodingType>" + contents(quote_plus(key, safe="/")))
+    assert found.entries[0].key == key
+    assert unquote_key(quote_plus(key)) == key
+
+
+def test_keys_are_not_decoded_where_they_are_not_encoded() -> None:
+    assert page(contents("a%2Fb+c")).entries[0].key == "a%2Fb+c"
+
+
+def test_undecodable_keys_can_be_asked_for() -> None:
+    assert page("<EncodingType>url</EncodingType>" + contents("%FF")).entries[0].key == "\udcff"
+
+
+@pytest.mark.parametrize(("inner", "token"), [
+    ("<NextMarker>r/x+y</NextMarker>" + contents("r/a") + contents("r/x%2By"), "marker:x+y"),
+    (contents("r/"), "marker:"), (contents("r/a") + contents("r/b"), "marker:b"),
+    (contents("r/a") + "<CommonPrefixes><Prefix>r/c/</Prefix></CommonPrefixes>", "marker:c/")])
+def test_pages_of_older_servers_go_on(inner: str, token: str) -> None:
+    found = page("<EncodingType>url</EncodingType><IsTruncated>true</IsTruncated>" + inner, 2)
+    assert found.next_token == token
+
+
+def test_a_page_that_goes_on_nowhere_is_an_error() -> None:
+    with pytest.raises(ProtocolError, match="goes on"):
+        page("<IsTruncated>true</IsTruncated>")
+
+
+# ---- refusals
+
+
+@pytest.mark.parametrize("document", [
+    "<Error><Code>SlowDown</Code><Message>m</Message></Error>",
+    '<?xml version="1.0"?>\n<Error xmlns="urn:x"><Code> SlowDown </Code><Message>m</Message></Error>',
+    '  \n <?xml version="1.0"?><Error><Code>SlowDown</Code><Message>m</Message></Error>',
+    "<ErrorResponse><Error><Code>SlowDown</Code><Message>m</Message></Error></ErrorResponse>"])
+def test_documents_of_refusals(document: str) -> None:
+    assert parse_refusal(document.encode()) == Refusal("SlowDown", "m")
+
+
+@pytest.mark.parametrize("content", [b"", b"<html><body>Error</body></html>", b"<Error><Code>", b"\xff\xfe",
+                                     b"<Error/>"])
+def test_what_is_no_document(content: bytes) -> None:
+    assert parse_refusal(content) == Refusal()
+
+
+@pytest.mark.parametrize(("status", "code", "kind"), [
+    (403, "AccessDenied", AuthorizationError), (403, "", AuthorizationError), (401, "x", AuthorizationError),
+    (403, "SignatureDoesNotMatch", AuthorizationError), (400, "ExpiredToken", AuthorizationError),
+    (400, "InvalidToken", AuthorizationError), (403, "RequestTimeTooSkewed", AuthorizationError),
+    (412, "PreconditionFailed", PreconditionFailedError), (400, "BadDigest", MD5IntegrityError),
+    (400, "XAmzContentSHA256Mismatch", IntegrityError), (404, "NoSuchBucket", ServerError),
+    (403, "InvalidObjectState", ServerError), (400, "InvalidArgument", ServerError), (500, "", ServerError)])
+def test_kinds_of_errors(status: int, code: str, kind: type[CloudFilesError]) -> None:
+    error = error_of(Refusal(code, "why"), Response(status, {}, b""), "key", "bucket")
+    assert type(error) is kind
+    assert error.path == "key"
+    assert code in str(error)
+    assert str(pickle.loads(pickle.dumps(error))) == str(error)
+
+
+@pytest.mark.parametrize(("status", "code", "passes"), [
+    (400, "RequestTimeout", True), (200, "InternalError", True), (409, "OperationAborted", True),
+    (409, "ConditionalRequestConflict", True), (400, "InvalidArgument", False), (404, "NoSuchBucket", False),
+    (409, "BucketNotEmpty", False)])
+def test_what_passes(status: int, code: str, passes: bool) -> None:
+    error = error_of(Refusal(code), Response(status, {}, b""), "key", "bucket")
+    assert isinstance(error, ServerError)
+    assert error.is_passing is passes
+
+
+@pytest.mark.parametrize(("status", "code"), [(503, "SlowDown"), (429, ""), (503, ""), (200, "SlowDown")])
+def test_what_asks_for_fewer_requests(status: int, code: str) -> None:
+    error = error_of(Refusal(code), Response(status, {"retry-after": "7"}, b""), "key", "bucket")
+    assert isinstance(error, ServerError)
+    assert error.is_slow_down
+    assert error.retry_after == 7.0
