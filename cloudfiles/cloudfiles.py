@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, overload
 
 from cloudfiles import parallel as processes
 from cloudfiles import paths as _paths
@@ -22,9 +22,13 @@ from cloudfiles.parallel import Parallel, is_parallel
 from cloudfiles.paths import ExtractedPath
 from cloudfiles.progress import Progress, bar_for
 from cloudfiles.reading import Result, as_wanted, failed, grouped, reader, ungrouped, weight
+from cloudfiles.runtime.engine import blocking_runtime
 from cloudfiles.store import Store, checked_count
 from cloudfiles.types import StoreOptions, Tls
 from cloudfiles.writing import Upload, WriteDefaults, is_scalar, uploads, writer
+
+if TYPE_CHECKING:
+    from cloudfiles.monitoring import TransmissionMonitor
 
 _PROGRESSIVE = {"head": "Reading heads", "exists": "Checking", "size": "Measuring", "touch": "Touching"}
 _STREAM_ITEMS = 1000
@@ -141,7 +145,8 @@ class CloudFiles:
 
     def get(self, paths: Any, total: int | None = None, raw: bool = False, progress: Progress = None,
             parallel: Parallel | None = None, return_dict: bool = False, raise_errors: bool = True,
-            part_size: int | None = None, *, max_decoded_size: int | None = None) -> Any:
+            part_size: int | None = None, return_recording: bool = False, *,
+            max_decoded_size: int | None = None) -> Any:
         """Contents of objects.
 
         Args:
@@ -155,29 +160,35 @@ class CloudFiles:
             raise_errors: False keeps the error of an item in its result (of one path: is raised all the same).
             part_size: accepted for compatibility; the sizes of parts are planned.
             max_decoded_size: bytes that a content may have when decoded; more is a DecompressionError.
+            return_recording: give `(what is given otherwise, TransmissionMonitor)`: when each object came.
 
         Returns:
             For one path its bytes, None where it is missing. For many a list, in their order, of
             `{'path', 'content', 'byte_range', 'error', 'compress', 'raw', 'tags'}`.
         """
         _check_limit(max_decoded_size)
+        monitor = _monitor("RX") if return_recording else None
+        answer: Any
         if isinstance(paths, str | dict):
-            item = as_wanted(paths)
-            interface = self._store.here()
-            return reader(interface, None, raw, max_decoded_size)(item)["content"]
-        options = {"raw": raw, "raise_errors": raise_errors, "max_decoded_size": max_decoded_size}
-        if is_parallel(self._parallel(parallel)):
-            results = [r for part in self._in_processes("get", paths, options, parallel, progress, total) for r in part]
+            runtime = blocking_runtime()
+            read = reader(self._store.interface(runtime), runtime, raw, max_decoded_size, monitor)
+            answer = read(as_wanted(paths))["content"]
         else:
-            results = self._get_many(paths, raw, raise_errors, max_decoded_size, progress, total)
-        return {r["path"]: r["content"] for r in results} if return_dict else results
+            options = {"raw": raw, "raise_errors": raise_errors, "max_decoded_size": max_decoded_size}
+            if is_parallel(self._parallel(parallel)):
+                parts = self._in_processes("get", paths, options, parallel, progress, total, monitor)
+                results = [result for part in parts for result in part]
+            else:
+                results = self._get_many(paths, total, progress, monitor, **options)
+            answer = {r["path"]: r["content"] for r in results} if return_dict else results
+        return answer if monitor is None else (answer, monitor)
 
-    def _get_many(self, paths: Any, raw: bool, raise_errors: bool, max_decoded_size: int | None,
-                  progress: Progress, total: int | None) -> list[Result]:
+    def _get_many(self, paths: Any, total: int | None, progress: Progress, monitor: TransmissionMonitor | None, *,
+                  raw: bool, raise_errors: bool, max_decoded_size: int | None) -> list[Result]:
         on_error = None if raise_errors else lambda item, error: failed(item, error, raw)
         paths, regroup = _with_groups(_iterable(paths))
         with self._batch("Downloading", paths, total, progress, on_error) as (plan, interface):
-            return regroup(collect(reader(interface, plan.runtime, raw, max_decoded_size), paths, plan))
+            return regroup(collect(reader(interface, plan.runtime, raw, max_decoded_size, monitor), paths, plan))
 
     def stream(self, paths: Iterable[Any], *, total: int | None = None, raw: bool = False, progress: Progress = None,
                raise_errors: bool = True, max_items: int = _STREAM_ITEMS, max_bytes: int = _STREAM_BYTES,
@@ -249,17 +260,18 @@ class CloudFiles:
     def put(self, path: str, content: Any, content_type: str | None = None, compress: str | bool | None = None,
             compression_level: int | None = None, cache_control: str | None = None, raw: bool = False,
             storage_class: str | None = None, metadata: dict[str, str] | None = None, if_absent: bool = False,
-            if_match: str | None = None) -> int:
+            if_match: str | None = None, return_recording: bool = False) -> Any:
         """Store one object; see `puts`."""
         return self.puts([(path, content)], content_type=content_type, compress=compress,
                          compression_level=compression_level, cache_control=cache_control, raw=raw,
-                         storage_class=storage_class, metadata=metadata, if_absent=if_absent, if_match=if_match)
+                         storage_class=storage_class, metadata=metadata, if_absent=if_absent, if_match=if_match,
+                         return_recording=return_recording)
 
     def puts(self, files: Any, content_type: str | None = None, compress: str | bool | None = None,
              compression_level: int | None = None, cache_control: str | None = None, total: int | None = None,
              raw: bool = False, progress: Progress = None, parallel: Parallel | None = None,
-             storage_class: str | None = None, metadata: dict[str, str] | None = None, if_absent: bool = False,
-             if_match: str | None = None) -> int:
+             storage_class: str | None = None, return_recording: bool = False, *,
+             metadata: dict[str, str] | None = None, if_absent: bool = False, if_match: str | None = None) -> Any:
         """Store objects, each whole or not at all.
 
         Args:
@@ -273,6 +285,7 @@ class CloudFiles:
             metadata: the object's own metadata, where the store keeps any.
             if_absent: create only. if_match: replace only the object of this ETag.
                 PreconditionFailedError where it is not so.
+            return_recording: give `(how many, TransmissionMonitor)`: when each object went.
 
         Returns:
             How many were stored.
@@ -284,25 +297,31 @@ class CloudFiles:
         defaults = WriteDefaults(content_type, compress, compression_level, cache_control, storage_class, metadata,
                                  if_absent, if_match, raw, self.protocol == "mem")
         items = uploads(files, defaults)
-        if is_parallel(self._parallel(parallel)):
-            sendable = map(processes.check_sendable, items)
-            chunks = list(sendable) if isinstance(items, Collection) else sendable
-            return sum(self._in_processes("_puts", chunks, {}, parallel, progress, total))
-        return self._puts(items, total=total, progress=progress)
+        if not is_parallel(self._parallel(parallel)):
+            return self._puts(items, total=total, progress=progress, return_recording=return_recording)
+        sendable = map(processes.check_sendable, items)
+        chunks = list(sendable) if isinstance(items, Collection) else sendable
+        monitor = _monitor("TX") if return_recording else None
+        count = sum(self._in_processes("_puts", chunks, {}, parallel, progress, total, monitor))
+        return count if monitor is None else (count, monitor)
 
     def _puts(self, items: Iterable[Upload], *, total: int | None = None, progress: Progress = None,
-              parallel: int = 1) -> int:
+              parallel: int = 1, return_recording: bool = False) -> Any:
+        monitor = _monitor("TX") if return_recording else None
         if isinstance(items, Collection) and len(items) == 1:
+            runtime = blocking_runtime()
             for upload in items:
-                writer(self._store.here(), None)(upload)
-            return 1
-        with self._batch("Uploading", items, total, progress) as (plan, interface):
-            write = writer(interface, plan.runtime)
-            return sum(collect(lambda upload: (write(upload), 1)[1], items, plan))
+                writer(self._store.interface(runtime), runtime, monitor)(upload)
+            count = 1
+        else:
+            with self._batch("Uploading", items, total, progress) as (plan, interface):
+                write = writer(interface, plan.runtime, monitor)
+                count = sum(collect(lambda upload: (write(upload), 1)[1], items, plan))
+        return count if monitor is None else (count, monitor)
 
     def put_json(self, path: str, content: Any, compress: str | bool | None = None,
                  compression_level: int | None = None, cache_control: str | None = None,
-                 storage_class: str | None = None, **options: Any) -> int:
+                 storage_class: str | None = None, **options: Any) -> Any:
         """Store a value as JSON: anything orjson can say, numpy arrays and dataclasses included."""
         return self.put_jsons([(path, content)], compress=compress, compression_level=compression_level,
                               cache_control=cache_control, storage_class=storage_class, **options)
@@ -310,7 +329,7 @@ class CloudFiles:
     def put_jsons(self, files: Any, compress: str | bool | None = None, compression_level: int | None = None,
                   cache_control: str | None = None, total: int | None = None, raw: bool = False,
                   progress: Progress = None, parallel: Parallel | None = None, storage_class: str | None = None,
-                  **options: Any) -> int:
+                  **options: Any) -> Any:
         """Store values as JSON; the files are those of `puts` with a value for content."""
         options.setdefault("content_type", "application/json")
         files = dump_json(files) if is_scalar(files) else _like(files, dump_json)
@@ -435,11 +454,25 @@ class CloudFiles:
             yield self._store.plan(on_error, bar.update if progress else None)
 
     def _in_processes(self, verb: str, items: Any, options: dict[str, Any], parallel: Parallel | None,
-                      progress: Progress, total: int | None) -> Iterator[Any]:
+                      progress: Progress, total: int | None, monitor: TransmissionMonitor | None = None
+                      ) -> Iterator[Any]:
+        """What the verb gives for each chunk of the items. What the processes record goes into `monitor`."""
         progress = self.progress if progress is None else progress
         count = len(items) if isinstance(items, Collection) else total
         with bar_for(progress, count, verb.strip("_").capitalize()) as bar:
-            yield from processes.run(self, verb, _iterable(items), options, self._parallel(parallel), bar.update)
+            run = processes.run(self, verb, _iterable(items), {**options, "return_recording": True} if monitor
+                                else options, self._parallel(parallel), bar.update)
+            for part in run:
+                if monitor is not None:
+                    part, recorded = part
+                    monitor.add(recorded)
+                yield part
+
+
+def _monitor(direction: str) -> TransmissionMonitor:
+    from cloudfiles.monitoring import IOEnum, TransmissionMonitor
+
+    return TransmissionMonitor(IOEnum[direction])
 
 
 def _iterable(paths: Any) -> Iterable[Any]:

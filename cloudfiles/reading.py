@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cloudfiles.byteranges import ByteRange, RangeGroup, byte_range, coalesce
 from cloudfiles.compression import decompress
 from cloudfiles.exceptions import InvalidInputError
 from cloudfiles.interfaces.base import Interface
 from cloudfiles.runtime.base import OFFLOAD_BYTES, Runtime
+from cloudfiles.types import StoredObject
+
+if TYPE_CHECKING:
+    from cloudfiles.monitoring import TransmissionMonitor
 
 WHOLE = ByteRange()
 
@@ -75,10 +79,13 @@ def ungrouped(results: Iterable[Any], places: list[list[int]], count: int) -> li
     return ordered
 
 
-def reader(interface: Interface, runtime: Runtime | None, raw: bool,
-           max_decoded_size: int | None = None) -> Callable[[Any], Any]:
-    """The function that makes a result of one item of a get (a list of results, of a group)."""
-    get = interface.get
+def reader(interface: Interface, runtime: Runtime | None, raw: bool, max_decoded_size: int | None = None,
+           monitor: TransmissionMonitor | None = None) -> Callable[[Any], Any]:
+    """The function that makes a result of one item of a get (a list of results, of a group).
+
+    monitor: records each read of the store.
+    """
+    get = interface.get if monitor is None else monitor.timed(interface.get, stored_bytes)
 
     def read(item: Any) -> Any:
         if type(item) is str:  # the common case, kept short
@@ -139,6 +146,11 @@ def failed(item: Any, error: Exception, raw: bool = False) -> Any:
         return [result(item.path, None, member, raw=raw, error=error) for member in item.members]
     wanted = as_wanted(item)
     return result(wanted.path, None, wanted, raw=raw, error=error)
+
+
+def stored_bytes(stored: StoredObject | None) -> int:
+    """Bytes of a read; 0 for what is missing, and for the live objects of mem://."""
+    return len(stored.content) if stored is not None and isinstance(stored.content, bytes) else 0
 
 
 def weight(item: Any) -> int:

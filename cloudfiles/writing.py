@@ -7,13 +7,16 @@ import io
 import mimetypes
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from cloudfiles import compression
 from cloudfiles.exceptions import DuplicatePathError, InvalidInputError
 from cloudfiles.interfaces.base import Interface
 from cloudfiles.runtime.base import OFFLOAD_BYTES, Runtime
 from cloudfiles.types import WriteOptions
+
+if TYPE_CHECKING:
+    from cloudfiles.monitoring import TransmissionMonitor
 
 _OF_RESULTS = ("byte_range", "error", "tags")  # so that the results of a get can be put as they are
 _FIELDS = ("content_type", "compress", "compression_level", "cache_control", "storage_class", "metadata",
@@ -121,9 +124,13 @@ def _check_file(path: str, content: Any) -> None:
         raise InvalidInputError(f"the content is a file opened as text ({given}); open it with mode 'rb'", path=path)
 
 
-def writer(interface: Interface, runtime: Runtime | None) -> Callable[[Upload], Any]:
-    """The function that stores one upload; it gives the ETag where the store tells one."""
-    put = interface.put
+def writer(interface: Interface, runtime: Runtime | None, monitor: TransmissionMonitor | None = None
+           ) -> Callable[[Upload], Any]:
+    """The function that stores one upload; it gives the ETag where the store tells one.
+
+    monitor: records each write to the store.
+    """
+    put = interface.put if monitor is None else _recorded(interface.put, monitor)
 
     def write(upload: Upload) -> Any:
         options = upload.options
@@ -136,6 +143,19 @@ def writer(interface: Interface, runtime: Runtime | None) -> Callable[[Upload], 
             options.storage_class, options.metadata, options.if_absent, options.if_match))
 
     return write
+
+
+def _recorded(put: Callable[..., Any], monitor: TransmissionMonitor) -> Callable[..., Any]:
+    """`put`, with the bytes that it is given recorded."""
+
+    def recorded(path: str, content: Any, options: WriteOptions) -> Any:
+        if isinstance(content, bytes | bytearray | memoryview):
+            size = content.nbytes if isinstance(content, memoryview) else len(content)
+            return monitor.timed(put, lambda _: size)(path, content, options)
+        counted = CountedFile(content) if hasattr(content, "read") else content
+        return monitor.timed(put, lambda _: getattr(counted, "count", 0))(path, counted, options)
+
+    return recorded
 
 
 def _encoded(content: Any, encoding: str, level: int | None, runtime: Runtime | None) -> Any:
@@ -183,3 +203,37 @@ class EncodedFile(io.RawIOBase):
         buffer[:count] = self._ready[:count]
         del self._ready[:count]
         return count
+
+
+class CountedFile(io.RawIOBase):
+    """An open file that knows how far it was read, from where it stood.
+
+    Attributes:
+        count: bytes read, those that were read again (for another try) counted once.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._at = 0  # bytes from where it stood
+        self.count = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return hasattr(self._file, "seekable") and self._file.seekable()
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        before = self._file.tell()
+        after = self._file.seek(offset, whence)
+        self._at += after - before
+        return after
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def read(self, size: int | None = -1) -> bytes:
+        content = self._file.read(-1 if size is None else size)
+        self._at += len(content)
+        self.count = max(self.count, self._at)
+        return content

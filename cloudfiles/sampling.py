@@ -1,0 +1,205 @@
+"""The machine's own counters of bytes, looked at by a thread while something else runs."""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+from collections import deque
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from cloudfiles.exceptions import InvalidInputError, MissingExtraError
+from cloudfiles.rates import Flow
+from cloudfiles.types import Clock
+
+Counters = Callable[[], tuple[int, int]]
+"""Gives bytes received (read) and transmitted (written) since some moment; they only grow."""
+
+_SECTOR = 512
+"""Bytes of a sector in /proc/diskstats, whatever those of the disk are (Linux, Documentation/admin-guide/iostats)."""
+
+_PROC = Path("/proc")
+_BLOCK_DEVICES = Path("/sys/block")
+_INTERFACE = re.compile(r"^\s*[^:\s]+:\s*(.+)$", re.MULTILINE)
+
+
+def net_counters() -> tuple[int, int]:
+    """Bytes received and transmitted by all network interfaces, loopback included.
+
+    Raises MissingExtraError where the system has no /proc and psutil is not installed.
+    """
+    try:
+        text = (_PROC / "net" / "dev").read_text(encoding="ascii")
+    except OSError:
+        counted = _psutil().net_io_counters()
+        return counted.bytes_recv, counted.bytes_sent
+    fields = [line.split() for line in _INTERFACE.findall(text)]
+    return sum(int(each[0]) for each in fields), sum(int(each[8]) for each in fields)
+
+
+def disk_counters() -> tuple[int, int]:
+    """Bytes read from and written to all disks (partitions are not counted again). Raises as `net_counters`."""
+    try:
+        text = (_PROC / "diskstats").read_text(encoding="ascii")
+        disks = set(os.listdir(_BLOCK_DEVICES))
+    except OSError:
+        counted = _psutil().disk_io_counters()
+        return counted.read_bytes, counted.write_bytes
+    fields = [each for each in map(str.split, text.splitlines()) if each[2] in disks]
+    return _SECTOR * sum(int(each[5]) for each in fields), _SECTOR * sum(int(each[9]) for each in fields)
+
+
+def _psutil() -> Any:
+    try:
+        import psutil  # type: ignore[import-untyped, unused-ignore]
+    except ImportError as error:
+        raise MissingExtraError("this system shows its counters by psutil only: pip install cloudfiles[plots]"
+                                ) from error
+    return psutil
+
+
+_COUNTERS: dict[str, Counters] = {"net": net_counters, "disk": disk_counters}
+
+
+class IOSampler:
+    """Samples how many bytes the machine has received and sent (read and written), on a thread of its own.
+
+        with IOSampler() as sampler:
+            ...
+        sampler.peak_bps()
+
+    All programs of the machine are in it. It can be pickled: the samples travel, the thread does not.
+
+    Args:
+        buffer_sec: seconds of samples that are kept; older ones are forgotten.
+        interval: seconds between two samples.
+        counters: 'net', 'disk', or a function that gives two counters of bytes.
+        clock: where time comes from.
+    """
+
+    def __init__(self, buffer_sec: float = 600.0, interval: float = 0.25, *, counters: str | Counters = "net",
+                 clock: Clock | None = None) -> None:
+        if not 0 < interval <= buffer_sec:
+            raise InvalidInputError(f"interval={interval!r}, buffer_sec={buffer_sec!r}: seconds, above 0 and in this "
+                                    "order, would do")
+        if not callable(counters) and counters not in _COUNTERS:
+            raise InvalidInputError(f"counters={counters!r}; 'net', 'disk' or a function would do")
+        self._interval = interval
+        self._counters = counters if callable(counters) else _COUNTERS[counters]
+        self._clock = clock or Clock()
+        self._samples: deque[tuple[float, int, int]] = deque(maxlen=int(buffer_sec / interval) + 1)
+        self._thread: threading.Thread | None = None
+        self._stop = threading.Event()
+
+    # ---- sampling
+
+    def start_sampling(self, force: bool = False) -> None:
+        """Begin anew, with a first sample now; nothing happens where it is sampling already, unless `force`."""
+        if self.is_sampling() and not force:
+            return
+        self.stop_sampling()
+        self._samples.clear()
+        self.sample()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self.sample_loop, args=(self._stop, self._interval),
+                                        name="cloudfiles-sampler", daemon=True)
+        self._thread.start()
+
+    def stop_sampling(self) -> None:
+        """Take a last sample, and end the thread. The samples stay."""
+        if self._thread is not None:
+            self._stop.set()
+            self._thread.join()
+            self._thread = None
+            self.sample()
+
+    def is_sampling(self) -> bool:
+        return self._thread is not None and self._thread.is_alive()
+
+    def sample(self) -> None:
+        """Take one sample."""
+        self._samples.append((self._clock.monotonic(), *self._counters()))
+
+    def sample_loop(self, terminate_evt: threading.Event, interval: float) -> None:
+        """Take a sample every `interval` seconds until the event is set."""
+        while not terminate_evt.wait(interval):
+            self.sample()
+
+    def __enter__(self) -> IOSampler:
+        self.start_sampling()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.stop_sampling()
+
+    # ---- samples
+
+    def num_samples(self) -> int:
+        return len(self._samples)
+
+    def samples(self) -> tuple[list[int], list[int], list[float]]:
+        """The counters received and transmitted, and the seconds (of the monotonic clock) of each sample."""
+        samples = list(self._samples)
+        return [rx for _, rx, _ in samples], [tx for _, _, tx in samples], [time for time, _, _ in samples]
+
+    def start_time(self) -> float:
+        """Seconds of the first sample, 0.0 where there is none."""
+        return self._samples[0][0] if self._samples else 0.0
+
+    def end_time(self) -> float:
+        """Seconds of the last sample, 0.0 where there is none."""
+        return self._samples[-1][0] if self._samples else 0.0
+
+    def _flows(self) -> tuple[Flow, Flow]:
+        """What came and went between each two samples."""
+        steps = list(pairwise(self._samples.copy()))
+        # A counter falls when its interface or disk goes away: that is no negative transmission.
+        return (Flow((a[0], b[0], max(0, b[1] - a[1])) for a, b in steps),
+                Flow((a[0], b[0], max(0, b[2] - a[2])) for a, b in steps))
+
+    # ---- rates
+
+    def peak_bps(self, window: float = 1.0) -> tuple[float, float]:
+        """The highest rates over any `window` seconds: (received, transmitted), in bits a second."""
+        rx, tx = self._flows()
+        return 8 * rx.peak(window), 8 * tx.peak(window)
+
+    def current_bps(self, look_back_sec: float = 2.0) -> tuple[float, float]:
+        """The rates of the last `look_back_sec` seconds before the last sample, in bits a second."""
+        end = self.end_time()
+        begin = max(self.start_time(), end - look_back_sec)
+        rx, tx = self._flows()
+        return 8 * rx.rate(begin, end), 8 * tx.rate(begin, end)
+
+    def histogram_rx(self, resolution: float = 1.0) -> list[int]:
+        """Bytes received in each `resolution` seconds, from the first sample on."""
+        return self._flows()[0].histogram(resolution)
+
+    def histogram_tx(self, resolution: float = 1.0) -> list[int]:
+        """Bytes transmitted in each `resolution` seconds, from the first sample on."""
+        return self._flows()[1].histogram(resolution)
+
+    def plot_histogram(self, resolution: float | None = None, filename: str | None = None) -> None:
+        """Draw the rates over time, into a file or on the screen; `resolution` in seconds, None for the interval's.
+
+        Raises MissingExtraError without matplotlib.
+        """
+        from cloudfiles.monitoring_plots import plot_histogram
+
+        resolution = self._interval if resolution is None else resolution
+        plot_histogram({"received": self.histogram_rx(resolution), "transmitted": self.histogram_tx(resolution)},
+                       resolution, filename)
+
+    # ---- pickling
+
+    def __getstate__(self) -> dict[str, Any]:
+        name = next((name for name, known in _COUNTERS.items() if known is self._counters), self._counters)
+        return {"interval": self._interval, "counters": name, "samples": list(self._samples),
+                "maxlen": self._samples.maxlen}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        IOSampler.__init__(self, interval=state["interval"], counters=state["counters"])
+        self._samples = deque(state["samples"], state["maxlen"])
