@@ -15,6 +15,7 @@ from tests.servers.azurite import AzuriteServer
 from tests.servers.azurite import azurite as run_azurite
 from tests.servers.delay_proxy import delay_proxy as run_delay_proxy
 from tests.servers.fault_server import FaultServer
+from tests.servers.gcs_server import GcsServer
 from tests.servers.guard import Guard
 from tests.servers.http_proxy import HttpProxy
 from tests.servers.tls import Certificates, make_certificates
@@ -125,6 +126,19 @@ def mtls_fault_server(_mtls_fault_server: FaultServer) -> FaultServer:
     return _mtls_fault_server
 
 
+@pytest.fixture(scope="session")
+def _gcs_server() -> Iterator[GcsServer]:
+    with GcsServer() as server:
+        yield server
+
+
+@pytest.fixture
+def gcs_server(_gcs_server: GcsServer) -> GcsServer:
+    """The scripted Cloud Storage, as new."""
+    _gcs_server.reset()
+    return _gcs_server
+
+
 @pytest.fixture
 def delay_proxy() -> Iterator[Callable[..., int]]:
     """`delay_proxy(target_port, rtt, reset_after=None)` starts a proxy and gives its port."""
@@ -147,6 +161,12 @@ def http_proxy() -> Iterator[HttpProxy]:
 
 
 # ---- real servers
+
+
+@pytest.fixture(scope="session")
+def gcs_emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[processes.Server]:
+    with processes.gcs_emulator(tmp_path_factory.mktemp("gcs")) as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

@@ -163,7 +163,7 @@ class _Transport:
         try:
             answer: _Answer = self._client.send(_TokenRequest(Origin.of(url), method, target, fields, content))
         except CloudFilesError as error:
-            raise TransportError(str(error)) from error  # type: ignore[no-untyped-call]
+            raise TransportError(str(error)) from error
         finally:
             self._client.close()
         return answer

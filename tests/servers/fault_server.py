@@ -33,12 +33,13 @@ class FaultServer:
         client_certificate: with `tls`, refuse clients that do not show a certificate of the same authority.
     """
 
+    app = "tests.servers.fault_app:FaultApp"
     bucket = "bucket"
 
     def __init__(self, tls: Certificates | None = None, *, client_certificate: bool = False) -> None:
         certificate = str(tls.server) if tls else None
         client_ca = str(tls.authority) if tls and client_certificate else None
-        self._process = ControlledProcess("tests.servers.fault_app:FaultApp", certificate=certificate,
+        self._process = ControlledProcess(self.app, certificate=certificate,
                                           client_ca=client_ca)
         self.port: int = self._process.facts["port"]
         self.pid = self._process.pid

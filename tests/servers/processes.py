@@ -188,6 +188,19 @@ def moto_s3(directory: Path) -> Iterator[S3Server]:
         yield S3Server("moto", f"http://127.0.0.1:{port}", port, pid)
 
 
+# ---- Google Cloud Storage
+
+
+@contextmanager
+def gcs_emulator(directory: Path) -> Iterator[Server]:
+    """gcp-storage-emulator with a bucket named 'bucket', its objects in memory."""
+    program = find_program("gcp-storage-emulator", "pip install gcp-storage-emulator")
+    with _running(directory / "home", lambda port: [
+            sys.executable, program, "start", "--host", "127.0.0.1", "--port", str(port), "--in-memory", "--quiet",
+            "--default-bucket", "bucket"]) as (port, pid):
+        yield Server("gcp-storage-emulator", f"http://127.0.0.1:{port}", port, pid)
+
+
 # ---- HTTP
 
 

@@ -65,7 +65,7 @@ def put_composite(bucket: Bucket, key: str, parts: Iterable[integrity.Buffer], r
     """
     upload = _CompositeUpload(bucket, key)
     try:
-        send_parts(bucket.runtime, upload.noting(parts), upload.send)
+        upload.send_all(parts)
         written = upload.compose(resource, condition)
     finally:
         upload.clean()
@@ -79,22 +79,45 @@ class _CompositeUpload:
         self._prefix = f"{PARTS_PREFIX}{uuid.uuid4().hex}/"
         self._crc = integrity.hasher("crc32c")
         self._size = 0
+        self._error: Exception | None = None
         self._names: list[str] = []  # all that may exist
         self._sent: dict[int, tuple[str, str]] = {}  # number -> name and generation
 
-    def noting(self, parts: Iterable[integrity.Buffer]) -> Iterable[integrity.Buffer]:
+    def send_all(self, parts: Iterable[integrity.Buffer]) -> None:
+        """Send all parts, a few at once. Raises the first failure, the parts' own source's included.
+
+        After a failure those under way are waited for: a part that was given up inside its request might appear
+        after all, when the others have been removed.
+        """
+        send_parts(self._bucket.runtime, self._noted(parts), self._send_unless_failed)
+        if self._error is not None:
+            raise self._error
+
+    def _noted(self, parts: Iterable[integrity.Buffer]) -> Iterable[integrity.Buffer]:
         """The same parts, taken note of."""
-        for part in parts:
-            self._crc.update(part)
-            self._size += len(part)
-            yield part
+        try:
+            for part in parts:
+                self._crc.update(part)
+                self._size += len(part)
+                yield part
+                if self._error is not None:
+                    return
+        except Exception as error:
+            self._error = error
+
+    def _send_unless_failed(self, number: int, part: integrity.Buffer) -> None:
+        try:
+            if self._error is None:
+                self._send(number, part)
+        except Exception as error:
+            self._error = self._error or error
 
     def _name(self, number: int, level: int = 0) -> str:
         name = f"{self._prefix}{level}-{number:06}"
         self._names.append(name)
         return name
 
-    def send(self, number: int, part: integrity.Buffer) -> None:
+    def _send(self, number: int, part: integrity.Buffer) -> None:
         name = self._name(number)
         written = put_resource(self._bucket, self._key, name, {}, part, crc_of(self._bucket, part))
         self._sent[number] = name, written["generation"]

@@ -21,7 +21,7 @@ def list_page(bucket: Bucket, prefix: str, *, flat: bool, start_after: str | Non
     """One page of keys below the bucket's root, which is cut off."""
     # The server's startOffset counts the name itself in, which is then left out here.
     start = None if start_after is None else bucket.root + start_after
-    most = min((limit or PAGE_ENTRIES) + (start is not None), PAGE_ENTRIES)
+    most = min(limit or PAGE_ENTRIES, PAGE_ENTRIES)
     target = bucket.with_query(
         f"{bucket.bucket_target}/o", prefix=bucket.root + prefix or None, delimiter="/" if flat else None,
         startOffset=start or None, pageToken=token, maxResults=str(most), fields=_FIELDS)
