@@ -259,6 +259,24 @@ def test_another_region_is_another_host(server: FaultServer, aws: tuple[S3Interf
     assert s3.presign("key", 60, "GET").startswith("http://bucket.s3.eu-west-3.amazonaws.com/a%20b/key?")
 
 
+@pytest.mark.parametrize("configured", [None, "eu-west-3"])
+def test_a_url_is_presigned_for_the_right_region(server: FaultServer, aws: tuple[S3Interface, Elsewhere],
+                                                 configured: str | None) -> None:
+    _, runtime = aws
+    server.configure(bucket_regions={server.bucket: "eu-west-3"})
+    secrets = {name: value for name, value in server.secrets.items() if "REGION" not in name}
+    if configured:
+        secrets["AWS_DEFAULT_REGION"] = configured
+    client = Client(runtime, Tls(), 5.0, 10.0, policy=IMPATIENT)
+    options = StoreOptions(endpoint="http://s3.amazonaws.com", secrets=secrets)
+    s3 = S3Interface(extract("s3://bucket/"), options, runtime, client=client)
+    url = s3.presign("key", 60, "GET")
+    client.close()
+    assert url.startswith("http://bucket.s3.eu-west-3.amazonaws.com/key?")
+    assert "%2Feu-west-3%2Fs3%2Faws4_request" in url
+    assert len(server.requests()) == (0 if configured else 2)
+
+
 def test_temporary_redirects_are_followed_within_aws(server: FaultServer, aws: tuple[S3Interface, Elsewhere]) -> None:
     s3, runtime = aws
     server.put("a b/key", b"content")

@@ -69,12 +69,14 @@ class S3Interface(Interface):
         self._read_headers = {**self._headers, "x-amz-checksum-mode": "ENABLED"}
         self._bucket: Bucket | None = None
         self._bucket_exists = False  # known to
+        self._region_assumed = False  # nobody named one, and no request has been answered
 
     def _found(self) -> Bucket:
         """Find the credentials, and the bucket by them. Raises MissingCredentialsError, ConfigurationError."""
         self._provider.get()
         region, url = self._provider.location()
         endpoint = find_endpoint(self._name, self._url or url, region)
+        self._region_assumed = endpoint.is_aws and region is None
         dialect = S3Dialect(endpoint, self._provider, self._runtime, self._client.clock.wall)
         checks = UploadChecks(endpoint.is_aws, secure=endpoint.origin.scheme == "https")
         self._bucket = Bucket(self._client, self._runtime, dialect, checks, self._root,
@@ -210,6 +212,7 @@ class S3Interface(Interface):
     def presign(self, key: str, expires: float, method: str) -> str:
         """A URL that allows `method` on `key` for `expires` seconds, and no longer than the credentials are valid.
 
+        Asks no server, but for the region of an AWS bucket where none is configured: a URL cannot be mended later.
         Raises InvalidInputError for a method or time that cannot be signed.
         """
         if method.upper() not in _PRESIGNABLE:
@@ -217,5 +220,7 @@ class S3Interface(Interface):
         if not 1 <= expires <= MAX_PRESIGNED:
             raise InvalidInputError(f"presign(expires={expires!r}): 1 to {MAX_PRESIGNED} seconds (7 days) will do")
         bucket = self._bucket or self._found()
+        if self._region_assumed and not self._bucket_exists:
+            self._check_bucket(bucket, key)
         origin = bucket.origin
         return f"{origin}{bucket.dialect.presign(bucket.target(key), origin.authority, int(expires), method.upper())}"
