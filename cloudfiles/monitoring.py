@@ -53,12 +53,17 @@ class TransmissionMonitor:
     Args:
         direction: downloads (`IOEnum.RX`) or uploads (`IOEnum.TX`).
         clock: where time comes from.
+
+    Attributes:
+        now: the clock, in seconds. note: `record` for who cannot spare a call, of a tuple `(start, end, bytes)`.
     """
 
     def __init__(self, direction: IOEnum, *, clock: Clock | None = None) -> None:
         self.direction = direction
         self._clock = clock or Clock()
         self._ios: list[Io] = []
+        self.now = self._clock.monotonic
+        self.note = self._ios.append
         self._in_flight: dict[uuid.UUID, tuple[float, int]] = {}
         self._errors = 0
         self._lock = threading.Lock()  # of what is in flight; a list's append needs none
@@ -80,21 +85,23 @@ class TransmissionMonitor:
 
     def record(self, start: float, end: float, num_bytes: int) -> None:
         """Note an operation that has ended."""
-        self._ios.append((start, end, num_bytes))
+        self.note((start, end, num_bytes))
+
+    def record_error(self) -> None:
+        """Note that an operation has failed."""
+        self._errors += 1
 
     def timed(self, function: Callable[..., Any], size: Callable[[Any], int]) -> Callable[..., Any]:
         """`function` with each call of it recorded, by the `size` of what it gives. Errors are counted and go on."""
-        note = self._ios.append
-        now = self._clock.monotonic
 
         def recorded(*args: Any) -> Any:
-            start = now()
+            start = self.now()
             try:
                 result = function(*args)
             except BaseException:
-                self._errors += 1
+                self.record_error()
                 raise
-            note((start, now(), size(result)))
+            self.note((start, self.now(), size(result)))
             return result
 
         return recorded
@@ -114,7 +121,7 @@ class TransmissionMonitor:
     def end_error(self, flight_id: uuid.UUID) -> None:
         """Note that an operation has failed: it counts as an error, and with no bytes."""
         self._land(flight_id)
-        self._errors += 1
+        self.record_error()
 
     def _land(self, flight: uuid.UUID) -> tuple[float, int]:
         with self._lock:
@@ -233,5 +240,5 @@ class TransmissionMonitor:
         shift = state["epoch"] - self._epoch()
         if abs(shift) < _OTHER_CLOCK:
             shift = 0.0
-        self._ios = [(start + shift, end + shift, size) for start, end, size in state["ios"]]
+        self._ios.extend((start + shift, end + shift, size) for start, end, size in state["ios"])
         self._errors = state["errors"]

@@ -85,7 +85,7 @@ def reader(interface: Interface, runtime: Runtime | None, raw: bool, max_decoded
 
     monitor: records each read of the store.
     """
-    get = interface.get if monitor is None else monitor.timed(interface.get, stored_bytes)
+    get = interface.get if monitor is None else _recorded(interface.get, monitor)
 
     def read(item: Any) -> Any:
         if type(item) is str:  # the common case, kept short
@@ -128,6 +128,25 @@ def reader(interface: Interface, runtime: Runtime | None, raw: bool, max_decoded
     return read
 
 
+def _recorded(get: Callable[..., StoredObject | None], monitor: TransmissionMonitor
+              ) -> Callable[..., StoredObject | None]:
+    """`get`, recorded. Written out, as every call more would show in the time that a small object takes."""
+    now, note = monitor.now, monitor.note
+
+    def recorded(key: str, start: int | None = None, end: int | None = None) -> StoredObject | None:
+        began = now()
+        try:
+            stored = get(key, start, end)
+        except BaseException:
+            monitor.record_error()
+            raise
+        # mem:// holds live objects too, which have no bytes.
+        note((began, now(), len(stored.content) if stored is not None and type(stored.content) is bytes else 0))
+        return stored
+
+    return recorded
+
+
 def _decode(content: bytes, encoding: str, path: str, max_decoded_size: int | None) -> bytes:
     return decompress(content, encoding, path, max_decoded_size=max_decoded_size)
 
@@ -146,11 +165,6 @@ def failed(item: Any, error: Exception, raw: bool = False) -> Any:
         return [result(item.path, None, member, raw=raw, error=error) for member in item.members]
     wanted = as_wanted(item)
     return result(wanted.path, None, wanted, raw=raw, error=error)
-
-
-def stored_bytes(stored: StoredObject | None) -> int:
-    """Bytes of a read; 0 for what is missing, and for the live objects of mem://."""
-    return len(stored.content) if stored is not None and isinstance(stored.content, bytes) else 0
 
 
 def weight(item: Any) -> int:
