@@ -26,8 +26,8 @@ _engine: Engine | None = None
 def runtime_here(green: bool) -> Runtime:
     """The runtime for work in the caller's own thread or batch.
 
-    Where this thread runs a hub, or `socket` is patched (and plain sockets thus are gevent's
-    already), it is that hub's, whatever `green` says: anything else would block the hub.
+    Where this thread runs a hub, or `socket` or `threading` is patched, it is that hub's,
+    whatever `green` says: anything else would block the hub.
     """
     hub = _hub_here()
     if hub is not None:
@@ -45,10 +45,16 @@ def _hub_here() -> Any:
     if "gevent" not in sys.modules:
         return None
     import gevent
-    import gevent.monkey
     from gevent._hub_local import get_hub_if_exists  # gevent has no public way to ask without making one
 
-    return gevent.get_hub() if gevent.monkey.is_module_patched("socket") else get_hub_if_exists()
+    return gevent.get_hub() if _is_patched() else get_hub_if_exists()
+
+
+def _is_patched() -> bool:
+    """Whether waiting natively would block the greenlets of a hub, of which the caller may be one."""
+    from gevent.monkey import is_module_patched
+
+    return is_module_patched("socket") or is_module_patched("threading")
 
 
 def _runtime_of(hub: Any) -> GreenRuntime:
@@ -90,6 +96,8 @@ class Engine:
 
     def close(self) -> None:
         """Stop the thread and let go of its hub. Streams still open on it are dead afterwards."""
+        if _is_patched():
+            return  # since the thread began: `threading` no longer knows how to end it; the process will
         if self._thread.is_alive() and threading.current_thread() is not self._thread:
             self.runtime.post(self._stop.set)
             self._thread.join(1.0)

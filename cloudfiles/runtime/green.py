@@ -12,6 +12,7 @@ import socket
 import ssl
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -56,7 +57,8 @@ class Watchdog:
             self._period = period
             # ref=False: a pending look at idle streams must not keep a hub from ending.
             self._timer = self._hub.loop.timer(period, period, ref=False)
-            self._timer.start(self._look)
+            # Weakly: a started timer lives as long as the loop, and so would all that is kept for a hub.
+            self._timer.start(_look, weakref.ref(self))
 
     def discard(self, stream: GreenStream) -> None:
         self._streams.discard(stream)
@@ -70,11 +72,18 @@ class Watchdog:
             self._timer = None
             self._period = _NEVER
 
-    def _look(self) -> None:
+    def look(self) -> None:
+        """Expire the streams whose deadline has passed."""
         now = time.monotonic()
         for stream in self._streams:
             if stream.deadline < now:
                 stream.expire()
+
+
+def _look(reference: weakref.ref[Watchdog]) -> None:
+    watchdog = reference()
+    if watchdog is not None:
+        watchdog.look()
 
 
 class GreenStream:

