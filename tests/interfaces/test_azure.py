@@ -1,0 +1,382 @@
+"""`az://` against azurite, which verifies Shared Key, SAS and MD5."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import urllib.error
+import urllib.request
+import uuid
+from base64 import b64encode
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+
+from cloudfiles.exceptions import (
+    AuthorizationError,
+    InvalidInputError,
+    InvalidPathError,
+    PreconditionFailedError,
+    ServerError,
+    UnsupportedOperationError,
+)
+from cloudfiles.interfaces.moving import CopyOptions
+from cloudfiles.types import WriteOptions
+from tests.interfaces.azure_setup import open_azure
+from tests.interfaces.s3_setup import Worker, close_opened
+from tests.servers.azurite import AzuriteServer
+
+PLAIN = WriteOptions()
+MIB = 1 << 20
+
+_containers: dict[int, str] = {}
+
+
+@pytest.fixture(autouse=True)
+def _connections_closed() -> Iterator[None]:
+    yield
+    close_opened()
+
+
+def container_of(server: AzuriteServer) -> str:
+    if server.pid not in _containers:
+        _containers[server.pid] = server.make_container()
+    return _containers[server.pid]
+
+
+def open_at(server: AzuriteServer, green: bool, container: str | None = None, **options: Any) -> Worker:
+    """An empty place on `server`."""
+    return open_azure(f"az://{container or container_of(server)}/{uuid.uuid4().hex[:8]}/", green,
+                      **{"secrets": server.secrets, "endpoint": server.endpoint, **options})
+
+
+@pytest.fixture
+def az(azurite: AzuriteServer, green: bool) -> Worker:
+    return open_at(azurite, green)
+
+
+# ---- one object
+
+
+@pytest.mark.parametrize("content", [b"", b"x", b"content" * 1000, bytes(range(256)) * 4096])
+def test_what_is_put_comes_back_verified(az: Worker, content: bytes) -> None:
+    etag = az.put("key", content, PLAIN)
+    got = az.get("key")
+    assert got.content == content
+    assert got.verified == "md5"
+    assert got.etag == etag
+    assert az.head("key")["Content-md5"] == b64encode(hashlib.md5(content).digest()).decode()
+
+
+@pytest.mark.parametrize("key", [
+    "a b", "plus+plus", "100%", "a%2Fb", "caf\u00e9/\u6f22", "what?a=b#c", "a&b;c:d@e", "~", "x" * 200, "<a>&amp;",
+    "a//b", "/leading", "trailing/", " edge ", "...", "?comp=list", "$root", "'q\"(a)!*"])
+def test_keys_are_opaque(az: Worker, key: str) -> None:
+    az.put(key, key.encode(), PLAIN)
+    az.put("other", b"other", PLAIN)
+    assert az.get(key).content == key.encode()
+    assert az.exists(key)
+    assert sorted(entry.key for entry in az.list_page().entries) == sorted([key, "other"])
+    assert az.delete([key, "not there"]) == {}
+    assert az.get(key) is None
+    assert [entry.key for entry in az.list_page().entries] == ["other"]
+
+
+@pytest.mark.parametrize("key", ["a/../b", "./x", "..", "a/.", ""])
+def test_keys_that_azure_would_resolve_are_refused(az: Worker, key: str) -> None:
+    for use in (lambda: az.get(key), lambda: az.put(key, b"", PLAIN), lambda: az.delete([key, "b"])):
+        with pytest.raises(InvalidPathError):
+            use()
+
+
+@pytest.mark.parametrize(("start", "end"), [
+    (None, None), (0, None), (0, 3), (None, 3), (3, None), (2, 5), (2, 2), (7, 100), (50, 60), (10, None), (9, None),
+    (-3, None), (-100, None), (-5, -2), (None, -4), (2, -2), (5, 3), (-2, 100), (0, 0)])
+def test_ranges_are_slices(az: Worker, start: int | None, end: int | None) -> None:
+    content = b"0123456789"
+    az.put("key", content, WriteOptions(encoding="br"))
+    got = az.get("key", start, end)
+    assert got.content == content[start:end]
+    assert az.get("missing", start, end) is None
+    az.put("empty", b"", PLAIN)
+    assert az.get("empty", start, end).content == b""
+
+
+def test_heads(az: Worker) -> None:
+    az.put("key", b"content", WriteOptions(
+        content_type="text/plain", encoding="br", cache_control="no-store", storage_class="cool",
+        metadata={"Color": "red"}, content_disposition="inline", content_language="de"))
+    head = az.head("key")
+    assert (head["Content-Length"], head["Content-Type"], head["Content-Encoding"], head["Cache-Control"],
+            head["Storage-Class"], head["Content-Disposition"], head["Content-Language"]) == (
+        7, "text/plain", "br", "no-store", "Cool", "inline", "de")
+    assert az.describe("key").headers["x-ms-meta-color"] == "red"
+    assert az.size("key") == 7
+    assert az.get("key").encoding == az.get("key", 1, 3).encoding == "br"
+
+
+def test_missing_objects(az: Worker) -> None:
+    assert az.get("missing") is None
+    assert az.head("missing") is None
+    assert az.size("missing") is None
+    assert az.exists("missing") is False
+    assert not az.isdir("missing")
+
+
+USES: list[Callable[[Worker], object]] = [
+    lambda az: az.get("key"), lambda az: az.head("key"), lambda az: az.exists("key"), lambda az: az.list_page(),
+    lambda az: az.put("key", b"", PLAIN), lambda az: az.get("key", -5, -3)]
+
+
+@pytest.mark.parametrize("use", USES)
+def test_a_missing_container_is_an_error(azurite: AzuriteServer, green: bool, use: Callable[[Worker], object]) -> None:
+    with pytest.raises(ServerError, match="no container 'no-such-container'") as raised:
+        use(open_at(azurite, green, "no-such-container"))
+    assert raised.value.code == "ContainerNotFound"
+
+
+@pytest.mark.parametrize("use", USES)
+def test_a_wrong_key_is_refused(azurite: AzuriteServer, green: bool, use: Callable[[Worker], object]) -> None:
+    secrets = {**azurite.secrets, "AZURE_STORAGE_KEY": b64encode(b"wrong").decode()}
+    with pytest.raises(AuthorizationError, match="AuthorizationFailure|AuthenticationFailed"):
+        use(open_at(azurite, green, secrets=secrets))
+
+
+# ---- conditional writes
+
+
+@pytest.mark.parametrize("threshold", [100 * MIB, 1])
+def test_create_only(azurite: AzuriteServer, green: bool, threshold: int) -> None:
+    az = open_at(azurite, green, composite_upload_threshold=threshold)
+    etag = az.put("key", b"first", WriteOptions(if_absent=True))
+    with pytest.raises(PreconditionFailedError):
+        az.put("key", b"second", WriteOptions(if_absent=True))
+    assert az.get("key").content == b"first"
+    assert az.put("key", b"second", WriteOptions(if_match=etag))
+    with pytest.raises(PreconditionFailedError):
+        az.put("key", b"third", WriteOptions(if_match=etag))
+    with pytest.raises(PreconditionFailedError):
+        az.put("missing", b"third", WriteOptions(if_match=etag))
+    assert az.get("key").content == b"second"
+    assert az.get("missing") is None
+
+
+@pytest.mark.parametrize("options", [
+    WriteOptions(metadata={"a b": "x"}), WriteOptions(metadata={"": "x"}), WriteOptions(metadata={"a": "caf\u00e9"}),
+    WriteOptions(metadata={"a": "x\r\ny: z"}), WriteOptions(content_type="text/plain\n"),
+    WriteOptions(metadata={"a-b": "x"}), WriteOptions(metadata={"1a": "x"}),
+    WriteOptions(cache_control=" edge"), WriteOptions(metadata={"a": 7})])  # type: ignore[dict-item]
+def test_headers_that_cannot_be_sent_are_refused(az: Worker, options: WriteOptions) -> None:
+    with pytest.raises(InvalidInputError):
+        az.put("key", b"content", options)
+    assert az.get("key") is None
+
+
+# ---- content of every kind
+
+
+class Pipe:
+    """A file that cannot seek and gives little at a time."""
+
+    def __init__(self, content: bytes, piece: int = 1_000_003) -> None:
+        self._file = io.BytesIO(content)
+        self._piece = piece
+
+    def read(self, size: int = -1) -> bytes:
+        return self._file.read(min(size, self._piece) if size >= 0 else self._piece)
+
+
+FORMS: dict[str, Callable[[bytes], Any]] = {
+    "bytes": bytes, "bytearray": bytearray, "memoryview": memoryview, "file": io.BytesIO, "pipe": Pipe,
+    "words": lambda content: memoryview(content.ljust(-(-len(content) // 8) * 8, b"x")).cast("Q")}
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("size", [0, 8000, 3 * MIB, 17 * MIB])
+def test_content_of_every_kind_and_size(azurite: AzuriteServer, green: bool, form: str, size: int) -> None:
+    az = open_at(azurite, green, composite_upload_threshold=9 * MIB)
+    content = bytes(range(250)) * (size // 250) + b"x" * (size % 250)
+    az.put("key", FORMS[form](content), PLAIN)
+    got = az.get("key")
+    assert got.content == content
+    assert got.verified == "md5"  # blobs made of blocks too
+
+
+def test_blocks_keep_the_options(azurite: AzuriteServer, green: bool) -> None:
+    az = open_at(azurite, green, composite_upload_threshold=1000)
+    az.put("key", bytes(5000), WriteOptions(content_type="text/x", encoding="gzip", metadata={"a": "b"},
+                                            storage_class="Cool"))
+    head = az.head("key")
+    assert (head["Content-Type"], head["Content-Encoding"], head["Storage-Class"]) == ("text/x", "gzip", "Cool")
+    assert az.describe("key").headers["x-ms-meta-a"] == "b"
+
+
+def test_a_file_is_read_from_where_it_stands(az: Worker) -> None:
+    file = io.BytesIO(b"0123456789")
+    file.seek(4)
+    az.put("key", file, PLAIN)
+    assert az.get("key").content == b"456789"
+
+
+@pytest.mark.parametrize("content", [io.StringIO("text"), "text", 7, None])
+def test_content_that_is_no_bytes_is_refused(az: Worker, content: Any) -> None:
+    with pytest.raises(InvalidInputError):
+        az.put("key", content, PLAIN)
+
+
+# ---- many objects
+
+
+def test_pages(az: Worker) -> None:
+    keys = sorted(f"{name}{n}" for n in range(3) for name in ("a/", "b/c/", "d"))
+    for key in keys:
+        az.put(key, key.encode(), PLAIN)
+    found, token = [], None
+    while True:
+        page = az.list_page(token=token, limit=2)
+        found += page.entries
+        token = page.next_token
+        if token is None:
+            break
+    assert [entry.key for entry in found] == keys
+    assert found[0].size == len(keys[0])
+    assert found[0].etag == az.head(keys[0])["ETag"]
+    assert [entry.key for entry in az.list_page("b/").entries] == keys[3:6]
+
+
+def test_flat_pages(az: Worker) -> None:
+    for key in ("a/1", "a/2", "b/c/3", "d"):
+        az.put(key, b"", PLAIN)
+    page = az.list_page(flat=True)
+    assert [entry.key for entry in page.entries] == ["d"]
+    assert page.prefixes == ["a/", "b/"]
+    assert az.list_page("b/", flat=True).prefixes == ["b/c/"]
+    assert az.isdir("a")
+    assert not az.isdir("d")
+
+
+def test_batch_deletes(az: Worker) -> None:
+    keys = [f"key {n}&<\u00e9" for n in range(256)]
+    for key in keys[:40]:
+        az.put(key, b"", PLAIN)
+    assert az.delete(keys[1:]) == {}
+    assert [entry.key for entry in az.list_page().entries] == keys[:1]
+
+
+def test_snapshots_and_uncommitted_blocks_do_not_show(az: Worker, azurite: AzuriteServer) -> None:
+    az.put("key", b"content", PLAIN)
+    with azurite.client() as client:
+        root = az.interface._root
+        blob = client.get_blob_client(container_of(azurite), root + "key")
+        blob.create_snapshot()
+        client.get_blob_client(container_of(azurite), root + "staged").stage_block("aaaa", b"x")
+    assert [entry.key for entry in az.list_page().entries] == ["key"]
+    assert not az.exists("staged")
+    errors = az.delete(["key", "other"])
+    assert list(errors) == ["key"]
+    assert "snapshots" in str(errors["key"])
+    with pytest.raises(ServerError, match="snapshots"):
+        raise az.delete(["key"])["key"]
+    assert az.get("key").content == b"content"
+
+
+# ---- credentials of every kind
+
+
+def test_a_sas_opens_what_it_names(az: Worker, azurite: AzuriteServer, green: bool) -> None:
+    from azure.storage.blob import ContainerSasPermissions, generate_container_sas
+
+    sas = generate_container_sas(
+        azurite.account, container_of(azurite), account_key=azurite.key,
+        permission=ContainerSasPermissions(read=True, write=True, list=True, delete=True),
+        expiry=datetime.now(timezone.utc) + timedelta(hours=1))
+    by_sas = open_at(azurite, green, secrets={"sas_token": f"?{sas}"})
+    by_sas.put("a b", b"content", PLAIN)
+    assert by_sas.get("a b", 1, 3).content == b"on"
+    assert by_sas.exists("a b")
+    assert [entry.key for entry in by_sas.list_page().entries] == ["a b"]
+    assert by_sas.delete(["a b", "other"]) == {}
+    assert by_sas.get("a b") is None
+    with pytest.raises(UnsupportedOperationError, match="narrower"):
+        by_sas.presign("key", 60, "GET")
+
+
+def test_a_public_container_needs_no_credentials(azurite: AzuriteServer, green: bool) -> None:
+    name = azurite.make_container(public=True)
+    open_azure(f"az://{name}/", green, secrets=azurite.secrets, endpoint=azurite.endpoint).put("key", b"content", PLAIN)
+    az = open_azure(f"az://{name}/", green, endpoint=azurite.endpoint, no_sign_request=True)
+    assert az.get("key").content == b"content"
+    assert [entry.key for entry in az.list_page().entries] == ["key"]
+    assert az.get("missing") is None
+    assert az.presign("key", 60, "GET") == f"{azurite.endpoint}/{name}/key"
+
+
+def test_a_private_container_is_not_missing_objects(azurite: AzuriteServer, green: bool) -> None:
+    az = open_at(azurite, green, no_sign_request=True, secrets=None)
+    with pytest.raises((ServerError, AuthorizationError)):
+        az.get("key")
+
+
+def test_connection_strings(azurite: AzuriteServer, green: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING",
+                       f"DefaultEndpointsProtocol=http;AccountName={azurite.account};AccountKey={azurite.key};"
+                       f"BlobEndpoint={azurite.endpoint};")
+    az = open_azure(f"az://{container_of(azurite)}/{uuid.uuid4().hex}/", green)
+    az.put("key", b"content", PLAIN)
+    assert az.get("key").content == b"content"
+
+
+# ---- copies
+
+
+def test_copies(az: Worker, azurite: AzuriteServer, green: bool) -> None:
+    other = open_at(azurite, green)
+    az.put("a b+\u00e9", b"content", WriteOptions(content_type="text/x", encoding="br", metadata={"a": "b"}))
+    copied = other.copy_from(az.interface, "a b+\u00e9", "copy", CopyOptions())
+    assert copied.size == 7
+    assert copied.etag == other.head("copy")["ETag"]
+    assert other.get("copy").content == b"content"
+    head = other.describe("copy").headers
+    assert (head["content-type"], head["content-encoding"], head["x-ms-meta-a"]) == ("text/x", "br", "b")
+    assert other.copy_from(az.interface, "missing", "copy", CopyOptions()) is None
+
+
+# ---- presigned URLs
+
+
+def test_presigned_urls_open_what_they_name(az: Worker) -> None:
+    az.put("a key+%", b"content", PLAIN)
+    with urllib.request.urlopen(az.presign("a key+%", 60, "GET")) as answer:
+        assert answer.read() == b"content"
+    request = urllib.request.Request(az.presign("new", 60, "PUT"), b"by URL", method="PUT",
+                                     headers={"Content-Type": "text/plain", "x-ms-blob-type": "BlockBlob"})
+    urllib.request.urlopen(request).close()
+    assert az.get("new").content == b"by URL"
+    with pytest.raises(urllib.error.HTTPError) as raised:
+        urllib.request.urlopen(az.presign("new", 60, "GET").replace("/new?", "/a%20key%2B%25?"))
+    raised.value.close()
+    assert raised.value.code == 403
+
+
+@pytest.mark.parametrize(("expires", "method"), [(0, "GET"), (60, "POST"), (-1, "GET")])
+def test_what_cannot_be_presigned(az: Worker, expires: float, method: str) -> None:
+    with pytest.raises(InvalidInputError, match="presign"):
+        az.presign("key", expires, method)
+
+
+def test_azurite_has_no_hierarchical_namespace(az: Worker) -> None:
+    with pytest.raises(UnsupportedOperationError, match="no hierarchical namespace"):
+        az.data_lake()
+    az.put("key", b"", PLAIN)
+    assert az.rename_from(az.interface, "key", "other") is False
+
+
+def test_large_objects_in_parallel(azurite: AzuriteServer, green: bool) -> None:
+    az = open_at(azurite, green, composite_upload_threshold=MIB)
+    content = os.urandom(40 * MIB)
+    az.put("key", content, PLAIN)
+    assert az.get("key").content == content
+    assert az.get("key", 33 * MIB, 33 * MIB + 10).content == content[33 * MIB:33 * MIB + 10]
