@@ -137,6 +137,34 @@ class CloudFile:
         self._forget()
         return self.cf.delete(self.filename)
 
+    # ---- moving
+
+    def transfer_to(self, cloudpath: Any, reencode: str | bool | None = None, content_type: str | None = None) -> None:
+        """Copy the object to another one, given by its cloudpath or as a CloudFile; see `CloudFiles.transfer_to`."""
+        other = self._other(cloudpath)
+        other._forget()
+        self.cf.transfer_to(other.cf, [(self.filename, other.filename)], reencode=reencode, content_type=content_type)
+
+    def transfer_from(self, cloudpath: Any, reencode: str | bool | None = None,
+                      content_type: str | None = None) -> None:
+        """Copy another object to this one."""
+        self._other(cloudpath).transfer_to(self, reencode=reencode, content_type=content_type)
+
+    def move(self, dest: Any) -> None:
+        """Move the object; see `CloudFiles.moves`."""
+        other = self._other(dest)
+        self._forget()
+        other._forget()
+        self.cf.moves(other.cf, [(self.filename, other.filename)])
+
+    def _other(self, given: Any) -> CloudFile:
+        """Another object, reached as this one is."""
+        if isinstance(given, CloudFile):
+            return given
+        other = CloudFile(given)
+        other.cf._store = self.cf._store.at(other.cf.cloudpath)
+        return other
+
     def _forget(self) -> None:
         self._head = self._size = None
 

@@ -24,6 +24,7 @@ from cloudfiles.progress import Progress, bar_for
 from cloudfiles.reading import Result, as_wanted, failed, grouped, reader, ungrouped, weight
 from cloudfiles.runtime.engine import blocking_runtime
 from cloudfiles.store import Store, checked_count
+from cloudfiles.transfer.verbs import TransferVerbs
 from cloudfiles.types import StoreOptions, Tls
 from cloudfiles.writing import Upload, WriteDefaults, is_scalar, uploads, writer
 
@@ -35,7 +36,7 @@ _STREAM_ITEMS = 1000
 _STREAM_BYTES = 256 * 1024 * 1024
 
 
-class CloudFiles:
+class CloudFiles(TransferVerbs):
     """Batches of get, put, exists, list and delete below one cloudpath.
 
     Every verb takes one path or an iterable of them. One gives one answer; many are fanned
@@ -431,7 +432,11 @@ class CloudFiles:
             return self.get({"path": key[0], "start": start, "end": end})
         return self.get(key)
 
-    def __setitem__(self, key: str, content: Any) -> None:
+    def __setitem__(self, key: Any, content: Any) -> None:
+        """`cf[path] = bytes`; `cf[:] = other` copies all that another CloudFiles (or cloudpath) lists to here."""
+        if isinstance(key, slice) and key == slice(None):
+            self.transfer_from(content)
+            return
         if not isinstance(key, str):
             raise InvalidInputError(f"{key!r} is no path to put to")
         self.put(key, content)

@@ -15,7 +15,7 @@ __all__ = [
     "Attempt", "AuthorizationError", "CRC32CIntegrityError", "CertificateError", "CloudFilesError", "CompressionError",
     "ConfigurationError", "ConnectionFailedError", "DecompressionError", "DuplicatePathError", "FileSystemError",
     "IntegrityError", "InvalidInputError", "InvalidJSONError", "InvalidPathError", "LockingError", "MD5IntegrityError",
-    "MissingCredentialsError", "MissingExtraError", "ObjectChangedError", "PreconditionFailedError",
+    "MissingCredentialsError", "MissingExtraError", "MissingObjectError", "ObjectChangedError", "PreconditionFailedError",
     "ProtocolError", "RequestTimeoutError", "ServerError", "TransportError", "TruncatedBodyError",
     "UnsupportedCompressionType", "UnsupportedOperationError", "UnsupportedProtocolError", "redact",
 ]
@@ -158,6 +158,10 @@ class DecompressionError(CloudFilesError):
 
 class InvalidJSONError(CloudFilesError, ValueError):
     """Content that was to be JSON is none."""
+
+
+class MissingObjectError(CloudFilesError, FileNotFoundError):
+    """There is no object to move or copy. Reads do not raise it: to them a missing object is None."""
 
 
 class ObjectChangedError(CloudFilesError):

@@ -47,6 +47,16 @@ class Store:
         """Whether operations take microseconds and wait for no network."""
         return self._class.is_local
 
+    def at(self, cloudpath: str) -> Store:
+        """Another place, reached as this one is: with the same secrets where it is the same service, else without."""
+        location = extract(to_https_protocol(cloudpath) if self.use_https else cloudpath)
+        mine = self.options
+        options = StoreOptions(composite_upload_threshold=mine.composite_upload_threshold, tls=mine.tls,
+                               connect_timeout=mine.connect_timeout, read_timeout=mine.read_timeout)
+        if (location.protocol, location.host) == (self.location.protocol, self.location.host):
+            options = mine
+        return Store(cloudpath, options, self.green, self.width, self.use_https)
+
     def interface(self, runtime: Runtime) -> Interface:
         """The interface for work done by `runtime`."""
         interface = self._interfaces.get(runtime)

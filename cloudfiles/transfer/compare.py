@@ -1,0 +1,213 @@
+"""Whether two stored objects are the same, and by what that was told."""
+
+from __future__ import annotations
+
+import email.utils
+from collections.abc import Iterable
+from datetime import datetime, timezone
+from typing import Any, Literal, NamedTuple
+
+from cloudfiles import integrity
+from cloudfiles.exceptions import InvalidInputError, ObjectChangedError
+from cloudfiles.interfaces.base import Interface
+from cloudfiles.types import ListEntry, StoredObject
+
+Verdict = Literal["same", "different", "missing", "unverifiable"]
+Compare = Literal["auto", "size", "time", "digest"]
+
+MODES = ("auto", "size", "time", "digest")
+_READ = "sha256"
+"""The digest by which contents are compared that neither store tells one of."""
+
+
+class Judgement(NamedTuple):
+    """What a comparison came to.
+
+    Attributes:
+        by: what decided: 'size', 'time', 'content', or the name of a digest ('md5', 'crc32', ...); '' for nothing.
+        cause: in words, where the verdict is not 'same'.
+    """
+
+    verdict: Verdict
+    by: str = ""
+    cause: str = ""
+
+
+def checked_mode(mode: Any) -> Compare:
+    """Raises InvalidInputError unless it is one of MODES."""
+    if mode not in MODES:
+        raise InvalidInputError(f"compare={mode!r}: one of {', '.join(MODES)} would do")
+    known: Compare = mode
+    return known
+
+
+# ---- by what listings tell
+
+
+def judge(source: Interface, ours: ListEntry, target: Interface, theirs: ListEntry, mode: Compare) -> Judgement | None:
+    """By size, and by md5 where both entries have one, else by time: a target that is newer has been copied since.
+
+    None: a closer look is needed, because the times are the same second, or the mode asks for digests.
+    """
+    by_size = _by_size(ours.size, theirs.size)
+    if by_size is not None:
+        return by_size
+    if mode == "size":
+        known = ours.size is not None and theirs.size is not None
+        return Judgement("same", "size") if known else Judgement("unverifiable", "", "a listing tells no size")
+    if mode != "time" and source.etag_is_md5 and target.etag_is_md5:
+        by_md5 = _by_md5(integrity.md5_from_etag(ours.etag), integrity.md5_from_etag(theirs.etag))
+        if by_md5 is not None:
+            return by_md5
+    return None if mode == "digest" else _by_time(ours.last_modified, theirs.last_modified)
+
+
+def _by_size(ours: int | None, theirs: int | None) -> Judgement | None:
+    """None where the sizes do not differ, as far as known."""
+    if ours is None or theirs is None or ours == theirs:
+        return None
+    return Judgement("different", "size", f"{ours} bytes at the source, {theirs} at the target")
+
+
+def _by_md5(ours: bytes | None, theirs: bytes | None) -> Judgement | None:
+    if ours is None or theirs is None:
+        return None
+    if ours == theirs:
+        return Judgement("same", "md5")
+    return Judgement("different", "md5", f"its md5 is {ours.hex()} at the source, {theirs.hex()} at the target")
+
+
+def _by_time(ours: str | None, theirs: str | None) -> Judgement | None:
+    first, second = when(ours), when(theirs)
+    if first is None or second is None or int(first) == int(second):
+        return None
+    if second > first:
+        return Judgement("same", "time")
+    return Judgement("different", "time", f"changed at the source {ours}, after the target {theirs}")
+
+
+def when(text: str | None) -> float | None:
+    """Seconds since the epoch of a time as stores write it: RFC 9110's or ISO 8601; None where it is neither."""
+    if not text:
+        return None
+    try:
+        at = datetime.fromisoformat(text.replace("Z", "+00:00"))
+        return at.replace(tzinfo=at.tzinfo or timezone.utc).timestamp()
+    except ValueError:
+        pass
+    try:
+        return email.utils.parsedate_to_datetime(text).timestamp()
+    except (ValueError, TypeError):
+        return None
+
+
+# ---- by looking at the objects
+
+
+def look_closer(source: Interface, key: str, target: Interface, target_key: str, *, read: bool = False) -> Judgement:
+    """By the digests that the stores tell of two objects, computed here where a store is local and tells none.
+
+    read: where they tell none that can be compared, read both.
+    """
+    ours, theirs = source.describe(key), target.describe(target_key)
+    if ours is None or theirs is None:
+        return _missing(ours, theirs)
+    by_size = _by_size(ours.size, theirs.size)
+    if by_size is not None:
+        return by_size
+    try:
+        return _by_digests(source, key, ours, target, target_key, theirs, read)
+    except ObjectChangedError as error:
+        return Judgement("unverifiable", "", f"it changed while it was compared: {error}")
+
+
+def _missing(ours: StoredObject | None, theirs: StoredObject | None) -> Judgement:
+    if ours is None and theirs is None:
+        return Judgement("missing", "", "it is at neither store")
+    return Judgement("missing", "", f"it is not at the {'target' if ours is not None else 'source'}")
+
+
+def _by_digests(source: Interface, key: str, ours: StoredObject, target: Interface, target_key: str,
+                theirs: StoredObject, read: bool) -> Judgement:
+    told, told_there = _by_name(source.digests(ours)), _by_name(target.digests(theirs))
+    for algorithm in told:
+        if algorithm in told_there:
+            return _by_value(algorithm, told[algorithm], told_there[algorithm])
+    if ours.etag == theirs.etag and "-" in (ours.etag or "") and source.etag_is_md5 and target.etag_is_md5:
+        return Judgement("same", "md5")  # of the same parts
+    if told and (target.is_local or read):
+        algorithm = next(iter(told))
+        return _by_value(algorithm, told[algorithm], _computed(target, target_key, algorithm))
+    if told_there and (source.is_local or read):
+        algorithm = next(iter(told_there))
+        return _by_value(algorithm, _computed(source, key, algorithm), told_there[algorithm])
+    if read or (source.is_local and target.is_local):
+        return _by_content(source, key, target, target_key)
+    return _by_parts(source, key, ours, target, target_key, theirs)
+
+
+def _by_name(digests: Iterable[integrity.Digest]) -> dict[str, bytes]:
+    return {digest.algorithm: digest.value for digest in digests}
+
+
+def _by_value(algorithm: str, ours: bytes, theirs: bytes) -> Judgement:
+    if ours == theirs:
+        return Judgement("same", algorithm)
+    return Judgement("different", algorithm,
+                     f"its {algorithm} is {ours.hex()} at the source, {theirs.hex()} at the target")
+
+
+def _by_content(source: Interface, key: str, target: Interface, target_key: str) -> Judgement:
+    ours, theirs = _computed(source, key, _READ), _computed(target, target_key, _READ)
+    return Judgement("same", "content") if ours == theirs else Judgement("different", "content", "the bytes differ")
+
+
+def _by_parts(source: Interface, key: str, ours: StoredObject, target: Interface, target_key: str,
+              theirs: StoredObject) -> Judgement:
+    """By the ETag of an upload in parts and a local file: that none of the likely part sizes fits proves nothing."""
+    if target.is_local and source.etag_is_md5 and _is_of_parts(target, target_key, ours):
+        return Judgement("same", "md5")
+    if source.is_local and target.etag_is_md5 and _is_of_parts(source, key, theirs):
+        return Judgement("same", "md5")
+    return Judgement("unverifiable", "", "the sizes agree, but the stores tell no digests that can be compared; "
+                                         "read=True would compare the bytes")
+
+
+def _is_of_parts(local: Interface, key: str, stored: StoredObject) -> bool:
+    etag = (stored.etag or "").strip('"').lower()
+    parts = etag.partition("-")[2]
+    if not (parts.isascii() and parts.isdigit()):
+        return False
+    sizes = integrity.likely_part_sizes(stored.size or 0, int(parts))[:3]
+    candidates = [integrity.MultipartMD5(size) for size in sizes]
+
+    def take(piece: bytes | memoryview) -> None:
+        for candidate in candidates:
+            candidate.update(piece)
+
+    local.get_in_pieces(key, take)
+    return any(candidate.etag() == etag for candidate in candidates)
+
+
+def _computed(interface: Interface, key: str, algorithm: str) -> bytes:
+    """The digest of an object's stored bytes, by reading them."""
+    hasher = integrity.hasher(algorithm)
+    if interface.get_in_pieces(key, hasher.update) is None:
+        raise ObjectChangedError("the object was removed", path=key)
+    return hasher.digest()
+
+
+def has_same(source: Interface, key: str, target: Interface, target_key: str) -> bool:
+    """Whether the target has the object already, by size and digest or time."""
+    theirs = target.describe(target_key)
+    ours = None if theirs is None else source.describe(key)
+    if ours is None or theirs is None:
+        return False
+    judged = judge(source, _entry(key, ours), target, _entry(target_key, theirs), "auto")
+    if judged is None:
+        judged = look_closer(source, key, target, target_key)
+    return judged.verdict == "same"
+
+
+def _entry(key: str, stored: StoredObject) -> ListEntry:
+    return ListEntry(key, stored.size, stored.etag, (stored.headers or {}).get("last-modified"))

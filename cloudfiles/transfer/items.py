@@ -1,0 +1,74 @@
+"""What is to be transferred: one object each, from where to where."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from cloudfiles.exceptions import DuplicatePathError, InvalidInputError
+from cloudfiles.interfaces.base import Interface
+
+
+class Item(NamedTuple):
+    """One object of a transfer.
+
+    Attributes:
+        source, target: its keys at the two stores.
+        size: its stored bytes, where a listing told them already.
+    """
+
+    source: str
+    target: str
+    size: int | None = None
+
+
+def as_item(given: Any) -> Item:
+    """A path, `{'path', 'dest_path'}`, or `(path, dest_path)` as an Item. Raises InvalidInputError."""
+    if isinstance(given, str):
+        return Item(given, given)
+    if isinstance(given, Item):
+        return given
+    if isinstance(given, Mapping):
+        source = given.get("path")
+        target = given.get("dest_path", source)
+    elif isinstance(given, tuple | list) and len(given) == 2:
+        source, target = given
+    else:
+        source = target = None
+    if not isinstance(source, str) or not isinstance(target, str):
+        raise InvalidInputError(f"{given!r} is nothing to transfer; a path, {{'path', 'dest_path'}} or "
+                                "(path, dest_path) would do")
+    return Item(source, target)
+
+
+def as_items(paths: Any) -> Iterable[Item]:
+    """All of them: a collection checked now, anything else as it is iterated.
+
+    Raises DuplicatePathError where two objects of a collection would get one target.
+    """
+    if isinstance(paths, str | Mapping | Item):
+        return [as_item(paths)]
+    if isinstance(paths, bytes) or not isinstance(paths, Iterable):
+        raise InvalidInputError(f"paths={paths!r}: a path or an iterable of paths would do")
+    if not isinstance(paths, Collection):
+        return map(as_item, paths)
+    items = [as_item(path) for path in paths]
+    targets: set[str] = set()
+    for item in items:
+        if item.target in targets:
+            raise DuplicatePathError("two objects would be written to this path: which one is to stay cannot be told; "
+                                     "nothing was transferred", path=item.target)
+        targets.add(item.target)
+    return items
+
+
+def listed_items(source: Interface) -> Iterator[Item]:
+    """Everything that the source lists, as it lists it."""
+    token = None
+    while True:
+        page = source.list_page(token=token)
+        for entry in page.entries:
+            yield Item(entry.key, entry.key, entry.size)
+        token = page.next_token
+        if token is None:
+            return

@@ -1,0 +1,179 @@
+"""One large object: in parts, several at once, in bounded memory; or through a temporary file."""
+
+from __future__ import annotations
+
+import io
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
+
+from cloudfiles import compression
+from cloudfiles.exceptions import FileSystemError, ObjectChangedError, TransportError
+from cloudfiles.fanout import Plan, collect
+from cloudfiles.interfaces.moving import PartWriter
+from cloudfiles.transfer.digest import WholeDigest
+from cloudfiles.transfer.items import Item
+from cloudfiles.transfer.result import Outcome
+from cloudfiles.types import StoredObject
+
+if TYPE_CHECKING:
+    from cloudfiles.transfer.carrier import Carrier
+
+LARGE_AT_ONCE = 4
+"""Large objects that are carried side by side."""
+
+_IN_FLIGHT = 128 << 20
+"""Bytes of parts under way at once, over all objects."""
+
+_MOST_PARTS, _FEWEST_PARTS = 8, 2
+"""Parts of one object under way at once."""
+
+_STREAM_TRIES = 3
+
+
+def parts_at_once(part_size: int, objects: int = 1) -> int:
+    """How many parts of each of so many objects are under way at once.
+
+    >>> parts_at_once(8 << 20), parts_at_once(8 << 20, 4), parts_at_once(64 << 20)
+    (8, 4, 2)
+    """
+    return max(_FEWEST_PARTS, min(_MOST_PARTS, _IN_FLIGHT // part_size // objects))
+
+
+class LargeCarrier:
+    """Carries one state of one object.
+
+    Raises ObjectChangedError where the source is not in this state any more. On any failure nothing is left at the
+    target but what was there.
+    """
+
+    def __init__(self, carrier: Carrier, item: Item, described: StoredObject, objects: int = 1) -> None:
+        self._source = carrier.source
+        self._target = carrier.target
+        self._runtime = carrier.runtime
+        self._read = carrier.read
+        self._write = carrier.write
+        self._vouched = carrier.vouched
+        self._item = item
+        self._described = described
+        self._size = described.size or 0
+        self._options = carrier.write_options(described, item)
+        self._objects = objects
+
+    def carry(self) -> Outcome:
+        if self._options.encoding == self._described.encoding and self._source.reads_ranges(self._described):
+            writer = self._target.open_writer(self._item.target, self._size, self._options)
+            if writer is not None:
+                return self.carry_parts(writer)
+        return self._spool()
+
+    # ---- in parts
+
+    def carry_parts(self, writer: PartWriter, note: Callable[[PartWriter], object] | None = None) -> Outcome:
+        """Write what `writer` has not got yet, and publish the object. It is aborted on any failure.
+
+        note: called after each part, so that its state can be kept.
+        """
+        digest = WholeDigest(self._source.digests(self._described), self._described.etag, self._size,
+                             writer.part_size, self._runtime)
+        done = writer.written()
+
+        def carry_part(start: int) -> None:
+            content = self._part(start, min(start + writer.part_size, self._size))
+            if start not in done:
+                self._write(len(content), writer.write, start, content)
+            digest.add(start, content)
+            if note is not None:
+                note(writer)
+
+        try:
+            starts = range(0, self._size, writer.part_size)
+            width = min(len(starts), parts_at_once(writer.part_size, self._objects))
+            self._side_by_side(carry_part, starts, width)
+            verified = digest.check(self._item.source)
+            etag = writer.finish()
+        except BaseException:
+            writer.abort()
+            raise
+        return self._outcome("parts", etag, verified)
+
+    def _side_by_side(self, work: Callable[[int], None], starts: range, width: int) -> None:
+        runtime = self._runtime
+        if runtime is None:
+            collect(work, starts, Plan(None))
+        else:
+            # The report looks whether this worker's own batch was given up: then it ends here.
+            collect(work, starts, Plan(runtime, max(1, width), report=lambda _: runtime.sleep(0)))
+
+    def _part(self, start: int, end: int) -> bytes:
+        stored = self._read(end - start, self._source.get, self._item.source, start, end)
+        if stored is None or stored.etag != self._described.etag or len(stored.content) != end - start:
+            raise ObjectChangedError("the source was replaced or removed while it was read; the target is as it was",
+                                     path=self._item.source)
+        content: bytes = stored.content
+        return content
+
+    # ---- through a temporary file
+
+    def _spool(self) -> Outcome:
+        with self._spooled() as (file, verified):
+            etag = self._write(self._size, self._target.put, self._item.target, file, self._options)
+            size = file.seek(0, io.SEEK_END)
+        return self._outcome("spool", etag, verified, size)
+
+    @contextmanager
+    def _spooled(self) -> Iterator[tuple[BinaryIO, str]]:
+        """The content, encoded as the target is to have it, in a file that has no name."""
+        for tries_left in reversed(range(_STREAM_TRIES)):
+            with tempfile.TemporaryFile() as spool:
+                file = cast(BinaryIO, spool)
+                try:
+                    verified = self._fill(file)
+                except TransportError:
+                    if not tries_left:
+                        raise
+                    continue
+                except OSError as error:
+                    raise FileSystemError(f"the temporary file in {tempfile.gettempdir()} could not be written: "
+                                          f"{error}", errno=error.errno, path=self._item.source) from error
+                file.seek(0)
+                yield file, verified
+                return
+
+    def _fill(self, file: BinaryIO) -> str:
+        take, finish = _recoder(file.write, self._described.encoding, self._options.encoding, self._item.source)
+        digest = WholeDigest(self._source.digests(self._described), None, self._size, self._size, None)
+        at = 0
+
+        def take_piece(piece: bytes | memoryview) -> None:
+            nonlocal at
+            content = bytes(piece)
+            take(content)
+            digest.add(at, content)
+            at += len(content)
+
+        stored = self._source.get_in_pieces(self._item.source, take_piece)
+        finish()
+        if stored is None or stored.etag != self._described.etag or at != self._size:
+            raise ObjectChangedError("the source was replaced or removed while it was read; the target is as it was",
+                                     path=self._item.source)
+        return digest.check(self._item.source)
+
+    def _outcome(self, way: Any, etag: str | None, verified: str, size: int | None = None) -> Outcome:
+        size = self._size if size is None else size
+        return Outcome(self._item, "copied", way, size, etag, self._vouched(verified), self._described.etag)
+
+
+def _recoder(write: Callable[[bytes], Any], stored: str, wanted: str,
+             path: str) -> tuple[Callable[[bytes], Any], Callable[[], Any]]:
+    """What takes the stored bytes piece by piece, and what is to be called at their end."""
+    if stored == wanted:
+        return write, lambda: None
+    decoder, encoder = compression.decoder(stored, path), compression.encoder(wanted)
+
+    def finish() -> None:
+        decoder.finish()
+        write(encoder.finish())
+
+    return lambda piece: write(encoder.update(decoder.update(piece))), finish

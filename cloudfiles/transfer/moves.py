@@ -1,0 +1,68 @@
+"""Objects moved: renamed where a file system can, else copied, compared, and only then removed from the source."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+from cloudfiles.exceptions import CloudFilesError, IntegrityError
+from cloudfiles.fanout import Plan, collect
+from cloudfiles.progress import Progress, bar_for
+from cloudfiles.store import Store
+from cloudfiles.transfer.carrier import Carrier, CarryOptions
+from cloudfiles.transfer.compare import look_closer
+from cloudfiles.transfer.items import Item, as_items
+from cloudfiles.transfer.result import Outcome, TransferResult
+from cloudfiles.transfer.run import plan_between
+
+
+def move_objects(source: Store, target: Store, paths: Any, *, total: int | None = None,
+                 progress: Progress = None) -> TransferResult:
+    """Move objects from one store to another. See `CloudFiles.moves`."""
+    plan, here, there = plan_between(source, target)
+    mover = Mover(Carrier(here, there, plan.runtime, CarryOptions()))
+    items = as_items(paths)
+    result = TransferResult()
+    count = len(items) if isinstance(items, Collection) else total
+    with bar_for(progress, count, "Moving") as bar:
+        report = bar.update if progress else None
+        try:
+            collect(lambda item: result.add(mover.move(item)), items,
+                    Plan(plan.runtime, plan.width, report=report, probe=plan.probe))
+        except CloudFilesError as error:
+            raise result.explain(error, "moved") from error.__cause__
+    return result
+
+
+class Mover:
+    """Moves objects by way of a carrier."""
+
+    def __init__(self, carrier: Carrier) -> None:
+        self._carrier = carrier
+        self._source = carrier.source
+        self._target = carrier.target
+
+    def move(self, item: Item) -> Outcome:
+        """Move one object. The source is there until its copy is proven to be the same.
+
+        Raises:
+            MissingObjectError: there is no source.
+            IntegrityError: the copy is not proven; both are there.
+        """
+        self._target.check_target(item.target)
+        if self._target.is_same(self._source, item.source, item.target):
+            return Outcome(item, "skipped")
+        if self._carrier.write(0, self._target.rename_from, self._source, item.source, item.target):
+            return Outcome(item, "copied", "rename")
+        outcome = self._carrier.carry(item)
+        self._check(item)
+        for error in self._source.delete([item.source]).values():
+            error.args = (f"{error.args[0]} (it was copied to {item.target}, and could not be removed from here)",)
+            raise error
+        return outcome
+
+    def _check(self, item: Item) -> None:
+        judged = look_closer(self._source, item.source, self._target, item.target, read=True)
+        if judged.verdict != "same":
+            raise IntegrityError(f"the copy at {item.target} is not proven to be the same, so this was not removed: "
+                                 f"{judged.cause}", path=item.source)

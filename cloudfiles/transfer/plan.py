@@ -1,0 +1,265 @@
+"""What a sync is going to do, made out before the first byte is carried, and kept in a temporary file.
+
+Any number of keys costs the same memory.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from cloudfiles.compression import COMPRESSION_EXTENSIONS
+from cloudfiles.exceptions import InvalidPathError
+from cloudfiles.fanout import Plan, collect
+from cloudfiles.interfaces.base import Interface
+from cloudfiles.transfer.compare import Compare, Judgement, judge, look_closer
+from cloudfiles.transfer.items import Item
+from cloudfiles.transfer.merge import OutOfOrderError, Pair, Wanted, merged, order_of
+
+_SHOWN = 5
+"""Collisions that an error names."""
+
+_CHUNK = 1000
+
+
+class SyncPlan:
+    """The keys to carry and to delete. A context manager: the temporary file goes with it.
+
+    source, target: the interfaces of the workers of `plan`, for a closer look at what listings leave open.
+
+    Attributes:
+        same: keys that the target has already, counted by what told so ('size', 'md5', 'time', ...).
+        carried, deleted: how many are to be.
+        sources, targets: how many keys there are.
+    """
+
+    def __init__(self, source: Interface, target: Interface, plan: Plan, mode: Compare, wanted: Wanted,
+                 delete: bool) -> None:
+        self._source = source
+        self._target = target
+        self._plan = plan
+        self._mode = mode
+        self._wanted = wanted
+        self._delete = delete
+        self._directory = tempfile.TemporaryDirectory(prefix="cloudfiles-")
+        self._database = sqlite3.connect(Path(self._directory.name) / "plan", check_same_thread=False)
+        self._begin()
+
+    def __enter__(self) -> SyncPlan:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 traceback: TracebackType | None) -> None:
+        self._database.close()
+        with suppress(OSError):
+            self._directory.cleanup()
+
+    def _begin(self) -> None:
+        self.same: Counter[str] = Counter()
+        self.carried = self.deleted = self.sources = self.targets = 0
+        self._collisions = _Collisions(self._target, self._database)
+        self._database.executescript(
+            "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF;"
+            "DROP TABLE IF EXISTS carried; DROP TABLE IF EXISTS deleted;"
+            "CREATE TABLE carried (place BLOB, size, why TEXT); CREATE TABLE deleted (place BLOB)")
+
+    # ---- making
+
+    def make(self, source: Interface, target: Interface) -> None:
+        """Merge the listings of the stores (by interfaces of the calling thread) to their end.
+
+        Raises InvalidPathError where keys collide at the target, and what listing raises.
+        """
+        try:
+            self._make(source, target, trust=True)
+        except OutOfOrderError:
+            self._begin()
+            self._make(source, target, trust=False)
+        self._collisions.check()
+
+    def _make(self, source: Interface, target: Interface, trust: bool) -> None:
+        unclear: list[Pair] = []
+        for pair in merged(source, target, self._wanted, trust):
+            self._collisions.see(pair)
+            self.sources += pair.source is not None
+            self.targets += pair.target is not None
+            if not self._settle(pair):
+                unclear.append(pair)
+            if len(unclear) == _CHUNK:
+                self._look_closer(unclear)
+        self._look_closer(unclear)
+
+    def _settle(self, pair: Pair) -> bool:
+        """Whether the listings told enough to decide."""
+        if pair.source is not None and pair.target is not None:
+            judged = judge(self._source, pair.source, self._target, pair.target, self._mode)
+            if judged is not None:
+                self._decide(pair, judged)
+            return judged is not None
+        if pair.source is not None and not _may_be_folded(self._target, pair.key):
+            self._carry(pair, "missing")
+            return True
+        if pair.target is not None and not (self._delete and self._target.folds_suffixes):
+            if self._delete:
+                self._remove(pair.key)
+            return True
+        return False
+
+    def _decide(self, pair: Pair, judged: Judgement) -> None:
+        if judged.verdict == "same":
+            self.same[judged.by] += 1
+        else:
+            self._carry(pair, judged.by or judged.verdict)
+
+    def _carry(self, pair: Pair, why: str) -> None:
+        assert pair.source is not None
+        self._database.execute("INSERT INTO carried VALUES (?, ?, ?)", (order_of(pair.key), pair.source.size, why))
+        self.carried += 1
+
+    def _remove(self, key: str) -> None:
+        self._database.execute("INSERT INTO deleted VALUES (?)", (order_of(key),))
+        self.deleted += 1
+
+    # ---- a closer look, many at a time
+
+    def _look_closer(self, pairs: list[Pair]) -> None:
+        looks = collect(self._closer, pairs, self._plan)
+        for pair, (judged, remove) in zip(pairs, looks, strict=True):
+            if judged is not None:
+                self._decide(pair, judged)
+            elif remove:
+                self._remove(pair.key)
+        pairs.clear()
+
+    def _closer(self, pair: Pair) -> tuple[Judgement | None, bool]:
+        """The judgement of what is at the source, or whether to delete what is only at the target."""
+        if pair.source is None:
+            return None, self._is_only_there(pair.key)
+        if self._mode in ("size", "time") and pair.target is not None:
+            return Judgement("different", "time"), False
+        return look_closer(self._source, pair.key, self._target, pair.key), False
+
+    def _is_only_there(self, key: str) -> bool:
+        """On a store that shows encodings as suffixes, a key `a` may be what the source has as `a.gz`."""
+        described = self._target.describe(key)
+        suffixes = [suffix for suffix, encoding in COMPRESSION_EXTENSIONS.items()
+                    if described is not None and encoding == described.encoding]
+        return not any(self._source.exists(key + suffix) for suffix in suffixes)
+
+    # ---- reading
+
+    def items(self) -> Iterator[Item]:
+        """What to carry, in order."""
+        for place, size, _ in self._database.execute("SELECT place, size, why FROM carried ORDER BY rowid"):
+            yield Item(_key(place), _key(place), size)
+
+    def actions(self) -> Iterator[tuple[str, str, str]]:
+        """('copy' or 'delete', key, why), in order."""
+        for place, why in self._database.execute("SELECT place, why FROM carried ORDER BY rowid"):
+            yield "copy", _key(place), why
+        for key in self.deletions():
+            yield "delete", key, "not at the source"
+
+    def deletions(self) -> Iterator[str]:
+        """What to delete, in order."""
+        for (place,) in self._database.execute("SELECT place FROM deleted ORDER BY rowid"):
+            yield _key(place)
+
+
+def _key(place: bytes) -> str:
+    return place.decode("utf-8", "surrogateescape")
+
+
+def _may_be_folded(target: Interface, key: str) -> bool:
+    """Whether the target may have this key without its listing showing it so."""
+    return target.folds_suffixes and key.endswith(tuple(COMPRESSION_EXTENSIONS))
+
+
+class _Collisions:
+    """Keys that cannot be side by side at the target."""
+
+    def __init__(self, target: Interface, database: sqlite3.Connection) -> None:
+        self._target = target
+        self._database = database
+        self._found: list[str] = []
+        self._count = 0
+        self._open: list[tuple[str, bool]] = []  # keys that the present one begins with, and whether it is a source's
+        if target.folds_case:
+            database.executescript("DROP TABLE IF EXISTS folded;"
+                                   "CREATE TABLE folded (folded BLOB PRIMARY KEY, place BLOB) WITHOUT ROWID")
+
+    def see(self, pair: Pair) -> None:
+        """Take the next key, in order."""
+        key, is_ours = pair.key, pair.source is not None
+        while self._open and not key.startswith(self._open[-1][0]):
+            self._open.pop()
+        for shorter, was_ours in self._open:
+            rest = key[len(shorter):]
+            if (is_ours or was_ours) and self._target.nests_names and rest.startswith("/"):
+                self._note(f"{shorter!r} is an object, and {key!r} would lie below it")
+            if is_ours and was_ours and self._target.folds_suffixes and rest in COMPRESSION_EXTENSIONS:
+                self._note(f"{shorter!r} and {key!r} may be one file there, as encodings show as suffixes")
+        self._open.append((key, is_ours))
+        if is_ours and self._target.folds_case:
+            self._see_folded(key)
+
+    def _see_folded(self, key: str) -> None:
+        folded = order_of(key.casefold())
+        row = self._database.execute("SELECT place FROM folded WHERE folded = ?", (folded,)).fetchone()
+        if row is None:
+            self._database.execute("INSERT INTO folded VALUES (?, ?)", (folded, order_of(key)))
+        else:
+            self._note(f"{_key(row[0])!r} and {key!r} differ only in case")
+
+    def _note(self, text: str) -> None:
+        self._count += 1
+        if len(self._found) < _SHOWN:
+            self._found.append(text)
+
+    def check(self) -> None:
+        """Raises InvalidPathError naming some of them."""
+        if self._count:
+            more = f", and {self._count - _SHOWN} more" if self._count > _SHOWN else ""
+            raise InvalidPathError(f"{self._count} keys cannot be side by side at the target: {'; '.join(self._found)}"
+                                   f"{more}. Nothing was copied and nothing deleted; exclude= leaves keys out")
+
+
+def wanted_by(include: Any, exclude: Any) -> Callable[[str], bool]:
+    """Whether a key is in: it matches one of `include` (None: all do) and none of `exclude`.
+
+    Each is a glob (`*` goes over slashes too), a compiled regular expression that is searched for, a function of the
+    key, or a list of these.
+    """
+    included, excluded = _matchers(include), _matchers(exclude)
+    return lambda key: ((include is None or any(match(key) for match in included))
+                        and not any(match(key) for match in excluded))
+
+
+def _matchers(patterns: Any) -> list[Callable[[str], Any]]:
+    if patterns is None:
+        return []
+    several: Iterable[Any] = patterns if isinstance(patterns, list | tuple | set | frozenset) else [patterns]
+    return [_matcher(pattern) for pattern in several]
+
+
+def _matcher(pattern: Any) -> Callable[[str], Any]:
+    import fnmatch
+    import re
+
+    from cloudfiles.exceptions import InvalidInputError
+
+    if isinstance(pattern, str):
+        return re.compile(fnmatch.translate(pattern)).match
+    if isinstance(pattern, re.Pattern):
+        return pattern.search
+    if callable(pattern):
+        matching: Callable[[str], Any] = pattern
+        return matching
+    raise InvalidInputError(f"{pattern!r} is no pattern; a glob, a compiled regular expression, a function of the key, "
+                            "or a list of them would do")

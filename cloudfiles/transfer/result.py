@@ -1,0 +1,99 @@
+"""What came of a transfer."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+
+from cloudfiles.exceptions import CloudFilesError
+from cloudfiles.transfer.items import Item
+
+Status = Literal["copied", "skipped", "missing", "large"]
+Way = Literal["", "copy", "rename", "whole", "parts", "spool"]
+
+
+class Outcome(NamedTuple):
+    """What came of one object.
+
+    Attributes:
+        status: 'copied', 'skipped' (the target had it), 'missing' (the source has none), or 'large' (nothing was
+            done yet: it goes in parts, after the others).
+        way: 'copy' (by the store or the kernel itself), 'rename', 'whole' (through memory), 'parts' (several at once),
+            'spool' (through a temporary file).
+        size: stored bytes that were written, None where the store did not tell.
+        etag: of the new object, where the store told.
+        verified: the digest of the source's bytes that was checked on the way, '' where it offers none, 'local' where
+            there was no way.
+        source_etag: the state of the source that was read, where that is known.
+    """
+
+    item: Item
+    status: Status
+    way: Way = ""
+    size: int | None = None
+    etag: str | None = None
+    verified: str = ""
+    source_etag: str | None = None
+
+
+@dataclass
+class TransferResult:
+    """The sum of a transfer.
+
+    Attributes:
+        copied, skipped, missing: objects.
+        bytes: stored bytes written, as far as the stores told.
+        unverified: objects that passed through this process and whose source offers no digest to check them by.
+        ways: how many objects went each way.
+        errors: what failed, by source path; only where errors are kept and not raised.
+    """
+
+    copied: int = 0
+    skipped: int = 0
+    missing: int = 0
+    bytes: int = 0
+    unverified: int = 0
+    ways: Counter[str] = field(default_factory=Counter)
+    errors: dict[str, Exception] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
+
+    def add(self, outcome: Outcome) -> None:
+        """Count an outcome; by any worker."""
+        with self._lock:
+            if outcome.status == "copied":
+                self.copied += 1
+                self.bytes += outcome.size or 0
+                self.unverified += not outcome.verified and outcome.way in ("whole", "parts", "spool")
+                self.ways[outcome.way] += 1
+            elif outcome.status == "skipped":
+                self.skipped += 1
+            elif outcome.status == "missing":
+                self.missing += 1
+
+    def fail(self, item: Item, error: Exception) -> None:
+        """Keep the error of an item."""
+        with self._lock:
+            self.errors[item.source] = error
+
+    def __len__(self) -> int:
+        return self.copied
+
+    def __bool__(self) -> bool:
+        """Whether nothing failed."""
+        return not self.errors
+
+    def explain(self, error: CloudFilesError, verb: str = "transferred") -> CloudFilesError:
+        """`error`, which ended the transfer, saying what was done before; the result goes along as `.result`."""
+        done = f"{self.copied} object{'s were' if self.copied != 1 else ' was'} {verb} before"
+        error.args = (f"{error.args[0] if error.args else ''} ({done}, whole; this one's target was left as it was, "
+                      f"later ones were not begun)",)
+        error.result = self  # type: ignore[attr-defined]
+        return error
+
+    def __getstate__(self) -> dict[str, object]:
+        return {name: value for name, value in self.__dict__.items() if name != "_lock"}
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        self.__dict__.update(state, _lock=threading.Lock())

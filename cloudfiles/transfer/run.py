@@ -1,0 +1,101 @@
+"""Many objects from one store to another: the small ones first, many at a time, then the large ones in parts."""
+
+from __future__ import annotations
+
+import itertools
+from collections import deque
+from collections.abc import Callable, Collection, Iterable
+from typing import Any
+
+from cloudfiles.compression import normalize_encoding
+from cloudfiles.exceptions import CloudFilesError
+from cloudfiles.fanout import Plan, collect
+from cloudfiles.interfaces.base import Interface
+from cloudfiles.progress import Progress, bar_for
+from cloudfiles.runtime.engine import blocking_runtime, runtime_here
+from cloudfiles.store import Store
+from cloudfiles.transfer.carrier import Carrier, CarryOptions
+from cloudfiles.transfer.items import Item, as_items, listed_items
+from cloudfiles.transfer.large import LARGE_AT_ONCE
+from cloudfiles.transfer.result import Outcome, TransferResult
+
+Report = Callable[[int], Any]
+
+_CHUNK = 20_000
+"""Items of an iterator that are taken at once: any number of them costs the same memory."""
+
+
+def transfer(source: Store, target: Store, paths: Any = None, *, reencode: str | bool | None = None,
+             content_type: str | None = None, allow_missing: bool = False, resumable: bool = False,
+             progress: Progress = None, total: int | None = None, raise_errors: bool = True) -> TransferResult:
+    """Copy objects from one store to another. See `CloudFiles.transfer_to`."""
+    encoding = _encoding(reencode)
+    plan, here, there = plan_between(source, target, encodes=encoding is not None)
+    skip = None
+    if resumable and encoding is None:
+        from cloudfiles.transfer.compare import has_same
+
+        skip = lambda item: has_same(here, item.source, there, item.target)  # noqa: E731 -- a closure, called by name
+    carrier = Carrier(here, there, plan.runtime, CarryOptions(encoding, content_type, allow_missing, skip))
+    items = listed_items(source.here()) if paths is None else as_items(paths)
+    count = len(items) if isinstance(items, Collection) else total
+    with bar_for(progress, count, "Transferring") as bar:
+        return carry_all(carrier, items, plan, raise_errors=raise_errors, report=bar.update if progress else None)
+
+
+def _encoding(reencode: str | bool | None) -> str | None:
+    """'' to decode, None to leave as it is. Raises UnsupportedCompressionType."""
+    return None if reencode is None else normalize_encoding(reencode) or ""
+
+
+def plan_between(source: Store, target: Store, encodes: bool = False) -> tuple[Plan, Interface, Interface]:
+    """How a batch between two stores runs, and the interfaces that its workers use.
+
+    encodes: contents are encoded anew, which green threads would only take turns at.
+    """
+    width = min(source.width, target.width)
+    if width == 0:
+        return Plan(None), source.here(), target.here()
+    is_local = source.is_local and target.is_local
+    green = source.green is not False and target.green is not False and not encodes
+    runtime = blocking_runtime() if is_local else runtime_here(green)
+    return Plan(runtime, width, probe=is_local), source.interface(runtime), target.interface(runtime)
+
+
+def carry_all(carrier: Carrier, items: Iterable[Item], plan: Plan, *, raise_errors: bool = True,
+              report: Report | None = None, note: Callable[[Outcome], Any] | None = None) -> TransferResult:
+    """Carry every item; in any order, a large one after the others.
+
+    raise_errors: the first failure ends the transfer; False keeps them in the result.
+    note: called, in workers, with each outcome.
+    """
+    result = TransferResult()
+    large: deque[Item] = deque()
+
+    def settle(outcome: Outcome) -> None:
+        if outcome.status == "large":
+            large.append(outcome.item)
+            return
+        result.add(outcome)
+        if note is not None:
+            note(outcome)
+
+    on_error = None if raise_errors else result.fail
+    try:
+        _run(lambda item: settle(carrier.carry_unless_large(item)), items, plan, plan.width, on_error, report)
+        several = min(LARGE_AT_ONCE, len(large))
+        _run(lambda item: settle(carrier.carry_large(item, several)), large, plan, several, on_error, None)
+    except CloudFilesError as error:
+        raise result.explain(error) from error.__cause__
+    return result
+
+
+def _run(work: Callable[[Item], None], items: Iterable[Item], plan: Plan, width: int,
+         on_error: Callable[[Item, Exception], Any] | None, report: Report | None) -> None:
+    plan = Plan(plan.runtime, max(1, width), on_error, report, plan.probe)
+    if isinstance(items, Collection):
+        collect(work, items, plan)
+        return
+    source = iter(items)
+    while chunk := list(itertools.islice(source, _CHUNK)):
+        collect(work, chunk, plan)

@@ -1,0 +1,123 @@
+"""One store made like another: what is missing or different is copied, what is too much is deleted where asked."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from cloudfiles import paths
+from cloudfiles.exceptions import CloudFilesError, InvalidInputError
+from cloudfiles.fanout import Plan, collect
+from cloudfiles.interfaces.base import Interface
+from cloudfiles.progress import Progress, bar_for
+from cloudfiles.store import Store
+from cloudfiles.transfer.carrier import Carrier, CarryOptions
+from cloudfiles.transfer.compare import checked_mode
+from cloudfiles.transfer.plan import SyncPlan, wanted_by
+from cloudfiles.transfer.result import TransferResult
+from cloudfiles.transfer.run import carry_all, plan_between
+
+MAX_DELETE = 1000
+
+
+@dataclass
+class SyncResult:
+    """What a sync did, or with `dry_run` would do.
+
+    Attributes:
+        transfer: what came of the copies.
+        same: keys that the target had already, counted by what told so: 'md5' (or another digest), 'time', 'size'.
+        deleted: keys removed from the target.
+        actions: with `dry_run`: ('copy' or 'delete', key, why).
+    """
+
+    transfer: TransferResult = field(default_factory=TransferResult)
+    same: Counter[str] = field(default_factory=Counter)
+    deleted: int = 0
+    actions: list[tuple[str, str, str]] = field(default_factory=list)
+
+    @property
+    def copied(self) -> int:
+        return self.transfer.copied
+
+
+def sync(source: Store, target: Store, *, delete: bool = False, compare: str = "auto", include: Any = None,
+         exclude: Any = None, dry_run: bool = False, max_delete: int | None = MAX_DELETE,
+         progress: Progress = None) -> SyncResult:
+    """Make the target like the source.
+
+    Everything is planned before the first byte is carried: both listings are read to their end, in constant memory,
+    and nothing is deleted, or copied, where one of them broke off. Then what is missing or different is copied, and
+    last, when every copy has succeeded, what the source does not have is deleted.
+
+    Two objects of one size are the same where both listings tell the same md5; where they tell none, where the
+    target's is younger. Within the same second digests are compared, computed from a local file where need be.
+
+    Args:
+        delete: remove what is only at the target.
+        compare: 'auto' as above; 'size' alone; 'time'; 'digest', computed where one side is local.
+        include, exclude: globs over whole keys (`*` goes over slashes), regular expressions, functions of the
+            key, or lists of them. What is left out is neither copied nor deleted.
+        dry_run: only tell, in `actions`.
+        max_delete: the most objects to delete; where more would be, nothing is done at all. None: any number. A source
+            in which nothing is found deletes nothing, unless this is None.
+
+    Raises:
+        InvalidInputError: one store lies inside the other, or more is to be deleted than `max_delete`.
+        InvalidPathError: keys collide at the target, in a file system's sense.
+        CloudFilesError: the first failure of a copy; `error.result` tells what was done, and nothing was deleted.
+    """
+    check_apart(source, target)
+    mode, wanted = checked_mode(compare), wanted_by(include, exclude)
+    plan, here, there = plan_between(source, target)
+    with SyncPlan(here, there, plan, mode, wanted, delete) as todo:
+        todo.make(source.here(), target.here())
+        if dry_run:
+            return SyncResult(same=todo.same, actions=list(todo.actions()))
+        _check_deletions(todo, max_delete)
+        with bar_for(progress, todo.carried + todo.deleted, "Synchronizing") as bar:
+            report = bar.update if progress else None
+            carried = carry_all(Carrier(here, there, plan.runtime, CarryOptions(allow_missing=True)), todo.items(),
+                                plan, report=report)
+            deleted = _delete_all(there, todo.deletions(), plan, report)
+    return SyncResult(carried, todo.same, deleted)
+
+
+def check_apart(source: Store, target: Store) -> None:
+    """Raises InvalidInputError where one store is, or lies in, the other: each pass would then find more to copy."""
+    ours, theirs = (paths.asprotocolpath(store.location).rstrip("/") + "/" for store in (source, target))
+    if ours.startswith(theirs) or theirs.startswith(ours):
+        raise InvalidInputError(f"{ours} and {theirs} are one store, or one lies in the other; "
+                                "two that lie apart would do")
+
+
+def _check_deletions(todo: SyncPlan, max_delete: int | None) -> None:
+    if max_delete is None or not todo.deleted:
+        return
+    if not todo.sources:
+        raise InvalidInputError(f"nothing was found at the source, and all {todo.deleted} objects of the target would "
+                                "be deleted; nothing was done. max_delete=None would do it")
+    if todo.deleted > max_delete:
+        raise InvalidInputError(f"{todo.deleted} of the target's {todo.targets} objects would be deleted, more than "
+                                f"max_delete={max_delete}; nothing was done")
+
+
+def _delete_all(target: Interface, keys: Iterator[str], plan: Plan, report: Any) -> int:
+    """Raises the first error that the store reports of a key, after all others were removed."""
+    deleted, errors = 0, []
+    while chunk := list(itertools.islice(keys, target.delete_batch * plan.width)):
+        batches = [chunk[at:at + target.delete_batch] for at in range(0, len(chunk), target.delete_batch)]
+        for failed in collect(target.delete, batches, Plan(plan.runtime, plan.width, probe=plan.probe)):
+            errors.extend(failed.values())
+        deleted += len(chunk)
+        if report is not None:
+            report(len(chunk))
+    if errors:
+        error: CloudFilesError = errors[0]
+        error.args = (f"{error.args[0]} (all copies were made; {deleted - len(errors)} objects were deleted, "
+                      f"{len(errors)} could not be)",)
+        raise error
+    return deleted

@@ -1,0 +1,136 @@
+"""The verbs of `CloudFiles` that move data. Each loads what it needs when it is first used."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from cloudfiles import paths as _paths
+from cloudfiles.exceptions import InvalidInputError
+from cloudfiles.progress import Progress
+from cloudfiles.store import Store
+
+if TYPE_CHECKING:
+    from cloudfiles.transfer.result import TransferResult
+    from cloudfiles.transfer.sync import SyncResult
+    from cloudfiles.transfer.verify import VerifyResult
+
+
+class TransferVerbs:
+    """What `CloudFiles` inherits them from."""
+
+    _store: Store
+    progress: Progress
+
+    def transfer_to(self, cf_dest: Any, paths: Any = None, block_size: int = 64, reencode: str | bool | None = None,
+                    content_type: str | None = None, allow_missing: bool = False, progress: Progress = None,
+                    resumable: bool = False, *, total: int | None = None, raise_errors: bool = True) -> TransferResult:
+        """Copy objects from here to `cf_dest`, by the best way that both offer.
+
+        Inside one store its own copy is used, between local files the kernel's; all else goes through this process, in
+        bounded memory, large objects in parts. Each object appears at its target whole, or not at all. Stored
+        bytes go as they are, with their encoding, content type, cache control and metadata.
+
+        Args:
+            cf_dest: a CloudFiles or a cloudpath.
+            paths: what to copy: None for everything, a path, or an iterable of paths, of `{'path', 'dest_path'}`
+                or of `(path, dest_path)`.
+            block_size: accepted for compatibility; objects are handed out one by one.
+            reencode: store them in this encoding ('gzip', 'br', ...); False or '' decodes them.
+            content_type: describe the copies as this.
+            allow_missing: pass over what is missing at the source.
+            resumable: pass over what the target has already, by size and digest, or size and time.
+            raise_errors: the first failure ends the transfer; False keeps each in the result's `errors`.
+
+        Raises:
+            MissingObjectError: (also a FileNotFoundError) there is no such source.
+            CloudFilesError: the first failure; the message, and the TransferResult in its attribute `result`, tell
+                what was done. What was copied before stays, and is whole.
+        """
+        from cloudfiles.transfer.run import transfer
+
+        return transfer(self._store, self._other(cf_dest), paths, reencode=reencode, content_type=content_type,
+                        allow_missing=allow_missing, resumable=resumable, progress=self._shown(progress), total=total,
+                        raise_errors=raise_errors)
+
+    def transfer_from(self, cf_src: Any, paths: Any = None, block_size: int = 64, reencode: str | bool | None = None,
+                      content_type: str | None = None, allow_missing: bool = False, progress: Progress = None,
+                      resumable: bool = False, *, total: int | None = None,
+                      raise_errors: bool = True) -> TransferResult:
+        """Copy objects from `cf_src` to here; as `transfer_to`."""
+        from cloudfiles.transfer.run import transfer
+
+        return transfer(self._other(cf_src), self._store, paths, reencode=reencode, content_type=content_type,
+                        allow_missing=allow_missing, resumable=resumable, progress=self._shown(progress), total=total,
+                        raise_errors=raise_errors)
+
+    def move(self, src: str, dest: str) -> None:
+        """Move one object, within this store or to another; as `moves`.
+
+        dest: a cloudpath or a local path, or a plain path, which is one of this store.
+        """
+        from cloudfiles.downloads import split_object
+        from cloudfiles.transfer.moves import move_objects
+
+        store, key = self._store, dest
+        if _is_full(dest):
+            directory, key = split_object(dest)
+            store = self._other(directory)
+        if not key:
+            raise InvalidInputError(f"{dest!r} names no object: it ends with a separator")
+        move_objects(self._store, store, [(src, key)])
+
+    def moves(self, cf_dest: Any, paths: Any, block_size: int = 64, total: int | None = None,
+              progress: Progress = None) -> TransferResult:
+        """Move objects to another store: renamed inside a file system, else copied, compared, and then removed here.
+
+        Nothing is removed whose copy is not proven to be the same, by digest or by reading it back.
+
+        Args:
+            cf_dest, paths: as for `transfer_to`, but for `paths`, which has no default.
+
+        Raises:
+            IntegrityError: a copy could not be proven; the source is still there.
+            Others as `transfer_to`.
+        """
+        from cloudfiles.transfer.moves import move_objects
+
+        return move_objects(self._store, self._other(cf_dest), paths, total=total, progress=self._shown(progress))
+
+    def sync_to(self, cf_dest: Any, delete: bool = False, compare: str = "auto", include: Any = None,
+                exclude: Any = None, dry_run: bool = False, max_delete: int | None = 1000,
+                progress: Progress = None) -> SyncResult:
+        """Make `cf_dest` like this store; see `cloudfiles.transfer.sync`."""
+        from cloudfiles.transfer.sync import sync
+
+        return sync(self._store, self._other(cf_dest), delete=delete, compare=compare, include=include,
+                    exclude=exclude, dry_run=dry_run, max_delete=max_delete, progress=self._shown(progress))
+
+    def verify(self, cf_dest: Any, paths: Any = None, read: bool = False, progress: Progress = None) -> VerifyResult:
+        """Compare what is here with what is at `cf_dest`; see `cloudfiles.transfer.verify`."""
+        from cloudfiles.transfer.verify import verify
+
+        return verify(self._store, self._other(cf_dest), paths, read=read, progress=self._shown(progress))
+
+    def discard_partial(self, prefix: str = "", older_than: float = 24 * 3600) -> int:
+        """Remove what interrupted writes below `prefix` have left: uploads that were never completed, temporary files.
+
+        Gives how many. Only those are touched that began over `older_than` seconds ago: choose a time longer than
+        any write takes that may be under way elsewhere.
+        """
+        return self._store.here().discard_partial(prefix, older_than)
+
+    def _shown(self, progress: Progress) -> Progress:
+        return self.progress if progress is None else progress
+
+    def _other(self, given: Any) -> Store:
+        """The store of a CloudFiles, or of a cloudpath, reached as this one is."""
+        if isinstance(given, TransferVerbs):
+            return given._store
+        if isinstance(given, str) or hasattr(given, "__fspath__"):
+            return self._store.at(_paths.normalize(given))
+        raise InvalidInputError(f"{given!r} is no store; a CloudFiles or a cloudpath would do")
+
+
+def _is_full(path: str) -> bool:
+    """Whether it is a cloudpath or a local path of its own, and not a key."""
+    return _paths.get_protocol(path) is not None or path.startswith(("/", "~", "./", "../"))

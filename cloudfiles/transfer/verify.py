@@ -1,0 +1,92 @@
+"""Whether what is at one store is at another, object by object, after the fact."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from cloudfiles.fanout import Plan, collect
+from cloudfiles.interfaces.base import Interface
+from cloudfiles.progress import Progress, bar_for
+from cloudfiles.store import Store
+from cloudfiles.transfer.compare import Judgement, look_closer
+from cloudfiles.transfer.items import Item, as_items, listed_items
+from cloudfiles.transfer.run import plan_between
+
+_CHUNK = 5000
+
+
+class Comparison(NamedTuple):
+    """One object that is not, or not surely, the same at both stores.
+
+    Attributes:
+        verdict: 'different', 'missing' (at one of them) or 'unverifiable'.
+        cause: in words.
+    """
+
+    path: str
+    dest_path: str
+    verdict: str
+    cause: str
+
+
+@dataclass
+class VerifyResult:
+    """What a verification found. True where every object is proven to be the same.
+
+    Attributes:
+        same: how many are.
+        by: those counted by what told so: the name of a digest, or 'content' where both were read.
+        different, missing, unverifiable: the others.
+    """
+
+    same: int = 0
+    by: Counter[str] = field(default_factory=Counter)
+    different: list[Comparison] = field(default_factory=list)
+    missing: list[Comparison] = field(default_factory=list)
+    unverifiable: list[Comparison] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return not (self.different or self.missing or self.unverifiable)
+
+    def add(self, item: Item, judged: Judgement) -> None:
+        """Count one object."""
+        if judged.verdict == "same":
+            self.same += 1
+            self.by[judged.by] += 1
+        else:
+            found: list[Comparison] = getattr(self, judged.verdict)
+            found.append(Comparison(item.source, item.target, judged.verdict, judged.cause))
+
+
+def verify(source: Store, target: Store, paths: Any = None, *, read: bool = False,
+           progress: Progress = None) -> VerifyResult:
+    """Compare objects of the source with those of the target: by size, then by digest.
+
+    Args:
+        paths: as for a transfer; None for all that the source lists.
+        read: read both where the stores tell no digests that can be compared. A local file is always read.
+    """
+    plan, here, there = plan_between(source, target)
+    items: Iterable[Item] = listed_items(source.here()) if paths is None else as_items(paths)
+    result = VerifyResult()
+    with bar_for(progress, None, "Verifying") as bar:
+        for chunk in _chunks(items):
+            judged = collect(lambda item: _judged(here, there, item, read), chunk,
+                             Plan(plan.runtime, plan.width, report=bar.update if progress else None, probe=plan.probe))
+            for item, one in zip(chunk, judged, strict=True):
+                result.add(item, one)
+    return result
+
+
+def _judged(source: Interface, target: Interface, item: Item, read: bool) -> Judgement:
+    return look_closer(source, item.source, target, item.target, read=read)
+
+
+def _chunks(items: Iterable[Item]) -> Iterator[list[Item]]:
+    source = iter(items)
+    while chunk := list(itertools.islice(source, _CHUNK)):
+        yield chunk
