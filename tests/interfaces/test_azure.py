@@ -141,7 +141,7 @@ def test_a_missing_container_is_an_error(azurite: AzuriteServer, green: bool, us
 @pytest.mark.parametrize("use", USES)
 def test_a_wrong_key_is_refused(azurite: AzuriteServer, green: bool, use: Callable[[Worker], object]) -> None:
     secrets = {**azurite.secrets, "AZURE_STORAGE_KEY": b64encode(b"wrong").decode()}
-    with pytest.raises(AuthorizationError, match="AuthorizationFailure|AuthenticationFailed"):
+    with pytest.raises(AuthorizationError, match=r"AuthorizationFailure|AuthenticationFailed"):
         use(open_at(azurite, green, secrets=secrets))
 
 

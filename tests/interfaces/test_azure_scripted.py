@@ -33,8 +33,8 @@ from tests.interfaces.s3_setup import Worker, close_opened
 from tests.servers.azure_server import AzureServer
 from tests.servers.faults import (
     FlipBit,
-    ResetInHead,
     ResetInBody,
+    ResetInHead,
     ShortBody,
     Status,
 )
@@ -197,7 +197,7 @@ def test_no_credentials(server: AzureServer, green: bool, monkeypatch: pytest.Mo
 
     az = open_azure("az://container/", green, endpoint=server.endpoint,
                     provider=AzureProvider("container", environ={}, chain=nothing))
-    with pytest.raises(MissingCredentialsError, match="looked in .*azure-secret.json.*environment.*nobody is signed in"):
+    with pytest.raises(MissingCredentialsError, match=r"azure-secret.json.*environment.*nobody is signed in"):
         az.get("key")
 
 
@@ -340,7 +340,7 @@ def test_copies_that_are_described_anew_go_by_blocks(server: AzureServer, az: Wo
     assert path.content == CONTENT
     assert path.headers == {"content-type": "text/new", "content-encoding": "gzip", "x-ms-meta-a": "b",
                             "content-md5": checksum("md5", CONTENT)}
-    assert sorted(r.header("x-ms-source-range") for r in server.requests("PUT") if "comp=block&" in r.target) == [
+    assert sorted(r.header("x-ms-source-range") for r in server.requests("PUT") if r.target.endswith("comp=block")) == [
         "bytes=0-29999", "bytes=30000-59999", "bytes=60000-76799"]
 
 
