@@ -13,6 +13,7 @@ import cloudfiles
 
 _COMMANDS = {
     "bench": "cloudfiles.cli.bench:bench",
+    "explain-auth": "cloudfiles.cli.explain_auth:explain_auth",
 }
 """Name of a command, and where it is."""
 

@@ -91,6 +91,29 @@ class HttpCredentials:
             return "secrets="
         return f"{', '.join(self._names())} in {', '.join(secrets_files.directories(self._environ))}"
 
+    def explain(self) -> list[tuple[str, str]]:
+        """Every place in order and what is there, without a secret. Ends at a place that `get` would stumble over."""
+        if self._anonymous:
+            return [("no_sign_request", "nothing is shown")]
+        findings: list[tuple[str, str]] = []
+        try:
+            if self._userinfo:
+                findings.append(("the cloudpath", "user and password"))
+            if self._secrets is not None:
+                source, content = secrets_files.load(self._secrets)
+                findings.append((source, self._describe(content, source)))
+            for path in secrets_files.candidates(self._names(), self._environ):
+                findings.append((path, self._describe(secrets_files.read(path), path)))
+        except ConfigurationError as error:
+            return [*findings, ("error", str(error))]
+        return findings
+
+    def _describe(self, content: Mapping[str, Any] | None, source: str) -> str:
+        found = self._choose(content, source) if content else None
+        if found is None:
+            return "nothing" if content is None else f"nothing for {self._authority}"
+        return f"{found.value.partition(' ')[0]}, from {found.source}"
+
     # ---- looking
 
     def _names(self) -> list[str]:

@@ -78,6 +78,9 @@ class HttpInterface(Interface):
     def __repr__(self) -> str:
         return f"HttpInterface({str(self._address)!r})"
 
+    def explain_credentials(self) -> list[tuple[str, str]]:
+        return self._credentials.explain()
+
     # ---- reading
 
     def get(self, key: str, start: int | None = None, end: int | None = None) -> StoredObject | None:

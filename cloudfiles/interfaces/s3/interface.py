@@ -83,6 +83,9 @@ class S3Interface(Interface):
                               endpoint.base + quote_key(self._root), self._headers, endpoint.is_aws)
         return self._bucket
 
+    def explain_credentials(self) -> list[tuple[str, str]]:
+        return [(finding.place, finding.found) for finding in self._provider.explain()]
+
     # ---- reading
 
     def get(self, key: str, start: int | None = None, end: int | None = None) -> StoredObject | None:

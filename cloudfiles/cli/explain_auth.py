@@ -1,0 +1,32 @@
+"""`cloudfiles explain-auth`: where credentials for a store are looked for, and what is there."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from cloudfiles import CloudFiles
+
+
+@click.command("explain-auth")
+@click.argument("cloudpath")
+@click.option("--endpoint", help="URL of the service, where it is not the provider's own.")
+@click.option("--secrets", type=click.Path(exists=True, dir_okay=False), help="A secrets file, as secrets= takes it.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of lines.")
+def explain_auth(cloudpath: str, endpoint: str | None, secrets: str | None, as_json: bool) -> None:
+    """Print the places where credentials for CLOUDPATH are looked for, in their order, and what was found in each.
+
+    The first place that has something counts. No secret is printed. Where the order ends in a provider's own
+    chain, that is asked, which may take seconds.
+    """
+    cf = CloudFiles(cloudpath, endpoint=endpoint, secrets=secrets)
+    findings = cf._store.here().explain_credentials()
+    if as_json:
+        click.echo(json.dumps([{"place": place, "found": found} for place, found in findings]))
+        return
+    if not findings:
+        click.echo(f"{cf.protocol}:// takes no credentials")
+    width = max((len(place) for place, _ in findings), default=0)
+    for place, found in findings:
+        click.echo(f"{place.ljust(width)}  {' '.join(found.split())}")
