@@ -42,8 +42,8 @@ _COLLAPSED_SCHEME = re.compile(r"([A-Za-z][\w+.\-]+):/(?!/)", re.ASCII)
 _BUCKET = re.compile(r"(?!\.\.?(?:/|\Z))(\$?[\w~.\-]+(?::\d+)?)(?:/|\Z)")
 _NETLOC = re.compile(r"[^/?#\\\s]*[^/?#\\\s:](?=[/?#]|\Z)")
 # Azure's storage accounts; a query would be a signature, with which only web requests can be made.
-_AZURE = re.compile(r"[a-z0-9\-]{3,}(?:\.z\d+)?\.(?:blob|dfs)\.(?:core\.[a-z.]+|storage\.azure\.net)"
-                    r"/[^/?#]+(?:/[^?#]*)?\Z")
+_AZURE = re.compile(r"[a-z0-9\-]{3,}(?:\.z\d+)?\.(?:blob|dfs)\.(?:core\.(?:windows\.net|chinacloudapi\.cn|"
+                    r"usgovcloudapi\.net|cloudapi\.de)|storage\.azure\.net)/[^/?#]+(?:/[^?#]*)?\Z")
 _TAIL_FORMAT = re.compile(r"\|([\w\-]+):\Z", re.ASCII)
 _DRIVE_AFTER_SLASH = re.compile(r"/(?=[A-Za-z]:[\\/])")
 

@@ -5,6 +5,7 @@ Places in order: `secrets=`, secrets files, the environment, azure-identity's de
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 import time
@@ -18,6 +19,8 @@ from .renewal import RETRY_AFTER, Fetched, Renewal
 from .secrets_files import Secrets
 
 __all__ = ["AzureCredentials", "AzureProvider"]
+
+log = logging.getLogger("cloudfiles")
 
 REFRESH_EARLY = 300.0
 """Seconds before the expiry at which a new token is fetched. Tokens live for an hour or more."""
@@ -40,6 +43,7 @@ class AzureProvider:
         account: the storage account where the cloudpath names it: what opens another one is passed over.
         secrets: a dict, JSON text or the path of a JSON file, which come before everything else.
         anonymous: requests carry nothing; `get` answers None.
+        or_anonymous: the same where no credentials are found, rather than an error; the log says so.
         clock: seconds since the epoch.
         environ: the environment; azure-identity reads the process's own.
         sleep: how a worker waits for another one's refresh.
@@ -48,7 +52,7 @@ class AzureProvider:
     """
 
     def __init__(self, container: str = "", account: str | None = None, secrets: Secrets | None = None, *,
-                 anonymous: bool = False, clock: Callable[[], float] = time.time,
+                 anonymous: bool = False, or_anonymous: bool = False, clock: Callable[[], float] = time.time,
                  environ: Mapping[str, str] | None = None, sleep: Callable[[float], None] = time.sleep,
                  offload: Callable[[Chain], AzureCredentials] = _call, chain: Chain = azure_chain.load) -> None:
         self._container = container
@@ -59,7 +63,8 @@ class AzureProvider:
         self._environ = os.environ if environ is None else environ
         self._offload = offload
         self._chain = chain
-        self._renewal: Renewal[AzureCredentials] = Renewal(self._fetch, clock, sleep)
+        self._or_anonymous = or_anonymous
+        self._renewal: Renewal[AzureCredentials | None] = Renewal(self._fetch, clock, sleep)
 
     def __repr__(self) -> str:
         current = self._renewal.current
@@ -125,13 +130,19 @@ class AzureProvider:
                 return looked, place
         return looked, None
 
-    def _fetch(self) -> Fetched[AzureCredentials]:
+    def _fetch(self) -> Fetched[AzureCredentials | None]:
         looked, holder = self._look()
         if holder is not None:
             # A file may be rotated at any time.
             until = self._clock() + LOOK_AGAIN if holder.file else math.inf
             return Fetched(credentials(holder, self._account), until)
-        token = self._ask_chain(looked)
+        try:
+            token = self._ask_chain(looked)
+        except MissingCredentialsError as error:
+            if not self._or_anonymous:
+                raise
+            log.info("%s: reading without credentials: %s", self._container, error)
+            return Fetched(None)
         expiry = token.expiry if token.expiry is not None else math.inf
         now = self._clock()
         return Fetched(token, max(expiry - REFRESH_EARLY, min(now + RETRY_AFTER, expiry)), token.expiry)

@@ -182,6 +182,15 @@ def test_a_token_is_not_sent_in_the_clear(green: bool) -> None:
         az.get("key")
 
 
+@pytest.mark.parametrize("credentials", [AzureCredentials(token="t"), AzureCredentials(sas="sv=1&sig=x")])
+def test_neither_token_nor_sas_go_where_only_the_cloudpath_says(green: bool, credentials: AzureCredentials) -> None:
+    for cloudpath in ("abfss://container@elsewhere.invalid/x", "az://https://elsewhere.invalid/container/x"):
+        az = open_azure(cloudpath, green,
+                        provider=AzureProvider(environ={}, account="account", chain=lambda: credentials))
+        with pytest.raises(ConfigurationError, match="is not Azure's"):
+            az.get("key")
+
+
 def test_a_token_presigns_by_a_delegation_key(server: AzureServer, green: bool) -> None:
     server.configure(token="good")
     az = open_by_token(server, green, Tokens("good"), clock=Clock(wall=lambda: 1_800_000_000.0))

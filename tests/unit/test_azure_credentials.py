@@ -155,6 +155,18 @@ def test_nothing_at_all(provider: Callable[..., AzureProvider], chain: Chain) ->
             provider().get()
 
 
+def test_anonymous_where_there_is_nothing(provider: Callable[..., AzureProvider], chain: Chain,
+                                          caplog: pytest.LogCaptureFixture) -> None:
+    chain.error = AuthorizationError("nobody")  # type: ignore[assignment]
+    made = provider(or_anonymous=True)
+    with caplog.at_level("INFO", "cloudfiles"):
+        assert made.get() is None
+        assert made.get() is None
+    assert chain.calls == 1
+    assert "without credentials" in caplog.text
+    assert provider(or_anonymous=True, secrets={"account": "acc", "key": KEY}).get() is not None
+
+
 # ---- secrets stay secret
 
 

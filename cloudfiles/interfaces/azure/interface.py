@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
-from cloudfiles.credentials.azure import AzureProvider
+from cloudfiles.credentials.azure import AzureCredentials, AzureProvider
 from cloudfiles.credentials.sigv4 import quote_key
 from cloudfiles.exceptions import (
     CloudFilesError,
@@ -20,7 +20,7 @@ from cloudfiles.interfaces.azure.container import Container
 from cloudfiles.interfaces.azure.copying import Copy
 from cloudfiles.interfaces.azure.datalake import DataLake
 from cloudfiles.interfaces.azure.dialect import AzureDialect
-from cloudfiles.interfaces.azure.endpoint import account_of, find_endpoint
+from cloudfiles.interfaces.azure.endpoint import Endpoint, account_of, find_endpoint
 from cloudfiles.interfaces.azure.listing import ListRequest
 from cloudfiles.interfaces.azure.namespaces import is_hierarchical
 from cloudfiles.interfaces.azure.presigning import presigned
@@ -31,7 +31,6 @@ from cloudfiles.interfaces.moving import Copied, CopyOptions
 from cloudfiles.paths import ExtractedPath
 from cloudfiles.runtime.base import Runtime
 from cloudfiles.transport.client import Client, client_for
-from cloudfiles.transport.request import Origin
 from cloudfiles.types import Content, ListPage, StoredObject, StoreOptions, WriteOptions
 
 _TRIES = 4  # to read two things of one object between two writes of it
@@ -61,6 +60,8 @@ class AzureInterface(Interface):
         self._client = client or client_for(runtime, options.tls, options.connect_timeout, options.read_timeout)
         self._provider = provider or AzureProvider(
             self._name, account_of(self._url), options.secrets, anonymous=options.no_sign_request,
+            # A URL names what may well be public, and says whose it is.
+            or_anonymous=(location.host or "").startswith("https://"),
             clock=self._client.clock.wall, sleep=runtime.sleep, offload=runtime.offload)
         self._container: Container | None = None
 
@@ -69,8 +70,8 @@ class AzureInterface(Interface):
         account, url = self._provider.location()
         endpoint = find_endpoint(self._name, self._url or url, account)
         credentials = self._provider.get()
-        if credentials is not None and credentials.token is not None:
-            _check_secure(endpoint.origin)
+        if credentials is not None and credentials.key is None:
+            _check_trusted(endpoint, self._url is None or self._url == self._options.endpoint, credentials)
         dialect = AzureDialect(endpoint, self._provider, self._runtime, self._client.clock.wall)
         self._container = Container(self._client, self._runtime, dialect, self._root,
                                     f"{endpoint.container_target}/{quote_key(self._root)}", endpoint.origin)
@@ -205,7 +206,17 @@ def _described(headers: dict[str, str]) -> StoredObject:
                         int(headers["content-length"]), headers)
 
 
-def _check_secure(origin: Origin) -> None:
-    if origin.scheme != "https" and not origin.host.startswith(_LOOPBACK):
+def _check_trusted(endpoint: Endpoint, configured: bool, credentials: AzureCredentials) -> None:
+    """A key signs, but a SAS or a token is shown to the server as it is. Raises ConfigurationError.
+
+    configured: the server is named by `endpoint=` or by what holds the credentials, and not by a cloudpath alone.
+    """
+    origin = endpoint.origin
+    if (endpoint.is_azure and origin.scheme == "https") or origin.host.startswith(_LOOPBACK):
+        return
+    if credentials.token is not None and origin.scheme != "https":
         raise ConfigurationError(f"{origin} is not HTTPS: a bearer token is not sent where anybody on the way could "
                                  "read it")
+    if not endpoint.is_azure and not configured:
+        raise ConfigurationError(f"{origin} is not Azure's: a SAS or a token is not shown to a server that only the "
+                                 "cloudpath names; name it by endpoint=")
