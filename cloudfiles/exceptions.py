@@ -26,7 +26,7 @@ _SECRET = re.compile(
     r"(?i)((?:x-amz-signature|x-amz-security-token|x-amz-credential|x-goog-signature|x-goog-credential"
     r"|awsaccesskeyid|signature|sig|access_token|token|api_key|password)=)[^&\s'\"]+"
     r"|((?:authorization|x-amz-security-token|proxy-authorization|cookie)['\"]?\s*[:=]\s*['\"]?)[^'\"\r\n]+"
-    r"|(://[^/\s:@]+:)[^/\s@]+(?=@)"
+    r"|(://[^/\s:]*:)[^/\s]+(?=@)"
 )
 
 

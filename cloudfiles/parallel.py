@@ -71,7 +71,40 @@ def _finish(under_way: deque[tuple[Future[Any], int]], report: Callable[[int], A
 
 
 def _work(cloudfiles: Any, verb: str, chunk: list[Any], options: dict[str, Any]) -> Any:
-    return getattr(cloudfiles, verb)(chunk, parallel=1, progress=False, **options)
+    with _interruption.of_work():
+        return getattr(cloudfiles, verb)(chunk, parallel=1, progress=False, **options)
+
+
+class _Interruption:
+    """In a worker process: Ctrl-C ends the chunk at work, and those the process had been handed in advance.
+
+    Between chunks it only leaves word: the executor's own loop would end with a traceback on the screen.
+    """
+
+    def __init__(self) -> None:
+        self._has_come = False
+        self._is_working = False
+
+    def listen(self) -> None:
+        signal.signal(signal.SIGINT, self._come)
+
+    def _come(self, number: int, frame: Any) -> None:
+        self._has_come = True
+        if self._is_working:
+            raise KeyboardInterrupt
+
+    @contextmanager
+    def of_work(self) -> Iterator[None]:
+        self._is_working = True
+        try:
+            if self._has_come:
+                raise KeyboardInterrupt
+            yield
+        finally:
+            self._is_working = False
+
+
+_interruption = _Interruption()
 
 
 def _chunks(items: Iterable[Any], width: int) -> Iterator[list[Any]]:
@@ -107,6 +140,7 @@ def _executor(parallel: Parallel) -> Iterator[tuple[Executor, int]]:
 def _begin(secrets: dict[str, Any], pids: Any) -> None:
     """In a new worker process."""
     accept_handed_in(secrets)
+    _interruption.listen()
     pids.put(os.getpid())
 
 

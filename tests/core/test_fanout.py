@@ -29,6 +29,10 @@ def streamed(work: Callable[[Any], Any], items: Any, plan: Plan, max_items: int 
     return stream(work, items, plan, max_items=max_items, max_bytes=max_bytes, weigh=weigh)
 
 
+RUNS: dict[str, Callable[..., list[Any]]] = {
+    "collect": collect, "stream": lambda work, items, plan: list(streamed(work, items, plan))}
+
+
 class Own(Collection[int]):
     """A collection that iterates by a generator, which two threads may not be in at once."""
 
@@ -168,10 +172,7 @@ def test_the_first_error_stops_new_work(runtime: Runtime, run: str, source: Call
         runtime.sleep(0.02)
         return item
     with pytest.raises(ValueError, match="item 0"):
-        if run == "collect":
-            collect(work, source(range(1000)), Plan(runtime, 5))
-        else:
-            list(streamed(work, source(range(1000)), Plan(runtime, 5)))
+        RUNS[run](work, source(range(1000)), Plan(runtime, 5))
     count = len(begun)
     time.sleep(0.05)
     assert len(begun) == count <= 5
@@ -196,7 +197,7 @@ def test_errors_kept(runtime: Runtime, run: str) -> None:
         return item
     plan = Plan(runtime, 5, on_error=lambda item, error: (item, type(error)))
     wanted = [(i, ValueError) if i % 3 == 0 else i for i in range(100)]
-    got = collect(work, range(100), plan) if run == "collect" else list(streamed(work, range(100), plan))
+    got = RUNS[run](work, range(100), plan)
     assert sorted(got, key=str) == sorted(wanted, key=str)
 
 
@@ -213,10 +214,7 @@ def test_no_exception_of_any_kind_is_lost(runtime: Runtime, kind: type[BaseExcep
             raise kind
         return item
     with pytest.raises(kind):
-        if run == "collect":
-            collect(work, range(100), Plan(runtime, 5))
-        else:
-            list(streamed(work, range(100), Plan(runtime, 5)))
+        RUNS[run](work, range(100), Plan(runtime, 5))
 
 
 @pytest.mark.parametrize("run", ["collect", "stream"])
@@ -225,10 +223,7 @@ def test_a_generator_that_raises(runtime: Runtime, run: str) -> None:
         yield from range(10)
         raise LookupError("no more")
     with pytest.raises(LookupError, match="no more"):
-        if run == "collect":
-            collect(lambda item: item, items(), Plan(runtime, 3))
-        else:
-            list(streamed(lambda item: item, items(), Plan(runtime, 3)))
+        RUNS[run](lambda item: item, items(), Plan(runtime, 3))
 
 
 def test_work_goes_on_while_the_generator_blocks(runtime: Runtime) -> None:

@@ -59,7 +59,7 @@ def test_a_program_ends(fault_server: FaultServer, green: bool, verb: str, stall
         assert program.poll() is None, program.communicate()
         began = time.monotonic()
         os.kill(program.pid, signal.SIGINT)
-        out, err = program.communicate(timeout=30)
+        _, err = program.communicate(timeout=30)
         assert time.monotonic() - began < SLACK
     finally:
         program.kill()

@@ -28,6 +28,7 @@ from cloudfiles.transport.request import FileBody, Request, Response, TryAgain
 from cloudfiles.types import Tls
 from tests.core.scripted import ORIGIN, FakeRuntime, FakeTime, ScriptedStream, answer, idle_pool, scripted_client
 
+
 @pytest.fixture(autouse=True)
 def _unbraked() -> None:
     _limiters.clear()

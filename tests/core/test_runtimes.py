@@ -20,8 +20,8 @@ def server(fault_server: FaultServer) -> Iterator[FaultServer]:
     return fault_server
 
 
-def program(server: FaultServer, source: str, how: str = "True", before: str = "", flags: tuple[str, ...] = ("-X", "dev"),
-            ) -> str:
+def program(server: FaultServer, source: str, how: str = "True", before: str = "",
+            flags: tuple[str, ...] = ("-X", "dev")) -> str:
     """What `source` prints in a process of its own, where `batch()` gets fifty objects and checks them."""
     lines = source.strip("\n").splitlines()
     margin = len(lines[0]) - len(lines[0].lstrip())
@@ -197,11 +197,11 @@ def test_connections_are_used_again(server: FaultServer, how: str) -> None:
 @GREENS
 def test_read_timeouts(server: FaultServer, how: str) -> None:
     server.script(Rule(Stall(), key="1"), Rule(Stall(3), key="2"))
-    assert program(server, """
-        cf = CloudFiles(cf.cloudpath, secrets=%r, green=cf.green, read_timeout=0.2)
+    assert program(server, f"""
+        cf = CloudFiles(cf.cloudpath, secrets={server.secrets!r}, green=cf.green, read_timeout=0.2)
         assert cf.get(keys, return_dict=True) == wanted
         print("done")
-    """ % server.secrets, how) == "done"
+    """, how) == "done"
 
 
 def test_many_descriptors(server: FaultServer) -> None:

@@ -287,6 +287,8 @@ class FlipBit(Fault):
         return replace(request, body=self._flip(request.body))
 
     def alter(self, answer: Answer) -> Answer:
+        if answer.status >= 300:
+            return answer  # the server's word that the upload was damaged
         return replace(answer, body=self._flip(answer.body))
 
     def _flip(self, body: bytes) -> bytes:
