@@ -162,6 +162,13 @@ _RCLONE = _reasons((
     ("kept as the picture of the control character, found by neither", _CONTROLS),
 ))
 
+# Azure resolves dots as in a URL's path, and takes a backslash for a slash; such keys are refused before they are sent.
+_AZURITE = _reasons([
+    ("'.' and '..' are resolved by Azure", _DOTTED),
+    ("Azure takes a backslash for a slash", [key for key in KEYS if "\\" in key]),
+    ("500: azurite cannot list what XML cannot carry; Azure encodes it", ["ctrl\x01"]),
+])
+
 # Server or store -> key -> why it cannot hold it. What is not named here has to work.
 CANNOT_HOLD: Mapping[str, Mapping[str, str]] = {
     "mem": {},
@@ -169,6 +176,7 @@ CANNOT_HOLD: Mapping[str, Mapping[str, str]] = {
     "moto": _MOTO,
     "rclone": _RCLONE,
     "file": _FILE_SYSTEM,
+    "az": _AZURITE,
 }
 
 

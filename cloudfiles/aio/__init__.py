@@ -1,0 +1,7 @@
+"""Awaitable twins, for asyncio (and uvloop): `AsyncCloudFiles`."""
+
+from __future__ import annotations
+
+from cloudfiles.aio.cloudfiles import AsyncCloudFiles
+
+__all__ = ["AsyncCloudFiles"]

@@ -1,0 +1,235 @@
+"""`AsyncCloudFiles`: the verbs of `CloudFiles`, awaited."""
+
+from __future__ import annotations
+
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Callable,
+    Collection,
+    Iterable,
+    Iterator,
+    Mapping,
+)
+from contextlib import AsyncExitStack
+from functools import partial
+from typing import Any
+
+from cloudfiles.aio.feeding import fed_to_hub, fed_to_thread
+from cloudfiles.aio.lanes import Lane
+from cloudfiles.aio.results import from_hub
+from cloudfiles.aio.threads import in_thread, over, pool, thread_of_its_own
+from cloudfiles.cloudfiles import CloudFiles
+from cloudfiles.interfaces import interface_class
+from cloudfiles.parallel import is_parallel
+from cloudfiles.reading import weight
+from cloudfiles.writing import is_scalar
+
+_BATCHES = 4
+"""Batches of one store at work at once, each with workers of its own; the others wait in line."""
+
+_STREAM_BYTES = 256 * 1024 * 1024
+
+
+class AsyncCloudFiles:
+    """Batches of get, put, exists, list and delete below one cloudpath, for asyncio.
+
+    Verbs, arguments and answers are those of `CloudFiles`; so are the errors. They are awaited, `stream` and `list`
+    iterated by `async for`:
+
+        cf = AsyncCloudFiles("s3://bucket/dir/")
+        contents = await asyncio.gather(*(cf.get(path) for path in paths))
+        async for result in cf.stream(paths):
+            ...
+
+    Requests run in the engine's hub, so that thousands at once need no threads. Of single objects `num_threads`
+    are under way at once, of batches four, each with `num_threads` workers. `file://` and `mem://`, and whatever
+    goes to other processes (`parallel`), run on a few threads.
+
+    Iterables of paths and files may be collections, async iterables, or iterators; the latter may block, and are
+    taken on a thread. Cancelling the task that awaits gives up what is under way and closes its connections; what
+    was stored stays stored.
+
+    It may be used from many event loops and threads, and be pickled.
+
+    Args:
+        As `CloudFiles`.
+
+    Attributes:
+        sync: the `CloudFiles` with the same store.
+    """
+
+    def __init__(self, cloudpath: str, **options: Any) -> None:
+        self._bind(CloudFiles(cloudpath, **options))
+
+    @classmethod
+    def of(cls, cloudfiles: CloudFiles) -> AsyncCloudFiles:
+        """The awaitable twin of a `CloudFiles`, on the same store."""
+        twin = cls.__new__(cls)
+        twin._bind(cloudfiles)
+        return twin
+
+    def _bind(self, cloudfiles: CloudFiles) -> None:
+        self.sync = cloudfiles
+        self._ones = Lane(max(1, cloudfiles.num_threads))
+        self._batches = Lane(_BATCHES)
+        self._unbound = Lane()
+        self._is_local = interface_class(cloudfiles.protocol).is_local
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"sync": self.sync}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self._bind(state["sync"])
+
+    def __repr__(self) -> str:
+        return f"Async{self.sync!r}"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, AsyncCloudFiles) and self.sync == other.sync
+
+    def __hash__(self) -> int:
+        return hash(self.sync)
+
+    @property
+    def cloudpath(self) -> str:
+        return self.sync.cloudpath
+
+    @property
+    def protocol(self) -> str:
+        return self.sync.protocol
+
+    # ---- reading
+
+    async def get(self, paths: Any, *args: Any, **options: Any) -> Any:
+        """As `CloudFiles.get`."""
+        return await self._call(self.sync.get, paths, *args, **options)
+
+    async def get_json(self, paths: Any, *args: Any, **options: Any) -> Any:
+        """As `CloudFiles.get_json`."""
+        return await self._call(self.sync.get_json, paths, *args, **options)
+
+    async def head(self, paths: Any, *args: Any, **options: Any) -> Any:
+        """As `CloudFiles.head`."""
+        return await self._call(self.sync.head, paths, *args, **options)
+
+    async def exists(self, paths: Any, *args: Any, **options: Any) -> Any:
+        """As `CloudFiles.exists`."""
+        return await self._call(self.sync.exists, paths, *args, **options)
+
+    async def size(self, paths: Any, *args: Any, **options: Any) -> Any:
+        """As `CloudFiles.size`."""
+        return await self._call(self.sync.size, paths, *args, **options)
+
+    def stream(self, paths: Any, *, max_bytes: int = _STREAM_BYTES, **options: Any) -> AsyncGenerator[Any, None]:
+        """As `CloudFiles.stream`: the results of `get`, as they come, while the download goes on.
+
+        Leaving the loop early gives up what is under way; `contextlib.aclosing` makes sure that it does so at once.
+        """
+        half = max(1, max_bytes // 2)  # one for the batch, one for what waits here
+        return self._iterate(self.sync.stream, paths, half, max_bytes=half, **options)
+
+    # ---- writing
+
+    async def put(self, path: str, content: Any, *args: Any, **options: Any) -> Any:
+        """As `CloudFiles.put`."""
+        return await self._call(self.sync.put, path, content, *args, **options)
+
+    async def puts(self, files: Any, *args: Any, **options: Any) -> Any:
+        """As `CloudFiles.puts`."""
+        return await self._call(self.sync.puts, files, *args, **options)
+
+    async def put_json(self, path: str, content: Any, *args: Any, **options: Any) -> Any:
+        """As `CloudFiles.put_json`."""
+        return await self._call(self.sync.put_json, path, content, *args, **options)
+
+    async def put_jsons(self, files: Any, *args: Any, **options: Any) -> Any:
+        """As `CloudFiles.put_jsons`."""
+        return await self._call(self.sync.put_jsons, files, *args, **options)
+
+    async def touch(self, paths: Any, *args: Any, **options: Any) -> None:
+        """As `CloudFiles.touch`."""
+        await self._call(self.sync.touch, paths, *args, **options)
+
+    async def delete(self, paths: Any, *args: Any, **options: Any) -> int:
+        """As `CloudFiles.delete`."""
+        count: int = await self._call(self.sync.delete, paths, *args, **options)
+        return count
+
+    # ---- listing
+
+    def list(self, prefix: str = "", **options: Any) -> AsyncGenerator[Any, None]:
+        """As `CloudFiles.list`."""
+        return self._iterate(self.sync.list, prefix, **options)
+
+    def __aiter__(self) -> AsyncIterator[str]:
+        return self.list()
+
+    async def isdir(self, prefix: str = "") -> bool:
+        """As `CloudFiles.isdir`."""
+        found: bool = await self._call(self.sync.isdir, prefix)
+        return found
+
+    async def subtree_size(self, prefix: Any = "") -> dict[str, int]:
+        """As `CloudFiles.subtree_size`."""
+        sizes: dict[str, int] = await self._call(self.sync.subtree_size, prefix)
+        return sizes
+
+    async def presign(self, path: str, expires: float = 3600, method: str = "GET") -> str:
+        """As `CloudFiles.presign`."""
+        url: str = await self._call(self.sync.presign, path, expires, method)
+        return url
+
+    # ---- where it runs
+
+    async def _call(self, verb: Callable[..., Any], what: Any, *args: Any, **options: Any) -> Any:
+        """`verb(what, ...)`: in the hub where it waits for a network, else on a thread."""
+        one = isinstance(what, str | Mapping) or is_scalar(what)
+        parallel = options.get("parallel")
+        in_threads = self._is_local or (
+            not one and is_parallel(self.sync.parallel if parallel is None else parallel))
+        if one or isinstance(what, Collection) or not isinstance(what, Iterable | AsyncIterable):
+            work = partial(verb, what, *args, **options)
+            if in_threads:
+                return await in_thread(pool(), work)
+            return await (self._ones if one else self._batches).run(work)
+        async with AsyncExitStack() as stack:
+            # What feeds a batch may wait for others of this store: it must not stand in line with them.
+            if in_threads:
+                executor = stack.enter_context(thread_of_its_own())
+                items = await stack.enter_async_context(fed_to_thread(what)) if _is_async(what) else what
+                return await in_thread(executor, partial(verb, items, *args, **options))
+            items = await stack.enter_async_context(fed_to_hub(_as_async(what, stack)))
+            return await self._unbound.run(partial(verb, items, *args, **options))
+
+    async def _iterate(self, verb: Callable[..., Iterator[Any]], what: Any, most: int = 1, **options: Any
+                       ) -> AsyncGenerator[Any, None]:
+        """The items of `verb(what, ...)`: run in the hub where it waits for a network, else on a thread."""
+        async with AsyncExitStack() as stack:
+            if self._is_local:
+                executor = stack.enter_context(thread_of_its_own())
+                items = await stack.enter_async_context(fed_to_thread(what)) if _is_async(what) else what
+                results = over(executor, verb(items, **options))
+            else:
+                fed = isinstance(what, Iterable | AsyncIterable) and not isinstance(what, Collection)
+                items = await stack.enter_async_context(fed_to_hub(_as_async(what, stack))) if fed else what
+                results = from_hub(partial(verb, items, **options), most, _weight)
+            stack.push_async_callback(results.aclose)
+            async for result in results:
+                yield result
+
+
+def _weight(item: Any) -> int:
+    return weight(item) if isinstance(item, dict) else 0
+
+
+def _is_async(what: Any) -> bool:
+    return isinstance(what, AsyncIterable)
+
+
+def _as_async(what: Any, stack: AsyncExitStack) -> AsyncIterable[Any]:
+    """An iterable that is no collection, as an async one: what may block blocks a thread of its own."""
+    if isinstance(what, AsyncIterable):
+        return what
+    return over(stack.enter_context(thread_of_its_own()), what)
