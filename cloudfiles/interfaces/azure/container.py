@@ -40,6 +40,8 @@ class Container:
         if "." in key and not {".", ".."}.isdisjoint(key.split("/")):
             # Azure resolves them as a URL's: the request would reach another object, or another container.
             raise InvalidPathError(f"{key!r} has a segment '.' or '..', which no blob's name can")
+        if "\\" in key:
+            raise InvalidPathError(f"{key!r} has a backslash, which Azure takes for a slash: it would be another key")
         if not key:
             raise InvalidPathError("a key must not be empty")
         return self.base + quote_key(key)
