@@ -17,6 +17,7 @@ from cloudfiles.credentials.azure_places import AzureCredentials
 from cloudfiles.exceptions import (
     AuthorizationError,
     ConfigurationError,
+    IntegrityError,
     InvalidInputError,
     MD5IntegrityError,
     MissingCredentialsError,
@@ -246,6 +247,40 @@ def test_another_writer_commits_first(server: AzureServer, green: bool) -> None:
     with pytest.raises(ServerError, match="somebody else"):
         az.put("key", CONTENT, PLAIN)
     assert az.get("key") is None
+
+
+# ---- CRC64, which is asked of Azure itself
+
+
+@pytest.fixture
+def crc64(server: AzureServer, green: bool) -> Worker:
+    az = open_at(server, green, composite_upload_threshold=1000)
+    az.exists("key")
+    az.interface._container.crc64 = True
+    return az
+
+
+def test_ranges_are_checked(server: AzureServer, crc64: Worker) -> None:
+    server.put_blob("key", CONTENT)
+    got = crc64.get("key", 5, 5000)
+    assert (got.content, got.verified) == (CONTENT[5:5000], "crc64nvme")
+    assert crc64.get("key", 70_000, 10**6).content == CONTENT[70_000:]
+    assert crc64.get("key", 5).verified == ""  # who knows how long it is
+    server.script(Rule(ResetInBody(), times=1), Rule(FlipBit(5), times=1))
+    assert crc64.get("key", 5, 5000).content == CONTENT[5:5000]
+    server.script(Rule(FlipBit(5), times=None))
+    with pytest.raises(IntegrityError, match="crc64"):
+        crc64.get("key", 5, 5000)
+
+
+def test_blocks_are_checked(server: AzureServer, crc64: Worker) -> None:
+    crc64.put("key", CONTENT, PLAIN)
+    assert crc64.get("key").content == CONTENT
+    block, = [request for request in server.requests("PUT") if request.target.endswith("comp=block")]
+    assert block.header("x-ms-content-crc64")
+    assert block.header("content-md5") is None
+    server.script(Rule(refused(400, "Crc64Mismatch"), method="PUT", times=2))
+    crc64.put("key", CONTENT, PLAIN)
 
 
 # ---- reads that break

@@ -12,7 +12,15 @@ from collections.abc import Callable
 from urllib.parse import quote, unquote, urlsplit
 from xml.sax.saxutils import escape
 
-from tests.servers.azure_paths import AzureError, AzureSettings, Path, check_body, check_conditions, md5
+from tests.servers.azure_paths import (
+    AzureError,
+    AzureSettings,
+    Path,
+    check_body,
+    check_conditions,
+    little_endian_crc64,
+    md5,
+)
 from tests.servers.messages import Answer, Headers, Request
 
 _RANGE = re.compile(r"bytes=(\d+)-(\d*)")
@@ -72,6 +80,10 @@ class Blobs:
             headers.append(("Content-Range", f"bytes {first}-{first + len(content) - 1}/{len(path.content)}"))
             headers = [(name, value) for name, value in headers if name != "content-md5"]
             status = 206
+            if request.header("x-ms-range-get-content-crc64") == "true":
+                if len(content) > 4 << 20:
+                    raise AzureError(400, "OutOfRangeInput")
+                headers.append(("x-ms-content-crc64", little_endian_crc64(content)))
         if request.method == "HEAD":
             return Answer(status, tuple(headers), announced_length=len(content))
         return Answer(status, tuple(headers), content)

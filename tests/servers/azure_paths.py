@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from xml.sax.saxutils import escape
 
 from tests.servers.messages import Answer, Headers, Request
+from tests.servers.objects import checksum
 
 _versions = itertools.count(1)
 
@@ -101,7 +102,14 @@ def md5(content: bytes) -> str:
     return base64.b64encode(hashlib.md5(content).digest()).decode()
 
 
+def little_endian_crc64(content: bytes) -> str:
+    return base64.b64encode(base64.b64decode(checksum("crc64nvme", content))[::-1]).decode()
+
+
 def check_body(request: Request) -> None:
+    crc64 = request.header("x-ms-content-crc64")
+    if crc64 is not None and crc64 != little_endian_crc64(request.body):
+        raise AzureError(400, "Crc64Mismatch")
     sent = request.header("content-md5")
     if sent is not None and sent != md5(request.body):
         raise AzureError(400, "Md5Mismatch")

@@ -11,9 +11,11 @@ from __future__ import annotations
 import uuid
 from base64 import b64encode
 from collections.abc import Iterable, Iterator
+from functools import partial
 
 from cloudfiles import integrity
 from cloudfiles.exceptions import CloudFilesError, InvalidInputError, PreconditionFailedError
+from cloudfiles.interfaces.azure.checksums import block_header
 from cloudfiles.interfaces.azure.container import Container
 from cloudfiles.interfaces.azure.upload import BlobPut, blob_headers, condition_headers, head_of_written
 from cloudfiles.interfaces.parts import send_parts
@@ -85,9 +87,10 @@ class _Upload:
     def stage(self, number: int, part: integrity.Buffer) -> None:
         container = self._container
         large = len(part) > OFFLOAD_BYTES
-        md5 = container.runtime.offload(integrity.content_md5, part) if large else integrity.content_md5(part)
+        check = partial(block_header, part, crc64=container.crc64)
+        headers = container.runtime.offload(check) if large else check()
         target = container.query_target(self._key, {"comp": "block", "blockid": self._ids(number)})
-        container.client.send(BlobPut(container, target, {"content-md5": md5}, part, self._key))
+        container.client.send(BlobPut(container, target, headers, part, self._key))
 
     def commit(self, count: int, headers: dict[str, str]) -> str | None:
         md5 = b64encode(self._md5.digest()).decode("ascii")

@@ -20,6 +20,7 @@ class Container:
     Attributes:
         root: what a blob's name has before a key of the interface.
         base: the same as targets have it, the container's place included.
+        crc64: whether CRC64s are exchanged with the server, and not md5s, where nothing is stored with them.
         batch_deletes: whether the server takes several deletes in one request, as far as known.
     """
 
@@ -29,6 +30,7 @@ class Container:
     root: str
     base: str
     origin: Origin
+    crc64: bool = False
     batch_deletes: bool = True
 
     @property

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
+from cloudfiles import integrity
 from cloudfiles.credentials.azure import AzureCredentials, AzureProvider
 from cloudfiles.credentials.sigv4 import quote_key
 from cloudfiles.exceptions import (
@@ -16,6 +17,7 @@ from cloudfiles.exceptions import (
     UnsupportedOperationError,
 )
 from cloudfiles.interfaces.azure.batch import MAX_BATCH, delete_keys
+from cloudfiles.interfaces.azure.checksums import ASK, MAX_RANGE
 from cloudfiles.interfaces.azure.container import Container
 from cloudfiles.interfaces.azure.copying import Copy
 from cloudfiles.interfaces.azure.datalake import DataLake
@@ -74,7 +76,8 @@ class AzureInterface(Interface):
             _check_trusted(endpoint, self._url is None or self._url == self._options.endpoint, credentials)
         dialect = AzureDialect(endpoint, self._provider, self._runtime, self._client.clock.wall)
         self._container = Container(self._client, self._runtime, dialect, self._root,
-                                    f"{endpoint.container_target}/{quote_key(self._root)}", endpoint.origin)
+                                    f"{endpoint.container_target}/{quote_key(self._root)}", endpoint.origin,
+                                    crc64=endpoint.is_azure and integrity.is_available("crc64nvme"))
         return self._container
 
     def explain_credentials(self) -> list[tuple[str, str]]:
@@ -91,8 +94,11 @@ class AzureInterface(Interface):
         else:
             start = None
         container = self._container or self._found()
+        headers: dict[str, str] = {}
+        if container.crc64 and end is not None and end - (start or 0) <= MAX_RANGE:
+            headers[ASK] = "true"
         found: StoredObject | None = self._client.send(BlobRead(
-            container.origin, container.target(key), {}, container.dialect, key, start, end))
+            container.origin, container.target(key), headers, container.dialect, key, start, end))
         return found
 
     def _get_cut(self, key: str, start: int | None, end: int | None) -> StoredObject | None:

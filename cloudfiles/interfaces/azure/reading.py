@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from cloudfiles.interfaces.azure.checksums import HEADER, check_range
 from cloudfiles.interfaces.http_object import ObjectHead, ObjectRead, head_from_headers
 from cloudfiles.transport.request import Response
 from cloudfiles.types import StoredObject
@@ -23,9 +24,21 @@ class BlobRead(ObjectRead):
     __slots__ = ()
 
     def accept(self, response: Response) -> StoredObject | None:
+        if response.status == 206:
+            return self._checked(response)
         if not response.content and response.status == 200 and is_directory(response.headers):
             return None
         return ObjectRead.accept(self, response)
+
+    def _checked(self, response: Response) -> StoredObject | None:
+        """A part, checked by itself where its CRC64 was asked for."""
+        crc64 = response.headers.get(HEADER)
+        if crc64 is not None:
+            check_range(response.content, crc64, self.path)
+        stored = ObjectRead.accept(self, response)
+        if crc64 is not None and stored is not None and stored.content is response.content:
+            stored.verified = "crc64nvme"
+        return stored
 
 
 class BlobHead(ObjectHead):
