@@ -34,7 +34,7 @@ _PART = 256 << 20
 
 _WORKERS = 8
 _TOO_LARGE = ("EntityTooLarge", "InvalidRequest")
-_CANNOT = frozenset({"NotImplemented", "MethodNotAllowed", "InvalidArgument", "InvalidRequest"})
+_CANNOT = frozenset({"AccessDenied", "NotImplemented", "MethodNotAllowed", "InvalidArgument", "InvalidRequest"})
 
 
 def same_service(here: Bucket, there: Bucket) -> bool:

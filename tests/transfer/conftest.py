@@ -1,0 +1,70 @@
+"""Stores to move data between: each a fresh, empty place."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cloudfiles import CloudFiles
+from cloudfiles.interfaces.s3 import endpoint
+from tests.servers.fault_server import FaultServer
+
+SECRET = "secretkey1234567"
+MIB = 1 << 20
+
+
+@pytest.fixture(autouse=True)
+def _as_new(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(endpoint, "_regions", {})
+
+
+@pytest.fixture
+def server(fault_server: FaultServer) -> FaultServer:
+    """The scripted server: it verifies signatures, and wants parts of 5 MiB."""
+    fault_server.configure(secret_key=SECRET, min_part_size=5 * MIB, read_only=False)
+    return fault_server
+
+
+@pytest.fixture
+def s3(server: FaultServer, green: bool) -> CloudFiles:
+    return CloudFiles(f"s3://{server.bucket}/", endpoint=server.url, secrets=server.secrets, green=green)
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> CloudFiles:
+    return CloudFiles(f"file://{tmp_path}/disk/")
+
+
+@pytest.fixture
+def mem() -> CloudFiles:
+    return CloudFiles(f"mem://{uuid.uuid4().hex[:8]}/x/")
+
+
+Make = Callable[[str], CloudFiles]
+
+
+@pytest.fixture
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Make:
+    """`store(kind)`: a new place on 'mem', 'file', 's3' or 'web'."""
+
+    def make(kind: str) -> CloudFiles:
+        name = uuid.uuid4().hex[:8]
+        if kind == "mem":
+            return CloudFiles(f"mem://{name}/x/")
+        if kind == "file":
+            return CloudFiles(f"file://{tmp_path}/{name}/")
+        server: Any = request.getfixturevalue("server")
+        if kind == "web":
+            return CloudFiles(f"{server.url}/{name}/")
+        return CloudFiles(f"s3://{server.bucket}/{name}/", endpoint=server.url, secrets=server.secrets)
+
+    return make
+
+
+def tree(directory: Path) -> dict[str, bytes]:
+    """Every file below a directory, temporary ones too."""
+    return {str(path.relative_to(directory)): path.read_bytes() for path in directory.rglob("*") if path.is_file()}

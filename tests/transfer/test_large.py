@@ -1,0 +1,290 @@
+"""Large objects in parts: of one state of the source, in bounded memory, gone on with, and cleared up after."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import zlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cloudfiles import CloudFiles, crc, integrity
+from cloudfiles.exceptions import (
+    CloudFilesError,
+    IntegrityError,
+    MD5IntegrityError,
+    MissingObjectError,
+    ObjectChangedError,
+)
+from cloudfiles.integrity import Digest
+from cloudfiles.transfer import large
+from cloudfiles.transfer.digest import WholeDigest
+from cloudfiles.types import WriteOptions
+from tests.servers.fault_server import FaultServer
+from tests.servers.faults import FlipBit, IgnoreRange, Replaced, ResetInBody, s3_error
+from tests.servers.objects import make_object
+from tests.servers.scripts import Rule
+from tests.transfer.conftest import MIB, tree
+
+BIG = bytes(range(256)) * (4096 * 20)  # 20 MiB: three parts
+OTHER = BIG[::-1]
+
+
+# ---- the digest of the whole
+
+
+@given(st.sampled_from(["crc32", "crc32c", "crc64nvme"]), st.binary(max_size=300), st.lists(st.integers(0, 300)))
+def test_crcs_of_parts_make_the_crc_of_the_whole(algorithm: str, content: bytes, cuts: list[int]) -> None:
+    places = [0, *sorted(min(cut, len(content)) for cut in cuts), len(content)]
+    parts = [content[a:b] for a, b in zip(places, places[1:], strict=False)]
+    combined = crc.combine(algorithm, ((_digest(algorithm, part), len(part)) for part in parts))
+    assert combined == _digest(algorithm, content)
+
+
+def _digest(algorithm: str, content: bytes) -> bytes:
+    hasher = integrity.hasher(algorithm)
+    hasher.update(content)
+    return hasher.digest()
+
+
+@given(st.sampled_from(["crc32", "crc32c", "md5", "sha256"]), st.binary(min_size=1, max_size=200), st.integers(1, 50),
+       st.randoms(use_true_random=False), st.booleans())
+def test_parts_in_any_order(algorithm: str, content: bytes, size: int, order: random.Random, damaged: bool) -> None:
+    digest = Digest(algorithm, _digest(algorithm, content))
+    whole = WholeDigest([digest], None, len(content), size, None)
+    starts = list(range(0, len(content), size))
+    order.shuffle(starts)
+    for start in starts:
+        part = content[start:start + size]
+        whole.add(start, bytes([part[0] ^ 1]) + part[1:] if damaged and start == 0 else part)
+    if damaged:
+        with pytest.raises(IntegrityError):
+            whole.check("key")
+    else:
+        assert whole.check("key") == algorithm
+
+
+def test_the_etag_of_parts_vouches_where_they_are_ours() -> None:
+    content, size = BIG[:100], 40
+    etag = integrity.multipart_etag(content, size)
+    for given_etag, answer in ((etag, "md5"), (etag[:-1] + "4", ""), (etag.replace(etag[0], "0"), ""), (None, "")):
+        whole = WholeDigest([], given_etag, 100, size, None)
+        for start in (80, 0, 40):
+            whole.add(start, content[start:start + size])
+        assert whole.check("key") == (answer if given_etag != etag or answer else "md5")
+
+
+# ---- down
+
+
+def test_the_parts_are_ranges_and_the_digest_is_checked(server: FaultServer, s3: CloudFiles, disk: CloudFiles) -> None:
+    server.put("big", BIG, checksums=["crc32"])
+    done = s3.transfer_to(disk, "big")
+    assert disk.get("big") == BIG
+    assert (done.ways, done.unverified) == ({"parts": 1}, 0)
+    ranges = {r.header("range") for r in server.requests("GET") if r.header("range")}
+    assert ranges == {f"bytes={a}-{min(a + 8 * MIB, len(BIG)) - 1}" for a in range(0, len(BIG), 8 * MIB)}
+
+
+@pytest.mark.parametrize("checksums", [(), ("crc32",), ("crc32c",)])
+def test_a_damaged_part_is_found_out(server: FaultServer, s3: CloudFiles, disk: CloudFiles, tmp_path: Path,
+                                     checksums: Any) -> None:
+    server.put("big", BIG, checksums=checksums)
+    server.script(Rule(FlipBit(5), method="GET", skip=2, times=1))
+    with pytest.raises(IntegrityError):
+        s3.transfer_to(disk, "big")
+    assert tree(tmp_path) == {}
+
+
+def test_breaks_inside_parts_are_mended(server: FaultServer, s3: CloudFiles, disk: CloudFiles) -> None:
+    server.put("big", BIG)
+    server.script(Rule(ResetInBody(), method="GET", skip=1, times=3))
+    s3.transfer_to(disk, "big")
+    assert disk.get("big") == BIG
+
+
+@pytest.mark.parametrize("target", ["file", "s3"])
+def test_a_source_replaced_meanwhile_is_read_anew(server: FaultServer, s3: CloudFiles, store: Any,
+                                                  target: str) -> None:
+    server.put("big", BIG)
+    server.script(Rule(Replaced(make_object(OTHER)), method="GET", key="big", skip=1, times=1))
+    other = store("s3") if target == "s3" else store("file")
+    if target == "s3":  # another account, so that it is read and not copied
+        other._store.options.secrets["AWS_SESSION_TOKEN"] = ""
+        s3_at_other = CloudFiles(f"s3://{server.bucket}/", endpoint=server.url.replace("127.0.0.1", "localhost"),
+                                 secrets=server.secrets)
+        s3_at_other.transfer_to(other, "big")
+    else:
+        s3.transfer_to(other, "big")
+    assert other.get("big") == OTHER
+    assert server.uploads() == []
+
+
+def test_a_source_replaced_again_and_again(server: FaultServer, s3: CloudFiles, disk: CloudFiles,
+                                           tmp_path: Path) -> None:
+    server.put("big", BIG)
+    disk.put("big", b"old")
+    states = [make_object(bytes([n]) * len(BIG)) for n in range(12)]  # another one after each read of a part
+    server.script(*(Rule(Replaced(state), method="GET", key="big", skip=1) for state in states))
+    with pytest.raises(ObjectChangedError, match="target is as it was"):
+        s3.transfer_to(disk, "big")
+    assert tree(tmp_path) == {"disk/big": b"old"}
+
+
+def test_a_source_removed_meanwhile(server: FaultServer, s3: CloudFiles, disk: CloudFiles, tmp_path: Path) -> None:
+    server.put("big", BIG)
+    server.script(Rule(s3_error(404, "NoSuchKey"), method="GET", key="big", skip=2, times=None),
+                  Rule(s3_error(404, "NoSuchKey"), method="HEAD", key="big", skip=1, times=None))
+    with pytest.raises(MissingObjectError, match="removed while it was read"):
+        s3.transfer_to(disk, "big")
+    assert tree(tmp_path) == {}
+
+
+def test_a_web_server_without_ranges(server: FaultServer, disk: CloudFiles, store: Any) -> None:
+    server.put_page("site/big", BIG, checksums=["crc32"])
+    server.script(Rule(IgnoreRange(), times=None))
+    web = CloudFiles(f"{server.url}/site/")
+    server.forget()
+    assert web.transfer_to(disk, "big").ways["spool"] + web.transfer_to(disk, "big").ways["parts"] >= 1
+    assert disk.get("big") == BIG
+
+
+# ---- up
+
+
+def test_up_in_parts(server: FaultServer, s3: CloudFiles, disk: CloudFiles) -> None:
+    disk.put("big", BIG)
+    disk.transfer_to(s3, "big")
+    stored = server.get("big")
+    assert stored is not None
+    assert stored.content == BIG
+    parts = [hashlib.md5(BIG[at:at + 8 * MIB]).digest() for at in range(0, len(BIG), 8 * MIB)]
+    assert stored.etag == hashlib.md5(b"".join(parts)).hexdigest() + "-3"
+
+
+def test_a_part_refused_leaves_no_upload(server: FaultServer, s3: CloudFiles, disk: CloudFiles) -> None:
+    disk.put("big", BIG)
+    server.put("big", b"old")
+    server.script(Rule(s3_error(403, "AccessDenied"), method="PUT", query="partNumber=2", times=None))
+    with pytest.raises(CloudFilesError, match="AccessDenied"):
+        disk.transfer_to(s3, "big")
+    assert server.uploads() == []
+    assert server.contents() == {"big": b"old"}
+
+
+def test_a_file_written_to_while_it_is_read(server: FaultServer, s3: CloudFiles, disk: CloudFiles, tmp_path: Path,
+                                            monkeypatch: pytest.MonkeyPatch) -> None:
+    disk.put("big", BIG)
+    monkeypatch.setattr(large, "_MOST_PARTS", 1)
+    monkeypatch.setattr(large, "_FEWEST_PARTS", 1)
+    part = large.LargeCarrier._part
+    changes = iter([OTHER])
+
+    def change_once(self: Any, start: int, end: int) -> bytes:
+        content = part(self, start, end)
+        for other in changes:
+            (tmp_path / "disk" / "big").write_bytes(other)
+        return content
+
+    monkeypatch.setattr(large.LargeCarrier, "_part", change_once)
+    disk.transfer_to(s3, "big")
+    assert server.contents()["big"] == OTHER
+    assert server.uploads() == []
+
+
+def test_the_crc_of_aws_is_that_of_the_whole(server: FaultServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    from cloudfiles.interfaces.s3.endpoint import Endpoint
+
+    monkeypatch.setattr(Endpoint, "is_aws", True)
+    s3 = CloudFiles(f"s3://{server.bucket}/", endpoint=server.url, secrets=server.secrets)
+    interface = s3._store.here()
+    writer = interface.open_writer("big", len(BIG), WriteOptions())
+    assert writer is not None
+    for start in (16 * MIB, 0, 8 * MIB):
+        writer.write(start, BIG[start:start + writer.part_size])
+    writer.finish()
+    stored = server.get("big")
+    assert stored is not None
+    assert stored.content == BIG
+    assert stored.checksums["crc32"] == integrity.checksum_header("crc32", BIG)[1]
+    assert zlib.crc32(BIG).to_bytes(4, "big") == integrity.digests_from_headers(
+        {"x-amz-checksum-crc32": stored.checksums["crc32"]})[0].value
+
+
+# ---- going on
+
+
+@pytest.mark.parametrize("kind", ["file", "s3"])
+def test_another_process_goes_on_with_the_parts(server: FaultServer, store: Any, kind: str) -> None:
+    cf = store(kind)
+    first = cf._store.here().open_writer("dir/big", len(BIG), WriteOptions())
+    first.write(8 * MIB, BIG[8 * MIB:16 * MIB])
+    state = first.state()
+    second = store_again(cf)._store.here().open_writer("dir/big", len(BIG), WriteOptions(), state)
+    assert second is not None
+    assert second.written() == {8 * MIB}
+    second.write(0, BIG[:8 * MIB])
+    second.write(16 * MIB, BIG[16 * MIB:])
+    assert cf.exists("dir/big") is False
+    second.finish()
+    assert cf.get("dir/big") == BIG
+    assert server.uploads() == []
+
+
+def store_again(cf: CloudFiles) -> CloudFiles:
+    import pickle
+
+    again: CloudFiles = pickle.loads(pickle.dumps(cf))
+    return again
+
+
+@pytest.mark.parametrize("kind", ["file", "s3"])
+def test_what_is_gone_is_begun_anew(server: FaultServer, store: Any, kind: str) -> None:
+    interface = store(kind)._store.here()
+    first = interface.open_writer("big", len(BIG), WriteOptions())
+    first.write(0, BIG[:8 * MIB])
+    state = first.state()
+    first.abort()
+    for stale in (state, {}, {"part_size": 1}):
+        second = interface.open_writer("big", len(BIG), WriteOptions(), stale)
+        assert second.written() == frozenset()
+        second.abort()
+
+
+def test_what_interrupted_writes_leave_is_discarded(server: FaultServer, store: Any, tmp_path: Path) -> None:
+    s3, disk = store("s3"), store("file")
+    for cf in (s3, disk):
+        for key in ("dir/big", "other/big"):
+            cf._store.here().open_writer(key, len(BIG), WriteOptions()).write(0, BIG[:8 * MIB])
+        assert cf.discard_partial("dir/", older_than=-60) == 1
+        assert cf.discard_partial(older_than=-60) == 1
+        assert cf.discard_partial(older_than=-60) == 0
+    assert server.uploads() == []
+    assert tree(tmp_path) == {}
+
+
+def test_young_files_are_left_alone(store: Any) -> None:
+    disk = store("file")
+    writer = disk._store.here().open_writer("big", 10, WriteOptions())
+    assert disk.discard_partial() == 0
+    writer.write(0, b"0123456789")
+    writer.finish()
+    assert disk.get("big") == b"0123456789"
+
+
+def test_few_parts_are_in_memory() -> None:
+    for size in (8 << 20, 16 << 20, 64 << 20):
+        for objects in (1, 2, 4):
+            held = objects * large.parts_at_once(size, objects) * size
+            assert held <= max(128 << 20, 2 * objects * size)
+
+
+def test_md5_of_the_whole(server: FaultServer, s3: CloudFiles, disk: CloudFiles, tmp_path: Path) -> None:
+    server.put("big", BIG, etag=hashlib.md5(OTHER).hexdigest())
+    with pytest.raises(MD5IntegrityError):
+        s3.transfer_to(disk, "big")
+    assert tree(tmp_path) == {}
