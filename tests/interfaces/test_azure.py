@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import os
 import urllib.error
 import urllib.request
@@ -380,3 +381,40 @@ def test_large_objects_in_parallel(azurite: AzuriteServer, green: bool) -> None:
     az.put("key", content, PLAIN)
     assert az.get("key").content == content
     assert az.get("key", 33 * MIB, 33 * MIB + 10).content == content[33 * MIB:33 * MIB + 10]
+
+
+# ---- written in parts
+
+
+def test_a_blob_is_written_in_parts_by_two_processes(az: Worker, azurite: AzuriteServer, green: bool) -> None:
+    content = os.urandom(20 * MIB + 5)
+    first = az.open_writer("key", len(content), WriteOptions(content_type="text/x"))
+    size = first.part_size
+    starts = list(range(0, len(content), size))
+    writer = Worker(first, az.runtime)
+    for start in reversed(starts[1:]):
+        writer.write(start, content[start:start + size])
+    with pytest.raises(InvalidInputError, match="from byte 0"):
+        writer.finish()
+    assert not az.exists("key")
+    state = json.loads(json.dumps(first.state()))
+    second = Worker(az.open_writer("key", len(content), WriteOptions(content_type="text/x"), state), az.runtime)
+    assert second.written() == frozenset(starts[1:])
+    second.write(0, memoryview(content)[:size])
+    second.finish()
+    assert az.get("key").content == content
+    assert az.head("key")["Content-Type"] == "text/x"
+
+
+def test_parts_that_are_none(az: Worker) -> None:
+    writer = Worker(az.open_writer("key", 100, PLAIN, {"upload": "0" * 32, "part_size": 10}), az.runtime)
+    assert writer.written() == frozenset()
+    for start, part in ((5, bytes(10)), (0, bytes(11)), (90, bytes(9))):
+        with pytest.raises(InvalidInputError, match="no part of"):
+            writer.write(start, part)
+    writer.abort()
+
+
+def test_an_empty_blob_in_no_parts(az: Worker) -> None:
+    Worker(az.open_writer("key", 0, PLAIN), az.runtime).finish()
+    assert az.get("key").content == b""

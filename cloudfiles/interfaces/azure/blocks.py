@@ -54,13 +54,17 @@ def put_in_blocks(container: Container, key: str, parts: Iterable[integrity.Buff
 
 
 class BlockIds:
-    """The ids of one upload's blocks: of one length, and its own, so that two uploads of one blob never mix."""
+    """The ids of one upload's blocks: of one length, and its own, so that two uploads of one blob never mix.
 
-    def __init__(self) -> None:
-        self._upload = uuid.uuid4().hex
+    Attributes:
+        upload: names the upload, in 32 hexadecimal digits.
+    """
+
+    def __init__(self, upload: str | None = None) -> None:
+        self.upload = upload or uuid.uuid4().hex
 
     def __call__(self, number: int) -> str:
-        return b64encode(f"{self._upload}{number:06}".encode("ascii")).decode("ascii")
+        return b64encode(f"{self.upload}{number:06}".encode("ascii")).decode("ascii")
 
     def document(self, count: int) -> bytes:
         """The body of the commit of blocks 1 to `count`."""
@@ -85,16 +89,19 @@ class _Upload:
             yield part
 
     def stage(self, number: int, part: integrity.Buffer) -> None:
-        container = self._container
-        large = len(part) > OFFLOAD_BYTES
-        check = partial(block_header, part, crc64=container.crc64)
-        headers = container.runtime.offload(check) if large else check()
-        target = container.query_target(self._key, {"comp": "block", "blockid": self._ids(number)})
-        container.client.send(BlobPut(container, target, headers, part, self._key))
+        stage_block(self._container, self._key, self._ids(number), part)
 
     def commit(self, count: int, headers: dict[str, str]) -> str | None:
         md5 = b64encode(self._md5.digest()).decode("ascii")
         return commit_blocks(self._container, self._key, self._ids, count, {**headers, "x-ms-blob-content-md5": md5})
+
+
+def stage_block(container: Container, key: str, block_id: str, content: integrity.Buffer) -> None:
+    """Hand over a block, which the server checks. It does not show before it is committed."""
+    check = partial(block_header, content, crc64=container.crc64)
+    headers = container.runtime.offload(check) if len(content) > OFFLOAD_BYTES else check()
+    target = container.query_target(key, {"comp": "block", "blockid": block_id})
+    container.client.send(BlobPut(container, target, headers, content, key))
 
 
 def commit_blocks(container: Container, key: str, ids: BlockIds, count: int, headers: dict[str, str]) -> str | None:

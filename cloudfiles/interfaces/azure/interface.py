@@ -17,6 +17,7 @@ from cloudfiles.exceptions import (
     UnsupportedOperationError,
 )
 from cloudfiles.interfaces.azure.batch import MAX_BATCH, delete_keys
+from cloudfiles.interfaces.azure.block_writer import BlockWriter
 from cloudfiles.interfaces.azure.checksums import ASK, MAX_RANGE
 from cloudfiles.interfaces.azure.container import Container
 from cloudfiles.interfaces.azure.copying import Copy
@@ -29,7 +30,7 @@ from cloudfiles.interfaces.azure.presigning import presigned
 from cloudfiles.interfaces.azure.reading import BlobHead, BlobRead, head_of_blob
 from cloudfiles.interfaces.azure.writing import put_content
 from cloudfiles.interfaces.base import Interface
-from cloudfiles.interfaces.moving import Copied, CopyOptions
+from cloudfiles.interfaces.moving import Copied, CopyOptions, PartWriter
 from cloudfiles.paths import ExtractedPath
 from cloudfiles.runtime.base import Runtime
 from cloudfiles.transport.client import Client, client_for
@@ -187,6 +188,10 @@ class AzureInterface(Interface):
         whole = replace(here, root="", base=f"{here.endpoint.container_target}/")
         DataLake(whole).rename(there.root + source_key, here.root + key)
         return True
+
+    def open_writer(self, key: str, size: int, options: WriteOptions,
+                    state: Mapping[str, Any] | None = None) -> PartWriter | None:
+        return BlockWriter(self._container or self._found(), key, size, options, state)
 
     def data_lake(self) -> DataLake:
         """Directories, ACLs, append: what an account with a hierarchical namespace can do beyond objects.

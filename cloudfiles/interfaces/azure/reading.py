@@ -1,5 +1,7 @@
 """Reading a blob and its properties. Directories of a hierarchical namespace are no objects.
 
+Byte ranges are asked for by Range, which Azure takes as well as its own x-ms-range, and signs.
+
 Source: Azure Storage REST reference, "Get Blob", "Get Blob Properties"; Data Lake Storage documentation, "Known issues"
 (a directory shows on the Blob endpoint as an empty blob with the metadata hdi_isfolder).
 """
