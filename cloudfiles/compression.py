@@ -197,7 +197,8 @@ def decompress(content: Buffer, encoding: Encoding, filename: str = "N/A", *,
     """`content` with every coding of `encoding` undone.
 
     Args:
-        content: the stored bytes. Zero bytes decode to zero bytes under any encoding.
+        content: the stored bytes. Zero bytes decode to zero bytes under any encoding. What is not bytes (None for a
+            missing object, an object that `mem://` keeps) comes back as it is where there is no encoding.
         encoding: a Content-Encoding: one name, a comma-separated list, or none.
         filename: the key, for errors.
         max_decoded_size: bytes that the result may have. The content is then decoded in
@@ -209,6 +210,8 @@ def decompress(content: Buffer, encoding: Encoding, filename: str = "N/A", *,
         UnsupportedCompressionType: the encoding is not known.
     """
     codecs = _decoders(encoding, filename)
+    if not codecs and not isinstance(content, Buffer):
+        return content
     if not codecs and max_decoded_size is None:
         return _as_bytes(content)
     if len(codecs) == 1 and max_decoded_size is None and codecs[0].decompress_whole is not None:
@@ -221,13 +224,14 @@ def decompress(content: Buffer, encoding: Encoding, filename: str = "N/A", *,
     return decoded
 
 
-def transcode(files: dict[str, Any] | Iterable[dict[str, Any]], encoding: Encoding, level: int | None = None,
-              progress: bool | str = False, in_place: bool = False) -> Iterator[dict[str, Any]]:
+def transcode(files: dict[str, Any] | Iterable[dict[str, Any] | tuple[str, Any]], encoding: Encoding,
+              level: int | None = None, progress: bool | str = False, in_place: bool = False,
+              ) -> Iterator[dict[str, Any]]:
     """Re-encode results of `CloudFiles.get(raw=True)`, one at a time, as they are asked for.
 
     Args:
         files: one result or an iterable of them, with `path`, `content` and `compress`. A result with
-            `raw: False` has been decoded already, whatever its `compress` says.
+            `raw: False` has been decoded already, whatever its `compress` says, and so has a `(path, content)`.
         encoding: the encoding to bring them to; None decodes them.
         level: compression level. Where given, contents already so encoded are encoded anew;
             otherwise they pass untouched.
@@ -247,10 +251,10 @@ def transcode(files: dict[str, Any] | Iterable[dict[str, Any]], encoding: Encodi
     return _transcoded(items, normalize_encoding(encoding), level, in_place)
 
 
-def _transcoded(files: Iterable[dict[str, Any]], encoding: str | None, level: int | None,
+def _transcoded(files: Iterable[dict[str, Any] | tuple[str, Any]], encoding: str | None, level: int | None,
                 in_place: bool) -> Iterator[dict[str, Any]]:
     for given in files:
-        file = given if in_place else dict(given)
+        file = _as_file(given, in_place)
         stored = normalize_encoding(file.get("compress")) if file.get("raw", True) else None
         content = file.get("content")
         if content is not None and (stored != encoding or (level is not None and encoding is not None)):
@@ -261,13 +265,20 @@ def _transcoded(files: Iterable[dict[str, Any]], encoding: str | None, level: in
         yield file
 
 
-def _with_progress(files: Iterable[dict[str, Any]], progress: bool | str) -> Iterable[dict[str, Any]]:
+def _as_file(given: dict[str, Any] | tuple[str, Any], in_place: bool) -> dict[str, Any]:
+    if not isinstance(given, dict):
+        path, content = given
+        return {"path": path, "content": content}
+    return given if in_place else dict(given)
+
+
+def _with_progress(files: Iterable[Any], progress: bool | str) -> Iterable[Any]:
     if not progress:
         return files
     from tqdm.auto import tqdm
 
     title = progress if isinstance(progress, str) else "Transcoding"
-    bar: Iterable[dict[str, Any]] = tqdm(files, desc=title, total=len(files) if isinstance(files, Sized) else None)
+    bar: Iterable[Any] = tqdm(files, desc=title, total=len(files) if isinstance(files, Sized) else None)
     return bar
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from cloudfiles import CloudFiles
 from tests.conformance.exceptions import EXCEPTIONS
-from tests.conformance.stores import READ_ONLY, RUNTIMES, STORES, StoreUnderTest
+from tests.conformance.stores import INLINE, READ_ONLY, RUNTIMES, STORES, StoreUnderTest
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -27,13 +27,18 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if metafunc.definition.get_closest_marker("writes"):
         names = [name for name in names if name not in READ_ONLY]
     test = metafunc.definition.originalname
-    metafunc.parametrize("store", [_parameter(name, test) for name in names], indirect=True)
+    if "runtime" not in metafunc.fixturenames:
+        metafunc.parametrize("store", [_parameter(name, test) for name in names], indirect=True)
+        return
+    pairs = [_parameter(name, test, runtime) for name in names for runtime in RUNTIMES
+             if runtime != "inline" or name in INLINE]
+    metafunc.parametrize(("store", "runtime"), pairs, indirect=True)
 
 
-def _parameter(name: str, test: str) -> Any:
+def _parameter(name: str, test: str, *runtime: str) -> Any:
     reason = EXCEPTIONS.get((name, test))
     marks = [pytest.mark.xfail(reason=reason, strict=True)] if reason else []
-    return pytest.param(name, id=name, marks=marks)
+    return pytest.param(name, *runtime, id="-".join((name, *runtime)), marks=marks)
 
 
 @pytest.fixture
@@ -41,7 +46,7 @@ def store(request: pytest.FixtureRequest) -> StoreUnderTest:
     return STORES[request.param](request)
 
 
-@pytest.fixture(params=RUNTIMES)
+@pytest.fixture
 def runtime(request: pytest.FixtureRequest) -> dict[str, Any]:
     """Options that choose who does the work of a batch."""
     return RUNTIMES[request.param]

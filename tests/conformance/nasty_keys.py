@@ -159,7 +159,6 @@ _RCLONE = _reasons((
     ("500: a segment longer than the 255 bytes of a name", _LONG_NAMES),
     ("500: needs a directory where another key of the table is a file", ["prefix/child"]),
     ("listed without its slash", ["trailing/"]),
-    ("kept as the picture of the control character, found by neither", _CONTROLS),
 ))
 
 # Azure resolves dots as in a URL's path, and takes a backslash for a slash; such keys are refused before they are sent.

@@ -14,6 +14,7 @@ import pytest
 from cloudfiles import CloudFiles
 from tests.conformance.azure_store import azurite_place
 from tests.servers.fault_server import FaultServer
+from tests.servers.gcs_server import GcsServer
 from tests.servers.processes import S3Server, Server
 
 
@@ -45,13 +46,12 @@ class StoreUnderTest:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
 
-    @property
-    def at_top(self) -> StoreUnderTest:
-        """The same, at the top of a bucket, so that a key can be as long as the store takes it."""
+    def at_top(self, purpose: str) -> StoreUnderTest:
+        """The same, at the top of a bucket ('keys' or 'all'), so that a key can be as long as the store takes it."""
         if not self.cloudpath.startswith("s3://"):
             return self
         bucket = self.cloudpath.removeprefix("s3://").split("/")[0]
-        return replace(self, cloudpath=f"s3://{bucket}-keys/")
+        return replace(self, cloudpath=f"s3://{bucket}-{purpose}/")
 
     def keeps(self, key: str) -> bytes | None:
         """The stored bytes of an object, as they are."""
@@ -74,7 +74,8 @@ def _file(request: Request) -> StoreUnderTest:
 def _scripted(request: Request) -> StoreUnderTest:
     server: FaultServer = request.getfixturevalue("fault_server")
     server.configure(secret_key="secretkey1234567")
-    server.make_bucket(f"{server.bucket}-keys")
+    for purpose in ("keys", "all"):
+        server.make_bucket(f"{server.bucket}-{purpose}")
     return StoreUnderTest("scripted", f"s3://{server.bucket}/{_fresh()}/",
                           {"endpoint": server.url, "secrets": server.secrets})
 
@@ -86,9 +87,21 @@ def _real_s3(server: S3Server) -> StoreUnderTest:
     bucket = _buckets.get(server.pid)
     if bucket is None:
         bucket = _buckets[server.pid] = server.make_bucket()
-        server.make_bucket(f"{bucket}-keys")
+        for purpose in ("keys", "all"):
+            server.make_bucket(f"{bucket}-{purpose}")
     return StoreUnderTest(server.name, f"s3://{bucket}/{_fresh()}/",
                           {"endpoint": server.url, "secrets": server.secrets})
+
+
+def _emulated_gs(server: Server) -> StoreUnderTest:
+    return StoreUnderTest("gs", f"gs://bucket/{_fresh()}/", {"endpoint": server.url})
+
+
+def _scripted_gs(request: Request) -> StoreUnderTest:
+    server: GcsServer = request.getfixturevalue("gcs_server")
+    server.configure(token="t0k3n")
+    return StoreUnderTest("gs-scripted", f"gs://{server.bucket}/{_fresh()}/",
+                          {"endpoint": server.url, "secrets": {"token": "t0k3n"}})
 
 
 def _web(request: Request) -> StoreUnderTest:
@@ -115,6 +128,8 @@ STORES: dict[str, Callable[[Request], StoreUnderTest]] = {
     "scripted": _scripted,
     "rclone": lambda request: _real_s3(request.getfixturevalue("rclone_s3")),
     "moto": lambda request: _real_s3(request.getfixturevalue("moto_s3")),
+    "gs": lambda request: _emulated_gs(request.getfixturevalue("gcs_emulator")),
+    "gs-scripted": _scripted_gs,
     "az": lambda request: StoreUnderTest("az", *azurite_place(request)),
     "web": _web,
     "nginx": lambda request: _real_web(request.getfixturevalue("nginx")),
@@ -128,6 +143,8 @@ READ_ONLY = frozenset({"nginx", "caddy"})
 RUNTIMES: dict[str, dict[str, Any]] = {
     "green": {"green": True}, "threads": {"green": False}, "inline": {"num_threads": 0},
 }
+INLINE = frozenset({"mem", "file", "scripted", "web"})
+"""Where the third of them is tried too: the workers' calls are the same, and these stores are quick."""
 
 
 def gzipped(content: bytes) -> bytes:

@@ -20,7 +20,8 @@ LEVELS = {"gzip": (0, 1, 6, 9), "br": (0, 5, 11), "zstd": (-5, 1, 3, 19), "xz": 
 
 
 @pytest.mark.parametrize("encoding", LEVELS)
-def test_every_encoding_and_level(store: StoreUnderTest, cf: CloudFiles, encoding: str) -> None:
+def test_every_encoding_and_level(store: StoreUnderTest, encoding: str) -> None:
+    cf = store.cf()
     cf.put("default", TEXT, compress=encoding)
     cf.put("file", io.BytesIO(TEXT), compress=encoding)
     cf.puts([{"path": f"level{level}", "content": TEXT, "compression_level": level} for level in LEVELS[encoding]],
@@ -84,7 +85,8 @@ def test_encodings_as_others_write_them(store: StoreUnderTest, cf: CloudFiles, f
 
 
 @pytest.mark.parametrize("encoding", LEVELS)
-def test_a_corrupt_stream_is_an_error_that_names_the_path(cf: CloudFiles, encoding: str) -> None:
+def test_a_corrupt_stream_is_an_error_that_names_the_path(store: StoreUnderTest, encoding: str) -> None:
+    cf = store.cf()
     whole = compression.compress(TEXT, encoding)
     middle = len(whole) // 2
     broken = {"truncated": whole[:-1], "half": whole[:middle], "garbage": b"this is no such stream" * 10,

@@ -38,7 +38,7 @@ def _give_up_soon(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_key_goes_through_every_verb(store: StoreUnderTest, entry: NastyKey) -> None:
-    cf, key = store.at_top.cf(num_threads=2), entry.key
+    cf, key = store.at_top("keys").cf(num_threads=2), entry.key
     if key == "prefix/child":
         cf.put("prefix", b"beside it")
     assert cf.exists(key) is False
@@ -59,7 +59,7 @@ def test_a_key_goes_through_every_verb(store: StoreUnderTest, entry: NastyKey) -
 
 @pytest.mark.stores("mem", "file", "scripted", "rclone", "moto")
 def test_all_keys_at_once(store: StoreUnderTest, runtime: dict[str, Any]) -> None:
-    cf = store.at_top.cf(**runtime)
+    cf = store.at_top("all").cf(**runtime)
     cf.delete(list(cf.list()))
     keys = [entry.key for entry in keys_for(store.name)]
     cf.puts([(key, content_of(key)) for key in keys])

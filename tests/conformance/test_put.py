@@ -66,7 +66,8 @@ KINDS: dict[str, Callable[[Path], Any]] = {
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("compress", [None, "gzip"], ids=["plain", "gzip"])
-def test_every_kind_of_content(cf: CloudFiles, kind: str, compress: str | None, tmp_path: Path) -> None:
+def test_every_kind_of_content(store: StoreUnderTest, kind: str, compress: str | None, tmp_path: Path) -> None:
+    cf = store.cf()
     later: list[Any] = []
     assert cf.put("one", _closing(KINDS[kind](tmp_path), later), compress=compress) == 1
     assert cf.puts([("many", _closing(KINDS[kind](tmp_path), later)), ("other", b"other")], compress=compress) == 2

@@ -141,6 +141,22 @@ def test_decompress_takes_three_positional_arguments() -> None:
         compression.decompress(b"no such stream", "gzip", "name")
 
 
+def test_what_is_not_encoded_passes_through_decompress() -> None:
+    """A result is decompressed without a look at its content: None where the object is missing."""
+    live = object()
+    assert compression.decompress(None, None) is None  # type: ignore[arg-type]
+    assert compression.decompress(None, "", "name") is None  # type: ignore[arg-type]
+    assert compression.decompress(live, None) is live  # type: ignore[arg-type, comparison-overlap]
+
+
+def test_transcode_takes_pairs(cf: CloudFiles) -> None:
+    files = list(compression.transcode([("a", b"content"), {"path": "b", "content": b"more"}], encoding="gzip"))
+    cf.puts(files, compress="gzip", raw=True)
+    assert [found["content"] for found in cf.get(["a", "b"])] == [b"content", b"more"]
+    [plain] = compression.transcode([("a", b"content")], encoding=None)
+    assert plain["content"] == b"content"
+
+
 def test_mem_keeps_live_objects(cf: CloudFiles) -> None:
     numpy = pytest.importorskip("numpy")
     array, labels = numpy.arange(5), {1, 2, 3}

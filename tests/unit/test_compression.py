@@ -137,6 +137,9 @@ def test_gzip_levels_do_what_is_documented():
 def test_other_things_than_bytes_are_refused(content, encoding):
     with pytest.raises(InvalidInputError, match="bytes, bytearray or memoryview"):
         compress(content, encoding)
+    if encoding is None:
+        assert decompress(content, encoding) is content
+        return
     with pytest.raises(InvalidInputError, match="bytes, bytearray or memoryview"):
         decompress(content, encoding)
 
