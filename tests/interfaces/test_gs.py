@@ -294,8 +294,8 @@ def test_somebody_elses_object_is_a_failed_condition(gs: Worker, gcs_server: Gcs
 def test_pages(gs: Worker, gcs_server: GcsServer) -> None:
     gcs_server.configure(page_size=3)
     keys = sorted(f"{name}{n}" for n in range(3) for name in ("a/", "b/c/", "d"))
-    gcs_server.put_many({f"place/{key}": key.encode() for key in keys} | {"plac": b"", "place/": b"",
-                                                                                    "placf": b""})
+    others = {"plac": b"", "place/": b"", "placf": b""}
+    gcs_server.put_many({f"place/{key}": key.encode() for key in keys} | others)
     found, token, pages = [], None, 0
     while pages == 0 or token is not None:
         page = gs.list_page(token=token)
