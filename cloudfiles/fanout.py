@@ -205,9 +205,11 @@ class _Collected(_Batch):
         reported = time.monotonic()
         for index, item in self._source:
             self._put(index, self.one(item))
-            if self._plan.report is not None and time.monotonic() - reported >= _TICK:
+            if time.monotonic() - reported >= _TICK:
                 self._report()
                 reported = time.monotonic()
+                if self._plan.runtime is not None:
+                    self._plan.runtime.sleep(0)  # where this caller is itself given up, it is told here
         self._report()
 
     def _put(self, index: int, result: Any) -> None:

@@ -198,9 +198,9 @@ class AsyncCloudFiles:
             # What feeds a batch may wait for others of this store: it must not stand in line with them.
             if in_threads:
                 executor = stack.enter_context(thread_of_its_own())
-                items = await stack.enter_async_context(fed_to_thread(what)) if _is_async(what) else what
+                items = await _fed_to_thread(what, stack)
                 return await in_thread(executor, partial(verb, items, *args, **options))
-            items = await stack.enter_async_context(fed_to_hub(_as_async(what, stack)))
+            items = await _fed_to_hub(what, stack)
             return await self._unbound.run(partial(verb, items, *args, **options))
 
     async def _iterate(self, verb: Callable[..., Iterator[Any]], what: Any, most: int = 1, **options: Any
@@ -209,11 +209,11 @@ class AsyncCloudFiles:
         async with AsyncExitStack() as stack:
             if self._is_local:
                 executor = stack.enter_context(thread_of_its_own())
-                items = await stack.enter_async_context(fed_to_thread(what)) if _is_async(what) else what
+                items = await _fed_to_thread(what, stack)
                 results = over(executor, verb(items, **options))
             else:
                 fed = isinstance(what, Iterable | AsyncIterable) and not isinstance(what, Collection)
-                items = await stack.enter_async_context(fed_to_hub(_as_async(what, stack))) if fed else what
+                items = await _fed_to_hub(what, stack) if fed else what
                 results = from_hub(partial(verb, items, **options), most, _weight)
             stack.push_async_callback(results.aclose)
             async for result in results:
@@ -224,12 +224,13 @@ def _weight(item: Any) -> int:
     return weight(item) if isinstance(item, dict) else 0
 
 
-def _is_async(what: Any) -> bool:
-    return isinstance(what, AsyncIterable)
+async def _fed_to_thread(what: Any, stack: AsyncExitStack) -> Any:
+    """`what` as a thread can iterate it."""
+    return await stack.enter_async_context(fed_to_thread(what)) if isinstance(what, AsyncIterable) else what
 
 
-def _as_async(what: Any, stack: AsyncExitStack) -> AsyncIterable[Any]:
-    """An iterable that is no collection, as an async one: what may block blocks a thread of its own."""
-    if isinstance(what, AsyncIterable):
-        return what
-    return over(stack.enter_context(thread_of_its_own()), what)
+async def _fed_to_hub(what: Any, stack: AsyncExitStack) -> Any:
+    """An iterable that is no collection, as the hub can iterate it: what may block blocks a thread of its own."""
+    if not isinstance(what, AsyncIterable):
+        what = over(stack.enter_context(thread_of_its_own()), what)
+    return await stack.enter_async_context(fed_to_hub(what))

@@ -103,20 +103,20 @@ class Job:
     # ---- in the loop
 
     async def outcome(self) -> Any:
-        """What the function gives or raises."""
+        """What the function gives or raises. When the awaiting task is cancelled, so is the job."""
         try:
             return await self._future
         except asyncio.CancelledError:
-            await self.cancel()
+            if not self.ended:
+                await self._stop()
             raise
 
-    async def cancel(self) -> None:
-        """Stop it, and wait for its end (a second at most). Nothing happens where it has ended."""
-        if not self.ended:
-            self._future = asyncio.get_running_loop().create_future()
-            self.runtime.post(self.kill)
-            await asyncio.wait([self._future], timeout=GRACE)
-        if self._future.done() and not self._future.cancelled():
+    async def _stop(self) -> None:
+        """Wait for its end, a second at most."""
+        self._future = asyncio.get_running_loop().create_future()
+        self.runtime.post(self.kill)
+        await asyncio.wait([self._future], timeout=GRACE)
+        if self._future.done():
             self._future.exception()  # looked at, so that nobody is told that it was not
 
     def _settle(self, result: Any, error: BaseException | None) -> None:

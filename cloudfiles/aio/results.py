@@ -36,7 +36,7 @@ async def from_hub(iterate: Callable[[], Iterator[Any]], max_bytes: int = 1,
         while await flow.has_more(done):
             yield flow.take()
     finally:
-        await job.cancel()
+        done.cancel()
         await asyncio.wait([done])
     done.result()
 

@@ -14,7 +14,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 import gevent
 import gevent.event
@@ -28,6 +28,9 @@ from cloudfiles.runtime.base import Cancelled, Crew, Runtime, Stream, T
 from cloudfiles.runtime.threads import PIECE, close_now, connect_first, is_readable
 
 _NEVER = float("inf")
+_LAST_TICKS = 50
+"""Hundredths of a second that crews get to end before their hub does."""
+
 _READ = 1
 
 
@@ -266,20 +269,26 @@ class ElsewhereCrew(GreenCrew):
         self._caller.clear()
 
 
+class AtWork(Protocol):
+    """What runs in a hub and can be stopped there: a crew, or a call that a coroutine awaits."""
+
+    def kill(self) -> None: ...
+
+
 class GreenRuntime(Runtime):
     """Waits park the greenlet they are in.
 
     Made in its hub's thread; only `crew`, `call` and `post` may be called from another.
 
     Attributes:
-        crews: those at work.
+        crews: what is at work.
     """
 
     name = "green"
 
     def __init__(self, hub: Any) -> None:
         super().__init__()
-        self.crews: set[GreenCrew] = set()
+        self.crews: set[AtWork] = set()
         self._hub = hub
         self._watchdog = Watchdog(hub)
         self._pool: gevent.threadpool.ThreadPool | None = None
@@ -292,11 +301,12 @@ class GreenRuntime(Runtime):
     def crew(self) -> Crew:
         return HereCrew(self) if self._is_here() else ElsewhereCrew(self)
 
-    def post(self, function: Callable[..., None], *args: Any) -> None:
-        """From another thread: have `function` run in the hub. After `close` there is nothing left to run it for."""
+    def post(self, function: Callable[..., None], *args: Any) -> bool:
+        """From another thread: have `function` run in the hub. Gives whether it will: after `close` nothing does."""
         with self._closing:
             if not self._closed:
                 self._hub.loop.run_callback_threadsafe(function, *args)
+            return not self._closed
 
     def call(self, function: Callable[[], None]) -> None:
         if self._is_here():
@@ -319,7 +329,9 @@ class GreenRuntime(Runtime):
         crews = list(self.crews)
         for crew in crews:
             crew.kill()
-        gevent.sleep(0.01 if crews else 0)
+        for _ in range(_LAST_TICKS):
+            if self.crews:
+                gevent.sleep(0.01)
         self.close_kept()
         if self._pool is not None:
             self._pool.kill()

@@ -14,8 +14,8 @@ import ssl
 import struct
 import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from cloudfiles.runtime.base import Cancelled, Crew, Runtime, Stream, T
@@ -33,6 +33,17 @@ def _check_cancelled() -> None:
     crew: ThreadCrew | None = getattr(_worker, "crew", None)
     if crew is not None and crew.cancelled.is_set():
         raise Cancelled
+
+
+@contextmanager
+def working_for(crew: ThreadCrew) -> Iterator[None]:
+    """A block in which this thread works for `crew`: once that is cancelled, what waits here gives up."""
+    before = getattr(_worker, "crew", None)
+    _worker.crew = crew
+    try:
+        yield
+    finally:
+        _worker.crew = before
 
 
 _TICKED = (TimeoutError, BlockingIOError)

@@ -1,0 +1,517 @@
+"""`AsyncCloudFiles`: the verbs awaited, on every kind of store and loop, fed every way, cancelled anywhere."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import pickle
+import threading
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from contextlib import aclosing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import cloudfiles
+from cloudfiles import CloudFiles
+from cloudfiles.aio import AsyncCloudFiles
+from cloudfiles.exceptions import AuthorizationError, CloudFilesError, InvalidInputError
+from cloudfiles.runtime.engine import close_engine
+from tests.core.programs import run_program
+from tests.servers.fault_server import FaultServer
+from tests.servers.faults import Stall, Status, slow_down
+from tests.servers.scripts import Rule
+
+Run = Callable[[Coroutine[Any, Any, Any]], Any]
+
+
+@pytest.fixture(params=["asyncio", "uvloop"])
+def run(request: pytest.FixtureRequest) -> Run:
+    """Runs a coroutine to its end, in each kind of loop."""
+    if request.param == "asyncio":
+        return asyncio.run
+    uvloop = pytest.importorskip("uvloop")
+
+    def run_there(coroutine: Coroutine[Any, Any, Any]) -> Any:
+        loop = uvloop.new_event_loop()
+        try:
+            return loop.run_until_complete(coroutine)
+        finally:
+            loop.run_until_complete(loop.shutdown_asyncgens())
+            loop.close()
+
+    return run_there
+
+
+@pytest.fixture(params=["s3", "file", "mem"])
+def cf(request: pytest.FixtureRequest, fault_server: FaultServer, tmp_path: Path) -> AsyncCloudFiles:
+    if request.param == "s3":
+        return on(fault_server)
+    cloudfiles.clear_memory()
+    return AsyncCloudFiles(f"file://{tmp_path}/" if request.param == "file" else "mem://bucket/dir/")
+
+
+def on(server: FaultServer, **options: Any) -> AsyncCloudFiles:
+    return AsyncCloudFiles(f"s3://{server.url}/bucket/", secrets=server.secrets, **options)
+
+
+def test_the_verbs(cf: AsyncCloudFiles, run: Run) -> None:
+    contents = {f"dir/{n}": b"%d" % n * 100 for n in range(40)}
+
+    async def main() -> None:
+        assert await cf.puts(list(contents.items())) == 40
+        assert await cf.put("one", b"1", compress="gzip") == 1
+        assert await cf.put_json("json", {"a": [1]}) == 1
+        assert await cf.put_jsons([("json2", 2)]) == 1
+        assert await cf.get("one") == b"1"
+        assert await cf.get("none") is None
+        assert await cf.get({"path": "dir/11", "start": 1, "end": 3}) == b"11"
+        assert await cf.get(list(contents), return_dict=True) == contents
+        assert [r["path"] for r in await cf.get(["dir/3", "none"])] == ["dir/3", "none"]
+        assert await cf.get_json(["json", "json2", "none"]) == [{"a": [1]}, 2, None]
+        assert await cf.exists("one") is True
+        assert await cf.exists(["one", "none"]) == {"one": True, "none": False}
+        assert await cf.size(["dir/1", "none"]) == {"dir/1": 100, "none": None}
+        assert (await cf.head("dir/1"))["Content-Length"] == 100
+        await cf.touch("empty")
+        assert await cf.get("empty") == b""
+        assert await cf.isdir("dir")
+        assert (await cf.subtree_size("dir/"))["N"] == 40
+        assert sorted([path async for path in cf.list("dir/")]) == sorted(contents)
+        assert {r["path"]: r["content"] async for r in cf.stream(list(contents))} == contents
+        assert await cf.delete(["one", "none"]) == 2
+        assert await cf.delete("json") == 1
+        assert sorted([path async for path in cf]) == sorted([*contents, "json2", "empty"])
+        results, monitor = await cf.get(["dir/1"], return_recording=True)
+        assert (len(results), monitor.total_bytes()) == (1, 100)
+
+    run(main())
+
+
+def test_thousands_at_once_without_threads(fault_server: FaultServer, run: Run) -> None:
+    contents = {str(n): b"%d" % n for n in range(2000)}
+    fault_server.put_many(contents)
+    cf = on(fault_server)
+    before, _ = fault_server.connections()
+    most = 0
+
+    async def get(key: str) -> bytes:
+        nonlocal most
+        content: bytes = await cf.get(key)
+        most = max(most, threading.active_count())
+        return content
+
+    async def main() -> list[bytes]:
+        return await asyncio.gather(*map(get, contents))
+
+    assert run(main()) == list(contents.values())
+    assert most < 50
+    assert fault_server.connections()[0] - before <= 20
+
+
+def test_thousands_of_local_awaits(tmp_path: Path) -> None:
+    cf = AsyncCloudFiles(f"file://{tmp_path}/")
+
+    async def main() -> list[bytes]:
+        await asyncio.gather(*(cf.put(str(n), b"%d" % n) for n in range(1000)))
+        found: list[bytes] = await asyncio.gather(*(cf.get(str(n)) for n in range(1000)))
+        assert threading.active_count() < 50
+        return found
+
+    assert asyncio.run(main()) == [b"%d" % n for n in range(1000)]
+
+
+def test_many_batches_at_once_open_few_connections(fault_server: FaultServer) -> None:
+    fault_server.put_many({str(n): b"%d" % n for n in range(50)})
+    cf = on(fault_server, num_threads=5)
+    before, _ = fault_server.connections()
+
+    async def main() -> None:
+        for found in await asyncio.gather(*(cf.get([str(n) for n in range(50)]) for _ in range(60))):
+            assert [r["content"] for r in found] == [b"%d" % n for n in range(50)]
+
+    asyncio.run(main())
+    assert fault_server.connections()[0] - before <= 20
+
+
+# ---- what it is fed with
+
+
+async def slowly(items: Any) -> AsyncIterator[Any]:
+    for item in items:
+        await asyncio.sleep(0)
+        yield item
+
+
+def from_thread(items: Any, threads: set[int]) -> Iterator[Any]:
+    """A generator that minds which thread it is in."""
+    for item in items:
+        threads.add(threading.get_ident())
+        yield item
+
+
+def test_async_iterables(cf: AsyncCloudFiles, run: Run) -> None:
+    paths = [f"{n}" for n in range(500)]
+
+    async def main() -> None:
+        assert await cf.puts(slowly((path, path.encode()) for path in paths)) == 500
+        assert [r["content"] for r in await cf.get(slowly(paths))] == [path.encode() for path in paths]
+        assert {r["path"] async for r in cf.stream(slowly(paths))} == set(paths)
+        assert await cf.exists(slowly(["1", "none"])) == {"1": True, "none": False}
+        assert await cf.delete(slowly(paths)) == 500
+
+    run(main())
+
+
+def test_iterators_are_taken_on_other_threads(cf: AsyncCloudFiles) -> None:
+    threads: set[int] = set()
+    paths = [f"{n}" for n in range(300)]
+
+    async def main() -> None:
+        assert await cf.puts(from_thread(((path, path.encode()) for path in paths), threads)) == 300
+        assert [r["content"] for r in await cf.get(from_thread(paths, threads))] == [p.encode() for p in paths]
+        assert {r["path"] async for r in cf.stream(from_thread(paths, threads))} == set(paths)
+
+    asyncio.run(main())
+    engine = {thread.ident for thread in threading.enumerate() if thread.name == "cloudfiles-engine"}
+    assert threads.isdisjoint({threading.get_ident()} | engine)
+
+
+def test_a_blocking_iterator_blocks_nobody_else(fault_server: FaultServer) -> None:
+    fault_server.put("a", b"1")
+    cf = on(fault_server)
+    go_on = threading.Event()
+
+    def blocking() -> Iterator[str]:
+        yield "a"
+        assert go_on.wait(20)
+        yield "a"
+
+    async def main() -> None:
+        batches = [asyncio.ensure_future(cf.get(blocking())) for _ in range(10)]
+        for _ in range(20):
+            assert await cf.get("a") == b"1"
+            assert [r["content"] for r in await cf.get(["a", "a"])] == [b"1", b"1"]
+        assert not any(batch.done() for batch in batches)
+        go_on.set()
+        for found in await asyncio.gather(*batches):
+            assert [r["content"] for r in found] == [b"1", b"1"]
+
+    asyncio.run(main())
+
+
+def test_a_batch_may_be_fed_by_the_same_store(cf: AsyncCloudFiles) -> None:
+    """However many batches wait for what their feeds await, those get through."""
+    async def main() -> None:
+        await cf.puts([(str(n), b"%d" % n) for n in range(10)])
+
+        async def copies(batch: int) -> AsyncIterator[Any]:
+            for n in range(10):
+                yield f"to/{batch}/{n}", await cf.get(str(n))
+                assert (await cf.get([str(n)]))[0]["content"] == b"%d" % n
+
+        await asyncio.gather(*(cf.puts(copies(batch)) for batch in range(30)))
+        assert await cf.get("to/29/9") == b"9"
+
+    asyncio.run(main())
+
+
+def test_an_error_of_the_feed_is_the_batchs(cf: AsyncCloudFiles) -> None:
+    async def broken() -> AsyncIterator[Any]:
+        yield "a", b"1"
+        raise KeyError("of the feed")
+
+    def broken_too() -> Iterator[Any]:
+        yield "a", b"1"
+        raise KeyError("of the feed")
+
+    async def main() -> None:
+        for feed in (broken(), broken_too()):
+            with pytest.raises(KeyError, match="of the feed"):
+                await cf.puts(feed)
+        assert await cf.get("b") is None
+
+    asyncio.run(main())
+
+
+# ---- errors
+
+
+def test_errors_are_those_of_the_verbs(fault_server: FaultServer) -> None:
+    fault_server.script(Rule(Status(403), key="secret", times=None), Rule(slow_down(), key="busy", times=2))
+    fault_server.put_many({"a": b"1", "busy": b"2"})
+    cf = on(fault_server)
+
+    async def main() -> None:
+        with pytest.raises(AuthorizationError):
+            await cf.get("secret")
+        with pytest.raises(AuthorizationError):
+            await cf.get(["a", "secret", "a"])
+        found = await cf.get(["secret", "a"], raise_errors=False)
+        assert isinstance(found[0]["error"], AuthorizationError)
+        assert found[1]["content"] == b"1"
+        with pytest.raises(AuthorizationError):
+            async for _ in cf.stream(["a", "secret"]):
+                pass
+        assert await cf.get("busy") == b"2"
+        for wrong in (5, b"bytes", None):
+            with pytest.raises(InvalidInputError):
+                await cf.get(wrong)
+
+    asyncio.run(main())
+    with pytest.raises(InvalidInputError):
+        AsyncCloudFiles("s3://bucket/", num_threads=-1)
+
+
+# ---- cancelling
+
+
+async def until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it does not come to pass"
+        await asyncio.sleep(0.01)
+
+
+AWAITED: dict[str, Callable[[AsyncCloudFiles], Awaitable[Any]]] = {
+    "one": lambda cf: cf.get("k1"),
+    "many": lambda cf: cf.get([f"k{n}" for n in range(100)]),
+    "fed": lambda cf: cf.get(slowly(f"k{n}" for n in range(100))),
+    "fed by a thread": lambda cf: cf.get(f"k{n}" for n in range(100)),
+    "put": lambda cf: cf.put("k1", b"x" * 100_000),
+    "puts": lambda cf: cf.puts([(f"k{n}", b"x") for n in range(100)]),
+    "exists": lambda cf: cf.exists([f"k{n}" for n in range(5)]),
+}
+
+
+@pytest.mark.parametrize("verb", AWAITED)
+def test_cancelling_closes_connections(fault_server: FaultServer, run: Run, verb: str) -> None:
+    fault_server.script(Rule(Stall(), times=None))
+    cf = on(fault_server)
+
+    async def main() -> None:
+        task = asyncio.ensure_future(AWAITED[verb](cf))
+        await until(lambda: fault_server.connections()[1] > 0)
+        await asyncio.sleep(0.05)
+        task.cancel()
+        began = time.monotonic()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert time.monotonic() - began < 5
+        await until(lambda: fault_server.connections()[1] == 0)
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+        fault_server.script()
+        assert await cf.get("none") is None  # and the store goes on working
+
+    run(main())
+
+
+def test_cancelling_what_waits_in_line(fault_server: FaultServer) -> None:
+    fault_server.put("a", b"1")
+    fault_server.script(Rule(Stall(), key="stalls", times=None))
+    cf = on(fault_server, num_threads=2)
+
+    async def main() -> None:
+        stalled = [asyncio.ensure_future(cf.get("stalls")) for _ in range(2)]
+        waiting = [asyncio.ensure_future(cf.get("a")) for _ in range(50)]
+        await until(lambda: fault_server.connections()[1] == 2)
+        for task in waiting[:25]:
+            task.cancel()
+        await asyncio.wait(waiting[:25], timeout=5)
+        assert all(task.cancelled() for task in waiting[:25])
+        for task in stalled:
+            task.cancel()
+        assert await asyncio.gather(*waiting[25:]) == [b"1"] * 25
+
+    asyncio.run(main())
+
+
+def test_a_timeout_cancels(fault_server: FaultServer) -> None:
+    fault_server.script(Rule(Stall(), times=None))
+    cf = on(fault_server)
+
+    async def main() -> None:
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(cf.get(["a", "b"]), 0.1)
+        await until(lambda: fault_server.connections()[1] == 0)
+
+    asyncio.run(main())
+
+
+def test_leaving_a_stream_early(fault_server: FaultServer, run: Run) -> None:
+    fault_server.put_many({str(n): b"x" for n in range(3000)})
+    cf = on(fault_server)
+    closed = []
+
+    async def paths() -> AsyncIterator[str]:
+        try:
+            for n in range(3000):
+                yield str(n)
+        finally:
+            closed.append(True)
+
+    async def main() -> None:
+        async with aclosing(cf.stream(paths(), max_items=50)) as results:
+            async for _ in results:
+                break
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+        assert closed == [True]
+        async with aclosing(cf.list()) as found:
+            async for _ in found:
+                break
+
+    run(main())
+    assert len(fault_server.requests("GET")) < 1500
+
+
+def test_a_stream_is_held_back_by_its_consumer(fault_server: FaultServer) -> None:
+    fault_server.put_many({str(n): b"x" * 1000 for n in range(2000)})
+    cf = on(fault_server)
+
+    async def main() -> None:
+        async with aclosing(cf.stream([str(n) for n in range(2000)], max_items=20, max_bytes=20_000)) as results:
+            await results.__anext__()
+            seen = -1
+            while (now := len(fault_server.requests("GET"))) != seen:
+                seen = now
+                await asyncio.sleep(0.3)
+            assert seen < 300
+            assert len([r async for r in results]) == 1999
+
+    asyncio.run(main())
+
+
+def test_cancelling_local_work_stops_it(tmp_path: Path) -> None:
+    cf = AsyncCloudFiles(f"file://{tmp_path}/")
+    taken = []
+
+    def endless() -> Iterator[Any]:
+        while True:
+            taken.append(None)
+            yield f"k{len(taken) % 100}", b"x"
+
+    async def never() -> AsyncIterator[Any]:
+        yield "a", b"1"
+        await asyncio.Event().wait()
+
+    async def main() -> None:
+        for feed in (endless(), never()):
+            task = asyncio.ensure_future(cf.puts(feed))
+            await until(lambda: (tmp_path / "a").exists() or len(taken) > 50)
+            await asyncio.sleep(0.05)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            count = len(taken)
+            await asyncio.sleep(0.2)
+            assert len(taken) <= count + 1000
+        await until(lambda: not [t for t in threading.enumerate() if t.name.startswith("cloudfiles-aio-fed")])
+
+    asyncio.run(main())
+    assert not list(tmp_path.glob(".cloudfiles-*"))
+
+
+# ---- loops, threads, processes
+
+
+def test_many_loops_in_many_threads(fault_server: FaultServer) -> None:
+    fault_server.put_many({str(n): b"%d" % n for n in range(100)})
+    cf = on(fault_server)
+    found: list[Any] = []
+
+    async def main() -> list[Any]:
+        return await asyncio.gather(*(cf.get(str(n)) for n in range(100)))
+
+    threads = [threading.Thread(target=lambda: found.append(asyncio.run(main()))) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == [[b"%d" % n for n in range(100)]] * 8
+
+
+def test_beside_the_synchronous_verbs(fault_server: FaultServer) -> None:
+    fault_server.put_many({str(n): b"%d" % n for n in range(100)})
+    cf = on(fault_server)
+
+    async def main() -> None:
+        task = asyncio.ensure_future(cf.get([str(n) for n in range(100)]))
+        there = await asyncio.to_thread(cf.sync.get, [str(n) for n in range(100)])
+        assert there == await task
+
+    asyncio.run(main())
+
+
+def test_the_engine_may_be_closed_meanwhile(fault_server: FaultServer) -> None:
+    fault_server.script(Rule(Stall(), key="stalls", times=None))
+    fault_server.put("a", b"1")
+    cf = on(fault_server)
+
+    async def main() -> None:
+        task = asyncio.ensure_future(cf.get("stalls"))
+        await until(lambda: fault_server.connections()[1] == 1)
+        await asyncio.to_thread(close_engine)
+        done, _ = await asyncio.wait([task], timeout=10)
+        assert done
+        assert task.cancelled() or task.exception() is not None
+        assert await cf.get("a") == b"1"
+
+    asyncio.run(main())
+
+
+def test_nothing_is_left(fault_server: FaultServer, no_leaks: Any) -> None:
+    fault_server.put_many({str(n): b"1" for n in range(10)})
+
+    async def main() -> None:
+        cf = on(fault_server)
+        await asyncio.gather(*(cf.get(str(n)) for n in range(10)))
+        await cf.get(slowly(str(n) for n in range(10)))
+        await cf.get(str(n) for n in range(10))
+
+    asyncio.run(main())
+    close_engine()
+    with no_leaks():
+        asyncio.run(main())
+        close_engine()
+
+
+def test_pickle_and_equality() -> None:
+    cf = AsyncCloudFiles("mem://bucket/", num_threads=3)
+    copy = pickle.loads(pickle.dumps(cf))
+    assert copy == cf == AsyncCloudFiles.of(CloudFiles("mem://bucket/", num_threads=3))
+    assert (copy.cloudpath, copy.protocol, repr(copy)) == ("mem://bucket/", "mem", "AsyncCloudFiles('mem://bucket/')")
+    assert hash(copy) == hash(cf)
+
+
+PATCHED = """
+import gevent.monkey
+gevent.monkey.patch_all()
+import asyncio, json, os
+from cloudfiles.aio import AsyncCloudFiles
+
+async def main():
+    cf = AsyncCloudFiles(os.environ["STORE"], secrets=json.loads(os.environ["SECRETS"]))
+    assert await asyncio.gather(*(cf.get(str(n)) for n in range(50))) == [b"%d" % n for n in range(50)]
+    assert len(await cf.get([str(n) for n in range(50)])) == 50
+    print("right")
+
+asyncio.run(main())
+"""
+
+
+def test_in_a_patched_process(fault_server: FaultServer) -> None:
+    fault_server.put_many({str(n): b"%d" % n for n in range(50)})
+    store = f"s3://{fault_server.url}/bucket/"
+    assert run_program(PATCHED, STORE=store, SECRETS=json.dumps(fault_server.secrets)) == "right"
+
+
+def test_an_unusual_failure_is_an_error(fault_server: FaultServer) -> None:
+    fault_server.script(Rule(Status(418), times=None))
+
+    async def main() -> None:
+        with pytest.raises(CloudFilesError):
+            await on(fault_server).get("a")
+
+    asyncio.run(main())
