@@ -113,7 +113,7 @@ def parts_of_memory(content: Buffer, size: int) -> Iterator[memoryview]:
 
 
 def parts_of_file(runtime: Runtime, file: BinaryIO, size_of: Callable[[int], int]) -> Iterator[bytes]:
-    """The rest of a file in pieces, number n (from 1) of `size_of(n)` bytes; only the last is shorter, none is empty."""
+    """The rest of a file in pieces, number n from 1 of `size_of(n)` bytes; only the last is shorter, none is empty."""
     for number in itertools.count(1):
         wanted = size_of(number)
         content = runtime.offload(_read_fully, file, wanted)
