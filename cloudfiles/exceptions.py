@@ -14,10 +14,11 @@ from typing import Any
 __all__ = [
     "Attempt", "AuthorizationError", "CRC32CIntegrityError", "CertificateError", "CloudFilesError", "CompressionError",
     "ConfigurationError", "ConnectionFailedError", "DecompressionError", "DuplicatePathError", "FileSystemError",
-    "IntegrityError", "InvalidInputError", "InvalidJSONError", "InvalidPathError", "LockingError", "MD5IntegrityError",
-    "MissingCredentialsError", "MissingExtraError", "MissingObjectError", "ObjectChangedError", "PreconditionFailedError",
-    "ProtocolError", "RequestTimeoutError", "ServerError", "TransportError", "TruncatedBodyError",
-    "UnsupportedCompressionType", "UnsupportedOperationError", "UnsupportedProtocolError", "redact",
+    "IntegrityError", "InvalidInputError", "InvalidJSONError", "InvalidPathError", "JournalError", "LockingError",
+    "MD5IntegrityError", "MissingCredentialsError", "MissingExtraError", "MissingObjectError", "ObjectChangedError",
+    "PreconditionFailedError", "ProtocolError", "RequestTimeoutError", "ServerError", "TransferFailedError",
+    "TransportError", "TruncatedBodyError", "UnsupportedCompressionType", "UnsupportedOperationError",
+    "UnsupportedProtocolError", "redact",
 ]
 
 # What a secret looks like where it may turn up in a message: query parameters that sign a
@@ -170,6 +171,20 @@ class ObjectChangedError(CloudFilesError):
 
 class PreconditionFailedError(CloudFilesError):
     """A conditional write was refused: the object exists, or its ETag is another one."""
+
+
+class JournalError(InvalidInputError):
+    """The journal of a resumable transfer is missing, of another format, or of another transfer."""
+
+
+class TransferFailedError(CloudFilesError):
+    """A transfer ended, and some objects could not be carried; the others were.
+
+    Attributes:
+        report: what came of each, a `cloudfiles.transfer.report.Report`, or None.
+    """
+
+    report: Any = None
 
 
 class LockingError(CloudFilesError):

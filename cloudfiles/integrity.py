@@ -57,6 +57,13 @@ class Hasher(Protocol):
 # ---- computing
 
 
+def named(algorithm: str, content: Buffer) -> str:
+    """The digest of `content` as `algorithm:hexadecimal`."""
+    computed = hasher(algorithm)
+    computed.update(content)
+    return f"{algorithm}:{computed.digest().hex()}"
+
+
 @cache
 def _crc(algorithm: str) -> Callable[[Buffer, int], int]:
     """The function that extends a CRC: `extend(data, crc so far) -> crc`."""

@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 
 from cloudfiles.exceptions import CloudFilesError, ObjectChangedError, UnsupportedOperationError
 from cloudfiles.integrity import Digest, digests_from_headers
-from cloudfiles.interfaces.moving import PART_BYTES, Copied, CopyOptions, PartWriter
+from cloudfiles.interfaces.moving import PART_BYTES, Copied, CopyOptions, Interrupted, PartWriter
 from cloudfiles.types import Content, ListPage, StoredObject, WriteOptions
 
 
@@ -36,6 +36,9 @@ class Interface(ABC):
 
     metadata_prefix: ClassVar[str] = "x-amz-meta-"
     """What the header of an object's own metadata begins with."""
+
+    keeps_attributes: ClassVar[bool] = True
+    """Objects keep a content type, cache control and metadata."""
 
     folds_suffixes: ClassVar[bool] = False
     """An encoding shows as a suffix of the name, so that the keys `a` and `a.gz` may be one object."""
@@ -199,6 +202,10 @@ class Interface(ABC):
     def discard_partial(self, prefix: str, older_than: float) -> int:
         """Remove what interrupted writes of keys beginning with `prefix` have left, begun over `older_than` seconds
         ago: uploads that were not completed, temporary files. Gives how many."""
+        return 0
+
+    def discard_interrupted(self, interrupted: Interrupted) -> int:
+        """Remove what these writes have left, and nothing of anyone else's. Gives how many."""
         return 0
 
     def check_target(self, key: str) -> None:  # noqa: B027 -- most keys cannot lead anywhere else

@@ -28,12 +28,18 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from cloudfiles.exceptions import CloudFilesError, InvalidPathError
 from cloudfiles.interfaces.base import Interface
-from cloudfiles.interfaces.file_copy import FilePartWriter, copy_object, discard_temporaries, rename_object
+from cloudfiles.interfaces.file_copy import (
+    FilePartWriter,
+    copy_object,
+    discard_temporaries,
+    discard_temporaries_of,
+    rename_object,
+)
 from cloudfiles.interfaces.file_errors import NOWHERE, Reporting
 from cloudfiles.interfaces.file_io import check_content, etag_of
 from cloudfiles.interfaces.file_listing import Walk
@@ -41,7 +47,7 @@ from cloudfiles.interfaces.file_locks import FileLocks, clear_locks, lock_direct
 from cloudfiles.interfaces.file_names import check_key, check_prefix, suffix_of
 from cloudfiles.interfaces.file_objects import find_object, read_object, remove_object, write_object
 from cloudfiles.interfaces.local import guess_type, http_date
-from cloudfiles.interfaces.moving import Copied, CopyOptions, PartWriter
+from cloudfiles.interfaces.moving import Copied, CopyOptions, Interrupted, PartWriter
 from cloudfiles.types import Content, ListEntry, ListPage, StoredObject, StoreOptions, WriteOptions, head_of
 
 if TYPE_CHECKING:
@@ -64,6 +70,7 @@ class FileInterface(Interface):
     is_local: ClassVar[bool] = True
     lists_in_key_order: ClassVar[bool] = True
     delete_batch: ClassVar[int] = 100
+    keeps_attributes: ClassVar[bool] = False
     folds_suffixes: ClassVar[bool] = True
     folds_case: ClassVar[bool] = sys.platform in ("darwin", "win32")
     nests_names: ClassVar[bool] = True
@@ -202,18 +209,27 @@ class FileInterface(Interface):
             check_prefix(prefix)
             return discard_temporaries(self._root + prefix.rpartition("/")[0], time.time() - older_than)
 
+    def discard_interrupted(self, interrupted: Interrupted) -> int:
+        directories = set()
+        for key in interrupted.keys:
+            with suppress(InvalidPathError):  # nothing was ever written there
+                directories.add(os.path.dirname(self._path(key)))
+        kept = {str(state.get("temporary")) for state in interrupted.kept}
+        with Reporting(self._store, ""):
+            return discard_temporaries_of(interrupted.processes, directories, kept)
+
     def check_target(self, key: str) -> None:
         """Symlinks to directories elsewhere are not followed to write: a transfer stays inside its root."""
-        directory = os.path.dirname(self._path(key))
-        if directory not in self._inside:
-            root = os.path.realpath(self._root)
-            real = os.path.realpath(directory)
+        above = key.rpartition("/")[0]
+        if above not in self._inside:
+            directory = os.path.dirname(self._path(key))
+            root, real = os.path.realpath(self._root), os.path.realpath(directory)
             if os.path.commonpath((root, real)) != root:
                 raise InvalidPathError(f"a symlink leads from {directory} to {real}, out of the target directory; "
                                        f"nothing was written", path=key, store=self._store)
             if len(self._inside) >= _DIRECTORIES_KNOWN:
                 self._inside.clear()
-            self._inside.add(directory)
+            self._inside.add(above)
 
     def clear_locks(self) -> int:
         """Remove the lock files that nobody holds from `lock_dir`; gives their number."""

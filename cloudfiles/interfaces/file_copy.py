@@ -6,14 +6,14 @@ import errno
 import os
 import stat
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from typing import Any
 
 from cloudfiles.exceptions import ObjectChangedError
 from cloudfiles.interfaces.file_errors import NOWHERE, Reporting
 from cloudfiles.interfaces.file_io import create_new, etag_of, open_to_read
-from cloudfiles.interfaces.file_names import is_temporary, suffix_of, temporary_name
+from cloudfiles.interfaces.file_names import is_temporary, mark_of, suffix_of, temporary_name
 from cloudfiles.interfaces.file_objects import find_object, publish
 from cloudfiles.interfaces.moving import PART_BYTES, Copied, CopyOptions, PartWriter
 from cloudfiles.types import WriteOptions
@@ -175,6 +175,8 @@ class FilePartWriter(PartWriter):
     Raises OSError where there is not enough room for `size` bytes, before the first is written.
     """
 
+    is_checked = False
+
     def __init__(self, path: str, size: int, options: WriteOptions, state: Mapping[str, Any] | None, durable: bool,
                  reporting: Reporting) -> None:
         self.part_size = PART_BYTES
@@ -235,6 +237,13 @@ class FilePartWriter(PartWriter):
         with suppress(OSError):
             os.unlink(self._temporary)
 
+    def leave(self) -> None:
+        self._close()
+
+    def read_back(self, start: int, length: int) -> bytes | None:
+        with self._reporting:
+            return _pread(self._descriptor, length, start)
+
     def _close(self) -> None:
         descriptor, self._descriptor = self._descriptor, -1
         if descriptor >= 0:
@@ -260,8 +269,13 @@ if sys.platform == "win32":
     def _pwrite(descriptor: int, content: memoryview, start: int) -> int:
         os.lseek(descriptor, start, os.SEEK_SET)
         return os.write(descriptor, content)
+
+    def _pread(descriptor: int, length: int, start: int) -> bytes:
+        os.lseek(descriptor, start, os.SEEK_SET)
+        return os.read(descriptor, length)
 else:
     _pwrite = os.pwrite
+    _pread = os.pread
 
 
 # ---- clearing up
@@ -280,4 +294,19 @@ def discard_temporaries(directory: str, before: float) -> int:
             except OSError as error:
                 if error.errno not in NOWHERE:
                     raise
+    return removed
+
+
+def discard_temporaries_of(processes: Collection[str], directories: Collection[str], kept: Collection[str]) -> int:
+    """Remove the temporary files of these processes from the directories, but for those named in `kept`."""
+    removed = 0
+    for directory in directories:
+        try:
+            names = [name for name in os.listdir(directory) if mark_of(name) in processes and name not in kept]
+            for name in names:
+                os.unlink(os.path.join(directory, name))
+                removed += 1
+        except OSError as error:
+            if error.errno not in NOWHERE:
+                raise
     return removed

@@ -76,9 +76,19 @@ def rank(name: str, bare: str) -> int:
     return _RANKS[name[len(bare):]]
 
 
+def process_mark() -> str:
+    """What the names of all temporary files of this process have in common, and those of no other."""
+    return f"{os.getpid():x}-{_process_token}"
+
+
 def temporary_name() -> str:
     """A new name for a file that is being written. Listings never show it."""
-    return f".cloudfiles-{os.getpid():x}-{_process_token}-{next(_counter):x}.tmp"
+    return f".cloudfiles-{process_mark()}-{next(_counter):x}.tmp"
+
+
+def mark_of(name: str) -> str:
+    """The mark of the process that a temporary file is of; '' where it is none."""
+    return name[len(".cloudfiles-"):].rpartition("-")[0] if is_temporary(name) else ""
 
 
 def is_temporary(name: str) -> bool:

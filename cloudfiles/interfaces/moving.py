@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -38,14 +38,33 @@ class Copied(NamedTuple):
     etag: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Interrupted:
+    """Writes that processes which are gone have left half-done.
+
+    Attributes:
+        keys: of the objects that they were writing.
+        since: seconds since the epoch; their writes began later.
+        processes: what `file_names.process_mark` told in them.
+        kept: states of writers that are to be gone on with: what belongs to them stays.
+    """
+
+    keys: Sequence[str]
+    since: float
+    processes: Sequence[str]
+    kept: Sequence[Mapping[str, Any]]
+
+
 class PartWriter(ABC):
     """One object that is being written in parts. It appears at its key, whole, when `finish` returns, and not before.
 
     Attributes:
         part_size: bytes of every part but the last.
+        is_checked: the store has compared with a digest what `written` tells; else it is to be read back.
     """
 
     part_size: int
+    is_checked: bool = True
 
     @abstractmethod
     def write(self, start: int, content: bytes | memoryview) -> None:
@@ -59,6 +78,14 @@ class PartWriter(ABC):
     @abstractmethod
     def abort(self) -> None:
         """Leave nothing behind. Best effort, and never raises a CloudFilesError."""
+
+    def leave(self) -> None:
+        """Write no more, and leave the parts to another writer that is given `state()`."""
+        return
+
+    def read_back(self, start: int, length: int) -> bytes | None:
+        """The bytes of a part that was written; None where the store gives none back before the end."""
+        return None
 
     @abstractmethod
     def written(self) -> frozenset[int]:

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from time import monotonic
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from cloudfiles import compression
+from cloudfiles import compression, integrity
 from cloudfiles.exceptions import (
     CloudFilesError,
     InvalidInputError,
@@ -28,10 +28,16 @@ from cloudfiles.transfer.result import Outcome
 from cloudfiles.types import StoredObject, WriteOptions
 from cloudfiles.writing import guess_content_type
 
+if TYPE_CHECKING:
+    from cloudfiles.transfer.halfdone import PartLogs
+
 T = TypeVar("T")
 
 WHOLE_BYTES = 8 << 20
 """Objects up to this size go through memory at once: twenty workers then hold 160 MiB at most."""
+
+COMPUTED = "crc32c"
+"""The digest that is computed where an outcome is to tell one and no store does: it costs next to nothing."""
 
 _TRIES = 3
 """Times that an object may be replaced while it is read."""
@@ -50,12 +56,16 @@ class CarryOptions:
         content_type: what they are described as; None: as the source says, else as the key suggests.
         allow_missing: a source that is missing is no error.
         skip: whether the target has the object already and it need not be carried.
+        digests: outcomes tell a digest also of what no store tells one of, where the bytes pass through here.
+        logs: where the state of half-done large objects is kept, to go on from.
     """
 
     reencode: str | None = None
     content_type: str | None = None
     allow_missing: bool = False
     skip: Callable[[Item], bool] | None = None
+    digests: bool = False
+    logs: PartLogs | None = None
 
 
 class Carrier:
@@ -121,10 +131,21 @@ class Carrier:
             return self.missing(item)
         if stored.content is None:
             return Outcome(item, "large")
+        digest = self._digest(stored)
         content, options = self._encoded(stored, item)
         size = len(content)
         etag = self.write(size, self.target.put, item.target, content, options)
-        return Outcome(item, "copied", "whole", size, etag, self.vouched(stored.verified), stored.etag)
+        return Outcome(item, "copied", "whole", size, etag, self.vouched(stored.verified), stored.etag, digest)
+
+    def _digest(self, stored: StoredObject) -> str:
+        if not self.options.digests or not isinstance(stored.content, bytes):
+            return ""
+        return self.told(stored, stored.verified) or integrity.named(COMPUTED, stored.content)
+
+    def told(self, stored: StoredObject, algorithm: str) -> str:
+        """A digest that the source tells of an object, `algorithm:hexadecimal`; '' where it does not."""
+        values = (digest.value for digest in self.source.digests(stored) if digest.algorithm == algorithm)
+        return next((f"{algorithm}:{value.hex()}" for value in values), "")
 
     def _encoded(self, stored: StoredObject, item: Item) -> tuple[bytes, WriteOptions]:
         content: Any = stored.content
@@ -139,10 +160,13 @@ class Carrier:
 
     def write_options(self, stored: StoredObject, item: Item) -> WriteOptions:
         """What the target is to be written with."""
-        attributes = self.source.attributes(stored)
-        content_type = self.options.content_type or attributes.content_type or guess_content_type(item.target)
         encoding = stored.encoding if self.options.reencode is None else self.options.reencode
-        return replace(attributes, content_type=content_type, encoding=encoding)
+        if not self.target.keeps_attributes:
+            return WriteOptions(encoding=encoding)
+        told = self.source.attributes(stored)
+        content_type = self.options.content_type or told.content_type or guess_content_type(item.target)
+        return WriteOptions(content_type, encoding, told.cache_control, told.storage_class, told.metadata,
+                            content_disposition=told.content_disposition, content_language=told.content_language)
 
     # ---- large ones
 
@@ -184,7 +208,8 @@ class Patiently:
     """Calls a local store's methods where they do least harm: in place while they are fast, else on native threads."""
 
     def __init__(self, interface: Interface, runtime: Runtime | None) -> None:
-        self._runtime = runtime if interface.is_local else None
+        has_hub = runtime is not None and runtime.name == "green"
+        self._runtime = runtime if interface.is_local and has_hub else None
         self._mean = 0.0
 
     def call(self, size: int, function: Callable[..., T], *args: Any) -> T:

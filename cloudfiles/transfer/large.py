@@ -19,6 +19,7 @@ from cloudfiles.types import StoredObject
 
 if TYPE_CHECKING:
     from cloudfiles.transfer.carrier import Carrier
+    from cloudfiles.transfer.halfdone import PartLog
 
 LARGE_AT_ONCE = 4
 """Large objects that are carried side by side."""
@@ -45,7 +46,7 @@ class LargeCarrier:
     """Carries one state of one object.
 
     Raises ObjectChangedError where the source is not in this state any more. On any failure nothing is left at the
-    target but what was there.
+    target but what was there, and the parts that a log keeps to go on from.
     """
 
     def __init__(self, carrier: Carrier, item: Item, described: StoredObject, objects: int = 1) -> None:
@@ -60,32 +61,39 @@ class LargeCarrier:
         self._size = described.size or 0
         self._options = carrier.write_options(described, item)
         self._objects = objects
+        self._told = carrier.told
+        logs = carrier.options.logs
+        self._log: PartLog | None = None if logs is None else logs.log_of(item, described)
 
     def carry(self) -> Outcome:
         if self._options.encoding == self._described.encoding and self._source.reads_ranges(self._described):
-            writer = self._target.open_writer(self._item.target, self._size, self._options)
+            state = None if self._log is None else self._log.state
+            writer = self._target.open_writer(self._item.target, self._size, self._options, state)
             if writer is not None:
                 return self.carry_parts(writer)
         return self._spool()
 
     # ---- in parts
 
-    def carry_parts(self, writer: PartWriter, note: Callable[[PartWriter], object] | None = None) -> Outcome:
-        """Write what `writer` has not got yet, and publish the object. It is aborted on any failure.
-
-        note: called after each part, so that its state can be kept.
-        """
+    def carry_parts(self, writer: PartWriter) -> Outcome:
+        """Write what `writer` has not got yet, and publish the object. On failure it is aborted, or left to go on."""
         digest = WholeDigest(self._source.digests(self._described), self._described.etag, self._size,
                              writer.part_size, self._runtime)
         done = writer.written()
+        log = self._log
+        if log is not None:
+            log.began(writer)
 
         def carry_part(start: int) -> None:
-            content = self._part(start, min(start + writer.part_size, self._size))
-            if start not in done:
-                self._write(len(content), writer.write, start, content)
+            end = min(start + writer.part_size, self._size)
+            content = self._read_back(writer, start, end) if start in done else None
+            if content is None:
+                content = self._part(start, end)
+                if start not in done or not writer.is_checked:
+                    self._write(len(content), writer.write, start, content)
             digest.add(start, content)
-            if note is not None:
-                note(writer)
+            if log is not None:
+                log.add(start, content)
 
         try:
             starts = range(0, self._size, writer.part_size)
@@ -93,10 +101,19 @@ class LargeCarrier:
             self._side_by_side(carry_part, starts, width)
             verified = digest.check(self._item.source)
             etag = writer.finish()
-        except BaseException:
-            writer.abort()
+        except BaseException as error:
+            if log is not None and log.keeps(error):
+                writer.leave()
+            else:
+                writer.abort()
             raise
         return self._outcome("parts", etag, verified)
+
+    def _read_back(self, writer: PartWriter, start: int, end: int) -> bytes | None:
+        """A part that an earlier writer has written, unless it is not what the log knows."""
+        content = self._write(end - start, writer.read_back, start, end - start)
+        known = content is not None and self._log is not None and self._log.knows(start, content)
+        return content if known else None
 
     def _side_by_side(self, work: Callable[[int], None], starts: range, width: int) -> None:
         runtime = self._runtime
@@ -162,7 +179,8 @@ class LargeCarrier:
 
     def _outcome(self, way: Any, etag: str | None, verified: str, size: int | None = None) -> Outcome:
         size = self._size if size is None else size
-        return Outcome(self._item, "copied", way, size, etag, self._vouched(verified), self._described.etag)
+        return Outcome(self._item, "copied", way, size, etag, self._vouched(verified), self._described.etag,
+                       self._told(self._described, verified) or ("" if self._log is None else self._log.digest()))
 
 
 def _recoder(write: Callable[[bytes], Any], stored: str, wanted: str,

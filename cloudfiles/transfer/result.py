@@ -27,6 +27,7 @@ class Outcome(NamedTuple):
         verified: the digest of the source's bytes that was checked on the way, '' where it offers none, 'local' where
             there was no way.
         source_etag: the state of the source that was read, where that is known.
+        digest: of the source's stored bytes, `algorithm:hexadecimal`, where one was told or computed on the way.
     """
 
     item: Item
@@ -36,6 +37,7 @@ class Outcome(NamedTuple):
     etag: str | None = None
     verified: str = ""
     source_etag: str | None = None
+    digest: str = ""
 
 
 @dataclass

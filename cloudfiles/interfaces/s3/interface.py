@@ -17,7 +17,7 @@ from cloudfiles.exceptions import (
 from cloudfiles.interfaces.base import Interface
 from cloudfiles.interfaces.http_bounded import BoundedRead, described, read_bounded
 from cloudfiles.interfaces.http_object import ObjectHead, ObjectRead, head_from_headers
-from cloudfiles.interfaces.moving import Copied, CopyOptions, PartWriter
+from cloudfiles.interfaces.moving import Copied, CopyOptions, Interrupted, PartWriter
 from cloudfiles.interfaces.s3.bucket import Bucket
 from cloudfiles.interfaces.s3.bulk_delete import delete_keys
 from cloudfiles.interfaces.s3.checksums import UploadChecks
@@ -25,7 +25,7 @@ from cloudfiles.interfaces.s3.copying import MAX_COPY, Copy, same_service
 from cloudfiles.interfaces.s3.dialect import S3Dialect
 from cloudfiles.interfaces.s3.endpoint import find_endpoint
 from cloudfiles.interfaces.s3.listing import list_objects, marker_token
-from cloudfiles.interfaces.s3.partwise import S3PartWriter, discard_uploads
+from cloudfiles.interfaces.s3.partwise import S3PartWriter, discard_interrupted_uploads, discard_uploads
 from cloudfiles.interfaces.s3.upload import head_of_written
 from cloudfiles.interfaces.s3.writing import put_content
 from cloudfiles.paths import ExtractedPath
@@ -209,6 +209,9 @@ class S3Interface(Interface):
     def discard_partial(self, prefix: str, older_than: float) -> int:
         now = self._client.clock.wall()
         return discard_uploads(self._bucket or self._found(), prefix, now - older_than)
+
+    def discard_interrupted(self, interrupted: Interrupted) -> int:
+        return discard_interrupted_uploads(self._bucket or self._found(), interrupted)
 
     # ---- presigning
 

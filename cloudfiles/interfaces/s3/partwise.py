@@ -6,6 +6,7 @@ Source: Amazon S3 API Reference, ListParts and ListMultipartUploads.
 from __future__ import annotations
 
 import email.utils
+import os
 import xml.etree.ElementTree as ET
 from binascii import a2b_base64
 from collections.abc import Iterator, Mapping
@@ -15,7 +16,7 @@ from typing import Any
 from cloudfiles.crc import combine
 from cloudfiles.credentials.sigv4 import format_query
 from cloudfiles.exceptions import ProtocolError, ServerError
-from cloudfiles.interfaces.moving import PartWriter
+from cloudfiles.interfaces.moving import Interrupted, PartWriter
 from cloudfiles.interfaces.s3.bucket import Bucket
 from cloudfiles.interfaces.s3.checksums import CRC
 from cloudfiles.interfaces.s3.listing import unquote_key
@@ -93,6 +94,21 @@ def discard_uploads(bucket: Bucket, prefix: str, before: float) -> int:
     for key, upload_id in stale:
         Upload(bucket, key, WriteOptions(), upload_id).abort()
     return len(stale)
+
+
+def discard_interrupted_uploads(bucket: Bucket, interrupted: Interrupted) -> int:
+    """Abort the uploads of exactly these keys that were begun since, but for those to be gone on with.
+
+    A server that tells no times is taken to have begun them since.
+    """
+    keys = set(interrupted.keys)
+    prefix = os.path.commonprefix([*keys])  # noqa: RUF071 -- of keys, which are no paths
+    kept = {state.get("upload_id") for state in interrupted.kept}
+    left = [(key, upload_id) for key, upload_id, begun in _listed_uploads(bucket, prefix)
+            if key in keys and upload_id not in kept and (begun >= interrupted.since or not begun)]
+    for key, upload_id in left:
+        Upload(bucket, key, WriteOptions(), upload_id).abort()
+    return len(left)
 
 
 def _listed_uploads(bucket: Bucket, prefix: str) -> Iterator[tuple[str, str, float]]:

@@ -1,0 +1,125 @@
+"""Large objects that are half carried: what is known of their parts, so that another process can go on from there."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from cloudfiles import crc, integrity
+from cloudfiles.exceptions import TransportError
+from cloudfiles.interfaces.base import Interface
+from cloudfiles.interfaces.moving import PartWriter
+from cloudfiles.transfer.carrier import COMPUTED
+from cloudfiles.transfer.items import Item
+from cloudfiles.types import StoredObject, WriteOptions
+
+
+@dataclass(frozen=True)
+class HalfDone:
+    """What is kept of one object.
+
+    Attributes:
+        etag: the state of the source that the parts are of.
+        size: its stored bytes.
+        state: of the writer, as `Interface.open_writer` takes it.
+        parts: the crc32c of each part that was written, in hexadecimal, by where it begins.
+    """
+
+    etag: str
+    size: int
+    state: Mapping[str, Any]
+    parts: Mapping[int, str] = field(default_factory=dict)
+
+    def dump(self) -> str:
+        return json.dumps([self.etag, self.size, self.state, self.parts], separators=(",", ":"))
+
+    @classmethod
+    def load(cls, text: str) -> HalfDone:
+        etag, size, state, parts = json.loads(text)
+        return cls(etag, size, state, {int(start): value for start, value in parts.items()})
+
+    def discard(self, target: Interface, key: str) -> None:
+        """Let the store forget the parts. Raises what `Interface.open_writer` does."""
+        writer = target.open_writer(key, self.size, WriteOptions(), self.state)
+        if writer is not None:
+            writer.abort()
+
+
+class PartLog:
+    """Takes note of the parts of one object as they are written.
+
+    note: called, by any worker, whenever there is more to keep.
+    """
+
+    def __init__(self, described: StoredObject, kept: HalfDone | None, note: Callable[[PartLog], object]) -> None:
+        self._etag = described.etag
+        self._size = described.size or 0
+        self._kept = kept
+        self._note = note
+        self._writer: PartWriter | None = None
+        self._parts: dict[int, tuple[bytes, int]] = {}
+
+    @property
+    def state(self) -> Mapping[str, Any] | None:
+        """The state of an earlier writer to go on with."""
+        return None if self._kept is None else self._kept.state
+
+    def began(self, writer: PartWriter) -> None:
+        """From now on parts are written to `writer`."""
+        self._writer = writer
+        self._note(self)
+
+    def knows(self, start: int, content: bytes) -> bool:
+        """Whether this is the part that was written there before."""
+        return self._kept is not None and self._kept.parts.get(start) == _crc(content).hex()
+
+    def add(self, start: int, content: bytes) -> None:
+        """This part is written."""
+        self._parts[start] = _crc(content), len(content)
+        self._note(self)
+
+    def keeps(self, error: BaseException) -> bool:
+        """Whether there is sense in going on from here after this failure: the connection's, or an interruption."""
+        return self._etag is not None and (isinstance(error, TransportError) or not isinstance(error, Exception))
+
+    def snapshot(self) -> HalfDone | None:
+        """All that another process needs; None where nothing tells whether the source is still the same."""
+        if self._writer is None or self._etag is None:
+            return None
+        before = {} if self._kept is None else dict(self._kept.parts)
+        now = {start: value.hex() for start, (value, _) in list(self._parts.items())}
+        return HalfDone(self._etag, self._size, self._writer.state(), before | now)
+
+    def digest(self) -> str:
+        """Of the whole object, `algorithm:hexadecimal`; '' before all parts are written."""
+        if sum(length for _, length in self._parts.values()) != self._size:
+            return ""
+        return f"{COMPUTED}:{crc.combine(COMPUTED, (self._parts[start] for start in sorted(self._parts))).hex()}"
+
+
+def _crc(content: bytes) -> bytes:
+    hasher = integrity.hasher(COMPUTED)
+    hasher.update(content)
+    return hasher.digest()
+
+
+class PartLogs:
+    """The logs of a run, by what is kept of each object.
+
+    target: whose parts they are. note: see `PartLog`, with the key of the target.
+    """
+
+    def __init__(self, target: Interface, note: Callable[[str, PartLog], object]) -> None:
+        self._target = target
+        self._note = note
+        self.kept: dict[str, HalfDone] = {}
+
+    def log_of(self, item: Item, described: StoredObject) -> PartLog:
+        """A log for this state of the source. What is kept of another state is discarded."""
+        kept = self.kept.pop(item.target, None)
+        if kept is not None and (kept.etag, kept.size) != (described.etag, described.size):
+            kept.discard(self._target, item.target)
+            kept = None
+        return PartLog(described, kept, lambda log: self._note(item.target, log))
