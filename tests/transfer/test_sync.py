@@ -25,7 +25,7 @@ from tests.servers.scripts import Rule
 from tests.transfer.conftest import Make
 
 NAMES = st.text("ab/-0é", min_size=1, max_size=4).filter(
-    lambda key: not ("//" in f"/{key}/"))
+    lambda key: "//" not in f"/{key}/")
 
 
 def contents(cf: CloudFiles) -> dict[str, bytes]:
