@@ -54,6 +54,7 @@ class GoogleChain:
         Raises:
             MissingExtraError: google-auth is not installed.
             ConfigurationError: they are not what they say to be. Shows nothing of them.
+            AuthorizationError: a source that they name was asked and failed.
         """
         kind_of(name, values)
         google = _google_auth()
@@ -62,6 +63,8 @@ class GoogleChain:
                 # It warns of credentials that come from others: these are the user's own files.
                 warnings.simplefilter("ignore", DeprecationWarning)
                 return google.load_credentials_from_dict(dict(values), scopes=SCOPES, request=self._transport())
+        except (google.exceptions.RefreshError, google.exceptions.TransportError) as error:
+            raise AuthorizationError(f"the Google credentials from {name} could not be asked for: {error}") from error
         except (google.exceptions.GoogleAuthError, ValueError, KeyError, TypeError):
             # Not chained: the message of the cause may show parts of the key.
             raise ConfigurationError(f"{name} is no usable Google credentials of the type {values['type']}") from None
