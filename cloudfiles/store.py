@@ -36,9 +36,10 @@ class Store:
     _interfaces: dict[Runtime, Interface] = field(init=False, default_factory=dict, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        cloudpath = to_https_protocol(self.cloudpath) if self.use_https else self.cloudpath
-        self.location = extract(cloudpath)
+        self.location = _location(self.cloudpath, self.use_https)
         self._class = interface_class(self.location.protocol)
+        if self.use_https and self._class.reads_public_buckets:
+            self.options = replace(self.options, no_sign_request=True)
         if self.options.lock_dir is not None or self.options.locking:
             self.here()  # an unwritable lock directory is to show now, not at the first write
 
@@ -49,7 +50,7 @@ class Store:
 
     def at(self, cloudpath: str) -> Store:
         """Another place, reached as this one is: with the same secrets where it is the same service, else without."""
-        location = extract(to_https_protocol(cloudpath) if self.use_https else cloudpath)
+        location = _location(cloudpath, self.use_https)
         mine = self.options
         options = StoreOptions(composite_upload_threshold=mine.composite_upload_threshold, tls=mine.tls,
                                connect_timeout=mine.connect_timeout, read_timeout=mine.read_timeout)
@@ -97,6 +98,15 @@ class Store:
         if isinstance(options.secrets, HandedIn):
             options = replace(options, secrets=_handed_in.get(options.secrets.name))
         Store.__init__(self, **{**state, "options": options})
+
+
+def _location(cloudpath: str, use_https: bool) -> ExtractedPath:
+    """What `cloudpath` names; where it is to be read by plain HTTPS, the public address, unless its own protocol
+    does that."""
+    location = extract(cloudpath)
+    if not use_https or interface_class(location.protocol).reads_public_buckets:
+        return location
+    return extract(to_https_protocol(cloudpath))
 
 
 # ---- secrets and pickles

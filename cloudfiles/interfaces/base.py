@@ -49,6 +49,9 @@ class Interface(ABC):
     nests_names: ClassVar[bool] = False
     """Keys are paths: where `a` is an object, `a/b` cannot be."""
 
+    reads_public_buckets: ClassVar[bool] = False
+    """With `no_sign_request` it reads public buckets over HTTPS, listing included: `use_https` needs no other way."""
+
     # ---- one object
 
     @abstractmethod

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import gzip
 import io
+import pickle
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
+from cloudfiles import CloudFiles
 from cloudfiles.credentials.google import GoogleProvider
 from cloudfiles.exceptions import (
     AuthorizationError,
@@ -476,6 +478,18 @@ def test_requester_pays(gcs_server: GcsServer, green: bool, monkeypatch: pytest.
     assert gs.list_page().entries
     gs.copy_from(gs.interface, "key", "copy", CopyOptions())
     assert gs.delete(["key", "copy"]) == {}
+
+
+def test_public_buckets_are_read_over_https_without_credentials(gcs_server: GcsServer, green: bool) -> None:
+    gcs_server.put("dir/a", CONTENT)
+    cf = CloudFiles(f"gs://{gcs_server.url}/bucket/", secrets={"token": "t"}, use_https=True, green=green)
+    assert list(cf.list()) == ["dir/a"]
+    assert cf.get(["dir/a"])[0]["content"] == CONTENT
+    assert pickle.loads(pickle.dumps(cf)).get("dir/a") == CONTENT
+    assert {request.header("authorization") for request in gcs_server.requests()} == {None}
+    public = CloudFiles("gs://bucket/", use_https=True)._store.here()
+    assert str(public._origin) == "https://storage.googleapis.com"  # type: ignore[attr-defined]
+    assert public.explain_credentials() == [("no_sign_request", "requests go without credentials")]
 
 
 # ---- refusals

@@ -61,6 +61,7 @@ class GsInterface(Interface):
 
     lists_in_key_order: ClassVar[bool] = True
     delete_batch: ClassVar[int] = MAX_BATCH
+    reads_public_buckets: ClassVar[bool] = True
     metadata_prefix: ClassVar[str] = METADATA_PREFIX
 
     def __init__(self, location: ExtractedPath, options: StoreOptions, runtime: Runtime, *,
