@@ -488,11 +488,12 @@ def _iterable(paths: Any) -> Iterable[Any]:
 
 def _keys(paths: Any) -> Iterable[str]:
     """`paths`, each of them a str: all checked now in a collection, as they are taken otherwise."""
-    if isinstance(_iterable(paths), Collection):
-        for path in paths:
-            _key(path)
-        return paths
-    return map(_key, paths)
+    given = _iterable(paths)
+    if not isinstance(given, Collection):
+        return map(_key, given)
+    for path in given:
+        _key(path)
+    return given
 
 
 def _key(path: Any) -> str:
