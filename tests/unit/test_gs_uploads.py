@@ -177,6 +177,24 @@ class WrongCrc(Status):
         return FlipBit.deliver(SetHeader("x-none", None), replace(answer, body=body))
 
 
+def test_parts_of_killed_uploads_are_found(gs: Worker, gcs_server: GcsServer) -> None:
+    parts = [f"{composite.PARTS_PREFIX}place/dir/key/{upload}/0-00000{n}" for upload in "ab" for n in range(3)]
+    others = [f"{composite.PARTS_PREFIX}elsewhere/key/c/0-000001", "place/dir/key"]
+    gcs_server.put_many(dict.fromkeys(parts + others, b"part"))
+    assert gs.discard_partial("dir/", 3600) == 0
+    assert gs.discard_partial("other", -5) == 0
+    assert gs.discard_partial("dir/k", -5) == 2
+    assert sorted(gcs_server.contents()) == sorted(others)
+
+
+def test_parts_of_the_longest_keys_have_names_that_fit(gs: Worker, gcs_server: GcsServer) -> None:
+    key = "\u00e9" * 500
+    gs.put(key, CONTENT, OPTIONS)
+    assert gs.get(key).content == CONTENT
+    assert max(len(r.key.encode()) for r in gcs_server.requests()) <= 1024
+    assert list(gcs_server.contents()) == [f"place/{key}"]
+
+
 # ---- sessions
 
 

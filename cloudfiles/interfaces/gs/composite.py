@@ -10,19 +10,24 @@ import logging
 import uuid
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from cloudfiles import integrity
 from cloudfiles.exceptions import CloudFilesError, PreconditionFailedError, ServerError
 from cloudfiles.interfaces.gs.bucket import Bucket
-from cloudfiles.interfaces.gs.bulk_delete import MAX_BATCH, delete_names
+from cloudfiles.interfaces.gs.bulk_delete import MAX_BATCH, delete_keys, delete_names
 from cloudfiles.interfaces.gs.copying import MAX_COMPOSED, compose
+from cloudfiles.interfaces.gs.listing import list_page
 from cloudfiles.interfaces.gs.upload import check_made, crc_of, own_write, put_resource
 from cloudfiles.interfaces.parts import send_parts
 from cloudfiles.runtime.base import Cancelled
 
 PARTS_PREFIX = "cloudfiles-upload-parts/"
 """What the names of parts begin with, at the bucket's root: a lifecycle rule finds what a killed process leaves."""
+
+_NAMED = 800  # bytes of an object's name that the names of its parts repeat
 
 _NEEDED = ("storage.objects.create", "storage.objects.delete", "storage.objects.get")
 _STANDARD = ("STANDARD", "MULTI_REGIONAL", "REGIONAL", None)
@@ -72,11 +77,42 @@ def put_composite(bucket: Bucket, key: str, parts: Iterable[integrity.Buffer], r
     return str(written["etag"])
 
 
+def discard_parts(bucket: Bucket, prefix: str, before: float) -> int:
+    """Remove the parts that interrupted uploads of keys beginning with `prefix` have left.
+
+    before: seconds since the epoch; what was written later may belong to an upload that goes on.
+    Gives how many uploads they were of.
+    """
+    left = replace(bucket, root=PARTS_PREFIX + _shortened(bucket.root + prefix))
+    uploads: set[str] = set()
+    token: str | None = None
+    while True:
+        page = list_page(left, "", flat=False, start_after=None, token=token, limit=None)
+        old = [entry.key for entry in page.entries if entry.last_modified and _seconds(entry.last_modified) < before]
+        for at in range(0, len(old), MAX_BATCH):
+            for error in delete_keys(left, old[at:at + MAX_BATCH]).values():
+                raise error
+        uploads.update(key.rpartition("/")[0] for key in old)
+        token = page.next_token
+        if token is None:
+            return len(uploads)
+
+
+def _shortened(name: str) -> str:
+    """So much of an object's name as leaves room behind it: names have 1024 bytes at most."""
+    return name.encode("utf-8", "surrogateescape")[:_NAMED].decode("utf-8", "ignore")
+
+
+def _seconds(updated: str) -> float:
+    """A time of a listing (RFC 3339, always UTC) in seconds since the epoch."""
+    return datetime.fromisoformat(f"{updated[:19]}+00:00").timestamp()
+
+
 class _CompositeUpload:
     def __init__(self, bucket: Bucket, key: str) -> None:
         self._bucket = bucket
         self._key = key
-        self._prefix = f"{PARTS_PREFIX}{uuid.uuid4().hex}/"
+        self._prefix = f"{PARTS_PREFIX}{_shortened(bucket.full_name(key))}/{uuid.uuid4().hex}/"
         self._crc = integrity.hasher("crc32c")
         self._size = 0
         self._error: Exception | None = None

@@ -24,6 +24,7 @@ from cloudfiles.exceptions import (
 from cloudfiles.interfaces.base import Interface
 from cloudfiles.interfaces.gs.bucket import Bucket, quote_name
 from cloudfiles.interfaces.gs.bulk_delete import MAX_BATCH, delete_keys
+from cloudfiles.interfaces.gs.composite import discard_parts
 from cloudfiles.interfaces.gs.copying import compose, rewrite
 from cloudfiles.interfaces.gs.dialect import GsDialect
 from cloudfiles.interfaces.gs.endpoint import find_endpoint
@@ -212,6 +213,10 @@ class GsInterface(Interface):
             raise ServerError("an object to be composed is missing", status=404, path=key)
         etag: str | None = written.get("etag")
         return etag
+
+    def discard_partial(self, prefix: str, older_than: float) -> int:
+        """As the contract says: parts of composed uploads. Sessions leave nothing that shows or is billed."""
+        return discard_parts(self._prepared(), prefix, self._client.clock.wall() - older_than)
 
     # ---- presigning
 
