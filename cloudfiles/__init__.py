@@ -18,6 +18,7 @@ __version__ = "1.0.0"
 
 if TYPE_CHECKING:
     from cloudfiles import compression, exceptions, paths, secrets
+    from cloudfiles.bucket import Bucket
     from cloudfiles.cloudfile import CloudFile
     from cloudfiles.cloudfiles import CloudFiles
     from cloudfiles.downloads import dl
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from cloudfiles.transport.client import close_clients as reset_connection_pools
 
 _NAMES = {
+    "Bucket": "cloudfiles.bucket:Bucket",
     "CloudFiles": "cloudfiles.cloudfiles:CloudFiles",
     "CloudFile": "cloudfiles.cloudfile:CloudFile",
     "dl": "cloudfiles.downloads:dl",
@@ -34,8 +36,8 @@ _NAMES = {
 _MODULES = ("compression", "exceptions", "interfaces", "lib", "paths", "secrets")
 
 __all__ = [
-    "CloudFile", "CloudFiles", "clear_memory", "compression", "dl", "exceptions", "paths", "reset_connection_pools",
-    "secrets",
+    "Bucket", "CloudFile", "CloudFiles", "clear_memory", "compression", "dl", "exceptions", "paths",
+    "reset_connection_pools", "secrets",
 ]
 
 

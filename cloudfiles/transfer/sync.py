@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -71,6 +71,17 @@ def sync(source: Store, target: Store, *, delete: bool = False, compare: str = "
         CloudFilesError: the first failure of a copy; `error.result` tells what was done, and nothing was deleted.
     """
     check_apart(source, target)
+    return sync_apart(source, target, delete=delete, compare=compare, include=include, exclude=exclude,
+                      dry_run=dry_run, max_delete=max_delete, progress=progress)
+
+
+def sync_apart(source: Store, target: Store, *, delete: bool, compare: str, include: Any = None, exclude: Any = None,
+               dry_run: bool = False, max_delete: int | None = MAX_DELETE, progress: Progress = None,
+               announce: Callable[[str, str, str], object] | None = None) -> SyncResult:
+    """As `sync`, of stores that are known to lie apart.
+
+    announce: called with each action before the first of them is done.
+    """
     mode, wanted = checked_mode(compare), wanted_by(include, exclude)
     plan, here, there = plan_between(source, target)
     with SyncPlan(here, there, plan, mode, wanted, delete) as todo:
@@ -78,6 +89,9 @@ def sync(source: Store, target: Store, *, delete: bool = False, compare: str = "
         if dry_run:
             return SyncResult(same=todo.same, actions=list(todo.actions()))
         _check_deletions(todo, max_delete)
+        if announce is not None:
+            for action in todo.actions():
+                announce(*action)
         with bar_for(progress, todo.carried + todo.deleted, "Synchronizing") as bar:
             report = bar.update if progress else None
             carried = carry_all(Carrier(here, there, plan.runtime, CarryOptions(allow_missing=True)), todo.items(),

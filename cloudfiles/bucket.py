@@ -1,0 +1,366 @@
+"""`Bucket`: files put into and got out of any store by name, with views, a cache, and directories kept in step."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NoReturn
+
+from cloudfiles.bucket_cache import TimedCache
+from cloudfiles.bucket_files import NoSuchDirectoryError, below, carry, is_marker, local_place, remote_name, tree
+from cloudfiles.bucket_progress import progress_of
+from cloudfiles.bucket_views import PrefixFilter, StripPrefix, View
+from cloudfiles.cloudfiles import CloudFiles
+from cloudfiles.exceptions import InvalidInputError, InvalidPathError, MissingObjectError, redact
+from cloudfiles.transfer.carrier import CarryOptions
+from cloudfiles.transfer.items import Item
+from cloudfiles.transfer.local_files import LocalStore
+from cloudfiles.transfer.result import TransferResult
+from cloudfiles.transfer.sync import SyncResult, check_apart, sync_apart
+from cloudfiles.transfer.watching import check_side_by_side
+from cloudfiles.types import Clock, ListEntry
+
+__all__ = ["Bucket", "NoSuchFileError", "NoSuchDirectoryError", "PrefixFilter", "StripPrefix"]
+
+
+class NoSuchFileError(MissingObjectError, ValueError):
+    """The bucket has no file of this name."""
+
+
+class Bucket:
+    """Files in a store, by name.
+
+    Names are keys below the cloudpath, with '/' between directories, as the view shows them. Files are put into the
+    store as they are, and decoded by their Content-Encoding when they are got.
+
+    Nothing is done in the background: when a method returns, it is done.
+
+    Args:
+        cloudpath: of any protocol, or a CloudFiles.
+        filtering: show only what it lets through.
+        resources_transformation: by which names.
+        cache_ttl: seconds for which the listing and downloaded files are taken to be as they were; None: every call
+            asks the store. What this object writes itself always shows.
+        clock: where the time of the cache comes from.
+        options: of CloudFiles: `secrets`, `endpoint`, `num_threads`, ...
+    """
+
+    def __init__(self, cloudpath: str | os.PathLike[str] | CloudFiles, filtering: PrefixFilter | None = None,
+                 resources_transformation: StripPrefix | None = None, cache_ttl: float | None = None, *,
+                 clock: Clock | None = None, **options: Any) -> None:
+        if isinstance(cloudpath, CloudFiles) and options:
+            raise InvalidInputError(f"{', '.join(options)} cannot be given with a CloudFiles, which has its own")
+        if cache_ttl is not None and not cache_ttl >= 0:
+            raise InvalidInputError(f"cache_ttl is {cache_ttl!r}; a number of seconds, or None, would do")
+        self._cf = cloudpath if isinstance(cloudpath, CloudFiles) else CloudFiles(os.fspath(cloudpath), **options)
+        self._store = self._cf._store
+        self._view = View(filtering, resources_transformation)
+        self._ttl = cache_ttl
+        self._clock = clock or Clock()
+        self._cache = TimedCache(cache_ttl, self._clock)
+
+    # ---- what it is
+
+    @property
+    def uuid(self) -> str:
+        """What identifies the bucket: its cloudpath."""
+        return self._cf.cloudpath
+
+    @property
+    def description(self) -> str:
+        """The bucket in words: its cloudpath, without secrets."""
+        return redact(self._cf.cloudpath)
+
+    def __repr__(self) -> str:
+        parts = [repr(self.description), *(repr(part) for part in (self._view.filtering, self._view.transformation)
+                                           if part is not None)]
+        return f"Bucket({', '.join(parts)})"
+
+    def __eq__(self, other: object) -> bool:
+        """Whether both show the same objects by the same names."""
+        return isinstance(other, Bucket) and (self._cf, self._view) == (other._cf, other._view)
+
+    def __hash__(self) -> int:
+        return hash((self._cf, self._view))
+
+    def to_json(self) -> dict[str, Any]:
+        """What JSON can say of it, without secrets."""
+        options = self._store.options
+        return {"cloudpath": self._cf.cloudpath, "endpoint": options.endpoint, "request_payer": options.request_payer,
+                "no_sign_request": options.no_sign_request, "cache_ttl": self._ttl, **self._view.to_json()}
+
+    @classmethod
+    def from_json(cls, json_bucket: Mapping[str, Any], **options: Any) -> Bucket:
+        """The bucket that `to_json` told of.
+
+        options: of CloudFiles, and `clock`; they win over what was told. Secrets are given here.
+        """
+        view = View.from_json(json_bucket)
+        if not isinstance(json_bucket.get("cloudpath"), str):
+            raise InvalidInputError(f"{json_bucket!r} is no bucket; what Bucket.to_json gives would do")
+        told = {name: json_bucket[name] for name in ("endpoint", "request_payer", "no_sign_request")
+                if json_bucket.get(name)}
+        return cls(json_bucket["cloudpath"], view.filtering, view.transformation, json_bucket.get("cache_ttl"),
+                   **{**told, **options})
+
+    # ---- views
+
+    def with_filtering(self, filtering: PrefixFilter | None) -> Bucket:
+        """A new view of the same objects, with this filter in place of any before."""
+        return self._seen(filtering, self._view.transformation, self._ttl)
+
+    def with_resource_transformation(self, resource: StripPrefix | None) -> Bucket:
+        """A new view of the same objects, with these names in place of any before."""
+        return self._seen(self._view.filtering, resource, self._ttl)
+
+    def with_cache_ttl(self, ttl: float | None) -> Bucket:
+        """The same view, with a cache of its own that remembers for `ttl` seconds."""
+        return self._seen(self._view.filtering, self._view.transformation, ttl)
+
+    def _seen(self, filtering: PrefixFilter | None, transformation: StripPrefix | None, ttl: float | None) -> Bucket:
+        return Bucket(self._cf, filtering, transformation, ttl, clock=self._clock)
+
+    # ---- listing
+
+    def list_files(self) -> list[ListEntry]:
+        """All files, with `key` (their name in this view), `size` in stored bytes, `etag` and `last_modified` as the
+        store tells them, None where it does not."""
+        entries = self._cache.listing()
+        if entries is None:
+            entries = list(self._listed(""))
+            self._cache.keep_listing(entries)
+        return entries
+
+    def directory(self, directory: str = "") -> list[ListEntry]:
+        """The files whose name begins with `directory`: end it with '/' to mean a directory and nothing beside it."""
+        known = self._cache.listing()
+        return list(self._listed(directory)) if known is None else [e for e in known if e.key.startswith(directory)]
+
+    def _listed(self, beginning: str) -> Iterator[ListEntry]:
+        prefix = self._view.prefix_of(beginning)
+        if prefix is None:
+            return
+        interface, token = self._store.here(), None
+        while True:
+            page = interface.list_page(prefix, token=token)
+            for entry in page.entries:
+                name = self._view.name_of(entry.key)
+                if name is not None:
+                    yield entry._replace(key=name)
+            token = page.next_token
+            if token is None:
+                return
+
+    def update(self, flush: bool = False) -> None:
+        """With a cache, read the listing anew where its time is over, or, with `flush`, in any case.
+
+        Without a cache there is nothing to do: every call asks the store.
+        """
+        if flush:
+            self._cache.drop()
+        if self._ttl is not None:
+            self.list_files()
+
+    def flush(self) -> None:
+        """Nothing: no upload is left in the background."""
+
+    # ---- out of the bucket
+
+    def get_file(self, remote: str, local: str | os.PathLike[str] | None = None, progress: Any = None) -> str:
+        """Download a file, and give the name of the local one. Sub-directories are created.
+
+        Args:
+            local: where to; into it where it is a directory. None: by the remote name below the working directory,
+                which is then never left.
+            progress: a callback `(read, total, filename)`, in bytes, or True for a bar.
+
+        Raises:
+            NoSuchFileError: (also a ValueError) there is no such file.
+            InvalidPathError: the name cannot be a local one, or would lead out of the directory.
+        """
+        key = self._view.key_of(remote)
+        given, directory, name = local_place(remote, local)
+        size = self._store.here().size(key) if progress else 0
+        if size is None:
+            self._no_such_file(remote)
+        try:
+            self._fetch([Item(key, name)], directory, progress, {key: (remote, size)})
+        except MissingObjectError as error:
+            self._no_such_file(remote, error)
+        return given
+
+    def _no_such_file(self, remote: str, cause: Exception | None = None) -> NoReturn:
+        raise NoSuchFileError("the bucket has no such file", path=remote, store=self.description) from cause
+
+    def get_all_files(self, output_dir: str | os.PathLike[str], progress: Any = None) -> TransferResult:
+        """Download all files into a directory, replacing those of the same names.
+
+        All names are checked before the first byte: nothing ever lands outside of the directory, be it by `..`, by an
+        absolute name or by a symlink in it.
+
+        Raises:
+            InvalidPathError: a name would lead out, or cannot be one beside the others; nothing was written.
+            CloudFilesError: the first failure; files before it are there, whole.
+        """
+        directory = os.path.abspath(os.fspath(output_dir))
+        entries = self.list_files()
+        names = {entry.key.rstrip("/") + "/" if is_marker(entry) else entry.key for entry in entries}
+        interface = LocalStore(directory).here()
+        for name in names:
+            interface.check_target(name + "x" if name.endswith("/") else name)
+        check_side_by_side(interface, names)
+        for name in ("", *(name for name in names if name.endswith("/"))):
+            os.makedirs(os.path.join(directory, name), exist_ok=True)
+        files = [(self._view.key_of(entry.key), entry) for entry in entries if not is_marker(entry)]
+        return self._fetch([Item(key, entry.key, entry.size) for key, entry in files], directory, progress,
+                           {key: (entry.key, entry.size or 0) for key, entry in files})
+
+    def _fetch(self, items: list[Item], directory: str, progress: Any,
+               files: Mapping[str, tuple[str, int]]) -> TransferResult:
+        target = LocalStore(directory, width=self._store.width)
+        places = {item: os.path.join(directory, item.target) for item in items}
+        with progress_of(progress, files) as shown:
+            options = CarryOptions(reencode="", skip=lambda item: self._cache.is_fresh(item.source, places[item]))
+            result = carry(self._store, target, items, options, shown)
+        for item, place in places.items():
+            if not self._cache.is_fresh(item.source, place):
+                self._cache.keep_file(item.source, place)
+        return result
+
+    # ---- into the bucket
+
+    def add_file(self, local_or_file: Any, remote: str | None = None) -> None:
+        """Upload a local file, or what an open binary file still holds.
+
+        remote: the name it gets; None: that of the local file, without its directory where that is absolute or lies
+            above the working directory.
+
+        Raises MissingObjectError (also a FileNotFoundError) where there is no such local file.
+        """
+        is_open = hasattr(local_or_file, "read")
+        path: Any = getattr(local_or_file, "name", None) if is_open else os.fspath(local_or_file)
+        key = self._view.key_of(remote_name(path) if remote is None else remote)
+        self._cache.drop()
+        if is_open:
+            self._cf.put(key, local_or_file)
+        else:
+            self._put_files({key: os.path.abspath(path)})
+
+    def add_directory(self, local: str | os.PathLike[str], remote: str = "") -> TransferResult:
+        """Upload a directory with its sub-directories, to names below `remote`. Symlinks are not followed: they are
+        left out.
+
+        Raises NoSuchDirectoryError (also an OSError) where it is no directory.
+        """
+        files = {self._view.key_of(name): path for name, path in tree(local, remote).items()}
+        self._cache.drop()
+        return self._put_files(files)
+
+    def _put_files(self, files: Mapping[str, str]) -> TransferResult:
+        check_side_by_side(self._store.here(), files)
+        items = [Item(key, key) for key in files]
+        return carry(LocalStore(os.sep, files, self._store.width), self._store, items, CarryOptions(), None)
+
+    def add_string(self, string: str, remote: str) -> None:
+        """Store a text, in UTF-8."""
+        if not isinstance(string, str):
+            raise InvalidInputError(f"{type(string).__name__} was given where a str would do")
+        self._cache.drop()
+        self._cf.put(self._view.key_of(remote), string.encode())
+
+    def copy_file(self, source: str, dest: str) -> None:
+        """Copy a file inside the bucket, by the store itself where it can. Raises NoSuchFileError."""
+        item = Item(self._view.key_of(source), self._view.key_of(dest))
+        self._cache.drop()
+        try:
+            carry(self._store, self._store, [item], CarryOptions(), None)
+        except MissingObjectError as error:
+            self._no_such_file(source, error)
+
+    def delete_file(self, remote: str) -> None:
+        """Remove a file; where there is none, nothing happens."""
+        self._cache.drop()
+        self._cf.delete(self._view.key_of(remote))
+
+    def delete(self) -> int:
+        """Remove every file that this view shows, and give how many. The bucket itself, now empty, stays."""
+        self._cache.drop()
+        return self._cf.delete([self._view.key_of(entry.key) for entry in self._listed("")])
+
+    # ---- kept in step
+
+    def sync_directory(self, directory: str | os.PathLike[str], verbose: bool = False, remote: str | None = None, *,
+                       max_delete: int | None = None) -> SyncResult:
+        """Make the bucket like a local directory: see `sync_files`. Symlinks are left out.
+
+        Raises NoSuchDirectoryError (also an OSError) where it is no directory; nothing was deleted.
+        """
+        files = tree(directory, "")
+        check_apart(LocalStore(os.path.abspath(os.fspath(directory))), self._store)
+        return self.sync_files(files, verbose, remote, max_delete=max_delete)
+
+    def sync_files(self, files: Mapping[str, str | os.PathLike[str]], verbose: bool = False,
+                   remote: str | None = None, *, max_delete: int | None = None) -> SyncResult:
+        """Make the bucket like these files: upload what is missing or different, then delete all others.
+
+        A file is the same where name, size and digest are. Where the store tells no digest that can be compared, it
+        is uploaded. Nothing is deleted unless every upload succeeded.
+
+        Args:
+            files: local paths by name.
+            verbose: print what is done.
+            remote: the directory of the bucket that is meant: names are below it, and nothing else is deleted. None:
+                all that this view shows.
+            max_delete: do nothing at all where more would be deleted, or `files` is empty; None: any number.
+
+        Raises:
+            MissingObjectError: (also a FileNotFoundError) a local file is not there; nothing was done.
+            InvalidPathError: names collide, or lie outside of this view; nothing was done.
+        """
+        beginning = f"{remote.strip('/')}/" if remote else ""
+        shown = self._view.prefix_of(beginning)
+        if shown is None:
+            raise InvalidPathError("this view shows nothing there", path=beginning, store=self.description)
+        keys = {self._view.key_of(beginning + name): os.path.abspath(path) for name, path in files.items()}
+        self._check_local(keys.values())
+        check_side_by_side(self._store.here(), keys)
+        cut = shown.rfind("/") + 1
+        source = LocalStore(os.sep, {key[cut:]: path for key, path in keys.items()}, self._store.width)
+        self._cache.drop()
+        return sync_apart(source, below(self._store, shown[:cut]), delete=True, compare="digest",
+                          include=lambda key: key.startswith(shown[cut:]), max_delete=max_delete,
+                          announce=_announced if verbose else None)
+
+    def _check_local(self, places: Iterable[str]) -> None:
+        """Raises where a file is missing, or is one of the bucket's own, which the sync might delete."""
+        root = os.path.join(os.path.abspath(self._store.location.path or os.sep), "")
+        for place in places:
+            if not os.path.isfile(place):
+                raise MissingObjectError("there is no such local file; nothing was done", path=place)
+            if self._cf.protocol == "file" and place.startswith(root):
+                raise InvalidInputError("the file lies in the bucket itself; files elsewhere would do", path=place)
+
+    # ---- as a mapping
+
+    def __getitem__(self, remote: str) -> str:
+        """As `get_file(remote)`."""
+        return self.get_file(remote)
+
+    def __setitem__(self, remote: str, local: Any) -> None:
+        """As `add_file(local, remote)`."""
+        self.add_file(local, remote)
+
+    def __delitem__(self, remote: str) -> None:
+        self.delete_file(remote)
+
+    def __contains__(self, remote: object) -> bool:
+        return isinstance(remote, str) and self._view.shows(remote) and bool(
+            self._cf.exists(self._view.key_of(remote)))
+
+    def __iter__(self) -> Iterator[str]:
+        """The names of all files."""
+        return iter([entry.key for entry in self.list_files()])
+
+
+def _announced(action: str, key: str, why: str) -> None:
+    print(f"{action} {key} ({why})")

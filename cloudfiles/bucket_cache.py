@@ -1,0 +1,47 @@
+"""What a bucket remembers for a while: its listing, and which local files are fresh copies."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cloudfiles.lib import file_signature
+from cloudfiles.types import Clock, ListEntry
+
+
+class TimedCache:
+    """Forgets everything `ttl` seconds after it was learnt; with None it never remembers.
+
+    A local file that was changed since it was downloaded is not fresh, however young.
+    """
+
+    def __init__(self, ttl: float | None, clock: Clock) -> None:
+        self._ttl = ttl
+        self._now = clock.monotonic
+        self._listing: tuple[float, list[ListEntry]] | None = None
+        self._files: dict[tuple[str, str], tuple[float, object]] = {}
+
+    def listing(self) -> list[ListEntry] | None:
+        """The whole listing, while it is remembered."""
+        return list(self._listing[1]) if self._listing and self._is_young(self._listing[0]) else None
+
+    def keep_listing(self, entries: Sequence[ListEntry]) -> None:
+        if self._ttl is not None:
+            self._listing = self._now(), list(entries)
+
+    def is_fresh(self, key: str, local: str) -> bool:
+        """Whether the file is a copy of the object, and both have been left alone as far as is known."""
+        learnt, signature = self._files.get((key, local), (0.0, None))
+        return signature is not None and self._is_young(learnt) and signature == file_signature(local)
+
+    def keep_file(self, key: str, local: str) -> None:
+        """The file is a copy of the object, made just now."""
+        if self._ttl is not None:
+            self._files[key, local] = self._now(), file_signature(local)
+
+    def _is_young(self, learnt: float) -> bool:
+        return self._ttl is not None and self._now() - learnt < self._ttl
+
+    def drop(self) -> None:
+        """Forget everything: the bucket was written to, or the user asks for it."""
+        self._listing = None
+        self._files.clear()

@@ -1,0 +1,104 @@
+"""Which objects of a bucket a view shows, and by which names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from cloudfiles.exceptions import InvalidInputError, InvalidPathError
+
+
+@dataclass(frozen=True)
+class PrefixFilter:
+    """Only objects whose key begins with `prefix`: any string, not only a directory."""
+
+    prefix: str
+
+    def __post_init__(self) -> None:
+        _check("PrefixFilter", self.prefix)
+
+
+@dataclass(frozen=True)
+class StripPrefix:
+    """Names are keys without `prefix`. Objects whose key does not begin with it have no name, and do not show."""
+
+    prefix: str
+
+    def __post_init__(self) -> None:
+        _check("StripPrefix", self.prefix)
+
+
+def _check(kind: str, prefix: Any) -> None:
+    if not isinstance(prefix, str) or not prefix:
+        raise InvalidInputError(f"{kind}({prefix!r}): the beginning of a key, of one letter or more, would do")
+
+
+@dataclass(frozen=True)
+class View:
+    """Between keys, as the store knows them, and names, as the user of a bucket does.
+
+    The filter looks at keys; what it lets through is then renamed.
+    """
+
+    filtering: PrefixFilter | None = None
+    transformation: StripPrefix | None = None
+
+    def __post_init__(self) -> None:
+        for part, kind in ((self.filtering, PrefixFilter), (self.transformation, StripPrefix)):
+            if part is not None and not isinstance(part, kind):
+                raise InvalidInputError(f"{part!r} was given where a {kind.__name__} would do")
+
+    @property
+    def stripped(self) -> str:
+        """What all names lack of their keys."""
+        return self.transformation.prefix if self.transformation else ""
+
+    @property
+    def prefix(self) -> str | None:
+        """What the keys of all that shows begin with; None where nothing can show, as the two prefixes disagree."""
+        shorter, longer = sorted((self.filtering.prefix if self.filtering else "", self.stripped), key=len)
+        return longer if longer.startswith(shorter) else None
+
+    def prefix_of(self, beginning: str) -> str | None:
+        """What the keys of all begin with whose names begin with `beginning`; None where nothing of it can show."""
+        prefix, wanted = self.prefix, self.stripped + beginning
+        if prefix is None or not (wanted.startswith(prefix) or prefix.startswith(wanted)):
+            return None
+        return max(prefix, wanted, key=len)
+
+    def shows(self, name: str) -> bool:
+        """Whether an object may show by this name."""
+        return self.name_of(self.stripped + name) is not None
+
+    def name_of(self, key: str) -> str | None:
+        """The name that an object goes by; None where it does not show."""
+        prefix = self.prefix
+        if prefix is None or not key.startswith(prefix):
+            return None
+        return key[len(self.stripped):] or None
+
+    def key_of(self, name: str) -> str:
+        """The key that a name stands for. Raises InvalidPathError where the view does not show such a key."""
+        if not isinstance(name, str):
+            raise InvalidInputError(f"{name!r} is no name of a remote file; a str would do")
+        key = self.stripped + name
+        if not self.shows(name):
+            raise InvalidPathError(f"the name {name!r} lies outside of what this view shows"
+                                   + (f": keys that begin with {self.prefix!r}" if self.prefix else ""), path=key)
+        return key
+
+    # ---- JSON
+
+    def to_json(self) -> dict[str, Any]:
+        return {"filtering": self.filtering and {"prefix": self.filtering.prefix},
+                "transformation": self.transformation and {"strip_prefix": self.transformation.prefix}}
+
+    @classmethod
+    def from_json(cls, known: Any) -> View:
+        """Raises InvalidInputError where it is not what `to_json` gives."""
+        try:
+            filtering, transformation = known.get("filtering"), known.get("transformation")
+            return cls(PrefixFilter(filtering["prefix"]) if filtering else None,
+                       StripPrefix(transformation["strip_prefix"]) if transformation else None)
+        except (AttributeError, KeyError, TypeError) as error:
+            raise InvalidInputError(f"{known!r} is no bucket; what Bucket.to_json gives would do") from error
