@@ -119,12 +119,12 @@ class CloudFile:
 
     # ---- writing
 
-    def put(self, content: Any, *args: Any, **options: Any) -> int:
+    def put(self, content: Any, *args: Any, **options: Any) -> Any:
         """As `CloudFiles.put`."""
         self._forget()
         return self.cf.put(self.filename, content, *args, **options)
 
-    def put_json(self, content: Any, *args: Any, **options: Any) -> int:
+    def put_json(self, content: Any, *args: Any, **options: Any) -> Any:
         """As `CloudFiles.put_json`."""
         self._forget()
         return self.cf.put_json(self.filename, content, *args, **options)

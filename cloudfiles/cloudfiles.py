@@ -175,7 +175,8 @@ class CloudFiles(TransferVerbs):
             read = reader(self._store.interface(runtime), runtime, raw, max_decoded_size, monitor)
             answer = read(as_wanted(paths))["content"]
         else:
-            options = {"raw": raw, "raise_errors": raise_errors, "max_decoded_size": max_decoded_size}
+            options: dict[str, Any] = {
+                "raw": raw, "raise_errors": raise_errors, "max_decoded_size": max_decoded_size}
             if is_parallel(self._parallel(parallel)):
                 parts = self._in_processes("get", paths, options, parallel, progress, total, monitor)
                 results = [result for part in parts for result in part]

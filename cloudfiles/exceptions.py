@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from typing import Any
 
 __all__ = [
-    "Attempt", "AuthorizationError", "CRC32CIntegrityError", "CertificateError", "CloudFilesError", "CompressionError",
-    "ConfigurationError", "ConnectionFailedError", "DecompressionError", "DuplicatePathError", "FileSystemError",
-    "IntegrityError", "InvalidInputError", "InvalidJSONError", "InvalidPathError", "JournalError", "LockingError",
-    "MD5IntegrityError", "MissingCredentialsError", "MissingExtraError", "MissingObjectError", "ObjectChangedError",
-    "PreconditionFailedError", "ProtocolError", "RequestTimeoutError", "ServerError", "TransferFailedError",
-    "TransportError", "TruncatedBodyError", "UnsupportedCompressionType", "UnsupportedOperationError",
-    "UnsupportedProtocolError", "redact",
+    "ApiException", "Attempt", "AuthorizationError", "CRC32CIntegrityError", "CertificateError", "CloudFilesError",
+    "CompressionError", "ConfigurationError", "ConnectionFailedError", "DecompressionError", "DuplicatePathError",
+    "FileSystemError", "IntegrityError", "InvalidInputError", "InvalidJSONError", "InvalidPathError",
+    "JournalError", "LockingError", "MD5IntegrityError", "MissingCredentialsError", "MissingExtraError",
+    "MissingObjectError", "ObjectChangedError", "PreconditionFailedError", "ProtocolError", "RequestTimeoutError",
+    "ServerError", "TransferFailedError", "TransportError", "TruncatedBodyError", "UnsupportedCompressionType",
+    "UnsupportedOperationError", "UnsupportedProtocolError", "UnusableFileError", "redact",
 ]
 
 # What a secret looks like where it may turn up in a message: query parameters that sign a
@@ -256,3 +256,24 @@ class ServerError(TransportError):
         self.retry_after = retry_after
         self.is_slow_down = is_slow_down
         self.is_passing = is_passing
+
+
+class ApiException(ServerError):  # noqa: N818 -- the name existing programs catch
+    """A web server answered the download or the upload of a file with a status that was not expected.
+
+    Attributes:
+        reason: the status in words.
+        headers: of the answer, lower-case names to values.
+        body: of the answer, as it came.
+    """
+
+    def __init__(self, message: str = "", *, reason: str = "", headers: dict[str, str] | None = None,
+                 body: bytes = b"", **context: Any) -> None:
+        super().__init__(message, **context)
+        self.reason = reason
+        self.headers = headers or {}
+        self.body = body
+
+
+class UnusableFileError(InvalidInputError, OSError):
+    """A file to upload that is empty, or not open in binary mode, or cannot be gone back in."""

@@ -1,7 +1,8 @@
-"""Awaitable twins, for asyncio (and uvloop): `AsyncCloudFiles`."""
+"""Awaitable twins, for asyncio (and uvloop): `AsyncCloudFiles`, `download_file`, `upload_file`."""
 
 from __future__ import annotations
 
 from cloudfiles.aio.cloudfiles import AsyncCloudFiles
+from cloudfiles.aio.files import download_file, download_fileobj, upload_file, upload_fileobj
 
-__all__ = ["AsyncCloudFiles"]
+__all__ = ["AsyncCloudFiles", "download_file", "download_fileobj", "upload_file", "upload_fileobj"]

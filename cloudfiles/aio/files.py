@@ -1,0 +1,267 @@
+"""Single files, awaited: the twins of `cloudfiles.transfer.files`.
+
+Requests run in the engine's hub, writing to disk in an executor, callbacks in the loop. Thousands at once are fine;
+64 requests of them are under way at a time. Cancelling the task closes its connection, and of a download nothing
+stays on disk.
+
+The arguments that name aiohttp's classes are taken for the programs that have them, though aiohttp is not used:
+of a `connector` the `limit` bounds how many requests of the calls that share it are under way, and of a
+`ClientTimeout` the `total`, `sock_connect` and `sock_read` count.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import sys
+import weakref
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping
+from concurrent.futures import Executor
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from cloudfiles.aio.lanes import Lane
+from cloudfiles.aio.mailbox import mailbox_here
+from cloudfiles.aio.threads import in_thread, pool
+from cloudfiles.exceptions import IntegrityError, InvalidInputError, ObjectChangedError
+from cloudfiles.interfaces import interface_class
+from cloudfiles.paths import extract, normalize
+from cloudfiles.retry import RetryPolicy
+from cloudfiles.store import checked_count
+from cloudfiles.transfer.chunks import Chunk, Download, ExchangeError
+from cloudfiles.transfer.files import (
+    CHUNK_BYTES,
+    FIVE_SECONDS,
+    Rewindable,
+    exchange_errors,
+    partial_file,
+    send,
+    source_of,
+    target_of,
+)
+from cloudfiles.transfer.uploads import Callback, checked_md5, checked_size
+from cloudfiles.transfer.web import Timeouts
+
+__all__ = ["download_file", "download_fileobj", "upload_file", "upload_fileobj"]
+
+AsyncCallback = Callable[[int, int], Awaitable[None]]
+"""Awaited with the bytes done and the bytes in all."""
+
+_AT_ONCE = 64
+"""Requests under way at once, of all calls that name no connector."""
+
+_lane = Lane(_AT_ONCE)
+_lanes: weakref.WeakKeyDictionary[Any, Lane] = weakref.WeakKeyDictionary()
+
+
+async def download_file(url: str, target: Path, chunk_size: int = CHUNK_BYTES, timeout: Any = None,
+                        connector: Any = None, executor: Executor | None = None, retries: int = 3,
+                        backoff_factor: float = 1.0, callback_func: AsyncCallback | None = None) -> tuple[Path, int]:
+    """As `cloudfiles.download_file`, with its results and errors.
+
+    Args:
+        url, target, chunk_size: as there.
+        timeout: seconds that one chunk may take in all (or an aiohttp `ClientTimeout`); None: no limit but 5 seconds
+            for a connection, and without a byte on it.
+        connector: its `limit` bounds the requests under way of all calls that name it.
+        executor: where the file is opened, written and put in its place; None for the loop's own.
+        retries: of each request, on top of the first try.
+        backoff_factor: seconds that the first retry waits at the most; every further one twice as long.
+        callback_func: awaited with (bytes downloaded, bytes in all) after each chunk.
+
+    Raises:
+        As `cloudfiles.download_file`. Where aiohttp is loaded, what went on failing is an `aiohttp.ClientError` too.
+    """
+    target = await _run(executor, target_of, url, target)
+    async with _entered(executor, partial_file(target)) as file:
+        size = await download_fileobj(url, file, chunk_size, timeout, connector, executor, retries, backoff_factor,
+                                      callback_func)
+    return target, size
+
+
+async def download_fileobj(url: str, fileobj: BinaryIO, chunk_size: int = CHUNK_BYTES, timeout: Any = None,
+                           connector: Any = None, executor: Executor | None = None, retries: int = 3,
+                           backoff_factor: float = 1.0, callback_func: AsyncCallback | None = None) -> int:
+    """As `cloudfiles.download_fileobj`; the arguments are those of `download_file`."""
+    source = source_of(url, Timeouts.of(_per_wait(timeout), FIVE_SECONDS), policy=_policy(retries, backoff_factor))
+    download = Download(checked_count("chunk_size", chunk_size, 1))
+    begin = Rewindable(fileobj)
+    with _client_errors():
+        while span := download.span:
+            try:
+                chunk: Chunk = await _exchange(url, connector, timeout, partial(source.read, *span, download.etag))
+                download.take(chunk)
+            except (IntegrityError, ObjectChangedError) as error:
+                begin.anew(download, error)
+                continue
+            await _run(executor, fileobj.write, chunk.content)
+            if callback_func is not None:
+                await callback_func(download.done, chunk.total)
+    return download.done
+
+
+async def upload_file(url: str, file_path: Path, chunk_size: int = CHUNK_BYTES, timeout: Any = None,
+                      connector: Any = None, md5: bytes | None = None, executor: Executor | None = None,
+                      retries: int = 3, backoff_factor: float = 1.0, callback_func: AsyncCallback | None = None,
+                      headers: Mapping[str, str] | None = None) -> int:
+    """As `cloudfiles.upload_file`, with its results and errors.
+
+    Args:
+        url, file_path, chunk_size, md5, headers: as there.
+        timeout: seconds that the upload may take in all (or an aiohttp `ClientTimeout`); None: no limit but 5 seconds
+            for a connection, and 10 minutes without a byte on it.
+        executor: where the file is opened and looked at; None for the loop's own. While it is sent, threads of the
+            engine read it.
+        connector, retries, backoff_factor: as `download_file`.
+        callback_func: awaited with (bytes uploaded, bytes in all).
+    """
+    async with _entered(executor, _opened(file_path)) as file:
+        return await upload_fileobj(url, file, chunk_size, timeout, connector, md5, executor, retries, backoff_factor,
+                                    callback_func, headers)
+
+
+async def upload_fileobj(url: str, fileobj: BinaryIO, chunk_size: int = CHUNK_BYTES, timeout: Any = None,
+                         connector: Any = None, md5: bytes | None = None, executor: Executor | None = None,
+                         retries: int = 3, backoff_factor: float = 1.0, callback_func: AsyncCallback | None = None,
+                         headers: Mapping[str, str] | None = None) -> int:
+    """As `cloudfiles.upload_fileobj`; the arguments are those of `upload_file`."""
+    chunk_size = checked_count("chunk_size", chunk_size, 1)
+    policy = _policy(retries, backoff_factor)
+    size: int = await _run(executor, checked_size, fileobj)
+    with _client_errors():
+        async with _reporting(callback_func) as report:
+            await _exchange(url, connector, timeout, partial(
+                send, url, fileobj, size, chunk_size, _per_wait(timeout), None, checked_md5(md5), report, headers,
+                policy))
+    return size
+
+
+# ---- exchanges
+
+
+def _policy(retries: int, backoff_factor: float) -> RetryPolicy:
+    if not backoff_factor >= 0:
+        raise InvalidInputError(f"backoff_factor is {backoff_factor!r}; a number of seconds from 0 would do")
+    return RetryPolicy(attempts=1 + checked_count("retries", retries), window=float(backoff_factor))
+
+
+def _per_wait(timeout: Any) -> Any:
+    """A plain number limits the whole, and no single wait."""
+    return None if isinstance(timeout, int | float) else timeout
+
+
+async def _exchange(url: str, connector: Any, timeout: Any, work: Callable[[], Any]) -> Any:
+    """`work()`, where requests to `url` are made. Raises ExchangeError when the total timeout is over."""
+    if interface_class(extract(normalize(url)).protocol).is_local:
+        doing: Coroutine[Any, Any, Any] = in_thread(pool(), work)
+    else:
+        doing = _lane_of(connector).run(work)
+    total = timeout if isinstance(timeout, int | float) else getattr(timeout, "total", None)
+    try:
+        return await asyncio.wait_for(doing, total)
+    except asyncio.TimeoutError as error:
+        raise ExchangeError(f"it took longer than the {total} seconds allowed for it") from error
+
+
+def _lane_of(connector: Any) -> Lane:
+    if connector is None:
+        return _lane
+    lane = _lanes.get(connector)
+    if lane is None:
+        lane = _lanes[connector] = Lane(getattr(connector, "limit", None) or None)  # aiohttp's 0 is no limit
+    return lane
+
+
+@contextmanager
+def _client_errors() -> Iterator[None]:
+    """A block whose failed exchanges raise ExchangeErrors: where aiohttp is loaded, of a kind that it knows as well."""
+    try:
+        with exchange_errors():
+            yield
+    except ExchangeError as error:
+        if "aiohttp" not in sys.modules:
+            raise
+        both = _client_error_class()(str(error.args[0]), path=error.path, store=error.store, attempts=error.attempts,
+                                     elapsed=error.elapsed)
+        raise both from error
+
+
+@functools.cache
+def _client_error_class() -> type[ExchangeError]:
+    aiohttp = sys.modules["aiohttp"]
+
+    class ClientExchangeError(ExchangeError, aiohttp.ClientError):  # type: ignore[name-defined, misc]
+        """An ExchangeError for programs that catch aiohttp's."""
+
+        def __reduce__(self) -> tuple[Any, ...]:
+            return _plain_error, (self.args, dict(self.__dict__))
+
+    return ClientExchangeError
+
+
+def _plain_error(args: tuple[Any, ...], state: dict[str, Any]) -> ExchangeError:
+    """What is unpickled, perhaps where there is no aiohttp."""
+    error = ExchangeError(*args)
+    error.__dict__.update(state)
+    return error
+
+
+# ---- files and callbacks
+
+
+async def _run(executor: Executor | None, function: Callable[..., Any], *args: Any) -> Any:
+    return await asyncio.get_running_loop().run_in_executor(executor, function, *args)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[BinaryIO]:
+    with open(path, "rb") as file:
+        yield file
+
+
+@asynccontextmanager
+async def _entered(executor: Executor | None, manager: AbstractContextManager[BinaryIO]) -> AsyncIterator[BinaryIO]:
+    """`async with` of a context manager whose two ends may block. When entered, it is left, whatever is cancelled."""
+    entering = asyncio.ensure_future(_run(executor, manager.__enter__))
+    try:
+        value = await asyncio.shield(entering)
+    except asyncio.CancelledError as error:
+        await asyncio.wait([entering])
+        if entering.exception() is None:
+            await _leave(executor, manager, error)
+        raise
+    try:
+        yield value
+    except BaseException as error:
+        await _leave(executor, manager, error)
+        raise
+    await _run(executor, manager.__exit__, None, None, None)
+
+
+async def _leave(executor: Executor | None, manager: AbstractContextManager[Any], error: BaseException) -> None:
+    await asyncio.shield(_run(executor, manager.__exit__, type(error), error, error.__traceback__))
+
+
+@asynccontextmanager
+async def _reporting(callback: AsyncCallback | None) -> AsyncIterator[Callback | None]:
+    """A function for other threads that has `callback` awaited here, one call after the other."""
+    if callback is None:
+        yield None
+        return
+    mailbox = mailbox_here()
+    reports: asyncio.Queue[tuple[int, int] | None] = asyncio.Queue()
+
+    async def tell() -> None:
+        while (report := await reports.get()) is not None:
+            await callback(*report)
+
+    telling = asyncio.ensure_future(tell())
+    try:
+        yield lambda done, total: mailbox.post(reports.put_nowait, (done, total))
+        mailbox.post(reports.put_nowait, None)
+        await telling
+    finally:
+        telling.cancel()
+        await asyncio.wait([telling])

@@ -1,0 +1,263 @@
+"""Reading a file chunk by chunk, from wherever it is: the answers to ranged requests, and how they fit together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+import urllib3
+
+from cloudfiles import integrity
+from cloudfiles.byteranges import parse_content_range
+from cloudfiles.cloudfiles import CloudFiles
+from cloudfiles.downloads import split_object
+from cloudfiles.exceptions import (
+    ApiException,
+    CloudFilesError,
+    IntegrityError,
+    ObjectChangedError,
+    ServerError,
+    TransportError,
+)
+from cloudfiles.interfaces.http_object import ObjectRead
+from cloudfiles.retry import parse_retry_after
+from cloudfiles.runtime.engine import blocking_runtime
+from cloudfiles.transfer.web import PASSING, Connection, Timeouts, is_redirect
+from cloudfiles.transport.request import Response
+
+if TYPE_CHECKING:
+    from cloudfiles.interfaces.base import Interface
+
+_CHANGES = 3
+"""Times that a download begins anew because the object was replaced, or came damaged."""
+
+
+class ExchangeError(TransportError, urllib3.exceptions.HTTPError):
+    """The exchange with the server failed, and went on failing when it was tried again. Also a urllib3 HTTPError."""
+
+
+class Chunk(NamedTuple):
+    """A part of an object, and what its answer says of the whole.
+
+    Attributes:
+        total: bytes of the whole.
+        etag: as sent, '' where there is none.
+        headers: lower-case names to values.
+    """
+
+    content: bytes
+    total: int
+    etag: str
+    headers: Mapping[str, str]
+
+
+class Source(Protocol):
+    """Where chunks come from."""
+
+    def read(self, start: int, end: int, etag: str) -> Chunk:
+        """The bytes `[start:end]`, fewer where the object ends.
+
+        etag: that of the object they are to be of, '' for any.
+        Raises ObjectChangedError where it is another object by now, ApiException, or a TransportError.
+        """
+
+
+# ---- by our own client
+
+
+class ChunkRead(ObjectRead):
+    """A GET of a byte range that wants 206 and nothing else; a body that breaks off is gone on with."""
+
+    __slots__ = ()
+
+    def accept(self, response: Response) -> Any:
+        if response.status == 206:
+            stored = super().accept(response)
+            assert stored is not None
+            return chunk_of(stored.content, {**response.headers, "etag": stored.etag or ""})
+        if response.status == 412 and self._first is not None and self._condition is None:
+            return super().accept(response)
+        if response.status == 412 and self._condition is not None:
+            raise ObjectChangedError("the object was replaced while it was downloaded", path=self.path)
+        raise unexpected(self, response)
+
+
+class WebSource:
+    """A URL, read by our own client."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def read(self, start: int, end: int, etag: str) -> Chunk:
+        to = self._connection
+        headers = {**to.headers, **_condition(etag)}
+        chunk: Chunk = to.client().send(ChunkRead(to.origin, to.target, headers, to.dialect(), to.shown, start, end))
+        return chunk
+
+
+def unexpected(request: Any, response: Response) -> Exception:
+    """What an answer that is no success means: the request mended, tried again later, or an ApiException."""
+    if is_redirect(response) or response.status == 401:
+        mended = request.dialect.refusal(request, response)
+        if not isinstance(mended, CloudFilesError):
+            return mended  # type: ignore[no-any-return]
+    if response.status in PASSING:
+        return ServerError(f"the server answered {response.status}", status=response.status, path=request.path,
+                           retry_after=parse_retry_after(response.headers.get("retry-after"),
+                                                         response.headers.get("date")),
+                           is_slow_down=response.status != 413, is_passing=True)
+    return api_exception(response.status, response.headers, response.content, request.path)
+
+
+def api_exception(status: int, headers: Mapping[str, str], body: bytes, path: str | None = None,
+                  reason: str = "") -> ApiException:
+    if not reason and status in {known.value for known in HTTPStatus}:
+        reason = HTTPStatus(status).phrase
+    return ApiException(f"the server answered {status} {reason}".rstrip(), status=status, reason=reason,
+                        headers=dict(headers), body=body, path=path)
+
+
+def _condition(etag: str) -> dict[str, str]:
+    """If-Match compares strongly: a weak ETag never matches (RFC 9110 13.1.1)."""
+    return {"if-match": etag} if etag and not etag.startswith("W/") else {}
+
+
+def chunk_of(content: bytes, headers: Mapping[str, str]) -> Chunk:
+    """An answer with 206 as a chunk. Raises ExchangeError where it does not tell the size of the whole."""
+    total = parse_content_range(headers.get("content-range", "")).size
+    if total is None:
+        raise ExchangeError(f"the server does not tell the size: Content-Range is {headers.get('content-range')!r}")
+    return Chunk(content, total, headers.get("etag", ""), headers)
+
+
+# ---- by a pool that the caller hands in
+
+
+class PoolSource:
+    """A URL, read over connections (and by the retry policy) of a urllib3 PoolManager."""
+
+    def __init__(self, url: str, pool: urllib3.PoolManager, timeout: Any) -> None:
+        self._url = url
+        self._pool = pool
+        self._timeout = timeout
+
+    def read(self, start: int, end: int, etag: str) -> Chunk:
+        answer = self._pool.request("GET", self._url, headers={"Range": f"bytes={start}-{end - 1}", **_condition(etag)},
+                                    timeout=self._timeout, decode_content=False)
+        headers = {name.lower(): value for name, value in answer.headers.items()}
+        if answer.status == 412 and etag:
+            raise ObjectChangedError("the object was replaced while it was downloaded")
+        if answer.status != 206:
+            raise pool_refusal(answer, headers)
+        covered = parse_content_range(headers.get("content-range", ""))
+        if covered.start != start or covered.end != start + len(answer.data):
+            raise ExchangeError(f"bytes from {start} on were asked for; {len(answer.data)} came, with Content-Range "
+                                f"{headers.get('content-range')!r}")
+        return chunk_of(answer.data, headers)
+
+
+def pool_refusal(answer: Any, headers: Mapping[str, str]) -> Exception:
+    """What a status means that is no success, after the pool has tried again as often as it does."""
+    if answer.status in PASSING:
+        return ExchangeError(f"the server went on answering {answer.status}")
+    return api_exception(answer.status, headers, answer.data, reason=answer.reason or "")
+
+
+# ---- from any other store
+
+
+class StoreSource:
+    """An object of any cloudpath, read as its protocol does. What is missing is an ApiException of status 404."""
+
+    def __init__(self, cloudpath: str, timeouts: Timeouts) -> None:
+        directory, self._key = split_object(cloudpath)
+        self._files = CloudFiles(directory, connect_timeout=timeouts.connect, read_timeout=timeouts.read)
+        self._head: dict[str, Any] | None = None
+
+    def read(self, start: int, end: int, etag: str) -> Chunk:
+        interface: Interface = self._files._store.interface(blocking_runtime())
+        if start == 0 or self._head is None:
+            self._head = interface.head(self._key)
+        if self._head is None:
+            raise self._missing()
+        total = self._head["Content-Length"]
+        stored = interface.get(self._key, start, min(end, total)) if total else interface.get(self._key)
+        if stored is None:
+            raise self._missing()
+        here = stored.etag or self._head["ETag"] or ""
+        if not isinstance(stored.content, bytes) or len(stored.content) != min(end, total) - start or (
+                etag and here != etag):
+            raise ObjectChangedError("the object was replaced while it was downloaded", path=self._key)
+        return Chunk(stored.content, total, here, {})
+
+    def _missing(self) -> ApiException:
+        return ApiException("the object does not exist", status=404, reason="Not Found", path=self._key,
+                            store=self._files.cloudpath)
+
+
+# ---- together
+
+
+class Download:
+    """How far a download is: which range comes next, and whether what came belongs together.
+
+    Attributes:
+        done: bytes that have come.
+        total: bytes of the object, None before the first chunk.
+        etag: of the object, '' where there is none, or none yet.
+    """
+
+    def __init__(self, chunk_size: int) -> None:
+        self._chunk_size = chunk_size
+        self._changes = 0
+        self._forget()
+
+    def _forget(self) -> None:
+        self.done = 0
+        self.total: int | None = None
+        self.etag = ""
+        self._digest: integrity.Digest | None = None
+        self._hasher: integrity.Hasher | None = None
+
+    @property
+    def span(self) -> tuple[int, int] | None:
+        """The range to ask for; None when all is here."""
+        if self.total is not None and self.done >= self.total:
+            return None
+        return self.done, self.done + self._chunk_size
+
+    def take(self, chunk: Chunk) -> None:
+        """Count a chunk in.
+
+        Raises ObjectChangedError where it is of another object than those before, and IntegrityError where it was
+        the last and all of them together are not what the server's digest is of.
+        """
+        if self.total is None:
+            self._begin(chunk)
+        elif (chunk.total, chunk.etag) != (self.total, self.etag):
+            raise ObjectChangedError(f"the object was replaced while it was downloaded: it had {self.total} bytes and "
+                                     f"the ETag {self.etag}, now {chunk.total} and {chunk.etag}")
+        if not chunk.content and self.done < chunk.total:
+            raise ExchangeError(f"the server sent no bytes where {chunk.total - self.done} were left")
+        self.done += len(chunk.content)
+        if self._hasher is not None:
+            self._hasher.update(chunk.content)
+        if self.span is None and self._digest is not None and self._hasher is not None:
+            integrity.verify_value(self._hasher.digest(), self._digest, self.done)
+
+    def _begin(self, chunk: Chunk) -> None:
+        self.total, self.etag = chunk.total, chunk.etag
+        # A Content-MD5 is left out: of a part, servers do not agree whether it is that of the part.
+        headers = {name: value for name, value in chunk.headers.items() if name != "content-md5"}
+        digests = integrity.digests_from_headers(headers)
+        if digests:
+            self._digest = digests[0]
+            self._hasher = integrity.hasher(self._digest.algorithm)
+
+    def begin_anew(self, cause: IntegrityError | ObjectChangedError) -> None:
+        """Forget what has come. Raises the cause where that has happened too often."""
+        self._changes += 1
+        if self._changes >= _CHANGES:
+            raise cause
+        self._forget()

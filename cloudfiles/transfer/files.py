@@ -1,0 +1,247 @@
+"""Single files: download one from a URL, upload one to a URL.
+
+A `url` is http(s), or any cloudpath (`s3://bucket/key`, `file:///a/b`). Web servers are asked by byte ranges,
+`chunk_size` bytes a request, all of one and the same object; an upload is one request. Without a `pool` our own
+client does it, with three retries after up to 1, 2 and 4 seconds.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, BinaryIO
+from urllib.parse import unquote
+
+import urllib3
+
+from cloudfiles.exceptions import (
+    ApiException,
+    CloudFilesError,
+    IntegrityError,
+    InvalidInputError,
+    ObjectChangedError,
+    TransportError,
+    redact,
+)
+from cloudfiles.interfaces.file_names import temporary_name
+from cloudfiles.paths import normalize
+from cloudfiles.retry import RetryPolicy
+from cloudfiles.store import checked_count
+from cloudfiles.transfer.chunks import Download, ExchangeError, PoolSource, Source, StoreSource, WebSource
+from cloudfiles.transfer.uploads import (
+    Callback,
+    checked_md5,
+    checked_size,
+    headers_of,
+    put_by_client,
+    put_by_pool,
+    put_to_store,
+)
+from cloudfiles.transfer.web import THREE_RETRIES, Connection, Timeouts, is_web
+
+CHUNK_BYTES = 16 * 1024 * 1024
+
+FIVE_SECONDS = Timeouts(5.0, 5.0)
+UPLOAD_TIMEOUTS = Timeouts(5.0, 600.0)
+"""A server may think for long about what it was sent before it answers."""
+
+
+def download_file(url: str, target: Path, chunk_size: int = CHUNK_BYTES,
+                  timeout: float | urllib3.Timeout | None = 5.0, pool: urllib3.PoolManager | None = None,
+                  callback_func: Callback | None = None) -> tuple[Path, int]:
+    """Download a file. It appears at `target` when it is whole; on any failure nothing of it stays.
+
+    Args:
+        url: where it is.
+        target: a file, replaced where it exists; or a directory: the name is then the last one of the URL's path.
+        chunk_size: bytes of one request.
+        timeout: seconds to wait for a connection, and without a byte on it; or a `urllib3.Timeout`.
+        pool: whose connections and retry policy are used, instead of our own.
+        callback_func: called with (bytes downloaded, bytes in all) after each chunk.
+
+    Returns:
+        The file, and its bytes.
+
+    Raises:
+        ApiException: the server answered with another status than 206, 413, 429 and 503.
+        urllib3.exceptions.HTTPError: what went on failing after retries: connections, timeouts, 413, 429, 503.
+        ObjectChangedError: the object was replaced again and again while it was downloaded.
+        OSError: the file cannot be written.
+    """
+    target = target_of(url, target)
+    with partial_file(target) as file:
+        size = download_fileobj(url, file, chunk_size, timeout, pool, callback_func)
+    return target, size
+
+
+def download_fileobj(url: str, fileobj: BinaryIO, chunk_size: int = CHUNK_BYTES,
+                     timeout: float | urllib3.Timeout | None = 5.0, pool: urllib3.PoolManager | None = None,
+                     callback_func: Callback | None = None) -> int:
+    """As `download_file`, into an open binary file, from where it stands. Gives the bytes.
+
+    On failure a part of the content may have been written. The object being replaced meanwhile is an
+    ObjectChangedError where the file cannot be gone back in.
+    """
+    source = source_of(url, Timeouts.of(timeout, FIVE_SECONDS), pool, timeout)
+    download = Download(checked_count("chunk_size", chunk_size, 1))
+    begin = Rewindable(fileobj)
+    with exchange_errors():
+        while span := download.span:
+            try:
+                chunk = source.read(*span, download.etag)
+                download.take(chunk)
+            except (IntegrityError, ObjectChangedError) as error:
+                begin.anew(download, error)
+                continue
+            fileobj.write(chunk.content)
+            if callback_func is not None:
+                callback_func(download.done, chunk.total)
+    return download.done
+
+
+def upload_file(url: str, file_path: Path, chunk_size: int = CHUNK_BYTES,
+                timeout: float | urllib3.Timeout | None = None, pool: urllib3.PoolManager | None = None,
+                md5: bytes | None = None, callback_func: Callback | None = None,
+                headers: Mapping[str, str] | None = None) -> int:
+    """Upload a file, by one PUT.
+
+    Args:
+        url: where it goes.
+        file_path: the file; not an empty one.
+        chunk_size: bytes between two calls of the callback.
+        timeout: seconds to wait for a connection, and without a byte on it, or a `urllib3.Timeout`;
+            None for 5 seconds and 10 minutes.
+        pool: whose connections and retry policy are used, instead of our own.
+        md5: the md5 digest of the file (16 bytes), sent along so that the server checks what arrives.
+        callback_func: called with (bytes uploaded, bytes in all).
+        headers: more headers for the request.
+
+    Returns:
+        The bytes of the file.
+
+    Raises:
+        IOError: the file cannot be read, or is empty.
+        ApiException: the server answered with a status that is neither a success nor 413, 429 or 503.
+        urllib3.exceptions.HTTPError: as `download_file`.
+    """
+    with open(file_path, "rb") as file:
+        return upload_fileobj(url, file, chunk_size, timeout, pool, md5, callback_func, headers)
+
+
+def upload_fileobj(url: str, fileobj: BinaryIO, chunk_size: int = CHUNK_BYTES,
+                   timeout: float | urllib3.Timeout | None = None, pool: urllib3.PoolManager | None = None,
+                   md5: bytes | None = None, callback_func: Callback | None = None,
+                   headers: Mapping[str, str] | None = None) -> int:
+    """As `upload_file`, of all of an open binary file that can be gone back in."""
+    chunk_size = checked_count("chunk_size", chunk_size, 1)
+    size = checked_size(fileobj)
+    with exchange_errors():
+        send(url, fileobj, size, chunk_size, timeout, pool, checked_md5(md5), callback_func, headers)
+    return size
+
+
+# ---- shared with the awaitable twins
+
+
+def source_of(url: str, timeouts: Timeouts, pool: urllib3.PoolManager | None = None, timeout: Any = None,
+              policy: RetryPolicy = THREE_RETRIES) -> Source:
+    """What reads `url`. Raises InvalidInputError for a pool where it cannot be used."""
+    url = normalize(url)
+    if not is_web(url):
+        _no_pool(url, pool)
+        return StoreSource(url, timeouts)
+    if pool is not None:
+        return PoolSource(url, pool, timeout)
+    return WebSource(Connection(url, timeouts, policy))
+
+
+def send(url: str, file: BinaryIO, size: int, chunk_size: int, timeout: Any, pool: urllib3.PoolManager | None,
+         md5: bytes | None, callback: Callback | None, headers: Mapping[str, str] | None,
+         policy: RetryPolicy = THREE_RETRIES) -> None:
+    """Send the file to `url` by what fits."""
+    url = normalize(url)
+    timeouts = Timeouts.of(timeout, UPLOAD_TIMEOUTS)
+    if not is_web(url):
+        _no_pool(url, pool)
+        put_to_store(url, timeouts, file, size, chunk_size, md5, headers, callback)
+    elif pool is None:
+        put_by_client(Connection(url, timeouts, policy), file, size, chunk_size, headers_of(md5, headers), callback)
+    else:
+        timeout = urllib3.Timeout(connect=timeouts.connect, read=timeouts.read) if timeout is None else timeout
+        put_by_pool(url, pool, timeout, file, size, chunk_size, headers_of(md5, headers), callback)
+
+
+def _no_pool(url: str, pool: Any) -> None:
+    if pool is not None:
+        raise InvalidInputError(f"pool= is for http:// and https://, not for {redact(url)!r}")
+
+
+def target_of(url: str, target: Path) -> Path:
+    """The file that a download makes. Raises InvalidInputError where the URL names none for a directory."""
+    target = Path(target)
+    if not target.is_dir():
+        return target
+    url = normalize(url)
+    path = url.partition("://")[2].partition("#")[0].partition("?")[0] if is_web(url) else url.partition("://")[2]
+    name = path.rpartition("/")[2] if "/" in path else ""
+    # Decoded, a name may hold what leads out of the directory.
+    name = (unquote(name) if is_web(url) else name).replace("\\", "/").rpartition("/")[2]
+    if name in ("", ".", "..") or not name.isprintable() or os.path.splitdrive(name)[0]:
+        raise InvalidInputError(f"{redact(url)!r} ends in no name for a file; give a file as target, not the directory "
+                                f"{target}")
+    return target / name
+
+
+@contextmanager
+def partial_file(target: Path) -> Iterator[BinaryIO]:
+    """A new file beside `target` that takes its place when the block ends well, and else is removed."""
+    temporary = target.parent / temporary_name()
+    try:
+        with open(temporary, "xb") as file:
+            yield file
+        os.replace(temporary, target)
+    except BaseException:
+        with suppress(FileNotFoundError):
+            os.unlink(temporary)
+        raise
+
+
+class Rewindable:
+    """Where a download begins in an open file."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        try:
+            self._start = file.tell() if file.seekable() else None
+        except (AttributeError, OSError):
+            self._start = None
+
+    def anew(self, download: Download, cause: IntegrityError | ObjectChangedError) -> None:
+        """Forget what was downloaded. Raises the cause where that cannot be, or has been too often."""
+        if self._start is None and download.done:
+            raise cause
+        download.begin_anew(cause)
+        if self._start is not None:
+            self._file.seek(self._start)
+            self._file.truncate()
+
+
+@contextmanager
+def exchange_errors() -> Iterator[None]:
+    """A block whose failed exchanges become errors that are urllib3's as well."""
+    try:
+        yield
+    except (ApiException, ExchangeError):
+        raise
+    except TransportError as error:
+        raise exchange_error(error) from error
+
+
+def exchange_error(error: CloudFilesError) -> ExchangeError:
+    return ExchangeError(str(error.args[0]) if error.args else "", path=error.path, store=error.store,
+                         attempts=error.attempts, elapsed=error.elapsed)
+
+
+__all__ = ["ApiException", "ExchangeError", "download_file", "download_fileobj", "upload_file", "upload_fileobj"]

@@ -1,0 +1,94 @@
+"""One URL and how to reach it by our own client, for files that are downloaded or uploaded whole."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, cast
+
+import urllib3
+
+from cloudfiles.credentials.http import HttpCredentials
+from cloudfiles.exceptions import InvalidInputError
+from cloudfiles.interfaces.http_dialect import WebDialect
+from cloudfiles.interfaces.http_urls import WebAddress, shown
+from cloudfiles.paths import extract
+from cloudfiles.retry import RetryPolicy
+from cloudfiles.runtime.engine import blocking_runtime
+from cloudfiles.transport.client import Client
+from cloudfiles.transport.request import Response
+from cloudfiles.types import Tls
+
+PASSING = frozenset({413, 429, 503})
+"""Statuses after which the same request may succeed; that they persist is no unexpected answer but a failure."""
+
+THREE_RETRIES = RetryPolicy(attempts=4, window=1.0)
+"""After up to 1, 2 and 4 seconds."""
+
+
+class Timeouts(NamedTuple):
+    """Seconds to wait for a connection, and without a byte on one."""
+
+    connect: float
+    read: float
+
+    @classmethod
+    def of(cls, timeout: Any, default: Timeouts) -> Timeouts:
+        """A number for both; a urllib3 or aiohttp timeout object; None for the default. Raises InvalidInputError."""
+        if timeout is None:
+            return default
+        if isinstance(timeout, int | float):
+            if not timeout > 0:
+                raise InvalidInputError(f"timeout is {timeout!r}; a number of seconds above 0 would do")
+            return cls(float(timeout), float(timeout))
+        if isinstance(timeout, urllib3.Timeout):
+            timeout = timeout.clone()
+            timeout.start_connect()  # before, it does not tell how its total bounds a read
+        return cls(_seconds(timeout, ("sock_connect", "connect_timeout", "connect"), default.connect),
+                   _seconds(timeout, ("sock_read", "read_timeout"), default.read))
+
+
+def _seconds(timeout: Any, names: tuple[str, ...], default: float) -> float:
+    """The first attribute that is a number."""
+    values = (getattr(timeout, name, None) for name in names)
+    return next((float(value) for value in values if isinstance(value, int | float)), default)
+
+
+def is_web(url: str) -> bool:
+    """Whether it is a plain http(s) URL."""
+    return extract(url).protocol in ("http", "https")
+
+
+def is_redirect(response: Response) -> bool:
+    return response.status in (301, 302, 303, 307, 308) and "location" in response.headers
+
+
+class Connection:
+    """Where a URL leads, with the credentials for it.
+
+    Attributes:
+        origin, target: of the requests.
+        headers: what every request sends.
+        shown: the URL for messages, without its query.
+    """
+
+    def __init__(self, url: str, timeouts: Timeouts, policy: RetryPolicy) -> None:
+        address = WebAddress(extract(url.partition("#")[0]))
+        self.origin = address.origin
+        self.target = address.target("")
+        self.headers = {"accept": "*/*", "accept-encoding": "identity", "user-agent": "cloudfiles"}
+        self.shown = shown(self.origin, self.target)
+        self._credentials = HttpCredentials(address.origin.authority, userinfo=address.userinfo)
+        self._timeouts = timeouts
+        self._policy = policy
+
+    def dialect(self) -> WebDialect:
+        """A new one, as every request needs."""
+        return WebDialect(self.origin, self.target, self._credentials)
+
+    def client(self) -> Client:
+        """The client for work done where this is called; one for all with the same timeouts and policy."""
+        runtime = blocking_runtime()
+        key = (Tls(), *self._timeouts, self._policy)
+        client = runtime.kept.get(key)
+        if client is None:
+            client = runtime.kept.setdefault(key, Client(runtime, Tls(), *self._timeouts, policy=self._policy))
+        return cast(Client, client)
