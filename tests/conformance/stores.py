@@ -98,7 +98,8 @@ def _emulated_gs(server: Server) -> StoreUnderTest:
     # Each of its writes takes time in proportion to all that it holds.
     with urllib.request.urlopen(f"{server.url}/wipe?keep-buckets=1"):
         pass
-    return StoreUnderTest("gs", f"gs://bucket/{_fresh()}/", {"endpoint": server.url})
+    # It lets no more than five connections wait; the sixth tries again after a second.
+    return StoreUnderTest("gs", f"gs://bucket/{_fresh()}/", {"endpoint": server.url, "num_threads": 4})
 
 
 def _scripted_gs(request: Request) -> StoreUnderTest:
