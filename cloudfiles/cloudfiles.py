@@ -280,7 +280,7 @@ class CloudFiles(TransferVerbs):
             files: `(path, content)` or a dict with 'path', 'content' and any of the options below, which then
                 win over the call's; or an iterable of these. An iterator's items are taken only as fast
                 as they are sent. Content: bytes, bytearray, memoryview, or an open binary file, read from
-                where it stands to its end in bounded memory.
+                where it stands to its end in bounded memory; a str where the content type is text or JSON.
             content_type: the media type; guessed from the path's suffix where not given.
             compress: 'gzip' (True), 'br', 'zstd', 'xz', 'bz2'; None, False and '' for none.
             raw: the content is encoded by `compress` already.

@@ -100,8 +100,16 @@ def _upload(item: Any, defaults: WriteDefaults) -> Upload:
         options = defaults
     if not isinstance(path, str):
         raise InvalidInputError(f"the path {path!r} is no str")
+    if isinstance(content, str) and _is_text(options.content_type):
+        content = content.encode()
     _check(path, content, options)
     return Upload(path, content, options)
+
+
+def _is_text(content_type: str | None) -> bool:
+    """Whether a media type says that the content is text in UTF-8, so that a str has but one meaning (RFC 8259 8.1)."""
+    essence = (content_type or "").partition(";")[0].strip().lower()
+    return essence.startswith("text/") or essence == "application/json" or essence.endswith("+json")
 
 
 def _check(path: str, content: Any, options: WriteDefaults) -> None:
@@ -119,7 +127,7 @@ def _check_file(path: str, content: Any) -> None:
     given = type(content).__name__
     if not callable(getattr(content, "read", None)):
         raise InvalidInputError(f"the content is of type {given}; bytes, bytearray, memoryview or an open binary file "
-                                "would do (put_json for anything JSON can say)", path=path)
+                                "would do (put_json for anything JSON can say, content_type='text/plain' for a str)", path=path)
     if isinstance(content, io.TextIOBase):
         raise InvalidInputError(f"the content is a file opened as text ({given}); open it with mode 'rb'", path=path)
 

@@ -260,3 +260,11 @@ def test_pickles(cf: CloudFiles) -> None:
     error = pickle.loads(pickle.dumps(exceptions.MD5IntegrityError("wrong", path="a")))
     assert isinstance(error, exceptions.IntegrityError)
     assert error.path == "a"
+
+
+@pytest.mark.parametrize("content_type", ["application/json", "text/plain; charset=utf-8", "application/geo+json"])
+def test_text_of_a_text_type_is_stored_as_utf8(content_type: str) -> None:
+    """cloud-volume puts its info and provenance as str with a JSON content type."""
+    cf = CloudFiles("mem://existing-programs/text")
+    cf.put("info", '{"é": 1}', content_type=content_type)
+    assert cf.get("info") == '{"é": 1}'.encode()
