@@ -77,7 +77,7 @@ http {{
     ssl_session_cache shared:tls:1m;
     root {root};
     etag off;  # nginx makes one that looks like that of a multipart upload, and some clients check that
-    location /{bucket}/get-268435456/ {{ etag on; }}  # pins the object while its parts are fetched
+    location ~ ^/{bucket}/get-(268435456|1073741824)/ {{ etag on; }}  # pins the object while its parts are fetched
     location /{bucket}/put {{
       open_file_cache off; dav_methods PUT DELETE; create_full_put_path on; add_header ETag $put_etag;
     }}

@@ -60,6 +60,14 @@ def verdicts(tables: Tables, imports: Sequence[ImportCost]) -> Iterator[Verdict]
     yield _ratio(tables, "get-256m", "curl (limit)", 0.65)
     yield _ratio(tables, "get-256m", "boto3, transfer", 1)
     bare = next((cost.rss for cost in imports if cost.statement == "pass"), 0.0)
+    for work in ("transfer-down-4k", "transfer-up-4k", "transfer-tree"):
+        yield _ratio(tables, work, "s5cmd", 2)
+        yield _ratio(tables, work, "rclone", 2)
+    for work in ("transfer-down-1g", "transfer-up-1g"):
+        for other in ("s5cmd", "rclone", "boto3, transfer", "obstore, 20 threads"):
+            yield _ratio(tables, work, other, 0.9)
+    yield _ratio(tables, "transfer-down-4k", "cloud-files 6.4.3, threads", 10)
+    yield _ratio(tables, "transfer-up-4k", "cloud-files 6.4.3, threads", 10)
     yield _at_most("get-256m: peak RSS", _of(tables, "get-256m", lambda t: _ours(t, "rss")),
                    round(1.2 * 268.4 + bare, 1), "MB")
     ours = next((cost for cost in imports if cost.client == OURS and not cost.reason), None)

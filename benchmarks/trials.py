@@ -258,7 +258,9 @@ def perform(client: Client, job: Job) -> dict[str, Any]:
         client.setup(job.target)
     except ImportError as error:
         return {"unavailable": f"{type(error).__name__}: {error}"}
-    trial = TRIALS[job.verb](client, job)
+    from benchmarks.transfers import TRANSFERS  # it builds on what is here
+
+    trial = {**TRIALS, **TRANSFERS}[job.verb](client, job)
     trial.prepare()
     cpu, started = client.cpu_seconds(), time.perf_counter()
     result = trial.run()

@@ -52,8 +52,10 @@ class Work:
 
     def suits(self, client: type[Client]) -> bool:
         """Whether the client offers the verb, and can talk to the server."""
-        if not client.offers(METHODS[self.verb]):
+        if not client.offers(METHODS.get(self.verb, self.verb)):
             return False
+        if self.verb == "copy_tree":
+            return True
         if self.writes and client.largest_put is not None and self.size > client.largest_put:
             return False
         if self.server == "disk":
@@ -87,4 +89,16 @@ WORKS: tuple[Work, ...] = (
     Work("stream-10k", "stream of a generator, 10 000 keys", "stream", "plain", 256, 10_000, 10_000),
     Work("stream-1m", "stream of a generator, 1 000 000 keys (quick: 100 000)", "stream", "plain", 256, 1_000_000,
          100_000),
+    Work("transfer-down-4k", "5 000 x 4 KiB to files", "download", "plain", 4 * KIB, 5000, 5000, unit="files/s"),
+    Work("transfer-up-4k", "5 000 x 4 KiB from files", "upload", "plain", 4 * KIB, 5000, 5000, unit="files/s",
+         writes=True),
+    Work("transfer-down-1m", "500 x 1 MiB to files", "download", "plain", MIB, 500, 500, unit="MB/s"),
+    Work("transfer-up-1m", "500 x 1 MiB from files", "upload", "plain", MIB, 500, 500, unit="MB/s", writes=True),
+    Work("transfer-down-1g", "one 1 GiB object to a file", "download", "plain", 1024 * MIB, 1, 1, unit="MB/s"),
+    Work("transfer-up-1g", "one 1 GiB object from a file (rclone serve s3)", "upload", "signed", 1024 * MIB, 1, 1,
+         unit="MB/s", writes=True),
+    Work("transfer-within", "2 000 x 4 KiB copied inside S3 (rclone serve s3)", "copy_within", "signed", 4 * KIB, 2000,
+         2000, unit="files/s", writes=True),
+    Work("transfer-tree", "5 000 x 4 KiB from one directory to another", "copy_tree", "disk", 4 * KIB, 5000, 5000,
+         unit="files/s", writes=True),
 )

@@ -118,6 +118,22 @@ class Client:
         """Bodies as they come, of keys that come as they are asked for."""
         raise NotImplementedError
 
+    def download(self, keys: Sequence[str]) -> Any:
+        """The objects as files in `scratch`/fetched, which is there."""
+        raise NotImplementedError
+
+    def upload(self, keys: Sequence[str]) -> Any:
+        """The files of `scratch`/source as objects."""
+        raise NotImplementedError
+
+    def copy_within(self, keys: Sequence[str]) -> Any:
+        """Objects to keys that begin with `copies/`, at the same server."""
+        raise NotImplementedError
+
+    def copy_tree(self, keys: Sequence[str]) -> Any:
+        """The files of `scratch`/source to `scratch`/fetched."""
+        raise NotImplementedError
+
     def stage(self, items: Items) -> Any:
         """`items` as `put` and `put_big` want them; called before the clock starts."""
         return items

@@ -98,3 +98,11 @@ class Transfer(Boto):
 
     def put_big(self, key: str, content: bytes) -> None:
         self.s3.upload_fileobj(io.BytesIO(content), self.target.bucket, self.target.key(key))
+
+    def download(self, keys: Sequence[str]) -> None:
+        fetched = f"{self.target.scratch}/fetched"
+        self.each(lambda key: self.s3.download_file(self.target.bucket, self.target.key(key), f"{fetched}/{key}"), keys)
+
+    def upload(self, keys: Sequence[str]) -> None:
+        source = f"{self.target.scratch}/source"
+        self.each(lambda key: self.s3.upload_file(f"{source}/{key}", self.target.bucket, self.target.key(key)), keys)

@@ -16,13 +16,15 @@ class Threads(Ours):
     needs = ("cloudfiles",)
     environment = "cloud-files"
     green = False
-    hides = frozenset({"stream"})  # it has none
+    hides = frozenset({"stream", "copy_within"})  # it has no stream; its copies inside S3 do not end here
 
     def setup(self, target: Target) -> None:
         from cloudfiles import CloudFiles  # type: ignore[attr-defined, unused-ignore]
 
         secrets = {"AWS_ACCESS_KEY_ID": target.access_key, "AWS_SECRET_ACCESS_KEY": target.secret_key,
                    "AWS_SESSION_TOKEN": None, "AWS_DEFAULT_REGION": target.region}
+        self.scratch = target.scratch
+        self.folder = CloudFiles
         path = f"file://{target.directory}" if target.local else f"s3://{target.base_url}"
         self.store = CloudFiles(path, green=self.green, num_threads=target.connections, progress=False,
                                 secrets=None if target.local else secrets)

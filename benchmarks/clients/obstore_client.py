@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 from collections.abc import Sequence
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from benchmarks.clients.base import AsyncClient, Client, Items, Target, ThreadedClient
@@ -47,6 +48,7 @@ class Threads(_Obstore, ThreadedClient):
 
     def setup(self, target: Target) -> None:
         self.store = open_store(target)
+        self.scratch = target.scratch
         self.start(target)
 
     def _get(self, key: str) -> Any:
@@ -57,6 +59,20 @@ class Threads(_Obstore, ThreadedClient):
 
     def get_decoded(self, keys: Sequence[str]) -> Any:
         return self.each(lambda key: gzip.decompress(self._get(key)), keys)
+
+    def _download(self, key: str) -> None:
+        with open(f"{self.scratch}/fetched/{key}", "wb") as file:
+            for piece in self.store.get(key):
+                file.write(piece)
+
+    def download(self, keys: Sequence[str]) -> None:
+        self.each(self._download, keys)
+
+    def upload(self, keys: Sequence[str]) -> None:
+        self.each(lambda key: self.store.put(key, Path(f"{self.scratch}/source/{key}")), keys)
+
+    def copy_within(self, keys: Sequence[str]) -> None:
+        self.each(lambda key: self.store.copy(key, f"copies/{key}"), keys)
 
     def _put(self, item: tuple[str, bytes]) -> None:
         self.store.put(item[0], item[1], use_multipart=False)

@@ -22,6 +22,8 @@ class Green(Client):
         sys.path.insert(0, target.project)
         from cloudfiles import CloudFiles  # type: ignore[attr-defined, unused-ignore]
 
+        self.scratch = target.scratch
+        self.folder = CloudFiles
         path = f"file://{target.directory}" if target.local else f"s3://{target.base_url}"
         secrets = {"AWS_ACCESS_KEY_ID": target.access_key, "AWS_SECRET_ACCESS_KEY": target.secret_key,
                    "AWS_DEFAULT_REGION": target.region}
@@ -55,6 +57,18 @@ class Green(Client):
 
     def put_big(self, key: str, content: bytes) -> None:
         self.store.put(key, content)
+
+    def download(self, keys: Sequence[str]) -> None:
+        self.store.transfer_to(f"file://{self.scratch}/fetched", keys)
+
+    def upload(self, keys: Sequence[str]) -> None:
+        self.store.transfer_from(f"file://{self.scratch}/source", keys)
+
+    def copy_within(self, keys: Sequence[str]) -> None:
+        self.store.transfer_to(self.store, [{"path": key, "dest_path": f"copies/{key}"} for key in keys])
+
+    def copy_tree(self, keys: Sequence[str]) -> None:
+        self.folder(f"file://{self.scratch}/source").transfer_to(f"file://{self.scratch}/fetched", keys)
 
     def stream(self, keys: Iterable[str]) -> Iterable[Any]:
         return (record["content"] for record in self.store.stream(keys))

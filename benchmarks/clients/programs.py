@@ -115,6 +115,15 @@ class S5cmd(Program):
     def put_big(self, key: str, content: Any) -> None:
         self.put([(key, content)])
 
+    def download(self, keys: Sequence[str]) -> None:
+        self.get(keys)
+
+    def upload(self, keys: Sequence[str]) -> None:
+        self.put([(key, str(self.scratch / "source" / key)) for key in keys])
+
+    def copy_within(self, keys: Sequence[str]) -> None:
+        self.s5cmd("run", self.lines("copies", (f"cp {self._url(key)} {self._url('copies/' + key)}" for key in keys)))
+
 
 class Rclone(Program):
     """`rclone copy` of a list of names with 20 transfers, without the extra HEAD requests."""
@@ -161,6 +170,18 @@ class Rclone(Program):
 
     def put_big(self, key: str, content: Any) -> None:
         self._copy_up(*self._names([key]))  # with the HEAD afterwards that tells the size
+
+    def download(self, keys: Sequence[str]) -> None:
+        self.get(keys)
+
+    def upload(self, keys: Sequence[str]) -> None:
+        self._copy_up("--s3-no-head" if len(keys) > 1 else "--s3-no-check-bucket", *self._names(keys))
+
+    def copy_within(self, keys: Sequence[str]) -> None:
+        self.rclone("copy", self.remote_root, f"{self.remote_root}/copies", *self._names(keys))
+
+    def copy_tree(self, keys: Sequence[str]) -> None:
+        self.rclone("copy", str(self.scratch / "source"), str(self.fetched()), *self._names(keys))
 
 
 _WRK = """

@@ -1,0 +1,104 @@
+"""Measurements of data that moves: between a server and files, inside a server, between directories.
+
+Clients read the directory `source` of their scratch directory and write `fetched`, both in memory where the system
+has such. What arrives is compared byte by byte, after the clock has stopped.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks import data
+from benchmarks.trials import Mismatch, Trial, compare
+
+SOURCE, FETCHED, COPIES = "source", "fetched", "copies"
+
+
+class _Transfer(Trial):
+    """All keys at once, after a warm-up with a few of them where there are many."""
+
+    def prepare(self) -> None:
+        self.keys = self.job.names()
+        self.operations, self.volume = len(self.keys), len(self.keys) * self.job.size
+        self.scratch = Path(self.job.target.scratch)
+        self.lay_out()
+        self.arrives_in().mkdir(parents=True, exist_ok=True)
+        if len(self.keys) > 1:
+            self.transfer(self.keys[:40])
+            shutil.rmtree(self.arrives_in(), ignore_errors=True)
+        self.arrives_in().mkdir(parents=True, exist_ok=True)
+
+    def lay_out(self) -> None:
+        """What the client is to find."""
+
+    def transfer(self, keys: Sequence[str]) -> Any:
+        raise NotImplementedError
+
+    def arrives_in(self) -> Path:
+        """The directory in which the objects show up."""
+        raise NotImplementedError
+
+    def run(self) -> Any:
+        return self.transfer(self.keys)
+
+    def check(self, result: Any) -> None:
+        for key in self.keys:
+            path = self.arrives_in() / key
+            compare(key, path.read_bytes() if path.exists() else None, data.body(key, self.job.size))
+        extra = len(list(self.arrives_in().iterdir())) - len(self.keys)
+        if extra:
+            raise Mismatch(f"{extra} files more than there should be")
+        shutil.rmtree(self.arrives_in())
+
+
+class Download(_Transfer):
+    """The server holds the objects."""
+
+    def transfer(self, keys: Sequence[str]) -> Any:
+        return self.client.download(keys)
+
+    def arrives_in(self) -> Path:
+        return self.scratch / FETCHED
+
+
+class _FromFiles(_Transfer):
+    def lay_out(self) -> None:
+        data.write_tree(self.scratch / SOURCE, self.keys, lambda key: data.body(key, self.job.size))
+
+
+class Upload(_FromFiles):
+    def transfer(self, keys: Sequence[str]) -> Any:
+        return self.client.upload(keys)
+
+    def arrives_in(self) -> Path:
+        return self.directory
+
+
+class CopyWithin(_Transfer):
+    """The server holds the objects, and the copies below `copies`."""
+
+    def lay_out(self) -> None:
+        data.write_tree(self.directory, self.keys, lambda key: data.body(key, self.job.size))
+
+    def transfer(self, keys: Sequence[str]) -> Any:
+        return self.client.copy_within(keys)
+
+    def arrives_in(self) -> Path:
+        return self.directory / COPIES
+
+
+class CopyTree(_FromFiles):
+    """Between two directories; no server."""
+
+    def transfer(self, keys: Sequence[str]) -> Any:
+        return self.client.copy_tree(keys)
+
+    def arrives_in(self) -> Path:
+        return self.scratch / FETCHED
+
+
+TRANSFERS: dict[str, type[Trial]] = {
+    "download": Download, "upload": Upload, "copy_within": CopyWithin, "copy_tree": CopyTree}
