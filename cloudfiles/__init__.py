@@ -23,12 +23,14 @@ if TYPE_CHECKING:
     from cloudfiles.cloudfiles import CloudFiles
     from cloudfiles.downloads import dl
     from cloudfiles.interfaces.mem import clear_memory
+    from cloudfiles.transfer.resumable import ResumableTransfer
     from cloudfiles.transport.client import close_clients as reset_connection_pools
 
 _NAMES = {
     "Bucket": "cloudfiles.bucket:Bucket",
     "CloudFiles": "cloudfiles.cloudfiles:CloudFiles",
     "CloudFile": "cloudfiles.cloudfile:CloudFile",
+    "ResumableTransfer": "cloudfiles.transfer.resumable:ResumableTransfer",
     "dl": "cloudfiles.downloads:dl",
     "clear_memory": "cloudfiles.interfaces.mem:clear_memory",
     "reset_connection_pools": "cloudfiles.transport.client:close_clients",
@@ -36,8 +38,8 @@ _NAMES = {
 _MODULES = ("compression", "exceptions", "interfaces", "lib", "paths", "secrets")
 
 __all__ = [
-    "Bucket", "CloudFile", "CloudFiles", "clear_memory", "compression", "dl", "exceptions", "paths",
-    "reset_connection_pools", "secrets",
+    "Bucket", "CloudFile", "CloudFiles", "ResumableTransfer", "clear_memory", "compression", "dl", "exceptions",
+    "paths", "reset_connection_pools", "secrets",
 ]
 
 

@@ -1,0 +1,317 @@
+"""`ResumableTransfer`: of any number of objects; it survives whatever happens to the processes at work on it.
+
+    rt = ResumableTransfer("transfer.db")
+    rt.init("s3://bucket/dir/", "file:///data/dir/")
+    rt.execute(progress=True)  # by any number of processes; again after a kill, until nothing is left
+    print(rt.report())
+    rt.close()
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from dataclasses import asdict
+from typing import Any
+
+from cloudfiles import paths as _paths
+from cloudfiles.compression import normalize_encoding
+from cloudfiles.exceptions import (
+    InvalidInputError,
+    JournalError,
+    LockingError,
+    TransferFailedError,
+    UnsupportedOperationError,
+    redact,
+)
+from cloudfiles.progress import Progress, bar_for
+from cloudfiles.store import Store, checked_count
+from cloudfiles.transfer.items import Item, as_item, listed_items
+from cloudfiles.transfer.journal import Failure, Journal, Transfer
+from cloudfiles.transfer.report import Report, report_of
+from cloudfiles.transfer.verbs import TransferVerbs
+from cloudfiles.transfer.verify import VerifyResult, verify
+from cloudfiles.transfer.working import Worker
+from cloudfiles.types import Clock, StoreOptions, Tls
+
+_LEASE = 600.0
+"""Seconds that a lease lasts unless renewed, where none are given. A process that is gone loses its lease at once."""
+
+
+class ResumableTransfer:
+    """A transfer whose state is kept in a journal, a SQLite file on a disk of this machine.
+
+    The journal says of each object whether it is pending, leased by a process at work on it, done, skipped, failed or
+    unverifiable, with cause, digest, attempts, bytes and time. A process may be killed at any point: what it held
+    is taken up by the next, half-done large objects go on from their parts, and what it left behind is removed.
+
+    Nothing is kept open between calls: an instance may be pickled, or used after a fork.
+
+    Args:
+        db: the journal's path. `init` makes it.
+        lease_msec: milliseconds that a process keeps what it works on without a sign of life; it gives one
+            several times in that time. 0: ten minutes. A process that ended loses its lease at once.
+        db_path: `db`, under another name.
+        src, dest: a CloudFiles or a cloudpath, to reach the stores in a way that a journal does not keep: with secrets.
+    """
+
+    def __init__(self, db: Any = None, lease_msec: float = 0, *, db_path: Any = None, src: Any = None, dest: Any = None,
+                 clock: Clock | None = None) -> None:
+        path = db if db is not None else db_path
+        if path is None:
+            raise InvalidInputError("db is not given; the path of the journal's file would do")
+        self.db_path = os.path.abspath(os.path.expanduser(os.fspath(path)))
+        self.lease_msec = _checked_lease(lease_msec)
+        self._stores = tuple(None if given is None else _store_of(given) for given in (src, dest))
+        self._clock = clock or Clock()
+
+    def __repr__(self) -> str:
+        return f"ResumableTransfer({self.db_path!r})"
+
+    def __len__(self) -> int:
+        """Objects that are not at the target yet. Raises JournalError where there is no journal."""
+        with self._opened() as journal:
+            counts, _ = journal.counts()
+            return counts["pending"] + counts["leased"] + counts["failed"]
+
+    def __bool__(self) -> bool:
+        return True
+
+    # ---- beginning
+
+    def init(self, src: Any, dest: Any, paths: Any = None, reencode: str | bool | None = None) -> int:
+        """Write down what is to be transferred, in bounded memory; gives how many objects that is.
+
+        It always begins anew: to go on with a journal, `execute` it. Nothing is transferred yet.
+
+        Args:
+            src, dest: a CloudFiles or a cloudpath. Its options are kept in the journal, but for secrets.
+            paths: None for everything at the source; a CloudFiles or a cloudpath for the keys that it lists; or an
+                iterable of keys, of `{'path', 'dest_path'}` or of `(path, dest_path)`.
+            reencode: store them in this encoding ('gzip', 'br', ...); False or '' decodes them, None leaves them.
+
+        Raises:
+            JournalError: the file is no journal, or that of another transfer which is not finished.
+            LockingError: processes are at work on it.
+            DuplicatePathError: two objects would get one target.
+        """
+        source, target = _store_of(src), _store_of(dest)
+        encoding = None if reencode is None else normalize_encoding(reencode) or ""
+        options = {"encoding": encoding, "source": _kept(source), "target": _kept(target)}
+        with closing(Journal(self.db_path, create=True, clock=self._clock)) as journal:
+            self._make_room(journal, source, target)
+            journal.begin(source.cloudpath, target.cloudpath, options)
+            count = journal.list_all(_items(source, paths))
+        self._stores = (source, target)
+        return count
+
+    def _make_room(self, journal: Journal, source: Store, target: Store) -> None:
+        before = journal.transfer
+        if before is None:
+            return
+        if journal.is_worked_from():
+            raise LockingError(f"processes are at work on the journal {self.db_path}; wait for their end, or choose "
+                               "another file")
+        left = report_of(journal, before)
+        if before.is_listed and not left and (before.source, before.target) != (source.cloudpath, target.cloudpath):
+            raise JournalError(
+                f"the journal {self.db_path} is of the transfer from {redact(before.source)} to {redact(before.target)}"
+                f", of which {left.total - left.done - left.skipped - left.unverifiable} objects are left; execute() "
+                "finishes it, discard() gives it up")
+        _discard_halves(journal, target)
+
+    # ---- working
+
+    def execute(self, progress: Progress = False, block_size: int = 200, lease_msec: float | None = None, *,
+                failed: bool = False, raise_errors: bool = True) -> Report:
+        """Transfer what is pending, and what processes that are gone have left. Call it again after a kill.
+
+        Any number of processes may do so at once. What others are at work on is left to them, and not waited for.
+
+        Args:
+            progress: draw a bar: True, a text, or a bar of the caller's own.
+            block_size: objects that are leased at once.
+            lease_msec: instead of the constructor's.
+            failed: do again what failed before.
+            raise_errors: False gives the report also where objects failed.
+
+        Raises:
+            JournalError: there is no journal, it is not complete, or of another transfer than that of `src` and `dest`.
+            TransferFailedError: objects failed, now or before, and are not at the target; all others were carried, or
+                the fault was one that every object would meet, and the rest is still pending. Its `report` tells.
+        """
+        block = checked_count("block_size", block_size, 1)
+        lease = self.lease_msec if lease_msec is None else _checked_lease(lease_msec)
+        with self._opened() as journal:
+            transfer = self._transfer(journal)
+            if failed:
+                journal.retry_failed()
+            stopped_by = self._work(journal, transfer, lease / 1000 or _LEASE, block, progress)
+            report = report_of(journal, transfer)
+        if raise_errors and (stopped_by is not None or report.failed):
+            raise _failure(report, stopped_by) from stopped_by
+        return report
+
+    def _work(self, journal: Journal, transfer: Transfer, lease: float, block: int,
+              progress: Progress) -> Exception | None:
+        counts = journal.counts()[0] if progress else {}
+        total = sum(counts.values())
+        with bar_for(progress, total, "Transfer") as bar:
+            bar.update(total - counts.get("pending", 0) - counts.get("leased", 0))
+            source, target = self._reached(transfer)
+            worker = Worker(journal, source, target, transfer, lease=lease, block=block, clock=self._clock,
+                            report=bar.update)
+            worker.work()
+        return worker.stopped_by
+
+    def retry_failed(self) -> int:
+        """Let what failed be done again by the next `execute`; gives how many objects that is."""
+        with self._opened() as journal:
+            return journal.retry_failed()
+
+    # ---- looking
+
+    def report(self) -> Report:
+        """Counts, bytes and failures, at any time, also while processes are at work. `print` it."""
+        with self._opened() as journal:
+            return report_of(journal, self._transfer(journal))
+
+    def failures(self) -> Iterator[Failure]:
+        """Every object that failed, with its cause, in bounded memory."""
+        with self._opened() as journal:
+            yield from journal.failures()
+
+    def records(self) -> Iterator[dict[str, Any]]:
+        """All that the journal says of each object, in bounded memory."""
+        with self._opened() as journal:
+            yield from journal.records()
+
+    def verify(self, read: bool = False, progress: Progress = None) -> VerifyResult:
+        """Compare what was transferred with what is at the source now; as `CloudFiles.verify`.
+
+        Raises UnsupportedOperationError where the objects were encoded anew: their stored bytes differ.
+        """
+        with self._opened() as journal:
+            transfer = self._transfer(journal)
+            if transfer.options["encoding"] is not None:
+                raise UnsupportedOperationError("the objects were encoded anew, so their stored bytes are others than "
+                                                "at the source and cannot be compared")
+            source, target = self._reached(transfer)
+            return verify(source, target, journal.items("done", "skipped", "unverifiable"), read=read,
+                          progress=progress)
+
+    # ---- ending
+
+    def close(self) -> bool:
+        """Remove the journal once nothing is left to do; gives whether it was removed.
+
+        Where objects are left, or other processes are at work, it stays, to be executed again. Of objects that
+        failed the half-done parts are removed from the target.
+        """
+        if not os.path.exists(self.db_path):
+            return False
+        with self._opened() as journal:
+            transfer = journal.transfer
+            if journal.is_worked_from():
+                return False
+            if transfer is not None:
+                _discard_halves(journal, self._reached(transfer)[1], only_failed=True)
+                if transfer.is_listed and not report_of(journal, transfer):
+                    return False
+            journal.remove()
+        return True
+
+    def discard(self) -> None:
+        """Give the transfer up: remove half-done parts from the target, then the journal, whatever is left to do.
+
+        Raises LockingError while other processes are at work on it.
+        """
+        with self._opened() as journal:
+            if journal.is_worked_from():
+                raise LockingError(f"processes are at work on the journal {self.db_path}; wait for their end")
+            if journal.transfer is not None:
+                _discard_halves(journal, self._reached(journal.transfer)[1])
+            journal.remove()
+
+    # ---- the journal and the stores
+
+    def _opened(self) -> closing[Journal]:
+        return closing(Journal(self.db_path, clock=self._clock))
+
+    def _transfer(self, journal: Journal) -> Transfer:
+        transfer = journal.transfer
+        if transfer is None or not transfer.is_listed:
+            raise JournalError(f"the journal {self.db_path} is not complete: init() did not come to its end; call it "
+                               "again")
+        return transfer
+
+    def _reached(self, transfer: Transfer) -> tuple[Store, Store]:
+        """The stores as they were given here, else as the journal tells."""
+        return (_reached(self._stores[0], transfer.source, transfer.options["source"], "src"),
+                _reached(self._stores[1], transfer.target, transfer.options["target"], "dest"))
+
+
+def _reached(given: Store | None, cloudpath: str, kept: dict[str, Any], name: str) -> Store:
+    if given is not None:
+        if given.cloudpath != cloudpath:
+            raise JournalError(f"{name} is {redact(given.cloudpath)}, but the journal's is {redact(cloudpath)}")
+        return given
+    options = StoreOptions(**{**kept["options"], "tls": Tls(**kept["options"]["tls"])})
+    return Store(cloudpath, options, kept["green"], kept["width"], kept["use_https"])
+
+
+def _kept(store: Store) -> dict[str, Any]:
+    """How a store is reached, as JSON can say it, without secrets."""
+    options = asdict(store.options)
+    del options["secrets"]
+    return {"options": options, "green": store.green, "width": store.width, "use_https": store.use_https}
+
+
+def _store_of(given: Any) -> Store:
+    if isinstance(given, TransferVerbs):
+        return given._store
+    if isinstance(given, str | os.PathLike):
+        return Store(_paths.normalize(os.fspath(given)))
+    raise InvalidInputError(f"{given!r} is no store; a CloudFiles or a cloudpath would do")
+
+
+def _items(source: Store, paths: Any) -> Iterable[Item]:
+    if paths is None:
+        return listed_items(source.here())
+    if isinstance(paths, TransferVerbs):
+        return listed_items(paths._store.here())
+    if isinstance(paths, str):
+        return listed_items(source.at(_paths.normalize(paths)).here())
+    if isinstance(paths, bytes) or not isinstance(paths, Iterable):
+        raise InvalidInputError(f"paths={paths!r}: a cloudpath, a CloudFiles, or an iterable of keys would do")
+    return map(as_item, paths)
+
+
+def _discard_halves(journal: Journal, target: Store, only_failed: bool = False) -> None:
+    """Let the target forget the parts of objects that nobody is going to go on with."""
+    halves = journal.halves("failed") if only_failed else journal.halves()
+    for leased, half in halves:
+        half.discard(target.here(), leased.item.target)
+        journal.forget([leased.id])
+
+
+def _checked_lease(lease_msec: Any) -> float:
+    if isinstance(lease_msec, bool) or not isinstance(lease_msec, int | float) or not 0 <= lease_msec < float("inf"):
+        raise InvalidInputError(f"lease_msec is {lease_msec!r}; a number of milliseconds of 0 or more would do")
+    return lease_msec
+
+
+def _failure(report: Report, stopped_by: Exception | None) -> TransferFailedError:
+    there = report.done + report.skipped + report.unverifiable
+    text = f"{report.failed} of {report.total} objects failed, and their targets were left as they were; {there} are " \
+           f"at the target, whole"
+    if stopped_by is not None:
+        text = f"the transfer was stopped, as other objects would meet the same: {stopped_by}. {text}; " \
+               f"{report.pending} were not begun"
+    elif report.failures:
+        first = report.failures[0]
+        text += f". The first: {first.path}: {first.cause}"
+    error = TransferFailedError(f"{text}. execute(failed=True) tries again")
+    error.report = report
+    return error

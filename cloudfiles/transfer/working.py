@@ -1,0 +1,261 @@
+"""A worker of a journal: leases objects, has them carried, many at a time, and records what came of each."""
+
+from __future__ import annotations
+
+import errno
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from itertools import chain, islice
+from typing import Any
+
+from cloudfiles.exceptions import (
+    AuthorizationError,
+    CloudFilesError,
+    FileSystemError,
+    MissingCredentialsError,
+    TransportError,
+    redact,
+)
+from cloudfiles.fanout import Plan, collect
+from cloudfiles.interfaces.moving import Interrupted
+from cloudfiles.store import Store
+from cloudfiles.transfer.carrier import Carrier, CarryOptions
+from cloudfiles.transfer.compare import Judgement, look_closer
+from cloudfiles.transfer.halfdone import HalfDone, PartLog, PartLogs
+from cloudfiles.transfer.journal import Journal, Leased, Settled, State, Transfer
+from cloudfiles.transfer.large import LARGE_AT_ONCE
+from cloudfiles.transfer.result import Outcome
+from cloudfiles.transfer.run import plan_between
+from cloudfiles.types import Clock, WriteOptions
+
+_CHUNK = 20_000
+"""Objects after which a batch of workers ends and the next begins: a batch keeps a word on each."""
+
+_IN_A_ROW = 100
+"""Failures of these kinds, without a success between them, after which the rest is left pending: the fault is not with
+the objects."""
+
+_COMMON = (TransportError, AuthorizationError, FileSystemError)
+
+_HOPELESS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
+"""Errors that the next object would meet as well."""
+
+_SKEW = 900.0
+"""Seconds by which clocks of stores may differ from the one here: S3 refuses requests beyond that."""
+
+_STATES: dict[str, State] = {"copied": "done", "skipped": "skipped", "missing": "failed"}
+"""How the journal calls what came of an object."""
+
+_PAUSE = 0.5
+"""Seconds between two records of half-done objects, and between two renewals of the lease."""
+
+
+class Worker:
+    """Works a journal off. To be used once, by one thread.
+
+    lease: seconds. block: objects that are leased at once. report: called now and then with the objects settled since.
+    """
+
+    def __init__(self, journal: Journal, source: Store, target: Store, transfer: Transfer, *, lease: float, block: int,
+                 clock: Clock, report: Callable[[int], Any]) -> None:
+        encoding: str | None = transfer.options.get("encoding")
+        self._plan, self._source, self._target = plan_between(source, target, encodes=encoding is not None)
+        self._logs = PartLogs(self._target, self._note)
+        self._carrier = Carrier(self._source, self._target, self._plan.runtime,
+                                CarryOptions(encoding, allow_missing=True, digests=True, logs=self._logs))
+        self._here = target.here()
+        self._journal = journal
+        self._transfer = transfer
+        self._worker = journal.register(lease)
+        self._block = block
+        self._clock = clock
+        self._report = report
+        self._thread = threading.get_ident()
+        self._several = LARGE_AT_ONCE
+        self._settled: deque[tuple[int, Settled]] = deque()
+        self._ended: deque[int] = deque()  # large objects of whose parts nothing is left
+        self._large: deque[int] = deque()
+        self._notes: dict[str, PartLog] = {}
+        self._ids: dict[str, int] = {}  # of the large objects under way, by their targets
+        self._due = 0.0
+        self._in_a_row = 0
+        self.stopped_by: Exception | None = None
+
+    def work(self) -> None:
+        """Carry all that is pending, or becomes so as other workers die. What is not begun at the end is handed back.
+
+        A fault that every object would meet ends it early; it is then in `stopped_by`.
+        """
+        try:
+            self._clear_up()
+            while self.stopped_by is None:
+                self._carry(self._carry_unless_large, large=False)
+                self._carry(self._carry_large, large=True)
+                if not self._clear_up():
+                    break
+        finally:
+            self._record(at_once=True)
+            self._journal.release(self._worker)
+
+    # ---- after those that died
+
+    def _clear_up(self) -> bool:
+        """Take over from workers that are gone, and remove what they have left; whether there is anything to do."""
+        adopted, processes = self._journal.adopt(self._worker)
+        if adopted or processes:
+            kept = [half.state for _, half in self._journal.halves()]
+            self._here.discard_interrupted(Interrupted(
+                [leased.item.target for leased in adopted], self._transfer.created - _SKEW, processes, kept))
+            self._journal.hand_on(self._worker, processes)
+        return bool(adopted)
+
+    # ---- carrying
+
+    def _carry(self, carry: Callable[[Leased], None], large: bool) -> None:
+        if large:
+            self._several = max(1, self._journal.count_large(LARGE_AT_ONCE))
+        width = self._several if large else self._plan.width
+        plan = Plan(self._plan.runtime, max(1, width), self._failed, lambda _: self._record(),
+                    self._plan.probe and not large)
+        pending = self._pending(large)
+        while chunk := list(islice(pending, 1)):
+            collect(carry, chain(chunk, islice(pending, _CHUNK)), plan)
+            self._record(at_once=True)
+
+    def _pending(self, large: bool) -> Iterator[Leased]:
+        """In the caller's thread: objects to carry, leased as the workers come to them."""
+        while self.stopped_by is None:
+            self._record(at_once=not large)
+            block = self._journal.lease(self._worker, 1 if large else self._block, large)
+            if not block:
+                return
+            for leased in block:
+                if large:
+                    self._remember(leased)
+                if self.stopped_by is None:
+                    yield leased
+
+    def _remember(self, leased: Leased) -> None:
+        half = self._journal.half(leased.id)
+        self._ids[leased.item.target] = leased.id
+        if half is not None:
+            self._logs.kept[leased.item.target] = half
+
+    def _carry_unless_large(self, leased: Leased) -> None:
+        outcome = self._carrier.carry_unless_large(leased.item)
+        if outcome.status == "large":
+            self._large.append(leased.id)
+        else:
+            self._settle(leased, _of_outcome(outcome))
+
+    def _carry_large(self, leased: Leased) -> None:
+        try:
+            settled = self._finished_before(leased) or _of_outcome(
+                self._carrier.carry_large(leased.item, self._several))
+        except CloudFilesError as error:
+            if not isinstance(error, TransportError):
+                self._let_go(leased)
+            raise
+        self._let_go(leased)
+        self._settle(leased, settled)
+
+    def _finished_before(self, leased: Leased) -> Settled | None:
+        """Where the object had been finished already, and only the record of that was lost."""
+        half = self._logs.kept.get(leased.item.target)
+        judged = None if half is None else self._judged(leased, half)
+        if judged is None or half is None:
+            return None
+        del self._logs.kept[leased.item.target]
+        return Settled("done", None, judged.by, None, None, half.etag, half.size)
+
+    def _let_go(self, leased: Leased) -> None:
+        """There is no going on with parts of this object."""
+        half = self._logs.kept.pop(leased.item.target, None)
+        if half is not None:  # else they have been written, or aborted
+            half.discard(self._target, leased.item.target)
+        self._ids.pop(leased.item.target, None)
+        self._notes.pop(leased.item.target, None)
+        self._ended.append(leased.id)
+
+    def _judged(self, leased: Leased, half: HalfDone) -> Judgement | None:
+        """None unless the target has what the source has now, described as it is to be."""
+        item = leased.item
+        ours, theirs = self._source.describe(item.source), self._target.describe(item.target)
+        if ours is None or theirs is None or (ours.etag, ours.size) != (half.etag, theirs.size):
+            return None
+        wanted, found = self._carrier.write_options(ours, item), self._target.attributes(theirs)
+        if not self._target.is_local and _told(wanted) != _told(found):
+            return None
+        judged = look_closer(self._source, item.source, self._target, item.target)
+        return judged if judged.verdict == "same" else None
+
+    # ---- what came of it
+
+    def _settle(self, leased: Leased, settled: Settled) -> None:
+        self._in_a_row = 0
+        self._settled.append((leased.id, settled))
+
+    def _failed(self, leased: Leased, error: Exception) -> None:
+        """In a worker: an object could not be carried."""
+        self._settled.append((leased.id, Settled("failed", _cause(error))))
+        self._in_a_row += isinstance(error, _COMMON)
+        hopeless = isinstance(error, MissingCredentialsError) or (
+            isinstance(error, FileSystemError) and error.errno in _HOPELESS)
+        if hopeless or self._in_a_row >= _IN_A_ROW:
+            self.stopped_by = self.stopped_by or error
+
+    def _note(self, target: str, log: PartLog) -> None:
+        """In a worker: more parts of an object are written."""
+        self._notes[target] = log
+        if self._plan.runtime is None and threading.get_ident() == self._thread:
+            self._record()  # nobody else is going to
+
+    def _record(self, at_once: bool = False) -> None:
+        """In the caller's thread: write down what the workers have come to."""
+        ended = _all_of(self._ended)
+        settled = _all_of(self._settled)
+        if settled or ended:
+            self._journal.settle(self._worker, settled, ended)
+            self._report(len(settled))
+        if large := _all_of(self._large):
+            self._journal.set_large(self._worker, large)
+        now = self._clock.monotonic()
+        if at_once or now >= self._due:
+            self._due = now + min(_PAUSE, self._worker.lease / 4)
+            self._keep_parts()
+            if not settled:
+                self._journal.renew(self._worker)
+
+    def _keep_parts(self) -> None:
+        notes = [self._notes.popitem() for _ in range(len(self._notes))]
+        halves = [(self._ids[target], log.snapshot()) for target, log in notes if target in self._ids]
+        if kept := [(id, half) for id, half in halves if half is not None]:
+            self._journal.keep(kept)
+
+
+def _of_outcome(outcome: Outcome) -> Settled:
+    algorithm, _, digest = outcome.digest.partition(":")
+    state, cause = _STATES[outcome.status], None
+    if outcome.status == "missing":
+        cause = "the source has no such object any more"
+    elif not outcome.verified and outcome.way in ("whole", "parts", "spool"):
+        state, cause = "unverifiable", "the source offers no digest to check the bytes by"
+    return Settled(state, cause, algorithm or outcome.verified or None, digest or None, outcome.etag,
+                   outcome.source_etag, outcome.size)
+
+
+def _cause(error: Exception) -> str:
+    text = str(error) if isinstance(error, CloudFilesError) else redact(str(error))
+    return f"{type(error).__name__}: {text}"
+
+
+def _told(options: WriteOptions) -> tuple[Any, ...]:
+    """What a target keeps of what an object is written with."""
+    return (options.content_type, options.encoding, options.cache_control, dict(options.metadata or {}),
+            options.content_disposition, options.content_language)
+
+
+def _all_of(queue: deque[Any]) -> list[Any]:
+    """What is in it now, taken out; workers may add to it meanwhile."""
+    return [queue.popleft() for _ in range(len(queue))]

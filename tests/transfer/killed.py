@@ -1,0 +1,55 @@
+"""A process that works a journal off and kills itself, as SIGKILL would at that point, in the midst of it."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import os
+import signal
+from collections.abc import Callable
+from typing import Any
+
+from cloudfiles import CloudFiles, ResumableTransfer
+from cloudfiles.interfaces import file_copy, file_io, file_objects
+from cloudfiles.interfaces.file_copy import FilePartWriter
+from cloudfiles.interfaces.s3 import interface as s3_interface
+from cloudfiles.interfaces.s3.partwise import S3PartWriter
+from cloudfiles.transfer import journal, working
+from cloudfiles.transport.client import Client
+
+_PARTS: tuple[tuple[Any, str], ...] = (
+    (FilePartWriter, "write"), (FilePartWriter, "finish"), (FilePartWriter, "_create"), (S3PartWriter, "write"),
+    (S3PartWriter, "finish"), (s3_interface, "S3PartWriter"), (journal.Journal, "keep"))
+"""What is done for large objects only."""
+
+_ANY: tuple[tuple[Any, str], ...] = (
+    *_PARTS, (Client, "send"), (file_objects, "publish"), (file_copy, "publish"), (file_io, "_fill"),
+    (journal.Journal, "lease"), (journal.Journal, "settle"), (journal.Journal, "set_large"),
+    (journal.Journal, "hand_on"))
+
+
+def work(db: str, stores: tuple[str, str], secrets: Any, endpoint: str, die_at: int, large: bool) -> None:
+    """Execute the journal; die before or after the step of this number, of those for large objects or of all."""
+    countdown = itertools.count(die_at, -1)
+    for owner, name in _PARTS if large else _ANY:
+        setattr(owner, name, _deadly(getattr(owner, name), countdown))
+    working._PAUSE = 0.0
+    source, target = (CloudFiles(path, secrets=secrets, endpoint=endpoint) if path.startswith("s3:")
+                      else CloudFiles(path) for path in stores)
+    ResumableTransfer(db, src=source, dest=target).execute(block_size=50)
+
+
+def _deadly(function: Callable[..., Any], countdown: Any) -> Callable[..., Any]:
+    @functools.wraps(function)
+    def step(*args: Any, **kwargs: Any) -> Any:
+        _die_at_zero(countdown)
+        result = function(*args, **kwargs)
+        _die_at_zero(countdown)
+        return result
+
+    return step
+
+
+def _die_at_zero(countdown: Any) -> None:
+    if next(countdown) == 0:
+        os.kill(os.getpid(), signal.SIGKILL)
