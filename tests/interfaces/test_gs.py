@@ -147,6 +147,20 @@ def test_missing_objects_and_buckets(gs: Worker, gcs_server: GcsServer, green: b
         gs.get("")
 
 
+@pytest.mark.parametrize("key", [".", ".."])
+def test_no_request_can_mean_the_bucket_in_place_of_a_key(gcs_server: GcsServer, green: bool, key: str) -> None:
+    gs = open_gs(gcs_server, green, "")
+    uses: list[Callable[[], object]] = [
+        lambda: gs.get(key), lambda: gs.head(key), lambda: gs.delete([key]), lambda: gs.delete(["a", key]),
+        lambda: gs.put(key, b"", PLAIN), lambda: gs.presign(key, 60, "GET")]
+    for use in uses:
+        with pytest.raises(InvalidPathError, match="no objects named"):
+            use()
+    assert gcs_server.requests() == []
+    gs.put("...", b"content", PLAIN)
+    assert gs.get("...").content == b"content"
+
+
 def test_touch_does_not_replace(gs: Worker, gcs_server: GcsServer) -> None:
     gs.touch("new")
     assert gs.get("new").content == b""

@@ -52,7 +52,10 @@ class Bucket:
         """The object's name. Raises InvalidPathError for a key that Cloud Storage cannot hold."""
         if not key:
             raise InvalidPathError("a key must not be empty")
-        return self.root + key
+        name = self.root + key
+        if name in (".", ".."):  # in a URL's path they mean the bucket, to whoever resolves them on the way
+            raise InvalidPathError(f"Cloud Storage has no objects named {name!r}")
+        return name
 
     def target(self, name: str, operation: str = "", **query: str | None) -> str:
         """The target of an object of this full name, or of an operation on it."""

@@ -114,7 +114,9 @@ class GsInterface(Interface):
         return found
 
     def _target(self, key: str) -> str:
-        return self._base + quote_name(key or self._bucket.full_name(key)) + self._media
+        if len(key) < 3:
+            self._bucket.full_name(key)  # checks it, which no longer key needs
+        return self._base + quote_name(key) + self._media
 
     def _get_cut(self, key: str, start: int | None, end: int | None) -> StoredObject | None:
         """A range that is empty, or that only the object's size makes one HTTP can express."""
