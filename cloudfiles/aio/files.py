@@ -226,9 +226,8 @@ async def _entered(executor: Executor | None, manager: AbstractContextManager[Bi
     """`async with` of a context manager whose two ends may block. When entered, it is left, whatever is cancelled."""
     entering = asyncio.ensure_future(_run(executor, manager.__enter__))
     try:
-        value = await asyncio.shield(entering)
+        value = await _to_its_end(entering)
     except asyncio.CancelledError as error:
-        await asyncio.wait([entering])
         if entering.exception() is None:
             await _leave(executor, manager, error)
         raise
@@ -237,11 +236,21 @@ async def _entered(executor: Executor | None, manager: AbstractContextManager[Bi
     except BaseException as error:
         await _leave(executor, manager, error)
         raise
-    await _run(executor, manager.__exit__, None, None, None)
+    await _leave(executor, manager, None)
 
 
-async def _leave(executor: Executor | None, manager: AbstractContextManager[Any], error: BaseException) -> None:
-    await asyncio.shield(_run(executor, manager.__exit__, type(error), error, error.__traceback__))
+async def _leave(executor: Executor | None, manager: AbstractContextManager[Any], error: BaseException | None) -> None:
+    how = (None, None, None) if error is None else (type(error), error, error.__traceback__)
+    await _to_its_end(asyncio.ensure_future(_run(executor, manager.__exit__, *how)))
+
+
+async def _to_its_end(work: asyncio.Future[Any]) -> Any:
+    """Wait for what is not to go on behind the back of a task that was cancelled."""
+    try:
+        return await asyncio.shield(work)
+    except asyncio.CancelledError:
+        await asyncio.wait([work])
+        raise
 
 
 @asynccontextmanager
