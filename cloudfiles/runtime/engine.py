@@ -54,7 +54,7 @@ def _is_patched() -> bool:
     """Whether waiting natively would block the greenlets of a hub, of which the caller may be one."""
     from gevent.monkey import is_module_patched
 
-    return is_module_patched("socket") or is_module_patched("threading")
+    return bool(is_module_patched("socket") or is_module_patched("threading"))
 
 
 def _runtime_of(hub: Any) -> GreenRuntime:
