@@ -1,123 +1,241 @@
-"""A transfer of 2000 objects whose process is killed at random points, and resumed each time."""
+"""What a transfer must survive: full disks, targets in the way, keys that try to leave, kills at any moment."""
 
 from __future__ import annotations
 
-import multiprocessing
+import errno
 import os
-import random
 import signal
+import subprocess
 import sys
-from collections.abc import Iterator
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from cloudfiles import CloudFiles, ResumableTransfer
-from cloudfiles.interfaces.file_names import is_temporary
+from cloudfiles import CloudFiles
+from cloudfiles.exceptions import AuthorizationError, CloudFilesError, FileSystemError, InvalidPathError
+from cloudfiles.interfaces import file_copy, file_io
 from tests.servers.fault_server import FaultServer
-from tests.transfer import killed
-from tests.transfer.conftest import MIB
+from tests.transfer.conftest import MIB, tree
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL and no forks")
-
-SMALL, LARGE = 1992, 8
-ANYWHERE, IN_PARTS = 20, 10
-"""Kills at any step, and kills at steps of large objects."""
+BIG = bytes(range(256)) * (4096 * 20)
+SIZES = {"small": 100, "big": len(BIG)}
 
 
-@pytest.fixture(scope="module")
-def contents() -> dict[str, bytes]:
-    chance = random.Random(4)
-    small = {f"d{n % 13}/{n:04}": chance.randbytes(chance.choice([0, 10, 1000, 20_000])) for n in range(SMALL)}
-    return small | {f"large/{n}": chance.randbytes(9 * MIB + n * 3 * MIB) for n in range(LARGE)}
+def failing(code: int, times: int = 1) -> Any:
+    """A write that fails the `times`-th time."""
+    calls = iter(range(times - 1))
+
+    def write(*args: Any) -> int:
+        if next(calls, None) is None:
+            raise OSError(code, os.strerror(code))
+        return int(os.pwrite(*args)) if len(args) == 3 else int(os.write(*args))
+
+    return write
 
 
-@pytest.fixture(scope="module")
-def processes() -> Iterator[Any]:
-    """Processes that start in milliseconds, forked from one that has no threads."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tests.transfer.killed"])
-    yield context
+@pytest.fixture(params=["small", "big"])
+def source(request: pytest.FixtureRequest, s3: CloudFiles, server: FaultServer) -> CloudFiles:
+    """An S3 place with one object 'k'."""
+    server.put("k", BIG[:SIZES[request.param]])
+    return s3
 
 
-class Killed:
-    """Executes a journal in processes that die."""
-
-    def __init__(self, context: Any, db: Path, stores: tuple[str, str], server: FaultServer) -> None:
-        self._context = context
-        self._args = (str(db), stores, server.secrets, server.url)
-
-    def run(self, die_at: int, large: bool = False) -> bool:
-        """Whether it was killed; else it came to its end."""
-        process = self._context.Process(target=killed.work, args=(*self._args, die_at, large))
-        process.start()
-        process.join(60)
-        assert process.exitcode in (0, -signal.SIGKILL), process.exitcode
-        return bool(process.exitcode)
+# ---- targets that fail
 
 
-def _done(rt: ResumableTransfer) -> set[str]:
-    return {record["path"] for record in rt.records() if record["state"] == "done"}
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EIO])
+def test_a_full_disk(source: CloudFiles, disk: CloudFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+                     code: int) -> None:
+    disk.put("k", b"old")
+    monkeypatch.setattr(file_copy, "_pwrite", failing(code))
+    monkeypatch.setattr(file_io, "_write", failing(code))
+    with pytest.raises(FileSystemError, match="target was left as it was") as caught:
+        source.transfer_to(disk)
+    assert caught.value.errno == code
+    assert caught.value.path == "k"
+    assert tree(tmp_path) == {"disk/k": b"old"}
 
 
-def _points(seed: int) -> list[tuple[int, bool]]:
-    """Where to die: steps, and whether only those of large objects are counted."""
-    chance = random.Random(seed)
-    return ([(chance.randrange(1, 300), False) for _ in range(ANYWHERE)]
-            + [(chance.randrange(1, 9), True) for _ in range(IN_PARTS)])
+def test_a_disk_without_room_is_seen_before_the_first_byte(server: FaultServer, s3: CloudFiles, disk: CloudFiles,
+                                                           tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    server.put("k", BIG)
+    statvfs = os.statvfs
+
+    class Full:
+        f_blocks, f_bavail, f_frsize = 1000, 10, 4096
+
+    monkeypatch.setattr(os, "statvfs", lambda path: Full if str(tmp_path) in str(path) else statvfs(path))
+    with pytest.raises(FileSystemError, match=f"{len(BIG)} bytes are needed, 40960 are free"):
+        s3.transfer_to(disk)
+    assert tree(tmp_path) == {}
 
 
-def test_to_disk(processes: Any, server: FaultServer, tmp_path: Path, contents: dict[str, bytes]) -> None:
+def test_a_read_only_target(source: CloudFiles, disk: CloudFiles, tmp_path: Path,
+                            monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*args: Any) -> int:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(file_copy, "create_new", refuse)
+    monkeypatch.setattr(file_io, "create_new", refuse)
+    with pytest.raises(AuthorizationError, match="Read-only file system"):
+        source.transfer_to(disk)
+    assert tree(tmp_path) == {}
+
+
+def test_a_directory_in_the_way(source: CloudFiles, disk: CloudFiles, tmp_path: Path) -> None:
+    disk.put("k/below", b"1")
+    with pytest.raises(InvalidPathError, match="a directory has this name"):
+        source.transfer_to(disk)
+    assert tree(tmp_path) == {"disk/k/below": b"1"}
+
+
+def test_a_file_in_the_way(source: CloudFiles, disk: CloudFiles, tmp_path: Path) -> None:
+    disk.put("dir", b"1")
+    with pytest.raises(InvalidPathError, match="is not a directory"):
+        source.transfer_to(disk, [("k", "dir/k")])
+    assert tree(tmp_path) == {"disk/dir": b"1"}
+
+
+# ---- keys that try to leave the target
+
+
+@pytest.mark.parametrize("key", ["../k", "/k", "a/../../k", "a//b", "./k", "..", "a/..", "k\0"])
+def test_keys_that_lead_out(source: CloudFiles, disk: CloudFiles, tmp_path: Path, key: str) -> None:
+    disk.put("there", b"1")
+    with pytest.raises(InvalidPathError):
+        source.transfer_to(disk, [("k", key)])
+    assert tree(tmp_path) == {"disk/there": b"1"}
+
+
+@pytest.mark.parametrize("key", ["C:/k", "C:\\k", "a\\..\\k"])
+def test_drive_letters_and_backslashes_are_names_here(source: CloudFiles, disk: CloudFiles, tmp_path: Path,
+                                                      key: str) -> None:
+    source.transfer_to(disk, [("k", key)])
+    assert set(tree(tmp_path)) == {f"disk/{key}"}
+
+
+@pytest.mark.parametrize("size", SIZES.values())
+@pytest.mark.parametrize("kind", ["mem", "file", "s3"])
+def test_symlinks_inside_the_target(store: Any, disk: CloudFiles, tmp_path: Path, kind: str, size: int) -> None:
+    ours = store(kind)
+    ours.put("k", BIG[:size])
+    (tmp_path / "outside").mkdir()
+    disk.put("there", b"1")
+    os.symlink(tmp_path / "outside", tmp_path / "disk" / "link")
+    with pytest.raises(InvalidPathError, match="out of the target directory"):
+        ours.transfer_to(disk, [("k", "link/k")])
+    with pytest.raises(InvalidPathError, match="out of the target directory"):
+        ours.moves(disk, [("k", "link/deep/k")])
+    assert tree(tmp_path / "outside") == {}
+    assert ours.exists("k")
+
+
+def test_a_symlink_at_the_target_itself_is_replaced(source: CloudFiles, disk: CloudFiles, tmp_path: Path) -> None:
+    disk.put("there", b"1")
+    (tmp_path / "outside").write_bytes(b"kept")
+    os.symlink(tmp_path / "outside", tmp_path / "disk" / "k")
+    source.transfer_to(disk)
+    assert (tmp_path / "outside").read_bytes() == b"kept"
+    assert disk.size("k") == source.size("k")
+
+
+# ---- kills
+
+_PROGRAM = """
+import json, sys
+from cloudfiles import CloudFiles
+path, options, target, names = json.loads(sys.argv[1])
+print("go", flush=True)
+CloudFiles(path, **options).transfer_to(target, names or None)
+"""
+
+
+def _killed_after(seconds: float, arguments: list[Any]) -> bool:
+    """Whether a transfer in a process of its own was killed, and had not ended by itself."""
+    import json
+
+    process = subprocess.Popen([sys.executable, "-c", _PROGRAM, json.dumps(arguments)], stdout=subprocess.PIPE,
+                               stderr=subprocess.DEVNULL)
+    assert process.stdout is not None
+    process.stdout.readline()
+    time.sleep(seconds)
+    process.send_signal(signal.SIGKILL)
+    process.stdout.close()
+    return process.wait() == -signal.SIGKILL
+
+
+@pytest.mark.parametrize("delay", [0.0, 0.05, 0.15, 0.3])
+def test_a_kill_leaves_no_partial_file(server: FaultServer, tmp_path: Path, delay: float) -> None:
+    contents = {f"{n:03}": bytes([n % 256]) * (1 + 997 * n) for n in range(300)} | {"big": BIG}
     server.put_many(contents)
-    source, target = f"s3://{server.bucket}/", f"file://{tmp_path}/out/"
-    s3 = CloudFiles(source, endpoint=server.url, secrets=server.secrets)
-    rt = ResumableTransfer(tmp_path / "journal")
-    assert rt.init(s3, target) == len(contents)
-    worker = Killed(processes, tmp_path / "journal", (source, target), server)
-    inodes: dict[str, int] = {}
-    for die_at, large in _points(1):
-        assert worker.run(die_at, large)
-        for path in (tmp_path / "out").rglob("*"):
-            if path.is_file() and not is_temporary(path.name):
-                key = path.relative_to(tmp_path / "out").as_posix()
-                assert path.stat().st_size == len(contents[key])
-        done = _done(rt)
-        assert done >= inodes.keys()
-        inodes |= {key: os.stat(tmp_path / "out" / key).st_ino for key in done - inodes.keys()}
-    report = rt.execute()
-    assert report
-    assert report.done == len(contents)
-    files = {path.relative_to(tmp_path / "out").as_posix(): path
-             for path in (tmp_path / "out").rglob("*") if path.is_file()}
-    assert {key: path.read_bytes() for key, path in files.items()} == contents  # and no temporary file is left
-    assert {key: files[key].stat().st_ino for key in inodes} == inodes  # nothing was done twice
-    assert rt.verify()
-    assert rt.close()
-    assert sorted(os.listdir(tmp_path)) == ["out"]
+    options = {"endpoint": server.url, "secrets": server.secrets}
+    arguments = [f"s3://{server.bucket}/", options, f"file://{tmp_path}/disk/", []]
+    _killed_after(delay, arguments)
+    disk = CloudFiles(f"file://{tmp_path}/disk/")
+    for name, content in tree(tmp_path).items():
+        key = name.removeprefix("disk/")
+        assert key.startswith(".cloudfiles-") or contents[key] == content
+    source = CloudFiles(arguments[0], **options)
+    source.transfer_to(disk, resumable=True)
+    disk.discard_partial(older_than=-60)
+    assert tree(tmp_path / "disk") == contents
+    assert source.verify(disk)
 
 
-def test_to_s3(processes: Any, server: FaultServer, tmp_path: Path, contents: dict[str, bytes]) -> None:
-    for key, content in contents.items():
-        (tmp_path / "in" / key).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / "in" / key).write_bytes(content)
-    source, target = f"file://{tmp_path}/in/", f"s3://{server.bucket}/"
-    s3 = CloudFiles(target, endpoint=server.url, secrets=server.secrets)
-    rt = ResumableTransfer(tmp_path / "journal")
-    assert rt.init(source, s3) == len(contents)
-    worker = Killed(processes, tmp_path / "journal", (source, target), server)
-    done: set[str] = set()
-    for die_at, large in _points(2):
-        assert worker.run(die_at, large)
-        written = {request.key for request in server.requests("PUT")} | {
-            request.key for request in server.requests("POST")}
-        assert not written & done  # nothing is done twice
-        server.forget()
-        assert done <= _done(rt)
-        done = _done(rt)
-    report = rt.execute()
-    assert report
-    assert report.half_done == 0
-    assert server.contents() == contents
-    assert server.uploads() == []
-    assert rt.close()
+def test_a_kill_leaves_uploads_that_can_be_discarded(server: FaultServer, tmp_path: Path) -> None:
+    disk = CloudFiles(f"file://{tmp_path}/disk/")
+    disk.put("big", BIG * 4)
+    options = {"endpoint": server.url, "secrets": server.secrets}
+    s3 = CloudFiles(f"s3://{server.bucket}/", **options)  # type: ignore[arg-type]
+    interface = s3._store.here()
+    writer = interface.open_writer("big", len(BIG), interface.attributes(disk._store.here().describe("big")))  # type: ignore[arg-type]
+    assert writer is not None
+    writer.write(0, BIG[:8 * MIB])  # as a killed process leaves it
+    assert server.uploads() == ["big"]
+    assert s3.exists("big") is False
+    assert s3.discard_partial("b", older_than=-60) == 1
+    disk.transfer_to(s3)
+    assert (server.uploads(), s3.size("big")) == ([], len(BIG) * 4)
+
+
+def test_memory_stays_bounded(server: FaultServer, tmp_path: Path) -> None:
+    """A process that moves 300 MiB both ways needs less than 200 MiB more than it begins with."""
+    program = """
+import json, resource, sys
+from cloudfiles import CloudFiles
+path, options, directory = json.loads(sys.argv[1])
+def peak(): return int(open("/proc/self/status").read().split("VmHWM:")[1].split()[0])
+s3, before = CloudFiles(path, **options), peak()
+CloudFiles(f"file://{directory}/up").transfer_to(s3)
+s3.transfer_to(f"file://{directory}/down")
+print(peak() - before)
+"""
+    import json
+
+    if not Path("/proc/self/status").exists():
+        pytest.skip("the system does not tell the peak of a process's memory")
+    (tmp_path / "up").mkdir()
+    with (tmp_path / "up" / "big").open("wb") as file:
+        for n in range(300):
+            file.write(bytes([n % 256]) * MIB)
+    arguments = [f"s3://{server.bucket}/", {"endpoint": server.url, "secrets": server.secrets}, str(tmp_path)]
+    done = subprocess.run([sys.executable, "-c", program, json.dumps(arguments)], capture_output=True, text=True,
+                          check=True)
+    assert int(done.stdout) < 200 * 1024
+    assert (tmp_path / "down" / "big").read_bytes() == (tmp_path / "up" / "big").read_bytes()
+
+
+def test_a_transfer_given_up_leaves_nothing(server: FaultServer, s3: CloudFiles, tmp_path: Path) -> None:
+    server.put_many({f"{n:03}": b"x" * 100 for n in range(100)})
+
+    class Bar:
+        total = None
+
+        def update(self, count: int = 1) -> None:
+            raise KeyboardInterrupt
+
+    with pytest.raises((KeyboardInterrupt, CloudFilesError)):
+        s3.transfer_to(f"file://{tmp_path}/disk/", progress=Bar())
+    assert all(content == b"x" * 100 for content in tree(tmp_path).values())
