@@ -22,9 +22,6 @@ from cloudfiles.interfaces.gs.upload import check_made, own_write
 from cloudfiles.runtime.base import Cancelled
 from cloudfiles.transport.request import Request, Response, TryAgain
 
-UNIT = 256 * 1024
-"""Bytes of which every piece but the last has to be a multiple."""
-
 _RANGE = re.compile(r"bytes=0-(\d+)$")
 
 
@@ -34,7 +31,7 @@ class SessionLostError(ServerError):
 
 def put_session(bucket: Bucket, key: str, parts: Iterable[integrity.Buffer], resource: dict[str, Any],
                 condition: str | None) -> str:
-    """Store what `parts` make together, all but the last of a multiple of UNIT bytes. Gives the ETag.
+    """Store what `parts` make together, all but the last of a multiple of 256 KiB. Gives the ETag.
 
     Raises SessionLostError where the server lost the session half-way, as it does after a week.
     """
