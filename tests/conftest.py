@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 
 from tests.servers import leaks, processes
@@ -21,6 +22,10 @@ from tests.servers.http_proxy import HttpProxy
 from tests.servers.tls import Certificates, make_certificates
 
 _GUARD = Guard()
+
+# How long an example takes says something about the machine, not about the code.
+hypothesis.settings.register_profile("cloudfiles", deadline=None)
+hypothesis.settings.load_profile("cloudfiles")
 
 # Environment variables, by how they begin or end, that would bring in the developer's own set-up.
 _FOREIGN_PREFIXES = ("AWS_", "GOOGLE_", "GCLOUD_", "CLOUDSDK_", "AZURE_", "CLOUD_FILES_", "CLOUDFILES_",
