@@ -60,14 +60,16 @@ class Flow:
         return (self.by(end) - self.by(begin)) / (end - begin) if end > begin else 0.0
 
     def peak(self, window: float) -> float:
-        """The highest rate over any `window` seconds, or over all of the time where that is shorter.
+        """The highest rate over any `window` seconds, or over all of the time where that is higher, or shorter.
 
         Bytes within a window that slides grow and shrink at steady rates except where one of its ends
         passes the begin or end of an operation: so the most are found with an end at one of these.
         """
-        window = min(window, self.end - self.begin)
-        return max((max(self.rate(time, time + window), self.rate(time - window, time)) for time in self._times),
-                   default=0.0)
+        whole = self.rate(self.begin, self.end)
+        if window >= self.end - self.begin:
+            return whole
+        return max(whole, *(max(self.rate(time, time + window), self.rate(time - window, time))
+                            for time in self._times))
 
     def histogram(self, resolution: float) -> list[int]:
         """Bytes in each `resolution` seconds from the first begin on. They sum up to all."""
