@@ -36,11 +36,20 @@ def transfer(source: Store, target: Store, paths: Any = None, *, reencode: str |
         from cloudfiles.transfer.compare import has_same
 
         skip = lambda item: has_same(here, item.source, there, item.target)  # noqa: E731 -- a closure, called by name
-    carrier = Carrier(here, there, plan.runtime, CarryOptions(encoding, content_type, allow_missing, skip))
+    options = CarryOptions(encoding, content_type, allow_missing, skip)
+    carrier = Carrier(here, there, plan.runtime, options)
     items = listed_items(source.here()) if paths is None else as_items(paths)
     count = len(items) if isinstance(items, Collection) else total
     with bar_for(progress, count, "Transferring") as bar:
-        return carry_all(carrier, items, plan, raise_errors=raise_errors, report=bar.update if progress else None)
+        return carry_all(carrier, items, plan, raise_errors=raise_errors, report=bar.update if progress else None,
+                         for_large=lambda: _for_large(source, target, options))
+
+
+def _for_large(source: Store, target: Store, options: CarryOptions) -> tuple[Carrier, Plan]:
+    """A carrier for large objects: unless green threads are asked for, OS threads, which receive and write at once."""
+    asked = source.green or target.green
+    plan, here, there = plan_between(source, target, encodes=options.reencode is not None or not asked)
+    return Carrier(here, there, plan.runtime, options), plan
 
 
 def _encoding(reencode: str | bool | None) -> str | None:
@@ -63,11 +72,13 @@ def plan_between(source: Store, target: Store, encodes: bool = False) -> tuple[P
 
 
 def carry_all(carrier: Carrier, items: Iterable[Item], plan: Plan, *, raise_errors: bool = True,
-              report: Report | None = None, note: Callable[[Outcome], Any] | None = None) -> TransferResult:
+              report: Report | None = None, note: Callable[[Outcome], Any] | None = None,
+              for_large: Callable[[], tuple[Carrier, Plan]] | None = None) -> TransferResult:
     """Carry every item; in any order, a large one after the others.
 
     raise_errors: the first failure ends the transfer; False keeps them in the result.
     note: called, in workers, with each outcome.
+    for_large: makes another carrier, and its plan, for large objects, once there are any.
     """
     result = TransferResult()
     large: deque[Item] = deque()
@@ -83,8 +94,10 @@ def carry_all(carrier: Carrier, items: Iterable[Item], plan: Plan, *, raise_erro
     on_error = None if raise_errors else result.fail
     try:
         _run(lambda item: settle(carrier.carry_unless_large(item)), items, plan, plan.width, on_error, report)
-        several = min(LARGE_AT_ONCE, len(large))
-        _run(lambda item: settle(carrier.carry_large(item, several)), large, plan, several, on_error, None)
+        if large:
+            several = min(LARGE_AT_ONCE, len(large))
+            by, plan = (carrier, plan) if for_large is None else for_large()
+            _run(lambda item: settle(by.carry_large(item, several)), large, plan, several, on_error, None)
     except CloudFilesError as error:
         raise result.explain(error) from error.__cause__
     return result
