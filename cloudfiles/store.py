@@ -65,6 +65,11 @@ class Store:
             interface = self._interfaces[runtime] = self._class(self.location, self.options, runtime)  # type: ignore[call-arg]
         return interface
 
+    @property
+    def keeps_live_objects(self) -> bool:
+        """Whether Python objects can be stored as they are."""
+        return self._class.keeps_live_objects
+
     def here(self) -> Interface:
         """The interface for one call that waits where it is."""
         return self.interface(blocking_runtime())

@@ -28,6 +28,9 @@ class Interface(ABC):
     lists_in_key_order: ClassVar[bool] = False
     """`list_page` goes in UTF-8 byte order of the keys and honours `start_after`: batches may merge-join."""
 
+    keeps_live_objects: ClassVar[bool] = False
+    """`put` takes any Python object, and `get` gives the same one back."""
+
     delete_batch: ClassVar[int] = 1
     """How many keys one call of `delete` may carry."""
 

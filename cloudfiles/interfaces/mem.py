@@ -179,6 +179,7 @@ class MemInterface(Interface):
 
     is_local: ClassVar[bool] = True
     lists_in_key_order: ClassVar[bool] = True
+    keeps_live_objects: ClassVar[bool] = True
     delete_batch: ClassVar[int] = 1000
     etag_is_md5: ClassVar[bool] = True
 

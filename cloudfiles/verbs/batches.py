@@ -1,0 +1,100 @@
+"""What every verb needs to run a batch: a plan, a bar, and processes where it is to leave this one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from cloudfiles import parallel as processes
+from cloudfiles import presence
+from cloudfiles.exceptions import InvalidInputError
+from cloudfiles.fanout import OnError, Plan
+from cloudfiles.interfaces.base import Interface
+from cloudfiles.parallel import Parallel
+from cloudfiles.progress import Progress, bar_for
+from cloudfiles.store import Store
+
+if TYPE_CHECKING:
+    from cloudfiles.monitoring import TransmissionMonitor
+
+_PROGRESSIVE = {"head": "Reading heads", "exists": "Checking", "size": "Measuring", "touch": "Touching"}
+
+
+class Batches:
+    """What the verbs inherit.
+
+    Attributes:
+        progress: whether batches draw a bar where the call does not say.
+        parallel: the processes, or the executor, that batches are spread over where the call does not say.
+    """
+
+    _store: Store
+    progress: Progress
+    parallel: Parallel
+
+    def _parallel(self, parallel: Parallel | None) -> Parallel:
+        return self.parallel if parallel is None else parallel
+
+    @contextmanager
+    def _batch(self, description: str, items: Any, total: int | None, progress: Progress,
+               on_error: OnError | None = None) -> Iterator[tuple[Plan, Interface]]:
+        """The plan of a batch, with its progress bar, and the interface that its workers use."""
+        progress = self.progress if progress is None else progress
+        count = len(items) if isinstance(items, Collection) else total
+        with bar_for(progress, count, description) as bar:
+            yield self._store.plan(on_error, bar.update if progress else None)
+
+    def _in_processes(self, verb: str, items: Any, options: dict[str, Any], parallel: Parallel | None,
+                      progress: Progress, total: int | None, monitor: TransmissionMonitor | None = None
+                      ) -> Iterator[Any]:
+        """What the verb gives for each chunk of the items. What the processes record goes into `monitor`."""
+        progress = self.progress if progress is None else progress
+        count = len(items) if isinstance(items, Collection) else total
+        with bar_for(progress, count, verb.strip("_").capitalize()) as bar:
+            run = processes.run(self, verb, iterable(items), {**options, "return_recording": True} if monitor
+                                else options, self._parallel(parallel), bar.update)
+            for part in run:
+                if monitor is not None:
+                    part, recorded = part
+                    monitor.add(recorded)
+                yield part
+
+    def _ask(self, verb: str, paths: Any, total: int | None, progress: Progress,
+             answer: Callable[[Interface, Iterable[str], Plan], dict[str, Any]] | None = None) -> Any:
+        """A verb that takes a path: its answer, or `{path: answer}`; `answer` may know a shorter way to many."""
+        if isinstance(paths, str):
+            return getattr(self._store.here(), verb)(paths)
+        paths = keys(paths)
+        with self._batch(_PROGRESSIVE[verb], paths, total, progress) as (plan, interface):
+            if answer is not None:
+                return answer(interface, paths, plan)
+            return presence.one_by_one(getattr(interface, verb), paths, plan)
+
+
+def monitor_of(direction: str) -> TransmissionMonitor:
+    from cloudfiles.monitoring import IOEnum, TransmissionMonitor
+
+    return TransmissionMonitor(IOEnum[direction])
+
+
+def iterable(paths: Any) -> Iterable[Any]:
+    if isinstance(paths, bytes) or not isinstance(paths, Iterable):
+        raise InvalidInputError(f"{paths!r} is no path; a str or an iterable of paths would do")
+    return paths
+
+
+def keys(paths: Any) -> Iterable[str]:
+    """`paths`, each of them a str: all checked now in a collection, as they are taken otherwise."""
+    given = iterable(paths)
+    if not isinstance(given, Collection):
+        return map(_key, given)
+    for path in given:
+        _key(path)
+    return given
+
+
+def _key(path: Any) -> str:
+    if not isinstance(path, str):
+        raise InvalidInputError(f"{path!r} is no path; a str would do")
+    return path

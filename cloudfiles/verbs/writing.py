@@ -1,0 +1,140 @@
+"""The verbs that write: put, puts, put_json, put_jsons, touch, delete."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Collection, Iterable
+from typing import Any
+
+from cloudfiles import parallel as processes
+from cloudfiles.fanout import collect
+from cloudfiles.json_content import dump_json
+from cloudfiles.parallel import Parallel, is_parallel
+from cloudfiles.progress import Progress
+from cloudfiles.runtime.engine import blocking_runtime
+from cloudfiles.verbs.batches import Batches, iterable, keys, monitor_of
+from cloudfiles.writing import Upload, WriteDefaults, is_scalar, uploads, writer
+
+
+class WritingVerbs(Batches):
+    """What `CloudFiles` inherits them from."""
+
+    def put(self, path: str, content: Any, content_type: str | None = None, compress: str | bool | None = None,
+            compression_level: int | None = None, cache_control: str | None = None, raw: bool = False,
+            storage_class: str | None = None, metadata: dict[str, str] | None = None, if_absent: bool = False,
+            if_match: str | None = None, return_recording: bool = False) -> Any:
+        """Store one object; see `puts`."""
+        return self.puts([(path, content)], content_type=content_type, compress=compress,
+                         compression_level=compression_level, cache_control=cache_control, raw=raw,
+                         storage_class=storage_class, metadata=metadata, if_absent=if_absent, if_match=if_match,
+                         return_recording=return_recording)
+
+    def puts(self, files: Any, content_type: str | None = None, compress: str | bool | None = None,
+             compression_level: int | None = None, cache_control: str | None = None, total: int | None = None,
+             raw: bool = False, progress: Progress = None, parallel: Parallel | None = None,
+             storage_class: str | None = None, return_recording: bool = False, *,
+             metadata: dict[str, str] | None = None, if_absent: bool = False, if_match: str | None = None) -> Any:
+        """Store objects, each whole or not at all.
+
+        Args:
+            files: `(path, content)` or a dict with 'path', 'content' and any of the options below, which then
+                win over the call's; or an iterable of these. An iterator's items are taken only as fast
+                as they are sent. Content: bytes, bytearray, memoryview, or an open binary file, read from
+                where it stands to its end in bounded memory; a str where the content type is text or JSON.
+            content_type: the media type; guessed from the path's suffix where not given.
+            compress: 'gzip' (True), 'br', 'zstd', 'xz', 'bz2'; None, False and '' for none.
+            raw: the content is encoded by `compress` already.
+            metadata: the object's own metadata, where the store keeps any.
+            if_absent: create only. if_match: replace only the object of this ETag.
+                PreconditionFailedError where it is not so.
+            return_recording: give `(how many, TransmissionMonitor)`: when each object went.
+
+        Returns:
+            How many were stored.
+
+        Raises:
+            DuplicatePathError: a path comes twice in a collection; nothing was sent.
+            CloudFilesError: the first failure; items before it may be stored, later ones were not begun.
+        """
+        defaults = WriteDefaults(content_type, compress, compression_level, cache_control, storage_class, metadata,
+                                 if_absent, if_match, raw, self._store.keeps_live_objects)
+        items = uploads(files, defaults)
+        if not is_parallel(self._parallel(parallel)):
+            return self._puts(items, total=total, progress=progress, return_recording=return_recording)
+        sendable = map(processes.check_sendable, items)
+        chunks = list(sendable) if isinstance(items, Collection) else sendable
+        monitor = monitor_of("TX") if return_recording else None
+        count = sum(self._in_processes("_puts", chunks, {}, parallel, progress, total, monitor))
+        return count if monitor is None else (count, monitor)
+
+    def _puts(self, items: Iterable[Upload], *, total: int | None = None, progress: Progress = None,
+              parallel: int = 1, return_recording: bool = False) -> Any:
+        monitor = monitor_of("TX") if return_recording else None
+        if isinstance(items, Collection) and len(items) == 1:
+            runtime = blocking_runtime()
+            for upload in items:
+                writer(self._store.interface(runtime), runtime, monitor)(upload)
+            count = 1
+        else:
+            with self._batch("Uploading", items, total, progress) as (plan, interface):
+                write = writer(interface, plan.runtime, monitor)
+                count = sum(collect(lambda upload: (write(upload), 1)[1], items, plan))
+        return count if monitor is None else (count, monitor)
+
+    def put_json(self, path: str, content: Any, compress: str | bool | None = None,
+                 compression_level: int | None = None, cache_control: str | None = None,
+                 storage_class: str | None = None, **options: Any) -> Any:
+        """Store a value as JSON: anything orjson can say, numpy arrays and dataclasses included."""
+        return self.put_jsons([(path, content)], compress=compress, compression_level=compression_level,
+                              cache_control=cache_control, storage_class=storage_class, **options)
+
+    def put_jsons(self, files: Any, compress: str | bool | None = None, compression_level: int | None = None,
+                  cache_control: str | None = None, total: int | None = None, raw: bool = False,
+                  progress: Progress = None, parallel: Parallel | None = None, storage_class: str | None = None,
+                  **options: Any) -> Any:
+        """Store values as JSON; the files are those of `puts` with a value for content."""
+        options.setdefault("content_type", "application/json")
+        files = dump_json(files) if is_scalar(files) else _like(files, dump_json)
+        return self.puts(files, compress=compress, compression_level=compression_level, cache_control=cache_control,
+                         total=total, raw=raw, progress=progress, parallel=parallel, storage_class=storage_class,
+                         **options)
+
+    def touch(self, paths: Any, progress: Progress = None, total: int | None = None, nocopy: bool = False) -> None:
+        """Create empty objects where there are none; what exists is left as it is (on `file://` its time is set)."""
+        self._ask("touch", paths, total, progress)
+
+    def delete(self, paths: Any, total: int | None = None, progress: Progress = None,
+               parallel: Parallel | None = None) -> int:
+        """Remove objects; those that are not there are no error. Gives how many paths were given.
+
+        Raises the first error that the store reports of a key, after the whole batch was sent.
+        """
+        if isinstance(paths, str):
+            paths = (paths,)
+        paths = keys(paths)
+        if is_parallel(self._parallel(parallel)):
+            return sum(self._in_processes("delete", paths, {}, parallel, progress, total))
+        with self._batch("Deleting", paths, total, progress) as (plan, interface):
+            chunks = _chunked(paths, interface.delete_batch, plan.width)
+            done = collect(lambda keys: (len(keys), interface.delete(keys)), chunks, plan)
+        errors = [error for _, failures in done for error in failures.values()]
+        if errors:
+            raise errors[0]
+        return sum(count for count, _ in done)
+
+
+def _like(files: Any, function: Callable[[Any], Any]) -> Iterable[Any]:
+    """`function` of each file: all at once for a collection, as they are taken otherwise."""
+    mapped = map(function, iterable(files))
+    return list(mapped) if isinstance(files, Collection) else mapped
+
+
+def _chunked(items: Iterable[Any], limit: int, width: int) -> Iterable[list[Any]]:
+    """`items` in lists of at most `limit`, and short enough to give `width` workers something to do."""
+    size = limit
+    if isinstance(items, Collection):
+        size = max(1, min(limit, -(-len(items) // width)))
+        items = list(items)
+        return [items[at:at + size] for at in range(0, len(items), size)]
+    source = iter(items)
+    return iter(lambda: list(itertools.islice(source, size)), [])
