@@ -275,5 +275,5 @@ class ApiException(ServerError):  # noqa: N818 -- the name existing programs cat
         self.body = body
 
 
-class UnusableFileError(InvalidInputError, OSError):
+class UnusableFileError(CloudFilesError, OSError):
     """A file to upload that is empty, or not open in binary mode, or cannot be gone back in."""

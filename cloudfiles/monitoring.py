@@ -1,4 +1,4 @@
-"""What was transmitted, when and how fast: of one batch (`TransmissionMonitor`) or of the machine (`IOSampler`).
+"""What was transmitted, when and how fast: of one batch (`TransmissionMonitor`) or of the machine (`IOSampler`)::
 
     results, monitor = cf.get(paths, return_recording=True)
     monitor.total_bytes(), monitor.peak_Mbps()

@@ -65,7 +65,7 @@ _COUNTERS: dict[str, Counters] = {"net": net_counters, "disk": disk_counters}
 
 
 class IOSampler:
-    """Samples how many bytes the machine has received and sent (read and written), on a thread of its own.
+    """Samples how many bytes the machine has received and sent (read and written), on a thread of its own::
 
         with IOSampler() as sampler:
             ...

@@ -36,7 +36,7 @@ class AsyncCloudFiles:
     """Batches of get, put, exists, list and delete below one cloudpath, for asyncio.
 
     Verbs, arguments and answers are those of `CloudFiles`; so are the errors. They are awaited, `stream` and `list`
-    iterated by `async for`:
+    iterated by `async for`::
 
         cf = AsyncCloudFiles("s3://bucket/dir/")
         contents = await asyncio.gather(*(cf.get(path) for path in paths))
@@ -181,7 +181,31 @@ class AsyncCloudFiles:
         url: str = await self._call(self.sync.presign, path, expires, method)
         return url
 
+    # ---- moving
+
+    async def transfer_to(self, cf_dest: Any, *args: Any, **options: Any) -> Any:
+        """As `CloudFiles.transfer_to`; `cf_dest` may be an AsyncCloudFiles."""
+        return await self._move(self.sync.transfer_to, cf_dest, *args, **options)
+
+    async def transfer_from(self, cf_src: Any, *args: Any, **options: Any) -> Any:
+        """As `CloudFiles.transfer_from`; `cf_src` may be an AsyncCloudFiles."""
+        return await self._move(self.sync.transfer_from, cf_src, *args, **options)
+
+    async def move(self, src: str, dest: str) -> None:
+        """As `CloudFiles.move`."""
+        await self._move(self.sync.move, src, dest)
+
+    async def moves(self, cf_dest: Any, *args: Any, **options: Any) -> Any:
+        """As `CloudFiles.moves`; `cf_dest` may be an AsyncCloudFiles."""
+        return await self._move(self.sync.moves, cf_dest, *args, **options)
+
     # ---- where it runs
+
+    async def _move(self, verb: Callable[..., Any], other: Any, *args: Any, **options: Any) -> Any:
+        """A verb that may have a disk at either end: on a thread of its own, from where it uses the hub."""
+        other = other.sync if isinstance(other, AsyncCloudFiles) else other
+        with thread_of_its_own() as executor:
+            return await in_thread(executor, partial(verb, other, *args, **options))
 
     async def _call(self, verb: Callable[..., Any], what: Any, *args: Any, **options: Any) -> Any:
         """`verb(what, ...)`: in the hub where it waits for a network, else on a thread."""

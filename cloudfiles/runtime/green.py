@@ -25,7 +25,7 @@ import gevent.threadpool
 from gevent._hub_local import get_hub_if_exists  # gevent has no public way to ask without making one
 
 from cloudfiles.runtime.base import Cancelled, Crew, Runtime, Stream, T
-from cloudfiles.runtime.threads import PIECE, close_now, connect_first, is_readable
+from cloudfiles.runtime.threads import PIECE, close_now, connect_first, is_readable, patience
 
 _NEVER = float("inf")
 _LAST_TICKS = 50
@@ -252,7 +252,7 @@ class HereCrew(GreenCrew):
 
 
 class ElsewhereCrew(GreenCrew):
-    """The caller is a native thread that has no hub, and gets none."""
+    """The caller is a native thread that has no hub, and gets none. It may itself work for a crew of threads."""
 
     def __init__(self, runtime: GreenRuntime) -> None:
         super().__init__(runtime)
@@ -265,7 +265,7 @@ class ElsewhereCrew(GreenCrew):
         self._caller.set()
 
     def wait_caller(self, timeout: float | None = None) -> None:
-        self._caller.wait(timeout)
+        self._caller.wait(patience(timeout))
         self._caller.clear()
 
 

@@ -35,6 +35,14 @@ def _check_cancelled() -> None:
         raise Cancelled
 
 
+def patience(timeout: float | None) -> float | None:
+    """How long a caller may wait at once: for a batch inside a worker of another one, with which it is given up."""
+    if getattr(_worker, "crew", None) is None:
+        return timeout
+    _check_cancelled()
+    return TICK if timeout is None else min(TICK, timeout)
+
+
 @contextmanager
 def working_for(crew: ThreadCrew) -> Iterator[None]:
     """A block in which this thread works for `crew`: once that is cancelled, what waits here gives up."""
@@ -181,11 +189,7 @@ class ThreadCrew(Crew):
         self._caller.set()
 
     def wait_caller(self, timeout: float | None = None) -> None:
-        outer: ThreadCrew | None = getattr(_worker, "crew", None)
-        if outer is not None:  # a batch inside a worker of another one, with which it is given up
-            _check_cancelled()
-            timeout = min(TICK, TICK if timeout is None else timeout)
-        self._caller.wait(timeout)
+        self._caller.wait(patience(timeout))
         self._caller.clear()
 
     def wake_workers(self, count: int) -> None:

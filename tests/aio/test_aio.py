@@ -136,6 +136,38 @@ def test_many_batches_at_once_open_few_connections(fault_server: FaultServer) ->
     assert fault_server.connections()[0] - before <= 20
 
 
+def test_moving(fault_server: FaultServer, tmp_path: Path, run: Run) -> None:
+    fault_server.put_many({str(n): b"%d" % n for n in range(50)})
+    here, there = AsyncCloudFiles(f"file://{tmp_path}/"), on(fault_server)
+
+    async def main() -> None:
+        await here.transfer_from(there)
+        assert await here.get("7") == b"7"
+        await here.transfer_to(there, {"path": "7", "dest_path": "copy"})
+        assert await there.get("copy") == b"7"
+        await here.move("7", "8b")
+        assert await here.exists(["7", "8b"]) == {"7": False, "8b": True}
+
+    run(main())
+
+
+def test_cancelling_a_transfer(fault_server: FaultServer, tmp_path: Path) -> None:
+    fault_server.put_many({str(n): b"%d" % n for n in range(50)})
+    fault_server.script(Rule(Stall(), key="25", times=None))
+
+    async def main() -> None:
+        task = asyncio.ensure_future(AsyncCloudFiles(f"file://{tmp_path}/").transfer_from(on(fault_server)))
+        await until(lambda: len(list(tmp_path.iterdir())) > 20)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await until(lambda: not list(tmp_path.glob(".cloudfiles-*")))
+        await until(lambda: fault_server.connections()[1] == 0 or not any(
+            thread.name.startswith("cloudfiles-aio-fed") for thread in threading.enumerate()))
+
+    asyncio.run(main())
+
+
 # ---- what it is fed with
 
 
