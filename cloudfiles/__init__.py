@@ -18,11 +18,13 @@ __version__ = "1.0.0"
 
 if TYPE_CHECKING:
     from cloudfiles import compression, exceptions, paths, secrets
+    from cloudfiles.aio.cloudfiles import AsyncCloudFiles
     from cloudfiles.bucket import Bucket
     from cloudfiles.cloudfile import CloudFile
     from cloudfiles.cloudfiles import CloudFiles
     from cloudfiles.downloads import dl
     from cloudfiles.interfaces.mem import clear_memory
+    from cloudfiles.transfer.files import download_file, download_fileobj, upload_file, upload_fileobj
     from cloudfiles.transfer.resumable import ResumableTransfer
     from cloudfiles.transport.client import close_clients as reset_connection_pools
 
@@ -34,12 +36,18 @@ _NAMES = {
     "dl": "cloudfiles.downloads:dl",
     "clear_memory": "cloudfiles.interfaces.mem:clear_memory",
     "reset_connection_pools": "cloudfiles.transport.client:close_clients",
+    "download_file": "cloudfiles.transfer.files:download_file",
+    "download_fileobj": "cloudfiles.transfer.files:download_fileobj",
+    "upload_file": "cloudfiles.transfer.files:upload_file",
+    "upload_fileobj": "cloudfiles.transfer.files:upload_fileobj",
+    "AsyncCloudFiles": "cloudfiles.aio.cloudfiles:AsyncCloudFiles",
 }
-_MODULES = ("compression", "exceptions", "interfaces", "lib", "paths", "secrets")
+_MODULES = ("aio", "compression", "exceptions", "files", "interfaces", "lib", "monitoring", "paths", "secrets")
 
 __all__ = [
-    "Bucket", "CloudFile", "CloudFiles", "ResumableTransfer", "clear_memory", "compression", "dl", "exceptions",
-    "paths", "reset_connection_pools", "secrets",
+    "AsyncCloudFiles", "Bucket", "CloudFile", "CloudFiles", "ResumableTransfer", "clear_memory", "compression", "dl",
+    "download_file", "download_fileobj", "exceptions", "paths", "reset_connection_pools", "secrets", "upload_file",
+    "upload_fileobj",
 ]
 
 
