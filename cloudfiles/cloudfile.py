@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from cloudfiles.addresses import split_object
 from cloudfiles.byteranges import from_slice
 from cloudfiles.cloudfiles import CloudFiles
-from cloudfiles.downloads import split_object
 from cloudfiles.exceptions import CloudFilesError, InvalidInputError
 
 

@@ -16,8 +16,8 @@ from cloudfiles.parallel import Parallel, is_parallel
 from cloudfiles.paths import ExtractedPath
 from cloudfiles.progress import Progress
 from cloudfiles.store import Store, checked_count
-from cloudfiles.transfer.verbs import TransferVerbs
 from cloudfiles.types import StoreOptions, Tls
+from cloudfiles.verbs.moving import MovingVerbs
 from cloudfiles.verbs.reading import ReadingVerbs
 from cloudfiles.verbs.writing import WritingVerbs
 
@@ -29,7 +29,7 @@ _STREAM_ITEMS = 1000
 _STREAM_BYTES = 256 * 1024 * 1024
 
 
-class CloudFiles(ReadingVerbs, WritingVerbs, TransferVerbs):
+class CloudFiles(ReadingVerbs, WritingVerbs, MovingVerbs):
     """Batches of get, put, exists, list and delete below one cloudpath.
 
     Every verb takes one path or an iterable of them. One gives one answer; many are fanned

@@ -1,44 +1,12 @@
-"""Full cloudpaths: which store each lies in, and `dl`, which reads from many at once."""
+"""`dl`: full cloudpaths from many stores at once."""
 
 from __future__ import annotations
 
-import posixpath
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import unquote
 
+from cloudfiles.addresses import split_bucket
 from cloudfiles.cloudfiles import CloudFiles
-from cloudfiles.paths import dirname, extract, find_common_buckets, normalize
-
-
-def split_object(cloudpath: str) -> tuple[str, str]:
-    """The cloudpath of an object as those of its directory, and its key in it.
-
-    A web address is a URL: its name is decoded, and its query stays with the directory.
-    """
-    cloudpath = normalize(cloudpath)
-    if _is_web(cloudpath):
-        url, mark, query = cloudpath.partition("?")
-        directory, name = posixpath.split(url)
-        return f"{directory}/{mark}{query}", unquote(name)
-    directory = dirname(cloudpath)
-    return directory, cloudpath[len(directory):].removeprefix("/")
-
-
-def split_bucket(cloudpath: str) -> tuple[str, str]:
-    """The cloudpath of an object as that of its bucket (its host, its first directory), and its key in it."""
-    cloudpath = normalize(cloudpath)
-    if _is_web(cloudpath):
-        url, mark, query = cloudpath.partition("?")
-        scheme, _, rest = url.partition("://")
-        host, _, path = rest.partition("/")
-        return f"{scheme}://{host}/{mark}{query}", unquote(path)
-    (bucket, items), = find_common_buckets(cloudpath).items()
-    return bucket, items[0]["path"]
-
-
-def _is_web(cloudpath: str) -> bool:
-    return extract(cloudpath).protocol.endswith(("http", "https"))
 
 
 def dl(cloudpaths: Any, raw: bool = False, **options: Any) -> Any:

@@ -127,7 +127,8 @@ def _check_file(path: str, content: Any) -> None:
     given = type(content).__name__
     if not callable(getattr(content, "read", None)):
         raise InvalidInputError(f"the content is of type {given}; bytes, bytearray, memoryview or an open binary file "
-                                "would do (put_json for anything JSON can say, content_type='text/plain' for a str)", path=path)
+                                "would do (put_json for anything JSON can say, content_type='text/plain' for a str)",
+                                path=path)
     if isinstance(content, io.TextIOBase):
         raise InvalidInputError(f"the content is a file opened as text ({given}); open it with mode 'rb'", path=path)
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 import urllib3
 
 from cloudfiles import integrity
+from cloudfiles.addresses import split_object
 from cloudfiles.byteranges import parse_content_range
 from cloudfiles.cloudfiles import CloudFiles
-from cloudfiles.downloads import split_object
 from cloudfiles.exceptions import (
     ApiException,
     CloudFilesError,

@@ -28,9 +28,9 @@ from cloudfiles.exceptions import (
 from cloudfiles.progress import Progress, bar_for
 from cloudfiles.store import Store, checked_count
 from cloudfiles.transfer.items import Item, as_item, listed_items
-from cloudfiles.transfer.journal import Failure, Journal, Transfer
+from cloudfiles.transfer.journal import Journal
 from cloudfiles.transfer.report import Report, report_of
-from cloudfiles.transfer.verbs import TransferVerbs
+from cloudfiles.transfer.rows import Failure, Transfer
 from cloudfiles.transfer.verify import VerifyResult, verify
 from cloudfiles.transfer.working import Worker
 from cloudfiles.types import Clock, StoreOptions, Tls
@@ -269,8 +269,9 @@ def _kept(store: Store) -> dict[str, Any]:
 
 
 def _store_of(given: Any) -> Store:
-    if isinstance(given, TransferVerbs):
-        return given._store
+    store = getattr(given, "_store", None)  # of a CloudFiles, which is a layer above this one
+    if isinstance(store, Store):
+        return store
     if isinstance(given, str | os.PathLike):
         return Store(_paths.normalize(os.fspath(given)))
     raise InvalidInputError(f"{given!r} is no store; a CloudFiles or a cloudpath would do")
@@ -279,8 +280,8 @@ def _store_of(given: Any) -> Store:
 def _items(source: Store, paths: Any) -> Iterable[Item]:
     if paths is None:
         return listed_items(source.here())
-    if isinstance(paths, TransferVerbs):
-        return listed_items(paths._store.here())
+    if isinstance(getattr(paths, "_store", None), Store):
+        return listed_items(_store_of(paths).here())
     if isinstance(paths, str):
         return listed_items(source.at(_paths.normalize(paths)).here())
     if isinstance(paths, bytes) or not isinstance(paths, Iterable):

@@ -10,8 +10,8 @@ from typing import Any, BinaryIO
 
 import urllib3
 
+from cloudfiles.addresses import split_object
 from cloudfiles.cloudfiles import CloudFiles
-from cloudfiles.downloads import split_object
 from cloudfiles.exceptions import FileSystemError, InvalidInputError, MD5IntegrityError, UnusableFileError
 from cloudfiles.runtime.engine import blocking_runtime
 from cloudfiles.transfer.chunks import pool_refusal, unexpected

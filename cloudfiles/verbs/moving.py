@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from cloudfiles.transfer.verify import VerifyResult
 
 
-class TransferVerbs:
+class MovingVerbs:
     """What `CloudFiles` inherits them from."""
 
     _store: Store
@@ -68,7 +68,7 @@ class TransferVerbs:
 
         dest: a cloudpath or a local path, or a plain path, which is one of this store.
         """
-        from cloudfiles.downloads import split_object
+        from cloudfiles.addresses import split_object
         from cloudfiles.transfer.moves import move_objects
 
         store, key = self._store, dest
@@ -124,7 +124,7 @@ class TransferVerbs:
 
     def _other(self, given: Any) -> Store:
         """The store of a CloudFiles, or of a cloudpath, reached as this one is."""
-        if isinstance(given, TransferVerbs):
+        if isinstance(given, MovingVerbs):
             return given._store
         if isinstance(given, str) or hasattr(given, "__fspath__"):
             return self._store.at(_paths.normalize(given))

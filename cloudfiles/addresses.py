@@ -1,0 +1,38 @@
+"""Which store a full cloudpath lies in, and what its key is there."""
+
+from __future__ import annotations
+
+import posixpath
+from urllib.parse import unquote
+
+from cloudfiles.paths import dirname, extract, find_common_buckets, normalize
+
+
+def split_object(cloudpath: str) -> tuple[str, str]:
+    """The cloudpath of an object as those of its directory, and its key in it.
+
+    A web address is a URL: its name is decoded, and its query stays with the directory.
+    """
+    cloudpath = normalize(cloudpath)
+    if _is_web(cloudpath):
+        url, mark, query = cloudpath.partition("?")
+        directory, name = posixpath.split(url)
+        return f"{directory}/{mark}{query}", unquote(name)
+    directory = dirname(cloudpath)
+    return directory, cloudpath[len(directory):].removeprefix("/")
+
+
+def split_bucket(cloudpath: str) -> tuple[str, str]:
+    """The cloudpath of an object as that of its bucket (its host, its first directory), and its key in it."""
+    cloudpath = normalize(cloudpath)
+    if _is_web(cloudpath):
+        url, mark, query = cloudpath.partition("?")
+        scheme, _, rest = url.partition("://")
+        host, _, path = rest.partition("/")
+        return f"{scheme}://{host}/{mark}{query}", unquote(path)
+    (bucket, items), = find_common_buckets(cloudpath).items()
+    return bucket, items[0]["path"]
+
+
+def _is_web(cloudpath: str) -> bool:
+    return extract(cloudpath).protocol.endswith(("http", "https"))
