@@ -17,16 +17,25 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
-from typing import Any, Literal, NamedTuple
+from typing import Any
 
 from cloudfiles.exceptions import DuplicatePathError, FileSystemError, JournalError
 from cloudfiles.transfer.halfdone import HalfDone
 from cloudfiles.transfer.items import Item
 from cloudfiles.transfer.liveness import ProcessName, is_dead, this_process
+from cloudfiles.transfer.rows import (
+    STATES,
+    Failure,
+    Leased,
+    Settled,
+    State,
+    Transfer,
+    Worker,
+    item_of,
+    key_of,
+    stored_key,
+)
 from cloudfiles.types import Clock
-
-State = Literal["pending", "leased", "done", "skipped", "failed", "unverifiable"]
-STATES: tuple[State, ...] = ("pending", "leased", "done", "skipped", "failed", "unverifiable")
 
 _APPLICATION_ID = 0x43464A4C  # 'CFJL', in the header of the file
 _VERSION = 1
@@ -59,62 +68,6 @@ CREATE INDEX failed ON items(id) WHERE state = 'failed';
 CREATE TABLE workers (id INTEGER PRIMARY KEY AUTOINCREMENT, process TEXT, lease REAL, expires REAL);
 CREATE TABLE halves (item INTEGER PRIMARY KEY, half TEXT);
 """
-
-
-class Leased(NamedTuple):
-    """An object that a worker holds."""
-
-    id: int
-    item: Item
-
-
-class Settled(NamedTuple):
-    """What came of an object; the fields are the columns of the journal."""
-
-    state: State
-    cause: str | None = None
-    algorithm: str | None = None
-    digest: str | None = None
-    etag: str | None = None
-    source_etag: str | None = None
-    bytes: int | None = None
-
-
-class Worker(NamedTuple):
-    """Who leases objects.
-
-    Attributes:
-        lease: seconds that its lease lasts unless it is renewed.
-    """
-
-    id: int
-    lease: float
-
-
-class Transfer(NamedTuple):
-    """What the journal is of.
-
-    Attributes:
-        source, target: cloudpaths.
-        options: how to reach them and how to carry; values that JSON can say, and no secrets.
-        created: seconds since the epoch.
-        is_listed: every object is in the journal.
-    """
-
-    source: str
-    target: str
-    options: dict[str, Any]
-    created: float
-    is_listed: bool
-
-
-class Failure(NamedTuple):
-    """An object that could not be carried."""
-
-    path: str
-    dest_path: str
-    cause: str
-    attempts: int
 
 
 class Journal:
@@ -224,8 +177,8 @@ class Journal:
         count = 0
         source = iter(items)
         while batch := list(islice(source, _BATCH)):
-            rows = [(_stored(item.source), None if item.target == item.source else _stored(item.target), item.size)
-                    for item in batch]
+            rows = [(stored_key(item.source), stored_key(item.target) if item.target != item.source else None,
+                     item.size) for item in batch]
             with self._changing() as database:
                 inserted = database.executemany("INSERT OR IGNORE INTO items (source, target, size) VALUES (?, ?, ?)",
                                                 rows).rowcount
@@ -242,8 +195,9 @@ class Journal:
             found = self._database.execute("SELECT source FROM items WHERE ifnull(target, source) = ?",
                                            (place,)).fetchone()
             if found != (source,):
-                raise DuplicatePathError(f"both {_key(found[0])!r} and {_key(source)!r} would be written there: which "
-                                         "one is to stay cannot be told; nothing was transferred", path=_key(place))
+                raise DuplicatePathError(f"both {key_of(found[0])!r} and {key_of(source)!r} would be written there: "
+                                         "which one is to stay cannot be told; nothing was transferred",
+                                         path=key_of(place))
 
     # ---- leases
 
@@ -271,7 +225,7 @@ class Journal:
             database.executemany("UPDATE items SET state = 'leased', worker = ?, attempts = attempts + 1 WHERE id = ?",
                                  [(worker.id, row[0]) for row in rows])
             self._renew(database, worker)
-        return [Leased(row[0], _item(*row[1:])) for row in rows]
+        return [Leased(row[0], item_of(*row[1:])) for row in rows]
 
     def settle(self, worker: Worker, settled: Sequence[tuple[int, Settled]], ended: Iterable[int] = ()) -> int:
         """Record what came of objects; gives of how many. One that the worker holds no more is another's to tell of.
@@ -324,7 +278,7 @@ class Journal:
                 database.execute("UPDATE items SET worker = ? WHERE worker = ? AND state = 'leased'", (worker.id, id))
             rows = database.execute("SELECT id, source, target, size FROM items WHERE worker = ? AND state = 'leased'",
                                     (worker.id,)).fetchall()
-        return [Leased(row[0], _item(*row[1:])) for row in rows], [process.mark for process in dead.values()]
+        return [Leased(row[0], item_of(*row[1:])) for row in rows], [process.mark for process in dead.values()]
 
     def hand_on(self, worker: Worker, processes: Sequence[str]) -> None:
         """Let what was adopted be leased by anyone, and forget the workers of these processes."""
@@ -371,7 +325,7 @@ class Journal:
         wanted = ", ".join(f"'{state}'" for state in states or STATES)
         rows = self._rows("SELECT items.id, source, target, size, half FROM halves JOIN items ON items.id = item "
                           f"WHERE state IN ({wanted})")
-        return [(Leased(row[0], _item(*row[1:4])), HalfDone.load(row[4])) for row in rows]
+        return [(Leased(row[0], item_of(*row[1:4])), HalfDone.load(row[4])) for row in rows]
 
     # ---- what was done
 
@@ -383,20 +337,20 @@ class Journal:
     def failures(self) -> Iterator[Failure]:
         """What failed, in bounded memory."""
         for row in self._select("state = 'failed'", "cause, attempts"):
-            item = _item(row[1], row[2], row[3])
+            item = item_of(row[1], row[2], row[3])
             yield Failure(item.source, item.target, row[4], row[5])
 
     def items(self, *states: State) -> Iterator[Item]:
         """The objects in these states, in bounded memory."""
         wanted = ", ".join(f"'{state}'" for state in states)
         for row in self._select(f"state IN ({wanted})", "NULL"):
-            yield _item(row[1], row[2], row[3])
+            yield item_of(row[1], row[2], row[3])
 
     def records(self) -> Iterator[dict[str, Any]]:
         """All that is known of each object, by the names of the columns."""
         names = ("state", "attempts", *Settled._fields[1:], "finished")
         for row in self._select("1", ", ".join(names)):
-            item = _item(row[1], row[2], row[3])
+            item = item_of(row[1], row[2], row[3])
             yield {"path": item.source, "dest_path": item.target, "size": item.size,
                    **dict(zip(names, row[4:], strict=True))}
 
@@ -406,21 +360,3 @@ class Journal:
                                  f"ORDER BY id LIMIT {_BATCH}", last):
             yield from rows
             last = rows[-1][0]
-
-
-def _stored(key: str) -> str | bytes:
-    """As the journal has it: SQLite takes no text that is not Unicode, as names of files may be."""
-    try:
-        key.encode()
-    except UnicodeEncodeError:
-        return key.encode("utf-8", "surrogateescape")
-    return key
-
-
-def _key(stored: str | bytes) -> str:
-    return stored.decode("utf-8", "surrogateescape") if isinstance(stored, bytes) else stored
-
-
-def _item(source: Any, target: Any, size: int | None) -> Item:
-    key = _key(source)
-    return Item(key, key if target is None else _key(target), size)

@@ -17,8 +17,9 @@ from cloudfiles.exceptions import DuplicatePathError, FileSystemError, JournalEr
 from cloudfiles.transfer import journal as journal_module
 from cloudfiles.transfer.halfdone import HalfDone
 from cloudfiles.transfer.items import Item
-from cloudfiles.transfer.journal import Journal, Settled
+from cloudfiles.transfer.journal import Journal
 from cloudfiles.transfer.liveness import ProcessName, is_dead, this_process
+from cloudfiles.transfer.rows import Settled
 from cloudfiles.types import Clock
 
 
