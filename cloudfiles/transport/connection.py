@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-import io
 from contextlib import suppress
 
 from cloudfiles.exceptions import ConnectionFailedError, ProtocolError, RequestTimeoutError, TruncatedBodyError
 from cloudfiles.runtime.base import Stream
+from cloudfiles.transport.memory import BodyMemory
 from cloudfiles.transport.request import Body, FileBody, Receiver, Request, Response
 from cloudfiles.transport.wire import CHUNKED, MAX_HEAD, ChunkedBody, Head, body_length, head_end, parse_head
 
+_FIRST = 16 * 1024
+"""Bytes asked for first: a small object's answer comes whole, and most of a larger one is received
+straight into its own memory instead of being copied there."""
+
 BUFFER = MAX_HEAD
-"""Bytes of the receive buffer: a head fits, and a small object's answer comes in one read."""
+"""Bytes of the receive buffer: a head fits."""
 
 _JOIN = 16 * 1024
 """A body up to this many bytes is sent in one piece with its head: one packet train, one system call."""
@@ -43,12 +47,13 @@ class Connection:
         heard: whether any byte of the current answer has come.
     """
 
-    __slots__ = ("_buffer", "_stream", "_view", "heard", "idle_since", "reusable", "served")
+    __slots__ = ("_buffer", "_first", "_stream", "_view", "heard", "idle_since", "reusable", "served")
 
     def __init__(self, stream: Stream) -> None:
         self._stream = stream
         self._buffer = bytearray(BUFFER)
         self._view = memoryview(self._buffer)
+        self._first = self._view[:_FIRST]
         self.reusable = False
         self.served = 0
         self.heard = False
@@ -145,7 +150,7 @@ class Connection:
     def _receive_some(self, filled: int) -> int:
         """More of a head, behind the `filled` bytes of the buffer."""
         try:
-            count = self._stream.receive_into(self._view[filled:] if filled else self._view)
+            count = self._stream.receive_into(self._view[filled:] if filled else self._first)
         except OSError as error:
             raise _transport_error(error, "while waiting for the answer") from error
         if not count:
@@ -162,7 +167,7 @@ class Connection:
         if missing == 0:
             self.reusable = head.keep_alive
             return rest
-        body, got = _Body(length, rest), len(rest)
+        body, got = BodyMemory(length, rest), len(rest)
         try:
             while got < length:
                 with body.view[got:] as free:  # let go of even when a traceback still holds it: `cut` resizes
@@ -242,25 +247,6 @@ class Connection:
         except OSError as error:
             raise BrokenBodyError(head, b"".join(pieces), _transport_error(error, "inside the body")) from error
         return b"".join(pieces)
-
-
-class _Body:
-    """Memory for a body of known length that becomes `bytes` without a copy.
-
-    BytesIO keeps its contents in a bytes object, works in place on one that nobody else holds,
-    and hands it out again: a 256 MiB object costs 256 MiB and not twice that. Memory fresh from
-    `bytes(length)` is not even touched before what is received is written to it.
-    """
-
-    def __init__(self, length: int, begin: bytes) -> None:
-        self._file = io.BytesIO(bytes(length))
-        self.view = self._file.getbuffer()
-        self.view[: len(begin)] = begin
-
-    def cut(self, length: int) -> bytes:
-        self.view.release()
-        self._file.truncate(length)
-        return self._file.getvalue()
 
 
 def _transport_error(error: Exception, when: str) -> Exception:
