@@ -10,12 +10,33 @@ from typing import BinaryIO
 from cloudfiles.exceptions import FileSystemError, InvalidInputError
 from cloudfiles.integrity import Buffer
 from cloudfiles.runtime.base import Crew, Runtime
+from cloudfiles.transport.request import Body, FileBody
 
 WORKERS = 8
 """Parts under way at once, and in memory: with 8 MiB each, a connection's worth of latency is well hidden."""
 
+READ_WHOLE = 1 << 20
+"""Bytes up to which a file is read at once: a body in memory is sent with fewer calls."""
+
 _TICK = 0.5
 """Seconds between two looks at whether the batch was given up."""
+
+
+def size_of_part(number: int, size: int | None, least: int, most: int, grows_every: int) -> int:
+    """Bytes of part `number` (from 1) of content of `size` bytes; all the same where the size is known.
+
+    least: bytes of a small content's part. most: parts that content may have. grows_every: parts after which those
+    of content of unknown size double.
+
+    >>> size_of_part(1, 100, 8, 10, 5), size_of_part(1, None, 8, 10, 5), size_of_part(6, None, 8, 10, 5)
+    (16, 8, 16)
+    """
+    if size is None:
+        return least << ((number - 1) // grows_every)
+    part = least
+    while part * most < size:
+        part *= 2
+    return part
 
 
 def send_parts(runtime: Runtime, parts: Iterable[Buffer], send: Callable[[int, Buffer], None]) -> int:
@@ -32,7 +53,7 @@ class _Sending:
         self._runtime = runtime
         self._send = send
         self._queue: deque[tuple[int, Buffer]] = deque()
-        self._sent = 0
+        self._under_way: set[int] = set()  # the numbers of the parts in memory
         self._closed = False
         self._error: Exception | None = None
 
@@ -54,11 +75,12 @@ class _Sending:
     def _feed(self, crew: Crew, parts: Iterable[Buffer]) -> int:
         number = 0
         for number, part in enumerate(parts, 1):
+            self._under_way.add(number)
             self._queue.append((number, part))
             if number <= WORKERS:
                 crew.start(lambda: self._work(crew), 1)
             crew.wake_workers(1)
-            while number - self._sent >= WORKERS and self._error is None:
+            while len(self._under_way) >= WORKERS and self._error is None:
                 self._wait(crew)
             if self._error is not None:
                 break
@@ -81,20 +103,37 @@ class _Sending:
                 self._send(number, part)
             except Exception as error:
                 self._error = self._error or error
-            self._sent += 1
+            self._under_way.discard(number)
             crew.wake_caller()
 
 
 # ---- files
 
 
-def bytes_left(file: BinaryIO) -> int | None:
+def put_file(runtime: Runtime, file: BinaryIO, size: int | None, limit: int,
+             size_of: Callable[[int, int | None], int], put_whole: Callable[[Body], str | None],
+             put_in_parts: Callable[[Iterable[Buffer]], str | None]) -> str | None:
+    """Store the rest of a file: whole, or in parts where it has more than `limit` bytes or shows to be large.
+
+    size: as `bytes_left` tells it. size_of: bytes of part `number` of content of `size` bytes. Gives the ETag.
+    """
+    if size is not None and READ_WHOLE < size <= limit:
+        return put_whole(FileBody(file, size))
+    parts = parts_of_file(runtime, file, lambda number: size_of(number, size))
+    first = next(parts, b"")
+    if len(first) < size_of(1, size) and len(first) <= limit:
+        return put_whole(first)
+    return put_in_parts(itertools.chain([first], parts))
+
+
+def bytes_left(file: BinaryIO, path: str) -> int | None:
     """Bytes from the file's position to its end; None where it cannot tell: a pipe, a socket, a decoder.
 
-    Raises InvalidInputError for what is no file.
+    Raises InvalidInputError for what is no file; path: the key that it was to be stored under.
     """
     if not hasattr(file, "read"):
-        raise InvalidInputError(f"content must be bytes or an open binary file, not a {type(file).__name__}")
+        raise InvalidInputError(f"content must be bytes or an open binary file, not a {type(file).__name__}",
+                                path=path)
     try:
         if not file.seekable():
             return None

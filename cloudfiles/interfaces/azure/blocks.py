@@ -18,7 +18,7 @@ from cloudfiles.exceptions import CloudFilesError, InvalidInputError, Preconditi
 from cloudfiles.interfaces.azure.checksums import block_header
 from cloudfiles.interfaces.azure.container import Container
 from cloudfiles.interfaces.azure.upload import BlobPut, blob_headers, condition_headers, head_of_written
-from cloudfiles.interfaces.parts import send_parts
+from cloudfiles.interfaces.parts import send_parts, size_of_part
 from cloudfiles.runtime.base import OFFLOAD_BYTES
 from cloudfiles.types import WriteOptions
 
@@ -36,12 +36,7 @@ def block_size(number: int, size: int | None) -> int:
     >>> block_size(1, 10 << 30) >> 20, block_size(1, 1 << 40) >> 20, block_size(12_000, None) >> 20
     (8, 32, 32)
     """
-    if size is None:
-        return MIN_BLOCK << ((number - 1) // _GROWS_EVERY)
-    block = MIN_BLOCK
-    while block * MAX_BLOCKS < size:
-        block *= 2
-    return block
+    return size_of_part(number, size, MIN_BLOCK, MAX_BLOCKS, _GROWS_EVERY)
 
 
 def put_in_blocks(container: Container, key: str, parts: Iterable[integrity.Buffer], options: WriteOptions,

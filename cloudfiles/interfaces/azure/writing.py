@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import itertools
 from typing import BinaryIO
 
 from cloudfiles.interfaces.azure.blocks import block_size, put_in_blocks
 from cloudfiles.interfaces.azure.container import Container
 from cloudfiles.interfaces.azure.upload import put_whole
-from cloudfiles.interfaces.parts import bytes_left, parts_of_file, parts_of_memory
-from cloudfiles.transport.request import FileBody
+from cloudfiles.interfaces.parts import bytes_left, parts_of_memory, put_file
 from cloudfiles.types import Content, WriteOptions
 
 MAX_PUT = 5000 << 20
 """Bytes that Azure takes by one Put Blob."""
-
-_READ_WHOLE = 1 << 20
-"""Bytes up to which a file is read at once: a body in memory is sent with fewer calls."""
 
 
 def put_content(container: Container, key: str, content: Content, options: WriteOptions, threshold: int) -> str | None:
@@ -32,11 +27,6 @@ def put_content(container: Container, key: str, content: Content, options: Write
 
 
 def _put_file(container: Container, key: str, file: BinaryIO, options: WriteOptions, limit: int) -> str | None:
-    size = bytes_left(file)
-    if size is not None and _READ_WHOLE < size <= limit:
-        return put_whole(container, key, FileBody(file, size), options)
-    parts = parts_of_file(container.runtime, file, lambda number: block_size(number, size))
-    first = next(parts, b"")
-    if len(first) < block_size(1, size) and len(first) <= limit:
-        return put_whole(container, key, first, options)
-    return put_in_blocks(container, key, itertools.chain([first], parts), options)
+    return put_file(container.runtime, file, bytes_left(file, key), limit, block_size,
+                    lambda body: put_whole(container, key, body, options),
+                    lambda parts: put_in_blocks(container, key, parts, options))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterable
 from typing import BinaryIO
 
@@ -12,8 +11,7 @@ from cloudfiles.interfaces.gs.composite import may_compose, put_composite
 from cloudfiles.interfaces.gs.resource import resource_of
 from cloudfiles.interfaces.gs.session import SessionLostError, put_session
 from cloudfiles.interfaces.gs.upload import condition_of, put_whole
-from cloudfiles.interfaces.parts import bytes_left, parts_of_file, parts_of_memory
-from cloudfiles.transport.request import FileBody
+from cloudfiles.interfaces.parts import bytes_left, parts_of_file, parts_of_memory, put_file, size_of_part
 from cloudfiles.types import Content, WriteOptions
 
 PART = 16 << 20
@@ -25,9 +23,6 @@ _PLANNED = 1024
 _GROWS_EVERY = 1000
 """Parts after which those of content of unknown size double."""
 
-_READ_WHOLE = 1 << 20
-"""Bytes up to which a file is read at once: a body in memory is sent with fewer calls."""
-
 _SESSIONS = 3
 """Sessions that an upload may begin, should the server lose one."""
 
@@ -38,12 +33,7 @@ def part_size(number: int, size: int | None) -> int:
     >>> part_size(1, 10 << 30) >> 20, part_size(1, 100 << 30) >> 20, part_size(2500, None) >> 20
     (16, 128, 64)
     """
-    if size is None:
-        return PART << ((number - 1) // _GROWS_EVERY)
-    part = PART
-    while part * _PLANNED < size:
-        part *= 2
-    return part
+    return size_of_part(number, size, PART, _PLANNED, _GROWS_EVERY)
 
 
 def put_content(bucket: Bucket, key: str, content: Content, options: WriteOptions, threshold: int) -> str | None:
@@ -59,9 +49,7 @@ def put_content(bucket: Bucket, key: str, content: Content, options: WriteOption
 
 
 def _put_file(bucket: Bucket, key: str, file: BinaryIO, options: WriteOptions, threshold: int) -> str | None:
-    size = bytes_left(file)
-    if size is not None and _READ_WHOLE < size <= threshold:
-        return put_whole(bucket, key, FileBody(file, size), options)
+    size = bytes_left(file, key)
     if size is not None and size > threshold:
         begin = file.tell()
 
@@ -70,16 +58,10 @@ def _put_file(bucket: Bucket, key: str, file: BinaryIO, options: WriteOptions, t
             return parts_of_file(bucket.runtime, file, lambda number: part_size(number, size))
 
         return _put_large(bucket, key, parts, options, _SESSIONS)
-    return _put_stream(bucket, key, file, options, threshold)
-
-
-def _put_stream(bucket: Bucket, key: str, file: BinaryIO, options: WriteOptions, threshold: int) -> str | None:
-    """A file that is small, or can be read once only."""
-    pieces = parts_of_file(bucket.runtime, file, lambda number: part_size(number, None))
-    first = next(pieces, b"")
-    if len(first) < part_size(1, None) and len(first) <= threshold:
-        return put_whole(bucket, key, first, options)
-    return _put_large(bucket, key, lambda: itertools.chain([first], pieces), options, 1)
+    # It is small, or can be read once only.
+    return put_file(bucket.runtime, file, size, threshold, part_size,
+                    lambda body: put_whole(bucket, key, body, options),
+                    lambda pieces: _put_large(bucket, key, lambda: pieces, options, 1))
 
 
 def _put_large(bucket: Bucket, key: str, parts: Callable[[], Iterable[Buffer]], options: WriteOptions,

@@ -8,8 +8,7 @@ from __future__ import annotations
 import hashlib
 import xml.etree.ElementTree as ET
 from base64 import b64encode
-from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import NamedTuple
 from xml.sax.saxutils import escape
@@ -22,6 +21,7 @@ from cloudfiles.exceptions import (
     PreconditionFailedError,
     ProtocolError,
 )
+from cloudfiles.interfaces.parts import send_parts, size_of_part
 from cloudfiles.interfaces.s3.bucket import Bucket
 from cloudfiles.interfaces.s3.checksums import CRC, CRC_HEADER, UploadChecks
 from cloudfiles.interfaces.s3.upload import (
@@ -31,7 +31,7 @@ from cloudfiles.interfaces.s3.upload import (
     head_of_written,
     object_headers,
 )
-from cloudfiles.runtime.base import OFFLOAD_BYTES, Cancelled, Crew
+from cloudfiles.runtime.base import OFFLOAD_BYTES, Cancelled
 from cloudfiles.transport.request import Request, Response
 from cloudfiles.types import WriteOptions
 
@@ -39,14 +39,8 @@ MAX_PARTS = 10_000
 MIN_PART = 8 << 20
 """Bytes. S3 takes 5 MiB and more; 8 is what most tools take, so that others can check the ETag."""
 
-WORKERS = 8
-"""Parts under way at once, and in memory: with 8 MiB each, a connection's worth of latency is well hidden."""
-
 _GROWS_EVERY = 1000
 """Parts after which those of content of unknown size double: 10 000 of them then hold 8 TiB, more than S3 does."""
-
-_TICK = 0.5
-"""Seconds between two looks at whether the batch was given up."""
 
 
 def part_size(number: int, size: int | None) -> int:
@@ -55,12 +49,7 @@ def part_size(number: int, size: int | None) -> int:
     >>> part_size(1, 10 << 30) >> 20, part_size(1, 100 << 30) >> 20, part_size(2500, None) >> 20
     (8, 16, 32)
     """
-    if size is None:
-        return MIN_PART << ((number - 1) // _GROWS_EVERY)
-    part = MIN_PART
-    while part * MAX_PARTS < size:
-        part *= 2
-    return part
+    return size_of_part(number, size, MIN_PART, MAX_PARTS, _GROWS_EVERY)
 
 
 def digest_headers(bucket: Bucket, checks: UploadChecks, content: integrity.Buffer) -> dict[str, str]:
@@ -109,9 +98,6 @@ class Upload:
         self._checks = UploadChecks(self._crc is not None, ask=False, secure=bucket.origin.scheme == "https")
         self._size = 0
         self.sent: dict[int, Part] = {}
-        self._queue: deque[tuple[int, integrity.Buffer]] = deque()
-        self._closed = False
-        self._error: BaseException | None = None
         self.id = upload_id or self._create(options)
 
     def _create(self, options: WriteOptions) -> str:
@@ -130,62 +116,26 @@ class Upload:
 
     def send(self, parts: Iterable[integrity.Buffer]) -> None:
         """Send all parts, a few at once. Raises the first failure, after the other workers have ended."""
-        crew = self._bucket.runtime.crew()
-        try:
-            self._feed(crew, parts)
-            self._closed = True
-            crew.wake_workers(WORKERS)
-            while not crew.finished and self._error is None:
-                self._wait(crew)
-        finally:
-            if not crew.finished:
-                crew.cancel()
-        if self._error is not None:
-            raise self._error
+        send_parts(self._bucket.runtime, self._noted(parts), self._send)
 
-    def _feed(self, crew: Crew, parts: Iterable[integrity.Buffer]) -> None:
+    def _noted(self, parts: Iterable[integrity.Buffer]) -> Iterator[integrity.Buffer]:
+        """`parts`, while the size and the CRC of the whole are taken."""
         for number, content in enumerate(parts, 1):
             if number > MAX_PARTS:
                 raise InvalidInputError(f"the content has grown beyond the {MAX_PARTS} parts planned for it",
                                         path=self._key)
-            self._take_note(content)
-            self._queue.append((number, content))
-            if number <= WORKERS:
-                crew.start(lambda: self._work(crew), 1)
-            crew.wake_workers(1)
-            while number - len(self.sent) >= WORKERS and self._error is None:
-                self._wait(crew)
-            if self._error is not None:
-                return
+            self._size += len(content)
+            if self._crc is not None:
+                self._crc.update(content)
+            yield content
+
+    def _send(self, number: int, content: integrity.Buffer) -> None:
+        self.sent[number] = self.send_part(number, content)
 
     @property
     def checks_crc(self) -> bool:
         """Whether the server checks a CRC of the whole object."""
         return self._crc is not None
-
-    def _take_note(self, content: integrity.Buffer) -> None:
-        self._size += len(content)
-        if self._crc is not None:
-            self._crc.update(content)
-
-    def _wait(self, crew: Crew) -> None:
-        crew.wait_caller(_TICK)
-        self._bucket.runtime.sleep(0)  # where this worker's own batch is given up, it is told here
-
-    def _work(self, crew: Crew) -> None:
-        while self._error is None:
-            try:
-                number, content = self._queue.popleft()
-            except IndexError:
-                if self._closed:
-                    return
-                crew.wait_worker()
-                continue
-            try:
-                self.sent[number] = self.send_part(number, content)
-            except Exception as error:
-                self._error = self._error or error
-            crew.wake_caller()
 
     def part_target(self, number: int) -> str:
         """Where part `number`, from 1, is sent to."""
