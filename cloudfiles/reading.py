@@ -17,8 +17,22 @@ if TYPE_CHECKING:
 
 WHOLE = ByteRange()
 
-Result = dict[str, Any]
-"""`path, content, byte_range, error, compress, raw, tags`, as `CloudFiles.get` documents them."""
+
+class Result(dict[str, Any]):
+    """`path, content, byte_range, error, compress, raw, tags`, as `CloudFiles.get` documents them.
+
+    Attributes:
+        verified: the digest of the store that vouched for the stored bytes ('md5', 'crc32c', ...), '' where it
+            offered none, or none of a range: then their length is all that was checked.
+    """
+
+    __slots__ = ("verified",)
+
+    verified: str
+
+    def __init__(self, fields: dict[str, Any], verified: str = "") -> None:
+        dict.__init__(self, fields)
+        self.verified = verified
 
 
 class Wanted(NamedTuple):
@@ -94,8 +108,8 @@ def reader(interface: Interface, runtime: Runtime | None, raw: bool, max_decoded
                 return result(item, None, raw=raw)
             if stored.encoding and not raw:
                 stored.content = decoded(stored.content, stored.encoding, item)
-            return {"path": item, "content": stored.content, "byte_range": WHOLE, "error": None,
-                    "compress": stored.encoding, "raw": raw, "tags": None}
+            return Result({"path": item, "content": stored.content, "byte_range": WHOLE, "error": None,
+                           "compress": stored.encoding, "raw": raw, "tags": None}, stored.verified)
         if isinstance(item, WantedGroup):
             return read_group(item)
         return read_range(as_wanted(item))
@@ -155,8 +169,8 @@ def result(path: str, content: Any, wanted: Wanted | None = None, encoding: str 
            error: Exception | None = None) -> Result:
     """A result, as `CloudFiles.get` documents it."""
     asked = wanted or Wanted(path)
-    return {"path": path, "content": content, "byte_range": asked.byte_range, "error": error, "compress": encoding,
-            "raw": raw, "tags": asked.tags}
+    return Result({"path": path, "content": content, "byte_range": asked.byte_range, "error": error,
+                   "compress": encoding, "raw": raw, "tags": asked.tags})
 
 
 def failed(item: Any, error: Exception, raw: bool = False) -> Any:

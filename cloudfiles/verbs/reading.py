@@ -46,7 +46,8 @@ class ReadingVerbs(Batches):
 
         Returns:
             For one path its bytes, None where it is missing. For many a list, in their order, of
-            `{'path', 'content', 'byte_range', 'error', 'compress', 'raw', 'tags'}`.
+            `{'path', 'content', 'byte_range', 'error', 'compress', 'raw', 'tags'}`. Its attribute `verified` names
+            the digest that vouched for the stored bytes, '' where the store offered none.
         """
         _check_limit(max_decoded_size)
         monitor = monitor_of("RX") if return_recording else None

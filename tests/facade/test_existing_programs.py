@@ -268,3 +268,13 @@ def test_text_of_a_text_type_is_stored_as_utf8(content_type: str) -> None:
     cf = CloudFiles("mem://existing-programs/text")
     cf.put("info", '{"é": 1}', content_type=content_type)
     assert cf.get("info") == '{"é": 1}'.encode()
+
+
+def test_a_result_is_a_dict_that_says_what_vouched_for_it() -> None:
+    cf = CloudFiles("mem://existing-programs/verified")
+    cf.put("key", b"content")
+    found, missing = cf.get(["key", "missing"])
+    assert type(found).__mro__[1] is dict
+    assert isinstance(found.verified, str)
+    assert missing.verified == ""
+    assert pickle.loads(pickle.dumps(found)).verified == found.verified
