@@ -71,6 +71,17 @@ def normalize_encoding(encoding: Encoding) -> str | None:
     return ", ".join(_names(encoding)) or None
 
 
+@lru_cache(maxsize=256)
+def effective_encoding(encoding: str) -> str:
+    """A stored Content-Encoding without the members that change nothing; names that are not known are kept.
+
+    >>> effective_encoding("gzip,aws-chunked"), effective_encoding("identity")
+    ('gzip', '')
+    """
+    members = (member.strip() for member in encoding.split(","))
+    return ", ".join(member for member in members if member.lower() not in _NO_CODING)
+
+
 @lru_cache(maxsize=256, typed=True)
 def _names(encoding: Encoding) -> tuple[str, ...]:
     if encoding is True:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cloudfiles.byteranges import ByteRange, RangeGroup, byte_range, coalesce
-from cloudfiles.compression import decompress
+from cloudfiles.compression import decompress, effective_encoding
 from cloudfiles.exceptions import InvalidInputError
 from cloudfiles.interfaces.base import Interface
 from cloudfiles.runtime.base import OFFLOAD_BYTES, Runtime
@@ -106,8 +106,10 @@ def reader(interface: Interface, runtime: Runtime | None, raw: bool, max_decoded
             stored = get(item)
             if stored is None:
                 return result(item, None, raw=raw)
-            if stored.encoding and not raw:
-                stored.content = decoded(stored.content, stored.encoding, item)
+            if stored.encoding:
+                stored.encoding = effective_encoding(stored.encoding)
+                if stored.encoding and not raw:
+                    stored.content = decoded(stored.content, stored.encoding, item)
             return Result({"path": item, "content": stored.content, "byte_range": WHOLE, "error": None,
                            "compress": stored.encoding, "raw": raw, "tags": None}, stored.verified)
         if isinstance(item, WantedGroup):
@@ -122,14 +124,14 @@ def reader(interface: Interface, runtime: Runtime | None, raw: bool, max_decoded
         stored = get(wanted.path, *wanted.byte_range)
         if stored is None:
             return result(wanted.path, None, wanted, raw=raw)
-        return result(wanted.path, stored.content, wanted, stored.encoding, raw)
+        return result(wanted.path, stored.content, wanted, effective_encoding(stored.encoding), raw)
 
     def read_group(item: WantedGroup) -> list[Result]:
         stored = get(item.path, item.group.start, item.group.end)
         if stored is None:
             return [result(item.path, None, member, raw=raw) for member in item.members]
         parts = (content for _, content in item.group.cut(stored.content))
-        return [result(item.path, content, member, stored.encoding, raw)
+        return [result(item.path, content, member, effective_encoding(stored.encoding), raw)
                 for member, content in zip(item.members, parts, strict=True)]
 
     def decoded(content: Any, encoding: str, path: str) -> Any:

@@ -548,3 +548,11 @@ def test_star_import_gives_the_names_that_programs_use():
     names: dict[str, object] = {}
     exec("from cloudfiles.compression import *", names)
     assert {"COMPRESSION_TYPES", "compress", "decompress", "transcode", "normalize_encoding"} <= set(names)
+
+
+@pytest.mark.parametrize(("stored", "effective"), [
+    ("", ""), ("aws-chunked", ""), ("gzip,aws-chunked", "gzip"), ("Identity, br", "br"), ("gzip, gzip", "gzip, gzip"),
+    ("utf-8", "utf-8"),
+])
+def test_effective_encoding(stored: str, effective: str) -> None:
+    assert compression.effective_encoding(stored) == effective
