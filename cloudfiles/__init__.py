@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from cloudfiles.interfaces.mem import clear_memory
     from cloudfiles.transfer.files import download_file, download_fileobj, upload_file, upload_fileobj
     from cloudfiles.transfer.resumable import ResumableTransfer
+    from cloudfiles.transfer.up_and_down import Downloader, Uploader
     from cloudfiles.transport.client import close_clients as reset_connection_pools
 
 _NAMES = {
@@ -40,14 +41,16 @@ _NAMES = {
     "download_fileobj": "cloudfiles.transfer.files:download_fileobj",
     "upload_file": "cloudfiles.transfer.files:upload_file",
     "upload_fileobj": "cloudfiles.transfer.files:upload_fileobj",
+    "Uploader": "cloudfiles.transfer.up_and_down:Uploader",
+    "Downloader": "cloudfiles.transfer.up_and_down:Downloader",
     "AsyncCloudFiles": "cloudfiles.aio.cloudfiles:AsyncCloudFiles",
 }
 _MODULES = ("aio", "compression", "exceptions", "files", "interfaces", "lib", "monitoring", "paths", "secrets")
 
 __all__ = [
-    "AsyncCloudFiles", "Bucket", "CloudFile", "CloudFiles", "ResumableTransfer", "clear_memory", "compression", "dl",
-    "download_file", "download_fileobj", "exceptions", "paths", "reset_connection_pools", "secrets", "upload_file",
-    "upload_fileobj",
+    "AsyncCloudFiles", "Bucket", "CloudFile", "CloudFiles", "Downloader", "ResumableTransfer", "Uploader",
+    "clear_memory", "compression", "dl", "download_file", "download_fileobj", "exceptions", "paths",
+    "reset_connection_pools", "secrets", "upload_file", "upload_fileobj",
 ]
 
 

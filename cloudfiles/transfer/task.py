@@ -1,0 +1,308 @@
+"""A transfer as an object: it runs here or in the background, tells how far it is, and is kept on disk meanwhile."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, ClassVar, TypeVar, overload
+
+from cloudfiles.cloudfiles import CloudFiles
+from cloudfiles.exceptions import CloudFilesError, InvalidInputError, TransportError
+from cloudfiles.store import Store, checked_count
+from cloudfiles.transfer.carrier import CarryOptions
+from cloudfiles.transfer.halfdone import PartLog, PartLogs
+from cloudfiles.transfer.items import Item
+from cloudfiles.transfer.result import Outcome
+from cloudfiles.transfer.run import carry_all, plan_between
+from cloudfiles.transfer.saved import File, State, StateFile, directory_of, saved_files
+from cloudfiles.transfer.watching import WatchedCarrier
+from cloudfiles.types import Clock
+
+Progress = Callable[[int, "int | None"], object]
+Task = TypeVar("Task", bound="TransferTask")
+
+_NOTE_SECONDS = 0.001
+"""For each part that a note tells of, how long it is until the next one; parts since are sent again after a kill. So
+notes cost the same share of the time however many parts an object has."""
+
+_REQUEST = ("rpath", "lpath", "root", "nthreads", "chunksize", "buffersize", "blocksize", "overwrite", "verbose",
+            "timeout")
+_REACH = ("endpoint", "request_payer", "no_sign_request")
+
+
+class TransferTimeoutError(TransportError, TimeoutError):
+    """The transfer took longer than its `timeout`. What was done is done; `run` goes on."""
+
+
+class TransferTask(ABC):
+    """What `Uploader` and `Downloader` share. See these.
+
+    Attributes:
+        hash: identifies the transfer: the same for the same store, paths and sizes.
+        errors: what failed in the last run, by key.
+    """
+
+    kind: ClassVar[str]
+    _reencode: ClassVar[str | None] = None
+
+    def __init__(self, store: Any, rpath: str | os.PathLike[str], lpath: str | os.PathLike[str],
+                 nthreads: int | None = None, chunksize: int = 2**28, buffersize: int = 2**22,
+                 blocksize: int = 2**22, client: None = None, run: bool = True, overwrite: bool = False,
+                 verbose: bool = False, progress_callback: Progress | None = None, timeout: float = 0, *,
+                 clock: Clock | None = None, **options: Any) -> None:
+        if client is not None:
+            raise InvalidInputError(f"client={client!r}: only None would do; nthreads= and the options of CloudFiles "
+                                    "control the transfer")
+        for name, size in (("chunksize", chunksize), ("buffersize", buffersize), ("blocksize", blocksize)):
+            checked_count(name, size, 1)
+        if not blocksize <= buffersize <= chunksize:
+            raise InvalidInputError(f"blocksize={blocksize}, buffersize={buffersize}, chunksize={chunksize}: "
+                                    "none may be larger than the next")
+        self.rpath, self.lpath = os.fspath(rpath), os.path.expanduser(os.fspath(lpath) or ".")
+        self.root = ""
+        self.nthreads = nthreads if nthreads is None else checked_count("nthreads", nthreads)
+        self.chunksize, self.buffersize, self.blocksize = chunksize, buffersize, blocksize
+        self.overwrite, self.verbose, self.timeout = overwrite, verbose, timeout
+        self._begin(store if isinstance(store, CloudFiles) else CloudFiles(os.fspath(store), **options),
+                    progress_callback, clock)
+        files = self._select()
+        before = self._file.read()
+        self._state = State(self._request(), files, halves={} if before is None else before.halves)
+        if run:
+            self.run()
+
+    def _begin(self, cf: CloudFiles, progress_callback: Progress | None, clock: Clock | None) -> None:
+        self.progress_callback = progress_callback
+        self.errors: dict[str, Exception] = {}
+        self._cf = cf
+        self._state = State({}, [])
+        self._now = (clock or Clock()).monotonic
+        told = [self.kind, cf.cloudpath, self.rpath, os.path.abspath(self.lpath), self.chunksize, self.blocksize]
+        self.hash = hashlib.sha256(json.dumps(told).encode()).hexdigest()[:32]
+        self._file = StateFile(os.path.join(directory_of(self.kind), f"{self.hash}.jsonl"))
+        self._lock = threading.RLock()  # of the state; also held while a callback is called
+        self._starting = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._running = False
+        self._failure: BaseException | None = None
+
+    @abstractmethod
+    def _select(self) -> list[File]:
+        """What is to be transferred. Raises where it cannot be, before anything is."""
+
+    @abstractmethod
+    def _sides(self, files: list[File], store: Store) -> tuple[Store, Store, list[Item]]:
+        """Source, target, and the items between them; the remote one is `store`."""
+
+    def __repr__(self) -> str:
+        return (f"{type(self).__name__}({self._cf!r}, {self.rpath!r}, {self.lpath!r}: "
+                f"{len(self._state.done)} of {len(self._state.files)} files done)")
+
+    # ---- running
+
+    def run(self, nthreads: int | None = None, monitor: bool = True) -> None:
+        """Transfer what is not done yet.
+
+        Args:
+            nthreads: other than given before.
+            monitor: wait until it is done. False: return at once; `wait` waits.
+
+        Raises:
+            CloudFilesError: the first failure, after all other files were tried. What was done stays done; the state
+                is kept, and another `run` goes on from there, here or in another process.
+            TransferTimeoutError: (also a TimeoutError) the timeout is over.
+        """
+        with self._starting:
+            if self._running:
+                raise InvalidInputError("the transfer is running already; wait() waits for it")
+            self._running = True
+        self._failure, self.errors = None, {}
+        width = nthreads if nthreads is not None else self.nthreads
+        if monitor:
+            self._run(width)
+            self.wait()
+        else:
+            self._thread = threading.Thread(target=self._run, args=(width,), name=f"cloudfiles-{self.kind}",
+                                            daemon=True)
+            self._thread.start()
+
+    def wait(self, timeout: float | None = None) -> None:
+        """Wait until a transfer in the background is done, at most `timeout` seconds. Raises as `run`."""
+        thread = self._thread
+        if thread is not None and thread is not threading.current_thread():
+            thread.join(timeout)
+        if not self._running and self._failure is not None:
+            raise self._failure
+
+    def _run(self, width: int | None) -> None:
+        try:
+            self._file.write(self._state)
+            self._carry(width)
+        except Exception as error:
+            self._failure = error
+        finally:
+            self._running = False
+        if self._failure is None and not self._left():
+            self._file.remove()
+
+    def _carry(self, width: int | None) -> None:
+        store = self._cf._store if width is None else replace(self._cf._store, width=checked_count("nthreads", width))
+        source, target, items = self._sides(self._left(), store)
+        plan, here, there = plan_between(source, target)
+        logs = PartLogs(there, self._note_parts)
+        logs.kept = dict(self._state.halves)
+        self._start()
+        carrier = WatchedCarrier(here, there, plan.runtime, CarryOptions(self._reencode, logs=logs), self._moved)
+        result = carry_all(carrier, items, plan, raise_errors=False, report=lambda _: self._check_time(),
+                           note=self._settle)
+        self.errors = result.errors
+        if result.errors:
+            raise self._explained(next(iter(result.errors.values())))
+
+    def _explained(self, error: Exception) -> Exception:
+        if isinstance(error, CloudFilesError):
+            error.args = (f"{error.args[0] if error.args else ''} ({len(self.errors)} of {len(self._state.files)} "
+                          f"files failed, {len(self._state.done)} are done; run() tries the others again)",)
+        return error
+
+    def _left(self) -> list[File]:
+        return [file for file in self._state.files if file.remote not in self._state.done]
+
+    # ---- how far it is; called by workers
+
+    def _start(self) -> None:
+        sizes = [file.size for file in self._state.files]
+        self._sizes = {file.remote: file.size for file in self._state.files}
+        self._total = None if None in sizes else sum(size or 0 for size in sizes)
+        self._bytes = {key: self._sizes[key] or 0 for key in self._state.done}
+        self._current = sum(self._bytes.values())
+        self._deadline = self._now() + self.timeout if self.timeout else None
+        self._next_note: dict[str, float] = {}
+
+    def _check_time(self) -> None:
+        if self._deadline is not None and self._now() >= self._deadline:
+            raise TransferTimeoutError(f"the timeout of {self.timeout} s is over; {len(self._state.done)} of "
+                                       f"{len(self._state.files)} files are done, run() goes on")
+
+    def _moved(self, item: Item, size: int) -> None:
+        self._check_time()
+        if size:
+            with self._lock:
+                known = self._sizes[item.source]
+                self._advance(item.source, self._bytes.get(item.source, 0) + size, known)
+
+    def _settle(self, outcome: Outcome) -> None:
+        key = outcome.item.source
+        with self._lock:
+            self._state.done.add(key)
+            self._state.halves.pop(outcome.item.target, None)
+            self._file.add(done=key, target=outcome.item.target)
+            if self.verbose:
+                print(f"{key}: {outcome.status}")
+            size = self._sizes[key]
+            self._advance(key, outcome.size or 0 if size is None else size, size)
+
+    def _advance(self, key: str, moved: int, size: int | None) -> None:
+        moved = moved if size is None else min(moved, size)
+        before = self._bytes.get(key, -1)
+        if moved <= before:
+            return
+        self._bytes[key] = moved
+        self._current += moved - max(0, before)
+        if self.progress_callback is not None:
+            self.progress_callback(self._current, self._total)
+
+    def _note_parts(self, target: str, log: PartLog) -> None:
+        with self._lock:
+            now = self._now()
+            if now < self._next_note.get(target, now):
+                return
+            half = log.snapshot()
+            if half is not None:
+                self._next_note[target] = now + _NOTE_SECONDS * len(half.parts)
+                self._state.halves[target] = half
+                self._file.add(half=target, state=half.dump())
+
+    # ---- what came of it
+
+    def active(self) -> bool:
+        """Whether it is running."""
+        return self._running
+
+    def successful(self) -> bool:
+        """Whether every file has been transferred. Raises AssertionError while it is running."""
+        if self._running:
+            raise AssertionError("the transfer is still running")
+        return not self._left() and self._failure is None
+
+    # ---- kept on disk
+
+    def _request(self) -> dict[str, Any]:
+        options = self._cf._store.options
+        return {"cloudpath": self._cf.cloudpath,
+                **{name: getattr(options, name) for name in _REACH},
+                **{name: getattr(self, name) for name in _REQUEST}}
+
+    def save(self, keep: bool = True) -> None:
+        """Keep the state on disk, where files are left to do; a transfer that runs does so by itself.
+
+        keep: False removes it, and tells the store to forget the parts of large objects that are half done.
+        """
+        if keep and self._left():
+            with self._lock:
+                self._file.write(self._state)
+            return
+        if not keep and not self._running:
+            _, target, _ = self._sides(self._state.files, self._cf._store)
+            for key, half in self._state.halves.items():
+                half.discard(target.here(), key)
+            self._state.halves.clear()
+        self._file.remove()
+
+    @overload
+    @classmethod
+    def load(cls: type[Task], filename: None = None, **options: Any) -> dict[str, Task]: ...
+    @overload
+    @classmethod
+    def load(cls: type[Task], filename: str | os.PathLike[str], **options: Any) -> Task: ...
+
+    @classmethod
+    def load(cls: type[Task], filename: str | os.PathLike[str] | None = None, **options: Any) -> Task | dict[str, Task]:
+        """Transfers that were saved, or interrupted, by their hash; none of them is running. `run` goes on.
+
+        Args:
+            filename: only the one that this file holds.
+            options: of CloudFiles, such as `secrets`, which are not saved; `progress_callback`; `clock`.
+
+        Raises ConfigurationError where a file cannot be read.
+        """
+        if filename is not None:
+            return cls._loaded(StateFile(os.path.abspath(os.fspath(filename))), options)
+        loaded = [cls._loaded(file, options) for file in saved_files(cls.kind)]
+        return {task.hash: task for task in loaded}
+
+    @classmethod
+    def _loaded(cls: type[Task], file: StateFile, options: dict[str, Any]) -> Task:
+        state = file.read()
+        if state is None:
+            raise InvalidInputError("there is no such file; load() gives all that are kept", path=file.path)
+        task, known, options = cls.__new__(cls), state.request, dict(options)
+        for name in _REQUEST:
+            setattr(task, name, known[name])
+        callback, clock = options.pop("progress_callback", None), options.pop("clock", None)
+        reach = {name: known[name] for name in _REACH if known[name]}
+        task._begin(CloudFiles(known["cloudpath"], **{**reach, **options}), callback, clock)
+        task._file, task._state = file, state
+        task.hash = os.path.basename(file.path).removesuffix(".jsonl")
+        return task
+
+    @classmethod
+    def clear_saved(cls) -> None:
+        """Forget every saved transfer of this kind. Parts that stores still keep are for `discard_partial`."""
+        for file in saved_files(cls.kind):
+            file.remove()
