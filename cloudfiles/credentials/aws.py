@@ -5,7 +5,6 @@ Places in order: `secrets=`, secrets files, the environment, botocore's chain.
 
 from __future__ import annotations
 
-import copy
 import math
 import os
 import time
@@ -16,6 +15,7 @@ from typing import NamedTuple
 from ..exceptions import CloudFilesError, ConfigurationError, MissingCredentialsError, MissingExtraError
 from . import aws_chain
 from .aws_places import AwsCredentials, Place, credentials, from_environment, hint, places, settings
+from .renewal import Fetched, Renewal, renewal_time
 from .secrets_files import Secrets
 
 __all__ = ["AwsCredentials", "AwsProvider", "Finding"]
@@ -23,14 +23,8 @@ __all__ = ["AwsCredentials", "AwsProvider", "Finding"]
 REFRESH_EARLY = 300.0
 """Seconds before the expiry at which new credentials are fetched. IMDS offers new ones at least five minutes early."""
 
-RETRY_AFTER = 30.0
-"""Seconds until the next try where an early refresh failed, or brought the same credentials again."""
-
 LOOK_AGAIN = 60.0
 """Seconds after which a secrets file is looked at again: it may have been rotated."""
-
-POLL = 0.02
-"""Seconds between two looks of a worker that waits for another one's refresh."""
 
 Chain = Callable[[], AwsCredentials | None]
 
@@ -42,22 +36,12 @@ class Finding(NamedTuple):
     found: str
 
 
-class _Flight:
-    """A refresh under way, and how it ended."""
-
-    def __init__(self) -> None:
-        self.done = False
-        self.error: CloudFilesError | None = None
-
-
 def _call(function: Chain) -> AwsCredentials | None:
     return function()
 
 
 class AwsProvider:
     """The credentials of one store. Safe to share between threads and greenlets, and across a fork.
-
-    No lock is held while anything waits: greenlets of one thread would wait for each other for ever.
 
     Args:
         bucket: its own secrets file comes before the general one.
@@ -81,17 +65,10 @@ class AwsProvider:
         self._anonymous = anonymous
         self._clock = clock
         self._environ = os.environ if environ is None else environ
-        self._sleep = sleep
         self._offload = offload
         self._chain = chain
-        self._current: AwsCredentials | None = None
-        self._fresh_until = math.inf if anonymous else -math.inf
-        self._flights: dict[int, _Flight] = {}
-
-    def __repr__(self) -> str:
-        return f"AwsProvider({self._service!r}, bucket={self._bucket!r}, {self._current or 'nothing fetched'})"
-
-    def get(self) -> AwsCredentials | None:
+        self._renewal: Renewal[AwsCredentials | None] = Renewal(self._fetch, clock, sleep)
+        self.get = self._renewal.get
         """Credentials that are valid now; None for anonymous. One comparison where they are fresh.
 
         Raises:
@@ -99,9 +76,14 @@ class AwsProvider:
             ConfigurationError: a place holds something that cannot be used.
             AuthorizationError: botocore found a source, and it failed.
         """
-        if self._clock() < self._fresh_until:
-            return self._current
-        return self._renew(None)
+
+    def __repr__(self) -> str:
+        return f"AwsProvider({self._service!r}, bucket={self._bucket!r}, {self._current or 'nothing fetched'})"
+
+    @property
+    def _current(self) -> AwsCredentials | None:
+        current = self._renewal.current
+        return None if current is None else current.value
 
     def refresh(self, rejected: AwsCredentials | None) -> AwsCredentials | None:
         """Credentials in place of `rejected`, which the server called expired or invalid.
@@ -109,12 +91,13 @@ class AwsProvider:
         Looks into all places anew, once for all workers that were rejected. Where that brings the same
         credentials, they are returned: the caller compares, and gives up.
         """
-        return None if self._anonymous else self._renew(rejected)
+        return None if self._anonymous else self._renewal.refresh(rejected)
 
     def location(self) -> tuple[str | None, str | None]:
         """Region and endpoint as configured, also for anonymous access. Asks no server and not botocore."""
-        if self._current is not None:
-            return self._current.region, self._current.endpoint
+        current = self._current
+        if current is not None:
+            return current.region, current.endpoint
         return self._settings(self._look()[0])
 
     def explain(self) -> list[Finding]:
@@ -139,51 +122,6 @@ class AwsProvider:
             return str(error)
         return f"{hint(found.access_key)}, from {found.source}" if found else "nothing"
 
-    # ---- renewing: one worker for all
-
-    def _renew(self, rejected: AwsCredentials | None) -> AwsCredentials | None:
-        mine = _Flight()
-        # One atomic step decides who flies. By process, as a forked child must not wait for its parent's worker.
-        flight = self._flights.setdefault(os.getpid(), mine)
-        if flight is mine:
-            return self._fly(mine, rejected)
-        current = self._current
-        if current is not None and current != rejected and current.valid_at(self._clock()):
-            return current
-        return self._wait_for(flight)
-
-    def _wait_for(self, flight: _Flight) -> AwsCredentials | None:
-        while not flight.done:
-            self._sleep(POLL)
-        if flight.error is not None:
-            raise copy.copy(flight.error) from flight.error
-        return self._current if self._current is not None else self.get()
-
-    def _fly(self, flight: _Flight, rejected: AwsCredentials | None) -> AwsCredentials | None:
-        try:
-            return self._replace_current(rejected)
-        except CloudFilesError as error:
-            flight.error = error
-            raise
-        finally:
-            flight.done = True
-            del self._flights[os.getpid()]
-
-    def _replace_current(self, rejected: AwsCredentials | None) -> AwsCredentials | None:
-        current, now = self._current, self._clock()
-        if current is not None and current != rejected and now < self._fresh_until:
-            return current  # another worker's refresh ended just before this one began
-        try:
-            found, is_file = self._find()
-        except CloudFilesError:
-            if current is None or current == rejected or not current.valid_at(now):
-                raise
-            self._fresh_until = min(now + RETRY_AFTER, current.expiry or math.inf)
-            return current
-        self._current = found
-        self._fresh_until = _fresh_until(found, is_file, now)
-        return found
-
     # ---- looking
 
     def _look(self) -> tuple[list[Place], Place | None]:
@@ -198,6 +136,14 @@ class AwsProvider:
     def _settings(self, looked: list[Place]) -> tuple[str | None, str | None]:
         """Region and endpoint: as the place with the key says, else the others, else the environment."""
         return settings([*reversed(looked), from_environment(self._environ)])
+
+    def _fetch(self) -> Fetched[AwsCredentials | None]:
+        if self._anonymous:
+            return Fetched(None)
+        now = self._clock()
+        found, is_file = self._find()
+        look_again = now + LOOK_AGAIN if is_file else math.inf
+        return Fetched(found, min(look_again, renewal_time(found.expiry, REFRESH_EARLY, now)), found.expiry)
 
     def _find(self) -> tuple[AwsCredentials, bool]:
         """Credentials, and whether they come from a file, which may be rotated."""
@@ -219,11 +165,3 @@ class AwsProvider:
                 f"no AWS credentials: looked in {', '.join(place.name for place in looked)}, {beyond}. "
                 f"For a public bucket use no_sign_request=True")
         return found
-
-
-def _fresh_until(found: AwsCredentials, is_file: bool, now: float) -> float:
-    """The time from which on to look again."""
-    look_again = now + LOOK_AGAIN if is_file else math.inf
-    if found.expiry is None:
-        return look_again
-    return min(look_again, max(found.expiry - REFRESH_EARLY, min(now + RETRY_AFTER, found.expiry)))

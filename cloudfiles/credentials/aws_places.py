@@ -50,9 +50,6 @@ class AwsCredentials:
     def __reduce__(self) -> NoReturn:
         raise TypeError("AWS credentials are not pickled: each process finds its own")
 
-    def valid_at(self, now: float) -> bool:
-        return self.expiry is None or now < self.expiry
-
 
 def hint(access_key: str) -> str:
     """As much of an access key id as may be shown."""

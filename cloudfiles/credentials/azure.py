@@ -15,7 +15,7 @@ from dataclasses import replace
 from ..exceptions import AuthorizationError, CloudFilesError, ConfigurationError, MissingCredentialsError
 from . import azure_chain
 from .azure_places import AzureCredentials, Place, credentials, places
-from .renewal import RETRY_AFTER, Fetched, Renewal
+from .renewal import Fetched, Renewal, renewal_time
 from .secrets_files import Secrets
 
 __all__ = ["AzureCredentials", "AzureProvider"]
@@ -143,9 +143,7 @@ class AzureProvider:
                 raise
             log.info("%s: reading without credentials: %s", self._container, error)
             return Fetched(None)
-        expiry = token.expiry if token.expiry is not None else math.inf
-        now = self._clock()
-        return Fetched(token, max(expiry - REFRESH_EARLY, min(now + RETRY_AFTER, expiry)), token.expiry)
+        return Fetched(token, renewal_time(token.expiry, REFRESH_EARLY, self._clock()), token.expiry)
 
     def _ask_chain(self, looked: list[Place]) -> AzureCredentials:
         try:

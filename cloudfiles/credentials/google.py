@@ -7,7 +7,6 @@ none holds any, requests go without, which public buckets allow.
 from __future__ import annotations
 
 import logging
-import math
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -16,7 +15,7 @@ from typing import Any, NamedTuple
 from ..exceptions import CloudFilesError, ConfigurationError, MissingExtraError
 from .google_chain import GoogleChain
 from .google_places import GoogleSigner, GoogleToken, Place, kind_of, places
-from .renewal import Fetched, Renewal
+from .renewal import Fetched, Renewal, renewal_time
 from .secrets_files import Secrets
 
 __all__ = ["Finding", "GoogleProvider", "GoogleSigner", "GoogleToken"]
@@ -24,9 +23,6 @@ __all__ = ["Finding", "GoogleProvider", "GoogleSigner", "GoogleToken"]
 REFRESH_EARLY = 225.0
 """Seconds before the expiry at which a new token is fetched. The metadata server gives the same one until five
 minutes before (Compute Engine docs, "Authenticate workloads using service accounts")."""
-
-RETRY_AFTER = 30.0
-"""Seconds until the next try where a renewal brought a token that soon expires."""
 
 DEFAULT_CHAIN = "application default credentials"
 
@@ -102,10 +98,7 @@ class GoogleProvider:
 
     def _fetch(self) -> Fetched[GoogleToken]:
         token = self._find()
-        now = self._clock()
-        if token.expiry is None:
-            return Fetched(token, math.inf)
-        return Fetched(token, max(token.expiry - REFRESH_EARLY, min(now + RETRY_AFTER, token.expiry)), token.expiry)
+        return Fetched(token, renewal_time(token.expiry, REFRESH_EARLY, self._clock()), token.expiry)
 
     def _find(self) -> GoogleToken:
         if self._anonymous:

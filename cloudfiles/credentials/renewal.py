@@ -16,7 +16,7 @@ from ..exceptions import CloudFilesError
 T = TypeVar("T")
 
 RETRY_AFTER = 30.0
-"""Seconds until the next try where an early renewal failed."""
+"""Seconds until the next try where an early renewal failed, or brought what soon ends as well."""
 
 POLL = 0.02
 """Seconds between two looks of a worker that waits for another one's renewal."""
@@ -33,6 +33,14 @@ class Fetched(NamedTuple, Generic[T]):
     value: T
     fresh_until: float = math.inf
     expiry: float | None = None
+
+
+def renewal_time(expiry: float | None, early: float, now: float) -> float:
+    """From when on to renew what ends at `expiry`: `early` seconds before, but RETRY_AFTER from now where that is past.
+
+    What a source gives again although it ends soon is not asked for by every request.
+    """
+    return math.inf if expiry is None else max(expiry - early, min(now + RETRY_AFTER, expiry))
 
 
 class _Flight:
@@ -58,14 +66,14 @@ class Renewal(Generic[T]):
         self._clock = clock
         self._sleep = sleep
         self.current: Fetched[T] | None = None
+        self._value: T  # that of `current`: it is asked for with every request
         self._fresh_until = -math.inf
         self._flights: dict[int, _Flight] = {}
 
     def get(self) -> T:
         """The value, one comparison where it is fresh. Raises what `fetch` raises, where there is none to use."""
-        current = self.current
-        if current is not None and self._clock() < self._fresh_until:
-            return current.value
+        if self._clock() < self._fresh_until:
+            return self._value
         return self._renew(None)
 
     def refresh(self, rejected: T) -> T:
@@ -115,5 +123,6 @@ class Renewal(Generic[T]):
                 raise
             self._fresh_until = min(now + RETRY_AFTER, usable.expiry or math.inf)
             return usable.value
-        self.current, self._fresh_until = fetched, fetched.fresh_until
+        self.current, self._value = fetched, fetched.value
+        self._fresh_until = fetched.fresh_until  # last: from now on `get` takes the value unasked
         return fetched.value

@@ -12,7 +12,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from cloudfiles.credentials import aws_chain
-from cloudfiles.credentials.aws import LOOK_AGAIN, REFRESH_EARLY, RETRY_AFTER, AwsCredentials, AwsProvider
+from cloudfiles.credentials.aws import LOOK_AGAIN, REFRESH_EARLY, AwsCredentials, AwsProvider
+from cloudfiles.credentials.renewal import RETRY_AFTER
 from cloudfiles.exceptions import (
     AuthorizationError,
     ConfigurationError,
@@ -378,9 +379,10 @@ def test_threads_share_a_failure(make, chain):
     gate = Gate(chain)
     chain.error = AuthorizationError("down")
     provider = make(chain=gate, sleep=lambda seconds: gate.open.wait(seconds))
+    renewal = provider._renewal
     threads, results = run_together(1, provider.get)
     assert gate.entered.wait(30)
-    others, more = run_together(5, lambda: provider._wait_for(provider._flights[os.getpid()]))
+    others, more = run_together(5, lambda: renewal._wait_for(renewal._flights[os.getpid()]))
     gate.open.set()
     join_all([*threads, *others])
     assert [str(result) for result in results + more] == ["down"] * 6

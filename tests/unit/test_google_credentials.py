@@ -17,8 +17,9 @@ from typing import Any
 import pytest
 
 from cloudfiles import CloudFiles
-from cloudfiles.credentials.google import REFRESH_EARLY, RETRY_AFTER, GoogleProvider, GoogleToken
+from cloudfiles.credentials.google import REFRESH_EARLY, GoogleProvider, GoogleToken
 from cloudfiles.credentials.google_chain import SCOPES, GoogleChain
+from cloudfiles.credentials.renewal import RETRY_AFTER
 from cloudfiles.exceptions import AuthorizationError, ConfigurationError, MissingExtraError
 from cloudfiles.retry import RetryPolicy
 
