@@ -84,7 +84,7 @@ class TransferTask(ABC):
         self._now = (clock or Clock()).monotonic
         told = [self.kind, cf.cloudpath, self.rpath, os.path.abspath(self.lpath), self.chunksize, self.blocksize]
         self.hash = hashlib.sha256(json.dumps(told).encode()).hexdigest()[:32]
-        self._file = StateFile(os.path.join(directory_of(self.kind), f"{self.hash}.jsonl"))
+        self._file: StateFile = StateFile(os.path.join(directory_of(self.kind), f"{self.hash}.jsonl"))
         self._lock = threading.RLock()  # of the state; also held while a callback is called
         self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -297,7 +297,8 @@ class TransferTask(ABC):
         callback, clock = options.pop("progress_callback", None), options.pop("clock", None)
         reach = {name: known[name] for name in _REACH if known[name]}
         task._begin(CloudFiles(known["cloudpath"], **{**reach, **options}), callback, clock)
-        task._file, task._state = file, state
+        task._file = file
+        task._state = state
         task.hash = os.path.basename(file.path).removesuffix(".jsonl")
         return task
 
