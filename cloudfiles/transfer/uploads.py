@@ -148,7 +148,8 @@ def put_to_store(cloudpath: str, timeouts: Timeouts, file: BinaryIO, size: int, 
     given = headers_of(None, headers)
     unknown = set(given) - set(_STORE_HEADERS)
     if unknown:
-        raise InvalidInputError(f"{sorted(unknown)} are for web servers; here the headers {list(_STORE_HEADERS)} would do")
+        raise InvalidInputError(f"{sorted(unknown)} are for web servers; here the headers {list(_STORE_HEADERS)} "
+                                "would do")
     if md5 is not None:
         _check_md5(file, md5)
     directory, key = split_object(cloudpath)
