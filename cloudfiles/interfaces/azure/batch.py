@@ -14,11 +14,11 @@ from collections.abc import Sequence
 from cloudfiles.exceptions import CloudFilesError, ProtocolError, ServerError, TransportError
 from cloudfiles.interfaces.azure.container import Container
 from cloudfiles.interfaces.azure.errors import MISSING, code_of, error_of
+from cloudfiles.interfaces.deleting import BatchRequest, Delete, delete_singly, delete_together
 from cloudfiles.transport.request import Request, Response
 
 MAX_BATCH = 256
 
-_NO_BATCH = frozenset({405, 501})
 _BOUNDARY = re.compile(r'boundary="?([^";]+)"?')
 
 
@@ -26,46 +26,22 @@ def delete_keys(container: Container, keys: Sequence[str]) -> dict[str, CloudFil
     """Delete `keys`, at most 256; the errors of those that could not be: snapshots keep their blob."""
     if len(keys) == 1 or not container.batch_deletes:
         return _delete_singly(container, keys)
-    request = _BatchDelete(container, keys)
-    try:
-        errors: dict[str, CloudFilesError] = container.client.send(request)
-    except ServerError as error:
-        if error.status in _NO_BATCH:
-            container.batch_deletes = False
-            return _delete_singly(container, keys)
-        if request.errors:
-            return request.errors
-        raise
+    errors = delete_together(container.client, _BatchDelete(container, keys))
+    if errors is None:
+        container.batch_deletes = False
+        return _delete_singly(container, keys)
     return errors
 
 
 def _delete_singly(container: Container, keys: Sequence[str]) -> dict[str, CloudFilesError]:
-    errors: dict[str, CloudFilesError] = {}
-    for key in keys:
-        try:
-            container.client.send(_Delete(container.origin, "DELETE", container.target(key), {},
-                                          dialect=container.dialect, path=key))
-        except CloudFilesError as error:
-            errors[key] = error
-    return errors
+    return delete_singly(container.client, keys, lambda key: Delete(
+        container.origin, "DELETE", container.target(key), {}, dialect=container.dialect, path=key))
 
 
-class _Delete(Request):
-    __slots__ = ()
+class _BatchDelete(BatchRequest):
+    """One batch. Gives the errors by key. The whole of it is repeated while one of them is passing."""
 
-    def accept(self, response: Response) -> None:
-        if response.status >= 300 and not self.dialect.is_missing(response):
-            raise self.dialect.refusal(self, response)
-
-
-class _BatchDelete(Request):
-    """One batch. Gives the errors by key. The whole of it is repeated while one of them is passing.
-
-    Attributes:
-        errors: of the last answer that was read.
-    """
-
-    __slots__ = ("_boundary", "_container", "_keys", "_targets", "errors")
+    __slots__ = ("_boundary", "_container", "_keys", "_targets")
 
     def __init__(self, container: Container, keys: Sequence[str]) -> None:
         self._container = container

@@ -6,7 +6,6 @@ kept for all later requests of the interface.
 
 from __future__ import annotations
 
-import email.utils
 from collections.abc import Callable
 
 from cloudfiles import integrity
@@ -14,14 +13,12 @@ from cloudfiles.credentials.azure import AzureCredentials, AzureProvider
 from cloudfiles.credentials.sharedkey import Moment, Signer
 from cloudfiles.interfaces.azure.endpoint import Endpoint
 from cloudfiles.interfaces.azure.errors import MISSING, code_of, error_of
+from cloudfiles.interfaces.server_clock import ServerClock
 from cloudfiles.runtime.base import OFFLOAD_BYTES, Runtime
 from cloudfiles.transport.request import Dialect, Request, Response, TryAgain, format_head
 
 VERSION = "2023-11-03"
 """The x-ms-version: that of azurite 3.27 and of everything used here."""
-
-_SKEWED = 300.0
-"""Seconds between two clocks from which on they are to blame for a refusal; Azure allows 900."""
 
 _STALE = frozenset({"AuthenticationFailed", "InvalidAuthenticationInfo", "NoAuthenticationInformation"})
 
@@ -38,16 +35,15 @@ class AzureDialect(Dialect):
         self.endpoint = endpoint
         self._provider = provider
         self._runtime = runtime
-        self._wall = wall
         self._signer = Signer()
-        self._skew = 0.0  # seconds that the server's clock is ahead
+        self._clock = ServerClock(wall)
 
     # ---- asking
 
     def encode(self, request: Request, host: str, now: float) -> bytes:
         credentials = self._provider.get()
         if credentials is not None and credentials.key is not None:
-            moment = self._signer.at(now + self._skew, credentials)
+            moment = self._signer.at(now + self._clock.skew, credentials)
             request.signed = moment
             return moment.head(request.method, request.target, host, VERSION, request.headers, len(request.body))
         request.signed = credentials
@@ -63,7 +59,7 @@ class AzureDialect(Dialect):
 
     def now(self) -> float:
         """Seconds since the epoch by the server's clock, as far as known."""
-        return self._wall() + self._skew
+        return self._clock.now()
 
     def moment(self, credentials: AzureCredentials) -> Moment:
         """For signing what is no request of its own."""
@@ -90,16 +86,9 @@ class AzureDialect(Dialect):
         if signed is None or response.status not in (401, 403) or code_of(response) not in _STALE:
             return False
         if isinstance(signed, Moment):
-            return self._clock_learned(signed, response) or self._renewed(signed.credentials)
+            # The code is that of a wrong signature: the two clocks themselves tell.
+            return self._clock.learn(response, signed.now) or self._renewed(signed.credentials)
         return self._renewed(signed)
-
-    def _clock_learned(self, signed: Moment, response: Response) -> bool:
-        """The code is that of a wrong signature: the two clocks themselves tell."""
-        date = email.utils.parsedate_tz(response.headers.get("date", ""))
-        if date is None or abs(email.utils.mktime_tz(date) - signed.now) < _SKEWED:
-            return False
-        self._skew = email.utils.mktime_tz(date) - self._wall()
-        return True
 
     def _renewed(self, rejected: AzureCredentials) -> bool:
         fresh = self._provider.refresh(rejected)

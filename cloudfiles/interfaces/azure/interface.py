@@ -13,7 +13,6 @@ from cloudfiles.exceptions import (
     CloudFilesError,
     ConfigurationError,
     InvalidInputError,
-    ObjectChangedError,
     UnsupportedOperationError,
 )
 from cloudfiles.interfaces.azure.batch import MAX_BATCH, delete_keys
@@ -31,12 +30,12 @@ from cloudfiles.interfaces.azure.reading import BlobHead, BlobRead, head_of_blob
 from cloudfiles.interfaces.azure.writing import put_content
 from cloudfiles.interfaces.base import Interface
 from cloudfiles.interfaces.moving import Copied, CopyOptions, PartWriter
+from cloudfiles.interfaces.sized_range import get_sized_range
 from cloudfiles.paths import ExtractedPath
 from cloudfiles.runtime.base import Runtime
 from cloudfiles.transport.client import Client, client_for
 from cloudfiles.types import Content, ListPage, StoredObject, StoreOptions, WriteOptions
 
-_TRIES = 4  # to read two things of one object between two writes of it
 _LOOPBACK = ("127.", "localhost", "::1")
 
 
@@ -104,18 +103,7 @@ class AzureInterface(Interface):
 
     def _get_cut(self, key: str, start: int | None, end: int | None) -> StoredObject | None:
         """A range that is empty, or that only the object's size makes one that Azure can express."""
-        for _ in range(_TRIES):
-            headers = self._head(key)
-            if headers is None:
-                return None
-            first, last, _ = slice(start, end).indices(int(headers["content-length"]))
-            if first >= last:
-                return StoredObject(b"", headers.get("content-encoding", ""), "", headers.get("etag"))
-            found = self.get(key, first, last)
-            if found is None or found.etag == headers.get("etag"):
-                return found
-        raise ObjectChangedError(f"the object was replaced {_TRIES} times between asking for its size and reading it",
-                                 path=key)
+        return get_sized_range(key, start, end, self._head, self.get)
 
     def head(self, key: str) -> dict[str, Any] | None:
         headers = self._head(key)

@@ -12,6 +12,7 @@ from xml.sax.saxutils import escape
 
 from cloudfiles import integrity
 from cloudfiles.exceptions import CloudFilesError, ProtocolError, ServerError, TransportError
+from cloudfiles.interfaces.deleting import BatchRequest, Delete, delete_singly, delete_together
 from cloudfiles.interfaces.s3.bucket import Bucket
 from cloudfiles.interfaces.s3.errors import Refusal, error_of
 from cloudfiles.transport.request import Request, Response
@@ -19,8 +20,6 @@ from cloudfiles.transport.request import Request, Response
 # What XML 1.0 cannot carry (2.2), or what a parser may change on the way: line ends (2.11), and spaces
 # at an edge, which tools like to strip. Deleting another key than the one meant is not worth a request.
 _FRAGILE = re.compile(r"^\s|\s$|[\x00-\x1f\x7f-\x9f\u2028\ud800-\udfff\ufeff\ufffe\uffff]").search
-
-_NO_BULK_DELETE = frozenset({405, 501})
 
 
 def delete_keys(bucket: Bucket, keys: Sequence[str]) -> dict[str, CloudFilesError]:
@@ -34,46 +33,22 @@ def delete_keys(bucket: Bucket, keys: Sequence[str]) -> dict[str, CloudFilesErro
 
 
 def _delete_singly(bucket: Bucket, keys: Sequence[str]) -> dict[str, CloudFilesError]:
-    errors: dict[str, CloudFilesError] = {}
-    for key in keys:
-        try:
-            bucket.client.send(_Delete(bucket.origin, "DELETE", bucket.target(key), bucket.headers.copy(),
-                                       dialect=bucket.dialect, path=key))
-        except CloudFilesError as error:
-            errors[key] = error
-    return errors
+    return delete_singly(bucket.client, keys, lambda key: Delete(
+        bucket.origin, "DELETE", bucket.target(key), bucket.headers.copy(), dialect=bucket.dialect, path=key))
 
 
 def _delete_together(bucket: Bucket, keys: list[str]) -> dict[str, CloudFilesError]:
-    request = _BulkDelete(bucket, keys)
-    try:
-        errors: dict[str, CloudFilesError] = bucket.client.send(request)
-    except ServerError as error:
-        if error.status in _NO_BULK_DELETE or error.code == "NotImplemented":
-            bucket.bulk_deletes = False
-            return _delete_singly(bucket, keys)
-        if request.errors:
-            return request.errors
-        raise
+    errors = delete_together(bucket.client, _BulkDelete(bucket, keys))
+    if errors is None:
+        bucket.bulk_deletes = False
+        return _delete_singly(bucket, keys)
     return errors
 
 
-class _Delete(Request):
-    __slots__ = ()
+class _BulkDelete(BatchRequest):
+    """One DeleteObjects. Gives the errors by key. The whole of it is repeated while one of them is passing."""
 
-    def accept(self, response: Response) -> None:
-        if response.status >= 300 and not self.dialect.is_missing(response):
-            raise self.dialect.refusal(self, response)
-
-
-class _BulkDelete(Request):
-    """One DeleteObjects. Gives the errors by key. The whole of it is repeated while one of them is passing.
-
-    Attributes:
-        errors: of the last answer that was read.
-    """
-
-    __slots__ = ("_bucket", "_keys", "errors")
+    __slots__ = ("_bucket", "_keys")
 
     def __init__(self, bucket: Bucket, keys: list[str]) -> None:
         self._bucket = bucket

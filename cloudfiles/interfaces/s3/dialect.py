@@ -6,7 +6,6 @@ server's answer and kept for all later requests of the interface.
 
 from __future__ import annotations
 
-import email.utils
 import hashlib
 from collections.abc import Callable
 
@@ -15,11 +14,9 @@ from cloudfiles.credentials.sigv4 import EMPTY_PAYLOAD, UNSIGNED_PAYLOAD, Moment
 from cloudfiles.interfaces.s3.checksums import check_object
 from cloudfiles.interfaces.s3.endpoint import Endpoint
 from cloudfiles.interfaces.s3.errors import STALE_CREDENTIALS, Refusal, error_of, parse_refusal
+from cloudfiles.interfaces.server_clock import ServerClock
 from cloudfiles.runtime.base import OFFLOAD_BYTES, Runtime
 from cloudfiles.transport.request import Dialect, Origin, Request, Response, TryAgain, format_head
-
-_SKEWED = 300.0
-"""Seconds between two clocks from which on they are to blame for a refusal; S3 allows 900."""
 
 
 class S3Dialect(Dialect):
@@ -33,9 +30,8 @@ class S3Dialect(Dialect):
         self.endpoint = endpoint
         self._provider = provider
         self._runtime = runtime
-        self._wall = wall
         self._signer = Signer()
-        self._skew = 0.0  # seconds that the server's clock is ahead
+        self._clock = ServerClock(wall)
 
     # ---- asking
 
@@ -46,7 +42,7 @@ class S3Dialect(Dialect):
         if credentials is None:
             request.signed = None
             return format_head(request.method, request.target, host, request.headers, request.body)
-        moment = self._signer.at(now + self._skew, credentials, self.endpoint.region)
+        moment = self._signer.at(now + self._clock.skew, credentials, self.endpoint.region)
         request.signed = moment
         headers, method = request.headers, request.method
         if method not in ("PUT", "POST"):
@@ -62,7 +58,7 @@ class S3Dialect(Dialect):
         credentials = self._provider.get()
         if credentials is None:
             return target
-        moment = self._signer.at(self._wall() + self._skew, credentials, self.endpoint.region)
+        moment = self._signer.at(self._clock.now(), credentials, self.endpoint.region)
         return f"{target}?{moment.presigned_query(method, target, host, expires)}"
 
     # ---- reading answers
@@ -124,11 +120,7 @@ class S3Dialect(Dialect):
         """A HEAD's refusal has no code: there the two clocks themselves tell."""
         if response.status != 403 or refusal.code not in ("RequestTimeTooSkewed", ""):
             return False
-        date = email.utils.parsedate_tz(response.headers.get("date", ""))
-        if date is None or abs(email.utils.mktime_tz(date) - signed.now) < _SKEWED:
-            return False
-        self._skew = email.utils.mktime_tz(date) - self._wall()
-        return True
+        return self._clock.learn(response, signed.now)
 
     def _renewed(self, rejected: AwsCredentials) -> bool:
         fresh = self._provider.refresh(rejected)

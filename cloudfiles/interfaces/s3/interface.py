@@ -11,7 +11,6 @@ from cloudfiles.exceptions import (
     AuthorizationError,
     CloudFilesError,
     InvalidInputError,
-    ObjectChangedError,
     ServerError,
 )
 from cloudfiles.interfaces.base import Interface
@@ -28,6 +27,7 @@ from cloudfiles.interfaces.s3.listing import list_objects, marker_token
 from cloudfiles.interfaces.s3.partwise import S3PartWriter, discard_interrupted_uploads, discard_uploads
 from cloudfiles.interfaces.s3.upload import head_of_written
 from cloudfiles.interfaces.s3.writing import put_content
+from cloudfiles.interfaces.sized_range import get_sized_range
 from cloudfiles.paths import ExtractedPath
 from cloudfiles.runtime.base import Runtime
 from cloudfiles.transport.client import Client, client_for
@@ -37,7 +37,6 @@ MAX_PRESIGNED = 7 * 24 * 3600
 """Seconds; SigV4 signs URLs for no longer."""
 
 _PRESIGNABLE = ("GET", "HEAD", "PUT", "DELETE")
-_TRIES = 4  # to read two things of one object between two writes of it
 
 
 class S3Interface(Interface):
@@ -104,18 +103,7 @@ class S3Interface(Interface):
 
     def _get_cut(self, key: str, start: int | None, end: int | None) -> StoredObject | None:
         """A range that is empty, or that only the object's size makes one HTTP can express."""
-        for _ in range(_TRIES):
-            headers = self._head(key)
-            if headers is None:
-                return None
-            first, last, _ = slice(start, end).indices(int(headers["content-length"]))
-            if first >= last:
-                return StoredObject(b"", headers.get("content-encoding", ""), "", headers.get("etag"))
-            found = self.get(key, first, last)
-            if found is None or found.etag == headers.get("etag"):
-                return found
-        raise ObjectChangedError(f"the object was replaced {_TRIES} times between asking for its size and reading it",
-                                 path=key)
+        return get_sized_range(key, start, end, self._head, self.get)
 
     def head(self, key: str) -> dict[str, Any] | None:
         headers = self._head(key)

@@ -1,0 +1,61 @@
+"""Deleting one by one and many a request: what every protocol's batches have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from cloudfiles.exceptions import CloudFilesError, ServerError
+from cloudfiles.transport.client import Client
+from cloudfiles.transport.request import Request, Response
+
+_NO_BATCH = frozenset({405, 501})
+"""Statuses by which a server says that it knows no requests of many."""
+
+
+class Delete(Request):
+    """A DELETE of one object. One that is missing is as good as deleted."""
+
+    __slots__ = ()
+
+    def accept(self, response: Response) -> None:
+        if response.status >= 300 and not self.dialect.is_missing(response):
+            raise self.dialect.refusal(self, response)
+
+
+class BatchRequest(Request):
+    """A request that deletes many. Gives the errors by key.
+
+    Attributes:
+        errors: of the last answer that was read.
+    """
+
+    __slots__ = ("errors",)
+
+    errors: dict[str, CloudFilesError]
+
+
+def delete_singly(client: Client, keys: Sequence[str], delete: Callable[[str], Delete]) -> dict[str, CloudFilesError]:
+    """Send `delete(key)` for each of `keys`; the errors of those that could not be deleted."""
+    errors: dict[str, CloudFilesError] = {}
+    for key in keys:
+        try:
+            client.send(delete(key))
+        except CloudFilesError as error:
+            errors[key] = error
+    return errors
+
+
+def delete_together(client: Client, request: BatchRequest) -> dict[str, CloudFilesError] | None:
+    """The errors by key; None where the server knows no such request.
+
+    Where the retries came to their end, those of the last answer: the other keys are deleted.
+    """
+    try:
+        errors: dict[str, CloudFilesError] = client.send(request)
+    except ServerError as error:
+        if error.status in _NO_BATCH or error.code == "NotImplemented":
+            return None
+        if request.errors:
+            return request.errors
+        raise
+    return errors
