@@ -11,17 +11,17 @@ if TYPE_CHECKING:
     from cloudfiles.interfaces.base import Interface
 
 _INTERFACES = {
-    "file": "cloudfiles.interfaces.file:FileInterface",
+    "file": "cloudfiles.interfaces.file.interface:FileInterface",
     "mem": "cloudfiles.interfaces.mem:MemInterface",
     "gs": "cloudfiles.interfaces.gs:GsInterface",
     "s3": "cloudfiles.interfaces.s3:S3Interface",
     "az": "cloudfiles.interfaces.azure:AzureInterface",
     "abfs": "cloudfiles.interfaces.azure:AzureInterface",
     "abfss": "cloudfiles.interfaces.azure:AzureInterface",
-    "http": "cloudfiles.interfaces.http:HttpInterface",
-    "https": "cloudfiles.interfaces.http:HttpInterface",
-    "middleauth+https": "cloudfiles.interfaces.http:HttpInterface",
-    "ngauth+https": "cloudfiles.interfaces.http:HttpInterface",
+    "http": "cloudfiles.interfaces.http.interface:HttpInterface",
+    "https": "cloudfiles.interfaces.http.interface:HttpInterface",
+    "middleauth+https": "cloudfiles.interfaces.http.interface:HttpInterface",
+    "ngauth+https": "cloudfiles.interfaces.http.interface:HttpInterface",
 }
 """Adding a protocol: a line here and one in `protocols.py`."""
 

@@ -11,7 +11,6 @@ from typing import Any
 from cloudfiles import integrity
 from cloudfiles.exceptions import CloudFilesError
 from cloudfiles.interfaces.http_object import ObjectRead
-from cloudfiles.interfaces.http_requests import WebRead
 from cloudfiles.transport.request import BodyTooLargeError, Dialect, Origin, Request, Response
 from cloudfiles.transport.wire import Head
 from cloudfiles.types import StoredObject
@@ -61,12 +60,6 @@ class BoundedRead(WithHeaders):
                  most: int) -> None:
         ObjectRead.__init__(self, origin, target, headers, dialect, path)
         self.receiver = Limit(most)
-
-
-class WebBoundedRead(BoundedRead, WebRead):
-    """The same of a web server, where a directory's page is no object."""
-
-    __slots__ = ()
 
 
 def read_bounded(send: Callable[[Request], Any], request: Request) -> StoredObject | None:

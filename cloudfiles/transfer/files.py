@@ -25,7 +25,7 @@ from cloudfiles.exceptions import (
     TransportError,
     redact,
 )
-from cloudfiles.interfaces.file_names import temporary_name
+from cloudfiles.interfaces.file.names import temporary_name
 from cloudfiles.paths import normalize
 from cloudfiles.retry import RetryPolicy
 from cloudfiles.store import checked_count

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from cloudfiles.exceptions import InvalidPathError
 from cloudfiles.interfaces.base import Interface
-from cloudfiles.interfaces.file import FileInterface
-from cloudfiles.interfaces.file_copy import FilePartWriter
-from cloudfiles.interfaces.file_errors import NOWHERE, Reporting, special_file
-from cloudfiles.interfaces.file_io import check_content, etag_of, sync_directory, write_new
-from cloudfiles.interfaces.file_names import is_temporary, order_of, temporary_name
+from cloudfiles.interfaces.file.copying import FilePartWriter
+from cloudfiles.interfaces.file.errors import NOWHERE, Reporting, special_file
+from cloudfiles.interfaces.file.interface import FileInterface
+from cloudfiles.interfaces.file.io import check_content, etag_of, sync_directory, write_new
+from cloudfiles.interfaces.file.names import is_temporary, order_of, temporary_name
 from cloudfiles.interfaces.local import http_date
 from cloudfiles.interfaces.moving import PartWriter
 from cloudfiles.store import Store

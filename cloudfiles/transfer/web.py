@@ -8,8 +8,8 @@ import urllib3
 
 from cloudfiles.credentials.http import HttpCredentials
 from cloudfiles.exceptions import InvalidInputError
-from cloudfiles.interfaces.http_dialect import WebDialect
-from cloudfiles.interfaces.http_urls import WebAddress, shown
+from cloudfiles.interfaces.http.dialect import WebDialect
+from cloudfiles.interfaces.http.urls import WebAddress, shown
 from cloudfiles.paths import extract
 from cloudfiles.retry import RetryPolicy
 from cloudfiles.runtime.engine import blocking_runtime

@@ -30,8 +30,9 @@ from cloudfiles.exceptions import (
     UnsupportedCompressionType,
     UnsupportedOperationError,
 )
-from cloudfiles.interfaces import file_io, file_objects
-from cloudfiles.interfaces.file import FileInterface
+from cloudfiles.interfaces.file import io as file_io
+from cloudfiles.interfaces.file import objects as file_objects
+from cloudfiles.interfaces.file.interface import FileInterface
 from cloudfiles.paths import extract
 from cloudfiles.runtime.base import Cancelled
 from cloudfiles.runtime.threads import ThreadRuntime
@@ -284,7 +285,7 @@ def test_a_lone_surrogate_is_no_file_name(store: FileInterface) -> None:
 
 
 def test_temporary_names_are_no_keys(store: FileInterface) -> None:
-    from cloudfiles.interfaces.file_names import temporary_name
+    from cloudfiles.interfaces.file.names import temporary_name
 
     with pytest.raises(InvalidPathError, match="temporary"):
         store.put("a/" + temporary_name(), b"", PLAIN)
@@ -455,7 +456,7 @@ def test_a_really_full_disk_keeps_the_old_file(tmp_path: Path) -> None:
 
 WRITER = """
     import sys
-    from cloudfiles.interfaces.file import FileInterface
+    from cloudfiles.interfaces.file.interface import FileInterface
     from cloudfiles.paths import extract
     from cloudfiles.runtime.threads import ThreadRuntime
     from cloudfiles.types import StoreOptions, WriteOptions
@@ -752,7 +753,7 @@ def test_special_files_are_named_not_waited_for(store: FileInterface, root: Path
 REFUSED = """
     import os, sys
     from cloudfiles.exceptions import AuthorizationError
-    from cloudfiles.interfaces.file import FileInterface
+    from cloudfiles.interfaces.file.interface import FileInterface
     from cloudfiles.paths import extract
     from cloudfiles.runtime.threads import ThreadRuntime
     from cloudfiles.types import StoreOptions, WriteOptions

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from cloudfiles.exceptions import ConfigurationError, LockingError
-from cloudfiles.interfaces import file_locks
-from cloudfiles.interfaces.file import FileInterface
-from cloudfiles.interfaces.file_locks import FileLocks, clear_locks, lock_directory
+from cloudfiles.interfaces.file import locks as file_locks
+from cloudfiles.interfaces.file.interface import FileInterface
+from cloudfiles.interfaces.file.locks import FileLocks, clear_locks, lock_directory
 from cloudfiles.paths import extract
 from cloudfiles.runtime.threads import ThreadRuntime
 from cloudfiles.types import StoreOptions, WriteOptions
@@ -151,7 +151,7 @@ def test_a_lock_file_removed_between_opening_and_locking_is_not_trusted(
 COUNTER = """
     import sys
     from cloudfiles.exceptions import PreconditionFailedError
-    from cloudfiles.interfaces.file import FileInterface
+    from cloudfiles.interfaces.file.interface import FileInterface
     from cloudfiles.paths import extract
     from cloudfiles.runtime.threads import ThreadRuntime
     from cloudfiles.types import StoreOptions, WriteOptions

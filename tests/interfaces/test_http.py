@@ -23,7 +23,7 @@ from cloudfiles.exceptions import (
     ServerError,
     UnsupportedOperationError,
 )
-from cloudfiles.interfaces.http import HttpInterface
+from cloudfiles.interfaces.http.interface import HttpInterface
 from cloudfiles.paths import extract
 from cloudfiles.runtime.engine import engine, runtime_here
 from cloudfiles.transport.client import Client

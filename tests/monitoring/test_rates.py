@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from cloudfiles.rates import Flow, Io
+from cloudfiles.monitoring.rates import Flow, Io
 
 MILLISECOND = st.integers(0, 20_000).map(lambda n: n / 1000)
 IOS = st.lists(st.tuples(MILLISECOND, MILLISECOND, st.integers(0, 1 << 40)).map(

@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from cloudfiles import sampling
 from cloudfiles.exceptions import InvalidInputError
-from cloudfiles.monitoring import IOSampler
+from cloudfiles.monitoring import IOSampler, sampling
 from cloudfiles.types import Clock
 
 NET = """Inter-|   Receive                |  Transmit

@@ -10,8 +10,10 @@ from collections.abc import Callable
 from typing import Any
 
 from cloudfiles import CloudFiles, ResumableTransfer
-from cloudfiles.interfaces import file_copy, file_io, file_objects
-from cloudfiles.interfaces.file_copy import FilePartWriter
+from cloudfiles.interfaces.file import copying as file_copy
+from cloudfiles.interfaces.file import io as file_io
+from cloudfiles.interfaces.file import objects as file_objects
+from cloudfiles.interfaces.file.copying import FilePartWriter
 from cloudfiles.interfaces.s3 import interface as s3_interface
 from cloudfiles.interfaces.s3.partwise import S3PartWriter
 from cloudfiles.transfer import journal, working

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from cloudfiles import CloudFiles, ResumableTransfer
-from cloudfiles.interfaces.file_names import is_temporary
+from cloudfiles.interfaces.file.names import is_temporary
 from tests.servers.fault_server import FaultServer
 from tests.transfer import killed
 from tests.transfer.conftest import MIB

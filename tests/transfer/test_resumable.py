@@ -22,7 +22,7 @@ from cloudfiles.exceptions import (
     TransportError,
     UnsupportedOperationError,
 )
-from cloudfiles.interfaces import file_io
+from cloudfiles.interfaces.file import io as file_io
 from cloudfiles.transfer import working
 from cloudfiles.transfer.halfdone import HalfDone, PartLog
 from cloudfiles.transfer.journal import Journal
@@ -247,7 +247,7 @@ def test_a_target_that_cannot_be_written(db: Path, source: CloudFiles, target: C
 
     rt = ResumableTransfer(db)
     rt.init(source, target)
-    monkeypatch.setattr("cloudfiles.interfaces.file_copy.create_new", refuse)
+    monkeypatch.setattr("cloudfiles.interfaces.file.copying.create_new", refuse)
     monkeypatch.setattr(working, "_IN_A_ROW", 20)
     with pytest.raises(TransferFailedError, match="Read-only file system"):
         rt.execute(block_size=10)

@@ -15,7 +15,8 @@ import pytest
 
 from cloudfiles import CloudFiles
 from cloudfiles.exceptions import AuthorizationError, CloudFilesError, FileSystemError, InvalidPathError
-from cloudfiles.interfaces import file_copy, file_io
+from cloudfiles.interfaces.file import copying as file_copy
+from cloudfiles.interfaces.file import io as file_io
 from tests.servers.fault_server import FaultServer
 from tests.transfer.conftest import MIB, tree
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from cloudfiles import CloudFiles, clear_memory
 from cloudfiles.exceptions import CloudFilesError, InvalidInputError, InvalidPathError, ServerError
-from cloudfiles.interfaces.file import FileInterface
+from cloudfiles.interfaces.file.interface import FileInterface
 from cloudfiles.interfaces.mem import MemInterface
 from cloudfiles.transfer.compare import when
 from cloudfiles.transfer.merge import merged

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cloudfiles.exceptions import UnsupportedOperationError
-from cloudfiles.interfaces import http_listing
-from cloudfiles.interfaces.http_listing import DirectoryLister, Link, parse_index
+from cloudfiles.interfaces.http import listing as http_listing
+from cloudfiles.interfaces.http.listing import DirectoryLister, Link, parse_index
 from cloudfiles.types import ListEntry
 
 HTML = {"content-type": "text/html; charset=utf-8"}

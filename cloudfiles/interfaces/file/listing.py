@@ -18,10 +18,10 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from cloudfiles.interfaces.file_errors import NOWHERE
-from cloudfiles.interfaces.file_io import etag_of
-from cloudfiles.interfaces.file_names import bare_name, is_temporary, order_of, rank
-from cloudfiles.interfaces.file_objects import find_object
+from cloudfiles.interfaces.file.errors import NOWHERE
+from cloudfiles.interfaces.file.io import etag_of
+from cloudfiles.interfaces.file.names import bare_name, is_temporary, order_of, rank
+from cloudfiles.interfaces.file.objects import find_object
 from cloudfiles.interfaces.local import http_date
 from cloudfiles.types import ListEntry
 

@@ -20,12 +20,12 @@ from cloudfiles.exceptions import (
     UnsupportedOperationError,
 )
 from cloudfiles.interfaces.base import Interface
-from cloudfiles.interfaces.http_bounded import PiecewiseRead, WebBoundedRead, described, read_bounded
-from cloudfiles.interfaces.http_dialect import NotAnObjectError, WebDialect
-from cloudfiles.interfaces.http_listing import DirectoryLister, Link, parse_index
+from cloudfiles.interfaces.http.dialect import NotAnObjectError, WebDialect
+from cloudfiles.interfaces.http.listing import DirectoryLister, Link, parse_index
+from cloudfiles.interfaces.http.requests import WebBoundedRead, WebDelete, WebHead, WebPage, WebProbe, WebPut, WebRead
+from cloudfiles.interfaces.http.urls import WebAddress, quote_key
+from cloudfiles.interfaces.http_bounded import PiecewiseRead, described, read_bounded
 from cloudfiles.interfaces.http_object import head_from_headers
-from cloudfiles.interfaces.http_requests import WebDelete, WebHead, WebPage, WebProbe, WebPut, WebRead
-from cloudfiles.interfaces.http_urls import WebAddress, quote_key
 from cloudfiles.interfaces.local import chunks
 from cloudfiles.paths import ExtractedPath
 from cloudfiles.protocols import PROTOCOLS

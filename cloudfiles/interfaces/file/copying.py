@@ -11,10 +11,10 @@ from contextlib import suppress
 from typing import Any
 
 from cloudfiles.exceptions import ObjectChangedError
-from cloudfiles.interfaces.file_errors import NOWHERE, Reporting
-from cloudfiles.interfaces.file_io import create_new, etag_of, open_to_read
-from cloudfiles.interfaces.file_names import is_temporary, mark_of, suffix_of, temporary_name
-from cloudfiles.interfaces.file_objects import find_object, publish
+from cloudfiles.interfaces.file.errors import NOWHERE, Reporting
+from cloudfiles.interfaces.file.io import create_new, etag_of, open_to_read
+from cloudfiles.interfaces.file.names import is_temporary, mark_of, suffix_of, temporary_name
+from cloudfiles.interfaces.file.objects import find_object, publish
 from cloudfiles.interfaces.moving import PART_BYTES, Copied, CopyOptions, PartWriter
 from cloudfiles.types import WriteOptions
 

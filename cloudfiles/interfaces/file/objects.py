@@ -15,8 +15,8 @@ from cloudfiles.exceptions import (
     PreconditionFailedError,
     UnsupportedOperationError,
 )
-from cloudfiles.interfaces.file_errors import NOWHERE, special_file
-from cloudfiles.interfaces.file_io import (
+from cloudfiles.interfaces.file.errors import NOWHERE, special_file
+from cloudfiles.interfaces.file.io import (
     etag_of,
     is_regular,
     link_new,
@@ -25,7 +25,7 @@ from cloudfiles.interfaces.file_io import (
     sync_directory,
     write_new,
 )
-from cloudfiles.interfaces.file_names import VARIANTS, suffix_of, temporary_name
+from cloudfiles.interfaces.file.names import VARIANTS, suffix_of, temporary_name
 from cloudfiles.types import StoredObject, WriteOptions
 
 T = TypeVar("T")

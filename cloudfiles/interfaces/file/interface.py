@@ -33,19 +33,19 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from cloudfiles.exceptions import CloudFilesError, InvalidPathError
 from cloudfiles.interfaces.base import Interface
-from cloudfiles.interfaces.file_copy import (
+from cloudfiles.interfaces.file.copying import (
     FilePartWriter,
     copy_object,
     discard_temporaries,
     discard_temporaries_of,
     rename_object,
 )
-from cloudfiles.interfaces.file_errors import NOWHERE, Reporting
-from cloudfiles.interfaces.file_io import check_content, etag_of
-from cloudfiles.interfaces.file_listing import Walk
-from cloudfiles.interfaces.file_locks import FileLocks, clear_locks, lock_directory
-from cloudfiles.interfaces.file_names import check_key, check_prefix, suffix_of
-from cloudfiles.interfaces.file_objects import find_object, read_object, remove_object, write_object
+from cloudfiles.interfaces.file.errors import NOWHERE, Reporting
+from cloudfiles.interfaces.file.io import check_content, etag_of
+from cloudfiles.interfaces.file.listing import Walk
+from cloudfiles.interfaces.file.locks import FileLocks, clear_locks, lock_directory
+from cloudfiles.interfaces.file.names import check_key, check_prefix, suffix_of
+from cloudfiles.interfaces.file.objects import find_object, read_object, remove_object, write_object
 from cloudfiles.interfaces.local import guess_type, http_date
 from cloudfiles.interfaces.moving import Copied, CopyOptions, Interrupted, PartWriter
 from cloudfiles.types import Content, ListEntry, ListPage, StoredObject, StoreOptions, WriteOptions, head_of

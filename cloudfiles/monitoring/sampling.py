@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from cloudfiles.exceptions import InvalidInputError, MissingExtraError
-from cloudfiles.rates import Flow
+from cloudfiles.monitoring.rates import Flow
 from cloudfiles.types import Clock
 
 Counters = Callable[[], tuple[int, int]]
@@ -187,7 +187,7 @@ class IOSampler:
 
         Raises MissingExtraError without matplotlib.
         """
-        from cloudfiles.monitoring_plots import plot_histogram
+        from cloudfiles.monitoring.plots import plot_histogram
 
         resolution = self._interval if resolution is None else resolution
         plot_histogram({"received": self.histogram_rx(resolution), "transmitted": self.histogram_tx(resolution)},

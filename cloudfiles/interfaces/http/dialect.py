@@ -12,7 +12,7 @@ from cloudfiles.exceptions import (
     ServerError,
     UnsupportedOperationError,
 )
-from cloudfiles.interfaces.http_urls import quote_typed, shown
+from cloudfiles.interfaces.http.urls import quote_typed, shown
 from cloudfiles.transport.request import Dialect, Origin, Request, Response, TryAgain, format_head, status_error
 
 MAX_REDIRECTS = 10

@@ -16,11 +16,8 @@ from enum import Enum
 from typing import Any
 
 from cloudfiles.exceptions import InvalidInputError
-from cloudfiles.rates import Flow, Io
-from cloudfiles.sampling import IOSampler
+from cloudfiles.monitoring.rates import Flow, Io
 from cloudfiles.types import Clock
-
-__all__ = ["IOEnum", "IOSampler", "TransmissionMonitor"]
 
 _OTHER_CLOCK = 1.0
 """Seconds: monotonic clocks whose zeros lie further apart are not the same clock."""
@@ -205,7 +202,7 @@ class TransmissionMonitor:
 
     def plot_histogram(self, resolution: float = 1.0, filename: str | None = None) -> None:
         """Draw the rate over time: into a file, or on the screen. Raises MissingExtraError without matplotlib."""
-        from cloudfiles.monitoring_plots import plot_histogram
+        from cloudfiles.monitoring.plots import plot_histogram
 
         plot_histogram({self._label: self.histogram(resolution)}, resolution, filename)
 
@@ -219,7 +216,7 @@ class TransmissionMonitor:
         Raises:
             MissingExtraError: matplotlib is not installed.
         """
-        from cloudfiles.monitoring_plots import plot_gantt
+        from cloudfiles.monitoring.plots import plot_gantt
 
         plot_gantt(self.ios(), self._label, filename, title, show_size_labels)
 

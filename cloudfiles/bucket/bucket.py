@@ -6,10 +6,10 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NoReturn
 
-from cloudfiles.bucket_cache import TimedCache
-from cloudfiles.bucket_files import NoSuchDirectoryError, below, carry, is_marker, local_place, remote_name, tree
-from cloudfiles.bucket_progress import progress_of
-from cloudfiles.bucket_views import PrefixFilter, StripPrefix, View
+from cloudfiles.bucket.cache import TimedCache
+from cloudfiles.bucket.files import below, carry, is_marker, local_place, remote_name, tree
+from cloudfiles.bucket.progress import progress_of
+from cloudfiles.bucket.views import PrefixFilter, StripPrefix, View
 from cloudfiles.cloudfiles import CloudFiles
 from cloudfiles.exceptions import InvalidInputError, InvalidPathError, MissingObjectError, redact
 from cloudfiles.transfer.carrier import CarryOptions
@@ -20,7 +20,7 @@ from cloudfiles.transfer.sync import SyncResult, check_apart, sync_apart
 from cloudfiles.transfer.watching import check_side_by_side
 from cloudfiles.types import Clock, ListEntry
 
-__all__ = ["Bucket", "NoSuchFileError", "NoSuchDirectoryError", "PrefixFilter", "StripPrefix"]
+__all__ = ["Bucket", "NoSuchFileError"]
 
 
 class NoSuchFileError(MissingObjectError, ValueError):

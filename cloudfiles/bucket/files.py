@@ -6,7 +6,7 @@ import os
 from dataclasses import replace
 from typing import Any
 
-from cloudfiles.bucket_progress import FileProgress
+from cloudfiles.bucket.progress import FileProgress
 from cloudfiles.exceptions import InvalidInputError
 from cloudfiles.store import Store
 from cloudfiles.transfer.carrier import CarryOptions

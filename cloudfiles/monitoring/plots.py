@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cloudfiles.exceptions import MissingExtraError
-from cloudfiles.rates import Io
+from cloudfiles.monitoring.rates import Io
 
 _READABLE = 50
 """Bars that can still be written on."""

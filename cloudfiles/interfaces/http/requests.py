@@ -6,7 +6,8 @@ from typing import Any
 
 from cloudfiles.byteranges import parse_content_range
 from cloudfiles.exceptions import PreconditionFailedError, ServerError
-from cloudfiles.interfaces.http_dialect import WebDialect
+from cloudfiles.interfaces.http.dialect import WebDialect
+from cloudfiles.interfaces.http_bounded import BoundedRead
 from cloudfiles.interfaces.http_object import ObjectHead, ObjectRead
 from cloudfiles.transport.request import Body, Origin, Request, Response
 from cloudfiles.types import StoredObject
@@ -24,6 +25,12 @@ class WebRead(ObjectRead):
 
     def accept(self, response: Response) -> StoredObject | None:
         return None if _shows_directory(self, response) else super().accept(response)
+
+
+class WebBoundedRead(BoundedRead, WebRead):
+    """One that gives the object only where it is small; a directory's page is no object here either."""
+
+    __slots__ = ()
 
 
 class WebHead(ObjectHead):

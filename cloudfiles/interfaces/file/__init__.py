@@ -1,0 +1,5 @@
+"""`file://`: local and network file systems."""
+
+from cloudfiles.interfaces.file.interface import FileInterface
+
+__all__ = ["FileInterface"]
