@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from ..exceptions import CloudFilesError, ConfigurationError, MissingCredentialsError, MissingExtraError
 from . import aws_chain
-from .aws_places import AwsCredentials, Place, credentials, from_environment, hint, places, settings
+from .aws_places import AwsCredentials, AwsPlace, credentials, from_environment, hint, places, settings
 from .renewal import Fetched, Renewal, renewal_time
 from .secrets_files import Secrets
 
@@ -124,7 +124,7 @@ class AwsProvider:
 
     # ---- looking
 
-    def _look(self) -> tuple[list[Place], Place | None]:
+    def _look(self) -> tuple[list[AwsPlace], AwsPlace | None]:
         """The places up to the first that holds a key, and that one."""
         looked = []
         for place in places(self._secrets, self._bucket, self._service, self._environ):
@@ -133,7 +133,7 @@ class AwsProvider:
                 return looked, place
         return looked, None
 
-    def _settings(self, looked: list[Place]) -> tuple[str | None, str | None]:
+    def _settings(self, looked: list[AwsPlace]) -> tuple[str | None, str | None]:
         """Region and endpoint: as the place with the key says, else the others, else the environment."""
         return settings([*reversed(looked), from_environment(self._environ)])
 
@@ -154,7 +154,7 @@ class AwsProvider:
         found = self._ask_chain(looked)
         return replace(found, region=region or found.region, endpoint=endpoint or found.endpoint), False
 
-    def _ask_chain(self, looked: list[Place]) -> AwsCredentials:
+    def _ask_chain(self, looked: list[AwsPlace]) -> AwsCredentials:
         beyond = "in botocore's chain (~/.aws, SSO, roles, web identity, process, container, instance metadata)"
         try:
             found = self._offload(self._chain)

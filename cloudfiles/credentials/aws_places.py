@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections import ChainMap
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any, NoReturn
 
 from ..exceptions import ConfigurationError
 from . import secrets_files
+from .places import Place, known_fields
 from .secrets_files import Secrets
 
 # The spellings under which each field is accepted, all compared in lower case: the environment's
@@ -56,19 +57,8 @@ def hint(access_key: str) -> str:
     return f"access key ...{access_key[-4:] if len(access_key) >= 12 else ''}"
 
 
-@dataclass(frozen=True)
-class Place:
-    """A place that was looked into.
-
-    Attributes:
-        name: the place in words, or the path of a file.
-        values: the fields that it holds, by the names of AwsCredentials; empty where there is nothing.
-        file: whether it is a file, which may be rewritten at any time.
-    """
-
-    name: str
-    values: Mapping[str, str] = field(default_factory=dict, repr=False)
-    file: bool = False
+class AwsPlace(Place):
+    """A place that may hold a key or settings."""
 
     @property
     def has_key(self) -> bool:
@@ -92,18 +82,18 @@ def file_names(bucket: str, service: str) -> list[str]:
     return [f"{bucket}-{service}-secret.json"] * bool(bucket) + [f"{service}-secret.json"]
 
 
-def places(secrets: Secrets | None, bucket: str, service: str, environ: Mapping[str, str]) -> Iterator[Place]:
+def places(secrets: Secrets | None, bucket: str, service: str, environ: Mapping[str, str]) -> Iterator[AwsPlace]:
     """Look into one place after the other, lazily, in the order in which they count."""
     if secrets is not None:
         name, values = secrets_files.load(secrets)
-        yield Place(name, _fields(name, values, strict=True), file=name != "secrets=")
+        yield AwsPlace(name, _fields(name, values, strict=True), file=name != "secrets=")
     for path in secrets_files.candidates(file_names(bucket, service), environ):
         content = secrets_files.read(path)
-        yield Place(path, {} if content is None else _fields(path, content), file=content is not None)
+        yield AwsPlace(path, {} if content is None else _fields(path, content), file=content is not None)
     yield from_environment(environ)
 
 
-def from_environment(environ: Mapping[str, str]) -> Place:
+def from_environment(environ: Mapping[str, str]) -> AwsPlace:
     """The AWS_* variables, as botocore reads them, and AWS_REGION as the other SDKs do.
 
     AWS_IGNORE_CONFIGURED_ENDPOINT_URLS: https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html
@@ -111,10 +101,10 @@ def from_environment(environ: Mapping[str, str]) -> Place:
     ignore_endpoints = environ.get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "").lower() == "true"
     values = {name: value for name, value in environ.items() if name.startswith("AWS_")
               and not (ignore_endpoints and name.startswith("AWS_ENDPOINT_URL"))}
-    return Place("environment", _fields("environment", values))
+    return AwsPlace("environment", _fields("environment", values))
 
 
-def settings(ordered: Iterable[Place]) -> tuple[str | None, str | None]:
+def settings(ordered: Iterable[AwsPlace]) -> tuple[str | None, str | None]:
     """Region and endpoint, each from the first of `ordered` that names it."""
     everything = ChainMap(*(dict(place.values) for place in ordered))
     return everything.get("region"), everything.get("endpoint")
@@ -122,12 +112,7 @@ def settings(ordered: Iterable[Place]) -> tuple[str | None, str | None]:
 
 def _fields(place: str, values: Mapping[str, Any], strict: bool = False) -> dict[str, str]:
     """The known fields among `values`; those that are empty or null count as not there."""
-    lower = {str(name).lower(): value for name, value in values.items()}
-    found: dict[str, str] = {}
-    for name, spellings in _SPELLINGS.items():
-        spelling = next((spelling for spelling in spellings if lower.get(spelling)), None)
-        if spelling is not None:
-            found[name] = _text(place, spelling, lower[spelling])
+    found = known_fields(place, values, _SPELLINGS)
     if strict and values and not found:
         raise ConfigurationError(
             f"{place} has none of the fields of an AWS secret: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, "
@@ -135,16 +120,7 @@ def _fields(place: str, values: Mapping[str, Any], strict: bool = False) -> dict
     return found
 
 
-def _text(place: str, name: str, value: Any) -> str:
-    if not isinstance(value, str):
-        raise ConfigurationError(f"{place}: {name} must be a string, not a {type(value).__name__}")
-    stripped = value.strip()  # a line end behind a pasted key would make every signature wrong
-    if not (stripped.isascii() and stripped.isprintable()):
-        raise ConfigurationError(f"{place}: {name} must be one line of printable ASCII")
-    return stripped
-
-
-def credentials(place: Place, region: str | None, endpoint: str | None) -> AwsCredentials:
+def credentials(place: AwsPlace, region: str | None, endpoint: str | None) -> AwsCredentials:
     """The key that `place` holds."""
     values = place.values
     return AwsCredentials(values["access_key"], values["secret_key"], values.get("token"), region, endpoint,

@@ -14,7 +14,7 @@ from dataclasses import replace
 
 from ..exceptions import AuthorizationError, CloudFilesError, ConfigurationError, MissingCredentialsError
 from . import azure_chain
-from .azure_places import AzureCredentials, Place, credentials, places
+from .azure_places import AzureCredentials, AzurePlace, credentials, places
 from .renewal import Fetched, Renewal, renewal_time
 from .secrets_files import Secrets
 
@@ -118,10 +118,10 @@ class AzureProvider:
 
     # ---- looking
 
-    def _places(self) -> list[Place]:
+    def _places(self) -> list[AzurePlace]:
         return list(places(self._secrets, self._container, self._account, self._environ))
 
-    def _look(self) -> tuple[list[Place], Place | None]:
+    def _look(self) -> tuple[list[AzurePlace], AzurePlace | None]:
         """The places up to the first that opens the account, and that one."""
         looked = []
         for place in places(self._secrets, self._container, self._account, self._environ):
@@ -145,7 +145,7 @@ class AzureProvider:
             return Fetched(None)
         return Fetched(token, renewal_time(token.expiry, REFRESH_EARLY, self._clock()), token.expiry)
 
-    def _ask_chain(self, looked: list[Place]) -> AzureCredentials:
+    def _ask_chain(self, looked: list[AzurePlace]) -> AzureCredentials:
         try:
             token = self._offload(self._chain)
         except (AuthorizationError, ImportError) as error:

@@ -6,12 +6,13 @@ import base64
 import binascii
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NoReturn
 from urllib.parse import parse_qs
 
 from ..exceptions import ConfigurationError
 from . import secrets_files
+from .places import Place, known_fields
 from .secrets_files import Secrets
 
 # The spellings under which each field is accepted, compared in lower case: the environment's, those of
@@ -66,19 +67,8 @@ class AzureCredentials:
         raise TypeError("Azure credentials are not pickled: each process finds its own")
 
 
-@dataclass(frozen=True)
-class Place:
-    """A place that was looked into.
-
-    Attributes:
-        name: the place in words, or the path of a file.
-        values: the fields that it holds, by the names of AzureCredentials; empty where there is nothing.
-        file: whether it is a file, which may be rewritten at any time.
-    """
-
-    name: str
-    values: Mapping[str, str] = field(default_factory=dict, repr=False)
-    file: bool = False
+class AzurePlace(Place):
+    """A place that may hold a key, a SAS or settings."""
 
     def opens(self, account: str | None) -> bool:
         """Whether it holds a key or a SAS, and not that of another account than the one that is meant."""
@@ -100,19 +90,20 @@ def file_names(container: str, account: str | None) -> list[str]:
     return [f"{name}-azure-secret.json" for name in (container, account) if name] + ["azure-secret.json"]
 
 
-def places(secrets: Secrets | None, container: str, account: str | None, environ: Mapping[str, str]) -> Iterator[Place]:
+def places(secrets: Secrets | None, container: str, account: str | None,
+           environ: Mapping[str, str]) -> Iterator[AzurePlace]:
     """Look into one place after the other, lazily, in the order in which they count."""
     if secrets is not None:
         name, values = secrets_files.load(secrets)
-        yield Place(name, _fields(name, values, strict=True), file=name != "secrets=")
+        yield AzurePlace(name, _fields(name, values, strict=True), file=name != "secrets=")
     for path in secrets_files.candidates(file_names(container, account), environ):
         content = secrets_files.read(path)
-        yield Place(path, {} if content is None else _fields(path, content, strict=True), file=content is not None)
+        yield AzurePlace(path, {} if content is None else _fields(path, content, strict=True), file=content is not None)
     values = {name: value for name, value in environ.items() if name.startswith("AZURE_STORAGE_")}
-    yield Place("environment", _fields("environment", values))
+    yield AzurePlace("environment", _fields("environment", values))
 
 
-def credentials(place: Place, account: str | None) -> AzureCredentials:
+def credentials(place: AzurePlace, account: str | None) -> AzureCredentials:
     """What `place` holds; of a key and a SAS, the key, which can do more."""
     values = place.values
     key = _decoded(place.name, values["key"]) if "key" in values else None
@@ -134,12 +125,7 @@ def _decoded(place: str, key: str) -> bytes:
 
 def _fields(place: str, values: Mapping[str, Any], strict: bool = False) -> dict[str, str]:
     """The known fields among `values`, a connection string taken apart; empty ones count as not there."""
-    lower = {str(name).lower(): value for name, value in values.items()}
-    found: dict[str, str] = {}
-    for name, spellings in _SPELLINGS.items():
-        spelling = next((spelling for spelling in spellings if lower.get(spelling)), None)
-        if spelling is not None:
-            found[name] = _text(place, spelling, lower[spelling])
+    found = known_fields(place, values, _SPELLINGS)
     if strict and values and not found:
         raise ConfigurationError(f"{place} has none of the fields of an Azure secret: {_TITLES}")
     if "connection_string" in found:
@@ -147,15 +133,6 @@ def _fields(place: str, values: Mapping[str, Any], strict: bool = False) -> dict
     if "sas" in found:
         found["sas"] = _checked_sas(place, found["sas"])
     return found
-
-
-def _text(place: str, name: str, value: Any) -> str:
-    if not isinstance(value, str):
-        raise ConfigurationError(f"{place}: {name} must be a string, not a {type(value).__name__}")
-    stripped = value.strip()  # a line end behind a pasted key would make every signature wrong
-    if not (stripped.isascii() and stripped.isprintable()):
-        raise ConfigurationError(f"{place}: {name} must be one line of printable ASCII")
-    return stripped
 
 
 def _connection(place: str, text: str) -> dict[str, str]:
