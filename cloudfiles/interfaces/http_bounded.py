@@ -24,20 +24,35 @@ def described(headers: Mapping[str, str]) -> StoredObject:
 
 
 class Limit:
-    """Declines the body of a whole object that has more than `most` bytes; takes none itself."""
+    """Declines the body of a whole object that has more than `most` bytes: at its head, where that tells the length.
 
-    __slots__ = ("_most",)
+    Attributes:
+        pieces: a body of unknown length, as far as it came; None where the connection receives it.
+    """
+
+    __slots__ = ("_head", "_left", "_most", "pieces")
 
     def __init__(self, most: int) -> None:
         self._most = most
+        self.pieces: list[bytes] | None = None
 
     def begins(self, head: Head, length: int) -> bool:
-        if head.status == 200 and length > self._most:
+        self.pieces = None
+        if head.status != 200:
+            return False
+        if length > self._most:
             raise BodyTooLargeError(head)
-        return False
+        if length >= 0:
+            return False
+        self._head, self._left, self.pieces = head, self._most, []
+        return True
 
     def take(self, piece: memoryview | bytes) -> None:
-        raise AssertionError("it takes nothing")
+        assert self.pieces is not None
+        self._left -= len(piece)
+        if self._left < 0:
+            raise BodyTooLargeError(self._head)
+        self.pieces.append(bytes(piece))
 
 
 class WithHeaders(ObjectRead):
@@ -52,14 +67,22 @@ class WithHeaders(ObjectRead):
 
 
 class BoundedRead(WithHeaders):
-    """A GET of a whole object of at most `most` bytes, with its headers. `Client.send` raises BodyTooLargeError."""
+    """A GET of a whole object of at most `most` bytes, with its headers. `Client.send` raises BodyTooLargeError.
 
-    __slots__ = ("receiver",)
+    A body whose length is not announced is read as far as that, and from its beginning again where it breaks off.
+    """
+
+    __slots__ = ("limit", "receiver")
 
     def __init__(self, origin: Origin, target: str, headers: dict[str, str], dialect: Dialect, path: str,
                  most: int) -> None:
         ObjectRead.__init__(self, origin, target, headers, dialect, path)
-        self.receiver = Limit(most)
+        self.receiver = self.limit = Limit(most)
+
+    def accept(self, response: Response) -> StoredObject | None:
+        if self.limit.pieces is not None:
+            response.content = b"".join(self.limit.pieces)
+        return super().accept(response)
 
 
 def read_bounded(send: Callable[[Request], Any], request: Request) -> StoredObject | None:

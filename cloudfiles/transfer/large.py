@@ -66,7 +66,8 @@ class LargeCarrier:
         self._log: PartLog | None = None if logs is None else logs.log_of(item, described)
 
     def carry(self) -> Outcome:
-        if self._options.encoding == self._described.encoding and self._source.reads_ranges(self._described):
+        if (self._described.size is not None and self._options.encoding == self._described.encoding
+                and self._source.reads_ranges(self._described)):
             state = None if self._log is None else self._log.state
             writer = self._target.open_writer(self._item.target, self._size, self._options, state)
             if writer is not None:
@@ -172,7 +173,7 @@ class LargeCarrier:
 
         stored = self._source.get_in_pieces(self._item.source, take_piece)
         finish()
-        if stored is None or stored.etag != self._described.etag or at != self._size:
+        if stored is None or stored.etag != self._described.etag or self._described.size not in (None, at):
             raise ObjectChangedError("the source was replaced or removed while it was read; the target is as it was",
                                      path=self._item.source)
         return digest.check(self._item.source)

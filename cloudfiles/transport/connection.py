@@ -187,7 +187,7 @@ class Connection:
                 self._hand_on_sized(length, rest, receiver)
                 self.reusable = head.keep_alive and len(rest) <= length
             else:
-                self._hand_on_unsized(length, rest, receiver)
+                self._hand_on_unsized(head, length, rest, receiver)
         except (OSError, TruncatedBodyError) as error:
             raise BrokenBodyError(head, b"", _transport_error(error, "inside the body")) from error
 
@@ -204,7 +204,7 @@ class Connection:
             receiver.take(view[:count])
             left -= count
 
-    def _hand_on_unsized(self, length: int, rest: bytes, receiver: Receiver) -> None:
+    def _hand_on_unsized(self, head: Head, length: int, rest: bytes, receiver: Receiver) -> None:
         """Chunked, or to the end of the connection, which is not used again then."""
         chunked = ChunkedBody() if length == CHUNKED else None
         data: bytes | memoryview = rest
@@ -212,6 +212,7 @@ class Connection:
             for piece in [data] if chunked is None else chunked.feed(data):
                 receiver.take(piece)
             if chunked is not None and chunked.done:
+                self._end_chunks(head, chunked)
                 return
             count = self._stream.receive_into(self._view)
             if not count:
@@ -232,11 +233,14 @@ class Connection:
                 pieces += body.feed(self._view[:count])
         except (OSError, TruncatedBodyError) as error:
             raise BrokenBodyError(head, b"".join(pieces), _transport_error(error, "inside the body")) from error
+        self._end_chunks(head, body)
+        return b"".join(pieces)
+
+    def _end_chunks(self, head: Head, body: ChunkedBody) -> None:
         for name, value in body.trailers.items():
             if name.startswith("x-"):  # a digest; a trailer may not change how the body is read (RFC 9110 6.5.1)
                 head.headers.setdefault(name, value)
         self.reusable = head.keep_alive and not body.rest and "content-length" not in head.headers
-        return b"".join(pieces)
 
     def _until_close(self, head: Head, rest: bytes) -> bytes:
         """A body that ends with the connection (HTTP/1.0). Its length cannot be checked here."""
