@@ -100,7 +100,8 @@ class WritingVerbs(Batches):
                          **options)
 
     def touch(self, paths: Any, progress: Progress = None, total: int | None = None, nocopy: bool = False) -> None:
-        """Create empty objects where there are none; what exists is left as it is (on `file://` its time is set)."""
+        """Create empty objects where there are none. What exists keeps its content; on `file://` its time becomes now,
+        elsewhere it is left as it is: to object stores a new time would be a new object."""
         self._ask("touch", paths, total, progress)
 
     def delete(self, paths: Any, total: int | None = None, progress: Progress = None,

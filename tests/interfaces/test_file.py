@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 from cloudfiles.compression import COMPRESSION_EXTENSIONS
 from cloudfiles.exceptions import (
     AuthorizationError,
+    CloudFilesError,
     FileSystemError,
     InvalidInputError,
     InvalidPathError,
@@ -213,6 +214,57 @@ def test_etags_agree_and_change_with_every_write(store: FileInterface) -> None:
     first = store.put("k", b"1", PLAIN)
     assert first == store.get("k").etag == store.head("k")["ETag"] == store.list_page().entries[0].etag  # type: ignore
     assert store.put("k", b"1", PLAIN) != first
+
+
+@pytest.mark.parametrize("encoding", ["", "gzip"])
+def test_touch_sets_the_time_and_nothing_else(store: FileInterface, root: Path, encoding: str) -> None:
+    etag = store.put("k", b"12345", WriteOptions(encoding=encoding))
+    file, = root.iterdir()
+    os.utime(file, (784111777, 784111777))
+    store.touch("k")
+    assert list(root.iterdir()) == [file]
+    assert file.read_bytes() == b"12345"
+    assert file.stat().st_mtime > 784111777
+    assert store.head("k")["ETag"] != etag  # type: ignore[index]
+
+
+def test_touch_creates_an_empty_file_where_there_is_none(
+        store: FileInterface, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store.touch("new/deep")
+    (root / "astray").symlink_to("nowhere")
+    store.touch("astray")
+    assert [store.size(key) for key in ("new/deep", "astray")] == [0, 0]
+    assert not (root / "nowhere").exists()
+
+    def refuse(*_: Any) -> None:
+        raise OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP))
+
+    monkeypatch.setattr(file_objects, "link_new", refuse)
+    store.touch("without links")
+    assert store.size("without links") == 0
+    assert not [name for name in root.rglob("*") if "cloudfiles" in name.name]
+
+
+def test_touch_does_not_replace_what_is_written_meanwhile(
+        store: FileInterface, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_new = file_objects.write_new
+
+    def slow(temporary: str, content: Any, durable: bool) -> str:
+        if content == b"":
+            store.put("k", b"content", PLAIN)
+        return write_new(temporary, content, durable)
+
+    monkeypatch.setattr(file_objects, "write_new", slow)
+    store.touch("k")
+    assert store.get("k").content == b"content"  # type: ignore[union-attr]
+
+
+def test_touch_says_what_is_no_object(store: FileInterface, root: Path) -> None:
+    (root / "directory").mkdir(parents=True)
+    with pytest.raises(CloudFilesError):
+        store.touch("directory")
+    with pytest.raises(InvalidPathError):
+        store.touch("../outside")
 
 
 def test_durable_writes_sync_the_file_before_and_the_directory_after_the_rename(

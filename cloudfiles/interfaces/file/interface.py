@@ -45,7 +45,7 @@ from cloudfiles.interfaces.file.io import check_content, etag_of
 from cloudfiles.interfaces.file.listing import Walk
 from cloudfiles.interfaces.file.locks import FileLocks, clear_locks, lock_directory
 from cloudfiles.interfaces.file.names import check_key, check_prefix, suffix_of
-from cloudfiles.interfaces.file.objects import find_object, read_object, remove_object, write_object
+from cloudfiles.interfaces.file.objects import find_object, read_object, remove_object, touch_object, write_object
 from cloudfiles.interfaces.local import guess_type, http_date
 from cloudfiles.interfaces.moving import Copied, CopyOptions, Interrupted, PartWriter
 from cloudfiles.types import Content, ListEntry, ListPage, StoredObject, StoreOptions, WriteOptions, head_of
@@ -128,6 +128,12 @@ class FileInterface(Interface):
         path = self._path(key)
         with Reporting(self._store, key):
             return find_object(path)
+
+    def touch(self, key: str) -> None:
+        """Create an empty object; where there is one, its time of modification is now, and its ETag another."""
+        path = self._path(key)
+        with Reporting(self._store, key, path), self._locked(path, exclusive=True):
+            touch_object(path, self.durable)
 
     def delete(self, keys: Sequence[str]) -> Mapping[str, CloudFilesError]:
         """Directories stay, also when they become empty. All keys are checked before the first is removed."""

@@ -201,6 +201,25 @@ def _status(file: str) -> tuple[str, tuple[int, int] | None]:
     return file, (status.st_ino, status.st_mtime_ns)
 
 
+def touch_object(path: str, durable: bool) -> None:
+    """Set the time of the file that holds the object to now, or write an empty one. Raises OSError."""
+    if _look(path, _touch) is not None:
+        return
+    try:
+        write_object(path, b"", WriteOptions(if_absent=True), durable)
+    except (PreconditionFailedError, UnsupportedOperationError):
+        # Somebody else was faster; or a symlink that leads nowhere has the name, or the system makes no links.
+        if find_object(path) is None:
+            write_object(path, b"", WriteOptions(), durable)
+
+
+def _touch(file: str, encoding: str) -> object:
+    found = _find(file, encoding)
+    if found is not None:
+        os.utime(file)
+    return found
+
+
 def remove_object(path: str) -> None:
     """Remove every file that holds the object. Raises OSError."""
     with _turn(path):
