@@ -37,6 +37,23 @@ class WholeDigest:
         self._is_hashing = False
         self._lock = threading.Lock()
 
+    @property
+    def of_parts(self) -> str | None:
+        """The algorithm by whose digests of parts the whole is checked: '' where nothing is, None where digests of
+        parts do not do, as with an md5."""
+        if self._digest is None:
+            return "md5" if self._etag else ""
+        return None if self._is_sequential else self._digest.algorithm
+
+    def value_of(self, start: int) -> bytes:
+        """The digest of a part that was taken."""
+        return self._parts[start][0]
+
+    def add_value(self, start: int, value: bytes, length: int) -> None:
+        """Take a part of which only the digest is at hand, by the algorithm `of_parts`."""
+        if self.of_parts:
+            self._parts[start] = value, length
+
     def add(self, start: int, content: bytes) -> None:
         """Take the part that begins at `start`; waits while too many are ahead of the one that is due."""
         if self._hasher is not None:

@@ -12,6 +12,7 @@ from cloudfiles.exceptions import TransportError
 from cloudfiles.interfaces.base import Interface
 from cloudfiles.interfaces.moving import PartWriter
 from cloudfiles.transfer.carrier import COMPUTED
+from cloudfiles.transfer.digest import WholeDigest
 from cloudfiles.transfer.items import Item
 from cloudfiles.types import StoredObject, WriteOptions
 
@@ -25,26 +26,42 @@ class HalfDone:
         size: its stored bytes.
         state: of the writer, as `Interface.open_writer` takes it.
         parts: the crc32c of each part that was written, in hexadecimal, by where it begins.
+        algorithm: of the digests of parts that the source's own digest is made of, where that is another one.
+        values: those digests, in hexadecimal, by where the parts begin.
     """
 
     etag: str
     size: int
     state: Mapping[str, Any]
     parts: Mapping[int, str] = field(default_factory=dict)
+    algorithm: str = ""
+    values: Mapping[int, str] = field(default_factory=dict)
 
     def dump(self) -> str:
-        return json.dumps([self.etag, self.size, self.state, self.parts], separators=(",", ":"))
+        others = [self.algorithm, self.values] if self.values else []
+        return json.dumps([self.etag, self.size, self.state, self.parts, *others], separators=(",", ":"))
 
     @classmethod
     def load(cls, text: str) -> HalfDone:
-        etag, size, state, parts = json.loads(text)
-        return cls(etag, size, state, {int(start): value for start, value in parts.items()})
+        etag, size, state, parts, *others = json.loads(text)
+        algorithm, values = others or ("", {})
+        return cls(etag, size, state, _by_start(parts), algorithm, _by_start(values))
+
+    def digest_of(self, start: int, algorithm: str) -> str | None:
+        """Of the part that begins there, in hexadecimal; None where it is not kept."""
+        if algorithm in ("", COMPUTED):
+            return self.parts.get(start)
+        return self.values.get(start) if algorithm == self.algorithm else None
 
     def discard(self, target: Interface, key: str) -> None:
         """Let the store forget the parts. Raises what `Interface.open_writer` does."""
         writer = target.open_writer(key, self.size, WriteOptions(), self.state)
         if writer is not None:
             writer.abort()
+
+
+def _by_start(values: Mapping[str, str]) -> dict[int, str]:
+    return {int(start): value for start, value in values.items()}
 
 
 class PartLog:
@@ -60,15 +77,19 @@ class PartLog:
         self._note = note
         self._writer: PartWriter | None = None
         self._parts: dict[int, tuple[bytes, int]] = {}
+        self._algorithm = ""
+        self._values: dict[int, bytes] = {}
 
     @property
     def state(self) -> Mapping[str, Any] | None:
         """The state of an earlier writer to go on with."""
         return None if self._kept is None else self._kept.state
 
-    def began(self, writer: PartWriter) -> None:
-        """From now on parts are written to `writer`."""
+    def began(self, writer: PartWriter, digest: WholeDigest) -> None:
+        """From now on parts are written to `writer`, and counted in `digest`."""
         self._writer = writer
+        self._digest = digest
+        self._algorithm = digest.of_parts if digest.of_parts not in (None, COMPUTED) else ""
         self._note(self)
 
     def knows(self, start: int, content: bytes) -> bool:
@@ -76,9 +97,25 @@ class PartLog:
         return self._kept is not None and self._kept.parts.get(start) == _crc(content).hex()
 
     def add(self, start: int, content: bytes) -> None:
-        """This part is written."""
+        """This part is written, and counted in the digest."""
         self._parts[start] = _crc(content), len(content)
+        if self._algorithm:
+            self._values[start] = self._digest.value_of(start)
         self._note(self)
+
+    def take_known(self, start: int, length: int) -> bool:
+        """Whether this part was written before and need not be read again: its digests are kept, and are now counted
+        in. Only for writers that are checked by the store: what it has is what the digests are of."""
+        algorithm = self._digest.of_parts
+        crc32c = None if self._kept is None else self._kept.parts.get(start)
+        value = None if self._kept is None or algorithm is None else self._kept.digest_of(start, algorithm)
+        if crc32c is None or value is None:
+            return False
+        self._digest.add_value(start, bytes.fromhex(value), length)
+        self._parts[start] = bytes.fromhex(crc32c), length
+        if self._algorithm:
+            self._values[start] = bytes.fromhex(value)
+        return True
 
     def keeps(self, error: BaseException) -> bool:
         """Whether there is sense in going on from here after this failure: the connection's, or an interruption."""
@@ -90,7 +127,12 @@ class PartLog:
             return None
         before = {} if self._kept is None else dict(self._kept.parts)
         now = {start: value.hex() for start, (value, _) in list(self._parts.items())}
-        return HalfDone(self._etag, self._size, self._writer.state(), before | now)
+        return HalfDone(self._etag, self._size, self._writer.state(), before | now, self._algorithm, self._all_values())
+
+    def _all_values(self) -> dict[int, str]:
+        kept = self._kept is not None and self._kept.algorithm == self._algorithm
+        before = dict(self._kept.values) if kept and self._kept is not None else {}
+        return before | {start: value.hex() for start, value in list(self._values.items())}
 
     def digest(self) -> str:
         """Of the whole object, `algorithm:hexadecimal`; '' before all parts are written."""

@@ -83,10 +83,12 @@ class LargeCarrier:
         done = writer.written()
         log = self._log
         if log is not None:
-            log.began(writer)
+            log.began(writer, digest)
 
         def carry_part(start: int) -> None:
             end = min(start + writer.part_size, self._size)
+            if start in done and writer.is_checked and log is not None and log.take_known(start, end - start):
+                return
             content = self._read_back(writer, start, end) if start in done else None
             if content is None:
                 content = self._part(start, end)

@@ -10,7 +10,11 @@ from typing import Any
 import pytest
 
 from cloudfiles import CloudFiles
+from cloudfiles.exceptions import TransportError
 from cloudfiles.interfaces.s3 import endpoint
+from cloudfiles.transfer.halfdone import PartLog
+from cloudfiles.transfer.large import LargeCarrier
+from tests.conformance.stores import STORES
 from tests.servers.fault_server import FaultServer
 
 SECRET = "secretkey1234567"
@@ -49,7 +53,7 @@ Make = Callable[[str], CloudFiles]
 
 @pytest.fixture
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Make:
-    """`store(kind)`: a new place on 'mem', 'file', 's3' or 'web'."""
+    """`store(kind)`: a new place on 'web' or one of `KINDS`."""
 
     def make(kind: str) -> CloudFiles:
         name = uuid.uuid4().hex[:8]
@@ -57,6 +61,8 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Make:
             return CloudFiles(f"mem://{name}/x/")
         if kind == "file":
             return CloudFiles(f"file://{tmp_path}/{name}/")
+        if kind in STORES and kind != "web":
+            return STORES[kind](request).cf()
         server: Any = request.getfixturevalue("server")
         if kind == "web":
             return CloudFiles(f"{server.url}/{name}/")
@@ -65,6 +71,39 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Make:
     return make
 
 
+KINDS = ("mem", "file", "s3", "rclone", "moto", "gs", "gs-scripted", "az")
+"""Stores that can be listed and written to: our own, the scripted ones, and real servers."""
+
+
+@pytest.fixture(params=KINDS)
+def cf(request: pytest.FixtureRequest, store: Make) -> CloudFiles:
+    """A new place on each of them in turn."""
+    return store(request.param)
+
+
 def tree(directory: Path) -> dict[str, bytes]:
     """Every file below a directory, temporary ones too."""
     return {str(path.relative_to(directory)): path.read_bytes() for path in directory.rglob("*") if path.is_file()}
+
+
+def broken_after(parts: int) -> Any:
+    """The connection to the source breaks for good once so many parts are written."""
+    read, left = LargeCarrier._part, iter(range(parts))
+    add, written = PartLog.add, []
+
+    def part(self: LargeCarrier, start: int, end: int) -> bytes:
+        if next(left, None) is None:
+            while len(written) < parts:
+                assert self._runtime is not None
+                self._runtime.sleep(0.001)
+            raise TransportError("the cable is cut")
+        return read(self, start, end)
+
+    def add_and_count(self: PartLog, start: int, content: bytes) -> None:
+        add(self, start, content)
+        written.append(start)
+
+    patch = pytest.MonkeyPatch()
+    patch.setattr(LargeCarrier, "_part", part)
+    patch.setattr(PartLog, "add", add_and_count)
+    return patch

@@ -19,17 +19,15 @@ from cloudfiles.exceptions import (
     JournalError,
     LockingError,
     TransferFailedError,
-    TransportError,
     UnsupportedOperationError,
 )
 from cloudfiles.interfaces.file import io as file_io
 from cloudfiles.transfer import working
-from cloudfiles.transfer.halfdone import HalfDone, PartLog
+from cloudfiles.transfer.halfdone import HalfDone
 from cloudfiles.transfer.journal import Journal
-from cloudfiles.transfer.large import LargeCarrier
 from tests.servers.fault_server import FaultServer
 from tests.transfer import killed
-from tests.transfer.conftest import MIB, tree
+from tests.transfer.conftest import MIB, broken_after, tree
 
 BIG = bytes(range(256)) * (4096 * 36)  # 36 MiB: five parts
 KEYS = [f"d/{n:03}" for n in range(300)]
@@ -270,32 +268,9 @@ def test_a_source_that_is_replaced_and_removed_meanwhile(db: Path, source: Cloud
 # ---- large objects that are half done
 
 
-def broken_after(monkeypatch: pytest.MonkeyPatch, parts: int) -> Any:
-    """The connection to the source breaks for good once so many parts are written."""
-    read, left = LargeCarrier._part, iter(range(parts))
-    add, written = PartLog.add, []
-
-    def part(self: LargeCarrier, start: int, end: int) -> bytes:
-        if next(left, None) is None:
-            while len(written) < parts:
-                assert self._runtime is not None
-                self._runtime.sleep(0.001)
-            raise TransportError("the cable is cut")
-        return read(self, start, end)
-
-    def add_and_count(self: PartLog, start: int, content: bytes) -> None:
-        add(self, start, content)
-        written.append(start)
-
-    patch = pytest.MonkeyPatch()
-    patch.setattr(LargeCarrier, "_part", part)
-    patch.setattr(PartLog, "add", add_and_count)
-    monkeypatch.setattr(working, "_PAUSE", 0.0)
-    return patch
-
-
 def half_way(rt: ResumableTransfer, monkeypatch: pytest.MonkeyPatch) -> None:
-    patch = broken_after(monkeypatch, 3)
+    monkeypatch.setattr(working, "_PAUSE", 0.0)
+    patch = broken_after(3)
     try:
         with pytest.raises(TransferFailedError, match="the cable is cut"):
             rt.execute()

@@ -1,0 +1,122 @@
+"""Parts that a cloud has from an earlier process: not read again where their digests are known, and never believed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cloudfiles import CloudFiles, ResumableTransfer, integrity
+from cloudfiles.exceptions import TransferFailedError
+from cloudfiles.integrity import Digest
+from cloudfiles.transfer import working
+from cloudfiles.transfer.digest import WholeDigest
+from cloudfiles.transfer.halfdone import HalfDone
+from cloudfiles.transfer.journal import Journal
+from tests.servers.fault_server import FaultServer
+from tests.transfer.conftest import broken_after
+
+BIG = bytes(range(256)) * (4096 * 36)  # 36 MiB: five parts
+
+
+@pytest.fixture
+def elsewhere(server: FaultServer) -> CloudFiles:
+    """The same server under another name: nothing is copied inside of it."""
+    return CloudFiles(f"s3://{server.bucket}/to/", endpoint=server.url.replace("127.0.0.1", "localhost"),
+                      secrets=server.secrets)
+
+
+@pytest.fixture
+def half_way(tmp_path: Path, s3: CloudFiles, elsewhere: CloudFiles, server: FaultServer,
+             monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Begins to transfer 'big', of which the server tells these digests, and breaks it off after three parts."""
+    monkeypatch.setattr(working, "_PAUSE", 0.0)
+
+    def begin(**told: Any) -> ResumableTransfer:
+        server.put("big", BIG, **told)
+        rt = ResumableTransfer(tmp_path / "journal.db")
+        rt.init(s3, elsewhere, [("big", "copy")])
+        patch = broken_after(3)
+        try:
+            with pytest.raises(TransferFailedError, match="the cable is cut"):
+                rt.execute()
+        finally:
+            patch.undo()
+        server.forget()
+        return rt
+
+    return begin
+
+
+def _reads(server: FaultServer) -> int:
+    return sum(1 for request in server.requests("GET", "big") if request.header("range"))
+
+
+@pytest.mark.parametrize(("told", "by"), [((), "md5"), (("crc32c",), "crc32c"), (("crc32",), "crc32")])
+def test_they_are_not_read_again(half_way: Any, server: FaultServer, told: tuple[str, ...], by: str) -> None:
+    rt = half_way(checksums=told)
+    assert rt.execute(failed=True).done == 1
+    stored = server.get("to/copy")
+    assert stored is not None
+    assert stored.content == BIG
+    assert _reads(server) == (5 if by == "md5" else 2)  # an md5 goes through all bytes
+    (record,) = rt.records()
+    assert record["algorithm"] == by
+
+
+@pytest.mark.parametrize("told", ["crc32c", "crc32"])
+def test_the_whole_is_checked_nevertheless(half_way: Any, server: FaultServer, tmp_path: Path, told: str) -> None:
+    rt = half_way(checksums=(told,))
+    journal = Journal(str(tmp_path / "journal.db"))
+    ((leased, half),) = journal.halves()
+    place = half.values if told == "crc32" else half.parts
+    wrong = {start: "00000000" for start in place}
+    journal.keep([(leased.id, HalfDone(half.etag, half.size, half.state, half.parts if half.values else wrong,
+                                       half.algorithm, wrong if half.values else {}))])
+    journal.close()
+    with pytest.raises(TransferFailedError, match=told):
+        rt.execute(failed=True)
+    assert server.get("to/copy") is None
+    assert server.uploads() == []
+    assert rt.execute(failed=True).done == 1  # from the beginning
+
+
+def test_what_an_earlier_version_kept() -> None:
+    half = HalfDone.load('["etag",20,{"upload_id":"x"},{"0":"aa","8":"bb"}]')
+    assert half == HalfDone("etag", 20, {"upload_id": "x"}, {0: "aa", 8: "bb"})
+    assert (half.digest_of(8, "crc32c"), half.digest_of(8, ""), half.digest_of(8, "crc32")) == ("bb", "bb", None)
+
+
+@given(st.dictionaries(st.integers(0), st.text("0123456789abcdef", min_size=1)))
+def test_kept_and_read(values: dict[int, str]) -> None:
+    half = HalfDone("etag", 20, {}, values, "crc32" if values else "", values)
+    assert HalfDone.load(half.dump()) == half
+
+
+@given(st.sampled_from(["crc32", "crc32c", "crc64nvme"]), st.binary(min_size=1, max_size=200), st.integers(1, 50),
+       st.data())
+def test_parts_taken_by_their_digest(algorithm: str, content: bytes, size: int, data: Any) -> None:
+    def digest_of(part: bytes) -> bytes:
+        hasher = integrity.hasher(algorithm)
+        hasher.update(part)
+        return hasher.digest()
+
+    whole = WholeDigest([Digest(algorithm, digest_of(content))], None, len(content), size, None)
+    assert whole.of_parts == algorithm
+    for start in range(0, len(content), size):
+        part = content[start:start + size]
+        if data.draw(st.booleans()):
+            whole.add_value(start, digest_of(part), len(part))
+        else:
+            whole.add(start, part)
+            assert whole.value_of(start) == digest_of(part)
+    assert whole.check("key") == algorithm
+
+
+def test_which_digests_do_not_go_by_parts() -> None:
+    assert WholeDigest([Digest("md5", bytes(16))], None, 9, 5, None).of_parts is None
+    assert WholeDigest([], None, 9, 5, None).of_parts == ""
+    assert WholeDigest([], integrity.multipart_etag(b"ninebytes", 5), 9, 5, None).of_parts == "md5"
