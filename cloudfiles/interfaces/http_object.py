@@ -9,9 +9,12 @@ import re
 from typing import Any
 
 from cloudfiles.exceptions import ObjectChangedError, ProtocolError, TruncatedBodyError
-from cloudfiles.transport.request import Dialect, Origin, Request, Response, TryAgain
+from cloudfiles.transport.request import Dialect, Origin, Pace, Request, Response, TryAgain
 from cloudfiles.transport.wire import Head
 from cloudfiles.types import StoredObject, head_of
+
+DIVISIBLE = 64 << 20
+"""Bytes of a body that may be worth more than one connection."""
 
 # "bytes 0--1/0" is how Go's servers answer to a suffix of an empty object.
 _CONTENT_RANGE = re.compile(r"bytes (?:(\d+)-(\d+|-1)|\*)/(\d+|\*)$")
@@ -25,7 +28,7 @@ class ObjectRead(Request):
     meanwhile is read anew from its beginning.
     """
 
-    __slots__ = ("_condition", "_first", "_next", "_pieces", "end", "start")
+    __slots__ = ("_condition", "_first", "_next", "_pieces", "end", "is_patient", "start")
 
     def __init__(self, origin: Origin, target: str, headers: dict[str, str], dialect: Dialect, path: str,
                  start: int | None = None, end: int | None = None) -> None:
@@ -37,6 +40,7 @@ class ObjectRead(Request):
         Request.__init__(self, origin, "GET", target, headers, dialect=dialect, path=path)
         self.start = 0 if start is None and end is not None else start
         self.end = end
+        self.is_patient = False  # goes on however slowly a body comes
         self._condition = headers.get("if-match")
         self._pieces: list[bytes] = []  # received before a break, in order
         self._first: dict[str, str] | None = None  # the headers that came with the first of them
@@ -57,11 +61,19 @@ class ObjectRead(Request):
         if status == 416 and "range" in self.headers:
             return self._past_the_end(response)
         if status == 412 and self._first is not None and self._condition is None:
-            self._begin_anew()
+            self.begin_anew()
             raise TryAgain(self.dialect_error(response))
         if self.dialect.is_missing(response):
             return None
         raise self.dialect.refusal(self, response)
+
+    def pace(self, head: Head, length: int) -> Pace | None:
+        if length < DIVISIBLE or self.is_patient or "bytes" not in (
+                head.headers.get("accept-ranges"), head.headers.get("content-range", "")[:5]):
+            return None
+        from cloudfiles.interfaces.http_divided import Haste
+
+        return Haste(length)
 
     def broken(self, head: Head, received: bytes) -> None:
         etag = head.headers.get("etag", "")
@@ -75,6 +87,39 @@ class ObjectRead(Request):
         self._next = begins + len(received)
         self.headers["range"] = _range_header(self._next, self._last(head.headers))
         self.headers["if-match"] = etag
+
+    # ---- going on by other requests
+
+    def received(self) -> list[bytes]:
+        """What came before a break, in order, and is pinned; empty where there is no going on from it."""
+        return self._pieces
+
+    def left(self) -> tuple[int, int]:
+        """From where to where the object is still to be read, after a break that left it pinned."""
+        assert self._first is not None
+        assert self._next is not None
+        end = self._last(self._first)
+        return self._next, int(self._first["content-length"]) if end is None else end
+
+    def part(self, start: int, end: int) -> ObjectRead:
+        """A read of a part of that, of the same state of the object."""
+        return ObjectRead(self.origin, self.target, self.headers.copy(), self.dialect, self.path or "", start, end)
+
+    def complete(self, content: bytes) -> StoredObject:
+        """The object, of the bytes received and those that were left. Raises IntegrityError."""
+        assert self._first is not None
+        return self._joined(content, self._first)
+
+    def begin_anew(self) -> None:
+        """Forget what was received."""
+        self._pieces.clear()
+        self._first = self._next = None
+        self.headers.pop("if-match", None)
+        if self._condition is not None:
+            self.headers["if-match"] = self._condition
+        self.headers.pop("range", None)
+        if self.start is not None or self.end is not None:
+            self.headers["range"] = _range_header(self.start, self.end)
 
     # ---- the answers
 
@@ -100,9 +145,11 @@ class ObjectRead(Request):
             raise self._changed()
         first = self._first or response.headers
         self._check_length(response)
-        content = b"".join((*self._pieces, response.content)) if self._pieces else response.content
+        return self._joined(b"".join((*self._pieces, response.content)) if self._pieces else response.content, first)
+
+    def _joined(self, content: bytes, first: dict[str, str]) -> StoredObject:
         # Should the digest not match, all of the bytes are in doubt, and the next try begins anew.
-        self._begin_anew()
+        self.begin_anew()
         if self.start is None:
             self._check_whole_length(content, first)
             return self._whole(content, first)
@@ -116,7 +163,7 @@ class ObjectRead(Request):
                 and response.headers.get("content-range") == "bytes 0--1/0")
 
     def _cut(self, response: Response) -> StoredObject:
-        self._begin_anew()
+        self.begin_anew()
         stored = self._whole(response.content, response.headers)
         if self.start is not None or self.end is not None:
             stored.content = stored.content[self.start : self.end]
@@ -125,7 +172,7 @@ class ObjectRead(Request):
     def _past_the_end(self, response: Response) -> StoredObject:
         """416: the object exists and has nothing there, unless it shrank under a read in pieces."""
         if self._first is not None:
-            self._begin_anew()
+            self.begin_anew()
             raise TryAgain(self.dialect_error(response))
         match = _CONTENT_RANGE.match(response.headers.get("content-range", ""))
         size = int(match[3]) if match is not None and match[3] != "*" else None
@@ -202,18 +249,8 @@ class ObjectRead(Request):
         error = ObjectChangedError("the object was replaced while it was read", path=self.path)
         if self._condition is not None:
             return error
-        self._begin_anew()
+        self.begin_anew()
         return TryAgain(error)
-
-    def _begin_anew(self) -> None:
-        self._pieces.clear()
-        self._first = self._next = None
-        self.headers.pop("if-match", None)
-        if self._condition is not None:
-            self.headers["if-match"] = self._condition
-        self.headers.pop("range", None)
-        if self.start is not None or self.end is not None:
-            self.headers["range"] = _range_header(self.start, self.end)
 
 
 class ObjectHead(Request):

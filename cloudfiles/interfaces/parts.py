@@ -5,12 +5,14 @@ from __future__ import annotations
 import itertools
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from typing import BinaryIO
+from typing import BinaryIO, Generic, TypeVar
 
 from cloudfiles.exceptions import FileSystemError, InvalidInputError
 from cloudfiles.integrity import Buffer
 from cloudfiles.runtime.base import Crew, Runtime
 from cloudfiles.transport.request import Body, FileBody
+
+T = TypeVar("T")
 
 WORKERS = 8
 """Parts under way at once, and in memory: with 8 MiB each, a connection's worth of latency is well hidden."""
@@ -39,7 +41,7 @@ def size_of_part(number: int, size: int | None, least: int, most: int, grows_eve
     return part
 
 
-def send_parts(runtime: Runtime, parts: Iterable[Buffer], send: Callable[[int, Buffer], None]) -> int:
+def send_parts(runtime: Runtime, parts: Iterable[T], send: Callable[[int, T], None]) -> int:
     """Call `send(number, part)` for all parts, numbered from 1, a few at once; gives how many there were.
 
     The parts are taken in this worker, and no faster than they are sent. The first failure is raised, after the
@@ -48,16 +50,16 @@ def send_parts(runtime: Runtime, parts: Iterable[Buffer], send: Callable[[int, B
     return _Sending(runtime, send).run(parts)
 
 
-class _Sending:
-    def __init__(self, runtime: Runtime, send: Callable[[int, Buffer], None]) -> None:
+class _Sending(Generic[T]):
+    def __init__(self, runtime: Runtime, send: Callable[[int, T], None]) -> None:
         self._runtime = runtime
         self._send = send
-        self._queue: deque[tuple[int, Buffer]] = deque()
+        self._queue: deque[tuple[int, T]] = deque()
         self._under_way: set[int] = set()  # the numbers of the parts in memory
         self._closed = False
         self._error: Exception | None = None
 
-    def run(self, parts: Iterable[Buffer]) -> int:
+    def run(self, parts: Iterable[T]) -> int:
         crew = self._runtime.crew()
         try:
             count = self._feed(crew, parts)
@@ -72,7 +74,7 @@ class _Sending:
             raise self._error
         return count
 
-    def _feed(self, crew: Crew, parts: Iterable[Buffer]) -> int:
+    def _feed(self, crew: Crew, parts: Iterable[T]) -> int:
         number = 0
         for number, part in enumerate(parts, 1):
             self._under_way.add(number)

@@ -7,7 +7,7 @@ from contextlib import suppress
 from cloudfiles.exceptions import ConnectionFailedError, ProtocolError, RequestTimeoutError, TruncatedBodyError
 from cloudfiles.runtime.base import Stream
 from cloudfiles.transport.memory import BodyMemory
-from cloudfiles.transport.request import Body, FileBody, Receiver, Request, Response
+from cloudfiles.transport.request import Body, FileBody, Receiver, Request, Response, SlowBodyError
 from cloudfiles.transport.wire import CHUNKED, MAX_HEAD, ChunkedBody, Head, body_length, head_end, parse_head
 
 _FIRST = 16 * 1024
@@ -118,7 +118,7 @@ class Connection:
             self._hand_on(head, length, rest, request.receiver)
             return Response(head.status, head.headers, b"")
         if length >= 0:
-            content = self._sized(head, length, rest)
+            content = self._sized(head, length, rest, request)
         elif length == CHUNKED:
             content = self._chunked(head, rest)
         else:
@@ -158,7 +158,7 @@ class Connection:
             raise ConnectionFailedError(f"the server closed the connection {where}")
         return count
 
-    def _sized(self, head: Head, length: int, rest: bytes) -> bytes:
+    def _sized(self, head: Head, length: int, rest: bytes, request: Request) -> bytes:
         """A body of `length` bytes, received straight into the memory of the result."""
         missing = length - len(rest)
         if missing < 0:
@@ -167,6 +167,7 @@ class Connection:
         if missing == 0:
             self.reusable = head.keep_alive
             return rest
+        pace = request.pace(head, length)
         body, got = BodyMemory(length, rest), len(rest)
         try:
             while got < length:
@@ -175,7 +176,9 @@ class Connection:
                 if not count:
                     raise TruncatedBodyError(f"the body ended after {got} of {length} bytes")
                 got += count
-        except (OSError, TruncatedBodyError) as error:
+                if pace is not None:
+                    pace.look(got)
+        except (OSError, TruncatedBodyError, SlowBodyError) as error:
             raise BrokenBodyError(head, body.cut(got), _transport_error(error, "inside the body")) from error
         self.reusable = head.keep_alive
         return body.cut(length)

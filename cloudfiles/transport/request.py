@@ -159,6 +159,17 @@ class Receiver(Protocol):
         """The next bytes; they are overwritten afterwards."""
 
 
+class Pace(Protocol):
+    """Watches how fast a large body comes."""
+
+    def look(self, got: int) -> None:
+        """Called now and then with the bytes received so far. Raises SlowBodyError to end the exchange there."""
+
+
+class SlowBodyError(Exception):
+    """A body comes more slowly than it might; `Request.broken` was given what came. Never leaves the protocol."""
+
+
 class BodyTooLargeError(Exception):
     """A receiver declines a body for its size. Carries the head. Never leaves the protocol."""
 
@@ -214,6 +225,10 @@ class Request:
         if response.status < 300:
             return response
         raise self.dialect.refusal(self, response)
+
+    def pace(self, head: Head, length: int) -> Pace | None:
+        """What is to watch a body of `length` bytes; asked where it did not come along with its head."""
+        return None
 
     def broken(self, head: Head, received: bytes) -> None:
         """The body after `head` broke off with `received` bytes: remember them to go on from there."""

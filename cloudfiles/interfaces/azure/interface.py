@@ -29,6 +29,7 @@ from cloudfiles.interfaces.azure.presigning import presigned
 from cloudfiles.interfaces.azure.reading import BlobHead, BlobRead, head_of_blob
 from cloudfiles.interfaces.azure.writing import put_content
 from cloudfiles.interfaces.base import Interface
+from cloudfiles.interfaces.http_divided import read_object
 from cloudfiles.interfaces.moving import Copied, CopyOptions, PartWriter
 from cloudfiles.interfaces.sized_range import get_sized_range
 from cloudfiles.paths import ExtractedPath
@@ -97,9 +98,8 @@ class AzureInterface(Interface):
         headers: dict[str, str] = {}
         if container.crc64 and end is not None and end - (start or 0) <= MAX_RANGE:
             headers[ASK] = "true"
-        found: StoredObject | None = self._client.send(BlobRead(
+        return read_object(self._client, BlobRead(
             container.origin, container.target(key), headers, container.dialect, key, start, end))
-        return found
 
     def _get_cut(self, key: str, start: int | None, end: int | None) -> StoredObject | None:
         """A range that is empty, or that only the object's size makes one that Azure can express."""

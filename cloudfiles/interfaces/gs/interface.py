@@ -40,6 +40,7 @@ from cloudfiles.interfaces.gs.resource import (
 )
 from cloudfiles.interfaces.gs.upload import condition_of
 from cloudfiles.interfaces.gs.writing import put_content
+from cloudfiles.interfaces.http_divided import read_object
 from cloudfiles.interfaces.moving import Copied, CopyOptions
 from cloudfiles.paths import ExtractedPath
 from cloudfiles.runtime.base import Runtime
@@ -108,9 +109,8 @@ class GsInterface(Interface):
             return self._get_cut(key, start, end)
         if not start:
             start = 0 if end is not None else None
-        found: StoredObject | None = self._client.send(GsRead(
+        return read_object(self._client, GsRead(
             self._origin, self._target(key), self._dialect, key, start, end))
-        return found
 
     def _target(self, key: str) -> str:
         if len(key) < 3:
@@ -127,9 +127,8 @@ class GsInterface(Interface):
             if first >= last:
                 return StoredObject(b"", found.get("contentEncoding", ""), "", found.get("etag"))
             with suppress(PreconditionFailedError):
-                stored: StoredObject | None = self._client.send(GsRead(
+                return read_object(self._client, GsRead(
                     self._origin, self._target(key), self._dialect, key, first, last, found["generation"]))
-                return stored
         raise ObjectChangedError(f"the object was replaced {_TRIES} times between asking for its size and reading it",
                                  path=key)
 

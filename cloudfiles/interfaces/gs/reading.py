@@ -58,8 +58,8 @@ class GsRead(ObjectRead):
     def _is_same_object(self, etag: str | None) -> bool:
         return self._first is None or self._answered == self._first.get("x-goog-generation")
 
-    def _begin_anew(self) -> None:
-        ObjectRead._begin_anew(self)
+    def begin_anew(self) -> None:
+        ObjectRead.begin_anew(self)
         self.headers.pop("if-match", None)
         if self._condition is None:
             self.target = self.target.partition(_PIN)[0]

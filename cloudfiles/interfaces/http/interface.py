@@ -25,6 +25,7 @@ from cloudfiles.interfaces.http.listing import DirectoryLister, Link, parse_inde
 from cloudfiles.interfaces.http.requests import WebBoundedRead, WebDelete, WebHead, WebPage, WebProbe, WebPut, WebRead
 from cloudfiles.interfaces.http.urls import WebAddress, quote_key
 from cloudfiles.interfaces.http_bounded import PiecewiseRead, described, read_bounded
+from cloudfiles.interfaces.http_divided import read_object
 from cloudfiles.interfaces.http_object import head_from_headers
 from cloudfiles.interfaces.local import chunks
 from cloudfiles.paths import ExtractedPath
@@ -95,9 +96,12 @@ class HttpInterface(Interface):
     def _read(self, key: str, start: int | None = None, end: int | None = None,
               condition: Mapping[str, str] | None = None) -> StoredObject | None:
         dialect, target = self._dialect(key)
-        found: StoredObject | None = self._send(WebRead(
-            self._address.origin, target, {**self._headers, **(condition or {})}, dialect, key, start, end))
-        return found
+        request = WebRead(
+            self._address.origin, target, {**self._headers, **(condition or {})}, dialect, key, start, end)
+        try:
+            return read_object(self._client, request)
+        except NotAnObjectError:
+            return None
 
     def _nothing_of(self, key: str) -> StoredObject | None:
         """The empty range, which a Range header cannot say."""

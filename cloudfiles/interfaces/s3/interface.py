@@ -15,6 +15,7 @@ from cloudfiles.exceptions import (
 )
 from cloudfiles.interfaces.base import Interface
 from cloudfiles.interfaces.http_bounded import BoundedRead, described, read_bounded
+from cloudfiles.interfaces.http_divided import read_object
 from cloudfiles.interfaces.http_object import ObjectHead, ObjectRead, head_from_headers
 from cloudfiles.interfaces.moving import Copied, CopyOptions, Interrupted, PartWriter
 from cloudfiles.interfaces.s3.bucket import Bucket
@@ -94,7 +95,7 @@ class S3Interface(Interface):
         bucket = self._bucket or self._found()
         if not start:
             start = 0 if end is not None else None
-        found: StoredObject | None = self._client.send(ObjectRead(
+        found = read_object(self._client, ObjectRead(
             bucket.dialect.endpoint.origin, bucket.target(key), self._read_headers.copy(), bucket.dialect, key,
             start, end))
         if start is not None and start < 0 and found is not None and not found.content:

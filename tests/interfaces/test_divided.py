@@ -1,0 +1,111 @@
+"""Large bodies that come slowly: the rest by several connections, of one and the same object."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+from collections.abc import Callable
+
+import pytest
+
+from cloudfiles import CloudFiles
+from cloudfiles.exceptions import ServerError
+from cloudfiles.interfaces import http_divided, http_object
+from tests.servers.fault_server import FaultServer
+from tests.servers.faults import FlipBit, ResetInBody, SetHeader, s3_error
+from tests.servers.scripts import Rule
+
+PART = 256 << 10
+CONTENT = b"".join(number.to_bytes(4, "big") for number in range(3 << 20))
+"""More than the receive buffers of a connection hold, which may come at once."""
+
+
+@pytest.fixture(autouse=True)
+def _small_sizes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is large for the test is small for the machine, and every connection slow by its clock."""
+    clock = itertools.count(1.0)
+    monkeypatch.setattr(http_divided, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(http_object, "DIVISIBLE", 1 << 20)
+    monkeypatch.setattr(http_divided, "_BEGIN", PART)
+    monkeypatch.setattr(http_divided, "_LEAST", PART)
+    monkeypatch.setattr(http_divided, "_PART", PART)
+
+
+@pytest.fixture(params=["green", "threads", "inline"])
+def cf(request: pytest.FixtureRequest, fault_server: FaultServer) -> CloudFiles:
+    return CloudFiles(f"s3://{fault_server.url}/bucket/", secrets=fault_server.secrets,
+                      green=request.param == "green", num_threads=0 if request.param == "inline" else 20)
+
+
+def ranges(server: FaultServer) -> list[tuple[int, int]]:
+    asked = [request.header("range", "-") or "" for request in server.requests("GET", "large")]
+    return sorted((int(first), int(last) + 1) for first, last in
+                  (value.removeprefix("bytes=").split("-") for value in asked) if last)
+
+
+def test_the_rest_comes_in_parts_that_fit_together(cf: CloudFiles, fault_server: FaultServer) -> None:
+    fault_server.put("large", CONTENT)
+    [found] = cf.get(["large"])
+    assert found["content"] == CONTENT
+    assert found.verified == "md5"
+    parts = ranges(fault_server)
+    assert len(parts) > 2
+    assert PART <= parts[0][0] < len(CONTENT)
+    assert [first for first, _ in parts[1:]] == [end for _, end in parts[:-1]]
+    assert parts[-1][1] == len(CONTENT)
+    pinned = [request.header("if-match") for request in fault_server.requests("GET", "large")]
+    assert pinned == [None] + [f'"{hashlib.md5(CONTENT).hexdigest()}"'] * len(parts)
+
+
+@pytest.mark.parametrize(("start", "end"), [(1000, None), (1000, 11 << 20), (-(11 << 20), None), (0, 99 << 20)])
+def test_of_a_range_too(cf: CloudFiles, fault_server: FaultServer, start: int, end: int | None) -> None:
+    fault_server.put("large", CONTENT)
+    assert cf["large", start:end] == CONTENT[start:end]
+    assert len(ranges(fault_server) if start >= 0 else fault_server.requests("GET", "large")) > 3
+
+
+def test_a_fast_connection_is_left_alone(cf: CloudFiles, fault_server: FaultServer,
+                                         monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http_divided, "monotonic", lambda: 1.0)
+    fault_server.put("large", CONTENT)
+    assert cf.get("large") == CONTENT
+    assert len(fault_server.requests("GET", "large")) == 1
+
+
+@pytest.mark.parametrize("change", [
+    lambda server: server.put("large", CONTENT, etag=""),
+    lambda server: (server.put("large", CONTENT),
+                    server.script(Rule(SetHeader("etag", 'W/"weak"'), key="large", times=None))),
+    lambda server: server.put("large", CONTENT[:1 << 19]),
+], ids=["no ETag", "weak ETag", "small"])
+def test_what_cannot_be_pinned_or_is_small_stays_whole(cf: CloudFiles, fault_server: FaultServer,
+                                                       change: Callable[[FaultServer], object]) -> None:
+    change(fault_server)
+    expected = fault_server.contents()["large"]
+    assert cf.get("large") == expected
+    assert ranges(fault_server) == []
+
+
+@pytest.mark.parametrize("fault", [ResetInBody(5000), FlipBit(), s3_error(412, "PreconditionFailed"),
+                                   s3_error(503, "SlowDown")], ids=lambda fault: type(fault).__name__)
+def test_faults_in_a_part(cf: CloudFiles, fault_server: FaultServer, fault: object) -> None:
+    """A damaged part shows in the digest of the whole, a replaced object in the condition: both are read anew."""
+    fault_server.put("large", CONTENT)
+    fault_server.script(Rule(fault, key="large", skip=3))
+    assert cf.get("large") == CONTENT
+
+
+def test_an_error_in_a_part_is_raised(cf: CloudFiles, fault_server: FaultServer) -> None:
+    fault_server.put("large", CONTENT)
+    fault_server.script(Rule(s3_error(400, "InvalidRequest"), key="large", skip=3, times=None))
+    with pytest.raises(ServerError, match="InvalidRequest"):
+        cf.get("large")
+    fault_server.script()
+    assert cf.get("large") == CONTENT
+    assert len(ranges(fault_server)) > 2  # the place was given back
+
+
+def test_a_few_at_a_time(cf: CloudFiles, fault_server: FaultServer) -> None:
+    keys = [f"large{number}" for number in range(6)]
+    fault_server.put_many(dict.fromkeys(keys, CONTENT))
+    assert [found["content"] for found in cf.get(keys)] == [CONTENT] * len(keys)
