@@ -21,6 +21,7 @@ from ..runtime.threads import ThreadRuntime
 from ..transport.client import Client
 from ..transport.request import Origin, Request, Response, status_error
 from ..types import Clock, Tls
+from .google_iam import remote_signer
 from .google_places import GoogleSigner, GoogleToken, kind_of
 
 SCOPES = ("https://www.googleapis.com/auth/devstorage.read_write",)
@@ -31,6 +32,10 @@ PATIENT = RetryPolicy(attempts=6, window=0.5, budget=60.0)
 _ONCE = RetryPolicy(attempts=1)
 _PROBE_TIMEOUT = 1.0
 """Seconds for finding out whether there is a metadata server: its address is link-local, and may lead nowhere."""
+
+_PROJECTS = "https://cloudresourcemanager."
+"""Where google-auth asks for the project of federated credentials, which is nice to know, and no more: a network that
+lets through nothing but storage has no way there."""
 
 _NOT_FOUND = "default credentials were not found"
 
@@ -99,12 +104,22 @@ class GoogleChain:
         # google-auth's times are UTC without saying so.
         expiry = credentials.expiry and credentials.expiry.replace(tzinfo=timezone.utc).timestamp()
         project = getattr(credentials, "quota_project_id", None) or project
-        return GoogleToken(f"Bearer {credentials.token}", source, project, _signer(credentials), expiry)
+        return GoogleToken(f"Bearer {credentials.token}", source, project, self._signer(credentials), expiry)
+
+    def _signer(self, credentials: Any) -> GoogleSigner | None:
+        """A service account's key signs here; where it is not at hand, Google does."""
+        from google.oauth2 import service_account
+
+        if isinstance(credentials, service_account.Credentials):
+            return GoogleSigner(credentials.service_account_email, credentials.sign_bytes)
+        return remote_signer(credentials, self._transport())
 
     def _transport(self, *, probing: bool = False) -> _Transport:
+        probe = Client(ThreadRuntime(), self._tls, _PROBE_TIMEOUT, _PROBE_TIMEOUT, policy=_ONCE)
         if probing:
-            return _Transport(Client(ThreadRuntime(), self._tls, _PROBE_TIMEOUT, _PROBE_TIMEOUT, policy=_ONCE))
-        return _Transport(Client(ThreadRuntime(), self._tls, 10.0, 60.0, policy=self._policy, clock=self._clock))
+            return _Transport(probe, probe)
+        client = Client(ThreadRuntime(), self._tls, 10.0, 60.0, policy=self._policy, clock=self._clock)
+        return _Transport(client, probe)
 
 
 def _google_auth() -> Any:
@@ -114,15 +129,6 @@ def _google_auth() -> Any:
     except ImportError as error:
         raise MissingExtraError("google-auth is not installed: pip install 'cloudfiles[gs]'") from error
     return google.auth
-
-
-def _signer(credentials: Any) -> GoogleSigner | None:
-    """What signs with a key of its own: a service account's. Others would have to ask IAM for each signature."""
-    from google.oauth2 import service_account
-
-    if not isinstance(credentials, service_account.Credentials):
-        return None
-    return GoogleSigner(credentials.service_account_email, credentials.sign_bytes)
 
 
 # ---- google-auth's requests over our client
@@ -149,24 +155,32 @@ class _TokenRequest(Request):
 
 
 class _Transport:
-    """google-auth's `transport.Request`: a callable that makes one request."""
+    """google-auth's `transport.Request`: a callable that makes one request.
 
-    def __init__(self, client: Client) -> None:
+    probe: the client for what may have no answer.
+    """
+
+    def __init__(self, client: Client, probe: Client) -> None:
         self._client = client
+        self._probe = probe
 
     def __call__(self, url: str, method: str = "GET", body: bytes | str | None = None,
                  headers: Mapping[str, str] | None = None, timeout: float | None = None, **_: Any) -> _Answer:
         """Raises google.auth.exceptions.TransportError. The client's timeouts hold."""
         from google.auth.exceptions import TransportError
 
+        may_fail = url.startswith(_PROJECTS)
+        client = self._probe if may_fail else self._client
         parts = urllib.parse.urlsplit(url)
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         content = body.encode() if isinstance(body, str) else body or b""
         fields = {name.lower(): str(value) for name, value in (headers or {}).items()}
         try:
-            answer: _Answer = self._client.send(_TokenRequest(Origin.of(url), method, target, fields, content))
+            answer: _Answer = client.send(_TokenRequest(Origin.of(url), method, target, fields, content))
         except CloudFilesError as error:
+            if may_fail:
+                return _Answer(Response(404, {}, b"{}"))
             raise TransportError(str(error)) from error
         finally:
-            self._client.close()
+            client.close()
         return answer

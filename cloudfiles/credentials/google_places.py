@@ -21,10 +21,12 @@ class GoogleSigner(NamedTuple):
     Attributes:
         email: the account's.
         sign: the RSA signature (PKCS #1 v1.5 over SHA-256) of some bytes.
+        is_remote: a server is asked for it: `sign` blocks, and may fail.
     """
 
     email: str
     sign: Callable[[bytes], bytes]
+    is_remote: bool = False
 
 
 @dataclass(frozen=True, repr=False)
@@ -35,14 +37,14 @@ class GoogleToken:
         authorization: the value of the Authorization header, '' where requests go without.
         source: where it came from, in words.
         project: the project that the credentials belong to, where they say it.
-        signer: None where the credentials cannot sign by themselves.
+        signer: None where nothing can sign for the credentials.
         expiry: seconds since the epoch, None for never.
     """
 
     authorization: str
     source: str
     project: str | None = None
-    signer: GoogleSigner | None = None
+    signer: GoogleSigner | None = field(default=None, compare=False)
     expiry: float | None = None
 
     def __repr__(self) -> str:

@@ -8,9 +8,7 @@ import logging
 import pickle
 import sys
 import threading
-import urllib.parse
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +20,11 @@ from cloudfiles.credentials.google_chain import SCOPES, GoogleChain
 from cloudfiles.credentials.renewal import RETRY_AFTER
 from cloudfiles.exceptions import AuthorizationError, ConfigurationError, MissingExtraError
 from cloudfiles.retry import RetryPolicy
+from tests.servers.google_tokens import EMAIL, TokenServer, token_server
 
 google_auth = pytest.importorskip("google.auth")
 crypt = pytest.importorskip("cryptography.hazmat.primitives.asymmetric.rsa")
 
-EMAIL = "reader@my-project.iam.gserviceaccount.com"
 
 
 @pytest.fixture(scope="session")
@@ -34,78 +32,10 @@ def private_key() -> Any:
     return crypt.generate_private_key(65537, 2048)
 
 
-class TokenServer(ThreadingHTTPServer):
-    """Google's token endpoints and metadata server, as far as clients of them can tell.
-
-    Attributes:
-        seen: path and form (or JSON) of each request.
-        failures: statuses answered before anything else.
-        lifetime: seconds of each token.
-    """
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.seen: list[tuple[str, dict[str, Any]]] = []
-        self.failures: list[int] = []
-        self.lifetime = 3600
-        self.url = f"http://127.0.0.1:{self.server_port}"
-        self.thread = threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True)
-        self.thread.start()
-
-    def paths(self) -> list[str]:
-        return [path for path, _ in self.seen]
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: TokenServer
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["content-length"]))
-        is_json = "json" in self.headers["content-type"]
-        form = json.loads(body) if is_json else dict(urllib.parse.parse_qsl(body.decode()))
-        self._answer({**form, "authorization": self.headers["authorization"]})
-
-    def do_GET(self) -> None:
-        self._answer({"flavor": self.headers["metadata-flavor"]})
-
-    def _answer(self, asked: dict[str, Any]) -> None:
-        path = self.path.partition("?")[0]
-        self.server.seen.append((path, asked))
-        if self.server.failures:
-            self._send(self.server.failures.pop(0), {"error": "unavailable", "error_description": "later"})
-            return
-        number = len(self.server.seen)
-        token = {"access_token": f"ya29.{path.rpartition('/')[2]}-{number}", "expires_in": self.server.lifetime,
-                 "token_type": "Bearer", "issued_token_type": "urn:ietf:params:oauth:token-type:access_token"}
-        if path.endswith(":generateAccessToken"):
-            token = {"accessToken": f"ya29.impersonated-{number}", "expireTime": "2099-01-01T00:00:00Z"}
-        if path.endswith("/project-id"):
-            self._send(200, "my-project")
-        elif path.endswith("/default/"):
-            self._send(200, {"email": EMAIL, "scopes": [], "aliases": ["default"]})
-        else:
-            self._send(200, token)
-
-    def _send(self, status: int, document: Any) -> None:
-        body = document.encode() if isinstance(document, str) else json.dumps(document).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "text/plain" if isinstance(document, str) else "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.send_header("Metadata-Flavor", "Google")
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *args: Any) -> None:
-        pass
-
-
 @pytest.fixture
 def tokens() -> Iterator[TokenServer]:
-    server = TokenServer()
-    yield server
-    server.shutdown()  # polls, see serve_forever
-    server.server_close()
-    server.thread.join()
+    with token_server() as server:
+        yield server
 
 
 @pytest.fixture
@@ -253,7 +183,7 @@ def test_the_metadata_server_is_asked_patiently(tokens: TokenServer, monkeypatch
     tokens.failures = [503, 500]
     token = chain.token(loaded, "metadata")
     assert token.authorization.startswith("Bearer ya29.")
-    assert token.signer is None
+    assert (token.signer.email, token.signer.is_remote) == (EMAIL, True)
     assert all(asked["flavor"] == "Google" for path, asked in tokens.seen)
 
 

@@ -1,8 +1,8 @@
 """Azure's CRC64 of what is on its way: of a block that is uploaded, and of a byte range that is read.
 
 It is the CRC-64/NVME, little endian: the polynomial is in Microsoft's own libraries (azure-storage-extensions for
-Python, CRC64Polynomial of the Azure SDK for Go), and the service's recorded answers say the same. The headers are in the
-Azure Storage REST reference, "Put Block" and "Get Blob". A thirtieth of what an md5 costs.
+Python, CRC64Polynomial of the Azure SDK for Go), and the service's recorded answers say the same. The headers are in
+the Azure Storage REST reference, "Put Block" and "Get Blob". A thirtieth of what an md5 costs.
 """
 
 from __future__ import annotations

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any, ClassVar
 
 from cloudfiles.credentials.google import GoogleProvider
@@ -223,8 +224,9 @@ class GsInterface(Interface):
     def presign(self, key: str, expires: float, method: str) -> str:
         """A URL that allows `method` on `key` for `expires` seconds.
 
-        Raises InvalidInputError for a method or time that cannot be signed, UnsupportedOperationError where the
-        credentials are not a service account's key.
+        A service account's key signs here; where it is not at hand, Google is asked to sign (signBlob). Raises
+        InvalidInputError for a method or time that cannot be signed, UnsupportedOperationError where the credentials
+        are no service account's, AuthorizationError where Google does not sign.
         """
         if method.upper() not in _PRESIGNABLE:
             raise InvalidInputError(f"presign(method={method!r}): one of {', '.join(_PRESIGNABLE)} can be signed")
@@ -237,11 +239,14 @@ class GsInterface(Interface):
             return f"{self._origin}{path}"
         if token.signer is None:
             raise UnsupportedOperationError(
-                f"URLs are signed by a service account's key; the credentials from {token.source} have none. "
-                f"secrets= or google-secret.json with the key would do", path=key)
+                f"URLs are signed by service accounts; the credentials from {token.source} are none's. A service "
+                "account's key, or credentials that impersonate one, would do", path=key)
         more = {"userProject": bucket.user_project} if bucket.user_project else None
-        query = presigned_query(method.upper(), path, self._origin.authority, int(expires),
-                                self._client.clock.wall(), token.signer, more)
+        sign: Callable[..., Any] = presigned_query
+        if token.signer.is_remote:
+            sign = partial(bucket.runtime.offload, presigned_query)
+        query = sign(method.upper(), path, self._origin.authority, int(expires), self._client.clock.wall(),
+                     token.signer, more)
         return f"{self._origin}{path}?{query}"
 
 

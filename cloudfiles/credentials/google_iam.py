@@ -1,0 +1,61 @@
+"""Signatures of service accounts whose key is not at hand: Google signs, asked through the IAM Credentials API.
+
+Source: IAM Credentials API reference, "projects.serviceAccounts.signBlob"; google-auth's `google.auth.iam`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..exceptions import AuthorizationError, ConnectionFailedError
+from .google_places import GoogleSigner
+
+SCOPES = ("https://www.googleapis.com/auth/iam",)
+"""The narrowest scope of which signBlob takes a token; those of Cloud Storage do not do."""
+
+_UNKNOWN = (None, "", "default")
+
+
+def remote_signer(credentials: Any, transport: Any) -> GoogleSigner | None:
+    """What signs for the service account that these google-auth credentials speak for; None where it is none.
+
+    credentials: of the metadata server, impersonated, or federated ones that impersonate; refreshed before.
+    transport: google-auth's requests. Nothing is asked before something is to be signed.
+    """
+    email = getattr(credentials, "service_account_email", None)
+    if email in _UNKNOWN or not hasattr(credentials, "with_scopes"):
+        return None
+    return GoogleSigner(email, _IamSigner(credentials, transport, email), is_remote=True)
+
+
+class _IamSigner:
+    """Signs some bytes by one request, and one more for a token about once an hour."""
+
+    def __init__(self, credentials: Any, transport: Any, email: str) -> None:
+        self._credentials = credentials
+        self._transport = transport
+        self._email = email
+        self._sign: Any = None
+
+    def __call__(self, data: bytes) -> bytes:
+        """Raises AuthorizationError with the server's words where it does not sign."""
+        from google.auth.exceptions import GoogleAuthError
+
+        try:
+            self._sign = self._sign or self._signing()
+            signature: bytes = self._sign(data)
+        except (GoogleAuthError, KeyError, ValueError) as error:
+            raise AuthorizationError(
+                f"no signature by {self._email}: {error} (it takes the role roles/iam.serviceAccountTokenCreator on "
+                "this account, for the account itself too, and the IAM Service Account Credentials API enabled)"
+            ) from error
+        except OSError as error:  # of the sessions that google-auth opens by itself
+            raise ConnectionFailedError(f"no signature by {self._email}: {error}") from error
+        return signature
+
+    def _signing(self) -> Any:
+        from google.auth import iam, impersonated_credentials
+
+        if isinstance(self._credentials, impersonated_credentials.Credentials):
+            return self._credentials.sign_bytes  # in the name of who impersonates, who is allowed to
+        return iam.Signer(self._transport, self._credentials.with_scopes(SCOPES), self._email).sign
