@@ -10,13 +10,14 @@ import json
 import os
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from cloudfiles.exceptions import ConfigurationError
+from cloudfiles.exceptions import ConfigurationError, FileSystemError, LockingError
 from cloudfiles.lib import replace_file, settings_dir
 from cloudfiles.transfer.halfdone import HalfDone
+from cloudfiles.transfer.holding import Hold
 
 
 class File(NamedTuple):
@@ -68,6 +69,32 @@ class StateFile:
     def __init__(self, path: str) -> None:
         self.path = path
         self._lock = threading.Lock()
+        self._hold = Hold(path)
+
+    def hold(self) -> None:
+        """Keep other processes from it until `release`.
+
+        Raises LockingError where one is at work on it, FileSystemError where that cannot be told.
+        """
+        try:
+            if self._hold.take():
+                return
+        except OSError as error:
+            raise FileSystemError(f"{self.path} cannot be kept: {error.strerror}", errno=error.errno) from error
+        raise LockingError(f"the transfer is running in another process, or by another object of this one, which holds "
+                           f"{self._hold.path}; wait for its end")
+
+    def release(self) -> None:
+        self._hold.release()
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Hold it meanwhile."""
+        self.hold()
+        try:
+            yield
+        finally:
+            self.release()
 
     def write(self, state: State) -> None:
         """Replace the file by this state."""

@@ -8,11 +8,12 @@ import os
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from typing import Any, ClassVar, TypeVar, overload
 
 from cloudfiles.cloudfiles import CloudFiles
-from cloudfiles.exceptions import CloudFilesError, InvalidInputError, TransportError
+from cloudfiles.exceptions import CloudFilesError, InvalidInputError, LockingError, TransportError
 from cloudfiles.store import Store, checked_count
 from cloudfiles.transfer.carrier import CarryOptions
 from cloudfiles.transfer.halfdone import PartLog, PartLogs
@@ -89,6 +90,7 @@ class TransferTask(ABC):
         self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
         self._running = False
+        self._goes_on = False  # with what the file tells is done
         self._failure: BaseException | None = None
 
     @abstractmethod
@@ -116,10 +118,12 @@ class TransferTask(ABC):
             CloudFilesError: the first failure, after all other files were tried. What was done stays done; the state
                 is kept, and another `run` goes on from there, here or in another process.
             TransferTimeoutError: (also a TimeoutError) the timeout is over.
+            LockingError: another process is at work on the same transfer; nothing was done here.
         """
         with self._starting:
             if self._running:
                 raise InvalidInputError("the transfer is running already; wait() waits for it")
+            self._file.hold()
             self._running = True
         self._failure, self.errors = None, {}
         width = nthreads if nthreads is not None else self.nthreads
@@ -141,14 +145,25 @@ class TransferTask(ABC):
 
     def _run(self, width: int | None) -> None:
         try:
+            self._take_up()
             self._file.write(self._state)
             self._carry(width)
+            if not self._left():
+                self._file.remove()
         except Exception as error:
             self._failure = error
         finally:
+            self._file.release()
             self._running = False
-        if self._failure is None and not self._left():
-            self._file.remove()
+
+    def _take_up(self) -> None:
+        """What another process has done of it since this one looked."""
+        now = self._file.read()
+        if now is not None:
+            self._state.halves = dict(now.halves)
+            if self._goes_on:
+                self._state.done |= now.done
+        self._goes_on = True
 
     def _carry(self, width: int | None) -> None:
         store = self._cf._store if width is None else replace(self._cf._store, width=checked_count("nthreads", width))
@@ -252,7 +267,12 @@ class TransferTask(ABC):
         """Keep the state on disk, where files are left to do; a transfer that runs does so by itself.
 
         keep: False removes it, and tells the store to forget the parts of large objects that are half done.
+        Raises LockingError while another process is at work on it.
         """
+        with nullcontext() if self._running else self._file.held():
+            self._save(keep)
+
+    def _save(self, keep: bool) -> None:
         if keep and self._left():
             with self._lock:
                 self._file.write(self._state)
@@ -299,11 +319,14 @@ class TransferTask(ABC):
         task._begin(CloudFiles(known["cloudpath"], **{**reach, **options}), callback, clock)
         task._file = file
         task._state = state
+        task._goes_on = True
         task.hash = os.path.basename(file.path).removesuffix(".jsonl")
         return task
 
     @classmethod
     def clear_saved(cls) -> None:
-        """Forget every saved transfer of this kind. Parts that stores still keep are for `discard_partial`."""
+        """Forget every saved transfer of this kind, but for those that run. Parts that stores still keep are for
+        `discard_partial`."""
         for file in saved_files(cls.kind):
-            file.remove()
+            with suppress(LockingError), file.held():
+                file.remove()

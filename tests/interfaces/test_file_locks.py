@@ -68,8 +68,8 @@ def test_a_lock_is_released_by_an_error(tmp_path: Path) -> None:
 
 def test_every_verb_takes_its_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     taken: list[bool] = []
-    acquire = file_locks._try_lock
-    monkeypatch.setattr(file_locks, "_try_lock", lambda path, exclusive: (taken.append(exclusive),
+    acquire = file_locks.try_lock
+    monkeypatch.setattr(file_locks, "try_lock", lambda path, exclusive: (taken.append(exclusive),
                                                                           acquire(path, exclusive))[1])
     store = locked_store(tmp_path)
     store.put("k", b"1", PLAIN)

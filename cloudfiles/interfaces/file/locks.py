@@ -74,7 +74,7 @@ class FileLocks:
         waited, pause = 0.0, _FIRST_WAIT
         while True:
             try:
-                descriptor = _try_lock(lock_path, exclusive)
+                descriptor = try_lock(lock_path, exclusive)
             except OSError as error:
                 raise LockingError(f"lock file {lock_path}: {error.strerror}", path=path) from error
             if descriptor is not None:
@@ -85,7 +85,7 @@ class FileLocks:
             waited, pause = waited + pause, min(2 * pause, _LONGEST_WAIT)
 
 
-def _try_lock(lock_path: str, exclusive: bool) -> int | None:
+def try_lock(lock_path: str, exclusive: bool) -> int | None:
     """A descriptor that holds the lock, None where others hold it. Closing it releases it."""
     import fcntl
 
@@ -126,7 +126,7 @@ def clear_locks(directory: str) -> int:
 
 
 def _remove_unless_held(lock_path: str) -> bool:
-    descriptor = _try_lock(lock_path, exclusive=True)
+    descriptor = try_lock(lock_path, exclusive=True)
     if descriptor is None:
         return False
     try:

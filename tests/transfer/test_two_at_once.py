@@ -1,0 +1,128 @@
+"""One saved transfer, and two that want to run it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cloudfiles import CloudFiles, Downloader, Uploader
+from cloudfiles.exceptions import FileSystemError, LockingError
+from cloudfiles.transfer.holding import Hold
+from cloudfiles.transfer.saved import directory_of, saved_files
+from tests.transfer.conftest import tree
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no flock")
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    directory = tmp_path / "source"
+    directory.mkdir()
+    for n in range(5):
+        (directory / f"{n}").write_bytes(b"x" * n)
+    return directory
+
+
+@pytest.fixture
+def running(mem: CloudFiles, source: Path) -> Iterator[Uploader]:
+    """An upload whose first file is done, and that waits then."""
+    begun, go_on = threading.Event(), threading.Event()
+
+    def wait(current: int, total: int | None) -> None:
+        begun.set()
+        go_on.wait(60)
+
+    up = Uploader(mem, "dir", source, run=False, progress_callback=wait, nthreads=1)
+    up.run(monitor=False)
+    assert begun.wait(60)
+    yield up
+    go_on.set()
+    up.wait()
+
+
+def test_the_second_is_refused(running: Uploader, mem: CloudFiles, source: Path) -> None:
+    loaded = Uploader.load(saved_files("uploads")[0].path)
+    for second in (loaded, Uploader(mem, "dir", source, run=False, overwrite=True)):
+        with pytest.raises(LockingError, match="running in another process"):
+            second.run()
+        assert not second.active()
+        with pytest.raises(LockingError, match="running in another process"):
+            second.save(keep=False)
+    with pytest.raises(LockingError):
+        Uploader(mem, "dir", source, overwrite=True)
+    running.save()  # its own
+
+
+def test_what_runs_is_not_cleared(running: Uploader, mem: CloudFiles, source: Path) -> None:
+    Uploader(mem, "other", source, run=False).save()
+    assert len(saved_files("uploads")) == 2
+    Uploader.clear_saved()
+    assert list(Uploader.load()) == [running.hash]
+
+
+def test_others_may_run_meanwhile(running: Uploader, mem: CloudFiles, source: Path, tmp_path: Path) -> None:
+    Uploader(mem, "other", source)
+    Downloader(mem, "other", tmp_path / "out")
+    assert set(tree(tmp_path / "out")) == {f"{n}" for n in range(5)}
+
+
+def test_the_second_knows_what_the_first_has_done(mem: CloudFiles, source: Path,
+                                                  monkeypatch: pytest.MonkeyPatch) -> None:
+    first = Uploader(mem, "dir", source, run=False)
+    first.save()
+    path = saved_files("uploads")[0].path
+    second = Uploader.load(path)
+    with open(path, "a") as file:  # as the first one writes, before it is killed
+        file.write(json.dumps({"done": "dir/2"}) + "\n")
+    second.run()
+    assert sorted(mem) == ["dir/0", "dir/1", "dir/3", "dir/4"]
+    assert second.successful()
+    assert os.listdir(directory_of("uploads")) == []
+
+
+HOLDING = """
+import sys, time
+from cloudfiles.transfer.holding import Hold
+print(Hold(sys.argv[1]).take(), flush=True)
+time.sleep(600)
+"""
+
+
+def test_a_process_that_is_killed_lets_go(tmp_path: Path) -> None:
+    path = str(tmp_path / "new" / "state")
+    process = subprocess.Popen([sys.executable, "-c", HOLDING, path], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    try:
+        assert process.stdout.readline() == "True\n"
+        hold = Hold(path)
+        assert not hold.take()
+        hold.release()
+        assert os.listdir(tmp_path / "new") == ["state.lock"]
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        process.stdout.close()
+    assert hold.take()
+    hold.release()
+    assert os.listdir(tmp_path / "new") == []
+
+
+def test_a_place_that_cannot_be_written(mem: CloudFiles, source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    up = Uploader(mem, "dir", source, run=False)
+
+    def refuse(*args: Any, **kwargs: Any) -> int:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("cloudfiles.transfer.holding.try_lock", refuse)
+    with pytest.raises(FileSystemError, match="Permission denied"):
+        up.run()
+    assert not up.active()
