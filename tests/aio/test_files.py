@@ -27,6 +27,7 @@ from tests.servers.fault_server import FaultServer
 from tests.servers.faults import Replaced, ResetBefore, ResetInBody, ResetInUpload, Stall, Status, slow_down
 from tests.servers.objects import make_object
 from tests.servers.scripts import Rule
+from tests.transfer.conftest import KINDS, Make
 from tests.transfer.test_files import versions
 
 CONTENT = os.urandom(100_000)
@@ -110,16 +111,19 @@ def test_thousands_at_once(fault_server: FaultServer, tmp_path: Path) -> None:
     assert fault_server.connections()[0] - before <= 64
 
 
-def test_any_cloudpath(source: Path, tmp_path: Path) -> None:
-    cloudfiles.clear_memory()
-    for store in ("mem://bucket/dir/", f"file://{tmp_path}/store/"):
-        calls, callback = recorder()
-        assert run(upload_file(store + "a", source, chunk_size=CHUNK, callback_func=callback)) == 100_000
-        assert calls[-1] == (100_000, 100_000)
-        assert run(download_file(store + "a", tmp_path / "b", chunk_size=CHUNK)) == (tmp_path / "b", 100_000)
-        assert (tmp_path / "b").read_bytes() == CONTENT
-        with pytest.raises(ApiException):
-            run(download_file(store + "none", tmp_path / "c"))
+@pytest.mark.parametrize("kind", [*KINDS, "web"])
+def test_any_cloudpath(known: Make, kind: str, source: Path, tmp_path: Path) -> None:
+    store = known(kind).cloudpath
+    calls, callback = recorder()
+    assert run(upload_file(store + "a", source, chunk_size=CHUNK, callback_func=callback)) == 100_000
+    assert calls[-1] == (100_000, 100_000)
+    assert run(download_file(store + "a", tmp_path / "b", chunk_size=CHUNK)) == (tmp_path / "b", 100_000)
+    assert (tmp_path / "b").read_bytes() == CONTENT
+    with pytest.raises(ApiException):
+        run(download_file(store + "none", tmp_path / "c"))
+    file = io.BytesIO()
+    assert run(download_fileobj(store + "a", file, chunk_size=CHUNK)) == 100_000
+    assert run(upload_fileobj(store + "d", file)) == 100_000
 
 
 # ---- faults

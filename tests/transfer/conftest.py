@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -75,10 +76,49 @@ KINDS = ("mem", "file", "s3", "rclone", "moto", "gs", "gs-scripted", "az")
 """Stores that can be listed and written to: our own, the scripted ones, and real servers."""
 
 
+_NO_ETAG = "gcp-storage-emulator tells no ETag of what it sends, and large objects are read by ranges of one ETag"
+_NO_ENCODING = "gcp-storage-emulator answers reads without the Content-Encoding"
+_COLLIDES = "rclone keeps no object beside others that are below its name"
+
+EXCEPTIONS = {
+    **{("gs", test): _NO_ETAG for test in (
+        "test_all_files_are_got", "test_progress_is_told_file_by_file", "test_progress_is_told_in_bytes")},
+    ("gs", "test_files_come_decoded_under_their_own_names"): _NO_ENCODING,
+    ("rclone", "test_only_the_remote_directory_is_synchronized"): _COLLIDES,
+}
+"""(store, test function) -> what the server cannot do. Tests of these fail, and are run to see that they still do."""
+
+_SLOW_FAILURES = {_COLLIDES}
+
+
 @pytest.fixture(params=KINDS)
 def cf(request: pytest.FixtureRequest, store: Make) -> CloudFiles:
     """A new place on each of them in turn."""
+    reason = EXCEPTIONS.get((request.param, request.node.originalname))
+    if reason is not None:
+        request.applymarker(pytest.mark.xfail(reason=reason, run=reason not in _SLOW_FAILURES, strict=True))
     return store(request.param)
+
+
+@pytest.fixture
+def known(request: pytest.FixtureRequest, store: Make, home: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
+    """As `store`, at places to which their cloudpath alone leads: endpoint and secrets lie where users keep them."""
+    files = {"s3": ("aws-secret.json", "AWS_ENDPOINT_URL"), "az": ("azure-secret.json", "AZURE_STORAGE_ENDPOINT")}
+
+    def make(kind: str) -> CloudFiles:
+        cf = store(kind)
+        options = cf._store.options
+        if cf.protocol == "gs":
+            monkeypatch.setenv("STORAGE_EMULATOR_HOST", str(options.endpoint))
+            request.getfixturevalue("gcs_server").configure(token=None)  # only Google gets what lies in files
+        elif cf.protocol in files:
+            name, endpoint = files[cf.protocol]
+            directory = home / ".cloudfiles" / "secrets"
+            directory.mkdir(parents=True, exist_ok=True)
+            (directory / name).write_text(json.dumps({**options.secrets, endpoint: options.endpoint}))
+        return cf
+
+    return make
 
 
 def tree(directory: Path) -> dict[str, bytes]:

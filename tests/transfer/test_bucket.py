@@ -23,11 +23,6 @@ BIG = bytes(range(256)) * (4096 * 10)  # 10 MiB: two parts
 CONTENTS = {"a": b"first", "dir/b c+%": b"second" * 1000, "empty": b"", "ümlaut/ß": b"\0\xff"}
 
 
-@pytest.fixture(params=["mem", "file", "s3"])
-def cf(request: pytest.FixtureRequest, store: Make) -> CloudFiles:
-    return store(request.param)
-
-
 @pytest.fixture
 def bucket(cf: CloudFiles) -> Bucket:
     return Bucket(cf)
@@ -284,8 +279,8 @@ def test_a_directory_is_synchronized(bucket: Bucket, cf: CloudFiles, tmp_path: P
     done = bucket.sync_directory(str(source))
     assert (sorted(cf), cf.get("changed"), cf.get("dir/deep")) == (["changed", "dir/deep", "new", "same"], b"new", BIG)
     assert done.deleted == 1
-    if cf.protocol != "mem":  # where digests can be compared
-        assert done.copied == 2
+    # mem and Azure have no digest of what came in parts: what cannot be compared goes up again
+    assert done.copied == {"mem": 3, "az": 3}.get(cf.protocol, 2)
 
 
 def test_a_digest_decides_not_the_time(store: Make, tmp_path: Path) -> None:

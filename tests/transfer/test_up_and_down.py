@@ -20,15 +20,10 @@ from cloudfiles.types import Clock
 from tests.servers.fault_server import FaultServer
 from tests.servers.faults import s3_error
 from tests.servers.scripts import Rule
-from tests.transfer.conftest import MIB, Make, tree
+from tests.transfer.conftest import MIB, tree
 
 TREE = {"a": b"1", "b.csv": b"22", "c.csv": b"", "deep/er/d.csv": b"4444", "x.gz": b"no gzip"}
 BIG = bytes(range(256)) * (4096 * 42)  # 42 MiB: six parts
-
-
-@pytest.fixture(params=["mem", "file", "s3"])
-def cf(request: pytest.FixtureRequest, store: Make) -> CloudFiles:
-    return store(request.param)
 
 
 @pytest.fixture

@@ -83,7 +83,8 @@ def _damaged(status: int, message: str) -> type[CloudFilesError] | None:
 def _advice(status: int, signed: bool) -> str:
     if status in (401, 403) and not signed:
         return (" (the request went without credentials, as none are configured: put google-secret.json into "
-                "~/.cloudfiles/secrets, set GOOGLE_APPLICATION_CREDENTIALS, or use secrets=)")
+                "~/.cloudfiles/secrets, set GOOGLE_APPLICATION_CREDENTIALS, or use secrets=; endpoints that are not "
+                "Google's are sent only what secrets= holds)")
     if status == 401:
         return " (a new token was refused as well)"
     return ""
