@@ -255,6 +255,14 @@ class TransferTask(ABC):
             raise AssertionError("the transfer is still running")
         return not self._left() and self._failure is None
 
+    @property
+    def status(self) -> dict[str, str]:
+        """For each file, by its key: 'done', 'failed' in the last run, or 'left' to do."""
+        with self._lock:
+            done, failed = set(self._state.done), set(self.errors)
+        return {key: "done" if key in done else "failed" if key in failed else "left"
+                for key in (file.remote for file in self._state.files)}
+
     # ---- kept on disk
 
     def _request(self) -> dict[str, Any]:

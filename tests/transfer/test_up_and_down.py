@@ -184,6 +184,7 @@ def test_in_the_background(cf: CloudFiles, source: Path) -> None:
     up = Uploader(cf, "dir", source, run=False, progress_callback=hold)
     assert not up.active()
     assert not up.successful()
+    assert up.status == dict.fromkeys((f"dir/{name}" for name in TREE), "left")
     assert list(cf) == []
     up.run(monitor=False)
     assert begun.wait(60)
@@ -236,8 +237,10 @@ def test_a_failure_leaves_the_others_done_and_is_tried_again(server: FaultServer
         up.run()
     assert (up.successful(), list(up.errors)) == (False, ["dir/b.csv"])
     assert sorted(s3) == sorted(f"dir/{name}" for name in TREE if name != "b.csv")
+    assert up.status == {f"dir/{name}": "failed" if name == "b.csv" else "done" for name in TREE}
     up.run()
     assert (up.successful(), up.errors) == (True, {})
+    assert set(up.status.values()) == {"done"}
     assert saved_files("uploads") == []
 
 
