@@ -16,6 +16,9 @@ from cloudfiles.transfer.digest import WholeDigest
 from cloudfiles.transfer.items import Item
 from cloudfiles.types import StoredObject, WriteOptions
 
+_NOTE_SECONDS = 0.001
+"""For each part that a note tells of, how long it is until the next one."""
+
 
 @dataclass(frozen=True)
 class HalfDone:
@@ -165,3 +168,20 @@ class PartLogs:
             kept.discard(self._target, item.target)
             kept = None
         return PartLog(described, kept, lambda log: self._note(item.target, log))
+
+
+class Pace:
+    """When the parts of an object are to be noted again. Notes cost the same share of the time however many parts it
+    has; those since the last note are sent again after a kill."""
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now = now
+        self._due: dict[str, float] = {}
+
+    def is_due(self, target: str) -> bool:
+        now = self._now()
+        return now >= self._due.get(target, now)
+
+    def took(self, target: str, half: HalfDone) -> None:
+        """A note was made."""
+        self._due[target] = self._now() + _NOTE_SECONDS * len(half.parts)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 from collections import deque
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from cloudfiles.compression import normalize_encoding
@@ -12,6 +13,7 @@ from cloudfiles.exceptions import CloudFilesError
 from cloudfiles.fanout import Plan, collect
 from cloudfiles.interfaces.base import Interface
 from cloudfiles.progress import Progress, bar_for
+from cloudfiles.runtime.base import Runtime
 from cloudfiles.runtime.engine import blocking_runtime, runtime_here
 from cloudfiles.store import Store
 from cloudfiles.transfer.carrier import Carrier, CarryOptions
@@ -20,6 +22,7 @@ from cloudfiles.transfer.large import LARGE_AT_ONCE
 from cloudfiles.transfer.result import Outcome, TransferResult
 
 Report = Callable[[int], Any]
+Make = Callable[[Interface, Interface, Runtime | None], Carrier]
 
 _CHUNK = 20_000
 """Items of an iterator that are taken at once: any number of them costs the same memory."""
@@ -37,19 +40,34 @@ def transfer(source: Store, target: Store, paths: Any = None, *, reencode: str |
 
         skip = lambda item: has_same(here, item.source, there, item.target)  # noqa: E731 -- a closure, called by name
     options = CarryOptions(encoding, content_type, allow_missing, skip)
-    carrier = Carrier(here, there, plan.runtime, options)
     items = listed_items(source.here()) if paths is None else as_items(paths)
     count = len(items) if isinstance(items, Collection) else total
-    with bar_for(progress, count, "Transferring") as bar:
-        return carry_all(carrier, items, plan, raise_errors=raise_errors, report=bar.update if progress else None,
-                         for_large=lambda: _for_large(source, target, options))
+    with _makes(source, target, options, resumable) as make, bar_for(progress, count, "Transferring") as bar:
+        return carry_all(make(here, there, plan.runtime), items, plan, raise_errors=raise_errors,
+                         report=bar.update if progress else None,
+                         for_large=lambda: _for_large(source, target, make, encoding is not None))
 
 
-def _for_large(source: Store, target: Store, options: CarryOptions) -> tuple[Carrier, Plan]:
+@contextmanager
+def _makes(source: Store, target: Store, options: CarryOptions, resumable: bool) -> Iterator[Make]:
+    """What makes a carrier: one that keeps on disk what it is at, where that is asked for and can be done."""
+    if not resumable:
+        yield lambda here, there, runtime: Carrier(here, there, runtime, options)
+        return
+    from cloudfiles.transfer.resuming import ResumingCarrier
+    from cloudfiles.transfer.shelf import shelf_between
+
+    with shelf_between(source, target) as shelf:
+        yield lambda here, there, runtime: (
+            Carrier(here, there, runtime, options) if shelf is None
+            else ResumingCarrier(here, there, runtime, options, shelf))
+
+
+def _for_large(source: Store, target: Store, make: Make, encodes: bool) -> tuple[Carrier, Plan]:
     """A carrier for large objects: unless green threads are asked for, OS threads, which receive and write at once."""
     asked = source.green or target.green
-    plan, here, there = plan_between(source, target, encodes=options.reencode is not None or not asked)
-    return Carrier(here, there, plan.runtime, options), plan
+    plan, here, there = plan_between(source, target, encodes=encodes or not asked)
+    return make(here, there, plan.runtime), plan
 
 
 def _encoding(reencode: str | bool | None) -> str | None:

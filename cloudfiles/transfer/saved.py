@@ -1,7 +1,7 @@
-"""Uploads and downloads kept on disk while they run, so that another process can go on with them.
+"""Transfers kept on disk while they run, so that another process can go on with them.
 
-One file each, of JSON lines: first what it is and its files, then a line for each file that is done, and for each
-large one whose parts have grown. A line that a kill cut short is passed over.
+One file each, of JSON lines: first what it is and its files, then a line for each file that is begun or done, and for
+each large one whose parts have grown. A line that a kill cut short is passed over.
 """
 
 from __future__ import annotations
@@ -36,12 +36,14 @@ class State:
         request: what was asked for, as JSON.
         done: keys that have been transferred.
         halves: what is known of large objects under way, by the key of the target.
+        begun: where something may be left behind if nobody comes to the end of it: keys, or directories with a slash.
     """
 
     request: Mapping[str, Any]
     files: list[File]
     done: set[str] = field(default_factory=set)
     halves: dict[str, HalfDone] = field(default_factory=dict)
+    begun: set[str] = field(default_factory=set)
 
     def lines(self) -> Iterator[str]:
         yield _line({"request": self.request, "files": self.files})
@@ -49,12 +51,19 @@ class State:
             yield _line({"done": key})
         for key, half in self.halves.items():
             yield _line({"half": key, "state": half.dump()})
+        for place in self.begun:
+            yield _line({"begun": place})
 
     def apply(self, entry: Mapping[str, Any]) -> None:
         """Take note of one more line."""
         if "done" in entry:
             self.done.add(entry["done"])
             self.halves.pop(entry.get("target", ""), None)
+        elif "begun" in entry:
+            self.begun.add(entry["begun"])
+        elif "ended" in entry:
+            self.begun.discard(entry["ended"])
+            self.halves.pop(entry["ended"], None)
         else:
             self.halves[entry["half"]] = HalfDone.load(entry["state"])
 
@@ -71,18 +80,21 @@ class StateFile:
         self._lock = threading.Lock()
         self._hold = Hold(path)
 
-    def hold(self) -> None:
-        """Keep other processes from it until `release`.
+    def take(self) -> bool:
+        """Whether other processes are kept from it from now on, until `release`; False where one is at work on it.
 
-        Raises LockingError where one is at work on it, FileSystemError where that cannot be told.
+        Raises FileSystemError where that cannot be told.
         """
         try:
-            if self._hold.take():
-                return
+            return self._hold.take()
         except OSError as error:
             raise FileSystemError(f"{self.path} cannot be kept: {error.strerror}", errno=error.errno) from error
-        raise LockingError(f"the transfer is running in another process, or by another object of this one, which holds "
-                           f"{self._hold.path}; wait for its end")
+
+    def hold(self) -> None:
+        """The same, but raises LockingError where another process is at work on it."""
+        if not self.take():
+            raise LockingError(f"the transfer is running in another process, or by another object of this one, which "
+                               f"holds {self._hold.path}; wait for its end")
 
     def release(self) -> None:
         self._hold.release()

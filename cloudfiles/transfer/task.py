@@ -16,7 +16,7 @@ from cloudfiles.cloudfiles import CloudFiles
 from cloudfiles.exceptions import CloudFilesError, InvalidInputError, LockingError, TransportError
 from cloudfiles.store import Store, checked_count
 from cloudfiles.transfer.carrier import CarryOptions
-from cloudfiles.transfer.halfdone import PartLog, PartLogs
+from cloudfiles.transfer.halfdone import Pace, PartLog, PartLogs
 from cloudfiles.transfer.items import Item
 from cloudfiles.transfer.result import Outcome
 from cloudfiles.transfer.run import carry_all, plan_between
@@ -26,10 +26,6 @@ from cloudfiles.types import Clock
 
 Progress = Callable[[int, "int | None"], object]
 Task = TypeVar("Task", bound="TransferTask")
-
-_NOTE_SECONDS = 0.001
-"""For each part that a note tells of, how long it is until the next one; parts since are sent again after a kill. So
-notes cost the same share of the time however many parts an object has."""
 
 _REQUEST = ("rpath", "lpath", "root", "nthreads", "chunksize", "buffersize", "blocksize", "overwrite", "verbose",
             "timeout")
@@ -197,7 +193,7 @@ class TransferTask(ABC):
         self._bytes = {key: self._sizes[key] or 0 for key in self._state.done}
         self._current = sum(self._bytes.values())
         self._deadline = self._now() + self.timeout if self.timeout else None
-        self._next_note: dict[str, float] = {}
+        self._pace = Pace(self._now)
 
     def _check_time(self) -> None:
         if self._deadline is not None and self._now() >= self._deadline:
@@ -234,12 +230,9 @@ class TransferTask(ABC):
 
     def _note_parts(self, target: str, log: PartLog) -> None:
         with self._lock:
-            now = self._now()
-            if now < self._next_note.get(target, now):
-                return
-            half = log.snapshot()
+            half = log.snapshot() if self._pace.is_due(target) else None
             if half is not None:
-                self._next_note[target] = now + _NOTE_SECONDS * len(half.parts)
+                self._pace.took(target, half)
                 self._state.halves[target] = half
                 self._file.add(half=target, state=half.dump())
 

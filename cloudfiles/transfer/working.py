@@ -28,6 +28,7 @@ from cloudfiles.transfer.large import LARGE_AT_ONCE
 from cloudfiles.transfer.result import Outcome
 from cloudfiles.transfer.rows import Leased, Settled, State, Transfer
 from cloudfiles.transfer.run import plan_between
+from cloudfiles.transfer.shelf import SKEW
 from cloudfiles.types import Clock, WriteOptions
 
 _CHUNK = 20_000
@@ -41,9 +42,6 @@ _COMMON = (TransportError, AuthorizationError, FileSystemError)
 
 _HOPELESS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
 """Errors that the next object would meet as well."""
-
-_SKEW = 900.0
-"""Seconds by which clocks of stores may differ from the one here: S3 refuses requests beyond that."""
 
 _STATES: dict[str, State] = {"copied": "done", "skipped": "skipped", "missing": "failed"}
 """How the journal calls what came of an object."""
@@ -107,7 +105,7 @@ class Worker:
         if adopted or processes:
             kept = [half.state for _, half in self._journal.halves()]
             self._here.discard_interrupted(Interrupted(
-                [leased.item.target for leased in adopted], self._transfer.created - _SKEW, processes, kept))
+                [leased.item.target for leased in adopted], self._transfer.created - SKEW, processes, kept))
             self._journal.hand_on(self._worker, processes)
         return bool(adopted)
 

@@ -38,7 +38,10 @@ class MovingVerbs:
             reencode: store them in this encoding ('gzip', 'br', ...); False or '' decodes them.
             content_type: describe the copies as this.
             allow_missing: pass over what is missing at the source.
-            resumable: pass over what the target has already, by size and digest, or size and time.
+            resumable: pass over what the target has already, by size and digest, or size and time. Large objects that
+                a run before this one left half-done, killed or broken off, go on from their parts, and what else it
+                left is removed. What that takes is kept in `transfers/` of CLOUD_FILES_DIR or `~/.cloudfiles`, without
+                secrets, until the transfer is done; where it cannot be, a warning says so.
             raise_errors: the first failure ends the transfer; False keeps each in the result's `errors`.
 
         Raises:

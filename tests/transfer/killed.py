@@ -1,4 +1,4 @@
-"""A process that works a journal off and kills itself, as SIGKILL would at that point, in the midst of it."""
+"""A process that transfers and kills itself, as SIGKILL would at that point, in the midst of it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from cloudfiles.interfaces.file import objects as file_objects
 from cloudfiles.interfaces.file.copying import FilePartWriter
 from cloudfiles.interfaces.s3 import interface as s3_interface
 from cloudfiles.interfaces.s3.partwise import S3PartWriter
-from cloudfiles.transfer import journal, working
+from cloudfiles.transfer import halfdone, journal, saved, working
 from cloudfiles.transport.client import Client
 
 _PARTS: tuple[tuple[Any, str], ...] = (
@@ -27,18 +27,37 @@ _PARTS: tuple[tuple[Any, str], ...] = (
 _ANY: tuple[tuple[Any, str], ...] = (
     *_PARTS, (Client, "send"), (file_objects, "publish"), (file_copy, "publish"), (file_io, "_fill"),
     (journal.Journal, "lease"), (journal.Journal, "settle"), (journal.Journal, "set_large"),
-    (journal.Journal, "hand_on"))
+    (journal.Journal, "hand_on"), (saved.StateFile, "add"), (saved.StateFile, "write"), (saved.StateFile, "remove"),
+    (file_copy, "_copy_to_new"), (file_copy, "discard_temporaries_of"))
 
 
 def work(db: str, stores: tuple[str, str], secrets: Any, endpoint: str, die_at: int, large: bool) -> None:
     """Execute the journal; die before or after the step of this number, of those for large objects or of all."""
-    countdown = itertools.count(die_at, -1)
-    for owner, name in _PARTS if large else _ANY:
-        setattr(owner, name, _deadly(getattr(owner, name), countdown))
+    _arm(_PARTS if large else _ANY, die_at)
     working._PAUSE = 0.0
-    source, target = (CloudFiles(path, secrets=secrets, endpoint=endpoint) if path.startswith("s3:")
-                      else CloudFiles(path) for path in stores)
+    source, target = _stores(stores, secrets, endpoint)
     ResumableTransfer(db, src=source, dest=target).execute(block_size=50)
+
+
+def transfer(stores: tuple[str, str], secrets: Any, endpoint: str, home: str, die_at: int) -> None:
+    """Transfer from one store to the other, to be gone on with; die before or after the step of this number."""
+    os.environ["CLOUD_FILES_DIR"] = home
+    _arm(_ANY, die_at)
+    halfdone._NOTE_SECONDS = 0.0
+    source, target = _stores(stores, secrets, endpoint)
+    source.transfer_to(target, resumable=True)
+
+
+def _arm(steps: tuple[tuple[Any, str], ...], die_at: int) -> None:
+    countdown = itertools.count(die_at, -1)
+    for owner, name in steps:
+        setattr(owner, name, _deadly(getattr(owner, name), countdown))
+
+
+def _stores(paths: tuple[str, str], secrets: Any, endpoint: str) -> tuple[CloudFiles, CloudFiles]:
+    source, target = (CloudFiles(path, secrets=secrets, endpoint=endpoint) if path.startswith("s3:")
+                      else CloudFiles(path) for path in paths)
+    return source, target
 
 
 def _deadly(function: Callable[..., Any], countdown: Any) -> Callable[..., Any]:

@@ -1,0 +1,250 @@
+"""What a transfer with `resumable=True` keeps on disk while it runs, so that the next one goes on where it was killed.
+
+Each run has a file of its own among the user's settings, named after source and target, and holds it. Of a run that
+is gone the next one for the same two places takes over what is known of half-done large objects, and removes what
+else it left: temporary files, uploads that were begun. A run that comes to its end removes its file, unless large
+objects are left to go on with. No cloudpath is in it, and no secret.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import os
+import threading
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from cloudfiles import paths
+from cloudfiles.exceptions import CloudFilesError, ConfigurationError, TransportError
+from cloudfiles.interfaces.base import Interface
+from cloudfiles.interfaces.file.names import process_mark
+from cloudfiles.interfaces.moving import Interrupted
+from cloudfiles.store import Store
+from cloudfiles.transfer.halfdone import HalfDone, Pace, PartLog, PartLogs
+from cloudfiles.transfer.holding import Hold
+from cloudfiles.transfer.saved import State, StateFile, directory_of
+from cloudfiles.types import Clock
+
+SKEW = 900.0
+"""Seconds by which clocks of stores may differ from the one here: S3 refuses requests beyond that."""
+
+_KIND = "resumable"
+_PLACES_KNOWN = 10_000
+_PATIENCE, _PAUSE = 60.0, 0.01  # seconds
+_counter = itertools.count()
+
+
+@contextmanager
+def shelf_between(source: Store, target: Store, clock: Clock | None = None) -> Iterator[Shelf | None]:
+    """The shelf of a run; None, with a warning, where nothing can be kept. What runs that are gone have left is taken
+    over and cleared up. Raises TransportError where the target cannot be reached for that.
+
+    None also where the target is memory: what it has is gone with the process.
+    """
+    shelf = None if target.keeps_live_objects else _opened(source, target, clock or Clock())
+    if shelf is None:
+        yield None
+        return
+    try:
+        shelf.take_over(target.here())
+        yield shelf
+    finally:
+        shelf.close()
+
+
+def _opened(source: Store, target: Store, clock: Clock) -> Shelf | None:
+    try:
+        return Shelf(_name_of(source, target), clock)
+    except (OSError, CloudFilesError) as error:
+        _warn(f"nothing can be kept in {directory_of(_KIND)}: {error}. Large objects begin anew after a kill; set "
+              "CLOUD_FILES_DIR to a directory that can be written")
+        return None
+
+
+def _name_of(source: Store, target: Store) -> str:
+    told = [[paths.asprotocolpath(store.location), store.options.endpoint] for store in (source, target)]
+    return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:32]
+
+
+def _warn(text: str) -> None:
+    warnings.warn(text, stacklevel=2)
+
+
+class Shelf:
+    """The file of one run. `begin`, `end` and the logs may be used by any worker.
+
+    Attributes:
+        kept: what is known of half-done objects that this run has not come to, by their targets.
+    """
+
+    def __init__(self, name: str, clock: Clock) -> None:
+        self._directory = directory_of(_KIND)
+        self._name = name
+        self._file = StateFile(os.path.join(self._directory, f"{name}-{process_mark()}-{next(_counter)}.jsonl"))
+        self._state = State({"process": process_mark(), "since": clock.wall()}, [])
+        self._lock = threading.Lock()  # of the state
+        self._is_broken = False
+        self._pace = Pace(clock.monotonic)
+        self.kept: dict[str, HalfDone] = {}
+        self._file.hold()
+        try:
+            self._file.write(self._state)
+        except BaseException:
+            self._file.release()
+            raise
+
+    def close(self) -> None:
+        """Leave what can be gone on with, and nothing else."""
+        with self._lock:
+            try:
+                if self._state.halves and not self._is_broken:
+                    # This process lives on: its temporary files are not to be cleared up.
+                    self._state.request = {"process": "", "since": 0.0}
+                    self._state.begun.clear()
+                    self._file.write(self._state)
+                else:
+                    self._file.remove()
+            except OSError as error:
+                _warn(f"{self._file.path} could not be brought up to date: {error.strerror}")
+            finally:
+                self._file.release()
+
+    def logs(self, target: Interface) -> PartLogs:
+        """Of large objects that go to this interface."""
+        logs = PartLogs(target, self._note)
+        logs.kept = self.kept
+        return logs
+
+    def _note(self, key: str, log: PartLog) -> None:
+        with self._lock:
+            half = log.snapshot() if self._pace.is_due(key) else None
+            if half is not None:
+                self._pace.took(key, half)
+                self._state.halves[key] = half
+                self._add(half=key, state=half.dump())
+
+    def begin(self, target: Interface, key: str, is_large: bool) -> None:
+        """From now on something of this object may be left behind: an upload of a large one, a temporary file in the
+        directory of any."""
+        place = key[:key.rfind("/") + 1] if target.is_local else key
+        if place in self._state.begun or not (is_large or target.is_local):
+            return
+        with self._guarded(not target.is_local), self._lock:
+            if len(self._state.begun) >= _PLACES_KNOWN and target.is_local:
+                self._state.begun.clear()  # the file still knows them
+            self._state.begun.add(place)
+            self._add(begun=place)
+
+    def end(self, target: Interface, key: str) -> None:
+        """Nothing of this object is left to go on with, or to clear up."""
+        half = self.kept.pop(key, None)
+        if half is not None:  # nobody has gone on with it
+            half.discard(target, key)
+        with self._lock:
+            if key in self._state.halves or key in self._state.begun:
+                self._state.apply({"ended": key})
+                self._add(ended=key)
+
+    def _add(self, **entry: Any) -> None:
+        if self._is_broken:
+            return
+        try:
+            self._file.add(**entry)
+        except OSError as error:
+            self._is_broken = True
+            _warn(f"{self._file.path} cannot be written any more: {error.strerror}. Large objects begin anew after a "
+                  "kill")
+
+    # ---- after runs that are gone
+
+    def take_over(self, target: Interface) -> None:
+        """Clear up after runs that are gone, and keep what is known of their large objects."""
+        gone: list[StateFile] = []
+        under_way: set[str] = set()
+        with self._guarded(not target.is_local):
+            for file in self._others():
+                if file.take():
+                    gone.append(file)
+                else:
+                    under_way |= _begun(file)
+            for file in gone:
+                try:
+                    self._inherit(file, target, under_way)
+                finally:
+                    file.release()
+
+    def _others(self) -> list[StateFile]:
+        """The files of other runs between the two places, and those that a run did not come to write."""
+        names = {name.removesuffix(".lock") for name in os.listdir(self._directory)}
+        ours = sorted(name for name in names if name.startswith(f"{self._name}-"))
+        return [StateFile(os.path.join(self._directory, name)) for name in ours
+                if name != os.path.basename(self._file.path)]
+
+    def _inherit(self, file: StateFile, target: Interface, under_way: set[str]) -> None:
+        try:
+            state = file.read()
+        except ConfigurationError as error:
+            _warn(f"{error}. It was removed; discard_partial() clears up what that run has left")
+            state = None
+        if state is not None:
+            self._clear_up(state, target, under_way)
+            for key, half in state.halves.items():
+                self._take(key, half, target, key in under_way)
+        file.remove()
+
+    def _clear_up(self, state: State, target: Interface, under_way: set[str]) -> None:
+        # Temporary files are known by their process, uploads only by their key.
+        keys = [f"{place}x" for place in state.begun] if target.is_local else [*state.begun - under_way]
+        if not keys:
+            return
+        kept = [half.state for half in state.halves.values()]
+        try:
+            target.discard_interrupted(Interrupted(keys, state.request["since"] - SKEW, [state.request["process"]],
+                                                   kept))
+        except TransportError:
+            raise
+        except CloudFilesError as error:
+            _warn(f"what an interrupted run has left could not be removed: {error}. discard_partial() tries again")
+
+    def _take(self, key: str, half: HalfDone, target: Interface, is_under_way: bool) -> None:
+        if is_under_way or key in self.kept:
+            half.discard(target, key)  # another run carries it from its beginning, or from parts of its own
+            return
+        self.kept[key] = self._state.halves[key] = half
+        self._add(half=key, state=half.dump())
+
+    @contextmanager
+    def _guarded(self, is_needed: bool) -> Iterator[None]:
+        """While it is told what is under way nobody begins, and the other way round: uploads are known by their key
+        alone, and one that was just begun must not be taken for one that was left."""
+        guard = Hold(os.path.join(self._directory, self._name))
+        if is_needed:
+            self._wait_for(guard)
+        try:
+            yield
+        finally:
+            guard.release()
+
+    def _wait_for(self, guard: Hold) -> None:
+        try:
+            for _ in range(round(_PATIENCE / _PAUSE)):
+                if guard.take():
+                    return
+                time.sleep(_PAUSE)
+        except OSError:
+            return  # the file cannot be written either, and says so
+        _warn(f"others have held {guard.path} for {_PATIENCE:.0f} s; going on without it")
+
+
+def _begun(file: StateFile) -> set[str]:
+    """What another run is at."""
+    try:
+        state = file.read()
+    except ConfigurationError:
+        return set()
+    return set() if state is None else state.begun
