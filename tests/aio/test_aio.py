@@ -7,7 +7,7 @@ import json
 import pickle
 import threading
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any
@@ -19,30 +19,11 @@ from cloudfiles import CloudFiles
 from cloudfiles.aio import AsyncCloudFiles
 from cloudfiles.exceptions import AuthorizationError, CloudFilesError, InvalidInputError
 from cloudfiles.runtime.engine import close_engine
+from tests.aio.conftest import Run
 from tests.core.programs import run_program
 from tests.servers.fault_server import FaultServer
 from tests.servers.faults import Stall, Status, slow_down
 from tests.servers.scripts import Rule
-
-Run = Callable[[Coroutine[Any, Any, Any]], Any]
-
-
-@pytest.fixture(params=["asyncio", "uvloop"])
-def run(request: pytest.FixtureRequest) -> Run:
-    """Runs a coroutine to its end, in each kind of loop."""
-    if request.param == "asyncio":
-        return asyncio.run
-    uvloop = pytest.importorskip("uvloop")
-
-    def run_there(coroutine: Coroutine[Any, Any, Any]) -> Any:
-        loop = uvloop.new_event_loop()
-        try:
-            return loop.run_until_complete(coroutine)
-        finally:
-            loop.run_until_complete(loop.shutdown_asyncgens())
-            loop.close()
-
-    return run_there
 
 
 @pytest.fixture(params=["s3", "file", "mem"])

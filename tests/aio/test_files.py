@@ -10,7 +10,7 @@ import pickle
 import sys
 import threading
 import types
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ import cloudfiles
 from cloudfiles.aio import download_file, download_fileobj, files, upload_file, upload_fileobj
 from cloudfiles.exceptions import ApiException, InvalidInputError, ObjectChangedError, UnusableFileError
 from cloudfiles.transfer.chunks import ExchangeError
+from tests.aio.conftest import Run
 from tests.aio.test_aio import until
 from tests.servers.fault_server import FaultServer
 from tests.servers.faults import Replaced, ResetBefore, ResetInBody, ResetInUpload, Stall, Status, slow_down
@@ -32,10 +33,6 @@ from tests.transfer.test_files import versions
 
 CONTENT = os.urandom(100_000)
 CHUNK = 16_384
-
-
-def run(coroutine: Coroutine[Any, Any, Any]) -> Any:
-    return asyncio.run(coroutine)
 
 
 @pytest.fixture
@@ -61,7 +58,7 @@ def recorder() -> tuple[list[tuple[int, int]], Callable[[int, int], Any]]:
     return calls, callback
 
 
-def test_download(url: str, tmp_path: Path) -> None:
+def test_download(url: str, tmp_path: Path, run: Run) -> None:
     calls, callback = recorder()
     found = run(download_file(url, tmp_path, chunk_size=CHUNK, callback_func=callback))
     assert found == (tmp_path / "a file.bin", 100_000)
@@ -70,7 +67,7 @@ def test_download(url: str, tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == ["a file.bin"]
 
 
-def test_upload(fault_server: FaultServer, source: Path) -> None:
+def test_upload(fault_server: FaultServer, source: Path, run: Run) -> None:
     calls, callback = recorder()
     sent = run(upload_file(f"{fault_server.url}/bucket/up", source, chunk_size=CHUNK, callback_func=callback,
                            md5=hashlib.md5(CONTENT).digest(), headers={"x-amz-meta-a": "b"}))
@@ -83,7 +80,7 @@ def test_upload(fault_server: FaultServer, source: Path) -> None:
     assert {"content-md5", "x-amz-meta-a"} <= dict(fault_server.requests()[0].headers).keys()
 
 
-def test_open_files(url: str, fault_server: FaultServer) -> None:
+def test_open_files(url: str, fault_server: FaultServer, run: Run) -> None:
     file = io.BytesIO()
     assert run(download_fileobj(url, file)) == 100_000
     assert file.getvalue() == CONTENT
@@ -91,7 +88,7 @@ def test_open_files(url: str, fault_server: FaultServer) -> None:
     assert fault_server.contents() == {"up": CONTENT}
 
 
-def test_thousands_at_once(fault_server: FaultServer, tmp_path: Path) -> None:
+def test_thousands_at_once(fault_server: FaultServer, tmp_path: Path, run: Run) -> None:
     contents = {f"f{n}": b"%d" % n for n in range(2000)}
     fault_server.put_many(contents, bucket="")
     before, _ = fault_server.connections()
@@ -112,7 +109,7 @@ def test_thousands_at_once(fault_server: FaultServer, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", [*KINDS, "web"])
-def test_any_cloudpath(known: Make, kind: str, source: Path, tmp_path: Path) -> None:
+def test_any_cloudpath(known: Make, kind: str, source: Path, tmp_path: Path, run: Run) -> None:
     store = known(kind).cloudpath
     calls, callback = recorder()
     assert run(upload_file(store + "a", source, chunk_size=CHUNK, callback_func=callback)) == 100_000
@@ -129,20 +126,20 @@ def test_any_cloudpath(known: Make, kind: str, source: Path, tmp_path: Path) -> 
 # ---- faults
 
 
-def test_faults_are_retried(url: str, fault_server: FaultServer, tmp_path: Path) -> None:
+def test_faults_are_retried(url: str, fault_server: FaultServer, tmp_path: Path, run: Run) -> None:
     fault_server.script(Rule(ResetInBody(), skip=1, times=2), Rule(slow_down(), skip=3, times=1))
     assert run(download_file(url, tmp_path, chunk_size=CHUNK, backoff_factor=0))[1] == 100_000
     assert (tmp_path / "a file.bin").read_bytes() == CONTENT
 
 
-def test_a_broken_upload_is_retried(fault_server: FaultServer, source: Path) -> None:
+def test_a_broken_upload_is_retried(fault_server: FaultServer, source: Path, run: Run) -> None:
     fault_server.script(Rule(ResetInUpload(5_000), times=2))
     assert run(upload_file(f"{fault_server.url}/bucket/up", source, backoff_factor=0)) == 100_000
     assert fault_server.contents() == {"up": CONTENT}
 
 
 @pytest.mark.parametrize("retries", [0, 2])
-def test_retries_are_counted(url: str, fault_server: FaultServer, tmp_path: Path, retries: int) -> None:
+def test_retries_are_counted(url: str, fault_server: FaultServer, tmp_path: Path, retries: int, run: Run) -> None:
     fault_server.script(Rule(slow_down(), times=None))
     with pytest.raises(urllib3.exceptions.HTTPError):
         run(download_file(url, tmp_path, retries=retries, backoff_factor=0))
@@ -150,7 +147,7 @@ def test_retries_are_counted(url: str, fault_server: FaultServer, tmp_path: Path
     assert os.listdir(tmp_path) == []
 
 
-def test_unexpected_answers(url: str, fault_server: FaultServer, tmp_path: Path, source: Path) -> None:
+def test_unexpected_answers(url: str, fault_server: FaultServer, tmp_path: Path, source: Path, run: Run) -> None:
     fault_server.script(Rule(Status(403, (), b"no"), times=None))
     for transfer in (download_file(url, tmp_path / "here"), upload_file(f"{fault_server.url}/bucket/up", source)):
         with pytest.raises(ApiException) as caught:
@@ -159,7 +156,7 @@ def test_unexpected_answers(url: str, fault_server: FaultServer, tmp_path: Path,
     assert os.listdir(tmp_path) == ["source"]
 
 
-def test_an_object_replaced_meanwhile(url: str, fault_server: FaultServer, tmp_path: Path) -> None:
+def test_an_object_replaced_meanwhile(url: str, fault_server: FaultServer, tmp_path: Path, run: Run) -> None:
     new = os.urandom(70_000)
     fault_server.script(Rule(Replaced(make_object(new)), skip=2))
     assert run(download_file(url, tmp_path / "here", chunk_size=CHUNK))[1] == 70_000
@@ -170,7 +167,7 @@ def test_an_object_replaced_meanwhile(url: str, fault_server: FaultServer, tmp_p
     assert os.listdir(tmp_path) == ["here"]
 
 
-def test_wrong_arguments(url: str, tmp_path: Path) -> None:
+def test_wrong_arguments(url: str, tmp_path: Path, run: Run) -> None:
     (tmp_path / "empty").write_bytes(b"")
     with pytest.raises(UnusableFileError):
         run(upload_file(url, tmp_path / "empty"))
@@ -186,7 +183,8 @@ def test_wrong_arguments(url: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("skip", [0, 3])
-def test_a_cancelled_download_leaves_nothing(url: str, fault_server: FaultServer, tmp_path: Path, skip: int) -> None:
+def test_a_cancelled_download_leaves_nothing(url: str, fault_server: FaultServer, tmp_path: Path, skip: int,
+                                             run: Run) -> None:
     fault_server.script(Rule(Stall(), skip=skip, times=None))
 
     async def main() -> None:
@@ -204,7 +202,7 @@ def test_a_cancelled_download_leaves_nothing(url: str, fault_server: FaultServer
     run(main())
 
 
-def test_downloads_cancelled_at_any_moment(fault_server: FaultServer, tmp_path: Path) -> None:
+def test_downloads_cancelled_at_any_moment(fault_server: FaultServer, tmp_path: Path, run: Run) -> None:
     fault_server.put_many({f"f{n}": CONTENT[:5000] for n in range(100)}, bucket="")
 
     async def main() -> None:
@@ -222,7 +220,7 @@ def test_downloads_cancelled_at_any_moment(fault_server: FaultServer, tmp_path: 
     assert all(path.read_bytes() == CONTENT[:5000] for path in tmp_path.iterdir())
 
 
-def test_a_cancelled_upload(fault_server: FaultServer, source: Path) -> None:
+def test_a_cancelled_upload(fault_server: FaultServer, source: Path, run: Run) -> None:
     fault_server.script(Rule(Stall(), times=None))
 
     async def main() -> None:
@@ -238,7 +236,7 @@ def test_a_cancelled_upload(fault_server: FaultServer, source: Path) -> None:
     run(main())
 
 
-def test_the_total_timeout(url: str, fault_server: FaultServer, tmp_path: Path, source: Path) -> None:
+def test_the_total_timeout(url: str, fault_server: FaultServer, tmp_path: Path, source: Path, run: Run) -> None:
     fault_server.script(Rule(Stall(), times=None))
     for transfer in (download_file(url, tmp_path / "here", timeout=0.1),
                      upload_file(f"{fault_server.url}/bucket/up", source, timeout=0.1)):
@@ -247,7 +245,7 @@ def test_the_total_timeout(url: str, fault_server: FaultServer, tmp_path: Path, 
     assert os.listdir(tmp_path) == ["source"]
 
 
-def test_a_callback_that_fails(url: str, fault_server: FaultServer, tmp_path: Path, source: Path) -> None:
+def test_a_callback_that_fails(url: str, fault_server: FaultServer, tmp_path: Path, source: Path, run: Run) -> None:
     async def callback(done: int, total: int) -> None:
         raise KeyError("of the callback")
 
@@ -279,7 +277,7 @@ class ClientTimeout:
         self.sock_read = sock_read
 
 
-def test_a_connector_limits_the_connections(fault_server: FaultServer, tmp_path: Path) -> None:
+def test_a_connector_limits_the_connections(fault_server: FaultServer, tmp_path: Path, run: Run) -> None:
     fault_server.put_many({f"f{n}": b"%d" % n for n in range(50)}, bucket="")
     cloudfiles.reset_connection_pools()
     before, _ = fault_server.connections()
@@ -294,7 +292,7 @@ def test_a_connector_limits_the_connections(fault_server: FaultServer, tmp_path:
     assert len(os.listdir(tmp_path)) == 50
 
 
-def test_an_executor_writes(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_executor_writes(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: Run) -> None:
     names = set()
 
     def target_of(*args: Any) -> Path:
@@ -308,7 +306,7 @@ def test_an_executor_writes(url: str, tmp_path: Path, monkeypatch: pytest.Monkey
     assert names == {"own"}
 
 
-def test_aiohttps_timeouts(url: str, fault_server: FaultServer, tmp_path: Path) -> None:
+def test_aiohttps_timeouts(url: str, fault_server: FaultServer, tmp_path: Path, run: Run) -> None:
     assert run(download_file(url, tmp_path, timeout=ClientTimeout(total=20, sock_read=5)))[1] == 100_000
     fault_server.script(Rule(Stall(), times=None))
     for timeout in (ClientTimeout(total=0.1), ClientTimeout(sock_read=0.1)):
@@ -317,7 +315,7 @@ def test_aiohttps_timeouts(url: str, fault_server: FaultServer, tmp_path: Path) 
 
 
 def test_errors_are_aiohttps_too(url: str, fault_server: FaultServer, tmp_path: Path,
-                                 monkeypatch: pytest.MonkeyPatch) -> None:
+                                 monkeypatch: pytest.MonkeyPatch, run: Run) -> None:
     class ClientError(Exception):
         pass
 

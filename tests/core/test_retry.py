@@ -223,6 +223,15 @@ def test_a_mended_request_goes_at_once_and_is_no_fault() -> None:
     assert time.slept == pytest.approx([0.05])
 
 
+def test_a_request_that_is_tried_once_is_mended_all_the_same() -> None:
+    used = ScriptedStream(GOOD)  # then the end of the stream
+    client, dialer, _ = scripted_client(used, ScriptedStream(*[GOOD] * 5), policy=RetryPolicy(attempts=1))
+    for _ in range(2):
+        assert client.send(get()).content == b"right"
+    assert dialer.dialed == 2
+    assert client.send(Mended(ORIGIN, "GET", "/")).content == b"right"
+
+
 def test_mending_ends() -> None:
     client, _, time = scripted_client(ScriptedStream(*[GOOD] * 100))
     request = Mended(ORIGIN, "GET", "/")
