@@ -21,7 +21,7 @@ from tests.transfer.conftest import MIB
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL and no forks")
 
 SMALL, LARGE = 1992, 8
-ANYWHERE, IN_PARTS = 20, 10
+ANYWHERE, IN_PARTS = 38, 12
 """Kills at any step, and kills at steps of large objects."""
 
 
