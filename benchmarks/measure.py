@@ -29,7 +29,8 @@ def main() -> None:
     adopt_package()
     from benchmarks.clients import by_name
     from benchmarks.clients.base import Target
-    from benchmarks.trials import Job, perform
+    from benchmarks.trials import Job
+    from benchmarks.verbs import perform
 
     described = json.load(sys.stdin)
     described["target"] = Target(**described["target"])

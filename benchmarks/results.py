@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
@@ -69,13 +70,28 @@ class Table:
     def row(self, client: str) -> Row | None:
         return next((row for row in self.rows if row.client == client and row.good), None)
 
+    def named(self, client: str) -> Row:
+        """The row of that name, a new one at the end where there is none."""
+        found = next((row for row in self.rows if row.client == client), None)
+        if found is None:
+            found = Row(client)
+            self.rows.append(found)
+        return found
+
     def ratio(self, row: Row, to: str = OURS) -> float | None:
         """The rate of `row` over that of `to`: the median of the ratios within each round."""
+        return self._ratio(row, to, lambda sample: sample.rate(self.work.unit))
+
+    def cpu_ratio(self, row: Row, to: str = OURS) -> float | None:
+        """The same of the client's CPU an operation."""
+        return self._ratio(row, to, lambda sample: sample.cpu / sample.operations)
+
+    def _ratio(self, row: Row, to: str, figure: Callable[[Sample], float]) -> float | None:
         other = self.row(to)
         if other is None:
             return None
-        pairs = [a.rate(self.work.unit) / b.rate(self.work.unit)
-                 for a, b in zip(row.samples, other.samples, strict=False) if a and b]
+        pairs = [figure(a) / figure(b) for a, b in zip(row.samples, other.samples, strict=False)
+                 if a and b and figure(b)]
         return median(pairs) if pairs else None
 
 

@@ -19,9 +19,10 @@ from benchmarks.clients import CLIENTS
 from benchmarks.clients.base import Client, Target
 from benchmarks.clients.programs import Program
 from benchmarks.data import write_tree
+from benchmarks.emulators import lay_out
 from benchmarks.measure import MARK
-from benchmarks.results import Row, Sample, Table
-from benchmarks.servers import NoServer, Servers
+from benchmarks.results import OURS, Row, Sample, Table
+from benchmarks.servers import UNPACED, NoServer, Servers
 from benchmarks.trials import Job
 from benchmarks.workloads import Work
 
@@ -44,7 +45,7 @@ def interpreter(client: type[Client]) -> str:
 def environment(target: Target) -> dict[str, str]:
     """The environment of a measuring process: no proxies, no credentials."""
     kept = {name: value for name, value in os.environ.items()
-            if not name.startswith(("AWS_", "PYTHONPATH")) and not name.lower().endswith("_proxy")}
+            if not name.startswith(("AWS_", "AZURE_", "GOOGLE_", "PYTHONPATH")) and not name.lower().endswith("_proxy")}
     kept["AWS_EC2_METADATA_DISABLED"] = "true"
     if target.ca_file:
         kept |= {"SSL_CERT_FILE": target.ca_file, "AWS_CA_BUNDLE": target.ca_file}
@@ -77,48 +78,55 @@ class Runner:
         self.seconds = seconds
         self.quick = quick
         self.say = say
+        self._laid_out: set[tuple[str, str]] = set()
         self.tools = envs.tools(("s5cmd", "rclone", "wrk", "curl"))
 
     def run(self, work: Work) -> Table:
         """All rounds of one work."""
         rows = {client: Row(client.name, note=client.note) for client in self.clients if work.suits(client)}
-        table = Table(work, self._server(work), list(rows.values()))
+        table = Table(work, self.servers.title(work.server), list(rows.values()))
         try:
-            self._lay_out(work)
+            for server in {server_of(work, client): None for client in rows}:
+                self._lay_out(work, server)
         except NoServer as error:
             for row in table.rows:
                 row.reason = f"not available: {error}"
             return table
         for turn in range(self.rounds):
-            for client, row in rows.items():
-                self._sample(work, client, row, turn)
+            for client in rows:
+                self._sample(table, client, turn)
         return table
 
-    def _server(self, work: Work) -> str:
-        return {"signed": "rclone serve s3", "disk": "local files"}.get(work.server, self.servers.plain_server)
-
-    def _lay_out(self, work: Work) -> None:
+    def _lay_out(self, work: Work, server: str) -> None:
         """Start the server, put the objects there, and have it look at each once."""
-        target = self.servers.target(work.server, work.dataset)
+        target = self.servers.target(server, work.dataset)
         keys = work.keys(self.quick)
-        write_tree(Path(target.directory), keys, work.content)
-        self.servers.warm(work.server, [f"/{target.bucket}/{target.prefix}/{key}" for key in keys])
+        if target.shows_files:
+            write_tree(Path(target.directory), keys, work.content)
+            self.servers.warm(server, [f"/{target.bucket}/{target.prefix}/{key}" for key in keys])
+        elif (server, work.dataset) not in self._laid_out:
+            lay_out(target, keys, work.content)
+            self._laid_out.add((server, work.dataset))
 
-    def _sample(self, work: Work, client: type[Client], row: Row, turn: int) -> None:
-        """One measurement, added to the row; a client that failed is not asked again in this work."""
+    def _sample(self, table: Table, client: type[Client], turn: int) -> None:
+        """One measurement, added to its row or rows; a client that failed is not asked again in this work."""
+        row = table.named(client.name)
         if row.reason:
             row.samples.append(None)
             return
+        if client.server == "relayed":
+            self.servers.slow_down(pace_of(table))
         with scratch(self.servers.base) as directory:
-            outcome = self._outcome(work, client, directory)
-        if "seconds" in outcome:
-            sample = Sample(**outcome)
-            row.samples.append(sample)
-            self.say(f"{work.name} round {turn + 1}: {client.name}: {sample.rate(work.unit):,.0f} {work.unit}")
-            return
-        row.samples.append(None)
-        row.reason = " ".join(reason(outcome).split())[:200]  # one line of a table
-        self.say(f"{work.name} round {turn + 1}: {client.name}: {row.reason}")
+            outcome = self._outcome(table.work, client, directory)
+        said = f"{table.work.name} round {turn + 1}"
+        for name, figures in outcome.get("samples", {}).items():
+            sample = Sample(**figures)
+            table.named(name).samples.append(sample)
+            self.say(f"{said}: {name}: {sample.rate(table.work.unit):,.0f} {table.work.unit}")
+        if "samples" not in outcome:
+            row.samples.append(None)
+            row.reason = " ".join(reason(outcome).split())[:200]  # one line of a table
+            self.say(f"{said}: {client.name}: {row.reason}")
 
     def _outcome(self, work: Work, client: type[Client], directory: Path) -> dict[str, Any]:
         try:
@@ -126,13 +134,25 @@ class Runner:
         except envs.Unavailable as error:
             return {"unavailable": str(error)}
         prefix = f"put/{directory.name}" if work.writes else work.dataset
-        target = replace(self.servers.target(work.server, prefix), tools=self.tools, project=str(PROJECT),
+        target = replace(self.servers.target(server_of(work, client), prefix), tools=self.tools, project=str(PROJECT),
                          scratch=str(directory), seconds=self.seconds)
         job = Job(client.name, work.verb, target, work.operations(self.quick), work.size, work.grouped)
         outcome = measure(python, job)
         if work.writes:
             shutil.rmtree(target.directory, ignore_errors=True)
         return outcome
+
+
+def server_of(work: Work, client: type[Client]) -> str:
+    """Where a client is measured."""
+    return client.server or work.server
+
+
+def pace_of(table: Table) -> int:
+    """Requests a second at which we were served last in these rounds."""
+    row = table.row(OURS)
+    sample = row.samples[-1] if row else None
+    return UNPACED if sample is None or table.work.verb == "list" else max(1, round(sample.rate("requests/s")))
 
 
 def reason(outcome: dict[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""The servers of a run, all on 127.0.0.1: nginx or what stands in for it, rclone's S3, the delay proxy.
+"""The servers of a run, all on 127.0.0.1: nginx or what stands in for it, rclone's S3, the delay proxy, emulators.
 
 nginx serves a directory tree in the shape of S3 (path-style GET, HEAD, PUT, DELETE) and looks
 at no signature, so that every client can be measured against the fastest server there is.
@@ -18,15 +18,19 @@ import tempfile
 import time
 import zlib
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 
 from benchmarks import certificate, data, envs
 from benchmarks.clients.base import Target
+from benchmarks.emulators import EMULATORS, KEPT, RELAY
 
 BUCKET = "bench"
 DIGESTED = 65536  # size of the objects that are served with a digest
 LATENCY = 20.0  # milliseconds, round trip
+UNPACED = 1_000_000  # requests a second that no server here reaches
 
 
 class NoServer(Exception):  # noqa: N818 -- an answer, not a fault
@@ -101,6 +105,11 @@ http://127.0.0.1:{port}, https://127.0.0.1:{tls_port} {{
 """
 
 
+def _nginx_user() -> str:
+    """What lets its workers read the files of root."""
+    return "user root;" if hasattr(os, "geteuid") and os.geteuid() == 0 else ""
+
+
 class Servers:
     """Started on first use, stopped together; a context manager."""
 
@@ -113,6 +122,7 @@ class Servers:
             directory.mkdir(parents=True)
         self.ca_file = ""
         self.processes: list[subprocess.Popen[bytes]] = []
+        self._paced: subprocess.Popen[bytes] | None = None
         self._endpoints: dict[str, str] = {}
         self.plain_server = next((name for name in ("nginx", "caddy") if envs.program(name)), "")
 
@@ -128,18 +138,32 @@ class Servers:
         shutil.rmtree(self.base, ignore_errors=True)
 
     def target(self, server: str, prefix: str) -> Target:
-        """Where a measurement finds `prefix` on `server`: 'plain', 'tls', 'delayed', 'signed' or 'disk'."""
+        """Where a measurement finds `prefix` on `server`, which is one of `endpoint` or 'disk'."""
         endpoint = "" if server == "disk" else self.endpoint(server)
         ca_file = self.ca_file if server == "tls" else ""
-        return Target(endpoint=endpoint, bucket=BUCKET, prefix=prefix, directory=str(self.bucket / prefix),
-                      ca_file=ca_file)
+        target = Target(endpoint=endpoint, bucket=BUCKET, prefix=prefix, directory=str(self.bucket / prefix),
+                        ca_file=ca_file)
+        emulator = EMULATORS.get(server)
+        if emulator is None:
+            return target
+        return replace(target, scheme=server, access_key=emulator.access_key, secret_key=emulator.secret_key)
+
+    def title(self, server: str) -> str:
+        """What stands in the tables."""
+        if server in EMULATORS:
+            return EMULATORS[server].title
+        return {"signed": "rclone serve s3", "disk": "local files"}.get(server, self.plain_server)
 
     def endpoint(self, server: str) -> str:
-        """The URL of a server, which is started if it is not running; raises NoServer."""
+        """The URL of 'plain', 'tls', 'delayed', 'signed', 'relayed' (the same S3, reached as emulators are), 'gs' or 'az'.
+
+        It is started if it is not running; raises NoServer.
+        """
         if server not in self._endpoints:
             start: dict[str, Callable[[], None]] = {
                 "plain": self._start_plain, "tls": self._start_plain,
-                "delayed": self._start_delayed, "signed": self._start_rclone}
+                "delayed": self._start_delayed, "signed": self._start_rclone, "relayed": self._start_relayed,
+                **{name: partial(self._start_emulator, name) for name in EMULATORS}}
             start[server]()
         return self._endpoints[server]
 
@@ -178,8 +202,7 @@ class Servers:
         self.ca_file = certificate.issue(self.run)
         common = {"run": self.run, "root": self.root, "bucket": BUCKET, "port": port, "tls_port": tls_port}
         if self.plain_server == "nginx":
-            user = "user root;" if hasattr(os, "geteuid") and os.geteuid() == 0 else ""
-            text = NGINX.format(**common, user=user, digests=_digest_locations())
+            text = NGINX.format(**common, user=_nginx_user(), digests=_digest_locations())
             arguments = ["-c", str(self.run / "plain.conf"), "-p", str(self.run)]
         else:
             text = CADDY.format(**common, tls=f"tls {self.run}/server.pem {self.run}/server.key")
@@ -203,3 +226,38 @@ class Servers:
         proxy = str(Path(__file__).with_name("delay_proxy.py"))
         self._spawn([sys.executable, proxy, str(port), target, str(LATENCY)], port)
         self._endpoints["delayed"] = f"http://127.0.0.1:{port}"
+
+    def _start_emulator(self, name: str) -> None:
+        emulator, port = EMULATORS[name], free_port()
+        try:
+            command = emulator.command(port)
+        except envs.Unavailable as error:
+            raise NoServer(str(error)) from error
+        self._spawn(command, port)
+        endpoint = self._relay(name, port, emulator.settings, emulator.locations) + emulator.path
+        emulator.create(endpoint, BUCKET)
+        self._endpoints[name] = endpoint
+
+    def _start_relayed(self) -> None:
+        self.slow_down(UNPACED)
+
+    def slow_down(self, pace: int) -> None:
+        """From now on 'relayed' answers that many requests a second."""
+        if self._paced is not None:
+            self._paced.terminate()
+            self._paced.wait(10)
+            self.processes.remove(self._paced)
+        port = int(self.endpoint("signed").rsplit(":", 1)[1])
+        self._endpoints["relayed"] = self._relay("relayed", port, KEPT, pace=pace)
+        self._paced = self.processes[-1]
+
+    def _relay(self, name: str, target: int, settings: str, locations: str = "", pace: int = UNPACED) -> str:
+        """The URL of an nginx that passes requests on to a port, and keeps its clients' connections open."""
+        nginx = envs.program("nginx")
+        if nginx is None:
+            raise NoServer("nginx is not installed, which stands before the emulators")
+        port, configuration = free_port(), self.run / f"{name}.conf"
+        configuration.write_text(RELAY.format(run=self.run, name=name, user=_nginx_user(), port=port, target=target,
+                                              settings=settings, locations=locations, pace=pace))
+        self._spawn([nginx, "-c", str(configuration), "-p", str(self.run)], port)
+        return f"http://127.0.0.1:{port}"

@@ -98,7 +98,3 @@ class CopyTree(_FromFiles):
 
     def arrives_in(self) -> Path:
         return self.scratch / FETCHED
-
-
-TRANSFERS: dict[str, type[Trial]] = {
-    "download": Download, "upload": Upload, "copy_within": CopyWithin, "copy_tree": CopyTree}

@@ -12,13 +12,16 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from benchmarks import data
-from benchmarks.clients.base import Client, Tally, Target
+from benchmarks.clients.base import Client, Items, Tally, Target
+from benchmarks.stored import held
 
 STREAMED = 1000  # objects that a stream goes round
 FEWEST = 200  # operations in a timed batch, however slow the client
+PAIRED = 200  # gets in one batch of those that are measured in turn
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,10 @@ class Trial:
 
     def check(self, result: Any) -> None:
         """Raise Mismatch unless all is right."""
+
+    def tallies(self) -> dict[str, Tally]:
+        """Figures by the name of their row, of a trial that measures more than one thing."""
+        return {}
 
     def pace(self, function: Callable[[Sequence[Any]], Any], items: Sequence[Any]) -> int:
         """Warm up with some of `items`; how many of them to take."""
@@ -112,6 +119,37 @@ class GetDecoded(Get):
         return data.document(key, self.job.size)
 
 
+class GetRecorded(Get):
+    """Batches with and without a recording in turn, in one process: between two processes lies more than its cost."""
+
+    def run(self) -> list[Any]:
+        self.samples: dict[str, list[Tally]] = {self.client.name: [], f"{self.client.name}, recording": []}
+        results = []
+        for turn in range(0, len(self.keys) - PAIRED + 1, PAIRED):
+            keys = self.keys[turn:turn + PAIRED]
+            ways = [self.client.get, self.client.get_recorded]
+            pairs = list(zip(self.samples, ways, strict=True))
+            for name, way in pairs if turn // PAIRED % 2 else reversed(pairs):
+                results.append((keys, self._timed(name, way, keys)))
+        return results
+
+    def _timed(self, name: str, way: Callable[[Sequence[str]], Any], keys: Sequence[str]) -> Any:
+        cpu, started = time.process_time(), time.perf_counter()
+        result = way(keys)
+        self.samples[name].append(Tally(len(keys), time.perf_counter() - started, time.process_time() - cpu))
+        return result
+
+    def check(self, result: Any) -> None:
+        for keys, fetched in result:
+            for key, found in zip(keys, self.client.bodies(fetched, keys), strict=True):
+                compare(key, found, self.wanted(key))
+
+    def tallies(self) -> dict[str, Tally]:
+        """Of the middle batch: one that was disturbed weighs no more than another."""
+        return {name: Tally(PAIRED, median(tally.seconds for tally in some), median(tally.cpu for tally in some))
+                for name, some in self.samples.items()}
+
+
 class Put(Trial):
     def prepare(self) -> None:
         self.directory.mkdir(parents=True, exist_ok=True)
@@ -119,21 +157,22 @@ class Put(Trial):
         if self.client.name.startswith("wrk"):
             self.items = items
         else:
-            self.items = items[:self.pace(lambda some: self.client.put(self.client.stage(some)), items)]
+            self.items = items[:self.pace(self._put_blanks, items)]
         self.staged = self.client.stage(self.items)
         self.operations = len(self.items)
         self.volume = self.operations * self.job.size
-        for path in self.directory.iterdir():  # what the warm-up wrote must not pass for the run's
-            path.unlink()
+
+    def _put_blanks(self, items: Items) -> None:
+        """What the warm-up wrote must not pass for the run's."""
+        self.client.put(self.client.stage([(key, bytes(len(content))) for key, content in items]))
 
     def run(self) -> Any:
         return self.client.put(self.staged)
 
     def check(self, result: Any) -> None:
-        for key, wanted in self.items:
-            path = self.directory / key
-            compare(key, path.read_bytes() if path.exists() else None, wanted)
-        shutil.rmtree(self.directory)
+        with held(self.job.target) as read:
+            for key, wanted in self.items:
+                compare(key, read(key), wanted)
 
 
 class Exists(Trial):
@@ -154,6 +193,13 @@ class Exists(Trial):
         wanted = [not key.endswith("-absent") for key in self.keys]
         if list(result) != wanted:
             raise Mismatch("exists: wrong answers")
+
+
+class ExistsEach(Exists):
+    """One request a key, though a listing could answer."""
+
+    def run(self) -> Any:
+        return self.client.exists_each(self.keys)
 
 
 class ExistsSparse(Exists):
@@ -243,36 +289,3 @@ class Stream(Trial):
     def check(self, result: Any) -> None:
         if result != self.job.count * self.job.size:
             raise Mismatch(f"stream: {self.job.count * self.job.size} bytes expected, {result} came")
-
-
-TRIALS: dict[str, type[Trial]] = {
-    "get": Get, "get_decoded": GetDecoded, "put": Put, "exists": Exists, "exists_sparse": ExistsSparse, "list": List,
-    "delete": Delete, "get_big": GetBig, "put_big": PutBig, "stream": Stream,
-}
-METHODS = {verb: "exists" if verb == "exists_sparse" else verb for verb in TRIALS}  # what a client must offer
-
-
-def perform(client: Client, job: Job) -> dict[str, Any]:
-    """Run one trial; the figures, or why there are none."""
-    try:
-        client.setup(job.target)
-    except ImportError as error:
-        return {"unavailable": f"{type(error).__name__}: {error}"}
-    from benchmarks.transfers import TRANSFERS  # it builds on what is here
-
-    trial = {**TRIALS, **TRANSFERS}[job.verb](client, job)
-    trial.prepare()
-    cpu, started = client.cpu_seconds(), time.perf_counter()
-    result = trial.run()
-    seconds, cpu = time.perf_counter() - started, client.cpu_seconds() - cpu
-    memory = client.peak_memory()
-    if isinstance(result, Tally):
-        return figures(trial, result.operations if trial.operations > 1 else 1, result.seconds, cpu, memory)
-    trial.check(result)
-    return figures(trial, trial.operations, seconds, cpu, memory)
-
-
-def figures(trial: Trial, operations: int, seconds: float, cpu: float, memory: int) -> dict[str, Any]:
-    """Everything a report needs, in operations, seconds and bytes."""
-    each = trial.volume / trial.operations
-    return {"operations": operations, "bytes": int(each * operations), "seconds": seconds, "cpu": cpu, "rss": memory}

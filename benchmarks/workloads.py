@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 from benchmarks import data
 from benchmarks.clients.base import Client
-from benchmarks.trials import METHODS, STREAMED
+from benchmarks.emulators import EMULATORS
+from benchmarks.trials import STREAMED
+from benchmarks.verbs import method
 
 KIB, MIB = 1024, 1024 * 1024
 
@@ -18,12 +20,16 @@ class Work:
     name: str
     title: str
     verb: str
-    server: str  # 'plain', 'tls', 'delayed', 'signed', 'disk'
+    server: str  # 'plain', 'tls', 'delayed', 'signed', 'disk', 'gs', 'az'
     size: int  # bytes of an object
     count: int  # operations at most
     quick: int  # the same with --quick
     unit: str = "requests/s"  # or 'MB/s'
     writes: bool = False  # the objects are the client's own, so none are laid out before
+
+    @property
+    def scheme(self) -> str:
+        return self.server if self.server in EMULATORS else "s3"
 
     @property
     def grouped(self) -> bool:
@@ -32,6 +38,8 @@ class Work:
     @property
     def dataset(self) -> str:
         """The prefix of the objects that are read; works with the same objects share one."""
+        if self.server in EMULATORS:
+            return "emulated"
         if self.verb in ("exists", "exists_sparse", "list"):
             return "listing"
         return self.name if self.grouped or self.verb == "get_decoded" else f"get-{self.size}"
@@ -52,7 +60,7 @@ class Work:
 
     def suits(self, client: type[Client]) -> bool:
         """Whether the client offers the verb, and can talk to the server."""
-        if not client.offers(METHODS.get(self.verb, self.verb)):
+        if not client.offers(method(self.verb)):
             return False
         if self.verb == "copy_tree":
             return True
@@ -60,11 +68,13 @@ class Work:
             return False
         if self.server == "disk":
             return client.on_disk
-        return client.remote and (client.signs or self.server != "signed")
+        return client.remote and self.scheme in client.schemes and (client.signs or self.server != "signed")
 
 
 WORKS: tuple[Work, ...] = (
     Work("get-4k", "GET 4 KiB", "get", "plain", 4 * KIB, 20000, 10000),
+    Work("get-recorded", "GET 4 KiB, without and with a recording in turn", "get_recorded", "plain", 4 * KIB, 20000,
+         10000),
     Work("get-64k", "GET 64 KiB", "get", "plain", 64 * KIB, 5000, 3000),
     Work("get-md5", "GET 64 KiB, server sends an md5 ETag", "get", "plain", 64 * KIB, 5000, 3000),
     Work("get-crc32", "GET 64 KiB, server sends a CRC-32", "get", "plain", 64 * KIB, 5000, 3000),
@@ -84,6 +94,11 @@ WORKS: tuple[Work, ...] = (
          16, 10000, 10000),
     Work("list", "list 10 000 keys (rclone serve s3)", "list", "signed", 16, 10000, 10000, unit="keys/s"),
     Work("delete", "delete (rclone serve s3)", "delete", "signed", 1, 5000, 2000, unit="keys/s", writes=True),
+    *(work for scheme, cloud in (("gs", "Cloud Storage"), ("az", "Azure")) for work in (
+        Work(f"{scheme}-get", f"{cloud}: GET 4 KiB", "get", scheme, 4 * KIB, 5000, 2000),
+        Work(f"{scheme}-put", f"{cloud}: PUT 4 KiB", "put", scheme, 4 * KIB, 5000, 2000, writes=True),
+        Work(f"{scheme}-exists", f"{cloud}: exists, a request a key", "exists_each", scheme, 4 * KIB, 5000, 2000),
+        Work(f"{scheme}-list", f"{cloud}: list all keys", "list", scheme, 4 * KIB, 5000, 2000, unit="keys/s"))),
     Work("file-get", "local files, get 4 KiB", "get", "disk", 4 * KIB, 20000, 10000, unit="files/s"),
     Work("file-put", "local files, put 4 KiB", "put", "disk", 4 * KIB, 20000, 10000, unit="files/s", writes=True),
     Work("stream-10k", "stream of a generator, 10 000 keys", "stream", "plain", 256, 10_000, 10_000),

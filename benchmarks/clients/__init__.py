@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from benchmarks.clients import (
+    azure_client,
     boto,
     cloud_files,
+    fsspec_clients,
+    google_client,
     http_clients,
     obstore_client,
     ours,
     plain_files,
     programs,
-    s3fs_client,
 )
 from benchmarks.clients.base import Client
 
 CLIENTS: tuple[type[Client], ...] = (
-    ours.Green, ours.Threads,
+    ours.Green, ours.Threads, ours.OnS3,
     obstore_client.Threads, obstore_client.Async,
     http_clients.Geventhttpclient, http_clients.Urllib3,
-    boto.Boto, boto.Transfer, s3fs_client.S3fs,
+    boto.Boto, boto.Transfer, fsspec_clients.S3fs,
+    google_client.Google, fsspec_clients.Gcsfs, azure_client.Azure, fsspec_clients.Adlfs,
     cloud_files.Threads, cloud_files.Green,
     programs.S5cmd, programs.Rclone, plain_files.Loop, programs.Wrk, programs.Curl,
 )

@@ -26,10 +26,11 @@ def own_peak_memory() -> int:
 
 @dataclass
 class Tally:
-    """What a program that counts for itself has to say, in place of a result."""
+    """What a program, or a trial, that counts for itself has to say; `cpu` in seconds, where it knows."""
 
     operations: int
     seconds: float
+    cpu: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -39,10 +40,11 @@ class Target:
     Keys handed to a client are relative to `prefix`, which ends in no slash.
     """
 
-    endpoint: str  # 'http://127.0.0.1:PORT', or '' for local files
+    endpoint: str  # 'http://127.0.0.1:PORT', of Azure with the account behind it, or '' for local files
     bucket: str
     prefix: str
     directory: str  # the same objects as files, for checking, and for local clients
+    scheme: str = "s3"  # the protocol: 's3', 'gs' (the access key is a token) or 'az' (it is the account)
     ca_file: str = ""
     access_key: str = "AKIAEXAMPLE0000"
     secret_key: str = "secretkey1234567"
@@ -56,6 +58,11 @@ class Target:
     @property
     def local(self) -> bool:
         return not self.endpoint
+
+    @property
+    def shows_files(self) -> bool:
+        """Whether the server's objects lie in `directory`."""
+        return self.scheme == "s3"
 
     @property
     def base_url(self) -> str:
@@ -78,6 +85,8 @@ class Client:
     statement: ClassVar[str | None] = None  # what a script has to import
     signs: ClassVar[bool] = True  # can talk to a server that verifies signatures
     remote: ClassVar[bool] = True
+    schemes: ClassVar[frozenset[str]] = frozenset({"s3"})  # protocols that it speaks
+    server: ClassVar[str | None] = None  # is measured against this server, whichever one the work names
     on_disk: ClassVar[bool] = False  # works on local files too
     largest_put: ClassVar[int | None] = None  # bytes; beyond it the client is not the measure that it should be
     hides: ClassVar[frozenset[str]] = frozenset()  # verbs that a parent class stands for in the tables
@@ -90,6 +99,10 @@ class Client:
     def get(self, keys: Sequence[str]) -> Any:
         raise NotImplementedError
 
+    def get_recorded(self, keys: Sequence[str]) -> Any:
+        """`get` with a recording of when each object came."""
+        raise NotImplementedError
+
     def get_decoded(self, keys: Sequence[str]) -> Any:
         """`get` of objects with a Content-Encoding of gzip, decoded."""
         raise NotImplementedError
@@ -100,6 +113,10 @@ class Client:
     def exists(self, keys: Sequence[str]) -> Any:
         """True or False for each key, in order."""
         raise NotImplementedError
+
+    def exists_each(self, keys: Sequence[str]) -> Any:
+        """`exists` by a request a key: another call only where `exists` would list."""
+        return self.exists(keys)
 
     def list(self) -> Any:
         """The names of all objects under the prefix."""

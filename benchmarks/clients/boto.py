@@ -106,3 +106,8 @@ class Transfer(Boto):
     def upload(self, keys: Sequence[str]) -> None:
         source = f"{self.target.scratch}/source"
         self.each(lambda key: self.s3.upload_file(f"{source}/{key}", self.target.bucket, self.target.key(key)), keys)
+
+    def copy_within(self, keys: Sequence[str]) -> None:
+        bucket, key_of = self.target.bucket, self.target.key
+        self.each(lambda key: self.s3.copy({"Bucket": bucket, "Key": key_of(key)}, bucket, key_of(f"copies/{key}")),
+                  keys)

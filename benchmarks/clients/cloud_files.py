@@ -16,7 +16,8 @@ class Threads(Ours):
     needs = ("cloudfiles",)
     environment = "cloud-files"
     green = False
-    hides = frozenset({"stream", "copy_within"})  # it has no stream; its copies inside S3 do not end here
+    schemes = frozenset({"s3"})  # its endpoints of other clouds cannot be chosen
+    hides = frozenset({"stream", "copy_within", "get_recorded"})  # no stream; its copies inside S3 do not end here
 
     def setup(self, target: Target) -> None:
         from cloudfiles import CloudFiles  # type: ignore[attr-defined, unused-ignore]

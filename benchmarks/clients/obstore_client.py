@@ -13,20 +13,25 @@ from benchmarks.clients.base import AsyncClient, Client, Items, Target, Threaded
 
 def open_store(target: Target) -> Any:
     """The store at the prefix; certificates are found through SSL_CERT_FILE."""
-    from obstore.store import LocalStore, S3Store
+    from obstore.store import AzureStore, GCSStore, LocalStore, S3Store
 
     if target.local:
         return LocalStore(target.directory, mkdir=True)
-    return S3Store(target.bucket, prefix=target.prefix, endpoint=target.endpoint, region=target.region,
-                   access_key_id=target.access_key, secret_access_key=target.secret_key,
-                   virtual_hosted_style_request=False,
-                   client_options={"allow_http": True, "timeout": timedelta(seconds=60)},
-                   retry_config={"max_retries": 2})
+    common: dict[str, Any] = {"client_options": {"allow_http": True, "timeout": timedelta(seconds=60)},
+                              "retry_config": {"max_retries": 2}, "prefix": target.prefix}
+    if target.scheme == "gs":
+        return GCSStore(target.bucket, base_url=target.endpoint, bearer_token=target.access_key, **common)
+    if target.scheme == "az":
+        return AzureStore(target.bucket, endpoint=target.endpoint, account_name=target.access_key,
+                          account_key=target.secret_key, **common)
+    return S3Store(target.bucket, endpoint=target.endpoint, region=target.region, access_key_id=target.access_key,
+                   secret_access_key=target.secret_key, virtual_hosted_style_request=False, **common)
 
 
 class _Obstore(Client):
     needs = ("obstore",)
     on_disk = True
+    schemes = frozenset({"s3", "gs", "az"})
     store: Any
 
     def list(self) -> list[str]:
@@ -70,6 +75,12 @@ class Threads(_Obstore, ThreadedClient):
 
     def upload(self, keys: Sequence[str]) -> None:
         self.each(lambda key: self.store.put(key, Path(f"{self.scratch}/source/{key}")), keys)
+
+    def copy_tree(self, keys: Sequence[str]) -> None:
+        from obstore.store import LocalStore
+
+        fetched = LocalStore(f"{self.scratch}/fetched")
+        self.each(lambda key: fetched.put(key, Path(f"{self.scratch}/source/{key}")), keys)
 
     def copy_within(self, keys: Sequence[str]) -> None:
         self.each(lambda key: self.store.copy(key, f"copies/{key}"), keys)

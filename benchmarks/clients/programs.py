@@ -139,7 +139,7 @@ class Rclone(Program):
                     "ACCESS_KEY_ID": target.access_key, "SECRET_ACCESS_KEY": target.secret_key,
                     "FORCE_PATH_STYLE": "true", "NO_CHECK_BUCKET": "true"}
         self.environ.update({f"RCLONE_CONFIG_BENCH_{name}": value for name, value in settings.items()})
-        self.remote_root = f"bench:{target.bucket}/{target.prefix}"
+        self.remote_root = f"bench:{target.bucket}/{target.prefix}/"  # with the slash it is not taken for an object
 
     def rclone(self, *arguments: str) -> str:
         secure = ("--ca-cert", self.target.ca_file) if self.target.ca_file else ()
@@ -178,7 +178,7 @@ class Rclone(Program):
         self._copy_up("--s3-no-head" if len(keys) > 1 else "--s3-no-check-bucket", *self._names(keys))
 
     def copy_within(self, keys: Sequence[str]) -> None:
-        self.rclone("copy", self.remote_root, f"{self.remote_root}/copies", *self._names(keys))
+        self.rclone("copy", self.remote_root, f"{self.remote_root}copies/", *self._names(keys))
 
     def copy_tree(self, keys: Sequence[str]) -> None:
         self.rclone("copy", str(self.scratch / "source"), str(self.fetched()), *self._names(keys))
