@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from cloudfiles.exceptions import DuplicatePathError, InvalidInputError
 from cloudfiles.interfaces.base import Interface
+from cloudfiles.sidebyside import side_by_side
+from cloudfiles.store import Store
 
 
 class Item(NamedTuple):
@@ -60,6 +63,17 @@ def as_items(paths: Any) -> Iterable[Item]:
                                      "nothing was transferred", path=item.target)
         targets.add(item.target)
     return items
+
+
+def items_between(source: Store, target: Store, paths: Any) -> Iterable[Item]:
+    """What to carry: `paths`, or None for everything that the source lists.
+
+    Raises InvalidPathError where two cannot be side by side at the target: now in a collection, else as they are taken.
+    """
+    if paths is None and source.here().folds_suffixes and not target.here().folds_case:
+        return listed_items(source.here())  # what comes from such names may have them again
+    items = listed_items(source.here()) if paths is None else as_items(paths)
+    return side_by_side(target.here(), items, attrgetter("target"))
 
 
 def listed_items(source: Interface) -> Iterator[Item]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from operator import attrgetter
 from typing import Any
 
 from cloudfiles.exceptions import CloudFilesError, IntegrityError
 from cloudfiles.fanout import Plan, collect
 from cloudfiles.progress import Progress, bar_for
+from cloudfiles.sidebyside import side_by_side
 from cloudfiles.store import Store
 from cloudfiles.transfer.carrier import Carrier, CarryOptions
 from cloudfiles.transfer.compare import look_closer
@@ -21,7 +23,7 @@ def move_objects(source: Store, target: Store, paths: Any, *, total: int | None 
     """Move objects from one store to another. See `CloudFiles.moves`."""
     plan, here, there = plan_between(source, target)
     mover = Mover(Carrier(here, there, plan.runtime, CarryOptions()))
-    items = as_items(paths)
+    items = side_by_side(target.here(), as_items(paths), attrgetter("target"))
     result = TransferResult()
     count = len(items) if isinstance(items, Collection) else total
     with bar_for(progress, count, "Moving") as bar:

@@ -13,6 +13,7 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import asdict
+from operator import attrgetter
 from typing import Any
 
 from cloudfiles import paths as _paths
@@ -26,6 +27,7 @@ from cloudfiles.exceptions import (
     redact,
 )
 from cloudfiles.progress import Progress, bar_for
+from cloudfiles.sidebyside import side_by_side
 from cloudfiles.store import Store, checked_count
 from cloudfiles.transfer.items import Item, as_item, listed_items
 from cloudfiles.transfer.journal import Journal
@@ -95,6 +97,7 @@ class ResumableTransfer:
             JournalError: the file is no journal, or that of another transfer which is not finished.
             LockingError: processes are at work on it.
             DuplicatePathError: two objects would get one target.
+            InvalidPathError: two cannot be side by side there, as `a` and `a.gz` on a file system.
         """
         source, target = _store_of(src), _store_of(dest)
         encoding = None if reencode is None else normalize_encoding(reencode) or ""
@@ -102,7 +105,7 @@ class ResumableTransfer:
         with closing(Journal(self.db_path, create=True, clock=self._clock)) as journal:
             self._make_room(journal, source, target)
             journal.begin(source.cloudpath, target.cloudpath, options)
-            count = journal.list_all(_items(source, paths))
+            count = journal.list_all(side_by_side(target.here(), _items(source, paths), attrgetter("target")))
         self._stores = (source, target)
         return count
 

@@ -17,7 +17,7 @@ from cloudfiles.runtime.base import Runtime
 from cloudfiles.runtime.engine import blocking_runtime, runtime_here
 from cloudfiles.store import Store
 from cloudfiles.transfer.carrier import Carrier, CarryOptions
-from cloudfiles.transfer.items import Item, as_items, listed_items
+from cloudfiles.transfer.items import Item, items_between
 from cloudfiles.transfer.large import LARGE_AT_ONCE
 from cloudfiles.transfer.result import Outcome, TransferResult
 
@@ -40,7 +40,7 @@ def transfer(source: Store, target: Store, paths: Any = None, *, reencode: str |
 
         skip = lambda item: has_same(here, item.source, there, item.target)  # noqa: E731 -- a closure, called by name
     options = CarryOptions(encoding, content_type, allow_missing, skip)
-    items = listed_items(source.here()) if paths is None else as_items(paths)
+    items = items_between(source, target, paths)
     count = len(items) if isinstance(items, Collection) else total
     with _makes(source, target, options, resumable) as make, bar_for(progress, count, "Transferring") as bar:
         return carry_all(make(here, there, plan.runtime), items, plan, raise_errors=raise_errors,

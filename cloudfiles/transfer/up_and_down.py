@@ -7,13 +7,13 @@ import os
 from typing import ClassVar
 
 from cloudfiles.exceptions import PreconditionFailedError
+from cloudfiles.sidebyside import check_side_by_side
 from cloudfiles.store import Store
 from cloudfiles.transfer.items import Item
 from cloudfiles.transfer.local_files import LocalStore
 from cloudfiles.transfer.saved import File
 from cloudfiles.transfer.selecting import select_local, select_remote
 from cloudfiles.transfer.task import TransferTask
-from cloudfiles.transfer.watching import check_side_by_side
 
 
 class TargetExistsError(PreconditionFailedError, FileExistsError):

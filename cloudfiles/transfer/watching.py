@@ -1,14 +1,12 @@
-"""A carrier that tells how far it is with each object, and names that cannot be side by side."""
+"""A carrier that tells how far it is with each object."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeVar
 
-from cloudfiles.compression import COMPRESSION_EXTENSIONS
-from cloudfiles.exceptions import InvalidPathError
 from cloudfiles.interfaces.base import Interface
 from cloudfiles.runtime.base import Runtime
 from cloudfiles.transfer.carrier import Carrier, CarryOptions
@@ -53,19 +51,3 @@ class _Counted:
         result: T = self._call(size, function, *args)
         self._count(size)
         return result
-
-
-def check_side_by_side(target: Interface, names: Iterable[str]) -> None:
-    """Raises InvalidPathError where two of the names cannot be objects at once on this target."""
-    known = set(names)
-    suffixes = tuple(COMPRESSION_EXTENSIONS) if target.folds_suffixes else ()
-    folded: dict[str, str] = {}
-    for name in sorted(known):
-        above = [name[:at] for at, letter in enumerate(name) if letter == "/"] if target.nests_names else []
-        bare = [name[:-len(suffix)] for suffix in suffixes if name.endswith(suffix)]
-        other = next((one for one in (*above, *bare) if one in known), None)
-        if other is None and target.folds_case and folded.setdefault(name.casefold(), name) != name:
-            other = folded[name.casefold()]
-        if other is not None:
-            raise InvalidPathError(f"{other!r} and {name!r} cannot be side by side at the target; "
-                                   "nothing was transferred", path=name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Collection, Iterable
+from operator import attrgetter
 from typing import Any
 
 from cloudfiles import parallel as processes
@@ -12,6 +13,7 @@ from cloudfiles.json_content import dump_json
 from cloudfiles.parallel import Parallel, is_parallel
 from cloudfiles.progress import Progress
 from cloudfiles.runtime.engine import blocking_runtime
+from cloudfiles.sidebyside import side_by_side
 from cloudfiles.verbs.batches import Batches, iterable, keys, monitor_of
 from cloudfiles.writing import Upload, WriteDefaults, is_scalar, uploads, writer
 
@@ -54,11 +56,15 @@ class WritingVerbs(Batches):
 
         Raises:
             DuplicatePathError: a path comes twice in a collection; nothing was sent.
+            InvalidPathError: two paths cannot be side by side on this store, as `a` and `a.gz` on `file://`; nothing
+                was sent, of an iterator the second was not begun.
             CloudFilesError: the first failure; items before it may be stored, later ones were not begun.
         """
         defaults = WriteDefaults(content_type, compress, compression_level, cache_control, storage_class, metadata,
                                  if_absent, if_match, raw, self._store.keeps_live_objects)
         items = uploads(files, defaults)
+        if not isinstance(items, Collection) or len(items) > 1:
+            items = side_by_side(self._store.here(), items, attrgetter("path"))
         if not is_parallel(self._parallel(parallel)):
             return self._puts(items, total=total, progress=progress, return_recording=return_recording)
         sendable = map(processes.check_sendable, items)
