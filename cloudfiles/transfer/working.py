@@ -5,7 +5,8 @@ from __future__ import annotations
 import errno
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from itertools import chain, islice
 from typing import Any
 
@@ -104,10 +105,15 @@ class Worker:
         adopted, processes = self._journal.adopt(self._worker)
         if adopted or processes:
             kept = [half.state for _, half in self._journal.halves()]
-            self._here.discard_interrupted(Interrupted(
-                [leased.item.target for leased in adopted], self._transfer.created - SKEW, processes, kept))
+            self._here.discard_interrupted(self._interrupted(
+                [leased.item.target for leased in adopted], processes, kept))
             self._journal.hand_on(self._worker, processes)
         return bool(adopted)
+
+    def _interrupted(self, keys: Sequence[str], processes: Sequence[str],
+                     kept: Sequence[Mapping[str, Any]]) -> Interrupted:
+        """Writes of this transfer."""
+        return Interrupted(keys, self._transfer.created - SKEW, processes, kept)
 
     # ---- carrying
 
@@ -166,6 +172,8 @@ class Worker:
         if judged is None or half is None:
             return None
         del self._logs.kept[leased.item.target]
+        with suppress(CloudFilesError):  # parts that are objects of their own until they are removed
+            self._target.discard_interrupted(self._interrupted([leased.item.target], (), ()))
         return Settled("done", None, judged.by, None, None, half.etag, half.size)
 
     def _let_go(self, leased: Leased) -> None:

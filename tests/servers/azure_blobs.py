@@ -51,7 +51,9 @@ class Blobs:
     # ---- reading
 
     def get(self, request: Request, key: str) -> Answer:
-        """Get Blob, Get Blob Properties."""
+        """Get Blob, Get Blob Properties, Get Block List."""
+        if request.query.get("comp") == "blocklist":
+            return self._block_list(request, key)
         path = self._found(key)
         check_conditions(request, path)
         if request.method == "GET" and path.tier == "Archive":
@@ -87,6 +89,19 @@ class Blobs:
         if request.method == "HEAD":
             return Answer(status, tuple(headers), announced_length=len(content))
         return Answer(status, tuple(headers), content)
+
+    def _block_list(self, request: Request, key: str) -> Answer:
+        """Get Block List."""
+        path = self.paths.get(key)
+        if path is None:
+            raise AzureError(404, "BlobNotFound")
+        kind = request.query.get("blocklisttype", "committed")
+        sizes = path.blocks if kind == "committed" else {block: len(data) for block, data in path.staged.items()}
+        blocks = "".join(f"<Block><Name>{block}</Name><Size>{size}</Size></Block>" for block, size in sizes.items())
+        kind = kind.capitalize()
+        return Answer(200, (("ETag", path.etag), ("Content-Type", "application/xml")), (
+            f'\ufeff<?xml version="1.0" encoding="utf-8"?><BlockList><{kind}Blocks>{blocks}</{kind}Blocks></BlockList>'
+            ).encode())
 
     def list(self, request: Request) -> Answer:
         """List Blobs. Names that XML cannot carry are percent-encoded and marked."""
@@ -163,7 +178,7 @@ class Blobs:
         staged = self.paths.setdefault(key, Path(committed=False)).staged
         if any(block not in staged for block in ids):
             raise AzureError(400, "InvalidBlockList")
-        path = Path(b"".join(staged[block] for block in ids))
+        path = Path(b"".join(staged[block] for block in ids), blocks={block: len(staged[block]) for block in ids})
         self.paths[key] = self._described(request, path, request.header("x-ms-blob-content-md5") or "")
         return Answer(201, (("ETag", path.etag),))
 

@@ -23,6 +23,7 @@ class Path:
         etag: another one after every change; a path that moves keeps it.
         headers: entity headers as they are served, metadata included.
         staged: block id, or position, -> bytes that do not show yet.
+        blocks: id -> size of the blocks that it was committed of.
         copy: id, status and description of the last copy to here, and how often it is still to be seen pending.
     """
 
@@ -33,6 +34,7 @@ class Path:
     etag: str = ""
     tier: str = "Hot"
     staged: dict[str, bytes] = field(default_factory=dict)
+    blocks: dict[str, int] = field(default_factory=dict)
     copy: tuple[str, str, str] | None = None
     pending: int = 0
     expiry: str = ""

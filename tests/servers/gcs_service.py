@@ -217,7 +217,9 @@ class GcsService:
             ("X-Goog-Storage-Class", resource["storageClass"]), *(("X-Goog-Hash", value) for value in hashes),
             ("X-Goog-Stored-Content-Encoding", encoding or "identity"),
             ("X-Goog-Stored-Content-Length", resource["size"]), ("ETag", resource["etag"]))
-        own = tuple((key, value) for key, value in stored.headers.items() if key != "x-goog-storage-class")
+        # Metadata of the object's own is not told here, unlike in the XML API (Go client's Reader.Metadata).
+        own = tuple((key, value) for key, value in stored.headers.items()
+                    if key != "x-goog-storage-class" and not key.startswith("x-goog-meta-"))
         accepts = "gzip" in (request.header("accept-encoding") or "")
         if encoding == "gzip" and (self.settings.transcodes or not accepts):
             # Decompressive transcoding: ranges are ignored, and the hashes are still those of the stored bytes.

@@ -10,10 +10,15 @@ from collections.abc import Callable
 from typing import Any
 
 from cloudfiles import CloudFiles, ResumableTransfer
+from cloudfiles.interfaces.azure import blocks as azure_blocks
+from cloudfiles.interfaces.azure.block_writer import BlockWriter
 from cloudfiles.interfaces.file import copying as file_copy
 from cloudfiles.interfaces.file import io as file_io
 from cloudfiles.interfaces.file import objects as file_objects
 from cloudfiles.interfaces.file.copying import FilePartWriter
+from cloudfiles.interfaces.gs import writing as gs_writing
+from cloudfiles.interfaces.gs.part_objects import PartObjects
+from cloudfiles.interfaces.gs.part_writer import GsPartWriter
 from cloudfiles.interfaces.s3 import interface as s3_interface
 from cloudfiles.interfaces.s3.partwise import S3PartWriter
 from cloudfiles.transfer import halfdone, journal, saved, working
@@ -21,7 +26,9 @@ from cloudfiles.transport.client import Client
 
 _PARTS: tuple[tuple[Any, str], ...] = (
     (FilePartWriter, "write"), (FilePartWriter, "finish"), (FilePartWriter, "_create"), (S3PartWriter, "write"),
-    (S3PartWriter, "finish"), (s3_interface, "S3PartWriter"), (journal.Journal, "keep"))
+    (S3PartWriter, "finish"), (s3_interface, "S3PartWriter"), (GsPartWriter, "write"), (GsPartWriter, "finish"),
+    (PartObjects, "compose"), (PartObjects, "clean"), (BlockWriter, "write"), (BlockWriter, "finish"),
+    (journal.Journal, "keep"))
 """What is done for large objects only."""
 
 _ANY: tuple[tuple[Any, str], ...] = (
@@ -35,6 +42,7 @@ def work(db: str, stores: tuple[str, str], secrets: Any, endpoint: str, die_at: 
     """Execute the journal; die before or after the step of this number, of those for large objects or of all."""
     _arm(_PARTS if large else _ANY, die_at)
     working._PAUSE = 0.0
+    gs_writing.PART = azure_blocks.MIN_BLOCK = 1 << 20  # there is less to move until there are several
     source, target = _stores(stores, secrets, endpoint)
     ResumableTransfer(db, src=source, dest=target).execute(block_size=50)
 
@@ -55,7 +63,7 @@ def _arm(steps: tuple[tuple[Any, str], ...], die_at: int) -> None:
 
 
 def _stores(paths: tuple[str, str], secrets: Any, endpoint: str) -> tuple[CloudFiles, CloudFiles]:
-    source, target = (CloudFiles(path, secrets=secrets, endpoint=endpoint) if path.startswith("s3:")
+    source, target = (CloudFiles(path, secrets=secrets, endpoint=endpoint) if path.startswith(("s3:", "gs:", "az:"))
                       else CloudFiles(path) for path in paths)
     return source, target
 

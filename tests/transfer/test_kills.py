@@ -41,9 +41,9 @@ def processes() -> Any:
 
 
 class Killed:
-    """Executes a journal in processes that die."""
+    """Executes a journal in processes that die. server: what has a `url`, and the `secrets` for it."""
 
-    def __init__(self, context: Any, db: Path, stores: tuple[str, str], server: FaultServer) -> None:
+    def __init__(self, context: Any, db: Path, stores: tuple[str, str], server: Any) -> None:
         self._context = context
         self._args = (str(db), stores, server.secrets, server.url)
 
@@ -56,7 +56,7 @@ class Killed:
         return bool(process.exitcode)
 
 
-def _done(rt: ResumableTransfer) -> set[str]:
+def done_of(rt: ResumableTransfer) -> set[str]:
     return {record["path"] for record in rt.records() if record["state"] == "done"}
 
 
@@ -81,7 +81,7 @@ def test_to_disk(processes: Any, server: FaultServer, tmp_path: Path, contents: 
             if path.is_file() and not is_temporary(path.name):
                 key = path.relative_to(tmp_path / "out").as_posix()
                 assert path.stat().st_size == len(contents[key])
-        done = _done(rt)
+        done = done_of(rt)
         assert done >= inodes.keys()
         inodes |= {key: os.stat(tmp_path / "out" / key).st_ino for key in done - inodes.keys()}
     report = rt.execute()
@@ -112,8 +112,8 @@ def test_to_s3(processes: Any, server: FaultServer, tmp_path: Path, contents: di
             request.key for request in server.requests("POST")}
         assert not written & done  # nothing is done twice
         server.forget()
-        assert done <= _done(rt)
-        done = _done(rt)
+        assert done <= done_of(rt)
+        done = done_of(rt)
     report = rt.execute()
     assert report
     assert report.half_done == 0

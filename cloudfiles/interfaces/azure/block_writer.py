@@ -5,16 +5,15 @@ Source: Azure Storage REST reference, "Put Block", "Get Block List", "Put Block 
 
 from __future__ import annotations
 
-import xml.etree.ElementTree as ET
 from collections.abc import Mapping
 from typing import Any
 
-from cloudfiles.exceptions import InvalidInputError, ProtocolError
+from cloudfiles.exceptions import InvalidInputError
+from cloudfiles.interfaces.azure.block_list import list_blocks
 from cloudfiles.interfaces.azure.blocks import BlockIds, block_size, commit_blocks, stage_block
 from cloudfiles.interfaces.azure.container import Container
 from cloudfiles.interfaces.azure.upload import blob_headers, condition_headers
 from cloudfiles.interfaces.moving import PartWriter
-from cloudfiles.transport.request import Request, Response
 from cloudfiles.types import WriteOptions
 
 
@@ -37,7 +36,7 @@ class BlockWriter(PartWriter):
 
     def _look(self) -> set[int]:
         """Where the whole blocks begin that Azure has of this write."""
-        sizes: dict[str, int] = self._container.client.send(_BlockList(self._container, self._key))
+        sizes = list_blocks(self._container, self._key, "uncommitted").sizes
         starts = range(0, self._size, self.part_size)
         return {start for number, start in enumerate(starts, 1)
                 if sizes.get(self._ids(number)) == min(self.part_size, self._size - start)}
@@ -64,25 +63,3 @@ class BlockWriter(PartWriter):
 
     def state(self) -> Mapping[str, Any]:
         return {"upload": self._ids.upload, "part_size": self.part_size}
-
-
-class _BlockList(Request):
-    """Gives the sizes of the uncommitted blocks by their ids; empty where there is no trace of the blob."""
-
-    __slots__ = ()
-
-    def __init__(self, container: Container, key: str) -> None:
-        target = container.query_target(key, {"comp": "blocklist", "blocklisttype": "uncommitted"})
-        Request.__init__(self, container.origin, "GET", target, {}, dialect=container.dialect, path=key)
-
-    def accept(self, response: Response) -> dict[str, int]:
-        if self.dialect.is_missing(response):
-            return {}
-        if response.status != 200:
-            raise self.dialect.refusal(self, response)
-        try:
-            document = ET.fromstring(response.content.removeprefix(b"\xef\xbb\xbf"))
-        except ET.ParseError as error:
-            raise ProtocolError(f"the list of blocks is no XML: {error}", path=self.path) from error
-        return {block.findtext("Name", ""): int(block.findtext("Size", "-1"))
-                for block in document.iterfind("UncommittedBlocks/Block")}

@@ -15,9 +15,10 @@ from functools import partial
 
 from cloudfiles import integrity
 from cloudfiles.exceptions import CloudFilesError, InvalidInputError, PreconditionFailedError
+from cloudfiles.interfaces.azure.block_list import list_blocks
 from cloudfiles.interfaces.azure.checksums import block_header
 from cloudfiles.interfaces.azure.container import Container
-from cloudfiles.interfaces.azure.upload import BlobPut, blob_headers, condition_headers, head_of_written
+from cloudfiles.interfaces.azure.upload import BlobPut, blob_headers, condition_headers
 from cloudfiles.interfaces.parts import send_parts, size_of_part
 from cloudfiles.runtime.base import OFFLOAD_BYTES
 from cloudfiles.types import WriteOptions
@@ -61,9 +62,13 @@ class BlockIds:
     def __call__(self, number: int) -> str:
         return b64encode(f"{self.upload}{number:06}".encode("ascii")).decode("ascii")
 
+    def numbered(self, count: int) -> list[str]:
+        """Those of blocks 1 to `count`."""
+        return [self(number) for number in range(1, count + 1)]
+
     def document(self, count: int) -> bytes:
         """The body of the commit of blocks 1 to `count`."""
-        blocks = "".join([f"<Uncommitted>{self(number)}</Uncommitted>" for number in range(1, count + 1)])
+        blocks = "".join([f"<Uncommitted>{block}</Uncommitted>" for block in self.numbered(count)])
         return f'<?xml version="1.0" encoding="utf-8"?><BlockList>{blocks}</BlockList>'.encode("ascii")
 
 
@@ -109,10 +114,10 @@ def commit_blocks(container: Container, key: str, ids: BlockIds, count: int, hea
         etag: str | None = container.client.send(request)
     except CloudFilesError as error:
         # A commit that is repeated fails where an earlier try was carried out: the blocks are no longer
-        # uncommitted, and a condition meets our own blob.
+        # uncommitted, and a condition meets our own blob. It is ours where it is made of our blocks.
         again = isinstance(error, PreconditionFailedError) or getattr(error, "code", "") == "InvalidBlockList"
-        found = head_of_written(container, key) if again and request.may_have_acted else None
-        if found is None or found.get("content-md5") != headers.get("x-ms-blob-content-md5", ""):
+        found = list_blocks(container, key, "committed") if again and request.may_have_acted else None
+        if found is None or not count or list(found.sizes) != ids.numbered(count):
             raise
-        etag = found.get("etag")
+        etag = found.etag
     return etag

@@ -26,9 +26,10 @@ from cloudfiles.interfaces.azure.endpoint import Endpoint, account_of, find_endp
 from cloudfiles.interfaces.azure.listing import ListRequest
 from cloudfiles.interfaces.azure.namespaces import is_hierarchical
 from cloudfiles.interfaces.azure.presigning import presigned
-from cloudfiles.interfaces.azure.reading import BlobHead, BlobRead, head_of_blob
+from cloudfiles.interfaces.azure.reading import BlobBoundedRead, BlobHead, BlobRead, head_of_blob
 from cloudfiles.interfaces.azure.writing import put_content
 from cloudfiles.interfaces.base import Interface
+from cloudfiles.interfaces.http_bounded import described, read_bounded
 from cloudfiles.interfaces.http_divided import read_object
 from cloudfiles.interfaces.moving import Copied, CopyOptions, PartWriter
 from cloudfiles.interfaces.sized_range import get_sized_range
@@ -146,7 +147,12 @@ class AzureInterface(Interface):
 
     def describe(self, key: str) -> StoredObject | None:
         headers = self._head(key)
-        return None if headers is None else _described(headers)
+        return None if headers is None else described(headers)
+
+    def get_bounded(self, key: str, most: int) -> StoredObject | None:
+        container = self._container or self._found()
+        return read_bounded(self._client.send, BlobBoundedRead(
+            container.origin, container.target(key), {}, container.dialect, key, most))
 
     def copies_from(self, source: Interface) -> bool:
         return isinstance(source, AzureInterface)
@@ -163,7 +169,7 @@ class AzureInterface(Interface):
         headers = source._head(source_key)
         if headers is None:
             return None
-        change = options.change and options.change(source.attributes(_described(headers)))
+        change = options.change and options.change(source.attributes(described(headers)))
         return Copy(here, key, there, source_key, options).run(change or None, headers)
 
     def rename_from(self, source: Interface, source_key: str, key: str) -> bool:
@@ -179,6 +185,8 @@ class AzureInterface(Interface):
 
     def open_writer(self, key: str, size: int, options: WriteOptions,
                     state: Mapping[str, Any] | None = None) -> PartWriter | None:
+        """As the contract says. Blocks that nobody commits are not for `discard_interrupted`: Azure drops them within a
+        week, and they cannot be removed without touching the blob."""
         return BlockWriter(self._container or self._found(), key, size, options, state)
 
     def data_lake(self) -> DataLake:
@@ -198,11 +206,6 @@ class AzureInterface(Interface):
         that cannot be signed, UnsupportedOperationError where there is but a SAS, which cannot be narrowed.
         """
         return presigned(self._container or self._found(), key, expires, method)
-
-
-def _described(headers: dict[str, str]) -> StoredObject:
-    return StoredObject(None, headers.get("content-encoding", ""), "", headers.get("etag"),
-                        int(headers["content-length"]), headers)
 
 
 def _check_trusted(endpoint: Endpoint, configured: bool, credentials: AzureCredentials) -> None:

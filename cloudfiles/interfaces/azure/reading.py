@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from cloudfiles.interfaces.azure.checksums import HEADER, check_range
+from cloudfiles.interfaces.http_bounded import BoundedRead
 from cloudfiles.interfaces.http_object import ObjectHead, ObjectRead, head_from_headers
 from cloudfiles.transport.request import Response
 from cloudfiles.types import StoredObject
@@ -30,17 +31,23 @@ class BlobRead(ObjectRead):
             return self._checked(response)
         if not response.content and response.status == 200 and is_directory(response.headers):
             return None
-        return ObjectRead.accept(self, response)
+        return super().accept(response)
 
     def _checked(self, response: Response) -> StoredObject | None:
         """A part, checked by itself where its CRC64 was asked for."""
         crc64 = response.headers.get(HEADER)
         if crc64 is not None:
             check_range(response.content, crc64, self.path)
-        stored = ObjectRead.accept(self, response)
+        stored = super().accept(response)
         if crc64 is not None and stored is not None and stored.content is response.content:
             stored.verified = "crc64nvme"
         return stored
+
+
+class BlobBoundedRead(BlobRead, BoundedRead):
+    """A GET of a whole blob of at most so many bytes, with its headers. `Client.send` raises BodyTooLargeError."""
+
+    __slots__ = ()
 
 
 class BlobHead(ObjectHead):

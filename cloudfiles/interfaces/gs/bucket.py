@@ -79,9 +79,13 @@ class Bucket:
         headers = {"content-type": "application/json"} if len(body) else {}
         return JsonRequest(self.endpoint.origin, method, target, headers, body, dialect=self.dialect, path=path)
 
-    def resource(self, name: str, fields: str, path: str | None = None) -> dict[str, Any] | None:
-        """What is known of the object of this full name; None where it is missing."""
-        return self.ask("GET", self.target(name, fields=fields), path=path)
+    def resource(self, name: str, fields: str, path: str | None = None,
+                 generation: str | None = None) -> dict[str, Any] | None:
+        """What is known of the object of this full name; None where it is missing.
+
+        Raises PreconditionFailedError where it has another generation than the one named.
+        """
+        return self.ask("GET", self.target(name, fields=fields, ifGenerationMatch=generation), path=path)
 
 
 def quote_name(name: str) -> str:

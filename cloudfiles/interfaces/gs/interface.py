@@ -25,12 +25,14 @@ from cloudfiles.exceptions import (
 from cloudfiles.interfaces.base import Interface
 from cloudfiles.interfaces.gs.bucket import Bucket, quote_name
 from cloudfiles.interfaces.gs.bulk_delete import MAX_BATCH, delete_keys
-from cloudfiles.interfaces.gs.composite import discard_parts
+from cloudfiles.interfaces.gs.composite import may_compose
 from cloudfiles.interfaces.gs.copying import compose, rewrite
 from cloudfiles.interfaces.gs.dialect import GsDialect
 from cloudfiles.interfaces.gs.endpoint import find_endpoint
+from cloudfiles.interfaces.gs.leftovers import discard_interrupted_parts, discard_parts
 from cloudfiles.interfaces.gs.listing import list_page
-from cloudfiles.interfaces.gs.reading import GsRead
+from cloudfiles.interfaces.gs.part_writer import GsPartWriter
+from cloudfiles.interfaces.gs.reading import GsBoundedRead, GsRead, MediaObject, described_media
 from cloudfiles.interfaces.gs.resource import (
     HEAD,
     KEPT,
@@ -42,10 +44,11 @@ from cloudfiles.interfaces.gs.resource import (
 from cloudfiles.interfaces.gs.upload import condition_of
 from cloudfiles.interfaces.gs.writing import put_content
 from cloudfiles.interfaces.http_divided import read_object
-from cloudfiles.interfaces.moving import Copied, CopyOptions
+from cloudfiles.interfaces.moving import Copied, CopyOptions, Interrupted, PartWriter
 from cloudfiles.paths import ExtractedPath
 from cloudfiles.runtime.base import Runtime
 from cloudfiles.transport.client import Client, client_for
+from cloudfiles.transport.request import BodyTooLargeError
 from cloudfiles.types import Content, ListPage, StoredObject, StoreOptions, WriteOptions
 
 _PRESIGNABLE = ("GET", "HEAD", "PUT", "DELETE")
@@ -141,6 +144,31 @@ class GsInterface(Interface):
         found = self.resource(key)
         return None if found is None else describe_resource(found)
 
+    def get_bounded(self, key: str, most: int) -> StoredObject | None:
+        """As the contract says. Metadata of the object's own, which a read does not tell, is asked for by
+        `attributes`, where it is wanted."""
+        self._prepared()
+        try:
+            stored: MediaObject | None = self._client.send(GsBoundedRead(
+                self._origin, self._target(key), self._dialect, key, most))
+        except BodyTooLargeError as declined:
+            return described_media(declined.head.headers, key)
+        return stored
+
+    def attributes(self, stored: StoredObject) -> WriteOptions:
+        """As the contract says. Raises ObjectChangedError where it has to be asked for, and has changed meanwhile."""
+        if isinstance(stored, MediaObject):
+            stored = self._described_again(stored)
+        return super().attributes(stored)
+
+    def _described_again(self, stored: MediaObject) -> StoredObject:
+        bucket, generation = self._prepared(), (stored.headers or {}).get("x-goog-generation")
+        with suppress(PreconditionFailedError):
+            found = bucket.resource(bucket.full_name(stored.key), KEPT, stored.key, generation)
+            if found is not None:
+                return describe_resource(found)
+        raise ObjectChangedError("the object was replaced or removed while it was read", path=stored.key)
+
     def resource(self, key: str) -> dict[str, Any] | None:
         """What Cloud Storage knows of an object, custom metadata included, in its own words; None where missing."""
         return self._resource(key, KEPT)
@@ -215,9 +243,21 @@ class GsInterface(Interface):
         etag: str | None = written.get("etag")
         return etag
 
+    def open_writer(self, key: str, size: int, options: WriteOptions,
+                    state: Mapping[str, Any] | None = None) -> PartWriter | None:
+        """As the contract says: parts are objects of their own until they are composed. None where the bucket's
+        settings or the rights there do not allow that."""
+        bucket = self._prepared()
+        if not state and not may_compose(bucket, options.storage_class):
+            return None
+        return GsPartWriter(bucket, key, size, options, state)
+
     def discard_partial(self, prefix: str, older_than: float) -> int:
         """As the contract says: parts of composed uploads. Sessions leave nothing that shows or is billed."""
         return discard_parts(self._prepared(), prefix, self._client.clock.wall() - older_than)
+
+    def discard_interrupted(self, interrupted: Interrupted) -> int:
+        return discard_interrupted_parts(self._prepared(), interrupted)
 
     # ---- presigning
 

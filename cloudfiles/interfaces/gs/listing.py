@@ -5,6 +5,7 @@ Source: Cloud Storage JSON API reference, "Objects: list".
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from cloudfiles.interfaces.gs.bucket import Bucket
@@ -28,6 +29,20 @@ def list_page(bucket: Bucket, prefix: str, *, flat: bool, start_after: str | Non
     page: dict[str, Any] = bucket.client.send(
         BucketRequest(bucket.endpoint.origin, "GET", target, dialect=bucket.dialect))
     return _parse_page(page, len(bucket.root), start or "")
+
+
+def resources_below(bucket: Bucket, prefix: str, fields: str) -> Iterator[dict[str, Any]]:
+    """These fields of every object whose full name begins with `prefix`, page by page."""
+    token: str | None = None
+    while True:
+        target = bucket.with_query(f"{bucket.bucket_target}/o", prefix=prefix, pageToken=token,
+                                   fields=f"nextPageToken,items({fields})")
+        page: dict[str, Any] = bucket.client.send(
+            BucketRequest(bucket.endpoint.origin, "GET", target, dialect=bucket.dialect))
+        yield from page.get("items") or ()
+        token = page.get("nextPageToken")
+        if not token:
+            return
 
 
 def _parse_page(page: dict[str, Any], cut: int, start: str) -> ListPage:

@@ -6,8 +6,11 @@ Source: Cloud Storage docs, "Transcoding of gzip-compressed files", "Request pre
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 from cloudfiles.exceptions import ProtocolError
+from cloudfiles.interfaces.http_bounded import Limit
 from cloudfiles.interfaces.http_object import ObjectRead
 from cloudfiles.transport.request import Dialect, Origin, Response
 from cloudfiles.transport.wire import Head
@@ -75,6 +78,46 @@ class GsRead(ObjectRead):
 
         response.content = decompress(response.content, "gzip", self.path or "")
         del headers["content-encoding"]
+
+
+@dataclass(slots=True)
+class MediaObject(StoredObject):
+    """An object as a read told of it: with all its headers, and without its metadata, which is in no JSON API read
+    (Go client's reference, Reader.Metadata).
+
+    Attributes:
+        key: to ask for that by.
+    """
+
+    key: str = ""
+
+
+class GsBoundedRead(GsRead):
+    """A GET of a whole object of at most `most` bytes; gives a MediaObject. `Client.send` raises BodyTooLargeError."""
+
+    __slots__ = ("_limit", "receiver")
+
+    def __init__(self, origin: Origin, target: str, dialect: Dialect, path: str, most: int) -> None:
+        GsRead.__init__(self, origin, target, dialect, path)
+        self.receiver = self._limit = Limit(most)
+
+    def accept(self, response: Response) -> StoredObject | None:
+        if self._limit.pieces is not None:
+            response.content = b"".join(self._limit.pieces)
+        return GsRead.accept(self, response)
+
+    def _whole(self, content: bytes, headers: dict[str, str]) -> StoredObject:
+        stored = GsRead._whole(self, content, headers)
+        return MediaObject(stored.content, stored.encoding, stored.verified, stored.etag, None, headers,
+                           self.path or "")
+
+
+def described_media(headers: Mapping[str, str], key: str) -> MediaObject:
+    """The object that a read's headers are about, without its content."""
+    size = headers.get("x-goog-stored-content-length") or headers.get("content-length", "")
+    encoding = headers.get("x-goog-stored-content-encoding", headers.get("content-encoding", ""))
+    return MediaObject(None, "" if encoding == "identity" else encoding, "", headers.get("etag"),
+                       int(size) if size.isascii() and size.isdigit() else None, headers, key)
 
 
 def _is_past_the_end(headers: dict[str, str]) -> bool:

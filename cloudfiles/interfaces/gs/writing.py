@@ -17,8 +17,9 @@ from cloudfiles.types import Content, WriteOptions
 PART = 16 << 20
 """Bytes. Each part costs two operations; eight of them are in memory at once."""
 
-_PLANNED = 1024
-"""Parts that content of known size is cut into at most: they are composed in two steps."""
+_PLANNED = 8192
+"""Parts that content of known size is cut into at most, and composed in up to three steps: of a terabyte they have
+128 MiB, and a few of them fit in memory."""
 
 _GROWS_EVERY = 1000
 """Parts after which those of content of unknown size double."""
@@ -30,7 +31,7 @@ _SESSIONS = 3
 def part_size(number: int, size: int | None) -> int:
     """Bytes of part `number` (from 1) of content of `size` bytes; all the same where the size is known.
 
-    >>> part_size(1, 10 << 30) >> 20, part_size(1, 100 << 30) >> 20, part_size(2500, None) >> 20
+    >>> part_size(1, 10 << 30) >> 20, part_size(1, 1 << 40) >> 20, part_size(2500, None) >> 20
     (16, 128, 64)
     """
     return size_of_part(number, size, PART, _PLANNED, _GROWS_EVERY)

@@ -1,0 +1,51 @@
+"""The blocks that a blob is made of, or may be made of.
+
+Source: Azure Storage REST reference, "Get Block List".
+"""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from collections.abc import Mapping
+from typing import Literal, NamedTuple
+
+from cloudfiles.exceptions import ProtocolError
+from cloudfiles.interfaces.azure.container import Container
+from cloudfiles.transport.request import Request, Response
+
+
+class BlockList(NamedTuple):
+    """Blocks in their order: their bytes by their ids; and the blob's ETag, where it has been committed."""
+
+    sizes: Mapping[str, int]
+    etag: str | None = None
+
+
+def list_blocks(container: Container, key: str, kind: Literal["committed", "uncommitted"]) -> BlockList:
+    """None at all where there is no trace of the blob."""
+    found: BlockList = container.client.send(_GetBlockList(container, key, kind))
+    return found
+
+
+class _GetBlockList(Request):
+    """Gives a BlockList."""
+
+    __slots__ = ("_kind",)
+
+    def __init__(self, container: Container, key: str, kind: str) -> None:
+        target = container.query_target(key, {"comp": "blocklist", "blocklisttype": kind})
+        Request.__init__(self, container.origin, "GET", target, {}, dialect=container.dialect, path=key)
+        self._kind = kind.capitalize()
+
+    def accept(self, response: Response) -> BlockList:
+        if self.dialect.is_missing(response):
+            return BlockList({})
+        if response.status != 200:
+            raise self.dialect.refusal(self, response)
+        try:
+            document = ET.fromstring(response.content.removeprefix(b"\xef\xbb\xbf"))
+        except ET.ParseError as error:
+            raise ProtocolError(f"the list of blocks is no XML: {error}", path=self.path) from error
+        blocks = document.iterfind(f"{self._kind}Blocks/Block")
+        return BlockList({block.findtext("Name", ""): int(block.findtext("Size", "-1")) for block in blocks},
+                         response.headers.get("etag"))

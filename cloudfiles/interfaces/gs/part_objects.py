@@ -1,0 +1,150 @@
+"""Parts of an upload as objects of their own: sent, found again, composed into one, and removed.
+
+Source: Cloud Storage docs, "Parallel composite uploads" and "Composite objects".
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import logging
+import uuid
+from binascii import a2b_base64
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any, NamedTuple
+
+from cloudfiles import integrity
+from cloudfiles.exceptions import CloudFilesError, PreconditionFailedError, ServerError
+from cloudfiles.interfaces.gs.bucket import Bucket
+from cloudfiles.interfaces.gs.bulk_delete import MAX_BATCH, delete_names
+from cloudfiles.interfaces.gs.copying import MAX_COMPOSED, compose
+from cloudfiles.interfaces.gs.listing import resources_below
+from cloudfiles.interfaces.gs.upload import check_made, crc_of, own_write, put_resource
+from cloudfiles.runtime.base import Cancelled
+
+PARTS_PREFIX = "cloudfiles-upload-parts/"
+"""What the names of parts begin with, at the bucket's root: a lifecycle rule finds what a killed process leaves."""
+
+_NAMED = 800  # bytes of an object's name that the names of its parts repeat
+
+log = logging.getLogger("cloudfiles")
+
+
+class PartName(NamedTuple):
+    """The name of a part, taken apart.
+
+    Attributes:
+        place: what the parts of all uploads of one object begin with, see `place_of`.
+        upload: the upload's id.
+        level: 0 for a part, more for what was composed of parts.
+        number: from 1.
+    """
+
+    place: str
+    upload: str
+    level: int
+    number: int
+
+    @classmethod
+    def parse(cls, name: str) -> PartName | None:
+        """None for a name that is no part's."""
+        place, _, rest = name.rpartition("/")
+        place, _, upload = place.rpartition("/")
+        level, _, number = rest.partition("-")
+        return cls(place, upload, int(level), int(number)) if level.isdecimal() and number.isdecimal() else None
+
+
+def place_of(name: str) -> str:
+    """Where the parts of the object of this full name are."""
+    short = prefix_of(name)
+    if short == PARTS_PREFIX + name:
+        return short
+    return f"{short}.{hashlib.sha256(name.encode('utf-8', 'surrogateescape')).hexdigest()[:32]}"
+
+
+def prefix_of(name: str) -> str:
+    """What the parts of all objects begin with whose full names begin with `name`: names have 1024 bytes at most."""
+    return PARTS_PREFIX + name.encode("utf-8", "surrogateescape")[:_NAMED].decode("utf-8", "ignore")
+
+
+class PartObjects:
+    """The parts of one upload.
+
+    Attributes:
+        upload: names it, in 32 hexadecimal digits.
+    """
+
+    def __init__(self, bucket: Bucket, key: str, upload: str | None = None) -> None:
+        self.upload = upload or uuid.uuid4().hex
+        self._bucket = bucket
+        self._key = key
+        self._prefix = f"{place_of(bucket.full_name(key))}/{self.upload}/"
+        self._names: set[str] = set()  # all that may exist
+        self._sent: dict[int, tuple[str, str]] = {}  # number -> name and generation
+
+    def find(self) -> dict[int, tuple[int, bytes]]:
+        """The parts that are there: bytes and crc32c by their numbers. They count as sent."""
+        found = {}
+        for resource in resources_below(self._bucket, self._prefix, "name,size,generation,crc32c"):
+            self._names.add(resource["name"])
+            part = PartName.parse(resource["name"])
+            if part is not None and part.level == 0:
+                self._sent[part.number] = resource["name"], resource["generation"]
+                found[part.number] = int(resource["size"]), a2b_base64(resource["crc32c"])
+        return found
+
+    def send(self, number: int, part: integrity.Buffer) -> bytes:
+        """Store a part, whose crc32c the server checks; gives it."""
+        name, crc = self._name(number), crc_of(self._bucket, part)
+        written = put_resource(self._bucket, self._key, name, {}, part, crc)
+        self._sent[number] = name, written["generation"]
+        return crc
+
+    def _name(self, number: int, level: int = 0) -> str:
+        name = f"{self._prefix}{level}-{number:06}"
+        self._names.add(name)
+        return name
+
+    def compose(self, resource: dict[str, Any], condition: str | None, crc: bytes, size: int) -> dict[str, Any]:
+        """Make the object of the parts: of 32 at once, of more by way of objects made of 32 each.
+
+        crc, size: what it is to have. Gives its WRITTEN fields.
+        """
+        sources: Sequence[tuple[str, str]] = [source for _, source in sorted(self._sent.items())]
+        for level in itertools.count(1):
+            if len(sources) <= MAX_COMPOSED:
+                break
+            sources = [self._compose_group(sources[at:at + MAX_COMPOSED], level, at)
+                       for at in range(0, len(sources), MAX_COMPOSED)]
+        request = compose(self._bucket, self._key, self._bucket.full_name(self._key), sources, resource, condition)
+        try:
+            written: dict[str, Any] | None = self._bucket.client.send(request)
+        except PreconditionFailedError:
+            written = own_write(self._bucket, self._key, crc, size) if request.may_have_acted else None
+            if written is None:
+                raise
+        if written is None:
+            raise self._lost()
+        check_made(self._bucket, self._key, written, crc, size)
+        return written
+
+    def _compose_group(self, sources: Sequence[tuple[str, str]], level: int, at: int) -> tuple[str, str]:
+        name = self._name(at, level)
+        written = self._bucket.client.send(compose(self._bucket, self._key, name, sources, {}))
+        if written is None:
+            raise self._lost()
+        return name, written["generation"]
+
+    def _lost(self) -> CloudFilesError:
+        return ServerError("a part of the upload has gone before it was composed: does a lifecycle rule delete "
+                           f"objects below {PARTS_PREFIX!r} too early?", status=404, path=self._key)
+
+    def clean(self) -> None:
+        """Remove the parts. Best effort: what led here is what counts."""
+        with suppress(CloudFilesError, Cancelled):
+            names = sorted(self._names)
+            for at in range(0, len(names), MAX_BATCH):
+                for name, error in delete_names(
+                        self._bucket, {name: name for name in names[at:at + MAX_BATCH]}).items():
+                    log.warning("gs://%s/%s: a part of an upload stays behind: %s", self._bucket.name, name, error)

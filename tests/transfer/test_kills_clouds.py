@@ -1,0 +1,130 @@
+"""Transfers to Google Cloud Storage and Azure whose process is killed at random points, and resumed each time."""
+
+from __future__ import annotations
+
+import itertools
+import random
+import sys
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from cloudfiles import CloudFiles, ResumableTransfer
+from cloudfiles.interfaces.gs import writing
+from cloudfiles.transfer.halfdone import HalfDone
+from cloudfiles.transfer.journal import Journal
+from cloudfiles.types import WriteOptions
+from tests.servers.azurite import AzuriteServer
+from tests.servers.gcs_server import GcsServer
+from tests.transfer.conftest import MIB
+from tests.transfer.test_kills import Killed, done_of, processes  # noqa: F401 -- the latter is a fixture
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL and no forks")
+
+ANYWHERE, IN_PARTS = 4, 8
+
+
+class Account(NamedTuple):
+    """A server as `Killed` reaches it."""
+
+    url: str
+    secrets: Any
+
+
+@pytest.fixture(scope="module")
+def contents() -> dict[str, bytes]:
+    chance = random.Random(5)
+    small = {f"d{n % 3}/{n:04}": chance.randbytes(chance.choice([0, 10, 20_000])) for n in range(60)}
+    return small | {f"large/{n}": chance.randbytes(9 * MIB + n * MIB + n) for n in range(4)}
+
+
+def interrupted_again_and_again(context: Any, account: Account, target: str, directory: Path,
+                                contents: dict[str, bytes], seed: int) -> CloudFiles:
+    """Everything carried to `target`, by processes that die, and a last one that does not."""
+    for key, content in contents.items():
+        (directory / "in" / key).parent.mkdir(parents=True, exist_ok=True)
+        (directory / "in" / key).write_bytes(content)
+    source = f"file://{directory}/in/"
+    there = CloudFiles(target, endpoint=account.url, secrets=account.secrets)
+    rt = ResumableTransfer(directory / "journal")
+    assert rt.init(source, there) == len(contents)
+    worker = Killed(context, directory / "journal", (source, target), account)
+    chance = random.Random(seed)
+    points = ([(chance.randrange(1, 60), False) for _ in range(ANYWHERE)]
+              + [(chance.randrange(1, 16), True) for _ in range(IN_PARTS)])
+    done: set[str] = set()
+    for die_at, large in points:
+        worker.run(die_at, large)
+        assert done <= done_of(rt)
+        done = done_of(rt)
+        assert {key: there.get(key) for key in done} == {key: contents[key] for key in done}
+    report = rt.execute()
+    assert report
+    assert report.half_done == 0
+    assert rt.close()
+    return there
+
+
+def test_to_google(processes: Any, gcs_server: GcsServer, tmp_path: Path,  # noqa: F811
+                   contents: dict[str, bytes]) -> None:
+    interrupted_again_and_again(processes, Account(gcs_server.url, None), f"gs://{gcs_server.bucket}/to/", tmp_path,
+                                contents, 3)
+    assert gcs_server.contents() == {f"to/{key}": content for key, content in contents.items()}  # and no parts
+
+
+def test_to_azure(processes: Any, azurite: AzuriteServer, tmp_path: Path,  # noqa: F811
+                  contents: dict[str, bytes]) -> None:
+    container = azurite.make_container()
+    there = interrupted_again_and_again(processes, Account(azurite.endpoint, azurite.secrets), f"az://{container}/",
+                                        tmp_path, contents, 4)
+    assert {key: there.get(key) for key in there} == contents
+    with azurite.client() as client:
+        for key in contents:
+            assert client.get_blob_client(container, key).get_block_list("all")[1] == []
+
+
+def test_killed_around_the_composing(processes: Any, gcs_server: GcsServer, tmp_path: Path) -> None:  # noqa: F811
+    """At each step from the last parts of a large object on: while it is composed, and while the parts are removed."""
+    content = random.Random(6).randbytes(9 * MIB + 5)
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "key").write_bytes(content)
+    stores = f"file://{tmp_path}/in/", f"gs://{gcs_server.bucket}/"
+    composed_with_parts_left = 0
+    for die_at in itertools.count(16):
+        gcs_server.reset()
+        rt = ResumableTransfer(tmp_path / "journal")
+        rt.init(stores[0], CloudFiles(stores[1], endpoint=gcs_server.url))
+        was_killed = Killed(processes, tmp_path / "journal", stores, Account(gcs_server.url, None)).run(die_at, True)
+        composed_with_parts_left += was_killed and "key" in gcs_server.contents() and len(gcs_server.contents()) > 1
+        assert rt.execute().done == 1
+        assert gcs_server.contents() == {"key": content}
+        assert rt.close()
+        if not was_killed:
+            break
+    assert composed_with_parts_left
+
+
+def test_composed_before_its_record_was_lost(gcs_server: GcsServer, tmp_path: Path,
+                                             monkeypatch: pytest.MonkeyPatch) -> None:
+    """The object is there, and so are its parts, which the journal would go on with."""
+    monkeypatch.setattr(writing, "PART", MIB)
+    content = random.Random(6).randbytes(9 * MIB + 5)
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "key").write_bytes(content)
+    source, target = CloudFiles(f"file://{tmp_path}/in/"), CloudFiles(f"gs://{gcs_server.bucket}/",
+                                                                      endpoint=gcs_server.url)
+    rt = ResumableTransfer(tmp_path / "journal")
+    rt.init(source, target)
+    writer = target._store.here().open_writer("key", len(content), WriteOptions())
+    assert writer is not None
+    writer.write(0, content[:MIB])
+    source.transfer_to(target, "key")
+    assert len(gcs_server.contents()) == 2
+    journal = Journal(str(tmp_path / "journal"))
+    journal.keep([(1, HalfDone(source.head("key")["ETag"], len(content), writer.state(), {}))])
+    journal.close()
+    gcs_server.forget()
+    assert rt.execute().done == 1
+    assert gcs_server.contents() == {"key": content}
+    assert not [request for request in gcs_server.requests("POST") if "upload" in request.target]
