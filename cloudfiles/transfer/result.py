@@ -86,11 +86,21 @@ class TransferResult:
         """Whether nothing failed."""
         return not self.errors
 
-    def explain(self, error: CloudFilesError, verb: str = "transferred") -> CloudFilesError:
-        """`error`, which ended the transfer, saying what was done before; the result goes along as `.result`."""
+    def merge(self, other: TransferResult) -> None:
+        """Count in what came of other objects."""
+        with self._lock:
+            for name in ("copied", "skipped", "missing", "bytes", "unverified"):
+                setattr(self, name, getattr(self, name) + getattr(other, name))
+            self.ways.update(other.ways)
+            self.errors.update(other.errors)
+
+    def explain(self, error: CloudFilesError, verb: str = "transferred", others: str = "later ones were not begun"
+                ) -> CloudFilesError:
+        """`error`, which ended the transfer, saying what was done before, and what came of the `others`; the result
+        goes along as `.result`."""
         done = f"{self.copied} object{'s were' if self.copied != 1 else ' was'} {verb} before"
         error.args = (f"{error.args[0] if error.args else ''} ({done}, whole; this one's target was left as it was, "
-                      f"later ones were not begun)",)
+                      f"{others})",)
         error.result = self  # type: ignore[attr-defined]
         return error
 

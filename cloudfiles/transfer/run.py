@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,6 +12,7 @@ from cloudfiles.compression import normalize_encoding
 from cloudfiles.exceptions import CloudFilesError
 from cloudfiles.fanout import Plan, collect
 from cloudfiles.interfaces.base import Interface
+from cloudfiles.parallel import Parallel, is_parallel
 from cloudfiles.progress import Progress, bar_for
 from cloudfiles.runtime.base import Runtime
 from cloudfiles.runtime.engine import blocking_runtime, runtime_here
@@ -30,8 +31,36 @@ _CHUNK = 20_000
 
 def transfer(source: Store, target: Store, paths: Any = None, *, reencode: str | bool | None = None,
              content_type: str | None = None, allow_missing: bool = False, resumable: bool = False,
-             progress: Progress = None, total: int | None = None, raise_errors: bool = True) -> TransferResult:
+             progress: Progress = None, total: int | None = None, raise_errors: bool = True,
+             parallel: Parallel = 1) -> TransferResult:
     """Copy objects from one store to another. See `CloudFiles.transfer_to`."""
+    _encoding(reencode)
+    how = {"reencode": reencode, "content_type": content_type, "allow_missing": allow_missing, "resumable": resumable,
+           "raise_errors": raise_errors}
+    items = items_between(source, target, paths)
+    count = len(items) if isinstance(items, Collection) else total
+    with bar_for(progress, count, "Transferring") as bar:
+        return carry_between(source, target, items, how, parallel, bar.update if progress else None)
+
+
+def carry_between(source: Store, target: Store, items: Iterable[Item], how: Mapping[str, Any], parallel: Parallel,
+                  report: Report | None) -> TransferResult:
+    """Carry the items here, or spread over processes.
+
+    how: options of `carry_here`.
+    """
+    if is_parallel(parallel):
+        from cloudfiles.transfer.spread import can_be_spread, spread
+
+        if can_be_spread(source, target):
+            return spread(source, target, items, how, parallel, report)
+    return carry_here(source, target, items, report=report, **how)
+
+
+def carry_here(source: Store, target: Store, items: Iterable[Item], *, reencode: str | bool | None = None,
+               content_type: str | None = None, allow_missing: bool = False, resumable: bool = False,
+               raise_errors: bool = True, report: Report | None = None, explains: bool = True) -> TransferResult:
+    """Carry the items by the workers of this process; `explains` as for `carry_all`."""
     encoding = _encoding(reencode)
     plan, here, there = plan_between(source, target, encodes=encoding is not None)
     skip = None
@@ -40,12 +69,9 @@ def transfer(source: Store, target: Store, paths: Any = None, *, reencode: str |
 
         skip = lambda item: has_same(here, item.source, there, item.target)  # noqa: E731 -- a closure, called by name
     options = CarryOptions(encoding, content_type, allow_missing, skip)
-    items = items_between(source, target, paths)
-    count = len(items) if isinstance(items, Collection) else total
-    with _makes(source, target, options, resumable) as make, bar_for(progress, count, "Transferring") as bar:
-        return carry_all(make(here, there, plan.runtime), items, plan, raise_errors=raise_errors,
-                         report=bar.update if progress else None,
-                         for_large=lambda: _for_large(source, target, make, encoding is not None))
+    with _makes(source, target, options, resumable) as make:
+        return carry_all(make(here, there, plan.runtime), items, plan, raise_errors=raise_errors, report=report,
+                         for_large=lambda: _for_large(source, target, make, encoding is not None), explains=explains)
 
 
 @contextmanager
@@ -91,12 +117,13 @@ def plan_between(source: Store, target: Store, encodes: bool = False) -> tuple[P
 
 def carry_all(carrier: Carrier, items: Iterable[Item], plan: Plan, *, raise_errors: bool = True,
               report: Report | None = None, note: Callable[[Outcome], Any] | None = None,
-              for_large: Callable[[], tuple[Carrier, Plan]] | None = None) -> TransferResult:
+              for_large: Callable[[], tuple[Carrier, Plan]] | None = None, explains: bool = True) -> TransferResult:
     """Carry every item; in any order, a large one after the others.
 
     raise_errors: the first failure ends the transfer; False keeps them in the result.
     note: called, in workers, with each outcome.
     for_large: makes another carrier, and its plan, for large objects, once there are any.
+    explains: an error that ends it says what was done before; else that is only in its `result`.
     """
     result = TransferResult()
     large: deque[Item] = deque()
@@ -117,7 +144,10 @@ def carry_all(carrier: Carrier, items: Iterable[Item], plan: Plan, *, raise_erro
             by, plan = (carrier, plan) if for_large is None else for_large()
             _run(lambda item: settle(by.carry_large(item, several)), large, plan, several, on_error, None)
     except CloudFilesError as error:
-        raise result.explain(error) from error.__cause__
+        if explains:
+            raise result.explain(error) from error.__cause__
+        error.result = result  # type: ignore[attr-defined]
+        raise
     return result
 
 

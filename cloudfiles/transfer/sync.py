@@ -12,13 +12,13 @@ from cloudfiles import paths
 from cloudfiles.exceptions import CloudFilesError, InvalidInputError
 from cloudfiles.fanout import Plan, collect
 from cloudfiles.interfaces.base import Interface
+from cloudfiles.parallel import Parallel
 from cloudfiles.progress import Progress, bar_for
 from cloudfiles.store import Store
-from cloudfiles.transfer.carrier import Carrier, CarryOptions
 from cloudfiles.transfer.compare import checked_mode
 from cloudfiles.transfer.plan import SyncPlan, wanted_by
 from cloudfiles.transfer.result import TransferResult
-from cloudfiles.transfer.run import carry_all, plan_between
+from cloudfiles.transfer.run import carry_between, plan_between
 
 MAX_DELETE = 1000
 
@@ -46,7 +46,7 @@ class SyncResult:
 
 def sync(source: Store, target: Store, *, delete: bool = False, compare: str = "auto", include: Any = None,
          exclude: Any = None, dry_run: bool = False, max_delete: int | None = MAX_DELETE,
-         progress: Progress = None) -> SyncResult:
+         progress: Progress = None, parallel: Parallel = 1) -> SyncResult:
     """Make the target like the source.
 
     Everything is planned before the first byte is carried: both listings are read to their end, in constant memory,
@@ -64,6 +64,7 @@ def sync(source: Store, target: Store, *, delete: bool = False, compare: str = "
         dry_run: only tell, in `actions`.
         max_delete: the most objects to delete; where more would be, nothing is done at all. None: any number. A source
             in which nothing is found deletes nothing, unless this is None.
+        parallel: processes, or an executor, that the copies are spread over.
 
     Raises:
         InvalidInputError: one store lies inside the other, or more is to be deleted than `max_delete`.
@@ -72,12 +73,12 @@ def sync(source: Store, target: Store, *, delete: bool = False, compare: str = "
     """
     check_apart(source, target)
     return sync_apart(source, target, delete=delete, compare=compare, include=include, exclude=exclude,
-                      dry_run=dry_run, max_delete=max_delete, progress=progress)
+                      dry_run=dry_run, max_delete=max_delete, progress=progress, parallel=parallel)
 
 
 def sync_apart(source: Store, target: Store, *, delete: bool, compare: str, include: Any = None, exclude: Any = None,
                dry_run: bool = False, max_delete: int | None = MAX_DELETE, progress: Progress = None,
-               announce: Callable[[str, str, str], object] | None = None) -> SyncResult:
+               announce: Callable[[str, str, str], object] | None = None, parallel: Parallel = 1) -> SyncResult:
     """As `sync`, of stores that are known to lie apart.
 
     announce: called with each action before the first of them is done.
@@ -94,8 +95,7 @@ def sync_apart(source: Store, target: Store, *, delete: bool, compare: str, incl
                 announce(*action)
         with bar_for(progress, todo.carried + todo.deleted, "Synchronizing") as bar:
             report = bar.update if progress else None
-            carried = carry_all(Carrier(here, there, plan.runtime, CarryOptions(allow_missing=True)), todo.items(),
-                                plan, report=report)
+            carried = carry_between(source, target, todo.items(), {"allow_missing": True}, parallel, report)
             deleted = _delete_all(there, todo.deletions(), plan, report)
     return SyncResult(carried, todo.same, deleted)
 

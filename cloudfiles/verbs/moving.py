@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from cloudfiles import paths as _paths
 from cloudfiles.exceptions import InvalidInputError
+from cloudfiles.parallel import Parallel
 from cloudfiles.progress import Progress
 from cloudfiles.store import Store
 
@@ -20,10 +21,12 @@ class MovingVerbs:
 
     _store: Store
     progress: Progress
+    parallel: Parallel
 
     def transfer_to(self, cf_dest: Any, paths: Any = None, block_size: int = 64, reencode: str | bool | None = None,
                     content_type: str | None = None, allow_missing: bool = False, progress: Progress = None,
-                    resumable: bool = False, *, total: int | None = None, raise_errors: bool = True) -> TransferResult:
+                    resumable: bool = False, *, total: int | None = None, raise_errors: bool = True,
+                    parallel: Parallel | None = None) -> TransferResult:
         """Copy objects from here to `cf_dest`, by the best way that both offer.
 
         Inside one store its own copy is used, between local files the kernel's; all else goes through this process, in
@@ -43,6 +46,8 @@ class MovingVerbs:
                 left is removed. What that takes is kept in `transfers/` of CLOUD_FILES_DIR or `~/.cloudfiles`, without
                 secrets, until the transfer is done; where it cannot be, a warning says so.
             raise_errors: the first failure ends the transfer; False keeps each in the result's `errors`.
+            parallel: processes, or an executor, that the objects are spread over; None: as this CloudFiles has it.
+                Where one side is `mem://`, which is in this process alone, everything is done here.
 
         Raises:
             MissingObjectError: (also a FileNotFoundError) there is no such source.
@@ -53,18 +58,18 @@ class MovingVerbs:
 
         return transfer(self._store, self._other(cf_dest), paths, reencode=reencode, content_type=content_type,
                         allow_missing=allow_missing, resumable=resumable, progress=self._shown(progress), total=total,
-                        raise_errors=raise_errors)
+                        raise_errors=raise_errors, parallel=self._spread(parallel))
 
     def transfer_from(self, cf_src: Any, paths: Any = None, block_size: int = 64, reencode: str | bool | None = None,
                       content_type: str | None = None, allow_missing: bool = False, progress: Progress = None,
-                      resumable: bool = False, *, total: int | None = None,
-                      raise_errors: bool = True) -> TransferResult:
+                      resumable: bool = False, *, total: int | None = None, raise_errors: bool = True,
+                      parallel: Parallel | None = None) -> TransferResult:
         """Copy objects from `cf_src` to here; as `transfer_to`."""
         from cloudfiles.transfer.run import transfer
 
         return transfer(self._other(cf_src), self._store, paths, reencode=reencode, content_type=content_type,
                         allow_missing=allow_missing, resumable=resumable, progress=self._shown(progress), total=total,
-                        raise_errors=raise_errors)
+                        raise_errors=raise_errors, parallel=self._spread(parallel))
 
     def move(self, src: str, dest: str) -> None:
         """Move one object, within this store or to another; as `moves`.
@@ -86,6 +91,8 @@ class MovingVerbs:
               progress: Progress = None) -> TransferResult:
         """Move objects to another store: renamed inside a file system, else copied, compared, and then removed here.
 
+        It is done in this process, whatever `parallel` is.
+
         Nothing is removed whose copy is not proven to be the same, by digest or by reading it back.
 
         Args:
@@ -101,12 +108,13 @@ class MovingVerbs:
 
     def sync_to(self, cf_dest: Any, delete: bool = False, compare: str = "auto", include: Any = None,
                 exclude: Any = None, dry_run: bool = False, max_delete: int | None = 1000,
-                progress: Progress = None) -> SyncResult:
-        """Make `cf_dest` like this store; see `cloudfiles.transfer.sync`."""
+                progress: Progress = None, parallel: Parallel | None = None) -> SyncResult:
+        """Make `cf_dest` like this store; see `cloudfiles.transfer.sync`. The copies are spread over `parallel`."""
         from cloudfiles.transfer.sync import sync
 
         return sync(self._store, self._other(cf_dest), delete=delete, compare=compare, include=include,
-                    exclude=exclude, dry_run=dry_run, max_delete=max_delete, progress=self._shown(progress))
+                    exclude=exclude, dry_run=dry_run, max_delete=max_delete, progress=self._shown(progress),
+                    parallel=self._spread(parallel))
 
     def verify(self, cf_dest: Any, paths: Any = None, read: bool = False, progress: Progress = None) -> VerifyResult:
         """Compare what is here with what is at `cf_dest`; see `cloudfiles.transfer.verify`."""
@@ -124,6 +132,9 @@ class MovingVerbs:
 
     def _shown(self, progress: Progress) -> Progress:
         return self.progress if progress is None else progress
+
+    def _spread(self, parallel: Parallel | None) -> Parallel:
+        return self.parallel if parallel is None else parallel
 
     def _other(self, given: Any) -> Store:
         """The store of a CloudFiles, or of a cloudpath, reached as this one is."""

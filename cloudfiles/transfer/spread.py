@@ -1,0 +1,49 @@
+"""A transfer spread over processes, or an executor: chunks of its items to each, and what came of them summed up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cloudfiles.exceptions import CloudFilesError
+from cloudfiles.parallel import Parallel, run
+from cloudfiles.store import Store
+from cloudfiles.transfer.items import Item
+from cloudfiles.transfer.result import TransferResult
+from cloudfiles.transfer.run import Report, carry_here
+
+
+@dataclass
+class Carriage:
+    """What a worker is told: from where to where. It pickles as stores do, without secrets."""
+
+    _store: Store
+    target: Store
+
+    def carry(self, items: list[Item], *, parallel: Parallel, progress: Any, **how: Any) -> TransferResult:
+        """In a worker: carry one chunk, in its process alone."""
+        return carry_here(self._store, self.target, items, explains=False, **how)
+
+
+def can_be_spread(source: Store, target: Store) -> bool:
+    """Whether other processes can reach both: memory they cannot."""
+    return not (source.keeps_live_objects or target.keeps_live_objects)
+
+
+def spread(source: Store, target: Store, items: Iterable[Item], how: Mapping[str, Any], parallel: Parallel,
+           report: Report | None) -> TransferResult:
+    """Carry the items by workers elsewhere.
+
+    Raises the first error of a chunk; chunks that are not begun are cancelled, processes of our own interrupted.
+    """
+    result = TransferResult()
+    target.sendable_options()  # makes its secrets known before the processes are told of all there are
+    chunks = run(Carriage(source, target), "carry", items, dict(how), parallel, report or (lambda _: None))
+    try:
+        for part in chunks:
+            result.merge(part)
+    except CloudFilesError as error:
+        result.merge(getattr(error, "result", TransferResult()))
+        raise result.explain(error, others="what others had not begun was given up") from error.__cause__
+    return result
