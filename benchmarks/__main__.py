@@ -15,7 +15,7 @@ from benchmarks import envs, picture, report
 from benchmarks.clients import CLIENTS
 from benchmarks.clients.base import Client
 from benchmarks.imports import ImportCost, measure_imports
-from benchmarks.results import Table, as_json
+from benchmarks.results import Table, as_json, from_json, merged
 from benchmarks.runner import PROJECT, Runner
 from benchmarks.servers import Servers
 from benchmarks.targets import verdicts
@@ -35,7 +35,9 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--repeat", type=int, metavar="N", help="rounds (5; with --quick 2)")
     parser.add_argument("--seconds", type=float, help="of a timed batch, about (2; with --quick 0.7)")
     parser.add_argument("--out", type=Path, metavar="DIR", default=PROJECT / "build" / "benchmarks",
-                        help="where results.json goes")
+                        help="where results.json goes; what it holds of other works stays: a run can be done in pieces")
+    parser.add_argument("--render", action="store_true",
+                        help="measure nothing: judge, print and draw what results.json holds")
     parser.add_argument("--install-peers", action="store_true",
                         help=f"first install the alternatives in {envs.cache()}")
     parser.add_argument("--picture", action="store_true", help="write docs/benchmarks.png (wants matplotlib)")
@@ -72,23 +74,34 @@ def measure(options: argparse.Namespace, clients: Sequence[type[Client]]) -> tup
         runner = Runner(servers, clients, rounds=rounds, seconds=seconds, quick=options.quick, say=say)
         for work in works:
             tables.append(runner.run(work))
-            for title, rows in report.sections(tables[-1:], (), ()):
-                print(report.plain(title, rows), flush=True)
+            print(report.plain(report.title(tables[-1]), report.cells(tables[-1])), flush=True)
     return tables, measure_imports(clients) if with_imports else []
 
 
-def write(options: argparse.Namespace, tables: Sequence[Table], imports: Sequence[ImportCost]) -> None:
-    """The JSON, and the page and the picture where asked for."""
+def known(path: Path) -> tuple[list[Table], list[ImportCost]]:
+    """What earlier runs have left in results.json."""
+    if not path.exists():
+        return [], []
+    found = json.loads(path.read_text())
+    tables = [table for described in found["tables"] if (table := from_json(described)) is not None]
+    return tables, [ImportCost(**cost) for cost in found["imports"]]
+
+
+def write(options: argparse.Namespace, new: Sequence[Table], imports: Sequence[ImportCost]) -> None:
+    """The JSON, with what earlier runs measured besides, and the page and the picture where asked for."""
+    results = options.out / "results.json"
+    old, old_imports = known(results)
+    tables, imports = merged(old, new), imports or old_imports
     judged = list(verdicts({table.work.name: table for table in tables}, imports))
-    for title, rows in report.sections((), imports, judged):
+    for title, rows in report.sections(tables if options.render else (), imports, judged, summary_of=tables):
         print(report.plain(title, rows), flush=True)
     about = {"when": time.strftime("%Y-%m-%d"), "python": platform.python_version(), "system": platform.system()}
     options.out.mkdir(parents=True, exist_ok=True)
-    (options.out / "results.json").write_text(json.dumps(
+    results.write_text(json.dumps(
         {**about, "tables": [as_json(table) for table in tables], "imports": [vars(cost) for cost in imports],
          "targets": [vars(verdict) for verdict in judged]}, indent=1))
     if options.markdown:
-        page = [report.markdown(title, rows) for title, rows in report.sections(tables, imports, judged)]
+        page = [report.markdown(title, rows) for title, rows in report.sections(tables, imports, judged, tables)]
         (PROJECT / "docs" / "benchmarks-table.md").write_text("\n".join(page))
     if options.picture:
         picture.draw(tables, PROJECT / "docs" / "benchmarks.png")
@@ -101,7 +114,7 @@ def main() -> None:
     if options.install_peers:
         for environment, reason in envs.install_all().items():
             say(f"{environment}: not installed: {reason}")
-    write(options, *measure(options, clients))
+    write(options, *(([], []) if options.render else measure(options, clients)))
 
 
 if __name__ == "__main__":

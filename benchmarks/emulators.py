@@ -37,7 +37,7 @@ http {{
   access_log off; tcp_nodelay on; keepalive_requests 1000000000; keepalive_timeout 600s; client_max_body_size 0;
   client_body_temp_path {run}/body; proxy_temp_path {run}/proxy; fastcgi_temp_path {run}/fastcgi;
   uwsgi_temp_path {run}/uwsgi; scgi_temp_path {run}/scgi; client_body_buffer_size 1m; proxy_buffers 64 64k;
-  underscores_in_headers on; limit_req_zone $server_port zone=pace:1m rate={pace}r/s; limit_req_log_level debug;
+  underscores_in_headers on; limit_req_zone $server_port zone=pace:1m rate={pace}r/s; limit_req_log_level info;
   upstream emulator {{ server 127.0.0.1:{target}; keepalive 64; keepalive_requests 1000000000; }}
   server {{
     listen 127.0.0.1:{port} backlog=1024;

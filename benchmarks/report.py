@@ -14,17 +14,34 @@ Cells = list[tuple[str, ...]]
 def cells(table: Table) -> Cells:
     """A header, and a row a client."""
     cpu = "CPU us/MB" if table.work.unit == "MB/s" else "CPU us each"
-    return [("client", table.work.unit, cpu, "peak RSS MB", "times ours", "remark"),
+    return [("client", table.work.unit, cpu, "peak RSS MB", "times ours", "CPU times ours", "remark"),
             *(_row(table, row) for row in table.rows)]
 
 
 def _row(table: Table, row: Row) -> tuple[str, ...]:
     if not row.good:
-        return (row.client, "-", "-", "-", "-", row.reason)
+        return (row.client, *["-"] * 5, row.reason)
     cpu = row.cpu_a_megabyte if table.work.unit == "MB/s" else row.cpu_each
-    ratio = table.ratio(row)
-    return (row.client, f"{row.rate(table.work.unit):,.0f}", f"{cpu:,.1f}", f"{row.rss:,.0f}",
-            "-" if ratio is None else f"{ratio:.3g}", row.reason or row.note)
+    ratios = ["-" if ratio is None else f"{ratio:.3g}" for ratio in (table.ratio(row), table.cpu_ratio(row))]
+    return (row.client, f"{row.rate(table.work.unit):,.0f}", f"{cpu:,.1f}", f"{row.rss:,.0f}", *ratios,
+            row.reason or row.note)
+
+
+def title(table: Table) -> str:
+    """What was measured, against what; rough figures say so."""
+    return f"{table.work.title} [{table.work.name}, {table.server}{', quick' if table.quick else ''}]"
+
+
+def summary(tables: Sequence[Table]) -> Cells:
+    """The rates of several works, a row a client."""
+    clients = dict.fromkeys(row.client for table in tables for row in table.rows)
+    return [("client", *(f"{table.work.name}, {table.work.unit}" for table in tables)),
+            *((client, *(_rate(table, client) for table in tables)) for client in clients)]
+
+
+def _rate(table: Table, client: str) -> str:
+    row = table.row(client)
+    return "-" if row is None else f"{row.rate(table.work.unit):,.0f}"
 
 
 def import_cells(costs: Sequence[ImportCost]) -> Cells:
@@ -55,10 +72,13 @@ def markdown(title: str, rows: Cells) -> str:
     return "\n".join([f"### {title}", "", *lines, ""])
 
 
-def sections(tables: Sequence[Table], imports: Sequence[ImportCost],
-             verdicts: Sequence[Verdict]) -> list[tuple[str, Cells]]:
+def sections(tables: Sequence[Table], imports: Sequence[ImportCost], verdicts: Sequence[Verdict],
+             summary_of: Sequence[Table]) -> list[tuple[str, Cells]]:
     """Title and cells of everything that was measured."""
-    found = [(f"{table.work.title} [{table.work.name}, {table.server}]", cells(table)) for table in tables]
+    found = [(title(table), cells(table)) for table in tables]
+    moved = [table for table in summary_of if table.work.name.startswith("transfer-")]
+    if moved:
+        found.append(("Moving data, side by side", summary(moved)))
     if imports:
         found.append(("import", import_cells(imports)))
     measured = [verdict for verdict in verdicts if verdict.reached is not None]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
 
-from benchmarks.workloads import Work
+from benchmarks.workloads import WORKS, Work
 
 OURS = "cloudfiles"
 
@@ -66,6 +66,8 @@ class Table:
     work: Work
     server: str
     rows: list[Row] = field(default_factory=list)
+    when: str = ""  # the day
+    quick: bool = False  # rough figures
 
     def row(self, client: str) -> Row | None:
         return next((row for row in self.rows if row.client == client and row.good), None)
@@ -99,6 +101,23 @@ def as_json(table: Table) -> dict[str, Any]:
     """Every sample of a table, for a file."""
     rows = [{"client": row.client, "reason": row.reason, "note": row.note,
              "ratio_to_ours": table.ratio(row) if row.good else None,
+             "cpu_ratio_to_ours": table.cpu_ratio(row) if row.good else None,
              "samples": [None if sample is None else vars(sample) for sample in row.samples]} for row in table.rows]
     return {"work": table.work.name, "title": table.work.title, "unit": table.work.unit, "server": table.server,
-            "rows": rows}
+            "when": table.when, "quick": table.quick, "rows": rows}
+
+
+def from_json(described: dict[str, Any]) -> Table | None:
+    """What `as_json` wrote; None of a work that there is no longer."""
+    work = next((work for work in WORKS if work.name == described["work"]), None)
+    if work is None:
+        return None
+    rows = [Row(row["client"], [sample and Sample(**sample) for sample in row["samples"]], row["reason"], row["note"])
+            for row in described["rows"]]
+    return Table(work, described["server"], rows, described["when"], described["quick"])
+
+
+def merged(old: Sequence[Table], new: Sequence[Table]) -> list[Table]:
+    """The new tables, and those old ones whose work was not measured again, in the order of the works."""
+    tables = {table.work.name: table for table in (*old, *new)}
+    return [tables[work.name] for work in WORKS if work.name in tables]

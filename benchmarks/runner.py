@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -84,13 +85,14 @@ class Runner:
     def run(self, work: Work) -> Table:
         """All rounds of one work."""
         rows = {client: Row(client.name, note=client.note) for client in self.clients if work.suits(client)}
-        table = Table(work, self.servers.title(work.server), list(rows.values()))
+        table = Table(work, self.servers.title(work.server), list(rows.values()),
+                      time.strftime("%Y-%m-%d"), self.quick)
         try:
             for server in {server_of(work, client): None for client in rows}:
                 self._lay_out(work, server)
         except NoServer as error:
             for row in table.rows:
-                row.reason = f"not available: {error}"
+                row.reason = _one_line(f"not available: {error}")
             return table
         for turn in range(self.rounds):
             for client in rows:
@@ -115,7 +117,7 @@ class Runner:
             row.samples.append(None)
             return
         if client.server == "relayed":
-            self.servers.slow_down(pace_of(table))
+            self.servers.slow_down(pace_of(table) if client.paced else UNPACED)
         with scratch(self.servers.base) as directory:
             outcome = self._outcome(table.work, client, directory)
         said = f"{table.work.name} round {turn + 1}"
@@ -125,7 +127,7 @@ class Runner:
             self.say(f"{said}: {name}: {sample.rate(table.work.unit):,.0f} {table.work.unit}")
         if "samples" not in outcome:
             row.samples.append(None)
-            row.reason = " ".join(reason(outcome).split())[:200]  # one line of a table
+            row.reason = _one_line(reason(outcome))
             self.say(f"{said}: {client.name}: {row.reason}")
 
     def _outcome(self, work: Work, client: type[Client], directory: Path) -> dict[str, Any]:
@@ -153,6 +155,11 @@ def pace_of(table: Table) -> int:
     row = table.row(OURS)
     sample = row.samples[-1] if row else None
     return UNPACED if sample is None or table.work.verb == "list" else max(1, round(sample.rate("requests/s")))
+
+
+def _one_line(text: str) -> str:
+    """For a cell of a table."""
+    return " ".join(text.split())[:200]
 
 
 def reason(outcome: dict[str, Any]) -> str:

@@ -155,7 +155,7 @@ class Servers:
         return {"signed": "rclone serve s3", "disk": "local files"}.get(server, self.plain_server)
 
     def endpoint(self, server: str) -> str:
-        """The URL of 'plain', 'tls', 'delayed', 'signed', 'relayed' (the same S3, reached as emulators are), 'gs' or 'az'.
+        """The URL of 'plain', 'tls', 'delayed', 'signed', 'relayed' (that S3, reached as emulators are), 'gs', 'az'.
 
         It is started if it is not running; raises NoServer.
         """

@@ -9,6 +9,11 @@ from benchmarks.imports import ImportCost
 from benchmarks.results import OURS, Table
 
 Tables = dict[str, Table]
+PROGRAMS = ("s5cmd", "rclone")
+CLOUD_FILES = ("cloud-files 6.4.3, threads", "cloud-files 6.4.3, green")
+SMALL = {"transfer-down-4k": (*PROGRAMS, *CLOUD_FILES), "transfer-up-4k": (*PROGRAMS, *CLOUD_FILES),
+         "transfer-within": PROGRAMS, "transfer-tree": ("rclone", *CLOUD_FILES)}  # who offers it
+LARGE = ("transfer-down-1m", "transfer-up-1m", "transfer-down-1g", "transfer-up-1g")
 
 
 @dataclass(frozen=True)
@@ -26,6 +31,30 @@ def _ratio(tables: Tables, work: str, other: str, least: float, ours: str = OURS
     row = table.row(ours) if table else None
     value = table.ratio(row, other) if table and row else None
     return Verdict(what, "-" if value is None else f"{value:.2f}", None if value is None else value >= least)
+
+
+def _cpu(tables: Tables, work: str, other: str, most: float) -> Verdict:
+    what = f"{work}: CPU of {OURS} at most {most:g} times {other}"
+    table = tables.get(work)
+    row = table.row(OURS) if table else None
+    value = table.cpu_ratio(row, other) if table and row else None
+    return Verdict(what, "-" if value is None else f"{value:.2f}", None if value is None else value <= most)
+
+
+def _of_best(tables: Tables, work: str, least: float) -> Verdict:
+    what = f"{work}: {OURS} at least {least:g} times the best other"
+    table = tables.get(work)
+    ours = table.row(OURS) if table else None
+    others = [row for row in table.rows if row.good and not _is_ours_or_limit(row.client)] if table else []
+    ratios = {row.client: ratio for row in others if table and ours and (ratio := table.ratio(ours, row.client))}
+    if not ratios:
+        return Verdict(what, "-", None)
+    best = min(ratios, key=lambda client: ratios[client])
+    return Verdict(what, f"{ratios[best]:.2f} ({best})", ratios[best] >= least)
+
+
+def _is_ours_or_limit(client: str) -> bool:
+    return client == OURS or client.startswith(f"{OURS},") or "limit" in client
 
 
 def _at_most(what: str, value: float | None, limit: float, unit: str) -> Verdict:
@@ -60,20 +89,35 @@ def verdicts(tables: Tables, imports: Sequence[ImportCost]) -> Iterator[Verdict]
     yield _ratio(tables, "get-256m", "curl (limit)", 0.65)
     yield _ratio(tables, "get-256m", "boto3, transfer", 1)
     bare = next((cost.rss for cost in imports if cost.statement == "pass"), 0.0)
-    for work in ("transfer-down-4k", "transfer-up-4k", "transfer-tree"):
-        yield _ratio(tables, work, "s5cmd", 2)
-        yield _ratio(tables, work, "rclone", 2)
-    for work in ("transfer-down-1g", "transfer-up-1g"):
-        for other in ("s5cmd", "rclone", "boto3, transfer", "obstore, 20 threads"):
-            yield _ratio(tables, work, other, 0.9)
-    yield _ratio(tables, "transfer-down-4k", "cloud-files 6.4.3, threads", 10)
-    yield _ratio(tables, "transfer-up-4k", "cloud-files 6.4.3, threads", 10)
+    yield from _recording(tables)
+    for scheme in ("gs", "az"):
+        for verb in ("get", "put", "list", "exists"):
+            yield _cpu(tables, f"{scheme}-{verb}", "cloudfiles, s3", 1.5)
+    yield from _moving(tables)
     yield _at_most("get-256m: peak RSS", _of(tables, "get-256m", lambda t: _ours(t, "rss")),
                    round(1.2 * 268.4 + bare, 1), "MB")
     ours = next((cost for cost in imports if cost.client == OURS and not cost.reason), None)
     yield _at_most("import cloudfiles: time", ours.milliseconds if ours else None, 60, "ms")
     yield _at_most("import cloudfiles: memory", ours.rss if ours else None, 30, "MB")
     yield _at_most("stream: more memory for a million keys than for 10 000", _growth(tables), 64, "MB")
+
+
+def _recording(tables: Tables) -> Iterator[Verdict]:
+    """What a recording costs, in per cent of the CPU and of the rate."""
+    table = tables.get("get-recorded")
+    row = table.row(f"{OURS}, recording") if table else None
+    cpu, rate = (table.cpu_ratio(row), table.ratio(row)) if table and row else (None, None)
+    yield _at_most("get-recorded: a recording's CPU", None if cpu is None else (cpu - 1) * 100, 2, "%")
+    yield _at_most("get-recorded: rate lost to a recording", None if rate is None else (1 - rate) * 100, 2, "%")
+
+
+def _moving(tables: Tables) -> Iterator[Verdict]:
+    """Small objects against each, large ones against the best."""
+    for work, others in SMALL.items():
+        for other in others:
+            yield _ratio(tables, work, other, 10 if other in CLOUD_FILES else 2)
+    for work in LARGE:
+        yield _of_best(tables, work, 0.9)
 
 
 def _growth(tables: Tables) -> float | None:

@@ -7,6 +7,7 @@ has such. What arrives is compared byte by byte, after the clock has stopped.
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -20,16 +21,24 @@ SOURCE, FETCHED, COPIES = "source", "fetched", "copies"
 class _Transfer(Trial):
     """All keys at once, after a warm-up with a few of them where there are many."""
 
+    through_server = False  # a server writes what arrives
+
     def prepare(self) -> None:
         self.keys = self.job.names()
         self.operations, self.volume = len(self.keys), len(self.keys) * self.job.size
         self.scratch = Path(self.job.target.scratch)
         self.lay_out()
-        self.arrives_in().mkdir(parents=True, exist_ok=True)
+        self.make_room()
         if len(self.keys) > 1:
             self.transfer(self.keys[:40])
             shutil.rmtree(self.arrives_in(), ignore_errors=True)
+            self.make_room()
+
+    def make_room(self) -> None:
+        """An empty directory for what arrives."""
         self.arrives_in().mkdir(parents=True, exist_ok=True)
+        if self.through_server:
+            time.sleep(1.5)  # the server keeps directory listings for a second
 
     def lay_out(self) -> None:
         """What the client is to find."""
@@ -70,6 +79,8 @@ class _FromFiles(_Transfer):
 
 
 class Upload(_FromFiles):
+    through_server = True
+
     def transfer(self, keys: Sequence[str]) -> Any:
         return self.client.upload(keys)
 
@@ -79,6 +90,8 @@ class Upload(_FromFiles):
 
 class CopyWithin(_Transfer):
     """The server holds the objects, and the copies below `copies`."""
+
+    through_server = True
 
     def lay_out(self) -> None:
         data.write_tree(self.directory, self.keys, lambda key: data.body(key, self.job.size))

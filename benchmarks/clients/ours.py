@@ -109,6 +109,15 @@ class OnS3(Green):
     statement = None
     schemes = frozenset({"gs", "az"})
     server = "relayed"
+    paced = True
     on_disk = False
     hides = frozenset({"copy_tree"})
-    note = "rclone serve s3 behind the same nginx, at the pace of the emulator"
+    note = "rclone serve s3 behind the same nginx, at the emulator's pace"
+
+
+class OnFastS3(OnS3):
+    """The same as fast as it goes."""
+
+    name = "cloudfiles, fast s3"
+    paced = False
+    note = "rclone serve s3 behind the same nginx"
