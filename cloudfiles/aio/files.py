@@ -15,11 +15,12 @@ import asyncio
 import functools
 import sys
 import weakref
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping
 from concurrent.futures import Executor
-from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
+from contextlib import AbstractContextManager, aclosing, asynccontextmanager, contextmanager
 from functools import partial
 from pathlib import Path
+from time import monotonic
 from typing import Any, BinaryIO
 
 from cloudfiles.aio.lanes import Lane
@@ -30,7 +31,7 @@ from cloudfiles.interfaces import interface_class
 from cloudfiles.paths import extract, normalize
 from cloudfiles.retry import RetryPolicy
 from cloudfiles.store import checked_count
-from cloudfiles.transfer.chunks import Chunk, Download, ExchangeError
+from cloudfiles.transfer.chunks import Chunk, Download, ExchangeError, Source
 from cloudfiles.transfer.files import (
     CHUNK_BYTES,
     FIVE_SECONDS,
@@ -87,19 +88,28 @@ async def download_fileobj(url: str, fileobj: BinaryIO, chunk_size: int = CHUNK_
     """As `cloudfiles.download_fileobj`; the arguments are those of `download_file`."""
     source = source_of(url, Timeouts.of(_per_wait(timeout), FIVE_SECONDS), policy=_policy(retries, backoff_factor))
     download = Download(checked_count("chunk_size", chunk_size, 1))
-    begin = Rewindable(fileobj)
     with _client_errors():
-        while span := download.span:
-            try:
-                chunk: Chunk = await _exchange(url, connector, timeout, partial(source.read, *span, download.etag))
-                download.take(chunk)
-            except (IntegrityError, ObjectChangedError) as error:
-                begin.anew(download, error)
-                continue
-            await _run(executor, fileobj.write, chunk.content)
-            if callback_func is not None:
-                await callback_func(download.done, chunk.total)
+        async with aclosing(_chunks(source, download, Rewindable(fileobj), url, connector, timeout)) as chunks:
+            async for chunk in chunks:
+                await _run(executor, fileobj.write, chunk.content)
+                if callback_func is not None:
+                    await callback_func(download.done, chunk.total)
     return download.done
+
+
+async def _chunks(source: Source, download: Download, begin: Rewindable, url: str, connector: Any, timeout: Any
+                  ) -> AsyncGenerator[Chunk, None]:
+    """The chunks in their order, each when it is counted in."""
+    while spans := download.spans(source):
+        try:
+            began = monotonic()
+            chunks = await _together([
+                _exchange(url, connector, timeout, partial(source.read, *span, download.etag)) for span in spans])
+            download.took(chunks, monotonic() - began)
+            for chunk in download.in_order(spans, chunks):
+                yield chunk
+        except (IntegrityError, ObjectChangedError) as error:
+            begin.anew(download, error)
 
 
 async def upload_file(url: str, file_path: Path, chunk_size: int = CHUNK_BYTES, timeout: Any = None,
@@ -163,6 +173,18 @@ async def _exchange(url: str, connector: Any, timeout: Any, work: Callable[[], A
         return await asyncio.wait_for(doing, total)
     except asyncio.TimeoutError as error:
         raise ExchangeError(f"it took longer than the {total} seconds allowed for it") from error
+
+
+async def _together(works: list[Coroutine[Any, Any, Any]]) -> list[Any]:
+    """What they give, in their order. The first failure, and being cancelled, cancel the others."""
+    tasks = [asyncio.ensure_future(work) for work in works]
+    try:
+        return await asyncio.gather(*tasks)
+    except BaseException:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+        raise
 
 
 def _lane_of(connector: Any) -> Lane:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -20,6 +20,7 @@ from cloudfiles.exceptions import (
     ServerError,
     TransportError,
 )
+from cloudfiles.interfaces import interface_class
 from cloudfiles.interfaces.http_object import ObjectRead
 from cloudfiles.retry import parse_retry_after
 from cloudfiles.runtime.engine import blocking_runtime
@@ -31,6 +32,16 @@ if TYPE_CHECKING:
 
 _CHANGES = 3
 """Times that a download begins anew because the object was replaced, or came damaged."""
+
+_LARGE = 32 << 20
+"""Bytes left from which on it is worth to read chunks side by side."""
+
+_FAST = 256 << 20
+"""Bytes a second that one connection is left alone at: beside it, others would only cost memory."""
+
+_IN_MEMORY = 64 << 20
+_MOST_AT_ONCE = 8
+"""Bytes, and chunks, that are read side by side at the most."""
 
 
 class ExchangeError(TransportError, urllib3.exceptions.HTTPError):
@@ -53,7 +64,13 @@ class Chunk(NamedTuple):
 
 
 class Source(Protocol):
-    """Where chunks come from."""
+    """Where chunks come from.
+
+    Attributes:
+        takes_several: chunks may be read side by side.
+    """
+
+    takes_several: bool
 
     def read(self, start: int, end: int, etag: str) -> Chunk:
         """The bytes `[start:end]`, fewer where the object ends.
@@ -86,13 +103,17 @@ class ChunkRead(ObjectRead):
 class WebSource:
     """A URL, read by our own client."""
 
+    takes_several = True
+
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     def read(self, start: int, end: int, etag: str) -> Chunk:
         to = self._connection
         headers = {**to.headers, **_condition(etag)}
-        chunk: Chunk = to.client().send(ChunkRead(to.origin, to.target, headers, to.dialect(), to.shown, start, end))
+        request = ChunkRead(to.origin, to.target, headers, to.dialect(), to.shown, start, end)
+        request.is_patient = True  # what makes it faster is that others are read beside it
+        chunk: Chunk = to.client().send(request)
         return chunk
 
 
@@ -137,6 +158,8 @@ def chunk_of(content: bytes, headers: Mapping[str, str]) -> Chunk:
 class PoolSource:
     """A URL, read over connections (and by the retry policy) of a urllib3 PoolManager."""
 
+    takes_several = False
+
     def __init__(self, url: str, pool: urllib3.PoolManager, timeout: Any) -> None:
         self._url = url
         self._pool = pool
@@ -173,6 +196,7 @@ class StoreSource:
     def __init__(self, cloudpath: str, timeouts: Timeouts) -> None:
         directory, self._key = split_object(cloudpath)
         self._files = CloudFiles(directory, connect_timeout=timeouts.connect, read_timeout=timeouts.read)
+        self.takes_several = not interface_class(self._files.protocol).is_local
         self._head: dict[str, Any] | None = None
 
     def read(self, start: int, end: int, etag: str) -> Chunk:
@@ -211,6 +235,7 @@ class Download:
     def __init__(self, chunk_size: int) -> None:
         self._chunk_size = chunk_size
         self._changes = 0
+        self._is_slow = False
         self._forget()
 
     def _forget(self) -> None:
@@ -221,11 +246,34 @@ class Download:
         self._hasher: integrity.Hasher | None = None
 
     @property
-    def span(self) -> tuple[int, int] | None:
-        """The range to ask for; None when all is here."""
-        if self.total is not None and self.done >= self.total:
-            return None
-        return self.done, self.done + self._chunk_size
+    def is_whole(self) -> bool:
+        return self.total is not None and self.done >= self.total
+
+    def spans(self, source: Source) -> list[tuple[int, int]]:
+        """The ranges to ask for next, side by side; none when all is here.
+
+        More than one where chunks came slowly, of an object that is large and pinned by a strong ETag.
+        """
+        if self.is_whole:
+            return []
+        left = 0 if self.total is None else self.total - self.done
+        count = 1
+        if self._is_slow and source.takes_several and left >= _LARGE and _condition(self.etag):
+            count = max(1, min(_MOST_AT_ONCE, _IN_MEMORY // self._chunk_size, -(-left // self._chunk_size)))
+        starts = range(self.done, self.done + count * self._chunk_size, self._chunk_size)
+        return [(start, start + self._chunk_size) for start in starts]
+
+    def took(self, chunks: Sequence[Chunk], seconds: float) -> None:
+        """Take note of how long it took to read them. Where one connection was slow, it stays with several."""
+        self._is_slow |= len(chunks[0].content) < seconds * _FAST
+
+    def in_order(self, spans: Iterable[tuple[int, int]], chunks: Iterable[Chunk]) -> Iterator[Chunk]:
+        """Count the chunks of these ranges in, one by one. Ends where one is shorter than was asked for."""
+        for (start, _), chunk in zip(spans, chunks, strict=True):
+            if start != self.done:
+                return
+            self.take(chunk)
+            yield chunk
 
     def take(self, chunk: Chunk) -> None:
         """Count a chunk in.
@@ -243,7 +291,7 @@ class Download:
         self.done += len(chunk.content)
         if self._hasher is not None:
             self._hasher.update(chunk.content)
-        if self.span is None and self._digest is not None and self._hasher is not None:
+        if self.is_whole and self._digest is not None and self._hasher is not None:
             integrity.verify_value(self._hasher.digest(), self._digest, self.done)
 
     def _begin(self, chunk: Chunk) -> None:

@@ -11,6 +11,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from time import monotonic
 from typing import Any, BinaryIO
 from urllib.parse import unquote
 
@@ -25,11 +26,13 @@ from cloudfiles.exceptions import (
     TransportError,
     redact,
 )
+from cloudfiles.fanout import Plan, collect
 from cloudfiles.interfaces.file.names import temporary_name
 from cloudfiles.paths import normalize
 from cloudfiles.retry import RetryPolicy
+from cloudfiles.runtime.engine import runtime_here
 from cloudfiles.store import checked_count
-from cloudfiles.transfer.chunks import Download, ExchangeError, PoolSource, Source, StoreSource, WebSource
+from cloudfiles.transfer.chunks import Chunk, Download, ExchangeError, PoolSource, Source, StoreSource, WebSource
 from cloudfiles.transfer.uploads import (
     Callback,
     checked_md5,
@@ -86,15 +89,8 @@ def download_fileobj(url: str, fileobj: BinaryIO, chunk_size: int = CHUNK_BYTES,
     """
     source = source_of(url, Timeouts.of(timeout, FIVE_SECONDS), pool, timeout)
     download = Download(checked_count("chunk_size", chunk_size, 1))
-    begin = Rewindable(fileobj)
     with exchange_errors():
-        while span := download.span:
-            try:
-                chunk = source.read(*span, download.etag)
-                download.take(chunk)
-            except (IntegrityError, ObjectChangedError) as error:
-                begin.anew(download, error)
-                continue
+        for chunk in _chunks(source, download, Rewindable(fileobj)):
             fileobj.write(chunk.content)
             if callback_func is not None:
                 callback_func(download.done, chunk.total)
@@ -140,6 +136,29 @@ def upload_fileobj(url: str, fileobj: BinaryIO, chunk_size: int = CHUNK_BYTES,
     with exchange_errors():
         send(url, fileobj, size, chunk_size, timeout, pool, checked_md5(md5), callback_func, headers)
     return size
+
+
+def _chunks(source: Source, download: Download, begin: Rewindable) -> Iterator[Chunk]:
+    """The chunks in their order, each when it is counted in."""
+    while spans := download.spans(source):
+        try:
+            began = monotonic()
+            chunks = _read(source, spans, download.etag)
+            download.took(chunks, monotonic() - began)
+            yield from download.in_order(spans, chunks)
+        except (IntegrityError, ObjectChangedError) as error:
+            begin.anew(download, error)
+
+
+def _read(source: Source, spans: list[tuple[int, int]], etag: str) -> list[Chunk]:
+    """The chunks of these ranges, side by side where there are several."""
+
+    def read(span: tuple[int, int]) -> Chunk:
+        return source.read(*span, etag)
+
+    if len(spans) == 1:
+        return [read(spans[0])]
+    return collect(read, spans, Plan(runtime_here(green=True), len(spans)))
 
 
 # ---- shared with the awaitable twins

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from tests.transfer.conftest import known, server, store
+from tests.transfer.test_files import large, slow
 
-__all__ = ["known", "server", "store"]
+__all__ = ["known", "large", "server", "slow", "store"]
 
 Run = Callable[[Coroutine[Any, Any, Any]], Any]
 

@@ -21,6 +21,7 @@ import urllib3
 import cloudfiles
 from cloudfiles.aio import download_file, download_fileobj, files, upload_file, upload_fileobj
 from cloudfiles.exceptions import ApiException, InvalidInputError, ObjectChangedError, UnusableFileError
+from cloudfiles.runtime.engine import close_engine
 from cloudfiles.transfer.chunks import ExchangeError
 from tests.aio.conftest import Run
 from tests.aio.test_aio import until
@@ -29,7 +30,7 @@ from tests.servers.faults import Replaced, ResetBefore, ResetInBody, ResetInUplo
 from tests.servers.objects import make_object
 from tests.servers.scripts import Rule
 from tests.transfer.conftest import KINDS, Make
-from tests.transfer.test_files import versions
+from tests.transfer.test_files import LARGE, STEP, versions
 
 CONTENT = os.urandom(100_000)
 CHUNK = 16_384
@@ -106,6 +107,38 @@ def test_thousands_at_once(fault_server: FaultServer, tmp_path: Path, run: Run) 
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == contents
     assert most < 50
     assert fault_server.connections()[0] - before <= 64
+
+
+def test_what_comes_slowly_is_read_by_several_connections(large: str, fault_server: FaultServer, tmp_path: Path,
+                                                          slow: bool, run: Run) -> None:
+    calls, callback = recorder()
+    assert run(download_file(large, tmp_path / "x", STEP, callback_func=callback)) == (tmp_path / "x", len(LARGE))
+    assert (tmp_path / "x").read_bytes() == LARGE
+    assert calls == [(STEP * n, len(LARGE)) for n in range(1, 10)]
+    fault_server.script(Rule(Replaced(make_object(LARGE[::-1])), skip=5), Rule(Status(403), skip=18, times=None))
+    run(download_file(large, tmp_path / "x", STEP))
+    assert (tmp_path / "x").read_bytes() == LARGE[::-1]
+    with pytest.raises(ApiException):
+        run(download_file(large, tmp_path / "y", STEP))
+    assert os.listdir(tmp_path) == ["x"]
+
+
+def test_cancelled_where_several_are_read(large: str, fault_server: FaultServer, tmp_path: Path, slow: bool,
+                                          run: Run) -> None:
+    fault_server.script(Rule(Stall(), skip=2, times=None))
+
+    async def main() -> None:
+        task = asyncio.ensure_future(download_file(large, tmp_path / "x", STEP))
+        await until(lambda: fault_server.connections()[1] - idle >= (4 if slow else 1))
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await until(lambda: fault_server.connections()[1] - idle <= 1)  # of a chunk that had come
+
+    close_engine()
+    idle = fault_server.connections()[1]
+    run(main())
+    assert os.listdir(tmp_path) == []
 
 
 @pytest.mark.parametrize("kind", [*KINDS, "web"])

@@ -5,8 +5,11 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
+import math
 import os
 import pickle
+import random
+import types
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
@@ -26,7 +29,7 @@ from cloudfiles.exceptions import (
     UnusableFileError,
 )
 from cloudfiles.retry import RetryPolicy
-from cloudfiles.transfer import files
+from cloudfiles.transfer import chunks, files
 from cloudfiles.transfer.files import ExchangeError
 from tests.servers.fault_server import FaultServer
 from tests.servers.faults import (
@@ -215,6 +218,80 @@ def test_a_body_that_breaks_off_is_gone_on_with(url: str, fault_server: FaultSer
     download_file(url, tmp_path / "here")
     assert (tmp_path / "here").read_bytes() == CONTENT
     assert [dict(r.headers)["range"] for r in fault_server.requests()][1:] == ["bytes=10000-99999", "bytes=20000-99999"]
+
+
+LARGE = random.Random(1).randbytes(9 << 20)
+STEP = 1 << 20
+
+
+@pytest.fixture(params=[False, True], ids=["fast", "slow"])
+def slow(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Whether every connection is held to be slow; what is large is smaller here."""
+    monkeypatch.setattr(chunks, "_LARGE", 2 << 20)
+    monkeypatch.setattr(chunks, "_IN_MEMORY", 4 << 20)
+    monkeypatch.setattr(chunks, "_FAST", math.inf if request.param else 0)
+    return bool(request.param)
+
+
+@pytest.fixture
+def large(fault_server: FaultServer) -> str:
+    fault_server.put_page("large", LARGE)
+    return f"{fault_server.url}/large"
+
+
+def starts(server: FaultServer) -> list[int]:
+    return [int(dict(r.headers)["range"][6:].split("-")[0]) // STEP for r in server.requests()]
+
+
+def test_what_comes_slowly_is_read_by_several_connections(large: str, fault_server: FaultServer, tmp_path: Path,
+                                                          pool: SpyPool | None, slow: bool) -> None:
+    calls: list[int] = []
+    before, _ = fault_server.connections()
+    assert download_file(large, tmp_path / "x", STEP, pool=pool, callback_func=lambda done, _: calls.append(done))[1] \
+        == len(LARGE)
+    assert (tmp_path / "x").read_bytes() == LARGE
+    assert calls == [STEP * n for n in range(1, 10)]
+    assert sorted(starts(fault_server)) == list(range(9))
+    assert all("if-match" in dict(r.headers) for r in fault_server.requests()[1:])
+    opened = fault_server.connections()[0] - before
+    assert opened <= 5 if slow and pool is None else opened <= 1
+
+
+@pytest.mark.parametrize(("chunk", "seconds", "etag", "several", "count"), [
+    (16 << 20, 1, '"x"', True, 4), (1 << 20, 1, '"x"', True, 8), (100 << 20, 1, '"x"', True, 1),
+    (16 << 20, 0, '"x"', True, 1), (16 << 20, 1, "", True, 1), (16 << 20, 1, 'W/"x"', True, 1),
+    (16 << 20, 1, '"x"', False, 1)])
+def test_so_many_chunks_are_read_side_by_side(chunk: int, seconds: float, etag: str, several: bool,
+                                              count: int) -> None:
+    source: Any = types.SimpleNamespace(takes_several=several)
+    download = chunks.Download(chunk)
+    assert download.spans(source) == [(0, chunk)]
+    first = chunks.Chunk(bytes(chunk), 200 << 20, etag, {})
+    download.took([first], seconds)
+    download.take(first)
+    spans = download.spans(source)
+    assert spans == [(start, start + chunk) for start in range(chunk, chunk * (count + 1), chunk)]
+    assert count * chunk <= max(chunk, 64 << 20)
+
+
+def test_what_is_not_pinned_is_read_in_turn(fault_server: FaultServer, tmp_path: Path, slow: bool) -> None:
+    fault_server.put_page("large", LARGE, etag="")
+    download_file(f"{fault_server.url}/large", tmp_path / "x", STEP)
+    assert starts(fault_server) == list(range(9))
+    assert (tmp_path / "x").read_bytes() == LARGE
+
+
+def test_several_connections_meet_faults_and_replacements(large: str, fault_server: FaultServer, tmp_path: Path,
+                                                         slow: bool) -> None:
+    new = LARGE[::-1]
+    fault_server.script(Rule(slow_down(), skip=1, times=2), Rule(ResetInBody(70_000), skip=2, times=2),
+                        Rule(Replaced(make_object(new)), skip=7))
+    assert download_file(large, tmp_path / "x", STEP)[1] == len(new)
+    assert (tmp_path / "x").read_bytes() == new
+    fault_server.script(Rule(Status(403), skip=3, times=None))
+    with pytest.raises(ApiException):
+        download_file(large, tmp_path / "y", STEP)
+    assert left_in(tmp_path) == ["x"]
 
 
 def test_redirects(fault_server: FaultServer, tmp_path: Path, pool: SpyPool | None) -> None:
