@@ -3,6 +3,7 @@
 One LIST answers a thousand keys and costs about ten HEADs. Sorted keys are merged with the
 pages of a listing that begins just before the first of them. A page that answers too few
 keys says that they lie sparse; listing then stops, and what is left is asked for one by one.
+Of a store that does not tell its order only a listing that came to its end says what is missing.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
-from cloudfiles.exceptions import AuthorizationError, UnsupportedOperationError
+from cloudfiles.exceptions import AuthorizationError, ServerError, UnsupportedOperationError
 from cloudfiles.fanout import Plan, collect
 from cloudfiles.interfaces.base import Interface
 from cloudfiles.types import ListPage
@@ -21,7 +22,11 @@ DENSE = 10
 """Keys that a page must answer to be worth it: a LIST takes about as long as so many HEADs, and
 they would run many at a time."""
 
+_LISTED_A_KEY = 100
+"""Entries of a listing that are worth looking through for one key."""
+
 _Answer = Callable[[Any], Any]
+_Look = Callable[[Interface, list[str], _Answer], dict[str, Any]]
 
 
 def exists(interface: Interface, paths: Iterable[str], plan: Plan) -> dict[str, bool]:
@@ -39,16 +44,23 @@ def _answer(interface: Interface, paths: Iterable[str], plan: Plan, ask: _Answer
 
     Local stores answer for one key sooner than they list it, and check each key that they are asked for.
     """
-    listable = interface.lists_in_key_order and not interface.is_local
-    if not listable or not isinstance(paths, Collection) or len(paths) <= DENSE:
+    look = None if interface.is_local else _way_of(interface)
+    if look is None or not isinstance(paths, Collection) or len(paths) <= DENSE:
         return one_by_one(ask, paths, plan)
     answers = dict.fromkeys(paths)
     keys = sorted(filter(None, answers), key=_byte_order)  # no listing has an empty key: the store is to judge it
-    listed = collect(lambda keys: _listed(interface, keys, read), [keys], plan)[0]
+    listed = collect(lambda keys: look(interface, keys, read), [keys], plan)[0]
     answers.update(listed)
     rest = [path for path in answers if path not in listed]
     answers.update(one_by_one(ask, rest, plan))
     return answers
+
+
+def _way_of(interface: Interface) -> _Look | None:
+    """How listings of this store answer for many keys; None where they do not."""
+    if interface.lists_in_key_order:
+        return _listed
+    return _found_in_whole_listing if interface.lists_cheaply else None
 
 
 def one_by_one(ask: _Answer, paths: Iterable[str], plan: Plan) -> dict[str, Any]:
@@ -81,6 +93,37 @@ def _listed(interface: Interface, keys: list[str], read: _Answer) -> dict[str, A
             return answers
         at = upto
     return answers
+
+
+def _found_in_whole_listing(interface: Interface, keys: list[str], read: _Answer) -> dict[str, Any]:
+    """The answers that a listing gives for `keys` (sorted), whatever its order: what it lists is there, and what it has
+    not listed when it comes to its end is missing. It is followed as long as its pages hold enough of the keys.
+
+    Empty entries may be markers of directories, which are no objects, and names that do not print may have been changed
+    on their way through XML: these are left to be asked for.
+    """
+    answers: dict[str, Any] = {}
+    asked = set(keys)
+    left = {key for key in keys if key.isprintable()}
+    prefix, token = _common_prefix(keys[0], keys[-1]), None
+    while True:
+        try:
+            page = interface.list_page(prefix, token=token, limit=_LISTED_A_KEY * len(keys))
+        except (AuthorizationError, UnsupportedOperationError, ServerError) as error:
+            if isinstance(error, ServerError) and not 400 <= (error.status or 0) < 500:
+                raise
+            return answers  # as of a prefix that leads through a file: single objects may still be asked for
+        found = [entry for entry in page.entries if entry.key in asked]
+        answers.update((entry.key, read(entry)) for entry in found if entry.size)
+        left.difference_update(entry.key for entry in found)
+        if page.next_token is None:
+            for key in left:
+                interface.check_target(key)
+                answers[key] = read(None)
+            return answers
+        if len(found) * _LISTED_A_KEY < max(len(page.entries), DENSE * _LISTED_A_KEY):
+            return answers
+        token = page.next_token
 
 
 def _common_prefix(first: str, last: str) -> str:

@@ -28,6 +28,10 @@ class Interface(ABC):
     lists_in_key_order: ClassVar[bool] = False
     """`list_page` goes in UTF-8 byte order of the keys and honours `start_after`: batches may merge-join."""
 
+    lists_cheaply: ClassVar[bool] = False
+    """Where the order of `list_page` is not known: it costs less than asking for one key in a hundred of what it lists.
+    Batches may look for keys in the whole listing of their common prefix."""
+
     keeps_live_objects: ClassVar[bool] = False
     """`put` takes any Python object, and `get` gives the same one back."""
 

@@ -9,6 +9,7 @@ import re
 import uuid
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
+from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 from xml.sax.saxutils import escape
 
@@ -27,8 +28,13 @@ _RANGE = re.compile(r"bytes=(\d+)-(\d*)")
 _SYNCHRONOUS = 256 << 20
 
 
-def _order(key: str) -> tuple[str, str]:
+def _alphabetical(key: str) -> tuple[str, str]:
+    """In an order that is none of bytes."""
     return key.lower(), key
+
+
+def _by_directories(key: str) -> list[str]:
+    return key.split("/")
 
 
 class Blobs:
@@ -107,8 +113,9 @@ class Blobs:
         """List Blobs. Names that XML cannot carry are percent-encoded and marked."""
         query = request.query
         marker = query.get("marker", "")
-        keys = [key for key in sorted(self.paths, key=_order) if key.startswith(query.get("prefix", ""))
-                and _order(key) > _order(marker) and self._there(key) is not None]
+        order: Callable[[str], Any] = _by_directories if self.settings.hierarchical else _alphabetical
+        keys = [key for key in sorted(self.paths, key=order) if key.startswith(query.get("prefix", ""))
+                and (not marker or order(key) > order(marker)) and self._there(key) is not None]
         page = keys[:min(self.settings.page_size, int(query.get("maxresults", 5000)))]
         marker = page[-1] if len(page) < len(keys) else ""
         blobs = "".join(self._listed(key, self.paths[key]) for key in page)

@@ -145,6 +145,9 @@ class AzureApp(FaultApp):
     def put_path(self, key: str, path: Path) -> None:
         self._service.paths[key] = path
 
+    def put_paths(self, paths: dict[str, Path]) -> None:
+        self._service.paths.update(paths)
+
     def paths(self) -> dict[str, Path]:
         found: dict[str, Path] = self._service.paths
         return found

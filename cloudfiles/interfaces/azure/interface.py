@@ -45,9 +45,11 @@ class AzureInterface(Interface):
     """The blobs of one container below one path.
 
     Who asks is found out at the first use: that may mean to ask azure-identity's chain. Listings come in the
-    service's order, which is said to be alphabetical and not to be by bytes: `lists_in_key_order` stays False.
+    service's order: "alphabetical", which is not that of UTF-8 (nor does "startFrom" of version 2026-02-06 say which),
+    and by directories in a hierarchical namespace. So `lists_in_key_order` is False: nothing here relies on an order.
     """
 
+    lists_cheaply: ClassVar[bool] = True
     delete_batch: ClassVar[int] = MAX_BATCH
     metadata_prefix: ClassVar[str] = "x-ms-meta-"
 
@@ -142,6 +144,9 @@ class AzureInterface(Interface):
 
     def delete(self, keys: Sequence[str]) -> Mapping[str, CloudFilesError]:
         return delete_keys(self._container or self._found(), keys)
+
+    def check_target(self, key: str) -> None:
+        (self._container or self._found()).target(key)
 
     # ---- moving
 
