@@ -9,7 +9,7 @@ from __future__ import annotations
 import gzip
 import json
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -35,15 +35,26 @@ def number(key: str) -> int:
 
 @lru_cache(maxsize=16 * VARIANTS)
 def _variant(size: int, variant: int) -> bytes:
-    source = random.Random(size * VARIANTS + variant)
-    block = source.randbytes(min(size, BLOCK))
-    repeats = -(-size // BLOCK)
-    return b"".join(i.to_bytes(4, "big") + block[4:] for i in range(repeats))[:size] if repeats > 1 else block
+    return b"".join(_pieces(size, variant))
+
+
+def _pieces(size: int, variant: int) -> Iterator[bytes]:
+    block = random.Random(size * VARIANTS + variant).randbytes(min(size, BLOCK))
+    if size <= BLOCK:
+        yield block
+        return
+    for at in range(0, size, BLOCK):
+        yield ((at // BLOCK).to_bytes(4, "big") + block[4:])[:size - at]
 
 
 def body(key: str, size: int) -> bytes:
     """The `size` bytes stored under `key`."""
     return _variant(size, number(key) % VARIANTS)
+
+
+def pieces(key: str, size: int) -> Iterator[bytes]:
+    """`body(key, size)` without holding it."""
+    return _pieces(size, number(key) % VARIANTS)
 
 
 @lru_cache(maxsize=VARIANTS)
@@ -72,11 +83,12 @@ def zipped_document(key: str, size: int) -> bytes:
     return _zipped(size, number(key) % VARIANTS)
 
 
-def write_tree(directory: Path, keys: list[str], content: Callable[[str], bytes]) -> None:
-    """Lay the objects down as files, those that are not there yet."""
+def write_tree(directory: Path, keys: list[str], content: Callable[[str], Iterable[bytes]]) -> None:
+    """Lay the objects, given in pieces, down as files, those that are not there yet."""
     for parent in {(directory / key).parent for key in keys}:
         parent.mkdir(parents=True, exist_ok=True)
     for key in keys:
         path = directory / key
         if not path.exists():
-            path.write_bytes(content(key))
+            with open(path, "wb") as file:
+                file.writelines(content(key))

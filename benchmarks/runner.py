@@ -104,7 +104,7 @@ class Runner:
         target = self.servers.target(server, work.dataset)
         keys = work.keys(self.quick)
         if target.shows_files:
-            write_tree(Path(target.directory), keys, work.content)
+            write_tree(Path(target.directory), keys, lambda key: [work.content(key)])
             self.servers.warm(server, [f"/{target.bucket}/{target.prefix}/{key}" for key in keys])
         elif (server, work.dataset) not in self._laid_out:
             lay_out(target, keys, work.content)

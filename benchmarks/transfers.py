@@ -75,7 +75,7 @@ class Download(_Transfer):
 
 class _FromFiles(_Transfer):
     def lay_out(self) -> None:
-        data.write_tree(self.scratch / SOURCE, self.keys, lambda key: data.body(key, self.job.size))
+        data.write_tree(self.scratch / SOURCE, self.keys, lambda key: data.pieces(key, self.job.size))
 
 
 class Upload(_FromFiles):
@@ -94,7 +94,7 @@ class CopyWithin(_Transfer):
     through_server = True
 
     def lay_out(self) -> None:
-        data.write_tree(self.directory, self.keys, lambda key: data.body(key, self.job.size))
+        data.write_tree(self.directory, self.keys, lambda key: data.pieces(key, self.job.size))
 
     def transfer(self, keys: Sequence[str]) -> Any:
         return self.client.copy_within(keys)
