@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import logging
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from ..exceptions import AuthorizationError, MissingExtraError
 from .azure_places import AzureCredentials
 
@@ -24,8 +29,25 @@ def load() -> AzureCredentials:
     except ImportError as error:
         raise MissingExtraError("azure-identity is not installed: pip install 'cloudfiles[azure]'") from error
     try:
-        with DefaultAzureCredential() as chain:
+        with _said_once(), DefaultAzureCredential() as chain:
             token = chain.get_token(SCOPE)
     except (AzureError, ValueError) as error:
         raise AuthorizationError(f"azure-identity found no token: {error}") from error
     return AzureCredentials(token=token.token, expiry=float(token.expires_on), source="azure-identity")
+
+
+@contextmanager
+def _said_once() -> Iterator[None]:
+    """A chain that finds nothing logs a page of warnings, which is in the error that follows as well, and is none where
+    a public container is read without credentials: it is kept from being logged by this thread."""
+    thread = threading.get_ident()
+    logger = logging.getLogger("azure.identity._credentials.chained")
+
+    def is_others(record: logging.LogRecord) -> bool:
+        return record.thread != thread
+
+    logger.addFilter(is_others)
+    try:
+        yield
+    finally:
+        logger.removeFilter(is_others)

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from cloudfiles.credentials import azure_chain
 from cloudfiles.credentials.azure import LOOK_AGAIN, REFRESH_EARLY, AzureProvider
 from cloudfiles.credentials.azure_places import EMULATOR_ACCOUNT, AzureCredentials
 from cloudfiles.credentials.renewal import RETRY_AFTER, Renewal
@@ -290,3 +291,27 @@ def test_the_chain_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     failing = True
     with pytest.raises(AuthorizationError, match="no member"):
         azure_chain.load()
+
+
+def test_a_chain_that_finds_nothing_does_not_fill_the_log(monkeypatch: pytest.MonkeyPatch,
+                                                         caplog: pytest.LogCaptureFixture) -> None:
+    identity = pytest.importorskip("azure.identity")
+    from azure.core.exceptions import AzureError
+
+    class Nobody:
+        def get_token(self, *scopes: str, **options: object) -> object:
+            raise identity.CredentialUnavailableError("nobody is signed in")
+
+        def __enter__(self) -> Nobody:
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            pass
+
+    monkeypatch.setattr(identity, "DefaultAzureCredential", lambda: identity.ChainedTokenCredential(Nobody()))
+    with pytest.raises(AuthorizationError, match="nobody is signed in"):
+        azure_chain.load()
+    assert not caplog.records
+    with pytest.raises(AzureError):
+        identity.ChainedTokenCredential(Nobody()).get_token("scope")
+    assert caplog.records  # of others it is logged as ever
