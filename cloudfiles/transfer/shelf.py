@@ -20,18 +20,15 @@ from contextlib import contextmanager
 from typing import Any
 
 from cloudfiles import paths
-from cloudfiles.exceptions import CloudFilesError, ConfigurationError, TransportError
+from cloudfiles.exceptions import CloudFilesError, ConfigurationError
 from cloudfiles.interfaces.base import Interface
 from cloudfiles.interfaces.file.names import process_mark
-from cloudfiles.interfaces.moving import Interrupted
 from cloudfiles.store import Store
 from cloudfiles.transfer.halfdone import HalfDone, Pace, PartLog, PartLogs
 from cloudfiles.transfer.holding import Hold
+from cloudfiles.transfer.leftovers import clear_up, place_of
 from cloudfiles.transfer.saved import State, StateFile, directory_of
 from cloudfiles.types import Clock
-
-SKEW = 900.0
-"""Seconds by which clocks of stores may differ from the one here: S3 refuses requests beyond that."""
 
 _KIND = "resumable"
 _PLACES_KNOWN = 10_000
@@ -131,8 +128,8 @@ class Shelf:
     def begin(self, target: Interface, key: str, is_large: bool) -> None:
         """From now on something of this object may be left behind: an upload of a large one, a temporary file in the
         directory of any."""
-        place = key[:key.rfind("/") + 1] if target.is_local else key
-        if place in self._state.begun or not (is_large or target.is_local):
+        place = place_of(target, key, is_large)
+        if place is None or place in self._state.begun:
             return
         with self._guarded(not target.is_local), self._lock:
             if len(self._state.begun) >= _PLACES_KNOWN and target.is_local:
@@ -192,24 +189,10 @@ class Shelf:
             _warn(f"{error}. It was removed; discard_partial() clears up what that run has left")
             state = None
         if state is not None:
-            self._clear_up(state, target, under_way)
+            clear_up(target, state, under_way)
             for key, half in state.halves.items():
                 self._take(key, half, target, key in under_way)
         file.remove()
-
-    def _clear_up(self, state: State, target: Interface, under_way: set[str]) -> None:
-        # Temporary files are known by their process, uploads only by their key.
-        keys = [f"{place}x" for place in state.begun] if target.is_local else [*state.begun - under_way]
-        if not keys:
-            return
-        kept = [half.state for half in state.halves.values()]
-        try:
-            target.discard_interrupted(Interrupted(keys, state.request["since"] - SKEW, [state.request["process"]],
-                                                   kept))
-        except TransportError:
-            raise
-        except CloudFilesError as error:
-            _warn(f"what an interrupted run has left could not be removed: {error}. discard_partial() tries again")
 
     def _take(self, key: str, half: HalfDone, target: Interface, is_under_way: bool) -> None:
         if is_under_way or key in self.kept:

@@ -14,10 +14,12 @@ from typing import Any, ClassVar, TypeVar, overload
 
 from cloudfiles.cloudfiles import CloudFiles
 from cloudfiles.exceptions import CloudFilesError, InvalidInputError, LockingError, TransportError
+from cloudfiles.interfaces.file.names import process_mark
 from cloudfiles.store import Store, checked_count
-from cloudfiles.transfer.carrier import CarryOptions
+from cloudfiles.transfer.carrier import WHOLE_BYTES, CarryOptions
 from cloudfiles.transfer.halfdone import Pace, PartLog, PartLogs
 from cloudfiles.transfer.items import Item
+from cloudfiles.transfer.leftovers import clear_up, place_of
 from cloudfiles.transfer.result import Outcome
 from cloudfiles.transfer.run import carry_all, plan_between
 from cloudfiles.transfer.saved import File, State, StateFile, directory_of, saved_files
@@ -78,7 +80,8 @@ class TransferTask(ABC):
         self.errors: dict[str, Exception] = {}
         self._cf = cf
         self._state = State({}, [])
-        self._now = (clock or Clock()).monotonic
+        self._clock = clock or Clock()
+        self._now = self._clock.monotonic
         told = [self.kind, cf.cloudpath, self.rpath, os.path.abspath(self.lpath), self.chunksize, self.blocksize]
         self.hash = hashlib.sha256(json.dumps(told).encode()).hexdigest()[:32]
         self._file: StateFile = StateFile(os.path.join(directory_of(self.kind), f"{self.hash}.jsonl"))
@@ -141,30 +144,45 @@ class TransferTask(ABC):
 
     def _run(self, width: int | None) -> None:
         try:
-            self._take_up()
+            before = self._take_up()
             self._file.write(self._state)
-            self._carry(width)
-            if not self._left():
-                self._file.remove()
+            self._carry(width, before)
         except Exception as error:
             self._failure = error
         finally:
+            self._keep()
             self._file.release()
             self._running = False
 
-    def _take_up(self) -> None:
-        """What another process has done of it since this one looked."""
+    def _take_up(self) -> State | None:
+        """What another process has done of it since this one looked, and has left behind."""
         now = self._file.read()
         if now is not None:
             self._state.halves = dict(now.halves)
             if self._goes_on:
                 self._state.done |= now.done
         self._goes_on = True
+        self._state.request = {**self._request(), "process": process_mark(), "since": self._clock.wall()}
+        return now
 
-    def _carry(self, width: int | None) -> None:
+    def _keep(self) -> None:
+        """At the end of a run: what is left to do, if anything. What it had begun is cleared up already."""
+        self._state.begun.clear()
+        try:
+            if self._left():
+                self._file.write(self._state)
+            else:
+                self._file.remove()
+        except OSError as error:
+            self._failure = self._failure or error
+
+    def _carry(self, width: int | None, before: State | None) -> None:
         store = self._cf._store if width is None else replace(self._cf._store, width=checked_count("nthreads", width))
         source, target, items = self._sides(self._left(), store)
+        if before is not None:
+            clear_up(target.here(), before)
         plan, here, there = plan_between(source, target)
+        self._target = there
         logs = PartLogs(there, self._note_parts)
         logs.kept = dict(self._state.halves)
         self._start()
@@ -202,10 +220,20 @@ class TransferTask(ABC):
 
     def _moved(self, item: Item, size: int) -> None:
         self._check_time()
-        if size:
+        if not size:
+            self._put_down(item)
+        else:
             with self._lock:
                 known = self._sizes[item.source]
                 self._advance(item.source, self._bytes.get(item.source, 0) + size, known)
+
+    def _put_down(self, item: Item) -> None:
+        """An object is begun: where it may leave something behind."""
+        place = place_of(self._target, item.target, (item.size or self._sizes[item.source] or 0) > WHOLE_BYTES)
+        if place is not None and place not in self._state.begun:
+            with self._lock:
+                self._state.begun.add(place)
+                self._file.add(begun=place)
 
     def _settle(self, outcome: Outcome) -> None:
         key = outcome.item.source

@@ -26,10 +26,10 @@ from cloudfiles.transfer.compare import Judgement, look_closer
 from cloudfiles.transfer.halfdone import HalfDone, PartLog, PartLogs
 from cloudfiles.transfer.journal import Journal
 from cloudfiles.transfer.large import LARGE_AT_ONCE
+from cloudfiles.transfer.leftovers import SKEW
 from cloudfiles.transfer.result import Outcome
 from cloudfiles.transfer.rows import Leased, Settled, State, Transfer
 from cloudfiles.transfer.run import plan_between
-from cloudfiles.transfer.shelf import SKEW
 from cloudfiles.types import Clock, WriteOptions
 
 _CHUNK = 20_000

@@ -16,7 +16,7 @@ from cloudfiles import CloudFiles, ResumableTransfer
 from cloudfiles.interfaces.file.names import is_temporary
 from tests.servers.fault_server import FaultServer
 from tests.transfer import killed
-from tests.transfer.conftest import MIB
+from tests.transfer.conftest import MIB, tree
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL and no forks")
 
@@ -94,6 +94,21 @@ def test_to_disk(processes: Any, server: FaultServer, tmp_path: Path, contents: 
     assert rt.verify()
     assert rt.close()
     assert sorted(os.listdir(tmp_path)) == ["out"]
+
+
+def test_from_disk_to_disk(processes: Any, server: FaultServer, tmp_path: Path, contents: dict[str, bytes]) -> None:
+    for key, content in contents.items():
+        (tmp_path / "in" / key).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "in" / key).write_bytes(content)
+    source, target = f"file://{tmp_path}/in/", f"file://{tmp_path}/out/"
+    rt = ResumableTransfer(tmp_path / "journal")
+    assert rt.init(source, target) == len(contents)
+    worker = Killed(processes, tmp_path / "journal", (source, target), server)
+    for die_at, _ in _points(3)[:12]:
+        assert worker.run(die_at)
+    assert rt.execute().done == len(contents)
+    assert tree(tmp_path / "out") == contents  # and no temporary file is left
+    assert rt.close()
 
 
 def test_to_s3(processes: Any, server: FaultServer, tmp_path: Path, contents: dict[str, bytes]) -> None:

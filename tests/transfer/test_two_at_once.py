@@ -15,9 +15,13 @@ from typing import Any
 import pytest
 
 from cloudfiles import CloudFiles, Downloader, Uploader
-from cloudfiles.exceptions import FileSystemError, LockingError
+from cloudfiles.exceptions import AuthorizationError, FileSystemError, LockingError
 from cloudfiles.transfer.holding import Hold
 from cloudfiles.transfer.saved import directory_of, saved_files
+from cloudfiles.types import WriteOptions
+from tests.servers.fault_server import FaultServer
+from tests.servers.faults import s3_error
+from tests.servers.scripts import Rule
 from tests.transfer.conftest import tree
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no flock")
@@ -114,6 +118,53 @@ def test_a_process_that_is_killed_lets_go(tmp_path: Path) -> None:
     assert hold.take()
     hold.release()
     assert os.listdir(tmp_path / "new") == []
+
+
+def as_after_a_kill(path: str, places: list[str]) -> None:
+    """The state as a process leaves it that is killed while it writes in these places."""
+    first, *others = Path(path).read_text().splitlines()
+    head = json.loads(first)
+    head["request"] |= {"process": "1f-0123456789abcdef", "since": 0.0}
+    lines = [json.dumps(head), *others, *(json.dumps({"begun": place}) for place in places)]
+    Path(path).write_text("".join(line + "\n" for line in lines))
+
+
+def test_temporary_files_of_a_killed_download_are_removed(mem: CloudFiles, tmp_path: Path) -> None:
+    mem.puts([("dir/a", b"1"), ("dir/deep/b", b"2")])
+    Downloader(mem, "dir", tmp_path / "out", run=False).save()
+    as_after_a_kill(saved_files("downloads")[0].path, ["", "deep/"])
+    for directory in ("out", "out/deep"):
+        for process in ("1f-0123456789abcdef", "2f-0123456789abcdef"):
+            (tmp_path / directory).mkdir(parents=True, exist_ok=True)
+            (tmp_path / directory / f".cloudfiles-{process}-0.tmp").write_bytes(b"half")
+    down, = Downloader.load().values()
+    down.run()
+    assert set(tree(tmp_path / "out")) == {
+        "a", "deep/b", ".cloudfiles-2f-0123456789abcdef-0.tmp", "deep/.cloudfiles-2f-0123456789abcdef-0.tmp"}
+
+
+def test_uploads_of_a_killed_upload_are_removed(server: FaultServer, source: Path) -> None:
+    s3 = CloudFiles(f"s3://{server.bucket}/", endpoint=server.url, secrets=server.secrets)
+    Uploader(s3, "dir", source, run=False).save()
+    as_after_a_kill(saved_files("uploads")[0].path, ["dir/3"])
+    for key in ("dir/3", "dir/4"):
+        s3._store.here().open_writer(key, 20 << 20, WriteOptions())
+    up, = Uploader.load(secrets=server.secrets).values()
+    up.run()
+    assert server.uploads() == ["dir/4"]
+    assert len(list(s3)) == 5
+
+
+def test_a_failed_run_leaves_nothing_to_clear_up(server: FaultServer, source: Path, tmp_path: Path) -> None:
+    """The process lives on, and may be writing other files there."""
+    server.put_many({"dir/a": b"1", "dir/b": b"2"})
+    server.script(Rule(s3_error(403, "AccessDenied"), method="GET", key="dir/b", times=None))
+    s3 = CloudFiles(f"s3://{server.bucket}/", endpoint=server.url, secrets=server.secrets)
+    with pytest.raises(AuthorizationError):
+        Downloader(s3, "dir", tmp_path / "out")
+    state = saved_files("downloads")[0].read()
+    assert state is not None
+    assert (state.begun, state.done) == (set(), {"dir/a"})
 
 
 def test_a_place_that_cannot_be_written(mem: CloudFiles, source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
