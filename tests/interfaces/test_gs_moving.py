@@ -36,7 +36,7 @@ def _small_parts(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.fixture
 def gs(gcs_server: GcsServer, green: bool) -> Worker:
-    return open_gs(gcs_server, green)
+    return open_gs(gcs_server, green, composite_upload_threshold=UNIT)
 
 
 def opened(gs: Worker, key: str = "key", size: int = len(CONTENT), options: WriteOptions = OPTIONS,
@@ -111,10 +111,9 @@ def test_parts_that_are_none(gs: Worker) -> None:
             writer.write(start, part)
 
 
-def test_an_empty_object_in_no_parts(gs: Worker) -> None:
-    opened(gs, size=0).finish()
-    got = gs.get("key")
-    assert (got.content, got.encoding) == (b"", "br")
+def test_small_objects_are_not_worth_parts(gs: Worker, gcs_server: GcsServer) -> None:
+    assert gs.open_writer("key", UNIT, OPTIONS) is None
+    assert gcs_server.requests() == []
 
 
 def test_a_part_of_another_length_is_not_taken_for_one(gs: Worker, gcs_server: GcsServer) -> None:

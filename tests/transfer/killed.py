@@ -63,9 +63,15 @@ def _arm(steps: tuple[tuple[Any, str], ...], die_at: int) -> None:
 
 
 def _stores(paths: tuple[str, str], secrets: Any, endpoint: str) -> tuple[CloudFiles, CloudFiles]:
-    source, target = (CloudFiles(path, secrets=secrets, endpoint=endpoint) if path.startswith(("s3:", "gs:", "az:"))
-                      else CloudFiles(path) for path in paths)
+    source, target = (CloudFiles(path) if path.startswith("file:") else opened(path, secrets, endpoint)
+                      for path in paths)
     return source, target
+
+
+def opened(path: str, secrets: Any, endpoint: str) -> CloudFiles:
+    """A place in a cloud; on Cloud Storage large objects are worth parts."""
+    threshold = {"composite_upload_threshold": 1 << 20} if path.startswith("gs:") else {}
+    return CloudFiles(path, secrets=secrets, endpoint=endpoint, **threshold)
 
 
 def _deadly(function: Callable[..., Any], countdown: Any) -> Callable[..., Any]:

@@ -18,6 +18,7 @@ from cloudfiles.types import WriteOptions
 from tests.servers.azurite import AzuriteServer
 from tests.servers.gcs_server import GcsServer
 from tests.transfer.conftest import MIB
+from tests.transfer.killed import opened
 from tests.transfer.test_kills import Killed, done_of, processes  # noqa: F401 -- the latter is a fixture
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL and no forks")
@@ -46,7 +47,7 @@ def interrupted_again_and_again(context: Any, account: Account, target: str, dir
         (directory / "in" / key).parent.mkdir(parents=True, exist_ok=True)
         (directory / "in" / key).write_bytes(content)
     source = f"file://{directory}/in/"
-    there = CloudFiles(target, endpoint=account.url, secrets=account.secrets)
+    there = opened(target, account.secrets, account.url)
     rt = ResumableTransfer(directory / "journal")
     assert rt.init(source, there) == len(contents)
     worker = Killed(context, directory / "journal", (source, target), account)
@@ -94,7 +95,7 @@ def test_killed_around_the_composing(processes: Any, gcs_server: GcsServer, tmp_
     for die_at in itertools.count(16):
         gcs_server.reset()
         rt = ResumableTransfer(tmp_path / "journal")
-        rt.init(stores[0], CloudFiles(stores[1], endpoint=gcs_server.url))
+        rt.init(stores[0], opened(stores[1], None, gcs_server.url))
         was_killed = Killed(processes, tmp_path / "journal", stores, Account(gcs_server.url, None)).run(die_at, True)
         composed_with_parts_left += was_killed and "key" in gcs_server.contents() and len(gcs_server.contents()) > 1
         assert rt.execute().done == 1
@@ -112,8 +113,7 @@ def test_composed_before_its_record_was_lost(gcs_server: GcsServer, tmp_path: Pa
     content = random.Random(6).randbytes(9 * MIB + 5)
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "key").write_bytes(content)
-    source, target = CloudFiles(f"file://{tmp_path}/in/"), CloudFiles(f"gs://{gcs_server.bucket}/",
-                                                                      endpoint=gcs_server.url)
+    source, target = CloudFiles(f"file://{tmp_path}/in/"), opened(f"gs://{gcs_server.bucket}/", None, gcs_server.url)
     rt = ResumableTransfer(tmp_path / "journal")
     rt.init(source, target)
     writer = target._store.here().open_writer("key", len(content), WriteOptions())

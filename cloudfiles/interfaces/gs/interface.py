@@ -245,10 +245,10 @@ class GsInterface(Interface):
 
     def open_writer(self, key: str, size: int, options: WriteOptions,
                     state: Mapping[str, Any] | None = None) -> PartWriter | None:
-        """As the contract says: parts are objects of their own until they are composed. None where the bucket's
-        settings or the rights there do not allow that."""
+        """As the contract says: parts are objects of their own until they are composed. None up to
+        `composite_upload_threshold`, as parts cost more, and where the bucket's settings or rights forbid them."""
         bucket = self._prepared()
-        if not state and not may_compose(bucket, options.storage_class):
+        if not state and (size <= self._threshold or not may_compose(bucket, options.storage_class)):
             return None
         return GsPartWriter(bucket, key, size, options, state)
 

@@ -14,7 +14,7 @@ from cloudfiles.exceptions import InvalidInputError
 from cloudfiles.interfaces.gs.bucket import Bucket
 from cloudfiles.interfaces.gs.part_objects import PartObjects
 from cloudfiles.interfaces.gs.resource import resource_of
-from cloudfiles.interfaces.gs.upload import condition_of, put_whole
+from cloudfiles.interfaces.gs.upload import condition_of
 from cloudfiles.interfaces.gs.writing import part_size
 from cloudfiles.interfaces.moving import PartWriter
 from cloudfiles.types import WriteOptions
@@ -27,10 +27,8 @@ class GsPartWriter(PartWriter):
                  state: Mapping[str, Any] | None) -> None:
         known = state if state and state.get("upload") and state.get("part_size") else None
         self.part_size = int(known["part_size"]) if known else part_size(1, size)
-        self._bucket = bucket
         self._key = key
         self._size = size
-        self._options = options
         self._resource = resource_of(options)
         self._condition = condition_of(bucket, key, options)
         self._parts = PartObjects(bucket, key, str(known["upload"]) if known else None)
@@ -53,8 +51,6 @@ class GsPartWriter(PartWriter):
         self._crcs[number] = self._parts.send(number, content)
 
     def finish(self) -> str | None:
-        if not self._size:
-            return put_whole(self._bucket, self._key, b"", self._options)
         numbers = range(1, self._count + 1)
         missing = next((number for number in numbers if number not in self._crcs), None)
         if missing is not None:
