@@ -6,16 +6,16 @@ encodings show as suffixes there: a write of `a` removes what held it under anot
 
 from __future__ import annotations
 
-import sqlite3
-import tempfile
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import closing
-from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from cloudfiles.compression import COMPRESSION_EXTENSIONS
 from cloudfiles.exceptions import InvalidPathError
 from cloudfiles.interfaces.base import Interface
+
+if TYPE_CHECKING:
+    import sqlite3
 
 T = TypeVar("T")
 
@@ -74,8 +74,10 @@ def _bare(name: str) -> str:
 
 
 def _checked(target: Interface, items: Iterable[T], key: Callable[[T], str]) -> Iterator[T]:
-    with (tempfile.TemporaryDirectory(prefix="cloudfiles-") as directory,
-          closing(sqlite3.connect(Path(directory) / "keys", isolation_level=None, check_same_thread=False)) as kept):
+    import sqlite3  # takes milliseconds, which others need not wait for
+
+    # A database without a name is a temporary file of SQLite's own, of which little is in memory.
+    with closing(sqlite3.connect("", isolation_level=None, check_same_thread=False)) as kept:
         seen = _Seen(kept, target)
         for item in items:
             seen.check(key(item))
