@@ -24,7 +24,7 @@ from .protocols import FORMATS, PROTOCOLS
 BUILT_IN: Mapping[str, str] = {
     "matrix": "s3://https://s3-hpcrc.rc.princeton.edu/",
     "tigerdata": "s3://https://td.princeton.edu/",
-    "nokura": "s3://https://nokura.pni.princeton.edu/",
+    "nokura": "s3://https://c10s.pni.princeton.edu/",
 }
 
 ALLOWED_PROTOCOLS: list[str] = [*PROTOCOLS, *BUILT_IN]

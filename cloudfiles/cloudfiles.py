@@ -149,7 +149,8 @@ class CloudFiles(ReadingVerbs, WritingVerbs, MovingVerbs):
 
         Args:
             prefix: any beginning of a path, not only a directory.
-            flat: one level only; what lies deeper shows as one directory that ends in '/'.
+            flat: one level only; what lies deeper shows as one directory that ends in '/'. The directory that
+                `prefix` itself names is opened, with or without a '/' behind it.
             size: give `(path, bytes)`; None for a directory.
             return_resume_token: give `(path, token)`, or `(path, bytes, token)`: a listing begun anew
                 with that `resume_token` goes on with the page of that path.

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from cloudfiles.interfaces.base import Interface
+from cloudfiles.types import ListPage
 
 
 def list_paths(interface: Interface, prefix: str = "", flat: bool = False, size: bool = False,
@@ -14,13 +15,22 @@ def list_paths(interface: Interface, prefix: str = "", flat: bool = False, size:
     token = resume_token
     while True:
         page = interface.list_page(prefix, flat=flat, token=token)
-        found: list[tuple[str, int | None]] = [(entry.key, entry.size) for entry in page.entries]
-        if page.prefixes:
-            found += [(directory, None) for directory in page.prefixes]
-            found.sort()
-        for path, stored_bytes in found:
+        for path, stored_bytes in _opened(interface, prefix, page):
             fields = (path, *((stored_bytes,) if size else ()), *((token,) if return_resume_token else ()))
             yield fields if len(fields) > 1 else path
         token = page.next_token
         if token is None:
             return
+
+
+def _opened(interface: Interface, prefix: str, page: ListPage) -> Iterator[tuple[str, int | None]]:
+    """Keys and directories of a page; of the directory that `prefix` itself names, what is in it."""
+    found: list[tuple[str, int | None]] = [(entry.key, entry.size) for entry in page.entries]
+    if page.prefixes:
+        found += [(directory, None) for directory in page.prefixes]
+        found.sort()
+    for path, stored_bytes in found:
+        if page.prefixes and path == prefix + "/" and prefix:
+            yield from list_paths(interface, path, flat=True, size=True)
+        else:
+            yield path, stored_bytes

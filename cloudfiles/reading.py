@@ -100,6 +100,7 @@ def reader(interface: Interface, runtime: Runtime | None, raw: bool, max_decoded
     monitor: records each read of the store.
     """
     get = interface.get if monitor is None else _recorded(interface.get, monitor)
+    plain = interface.no_encoding
 
     def read(item: Any) -> Any:
         if type(item) is str:  # the common case, kept short
@@ -111,7 +112,7 @@ def reader(interface: Interface, runtime: Runtime | None, raw: bool, max_decoded
                 if stored.encoding and not raw:
                     stored.content = decoded(stored.content, stored.encoding, item)
             return Result({"path": item, "content": stored.content, "byte_range": WHOLE, "error": None,
-                           "compress": stored.encoding, "raw": raw, "tags": None}, stored.verified)
+                           "compress": stored.encoding or plain, "raw": raw, "tags": None}, stored.verified)
         if isinstance(item, WantedGroup):
             return read_group(item)
         return read_range(as_wanted(item))
@@ -124,14 +125,14 @@ def reader(interface: Interface, runtime: Runtime | None, raw: bool, max_decoded
         stored = get(wanted.path, *wanted.byte_range)
         if stored is None:
             return result(wanted.path, None, wanted, raw=raw)
-        return result(wanted.path, stored.content, wanted, effective_encoding(stored.encoding), raw)
+        return result(wanted.path, stored.content, wanted, effective_encoding(stored.encoding) or plain, raw)
 
     def read_group(item: WantedGroup) -> list[Result]:
         stored = get(item.path, item.group.start, item.group.end)
         if stored is None:
             return [result(item.path, None, member, raw=raw) for member in item.members]
         parts = (content for _, content in item.group.cut(stored.content))
-        return [result(item.path, content, member, effective_encoding(stored.encoding), raw)
+        return [result(item.path, content, member, effective_encoding(stored.encoding) or plain, raw)
                 for member, content in zip(item.members, parts, strict=True)]
 
     def decoded(content: Any, encoding: str, path: str) -> Any:
@@ -167,7 +168,7 @@ def _decode(content: bytes, encoding: str, path: str, max_decoded_size: int | No
     return decompress(content, encoding, path, max_decoded_size=max_decoded_size)
 
 
-def result(path: str, content: Any, wanted: Wanted | None = None, encoding: str = "", raw: bool = False,
+def result(path: str, content: Any, wanted: Wanted | None = None, encoding: str | None = None, raw: bool = False,
            error: Exception | None = None) -> Result:
     """A result, as `CloudFiles.get` documents it."""
     asked = wanted or Wanted(path)

@@ -18,15 +18,16 @@ _AWS_VARIABLES = (
 )
 
 
-def aws_credentials(bucket: str = "", service: str = "aws") -> dict[str, Any]:
+def aws_credentials(bucket: str = "", service: str = "aws", skip_files: bool = False) -> dict[str, Any]:
     """The S3 secret for `bucket` behind `service` ('aws' or 's3', or an alias): AWS_ACCESS_KEY_ID and so on.
 
-    From the secrets files as they stand there, else from the environment; {} where neither has one.
+    From the secrets files as they stand there (not with `skip_files`), else from the environment; {} where neither
+    has one.
 
     Raises:
         ConfigurationError: a secrets file cannot be read.
     """
-    found = secrets_files.find(file_names(bucket, "aws" if service == "s3" else service))
+    found = None if skip_files else secrets_files.find(file_names(bucket, "aws" if service == "s3" else service))
     if found is not None and found[1]:
         return found[1]
     values = {name: os.environ[name] for name in _AWS_VARIABLES if os.environ.get(name)}

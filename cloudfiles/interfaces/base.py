@@ -56,6 +56,9 @@ class Interface(ABC):
     nests_names: ClassVar[bool] = False
     """Keys are paths: where `a` is an object, `a/b` cannot be."""
 
+    no_encoding: ClassVar[str | None] = None
+    """What `compress` in a result is where an object has no encoding: programs compare with what they know."""
+
     reads_public_buckets: ClassVar[bool] = False
     """With `no_sign_request` it reads public buckets over HTTPS, listing included: `use_https` needs no other way."""
 

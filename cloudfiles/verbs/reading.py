@@ -55,7 +55,8 @@ class ReadingVerbs(Batches):
         if isinstance(paths, str | dict):
             runtime = blocking_runtime()
             read = reader(self._store.interface(runtime), runtime, raw, max_decoded_size, monitor)
-            answer = read(as_wanted(paths))["content"]
+            found = read(as_wanted(paths))
+            answer = {found["path"]: found["content"]} if return_dict else found["content"]
         else:
             options: dict[str, Any] = {
                 "raw": raw, "raise_errors": raise_errors, "max_decoded_size": max_decoded_size}

@@ -38,7 +38,8 @@ def test_a_prefix_is_any_beginning(seeded: CloudFiles) -> None:
 def test_flat(seeded: CloudFiles) -> None:
     assert sorted(seeded.list(flat=True)) == ["a", "ab", "b.x", "b/", "z"]
     assert sorted(seeded.list("b/", flat=True)) == ["b/c", "b/d/"]
-    assert sorted(seeded.list("b", flat=True)) == ["b.x", "b/"]
+    assert sorted(seeded.list("b", flat=True)) == ["b.x", "b/c", "b/d/"]
+    assert sorted(seeded.list("b/d", flat=True)) == ["b/d/e", "b/d/f"]
     assert sorted(seeded.list("b/d/", flat=True)) == ["b/d/e", "b/d/f"]
 
 

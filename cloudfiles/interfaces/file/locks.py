@@ -18,6 +18,7 @@ from cloudfiles.exceptions import ConfigurationError, LockingError
 from cloudfiles.lib import settings_dir, toabs
 
 _SUFFIX = ".lock"
+_NAMED = 100  # bytes of a file's name in that of its lock
 _FIRST_WAIT, _LONGEST_WAIT = 0.001, 0.05  # seconds
 _BUSY = (errno.EAGAIN, errno.EACCES)
 
@@ -67,8 +68,10 @@ class FileLocks:
             os.close(descriptor)  # which releases it
 
     def _lock_path(self, path: str) -> str:
-        name = hashlib.blake2b(os.fsencode(path), digest_size=20).hexdigest()
-        return os.path.join(self.directory, name + _SUFFIX)
+        """One a path; it begins with the file's name, for whoever looks at what is locked."""
+        number = int.from_bytes(hashlib.blake2b(os.fsencode(path), digest_size=16).digest(), "big")
+        name = os.fsdecode(os.fsencode(os.path.basename(path))[:_NAMED])
+        return os.path.join(self.directory, f"{name}.{number}{_SUFFIX}")
 
     def _acquire(self, lock_path: str, path: str, exclusive: bool) -> int:
         waited, pause = 0.0, _FIRST_WAIT

@@ -49,6 +49,7 @@ class S3Interface(Interface):
     lists_in_key_order: ClassVar[bool] = True
     delete_batch: ClassVar[int] = 1000
     etag_is_md5: ClassVar[bool] = True
+    no_encoding: ClassVar[str | None] = ""
     copy_threshold: ClassVar[int] = MAX_COPY
     """Bytes from which a copy inside S3 is made in parts."""
 
