@@ -129,7 +129,8 @@ def tree(directory: Path) -> dict[str, bytes]:
 def broken_after(parts: int) -> Any:
     """The connection to the source breaks for good once so many parts are written."""
     read, left = LargeCarrier._part, iter(range(parts))
-    add, written = PartLog.add, []
+    add = PartLog.add
+    written: list[int] = []
 
     def part(self: LargeCarrier, start: int, end: int) -> bytes:
         if next(left, None) is None:

@@ -243,4 +243,33 @@ def test_killed_again_and_again(server: FaultServer, s3: CloudFiles, disk_of: An
     if direction != "up":
         assert tree(tmp_path / "out") == contents  # and no temporary file
     assert kept() == []
-    assert kills > KILLS // 2
+    assert kills >= KILLS // 3
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no flock")
+@pytest.mark.parametrize("kind", ["file", "s3"])
+def test_two_processes_with_the_same_transfer(server: FaultServer, s3: CloudFiles, disk_of: Any, tmp_path: Path,
+                                              kind: str) -> None:
+    """After one that was killed: each object arrives whole, by either, and neither removes what is the other's."""
+    contents = {**SMALL, "big/1": BIG, "big/2": BIG[::-1]}
+    source, target = disk_of("in"), s3 if kind == "s3" else disk_of("out")
+    source.puts(list(contents.items()))
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["tests.transfer.killed"])
+
+    def begin(die_at: int) -> Any:
+        process = context.Process(target=killed.transfer, args=(
+            (source.cloudpath, target.cloudpath), server.secrets, server.url, os.environ["CLOUD_FILES_DIR"], die_at))
+        process.start()
+        return process
+
+    begin(40).join(60)
+    both = [begin(-1), begin(-1)]
+    for process in both:
+        process.join(60)
+    assert [process.exitcode for process in both] == [0, 0]
+    assert {key: target.get(key) for key in contents} == contents
+    assert server.uploads() == []
+    if kind == "file":
+        assert tree(tmp_path / "out") == contents
+    assert kept() == []

@@ -82,7 +82,7 @@ def test_chunks_and_progress(source: CloudFiles, disk: CloudFiles) -> None:
         def update(self, count: int) -> None:
             steps.append(count)
 
-    done = source.transfer_to(disk, sorted(SMALL), parallel=counting, progress=Bar())  # type: ignore[arg-type]
+    done = source.transfer_to(disk, sorted(SMALL), parallel=counting, progress=Bar())
     assert done.copied == 200
     assert sum(steps) == 200
     assert sorted(item.source for chunk in counting.chunks for item in chunk) == sorted(SMALL)
