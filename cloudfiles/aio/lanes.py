@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from cloudfiles.aio.mailbox import mailbox_here
 from cloudfiles.runtime.base import Cancelled
-from cloudfiles.runtime.engine import runtime_here
+from cloudfiles.runtime.engine import runtime_beside
 
 if TYPE_CHECKING:
     from cloudfiles.runtime.green import GreenRuntime
@@ -23,8 +23,8 @@ GRACE = 1.0
 
 
 def hub_runtime() -> GreenRuntime:
-    """The runtime of the engine's hub, or of this thread's own where it has one."""
-    return cast("GreenRuntime", runtime_here(green=True))
+    """The runtime of the hub that runs beside this thread's event loop."""
+    return cast("GreenRuntime", runtime_beside())
 
 
 class Lane:

@@ -35,6 +35,16 @@ def runtime_here(green: bool) -> Runtime:
     return engine().runtime if green else _threads
 
 
+def runtime_beside() -> Runtime:
+    """The green runtime for a thread that does not wait for it: one that runs an event loop.
+
+    A hub that this thread may have stands still meanwhile, unless `socket` or `threading` is patched: then the loop's
+    own waits run it.
+    """
+    hub = _hub_here()
+    return _runtime_of(hub) if hub is not None and _is_patched() else engine().runtime
+
+
 def blocking_runtime() -> Runtime:
     """The runtime of a single call that waits where it is."""
     return runtime_here(green=False)

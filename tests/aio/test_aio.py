@@ -498,9 +498,9 @@ def test_pickle_and_equality() -> None:
     assert hash(copy) == hash(cf)
 
 
-PATCHED = """
-import gevent.monkey
-gevent.monkey.patch_all()
+BESIDE_GEVENT = """
+import gevent, gevent.monkey
+{prepared}
 import asyncio, json, os
 from cloudfiles.aio import AsyncCloudFiles
 
@@ -514,10 +514,12 @@ asyncio.run(main())
 """
 
 
-def test_in_a_patched_process(fault_server: FaultServer) -> None:
+@pytest.mark.parametrize("prepared", ["gevent.monkey.patch_all()", "gevent.sleep(0)"], ids=["patched", "with a hub"])
+def test_beside_gevent(fault_server: FaultServer, prepared: str) -> None:
+    """A thread's own hub stands still while its event loop waits, unless the loop was patched."""
     fault_server.put_many({str(n): b"%d" % n for n in range(50)})
     store = f"s3://{fault_server.url}/bucket/"
-    assert run_program(PATCHED, STORE=store, SECRETS=json.dumps(fault_server.secrets)) == "right"
+    assert run_program(BESIDE_GEVENT.replace("{prepared}", prepared), STORE=store, SECRETS=json.dumps(fault_server.secrets)) == "right"
 
 
 def test_an_unusual_failure_is_an_error(fault_server: FaultServer) -> None:
