@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
+import resource
 import shutil
 import socket
 import subprocess
@@ -70,7 +71,7 @@ events {{ worker_connections 4096; }}
 http {{
   access_log off; sendfile on; tcp_nopush on; tcp_nodelay on; keepalive_requests 1000000000; keepalive_timeout 600s;
   types {{ }} default_type application/octet-stream; client_max_body_size 0;
-  open_file_cache max=60000 inactive=3600s; open_file_cache_valid 3600s;
+  open_file_cache max={open_files} inactive=3600s; open_file_cache_valid 3600s;
   client_body_temp_path {run}/body; proxy_temp_path {run}/proxy; fastcgi_temp_path {run}/fastcgi;
   uwsgi_temp_path {run}/uwsgi; scgi_temp_path {run}/scgi;
   map $request_method $put_etag {{ PUT '"00000000000000000000000000000000-1"'; }}
@@ -108,6 +109,12 @@ http://127.0.0.1:{port}, https://127.0.0.1:{tls_port} {{
 def _nginx_user() -> str:
     """What lets its workers read the files of root."""
     return "user root;" if hasattr(os, "geteuid") and os.geteuid() == 0 else ""
+
+
+def _open_files() -> int:
+    """As many as leave descriptors for connections: out of them, nginx accepts none, and clients wait for ever."""
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return 60000 if limit == resource.RLIM_INFINITY else max(100, min(60000, limit - 5000))
 
 
 class Servers:
@@ -202,7 +209,7 @@ class Servers:
         self.ca_file = certificate.issue(self.run)
         common = {"run": self.run, "root": self.root, "bucket": BUCKET, "port": port, "tls_port": tls_port}
         if self.plain_server == "nginx":
-            text = NGINX.format(**common, user=_nginx_user(), digests=_digest_locations())
+            text = NGINX.format(**common, user=_nginx_user(), digests=_digest_locations(), open_files=_open_files())
             arguments = ["-c", str(self.run / "plain.conf"), "-p", str(self.run)]
         else:
             text = CADDY.format(**common, tls=f"tls {self.run}/server.pem {self.run}/server.key")

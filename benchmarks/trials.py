@@ -21,7 +21,7 @@ from benchmarks.stored import held
 
 STREAMED = 1000  # objects that a stream goes round
 FEWEST = 200  # operations in a timed batch, however slow the client
-PAIRED = 200  # gets in one batch of those that are measured in turn
+PAIRED = 500  # gets in one batch of those that are measured in turn
 
 
 @dataclass(frozen=True)
@@ -125,11 +125,12 @@ class GetRecorded(Get):
     def run(self) -> list[Any]:
         self.samples: dict[str, list[Tally]] = {self.client.name: [], f"{self.client.name}, recording": []}
         results = []
-        for turn in range(0, len(self.keys) - PAIRED + 1, PAIRED):
-            keys = self.keys[turn:turn + PAIRED]
+        self.paired = min(PAIRED, len(self.keys))
+        for turn in range(0, len(self.keys) - self.paired + 1, self.paired):
+            keys = self.keys[turn:turn + self.paired]
             ways = [self.client.get, self.client.get_recorded]
             pairs = list(zip(self.samples, ways, strict=True))
-            for name, way in pairs if turn // PAIRED % 2 else reversed(pairs):
+            for name, way in pairs if turn // self.paired % 2 else reversed(pairs):
                 results.append((keys, self._timed(name, way, keys)))
         return results
 
@@ -146,7 +147,7 @@ class GetRecorded(Get):
 
     def tallies(self) -> dict[str, Tally]:
         """Of the middle batch: one that was disturbed weighs no more than another."""
-        return {name: Tally(PAIRED, median(tally.seconds for tally in some), median(tally.cpu for tally in some))
+        return {name: Tally(self.paired, median(tally.seconds for tally in some), median(tally.cpu for tally in some))
                 for name, some in self.samples.items()}
 
 

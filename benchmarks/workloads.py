@@ -72,8 +72,8 @@ class Work:
 
 
 WORKS: tuple[Work, ...] = (
-    Work("get-4k", "GET 4 KiB", "get", "plain", 4 * KIB, 20000, 10000),
-    Work("get-recorded", "GET 4 KiB, without and with a recording in turn", "get_recorded", "plain", 4 * KIB, 20000,
+    Work("get-4k", "GET 4 KiB", "get", "plain", 4 * KIB, 14000, 10000),
+    Work("get-recorded", "GET 4 KiB, without and with a recording in turn", "get_recorded", "plain", 4 * KIB, 14000,
          10000),
     Work("get-64k", "GET 64 KiB", "get", "plain", 64 * KIB, 5000, 3000),
     Work("get-md5", "GET 64 KiB, server sends an md5 ETag", "get", "plain", 64 * KIB, 5000, 3000),
@@ -85,7 +85,7 @@ WORKS: tuple[Work, ...] = (
     Work("get-256m", "GET one 256 MiB object", "get_big", "plain", 256 * MIB, 1, 1, unit="MB/s"),
     Work("put-256m", "PUT one 256 MiB object (rclone serve s3)", "put_big", "signed", 256 * MIB, 1, 1, unit="MB/s",
          writes=True),
-    Work("get-tls", "GET 4 KiB over TLS", "get", "tls", 4 * KIB, 20000, 10000),
+    Work("get-tls", "GET 4 KiB over TLS", "get", "tls", 4 * KIB, 14000, 10000),
     Work("get-delayed", "GET 4 KiB at 20 ms latency", "get", "delayed", 4 * KIB, 2000, 1000),
     Work("get-signed", "GET 4 KiB, signatures verified (rclone serve s3)", "get", "signed", 4 * KIB, 10000, 5000),
     Work("get-gzip", "GET 64 KiB of JSON stored as gzip, decoded", "get_decoded", "plain", 64 * KIB, 5000, 3000),
