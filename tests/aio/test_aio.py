@@ -519,7 +519,8 @@ def test_beside_gevent(fault_server: FaultServer, prepared: str) -> None:
     """A thread's own hub stands still while its event loop waits, unless the loop was patched."""
     fault_server.put_many({str(n): b"%d" % n for n in range(50)})
     store = f"s3://{fault_server.url}/bucket/"
-    assert run_program(BESIDE_GEVENT.replace("{prepared}", prepared), STORE=store, SECRETS=json.dumps(fault_server.secrets)) == "right"
+    program = BESIDE_GEVENT.replace("{prepared}", prepared)
+    assert run_program(program, STORE=store, SECRETS=json.dumps(fault_server.secrets)) == "right"
 
 
 def test_an_unusual_failure_is_an_error(fault_server: FaultServer) -> None:
