@@ -93,6 +93,7 @@ def verdicts(tables: Tables, imports: Sequence[ImportCost]) -> Iterator[Verdict]
     for scheme in ("gs", "az"):
         for verb in ("get", "put", "list", "exists"):
             yield _cpu(tables, f"{scheme}-{verb}", "cloudfiles, s3", 1.5)
+            yield _cpu(tables, f"{scheme}-{verb}", "cloudfiles, fast s3", 1.5)
     yield from _moving(tables)
     yield _at_most("get-256m: peak RSS", _of(tables, "get-256m", lambda t: _ours(t, "rss")),
                    round(1.2 * 268.4 + bare, 1), "MB")
