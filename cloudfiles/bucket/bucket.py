@@ -13,10 +13,10 @@ from cloudfiles.bucket.views import PrefixFilter, StripPrefix, View
 from cloudfiles.cloudfiles import CloudFiles
 from cloudfiles.exceptions import InvalidInputError, InvalidPathError, MissingObjectError, redact
 from cloudfiles.sidebyside import check_side_by_side
-from cloudfiles.transfer.carrier import CarryOptions
 from cloudfiles.transfer.items import Item
 from cloudfiles.transfer.local_files import LocalStore
 from cloudfiles.transfer.result import TransferResult
+from cloudfiles.transfer.route import CarryOptions
 from cloudfiles.transfer.sync import SyncResult, check_apart, sync_apart
 from cloudfiles.types import Clock, ListEntry
 

@@ -9,10 +9,10 @@ from typing import Any
 from cloudfiles.bucket.progress import FileProgress
 from cloudfiles.exceptions import InvalidInputError
 from cloudfiles.store import Store
-from cloudfiles.transfer.carrier import CarryOptions
 from cloudfiles.transfer.items import Item
 from cloudfiles.transfer.local_files import walk_files
 from cloudfiles.transfer.result import TransferResult
+from cloudfiles.transfer.route import CarryOptions
 from cloudfiles.transfer.run import carry_all, plan_between
 from cloudfiles.transfer.watching import WatchedCarrier
 from cloudfiles.types import ListEntry

@@ -6,10 +6,8 @@ to each; several carry several times that. On one that is fast a body stays whol
 
 from __future__ import annotations
 
-import threading
-from time import monotonic
-
 from cloudfiles.exceptions import IntegrityError, ObjectChangedError, PreconditionFailedError
+from cloudfiles.interfaces.haste import places
 from cloudfiles.interfaces.http_object import ObjectRead
 from cloudfiles.interfaces.parts import send_parts
 from cloudfiles.transport.client import Client
@@ -17,48 +15,7 @@ from cloudfiles.transport.memory import BodyMemory
 from cloudfiles.transport.request import SlowBodyError
 from cloudfiles.types import StoredObject
 
-_FAST = 256 << 20
-"""Bytes a second that one connection is left alone at: the core that receives them has little time left."""
-
-_LOOK = 0.1
-"""Seconds over which the rate is taken, again and again, from the body's first megabyte on."""
-
-_BEGIN = 1 << 20
-"""Bytes before the rate is looked at: the window of a new connection is still growing."""
-
-_LEAST = 32 << 20
-"""Bytes that have to be left."""
-
 _PART = 8 << 20
-
-_AT_ONCE = 2
-"""Bodies of the process that are divided at a time: the next ones run beside others anyway."""
-
-_places = threading.BoundedSemaphore(_AT_ONCE)
-
-
-class Haste:
-    """Ends an exchange whose body is large and comes slowly."""
-
-    __slots__ = ("_count", "_length", "_since")
-
-    def __init__(self, length: int) -> None:
-        self._length = length
-        self._since = 0.0
-        self._count = 0
-
-    def look(self, got: int) -> None:
-        now = monotonic()
-        if not self._since:
-            if got >= _BEGIN:
-                self._since, self._count = now, got
-            return
-        elapsed = now - self._since
-        if elapsed < _LOOK:
-            return
-        if got - self._count < elapsed * _FAST and self._length - got >= _LEAST and _places.acquire(blocking=False):
-            raise SlowBodyError
-        self._since, self._count = now, got
 
 
 def read_object(client: Client, request: ObjectRead) -> StoredObject | None:
@@ -77,7 +34,7 @@ def _read_divided(client: Client, request: ObjectRead) -> StoredObject | None:
     except (ObjectChangedError, PreconditionFailedError, IntegrityError):
         request.begin_anew()
     finally:
-        _places.release()
+        places.release()
     request.is_patient = True
     found: StoredObject | None = client.send(request)
     return found

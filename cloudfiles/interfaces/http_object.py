@@ -9,6 +9,7 @@ import re
 from typing import Any
 
 from cloudfiles.exceptions import ObjectChangedError, ProtocolError, TruncatedBodyError
+from cloudfiles.interfaces.haste import Haste
 from cloudfiles.transport.request import Dialect, Origin, Pace, Request, Response, TryAgain
 from cloudfiles.transport.wire import Head
 from cloudfiles.types import StoredObject, head_of
@@ -71,8 +72,6 @@ class ObjectRead(Request):
         if length < DIVISIBLE or self.is_patient or "bytes" not in (
                 head.headers.get("accept-ranges"), head.headers.get("content-range", "")[:5]):
             return None
-        from cloudfiles.interfaces.http_divided import Haste
-
         return Haste(length)
 
     def broken(self, head: Head, received: bytes) -> None:

@@ -10,6 +10,9 @@ from cloudfiles import crc, integrity
 from cloudfiles.integrity import Digest
 from cloudfiles.runtime.base import OFFLOAD_BYTES, Runtime
 
+COMPUTED = "crc32c"
+"""The digest that is computed where an outcome is to tell one and no store does: it costs next to nothing."""
+
 _AHEAD = 8
 """Parts that may wait for an earlier one: a digest that goes through the object in order cannot take them yet."""
 

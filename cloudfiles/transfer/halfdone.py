@@ -11,8 +11,7 @@ from cloudfiles import crc, integrity
 from cloudfiles.exceptions import TransportError
 from cloudfiles.interfaces.base import Interface
 from cloudfiles.interfaces.moving import PartWriter
-from cloudfiles.transfer.carrier import COMPUTED
-from cloudfiles.transfer.digest import WholeDigest
+from cloudfiles.transfer.digest import COMPUTED, WholeDigest
 from cloudfiles.transfer.items import Item
 from cloudfiles.types import StoredObject, WriteOptions
 

@@ -6,20 +6,18 @@ import io
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 from cloudfiles import compression
 from cloudfiles.exceptions import FileSystemError, ObjectChangedError, TransportError
 from cloudfiles.fanout import Plan, collect
 from cloudfiles.interfaces.moving import PartWriter
 from cloudfiles.transfer.digest import WholeDigest
+from cloudfiles.transfer.halfdone import PartLog
 from cloudfiles.transfer.items import Item
 from cloudfiles.transfer.result import Outcome
+from cloudfiles.transfer.route import Route
 from cloudfiles.types import StoredObject
-
-if TYPE_CHECKING:
-    from cloudfiles.transfer.carrier import Carrier
-    from cloudfiles.transfer.halfdone import PartLog
 
 LARGE_AT_ONCE = 4
 """Large objects that are carried side by side."""
@@ -49,20 +47,20 @@ class LargeCarrier:
     target but what was there, and the parts that a log keeps to go on from.
     """
 
-    def __init__(self, carrier: Carrier, item: Item, described: StoredObject, objects: int = 1) -> None:
-        self._source = carrier.source
-        self._target = carrier.target
-        self._runtime = carrier.runtime
-        self._read = carrier.read
-        self._write = carrier.write
-        self._vouched = carrier.vouched
+    def __init__(self, route: Route, item: Item, described: StoredObject, objects: int = 1) -> None:
+        """objects: how many are carried side by side."""
+        self._route = route
+        self._source = route.source
+        self._target = route.target
+        self._runtime = route.runtime
+        self._read = route.read
+        self._write = route.write
         self._item = item
         self._described = described
         self._size = described.size or 0
-        self._options = carrier.write_options(described, item)
+        self._options = route.write_options(described, item)
         self._objects = objects
-        self._told = carrier.told
-        logs = carrier.options.logs
+        logs = route.options.logs
         self._log: PartLog | None = None if logs is None else logs.log_of(item, described)
 
     def carry(self) -> Outcome:
@@ -182,8 +180,8 @@ class LargeCarrier:
 
     def _outcome(self, way: Any, etag: str | None, verified: str, size: int | None = None) -> Outcome:
         size = self._size if size is None else size
-        return Outcome(self._item, "copied", way, size, etag, self._vouched(verified), self._described.etag,
-                       self._told(self._described, verified) or ("" if self._log is None else self._log.digest()))
+        return Outcome(self._item, "copied", way, size, etag, self._route.vouched(verified), self._described.etag,
+                       self._route.told(self._described, verified) or ("" if self._log is None else self._log.digest()))
 
 
 def _recoder(write: Callable[[bytes], Any], stored: str, wanted: str,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,15 +12,14 @@ from cloudfiles.compression import normalize_encoding
 from cloudfiles.exceptions import CloudFilesError
 from cloudfiles.fanout import Plan, collect
 from cloudfiles.interfaces.base import Interface
-from cloudfiles.parallel import Parallel, is_parallel
-from cloudfiles.progress import Progress, bar_for
 from cloudfiles.runtime.base import Runtime
 from cloudfiles.runtime.engine import blocking_runtime, runtime_here
 from cloudfiles.store import Store
-from cloudfiles.transfer.carrier import Carrier, CarryOptions
-from cloudfiles.transfer.items import Item, items_between
+from cloudfiles.transfer.carrier import Carrier
+from cloudfiles.transfer.items import Item
 from cloudfiles.transfer.large import LARGE_AT_ONCE
 from cloudfiles.transfer.result import Outcome, TransferResult
+from cloudfiles.transfer.route import CarryOptions
 
 Report = Callable[[int], Any]
 Make = Callable[[Interface, Interface, Runtime | None], Carrier]
@@ -29,39 +28,11 @@ _CHUNK = 20_000
 """Items of an iterator that are taken at once: any number of them costs the same memory."""
 
 
-def transfer(source: Store, target: Store, paths: Any = None, *, reencode: str | bool | None = None,
-             content_type: str | None = None, allow_missing: bool = False, resumable: bool = False,
-             progress: Progress = None, total: int | None = None, raise_errors: bool = True,
-             parallel: Parallel = 1) -> TransferResult:
-    """Copy objects from one store to another. See `CloudFiles.transfer_to`."""
-    _encoding(reencode)
-    how = {"reencode": reencode, "content_type": content_type, "allow_missing": allow_missing, "resumable": resumable,
-           "raise_errors": raise_errors}
-    items = items_between(source, target, paths)
-    count = len(items) if isinstance(items, Collection) else total
-    with bar_for(progress, count, "Transferring") as bar:
-        return carry_between(source, target, items, how, parallel, bar.update if progress else None)
-
-
-def carry_between(source: Store, target: Store, items: Iterable[Item], how: Mapping[str, Any], parallel: Parallel,
-                  report: Report | None) -> TransferResult:
-    """Carry the items here, or spread over processes.
-
-    how: options of `carry_here`.
-    """
-    if is_parallel(parallel):
-        from cloudfiles.transfer.spread import can_be_spread, spread
-
-        if can_be_spread(source, target):
-            return spread(source, target, items, how, parallel, report)
-    return carry_here(source, target, items, report=report, **how)
-
-
 def carry_here(source: Store, target: Store, items: Iterable[Item], *, reencode: str | bool | None = None,
                content_type: str | None = None, allow_missing: bool = False, resumable: bool = False,
                raise_errors: bool = True, report: Report | None = None, explains: bool = True) -> TransferResult:
     """Carry the items by the workers of this process; `explains` as for `carry_all`."""
-    encoding = _encoding(reencode)
+    encoding = checked_encoding(reencode)
     plan, here, there = plan_between(source, target, encodes=encoding is not None)
     skip = None
     if resumable and encoding is None:
@@ -96,7 +67,7 @@ def _for_large(source: Store, target: Store, make: Make, encodes: bool) -> tuple
     return make(here, there, plan.runtime), plan
 
 
-def _encoding(reencode: str | bool | None) -> str | None:
+def checked_encoding(reencode: str | bool | None) -> str | None:
     """'' to decode, None to leave as it is. Raises UnsupportedCompressionType."""
     return None if reencode is None else normalize_encoding(reencode) or ""
 

@@ -54,7 +54,7 @@ class MovingVerbs:
             CloudFilesError: the first failure; the message, and the TransferResult in its attribute `result`, tell
                 what was done. What was copied before stays, and is whole.
         """
-        from cloudfiles.transfer.run import transfer
+        from cloudfiles.transfer.between import transfer
 
         return transfer(self._store, self._other(cf_dest), paths, reencode=reencode, content_type=content_type,
                         allow_missing=allow_missing, resumable=resumable, progress=self._shown(progress), total=total,
@@ -65,7 +65,7 @@ class MovingVerbs:
                       resumable: bool = False, *, total: int | None = None, raise_errors: bool = True,
                       parallel: Parallel | None = None) -> TransferResult:
         """Copy objects from `cf_src` to here; as `transfer_to`."""
-        from cloudfiles.transfer.run import transfer
+        from cloudfiles.transfer.between import transfer
 
         return transfer(self._other(cf_src), self._store, paths, reencode=reencode, content_type=content_type,
                         allow_missing=allow_missing, resumable=resumable, progress=self._shown(progress), total=total,

@@ -10,7 +10,7 @@ import pytest
 
 from cloudfiles import CloudFiles
 from cloudfiles.exceptions import ServerError
-from cloudfiles.interfaces import http_divided, http_object
+from cloudfiles.interfaces import haste, http_divided, http_object
 from tests.servers.fault_server import FaultServer
 from tests.servers.faults import FlipBit, ResetInBody, SetHeader, s3_error
 from tests.servers.scripts import Rule
@@ -24,10 +24,10 @@ CONTENT = b"".join(number.to_bytes(4, "big") for number in range(3 << 20))
 def _small_sizes(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is large for the test is small for the machine, and every connection slow by its clock."""
     clock = itertools.count(1.0)
-    monkeypatch.setattr(http_divided, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(haste, "monotonic", lambda: next(clock))
     monkeypatch.setattr(http_object, "DIVISIBLE", 1 << 20)
-    monkeypatch.setattr(http_divided, "_BEGIN", PART)
-    monkeypatch.setattr(http_divided, "_LEAST", PART)
+    monkeypatch.setattr(haste, "_BEGIN", PART)
+    monkeypatch.setattr(haste, "_LEAST", PART)
     monkeypatch.setattr(http_divided, "_PART", PART)
 
 
@@ -66,7 +66,7 @@ def test_of_a_range_too(cf: CloudFiles, fault_server: FaultServer, start: int, e
 
 def test_a_fast_connection_is_left_alone(cf: CloudFiles, fault_server: FaultServer,
                                          monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http_divided, "monotonic", lambda: 1.0)
+    monkeypatch.setattr(haste, "monotonic", lambda: 1.0)
     fault_server.put("large", CONTENT)
     assert cf.get("large") == CONTENT
     assert len(fault_server.requests("GET", "large")) == 1

@@ -1,0 +1,99 @@
+"""Two interfaces, and how objects go from one to the other: what every way of carrying them stands on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from time import monotonic
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from cloudfiles.interfaces.base import Interface
+from cloudfiles.runtime.base import OFFLOAD_BYTES, Runtime
+from cloudfiles.transfer.items import Item
+from cloudfiles.types import StoredObject, WriteOptions
+from cloudfiles.writing import guess_content_type
+
+if TYPE_CHECKING:
+    from cloudfiles.transfer.halfdone import PartLogs
+
+T = TypeVar("T")
+
+_SLOW = 0.002
+"""Seconds that a local operation may take on average before it leaves the hub's thread: a network mount answers in
+milliseconds, a local disk in tens of microseconds."""
+
+
+@dataclass(frozen=True)
+class CarryOptions:
+    """How objects are carried.
+
+    Attributes:
+        reencode: the encoding to store them in; '' decodes them, None leaves the stored bytes as they are.
+        content_type: what they are described as; None: as the source says, else as the key suggests.
+        allow_missing: a source that is missing is no error.
+        skip: whether the target has the object already and it need not be carried.
+        digests: outcomes tell a digest also of what no store tells one of, where the bytes pass through here.
+        logs: where the state of half-done large objects is kept, to go on from.
+    """
+
+    reencode: str | None = None
+    content_type: str | None = None
+    allow_missing: bool = False
+    skip: Callable[[Item], bool] | None = None
+    digests: bool = False
+    logs: PartLogs | None = None
+
+
+class Route:
+    """From `source` to `target`, which belong to `runtime` (None: that of the caller's thread).
+
+    Attributes:
+        read, write: call methods of the two, as `Patiently.call` does.
+    """
+
+    def __init__(self, source: Interface, target: Interface, runtime: Runtime | None, options: CarryOptions) -> None:
+        self.source = source
+        self.target = target
+        self.runtime = runtime
+        self.options = options
+        self.read = Patiently(source, runtime).call
+        self.write = Patiently(target, runtime).call
+
+    def write_options(self, stored: StoredObject, item: Item) -> WriteOptions:
+        """What the target is to be written with."""
+        encoding = stored.encoding if self.options.reencode is None else self.options.reencode
+        if not self.target.keeps_attributes:
+            return WriteOptions(encoding=encoding)
+        told = self.source.attributes(stored)
+        content_type = self.options.content_type or told.content_type or guess_content_type(item.target)
+        return WriteOptions(content_type, encoding, told.cache_control, told.storage_class, told.metadata,
+                            content_disposition=told.content_disposition, content_language=told.content_language)
+
+    def told(self, stored: StoredObject, algorithm: str) -> str:
+        """A digest that the source tells of an object, `algorithm:hexadecimal`; '' where it does not."""
+        values = (digest.value for digest in self.source.digests(stored) if digest.algorithm == algorithm)
+        return next((f"{algorithm}:{value.hex()}" for value in values), "")
+
+    def vouched(self, verified: str) -> str:
+        """The digest that vouches for what was read; no wire lies between here and a local store."""
+        return verified or ("local" if self.source.is_local else "")
+
+
+class Patiently:
+    """Calls a local store's methods where they do least harm: in place while they are fast, else on native threads."""
+
+    def __init__(self, interface: Interface, runtime: Runtime | None) -> None:
+        has_hub = runtime is not None and runtime.name == "green"
+        self._runtime = runtime if interface.is_local and has_hub else None
+        self._mean = 0.0
+
+    def call(self, size: int, function: Callable[..., T], *args: Any) -> T:
+        """`function(*args)`, which moves about `size` bytes."""
+        if self._runtime is None:
+            return function(*args)
+        if size >= OFFLOAD_BYTES or self._mean > _SLOW:
+            return self._runtime.offload(function, *args)
+        began = monotonic()
+        result = function(*args)
+        self._mean += (monotonic() - began - self._mean) / 16
+        return result
