@@ -24,25 +24,25 @@ if TYPE_CHECKING:
     from cloudfiles.cloudfiles import CloudFiles
     from cloudfiles.downloads import dl
     from cloudfiles.interfaces.mem import clear_memory
-    from cloudfiles.transfer.files import download_file, download_fileobj, upload_file, upload_fileobj
-    from cloudfiles.transfer.resumable import ResumableTransfer
-    from cloudfiles.transfer.up_and_down import Downloader, Uploader
+    from cloudfiles.transfer.journaled.resumable import ResumableTransfer
+    from cloudfiles.transfer.single.files import download_file, download_fileobj, upload_file, upload_fileobj
+    from cloudfiles.transfer.tasks.up_and_down import Downloader, Uploader
     from cloudfiles.transport.client import close_clients as reset_connection_pools
 
 _NAMES = {
     "Bucket": "cloudfiles.bucket:Bucket",
     "CloudFiles": "cloudfiles.cloudfiles:CloudFiles",
     "CloudFile": "cloudfiles.cloudfile:CloudFile",
-    "ResumableTransfer": "cloudfiles.transfer.resumable:ResumableTransfer",
+    "ResumableTransfer": "cloudfiles.transfer.journaled.resumable:ResumableTransfer",
     "dl": "cloudfiles.downloads:dl",
     "clear_memory": "cloudfiles.interfaces.mem:clear_memory",
     "reset_connection_pools": "cloudfiles.transport.client:close_clients",
-    "download_file": "cloudfiles.transfer.files:download_file",
-    "download_fileobj": "cloudfiles.transfer.files:download_fileobj",
-    "upload_file": "cloudfiles.transfer.files:upload_file",
-    "upload_fileobj": "cloudfiles.transfer.files:upload_fileobj",
-    "Uploader": "cloudfiles.transfer.up_and_down:Uploader",
-    "Downloader": "cloudfiles.transfer.up_and_down:Downloader",
+    "download_file": "cloudfiles.transfer.single.files:download_file",
+    "download_fileobj": "cloudfiles.transfer.single.files:download_fileobj",
+    "upload_file": "cloudfiles.transfer.single.files:upload_file",
+    "upload_fileobj": "cloudfiles.transfer.single.files:upload_fileobj",
+    "Uploader": "cloudfiles.transfer.tasks.up_and_down:Uploader",
+    "Downloader": "cloudfiles.transfer.tasks.up_and_down:Downloader",
     "AsyncCloudFiles": "cloudfiles.aio.cloudfiles:AsyncCloudFiles",
 }
 _MODULES = ("aio", "compression", "exceptions", "files", "interfaces", "lib", "monitoring", "paths", "secrets")

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from cloudfiles.exceptions import ApiException
-from cloudfiles.transfer.files import ExchangeError, download_file, download_fileobj, upload_file, upload_fileobj
+from cloudfiles.transfer.single.files import ExchangeError, download_file, download_fileobj, upload_file, upload_fileobj
 
 __all__ = ["ApiException", "ExchangeError", "download_file", "download_fileobj", "upload_file", "upload_fileobj"]

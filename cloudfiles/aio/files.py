@@ -1,4 +1,4 @@
-"""Single files, awaited: the twins of `cloudfiles.transfer.files`.
+"""Single files, awaited: the twins of `cloudfiles.transfer.single.files`.
 
 Requests run in the engine's hub, writing to disk in an executor, callbacks in the loop. Thousands at once are fine;
 64 requests of them are under way at a time. Cancelling the task closes its connection, and of a download nothing
@@ -31,8 +31,8 @@ from cloudfiles.interfaces import interface_class
 from cloudfiles.paths import extract, normalize
 from cloudfiles.retry import RetryPolicy
 from cloudfiles.store import checked_count
-from cloudfiles.transfer.chunks import Chunk, Download, ExchangeError, Source
-from cloudfiles.transfer.files import (
+from cloudfiles.transfer.single.chunks import Chunk, Download, ExchangeError, Source
+from cloudfiles.transfer.single.files import (
     CHUNK_BYTES,
     FIVE_SECONDS,
     Rewindable,
@@ -42,8 +42,8 @@ from cloudfiles.transfer.files import (
     source_of,
     target_of,
 )
-from cloudfiles.transfer.uploads import Callback, checked_md5, checked_size
-from cloudfiles.transfer.web import Timeouts
+from cloudfiles.transfer.single.uploads import Callback, checked_md5, checked_size
+from cloudfiles.transfer.single.web import Timeouts
 
 __all__ = ["download_file", "download_fileobj", "upload_file", "upload_fileobj"]
 

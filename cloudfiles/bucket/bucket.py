@@ -13,11 +13,11 @@ from cloudfiles.bucket.views import PrefixFilter, StripPrefix, View
 from cloudfiles.cloudfiles import CloudFiles
 from cloudfiles.exceptions import InvalidInputError, InvalidPathError, MissingObjectError, redact
 from cloudfiles.sidebyside import check_side_by_side
-from cloudfiles.transfer.items import Item
-from cloudfiles.transfer.local_files import LocalStore
-from cloudfiles.transfer.result import TransferResult
-from cloudfiles.transfer.route import CarryOptions
+from cloudfiles.transfer.carrying.items import Item
+from cloudfiles.transfer.carrying.result import TransferResult
+from cloudfiles.transfer.carrying.route import CarryOptions
 from cloudfiles.transfer.sync import SyncResult, check_apart, sync_apart
+from cloudfiles.transfer.tasks.local_files import LocalStore
 from cloudfiles.types import Clock, ListEntry
 
 __all__ = ["Bucket", "NoSuchFileError"]

@@ -9,12 +9,12 @@ from typing import Any
 from cloudfiles.bucket.progress import FileProgress
 from cloudfiles.exceptions import InvalidInputError
 from cloudfiles.store import Store
-from cloudfiles.transfer.items import Item
-from cloudfiles.transfer.local_files import walk_files
-from cloudfiles.transfer.result import TransferResult
-from cloudfiles.transfer.route import CarryOptions
+from cloudfiles.transfer.carrying.items import Item
+from cloudfiles.transfer.carrying.result import TransferResult
+from cloudfiles.transfer.carrying.route import CarryOptions
 from cloudfiles.transfer.run import carry_all, plan_between
-from cloudfiles.transfer.watching import WatchedCarrier
+from cloudfiles.transfer.tasks.local_files import walk_files
+from cloudfiles.transfer.tasks.watching import WatchedCarrier
 from cloudfiles.types import ListEntry
 
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from cloudfiles.exceptions import InvalidInputError
 from cloudfiles.progress import bar_for
-from cloudfiles.transfer.items import Item
-from cloudfiles.transfer.result import Outcome
+from cloudfiles.transfer.carrying.items import Item
+from cloudfiles.transfer.carrying.result import Outcome
 
 Told = Callable[[int, int, str], object]
 

@@ -7,7 +7,7 @@ from time import monotonic
 
 from cloudfiles.transport.request import SlowBodyError
 
-_FAST = 256 << 20
+FAST = 256 << 20
 """Bytes a second that one connection is left alone at: the core that receives them has little time left."""
 
 _LOOK = 0.1
@@ -16,7 +16,7 @@ _LOOK = 0.1
 _BEGIN = 1 << 20
 """Bytes before the rate is looked at: the window of a new connection is still growing."""
 
-_LEAST = 32 << 20
+LEAST = 32 << 20
 """Bytes that have to be left."""
 
 _AT_ONCE = 2
@@ -45,6 +45,6 @@ class Haste:
         elapsed = now - self._since
         if elapsed < _LOOK:
             return
-        if got - self._count < elapsed * _FAST and self._length - got >= _LEAST and places.acquire(blocking=False):
+        if got - self._count < elapsed * FAST and self._length - got >= LEAST and places.acquire(blocking=False):
             raise SlowBodyError
         self._since, self._count = now, got

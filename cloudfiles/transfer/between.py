@@ -8,8 +8,8 @@ from typing import Any
 from cloudfiles.parallel import Parallel, is_parallel
 from cloudfiles.progress import Progress, bar_for
 from cloudfiles.store import Store
-from cloudfiles.transfer.items import Item, items_between
-from cloudfiles.transfer.result import TransferResult
+from cloudfiles.transfer.carrying.items import Item, items_between
+from cloudfiles.transfer.carrying.result import TransferResult
 from cloudfiles.transfer.run import Report, carry_here, checked_encoding
 
 

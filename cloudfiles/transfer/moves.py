@@ -11,11 +11,11 @@ from cloudfiles.fanout import Plan, collect
 from cloudfiles.progress import Progress, bar_for
 from cloudfiles.sidebyside import side_by_side
 from cloudfiles.store import Store
-from cloudfiles.transfer.carrier import Carrier
+from cloudfiles.transfer.carrying.carrier import Carrier
+from cloudfiles.transfer.carrying.items import Item, as_items
+from cloudfiles.transfer.carrying.result import Outcome, TransferResult
+from cloudfiles.transfer.carrying.route import CarryOptions
 from cloudfiles.transfer.compare import look_closer
-from cloudfiles.transfer.items import Item, as_items
-from cloudfiles.transfer.result import Outcome, TransferResult
-from cloudfiles.transfer.route import CarryOptions
 from cloudfiles.transfer.run import plan_between
 
 

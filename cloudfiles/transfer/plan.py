@@ -18,8 +18,8 @@ from cloudfiles.compression import COMPRESSION_EXTENSIONS
 from cloudfiles.exceptions import InvalidPathError
 from cloudfiles.fanout import Plan, collect
 from cloudfiles.interfaces.base import Interface
+from cloudfiles.transfer.carrying.items import Item
 from cloudfiles.transfer.compare import Compare, Judgement, judge, look_closer
-from cloudfiles.transfer.items import Item
 from cloudfiles.transfer.merge import OutOfOrderError, Pair, Wanted, merged, order_of
 
 _SHOWN = 5

@@ -15,11 +15,11 @@ from cloudfiles.interfaces.base import Interface
 from cloudfiles.runtime.base import Runtime
 from cloudfiles.runtime.engine import blocking_runtime, runtime_here
 from cloudfiles.store import Store
-from cloudfiles.transfer.carrier import Carrier
-from cloudfiles.transfer.items import Item
-from cloudfiles.transfer.large import LARGE_AT_ONCE
-from cloudfiles.transfer.result import Outcome, TransferResult
-from cloudfiles.transfer.route import CarryOptions
+from cloudfiles.transfer.carrying.carrier import Carrier
+from cloudfiles.transfer.carrying.items import Item
+from cloudfiles.transfer.carrying.large import LARGE_AT_ONCE
+from cloudfiles.transfer.carrying.result import Outcome, TransferResult
+from cloudfiles.transfer.carrying.route import CarryOptions
 
 Report = Callable[[int], Any]
 Make = Callable[[Interface, Interface, Runtime | None], Carrier]
@@ -51,8 +51,8 @@ def _makes(source: Store, target: Store, options: CarryOptions, resumable: bool)
     if not resumable:
         yield lambda here, there, runtime: Carrier(here, there, runtime, options)
         return
-    from cloudfiles.transfer.resuming import ResumingCarrier
-    from cloudfiles.transfer.shelf import shelf_between
+    from cloudfiles.transfer.resuming.carrier import ResumingCarrier
+    from cloudfiles.transfer.resuming.shelf import shelf_between
 
     with shelf_between(source, target) as shelf:
         yield lambda here, there, runtime: (

@@ -9,8 +9,8 @@ from typing import Any
 from cloudfiles.exceptions import CloudFilesError
 from cloudfiles.parallel import Parallel, run
 from cloudfiles.store import Store
-from cloudfiles.transfer.items import Item
-from cloudfiles.transfer.result import TransferResult
+from cloudfiles.transfer.carrying.items import Item
+from cloudfiles.transfer.carrying.result import TransferResult
 from cloudfiles.transfer.run import Report, carry_here
 
 

@@ -16,9 +16,9 @@ from cloudfiles.parallel import Parallel
 from cloudfiles.progress import Progress, bar_for
 from cloudfiles.store import Store
 from cloudfiles.transfer.between import carry_between
+from cloudfiles.transfer.carrying.result import TransferResult
 from cloudfiles.transfer.compare import checked_mode
 from cloudfiles.transfer.plan import SyncPlan, wanted_by
-from cloudfiles.transfer.result import TransferResult
 from cloudfiles.transfer.run import plan_between
 
 MAX_DELETE = 1000

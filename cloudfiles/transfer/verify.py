@@ -12,8 +12,8 @@ from cloudfiles.fanout import Plan, collect
 from cloudfiles.interfaces.base import Interface
 from cloudfiles.progress import Progress, bar_for
 from cloudfiles.store import Store
+from cloudfiles.transfer.carrying.items import Item, as_items, listed_items
 from cloudfiles.transfer.compare import Judgement, look_closer
-from cloudfiles.transfer.items import Item, as_items, listed_items
 from cloudfiles.transfer.run import plan_between
 
 _CHUNK = 5000

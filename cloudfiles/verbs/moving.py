@@ -11,7 +11,7 @@ from cloudfiles.progress import Progress
 from cloudfiles.store import Store
 
 if TYPE_CHECKING:
-    from cloudfiles.transfer.result import TransferResult
+    from cloudfiles.transfer.carrying.result import TransferResult
     from cloudfiles.transfer.sync import SyncResult
     from cloudfiles.transfer.verify import VerifyResult
 

@@ -22,7 +22,7 @@ import cloudfiles
 from cloudfiles.aio import download_file, download_fileobj, files, upload_file, upload_fileobj
 from cloudfiles.exceptions import ApiException, InvalidInputError, ObjectChangedError, UnusableFileError
 from cloudfiles.runtime.engine import close_engine
-from cloudfiles.transfer.chunks import ExchangeError
+from cloudfiles.transfer.single.chunks import ExchangeError
 from tests.aio.conftest import Run
 from tests.aio.test_aio import until
 from tests.servers.fault_server import FaultServer

@@ -27,7 +27,7 @@ def _small_sizes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(haste, "monotonic", lambda: next(clock))
     monkeypatch.setattr(http_object, "DIVISIBLE", 1 << 20)
     monkeypatch.setattr(haste, "_BEGIN", PART)
-    monkeypatch.setattr(haste, "_LEAST", PART)
+    monkeypatch.setattr(haste, "LEAST", PART)
     monkeypatch.setattr(http_divided, "_PART", PART)
 
 

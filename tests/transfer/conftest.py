@@ -13,8 +13,8 @@ import pytest
 from cloudfiles import CloudFiles
 from cloudfiles.exceptions import TransportError
 from cloudfiles.interfaces.s3 import endpoint
-from cloudfiles.transfer.halfdone import PartLog
-from cloudfiles.transfer.large import LargeCarrier
+from cloudfiles.transfer.carrying.halfdone import PartLog
+from cloudfiles.transfer.carrying.large import LargeCarrier
 from tests.conformance.stores import STORES
 from tests.servers.fault_server import FaultServer
 

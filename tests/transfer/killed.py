@@ -21,7 +21,9 @@ from cloudfiles.interfaces.gs.part_objects import PartObjects
 from cloudfiles.interfaces.gs.part_writer import GsPartWriter
 from cloudfiles.interfaces.s3 import interface as s3_interface
 from cloudfiles.interfaces.s3.partwise import S3PartWriter
-from cloudfiles.transfer import halfdone, journal, saved, working
+from cloudfiles.transfer.carrying import halfdone
+from cloudfiles.transfer.journaled import journal, working
+from cloudfiles.transfer.resuming import saved
 from cloudfiles.transport.client import Client
 
 _PARTS: tuple[tuple[Any, str], ...] = (

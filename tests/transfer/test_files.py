@@ -29,8 +29,8 @@ from cloudfiles.exceptions import (
     UnusableFileError,
 )
 from cloudfiles.retry import RetryPolicy
-from cloudfiles.transfer import chunks, files
-from cloudfiles.transfer.files import ExchangeError
+from cloudfiles.transfer.single import chunks, files
+from cloudfiles.transfer.single.files import ExchangeError
 from tests.servers.fault_server import FaultServer
 from tests.servers.faults import (
     FlipBit,
@@ -227,9 +227,9 @@ STEP = 1 << 20
 @pytest.fixture(params=[False, True], ids=["fast", "slow"])
 def slow(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
     """Whether every connection is held to be slow; what is large is smaller here."""
-    monkeypatch.setattr(chunks, "_LARGE", 2 << 20)
+    monkeypatch.setattr(chunks, "LEAST", 2 << 20)
     monkeypatch.setattr(chunks, "_IN_MEMORY", 4 << 20)
-    monkeypatch.setattr(chunks, "_FAST", math.inf if request.param else 0)
+    monkeypatch.setattr(chunks, "FAST", math.inf if request.param else 0)
     return bool(request.param)
 
 

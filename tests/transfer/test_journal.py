@@ -14,12 +14,12 @@ from pathlib import Path
 import pytest
 
 from cloudfiles.exceptions import DuplicatePathError, FileSystemError, JournalError
-from cloudfiles.transfer import journal as journal_module
-from cloudfiles.transfer.halfdone import HalfDone
-from cloudfiles.transfer.items import Item
-from cloudfiles.transfer.journal import Journal
-from cloudfiles.transfer.liveness import ProcessName, is_dead, this_process
-from cloudfiles.transfer.rows import Settled
+from cloudfiles.transfer.carrying.halfdone import HalfDone
+from cloudfiles.transfer.carrying.items import Item
+from cloudfiles.transfer.journaled import journal as journal_module
+from cloudfiles.transfer.journaled.journal import Journal
+from cloudfiles.transfer.journaled.liveness import ProcessName, is_dead, this_process
+from cloudfiles.transfer.journaled.rows import Settled
 from cloudfiles.types import Clock
 
 

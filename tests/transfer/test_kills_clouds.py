@@ -12,8 +12,8 @@ import pytest
 
 from cloudfiles import CloudFiles, ResumableTransfer
 from cloudfiles.interfaces.gs import writing
-from cloudfiles.transfer.halfdone import HalfDone
-from cloudfiles.transfer.journal import Journal
+from cloudfiles.transfer.carrying.halfdone import HalfDone
+from cloudfiles.transfer.journaled.journal import Journal
 from cloudfiles.types import WriteOptions
 from tests.servers.azurite import AzuriteServer
 from tests.servers.gcs_server import GcsServer

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from cloudfiles import CloudFiles, ResumableTransfer, integrity
 from cloudfiles.exceptions import TransferFailedError
 from cloudfiles.integrity import Digest
-from cloudfiles.transfer import working
-from cloudfiles.transfer.digest import WholeDigest
-from cloudfiles.transfer.halfdone import HalfDone
-from cloudfiles.transfer.journal import Journal
+from cloudfiles.transfer.carrying.digest import WholeDigest
+from cloudfiles.transfer.carrying.halfdone import HalfDone
+from cloudfiles.transfer.journaled import working
+from cloudfiles.transfer.journaled.journal import Journal
 from tests.servers.fault_server import FaultServer
 from tests.transfer.conftest import broken_after
 

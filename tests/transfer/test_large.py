@@ -22,8 +22,8 @@ from cloudfiles.exceptions import (
     ObjectChangedError,
 )
 from cloudfiles.integrity import Digest
-from cloudfiles.transfer import large
-from cloudfiles.transfer.digest import WholeDigest
+from cloudfiles.transfer.carrying import large
+from cloudfiles.transfer.carrying.digest import WholeDigest
 from cloudfiles.types import WriteOptions
 from tests.servers.fault_server import FaultServer
 from tests.servers.faults import FlipBit, IgnoreRange, Replaced, ResetInBody, s3_error

@@ -11,7 +11,7 @@ import pytest
 from cloudfiles import CloudFile, CloudFiles
 from cloudfiles.exceptions import AuthorizationError, CloudFilesError, IntegrityError, MissingObjectError
 from cloudfiles.interfaces.file import copying as file_copy
-from cloudfiles.transfer.carrier import Carrier
+from cloudfiles.transfer.carrying.carrier import Carrier
 from tests.servers.fault_server import FaultServer
 from tests.servers.faults import s3_error
 from tests.servers.scripts import Rule

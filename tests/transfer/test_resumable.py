@@ -22,9 +22,9 @@ from cloudfiles.exceptions import (
     UnsupportedOperationError,
 )
 from cloudfiles.interfaces.file import io as file_io
-from cloudfiles.transfer import working
-from cloudfiles.transfer.halfdone import HalfDone
-from cloudfiles.transfer.journal import Journal
+from cloudfiles.transfer.carrying.halfdone import HalfDone
+from cloudfiles.transfer.journaled import working
+from cloudfiles.transfer.journaled.journal import Journal
 from tests.servers.fault_server import FaultServer
 from tests.transfer import killed
 from tests.transfer.conftest import MIB, broken_after, tree

@@ -17,8 +17,8 @@ import pytest
 from cloudfiles import CloudFiles
 from cloudfiles.exceptions import AuthorizationError, TransportError
 from cloudfiles.interfaces.s3.interface import S3Interface
-from cloudfiles.transfer.saved import StateFile, directory_of, saved_files
-from cloudfiles.transfer.shelf import Shelf, shelf_between
+from cloudfiles.transfer.resuming.saved import StateFile, directory_of, saved_files
+from cloudfiles.transfer.resuming.shelf import Shelf, shelf_between
 from cloudfiles.types import WriteOptions
 from tests.servers.fault_server import FaultServer
 from tests.transfer import killed
@@ -46,7 +46,7 @@ def kept() -> list[str]:
 def broken_off(source: CloudFiles, target: CloudFiles) -> None:
     """A run whose connection breaks after three parts, in this process."""
     patch = broken_after(3)
-    patch.setattr("cloudfiles.transfer.halfdone._NOTE_SECONDS", 0.0)
+    patch.setattr("cloudfiles.transfer.carrying.halfdone._NOTE_SECONDS", 0.0)
     try:
         with pytest.raises(TransportError, match="the cable is cut"):
             source.transfer_to(target, resumable=True)
@@ -127,7 +127,7 @@ def test_a_home_that_cannot_be_written(server: FaultServer, s3: CloudFiles, disk
     def refuse(*args: Any, **kwargs: Any) -> int:
         raise PermissionError(30, "Read-only file system")
 
-    monkeypatch.setattr("cloudfiles.transfer.holding.try_lock", refuse)
+    monkeypatch.setattr("cloudfiles.transfer.resuming.holding.try_lock", refuse)
     source = disk_of("in")
     source.put("big", BIG)
     with pytest.warns(UserWarning, match=r"Read-only file system.*begin anew after a kill.*CLOUD_FILES_DIR"):

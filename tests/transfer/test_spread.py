@@ -12,8 +12,8 @@ import pytest
 
 from cloudfiles import CloudFiles
 from cloudfiles.exceptions import AuthorizationError, DuplicatePathError, MissingObjectError
-from cloudfiles.transfer.items import Item
-from cloudfiles.transfer.result import Outcome, TransferResult
+from cloudfiles.transfer.carrying.items import Item
+from cloudfiles.transfer.carrying.result import Outcome, TransferResult
 from tests.servers.fault_server import FaultServer
 from tests.servers.faults import s3_error
 from tests.servers.scripts import Rule

@@ -16,8 +16,8 @@ import pytest
 
 from cloudfiles import CloudFiles, Downloader, Uploader
 from cloudfiles.exceptions import AuthorizationError, FileSystemError, LockingError
-from cloudfiles.transfer.holding import Hold
-from cloudfiles.transfer.saved import directory_of, saved_files
+from cloudfiles.transfer.resuming.holding import Hold
+from cloudfiles.transfer.resuming.saved import directory_of, saved_files
 from cloudfiles.types import WriteOptions
 from tests.servers.fault_server import FaultServer
 from tests.servers.faults import s3_error
@@ -63,7 +63,18 @@ def test_the_second_is_refused(running: Uploader, mem: CloudFiles, source: Path)
             second.save(keep=False)
     with pytest.raises(LockingError):
         Uploader(mem, "dir", source, overwrite=True)
-    running.save()  # its own
+
+
+def test_one_that_runs_may_be_saved(mem: CloudFiles, source: Path) -> None:
+    kept: list[int] = []
+
+    def save(*_: Any) -> None:
+        up.save()
+        kept.append(len(saved_files("uploads")))
+
+    up = Uploader(mem, "dir", source, run=False, progress_callback=save)
+    up.run()
+    assert set(kept) == {1}
 
 
 def test_what_runs_is_not_cleared(running: Uploader, mem: CloudFiles, source: Path) -> None:
@@ -95,7 +106,7 @@ def test_the_second_knows_what_the_first_has_done(mem: CloudFiles, source: Path,
 
 HOLDING = """
 import sys, time
-from cloudfiles.transfer.holding import Hold
+from cloudfiles.transfer.resuming.holding import Hold
 print(Hold(sys.argv[1]).take(), flush=True)
 time.sleep(600)
 """
@@ -173,7 +184,7 @@ def test_a_place_that_cannot_be_written(mem: CloudFiles, source: Path, monkeypat
     def refuse(*args: Any, **kwargs: Any) -> int:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("cloudfiles.transfer.holding.try_lock", refuse)
+    monkeypatch.setattr("cloudfiles.transfer.resuming.holding.try_lock", refuse)
     with pytest.raises(FileSystemError, match="Permission denied"):
         up.run()
     assert not up.active()

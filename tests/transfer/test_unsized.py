@@ -9,7 +9,7 @@ import pytest
 
 from cloudfiles import CloudFiles
 from cloudfiles.exceptions import TransportError
-from cloudfiles.transfer.large import LargeCarrier
+from cloudfiles.transfer.carrying.large import LargeCarrier
 from cloudfiles.transport.wire import ChunkedBody
 from tests.servers.fault_server import FaultServer
 from tests.servers.scripts import Rule

@@ -14,8 +14,8 @@ import pytest
 
 from cloudfiles import CloudFiles, Downloader, Uploader
 from cloudfiles.exceptions import CloudFilesError, ConfigurationError, InvalidInputError, InvalidPathError
-from cloudfiles.transfer.saved import saved_files
-from cloudfiles.transfer.up_and_down import TargetExistsError
+from cloudfiles.transfer.resuming.saved import saved_files
+from cloudfiles.transfer.tasks.up_and_down import TargetExistsError
 from cloudfiles.types import Clock
 from tests.servers.fault_server import FaultServer
 from tests.servers.faults import s3_error

@@ -21,10 +21,11 @@ from cloudfiles.exceptions import (
     TransportError,
 )
 from cloudfiles.interfaces import interface_class
+from cloudfiles.interfaces.haste import FAST, LEAST
 from cloudfiles.interfaces.http_object import ObjectRead
 from cloudfiles.retry import parse_retry_after
 from cloudfiles.runtime.engine import blocking_runtime
-from cloudfiles.transfer.web import PASSING, Connection, Timeouts, is_redirect
+from cloudfiles.transfer.single.web import PASSING, Connection, Timeouts, is_redirect
 from cloudfiles.transport.request import Response
 
 if TYPE_CHECKING:
@@ -32,12 +33,6 @@ if TYPE_CHECKING:
 
 _CHANGES = 3
 """Times that a download begins anew because the object was replaced, or came damaged."""
-
-_LARGE = 32 << 20
-"""Bytes left from which on it is worth to read chunks side by side."""
-
-_FAST = 256 << 20
-"""Bytes a second that one connection is left alone at: beside it, others would only cost memory."""
 
 _IN_MEMORY = 64 << 20
 _MOST_AT_ONCE = 8
@@ -258,14 +253,14 @@ class Download:
             return []
         left = 0 if self.total is None else self.total - self.done
         count = 1
-        if self._is_slow and source.takes_several and left >= _LARGE and _condition(self.etag):
+        if self._is_slow and source.takes_several and left >= LEAST and _condition(self.etag):
             count = max(1, min(_MOST_AT_ONCE, _IN_MEMORY // self._chunk_size, -(-left // self._chunk_size)))
         starts = range(self.done, self.done + count * self._chunk_size, self._chunk_size)
         return [(start, start + self._chunk_size) for start in starts]
 
     def took(self, chunks: Sequence[Chunk], seconds: float) -> None:
         """Take note of how long it took to read them. Where one connection was slow, it stays with several."""
-        self._is_slow |= len(chunks[0].content) < seconds * _FAST
+        self._is_slow |= len(chunks[0].content) < seconds * FAST
 
     def in_order(self, spans: Iterable[tuple[int, int]], chunks: Iterable[Chunk]) -> Iterator[Chunk]:
         """Count the chunks of these ranges in, one by one. Ends where one is shorter than was asked for."""

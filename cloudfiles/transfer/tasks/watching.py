@@ -9,10 +9,10 @@ from typing import Any, TypeVar
 
 from cloudfiles.interfaces.base import Interface
 from cloudfiles.runtime.base import Runtime
-from cloudfiles.transfer.carrier import Carrier
-from cloudfiles.transfer.items import Item
-from cloudfiles.transfer.result import Outcome
-from cloudfiles.transfer.route import CarryOptions
+from cloudfiles.transfer.carrying.carrier import Carrier
+from cloudfiles.transfer.carrying.items import Item
+from cloudfiles.transfer.carrying.result import Outcome
+from cloudfiles.transfer.carrying.route import CarryOptions
 
 T = TypeVar("T")
 Watch = Callable[[Item, int], object]

@@ -21,15 +21,15 @@ from cloudfiles.exceptions import (
 from cloudfiles.fanout import Plan, collect
 from cloudfiles.interfaces.moving import Interrupted
 from cloudfiles.store import Store
-from cloudfiles.transfer.carrier import Carrier
+from cloudfiles.transfer.carrying.carrier import Carrier
+from cloudfiles.transfer.carrying.halfdone import HalfDone, PartLog, PartLogs
+from cloudfiles.transfer.carrying.large import LARGE_AT_ONCE
+from cloudfiles.transfer.carrying.result import Outcome
+from cloudfiles.transfer.carrying.route import CarryOptions
 from cloudfiles.transfer.compare import Judgement, look_closer
-from cloudfiles.transfer.halfdone import HalfDone, PartLog, PartLogs
-from cloudfiles.transfer.journal import Journal
-from cloudfiles.transfer.large import LARGE_AT_ONCE
-from cloudfiles.transfer.leftovers import SKEW
-from cloudfiles.transfer.result import Outcome
-from cloudfiles.transfer.route import CarryOptions
-from cloudfiles.transfer.rows import Leased, Settled, State, Transfer
+from cloudfiles.transfer.journaled.journal import Journal
+from cloudfiles.transfer.journaled.rows import Leased, Settled, State, Transfer
+from cloudfiles.transfer.resuming.leftovers import SKEW
 from cloudfiles.transfer.run import plan_between
 from cloudfiles.types import Clock, WriteOptions
 

@@ -8,7 +8,7 @@ from collections.abc import Collection
 from cloudfiles.exceptions import CloudFilesError, TransportError
 from cloudfiles.interfaces.base import Interface
 from cloudfiles.interfaces.moving import Interrupted
-from cloudfiles.transfer.saved import State
+from cloudfiles.transfer.resuming.saved import State
 
 SKEW = 900.0
 """Seconds by which clocks of stores may differ from the one here: S3 refuses requests beyond that."""

@@ -7,11 +7,11 @@ from dataclasses import replace
 from cloudfiles.exceptions import CloudFilesError, TransportError
 from cloudfiles.interfaces.base import Interface
 from cloudfiles.runtime.base import Runtime
-from cloudfiles.transfer.carrier import WHOLE_BYTES, Carrier
-from cloudfiles.transfer.items import Item
-from cloudfiles.transfer.result import Outcome
-from cloudfiles.transfer.route import CarryOptions
-from cloudfiles.transfer.shelf import Shelf
+from cloudfiles.transfer.carrying.carrier import WHOLE_BYTES, Carrier
+from cloudfiles.transfer.carrying.items import Item
+from cloudfiles.transfer.carrying.result import Outcome
+from cloudfiles.transfer.carrying.route import CarryOptions
+from cloudfiles.transfer.resuming.shelf import Shelf
 
 
 class ResumingCarrier(Carrier):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal, NamedTuple
 
-from cloudfiles.transfer.items import Item
+from cloudfiles.transfer.carrying.items import Item
 
 State = Literal["pending", "leased", "done", "skipped", "failed", "unverifiable"]
 STATES: tuple[State, ...] = ("pending", "leased", "done", "skipped", "failed", "unverifiable")

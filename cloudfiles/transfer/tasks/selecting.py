@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from cloudfiles.cloudfiles import CloudFiles
 from cloudfiles.exceptions import InvalidInputError, MissingObjectError
-from cloudfiles.transfer.local_files import walk_files
+from cloudfiles.transfer.tasks.local_files import walk_files
 
 _MAGIC = re.compile(r"[*?[]")
 

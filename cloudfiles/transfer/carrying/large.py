@@ -12,11 +12,11 @@ from cloudfiles import compression
 from cloudfiles.exceptions import FileSystemError, ObjectChangedError, TransportError
 from cloudfiles.fanout import Plan, collect
 from cloudfiles.interfaces.moving import PartWriter
-from cloudfiles.transfer.digest import WholeDigest
-from cloudfiles.transfer.halfdone import PartLog
-from cloudfiles.transfer.items import Item
-from cloudfiles.transfer.result import Outcome
-from cloudfiles.transfer.route import Route
+from cloudfiles.transfer.carrying.digest import WholeDigest
+from cloudfiles.transfer.carrying.halfdone import PartLog
+from cloudfiles.transfer.carrying.items import Item
+from cloudfiles.transfer.carrying.result import Outcome
+from cloudfiles.transfer.carrying.route import Route
 from cloudfiles.types import StoredObject
 
 LARGE_AT_ONCE = 4

@@ -20,10 +20,10 @@ from itertools import islice
 from typing import Any
 
 from cloudfiles.exceptions import DuplicatePathError, FileSystemError, JournalError
-from cloudfiles.transfer.halfdone import HalfDone
-from cloudfiles.transfer.items import Item
-from cloudfiles.transfer.liveness import ProcessName, is_dead, this_process
-from cloudfiles.transfer.rows import (
+from cloudfiles.transfer.carrying.halfdone import HalfDone
+from cloudfiles.transfer.carrying.items import Item
+from cloudfiles.transfer.journaled.liveness import ProcessName, is_dead, this_process
+from cloudfiles.transfer.journaled.rows import (
     STATES,
     Failure,
     Leased,

@@ -16,15 +16,15 @@ from cloudfiles.cloudfiles import CloudFiles
 from cloudfiles.exceptions import CloudFilesError, InvalidInputError, LockingError, TransportError
 from cloudfiles.interfaces.file.names import process_mark
 from cloudfiles.store import Store, checked_count
-from cloudfiles.transfer.carrier import WHOLE_BYTES
-from cloudfiles.transfer.halfdone import Pace, PartLog, PartLogs
-from cloudfiles.transfer.items import Item
-from cloudfiles.transfer.leftovers import clear_up, place_of
-from cloudfiles.transfer.result import Outcome
-from cloudfiles.transfer.route import CarryOptions
+from cloudfiles.transfer.carrying.carrier import WHOLE_BYTES
+from cloudfiles.transfer.carrying.halfdone import Pace, PartLog, PartLogs
+from cloudfiles.transfer.carrying.items import Item
+from cloudfiles.transfer.carrying.result import Outcome
+from cloudfiles.transfer.carrying.route import CarryOptions
+from cloudfiles.transfer.resuming.leftovers import clear_up, place_of
+from cloudfiles.transfer.resuming.saved import File, State, StateFile, directory_of, saved_files
 from cloudfiles.transfer.run import carry_all, plan_between
-from cloudfiles.transfer.saved import File, State, StateFile, directory_of, saved_files
-from cloudfiles.transfer.watching import WatchedCarrier
+from cloudfiles.transfer.tasks.watching import WatchedCarrier
 from cloudfiles.types import Clock
 
 Progress = Callable[[int, "int | None"], object]

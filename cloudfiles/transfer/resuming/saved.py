@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 
 from cloudfiles.exceptions import ConfigurationError, FileSystemError, LockingError
 from cloudfiles.lib import replace_file, settings_dir
-from cloudfiles.transfer.halfdone import HalfDone
-from cloudfiles.transfer.holding import Hold
+from cloudfiles.transfer.carrying.halfdone import HalfDone
+from cloudfiles.transfer.resuming.holding import Hold
 
 
 class File(NamedTuple):

@@ -29,12 +29,12 @@ from cloudfiles.exceptions import (
 from cloudfiles.progress import Progress, bar_for
 from cloudfiles.sidebyside import side_by_side
 from cloudfiles.store import Store, checked_count
-from cloudfiles.transfer.items import Item, as_item, listed_items
-from cloudfiles.transfer.journal import Journal
-from cloudfiles.transfer.report import Report, report_of
-from cloudfiles.transfer.rows import Failure, Transfer
+from cloudfiles.transfer.carrying.items import Item, as_item, listed_items
+from cloudfiles.transfer.journaled.journal import Journal
+from cloudfiles.transfer.journaled.report import Report, report_of
+from cloudfiles.transfer.journaled.rows import Failure, Transfer
+from cloudfiles.transfer.journaled.working import Worker
 from cloudfiles.transfer.verify import VerifyResult, verify
-from cloudfiles.transfer.working import Worker
 from cloudfiles.types import Clock, StoreOptions, Tls
 
 _LEASE = 600.0

@@ -32,8 +32,8 @@ from cloudfiles.paths import normalize
 from cloudfiles.retry import RetryPolicy
 from cloudfiles.runtime.engine import runtime_here
 from cloudfiles.store import checked_count
-from cloudfiles.transfer.chunks import Chunk, Download, ExchangeError, PoolSource, Source, StoreSource, WebSource
-from cloudfiles.transfer.uploads import (
+from cloudfiles.transfer.single.chunks import Chunk, Download, ExchangeError, PoolSource, Source, StoreSource, WebSource
+from cloudfiles.transfer.single.uploads import (
     Callback,
     checked_md5,
     checked_size,
@@ -42,7 +42,7 @@ from cloudfiles.transfer.uploads import (
     put_by_pool,
     put_to_store,
 )
-from cloudfiles.transfer.web import THREE_RETRIES, Connection, Timeouts, is_web
+from cloudfiles.transfer.single.web import THREE_RETRIES, Connection, Timeouts, is_web
 
 CHUNK_BYTES = 16 * 1024 * 1024
 

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from cloudfiles.interfaces.base import Interface
 from cloudfiles.runtime.base import OFFLOAD_BYTES, Runtime
-from cloudfiles.transfer.items import Item
+from cloudfiles.transfer.carrying.items import Item
 from cloudfiles.types import StoredObject, WriteOptions
 from cloudfiles.writing import guess_content_type
 
 if TYPE_CHECKING:
-    from cloudfiles.transfer.halfdone import PartLogs
+    from cloudfiles.transfer.carrying.halfdone import PartLogs
 
 T = TypeVar("T")
 

@@ -14,8 +14,8 @@ from cloudfiles.addresses import split_object
 from cloudfiles.cloudfiles import CloudFiles
 from cloudfiles.exceptions import FileSystemError, InvalidInputError, MD5IntegrityError, UnusableFileError
 from cloudfiles.runtime.engine import blocking_runtime
-from cloudfiles.transfer.chunks import pool_refusal, unexpected
-from cloudfiles.transfer.web import Connection, Timeouts
+from cloudfiles.transfer.single.chunks import pool_refusal, unexpected
+from cloudfiles.transfer.single.web import Connection, Timeouts
 from cloudfiles.transport.request import FileBody, Request, Response
 
 Callback = Callable[[int, int], Any]

@@ -24,10 +24,10 @@ from cloudfiles.exceptions import CloudFilesError, ConfigurationError
 from cloudfiles.interfaces.base import Interface
 from cloudfiles.interfaces.file.names import process_mark
 from cloudfiles.store import Store
-from cloudfiles.transfer.halfdone import HalfDone, Pace, PartLog, PartLogs
-from cloudfiles.transfer.holding import Hold
-from cloudfiles.transfer.leftovers import clear_up, place_of
-from cloudfiles.transfer.saved import State, StateFile, directory_of
+from cloudfiles.transfer.carrying.halfdone import HalfDone, Pace, PartLog, PartLogs
+from cloudfiles.transfer.resuming.holding import Hold
+from cloudfiles.transfer.resuming.leftovers import clear_up, place_of
+from cloudfiles.transfer.resuming.saved import State, StateFile, directory_of
 from cloudfiles.types import Clock
 
 _KIND = "resumable"

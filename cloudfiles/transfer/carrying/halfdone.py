@@ -11,8 +11,8 @@ from cloudfiles import crc, integrity
 from cloudfiles.exceptions import TransportError
 from cloudfiles.interfaces.base import Interface
 from cloudfiles.interfaces.moving import PartWriter
-from cloudfiles.transfer.digest import COMPUTED, WholeDigest
-from cloudfiles.transfer.items import Item
+from cloudfiles.transfer.carrying.digest import COMPUTED, WholeDigest
+from cloudfiles.transfer.carrying.items import Item
 from cloudfiles.types import StoredObject, WriteOptions
 
 _NOTE_SECONDS = 0.001

@@ -21,11 +21,11 @@ from cloudfiles.exceptions import (
 from cloudfiles.interfaces.base import Interface
 from cloudfiles.interfaces.moving import Copied, CopyOptions
 from cloudfiles.runtime.base import Runtime
-from cloudfiles.transfer.digest import COMPUTED
-from cloudfiles.transfer.items import Item
-from cloudfiles.transfer.large import LargeCarrier
-from cloudfiles.transfer.result import Outcome
-from cloudfiles.transfer.route import CarryOptions, Route
+from cloudfiles.transfer.carrying.digest import COMPUTED
+from cloudfiles.transfer.carrying.items import Item
+from cloudfiles.transfer.carrying.large import LargeCarrier
+from cloudfiles.transfer.carrying.result import Outcome
+from cloudfiles.transfer.carrying.route import CarryOptions, Route
 from cloudfiles.types import StoredObject, WriteOptions
 
 WHOLE_BYTES = 8 << 20

@@ -9,11 +9,11 @@ from typing import ClassVar
 from cloudfiles.exceptions import PreconditionFailedError
 from cloudfiles.sidebyside import check_side_by_side
 from cloudfiles.store import Store
-from cloudfiles.transfer.items import Item
-from cloudfiles.transfer.local_files import LocalStore
-from cloudfiles.transfer.saved import File
-from cloudfiles.transfer.selecting import select_local, select_remote
-from cloudfiles.transfer.task import TransferTask
+from cloudfiles.transfer.carrying.items import Item
+from cloudfiles.transfer.resuming.saved import File
+from cloudfiles.transfer.tasks.local_files import LocalStore
+from cloudfiles.transfer.tasks.selecting import select_local, select_remote
+from cloudfiles.transfer.tasks.task import TransferTask
 
 
 class TargetExistsError(PreconditionFailedError, FileExistsError):

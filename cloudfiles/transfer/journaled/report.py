@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from itertools import islice
 
 from cloudfiles.exceptions import redact
-from cloudfiles.transfer.journal import Journal
-from cloudfiles.transfer.rows import Failure, Transfer
+from cloudfiles.transfer.journaled.journal import Journal
+from cloudfiles.transfer.journaled.rows import Failure, Transfer
 
 _FAILURES = 1000
 """Failures that a report holds; the journal has all."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 from cloudfiles.exceptions import CloudFilesError
-from cloudfiles.transfer.items import Item
+from cloudfiles.transfer.carrying.items import Item
 
 Status = Literal["copied", "skipped", "missing", "large"]
 Way = Literal["", "copy", "rename", "whole", "parts", "spool"]

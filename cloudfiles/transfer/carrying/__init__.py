@@ -1,0 +1,1 @@
+"""Carrying one object from one store to another, by the best way that both offer."""

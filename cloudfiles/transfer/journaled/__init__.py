@@ -1,0 +1,1 @@
+"""Resumable transfers by a journal that many processes may work off."""

@@ -1,0 +1,1 @@
+"""Single files: downloaded from a URL, uploaded to one."""
