@@ -17,7 +17,7 @@ from benchmarks.clients import (
 from benchmarks.clients.base import Client
 
 CLIENTS: tuple[type[Client], ...] = (
-    ours.Green, ours.Threads, ours.OnS3, ours.OnFastS3,
+    ours.Ours, ours.Threads, ours.OnS3, ours.OnFastS3,
     obstore_client.Threads, obstore_client.Async,
     http_clients.Geventhttpclient, http_clients.Urllib3,
     boto.Boto, boto.Transfer, fsspec_clients.S3fs,

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from benchmarks.clients.base import Target
-from benchmarks.clients.ours import Green as Ours
+from benchmarks.clients.ours import Ours
 
 
 class Threads(Ours):

@@ -1,4 +1,4 @@
-"""This package, through its facade: green threads, and OS threads."""
+"""This package, through its facade: as it comes, and on OS threads."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ def place(target: Target) -> dict[str, Any]:
         "AWS_DEFAULT_REGION": target.region}}
 
 
-class Green(Client):
-    """`CloudFiles(...)` with `green=True`."""
+class Ours(Client):
+    """`CloudFiles(...)` as it comes: green threads, but OS threads for large objects that are transferred."""
 
     name = "cloudfiles"
     needs: ClassVar[tuple[str, ...]] = ()
     statement: ClassVar[str | None] = "import cloudfiles"
     on_disk = True
     schemes: ClassVar[frozenset[str]] = frozenset({"s3", "gs", "az"})
-    green: ClassVar[bool] = True
+    green: ClassVar[bool | None] = None
 
     def setup(self, target: Target) -> None:
         sys.path.insert(0, target.project)
@@ -93,7 +93,7 @@ class Green(Client):
         return (record["content"] for record in self.store.stream(keys))
 
 
-class Threads(Green):
+class Threads(Ours):
     """`CloudFiles(...)` with `green=False`."""
 
     name = "cloudfiles, threads"
@@ -102,8 +102,8 @@ class Threads(Green):
     hides = frozenset({"get_recorded"})
 
 
-class OnS3(Green):
-    """Green threads on S3, in the tables of other protocols: what they are held to."""
+class OnS3(Ours):
+    """The same on S3, in the tables of other protocols: what they are held to."""
 
     name = "cloudfiles, s3"
     statement = None
