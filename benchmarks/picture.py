@@ -8,7 +8,7 @@ from typing import Any
 
 from benchmarks.results import Row, Table
 
-SHOWN = ("get-4k", "put-4k", "get-64k", "get-tls", "exists-dense", "get-256m")
+SHOWN = ("get-4k", "put-4k", "get-64k", "exists-dense", "transfer-down-4k", "transfer-down-1g")
 OURS, PEER, LIMIT = "#1f6f54", "#9db4c0", "#e0c48c"
 COLUMNS = 2
 

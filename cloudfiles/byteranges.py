@@ -16,8 +16,8 @@ from typing import NamedTuple, SupportsIndex
 from .exceptions import InvalidInputError, ProtocolError
 
 __all__ = [
-    "MAX_GAP", "MAX_SIZE", "ByteRange", "ContentRange", "RangeGroup", "byte_range", "check_content_range",
-    "coalesce", "from_slice", "parse_content_range", "range_header",
+    "MAX_GAP", "MAX_SIZE", "ByteRange", "ContentRange", "RangeGroup", "byte_range", "coalesce", "from_slice",
+    "parse_content_range", "range_header",
 ]
 
 MAX_GAP = 1 << 16  # bytes: reading on over 64 KiB takes less time than one more request, even in a data centre
@@ -44,15 +44,6 @@ class ByteRange(NamedTuple):
     def is_empty(self) -> bool:
         """It asks for no byte, which a Range header cannot say."""
         return self.end is not None and self.end == (self.start or 0)
-
-    def within(self, size: int) -> tuple[int, int]:
-        """The start and end that it comes to in an object of `size` bytes.
-
-        >>> ByteRange(-5).within(100), ByteRange(90, 200).within(100), ByteRange(300, 400).within(100)
-        ((95, 100), (90, 100), (100, 100))
-        """
-        start, end, _ = slice(*self).indices(size)
-        return start, end
 
 
 def byte_range(start: SupportsIndex | None = None, end: SupportsIndex | None = None) -> ByteRange:
@@ -146,34 +137,6 @@ def parse_content_range(value: str) -> ContentRange:
     if start >= end or (size is not None and end > size):
         raise ProtocolError(f"Content-Range contradicts itself: {value!r}")
     return ContentRange(start, end, size)
-
-
-def check_content_range(value: str, wanted: ByteRange) -> ContentRange:
-    """Read the Content-Range of a 206 answer and check that it is all that was asked for.
-
-    An answer that covers less, though the object goes on, is refused as well; so is one where
-    that cannot be told because the server names no size.
-
-    Raises:
-        ProtocolError: the header is wrong in itself, or another range than the one wanted.
-    """
-    got = parse_content_range(value)
-    if got.start is None or got.end is None:
-        fits = False
-    elif got.size is not None:
-        fits = (got.start, got.end) == wanted.within(got.size)
-    elif wanted.is_suffix:
-        fits = got.end - got.start == -(wanted.start or 0)
-    else:
-        fits = got.start == (wanted.start or 0) and wanted.end in (None, got.end)
-    if not fits:
-        raise ProtocolError(f"asked for bytes {_shown(wanted)}, the server's answer is of {value!r}")
-    return got
-
-
-def _shown(wanted: ByteRange) -> str:
-    start, end = ("" if edge is None else str(edge) for edge in wanted)
-    return f"[{start}:{end}]"
 
 
 # ---- many ranges of one object

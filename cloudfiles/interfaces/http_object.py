@@ -5,9 +5,9 @@ Shared by every protocol that speaks HTTP.
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
+from cloudfiles.byteranges import ContentRange, parse_content_range, range_header
 from cloudfiles.exceptions import ObjectChangedError, ProtocolError, TruncatedBodyError
 from cloudfiles.interfaces.haste import Haste
 from cloudfiles.transport.request import Dialect, Origin, Pace, Request, Response, TryAgain
@@ -16,9 +16,6 @@ from cloudfiles.types import StoredObject, head_of
 
 DIVISIBLE = 64 << 20
 """Bytes of a body that may be worth more than one connection."""
-
-# "bytes 0--1/0" is how Go's servers answer to a suffix of an empty object.
-_CONTENT_RANGE = re.compile(r"bytes (?:(\d+)-(\d+|-1)|\*)/(\d+|\*)$")
 
 
 class ObjectRead(Request):
@@ -46,8 +43,8 @@ class ObjectRead(Request):
         self._pieces: list[bytes] = []  # received before a break, in order
         self._first: dict[str, str] | None = None  # the headers that came with the first of them
         self._next: int | None = None  # where in the object they end
-        if start is not None or end is not None:
-            headers["range"] = _range_header(start, end)
+        if self.start is not None:
+            self._ask_for_range()
 
     # ---- what the client calls
 
@@ -81,10 +78,13 @@ class ObjectRead(Request):
         begins = self._begins_at(head.status, head.headers)
         if begins is None or begins != self._expected(head.headers) or not self._is_same_object(etag):
             return
+        following, last = begins + len(received), self._last(head.headers)
+        if last is not None and following >= last:
+            return  # more came than was announced
         self._first = self._first or head.headers
         self._pieces.append(received)
-        self._next = begins + len(received)
-        self.headers["range"] = _range_header(self._next, self._last(head.headers))
+        self._next = following
+        self.headers["range"] = f"bytes={following}-" if last is None else f"bytes={following}-{last - 1}"
         self.headers["if-match"] = etag
 
     # ---- going on by other requests
@@ -117,8 +117,12 @@ class ObjectRead(Request):
         if self._condition is not None:
             self.headers["if-match"] = self._condition
         self.headers.pop("range", None)
-        if self.start is not None or self.end is not None:
-            self.headers["range"] = _range_header(self.start, self.end)
+        self._ask_for_range()
+
+    def _ask_for_range(self) -> None:
+        wanted = range_header(self.start, self.end)
+        if wanted is not None:
+            self.headers["range"] = wanted
 
     # ---- the answers
 
@@ -173,8 +177,8 @@ class ObjectRead(Request):
         if self._first is not None:
             self.begin_anew()
             raise TryAgain(self.dialect_error(response))
-        match = _CONTENT_RANGE.match(response.headers.get("content-range", ""))
-        size = int(match[3]) if match is not None and match[3] != "*" else None
+        told = _told(response.headers)
+        size = None if told is None else told.size
         if (self.start or 0) < 0 and size is None:
             # Empty, or shorter than the suffix, which then means all of it (RFC 9110 14.1.2) and which rclone refuses.
             del self.headers["range"]
@@ -186,18 +190,20 @@ class ObjectRead(Request):
 
     def _check_length(self, response: Response) -> None:
         """A part may rightly be shorter than asked for only where the object ends."""
-        match = _CONTENT_RANGE.match(response.headers.get("content-range", ""))
-        assert match is not None
-        announced = int(match[2]) + 1 - int(match[1])
+        told = _told(response.headers)
+        assert told is not None
+        assert told.start is not None
+        assert told.end is not None
+        announced = told.end - told.start
         if len(response.content) != announced:
             raise TruncatedBodyError(f"the answer's Content-Range announces {announced} bytes, "
                                      f"{len(response.content)} came", path=self.path)
         last = self._last(response.headers)
-        if last is not None and int(match[2]) + 1 < last:
-            raise TruncatedBodyError(f"bytes up to {last} were asked for, the answer ends at {match[2]}",
+        if last is not None and told.end < last:
+            raise TruncatedBodyError(f"bytes up to {last} were asked for, the answer ends at {told.end}",
                                      path=self.path)
-        if last is not None and int(match[2]) + 1 > last:
-            raise ProtocolError(f"bytes up to {last} were asked for, the answer goes on to {match[2]}",
+        if last is not None and told.end > last:
+            raise ProtocolError(f"bytes up to {last} were asked for, the answer goes on to {told.end}",
                                 path=self.path)
 
     def _check_whole_length(self, content: bytes, first: dict[str, str]) -> None:
@@ -208,8 +214,8 @@ class ObjectRead(Request):
 
     def _last(self, headers: dict[str, str]) -> int | None:
         """The (exclusive) end of what was asked for, bounded by the object's size where that is known."""
-        match = _CONTENT_RANGE.match(headers.get("content-range", ""))
-        size = int(match[3]) if match is not None and match[3] != "*" else None
+        told = _told(headers)
+        size = None if told is None else told.size
         if self.end is None:
             return size
         return self.end if size is None else min(self.end, size)
@@ -222,10 +228,10 @@ class ObjectRead(Request):
                 raise ProtocolError("a part (206) was answered without a Content-Range, or to no Range",
                                     path=self.path)
             return 0 if "range" not in self.headers else None
-        match = _CONTENT_RANGE.match(value)
-        if match is None or match[1] is None:
+        start = parse_content_range(value).start
+        if start is None:
             raise ProtocolError(f"the answer's Content-Range is {value!r}", path=self.path)
-        return int(match[1])
+        return start
 
     def _expected(self, headers: dict[str, str]) -> int:
         """Where in the object the answer with these headers has to begin."""
@@ -233,10 +239,10 @@ class ObjectRead(Request):
             return self._next
         if self.start is None or self.start >= 0:
             return self.start or 0
-        match = _CONTENT_RANGE.match(headers.get("content-range", ""))
-        if match is None or match[2] is None:
+        told = _told(headers)
+        if told is None or told.end is None:
             return 0
-        size = int(match[2]) + 1 if match[3] == "*" else int(match[3])  # a suffix ends where the object does
+        size = told.end if told.size is None else told.size  # a suffix ends where the object does
         return max(0, size + self.start)
 
     def _is_same_object(self, etag: str | None) -> bool:
@@ -265,11 +271,13 @@ class ObjectHead(Request):
         raise self.dialect.refusal(self, response)
 
 
-def _range_header(start: int | None, end: int | None) -> str:
-    """A Range header's value (RFC 9110 14.1.2); `end` is exclusive, a negative `start` a suffix."""
-    if start is not None and start < 0:
-        return f"bytes={start}"
-    return f"bytes={start or 0}-{'' if end is None else end - 1}"
+def _told(headers: dict[str, str]) -> ContentRange | None:
+    """What a Content-Range says; None where there is none, or none that can be understood."""
+    value = headers.get("content-range")
+    try:
+        return None if value is None else parse_content_range(value)
+    except ProtocolError:
+        return None
 
 
 def head_from_headers(headers: dict[str, str]) -> dict[str, Any]:
