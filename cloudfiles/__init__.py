@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from cloudfiles.cloudfiles import CloudFiles
     from cloudfiles.downloads import dl
     from cloudfiles.interfaces.mem import clear_memory
+    from cloudfiles.moving import sync, verify
     from cloudfiles.transfer.journaled.resumable import ResumableTransfer
     from cloudfiles.transfer.single.files import download_file, download_fileobj, upload_file, upload_fileobj
     from cloudfiles.transfer.tasks.up_and_down import Downloader, Uploader
@@ -36,6 +37,8 @@ _NAMES = {
     "ResumableTransfer": "cloudfiles.transfer.journaled.resumable:ResumableTransfer",
     "dl": "cloudfiles.downloads:dl",
     "clear_memory": "cloudfiles.interfaces.mem:clear_memory",
+    "sync": "cloudfiles.moving:sync",
+    "verify": "cloudfiles.moving:verify",
     "reset_connection_pools": "cloudfiles.transport.client:close_clients",
     "download_file": "cloudfiles.transfer.single.files:download_file",
     "download_fileobj": "cloudfiles.transfer.single.files:download_fileobj",
@@ -50,7 +53,7 @@ _MODULES = ("aio", "compression", "exceptions", "files", "interfaces", "lib", "m
 __all__ = [
     "AsyncCloudFiles", "Bucket", "CloudFile", "CloudFiles", "Downloader", "ResumableTransfer", "Uploader",
     "clear_memory", "compression", "dl", "download_file", "download_fileobj", "exceptions", "paths",
-    "reset_connection_pools", "secrets", "upload_file", "upload_fileobj",
+    "reset_connection_pools", "secrets", "sync", "upload_file", "upload_fileobj", "verify",
 ]
 
 

@@ -7,6 +7,11 @@ from typing import Any
 
 from cloudfiles.addresses import split_bucket
 from cloudfiles.cloudfiles import CloudFiles
+from cloudfiles.fanout import Plan, collect
+from cloudfiles.runtime.engine import blocking_runtime
+
+_BUCKETS = 8
+"""Buckets that are read from at once, each by workers of its own."""
 
 
 def dl(cloudpaths: Any, raw: bool = False, **options: Any) -> Any:
@@ -29,8 +34,12 @@ def dl(cloudpaths: Any, raw: bool = False, **options: Any) -> Any:
         bucket, key = split_bucket(fields["path"])
         buckets.setdefault(bucket, []).append({**fields, "path": key, "tags": (number, fields)})
     results: list[Any] = [None] * len(items)
-    for bucket, wanted in buckets.items():
-        for found in CloudFiles(bucket, **options).get(wanted, raw=raw, **of_get):
+
+    def get(bucket: str) -> None:
+        for found in CloudFiles(bucket, **options).get(buckets[bucket], raw=raw, **of_get):
             number, fields = found["tags"]
             results[number] = {**found, "tags": fields.get("tags"), "fullpath": fields["path"]}
+
+    several = min(_BUCKETS, len(buckets)) if options.get("num_threads") != 0 else 1
+    collect(get, buckets, Plan(blocking_runtime() if several > 1 else None, several))
     return results[0] if scalar else results

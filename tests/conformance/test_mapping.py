@@ -115,6 +115,16 @@ def test_dl(seeded: CloudFiles, store: StoreUnderTest) -> None:
     assert dl(store.cloudpath + "a", **store.options)["content"] == b"1"
 
 
+def test_dl_from_many_buckets() -> None:
+    paths = [f"mem://bucket{number}/key" for number in range(20)]
+    for path in paths:
+        CloudFile(path).put(path.encode())
+    assert [found["content"] for found in dl(paths)] == [path.encode() for path in paths]
+    assert [found["content"] for found in dl(paths, num_threads=0)] == [path.encode() for path in paths]
+    with pytest.raises(CloudFilesError, match="before it starts"):
+        dl([*paths, {"path": "mem://bucket7/other", "start": 5, "end": 2}])
+
+
 # ---- presigned URLs
 
 

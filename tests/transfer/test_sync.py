@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cloudfiles import CloudFiles, clear_memory
+from cloudfiles import CloudFiles, clear_memory, sync, verify
 from cloudfiles.exceptions import CloudFilesError, InvalidInputError, InvalidPathError, ServerError
 from cloudfiles.interfaces.file.interface import FileInterface
 from cloudfiles.interfaces.mem import MemInterface
@@ -68,6 +68,18 @@ def test_between_all_stores(store: Make, source: str, target: str) -> None:
     assert contents(theirs) == contents(ours)
     again = ours.sync_to(theirs, delete=True)
     assert (again.copied, again.deleted, sum(again.same.values())) == (0, 0, 5)
+
+
+def test_of_two_cloudpaths(tmp_path: Path) -> None:
+    ours = CloudFiles("mem://two/ours/")
+    ours.puts([("a", b"1"), ("d/b", b"2")])
+    theirs = f"file://{tmp_path}/theirs/"
+    assert sync(ours.cloudpath, theirs).copied == 2
+    CloudFiles(theirs).put("stray", b"")
+    assert sync(ours, theirs, True, max_delete=1).deleted == 1
+    assert verify(ours, theirs)
+    ours.put("a", b"3")
+    assert [one.path for one in verify("mem://two/ours/", CloudFiles(theirs), ["a"]).different] == ["a"]
 
 
 def test_it_says_what_told(store: Make, tmp_path: Path) -> None:
