@@ -10,7 +10,8 @@ from typing import BinaryIO, Generic, TypeVar
 from cloudfiles.exceptions import FileSystemError, InvalidInputError
 from cloudfiles.integrity import Buffer
 from cloudfiles.runtime.base import Crew, Runtime
-from cloudfiles.transport.request import Body, FileBody
+from cloudfiles.transport.request import Body, FileBody, flat
+from cloudfiles.types import Content
 
 T = TypeVar("T")
 
@@ -109,7 +110,22 @@ class _Sending(Generic[T]):
             crew.wake_caller()
 
 
-# ---- files
+# ---- content of any kind
+
+
+def put_content(runtime: Runtime, key: str, content: Content, limit: int, size_of: Callable[[int, int | None], int],
+                put_whole: Callable[[Body], str | None],
+                put_in_parts: Callable[[Iterable[Buffer]], str | None]) -> str | None:
+    """Store `content`: whole, or in parts where it has more than `limit` bytes or a file does not tell how many.
+
+    size_of: bytes of part `number` of content of `size` bytes. Gives the ETag.
+    """
+    if not isinstance(content, (bytes, bytearray, memoryview)):
+        return put_file(runtime, content, bytes_left(content, key), limit, size_of, put_whole, put_in_parts)
+    whole = flat(content) if isinstance(content, memoryview) else content
+    if len(whole) > limit:
+        return put_in_parts(parts_of_memory(whole, size_of(1, len(whole))))
+    return put_whole(whole)
 
 
 def put_file(runtime: Runtime, file: BinaryIO, size: int | None, limit: int,

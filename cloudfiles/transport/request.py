@@ -205,7 +205,7 @@ class Request:
         self.method = method
         self.target = target
         self.headers = headers if headers is not None else {}
-        self.body = body if type(body) is not memoryview else _flat(body)
+        self.body = body if type(body) is not memoryview else flat(body)
         self.dialect = dialect
         self.idempotent = idempotent
         self.path = path
@@ -234,7 +234,7 @@ class Request:
         """The body after `head` broke off with `received` bytes: remember them to go on from there."""
 
 
-def _flat(view: memoryview) -> memoryview:
+def flat(view: memoryview) -> memoryview:
     """`view` byte by byte, so that its length is its size, whatever its items are."""
     return view.cast("B") if view.c_contiguous else memoryview(view.tobytes())
 

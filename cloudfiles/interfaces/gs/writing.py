@@ -12,6 +12,7 @@ from cloudfiles.interfaces.gs.resource import resource_of
 from cloudfiles.interfaces.gs.session import SessionLostError, put_session
 from cloudfiles.interfaces.gs.upload import condition_of, put_whole
 from cloudfiles.interfaces.parts import bytes_left, parts_of_file, parts_of_memory, put_file, size_of_part
+from cloudfiles.transport.request import flat
 from cloudfiles.types import Content, WriteOptions
 
 PART = 16 << 20
@@ -41,12 +42,11 @@ def put_content(bucket: Bucket, key: str, content: Content, options: WriteOption
     """Store `content`: in parts where it has more than `threshold` bytes, or where a file does not tell how many."""
     if not isinstance(content, (bytes, bytearray, memoryview)):
         return _put_file(bucket, key, content, options, threshold)
-    if isinstance(content, memoryview):
-        content = content.cast("B") if content.c_contiguous else content.tobytes()
-    if len(content) <= threshold:
-        return put_whole(bucket, key, content, options)
-    size = part_size(1, len(content))
-    return _put_large(bucket, key, lambda: parts_of_memory(content, size), options, _SESSIONS)
+    whole = flat(content) if isinstance(content, memoryview) else content
+    if len(whole) <= threshold:
+        return put_whole(bucket, key, whole, options)
+    size = part_size(1, len(whole))
+    return _put_large(bucket, key, lambda: parts_of_memory(whole, size), options, _SESSIONS)
 
 
 def _put_file(bucket: Bucket, key: str, file: BinaryIO, options: WriteOptions, threshold: int) -> str | None:
