@@ -5,6 +5,7 @@ Shared by every protocol that speaks HTTP.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from cloudfiles.byteranges import ContentRange, parse_content_range, range_header
@@ -13,6 +14,8 @@ from cloudfiles.interfaces.haste import Haste
 from cloudfiles.transport.request import Dialect, Origin, Pace, Request, Response, TryAgain
 from cloudfiles.transport.wire import Head
 from cloudfiles.types import StoredObject, head_of
+
+_NOTHING = re.compile(r"bytes (\d+)-(-?\d+)/(\d+)$", re.ASCII)
 
 DIVISIBLE = 64 << 20
 """Bytes of a body that may be worth more than one connection."""
@@ -161,9 +164,15 @@ class ObjectRead(Request):
         return StoredObject(content, first.get("content-encoding", ""), "", first.get("etag"))
 
     def _is_part_of_nothing(self, response: Response) -> bool:
-        """Go's net/http answers a suffix of an empty object so, in place of 416."""
-        return (not response.content and self._first is None and self.start is not None and self.start < 0
-                and response.headers.get("content-range") == "bytes 0--1/0")
+        """Whether it says, in place of 416, that the object has nothing there: its last byte stands before its first.
+
+        Go's net/http answers so to a suffix of an empty object, azurite and gcp-storage-emulator to a range behind the
+        end.
+        """
+        if response.content or self._first is not None or self.start is None:
+            return False
+        match = _NOTHING.match(response.headers.get("content-range", ""))
+        return match is not None and int(match[1]) > int(match[2]) and int(match[3]) <= max(0, self.start)
 
     def _cut(self, response: Response) -> StoredObject:
         self.begin_anew()

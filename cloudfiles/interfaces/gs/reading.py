@@ -5,7 +5,6 @@ Source: Cloud Storage docs, "Transcoding of gzip-compressed files", "Request pre
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -20,7 +19,6 @@ READ_HEADERS = {"accept-encoding": "gzip"}
 """Whoever takes gzip gets what is stored: without this, the server decodes objects stored as gzip on their way, and
 ignores ranges of them."""
 
-_EMPTY_RANGE = re.compile(r"bytes (\d+)--?\d+/(\d+)$")
 _PIN = "&ifGenerationMatch="
 
 
@@ -45,8 +43,6 @@ class GsRead(ObjectRead):
             self._answered = response.headers.get("x-goog-generation")
             if _is_transcoded(response.headers):
                 self._undo(response)
-            if response.status == 206 and not response.content and _is_past_the_end(response.headers):
-                return StoredObject(b"", response.headers.get("content-encoding", ""), "", response.headers.get("etag"))
         return ObjectRead.accept(self, response)
 
     def broken(self, head: Head, received: bytes) -> None:
@@ -118,12 +114,6 @@ def described_media(headers: Mapping[str, str], key: str) -> MediaObject:
     encoding = headers.get("x-goog-stored-content-encoding", headers.get("content-encoding", ""))
     return MediaObject(None, "" if encoding == "identity" else encoding, "", headers.get("etag"),
                        int(size) if size.isascii() and size.isdigit() else None, headers, key)
-
-
-def _is_past_the_end(headers: dict[str, str]) -> bool:
-    """An emulator says so of a range behind the object, in place of 416: its last byte stands before its first."""
-    match = _EMPTY_RANGE.match(headers.get("content-range", ""))
-    return match is not None and int(match[1]) >= int(match[2])
 
 
 def _is_transcoded(headers: dict[str, str]) -> bool:
