@@ -120,19 +120,20 @@ class GetDecoded(Get):
 
 
 class GetRecorded(Get):
-    """Batches with and without a recording in turn, in one process: between two processes lies more than its cost."""
+    """Batches with and without a recording in turn, in one process: between two processes lies more than its cost.
 
-    def run(self) -> list[Any]:
+    Results are checked after each batch and dropped: kept, they would be gone through by every collection of garbage.
+    """
+
+    def run(self) -> None:
         self.samples: dict[str, list[Tally]] = {self.client.name: [], f"{self.client.name}, recording": []}
-        results = []
         self.paired = min(PAIRED, len(self.keys))
         for turn in range(0, len(self.keys) - self.paired + 1, self.paired):
             keys = self.keys[turn:turn + self.paired]
             ways = [self.client.get, self.client.get_recorded]
             pairs = list(zip(self.samples, ways, strict=True))
             for name, way in pairs if turn // self.paired % 2 else reversed(pairs):
-                results.append((keys, self._timed(name, way, keys)))
-        return results
+                self._compare(keys, self._timed(name, way, keys))
 
     def _timed(self, name: str, way: Callable[[Sequence[str]], Any], keys: Sequence[str]) -> Any:
         cpu, started = time.process_time(), time.perf_counter()
@@ -140,10 +141,12 @@ class GetRecorded(Get):
         self.samples[name].append(Tally(len(keys), time.perf_counter() - started, time.process_time() - cpu))
         return result
 
+    def _compare(self, keys: Sequence[str], fetched: Any) -> None:
+        for key, found in zip(keys, self.client.bodies(fetched, keys), strict=True):
+            compare(key, found, self.wanted(key))
+
     def check(self, result: Any) -> None:
-        for keys, fetched in result:
-            for key, found in zip(keys, self.client.bodies(fetched, keys), strict=True):
-                compare(key, found, self.wanted(key))
+        """It is done."""
 
     def tallies(self) -> dict[str, Tally]:
         """Of the middle batch: one that was disturbed weighs no more than another."""
