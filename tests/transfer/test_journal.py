@@ -9,6 +9,7 @@ import sys
 import threading
 import tracemalloc
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -179,6 +180,25 @@ def test_work_renews_the_lease(journal: Journal, time: Time) -> None:
         time.monotonic += 50
         renew()
         assert journal.adopt(other) == ([], [])
+
+
+def test_a_lease_that_is_renewed_while_another_waits_its_turn(journal: Journal, time: Time) -> None:
+    """It then ends later than any that was taken when the wait began."""
+    fill(journal, 1)
+    busy = journal.register(60)
+    journal.lease(busy, 1)
+
+    class Waits(Journal):
+        @contextmanager
+        def _changing(self) -> Iterator[sqlite3.Connection]:
+            time.monotonic += 5
+            journal.renew(busy)
+            with super()._changing() as database:
+                yield database
+
+    other = Waits(journal.path, clock=time.clock())
+    assert other.adopt(other.register(60)) == ([], [])
+    other.close()
 
 
 @pytest.mark.parametrize("change", [-86_400.0, 86_400.0])

@@ -266,8 +266,8 @@ class Journal:
         Gives it with the marks of all processes that are gone. `hand_on` is to follow, once it is cleared up after
         them: until then nobody else begins with it.
         """
-        now = self._clock.monotonic()
         with self._changing() as database:
+            now = self._clock.monotonic()  # not before: while this waited its turn others have renewed their leases
             others = database.execute("SELECT id, process, lease, expires FROM workers WHERE id <> ?",
                                       (worker.id,)).fetchall()
             dead = {id: ProcessName.load(process) for id, process, _, _ in others
