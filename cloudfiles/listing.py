@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import Any
 
 from cloudfiles.interfaces.base import Interface
@@ -23,14 +24,13 @@ def list_paths(interface: Interface, prefix: str = "", flat: bool = False, size:
             return
 
 
-def _opened(interface: Interface, prefix: str, page: ListPage) -> Iterator[tuple[str, int | None]]:
+def _opened(interface: Interface, prefix: str, page: ListPage) -> Iterable[tuple[str, int | None]]:
     """Keys and directories of a page; of the directory that `prefix` itself names, what is in it."""
     found: list[tuple[str, int | None]] = [(entry.key, entry.size) for entry in page.entries]
-    if page.prefixes:
-        found += [(directory, None) for directory in page.prefixes]
-        found.sort()
-    for path, stored_bytes in found:
-        if page.prefixes and path == prefix + "/" and prefix:
-            yield from list_paths(interface, path, flat=True, size=True)
-        else:
-            yield path, stored_bytes
+    if not page.prefixes:
+        return found
+    found += [(directory, None) for directory in page.prefixes]
+    found.sort()
+    own = prefix + "/" if prefix else None
+    return chain.from_iterable(list_paths(interface, path, flat=True, size=True) if path == own else ((path, size),)
+                               for path, size in found)
