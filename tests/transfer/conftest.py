@@ -121,6 +121,15 @@ def known(request: pytest.FixtureRequest, store: Make, home: Path, monkeypatch: 
     return make
 
 
+def write(directory: Path, files: dict[str, bytes]) -> Path:
+    """Make these files below it."""
+    for name, content in files.items():
+        path = directory / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    return directory
+
+
 def tree(directory: Path) -> dict[str, bytes]:
     """Every file below a directory, temporary ones too."""
     return {str(path.relative_to(directory)): path.read_bytes() for path in directory.rglob("*") if path.is_file()}

@@ -17,7 +17,7 @@ from cloudfiles.types import Clock
 from tests.servers.fault_server import FaultServer
 from tests.servers.faults import s3_error
 from tests.servers.scripts import Rule
-from tests.transfer.conftest import Make, tree
+from tests.transfer.conftest import Make, tree, write
 
 BIG = bytes(range(256)) * (4096 * 10)  # 10 MiB: two parts
 CONTENTS = {"a": b"first", "dir/b c+%": b"second" * 1000, "empty": b"", "ümlaut/ß": b"\0\xff"}
@@ -34,14 +34,6 @@ def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     directory = tmp_path / "work"
     directory.mkdir()
     monkeypatch.chdir(directory)
-    return directory
-
-
-def write(directory: Path, files: dict[str, bytes]) -> Path:
-    for name, content in files.items():
-        path = directory / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
     return directory
 
 

@@ -20,7 +20,7 @@ from cloudfiles.types import Clock
 from tests.servers.fault_server import FaultServer
 from tests.servers.faults import s3_error
 from tests.servers.scripts import Rule
-from tests.transfer.conftest import MIB, tree
+from tests.transfer.conftest import MIB, tree, write
 
 TREE = {"a": b"1", "b.csv": b"22", "c.csv": b"", "deep/er/d.csv": b"4444", "x.gz": b"no gzip"}
 BIG = bytes(range(256)) * (4096 * 42)  # 42 MiB: six parts
@@ -29,14 +29,6 @@ BIG = bytes(range(256)) * (4096 * 42)  # 42 MiB: six parts
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
     return write(tmp_path / "source", TREE)
-
-
-def write(directory: Path, files: dict[str, bytes]) -> Path:
-    for name, content in files.items():
-        path = directory / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-    return directory
 
 
 def contents(cf: CloudFiles) -> dict[str, Any]:
