@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from cloudfiles import CloudFiles
-from cloudfiles.exceptions import TransportError
+from cloudfiles import CloudFiles, ResumableTransfer
+from cloudfiles.exceptions import TransferFailedError, TransportError
 from cloudfiles.interfaces.s3 import endpoint
 from cloudfiles.transfer.carrying.halfdone import PartLog
 from cloudfiles.transfer.carrying.large import LargeCarrier
@@ -157,3 +157,13 @@ def broken_after(parts: int) -> Any:
     patch.setattr(LargeCarrier, "_part", part)
     patch.setattr(PartLog, "add", add_and_count)
     return patch
+
+
+def execute_until_broken(rt: ResumableTransfer, parts: int = 3) -> None:
+    """Execute a transfer of a large object, whose source breaks off once so many parts are written."""
+    patch = broken_after(parts)
+    try:
+        with pytest.raises(TransferFailedError, match="the cable is cut"):
+            rt.execute()
+    finally:
+        patch.undo()

@@ -17,7 +17,7 @@ from cloudfiles.transfer.carrying.halfdone import HalfDone
 from cloudfiles.transfer.journaled import working
 from cloudfiles.transfer.journaled.journal import Journal
 from tests.servers.fault_server import FaultServer
-from tests.transfer.conftest import broken_after
+from tests.transfer.conftest import execute_until_broken
 
 BIG = bytes(range(256)) * (4096 * 36)  # 36 MiB: five parts
 
@@ -39,12 +39,7 @@ def half_way(tmp_path: Path, s3: CloudFiles, elsewhere: CloudFiles, server: Faul
         server.put("big", BIG, **told)
         rt = ResumableTransfer(tmp_path / "journal.db")
         rt.init(s3, elsewhere, [("big", "copy")])
-        patch = broken_after(3)
-        try:
-            with pytest.raises(TransferFailedError, match="the cable is cut"):
-                rt.execute()
-        finally:
-            patch.undo()
+        execute_until_broken(rt)
         server.forget()
         return rt
 

@@ -27,7 +27,7 @@ from cloudfiles.transfer.journaled import working
 from cloudfiles.transfer.journaled.journal import Journal
 from tests.servers.fault_server import FaultServer
 from tests.transfer import killed
-from tests.transfer.conftest import MIB, broken_after, tree
+from tests.transfer.conftest import MIB, execute_until_broken, tree
 
 BIG = bytes(range(256)) * (4096 * 36)  # 36 MiB: five parts
 KEYS = [f"d/{n:03}" for n in range(300)]
@@ -270,12 +270,7 @@ def test_a_source_that_is_replaced_and_removed_meanwhile(db: Path, source: Cloud
 
 def half_way(rt: ResumableTransfer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(working, "_PAUSE", 0.0)
-    patch = broken_after(3)
-    try:
-        with pytest.raises(TransferFailedError, match="the cable is cut"):
-            rt.execute()
-    finally:
-        patch.undo()
+    execute_until_broken(rt)
     assert rt.report().half_done == 1
 
 
