@@ -30,6 +30,8 @@ class StoredObject:
         etag: the ETag as sent, quotes included, or None.
         size: stored bytes of the whole object, where `content` is None because they were not read.
         headers: what the store says of the object, in HTTP's words and lower case, where it was told along.
+        generation: the number that Cloud Storage gives this content; unlike an ETag, it stays when only the metadata
+            changes. None on other stores.
     """
 
     content: Any
@@ -38,6 +40,20 @@ class StoredObject:
     etag: str | None = None
     size: int | None = None
     headers: Mapping[str, str] | None = None
+    generation: str | None = None
+
+    @property
+    def validator(self) -> str | None:
+        """What no other content of this key has: the generation, or a strong ETag (RFC 9110 8.8.1). None without."""
+        if self.generation is not None:
+            return self.generation
+        return self.etag if self.etag and not self.etag.startswith("W/") else None
+
+    def is_same_content(self, other: StoredObject) -> bool:
+        """Whether both were read of the same content, as far as generations, or else ETags, tell."""
+        if self.generation is not None and other.generation is not None:
+            return self.generation == other.generation
+        return self.etag == other.etag
 
 
 @dataclass(frozen=True, slots=True)

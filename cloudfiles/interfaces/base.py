@@ -19,6 +19,10 @@ from cloudfiles.interfaces.moving import PART_BYTES, Copied, CopyOptions, Interr
 from cloudfiles.types import Content, ListPage, StoredObject, WriteOptions
 
 
+def changed_meanwhile(key: str) -> ObjectChangedError:
+    return ObjectChangedError("the object was replaced or removed while it was read", path=key)
+
+
 class Interface(ABC):
     """One protocol's operations below one cloudpath."""
 
@@ -165,6 +169,17 @@ class Interface(ABC):
         """Whether a byte range of this object can be read without reading all of it."""
         return True
 
+    def get_part(self, key: str, start: int, end: int, described: StoredObject) -> bytes:
+        """The stored bytes `[start:end]`, all of which there are, of the content that `described` tells of.
+
+        Raises ObjectChangedError where the object has other content by now.
+        """
+        part = self.get(key, start, end)
+        if part is None or not part.is_same_content(described) or len(part.content) != end - start:
+            raise changed_meanwhile(key)
+        content: bytes = part.content
+        return content
+
     def get_in_pieces(self, key: str, take: Callable[[bytes | memoryview], object]) -> StoredObject | None:
         """Hand the whole object to `take` in order, in bounded memory, all of it of one state; None where missing.
 
@@ -173,11 +188,9 @@ class Interface(ABC):
         described = self.describe(key)
         at, size = 0, 0 if described is None else described.size or 0
         while described is not None and at < size:
-            part = self.get(key, at, min(size, at + PART_BYTES))
-            if part is None or part.etag != described.etag or not part.content:
-                raise ObjectChangedError("the object was replaced or removed while it was read", path=key)
-            take(part.content)
-            at += len(part.content)
+            content = self.get_part(key, at, min(size, at + PART_BYTES), described)
+            take(content)
+            at += len(content)
         return described
 
     def copies_from(self, source: Interface) -> bool:

@@ -25,8 +25,8 @@ class ObjectRead(Request):
     """A GET of an object or a byte range of it, that goes on where a broken body ended.
 
     What came before a break is kept only when the object can be pinned by a strong ETag (RFC
-    9110 8.8.1): the rest is then asked for with If-Match, and an object that was replaced
-    meanwhile is read anew from its beginning.
+    9110 8.8.1), or what a protocol has in its place: the rest is then asked for with If-Match,
+    and an object that was replaced meanwhile is read anew from its beginning.
     """
 
     __slots__ = ("_condition", "_first", "_next", "_pieces", "end", "is_patient", "start")
@@ -75,11 +75,11 @@ class ObjectRead(Request):
         return Haste(length)
 
     def broken(self, head: Head, received: bytes) -> None:
-        etag = head.headers.get("etag", "")
-        if not received or head.status not in (200, 206) or etag.startswith("W/") or not etag:
+        validator = self._validator(head.headers)
+        if not received or head.status not in (200, 206) or validator is None:
             return
         begins = self._begins_at(head.status, head.headers)
-        if begins is None or begins != self._expected(head.headers) or not self._is_same_object(etag):
+        if begins is None or begins != self._expected(head.headers) or not self._is_same_object(head.headers):
             return
         following, last = begins + len(received), self._last(head.headers)
         if last is not None and following >= last:
@@ -88,7 +88,16 @@ class ObjectRead(Request):
         self._pieces.append(received)
         self._next = following
         self.headers["range"] = f"bytes={following}-" if last is None else f"bytes={following}-{last - 1}"
-        self.headers["if-match"] = etag
+        self._pin(validator)
+
+    def _validator(self, headers: dict[str, str]) -> str | None:
+        """What tells the object that an answer is of from any that replaces it; None where nothing does."""
+        etag = headers.get("etag")
+        return etag if etag and not etag.startswith("W/") else None
+
+    def _pin(self, validator: str) -> None:
+        """Ask for this object only."""
+        self.headers["if-match"] = validator
 
     # ---- going on by other requests
 
@@ -147,7 +156,7 @@ class ObjectRead(Request):
         if begins != expected:
             raise ProtocolError(f"bytes from {expected} on were asked for, the answer says "
                                 f"{response.headers.get('content-range')!r}", path=self.path)
-        if not self._is_same_object(response.headers.get("etag")):
+        if not self._is_same_object(response.headers):
             raise self._changed()
         first = self._first or response.headers
         self._check_length(response)
@@ -254,9 +263,9 @@ class ObjectRead(Request):
         size = told.end if told.size is None else told.size  # a suffix ends where the object does
         return max(0, size + self.start)
 
-    def _is_same_object(self, etag: str | None) -> bool:
-        """Whether an answer with this ETag can go with what came before: not every server looks at If-Match."""
-        return self._first is None or etag == self._first.get("etag")
+    def _is_same_object(self, headers: dict[str, str]) -> bool:
+        """Whether an answer with these headers can go with what came before: not every server looks at If-Match."""
+        return self._first is None or headers.get("etag") == self._first.get("etag")
 
     def _changed(self) -> Exception:
         """The object was replaced inside the read, and the server did not say so."""

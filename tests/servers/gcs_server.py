@@ -15,7 +15,8 @@ from typing import Any
 from tests.servers.fault_app import FaultApp
 from tests.servers.fault_server import FaultServer
 from tests.servers.faults import Status
-from tests.servers.gcs_service import GcsService, GcsSettings
+from tests.servers.gcs_service import GcsService
+from tests.servers.gcs_settings import GcsSettings
 from tests.servers.objects import StoredObject
 
 

@@ -8,16 +8,17 @@ delete; Buckets: testIamPermissions), "Request preconditions", "Resumable upload
 from __future__ import annotations
 
 import gzip
+import hashlib
 import json
 import re
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any
 from urllib.parse import unquote
 
 from tests.servers import entity
+from tests.servers.gcs_settings import GcsSettings
 from tests.servers.gcs_uploads import Session, parse_batch, parse_related, upload_span
 from tests.servers.messages import Answer, Headers, Request, S3Error, http_date
 from tests.servers.objects import StoredObject, checksum
@@ -49,46 +50,19 @@ def json_answer(document: Any, status: int = 200) -> Answer:
     return Answer(status, (("Content-Type", "application/json; charset=UTF-8"),), json.dumps(document).encode())
 
 
-@dataclass(frozen=True)
-class GcsSettings:
-    """How the server behaves when nothing is scripted.
-
-    Attributes:
-        token: the bearer token that requests must carry; None checks nothing.
-        requester_pays: refuses requests without a userProject.
-        page_size: the most entries of a list page.
-        rewrite_bytes: what one rewrite request copies; 0 for all.
-        session_bytes: what a resumable session keeps of a piece at most; 0 for all.
-        delete_refusals: name -> status and reason that a batch reports, as often as the list is long.
-        policy: the bucket's resource.
-        permissions: what testIamPermissions grants.
-        transcodes: decodes gzip on its way whatever the client accepts, as a careless cache would.
-        compresses: compresses whole objects on their way.
-    """
-
-    token: str | None = None
-    requester_pays: bool = False
-    page_size: int = 1000
-    rewrite_bytes: int = 0
-    session_bytes: int = 0
-    delete_refusals: dict[str, list[tuple[int, str]]] = field(default_factory=dict)
-    policy: dict[str, Any] = field(default_factory=lambda: {"storageClass": "STANDARD"})
-    permissions: tuple[str, ...] = ("storage.objects.create", "storage.objects.delete", "storage.objects.get")
-    transcodes: bool = False
-    compresses: bool = False
-
-
 class Objects(dict[str, StoredObject]):
     """A bucket's objects; each one written gets a generation of its own."""
 
     def __init__(self) -> None:
         super().__init__()
         self.generations: dict[str, int] = {}
+        self.metagenerations: dict[str, int] = {}
         self._next = 1_700_000_000_000_000
 
     def __setitem__(self, name: str, stored: StoredObject) -> None:
         self._next += 1
         self.generations[name] = self._next
+        self.metagenerations[name] = 1
         super().__setitem__(name, stored)
 
     def update(self, objects: Any = (), **_: Any) -> None:  # type: ignore[override]
@@ -149,7 +123,7 @@ class GcsService:
             raise Refused(400, "required", "Bucket is a requester pays bucket but no user project provided.")
         bucket = self.buckets.get(unquote(match["bucket"]))
         if bucket is None:
-            raise Refused(404, "notFound", "The specified bucket does not exist.")
+            raise self._no_bucket(unquote(match["bucket"]))
         if match["api"] == "/upload":
             return self._upload(request, bucket)
         if match["rest"] is None:
@@ -161,6 +135,9 @@ class GcsService:
             return self._list(request, unquote(match["bucket"]), bucket)
         return self._object(request, unquote(match["bucket"]), bucket, unquote(match["name"]), match["operation"] or "")
 
+    def _no_bucket(self, name: str) -> Refused:
+        return Refused(404, "notFound", self.settings.no_bucket.format(bucket=name))
+
     # ---- objects
 
     def _object(self, request: Request, bucket_name: str, bucket: GcsBucket, name: str, operation: str) -> Answer:
@@ -169,11 +146,17 @@ class GcsService:
         if operation:
             return self._rewrite(request, bucket, name, operation)
         if name not in bucket.objects:
-            message = f"No such object: {bucket_name}/{name}"
+            message = self.settings.no_object.format(bucket=bucket_name, name=name)
             if request.query.get("alt") == "media":
                 return Answer(404, (("Content-Type", "text/html; charset=UTF-8"),), message.encode())
             raise Refused(404, "notFound", message)
         self.check_generation(request, bucket, name)
+        answer = self._found(request, bucket, name)
+        if self.settings.changes_metadata and name in bucket.objects:
+            bucket.objects.metagenerations[name] += 1
+        return answer
+
+    def _found(self, request: Request, bucket: GcsBucket, name: str) -> Answer:
         verbs: dict[str, Callable[[], Answer]] = {
             "GET": lambda: (self._media(request, bucket, name) if request.query.get("alt") == "media"
                             else json_answer(self.resource(bucket, name))),
@@ -186,15 +169,21 @@ class GcsService:
                          parameter: str = "ifGenerationMatch") -> None:
         wanted = request.query.get(parameter)
         there = bucket.objects.generations[name] if name in bucket.objects else 0
-        if wanted is not None and int(wanted) != there:
+        if wanted is not None and int(wanted) != there and not self.settings.ignores_conditions:
             raise Refused(412, "conditionNotMet", "At least one of the pre-conditions you specified did not hold.")
 
     def resource(self, bucket: GcsBucket, name: str) -> dict[str, Any]:
+        """As it is shown, without the fields that are hidden."""
+        resource = self._all_of(bucket, name)
+        return {field: value for field, value in resource.items() if field not in self.settings.resource_hidden}
+
+    def _all_of(self, bucket: GcsBucket, name: str) -> dict[str, Any]:
         stored, generation = bucket.objects[name], bucket.objects.generations[name]
+        metageneration = bucket.objects.metagenerations[name]
         moment = datetime.fromtimestamp(stored.modified, timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
         resource: dict[str, Any] = {
             "kind": "storage#object", "name": name, "size": str(len(stored.content)), "generation": str(generation),
-            "metageneration": "1", "etag": _etag(generation), "updated": moment,
+            "metageneration": str(metageneration), "etag": _etag(generation, metageneration), "updated": moment,
             "crc32c": stored.checksums.get("crc32c", checksum("crc32c", stored.content)),
             "storageClass": stored.headers.get("x-goog-storage-class", "STANDARD")}
         components = stored.headers.get("x-goog-component-count")
@@ -208,15 +197,18 @@ class GcsService:
         return {**resource, "metadata": metadata} if metadata else resource
 
     def _media(self, request: Request, bucket: GcsBucket, name: str) -> Answer:
-        stored, resource = bucket.objects[name], self.resource(bucket, name)
+        stored, resource = bucket.objects[name], self._all_of(bucket, name)
         encoding = stored.headers.get("content-encoding", "")
         hashes = [f"{label}={resource[key]}" for label, key in (("crc32c", "crc32c"), ("md5", "md5Hash"))
                   if key in resource]
+        etag = {"resource": resource["etag"], "quoted": f'"{resource["etag"]}"', "none": "",
+                "md5": f'"{hashlib.md5(stored.content).hexdigest()}"'}[self.settings.media_etag]
         headers: Headers = (
-            ("X-Goog-Generation", resource["generation"]), ("X-Goog-Metageneration", "1"),
+            ("X-Goog-Generation", resource["generation"]), ("X-Goog-Metageneration", resource["metageneration"]),
             ("X-Goog-Storage-Class", resource["storageClass"]), *(("X-Goog-Hash", value) for value in hashes),
             ("X-Goog-Stored-Content-Encoding", encoding or "identity"),
-            ("X-Goog-Stored-Content-Length", resource["size"]), ("ETag", resource["etag"]))
+            ("X-Goog-Stored-Content-Length", resource["size"]), *((("ETag", etag),) if etag else ()))
+        headers = tuple((key, value) for key, value in headers if key.lower() not in self.settings.media_hidden)
         # Metadata of the object's own is not told here, unlike in the XML API (Go client's Reader.Metadata).
         own = tuple((key, value) for key, value in stored.headers.items()
                     if key != "x-goog-storage-class" and not key.startswith("x-goog-meta-"))
@@ -339,7 +331,7 @@ class GcsService:
             raise Refused(404, "notFound")
         target = self.buckets.get(unquote(match[1]))
         if target is None:
-            raise Refused(404, "notFound", "The specified bucket does not exist.")
+            raise self._no_bucket(unquote(match[1]))
         if name not in bucket.objects:
             raise Refused(404, "notFound", f"No such object: {name}")
         self.check_generation(request, bucket, name, "ifSourceGenerationMatch")
@@ -359,6 +351,8 @@ class GcsService:
 
     def _batch(self, request: Request) -> Answer:
         parts = []
+        if self.settings.batch_status != 200:
+            raise Refused(self.settings.batch_status, "notImplemented", "This server knows no batches.")
         inner = parse_batch(request)
         if len(inner) > 100:
             raise Refused(400, "invalid", "A batch holds 100 requests")
@@ -380,8 +374,8 @@ class GcsService:
             return refused.answer()
 
 
-def _etag(generation: int) -> str:
-    return f"C{generation:x}EAE="
+def _etag(generation: int, metageneration: int) -> str:
+    return f"C{generation:x}EA{metageneration}="
 
 
 def _order(name: str) -> bytes:

@@ -76,13 +76,10 @@ KINDS = ("mem", "file", "s3", "rclone", "moto", "gs", "gs-scripted", "az")
 """Stores that can be listed and written to: our own, the scripted ones, and real servers."""
 
 
-_NO_ETAG = "gcp-storage-emulator tells no ETag of what it sends, and large objects are read by ranges of one ETag"
 _NO_ENCODING = "gcp-storage-emulator answers reads without the Content-Encoding"
 _COLLIDES = "rclone keeps no object beside others that are below its name"
 
 EXCEPTIONS = {
-    **{("gs", test): _NO_ETAG for test in (
-        "test_all_files_are_got", "test_progress_is_told_file_by_file", "test_progress_is_told_in_bytes")},
     ("gs", "test_files_come_decoded_under_their_own_names"): _NO_ENCODING,
     ("rclone", "test_only_the_remote_directory_is_synchronized"): _COLLIDES,
 }

@@ -69,7 +69,7 @@ def test_the_whole_is_checked_nevertheless(half_way: Any, server: FaultServer, t
     ((leased, half),) = journal.halves()
     place = half.values if told == "crc32" else half.parts
     wrong = dict.fromkeys(place, "00000000")
-    journal.keep([(leased.id, HalfDone(half.etag, half.size, half.state, half.parts if half.values else wrong,
+    journal.keep([(leased.id, HalfDone(half.validator, half.size, half.state, half.parts if half.values else wrong,
                                        half.algorithm, wrong if half.values else {}))])
     journal.close()
     with pytest.raises(TransferFailedError, match=told):

@@ -12,12 +12,13 @@ from cloudfiles.exceptions import ProtocolError
 from cloudfiles.interfaces.http_bounded import Limit
 from cloudfiles.interfaces.http_object import ObjectRead
 from cloudfiles.transport.request import Dialect, Origin, Response
-from cloudfiles.transport.wire import Head
 from cloudfiles.types import StoredObject
 
 READ_HEADERS = {"accept-encoding": "gzip"}
 """Whoever takes gzip gets what is stored: without this, the server decodes objects stored as gzip on their way, and
 ignores ranges of them."""
+
+GENERATION = "x-goog-generation"
 
 _PIN = "&ifGenerationMatch="
 
@@ -25,37 +26,48 @@ _PIN = "&ifGenerationMatch="
 class GsRead(ObjectRead):
     """A GET of an object or a byte range of it, pinned by its generation where it goes on after a break.
 
-    An ETag changes with the metadata too; a generation stands for the bytes alone.
+    An ETag changes with the metadata too, and not every answer has one; a generation stands for the bytes alone.
     """
 
-    __slots__ = ("_answered",)
+    __slots__ = ()
 
     def __init__(self, origin: Origin, target: str, dialect: Dialect, path: str, start: int | None = None,
                  end: int | None = None, generation: str | None = None) -> None:
-        """target: with a query. generation: PreconditionFailedError where the object has another one."""
+        """target: with a query.
+
+        generation: PreconditionFailedError, or ObjectChangedError by a server that does not look at it, where the
+        object has another one.
+        """
         ObjectRead.__init__(self, origin, target if generation is None else f"{target}{_PIN}{generation}",
                             READ_HEADERS.copy(), dialect, path, start, end)
         self._condition = generation
-        self._answered: str | None = None  # the generation of the answer that is looked at
 
     def accept(self, response: Response) -> StoredObject | None:
-        if response.status in (200, 206):
-            self._answered = response.headers.get("x-goog-generation")
-            if _is_transcoded(response.headers):
-                self._undo(response)
-        return ObjectRead.accept(self, response)
+        if response.status not in (200, 206):
+            return ObjectRead.accept(self, response)
+        generation = response.headers.get(GENERATION)
+        if self._condition is not None and generation not in (None, self._condition):
+            raise self._changed()  # the server does not look at conditions
+        if _is_transcoded(response.headers):
+            self._undo(response)
+        stored = ObjectRead.accept(self, response)
+        if stored is not None:
+            stored.generation = generation
+        return stored
 
-    def broken(self, head: Head, received: bytes) -> None:
-        self._answered = head.headers.get("x-goog-generation")
-        if self._answered is None or _is_transcoded(head.headers):
-            return
-        ObjectRead.broken(self, head, received)
-        self.headers.pop("if-match", None)
-        if self._first is not None and _PIN not in self.target:
-            self.target += f"{_PIN}{self._answered}"
+    def part(self, start: int, end: int) -> GsRead:
+        target, _, generation = self.target.partition(_PIN)
+        return GsRead(self.origin, target, self.dialect, self.path or "", start, end, generation or None)
 
-    def _is_same_object(self, etag: str | None) -> bool:
-        return self._first is None or self._answered == self._first.get("x-goog-generation")
+    def _validator(self, headers: dict[str, str]) -> str | None:
+        return None if _is_transcoded(headers) else headers.get(GENERATION)
+
+    def _pin(self, validator: str) -> None:
+        if _PIN not in self.target:
+            self.target += f"{_PIN}{validator}"
+
+    def _is_same_object(self, headers: dict[str, str]) -> bool:
+        return self._first is None or headers.get(GENERATION) == self._first.get(GENERATION)
 
     def begin_anew(self) -> None:
         ObjectRead.begin_anew(self)
@@ -105,7 +117,7 @@ class GsBoundedRead(GsRead):
     def _whole(self, content: bytes, headers: dict[str, str]) -> StoredObject:
         stored = GsRead._whole(self, content, headers)
         return MediaObject(stored.content, stored.encoding, stored.verified, stored.etag, None, headers,
-                           self.path or "")
+                           key=self.path or "")
 
 
 def described_media(headers: Mapping[str, str], key: str) -> MediaObject:
@@ -113,7 +125,7 @@ def described_media(headers: Mapping[str, str], key: str) -> MediaObject:
     size = headers.get("x-goog-stored-content-length") or headers.get("content-length", "")
     encoding = headers.get("x-goog-stored-content-encoding", headers.get("content-encoding", ""))
     return MediaObject(None, "" if encoding == "identity" else encoding, "", headers.get("etag"),
-                       int(size) if size.isascii() and size.isdigit() else None, headers, key)
+                       int(size) if size.isascii() and size.isdigit() else None, headers, headers.get(GENERATION), key)
 
 
 def _is_transcoded(headers: dict[str, str]) -> bool:

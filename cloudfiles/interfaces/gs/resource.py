@@ -86,7 +86,7 @@ def describe_resource(resource: dict[str, Any]) -> StoredObject:
     headers["last-modified"] = _http_date(resource.get("updated")) or ""
     headers.update((METADATA_PREFIX + name, value) for name, value in (resource.get("metadata") or {}).items())
     return StoredObject(None, resource.get("contentEncoding", ""), "", resource.get("etag"), int(resource["size"]),
-                        headers)
+                        headers, resource.get("generation"))
 
 
 def _http_date(updated: str | None) -> str | None:

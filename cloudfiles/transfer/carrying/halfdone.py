@@ -24,7 +24,7 @@ class HalfDone:
     """What is kept of one object.
 
     Attributes:
-        etag: the state of the source that the parts are of.
+        validator: of the content of the source that the parts are of, see `StoredObject.validator`.
         size: its stored bytes.
         state: of the writer, as `Interface.open_writer` takes it.
         parts: the crc32c of each part that was written, in hexadecimal, by where it begins.
@@ -32,7 +32,7 @@ class HalfDone:
         values: those digests, in hexadecimal, by where the parts begin.
     """
 
-    etag: str
+    validator: str
     size: int
     state: Mapping[str, Any]
     parts: Mapping[int, str] = field(default_factory=dict)
@@ -41,13 +41,13 @@ class HalfDone:
 
     def dump(self) -> str:
         others = [self.algorithm, self.values] if self.values else []
-        return json.dumps([self.etag, self.size, self.state, self.parts, *others], separators=(",", ":"))
+        return json.dumps([self.validator, self.size, self.state, self.parts, *others], separators=(",", ":"))
 
     @classmethod
     def load(cls, text: str) -> HalfDone:
-        etag, size, state, parts, *others = json.loads(text)
+        validator, size, state, parts, *others = json.loads(text)
         algorithm, values = others or ("", {})
-        return cls(etag, size, state, _by_start(parts), algorithm, _by_start(values))
+        return cls(validator, size, state, _by_start(parts), algorithm, _by_start(values))
 
     def digest_of(self, start: int, algorithm: str) -> str | None:
         """Of the part that begins there, in hexadecimal; None where it is not kept."""
@@ -73,7 +73,7 @@ class PartLog:
     """
 
     def __init__(self, described: StoredObject, kept: HalfDone | None, note: Callable[[PartLog], object]) -> None:
-        self._etag = described.etag
+        self._validator = described.validator
         self._size = described.size or 0
         self._kept = kept
         self._note = note
@@ -121,15 +121,16 @@ class PartLog:
 
     def keeps(self, error: BaseException) -> bool:
         """Whether there is sense in going on from here after this failure: the connection's, or an interruption."""
-        return self._etag is not None and (isinstance(error, TransportError) or not isinstance(error, Exception))
+        return self._validator is not None and (isinstance(error, TransportError) or not isinstance(error, Exception))
 
     def snapshot(self) -> HalfDone | None:
         """All that another process needs; None where nothing tells whether the source is still the same."""
-        if self._writer is None or self._etag is None:
+        if self._writer is None or self._validator is None:
             return None
         before = {} if self._kept is None else dict(self._kept.parts)
         now = {start: value.hex() for start, (value, _) in list(self._parts.items())}
-        return HalfDone(self._etag, self._size, self._writer.state(), before | now, self._algorithm, self._all_values())
+        return HalfDone(self._validator, self._size, self._writer.state(), before | now, self._algorithm,
+                        self._all_values())
 
     def _all_values(self) -> dict[int, str]:
         kept = self._kept is not None and self._kept.algorithm == self._algorithm
@@ -163,7 +164,7 @@ class PartLogs:
     def log_of(self, item: Item, described: StoredObject) -> PartLog:
         """A log for this state of the source. What is kept of another state is discarded."""
         kept = self.kept.pop(item.target, None)
-        if kept is not None and (kept.etag, kept.size) != (described.etag, described.size):
+        if kept is not None and (kept.validator, kept.size) != (described.validator, described.size):
             kept.discard(self._target, item.target)
             kept = None
         return PartLog(described, kept, lambda log: self._note(item.target, log))

@@ -125,12 +125,14 @@ class LargeCarrier:
             collect(work, starts, Plan(runtime, max(1, width), report=lambda _: runtime.sleep(0)))
 
     def _part(self, start: int, end: int) -> bytes:
-        stored = self._read(end - start, self._source.get, self._item.source, start, end)
-        if stored is None or stored.etag != self._described.etag or len(stored.content) != end - start:
-            raise ObjectChangedError("the source was replaced or removed while it was read; the target is as it was",
-                                     path=self._item.source)
-        content: bytes = stored.content
-        return content
+        try:
+            return self._read(end - start, self._source.get_part, self._item.source, start, end, self._described)
+        except ObjectChangedError as error:
+            raise self._changed() from error
+
+    def _changed(self) -> ObjectChangedError:
+        return ObjectChangedError("the source was replaced or removed while it was read; the target is as it was",
+                                  path=self._item.source)
 
     # ---- through a temporary file
 
@@ -173,9 +175,8 @@ class LargeCarrier:
 
         stored = self._source.get_in_pieces(self._item.source, take_piece)
         finish()
-        if stored is None or stored.etag != self._described.etag or self._described.size not in (None, at):
-            raise ObjectChangedError("the source was replaced or removed while it was read; the target is as it was",
-                                     path=self._item.source)
+        if stored is None or not stored.is_same_content(self._described) or self._described.size not in (None, at):
+            raise self._changed()
         return digest.check(self._item.source)
 
     def _outcome(self, way: Any, etag: str | None, verified: str, size: int | None = None) -> Outcome:

@@ -175,7 +175,7 @@ class Worker:
         del self._logs.kept[leased.item.target]
         with suppress(CloudFilesError):  # parts that are objects of their own until they are removed
             self._target.discard_interrupted(self._interrupted([leased.item.target], (), ()))
-        return Settled("done", None, judged.by, None, None, half.etag, half.size)
+        return Settled("done", None, judged.by, None, None, half.validator, half.size)
 
     def _let_go(self, leased: Leased) -> None:
         """There is no going on with parts of this object."""
@@ -190,7 +190,7 @@ class Worker:
         """None unless the target has what the source has now, described as it is to be."""
         item = leased.item
         ours, theirs = self._source.describe(item.source), self._target.describe(item.target)
-        if ours is None or theirs is None or (ours.etag, ours.size) != (half.etag, theirs.size):
+        if ours is None or theirs is None or (ours.validator, ours.size) != (half.validator, theirs.size):
             return None
         wanted, found = self._carrier.write_options(ours, item), self._target.attributes(theirs)
         if not self._target.is_local and _told(wanted) != _told(found):

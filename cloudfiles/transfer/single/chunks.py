@@ -16,6 +16,7 @@ from cloudfiles.exceptions import (
     ApiException,
     CloudFilesError,
     IntegrityError,
+    InvalidInputError,
     ObjectChangedError,
     ServerError,
     TransportError,
@@ -27,6 +28,7 @@ from cloudfiles.retry import parse_retry_after
 from cloudfiles.runtime.engine import blocking_runtime
 from cloudfiles.transfer.single.web import PASSING, Connection, Timeouts, is_redirect
 from cloudfiles.transport.request import Response
+from cloudfiles.types import StoredObject
 
 if TYPE_CHECKING:
     from cloudfiles.interfaces.base import Interface
@@ -192,23 +194,33 @@ class StoreSource:
         directory, self._key = split_object(cloudpath)
         self._files = CloudFiles(directory, connect_timeout=timeouts.connect, read_timeout=timeouts.read)
         self.takes_several = not interface_class(self._files.protocol).is_local
-        self._head: dict[str, Any] | None = None
+        self._described: StoredObject | None = None
 
     def read(self, start: int, end: int, etag: str) -> Chunk:
+        """As the protocol says; in place of an ETag counts what `StoredObject.validator` gives."""
         interface: Interface = self._files._store.interface(blocking_runtime())
-        if start == 0 or self._head is None:
-            self._head = interface.head(self._key)
-        if self._head is None:
+        if start == 0 or self._described is None:
+            self._described = interface.describe(self._key)
+        described = self._described
+        if described is None:
             raise self._missing()
-        total = self._head["Content-Length"]
-        stored = interface.get(self._key, start, min(end, total)) if total else interface.get(self._key)
+        here, total = described.validator or described.etag or "", described.size
+        if etag and here != etag:
+            raise ObjectChangedError("the object was replaced while it was downloaded", path=self._key)
+        if total is None:
+            return self._whole(interface, here)
+        content = interface.get_part(self._key, start, min(end, total), described) if total else b""
+        return Chunk(content, total, here, {})
+
+    def _whole(self, interface: Interface, here: str) -> Chunk:
+        """For an object whose size nothing tells beforehand."""
+        stored = interface.get(self._key)
         if stored is None:
             raise self._missing()
-        here = stored.etag or self._head["ETag"] or ""
-        if not isinstance(stored.content, bytes) or len(stored.content) != min(end, total) - start or (
-                etag and here != etag):
-            raise ObjectChangedError("the object was replaced while it was downloaded", path=self._key)
-        return Chunk(stored.content, total, here, {})
+        if not isinstance(stored.content, bytes):
+            raise InvalidInputError(f"expected an object of bytes, found one of type {type(stored.content).__name__}",
+                                    path=self._key)
+        return Chunk(stored.content, len(stored.content), here, {})
 
     def _missing(self) -> ApiException:
         return ApiException("the object does not exist", status=404, reason="Not Found", path=self._key,
