@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 from urllib.parse import unquote
 
-from cloudfiles.paths import dirname, extract, find_common_buckets, normalize
+from cloudfiles.paths import absolute, dirname, extract, find_common_buckets
 
 
 def split_object(cloudpath: str) -> tuple[str, str]:
@@ -13,7 +13,7 @@ def split_object(cloudpath: str) -> tuple[str, str]:
 
     A web address is a URL: its name is decoded, and its query stays with the directory.
     """
-    cloudpath = normalize(cloudpath)
+    cloudpath = absolute(cloudpath)
     if _is_web(cloudpath):
         url, mark, query = cloudpath.partition("?")
         directory, name = posixpath.split(url)
@@ -24,7 +24,7 @@ def split_object(cloudpath: str) -> tuple[str, str]:
 
 def split_bucket(cloudpath: str) -> tuple[str, str]:
     """The cloudpath of an object as that of its bucket (its host, its first directory), and its key in it."""
-    cloudpath = normalize(cloudpath)
+    cloudpath = absolute(cloudpath)
     if _is_web(cloudpath):
         url, mark, query = cloudpath.partition("?")
         scheme, _, rest = url.partition("://")

@@ -6,11 +6,12 @@ import itertools
 import os
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor
-from typing import TYPE_CHECKING, Any, overload
+from typing import Any, overload
 
 from cloudfiles import paths as _paths
 from cloudfiles.byteranges import from_slice
 from cloudfiles.exceptions import InvalidInputError, redact
+from cloudfiles.inputs import as_path, given, is_path
 from cloudfiles.listing import list_paths
 from cloudfiles.parallel import Parallel, is_parallel
 from cloudfiles.paths import ExtractedPath
@@ -20,13 +21,10 @@ from cloudfiles.types import StoreOptions, Tls
 from cloudfiles.verbs.moving import MovingVerbs
 from cloudfiles.verbs.reading import ReadingVerbs
 from cloudfiles.verbs.writing import WritingVerbs
+from cloudfiles.writing import is_content
 
-if TYPE_CHECKING:
-    pass
-
-_PROGRESSIVE = {"head": "Reading heads", "exists": "Checking", "size": "Measuring", "touch": "Touching"}
-_STREAM_ITEMS = 1000
-_STREAM_BYTES = 256 * 1024 * 1024
+_WIDTH = 20
+_THRESHOLD = 100_000_000  # bytes
 
 
 class CloudFiles(ReadingVerbs, WritingVerbs, MovingVerbs):
@@ -62,11 +60,16 @@ class CloudFiles(ReadingVerbs, WritingVerbs, MovingVerbs):
     """
 
     def __init__(self, cloudpath: str, progress: Progress = False, green: bool | None = None, secrets: Any = None,
-                 num_threads: int = 20, use_https: bool = False, endpoint: str | None = None,
-                 parallel: Parallel = 1, request_payer: str | None = None, locking: bool | None = None,
-                 lock_dir: str | None = None, composite_upload_threshold: int = int(1e8),
+                 num_threads: int | None = 20, use_https: bool = False, endpoint: str | None = None,
+                 parallel: Parallel | None = 1, request_payer: str | None = None, locking: bool | None = None,
+                 lock_dir: str | None = None, composite_upload_threshold: int | None = int(1e8),
                  no_sign_request: bool = False, *, ca_bundle: str | None = None, client_cert: str | None = None,
                  client_key: str | None = None, connect_timeout: float = 10.0, read_timeout: float = 60.0) -> None:
+        request_payer, endpoint, lock_dir = given(request_payer), given(endpoint), given(lock_dir)
+        num_threads = _WIDTH if num_threads is None else num_threads
+        if composite_upload_threshold is None or composite_upload_threshold is False:
+            composite_upload_threshold = _THRESHOLD
+        parallel = 1 if parallel is None else parallel
         if request_payer not in (None, "requester"):
             raise InvalidInputError(f"request_payer is {request_payer!r}; 'requester' or None would do")
         for name, seconds in (("connect_timeout", connect_timeout), ("read_timeout", read_timeout)):
@@ -74,11 +77,11 @@ class CloudFiles(ReadingVerbs, WritingVerbs, MovingVerbs):
                 raise InvalidInputError(f"{name} is {seconds!r}; a number of seconds above 0 would do")
         is_parallel(parallel)
         options = StoreOptions(
-            secrets, endpoint, request_payer, no_sign_request, locking, lock_dir,
+            given(secrets), endpoint, request_payer, bool(no_sign_request), locking, lock_dir,
             checked_count("composite_upload_threshold", int(composite_upload_threshold), 1),
             Tls(ca_bundle, client_cert, client_key), connect_timeout, read_timeout)
         width = checked_count("num_threads", num_threads)
-        self._store = Store(_paths.normalize(os.fspath(cloudpath)), options, green, width, use_https)
+        self._store = Store(_paths.absolute(os.fspath(cloudpath)), options, green, width, use_https)
         self.progress = progress
         self.parallel = parallel
 
@@ -108,6 +111,27 @@ class CloudFiles(ReadingVerbs, WritingVerbs, MovingVerbs):
     @property
     def num_threads(self) -> int:
         return self._store.width
+
+    @property
+    def secrets(self) -> Any:
+        """The credentials that were handed in, None where none were."""
+        return self._store.options.secrets
+
+    @property
+    def request_payer(self) -> str | None:
+        return self._store.options.request_payer
+
+    @property
+    def locking(self) -> bool | None:
+        return self._store.options.locking
+
+    @property
+    def no_sign_request(self) -> bool:
+        return self._store.options.no_sign_request
+
+    @property
+    def composite_upload_threshold(self) -> int:
+        return self._store.options.composite_upload_threshold
 
     @property
     def lock_dir(self) -> str | None:
@@ -155,16 +179,16 @@ class CloudFiles(ReadingVerbs, WritingVerbs, MovingVerbs):
             return_resume_token: give `(path, token)`, or `(path, bytes, token)`: a listing begun anew
                 with that `resume_token` goes on with the page of that path.
         """
-        return list_paths(self._store.here(), prefix, flat, size, return_resume_token, resume_token)
+        return list_paths(self._store.here(), as_path(prefix), flat, size, return_resume_token, resume_token)
 
     def isdir(self, prefix: str = "") -> bool:
         """Whether anything lies below `prefix`."""
-        return self._store.here().isdir(prefix)
+        return self._store.here().isdir(as_path(prefix))
 
     def subtree_size(self, prefix: Any = "") -> dict[str, int]:
         """`{'N': objects, 'num_bytes': their stored bytes}` below a prefix, or below several."""
         sizes = {"N": 0, "num_bytes": 0}
-        for one in [prefix] if isinstance(prefix, str) else prefix:
+        for one in [prefix] if is_path(prefix) else prefix:
             for path, size in self.list(one, size=True):
                 sizes["N"] += 1
                 sizes["num_bytes"] += (self.size(path) or 0) if size is None else size
@@ -172,13 +196,14 @@ class CloudFiles(ReadingVerbs, WritingVerbs, MovingVerbs):
 
     def presign(self, path: str, expires: float = 3600, method: str = "GET") -> str:
         """A URL that allows `method` on a path without credentials for `expires` seconds."""
-        return self._store.here().presign(path, expires, method)
+        return self._store.here().presign(as_path(path), expires, method)
 
     # ---- paths
 
     def join(self, *paths: str) -> str:
         """Paths joined by the protocol's separator."""
-        return os.path.join(*paths) if self.protocol == "file" else _paths.join(*paths)
+        plain = map(as_path, paths)
+        return os.path.join(*plain) if self.protocol == "file" else _paths.join(*plain)
 
     def abspath(self, path: str) -> str:
         """The full cloudpath of a path."""
@@ -212,12 +237,19 @@ class CloudFiles(ReadingVerbs, WritingVerbs, MovingVerbs):
         if isinstance(key, slice) and key == slice(None):
             self.transfer_from(content)
             return
-        if not isinstance(key, str):
-            raise InvalidInputError(f"{key!r} is no path to put to")
-        self.put(key, content)
+        # Programs keep sets, trees and other objects of theirs on mem:// in this way.
+        self.put(as_path(key), content, raw=self._store.keeps_live_objects and not is_content(content))
 
     def __delitem__(self, key: Any) -> None:
         self.delete(key)
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("CloudFile", "dl"):  # where some programs look for them; both stand on this module
+        import cloudfiles
+
+        return getattr(cloudfiles, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def _sliced(paths: Iterator[str], wanted: slice) -> Iterable[str]:

@@ -7,7 +7,9 @@ from typing import Any
 
 from cloudfiles.addresses import split_bucket
 from cloudfiles.cloudfiles import CloudFiles
+from cloudfiles.exceptions import InvalidInputError
 from cloudfiles.fanout import Plan, collect
+from cloudfiles.inputs import is_path
 from cloudfiles.runtime.engine import blocking_runtime
 
 _BUCKETS = 8
@@ -25,12 +27,14 @@ def dl(cloudpaths: Any, raw: bool = False, **options: Any) -> Any:
     Returns:
         A result of `CloudFiles.get` with 'fullpath' besides, or a list of them in the order given.
     """
-    scalar = isinstance(cloudpaths, str | Mapping)
+    scalar = is_path(cloudpaths) or isinstance(cloudpaths, Mapping)
     items = [cloudpaths] if scalar else list(cloudpaths)
     of_get = {name: options.pop(name) for name in ("progress", "raise_errors", "max_decoded_size") if name in options}
     buckets: dict[str, list[dict[str, Any]]] = {}
     for number, item in enumerate(items):
         fields = dict(item) if isinstance(item, Mapping) else {"path": item}
+        if not is_path(fields.get("path")):
+            raise InvalidInputError(f"expected a cloudpath, or a dict with one as its 'path', got {item!r}")
         bucket, key = split_bucket(fields["path"])
         buckets.setdefault(bucket, []).append({**fields, "path": key, "tags": (number, fields)})
     results: list[Any] = [None] * len(items)

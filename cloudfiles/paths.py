@@ -30,7 +30,7 @@ from .lib import StrPath, toabs
 from .protocols import FORMATS, PROTOCOLS, Shape
 
 __all__ = [
-    "ALLOWED_PROTOCOLS", "ExtractedPath", "MalformedCloudpathError", "add_alias", "add_persistent_alias",
+    "ALLOWED_PROTOCOLS", "ExtractedPath", "MalformedCloudpathError", "absolute", "add_alias", "add_persistent_alias",
     "asbucketpath", "ascloudpath", "asfilepath", "asprotocolpath", "basename", "dirname", "extract",
     "find_common_buckets", "get_protocol", "join", "normalize", "remove_persistent_alias", "to_https_protocol",
     "update_aliases_from_file",
@@ -124,7 +124,7 @@ def _parse(cloudpath: str, _aliases_version: int) -> ExtractedPath:
 
 def _text(cloudpath: StrPath) -> str:
     if isinstance(cloudpath, str):
-        text = cloudpath
+        text = str.__str__(cloudpath)  # a subclass may show itself in another way
     elif isinstance(cloudpath, os.PathLike) and isinstance(os.fspath(cloudpath), str):
         text = _text_of_local(os.fspath(cloudpath))
     else:
@@ -234,6 +234,8 @@ def _cut_directory(path: str) -> tuple[str, str]:
 def normalize(path: StrPath, windows: bool | None = None) -> str:
     """`path` as a cloudpath: local paths become `file://` with an absolute path, a format behind moves to the front.
 
+    What has a protocol stays as it is otherwise: `file://rel/x` stays relative (`absolute` makes it absolute).
+
     Args:
         path: a cloudpath, or a local path: absolute, relative, from `~`, or a `pathlib.Path`.
         windows: whether local paths are read as Windows does; None for as this machine does.
@@ -242,13 +244,22 @@ def normalize(path: StrPath, windows: bool | None = None) -> str:
         UnsupportedProtocolError: the protocol is neither supported nor an alias.
         InvalidPathError: empty, or another fault of form.
     """
+    return _normalized(path, windows, relative=True)
+
+
+def absolute(path: StrPath, windows: bool | None = None) -> str:
+    """As `normalize`, but `file://` with a relative path gets an absolute one, too: it then means the same wherever
+    the process goes."""
+    return _normalized(path, windows, relative=False)
+
+
+def _normalized(path: StrPath, windows: bool | None, relative: bool) -> str:
     text = _text(path)
     form, protocol, rest = _split(text)
-    explicit = protocol == "file" and rest.startswith("/")
     if protocol in ("", "file"):
-        protocol = "file"
         _check_local(rest, text)
-        rest = rest if explicit else _local(rest, windows)
+        stays = isinstance(path, str) and protocol == "file" and (relative or rest.startswith("/"))
+        protocol, rest = "file", rest if stays else _local(rest, windows)
     return f"{form}://{protocol}://{rest}" if form else f"{protocol}://{rest}"
 
 
@@ -342,6 +353,11 @@ def get_protocol(cloudpath: StrPath) -> str | None:
     return None
 
 
+def _plain(path: StrPath) -> str:
+    """As text of no subclass, which may show itself in another way."""
+    return str.__str__(os.fspath(path))
+
+
 def _is_local(path: StrPath) -> bool:
     return get_protocol(path) in (None, "file")
 
@@ -352,17 +368,17 @@ def join(*paths: StrPath) -> str:
     Local paths are joined by `os.path.join`. Elsewhere one `/` goes between two parts, unless the left one
     ends with it; the right one is never taken for absolute, as a key may begin with a slash.
     """
-    if _is_local(paths[0]):
-        return os.path.join(*paths)
-    joined = os.fspath(paths[0])
-    for part in paths[1:]:
+    joined, *parts = map(_plain, paths)
+    if _is_local(joined):
+        return os.path.join(joined, *parts)
+    for part in parts:
         joined = f"{joined}{part}" if joined.endswith("/") else f"{joined}/{part}"
     return joined
 
 
 def dirname(path: StrPath) -> str:
     """Everything before the last separator; the bucket of a cloudpath is its own directory."""
-    text = os.fspath(path)
+    text = _plain(path)
     if _is_local(text):
         return os.path.dirname(text)
     parent = posixpath.dirname(text)
@@ -371,7 +387,7 @@ def dirname(path: StrPath) -> str:
 
 def basename(path: StrPath) -> str:
     """Everything after the last separator; '' where the path ends with it."""
-    text = os.fspath(path)
+    text = _plain(path)
     return os.path.basename(text) if _is_local(text) else posixpath.basename(text)
 
 

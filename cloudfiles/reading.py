@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from cloudfiles.byteranges import ByteRange, RangeGroup, byte_range, coalesce
 from cloudfiles.compression import decompress, effective_encoding
 from cloudfiles.exceptions import InvalidInputError
+from cloudfiles.inputs import as_path, check_fields, is_path
 from cloudfiles.interfaces.base import Interface
 from cloudfiles.runtime.base import OFFLOAD_BYTES, Runtime
 from cloudfiles.types import StoredObject
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from cloudfiles.monitoring import TransmissionMonitor
 
 WHOLE = ByteRange()
+
+_FIELDS = ("path", "start", "end", "tags")
+_CARRIED = ("content", "subranges")  # what cloud-volume keeps in the same dicts for itself
 
 
 class Result(dict[str, Any]):
@@ -53,15 +57,18 @@ class WantedGroup(NamedTuple):
 
 def as_wanted(item: Any) -> Wanted:
     """`item` as the user wrote it. Raises InvalidInputError."""
-    if isinstance(item, str):
-        return Wanted(item)
+    if is_path(item):
+        return Wanted(as_path(item))
     if isinstance(item, Wanted):
         return item
     if isinstance(item, Mapping):
-        if not isinstance(item.get("path"), str):
-            raise InvalidInputError(f"{item!r} names no path; {{'path': 'key', 'start': 0, 'end': 10}} would do")
-        return Wanted(item["path"], byte_range(item.get("start"), item.get("end")), item.get("tags"))
-    raise InvalidInputError(f"{item!r} is no path; a str or {{'path', 'start', 'end', 'tags'}} would do")
+        check_fields(item, _FIELDS, _CARRIED)
+        if not is_path(item.get("path")):
+            raise InvalidInputError(f"expected a dict with a path, as {{'path': 'key', 'start': 0, 'end': 10}}, got "
+                                    f"{item!r}")
+        return Wanted(as_path(item["path"]), byte_range(item.get("start"), item.get("end")), item.get("tags"))
+    raise InvalidInputError("expected a path or {'path', 'start', 'end', 'tags'}, got "
+                            f"{type(item).__name__}: {item!r}")
 
 
 def grouped(items: Sequence[Any]) -> tuple[list[Any], list[list[int]]]:
@@ -70,7 +77,7 @@ def grouped(items: Sequence[Any]) -> tuple[list[Any], list[list[int]]]:
     units: list[Any] = []
     places: list[list[int]] = []
     for place, item in enumerate(items):
-        if not isinstance(item, str) and as_wanted(item).byte_range != WHOLE:
+        if type(item) is not str and as_wanted(item).byte_range != WHOLE:
             ranges.setdefault(as_wanted(item).path, []).append(place)
         else:
             units.append(item)

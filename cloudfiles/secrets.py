@@ -13,16 +13,15 @@ from .credentials import secrets_files
 from .credentials.aws_places import file_names
 from .exceptions import ConfigurationError, MissingExtraError
 
-_AWS_VARIABLES = (
-    "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL",
-)
+_AWS_KEY = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+_AWS_PLACE = ("AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL")
 
 
 def aws_credentials(bucket: str = "", service: str = "aws", skip_files: bool = False) -> dict[str, Any]:
     """The S3 secret for `bucket` behind `service` ('aws' or 's3', or an alias): AWS_ACCESS_KEY_ID and so on.
 
-    From the secrets files as they stand there (not with `skip_files`), else from the environment; {} where neither
-    has one.
+    From the secrets files as they stand there, else from the environment; {} where neither has one. With `skip_files`
+    from the environment, and nothing but the key: no region, no endpoint.
 
     Raises:
         ConfigurationError: a secrets file cannot be read.
@@ -30,10 +29,11 @@ def aws_credentials(bucket: str = "", service: str = "aws", skip_files: bool = F
     found = None if skip_files else secrets_files.find(file_names(bucket, "aws" if service == "s3" else service))
     if found is not None and found[1]:
         return found[1]
-    values = {name: os.environ[name] for name in _AWS_VARIABLES if os.environ.get(name)}
+    names = _AWS_KEY if skip_files else (*_AWS_KEY, *_AWS_PLACE)
+    values = {name: os.environ[name] for name in names if os.environ.get(name)}
     if "AWS_ACCESS_KEY_ID" in values and "AWS_SECRET_ACCESS_KEY" in values:
         return values
-    return {name: values[name] for name in ("AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL") if name in values}
+    return {name: values[name] for name in _AWS_PLACE if name in values}
 
 
 def google_credentials(bucket: str = "") -> tuple[str | None, Any]:

@@ -11,6 +11,16 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from cloudfiles import compression
 from cloudfiles.exceptions import DuplicatePathError, InvalidInputError
+from cloudfiles.inputs import (
+    as_buffer,
+    as_path,
+    check_fields,
+    check_header,
+    check_metadata,
+    check_readable,
+    given,
+    is_path,
+)
 from cloudfiles.interfaces.base import Interface
 from cloudfiles.runtime.base import OFFLOAD_BYTES, Runtime
 from cloudfiles.types import WriteOptions
@@ -21,6 +31,9 @@ if TYPE_CHECKING:
 _OF_RESULTS = ("byte_range", "error", "tags")  # so that the results of a get can be put as they are
 _FIELDS = ("content_type", "compress", "compression_level", "cache_control", "storage_class", "metadata",
            "if_absent", "if_match", "raw")
+_KNOWN = ("path", "content", *_FIELDS)
+_HEADERS = ("content_type", "cache_control", "storage_class")
+_OPTIONAL = (*_HEADERS, "compression_level", "metadata")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +51,24 @@ class WriteDefaults:
     raw: bool = False
     live: bool = False  # the store keeps Python objects, when put raw
 
+    def __post_init__(self) -> None:
+        """False and '' mean that an option is not given. Raises InvalidInputError for what no header can carry."""
+        for name in _OPTIONAL:
+            value = getattr(self, name)
+            if value is not None:
+                self._settle(name, given(value))
+        if self.if_match is not None:
+            check_header("if_match", self.if_match)
+            if not self.if_match:
+                raise InvalidInputError("if_match is empty; expected an ETag, or None for an unconditional write")
+        if self.metadata:
+            check_metadata(self.metadata)
+
+    def _settle(self, name: str, value: Any) -> None:
+        if value is not None and name in _HEADERS:
+            check_header(name, value)
+        object.__setattr__(self, name, value)
+
 
 @dataclass(slots=True)
 class Upload:
@@ -51,7 +82,7 @@ class Upload:
 def is_scalar(files: Any) -> bool:
     """Whether `files` is one item and not an iterable of them."""
     return isinstance(files, Mapping) or (
-        isinstance(files, tuple) and len(files) == 2 and isinstance(files[0], str)
+        isinstance(files, tuple) and len(files) == 2 and is_path(files[0])
     )
 
 
@@ -63,30 +94,36 @@ def uploads(files: Any, defaults: WriteDefaults) -> Iterable[Upload]:
     """
     if is_scalar(files):
         return [_upload(files, defaults)]
-    if not isinstance(files, Collection) or isinstance(files, str | bytes):
+    if not isinstance(files, Collection) or is_path(files) or isinstance(files, bytes):
         return _taken(files, defaults)
     checked = [_upload(item, defaults) for item in files]
     seen: set[str] = set()
+    open_files: set[int] = set()
     for upload in checked:
         if upload.path in seen:
             raise DuplicatePathError("the path comes twice in one put: which content it is to get cannot be told",
                                      path=upload.path)
         seen.add(upload.path)
+        if hasattr(upload.content, "read") and not (upload.options.raw and upload.options.live):
+            if id(upload.content) in open_files:
+                raise InvalidInputError("the same open file is the content of two paths, and can be read only once",
+                                        path=upload.path)
+            open_files.add(id(upload.content))
     return checked
 
 
 def _taken(files: Iterable[Any], defaults: WriteDefaults) -> Iterator[Upload]:
-    if isinstance(files, str | bytes) or not isinstance(files, Iterable):
-        raise InvalidInputError(f"{files!r} is no file to put; (path, content), a dict or an iterable of them would do")
+    if is_path(files) or isinstance(files, bytes) or not isinstance(files, Iterable):
+        raise InvalidInputError(f"expected (path, content), a dict or an iterable of them, got {files!r}")
     return (_upload(item, defaults) for item in files)
 
 
 def _upload(item: Any, defaults: WriteDefaults) -> Upload:
+    options = defaults
     if isinstance(item, Mapping):
-        unknown = set(item) - {"path", "content", *_FIELDS, *_OF_RESULTS}
-        if unknown or "path" not in item or "content" not in item:
-            raise InvalidInputError(f"a file to put has the fields {sorted(map(str, item))}; "
-                                    f"'path', 'content' and any of {', '.join(_FIELDS)} would do")
+        check_fields(item, _KNOWN, _OF_RESULTS)
+        if "path" not in item or "content" not in item:
+            raise InvalidInputError(f"expected a dict with 'path' and 'content', got one with {sorted(map(str, item))}")
         if item.get("error") is not None:
             raise InvalidInputError("the item is the result of a read that failed", path=str(item["path"]))
         path, content = item["path"], item["content"]
@@ -96,41 +133,50 @@ def _upload(item: Any, defaults: WriteDefaults) -> Upload:
         try:
             path, content = item
         except (TypeError, ValueError):
-            raise InvalidInputError(f"{item!r} is no file to put; (path, content) or a dict would do") from None
-        options = defaults
-    if not isinstance(path, str):
-        raise InvalidInputError(f"the path {path!r} is no str")
-    if isinstance(content, str) and _is_text(options.content_type):
-        content = content.encode()
-    _check(path, content, options)
+            raise InvalidInputError(f"expected (path, content) or a dict as a file to put, got {item!r}") from None
+    path = as_path(path)
+    if not (options.raw and options.live):
+        content = _as_content(path, content)
+    _check(path, options)
     return Upload(path, content, options)
 
 
-def _is_text(content_type: str | None) -> bool:
-    """Whether a media type says that the content is text in UTF-8, so that a str has but one meaning (RFC 8259 8.1)."""
-    essence = (content_type or "").partition(";")[0].strip().lower()
-    return essence.startswith("text/") or essence == "application/json" or essence.endswith("+json")
+def is_content(content: Any) -> bool:
+    """Whether it has bytes that can be stored, and is not merely a Python object."""
+    return isinstance(content, bytes | bytearray | memoryview | str) or hasattr(content, "read") or (
+        as_buffer(content) is not None)
 
 
-def _check(path: str, content: Any, options: WriteDefaults) -> None:
-    if not isinstance(content, bytes | bytearray | memoryview) and not (options.raw and options.live):
-        _check_file(path, content)
+def _as_content(path: str, content: Any) -> Any:
+    """`content` as bytes, something like them, or an open file. Raises InvalidInputError."""
+    if isinstance(content, bytes | bytearray | memoryview):
+        return content
+    if isinstance(content, str):
+        return str.__str__(content).encode()
+    if callable(getattr(content, "read", None)):
+        if isinstance(content, io.TextIOBase):
+            raise InvalidInputError(f"the content is a file opened as text ({type(content).__name__}); open it with "
+                                    "mode 'rb'", path=path)
+        check_readable(content, path)
+        return content
+    try:
+        buffer = as_buffer(content)
+    except InvalidInputError as error:
+        error.path = path
+        raise
+    if buffer is None:
+        raise InvalidInputError("expected bytes, a str, a C-contiguous buffer or an open binary file as content, got "
+                                f"{type(content).__name__} (put_json stores anything that JSON can say)", path=path)
+    return buffer
+
+
+def _check(path: str, options: WriteDefaults) -> None:
     if options.if_absent and options.if_match is not None:
         raise InvalidInputError("if_absent and if_match exclude each other", path=path)
     if options.raw:
         compression.normalize_encoding(options.compress)
     elif options.compress:
         compression.check(options.compress, options.compression_level)
-
-
-def _check_file(path: str, content: Any) -> None:
-    given = type(content).__name__
-    if not callable(getattr(content, "read", None)):
-        raise InvalidInputError(f"the content is of type {given}; bytes, bytearray, memoryview or an open binary file "
-                                "would do (put_json for anything JSON can say, content_type='text/plain' for a str)",
-                                path=path)
-    if isinstance(content, io.TextIOBase):
-        raise InvalidInputError(f"the content is a file opened as text ({given}); open it with mode 'rb'", path=path)
 
 
 def writer(interface: Interface, runtime: Runtime | None, monitor: TransmissionMonitor | None = None
@@ -145,6 +191,8 @@ def writer(interface: Interface, runtime: Runtime | None, monitor: TransmissionM
         options = upload.options
         encoding = compression.normalize_encoding(options.compress) or ""
         content = upload.content
+        if not isinstance(content, bytes) and hasattr(content, "read") and not (options.raw and options.live):
+            check_readable(content, upload.path)  # again: it may have been read since
         if encoding and not options.raw:
             content = _encoded(content, encoding, options.compression_level, runtime)
         return put(upload.path, content, WriteOptions(

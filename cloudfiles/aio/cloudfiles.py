@@ -21,6 +21,7 @@ from cloudfiles.aio.lanes import Lane
 from cloudfiles.aio.results import from_hub
 from cloudfiles.aio.threads import in_thread, over, pool, thread_of_its_own
 from cloudfiles.cloudfiles import CloudFiles
+from cloudfiles.inputs import is_path
 from cloudfiles.interfaces import interface_class
 from cloudfiles.parallel import is_parallel
 from cloudfiles.reading import weight
@@ -209,7 +210,7 @@ class AsyncCloudFiles:
 
     async def _call(self, verb: Callable[..., Any], what: Any, *args: Any, **options: Any) -> Any:
         """`verb(what, ...)`: in the hub where it waits for a network, else on a thread."""
-        one = isinstance(what, str | Mapping) or is_scalar(what)
+        one = is_path(what) or isinstance(what, Mapping) or is_scalar(what)
         parallel = options.get("parallel")
         in_threads = self._is_local or (
             not one and is_parallel(self.sync.parallel if parallel is None else parallel))

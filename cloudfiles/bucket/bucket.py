@@ -12,6 +12,7 @@ from cloudfiles.bucket.progress import progress_of
 from cloudfiles.bucket.views import PrefixFilter, StripPrefix, View
 from cloudfiles.cloudfiles import CloudFiles
 from cloudfiles.exceptions import InvalidInputError, InvalidPathError, MissingObjectError, redact
+from cloudfiles.inputs import as_path, is_path
 from cloudfiles.sidebyside import check_side_by_side
 from cloudfiles.transfer.carrying.items import Item
 from cloudfiles.transfer.carrying.result import TransferResult
@@ -354,8 +355,8 @@ class Bucket:
         self.delete_file(remote)
 
     def __contains__(self, remote: object) -> bool:
-        return isinstance(remote, str) and self._view.shows(remote) and bool(
-            self._cf.exists(self._view.key_of(remote)))
+        return is_path(remote) and self._view.shows(as_path(remote)) and bool(
+            self._cf.exists(self._view.key_of(as_path(remote))))
 
     def __iter__(self) -> Iterator[str]:
         """The names of all files."""

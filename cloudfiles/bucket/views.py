@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cloudfiles.exceptions import InvalidInputError, InvalidPathError
+from cloudfiles.inputs import as_path
 
 
 @dataclass(frozen=True)
@@ -79,8 +80,7 @@ class View:
 
     def key_of(self, name: str) -> str:
         """The key that a name stands for. Raises InvalidPathError where the view does not show such a key."""
-        if not isinstance(name, str):
-            raise InvalidInputError(f"{name!r} is no name of a remote file; a str would do")
+        name = as_path(name)
         key = self.stripped + name
         if not self.shows(name):
             raise InvalidPathError(f"the name {name!r} lies outside of what this view shows"

@@ -10,6 +10,7 @@ from cloudfiles import parallel as processes
 from cloudfiles import presence
 from cloudfiles.exceptions import InvalidInputError
 from cloudfiles.fanout import OnError, Plan
+from cloudfiles.inputs import as_path, is_path
 from cloudfiles.interfaces.base import Interface
 from cloudfiles.parallel import Parallel
 from cloudfiles.progress import Progress, bar_for
@@ -63,8 +64,8 @@ class Batches:
     def _ask(self, verb: str, paths: Any, total: int | None, progress: Progress,
              answer: Callable[[Interface, Iterable[str], Plan], dict[str, Any]] | None = None) -> Any:
         """A verb that takes a path: its answer, or `{path: answer}`; `answer` may know a shorter way to many."""
-        if isinstance(paths, str):
-            return getattr(self._store.here(), verb)(paths)
+        if is_path(paths):
+            return getattr(self._store.here(), verb)(as_path(paths))
         paths = keys(paths)
         with self._batch(_PROGRESSIVE[verb], paths, total, progress) as (plan, interface):
             if answer is not None:
@@ -79,8 +80,10 @@ def monitor_of(direction: str) -> TransmissionMonitor:
 
 
 def iterable(paths: Any) -> Iterable[Any]:
-    if isinstance(paths, bytes) or not isinstance(paths, Iterable):
-        raise InvalidInputError(f"{paths!r} is no path; a str or an iterable of paths would do")
+    # An array without dimensions says that it is iterable, and is not.
+    if isinstance(paths, bytes) or not isinstance(paths, Iterable) or getattr(paths, "shape", None) == ():
+        raise InvalidInputError("expected a path (a str or a pathlib.Path) or an iterable of paths, got "
+                                f"{type(paths).__name__}: {paths!r}")
     return paths
 
 
@@ -88,13 +91,5 @@ def keys(paths: Any) -> Iterable[str]:
     """`paths`, each of them a str: all checked now in a collection, as they are taken otherwise."""
     given = iterable(paths)
     if not isinstance(given, Collection):
-        return map(_key, given)
-    for path in given:
-        _key(path)
-    return given
-
-
-def _key(path: Any) -> str:
-    if not isinstance(path, str):
-        raise InvalidInputError(f"{path!r} is no path; a str would do")
-    return path
+        return map(as_path, given)
+    return given if all(type(path) is str for path in given) else [as_path(path) for path in given]

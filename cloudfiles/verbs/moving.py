@@ -141,7 +141,7 @@ class MovingVerbs:
         if isinstance(given, MovingVerbs):
             return given._store
         if isinstance(given, str) or hasattr(given, "__fspath__"):
-            return self._store.at(_paths.normalize(given))
+            return self._store.at(_paths.absolute(given))
         raise InvalidInputError(f"{given!r} is no store; a CloudFiles or a cloudpath would do")
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from cloudfiles import presence
 from cloudfiles.fanout import collect, stream
+from cloudfiles.inputs import is_path
 from cloudfiles.json_content import load_json
 from cloudfiles.parallel import Parallel, is_parallel
 from cloudfiles.progress import Progress
@@ -52,7 +53,7 @@ class ReadingVerbs(Batches):
         _check_limit(max_decoded_size)
         monitor = monitor_of("RX") if return_recording else None
         answer: Any
-        if isinstance(paths, str | dict):
+        if is_path(paths) or isinstance(paths, Mapping):
             runtime = blocking_runtime()
             read = reader(self._store.interface(runtime), runtime, raw, max_decoded_size, monitor)
             found = read(as_wanted(paths))
@@ -103,7 +104,7 @@ class ReadingVerbs(Batches):
 
     def get_json(self, paths: Any, total: int | None = None, *, progress: Progress = None) -> Any:
         """Contents parsed as JSON: of one path the value, of many a list of values; None where missing."""
-        if isinstance(paths, str | dict):
+        if is_path(paths) or isinstance(paths, Mapping):
             return load_json(self.get(paths), as_wanted(paths).path)
         return [load_json(found["content"], found["path"]) for found in self.get(paths, total=total, progress=progress)]
 
@@ -118,7 +119,7 @@ class ReadingVerbs(Batches):
         Where the store lists in key order, keys that lie dense are answered from listings, a
         thousand a request; the answers are the same.
         """
-        if not isinstance(paths, str) and is_parallel(self._parallel(parallel)):
+        if not is_path(paths) and is_parallel(self._parallel(parallel)):
             return _merged(self._in_processes("exists", paths, {}, parallel, progress, total))
         return self._ask("exists", paths, total, progress, presence.exists)
 

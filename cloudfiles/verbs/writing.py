@@ -9,6 +9,7 @@ from typing import Any
 
 from cloudfiles import parallel as processes
 from cloudfiles.fanout import collect
+from cloudfiles.inputs import is_path
 from cloudfiles.json_content import dump_json
 from cloudfiles.parallel import Parallel, is_parallel
 from cloudfiles.progress import Progress
@@ -41,8 +42,9 @@ class WritingVerbs(Batches):
         Args:
             files: `(path, content)` or a dict with 'path', 'content' and any of the options below, which then
                 win over the call's; or an iterable of these. An iterator's items are taken only as fast
-                as they are sent. Content: bytes, bytearray, memoryview, or an open binary file, read from
-                where it stands to its end in bounded memory; a str where the content type is text or JSON.
+                as they are sent. Content: bytes, a str (stored as UTF-8), a numpy array or anything else with a
+                C-contiguous buffer, or an open binary file, read from where it stands to its end in bounded memory.
+                A file that has content but stands at its end is refused.
             content_type: the media type; guessed from the path's suffix where not given.
             compress: 'gzip' (True), 'br', 'zstd', 'xz', 'bz2'; None, False and '' for none.
             raw: the content is encoded by `compress` already.
@@ -116,7 +118,7 @@ class WritingVerbs(Batches):
 
         Raises the first error that the store reports of a key, after the whole batch was sent.
         """
-        if isinstance(paths, str):
+        if is_path(paths):
             paths = (paths,)
         paths = keys(paths)
         if is_parallel(self._parallel(parallel)):

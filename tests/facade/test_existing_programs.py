@@ -278,3 +278,40 @@ def test_a_result_is_a_dict_that_says_what_vouched_for_it() -> None:
     assert isinstance(found.verified, str)
     assert missing.verified == ""
     assert pickle.loads(pickle.dumps(found)).verified == found.verified
+
+
+def test_more_attributes() -> None:
+    secrets = {"AWS_ACCESS_KEY_ID": "AKIA1", "AWS_SECRET_ACCESS_KEY": "s"}
+    cf = CloudFiles("s3://bucket/x", secrets=secrets, request_payer="requester", composite_upload_threshold=7)
+    assert (cf.secrets, cf.request_payer, cf.locking, cf.no_sign_request, cf.composite_upload_threshold) == (
+        secrets, "requester", None, False, 7)
+
+
+def test_options_that_are_given_as_nothing() -> None:
+    cf = CloudFiles("mem://bucket/x", num_threads=None, parallel=None, endpoint="", secrets=False, request_payer=False,  # type: ignore[arg-type]
+                    composite_upload_threshold=None, lock_dir="")
+    assert (cf.num_threads, cf.parallel, cf.secrets, cf.request_payer, cf.composite_upload_threshold) == (
+        20, 1, None, None, int(1e8))
+
+
+def test_one_module_has_all_three() -> None:
+    from cloudfiles.cloudfiles import CloudFile as File
+    from cloudfiles.cloudfiles import dl as download
+
+    assert (File, download) == (CloudFile, dl)
+    with pytest.raises(ImportError):
+        from cloudfiles.cloudfiles import nothing  # type: ignore[attr-defined] # noqa: F401
+
+
+def test_objects_that_are_set_by_key_stay_what_they_are_in_memory(cf: CloudFiles) -> None:
+    labels = {1, 2, 3}
+    cf["labels"] = labels
+    assert cf["labels"] is labels
+    with pytest.raises(exceptions.InvalidInputError):
+        CloudFiles("s3://bucket/x")["labels"] = labels
+
+
+def test_the_key_of_the_environment_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL"):
+        monkeypatch.setenv(name, name)
+    assert set(cloudfiles.secrets.aws_credentials(skip_files=True)) == {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}

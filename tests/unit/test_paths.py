@@ -13,6 +13,7 @@ from cloudfiles import paths
 from cloudfiles.exceptions import InvalidPathError, UnsupportedProtocolError
 from cloudfiles.paths import (
     ExtractedPath,
+    absolute,
     asbucketpath,
     ascloudpath,
     asfilepath,
@@ -134,7 +135,11 @@ def test_normalize(monkeypatch, tmp_path):
     assert normalize(".") == f"file://{tmp_path}"
     assert normalize("~/x") == "file:///home/me/x"
     assert normalize("/a b+%/c#?") == "file:///a b+%/c#?"
-    assert normalize("file://rel") == f"file://{tmp_path}/rel"
+    assert absolute("file://rel") == f"file://{tmp_path}/rel"
+    assert absolute("zarr://file://rel/x") == f"zarr://file://{tmp_path}/rel/x"
+    assert absolute("x") == f"file://{tmp_path}/x"
+    for protocol_given in ("file://rel", "zarr://file://rel/x", r"file://C:\wow\x", "file:///a//b/../c"):
+        assert normalize(protocol_given) == protocol_given
     assert normalize("file:///a/") == "file:///a/"
     assert normalize("precomputed://x") == f"precomputed://file://{tmp_path}/x"
     assert normalize("x|zarr2:") == f"zarr2://file://{tmp_path}/x"

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 
 from cloudfiles import integrity
 from cloudfiles.exceptions import InvalidInputError, MD5IntegrityError, PreconditionFailedError
+from cloudfiles.inputs import ascii_header
 from cloudfiles.interfaces.azure.container import Container
 from cloudfiles.interfaces.azure.reading import BlobHead
 from cloudfiles.retry import REFUSED_STATUS
@@ -19,7 +20,6 @@ from cloudfiles.runtime.base import OFFLOAD_BYTES
 from cloudfiles.transport.request import Body, FileBody, Request, Response
 from cloudfiles.types import WriteOptions
 
-_PRINTABLE = re.compile(r"[\x20-\x7e]*", re.ASCII).fullmatch
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII).fullmatch
 _TIERS = {tier.lower(): tier for tier in ("Hot", "Cool", "Cold", "Archive", "Smart")}
 
@@ -59,9 +59,8 @@ def metadata_headers(metadata: Mapping[str, str]) -> dict[str, str]:
 
 def checked(name: str, value: str) -> str:
     """`value` as a header's. Raises InvalidInputError."""
-    if not isinstance(value, str) or not _PRINTABLE(value) or value != value.strip() or "  " in value:
-        raise InvalidInputError(f"{name} {value!r} cannot be sent in a header: printable ASCII without spaces around "
-                                "it, or two in a row, will do (percent-encode, or use base64, for anything else)")
+    if "  " in ascii_header(name, value):  # the signature is made over single spaces
+        raise InvalidInputError(f"{name} {value!r} cannot be sent to Azure: it has two spaces in a row")
     return value
 
 

@@ -12,8 +12,8 @@ from datetime import datetime
 from typing import Any
 
 from cloudfiles import integrity
-from cloudfiles.exceptions import InvalidInputError
-from cloudfiles.types import Metadata, StoredObject, WriteOptions, head_of
+from cloudfiles.inputs import check_header, check_metadata
+from cloudfiles.types import StoredObject, WriteOptions, head_of
 
 WRITTEN = "name,size,etag,generation,md5Hash,crc32c"
 """Fields that tell what was written."""
@@ -37,26 +37,13 @@ def resource_of(options: WriteOptions) -> dict[str, Any]:
     fields = {"contentType": options.content_type, "contentEncoding": options.encoding or None,
               "cacheControl": options.cache_control, "storageClass": options.storage_class,
               "contentDisposition": options.content_disposition, "contentLanguage": options.content_language}
-    resource: dict[str, Any] = {name: _checked(name, value) for name, value in fields.items() if value is not None}
+    resource: dict[str, Any] = {name: value for name, value in fields.items() if value is not None}
+    for name, value in resource.items():
+        check_header(name, value)  # they come back as headers
     if options.metadata:
-        resource["metadata"] = _checked_metadata(options.metadata)
+        check_metadata(options.metadata)
+        resource["metadata"] = dict(options.metadata)
     return resource
-
-
-def _checked_metadata(metadata: Metadata) -> dict[str, str]:
-    for name, value in metadata.items():
-        _checked("metadata name", name)
-        _checked(f"metadata {name!r}", value)
-        if not name:
-            raise InvalidInputError("a metadata name must not be empty")
-    return dict(metadata)
-
-
-def _checked(name: str, value: Any) -> str:
-    """They come back as headers, so they have to fit into one line."""
-    if not isinstance(value, str) or not value.isprintable() or value != value.strip():
-        raise InvalidInputError(f"{name} {value!r} cannot be stored: printable text without spaces around it will do")
-    return value
 
 
 def head_from_resource(resource: dict[str, Any]) -> dict[str, Any]:

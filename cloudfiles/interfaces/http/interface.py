@@ -19,6 +19,7 @@ from cloudfiles.exceptions import (
     ServerError,
     UnsupportedOperationError,
 )
+from cloudfiles.inputs import ascii_header
 from cloudfiles.interfaces.base import Interface
 from cloudfiles.interfaces.http.dialect import NotAnObjectError, WebDialect
 from cloudfiles.interfaces.http.listing import DirectoryLister, Link, parse_index
@@ -364,6 +365,7 @@ def _file_body(file: BinaryIO) -> FileBody:
 
 
 def _write_headers(options: WriteOptions) -> dict[str, str]:
+    """Raises InvalidInputError for what a header cannot carry."""
     given = {
         "content-type": options.content_type,
         "content-encoding": options.encoding,
@@ -371,7 +373,7 @@ def _write_headers(options: WriteOptions) -> dict[str, str]:
         "if-none-match": "*" if options.if_absent else None,
         "if-match": options.if_match,
     }
-    return {name: value for name, value in given.items() if value}
+    return {name: ascii_header(name, value) for name, value in given.items() if value}
 
 
 def _no_index(url: str, instead: str) -> UnsupportedOperationError:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 
 from cloudfiles import integrity
 from cloudfiles.exceptions import InvalidInputError, PreconditionFailedError
+from cloudfiles.inputs import ascii_header
 from cloudfiles.interfaces.http_object import ObjectHead
 from cloudfiles.interfaces.s3.bucket import Bucket
 from cloudfiles.interfaces.s3.checksums import UploadChecks, check_written, is_object_of
@@ -15,7 +16,6 @@ from cloudfiles.retry import REFUSED_STATUS
 from cloudfiles.transport.request import Body, Dialect, FileBody, Origin, Request, Response
 from cloudfiles.types import WriteOptions
 
-_PRINTABLE = re.compile(r"[\x20-\x7e]*", re.ASCII).fullmatch
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+\-.^_`|~]+", re.ASCII).fullmatch
 
 
@@ -23,17 +23,17 @@ def object_headers(options: WriteOptions) -> dict[str, str]:
     """What is stored with an object. Raises InvalidInputError for what a header cannot carry."""
     headers: dict[str, str] = {}
     if options.content_type is not None:
-        headers["content-type"] = _checked("content_type", options.content_type)
+        headers["content-type"] = ascii_header("content_type", options.content_type)
     if options.encoding:
-        headers["content-encoding"] = _checked("encoding", options.encoding)
+        headers["content-encoding"] = ascii_header("encoding", options.encoding)
     if options.cache_control is not None:
-        headers["cache-control"] = _checked("cache_control", options.cache_control)
+        headers["cache-control"] = ascii_header("cache_control", options.cache_control)
     if options.content_disposition is not None:
-        headers["content-disposition"] = _checked("content_disposition", options.content_disposition)
+        headers["content-disposition"] = ascii_header("content_disposition", options.content_disposition)
     if options.content_language is not None:
-        headers["content-language"] = _checked("content_language", options.content_language)
+        headers["content-language"] = ascii_header("content_language", options.content_language)
     if options.storage_class is not None:
-        headers["x-amz-storage-class"] = _checked("storage_class", options.storage_class)
+        headers["x-amz-storage-class"] = ascii_header("storage_class", options.storage_class)
     if options.metadata:
         headers.update(_metadata_headers(options.metadata))
     return headers
@@ -43,7 +43,7 @@ def condition_headers(options: WriteOptions) -> dict[str, str]:
     """On what the write depends."""
     headers = {"if-none-match": "*"} if options.if_absent else {}
     if options.if_match is not None:
-        headers["if-match"] = _checked("if_match", options.if_match)
+        headers["if-match"] = ascii_header("if_match", options.if_match)
     return headers
 
 
@@ -54,15 +54,8 @@ def _metadata_headers(metadata: Mapping[str, str]) -> dict[str, str]:
         if not isinstance(name, str) or not _TOKEN(name):
             raise InvalidInputError(f"the metadata name {name!r} cannot be part of a header's name: "
                                     "letters, digits and -._ will do")
-        headers[f"x-amz-meta-{name.lower()}"] = _checked(f"metadata {name!r}", value)
+        headers[f"x-amz-meta-{name.lower()}"] = ascii_header(f"metadata {name!r}", value)
     return headers
-
-
-def _checked(name: str, value: str) -> str:
-    if not isinstance(value, str) or not _PRINTABLE(value) or value != value.strip():
-        raise InvalidInputError(f"{name} {value!r} cannot be sent in a header: printable ASCII without spaces around "
-                                "it will do (percent-encode, or use base64, for anything else)")
-    return value
 
 
 class ObjectPut(Request):

@@ -7,9 +7,12 @@ from operator import attrgetter
 from typing import Any, NamedTuple
 
 from cloudfiles.exceptions import DuplicatePathError, InvalidInputError
+from cloudfiles.inputs import as_path, check_fields, is_path
 from cloudfiles.interfaces.base import Interface
 from cloudfiles.sidebyside import side_by_side
 from cloudfiles.store import Store
+
+_FIELDS = ("path", "dest_path")
 
 
 class Item(NamedTuple):
@@ -27,21 +30,22 @@ class Item(NamedTuple):
 
 def as_item(given: Any) -> Item:
     """A path, `{'path', 'dest_path'}`, or `(path, dest_path)` as an Item. Raises InvalidInputError."""
-    if isinstance(given, str):
-        return Item(given, given)
+    if is_path(given):
+        return Item(as_path(given), as_path(given))
     if isinstance(given, Item):
         return given
     if isinstance(given, Mapping):
+        check_fields(given, _FIELDS)
         source = given.get("path")
         target = given.get("dest_path", source)
     elif isinstance(given, tuple | list) and len(given) == 2:
         source, target = given
     else:
         source = target = None
-    if not isinstance(source, str) or not isinstance(target, str):
-        raise InvalidInputError(f"{given!r} is nothing to transfer; a path, {{'path', 'dest_path'}} or "
-                                "(path, dest_path) would do")
-    return Item(source, target)
+    if not is_path(source) or not is_path(target):
+        raise InvalidInputError(f"expected a path, {{'path', 'dest_path'}} or (path, dest_path), got "
+                                f"{type(given).__name__}: {given!r}")
+    return Item(as_path(source), as_path(target))
 
 
 def as_items(paths: Any) -> Iterable[Item]:
@@ -49,7 +53,7 @@ def as_items(paths: Any) -> Iterable[Item]:
 
     Raises DuplicatePathError where two objects of a collection would get one target.
     """
-    if isinstance(paths, str | Mapping | Item):
+    if is_path(paths) or isinstance(paths, Mapping | Item):
         return [as_item(paths)]
     if isinstance(paths, bytes) or not isinstance(paths, Iterable):
         raise InvalidInputError(f"paths={paths!r}: a path or an iterable of paths would do")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from cloudfiles.inputs import check_header, given
 from cloudfiles.interfaces.base import Interface
 from cloudfiles.runtime.base import OFFLOAD_BYTES, Runtime
 from cloudfiles.transfer.carrying.items import Item
@@ -42,6 +43,12 @@ class CarryOptions:
     skip: Callable[[Item], bool] | None = None
     digests: bool = False
     logs: PartLogs | None = None
+
+    def __post_init__(self) -> None:
+        """Raises InvalidInputError for a content type that no header can carry."""
+        object.__setattr__(self, "content_type", given(self.content_type))
+        if self.content_type is not None:
+            check_header("content_type", self.content_type)
 
 
 class Route:

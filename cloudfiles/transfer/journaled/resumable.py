@@ -276,7 +276,7 @@ def _store_of(given: Any) -> Store:
     if isinstance(store, Store):
         return store
     if isinstance(given, str | os.PathLike):
-        return Store(_paths.normalize(os.fspath(given)))
+        return Store(_paths.absolute(os.fspath(given)))
     raise InvalidInputError(f"{given!r} is no store; a CloudFiles or a cloudpath would do")
 
 
@@ -286,7 +286,7 @@ def _items(source: Store, paths: Any) -> Iterable[Item]:
     if isinstance(getattr(paths, "_store", None), Store):
         return listed_items(_store_of(paths).here())
     if isinstance(paths, str):
-        return listed_items(source.at(_paths.normalize(paths)).here())
+        return listed_items(source.at(_paths.absolute(paths)).here())
     if isinstance(paths, bytes) or not isinstance(paths, Iterable):
         raise InvalidInputError(f"paths={paths!r}: a cloudpath, a CloudFiles, or an iterable of keys would do")
     return map(as_item, paths)

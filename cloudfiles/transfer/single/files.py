@@ -28,7 +28,7 @@ from cloudfiles.exceptions import (
 )
 from cloudfiles.fanout import Plan, collect
 from cloudfiles.interfaces.file.names import temporary_name
-from cloudfiles.paths import normalize
+from cloudfiles.paths import absolute
 from cloudfiles.retry import RetryPolicy
 from cloudfiles.runtime.engine import runtime_here
 from cloudfiles.store import checked_count
@@ -167,7 +167,7 @@ def _read(source: Source, spans: list[tuple[int, int]], etag: str) -> list[Chunk
 def source_of(url: str, timeouts: Timeouts, pool: urllib3.PoolManager | None = None, timeout: Any = None,
               policy: RetryPolicy = THREE_RETRIES) -> Source:
     """What reads `url`. Raises InvalidInputError for a pool where it cannot be used."""
-    url = normalize(url)
+    url = absolute(url)
     if not is_web(url):
         _no_pool(url, pool)
         return StoreSource(url, timeouts)
@@ -180,7 +180,7 @@ def send(url: str, file: BinaryIO, size: int, chunk_size: int, timeout: Any, poo
          md5: bytes | None, callback: Callback | None, headers: Mapping[str, str] | None,
          policy: RetryPolicy = THREE_RETRIES) -> None:
     """Send the file to `url` by what fits."""
-    url = normalize(url)
+    url = absolute(url)
     timeouts = Timeouts.of(timeout, UPLOAD_TIMEOUTS)
     if not is_web(url):
         _no_pool(url, pool)
@@ -202,7 +202,7 @@ def target_of(url: str, target: Path) -> Path:
     target = Path(target)
     if not target.is_dir():
         return target
-    url = normalize(url)
+    url = absolute(url)
     path = url.partition("://")[2].partition("#")[0].partition("?")[0] if is_web(url) else url.partition("://")[2]
     name = path.rpartition("/")[2] if "/" in path else ""
     # Decoded, a name may hold what leads out of the directory.

@@ -1,0 +1,126 @@
+"""What users hand in, checked and made plain: paths, the fields of dicts, header values, contents."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Mapping
+from pathlib import PurePath
+from typing import Any
+
+from cloudfiles.exceptions import InvalidInputError
+
+
+def is_path(value: Any) -> bool:
+    """Whether it is one path, and not an iterable of them."""
+    return isinstance(value, str | os.PathLike)
+
+
+def as_path(value: Any) -> str:
+    """A path as a plain str: of a subclass (`np.str_`, a str Enum) its text, of a pathlib path its parts joined by '/'.
+
+    Raises InvalidInputError for anything else.
+    """
+    if type(value) is str:
+        return value
+    if isinstance(value, str):
+        return str.__str__(value)  # not str(value): a str Enum shows its name there
+    if isinstance(value, PurePath):
+        return value.as_posix()
+    plain = os.fspath(value) if isinstance(value, os.PathLike) else value
+    if not isinstance(plain, str):
+        raise InvalidInputError(f"expected a path (a str or a pathlib.Path), got {type(value).__name__}: {value!r}")
+    return str.__str__(plain)
+
+
+def check_fields(item: Mapping[Any, Any], known: Collection[str], carried: Collection[str] = ()) -> None:
+    """Raise InvalidInputError where a dict has fields that mean nothing here, naming those that do.
+
+    carried: fields that are passed over without a word.
+    """
+    unknown = [field for field in item if field not in known and field not in carried]
+    if unknown:
+        raise InvalidInputError(f"unknown field {', '.join(map(repr, unknown))} in a dict; known fields are "
+                                f"{', '.join(map(repr, known))}", path=_shown_path(item))
+
+
+def _shown_path(item: Mapping[Any, Any]) -> str | None:
+    path = item.get("path")
+    return as_path(path) if is_path(path) else None
+
+
+def given(value: Any) -> Any:
+    """`value`, but None for False and '', as many programs say that an option is not given."""
+    return None if value is False or value == "" else value
+
+
+# ---- header values
+
+
+def check_header(name: str, value: Any) -> None:
+    """Raise InvalidInputError unless `value` can be stored and sent as a header's: one line of printable text.
+
+    A line break or a NUL would end the header, and what follows would be a header of its own.
+    """
+    if not isinstance(value, str) or not value.isprintable() or value != value.strip():
+        raise InvalidInputError(f"{name} {value!r} cannot be stored: expected one line of printable text without "
+                                "spaces around it")
+
+
+def ascii_header(name: str, value: Any) -> str:
+    """`value`, where a request can carry it in a header. Raises InvalidInputError."""
+    check_header(name, value)
+    if not value.isascii():
+        raise InvalidInputError(f"{name} {value!r} cannot be sent in a header: expected printable ASCII without "
+                                "spaces around it")
+    text: str = value
+    return text
+
+
+def check_metadata(metadata: Any) -> None:
+    """Raise InvalidInputError unless names and values of an object's own metadata can be sent as headers."""
+    if not isinstance(metadata, Mapping):
+        raise InvalidInputError(f"expected a dict as metadata, got {type(metadata).__name__}: {metadata!r}")
+    for name, value in metadata.items():
+        check_header("metadata name", name)
+        check_header(f"metadata {name!r}", value)
+        if not name:
+            raise InvalidInputError("a metadata name must not be empty")
+
+
+# ---- contents
+
+
+def as_buffer(content: Any) -> memoryview | bytes | None:
+    """The bytes of a numpy array, or of anything else that has a buffer; None where it has none.
+
+    Raises InvalidInputError where the buffer is not C-contiguous: which order its bytes are to have cannot be told.
+    """
+    try:
+        view = memoryview(content)
+    except (TypeError, ValueError):  # no buffer, or one of a kind that cannot be exported, as numpy's datetimes
+        return None
+    if not view.c_contiguous:
+        raise InvalidInputError(f"the {type(content).__name__} is not C-contiguous; numpy.ascontiguousarray() makes "
+                                "it so")
+    return view.cast("B") if view.nbytes else b""
+
+
+def check_readable(file: Any, path: str) -> None:
+    """Raise InvalidInputError where an open file cannot be read, or has content but stands at its end.
+
+    Such a file was most likely just written, and an empty object in place of its content would go unnoticed. It is not
+    rewound here: where it stands is the caller's word. A file that is empty is fine.
+    """
+    if callable(getattr(file, "readable", None)) and not file.readable():
+        raise InvalidInputError("the file is not open for reading; open it with mode 'rb'", path=path)
+    try:
+        if not file.seekable():
+            return
+        at = file.tell()
+        end = file.seek(0, os.SEEK_END)
+        file.seek(at)
+    except (AttributeError, OSError, ValueError):
+        return  # it cannot tell: reading it shows
+    if end and at >= end:
+        raise InvalidInputError(f"the file stands at its end, after {at} bytes, so that nothing would be stored; call "
+                                "seek(0) on it first", path=path)
