@@ -15,7 +15,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from cloudfiles.runtime.base import Cancelled, Crew, Runtime
+from cloudfiles.runtime.base import Crew, Runtime
+from cloudfiles.runtime.cancellation import Cancelled
 from cloudfiles.runtime.engine import let_go
 
 Work = Callable[[Any], Any]
@@ -121,6 +122,11 @@ class _Batch:
     def _fail(self, error: BaseException) -> None:
         self._error = self._error or error
         self.crew.wake_caller()
+
+    def _give_up(self, cause: BaseException) -> None:
+        """In the caller: nothing new is begun, what is under way is cancelled."""
+        self._error = self._error or cause
+        self.crew.cancel()
 
     def _work_off(self, work: Callable[[], None]) -> None:
         """In a worker: `work`, whose every error is the batch's: even of those that would end a thread in silence."""
@@ -231,8 +237,8 @@ class _Collected(_Batch):
             while not crew.finished and self._error is None:
                 crew.wait_caller(None if self._plan.report is None else _TICK)
                 self._report()
-        except BaseException:
-            crew.cancel()
+        except BaseException as error:
+            self._give_up(error)
             raise
         if self._error is not None:
             crew.cancel()
@@ -296,7 +302,7 @@ class _Streamed(_Batch):
                     yield self._take()
         finally:
             if not crew.finished:
-                crew.cancel()
+                self._give_up(Cancelled("nobody wants the results any more"))
 
     def _await_results(self) -> bool:
         """Wait for the next results; False when there will be none. Raises the batch's error."""

@@ -9,22 +9,33 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from time import monotonic
 from typing import TYPE_CHECKING, Any, cast
 
 from cloudfiles.aio.mailbox import mailbox_here
-from cloudfiles.runtime.base import Cancelled
+from cloudfiles.runtime.cancellation import Cancellation, Cancelled
 from cloudfiles.runtime.engine import runtime_beside
 
 if TYPE_CHECKING:
     from cloudfiles.runtime.green import GreenRuntime
 
 GRACE = 1.0
-"""Seconds that work which was cancelled may take to clean up, before its coroutine goes on without it."""
+"""Seconds that work which was cancelled may take to clean up, before its coroutine goes on without it; what it writes
+to local files is waited for longer."""
+
+_LOOK = 0.02
 
 
 def hub_runtime() -> GreenRuntime:
     """The runtime of the hub that runs beside this thread's event loop."""
     return cast("GreenRuntime", runtime_beside())
+
+
+async def settled(cancellation: Cancellation) -> None:
+    """Wait for the end of what cancelled work is writing to local files."""
+    since = monotonic()
+    while cancellation.has_effects(since):
+        await asyncio.sleep(_LOOK)
 
 
 class Lane:
@@ -98,6 +109,7 @@ class Job:
         self._future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._greenlet: Any = None
         self._begun = False
+        self._cancellation = Cancellation()
         self.ended = False
 
     # ---- in the loop
@@ -112,10 +124,12 @@ class Job:
             raise
 
     async def _stop(self) -> None:
-        """Wait for its end, a second at most."""
+        """Wait for its end: a second at most, longer while it writes local files."""
         self._future = asyncio.get_running_loop().create_future()
+        self._cancellation.cancel()
         self.runtime.post(self.kill)
         await asyncio.wait([self._future], timeout=GRACE)
+        await settled(self._cancellation)
         if self._future.done():
             self._future.exception()  # looked at, so that nobody is told that it was not
 
@@ -155,7 +169,8 @@ class Job:
         result: Any = None
         error: BaseException | None = None
         try:
-            result = self._function(*self._args)
+            with self._cancellation.current():
+                result = self._function(*self._args)
         except Cancelled:
             error = Cancelled("the work was stopped before it was done")
         except BaseException as failure:

@@ -11,9 +11,8 @@ from itertools import islice
 from time import monotonic
 from typing import Any
 
-from cloudfiles.aio.lanes import GRACE
-from cloudfiles.runtime.base import Cancelled
-from cloudfiles.runtime.threads import ThreadCrew, working_for
+from cloudfiles.aio.lanes import GRACE, settled
+from cloudfiles.runtime.cancellation import Cancellation, Cancelled
 
 _WIDTH = 8
 """Threads: enough to keep a network file system busy, few enough not to be noticed."""
@@ -54,19 +53,20 @@ def thread_of_its_own() -> Iterator[Executor]:
 
 async def in_thread(executor: Executor, function: Callable[..., Any], *args: Any) -> Any:
     """`function(*args)` on a thread. When the awaiting task is cancelled, batches and sleeps in it are given up."""
-    crew = ThreadCrew()
+    cancellation = Cancellation()
 
     def work() -> Any:
-        with working_for(crew):
+        with cancellation.current():
             return function(*args)
 
     future: Future[Any] = executor.submit(work)
     try:
         return await asyncio.wrap_future(future)
     except asyncio.CancelledError:
-        crew.cancelled.set()
+        cancellation.cancel()
         if not future.cancel():
             await _ended(future)
+            await settled(cancellation)
         raise
 
 

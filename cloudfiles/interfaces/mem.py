@@ -33,6 +33,7 @@ from cloudfiles.interfaces.base import Interface
 from cloudfiles.interfaces.local import chunks, guess_type, http_date, span
 from cloudfiles.interfaces.moving import Copied, CopyOptions
 from cloudfiles.runtime.base import OFFLOAD_BYTES
+from cloudfiles.runtime.cancellation import publishing
 from cloudfiles.types import Clock, ListEntry, ListPage, StoredObject, StoreOptions, WriteOptions, head_of
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ class _Bucket:
         self._order = _KeyOrder()
 
     def put(self, key: str, stored: _Object) -> None:
-        with self.lock:
+        with self.lock, publishing():
             present = self.objects.get(key)
             _check_conditions(present, stored.options, key)
             self.objects[key] = stored
@@ -110,7 +111,7 @@ class _Bucket:
                 self._order.add(key)
 
     def delete(self, key: str) -> None:
-        with self.lock:
+        with self.lock, publishing():
             if self.objects.pop(key, None) is not None:
                 self._order.discard(key)
 

@@ -59,6 +59,7 @@ class _Sending(Generic[T]):
         self._under_way: set[int] = set()  # the numbers of the parts in memory
         self._closed = False
         self._error: Exception | None = None
+        self._is_over = False  # nothing more is to be sent
 
     def run(self, parts: Iterable[T]) -> int:
         crew = self._runtime.crew()
@@ -70,6 +71,7 @@ class _Sending(Generic[T]):
                 self._wait(crew)
         finally:
             if not crew.finished:
+                self._is_over = True
                 crew.cancel()
         if self._error is not None:
             raise self._error
@@ -94,7 +96,7 @@ class _Sending(Generic[T]):
         self._runtime.sleep(0)  # where this worker's own batch is given up, it is told here
 
     def _work(self, crew: Crew) -> None:
-        while self._error is None:
+        while self._error is None and not self._is_over:
             try:
                 number, part = self._queue.popleft()
             except IndexError:

@@ -12,14 +12,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
+from cloudfiles.runtime.cancellation import Cancelled as Cancelled
+
 T = TypeVar("T")
 
 OFFLOAD_BYTES = 256 * 1024
 """Work on fewer bytes than this stays where it is: handing it over costs more (some 50 us) than it takes."""
-
-
-class Cancelled(BaseException):
-    """Thrown into a worker whose batch was given up. A BaseException, so that no `except Exception` keeps it."""
 
 
 class Stream(Protocol):
@@ -79,7 +77,8 @@ class Crew(ABC):
 
     @abstractmethod
     def cancel(self) -> None:
-        """Throw Cancelled into the workers wherever they wait, and wait (a second at most) for their end."""
+        """Throw Cancelled into the workers wherever they wait, and wait for their end: a second at most for those that
+        wait for a network, longer for those that write local files. What has not ended by then publishes nothing."""
 
 
 class Kept(Protocol):
@@ -130,4 +129,7 @@ class Runtime(ABC):
 
     @abstractmethod
     def offload(self, function: Callable[..., T], *args: Any) -> T:
-        """`function(*args)` on a native thread while this worker waits; where it is where that gains nothing."""
+        """`function(*args)` on a native thread while this worker waits; where it is where that gains nothing.
+
+        Where this worker is cancelled meanwhile, so is the function: see `cancellation`.
+        """

@@ -13,6 +13,7 @@ import ssl
 import threading
 import time
 import weakref
+from abc import abstractmethod
 from collections.abc import Callable
 from typing import Any, Protocol, cast
 
@@ -24,7 +25,9 @@ import gevent.ssl
 import gevent.threadpool
 from gevent._hub_local import get_hub_if_exists  # gevent has no public way to ask without making one
 
-from cloudfiles.runtime.base import Cancelled, Crew, Runtime, Stream, T
+from cloudfiles.runtime import cancellation
+from cloudfiles.runtime.base import Crew, Runtime, Stream, T
+from cloudfiles.runtime.cancellation import Cancellation, Cancelled
 from cloudfiles.runtime.threads import PIECE, close_now, connect_first, is_readable, patience
 
 _NEVER = float("inf")
@@ -174,7 +177,8 @@ class GreenCrew(Crew):
         self._runtime = runtime
         self._greenlets: list[Any] = []
         self._running = 0
-        self._cancelled = False
+        self._cancellation = Cancellation()
+        self._is_killed = False
         self._permits = gevent.lock.Semaphore(0)
 
     def start(self, work: Callable[[], None], count: int) -> None:
@@ -193,10 +197,10 @@ class GreenCrew(Crew):
             self._greenlets.append(greenlet)
             greenlet.start()
 
-    @staticmethod
-    def _run(work: Callable[[], None]) -> None:
+    def _run(self, work: Callable[[], None]) -> None:
         try:
-            work()
+            with self._cancellation.current():
+                work()
         except Cancelled:
             return
 
@@ -222,18 +226,29 @@ class GreenCrew(Crew):
 
     @property
     def is_cancelled(self) -> bool:
-        return self._cancelled
+        return self._cancellation.is_cancelled
 
     def cancel(self) -> None:
+        self._cancellation.cancel()
         self._in_hub(self.kill)
-        deadline = time.monotonic() + 1.0
-        while not self.finished and time.monotonic() < deadline:
-            self.wait_caller(0.05)
+        since = time.monotonic()
+        while not self.finished and self._may_end(time.monotonic() - since):
+            self._pause(0.05)
+        self._cancellation.settle(self._pause)
+
+    def _may_end(self, waited: float) -> bool:
+        """Whether to wait on: those that were told need a moment, a hub that is blocked tells them later."""
+        return waited < (cancellation.MOMENT if self._is_killed else cancellation.PATIENCE)
+
+    @abstractmethod
+    def _pause(self, seconds: float | None) -> None:
+        """In the caller: wait, for the workers' end or so long, whatever the caller itself works for."""
 
     def kill(self) -> None:
         """In the hub's thread: throw Cancelled into the workers, without waiting for their end."""
-        self._cancelled = True
+        self._cancellation.cancel()
         gevent.killall(self._greenlets, GreenCancelled, block=False)
+        self._is_killed = True
 
 
 class HereCrew(GreenCrew):
@@ -247,7 +262,10 @@ class HereCrew(GreenCrew):
         self._caller.set()
 
     def wait_caller(self, timeout: float | None = None) -> None:
-        self._caller.wait(timeout)
+        self._pause(timeout)
+
+    def _pause(self, seconds: float | None) -> None:
+        self._caller.wait(seconds)
         self._caller.clear()
 
 
@@ -265,7 +283,10 @@ class ElsewhereCrew(GreenCrew):
         self._caller.set()
 
     def wait_caller(self, timeout: float | None = None) -> None:
-        self._caller.wait(patience(timeout))
+        self._pause(patience(timeout))
+
+    def _pause(self, seconds: float | None) -> None:
+        self._caller.wait(seconds)
         self._caller.clear()
 
 
@@ -358,17 +379,26 @@ class GreenRuntime(Runtime):
     def offload(self, function: Callable[..., T], *args: Any) -> T:
         if self._pool is None:
             self._pool = gevent.threadpool.ThreadPool(os.cpu_count() or 2, hub=self._hub)
-        # An error is handed over as a value: raised on the pool's thread, gevent would print it as well.
-        result, error = self._pool.apply(_outcome, (function, *args))
+        call = Cancellation()
+        outcome = self._pool.spawn(_outcome, call, function, *args)
+        try:
+            result, error = outcome.get()
+        except BaseException:
+            call.cancel()
+            call.settle(gevent.sleep)
+            raise
         if error is not None:
             raise error
         return cast(T, result)
 
 
-def _outcome(function: Callable[..., T], *args: Any) -> tuple[T | None, Exception | None]:
+def _outcome(call: Cancellation, function: Callable[..., T], *args: Any) -> tuple[T | None, BaseException | None]:
+    """An error is handed over as a value: raised on the pool's thread, gevent would print it as well."""
     try:
-        return function(*args), None
-    except Exception as error:
+        call.check()
+        with call.current():
+            return function(*args), None
+    except (Exception, Cancelled) as error:
         return None, error
 
 

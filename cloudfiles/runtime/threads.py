@@ -14,11 +14,13 @@ import ssl
 import struct
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
-from cloudfiles.runtime.base import Cancelled, Crew, Runtime, Stream, T
+from cloudfiles.runtime import cancellation
+from cloudfiles.runtime.base import Crew, Runtime, Stream, T
+from cloudfiles.runtime.cancellation import Cancellation, Cancelled, check_cancelled, current_cancellation
 
 TICK = 0.5
 """Seconds between two looks at whether the batch was given up."""
@@ -26,32 +28,14 @@ TICK = 0.5
 PIECE = 256 * 1024
 """Bytes handed to a socket at once. TLS takes them all or none: the timeout is to bound one piece, not the whole."""
 
-_worker = threading.local()  # .crew: the crew that the current thread works for
-
-
-def _check_cancelled() -> None:
-    crew: ThreadCrew | None = getattr(_worker, "crew", None)
-    if crew is not None and crew.cancelled.is_set():
-        raise Cancelled
-
 
 def patience(timeout: float | None) -> float | None:
     """How long a caller may wait at once: for a batch inside a worker of another one, with which it is given up."""
-    if getattr(_worker, "crew", None) is None:
+    work = current_cancellation()
+    if work is None:
         return timeout
-    _check_cancelled()
+    work.check()
     return TICK if timeout is None else min(TICK, timeout)
-
-
-@contextmanager
-def working_for(crew: ThreadCrew) -> Iterator[None]:
-    """A block in which this thread works for `crew`: once that is cancelled, what waits here gives up."""
-    before = getattr(_worker, "crew", None)
-    _worker.crew = crew
-    try:
-        yield
-    finally:
-        _worker.crew = before
 
 
 _TICKED = (TimeoutError, BlockingIOError)
@@ -70,6 +54,7 @@ class ThreadStream:
     def send(self, data: bytes | bytearray | memoryview) -> None:
         view = memoryview(data).cast("B")
         while view:
+            check_cancelled()  # a worker that was stuck, in the resolver say, is not to ask for anything any more
             view = view[self._send_some(view[:PIECE]) :]
 
     def _send_some(self, view: memoryview) -> int:
@@ -87,7 +72,7 @@ class ThreadStream:
     def _patiently(self, operation: Callable[[memoryview], int], data: memoryview, timeout: float) -> int:
         deadline = time.monotonic() + timeout
         while True:
-            _check_cancelled()
+            check_cancelled()
             if time.monotonic() >= deadline:
                 raise TimeoutError("the read timeout is over")
             try:
@@ -152,7 +137,7 @@ class ThreadCrew(Crew):
     """Daemon threads, so that a worker stuck in the resolver cannot keep the interpreter from ending."""
 
     def __init__(self) -> None:
-        self.cancelled = threading.Event()
+        self._cancellation = Cancellation()
         self._caller = threading.Event()
         self._permits = threading.Semaphore(0)
         self._threads: list[threading.Thread] = []
@@ -175,9 +160,9 @@ class ThreadCrew(Crew):
             self._threads.append(thread)
 
     def _run(self, work: Callable[[], None]) -> None:
-        _worker.crew = self
         try:
-            work()
+            with self._cancellation.current():
+                work()
         except Cancelled:
             pass
         finally:
@@ -197,8 +182,8 @@ class ThreadCrew(Crew):
 
     def wait_worker(self) -> None:
         while not self._permits.acquire(timeout=TICK):
-            _check_cancelled()
-        _check_cancelled()
+            check_cancelled()
+        check_cancelled()
 
     @property
     def finished(self) -> bool:
@@ -206,14 +191,15 @@ class ThreadCrew(Crew):
 
     @property
     def is_cancelled(self) -> bool:
-        return self.cancelled.is_set()
+        return self._cancellation.is_cancelled
 
     def cancel(self) -> None:
-        self.cancelled.set()
+        self._cancellation.cancel()
         self._permits.release(max(1, len(self._threads)))
-        deadline = time.monotonic() + 1.0
+        deadline = time.monotonic() + cancellation.MOMENT
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))
+        self._cancellation.settle(time.sleep)
 
 
 class ThreadRuntime(Runtime):
@@ -234,11 +220,11 @@ class ThreadRuntime(Runtime):
         return ThreadStream(sock, timeout)
 
     def sleep(self, seconds: float) -> None:
-        crew: ThreadCrew | None = getattr(_worker, "crew", None)
-        if crew is None:
+        work = current_cancellation()
+        if work is None:
             time.sleep(seconds)
-        elif crew.cancelled.wait(seconds):
-            raise Cancelled
+        else:
+            work.wait(seconds)
 
     def offload(self, function: Callable[..., T], *args: Any) -> T:
         return function(*args)  # this thread is a native one already
@@ -279,7 +265,7 @@ def _connect(address: Any, timeout: float) -> socket.socket:
 
 def _await_connected(sock: socket.socket, deadline: float) -> None:
     while not _is_writable(sock, TICK):
-        _check_cancelled()
+        check_cancelled()
         if time.monotonic() >= deadline:
             raise TimeoutError("no connection in time")
     code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)

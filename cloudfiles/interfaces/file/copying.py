@@ -16,6 +16,7 @@ from cloudfiles.interfaces.file.io import create_new, etag_of, open_to_read
 from cloudfiles.interfaces.file.names import is_temporary, mark_of, suffix_of, temporary_name
 from cloudfiles.interfaces.file.objects import find_object, publish
 from cloudfiles.interfaces.moving import PART_BYTES, Copied, CopyOptions, PartWriter
+from cloudfiles.runtime.cancellation import check_cancelled, current_cancellation, writing
 from cloudfiles.types import WriteOptions
 
 _SMALL = 64 << 10  # bytes up to which one read and one write are faster than asking for anything better
@@ -51,20 +52,21 @@ def copy_object(source: str, path: str, options: CopyOptions, durable: bool) -> 
 
 
 def _copy(file: str, path: str, suffix: str, options: CopyOptions, durable: bool) -> Copied:
-    descriptor = open_to_read(file)
     temporary = os.path.join(os.path.dirname(path), temporary_name())
-    try:
-        status = os.fstat(descriptor)
-        if options.etag not in (None, etag_of(status)):
-            raise ObjectChangedError("the source was replaced before it was copied")
-        etag = _copy_to_new(descriptor, status, temporary, durable)
-        publish(temporary, path, suffix, WriteOptions(), durable)
-    except BaseException:
-        with suppress(OSError):
-            os.unlink(temporary)
-        raise
-    finally:
-        os.close(descriptor)
+    with writing():
+        descriptor = open_to_read(file)
+        try:
+            status = os.fstat(descriptor)
+            if options.etag not in (None, etag_of(status)):
+                raise ObjectChangedError("the source was replaced before it was copied")
+            etag = _copy_to_new(descriptor, status, temporary, durable)
+            publish(temporary, path, suffix, WriteOptions(), durable)
+        except BaseException:
+            with suppress(OSError):
+                os.unlink(temporary)
+            raise
+        finally:
+            os.close(descriptor)
     return Copied(status.st_size, etag)
 
 
@@ -106,6 +108,7 @@ def _in_kernel(copy: Callable[[int, int], int], size: int) -> int:
     """`copy(offset, count)` until all is copied; _CannotError where the first call is refused."""
     done = 0
     while done < size:
+        check_cancelled()
         try:
             count = copy(done, min(size - done, _MOST_AT_ONCE))
         except OSError as error:
@@ -138,6 +141,7 @@ def _read_and_write(source: int, target: int, size: int) -> int:
     os.lseek(target, 0, os.SEEK_SET)
     done = 0
     while piece := os.read(source, min(size + 1 - done, _PIECE)):  # one byte more shows whether it has grown
+        check_cancelled()
         view = memoryview(piece)
         while view:
             view = view[os.write(target, view):]
@@ -188,6 +192,17 @@ class FilePartWriter(PartWriter):
         self._reporting = reporting
         self._written: set[int] = set()
         self._descriptor = -1
+        cancellation = current_cancellation()
+        self._effect = None if cancellation is None else cancellation.writing()
+        if self._effect is not None:
+            self._effect.begin()
+        try:
+            self._open(state)
+        except BaseException:
+            self._end_effect()
+            raise
+
+    def _open(self, state: Mapping[str, Any] | None) -> None:
         name = str(state.get("temporary", "")) if state and state.get("part_size") == self.part_size else ""
         if not is_temporary(name) or not self._reopen(name, state or {}):
             self._create(temporary_name())
@@ -199,7 +214,7 @@ class FilePartWriter(PartWriter):
         except OSError:
             return False
         if os.fstat(self._descriptor).st_size != self._size:
-            self.abort()
+            self._remove()
             return False
         self._written.update(int(start) for start in state.get("written", ()))
         return True
@@ -212,13 +227,14 @@ class FilePartWriter(PartWriter):
             _check_room(directory, self._size)
             os.ftruncate(self._descriptor, self._size)
         except BaseException:
-            self.abort()
+            self._remove()
             raise
 
     def write(self, start: int, content: bytes | memoryview) -> None:
-        with self._reporting:
+        with self._reporting, writing():
             view = memoryview(content).cast("B")
             while view:
+                check_cancelled()
                 count = _pwrite(self._descriptor, view, start + len(content) - len(view))
                 view = view[count:]
         self._written.add(start)
@@ -229,16 +245,25 @@ class FilePartWriter(PartWriter):
                 os.fsync(self._descriptor)
             etag = etag_of(os.fstat(self._descriptor))
             publish(self._temporary, self._path, self._suffix, self._options, self._durable)
-        self._close()
+        self.leave()
         return etag
 
     def abort(self) -> None:
+        self._remove()
+        self._end_effect()
+
+    def _remove(self) -> None:
         self._close()
         with suppress(OSError):
             os.unlink(self._temporary)
 
     def leave(self) -> None:
         self._close()
+        self._end_effect()
+
+    def _end_effect(self) -> None:
+        if self._effect is not None:
+            self._effect.end()
 
     def read_back(self, start: int, length: int) -> bytes | None:
         with self._reporting:

@@ -10,6 +10,7 @@ from typing import Any
 
 from cloudfiles.exceptions import InvalidInputError, ObjectChangedError
 from cloudfiles.interfaces.local import chunks, span
+from cloudfiles.runtime.cancellation import check_cancelled
 
 _READ_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_BINARY", 0)
 _WRITE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
@@ -125,6 +126,7 @@ def _fill(descriptor: int, content: Any) -> None:
         _write(descriptor, content)
     else:
         for chunk in chunks(content):
+            check_cancelled()
             _write(descriptor, chunk)
 
 

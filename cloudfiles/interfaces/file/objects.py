@@ -26,6 +26,7 @@ from cloudfiles.interfaces.file.io import (
     write_new,
 )
 from cloudfiles.interfaces.file.names import VARIANTS, suffix_of, temporary_name
+from cloudfiles.runtime.cancellation import publishing, writing
 from cloudfiles.types import StoredObject, WriteOptions
 
 T = TypeVar("T")
@@ -134,19 +135,20 @@ def write_object(path: str, content: Any, options: WriteOptions, durable: bool) 
     _check_conditions(path, options)  # here to spare the bytes, below to be right
     directory = path[:path.rindex(os.sep) + 1]
     temporary = directory + temporary_name()
-    try:
-        etag = write_new(temporary, content, durable)
-        publish(temporary, path, suffix, options, durable)
-    except BaseException:
-        with suppress(OSError):
-            os.unlink(temporary)
-        raise
+    with writing():
+        try:
+            etag = write_new(temporary, content, durable)
+            publish(temporary, path, suffix, options, durable)
+        except BaseException:
+            with suppress(OSError):
+                os.unlink(temporary)
+            raise
     return etag
 
 
 def publish(temporary: str, path: str, suffix: str, options: WriteOptions, durable: bool) -> None:
     """Give a whole file of the same file system the object's name. Raises OSError and PreconditionFailedError."""
-    with _turn(path):
+    with _turn(path), publishing():
         _publish(temporary, path, suffix, options)
     if durable:
         sync_directory(os.path.dirname(path))
@@ -216,13 +218,14 @@ def touch_object(path: str, durable: bool) -> None:
 def _touch(file: str, encoding: str) -> object:
     found = _find(file, encoding)
     if found is not None:
-        os.utime(file)
+        with publishing():
+            os.utime(file)
     return found
 
 
 def remove_object(path: str) -> None:
     """Remove every file that holds the object. Raises OSError."""
-    with _turn(path):
+    with _turn(path), publishing():
         _unlink(path)
         for suffix, _ in VARIANTS[1:]:
             if os.access(path + suffix, os.F_OK):

@@ -21,6 +21,7 @@ from cloudfiles.interfaces.file.io import check_content, etag_of, sync_directory
 from cloudfiles.interfaces.file.names import is_temporary, order_of, temporary_name
 from cloudfiles.interfaces.local import http_date
 from cloudfiles.interfaces.moving import PartWriter
+from cloudfiles.runtime.cancellation import publishing, writing
 from cloudfiles.store import Store
 from cloudfiles.types import Content, ListEntry, ListPage, StoredObject, StoreOptions, WriteOptions
 
@@ -57,10 +58,11 @@ class PlainFiles(FileInterface):
         path = self._path(key)
         check_content(content)
         temporary = os.path.join(os.path.dirname(path), temporary_name())
-        with Reporting(self._store, key, path):
+        with Reporting(self._store, key, path), writing():
             try:
                 etag = write_new(temporary, content, self.durable)
-                os.replace(temporary, path)
+                with publishing():
+                    os.replace(temporary, path)
             except BaseException:
                 with suppress(OSError):
                     os.unlink(temporary)
@@ -84,10 +86,11 @@ class _PlainPartWriter(FilePartWriter):
             if self._durable:
                 os.fsync(self._descriptor)
             etag = etag_of(os.fstat(self._descriptor))
-            os.replace(self._temporary, self._path)
+            with publishing():
+                os.replace(self._temporary, self._path)
             if self._durable:
                 sync_directory(os.path.dirname(self._path))
-        self._close()
+        self.leave()
         return etag
 
 
