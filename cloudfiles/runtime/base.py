@@ -109,6 +109,11 @@ class Runtime(ABC):
         """Run `function`, which does not wait, in the thread that may touch the runtime's streams."""
         function()
 
+    def post(self, function: Callable[..., None], *args: Any) -> bool:
+        """As `call`, without waiting for it. Gives whether it will be run."""
+        function(*args)
+        return True
+
     @abstractmethod
     def crew(self) -> Crew: ...
 

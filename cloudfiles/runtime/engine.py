@@ -12,11 +12,16 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
+from cloudfiles.exceptions import FileSystemError
 from cloudfiles.runtime.base import Runtime
+from cloudfiles.runtime.descriptors import require, with_room
 from cloudfiles.runtime.threads import ThreadRuntime
 
 if TYPE_CHECKING:
     from cloudfiles.runtime.green import GreenRuntime
+
+_OF_A_HUB = 8
+"""Descriptors that a hub may need for itself: for its waits, wake-ups, timers and signals."""
 
 _threads = ThreadRuntime()
 _lock = threading.Lock()
@@ -118,8 +123,17 @@ def engine() -> Engine:
     global _engine
     with _lock:
         if _engine is None:
+            _need_descriptors()
             _engine = Engine()
         return _engine
+
+
+def _need_descriptors() -> None:
+    """Where it cannot open its own, libev neither begins nor raises anything, but tries for ever."""
+    try:
+        with_room(require, _OF_A_HUB)
+    except OSError as error:
+        raise FileSystemError(f"the engine for green threads cannot be started: {error}", errno=error.errno) from error
 
 
 def close_engine() -> None:

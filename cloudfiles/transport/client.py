@@ -25,6 +25,7 @@ from cloudfiles.exceptions import (
 )
 from cloudfiles.retry import REFUSED_STATUS, RETRYABLE_STATUS, RetryPolicy
 from cloudfiles.runtime.base import Runtime
+from cloudfiles.runtime.descriptors import PROCESS, Descriptors
 from cloudfiles.transport.connection import BrokenBodyError
 from cloudfiles.transport.dial import Dialer, proxy_for
 from cloudfiles.transport.limiter import Limiter
@@ -40,13 +41,14 @@ class Client:
 
     def __init__(self, runtime: Runtime, tls: Tls, connect_timeout: float, read_timeout: float, *,
                  policy: RetryPolicy | None = None, clock: Clock | None = None,
-                 jitter: Callable[[], float] = random.random) -> None:
+                 jitter: Callable[[], float] = random.random, descriptors: Descriptors = PROCESS) -> None:
         self.runtime = runtime
         self.policy = policy or RetryPolicy()
         self.clock = clock or Clock()
         self._wall = self.clock.wall
         self._monotonic = self.clock.monotonic
         self._jitter = jitter
+        self._descriptors = descriptors
         self._dialer = Dialer(runtime, tls, connect_timeout, read_timeout)
         self._pools: dict[Origin, Pool] = {}
         _clients.add(self)
@@ -100,7 +102,8 @@ class Client:
         return request.accept(response)
 
     def _open_pool(self, origin: Origin) -> Pool:
-        return self._pools.setdefault(origin, Pool(origin, self._dialer, proxy_for(origin), limiter_of(origin)))
+        return self._pools.setdefault(origin, Pool(origin, self._dialer, proxy_for(origin), limiter_of(origin),
+                                                   self.runtime, self._descriptors, self._monotonic))
 
     def slow_down(self, origin: Origin) -> None:
         """The server at `origin` refused a request because there are too many."""

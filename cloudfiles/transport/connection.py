@@ -47,7 +47,7 @@ class Connection:
         heard: whether any byte of the current answer has come.
     """
 
-    __slots__ = ("_buffer", "_first", "_stream", "_view", "heard", "idle_since", "reusable", "served")
+    __slots__ = ("__weakref__", "_buffer", "_first", "_stream", "_view", "heard", "idle_since", "reusable", "served")
 
     def __init__(self, stream: Stream) -> None:
         self._stream = stream

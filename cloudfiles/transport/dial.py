@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import errno
 import os
 import socket
 import ssl
@@ -22,6 +23,7 @@ from cloudfiles.exceptions import (
     RequestTimeoutError,
 )
 from cloudfiles.runtime.base import Runtime, Stream
+from cloudfiles.runtime.descriptors import is_exhausted, ran_out
 from cloudfiles.transport.request import Origin
 from cloudfiles.types import Tls
 
@@ -70,7 +72,10 @@ class Dialer:
         Raises ConnectionFailedError, RequestTimeoutError, CertificateError (never worth a retry),
         AuthorizationError where the proxy wants credentials.
         """
-        connection = self._connection(origin, proxy)
+        try:
+            connection = self._connection(origin, proxy)
+        except OSError as error:
+            raise _dial_error(error, origin, proxy) from error
         try:
             connection.connect()
         except Exception as error:
@@ -105,7 +110,11 @@ class Dialer:
                 context = self._runtime.ssl_context(tls.ca_bundle or os.environ.get("AWS_CA_BUNDLE") or _certifi())
                 if tls.client_cert:
                     context.load_cert_chain(tls.client_cert, tls.client_key)
+                if is_exhausted():  # the authorities that could not be opened are left out in silence
+                    raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
             except OSError as error:
+                if ran_out(error):
+                    raise
                 files = ", ".join(f for f in (tls.ca_bundle, tls.client_cert, tls.client_key) if f) or "(system)"
                 raise ConfigurationError(f"TLS files cannot be read: {files}: {error}") from error
             self._context = context
@@ -151,6 +160,9 @@ def _dial_error(error: Exception, origin: Origin, proxy: Proxy | None) -> Except
     cause = error.__cause__ if isinstance(error, urllib3.exceptions.ProxyError) and error.__cause__ else error
     if isinstance(error, ConfigurationError):
         return error
+    if ran_out(cause):
+        return _not_sent(f"{to}: no connection: the process has no more file descriptors (ulimit -n raises their "
+                         f"number): {cause}")
     if isinstance(cause, ssl.SSLCertVerificationError | ssl.CertificateError):
         return CertificateError(
             f"{to}: the certificate cannot be verified: {cause.verify_message or cause}. "
@@ -161,6 +173,10 @@ def _dial_error(error: Exception, origin: Origin, proxy: Proxy | None) -> Except
     if isinstance(cause, TimeoutError | urllib3.exceptions.TimeoutError):
         return RequestTimeoutError(f"{to}: no connection in time")
     what = "the host name cannot be resolved" if isinstance(cause, socket.gaierror) else "no connection"
-    failure = ConnectionFailedError(f"{to}: {what}: {cause}")
+    return _not_sent(f"{to}: {what}: {cause}")
+
+
+def _not_sent(message: str) -> ConnectionFailedError:
+    failure = ConnectionFailedError(message)
     failure.nothing_sent = True
     return failure

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
 
+from cloudfiles.runtime.base import Runtime
+from cloudfiles.runtime.descriptors import Descriptors, with_room
 from cloudfiles.transport.connection import Connection
 from cloudfiles.transport.dial import Dialer, Proxy
 from cloudfiles.transport.limiter import Limiter
 from cloudfiles.transport.request import Origin
-
-_MAX_IDLE = 256
-"""Connections kept; more than a batch has workers, fewer than a process has descriptors."""
 
 _TRUSTED_IDLE = 1.0
 """Seconds of idleness after which a connection is looked at before use. Servers close idle ones
@@ -22,18 +22,24 @@ class Pool:
     """Last in, first out: the connection used last is the one most surely alive.
 
     Taking and giving are one deque operation each, atomic under the interpreter's lock;
-    some 0.1 us, which is why workers need not keep a connection of their own.
+    some 0.1 us, which is why workers need not keep a connection of their own. How many are kept, and for how long, is
+    decided for the whole process by `runtime.descriptors`.
     """
 
-    def __init__(self, origin: Origin, dialer: Dialer, proxy: Proxy | None, limiter: Limiter) -> None:
+    def __init__(self, origin: Origin, dialer: Dialer, proxy: Proxy | None, limiter: Limiter, runtime: Runtime,
+                 descriptors: Descriptors, monotonic: Callable[[], float]) -> None:
         self.origin = origin
+        self.runtime = runtime
         self.host = origin.authority
         self.limiter = limiter
         self._dialer = dialer
         self._proxy = proxy
         self._idle: deque[Connection] = deque()
+        self._descriptors = descriptors
+        self._monotonic = monotonic
         # A plain request through a proxy names its origin in the request line (RFC 9112 3.2.2).
         self.forwarded = proxy is not None and origin.scheme == "http"
+        descriptors.add_pool(self)
 
     def take(self, now: float, trusting: bool = True) -> Connection:
         """An idle connection, or a new one. Raises what `Dialer.dial` raises.
@@ -52,15 +58,32 @@ class Pool:
 
     def fresh(self) -> Connection:
         """A new connection, whatever is idle: after one was found closed, its siblings likely are too."""
-        return Connection(self._dialer.dial(self.origin, self._proxy))
+        self._descriptors.make_room()
+        connection = Connection(with_room(self._dialer.dial, self.origin, self._proxy, descriptors=self._descriptors))
+        self._descriptors.add(connection)
+        return connection
 
     def give(self, connection: Connection, now: float) -> None:
         """Take back a connection whose answer was read whole."""
-        if connection.reusable and len(self._idle) < _MAX_IDLE:
+        if connection.reusable:
             connection.idle_since = now
             self._idle.append(connection)
+            if not self._descriptors.watched:
+                self._descriptors.watch(self.runtime)
         else:
             connection.close()
+
+    def oldest(self) -> float | None:
+        try:
+            return self._monotonic() - self._idle[0].idle_since
+        except IndexError:
+            return None
+
+    def take_oldest(self) -> Connection | None:
+        try:
+            return self._idle.popleft()
+        except IndexError:
+            return None
 
     def forward(self, head: bytes) -> bytes:
         """The request head in the form that a forward proxy takes."""
@@ -76,6 +99,7 @@ class Pool:
         with suppress(IndexError):  # another thread may take the last one
             while True:
                 self._idle.pop().close()
+        self._descriptors.look()
 
     def forget(self) -> None:
         """Let go of what is idle without a word on the wire: after a fork it is the parent's."""

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 from cloudfiles.retry import RetryPolicy
 from cloudfiles.runtime.base import Crew, Runtime, Stream
+from cloudfiles.runtime.descriptors import Descriptors
 from cloudfiles.runtime.threads import ThreadRuntime
 from cloudfiles.transport.client import Client
 from cloudfiles.transport.pool import Pool
@@ -122,12 +123,20 @@ class ScriptedDialer:
         return step
 
 
+def unwatched(budget: int = 100) -> Descriptors:
+    """Descriptors of which no thread closes any in time."""
+    descriptors = Descriptors(lambda: budget)
+    descriptors.watched = True
+    return descriptors
+
+
 def scripted_client(*script: ScriptedStream | Exception, policy: RetryPolicy | None = None,
                     jitter: Callable[[], float] = lambda: 0.5, time: FakeTime | None = None,
-                    ) -> tuple[Client, ScriptedDialer, FakeTime]:
+                    descriptors: Descriptors | None = None) -> tuple[Client, ScriptedDialer, FakeTime]:
     """A client whose connections are these, on a clock of its own."""
     time = time or FakeTime()
-    client = Client(cast(Runtime, FakeRuntime(time)), Tls(), 1.0, 1.0, policy=policy, clock=time.clock, jitter=jitter)
+    client = Client(cast(Runtime, FakeRuntime(time)), Tls(), 1.0, 1.0, policy=policy, clock=time.clock, jitter=jitter,
+                    descriptors=descriptors or unwatched())
     dialer = ScriptedDialer(*script)
     client._dialer = cast(Any, dialer)
     return client, dialer, time

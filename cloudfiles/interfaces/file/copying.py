@@ -17,6 +17,7 @@ from cloudfiles.interfaces.file.names import is_temporary, mark_of, suffix_of, t
 from cloudfiles.interfaces.file.objects import find_object, publish
 from cloudfiles.interfaces.moving import PART_BYTES, Copied, CopyOptions, PartWriter
 from cloudfiles.runtime.cancellation import check_cancelled, current_cancellation, writing
+from cloudfiles.runtime.descriptors import with_room
 from cloudfiles.types import WriteOptions
 
 _SMALL = 64 << 10  # bytes up to which one read and one write are faster than asking for anything better
@@ -210,7 +211,7 @@ class FilePartWriter(PartWriter):
     def _reopen(self, name: str, state: Mapping[str, Any]) -> bool:
         self._temporary = os.path.join(os.path.dirname(self._path), name)
         try:
-            self._descriptor = os.open(self._temporary, os.O_RDWR | getattr(os, "O_BINARY", 0))
+            self._descriptor = with_room(os.open, self._temporary, os.O_RDWR | getattr(os, "O_BINARY", 0))
         except OSError:
             return False
         if os.fstat(self._descriptor).st_size != self._size:

@@ -11,6 +11,7 @@ from typing import Any
 from cloudfiles.exceptions import InvalidInputError, ObjectChangedError
 from cloudfiles.interfaces.local import chunks, span
 from cloudfiles.runtime.cancellation import check_cancelled
+from cloudfiles.runtime.descriptors import with_room
 
 _READ_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_BINARY", 0)
 _WRITE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
@@ -34,7 +35,7 @@ def etag_of(status: os.stat_result) -> str:
 
 def open_to_read(path: str) -> int:
     """A descriptor. A named pipe without a writer does not block it."""
-    return os.open(path, _READ_FLAGS)
+    return with_room(os.open, path, _READ_FLAGS)
 
 
 def read_span(descriptor: int, status: os.stat_result, start: int | None, end: int | None) -> tuple[bytes, str]:
@@ -115,7 +116,7 @@ def create_new(file: str) -> int:
     """A descriptor of a new file; directories above are created where missing."""
     for _ in range(_TRIES):  # somebody may be removing empty directories
         try:
-            return os.open(file, _WRITE_FLAGS, 0o666)
+            return with_room(os.open, file, _WRITE_FLAGS, 0o666)
         except FileNotFoundError:
             os.makedirs(os.path.dirname(file), exist_ok=True)
     return os.open(file, _WRITE_FLAGS, 0o666)
@@ -143,7 +144,7 @@ def _write(descriptor: int, content: bytes | bytearray | memoryview) -> None:
 def sync_directory(directory: str) -> None:
     """Make a rename in `directory` outlast a power failure."""
     if sys.platform != "win32":
-        descriptor = os.open(directory, os.O_RDONLY)
+        descriptor = with_room(os.open, directory, os.O_RDONLY)
         try:
             os.fsync(descriptor)
         finally:

@@ -23,6 +23,7 @@ from cloudfiles.interfaces.file.io import etag_of
 from cloudfiles.interfaces.file.names import bare_name, is_temporary, order_of, rank
 from cloudfiles.interfaces.file.objects import find_object
 from cloudfiles.interfaces.local import http_date
+from cloudfiles.runtime.descriptors import with_room
 from cloudfiles.types import ListEntry
 
 _Identity = tuple[int, int]  # device and inode
@@ -150,7 +151,7 @@ def _after_within(prefix: str, after: str | None) -> str | None:
 def _scan(directory: str, beginning: str) -> dict[str, str]:
     """File name by key of what is in `directory`, '' for directories, whose key ends in '/'."""
     names: dict[str, str] = {}
-    with os.scandir(directory) as entries:
+    with with_room(os.scandir, directory) as entries:
         for entry in entries:
             name = entry.name
             if not name.startswith(beginning):

@@ -1,0 +1,293 @@
+"""Idle connections: one budget for the process, closed after a time, given up where descriptors run out."""
+
+from __future__ import annotations
+
+import errno
+import os
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cloudfiles.exceptions import ConnectionFailedError
+from cloudfiles.runtime.descriptors import (
+    IDLE_SECONDS,
+    Descriptors,
+    connection_budget,
+    descriptor_limit,
+    ran_out,
+    with_room,
+)
+from cloudfiles.runtime.threads import ThreadRuntime
+from cloudfiles.transport.client import Client
+from cloudfiles.transport.request import Origin, Request
+from tests.core.programs import run_program
+from tests.core.scripted import FakeTime, ScriptedStream, answer, idle_pool, scripted_client, unwatched
+from tests.servers.fault_server import FaultServer
+
+ORIGINS = [Origin("http", f"host{number}.test", 80) for number in range(40)]
+
+
+def one_get(client: Client, origin: Origin) -> None:
+    client.send(Request(origin, "GET", "/"))
+
+
+def streams(count: int) -> list[ScriptedStream]:
+    return [ScriptedStream(answer(), answer()) for _ in range(count)]
+
+
+def test_the_budget_is_half_of_the_descriptors(monkeypatch: pytest.MonkeyPatch) -> None:
+    import resource
+
+    for soft, budget in ((1024, 512), (20, 10), (1 << 16, 1024), (resource.RLIM_INFINITY, 1024)):
+        monkeypatch.setattr(resource, "getrlimit", lambda _, soft=soft: (soft, soft))
+        assert connection_budget() == budget
+    monkeypatch.undo()
+    assert descriptor_limit() == resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+
+
+def test_the_oldest_idle_ones_of_all_origins_are_closed_beyond_the_budget() -> None:
+    dialed = streams(13)
+    descriptors = unwatched(budget=10)
+    client, _, time = scripted_client(*dialed, descriptors=descriptors)
+    for origin in ORIGINS[:10]:
+        one_get(client, origin)
+        time.now += 1
+    one_get(client, ORIGINS[0])  # used last, so the second is now the oldest
+    assert not any(stream.closed for stream in dialed)
+    one_get(client, ORIGINS[10])
+    assert [stream.closed for stream in dialed[:11]] == [False, True] + [False] * 9
+    for origin in ORIGINS[11:13]:
+        one_get(client, origin)
+    assert [stream.closed for stream in dialed] == [False] + [True] * 3 + [False] * 9
+
+
+def test_clients_of_other_timeouts_share_the_budget() -> None:
+    time, descriptors = FakeTime(), unwatched(budget=2)
+    dialed = streams(4)
+    clients = [scripted_client(stream, time=time, descriptors=descriptors)[0] for stream in dialed]
+    for client in clients:
+        one_get(client, ORIGINS[0])
+        time.now += 1
+    assert [stream.closed for stream in dialed] == [True, True, False, False]
+
+
+def test_what_is_in_use_is_never_closed() -> None:
+    first, second = ScriptedStream(answer()), ScriptedStream(answer())
+    client, _, _ = scripted_client(first, second, descriptors=unwatched(budget=1))
+    pool = idle_pool(client)
+    held = pool.take(0.0)
+    one_get(client, pool.origin)
+    assert held is not None
+    assert not first.closed
+
+
+def test_idle_ones_are_closed_after_a_minute() -> None:
+    dialed = streams(2)
+    descriptors = unwatched()
+    client, _, time = scripted_client(*dialed, descriptors=descriptors)
+    one_get(client, ORIGINS[0])
+    time.now += IDLE_SECONDS / 2
+    one_get(client, ORIGINS[1])
+    time.now += IDLE_SECONDS / 2 - 1
+    descriptors.close_expired()
+    assert [stream.closed for stream in dialed] == [False, False]
+    time.now += 2
+    descriptors.close_expired()
+    assert [stream.closed for stream in dialed] == [True, False]
+
+
+def test_a_thread_closes_them_and_ends_with_the_last() -> None:
+    descriptors = Descriptors()
+    stream = ScriptedStream(answer())
+    client, _, time = scripted_client(stream, descriptors=descriptors)
+    other = threading.Thread(target=one_get, args=(client, ORIGINS[0]))  # a program of more than one thread
+    other.start()
+    other.join()
+    watcher = next(thread for thread in threading.enumerate() if thread.name == "cloudfiles-idle")
+    assert descriptors.watched
+    time.now += IDLE_SECONDS + 1
+    descriptors.look()
+    watcher.join(10)
+    assert not watcher.is_alive()
+    assert stream.closed
+    assert not descriptors.watched
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE])
+def test_idle_ones_give_way_where_descriptors_run_out(number: int) -> None:
+    refused = ConnectionFailedError("no connection")
+    refused.nothing_sent = True
+    refused.__cause__ = OSError(number, os.strerror(number))
+    dialed = streams(3)
+    client, _, time = scripted_client(dialed[0], dialed[1], refused, dialed[2], descriptors=unwatched())
+    one_get(client, ORIGINS[0])
+    time.now += 1
+    one_get(client, ORIGINS[1])
+    one_get(client, ORIGINS[2])
+    assert [stream.closed for stream in dialed] == [True, False, False]
+    assert time.slept == []  # at once
+
+
+def test_without_idle_ones_it_is_a_fault_like_any_other() -> None:
+    refused = ConnectionFailedError("no connection")
+    refused.nothing_sent = True
+    refused.__cause__ = OSError(errno.EMFILE, "")
+    client, dialer, time = scripted_client(refused, *streams(1))
+    one_get(client, ORIGINS[0])
+    assert dialer.dialed == 2
+    assert len(time.slept) == 1
+
+
+def test_other_errors_close_nothing() -> None:
+    descriptors = unwatched()
+    client, _, _ = scripted_client(*streams(1), descriptors=descriptors)
+    one_get(client, ORIGINS[0])
+
+    def fail() -> None:
+        raise OSError(errno.EIO, "")
+
+    with pytest.raises(OSError):
+        with_room(fail, descriptors=descriptors)
+    assert not ran_out(ValueError())
+    assert idle_pool(client, ORIGINS[0]).oldest() is not None
+
+
+def test_after_a_fork_nothing_is_counted_or_watched() -> None:
+    descriptors = unwatched()
+    client, _, _ = scripted_client(*streams(1), descriptors=descriptors)
+    one_get(client, ORIGINS[0])
+    descriptors.forget()
+    assert descriptors.connections() == []
+    assert not descriptors.watched
+    assert descriptors.free() == 0
+
+
+def test_pools_of_all_runtimes_are_emptied() -> None:
+    """Connections are closed in the thread of their runtime, and counted wherever they are."""
+    assert run_program("""
+        from cloudfiles.runtime.descriptors import Descriptors
+        from cloudfiles.runtime.engine import engine
+        import threading
+        closed = []
+        class Connection:
+            def close(self): closed.append(threading.current_thread().name)
+        class Pool:
+            def __init__(self): self.runtime, self.idle = engine().runtime, [Connection() for _ in range(3)]
+            def oldest(self): return float(len(self.idle)) if self.idle else None
+            def take_oldest(self): return self.idle.pop() if self.idle else None
+        descriptors, pool = Descriptors(), Pool()
+        descriptors.add_pool(pool)
+        for connection in pool.idle: descriptors.add(connection)
+        print(descriptors.free(), closed)
+    """, "-W", "error") == "1 ['cloudfiles-engine']"
+
+
+# ---- whole programs, whose descriptors are few
+
+FEW = """
+import os, resource, threading, sys
+from cloudfiles import CloudFiles
+from cloudfiles.runtime.green import GreenRuntime
+from cloudfiles.runtime.threads import ThreadRuntime
+def to_the_server(connect):  # whatever the name of the store is
+    return lambda self, host, port, timeout: connect(self, "127.0.0.1", port, timeout)
+for kind in GreenRuntime, ThreadRuntime:
+    kind.connect = to_the_server(kind.connect)
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+def open_sockets():
+    links = []
+    for name in os.listdir("/proc/self/fd"):
+        try: links.append(os.readlink("/proc/self/fd/" + name))
+        except OSError: pass
+    return sum(link.startswith("socket:") for link in links)
+def store(number, green, **options):
+    return CloudFiles("s3://http://host%d.test:PORT/bucket/" % number, secrets=SECRETS,
+                      green=green, **options)
+keys = [str(i) for i in range(20)]
+wanted = {key: b"content" for key in keys}
+"""
+
+
+@pytest.fixture
+def few(fault_server: FaultServer) -> str:
+    fault_server.put_many({str(i): b"content" for i in range(20)})
+    return FEW.replace("PORT", str(fault_server.port)).replace("SECRETS", repr(fault_server.secrets))
+
+
+def program(few: str, source: str) -> str:
+    lines = source.strip("\n").splitlines()
+    margin = len(lines[0]) - len(lines[0].lstrip())
+    return run_program(few + "\n".join(line[margin:] for line in lines) + "\n", "-X", "dev")
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="counts descriptors as Linux tells them")
+class TestFew:
+    @pytest.mark.parametrize("how", ["True", "False"])
+    def test_many_origins_and_timeouts(self, few: str, how: str) -> None:
+        """Twenty connections to each of thirty stores: ten times as many as there are descriptors."""
+        assert program(few, f"""
+            import time
+            began = time.monotonic()
+            for number in range(30):
+                cf = store(number, {how}, read_timeout=60 + number % 3)
+                assert cf.get(keys, return_dict=True) == wanted
+            assert open_sockets() <= 32 + 20, open_sockets()
+            print(time.monotonic() - began < 20)
+        """) == "True"
+
+    @pytest.mark.parametrize("how", ["True", "False"])
+    @pytest.mark.parametrize("other", ["True", "False"])
+    def test_descriptors_that_the_program_holds(self, few: str, how: str, other: str) -> None:
+        """With the program's own files there are none left but those of idle connections, of either runtime."""
+        assert program(few, f"""
+            assert store(0, {other}).get(keys, return_dict=True) == wanted
+            assert store(1, {how}).get(keys[:1], return_dict=True) == {{"0": b"content"}}
+            held = []
+            try:
+                while True: held.append(os.dup(0))
+            except OSError:
+                pass
+            assert store(2, {how}).get("1") == b"content"
+            assert store(3, {how}).get(keys[:2], return_dict=True) == {{"0": b"content", "1": b"content"}}
+            print(len(held) > 5)
+        """) == "True"
+
+    def test_files(self, few: str, tmp_path: Path) -> None:
+        assert program(few, f"""
+            local = CloudFiles("file://{tmp_path}/x")
+            local.put("a", b"1")
+            assert store(0, True).get(keys, return_dict=True) == wanted
+            def exhaust():
+                try:
+                    while True: held.append(os.dup(0))
+                except OSError:
+                    pass
+            held = []
+            exhaust(); assert local.get("a") == b"1"
+            exhaust(); local.put("b", b"2")
+            exhaust(); assert list(local.list()) == ["a", "b"]
+            print("done")
+        """) == "done"
+
+    def test_no_engine_can_be_started(self, few: str) -> None:
+        """libev would try for ever."""
+        assert program(few, """
+            from cloudfiles.exceptions import FileSystemError
+            cf, held = store(0, True), []
+            try:
+                while True: held.append(os.dup(0))
+            except OSError:
+                pass
+            try:
+                cf.get(keys)
+            except FileSystemError as error:
+                print(error.errno)
+        """) == str(errno.EMFILE)
+
+
+def test_threads_close_where_they_are() -> None:
+    done: list[Any] = []
+    assert ThreadRuntime().post(done.append, 1)
+    assert done == [1]
