@@ -48,7 +48,8 @@ _NAMES = {
     "Downloader": "cloudfiles.transfer.tasks.up_and_down:Downloader",
     "AsyncCloudFiles": "cloudfiles.aio.cloudfiles:AsyncCloudFiles",
 }
-_MODULES = ("aio", "compression", "exceptions", "files", "interfaces", "lib", "monitoring", "paths", "secrets")
+_MODULES = ("aio", "compression", "datalake", "exceptions", "files", "interfaces", "lib", "monitoring", "paths",
+            "secrets")
 
 __all__ = [
     "AsyncCloudFiles", "Bucket", "CloudFile", "CloudFiles", "Downloader", "ResumableTransfer", "Uploader",

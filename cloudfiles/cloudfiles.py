@@ -6,7 +6,7 @@ import itertools
 import os
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, overload
 
 from cloudfiles import paths as _paths
 from cloudfiles.byteranges import from_slice
@@ -22,6 +22,9 @@ from cloudfiles.verbs.moving import MovingVerbs
 from cloudfiles.verbs.reading import ReadingVerbs
 from cloudfiles.verbs.writing import WritingVerbs
 from cloudfiles.writing import is_content
+
+if TYPE_CHECKING:
+    from cloudfiles.datalake import DataLake
 
 _WIDTH = 20
 _THRESHOLD = 100_000_000  # bytes
@@ -197,6 +200,16 @@ class CloudFiles(ReadingVerbs, WritingVerbs, MovingVerbs):
     def presign(self, path: str, expires: float = 3600, method: str = "GET") -> str:
         """A URL that allows `method` on a path without credentials for `expires` seconds."""
         return self._store.here().presign(as_path(path), expires, method)
+
+    def data_lake(self) -> DataLake:
+        """Directories, atomic rename, owners, ACLs, append and expiry: see `cloudfiles.datalake.DataLake`.
+
+        Raises UnsupportedOperationError where the store is neither `az://` nor `abfss://`, or its account has no
+        hierarchical namespace.
+        """
+        from cloudfiles.datalake import DataLake
+
+        return DataLake(self._store)
 
     # ---- paths
 

@@ -14,7 +14,7 @@ from collections.abc import (
 )
 from contextlib import AsyncExitStack
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from cloudfiles.aio.feeding import fed_to_hub, fed_to_thread
 from cloudfiles.aio.lanes import Lane
@@ -26,6 +26,9 @@ from cloudfiles.interfaces import interface_class
 from cloudfiles.parallel import is_parallel
 from cloudfiles.reading import weight
 from cloudfiles.writing import is_scalar
+
+if TYPE_CHECKING:
+    from cloudfiles.aio.datalake import AsyncDataLake
 
 _BATCHES = 4
 """Batches of one store at work at once, each with workers of its own; the others wait in line."""
@@ -181,6 +184,16 @@ class AsyncCloudFiles:
         """As `CloudFiles.presign`."""
         url: str = await self._call(self.sync.presign, path, expires, method)
         return url
+
+    async def compose(self, paths: Any, dest: str, **options: Any) -> str | None:
+        """As `CloudFiles.compose`."""
+        return cast("str | None", await self._call(self.sync.compose, paths, dest, **options))
+
+    async def data_lake(self) -> AsyncDataLake:
+        """As `CloudFiles.data_lake`, with verbs to be awaited."""
+        from cloudfiles.aio.datalake import AsyncDataLake
+
+        return AsyncDataLake(await self._call(lambda _: self.sync.data_lake(), ""), self._call)
 
     # ---- moving
 

@@ -125,6 +125,16 @@ class Interface(ABC):
         """A URL that allows `method` on `key` without credentials for `expires` seconds."""
         raise UnsupportedOperationError(f"{type(self).__name__} cannot presign: its protocol has no signed URLs")
 
+    def compose(self, source_keys: Sequence[str], key: str, options: WriteOptions) -> str | None:
+        """Make one object of others, one behind the other, by the store's own means; they stay. Gives the ETag."""
+        raise UnsupportedOperationError("only gs:// can compose objects; elsewhere, read them and write them as one",
+                                        path=key)
+
+    def data_lake(self) -> Any:
+        """What the store can do with directories, owners and ACLs beyond objects."""
+        raise UnsupportedOperationError("data_lake() takes az:// or abfss:// and an account with a hierarchical "
+                                        "namespace (Data Lake Storage Gen2); other protocols have no such operations")
+
     def explain_credentials(self) -> list[tuple[str, str]]:
         """The places where credentials are looked for, in order, and what is in each, without a secret."""
         return []

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from operator import attrgetter
 from typing import Any
 
 from cloudfiles import parallel as processes
+from cloudfiles.compression import normalize_encoding
+from cloudfiles.exceptions import InvalidInputError
 from cloudfiles.fanout import collect
-from cloudfiles.inputs import is_path
+from cloudfiles.inputs import as_path, is_path
 from cloudfiles.json_content import dump_json
 from cloudfiles.parallel import Parallel, is_parallel
 from cloudfiles.progress import Progress
 from cloudfiles.runtime.engine import blocking_runtime
 from cloudfiles.sidebyside import side_by_side
+from cloudfiles.types import WriteOptions
 from cloudfiles.verbs.batches import Batches, iterable, keys, monitor_of
-from cloudfiles.writing import Upload, WriteDefaults, is_scalar, uploads, writer
+from cloudfiles.writing import Upload, WriteDefaults, guess_content_type, is_scalar, uploads, writer
 
 
 class WritingVerbs(Batches):
@@ -106,6 +109,32 @@ class WritingVerbs(Batches):
         return self.puts(files, compress=compress, compression_level=compression_level, cache_control=cache_control,
                          total=total, raw=raw, progress=progress, parallel=parallel, storage_class=storage_class,
                          **options)
+
+    def compose(self, paths: Sequence[str], dest: str, *, content_type: str | None = None, encoding: str = "",
+                cache_control: str | None = None, storage_class: str | None = None,
+                metadata: dict[str, str] | None = None, if_absent: bool = False,
+                if_match: str | None = None) -> str | None:
+        """Make one object of others, one behind the other, on `gs://`: no byte passes through here. Gives the ETag.
+
+        Args:
+            paths: the objects, in order, 1 to 32 of them, `dest` among them or not; they stay.
+            dest: the object to make, or to replace; it appears whole.
+            content_type: guessed from the suffix of `dest` where not given.
+            encoding: that of the stored bytes ('gzip'), as nothing is taken over from the objects themselves.
+            cache_control, storage_class, metadata, if_absent, if_match: as for `puts`.
+
+        Raises:
+            UnsupportedOperationError: the store has no such operation.
+            InvalidInputError: no path, or more than 32.
+            ServerError: (status 404) one of the objects is missing.
+        """
+        if is_path(paths) or not isinstance(paths, Sequence):
+            raise InvalidInputError(f"paths: expected a sequence of paths, got {type(paths).__name__}")
+        options = WriteDefaults(content_type, None, None, cache_control, storage_class, metadata, if_absent, if_match)
+        dest = as_path(dest)
+        return self._store.here().compose([as_path(path) for path in paths], dest, WriteOptions(
+            options.content_type or guess_content_type(dest), normalize_encoding(encoding) or "",
+            options.cache_control, options.storage_class, options.metadata, if_absent, if_match))
 
     def touch(self, paths: Any, progress: Progress = None, total: int | None = None, nocopy: bool = False) -> None:
         """Create empty objects where there are none. What exists keeps its content; on `file://` its time becomes now,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import logging
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,10 @@ import pytest
 
 from cloudfiles import CloudFiles, clear_memory, paths
 from cloudfiles.cli.embedded import SECRETS, object_server
+from tests.servers.azure_server import AzureServer
+from tests.servers.gcs_server import GcsServer
+
+AZURE_KEY = base64.b64encode(b"an account's key" * 4).decode()
 
 WEB_SITE = "https://data.example.org"
 """What the examples take for a web server."""
@@ -21,12 +26,32 @@ def _embedded() -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(scope="session")
+def _google() -> Iterator[GcsServer]:
+    with GcsServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def _azure() -> Iterator[AzureServer]:
+    with AzureServer() as server:
+        server.configure(key=AZURE_KEY, hierarchical=True)
+        yield server
+
+
 @pytest.fixture
-def world(_embedded: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
-    """Every `s3://` leads to an embedded server, and what the answer says to replace leads there too."""
+def world(_embedded: str, _google: GcsServer, _azure: AzureServer, tmp_path: Path,
+          monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
+    """Every `s3://` leads to an embedded server, and what the answer says to replace leads there too.
+
+    `gs://` and `az://` lead to the scripted servers.
+    """
     for name, value in SECRETS.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("AWS_ENDPOINT_URL", _embedded)
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", _google.url)
+    monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING",
+                       f"AccountName=account;AccountKey={AZURE_KEY};BlobEndpoint={_azure.endpoint}")
     monkeypatch.chdir(tmp_path)
     web = f"{_embedded}/web"
     CloudFiles(f"s3://{_embedded}/web/dataset/", secrets=SECRETS).puts(

@@ -81,31 +81,31 @@ def test_a_sas_that_may_not_ask_for_the_account(server: AzureServer, green: bool
 
 
 def test_directories(server: AzureServer, az: Worker, lake: Worker) -> None:
-    lake.make_directory("a/b c")
+    lake.mkdir("a/b c")
     assert server.paths()["root/a/b c"].directory
-    assert lake.is_directory("a/b c")
-    assert not lake.is_directory("nowhere")
-    lake.make_directory("a/b c")
+    assert lake.isdir("a/b c")
+    assert not lake.isdir("nowhere")
+    lake.mkdir("a/b c")
     with pytest.raises(PreconditionFailedError):
-        lake.make_directory("a/b c", exist_ok=False)
+        lake.mkdir("a/b c", exist_ok=False)
     server.put_blob("root/file", b"x")
     with pytest.raises(PreconditionFailedError):
-        lake.make_directory("file")
-    assert not lake.is_directory("file")
+        lake.mkdir("file")
+    assert not lake.isdir("file")
     assert [entry.key for entry in az.list_page().entries] == ["file"]
 
 
 def test_removing_directories(server: AzureServer, lake: Worker) -> None:
-    lake.make_directory("a")
+    lake.mkdir("a")
     server.put_blobs({f"root/a/{n}": b"" for n in range(25)})
     with pytest.raises(ServerError, match="DirectoryNotEmpty"):
-        lake.delete_directory("a")
+        lake.rmdir("a")
     server.configure(acl_page=10)
-    lake.delete_directory("a", recursive=True)
+    lake.rmdir("a", recursive=True)
     assert set(server.paths()) == {"root"}
     assert [request.method for request in server.requests("DELETE")] == ["DELETE"] * 4
     with pytest.raises(ServerError) as raised:
-        lake.delete_directory("a")
+        lake.rmdir("a")
     assert raised.value.status == 404
 
 
@@ -124,7 +124,7 @@ def test_rename(server: AzureServer, lake: Worker) -> None:
 
 
 def test_a_directory_moves_with_all_that_is_in_it(server: AzureServer, lake: Worker) -> None:
-    lake.make_directory("a")
+    lake.mkdir("a")
     server.put_blobs({f"root/a/{n}": b"" for n in range(25)})
     server.configure(acl_page=10)  # the server asks to be asked again
     lake.rename("a", "b")
@@ -160,33 +160,43 @@ def test_interfaces_rename_in_one_step(server: AzureServer, az: Worker, green: b
 
 def test_acl(server: AzureServer, lake: Worker) -> None:
     server.put_blob("root/a", b"")
-    access = lake.get_acl("a")
+    access = lake.get_acl_status("a")
     assert (access.owner, access.group, access.permissions) == ("$superuser", "$superuser", "rwxr-x---")
     assert access.acl == [AclEntry("user", "", "rwx"), AclEntry("group", "", "r-x"), AclEntry("other", "", "---")]
-    lake.modify_acl("a", "user:oid:r-x,group::---")
-    assert format_acl(lake.get_acl("a").acl) == "user::rwx,group::---,other::---,user:oid:r-x"
-    lake.remove_acl("a", "user:oid")
-    assert format_acl(lake.get_acl("a").acl) == "user::rwx,group::---,other::---"
+    lake.modify_acl_entries("a", "user:oid:r-x,group::---")
+    assert format_acl(lake.get_acl_status("a").acl) == "user::rwx,group::---,other::---,user:oid:r-x"
+    lake.remove_acl_entries("a", "user:oid")
+    assert format_acl(lake.get_acl_status("a").acl) == "user::rwx,group::---,other::---"
     lake.set_acl("a", [AclEntry("user", "", "rw-"), AclEntry("group", "", "r--"), AclEntry("other", "", "r--")])
-    assert format_acl(lake.get_acl("a").acl) == "user::rw-,group::r--,other::r--"
+    assert format_acl(lake.get_acl_status("a").acl) == "user::rw-,group::r--,other::r--"
+
+
+def test_what_an_acl_is_reduced_to(server: AzureServer, lake: Worker) -> None:
+    lake.mkdir("a")
+    base = "user::rwx,group::r-x,other::---"
+    lake.set_acl("a", f"{base},user:oid:r-x,mask::r-x,default:user::rwx,default:user:oid:r--")
+    lake.remove_default_acl("a")
+    assert format_acl(lake.get_acl_status("a").acl) == f"{base},user:oid:r-x,mask::r-x"
+    lake.remove_acl("a")
+    assert format_acl(lake.get_acl_status("a").acl) == base
 
 
 def test_an_acl_that_changes_meanwhile_is_read_again(server: AzureServer, lake: Worker) -> None:
     server.put_blob("root/a", b"")
     changed = Status(412, (("x-ms-error-code", "ConditionNotMet"),))
     server.script(Rule(changed, method="PATCH", times=3))
-    lake.modify_acl("a", "user:oid:r-x")
+    lake.modify_acl_entries("a", "user:oid:r-x")
     server.script(Rule(changed, method="PATCH", times=None))
     with pytest.raises(PreconditionFailedError):
-        lake.modify_acl("a", "user:oid:r-x")
+        lake.modify_acl_entries("a", "user:oid:r-x")
 
 
 @pytest.mark.parametrize(("verb", "given", "sent"), [
     ("set_acl", "user::rwx,group::r-x,other::---", "set user::rwx,group::r-x,other::---"),
-    ("modify_acl", "default:user:oid:r-x", "modify default:user:oid:r-x"),
-    ("remove_acl", "user:oid:r-x,default:user:oid", "remove user:oid,default:user:oid")])
+    ("modify_acl_entries", "default:user:oid:r-x", "modify default:user:oid:r-x"),
+    ("remove_acl_entries", "user:oid:r-x,default:user:oid", "remove user:oid,default:user:oid")])
 def test_acls_of_a_tree(server: AzureServer, lake: Worker, verb: str, given: str, sent: str) -> None:
-    lake.make_directory("a/b")
+    lake.mkdir("a/b")
     server.put_blobs({f"root/a/{n}": b"" for n in range(23)})
     server.put_blob("root/a/locked", b"")
     server.configure(acl_page=7)
@@ -201,27 +211,28 @@ def test_acls_of_a_tree(server: AzureServer, lake: Worker, verb: str, given: str
 def test_the_containers_root_has_an_acl_too(server: AzureServer, green: bool) -> None:
     az = open_at(server, green, "")
     lake = Worker(az.data_lake(), az.runtime)
-    lake.set_owner("", "me", "us")
-    access = lake.get_acl("")
+    lake.chown("", "me", "us")
+    access = lake.get_acl_status("")
     assert (access.owner, access.group) == ("me", "us")
 
 
 def test_owner_group_and_permissions(server: AzureServer, lake: Worker) -> None:
     server.put_blob("root/a", b"")
-    lake.set_owner("a", "me")
-    lake.set_permissions("a", 0o640)
-    access = lake.get_acl("a")
+    lake.chown("a", "me")
+    lake.chmod("a", 0o640)
+    access = lake.get_acl_status("a")
     assert (access.owner, access.group, access.permissions) == ("me", "$superuser", "0640")
-    lake.set_permissions("a", "rwxrwxrwx")
-    assert lake.get_acl("a").permissions == "rwxrwxrwx"
+    lake.chmod("a", "rwxrwxrwx")
+    assert lake.get_acl_status("a").permissions == "rwxrwxrwx"
     with pytest.raises(ServerError, match="PathNotFound"):
-        lake.set_owner("missing", "me")
+        lake.chown("missing", "me")
 
 
 @pytest.mark.parametrize("use", [
     lambda lake: lake.set_acl("a", "user::rwz"), lambda lake: lake.set_acl("a", "user:x"),
-    lambda lake: lake.set_acl("a", ""), lambda lake: lake.modify_acl("a", "world::rwx"),
-    lambda lake: lake.remove_acl("a", "user::"), lambda lake: lake.remove_acl("a", "other::", recursive=True)])
+    lambda lake: lake.set_acl("a", ""), lambda lake: lake.modify_acl_entries("a", "world::rwx"),
+    lambda lake: lake.remove_acl_entries("a", "user::"),
+    lambda lake: lake.remove_acl_entries("a", "other::", recursive=True)])
 def test_acls_that_are_none(lake: Worker, use: Callable[[Worker], object]) -> None:
     with pytest.raises(InvalidInputError):
         use(lake)

@@ -148,6 +148,9 @@ class Blobs:
             return self._copy(request, key)
         if request.header("x-ms-blob-type") != "BlockBlob":
             raise AzureError(400, "MissingRequiredHeader")
+        if self.settings.hierarchical:
+            for end in (at for at, letter in enumerate(key) if letter == "/"):
+                self.paths.setdefault(key[:end], Path(directory=True))
         self.paths[key] = self._described(request, Path(request.body), md5(request.body))
         return Answer(201, (("ETag", self.paths[key].etag), ("Content-MD5", md5(request.body))))
 

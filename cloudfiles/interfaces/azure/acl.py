@@ -35,6 +35,11 @@ class AclEntry(NamedTuple):
         return f"{text}:{self.rights}" if self.rights else text
 
     @property
+    def is_base(self) -> bool:
+        """Whether it is one of the three that every path has, which the permissions show."""
+        return not self.default and not self.name and self.kind != "mask"
+
+    @property
     def whose(self) -> tuple[bool, str, str]:
         return self.default, self.kind, self.name
 

@@ -12,7 +12,13 @@ from typing import NamedTuple
 
 from cloudfiles import integrity
 from cloudfiles.credentials.sigv4 import format_query, quote_key
-from cloudfiles.exceptions import PreconditionFailedError, ServerError, UnsupportedOperationError
+from cloudfiles.exceptions import (
+    InvalidInputError,
+    PreconditionFailedError,
+    ProtocolError,
+    ServerError,
+    UnsupportedOperationError,
+)
 from cloudfiles.interfaces.azure.acl import AclEntry, complete_acl, format_acl, modified, parse_acl, without
 from cloudfiles.interfaces.azure.acl_recursive import AclChanges, change_recursively
 from cloudfiles.interfaces.azure.container import Container
@@ -80,16 +86,16 @@ class DataLake:
         except ServerError:
             return False
 
-    def make_directory(self, path: str, *, exist_ok: bool = True) -> None:
+    def mkdir(self, path: str, *, exist_ok: bool = True) -> None:
         """Create a directory, and those above it. Raises PreconditionFailedError where there is a file of the name, or,
         without `exist_ok`, anything."""
         try:
             self._send("PUT", path, {"resource": "directory"}, {"if-none-match": "*"})
         except PreconditionFailedError:
-            if not exist_ok or not self.is_directory(path):
+            if not exist_ok or not self.isdir(path):
                 raise
 
-    def delete_directory(self, path: str, *, recursive: bool = False) -> None:
+    def rmdir(self, path: str, *, recursive: bool = False) -> None:
         """Remove a directory; a ServerError with the code DirectoryNotEmpty where it is not empty and not `recursive`.
 
         A large tree goes in several requests, and not atomically.
@@ -97,7 +103,7 @@ class DataLake:
         query = {"recursive": "true", "paginated": "true"} if recursive else {"recursive": "false"}
         self._follow(self._request("DELETE", path, query))
 
-    def is_directory(self, path: str) -> bool:
+    def isdir(self, path: str) -> bool:
         """Whether there is a directory: a real one, with anything in it or not."""
         try:
             return self._properties(path).get("x-ms-resource-type") == "directory"
@@ -108,11 +114,11 @@ class DataLake:
 
     # ---- access
 
-    def get_acl(self, path: str, *, names: bool = False) -> Access:
+    def get_acl_status(self, path: str, *, names: bool = False) -> Access:
         """Owner, group, permissions and ACL. names: principal names rather than object ids, where they are known."""
         headers = self._access(path, names=names)
         return Access(headers.get("x-ms-owner", ""), headers.get("x-ms-group", ""),
-                      headers.get("x-ms-permissions", ""), parse_acl(headers.get("x-ms-acl", "")))
+                      headers.get("x-ms-permissions", ""), _acl_of(headers, path))
 
     def set_acl(self, path: str, acl: str | Iterable[AclEntry], *, recursive: bool = False) -> AclChanges:
         """Replace the whole ACL: user::, group:: and other:: have to be among the entries."""
@@ -122,7 +128,7 @@ class DataLake:
         self._set(path, {"x-ms-acl": text})
         return AclChanges.of_one()
 
-    def modify_acl(self, path: str, acl: str | Iterable[AclEntry], *, recursive: bool = False) -> AclChanges:
+    def modify_acl_entries(self, path: str, acl: str | Iterable[AclEntry], *, recursive: bool = False) -> AclChanges:
         """Add entries, or change the rights of those that are there; the others stay."""
         text = complete_acl(acl)
         if recursive:
@@ -130,7 +136,7 @@ class DataLake:
         changes = parse_acl(text)
         return self._rewrite(path, lambda entries: modified(entries, changes))
 
-    def remove_acl(self, path: str, acl: str | Iterable[AclEntry], *, recursive: bool = False) -> AclChanges:
+    def remove_acl_entries(self, path: str, acl: str | Iterable[AclEntry], *, recursive: bool = False) -> AclChanges:
         """Remove entries: `user:OBJECT-ID` or `default:group:OBJECT-ID`, without rights."""
         given = parse_acl(acl) if isinstance(acl, str) else list(acl)
         gone = [entry._replace(rights="") for entry in given]
@@ -139,11 +145,19 @@ class DataLake:
             return self._recursive(path, "remove", format_acl(gone))
         return self._rewrite(path, lambda entries: without(entries, gone))
 
+    def remove_default_acl(self, path: str) -> AclChanges:
+        """Remove what a directory has for new children."""
+        return self._rewrite(path, lambda entries: [entry for entry in entries if not entry.default])
+
+    def remove_acl(self, path: str) -> AclChanges:
+        """Remove all but the rights of the owner, the owning group and all others."""
+        return self._rewrite(path, lambda entries: [entry for entry in entries if entry.is_base])
+
     def _rewrite(self, path: str, change: Callable[[list[AclEntry]], list[AclEntry]]) -> AclChanges:
         """Read the ACL, change it, and set it where it is still the one that was read."""
         for tries_left in reversed(range(_TRIES)):
             headers = self._access(path)
-            entries = change(parse_acl(headers.get("x-ms-acl", "")))
+            entries = change(_acl_of(headers, path))
             try:
                 self._set(path, {"x-ms-acl": format_acl(entries), "if-match": headers.get("etag", "*")})
                 break
@@ -155,13 +169,13 @@ class DataLake:
     def _recursive(self, path: str, mode: str, acl: str) -> AclChanges:
         return change_recursively(self._container, self._target(path), path, mode, acl)
 
-    def set_owner(self, path: str, owner: str | None = None, group: str | None = None) -> None:
+    def chown(self, path: str, owner: str | None = None, group: str | None = None) -> None:
         """Set the owner and the owning group, by object id; None leaves it."""
         given = {"x-ms-owner": owner, "x-ms-group": group}
         self._set(path, {name: value for name, value in given.items() if value is not None})
 
-    def set_permissions(self, path: str, permissions: str | int) -> None:
-        """Set what owner, group and others may: 'rwxr-x---', '0750' or 0o750. So change the ACL's."""
+    def chmod(self, path: str, permissions: str | int) -> None:
+        """Set what owner, group and others may: 'rwxr-x---', '0750' or 0o750. The ACL changes with it."""
         text = f"{permissions:04o}" if isinstance(permissions, int) else permissions
         self._set(path, {"x-ms-permissions": text})
 
@@ -231,3 +245,10 @@ class DataLake:
 
     def _set(self, path: str, headers: dict[str, str]) -> None:
         self._send("PATCH", path, {"action": "setAccessControl"}, headers)
+
+
+def _acl_of(headers: dict[str, str], path: str) -> list[AclEntry]:
+    try:
+        return parse_acl(headers.get("x-ms-acl", ""))
+    except InvalidInputError as error:
+        raise ProtocolError(f"the server's ACL cannot be read: {error}", path=path or None) from error
