@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from cloudfiles.downloads import dl
     from cloudfiles.interfaces.mem import clear_memory
     from cloudfiles.moving import sync, verify
+    from cloudfiles.parallel import close_workers, reset_connection_pools
     from cloudfiles.transfer.journaled.resumable import ResumableTransfer
     from cloudfiles.transfer.single.files import download_file, download_fileobj, upload_file, upload_fileobj
     from cloudfiles.transfer.tasks.up_and_down import Downloader, Uploader
-    from cloudfiles.transport.client import close_clients as reset_connection_pools
 
 _NAMES = {
     "Bucket": "cloudfiles.bucket:Bucket",
@@ -39,7 +39,8 @@ _NAMES = {
     "clear_memory": "cloudfiles.interfaces.mem:clear_memory",
     "sync": "cloudfiles.moving:sync",
     "verify": "cloudfiles.moving:verify",
-    "reset_connection_pools": "cloudfiles.transport.client:close_clients",
+    "reset_connection_pools": "cloudfiles.parallel:reset_connection_pools",
+    "close_workers": "cloudfiles.parallel:close_workers",
     "download_file": "cloudfiles.transfer.single.files:download_file",
     "download_fileobj": "cloudfiles.transfer.single.files:download_fileobj",
     "upload_file": "cloudfiles.transfer.single.files:upload_file",
@@ -53,7 +54,7 @@ _MODULES = ("aio", "compression", "datalake", "exceptions", "files", "interfaces
 
 __all__ = [
     "AsyncCloudFiles", "Bucket", "CloudFile", "CloudFiles", "Downloader", "ResumableTransfer", "Uploader",
-    "clear_memory", "compression", "dl", "download_file", "download_fileobj", "exceptions", "paths",
+    "clear_memory", "close_workers", "compression", "dl", "download_file", "download_fileobj", "exceptions", "paths",
     "reset_connection_pools", "secrets", "sync", "upload_file", "upload_fileobj", "verify",
 ]
 

@@ -76,6 +76,17 @@ class AliasRegistry:
             self._added[alias] = target
             self._changed()
 
+    def added(self) -> dict[str, str]:
+        """Those that are this process's alone."""
+        return dict(self._added)
+
+    def replace_added(self, aliases: dict[str, str]) -> None:
+        """In a worker process: have those of the process that it works for."""
+        with self._lock:
+            self._added.clear()
+            self._added.update(aliases)
+            self._changed()
+
     def save(self, alias: str, host: str) -> None:
         """Let `alias://` stand for `host` in this process and in all later ones."""
         target = _checked(alias, host)

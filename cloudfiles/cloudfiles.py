@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Executor
 from typing import TYPE_CHECKING, Any, overload
 
 from cloudfiles import paths as _paths
@@ -13,7 +12,7 @@ from cloudfiles.byteranges import from_slice
 from cloudfiles.exceptions import InvalidInputError, redact
 from cloudfiles.inputs import as_path, given, is_path
 from cloudfiles.listing import list_paths
-from cloudfiles.parallel import Parallel, is_parallel
+from cloudfiles.parallel import Parallel, is_executor, is_parallel
 from cloudfiles.paths import ExtractedPath
 from cloudfiles.progress import Progress
 from cloudfiles.store import Store, checked_count
@@ -158,7 +157,7 @@ class CloudFiles(ReadingVerbs, WritingVerbs, MovingVerbs):
 
     def __getstate__(self) -> dict[str, Any]:
         """Executors and bars of the caller's stay behind."""
-        alone = 1 if isinstance(self.parallel, Executor) else self.parallel
+        alone = 1 if is_executor(self.parallel) else self.parallel
         return {"_store": self._store, "parallel": alone,
                 "progress": self.progress if isinstance(self.progress, bool | str) else False}
 

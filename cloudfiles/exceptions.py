@@ -18,7 +18,7 @@ __all__ = [
     "JournalError", "LockingError", "MD5IntegrityError", "MissingCredentialsError", "MissingExtraError",
     "MissingObjectError", "ObjectChangedError", "PreconditionFailedError", "ProtocolError", "RequestTimeoutError",
     "ServerError", "TransferFailedError", "TransportError", "TruncatedBodyError", "UnsupportedCompressionType",
-    "UnsupportedOperationError", "UnsupportedProtocolError", "UnusableFileError", "redact",
+    "UnsupportedOperationError", "UnsupportedProtocolError", "UnusableFileError", "WorkerError", "redact",
 ]
 
 # What a secret looks like where it may turn up in a message: query parameters that sign a
@@ -201,6 +201,10 @@ class FileSystemError(CloudFilesError):
     def __init__(self, message: str = "", *, errno: int | None = None, **context: Any) -> None:
         super().__init__(message, **context)
         self.errno = errno
+
+
+class WorkerError(CloudFilesError):
+    """A worker process of `parallel=` did not start, or ended in the middle of its work."""
 
 
 # ---- transport

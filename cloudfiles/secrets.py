@@ -9,9 +9,11 @@ import importlib
 import os
 from typing import Any
 
+from . import handed_in
 from .credentials import secrets_files
 from .credentials.aws_places import file_names
 from .exceptions import ConfigurationError, MissingExtraError
+from .handed_in import ExportedSecrets
 
 _AWS_KEY = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 _AWS_PLACE = ("AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL")
@@ -71,6 +73,22 @@ def cave_credentials(domain: str = "") -> dict[str, Any] | None:
     """
     own = [f"{domain}-cave-secret.json"] * bool(domain)
     return _content(*own, "cave-secret.json", "chunkedgraph-secret.json")
+
+
+def export_secrets(*objects: Any) -> ExportedSecrets:
+    """The secrets that were handed in by `secrets=` to these CloudFiles (or whatever holds some), for another process.
+
+    Pickles of a CloudFiles do not contain them; a pickle of this does. So choose how it travels: as an argument of a
+    process pool's initializer it goes through a pipe, and nobody else reads it.
+
+        ProcessPoolExecutor(initializer=import_secrets, initargs=(export_secrets(cf),))
+    """
+    return handed_in.export(objects)
+
+
+def import_secrets(exported: ExportedSecrets) -> None:
+    """In another process: let the objects that `export_secrets` was given be unpickled here with their secrets."""
+    exported.accept()
 
 
 def _content(*names: str) -> dict[str, Any] | None:

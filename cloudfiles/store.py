@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from cloudfiles import handed_in
 from cloudfiles.exceptions import InvalidInputError
 from cloudfiles.fanout import OnError, Plan
+from cloudfiles.handed_in import HandedIn
 from cloudfiles.interfaces import interface_class
 from cloudfiles.interfaces.base import Interface
 from cloudfiles.paths import ExtractedPath, extract, to_https_protocol
@@ -38,6 +39,7 @@ class Store:
     def __post_init__(self) -> None:
         self.location = _location(self.cloudpath, self.use_https)
         self._class = interface_class(self.location.protocol)
+        self._know_secrets()
         if self.use_https and self._class.reads_public_buckets:
             self.options = replace(self.options, no_sign_request=True)
         if self.options.lock_dir is not None or self.options.locking:
@@ -62,8 +64,17 @@ class Store:
         """The interface for work done by `runtime`."""
         interface = self._interfaces.get(runtime)
         if interface is None:
+            self._know_secrets()
+            if not self._class.is_local:
+                handed_in.check_known(self.options.secrets)
             interface = self._interfaces[runtime] = self._class(self.location, self.options, runtime)  # type: ignore[call-arg]
         return interface
+
+    def _know_secrets(self) -> None:
+        """Put the secrets in place of a reference to them, where this process knows them."""
+        if isinstance(self.options.secrets, HandedIn):
+            self.options = replace(self.options, secrets=handed_in.value(self.options.secrets))
+        handed_in.hold(self.options.secrets, self)
 
     @property
     def keeps_live_objects(self) -> bool:
@@ -89,20 +100,12 @@ class Store:
     # ---- pickling
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"cloudpath": self.cloudpath, "options": self.sendable_options(), "green": self.green,
+        options = replace(self.options, secrets=handed_in.reference(self.options.secrets))
+        return {"cloudpath": self.cloudpath, "options": options, "green": self.green,
                 "width": self.width, "use_https": self.use_https}
 
-    def sendable_options(self) -> StoreOptions:
-        """The options with secrets only referred to; from now on `handed_in` tells what is meant."""
-        if self.options.secrets is None or isinstance(self.options.secrets, HandedIn):
-            return self.options
-        return replace(self.options, secrets=hand_in(self.options.secrets))
-
     def __setstate__(self, state: dict[str, Any]) -> None:
-        options: StoreOptions = state["options"]
-        if isinstance(options.secrets, HandedIn):
-            options = replace(options, secrets=_handed_in.get(options.secrets.name))
-        Store.__init__(self, **{**state, "options": options})
+        Store.__init__(self, **state)
 
 
 def _location(cloudpath: str, use_https: bool) -> ExtractedPath:
@@ -112,42 +115,6 @@ def _location(cloudpath: str, use_https: bool) -> ExtractedPath:
     if not use_https or interface_class(location.protocol).reads_public_buckets:
         return location
     return extract(to_https_protocol(cloudpath))
-
-
-# ---- secrets and pickles
-
-_handed_in: dict[str, Any] = {}
-
-
-@dataclass(frozen=True)
-class HandedIn:
-    """Stands in a pickle for secrets that were handed in by value.
-
-    The process that pickled, and the workers it starts, know what the name stands for. Any
-    other process looks for credentials of its own, as if none had been handed in.
-    """
-
-    name: str
-
-
-def hand_in(secrets: Any) -> HandedIn:
-    """The stand-in for `secrets`: the same one for the same object."""
-    for name, known in _handed_in.items():
-        if known is secrets:
-            return HandedIn(name)
-    name = uuid.uuid4().hex
-    _handed_in[name] = secrets
-    return HandedIn(name)
-
-
-def handed_in() -> dict[str, Any]:
-    """All that was handed in, for a worker process that this one starts itself."""
-    return dict(_handed_in)
-
-
-def accept_handed_in(secrets: dict[str, Any]) -> None:
-    """In a worker process: know what the parent's stand-ins stand for."""
-    _handed_in.update(secrets)
 
 
 def checked_count(name: str, value: Any, least: int = 0) -> int:

@@ -16,7 +16,7 @@ from cloudfiles.transfer.run import Report, carry_here
 
 @dataclass
 class Carriage:
-    """What a worker is told: from where to where. It pickles as stores do, without secrets."""
+    """What a worker is told: from where to where."""
 
     _store: Store
     target: Store
@@ -38,10 +38,9 @@ def spread(source: Store, target: Store, items: Iterable[Item], how: Mapping[str
     Raises the first error of a chunk; chunks that are not begun are cancelled, processes of our own interrupted.
     """
     result = TransferResult()
-    target.sendable_options()  # makes its secrets known before the processes are told of all there are
     chunks = run(Carriage(source, target), "carry", items, dict(how), parallel, report or (lambda _: None))
     try:
-        for part in chunks:
+        for _, part in chunks:
             result.merge(part)
     except CloudFilesError as error:
         result.merge(getattr(error, "result", TransferResult()))

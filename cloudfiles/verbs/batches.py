@@ -12,7 +12,7 @@ from cloudfiles.exceptions import InvalidInputError
 from cloudfiles.fanout import OnError, Plan
 from cloudfiles.inputs import as_path, is_path
 from cloudfiles.interfaces.base import Interface
-from cloudfiles.parallel import Parallel
+from cloudfiles.parallel import Parallel, is_parallel
 from cloudfiles.progress import Progress, bar_for
 from cloudfiles.store import Store
 
@@ -34,8 +34,12 @@ class Batches:
     progress: Progress
     parallel: Parallel
 
-    def _parallel(self, parallel: Parallel | None) -> Parallel:
-        return self.parallel if parallel is None else parallel
+    def _parallel(self, parallel: Parallel | None, items: Any = None) -> Parallel:
+        """What a batch of these items is spread over: 1 where that gains nothing, or where others cannot reach the
+        store."""
+        parallel = self.parallel if parallel is None else parallel
+        few = isinstance(items, Collection) and len(items) <= 1
+        return 1 if few or self._store.keeps_live_objects else parallel
 
     @contextmanager
     def _batch(self, description: str, items: Any, total: int | None, progress: Progress,
@@ -47,26 +51,40 @@ class Batches:
             yield self._store.plan(on_error, bar.update if progress else None)
 
     def _in_processes(self, verb: str, items: Any, options: dict[str, Any], parallel: Parallel | None,
-                      progress: Progress, total: int | None, monitor: TransmissionMonitor | None = None
-                      ) -> Iterator[Any]:
-        """What the verb gives for each chunk of the items. What the processes record goes into `monitor`."""
+                      progress: Progress, total: int | None, monitor: TransmissionMonitor | None = None,
+                      **handing_over: Any) -> Iterator[tuple[list[Any], Any]]:
+        """Each chunk of the items, and what the verb gave for it. What the processes record goes into `monitor`.
+
+        handing_over: options of `parallel.run`.
+        """
         progress = self.progress if progress is None else progress
         count = len(items) if isinstance(items, Collection) else total
+        if monitor is not None:
+            options = {**options, "return_recording": True}
         with bar_for(progress, count, verb.strip("_").capitalize()) as bar:
-            run = processes.run(self, verb, iterable(items), {**options, "return_recording": True} if monitor
-                                else options, self._parallel(parallel), bar.update)
-            for part in run:
+            for chunk, part in processes.run(self._plain(), verb, iterable(items), options, self._parallel(parallel),
+                                             bar.update, **handing_over):
                 if monitor is not None:
                     part, recorded = part
                     monitor.add(recorded)
-                yield part
+                yield chunk, part
 
-    def _ask(self, verb: str, paths: Any, total: int | None, progress: Progress,
+    def _plain(self) -> Any:
+        """This, as an object of our own class: one of the user's may be in `__main__`, which workers do not import."""
+        own: type[Any] = next(cls for cls in type(self).__mro__ if cls.__module__.startswith("cloudfiles."))
+        plain: Any = object.__new__(own)
+        plain.__dict__.update(_store=self._store, progress=False, parallel=1)
+        return plain
+
+    def _ask(self, verb: str, paths: Any, total: int | None, progress: Progress, parallel: Parallel | None = None,
              answer: Callable[[Interface, Iterable[str], Plan], dict[str, Any]] | None = None) -> Any:
         """A verb that takes a path: its answer, or `{path: answer}`; `answer` may know a shorter way to many."""
         if is_path(paths):
             return getattr(self._store.here(), verb)(as_path(paths))
         paths = keys(paths)
+        if is_parallel(self._parallel(parallel, paths)):
+            parts = self._in_processes(verb, paths, {}, parallel, progress, total)
+            return {path: answer for _, part in parts for path, answer in (part or {}).items()}
         with self._batch(_PROGRESSIVE[verb], paths, total, progress) as (plan, interface):
             if answer is not None:
                 return answer(interface, paths, plan)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from cloudfiles import presence
 from cloudfiles.fanout import collect, stream
+from cloudfiles.handover import Columns, as_asked
 from cloudfiles.inputs import is_path
 from cloudfiles.json_content import load_json
 from cloudfiles.parallel import Parallel, is_parallel
@@ -61,9 +62,8 @@ class ReadingVerbs(Batches):
         else:
             options: dict[str, Any] = {
                 "raw": raw, "raise_errors": raise_errors, "max_decoded_size": max_decoded_size}
-            if is_parallel(self._parallel(parallel)):
-                parts = self._in_processes("get", paths, options, parallel, progress, total, monitor)
-                results = [result for part in parts for result in part]
+            if is_parallel(self._parallel(parallel, paths)):
+                results = self._get_elsewhere(paths, total, progress, parallel, monitor, options)
             else:
                 results = self._get_many(paths, total, progress, monitor, **options)
             answer = {r["path"]: r["content"] for r in results} if return_dict else results
@@ -75,6 +75,17 @@ class ReadingVerbs(Batches):
         paths, regroup = _with_groups(iterable(paths))
         with self._batch("Downloading", paths, total, progress, on_error) as (plan, interface):
             return regroup(collect(reader(interface, plan.runtime, raw, max_decoded_size, monitor), paths, plan))
+
+    def _get_elsewhere(self, paths: Any, total: int | None, progress: Progress, parallel: Parallel | None,
+                       monitor: TransmissionMonitor | None, options: dict[str, Any]) -> list[Result]:
+        parts = self._in_processes("_get_columns", paths, options, parallel, progress, total, monitor,
+                                   strip=as_asked, weigh_result=lambda part: (part[0] if monitor else part).size)
+        return [result for items, columns in parts for result in columns.results(items, options["raw"])]
+
+    def _get_columns(self, paths: list[Any], return_recording: bool = False, **options: Any) -> Any:
+        """In a worker: what a `get` brings and the caller does not know."""
+        found = self.get(paths, return_recording=return_recording, **options)
+        return (Columns.of(found[0]), found[1]) if return_recording else Columns.of(found)
 
     def stream(self, paths: Iterable[Any], *, total: int | None = None, raw: bool = False, progress: Progress = None,
                raise_errors: bool = True, max_items: int = _STREAM_ITEMS, max_bytes: int = _STREAM_BYTES,
@@ -108,9 +119,10 @@ class ReadingVerbs(Batches):
             return load_json(self.get(paths), as_wanted(paths).path)
         return [load_json(found["content"], found["path"]) for found in self.get(paths, total=total, progress=progress)]
 
-    def head(self, paths: Any, total: int | None = None, progress: Progress = None) -> Any:
+    def head(self, paths: Any, total: int | None = None, progress: Progress = None,
+             parallel: Parallel | None = None) -> Any:
         """What the store knows of objects: dicts of header fields (`types.HEAD_FIELDS`), None where missing."""
-        return self._ask("head", paths, total, progress)
+        return self._ask("head", paths, total, progress, parallel)
 
     def exists(self, paths: Any, total: int | None = None, progress: Progress = None,
                parallel: Parallel | None = None) -> Any:
@@ -119,13 +131,12 @@ class ReadingVerbs(Batches):
         Where the store lists in key order, keys that lie dense are answered from listings, a
         thousand a request; the answers are the same.
         """
-        if not is_path(paths) and is_parallel(self._parallel(parallel)):
-            return _merged(self._in_processes("exists", paths, {}, parallel, progress, total))
-        return self._ask("exists", paths, total, progress, presence.exists)
+        return self._ask("exists", paths, total, progress, parallel, presence.exists)
 
-    def size(self, paths: Any, total: int | None = None, progress: Progress = None, return_sum: bool = False) -> Any:
+    def size(self, paths: Any, total: int | None = None, progress: Progress = None, return_sum: bool = False,
+             parallel: Parallel | None = None) -> Any:
         """Stored bytes of objects: an int, or `{path: int}`; None where missing. return_sum: their sum."""
-        sizes = self._ask("size", paths, total, progress, presence.sizes)
+        sizes = self._ask("size", paths, total, progress, parallel, presence.sizes)
         if not return_sum:
             return sizes
         return sum(size or 0 for size in (sizes.values() if isinstance(sizes, dict) else [sizes]))
@@ -143,7 +154,3 @@ def _with_groups(paths: Iterable[Any]) -> tuple[Iterable[Any], Callable[[list[An
 def _check_limit(max_decoded_size: int | None) -> None:
     if max_decoded_size is not None:
         checked_count("max_decoded_size", max_decoded_size)
-
-
-def _merged(parts: Iterable[dict[str, Any]]) -> dict[str, Any]:
-    return {path: answer for part in parts for path, answer in part.items()}

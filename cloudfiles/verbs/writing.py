@@ -70,12 +70,14 @@ class WritingVerbs(Batches):
         items = uploads(files, defaults)
         if not isinstance(items, Collection) or len(items) > 1:
             items = side_by_side(self._store.here(), items, attrgetter("path"))
-        if not is_parallel(self._parallel(parallel)):
+        if not is_parallel(self._parallel(parallel, items)):
             return self._puts(items, total=total, progress=progress, return_recording=return_recording)
         sendable = map(processes.check_sendable, items)
         chunks = list(sendable) if isinstance(items, Collection) else sendable
         monitor = monitor_of("TX") if return_recording else None
-        count = sum(self._in_processes("_puts", chunks, {}, parallel, progress, total, monitor))
+        parts = self._in_processes("_puts", chunks, {}, parallel, progress, total, monitor,
+                                   weigh=lambda upload: len(upload.content))
+        count = sum(part for _, part in parts)
         return count if monitor is None else (count, monitor)
 
     def _puts(self, items: Iterable[Upload], *, total: int | None = None, progress: Progress = None,
@@ -136,10 +138,11 @@ class WritingVerbs(Batches):
             options.content_type or guess_content_type(dest), normalize_encoding(encoding) or "",
             options.cache_control, options.storage_class, options.metadata, if_absent, if_match))
 
-    def touch(self, paths: Any, progress: Progress = None, total: int | None = None, nocopy: bool = False) -> None:
+    def touch(self, paths: Any, progress: Progress = None, total: int | None = None, nocopy: bool = False,
+              parallel: Parallel | None = None) -> None:
         """Create empty objects where there are none. What exists keeps its content; on `file://` its time becomes now,
         elsewhere it is left as it is: to object stores a new time would be a new object."""
-        self._ask("touch", paths, total, progress)
+        self._ask("touch", paths, total, progress, parallel)
 
     def delete(self, paths: Any, total: int | None = None, progress: Progress = None,
                parallel: Parallel | None = None) -> int:
@@ -150,8 +153,8 @@ class WritingVerbs(Batches):
         if is_path(paths):
             paths = (paths,)
         paths = keys(paths)
-        if is_parallel(self._parallel(parallel)):
-            return sum(self._in_processes("delete", paths, {}, parallel, progress, total))
+        if is_parallel(self._parallel(parallel, paths)):
+            return sum(part for _, part in self._in_processes("delete", paths, {}, parallel, progress, total))
         with self._batch("Deleting", paths, total, progress) as (plan, interface):
             chunks = _chunked(paths, interface.delete_batch, plan.width)
             done = collect(lambda keys: (len(keys), interface.delete(keys)), chunks, plan)

@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
+from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 
-from cloudfiles import CloudFiles
-from cloudfiles.exceptions import AuthorizationError, InvalidInputError
+from cloudfiles import CloudFile, CloudFiles
+from cloudfiles.exceptions import AuthorizationError, InvalidInputError, MissingCredentialsError
+from cloudfiles.secrets import export_secrets, import_secrets
 from tests.conformance.stores import StoreUnderTest
+from tests.core.programs import run_program
 from tests.servers.fault_server import FaultServer
 from tests.servers.faults import Status
 from tests.servers.scripts import Rule
@@ -52,6 +56,7 @@ def _every_verb(cf: CloudFiles) -> None:
     assert (ranged["content"], ranged["byte_range"], ranged["tags"]) == (b"2", (1, 2), 5)
     assert cf.get(keys, return_dict=True) == {**CONTENTS, "nowhere": None}
     assert cf.exists(keys) == {key: key in CONTENTS for key in keys}
+    assert cf.size(iter(keys)) == {**{key: len(content) for key, content in CONTENTS.items()}, "nowhere": None}
     assert cf.get("k001") == b"1"
     cf.delete(list(CONTENTS)[:40])
     assert sorted(cf.list()) == sorted(CONTENTS)[40:]
@@ -80,16 +85,65 @@ def test_a_process_pool(store: StoreUnderTest, spawned: Executor) -> None:
     _every_verb(store.cf(parallel=spawned))
 
 
-@pytest.mark.stores("scripted")
-def test_a_process_pool_finds_credentials_of_its_own(store: StoreUnderTest, home: Any,
-                                                    fault_server: FaultServer) -> None:
-    """A pool of somebody else's processes gets no secrets with the work; the files and the environment are there."""
-    import orjson
+@pytest.fixture
+def own_credentials(home: Any, fault_server: FaultServer) -> Path:
+    """A secrets file that any process finds."""
+    file: Path = home / ".cloudfiles" / "secrets" / "aws-secret.json"
+    file.parent.mkdir(parents=True)
+    file.write_bytes(orjson.dumps(fault_server.secrets))
+    return file
 
-    (home / ".cloudfiles" / "secrets").mkdir(parents=True)
-    (home / ".cloudfiles" / "secrets" / "aws-secret.json").write_bytes(orjson.dumps(fault_server.secrets))
+
+@pytest.mark.stores("scripted")
+def test_a_process_pool_finds_credentials_of_its_own(store: StoreUnderTest, own_credentials: Path) -> None:
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as executor:
+        _every_verb(store.cf(parallel=executor, secrets=None))
+
+
+@pytest.mark.stores("scripted")
+def test_a_process_pool_has_no_secrets_that_were_handed_in(store: StoreUnderTest, own_credentials: Path) -> None:
+    """Nor does it take others for them: they might be another account's."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as executor:
+        cf = store.cf(parallel=executor)
+        for verb in (lambda: cf.get(list(CONTENTS)), lambda: cf.puts(list(CONTENTS.items())),
+                     lambda: cf.exists(list(CONTENTS)), lambda: cf.delete(list(CONTENTS)),
+                     executor.submit(cf.get, "k001").result, executor.submit(CloudFile.get, CloudFile(
+                         cf.abspath("k001"), endpoint=cf._store.options.endpoint, secrets=cf._store.options.secrets)
+                         ).result):
+            with pytest.raises(MissingCredentialsError, match=r"import_secrets"):
+                verb()
+    assert list(cf.list()) == []
+
+
+@pytest.mark.stores("scripted")
+def test_a_process_pool_reads_the_file_that_secrets_names(store: StoreUnderTest, own_credentials: Path,
+                                                         monkeypatch: pytest.MonkeyPatch) -> None:
+    elsewhere = own_credentials.rename(own_credentials.parent / "mine.json")
+    monkeypatch.chdir(elsewhere.parent)
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as executor:
+        _every_verb(store.cf(parallel=executor, secrets="mine.json"))
+
+
+@pytest.mark.stores("scripted")
+def test_a_process_pool_is_handed_the_secrets(store: StoreUnderTest) -> None:
+    exported = export_secrets(store.cf())
+    assert "secretkey" not in repr(exported)
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=import_secrets,
+                             initargs=(exported,)) as executor:
         _every_verb(store.cf(parallel=executor))
+
+
+@pytest.mark.stores("scripted")
+def test_a_fork_knows_what_was_handed_in(store: StoreUnderTest) -> None:
+    """Though it was never pickled before the fork."""
+    assert run_program(f"""
+        import multiprocessing
+        from cloudfiles import CloudFiles
+        cf = CloudFiles({store.cloudpath!r}, **{store.options!r})
+        with multiprocessing.get_context("fork").Pool(1) as forks:
+            forks.apply(len, ([],))
+            print(forks.apply(cf.get, ("nowhere",)))
+    """) == "None"
 
 
 @pytest.mark.stores("scripted")

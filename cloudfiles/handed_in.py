@@ -1,0 +1,130 @@
+"""Secrets that were handed in by value, and pickles: these name the secrets and never hold them.
+
+The process that pickled, its forks, and the worker processes that cloudfiles starts know what a name stands for. Any
+other process is told so by an error, and never looks for other credentials instead: they might be another account's.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import pickle
+import uuid
+import weakref
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cloudfiles.exceptions import MissingCredentialsError
+from cloudfiles.lib import toabs
+
+_known: dict[str, Any] = {}
+"""What the names in pickles that were made or accepted here stand for."""
+
+_held: weakref.WeakValueDictionary[str, Any] = weakref.WeakValueDictionary()
+"""Who holds the secrets that no pickle has named yet: a fork is to know them too."""
+
+_key = os.urandom(16)  # a name tells nothing of the secrets to who does not know this; forks have the same
+
+
+@dataclass(frozen=True)
+class HandedIn:
+    """Stands in a pickle for secrets that were handed in by value."""
+
+    name: str
+
+
+def is_value(secrets: Any) -> bool:
+    """Whether `secrets` are the secrets themselves, and not nothing, a name for them, or the path of their file."""
+    return secrets is not None and not isinstance(secrets, HandedIn) and _path(secrets) is None
+
+
+def _path(secrets: Any) -> str | None:
+    """The absolute path of the file that `secrets` names; None where it names none."""
+    if not isinstance(secrets, str | os.PathLike):
+        return None
+    text = os.fspath(secrets)
+    if not isinstance(text, str) or text.lstrip().startswith("{") or "\0" in text:
+        return None
+    return toabs(text) if os.path.isfile(toabs(text)) else None
+
+
+def hold(secrets: Any, holder: Any) -> None:
+    """Let forks know the secrets as long as `holder` lives, which has them in `options.secrets`."""
+    if is_value(secrets):
+        _held[_name(secrets)] = holder
+
+
+def reference(secrets: Any) -> Any:
+    """What stands for `secrets` in a pickle: a name, or the absolute path of their file."""
+    path = _path(secrets)
+    if path is not None or not is_value(secrets):
+        return path or secrets
+    name = _name(secrets)
+    _known[name] = secrets
+    return HandedIn(name)
+
+
+def accept(name: str, secrets: Any) -> HandedIn:
+    """Know from now on what `name` stands for."""
+    _known[name] = secrets
+    return HandedIn(name)
+
+
+def value(reference: HandedIn) -> Any:
+    """The secrets that are meant; the reference itself where they are not known here."""
+    if reference.name in _known:
+        return _known[reference.name]
+    holder = _held.get(reference.name)
+    return reference if holder is None else holder.options.secrets
+
+
+class ExportedSecrets:
+    """The secrets behind pickles of some objects, for another process. Unlike those, its own pickle holds them."""
+
+    def __init__(self, known: dict[str, Any]) -> None:
+        self._known = known
+
+    def __repr__(self) -> str:
+        return f"<ExportedSecrets: {len(self._known)}>"
+
+    def accept(self) -> None:
+        """Know them in this process."""
+        _known.update(self._known)
+
+
+def export(objects: Any) -> ExportedSecrets:
+    """The secrets that a pickle of `objects` would refer to."""
+    found: dict[str, Any] = {}
+
+    class Finder(pickle.Pickler):
+        def reducer_override(self, obj: Any) -> Any:
+            if type(obj) is HandedIn:
+                found[obj.name] = value(obj)
+            return NotImplemented
+
+    Finder(io.BytesIO(), 5).dump(objects)
+    return ExportedSecrets(found)
+
+
+def check_known(secrets: Any) -> None:
+    """Raises MissingCredentialsError for a reference to what is not known in this process."""
+    if isinstance(secrets, HandedIn):
+        raise MissingCredentialsError(
+            "this object was unpickled in another process, and pickles do not contain the secrets that were handed in "
+            "by secrets=. Hand them over as secrets='/path/of/file.json', or create the CloudFiles in that process, "
+            "or call cloudfiles.secrets.import_secrets there; see \"Pickling\" in docs/guide/workers.md")
+
+
+def _name(secrets: Any) -> str:
+    """The same name for equal secrets."""
+    content = dict(secrets) if isinstance(secrets, Mapping) else secrets
+    if isinstance(content, bytes):
+        content = content.decode("latin-1")
+    try:
+        text = json.dumps(content, sort_keys=True)
+    except (TypeError, ValueError):
+        return uuid.uuid4().hex
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), key=_key, digest_size=16).hexdigest()

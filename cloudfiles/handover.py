@@ -1,0 +1,45 @@
+"""What a `get` in another process sends back: only what the caller does not know, in columns."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from cloudfiles.reading import Result, Wanted, as_wanted
+
+
+def as_asked(item: Any) -> Any:
+    """What of an item is sent: its tags, which may be anything, stay with the caller."""
+    if type(item) is str:
+        return item
+    wanted = as_wanted(item)
+    return wanted if wanted.tags is None else wanted._replace(tags=None)
+
+
+class Columns(NamedTuple):
+    """The results of a chunk.
+
+    Attributes:
+        size: bytes of all contents.
+    """
+
+    contents: list[Any]
+    encodings: list[str | None]
+    errors: list[Exception | None]
+    verified: list[str]
+    size: int
+
+    @classmethod
+    def of(cls, results: list[Result]) -> Columns:
+        contents = [result["content"] for result in results]
+        return cls(contents, [result["compress"] for result in results], [result["error"] for result in results],
+                   [getattr(result, "verified", "") for result in results],
+                   sum(len(content) for content in contents if content is not None))
+
+    def results(self, items: list[Any], raw: bool) -> list[Result]:
+        """The results, as `get` gives them, for these items."""
+        found = []
+        for item, content, encoding, error, verified in zip(items, *self[:4], strict=True):
+            wanted = Wanted(item) if type(item) is str else as_wanted(item)
+            found.append(Result({"path": wanted.path, "content": content, "byte_range": wanted.byte_range,
+                                 "error": error, "compress": encoding, "raw": raw, "tags": wanted.tags}, verified))
+        return found

@@ -1,0 +1,47 @@
+"""How a worker process is started: a new interpreter, with nothing of the user's `__main__` in it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import cloudfiles
+from cloudfiles.exceptions import WorkerError
+from cloudfiles.workers.surroundings import Surroundings
+
+# The path is set before anything is imported: with `-c` the working directory stands first in it. This package is
+# loaded from its very file, so that it is the same one as here, whatever else goes by its name.
+_BOOT = """\
+import sys
+sys.path[:] = {path!r}
+from importlib.util import module_from_spec, spec_from_file_location
+spec = spec_from_file_location("cloudfiles", {file!r}, submodule_search_locations={places!r})
+sys.modules["cloudfiles"] = module = module_from_spec(spec)
+spec.loader.exec_module(module)
+from cloudfiles.workers.main import main
+main({memory!r})
+"""
+
+
+def start(surroundings: Surroundings, memory: int | None) -> subprocess.Popen[bytes]:
+    """A new worker that reads from its standard input and answers on its standard output.
+
+    It is in a session of its own: Ctrl-C in a terminal is told to it by the process that it works for.
+    memory: a descriptor that it inherits.
+
+    Raises WorkerError where there is no interpreter to start, or the system has no process left.
+    """
+    if getattr(sys, "frozen", False) or not sys.executable:
+        raise WorkerError("parallel= starts Python interpreters, and this program names none (sys.executable); "
+                          "parallel=1 works without, and so does a concurrent.futures.Executor of yours")
+    boot = _BOOT.format(path=surroundings.path, file=os.path.abspath(cloudfiles.__file__),
+                        places=[os.path.abspath(place) for place in cloudfiles.__path__], memory=memory)
+    # What multiprocessing passes on as well: -O, -W, -X, -I and the like.
+    flags: list[str] = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]
+    try:
+        return subprocess.Popen([sys.executable, *flags, "-c", boot], bufsize=0, stdin=subprocess.PIPE,
+                                stdout=subprocess.PIPE, start_new_session=True,
+                                pass_fds=() if memory is None else (memory,))
+    except OSError as error:
+        raise WorkerError(f"a worker process for parallel= could not be started: {error}") from error

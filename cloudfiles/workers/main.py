@@ -1,0 +1,168 @@
+"""A worker process: does one task after the other, until the process that started it closes the pipe or ends."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import queue
+import signal
+import threading
+import traceback
+from contextlib import suppress
+from typing import Any, BinaryIO
+
+from cloudfiles.exceptions import CloudFilesError, WorkerError
+from cloudfiles.workers import messages
+from cloudfiles.workers.messages import Message
+from cloudfiles.workers.surroundings import take_on
+
+_LAST_SECONDS = 2.0
+"""For the task at work to clean up after itself, once nobody waits for it any more."""
+
+
+class InWorker(Exception):  # noqa: N818 -- it is shown as a cause, and is what its text says
+    """The traceback of an error in a worker process, as text."""
+
+
+class TaskCancelled(Exception):  # noqa: N818
+    """The task was given up."""
+
+
+class Service:
+    """The main thread works; another one reads, so that it notices at once when work is given up."""
+
+    def __init__(self, requests: BinaryIO, replies: BinaryIO, memory: BinaryIO | None) -> None:
+        self._requests = requests
+        self._replies = replies
+        self._memory = memory
+        self._memory_free = threading.Semaphore(1)
+        self._tasks: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
+        self._cancelled: set[int] = set()
+        self._at_work: int | None = None
+        self._is_over = False
+        self._main = threading.get_ident()
+
+    def run(self) -> None:
+        """Work until there is nobody to work for."""
+        signal.signal(signal.SIGINT, self._interrupted)
+        threading.Thread(target=self._read, name="cloudfiles-requests", daemon=True).start()
+        with suppress(OSError):
+            messages.send(self._replies, messages.READY)
+            while (message := self._tasks.get()) is not None and not self._is_over:
+                if message.kind == messages.SURROUNDINGS:
+                    take_on(pickle.loads(message.payload))
+                else:
+                    self._do(message)
+
+    # ---- the other thread
+
+    def _read(self) -> None:
+        while (message := messages.receive(self._requests)) is not None:
+            if message.kind == messages.FREE:
+                self._memory_free.release()
+            elif message.kind == messages.CANCEL:
+                self._give_up(message.number)
+            else:
+                self._tasks.put(message)
+        self._is_over = True
+        self._tasks.put(None)
+        at_work = self._at_work
+        if at_work is not None:
+            self._give_up(at_work)
+        threading.Event().wait(_LAST_SECONDS)
+        os._exit(1)
+
+    def _give_up(self, number: int) -> None:
+        self._cancelled.add(number)
+        if hasattr(signal, "pthread_kill"):
+            signal.pthread_kill(self._main, signal.SIGINT)  # wakes it from whatever it waits for
+        else:
+            signal.raise_signal(signal.SIGINT)
+
+    # ---- the main thread
+
+    def _interrupted(self, number: int, frame: Any) -> None:
+        """Ends the task at work if that was given up, and nothing else: not on a Ctrl-C either."""
+        if self._at_work in self._cancelled:
+            self._at_work = None
+            raise KeyboardInterrupt
+
+    def _do(self, task: Message) -> None:
+        kind, value = self._outcome(task)
+        self._cancelled.discard(task.number)
+        if kind == messages.ERROR:
+            messages.send(self._replies, kind, task.number, pickled_error(value))
+        elif self._memory is None:
+            self._send_through_pipe(task.number, value)
+        else:
+            self._send_in_memory(task.number, value)
+
+    def _outcome(self, task: Message) -> tuple[int, Any]:
+        try:
+            try:
+                self._at_work = task.number
+                if task.number in self._cancelled:
+                    raise KeyboardInterrupt
+                function, args = pickle.loads(task.payload)
+                return messages.RESULT, function(*args)
+            finally:
+                self._at_work = None
+        except KeyboardInterrupt:
+            return messages.ERROR, TaskCancelled()
+        except BaseException as error:
+            return messages.ERROR, error
+
+    def _send_through_pipe(self, number: int, value: Any) -> None:
+        try:
+            kind, payload = messages.RESULT, pickle.dumps(value, 5)
+        except Exception as error:
+            kind, payload = messages.ERROR, pickled_error(error)
+        messages.send(self._replies, kind, number, payload)
+
+    def _send_in_memory(self, number: int, value: Any) -> None:
+        """Pickled right into the memory: large bytes are copied there once."""
+        assert self._memory is not None
+        self._memory_free.acquire()
+        try:
+            self._memory.seek(0)
+            pickle.Pickler(self._memory, 5).dump(value)
+            self._memory.flush()
+        except Exception as error:
+            self._memory_free.release()
+            messages.send(self._replies, messages.ERROR, number, pickled_error(error))
+            return
+        messages.send(self._replies, messages.IN_MEMORY, number, length=self._memory.tell())
+
+
+def pickled_error(error: BaseException) -> bytes:
+    """`error`, or what can be said of it where it cannot be pickled; and its traceback where it is none of ours."""
+    trace = None
+    if not isinstance(error, CloudFilesError | TaskCancelled):
+        trace = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+    try:
+        pickled = pickle.dumps((error, trace), 5)
+        pickle.loads(pickled)
+    except Exception:
+        pickled = pickle.dumps((WorkerError(f"{type(error).__name__} in a worker process: {error}"), trace), 5)
+    return pickled
+
+
+def main(memory: int | None) -> None:
+    """The whole life of a worker."""
+    requests = open(os.dup(0), "rb", buffering=0)  # noqa: SIM115 -- they live as long as the process
+    replies = open(os.dup(1), "wb", buffering=0)  # noqa: SIM115
+    shared = None if memory is None else open(memory, "wb")  # noqa: SIM115
+    _detach_standard_streams()
+    Service(requests, replies, shared).run()
+    os._exit(0)
+
+
+def _detach_standard_streams() -> None:
+    """What anybody prints goes to the standard error: the pipes carry messages alone."""
+    nothing = os.open(os.devnull, os.O_RDWR)
+    os.dup2(nothing, 0)
+    try:
+        os.dup2(2, 1)
+    except OSError:  # there is no standard error
+        os.dup2(nothing, 1)
+    os.close(nothing)

@@ -1,0 +1,96 @@
+"""The worker processes of this process, shared by all its batches and threads."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Executor, Future
+from typing import Any
+
+from cloudfiles.workers import messages
+from cloudfiles.workers.process import Task, Worker
+
+_PATIENCE = 3.0
+"""Seconds that tasks get to end once they are given up; then their processes are killed."""
+
+_workers: list[Worker] = []
+_lock = threading.Lock()
+
+
+class Team(Executor):
+    """As many workers as one batch asked for: those that have the least to do."""
+
+    def __init__(self, width: int) -> None:
+        self._tasks: dict[Task, Worker] = {}
+        with _lock:
+            while len(_workers) < width:
+                _workers.append(Worker())
+            self._members = sorted(_workers, key=lambda worker: worker.load)[:width]
+
+    def submit(self, function: Callable[..., Any], /, *args: Any, **options: Any) -> Future[Any]:
+        """Have a worker call `function(*args)`, which must be importable there."""
+        return self.submit_named(getattr(function, "__name__", repr(function)), function, *args, **options)
+
+    def submit_named(self, what: str, function: Callable[..., Any], /, *args: Any, **options: Any) -> Future[Any]:
+        """As `submit`; `what` it does is said where the worker dies of it."""
+        task = Task(messages.dumps((_call, (function, args, options)) if options else (function, args)), what)
+        worker = min(self._members, key=lambda worker: worker.load)
+        self._tasks[task] = worker
+        task.future.add_done_callback(lambda _: self._tasks.pop(task, None))
+        worker.submit(task)
+        return task.future
+
+    def cancel(self) -> None:
+        """Give up what is not done, and wait until nothing of it is at work any more."""
+        left = dict(self._tasks)
+        for worker in set(left.values()):
+            worker.cancel({task for task, by in left.items() if by is worker})
+        deadline = time.monotonic() + _PATIENCE
+        for task, worker in left.items():
+            if not _is_over(task.future, max(0.0, deadline - time.monotonic())):
+                worker.kill_if_at(task)
+                _is_over(task.future, _PATIENCE)
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """The workers are there for others too."""
+        if cancel_futures:
+            self.cancel()
+
+
+def _call(function: Callable[..., Any], args: Any, options: dict[str, Any]) -> Any:
+    return function(*args, **options)
+
+
+def _is_over(future: Future[Any], timeout: float) -> bool:
+    over = threading.Event()
+    future.add_done_callback(lambda _: over.set())
+    return over.wait(timeout)
+
+
+def close_workers(only_idle: bool = False) -> None:
+    """End the worker processes; the next batch starts new ones. What they are at is given up.
+
+    only_idle: leave those alone that have something to do.
+    """
+    with _lock:
+        closed = [worker for worker in _workers if not (only_idle and worker.load)]
+    for worker in closed:
+        worker.close()
+    for worker in closed:
+        worker.join()
+
+
+def _after_fork_in_child() -> None:
+    global _lock
+    _lock = threading.Lock()
+    for worker in _workers:
+        worker.forget()
+    _workers.clear()
+
+
+atexit.register(close_workers)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)

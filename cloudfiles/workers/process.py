@@ -1,0 +1,282 @@
+"""One worker of the pool, seen from this process: its tasks, and the process that does them."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import subprocess
+import threading
+from collections import deque
+from concurrent.futures import CancelledError, Future, InvalidStateError
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from cloudfiles.exceptions import WorkerError
+from cloudfiles.workers import messages
+from cloudfiles.workers.launch import start
+from cloudfiles.workers.main import InWorker, TaskCancelled
+from cloudfiles.workers.memory import result_memory
+from cloudfiles.workers.messages import Message
+from cloudfiles.workers.surroundings import Surroundings, here
+
+_AHEAD = 2
+"""Tasks that a process has: the one at work, and the next, so that it never waits for this process."""
+
+_PATIENCE = 3.0
+"""Seconds that a process gets to end, or to give up a task."""
+
+
+@dataclass(eq=False)
+class Task:
+    """Something to do.
+
+    Attributes:
+        pickled: function and arguments.
+        what: is done, in words, for whoever asks what a process was at when it died.
+        number: under which the process knows it, 0 before it is sent.
+    """
+
+    pickled: bytes
+    what: str
+    future: Future[Any] = field(default_factory=Future)
+    number: int = 0
+
+
+class _Process:
+    """A process, and the pipes to it."""
+
+    def __init__(self, surroundings: Surroundings) -> None:
+        self.memory = result_memory()
+        try:
+            self.child = start(surroundings, None if self.memory is None else self.memory.descriptor)
+        except BaseException:
+            self.close_memory()
+            raise
+        self.told: Surroundings | None = None
+        self.is_ready = False
+        self.writing = threading.Lock()
+
+    def send(self, kind: int, number: int = 0, payload: bytes = b"") -> None:
+        """Never raises: who reads the replies is told of the process's end."""
+        assert self.child.stdin is not None
+        with suppress(OSError, ValueError), self.writing:
+            messages.send(self.child.stdin, kind, number, payload)
+
+    def receive(self) -> Message | None:
+        return messages.receive(self.child.stdout)
+
+    def close_input(self) -> None:
+        assert self.child.stdin is not None
+        with suppress(OSError):
+            self.child.stdin.close()
+
+    def wait(self) -> int:
+        """Its exit status; it is killed where it does not end."""
+        try:
+            return self.child.wait(_PATIENCE)
+        except subprocess.TimeoutExpired:
+            self.child.kill()
+            return self.child.wait()
+
+    def close(self) -> None:
+        """After its end."""
+        self.close_input()
+        assert self.child.stdout is not None
+        self.child.stdout.close()
+        self.close_memory()
+
+    def close_memory(self) -> None:
+        if self.memory is not None:
+            self.memory.close()
+
+    def forget(self) -> None:
+        """In the child after a fork: it is the parent's. Closed here, so that it ends with the parent."""
+        for stream in (self.child.stdin, self.child.stdout):
+            with suppress(OSError):
+                stream.close()  # type: ignore[union-attr]
+        if self.memory is not None:
+            with suppress(OSError):
+                os.close(self.memory.descriptor)
+        self.child.returncode = 0
+
+
+class Worker:
+    """Does tasks in a process of its own, which is started when first needed, and anew where it has died."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._process: _Process | None = None
+        self._reader: threading.Thread | None = None
+        self._waiting: deque[Task] = deque()
+        self._sent: deque[Task] = deque()
+        self._numbers = 0
+
+    @property
+    def load(self) -> int:
+        """Tasks that it has not done yet."""
+        return len(self._waiting) + len(self._sent)
+
+    def start(self) -> None:
+        """Start the process, where there is none. Does not wait until it is ready."""
+        with self._lock:
+            if self._process is None:
+                self._process = _Process(here())
+                self._reader = threading.Thread(target=self._read, args=(self._process,), daemon=True,
+                                                name="cloudfiles-replies")
+                self._reader.start()
+
+    def submit(self, task: Task) -> None:
+        with self._lock:
+            self.start()
+            self._waiting.append(task)
+            self._send_more()
+
+    def _send_more(self) -> None:
+        process = self._process
+        while process is not None and self._waiting and len(self._sent) < _AHEAD:
+            task = self._waiting.popleft()
+            if not task.number and not task.future.set_running_or_notify_cancel():
+                continue
+            self._numbers += 1
+            task.number = self._numbers
+            self._sent.append(task)
+            now = here()
+            if now != process.told:
+                process.send(messages.SURROUNDINGS, 0, messages.dumps(now))
+                process.told = now
+            process.send(messages.TASK, task.number, task.pickled)
+
+    def cancel(self, tasks: set[Task]) -> None:
+        """Give these up. Those that are not begun never will be; the one at work ends soon."""
+        with self._lock:
+            for task in tasks:
+                if not task.future.cancel() and task in self._sent and self._process is not None:
+                    self._process.send(messages.CANCEL, task.number)
+                    if task is not self._sent[0]:
+                        _fail(task, CancelledError())
+
+    def kill_if_at(self, task: Task) -> None:
+        """End the process at once, if this is the task at work."""
+        with self._lock:
+            if self._process is not None and self._sent and self._sent[0] is task:
+                self._process.child.kill()
+
+    # ---- the thread that reads the replies
+
+    def _read(self, process: _Process) -> None:
+        while (message := process.receive()) is not None:
+            if message.kind == messages.READY:
+                process.is_ready = True
+                continue
+            with self._lock:
+                if self._process is not process:
+                    continue  # it was closed, and nobody waits for this any more
+                task = self._sent.popleft()
+                self._send_more()
+            self._settle(process, task, message)
+        self._ended(process)
+
+    def _settle(self, process: _Process, task: Task, message: Message) -> None:
+        try:
+            if message.kind == messages.ERROR:
+                raise _error_of(message)
+            if message.kind == messages.IN_MEMORY:
+                assert process.memory is not None
+                try:
+                    value = process.memory.load(message.length)
+                finally:
+                    process.send(messages.FREE)
+            else:
+                value = pickle.loads(message.payload)
+        except BaseException as error:
+            _fail(task, error)
+        else:
+            with suppress(InvalidStateError):  # it was given up
+                task.future.set_result(value)
+
+    def _ended(self, process: _Process) -> None:
+        status = process.wait()
+        process.close()
+        with self._lock:
+            if self._process is not process:
+                return
+            self._process = None
+            sent = list(self._sent)
+            self._sent.clear()
+            failed = sent[:1] if process.is_ready else [*sent, *self._waiting]
+            self._waiting = deque(task for task in (*sent, *self._waiting) if task not in failed)
+            for task in failed:
+                _fail(task, _death(process, status, task))
+            if self._waiting:
+                self._go_on()
+
+    def _go_on(self) -> None:
+        try:
+            self.start()
+            self._send_more()
+        except WorkerError as error:
+            while self._waiting:
+                _fail(self._waiting.popleft(), error)
+
+    # ---- the end
+
+    def close(self) -> None:
+        """Let the process end; what it has not done is given up."""
+        with self._lock:
+            process, self._process = self._process, None
+            tasks = [*self._sent, *self._waiting]
+            self._sent.clear()
+            self._waiting.clear()
+        for task in tasks:
+            if not task.future.cancel():
+                _fail(task, CancelledError())
+        if process is not None:
+            process.close_input()
+
+    def join(self) -> None:
+        """Wait until the process that was closed has ended."""
+        reader = self._reader
+        if reader is not None and reader is not threading.current_thread():
+            reader.join(2 * _PATIENCE)
+
+    def forget(self) -> None:
+        """In the child after a fork."""
+        if self._process is not None:
+            self._process.forget()
+
+
+def _fail(task: Task, error: BaseException) -> None:
+    with suppress(InvalidStateError):  # it was given up
+        task.future.set_exception(error)
+
+
+def _error_of(message: Message) -> BaseException:
+    error: BaseException
+    error, trace = pickle.loads(message.payload)
+    if isinstance(error, TaskCancelled):
+        return CancelledError()
+    if trace is not None:
+        error.__cause__ = InWorker(f"\n{trace}")
+    return error
+
+
+def _death(process: _Process, status: int, task: Task) -> WorkerError:
+    if not process.is_ready:
+        return WorkerError(f"a worker process for parallel= did not start (exit status {status}); what it said is on "
+                           "the standard error")
+    how = f"ended with exit status {status}"
+    if status < 0:
+        how = f"was killed by {_signal_name(-status)}"
+        if -status == signal.SIGKILL:
+            how += ", as the system does when memory runs out"
+    return WorkerError(f"a worker process (pid {process.child.pid}) {how}, during {task.what}; "
+                       "the next batch gets a new one")
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

@@ -1,0 +1,71 @@
+"""What a worker shares with the process that started it, as it stands when a task is handed over."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import suppress
+from typing import Any, NamedTuple
+
+from cloudfiles import aliases
+from cloudfiles.workers import messages
+
+
+class Surroundings(NamedTuple):
+    """Environment, working directory, where modules are imported from, and aliases."""
+
+    environment: dict[str, str]
+    directory: str | None
+    path: list[str]
+    aliases: dict[str, str]
+
+
+def here() -> Surroundings:
+    """Those of this process."""
+    try:
+        directory = os.getcwd()
+    except OSError:  # it was removed
+        directory = None
+    return Surroundings(dict(os.environ), directory, import_path(directory), aliases.registry.added())
+
+
+def take_on(given: Surroundings) -> None:
+    """In a worker: work as if in those of the parent."""
+    for name in set(os.environ) - set(given.environment):
+        del os.environ[name]
+    os.environ.update(given.environment)
+    if given.directory is not None:
+        with suppress(OSError):
+            os.chdir(given.directory)
+    sys.path[:] = given.path
+    aliases.registry.replace_added(given.aliases)
+    messages.forget_unpickled()
+
+
+def import_path(directory: str | None) -> list[str]:
+    """`sys.path`, with the places last where a file may shadow a module by accident.
+
+    These are the working directory, which `python -m`, `python -c` and notebooks search first, and the directory of
+    the script: what lies there was not necessarily written to be imported.
+    """
+    doubtful = {"", directory, *_directories_of_main()}
+    path = [entry for entry in sys.path if isinstance(entry, str)]
+    standard = os.path.dirname(os.__file__)
+    safe = [entry for entry in path if entry not in doubtful or entry == standard]
+    last = [entry or directory for entry in path if entry not in safe]
+    return [*safe, *dict.fromkeys(entry for entry in last if entry)]
+
+
+def _directories_of_main() -> list[str]:
+    """Where `__main__` is from: the directory of a script, or the one that `python -m` was started in."""
+    main: Any = sys.modules.get("__main__")
+    file = getattr(main, "__file__", None)
+    if not isinstance(file, str):
+        return []
+    directory = os.path.dirname(file)
+    spec = getattr(main, "__spec__", None)
+    if spec is None:
+        return [directory, os.path.abspath(directory)]
+    for _ in range(spec.name.count(".")):
+        directory = os.path.dirname(directory)
+    return [directory]
