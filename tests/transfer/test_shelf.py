@@ -273,3 +273,19 @@ def test_two_processes_with_the_same_transfer(server: FaultServer, s3: CloudFile
     if kind == "file":
         assert tree(tmp_path / "out") == contents
     assert kept() == []
+
+
+def test_what_a_living_run_is_about_to_write_is_left_alone(s3: CloudFiles, disk_of: Any) -> None:
+    """And is removed once the run is gone."""
+    source = disk_of("in")
+    source.put("a", b"1")
+    with shelf_between(source._store, s3._store) as shelf:
+        assert shelf is not None
+        half_written = Path(shelf._file.path + ".x1y2z3")
+        half_written.write_bytes(b"{")
+        assert source.transfer_to(s3, resumable=True).copied == 1
+        assert half_written.exists()
+        shelf.close()
+        half_written.write_bytes(b"{")
+    source.transfer_to(s3, resumable=True)
+    assert kept() == []

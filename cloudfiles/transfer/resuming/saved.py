@@ -6,6 +6,7 @@ each large one whose parts have grown. A line that a kill cut short is passed ov
 
 from __future__ import annotations
 
+import glob
 import json
 import os
 import threading
@@ -119,8 +120,12 @@ class StateFile:
             file.write(_line(entry).encode("utf-8", "surrogatepass"))
 
     def remove(self) -> None:
-        with self._lock, suppress(FileNotFoundError):
-            os.unlink(self.path)
+        """And what was to replace it, where a kill came between."""
+        with self._lock:
+            for path in [self.path, *glob.glob(f"{glob.escape(self.path)}.*")]:
+                if not path.endswith(".lock"):
+                    with suppress(FileNotFoundError):
+                        os.unlink(path)
 
     def read(self) -> State | None:
         """What the file tells; None where there is none. Raises ConfigurationError where it is no such file."""

@@ -177,8 +177,10 @@ class Shelf:
 
     def _others(self) -> list[StateFile]:
         """The files of other runs between the two places, and those that a run did not come to write."""
-        names = {name.removesuffix(".lock") for name in os.listdir(self._directory)}
-        ours = sorted(name for name in names if name.startswith(f"{self._name}-"))
+        # What stands behind the suffix is a lock, or what one of them is about to replace its file by.
+        names = {name.partition(".jsonl")[0] + ".jsonl" for name in os.listdir(self._directory)
+                 if name.startswith(f"{self._name}-")}
+        ours = sorted(names)
         return [StateFile(os.path.join(self._directory, name)) for name in ours
                 if name != os.path.basename(self._file.path)]
 
