@@ -16,6 +16,7 @@ from typing import Any
 from cloudfiles.exceptions import AuthorizationError, ServerError, UnsupportedOperationError
 from cloudfiles.fanout import Plan, collect
 from cloudfiles.interfaces.base import Interface
+from cloudfiles.interfaces.pages import pages
 from cloudfiles.types import ListPage
 
 DENSE = 10
@@ -105,10 +106,10 @@ def _found_in_whole_listing(interface: Interface, keys: list[str], read: _Answer
     answers: dict[str, Any] = {}
     asked = set(keys)
     left = {key for key in keys if key.isprintable()}
-    prefix, token = _common_prefix(keys[0], keys[-1]), None
+    listing = pages(interface, _common_prefix(keys[0], keys[-1]), limit=_LISTED_A_KEY * len(keys))
     while True:
         try:
-            page = interface.list_page(prefix, token=token, limit=_LISTED_A_KEY * len(keys))
+            page = next(listing)
         except (AuthorizationError, UnsupportedOperationError, ServerError) as error:
             if isinstance(error, ServerError) and not 400 <= (error.status or 0) < 500:
                 raise
@@ -123,7 +124,6 @@ def _found_in_whole_listing(interface: Interface, keys: list[str], read: _Answer
             return answers
         if len(found) * _LISTED_A_KEY < max(len(page.entries), DENSE * _LISTED_A_KEY):
             return answers
-        token = page.next_token
 
 
 def _common_prefix(first: str, last: str) -> str:

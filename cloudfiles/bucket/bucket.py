@@ -13,6 +13,7 @@ from cloudfiles.bucket.views import PrefixFilter, StripPrefix, View
 from cloudfiles.cloudfiles import CloudFiles
 from cloudfiles.exceptions import InvalidInputError, InvalidPathError, MissingObjectError, redact
 from cloudfiles.inputs import as_path, is_path
+from cloudfiles.interfaces.pages import pages
 from cloudfiles.sidebyside import check_side_by_side
 from cloudfiles.transfer.carrying.items import Item
 from cloudfiles.transfer.carrying.result import TransferResult
@@ -141,16 +142,11 @@ class Bucket:
         prefix = self._view.prefix_of(beginning)
         if prefix is None:
             return
-        interface, token = self._store.here(), None
-        while True:
-            page = interface.list_page(prefix, token=token)
+        for page in pages(self._store.here(), prefix):
             for entry in page.entries:
                 name = self._view.name_of(entry.key)
                 if name is not None:
                     yield entry._replace(key=name)
-            token = page.next_token
-            if token is None:
-                return
 
     def update(self, flush: bool = False) -> None:
         """With a cache, read the listing anew where its time is over, or, with `flush`, in any case.

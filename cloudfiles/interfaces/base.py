@@ -16,6 +16,7 @@ from typing import Any, ClassVar
 from cloudfiles.exceptions import CloudFilesError, ObjectChangedError, UnsupportedOperationError
 from cloudfiles.integrity import Digest, digests_from_headers
 from cloudfiles.interfaces.moving import PART_BYTES, Copied, CopyOptions, Interrupted, PartWriter
+from cloudfiles.interfaces.pages import pages
 from cloudfiles.types import Content, ListPage, StoredObject, WriteOptions
 
 
@@ -118,8 +119,8 @@ class Interface(ABC):
 
     def isdir(self, key: str) -> bool:
         """Whether anything lies below `key` taken as a directory."""
-        page = self.list_page(key.rstrip("/") + "/" if key else "", limit=1)
-        return bool(page.entries or page.prefixes)
+        directory = key.rstrip("/") + "/" if key else ""
+        return any(page.entries or page.prefixes for page in pages(self, directory, limit=1))
 
     def presign(self, key: str, expires: float, method: str) -> str:
         """A URL that allows `method` on `key` without credentials for `expires` seconds."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from cloudfiles.exceptions import CloudFilesError, ServerError
 from cloudfiles.transport.client import Client
 from cloudfiles.transport.request import Request, Response
+from cloudfiles.transport.web_page import is_web_page, unreadable
 
 _NO_BATCH = frozenset({405, 501})
 """Statuses by which a server says that it knows no requests of many."""
@@ -20,6 +21,8 @@ class Delete(Request):
     def accept(self, response: Response) -> None:
         if response.status >= 300 and not self.dialect.is_missing(response):
             raise self.dialect.refusal(self, response)
+        if response.status < 300 and is_web_page(response):
+            raise unreadable("the answer to a DELETE", response, "is a web page", self.path)
 
 
 class BatchRequest(Request):

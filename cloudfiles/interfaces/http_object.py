@@ -53,6 +53,8 @@ class ObjectRead(Request):
 
     def accept(self, response: Response) -> StoredObject | None:
         status = response.status
+        if status in (200, 206) and "etag" not in response.headers:
+            self.dialect.check_object(response, self.path)
         if status == 200 and self._first is None and "range" not in self.headers:
             return self._whole(response.content, response.headers) if self.start is None else self._cut(response)
         if status in (200, 206):
@@ -283,6 +285,8 @@ class ObjectHead(Request):
 
     def accept(self, response: Response) -> dict[str, str] | None:
         if response.status in (200, 206):
+            if "etag" not in response.headers:
+                self.dialect.check_object(response, self.path)
             return response.headers
         if self.dialect.is_missing(response):
             return None

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cloudfiles.interfaces.base import Interface
+from cloudfiles.interfaces.pages import pages
 from cloudfiles.types import ListEntry
 
 Wanted = Callable[[str], bool]
@@ -76,13 +77,8 @@ def ordered(interface: Interface, trust: bool) -> Iterator[Iterator[ListEntry]]:
 
 def listed(interface: Interface) -> Iterator[ListEntry]:
     """Everything that a store lists, as it comes."""
-    token = None
-    while True:
-        page = interface.list_page(token=token)
+    for page in pages(interface):
         yield from page.entries
-        token = page.next_token
-        if token is None:
-            return
 
 
 def _checked(entries: Iterator[ListEntry]) -> Iterator[ListEntry]:

@@ -18,9 +18,11 @@ from cloudfiles.exceptions import (
     FileSystemError,
     InvalidPathError,
     PreconditionFailedError,
+    ProtocolError,
     ServerError,
 )
 from cloudfiles.retry import parse_retry_after
+from cloudfiles.transport.web_page import is_web_page, summary
 from cloudfiles.transport.wire import Head
 
 SLOW_DOWN_CODES = frozenset({"SlowDown", "SlowDownRead", "SlowDownWrite", "TooManyRequests", "RequestLimitExceeded",
@@ -134,6 +136,9 @@ class Dialect:
     def is_missing(self, response: Response) -> bool:
         """Whether the answer says that there is no such object (and not: no such bucket, no right to know)."""
         return response.status in (404, 410)
+
+    def check_object(self, response: Response, path: str | None) -> None:
+        """Raise ProtocolError for a success without an ETag that cannot be an answer about an object."""
 
     def verify(self, content: bytes, headers: dict[str, str], path: str | None) -> str:
         """Check a whole object's stored bytes; the digest's name, '' where the answer offers none.
@@ -254,10 +259,15 @@ def status_error(response: Response, *, path: str | None = None, code: str = "",
     """The error that an error status means, with the provider's own code and message where it gave them."""
     status = response.status
     retry_after = parse_retry_after(response.headers.get("retry-after"), response.headers.get("date"))
-    text = message or code or response.content[:200].decode("utf-8", "replace").strip()
+    text = message or code
+    if not text and is_web_page(response):
+        text = summary(response.content)
+    text = text or response.content[:200].decode("utf-8", "replace").strip()
     if code and code != text:
         text = f"{code}: {text}"
     text = f"the server answered {status}" + (f": {text}" if text else "")
+    if status < 300 and not code:
+        return ProtocolError(f"{text or status} (which is no answer to this request)", path=path)
     if status in (401, 403, 407):
         return AuthorizationError(text, path=path)
     if status == 412:

@@ -28,8 +28,8 @@ SPACE = ' xmlns="http://s3.amazonaws.com/doc/2006-03-01/"'
 keys = st.text(st.characters(exclude_categories=("Cs",)), min_size=1, max_size=30)
 
 
-def page(inner: str, cut: int = 0, space: str = SPACE) -> ListPage:
-    return parse_page(ET.fromstring(f"<ListBucketResult{space}>{inner}</ListBucketResult>"), cut)
+def page(inner: str, root: str = "", space: str = SPACE, *, flat: bool = False) -> ListPage:
+    return parse_page(ET.fromstring(f"<ListBucketResult{space}>{inner}</ListBucketResult>"), root, root, flat=flat)
 
 
 def contents(key: str, etag: str = '"e"', size: int = 3) -> str:
@@ -42,7 +42,7 @@ def contents(key: str, etag: str = '"e"', size: int = 3) -> str:
 
 @pytest.mark.parametrize("space", [SPACE, ""])
 def test_entries(space: str) -> None:
-    found = page("<IsTruncated>false</IsTruncated>" + contents("a/b", "&quot;abc&quot;", 7), 2, space)
+    found = page("<IsTruncated>false</IsTruncated>" + contents("a/b", "&quot;abc&quot;", 7), "a/", space)
     assert found.entries == [("b", 7, '"abc"', "2026-01-02T03:04:05.000Z")]
     assert found.prefixes == []
     assert found.next_token is None
@@ -53,13 +53,13 @@ def test_etags_are_quoted_where_the_server_forgot() -> None:
 
 
 def test_the_cloudpath_itself_is_no_entry() -> None:
-    assert [entry.key for entry in page(contents("a/") + contents("a/b"), 2).entries] == ["b"]
+    assert [entry.key for entry in page(contents("a/") + contents("a/b"), "a/").entries] == ["b"]
 
 
 def test_prefixes_and_tokens() -> None:
     found = page("<IsTruncated>true</IsTruncated><NextContinuationToken>t+/=</NextContinuationToken>"
                  "<CommonPrefixes><Prefix>r/a/</Prefix></CommonPrefixes>"
-                 "<CommonPrefixes><Prefix>r/b/</Prefix></CommonPrefixes>", 2)
+                 "<CommonPrefixes><Prefix>r/b/</Prefix></CommonPrefixes>", "r/", flat=True)
     assert found.prefixes == ["a/", "b/"]
     assert found.next_token == "t+/="
 
@@ -84,7 +84,7 @@ def test_undecodable_keys_can_be_asked_for() -> None:
     (contents("r/"), "marker:"), (contents("r/a") + contents("r/b"), "marker:b"),
     (contents("r/a") + "<CommonPrefixes><Prefix>r/c/</Prefix></CommonPrefixes>", "marker:c/")])
 def test_pages_of_older_servers_go_on(inner: str, token: str) -> None:
-    found = page("<EncodingType>url</EncodingType><IsTruncated>true</IsTruncated>" + inner, 2)
+    found = page("<EncodingType>url</EncodingType><IsTruncated>true</IsTruncated>" + inner, "r/", flat=True)
     assert found.next_token == token
 
 

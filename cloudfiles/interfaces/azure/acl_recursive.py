@@ -9,9 +9,10 @@ import json
 from dataclasses import dataclass, field
 
 from cloudfiles.credentials.sigv4 import format_query
-from cloudfiles.exceptions import ProtocolError
 from cloudfiles.interfaces.azure.container import Container
+from cloudfiles.interfaces.pages import Progress
 from cloudfiles.transport.request import Request, Response
+from cloudfiles.transport.web_page import unreadable
 
 _AT_ONCE = "2000"  # paths of one request, the most there may be
 
@@ -41,6 +42,7 @@ def change_recursively(container: Container, target: str, path: str, mode: str, 
     """
     changes = AclChanges()
     continuation = ""
+    progress = Progress(f"the change of the ACLs below {path!r}")
     while True:
         query = {"action": "setAccessControlRecursive", "mode": mode, "maxRecords": _AT_ONCE, "forceFlag": "true"}
         if continuation:
@@ -50,6 +52,7 @@ def change_recursively(container: Container, target: str, path: str, mode: str, 
             dialect=container.dialect, path=path or None)).add_to(changes)
         if not continuation:
             return changes
+        progress.check(continuation)
 
 
 @dataclass
@@ -77,5 +80,5 @@ class _Step(Request):
         try:
             document = json.loads(response.content)
         except ValueError as error:
-            raise ProtocolError("the answer to a change of ACLs is no JSON", path=self.path) from error
+            raise unreadable("the answer to a change of ACLs", response, "is no JSON", self.path) from error
         return _Answer(document, response.headers.get("x-ms-continuation", ""))

@@ -16,6 +16,7 @@ from cloudfiles.interfaces.azure.container import Container
 from cloudfiles.interfaces.azure.errors import MISSING, code_of, error_of
 from cloudfiles.interfaces.deleting import BatchRequest, Delete, delete_singly, delete_together
 from cloudfiles.transport.request import Request, Response
+from cloudfiles.transport.web_page import unreadable
 
 MAX_BATCH = 256
 
@@ -86,7 +87,7 @@ class _BatchDelete(BatchRequest):
     def _read(self, response: Response) -> dict[str, CloudFilesError]:
         match = _BOUNDARY.search(response.headers.get("content-type", ""))
         if match is None:
-            raise ProtocolError("the answer to a batch is not of several parts")
+            raise unreadable("the answer to a batch", response, "is not of several parts")
         unanswered = dict(enumerate(self._keys))
         errors: dict[str, CloudFilesError] = {}
         for part in response.content.split(b"--" + match[1].encode("latin-1"))[1:-1]:

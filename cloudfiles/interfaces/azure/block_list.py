@@ -9,9 +9,9 @@ import xml.etree.ElementTree as ET
 from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
-from cloudfiles.exceptions import ProtocolError
 from cloudfiles.interfaces.azure.container import Container
 from cloudfiles.transport.request import Request, Response
+from cloudfiles.transport.web_page import unreadable
 
 
 class BlockList(NamedTuple):
@@ -45,7 +45,7 @@ class _GetBlockList(Request):
         try:
             document = ET.fromstring(response.content.removeprefix(b"\xef\xbb\xbf"))
         except ET.ParseError as error:
-            raise ProtocolError(f"the list of blocks is no XML: {error}", path=self.path) from error
+            raise unreadable("the list of blocks", response, f"is no XML: {error}", self.path) from error
         blocks = document.iterfind(f"{self._kind}Blocks/Block")
         return BlockList({block.findtext("Name", ""): int(block.findtext("Size", "-1")) for block in blocks},
                          response.headers.get("etag"))

@@ -24,6 +24,7 @@ from cloudfiles.interfaces.azure.acl_recursive import AclChanges, change_recursi
 from cloudfiles.interfaces.azure.container import Container
 from cloudfiles.interfaces.azure.datalake_requests import DfsRequest
 from cloudfiles.interfaces.azure.namespaces import is_hierarchical
+from cloudfiles.interfaces.pages import Progress
 
 _TRIES = 4  # to read an ACL and to set it between two changes of it by others
 
@@ -233,7 +234,9 @@ class DataLake:
         """Send a request, and go on with it where the answer says that it is not done."""
         target = request.target
         answer = self._container.client.send(request)
+        progress = Progress(f"the {request.method} of {request.path!r}")
         while answer.get("x-ms-continuation"):
+            progress.check(answer["x-ms-continuation"])
             request.target = f"{target}&{format_query({'continuation': answer['x-ms-continuation']})}"
             answer = self._container.client.send(request)
 

@@ -16,6 +16,7 @@ from cloudfiles.interfaces.azure.errors import MISSING, code_of, error_of
 from cloudfiles.interfaces.server_clock import ServerClock
 from cloudfiles.runtime.base import OFFLOAD_BYTES, Runtime
 from cloudfiles.transport.request import Dialect, Request, Response, TryAgain, format_head
+from cloudfiles.transport.web_page import check_is_the_stores
 
 VERSION = "2023-11-03"
 """The x-ms-version: that of azurite 3.27 and of everything used here."""
@@ -70,13 +71,16 @@ class AzureDialect(Dialect):
     def is_missing(self, response: Response) -> bool:
         return response.status == 404 and code_of(response) in MISSING
 
+    def check_object(self, response: Response, path: str | None) -> None:
+        check_is_the_stores(response, path)
+
     def verify(self, content: bytes, headers: dict[str, str], path: str | None) -> str:
         if len(content) > OFFLOAD_BYTES:
             return self._runtime.offload(integrity.check, content, headers, path) or ""
         return integrity.check(content, headers, path) or ""
 
     def refusal(self, request: Request, response: Response) -> Exception:
-        error = error_of(response, request.path, self.endpoint.container)
+        error = error_of(response, request.path, self.endpoint.container, signed=request.signed is not None)
         return TryAgain(error) if self._mended(request, response) else error
 
     # ---- mending

@@ -38,8 +38,7 @@ _EXPLAINED = {
     "ContainerNotFound": "there is no container {container!r} in this account",
     "FilesystemNotFound": "there is no container {container!r} in this account",
     "ContainerBeingDeleted": "the container {container!r} is being deleted",
-    "ResourceNotFound": "there is no such resource; Azure also says so of a container that is not public, to a request "
-                        "without credentials",
+    "ResourceNotFound": "there is no such resource",
     "SnapshotsPresent": "the object has snapshots, and is kept with them until they are deleted",
     "LeaseIdMissing": "somebody holds a lease on the object",
     "LeaseIdMismatchWithBlobOperation": "somebody holds a lease on the object",
@@ -51,6 +50,9 @@ _EXPLAINED = {
 }
 
 _XML_CODE = re.compile(rb"<Code>\s*([A-Za-z0-9]+)\s*</Code>")
+_NOT_PUBLIC = "; Azure also says so of a container that is not public, to a request without credentials"
+_NOT_COVERED = frozenset({"AuthorizationFailure", "AuthorizationPermissionMismatch",
+                          "AuthorizationResourceTypeMismatch", "AuthorizationServiceMismatch"})
 _ALSO_MISSING = " (Azure also says so of what the credentials' role or SAS does not cover)"
 
 
@@ -78,8 +80,8 @@ def message_of(content: bytes) -> str:
     return str(text).strip().partition("\n")[0].strip()
 
 
-def error_of(response: Response, path: str | None, container: str) -> CloudFilesError:
-    """The error to raise for an answer that is a refusal."""
+def error_of(response: Response, path: str | None, container: str, *, signed: bool = True) -> CloudFilesError:
+    """The error to raise for an answer that is a refusal. signed: whether the request went with credentials."""
     code, status = code_of(response), response.status
     if code in _DAMAGED:
         return _DAMAGED[code](f"the server received other bytes than were sent ({code})", path=path)
@@ -87,10 +89,11 @@ def error_of(response: Response, path: str | None, container: str) -> CloudFiles
         return PreconditionFailedError(f"the server answered {status}: {code}", path=path)
     if code in _EXPLAINED:
         text = _EXPLAINED[code].format(container=container)
+        text += _NOT_PUBLIC if code == "ResourceNotFound" and not signed else ""
         return ServerError(f"{text} ({code})", status=status, code=code, path=path)
     message = message_of(response.content)
     error = status_error(response, path=path, code=code, message=message)
-    if isinstance(error, AuthorizationError) and code.startswith("Authorization"):
+    if isinstance(error, AuthorizationError) and code in _NOT_COVERED and signed:
         return AuthorizationError(f"the server answered {status}: {code}: {message}{_ALSO_MISSING}", path=path)
     if isinstance(error, ServerError) and code in _PASSING:
         error.is_passing = True

@@ -128,14 +128,6 @@ class AzureInterface(Interface):
         page: ListPage = self._client.send(ListRequest(container, prefix, flat=flat, token=token, limit=limit))
         return page
 
-    def isdir(self, key: str) -> bool:
-        """As the contract says. Azure may give pages without an entry that say that it goes on."""
-        prefix = key.rstrip("/") + "/" if key else ""
-        page = self.list_page(prefix, limit=1)
-        while page.next_token is not None and not page.entries:
-            page = self.list_page(prefix, token=page.next_token, limit=1)
-        return bool(page.entries)
-
     # ---- writing
 
     def put(self, key: str, content: Content, options: WriteOptions) -> str | None:

@@ -11,7 +11,9 @@ from urllib.parse import unquote
 
 from cloudfiles.exceptions import ProtocolError
 from cloudfiles.interfaces.azure.container import Container
+from cloudfiles.interfaces.pages import check_names
 from cloudfiles.transport.request import Request, Response
+from cloudfiles.transport.web_page import unreadable
 from cloudfiles.types import ListEntry, ListPage
 
 PAGE_ENTRIES = 5000  # the most that Azure gives at once
@@ -20,7 +22,7 @@ PAGE_ENTRIES = 5000  # the most that Azure gives at once
 class ListRequest(Request):
     """One page. Gives a ListPage of keys below the container's root, which is cut off."""
 
-    __slots__ = ("_cut",)
+    __slots__ = ("_flat", "_prefix", "_root")
 
     def __init__(self, container: Container, prefix: str, *, flat: bool, token: str | None, limit: int | None) -> None:
         query = {"restype": "container", "comp": "list", "maxresults": str(min(limit or PAGE_ENTRIES, PAGE_ENTRIES))}
@@ -32,7 +34,9 @@ class ListRequest(Request):
             query["marker"] = token
         Request.__init__(self, container.origin, "GET", container.container_target(query), {},
                          dialect=container.dialect, path=prefix or None)
-        self._cut = len(container.root)
+        self._root = container.root
+        self._prefix = container.root + prefix
+        self._flat = flat
 
     def accept(self, response: Response) -> ListPage:
         if response.status != 200:
@@ -40,21 +44,27 @@ class ListRequest(Request):
         try:
             document = ET.fromstring(response.content.removeprefix(b"\xef\xbb\xbf"))  # a byte order mark comes first
         except ET.ParseError as error:
-            raise ProtocolError(f"the listing is no XML: {error}", path=self.path) from error
+            raise unreadable("the listing", response, f"is no XML: {error}", self.path) from error
         if document.tag != "EnumerationResults":
-            raise ProtocolError(f"the listing is a document of another kind: {document.tag!r}", path=self.path)
-        return parse_page(document, self._cut)
+            raise unreadable("the listing", response, f"is a document of another kind: {document.tag!r}", self.path)
+        return parse_page(document, self._root, self._prefix, flat=self._flat)
 
 
-def parse_page(document: ET.Element, cut: int) -> ListPage:
-    """A listing's document as a page; the first `cut` characters of every name are left out.
+def parse_page(document: ET.Element, root: str, prefix: str, *, flat: bool) -> ListPage:
+    """A listing's document as a page; `root`, with which `prefix` begins, is left out of every name.
 
     Children are asked for one by one: paths of several tags take ElementTree ten times as long.
     """
     entries, prefixes = [], []
     blobs = document.find("Blobs")
-    for element in () if blobs is None else blobs:
-        key = _name(element)[cut:]
+    elements = [] if blobs is None else list(blobs)
+    names = [_name(element) for element in elements]
+    check_names([name for name, element in zip(names, elements, strict=True) if element.tag != "BlobPrefix"],
+                [name for name, element in zip(names, elements, strict=True) if element.tag == "BlobPrefix"],
+                prefix, flat=flat)
+    cut = len(root)
+    for name, element in zip(names, elements, strict=True):
+        key = name[cut:]
         if element.tag == "BlobPrefix":
             prefixes.append(key)
             continue

@@ -84,6 +84,8 @@ class BlobPut(Request):
 
     def accept(self, response: Response) -> str | None:
         if response.status == 201:
+            if "etag" not in response.headers and not self._writes_block:
+                self.dialect.check_object(response, self.path)
             self._check_digest(response.headers)
             return response.headers.get("etag")
         self.refusals += response.status < 500 or response.status in REFUSED_STATUS
@@ -91,6 +93,11 @@ class BlobPut(Request):
             raise PreconditionFailedError(f"the object is missing, so it has not the ETag {self.headers['if-match']}",
                                           path=self.path)
         raise self.dialect.refusal(self, response)
+
+    @property
+    def _writes_block(self) -> bool:
+        """Whether it is a Put Block: its answer has no ETag."""
+        return "comp=block" in self.target.partition("?")[2].split("&")
 
     def _check_digest(self, headers: Mapping[str, str]) -> None:
         """The answer's Content-MD5 is of the body as it arrived."""

@@ -12,6 +12,7 @@ from cloudfiles.exceptions import CloudFilesError, ProtocolError, ServerError, T
 from cloudfiles.interfaces.gs.bucket import Bucket
 from cloudfiles.retry import RETRYABLE_STATUS
 from cloudfiles.transport.request import Request, Response, TryAgain
+from cloudfiles.transport.web_page import unreadable
 
 MAX_BATCH = 100
 
@@ -113,7 +114,7 @@ def _parts(response: Response) -> dict[int, Response]:
     """The answers in a batch's answer, by their Content-ID, or in order where they have none."""
     boundary = _BOUNDARY.search(response.headers.get("content-type", ""))
     if boundary is None:
-        raise ProtocolError("the answer to a batch is not multipart/mixed")
+        raise unreadable("the answer to a batch", response, "is not multipart/mixed")
     parts: dict[int, Response] = {}
     for order, text in enumerate(response.content.split(f"--{boundary[1]}".encode())[1:-1]):
         status, number, body = _STATUS.search(text), _CONTENT_ID.search(text), _BODY.search(text)

@@ -7,6 +7,7 @@ from cloudfiles.credentials.google import GoogleProvider, GoogleToken
 from cloudfiles.interfaces.gs.errors import error_of, says_no_bucket
 from cloudfiles.runtime.base import OFFLOAD_BYTES, Runtime
 from cloudfiles.transport.request import Dialect, Request, Response, TryAgain, format_head
+from cloudfiles.transport.web_page import check_is_the_stores
 
 
 class GsDialect(Dialect):
@@ -30,6 +31,11 @@ class GsDialect(Dialect):
 
     def is_missing(self, response: Response) -> bool:
         return response.status == 404 and not says_no_bucket(response.content)
+
+    def check_object(self, response: Response, path: str | None) -> None:
+        """An answer of Cloud Storage's may have no ETag, but it has headers of its own."""
+        if not any(name.startswith("x-goog-") for name in response.headers):
+            check_is_the_stores(response, path)
 
     def verify(self, content: bytes, headers: dict[str, str], path: str | None) -> str:
         if len(content) > OFFLOAD_BYTES:

@@ -86,5 +86,5 @@ def _advice(status: int, signed: bool) -> str:
                 "~/.cloudfiles/secrets, set GOOGLE_APPLICATION_CREDENTIALS, or use secrets=; endpoints that are not "
                 "Google's are sent only what secrets= holds)")
     if status == 401:
-        return " (a new token was refused as well)"
+        return " (asking for a new token brought none)"
     return ""

@@ -7,6 +7,7 @@ from typing import Any
 
 from cloudfiles.exceptions import ProtocolError
 from cloudfiles.transport.request import Request, Response
+from cloudfiles.transport.web_page import unreadable
 
 
 def parse_json(response: Response, path: str | None) -> dict[str, Any]:
@@ -16,7 +17,7 @@ def parse_json(response: Response, path: str | None) -> dict[str, Any]:
     try:
         document = json.loads(response.content)
     except ValueError as error:
-        raise ProtocolError(f"the server's answer is no JSON: {error}", path=path) from error
+        raise unreadable("the server's answer", response, f"is no JSON: {error}", path) from error
     if not isinstance(document, dict):
         raise ProtocolError(f"the server's answer is a JSON {type(document).__name__} and no object", path=path)
     return document
@@ -42,6 +43,8 @@ class JsonRequest(Request):
 
     def accept(self, response: Response) -> dict[str, Any] | None:
         if response.status < 300:
+            if not response.content and self.method == "GET":
+                raise ProtocolError("the server's answer is empty, where JSON was asked for", path=self.path)
             return parse_json(response, self.path)
         self.refusals += response.status < 500 or response.status == 503
         if self.dialect.is_missing(response):

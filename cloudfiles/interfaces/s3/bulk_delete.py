@@ -11,11 +11,12 @@ from collections.abc import Sequence
 from xml.sax.saxutils import escape
 
 from cloudfiles import integrity
-from cloudfiles.exceptions import CloudFilesError, ProtocolError, ServerError, TransportError
+from cloudfiles.exceptions import CloudFilesError, ServerError, TransportError
 from cloudfiles.interfaces.deleting import BatchRequest, Delete, delete_singly, delete_together
 from cloudfiles.interfaces.s3.bucket import Bucket
 from cloudfiles.interfaces.s3.errors import Refusal, error_of
 from cloudfiles.transport.request import Request, Response
+from cloudfiles.transport.web_page import unreadable
 
 # What XML 1.0 cannot carry (2.2), or what a parser may change on the way: line ends (2.11), and spaces
 # at an edge, which tools like to strip. Deleting another key than the one meant is not worth a request.
@@ -67,7 +68,7 @@ class _BulkDelete(BatchRequest):
         try:
             document = ET.fromstring(response.content)
         except ET.ParseError as error:
-            raise ProtocolError(f"the answer to a bulk delete is no XML: {error}") from error
+            raise unreadable("the answer to a bulk delete", response, f"is no XML: {error}") from error
         if not document.tag.endswith("DeleteResult"):
             raise self.dialect.refusal(self, response)
         self.errors = self._read(document)

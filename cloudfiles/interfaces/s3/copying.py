@@ -24,6 +24,7 @@ from cloudfiles.interfaces.s3.bucket import Bucket
 from cloudfiles.interfaces.s3.multipart import MAX_PARTS, Part, Upload
 from cloudfiles.interfaces.s3.upload import head_of_written, object_headers
 from cloudfiles.transport.request import Request, Response
+from cloudfiles.transport.web_page import is_web_page, unreadable
 from cloudfiles.types import StoredObject, WriteOptions
 
 MAX_COPY = 5 << 30
@@ -180,6 +181,8 @@ class _CopyRequest(Request):
         try:
             document = ET.fromstring(response.content.strip())  # spaces come first while the server works on it
         except ET.ParseError as error:
+            if is_web_page(response):
+                raise unreadable("the answer to a copy", response, error, self.path) from error
             # A server that knows no copies takes it for a write of nothing.
             raise UnsupportedOperationError("the server's answer to a copy is no XML", path=self.path) from error
         if document.tag.rpartition("}")[2] == "Error":

@@ -17,6 +17,7 @@ from cloudfiles.interfaces.s3.errors import STALE_CREDENTIALS, Refusal, error_of
 from cloudfiles.interfaces.server_clock import ServerClock
 from cloudfiles.runtime.base import OFFLOAD_BYTES, Runtime
 from cloudfiles.transport.request import Dialect, Origin, Request, Response, TryAgain, format_head
+from cloudfiles.transport.web_page import check_is_the_stores
 
 
 class S3Dialect(Dialect):
@@ -66,6 +67,9 @@ class S3Dialect(Dialect):
     def is_missing(self, response: Response) -> bool:
         return response.status == 404 and parse_refusal(response.content).is_missing_key
 
+    def check_object(self, response: Response, path: str | None) -> None:
+        check_is_the_stores(response, path)
+
     def verify(self, content: bytes, headers: dict[str, str], path: str | None) -> str:
         if len(content) > OFFLOAD_BYTES:
             return self._runtime.offload(check_object, content, headers, path)
@@ -73,7 +77,7 @@ class S3Dialect(Dialect):
 
     def refusal(self, request: Request, response: Response) -> Exception:
         refusal = parse_refusal(response.content)
-        error = error_of(refusal, response, request.path, self.endpoint.bucket)
+        error = error_of(refusal, response, request.path, self.endpoint.bucket, _hint(request, response, refusal))
         return TryAgain(error) if self._mended(request, response, refusal) else error
 
     # ---- mending
@@ -126,3 +130,15 @@ class S3Dialect(Dialect):
         fresh = self._provider.refresh(rejected)
         return fresh is not None and (fresh.access_key, fresh.secret_key, fresh.token) != (
             rejected.access_key, rejected.secret_key, rejected.token)
+
+
+def _hint(request: Request, response: Response, refusal: Refusal) -> str:
+    """What else the refusal may mean, for whoever reads the error; '' for nothing."""
+    if refusal.code in STALE_CREDENTIALS and request.signed is not None:
+        return " (looking for newer credentials brought none)"
+    if refusal.code == "RequestTimeTooSkewed" and request.signed is not None:
+        return " (and adjusting to the server's clock did not help)"
+    reads_object = request.method in ("GET", "HEAD") and "?" not in request.target
+    if response.status == 403 and refusal.code == "AccessDenied" and reads_object:
+        return " (S3 also says 403 of keys that do not exist, where the s3:ListBucket permission is missing)"
+    return ""

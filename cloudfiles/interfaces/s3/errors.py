@@ -49,8 +49,8 @@ def parse_refusal(content: bytes) -> Refusal:
     return Refusal(fields.get("Code", ""), fields.get("Message", ""), fields.get("Region", ""))
 
 
-def error_of(refusal: Refusal, response: Response, path: str | None, bucket: str) -> CloudFilesError:
-    """The error to raise for an answer that is a refusal."""
+def error_of(refusal: Refusal, response: Response, path: str | None, bucket: str, hint: str = "") -> CloudFilesError:
+    """The error to raise for an answer that is a refusal. hint: added to the server's message."""
     code, status = refusal.code, response.status
     if code in _DAMAGED:
         kind = MD5IntegrityError if code == "BadDigest" else IntegrityError
@@ -62,20 +62,10 @@ def error_of(refusal: Refusal, response: Response, path: str | None, bucket: str
     if code == "NoSuchBucket":
         return ServerError(f"there is no bucket {bucket!r} at this server (NoSuchBucket)",
                            status=status, code=code, path=path)
-    message = refusal.message + _advice(code, status)
+    message = refusal.message + hint
     if code in STALE_CREDENTIALS or code == "RequestTimeTooSkewed":
         return AuthorizationError(f"the server answered {status}: {code}: {message}", path=path)
     error = status_error(response, path=path, code=code, message=message.strip())
     if isinstance(error, ServerError) and code in _PASSING:
         error.is_passing = True
     return error
-
-
-def _advice(code: str, status: int) -> str:
-    if code in STALE_CREDENTIALS:
-        return " (looking for newer credentials brought none)"
-    if code == "RequestTimeTooSkewed":
-        return " (and adjusting to the server's clock did not help)"
-    if status == 403 and code in ("", "AccessDenied"):
-        return " (S3 also says 403 of keys that do not exist, where the s3:ListBucket permission is missing)"
-    return ""

@@ -16,7 +16,7 @@ from cloudfiles.exceptions import (
 from cloudfiles.interfaces.base import Interface
 from cloudfiles.interfaces.http_bounded import BoundedRead, described, read_bounded
 from cloudfiles.interfaces.http_divided import read_object
-from cloudfiles.interfaces.http_object import ObjectHead, ObjectRead, head_from_headers
+from cloudfiles.interfaces.http_object import ObjectRead, head_from_headers
 from cloudfiles.interfaces.moving import Copied, CopyOptions, Interrupted, PartWriter
 from cloudfiles.interfaces.s3.bucket import Bucket
 from cloudfiles.interfaces.s3.bulk_delete import delete_keys
@@ -26,6 +26,7 @@ from cloudfiles.interfaces.s3.dialect import S3Dialect
 from cloudfiles.interfaces.s3.endpoint import find_endpoint
 from cloudfiles.interfaces.s3.listing import list_objects, marker_token
 from cloudfiles.interfaces.s3.partwise import S3PartWriter, discard_interrupted_uploads, discard_uploads
+from cloudfiles.interfaces.s3.reading import BucketHead, head_object
 from cloudfiles.interfaces.s3.upload import head_of_written
 from cloudfiles.interfaces.s3.writing import put_content
 from cloudfiles.interfaces.sized_range import get_sized_range
@@ -116,8 +117,7 @@ class S3Interface(Interface):
 
     def _head(self, key: str) -> dict[str, str] | None:
         bucket = self._bucket or self._found()
-        headers: dict[str, str] | None = self._client.send(ObjectHead(
-            bucket.origin, "HEAD", bucket.target(key), self._headers.copy(), dialect=bucket.dialect, path=key))
+        headers = head_object(bucket, key, self._headers)
         if headers is None and not self._bucket_exists:
             self._check_bucket(bucket, key)
         return headers
@@ -125,13 +125,13 @@ class S3Interface(Interface):
     def _check_bucket(self, bucket: Bucket, key: str) -> None:
         """A HEAD's 404 does not say what is missing. Raises ServerError where it is the bucket."""
         endpoint = bucket.dialect.endpoint
-        request = ObjectHead(endpoint.origin, "HEAD", endpoint.bucket_target, self._headers.copy(),
+        request = BucketHead(endpoint.origin, "HEAD", endpoint.bucket_target, self._headers.copy(),
                              dialect=bucket.dialect)
         try:
-            found = self._client.send(request)
+            is_there = self._client.send(request)
         except (AuthorizationError, ServerError):
-            found = {}  # not for us to see, but there
-        if found is None:
+            is_there = True  # not for us to see, but there
+        if not is_there:
             raise ServerError(f"there is no bucket {self._name!r} at {endpoint.origin}", status=404,
                               code="NoSuchBucket", path=key)
         self._bucket_exists = True

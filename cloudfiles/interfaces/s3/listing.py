@@ -11,8 +11,10 @@ from urllib.parse import unquote_plus
 
 from cloudfiles.credentials.sigv4 import format_query
 from cloudfiles.exceptions import ProtocolError
+from cloudfiles.interfaces.pages import check_names
 from cloudfiles.interfaces.s3.bucket import Bucket
 from cloudfiles.transport.request import Request, Response
+from cloudfiles.transport.web_page import unreadable
 from cloudfiles.types import ListEntry, ListPage
 
 PAGE_ENTRIES = 1000  # the most that S3 gives at once
@@ -47,13 +49,15 @@ def _position(root: str, start_after: str | None, token: str | None) -> dict[str
 class _ListRequest(Request):
     """A request for a page. Gives a ListPage of keys below the bucket's `root`, which is cut off."""
 
-    __slots__ = ("_root",)
+    __slots__ = ("_flat", "_prefix", "_root")
 
     def __init__(self, bucket: Bucket, query: dict[str, str], prefix: str) -> None:
         endpoint = bucket.dialect.endpoint
         Request.__init__(self, endpoint.origin, "GET", f"{endpoint.bucket_target}?{format_query(query)}",
                          bucket.headers.copy(), dialect=bucket.dialect, path=prefix or None)
         self._root = bucket.root
+        self._prefix = bucket.root + prefix
+        self._flat = "delimiter" in query
 
     def accept(self, response: Response) -> ListPage:
         if response.status != 200:
@@ -61,29 +65,33 @@ class _ListRequest(Request):
         try:
             document = ET.fromstring(response.content)
         except ET.ParseError as error:
-            raise ProtocolError(f"the listing is no XML: {error}", path=self.path) from error
+            raise unreadable("the listing", response, f"is no XML: {error}", self.path) from error
         if not document.tag.endswith("ListBucketResult"):
             raise self.dialect.refusal(self, response)
         try:
-            return parse_page(document, len(self._root))
+            return parse_page(document, self._root, self._prefix, flat=self._flat)
         except ValueError as error:
             raise ProtocolError(f"the listing cannot be read: {error}", path=self.path) from error
 
 
-def parse_page(document: ET.Element, cut: int) -> ListPage:
-    """A listing's document as a page; the first `cut` characters of every key are left out."""
+def parse_page(document: ET.Element, root: str, prefix: str, *, flat: bool) -> ListPage:
+    """A listing's document as a page; `root`, with which `prefix` begins, is left out of every key."""
     space = document.tag[: -len("ListBucketResult")]
     decode = unquote_key if document.findtext(space + "EncodingType") == "url" else str
     key_tag, size_tag, etag_tag = space + "Key", space + "Size", space + "ETag"
     modified_tag = space + "LastModified"
     elements = document.findall(space + "Contents")
-    keys = [decode(element.findtext(key_tag) or "")[cut:] for element in elements]
+    names = [decode(element.findtext(key_tag) or "") for element in elements]
+    common = [decode(element.findtext(space + "Prefix") or "")
+              for element in document.findall(space + "CommonPrefixes")]
+    check_names(names, common, prefix, flat=flat)
+    cut = len(root)
+    keys = [name[cut:] for name in names]
     entries = [ListEntry(key, int(element.findtext(size_tag) or 0), _quoted(element.findtext(etag_tag)),
                          element.findtext(modified_tag))
                for key, element in zip(keys, elements, strict=True)
                if key]  # '' is the cloudpath itself as an object: a directory marker
-    prefixes = [decode(element.findtext(space + "Prefix") or "")[cut:]
-                for element in document.findall(space + "CommonPrefixes")]
+    prefixes = [name[cut:] for name in common]
     return ListPage(entries, prefixes, _next_token(document, space, keys, prefixes))
 
 

@@ -27,12 +27,14 @@ from cloudfiles.interfaces.s3.checksums import CRC, CRC_HEADER, UploadChecks
 from cloudfiles.interfaces.s3.upload import (
     ObjectPut,
     check_conditions,
+    condition_error,
     condition_headers,
     head_of_written,
     object_headers,
 )
 from cloudfiles.runtime.base import OFFLOAD_BYTES, Cancelled
 from cloudfiles.transport.request import Request, Response
+from cloudfiles.transport.web_page import unreadable
 from cloudfiles.types import WriteOptions
 
 MAX_PARTS = 10_000
@@ -170,7 +172,7 @@ class Upload:
             # any other failure, leaves open whether an earlier try was carried out.
             found = head_of_written(bucket, self._key) if request.retries > 1 else None
             if found is None or not self._is_ours(found):
-                raise
+                raise condition_error(error, conditions) from error
             return found.get("etag")
         if etag != self._expected_etag():
             self._check_written(etag)
@@ -259,7 +261,7 @@ class XmlRequest(Request):
         try:
             document = ET.fromstring(response.content.strip())  # spaces come first while the server works on it
         except ET.ParseError as error:
-            raise ProtocolError(f"the server's answer is no XML: {error}", path=self.path) from error
+            raise unreadable("the server's answer", response, f"is no XML: {error}", self.path) from error
         if document.tag.rpartition("}")[2] == "Error":
             raise self.dialect.refusal(self, response)
         return {element.tag.rpartition("}")[2]: element.text or "" for element in document}

@@ -15,13 +15,15 @@ from typing import Any
 
 from cloudfiles.crc import combine
 from cloudfiles.credentials.sigv4 import format_query
-from cloudfiles.exceptions import ProtocolError, ServerError
+from cloudfiles.exceptions import ServerError
 from cloudfiles.interfaces.moving import Interrupted, PartWriter
+from cloudfiles.interfaces.pages import Progress
 from cloudfiles.interfaces.s3.bucket import Bucket
 from cloudfiles.interfaces.s3.checksums import CRC
 from cloudfiles.interfaces.s3.listing import unquote_key
 from cloudfiles.interfaces.s3.multipart import Part, Upload, part_size
 from cloudfiles.transport.request import Request, Response
+from cloudfiles.transport.web_page import unreadable
 from cloudfiles.types import WriteOptions
 
 
@@ -78,6 +80,7 @@ def _parts_still_there(bucket: Bucket, key: str, state: Mapping[str, Any], size:
 def _listed_parts(bucket: Bucket, key: str, upload_id: str) -> Iterator[tuple[int, str]]:
     """Numbers and ETags (without quotes) of the parts that the server has."""
     marker = ""
+    progress = Progress(f"the list of parts of {key!r}")
     while True:
         query = {"uploadId": upload_id} | ({"part-number-marker": marker} if marker else {})
         document = _send(bucket, bucket.query_target(key, query), key)
@@ -86,6 +89,7 @@ def _listed_parts(bucket: Bucket, key: str, upload_id: str) -> Iterator[tuple[in
         marker = _text(document, "NextPartNumberMarker")
         if _text(document, "IsTruncated").lower() != "true" or not marker:
             return
+        progress.check(marker)
 
 
 def discard_uploads(bucket: Bucket, prefix: str, before: float) -> int:
@@ -115,6 +119,7 @@ def _listed_uploads(bucket: Bucket, prefix: str) -> Iterator[tuple[str, str, flo
     """Key, id and time of the uploads that were begun and not completed."""
     cut = len(bucket.root)
     after: dict[str, str] = {}
+    progress = Progress(f"the list of uploads of {prefix!r}")
     while True:
         query = {"uploads": "", "prefix": bucket.root + prefix, "encoding-type": "url", **after}
         document = _send(bucket, f"{bucket.dialect.endpoint.bucket_target}?{format_query(query)}", prefix)
@@ -128,6 +133,7 @@ def _listed_uploads(bucket: Bucket, prefix: str) -> Iterator[tuple[str, str, flo
                  "upload-id-marker": _text(document, "NextUploadIdMarker")}
         if _text(document, "IsTruncated").lower() != "true" or not after["key-marker"]:
             return
+        progress.check(f"{after['key-marker']}\n{after['upload-id-marker']}")
 
 
 def _time(text: str) -> float:
@@ -157,7 +163,7 @@ class _ListRequest(Request):
         try:
             return ET.fromstring(response.content)
         except ET.ParseError as error:
-            raise ProtocolError(f"the server's answer is no XML: {error}", path=self.path) from error
+            raise unreadable("the server's answer", response, f"is no XML: {error}", self.path) from error
 
 
 def _children(element: ET.Element, name: str) -> Iterator[ET.Element]:

@@ -7,11 +7,17 @@ from binascii import a2b_base64
 from collections.abc import Iterable, Mapping
 
 from cloudfiles import integrity
-from cloudfiles.exceptions import InvalidInputError, PreconditionFailedError
+from cloudfiles.exceptions import (
+    CloudFilesError,
+    InvalidInputError,
+    PreconditionFailedError,
+    ServerError,
+    UnsupportedOperationError,
+)
 from cloudfiles.inputs import ascii_header
-from cloudfiles.interfaces.http_object import ObjectHead
 from cloudfiles.interfaces.s3.bucket import Bucket
 from cloudfiles.interfaces.s3.checksums import UploadChecks, check_written, is_object_of
+from cloudfiles.interfaces.s3.reading import head_object
 from cloudfiles.retry import REFUSED_STATUS
 from cloudfiles.transport.request import Body, Dialect, FileBody, Origin, Request, Response
 from cloudfiles.types import WriteOptions
@@ -81,6 +87,10 @@ class ObjectPut(Request):
     def accept(self, response: Response) -> str | None:
         if response.status not in (200, 201, 204):
             raise self._refusal(response)
+        if b"<Error" in response.content:  # whether it was stored nobody knows
+            raise self.dialect.refusal(self, response)
+        if "etag" not in response.headers:
+            self.dialect.check_object(response, self.path)
         self._checks.answered(response.headers)
         sent = self.headers.get("content-md5")
         if sent is not None and "etag" in response.headers:
@@ -107,6 +117,8 @@ def put_whole(bucket: Bucket, key: str, content: Body, digests: dict[str, str], 
     etag: str | None
     try:
         etag = bucket.client.send(request)
+    except ServerError as error:
+        raise condition_error(error, conditions) from error
     except PreconditionFailedError:
         bucket.honours_conditions = True
         found = head_of_written(bucket, key) if request.may_have_acted else None
@@ -115,6 +127,14 @@ def put_whole(bucket: Bucket, key: str, content: Body, digests: dict[str, str], 
         # The first try had stored it and only its answer was lost: the condition failed on our own object.
         etag = found.get("etag")
     return etag
+
+
+def condition_error(error: CloudFilesError, conditions: Mapping[str, str]) -> CloudFilesError:
+    """`error`, or what it means where a write under these conditions was refused by 501 (S3's NotImplemented)."""
+    if not conditions or not isinstance(error, ServerError) or error.status != 501:
+        return error
+    return UnsupportedOperationError(f"this server has no conditional writes (if_absent=, if_match=): {error.args[0]}",
+                                     path=error.path, attempts=error.attempts, elapsed=error.elapsed)
 
 
 def check_conditions(bucket: Bucket, key: str, options: WriteOptions) -> None:
@@ -136,9 +156,7 @@ def check_conditions(bucket: Bucket, key: str, options: WriteOptions) -> None:
 def head_of_written(bucket: Bucket, key: str) -> dict[str, str] | None:
     """The headers of an object, checksums included; None where it is missing."""
     headers = {**bucket.headers, "x-amz-checksum-mode": "ENABLED"}
-    found: dict[str, str] | None = bucket.client.send(
-        ObjectHead(bucket.origin, "HEAD", bucket.target(key), headers, dialect=bucket.dialect, path=key))
-    return found
+    return head_object(bucket, key, headers)
 
 
 def _pieces(content: Body) -> Iterable[integrity.Buffer]:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from cloudfiles.exceptions import DuplicatePathError, InvalidInputError
 from cloudfiles.inputs import as_path, check_fields, is_path
 from cloudfiles.interfaces.base import Interface
+from cloudfiles.interfaces.pages import pages
 from cloudfiles.sidebyside import side_by_side
 from cloudfiles.store import Store
 
@@ -82,11 +83,6 @@ def items_between(source: Store, target: Store, paths: Any) -> Iterable[Item]:
 
 def listed_items(source: Interface) -> Iterator[Item]:
     """Everything that the source lists, as it lists it."""
-    token = None
-    while True:
-        page = source.list_page(token=token)
+    for page in pages(source):
         for entry in page.entries:
             yield Item(entry.key, entry.key, entry.size)
-        token = page.next_token
-        if token is None:
-            return

@@ -1,0 +1,89 @@
+"""The pages of a listing, one after the other, and what is checked of each: servers may ignore what they are asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from cloudfiles.exceptions import ProtocolError
+
+if TYPE_CHECKING:
+    from cloudfiles.interfaces.base import Interface
+    from cloudfiles.types import ListPage
+
+MAX_EMPTY_PAGES = 10_000
+"""Pages without anything new in a row. Azure and Cloud Storage give some where much was deleted."""
+
+
+def pages(interface: Interface, prefix: str = "", *, flat: bool = False, token: str | None = None,
+          limit: int | None = None) -> Iterator[ListPage]:
+    """Every page of a listing, from `token` on; the arguments are those of `list_page`.
+
+    Raises ProtocolError where the listing does not come to an end, and what `list_page` raises.
+    """
+    progress = Progress(f"the listing of {prefix!r}", token)
+    while True:
+        page = interface.list_page(prefix, flat=flat, token=token, limit=limit)
+        yield page
+        token = page.next_token
+        if token is None:
+            return
+        progress.check(token, page.entries[0].key if page.entries else None, page.prefixes)
+
+
+class Progress:
+    """Notices where a sequence of pages repeats itself, in constant memory (Brent's cycle detection).
+
+    what: for the error's message. token: the one that the first page is asked for by.
+    """
+
+    def __init__(self, what: str, token: str | None = None) -> None:
+        self._what = what
+        self._token = token
+        self._first: str | None = None
+        self._prefixes: Sequence[str] = ()
+        self._steps = 0
+        self._power = 1
+        self._empty = 0
+
+    def check(self, token: str, first: str | None = None, prefixes: Sequence[str] = ()) -> None:
+        """Raises ProtocolError where the next page is one that has been there already.
+
+        token: of the next page. first, prefixes: the first entry and the common prefixes of the page before it.
+        """
+        if token == self._token:
+            raise ProtocolError(f"{self._what} does not end: the server repeats the continuation token {token[:100]!r}")
+        if first is not None and first == self._first:
+            raise ProtocolError(f"{self._what} does not end: the server repeats the page that begins with {first!r}")
+        is_new = first is not None or (bool(prefixes) and prefixes != self._prefixes)
+        self._empty = 0 if is_new else self._empty + 1
+        if self._empty >= MAX_EMPTY_PAGES:
+            raise ProtocolError(f"{self._what} does not end: the server sent {self._empty} pages in a row without "
+                                "anything new, each with another continuation token")
+        self._prefixes = prefixes
+        self._steps += 1
+        if self._steps == self._power:
+            self._token, self._first = token, first
+            self._steps, self._power = 0, 2 * self._power
+
+
+def check_names(names: Iterable[str], common_prefixes: Sequence[str], prefix: str, *, flat: bool) -> None:
+    """Raise ProtocolError for what a listing of `prefix` cannot hold. All are full names, the cloudpath's included.
+
+    flat: it was to be grouped by '/'.
+    """
+    for name in names:
+        if not name.startswith(prefix):
+            raise _ignored("the prefix", prefix, name)
+        if flat and "/" in name[len(prefix):]:
+            raise _ignored("the delimiter '/'", prefix, name)
+    for name in common_prefixes:
+        if not name.startswith(prefix):
+            raise _ignored("the prefix", prefix, name)
+        if not flat or name == prefix or name[-1] != "/":
+            raise ProtocolError(f"the listing of {prefix!r} has the common prefix {name!r}, which the server was not "
+                                "asked for")
+
+
+def _ignored(what: str, prefix: str, name: str) -> ProtocolError:
+    return ProtocolError(f"the listing of {prefix!r} has the key {name!r}: the server does not honor {what}")

@@ -1,0 +1,200 @@
+"""Listings that lie: foreign keys, ignored delimiters, tokens that repeat, pages that never end. On every cloud."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from cloudfiles.exceptions import ProtocolError
+from cloudfiles.interfaces import pages as paging
+from cloudfiles.interfaces.pages import Progress, pages
+from cloudfiles.transfer.merge import merged
+from cloudfiles.types import ListEntry, ListPage, WriteOptions
+from tests.interfaces import s3_setup
+from tests.interfaces.clouds import KEYS, Cloud
+from tests.interfaces.s3_setup import in_worker, open_s3
+from tests.servers.fault_server import FaultServer
+from tests.servers.faults import Fault
+from tests.servers.lies import Both, IgnoreQuery, Reworded, SetQuery, WithBody, portal
+
+
+def test_what_is_true_is_listed(cloud: Cloud) -> None:
+    assert sorted(cloud.list()) == ["a", "b", "sub/c"]
+    assert cloud.list("sub") == ["sub/c"]
+
+
+def test_keys_outside_the_prefix_are_an_error(cloud: Cloud) -> None:
+    cloud.lies(IgnoreQuery((cloud.names["prefix"],)))
+    with pytest.raises(ProtocolError, match="does not honor the prefix"):
+        cloud.list()
+
+
+def test_a_mangled_prefix_is_an_error(cloud: Cloud) -> None:
+    cloud.lies(SetQuery(cloud.names["prefix"], "dir"))
+    with pytest.raises(ProtocolError, match="'dir2/d'"):
+        cloud.list()
+
+
+def test_a_prefix_below_the_cloudpath_counts_too(cloud: Cloud) -> None:
+    cloud.lies(SetQuery(cloud.names["prefix"], "dir/"))
+    with pytest.raises(ProtocolError, match="'dir/a'"):
+        cloud.list("sub")
+
+
+def test_an_ignored_token_does_not_list_for_ever(cloud: Cloud) -> None:
+    cloud.lies(IgnoreQuery((cloud.names["token"],)))
+    with pytest.raises(ProtocolError, match="does not end"):
+        cloud.list()
+    assert len(cloud.server.requests()) <= 3
+
+
+def test_existence_is_not_asked_for_ever(cloud: Cloud) -> None:
+    from cloudfiles import presence
+    from cloudfiles.fanout import Plan
+
+    cloud.server.configure(page_size=1000)
+    wanted = [f"sub/{number:02}" for number in range(30)]
+    for key in wanted:
+        cloud.at.put(key, b"x", WriteOptions())
+    cloud.server.configure(page_size=15)
+    cloud.server.forget()
+    cloud.lies(IgnoreQuery((cloud.names["token"], "start-after", "startOffset")))
+    interface = cloud.at.interface
+    ask = (cloud.at.runtime, presence.exists, interface, wanted, Plan(cloud.at.runtime, 4))
+    if interface.lists_in_key_order:  # what the repeated page does not answer is asked for one by one
+        assert in_worker(*ask) == dict.fromkeys(wanted, True)
+    else:
+        with pytest.raises(ProtocolError, match="does not end"):
+            in_worker(*ask)
+    assert len(cloud.server.requests()) <= 40
+
+
+@pytest.mark.parametrize("page", [portal(), WithBody(b""), WithBody(b"<html><title>Sign in</title></html>"),
+                                  WithBody(b'{"kind": "storage#obj'), WithBody(b"<?xml version='1.0'?><List")],
+                         ids=["portal", "empty", "xhtml", "half-json", "half-xml"])
+def test_what_is_no_listing_is_an_error(cloud: Cloud, page: Fault) -> None:
+    cloud.lies(page)
+    with pytest.raises(ProtocolError) as raised:
+        cloud.list()
+    assert "<" not in str(raised.value).replace("<html>", "")
+
+
+def test_nothing_is_planned_by_foreign_keys(cloud: Cloud, green: bool) -> None:
+    """What a sync deletes is what its plan was not shown at the source: an error ends the plan."""
+    cloud.lies(SetQuery(cloud.names["prefix"], "zz"))
+    with pytest.raises(ProtocolError, match="does not honor the prefix"):
+        in_worker(cloud.at.runtime, lambda: list(merged(cloud.at.interface, cloud.at.interface, lambda key: True)))
+
+
+# ---- grouped by '/'
+
+
+@pytest.mark.parametrize("cloud", ["s3", "gs"], indirect=True)  # the scripted Azure does not group
+def test_an_ignored_delimiter_is_an_error(cloud: Cloud) -> None:
+    assert cloud.list(flat=True) == ["a", "b", "sub/"]
+    cloud.lies(IgnoreQuery((cloud.names["delimiter"],)))
+    with pytest.raises(ProtocolError, match="delimiter"):
+        cloud.list(flat=True)
+
+
+@pytest.mark.parametrize("cloud", ["s3", "gs"], indirect=True)
+def test_groups_that_nobody_asked_for_are_an_error(cloud: Cloud) -> None:
+    """Their keys would be taken for missing."""
+    cloud.lies(SetQuery(cloud.names["delimiter"], "/"))
+    with pytest.raises(ProtocolError, match="common prefix 'dir/sub/'"):
+        cloud.list()
+
+
+# ---- S3's own words
+
+
+@pytest.fixture
+def s3(fault_server: FaultServer, green: bool) -> Iterator[Cloud]:
+    fault_server.put_many(dict.fromkeys(KEYS, b"content"))
+    fault_server.configure(page_size=1)
+    worker = open_s3(f"s3://{fault_server.bucket}/", green, endpoint=fault_server.url, secrets=fault_server.secrets)
+    yield Cloud(fault_server, worker, {"listing": "prefix="})
+    s3_setup.close_opened()
+
+
+def test_a_last_key_that_is_not_gone_on_from_ends_in_an_error(s3: Cloud) -> None:
+    """IsTruncated without a token: as gateways do that are older than tokens, and this one does not know markers."""
+    s3.lies(Both(SetQuery("list-type", "2"), Reworded(rb"<NextContinuationToken>.*?</NextContinuationToken>", b"")))
+    with pytest.raises(ProtocolError, match="does not end"):
+        s3.list()
+
+
+# ---- the pages of any store
+
+
+class Scripted:
+    """A store whose pages are these."""
+
+    def __init__(self, page: Callable[[str | None], ListPage]) -> None:
+        self._page = page
+        self.asked = 0
+
+    def list_page(self, prefix: str = "", *, flat: bool = False, token: str | None = None,
+                  limit: int | None = None) -> ListPage:
+        self.asked += 1
+        return self._page(token)
+
+
+def read(page: Callable[[str | None], ListPage]) -> tuple[int, Exception | None]:
+    """How many pages were asked for, and what ended them."""
+    store = Scripted(page)
+    try:
+        for _ in pages(store, "x"):  # type: ignore[arg-type]
+            pass
+    except ProtocolError as error:
+        return store.asked, error
+    return store.asked, None
+
+
+@pytest.mark.parametrize(("lead", "cycle"), [(0, 1), (0, 2), (3, 5), (40, 7)])
+def test_tokens_in_a_cycle(lead: int, cycle: int) -> None:
+    def page(token: str | None) -> ListPage:
+        at = 0 if token is None else int(token)
+        return ListPage([], [], str(at + 1 if at + 1 < lead + cycle else lead))
+
+    asked, error = read(page)
+    assert "repeats the continuation token" in str(error)
+    assert asked <= 4 * (lead + cycle) + 2
+
+
+def test_the_same_page_by_ever_new_tokens() -> None:
+    numbers = itertools.count()
+    asked, error = read(lambda token: ListPage([ListEntry("x1"), ListEntry("x2")], [], str(next(numbers))))
+    assert "begins with 'x1'" in str(error)
+    assert asked == 2
+
+
+@pytest.mark.parametrize("prefixes", [[], ["x/"]])
+def test_pages_with_nothing_new_for_ever(prefixes: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(paging, "MAX_EMPTY_PAGES", 50)
+    numbers = itertools.count()
+    asked, error = read(lambda token: ListPage([], prefixes, str(next(numbers))))
+    assert "without anything new" in str(error)
+    assert asked <= 51
+
+
+def test_many_empty_pages_are_no_fault() -> None:
+    asked, error = read(lambda token: ListPage([], [], None if token == "500" else str(int(token or 0) + 1)))
+    assert error is None
+    assert asked == 501
+
+
+def test_a_long_listing_is_no_fault() -> None:
+    def page(token: str | None) -> ListPage:
+        at = int(token or 0)
+        return ListPage([ListEntry(f"x{at}")], [], None if at == 3000 else str(at + 1))
+
+    assert read(page) == (3001, None)
+
+
+def test_a_listing_is_gone_on_with_from_a_token() -> None:
+    progress = Progress("it", "t")
+    with pytest.raises(ProtocolError, match="it does not end"):
+        progress.check("t")
