@@ -24,7 +24,7 @@ from cloudfiles.interfaces.azure.acl_recursive import AclChanges, change_recursi
 from cloudfiles.interfaces.azure.container import Container
 from cloudfiles.interfaces.azure.datalake_requests import DfsRequest
 from cloudfiles.interfaces.azure.namespaces import is_hierarchical
-from cloudfiles.interfaces.pages import Progress
+from cloudfiles.interfaces.pages import MAX_EMPTY_PAGES
 
 _TRIES = 4  # to read an ACL and to set it between two changes of it by others
 
@@ -234,10 +234,15 @@ class DataLake:
         """Send a request, and go on with it where the answer says that it is not done."""
         target = request.target
         answer = self._container.client.send(request)
-        progress = Progress(f"the {request.method} of {request.path!r}")
+        before, repeated = "", 0
         while answer.get("x-ms-continuation"):
-            progress.check(answer["x-ms-continuation"])
-            request.target = f"{target}&{format_query({'continuation': answer['x-ms-continuation']})}"
+            token = answer["x-ms-continuation"]
+            # The server gets on between two requests, so that a token may come again, but not for ever.
+            before, repeated = token, repeated + 1 if token == before else 0
+            if repeated >= MAX_EMPTY_PAGES:
+                raise ProtocolError(f"the {request.method} does not end: the server repeats the continuation token "
+                                    f"{token[:100]!r}", path=request.path)
+            request.target = f"{target}&{format_query({'continuation': token})}"
             answer = self._container.client.send(request)
 
     def _properties(self, path: str) -> dict[str, str]:
