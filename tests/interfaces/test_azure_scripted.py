@@ -16,6 +16,7 @@ from cloudfiles.credentials.azure import AzureProvider
 from cloudfiles.credentials.azure_places import AzureCredentials
 from cloudfiles.exceptions import (
     AuthorizationError,
+    CloudFilesError,
     ConfigurationError,
     IntegrityError,
     InvalidInputError,
@@ -91,7 +92,7 @@ def test_server_busy_is_passing(server: AzureServer, az: Worker, monkeypatch: py
 
 @pytest.mark.parametrize(("status", "code", "kind", "match"), [
     (404, "ContainerNotFound", ServerError, "no container 'container'"),
-    (404, "ResourceNotFound", ServerError, "not public"),
+    (404, "ResourceNotFound", ServerError, "no such resource"),
     (409, "ContainerBeingDeleted", ServerError, "is being deleted"),
     (409, "BlobArchived", ServerError, "must be rehydrated"),
     (409, "PublicAccessNotPermitted", ServerError, "without credentials"),
@@ -107,6 +108,20 @@ def test_refusals_are_never_missing_objects(server: AzureServer, az: Worker, sta
     for use in (lambda: az.get("key"), lambda: az.head("key"), lambda: az.get("key", 3, 5)):
         with pytest.raises(kind, match=match):
             use()
+
+
+@pytest.mark.parametrize(("status", "code", "words", "signed"), [
+    (404, "ResourceNotFound", "not public", False), (403, "AuthorizationPermissionMismatch", "role or SAS", True),
+    (403, "AuthorizationSourceIPMismatch", "role or SAS", None)])
+def test_hints_stand_where_they_apply(server: AzureServer, green: bool, status: int, code: str, words: str,
+                                      signed: bool | None) -> None:
+    server.configure(key=None)
+    server.script(Rule(refused(status, code), times=None))
+    for az, is_signed in ((open_at(server, green), True),
+                          (open_at(server, green, secrets=None, no_sign_request=True), False)):
+        with pytest.raises(CloudFilesError, match=code) as raised:
+            az.get("key")
+        assert (words in str(raised.value)) is (signed is is_signed)
 
 
 def test_an_archived_blob_is_a_clear_error(server: AzureServer, az: Worker) -> None:
