@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import os
 from collections.abc import Iterable, Iterator
@@ -15,7 +16,7 @@ from cloudfiles.listing import list_paths
 from cloudfiles.parallel import Parallel, is_executor, is_parallel
 from cloudfiles.paths import ExtractedPath
 from cloudfiles.progress import Progress
-from cloudfiles.store import Store, checked_count
+from cloudfiles.store import Store, checked_choice, checked_count
 from cloudfiles.types import StoreOptions, Tls
 from cloudfiles.verbs.moving import MovingVerbs
 from cloudfiles.verbs.reading import ReadingVerbs
@@ -56,6 +57,9 @@ class CloudFiles(ReadingVerbs, WritingVerbs, MovingVerbs):
         ca_bundle: a PEM file of authorities to trust instead of the system's.
         client_cert, client_key: PEM files by which the client shows itself.
         connect_timeout, read_timeout: seconds to wait for a connection, and without a byte on one.
+        encoding_suffixes: on `file://`, whether the file `x.gz` is the key `x` encoded as gzip (True), or every file
+            is the key of its own name, with its own bytes (False). None: as the verb has it, `sync_to` and `verify`
+            the second, all others the first. See the guide on local files.
 
     Raises:
         InvalidInputError: (also a ValueError) for anything here that cannot work, before any I/O.
@@ -66,7 +70,8 @@ class CloudFiles(ReadingVerbs, WritingVerbs, MovingVerbs):
                  parallel: Parallel | None = 1, request_payer: str | None = None, locking: bool | None = None,
                  lock_dir: str | None = None, composite_upload_threshold: int | None = int(1e8),
                  no_sign_request: bool = False, *, ca_bundle: str | None = None, client_cert: str | None = None,
-                 client_key: str | None = None, connect_timeout: float = 10.0, read_timeout: float = 60.0) -> None:
+                 client_key: str | None = None, connect_timeout: float = 10.0, read_timeout: float = 60.0,
+                 encoding_suffixes: bool | None = None) -> None:
         request_payer, endpoint, lock_dir = given(request_payer), given(endpoint), given(lock_dir)
         num_threads = _WIDTH if num_threads is None else num_threads
         if composite_upload_threshold is None or composite_upload_threshold is False:
@@ -81,7 +86,8 @@ class CloudFiles(ReadingVerbs, WritingVerbs, MovingVerbs):
         options = StoreOptions(
             given(secrets), endpoint, request_payer, bool(no_sign_request), locking, lock_dir,
             checked_count("composite_upload_threshold", int(composite_upload_threshold), 1),
-            Tls(ca_bundle, client_cert, client_key), connect_timeout, read_timeout)
+            Tls(ca_bundle, client_cert, client_key), connect_timeout, read_timeout,
+            checked_choice("encoding_suffixes", encoding_suffixes))
         width = checked_count("num_threads", num_threads)
         self._store = Store(_paths.absolute(os.fspath(cloudpath)), options, green, width, use_https)
         self.progress = progress
@@ -145,6 +151,15 @@ class CloudFiles(ReadingVerbs, WritingVerbs, MovingVerbs):
         clear = getattr(self._store.here(), "clear_locks", None)
         if clear is not None:
             clear()
+
+    def _by_exact_names(self) -> CloudFiles:
+        """The same, where every local file has its own name, unless `encoding_suffixes` was chosen already."""
+        store = self._store.by_exact_names()
+        if store is self._store:
+            return self
+        twin = copy.copy(self)
+        twin._store = store
+        return twin
 
     def __repr__(self) -> str:
         return f"CloudFiles({redact(self.cloudpath)!r})"

@@ -274,6 +274,21 @@ def _with_progress(files: Iterable[Any], progress: bool | str) -> Iterable[Any]:
     return bar
 
 
+BEGINNING = 4096
+"""Bytes by which `check_beginning` tells another kind of file."""
+
+
+def check_beginning(content: Buffer, encoding: Encoding, filename: str = "N/A", is_whole: bool = False) -> None:
+    """Raises DecompressionError where the first bytes of a content are not of this encoding.
+
+    is_whole: there are no more of them; a content shorter than BEGINNING is then decoded to its end.
+    """
+    stream = decoder(encoding, filename)
+    stream.update(_octets(content)[:BEGINNING])
+    if is_whole and len(content) <= BEGINNING:
+        stream.finish()
+
+
 # ---- streams
 
 
@@ -336,8 +351,10 @@ class Decoder:
     def _counted(self, piece: Buffer) -> Buffer:
         self._decoded += len(piece)
         if self._limit is not None and self._decoded > self._limit:
-            raise DecompressionError(f"content decodes to more than the {self._limit} bytes allowed",
-                                     path=_key(self._filename))
+            error = DecompressionError(f"content decodes to more than the {self._limit} bytes allowed",
+                                       path=_key(self._filename))
+            error.is_too_large = True
+            raise error
         return piece
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 __all__ = [
+    "AmbiguousPathError",
     "ApiException", "Attempt", "AuthorizationError", "CRC32CIntegrityError", "CertificateError", "CloudFilesError",
     "CompressionError", "ConfigurationError", "ConnectionFailedError", "DecompressionError", "DuplicatePathError",
     "FileSystemError", "IntegrityError", "InvalidInputError", "InvalidJSONError", "InvalidPathError",
@@ -99,6 +100,10 @@ class InvalidPathError(InvalidInputError):
     """A malformed cloudpath, or a key that the protocol cannot hold."""
 
 
+class AmbiguousPathError(InvalidPathError):
+    """Two local files are one key, as `a` and `a.gz` are where suffixes show encodings; the message names both."""
+
+
 class DuplicatePathError(InvalidInputError):
     """The same path twice in one batch of writes."""
 
@@ -154,7 +159,13 @@ class CompressionError(CloudFilesError):
 
 
 class DecompressionError(CloudFilesError):
-    """A stored stream is corrupt, truncated, or larger than allowed once decoded."""
+    """A stored stream is corrupt, truncated, or larger than allowed once decoded.
+
+    Attributes:
+        is_too_large: it is that it is larger.
+    """
+
+    is_too_large = False
 
 
 class InvalidJSONError(CloudFilesError, ValueError):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cloudfiles.byteranges import ByteRange, RangeGroup, byte_range, coalesce
 from cloudfiles.compression import decompress, effective_encoding
-from cloudfiles.exceptions import InvalidInputError
+from cloudfiles.exceptions import DecompressionError, InvalidInputError
 from cloudfiles.inputs import as_path, check_fields, is_path
 from cloudfiles.interfaces.base import Interface
 from cloudfiles.runtime.base import OFFLOAD_BYTES, Runtime
@@ -145,9 +146,12 @@ def reader(interface: Interface, runtime: Runtime | None, raw: bool, max_decoded
     def decoded(content: Any, encoding: str, path: str) -> Any:
         if not isinstance(content, bytes):
             return content  # mem:// holds live objects too
-        if runtime is not None and len(content) >= OFFLOAD_BYTES:
-            return runtime.offload(_decode, content, encoding, path, max_decoded_size)
-        return _decode(content, encoding, path, max_decoded_size)
+        try:
+            if runtime is not None and len(content) >= OFFLOAD_BYTES:
+                return runtime.offload(_decode, content, encoding, path, max_decoded_size)
+            return _decode(content, encoding, path, max_decoded_size)
+        except DecompressionError as error:
+            raise interface.undecodable(path, encoding, error) from error.__cause__
 
     return read
 
@@ -173,6 +177,15 @@ def _recorded(get: Callable[..., StoredObject | None], monitor: TransmissionMoni
 
 def _decode(content: bytes, encoding: str, path: str, max_decoded_size: int | None) -> bytes:
     return decompress(content, encoding, path, max_decoded_size=max_decoded_size)
+
+
+@contextmanager
+def decoding(interface: Interface, path: str, encoding: str) -> Iterator[None]:
+    """A block in which an error of decoding says what the store knows of why."""
+    try:
+        yield
+    except DecompressionError as error:
+        raise interface.undecodable(path, encoding, error) from error.__cause__
 
 
 def result(path: str, content: Any, wanted: Wanted | None = None, encoding: str | None = None, raw: bool = False,

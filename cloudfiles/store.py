@@ -55,10 +55,26 @@ class Store:
         location = _location(cloudpath, self.use_https)
         mine = self.options
         options = StoreOptions(composite_upload_threshold=mine.composite_upload_threshold, tls=mine.tls,
-                               connect_timeout=mine.connect_timeout, read_timeout=mine.read_timeout)
+                               connect_timeout=mine.connect_timeout, read_timeout=mine.read_timeout,
+                               encoding_suffixes=mine.encoding_suffixes)
         if (location.protocol, location.host) == (self.location.protocol, self.location.host):
             options = mine
         return Store(cloudpath, options, self.green, self.width, self.use_https)
+
+    @property
+    def shows_encodings_as_suffixes(self) -> bool:
+        """Whether the local file `x.gz` is the key `x` here."""
+        return self._class.folds_suffixes and self.options.encoding_suffixes is not False
+
+    def by_exact_names(self) -> Store:
+        """The same place, where every local file has its own name, unless `encoding_suffixes` was chosen already."""
+        return self.with_default_suffixes(False)
+
+    def with_default_suffixes(self, encoding_suffixes: bool) -> Store:
+        """The same place, with this `encoding_suffixes` where none was chosen, and where it matters."""
+        if self.options.encoding_suffixes is not None or not self._class.folds_suffixes:
+            return self
+        return replace(self, options=replace(self.options, encoding_suffixes=encoding_suffixes))
 
     def interface(self, runtime: Runtime) -> Interface:
         """The interface for work done by `runtime`."""
@@ -122,3 +138,10 @@ def checked_count(name: str, value: Any, least: int = 0) -> int:
     if isinstance(value, bool) or not hasattr(value, "__index__") or value.__index__() < least:
         raise InvalidInputError(f"{name} is {value!r}; a whole number of {least} or more would do")
     return int(value)
+
+
+def checked_choice(name: str, value: Any) -> bool | None:
+    """`value` where it is True, False or None. Raises InvalidInputError."""
+    if value is None or isinstance(value, bool):
+        return value
+    raise InvalidInputError(f"{name} must be True, False or None, got {type(value).__name__}: {value!r}")

@@ -143,3 +143,4 @@ class StoreOptions:
     tls: Tls = Tls()
     connect_timeout: float = 10.0  # seconds
     read_timeout: float = 60.0  # seconds without a byte
+    encoding_suffixes: bool | None = None  # on file://: whether `x.gz` is the key `x`; None: as the verb has it

@@ -24,6 +24,9 @@ from cloudfiles.types import Clock, ListEntry
 
 __all__ = ["Bucket", "NoSuchFileError"]
 
+_REACH = ("endpoint", "request_payer", "no_sign_request", "encoding_suffixes")
+"""Options of CloudFiles that the JSON of a bucket tells."""
+
 
 class NoSuchFileError(MissingObjectError, ValueError):
     """The bucket has no file of this name."""
@@ -54,7 +57,8 @@ class Bucket:
             raise InvalidInputError(f"{', '.join(options)} cannot be given with a CloudFiles, which has its own")
         if cache_ttl is not None and not cache_ttl >= 0:
             raise InvalidInputError(f"cache_ttl is {cache_ttl!r}; a number of seconds, or None, would do")
-        self._cf = cloudpath if isinstance(cloudpath, CloudFiles) else CloudFiles(os.fspath(cloudpath), **options)
+        cf = cloudpath if isinstance(cloudpath, CloudFiles) else CloudFiles(os.fspath(cloudpath), **options)
+        self._cf = cf._by_exact_names()
         self._store = self._cf._store
         self._view = View(filtering, resources_transformation)
         self._ttl = cache_ttl
@@ -88,8 +92,8 @@ class Bucket:
     def to_json(self) -> dict[str, Any]:
         """What JSON can say of it, without secrets."""
         options = self._store.options
-        return {"cloudpath": self._cf.cloudpath, "endpoint": options.endpoint, "request_payer": options.request_payer,
-                "no_sign_request": options.no_sign_request, "cache_ttl": self._ttl, **self._view.to_json()}
+        return {"cloudpath": self._cf.cloudpath, **{name: getattr(options, name) for name in _REACH},
+                "cache_ttl": self._ttl, **self._view.to_json()}
 
     @classmethod
     def from_json(cls, json_bucket: Mapping[str, Any], **options: Any) -> Bucket:
@@ -100,8 +104,7 @@ class Bucket:
         view = View.from_json(json_bucket)
         if not isinstance(json_bucket.get("cloudpath"), str):
             raise InvalidInputError(f"{json_bucket!r} is no bucket; what Bucket.to_json gives would do")
-        told = {name: json_bucket[name] for name in ("endpoint", "request_payer", "no_sign_request")
-                if json_bucket.get(name)}
+        told = {name: json_bucket[name] for name in _REACH if json_bucket.get(name) is not None}
         return cls(json_bucket["cloudpath"], view.filtering, view.transformation, json_bucket.get("cache_ttl"),
                    **{**told, **options})
 

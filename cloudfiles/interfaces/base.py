@@ -13,7 +13,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
-from cloudfiles.exceptions import CloudFilesError, ObjectChangedError, UnsupportedOperationError
+from cloudfiles.exceptions import CloudFilesError, DecompressionError, ObjectChangedError, UnsupportedOperationError
 from cloudfiles.integrity import Digest, digests_from_headers
 from cloudfiles.interfaces.moving import PART_BYTES, Copied, CopyOptions, Interrupted, PartWriter
 from cloudfiles.interfaces.pages import pages
@@ -52,8 +52,11 @@ class Interface(ABC):
     keeps_attributes: ClassVar[bool] = True
     """Objects keep a content type, cache control and metadata."""
 
-    folds_suffixes: ClassVar[bool] = False
+    folds_suffixes: bool = False
     """An encoding shows as a suffix of the name, so that the keys `a` and `a.gz` may be one object."""
+
+    keeps_encodings: bool = True
+    """Objects keep a content encoding; else they are written decoded."""
 
     folds_case: ClassVar[bool] = False
     """Keys that differ only in case may be one object."""
@@ -244,6 +247,13 @@ class Interface(ABC):
     def discard_interrupted(self, interrupted: Interrupted) -> int:
         """Remove what these writes have left, and nothing of anyone else's. Gives how many."""
         return 0
+
+    def check_unambiguous(self, key: str) -> None:  # noqa: B027 -- most stores keep one object a key
+        """Raise AmbiguousPathError where several files hold this key's object: removing it would remove them all."""
+
+    def undecodable(self, key: str, encoding: str, error: DecompressionError) -> DecompressionError:
+        """The error of stored bytes that do not decode, with what the store knows of why."""
+        return error
 
     def check_target(self, key: str) -> None:  # noqa: B027 -- most keys cannot lead anywhere else
         """Raise InvalidPathError where a write of `key` would leave what the cloudpath names, as by a symlink."""

@@ -21,7 +21,7 @@ def transfer(source: Store, target: Store, paths: Any = None, *, reencode: str |
     checked_encoding(reencode)
     how = {"reencode": reencode, "content_type": content_type, "allow_missing": allow_missing, "resumable": resumable,
            "raise_errors": raise_errors}
-    items = items_between(source, target, paths)
+    items = items_between(source, target, paths, reencode)
     count = len(items) if isinstance(items, Collection) else total
     with bar_for(progress, count, "Transferring") as bar:
         return carry_between(source, target, items, how, parallel, bar.update if progress else None)

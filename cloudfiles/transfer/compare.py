@@ -7,8 +7,9 @@ from collections.abc import Iterable
 from datetime import datetime, timezone
 from typing import Any, Literal, NamedTuple
 
-from cloudfiles import integrity
-from cloudfiles.exceptions import InvalidInputError, ObjectChangedError
+from cloudfiles import compression, integrity
+from cloudfiles.compression import effective_encoding
+from cloudfiles.exceptions import DecompressionError, InvalidInputError, ObjectChangedError
 from cloudfiles.interfaces.base import Interface
 from cloudfiles.types import ListEntry, StoredObject
 
@@ -47,11 +48,12 @@ def checked_mode(mode: Any) -> Compare:
 def judge(source: Interface, ours: ListEntry, target: Interface, theirs: ListEntry, mode: Compare) -> Judgement | None:
     """By size, and by md5 where both entries have one, else by time: a target that is newer has been copied since.
 
-    None: a closer look is needed, because the times are the same second, or the mode asks for digests.
+    None: a closer look is needed, because the times are the same second, the mode asks for digests, or the sizes differ
+    at a target that keeps no encodings: it may have decoded what it was given.
     """
     by_size = _by_size(ours.size, theirs.size)
     if by_size is not None:
-        return by_size
+        return None if source.keeps_encodings and not target.keeps_encodings else by_size
     if mode == "size":
         known = ours.size is not None and theirs.size is not None
         return Judgement("same", "size") if known else Judgement("unverifiable", "", "a listing tells no size")
@@ -112,11 +114,11 @@ def look_closer(source: Interface, key: str, target: Interface, target_key: str,
     ours, theirs = source.describe(key), target.describe(target_key)
     if ours is None or theirs is None:
         return _missing(ours, theirs)
-    by_size = _by_size(ours.size, theirs.size)
-    if by_size is not None:
-        return by_size
     try:
-        return _by_digests(source, key, ours, target, target_key, theirs, read)
+        if _is_decoded(source, ours, target, theirs):
+            return _by_decoded(source, key, ours, target, target_key, theirs, read)
+        return (_by_size(ours.size, theirs.size)
+                or _by_digests(source, key, ours, target, target_key, theirs, read))
     except ObjectChangedError as error:
         return Judgement("unverifiable", "", f"it changed while it was compared: {error}")
 
@@ -144,6 +146,43 @@ def _by_digests(source: Interface, key: str, ours: StoredObject, target: Interfa
     if read or (source.is_local and target.is_local):
         return _by_content(source, key, target, target_key)
     return _by_parts(source, key, ours, target, target_key, theirs)
+
+
+def _is_decoded(source: Interface, ours: StoredObject, target: Interface, theirs: StoredObject) -> bool:
+    """Whether one of them has an encoding that the other's store cannot keep: then their contents are to be compared,
+    and neither sizes nor digests, which are of stored bytes."""
+    return bool((effective_encoding(ours.encoding) and not target.keeps_encodings)
+                or (effective_encoding(theirs.encoding) and not source.keeps_encodings))
+
+
+def _by_decoded(source: Interface, key: str, ours: StoredObject, target: Interface, target_key: str,
+                theirs: StoredObject, read: bool) -> Judgement:
+    if not (read or (source.is_local and target.is_local)):
+        return Judgement("unverifiable", "", "it is stored encoded on one side and decoded on the other; read=True "
+                                             "would compare the contents")
+    try:
+        digests = _computed(source, key, _READ, ours.encoding), _computed(target, target_key, _READ, theirs.encoding)
+    except DecompressionError as error:
+        return Judgement("unverifiable", "", f"it cannot be decoded: {error}")
+    return Judgement("same", "content") if digests[0] == digests[1] else Judgement("different", "content",
+                                                                                  "the contents differ")
+
+
+def sizes_differ(ours: ListEntry, theirs: ListEntry) -> bool:
+    return _by_size(ours.size, theirs.size) is not None
+
+
+def look_at_decoded(source: Interface, ours: ListEntry, target: Interface, theirs: ListEntry,
+                    mode: Compare) -> Judgement:
+    """Of two sizes that differ, at a target that keeps no encodings: by time where the source's object is encoded, by
+    the contents where that does not tell, or the mode does not ask for it."""
+    described = source.describe(ours.key)
+    if described is None or not effective_encoding(described.encoding):
+        return _by_size(ours.size, theirs.size) or Judgement("different", "size")
+    by_time = _by_time(ours.last_modified, theirs.last_modified) if mode in ("auto", "time") else None
+    if by_time is None and mode == "time":
+        return Judgement("different", "time")
+    return by_time or look_closer(source, ours.key, target, theirs.key, read=True)
 
 
 def _by_name(digests: Iterable[integrity.Digest]) -> dict[str, bytes]:
@@ -189,11 +228,13 @@ def _is_of_parts(local: Interface, key: str, stored: StoredObject) -> bool:
     return any(candidate.etag() == etag for candidate in candidates)
 
 
-def _computed(interface: Interface, key: str, algorithm: str) -> bytes:
-    """The digest of an object's stored bytes, by reading them."""
-    hasher = integrity.hasher(algorithm)
-    if interface.get_in_pieces(key, hasher.update) is None:
+def _computed(interface: Interface, key: str, algorithm: str, encoding: str = "") -> bytes:
+    """The digest of an object's stored bytes, or of what they decode to, by reading them."""
+    hasher, stream = integrity.hasher(algorithm), compression.decoder(encoding, key)
+    take = (lambda piece: hasher.update(stream.update(piece))) if encoding else hasher.update
+    if interface.get_in_pieces(key, take) is None:
         raise ObjectChangedError("the object was removed", path=key)
+    stream.finish()
     return hasher.digest()
 
 
@@ -203,6 +244,8 @@ def has_same(source: Interface, key: str, target: Interface, target_key: str) ->
     ours = None if theirs is None else source.describe(key)
     if ours is None or theirs is None:
         return False
+    if _is_decoded(source, ours, target, theirs):
+        return look_at_decoded(source, _entry(key, ours), target, _entry(target_key, theirs), "auto").verdict == "same"
     judged = judge(source, _entry(key, ours), target, _entry(target_key, theirs), "auto")
     if judged is None:
         judged = look_closer(source, key, target, target_key)

@@ -50,9 +50,11 @@ class Mover:
 
         Raises:
             MissingObjectError: there is no source.
+            AmbiguousPathError: two local files are the source.
             IntegrityError: the copy is not proven; both are there.
         """
         self._target.check_target(item.target)
+        self._source.check_unambiguous(item.source)
         if self._target.is_same(self._source, item.source, item.target):
             return Outcome(item, "skipped")
         if self._carrier.write(0, self._target.rename_from, self._source, item.source, item.target):

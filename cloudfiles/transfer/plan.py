@@ -19,7 +19,7 @@ from cloudfiles.exceptions import InvalidPathError
 from cloudfiles.fanout import Plan, collect
 from cloudfiles.interfaces.base import Interface
 from cloudfiles.transfer.carrying.items import Item
-from cloudfiles.transfer.compare import Compare, Judgement, judge, look_closer
+from cloudfiles.transfer.compare import Compare, Judgement, judge, look_at_decoded, look_closer, sizes_differ
 from cloudfiles.transfer.merge import OutOfOrderError, Pair, Wanted, merged, order_of
 
 _SHOWN = 5
@@ -141,6 +141,8 @@ class SyncPlan:
         """The judgement of what is at the source, or whether to delete what is only at the target."""
         if pair.source is None:
             return None, self._is_only_there(pair.key)
+        if pair.target is not None and sizes_differ(pair.source, pair.target):
+            return look_at_decoded(self._source, pair.source, self._target, pair.target, self._mode), False
         if self._mode in ("size", "time") and pair.target is not None:
             return Judgement("different", "time"), False
         return look_closer(self._source, pair.key, self._target, pair.key), False

@@ -109,18 +109,25 @@ class MovingVerbs:
     def sync_to(self, cf_dest: Any, delete: bool = False, compare: str = "auto", include: Any = None,
                 exclude: Any = None, dry_run: bool = False, max_delete: int | None = 1000,
                 progress: Progress = None, parallel: Parallel | None = None) -> SyncResult:
-        """Make `cf_dest` like this store; see `cloudfiles.transfer.sync`. The copies are spread over `parallel`."""
+        """Make `cf_dest` like this store; see `cloudfiles.transfer.sync`. The copies are spread over `parallel`.
+
+        Local files are taken by their own names, whatever suffix they have, unless `encoding_suffixes` is True.
+        """
         from cloudfiles.transfer.sync import sync
 
-        return sync(self._store, self._other(cf_dest), delete=delete, compare=compare, include=include,
-                    exclude=exclude, dry_run=dry_run, max_delete=max_delete, progress=self._shown(progress),
-                    parallel=self._spread(parallel))
+        return sync(self._store.by_exact_names(), self._other(cf_dest).by_exact_names(), delete=delete,
+                    compare=compare, include=include, exclude=exclude, dry_run=dry_run,
+                    max_delete=max_delete, progress=self._shown(progress), parallel=self._spread(parallel))
 
     def verify(self, cf_dest: Any, paths: Any = None, read: bool = False, progress: Progress = None) -> VerifyResult:
-        """Compare what is here with what is at `cf_dest`; see `cloudfiles.transfer.verify`."""
+        """Compare what is here with what is at `cf_dest`; see `cloudfiles.transfer.verify`.
+
+        Local files are taken by their own names, as by `sync_to`.
+        """
         from cloudfiles.transfer.verify import verify
 
-        return verify(self._store, self._other(cf_dest), paths, read=read, progress=self._shown(progress))
+        return verify(self._store.by_exact_names(), self._other(cf_dest).by_exact_names(), paths, read=read,
+                      progress=self._shown(progress))
 
     def discard_partial(self, prefix: str = "", older_than: float = 24 * 3600) -> int:
         """Remove what interrupted writes below `prefix` have left: uploads that were never completed, temporary files.

@@ -5,11 +5,14 @@ from __future__ import annotations
 import errno
 import io
 import os
+import shutil
 import signal
 import socket
 import stat
+import struct
 import subprocess
 import sys
+import tempfile
 import textwrap
 import threading
 from pathlib import Path
@@ -31,9 +34,11 @@ from cloudfiles.exceptions import (
     UnsupportedCompressionType,
     UnsupportedOperationError,
 )
+from cloudfiles.files import download_file
 from cloudfiles.interfaces.file import io as file_io
 from cloudfiles.interfaces.file import objects as file_objects
 from cloudfiles.interfaces.file.interface import FileInterface
+from cloudfiles.interfaces.moving import CopyOptions
 from cloudfiles.paths import extract
 from cloudfiles.runtime.base import Cancelled
 from cloudfiles.runtime.threads import ThreadRuntime
@@ -198,6 +203,146 @@ def test_the_mode_is_the_umask_s(store: FileInterface, root: Path) -> None:
     assert stat.S_IMODE((root / "k").stat().st_mode) == 0o640
 
 
+def rewritten(way: str, root: Path, key: str, encoding: str = "") -> None:
+    """Overwrite an object by one of the ways in which a local file is written."""
+    new, source = at(root), at(root.parent / "source")
+    if way == "put":
+        new.put(key, b"new", WriteOptions(encoding=encoding))
+    elif way == "parts":
+        writer = new.open_writer(key, 3, WriteOptions(encoding=encoding))
+        assert writer is not None
+        writer.write(0, b"new")
+        writer.finish()
+    elif way == "download":
+        source.put("s", b"new", PLAIN)
+        download_file(f"file://{root.parent}/source/s", root / key)
+    else:
+        source.put("s", b"new", WriteOptions(encoding=encoding))
+        os.chmod(root.parent / "source" / ("s" + (".gz" if encoding else "")), 0o751)
+        if way == "copy":
+            new.copy_from(source, "s", key, CopyOptions())
+        else:
+            assert new.rename_from(source, "s", key)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX permissions")
+@pytest.mark.parametrize("mode", [0o600, 0o664, 0o777, 0o444, 0o440])
+@pytest.mark.parametrize("way", ["put", "parts", "copy", "rename", "download"])
+def test_an_overwritten_file_keeps_its_mode(root: Path, way: str, mode: int) -> None:
+    root.mkdir()
+    (root / "k").write_bytes(b"old")
+    os.chmod(root / "k", mode)
+    rewritten(way, root, "k")
+    assert (root / "k").read_bytes() == b"new"
+    assert stat.S_IMODE((root / "k").stat().st_mode) == mode
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX permissions")
+@pytest.mark.parametrize("way", ["put", "parts", "copy", "rename"])
+def test_a_mode_is_kept_under_another_encoding(root: Path, way: str) -> None:
+    root.mkdir()
+    (root / "k").write_bytes(b"old")
+    os.chmod(root / "k", 0o640)
+    rewritten(way, root, "k", "gzip")
+    assert names(root) == ["k.gz"]
+    assert stat.S_IMODE((root / "k.gz").stat().st_mode) == 0o640
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX permissions")
+@pytest.mark.parametrize("way", ["put", "parts", "copy", "rename", "download"])
+def test_special_bits_are_dropped(root: Path, way: str) -> None:
+    root.mkdir()
+    (root / "k").write_bytes(b"old")
+    os.chmod(root / "k", 0o6755)
+    rewritten(way, root, "k")
+    assert stat.S_IMODE((root / "k").stat().st_mode) == 0o755
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX permissions")
+def test_a_file_is_never_wider_open_than_the_one_it_replaces(
+        store: FileInterface, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store.put("k", b"secret", PLAIN)
+    os.chmod(root / "k", 0o600)
+    seen: list[int] = []
+    fill = file_io._fill
+
+    def watched(descriptor: int, content: Any) -> None:
+        seen.append(stat.S_IMODE(os.fstat(descriptor).st_mode))
+        fill(descriptor, content)
+
+    monkeypatch.setattr(file_io, "_fill", watched)
+    store.put("k", b"new secret", PLAIN)
+    assert seen == [0o600]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX permissions")
+def test_a_symlink_leaves_the_mode_of_what_it_leads_to(store: FileInterface, root: Path) -> None:
+    store.put("target", b"private", PLAIN)
+    os.chmod(root / "target", 0o600)
+    (root / "link").symlink_to("target")
+    (root / "dangling").symlink_to("nothing")
+    before = os.umask(0o022)
+    try:
+        store.put("link", b"1", PLAIN)
+        store.put("dangling", b"1", PLAIN)
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((root / "link").lstat().st_mode) == 0o600
+    assert stat.S_IMODE((root / "dangling").lstat().st_mode) == 0o644
+    assert (root / "target").read_bytes() == b"private"
+
+
+OWNED = """
+import os, stat, sys
+from cloudfiles import CloudFiles
+
+cf = CloudFiles(sys.argv[1])
+path = os.path.join(sys.argv[1], "k")
+for owner, groups, expected in (
+        (0, [], (1001, 1002, 0o664)),           # the superuser keeps both
+        (1003, [1002], (1003, 1002, 0o664)),    # a member of the group keeps that
+        (1003, [1004], (1003, 1003, 0o644))):   # another's group may do what others might
+    with open(path, "wb"):
+        os.chown(path, 1001, 1002)
+        os.chmod(path, 0o664)
+    child = os.fork()
+    if not child:
+        os.setgroups(groups)
+        os.setgid(owner)
+        os.setuid(owner)
+        cf.put("k", b"new")
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+    found = os.stat(path)
+    assert (found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode)) == expected, (owner, found)
+    os.unlink(path)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() != 0, reason="only the superuser can act as others")
+def test_owner_and_group_stay_as_far_as_the_system_lets_them(tmp_path: Path) -> None:
+    directory = Path(tempfile.mkdtemp(dir="/tmp"))
+    try:
+        os.chmod(directory, 0o777)
+        subprocess.run([sys.executable, "-c", OWNED, str(directory)], check=True, timeout=60)
+    finally:
+        shutil.rmtree(directory)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="access control lists as Linux keeps them")
+def test_an_access_control_list_stays(store: FileInterface, root: Path) -> None:
+    store.put("k", b"old", PLAIN)
+    entries = [(1, 6, -1), (2, 6, 1234), (4, 4, -1), (16, 6, -1), (32, 0, -1)]  # owner, a user, group, mask, others
+    acl = struct.pack("<I", 2) + b"".join(struct.pack("<HHi", *entry) for entry in entries)
+    try:
+        os.setxattr(root / "k", "system.posix_acl_access", acl)
+    except OSError:
+        pytest.skip("the file system of the temporary directory keeps no access control lists")
+    store.put("k", b"new", PLAIN)
+    assert os.getxattr(root / "k", "system.posix_acl_access") == acl
+    assert content_of(store, "k") == b"new"
+
+
 def test_head_tells_what_the_file_system_knows(store: FileInterface, root: Path) -> None:
     etag = store.put("a.json", b"hello", GZIP)
     os.utime(root / "a.json.gz", (784111777.9, 784111777.9))
@@ -249,10 +394,10 @@ def test_touch_does_not_replace_what_is_written_meanwhile(
         store: FileInterface, monkeypatch: pytest.MonkeyPatch) -> None:
     write_new = file_objects.write_new
 
-    def slow(temporary: str, content: Any, durable: bool) -> str:
+    def slow(temporary: str, content: Any, *more: Any) -> str:
         if content == b"":
             store.put("k", b"content", PLAIN)
-        return write_new(temporary, content, durable)
+        return write_new(temporary, content, *more)
 
     monkeypatch.setattr(file_objects, "write_new", slow)
     store.touch("k")
@@ -400,7 +545,7 @@ def test_of_twins_left_by_others_the_bare_file_counts_and_delete_takes_both(stor
     for name in ("k", "k.gz", "k.xz"):
         (root / name).write_bytes(name.encode())
     assert content_of(store, "k") == b"k"
-    assert [(entry.key, entry.size) for entry in store.list_page().entries] == [("k", 1)]
+    assert store.size("k") == 1
     store.delete(["k"])
     assert names(root) == []
 

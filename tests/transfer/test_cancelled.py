@@ -177,8 +177,8 @@ def test_puts_end_when_their_writes_have_ended(held: Held, tmp_path: Path, monke
     monkeypatch.setattr(objects, "write_new", held._function)
     CloudFiles(f"file://{tmp_path}/").put("taken/x", b"x")  # so that `taken` cannot be written
 
-    def write(file: str, content: Any, durable: bool) -> str:
-        result: str = (held if content == OLD else held._function)(file, content, durable)
+    def write(file: str, content: Any, *more: Any) -> str:
+        result: str = (held if content == OLD else held._function)(file, content, *more)
         return result
 
     def files() -> Iterator[tuple[str, bytes]]:

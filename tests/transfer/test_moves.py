@@ -76,7 +76,7 @@ def test_across_file_systems(disk: CloudFiles, store: Make, monkeypatch: pytest.
     disk.put("a", b"1")
     other = store("file")
     monkeypatch.setattr(file_copy, "publish", lambda source, *rest: (
-        refuse() if ".cloudfiles-" not in source else os.replace(source, rest[0] + rest[1])))
+        refuse() if ".cloudfiles-" not in source else os.replace(source, rest[0] + rest[2])))
     assert disk.moves(other, ["a"]).ways == {"copy": 1}
     assert (disk.exists("a"), other.get("a")) == (False, b"1")
 

@@ -8,13 +8,22 @@ import stat
 import sys
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
-from typing import Any
+from typing import Any, NamedTuple
 
 from cloudfiles.exceptions import ObjectChangedError
 from cloudfiles.interfaces.file.errors import NOWHERE, Reporting
 from cloudfiles.interfaces.file.io import create_new, etag_of, open_to_read
-from cloudfiles.interfaces.file.names import is_temporary, mark_of, suffix_of, temporary_name
+from cloudfiles.interfaces.file.names import (
+    BY_SUFFIX,
+    EXACT,
+    Variants,
+    is_temporary,
+    mark_of,
+    suffix_of,
+    temporary_name,
+)
 from cloudfiles.interfaces.file.objects import find_object, publish
+from cloudfiles.interfaces.file.permissions import Permissions, keep_permissions, permissions_of_object
 from cloudfiles.interfaces.moving import PART_BYTES, Copied, CopyOptions, PartWriter
 from cloudfiles.runtime.cancellation import check_cancelled, current_cancellation, writing
 from cloudfiles.runtime.descriptors import with_room
@@ -33,35 +42,43 @@ _CANNOT = frozenset({errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, 
 # ---- copying
 
 
-def copy_object(source: str, path: str, options: CopyOptions, durable: bool) -> Copied | None:
-    """Copy the object at `source` (a path without suffix) to `path`; None where it is missing.
+class Place(NamedTuple):
+    """Where an object lies: its local path without suffix, and the suffixes that it may have."""
 
-    Raises OSError, and ObjectChangedError where the source is being written in place.
+    path: str
+    variants: Variants
+
+
+def copy_object(source: Place, target: Place, options: CopyOptions, durable: bool) -> Copied | None:
+    """Copy an object; None where it is missing.
+
+    Raises OSError, UnsupportedOperationError where the target cannot keep its encoding, and ObjectChangedError where
+    the source is being written in place.
     """
     for _ in range(_TRIES):
-        found = find_object(source)
+        found = find_object(*source)
         if found is None:
             return None
         _, encoding = found
-        suffix = suffix_of(encoding)
+        suffix = suffix_of(encoding, target.variants)
         try:
-            return _copy(source + suffix, path, suffix, options, durable)
+            return _copy(source.path + suffix, target, suffix, options, durable)
         except FileNotFoundError as error:
-            if error.filename != source + suffix:  # else it was renamed since, perhaps to another encoding
+            if error.filename != source.path + suffix:  # else it was renamed since, perhaps to another encoding
                 raise
     raise ObjectChangedError("it was replaced or written to again and again while it was copied")
 
 
-def _copy(file: str, path: str, suffix: str, options: CopyOptions, durable: bool) -> Copied:
-    temporary = os.path.join(os.path.dirname(path), temporary_name())
+def _copy(file: str, target: Place, suffix: str, options: CopyOptions, durable: bool) -> Copied:
+    temporary = os.path.join(os.path.dirname(target.path), temporary_name())
     with writing():
         descriptor = open_to_read(file)
         try:
             status = os.fstat(descriptor)
             if options.etag not in (None, etag_of(status)):
                 raise ObjectChangedError("the source was replaced before it was copied")
-            etag = _copy_to_new(descriptor, status, temporary, durable)
-            publish(temporary, path, suffix, WriteOptions(), durable)
+            etag = _copy_to_new(descriptor, status, temporary, permissions_of_object(*target), durable)
+            publish(temporary, *target, suffix, WriteOptions(), durable)
         except BaseException:
             with suppress(OSError):
                 os.unlink(temporary)
@@ -71,9 +88,10 @@ def _copy(file: str, path: str, suffix: str, options: CopyOptions, durable: bool
     return Copied(status.st_size, etag)
 
 
-def _copy_to_new(source: int, status: os.stat_result, temporary: str, durable: bool) -> str:
+def _copy_to_new(source: int, status: os.stat_result, temporary: str, kept: Permissions | None, durable: bool) -> str:
     target = create_new(temporary)
     try:
+        keep_permissions(target, kept)
         copied = copy_content(source, target, status.st_size)
         after = os.fstat(source)
         if copied != status.st_size or (after.st_mtime_ns, after.st_size) != (status.st_mtime_ns, status.st_size):
@@ -153,17 +171,27 @@ def _read_and_write(source: int, target: int, size: int) -> int:
 # ---- renaming
 
 
-def rename_object(source: str, path: str, durable: bool) -> bool:
-    """Move an object to another name of the same file system; False where that cannot be done, or nothing is there."""
-    found = find_object(source)
+def rename_object(source: Place, target: Place, durable: bool) -> bool:
+    """Move an object to another name of the same file system; False where that cannot be done, or nothing is there.
+
+    A file that is replaced leaves its permissions to the one that takes its place.
+    """
+    found = find_object(*source)
     if found is None:
         return False
-    suffix = suffix_of(found[1])
-    if os.path.islink(source + suffix):
-        return False  # the object is what the link leads to
-    os.makedirs(os.path.dirname(path), exist_ok=True)
+    suffix = suffix_of(found[1], BY_SUFFIX)
+    if os.path.islink(source.path + suffix) or (suffix and target.variants is EXACT):
+        return False  # the object is what the link leads to, or is to be decoded
+    os.makedirs(os.path.dirname(target.path), exist_ok=True)
+    kept = permissions_of_object(*target)
     try:
-        publish(source + suffix, path, suffix, WriteOptions(), durable)
+        descriptor = -1 if kept is None else open_to_read(source.path + suffix)
+        try:
+            publish(source.path + suffix, *target, suffix, WriteOptions(), durable)
+            keep_permissions(descriptor, kept)
+        finally:
+            if descriptor >= 0:
+                os.close(descriptor)
     except OSError as error:
         if error.errno != errno.EXDEV:
             raise
@@ -182,13 +210,13 @@ class FilePartWriter(PartWriter):
 
     is_checked = False
 
-    def __init__(self, path: str, size: int, options: WriteOptions, state: Mapping[str, Any] | None, durable: bool,
+    def __init__(self, place: Place, size: int, options: WriteOptions, state: Mapping[str, Any] | None, durable: bool,
                  reporting: Reporting) -> None:
         self.part_size = PART_BYTES
-        self._path = path
+        self._place = place
         self._size = size
         self._options = options
-        self._suffix = suffix_of(options.encoding)
+        self._suffix = suffix_of(options.encoding, place.variants)
         self._durable = durable
         self._reporting = reporting
         self._written: set[int] = set()
@@ -209,7 +237,7 @@ class FilePartWriter(PartWriter):
             self._create(temporary_name())
 
     def _reopen(self, name: str, state: Mapping[str, Any]) -> bool:
-        self._temporary = os.path.join(os.path.dirname(self._path), name)
+        self._temporary = os.path.join(os.path.dirname(self._place.path), name)
         try:
             self._descriptor = with_room(os.open, self._temporary, os.O_RDWR | getattr(os, "O_BINARY", 0))
         except OSError:
@@ -221,10 +249,12 @@ class FilePartWriter(PartWriter):
         return True
 
     def _create(self, name: str) -> None:
-        directory = os.path.dirname(self._path)
+        directory = os.path.dirname(self._place.path)
         self._temporary = os.path.join(directory, name)
         self._descriptor = create_new(self._temporary)
         try:
+            # It may have to be opened again, by another process that goes on with it.
+            keep_permissions(self._descriptor, permissions_of_object(*self._place), also=stat.S_IRUSR | stat.S_IWUSR)
             _check_room(directory, self._size)
             os.ftruncate(self._descriptor, self._size)
         except BaseException:
@@ -244,8 +274,9 @@ class FilePartWriter(PartWriter):
         with self._reporting:
             if self._durable:
                 os.fsync(self._descriptor)
+            keep_permissions(self._descriptor, permissions_of_object(*self._place))
             etag = etag_of(os.fstat(self._descriptor))
-            publish(self._temporary, self._path, self._suffix, self._options, self._durable)
+            publish(self._temporary, *self._place, self._suffix, self._options, self._durable)
         self.leave()
         return etag
 

@@ -7,6 +7,7 @@ import os
 import stat
 
 from cloudfiles.exceptions import (
+    AmbiguousPathError,
     AuthorizationError,
     CloudFilesError,
     FileSystemError,
@@ -29,6 +30,14 @@ _KINDS = {
 def special_file(mode: int) -> UnsupportedOperationError:
     """The error for what is neither a regular file nor a directory."""
     return UnsupportedOperationError(f"it is {_KINDS.get(stat.S_IFMT(mode), 'a special file')}, not a regular file")
+
+
+def ambiguous(key: str, store: str, *files: str) -> AmbiguousPathError:
+    """The error for a key whose object is in two files."""
+    return AmbiguousPathError(
+        f"the files {' and '.join(map(repr, files))} are one key here, as the suffix of a name shows an encoding; "
+        "nothing was done with them. encoding_suffixes=False takes every file under its own name",
+        path=key, store=store)
 
 
 class Reporting:

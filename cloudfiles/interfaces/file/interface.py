@@ -1,12 +1,15 @@
 """`file:///directory`: objects as files of the local file system.
 
 - A write appears whole or not at all: the bytes go to a temporary file in the same directory, which then takes
-  the key's name. A failure or a kill at any point leaves the old file or the new one. The new file has the mode
-  that the umask gives; a symlink of that name is replaced, not followed.
-- A content encoding shows as a suffix (`.gz .br .zstd .xz .bz2`). The key `a` is held by `a`, else by `a.gz`, and
-  so on; a write under one encoding removes what held the key under another, and `delete` removes all of them.
-  The key `a.gz`, where such a file exists, gives its bytes as they are, without an encoding; listings show it as
-  `a`. So the keys `a` and `a.gz` are not independent here: writing or deleting `a` removes `a.gz`.
+  the key's name. A failure or a kill at any point leaves the old file or the new one. A new file has the mode that
+  the umask gives, one that replaces another has that one's permissions; a symlink of that name is replaced, not
+  followed.
+- With `encoding_suffixes` (the default here) a content encoding shows as a suffix (`.gz .br .zstd .xz .bz2`). The key
+  `a` is held by `a`, else by `a.gz`, and so on; a write under one encoding removes what held the key under another,
+  and `delete` removes all of them. The key `a.gz`, where such a file exists, gives its bytes as they are, without an
+  encoding; listings show it as `a`. So the keys `a` and `a.gz` are not independent: writing or deleting `a` removes
+  `a.gz`, and a directory that holds both cannot be listed.
+- With `encoding_suffixes=False` every file is the key of its own name, and has no encoding.
 - File systems keep no metadata: content type, cache control, storage class and metadata of a write are dropped;
   `head` guesses the content type from the key.
 - Symlinks are followed to read, as the file system does, also out of the root. One that leads nowhere is missing.
@@ -31,21 +34,29 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from cloudfiles.exceptions import CloudFilesError, InvalidPathError
+from cloudfiles.exceptions import CloudFilesError, DecompressionError, InvalidPathError
 from cloudfiles.interfaces.base import Interface
 from cloudfiles.interfaces.file.copying import (
     FilePartWriter,
+    Place,
     copy_object,
     discard_temporaries,
     discard_temporaries_of,
     rename_object,
 )
-from cloudfiles.interfaces.file.errors import NOWHERE, Reporting
+from cloudfiles.interfaces.file.errors import NOWHERE, Reporting, ambiguous
 from cloudfiles.interfaces.file.io import check_content, etag_of
 from cloudfiles.interfaces.file.listing import Walk
 from cloudfiles.interfaces.file.locks import FileLocks, clear_locks, lock_directory
-from cloudfiles.interfaces.file.names import check_key, check_prefix, suffix_of
-from cloudfiles.interfaces.file.objects import find_object, read_object, remove_object, touch_object, write_object
+from cloudfiles.interfaces.file.names import BY_SUFFIX, EXACT, check_key, check_prefix, suffix_of
+from cloudfiles.interfaces.file.objects import (
+    files_of,
+    find_object,
+    read_object,
+    remove_object,
+    touch_object,
+    write_object,
+)
 from cloudfiles.interfaces.local import guess_type, http_date
 from cloudfiles.interfaces.moving import Copied, CopyOptions, Interrupted, PartWriter
 from cloudfiles.types import Content, ListEntry, ListPage, StoredObject, StoreOptions, WriteOptions, head_of
@@ -71,7 +82,7 @@ class FileInterface(Interface):
     lists_in_key_order: ClassVar[bool] = True
     delete_batch: ClassVar[int] = 100
     keeps_attributes: ClassVar[bool] = False
-    folds_suffixes: ClassVar[bool] = True
+    folds_suffixes: bool = True
     folds_case: ClassVar[bool] = sys.platform in ("darwin", "win32")
     nests_names: ClassVar[bool] = True
 
@@ -86,11 +97,16 @@ class FileInterface(Interface):
         locking = options.locking if options.locking is not None else bool(options.lock_dir)
         self._locks = FileLocks(self.lock_dir, runtime.sleep) if locking else None
         self._walks = _Walks()
+        self.folds_suffixes = self.keeps_encodings = options.encoding_suffixes is not False
+        self._variants = BY_SUFFIX if self.folds_suffixes else EXACT
         self._inside: set[str] = set()  # directories that `check_target` has seen to be so
 
     def _path(self, key: str) -> str:
         check_key(key)
         return self._root + (key if os.sep == "/" else key.replace("/", os.sep))
+
+    def _place(self, key: str) -> Place:
+        return Place(self._path(key), self._variants)
 
     def _locked(self, path: str, exclusive: bool) -> AbstractContextManager[None]:
         return _NOT_LOCKED if self._locks is None else self._locks.held(path, exclusive)
@@ -100,14 +116,14 @@ class FileInterface(Interface):
     def get(self, key: str, start: int | None = None, end: int | None = None) -> StoredObject | None:
         path = self._path(key)
         with Reporting(self._store, key), self._locked(path, exclusive=False):
-            return read_object(path, start, end)
+            return read_object(path, self._variants, start, end)
 
     def put(self, key: str, content: Content, options: WriteOptions) -> str | None:
         path = self._path(key)
-        target = path + suffix_of(options.encoding)
+        target = path + suffix_of(options.encoding, self._variants)
         check_content(content)
         with Reporting(self._store, key, target), self._locked(path, exclusive=True):
-            return write_object(path, content, options, self.durable)
+            return write_object(path, self._variants, content, options, self.durable)
 
     def head(self, key: str) -> dict[str, Any] | None:
         found = self._find(key)
@@ -127,13 +143,13 @@ class FileInterface(Interface):
     def _find(self, key: str) -> tuple[os.stat_result, str] | None:
         path = self._path(key)
         with Reporting(self._store, key):
-            return find_object(path)
+            return find_object(path, self._variants)
 
     def touch(self, key: str) -> None:
         """Create an empty object; where there is one, its time of modification is now, and its ETag another."""
         path = self._path(key)
         with Reporting(self._store, key, path), self._locked(path, exclusive=True):
-            touch_object(path, self.durable)
+            touch_object(path, self._variants, self.durable)
 
     def delete(self, keys: Sequence[str]) -> Mapping[str, CloudFilesError]:
         """Directories stay, also when they become empty. All keys are checked before the first is removed."""
@@ -142,7 +158,7 @@ class FileInterface(Interface):
         for key, path in paths.items():
             try:
                 with Reporting(self._store, key), self._locked(path, exclusive=True):
-                    remove_object(path)
+                    remove_object(path, self._variants)
             except CloudFilesError as error:
                 errors[key] = error
         return errors
@@ -159,7 +175,7 @@ class FileInterface(Interface):
             if not check_prefix(prefix):
                 return ListPage([], [])
             after = token if token is not None else start_after
-            walk = self._walks.take((prefix, flat, token)) or Walk(self._root, prefix, flat, after)
+            walk = self._walks.take((prefix, flat, token)) or Walk(self._root, self._variants, prefix, flat, after)
             page = _page(walk, max(1, limit or PAGE_ENTRIES))
             if page.next_token is not None:
                 self._walks.keep((prefix, flat, page.next_token), walk)
@@ -187,17 +203,17 @@ class FileInterface(Interface):
     def copy_from(self, source: Interface, source_key: str, key: str, options: CopyOptions) -> Copied | None:
         """Inside the kernel, or by sharing the blocks, as the file systems allow."""
         assert isinstance(source, FileInterface)
-        origin, path = source._path(source_key), self._path(key)
-        with Reporting(self._store, key, path), self._locked(path, exclusive=True):
-            with source._locked(origin, exclusive=False):
-                return copy_object(origin, path, options, self.durable)
+        origin, place = source._place(source_key), self._place(key)
+        with Reporting(self._store, key, place.path), self._locked(place.path, exclusive=True):
+            with source._locked(origin.path, exclusive=False):
+                return copy_object(origin, place, options, self.durable)
 
     def rename_from(self, source: Interface, source_key: str, key: str) -> bool:
         if not isinstance(source, FileInterface):
             return False
-        origin, path = source._path(source_key), self._path(key)
-        with Reporting(self._store, key, path), self._locked(path, exclusive=True):
-            return rename_object(origin, path, self.durable)
+        origin, place = source._place(source_key), self._place(key)
+        with Reporting(self._store, key, place.path), self._locked(place.path, exclusive=True):
+            return rename_object(origin, place, self.durable)
 
     def is_same(self, source: Interface, source_key: str, key: str) -> bool:
         return isinstance(source, FileInterface) and (
@@ -205,10 +221,10 @@ class FileInterface(Interface):
 
     def open_writer(self, key: str, size: int, options: WriteOptions,
                     state: Mapping[str, Any] | None = None) -> PartWriter | None:
-        path = self._path(key)
-        reporting = Reporting(self._store, key, path + suffix_of(options.encoding))
+        place = self._place(key)
+        reporting = Reporting(self._store, key, place.path + suffix_of(options.encoding, self._variants))
         with reporting:
-            return FilePartWriter(path, size, options, state, self.durable, reporting)
+            return FilePartWriter(place, size, options, state, self.durable, reporting)
 
     def discard_partial(self, prefix: str, older_than: float) -> int:
         with Reporting(self._store, prefix):
@@ -223,6 +239,19 @@ class FileInterface(Interface):
         kept = {str(state.get("temporary")) for state in interrupted.kept}
         with Reporting(self._store, ""):
             return discard_temporaries_of(interrupted.processes, directories, kept)
+
+    def check_unambiguous(self, key: str) -> None:
+        files = files_of(self._path(key), self._variants) if self.folds_suffixes else []
+        if len(files) > 1:
+            raise ambiguous(key, self._store, *map(os.path.basename, files[:2]))
+
+    def undecodable(self, key: str, encoding: str, error: DecompressionError) -> DecompressionError:
+        if self.folds_suffixes and not error.is_too_large:
+            file = key + suffix_of(encoding, self._variants)
+            error.args = (f"the file {file!r} does not decode as {encoding}, which its name stands for: "
+                          f"{error.args[0]}. encoding_suffixes=False takes every file as it is, under its own name",)
+            error.store = self._store
+        return error
 
     def check_target(self, key: str) -> None:
         """Symlinks to directories elsewhere are not followed to write: a transfer stays inside its root."""

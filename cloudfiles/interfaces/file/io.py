@@ -9,6 +9,7 @@ import sys
 from typing import Any
 
 from cloudfiles.exceptions import InvalidInputError, ObjectChangedError
+from cloudfiles.interfaces.file.permissions import Permissions, keep_permissions
 from cloudfiles.interfaces.local import chunks, span
 from cloudfiles.runtime.cancellation import check_cancelled
 from cloudfiles.runtime.descriptors import with_room
@@ -97,13 +98,14 @@ def check_content(content: Any) -> None:
             f"content must be bytes, bytearray, memoryview or an open binary file, not {type(content).__name__}")
 
 
-def write_new(file: str, content: Any, durable: bool) -> str:
-    """Write `content` to a file that is not there yet, in the mode that the umask gives; gives its ETag.
+def write_new(file: str, content: Any, durable: bool, kept: Permissions | None) -> str:
+    """Write `content` to a file that is not there yet, which is to replace one of these permissions; gives its ETag.
 
     Directories above are created where missing. On failure the file may be left, with a part of the content.
     """
     descriptor = create_new(file)
     try:
+        keep_permissions(descriptor, kept)  # before anything is in it
         _fill(descriptor, content)
         if durable:
             os.fsync(descriptor)
@@ -113,7 +115,7 @@ def write_new(file: str, content: Any, durable: bool) -> str:
 
 
 def create_new(file: str) -> int:
-    """A descriptor of a new file; directories above are created where missing."""
+    """A descriptor of a new file, in the mode that the umask gives; directories above are created where missing."""
     for _ in range(_TRIES):  # somebody may be removing empty directories
         try:
             return with_room(os.open, file, _WRITE_FLAGS, 0o666)

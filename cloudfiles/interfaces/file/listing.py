@@ -14,19 +14,23 @@ from __future__ import annotations
 
 import itertools
 import os
+import time
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from cloudfiles.interfaces.file.errors import NOWHERE
+from cloudfiles.interfaces.file.errors import NOWHERE, ambiguous
 from cloudfiles.interfaces.file.io import etag_of
-from cloudfiles.interfaces.file.names import bare_name, is_temporary, order_of, rank
-from cloudfiles.interfaces.file.objects import find_object
+from cloudfiles.interfaces.file.names import EXACT, Variants, bare_name, is_temporary, order_of
+from cloudfiles.interfaces.file.objects import files_of, find_object
 from cloudfiles.interfaces.local import http_date
 from cloudfiles.runtime.descriptors import with_room
 from cloudfiles.types import ListEntry
 
 _Identity = tuple[int, int]  # device and inode
+
+_PAUSES = (0.001, 0.005, 0.02, 0.1, 0.0)
+"""Seconds between looks at two files that hold one key: a write under another encoding makes the new one first."""
 
 
 @dataclass(slots=True)
@@ -39,6 +43,7 @@ class _Level:
     modified: int  # nanoseconds since the epoch, when it was read
     names: dict[str, str]  # file name by key within the directory; '' for subdirectories, whose key ends in '/'
     keys: Iterator[str]  # what is still to come of `names`, in order
+    shared: set[str]  # keys that several files may hold
 
     def is_current(self) -> bool:
         try:
@@ -54,7 +59,9 @@ class Walk:
     Files and directories that vanish meanwhile are left out. Raises OSError where a directory cannot be read.
     """
 
-    def __init__(self, root: str, prefix: str, flat: bool, after: str | None) -> None:
+    def __init__(self, root: str, variants: Variants, prefix: str, flat: bool, after: str | None) -> None:
+        self._root = root
+        self._variants = variants
         self._flat = flat
         self._after = after
         self._levels: list[_Level] = []
@@ -77,7 +84,9 @@ class Walk:
             if key is None:
                 self._levels.pop()
             elif name := level.names[key]:
-                entry = _entry(level, key, name)
+                if key in level.shared:
+                    name = self._only_file(level, key)
+                entry = _entry(level, key, name, self._variants)
                 if entry is not None:
                     return entry
             elif self._flat:
@@ -85,6 +94,19 @@ class Walk:
             else:
                 self._enter(level.directory + key[:-1] + os.sep, level.prefix + key, "")
         return None
+
+    def _only_file(self, level: _Level, key: str) -> str:
+        """The name of the one file that holds the key.
+
+        Raises AmbiguousPathError where two do: not for a moment, while one is replaced by the other.
+        """
+        for pause in _PAUSES:
+            files = files_of(level.directory + key, self._variants)
+            if len(files) < 2:
+                return os.path.basename(files[0]) if files else key
+            time.sleep(pause)
+        raise ambiguous(level.prefix + key, f"file://{self._root}", *(
+            level.prefix + os.path.basename(file) for file in files[:2]))
 
     def put_back(self, item: ListEntry | str) -> None:
         """Make `item` the next one again."""
@@ -104,7 +126,7 @@ class Walk:
             identity = (status.st_dev, status.st_ino)
             if identity in self._ancestors or any(identity == level.identity for level in self._levels):
                 return
-            names = _scan(directory, beginning)
+            names, shared = _scan(directory, beginning, self._variants)
         except OSError as error:
             if error.errno in NOWHERE:
                 return
@@ -112,7 +134,8 @@ class Walk:
         keys = _sorted(names)
         first = self._first_behind(keys, after) if after else 0
         self._levels.append(
-            _Level(directory, prefix, identity, status.st_mtime_ns, names, itertools.islice(keys, first, None)))
+            _Level(directory, prefix, identity, status.st_mtime_ns, names, itertools.islice(keys, first, None),
+                   shared))
 
     def _first_behind(self, keys: list[str], after: str) -> int:
         at = bisect_right(keys, order_of(after), key=order_of)
@@ -148,9 +171,12 @@ def _after_within(prefix: str, after: str | None) -> str | None:
     return "" if order_of(after) < order_of(prefix) else None
 
 
-def _scan(directory: str, beginning: str) -> dict[str, str]:
-    """File name by key of what is in `directory`, '' for directories, whose key ends in '/'."""
+def _scan(directory: str, beginning: str, variants: Variants) -> tuple[dict[str, str], set[str]]:
+    """File name by key of what is in `directory`, '' for directories, whose key ends in '/'; and the keys that several
+    files may hold."""
     names: dict[str, str] = {}
+    shared: set[str] = set()
+    key_of = str if variants is EXACT else bare_name
     with with_room(os.scandir, directory) as entries:
         for entry in entries:
             name = entry.name
@@ -160,11 +186,12 @@ def _scan(directory: str, beginning: str) -> dict[str, str]:
             if is_directory:
                 names[name + "/"] = ""
             elif is_file and not is_temporary(name):
-                key = bare_name(name)
-                known = names.get(key)
-                if key.startswith(beginning) and (known is None or rank(name, key) < rank(known, key)):
-                    names[key] = name
-    return names
+                key = key_of(name)
+                if not key.startswith(beginning):
+                    continue
+                if names.setdefault(key, name) != name or (key != name and bare_name(key) != key):
+                    shared.add(key)  # with `a.gz.xz` there may be `a.gz`, whose own key is `a`
+    return names, shared
 
 
 def _kind(entry: os.DirEntry[str]) -> tuple[bool, bool]:
@@ -182,13 +209,13 @@ def _sorted(names: dict[str, str]) -> list[str]:
     return sorted(names) if all(map(str.isascii, names)) else sorted(names, key=order_of)
 
 
-def _entry(level: _Level, key: str, name: str) -> ListEntry | None:
+def _entry(level: _Level, key: str, name: str, variants: Variants) -> ListEntry | None:
     try:
         status = os.stat(level.directory + name)
     except OSError as error:
         if error.errno not in NOWHERE:
             raise
-        found = find_object(level.directory + key)  # written anew under another encoding, or gone
+        found = find_object(level.directory + key, variants)  # written anew under another encoding, or gone
         if found is None:
             return None
         status = found[0]

@@ -5,15 +5,21 @@ from __future__ import annotations
 import itertools
 import os
 import re
+from typing import TypeAlias
 
 from cloudfiles.compression import COMPRESSION_EXTENSIONS, normalize_encoding
 from cloudfiles.exceptions import InvalidPathError, UnsupportedOperationError
 
-VARIANTS: tuple[tuple[str, str], ...] = (("", ""), *COMPRESSION_EXTENSIONS.items())
-"""Suffix and encoding of the files that may hold one key's object. Where two exist, the first one counts."""
+Variants: TypeAlias = tuple[tuple[str, str], ...]
+"""Suffix and encoding of the files that may hold one key's object. Where two exist, the first one is read."""
 
-_SUFFIXES = {encoding: suffix for suffix, encoding in VARIANTS}
-_RANKS = {suffix: rank for rank, (suffix, _) in enumerate(VARIANTS)}
+BY_SUFFIX: Variants = (("", ""), *COMPRESSION_EXTENSIONS.items())
+"""With `encoding_suffixes`: the file `x.gz` is the key `x` encoded as gzip."""
+
+EXACT: Variants = (("", ""),)
+"""Without: every file has its own name."""
+
+_SUFFIXES = {encoding: suffix for suffix, encoding in BY_SUFFIX}
 
 # The name does not contain the key's: a key may be as long as a name can be.
 _TEMPORARY = re.compile(r"\.cloudfiles-[0-9a-f]+-[0-9a-f]{16}-[0-9a-f]+\.tmp")
@@ -50,16 +56,20 @@ def _refusal(key: str) -> InvalidPathError:
         f"without '.', '..' and NUL")
 
 
-def suffix_of(encoding: str) -> str:
+def suffix_of(encoding: str, variants: Variants) -> str:
     """The suffix that shows `encoding`.
 
     Raises:
         UnsupportedCompressionType: the encoding is not known.
-        UnsupportedOperationError: it is a list of several.
+        UnsupportedOperationError: it is a list of several, or suffixes show no encodings.
     """
     suffix = _SUFFIXES.get(encoding)
     if suffix is None:
         suffix = _SUFFIXES.get(normalize_encoding(encoding) or "")
+    if suffix and variants is EXACT:
+        raise UnsupportedOperationError(
+            f"with encoding_suffixes=False file:// keeps no content encodings, so it cannot keep {encoding!r}; write "
+            "the content without one, or compress it before it is put")
     if suffix is None:
         raise UnsupportedOperationError(f"file:// shows one content encoding as a suffix; it cannot keep {encoding!r}")
     return suffix
@@ -69,11 +79,6 @@ def bare_name(name: str) -> str:
     """A file's name without the suffix of an encoding."""
     dot = name.rfind(".")
     return name[:dot] if dot > 0 and name[dot:] in COMPRESSION_EXTENSIONS else name
-
-
-def rank(name: str, bare: str) -> int:
-    """Of two files that hold the same key, the one of lower rank counts."""
-    return _RANKS[name[len(bare):]]
 
 
 def process_mark() -> str:

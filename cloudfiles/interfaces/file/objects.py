@@ -25,7 +25,8 @@ from cloudfiles.interfaces.file.io import (
     sync_directory,
     write_new,
 )
-from cloudfiles.interfaces.file.names import VARIANTS, suffix_of, temporary_name
+from cloudfiles.interfaces.file.names import Variants, suffix_of, temporary_name
+from cloudfiles.interfaces.file.permissions import permissions_of_object
 from cloudfiles.runtime.cancellation import publishing, writing
 from cloudfiles.types import StoredObject, WriteOptions
 
@@ -35,14 +36,14 @@ _LOOKS = 5
 _NO_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK})
 
 
-def _look(path: str, take: Callable[[str, str], T | None]) -> T | None:
+def _look(path: str, variants: Variants, take: Callable[[str, str], T | None]) -> T | None:
     """What `take(file, encoding)` gives for the first variant of `path` that is an object; None where none is.
 
     A write under another encoding puts the new file before it removes the old one. Looking at the new name
     before and at the old one after that finds neither, so a miss counts only when nothing is there then.
     """
     for _ in range(_LOOKS):
-        for suffix, encoding in VARIANTS:
+        for suffix, encoding in variants:
             try:
                 taken = take(path + suffix, encoding)
             except OSError as error:
@@ -51,7 +52,7 @@ def _look(path: str, take: Callable[[str, str], T | None]) -> T | None:
             else:
                 if taken is not None:
                     return taken
-        if not any(is_regular(path + suffix) for suffix, _ in VARIANTS):
+        if not files_of(path, variants):
             return None
     raise ObjectChangedError("its encoding changed again and again while it was looked for")
 
@@ -59,7 +60,7 @@ def _look(path: str, take: Callable[[str, str], T | None]) -> T | None:
 # ---- reading
 
 
-def read_object(path: str, start: int | None, end: int | None) -> StoredObject | None:
+def read_object(path: str, variants: Variants, start: int | None, end: int | None) -> StoredObject | None:
     """The bytes `[start:end]`; None where there is no object. Raises OSError and ObjectChangedError."""
     try:
         stored = _read(path, "", start, end)  # most often the first look is the last
@@ -70,7 +71,7 @@ def read_object(path: str, start: int | None, end: int | None) -> StoredObject |
     except OSError as error:
         if error.errno not in NOWHERE:
             raise
-    return _look(path, lambda file, encoding: _read(file, encoding, start, end))
+    return _look(path, variants, lambda file, encoding: _read(file, encoding, start, end))
 
 
 def _read(file: str, encoding: str, start: int | None, end: int | None) -> StoredObject | None:
@@ -97,9 +98,9 @@ def _check_directory(status: os.stat_result) -> None:
         raise special_file(status.st_mode)
 
 
-def find_object(path: str) -> tuple[os.stat_result, str] | None:
+def find_object(path: str, variants: Variants) -> tuple[os.stat_result, str] | None:
     """The status of the file that holds the object, and its encoding; None where there is no object."""
-    return _look(path, _find)
+    return _look(path, variants, _find)
 
 
 def _find(file: str, encoding: str) -> tuple[os.stat_result, str] | None:
@@ -129,16 +130,17 @@ def _turn(path: str) -> threading.Lock:
     return _turns[hash(path) % len(_turns)]
 
 
-def write_object(path: str, content: Any, options: WriteOptions, durable: bool) -> str:
+def write_object(path: str, variants: Variants, content: Any, options: WriteOptions, durable: bool) -> str:
     """Replace the object by `content`, and give its ETag. Raises OSError and PreconditionFailedError."""
-    suffix = suffix_of(options.encoding)
-    _check_conditions(path, options)  # here to spare the bytes, below to be right
+    suffix = suffix_of(options.encoding, variants)
+    _check_conditions(path, variants, options)  # here to spare the bytes, below to be right
     directory = path[:path.rindex(os.sep) + 1]
     temporary = directory + temporary_name()
     with writing():
         try:
-            etag = write_new(temporary, content, durable)
-            publish(temporary, path, suffix, options, durable)
+            kept = None if options.if_absent else permissions_of_object(path, variants)
+            etag = write_new(temporary, content, durable, kept)
+            publish(temporary, path, variants, suffix, options, durable)
         except BaseException:
             with suppress(OSError):
                 os.unlink(temporary)
@@ -146,19 +148,22 @@ def write_object(path: str, content: Any, options: WriteOptions, durable: bool) 
     return etag
 
 
-def publish(temporary: str, path: str, suffix: str, options: WriteOptions, durable: bool) -> None:
+def publish(temporary: str, path: str, variants: Variants, suffix: str, options: WriteOptions, durable: bool) -> None:
     """Give a whole file of the same file system the object's name. Raises OSError and PreconditionFailedError."""
     with _turn(path), publishing():
-        _publish(temporary, path, suffix, options)
+        _publish(temporary, path, variants, suffix, options)
     if durable:
         sync_directory(os.path.dirname(path))
 
 
-def _publish(temporary: str, path: str, suffix: str, options: WriteOptions) -> None:
-    """Move the file to its place, then remove what held the object under other encodings until now."""
-    others = [path + other for other, _ in VARIANTS if other != suffix]
+def _publish(temporary: str, path: str, variants: Variants, suffix: str, options: WriteOptions) -> None:
+    """Move the file to its place, then remove what held the object under other encodings until now.
+
+    What is read first is removed last: whenever this is interrupted, the key has its old content or the new one.
+    """
+    others = [path + other for other, _ in reversed(variants) if other != suffix]
     stale = [_status(file) for file in others if os.access(file, os.F_OK)]  # far cheaper than exceptions
-    _check_conditions(path, options)
+    _check_conditions(path, variants, options)
     if options.if_absent:
         _create(temporary, path + suffix)
     else:
@@ -168,10 +173,10 @@ def _publish(temporary: str, path: str, suffix: str, options: WriteOptions) -> N
             _unlink(file)
 
 
-def _check_conditions(path: str, options: WriteOptions) -> None:
+def _check_conditions(path: str, variants: Variants, options: WriteOptions) -> None:
     if not options.if_absent and options.if_match is None:
         return
-    found = find_object(path)
+    found = find_object(path, variants)
     if options.if_absent and found is not None:
         raise PreconditionFailedError("the object exists")
     etag = found and etag_of(found[0])
@@ -203,16 +208,16 @@ def _status(file: str) -> tuple[str, tuple[int, int] | None]:
     return file, (status.st_ino, status.st_mtime_ns)
 
 
-def touch_object(path: str, durable: bool) -> None:
+def touch_object(path: str, variants: Variants, durable: bool) -> None:
     """Set the time of the file that holds the object to now, or write an empty one. Raises OSError."""
-    if _look(path, _touch) is not None:
+    if _look(path, variants, _touch) is not None:
         return
     try:
-        write_object(path, b"", WriteOptions(if_absent=True), durable)
+        write_object(path, variants, b"", WriteOptions(if_absent=True), durable)
     except (PreconditionFailedError, UnsupportedOperationError):
         # Somebody else was faster; or a symlink that leads nowhere has the name, or the system makes no links.
-        if find_object(path) is None:
-            write_object(path, b"", WriteOptions(), durable)
+        if find_object(path, variants) is None:
+            write_object(path, variants, b"", WriteOptions(), durable)
 
 
 def _touch(file: str, encoding: str) -> object:
@@ -223,13 +228,21 @@ def _touch(file: str, encoding: str) -> object:
     return found
 
 
-def remove_object(path: str) -> None:
-    """Remove every file that holds the object. Raises OSError."""
+def remove_object(path: str, variants: Variants) -> None:
+    """Remove every file that holds the object, the one that is read last. Raises OSError.
+
+    Whenever this is interrupted, the key has the content that it had, or none.
+    """
     with _turn(path), publishing():
-        _unlink(path)
-        for suffix, _ in VARIANTS[1:]:
+        for suffix, _ in reversed(variants[1:]):
             if os.access(path + suffix, os.F_OK):
                 _unlink(path + suffix)
+        _unlink(path)
+
+
+def files_of(path: str, variants: Variants) -> list[str]:
+    """The regular files that hold the object, that which is read first."""
+    return [path + suffix for suffix, _ in variants if is_regular(path + suffix)]
 
 
 def _unlink(file: str) -> None:

@@ -20,6 +20,7 @@ from cloudfiles.exceptions import (
 )
 from cloudfiles.interfaces.base import Interface
 from cloudfiles.interfaces.moving import Copied, CopyOptions
+from cloudfiles.reading import decoding
 from cloudfiles.runtime.base import Runtime
 from cloudfiles.transfer.carrying.digest import COMPUTED
 from cloudfiles.transfer.carrying.items import Item
@@ -115,8 +116,11 @@ class Carrier(Route):
             raise InvalidInputError(f"the object is a {type(content).__name__} and no bytes: only mem:// can hold it",
                                     path=item.source)
         options = self.write_options(stored, item)
-        if options.encoding != stored.encoding:
-            plain = compression.decompress(content, stored.encoding, item.source)
+        if options.encoding == stored.encoding:
+            self.check_encoding(item, stored.encoding, content, is_whole=True)
+        else:
+            with decoding(self.source, item.source, stored.encoding):
+                plain = compression.decompress(content, stored.encoding, item.source)
             content = compression.compress(plain, options.encoding)
         return content, options
 

@@ -70,12 +70,12 @@ def as_items(paths: Any) -> Iterable[Item]:
     return items
 
 
-def items_between(source: Store, target: Store, paths: Any) -> Iterable[Item]:
+def items_between(source: Store, target: Store, paths: Any, reencode: Any = None) -> Iterable[Item]:
     """What to carry: `paths`, or None for everything that the source lists.
 
     Raises InvalidPathError where two cannot be side by side at the target: now in a collection, else as they are taken.
     """
-    if paths is None and source.here().folds_suffixes and not target.here().folds_case:
+    if paths is None and reencode is None and source.here().folds_suffixes and not target.here().folds_case:
         return listed_items(source.here())  # what comes from such names may have them again
     items = listed_items(source.here()) if paths is None else as_items(paths)
     return side_by_side(target.here(), items, attrgetter("target"))

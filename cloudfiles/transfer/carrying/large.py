@@ -12,6 +12,7 @@ from cloudfiles import compression
 from cloudfiles.exceptions import FileSystemError, ObjectChangedError, TransportError
 from cloudfiles.fanout import Plan, collect
 from cloudfiles.interfaces.moving import PartWriter
+from cloudfiles.reading import decoding
 from cloudfiles.transfer.carrying.digest import WholeDigest
 from cloudfiles.transfer.carrying.halfdone import PartLog
 from cloudfiles.transfer.carrying.items import Item
@@ -64,6 +65,7 @@ class LargeCarrier:
         self._log: PartLog | None = None if logs is None else logs.log_of(item, described)
 
     def carry(self) -> Outcome:
+        self._check_encoding()
         if (self._described.size is not None and self._options.encoding == self._described.encoding
                 and self._source.reads_ranges(self._described)):
             state = None if self._log is None else self._log.state
@@ -71,6 +73,13 @@ class LargeCarrier:
             if writer is not None:
                 return self.carry_parts(writer)
         return self._spool()
+
+    def _check_encoding(self) -> None:
+        encoding = self._described.encoding
+        if encoding == self._options.encoding and encoding and self._source.folds_suffixes:
+            stored = self._read(0, self._source.get, self._item.source, 0, compression.BEGINNING)
+            if stored is not None:
+                self._route.check_encoding(self._item, encoding, stored.content, is_whole=False)
 
     # ---- in parts
 
@@ -149,7 +158,8 @@ class LargeCarrier:
             with tempfile.TemporaryFile() as spool:
                 file = cast(BinaryIO, spool)
                 try:
-                    verified = self._fill(file)
+                    with decoding(self._source, self._item.source, self._described.encoding):
+                        verified = self._fill(file)
                 except TransportError:
                     if not tries_left:
                         raise

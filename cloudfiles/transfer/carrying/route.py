@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from cloudfiles import compression
 from cloudfiles.inputs import check_header, given
 from cloudfiles.interfaces.base import Interface
+from cloudfiles.reading import decoding
 from cloudfiles.runtime.base import OFFLOAD_BYTES, Runtime
 from cloudfiles.transfer.carrying.items import Item
 from cloudfiles.types import StoredObject, WriteOptions
@@ -69,12 +71,21 @@ class Route:
     def write_options(self, stored: StoredObject, item: Item) -> WriteOptions:
         """What the target is to be written with."""
         encoding = stored.encoding if self.options.reencode is None else self.options.reencode
+        if self.options.reencode is None and not self.target.keeps_encodings:
+            encoding = ""
         if not self.target.keeps_attributes:
             return WriteOptions(encoding=encoding)
         told = self.source.attributes(stored)
         content_type = self.options.content_type or told.content_type or guess_content_type(item.target)
         return WriteOptions(content_type, encoding, told.cache_control, told.storage_class, told.metadata,
                             content_disposition=told.content_disposition, content_language=told.content_language)
+
+    def check_encoding(self, item: Item, encoding: str, beginning: bytes, is_whole: bool) -> None:
+        """Raises DecompressionError where an encoding is only the suffix of a name, and the bytes are not of it: nobody
+        could read the copy."""
+        if encoding and self.source.folds_suffixes:
+            with decoding(self.source, item.source, encoding):
+                compression.check_beginning(beginning, encoding, item.source, is_whole)
 
     def told(self, stored: StoredObject, algorithm: str) -> str:
         """A digest that the source tells of an object, `algorithm:hexadecimal`; '' where it does not."""

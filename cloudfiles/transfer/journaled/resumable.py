@@ -259,6 +259,11 @@ def _reached(given: Store | None, cloudpath: str, kept: dict[str, Any], name: st
     if given is not None:
         if given.cloudpath != cloudpath:
             raise JournalError(f"{name} is {redact(given.cloudpath)}, but the journal's is {redact(cloudpath)}")
+        view = kept["options"].get("encoding_suffixes") is not False
+        given = given.with_default_suffixes(view)
+        if given.location.protocol == "file" and given.shows_encodings_as_suffixes != view:
+            raise JournalError(f"{name} has encoding_suffixes={not view}, but the journal was made with {view}: its "
+                               "keys would name other files")
         return given
     options = StoreOptions(**{**kept["options"], "tls": Tls(**kept["options"]["tls"])})
     return Store(cloudpath, options, kept["green"], kept["width"], kept["use_https"])
@@ -266,7 +271,7 @@ def _reached(given: Store | None, cloudpath: str, kept: dict[str, Any], name: st
 
 def _kept(store: Store) -> dict[str, Any]:
     """How a store is reached, as JSON can say it, without secrets."""
-    options = asdict(store.options)
+    options = asdict(store.with_default_suffixes(True).options)
     del options["secrets"]
     return {"options": options, "green": store.green, "width": store.width, "use_https": store.use_https}
 

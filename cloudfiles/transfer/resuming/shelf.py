@@ -64,7 +64,8 @@ def _opened(source: Store, target: Store, clock: Clock) -> Shelf | None:
 
 
 def _name_of(source: Store, target: Store) -> str:
-    told = [[paths.asprotocolpath(store.location), store.options.endpoint] for store in (source, target)]
+    told = [[paths.asprotocolpath(store.location), store.options.endpoint,
+             *(() if store.options.encoding_suffixes is not False else ("exact names",))] for store in (source, target)]
     return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:32]
 
 

@@ -192,7 +192,8 @@ class StoreSource:
 
     def __init__(self, cloudpath: str, timeouts: Timeouts) -> None:
         directory, self._key = split_object(cloudpath)
-        self._files = CloudFiles(directory, connect_timeout=timeouts.connect, read_timeout=timeouts.read)
+        self._files = CloudFiles(directory, connect_timeout=timeouts.connect, read_timeout=timeouts.read,
+                                 encoding_suffixes=False)
         self.takes_several = not interface_class(self._files.protocol).is_local
         self._described: StoredObject | None = None
 

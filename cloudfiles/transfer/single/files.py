@@ -28,6 +28,7 @@ from cloudfiles.exceptions import (
 )
 from cloudfiles.fanout import Plan, collect
 from cloudfiles.interfaces.file.names import temporary_name
+from cloudfiles.interfaces.file.permissions import keep_permissions, permissions_of
 from cloudfiles.paths import absolute
 from cloudfiles.retry import RetryPolicy
 from cloudfiles.runtime.engine import runtime_here
@@ -219,6 +220,7 @@ def partial_file(target: Path) -> Iterator[BinaryIO]:
     temporary = target.parent / temporary_name()
     try:
         with open(temporary, "xb") as file:
+            keep_permissions(file.fileno(), permissions_of(target))
             yield file
         os.replace(temporary, target)
     except BaseException:

@@ -153,7 +153,7 @@ def put_to_store(cloudpath: str, timeouts: Timeouts, file: BinaryIO, size: int, 
     if md5 is not None:
         _check_md5(file, md5)
     directory, key = split_object(cloudpath)
-    store = CloudFiles(directory, connect_timeout=timeouts.connect, read_timeout=timeouts.read)
+    store = CloudFiles(directory, connect_timeout=timeouts.connect, read_timeout=timeouts.read, encoding_suffixes=False)
     watched = Watched(file, size, chunk_size, callback)
     options: dict[str, Any] = {_STORE_HEADERS[name]: value for name, value in given.items()}
     store.put(key, watched, **options)

@@ -32,7 +32,7 @@ Task = TypeVar("Task", bound="TransferTask")
 
 _REQUEST = ("rpath", "lpath", "root", "nthreads", "chunksize", "buffersize", "blocksize", "overwrite", "verbose",
             "timeout")
-_REACH = ("endpoint", "request_payer", "no_sign_request")
+_REACH = ("endpoint", "request_payer", "no_sign_request", "encoding_suffixes")
 
 
 class TransferTimeoutError(TransportError, TimeoutError):
@@ -79,7 +79,7 @@ class TransferTask(ABC):
     def _begin(self, cf: CloudFiles, progress_callback: Progress | None, clock: Clock | None) -> None:
         self.progress_callback = progress_callback
         self.errors: dict[str, Exception] = {}
-        self._cf = cf
+        self._cf = cf._by_exact_names()
         self._state = State({}, [])
         self._clock = clock or Clock()
         self._now = self._clock.monotonic
@@ -345,7 +345,7 @@ class TransferTask(ABC):
         for name in _REQUEST:
             setattr(task, name, known[name])
         callback, clock = options.pop("progress_callback", None), options.pop("clock", None)
-        reach = {name: known[name] for name in _REACH if known[name]}
+        reach = {name: known[name] for name in _REACH if known.get(name) is not None}
         task._begin(CloudFiles(known["cloudpath"], **{**reach, **options}), callback, clock)
         task._file = file
         task._state = state

@@ -1,0 +1,100 @@
+"""Who may read and write a file that replaces another: mode, owner and group stay, as far as the system lets them.
+
+A new file has the mode that the umask gives. One that takes the place of another has that one's read, write and execute
+bits, and its access control list. The set-user-ID and set-group-ID bits are dropped, as the system drops them when
+a file is written to: other content is not to run with the rights of the old one's owner.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from contextlib import suppress
+from typing import NamedTuple
+
+from cloudfiles.interfaces.file.names import Variants
+
+_ACL = "system.posix_acl_access"
+
+
+class Permissions(NamedTuple):
+    """Of one file. `mode` holds the bits for owner, group and others alone."""
+
+    mode: int
+    owner: int
+    group: int
+    acl: bytes | None = None
+
+
+def permissions_of(path: str | os.PathLike[str]) -> Permissions | None:
+    """Those of the regular file at `path`, symlinks followed; None where there is none."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    if not stat.S_ISREG(status.st_mode):
+        return None
+    return Permissions(status.st_mode & 0o777, status.st_uid, status.st_gid, _acl_of(path))
+
+
+if sys.platform == "linux":
+    def _acl_of(path: str | os.PathLike[str]) -> bytes | None:
+        try:
+            return os.getxattr(path, _ACL)
+        except OSError:
+            return None
+else:
+    def _acl_of(path: str | os.PathLike[str]) -> bytes | None:
+        return None
+
+
+def permissions_of_object(path: str, variants: Variants) -> Permissions | None:
+    """Those of the file that holds the object at `path`."""
+    for suffix, _ in variants:
+        if os.access(path + suffix, os.F_OK):  # far cheaper than exceptions
+            found = permissions_of(path + suffix)
+            if found is not None:
+                return found
+    return None
+
+
+def keep_permissions(descriptor: int, kept: Permissions | None, also: int = 0) -> None:
+    """Give an open file of ours the permissions of the file that it replaces; nothing where `kept` is None.
+
+    Where its group cannot be kept, the new file's group may do what others might. File systems without
+    permissions are left alone.
+
+    also: more bits of the mode.
+    """
+    if kept is None or sys.platform == "win32":
+        return
+    status = os.fstat(descriptor)
+    mode = kept.mode | also
+    with suppress(OSError):
+        if not _keep_owner(descriptor, status, kept) or not _keep_acl(descriptor, kept):
+            mode &= ~0o070 | (mode & 0o007) << 3
+        if mode != stat.S_IMODE(os.fstat(descriptor).st_mode):
+            os.fchmod(descriptor, mode)
+
+
+def _keep_owner(descriptor: int, status: os.stat_result, kept: Permissions) -> bool:
+    """Whether the file is of the same group."""
+    if (status.st_uid, status.st_gid) == (kept.owner, kept.group):
+        return True
+    for owner in (kept.owner, -1):  # the owner is for the superuser to change, the group for each of its members
+        with suppress(OSError):
+            os.fchown(descriptor, owner, kept.group)
+            return True
+    return status.st_gid == kept.group
+
+
+def _keep_acl(descriptor: int, kept: Permissions) -> bool:
+    """Whether the group's bits mean the same: with an access control list they are its mask."""
+    if kept.acl is None or sys.platform != "linux":
+        return True
+    try:
+        os.setxattr(descriptor, _ACL, kept.acl)
+    except OSError:
+        return False
+    return True
