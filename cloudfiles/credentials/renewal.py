@@ -9,7 +9,8 @@ import copy
 import math
 import os
 from collections.abc import Callable
-from typing import Generic, NamedTuple, TypeVar
+from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from ..exceptions import CloudFilesError
 
@@ -22,7 +23,8 @@ POLL = 0.02
 """Seconds between two looks of a worker that waits for another one's renewal."""
 
 
-class Fetched(NamedTuple, Generic[T]):
+@dataclass(frozen=True, slots=True)
+class Fetched(Generic[T]):
     """A value, and when to see to a new one. Times are seconds since the epoch.
 
     Attributes:
