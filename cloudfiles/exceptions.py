@@ -7,6 +7,8 @@ process boundaries in parallel batches) and none of them shows a secret.
 
 from __future__ import annotations
 
+import json
+import os
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -15,11 +17,12 @@ __all__ = [
     "AmbiguousPathError",
     "ApiException", "Attempt", "AuthorizationError", "CRC32CIntegrityError", "CertificateError", "CloudFilesError",
     "CompressionError", "ConfigurationError", "ConnectionFailedError", "DecompressionError", "DuplicatePathError",
-    "FileSystemError", "IntegrityError", "InvalidInputError", "InvalidJSONError", "InvalidPathError",
-    "JournalError", "LockingError", "MD5IntegrityError", "MissingCredentialsError", "MissingExtraError",
-    "MissingObjectError", "ObjectChangedError", "PreconditionFailedError", "ProtocolError", "RequestTimeoutError",
-    "ServerError", "TransferFailedError", "TransportError", "TruncatedBodyError", "UnsupportedCompressionType",
-    "UnsupportedOperationError", "UnsupportedProtocolError", "UnusableFileError", "WorkerError", "redact",
+    "FileSystemError", "IntegrityError", "InvalidInputError", "InvalidJSONError", "InvalidPathError", "JournalError",
+    "LocalFileError", "LocalPathError", "LocalPermissionError", "LockingError", "MD5IntegrityError",
+    "MissingCredentialsError", "MissingExtraError", "MissingObjectError", "ObjectChangedError",
+    "PreconditionFailedError", "ProtocolError", "RequestTimeoutError", "ServerError", "TransferFailedError",
+    "TransportError", "TruncatedBodyError", "UnsupportedCompressionType", "UnsupportedOperationError",
+    "UnsupportedProtocolError", "UnusableFileError", "WorkerError", "redact",
 ]
 
 # What a secret looks like where it may turn up in a message: query parameters that sign a
@@ -58,11 +61,14 @@ class CloudFilesError(Exception):
 
     def __init__(self, message: str = "", *, path: str | None = None, store: str | None = None,
                  attempts: tuple[Attempt, ...] = (), elapsed: float = 0.0) -> None:
-        super().__init__(redact(message))
+        self._init_builtin(redact(message))
         self.path = path
         self.store = store
         self.attempts = attempts
         self.elapsed = elapsed
+
+    def _init_builtin(self, message: str) -> None:
+        super().__init__(message)
 
     def __str__(self) -> str:
         text = str(self.args[0]) if self.args else ""
@@ -78,11 +84,14 @@ class CloudFilesError(Exception):
         # from its state and not by calling __init__ again.
         # `path` is named because OSError and ImportError keep attributes of their own outside of __dict__.
         state = {**self.__dict__, "path": self.path and redact(self.path), "store": self.store and redact(self.store)}
+        if isinstance(self, OSError):
+            state["errno"], state["strerror"] = self.errno, self.strerror
         return (_rebuild, (type(self), self.args, state))
 
 
 def _rebuild(cls: type[CloudFilesError], args: tuple[Any, ...], state: dict[str, Any]) -> CloudFilesError:
-    error = cls.__new__(cls, *args)
+    # An OSError has to be made by its own __new__, whatever other builtin comes first among the bases.
+    error = OSError.__new__(cls, *args) if issubclass(cls, OSError) else cls.__new__(cls, *args)
     error.args = args
     for name, value in state.items():
         setattr(error, name, value)
@@ -120,7 +129,7 @@ class ConfigurationError(InvalidInputError):
     """Settings, secrets files or environment variables that contradict each other or cannot be read."""
 
 
-class UnsupportedOperationError(CloudFilesError):
+class UnsupportedOperationError(CloudFilesError, NotImplementedError):
     """The protocol, or this server, cannot do what was asked."""
 
 
@@ -168,8 +177,19 @@ class DecompressionError(CloudFilesError):
     is_too_large = False
 
 
-class InvalidJSONError(CloudFilesError, ValueError):
-    """Content that was to be JSON is none."""
+class InvalidJSONError(CloudFilesError, json.JSONDecodeError):
+    """Content that was to be JSON is none.
+
+    Attributes:
+        msg, pos, lineno, colno: what is wrong, and where, as in `json.JSONDecodeError`. `doc`, the text, is not kept.
+    """
+
+    def __init__(self, message: str = "", *, pos: int = 0, lineno: int = 1, colno: int = 1, **context: Any) -> None:
+        super().__init__(message, **context)
+        self.msg, self.doc, self.pos, self.lineno, self.colno = message, "", pos, lineno, colno
+
+    def _init_builtin(self, message: str) -> None:
+        ValueError.__init__(self, message)
 
 
 class MissingObjectError(CloudFilesError, FileNotFoundError):
@@ -202,8 +222,12 @@ class LockingError(CloudFilesError):
     """An advisory lock could not be taken."""
 
 
-class FileSystemError(CloudFilesError):
-    """The local file system failed: disk full, quota, input/output error, too many open files.
+class LocalFileError(CloudFilesError, OSError):
+    """The local file system refused, or failed.
+
+    Only errors of local files are OSErrors, besides those of which the standard library says the same (a timeout, a
+    missing source of a transfer). An error of a store in the network is none: it would be taken for one of the
+    connection or the disk.
 
     Attributes:
         errno: the system's number for it (`errno.ENOSPC`), or None.
@@ -212,6 +236,19 @@ class FileSystemError(CloudFilesError):
     def __init__(self, message: str = "", *, errno: int | None = None, **context: Any) -> None:
         super().__init__(message, **context)
         self.errno = errno
+        self.strerror = None if errno is None else os.strerror(errno)
+
+
+class FileSystemError(LocalFileError):
+    """The local file system failed: disk full, quota, input/output error, too many open files."""
+
+
+class LocalPermissionError(AuthorizationError, LocalFileError, PermissionError):
+    """A local file or directory may not be read, or not be written."""
+
+
+class LocalPathError(InvalidPathError, LocalFileError):
+    """The local file system cannot hold such a name, or something else is in its way."""
 
 
 class WorkerError(CloudFilesError):
@@ -290,5 +327,5 @@ class ApiException(ServerError):  # noqa: N818 -- the name existing programs cat
         self.body = body
 
 
-class UnusableFileError(CloudFilesError, OSError):
+class UnusableFileError(LocalFileError):
     """A file to upload that is empty, or not open in binary mode, or cannot be gone back in."""

@@ -1,7 +1,14 @@
-"""Values as JSON, by orjson."""
+"""Values as JSON, by orjson; what it does not say as Python's json does is said here.
+
+NaN and the infinities are written and read as `json` writes and reads them, which is no JSON by RFC 8259: orjson would
+write null in their place, silently. A byte order mark is read over.
+"""
 
 from __future__ import annotations
 
+import dataclasses
+import json
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,7 +24,11 @@ def load_json(content: bytes | None, path: str) -> Any:
     try:
         return orjson.loads(content)
     except orjson.JSONDecodeError as error:
-        raise InvalidJSONError(f"the content is no JSON: {error}", path=path) from error
+        try:
+            return json.loads(content)  # it reads NaN, byte order marks and UTF-16
+        except (ValueError, TypeError, RecursionError):
+            raise InvalidJSONError(f"the content is no JSON: {error}", path=path, pos=error.pos, lineno=error.lineno,
+                                   colno=error.colno) from error
 
 
 def dump_json(file: Any) -> Any:
@@ -27,15 +38,19 @@ def dump_json(file: Any) -> Any:
     try:
         path, content = file
     except (TypeError, ValueError):
-        raise InvalidInputError(f"{file!r} is no file to put; (path, value) or a dict would do") from None
+        raise InvalidInputError(f"expected (path, value) or a dict as a file to put, got {file!r}") from None
     return path, _dumped(content, path)
 
 
 def _dumped(content: Any, path: Any) -> bytes:
     import orjson
 
+    options = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS
     try:
-        return orjson.dumps(content, default=_plain, option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS)
+        text = orjson.dumps(content, default=_plain, option=options)
+        if b"null" in text:  # in place of NaN, perhaps
+            text = orjson.dumps(_with_numbers_spelled(content), default=_spelled, option=options)
+        return text
     except TypeError as error:
         raise InvalidInputError(f"the value cannot be said in JSON: {error}", path=str(path)) from error
 
@@ -45,3 +60,36 @@ def _plain(value: Any) -> Any:
     if callable(getattr(value, "tolist", None)):
         return value.tolist()
     raise TypeError(f"a value of type {type(value).__name__}")
+
+
+def _spelled(value: Any) -> Any:
+    return _with_numbers_spelled(_plain(value))
+
+
+def _with_numbers_spelled(value: Any) -> Any:
+    """`value` with the words for NaN and the infinities in their places."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else _word(value)
+    if isinstance(value, dict):
+        return {key: _with_numbers_spelled(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_with_numbers_spelled(one) for one in value]
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: _with_numbers_spelled(getattr(value, field.name)) for field in dataclasses.fields(value)
+                if not field.name.startswith("_")}  # as orjson does
+    if getattr(getattr(value, "dtype", None), "kind", "") == "f" and not _is_finite(value):
+        return _with_numbers_spelled(value.tolist())
+    return value
+
+
+def _is_finite(array: Any) -> bool:
+    """Whether all of an array, or a scalar, of numpy's floats is finite."""
+    import numpy
+
+    return bool(numpy.isfinite(array).all())
+
+
+def _word(number: float) -> Any:
+    import orjson
+
+    return orjson.Fragment("NaN" if math.isnan(number) else "Infinity" if number > 0 else "-Infinity")

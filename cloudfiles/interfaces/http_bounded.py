@@ -126,6 +126,8 @@ class PiecewiseRead(Request):
             self._hasher[1].update(piece)
         try:
             self._take(piece)
+        except CloudFilesError:
+            raise
         except OSError as error:  # of the local file, not of the connection
             raise CloudFilesError(f"what was read could not be kept: {error}", path=self.path) from error
 

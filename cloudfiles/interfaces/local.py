@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Any
 
-from cloudfiles.exceptions import FileSystemError, InvalidInputError
+from cloudfiles.exceptions import CloudFilesError, FileSystemError, InvalidInputError
 
 CHUNK_BYTES = 1 << 20
 """How much of an open file is read at a time."""
@@ -49,6 +49,8 @@ def chunks(content: Any, read_bytes: int = CHUNK_BYTES) -> Iterator[bytes]:
     while True:
         try:
             chunk = read(read_bytes)
+        except CloudFilesError:
+            raise
         except OSError as error:
             raise FileSystemError(f"the content could not be read: {error}", errno=error.errno) from error
         if not isinstance(chunk, (bytes, bytearray, memoryview)):

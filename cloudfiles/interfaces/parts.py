@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import BinaryIO, Generic, TypeVar
 
-from cloudfiles.exceptions import FileSystemError, InvalidInputError
+from cloudfiles.exceptions import CloudFilesError, FileSystemError, InvalidInputError
 from cloudfiles.integrity import Buffer
 from cloudfiles.runtime.base import Crew, Runtime
 from cloudfiles.transport.request import Body, FileBody, flat
@@ -188,6 +188,8 @@ def _read_fully(file: BinaryIO, size: int) -> bytes:
     while size:
         try:
             piece = file.read(size)
+        except CloudFilesError:
+            raise
         except OSError as error:
             raise FileSystemError(f"the content could not be read: {error}", errno=error.errno) from error
         if not isinstance(piece, (bytes, bytearray)):

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from cloudfiles.exceptions import ConnectionFailedError, ProtocolError, RequestTimeoutError, TruncatedBodyError
+from cloudfiles.exceptions import (
+    CloudFilesError,
+    ConnectionFailedError,
+    ProtocolError,
+    RequestTimeoutError,
+    TruncatedBodyError,
+)
 from cloudfiles.runtime.base import Stream
 from cloudfiles.transport.memory import BodyMemory
 from cloudfiles.transport.request import Body, FileBody, Receiver, Request, Response, SlowBodyError
@@ -80,6 +86,8 @@ class Connection:
         try:
             self._send(head, request.body)
         except OSError as error:
+            if isinstance(error, CloudFilesError):
+                raise  # of the file that is sent
             return self._answer_to_half(request, error)
         response = self._receive(request)
         self.served += 1
@@ -192,6 +200,8 @@ class Connection:
             else:
                 self._hand_on_unsized(head, length, rest, receiver)
         except (OSError, TruncatedBodyError) as error:
+            if isinstance(error, CloudFilesError) and not isinstance(error, TruncatedBodyError):
+                raise  # the receiver's
             raise BrokenBodyError(head, b"", _transport_error(error, "inside the body")) from error
 
     def _hand_on_sized(self, length: int, rest: bytes, receiver: Receiver) -> None:

@@ -96,6 +96,8 @@ class FileBody:
         while left:
             try:
                 piece = self.file.read(min(left, self.PIECE))
+            except CloudFilesError:
+                raise
             except OSError as error:  # not the connection's, as any other OSError here would be
                 raise FileSystemError(f"the file to upload cannot be read: {error}", errno=error.errno) from error
             if not piece:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from cloudfiles import presence
+from cloudfiles.exceptions import InvalidJSONError
 from cloudfiles.fanout import collect, stream
 from cloudfiles.handover import Columns, as_asked
 from cloudfiles.inputs import is_path
@@ -113,11 +114,19 @@ class ReadingVerbs(Batches):
                 return
             yield from stream(read, paths, plan, max_items=max_items, max_bytes=max_bytes, weigh=weight)
 
-    def get_json(self, paths: Any, total: int | None = None, *, progress: Progress = None) -> Any:
-        """Contents parsed as JSON: of one path the value, of many a list of values; None where missing."""
+    def get_json(self, paths: Any, total: int | None = None, *, progress: Progress = None,
+                 raise_errors: bool = True) -> Any:
+        """Contents parsed as JSON: of one path the value, of many a list of values; None where missing.
+
+        NaN, the infinities and a byte order mark are read as Python's `json` reads them.
+
+        raise_errors: False puts the error of an item, failed or no JSON, into the list in place of its value (of one
+            path it is raised all the same).
+        """
         if is_path(paths) or isinstance(paths, Mapping):
             return load_json(self.get(paths), as_wanted(paths).path)
-        return [load_json(found["content"], found["path"]) for found in self.get(paths, total=total, progress=progress)]
+        results = self.get(paths, total=total, progress=progress, raise_errors=raise_errors)
+        return [_value_of(found, raise_errors) for found in results]
 
     def head(self, paths: Any, total: int | None = None, progress: Progress = None,
              parallel: Parallel | None = None) -> Any:
@@ -149,6 +158,18 @@ def _with_groups(paths: Iterable[Any]) -> tuple[Iterable[Any], Callable[[list[An
     items = list(paths)
     units, places = grouped(items)
     return units, lambda results: ungrouped(results, places, len(items))
+
+
+def _value_of(found: Result, raise_errors: bool) -> Any:
+    """The value that a result spells, or its error."""
+    if found["error"] is not None:
+        return found["error"]
+    try:
+        return load_json(found["content"], found["path"])
+    except InvalidJSONError as error:
+        if raise_errors:
+            raise
+        return error
 
 
 def _check_limit(max_decoded_size: int | None) -> None:

@@ -97,7 +97,8 @@ class WritingVerbs(Batches):
     def put_json(self, path: str, content: Any, compress: str | bool | None = None,
                  compression_level: int | None = None, cache_control: str | None = None,
                  storage_class: str | None = None, **options: Any) -> Any:
-        """Store a value as JSON: anything orjson can say, numpy arrays and dataclasses included."""
+        """Store a value as JSON: anything orjson can say, numpy arrays and dataclasses included. NaN and the infinities
+        are spelled as Python's `json` spells them."""
         return self.put_jsons([(path, content)], compress=compress, compression_level=compression_level,
                               cache_control=cache_control, storage_class=storage_class, **options)
 

@@ -14,7 +14,7 @@ import numpy
 import pytest
 
 from cloudfiles import CloudFiles
-from cloudfiles.exceptions import InvalidInputError
+from cloudfiles.exceptions import InvalidInputError, InvalidJSONError
 from tests.conformance.stores import StoreUnderTest
 
 pytestmark = pytest.mark.writes
@@ -226,3 +226,38 @@ def test_what_cloud_volume_keeps_in_the_dicts_that_it_asks_by(store: StoreUnderT
     cf.put("key", b"content")
     bundles = [{"content": None, "subranges": [{"start": 1, "length": 2}], "path": "key", "start": 1, "end": 3}]
     assert [found["content"] for found in cf.get(bundles)] == [b"on"]
+
+
+# ---- JSON
+
+
+def _same(one: Any, other: Any) -> bool:
+    return repr(one) == repr(other)  # NaN is not equal to itself
+
+
+def test_json_that_is_none_by_the_book(cf: CloudFiles) -> None:
+    """As Python's json writes and reads it; orjson would write null in place of NaN, silently."""
+    infinity, nan = float("inf"), float("nan")
+    values: dict[str, Any] = {
+        "plain": {"a": [1.5, nan, infinity, -infinity, None], "b": {"c": nan}},
+        "numpy": {"a": numpy.array([[1.0, nan]]), "b": numpy.float32("inf"), "c": numpy.float32(0.1), "d": None,
+                  "e": numpy.array([0.1], "f4")},
+    }
+    cf.put_jsons(values.items())
+    assert _same(cf.get_json("plain"), values["plain"])
+    assert _same(cf.get_json("numpy"), {"a": [[1.0, nan]], "b": infinity, "c": 0.1, "d": None, "e": [0.1]})
+    assert cf.get("plain") == b'{"a":[1.5,NaN,Infinity,-Infinity,null],"b":{"c":NaN}}'
+    cf.put("mark", b'\xef\xbb\xbf{"a": 1}')
+    assert cf.get_json(["mark", "missing"]) == [{"a": 1}, None]
+
+
+def test_errors_of_json_in_the_place_of_values(cf: CloudFiles) -> None:
+    cf.puts([("good", b"[1]"), ("bad", b"{"), ("other", b"2")])
+    with pytest.raises(InvalidJSONError):
+        cf.get_json(["good", "bad"])
+    good, bad, missing, other = cf.get_json(["good", "bad", "missing", "other"], raise_errors=False)
+    assert (good, missing, other) == ([1], None, 2)
+    assert isinstance(bad, InvalidJSONError)
+    assert bad.path == "bad"
+    with pytest.raises(InvalidJSONError):
+        cf.get_json("bad", raise_errors=False)

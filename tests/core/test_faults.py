@@ -195,8 +195,9 @@ def test_errors_pickle_with_all_they_know(cls: type[CloudFilesError]) -> None:
         error.status, error.code, error.retry_after, error.is_slow_down = 503, "SlowDown", 2.0, True
     if isinstance(error, exceptions.ConnectionFailedError):
         error.nothing_sent = True
-    if isinstance(error, exceptions.FileSystemError):
+    if isinstance(error, exceptions.LocalFileError):
         error.errno = 28
+        assert pickle.loads(pickle.dumps(error)).errno == 28
     for protocol in range(2, pickle.HIGHEST_PROTOCOL + 1):
         copy = pickle.loads(pickle.dumps(error, protocol))
         assert type(copy) is cls

@@ -990,7 +990,7 @@ def test_no_permission_is_never_missing() -> None:
                              capture_output=True, text=True, check=True)
     assert ran.stdout.splitlines() == [
         str(["refused"] * 11),
-        str({"secret": "AuthorizationError", "closed/k": "AuthorizationError"}),
+        str({"secret": "LocalPermissionError", "closed/k": "LocalPermissionError"}),
         "True False None"]
 
 

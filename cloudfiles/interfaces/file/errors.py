@@ -8,10 +8,11 @@ import stat
 
 from cloudfiles.exceptions import (
     AmbiguousPathError,
-    AuthorizationError,
     CloudFilesError,
     FileSystemError,
     InvalidPathError,
+    LocalPathError,
+    LocalPermissionError,
     UnsupportedOperationError,
 )
 
@@ -79,7 +80,7 @@ class Reporting:
 def _read_error(error: OSError) -> CloudFilesError:
     text = f"{error.strerror or error}" + (f" ({error.filename})" if error.filename else "")
     if error.errno in _REFUSED:
-        return AuthorizationError(text)
+        return LocalPermissionError(text, errno=error.errno)
     if error.errno == errno.ENXIO:  # from opening a socket
         return special_file(stat.S_IFSOCK)
     return FileSystemError(text, errno=error.errno)
@@ -87,9 +88,9 @@ def _read_error(error: OSError) -> CloudFilesError:
 
 def _write_error(error: OSError, target: str) -> CloudFilesError:
     if error.errno in (errno.EISDIR, errno.ENOTDIR, errno.EEXIST):
-        return InvalidPathError(_in_the_way(target))
+        return LocalPathError(_in_the_way(target), errno=error.errno)
     if error.errno in _UNNAMEABLE:
-        return InvalidPathError(f"this file system cannot hold such a name: {error.strerror}")
+        return LocalPathError(f"this file system cannot hold such a name: {error.strerror}", errno=error.errno)
     return _read_error(error)
 
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any, BinaryIO, cast
 
 from cloudfiles import compression
-from cloudfiles.exceptions import FileSystemError, ObjectChangedError, TransportError
+from cloudfiles.exceptions import CloudFilesError, FileSystemError, ObjectChangedError, TransportError
 from cloudfiles.fanout import Plan, collect
 from cloudfiles.interfaces.moving import PartWriter
 from cloudfiles.reading import decoding
@@ -164,6 +164,8 @@ class LargeCarrier:
                     if not tries_left:
                         raise
                     continue
+                except CloudFilesError:
+                    raise
                 except OSError as error:
                     raise FileSystemError(f"the temporary file in {tempfile.gettempdir()} could not be written: "
                                           f"{error}", errno=error.errno, path=self._item.source) from error

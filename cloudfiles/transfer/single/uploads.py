@@ -12,7 +12,13 @@ import urllib3
 
 from cloudfiles.addresses import split_object
 from cloudfiles.cloudfiles import CloudFiles
-from cloudfiles.exceptions import FileSystemError, InvalidInputError, MD5IntegrityError, UnusableFileError
+from cloudfiles.exceptions import (
+    CloudFilesError,
+    FileSystemError,
+    InvalidInputError,
+    MD5IntegrityError,
+    UnusableFileError,
+)
 from cloudfiles.runtime.engine import blocking_runtime
 from cloudfiles.transfer.single.chunks import pool_refusal, unexpected
 from cloudfiles.transfer.single.web import Connection, Timeouts
@@ -104,6 +110,8 @@ class WatchedBody(FileBody):
         while left:
             try:
                 piece = runtime.offload(self._watched.read, min(left, self._piece))
+            except CloudFilesError:
+                raise
             except OSError as error:  # not the connection's, as any other OSError here would be
                 raise FileSystemError(f"the file to upload cannot be read: {error}", errno=error.errno) from error
             if not piece:
