@@ -8,6 +8,7 @@ gives a value, says "need more" (None), or raises ProtocolError. (RFC 9112.)
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from cloudfiles.exceptions import ProtocolError, TruncatedBodyError
@@ -145,6 +146,11 @@ def body_length(head: Head, method: str) -> int:
         if values or _LENGTH.match(length) is None:
             raise ProtocolError(f"the answer's Content-Length is {headers['content-length'][:60]!r}")
     return int(length)
+
+
+def is_framed(headers: Mapping[str, str]) -> bool:
+    """Whether the length of a body under these headers was announced, so that a body cut short was noticed."""
+    return body_length(Head(200, dict(headers), keep_alive=False), "GET") != UNTIL_CLOSE
 
 
 class ChunkedBody:

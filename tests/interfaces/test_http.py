@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import pytest
 
+from cloudfiles import CloudFiles
 from cloudfiles.exceptions import (
     AuthorizationError,
     CertificateError,
@@ -20,17 +21,21 @@ from cloudfiles.exceptions import (
     InvalidPathError,
     MissingCredentialsError,
     PreconditionFailedError,
+    ProtocolError,
     ServerError,
+    TruncatedBodyError,
     UnsupportedOperationError,
 )
 from cloudfiles.interfaces.http.interface import HttpInterface
 from cloudfiles.paths import extract
+from cloudfiles.retry import RetryPolicy
 from cloudfiles.runtime.engine import engine, runtime_here
 from cloudfiles.transport.client import Client
 from cloudfiles.types import ListPage, StoredObject, StoreOptions, Tls, WriteOptions
 from tests.servers.fault_server import FaultServer
-from tests.servers.faults import Fault, FlipBit, ResetBefore, ShortBody, Status, redirect
+from tests.servers.faults import Fault, FlipBit, ResetBefore, ShortBody, Status, error_in_200, redirect
 from tests.servers.http_proxy import HttpProxy
+from tests.servers.lies import Both, ShortUntilClose, WithBody, portal
 from tests.servers.processes import Server
 from tests.servers.scripts import Rule, Sighting
 from tests.servers.tls import Certificates
@@ -478,6 +483,41 @@ def test_a_put_is_redirected_with_its_body(web: Web, writable: FaultServer) -> N
         store.put("see-other", b"", PLAIN)
 
 
+@pytest.mark.parametrize("code", [200, 201])
+def test_a_portals_page_is_no_stored_object(web: Web, writable: FaultServer, code: int) -> None:
+    store = web.at(f"{writable.url}/dir")
+    writable.script(Rule(portal(code), method="PUT", times=None))
+    with pytest.raises(ProtocolError, match="Sign in & go"):
+        store.put("a", OBJECT, PLAIN)
+    assert writable.get("dir/a", bucket="") is None
+
+
+def test_a_page_may_say_that_an_object_was_stored(web: Web, writable: FaultServer) -> None:
+    """As Apache's WebDAV does."""
+    store = web.at(f"{writable.url}/dir")
+    created = Both(WithBody(b"<html><title>201 Created</title></html>", "text/html", ("ETag",)), Fault())
+    writable.script(Rule(created, method="PUT"), Rule(created, method="DELETE"))
+    assert store.put("a", OBJECT, PLAIN) is None
+    assert store.content("a") == OBJECT
+    assert store.delete(["a"]) == {}
+    assert store.exists("a") is False
+
+
+def test_a_portals_page_is_no_deletion(web: Web, writable: FaultServer) -> None:
+    store = web.at(f"{writable.url}/dir")
+    store.put("a", OBJECT, PLAIN)
+    writable.script(Rule(portal(), method="DELETE", times=None))
+    errors = store.delete(["a"])
+    assert isinstance(errors["a"], ProtocolError)
+    assert "Sign in & go" in str(errors["a"])
+
+
+def test_an_error_in_the_success_of_a_put(web: Web, writable: FaultServer) -> None:
+    writable.script(Rule(error_in_200("AccessDenied"), times=None))
+    with pytest.raises(ServerError, match="AccessDenied"):
+        web.at(f"{writable.url}/dir").put("a", OBJECT, PLAIN)
+
+
 def test_delete(web: Web, writable: FaultServer) -> None:
     writable.put_page("a", OBJECT)
     store = web.at(writable.url)
@@ -534,6 +574,45 @@ def test_a_directory_inside_that_has_no_index_is_not_left_out(web: Web, server: 
     assert store.list_page(flat=True).prefixes == ["sub/"]
     with pytest.raises(UnsupportedOperationError, match="sub/ cannot be listed"):
         store.list_page()
+
+
+LONG = (b"<html><head><title>Index of /dir/</title></head><body><pre>"
+        + b"".join(b'<a href="%03d">%03d</a>  20-Nov-2026 19:19  1\n' % (n, n) for n in range(100))
+        + b"</pre></body></html>")
+
+
+@pytest.mark.parametrize("version", ["HTTP/1.0", "HTTP/1.1"])
+def test_an_index_that_may_be_cut_short_is_an_error(web: Web, server: FaultServer, version: str) -> None:
+    server.put_page("dir/", LONG, headers=AS_HTML)
+    store = web.at(f"{server.url}/dir")
+    for keep in (len(LONG) // 2, len(LONG) - 20, 70, 0):
+        server.script(Rule(ShortUntilClose(keep, version), times=None))
+        with pytest.raises(TruncatedBodyError, match="cut short"):
+            store.list_page()
+    server.script(Rule(ShortUntilClose(len(LONG) // 2, version), times=1))
+    assert len(store.list_page().entries) == 100  # it is asked for again
+    server.script(Rule(ShortUntilClose(len(LONG), version), times=None))
+    assert len(store.list_page().entries) == 100
+
+
+def test_an_index_cut_short_above_a_missing_directory_vouches_for_nothing(web: Web, server: FaultServer) -> None:
+    server.put_page("dir/", LONG, headers=AS_HTML)
+    server.script(Rule(ShortUntilClose(len(LONG) // 2), key="dir/", times=None))
+    with pytest.raises(TruncatedBodyError, match="cut short"):
+        web.at(f"{server.url}/dir/gone").list_page()
+
+
+@pytest.mark.parametrize("green", [True, False])
+def test_a_sync_deletes_nothing_by_an_index_cut_short(server: FaultServer, green: bool,
+                                                      monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(RetryPolicy, "delay", lambda *_: 0.0)
+    server.put_page("dir/", LONG, headers=AS_HTML)
+    server.script(Rule(ShortUntilClose(len(LONG) // 2), key="dir/", times=None))
+    target = CloudFiles(f"mem://cut-{green}/")
+    target.puts((f"{number:03}", b"x") for number in range(100))
+    with pytest.raises(TruncatedBodyError):
+        CloudFiles(f"{server.url}/dir/", green=green).sync_to(target, delete=True)
+    assert len(list(target)) == 100
 
 
 def test_isdir_without_an_index(web: Web, server: FaultServer) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from cloudfiles.exceptions import UnsupportedOperationError
 from cloudfiles.interfaces.http import listing as http_listing
-from cloudfiles.interfaces.http.listing import DirectoryLister, Link, parse_index
+from cloudfiles.interfaces.http.listing import DirectoryLister, Link, is_complete, parse_index
 from cloudfiles.types import ListEntry
 
 HTML = {"content-type": "text/html; charset=utf-8"}
@@ -124,6 +124,32 @@ def test_pages_of_servers(page: str, expected: dict[str, int | None]) -> None:
     found = links(page)
     assert found is not None
     assert {link.segment: link.size for link in found} == expected
+
+
+PAGES = [NGINX, NGINX_ROUNDED, APACHE_PLAIN, APACHE_FANCY, APACHE_TABLE, LIGHTTPD, CADDY, RCLONE, PYTHON, GO]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_is_complete_by_its_last_tag(page: str) -> None:
+    """Where no length was announced. However it is cut before, links may be missing."""
+    content = page.encode()
+    assert is_complete(content, HTML)
+    assert not any(is_complete(content[:cut], HTML) for cut in range(content.lower().rfind(b"</a>")))
+    assert not is_complete(b"", HTML)
+
+
+@pytest.mark.parametrize("framing", [{"content-length": "5"}, {"transfer-encoding": "chunked"}])
+def test_a_page_is_complete_by_its_length(framing: dict[str, str]) -> None:
+    assert is_complete(b"<html", HTML | framing)
+
+
+def test_what_stands_behind_the_last_tag_does_not_matter() -> None:
+    assert is_complete(NGINX.encode() + b"\n<!-- 0.01 s -->\n<script>count()</script>", HTML)
+
+
+def test_pre_ends_nothing_inside_of_html() -> None:
+    """As where a text stands above the index."""
+    assert not is_complete(b"<html><pre>read me</pre><ul><li>", HTML)
 
 
 def test_the_time_is_as_the_page_says() -> None:

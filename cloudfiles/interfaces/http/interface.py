@@ -203,11 +203,14 @@ class HttpInterface(Interface):
         request = WebPut(self._address.origin, target, headers, body, dialect, key)
         try:
             etag: str | None = self._write(request)
-            return etag
         except PreconditionFailedError:
             if request.may_be_done and self._holds(key, body):
                 return (self._look(key) or {}).get("etag")
             raise
+        if request.page and etag is None and self.size(key) != len(body):
+            raise ProtocolError(f"the server answered the PUT with {request.page} and does not hold what was sent",
+                                path=key)
+        return etag
 
     def _holds(self, key: str, body: Body) -> bool:
         """Whether the object is what was to be written, byte by byte."""
@@ -228,8 +231,11 @@ class HttpInterface(Interface):
             try:
                 dialect, target = self._dialect(key)
                 # Depth 0 keeps WebDAV servers from removing a directory with all that is in it (RFC 4918 9.6.1).
-                self._write(WebDelete(self._address.origin, "DELETE", target, {**self._headers, "depth": "0"},
-                                      dialect=dialect, path=key))
+                request = WebDelete(self._address.origin, target, {**self._headers, "depth": "0"}, dialect, key)
+                self._write(request)
+                if request.page and self._look(key) is not None:
+                    raise ProtocolError(f"the server answered the DELETE with {request.page} and still has the object",
+                                        path=key)
             except CloudFilesError as error:
                 errors[key] = error
         return errors

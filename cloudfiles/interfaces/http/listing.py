@@ -13,6 +13,7 @@ from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from cloudfiles.exceptions import UnsupportedOperationError
+from cloudfiles.transport.wire import is_framed
 from cloudfiles.types import ListEntry, ListPage
 
 PAGE_ENTRIES = 1000
@@ -68,6 +69,17 @@ def parse_index(content: bytes, headers: Mapping[str, str], target: str) -> list
             f"the index of {target} shows {len(parser.links)} entries, which is where Caddy cuts it short: "
             "raise file_limit in its 'file_server { browse { file_limit N } }'")
     return list(parser.links.values())
+
+
+def is_complete(content: bytes, headers: Mapping[str, str]) -> bool:
+    """Whether no link of an HTML page is missing: its length was announced, or the tag that closes it is there.
+
+    That is `</html>`, or `</pre>` of pages that are nothing else (Go's http.FileServer).
+    """
+    if is_framed(headers):
+        return True
+    page = content.lower()
+    return page.rfind(b"</html>" if b"<html" in page else b"</pre>") > page.rfind(b"<a")
 
 
 class _IndexParser(HTMLParser):

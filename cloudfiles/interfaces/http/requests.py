@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from cloudfiles.byteranges import parse_content_range
-from cloudfiles.exceptions import PreconditionFailedError, ServerError
+from cloudfiles.exceptions import PreconditionFailedError, ServerError, TruncatedBodyError
 from cloudfiles.interfaces.http.dialect import WebDialect
+from cloudfiles.interfaces.http.listing import is_complete
 from cloudfiles.interfaces.http_bounded import BoundedRead
 from cloudfiles.interfaces.http_object import ObjectHead, ObjectRead
 from cloudfiles.transport.request import Body, Origin, Request, Response
+from cloudfiles.transport.web_page import is_html_type, is_web_page, summary
 from cloudfiles.types import StoredObject
+
+_CODE = re.compile(rb"<Code>\s*(\w+)")
 
 
 def _shows_directory(request: Request, response: Response) -> bool:
@@ -72,19 +77,26 @@ class WebPut(Request):
     """A PUT; gives the new ETag where the server tells one.
 
     Attributes:
+        page: a web page that a success came with, in words, '' for none.
         may_be_done: it was refused by its condition after a try that failed: that one may have been carried
             out, and only its answer lost.
     """
 
-    __slots__ = ("may_be_done",)
+    __slots__ = ("may_be_done", "page")
 
     def __init__(self, origin: Origin, target: str, headers: dict[str, str], body: Body, dialect: WebDialect,
                  path: str) -> None:
         super().__init__(origin, "PUT", target, headers, body, dialect=dialect, path=path)
         self.may_be_done = False
+        self.page = ""
 
     def accept(self, response: Response) -> str | None:
+        if b"<Error>" in response.content and response.status < 300:  # of S3 behind a presigned URL
+            code = _CODE.search(response.content)
+            raise ServerError(f"the answer to the PUT is an error document: {code[1].decode() if code else 'no code'}",
+                              status=response.status, code=code[1].decode() if code else "", path=self.path)
         if 200 <= response.status < 300:
+            self.page = summary(response.content) if is_web_page(response) else ""
             return response.headers.get("etag")
         dialect = self.dialect
         self.may_be_done = isinstance(dialect, WebDialect) and self.retries > dialect.mended
@@ -99,15 +111,26 @@ class WebPut(Request):
 
 
 class WebDelete(Request):
-    """A DELETE; of what is missing already, too."""
+    """A DELETE; of what is missing already, too.
 
-    __slots__ = ()
+    Attributes:
+        page: a web page that a success came with, in words, '' for none.
+    """
+
+    __slots__ = ("page",)
+
+    def __init__(self, origin: Origin, target: str, headers: dict[str, str], dialect: WebDialect, path: str) -> None:
+        super().__init__(origin, "DELETE", target, headers, dialect=dialect, path=path)
+        self.page = ""
 
     def accept(self, response: Response) -> None:
         if response.status == 207:
             # RFC 4918 9.6.1: of several resources, some could not be removed.
             raise ServerError("the server removed it only in part (207)", status=207, path=self.path)
-        if 200 <= response.status < 300 or self.dialect.is_missing(response):
+        if 200 <= response.status < 300:
+            self.page = summary(response.content) if is_web_page(response) else ""
+            return
+        if self.dialect.is_missing(response):
             return
         raise self.dialect.refusal(self, response)
 
@@ -118,6 +141,10 @@ class WebPage(Request):
     __slots__ = ()
 
     def accept(self, response: Response) -> Any:
+        if response.status == 200 and is_html_type(response.headers) and not is_complete(
+                response.content, response.headers):
+            raise TruncatedBodyError("the index page may have been cut short: it ends without </html>, and its length "
+                                     "was not announced", path=self.path)
         if response.status in (200, 403):
             return response
         if self.dialect.is_missing(response):
