@@ -10,6 +10,7 @@ from cloudfiles.cloudfiles import CloudFiles
 from cloudfiles.exceptions import InvalidInputError
 from cloudfiles.fanout import Plan, collect
 from cloudfiles.inputs import is_path
+from cloudfiles.progress import Shared, bar_for
 from cloudfiles.runtime.engine import blocking_runtime
 
 _BUCKETS = 8
@@ -29,7 +30,8 @@ def dl(cloudpaths: Any, raw: bool = False, **options: Any) -> Any:
     """
     scalar = is_path(cloudpaths) or isinstance(cloudpaths, Mapping)
     items = [cloudpaths] if scalar else list(cloudpaths)
-    of_get = {name: options.pop(name) for name in ("progress", "raise_errors", "max_decoded_size") if name in options}
+    of_get = {name: options.pop(name) for name in ("raise_errors", "max_decoded_size") if name in options}
+    progress = options.pop("progress", False)
     buckets: dict[str, list[dict[str, Any]]] = {}
     for number, item in enumerate(items):
         fields = dict(item) if isinstance(item, Mapping) else {"path": item}
@@ -40,10 +42,12 @@ def dl(cloudpaths: Any, raw: bool = False, **options: Any) -> Any:
     results: list[Any] = [None] * len(items)
 
     def get(bucket: str) -> None:
-        for found in CloudFiles(bucket, **options).get(buckets[bucket], raw=raw, **of_get):
+        for found in CloudFiles(bucket, **options).get(buckets[bucket], raw=raw, progress=shared, **of_get):
             number, fields = found["tags"]
             results[number] = {**found, "tags": fields.get("tags"), "fullpath": fields["path"]}
 
     several = min(_BUCKETS, len(buckets)) if options.get("num_threads") != 0 else 1
-    collect(get, buckets, Plan(blocking_runtime() if several > 1 else None, several))
+    with bar_for(progress, len(items), "Downloading") as bar:
+        shared = Shared(bar, len(items)) if progress else False
+        collect(get, buckets, Plan(blocking_runtime() if several > 1 else None, several))
     return results[0] if scalar else results

@@ -59,13 +59,26 @@ class Plan:
     probe: bool = False
 
 
-def collect(work: Work, items: Iterable[Any], plan: Plan) -> list[Any]:
+class Tally:
+    """What `work` has done, where that is not one for each item; it may be added to by any worker."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._lock = threading.Lock()
+
+    def add(self, count: int = 1) -> None:
+        with self._lock:
+            self.count += count
+
+
+def collect(work: Work, items: Iterable[Any], plan: Plan, tally: Tally | None = None) -> list[Any]:
     """`[work(item) for item in items]`, many at a time.
 
+    tally: counts what is reported as done in place of the items.
     Raises the first error (of `work` or of the iterable) once no new work can start; what
     was under way is cancelled. Items are taken no faster than they are worked off.
     """
-    batch = _Collected(work, plan, items)
+    batch = _Collected(work, plan, items, tally)
     with _letting_go(plan.runtime):
         if plan.runtime is None or (plan.probe and batch.probe()):
             batch.run_here()
@@ -187,14 +200,15 @@ class _Batch:
 class _Collected(_Batch):
     """A batch whose results are kept, each in its item's place."""
 
-    def __init__(self, work: Work, plan: Plan, items: Iterable[Any]) -> None:
+    def __init__(self, work: Work, plan: Plan, items: Iterable[Any], tally: Tally | None) -> None:
         super().__init__(work, plan)
         self._shared = isinstance(items, _BUILT_IN)  # the workers may take from it themselves
         self._count = len(items) if isinstance(items, Collection) else None
         self._source = enumerate(items)
         self.results: list[Any] = [None] * (self._count or 0 if self._shared else 0)
         self._done = 0
-        self._reported = 0
+        self._tally = tally
+        self._reported = 0 if tally is None else tally.count
 
     # ---- in the caller's own thread
 
@@ -272,7 +286,7 @@ class _Collected(_Batch):
 
     def _report(self) -> None:
         if self._plan.report is not None:
-            done = self._done
+            done = self._done if self._tally is None else self._tally.count
             self._plan.report(done - self._reported)
             self._reported = done
 

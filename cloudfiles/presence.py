@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 from cloudfiles.exceptions import AuthorizationError, ServerError, UnsupportedOperationError
-from cloudfiles.fanout import Plan, collect
+from cloudfiles.fanout import Plan, Tally, collect
 from cloudfiles.interfaces.base import Interface
 from cloudfiles.interfaces.pages import pages
 from cloudfiles.types import ListPage
@@ -27,7 +27,7 @@ _LISTED_A_KEY = 100
 """Entries of a listing that are worth looking through for one key."""
 
 _Answer = Callable[[Any], Any]
-_Look = Callable[[Interface, list[str], _Answer], dict[str, Any]]
+_Look = Callable[[Interface, list[str], _Answer, Tally], dict[str, Any]]
 
 
 def exists(interface: Interface, paths: Iterable[str], plan: Plan) -> dict[str, bool]:
@@ -50,7 +50,10 @@ def _answer(interface: Interface, paths: Iterable[str], plan: Plan, ask: _Answer
         return one_by_one(ask, paths, plan)
     answers = dict.fromkeys(paths)
     keys = sorted(filter(None, answers), key=_byte_order)  # no listing has an empty key: the store is to judge it
-    listed = collect(lambda keys: look(interface, keys, read), [keys], plan)[0]
+    if plan.report is not None:
+        plan.report(len(paths) - len(answers))  # those that come again are answered with the first
+    tally = Tally()
+    listed = collect(lambda keys: look(interface, keys, read, tally), [keys], plan, tally)[0]
     answers.update(listed)
     rest = [path for path in answers if path not in listed]
     answers.update(one_by_one(ask, rest, plan))
@@ -74,7 +77,7 @@ def _byte_order(key: str) -> bytes:
     return key.encode("utf-8", "surrogatepass")
 
 
-def _listed(interface: Interface, keys: list[str], read: _Answer) -> dict[str, Any]:
+def _listed(interface: Interface, keys: list[str], read: _Answer, tally: Tally) -> dict[str, Any]:
     """The answers that pages of a listing give for `keys` (sorted), as far as they lie dense."""
     answers: dict[str, Any] = {}
     order = [_byte_order(key) for key in keys]
@@ -87,16 +90,18 @@ def _listed(interface: Interface, keys: list[str], read: _Answer) -> dict[str, A
             return answers  # who may not list may still ask for single objects
         upto = _covered(page, order, at)
         if upto is None:
+            tally.add(-len(answers))
             return {}  # not in key order: what the pages so far seemed to rule out, they did not
         found = {entry.key: entry for entry in page.entries}
         answers.update((key, read(found.get(key))) for key in keys[at:upto])
+        tally.add(upto - at)
         if upto - at < DENSE and upto < len(keys):
             return answers
         at = upto
     return answers
 
 
-def _found_in_whole_listing(interface: Interface, keys: list[str], read: _Answer) -> dict[str, Any]:
+def _found_in_whole_listing(interface: Interface, keys: list[str], read: _Answer, tally: Tally) -> dict[str, Any]:
     """The answers that a listing gives for `keys` (sorted), whatever its order: what it lists is there, and what it has
     not listed when it comes to its end is missing. It is followed as long as its pages hold enough of the keys.
 
@@ -117,10 +122,12 @@ def _found_in_whole_listing(interface: Interface, keys: list[str], read: _Answer
         found = [entry for entry in page.entries if entry.key in asked]
         answers.update((entry.key, read(entry)) for entry in found if entry.size)
         left.difference_update(entry.key for entry in found)
+        tally.add(len(answers) - tally.count)
         if page.next_token is None:
             for key in left:
                 interface.check_target(key)
                 answers[key] = read(None)
+            tally.add(len(answers) - tally.count)
             return answers
         if len(found) * _LISTED_A_KEY < max(len(page.entries), DENSE * _LISTED_A_KEY):
             return answers

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -15,6 +16,19 @@ class _Silent:
 
     def update(self, count: int = 1) -> None:
         pass
+
+
+class Shared:
+    """A bar that several threads update."""
+
+    def __init__(self, bar: Any, total: int) -> None:
+        self.total = total
+        self._bar = bar
+        self._lock = threading.Lock()
+
+    def update(self, count: int = 1) -> None:
+        with self._lock:
+            self._bar.update(count)
 
 
 @contextmanager

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cloudfiles.byteranges import ByteRange, RangeGroup, byte_range, coalesce
 from cloudfiles.compression import decompress, effective_encoding
 from cloudfiles.exceptions import DecompressionError, InvalidInputError
+from cloudfiles.fanout import Plan, Tally
 from cloudfiles.inputs import as_path, check_fields, is_path
 from cloudfiles.interfaces.base import Interface
 from cloudfiles.runtime.base import OFFLOAD_BYTES, Runtime
@@ -202,6 +204,29 @@ def failed(item: Any, error: Exception, raw: bool = False) -> Any:
         return [result(item.path, None, member, raw=raw, error=error) for member in item.members]
     wanted = as_wanted(item)
     return result(wanted.path, None, wanted, raw=raw, error=error)
+
+
+def counting(plan: Plan, read: Callable[[Any], Any], tally: Tally) -> tuple[Plan, Callable[[Any], Any]]:
+    """The same plan and reader, which count the members of groups, those that failed too."""
+
+    def counted(item: Any) -> Any:
+        found = read(item)
+        tally.add(_members(item))
+        return found
+
+    on_error = plan.on_error
+    if on_error is None:
+        return plan, counted
+
+    def kept(item: Any, error: Exception) -> Any:
+        tally.add(_members(item))
+        return on_error(item, error)
+
+    return replace(plan, on_error=kept), counted
+
+
+def _members(item: Any) -> int:
+    return len(item.members) if isinstance(item, WantedGroup) else 1
 
 
 def weight(item: Any) -> int:

@@ -10,7 +10,7 @@ from typing import Any
 
 from cloudfiles.compression import normalize_encoding
 from cloudfiles.exceptions import CloudFilesError
-from cloudfiles.fanout import Plan, collect
+from cloudfiles.fanout import Plan, Tally, collect
 from cloudfiles.interfaces.base import Interface
 from cloudfiles.runtime.base import Runtime
 from cloudfiles.runtime.engine import blocking_runtime, runtime_here
@@ -98,22 +98,28 @@ def carry_all(carrier: Carrier, items: Iterable[Item], plan: Plan, *, raise_erro
     """
     result = TransferResult()
     large: deque[Item] = deque()
+    tally = Tally()
 
     def settle(outcome: Outcome) -> None:
         if outcome.status == "large":
             large.append(outcome.item)
             return
+        tally.add()
         result.add(outcome)
         if note is not None:
             note(outcome)
 
-    on_error = None if raise_errors else result.fail
+    def keep(item: Item, error: Exception) -> None:
+        tally.add()
+        result.fail(item, error)
+
+    on_error = None if raise_errors else keep
     try:
-        _run(lambda item: settle(carrier.carry_unless_large(item)), items, plan, plan.width, on_error, report)
+        _run(lambda item: settle(carrier.carry_unless_large(item)), items, plan, plan.width, on_error, report, tally)
         if large:
             several = min(LARGE_AT_ONCE, len(large))
             by, plan = (carrier, plan) if for_large is None else for_large()
-            _run(lambda item: settle(by.carry_large(item, several)), large, plan, several, on_error, None)
+            _run(lambda item: settle(by.carry_large(item, several)), large, plan, several, on_error, report, tally)
     except CloudFilesError as error:
         if explains:
             raise result.explain(error) from error.__cause__
@@ -123,11 +129,11 @@ def carry_all(carrier: Carrier, items: Iterable[Item], plan: Plan, *, raise_erro
 
 
 def _run(work: Callable[[Item], None], items: Iterable[Item], plan: Plan, width: int,
-         on_error: Callable[[Item, Exception], Any] | None, report: Report | None) -> None:
+         on_error: Callable[[Item, Exception], Any] | None, report: Report | None, tally: Tally) -> None:
     plan = Plan(plan.runtime, max(1, width), on_error, report, plan.probe)
     if isinstance(items, Collection):
-        collect(work, items, plan)
+        collect(work, items, plan, tally)
         return
     source = iter(items)
     while chunk := list(itertools.islice(source, _CHUNK)):
-        collect(work, chunk, plan)
+        collect(work, chunk, plan, tally)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -73,7 +73,7 @@ def verify(source: Store, target: Store, paths: Any = None, *, read: bool = Fals
     plan, here, there = plan_between(source, target)
     items: Iterable[Item] = listed_items(source.here()) if paths is None else as_items(paths)
     result = VerifyResult()
-    with bar_for(progress, None, "Verifying") as bar:
+    with bar_for(progress, len(items) if isinstance(items, Collection) else None, "Verifying") as bar:
         for chunk in _chunks(items):
             judged = collect(lambda item: _judged(here, there, item, read), chunk,
                              Plan(plan.runtime, plan.width, report=bar.update if progress else None, probe=plan.probe))

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from cloudfiles import presence
 from cloudfiles.exceptions import InvalidJSONError
-from cloudfiles.fanout import collect, stream
+from cloudfiles.fanout import Tally, collect, stream
 from cloudfiles.handover import Columns, as_asked
 from cloudfiles.inputs import is_path
 from cloudfiles.json_content import load_json
 from cloudfiles.parallel import Parallel, is_parallel
 from cloudfiles.progress import Progress
-from cloudfiles.reading import Result, as_wanted, failed, grouped, reader, ungrouped, weight
+from cloudfiles.reading import Result, as_wanted, counting, failed, grouped, reader, ungrouped, weight
 from cloudfiles.runtime.engine import blocking_runtime
 from cloudfiles.store import checked_count
 from cloudfiles.verbs.batches import Batches, iterable, monitor_of
@@ -73,9 +73,13 @@ class ReadingVerbs(Batches):
     def _get_many(self, paths: Any, total: int | None, progress: Progress, monitor: TransmissionMonitor | None, *,
                   raw: bool, raise_errors: bool, max_decoded_size: int | None) -> list[Result]:
         on_error = None if raise_errors else lambda item, error: failed(item, error, raw)
-        paths, regroup = _with_groups(iterable(paths))
+        units, regroup = _with_groups(iterable(paths))
+        tally = None if units is paths else Tally()
         with self._batch("Downloading", paths, total, progress, on_error) as (plan, interface):
-            return regroup(collect(reader(interface, plan.runtime, raw, max_decoded_size, monitor), paths, plan))
+            read = reader(interface, plan.runtime, raw, max_decoded_size, monitor)
+            if tally is not None:
+                plan, read = counting(plan, read, tally)
+            return regroup(collect(read, units, plan, tally))
 
     def _get_elsewhere(self, paths: Any, total: int | None, progress: Progress, parallel: Parallel | None,
                        monitor: TransmissionMonitor | None, options: dict[str, Any]) -> list[Result]:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from operator import attrgetter
 from typing import Any
 
 from cloudfiles import parallel as processes
 from cloudfiles.compression import normalize_encoding
-from cloudfiles.exceptions import InvalidInputError
-from cloudfiles.fanout import collect
+from cloudfiles.exceptions import CloudFilesError, InvalidInputError
+from cloudfiles.fanout import Tally, collect
 from cloudfiles.inputs import as_path, is_path
 from cloudfiles.json_content import dump_json
 from cloudfiles.parallel import Parallel, is_parallel
@@ -83,7 +83,7 @@ class WritingVerbs(Batches):
     def _puts(self, items: Iterable[Upload], *, total: int | None = None, progress: Progress = None,
               parallel: int = 1, return_recording: bool = False) -> Any:
         monitor = monitor_of("TX") if return_recording else None
-        if isinstance(items, Collection) and len(items) == 1:
+        if isinstance(items, Collection) and len(items) == 1 and not progress:
             runtime = blocking_runtime()
             for upload in items:
                 writer(self._store.interface(runtime), runtime, monitor)(upload)
@@ -157,8 +157,14 @@ class WritingVerbs(Batches):
         if is_parallel(self._parallel(parallel, paths)):
             return sum(part for _, part in self._in_processes("delete", paths, {}, parallel, progress, total))
         with self._batch("Deleting", paths, total, progress) as (plan, interface):
-            chunks = _chunked(paths, interface.delete_batch, plan.width)
-            done = collect(lambda keys: (len(keys), interface.delete(keys)), chunks, plan)
+            chunks, tally = _chunked(paths, interface.delete_batch, plan.width), Tally()
+
+            def remove(keys: list[str]) -> tuple[int, Mapping[str, CloudFilesError]]:
+                failures = interface.delete(keys)
+                tally.add(len(keys))
+                return len(keys), failures
+
+            done = collect(remove, chunks, plan, tally)
         errors = [error for _, failures in done for error in failures.values()]
         if errors:
             raise errors[0]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import pickle
 import urllib.request
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -177,9 +179,11 @@ class Bar:
 
     def __init__(self) -> None:
         self.done = 0
+        self.steps: list[int] = []
 
     def update(self, count: int = 1) -> None:
         self.done += count
+        self.steps.append(count)
 
 
 @pytest.mark.stores("mem", "file", "scripted")
@@ -204,6 +208,41 @@ def test_progress(seeded: CloudFiles, capsys: pytest.CaptureFixture[str]) -> Non
     seeded.puts([("x", b""), ("y", b"")], progress=(bar := Bar()))
     assert bar.done == 2
     assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.writes
+@pytest.mark.parametrize("parallel", [1, 2])
+def test_progress_counts_items(store: StoreUnderTest, parallel: int, tmp_path: Path) -> None:
+    """And not requests, of which one may answer for many of them."""
+    cf = store.cf(parallel=parallel)
+    keys = [f"p{n:02}" for n in range(40)]
+    ranges = [{"path": key, "start": start, "end": start + 1} for key in keys[:10] for start in range(3)]
+    many = [*keys, "absent", *keys[:5]]
+    target = CloudFiles(f"file://{tmp_path}/target/")
+    for verb, items in [
+        (cf.puts, [(key, b"abc") for key in keys]), (cf.puts, [("single", b"abc")]), (cf.exists, many),
+        (cf.exists, many[:3]), (cf.size, many), (cf.head, many), (cf.get, many), (cf.get, [*ranges, *keys]),
+        (cf.touch, keys), (partial(cf.transfer_to, target), keys), (partial(cf.verify, target), keys),
+        (partial(cf.moves, target), keys[:3]), (cf.delete, many), (cf.delete, ["single"]),
+    ]:
+        bar = Bar()
+        verb(items, progress=bar)  # type: ignore[operator]
+        assert (bar.done, bar.total, min(bar.steps) >= 0) == (len(items), len(items), True), verb
+        if verb in (cf.puts, cf.exists, cf.get, cf.delete) and parallel == 1:
+            bar = Bar()
+            verb(iter(items), progress=bar, total=len(items))  # type: ignore[operator]
+            assert (bar.done, bar.total) == (len(items), len(items)), verb
+
+
+@pytest.mark.stores("mem", "file", "scripted")
+def test_progress_of_several_buckets_is_one_bar(store: StoreUnderTest, tmp_path: Path) -> None:
+    store.seed(CONTENTS)
+    other = CloudFiles(f"file://{tmp_path}/other/")
+    other.puts([(f"o{n}", b"1") for n in range(20)])
+    paths = [*map(store.cf().abspath, CONTENTS), *map(other.abspath, other)]
+    bar = Bar()
+    found = dl(paths, progress=bar, **store.options)
+    assert (len(found), bar.done, bar.total) == (23, 23, 23)
 
 
 @pytest.mark.stores("mem", "scripted")

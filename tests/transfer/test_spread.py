@@ -89,6 +89,26 @@ def test_chunks_and_progress(source: CloudFiles, disk: CloudFiles) -> None:
     assert len(counting.chunks) > 1
 
 
+@pytest.mark.parametrize("parallel", [1, 2])
+def test_a_large_object_is_done_when_it_is(source: CloudFiles, s3: CloudFiles, server: FaultServer, parallel: int
+                                           ) -> None:
+    """And not when the others are."""
+    source.put("big", BIG)
+    before: list[int] = []
+
+    class Bar:
+        done = 0
+
+        def update(self, count: int) -> None:
+            self.done += count
+            before.append(self.done if "big" not in server.contents() else 0)
+
+    bar = Bar()
+    assert source.transfer_to(s3, progress=bar, parallel=parallel).copied == 201
+    assert bar.done == 201
+    assert 201 not in before
+
+
 def test_the_first_error_is_raised_and_the_rest_is_given_up(source: CloudFiles, disk: CloudFiles) -> None:
     keys = sorted(SMALL)
     keys.insert(100, "absent")
