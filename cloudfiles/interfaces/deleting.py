@@ -9,8 +9,19 @@ from cloudfiles.transport.client import Client
 from cloudfiles.transport.request import Request, Response
 from cloudfiles.transport.web_page import is_web_page, unreadable
 
-_NO_BATCH = frozenset({405, 501})
+NO_BATCH = frozenset({404, 405, 501})
 """Statuses by which a server says that it knows no requests of many."""
+
+_NO_PLACE = frozenset({"NoSuchBucket", "ContainerNotFound", "ContainerBeingDeleted", "FilesystemNotFound",
+                       "ResourceNotFound"})
+"""Codes of a 404 that is about the place of the objects."""
+
+
+def knows_no_batch(error: ServerError) -> bool:
+    """Whether this refusal of a request that deletes many says that the server takes one object a request."""
+    if error.code in _NO_PLACE:
+        return False
+    return error.status in NO_BATCH or error.code == "NotImplemented"
 
 
 class Delete(Request):
@@ -56,7 +67,7 @@ def delete_together(client: Client, request: BatchRequest) -> dict[str, CloudFil
     try:
         errors: dict[str, CloudFilesError] = client.send(request)
     except ServerError as error:
-        if error.status in _NO_BATCH or error.code == "NotImplemented":
+        if knows_no_batch(error):
             return None
         if request.errors:
             return request.errors

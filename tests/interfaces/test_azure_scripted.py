@@ -100,7 +100,7 @@ def test_server_busy_is_passing(server: AzureServer, az: Worker, monkeypatch: py
     (412, "ConditionNotMet", PreconditionFailedError, "ConditionNotMet"),
     (403, "AuthorizationPermissionMismatch", AuthorizationError, "role or SAS"),
     (403, "AuthenticationFailed", AuthorizationError, "AuthenticationFailed"),
-    (404, "", ServerError, "404")])
+    (404, "", ServerError, "no container 'container'")])
 def test_refusals_are_never_missing_objects(server: AzureServer, az: Worker, status: int, code: str,
                                             kind: type[Exception], match: str) -> None:
     server.put_blob("key", CONTENT)

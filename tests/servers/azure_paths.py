@@ -63,6 +63,7 @@ class AzureSettings:
         copy_pending: looks at an asynchronous copy that find it pending; copy_ends: how it ends.
         blocks_from_url: whether Put Block From URL is served.
         batch_errors: key -> (status, code) in the answer to a batch.
+        terse: what is missing is answered 404 and nothing else, as a gateway before the service may do.
     """
 
     account: str = "account"
@@ -78,6 +79,7 @@ class AzureSettings:
     copy_ends: str = "success"
     blocks_from_url: bool = True
     batch_errors: dict[str, tuple[int, str]] = field(default_factory=dict)
+    terse: bool = False
 
 
 class AzureError(Exception):
@@ -89,8 +91,10 @@ class AzureError(Exception):
         self.code = code
         self.headers = headers
 
-    def answer(self, *, dfs: bool) -> Answer:
+    def answer(self, *, dfs: bool, terse: bool = False) -> Answer:
         """The header has the code; the body is XML of the Blob service, JSON of the Data Lake service."""
+        if terse and self.status == 404:
+            return Answer(404)
         message = f"The message of {self.code}.\nRequestId:0\nTime:0"
         if dfs:
             body = json.dumps({"error": {"code": self.code, "message": message}}).encode()

@@ -55,7 +55,7 @@ class AzureService:
         try:
             answer = self._dispatch(request)
         except AzureError as error:
-            answer = error.answer(dfs=_is_dfs(request))
+            answer = error.answer(dfs=_is_dfs(request), terse=self.settings.terse)
         headers = (*answer.headers, self.date_header(), ("x-ms-request-id", uuid.uuid4().hex))
         if request.method == "HEAD" and answer.announced_length is None:
             return Answer(answer.status, headers, announced_length=len(answer.body))
@@ -71,6 +71,8 @@ class AzureService:
             raise AzureError(404, "ContainerNotFound")
         if query.get("restype") == "account":
             return self._account()
+        if query.get("restype") == "container" and request.method == "HEAD":
+            return Answer(200)
         if query.get("restype") == "container":
             return self._batch(request) if query.get("comp") == "batch" else self.blobs.list(request)
         if _is_dfs(request):
@@ -110,7 +112,7 @@ class AzureService:
                 raise AzureError(*self.settings.batch_errors[key])
             return self.blobs.delete(request, key)
         except AzureError as error:
-            return error.answer(dfs=False)
+            return error.answer(dfs=False, terse=self.settings.terse)
 
 
 def _is_dfs(request: Request) -> bool:

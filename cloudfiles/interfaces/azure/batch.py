@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from cloudfiles.exceptions import CloudFilesError, ProtocolError, ServerError, TransportError
 from cloudfiles.interfaces.azure.container import Container
-from cloudfiles.interfaces.azure.errors import MISSING, code_of, error_of
+from cloudfiles.interfaces.azure.errors import error_of
 from cloudfiles.interfaces.deleting import BatchRequest, Delete, delete_singly, delete_together
 from cloudfiles.transport.request import Request, Response
 from cloudfiles.transport.web_page import unreadable
@@ -95,7 +95,7 @@ class _BatchDelete(BatchRequest):
             key = unanswered.pop(number, None)
             if key is None:
                 raise error_of(answer, None, self._container.endpoint.container)  # the batch itself is at fault
-            if answer.status >= 300 and not (answer.status == 404 and code_of(answer) in MISSING):
+            if answer.status >= 300 and not self.dialect.is_missing(answer):
                 errors[key] = error_of(answer, key, self._container.endpoint.container)
         errors.update((key, TransportError("the answer to a batch does not mention the key", path=key))
                       for key in unanswered.values())

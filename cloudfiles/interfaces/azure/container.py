@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cloudfiles.credentials.sigv4 import format_query, quote_key
-from cloudfiles.exceptions import InvalidPathError
+from cloudfiles.exceptions import AuthorizationError, InvalidPathError
 from cloudfiles.interfaces.azure.dialect import AzureDialect
 from cloudfiles.interfaces.azure.endpoint import Endpoint
 from cloudfiles.runtime.base import Runtime
 from cloudfiles.transport.client import Client
-from cloudfiles.transport.request import Origin
+from cloudfiles.transport.request import Origin, Request, Response
 
 
 @dataclass(slots=True)
@@ -48,9 +48,29 @@ class Container:
             raise InvalidPathError("a key must not be empty")
         return self.base + quote_key(key)
 
+    def is_there(self) -> bool:
+        """Whether the server has the container. One that these credentials may not look at is taken to be there."""
+        target = self.container_target({"restype": "container"})
+        try:
+            found: bool = self.client.send(_Look(self.origin, "HEAD", target, dialect=self.dialect))
+        except AuthorizationError:
+            return True
+        return found
+
     def query_target(self, key: str, query: dict[str, str]) -> str:
         """The target of an operation on a blob that a query names."""
         return f"{self.target(key)}?{format_query(query)}"
 
     def container_target(self, query: dict[str, str]) -> str:
         return f"{self.endpoint.container_target}?{format_query(query)}"
+
+
+class _Look(Request):
+    """Gives whether there is anything."""
+
+    __slots__ = ()
+
+    def accept(self, response: Response) -> bool:
+        if response.status in (200, 404):
+            return response.status == 200
+        raise self.dialect.refusal(self, response)

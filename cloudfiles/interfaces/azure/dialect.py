@@ -12,7 +12,7 @@ from cloudfiles import integrity
 from cloudfiles.credentials.azure import AzureCredentials, AzureProvider
 from cloudfiles.credentials.sharedkey import Moment, Signer
 from cloudfiles.interfaces.azure.endpoint import Endpoint
-from cloudfiles.interfaces.azure.errors import MISSING, code_of, error_of
+from cloudfiles.interfaces.azure.errors import MISSING, OF_OTHERS, code_of, error_of
 from cloudfiles.interfaces.server_clock import ServerClock
 from cloudfiles.runtime.base import OFFLOAD_BYTES, Runtime
 from cloudfiles.transport.request import Dialect, Request, Response, TryAgain, format_head
@@ -29,7 +29,10 @@ class AzureDialect(Dialect):
 
     Attributes:
         endpoint: where the container is.
+        finds_container: asks the server whether it is there.
     """
+
+    finds_container: Callable[[], bool]
 
     def __init__(self, endpoint: Endpoint, provider: AzureProvider, runtime: Runtime,
                  wall: Callable[[], float]) -> None:
@@ -38,6 +41,7 @@ class AzureDialect(Dialect):
         self._runtime = runtime
         self._signer = Signer()
         self._clock = ServerClock(wall)
+        self._container_found: bool | None = None  # None: not asked yet
 
     # ---- asking
 
@@ -69,7 +73,15 @@ class AzureDialect(Dialect):
     # ---- reading answers
 
     def is_missing(self, response: Response) -> bool:
-        return response.status == 404 and code_of(response) in MISSING
+        """A 404 that does not say what is missing, as other servers' may, is about the object where the container is
+        there: it is asked for once."""
+        if response.status != 404:
+            return False
+        code = code_of(response)
+        if code in MISSING or code in OF_OTHERS:
+            return code in MISSING
+        self._container_found = self._container_found or self.finds_container()
+        return self._container_found
 
     def check_object(self, response: Response, path: str | None) -> None:
         check_is_the_stores(response, path)
@@ -80,7 +92,10 @@ class AzureDialect(Dialect):
         return integrity.check(content, headers, path) or ""
 
     def refusal(self, request: Request, response: Response) -> Exception:
-        error = error_of(response, request.path, self.endpoint.container, signed=request.signed is not None)
+        known = ""
+        if response.status == 404 and self._container_found is False and not code_of(response):
+            known = "ContainerNotFound"  # as asking for it has shown
+        error = error_of(response, request.path, self.endpoint.container, known, signed=request.signed is not None)
         return TryAgain(error) if self._mended(request, response) else error
 
     # ---- mending

@@ -49,6 +49,10 @@ _EXPLAINED = {
     "PublicAccessNotPermitted": "the account allows no reading without credentials",
 }
 
+OF_OTHERS = frozenset({*_EXPLAINED, "CannotVerifyCopySource", "RenameDestinationParentPathNotFound",
+                       "SourcePathNotFound"})
+"""Codes of 404 that are not about the object that a request names."""
+
 _XML_CODE = re.compile(rb"<Code>\s*([A-Za-z0-9]+)\s*</Code>")
 _NOT_PUBLIC = "; Azure also says so of a container that is not public, to a request without credentials"
 _NOT_COVERED = frozenset({"AuthorizationFailure", "AuthorizationPermissionMismatch",
@@ -80,9 +84,13 @@ def message_of(content: bytes) -> str:
     return str(text).strip().partition("\n")[0].strip()
 
 
-def error_of(response: Response, path: str | None, container: str, *, signed: bool = True) -> CloudFilesError:
-    """The error to raise for an answer that is a refusal. signed: whether the request went with credentials."""
-    code, status = code_of(response), response.status
+def error_of(response: Response, path: str | None, container: str, known: str = "", *,
+             signed: bool = True) -> CloudFilesError:
+    """The error to raise for an answer that is a refusal.
+
+    known: its code, where the answer does not tell it. signed: whether the request went with credentials.
+    """
+    code, status = known or code_of(response), response.status
     if code in _DAMAGED:
         return _DAMAGED[code](f"the server received other bytes than were sent ({code})", path=path)
     if code in _PRECONDITIONS:

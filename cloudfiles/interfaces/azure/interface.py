@@ -82,6 +82,7 @@ class AzureInterface(Interface):
         self._container = Container(self._client, self._runtime, dialect, self._root,
                                     f"{endpoint.container_target}/{quote_key(self._root)}", endpoint.origin,
                                     crc64=endpoint.is_azure and integrity.is_available("crc64nvme"))
+        dialect.finds_container = self._container.is_there
         return self._container
 
     def explain_credentials(self) -> list[tuple[str, str]]:

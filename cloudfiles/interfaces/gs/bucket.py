@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from cloudfiles.credentials.sigv4 import format_query, quote_key
-from cloudfiles.exceptions import InvalidPathError
+from cloudfiles.exceptions import AuthorizationError, InvalidPathError
 from cloudfiles.interfaces.gs.dialect import GsDialect
 from cloudfiles.interfaces.gs.endpoint import Endpoint
 from cloudfiles.interfaces.gs.requests import JsonRequest
 from cloudfiles.runtime.base import Runtime
 from cloudfiles.transport.client import Client
-from cloudfiles.transport.request import Body
+from cloudfiles.transport.request import Body, Request, Response
 
 
 @dataclass(slots=True)
@@ -27,6 +27,7 @@ class Bucket:
         root: what an object's name has before a key of the interface.
         user_project: who pays for the requests, None for the bucket's owner.
         composable: whether uploads may be composed of parts, None for not found out yet.
+        batch_deletes: whether the server takes several deletes in one request, as far as known.
     """
 
     client: Client
@@ -37,6 +38,7 @@ class Bucket:
     root: str
     user_project: str | None = None
     composable: bool | None = None
+    batch_deletes: bool = True
 
     # ---- targets
 
@@ -79,6 +81,15 @@ class Bucket:
         headers = {"content-type": "application/json"} if len(body) else {}
         return JsonRequest(self.endpoint.origin, method, target, headers, body, dialect=self.dialect, path=path)
 
+    def is_there(self) -> bool:
+        """Whether the server has the bucket. One that these credentials may not look at is taken to be there."""
+        target = self.with_query(self.bucket_target, fields="name")
+        try:
+            found: bool = self.client.send(_Look(self.endpoint.origin, "GET", target, dialect=self.dialect))
+        except AuthorizationError:
+            return True
+        return found
+
     def resource(self, name: str, fields: str, path: str | None = None,
                  generation: str | None = None) -> dict[str, Any] | None:
         """What is known of the object of this full name; None where it is missing.
@@ -86,6 +97,17 @@ class Bucket:
         Raises PreconditionFailedError where it has another generation than the one named.
         """
         return self.ask("GET", self.target(name, fields=fields, ifGenerationMatch=generation), path=path)
+
+
+class _Look(Request):
+    """Gives whether there is anything."""
+
+    __slots__ = ()
+
+    def accept(self, response: Response) -> bool:
+        if response.status in (200, 404):
+            return response.status == 200
+        raise self.dialect.refusal(self, response)
 
 
 def quote_name(name: str) -> str:

@@ -9,9 +9,10 @@ import re
 from collections.abc import Mapping, Sequence
 
 from cloudfiles.exceptions import CloudFilesError, ProtocolError, ServerError, TransportError
+from cloudfiles.interfaces.deleting import NO_BATCH, knows_no_batch
 from cloudfiles.interfaces.gs.bucket import Bucket
 from cloudfiles.retry import RETRYABLE_STATUS
-from cloudfiles.transport.request import Request, Response, TryAgain
+from cloudfiles.transport.request import Request, Response, TryAgain, status_error
 from cloudfiles.transport.web_page import unreadable
 
 MAX_BATCH = 100
@@ -25,12 +26,15 @@ _BODY = re.compile(rb"(\{.*\})", re.DOTALL)
 
 def delete_names(bucket: Bucket, names: Mapping[str, str]) -> dict[str, CloudFilesError]:
     """Delete the objects of these full names, at most 100; `names` by what their errors are to be known by."""
-    if len(names) == 1:
-        return _delete_one(bucket, *next(iter(names.items())))
+    if len(names) == 1 or not bucket.batch_deletes:
+        return _delete_singly(bucket, names)
     request = _BatchDelete(bucket, names)
     try:
         bucket.client.send(request)
-    except CloudFilesError:
+    except CloudFilesError as error:
+        if isinstance(error, ServerError) and knows_no_batch(error):
+            bucket.batch_deletes = False
+            return _delete_singly(bucket, names)
         if not request.answered:
             raise
     return request.errors
@@ -41,12 +45,14 @@ def delete_keys(bucket: Bucket, keys: Sequence[str]) -> dict[str, CloudFilesErro
     return delete_names(bucket, {key: bucket.full_name(key) for key in keys}) if keys else {}
 
 
-def _delete_one(bucket: Bucket, key: str, name: str) -> dict[str, CloudFilesError]:
-    try:
-        bucket.ask("DELETE", bucket.target(name), path=key)
-    except CloudFilesError as error:
-        return {key: error}
-    return {}
+def _delete_singly(bucket: Bucket, names: Mapping[str, str]) -> dict[str, CloudFilesError]:
+    errors: dict[str, CloudFilesError] = {}
+    for key, name in names.items():
+        try:
+            bucket.ask("DELETE", bucket.target(name), path=key)
+        except CloudFilesError as error:
+            errors[key] = error
+    return errors
 
 
 class _BatchDelete(Request):
@@ -75,6 +81,8 @@ class _BatchDelete(Request):
         return f"{''.join(parts)}--{_OWN_BOUNDARY}--\r\n".encode("ascii")
 
     def accept(self, response: Response) -> None:
+        if response.status in NO_BATCH:
+            raise status_error(response)  # the address of a batch is not the bucket's
         if response.status != 200:
             raise self.dialect.refusal(self, response)
         parts = _parts(response)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from cloudfiles import integrity
 from cloudfiles.credentials.google import GoogleProvider, GoogleToken
-from cloudfiles.interfaces.gs.errors import error_of, says_no_bucket
+from cloudfiles.interfaces.gs.errors import error_of, parse_refusal, says_no_bucket, says_no_object
 from cloudfiles.runtime.base import OFFLOAD_BYTES, Runtime
 from cloudfiles.transport.request import Dialect, Request, Response, TryAgain, format_head
 from cloudfiles.transport.web_page import check_is_the_stores
@@ -15,12 +17,16 @@ class GsDialect(Dialect):
 
     Attributes:
         tokens: who asks.
+        finds_bucket: asks the server whether the bucket is there.
     """
+
+    finds_bucket: Callable[[], bool]
 
     def __init__(self, bucket: str, tokens: GoogleProvider, runtime: Runtime) -> None:
         self.tokens = tokens
         self._bucket = bucket
         self._runtime = runtime
+        self._bucket_found = False
 
     def encode(self, request: Request, host: str, now: float) -> bytes:
         token: GoogleToken = self.tokens.get()
@@ -30,7 +36,17 @@ class GsDialect(Dialect):
         return format_head(request.method, request.target, host, request.headers, request.body)
 
     def is_missing(self, response: Response) -> bool:
-        return response.status == 404 and not says_no_bucket(response.content)
+        """A 404 that names neither the object nor the bucket, as other servers' may, is about the object where the
+        bucket is there: it is asked for once."""
+        if response.status != 404:
+            return False
+        message = parse_refusal(response.content).message
+        if not says_no_object(message):
+            if says_no_bucket(message):
+                return False
+            self._bucket_found = self._bucket_found or self.finds_bucket()
+            return self._bucket_found
+        return True
 
     def check_object(self, response: Response, path: str | None) -> None:
         """An answer of Cloud Storage's may have no ETag, but it has headers of its own."""

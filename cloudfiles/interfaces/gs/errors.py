@@ -48,9 +48,14 @@ def parse_refusal(content: bytes) -> Refusal:
     return Refusal(str(details[0].get("reason") or ""), str(error.get("message") or details[0].get("message") or ""))
 
 
-def says_no_bucket(content: bytes) -> bool:
-    """Whether a 404 is about the bucket and not the object."""
-    return _NO_BUCKET in parse_refusal(content).message
+def says_no_object(message: str) -> bool:
+    """Whether a 404 says in Cloud Storage's own words that it is about an object."""
+    return message.startswith("No such object")
+
+
+def says_no_bucket(message: str) -> bool:
+    """Whether a 404 says in Cloud Storage's own words that it is about the bucket."""
+    return _NO_BUCKET in message
 
 
 def error_of(response: Response, path: str | None, bucket: str, signed: bool) -> CloudFilesError:
@@ -59,7 +64,7 @@ def error_of(response: Response, path: str | None, bucket: str, signed: bool) ->
     damaged = _damaged(status, message)
     if damaged is not None:
         return damaged(f"the server received other bytes than were sent: {message}", path=path)
-    if status == 404 and not message.startswith("No such object"):
+    if status == 404 and not says_no_object(message):
         return ServerError(f"there is no bucket {bucket!r} at this server", status=404, code="NoSuchBucket", path=path)
     if reason in _TOO_MANY:
         return ServerError(f"the server answered {status}: {reason}: {message}", status=status, code=reason,

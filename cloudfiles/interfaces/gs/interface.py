@@ -85,6 +85,7 @@ class GsInterface(Interface):
         self.provider = provider or provider_of(name, options, runtime, endpoint.is_google, self._client)
         self._dialect = GsDialect(name, self.provider, runtime)
         self._bucket = Bucket(self._client, runtime, self._dialect, endpoint, name, root)
+        self._dialect.finds_bucket = self._bucket.is_there
         self._base = f"{self._bucket.bucket_target}/o/{quote_name(root)}"
         self._media = "?alt=media"
         self._ready = options.request_payer is None

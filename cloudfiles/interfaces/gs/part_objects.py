@@ -10,8 +10,7 @@ import itertools
 import logging
 import uuid
 from binascii import a2b_base64
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from cloudfiles import integrity
@@ -25,6 +24,9 @@ from cloudfiles.runtime.base import Cancelled
 
 PARTS_PREFIX = "cloudfiles-upload-parts/"
 """What the names of parts begin with, at the bucket's root: a lifecycle rule finds what a killed process leaves."""
+
+_SHOWN = 32
+"""Parts that a warning names at most."""
 
 _NAMED = 800  # bytes of an object's name that the names of its parts repeat
 
@@ -141,10 +143,22 @@ class PartObjects:
                            f"objects below {PARTS_PREFIX!r} too early?", status=404, path=self._key)
 
     def clean(self) -> None:
-        """Remove the parts. Best effort: what led here is what counts."""
-        with suppress(CloudFilesError, Cancelled):
-            names = sorted(self._names)
-            for at in range(0, len(names), MAX_BATCH):
-                for name, error in delete_names(
-                        self._bucket, {name: name for name in names[at:at + MAX_BATCH]}).items():
-                    log.warning("gs://%s/%s: a part of an upload stays behind: %s", self._bucket.name, name, error)
+        """Remove the parts. Best effort: what led here is what counts, and a warning names those that stay."""
+        names = sorted(self._names)
+        errors: dict[str, CloudFilesError | Cancelled] = {}
+        for at in range(0, len(names), MAX_BATCH):
+            batch = names[at:at + MAX_BATCH]
+            try:
+                errors.update(delete_names(self._bucket, {name: name for name in batch}))
+            except (CloudFilesError, Cancelled) as error:
+                errors.update(dict.fromkeys(names[at:], error))
+                break
+        if errors and self._sent:  # else most likely nothing was stored: no such bucket, no right to write
+            self._warn(errors)
+
+    def _warn(self, errors: Mapping[str, CloudFilesError | Cancelled]) -> None:
+        error = next(iter(errors.values()))
+        more = f" and {len(errors) - _SHOWN} more below {self._prefix}" if len(errors) > _SHOWN else ""
+        log.warning("gs://%s/%s: %d parts of the upload could not be removed, and may stay behind until "
+                    "discard_partial() or a lifecycle rule removes them: %s%s (%s: %s)", self._bucket.name, self._key,
+                    len(errors), ", ".join(list(errors)[:_SHOWN]), more, type(error).__name__, error)

@@ -6,10 +6,10 @@ Source: S3 User Guide, "Uploading and copying objects using multipart upload", a
 from __future__ import annotations
 
 import hashlib
+import logging
 import xml.etree.ElementTree as ET
 from base64 import b64encode
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from typing import NamedTuple
 from xml.sax.saxutils import escape
 
@@ -36,6 +36,8 @@ from cloudfiles.runtime.base import OFFLOAD_BYTES, Cancelled
 from cloudfiles.transport.request import Request, Response
 from cloudfiles.transport.web_page import unreadable
 from cloudfiles.types import WriteOptions
+
+log = logging.getLogger("cloudfiles")
 
 MAX_PARTS = 10_000
 MIN_PART = 8 << 20
@@ -210,12 +212,18 @@ class Upload:
         return b64encode(self._crc.digest()).decode("ascii")
 
     def abort(self) -> None:
-        """Let the server forget the parts. Best effort: the failure that led here is what counts."""
-        with suppress(CloudFilesError, Cancelled):
+        """Let the server forget the parts. Best effort: the failure that led here is what counts, and a warning says
+        where they stay."""
+        try:
             # Not to be repeated for long where the server is gone.
             self._bucket.client.send(Request(
                 self._bucket.origin, "DELETE", self._target(), self._bucket.headers.copy(),
                 dialect=self._bucket.dialect, idempotent=False, path=self._key))
+        except (CloudFilesError, Cancelled) as error:
+            if getattr(error, "code", "") != "NoSuchUpload":
+                log.warning("s3://%s/%s: the multipart upload %s could not be aborted; its parts stay behind until "
+                            "discard_partial() or a lifecycle rule removes them (%s: %s)",
+                            self._bucket.dialect.endpoint.bucket, self._key, self.id, type(error).__name__, error)
 
     def _target(self) -> str:
         return self._bucket.query_target(self._key, {"uploadId": self.id})
