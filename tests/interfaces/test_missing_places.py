@@ -129,6 +129,28 @@ def test_a_missing_blob(az: Make, azure_server: AzureServer, terse: bool) -> Non
         assert bool(asked) is (terse and not once_more)
 
 
+@pytest.mark.parametrize("use", USES.values(), ids=USES)
+@pytest.mark.parametrize("answer", [s3_error(404, "NoSuchBucket"), Status(404), Status(404, (), b"<html>nothing here")],
+                         ids=["code", "no code", "page"])
+def test_a_missing_bucket_of_s3(s3: Make, fault_server: FaultServer, answer: Any, use: Callable[[CloudFiles], object]
+                                ) -> None:
+    fault_server.script(Rule(answer, times=None))
+    with pytest.raises(ServerError, match=r"there is no bucket 'nowhere'|404"):
+        use(s3("nowhere"))
+
+
+def test_a_missing_object_of_s3_that_nothing_names(s3: Make, fault_server: FaultServer) -> None:
+    fault_server.script(Rule(Status(404), prefix="key", times=None))
+    cf = s3("bucket")
+    for once_more in (False, True):
+        fault_server.forget()
+        assert cf.get("key") is cf.head("key") is cf["key", 1:3] is None
+        assert cf.exists("key") is False
+        assert cf.delete("key") == 1
+        asked = [request for request in fault_server.requests("HEAD") if not request.key]
+        assert bool(asked) is not once_more
+
+
 # ---- servers that delete one object a request
 
 

@@ -25,7 +25,11 @@ class S3Dialect(Dialect):
 
     Attributes:
         endpoint: where the bucket is, as far as known by now.
+        bucket_found: whether it is there; None before it was looked for.
+        finds_bucket: asks the server whether it is there.
     """
+
+    finds_bucket: Callable[[], bool]
 
     def __init__(self, endpoint: Endpoint, provider: AwsProvider, runtime: Runtime, wall: Callable[[], float]) -> None:
         self.endpoint = endpoint
@@ -33,6 +37,7 @@ class S3Dialect(Dialect):
         self._runtime = runtime
         self._signer = Signer()
         self._clock = ServerClock(wall)
+        self.bucket_found: bool | None = None
 
     # ---- asking
 
@@ -65,7 +70,16 @@ class S3Dialect(Dialect):
     # ---- reading answers
 
     def is_missing(self, response: Response) -> bool:
-        return response.status == 404 and parse_refusal(response.content).is_missing_key
+        """A 404 without a code, as to a HEAD, is about the object where the bucket is there: it is asked for once."""
+        if response.status != 404:
+            return False
+        refusal = parse_refusal(response.content)
+        if refusal.is_missing_key:
+            return True
+        if not refusal.says_nothing:
+            return False
+        self.bucket_found = self.bucket_found or self.finds_bucket()
+        return self.bucket_found
 
     def check_object(self, response: Response, path: str | None) -> None:
         check_is_the_stores(response, path)
@@ -77,6 +91,8 @@ class S3Dialect(Dialect):
 
     def refusal(self, request: Request, response: Response) -> Exception:
         refusal = parse_refusal(response.content)
+        if response.status == 404 and self.bucket_found is False and refusal.says_nothing:
+            refusal = Refusal("NoSuchBucket")  # as asking for it has shown
         error = error_of(refusal, response, request.path, self.endpoint.bucket, _hint(request, response, refusal))
         return TryAgain(error) if self._mended(request, response, refusal) else error
 

@@ -22,7 +22,8 @@ _PASSING = frozenset({"RequestTimeout", "IncompleteBody", "OperationAborted", "C
 _DAMAGED = frozenset({"BadDigest", "XAmzContentSHA256Mismatch", "InvalidDigest", "XAmzContentChecksumMismatch"})
 """Codes by which the server says that other bytes have arrived than were sent."""
 
-_MISSING = frozenset({"NoSuchKey", "NoSuchVersion", "NotFound", "404", ""})
+_MISSING = frozenset({"NoSuchKey", "NoSuchVersion"})
+_NOTHING = frozenset({"NotFound", "404", ""})
 
 
 class Refusal(NamedTuple):
@@ -35,6 +36,11 @@ class Refusal(NamedTuple):
     @property
     def is_missing_key(self) -> bool:
         return self.code in _MISSING
+
+    @property
+    def says_nothing(self) -> bool:
+        """Whether the code of a 404 leaves open what is missing."""
+        return self.code in _NOTHING
 
 
 def parse_refusal(content: bytes) -> Refusal:

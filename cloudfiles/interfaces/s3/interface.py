@@ -70,7 +70,6 @@ class S3Interface(Interface):
         # Unasked, S3 keeps the checksums that it has to itself; other servers take no notice.
         self._read_headers = {**self._headers, "x-amz-checksum-mode": "ENABLED"}
         self._bucket: Bucket | None = None
-        self._bucket_exists = False  # known to
         self._region_assumed = False  # nobody named one, and no request has been answered
 
     def _found(self) -> Bucket:
@@ -80,6 +79,7 @@ class S3Interface(Interface):
         endpoint = find_endpoint(self._name, self._url or url, region)
         self._region_assumed = endpoint.is_aws and region is None
         dialect = S3Dialect(endpoint, self._provider, self._runtime, self._client.clock.wall)
+        dialect.finds_bucket = self._finds_bucket
         checks = UploadChecks(endpoint.is_aws, secure=endpoint.origin.scheme == "https")
         self._bucket = Bucket(self._client, self._runtime, dialect, checks, self._root,
                               endpoint.base + quote_key(self._root), self._headers, endpoint.is_aws)
@@ -116,25 +116,18 @@ class S3Interface(Interface):
         return self._head(key) is not None
 
     def _head(self, key: str) -> dict[str, str] | None:
-        bucket = self._bucket or self._found()
-        headers = head_object(bucket, key, self._headers)
-        if headers is None and not self._bucket_exists:
-            self._check_bucket(bucket, key)
-        return headers
+        return head_object(self._bucket or self._found(), key, self._headers)
 
-    def _check_bucket(self, bucket: Bucket, key: str) -> None:
-        """A HEAD's 404 does not say what is missing. Raises ServerError where it is the bucket."""
-        endpoint = bucket.dialect.endpoint
-        request = BucketHead(endpoint.origin, "HEAD", endpoint.bucket_target, self._headers.copy(),
-                             dialect=bucket.dialect)
+    def _finds_bucket(self) -> bool:
+        """Whether the server has the bucket. One that is not for us to see is taken to be there."""
+        dialect = (self._bucket or self._found()).dialect
+        request = BucketHead(dialect.endpoint.origin, "HEAD", dialect.endpoint.bucket_target, self._headers.copy(),
+                             dialect=dialect)
         try:
-            is_there = self._client.send(request)
+            found: bool = self._client.send(request)
         except (AuthorizationError, ServerError):
-            is_there = True  # not for us to see, but there
-        if not is_there:
-            raise ServerError(f"there is no bucket {self._name!r} at {endpoint.origin}", status=404,
-                              code="NoSuchBucket", path=key)
-        self._bucket_exists = True
+            return True
+        return found
 
     def list_page(self, prefix: str = "", *, flat: bool = False, start_after: str | None = None,
                   token: str | None = None, limit: int | None = None) -> ListPage:
@@ -146,7 +139,7 @@ class S3Interface(Interface):
                 raise
             # A gateway older than ListObjectsV2; the token of the page carries on in its way.
             page = list_objects(bucket, prefix, flat=flat, token=marker_token(start_after), limit=limit)
-        self._bucket_exists = True
+        bucket.dialect.bucket_found = True
         return page
 
     # ---- writing
@@ -216,7 +209,10 @@ class S3Interface(Interface):
         if not 1 <= expires <= MAX_PRESIGNED:
             raise InvalidInputError(f"presign(expires={expires!r}): 1 to {MAX_PRESIGNED} seconds (7 days) will do")
         bucket = self._bucket or self._found()
-        if self._region_assumed and not self._bucket_exists:
-            self._check_bucket(bucket, key)
+        if self._region_assumed and not bucket.dialect.bucket_found:
+            bucket.dialect.bucket_found = self._finds_bucket()
+            if not bucket.dialect.bucket_found:
+                raise ServerError(f"there is no bucket {self._name!r} at {bucket.origin}", status=404,
+                                  code="NoSuchBucket", path=key)
         origin = bucket.origin
         return f"{origin}{bucket.dialect.presign(bucket.target(key), origin.authority, int(expires), method.upper())}"

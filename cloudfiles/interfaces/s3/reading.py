@@ -41,6 +41,6 @@ class BucketHead(Request):
     __slots__ = ()
 
     def accept(self, response: Response) -> bool:
-        if response.status >= 300 and not self.dialect.is_missing(response):
+        if response.status >= 300 and response.status != 404:
             raise self.dialect.refusal(self, response)
         return response.status < 300
