@@ -17,7 +17,7 @@ from cloudfiles.parallel import Parallel, is_executor, is_parallel
 from cloudfiles.paths import ExtractedPath
 from cloudfiles.progress import Progress
 from cloudfiles.store import Store, checked_choice, checked_count
-from cloudfiles.types import StoreOptions, Tls
+from cloudfiles.types import MIN_THROUGHPUT, StoreOptions, Tls
 from cloudfiles.verbs.moving import MovingVerbs
 from cloudfiles.verbs.reading import ReadingVerbs
 from cloudfiles.verbs.writing import WritingVerbs
@@ -60,6 +60,8 @@ class CloudFiles(ReadingVerbs, WritingVerbs, MovingVerbs):
         encoding_suffixes: on `file://`, whether the file `x.gz` is the key `x` encoded as gzip (True), or every file
             is the key of its own name, with its own bytes (False). None: as the verb has it, `sync_to` and `verify`
             the second, all others the first. See the guide on local files.
+        min_throughput: bytes a second; a transfer that moves fewer for as long as `read_timeout` is broken off, unless
+            the line is to blame, and goes on where it was. 0: none is.
 
     Raises:
         InvalidInputError: (also a ValueError) for anything here that cannot work, before any I/O.
@@ -71,7 +73,7 @@ class CloudFiles(ReadingVerbs, WritingVerbs, MovingVerbs):
                  lock_dir: str | None = None, composite_upload_threshold: int | None = int(1e8),
                  no_sign_request: bool = False, *, ca_bundle: str | None = None, client_cert: str | None = None,
                  client_key: str | None = None, connect_timeout: float = 10.0, read_timeout: float = 60.0,
-                 encoding_suffixes: bool | None = None) -> None:
+                 encoding_suffixes: bool | None = None, min_throughput: float = MIN_THROUGHPUT) -> None:
         request_payer, endpoint, lock_dir = given(request_payer), given(endpoint), given(lock_dir)
         num_threads = _WIDTH if num_threads is None else num_threads
         if composite_upload_threshold is None or composite_upload_threshold is False:
@@ -82,12 +84,14 @@ class CloudFiles(ReadingVerbs, WritingVerbs, MovingVerbs):
         for name, seconds in (("connect_timeout", connect_timeout), ("read_timeout", read_timeout)):
             if not seconds > 0:
                 raise InvalidInputError(f"{name} is {seconds!r}; a number of seconds above 0 would do")
+        if not min_throughput >= 0:
+            raise InvalidInputError(f"min_throughput is {min_throughput!r}; a number of bytes a second, or 0, would do")
         is_parallel(parallel)
         options = StoreOptions(
             given(secrets), endpoint, request_payer, bool(no_sign_request), locking, lock_dir,
             checked_count("composite_upload_threshold", int(composite_upload_threshold), 1),
             Tls(ca_bundle, client_cert, client_key), connect_timeout, read_timeout,
-            checked_choice("encoding_suffixes", encoding_suffixes))
+            checked_choice("encoding_suffixes", encoding_suffixes), min_throughput)
         width = checked_count("num_threads", num_threads)
         self._store = Store(_paths.absolute(os.fspath(cloudpath)), options, green, width, use_https)
         self.progress = progress

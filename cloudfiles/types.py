@@ -11,6 +11,10 @@ Content: TypeAlias = bytes | bytearray | memoryview | BinaryIO
 Metadata: TypeAlias = Mapping[str, str]
 
 
+MIN_THROUGHPUT = 1024.0
+"""Bytes a second below which a transfer is said to crawl."""
+
+
 @dataclass(frozen=True)
 class Clock:
     """Where time comes from; tests hand in one that they move by hand."""
@@ -144,3 +148,4 @@ class StoreOptions:
     connect_timeout: float = 10.0  # seconds
     read_timeout: float = 60.0  # seconds without a byte
     encoding_suffixes: bool | None = None  # on file://: whether `x.gz` is the key `x`; None: as the verb has it
+    min_throughput: float = MIN_THROUGHPUT  # bytes a second over as long

@@ -26,6 +26,9 @@ class Stream(Protocol):
     def send(self, data: bytes | bytearray | memoryview) -> None:
         """Send all of `data`."""
 
+    def send_some(self, data: memoryview) -> int:
+        """Send what goes at once of `data`, a part of a megabyte at the most; how many bytes that was."""
+
     def receive_into(self, buffer: memoryview) -> int:
         """Wait for bytes and put what has come into `buffer`; 0 at the end of the stream."""
 

@@ -14,7 +14,7 @@ import socket
 import ssl
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from contextlib import suppress
 from typing import Any, Protocol
 
@@ -82,22 +82,22 @@ class Descriptors:
         self._budget = budget
         self._lock = threading.RLock()  # never held over a wait; what the collector ends may come here again
         self._pools: weakref.WeakSet[Any] = weakref.WeakSet()
-        self._connections: weakref.WeakSet[Any] = weakref.WeakSet()
+        self._connections: weakref.WeakKeyDictionary[Any, Hashable] = weakref.WeakKeyDictionary()  # to their origins
         self._waker: Any = None
 
     def add_pool(self, pool: IdlePool) -> None:
         with self._lock:
             self._pools.add(pool)
 
-    def add(self, connection: Any) -> None:
+    def add(self, connection: Any, origin: Hashable) -> None:
         """Count a connection, for as long as the object lives."""
         with self._lock:
-            self._connections.add(connection)
+            self._connections[connection] = origin
 
-    def connections(self) -> list[Any]:
-        """Those that are open, idle or not."""
+    def connections(self, origin: Hashable) -> list[Any]:
+        """Those to `origin`, idle or not."""
         with self._lock:
-            return list(self._connections)
+            return [connection for connection, to in self._connections.items() if to == origin]
 
     # ---- within the budget
 
@@ -185,7 +185,7 @@ class Descriptors:
     def forget(self) -> None:
         """After a fork, in the child: all of that is the parent's."""
         self._lock = threading.RLock()
-        self._connections = weakref.WeakSet()
+        self._connections = weakref.WeakKeyDictionary()
         self._pools = weakref.WeakSet()
         self._waker = None
         self.watched = False

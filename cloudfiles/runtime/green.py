@@ -54,6 +54,7 @@ class Watchdog:
         self._streams: set[GreenStream] = set()
         self._timer: Any = None
         self._period = _NEVER
+        self._looked = 0.0
 
     def add(self, stream: GreenStream, timeout: float) -> None:
         self._streams.add(stream)
@@ -65,6 +66,7 @@ class Watchdog:
             self._timer = self._hub.loop.timer(period, period, ref=False)
             # Weakly: a started timer lives as long as the loop, and so would all that is kept for a hub.
             self._timer.start(_look, weakref.ref(self))
+            self._looked = time.monotonic()
 
     def discard(self, stream: GreenStream) -> None:
         self._streams.discard(stream)
@@ -78,10 +80,12 @@ class Watchdog:
             self._timer = None
             self._period = _NEVER
 
-    def look(self) -> None:
+    def look(self, now: float) -> None:
         """Expire the streams whose deadline has passed."""
-        now = time.monotonic()
+        late = max(0.0, now - self._looked - self._period)  # the program kept the hub from running: nobody was silent
+        self._looked = now
         for stream in self._streams:
+            stream.deadline += late
             if stream.deadline < now:
                 stream.expire()
 
@@ -89,7 +93,7 @@ class Watchdog:
 def _look(reference: weakref.ref[Watchdog]) -> None:
     watchdog = reference()
     if watchdog is not None:
-        watchdog.look()
+        watchdog.look(time.monotonic())
 
 
 class GreenStream:
@@ -113,21 +117,26 @@ class GreenStream:
         self._just_sent = True
         self.deadline = time.monotonic() + self._timeout
         try:
-            if len(data) > PIECE:
-                self._send_pieces(memoryview(data).cast("B"))
-                return
-            sent = self._sock.send(data)
-            if sent < len(data):
-                self._send_pieces(memoryview(data).cast("B")[sent:])
+            sent: int = self._sock.send(data)
         except OSError as error:
             raise self._reason(error) from error
         finally:
             self.deadline = _NEVER
+        if sent < len(data):
+            view = memoryview(data).cast("B")[sent:]
+            while view:
+                view = view[self.send_some(view) :]
 
-    def _send_pieces(self, view: memoryview) -> None:
-        while view:
-            self.deadline = time.monotonic() + self._timeout
-            view = view[self._sock.send(view[:PIECE]) :]
+    def send_some(self, data: memoryview) -> int:
+        self._just_sent = True
+        self.deadline = time.monotonic() + self._timeout
+        try:
+            sent: int = self._sock.send(data[:PIECE])
+        except OSError as error:
+            raise self._reason(error) from error
+        finally:
+            self.deadline = _NEVER
+        return sent
 
     def receive_into(self, buffer: memoryview) -> int:
         self.deadline = time.monotonic() + self._timeout
@@ -151,8 +160,11 @@ class GreenStream:
         """End the waits on the socket, from the hub: it may not block, nor touch the TLS state in use."""
         self._expired = True
         try:
-            with socket.socket(fileno=os.dup(self._sock.fileno())) as twin:
+            twin = socket.socket(fileno=self._sock.fileno())  # a descriptor of its own there may be none
+            try:
                 twin.shutdown(socket.SHUT_RDWR)
+            finally:
+                twin.detach()
         except OSError:
             self.deadline = _NEVER  # gone already: whoever waits has been told
 

@@ -54,10 +54,11 @@ class ThreadStream:
     def send(self, data: bytes | bytearray | memoryview) -> None:
         view = memoryview(data).cast("B")
         while view:
-            check_cancelled()  # a worker that was stuck, in the resolver say, is not to ask for anything any more
-            view = view[self._send_some(view[:PIECE]) :]
+            view = view[self.send_some(view) :]
 
-    def _send_some(self, view: memoryview) -> int:
+    def send_some(self, data: memoryview) -> int:
+        check_cancelled()  # a worker that was stuck, in the resolver say, is not to ask for anything any more
+        view = data[:PIECE]
         try:
             return self._sock.send(view)
         except _TICKED:

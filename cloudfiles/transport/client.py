@@ -31,7 +31,7 @@ from cloudfiles.transport.dial import Dialer, proxy_for
 from cloudfiles.transport.limiter import Limiter
 from cloudfiles.transport.pool import Pool
 from cloudfiles.transport.request import Origin, Request, TryAgain
-from cloudfiles.types import Clock, Tls
+from cloudfiles.types import MIN_THROUGHPUT, Clock, StoreOptions, Tls
 
 log = logging.getLogger("cloudfiles")
 
@@ -41,7 +41,8 @@ class Client:
 
     def __init__(self, runtime: Runtime, tls: Tls, connect_timeout: float, read_timeout: float, *,
                  policy: RetryPolicy | None = None, clock: Clock | None = None,
-                 jitter: Callable[[], float] = random.random, descriptors: Descriptors = PROCESS) -> None:
+                 jitter: Callable[[], float] = random.random, descriptors: Descriptors = PROCESS,
+                 min_throughput: float = MIN_THROUGHPUT) -> None:
         self.runtime = runtime
         self.policy = policy or RetryPolicy()
         self.clock = clock or Clock()
@@ -49,6 +50,7 @@ class Client:
         self._monotonic = self.clock.monotonic
         self._jitter = jitter
         self._descriptors = descriptors
+        self._min_throughput = min_throughput
         self._dialer = Dialer(runtime, tls, connect_timeout, read_timeout)
         self._pools: dict[Origin, Pool] = {}
         _clients.add(self)
@@ -103,7 +105,8 @@ class Client:
 
     def _open_pool(self, origin: Origin) -> Pool:
         return self._pools.setdefault(origin, Pool(origin, self._dialer, proxy_for(origin), limiter_of(origin),
-                                                   self.runtime, self._descriptors, self._monotonic))
+                                                   self.runtime, self._descriptors, self._monotonic,
+                                                   self._min_throughput))
 
     def slow_down(self, origin: Origin) -> None:
         """The server at `origin` refused a request because there are too many."""
@@ -187,11 +190,13 @@ def limiter_of(origin: Origin) -> Limiter:
     return limiter if limiter is not None else _limiters.setdefault(origin, Limiter())
 
 
-def client_for(runtime: Runtime, tls: Tls, connect_timeout: float, read_timeout: float) -> Client:
+def client_for(runtime: Runtime, options: StoreOptions) -> Client:
     """The process's client for these settings."""
-    key = (tls, connect_timeout, read_timeout)
+    key = (options.tls, options.connect_timeout, options.read_timeout, options.min_throughput)
     client = runtime.kept.get(key)
-    return cast(Client, client if client is not None else runtime.kept.setdefault(key, Client(runtime, *key)))
+    if client is None:
+        client = runtime.kept.setdefault(key, Client(runtime, *key[:3], min_throughput=options.min_throughput))
+    return cast(Client, client)
 
 
 def close_clients() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 
 from cloudfiles.exceptions import (
@@ -14,6 +15,7 @@ from cloudfiles.exceptions import (
 from cloudfiles.runtime.base import Stream
 from cloudfiles.transport.memory import BodyMemory
 from cloudfiles.transport.request import Body, FileBody, Receiver, Request, Response, SlowBodyError
+from cloudfiles.transport.throughput import ANY, Throughput, TooSlowError, Watch
 from cloudfiles.transport.wire import CHUNKED, MAX_HEAD, ChunkedBody, Head, body_length, head_end, parse_head
 
 _FIRST = 16 * 1024
@@ -51,11 +53,14 @@ class Connection:
         served: answers completed on it. A first request that fails on a used connection was
             most likely lost to an idle close.
         heard: whether any byte of the current answer has come.
+        received, sent: bytes over all exchanges; of what was sent, bodies count.
     """
 
-    __slots__ = ("__weakref__", "_buffer", "_first", "_stream", "_view", "heard", "idle_since", "reusable", "served")
+    __slots__ = ("__weakref__", "_buffer", "_first", "_stream", "_throughput", "_view", "heard", "idle_since",
+                 "is_closed", "received", "reusable", "sent", "served")
 
-    def __init__(self, stream: Stream) -> None:
+    def __init__(self, stream: Stream, throughput: Throughput = ANY) -> None:
+        self._throughput = throughput
         self._stream = stream
         self._buffer = bytearray(BUFFER)
         self._view = memoryview(self._buffer)
@@ -64,9 +69,18 @@ class Connection:
         self.served = 0
         self.heard = False
         self.idle_since = 0.0
+        self.is_closed = False
+        self.received = 0
+        self.sent = 0
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether an exchange is under way."""
+        return not self.reusable and not self.is_closed
 
     def close(self) -> None:
         self.reusable = False
+        self.is_closed = True
         self._stream.close()
 
     def forget(self) -> None:
@@ -94,20 +108,37 @@ class Connection:
         return response
 
     def _send(self, head: bytes, body: Body) -> None:
-        if not len(body):
+        size = len(body)
+        if not size:
             self._stream.send(head)
         elif isinstance(body, FileBody):
             self._stream.send(head)
-            for piece in body.pieces():
-                self._stream.send(piece)
-        elif len(body) <= _JOIN:
+            self._send_pieces(body.pieces())
+        elif size <= _JOIN:
             self._stream.send(b"".join((head, body)))
+            self.sent += size
         else:
             self._stream.send(head)
-            self._stream.send(body)
+            self._send_pieces((body,))
+
+    def _send_pieces(self, pieces: Iterable[bytes | bytearray | memoryview]) -> None:
+        now, watch = self._throughput.now, self._throughput.sending(self)
+        asked = now()
+        for piece in pieces:
+            watch.pause(now() - asked)  # a slow disk is not the server's fault
+            view = memoryview(piece).cast("B")
+            while view:
+                count = self._stream.send_some(view)
+                self.sent += count
+                view = view[count:]
+                if now() >= watch.due:
+                    watch.look()
+            asked = now()
 
     def _answer_to_half(self, request: Request, error: OSError) -> Response:
         """The answer of a server that refused before it had read the whole request, else the send's error."""
+        if isinstance(error, TimeoutError) and not self._stream.is_stale():  # nothing has come
+            raise _transport_error(error, "while the request was sent") from error
         with suppress(ConnectionFailedError, RequestTimeoutError, ProtocolError, BrokenBodyError):
             response = self._receive(request)
             self.reusable = False
@@ -123,26 +154,42 @@ class Connection:
             head, rest = self._receive_final_head(head, rest)
         length = body_length(head, request.method)
         if request.receiver is not None and request.receiver.begins(head, length):
-            self._hand_on(head, length, rest, request.receiver)
+            self._hand_on(head, length, rest, request)
             return Response(head.status, head.headers, b"")
         if length >= 0:
             content = self._sized(head, length, rest, request)
         elif length == CHUNKED:
-            content = self._chunked(head, rest)
+            content = self._chunked(head, rest, request)
         else:
-            content = self._until_close(head, rest)
+            content = self._until_close(head, rest, request)
         return Response(head.status, head.headers, content)
 
     def _receive_head(self, filled: int) -> tuple[Head, bytes]:
         """The next head, and the bytes behind it that came along. `filled`: bytes in the buffer already."""
         searched = 0
+        watch: Watch | None = None
         while True:
-            end = head_end(self._buffer, filled, searched) if filled else -1
-            if end >= 0:
-                return parse_head(self._view[:end]), bytes(self._view[end:filled])
+            if filled:
+                end = head_end(self._buffer, filled, searched)
+                if end >= 0:
+                    return parse_head(self._view[:end]), bytes(self._view[end:filled])
+                watch = self._look_at_head(watch)
             searched = filled
-            filled += self._receive_some(filled)
+            count = self._receive_some(filled)
+            filled += count
+            self.received += count
             self.heard = True
+
+    def _look_at_head(self, watch: Watch | None) -> Watch:
+        """Before more of a head is waited for whose beginning has come."""
+        if watch is None:
+            return self._throughput.receiving(self)
+        if self._throughput.now() >= watch.due:
+            try:
+                watch.look()
+            except TooSlowError as error:
+                raise _transport_error(error, "inside the answer's head") from error
+        return watch
 
     def _receive_final_head(self, head: Head, rest: bytes) -> tuple[Head, bytes]:
         """The head behind interim answers (RFC 9110 15.2); nothing here ever asks to switch protocols."""
@@ -176,6 +223,9 @@ class Connection:
             self.reusable = head.keep_alive
             return rest
         pace = request.pace(head, length)
+        watch: Watch | None = None  # made once the body has taken its time: most have not
+        now = self._throughput.now
+        due = now() + self._throughput.seconds
         body, got = BodyMemory(length, rest), len(rest)
         try:
             while got < length:
@@ -184,6 +234,12 @@ class Connection:
                 if not count:
                     raise TruncatedBodyError(f"the body ended after {got} of {length} bytes")
                 got += count
+                self.received += count
+                if now() >= due:
+                    watch = watch or self._throughput.receiving(
+                        self, request.method, due - self._throughput.seconds, got - len(rest))
+                    watch.look()
+                    due = watch.due
                 if pace is not None:
                     pace.look(got)
         except (OSError, TruncatedBodyError, SlowBodyError) as error:
@@ -191,33 +247,44 @@ class Connection:
         self.reusable = head.keep_alive
         return body.cut(length)
 
-    def _hand_on(self, head: Head, length: int, rest: bytes, receiver: Receiver) -> None:
-        """A body to a receiver. What it got before a break is its own business."""
+    def _more(self, view: memoryview, watch: Watch) -> int:
+        """More of a body; the bytes that have come into `view`, 0 at the end of the stream."""
+        count = self._stream.receive_into(view)
+        self.received += count
+        if self._throughput.now() >= watch.due:
+            watch.look()
+        return count
+
+    def _hand_on(self, head: Head, length: int, rest: bytes, request: Request) -> None:
+        """A body to the request's receiver. What it got before a break is its own business."""
+        watch = self._throughput.receiving(self, request.method)
+        assert request.receiver is not None
+        receiver = _Unhurried(request.receiver, watch, self._throughput.now)
         try:
             if length >= 0:
-                self._hand_on_sized(length, rest, receiver)
+                self._hand_on_sized(length, rest, receiver, watch)
                 self.reusable = head.keep_alive and len(rest) <= length
             else:
-                self._hand_on_unsized(head, length, rest, receiver)
+                self._hand_on_unsized(head, length, rest, receiver, watch)
         except (OSError, TruncatedBodyError) as error:
             if isinstance(error, CloudFilesError) and not isinstance(error, TruncatedBodyError):
                 raise  # the receiver's
             raise BrokenBodyError(head, b"", _transport_error(error, "inside the body")) from error
 
-    def _hand_on_sized(self, length: int, rest: bytes, receiver: Receiver) -> None:
+    def _hand_on_sized(self, length: int, rest: bytes, receiver: _Unhurried, watch: Watch) -> None:
         left = length - len(rest)
         receiver.take(rest[:length])
         view = self._view
         if left > _LARGE:
             view = memoryview(bytearray(_LARGE))  # fewer, larger pieces: each costs the receiver a call
         while left > 0:
-            count = self._stream.receive_into(view[:left])
+            count = self._more(view[:left], watch)
             if not count:
                 raise TruncatedBodyError(f"the body ended after {length - left} of {length} bytes")
             receiver.take(view[:count])
             left -= count
 
-    def _hand_on_unsized(self, head: Head, length: int, rest: bytes, receiver: Receiver) -> None:
+    def _hand_on_unsized(self, head: Head, length: int, rest: bytes, receiver: _Unhurried, watch: Watch) -> None:
         """Chunked, or to the end of the connection, which is not used again then."""
         chunked = ChunkedBody() if length == CHUNKED else None
         data: bytes | memoryview = rest
@@ -227,20 +294,21 @@ class Connection:
             if chunked is not None and chunked.done:
                 self._end_chunks(head, chunked)
                 return
-            count = self._stream.receive_into(self._view)
+            count = self._more(self._view, watch)
             if not count:
                 if chunked is not None:
                     chunked.finish()
                 return
             data = self._view[:count]
 
-    def _chunked(self, head: Head, rest: bytes) -> bytes:
+    def _chunked(self, head: Head, rest: bytes, request: Request) -> bytes:
+        watch = self._throughput.receiving(self, request.method)
         body = ChunkedBody()
         pieces: list[bytes] = []
         try:
             pieces += body.feed(rest)
             while not body.done:
-                count = self._stream.receive_into(self._view)
+                count = self._more(self._view, watch)
                 if not count:
                     body.finish()
                 pieces += body.feed(self._view[:count])
@@ -255,18 +323,35 @@ class Connection:
                 head.headers.setdefault(name, value)
         self.reusable = head.keep_alive and not body.rest and "content-length" not in head.headers
 
-    def _until_close(self, head: Head, rest: bytes) -> bytes:
+    def _until_close(self, head: Head, rest: bytes, request: Request) -> bytes:
         """A body that ends with the connection (HTTP/1.0). Its length cannot be checked here."""
+        watch = self._throughput.receiving(self, request.method)
         pieces = [rest]
         try:
-            while count := self._stream.receive_into(self._view):
+            while count := self._more(self._view, watch):
                 pieces.append(bytes(self._view[:count]))
         except OSError as error:
             raise BrokenBodyError(head, b"".join(pieces), _transport_error(error, "inside the body")) from error
         return b"".join(pieces)
 
 
+class _Unhurried:
+    """A receiver whose time is not counted as the server's."""
+
+    def __init__(self, receiver: Receiver, watch: Watch, now: Callable[[], float]) -> None:
+        self._receiver = receiver
+        self._watch = watch
+        self._now = now
+
+    def take(self, piece: memoryview | bytes) -> None:
+        began = self._now()
+        self._receiver.take(piece)
+        self._watch.pause(self._now() - began)
+
+
 def _transport_error(error: Exception, when: str) -> Exception:
+    if isinstance(error, TooSlowError):
+        return RequestTimeoutError(f"the exchange was too slow {when}: {error}")
     if isinstance(error, TimeoutError):
         return RequestTimeoutError(f"the server was silent for too long {when}")
     if isinstance(error, OSError):

@@ -63,7 +63,7 @@ class Dialer:
         self._runtime = runtime
         self._tls = tls
         self._connect_timeout = connect_timeout
-        self._read_timeout = read_timeout
+        self.read_timeout = read_timeout
         self._context: ssl.SSLContext | None = None
 
     def dial(self, origin: Origin, proxy: Proxy | None = None) -> Stream:
@@ -85,7 +85,7 @@ class Dialer:
             connection.close()
             raise
         sock, connection.sock = connection.sock, None
-        return self._runtime.stream(sock, self._read_timeout)
+        return self._runtime.stream(sock, self.read_timeout)
 
     def _connection(self, origin: Origin, proxy: Proxy | None) -> Any:
         target = proxy.origin if proxy else origin

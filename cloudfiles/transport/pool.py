@@ -12,6 +12,7 @@ from cloudfiles.transport.connection import Connection
 from cloudfiles.transport.dial import Dialer, Proxy
 from cloudfiles.transport.limiter import Limiter
 from cloudfiles.transport.request import Origin
+from cloudfiles.transport.throughput import Throughput
 
 _TRUSTED_IDLE = 1.0
 """Seconds of idleness after which a connection is looked at before use. Servers close idle ones
@@ -27,7 +28,7 @@ class Pool:
     """
 
     def __init__(self, origin: Origin, dialer: Dialer, proxy: Proxy | None, limiter: Limiter, runtime: Runtime,
-                 descriptors: Descriptors, monotonic: Callable[[], float]) -> None:
+                 descriptors: Descriptors, monotonic: Callable[[], float], min_throughput: float = 0.0) -> None:
         self.origin = origin
         self.runtime = runtime
         self.host = origin.authority
@@ -40,6 +41,7 @@ class Pool:
         # A plain request through a proxy names its origin in the request line (RFC 9112 3.2.2).
         self.forwarded = proxy is not None and origin.scheme == "http"
         descriptors.add_pool(self)
+        self._throughput = Throughput(min_throughput, dialer.read_timeout, self._connections, monotonic)
 
     def take(self, now: float, trusting: bool = True) -> Connection:
         """An idle connection, or a new one. Raises what `Dialer.dial` raises.
@@ -59,9 +61,14 @@ class Pool:
     def fresh(self) -> Connection:
         """A new connection, whatever is idle: after one was found closed, its siblings likely are too."""
         self._descriptors.make_room()
-        connection = Connection(with_room(self._dialer.dial, self.origin, self._proxy, descriptors=self._descriptors))
-        self._descriptors.add(connection)
+        stream = with_room(self._dialer.dial, self.origin, self._proxy, descriptors=self._descriptors)
+        connection = Connection(stream, self._throughput)
+        self._descriptors.add(connection, self.origin)
         return connection
+
+    def _connections(self) -> list[Connection]:
+        """All to this origin, with whatever timeouts and by whatever runtime."""
+        return self._descriptors.connections(self.origin)
 
     def give(self, connection: Connection, now: float) -> None:
         """Take back a connection whose answer was read whole."""

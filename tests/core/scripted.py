@@ -46,6 +46,10 @@ class ScriptedStream:
             raise self.send_error
         self.sent += data
 
+    def send_some(self, data: memoryview) -> int:
+        self.send(data)
+        return len(data)
+
     def receive_into(self, buffer: memoryview) -> int:
         piece = self._rest or next(self._pieces, b"")
         if isinstance(piece, OSError):
@@ -110,6 +114,8 @@ class ScriptedDialer:
     Attributes:
         dialed: how many were asked for.
     """
+
+    read_timeout = 1.0
 
     def __init__(self, *script: ScriptedStream | Exception) -> None:
         self._script = iter(script)

@@ -102,10 +102,11 @@ def test_a_thread_closes_them_and_ends_with_the_last() -> None:
     descriptors = Descriptors()
     stream = ScriptedStream(answer())
     client, _, time = scripted_client(stream, descriptors=descriptors)
+    before = threading.enumerate()
     other = threading.Thread(target=one_get, args=(client, ORIGINS[0]))  # a program of more than one thread
     other.start()
     other.join()
-    watcher = next(thread for thread in threading.enumerate() if thread.name == "cloudfiles-idle")
+    (watcher,) = (thread for thread in threading.enumerate() if thread not in before)
     assert descriptors.watched
     time.now += IDLE_SECONDS + 1
     descriptors.look()
@@ -159,7 +160,7 @@ def test_after_a_fork_nothing_is_counted_or_watched() -> None:
     client, _, _ = scripted_client(*streams(1), descriptors=descriptors)
     one_get(client, ORIGINS[0])
     descriptors.forget()
-    assert descriptors.connections() == []
+    assert descriptors.connections(ORIGINS[0]) == []
     assert not descriptors.watched
     assert descriptors.free() == 0
 
@@ -179,7 +180,7 @@ def test_pools_of_all_runtimes_are_emptied() -> None:
             def take_oldest(self): return self.idle.pop() if self.idle else None
         descriptors, pool = Descriptors(), Pool()
         descriptors.add_pool(pool)
-        for connection in pool.idle: descriptors.add(connection)
+        for connection in pool.idle: descriptors.add(connection, "origin")
         print(descriptors.free(), closed)
     """, "-W", "error") == "1 ['cloudfiles-engine']"
 

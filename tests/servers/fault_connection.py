@@ -206,7 +206,7 @@ class Connection(asyncio.Protocol):
         await asyncio.sleep(delivery.delay)
         step = delivery.piece or len(delivery.wire) or 1
         for at in range(0, len(delivery.wire), step):
-            await self._write(delivery.wire[at:at + step])
+            await self._write(delivery.wire[at:at + step], delivery.pause)
         while delivery.endless:
             await self._write(delivery.endless * 16)
         if delivery.linger:
@@ -217,8 +217,8 @@ class Connection(asyncio.Protocol):
         self._end(delivery.ending)
         self.advance()
 
-    async def _write(self, data: bytes) -> None:
+    async def _write(self, data: bytes, pause: float = 0.0) -> None:
         self.transport.write(data)
         # A pause, however short, so that the pieces leave in writes of their own.
-        await asyncio.sleep(0)
+        await asyncio.sleep(pause)
         await self.drained.wait()

@@ -30,7 +30,7 @@ class Delivery:
 
     Attributes:
         endless: sent over and over after `wire`, until the client closes.
-        piece: bytes per write with a pause between them; 0 sends all at once.
+        piece: bytes per write with a pause between them, of `pause` seconds; 0 sends all at once.
         delay: seconds before the first byte.
         linger: seconds between the last byte and the ending.
     """
@@ -39,6 +39,7 @@ class Delivery:
     ending: Ending = Ending.KEEP
     endless: bytes = b""
     piece: int = 0
+    pause: float = 0.0
     delay: float = 0.0
     linger: float = 0.0
 

@@ -71,12 +71,13 @@ class CloseDelimited(Fault):
 
 @dataclass(frozen=True)
 class Pieces(Fault):
-    """The right answer, `size` bytes at a time."""
+    """The right answer, `size` bytes at a time, with `pause` seconds between them."""
 
     size: int = 1
+    pause: float = 0.0
 
     def deliver(self, answer: Answer) -> Delivery:
-        return Delivery(answer.head() + answer.body, piece=self.size)
+        return Delivery(answer.head() + answer.body, piece=self.size, pause=self.pause)
 
 
 @dataclass(frozen=True)

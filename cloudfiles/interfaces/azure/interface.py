@@ -63,7 +63,7 @@ class AzureInterface(Interface):
         self._url = location.host or options.endpoint
         self._options = options
         self._runtime = runtime
-        self._client = client or client_for(runtime, options.tls, options.connect_timeout, options.read_timeout)
+        self._client = client or client_for(runtime, options)
         self._provider = provider or AzureProvider(
             self._name, account_of(self._url), options.secrets, anonymous=options.no_sign_request,
             # A URL names what may well be public, and says whose it is.

@@ -76,7 +76,7 @@ class GsInterface(Interface):
         path = location.path or ""
         root = path if not path or path.endswith("/") else path + "/"
         self._threshold = options.composite_upload_threshold
-        self._client = client or client_for(runtime, options.tls, options.connect_timeout, options.read_timeout)
+        self._client = client or client_for(runtime, options)
         endpoint = find_endpoint(location.host or options.endpoint, os.environ)
         self._origin = endpoint.origin
         if options.secrets is not None and not endpoint.is_safe:

@@ -71,7 +71,7 @@ class HttpInterface(Interface):
             raise InvalidInputError("request_payer= is for S3: a web server has nobody to charge")
         self._address = WebAddress(location)
         self._runtime = runtime
-        self._client = client or client_for(runtime, options.tls, options.connect_timeout, options.read_timeout)
+        self._client = client or client_for(runtime, options)
         self._credentials = _credentials(location.protocol, self._address, options)
         self._headers = {"accept": "*/*", "accept-encoding": _accept_encoding(self._address),
                          "user-agent": "cloudfiles"}

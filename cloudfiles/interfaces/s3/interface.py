@@ -62,7 +62,7 @@ class S3Interface(Interface):
         self._url = location.host or options.endpoint
         self._options = options
         self._runtime = runtime
-        self._client = client or client_for(runtime, options.tls, options.connect_timeout, options.read_timeout)
+        self._client = client or client_for(runtime, options)
         self._provider = provider or AwsProvider(
             self._name, location.alias or "aws", options.secrets, anonymous=options.no_sign_request,
             clock=self._client.clock.wall, sleep=runtime.sleep, offload=runtime.offload)

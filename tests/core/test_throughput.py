@@ -1,0 +1,307 @@
+"""A server that crawls, sending or taking a byte a second, is given up; a thin line and a slow consumer are not."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from cloudfiles import CloudFiles
+from cloudfiles.exceptions import InvalidInputError, RequestTimeoutError
+from cloudfiles.interfaces.http_bounded import PiecewiseRead
+from cloudfiles.interfaces.http_object import ObjectRead
+from cloudfiles.retry import RetryPolicy
+from cloudfiles.runtime.base import Stream
+from cloudfiles.runtime.descriptors import Descriptors
+from cloudfiles.runtime.green import GreenStream, Watchdog
+from cloudfiles.transport.connection import BrokenBodyError, Connection
+from cloudfiles.transport.request import PLAIN, Body, FileBody, Request
+from cloudfiles.transport.throughput import Throughput, TooSlowError, Watch
+from tests.core.scripted import ORIGIN, FakeTime, ScriptedStream, answer, scripted_client
+from tests.servers.fault_server import FaultServer
+from tests.servers.scripts import Rule
+from tests.servers.wire_faults import Pieces
+
+SECONDS = 60.0
+CONTENT = bytes(range(256)) * 20
+
+
+class Crawling(ScriptedStream):
+    """A byte every `pause` seconds, in both directions; the first `at_once` received bytes come at once."""
+
+    def __init__(self, time: FakeTime, wire: bytes, at_once: int, pause: float = 1.0) -> None:
+        super().__init__(wire[:at_once], *(wire[at:at + 1] for at in range(at_once, len(wire))))
+        self._time = time
+        self._pause = pause
+        self._at_once = at_once
+
+    def receive_into(self, buffer: memoryview) -> int:
+        self._time.now += 0.0 if self._at_once else self._pause
+        self._at_once = 0
+        return super().receive_into(buffer)
+
+    def send_some(self, data: memoryview) -> int:
+        self._time.now += self._pause
+        self.send(data[:1])
+        return 1
+
+
+def crawling(time: FakeTime, wire: bytes, body: bytes, pause: float = 1.0) -> Connection:
+    """A connection whose answer comes at once but for `body`, which crawls."""
+    stream = Crawling(time, wire, len(wire) - len(body), pause)
+    return Connection(cast(Stream, stream), Throughput(1024.0, SECONDS, list, lambda: time.now))
+
+
+HEAD = b"HTTP/1.1 200 OK\r\n"
+ANSWERS = {
+    "sized": answer(body=CONTENT),
+    "until close": HEAD + b"\r\n" + CONTENT,
+    "chunked": HEAD + b"transfer-encoding: chunked\r\n\r\n1400\r\n" + CONTENT + b"\r\n0\r\n\r\n",
+}
+
+
+class Taking(Request):
+    """Its answer goes to a receiver, which takes some seconds for each piece."""
+
+    __slots__ = ("_time", "pause", "receiver")
+
+    def __init__(self, time: FakeTime, pause: float = 0.0) -> None:
+        Request.__init__(self, ORIGIN, "GET", "/")
+        self._time, self.pause, self.receiver = time, pause, self
+
+    def begins(self, head: object, length: int) -> bool:
+        return True
+
+    def take(self, piece: bytes | memoryview) -> None:
+        self._time.now += self.pause
+
+
+@pytest.mark.parametrize("received", ["to memory", "by a receiver"])
+@pytest.mark.parametrize("framing", list(ANSWERS))
+def test_a_crawling_body_is_given_up(framing: str, received: str) -> None:
+    time = FakeTime()
+    request = Request(ORIGIN, "GET", "/") if received == "to memory" else Taking(time)
+    wire = ANSWERS[framing]
+    connection = crawling(time, wire, wire[-len(CONTENT):])
+    began = time.now
+    with pytest.raises(BrokenBodyError, match="fewer than 1024 bytes a second") as raised:
+        connection.exchange(b"", request)
+    assert isinstance(raised.value.cause, RequestTimeoutError)
+    assert SECONDS < time.now - began < 1.5 * SECONDS
+    if received == "to memory":
+        assert 60 < len(raised.value.received) < 90
+
+
+@pytest.mark.parametrize("framing", list(ANSWERS))
+def test_a_slow_consumer_is_no_crawling_server(framing: str) -> None:
+    time = FakeTime()
+    wire = ANSWERS[framing]
+    connection = crawling(time, wire, wire[-40:])
+    connection.exchange(b"", Taking(time, pause=100.0))
+    assert connection.received == len(wire)
+
+
+def test_a_crawling_head_is_given_up() -> None:
+    time = FakeTime()
+    wire = answer(x_long="x" * 1000)
+    with pytest.raises(RequestTimeoutError, match=r"inside the answer's head: fewer than 1024"):
+        crawling(time, wire, wire[20:]).exchange(b"", Request(ORIGIN, "GET", "/"))
+
+
+def test_a_store_that_works_for_minutes_sends_a_space_now_and_then() -> None:
+    time = FakeTime()
+    wire = answer(body=b" " * 50 + b"<Result/>")
+    connection = crawling(time, wire, b" " * 50 + b"<Result/>", pause=9.0)
+    assert connection.exchange(b"", Request(ORIGIN, "POST", "/")).content.endswith(b"<Result/>")
+    endless = answer(body=b" " * 5000)
+    with pytest.raises(BrokenBodyError):
+        crawling(time, endless, b" " * 5000, pause=9.0).exchange(b"", Request(ORIGIN, "POST", "/"))
+
+
+def file_body(content: bytes) -> FileBody:
+    return FileBody(io.BytesIO(content), len(content))
+
+
+@pytest.mark.parametrize("make", [bytes, bytearray, memoryview, file_body])
+def test_an_upload_that_is_hardly_read_is_given_up(make: Callable[[bytes], Body]) -> None:
+    time = FakeTime()
+    connection = crawling(time, b"", b"")
+    began = time.now
+    with pytest.raises(RequestTimeoutError, match="while the request was sent: fewer than 1024"):
+        connection.exchange(b"head", Request(ORIGIN, "PUT", "/", body=make(os.urandom(64 << 10))))
+    assert SECONDS < time.now - began < 1.5 * SECONDS
+
+
+def test_an_early_refusal_of_a_crawling_upload_is_heard() -> None:
+    time = FakeTime()
+    stream = Crawling(time, answer(413), 1000)
+    stream.stale = True  # something has come
+    connection = Connection(cast(Stream, stream), Throughput(1024.0, SECONDS, list, lambda: time.now))
+    assert connection.exchange(b"", Request(ORIGIN, "PUT", "/", body=bytes(64 << 10))).status == 413
+
+
+def test_a_slow_disk_is_no_crawling_server() -> None:
+    time = FakeTime()
+
+    class Disk:
+        def tell(self) -> int:
+            return 0
+
+        def seek(self, to: int) -> int:
+            return to
+
+        def read(self, size: int) -> bytes:
+            time.now += 1000.0
+            return b"x" * min(size, 10)
+
+    stream = ScriptedStream(answer())
+    connection = Connection(cast(Stream, stream), Throughput(1024.0, SECONDS, list, lambda: time.now))
+    connection.exchange(b"", Request(ORIGIN, "PUT", "/", body=FileBody(cast(Any, Disk()), 1000)))
+    assert connection.sent == 1000
+
+
+# ---- who is to blame
+
+
+class Line:
+    """Connections to one origin; the first is watched."""
+
+    def __init__(self, count: int, least: float = 1024.0) -> None:
+        self.time = FakeTime()
+        self.all = [SimpleNamespace(received=0, sent=0, is_busy=True) for _ in range(count)]
+        limits = Throughput(least, SECONDS, lambda: cast(Any, list(map(_Peer, self.all))), lambda: self.time.now)
+        self.watch: Watch = limits.receiving(cast(Any, _Peer(self.all[0])))
+
+    def go_on(self, *rates: float, seconds: float = 10 * SECONDS) -> None:
+        """Receive at these rates, in bytes a second."""
+        until = self.time.now + seconds
+        while self.time.now < until:
+            self.time.now += 1.0
+            for connection, rate in zip(self.all, rates, strict=True):
+                connection.received += int(rate)
+            if self.time.now >= self.watch.due:
+                self.watch.look()
+
+
+class _Peer:
+    """Equal to others of the same connection, as a connection is to itself."""
+
+    def __new__(cls, connection: SimpleNamespace) -> Any:
+        found: Any = connection.__dict__.setdefault("_self", object.__new__(cls))
+        found.connection = connection
+        return found
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.connection, name)
+
+
+@pytest.mark.parametrize("rates", [(100.0,), (1.0, 1.0, 1.0), (1.0, 100_000.0), (500.0, 5000.0, 5000.0, 5000.0),
+                                   (0.0, 0.0, 0.0)])
+def test_given_up(rates: tuple[float, ...]) -> None:
+    """Alone; all crawl; others do better."""
+    line = Line(len(rates))
+    with pytest.raises(TooSlowError):
+        line.go_on(*rates)
+    assert line.time.now - 1000.0 < 1.5 * SECONDS
+
+
+@pytest.mark.parametrize("rates", [(500.0,) * 20, (300.0, 700.0, 400.0, 900.0), (1100.0,), (1100.0, 1e6)])
+def test_let_be(rates: tuple[float, ...]) -> None:
+    """A thin line that all share, evenly or not; or simply fast enough."""
+    Line(len(rates)).go_on(*rates)
+
+
+def test_idle_connections_are_no_reason() -> None:
+    line = Line(10)
+    for connection in line.all[2:]:
+        connection.is_busy = False
+    line.go_on(700.0, 700.0, *([0.0] * 8))
+
+
+def test_a_pause_of_all_things_is_no_reason() -> None:
+    """A process that was stopped, or whose machine slept, has received little in that time."""
+    line = Line(1)
+    line.go_on(5000.0, seconds=30)
+    line.time.now += 100_000.0
+    line.go_on(5000.0)
+
+
+def test_without_a_minimum_nothing_is_given_up() -> None:
+    Line(1, least=0.0).go_on(0.0)
+
+
+# ---- the whole way
+
+
+def test_the_body_goes_on_where_it_was() -> None:
+    time = FakeTime()
+    wire = answer(body=CONTENT, etag='"1"')
+    first = Crawling(time, wire, len(wire) - len(CONTENT) + 3000, pause=0.05)
+    second = ScriptedStream()
+    client, dialer, _ = scripted_client(first, second, time=time, descriptors=Descriptors(lambda: 9))
+    request = ObjectRead(ORIGIN, "/", {}, PLAIN, "key")
+    sent: list[bytes] = []
+
+    def send(data: bytes | bytearray | memoryview) -> None:
+        sent.append(bytes(data))
+        begin = int(bytes(data).partition(b"bytes=")[2].partition(b"-")[0])
+        part = CONTENT[begin:]
+        head = answer(206, part, etag='"1"', content_range=f"bytes {begin}-{len(CONTENT) - 1}/{len(CONTENT)}")
+        second._pieces = iter([head])
+
+    second.send = send  # type: ignore[method-assign]
+    stored = client.send(request)
+    assert stored.content == CONTENT
+    assert dialer.dialed == 2
+    assert 3000 < int(sent[0].partition(b"bytes=")[2].partition(b"-")[0]) < 3100
+    assert b'if-match: "1"' in sent[0]
+
+
+def test_what_was_handed_on_in_pieces_is_not_tried_again() -> None:
+    time = FakeTime()
+    wire = answer(body=CONTENT)
+    stream = Crawling(time, wire, len(wire) - len(CONTENT) + 1)
+    client, dialer, _ = scripted_client(stream, time=time, policy=RetryPolicy(attempts=3))
+    with pytest.raises(RequestTimeoutError):
+        client.send(PiecewiseRead(ORIGIN, "/", {}, PLAIN, "key", lambda piece: None))
+    assert dialer.dialed == 1
+
+
+def test_a_crawling_server(fault_server: FaultServer, green: bool) -> None:
+    content = os.urandom(100_000)
+    fault_server.put("a", content)
+    fault_server.script(Rule(Pieces(1, pause=0.02), key="a", method="GET", times=2))
+    cf = CloudFiles(f"s3://{fault_server.url}/bucket/", secrets=fault_server.secrets, green=green, read_timeout=0.4)
+    assert cf.get(["a"])[0]["content"] == content
+    assert [request.status for request in fault_server.requests(key="a")] in ([200, 200, 200], [200, 200, 206],
+                                                                             [200, 206, 206])
+
+
+@pytest.mark.parametrize("value", [-1, -0.5, float("nan")])
+def test_the_option_is_checked(value: float) -> None:
+    with pytest.raises(InvalidInputError, match="min_throughput"):
+        CloudFiles("mem://x", min_throughput=value)
+
+
+def test_a_hub_that_stood_still_expires_nobody() -> None:
+    """A program that computes in its hub's thread keeps the hub from receiving: the server was not silent."""
+    watchdog = Watchdog(None)
+    expired: list[Any] = []
+
+    class Silent:
+        deadline = 1050.0
+
+        def expire(self) -> None:
+            expired.append(self)
+
+    watchdog._streams.add(cast(GreenStream, Silent()))
+    watchdog._period, watchdog._looked = 1.0, 1000.0
+    watchdog.look(now=1100.0)
+    assert not expired
+    for second in range(1, 60):
+        watchdog.look(now=1100.0 + second)
+    assert expired
