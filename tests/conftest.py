@@ -38,6 +38,11 @@ _FOREIGN_PREFIXES = ("AWS_", "GOOGLE_", "GCLOUD_", "CLOUDSDK_", "AZURE_", "CLOUD
 _FOREIGN_SUFFIXES = ("_PROXY",)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--stores", metavar="NAMES", help="run the conformance suite against these stores only, as in "
+                     "--stores=mem,file,scripted; the names are those of tests/conformance/stores.py")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _only_loopback() -> Iterator[None]:
     _GUARD.active = True

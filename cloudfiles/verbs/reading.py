@@ -61,6 +61,7 @@ class ReadingVerbs(Batches):
             found = read(as_wanted(paths))
             answer = {found["path"]: found["content"]} if return_dict else found["content"]
         else:
+            paths = iterable(paths)
             options: dict[str, Any] = {
                 "raw": raw, "raise_errors": raise_errors, "max_decoded_size": max_decoded_size}
             if is_parallel(self._parallel(parallel, paths)):
@@ -73,7 +74,7 @@ class ReadingVerbs(Batches):
     def _get_many(self, paths: Any, total: int | None, progress: Progress, monitor: TransmissionMonitor | None, *,
                   raw: bool, raise_errors: bool, max_decoded_size: int | None) -> list[Result]:
         on_error = None if raise_errors else lambda item, error: failed(item, error, raw)
-        units, regroup = _with_groups(iterable(paths))
+        units, regroup = _with_groups(paths)
         tally = None if units is paths else Tally()
         with self._batch("Downloading", paths, total, progress, on_error) as (plan, interface):
             read = reader(interface, plan.runtime, raw, max_decoded_size, monitor)

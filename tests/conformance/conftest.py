@@ -35,7 +35,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     metafunc.parametrize(("store", "runtime"), pairs, indirect=True)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    _deselect_other_stores(config, items)
     for item in items:
         spec = getattr(item, "callspec", None)
         if spec is None or not isinstance(item, pytest.Function):
@@ -43,6 +44,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         text, reason = EXCEPTIONS_OF_SOME.get((spec.params.get("store"), item.originalname), ("", ""))
         if text and text in spec.id.partition("-")[2]:
             item.add_marker(pytest.mark.xfail(reason=reason, strict=True))
+
+
+def _deselect_other_stores(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep the stores that `--stores` names, and every test that asks none."""
+    wanted = config.getoption("--stores")
+    if wanted is None:
+        return
+    names = set(wanted.split(","))
+    if unknown := names - set(STORES):
+        raise pytest.UsageError(f"--stores: no such store: {', '.join(sorted(unknown))}; there are {', '.join(STORES)}")
+    others = [item for item in items if isinstance(item, pytest.Function) and hasattr(item, "callspec")
+              and item.callspec.params.get("store", next(iter(names))) not in names]
+    config.hook.pytest_deselected(items=others)
+    items[:] = [item for item in items if item not in set(others)]
 
 
 def _parameter(name: str, test: str, *runtime: str) -> Any:
