@@ -23,6 +23,10 @@ class Clock:
     monotonic: Callable[[], float] = time.monotonic  # seconds since whenever
 
 
+def _strong(etag: str | None) -> str | None:
+    return etag if etag and not etag.startswith("W/") else None
+
+
 @dataclass(slots=True)
 class StoredObject:
     """What a read brought: the stored bytes (still encoded) and what the store says of them.
@@ -51,13 +55,21 @@ class StoredObject:
         """What no other content of this key has: the generation, or a strong ETag (RFC 9110 8.8.1). None without."""
         if self.generation is not None:
             return self.generation
-        return self.etag if self.etag and not self.etag.startswith("W/") else None
+        return _strong(self.etag)
 
     def is_same_content(self, other: StoredObject) -> bool:
-        """Whether both were read of the same content, as far as generations, or else ETags, tell."""
+        """Whether both were surely read of the same content. Without a validator nothing tells: a weak ETag and a time
+        of modification may stay when the bytes change."""
         if self.generation is not None and other.generation is not None:
             return self.generation == other.generation
-        return self.etag == other.etag
+        return _strong(self.etag) is not None and self.etag == other.etag
+
+    def may_be_same_content(self, other: StoredObject) -> bool:
+        """Whether nothing that is told of the two differs."""
+        if self.generation is not None and other.generation is not None:
+            return self.generation == other.generation
+        times = {(each.headers or {}).get("last-modified") for each in (self, other)} - {None}
+        return self.etag == other.etag and self.encoding == other.encoding and len(times) < 2
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,7 @@ from cloudfiles.exceptions import IntegrityError, InvalidInputError, ObjectChang
 from cloudfiles.interfaces import interface_class
 from cloudfiles.paths import extract, normalize
 from cloudfiles.retry import RetryPolicy
+from cloudfiles.runtime.engine import blocking_runtime
 from cloudfiles.store import checked_count
 from cloudfiles.transfer.single.chunks import Chunk, Download, ExchangeError, Source
 from cloudfiles.transfer.single.files import (
@@ -38,6 +39,7 @@ from cloudfiles.transfer.single.files import (
     Rewindable,
     exchange_errors,
     partial_file,
+    read_in_one,
     send,
     source_of,
     target_of,
@@ -88,13 +90,23 @@ async def download_fileobj(url: str, fileobj: BinaryIO, chunk_size: int = CHUNK_
     """As `cloudfiles.download_fileobj`; the arguments are those of `download_file`."""
     source = source_of(url, Timeouts.of(_per_wait(timeout), FIVE_SECONDS), policy=_policy(retries, backoff_factor))
     download = Download(checked_count("chunk_size", chunk_size, 1))
+    begin = Rewindable(fileobj)
     with _client_errors():
-        async with aclosing(_chunks(source, download, Rewindable(fileobj), url, connector, timeout)) as chunks:
+        async with aclosing(_chunks(source, download, begin, url, connector, timeout)) as chunks:
             async for chunk in chunks:
                 await _run(executor, fileobj.write, chunk.content)
                 if callback_func is not None:
                     await callback_func(download.done, chunk.total)
+        if download.in_one:
+            async with _reporting(callback_func) as report:
+                await _exchange(url, connector, timeout, partial(
+                    read_in_one, source, download, begin, partial(_write_beside, fileobj), report))
     return download.done
+
+
+def _write_beside(file: BinaryIO, piece: bytes | memoryview) -> None:
+    """Write without keeping the engine's hub from its other work."""
+    blocking_runtime().offload(file.write, bytes(piece))
 
 
 async def _chunks(source: Source, download: Download, begin: Rewindable, url: str, connector: Any, timeout: Any

@@ -49,7 +49,7 @@ def _rest_by_several(client: Client, request: ObjectRead) -> StoredObject:
     def read(_: int, at: int) -> None:
         size = min(_PART, end - at)
         part: StoredObject | None = client.send(request.part(at, at + size))
-        if part is None or len(part.content) != size:
+        if part is None or not request.goes_with(part) or len(part.content) != size:
             raise ObjectChangedError("the object was replaced or removed while it was read", path=request.path)
         memory.view[at - first:at - first + size] = part.content
 

@@ -71,7 +71,7 @@ class ObjectRead(Request):
         raise self.dialect.refusal(self, response)
 
     def pace(self, head: Head, length: int) -> Pace | None:
-        if length < DIVISIBLE or self.is_patient or "bytes" not in (
+        if length < DIVISIBLE or self.is_patient or self._validator(head.headers) is None or "bytes" not in (
                 head.headers.get("accept-ranges"), head.headers.get("content-range", "")[:5]):
             return None
         return Haste(length)
@@ -117,6 +117,11 @@ class ObjectRead(Request):
     def part(self, start: int, end: int) -> ObjectRead:
         """A read of a part of that, of the same state of the object."""
         return ObjectRead(self.origin, self.target, self.headers.copy(), self.dialect, self.path or "", start, end)
+
+    def goes_with(self, part: StoredObject) -> bool:
+        """Whether an answer to `part` is of the same state: not every server looks at If-Match."""
+        assert self._first is not None
+        return part.validator is not None and part.validator == self._validator(self._first)
 
     def complete(self, content: bytes) -> StoredObject:
         """The object, of the bytes received and those that were left. Raises IntegrityError."""

@@ -39,10 +39,12 @@ class Cancellation:
     """
 
     def __init__(self) -> None:
-        self._outer = _current.get()
+        outer = self._outer = _current.get()
         self._event = threading.Event()
         self._writing: deque[None] = deque()
         self._publishing: deque[None] = deque()
+        self._all_writing: tuple[deque[None], ...] = (self._writing, *(outer._all_writing if outer else ()))
+        self._all_publishing: tuple[deque[None], ...] = (self._publishing, *(outer._all_publishing if outer else ()))
 
     def cancel(self) -> None:
         self._event.set()
@@ -73,16 +75,10 @@ class Cancellation:
     # ---- effects
 
     def writing(self) -> Effect:
-        return Effect([each._writing for each in self._with_outer()], self)
+        return Effect(self._all_writing, self)
 
     def publishing(self) -> Effect:
-        return Effect([each._publishing for each in self._with_outer()], self)
-
-    def _with_outer(self) -> Iterator[Cancellation]:
-        each: Cancellation | None = self
-        while each is not None:
-            yield each
-            each = each._outer
+        return Effect(self._all_publishing, self)
 
     def has_effects(self, since: float) -> bool:
         """Whether effects are under way that are to be waited for, in a wait that began at `since`.
@@ -111,7 +107,7 @@ class Effect:
 
     __slots__ = ("_cancellation", "_counts")
 
-    def __init__(self, counts: list[deque[None]], cancellation: Cancellation) -> None:
+    def __init__(self, counts: tuple[deque[None], ...], cancellation: Cancellation) -> None:
         self._counts = counts
         self._cancellation = cancellation
 
@@ -125,12 +121,11 @@ class Effect:
 
     def end(self) -> None:
         """Once, or as often as one likes."""
-        counts, self._counts = self._counts, []
+        counts, self._counts = self._counts, ()
         for count in counts:
             count.pop()
 
-    def __enter__(self) -> None:
-        self.begin()
+    __enter__ = begin
 
     def __exit__(self, *_: object) -> None:
         self.end()

@@ -389,6 +389,8 @@ class GreenRuntime(Runtime):
         gevent.sleep(seconds)
 
     def offload(self, function: Callable[..., T], *args: Any) -> T:
+        if not self._is_here():  # but on such a thread already
+            return function(*args)
         if self._pool is None:
             self._pool = gevent.threadpool.ThreadPool(os.cpu_count() or 2, hub=self._hub)
         call = Cancellation()

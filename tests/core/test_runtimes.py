@@ -226,6 +226,8 @@ def test_errors_of_offloaded_work_are_raised_and_not_printed() -> None:
             try: runtime.offload(fail)
             except ValueError: return runtime.offload(lambda: i)
         assert collect(work, range(50), Plan(runtime, 5)) == list(range(50))
+        nested = collect(lambda i: runtime.offload(runtime.offload, str, i), range(5), Plan(runtime, 5))
+        assert nested == list("01234")
         def name(i):
             try: runtime.connect("no-such-host.invalid", 80, 1)
             except OSError: return i

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -12,7 +13,9 @@ from cloudfiles import CloudFiles
 from cloudfiles.exceptions import ServerError
 from cloudfiles.interfaces import haste, http_divided, http_object
 from tests.servers.fault_server import FaultServer
-from tests.servers.faults import FlipBit, ResetInBody, SetHeader, s3_error
+from tests.servers.faults import FlipBit, Replaced, ResetInBody, SetHeader, s3_error
+from tests.servers.messages import Request
+from tests.servers.objects import make_object
 from tests.servers.scripts import Rule
 
 PART = 256 << 10
@@ -103,6 +106,23 @@ def test_an_error_in_a_part_is_raised(cf: CloudFiles, fault_server: FaultServer)
     fault_server.script()
     assert cf.get("large") == CONTENT
     assert len(ranges(fault_server)) > 2  # the place was given back
+
+
+@dataclass(frozen=True)
+class Blind(Replaced):
+    """The object is replaced after the first answer, and the server does not look at If-Match."""
+
+    def prepare(self, request: Request) -> Request:
+        return replace(request, headers=tuple(header for header in request.headers if header[0] != "if-match"))
+
+    __hash__ = Replaced.__hash__
+
+
+def test_parts_of_another_version_are_not_taken(cf: CloudFiles, fault_server: FaultServer) -> None:
+    """Of a range there is no digest that would show it."""
+    fault_server.put("large", CONTENT)
+    fault_server.script(Rule(Blind(make_object(CONTENT[::-1])), method="GET", key="large", times=None))
+    assert cf["large", 1000:] == CONTENT[::-1][1000:]
 
 
 def test_a_few_at_a_time(cf: CloudFiles, fault_server: FaultServer) -> None:

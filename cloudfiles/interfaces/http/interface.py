@@ -179,6 +179,9 @@ class HttpInterface(Interface):
         return (stored.headers or {}).get("accept-ranges", "").lower() == "bytes"
 
     def get_in_pieces(self, key: str, take: Callable[[bytes | memoryview], object]) -> StoredObject | None:
+        return self.get_in_one(key, take)
+
+    def get_in_one(self, key: str, take: Callable[[bytes | memoryview], object]) -> StoredObject | None:
         dialect, target = self._dialect(key)
         found: StoredObject | None = self._send(PiecewiseRead(
             self._address.origin, target, dict(self._headers), dialect, key, take))

@@ -113,6 +113,9 @@ class Copy:
             return None
         if described.size is None:
             raise UnsupportedOperationError("the server does not tell the size of the source", path=self.source_key)
+        if described.validator is None:
+            raise UnsupportedOperationError("the server tells no ETag that would keep the parts of a copy to one "
+                                            "version of the source", path=self.source_key)
         attributes = self.attributes(described)
         if self.options.change is not None:
             attributes = self.options.change(attributes)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from cloudfiles.credentials.aws import AwsProvider
@@ -14,7 +14,7 @@ from cloudfiles.exceptions import (
     ServerError,
 )
 from cloudfiles.interfaces.base import Interface
-from cloudfiles.interfaces.http_bounded import BoundedRead, described, read_bounded
+from cloudfiles.interfaces.http_bounded import BoundedRead, PiecewiseRead, described, read_bounded
 from cloudfiles.interfaces.http_divided import read_object
 from cloudfiles.interfaces.http_object import ObjectRead, head_from_headers
 from cloudfiles.interfaces.moving import Copied, CopyOptions, Interrupted, PartWriter
@@ -164,6 +164,12 @@ class S3Interface(Interface):
         bucket = self._bucket or self._found()
         return read_bounded(self._client.send, BoundedRead(
             bucket.origin, bucket.target(key), self._read_headers.copy(), bucket.dialect, key, most))
+
+    def get_in_one(self, key: str, take: Callable[[bytes | memoryview], object]) -> StoredObject | None:
+        bucket = self._bucket or self._found()
+        found: StoredObject | None = self._client.send(PiecewiseRead(
+            bucket.origin, bucket.target(key), self._read_headers.copy(), bucket.dialect, key, take))
+        return found
 
     def copies_from(self, source: Interface) -> bool:
         """Between buckets of one service that take the same credentials."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -15,7 +15,6 @@ from cloudfiles.cloudfiles import CloudFiles
 from cloudfiles.exceptions import (
     ApiException,
     CloudFilesError,
-    IntegrityError,
     InvalidInputError,
     ObjectChangedError,
     ServerError,
@@ -23,6 +22,7 @@ from cloudfiles.exceptions import (
 )
 from cloudfiles.interfaces import interface_class
 from cloudfiles.interfaces.haste import FAST, LEAST
+from cloudfiles.interfaces.http_bounded import PiecewiseRead
 from cloudfiles.interfaces.http_object import ObjectRead
 from cloudfiles.retry import parse_retry_after
 from cloudfiles.runtime.engine import blocking_runtime
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 _CHANGES = 3
 """Times that a download begins anew because the object was replaced, or came damaged."""
 
+_PIECE = 1 << 20
 _IN_MEMORY = 64 << 20
 _MOST_AT_ONCE = 8
 """Bytes, and chunks, that are read side by side at the most."""
@@ -76,6 +77,12 @@ class Source(Protocol):
         Raises ObjectChangedError where it is another object by now, ApiException, or a TransportError.
         """
 
+    def read_whole(self, take: Callable[[bytes | memoryview], object]) -> Chunk:
+        """Hand the whole object to `take` by one request, in order; gives a chunk without content that tells of it.
+
+        Raises as `read`; what `take` was given is then of no use.
+        """
+
 
 # ---- by our own client
 
@@ -97,6 +104,17 @@ class ChunkRead(ObjectRead):
         raise unexpected(self, response)
 
 
+class WholeRead(PiecewiseRead):
+    """A GET of all of an object, handed on as it comes."""
+
+    __slots__ = ()
+
+    def accept(self, response: Response) -> Any:
+        if response.status != 200:
+            raise unexpected(self, response)
+        return super().accept(response)
+
+
 class WebSource:
     """A URL, read by our own client."""
 
@@ -112,6 +130,15 @@ class WebSource:
         request.is_patient = True  # what makes it faster is that others are read beside it
         chunk: Chunk = to.client().send(request)
         return chunk
+
+    def read_whole(self, take: Callable[[bytes | memoryview], object]) -> Chunk:
+        to = self._connection
+        request = WholeRead(to.origin, to.target, to.headers.copy(), to.dialect(), to.shown, take)
+        return _chunk_about(to.client().send(request))
+
+
+def _chunk_about(stored: StoredObject) -> Chunk:
+    return Chunk(b"", stored.size or 0, stored.validator or "", stored.headers or {})
 
 
 def unexpected(request: Any, response: Response) -> Exception:
@@ -176,6 +203,22 @@ class PoolSource:
                                 f"{headers.get('content-range')!r}")
         return chunk_of(answer.data, headers)
 
+    def read_whole(self, take: Callable[[bytes | memoryview], object]) -> Chunk:
+        answer = self._pool.request("GET", self._url, timeout=self._timeout, decode_content=False,
+                                    preload_content=False)
+        try:
+            headers = {name.lower(): value for name, value in answer.headers.items()}
+            if answer.status != 200:
+                answer.read(decode_content=False, cache_content=True)
+                raise pool_refusal(answer, headers)
+            size = 0
+            for piece in answer.stream(_PIECE, decode_content=False):
+                take(piece)
+                size += len(piece)
+        finally:
+            answer.release_conn()
+        return Chunk(b"", size, headers.get("etag", ""), headers)
+
 
 def pool_refusal(answer: Any, headers: Mapping[str, str]) -> Exception:
     """What a status means that is no success, after the pool has tried again as often as it does."""
@@ -208,10 +251,19 @@ class StoreSource:
         here, total = described.validator or described.etag or "", described.size
         if etag and here != etag:
             raise ObjectChangedError("the object was replaced while it was downloaded", path=self._key)
-        if total is None:
+        if described.validator is None and total is not None and total > end:
+            return Chunk(b"", total, here, {})  # nothing would tell that the next one is of the same object
+        if total is None or described.validator is None:
             return self._whole(interface, here)
         content = interface.get_part(self._key, start, min(end, total), described) if total else b""
         return Chunk(content, total, here, {})
+
+    def read_whole(self, take: Callable[[bytes | memoryview], object]) -> Chunk:
+        interface: Interface = self._files._store.interface(blocking_runtime())
+        stored = interface.get_in_pieces(self._key, take)
+        if stored is None:
+            raise self._missing()
+        return _chunk_about(stored)
 
     def _whole(self, interface: Interface, here: str) -> Chunk:
         """For an object whose size nothing tells beforehand."""
@@ -238,12 +290,15 @@ class Download:
         done: bytes that have come.
         total: bytes of the object, None before the first chunk.
         etag: of the object, '' where there is none, or none yet.
+        in_one: it has to be read by one request, as nothing proves that several would answer of the same content.
     """
 
     def __init__(self, chunk_size: int) -> None:
         self._chunk_size = chunk_size
         self._changes = 0
         self._is_slow = False
+        self.in_one = False
+        self._expected = 0
         self._forget()
 
     def _forget(self) -> None:
@@ -262,7 +317,7 @@ class Download:
 
         More than one where chunks came slowly, of an object that is large and pinned by a strong ETag.
         """
-        if self.is_whole:
+        if self.is_whole or self.in_one:
             return []
         left = 0 if self.total is None else self.total - self.done
         count = 1
@@ -279,6 +334,9 @@ class Download:
         """Count the chunks of these ranges in, one by one. Ends where one is shorter than was asked for."""
         for (start, _), chunk in zip(spans, chunks, strict=True):
             if start != self.done:
+                return
+            if self.total is None and len(chunk.content) < chunk.total and not _condition(chunk.etag):
+                self.in_one, self._expected = True, chunk.total
                 return
             self.take(chunk)
             yield chunk
@@ -311,7 +369,24 @@ class Download:
             self._digest = digests[0]
             self._hasher = integrity.hasher(self._digest.algorithm)
 
-    def begin_anew(self, cause: IntegrityError | ObjectChangedError) -> None:
+    def read_in_one(self, source: Source, write: Callable[[bytes | memoryview], object],
+                    report: Callable[[int, int], object] | None) -> None:
+        """Hand the whole object to `write`, telling `report` after each chunk's worth of bytes."""
+        told = 0
+
+        def take(piece: bytes | memoryview) -> None:
+            nonlocal told
+            write(piece)
+            self.done += len(piece)
+            if report is not None and self.done - told >= self._chunk_size:
+                told = self.done
+                report(self.done, max(self.done, self._expected))
+
+        self.total = source.read_whole(take).total
+        if report is not None and self.done != told:
+            report(self.done, self.total)
+
+    def begin_anew(self, cause: CloudFilesError) -> None:
         """Forget what has come. Raises the cause where that has happened too often."""
         self._changes += 1
         if self._changes >= _CHANGES:

@@ -8,7 +8,7 @@ client does it, with three retries after up to 1, 2 and 4 seconds.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from time import monotonic
@@ -57,6 +57,9 @@ def download_file(url: str, target: Path, chunk_size: int = CHUNK_BYTES,
                   callback_func: Callback | None = None) -> tuple[Path, int]:
     """Download a file. It appears at `target` when it is whole; on any failure nothing of it stays.
 
+    Where the server tells no strong ETag, nothing would prove that several requests are answered of one version of the
+    object: a file larger than one chunk is then read by one request.
+
     Args:
         url: where it is.
         target: a file, replaced where it exists; or a directory: the name is then the last one of the URL's path.
@@ -90,11 +93,14 @@ def download_fileobj(url: str, fileobj: BinaryIO, chunk_size: int = CHUNK_BYTES,
     """
     source = source_of(url, Timeouts.of(timeout, FIVE_SECONDS), pool, timeout)
     download = Download(checked_count("chunk_size", chunk_size, 1))
+    begin = Rewindable(fileobj)
     with exchange_errors():
-        for chunk in _chunks(source, download, Rewindable(fileobj)):
+        for chunk in _chunks(source, download, begin):
             fileobj.write(chunk.content)
             if callback_func is not None:
                 callback_func(download.done, chunk.total)
+        if download.in_one:
+            read_in_one(source, download, begin, fileobj.write, callback_func)
     return download.done
 
 
@@ -229,6 +235,19 @@ def partial_file(target: Path) -> Iterator[BinaryIO]:
         raise
 
 
+def read_in_one(source: Source, download: Download, begin: Rewindable, write: Callable[[Any], object],
+                report: Callback | None) -> None:
+    """Read an object by one request, and anew where that breaks off."""
+    while True:
+        try:
+            download.read_in_one(source, write, report)
+            return
+        except (IntegrityError, ObjectChangedError, TransportError) as error:
+            if not download.done:
+                raise
+            begin.anew(download, error)
+
+
 class Rewindable:
     """Where a download begins in an open file."""
 
@@ -239,7 +258,7 @@ class Rewindable:
         except (AttributeError, OSError):
             self._start = None
 
-    def anew(self, download: Download, cause: IntegrityError | ObjectChangedError) -> None:
+    def anew(self, download: Download, cause: CloudFilesError) -> None:
         """Forget what was downloaded. Raises the cause where that cannot be, or has been too often."""
         if self._start is None and download.done:
             raise cause

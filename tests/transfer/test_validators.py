@@ -1,0 +1,160 @@
+"""Objects without a strong ETag: nothing proves that two answers are of one version, so one request reads them."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+import urllib3
+
+from cloudfiles import CloudFiles, aio, download_file
+from cloudfiles.interfaces.file.interface import FileInterface
+from cloudfiles.interfaces.s3.interface import S3Interface
+from cloudfiles.types import StoredObject
+from tests.servers.fault_server import FaultServer
+from tests.servers.faults import Replaced, ResetInBody, SetHeader
+from tests.servers.objects import make_object
+from tests.servers.scripts import Rule
+from tests.transfer.conftest import MIB, Make, tree
+
+BIG = bytes(range(256)) * (4096 * 20)  # 20 MiB
+OTHER = BIG[::-1]
+
+
+def replaced_after(answers: int, **how: Any) -> Rule:
+    """The object is replaced by one of the same size, right after so many answers to GET."""
+    return Rule(Replaced(make_object(OTHER, etag="")), method="GET", skip=answers - 1, **how)
+
+
+def gets(server: FaultServer, key: str = "big") -> list[str | None]:
+    """The Range of each GET."""
+    return [request.header("range") for request in server.requests("GET") if key in request.target]
+
+
+def source(server: FaultServer, store: Make, kind: str, content: bytes = BIG) -> CloudFiles:
+    """A place of this kind that holds the object `big`, and tells no ETag of it."""
+    cf = store(kind)
+    directory = (cf._path.path or "").strip("/")
+    if kind == "web":
+        server.put_page(f"{directory}/big", content, etag="")
+    else:
+        server.put(f"{directory}/big", content, etag="")
+    assert cf.head("big")["ETag"] is None
+    server.forget()
+    return cf
+
+
+@pytest.mark.parametrize("kind", ["s3", "web"])
+@pytest.mark.parametrize("target", ["file", "mem", "s3"])
+def test_a_large_object_without_an_etag_is_read_by_one_request(server: FaultServer, store: Make, kind: str,
+                                                               target: str) -> None:
+    ours, theirs = source(server, store, kind), store(target)
+    server.script(replaced_after(2))
+    if kind == "s3" == target:  # another service by its name: it is read, and not copied
+        theirs = CloudFiles(theirs.cloudpath, endpoint=server.url.replace("127.0.0.1", "localhost"),
+                            secrets=server.secrets)
+    theirs.transfer_from(ours, "big")
+    assert theirs.get("big") == BIG
+    assert gets(server)[:2] == [None, None]  # the first was declined at its head
+
+
+@pytest.mark.parametrize("kind", ["s3", "web"])
+def test_a_weak_etag_proves_nothing(server: FaultServer, store: Make, disk: CloudFiles, kind: str) -> None:
+    ours = store(kind)
+    ours.put("big", BIG)
+    server.forget()
+    server.script(Rule(SetHeader("etag", 'W/"weak"'), times=None))
+    assert ours.transfer_to(disk, "big").ways == {"spool": 1}
+    assert disk.get("big") == BIG
+    assert gets(server) == [None, None]
+
+
+def test_one_that_is_replaced_before_it_is_read_is_read_anew(server: FaultServer, store: Make,
+                                                             disk: CloudFiles) -> None:
+    """What is told of the object and its content are of one version."""
+    ours = source(server, store, "s3")
+    larger = make_object(OTHER + b"more", etag="")
+    server.script(Rule(Replaced(larger), method="GET", skip=0))
+    ours.transfer_to(disk, "big")
+    assert disk.get("big") == OTHER + b"more"
+
+
+def test_a_break_begins_anew(server: FaultServer, store: Make, disk: CloudFiles) -> None:
+    ours = source(server, store, "s3")
+    server.script(Rule(ResetInBody(10 * MIB), method="GET", skip=1, times=1))
+    ours.transfer_to(disk, "big")
+    assert disk.get("big") == BIG
+    assert gets(server) == [None] * 3
+
+
+def test_nothing_is_copied_by_parts(server: FaultServer, store: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Inside one service, where a copy in parts could mix two versions as well."""
+    monkeypatch.setattr(S3Interface, "copy_threshold", 5 * MIB)
+    ours = source(server, store, "s3")
+    theirs = CloudFiles(f"{ours.cloudpath}to/", endpoint=server.url, secrets=server.secrets)
+    theirs.transfer_from(ours)  # listed, so that the size is known
+    assert theirs.get("big") == BIG
+    assert not [request for request in server.requests("PUT") if request.header("x-amz-copy-source-range")]
+
+
+# ---- single files
+
+
+@pytest.mark.parametrize(("kind", "broken"), [
+    ("web", False), ("web", True), ("s3", False), ("s3", True), ("aio", False), ("aio", True), ("pool", False)])
+def test_a_file_is_downloaded_by_one_request(server: FaultServer, store: Make, known: Make, tmp_path: Path, kind: str,
+                                             broken: bool) -> None:
+    cf = source(server, known if kind == "s3" else store, "s3" if kind == "s3" else "web")
+    faults = [Rule(ResetInBody(10 * MIB), method="GET", skip=1, times=1)] if broken else []
+    server.script(*faults, replaced_after(3 if broken else 2))
+    url, target, told = cf.abspath("big"), tmp_path / "big", []
+
+    def note(done: int, total: int) -> None:
+        told.append((done, total))
+
+    async def note_later(done: int, total: int) -> None:
+        note(done, total)
+
+    if kind == "aio":
+        asyncio.run(aio.download_file(url, target, MIB, callback_func=note_later))
+    else:
+        download_file(url, target, MIB, pool=urllib3.PoolManager() if kind == "pool" else None, callback_func=note)
+    assert tree(tmp_path) == {"big": BIG}
+    assert told[-1] == (len(BIG), len(BIG))
+    assert len(told) > 10
+
+
+@pytest.mark.parametrize("size", [1, MIB])
+def test_a_file_of_one_chunk_is_one_request(server: FaultServer, store: Make, tmp_path: Path, size: int) -> None:
+    cf = source(server, store, "web", BIG[:size])
+    download_file(cf.abspath("big"), tmp_path / "big", MIB)
+    assert tree(tmp_path) == {"big": BIG[:size]}
+    assert len(gets(server)) == 1
+
+
+# ---- what is the same
+
+
+def test_what_tells_that_content_is_the_same() -> None:
+    strong, other, weak = (StoredObject(None, etag=etag) for etag in ('"a"', '"b"', 'W/"a"'))
+    none, dated = StoredObject(None), StoredObject(None, headers={"last-modified": "today"})
+    assert strong.is_same_content(StoredObject(None, etag='"a"'))
+    for one, two in ((strong, other), (weak, weak), (none, none), (dated, dated), (strong, none)):
+        assert not one.is_same_content(two)
+    assert none.may_be_same_content(dated)
+    assert not dated.may_be_same_content(StoredObject(None, headers={"last-modified": "yesterday"}))
+    assert not weak.may_be_same_content(strong)
+
+
+def test_any_protocol_reads_by_one_request(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that says nothing about it reads the object whole."""
+    files = CloudFiles(f"file://{tmp_path}/")
+    files.put("k", b"content")
+    here = files._store.here()
+    monkeypatch.setattr(FileInterface, "describe", lambda self, key: StoredObject(None, size=7))
+    taken: list[Any] = []
+    assert here.get_in_pieces("k", taken.append) is not None
+    assert taken == [b"content"]
+    assert here.get_in_pieces("none", taken.append) is None
