@@ -10,7 +10,7 @@ import pytest
 from tests.docs import examples
 
 PROJECT = Path(__file__).parents[2]
-PAGES = [PROJECT / "README.md", *sorted((PROJECT / "docs").rglob("*.md"))]
+PAGES = [PROJECT / "README.md", PROJECT / "CONTRIBUTING.md", *sorted((PROJECT / "docs").rglob("*.md"))]
 WITH_EXAMPLES = [page for page in PAGES if any(examples.blocks(page))]
 
 
