@@ -23,8 +23,14 @@ from cloudfiles.lib import toabs
 _known: dict[str, Any] = {}
 """What the names in pickles that were made or accepted here stand for."""
 
-_held: weakref.WeakValueDictionary[str, Any] = weakref.WeakValueDictionary()
-"""Who holds the secrets that no pickle has named yet: a fork is to know them too."""
+class Held:
+    """Secrets that somebody has who may yet be pickled: a fork is to know them too. Gone with the last who has them."""
+
+    def __init__(self, secrets: Any) -> None:
+        self.secrets = secrets
+
+
+_held: weakref.WeakValueDictionary[str, Held] = weakref.WeakValueDictionary()
 
 _key = os.urandom(16)  # a name tells nothing of the secrets to who does not know this; forks have the same
 
@@ -51,10 +57,9 @@ def _path(secrets: Any) -> str | None:
     return toabs(text) if os.path.isfile(toabs(text)) else None
 
 
-def hold(secrets: Any, holder: Any) -> None:
-    """Let forks know the secrets as long as `holder` lives, which has them in `options.secrets`."""
-    if is_value(secrets):
-        _held[_name(secrets)] = holder
+def hold(secrets: Any) -> Held | None:
+    """Let forks know the secrets, as long as what this gives is kept."""
+    return _held.setdefault(_name(secrets), Held(secrets)) if is_value(secrets) else None
 
 
 def reference(secrets: Any) -> Any:
@@ -77,8 +82,8 @@ def value(reference: HandedIn) -> Any:
     """The secrets that are meant; the reference itself where they are not known here."""
     if reference.name in _known:
         return _known[reference.name]
-    holder = _held.get(reference.name)
-    return reference if holder is None else holder.options.secrets
+    held = _held.get(reference.name)
+    return reference if held is None else held.secrets
 
 
 class ExportedSecrets:

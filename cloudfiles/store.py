@@ -91,7 +91,7 @@ class Store:
         """Put the secrets in place of a reference to them, where this process knows them."""
         if isinstance(self.options.secrets, HandedIn):
             self.options = replace(self.options, secrets=handed_in.value(self.options.secrets))
-        handed_in.hold(self.options.secrets, self)
+        self._held = handed_in.hold(self.options.secrets)
 
     @property
     def keeps_live_objects(self) -> bool:

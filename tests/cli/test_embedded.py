@@ -7,6 +7,7 @@ import http.client
 import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -152,3 +153,10 @@ def test_the_server_ends_with_its_parent() -> None:
     assert ended.returncode != 0
     with pytest.raises(ConnectionRefusedError):
         _ask(ended.stdout.decode().strip(), "HEAD", "/b")
+
+
+def test_the_working_directory_has_a_package_of_the_same_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "cloudfiles.py").write_text("raise SystemExit('the wrong one')")
+    monkeypatch.chdir(tmp_path)
+    with object_server() as url:
+        assert url.startswith("http://127.0.0.1:")

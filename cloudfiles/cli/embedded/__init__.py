@@ -6,11 +6,13 @@ everything in memory, and runs in a child process, so that client and server sha
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import cloudfiles
 from cloudfiles.exceptions import CloudFilesError
 
 SECRETS = {"AWS_ACCESS_KEY_ID": "EMBEDDED", "AWS_SECRET_ACCESS_KEY": "embedded", "AWS_DEFAULT_REGION": "us-east-1"}
@@ -20,7 +22,9 @@ SECRETS = {"AWS_ACCESS_KEY_ID": "EMBEDDED", "AWS_SECRET_ACCESS_KEY": "embedded",
 @contextmanager
 def object_server() -> Iterator[str]:
     """The URL of a server that lives as long as the block."""
-    child = subprocess.Popen([sys.executable, "-m", __name__], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    # `-m` looks into the working directory first: let that be where this package lies, and no other of its name.
+    home = os.path.dirname(os.path.dirname(os.path.abspath(cloudfiles.__file__)))
+    child = subprocess.Popen([sys.executable, "-m", __name__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=home)
     assert child.stdin is not None
     assert child.stdout is not None
     try:
