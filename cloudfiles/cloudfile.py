@@ -8,7 +8,7 @@ from typing import Any
 from cloudfiles.addresses import split_object
 from cloudfiles.byteranges import from_slice
 from cloudfiles.cloudfiles import CloudFiles
-from cloudfiles.exceptions import CloudFilesError, InvalidInputError
+from cloudfiles.exceptions import CloudFilesError, InvalidInputError, redact
 
 
 class CloudFile:
@@ -38,7 +38,7 @@ class CloudFile:
         self._size: int | None = None
 
     def __repr__(self) -> str:
-        return f"CloudFile({self.cf.abspath(self.filename)!r})"
+        return redact(f"CloudFile({self.cf.abspath(self.filename)!r})")
 
     @property
     def protocol(self) -> str:

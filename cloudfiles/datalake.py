@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, cast
 
+from cloudfiles.exceptions import redact
 from cloudfiles.interfaces.azure.acl import AclEntry
 from cloudfiles.interfaces.azure.acl_recursive import AclChanges
 from cloudfiles.interfaces.azure.datalake import Access
@@ -37,7 +38,7 @@ class DataLake:
         return cast("Operations", self._store.here().data_lake())
 
     def __repr__(self) -> str:
-        return f"DataLake({self._store.cloudpath!r})"
+        return redact(f"DataLake({self._store.cloudpath!r})")
 
     # ---- the tree
 

@@ -29,9 +29,11 @@ __all__ = [
 # URL (SigV4, V4 of GCS, SAS), header values that authenticate, and passwords in a URL.
 _SECRET = re.compile(
     r"(?i)((?:x-amz-signature|x-amz-security-token|x-amz-credential|x-goog-signature|x-goog-credential"
-    r"|awsaccesskeyid|signature|sig|access_token|token|api_key|password)=)[^&\s'\"]+"
+    r"|awsaccesskeyid|signature|sig|access_token|token|api[-_]?key|password|passwd|secret|(?<=[?&])(?:key|auth|pwd))=)"
+    r"[^&\s'\"]+"
     r"|((?:authorization|x-amz-security-token|proxy-authorization|cookie)['\"]?\s*[:=]\s*['\"]?)[^'\"\r\n]+"
     r"|(://[^/\s:]*:)[^/\s]+(?=@)"
+    r"|(https?://)[^/\s:@]+(?=@[^@/\s]*(?:[/\s]|\Z))"  # a token in the place of a user
 )
 
 
@@ -63,7 +65,7 @@ class CloudFilesError(Exception):
                  attempts: tuple[Attempt, ...] = (), elapsed: float = 0.0) -> None:
         self._init_builtin(redact(message))
         self.path = path
-        self.store = store
+        self.store = store and redact(store)
         self.attempts = attempts
         self.elapsed = elapsed
 

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cloudfiles.exceptions import MissingCredentialsError
+from cloudfiles.exceptions import MissingCredentialsError, redact
 from cloudfiles.lib import toabs
 
 _known: dict[str, Any] = {}
@@ -86,6 +86,45 @@ def value(reference: HandedIn) -> Any:
     return reference if held is None else held.secrets
 
 
+# ---- secrets in cloudpaths: http://user:password@host, https://host/dir?sig=...
+
+_held_paths: weakref.WeakValueDictionary[str, Any] = weakref.WeakValueDictionary()
+"""Who has the cloudpath, so that a fork knows it, too."""
+
+
+def hold_path(cloudpath: str, holder: Any) -> None:
+    """Let forks know the cloudpath as long as `holder` lives, which has it as its `cloudpath`."""
+    if has_secret(cloudpath):
+        _held_paths[_name(cloudpath)] = holder
+
+
+def reference_to_path(cloudpath: str) -> HandedIn | None:
+    """What stands in a pickle for a cloudpath with a secret in it, besides the cloudpath without; None: it has none."""
+    if not has_secret(cloudpath):
+        return None
+    name = _name(cloudpath)
+    _known[name] = cloudpath
+    return HandedIn(name)
+
+
+def path_of(reference: HandedIn) -> str | None:
+    """The cloudpath that is meant, None where it is not known in this process."""
+    holder = _held_paths.get(reference.name)
+    found: str | None = _known.get(reference.name) or (None if holder is None else holder.cloudpath)
+    return found
+
+
+def has_secret(cloudpath: str) -> bool:
+    return redact(cloudpath) != cloudpath
+
+
+def lacks_secret() -> MissingCredentialsError:
+    return MissingCredentialsError(
+        "the cloudpath had a secret in it (http://user:password@host, or ?sig=), which neither pickles nor saved "
+        "transfers contain. Give it again: create the CloudFiles in this process, or load(store=CLOUDPATH) the "
+        "transfer; see \"Pickling\" in docs/guide/workers.md")
+
+
 class ExportedSecrets:
     """The secrets behind pickles of some objects, for another process. Unlike those, its own pickle holds them."""
 
@@ -107,7 +146,7 @@ def export(objects: Any) -> ExportedSecrets:
     class Finder(pickle.Pickler):
         def reducer_override(self, obj: Any) -> Any:
             if type(obj) is HandedIn:
-                found[obj.name] = value(obj)
+                found[obj.name] = path_of(obj) or value(obj)
             return NotImplemented
 
     Finder(io.BytesIO(), 5).dump(objects)

@@ -25,7 +25,7 @@ from .aliases import (
     remove_persistent_alias,
     update_aliases_from_file,
 )
-from .exceptions import InvalidPathError, UnsupportedProtocolError
+from .exceptions import InvalidPathError, UnsupportedProtocolError, redact
 from .lib import StrPath, toabs
 from .protocols import FORMATS, PROTOCOLS, Shape
 
@@ -78,6 +78,11 @@ class ExtractedPath(NamedTuple):
     path: str | None
     host: str | None = None
     alias: str | None = None
+
+    def __repr__(self) -> str:
+        """Without secrets: on `http(s)://` there may be some in host and path."""
+        fields = ", ".join(f"{name}={value!r}" for name, value in zip(self._fields, self, strict=True))
+        return redact(f"ExtractedPath({fields})")
 
 
 # ---- taking apart

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from cloudfiles import handed_in
-from cloudfiles.exceptions import InvalidInputError
+from cloudfiles.exceptions import InvalidInputError, redact
 from cloudfiles.fanout import OnError, Plan
 from cloudfiles.handed_in import HandedIn
 from cloudfiles.interfaces import interface_class
@@ -18,7 +18,7 @@ from cloudfiles.runtime.engine import blocking_runtime, runtime_here
 from cloudfiles.types import StoreOptions
 
 
-@dataclass
+@dataclass(repr=False)
 class Store:
     """One cloudpath, how to reach it, and how to run batches on it.
 
@@ -26,6 +26,7 @@ class Store:
         cloudpath: as the user wrote it.
         green: green threads (True), OS threads (False), or what measures best for the protocol (None).
         width: workers of a batch; 0 for the caller's own thread.
+        lacks_secret: the cloudpath had a secret in it that is not known here: nothing can be done with it.
     """
 
     cloudpath: str
@@ -33,10 +34,12 @@ class Store:
     green: bool | None = None
     width: int = 20
     use_https: bool = False
+    lacks_secret: bool = field(default=False, compare=False)
     location: ExtractedPath = field(init=False)
     _interfaces: dict[Runtime, Interface] = field(init=False, default_factory=dict, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        handed_in.hold_path(self.cloudpath, self)
         self.location = _location(self.cloudpath, self.use_https)
         self._class = interface_class(self.location.protocol)
         self._know_secrets()
@@ -84,6 +87,8 @@ class Store:
             self._know_secrets()
             if not self._class.is_local:
                 handed_in.check_known(self.options.secrets)
+            if self.lacks_secret:
+                raise handed_in.lacks_secret()
             interface = self._interfaces[runtime] = self._class(self.location, self.options, runtime)  # type: ignore[call-arg]
         return interface
 
@@ -118,11 +123,19 @@ class Store:
 
     def __getstate__(self) -> dict[str, Any]:
         options = replace(self.options, secrets=handed_in.reference(self.options.secrets))
-        return {"cloudpath": self.cloudpath, "options": options, "green": self.green,
-                "width": self.width, "use_https": self.use_https}
+        return {"cloudpath": redact(self.cloudpath), "options": options, "green": self.green,
+                "width": self.width, "use_https": self.use_https,
+                "whole": handed_in.reference_to_path(self.cloudpath), "lacks_secret": self.lacks_secret}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        Store.__init__(self, **state)
+        state = dict(state)
+        reference, lacks = state.pop("whole", None), state.pop("lacks_secret", False)
+        whole = None if reference is None else handed_in.path_of(reference)
+        Store.__init__(self, **{**state, "cloudpath": whole or state["cloudpath"]},
+                       lacks_secret=lacks or (reference is not None and whole is None))
+
+    def __repr__(self) -> str:
+        return f"Store({redact(self.cloudpath)!r})"
 
 
 def _location(cloudpath: str, use_https: bool) -> ExtractedPath:

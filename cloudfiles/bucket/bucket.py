@@ -69,8 +69,8 @@ class Bucket:
 
     @property
     def uuid(self) -> str:
-        """What identifies the bucket: its cloudpath."""
-        return self._cf.cloudpath
+        """What identifies the bucket: its cloudpath, without secrets."""
+        return redact(self._cf.cloudpath)
 
     @property
     def description(self) -> str:
@@ -92,20 +92,22 @@ class Bucket:
     def to_json(self) -> dict[str, Any]:
         """What JSON can say of it, without secrets."""
         options = self._store.options
-        return {"cloudpath": self._cf.cloudpath, **{name: getattr(options, name) for name in _REACH},
+        return {"cloudpath": redact(self._cf.cloudpath), **{name: getattr(options, name) for name in _REACH},
                 "cache_ttl": self._ttl, **self._view.to_json()}
 
     @classmethod
     def from_json(cls, json_bucket: Mapping[str, Any], **options: Any) -> Bucket:
         """The bucket that `to_json` told of.
 
-        options: of CloudFiles, and `clock`; they win over what was told. Secrets are given here.
+        options: of CloudFiles, `cloudpath` and `clock`; they win over what was told. Secrets are given here, also those
+            in a cloudpath.
         """
         view = View.from_json(json_bucket)
         if not isinstance(json_bucket.get("cloudpath"), str):
             raise InvalidInputError(f"{json_bucket!r} is no bucket; what Bucket.to_json gives would do")
         told = {name: json_bucket[name] for name in _REACH if json_bucket.get(name) is not None}
-        return cls(json_bucket["cloudpath"], view.filtering, view.transformation, json_bucket.get("cache_ttl"),
+        cloudpath = options.pop("cloudpath", json_bucket["cloudpath"])
+        return cls(cloudpath, view.filtering, view.transformation, json_bucket.get("cache_ttl"),
                    **{**told, **options})
 
     # ---- views

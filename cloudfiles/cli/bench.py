@@ -15,6 +15,7 @@ import click
 from cloudfiles import CloudFiles
 from cloudfiles.cli.sizes import SizeType, format_size
 from cloudfiles.cli.trial import Measurement, Trial
+from cloudfiles.exceptions import redact
 
 _HEADINGS = ("operation", "objects", "seconds", "objects/s", "MB/s", "CPU us/object")
 _WIDTHS = (11, 9, 11, 9, 13)
@@ -69,7 +70,7 @@ def _bar(operation: str, objects: int) -> Any:
 def _measure(trial: Trial, as_json: bool) -> tuple[list[Measurement], Sequence[float]]:
     """All operations, and single gets as long as there is something to get; a row is printed as it is known."""
     say: Callable[[str], Any] = (lambda line: None) if as_json else click.echo
-    say(f"{trial.objects} objects of {format_size(trial.size)} at {trial.cf.cloudpath}")
+    say(f"{trial.objects} objects of {format_size(trial.size)} at {redact(trial.cf.cloudpath)}")
     say(_line(_HEADINGS))
     measurements: list[Measurement] = []
     latencies: Sequence[float] = []
@@ -92,7 +93,7 @@ def _cleaned_up(trial: Trial) -> Iterator[None]:
         try:
             trial.clean_up()
         except Exception:
-            click.echo(f"cloudfiles: what was put below {trial.cf.cloudpath} could not be removed", err=True)
+            click.echo(f"cloudfiles: what was put below {redact(trial.cf.cloudpath)} could not be removed", err=True)
         raise
     finally:
         if trial.cf.protocol == "file":

@@ -214,6 +214,8 @@ SECRETS = [
     "http://me@corp:SECRET@proxy:3128", "Authorization: Bearer SECRET", "{'authorization': 'AWS4-HMAC-SHA256 SECRET'}",
     "x-amz-security-token: SECRET", "X-Amz-Security-Token=SECRET", "Proxy-Authorization: Basic SECRET",
     "Cookie: a=SECRET",
+    "https://SECRET@host/path", "('http://SECRET@host',)", "https://h/d?key=SECRET&a=1", "http://h/?a=1&auth=SECRET",
+    "?api-key=SECRET", "s3://https://u:SECRET@h/b/k",
     "X-Goog-Signature=SECRET", "https://:SECRET@host/", '"Authorization": "Bearer SECRET"', "password=SECRET"]
 
 
@@ -227,7 +229,8 @@ def test_no_secret_in_any_form_of_an_error(text: str, cls: type[CloudFilesError]
 
 
 @pytest.mark.parametrize("text", ["key with sig in it", "s3://bucket/signature/x", "https://host:8080/a@b", "a=b&c=d",
-                                  "token of appreciation", "C:/Users/x@y", "design=1"])
+                                  "token of appreciation", "abfss://container@account.dfs.core.windows.net/k",
+                                  "no key=1 here", "gs://b/k@h", "C:/Users/x@y", "design=1"])
 def test_innocent_text_stays(text: str) -> None:
     assert redact(text) == text
 

@@ -70,6 +70,14 @@ CREATE TABLE halves (item INTEGER PRIMARY KEY, half TEXT);
 """
 
 
+def _create_private(path: str) -> None:
+    """Make an empty file that nobody else can read, where there is none; what SQLite makes beside it has its mode."""
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    except OSError as error:
+        raise FileSystemError(f"the journal {path} cannot be used: {error.strerror}", errno=error.errno) from error
+
+
 class Journal:
     """One journal file. Its methods may be called by any thread, one at a time.
 
@@ -84,6 +92,8 @@ class Journal:
         self._lock = threading.RLock()
         if not create and not os.path.exists(path):
             raise JournalError(f"there is no journal at {path}; init() makes one")
+        if create:
+            _create_private(path)
         with self._reporting():
             # Transactions are begun by hand; autocommit otherwise.
             self._database = sqlite3.connect(path, timeout=_BUSY, isolation_level=None, check_same_thread=False)

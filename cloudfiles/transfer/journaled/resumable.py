@@ -22,10 +22,12 @@ from cloudfiles.exceptions import (
     InvalidInputError,
     JournalError,
     LockingError,
+    MissingCredentialsError,
     TransferFailedError,
     UnsupportedOperationError,
     redact,
 )
+from cloudfiles.handed_in import has_secret
 from cloudfiles.progress import Progress, bar_for
 from cloudfiles.sidebyside import side_by_side
 from cloudfiles.store import Store, checked_count
@@ -55,7 +57,8 @@ class ResumableTransfer:
         lease_msec: milliseconds that a process keeps what it works on without a sign of life; it gives one
             several times in that time. 0: ten minutes. A process that ended loses its lease at once.
         db_path: `db`, under another name.
-        src, dest: a CloudFiles or a cloudpath, to reach the stores in a way that a journal does not keep: with secrets.
+        src, dest: a CloudFiles or a cloudpath, to reach the stores in a way that a journal does not keep: with secrets,
+            also those in a cloudpath (`https://user:password@host/`, `?sig=`). They may be others than before.
     """
 
     def __init__(self, db: Any = None, lease_msec: float = 0, *, db_path: Any = None, src: Any = None, dest: Any = None,
@@ -104,7 +107,7 @@ class ResumableTransfer:
         options = {"encoding": encoding, "source": _kept(source), "target": _kept(target)}
         with closing(Journal(self.db_path, create=True, clock=self._clock)) as journal:
             self._make_room(journal, source, target)
-            journal.begin(source.cloudpath, target.cloudpath, options)
+            journal.begin(redact(source.cloudpath), redact(target.cloudpath), options)
             count = journal.list_all(side_by_side(target.here(), _items(source, paths), attrgetter("target")))
         self._stores = (source, target)
         return count
@@ -117,7 +120,7 @@ class ResumableTransfer:
             raise LockingError(f"processes are at work on the journal {self.db_path}; wait for their end, or choose "
                                "another file")
         left = report_of(journal, before)
-        if before.is_listed and not left and (before.source, before.target) != (source.cloudpath, target.cloudpath):
+        if before.is_listed and not left and _shown(before) != (redact(source.cloudpath), redact(target.cloudpath)):
             raise JournalError(
                 f"the journal {self.db_path} is of the transfer from {redact(before.source)} to {redact(before.target)}"
                 f", of which {left.total - left.done - left.skipped - left.unverifiable} objects are left; execute() "
@@ -257,7 +260,7 @@ class ResumableTransfer:
 
 def _reached(given: Store | None, cloudpath: str, kept: dict[str, Any], name: str) -> Store:
     if given is not None:
-        if given.cloudpath != cloudpath:
+        if redact(given.cloudpath) != redact(cloudpath):
             raise JournalError(f"{name} is {redact(given.cloudpath)}, but the journal's is {redact(cloudpath)}")
         view = kept["options"].get("encoding_suffixes") is not False
         given = given.with_default_suffixes(view)
@@ -265,6 +268,9 @@ def _reached(given: Store | None, cloudpath: str, kept: dict[str, Any], name: st
             raise JournalError(f"{name} has encoding_suffixes={not view}, but the journal was made with {view}: its "
                                "keys would name other files")
         return given
+    if kept.get("has_secret"):
+        raise MissingCredentialsError(f"{redact(cloudpath)} had a secret in it, which a journal does not keep; give it "
+                                      f"again: ResumableTransfer(..., {name}=CLOUDPATH)")
     options = StoreOptions(**{**kept["options"], "tls": Tls(**kept["options"]["tls"])})
     return Store(cloudpath, options, kept["green"], kept["width"], kept["use_https"])
 
@@ -273,7 +279,15 @@ def _kept(store: Store) -> dict[str, Any]:
     """How a store is reached, as JSON can say it, without secrets."""
     options = asdict(store.with_default_suffixes(True).options)
     del options["secrets"]
-    return {"options": options, "green": store.green, "width": store.width, "use_https": store.use_https}
+    if options["endpoint"]:
+        options["endpoint"] = redact(options["endpoint"])
+    return {"options": options, "green": store.green, "width": store.width, "use_https": store.use_https,
+            "has_secret": has_secret(store.cloudpath) or has_secret(store.options.endpoint or "")}
+
+
+def _shown(transfer: Transfer) -> tuple[str, str]:
+    """The places of a transfer, without secrets: by these they are compared, as a secret may be renewed."""
+    return redact(transfer.source), redact(transfer.target)
 
 
 def _store_of(given: Any) -> Store:

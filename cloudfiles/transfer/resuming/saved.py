@@ -116,7 +116,7 @@ class StateFile:
 
     def add(self, **entry: Any) -> None:
         """One more line."""
-        with self._lock, open(self.path, "ab") as file:
+        with self._lock, open(self.path, "ab", opener=_private) as file:
             file.write(_line(entry).encode("utf-8", "surrogatepass"))
 
     def remove(self) -> None:
@@ -142,6 +142,10 @@ class StateFile:
             raise ConfigurationError(f"{self.path} is no saved transfer that can be read: {type(error).__name__}; "
                                      "clear_saved() removes all of them") from error
         return state
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def directory_of(kind: str) -> str:

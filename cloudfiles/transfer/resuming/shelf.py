@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from cloudfiles import paths
-from cloudfiles.exceptions import CloudFilesError, ConfigurationError
+from cloudfiles.exceptions import CloudFilesError, ConfigurationError, redact
 from cloudfiles.interfaces.base import Interface
 from cloudfiles.interfaces.file.names import process_mark
 from cloudfiles.store import Store
@@ -64,7 +64,7 @@ def _opened(source: Store, target: Store, clock: Clock) -> Shelf | None:
 
 
 def _name_of(source: Store, target: Store) -> str:
-    told = [[paths.asprotocolpath(store.location), store.options.endpoint,
+    told = [[redact(paths.asprotocolpath(store.location)), redact(store.options.endpoint or "") or None,
              *(() if store.options.encoding_suffixes is not False else ("exact names",))] for store in (source, target)]
     return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:32]
 

@@ -7,13 +7,14 @@ import json
 import os
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext, suppress
 from dataclasses import replace
 from typing import Any, ClassVar, TypeVar, overload
 
 from cloudfiles.cloudfiles import CloudFiles
-from cloudfiles.exceptions import CloudFilesError, InvalidInputError, LockingError, TransportError
+from cloudfiles.exceptions import CloudFilesError, InvalidInputError, LockingError, TransportError, redact
+from cloudfiles.handed_in import has_secret
 from cloudfiles.interfaces.file.names import process_mark
 from cloudfiles.store import Store, checked_count
 from cloudfiles.transfer.carrying.carrier import WHOLE_BYTES
@@ -83,7 +84,8 @@ class TransferTask(ABC):
         self._state = State({}, [])
         self._clock = clock or Clock()
         self._now = self._clock.monotonic
-        told = [self.kind, cf.cloudpath, self.rpath, os.path.abspath(self.lpath), self.chunksize, self.blocksize]
+        told = [self.kind, redact(cf.cloudpath), self.rpath, os.path.abspath(self.lpath), self.chunksize,
+                self.blocksize]
         self.hash = hashlib.sha256(json.dumps(told).encode()).hexdigest()[:32]
         self._file: StateFile = StateFile(os.path.join(directory_of(self.kind), f"{self.hash}.jsonl"))
         self._lock = threading.RLock()  # of the state; also held while a callback is called
@@ -289,7 +291,8 @@ class TransferTask(ABC):
 
     def _request(self) -> dict[str, Any]:
         options = self._cf._store.options
-        return {"cloudpath": self._cf.cloudpath,
+        return {"cloudpath": redact(self._cf.cloudpath),
+                "has_secret": has_secret(self._cf.cloudpath) or self._cf._store.lacks_secret,
                 **{name: getattr(options, name) for name in _REACH},
                 **{name: getattr(self, name) for name in _REQUEST}}
 
@@ -327,9 +330,11 @@ class TransferTask(ABC):
 
         Args:
             filename: only the one that this file holds.
-            options: of CloudFiles, such as `secrets`, which are not saved; `progress_callback`; `clock`.
+            options: of CloudFiles, such as `secrets`, which are not saved; `progress_callback`; `clock`; and `store`,
+                a CloudFiles or a cloudpath, where the cloudpath had a secret in it (`https://user:password@host/`,
+                `?sig=`), which is not saved either: it is for the transfers whose cloudpath is the same but for that.
 
-        Raises ConfigurationError where a file cannot be read.
+        Raises ConfigurationError where a file cannot be read. A transfer that lacks its secret cannot be `run`.
         """
         if filename is not None:
             return cls._loaded(StateFile(os.path.abspath(os.fspath(filename))), options)
@@ -346,7 +351,7 @@ class TransferTask(ABC):
             setattr(task, name, known[name])
         callback, clock = options.pop("progress_callback", None), options.pop("clock", None)
         reach = {name: known[name] for name in _REACH if known.get(name) is not None}
-        task._begin(CloudFiles(known["cloudpath"], **{**reach, **options}), callback, clock)
+        task._begin(_reached(known, options.pop("store", None), {**reach, **options}), callback, clock)
         task._file = file
         task._state = state
         task._goes_on = True
@@ -360,3 +365,17 @@ class TransferTask(ABC):
         for file in saved_files(cls.kind):
             with suppress(LockingError), file.held():
                 file.remove()
+
+
+def _reached(known: Mapping[str, Any], given: Any, options: dict[str, Any]) -> CloudFiles:
+    """The store of a saved transfer: as it is given now, where it is the same one but for secrets, else as saved."""
+    saved = known["cloudpath"]
+    if isinstance(given, CloudFiles) and redact(given.cloudpath) == redact(saved):
+        return given
+    if given is not None and not isinstance(given, CloudFiles):
+        cf = CloudFiles(os.fspath(given), **options)
+        if redact(cf.cloudpath) == redact(saved):
+            return cf
+    cf = CloudFiles(saved, **options)
+    cf._store.lacks_secret = bool(known.get("has_secret"))
+    return cf
