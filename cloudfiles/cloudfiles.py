@@ -62,6 +62,9 @@ class CloudFiles(ReadingVerbs, WritingVerbs, MovingVerbs):
             the second, all others the first. See the guide on local files.
         min_throughput: bytes a second; a transfer that moves fewer for as long as `read_timeout` is broken off, unless
             the line is to blame, and goes on where it was. 0: none is.
+        follow_external_symlinks: on `file://`, whether listings and transfers also follow symlinks that lead out of the
+            directory. Otherwise these are skipped, which the result tells (`skipped_symlinks`) and the log. A key that
+            is read by its name is read through any symlink.
 
     Raises:
         InvalidInputError: (also a ValueError) for anything here that cannot work, before any I/O.
@@ -73,7 +76,8 @@ class CloudFiles(ReadingVerbs, WritingVerbs, MovingVerbs):
                  lock_dir: str | None = None, composite_upload_threshold: int | None = int(1e8),
                  no_sign_request: bool = False, *, ca_bundle: str | None = None, client_cert: str | None = None,
                  client_key: str | None = None, connect_timeout: float = 10.0, read_timeout: float = 60.0,
-                 encoding_suffixes: bool | None = None, min_throughput: float = MIN_THROUGHPUT) -> None:
+                 encoding_suffixes: bool | None = None, min_throughput: float = MIN_THROUGHPUT,
+                 follow_external_symlinks: bool = False) -> None:
         request_payer, endpoint, lock_dir = given(request_payer), given(endpoint), given(lock_dir)
         num_threads = _WIDTH if num_threads is None else num_threads
         if composite_upload_threshold is None or composite_upload_threshold is False:
@@ -91,7 +95,8 @@ class CloudFiles(ReadingVerbs, WritingVerbs, MovingVerbs):
             given(secrets), endpoint, request_payer, bool(no_sign_request), locking, lock_dir,
             checked_count("composite_upload_threshold", int(composite_upload_threshold), 1),
             Tls(ca_bundle, client_cert, client_key), connect_timeout, read_timeout,
-            checked_choice("encoding_suffixes", encoding_suffixes), min_throughput)
+            checked_choice("encoding_suffixes", encoding_suffixes), min_throughput,
+            bool(checked_choice("follow_external_symlinks", follow_external_symlinks)))
         width = checked_count("num_threads", num_threads)
         self._store = Store(_paths.absolute(os.fspath(cloudpath)), options, green, width, use_https)
         self.progress = progress

@@ -60,7 +60,8 @@ class Store:
         options = StoreOptions(composite_upload_threshold=mine.composite_upload_threshold, tls=mine.tls,
                                connect_timeout=mine.connect_timeout, read_timeout=mine.read_timeout,
                                encoding_suffixes=mine.encoding_suffixes,
-                               min_throughput=mine.min_throughput)
+                               min_throughput=mine.min_throughput,
+                               follow_external_symlinks=mine.follow_external_symlinks)
         if (location.protocol, location.host) == (self.location.protocol, self.location.host):
             options = mine
         return Store(cloudpath, options, self.green, self.width, self.use_https)

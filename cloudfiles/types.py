@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO, NamedTuple, TypeAlias
 
@@ -103,11 +103,15 @@ class ListEntry(NamedTuple):
 
 
 class ListPage(NamedTuple):
-    """One answer of a listing: objects, common prefixes (flat listings only), and where to go on (None: done)."""
+    """One answer of a listing: objects, common prefixes (flat listings only), and where to go on (None: done).
+
+    skipped_symlinks: on a file system, names by which symlinks lie where keys might, and which were not followed.
+    """
 
     entries: list[ListEntry]
     prefixes: list[str]
     next_token: str | None = None
+    skipped_symlinks: Sequence[str] = ()
 
 
 HEAD_FIELDS = (
@@ -161,3 +165,4 @@ class StoreOptions:
     read_timeout: float = 60.0  # seconds without a byte
     encoding_suffixes: bool | None = None  # on file://: whether `x.gz` is the key `x`; None: as the verb has it
     min_throughput: float = MIN_THROUGHPUT  # bytes a second over as long
+    follow_external_symlinks: bool = False  # on file://: also those that lead out of the directory

@@ -24,7 +24,7 @@ from cloudfiles.types import Clock, ListEntry
 
 __all__ = ["Bucket", "NoSuchFileError"]
 
-_REACH = ("endpoint", "request_payer", "no_sign_request", "encoding_suffixes")
+_REACH = ("endpoint", "request_payer", "no_sign_request", "encoding_suffixes", "follow_external_symlinks")
 """Options of CloudFiles that the JSON of a bucket tells."""
 
 
@@ -249,14 +249,17 @@ class Bucket:
             self._put_files({key: os.path.abspath(path)})
 
     def add_directory(self, local: str | os.PathLike[str], remote: str = "") -> TransferResult:
-        """Upload a directory with its sub-directories, to names below `remote`. Symlinks are not followed: they are
-        left out.
+        """Upload a directory with its sub-directories, to names below `remote`. Symlinks that lead out of it are
+        skipped, which the result tells, unless the bucket has `follow_external_symlinks`.
 
         Raises NoSuchDirectoryError (also an OSError) where it is no directory.
         """
-        files = {self._view.key_of(name): path for name, path in tree(local, remote).items()}
+        found, skipped = tree(local, remote, self._store.options.follow_external_symlinks)
+        files = {self._view.key_of(name): path for name, path in found.items()}
         self._cache.drop()
-        return self._put_files(files)
+        result = self._put_files(files)
+        result.skipped_symlinks = skipped
+        return result
 
     def _put_files(self, files: Mapping[str, str]) -> TransferResult:
         check_side_by_side(self._store.here(), files)
@@ -293,13 +296,14 @@ class Bucket:
 
     def sync_directory(self, directory: str | os.PathLike[str], verbose: bool = False, remote: str | None = None, *,
                        max_delete: int | None = None) -> SyncResult:
-        """Make the bucket like a local directory: see `sync_files`. Symlinks are left out.
+        """Make the bucket like a local directory: see `sync_files`. Symlinks that lead out of it are skipped, and what
+        the bucket has below their names stays, unless the bucket has `follow_external_symlinks`.
 
         Raises NoSuchDirectoryError (also an OSError) where it is no directory; nothing was deleted.
         """
-        files = tree(directory, "")
+        files, skipped = tree(directory, "", self._store.options.follow_external_symlinks)
         check_apart(LocalStore(os.path.abspath(os.fspath(directory))), self._store)
-        return self.sync_files(files, verbose, remote, max_delete=max_delete)
+        return self._sync(files, verbose, remote, max_delete, skipped)
 
     def sync_files(self, files: Mapping[str, str | os.PathLike[str]], verbose: bool = False,
                    remote: str | None = None, *, max_delete: int | None = None) -> SyncResult:
@@ -319,6 +323,10 @@ class Bucket:
             MissingObjectError: (also a FileNotFoundError) a local file is not there; nothing was done.
             InvalidPathError: names collide, or lie outside of this view; nothing was done.
         """
+        return self._sync(files, verbose, remote, max_delete, ())
+
+    def _sync(self, files: Mapping[str, str | os.PathLike[str]], verbose: bool, remote: str | None,
+              max_delete: int | None, skipped: Iterable[str]) -> SyncResult:
         beginning = f"{remote.strip('/')}/" if remote else ""
         shown = self._view.prefix_of(beginning)
         if shown is None:
@@ -327,7 +335,8 @@ class Bucket:
         self._check_local(keys.values())
         check_side_by_side(self._store.here(), keys)
         cut = shown.rfind("/") + 1
-        source = LocalStore(os.sep, {key[cut:]: path for key, path in keys.items()}, self._store.width)
+        kept = [self._view.key_of(beginning + name)[cut:] for name in skipped if self._view.shows(beginning + name)]
+        source = LocalStore(os.sep, {key[cut:]: path for key, path in keys.items()}, self._store.width, skipped=kept)
         self._cache.drop()
         return sync_apart(source, below(self._store, shown[:cut]), delete=True, compare="digest",
                           include=lambda key: key.startswith(shown[cut:]), max_delete=max_delete,

@@ -61,13 +61,15 @@ def remote_name(path: Any) -> str:
     return name.rpartition("/")[2] if drive or name.startswith(("/", "../")) else name
 
 
-def tree(local: str | os.PathLike[str], remote: str) -> dict[str, str]:
-    """The files of a local directory, by the names that they get below `remote`."""
+def tree(local: str | os.PathLike[str], remote: str, follow_external: bool) -> tuple[dict[str, str], list[str]]:
+    """The files of a local directory, by the names that they get below `remote`, and the symlinks that were skipped."""
     directory = os.path.abspath(os.fspath(local))
     if not os.path.isdir(directory):
         raise NoSuchDirectoryError("there is no such local directory", path=os.fspath(local))
     beginning = f"{remote.rstrip('/')}/" if remote else ""
-    return {beginning + name: path for name, path in walk_files(directory)}
+    skipped: list[str] = []
+    files = {beginning + name: path for name, path in walk_files(directory, skipped, follow_external)}
+    return files, [beginning + name for name in skipped]
 
 
 def is_marker(entry: ListEntry) -> bool:

@@ -21,10 +21,13 @@ def transfer(source: Store, target: Store, paths: Any = None, *, reencode: str |
     checked_encoding(reencode)
     how = {"reencode": reencode, "content_type": content_type, "allow_missing": allow_missing, "resumable": resumable,
            "raise_errors": raise_errors}
-    items = items_between(source, target, paths, reencode)
+    skipped: list[str] = []
+    items = items_between(source, target, paths, reencode, skipped)
     count = len(items) if isinstance(items, Collection) else total
     with bar_for(progress, count, "Transferring") as bar:
-        return carry_between(source, target, items, how, parallel, bar.update if progress else None)
+        result = carry_between(source, target, items, how, parallel, bar.update if progress else None)
+    result.skipped_symlinks = skipped
+    return result
 
 
 def carry_between(source: Store, target: Store, items: Iterable[Item], how: Mapping[str, Any], parallel: Parallel,

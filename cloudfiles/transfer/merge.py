@@ -36,15 +36,17 @@ def order_of(key: str) -> bytes:
         return key.encode("utf-8", "surrogatepass")
 
 
-def merged(source: Interface, target: Interface, wanted: Wanted, trust: bool = True) -> Iterator[Pair]:
+def merged(source: Interface, target: Interface, wanted: Wanted, trust: bool = True,
+           skipped: list[str] | None = None) -> Iterator[Pair]:
     """All keys of both stores for which `wanted(key)`, in order, each once.
 
     Nothing is to be done by what comes before the end was reached: only then is it known that both listings ended
     cleanly. Raises what listing raises, and OutOfOrderError.
 
     trust: take listings as they come where stores promise an order; False sorts them all.
+    skipped: takes the symlinks that the source's listing has skipped.
     """
-    with ordered(source, trust) as ours, ordered(target, trust) as theirs:
+    with ordered(source, trust, skipped) as ours, ordered(target, trust) as theirs:
         yield from _merge(filter(lambda entry: wanted(entry.key), ours),
                           filter(lambda entry: wanted(entry.key), theirs))
 
@@ -65,19 +67,21 @@ def _merge(ours: Iterator[ListEntry], theirs: Iterator[ListEntry]) -> Iterator[P
 
 
 @contextmanager
-def ordered(interface: Interface, trust: bool) -> Iterator[Iterator[ListEntry]]:
+def ordered(interface: Interface, trust: bool, skipped: list[str] | None = None) -> Iterator[Iterator[ListEntry]]:
     """Everything that a store lists, in order: as it comes where it comes so, else sorted in a temporary file."""
     if interface.lists_in_key_order and trust:
-        yield _checked(listed(interface))
+        yield _checked(listed(interface, skipped))
         return
     with tempfile.TemporaryDirectory(prefix="cloudfiles-") as directory:
         with closing(sqlite3.connect(Path(directory) / "listing")) as database:
-            yield _sorted(interface, database)
+            yield _sorted(interface, database, skipped)
 
 
-def listed(interface: Interface) -> Iterator[ListEntry]:
-    """Everything that a store lists, as it comes."""
+def listed(interface: Interface, skipped: list[str] | None = None) -> Iterator[ListEntry]:
+    """Everything that a store lists, as it comes; `skipped` takes the symlinks that were skipped."""
     for page in pages(interface):
+        if skipped is not None:
+            skipped += page.skipped_symlinks
         yield from page.entries
 
 
@@ -91,10 +95,10 @@ def _checked(entries: Iterator[ListEntry]) -> Iterator[ListEntry]:
         yield entry
 
 
-def _sorted(interface: Interface, database: sqlite3.Connection) -> Iterator[ListEntry]:
+def _sorted(interface: Interface, database: sqlite3.Connection, skipped: list[str] | None) -> Iterator[ListEntry]:
     database.executescript("PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF;"
                            "CREATE TABLE listing (place BLOB PRIMARY KEY, size, etag, modified) WITHOUT ROWID")
-    rows = ((order_of(e.key), e.size, e.etag, e.last_modified) for e in listed(interface))
+    rows = ((order_of(e.key), e.size, e.etag, e.last_modified) for e in listed(interface, skipped))
     database.executemany("INSERT OR REPLACE INTO listing VALUES (?, ?, ?, ?)", rows)
     for place, size, etag, modified in database.execute("SELECT * FROM listing ORDER BY place"):
         yield ListEntry(place.decode("utf-8", "surrogateescape"), size, etag, modified)

@@ -18,6 +18,7 @@ from cloudfiles.compression import COMPRESSION_EXTENSIONS
 from cloudfiles.exceptions import InvalidPathError
 from cloudfiles.fanout import Plan, collect
 from cloudfiles.interfaces.base import Interface
+from cloudfiles.interfaces.file.names import bare_name
 from cloudfiles.transfer.carrying.items import Item
 from cloudfiles.transfer.compare import Compare, Judgement, judge, look_at_decoded, look_closer, sizes_differ
 from cloudfiles.transfer.merge import OutOfOrderError, Pair, Wanted, merged, order_of
@@ -37,6 +38,7 @@ class SyncPlan:
         same: keys that the target has already, counted by what told so ('size', 'md5', 'time', ...).
         carried, deleted: how many are to be.
         sources, targets: how many keys there are.
+        skipped_symlinks: those at the source that were not followed.
     """
 
     def __init__(self, source: Interface, target: Interface, plan: Plan, mode: Compare, wanted: Wanted,
@@ -63,6 +65,7 @@ class SyncPlan:
     def _begin(self) -> None:
         self.same: Counter[str] = Counter()
         self.carried = self.deleted = self.sources = self.targets = 0
+        self.skipped_symlinks: list[str] = []
         self._collisions = _Collisions(self._target, self._database)
         self._database.executescript(
             "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF;"
@@ -85,7 +88,7 @@ class SyncPlan:
 
     def _make(self, source: Interface, target: Interface, trust: bool) -> None:
         unclear: list[Pair] = []
-        for pair in merged(source, target, self._wanted, trust):
+        for pair in merged(source, target, self._wanted, trust, self.skipped_symlinks):
             self._collisions.see(pair)
             self.sources += pair.source is not None
             self.targets += pair.target is not None
@@ -94,6 +97,7 @@ class SyncPlan:
             if len(unclear) == _CHUNK:
                 self._look_closer(unclear)
         self._look_closer(unclear)
+        self._keep_below_symlinks()
 
     def _settle(self, pair: Pair) -> bool:
         """Whether the listings told enough to decide."""
@@ -125,6 +129,15 @@ class SyncPlan:
     def _remove(self, key: str) -> None:
         self._database.execute("INSERT INTO deleted VALUES (?)", (order_of(key),))
         self.deleted += 1
+
+    def _keep_below_symlinks(self) -> None:
+        """Nothing is deleted in place of a symlink that was skipped, or below it: what it leads to was not seen."""
+        for name in self.skipped_symlinks:
+            names = {name, bare_name(name)} if self._source.folds_suffixes else {name}
+            for kept in map(order_of, names):
+                self.deleted -= self._database.execute(
+                    "DELETE FROM deleted WHERE place = ? OR (place >= ? AND place < ?)",
+                    (kept, kept + b"/", kept + b"0")).rowcount  # '0' comes next to '/'
 
     # ---- a closer look, many at a time
 

@@ -33,12 +33,15 @@ class SyncResult:
         same: keys that the target had already, counted by what told so: 'md5' (or another digest), 'time', 'size'.
         deleted: keys removed from the target.
         actions: with `dry_run`: ('copy' or 'delete', key, why).
+        skipped_symlinks: symlinks below the source that lead out of it, or nowhere, and were not followed. What the
+            target has in their place, or below it, was neither compared nor deleted.
     """
 
     transfer: TransferResult = field(default_factory=TransferResult)
     same: Counter[str] = field(default_factory=Counter)
     deleted: int = 0
     actions: list[tuple[str, str, str]] = field(default_factory=list)
+    skipped_symlinks: list[str] = field(default_factory=list)
 
     @property
     def copied(self) -> int:
@@ -89,7 +92,7 @@ def sync_apart(source: Store, target: Store, *, delete: bool, compare: str, incl
     with SyncPlan(here, there, plan, mode, wanted, delete) as todo:
         todo.make(source.here(), target.here())
         if dry_run:
-            return SyncResult(same=todo.same, actions=list(todo.actions()))
+            return SyncResult(same=todo.same, actions=list(todo.actions()), skipped_symlinks=todo.skipped_symlinks)
         _check_deletions(todo, max_delete)
         if announce is not None:
             for action in todo.actions():
@@ -98,7 +101,7 @@ def sync_apart(source: Store, target: Store, *, delete: bool, compare: str, incl
             report = bar.update if progress else None
             carried = carry_between(source, target, todo.items(), {"allow_missing": True}, parallel, report)
             deleted = _delete_all(there, todo.deletions(), plan, report)
-    return SyncResult(carried, todo.same, deleted)
+    return SyncResult(carried, todo.same, deleted, skipped_symlinks=todo.skipped_symlinks)
 
 
 def check_apart(source: Store, target: Store) -> None:

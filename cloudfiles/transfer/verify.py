@@ -41,6 +41,7 @@ class VerifyResult:
         same: how many are.
         by: those counted by what told so: the name of a digest, or 'content' where both were read.
         different, missing, unverifiable: the others.
+        skipped_symlinks: symlinks below the source that lead out of it, or nowhere, and were not followed.
     """
 
     same: int = 0
@@ -48,6 +49,7 @@ class VerifyResult:
     different: list[Comparison] = field(default_factory=list)
     missing: list[Comparison] = field(default_factory=list)
     unverifiable: list[Comparison] = field(default_factory=list)
+    skipped_symlinks: list[str] = field(default_factory=list)
 
     def __bool__(self) -> bool:
         return not (self.different or self.missing or self.unverifiable)
@@ -71,8 +73,9 @@ def verify(source: Store, target: Store, paths: Any = None, *, read: bool = Fals
         read: read both where the stores tell no digests that can be compared. A local file is always read.
     """
     plan, here, there = plan_between(source, target)
-    items: Iterable[Item] = listed_items(source.here()) if paths is None else as_items(paths)
     result = VerifyResult()
+    items: Iterable[Item] = (listed_items(source.here(), result.skipped_symlinks) if paths is None
+                             else as_items(paths))
     with bar_for(progress, len(items) if isinstance(items, Collection) else None, "Verifying") as bar:
         for chunk in _chunks(items):
             judged = collect(lambda item: _judged(here, there, item, read), chunk,

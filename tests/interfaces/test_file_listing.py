@@ -19,13 +19,13 @@ from cloudfiles.interfaces.file import listing as file_listing
 from cloudfiles.interfaces.file.interface import FileInterface
 from cloudfiles.paths import extract
 from cloudfiles.runtime.threads import ThreadRuntime
-from cloudfiles.types import StoreOptions, WriteOptions
+from cloudfiles.types import ListPage, StoreOptions, WriteOptions
 
 PLAIN = WriteOptions()
 
 
-def at(root: Path | str) -> FileInterface:
-    return FileInterface(extract(f"file://{root}"), StoreOptions(), ThreadRuntime())
+def at(root: Path | str, **options: Any) -> FileInterface:
+    return FileInterface(extract(f"file://{root}"), StoreOptions(**options), ThreadRuntime())
 
 
 @pytest.fixture
@@ -119,8 +119,8 @@ def test_key_order_counts_the_slash(store: FileInterface, root: Path) -> None:
 
 
 def test_a_missing_root_lists_nothing(store: FileInterface) -> None:
-    assert store.list_page() == ([], [], None)
-    assert store.list_page("a/b", flat=True) == ([], [], None)
+    assert store.list_page() == ListPage([], [], None, [])
+    assert store.list_page("a/b", flat=True) == ListPage([], [], None, [])
 
 
 def test_bare_names_each_once(store: FileInterface, root: Path) -> None:
@@ -180,7 +180,7 @@ def test_prefixes_that_leave_the_root_are_refused(store: FileInterface, root: Pa
 @pytest.mark.parametrize("prefix", ["b//", "./b", "b/./", ".//"])
 def test_prefixes_that_no_key_has_list_nothing(store: FileInterface, root: Path, prefix: str) -> None:
     fill(root, "b/c")
-    assert store.list_page(prefix) == ([], [], None)
+    assert store.list_page(prefix)[:3] == ([], [], None)
 
 
 # ---- pages
@@ -239,7 +239,7 @@ def test_abandoned_listings_do_not_pile_up(store: FileInterface, root: Path) -> 
 def test_what_vanishes_or_is_encoded_anew_while_it_is_listed(
         store: FileInterface, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fill(root, "a", "b", "d/e")
-    scan = file_listing._scan
+    scan = file_listing.Walk._scan
 
     def scanned(*asked: Any) -> Any:
         names, shared = scan(*asked)
@@ -249,7 +249,7 @@ def test_what_vanishes_or_is_encoded_anew_while_it_is_listed(
             shutil.rmtree(root / "d")
         return names, shared
 
-    monkeypatch.setattr(file_listing, "_scan", scanned)
+    monkeypatch.setattr(file_listing.Walk, "_scan", scanned)
     assert [(entry.key, entry.size) for entry in store.list_page().entries] == [("b", 5)]
 
 
@@ -278,13 +278,16 @@ def test_symlinked_directories_are_listed_but_not_in_themselves(
     (root / "a" / "root").symlink_to(root)
     (root / "a" / "out").symlink_to(outside)
     (root / "self").symlink_to("self")
-    keys = ["a/b/k", "a/out/o"]
-    assert every_page(store)[0] == keys
-    assert every_page(store, prefix="a/")[0] == keys
-    assert every_page(store, prefix="a/b/up/")[0] == []
-    assert every_page(store, prefix="a/b/up/b/")[0] == []
-    assert every_page(store, prefix="a/root/a/")[0] == []
-    assert every_page(store, prefix="a/out/")[0] == ["a/out/o"]
+    for follows, keys in ((False, ["a/b/k"]), (True, ["a/b/k", "a/out/o"])):
+        store = at(root, follow_external_symlinks=follows)
+        assert every_page(store)[0] == keys
+        assert every_page(store, prefix="a/")[0] == keys
+        assert every_page(store, prefix="a/b/up/")[0] == []
+        assert every_page(store, prefix="a/b/up/b/")[0] == []
+        assert every_page(store, prefix="a/root/a/")[0] == []
+        assert every_page(store, prefix="a/out/")[0] == keys[1:]
+    assert set(at(root).list_page().skipped_symlinks) == {"a/b/up", "a/root", "a/out", "self"}
+    assert at(root).list_page("a/out/").skipped_symlinks == ["a/out"]
 
 
 def test_symlinks_to_files_have_the_size_of_the_file(store: FileInterface, root: Path) -> None:

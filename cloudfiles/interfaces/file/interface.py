@@ -12,7 +12,9 @@
 - With `encoding_suffixes=False` every file is the key of its own name, and has no encoding.
 - File systems keep no metadata: content type, cache control, storage class and metadata of a write are dropped;
   `head` guesses the content type from the key.
-- Symlinks are followed to read, as the file system does, also out of the root. One that leads nowhere is missing.
+- A key that is named is read through symlinks, as the file system does, also out of the root. Listings, and what works
+  through them, follow those that stay inside of the root, and others with `follow_external_symlinks` alone. One that
+  leads nowhere is missing.
 - A directory is no object: it is missing to `get`, `head` and `exists`. Named pipes, sockets and devices are never
   waited for: they raise UnsupportedOperationError.
 - ETags are made of the time of modification, the size and the inode. Conditional writes are decided by the file
@@ -99,6 +101,7 @@ class FileInterface(Interface):
         self._walks = _Walks()
         self.folds_suffixes = self.keeps_encodings = options.encoding_suffixes is not False
         self._variants = BY_SUFFIX if self.folds_suffixes else EXACT
+        self._follow_external = options.follow_external_symlinks
         self._inside: set[str] = set()  # directories that `check_target` has seen to be so
 
     def _path(self, key: str) -> str:
@@ -175,7 +178,8 @@ class FileInterface(Interface):
             if not check_prefix(prefix):
                 return ListPage([], [])
             after = token if token is not None else start_after
-            walk = self._walks.take((prefix, flat, token)) or Walk(self._root, self._variants, prefix, flat, after)
+            walk = self._walks.take((prefix, flat, token)) or Walk(
+                self._root, self._variants, prefix, flat, after, self._follow_external)
             page = _page(walk, max(1, limit or PAGE_ENTRIES))
             if page.next_token is not None:
                 self._walks.keep((prefix, flat, page.next_token), walk)
@@ -256,12 +260,13 @@ class FileInterface(Interface):
     def check_target(self, key: str) -> None:
         """Symlinks to directories elsewhere are not followed to write: a transfer stays inside its root."""
         above = key.rpartition("/")[0]
-        if above not in self._inside:
+        if above not in self._inside and not self._follow_external:
             directory = os.path.dirname(self._path(key))
             root, real = os.path.realpath(self._root), os.path.realpath(directory)
             if os.path.commonpath((root, real)) != root:
                 raise InvalidPathError(f"a symlink leads from {directory} to {real}, out of the target directory; "
-                                       f"nothing was written", path=key, store=self._store)
+                                       f"nothing was written (follow_external_symlinks=True would)",
+                                       path=key, store=self._store)
             if len(self._inside) >= _DIRECTORIES_KNOWN:
                 self._inside.clear()
             self._inside.add(above)
@@ -291,14 +296,14 @@ def _page(walk: Walk, limit: int) -> ListPage:
     while (item := walk.next()) is not None:
         if len(entries) + len(prefixes) == limit:
             walk.put_back(item)
-            return ListPage(entries, prefixes, last)
+            return ListPage(entries, prefixes, last, walk.take_skipped())
         if isinstance(item, str):
             prefixes.append(item)
             last = item
         else:
             entries.append(item)
             last = item.key
-    return ListPage(entries, prefixes)
+    return ListPage(entries, prefixes, None, walk.take_skipped())
 
 
 class _Walks:

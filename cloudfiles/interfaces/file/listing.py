@@ -3,9 +3,10 @@
 Keys are ordered by their bytes, `/` included, so `a-b` comes before `a/b` and `a0` after it: within a
 directory its subdirectories are sorted as `NAME/`. Then no subtree overlaps its neighbours.
 
-Directories are shown (flat) and entered (otherwise) as the file system has them, symlinks followed, but for
-one: a symlink to a directory that it lies in is left out, as its keys would have no end. What is neither a
-regular file nor a directory, and symlinks that lead nowhere, are no objects and do not show.
+Directories are shown (flat) and entered (otherwise) as the file system has them. Symlinks are followed where they lead
+to something inside of the root. Others are skipped, and noted: those that lead out of it (unless these are to be
+followed too), that lead nowhere, or to a directory that they lie in, whose keys would have no end. What is neither a
+regular file nor a directory is no object and does not show.
 
 What is created or removed while its directory is being read may show or not, as with every reader of a directory.
 """
@@ -13,6 +14,7 @@ What is created or removed while its directory is being read may show or not, as
 from __future__ import annotations
 
 import itertools
+import logging
 import os
 import time
 from bisect import bisect_right
@@ -28,6 +30,11 @@ from cloudfiles.runtime.descriptors import with_room
 from cloudfiles.types import ListEntry
 
 _Identity = tuple[int, int]  # device and inode
+
+log = logging.getLogger("cloudfiles")
+
+_SHOWN = 5
+"""Symlinks that the log names."""
 
 _PAUSES = (0.001, 0.005, 0.02, 0.1, 0.0)
 """Seconds between looks at two files that hold one key: a write under another encoding makes the new one first."""
@@ -59,9 +66,11 @@ class Walk:
     Files and directories that vanish meanwhile are left out. Raises OSError where a directory cannot be read.
     """
 
-    def __init__(self, root: str, variants: Variants, prefix: str, flat: bool, after: str | None) -> None:
+    def __init__(self, root: str, variants: Variants, prefix: str, flat: bool, after: str | None,
+                 follow_external: bool) -> None:
         self._root = root
         self._variants = variants
+        self._links = Symlinks(root, follow_external)
         self._flat = flat
         self._after = after
         self._levels: list[_Level] = []
@@ -69,7 +78,7 @@ class Walk:
         above, _, beginning = prefix.rpartition("/")
         above = above and above + "/"
         ancestors = _ancestors(root, above)
-        if ancestors is not None:
+        if ancestors is not None and self._links.leads_inside(above):
             self._ancestors = ancestors
             self._enter(root + above.replace("/", os.sep), above, beginning)
 
@@ -93,7 +102,12 @@ class Walk:
                 return level.prefix + key
             else:
                 self._enter(level.directory + key[:-1] + os.sep, level.prefix + key, "")
+        self._links.report()
         return None
+
+    def take_skipped(self) -> list[str]:
+        """The symlinks that were skipped since this was last asked."""
+        return self._links.take_new()
 
     def _only_file(self, level: _Level, key: str) -> str:
         """The name of the one file that holds the key.
@@ -125,8 +139,9 @@ class Walk:
             status = os.stat(directory)  # before it is read: what changes from here on shows
             identity = (status.st_dev, status.st_ino)
             if identity in self._ancestors or any(identity == level.identity for level in self._levels):
+                self._links.skip(prefix[:-1])
                 return
-            names, shared = _scan(directory, beginning, self._variants)
+            names, shared = self._scan(directory, prefix, beginning)
         except OSError as error:
             if error.errno in NOWHERE:
                 return
@@ -137,10 +152,89 @@ class Walk:
             _Level(directory, prefix, identity, status.st_mtime_ns, names, itertools.islice(keys, first, None),
                    shared))
 
+    def _scan(self, directory: str, prefix: str, beginning: str) -> tuple[dict[str, str], set[str]]:
+        """File name by key of what is in `directory`, '' for directories, whose key ends in '/'; and the keys that
+        several files may hold."""
+        names: dict[str, str] = {}
+        shared: set[str] = set()
+        key_of = str if self._variants is EXACT else bare_name
+        with with_room(os.scandir, directory) as entries:
+            for entry in entries:
+                name = entry.name
+                if not name.startswith(beginning):
+                    continue
+                is_directory, is_file = self._kind(entry, prefix)
+                if is_directory:
+                    names[name + "/"] = ""
+                elif is_file and not is_temporary(name):
+                    key = key_of(name)
+                    if not key.startswith(beginning):
+                        continue
+                    if names.setdefault(key, name) != name or (key != name and bare_name(key) != key):
+                        shared.add(key)  # with `a.gz.xz` there may be `a.gz`, whose own key is `a`
+        return names, shared
+
+    def _kind(self, entry: os.DirEntry[str], prefix: str) -> tuple[bool, bool]:
+        """Whether it is a directory to enter, and whether a regular file; neither for a symlink that is skipped."""
+        is_link = entry.is_symlink()
+        if is_link and not self._links.is_followed(entry.path):
+            self._links.skip(prefix + entry.name)
+            return False, False
+        kind = _kind(entry)
+        if is_link and not any(kind):
+            self._links.skip(prefix + entry.name)
+        return kind
+
     def _first_behind(self, keys: list[str], after: str) -> int:
         at = bisect_right(keys, order_of(after), key=order_of)
         inside = at > 0 and not self._flat and keys[at - 1].endswith("/") and after.startswith(keys[at - 1])
         return at - inside
+
+
+class Symlinks:
+    """Which symlinks below a root are followed, and which were skipped."""
+
+    def __init__(self, root: str, follow_external: bool) -> None:
+        self._root = root
+        self._follow_external = follow_external
+        self._real_root = ""
+        self._skipped: dict[str, None] = {}
+        self._new: list[str] = []
+
+    def is_followed(self, path: str) -> bool:
+        """Whether what this path leads to lies inside of the root, or need not."""
+        if self._follow_external:
+            return True
+        if not self._real_root:
+            self._real_root = os.path.join(os.path.realpath(self._root), "")
+        return os.path.join(os.path.realpath(path), "").startswith(self._real_root)
+
+    def leads_inside(self, above: str) -> bool:
+        """The same of a directory, given by the prefix of its keys. The symlink that leads elsewhere is skipped."""
+        if self._follow_external or not above or self.is_followed(self._root + above):
+            return True
+        names = above[:-1].split("/")
+        paths = ("/".join(names[:count]) for count in range(1, len(names) + 1))
+        self.skip(next((path for path in paths if not self.is_followed(self._root + path)), above[:-1]))
+        return False
+
+    def skip(self, name: str) -> None:
+        if name not in self._skipped:
+            self._skipped[name] = None
+            self._new.append(name)
+
+    def take_new(self) -> list[str]:
+        new, self._new = self._new, []
+        return new
+
+    def report(self) -> None:
+        """Tell the log of them, once."""
+        if self._skipped:
+            shown = ", ".join(map(repr, itertools.islice(self._skipped, _SHOWN)))
+            log.warning("%s: %d symlinks were skipped, as they lead out of this directory or nowhere: %s%s. "
+                        "follow_external_symlinks=True follows those that lead elsewhere", self._root,
+                        len(self._skipped), shown, ", ..." if len(self._skipped) > _SHOWN else "")
+            self._skipped = {}
 
 
 def _ancestors(root: str, above: str) -> list[_Identity] | None:
@@ -169,29 +263,6 @@ def _after_within(prefix: str, after: str | None) -> str | None:
     if after.startswith(prefix):
         return after[len(prefix):]
     return "" if order_of(after) < order_of(prefix) else None
-
-
-def _scan(directory: str, beginning: str, variants: Variants) -> tuple[dict[str, str], set[str]]:
-    """File name by key of what is in `directory`, '' for directories, whose key ends in '/'; and the keys that several
-    files may hold."""
-    names: dict[str, str] = {}
-    shared: set[str] = set()
-    key_of = str if variants is EXACT else bare_name
-    with with_room(os.scandir, directory) as entries:
-        for entry in entries:
-            name = entry.name
-            if not name.startswith(beginning):
-                continue
-            is_directory, is_file = _kind(entry)
-            if is_directory:
-                names[name + "/"] = ""
-            elif is_file and not is_temporary(name):
-                key = key_of(name)
-                if not key.startswith(beginning):
-                    continue
-                if names.setdefault(key, name) != name or (key != name and bare_name(key) != key):
-                    shared.add(key)  # with `a.gz.xz` there may be `a.gz`, whose own key is `a`
-    return names, shared
 
 
 def _kind(entry: os.DirEntry[str]) -> tuple[bool, bool]:

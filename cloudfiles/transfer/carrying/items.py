@@ -70,19 +70,23 @@ def as_items(paths: Any) -> Iterable[Item]:
     return items
 
 
-def items_between(source: Store, target: Store, paths: Any, reencode: Any = None) -> Iterable[Item]:
+def items_between(source: Store, target: Store, paths: Any, reencode: Any = None,
+                  skipped: list[str] | None = None) -> Iterable[Item]:
     """What to carry: `paths`, or None for everything that the source lists.
 
+    skipped: takes the symlinks that the listing has skipped.
     Raises InvalidPathError where two cannot be side by side at the target: now in a collection, else as they are taken.
     """
     if paths is None and reencode is None and source.here().folds_suffixes and not target.here().folds_case:
-        return listed_items(source.here())  # what comes from such names may have them again
-    items = listed_items(source.here()) if paths is None else as_items(paths)
+        return listed_items(source.here(), skipped)  # what comes from such names may have them again
+    items = listed_items(source.here(), skipped) if paths is None else as_items(paths)
     return side_by_side(target.here(), items, attrgetter("target"))
 
 
-def listed_items(source: Interface) -> Iterator[Item]:
-    """Everything that the source lists, as it lists it."""
+def listed_items(source: Interface, skipped: list[str] | None = None) -> Iterator[Item]:
+    """Everything that the source lists, as it lists it; `skipped` takes the symlinks that were skipped."""
     for page in pages(source):
+        if skipped is not None:
+            skipped += page.skipped_symlinks
         for entry in page.entries:
             yield Item(entry.key, entry.key, entry.size)

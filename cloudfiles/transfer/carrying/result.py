@@ -50,6 +50,7 @@ class TransferResult:
         unverified: objects that passed through this process and whose source offers no digest to check them by.
         ways: how many objects went each way.
         errors: what failed, by source path; only where errors are kept and not raised.
+        skipped_symlinks: symlinks below the source that lead out of it, or nowhere, and were not followed.
     """
 
     copied: int = 0
@@ -59,6 +60,7 @@ class TransferResult:
     unverified: int = 0
     ways: Counter[str] = field(default_factory=Counter)
     errors: dict[str, Exception] = field(default_factory=dict)
+    skipped_symlinks: list[str] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
 
     def add(self, outcome: Outcome) -> None:

@@ -179,8 +179,10 @@ class Journal:
             database.execute("INSERT INTO transfer VALUES (?, ?, ?, ?, 0)",
                              (source, target, json.dumps(options), self._clock.wall()))
 
-    def list_all(self, items: Iterable[Item]) -> int:
+    def list_all(self, items: Iterable[Item], skipped: Sequence[str] = ()) -> int:
         """Take in all objects, in bounded memory; gives how many. The same one twice counts once.
+
+        skipped: the symlinks that were skipped, once all items have been taken.
 
         Raises DuplicatePathError where two would get one target; the journal then cannot be worked from.
         """
@@ -196,7 +198,9 @@ class Journal:
                     self._check_targets(rows)
                 count += inserted
         with self._changing() as database:
-            database.execute("UPDATE transfer SET is_listed = 1")
+            (options,) = database.execute("SELECT options FROM transfer").fetchone()
+            told = json.dumps({**json.loads(options), "skipped_symlinks": list(skipped)}) if skipped else options
+            database.execute("UPDATE transfer SET is_listed = 1, options = ?", (told,))
         return count
 
     def _check_targets(self, rows: Iterable[tuple[Any, Any, Any]]) -> None:

@@ -32,6 +32,7 @@ class Report:
         bytes: stored bytes written.
         half_done: large objects of whose parts some are kept, to go on from.
         failures: the first of those that failed, with their causes.
+        skipped_symlinks: symlinks below the source that lead out of it, or nowhere, and were not followed.
     """
 
     source: str
@@ -45,6 +46,7 @@ class Report:
     bytes: int
     half_done: int
     failures: tuple[Failure, ...]
+    skipped_symlinks: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
         return not (self.pending or self.leased or self.failed)
@@ -63,6 +65,8 @@ class Report:
         lines.append(f"  {'bytes':<12} {self.bytes:>12}")
         if self.half_done:
             lines.append(f"  {'half done':<12} {self.half_done:>12}")
+        if self.skipped_symlinks:
+            lines.append(f"  {'symlinks not followed':<12} {len(self.skipped_symlinks):>3}")
         lines += [f"  failed: {failure.path}: {failure.cause}" for failure in self.failures[:_SHOWN]]
         if self.failed > _SHOWN:
             lines.append(f"  and {self.failed - _SHOWN} more that failed")
@@ -75,4 +79,4 @@ def report_of(journal: Journal, transfer: Transfer) -> Report:
     by_state: Counter[str] = counts
     return Report(transfer.source, transfer.target, by_state["pending"], by_state["leased"], by_state["done"],
                   by_state["skipped"], by_state["failed"], by_state["unverifiable"], written, len(journal.halves()),
-                  tuple(islice(journal.failures(), _FAILURES)))
+                  tuple(islice(journal.failures(), _FAILURES)), tuple(transfer.options.get("skipped_symlinks", ())))

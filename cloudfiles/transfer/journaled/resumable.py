@@ -108,7 +108,9 @@ class ResumableTransfer:
         with closing(Journal(self.db_path, create=True, clock=self._clock)) as journal:
             self._make_room(journal, source, target)
             journal.begin(redact(source.cloudpath), redact(target.cloudpath), options)
-            count = journal.list_all(side_by_side(target.here(), _items(source, paths), attrgetter("target")))
+            skipped: list[str] = []
+            items = _items(source, paths, skipped)
+            count = journal.list_all(side_by_side(target.here(), items, attrgetter("target")), skipped)
         self._stores = (source, target)
         return count
 
@@ -299,13 +301,13 @@ def _store_of(given: Any) -> Store:
     raise InvalidInputError(f"{given!r} is no store; a CloudFiles or a cloudpath would do")
 
 
-def _items(source: Store, paths: Any) -> Iterable[Item]:
+def _items(source: Store, paths: Any, skipped: list[str]) -> Iterable[Item]:
     if paths is None:
-        return listed_items(source.here())
+        return listed_items(source.here(), skipped)
     if isinstance(getattr(paths, "_store", None), Store):
-        return listed_items(_store_of(paths).here())
+        return listed_items(_store_of(paths).here(), skipped)
     if isinstance(paths, str):
-        return listed_items(source.at(_paths.absolute(paths)).here())
+        return listed_items(source.at(_paths.absolute(paths)).here(), skipped)
     if isinstance(paths, bytes) or not isinstance(paths, Iterable):
         raise InvalidInputError(f"paths={paths!r}: a cloudpath, a CloudFiles, or an iterable of keys would do")
     return map(as_item, paths)

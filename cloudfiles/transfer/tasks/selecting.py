@@ -6,10 +6,12 @@ import fnmatch
 import glob
 import os
 import re
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from cloudfiles.cloudfiles import CloudFiles
 from cloudfiles.exceptions import InvalidInputError, MissingObjectError
+from cloudfiles.interfaces.file.listing import Symlinks
 from cloudfiles.transfer.tasks.local_files import walk_files
 
 _MAGIC = re.compile(r"[*?[]")
@@ -21,10 +23,12 @@ class Selection(NamedTuple):
     Attributes:
         files: (key or local path, name below what the path has in common, bytes or None), by name.
         is_single: the path is that of one file.
+        skipped: symlinks that were not followed.
     """
 
     files: list[tuple[str, str, int | None]]
     is_single: bool
+    skipped: Sequence[str] = ()
 
 
 def select_remote(cf: CloudFiles, path: str) -> Selection:
@@ -49,20 +53,29 @@ def select_remote(cf: CloudFiles, path: str) -> Selection:
     return Selection(found, False)
 
 
-def select_local(path: str) -> Selection:
-    """The same of local files. Symlinks below a directory are left out."""
+def select_local(path: str, follow_external: bool) -> Selection:
+    """The same of local files. Symlinks that lead out of the directory are skipped, unless they are to be followed."""
+    skipped: list[str] = []
     if os.path.isfile(path):
         return Selection([(os.path.abspath(path), os.path.basename(path), os.path.getsize(path))], True)
     if os.path.isdir(path):
-        found = [(file, name) for name, file in walk_files(os.path.abspath(path))]
+        found = [(file, name) for name, file in walk_files(os.path.abspath(path), skipped, follow_external)]
     else:
         _check_glob(path)
         above = _fixed(path, os.sep)
-        found = [(os.path.abspath(file), file[len(above):].replace(os.sep, "/")) for file in sorted(glob.glob(path))
-                 if os.path.isfile(file)]
+        links = Symlinks(os.path.join(os.path.abspath(above), ""), follow_external)
+        found = []
+        for file in filter(os.path.isfile, sorted(glob.glob(path))):
+            name = file[len(above):].replace(os.sep, "/")
+            if links.is_followed(file):
+                found.append((os.path.abspath(file), name))
+            else:
+                links.skip(name)
+        skipped = links.take_new()
+        links.report()
     if not found:
         raise MissingObjectError("there is no such file, and nothing below it or like it", path=path)
-    return Selection([(file, name, os.path.getsize(file)) for file, name in found], False)
+    return Selection([(file, name, os.path.getsize(file)) for file, name in found], False, skipped)
 
 
 def _check_glob(path: str) -> None:

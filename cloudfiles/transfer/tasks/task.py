@@ -33,7 +33,7 @@ Task = TypeVar("Task", bound="TransferTask")
 
 _REQUEST = ("rpath", "lpath", "root", "nthreads", "chunksize", "buffersize", "blocksize", "overwrite", "verbose",
             "timeout")
-_REACH = ("endpoint", "request_payer", "no_sign_request", "encoding_suffixes")
+_REACH = ("endpoint", "request_payer", "no_sign_request", "encoding_suffixes", "follow_external_symlinks")
 
 
 class TransferTimeoutError(TransportError, TimeoutError):
@@ -46,6 +46,7 @@ class TransferTask(ABC):
     Attributes:
         hash: identifies the transfer: the same for the same store, paths and sizes.
         errors: what failed in the last run, by key.
+        skipped_symlinks: local symlinks that lead out of the directory, or nowhere, and were not followed.
     """
 
     kind: ClassVar[str]
@@ -80,6 +81,7 @@ class TransferTask(ABC):
     def _begin(self, cf: CloudFiles, progress_callback: Progress | None, clock: Clock | None) -> None:
         self.progress_callback = progress_callback
         self.errors: dict[str, Exception] = {}
+        self.skipped_symlinks: list[str] = []
         self._cf = cf._by_exact_names()
         self._state = State({}, [])
         self._clock = clock or Clock()

@@ -36,7 +36,8 @@ class Uploader(TransferTask):
         store: a cloudpath or a CloudFiles.
         rpath: the key to upload to; for several files, or where it ends with '/' or is a directory, the directory to
             upload into.
-        lpath: a file, a directory (with all below it; symlinks are left out), or a glob (without `**`).
+        lpath: a file, a directory (with all below it), or a glob (without `**`). Symlinks that lead out of the
+            directory are skipped, unless the store has `follow_external_symlinks`.
         nthreads: workers; None: those of the store.
         chunksize, buffersize, blocksize: in bytes. Checked, and otherwise left to the store: large files go in parts
             of the size that suits it.
@@ -60,7 +61,8 @@ class Uploader(TransferTask):
     kind: ClassVar[str] = "uploads"
 
     def _select(self) -> list[File]:
-        selected = select_local(self.lpath)
+        selected = select_local(self.lpath, self._cf._store.options.follow_external_symlinks)
+        self.skipped_symlinks = list(selected.skipped)
         into = self.rpath.lstrip("/")
         is_directory = not into or into.endswith("/") or (not selected.is_single or self._cf.isdir(into))
         beginning = into.rstrip("/") + "/" if is_directory and into else ""
