@@ -14,7 +14,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
-from cloudfiles.exceptions import CloudFilesError, DecompressionError, ObjectChangedError, UnsupportedOperationError
+from cloudfiles.exceptions import (
+    CloudFilesError,
+    DecompressionError,
+    ObjectChangedError,
+    ProtocolError,
+    UnsupportedOperationError,
+)
 from cloudfiles.integrity import Digest, digests_from_headers
 from cloudfiles.interfaces.moving import PART_BYTES, Copied, CopyOptions, Interrupted, PartWriter
 from cloudfiles.interfaces.pages import pages
@@ -98,7 +104,12 @@ class Interface(ABC):
     def size(self, key: str) -> int | None:
         """Stored bytes, None where the object is missing."""
         head = self.head(key)
-        return None if head is None else head["Content-Length"]
+        if head is None:
+            return None
+        if head["Content-Length"] is None:
+            raise ProtocolError("the server does not tell the object's size", path=key)
+        size: int = head["Content-Length"]
+        return size
 
     def touch(self, key: str) -> None:
         """Create an empty object where there is none."""
@@ -203,13 +214,12 @@ class Interface(ABC):
         What `take` was given counts only once this returns. Raises ObjectChangedError.
         """
         described = self.describe(key)
-        if described is not None and described.validator is None:
+        if described is None:
+            return None
+        if described.size is None or described.validator is None:
             return self.get_in_one(key, take)
-        at, size = 0, 0 if described is None else described.size or 0
-        while described is not None and at < size:
-            content = self.get_part(key, at, min(size, at + PART_BYTES), described)
-            take(content)
-            at += len(content)
+        for at in range(0, described.size, PART_BYTES):
+            take(self.get_part(key, at, min(described.size, at + PART_BYTES), described))
         return described
 
     def get_in_one(self, key: str, take: Callable[[bytes | memoryview], object]) -> StoredObject | None:

@@ -6,13 +6,14 @@ Shared by every protocol that speaks HTTP.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from cloudfiles.byteranges import ContentRange, parse_content_range, range_header
 from cloudfiles.exceptions import ObjectChangedError, ProtocolError, TruncatedBodyError
 from cloudfiles.interfaces.haste import Haste
 from cloudfiles.transport.request import Dialect, Origin, Pace, Request, Response, TryAgain
-from cloudfiles.transport.wire import Head
+from cloudfiles.transport.wire import Head, is_framed
 from cloudfiles.types import StoredObject, head_of
 
 _NOTHING = re.compile(r"bytes (\d+)-(-?\d+)/(\d+)$", re.ASCII)
@@ -195,7 +196,17 @@ class ObjectRead(Request):
         stored = self._whole(response.content, response.headers)
         if self.start is not None or self.end is not None:
             stored.content = stored.content[self.start : self.end]
+            if not stored.verified and not is_framed(response.headers):
+                self._check_unframed(stored.content)
         return stored
+
+    def _check_unframed(self, content: bytes) -> None:
+        """A range cut out of a whole body that ended with the connection: where it is not all that was asked for, the
+        object may end there, or the body may have been cut short."""
+        is_all = self.end is not None and (self.start or 0) >= 0 and len(content) == self.end - (self.start or 0)
+        if not is_all:
+            raise TruncatedBodyError("the server answered a range request with a whole body whose length it does not "
+                                     "tell: it may have been cut short", path=self.path)
 
     def _past_the_end(self, response: Response) -> StoredObject:
         """416: the object exists and has nothing there, unless it shrank under a read in pieces."""
@@ -281,6 +292,14 @@ class ObjectRead(Request):
             return error
         self.begin_anew()
         return TryAgain(error)
+
+
+def size_of(headers: Mapping[str, str], path: str | None) -> int:
+    """The object's size, by its Content-Length. Raises ProtocolError where that does not tell."""
+    length = headers.get("content-length", "")
+    if not (length.isascii() and length.isdigit()):
+        raise ProtocolError(f"the server does not tell the size: its Content-Length is {length!r}", path=path)
+    return int(length)
 
 
 class ObjectHead(Request):

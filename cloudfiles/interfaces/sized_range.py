@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from cloudfiles.exceptions import ObjectChangedError
+from cloudfiles.interfaces.http_object import size_of
 from cloudfiles.types import StoredObject
 
 _TRIES = 4  # to read two things of one object between two writes of it
@@ -14,17 +15,18 @@ def get_sized_range(key: str, start: int | None, end: int | None, head: Callable
                     get: Callable[[str, int, int], StoredObject | None]) -> StoredObject | None:
     """`key[start:end]` as Python counts, by one `head` and one `get`; None where the object is missing.
 
-    Both are of the same object, as their ETags say. Raises ObjectChangedError where it is replaced again and again.
+    Both are of the same object, as their ETags and sizes say. Raises ObjectChangedError where it is replaced again and
+    again.
     """
     for _ in range(_TRIES):
         headers = head(key)
         if headers is None:
             return None
-        first, last, _ = slice(start, end).indices(int(headers["content-length"]))
+        first, last, _ = slice(start, end).indices(size_of(headers, key))
         if first >= last:
             return StoredObject(b"", headers.get("content-encoding", ""), "", headers.get("etag"))
         found = get(key, first, last)
-        if found is None or found.etag == headers.get("etag"):
+        if found is None or (found.etag == headers.get("etag") and len(found.content) == last - first):
             return found
     raise ObjectChangedError(f"the object was replaced {_TRIES} times between asking for its size and reading it",
                              path=key)

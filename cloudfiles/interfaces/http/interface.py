@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from tempfile import SpooledTemporaryFile
 from typing import Any, BinaryIO, cast
 
@@ -27,7 +27,7 @@ from cloudfiles.interfaces.http.requests import WebBoundedRead, WebDelete, WebHe
 from cloudfiles.interfaces.http.urls import WebAddress, quote_key
 from cloudfiles.interfaces.http_bounded import PiecewiseRead, described, read_bounded
 from cloudfiles.interfaces.http_divided import read_object
-from cloudfiles.interfaces.http_object import head_from_headers
+from cloudfiles.interfaces.http_object import head_from_headers, size_of
 from cloudfiles.interfaces.local import chunks
 from cloudfiles.paths import ExtractedPath
 from cloudfiles.protocols import PROTOCOLS
@@ -115,15 +115,15 @@ class HttpInterface(Interface):
             headers = self._look(key)
             if headers is None:
                 return None
-            first, last, _ = slice(start, end).indices(_size(headers, key))
+            first, last, _ = slice(start, end).indices(size_of(headers, key))
             if first >= last:
                 return _part_of(headers)
             etag = headers.get("etag", "W/")
             condition = {} if etag.startswith("W/") else {"if-match": etag}
-            try:
-                return self._read(key, first, last, condition)
-            except PreconditionFailedError:
-                continue
+            with suppress(PreconditionFailedError):
+                stored = self._read(key, first, last, condition)
+                if stored is None or len(stored.content) == last - first:
+                    return stored
         raise ObjectChangedError(f"the object was replaced {_CHANGES} times while its end was to be read", path=key)
 
     def exists(self, key: str) -> bool:
@@ -137,7 +137,7 @@ class HttpInterface(Interface):
         headers = self._look(key)
         if headers is not None and "content-length" not in headers:
             headers = self._probe(key)
-        return None if headers is None else _size(headers, key)
+        return None if headers is None else size_of(headers, key)
 
     def _look(self, key: str) -> dict[str, str] | None:
         """The headers of an object, None where it is missing: by HEAD, or by GET where the server refuses that."""
@@ -333,13 +333,6 @@ def _accept_encoding(address: WebAddress) -> str:
     """
     google = address.origin.host == "storage.googleapis.com" or address.origin.host.endswith(".storage.googleapis.com")
     return "gzip" if google else "identity"
-
-
-def _size(headers: Mapping[str, str], key: str) -> int:
-    length = headers.get("content-length", "")
-    if not (length.isascii() and length.isdigit()):
-        raise ProtocolError(f"the server does not tell the size: its Content-Length is {length!r}", path=key)
-    return int(length)
 
 
 def _part_of(headers: Mapping[str, str]) -> StoredObject:

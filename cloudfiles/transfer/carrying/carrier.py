@@ -16,6 +16,7 @@ from cloudfiles.exceptions import (
     InvalidInputError,
     MissingObjectError,
     ObjectChangedError,
+    TruncatedBodyError,
     UnsupportedOperationError,
 )
 from cloudfiles.interfaces.base import Interface
@@ -27,6 +28,7 @@ from cloudfiles.transfer.carrying.items import Item
 from cloudfiles.transfer.carrying.large import LargeCarrier
 from cloudfiles.transfer.carrying.result import Outcome
 from cloudfiles.transfer.carrying.route import CarryOptions, Route
+from cloudfiles.transport.wire import is_framed
 from cloudfiles.types import StoredObject, WriteOptions
 
 WHOLE_BYTES = 8 << 20
@@ -94,7 +96,7 @@ class Carrier(Route):
     def _stream(self, item: Item) -> Outcome:
         if item.size is not None and item.size > WHOLE_BYTES:
             return Outcome(item, "large")
-        stored: StoredObject | None = self.read(item.size or 0, self.source.get_bounded, item.source, WHOLE_BYTES)
+        stored = self._read_whole(item)
         if stored is None:
             return self.missing(item)
         if stored.content is None:
@@ -104,6 +106,24 @@ class Carrier(Route):
         size = len(content)
         etag = self.write(size, self.target.put, item.target, content, options)
         return Outcome(item, "copied", "whole", size, etag, self.vouched(stored.verified), stored.etag, digest)
+
+    def _read_whole(self, item: Item) -> StoredObject | None:
+        """As `get_bounded`. Content that nothing has proven to be whole is held against the size that the server tells.
+
+        Raises TruncatedBodyError where it goes on being shorter, or longer.
+        """
+        for _ in range(_TRIES):
+            stored: StoredObject | None = self.read(item.size or 0, self.source.get_bounded, item.source, WHOLE_BYTES)
+            if stored is None or not isinstance(stored.content, bytes) or stored.verified:
+                return stored
+            size, is_announced = len(stored.content), stored.headers is None or is_framed(stored.headers)
+            if is_announced and item.size in (None, size):
+                return stored
+            described = self.source.describe(item.source)
+            told = item.size if described is None or described.size is None else described.size
+            if told == size or (described is not None and described.size is None and (is_announced or told is None)):
+                return stored  # the listing was older, or nobody knows better
+        raise TruncatedBodyError(f"{size} bytes came of an object that has {told}", path=item.source)
 
     def _digest(self, stored: StoredObject) -> str:
         if not self.options.digests or not isinstance(stored.content, bytes):

@@ -9,7 +9,13 @@ from contextlib import contextmanager
 from typing import Any, BinaryIO, cast
 
 from cloudfiles import compression
-from cloudfiles.exceptions import CloudFilesError, FileSystemError, ObjectChangedError, TransportError
+from cloudfiles.exceptions import (
+    CloudFilesError,
+    FileSystemError,
+    ObjectChangedError,
+    TransportError,
+    TruncatedBodyError,
+)
 from cloudfiles.fanout import Plan, collect
 from cloudfiles.interfaces.moving import PartWriter
 from cloudfiles.reading import decoding
@@ -18,6 +24,7 @@ from cloudfiles.transfer.carrying.halfdone import PartLog
 from cloudfiles.transfer.carrying.items import Item
 from cloudfiles.transfer.carrying.result import Outcome
 from cloudfiles.transfer.carrying.route import Route
+from cloudfiles.transport.wire import is_framed
 from cloudfiles.types import StoredObject
 
 LARGE_AT_ONCE = 4
@@ -189,6 +196,9 @@ class LargeCarrier:
         finish()
         if stored is None or not stored.may_be_same_content(self._described) or self._described.size not in (None, at):
             raise self._changed()
+        known = self._item.size
+        if self._described.size is None and known not in (None, at) and not is_framed(stored.headers or {}):
+            raise TruncatedBodyError(f"{at} bytes came of an object that has {known}", path=self._item.source)
         return digest.check(self._item.source)
 
     def _outcome(self, way: Any, etag: str | None, verified: str, size: int | None = None) -> Outcome:
