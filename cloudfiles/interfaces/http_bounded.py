@@ -113,6 +113,8 @@ class PiecewiseRead(Request):
     def begins(self, head: Head, length: int) -> bool:
         if head.status != 200:
             return False
+        if "etag" not in head.headers:
+            self.dialect.check_object(Response(head.status, head.headers, b""), self.path)
         digests = integrity.digests_from_headers(head.headers)
         self._hasher = (digests[0], integrity.hasher(digests[0].algorithm)) if digests else None
         return True

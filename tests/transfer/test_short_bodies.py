@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from cloudfiles import CloudFiles
-from cloudfiles.exceptions import CloudFilesError, ObjectChangedError, TruncatedBodyError
+from cloudfiles.exceptions import CloudFilesError, ObjectChangedError, ProtocolError, TruncatedBodyError
 from cloudfiles.retry import RetryPolicy
 from cloudfiles.transfer.carrying import carrier
 from tests.servers.fault_server import FaultServer
 from tests.servers.faults import Fault
-from tests.servers.lies import Shortened, ShortUntilClose
+from tests.servers.lies import Shortened, ShortUntilClose, portal
 from tests.servers.scripts import Rule
 
 CONTENT = random.Random(4).randbytes(50_000)
@@ -125,6 +125,19 @@ def test_an_object_in_s3_whose_size_is_not_told_is_no_empty_one(server: FaultSer
         s3(server, green).size("a")
     with pytest.raises(CloudFilesError, match="does not tell"):
         s3(server, green)._store.here().get("a", -7, -2)
+
+
+@pytest.mark.parametrize("large", [False, True])
+def test_a_portals_page_is_not_transferred(server: FaultServer, green: bool, large: bool,
+                                           monkeypatch: pytest.MonkeyPatch) -> None:
+    if large:
+        monkeypatch.setattr(carrier, "WHOLE_BYTES", 1000)
+    server.put("a", CONTENT, etag="")
+    server.script(Rule(portal(), method="GET", key="a", times=None))
+    target = CloudFiles(f"mem://portal-{green}-{large}/")
+    with pytest.raises(ProtocolError, match="something other than the store's answer"):
+        s3(server, green).transfer_to(target, paths=["a"])
+    assert list(target) == []
 
 
 @pytest.mark.parametrize("span", [(None, -10), (-20, -10), (10_000, None), (-5, None), (10_000, 40_000)])
