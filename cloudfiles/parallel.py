@@ -50,10 +50,16 @@ def is_executor(parallel: Any) -> bool:
 
 
 def processes(parallel: Parallel) -> int:
-    """How many processes `parallel` stands for: a number, 0 or True for all cores; 1 is this process alone."""
-    if parallel is True or parallel == 0:
-        return os.cpu_count() or 1
+    """How many processes `parallel` stands for: a number, 0 or True for all cores that this process may use; 1 is this
+    process alone."""
+    if parallel is True or (parallel == 0 and parallel is not False):
+        return _cores()
     return checked_count("parallel", 1 if parallel is False else parallel)
+
+
+def _cores() -> int:
+    """Those of the machine may be more: batch systems give a job a few of them."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def is_parallel(parallel: Parallel | None) -> bool:
@@ -117,7 +123,7 @@ def run(target: Any, verb: str, items: Iterable[Any], options: dict[str, Any], p
 
 def _width(parallel: Parallel, items: Iterable[Any]) -> int:
     """Chunks that may be worked on at once."""
-    width = (os.cpu_count() or 1) if is_executor(parallel) else processes(parallel)
+    width = _cores() if is_executor(parallel) else processes(parallel)
     return max(1, min(width, len(items))) if isinstance(items, Collection) else width
 
 
@@ -179,12 +185,15 @@ def _work(target: Any, verb: str, chunk: list[Any], options: dict[str, Any]) -> 
     return getattr(target, verb)(chunk, parallel=1, progress=False, **options)
 
 
+_USERS_NAMES = {"_get_columns": "get", "_puts": "puts", "carry": "transfer"}
+
+
 def _described(target: Any, verb: str, chunk: list[Any]) -> str:
     """What is done, for whoever asks what a worker was at when it died."""
     names = [item if isinstance(item, str) else getattr(item, "path", getattr(item, "source", "?"))
              for item in (chunk[0], chunk[-1])]
     of = f"{names[0]!r}" if len(chunk) == 1 else f"{len(chunk)} items, {names[0]!r} to {names[1]!r},"
-    return f"'{verb.strip('_')}' of {of} of {target!r}"
+    return f"'{_USERS_NAMES.get(verb, verb)}' of {of} of {target!r}"
 
 
 def check_sendable(upload: Any) -> Any:

@@ -19,7 +19,8 @@ from cloudfiles.store import Store
 if TYPE_CHECKING:
     from cloudfiles.monitoring import TransmissionMonitor
 
-_PROGRESSIVE = {"head": "Reading heads", "exists": "Checking", "size": "Measuring", "touch": "Touching"}
+_PROGRESSIVE = {"_get_columns": "Downloading", "_puts": "Uploading", "delete": "Deleting",
+                "head": "Reading heads", "exists": "Checking", "size": "Measuring", "touch": "Touching"}
 
 
 class Batches:
@@ -61,7 +62,7 @@ class Batches:
         count = len(items) if isinstance(items, Collection) else total
         if monitor is not None:
             options = {**options, "return_recording": True}
-        with bar_for(progress, count, verb.strip("_").capitalize()) as bar:
+        with bar_for(progress, count, _PROGRESSIVE[verb]) as bar:
             for chunk, part in processes.run(self._plain(), verb, iterable(items), options, self._parallel(parallel),
                                              bar.update, **handing_over):
                 if monitor is not None:

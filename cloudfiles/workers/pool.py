@@ -83,6 +83,11 @@ def close_workers(only_idle: bool = False) -> None:
         worker.join()
 
 
+def _at_exit() -> None:
+    Worker.is_exiting = True
+    close_workers()
+
+
 def _after_fork_in_child() -> None:
     global _lock
     _lock = threading.Lock()
@@ -91,6 +96,6 @@ def _after_fork_in_child() -> None:
     _workers.clear()
 
 
-atexit.register(close_workers)
+atexit.register(_at_exit)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -103,7 +103,14 @@ class _Process:
 
 
 class Worker:
-    """Does tasks in a process of its own, which is started when first needed, and anew where it has died."""
+    """Does tasks in a process of its own, which is started when first needed, and anew where it has died.
+
+    Attributes:
+        is_exiting: this process ends. Daemon threads that wait for something then wait until it has: an error would
+            show as a traceback on the screen.
+    """
+
+    is_exiting = False
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
@@ -129,6 +136,8 @@ class Worker:
 
     def submit(self, task: Task) -> None:
         with self._lock:
+            if self.is_exiting:
+                return
             self.start()
             self._waiting.append(task)
             self._send_more()
@@ -230,8 +239,8 @@ class Worker:
             self._sent.clear()
             self._waiting.clear()
         for task in tasks:
-            if not task.future.cancel():
-                _fail(task, CancelledError())
+            if not self.is_exiting:
+                _fail(task, WorkerError(f"the worker processes were closed during {task.what}"))
         if process is not None:
             process.close_input()
 

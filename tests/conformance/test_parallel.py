@@ -173,4 +173,6 @@ def test_an_open_file_is_not_sent_to_another_process(store: StoreUnderTest) -> N
 def test_progress_of_processes(store: StoreUnderTest, threads: Executor, capsys: pytest.CaptureFixture[str]) -> None:
     store.seed(CONTENTS)
     store.cf(parallel=threads).get(list(CONTENTS), progress=True)
-    assert "50/50" in capsys.readouterr().err
+    shown = capsys.readouterr().err
+    assert "50/50" in shown
+    assert "Downloading" in shown

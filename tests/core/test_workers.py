@@ -146,6 +146,29 @@ def test_an_end_without_a_word(cf: CloudFiles) -> None:
     """, "-W", "error") == "3"
 
 
+def test_the_end_of_a_program_with_a_batch_in_a_daemon_thread(cf: CloudFiles) -> None:
+    assert run_program(f"""
+        import threading
+        from cloudfiles import CloudFiles
+        cf = CloudFiles({cf.cloudpath!r}, parallel=2)
+        once = threading.Event()
+        def forever():
+            while True:
+                cf.get([f"k{{n:03}}" for n in range(200)])
+                once.set()
+        threading.Thread(target=forever, daemon=True).start()
+        once.wait()
+        print("done")
+    """, "-W", "error") == "done"
+
+
+def test_workers_that_are_closed_in_the_middle(s3: CloudFiles, fault_server: FaultServer) -> None:
+    fault_server.script(Rule(Stall(), times=None))
+    threading.Thread(target=lambda: (wait_for_connections(fault_server, 5), close_workers())).start()
+    with pytest.raises(WorkerError, match=r"closed during 'get' of \d+ items, 'k\d+' to 'k\d+'"):
+        s3.get(list(CONTENTS), parallel=2)
+
+
 # ---- what they know
 
 
