@@ -19,7 +19,7 @@ __version__ = "1.0.0"
 if TYPE_CHECKING:
     from cloudfiles import compression, exceptions, paths, secrets
     from cloudfiles.aio.cloudfiles import AsyncCloudFiles
-    from cloudfiles.bucket import Bucket
+    from cloudfiles.bucket import Bucket, Storage
     from cloudfiles.cloudfile import CloudFile
     from cloudfiles.cloudfiles import CloudFiles
     from cloudfiles.downloads import dl
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 _NAMES = {
     "Bucket": "cloudfiles.bucket:Bucket",
+    "Storage": "cloudfiles.bucket:Storage",
     "CloudFiles": "cloudfiles.cloudfiles:CloudFiles",
     "CloudFile": "cloudfiles.cloudfile:CloudFile",
     "ResumableTransfer": "cloudfiles.transfer.journaled.resumable:ResumableTransfer",
@@ -53,7 +54,8 @@ _MODULES = ("aio", "compression", "datalake", "exceptions", "files", "interfaces
             "secrets")
 
 __all__ = [
-    "AsyncCloudFiles", "Bucket", "CloudFile", "CloudFiles", "Downloader", "ResumableTransfer", "Uploader",
+    "AsyncCloudFiles", "Bucket", "CloudFile", "CloudFiles", "Downloader", "ResumableTransfer", "Storage",
+    "Uploader",
     "clear_memory", "close_workers", "compression", "dl", "download_file", "download_fileobj", "exceptions", "paths",
     "reset_connection_pools", "secrets", "sync", "upload_file", "upload_fileobj", "verify",
 ]

@@ -97,6 +97,10 @@ class CloudFile:
             self._head = self.cf.head(self.filename)
         return self._head
 
+    def get_acl(self) -> dict[str, Any]:
+        """As `CloudFiles.get_acl`."""
+        return self.cf.get_acl(self.filename)
+
     def size(self) -> int | None:
         """Stored bytes, None where the object is missing."""
         if self._size is None or not self.cache_meta:

@@ -71,6 +71,15 @@ def normalize_encoding(encoding: Encoding) -> str | None:
     return ", ".join(_names(encoding)) or None
 
 
+def stored_encoding(encoding: Encoding) -> str:
+    """The name by which an encoding is written down with an object, '' where there is none.
+
+    It is the canonical one, but `bzip2` stays: both names are in use, and programs compare with what they gave.
+    """
+    name = normalize_encoding(encoding) or ""
+    return "bzip2" if name == "bz2" and encoding == "bzip2" else name
+
+
 @lru_cache(maxsize=256)
 def effective_encoding(encoding: str) -> str:
     """A stored Content-Encoding without the members that change nothing; names that are not known are kept.

@@ -189,7 +189,7 @@ def writer(interface: Interface, runtime: Runtime | None, monitor: TransmissionM
 
     def write(upload: Upload) -> Any:
         options = upload.options
-        encoding = compression.normalize_encoding(options.compress) or ""
+        encoding = compression.stored_encoding(options.compress)
         content = upload.content
         if not isinstance(content, bytes) and hasattr(content, "read") and not (options.raw and options.live):
             check_readable(content, upload.path)  # again: it may have been read since

@@ -118,6 +118,10 @@ class AsyncCloudFiles:
         """As `CloudFiles.head`."""
         return await self._call(self.sync.head, paths, *args, **options)
 
+    async def get_acl(self, paths: Any, *args: Any, **options: Any) -> Any:
+        """As `CloudFiles.get_acl`."""
+        return await self._call(self.sync.get_acl, paths, *args, **options)
+
     async def exists(self, paths: Any, *args: Any, **options: Any) -> Any:
         """As `CloudFiles.exists`."""
         return await self._call(self.sync.exists, paths, *args, **options)

@@ -2,6 +2,9 @@
 
 from cloudfiles.bucket.bucket import Bucket, NoSuchFileError
 from cloudfiles.bucket.files import NoSuchDirectoryError
+from cloudfiles.bucket.storage import BucketFile, Storage
 from cloudfiles.bucket.views import PrefixFilter, StripPrefix
 
-__all__ = ["Bucket", "NoSuchDirectoryError", "NoSuchFileError", "PrefixFilter", "StripPrefix"]
+__all__ = [
+    "Bucket", "BucketFile", "NoSuchDirectoryError", "NoSuchFileError", "PrefixFilter", "Storage", "StripPrefix",
+]

@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 from cloudfiles.bucket.cache import TimedCache
 from cloudfiles.bucket.files import below, carry, is_marker, local_place, remote_name, tree
 from cloudfiles.bucket.progress import progress_of
+from cloudfiles.bucket.storage import BucketFile, Storage
 from cloudfiles.bucket.views import PrefixFilter, StripPrefix, View
 from cloudfiles.cloudfiles import CloudFiles
 from cloudfiles.exceptions import InvalidInputError, InvalidPathError, MissingObjectError, redact
@@ -20,7 +21,7 @@ from cloudfiles.transfer.carrying.result import TransferResult
 from cloudfiles.transfer.carrying.route import CarryOptions
 from cloudfiles.transfer.sync import SyncResult, check_apart, sync_apart
 from cloudfiles.transfer.tasks.local_files import LocalStore
-from cloudfiles.types import Clock, ListEntry
+from cloudfiles.types import Clock
 
 __all__ = ["Bucket", "NoSuchFileError"]
 
@@ -32,7 +33,7 @@ class NoSuchFileError(MissingObjectError, ValueError):
     """The bucket has no file of this name."""
 
 
-class Bucket:
+class Bucket(Storage):
     """Files in a store, by name.
 
     Names are keys below the cloudpath, with '/' between directories, as the view shows them. Files are put into the
@@ -129,21 +130,21 @@ class Bucket:
 
     # ---- listing
 
-    def list_files(self) -> list[ListEntry]:
-        """All files, with `key` (their name in this view), `size` in stored bytes, `etag` and `last_modified` as the
-        store tells them, None where it does not."""
+    def list_files(self) -> list[BucketFile]:
+        """All files, with `key` (their name in this view), `bucket_name`, `size` in stored bytes, `etag` (or `e_tag`)
+        and `last_modified` as the store tells them, None where it does not."""
         entries = self._cache.listing()
         if entries is None:
             entries = list(self._listed(""))
             self._cache.keep_listing(entries)
         return entries
 
-    def directory(self, directory: str = "") -> list[ListEntry]:
+    def directory(self, directory: str = "") -> list[BucketFile]:
         """The files whose name begins with `directory`: end it with '/' to mean a directory and nothing beside it."""
         known = self._cache.listing()
         return list(self._listed(directory)) if known is None else [e for e in known if e.key.startswith(directory)]
 
-    def _listed(self, beginning: str) -> Iterator[ListEntry]:
+    def _listed(self, beginning: str) -> Iterator[BucketFile]:
         prefix = self._view.prefix_of(beginning)
         if prefix is None:
             return
@@ -151,7 +152,9 @@ class Bucket:
             for entry in page.entries:
                 name = self._view.name_of(entry.key)
                 if name is not None:
-                    yield entry._replace(key=name)
+                    file = BucketFile(name, *entry[1:])
+                    file.bucket_name = self._store.location.bucket
+                    yield file
 
     def update(self, flush: bool = False) -> None:
         """With a cache, read the listing anew where its time is over, or, with `flush`, in any case.
@@ -162,9 +165,6 @@ class Bucket:
             self._cache.drop()
         if self._ttl is not None:
             self.list_files()
-
-    def flush(self) -> None:
-        """Nothing: no upload is left in the background."""
 
     # ---- out of the bucket
 
@@ -351,26 +351,11 @@ class Bucket:
             if self._cf.protocol == "file" and place.startswith(root):
                 raise InvalidInputError("the file lies in the bucket itself; files elsewhere would do", path=place)
 
-    # ---- as a mapping
-
-    def __getitem__(self, remote: str) -> str:
-        """As `get_file(remote)`."""
-        return self.get_file(remote)
-
-    def __setitem__(self, remote: str, local: Any) -> None:
-        """As `add_file(local, remote)`."""
-        self.add_file(local, remote)
-
-    def __delitem__(self, remote: str) -> None:
-        self.delete_file(remote)
+    # ---- as a mapping; the rest of it by Storage
 
     def __contains__(self, remote: object) -> bool:
         return is_path(remote) and self._view.shows(as_path(remote)) and bool(
             self._cf.exists(self._view.key_of(as_path(remote))))
-
-    def __iter__(self) -> Iterator[str]:
-        """The names of all files."""
-        return iter([entry.key for entry in self.list_files()])
 
 
 def _announced(action: str, key: str, why: str) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from cloudfiles.bucket.storage import BucketFile
 from cloudfiles.lib import file_signature
-from cloudfiles.types import Clock, ListEntry
+from cloudfiles.types import Clock
 
 
 class TimedCache:
@@ -17,14 +18,14 @@ class TimedCache:
     def __init__(self, ttl: float | None, clock: Clock) -> None:
         self._ttl = ttl
         self._now = clock.monotonic
-        self._listing: tuple[float, list[ListEntry]] | None = None
+        self._listing: tuple[float, list[BucketFile]] | None = None
         self._files: dict[tuple[str, str], tuple[float, object]] = {}
 
-    def listing(self) -> list[ListEntry] | None:
+    def listing(self) -> list[BucketFile] | None:
         """The whole listing, while it is remembered."""
         return list(self._listing[1]) if self._listing and self._is_young(self._listing[0]) else None
 
-    def keep_listing(self, entries: Sequence[ListEntry]) -> None:
+    def keep_listing(self, entries: Sequence[BucketFile]) -> None:
         if self._ttl is not None:
             self._listing = self._now(), list(entries)
 

@@ -137,6 +137,10 @@ class Interface(ABC):
         directory = key.rstrip("/") + "/" if key else ""
         return any(page.entries or page.prefixes for page in pages(self, directory, limit=1))
 
+    def get_acl(self, key: str) -> Any:
+        """Who may do what with the object, in the store's own words; None where it is missing, or has none."""
+        raise UnsupportedOperationError(f"{type(self).__name__} has no access control lists of objects", path=key)
+
     def presign(self, key: str, expires: float, method: str) -> str:
         """A URL that allows `method` on `key` without credentials for `expires` seconds."""
         raise UnsupportedOperationError(f"{type(self).__name__} cannot presign: its protocol has no signed URLs")

@@ -256,6 +256,9 @@ class MemInterface(Interface):
         return (isinstance(source, MemInterface) and source._bucket is self._bucket
                 and source._full(source_key) == self._full(key))
 
+    def get_acl(self, key: str) -> None:
+        """None: whoever is in this process may do everything."""
+
     def copies_from(self, source: Interface) -> bool:
         return isinstance(source, MemInterface)
 

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from cloudfiles.monitoring import TransmissionMonitor
 
 _PROGRESSIVE = {"_get_columns": "Downloading", "_puts": "Uploading", "delete": "Deleting",
-                "head": "Reading heads", "exists": "Checking", "size": "Measuring", "touch": "Touching"}
+                "head": "Reading heads", "exists": "Checking", "size": "Measuring", "touch": "Touching",
+                "get_acl": "Reading access"}
 
 
 class Batches:

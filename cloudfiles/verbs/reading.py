@@ -138,6 +138,15 @@ class ReadingVerbs(Batches):
         """What the store knows of objects: dicts of header fields (`types.HEAD_FIELDS`), None where missing."""
         return self._ask("head", paths, total, progress, parallel)
 
+    def get_acl(self, paths: Any, total: int | None = None, progress: Progress = None) -> dict[str, Any]:
+        """Who may do what with objects: `{path: access}`, also of one path.
+
+        On `s3://` a dict with 'Owner' and 'Grants' as in the S3 API, on `file://` the mode (`os.stat_result.st_mode`);
+        None of what is missing, and on `mem://`. Raises UnsupportedOperationError (and NotImplementedError) elsewhere.
+        """
+        access: dict[str, Any] = self._ask("get_acl", (paths,) if is_path(paths) else paths, total, progress)
+        return access
+
     def exists(self, paths: Any, total: int | None = None, progress: Progress = None,
                parallel: Parallel | None = None) -> Any:
         """Whether objects exist: a bool, or `{path: bool}`.

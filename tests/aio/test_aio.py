@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import pickle
 import threading
@@ -12,6 +13,7 @@ from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
+import numpy
 import pytest
 
 import cloudfiles
@@ -531,3 +533,20 @@ def test_an_unusual_failure_is_an_error(fault_server: FaultServer) -> None:
             await on(fault_server).get("a")
 
     asyncio.run(main())
+
+
+def test_a_file_that_stands_at_its_end_is_refused(run: Run) -> None:
+    file = io.BytesIO(b"content")
+    file.seek(0, io.SEEK_END)
+
+    async def main() -> None:
+        cf = AsyncCloudFiles("mem://bucket/at-its-end/")
+        for path in ("a", numpy.str_("a")):
+            with pytest.raises(InvalidInputError, match=r"seek\(0\)"):
+                await cf.put(path, file)
+        file.seek(0)
+        await cf.put(numpy.str_("a"), file)
+        assert await cf.get(numpy.str_("a")) == b"content"
+        assert await cf.get_acl("a") == {"a": None}
+
+    run(main())

@@ -261,3 +261,50 @@ def test_errors_of_json_in_the_place_of_values(cf: CloudFiles) -> None:
     assert bad.path == "bad"
     with pytest.raises(InvalidJSONError):
         cf.get_json("bad", raise_errors=False)
+
+
+# ---- what is put comes back by the name that was given
+
+
+@pytest.mark.stores("mem", "scripted", "moto", "gs-scripted", "web")
+def test_bzip2_stays_bzip2(store: StoreUnderTest) -> None:
+    cf = store.cf()
+    cf.puts([("long", b"content"), {"path": "short", "content": b"content", "compress": "bz2"}], compress="bzip2")
+    cf.put("raw", cf.get("long", raw=True), compress="bzip2", raw=True)
+    assert [(found["compress"], found["content"]) for found in cf.get(["long", "short", "raw"])] == [
+        ("bzip2", b"content"), ("bz2", b"content"), ("bzip2", b"content")]
+    assert [head["Content-Encoding"] for head in cf.head(["long", "short"]).values()] == ["bzip2", "bz2"]
+
+
+@pytest.mark.stores("file")
+def test_bzip2_is_a_suffix_of_local_files(store: StoreUnderTest) -> None:
+    cf = store.cf()
+    cf.put("key", b"content", compress="bzip2")
+    assert cf.get("key") == b"content"
+    assert [path.name for path in Path(store.cloudpath.removeprefix("file://")).iterdir()] == ["key.bz2"]
+
+
+# ---- access
+
+
+@pytest.mark.stores("mem", "file", "moto")
+def test_who_may_do_what(store: StoreUnderTest) -> None:
+    cf = store.cf()
+    cf.puts([("a", b""), ("b", b"")])
+    found = cf.get_acl(["a", "missing"])
+    assert found["missing"] is None
+    assert cf.get_acl("a") == {"a": found["a"]}
+    if store.name == "mem":
+        assert found["a"] is None
+    elif store.name == "file":
+        assert found["a"] == (Path(store.cloudpath.removeprefix("file://")) / "a").stat().st_mode
+    else:
+        assert found["a"]["Owner"]["ID"]
+        assert found["a"]["Grants"][0]["Permission"] == "FULL_CONTROL"
+        assert found["a"]["Grants"][0]["Grantee"]["Type"] == "CanonicalUser"
+
+
+@pytest.mark.stores("web", "gs-scripted")
+def test_stores_without_such_lists_say_so(store: StoreUnderTest) -> None:
+    with pytest.raises(NotImplementedError):
+        store.cf().get_acl("a")

@@ -5,13 +5,15 @@ from __future__ import annotations
 import io
 import json
 import os
+import pickle
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import cloudfiles
 from cloudfiles import Bucket, CloudFiles
-from cloudfiles.bucket import NoSuchDirectoryError, NoSuchFileError, PrefixFilter, StripPrefix
+from cloudfiles.bucket import NoSuchDirectoryError, NoSuchFileError, PrefixFilter, Storage, StripPrefix
 from cloudfiles.exceptions import CloudFilesError, InvalidInputError, InvalidPathError
 from cloudfiles.types import Clock
 from tests.servers.fault_server import FaultServer
@@ -536,3 +538,78 @@ def test_options_are_for_cloudpaths(mem: CloudFiles, tmp_path: Path) -> None:
         Bucket(mem, secrets={})
     Bucket(tmp_path / "new").add_string("x", "a")
     assert (tmp_path / "new" / "a").read_bytes() == b"x"
+
+
+# ---- as a storage
+
+
+def test_files_of_a_listing_have_the_names_of_boto3() -> None:
+    bucket = Bucket("mem://shelf/files")
+    bucket.add_string("text", "dir/a")
+    [file] = bucket.list_files()
+    assert (file.key, file.bucket_name, file.size) == ("dir/a", "shelf", 4)
+    assert file.e_tag == file.etag is not None
+    assert bucket.directory("dir/") == [file]
+    copy = pickle.loads(pickle.dumps(file))
+    assert (copy, copy.bucket_name) == (file, "shelf")
+
+
+class Shelf(Storage):
+    """A storage of a program's own."""
+
+    def __init__(self) -> None:
+        self.bucket = Bucket("mem://shelf/own")
+
+    def list_files(self) -> Any:
+        return self.bucket.list_files()
+
+    def get_file(self, remote: str, local: Any = None, progress: Any = None) -> str:
+        return self.bucket.get_file(remote, local, progress)
+
+    def get_all_files(self, output_dir: Any, progress: Any = None) -> Any:
+        return self.bucket.get_all_files(output_dir, progress)
+
+    def add_file(self, local_or_file: Any, remote: str | None = None) -> None:
+        self.bucket.add_file(local_or_file, remote)
+
+    def add_directory(self, local: Any, remote: str = "") -> Any:
+        return self.bucket.add_directory(local, remote)
+
+    def copy_file(self, source: str, dest: str) -> None:
+        self.bucket.copy_file(source, dest)
+
+    def delete_file(self, remote: str) -> None:
+        self.bucket.delete_file(remote)
+
+    def update(self, flush: bool = False) -> None:
+        self.bucket.update(flush)
+
+
+@pytest.mark.parametrize("make", [Shelf, lambda: Bucket("mem://shelf/bucket")], ids=["own", "bucket"])
+def test_a_storage(make: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    storage = make()
+    assert isinstance(storage, cloudfiles.Storage)
+    storage["a"] = io.BytesIO(b"1")
+    storage.copy_file("a", "b")
+    assert sorted(storage) == ["a", "b"]
+    assert "a" in storage
+    assert "z" not in storage
+    assert storage["a"] == "a"
+    del storage["a"]
+    storage.update(flush=True)
+    storage.flush()
+    assert list(storage) == ["b"]
+    storage.get_all_files(tmp_path / "all")
+    assert (tmp_path / "all" / "b").read_bytes() == b"1"
+    with pytest.raises(ValueError):
+        storage.get_file("z")
+    with pytest.raises(OSError):
+        storage.add_directory(tmp_path / "nowhere", "x")
+
+
+def test_a_file_that_stands_at_its_end_is_not_added() -> None:
+    file = io.BytesIO(b"content")
+    file.seek(0, 2)
+    with pytest.raises(InvalidInputError, match=r"seek\(0\)"):
+        Bucket("mem://shelf/end").add_file(file, "a")

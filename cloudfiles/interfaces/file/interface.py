@@ -143,6 +143,11 @@ class FileInterface(Interface):
         found = self._find(key)
         return None if found is None else found[0].st_size
 
+    def get_acl(self, key: str) -> int | None:
+        """The mode of the file, as `os.stat` tells it."""
+        found = self._find(key)
+        return None if found is None else found[0].st_mode
+
     def _find(self, key: str) -> tuple[os.stat_result, str] | None:
         path = self._path(key)
         with Reporting(self._store, key):

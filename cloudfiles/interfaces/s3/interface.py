@@ -18,6 +18,7 @@ from cloudfiles.interfaces.http_bounded import BoundedRead, PiecewiseRead, descr
 from cloudfiles.interfaces.http_divided import read_object
 from cloudfiles.interfaces.http_object import ObjectRead, head_from_headers
 from cloudfiles.interfaces.moving import Copied, CopyOptions, Interrupted, PartWriter
+from cloudfiles.interfaces.s3.acl import read_acl
 from cloudfiles.interfaces.s3.bucket import Bucket
 from cloudfiles.interfaces.s3.bulk_delete import delete_keys
 from cloudfiles.interfaces.s3.checksums import UploadChecks
@@ -89,6 +90,10 @@ class S3Interface(Interface):
         return [(finding.place, finding.found) for finding in self._provider.explain()]
 
     # ---- reading
+
+    def get_acl(self, key: str) -> dict[str, Any] | None:
+        """`{'Owner': {...}, 'Grants': [{'Grantee': {...}, 'Permission': ...}]}`, as the API names these."""
+        return read_acl(self._bucket or self._found(), key)
 
     def get(self, key: str, start: int | None = None, end: int | None = None) -> StoredObject | None:
         """As the contract says. Numbers that count from the end cost a HEAD, but for the suffix `[-n:]`."""
