@@ -269,9 +269,13 @@ class ConnectionFailedError(TransportError):
 
     Attributes:
         nothing_sent: the request surely never left: it may be repeated, whatever it is.
+        is_lasting: trying again would not help: the other side speaks no TLS.
+        is_unreachable: there may be no such server: its name does not resolve, or its port refuses.
     """
 
     nothing_sent = False
+    is_lasting = False
+    is_unreachable = False
 
 
 class CertificateError(TransportError):

@@ -23,21 +23,25 @@ class RetryPolicy:
     """How hard to try.
 
     Attributes:
-        attempts: tries in all, the first included.
+        attempts: tries in all, the first included; None: as many as there is time for.
         window: seconds of the first backoff window; it doubles with each failure.
         cap: seconds that one backoff window never exceeds.
-        integrity_attempts: tries when the bytes do not match their digest: a wrong digest stays wrong.
-        budget: seconds after the first failure in which a new try may still begin.
+        integrity_attempts: tries when the bytes do not match their digest, or the answers are malformed, each in
+            another way: what is wrong stays wrong.
+        budget: seconds after the first try in which a new one may still begin. Where a try has brought a part of
+            what was asked for, they are counted from there.
+        unanswered_budget: the same for a server that was never reached, as its name or its port may be wrong.
         retry_after_cap: seconds: a Retry-After that asks for more ends the retries instead of sleeping for hours.
         mends: times that a request goes again at once, however few the tries: redirected, signed anew, or in place of
             one that met a connection closed while it was idle.
     """
 
-    attempts: int = 12
+    attempts: int | None = None
     window: float = 0.1
     cap: float = 20.0
     integrity_attempts: int = 4
     budget: float = 300.0
+    unanswered_budget: float = 60.0
     retry_after_cap: float = 120.0
     mends: int = 11
 
@@ -46,14 +50,20 @@ class RetryPolicy:
 
         A server's Retry-After is a floor; jitter is added on top, lest all clients return in the same instant.
         """
-        backoff = random() * min(self.cap, self.window * 2.0 ** (failures - 1))
+        backoff = random() * min(self.cap, self.window * 2.0 ** min(failures - 1, 64))
         return backoff if retry_after is None else retry_after + backoff
 
-    def allows(self, failures: int, elapsed: float, delay: float, retry_after: float | None = None) -> bool:
-        """Whether another try may begin `delay` seconds from now, `elapsed` seconds after the first began."""
-        if failures >= self.attempts or (retry_after is not None and retry_after > self.retry_after_cap):
+    def allows(self, failures: int, elapsed: float, delay: float, retry_after: float | None = None,
+               budget: float | None = None) -> bool:
+        """Whether another try may begin `delay` seconds from now, `elapsed` seconds after the first began.
+
+        budget: seconds in place of the policy's own.
+        """
+        if self.attempts is not None and failures >= self.attempts:
             return False
-        return elapsed + delay <= self.budget
+        if retry_after is not None and retry_after > self.retry_after_cap:
+            return False
+        return elapsed + delay <= (self.budget if budget is None else budget)
 
     def mends_more(self, mended: int, elapsed: float) -> bool:
         """Whether a request may go again that was now mended for the `mended`-th time (from 1)."""

@@ -102,6 +102,9 @@ class ObjectRead(Request):
         """Ask for this object only."""
         self.headers["if-match"] = validator
 
+    def kept(self) -> int:
+        return sum(map(len, self._pieces))
+
     # ---- going on by other requests
 
     def received(self) -> list[bytes]:

@@ -6,24 +6,14 @@ process share it, and with it its connections.
 
 from __future__ import annotations
 
-import logging
 import os
 import random
 import weakref
 from collections.abc import Callable
 from typing import Any, cast
 
-from cloudfiles.exceptions import (
-    Attempt,
-    CertificateError,
-    CloudFilesError,
-    ConnectionFailedError,
-    IntegrityError,
-    ServerError,
-    TransportError,
-    redact,
-)
-from cloudfiles.retry import REFUSED_STATUS, RETRYABLE_STATUS, RetryPolicy
+from cloudfiles.exceptions import CloudFilesError, ConnectionFailedError
+from cloudfiles.retry import RETRYABLE_STATUS, RetryPolicy
 from cloudfiles.runtime.base import Runtime
 from cloudfiles.runtime.descriptors import PROCESS, Descriptors
 from cloudfiles.transport.connection import BrokenBodyError
@@ -31,9 +21,8 @@ from cloudfiles.transport.dial import Dialer, proxy_for
 from cloudfiles.transport.limiter import Limiter
 from cloudfiles.transport.pool import Pool
 from cloudfiles.transport.request import Origin, Request, TryAgain
+from cloudfiles.transport.tries import Tries
 from cloudfiles.types import MIN_THROUGHPUT, Clock, StoreOptions, Tls
-
-log = logging.getLogger("cloudfiles")
 
 
 class Client:
@@ -61,33 +50,46 @@ class Client:
         Raises what `accept` raises, and TransportError when the policy gives up; the error
         carries every attempt and its cause.
         """
-        failures: _Failures | None = None
+        pool = self._pools.get(request.origin) or self._open_pool(request.origin)
+        now = self._monotonic()
+        tries: Tries | None = None
+        if pool.limiter.enter(now):
+            tries = self._tries(request, now)
+            now = tries.wait_turn(pool.limiter, now)
         while True:
             try:
-                return self._attempt(request)
+                return self._attempt(request, pool, now)
             except CloudFilesError as error:
                 failure: CloudFilesError = error
                 again = False
             except TryAgain as mended:
                 failure = mended.cause
                 again = True
-            if failures is None:
-                failures = _Failures(self, request)
-            failures.wait_or_raise(failure, again)
+            tries = tries or self._tries(request, now)
+            if again:
+                tries.mended(failure)
+            else:
+                tries.failed(failure, pool.limiter, now)
+            pool = self._pools.get(request.origin) or self._open_pool(request.origin)
+            now = self._monotonic()
+            if pool.limiter.enter(now):
+                now = tries.wait_turn(pool.limiter, now, failure)
             del failure  # else it and this frame hold each other, and what it knows, until the collector comes
 
-    def _attempt(self, request: Request) -> Any:
-        pool = self._pools.get(request.origin) or self._open_pool(request.origin)
-        now = self._monotonic()
-        delay = pool.limiter.enter(now)
-        if delay:
-            self.runtime.sleep(delay)
+    def _tries(self, request: Request, now: float) -> Tries:
+        return Tries(request, self.policy, now, monotonic=self._monotonic, sleep=self.runtime.sleep,
+                     jitter=self._jitter)
+
+    def _attempt(self, request: Request, pool: Pool, now: float) -> Any:
         connection = pool.take(now, request.idempotent)
+        limiter = pool.limiter
         try:
             head = request.encode(pool.host, self._wall())
             response = connection.exchange(pool.forward(head) if pool.forwarded else head, request)
         except BrokenBodyError as broken:
             connection.close()
+            if limiter.is_watching:
+                limiter.accepted(now, self._monotonic())  # it has answered
             request.broken(broken.head, broken.received)
             raise broken.cause from broken
         except ConnectionFailedError as error:
@@ -101,16 +103,14 @@ class Client:
             connection.close()
             raise
         pool.give(connection, now)
+        if limiter.is_watching and response.status not in RETRYABLE_STATUS:
+            limiter.accepted(now, self._monotonic())
         return request.accept(response)
 
     def _open_pool(self, origin: Origin) -> Pool:
         return self._pools.setdefault(origin, Pool(origin, self._dialer, proxy_for(origin), limiter_of(origin),
                                                    self.runtime, self._descriptors, self._monotonic,
                                                    self._min_throughput))
-
-    def slow_down(self, origin: Origin) -> None:
-        """The server at `origin` refused a request because there are too many."""
-        limiter_of(origin).slow_down(self._monotonic())
 
     def close(self) -> None:
         """Close the idle connections. New ones are opened when next needed."""
@@ -122,60 +122,6 @@ class Client:
         for pool in self._pools.values():
             pool.forget()
         self._pools.clear()
-
-
-class _Failures:
-    """The failed attempts of one request, and what follows from them."""
-
-    def __init__(self, client: Client, request: Request) -> None:
-        self._client = client
-        self._request = request
-        self._began = client.clock.monotonic()
-        self._attempts: list[Attempt] = []
-        self._faults = 0
-        self._mended = 0
-        self._corrupt = 0
-
-    def wait_or_raise(self, error: CloudFilesError, again: bool) -> None:
-        """Return when the request may be sent again; raise `error`, with its history, when not."""
-        client, policy = self._client, self._client.policy
-        elapsed = client.clock.monotonic() - self._began
-        self._request.retries += 1
-        self._corrupt += isinstance(error, IntegrityError)
-        # What was mended is no fault, and does not lengthen the backoff of one; but it may not go on forever either.
-        self._faults += not again
-        self._mended += again
-        count = self._mended if again else self._faults
-        retry_after = getattr(error, "retry_after", None)
-        delay = 0.0 if again else policy.delay(count, client._jitter, retry_after)
-        worth_it = again or self._is_passing(error)
-        if isinstance(error, ServerError) and error.is_slow_down:
-            client.slow_down(self._request.origin)
-        self._attempts.append(Attempt(f"{type(error).__name__}: {error}", elapsed, delay if worth_it else 0.0))
-        allowed = policy.mends_more(count, elapsed) if again else policy.allows(count, elapsed, delay, retry_after)
-        if not worth_it or not allowed:
-            self._raise(error, elapsed)
-        log.info("%s: attempt %d failed, next in %.2f s: %s", redact(self._request.path or ""), len(self._attempts),
-                 delay, error)
-        if delay:
-            client.runtime.sleep(delay)
-
-    def _is_passing(self, error: CloudFilesError) -> bool:
-        """Whether the same request may succeed later, and may be repeated."""
-        if isinstance(error, IntegrityError):
-            return self._corrupt < self._client.policy.integrity_attempts
-        if isinstance(error, CertificateError) or not isinstance(error, TransportError):
-            return False
-        if isinstance(error, ServerError):
-            allowed = RETRYABLE_STATUS if self._request.idempotent else REFUSED_STATUS
-            return error.is_passing or error.status in allowed
-        return self._request.idempotent or getattr(error, "nothing_sent", False)
-
-    def _raise(self, error: CloudFilesError, elapsed: float) -> None:
-        error.path = error.path or self._request.path
-        error.attempts = tuple(self._attempts)
-        error.elapsed = elapsed
-        raise error
 
 
 # ---- what the process shares

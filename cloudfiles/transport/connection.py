@@ -13,6 +13,7 @@ from cloudfiles.exceptions import (
     TruncatedBodyError,
 )
 from cloudfiles.runtime.base import Stream
+from cloudfiles.transport.faults import is_lasting
 from cloudfiles.transport.memory import BodyMemory
 from cloudfiles.transport.request import Body, FileBody, Receiver, Request, Response, SlowBodyError
 from cloudfiles.transport.throughput import ANY, Throughput, TooSlowError, Watch
@@ -355,5 +356,7 @@ def _transport_error(error: Exception, when: str) -> Exception:
     if isinstance(error, TimeoutError):
         return RequestTimeoutError(f"the server was silent for too long {when}")
     if isinstance(error, OSError):
-        return ConnectionFailedError(f"the connection broke {when}: {error}")
+        failure = ConnectionFailedError(f"the connection broke {when}: {error}")
+        failure.is_lasting = is_lasting(error)  # a server tells only now that it wants a certificate (RFC 8446 4.4.2)
+        return failure
     return error

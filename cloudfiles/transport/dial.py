@@ -24,6 +24,7 @@ from cloudfiles.exceptions import (
 )
 from cloudfiles.runtime.base import Runtime, Stream
 from cloudfiles.runtime.descriptors import is_exhausted, ran_out
+from cloudfiles.transport.faults import is_lasting, is_unreachable
 from cloudfiles.transport.request import Origin
 from cloudfiles.types import Tls
 
@@ -172,11 +173,18 @@ def _dial_error(error: Exception, origin: Origin, proxy: Proxy | None) -> Except
         return AuthorizationError(f"{to}: the proxy wants credentials: http_proxy=http://USER:PASSWORD@HOST:PORT")
     if isinstance(cause, TimeoutError | urllib3.exceptions.TimeoutError):
         return RequestTimeoutError(f"{to}: no connection in time")
-    what = "the host name cannot be resolved" if isinstance(cause, socket.gaierror) else "no connection"
-    return _not_sent(f"{to}: {what}: {cause}")
+    failure = _not_sent(f"{to}: {_kind(cause)}: {cause}")
+    failure.is_lasting, failure.is_unreachable = is_lasting(cause), is_unreachable(cause)
+    return failure
 
 
 def _not_sent(message: str) -> ConnectionFailedError:
     failure = ConnectionFailedError(message)
     failure.nothing_sent = True
     return failure
+
+
+def _kind(cause: BaseException) -> str:
+    if isinstance(cause, socket.gaierror):
+        return "the host name cannot be resolved"
+    return "no TLS connection" if isinstance(cause, ssl.SSLError) else "no connection"

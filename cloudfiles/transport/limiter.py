@@ -1,86 +1,314 @@
-"""One brake per host: when the server says slow down, every worker of the process does."""
+"""When the requests of a process to one server may go: freely, at a rate, or one at a time to see whether it is back.
+
+The one place that reacts to a server that refuses or does not answer. Whoever waits here asks again
+every `NAP` seconds at the latest, so what is learnt from one answer is heard by all of them at once.
+"""
 
 from __future__ import annotations
 
+import math
+import random
+from collections.abc import Callable
+
+NAP = 0.25
+"""Seconds after which whoever waits asks again, however far away its turn is."""
+
 _WINDOW = 1.0
-"""Seconds over which requests and refusals are counted, and between two changes of the rate: the
-workers that are refused in one moment say one thing, not twenty."""
+"""Seconds over which answers are counted between two changes of the rate. Some stores count by the second
+themselves: less would show them as one that refuses nothing, and then everything."""
+
+_FEW = 5
+_LONGEST_WINDOW = 20.0
+"""Answers that say little: a window lasts until there are more, up to these seconds."""
 
 _SHARE = 0.2
 """Share of refused requests above which it is too many requests. Busy stores refuse a few of a hundred at
-any rate: their own backoff is enough for those, and braking the others would only cost time."""
+any rate: their own backoff is enough for those, and slowing down the others would only cost time."""
 
 _LEAST = 8
-"""Refusals in the last two windows that it takes to brake: fewer may be chance."""
+"""Failures that it takes to slow down, or to take the server for down: fewer may be chance."""
 
-_GROWTH = 1.25
-"""Factor a second by which the rate recovers."""
+_MEMORY = 1000
+"""Answers after which the older ones count less."""
 
-_FLOOR = 1.0
-"""Requests a second that are always allowed."""
+_FLOOR = 0.05
+"""Requests a second that are always allowed: thousands of processes may share what a store allows."""
+
+_START = 20.0
+_FAST_START, _SLOW_START = 0.1, 0.25
+"""Requests a second to begin with, and seconds after which they are doubled: the former when a server is
+back that was down for some time, the latter when one began to refuse requests."""
+
+_OUTAGE = 3.0
+"""Seconds after which a server that was down was surely not just asked too much."""
+
+_CAUTION = 0.7
+"""Share of what was accepted to go on with where that has ended."""
+
+_GROWTH, _MOST_GROWTH = 0.01, 0.5
+"""Share a second by which the rate grows, and the same at the most, when nothing was refused for some time."""
+
+_FAIR, _MOST_FAIR = 0.15, 0.04
+"""Requests a second, times the root of the rate, by which it grows besides, and the share of the rate that this
+never exceeds: over time, processes that share a store get the same, whatever they began with."""
+
+_LEAST_CUT = 0.5
+_CLEAN = 0.01
+"""Share of refused requests up to which next to nothing was refused."""
+
+_NEAR = 1.1
+"""Factor from the rate that was too much before within which the rate does not grow fast at once."""
+
+_SILENCE = 1.0
+"""Seconds without a success, while requests fail, after which the server is taken for down."""
+
+_PROBE, _LEAST_PROBE, _MOST_PROBE = 0.07, 0.2, 10.0
+"""Seconds between two probes of a server that is down: this share of the time that it has been down, within these
+bounds. So what is lost after its recovery is less than a tenth of the outage."""
+
+_NO_DELAY = 0.0005
+"""Seconds that are not worth waiting."""
+
+_NEWS = 60.0
+"""Seconds after which it is worth saying again that requests wait."""
+
+
+class Place:
+    """A place in the queue."""
+
+    __slots__ = ("_number", "_queue")
+
+    def __init__(self, number: int, queue: int) -> None:
+        self._number = number
+        self._queue = queue
 
 
 class Limiter:
-    """Counts requests; once told to slow down, spaces them out. Times are monotonic seconds, handed in.
+    """Holds back requests to a server that refuses too many of them, or is down.
 
-    Once more than a fifth of the requests are refused, halves the rate that was measured. From
-    then on, after each second: halves it again where more than a fifth were refused in it, else
-    lets it grow by a quarter; and lets go once it allowed more than what was measured at first.
+    Free: requests go at once, and nothing is counted. Once more than a fifth of them are refused, they go at a
+    rate, one after the other. It begins low and is doubled until something is refused. From then on it follows what
+    was refused in the last second: it is cut by that share and grows by some hundredths, and
+    so stays just above what the store takes. Where nothing is refused for some seconds, it grows faster; when
+    nobody has to wait any more, requests go freely again.
+
+    When nothing has succeeded for a second, the server is down: one request at a time goes to see whether
+    it is back. All others wait for that, and then go at a rate that is doubled until something is refused.
+
+    Times are monotonic seconds, handed in.
 
     Attributes:
-        rate: requests a second now allowed, None for no limit.
+        rate: requests a second now allowed; None: any number; 0.0: the server is down.
+        is_watching: something has failed of late, so the client is to call `accepted` for each success.
+        has_answered: a connection to the server was made in the life of this process.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, jitter: Callable[[], float] = random.random) -> None:
         self.rate: float | None = None
+        self.is_watching = False
+        self.has_answered = False
+        self._jitter = jitter
         self._began = 0.0  # of the window being counted
-        self._count = 0
+        self._until = 0.0
+        self._cut = 0.0  # when the rate was last cut: answers to what was sent before say nothing of it
+        self._accepted = 0  # answers in it, while watching
         self._refused = 0
-        self._last_count = 0  # the same of the window before
-        self._last_refused = 0
-        self._measured = 0.0  # requests a second in it
-        self._unlimited = 0.0  # what was measured before the first brake
-        self._next = 0.0  # when the next request may go
+        self._failed = False  # whether anything did
+        self._success = 0.0  # when the last one was, while watching
+        self._failures = 0  # since then
+        self._down_since = 0.0
+        self._probe = 0.0  # when the next one may go
+        self._starting = False  # after an outage: nothing was refused yet
+        self._start_window = _SLOW_START
+        self._ceiling = 0.0  # the rate that was too much when something was last refused
+        self._base = 0.0  # the rate below which a few refusals do not bring it: they may come at any rate
+        self._clean = 0  # windows in a row in which next to nothing was refused
+        self._has_queue = False  # whether somebody had to wait in this window
+        self._queue = 0  # grows when the places of a queue become void
+        self._issued = 0  # places in the queue
+        self._passed = 0.0  # how far it has come
+        self._passed_at = 0.0
+        self._told: float | None = None  # when it was last said that requests wait
 
-    def enter(self, now: float) -> float:
-        """Count one request; the seconds it has to wait before it goes, 0.0 for none."""
-        self._count += 1
-        if now - self._began >= _WINDOW:
+    # ---- requests
+
+    def enter(self, now: float) -> bool:
+        """Whether a request has to wait for its turn: by `join` and `wait`."""
+        if now >= self._until:
             self._end_window(now)
-        return 0.0 if self.rate is None else self._slot(self.rate, now)
+        return self.rate is not None
+
+    def join(self, now: float) -> Place:
+        """A place at the end of the queue."""
+        self._advance(now)
+        place = Place(self._issued, self._queue)
+        self._issued += 1
+        return place
+
+    def wait(self, place: Place, now: float) -> float:
+        """Seconds until the turn of `place`, as things are now; 0.0: it is. To be asked again after `NAP` seconds."""
+        if now >= self._until:
+            self._end_window(now)
+        rate = self.rate
+        if not rate:
+            return 0.0 if rate is None else self._wait_for_probe(now)
+        if place._queue != self._queue:
+            renewed = self.join(now)
+            place._number, place._queue = renewed._number, renewed._queue
+        self._advance(now)
+        delay = (place._number - self._passed) / rate
+        if delay < _NO_DELAY:
+            return 0.0
+        self._has_queue = True
+        return delay
+
+    def leave(self, place: Place) -> None:
+        """Give up a place before its turn has come."""
+        if place._queue == self._queue:
+            self._passed += 1.0
+
+    def _advance(self, now: float) -> None:
+        """Let the queue come as far as it may by now. What nobody has used is not saved up."""
+        rate = self.rate  # once: other threads may change it meanwhile
+        if rate:
+            self._passed = min(float(self._issued), self._passed + rate * max(0.0, now - self._passed_at))
+        self._passed_at = now
+
+    def _wait_for_probe(self, now: float) -> float:
+        if now < self._probe:
+            return self._probe - now
+        pause = min(_MOST_PROBE, max(_LEAST_PROBE, _PROBE * (now - self._down_since)))
+        self._probe = now + pause * (0.75 + 0.5 * self._jitter())
+        return 0.0
+
+    # ---- what came of them
+
+    def accepted(self, sent: float, now: float) -> None:
+        """The server did what was asked for at `sent`, or refused it for good. To be called while `is_watching`."""
+        self._failures = 0
+        self._success = now
+        if self.rate == 0.0:
+            self._begin_again(now, _FAST_START if now - self._down_since > _OUTAGE else _SLOW_START)
+        elif sent >= self._cut:
+            self._accepted += 1
+
+    def refused(self, sent: float, now: float) -> None:
+        """The server refused a request that was sent at `sent`, because there are too many."""
+        self.failed(now)
+        if sent < self._cut or self.rate == 0.0:
+            return  # it says what is known already
+        self._refused += 1
+        # A fifth is exceeded by so much that it cannot be chance, with the answers coming as they may
+        if self._refused > _LEAST + _SHARE * (self._refused + self._accepted):
+            if self.rate is None:
+                self._begin_again(now, _SLOW_START)
+            elif self._starting and self._accepted:
+                self._end_window(now)
+
+    def failed(self, now: float) -> None:
+        """A request failed for a reason that may pass: no connection, a broken one, no answer, a server's error."""
+        if not self.is_watching:
+            self.is_watching = True
+            self._success = now
+            self._accepted = self._failures = 0
+        self._failed = True
+        self._failures += 1
+        if self.rate != 0.0 and self._failures >= _LEAST and now - self._success >= _SILENCE:
+            self._down_since, self._probe = self._success, now
+            self.rate = 0.0
+            self._queue += 1
+
+    @property
+    def is_down(self) -> bool:
+        return self.rate == 0.0
+
+    def down_for(self, now: float) -> float:
+        """Seconds for which the server has been down, 0.0 where it is not."""
+        return now - self._down_since if self.rate == 0.0 else 0.0
+
+    def is_news(self, now: float) -> bool:
+        """Whether it is to be told that requests wait: once, and once a minute while failures go on."""
+        is_news = self._told is None or now - self._told >= _NEWS
+        if is_news:
+            self._told = now
+        return is_news
+
+    # ---- the rate
+
+    def _begin_again(self, now: float, window: float) -> None:
+        """Find out from below what the server takes; `window`: seconds after which the rate is doubled."""
+        self._start_window = window
+        self._starting = True
+        self.rate = max(_FLOOR, min(_START, self._ceiling / 2.0)) if self._ceiling else _START
+        self._cut = now
+        self._clean = 0
+        self._queue += 1
+        self._issued, self._passed, self._passed_at = 0, 0.0, now
+        self._begin_window(now)
+        self._has_queue = True
 
     def _end_window(self, now: float) -> None:
-        self._measured = self._count / (now - self._began)
-        if self.rate is not None:
-            self._change(self.rate, now - self._began)
-        self._last_count, self._last_refused = self._count, self._refused
-        self._began, self._count, self._refused = now, 0, 0
+        rate = self.rate
+        if rate is None:
+            self.is_watching = self._failed
+            self._told = self._told if self._failed else None
+            if self._failed:  # what is counted goes on being so, and is forgotten bit by bit
+                self._begin_window(now, self._accepted, self._refused)
+                return
+        elif rate and not self._change(rate, now):
+            self._until = now + (self._start_window if self._starting else _WINDOW)
+            return
+        self._begin_window(now)
 
-    def _change(self, rate: float, seconds: float) -> None:
-        if self._refused > _SHARE * self._count:
-            self.rate = max(_FLOOR, rate / 2)
-        elif rate > self._unlimited:
+    def _begin_window(self, now: float, accepted: int = 0, refused: int = 0) -> None:
+        self._began = now
+        self._until = now + (self._start_window if self._starting else _WINDOW)
+        halved = accepted + refused > _MEMORY
+        self._accepted, self._refused = accepted >> halved, refused >> halved
+        self._failed = self._has_queue = False
+
+    def _change(self, rate: float, now: float) -> bool:
+        """Have the rate follow what came of the window's requests; False where they are too few yet."""
+        seconds = min(_LONGEST_WINDOW, max(0.001, now - self._began))
+        answers = self._accepted + self._refused
+        if self._has_queue and answers < _FEW and seconds < _LONGEST_WINDOW:
+            return False
+        share = self._refused / answers if answers else 0.0
+        self._advance(now)
+        if not self._has_queue and share <= _SHARE:
             self.rate = None
+            self._starting = False
+            self._ceiling = 0.0
+        elif not self._starting:
+            self.rate = self._corrected(rate, seconds, share)
+        elif share <= (_SHARE if self._refused < _LEAST // 2 else _SHARE / 2):
+            self.rate = rate * 2.0
         else:
-            self.rate = rate * _GROWTH ** min(int(seconds), 60)
+            self._starting = self._accepted == 0
+            self.rate = max(_FLOOR, rate / 2.0 if self._starting else _CAUTION * self._accepted / seconds)
+            if self._accepted or self._ceiling:
+                self._ceiling = self.rate / _CAUTION
+            self._base = self.rate / 2.0
+            self._cut = now
+        return True
 
-    def _slot(self, rate: float, now: float) -> float:
-        slot = max(now, self._next)
-        self._next = slot + 1.0 / rate
-        return slot - now
+    def _corrected(self, rate: float, seconds: float, share: float) -> float:
+        """The rate after a window in which this share was refused."""
+        corrected = max(_FLOOR, rate * self._growth(rate, seconds, share) * max(1.0 - share, _LEAST_CUT))
+        if share > _SHARE:
+            self._base = corrected / 2.0
+        return max(corrected, self._base)
 
-    def slow_down(self, now: float) -> None:
-        """The server refused a request because there are too many."""
-        self._refused += 1
-        refused = self._refused + self._last_refused
-        if self.rate is None and refused >= _LEAST and refused > _SHARE * (self._count + self._last_count):
-            self._brake(now)
-
-    def _brake(self, now: float) -> None:
-        # A window just begun holds too few requests to tell the rate, the last whole one is better
-        running = self._count / max(now - self._began, _WINDOW / 10)
-        self._unlimited = max(self._measured, running, 2 * _FLOOR)
-        self.rate = self._unlimited / 2
-        self._next = now
-        self._last_count = self._last_refused = 0  # what led to this is not to lead to more
-        self._began, self._count, self._refused = now, 0, 0
+    def _growth(self, rate: float, seconds: float, share: float) -> float:
+        """The factor by which the rate grows: slowly where it was too much before, faster where it was not."""
+        self._clean = min(self._clean + 1, 6) if share <= _CLEAN else 0
+        if not self._clean:
+            self._ceiling = rate * max(1.0 - share, _LEAST_CUT)
+        if share > _SHARE:
+            return 1.0
+        fair = min(_FAIR / math.sqrt(rate), _MOST_FAIR)
+        sure = self._clean if rate * _NEAR < self._ceiling else self._clean - 2
+        growth = _GROWTH if sure <= 0 else min(_MOST_GROWTH, (1.0 + 2 * _GROWTH) ** (3.0 ** sure) - 1.0)
+        if rate < self._ceiling:  # not beyond it in one step
+            growth = min(growth, max(_GROWTH, (self._ceiling / rate) ** (1 / seconds) - 1.0))
+        return float((1.0 + growth + fair) ** seconds)

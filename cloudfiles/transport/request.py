@@ -240,6 +240,10 @@ class Request:
     def broken(self, head: Head, received: bytes) -> None:
         """The body after `head` broke off with `received` bytes: remember them to go on from there."""
 
+    def kept(self) -> int:
+        """Bytes that were remembered by `broken`: a try that adds to them has not failed altogether."""
+        return 0
+
 
 def flat(view: memoryview) -> memoryview:
     """`view` byte by byte, so that its length is its size, whatever its items are."""

@@ -1,96 +1,190 @@
-"""The brake on simulated time: few refusals cost nobody anything, many slow every worker down, and it recovers."""
+"""What many workers do together when a store refuses, or is down, on simulated time: by the very client and limiter."""
 
 from __future__ import annotations
 
-import heapq
 import random
-from collections.abc import Callable
 
 import pytest
 
-from cloudfiles.transport.limiter import Limiter
+from cloudfiles.retry import RetryPolicy
+from cloudfiles.transport.limiter import NAP, Limiter
+from tests.core.simulation import (
+    Outcome,
+    Store,
+    bucket,
+    by_the_second,
+    counting_all,
+    down,
+    simulate,
+    sometimes,
+    unreachable,
+)
+
+# ---- outages
 
 
-def simulate(limiter: Limiter, seconds: float, refuses: Callable[[float, float], bool], workers: int = 20,
-             service: float = 0.05, start: float = 0.0) -> list[tuple[float, bool]]:
-    """When each request of `workers` went and whether it was refused, each worker one request after the other.
-
-    refuses: (now, requests in the last second) -> whether the server refuses.
-    """
-    draw = random.Random(1)
-    due = [(start + draw.random() * service, worker) for worker in range(workers)]
-    heapq.heapify(due)
-    sent: list[tuple[float, bool]] = []
-    waiting: dict[int, float] = {}
-    while due[0][0] < start + seconds:
-        now, worker = heapq.heappop(due)
-        if worker not in waiting:
-            delay = limiter.enter(now)
-            if delay:
-                waiting[worker] = now
-                heapq.heappush(due, (now + delay, worker))
-                continue
-        waiting.pop(worker, None)
-        recent = sum(1 for when, _ in sent[-2000:] if when > now - 1)
-        refused = refuses(now, recent)
-        sent.append((now, refused))
-        if refused:
-            limiter.slow_down(now)
-        heapq.heappush(due, (now + service, worker))
-    return sent
+@pytest.mark.parametrize("seconds", [12, 60])
+@pytest.mark.parametrize("store", [down, unreachable])
+def test_after_an_outage_the_work_is_soon_done(seconds: int, store: type[Store]) -> None:
+    outcome = simulate(store(seconds), requests=5000, workers=200)
+    assert (sum(outcome.done), outcome.errors) == (5000, [])
+    assert outcome.seconds < 1.18 * (seconds + 5000 / 200 * 0.02)
+    assert outcome.limiters[0].rate is None
 
 
-def rate(sent: list[tuple[float, bool]], begin: float, end: float) -> float:
-    return sum(1 for when, _ in sent if begin <= when < end) / (end - begin)
+@pytest.mark.parametrize("workers", [1, 3, 20])
+def test_few_workers_outlast_a_restart(workers: int) -> None:
+    outcome = simulate(unreachable(60), requests=100, workers=workers)
+    assert outcome.errors == []
+    assert outcome.seconds < 1.15 * (60 + 100 * 0.02 / workers)
+
+
+def test_a_store_that_is_down_is_asked_by_one_request_at_a_time() -> None:
+    outcome = simulate(down(100), requests=5000, workers=200, seconds=90)
+    assert outcome.rate(0, 2) > 50
+    assert outcome.rate(10, 90) < 2
+    assert outcome.rate(80, 90) > 0
+
+
+def test_processes_do_not_ask_together() -> None:
+    outcome = simulate(down(60), requests=4000, workers=20, processes=20)
+    probes = sorted(when for when, _ in outcome.sent if 40 < when < 59)
+    assert max(sum(1 for other in probes if when <= other < when + 0.25) for when in probes) < 10
+
+
+def test_a_store_that_stays_down_ends_the_batch_when_the_time_is_over() -> None:
+    outcome = simulate(down(1e9), requests=200, workers=50)
+    assert len(outcome.errors) == 200
+    first = outcome.errors[0]
+    assert 295 < first.elapsed < 310
+    # Four times in turn 50 requests: the first wait for five minutes, the next for one, as nothing has answered so long
+    assert 300 + 3 * 55 < outcome.seconds < 300 + 3 * 75
+
+
+# ---- a rate that the store allows
+
+
+@pytest.mark.parametrize("store", [bucket(200, 20), bucket(200, 200)])
+def test_processes_that_share_a_store_use_what_it_allows(store: Store) -> None:
+    outcome = simulate(store, requests=8000, workers=50, processes=4)
+    assert (sum(outcome.done), outcome.errors) == (8000, [])
+    assert outcome.refused < 0.08
+    assert outcome.seconds < 1.15 * 40
+
+
+def test_one_process_uses_what_the_store_allows() -> None:
+    outcome = simulate(bucket(1000, 100), requests=20_000, workers=200)
+    assert outcome.errors == []
+    assert outcome.refused < 0.08
+    assert outcome.seconds < 1.1 * 20
+
+
+def test_a_store_that_counts_by_the_second() -> None:
+    outcome = simulate(by_the_second(1000), requests=20_000, workers=200)
+    assert outcome.refused < 0.1
+    assert outcome.seconds < 1.25 * 20
+
+
+def test_shares_become_fair() -> None:
+    """A process that begins later, on a store that another one uses to the full, gets its half after a while."""
+    store = bucket(200, 20)
+    outcome = simulate(store, requests=40_000, workers=50, processes=2, seconds=120)
+    rates = [limiter.rate or 0.0 for limiter in outcome.limiters]
+    assert max(rates) < 1.5 * min(rates)
+
+
+def test_many_processes_may_stay_below_one_request_a_second() -> None:
+    outcome = simulate(bucket(20, 20), requests=4000, workers=4, processes=100, seconds=200)
+    assert outcome.rate(50, 200, good=True) > 15
+    assert outcome.rate(50, 200) < 60
+
+
+# ---- what brakes nobody, and what lets go
 
 
 @pytest.mark.parametrize("share", [0.02, 0.07, 0.12])
 def test_a_few_refusals_among_successes_brake_nobody(share: float) -> None:
-    draw = random.Random(3)
-    limiter = Limiter()
-    sent = simulate(limiter, 20, lambda now, recent: draw.random() < share)
-    assert limiter.rate is None
-    assert rate(sent, 0, 20) == pytest.approx(400, rel=0.02)
+    outcome = simulate(sometimes(share), requests=10_000, workers=20, latency=0.05, seconds=20)
+    assert outcome.limiters[0].rate is None
+    # Those that are refused wait a little, and nobody else does
+    assert outcome.rate(0, 20) == pytest.approx(20 / (0.05 + share * 0.05), rel=0.1)
 
 
 def test_a_few_refusals_in_all_brake_nobody() -> None:
     limiter = Limiter()
     for _ in range(7):
-        limiter.enter(0.0)
-        limiter.slow_down(0.0)
+        assert not limiter.enter(0.0)
+        limiter.refused(0.0, 0.0)
     assert limiter.rate is None
 
 
 def test_all_workers_slow_down_together_and_recover() -> None:
     """The server can take 100 requests a second for half a minute, and anything afterwards."""
-    sent = simulate(limiter := Limiter(), 90, lambda now, recent: 5 < now < 35 and recent > 100)
-    assert rate(sent, 0, 5) > 350
-    assert rate(sent, 10, 35) < 150
-    refused = sum(refused for when, refused in sent if 10 <= when < 35)
-    assert refused < 0.3 * sum(1 for when, _ in sent if 10 <= when < 35)
-    assert rate(sent, 70, 90) > 350
-    assert limiter.rate is None
+    store = counting_all(lambda now: 100 if 5 < now < 35 else 1e9)
+    outcome = simulate(store, requests=100_000, workers=20, latency=0.05, seconds=90)
+    assert outcome.rate(0, 5) > 350
+    assert outcome.rate(10, 35) < 150
+    assert outcome.rate(10, 35, good=True) > 0.6 * outcome.rate(10, 35)
+    assert outcome.rate(70, 90) > 350
+    assert outcome.limiters[0].rate is None
 
 
-def test_a_server_that_refuses_all_is_asked_less_and_less_but_never_given_up() -> None:
-    sent = simulate(Limiter(), 60, lambda now, recent: True)
-    assert rate(sent, 0, 1) > 20
-    assert 0.5 <= rate(sent, 40, 60) <= 4
+# ---- the queue
 
 
-def test_refusals_of_one_moment_count_once() -> None:
+def limited(rate: float) -> Limiter:
+    """A limiter at this rate."""
     limiter = Limiter()
-    limiter.enter(100.0)
-    for _ in range(99):
-        limiter.enter(100.5)
-    limiter.enter(101.0)
-    for _ in range(100):
-        limiter.slow_down(101.0)
-    assert limiter.rate == pytest.approx(50, rel=0.05)
+    limiter._begin_again(100.0, 0.25)
+    limiter.rate, limiter._starting, limiter._ceiling, limiter._until = rate, False, rate, 1e9
+    return limiter
 
 
-def test_slots_are_spaced() -> None:
-    limiter = Limiter()
-    limiter.rate, limiter._unlimited, limiter._began = 10.0, 100.0, 100.0
-    assert [round(limiter.enter(100.0), 6) for _ in range(4)] == [0.0, 0.1, 0.2, 0.3]
-    assert round(limiter.enter(100.35), 6) == 0.05
+def test_turns_are_spaced() -> None:
+    limiter = limited(10.0)
+    places = [limiter.join(100.0) for _ in range(4)]
+    assert [round(limiter.wait(place, 100.0), 6) for place in places] == [0.0, 0.1, 0.2, 0.3]
+    assert round(limiter.wait(limiter.join(100.35), 100.35), 6) == 0.05
+
+
+def test_who_waits_hears_of_a_new_rate() -> None:
+    limiter = limited(1.0)
+    places = [limiter.join(100.0) for _ in range(100)]
+    assert limiter.wait(places[99], 100.0) == pytest.approx(99)
+    limiter.rate = 100.0
+    assert limiter.wait(places[99], 100.0 + NAP) < 1
+    limiter.rate = None
+    assert limiter.wait(places[99], 100.0 + NAP) == 0.0
+
+
+def test_who_gives_up_leaves_no_gap() -> None:
+    limiter = limited(1.0)
+    places = [limiter.join(100.0) for _ in range(100)]
+    for place in places[:98]:
+        limiter.leave(place)
+    assert limiter.wait(places[99], 100.0) <= 1.0
+
+
+def test_nothing_is_saved_up_while_nobody_asks() -> None:
+    limiter = limited(10.0)
+    limiter.join(100.0)
+    places = [limiter.join(160.0) for _ in range(3)]
+    assert [round(limiter.wait(place, 160.0), 6) for place in places] == [0.0, 0.1, 0.2]
+
+
+def test_a_long_pause_is_no_reason_for_a_flood() -> None:
+    limiter, now = limited(10.0), 100.0
+    limiter._until = now
+    draw = random.Random(1)
+    for _ in range(200):
+        now += draw.choice((0.001, 1.0, 20.0, 100_000.0))
+        if limiter.enter(now):
+            limiter.wait(limiter.join(now), now)
+        limiter.refused(now, now) if draw.random() < 0.5 else limiter.accepted(now, now)
+        assert limiter.rate is None or limiter.rate < 1e6
+
+
+def test_the_policy_of_few_tries_ends_all_the_same() -> None:
+    outcome: Outcome = simulate(down(1e9), requests=20, workers=20, policy=RetryPolicy(attempts=3))
+    assert len(outcome.errors) == 20
+    assert all(len(error.attempts) <= 3 for error in outcome.errors)

@@ -62,8 +62,9 @@ def test_no_two_clients_come_back_together() -> None:
 
 @given(st.integers(1, 30), st.floats(0, 1000), st.floats(0, 1000), st.one_of(st.none(), st.floats(0, 300)))
 def test_limits(failures: int, elapsed: float, delay: float, retry_after: float | None) -> None:
-    allowed = failures < 12 and elapsed + delay <= 300 and not (retry_after is not None and retry_after > 120)
+    allowed = elapsed + delay <= 300 and not (retry_after is not None and retry_after > 120)
     assert RetryPolicy().allows(failures, elapsed, delay, retry_after) is allowed
+    assert RetryPolicy(attempts=12).allows(failures, elapsed, delay, retry_after) is (allowed and failures < 12)
 
 
 @pytest.mark.parametrize(("value", "date", "seconds"), [
@@ -102,14 +103,15 @@ def test_other_statuses_are_final(status: int, error: type[Exception]) -> None:
 
 def test_the_error_carries_its_attempts() -> None:
     client, _, time = scripted_client(ScriptedStream(ConnectionResetError("reset")), ConnectionFailedError("no route"),
-                                      ScriptedStream(*[answer(503, b"busy")] * 10))
+                                      ScriptedStream(*[answer(503, b"busy")] * 10), policy=RetryPolicy(attempts=12))
     with pytest.raises(ServerError, match=r"key: .*503: busy \(12 attempts in") as caught:
         client.send(get())
     attempts = caught.value.attempts
     assert len(attempts) == 12
     assert "reset" in attempts[0].cause
     assert "no route" in attempts[1].cause
-    assert [a.waited for a in attempts[:-1]] == time.slept
+    assert sum(a.waited for a in attempts[:-1]) == pytest.approx(sum(time.slept))
+    assert [a.waited for a in attempts[:7]] == time.slept[:7]
     assert attempts[-1].waited == 0.0 or attempts[-1].elapsed == caught.value.elapsed
     assert caught.value.elapsed == pytest.approx(sum(time.slept))
     assert caught.value.path == "key"
@@ -200,9 +202,155 @@ def test_garbage_is_tried_again_on_another_connection() -> None:
     client, dialer, _ = scripted_client(ScriptedStream(b"garbage\r\n\r\n"), ScriptedStream(GOOD))
     assert client.send(get()).content == b"right"
     assert dialer.dialed == 2
-    client, _, _ = scripted_client(*[ScriptedStream(b"garbage\r\n\r\n") for _ in range(12)])
+
+
+CONTRADICTORY = b"HTTP/1.1 200 OK\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nab"
+
+
+@pytest.mark.parametrize("malformed", [
+    b"garbage\r\n\r\n", CONTRADICTORY, b"HTTP/1.1 200 OK\r\nno field\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n", b"\x15\x03\x03\x00\x02\x02\x46\n\n"])
+def test_the_same_malformed_answer_twice_is_enough(malformed: bytes) -> None:
+    client, dialer, time = scripted_client(*[ScriptedStream(malformed) for _ in range(12)])
+    with pytest.raises(ProtocolError, match="2 attempts"):
+        client.send(get())
+    assert (dialer.dialed, len(time.slept)) == (2, 1)
+
+
+def test_malformed_answers_of_many_kinds_are_enough_too() -> None:
+    client, dialer, _ = scripted_client(*[ScriptedStream(b"garbage %d\r\n\r\n" % number) for number in range(12)])
     with pytest.raises(ProtocolError):
         client.send(get())
+    assert dialer.dialed == RetryPolicy().integrity_attempts
+
+
+class Parsed(Request):
+    def accept(self, response: Response) -> Any:
+        raise ProtocolError(f"the listing is no XML: {response.content!r}")
+
+
+def test_a_malformed_document_is_a_malformed_answer() -> None:
+    client, _, time = scripted_client(ScriptedStream(answer(200, b"<"), answer(503), answer(200, b"<"), GOOD))
+    with pytest.raises(ProtocolError, match="no XML"):
+        client.send(Parsed(ORIGIN, "GET", "/"))
+    assert len(time.slept) == 2
+
+
+# ---- time, not a count
+
+
+def test_a_restart_of_minutes_is_outlasted() -> None:
+    for minutes in (1, 2, 4):
+        time = FakeTime()
+        end = time.now + 60 * minutes
+
+        class Restarting(ScriptedStream):
+            def receive_into(self, buffer: memoryview, time: FakeTime = time, end: float = end) -> int:
+                if time.now < end:
+                    raise ConnectionResetError("reset")
+                return super().receive_into(buffer)
+        client, _, _ = scripted_client(*[Restarting(GOOD) for _ in range(1000)], time=time)
+        assert client.send(get()).content == b"right"
+        assert time.now - end < 12
+
+
+@pytest.mark.parametrize("draw", [0.0001, 0.1, 0.5, 0.999])
+@pytest.mark.parametrize("status", [500, 503])
+def test_the_promised_time_is_used_however_the_dice_fall(status: int, draw: float) -> None:
+    client, _, time = scripted_client(ScriptedStream(*[answer(status)] * 100_000), jitter=lambda: draw)
+    with pytest.raises(ServerError) as caught:
+        client.send(get())
+    assert 270 < sum(time.slept) <= 300
+    assert caught.value.elapsed == pytest.approx(sum(time.slept))
+
+
+def refused_port(unreachable: bool = True) -> ConnectionFailedError:
+    error = ConnectionFailedError("no connection: refused")
+    error.nothing_sent, error.is_unreachable = True, unreachable
+    return error
+
+
+def test_a_server_that_was_never_reached_is_given_a_minute() -> None:
+    client, _, time = scripted_client(*[refused_port() for _ in range(1000)])
+    with pytest.raises(ConnectionFailedError):
+        client.send(get())
+    assert 50 < sum(time.slept) <= 60
+
+
+def test_a_server_that_was_reached_before_is_given_the_full_time() -> None:
+    client, _, time = scripted_client(ScriptedStream(GOOD), *[refused_port() for _ in range(1000)])
+    client.send(get())
+    with pytest.raises(ConnectionFailedError):
+        client.send(get())
+    assert 270 < sum(time.slept) <= 300
+
+
+def test_what_cannot_pass_fails_at_once() -> None:
+    lasting = ConnectionFailedError("no TLS connection: wrong version number")
+    lasting.nothing_sent = lasting.is_lasting = True
+    client, _, time = scripted_client(lasting)
+    with pytest.raises(ConnectionFailedError):
+        client.send(get())
+    assert time.slept == []
+
+
+class Pieces(Request):
+    """A body that goes on where it broke off."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.got = b""
+
+    def broken(self, head: Any, received: bytes) -> None:
+        self.got += received
+
+    def kept(self) -> int:
+        return len(self.got)
+
+
+def test_progress_is_no_failure() -> None:
+    """Each try brings a hundredth: it takes longer than the time for one failure, and more tries than there are."""
+    cut = answer(200, b"x" * 1000)
+    head = len(cut) - 1000
+    streams = [ScriptedStream(cut[:head + 60], OSError("reset")) for _ in range(50)]
+    client, _, time = scripted_client(*streams, ScriptedStream(GOOD), policy=RetryPolicy(attempts=2, budget=1.0))
+    request = Pieces(ORIGIN, "GET", "/key")
+    assert client.send(request).content == b"right"
+    assert request.kept() == 3000
+    assert max(time.slept) < 0.1
+    assert sum(time.slept) > 1.0
+
+
+def test_next_to_no_progress_is_none() -> None:
+    cut = answer(200, b"x" * 1000)
+    head = len(cut) - 1000
+    streams = [ScriptedStream(cut[:head + 500], OSError("reset")),
+               *[ScriptedStream(cut[:head + 1], OSError("reset")) for _ in range(50)]]
+    client, _, _ = scripted_client(*streams, policy=RetryPolicy(attempts=5))
+    with pytest.raises(ConnectionFailedError):
+        client.send(Pieces(ORIGIN, "GET", "/key"))
+
+
+# ---- what the log says
+
+
+def test_the_log_says_for_what_it_waits(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.WARNING, "cloudfiles")
+    client, _, _ = scripted_client(ScriptedStream(*[answer(500, b"broken")] * 100, GOOD))
+    with pytest.raises(ServerError):
+        client.send(get())
+    said = [record.getMessage() for record in caplog.records]
+    assert 4 <= len(said) <= 6  # once a minute
+    assert "waiting for http://server.test since" in said[0]
+    assert "500: broken" in said[0]
+
+
+def test_the_log_says_nothing_of_short_waits(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.WARNING, "cloudfiles")
+    for _ in range(20):
+        client, _, _ = scripted_client(ScriptedStream(*[answer(500)] * 4, GOOD))
+        client.send(get())
+    assert caplog.records == []
 
 
 class Mended(Request):

@@ -15,7 +15,7 @@ from cloudfiles.types import StoreOptions, Tls
 from tests.interfaces.s3_setup import Worker, in_worker
 from tests.servers.gcs_server import GcsServer
 
-IMPATIENT = RetryPolicy(window=0.0)
+IMPATIENT = RetryPolicy(attempts=12, window=0.0)
 
 _opened: list[tuple[Client, Runtime]] = []
 

@@ -13,7 +13,7 @@ from cloudfiles.runtime.engine import runtime_here
 from cloudfiles.transport.client import Client
 from cloudfiles.types import Clock, StoreOptions, Tls
 
-IMPATIENT = RetryPolicy(window=0.0)
+IMPATIENT = RetryPolicy(attempts=12, window=0.0)
 
 _opened: list[tuple[Client, Runtime]] = []
 

@@ -29,6 +29,7 @@ from cloudfiles.exceptions import (
 )
 from cloudfiles.interfaces.azure import copying
 from cloudfiles.interfaces.moving import CopyOptions
+from cloudfiles.transport.limiter import Limiter
 from cloudfiles.types import Clock, WriteOptions
 from tests.interfaces.azure_setup import open_azure
 from tests.interfaces.s3_setup import Worker, close_opened
@@ -82,7 +83,7 @@ def refused(status: int, code: str, **more: Any) -> Status:
 
 def test_server_busy_is_passing(server: AzureServer, az: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
     slowed: list[object] = []
-    monkeypatch.setattr(az.interface._client, "slow_down", slowed.append)
+    monkeypatch.setattr(Limiter, "refused", lambda self, *times: slowed.append(times))
     server.put_blob("key", CONTENT)
     server.script(Rule(refused(503, "ServerBusy"), times=2), Rule(refused(500, "OperationTimedOut"), times=1))
     assert az.get("key").content == CONTENT

@@ -54,7 +54,7 @@ class Web:
 
     def at(self, url: str, **options: Any) -> Caller:
         stated = StoreOptions(**options)
-        client = Client(self.runtime, stated.tls, 5.0, 5.0, jitter=lambda: 0.0)
+        client = Client(self.runtime, stated.tls, 5.0, 5.0, policy=RetryPolicy(attempts=12, window=0.0))
         self._clients.append(client)
         return Caller(self, HttpInterface(extract(url), stated, self.runtime, client=client))
 

@@ -47,7 +47,7 @@ PAGE = "data/object"
 @pytest.fixture
 def client() -> Iterator[Client]:
     """Retries without a pause: the jitter draws 0."""
-    client = Client(ThreadRuntime(), Tls(), 5.0, 5.0, jitter=lambda: 0.0)
+    client = Client(ThreadRuntime(), Tls(), 5.0, 5.0, policy=RetryPolicy(attempts=12, window=0.0))
     yield client
     client.close()
 

@@ -1,0 +1,186 @@
+"""The tries of one request: how long it waits between them, and when it gives up."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+
+from cloudfiles.exceptions import (
+    Attempt,
+    CertificateError,
+    CloudFilesError,
+    ConnectionFailedError,
+    IntegrityError,
+    ProtocolError,
+    ServerError,
+    TransportError,
+    redact,
+)
+from cloudfiles.retry import REFUSED_STATUS, RETRYABLE_STATUS, RetryPolicy
+from cloudfiles.transport.limiter import NAP, Limiter
+from cloudfiles.transport.request import Request
+
+log = logging.getLogger("cloudfiles")
+
+_QUIET = 5.0
+"""Seconds for which a request waits before the log says so at WARNING."""
+
+
+class Tries:
+    """The failed tries of one request, and what follows from them.
+
+    Args:
+        began: when the first try, or the wait for it, began.
+        monotonic, sleep: the client's clock and its runtime's sleep.
+        jitter: gives numbers in [0, 1).
+    """
+
+    def __init__(self, request: Request, policy: RetryPolicy, began: float, *, monotonic: Callable[[], float],
+                 sleep: Callable[[float], None], jitter: Callable[[], float]) -> None:
+        self._request = request
+        self._policy = policy
+        self._monotonic = monotonic
+        self._sleep = sleep
+        self._jitter = jitter
+        self._began = began
+        self._since = began  # the same, or when the last try ended that brought something
+        self._budget = policy.budget
+        self._attempts: list[Attempt] = []
+        self._faults = 0
+        self._mended = 0
+        self._corrupt = 0
+        self._malformed: list[str] = []
+        self._kept = 0  # bytes that earlier tries brought
+
+    # ---- waiting
+
+    def wait_turn(self, limiter: Limiter, now: float, error: CloudFilesError | None = None) -> float:
+        """Wait until `limiter` lets the request go; the time by then. Raises `error` when that takes too long."""
+        place, began = limiter.join(now), now
+        try:
+            while delay := min(limiter.wait(place, now), NAP):
+                if self._is_over(limiter, now + delay):
+                    if error is not None:
+                        self._raise(error, now)
+                    return now
+                self._say(limiter, now, error)
+                self._sleep(delay)
+                now = self._monotonic()
+        except BaseException:
+            limiter.leave(place)
+            raise
+        if self._attempts:
+            last = self._attempts[-1]
+            self._attempts[-1] = replace(last, waited=last.waited + now - began)
+        return now
+
+    def _is_over(self, limiter: Limiter, now: float) -> bool:
+        """Whether the time is over. A server that has been down for that time is waited for a shorter one."""
+        policy, elapsed = self._policy, now - self._since
+        return elapsed > self._budget or (
+            elapsed > policy.unanswered_budget and limiter.down_for(now) > policy.budget)
+
+    def _say(self, limiter: Limiter, until: float, error: CloudFilesError | None) -> None:
+        """Tell for what it waits, once that has taken long; for all requests together once a minute."""
+        if until - self._since < _QUIET or not limiter.is_news(until):
+            return
+        if error is None:
+            reason = "the server is down" if limiter.is_down else (
+                f"the server refuses requests, {limiter.rate or 0.0:.3g} a second are sent")
+        else:
+            reason = f"{type(error).__name__}: {error}"
+        log.warning("waiting for %s since %.0f s, for %.0f s at most: %s", self._request.origin, until - self._since,
+                    self._budget, redact(reason))
+
+    # ---- failures
+
+    def mended(self, error: CloudFilesError) -> None:
+        """The request was mended and goes again at once. Raises `error` when that happens too often."""
+        now = self._monotonic()
+        self._mended += 1
+        self._note(error, now, 0.0)
+        if not self._policy.mends_more(self._mended, now - self._since):
+            self._raise(error, now)
+
+    def failed(self, error: CloudFilesError, limiter: Limiter, sent: float) -> None:
+        """Wait for as long as the next try is to wait. Raises `error`, with its history, when there is none.
+
+        limiter: of the server that was asked; what the failure says of it, it is told here and nowhere else.
+        sent: when the try began.
+        """
+        now = self._monotonic()
+        lasts = not self._is_passing(error)
+        self._tell(limiter, error, lasts, sent, now)
+        self._count(now)
+        retry_after = getattr(error, "retry_after", None)
+        delay = self._policy.delay(self._faults, self._jitter, retry_after)
+        if limiter.is_down:  # then it is the limiter that says when somebody goes
+            delay = retry_after or 0.0
+        if lasts or not self._may_go_on(error, limiter, now, delay, retry_after):
+            self._note(error, now, 0.0 if lasts else delay)
+            self._raise(error, now)
+        self._note(error, now, delay)
+        log.info("%s: attempt %d failed, next in %.2f s: %s", redact(self._request.path or ""), len(self._attempts),
+                 delay, error)
+        if delay:
+            self._say(limiter, now + delay, error)
+            self._sleep(delay)
+
+    def _tell(self, limiter: Limiter, error: CloudFilesError, lasts: bool, sent: float, now: float) -> None:
+        if isinstance(error, ServerError) and error.is_slow_down:
+            limiter.refused(sent, now)
+        elif not lasts and isinstance(error, ServerError | ConnectionFailedError | TimeoutError):
+            limiter.failed(now)
+
+    def _count(self, now: float) -> None:
+        """One more failure; the first again where the try brought some of what was asked for."""
+        kept = self._request.kept()
+        if kept - self._kept > min(_LEAST_PROGRESS, self._kept // 100):
+            self._faults, self._since = 0, now
+        self._kept = kept
+        self._faults += 1
+
+    def _may_go_on(self, error: CloudFilesError, limiter: Limiter, now: float, delay: float,
+                   retry_after: float | None) -> bool:
+        policy = self._policy
+        is_unknown = getattr(error, "is_unreachable", False) and not limiter.has_answered
+        self._budget = min(policy.budget, policy.unanswered_budget) if is_unknown else policy.budget
+        return not self._is_over(limiter, now) and policy.allows(self._faults, now - self._since, delay, retry_after,
+                                                                 self._budget)
+
+    def _is_passing(self, error: CloudFilesError) -> bool:
+        """Whether the same request may succeed later, and may be repeated."""
+        if isinstance(error, IntegrityError):
+            self._corrupt += 1
+            return self._corrupt < self._policy.integrity_attempts
+        if isinstance(error, CertificateError) or not isinstance(error, TransportError):
+            return False
+        if isinstance(error, ServerError):
+            allowed = RETRYABLE_STATUS if self._request.idempotent else REFUSED_STATUS
+            return error.is_passing or error.status in allowed
+        if isinstance(error, ProtocolError) and not self._is_first(str(error)):
+            return False
+        if getattr(error, "is_lasting", False):
+            return False
+        return self._request.idempotent or getattr(error, "nothing_sent", False)
+
+    def _is_first(self, malformed: str) -> bool:
+        """Whether this malformed answer is a new one: one that comes twice comes always."""
+        known = malformed in self._malformed
+        self._malformed.append(malformed)
+        return not known and len(self._malformed) < self._policy.integrity_attempts
+
+    def _note(self, error: CloudFilesError, now: float, delay: float) -> None:
+        self._request.retries += 1
+        self._attempts.append(Attempt(f"{type(error).__name__}: {error}", now - self._began, delay))
+
+    def _raise(self, error: CloudFilesError, now: float) -> None:
+        error.path = error.path or self._request.path
+        error.attempts = tuple(self._attempts)
+        error.elapsed = now - self._began
+        raise error
+
+
+_LEAST_PROGRESS = 1 << 20
+"""Bytes by which a try that breaks off is one that has brought something; fewer do of what is small."""
