@@ -11,12 +11,15 @@ from typing import Any
 
 from cloudfiles.byteranges import ContentRange, parse_content_range, range_header
 from cloudfiles.exceptions import ObjectChangedError, ProtocolError, TruncatedBodyError
+from cloudfiles.interfaces.documents import count
 from cloudfiles.interfaces.haste import Haste
 from cloudfiles.transport.request import Dialect, Origin, Pace, Request, Response, TryAgain
 from cloudfiles.transport.wire import Head, is_framed
 from cloudfiles.types import StoredObject, head_of
 
 _NOTHING = re.compile(r"bytes (\d+)-(-?\d+)/(\d+)$", re.ASCII)
+
+_WHAT = "the answer about the object"
 
 DIVISIBLE = 64 << 20
 """Bytes of a body that may be worth more than one connection."""
@@ -335,7 +338,7 @@ def head_from_headers(headers: dict[str, str]) -> dict[str, Any]:
     parts = headers.get("x-amz-mp-parts-count")
     return head_of(
         Cache_Control=headers.get("cache-control"),
-        Content_Length=None if length is None else int(length),
+        Content_Length=None if length is None else count(length, "content-length", _WHAT),
         Content_Type=headers.get("content-type"),
         ETag=headers.get("etag"),
         Last_Modified=headers.get("last-modified"),
@@ -345,5 +348,5 @@ def head_from_headers(headers: dict[str, str]) -> dict[str, Any]:
         Content_Language=headers.get("content-language"),
         Storage_Class=headers.get("x-amz-storage-class"),
         Request_Charged=headers.get("x-amz-request-charged"),
-        Parts_Count=None if parts is None else int(parts),
+        Parts_Count=None if parts is None else count(parts, "x-amz-mp-parts-count", _WHAT),
     )

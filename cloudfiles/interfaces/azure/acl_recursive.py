@@ -5,14 +5,17 @@ Source: Data Lake Storage Gen2 REST reference, "Path - Update" (setAccessControl
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
+from typing import Any
 
 from cloudfiles.credentials.sigv4 import format_query
+from cloudfiles.exceptions import ProtocolError
 from cloudfiles.interfaces.azure.container import Container
+from cloudfiles.interfaces.documents import count, parse_json, required
 from cloudfiles.interfaces.pages import Progress
 from cloudfiles.transport.request import Request, Response
-from cloudfiles.transport.web_page import unreadable
+
+_WHAT = "the answer to a change of ACLs"
 
 _AT_ONCE = "2000"  # paths of one request, the most there may be
 
@@ -57,17 +60,19 @@ def change_recursively(container: Container, target: str, path: str, mode: str, 
 
 @dataclass
 class _Answer:
-    document: dict[str, object]
+    document: dict[str, Any]
     continuation: str
 
     def add_to(self, changes: AclChanges) -> str:
         """Count in what was done; gives where to go on."""
         document = self.document
-        changes.directories += int(str(document.get("directoriesSuccessful", 0)))
-        changes.files += int(str(document.get("filesSuccessful", 0)))
+        changes.directories += count(document.get("directoriesSuccessful", 0), "directoriesSuccessful", _WHAT)
+        changes.files += count(document.get("filesSuccessful", 0), "filesSuccessful", _WHAT)
         failed = document.get("failedEntries") or []
-        assert isinstance(failed, list)
-        changes.failures.update((entry.get("name", ""), entry.get("errorMessage", "")) for entry in failed)
+        if not isinstance(failed, list) or not all(isinstance(entry, dict) for entry in failed):
+            raise ProtocolError(f"{_WHAT} has 'failedEntries' that are no list of objects")
+        changes.failures.update((required(entry, "name", _WHAT), str(entry.get("errorMessage") or ""))
+                                for entry in failed)
         return self.continuation
 
 
@@ -77,8 +82,5 @@ class _Step(Request):
     def accept(self, response: Response) -> _Answer:
         if response.status != 200:
             raise self.dialect.refusal(self, response)
-        try:
-            document = json.loads(response.content)
-        except ValueError as error:
-            raise unreadable("the answer to a change of ACLs", response, "is no JSON", self.path) from error
+        document = parse_json(response, _WHAT, self.path)
         return _Answer(document, response.headers.get("x-ms-continuation", ""))

@@ -5,13 +5,14 @@ Source: Azure Storage REST reference, "Get Block List".
 
 from __future__ import annotations
 
-import xml.etree.ElementTree as ET
 from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
 from cloudfiles.interfaces.azure.container import Container
+from cloudfiles.interfaces.documents import count, parse_xml, required_text
 from cloudfiles.transport.request import Request, Response
-from cloudfiles.transport.web_page import unreadable
+
+_WHAT = "the list of blocks"
 
 
 class BlockList(NamedTuple):
@@ -42,10 +43,9 @@ class _GetBlockList(Request):
             return BlockList({})
         if response.status != 200:
             raise self.dialect.refusal(self, response)
-        try:
-            document = ET.fromstring(response.content.removeprefix(b"\xef\xbb\xbf"))
-        except ET.ParseError as error:
-            raise unreadable("the list of blocks", response, f"is no XML: {error}", self.path) from error
+        document = parse_xml(response, _WHAT, self.path)
         blocks = document.iterfind(f"{self._kind}Blocks/Block")
-        return BlockList({block.findtext("Name", ""): int(block.findtext("Size", "-1")) for block in blocks},
+        return BlockList({required_text(block, "Name", _WHAT, self.path):
+                          count(required_text(block, "Size", _WHAT, self.path), "Size", _WHAT, self.path)
+                          for block in blocks},
                          response.headers.get("etag"))

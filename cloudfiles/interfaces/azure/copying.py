@@ -22,6 +22,7 @@ from cloudfiles.exceptions import (
 from cloudfiles.interfaces.azure.blocks import BlockIds, commit_blocks
 from cloudfiles.interfaces.azure.container import Container
 from cloudfiles.interfaces.azure.upload import blob_headers, head_of_written
+from cloudfiles.interfaces.http_object import size_of
 from cloudfiles.interfaces.moving import Copied, CopyOptions
 from cloudfiles.interfaces.parts import send_parts
 from cloudfiles.runtime.base import Cancelled
@@ -54,7 +55,7 @@ class Copy:
 
         write_options: what the copy is described by; None for all that the source is. None where the source is missing.
         """
-        etag, size = headers.get("etag", ""), int(headers["content-length"])
+        etag, size = headers.get("etag", ""), size_of(headers, self.source_key)
         if self.options.etag not in (None, etag):
             raise self._changed()
         origin = self._origin(etag)

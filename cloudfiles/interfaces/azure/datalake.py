@@ -24,6 +24,7 @@ from cloudfiles.interfaces.azure.acl_recursive import AclChanges, change_recursi
 from cloudfiles.interfaces.azure.container import Container
 from cloudfiles.interfaces.azure.datalake_requests import DfsRequest
 from cloudfiles.interfaces.azure.namespaces import is_hierarchical
+from cloudfiles.interfaces.documents import required
 from cloudfiles.interfaces.pages import MAX_EMPTY_PAGES
 
 _TRIES = 4  # to read an ACL and to set it between two changes of it by others
@@ -65,7 +66,7 @@ class DataLake:
 
         overwrite: whether a file, or an empty directory, may be replaced; PreconditionFailedError otherwise.
         """
-        etag = self._properties(source)["etag"]
+        etag = required(self._properties(source), "etag", "the answer about the path", source)
         conditions = {} if overwrite else {"if-none-match": "*"}
         request = self._request("PUT", target, {"mode": "posix"}, {
             **conditions, "x-ms-rename-source": self._source(source), "x-ms-source-if-match": etag})
@@ -83,7 +84,7 @@ class DataLake:
 
     def _is_at(self, path: str, etag: str) -> bool:
         try:
-            return self._properties(path)["etag"] == etag
+            return self._properties(path).get("etag") == etag
         except ServerError:
             return False
 

@@ -17,6 +17,7 @@ from cloudfiles.exceptions import (
     PreconditionFailedError,
     ServerError,
 )
+from cloudfiles.interfaces.documents import UNREADABLE_XML
 from cloudfiles.transport.request import Response, status_error
 
 MISSING = frozenset({"BlobNotFound", "PathNotFound"})
@@ -79,7 +80,7 @@ def message_of(content: bytes) -> str:
             text = json.loads(content).get("error", {}).get("message", "")
         else:
             text = ET.fromstring(content.decode("utf-8-sig")).findtext("Message") or ""
-    except (ValueError, ET.ParseError, AttributeError):
+    except (*UNREADABLE_XML, AttributeError):
         return ""
     return str(text).strip().partition("\n")[0].strip()
 

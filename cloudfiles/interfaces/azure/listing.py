@@ -11,6 +11,7 @@ from urllib.parse import unquote
 
 from cloudfiles.exceptions import ProtocolError
 from cloudfiles.interfaces.azure.container import Container
+from cloudfiles.interfaces.documents import count, parse_xml
 from cloudfiles.interfaces.pages import check_names
 from cloudfiles.transport.request import Request, Response
 from cloudfiles.transport.web_page import unreadable
@@ -41,10 +42,7 @@ class ListRequest(Request):
     def accept(self, response: Response) -> ListPage:
         if response.status != 200:
             raise self.dialect.refusal(self, response)
-        try:
-            document = ET.fromstring(response.content.removeprefix(b"\xef\xbb\xbf"))  # a byte order mark comes first
-        except ET.ParseError as error:
-            raise unreadable("the listing", response, f"is no XML: {error}", self.path) from error
+        document = parse_xml(response, "the listing", self.path)
         if document.tag != "EnumerationResults":
             raise unreadable("the listing", response, f"is a document of another kind: {document.tag!r}", self.path)
         return parse_page(document, self._root, self._prefix, flat=self._flat)
@@ -78,7 +76,7 @@ def parse_page(document: ET.Element, root: str, prefix: str, *, flat: bool) -> L
 def _name(element: ET.Element) -> str:
     name = element.find("Name")
     if name is None:
-        raise ProtocolError("the listing has an entry without a name")
+        raise ProtocolError("the listing has an entry without a 'Name'")
     text = name.text or ""
     return unquote(text, errors="surrogateescape") if name.get("Encoded") == "true" else text
 
@@ -87,6 +85,6 @@ def _entry(key: str, properties: ET.Element | None) -> ListEntry:
     if properties is None:
         return ListEntry(key)
     size, etag = properties.findtext("Content-Length"), properties.findtext("Etag")
-    return ListEntry(key, None if size is None else int(size),
+    return ListEntry(key, count(size, "Content-Length", "the listing") if size else None,
                      # Headers have the quotes that listings leave out.
                      f'"{etag}"' if etag and not etag.endswith('"') else etag, properties.findtext("Last-Modified"))

@@ -8,6 +8,7 @@ from base64 import b64decode
 from cloudfiles.credentials.azure_sas import BlobSas, DelegationKey, iso
 from cloudfiles.exceptions import InvalidInputError, ProtocolError, UnsupportedOperationError
 from cloudfiles.interfaces.azure.container import Container
+from cloudfiles.interfaces.documents import UNREADABLE_XML
 from cloudfiles.transport.request import Request, Response
 
 MAX_DELEGATED = 7 * 24 * 3600
@@ -68,6 +69,6 @@ class _GetDelegationKey(Request):
             return DelegationKey(b64decode(fields["Value"]), fields["SignedOid"], fields["SignedTid"],
                                  fields["SignedStart"], fields["SignedExpiry"], fields["SignedService"],
                                  fields["SignedVersion"])
-        except (ET.ParseError, KeyError, ValueError):
+        except (*UNREADABLE_XML, KeyError):
             # Not chained: the cause may show the key.
             raise ProtocolError("the server's answer is no user delegation key") from None

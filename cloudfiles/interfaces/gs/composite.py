@@ -12,6 +12,7 @@ from cloudfiles import integrity
 from cloudfiles.exceptions import CloudFilesError
 from cloudfiles.interfaces.gs.bucket import Bucket
 from cloudfiles.interfaces.gs.part_objects import PartObjects
+from cloudfiles.interfaces.gs.resource import etag_of
 from cloudfiles.interfaces.parts import send_parts
 
 _NEEDED = ("storage.objects.create", "storage.objects.delete", "storage.objects.get")
@@ -38,15 +39,17 @@ def _allows_parts(bucket: Bucket) -> bool:
             bucket.bucket_target, fields="retentionPolicy,defaultEventBasedHold,encryption,storageClass"))
     except CloudFilesError:
         return False
-    if rights is None or policy is None or not set(_NEEDED) <= set(rights.get("permissions") or ()):
+    granted = (rights or {}).get("permissions")
+    if policy is None or not isinstance(granted, list) or not all(name in granted for name in _NEEDED):
         return False
+    encryption = policy.get("encryption") or {}
     return (not policy.get("retentionPolicy") and not policy.get("defaultEventBasedHold")
-            and not (policy.get("encryption") or {}).get("defaultKmsKeyName")
+            and isinstance(encryption, dict) and not encryption.get("defaultKmsKeyName")
             and policy.get("storageClass") in _STANDARD)
 
 
 def put_composite(bucket: Bucket, key: str, parts: Iterable[integrity.Buffer], resource: dict[str, Any],
-                  condition: str | None) -> str:
+                  condition: str | None) -> str | None:
     """Store what `parts` (read in this worker, as they are sent) make together. Gives the ETag.
 
     The parts are removed, whether it succeeds or fails.
@@ -58,7 +61,7 @@ def put_composite(bucket: Bucket, key: str, parts: Iterable[integrity.Buffer], r
         written = objects.compose(resource, condition, sending.crc.digest(), sending.size)
     finally:
         objects.clean()
-    return str(written["etag"])
+    return etag_of(written)
 
 
 class _Sending:

@@ -37,7 +37,10 @@ def rewrite(source: Bucket, source_key: str, bucket: Bucket, key: str, resource:
         if answer is None:
             return None
         if answer.get("done"):
-            return dict(answer["resource"])
+            resource = answer.get("resource")
+            if not isinstance(resource, dict):
+                raise ProtocolError("the answer to a rewrite that is done has no 'resource'", path=key)
+            return resource
         token = answer.get("rewriteToken")
         if not token:
             raise ProtocolError("a rewrite is neither done nor says how to go on", path=key)

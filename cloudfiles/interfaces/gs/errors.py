@@ -15,6 +15,7 @@ from cloudfiles.exceptions import (
     MD5IntegrityError,
     ServerError,
 )
+from cloudfiles.interfaces.documents import UNREADABLE_JSON
 from cloudfiles.transport.request import Response, status_error
 
 _TOO_MANY = frozenset({"rateLimitExceeded", "userRateLimitExceeded"})
@@ -40,12 +41,13 @@ def parse_refusal(content: bytes) -> Refusal:
         return Refusal("", text[:500] if not text.startswith("<") else "")
     try:
         error = json.loads(text)["error"]
-    except (ValueError, KeyError):
+    except (*UNREADABLE_JSON, KeyError):
         return Refusal("", text[:500])
     if not isinstance(error, dict):  # OAuth's form
         return Refusal(str(error))
-    details = error.get("errors") or [{}]
-    return Refusal(str(details[0].get("reason") or ""), str(error.get("message") or details[0].get("message") or ""))
+    details = error.get("errors")
+    first = details[0] if isinstance(details, list) and details and isinstance(details[0], dict) else {}
+    return Refusal(str(first.get("reason") or ""), str(error.get("message") or first.get("message") or ""))
 
 
 def says_no_object(message: str) -> bool:

@@ -38,8 +38,11 @@ from cloudfiles.interfaces.gs.resource import (
     KEPT,
     METADATA_PREFIX,
     describe_resource,
+    etag_of,
+    generation_of,
     head_from_resource,
     resource_of,
+    size_of,
 )
 from cloudfiles.interfaces.gs.upload import condition_of
 from cloudfiles.interfaces.gs.writing import put_content
@@ -128,11 +131,11 @@ class GsInterface(Interface):
             found = self._resource(key, "size,etag,generation,contentEncoding")
             if found is None:
                 return None
-            first, last, _ = slice(start, end).indices(int(found["size"]))
+            first, last, _ = slice(start, end).indices(size_of(found))
             if first >= last:
-                return StoredObject(b"", found.get("contentEncoding", ""), "", found.get("etag"))
+                return StoredObject(b"", found.get("contentEncoding") or "", "", etag_of(found))
             with suppress(PreconditionFailedError, ObjectChangedError):
-                return self._read(key, first, last, found["generation"])
+                return self._read(key, first, last, generation_of(found, key))
         raise ObjectChangedError(f"the object was replaced {_TRIES} times between asking for its size and reading it",
                                  path=key)
 
@@ -198,7 +201,7 @@ class GsInterface(Interface):
 
     def size(self, key: str) -> int | None:
         found = self._resource(key, "size")
-        return None if found is None else int(found["size"])
+        return None if found is None else size_of(found)
 
     def list_page(self, prefix: str = "", *, flat: bool = False, start_after: str | None = None,
                   token: str | None = None, limit: int | None = None) -> ListPage:
@@ -240,10 +243,10 @@ class GsInterface(Interface):
             changed = resource_of(options.change(self.attributes(describe_resource(found))))
         try:
             copy = rewrite(source._prepared(), source_key, self._prepared(), key, changed,
-                           found["generation"] if found else None)
+                           generation_of(found, source_key) if found else None)
         except PreconditionFailedError as error:
             raise ObjectChangedError("the object was replaced before it was copied", path=source_key) from error
-        return None if copy is None else Copied(int(copy["size"]), copy.get("etag"))
+        return None if copy is None else Copied(size_of(copy), etag_of(copy))
 
     def compose(self, source_keys: Sequence[str], key: str, options: WriteOptions) -> str | None:
         """Make one object of up to 32, one behind the other; they stay. Gives the ETag.
@@ -256,8 +259,7 @@ class GsInterface(Interface):
         written = self._client.send(request)
         if written is None:
             raise ServerError("an object to be composed is missing", status=404, path=key)
-        etag: str | None = written.get("etag")
-        return etag
+        return etag_of(written)
 
     def open_writer(self, key: str, size: int, options: WriteOptions,
                     state: Mapping[str, Any] | None = None) -> PartWriter | None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 
 from cloudfiles.interfaces.gs.bucket import Bucket
@@ -12,6 +12,7 @@ from cloudfiles.interfaces.gs.bulk_delete import MAX_BATCH, delete_names
 from cloudfiles.interfaces.gs.composite import may_compose
 from cloudfiles.interfaces.gs.listing import resources_below
 from cloudfiles.interfaces.gs.part_objects import PartName, place_of, prefix_of
+from cloudfiles.interfaces.gs.resource import seconds
 from cloudfiles.interfaces.moving import Interrupted
 
 _FIELDS = "name,updated"
@@ -55,5 +56,5 @@ def _remove(bucket: Bucket, names: Sequence[str]) -> int:
 
 
 def _seconds(resource: dict[str, Any]) -> float:
-    """When it was written (RFC 3339, always UTC), in seconds since the epoch."""
-    return datetime.fromisoformat(f"{resource['updated'][:19]}+00:00").timestamp()
+    """When it was written; a time to come where the server does not tell."""
+    return seconds(resource["updated"]) if "updated" in resource else math.inf

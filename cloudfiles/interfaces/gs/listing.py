@@ -6,14 +6,20 @@ Source: Cloud Storage JSON API reference, "Objects: list".
 from __future__ import annotations
 
 from collections.abc import Iterator
+from operator import itemgetter
 from typing import Any
 
+from cloudfiles.exceptions import ProtocolError
+from cloudfiles.interfaces.documents import required
 from cloudfiles.interfaces.gs.bucket import Bucket
 from cloudfiles.interfaces.gs.requests import BucketRequest
+from cloudfiles.interfaces.gs.resource import size_of
 from cloudfiles.interfaces.pages import Progress, check_names
 from cloudfiles.types import ListEntry, ListPage
 
 PAGE_ENTRIES = 1000  # the most that Cloud Storage gives at once
+
+_SIZE = itemgetter(1)
 
 _FIELDS = "nextPageToken,prefixes,items(name,size,etag,updated)"
 
@@ -41,19 +47,48 @@ def resources_below(bucket: Bucket, prefix: str, fields: str) -> Iterator[dict[s
                                    fields=f"nextPageToken,items({fields})")
         page: dict[str, Any] = bucket.client.send(
             BucketRequest(bucket.endpoint.origin, "GET", target, dialect=bucket.dialect))
-        items = page.get("items") or []
-        check_names([item["name"] for item in items], page.get("prefixes") or (), prefix, flat=False)
+        items = _items(page)
+        check_names([item["name"] for item in items], _texts(page, "prefixes"), prefix, flat=False)
         yield from items
-        token = page.get("nextPageToken")
-        if not token:
+        token = _token(page)
+        if token is None:
             return
         progress.check(token, items[0]["name"] if items else None)
 
 
 def _parse_page(page: dict[str, Any], root: str, prefix: str, start: str, *, flat: bool) -> ListPage:
     cut = len(root)
-    common = page.get("prefixes") or []
-    check_names([item["name"] for item in page.get("items") or ()], common, root + prefix, flat=flat)
-    entries = [ListEntry(item["name"][cut:], int(item["size"]), item.get("etag"), item.get("updated"))
-               for item in page.get("items") or () if item["name"] > start and len(item["name"]) > cut]
-    return ListPage(entries, [name[cut:] for name in common], page.get("nextPageToken") or None)
+    items, common = page.get("items") or [], _texts(page, "prefixes")
+    try:
+        check_names([item["name"] for item in items], common, root + prefix, flat=flat)
+        entries = [ListEntry(item["name"][cut:], int(item.get("size", 0)), item.get("etag"), item.get("updated"))
+                   for item in items if item["name"] > start and len(item["name"]) > cut]
+        if min(map(_SIZE, entries), default=0) < 0:
+            raise ValueError("a size below 0")
+    except (AttributeError, KeyError, TypeError, ValueError):
+        for item in _items(page):
+            size_of(item)
+        raise  # unreachable: one of the two says what is wrong
+    return ListPage(entries, [name[cut:] for name in common], _token(page))
+
+
+def _items(page: dict[str, Any]) -> list[dict[str, Any]]:
+    """The resources on a page, each with a name."""
+    items = page.get("items") or []
+    if not isinstance(items, list):
+        raise ProtocolError(f"the listing has 'items' that are a JSON {type(items).__name__}")
+    for item in items:
+        if not isinstance(item, dict) or type(item.get("name")) is not str:
+            raise ProtocolError(f"the listing has an entry without a 'name': {str(item)[:100]}")
+    return items
+
+
+def _texts(page: dict[str, Any], name: str) -> list[str]:
+    texts = page.get(name) or []
+    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+        raise ProtocolError(f"the listing has {name!r} that are no list of texts: {str(texts)[:100]}")
+    return texts
+
+
+def _token(page: dict[str, Any]) -> str | None:
+    return required(page, "nextPageToken", "the listing") if page.get("nextPageToken") else None

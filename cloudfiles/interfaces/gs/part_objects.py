@@ -9,7 +9,6 @@ import hashlib
 import itertools
 import logging
 import uuid
-from binascii import a2b_base64
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -19,6 +18,7 @@ from cloudfiles.interfaces.gs.bucket import Bucket
 from cloudfiles.interfaces.gs.bulk_delete import MAX_BATCH, delete_names
 from cloudfiles.interfaces.gs.copying import MAX_COMPOSED, compose
 from cloudfiles.interfaces.gs.listing import resources_below
+from cloudfiles.interfaces.gs.resource import size_of, stored_crc
 from cloudfiles.interfaces.gs.upload import check_made, crc_of, own_write, put_resource
 from cloudfiles.runtime.base import Cancelled
 
@@ -70,6 +70,10 @@ def prefix_of(name: str) -> str:
     return PARTS_PREFIX + name.encode("utf-8", "surrogateescape")[:_NAMED].decode("utf-8", "ignore")
 
 
+_Source = tuple[str, str | None]
+"""The name of a part, and its generation where the server told one."""
+
+
 class PartObjects:
     """The parts of one upload.
 
@@ -83,24 +87,25 @@ class PartObjects:
         self._key = key
         self._prefix = f"{place_of(bucket.full_name(key))}/{self.upload}/"
         self._names: set[str] = set()  # all that may exist
-        self._sent: dict[int, tuple[str, str]] = {}  # number -> name and generation
+        self._sent: dict[int, _Source] = {}
 
     def find(self) -> dict[int, tuple[int, bytes]]:
         """The parts that are there: bytes and crc32c by their numbers. They count as sent."""
         found = {}
         for resource in resources_below(self._bucket, self._prefix, "name,size,generation,crc32c"):
-            self._names.add(resource["name"])
-            part = PartName.parse(resource["name"])
-            if part is not None and part.level == 0:
-                self._sent[part.number] = resource["name"], resource["generation"]
-                found[part.number] = int(resource["size"]), a2b_base64(resource["crc32c"])
+            name = resource["name"]
+            self._names.add(name)
+            part = PartName.parse(name)
+            if part is not None and part.level == 0 and "crc32c" in resource:
+                self._sent[part.number] = name, resource.get("generation")
+                found[part.number] = size_of(resource), stored_crc(resource, self._key)
         return found
 
     def send(self, number: int, part: integrity.Buffer) -> bytes:
         """Store a part, whose crc32c the server checks; gives it."""
         name, crc = self._name(number), crc_of(self._bucket, part)
         written = put_resource(self._bucket, self._key, name, {}, part, crc)
-        self._sent[number] = name, written["generation"]
+        self._sent[number] = name, written.get("generation")
         return crc
 
     def _name(self, number: int, level: int = 0) -> str:
@@ -113,7 +118,7 @@ class PartObjects:
 
         crc, size: what it is to have. Gives its WRITTEN fields.
         """
-        sources: Sequence[tuple[str, str]] = [source for _, source in sorted(self._sent.items())]
+        sources: Sequence[_Source] = [source for _, source in sorted(self._sent.items())]
         for level in itertools.count(1):
             if len(sources) <= MAX_COMPOSED:
                 break
@@ -131,12 +136,12 @@ class PartObjects:
         check_made(self._bucket, self._key, written, crc, size)
         return written
 
-    def _compose_group(self, sources: Sequence[tuple[str, str]], level: int, at: int) -> tuple[str, str]:
+    def _compose_group(self, sources: Sequence[_Source], level: int, at: int) -> _Source:
         name = self._name(at, level)
         written = self._bucket.client.send(compose(self._bucket, self._key, name, sources, {}))
         if written is None:
             raise self._lost()
-        return name, written["generation"]
+        return name, written.get("generation")
 
     def _lost(self) -> CloudFilesError:
         return ServerError("a part of the upload has gone before it was composed: does a lifecycle rule delete "

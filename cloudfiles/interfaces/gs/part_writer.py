@@ -13,7 +13,7 @@ from cloudfiles.crc import combine
 from cloudfiles.interfaces.even_parts import EvenParts
 from cloudfiles.interfaces.gs.bucket import Bucket
 from cloudfiles.interfaces.gs.part_objects import PartObjects
-from cloudfiles.interfaces.gs.resource import resource_of
+from cloudfiles.interfaces.gs.resource import etag_of, resource_of
 from cloudfiles.interfaces.gs.upload import condition_of
 from cloudfiles.interfaces.gs.writing import part_size
 from cloudfiles.interfaces.moving import PartWriter
@@ -41,7 +41,7 @@ class GsPartWriter(PartWriter):
     def finish(self) -> str | None:
         self._cut.check_complete(self._crcs)
         crc = combine("crc32c", ((self._crcs[number], self._cut.length(number)) for number in self._cut.numbers))
-        etag = str(self._parts.compose(self._resource, self._condition, crc, self._cut.size)["etag"])
+        etag = etag_of(self._parts.compose(self._resource, self._condition, crc, self._cut.size))
         self._parts.clean()
         return etag
 

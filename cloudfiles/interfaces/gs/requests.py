@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from cloudfiles.exceptions import ProtocolError
+from cloudfiles.interfaces.documents import parse_json
 from cloudfiles.transport.request import Request, Response
-from cloudfiles.transport.web_page import unreadable
 
 
-def parse_json(response: Response, path: str | None) -> dict[str, Any]:
+def parse_answer(response: Response, path: str | None) -> dict[str, Any]:
     """The JSON object in an answer, {} where it has no body. Raises ProtocolError."""
-    if not response.content:
-        return {}
-    try:
-        document = json.loads(response.content)
-    except ValueError as error:
-        raise unreadable("the server's answer", response, f"is no JSON: {error}", path) from error
-    if not isinstance(document, dict):
-        raise ProtocolError(f"the server's answer is a JSON {type(document).__name__} and no object", path=path)
-    return document
+    return parse_json(response, "the server's answer", path) if response.content else {}
 
 
 class JsonRequest(Request):
@@ -45,7 +36,7 @@ class JsonRequest(Request):
         if response.status < 300:
             if not response.content and self.method == "GET":
                 raise ProtocolError("the server's answer is empty, where JSON was asked for", path=self.path)
-            return parse_json(response, self.path)
+            return parse_answer(response, self.path)
         self.refusals += response.status < 500 or response.status == 503
         if self.dialect.is_missing(response):
             return None

@@ -12,8 +12,12 @@ from datetime import datetime
 from typing import Any
 
 from cloudfiles import integrity
+from cloudfiles.exceptions import ProtocolError
 from cloudfiles.inputs import check_header, check_metadata
+from cloudfiles.interfaces.documents import count, required
 from cloudfiles.types import StoredObject, WriteOptions, head_of
+
+WHAT = "the object's resource"
 
 WRITTEN = "name,size,etag,generation,md5Hash,crc32c"
 """Fields that tell what was written."""
@@ -46,13 +50,30 @@ def resource_of(options: WriteOptions) -> dict[str, Any]:
     return resource
 
 
+def size_of(resource: dict[str, Any]) -> int:
+    """Stored bytes. A resource may leave out what is 0."""
+    return count(resource.get("size", 0), "size", WHAT)
+
+
+def etag_of(resource: dict[str, Any]) -> str | None:
+    etag = resource.get("etag")
+    return etag if isinstance(etag, str) and etag else None
+
+
+def generation_of(resource: dict[str, Any], path: str | None = None) -> str:
+    """The generation, where there is no going on without it."""
+    if "generation" not in resource:
+        raise ProtocolError(f"{WHAT} has no 'generation'", path=path)
+    return str(count(resource["generation"], "generation", WHAT, path))
+
+
 def head_from_resource(resource: dict[str, Any]) -> dict[str, Any]:
     """A resource as the fields of `types.HEAD_FIELDS`."""
     return head_of(
         Cache_Control=resource.get("cacheControl"),
-        Content_Length=int(resource["size"]),
+        Content_Length=size_of(resource),
         Content_Type=resource.get("contentType"),
-        ETag=resource.get("etag"),
+        ETag=etag_of(resource),
         Last_Modified=_http_date(resource.get("updated")),
         Content_md5=resource.get("md5Hash"),
         Content_Encoding=resource.get("contentEncoding"),
@@ -68,23 +89,43 @@ def describe_resource(resource: dict[str, Any]) -> StoredObject:
     headers = {header: str(resource[field]) for field, header in _HEADERS.items() if field in resource}
     hashes = [f"{name}={resource[field]}" for name, field in (("crc32c", "crc32c"), ("md5", "md5Hash"))
               if field in resource]
+    headers["content-length"] = str(size_of(resource))
     headers["x-goog-hash"] = ",".join(hashes)
-    headers["x-goog-stored-content-encoding"] = resource.get("contentEncoding", "identity")
+    headers["x-goog-stored-content-encoding"] = resource.get("contentEncoding") or "identity"
     headers["last-modified"] = _http_date(resource.get("updated")) or ""
-    headers.update((METADATA_PREFIX + name, value) for name, value in (resource.get("metadata") or {}).items())
-    return StoredObject(None, resource.get("contentEncoding", ""), "", resource.get("etag"), int(resource["size"]),
-                        headers, resource.get("generation"))
+    metadata = resource.get("metadata") or {}
+    if not isinstance(metadata, dict):
+        raise ProtocolError(f"{WHAT} has 'metadata' that is a JSON {type(metadata).__name__}")
+    headers.update((METADATA_PREFIX + name, str(value)) for name, value in metadata.items())
+    return StoredObject(None, resource.get("contentEncoding") or "", "", etag_of(resource), size_of(resource),
+                        headers, generation_of(resource) if "generation" in resource else None)
 
 
 def _http_date(updated: str | None) -> str | None:
     """A time of a resource (RFC 3339, always UTC) as headers write it (RFC 9110 5.6.7)."""
     if updated is None:
         return None
-    moment = datetime.fromisoformat(f"{updated[:19]}+00:00")
-    return email.utils.formatdate(moment.timestamp(), usegmt=True)
+    return email.utils.formatdate(seconds(updated), usegmt=True)
+
+
+def seconds(updated: Any) -> float:
+    """A time of a resource (RFC 3339, always UTC) in seconds since the epoch."""
+    try:
+        return datetime.fromisoformat(f"{updated[:19]}+00:00").timestamp()
+    except (TypeError, ValueError) as error:
+        raise ProtocolError(f"{WHAT} has the time {str(updated)[:100]!r}") from error
 
 
 # ---- crc32c: the digest that every object has
+
+
+def stored_crc(resource: dict[str, Any], path: str | None = None) -> bytes:
+    """The digest that a resource has."""
+    text = required(resource, "crc32c", WHAT, path)
+    try:
+        return a2b_base64(text)
+    except ValueError as error:
+        raise ProtocolError(f"{WHAT} has the 'crc32c' {text[:100]!r}", path=path) from error
 
 
 def crc_text(digest: bytes) -> str:
@@ -94,11 +135,10 @@ def crc_text(digest: bytes) -> str:
 
 def check_written(resource: dict[str, Any], crc: bytes, size: int, path: str) -> None:
     """Raise an IntegrityError where the object that was made is not the content of this crc32c."""
-    stored = resource.get("crc32c")
-    if stored is not None:
-        integrity.verify_value(crc, integrity.Digest("crc32c", a2b_base64(stored)), size, path)
+    if "crc32c" in resource:
+        integrity.verify_value(crc, integrity.Digest("crc32c", stored_crc(resource, path)), size, path)
 
 
 def is_content(resource: dict[str, Any], crc: bytes, size: int) -> bool:
     """Whether an object holds the content of this size and crc32c."""
-    return resource.get("crc32c") == crc_text(crc) and int(resource.get("size", -1)) == size
+    return resource.get("crc32c") == crc_text(crc) and size_of(resource) == size

@@ -16,8 +16,8 @@ from typing import Any
 from cloudfiles import integrity
 from cloudfiles.exceptions import CloudFilesError, PreconditionFailedError, ProtocolError, ServerError
 from cloudfiles.interfaces.gs.bucket import Bucket
-from cloudfiles.interfaces.gs.requests import parse_json
-from cloudfiles.interfaces.gs.resource import WRITTEN
+from cloudfiles.interfaces.gs.requests import parse_answer
+from cloudfiles.interfaces.gs.resource import WRITTEN, etag_of
 from cloudfiles.interfaces.gs.upload import check_made, own_write
 from cloudfiles.runtime.base import Cancelled
 from cloudfiles.transport.request import Request, Response, TryAgain
@@ -30,7 +30,7 @@ class SessionLostError(ServerError):
 
 
 def put_session(bucket: Bucket, key: str, parts: Iterable[integrity.Buffer], resource: dict[str, Any],
-                condition: str | None) -> str:
+                condition: str | None) -> str | None:
     """Store what `parts` make together, all but the last of a multiple of 256 KiB. Gives the ETag.
 
     Raises SessionLostError where the server lost the session half-way, as it does after a week.
@@ -41,7 +41,7 @@ def put_session(bucket: Bucket, key: str, parts: Iterable[integrity.Buffer], res
     except BaseException:
         session.cancel()
         raise
-    return str(written["etag"])
+    return etag_of(written)
 
 
 class _Session:
@@ -160,7 +160,7 @@ class _Piece(Request):
 
     def accept(self, response: Response) -> dict[str, Any] | None:
         if response.status in (200, 201):
-            return parse_json(response, self.path)
+            return parse_answer(response, self.path)
         if response.status == 308:
             self._go_on(response)
             return None

@@ -15,7 +15,15 @@ from cloudfiles import integrity
 from cloudfiles.exceptions import CloudFilesError, IntegrityError, PreconditionFailedError, ProtocolError
 from cloudfiles.interfaces.gs.bucket import Bucket
 from cloudfiles.interfaces.gs.requests import BucketRequest
-from cloudfiles.interfaces.gs.resource import WRITTEN, check_written, crc_text, is_content, resource_of
+from cloudfiles.interfaces.gs.resource import (
+    WRITTEN,
+    check_written,
+    crc_text,
+    etag_of,
+    generation_of,
+    is_content,
+    resource_of,
+)
 from cloudfiles.runtime.base import OFFLOAD_BYTES
 from cloudfiles.transport.request import Body, FileBody
 from cloudfiles.types import WriteOptions
@@ -47,7 +55,7 @@ def condition_of(bucket: Bucket, key: str, options: WriteOptions) -> str | None:
     if found is None or found.get("etag") != options.if_match:
         state = "is missing" if found is None else f"has the ETag {found.get('etag')}"
         raise PreconditionFailedError(f"the object {state}, not {options.if_match}", path=key)
-    return str(found["generation"])
+    return generation_of(found, key)
 
 
 def own_write(bucket: Bucket, key: str, crc: bytes, size: int) -> dict[str, Any] | None:
@@ -118,7 +126,7 @@ def put_whole(bucket: Bucket, key: str, content: Body, options: WriteOptions) ->
     resource = resource_of(options)
     condition = condition_of(bucket, key, options)
     crc = crc_of(bucket, content)
-    return str(put_resource(bucket, key, bucket.full_name(key), resource, content, crc, condition)["etag"])
+    return etag_of(put_resource(bucket, key, bucket.full_name(key), resource, content, crc, condition))
 
 
 def put_resource(bucket: Bucket, key: str, name: str, resource: dict[str, Any], content: Body, crc: bytes,
@@ -136,8 +144,8 @@ def put_resource(bucket: Bucket, key: str, name: str, resource: dict[str, Any], 
         written = own_write(bucket, key, crc, size) if request.may_have_acted else None
         if written is None:
             raise
-    if not written or "etag" not in written:
-        raise ProtocolError("the server stored an object without telling its ETag", path=key)
+    if not written:
+        raise ProtocolError("the server stored an object without telling anything of it", path=key)
     check_written(written, crc, size, key)
     return written
 
@@ -151,6 +159,6 @@ def check_made(bucket: Bucket, key: str, written: dict[str, Any], crc: bytes, si
         check_written(written, crc, size, key)
     except IntegrityError:
         with suppress(CloudFilesError):
-            bucket.ask("DELETE", bucket.target(bucket.full_name(key), ifGenerationMatch=written["generation"]),
+            bucket.ask("DELETE", bucket.target(bucket.full_name(key), ifGenerationMatch=written.get("generation")),
                        path=key)
         raise

@@ -66,7 +66,7 @@ def _put_file(bucket: Bucket, key: str, file: BinaryIO, options: WriteOptions, t
 
 
 def _put_large(bucket: Bucket, key: str, parts: Callable[[], Iterable[Buffer]], options: WriteOptions,
-               sessions: int) -> str:
+               sessions: int) -> str | None:
     """parts: gives all of them, as often as it is called, where more than one session may be begun."""
     resource = resource_of(options)
     condition = condition_of(bucket, key, options)

@@ -13,10 +13,10 @@ from xml.sax.saxutils import escape
 from cloudfiles import integrity
 from cloudfiles.exceptions import CloudFilesError, ServerError, TransportError
 from cloudfiles.interfaces.deleting import BatchRequest, Delete, delete_singly, delete_together
+from cloudfiles.interfaces.documents import parse_xml
 from cloudfiles.interfaces.s3.bucket import Bucket
 from cloudfiles.interfaces.s3.errors import Refusal, error_of
 from cloudfiles.transport.request import Request, Response
-from cloudfiles.transport.web_page import unreadable
 
 # What XML 1.0 cannot carry (2.2), or what a parser may change on the way: line ends (2.11), and spaces
 # at an edge, which tools like to strip. Deleting another key than the one meant is not worth a request.
@@ -65,10 +65,7 @@ class _BulkDelete(BatchRequest):
     def accept(self, response: Response) -> dict[str, CloudFilesError]:
         if response.status != 200:
             raise self.dialect.refusal(self, response)
-        try:
-            document = ET.fromstring(response.content)
-        except ET.ParseError as error:
-            raise unreadable("the answer to a bulk delete", response, f"is no XML: {error}") from error
+        document = parse_xml(response, "the answer to a bulk delete")
         if not document.tag.endswith("DeleteResult"):
             raise self.dialect.refusal(self, response)
         self.errors = self._read(document)

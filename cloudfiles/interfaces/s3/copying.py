@@ -5,7 +5,6 @@ Source: Amazon S3 API Reference, CopyObject and UploadPartCopy; both may carry a
 
 from __future__ import annotations
 
-import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -15,16 +14,18 @@ from cloudfiles.exceptions import (
     IntegrityError,
     ObjectChangedError,
     PreconditionFailedError,
+    ProtocolError,
     ServerError,
     UnsupportedOperationError,
 )
 from cloudfiles.fanout import Plan, collect
+from cloudfiles.interfaces.documents import parse_xml
 from cloudfiles.interfaces.moving import Copied, CopyOptions
 from cloudfiles.interfaces.s3.bucket import Bucket
 from cloudfiles.interfaces.s3.multipart import MAX_PARTS, Part, Upload
 from cloudfiles.interfaces.s3.upload import head_of_written, object_headers
 from cloudfiles.transport.request import Request, Response
-from cloudfiles.transport.web_page import is_web_page, unreadable
+from cloudfiles.transport.web_page import is_web_page
 from cloudfiles.types import StoredObject, WriteOptions
 
 MAX_COPY = 5 << 30
@@ -182,10 +183,10 @@ class _CopyRequest(Request):
                 return None
             raise self.dialect.refusal(self, response)
         try:
-            document = ET.fromstring(response.content.strip())  # spaces come first while the server works on it
-        except ET.ParseError as error:
+            document = parse_xml(response, "the answer to a copy", self.path)
+        except ProtocolError as error:
             if is_web_page(response):
-                raise unreadable("the answer to a copy", response, error, self.path) from error
+                raise
             # A server that knows no copies takes it for a write of nothing.
             raise UnsupportedOperationError("the server's answer to a copy is no XML", path=self.path) from error
         if document.tag.rpartition("}")[2] == "Error":

@@ -9,6 +9,7 @@ import xml.etree.ElementTree as ET
 from typing import NamedTuple
 
 from cloudfiles.exceptions import AuthorizationError, CloudFilesError, IntegrityError, MD5IntegrityError, ServerError
+from cloudfiles.interfaces.documents import UNREADABLE_XML
 from cloudfiles.transport.request import Response, status_error
 
 STALE_CREDENTIALS = frozenset({"ExpiredToken", "ExpiredTokenException", "InvalidToken", "TokenRefreshRequired",
@@ -49,7 +50,7 @@ def parse_refusal(content: bytes) -> Refusal:
         return Refusal()
     try:
         root = ET.fromstring(content.strip())  # S3 sends spaces while it works on a completion
-    except ET.ParseError:
+    except UNREADABLE_XML:
         return Refusal()
     fields = {element.tag.rpartition("}")[2]: (element.text or "").strip() for element in root.iter()}
     return Refusal(fields.get("Code", ""), fields.get("Message", ""), fields.get("Region", ""))

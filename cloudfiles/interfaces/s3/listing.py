@@ -7,14 +7,15 @@ Source: Amazon S3 API Reference, ListObjectsV2 and ListObjects. Keys are asked f
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
+from typing import cast
 from urllib.parse import unquote_plus
 
 from cloudfiles.credentials.sigv4 import format_query
 from cloudfiles.exceptions import ProtocolError
+from cloudfiles.interfaces.documents import count, parse_xml
 from cloudfiles.interfaces.pages import check_names
 from cloudfiles.interfaces.s3.bucket import Bucket
 from cloudfiles.transport.request import Request, Response
-from cloudfiles.transport.web_page import unreadable
 from cloudfiles.types import ListEntry, ListPage
 
 PAGE_ENTRIES = 1000  # the most that S3 gives at once
@@ -62,16 +63,10 @@ class _ListRequest(Request):
     def accept(self, response: Response) -> ListPage:
         if response.status != 200:
             raise self.dialect.refusal(self, response)
-        try:
-            document = ET.fromstring(response.content)
-        except ET.ParseError as error:
-            raise unreadable("the listing", response, f"is no XML: {error}", self.path) from error
+        document = parse_xml(response, "the listing", self.path)
         if not document.tag.endswith("ListBucketResult"):
             raise self.dialect.refusal(self, response)
-        try:
-            return parse_page(document, self._root, self._prefix, flat=self._flat)
-        except ValueError as error:
-            raise ProtocolError(f"the listing cannot be read: {error}", path=self.path) from error
+        return parse_page(document, self._root, self._prefix, flat=self._flat)
 
 
 def parse_page(document: ET.Element, root: str, prefix: str, *, flat: bool) -> ListPage:
@@ -81,18 +76,25 @@ def parse_page(document: ET.Element, root: str, prefix: str, *, flat: bool) -> L
     key_tag, size_tag, etag_tag = space + "Key", space + "Size", space + "ETag"
     modified_tag = space + "LastModified"
     elements = document.findall(space + "Contents")
-    names = [decode(element.findtext(key_tag) or "") for element in elements]
-    common = [decode(element.findtext(space + "Prefix") or "")
-              for element in document.findall(space + "CommonPrefixes")]
+    names = [decode(text) for text in _texts(elements, key_tag)]
+    common = [decode(text) for text in _texts(document.findall(space + "CommonPrefixes"), space + "Prefix")]
     check_names(names, common, prefix, flat=flat)
     cut = len(root)
     keys = [name[cut:] for name in names]
-    entries = [ListEntry(key, int(element.findtext(size_tag) or 0), _quoted(element.findtext(etag_tag)),
-                         element.findtext(modified_tag))
+    entries = [ListEntry(key, count(size, "Size", "the listing") if (size := element.findtext(size_tag)) else None,
+                         _quoted(element.findtext(etag_tag)), element.findtext(modified_tag))
                for key, element in zip(keys, elements, strict=True)
                if key]  # '' is the cloudpath itself as an object: a directory marker
     prefixes = [name[cut:] for name in common]
     return ListPage(entries, prefixes, _next_token(document, space, keys, prefixes))
+
+
+def _texts(elements: list[ET.Element], tag: str) -> list[str]:
+    """The text of this child of each of them."""
+    texts = [element.findtext(tag) for element in elements]
+    if None in texts:
+        raise ProtocolError(f"the listing has an entry without a {tag.rpartition('}')[2]!r}")
+    return cast(list[str], texts)
 
 
 def unquote_key(text: str) -> str:

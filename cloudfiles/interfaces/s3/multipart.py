@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import xml.etree.ElementTree as ET
 from base64 import b64encode
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
@@ -21,6 +20,7 @@ from cloudfiles.exceptions import (
     PreconditionFailedError,
     ProtocolError,
 )
+from cloudfiles.interfaces.documents import parse_xml
 from cloudfiles.interfaces.parts import send_parts, size_of_part
 from cloudfiles.interfaces.s3.bucket import Bucket
 from cloudfiles.interfaces.s3.checksums import CRC, CRC_HEADER, UploadChecks
@@ -34,7 +34,6 @@ from cloudfiles.interfaces.s3.upload import (
 )
 from cloudfiles.runtime.base import OFFLOAD_BYTES, Cancelled
 from cloudfiles.transport.request import Request, Response
-from cloudfiles.transport.web_page import unreadable
 from cloudfiles.types import WriteOptions
 
 log = logging.getLogger("cloudfiles")
@@ -266,10 +265,7 @@ class XmlRequest(Request):
     def accept(self, response: Response) -> dict[str, str]:
         if response.status >= 300:
             raise self.dialect.refusal(self, response)
-        try:
-            document = ET.fromstring(response.content.strip())  # spaces come first while the server works on it
-        except ET.ParseError as error:
-            raise unreadable("the server's answer", response, f"is no XML: {error}", self.path) from error
+        document = parse_xml(response, "the server's answer", self.path)
         if document.tag.rpartition("}")[2] == "Error":
             raise self.dialect.refusal(self, response)
         return {element.tag.rpartition("}")[2]: element.text or "" for element in document}

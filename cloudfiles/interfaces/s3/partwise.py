@@ -15,7 +15,8 @@ from typing import Any
 
 from cloudfiles.crc import combine
 from cloudfiles.credentials.sigv4 import format_query
-from cloudfiles.exceptions import ServerError
+from cloudfiles.exceptions import ProtocolError, ServerError
+from cloudfiles.interfaces.documents import count, parse_xml
 from cloudfiles.interfaces.moving import Interrupted, PartWriter
 from cloudfiles.interfaces.pages import Progress
 from cloudfiles.interfaces.s3.bucket import Bucket
@@ -23,7 +24,6 @@ from cloudfiles.interfaces.s3.checksums import CRC
 from cloudfiles.interfaces.s3.listing import unquote_key
 from cloudfiles.interfaces.s3.multipart import Part, Upload, part_size
 from cloudfiles.transport.request import Request, Response
-from cloudfiles.transport.web_page import unreadable
 from cloudfiles.types import WriteOptions
 
 
@@ -85,7 +85,8 @@ def _listed_parts(bucket: Bucket, key: str, upload_id: str) -> Iterator[tuple[in
         query = {"uploadId": upload_id} | ({"part-number-marker": marker} if marker else {})
         document = _send(bucket, bucket.query_target(key, query), key)
         for element in _children(document, "Part"):
-            yield int(_text(element, "PartNumber")), _text(element, "ETag").strip('"')
+            yield count(_text(element, "PartNumber"), "PartNumber", "the list of parts", key), _text(
+                element, "ETag").strip('"')
         marker = _text(document, "NextPartNumberMarker")
         if _text(document, "IsTruncated").lower() != "true" or not marker:
             return
@@ -125,10 +126,10 @@ def _listed_uploads(bucket: Bucket, prefix: str) -> Iterator[tuple[str, str, flo
         document = _send(bucket, f"{bucket.dialect.endpoint.bucket_target}?{format_query(query)}", prefix)
         encoded = _text(document, "EncodingType") == "url"
         for element in _children(document, "Upload"):
-            key = _text(element, "Key")
+            key = _needed(element, "Key")
             key = unquote_key(key) if encoded else key
             if key.startswith(bucket.root + prefix):  # not every server looks at the prefix
-                yield key[cut:], _text(element, "UploadId"), _time(_text(element, "Initiated"))
+                yield key[cut:], _needed(element, "UploadId"), _time(_text(element, "Initiated"))
         after = {"key-marker": _text(document, "NextKeyMarker"),
                  "upload-id-marker": _text(document, "NextUploadIdMarker")}
         if _text(document, "IsTruncated").lower() != "true" or not after["key-marker"]:
@@ -143,7 +144,11 @@ def _time(text: str) -> float:
     try:
         return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
     except ValueError:
+        pass
+    try:
         return email.utils.parsedate_to_datetime(text).timestamp()
+    except (TypeError, ValueError) as error:
+        raise ProtocolError(f"the list of uploads has the 'Initiated' {text[:100]!r}") from error
 
 
 def _send(bucket: Bucket, target: str, path: str) -> ET.Element:
@@ -160,14 +165,18 @@ class _ListRequest(Request):
     def accept(self, response: Response) -> ET.Element:
         if response.status != 200:
             raise self.dialect.refusal(self, response)
-        try:
-            return ET.fromstring(response.content)
-        except ET.ParseError as error:
-            raise unreadable("the server's answer", response, f"is no XML: {error}", self.path) from error
+        return parse_xml(response, "the server's answer", self.path)
 
 
 def _children(element: ET.Element, name: str) -> Iterator[ET.Element]:
     return (child for child in element if child.tag.rpartition("}")[2] == name)
+
+
+def _needed(element: ET.Element, name: str) -> str:
+    text = _text(element, name)
+    if not text:
+        raise ProtocolError(f"the list of uploads has an entry without a {name!r}")
+    return text
 
 
 def _text(element: ET.Element, name: str) -> str:
