@@ -18,9 +18,9 @@ from cloudfiles.paths import ExtractedPath
 from cloudfiles.progress import Progress
 from cloudfiles.store import Store, checked_choice, checked_count
 from cloudfiles.types import MIN_THROUGHPUT, StoreOptions, Tls
+from cloudfiles.verbs.directories import DirectoryVerbs
 from cloudfiles.verbs.moving import MovingVerbs
 from cloudfiles.verbs.reading import ReadingVerbs
-from cloudfiles.verbs.writing import WritingVerbs
 from cloudfiles.writing import is_content
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ _WIDTH = 20
 _THRESHOLD = 100_000_000  # bytes
 
 
-class CloudFiles(ReadingVerbs, WritingVerbs, MovingVerbs):
+class CloudFiles(ReadingVerbs, DirectoryVerbs, MovingVerbs):
     """Batches of get, put, exists, list and delete below one cloudpath.
 
     Every verb takes one path or an iterable of them. One gives one answer; many are fanned
@@ -195,7 +195,7 @@ class CloudFiles(ReadingVerbs, WritingVerbs, MovingVerbs):
 
     def list(self, prefix: str = "", flat: bool = False, size: bool = False, return_resume_token: bool = False,
              resume_token: str | None = None) -> Iterator[Any]:
-        """Paths of the objects whose path begins with `prefix`, a page at a time.
+        """Paths of the objects whose path begins with `prefix`, a page at a time. Of a directory: `find` and `ls`.
 
         Args:
             prefix: any beginning of a path, not only a directory.
@@ -212,7 +212,8 @@ class CloudFiles(ReadingVerbs, WritingVerbs, MovingVerbs):
         return self._store.here().isdir(as_path(prefix))
 
     def subtree_size(self, prefix: Any = "") -> dict[str, int]:
-        """`{'N': objects, 'num_bytes': their stored bytes}` below a prefix, or below several."""
+        """`{'N': objects, 'num_bytes': their stored bytes}` of what begins with a prefix, or with one of several. Of a
+        directory: `du`."""
         sizes = {"N": 0, "num_bytes": 0}
         for one in [prefix] if is_path(prefix) else prefix:
             for path, size in self.list(one, size=True):

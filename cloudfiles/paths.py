@@ -39,6 +39,7 @@ __all__ = [
 # Two characters at least, so that `C://data` is a drive and not a protocol.
 _SCHEME = re.compile(r"([A-Za-z][\w+.\-]+)://", re.ASCII)
 _COLLAPSED_SCHEME = re.compile(r"([A-Za-z][\w+.\-]+):/(?!/)", re.ASCII)
+_MISTYPED = re.compile(r"\s*([A-Za-z][\w+\-]+)(?:[:;][/\\]*|(?=//))[/\\]*", re.ASCII)
 _BUCKET = re.compile(r"(?!\.\.?(?:/|\Z))(\$?[\w~.\-]+(?::\d+)?)(?:/|\Z)")
 _NETLOC = re.compile(r"[^/?#\\\s]*[^/?#\\\s:](?=[/?#]|\Z)")
 # Azure's storage accounts; a query would be a signature, with which only web requests can be made.
@@ -210,6 +211,17 @@ def _cut_bucket(rest: str, cloudpath: str) -> tuple[str, str]:
 # ---- local paths
 
 
+def _check_typing(text: str) -> None:
+    """Refuse what is a local path by its letters alone: `s3:/bucket`, `s3//bucket`, `http:/host`, `s3:bucket`."""
+    slip = _MISTYPED.match(text)
+    protocol = slip[1].lower() if slip else ""
+    if slip and (protocol in PROTOCOLS or registry.target(protocol) is not None):
+        root = "/" if protocol == "file" and slip[0].endswith("/") else ""
+        meant = redact(f"{protocol}://{root}{text[slip.end():]}")
+        raise MalformedCloudpathError(f"the protocol is not followed by '://'; did you mean {meant}? For a local path "
+                                      "of this name, write ./ before it")
+
+
 def _check_local(path: str, cloudpath: str) -> None:
     if not path:
         raise MalformedCloudpathError(f"{cloudpath!r} has no path; the current directory is file://.")
@@ -263,6 +275,8 @@ def _normalized(path: StrPath, windows: bool | None, relative: bool) -> str:
     form, protocol, rest = _split(text)
     if protocol in ("", "file"):
         _check_local(rest, text)
+        if not protocol:
+            _check_typing(rest)
         stays = isinstance(path, str) and protocol == "file" and (relative or rest.startswith("/"))
         protocol, rest = "file", rest if stays else _local(rest, windows)
     return f"{form}://{protocol}://{rest}" if form else f"{protocol}://{rest}"

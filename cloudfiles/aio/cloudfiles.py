@@ -184,6 +184,26 @@ class AsyncCloudFiles:
         sizes: dict[str, int] = await self._call(self.sync.subtree_size, prefix)
         return sizes
 
+    # ---- directories
+
+    def ls(self, path: str = "", **options: Any) -> AsyncGenerator[Any, None]:
+        """As `CloudFiles.ls`."""
+        return self._iterate(self.sync.ls, path, **options)
+
+    def find(self, path: str = "", **options: Any) -> AsyncGenerator[Any, None]:
+        """As `CloudFiles.find`."""
+        return self._iterate(self.sync.find, path, **options)
+
+    async def du(self, paths: Any = "") -> dict[str, int]:
+        """As `CloudFiles.du`."""
+        sizes: dict[str, int] = await self._call(self.sync.du, paths)
+        return sizes
+
+    async def rm(self, paths: Any, *args: Any, **options: Any) -> int:
+        """As `CloudFiles.rm`."""
+        count: int = await self._call(self.sync.rm, paths, *args, **options)
+        return count
+
     async def presign(self, path: str, expires: float = 3600, method: str = "GET") -> str:
         """As `CloudFiles.presign`."""
         url: str = await self._call(self.sync.presign, path, expires, method)

@@ -141,6 +141,14 @@ class Interface(ABC):
         """Who may do what with the object, in the store's own words; None where it is missing, or has none."""
         raise UnsupportedOperationError(f"{type(self).__name__} has no access control lists of objects", path=key)
 
+    def root_exists(self) -> bool | None:
+        """Whether the place that the cloudpath names exists, be it empty; None where an empty one cannot be told from
+        a missing one."""
+        return self.isdir("") or None
+
+    def remove_empty_directory(self, key: str) -> None:  # noqa: B027 -- most stores have no directories
+        """Remove the directory `key`, and those below it, as far as they hold nothing."""
+
     def presign(self, key: str, expires: float, method: str) -> str:
         """A URL that allows `method` on `key` without credentials for `expires` seconds."""
         raise UnsupportedOperationError(f"{type(self).__name__} cannot presign: its protocol has no signed URLs")

@@ -11,6 +11,7 @@ from cloudfiles.store import Store
 from cloudfiles.transfer.carrying.items import Item, items_between
 from cloudfiles.transfer.carrying.result import TransferResult
 from cloudfiles.transfer.run import Report, carry_here, checked_encoding
+from cloudfiles.transfer.sources import check_source
 
 
 def transfer(source: Store, target: Store, paths: Any = None, *, reencode: str | bool | None = None,
@@ -21,6 +22,8 @@ def transfer(source: Store, target: Store, paths: Any = None, *, reencode: str |
     checked_encoding(reencode)
     how = {"reencode": reencode, "content_type": content_type, "allow_missing": allow_missing, "resumable": resumable,
            "raise_errors": raise_errors}
+    if paths is None:
+        check_source(source)
     skipped: list[str] = []
     items = items_between(source, target, paths, reencode, skipped)
     count = len(items) if isinstance(items, Collection) else total

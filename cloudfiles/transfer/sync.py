@@ -20,6 +20,7 @@ from cloudfiles.transfer.carrying.result import TransferResult
 from cloudfiles.transfer.compare import checked_mode
 from cloudfiles.transfer.plan import SyncPlan, wanted_by
 from cloudfiles.transfer.run import plan_between
+from cloudfiles.transfer.sources import check_source
 
 MAX_DELETE = 1000
 
@@ -88,6 +89,7 @@ def sync_apart(source: Store, target: Store, *, delete: bool, compare: str, incl
     announce: called with each action before the first of them is done.
     """
     mode, wanted = checked_mode(compare), wanted_by(include, exclude)
+    check_source(source)
     plan, here, there = plan_between(source, target)
     with SyncPlan(here, there, plan, mode, wanted, delete) as todo:
         todo.make(source.here(), target.here())

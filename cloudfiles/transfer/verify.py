@@ -15,6 +15,7 @@ from cloudfiles.store import Store
 from cloudfiles.transfer.carrying.items import Item, as_items, listed_items
 from cloudfiles.transfer.compare import Judgement, look_closer
 from cloudfiles.transfer.run import plan_between
+from cloudfiles.transfer.sources import check_source
 
 _CHUNK = 5000
 
@@ -72,6 +73,8 @@ def verify(source: Store, target: Store, paths: Any = None, *, read: bool = Fals
         paths: as for a transfer; None for all that the source lists.
         read: read both where the stores tell no digests that can be compared. A local file is always read.
     """
+    if paths is None:
+        check_source(source)
     plan, here, there = plan_between(source, target)
     result = VerifyResult()
     items: Iterable[Item] = (listed_items(source.here(), result.skipped_symlinks) if paths is None

@@ -550,3 +550,16 @@ def test_a_file_that_stands_at_its_end_is_refused(run: Run) -> None:
         assert await cf.get_acl("a") == {"a": None}
 
     run(main())
+
+
+def test_directories(fault_server: FaultServer, tmp_path: Path, run: Run) -> None:
+    async def main(cf: AsyncCloudFiles) -> None:
+        await cf.puts([("run1/a", b"1"), ("run1/b/c", b"22"), ("run10/a", b"333")])
+        assert sorted([path async for path in cf.find("run1")]) == ["run1/a", "run1/b/c"]
+        assert dict([pair async for pair in cf.ls("run1", size=True)]) == {"run1/a": 1, "run1/b/": None}
+        assert await cf.du(["run1", "run10"]) == {"N": 3, "num_bytes": 6}
+        assert await cf.rm("run1", recursive=True) == 2
+        assert [path async for path in cf] == ["run10/a"]
+
+    run(main(AsyncCloudFiles(f"file://{tmp_path}/")))
+    run(main(on(fault_server)))

@@ -22,6 +22,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from cloudfiles import CloudFiles
 from cloudfiles.compression import COMPRESSION_EXTENSIONS
 from cloudfiles.exceptions import (
     AuthorizationError,
@@ -1015,3 +1016,14 @@ def test_too_many_open_files_is_not_missing(store: FileInterface, monkeypatch: p
     monkeypatch.setattr(os, "open", refuse)
     with pytest.raises(FileSystemError, match="Too many open files"):
         store.get("k")
+
+
+def test_rm_of_a_directory_leaves_no_empty_directories(tmp_path: Path) -> None:
+    cf = CloudFiles(f"file://{tmp_path}/root/")
+    cf.puts([("run1/deep/x", b"1"), ("run10/y", b"2")])
+    (tmp_path / "root/run1/empty/more").mkdir(parents=True)
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "root/link").symlink_to(tmp_path / "elsewhere")
+    assert cf.rm(["run1", "link", "none"], recursive=True) == 1
+    assert sorted(path.name for path in (tmp_path / "root").iterdir()) == ["link", "run10"]
+    assert (tmp_path / "elsewhere").is_dir()

@@ -13,6 +13,7 @@ from cloudfiles import paths
 from cloudfiles.exceptions import InvalidPathError, UnsupportedProtocolError
 from cloudfiles.paths import (
     ExtractedPath,
+    MalformedCloudpathError,
     absolute,
     asbucketpath,
     ascloudpath,
@@ -336,3 +337,22 @@ def test_protocols_are_a_list():
     assert paths.ALLOWED_PROTOCOLS + ["x"]  # noqa: RUF005 -- programs add lists to it
     assert {"gs", "s3", "http", "https", "file", "mem", "middleauth+https", "ngauth+https"} <= set(
         paths.ALLOWED_PROTOCOLS)
+
+
+@pytest.mark.parametrize(("typed", "meant"), [
+    ("s3:/bucket/x", "s3://bucket/x"), ("s3//bucket", "s3://bucket"), ("s3:bucket/x", "s3://bucket/x"),
+    ("http:/x.org", "http://x.org"), ("https//x.org/a", "https://x.org/a"), ("gs;//b", "gs://b"), ("S3:/b", "s3://b"),
+    (" s3://b/x", "s3://b/x"), ("file:/data/x", "file:///data/x"), ("mem:\\\\b", "mem://b"),
+    ("http:/user:secret@x.org/", "http://x.org/"),
+])
+def test_a_protocol_that_is_mistyped_is_no_local_path(typed: str, meant: str) -> None:
+    with pytest.raises(MalformedCloudpathError, match="did you mean") as caught:
+        normalize(typed)
+    assert "secret" not in str(caught.value)
+    assert meant.rpartition("/")[2] in str(caught.value)
+    assert meant.partition("://")[0] + "://" in str(caught.value)
+
+
+@pytest.mark.parametrize("path", ["./s3:/x", "s3/bucket", "a:b/c", "zarr//x", "s3", "https.txt", "x s3://y"])
+def test_local_paths_that_only_look_like_it(path: str) -> None:
+    assert normalize(path).startswith("file:///")

@@ -55,6 +55,7 @@ from cloudfiles.interfaces.file.objects import (
     files_of,
     find_object,
     read_object,
+    remove_empty_directories,
     remove_object,
     touch_object,
     write_object,
@@ -195,6 +196,14 @@ class FileInterface(Interface):
         path = self._path(key.rstrip("/")) if key else self._root
         with Reporting(self._store, key):
             return stat.S_ISDIR(_mode(path))
+
+    def root_exists(self) -> bool:
+        return self.isdir("")
+
+    def remove_empty_directory(self, key: str) -> None:
+        path = self._path(key)
+        with Reporting(self._store, key, path):
+            remove_empty_directories(path)
 
     # ---- moving
 

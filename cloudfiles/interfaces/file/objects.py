@@ -245,6 +245,22 @@ def files_of(path: str, variants: Variants) -> list[str]:
     return [path + suffix for suffix, _ in variants if is_regular(path + suffix)]
 
 
+def remove_empty_directories(path: str) -> None:
+    """Remove the directory at `path`, and those below it, as far as they hold nothing. Symlinks are not followed.
+
+    Raises OSError.
+    """
+    if os.path.islink(path):
+        return
+    for directory, _, _ in os.walk(path, topdown=False):
+        try:
+            with publishing():
+                os.rmdir(directory)
+        except OSError as error:
+            if error.errno not in NOWHERE and error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+
+
 def _unlink(file: str) -> None:
     try:
         os.unlink(file)

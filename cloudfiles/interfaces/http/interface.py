@@ -274,6 +274,12 @@ class HttpInterface(Interface):
             return self.exists(directory)
         return bool(page.entries or page.prefixes)
 
+    def root_exists(self) -> bool | None:
+        try:
+            return self._links("") is not None
+        except UnsupportedOperationError:
+            return None
+
     def _links(self, directory: str) -> list[Link] | None:
         """What the index page of `directory` ('' or ending in '/') shows, None where the directory is missing."""
         path = self._address.directory + quote_key(directory)

@@ -36,6 +36,7 @@ from cloudfiles.transfer.journaled.journal import Journal
 from cloudfiles.transfer.journaled.report import Report, report_of
 from cloudfiles.transfer.journaled.rows import Failure, Transfer
 from cloudfiles.transfer.journaled.working import Worker
+from cloudfiles.transfer.sources import check_source
 from cloudfiles.transfer.verify import VerifyResult, verify
 from cloudfiles.types import Clock, StoreOptions, Tls
 
@@ -302,12 +303,14 @@ def _store_of(given: Any) -> Store:
 
 
 def _items(source: Store, paths: Any, skipped: list[str]) -> Iterable[Item]:
-    if paths is None:
-        return listed_items(source.here(), skipped)
+    listed: Store | None = source if paths is None else None
     if isinstance(getattr(paths, "_store", None), Store):
-        return listed_items(_store_of(paths).here(), skipped)
-    if isinstance(paths, str):
-        return listed_items(source.at(_paths.absolute(paths)).here(), skipped)
+        listed = _store_of(paths)
+    elif isinstance(paths, str):
+        listed = source.at(_paths.absolute(paths))
+    if listed is not None:
+        check_source(listed)
+        return listed_items(listed.here(), skipped)
     if isinstance(paths, bytes) or not isinstance(paths, Iterable):
         raise InvalidInputError(f"paths={paths!r}: a cloudpath, a CloudFiles, or an iterable of keys would do")
     return map(as_item, paths)

@@ -1,0 +1,55 @@
+"""Whether there is anything to transfer from: a directory that does not exist is most often a slip of the pen."""
+
+from __future__ import annotations
+
+import difflib
+import logging
+import os
+
+from cloudfiles.exceptions import CloudFilesError, MissingObjectError, redact
+from cloudfiles.store import Store
+
+_log = logging.getLogger("cloudfiles")
+
+_LOOKED_AT = 1000
+
+
+def check_source(source: Store) -> None:
+    """Raise MissingObjectError, naming what was probably meant, where the source does not exist.
+
+    An empty directory is a source. An object store has no directories: nothing tells an empty prefix from a missing
+    one, so there it is logged as a warning, unless it is the whole bucket.
+    """
+    exists = source.here().root_exists()
+    if exists:
+        return
+    location = source.location
+    path = (location.path or "").rstrip("/")
+    if exists is None:
+        if path:
+            _log.warning("nothing is below %s, the source of a transfer%s", redact(source.cloudpath),
+                         _hint(source, path))
+        return
+    if location.protocol == "file" and os.path.lexists(path):
+        raise MissingObjectError("the source is a file, not a directory; its directory, and its name in paths=, would "
+                                 "transfer it", store=redact(source.cloudpath))
+    raise MissingObjectError(f"the source directory does not exist{_hint(source, path)}",
+                             store=redact(source.cloudpath))
+
+
+def _hint(source: Store, path: str) -> str:
+    """The name beside it that it is most like."""
+    above, _, name = path.rpartition("/")
+    try:
+        near = difflib.get_close_matches(name, _names_in(source, above, name), 1)
+    except (CloudFilesError, OSError):
+        return ""
+    return f"; did you mean {redact(source.cloudpath).rstrip('/').removesuffix(name)}{near[0]}?" if near else ""
+
+
+def _names_in(source: Store, above: str, name: str) -> list[str]:
+    if source.location.protocol == "file":
+        return os.listdir(above or "/")
+    cloudpath = source.cloudpath.rstrip("/").removesuffix(name)
+    page = source.at(cloudpath).here().list_page(flat=True, limit=_LOOKED_AT)
+    return [prefix.rstrip("/") for prefix in page.prefixes]
