@@ -18,6 +18,7 @@ from cloudfiles.paths import ExtractedPath
 from cloudfiles.progress import Progress
 from cloudfiles.store import Store, checked_choice, checked_count
 from cloudfiles.types import MIN_THROUGHPUT, StoreOptions, Tls
+from cloudfiles.verbs.batches import iterable
 from cloudfiles.verbs.directories import DirectoryVerbs
 from cloudfiles.verbs.moving import MovingVerbs
 from cloudfiles.verbs.reading import ReadingVerbs
@@ -70,9 +71,10 @@ class CloudFiles(ReadingVerbs, DirectoryVerbs, MovingVerbs):
         InvalidInputError: (also a ValueError) for anything here that cannot work, before any I/O.
     """
 
-    def __init__(self, cloudpath: str, progress: Progress = False, green: bool | None = None, secrets: Any = None,
-                 num_threads: int | None = 20, use_https: bool = False, endpoint: str | None = None,
-                 parallel: Parallel | None = 1, request_payer: str | None = None, locking: bool | None = None,
+    def __init__(self, cloudpath: str | os.PathLike[str], progress: Progress = False, green: bool | None = None,
+                 secrets: Any = None, num_threads: int | None = 20, use_https: bool = False,
+                 endpoint: str | None = None, parallel: Parallel | None = 1, request_payer: str | None = None,
+                 locking: bool | None = None,
                  lock_dir: str | None = None, composite_upload_threshold: int | None = int(1e8),
                  no_sign_request: bool = False, *, ca_bundle: str | None = None, client_cert: str | None = None,
                  client_key: str | None = None, connect_timeout: float = 10.0, read_timeout: float = 60.0,
@@ -86,9 +88,9 @@ class CloudFiles(ReadingVerbs, DirectoryVerbs, MovingVerbs):
         if request_payer not in (None, "requester"):
             raise InvalidInputError(f"request_payer is {request_payer!r}; 'requester' or None would do")
         for name, seconds in (("connect_timeout", connect_timeout), ("read_timeout", read_timeout)):
-            if not seconds > 0:
+            if not isinstance(seconds, int | float) or not seconds > 0:
                 raise InvalidInputError(f"{name} is {seconds!r}; a number of seconds above 0 would do")
-        if not min_throughput >= 0:
+        if not isinstance(min_throughput, int | float) or not min_throughput >= 0:
             raise InvalidInputError(f"min_throughput is {min_throughput!r}; a number of bytes a second, or 0, would do")
         is_parallel(parallel)
         options = StoreOptions(
@@ -98,7 +100,7 @@ class CloudFiles(ReadingVerbs, DirectoryVerbs, MovingVerbs):
             checked_choice("encoding_suffixes", encoding_suffixes), min_throughput,
             bool(checked_choice("follow_external_symlinks", follow_external_symlinks)))
         width = checked_count("num_threads", num_threads)
-        self._store = Store(_paths.absolute(os.fspath(cloudpath)), options, green, width, use_https)
+        self._store = Store(_paths.absolute(cloudpath), options, green, width, use_https)
         self.progress = progress
         self.parallel = parallel
 
@@ -205,6 +207,8 @@ class CloudFiles(ReadingVerbs, DirectoryVerbs, MovingVerbs):
             return_resume_token: give `(path, token)`, or `(path, bytes, token)`: a listing begun anew
                 with that `resume_token` goes on with the page of that path.
         """
+        if not isinstance(resume_token, str | None):
+            raise InvalidInputError(f"resume_token is {resume_token!r}; one that list gave, or None, would do")
         return list_paths(self._store.here(), as_path(prefix), flat, size, return_resume_token, resume_token)
 
     def isdir(self, prefix: str = "") -> bool:
@@ -215,7 +219,7 @@ class CloudFiles(ReadingVerbs, DirectoryVerbs, MovingVerbs):
         """`{'N': objects, 'num_bytes': their stored bytes}` of what begins with a prefix, or with one of several. Of a
         directory: `du`."""
         sizes = {"N": 0, "num_bytes": 0}
-        for one in [prefix] if is_path(prefix) else prefix:
+        for one in [prefix] if is_path(prefix) else iterable(prefix):
             for path, size in self.list(one, size=True):
                 sizes["N"] += 1
                 sizes["num_bytes"] += (self.size(path) or 0) if size is None else size

@@ -12,6 +12,7 @@ from cloudfiles.fanout import Plan, collect
 from cloudfiles.inputs import is_path
 from cloudfiles.progress import Shared, bar_for
 from cloudfiles.runtime.engine import blocking_runtime
+from cloudfiles.verbs.batches import iterable
 
 _BUCKETS = 8
 """Buckets that are read from at once, each by workers of its own."""
@@ -29,7 +30,7 @@ def dl(cloudpaths: Any, raw: bool = False, **options: Any) -> Any:
         A result of `CloudFiles.get` with 'fullpath' besides, or a list of them in the order given.
     """
     scalar = is_path(cloudpaths) or isinstance(cloudpaths, Mapping)
-    items = [cloudpaths] if scalar else list(cloudpaths)
+    items = [cloudpaths] if scalar else list(iterable(cloudpaths))
     of_get = {name: options.pop(name) for name in ("raise_errors", "max_decoded_size") if name in options}
     progress = options.pop("progress", False)
     buckets: dict[str, list[dict[str, Any]]] = {}

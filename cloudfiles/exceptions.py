@@ -165,6 +165,10 @@ class CRC32CIntegrityError(IntegrityError):
     """A crc32c does not match."""
 
 
+class TooLargeError(CloudFilesError):
+    """What a server sends is larger than is read into memory, or than memory is. It is not asked for again."""
+
+
 class CompressionError(CloudFilesError):
     """Content could not be compressed."""
 

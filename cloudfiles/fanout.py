@@ -17,7 +17,7 @@ from typing import Any
 
 from cloudfiles.runtime.base import Crew, Runtime
 from cloudfiles.runtime.cancellation import Cancelled
-from cloudfiles.runtime.engine import let_go
+from cloudfiles.runtime.engine import let_go, stay_if_ending
 
 Work = Callable[[Any], Any]
 OnError = Callable[[Any, Exception], Any]
@@ -194,6 +194,7 @@ class _Batch:
         if self._error is not None:
             raise self._error
         if self.crew.is_cancelled:  # by another than this batch: the engine was closed
+            stay_if_ending()
             raise Cancelled("the workers were stopped before their work was done")
 
 

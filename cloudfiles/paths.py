@@ -364,7 +364,7 @@ def to_https_protocol(cloudpath: Any) -> Any:
 
 def get_protocol(cloudpath: StrPath) -> str | None:
     """The protocol or alias that `cloudpath` names, or None: a local path, or one that is not supported."""
-    protocol, rest = _cut_scheme(os.fspath(cloudpath))
+    protocol, rest = _cut_scheme(_plain(cloudpath))
     if protocol in FORMATS:
         protocol, rest = _cut_scheme(rest)
     if protocol in PROTOCOLS or (protocol and registry.target(protocol) is not None):
@@ -373,8 +373,11 @@ def get_protocol(cloudpath: StrPath) -> str | None:
 
 
 def _plain(path: StrPath) -> str:
-    """As text of no subclass, which may show itself in another way."""
-    return str.__str__(os.fspath(path))
+    """As text of no subclass, which may show itself in another way. Raises MalformedCloudpathError."""
+    text = os.fspath(path) if isinstance(path, str | os.PathLike) else path
+    if not isinstance(text, str):
+        raise MalformedCloudpathError(f"a cloudpath is a str or a pathlib.Path, not a {type(path).__name__}")
+    return str.__str__(text)
 
 
 def _is_local(path: StrPath) -> bool:

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 WHOLE = ByteRange()
 
+_ENCODED = 64 << 10
+"""Bytes by which an encoding may make a short content longer: heads, tables, checksums."""
+
 _FIELDS = ("path", "start", "end", "tags")
 _CARRIED = ("content", "subranges")  # what cloud-volume keeps in the same dicts for itself
 
@@ -109,7 +112,8 @@ def reader(interface: Interface, runtime: Runtime | None, raw: bool, max_decoded
 
     monitor: records each read of the store.
     """
-    get = interface.get if monitor is None else _recorded(interface.get, monitor)
+    get = interface.get if max_decoded_size is None else _bounded(interface, max_decoded_size, raw)
+    get = get if monitor is None else _recorded(get, monitor)
     plain = interface.no_encoding
 
     def read(item: Any) -> Any:
@@ -156,6 +160,40 @@ def reader(interface: Interface, runtime: Runtime | None, raw: bool, max_decoded
             raise interface.undecodable(path, encoding, error) from error.__cause__
 
     return read
+
+
+def _bounded(interface: Interface, most: int, raw: bool) -> Callable[..., StoredObject | None]:
+    """`interface.get` of contents of at most `most` bytes; larger ones are not read. Raises DecompressionError.
+
+    Of what is encoded, and is to be decoded, the decoder counts the bytes; encoded it may be a little longer. A range
+    that names its end is as long as it says.
+    """
+
+    def whole(key: str) -> StoredObject | None:
+        stored = interface.get_bounded(key, most + most // 8 + _ENCODED)
+        if stored is not None and stored.content is None:
+            raise _too_large(most, stored.size, key)
+        return stored
+
+    def bounded(key: str, start: int | None = None, end: int | None = None) -> StoredObject | None:
+        if end is not None:
+            return interface.get(key, start, end)
+        if start is not None:
+            stored = interface.get(key, start, None if start < 0 else start + most + 1)
+        else:
+            stored = interface.get(key) if interface.keeps_live_objects else whole(key)
+        if stored is None or not isinstance(stored.content, bytes) or len(stored.content) <= most:
+            return stored
+        if start is None and not raw and effective_encoding(stored.encoding):
+            return stored  # the decoder counts
+        raise _too_large(most, stored.size, key)
+
+    return bounded
+
+
+def _too_large(most: int, size: int | None, key: str) -> DecompressionError:
+    has = "more" if size is None else f"{size} bytes, more"
+    return DecompressionError(f"content has {has} than the {most} bytes allowed (max_decoded_size)", path=key)
 
 
 def _recorded(get: Callable[..., StoredObject | None], monitor: TransmissionMonitor

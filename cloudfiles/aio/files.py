@@ -43,6 +43,7 @@ from cloudfiles.transfer.single.files import (
     send,
     source_of,
     target_of,
+    write_to,
 )
 from cloudfiles.transfer.single.uploads import Callback, checked_md5, checked_size
 from cloudfiles.transfer.single.web import Timeouts
@@ -94,7 +95,7 @@ async def download_fileobj(url: str, fileobj: BinaryIO, chunk_size: int = CHUNK_
     with _client_errors():
         async with aclosing(_chunks(source, download, begin, url, connector, timeout)) as chunks:
             async for chunk in chunks:
-                await _run(executor, fileobj.write, chunk.content)
+                await _run(executor, write_to, fileobj, chunk.content)
                 if callback_func is not None:
                     await callback_func(download.done, chunk.total)
         if download.in_one:
@@ -106,7 +107,7 @@ async def download_fileobj(url: str, fileobj: BinaryIO, chunk_size: int = CHUNK_
 
 def _write_beside(file: BinaryIO, piece: bytes | memoryview) -> None:
     """Write without keeping the engine's hub from its other work."""
-    blocking_runtime().offload(file.write, bytes(piece))
+    blocking_runtime().offload(write_to, file, bytes(piece))
 
 
 async def _chunks(source: Source, download: Download, begin: Rewindable, url: str, connector: Any, timeout: Any

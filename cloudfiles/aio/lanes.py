@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from cloudfiles.aio.mailbox import mailbox_here
 from cloudfiles.runtime.cancellation import Cancellation, Cancelled
-from cloudfiles.runtime.engine import runtime_beside
+from cloudfiles.runtime.engine import is_ending, runtime_beside
 
 if TYPE_CHECKING:
     from cloudfiles.runtime.green import GreenRuntime
@@ -182,4 +182,5 @@ class Job:
         self.runtime.crews.discard(self)
         if was_running:
             self._lane.leave(self)
-        self._mailbox.post(self._settle, result, error)
+        if not (is_ending() and isinstance(error, Cancelled)):  # else nobody waits: its loop is in a daemon thread
+            self._mailbox.post(self._settle, result, error)

@@ -58,7 +58,7 @@ class Bucket(Storage):
             raise InvalidInputError(f"{', '.join(options)} cannot be given with a CloudFiles, which has its own")
         if cache_ttl is not None and not cache_ttl >= 0:
             raise InvalidInputError(f"cache_ttl is {cache_ttl!r}; a number of seconds, or None, would do")
-        cf = cloudpath if isinstance(cloudpath, CloudFiles) else CloudFiles(os.fspath(cloudpath), **options)
+        cf = cloudpath if isinstance(cloudpath, CloudFiles) else CloudFiles(cloudpath, **options)
         self._cf = cf._by_exact_names()
         self._store = self._cf._store
         self._view = View(filtering, resources_transformation)

@@ -11,6 +11,7 @@ from typing import Any
 from cloudfiles import integrity
 from cloudfiles.exceptions import CloudFilesError
 from cloudfiles.interfaces.http_object import ObjectRead
+from cloudfiles.transport.memory import FullError, GrowingMemory
 from cloudfiles.transport.request import BodyTooLargeError, Dialect, Origin, Request, Response
 from cloudfiles.transport.wire import Head
 from cloudfiles.types import StoredObject
@@ -27,32 +28,32 @@ class Limit:
     """Declines the body of a whole object that has more than `most` bytes: at its head, where that tells the length.
 
     Attributes:
-        pieces: a body of unknown length, as far as it came; None where the connection receives it.
+        memory: a body of unknown length, as far as it came; None where the connection receives it.
     """
 
-    __slots__ = ("_head", "_left", "_most", "pieces")
+    __slots__ = ("_head", "_most", "memory")
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self.pieces: list[bytes] | None = None
+        self.memory: GrowingMemory | None = None
 
     def begins(self, head: Head, length: int) -> bool:
-        self.pieces = None
+        self.memory = None
         if head.status != 200:
             return False
         if length > self._most:
             raise BodyTooLargeError(head)
         if length >= 0:
             return False
-        self._head, self._left, self.pieces = head, self._most, []
+        self._head, self.memory = head, GrowingMemory(self._most)
         return True
 
     def take(self, piece: memoryview | bytes) -> None:
-        assert self.pieces is not None
-        self._left -= len(piece)
-        if self._left < 0:
-            raise BodyTooLargeError(self._head)
-        self.pieces.append(bytes(piece))
+        assert self.memory is not None
+        try:
+            self.memory.add(piece)
+        except FullError:
+            raise BodyTooLargeError(self._head) from None
 
 
 class WithHeaders(ObjectRead):
@@ -80,8 +81,8 @@ class BoundedRead(WithHeaders):
         self.receiver = self.limit = Limit(most)
 
     def accept(self, response: Response) -> StoredObject | None:
-        if self.limit.pieces is not None:
-            response.content = b"".join(self.limit.pieces)
+        if self.limit.memory is not None:
+            response.content = self.limit.memory.content()
         return super().accept(response)
 
 

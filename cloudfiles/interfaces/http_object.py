@@ -13,7 +13,7 @@ from cloudfiles.byteranges import ContentRange, parse_content_range, range_heade
 from cloudfiles.exceptions import ObjectChangedError, ProtocolError, TruncatedBodyError
 from cloudfiles.interfaces.documents import count
 from cloudfiles.interfaces.haste import Haste
-from cloudfiles.transport.request import Dialect, Origin, Pace, Request, Response, TryAgain
+from cloudfiles.transport.request import ANSWER_BYTES, Dialect, Origin, Pace, Request, Response, TryAgain
 from cloudfiles.transport.wire import Head, is_framed
 from cloudfiles.types import StoredObject, head_of
 
@@ -73,6 +73,11 @@ class ObjectRead(Request):
         if self.dialect.is_missing(response):
             return None
         raise self.dialect.refusal(self, response)
+
+    def most(self, head: Head) -> int | None:
+        if head.status == 206 and self.end is not None:
+            return max(ANSWER_BYTES, self.end - (self.start or 0))
+        return None if head.status in (200, 206) else super().most(head)
 
     def pace(self, head: Head, length: int) -> Pace | None:
         if length < DIVISIBLE or self.is_patient or self._validator(head.headers) is None or "bytes" not in (

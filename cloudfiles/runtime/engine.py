@@ -10,6 +10,7 @@ import atexit
 import os
 import sys
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 from cloudfiles.exceptions import FileSystemError
@@ -156,6 +157,20 @@ def let_go(runtime: Runtime | None) -> None:
 def _after_fork_in_child() -> None:
     global _engine, _lock
     _engine, _lock = None, threading.Lock()  # the thread stayed with the parent
+
+
+def is_ending() -> bool:
+    """Whether the interpreter is ending, for a daemon thread to ask."""
+    return not threading.main_thread().is_alive()
+
+
+def stay_if_ending() -> None:
+    """In a daemon thread whose program has ended: do not return.
+
+    Nobody waits for it any more; an error would only be printed, as that of a thread that died.
+    """
+    while is_ending() and threading.current_thread().daemon:
+        time.sleep(3600)
 
 
 atexit.register(close_engine)

@@ -10,12 +10,21 @@ from cloudfiles.exceptions import (
     ConnectionFailedError,
     ProtocolError,
     RequestTimeoutError,
+    TooLargeError,
     TruncatedBodyError,
 )
 from cloudfiles.runtime.base import Stream
 from cloudfiles.transport.faults import is_lasting
-from cloudfiles.transport.memory import BodyMemory
-from cloudfiles.transport.request import Body, FileBody, Receiver, Request, Response, SlowBodyError
+from cloudfiles.transport.memory import BodyMemory, FullError, GrowingMemory
+from cloudfiles.transport.request import (
+    UNANNOUNCED_BYTES,
+    Body,
+    FileBody,
+    Receiver,
+    Request,
+    Response,
+    SlowBodyError,
+)
 from cloudfiles.transport.throughput import ANY, Throughput, TooSlowError, Watch
 from cloudfiles.transport.wire import CHUNKED, MAX_HEAD, ChunkedBody, Head, body_length, head_end, parse_head
 
@@ -157,12 +166,16 @@ class Connection:
         if request.receiver is not None and request.receiver.begins(head, length):
             self._hand_on(head, length, rest, request)
             return Response(head.status, head.headers, b"")
-        if length >= 0:
-            content = self._sized(head, length, rest, request)
-        elif length == CHUNKED:
-            content = self._chunked(head, rest, request)
-        else:
-            content = self._until_close(head, rest, request)
+        try:
+            if length >= 0:
+                content = self._sized(head, length, rest, request)
+            elif length == CHUNKED:
+                content = self._chunked(head, rest, request)
+            else:
+                content = self._until_close(head, rest, request)
+        except MemoryError as error:
+            raise TooLargeError(f"the answer does not fit into memory (Content-Length: "
+                                f"{head.headers.get('content-length', 'not given')})", path=request.path) from error
         return Response(head.status, head.headers, content)
 
     def _receive_head(self, filled: int) -> tuple[Head, bytes]:
@@ -223,6 +236,11 @@ class Connection:
         if missing == 0:
             self.reusable = head.keep_alive
             return rest
+        most, keep_alive = request.most(head), head.keep_alive
+        if most is not None and length > most:
+            if head.status < 300:
+                raise _too_large(request, most, length)
+            length, keep_alive = most, False  # enough of what is an error anyway
         pace = request.pace(head, length)
         watch: Watch | None = None  # made once the body has taken its time: most have not
         now = self._throughput.now
@@ -245,7 +263,7 @@ class Connection:
                     pace.look(got)
         except (OSError, TruncatedBodyError, SlowBodyError) as error:
             raise BrokenBodyError(head, body.cut(got), _transport_error(error, "inside the body")) from error
-        self.reusable = head.keep_alive
+        self.reusable = keep_alive
         return body.cut(length)
 
     def _more(self, view: memoryview, watch: Watch) -> int:
@@ -304,19 +322,22 @@ class Connection:
 
     def _chunked(self, head: Head, rest: bytes, request: Request) -> bytes:
         watch = self._throughput.receiving(self, request.method)
-        body = ChunkedBody()
-        pieces: list[bytes] = []
+        body, memory = ChunkedBody(), GrowingMemory(_most(request, head))
         try:
-            pieces += body.feed(rest)
+            for piece in body.feed(rest):
+                memory.add(piece)
             while not body.done:
                 count = self._more(self._view, watch)
                 if not count:
                     body.finish()
-                pieces += body.feed(self._view[:count])
+                for piece in body.feed(self._view[:count]):
+                    memory.add(piece)
         except (OSError, TruncatedBodyError) as error:
-            raise BrokenBodyError(head, b"".join(pieces), _transport_error(error, "inside the body")) from error
+            raise BrokenBodyError(head, memory.content(), _transport_error(error, "inside the body")) from error
+        except FullError:
+            return _cut_short(request, head, memory)
         self._end_chunks(head, body)
-        return b"".join(pieces)
+        return memory.content()
 
     def _end_chunks(self, head: Head, body: ChunkedBody) -> None:
         for name, value in body.trailers.items():
@@ -327,13 +348,34 @@ class Connection:
     def _until_close(self, head: Head, rest: bytes, request: Request) -> bytes:
         """A body that ends with the connection (HTTP/1.0). Its length cannot be checked here."""
         watch = self._throughput.receiving(self, request.method)
-        pieces = [rest]
+        memory = GrowingMemory(_most(request, head))
         try:
+            memory.add(rest)
             while count := self._more(self._view, watch):
-                pieces.append(bytes(self._view[:count]))
+                memory.add(self._view[:count])
         except OSError as error:
-            raise BrokenBodyError(head, b"".join(pieces), _transport_error(error, "inside the body")) from error
-        return b"".join(pieces)
+            raise BrokenBodyError(head, memory.content(), _transport_error(error, "inside the body")) from error
+        except FullError:
+            return _cut_short(request, head, memory)
+        return memory.content()
+
+
+def _most(request: Request, head: Head) -> int:
+    """Bytes that a body of unknown length may have."""
+    most = request.most(head)
+    return UNANNOUNCED_BYTES if most is None else most
+
+
+def _cut_short(request: Request, head: Head, memory: GrowingMemory) -> bytes:
+    """What came of a body that has more than it may have: enough where the status is an error anyway."""
+    if head.status < 300:
+        raise _too_large(request, _most(request, head))
+    return memory.content()
+
+
+def _too_large(request: Request, most: int, length: int | None = None) -> TooLargeError:
+    size = "does not end" if length is None else f"has {length} bytes"
+    return TooLargeError(f"the answer {size}; more than {most} are not read into memory", path=request.path)
 
 
 class _Unhurried:

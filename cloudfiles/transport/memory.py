@@ -5,6 +5,28 @@ from __future__ import annotations
 import io
 
 
+class FullError(Exception):
+    """A body is larger than allowed. Never leaves the protocol."""
+
+
+class GrowingMemory:
+    """Memory for a body of unknown length, of at most `most` bytes: all in one, however small its pieces are."""
+
+    def __init__(self, most: int) -> None:
+        self._file = io.BytesIO()
+        self._left = most
+
+    def add(self, piece: bytes | memoryview) -> None:
+        """Raises FullError where there is more than that; what fits is kept."""
+        self._file.write(piece[: self._left] if len(piece) > self._left else piece)
+        self._left -= len(piece)
+        if self._left < 0:
+            raise FullError
+
+    def content(self) -> bytes:
+        return self._file.getvalue()
+
+
 class BodyMemory:
     """Memory for a body of known length.
 

@@ -29,6 +29,15 @@ SLOW_DOWN_CODES = frozenset({"SlowDown", "SlowDownRead", "SlowDownWrite", "TooMa
                              "Throttling", "ThrottlingException", "ServerBusy", "rateLimitExceeded"})
 """Provider codes that ask for fewer requests, whatever the status they come with."""
 
+ANSWER_BYTES = 64 << 20
+"""Bytes that an answer may have that is no object: a page of a listing, a token, what a write came to."""
+
+ERROR_BYTES = 1 << 20
+"""Bytes that are read of an answer whose status is an error; what follows them is left unread."""
+
+UNANNOUNCED_BYTES = 1 << 30
+"""Bytes that an object may have to be read into memory whose length is not announced: it might never end."""
+
 Body: TypeAlias = "bytes | bytearray | memoryview | FileBody"
 
 
@@ -232,6 +241,10 @@ class Request:
         if response.status < 300:
             return response
         raise self.dialect.refusal(self, response)
+
+    def most(self, head: Head) -> int | None:
+        """Bytes that the body behind `head` may have. None: as many as are announced, or UNANNOUNCED_BYTES."""
+        return ANSWER_BYTES if head.status < 300 else ERROR_BYTES
 
     def pace(self, head: Head, length: int) -> Pace | None:
         """What is to watch a body of `length` bytes; asked where it did not come along with its head."""

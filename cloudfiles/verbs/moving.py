@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from cloudfiles import paths as _paths
 from cloudfiles.exceptions import InvalidInputError
+from cloudfiles.inputs import as_path
 from cloudfiles.parallel import Parallel
 from cloudfiles.progress import Progress
 from cloudfiles.store import Store
@@ -135,7 +136,7 @@ class MovingVerbs:
         Gives how many. Only those are touched that began over `older_than` seconds ago: choose a time longer than
         any write takes that may be under way elsewhere.
         """
-        return self._store.here().discard_partial(prefix, older_than)
+        return self._store.here().discard_partial(as_path(prefix), older_than)
 
     def _shown(self, progress: Progress) -> Progress:
         return self.progress if progress is None else progress

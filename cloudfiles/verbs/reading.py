@@ -44,7 +44,8 @@ class ReadingVerbs(Batches):
             return_dict: give `{path: content}`.
             raise_errors: False keeps the error of an item in its result (of one path: is raised all the same).
             part_size: accepted for compatibility; the sizes of parts are planned.
-            max_decoded_size: bytes that a content may have when decoded; more is a DecompressionError.
+            max_decoded_size: bytes that a content may have, when decoded where it is encoded; more is a
+                DecompressionError, and is not read. (A range that names its end is as long as it says.)
             return_recording: give `(what is given otherwise, TransmissionMonitor)`: when each object came.
 
         Returns:

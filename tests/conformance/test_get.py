@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from typing import Any
 
 import pytest
@@ -190,3 +191,37 @@ def test_a_corrupt_object_is_an_error_of_its_own_item(cf: CloudFiles) -> None:
         cf.get(["good", "bad"])
     assert isinstance(found[1]["error"], CloudFilesError)
     assert found[1]["error"].path == "bad"
+
+
+@pytest.mark.writes
+def test_the_size_of_what_is_not_encoded_is_bounded(cf: CloudFiles) -> None:
+    content = bytes(range(100))
+    cf.put("key", content)
+    either: list[dict[str, Any]] = [{}, {"raw": True}]
+    for options in either:
+        assert cf.get("key", max_decoded_size=100, **options) == content
+        for paths in ("key", ["key"]):
+            with pytest.raises(DecompressionError, match="more than the 99 bytes allowed"):
+                cf.get(paths, max_decoded_size=99, **options)
+    [found] = cf.get([{"path": "key", "start": 10}], max_decoded_size=90)
+    assert found["content"] == content[10:]
+    with pytest.raises(DecompressionError):
+        cf.get({"path": "key", "start": 10}, max_decoded_size=89)
+    assert cf.get({"path": "key", "start": 10, "end": 20}, max_decoded_size=5) == content[10:20]
+    assert cf.get("missing", max_decoded_size=1) is None
+    [kept] = cf.get(["key"], max_decoded_size=1, raise_errors=False)
+    assert isinstance(kept["error"], DecompressionError)
+
+
+@pytest.mark.writes
+def test_the_size_of_what_is_encoded_is_bounded(cf: CloudFiles) -> None:
+    content = bytes(100_000)
+    cf.put("key", content, compress="gzip")
+    assert cf.get("key", max_decoded_size=100_000) == content
+    with pytest.raises(DecompressionError):
+        cf.get("key", max_decoded_size=99_999)
+    noise = random.Random(1).randbytes(100)
+    cf.put("noise", noise, compress="gzip")  # longer than what it encodes
+    assert cf.get("noise", max_decoded_size=100) == noise
+    with pytest.raises(DecompressionError):
+        cf.get("noise", max_decoded_size=100, raw=True)

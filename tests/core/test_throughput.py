@@ -11,7 +11,7 @@ from typing import Any, cast
 import pytest
 
 from cloudfiles import CloudFiles
-from cloudfiles.exceptions import InvalidInputError, RequestTimeoutError
+from cloudfiles.exceptions import RequestTimeoutError
 from cloudfiles.interfaces.http_bounded import PiecewiseRead
 from cloudfiles.interfaces.http_object import ObjectRead
 from cloudfiles.retry import RetryPolicy
@@ -279,12 +279,6 @@ def test_a_crawling_server(fault_server: FaultServer, green: bool) -> None:
     assert cf.get(["a"])[0]["content"] == content
     assert [request.status for request in fault_server.requests(key="a")] in ([200, 200, 200], [200, 200, 206],
                                                                              [200, 206, 206])
-
-
-@pytest.mark.parametrize("value", [-1, -0.5, float("nan")])
-def test_the_option_is_checked(value: float) -> None:
-    with pytest.raises(InvalidInputError, match="min_throughput"):
-        CloudFiles("mem://x", min_throughput=value)
 
 
 def test_a_hub_that_stood_still_expires_nobody() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from cloudfiles import CloudFile, CloudFiles, dl
+from cloudfiles import AsyncCloudFiles, Bucket, CloudFile, CloudFiles, dl, sync
 from cloudfiles.exceptions import (
     CloudFilesError,
     ConfigurationError,
@@ -22,6 +22,33 @@ from cloudfiles.exceptions import (
     UnsupportedProtocolError,
 )
 from tests.servers.fault_server import FaultServer
+
+
+@pytest.mark.parametrize("call", [
+    lambda: CloudFiles(None), lambda: CloudFiles(5), lambda: CloudFiles(b"mem://x"),  # type: ignore[arg-type]
+    lambda: CloudFile(None), lambda: Bucket(None), lambda: AsyncCloudFiles(None),  # type: ignore[arg-type]
+    lambda: dl(None), lambda: sync(None, "mem://x"), lambda: sync("mem://x", None),  # type: ignore[arg-type]
+])
+def test_what_is_no_cloudpath(call: Callable[[], Any]) -> None:
+    with pytest.raises(InvalidInputError):
+        call()
+
+
+@pytest.mark.parametrize("call", [
+    lambda cf: list(cf.list(prefix=None)), lambda cf: list(cf.list(5)), lambda cf: cf.isdir(None),
+    lambda cf: cf.subtree_size(None), lambda cf: cf.subtree_size([None]), lambda cf: cf.discard_partial(None),
+    lambda cf: list(cf.list(resume_token=5)),
+])
+def test_what_is_no_prefix(cf: CloudFiles, call: Callable[[CloudFiles], Any]) -> None:
+    with pytest.raises(InvalidInputError):
+        call(cf)
+
+
+@pytest.mark.parametrize("option", ["connect_timeout", "read_timeout", "min_throughput"])
+@pytest.mark.parametrize("value", [None, "5", -1, float("nan")])
+def test_what_is_no_number(option: str, value: Any) -> None:
+    with pytest.raises(InvalidInputError, match=option):
+        CloudFiles("mem://x", **{option: value})
 
 
 @pytest.fixture(params=["s3", "http", "file", "mem"])

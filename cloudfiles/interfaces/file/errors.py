@@ -73,7 +73,7 @@ class Reporting:
         if isinstance(error, UnicodeEncodeError):
             return InvalidPathError(f"the key {self._key!a} cannot be a file name: {error.reason}")
         if isinstance(error, OSError):
-            return _read_error(error) if self._target is None else _write_error(error, self._target)
+            return _read_error(error) if self._target is None else write_error(error, self._target)
         return None
 
 
@@ -86,7 +86,8 @@ def _read_error(error: OSError) -> CloudFilesError:
     return FileSystemError(text, errno=error.errno)
 
 
-def _write_error(error: OSError, target: str) -> CloudFilesError:
+def write_error(error: OSError, target: str) -> CloudFilesError:
+    """The error for one that writing the local path `target` met with."""
     if error.errno in (errno.EISDIR, errno.ENOTDIR, errno.EEXIST):
         return LocalPathError(_in_the_way(target), errno=error.errno)
     if error.errno in _UNNAMEABLE:

@@ -110,8 +110,8 @@ class GsBoundedRead(GsRead):
         self.receiver = self._limit = Limit(most)
 
     def accept(self, response: Response) -> StoredObject | None:
-        if self._limit.pieces is not None:
-            response.content = b"".join(self._limit.pieces)
+        if self._limit.memory is not None:
+            response.content = self._limit.memory.content()
         return GsRead.accept(self, response)
 
     def _whole(self, content: bytes, headers: dict[str, str]) -> StoredObject:

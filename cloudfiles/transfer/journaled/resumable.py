@@ -298,7 +298,7 @@ def _store_of(given: Any) -> Store:
     if isinstance(store, Store):
         return store
     if isinstance(given, str | os.PathLike):
-        return Store(_paths.absolute(os.fspath(given)))
+        return Store(_paths.absolute(given))
     raise InvalidInputError(f"{given!r} is no store; a CloudFiles or a cloudpath would do")
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from time import monotonic
 from typing import Any, BinaryIO
@@ -27,10 +28,12 @@ from cloudfiles.exceptions import (
     redact,
 )
 from cloudfiles.fanout import Plan, collect
+from cloudfiles.interfaces.file.errors import write_error
 from cloudfiles.interfaces.file.names import temporary_name
 from cloudfiles.interfaces.file.permissions import keep_permissions, permissions_of
 from cloudfiles.paths import absolute
 from cloudfiles.retry import RetryPolicy
+from cloudfiles.runtime.descriptors import with_room
 from cloudfiles.runtime.engine import runtime_here
 from cloudfiles.store import checked_count
 from cloudfiles.transfer.single.chunks import Chunk, Download, ExchangeError, PoolSource, Source, StoreSource, WebSource
@@ -75,7 +78,7 @@ def download_file(url: str, target: Path, chunk_size: int = CHUNK_BYTES,
         ApiException: the server answered with another status than 206, 413, 429 and 503.
         urllib3.exceptions.HTTPError: what went on failing after retries: connections, timeouts, 413, 429, 503.
         ObjectChangedError: the object was replaced again and again while it was downloaded.
-        OSError: the file cannot be written.
+        FileSystemError: (also an OSError) the file cannot be written.
     """
     target = target_of(url, target)
     with partial_file(target) as file:
@@ -96,11 +99,11 @@ def download_fileobj(url: str, fileobj: BinaryIO, chunk_size: int = CHUNK_BYTES,
     begin = Rewindable(fileobj)
     with exchange_errors():
         for chunk in _chunks(source, download, begin):
-            fileobj.write(chunk.content)
+            write_to(fileobj, chunk.content)
             if callback_func is not None:
                 callback_func(download.done, chunk.total)
         if download.in_one:
-            read_in_one(source, download, begin, fileobj.write, callback_func)
+            read_in_one(source, download, begin, partial(write_to, fileobj), callback_func)
     return download.done
 
 
@@ -225,14 +228,39 @@ def partial_file(target: Path) -> Iterator[BinaryIO]:
     """A new file beside `target` that takes its place when the block ends well, and else is removed."""
     temporary = target.parent / temporary_name()
     try:
-        with open(temporary, "xb") as file:
+        with _writing_errors(target):
+            file = with_room(_create, temporary)
+        try:
             keep_permissions(file.fileno(), permissions_of(target))
             yield file
-        os.replace(temporary, target)
+        finally:
+            with _writing_errors(target):
+                file.close()
+        with _writing_errors(target):
+            os.replace(temporary, target)
     except BaseException:
-        with suppress(FileNotFoundError):
+        with suppress(OSError):
             os.unlink(temporary)
         raise
+
+
+def _create(path: Path) -> BinaryIO:
+    return open(path, "xb")
+
+
+@contextmanager
+def _writing_errors(target: Path | str) -> Iterator[None]:
+    """A block whose errors of the operating system are about the file `target`."""
+    try:
+        yield
+    except OSError as error:
+        raise write_error(error, str(target)) from error
+
+
+def write_to(file: BinaryIO, content: bytes | memoryview) -> None:
+    """Write all of `content`. Raises FileSystemError: an error of the disk is none of the connection."""
+    with _writing_errors(str(getattr(file, "name", ""))):
+        file.write(content)
 
 
 def read_in_one(source: Source, download: Download, begin: Rewindable, write: Callable[[Any], object],

@@ -70,7 +70,7 @@ class TransferTask(ABC):
         self.nthreads = nthreads if nthreads is None else checked_count("nthreads", nthreads)
         self.chunksize, self.buffersize, self.blocksize = chunksize, buffersize, blocksize
         self.overwrite, self.verbose, self.timeout = overwrite, verbose, timeout
-        self._begin(store if isinstance(store, CloudFiles) else CloudFiles(os.fspath(store), **options),
+        self._begin(store if isinstance(store, CloudFiles) else CloudFiles(store, **options),
                     progress_callback, clock)
         files = self._select()
         before = self._file.read()

@@ -1,0 +1,199 @@
+"""Everything that is read from a server is bounded, and what is beyond it is an error of its own."""
+
+from __future__ import annotations
+
+import itertools
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cloudfiles import CloudFiles
+from cloudfiles.exceptions import AuthorizationError, DecompressionError, ServerError, TooLargeError
+from cloudfiles.interfaces.http_object import ObjectRead
+from cloudfiles.retry import RetryPolicy
+from cloudfiles.transport.memory import FullError, GrowingMemory
+from cloudfiles.transport.request import ANSWER_BYTES, ERROR_BYTES, PLAIN, Request
+from tests.core.programs import run_program
+from tests.core.scripted import ORIGIN, ScriptedStream, answer, scripted_client
+from tests.servers.fault_server import FaultServer
+from tests.servers.faults import Delivery, Ending, Fault
+from tests.servers.messages import Answer
+from tests.servers.scripts import Rule
+
+ONCE = RetryPolicy(attempts=1)
+
+
+class Endless(ScriptedStream):
+    """A head, and then the same bytes over and over."""
+
+    def __init__(self, head: str, body: bytes) -> None:
+        super().__init__()
+        self._pieces: Iterator[Any] = itertools.chain([head.encode() + b"\r\n"], itertools.repeat(body * 100))
+        self.given = 0
+
+    def receive_into(self, buffer: memoryview) -> int:
+        count = super().receive_into(buffer)
+        self.given += count
+        return count
+
+
+def endless(framing: str, status: int = 200) -> Endless:
+    chunked = framing == "chunked"
+    return Endless(f"HTTP/1.1 {status} Words\r\n" + ("transfer-encoding: chunked\r\n" if chunked else ""),
+                   b"40\r\n" + b"x" * 64 + b"\r\n" if chunked else b"x" * 64)
+
+
+FRAMINGS = pytest.mark.parametrize("framing", ["chunked", "until close"])
+
+
+@FRAMINGS
+def test_an_object_that_never_ends(framing: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cloudfiles.transport.connection.UNANNOUNCED_BYTES", 200_000)
+    stream = endless(framing)
+    client, dialer, _ = scripted_client(stream)
+    with pytest.raises(TooLargeError, match="key: the answer does not end; more than 200000 are not read"):
+        client.send(ObjectRead(ORIGIN, "/", {}, PLAIN, "key"))
+    assert dialer.dialed == 1  # it would not end the next time either
+    assert stream.closed
+    assert stream.given < 400_000
+
+
+@FRAMINGS
+def test_an_answer_that_never_ends(framing: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cloudfiles.transport.request.ANSWER_BYTES", 100_000)
+    client, dialer, _ = scripted_client(endless(framing))
+    with pytest.raises(TooLargeError):
+        client.send(Request(ORIGIN, "GET", "/"))
+    assert dialer.dialed == 1
+
+
+@FRAMINGS
+@pytest.mark.parametrize(("status", "error"), [(403, AuthorizationError), (503, ServerError)])
+def test_an_error_that_never_ends(framing: str, status: int, error: type[Exception]) -> None:
+    """The status says enough; the rest is not waited for."""
+    stream = endless(framing, status)
+    client, _, _ = scripted_client(stream, policy=ONCE)
+    with pytest.raises(error, match=f"the server answered {status}"):
+        client.send(Request(ORIGIN, "GET", "/"))
+    assert stream.given < 2 * ERROR_BYTES
+    assert stream.closed
+
+
+@pytest.mark.parametrize("length", [10 ** 17, 10 ** 15])
+def test_an_object_larger_than_memory(length: int) -> None:
+    stream = ScriptedStream(f"HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\nabc".encode())
+    client, dialer, _ = scripted_client(stream)
+    with pytest.raises(TooLargeError, match=f"does not fit into memory .Content-Length: {length}"):
+        client.send(ObjectRead(ORIGIN, "/", {}, PLAIN, "key"))
+    assert dialer.dialed == 1
+    assert stream.closed
+
+
+def test_an_answer_larger_than_any() -> None:
+    stream = ScriptedStream(f"HTTP/1.1 200 OK\r\ncontent-length: {ANSWER_BYTES + 1}\r\n\r\nabc".encode())
+    client, _, _ = scripted_client(stream)
+    with pytest.raises(TooLargeError, match=f"the answer has {ANSWER_BYTES + 1} bytes"):
+        client.send(Request(ORIGIN, "GET", "/"))
+
+
+def test_a_large_error_is_read_as_far_as_it_matters() -> None:
+    page = b"<html>" + b"x" * (2 * ERROR_BYTES)
+    stream = ScriptedStream(answer(403, page))
+    client, _, _ = scripted_client(stream, policy=ONCE)
+    with pytest.raises(AuthorizationError):
+        client.send(Request(ORIGIN, "GET", "/"))
+    assert stream.closed
+
+
+def test_a_part_that_is_much_longer_than_was_asked_for() -> None:
+    length = ANSWER_BYTES + 1
+    stream = ScriptedStream(f"HTTP/1.1 206 OK\r\ncontent-range: bytes 0-{length - 1}/{length}\r\n"
+                            f"content-length: {length}\r\n\r\nabc".encode())
+    client, _, _ = scripted_client(stream)
+    with pytest.raises(TooLargeError):
+        client.send(ObjectRead(ORIGIN, "/", {}, PLAIN, "key", 0, 10))
+
+
+def test_small_pieces_take_no_more_memory_than_large_ones() -> None:
+    memory = GrowingMemory(100_000)
+    for _ in range(100_000):
+        memory.add(b"x")
+    assert sys.getsizeof(memory._file) < 250_000
+    with pytest.raises(FullError):
+        memory.add(b"x")
+    assert len(memory.content()) == 100_000
+
+
+# ---- max_decoded_size
+
+
+@dataclass(frozen=True)
+class EndlessChunks(Fault):
+    """The object, chunked, over and over."""
+
+    def deliver(self, answer: Answer) -> Delivery:
+        chunk = b"%x\r\n%s\r\n" % (len(answer.body), answer.body)
+        return Delivery(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", Ending.CLOSE, endless=chunk)
+
+
+def test_an_endless_object_of_a_server(fault_server: FaultServer, green: bool) -> None:
+    fault_server.put("a", b"x" * 10_000)
+    fault_server.script(Rule(EndlessChunks(), key="a", times=None))
+    cf = CloudFiles(f"{fault_server.url}/bucket/", green=green)
+    for paths in ("a", ["a"]):
+        with pytest.raises(DecompressionError, match="max_decoded_size"):
+            cf.get(paths, max_decoded_size=100_000)
+    assert cf.get(["a"], max_decoded_size=100_000, raise_errors=False)[0]["content"] is None
+
+
+# ---- local files
+
+
+@pytest.mark.parametrize("how", ["download_file", "aio", "fileobj", "transfer"])
+def test_a_full_disk(fault_server: FaultServer, tmp_path: Path, how: str) -> None:
+    """The limit of a file's size stands in for that of the disk."""
+    fault_server.put("a", bytes(300_000))
+    url = f"{fault_server.url}/bucket/a"
+    call = {
+        "download_file": f"cloudfiles.download_file({url!r}, target / 'a')",
+        "aio": f"asyncio.run(cloudfiles.aio.download_file({url!r}, target / 'a'))",
+        "fileobj": f"cloudfiles.download_fileobj({url!r}, open(os.devnull.replace('null', 'full'), 'wb', 0))",
+        "transfer": f"cloudfiles.CloudFiles({url[:-1]!r}).transfer_to(f'file://{tmp_path}/target', ['a'])",
+    }[how]
+    target = tmp_path / "target"
+    target.mkdir()
+    assert run_program(f"""
+        import asyncio, os, pathlib, resource, cloudfiles, cloudfiles.aio
+        from cloudfiles.exceptions import CloudFilesError
+        target = pathlib.Path({str(target)!r})
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+        try:
+            {call}
+        except CloudFilesError as error:
+            print(type(error).__name__, isinstance(error, OSError), error.errno)
+    """).split()[0] in ("FileSystemError", "LocalFileError")
+    assert list(target.iterdir()) == []
+
+
+# ---- the end of a program
+
+
+@pytest.mark.parametrize("verb", ["cf.get(keys)", "list(cf.stream(iter(keys)))", "cf.get('0')", "list(cf.list())",
+                                  "cf.get(keys, parallel=2)", "asyncio.run(AsyncCloudFiles(path).get(keys))",
+                                  "cf.transfer_to('mem://x', keys)"])
+@pytest.mark.parametrize("how", ["True", "False"])
+def test_a_daemon_thread_ends_in_silence_with_its_program(verb: str, how: str) -> None:
+    run_program(f"""
+        import asyncio, socket, threading
+        from cloudfiles import AsyncCloudFiles, CloudFiles
+        server = socket.create_server(("127.0.0.1", 0))
+        path = "http://127.0.0.1:%d/" % server.getsockname()[1]
+        keys = [str(number) for number in range(50)]
+        cf = CloudFiles(path, green={how})
+        threading.Thread(target=lambda: {verb}, daemon=True).start()
+        accepted = server.accept()
+    """)
