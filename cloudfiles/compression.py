@@ -284,18 +284,23 @@ def _with_progress(files: Iterable[Any], progress: bool | str) -> Iterable[Any]:
 
 
 BEGINNING = 4096
-"""Bytes by which `check_beginning` tells another kind of file."""
+"""Bytes that `check_beginning` looks at."""
+
+# RFC 1952 2.3.1; RFC 8878 3.1.1 and 3.1.2 (skippable frames); .xz file format 2.1.1.1, and legacy .lzma; bzip2.
+_BEGINNINGS: dict[str, tuple[bytes, ...]] = {
+    "gzip": (b"\x1f\x8b",), "bz2": (b"BZh",), "xz": (b"\xfd7zXZ\0", b"\x5d\0\0"),
+    "zstd": (b"\x28\xb5\x2f\xfd", *(bytes((low,)) + b"\x2a\x4d\x18" for low in range(0x50, 0x60))),
+}
 
 
-def check_beginning(content: Buffer, encoding: Encoding, filename: str = "N/A", is_whole: bool = False) -> None:
-    """Raises DecompressionError where the first bytes of a content are not of this encoding.
-
-    is_whole: there are no more of them; a content shorter than BEGINNING is then decoded to its end.
+def check_beginning(content: Buffer, encoding: str, filename: str = "N/A") -> None:
+    """Raises DecompressionError where a content does not begin as one of this encoding does. It may be damaged later.
     """
-    stream = decoder(encoding, filename)
-    stream.update(_octets(content)[:BEGINNING])
-    if is_whole and len(content) <= BEGINNING:
-        stream.finish()
+    beginnings = _BEGINNINGS.get(encoding)
+    if beginnings is None:
+        decoder(encoding, filename).update(_octets(content)[:BEGINNING])
+    elif content and not bytes(_octets(content)[:8]).startswith(beginnings):
+        raise DecompressionError(f"{encoding} content begins otherwise", path=_key(filename))
 
 
 # ---- streams

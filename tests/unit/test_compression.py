@@ -556,3 +556,15 @@ def test_star_import_gives_the_names_that_programs_use():
 ])
 def test_effective_encoding(stored: str, effective: str) -> None:
     assert compression.effective_encoding(stored) == effective
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "br", "zstd", "xz", "bz2"])
+def test_a_beginning_tells_another_kind_of_file(encoding: str) -> None:
+    for content in (b"", b"a", b"text" * 10_000):
+        encoded = compression.compress(content, encoding)
+        compression.check_beginning(encoded, encoding)
+        compression.check_beginning(memoryview(encoded), encoding)
+    compression.check_beginning(b"", encoding)
+    for content in (b"this is text", b"\x89PNG\r\n\x1a\n" * 1000):
+        with pytest.raises(DecompressionError):
+            compression.check_beginning(content, encoding)

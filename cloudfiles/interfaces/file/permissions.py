@@ -41,7 +41,7 @@ def permissions_of(path: str | os.PathLike[str]) -> Permissions | None:
 if sys.platform == "linux":
     def _acl_of(path: str | os.PathLike[str]) -> bytes | None:
         try:
-            return os.getxattr(path, _ACL)
+            return os.getxattr(path, _ACL) if _ACL in os.listxattr(path) else None  # most have none
         except OSError:
             return None
 else:
@@ -71,11 +71,12 @@ def keep_permissions(descriptor: int, kept: Permissions | None, also: int = 0) -
         return
     status = os.fstat(descriptor)
     mode = kept.mode | also
+    if (kept.acl, kept.owner, kept.group, mode) == (None, status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode)):
+        return
     with suppress(OSError):
         if not _keep_owner(descriptor, status, kept) or not _keep_acl(descriptor, kept):
             mode &= ~0o070 | (mode & 0o007) << 3
-        if mode != stat.S_IMODE(os.fstat(descriptor).st_mode):
-            os.fchmod(descriptor, mode)
+        os.fchmod(descriptor, mode)
 
 
 def _keep_owner(descriptor: int, status: os.stat_result, kept: Permissions) -> bool:

@@ -137,7 +137,7 @@ class Carrier(Route):
                                     path=item.source)
         options = self.write_options(stored, item)
         if options.encoding == stored.encoding:
-            self.check_encoding(item, stored.encoding, content, is_whole=True)
+            self.check_encoding(item, stored.encoding, content)
         else:
             with decoding(self.source, item.source, stored.encoding):
                 plain = compression.decompress(content, stored.encoding, item.source)

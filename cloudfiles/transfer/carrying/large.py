@@ -86,7 +86,7 @@ class LargeCarrier:
         if encoding == self._options.encoding and encoding and self._source.folds_suffixes:
             stored = self._read(0, self._source.get, self._item.source, 0, compression.BEGINNING)
             if stored is not None:
-                self._route.check_encoding(self._item, encoding, stored.content, is_whole=False)
+                self._route.check_encoding(self._item, encoding, stored.content)
 
     # ---- in parts
 

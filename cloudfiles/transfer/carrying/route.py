@@ -80,12 +80,12 @@ class Route:
         return WriteOptions(content_type, encoding, told.cache_control, told.storage_class, told.metadata,
                             content_disposition=told.content_disposition, content_language=told.content_language)
 
-    def check_encoding(self, item: Item, encoding: str, beginning: bytes, is_whole: bool) -> None:
+    def check_encoding(self, item: Item, encoding: str, beginning: bytes) -> None:
         """Raises DecompressionError where an encoding is only the suffix of a name, and the bytes are not of it: nobody
         could read the copy."""
         if encoding and self.source.folds_suffixes:
             with decoding(self.source, item.source, encoding):
-                compression.check_beginning(beginning, encoding, item.source, is_whole)
+                compression.check_beginning(beginning, encoding, item.source)
 
     def told(self, stored: StoredObject, algorithm: str) -> str:
         """A digest that the source tells of an object, `algorithm:hexadecimal`; '' where it does not."""
