@@ -30,6 +30,7 @@ from typing import Any
 
 from .codecs import Buffer, Codec, codec_of
 from .exceptions import CompressionError, DecompressionError, InvalidInputError, UnsupportedCompressionType
+from .inputs import as_buffer
 
 __all__ = ["COMPRESSION_EXTENSIONS", "COMPRESSION_TYPES", "compress", "decompress", "normalize_encoding", "transcode"]
 
@@ -146,7 +147,13 @@ def _octets(content: Buffer) -> Buffer:
         return content.cast("B") if content.c_contiguous and content.nbytes else content.tobytes()
     if isinstance(content, (bytes, bytearray)):
         return content
-    raise InvalidInputError(f"content must be bytes, bytearray or memoryview, not {type(content).__name__}")
+    if isinstance(content, str):
+        return str.__str__(content).encode()
+    buffer = as_buffer(content)
+    if buffer is None:
+        raise InvalidInputError("expected bytes, a str or a C-contiguous buffer as content, got "
+                                f"{type(content).__name__}")
+    return buffer
 
 
 def _as_bytes(content: Buffer) -> bytes:
@@ -171,7 +178,8 @@ def compress(content: Buffer, method: Encoding = "gzip", compress_level: int | N
     """`content` encoded by `method`; the same input always gives the same output.
 
     Args:
-        content: bytes, bytearray or memoryview. Bytes under no encoding come back as they are, uncopied.
+        content: bytes, a str (as UTF-8), or anything with a C-contiguous buffer, as a numpy array. Bytes under no
+            encoding come back as they are, uncopied.
         method: one encoding; True is gzip; None, False, "" and "identity" are none.
         compress_level: see the module's table; None is the method's default. Ignored where there is no encoding.
 
