@@ -91,7 +91,7 @@ class Service:
         kind, value = self._outcome(task)
         self._cancelled.discard(task.number)
         if kind == messages.ERROR:
-            messages.send(self._replies, kind, task.number, pickled_error(value))
+            messages.send(self._replies, kind, task.number, [pickled_error(value)])
         elif self._memory is None:
             self._send_through_pipe(task.number, value)
         else:
@@ -117,7 +117,7 @@ class Service:
             kind, payload = messages.RESULT, pickle.dumps(value, 5)
         except Exception as error:
             kind, payload = messages.ERROR, pickled_error(error)
-        messages.send(self._replies, kind, number, payload)
+        messages.send(self._replies, kind, number, [payload])
 
     def _send_in_memory(self, number: int, value: Any) -> None:
         """Pickled right into the memory: large bytes are copied there once."""
@@ -129,7 +129,7 @@ class Service:
             self._memory.flush()
         except Exception as error:
             self._memory_free.release()
-            messages.send(self._replies, messages.ERROR, number, pickled_error(error))
+            messages.send(self._replies, messages.ERROR, number, [pickled_error(error)])
             return
         messages.send(self._replies, messages.IN_MEMORY, number, length=self._memory.tell())
 

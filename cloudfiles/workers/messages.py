@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import pickle
 import struct
 from typing import IO, Any, NamedTuple
@@ -16,6 +15,7 @@ READY, RESULT, IN_MEMORY, ERROR = range(4, 8)
 """From a worker: it has started; the result; the result's length in the shared memory; the exception."""
 
 _HEADER = struct.Struct("<BQQ")
+_SMALL = 4096
 
 
 class Message(NamedTuple):
@@ -33,14 +33,24 @@ class Message(NamedTuple):
     payload: bytes | bytearray
 
 
-def send(pipe: IO[bytes], kind: int, number: int = 0, payload: bytes = b"", length: int | None = None) -> None:
-    """Write one message. Raises OSError (BrokenPipeError) where nobody reads."""
-    head = _HEADER.pack(kind, number, len(payload) if length is None else length)
-    if len(payload) < 4096:
-        _write(pipe, head + payload)
+Pieces = list[bytes]
+"""A pickle in pieces: large contents are pieces of their own, and are not copied to become part of it."""
+
+
+def send(pipe: IO[bytes], kind: int, number: int = 0, payload: Pieces | None = None, length: int = 0) -> None:
+    """Write one message. Raises OSError (BrokenPipeError) where nobody reads.
+
+    length: of what is in the shared memory, where there is no payload.
+    """
+    pieces = payload or [b""]
+    head = _HEADER.pack(kind, number, sum(map(len, pieces)) or length)
+    if len(pieces[0]) < _SMALL:
+        _write(pipe, head + pieces[0])
+        pieces = pieces[1:]
     else:
         _write(pipe, head)
-        _write(pipe, payload)
+    for piece in pieces:
+        _write(pipe, piece)
 
 
 def _write(pipe: IO[bytes], data: bytes) -> None:
@@ -82,18 +92,29 @@ class _Pickler(pickle.Pickler):
         return NotImplemented
 
 
-def dumps(value: Any) -> bytes:
+class _Collected:
+    """A file for a pickler that writes large contents as they are."""
+
+    def __init__(self) -> None:
+        self.pieces: Pieces = []
+
+    def write(self, data: Any) -> int:
+        self.pieces.append(data if type(data) is bytes else bytes(data))
+        return len(data)
+
+
+def dumps(value: Any) -> Pieces:
     """`value` for a worker process of our own."""
-    buffer = io.BytesIO()
-    _Pickler(buffer, 5).dump(value)
-    return buffer.getvalue()
+    collected = _Collected()
+    _Pickler(collected, 5).dump(value)
+    return collected.pieces
 
 
 class Prepared:
     """Something that many tasks are about: pickled once, and unpickled once by each worker."""
 
     def __init__(self, value: Any) -> None:
-        self._pickled = dumps(value)
+        self._pickled = b"".join(dumps(value))
 
     def __reduce__(self) -> Any:
         return _unpickled, (self._pickled,)

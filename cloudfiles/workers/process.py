@@ -18,7 +18,7 @@ from cloudfiles.workers import messages
 from cloudfiles.workers.launch import start
 from cloudfiles.workers.main import InWorker, TaskCancelled
 from cloudfiles.workers.memory import result_memory
-from cloudfiles.workers.messages import Message
+from cloudfiles.workers.messages import Message, Pieces
 from cloudfiles.workers.surroundings import Surroundings, here
 
 _AHEAD = 2
@@ -38,7 +38,7 @@ class Task:
         number: under which the process knows it, 0 before it is sent.
     """
 
-    pickled: bytes
+    pickled: Pieces
     what: str
     future: Future[Any] = field(default_factory=Future)
     number: int = 0
@@ -58,7 +58,7 @@ class _Process:
         self.is_ready = False
         self.writing = threading.Lock()
 
-    def send(self, kind: int, number: int = 0, payload: bytes = b"") -> None:
+    def send(self, kind: int, number: int = 0, payload: Pieces | None = None) -> None:
         """Never raises: who reads the replies is told of the process's end."""
         assert self.child.stdin is not None
         with suppress(OSError, ValueError), self.writing:

@@ -44,7 +44,7 @@ def dask() -> Iterator[Executor]:
     # On a machine with all cores busy thirty seconds, dask's own patience, may not do for its start.
     with (dask.config.set({"distributed.comm.timeouts.connect": "150s", "distributed.comm.timeouts.tcp": "150s"}),
           distributed.LocalCluster(n_workers=1, threads_per_worker=2, processes=False, host="127.0.0.1",
-                                   protocol="tcp", dashboard_address=None) as cluster,
+                                   protocol="tcp", dashboard_address=":0") as cluster,
           distributed.Client(cluster) as client, client.get_executor(pure=False) as executor):
         yield executor
 
