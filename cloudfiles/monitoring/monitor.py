@@ -75,8 +75,16 @@ class TransmissionMonitor:
 
     def add(self, other: TransmissionMonitor) -> None:
         """Take in all that another one has recorded."""
-        self._ios.extend(other._ios)
-        self._errors += other._errors
+        recorded: TransmissionMonitor = getattr(other, "recording", other)  # a transfer's result has one
+        self._ios.extend(recorded._ios)
+        self._errors += recorded._errors
+
+    def halve(self) -> None:
+        """Record each two operations that began one after the other as one, of the bytes of both."""
+        ios = self.ios()
+        pairs = zip(ios[::2], ios[1::2], strict=False)
+        joined = [(one[0], max(one[1], two[1]), one[2] + two[2]) for one, two in pairs]
+        self._ios[:] = joined + ios[len(joined) * 2:]
 
     # ---- recording
 

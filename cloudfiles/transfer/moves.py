@@ -26,11 +26,16 @@ def move_objects(source: Store, target: Store, paths: Any, *, total: int | None 
     mover = Mover(Carrier(here, there, plan.runtime, CarryOptions()))
     items = side_by_side(target.here(), as_items(paths), attrgetter("target"))
     result = TransferResult()
+
+    def move(item: Item) -> None:
+        began = result.recording.now()
+        result.add(mover.move(item), began)
+
     count = len(items) if isinstance(items, Collection) else total
     with bar_for(progress, count, "Moving") as bar:
         report = bar.update if progress else None
         try:
-            collect(lambda item: result.add(mover.move(item)), items,
+            collect(move, items,
                     Plan(plan.runtime, plan.width, report=report, probe=plan.probe))
         except CloudFilesError as error:
             raise result.explain(error, "moved") from error.__cause__

@@ -100,12 +100,14 @@ def carry_all(carrier: Carrier, items: Iterable[Item], plan: Plan, *, raise_erro
     large: deque[Item] = deque()
     tally = Tally()
 
-    def settle(outcome: Outcome) -> None:
+    def settle(carry: Callable[..., Outcome], *args: Any) -> None:
+        began = result.recording.now()
+        outcome = carry(*args)
         if outcome.status == "large":
             large.append(outcome.item)
             return
         tally.add()
-        result.add(outcome)
+        result.add(outcome, began)
         if note is not None:
             note(outcome)
 
@@ -115,11 +117,11 @@ def carry_all(carrier: Carrier, items: Iterable[Item], plan: Plan, *, raise_erro
 
     on_error = None if raise_errors else keep
     try:
-        _run(lambda item: settle(carrier.carry_unless_large(item)), items, plan, plan.width, on_error, report, tally)
+        _run(lambda item: settle(carrier.carry_unless_large, item), items, plan, plan.width, on_error, report, tally)
         if large:
             several = min(LARGE_AT_ONCE, len(large))
             by, plan = (carrier, plan) if for_large is None else for_large()
-            _run(lambda item: settle(by.carry_large(item, several)), large, plan, several, on_error, report, tally)
+            _run(lambda item: settle(by.carry_large, item, several), large, plan, several, on_error, report, tally)
     except CloudFilesError as error:
         if explains:
             raise result.explain(error) from error.__cause__

@@ -5,10 +5,14 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from cloudfiles.exceptions import CloudFilesError
+from cloudfiles.monitoring import IOEnum, TransmissionMonitor
 from cloudfiles.transfer.carrying.items import Item
+
+MOST_RECORDED = 20_000
+"""Entries of a recording: a transfer of any number of objects costs the same memory."""
 
 Status = Literal["copied", "skipped", "missing", "large"]
 Way = Literal["", "copy", "rename", "whole", "parts", "spool"]
@@ -51,6 +55,8 @@ class TransferResult:
         ways: how many objects went each way.
         errors: what failed, by source path; only where errors are kept and not raised.
         skipped_symlinks: symlinks below the source that lead out of it, or nowhere, and were not followed.
+        recording: when the objects were transferred, and their bytes. Its methods can be called on the result as well:
+            `result.total_bytes()`, `result.peak_Mbps()`. Of very many objects, neighbours are recorded together.
     """
 
     copied: int = 0
@@ -61,12 +67,29 @@ class TransferResult:
     ways: Counter[str] = field(default_factory=Counter)
     errors: dict[str, Exception] = field(default_factory=dict)
     skipped_symlinks: list[str] = field(default_factory=list)
+    recording: TransmissionMonitor = field(default_factory=lambda: TransmissionMonitor(IOEnum.TX), repr=False,
+                                           compare=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
 
-    def add(self, outcome: Outcome) -> None:
-        """Count an outcome; by any worker."""
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_") or name == "recording":  # which a result that is being unpickled has not yet
+            raise AttributeError(name)
+        return getattr(self.recording, name)
+
+    def num_ios(self) -> int:
+        """Objects that were copied."""
+        return self.copied
+
+    def add(self, outcome: Outcome, began: float | None = None) -> None:
+        """Count an outcome; by any worker.
+
+        began: when, by the clock of the recording; None leaves it out of that.
+        """
         with self._lock:
             if outcome.status == "copied":
+                if began is not None:
+                    self.recording.note((began, self.recording.now(), outcome.size or 0))
+                    self._bound_recording()
                 self.copied += 1
                 self.bytes += outcome.size or 0
                 self.unverified += not outcome.verified and outcome.way in ("whole", "parts", "spool")
@@ -80,6 +103,11 @@ class TransferResult:
         """Keep the error of an item."""
         with self._lock:
             self.errors[item.source] = error
+            self.recording.record_error()
+
+    def _bound_recording(self) -> None:
+        if self.recording.num_ios() > MOST_RECORDED:
+            self.recording.halve()
 
     def __len__(self) -> int:
         return self.copied
@@ -95,6 +123,8 @@ class TransferResult:
                 setattr(self, name, getattr(self, name) + getattr(other, name))
             self.ways.update(other.ways)
             self.errors.update(other.errors)
+            self.recording.add(other.recording)
+            self._bound_recording()
 
     def explain(self, error: CloudFilesError, verb: str = "transferred", others: str = "later ones were not begun"
                 ) -> CloudFilesError:
