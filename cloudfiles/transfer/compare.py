@@ -239,7 +239,11 @@ def _computed(interface: Interface, key: str, algorithm: str, encoding: str = ""
 
 
 def has_same(source: Interface, key: str, target: Interface, target_key: str) -> bool:
-    """Whether the target has the object already, by size and digest or time."""
+    """Whether the target has the object already, by size and digest or time.
+
+    A source of a later time may be the same all the same, as where it was copied from the target: reading it to see
+    that costs less than copying it.
+    """
     theirs = target.describe(target_key)
     ours = None if theirs is None else source.describe(key)
     if ours is None or theirs is None:
@@ -247,7 +251,7 @@ def has_same(source: Interface, key: str, target: Interface, target_key: str) ->
     if _is_decoded(source, ours, target, theirs):
         return look_at_decoded(source, _entry(key, ours), target, _entry(target_key, theirs), "auto").verdict == "same"
     judged = judge(source, _entry(key, ours), target, _entry(target_key, theirs), "auto")
-    if judged is None:
+    if judged is None or (judged.verdict, judged.by) == ("different", "time"):
         judged = look_closer(source, key, target, target_key)
     return judged.verdict == "same"
 

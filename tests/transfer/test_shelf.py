@@ -96,6 +96,18 @@ def test_parts_of_what_came_there_meanwhile_are_removed(server: FaultServer, s3:
     assert (server.uploads(), kept()) == ([], [])
 
 
+def test_a_source_of_a_later_time_is_read_before_it_is_copied(s3: CloudFiles, disk_of: Any) -> None:
+    """As one that was copied from the target is: its time is that of the copy."""
+    source = disk_of("in")
+    source.puts([("same", b"a"), ("other", b"b")])
+    source.transfer_to(s3)
+    source.put("other", b"c")
+    for key in ("same", "other"):
+        os.utime(os.path.join(source.cloudpath.removeprefix("file://"), key), (2e9, 2e9))
+    done = source.transfer_to(s3, resumable=True)
+    assert (done.copied, done.skipped, s3.get("other")) == (1, 1, b"c")
+
+
 def test_another_place_is_another_transfer(server: FaultServer, s3: CloudFiles, disk_of: Any) -> None:
     source = disk_of("in")
     source.put("big", BIG)
