@@ -253,6 +253,10 @@ class LocalPermissionError(AuthorizationError, LocalFileError, PermissionError):
     """A local file or directory may not be read, or not be written."""
 
 
+class MissingDirectoryError(LocalFileError, FileNotFoundError):
+    """There is no such local directory to write to."""
+
+
 class LocalPathError(InvalidPathError, LocalFileError):
     """The local file system cannot hold such a name, or something else is in its way."""
 

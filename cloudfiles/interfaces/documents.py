@@ -18,7 +18,19 @@ UNREADABLE_JSON = (ValueError, RecursionError)
 
 _DIGITS = 20
 
+_ENTITY = b"<!ENTITY"
+
 _MARK = b"\xef\xbb\xbf"  # a byte order mark, which Azure's documents begin with
+
+
+def document_of(content: bytes) -> ET.Element:
+    """The XML document in `content`. Raises UNREADABLE_XML.
+
+    Entities of entities grow without bound, and no store declares any. They are looked for in UTF-8, which all send.
+    """
+    if _ENTITY in content or b"\0" in content:
+        raise ET.ParseError("it declares entities, or is not in UTF-8")
+    return ET.fromstring(content.removeprefix(_MARK).strip())
 
 
 def parse_xml(response: Response, what: str, path: str | None = None) -> ET.Element:
@@ -27,7 +39,7 @@ def parse_xml(response: Response, what: str, path: str | None = None) -> ET.Elem
     Spaces may come before it: S3 sends them while it works on a completion or a copy.
     """
     try:
-        return ET.fromstring(response.content.removeprefix(_MARK).strip())
+        return document_of(response.content)
     except UNREADABLE_XML as error:
         raise unreadable(what, response, f"is no XML: {error}", path) from error
 

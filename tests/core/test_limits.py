@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import itertools
 import sys
 from collections.abc import Iterator
@@ -12,15 +13,17 @@ from typing import Any
 import pytest
 
 from cloudfiles import CloudFiles
-from cloudfiles.exceptions import AuthorizationError, DecompressionError, ServerError, TooLargeError
+from cloudfiles.exceptions import AuthorizationError, DecompressionError, ProtocolError, ServerError, TooLargeError
+from cloudfiles.interfaces.documents import parse_xml
 from cloudfiles.interfaces.http_object import ObjectRead
+from cloudfiles.interfaces.s3.errors import Refusal, parse_refusal
 from cloudfiles.retry import RetryPolicy
 from cloudfiles.transport.memory import FullError, GrowingMemory
-from cloudfiles.transport.request import ANSWER_BYTES, ERROR_BYTES, PLAIN, Request
+from cloudfiles.transport.request import ANSWER_BYTES, ERROR_BYTES, PLAIN, Request, Response
 from tests.core.programs import run_program
 from tests.core.scripted import ORIGIN, ScriptedStream, answer, scripted_client
 from tests.servers.fault_server import FaultServer
-from tests.servers.faults import Delivery, Ending, Fault
+from tests.servers.faults import Delivery, Ending, Fault, Status
 from tests.servers.messages import Answer
 from tests.servers.scripts import Rule
 
@@ -126,6 +129,23 @@ def test_small_pieces_take_no_more_memory_than_large_ones() -> None:
     with pytest.raises(FullError):
         memory.add(b"x")
     assert len(memory.content()) == 100_000
+
+
+def bomb() -> bytes:
+    entities = "".join(f'<!ENTITY a{n} "{f"&a{n - 1};" * 10 if n else "x" * 10}">' for n in range(12))
+    return f'<?xml version="1.0"?><!DOCTYPE x [{entities}]><ListBucketResult>&a11;</ListBucketResult>'.encode()
+
+
+@pytest.mark.parametrize("body", [bomb(), b"\xff\xfe" + bomb().decode().encode("utf-16-le"), gzip.compress(b"<x/>")])
+def test_a_document_that_unfolds(fault_server: FaultServer, body: bytes) -> None:
+    """Neither entities nor a Content-Encoding are undone in what is no object."""
+    fault_server.script(Rule(Status(200, (("Content-Encoding", "gzip"),), body), times=None))
+    cf = CloudFiles(f"s3://{fault_server.url}/bucket/", secrets=fault_server.secrets)
+    with pytest.raises(ProtocolError, match="is no XML"):
+        parse_xml(Response(200, {}, body), "the listing")
+    assert parse_refusal(body.replace(b"ListBucketResult", b"Error")) == Refusal()
+    with pytest.raises(ProtocolError):
+        list(cf.list())
 
 
 # ---- max_decoded_size

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import re
-import xml.etree.ElementTree as ET
 
 from cloudfiles.exceptions import (
     AuthorizationError,
@@ -17,7 +16,7 @@ from cloudfiles.exceptions import (
     PreconditionFailedError,
     ServerError,
 )
-from cloudfiles.interfaces.documents import UNREADABLE_XML
+from cloudfiles.interfaces.documents import UNREADABLE_XML, document_of
 from cloudfiles.transport.request import Response, status_error
 
 MISSING = frozenset({"BlobNotFound", "PathNotFound"})
@@ -79,7 +78,7 @@ def message_of(content: bytes) -> str:
         if content.lstrip()[:1] == b"{":
             text = json.loads(content).get("error", {}).get("message", "")
         else:
-            text = ET.fromstring(content.decode("utf-8-sig")).findtext("Message") or ""
+            text = document_of(content).findtext("Message") or ""
     except (*UNREADABLE_XML, AttributeError):
         return ""
     return str(text).strip().partition("\n")[0].strip()

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import xml.etree.ElementTree as ET
 from base64 import b64decode
 
 from cloudfiles.credentials.azure_sas import BlobSas, DelegationKey, iso
 from cloudfiles.exceptions import InvalidInputError, ProtocolError, UnsupportedOperationError
 from cloudfiles.interfaces.azure.container import Container
-from cloudfiles.interfaces.documents import UNREADABLE_XML
+from cloudfiles.interfaces.documents import UNREADABLE_XML, document_of
 from cloudfiles.transport.request import Request, Response
 
 MAX_DELEGATED = 7 * 24 * 3600
@@ -64,7 +63,7 @@ class _GetDelegationKey(Request):
         if response.status != 200:
             raise self.dialect.refusal(self, response)
         try:
-            document = ET.fromstring(response.content.removeprefix(b"\xef\xbb\xbf"))
+            document = document_of(response.content)
             fields = {element.tag: element.text or "" for element in document}
             return DelegationKey(b64decode(fields["Value"]), fields["SignedOid"], fields["SignedTid"],
                                  fields["SignedStart"], fields["SignedExpiry"], fields["SignedService"],

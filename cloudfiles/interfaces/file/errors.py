@@ -13,6 +13,7 @@ from cloudfiles.exceptions import (
     InvalidPathError,
     LocalPathError,
     LocalPermissionError,
+    MissingDirectoryError,
     UnsupportedOperationError,
 )
 
@@ -77,8 +78,12 @@ class Reporting:
         return None
 
 
+def _text(error: OSError) -> str:
+    return f"{error.strerror or error}" + (f" ({error.filename})" if error.filename else "")
+
+
 def _read_error(error: OSError) -> CloudFilesError:
-    text = f"{error.strerror or error}" + (f" ({error.filename})" if error.filename else "")
+    text = _text(error)
     if error.errno in _REFUSED:
         return LocalPermissionError(text, errno=error.errno)
     if error.errno == errno.ENXIO:  # from opening a socket
@@ -90,6 +95,8 @@ def write_error(error: OSError, target: str) -> CloudFilesError:
     """The error for one that writing the local path `target` met with."""
     if error.errno in (errno.EISDIR, errno.ENOTDIR, errno.EEXIST):
         return LocalPathError(_in_the_way(target), errno=error.errno)
+    if error.errno == errno.ENOENT:
+        return MissingDirectoryError(_text(error), errno=error.errno)
     if error.errno in _UNNAMEABLE:
         return LocalPathError(f"this file system cannot hold such a name: {error.strerror}", errno=error.errno)
     return _read_error(error)

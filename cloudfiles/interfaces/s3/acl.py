@@ -8,9 +8,9 @@ from __future__ import annotations
 import xml.etree.ElementTree as ET
 from typing import Any
 
+from cloudfiles.interfaces.documents import parse_xml
 from cloudfiles.interfaces.s3.bucket import Bucket
 from cloudfiles.transport.request import Request, Response
-from cloudfiles.transport.web_page import unreadable
 
 _TYPE = "{http://www.w3.org/2001/XMLSchema-instance}type"
 
@@ -33,10 +33,7 @@ class _AclRequest(Request):
             if self.dialect.is_missing(response):
                 return None
             raise self.dialect.refusal(self, response)
-        try:
-            document = ET.fromstring(response.content)
-        except ET.ParseError as error:
-            raise unreadable("the access control list", response, f"is no XML: {error}", self.path) from error
+        document = parse_xml(response, "the access control list", self.path)
         space, _, tag = document.tag.rpartition("}")
         if tag != "AccessControlPolicy":
             raise self.dialect.refusal(self, response)

@@ -5,11 +5,10 @@ Source: Amazon S3 API Reference, "Error responses".
 
 from __future__ import annotations
 
-import xml.etree.ElementTree as ET
 from typing import NamedTuple
 
 from cloudfiles.exceptions import AuthorizationError, CloudFilesError, IntegrityError, MD5IntegrityError, ServerError
-from cloudfiles.interfaces.documents import UNREADABLE_XML
+from cloudfiles.interfaces.documents import UNREADABLE_XML, document_of
 from cloudfiles.transport.request import Response, status_error
 
 STALE_CREDENTIALS = frozenset({"ExpiredToken", "ExpiredTokenException", "InvalidToken", "TokenRefreshRequired",
@@ -49,7 +48,7 @@ def parse_refusal(content: bytes) -> Refusal:
     if b"<Error" not in content:
         return Refusal()
     try:
-        root = ET.fromstring(content.strip())  # S3 sends spaces while it works on a completion
+        root = document_of(content)
     except UNREADABLE_XML:
         return Refusal()
     fields = {element.tag.rpartition("}")[2]: (element.text or "").strip() for element in root.iter()}

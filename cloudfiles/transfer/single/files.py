@@ -78,7 +78,7 @@ def download_file(url: str, target: Path, chunk_size: int = CHUNK_BYTES,
         ApiException: the server answered with another status than 206, 413, 429 and 503.
         urllib3.exceptions.HTTPError: what went on failing after retries: connections, timeouts, 413, 429, 503.
         ObjectChangedError: the object was replaced again and again while it was downloaded.
-        FileSystemError: (also an OSError) the file cannot be written.
+        LocalFileError: (also an OSError, and of the builtin kind that fits) the file cannot be written.
     """
     target = target_of(url, target)
     with partial_file(target) as file:
