@@ -26,7 +26,16 @@ from cloudfiles.transfer.single.chunks import ExchangeError
 from tests.aio.conftest import Run
 from tests.aio.test_aio import until
 from tests.servers.fault_server import FaultServer
-from tests.servers.faults import Replaced, ResetBefore, ResetInBody, ResetInUpload, Stall, Status, slow_down
+from tests.servers.faults import (
+    IgnoreRange,
+    Replaced,
+    ResetBefore,
+    ResetInBody,
+    ResetInUpload,
+    Stall,
+    Status,
+    slow_down,
+)
 from tests.servers.objects import make_object
 from tests.servers.scripts import Rule
 from tests.transfer.conftest import KINDS, Make
@@ -365,3 +374,13 @@ def test_errors_are_aiohttps_too(url: str, fault_server: FaultServer, tmp_path: 
     assert type(copy) is ExchangeError
     assert copy.attempts == caught.value.attempts
     files._client_error_class.cache_clear()
+
+
+@pytest.mark.parametrize("size", [0, 5, 100_000])
+def test_servers_without_ranges(fault_server: FaultServer, tmp_path: Path, size: int, run: Run) -> None:
+    content = bytes(range(250)) * 400
+    fault_server.put_page("file", content[:size])
+    fault_server.script(Rule(IgnoreRange(), times=None))
+    found = run(download_file(f"{fault_server.url}/file", tmp_path / "here", chunk_size=16_384))
+    assert found == (tmp_path / "here", size)
+    assert (tmp_path / "here").read_bytes() == content[:size]

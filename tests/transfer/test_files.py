@@ -11,7 +11,6 @@ import pickle
 import random
 import types
 from collections.abc import Callable
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -171,13 +170,60 @@ def test_unexpected_answers(url: str, fault_server: FaultServer, tmp_path: Path,
     assert (copy.status, copy.headers, copy.body) == (error.status, error.headers, error.body)
 
 
-@pytest.mark.parametrize("fault", [Status(403), Status(401), Status(500), IgnoreRange(), RangeAs200(), Status(410)])
-def test_every_status_but_206_is_unexpected(url: str, fault_server: FaultServer, tmp_path: Path, fault: Any,
+@pytest.mark.parametrize("fault", [Status(403), Status(401), Status(500), Status(204), Status(410)])
+def test_every_status_but_206_and_200_is_unexpected(url: str, fault_server: FaultServer, tmp_path: Path, fault: Any,
                                            pool: SpyPool | None) -> None:
     fault_server.script(Rule(fault, times=None))
     with pytest.raises(ApiException) as caught:
         download_file(url, tmp_path / "here", pool=pool)
-    assert caught.value.status == (fault.status or 200)
+    assert caught.value.status == fault.status
+
+
+@pytest.mark.parametrize("fault", [IgnoreRange(), RangeAs200()], ids=["ignored", "wrong status"])
+@pytest.mark.parametrize("size", [0, 1, CHUNK, 100_000])
+def test_servers_without_ranges(fault_server: FaultServer, tmp_path: Path, fault: Any, size: int,
+                                pool: SpyPool | None) -> None:
+    fault_server.put_page("file", CONTENT[:size])
+    fault_server.script(Rule(fault, times=None))
+    told: list[tuple[int, int]] = []
+    path, count = download_file(f"{fault_server.url}/file", tmp_path / "here", chunk_size=CHUNK, pool=pool,
+                                callback_func=lambda done, total: told.append((done, total)))
+    assert (path.read_bytes(), count) == (CONTENT[:size], size)
+    assert left_in(tmp_path) == ["here"]
+    assert not size or told[-1] == (size, size)
+    assert len(fault_server.requests()) <= 2
+
+
+def test_a_server_that_ignores_ranges_from_some_time_on(url: str, fault_server: FaultServer, tmp_path: Path,
+                                                        pool: SpyPool | None) -> None:
+    fault_server.script(Rule(IgnoreRange(), skip=2, times=None))
+    assert download_file(url, tmp_path / "here", chunk_size=CHUNK, pool=pool)[1] == 100_000
+    assert (tmp_path / "here").read_bytes() == CONTENT
+
+
+def test_a_whole_that_breaks_off_is_read_anew(url: str, fault_server: FaultServer, tmp_path: Path,
+                                              pool: SpyPool | None) -> None:
+    fault_server.script(Rule(IgnoreRange(), skip=0, times=1), Rule(ResetInBody(), times=1))
+    assert download_file(url, tmp_path / "here", chunk_size=CHUNK, pool=pool)[1] == 100_000
+    assert (tmp_path / "here").read_bytes() == CONTENT
+
+
+EMPTY = {"416": Status(416, (("Content-Range", "bytes */0"),)), "416 without a size": Status(416),
+         "a range of nothing": Status(206, (("Content-Range", "bytes 0--1/0"),)), "200": Status(200)}
+
+
+@pytest.mark.parametrize("answer", EMPTY.values(), ids=EMPTY)
+def test_empty_files(fault_server: FaultServer, tmp_path: Path, answer: Any, pool: SpyPool | None) -> None:
+    fault_server.put_page("file", b"")
+    fault_server.script(Rule(answer, times=1))
+    assert download_file(f"{fault_server.url}/file", tmp_path / "here", pool=pool) == (tmp_path / "here", 0)
+    assert (tmp_path / "here").read_bytes() == b""
+
+
+def test_an_empty_file_of_a_real_server(http_server: Any, tmp_path: Path, pool: SpyPool | None) -> None:
+    (http_server.root / "empty").write_bytes(b"")
+    assert download_file(f"{http_server.url}/empty", tmp_path / "here", pool=pool)[1] == 0
+    assert (tmp_path / "here").read_bytes() == b""
 
 
 @pytest.mark.parametrize("fault", [slow_down(), too_many_requests(0), Status(413, (("Retry-After", "0"),)),
@@ -552,9 +598,8 @@ def test_any_cloudpath(known: Make, kind: str, source: Path, tmp_path: Path) -> 
     with pytest.raises(ApiException if is_web else MD5IntegrityError):
         upload_file(store + "b", source, md5=b"0" * 16)
     assert CloudFiles(store).get("b") is None
-    with pytest.raises(ApiException) if is_web else nullcontext():  # no range of nothing: 416
-        CloudFiles(store).put("empty", b"")
-        assert download_file(store + "empty", target)[1] == 0
+    CloudFiles(store).put("empty", b"")
+    assert download_file(store + "empty", target)[1] == 0
 
 
 @pytest.mark.parametrize("kind", [*KINDS, "web"])

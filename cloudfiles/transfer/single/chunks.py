@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -27,7 +28,8 @@ from cloudfiles.interfaces.http_object import ObjectRead
 from cloudfiles.retry import parse_retry_after
 from cloudfiles.runtime.engine import blocking_runtime
 from cloudfiles.transfer.single.web import PASSING, Connection, Timeouts, is_redirect
-from cloudfiles.transport.request import Response
+from cloudfiles.transport.request import BodyTooLargeError, Response
+from cloudfiles.transport.wire import Head
 from cloudfiles.types import StoredObject
 
 if TYPE_CHECKING:
@@ -44,6 +46,10 @@ _MOST_AT_ONCE = 8
 
 class ExchangeError(TransportError, urllib3.exceptions.HTTPError):
     """The exchange with the server failed, and went on failing when it was tried again. Also a urllib3 HTTPError."""
+
+
+class BrokenOffError(ExchangeError):
+    """A body broke off that is handed on as it comes: a pool does not try it again."""
 
 
 class Chunk(NamedTuple):
@@ -74,6 +80,7 @@ class Source(Protocol):
         """The bytes `[start:end]`, fewer where the object ends.
 
         etag: that of the object they are to be of, '' for any.
+        Of a server that answers with no range, see `not_a_range`.
         Raises ObjectChangedError where it is another object by now, ApiException, or a TransportError.
         """
 
@@ -88,11 +95,30 @@ class Source(Protocol):
 
 
 class ChunkRead(ObjectRead):
-    """A GET of a byte range that wants 206 and nothing else; a body that breaks off is gone on with."""
+    """A GET of a byte range that wants 206 and nothing else; a body that breaks off is gone on with.
 
-    __slots__ = ()
+    The whole object in place of the range is left unread: `Client.send` raises BodyTooLargeError.
+    """
+
+    __slots__ = ("receiver",)
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.receiver = self
+
+    def begins(self, head: Head, length: int) -> bool:
+        if head.status == 200:
+            raise BodyTooLargeError(head)
+        return False
+
+    def take(self, piece: memoryview | bytes) -> None:
+        raise AssertionError("unreachable: no body is handed on")
 
     def accept(self, response: Response) -> Any:
+        if response.status == 206 and self._is_part_of_nothing(response):
+            return Chunk(b"", 0, response.headers.get("etag", ""), response.headers)
+        if response.status == 416 and not self.start:
+            return unsatisfied(response.headers)
         if response.status == 206:
             stored = super().accept(response)
             assert stored is not None
@@ -128,7 +154,10 @@ class WebSource:
         headers = {**to.headers, **_condition(etag)}
         request = ChunkRead(to.origin, to.target, headers, to.dialect(), to.shown, start, end)
         request.is_patient = True  # what makes it faster is that others are read beside it
-        chunk: Chunk = to.client().send(request)
+        try:
+            chunk: Chunk = to.client().send(request)
+        except BodyTooLargeError as whole:
+            return not_a_range(whole.head.headers)
         return chunk
 
     def read_whole(self, take: Callable[[bytes | memoryview], object]) -> Chunk:
@@ -168,6 +197,19 @@ def _condition(etag: str) -> dict[str, str]:
     return {"if-match": etag} if etag and not etag.startswith("W/") else {}
 
 
+def not_a_range(headers: Mapping[str, str]) -> Chunk:
+    """A chunk without content and ETag, by which a download goes over to one request for all: the server has answered
+    200 to a Range. It may have ignored it (RFC 9110 14.2), or have sent the range under the wrong status."""
+    length = headers.get("content-length", "")
+    return Chunk(b"", max(1, int(length) if length.isascii() and length.isdigit() else 1), "", {})
+
+
+def unsatisfied(headers: Mapping[str, str]) -> Chunk:
+    """What a 416 to the first range says: the object is empty. Where its size is not told, all of it is asked for."""
+    told = headers.get("content-range", "").replace(" ", "")
+    return Chunk(b"", 0, headers.get("etag", ""), headers) if told.endswith("*/0") else not_a_range({})
+
+
 def chunk_of(content: bytes, headers: Mapping[str, str]) -> Chunk:
     """An answer with 206 as a chunk. Raises ExchangeError where it does not tell the size of the whole."""
     total = parse_content_range(headers.get("content-range", "")).size
@@ -190,18 +232,38 @@ class PoolSource:
         self._timeout = timeout
 
     def read(self, start: int, end: int, etag: str) -> Chunk:
-        answer = self._pool.request("GET", self._url, headers={"Range": f"bytes={start}-{end - 1}", **_condition(etag)},
-                                    timeout=self._timeout, decode_content=False)
+        answer = self._ask(start, end, etag)
         headers = {name.lower(): value for name, value in answer.headers.items()}
+        if answer.status == 200:
+            return not_a_range(headers)
+        if answer.status == 416 and not start:
+            return unsatisfied(headers)
         if answer.status == 412 and etag:
             raise ObjectChangedError("the object was replaced while it was downloaded")
         if answer.status != 206:
             raise pool_refusal(answer, headers)
+        if not answer.data and not start and headers.get("content-range", "").endswith("/0"):
+            return Chunk(b"", 0, headers.get("etag", ""), headers)  # as some say it in place of a 416
         covered = parse_content_range(headers.get("content-range", ""))
         if covered.start != start or covered.end != start + len(answer.data):
             raise ExchangeError(f"bytes from {start} on were asked for; {len(answer.data)} came, with Content-Range "
                                 f"{headers.get('content-range')!r}")
         return chunk_of(answer.data, headers)
+
+    def _ask(self, start: int, end: int, etag: str) -> Any:
+        """The answer with its body, but for one that is the whole object to the first range."""
+        options = {"headers": {"Range": f"bytes={start}-{end - 1}", **_condition(etag)}, "timeout": self._timeout,
+                   "decode_content": False}
+        if start == 0:
+            answer = self._pool.request("GET", self._url, preload_content=False, **options)
+            if answer.status == 200:
+                answer.close()
+                return answer
+            with suppress(urllib3.exceptions.HTTPError):
+                assert answer.data is not None  # reads it, and gives the connection back
+                return answer
+            answer.close()
+        return self._pool.request("GET", self._url, **options)  # a body that breaks off is retried by the pool
 
     def read_whole(self, take: Callable[[bytes | memoryview], object]) -> Chunk:
         answer = self._pool.request("GET", self._url, timeout=self._timeout, decode_content=False,
@@ -212,12 +274,20 @@ class PoolSource:
                 answer.read(decode_content=False, cache_content=True)
                 raise pool_refusal(answer, headers)
             size = 0
-            for piece in answer.stream(_PIECE, decode_content=False):
+            for piece in _pieces(answer):
                 take(piece)
                 size += len(piece)
         finally:
             answer.release_conn()
         return Chunk(b"", size, headers.get("etag", ""), headers)
+
+
+def _pieces(answer: Any) -> Iterator[bytes]:
+    """The body. Raises BrokenOffError."""
+    try:
+        yield from answer.stream(_PIECE, decode_content=False)
+    except urllib3.exceptions.HTTPError as error:
+        raise BrokenOffError(f"the body broke off: {error}") from error
 
 
 def pool_refusal(answer: Any, headers: Mapping[str, str]) -> Exception:

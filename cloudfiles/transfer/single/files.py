@@ -36,7 +36,16 @@ from cloudfiles.retry import RetryPolicy
 from cloudfiles.runtime.descriptors import with_room
 from cloudfiles.runtime.engine import runtime_here
 from cloudfiles.store import checked_count
-from cloudfiles.transfer.single.chunks import Chunk, Download, ExchangeError, PoolSource, Source, StoreSource, WebSource
+from cloudfiles.transfer.single.chunks import (
+    BrokenOffError,
+    Chunk,
+    Download,
+    ExchangeError,
+    PoolSource,
+    Source,
+    StoreSource,
+    WebSource,
+)
 from cloudfiles.transfer.single.uploads import (
     Callback,
     checked_md5,
@@ -62,6 +71,7 @@ def download_file(url: str, target: Path, chunk_size: int = CHUNK_BYTES,
 
     Where the server tells no strong ETag, nothing would prove that several requests are answered of one version of the
     object: a file larger than one chunk is then read by one request.
+    So is one whose server answers ranges with 200, as it does where it knows none.
 
     Args:
         url: where it is.
@@ -75,7 +85,7 @@ def download_file(url: str, target: Path, chunk_size: int = CHUNK_BYTES,
         The file, and its bytes.
 
     Raises:
-        ApiException: the server answered with another status than 206, 413, 429 and 503.
+        ApiException: the server answered with another status than 200, 206, 413, 429 and 503.
         urllib3.exceptions.HTTPError: what went on failing after retries: connections, timeouts, 413, 429, 503.
         ObjectChangedError: the object was replaced again and again while it was downloaded.
         LocalFileError: (also an OSError, and of the builtin kind that fits) the file cannot be written.
@@ -271,7 +281,7 @@ def read_in_one(source: Source, download: Download, begin: Rewindable, write: Ca
             download.read_in_one(source, write, report)
             return
         except (IntegrityError, ObjectChangedError, TransportError) as error:
-            if not download.done:
+            if not download.done and not isinstance(error, BrokenOffError):
                 raise
             begin.anew(download, error)
 
