@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
+from urllib.parse import unquote, unquote_plus
 
 from cloudfiles.exceptions import ProtocolError
 
@@ -83,6 +84,22 @@ def check_names(names: Iterable[str], common_prefixes: Sequence[str], prefix: st
         if not flat or name == prefix or name[-1] != "/":
             raise ProtocolError(f"the listing of {prefix!r} has the common prefix {name!r}, which the server was not "
                                 "asked for")
+
+
+def check_echo(echo: str | None, prefix: str) -> None:
+    """Raise ProtocolError where the server says that it has listed another prefix than the one asked for.
+
+    echo: as the document has it, encoded or not; '' or None where it does not say.
+    """
+    if echo and prefix.isprintable() and prefix not in (echo, unquote(echo), unquote_plus(echo)):
+        raise ProtocolError(f"the prefix {prefix!r} was asked for, and the server has listed {echo[:200]!r}")
+
+
+def check_says_whether_it_goes_on(says: bool, count: int, limit: int) -> None:
+    """Raise ProtocolError for a full page that does not tell whether others follow: it may not be all."""
+    if not says and count >= limit:
+        raise ProtocolError(f"the listing has {count} entries, as many as were asked for, and does not say whether it "
+                            "goes on")
 
 
 def _ignored(what: str, prefix: str, name: str) -> ProtocolError:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from cloudfiles.exceptions import ProtocolError
+from cloudfiles.exceptions import ProtocolError, ServerError
 from cloudfiles.interfaces import pages as paging
 from cloudfiles.interfaces.pages import Progress, pages
 from cloudfiles.transfer.merge import merged
@@ -17,7 +17,8 @@ from tests.interfaces.clouds import KEYS, Cloud
 from tests.interfaces.s3_setup import in_worker, open_s3
 from tests.servers.fault_server import FaultServer
 from tests.servers.faults import Fault
-from tests.servers.lies import Both, IgnoreQuery, Reworded, SetQuery, WithBody, portal
+from tests.servers.lies import AsStatus, Both, IgnoreQuery, Reworded, SetQuery, WithBody, portal
+from tests.servers.scripts import Rule
 
 
 def test_what_is_true_is_listed(cloud: Cloud) -> None:
@@ -33,7 +34,7 @@ def test_keys_outside_the_prefix_are_an_error(cloud: Cloud) -> None:
 
 def test_a_mangled_prefix_is_an_error(cloud: Cloud) -> None:
     cloud.lies(SetQuery(cloud.names["prefix"], "dir"))
-    with pytest.raises(ProtocolError, match="'dir2/d'"):
+    with pytest.raises(ProtocolError, match="'dir2/d'|has listed 'dir'"):
         cloud.list()
 
 
@@ -79,6 +80,40 @@ def test_what_is_no_listing_is_an_error(cloud: Cloud, page: Fault) -> None:
     with pytest.raises(ProtocolError) as raised:
         cloud.list()
     assert "<" not in str(raised.value).replace("<html>", "")
+
+
+@pytest.mark.parametrize("status", [204, 206, 203])
+def test_other_successes_are_no_listing(cloud: Cloud, status: int) -> None:
+    cloud.lies(AsStatus(status))
+    with pytest.raises(ProtocolError, match=str(status)):
+        cloud.list()
+
+
+@pytest.mark.parametrize("cloud", ["s3", "az"], indirect=True)
+def test_a_full_page_that_does_not_say_whether_it_goes_on_is_an_error(cloud: Cloud) -> None:
+    cloud.server.configure(page_size=5000)
+    cloud.lies(Reworded(rb"<IsTruncated>.*?</IsTruncated>|<NextMarker>.*?</NextMarker>", b""))
+    assert sorted(cloud.list()) == ["a", "b", "sub/c"]  # fewer than were asked for: all of them
+    with pytest.raises(ProtocolError, match="does not say whether"):
+        cloud.at.list_page(limit=3)
+
+
+@pytest.mark.parametrize("cloud", ["s3", "az"], indirect=True)
+def test_a_narrower_prefix_is_an_error_where_the_server_tells(cloud: Cloud) -> None:
+    """Each key begins as asked, and others are missing."""
+    told = Reworded(rb"<Blobs>", b"<Prefix>dir/sub/</Prefix><Blobs>")  # what the scripted Azure leaves out
+    cloud.lies(Both(SetQuery(cloud.names["prefix"], "dir/sub/"), told))
+    with pytest.raises(ProtocolError, match="has listed 'dir/sub/'"):
+        cloud.list()
+
+
+@pytest.mark.parametrize("cloud", ["gs"], indirect=True)
+def test_an_error_in_a_success_is_an_error(cloud: Cloud) -> None:
+    error = b'{"error": {"code": 403, "message": "no", "errors": [{"reason": "forbidden", "message": "no"}]}}'
+    cloud.server.script(Rule(WithBody(error, "application/json"), times=None))
+    for ask in (cloud.list, lambda: cloud.at.exists("a"), lambda: cloud.at.put("new", b"", WriteOptions())):
+        with pytest.raises(ServerError, match="forbidden"):
+            ask()
 
 
 def test_nothing_is_planned_by_foreign_keys(cloud: Cloud, green: bool) -> None:

@@ -103,3 +103,13 @@ class Both(Fault):
 
     def alter(self, answer: Answer) -> Answer:
         return self.second.alter(self.first.alter(answer))
+
+
+@dataclass(frozen=True)
+class AsStatus(Fault):
+    """The right answer with another status."""
+
+    code: int
+
+    def alter(self, answer: Answer) -> Answer:
+        return replace(answer, status=self.code, body=b"" if self.code == 204 else answer.body)

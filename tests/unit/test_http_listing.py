@@ -290,6 +290,27 @@ def test_a_link_that_leads_back_ends() -> None:
         DirectoryLister(lambda directory: [Link("again", True)]).page("", False, "", None)
 
 
+@pytest.mark.parametrize("period", [1, 2, 3])
+def test_links_that_lead_back_end_soon(period: int) -> None:
+    """Two in each directory: their paths double with each level."""
+    asked = []
+
+    def fetch(directory: str) -> list[Link]:
+        asked.append(directory)
+        return [Link("x", True), Link("y", True), Link(f"file{directory.count('/') % period}", False)]
+
+    with pytest.raises(UnsupportedOperationError, match="leads back"):
+        DirectoryLister(fetch).page("", False, "", None)
+    assert len(asked) <= 9 * period
+
+
+def test_directories_may_be_alike() -> None:
+    def fetch(directory: str) -> list[Link]:
+        return [Link("a", False), Link("sub", True)] if directory.count("/") < 7 else [Link("a", False)]
+
+    assert len(DirectoryLister(fetch).page("", False, "", None).entries) == 8
+
+
 def test_entries_carry_what_the_page_says() -> None:
     page = DirectoryLister(lambda directory: [Link("a", False, 5, "today")]).page("d/", False, "", None)
     assert page.entries == [ListEntry("d/a", 5, None, "today")]

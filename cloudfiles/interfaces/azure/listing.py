@@ -12,7 +12,7 @@ from urllib.parse import unquote
 from cloudfiles.exceptions import ProtocolError
 from cloudfiles.interfaces.azure.container import Container
 from cloudfiles.interfaces.documents import count, parse_xml
-from cloudfiles.interfaces.pages import check_names
+from cloudfiles.interfaces.pages import check_echo, check_names, check_says_whether_it_goes_on
 from cloudfiles.transport.request import Request, Response
 from cloudfiles.transport.web_page import unreadable
 from cloudfiles.types import ListEntry, ListPage
@@ -23,7 +23,7 @@ PAGE_ENTRIES = 5000  # the most that Azure gives at once
 class ListRequest(Request):
     """One page. Gives a ListPage of keys below the container's root, which is cut off."""
 
-    __slots__ = ("_flat", "_prefix", "_root")
+    __slots__ = ("_flat", "_limit", "_prefix", "_root")
 
     def __init__(self, container: Container, prefix: str, *, flat: bool, token: str | None, limit: int | None) -> None:
         query = {"restype": "container", "comp": "list", "maxresults": str(min(limit or PAGE_ENTRIES, PAGE_ENTRIES))}
@@ -38,6 +38,7 @@ class ListRequest(Request):
         self._root = container.root
         self._prefix = container.root + prefix
         self._flat = flat
+        self._limit = int(query["maxresults"])
 
     def accept(self, response: Response) -> ListPage:
         if response.status != 200:
@@ -45,10 +46,10 @@ class ListRequest(Request):
         document = parse_xml(response, "the listing", self.path)
         if document.tag != "EnumerationResults":
             raise unreadable("the listing", response, f"is a document of another kind: {document.tag!r}", self.path)
-        return parse_page(document, self._root, self._prefix, flat=self._flat)
+        return parse_page(document, self._root, self._prefix, flat=self._flat, limit=self._limit)
 
 
-def parse_page(document: ET.Element, root: str, prefix: str, *, flat: bool) -> ListPage:
+def parse_page(document: ET.Element, root: str, prefix: str, *, flat: bool, limit: int = PAGE_ENTRIES) -> ListPage:
     """A listing's document as a page; `root`, with which `prefix` begins, is left out of every name.
 
     Children are asked for one by one: paths of several tags take ElementTree ten times as long.
@@ -57,9 +58,11 @@ def parse_page(document: ET.Element, root: str, prefix: str, *, flat: bool) -> L
     blobs = document.find("Blobs")
     elements = [] if blobs is None else list(blobs)
     names = [_name(element) for element in elements]
+    check_says_whether_it_goes_on(document.find("NextMarker") is not None, len(names), limit)
     check_names([name for name, element in zip(names, elements, strict=True) if element.tag != "BlobPrefix"],
                 [name for name, element in zip(names, elements, strict=True) if element.tag == "BlobPrefix"],
                 prefix, flat=flat)
+    check_echo(document.findtext("Prefix"), prefix)
     cut = len(root)
     for name, element in zip(names, elements, strict=True):
         key = name[cut:]

@@ -34,9 +34,13 @@ class JsonRequest(Request):
 
     def accept(self, response: Response) -> dict[str, Any] | None:
         if response.status < 300:
-            if not response.content and self.method == "GET":
-                raise ProtocolError("the server's answer is empty, where JSON was asked for", path=self.path)
-            return parse_answer(response, self.path)
+            if self.method == "GET" and (response.status != 200 or not response.content):
+                raise ProtocolError(f"the server answered {response.status} with {len(response.content)} bytes, where "
+                                    "JSON was asked for", path=self.path)
+            document = parse_answer(response, self.path)
+            if "error" in document:
+                raise self.dialect.refusal(self, response)
+            return document
         self.refusals += response.status < 500 or response.status == 503
         if self.dialect.is_missing(response):
             return None

@@ -22,6 +22,10 @@ PAGE_ENTRIES = 1000
 MAX_DEPTH = 64
 """Directories inside each other; deeper ones are links that lead back."""
 
+MAX_ALIKE = 8
+"""Directories inside each other that may show the same entries, sizes and times included. Where two links in each lead
+back, the number of their paths doubles with each level."""
+
 CADDY_LIMIT = 10_000
 """Entries after which Caddy cuts an index short, without a word (`file_limit` of its `browse`)."""
 
@@ -221,7 +225,7 @@ class DirectoryLister:
         prefixes: list[str] = []
         last = after
         full_at: int | None = None  # directories fetched when the page was full
-        for found in self._walk(prefix, flat, after, 0):
+        for found in self._walk(prefix, flat, after, ()):
             count = len(entries) + len(prefixes)
             if count == limit or (limit is None and full_at is not None and self.fetched > full_at):
                 return ListPage(entries, prefixes, last)
@@ -235,14 +239,21 @@ class DirectoryLister:
                 full_at = self.fetched
         return ListPage(entries, prefixes, None)
 
-    def _walk(self, prefix: str, flat: bool, after: str, depth: int) -> Iterator[ListEntry | str]:
-        """Objects, and common prefixes as str, that begin with `prefix` and lie behind `after`."""
+    def _walk(self, prefix: str, flat: bool, after: str, above: tuple[list[Link], ...]) -> Iterator[ListEntry | str]:
+        """Objects, and common prefixes as str, that begin with `prefix` and lie behind `after`.
+
+        above: what the directories on the way to this one show.
+        """
         directory = prefix[: prefix.rfind("/") + 1]
-        if depth > MAX_DEPTH:
-            raise UnsupportedOperationError(f"{directory!r} lies {depth} directories deep: a link that leads back")
+        if len(above) > MAX_DEPTH:
+            raise UnsupportedOperationError(f"{directory!r} lies {len(above)} directories deep: a link that leads back")
         self.fetched += 1
         start = _order(after)
-        for link in sorted(self.fetch(directory) or (), key=lambda link: _order(link.segment)):
+        links = self.fetch(directory) or []
+        if above.count(links) >= MAX_ALIKE:
+            raise UnsupportedOperationError(f"{directory!r} and {MAX_ALIKE} directories above it show the same "
+                                            "entries: a link that leads back, or one page for every URL")
+        for link in sorted(links, key=lambda link: _order(link.segment)):
             key = directory + link.segment
             behind = _order(key) > start
             if not key.startswith(prefix):
@@ -254,7 +265,7 @@ class DirectoryLister:
                 if behind:
                     yield key
             elif behind or after.startswith(key):
-                yield from self._walk(key, False, after, depth + 1)
+                yield from self._walk(key, False, after, (*above, links))
 
 
 def _order(key: str) -> bytes:

@@ -13,7 +13,7 @@ from urllib.parse import unquote_plus
 from cloudfiles.credentials.sigv4 import format_query
 from cloudfiles.exceptions import ProtocolError
 from cloudfiles.interfaces.documents import count, parse_xml
-from cloudfiles.interfaces.pages import check_names
+from cloudfiles.interfaces.pages import check_echo, check_names, check_says_whether_it_goes_on
 from cloudfiles.interfaces.s3.bucket import Bucket
 from cloudfiles.transport.request import Request, Response
 from cloudfiles.types import ListEntry, ListPage
@@ -50,7 +50,7 @@ def _position(root: str, start_after: str | None, token: str | None) -> dict[str
 class _ListRequest(Request):
     """A request for a page. Gives a ListPage of keys below the bucket's `root`, which is cut off."""
 
-    __slots__ = ("_flat", "_prefix", "_root")
+    __slots__ = ("_flat", "_limit", "_prefix", "_root")
 
     def __init__(self, bucket: Bucket, query: dict[str, str], prefix: str) -> None:
         endpoint = bucket.dialect.endpoint
@@ -59,6 +59,7 @@ class _ListRequest(Request):
         self._root = bucket.root
         self._prefix = bucket.root + prefix
         self._flat = "delimiter" in query
+        self._limit = int(query["max-keys"])
 
     def accept(self, response: Response) -> ListPage:
         if response.status != 200:
@@ -66,10 +67,10 @@ class _ListRequest(Request):
         document = parse_xml(response, "the listing", self.path)
         if not document.tag.endswith("ListBucketResult"):
             raise self.dialect.refusal(self, response)
-        return parse_page(document, self._root, self._prefix, flat=self._flat)
+        return parse_page(document, self._root, self._prefix, flat=self._flat, limit=self._limit)
 
 
-def parse_page(document: ET.Element, root: str, prefix: str, *, flat: bool) -> ListPage:
+def parse_page(document: ET.Element, root: str, prefix: str, *, flat: bool, limit: int = PAGE_ENTRIES) -> ListPage:
     """A listing's document as a page; `root`, with which `prefix` begins, is left out of every key."""
     space = document.tag[: -len("ListBucketResult")]
     decode = unquote_key if document.findtext(space + "EncodingType") == "url" else str
@@ -79,6 +80,8 @@ def parse_page(document: ET.Element, root: str, prefix: str, *, flat: bool) -> L
     names = [decode(text) for text in _texts(elements, key_tag)]
     common = [decode(text) for text in _texts(document.findall(space + "CommonPrefixes"), space + "Prefix")]
     check_names(names, common, prefix, flat=flat)
+    check_echo(document.findtext(space + "Prefix"), prefix)
+    check_says_whether_it_goes_on(bool(document.findtext(space + "IsTruncated")), len(names) + len(common), limit)
     cut = len(root)
     keys = [name[cut:] for name in names]
     entries = [ListEntry(key, count(size, "Size", "the listing") if (size := element.findtext(size_tag)) else None,
