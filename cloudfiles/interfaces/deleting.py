@@ -32,6 +32,8 @@ class Delete(Request):
     def accept(self, response: Response) -> None:
         if response.status >= 300 and not self.dialect.is_missing(response):
             raise self.dialect.refusal(self, response)
+        if response.status < 300 and b"<Error>" in response.content:
+            raise self.dialect.refusal(self, response)
         if response.status < 300 and is_web_page(response):
             raise unreadable("the answer to a DELETE", response, "is a web page", self.path)
 

@@ -208,16 +208,16 @@ class ObjectRead(Request):
         if self.start is not None or self.end is not None:
             stored.content = stored.content[self.start : self.end]
             if not stored.verified and not is_framed(response.headers):
-                self._check_unframed(stored.content)
+                self._check_unframed(stored.content, len(response.content))
         return stored
 
-    def _check_unframed(self, content: bytes) -> None:
+    def _check_unframed(self, content: bytes, whole: int) -> None:
         """A range cut out of a whole body that ended with the connection: where it is not all that was asked for, the
         object may end there, or the body may have been cut short."""
         is_all = self.end is not None and (self.start or 0) >= 0 and len(content) == self.end - (self.start or 0)
         if not is_all:
-            raise TruncatedBodyError("the server answered a range request with a whole body whose length it does not "
-                                     "tell: it may have been cut short", path=self.path)
+            raise ProtocolError(f"the server answered a range request with a whole body of {whole} bytes, whose length "
+                                "it does not tell: it may have been cut short", path=self.path)
 
     def _past_the_end(self, response: Response) -> StoredObject:
         """416: the object exists and has nothing there, unless it shrank under a read in pieces."""
@@ -319,7 +319,7 @@ class ObjectHead(Request):
     __slots__ = ()
 
     def accept(self, response: Response) -> dict[str, str] | None:
-        if response.status in (200, 206):
+        if response.status == 200 or (response.status == 206 and "content-range" in response.headers):
             if "etag" not in response.headers:
                 self.dialect.check_object(response, self.path)
             return response.headers

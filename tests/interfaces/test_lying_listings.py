@@ -34,7 +34,7 @@ def test_keys_outside_the_prefix_are_an_error(cloud: Cloud) -> None:
 
 def test_a_mangled_prefix_is_an_error(cloud: Cloud) -> None:
     cloud.lies(SetQuery(cloud.names["prefix"], "dir"))
-    with pytest.raises(ProtocolError, match="'dir2/d'|has listed 'dir'"):
+    with pytest.raises(ProtocolError, match=r"'dir2/d'|has listed 'dir'"):
         cloud.list()
 
 

@@ -22,7 +22,7 @@ from tests.interfaces.clouds import Cloud
 from tests.interfaces.s3_setup import Worker, open_s3
 from tests.servers.fault_server import FaultServer
 from tests.servers.faults import Fault, SetHeader, Status, error_in_200, expired_token, s3_error
-from tests.servers.lies import PORTAL, Both, portal
+from tests.servers.lies import PORTAL, AsStatus, Both, portal
 from tests.servers.scripts import Rule
 
 PLAIN = WriteOptions()
@@ -132,6 +132,35 @@ def test_an_error_in_the_success_of_a_put(fault_server: FaultServer, s3: Worker)
     fault_server.script(Rule(error_in_200("InternalError"), method="PUT"))
     s3.put("new", CONTENT, PLAIN)
     assert fault_server.get("new").content == CONTENT  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("cloud", ["s3", "az"], indirect=True)
+@pytest.mark.parametrize("use", ["get", "range", "bounded"])
+def test_an_error_in_the_success_of_a_get(cloud: Cloud, use: str) -> None:
+    cloud.server.script(Rule(error_in_200("AccessDenied"), times=None))
+    with pytest.raises(ServerError, match="AccessDenied"):
+        USES[use](cloud.at)
+
+
+@pytest.mark.parametrize("cloud", ["s3", "az"], indirect=True)
+def test_an_error_in_the_success_of_a_delete(cloud: Cloud) -> None:
+    cloud.server.script(Rule(error_in_200("AccessDenied"), times=None))
+    errors = cloud.at.delete(["a"])
+    assert "AccessDenied" in str(errors["a"])
+    assert isinstance(errors["a"], ServerError)
+
+
+def test_an_object_that_is_an_error_document_is_one(fault_server: FaultServer, s3: Worker) -> None:
+    document = s3_error(403, "AccessDenied").body
+    s3.put("log", document, PLAIN)
+    assert s3.get("log").content == document
+
+
+@pytest.mark.parametrize("use", ["exists", "size", "head"])
+def test_a_part_that_nobody_asked_for_is_no_head(cloud: Cloud, use: str) -> None:
+    cloud.server.script(Rule(AsStatus(206), times=None))
+    with pytest.raises(ProtocolError, match="206"):
+        USES[use](cloud.at)
 
 
 def test_an_error_in_the_success_of_a_part(fault_server: FaultServer, s3: Worker) -> None:

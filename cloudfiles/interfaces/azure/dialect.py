@@ -85,6 +85,8 @@ class AzureDialect(Dialect):
 
     def check_object(self, response: Response, path: str | None) -> None:
         check_is_the_stores(response, path)
+        if b"<Error>" in response.content[:200] and code_of(response):
+            raise error_of(response, path, self.endpoint.container)
 
     def verify(self, content: bytes, headers: dict[str, str], path: str | None) -> str:
         if len(content) > OFFLOAD_BYTES:

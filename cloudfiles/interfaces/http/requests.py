@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from cloudfiles.byteranges import parse_content_range
-from cloudfiles.exceptions import PreconditionFailedError, ServerError, TruncatedBodyError
+from cloudfiles.exceptions import PreconditionFailedError, ProtocolError, ServerError
 from cloudfiles.interfaces.http.dialect import WebDialect
 from cloudfiles.interfaces.http.listing import is_complete
 from cloudfiles.interfaces.http_bounded import BoundedRead
@@ -73,6 +73,15 @@ def _length(response: Response) -> dict[str, str]:
     return {"content-length": {200: str(len(response.content)), 416: "0"}.get(response.status, "")}
 
 
+def _check_no_error(request: Request, response: Response) -> None:
+    """Raise ServerError for an error document in a success, as of S3 behind a presigned URL."""
+    if response.status < 300 and b"<Error>" in response.content:
+        found = _CODE.search(response.content)
+        code = found[1].decode() if found else ""
+        raise ServerError(f"the answer to the {request.method} is an error document: {code or 'without a code'}",
+                          status=response.status, code=code, path=request.path)
+
+
 class WebPut(Request):
     """A PUT; gives the new ETag where the server tells one.
 
@@ -91,10 +100,7 @@ class WebPut(Request):
         self.page = ""
 
     def accept(self, response: Response) -> str | None:
-        if b"<Error>" in response.content and response.status < 300:  # of S3 behind a presigned URL
-            code = _CODE.search(response.content)
-            raise ServerError(f"the answer to the PUT is an error document: {code[1].decode() if code else 'no code'}",
-                              status=response.status, code=code[1].decode() if code else "", path=self.path)
+        _check_no_error(self, response)
         if 200 <= response.status < 300:
             self.page = summary(response.content) if is_web_page(response) else ""
             return response.headers.get("etag")
@@ -127,6 +133,7 @@ class WebDelete(Request):
         if response.status == 207:
             # RFC 4918 9.6.1: of several resources, some could not be removed.
             raise ServerError("the server removed it only in part (207)", status=207, path=self.path)
+        _check_no_error(self, response)
         if 200 <= response.status < 300:
             self.page = summary(response.content) if is_web_page(response) else ""
             return
@@ -143,8 +150,8 @@ class WebPage(Request):
     def accept(self, response: Response) -> Any:
         if response.status == 200 and is_html_type(response.headers) and not is_complete(
                 response.content, response.headers):
-            raise TruncatedBodyError("the index page may have been cut short: it ends without </html>, and its length "
-                                     "was not announced", path=self.path)
+            raise ProtocolError(f"the index page may have been cut short: it ends after {len(response.content)} bytes "
+                                "without </html>, and its length was not announced", path=self.path)
         if response.status in (200, 403):
             return response
         if self.dialect.is_missing(response):

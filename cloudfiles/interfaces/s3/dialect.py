@@ -19,6 +19,9 @@ from cloudfiles.runtime.base import OFFLOAD_BYTES, Runtime
 from cloudfiles.transport.request import Dialect, Origin, Request, Response, TryAgain, format_head
 from cloudfiles.transport.web_page import check_is_the_stores
 
+_DOCUMENT = (b"<?xml ", b"<Error")
+"""How an error document may begin."""
+
 
 class S3Dialect(Dialect):
     """The dialect of one bucket.
@@ -83,6 +86,9 @@ class S3Dialect(Dialect):
 
     def check_object(self, response: Response, path: str | None) -> None:
         check_is_the_stores(response, path)
+        refusal = parse_refusal(response.content) if response.content.lstrip()[:6] in _DOCUMENT else Refusal()
+        if refusal.code:
+            raise error_of(refusal, response, path, self.endpoint.bucket)
 
     def verify(self, content: bytes, headers: dict[str, str], path: str | None) -> str:
         if len(content) > OFFLOAD_BYTES:
