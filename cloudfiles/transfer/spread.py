@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cloudfiles.exceptions import CloudFilesError
+from cloudfiles.exceptions import CloudFilesError, redact
 from cloudfiles.parallel import Parallel, run
 from cloudfiles.store import Store
 from cloudfiles.transfer.carrying.items import Item
@@ -14,12 +14,15 @@ from cloudfiles.transfer.carrying.result import TransferResult
 from cloudfiles.transfer.run import Report, carry_here
 
 
-@dataclass
+@dataclass(repr=False)
 class Carriage:
     """What a worker is told: from where to where."""
 
     _store: Store
     target: Store
+
+    def __repr__(self) -> str:
+        return redact(f"{self._store.cloudpath!r} to {self.target.cloudpath!r}")
 
     def carry(self, items: list[Item], *, parallel: Parallel, progress: Any, **how: Any) -> TransferResult:
         """In a worker: carry one chunk, in its process alone."""

@@ -275,7 +275,9 @@ def test_a_worker_that_is_killed(s3: CloudFiles, cf: CloudFiles, fault_server: F
              "transfer_to": lambda: cf.transfer_to(s3, list(CONTENTS), parallel=2)}[verb]
     killer = threading.Thread(target=lambda: (wait_for_connections(fault_server, 20), kill_all()))
     killer.start()
-    with pytest.raises(WorkerError, match=r"pid \d+\) was killed by SIGKILL.*'\w+' of \d+ items, 'k\d+' to 'k\d+'"):
+    what = rf"'{verb.removesuffix('_to')}' of \d+ items, 'k\d+' to 'k\d+',"
+    where = rf"'{cf.cloudpath}' to 's3://bucket/'" if verb == "transfer_to" else r"CloudFiles\('s3://bucket/'\)"
+    with pytest.raises(WorkerError, match=rf"pid \d+\) was killed by SIGKILL, as .* during {what} of {where};"):
         batch()
     killer.join()
     fault_server.script()
