@@ -40,6 +40,7 @@ class Cancellation:
 
     def __init__(self) -> None:
         outer = self._outer = _current.get()
+        self._cancelled = False
         self._event = threading.Event()
         self._writing: deque[None] = deque()
         self._publishing: deque[None] = deque()
@@ -47,15 +48,16 @@ class Cancellation:
         self._all_publishing: tuple[deque[None], ...] = (self._publishing, *(outer._all_publishing if outer else ()))
 
     def cancel(self) -> None:
+        self._cancelled = True
         self._event.set()
 
     @property
     def is_cancelled(self) -> bool:
-        return self._event.is_set() or (self._outer is not None and self._outer.is_cancelled)
+        return self._cancelled or (self._outer is not None and self._outer.is_cancelled)
 
     def check(self) -> None:
         """Raises Cancelled."""
-        if self._event.is_set() or (self._outer is not None and self._outer.is_cancelled):
+        if self._cancelled or (self._outer is not None and self._outer.is_cancelled):
             raise Cancelled
 
     def wait(self, seconds: float) -> None:
@@ -115,7 +117,8 @@ class Effect:
         """Raises Cancelled."""
         for count in self._counts:
             count.append(None)
-        if self._cancellation.is_cancelled:
+        work = self._cancellation
+        if work._cancelled or (work._outer is not None and work._outer.is_cancelled):
             self.end()
             raise Cancelled
 
@@ -128,7 +131,8 @@ class Effect:
     __enter__ = begin
 
     def __exit__(self, *_: object) -> None:
-        self.end()
+        for count in self._counts:
+            count.pop()
 
 
 _current: ContextVar[Cancellation | None] = ContextVar("cloudfiles_cancellation", default=None)
