@@ -278,7 +278,7 @@ class ConnectionFailedError(TransportError):
     Attributes:
         nothing_sent: the request surely never left: it may be repeated, whatever it is.
         is_lasting: trying again would not help: the other side speaks no TLS.
-        is_unreachable: there may be no such server: its name does not resolve, or its port refuses.
+        is_unreachable: there may be no such server: its name does not resolve, or its port refuses or says nothing.
     """
 
     nothing_sent = False

@@ -98,11 +98,13 @@ class Client:
                 # Closed while idle, by all appearances, and unnoticed until now: no fault of this request.
                 pool.close()
                 raise TryAgain(error) from error
+            error.is_unreachable |= not connection.heard
             raise
         except BaseException:
             connection.close()
             raise
         pool.give(connection, now)
+        limiter.has_answered = True
         if limiter.is_watching and response.status not in RETRYABLE_STATUS:
             limiter.accepted(now, self._monotonic())
         return request.accept(response)

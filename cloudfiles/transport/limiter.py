@@ -100,7 +100,7 @@ class Limiter:
     Attributes:
         rate: requests a second now allowed; None: any number; 0.0: the server is down.
         is_watching: something has failed of late, so the client is to call `accepted` for each success.
-        has_answered: a connection to the server was made in the life of this process.
+        has_answered: the server has answered a request of this process.
     """
 
     def __init__(self, jitter: Callable[[], float] = random.random) -> None:

@@ -62,7 +62,6 @@ class Pool:
         """A new connection, whatever is idle: after one was found closed, its siblings likely are too."""
         self._descriptors.make_room()
         stream = with_room(self._dialer.dial, self.origin, self._proxy, descriptors=self._descriptors)
-        self.limiter.has_answered = True
         connection = Connection(stream, self._throughput)
         self._descriptors.add(connection, self.origin)
         return connection

@@ -130,6 +130,8 @@ def body_length(head: Head, method: str) -> int:
     """
     status, headers, _ = head
     if method == "HEAD" or status in (204, 304) or status < 200:
+        if "content-length" in headers:  # nothing follows, but it may be what is asked for
+            _announced(headers)
         return 0
     coding = headers.get("transfer-encoding")
     if coding is not None and coding.lower() != "identity":
@@ -137,14 +139,18 @@ def body_length(head: Head, method: str) -> int:
         if coding.lower() != "chunked":
             raise ProtocolError(f"the answer's Transfer-Encoding is {coding[:60]!r}, which was not asked for")
         return CHUNKED
-    length = headers.get("content-length")
-    if length is None:
-        return UNTIL_CLOSE
+    return _announced(headers) if "content-length" in headers else UNTIL_CLOSE
+
+
+def _announced(headers: dict[str, str]) -> int:
+    """Content-Length, which says it once from then on. Raises ProtocolError."""
+    length = headers["content-length"]
     if _LENGTH.match(length) is None:
         values = {part.strip() for part in length.split(",")}
         length = values.pop()
         if values or _LENGTH.match(length) is None:
             raise ProtocolError(f"the answer's Content-Length is {headers['content-length'][:60]!r}")
+        headers["content-length"] = length
     return int(length)
 
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import hashlib
 import pickle
 import random
+import socket
+import socketserver
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +16,16 @@ import pytest
 
 import cloudfiles.exceptions as exceptions
 from cloudfiles import CloudFiles
-from cloudfiles.exceptions import Attempt, CloudFilesError, RequestTimeoutError, ServerError, TransportError, redact
+from cloudfiles.exceptions import (
+    Attempt,
+    CloudFilesError,
+    ConnectionFailedError,
+    RequestTimeoutError,
+    ServerError,
+    TransportError,
+    redact,
+)
+from cloudfiles.retry import RetryPolicy
 from cloudfiles.runtime.engine import close_engine
 from cloudfiles.transport.client import close_clients, limiter_of
 from cloudfiles.transport.request import Origin
@@ -22,6 +34,7 @@ from tests.servers.faults import (
     FlipBit,
     Replaced,
     ResetBefore,
+    ResetInBody,
     ResetInUpload,
     ShortBody,
     Stall,
@@ -115,7 +128,6 @@ def test_a_stalled_answer_costs_its_timeout_and_not_the_batch(fault_server: Faul
 
 
 def test_a_server_that_only_stalls(fault_server: FaultServer, green: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    from cloudfiles.retry import RetryPolicy
     monkeypatch.setattr("cloudfiles.transport.client.RetryPolicy", lambda: RetryPolicy(attempts=2, window=0.0))
     fault_server.put("a", b"content")
     fault_server.script(Rule(Stall(), times=None))
@@ -131,6 +143,77 @@ def test_stalls_over_tls(tls_fault_server: FaultServer, green: bool, certificate
     tls_fault_server.script(Rule(Stall(), key="a"), Rule(Stall(3000), key="b"))
     cf = store(tls_fault_server, green, read_timeout=0.32, ca_bundle=str(certificates.authority))
     assert cf.get(["a", "b"], return_dict=True) == {"a": b"content" * 1000, "b": b"content" * 1000}
+
+
+@pytest.mark.parametrize("scheme", ["s3", "http"])
+def test_a_body_that_breaks_again_and_again(fault_server: FaultServer, green: bool, scheme: str,
+                                            monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every try brings 6% of it: that is progress, and no failure, however few failures are allowed."""
+    monkeypatch.setattr("cloudfiles.transport.client.RetryPolicy", lambda: RetryPolicy(attempts=2, window=0.0))
+    body = random.Random(1).randbytes(1_000_000)
+    fault_server.put("a", body)
+    fault_server.script(Rule(ResetInBody(60_000), times=16))
+    open_it = {"s3": store, "http": web}[scheme]
+    assert open_it(fault_server, green, read_timeout=9.06).get("a") == body
+    assert len(fault_server.requests()) == 17
+
+
+# ---- what cannot pass
+
+
+QUICK = RetryPolicy(window=0.001, cap=0.01, unanswered_budget=0.1)
+"""Three thousand times as patient with servers that have answered."""
+
+
+@pytest.fixture
+def plain_server() -> Iterator[int]:
+    """The port of a web server that answers 400 to whatever is no HTTP, as real ones do."""
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            if self.request.recv(1):
+                self.request.sendall(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield server.server_address[1]
+        server.shutdown()
+        thread.join()
+
+
+def test_no_tls_on_the_port_is_an_error_at_once(plain_server: int, green: bool) -> None:
+    with pytest.raises(ConnectionFailedError, match="no TLS connection") as caught:
+        CloudFiles(f"https://127.0.0.1:{plain_server}/bucket/", green=green).get("a")
+    assert caught.value.is_lasting
+    assert len(caught.value.attempts) == 1
+
+
+@pytest.mark.parametrize("kind", ["tls on a plain url", "no client certificate"])
+def test_a_server_that_closes_without_a_word_is_given_up_sooner(
+        kind: str, tls_fault_server: FaultServer, mtls_fault_server: FaultServer, green: bool, certificates: Any,
+        monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cloudfiles.transport.client.RetryPolicy", lambda: QUICK)
+    monkeypatch.setattr("cloudfiles.transport.client._limiters", {})
+    close_clients()
+    options: dict[str, Any] = {"green": green, "read_timeout": 9.07 + green}
+    url = tls_fault_server.url.replace("https://", "http://")
+    if kind == "no client certificate":
+        url, options["ca_bundle"] = mtls_fault_server.url, str(certificates.authority)
+    with pytest.raises(TransportError) as caught:
+        CloudFiles(f"{url}/bucket/", **options).get("a")
+    assert caught.value.elapsed < 1.5
+
+
+def test_a_port_that_refuses_may_be_the_wrong_one(green: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cloudfiles.transport.client.RetryPolicy", lambda: QUICK)
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))  # and does not listen
+        port = unused.getsockname()[1]
+        with pytest.raises(ConnectionFailedError) as caught:
+            CloudFiles(f"http://127.0.0.1:{port}/", green=green, read_timeout=9.08).get("a")
+    assert caught.value.is_unreachable
+    assert len(caught.value.attempts) > 1
+    assert caught.value.elapsed < 1
 
 
 def test_an_object_replaced_inside_a_read(fault_server: FaultServer, green: bool) -> None:

@@ -195,6 +195,7 @@ def test_name_resolution_is_tried_again() -> None:
     with pytest.raises(ConnectionFailedError, match="cannot be resolved") as caught:
         client.send(get(idempotent=False))
     assert len(tries) == len(caught.value.attempts) == 5
+    assert caught.value.is_unreachable
     assert len(time.slept) == 4
 
 
@@ -250,6 +251,7 @@ def test_a_restart_of_minutes_is_outlasted() -> None:
                     raise ConnectionResetError("reset")
                 return super().receive_into(buffer)
         client, _, _ = scripted_client(*[Restarting(GOOD) for _ in range(1000)], time=time)
+        idle_pool(client).limiter.has_answered = True
         assert client.send(get()).content == b"right"
         assert time.now - end < 12
 
@@ -273,6 +275,13 @@ def refused_port(unreachable: bool = True) -> ConnectionFailedError:
 def test_a_server_that_was_never_reached_is_given_a_minute() -> None:
     client, _, time = scripted_client(*[refused_port() for _ in range(1000)])
     with pytest.raises(ConnectionFailedError):
+        client.send(get())
+    assert 50 < sum(time.slept) <= 60
+
+
+def test_a_server_that_closes_without_a_word_and_never_answered_is_given_a_minute() -> None:
+    client, _, time = scripted_client(*[ScriptedStream() for _ in range(1000)])
+    with pytest.raises(ConnectionFailedError, match="before it answered"):
         client.send(get())
     assert 50 < sum(time.slept) <= 60
 

@@ -17,6 +17,7 @@ from cloudfiles.transport.wire import (
     MAX_HEAD,
     UNTIL_CLOSE,
     ChunkedBody,
+    Head,
     body_length,
     head_end,
     parse_head,
@@ -305,3 +306,13 @@ def test_any_bytes(wire: bytes, cuts: list[int], method: str) -> None:
         return response.status, response.headers, response.content
 
     assert outcome([wire]) == outcome(split(wire, cuts)) == outcome(split(wire, range(len(wire))))
+
+
+@pytest.mark.parametrize(("status", "method"), [(200, "HEAD"), (304, "GET")])
+def test_the_length_that_a_head_announces_is_checked(status: int, method: str) -> None:
+    for wrong in ("abc", "-1", "1, 2", "", "1" * 30):
+        with pytest.raises(ProtocolError, match="Content-Length"):
+            body_length(Head(status, {"content-length": wrong}, keep_alive=True), method)
+    head = Head(status, {"content-length": "5, 5"}, keep_alive=True)
+    assert body_length(head, method) == 0
+    assert head.headers["content-length"] == "5"
