@@ -151,6 +151,16 @@ def check_cancelled() -> None:
         cancellation.check()
 
 
+@contextmanager
+def shielded() -> Iterator[None]:
+    """A block that cleans up on a server: it may send requests although its work was cancelled."""
+    token = _current.set(None)
+    try:
+        yield
+    finally:
+        _current.reset(token)
+
+
 def writing() -> AbstractContextManager[None]:
     """A block in which a temporary file exists; it removes it on failure. Raises Cancelled instead of beginning."""
     cancellation = _current.get()

@@ -26,6 +26,7 @@ from cloudfiles.interfaces.http_object import size_of
 from cloudfiles.interfaces.moving import Copied, CopyOptions
 from cloudfiles.interfaces.parts import send_parts
 from cloudfiles.runtime.base import Cancelled
+from cloudfiles.runtime.cancellation import shielded
 from cloudfiles.transport.request import Request, Response
 from cloudfiles.types import WriteOptions
 
@@ -152,12 +153,12 @@ class Copy:
     def _abort(self, copy_id: str) -> None:
         """Best effort: the failure that led here is what counts. What is left is an empty blob."""
         target = self.target.query_target(self.key, {"comp": "copy", "copyid": copy_id})
-        with suppress(CloudFilesError, Cancelled):
+        with shielded(), suppress(CloudFilesError, Cancelled):
             self.target.client.send(Request(self.target.origin, "PUT", target, {"x-ms-copy-action": "abort"},
                                             dialect=self.target.dialect, idempotent=False, path=self.key))
 
     def _remove(self, etag: str) -> None:
-        with suppress(CloudFilesError, Cancelled):
+        with shielded(), suppress(CloudFilesError, Cancelled):
             self.target.client.send(Request(self.target.origin, "DELETE", self.target.target(self.key),
                                             {"if-match": etag}, dialect=self.target.dialect, path=self.key))
 

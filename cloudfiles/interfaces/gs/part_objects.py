@@ -21,6 +21,7 @@ from cloudfiles.interfaces.gs.listing import resources_below
 from cloudfiles.interfaces.gs.resource import size_of, stored_crc
 from cloudfiles.interfaces.gs.upload import check_made, crc_of, own_write, put_resource
 from cloudfiles.runtime.base import Cancelled
+from cloudfiles.runtime.cancellation import shielded
 
 PARTS_PREFIX = "cloudfiles-upload-parts/"
 """What the names of parts begin with, at the bucket's root: a lifecycle rule finds what a killed process leaves."""
@@ -154,7 +155,8 @@ class PartObjects:
         for at in range(0, len(names), MAX_BATCH):
             batch = names[at:at + MAX_BATCH]
             try:
-                errors.update(delete_names(self._bucket, {name: name for name in batch}))
+                with shielded():
+                    errors.update(delete_names(self._bucket, {name: name for name in batch}))
             except (CloudFilesError, Cancelled) as error:
                 errors.update(dict.fromkeys(names[at:], error))
                 break

@@ -20,6 +20,7 @@ from cloudfiles.interfaces.gs.requests import parse_answer
 from cloudfiles.interfaces.gs.resource import WRITTEN, etag_of
 from cloudfiles.interfaces.gs.upload import check_made, own_write
 from cloudfiles.runtime.base import Cancelled
+from cloudfiles.runtime.cancellation import shielded
 from cloudfiles.transport.request import Request, Response, TryAgain
 
 _RANGE = re.compile(r"bytes=0-(\d+)$")
@@ -100,7 +101,7 @@ class _Session:
 
     def cancel(self) -> None:
         """Let the server forget the session. Best effort: the failure that led here is what counts."""
-        with suppress(CloudFilesError, Cancelled):
+        with shielded(), suppress(CloudFilesError, Cancelled):
             self._bucket.client.send(_Cancel(self._bucket.endpoint.origin, "DELETE", self._target,
                                              {"content-length": "0"}, dialect=self._bucket.dialect,
                                              idempotent=False, path=self._key))

@@ -33,6 +33,7 @@ from cloudfiles.interfaces.s3.upload import (
     object_headers,
 )
 from cloudfiles.runtime.base import OFFLOAD_BYTES, Cancelled
+from cloudfiles.runtime.cancellation import shielded
 from cloudfiles.transport.request import Request, Response
 from cloudfiles.types import WriteOptions
 
@@ -215,9 +216,10 @@ class Upload:
         where they stay."""
         try:
             # Not to be repeated for long where the server is gone.
-            self._bucket.client.send(Request(
-                self._bucket.origin, "DELETE", self._target(), self._bucket.headers.copy(),
-                dialect=self._bucket.dialect, idempotent=False, path=self._key))
+            with shielded():
+                self._bucket.client.send(Request(
+                    self._bucket.origin, "DELETE", self._target(), self._bucket.headers.copy(),
+                    dialect=self._bucket.dialect, idempotent=False, path=self._key))
         except (CloudFilesError, Cancelled) as error:
             if getattr(error, "code", "") != "NoSuchUpload":
                 log.warning("s3://%s/%s: the multipart upload %s could not be aborted; its parts stay behind until "
