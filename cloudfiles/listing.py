@@ -7,7 +7,6 @@ from itertools import chain
 from typing import Any
 
 from cloudfiles.interfaces.base import Interface
-from cloudfiles.interfaces.pages import pages
 from cloudfiles.types import ListPage
 
 
@@ -15,7 +14,7 @@ def list_paths(interface: Interface, prefix: str = "", flat: bool = False, size:
                return_resume_token: bool = False, resume_token: str | None = None) -> Iterator[Any]:
     """Lazily what `CloudFiles.list` documents. No request is made before the first item is asked for."""
     token = resume_token
-    for page in pages(interface, prefix, flat=flat, token=resume_token):
+    for page in interface.pages(prefix, flat=flat, token=resume_token):
         for path, stored_bytes in _opened(interface, prefix, page):
             fields = (path, *((stored_bytes,) if size else ()), *((token,) if return_resume_token else ()))
             yield fields if len(fields) > 1 else path

@@ -16,7 +16,6 @@ from typing import Any
 from cloudfiles.exceptions import AuthorizationError, ServerError, UnsupportedOperationError
 from cloudfiles.fanout import Plan, Tally, collect
 from cloudfiles.interfaces.base import Interface
-from cloudfiles.interfaces.pages import pages
 from cloudfiles.types import ListPage
 
 DENSE = 10
@@ -111,7 +110,7 @@ def _found_in_whole_listing(interface: Interface, keys: list[str], read: _Answer
     answers: dict[str, Any] = {}
     asked = set(keys)
     left = {key for key in keys if key.isprintable()}
-    listing = pages(interface, _common_prefix(keys[0], keys[-1]), limit=_LISTED_A_KEY * len(keys))
+    listing = interface.pages(_common_prefix(keys[0], keys[-1]), limit=_LISTED_A_KEY * len(keys))
     while True:
         try:
             page = next(listing)

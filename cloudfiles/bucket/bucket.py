@@ -14,7 +14,6 @@ from cloudfiles.bucket.views import PrefixFilter, StripPrefix, View
 from cloudfiles.cloudfiles import CloudFiles
 from cloudfiles.exceptions import InvalidInputError, InvalidPathError, MissingObjectError, redact
 from cloudfiles.inputs import as_path, is_path
-from cloudfiles.interfaces.pages import pages
 from cloudfiles.sidebyside import check_side_by_side
 from cloudfiles.transfer.carrying.items import Item
 from cloudfiles.transfer.carrying.result import TransferResult
@@ -148,7 +147,7 @@ class Bucket(Storage):
         prefix = self._view.prefix_of(beginning)
         if prefix is None:
             return
-        for page in pages(self._store.here(), prefix):
+        for page in self._store.here().pages(prefix):
             for entry in page.entries:
                 name = self._view.name_of(entry.key)
                 if name is not None:

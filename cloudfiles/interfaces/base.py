@@ -10,7 +10,7 @@ for missing, or a CloudFilesError.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -23,7 +23,7 @@ from cloudfiles.exceptions import (
 )
 from cloudfiles.integrity import Digest, digests_from_headers
 from cloudfiles.interfaces.moving import PART_BYTES, Copied, CopyOptions, Interrupted, PartWriter
-from cloudfiles.interfaces.pages import pages
+from cloudfiles.interfaces.pages import Progress
 from cloudfiles.types import Content, ListPage, StoredObject, WriteOptions
 
 
@@ -132,10 +132,25 @@ class Interface(ABC):
         limit: at most so many entries. A store that has no listing raises UnsupportedOperationError.
         """
 
+    def pages(self, prefix: str = "", *, flat: bool = False, token: str | None = None,
+              limit: int | None = None) -> Iterator[ListPage]:
+        """Every page of a listing, from `token` on; the arguments are those of `list_page`.
+
+        Raises ProtocolError where the listing does not come to an end, and what `list_page` raises.
+        """
+        progress = Progress(f"the listing of {prefix!r}", token)
+        while True:
+            page = self.list_page(prefix, flat=flat, token=token, limit=limit)
+            yield page
+            token = page.next_token
+            if token is None:
+                return
+            progress.check(token, page.entries[0].key if page.entries else None, page.prefixes)
+
     def isdir(self, key: str) -> bool:
         """Whether anything lies below `key` taken as a directory."""
         directory = key.rstrip("/") + "/" if key else ""
-        return any(page.entries or page.prefixes for page in pages(self, directory, limit=1))
+        return any(page.entries or page.prefixes for page in self.pages(directory, limit=1))
 
     def get_acl(self, key: str) -> Any:
         """Who may do what with the object, in the store's own words; None where it is missing, or has none."""

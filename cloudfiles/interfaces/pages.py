@@ -1,35 +1,14 @@
-"""The pages of a listing, one after the other, and what is checked of each: servers may ignore what they are asked."""
+"""What is checked of the pages of a listing: servers may ignore what they are asked."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
 from urllib.parse import unquote, unquote_plus
 
 from cloudfiles.exceptions import ProtocolError
 
-if TYPE_CHECKING:
-    from cloudfiles.interfaces.base import Interface
-    from cloudfiles.types import ListPage
-
 MAX_EMPTY_PAGES = 10_000
 """Pages without anything new in a row. Azure and Cloud Storage give some where much was deleted."""
-
-
-def pages(interface: Interface, prefix: str = "", *, flat: bool = False, token: str | None = None,
-          limit: int | None = None) -> Iterator[ListPage]:
-    """Every page of a listing, from `token` on; the arguments are those of `list_page`.
-
-    Raises ProtocolError where the listing does not come to an end, and what `list_page` raises.
-    """
-    progress = Progress(f"the listing of {prefix!r}", token)
-    while True:
-        page = interface.list_page(prefix, flat=flat, token=token, limit=limit)
-        yield page
-        token = page.next_token
-        if token is None:
-            return
-        progress.check(token, page.entries[0].key if page.entries else None, page.prefixes)
 
 
 class Progress:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cloudfiles.interfaces.base import Interface
-from cloudfiles.interfaces.pages import pages
 from cloudfiles.types import ListEntry
 
 Wanted = Callable[[str], bool]
@@ -79,7 +78,7 @@ def ordered(interface: Interface, trust: bool, skipped: list[str] | None = None)
 
 def listed(interface: Interface, skipped: list[str] | None = None) -> Iterator[ListEntry]:
     """Everything that a store lists, as it comes; `skipped` takes the symlinks that were skipped."""
-    for page in pages(interface):
+    for page in interface.pages():
         if skipped is not None:
             skipped += page.skipped_symlinks
         yield from page.entries

@@ -22,6 +22,7 @@ from cloudfiles.exceptions import (
     ServerError,
 )
 from cloudfiles.retry import parse_retry_after
+from cloudfiles.transport.response import Response as Response
 from cloudfiles.transport.web_page import is_web_page, summary
 from cloudfiles.transport.wire import Head
 
@@ -113,21 +114,6 @@ class FileBody:
                 raise CloudFilesError(f"the file to upload ended {left} bytes early: it shrank while it was read")
             left -= len(piece)
             yield piece
-
-
-class Response:
-    """A complete answer.
-
-    Attributes:
-        content: the whole body as bytes; decoded from chunks, but never from its content encoding.
-    """
-
-    __slots__ = ("content", "headers", "status")
-
-    def __init__(self, status: int, headers: dict[str, str], content: bytes) -> None:
-        self.status = status
-        self.headers = headers
-        self.content = content
 
 
 class Dialect:

@@ -11,10 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 from time import monotonic
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from cloudfiles.transport.connection import Connection
+from typing import Protocol
 
 _BETTER = 4
 """Times as much as a crawling transfer that the others move on average, to be said to do better: shares of a line
@@ -23,6 +20,16 @@ differ by chance."""
 _PATIENCE = 10
 """Times longer that the answer to a request other than GET may take: stores that work for minutes, as S3 on a
 completion or a copy, send a space now and then."""
+
+
+class Counted(Protocol):
+    """A connection, as far as it is looked at here: the bytes that have come and gone, and whether it is in use."""
+
+    received: int
+    sent: int
+
+    @property
+    def is_busy(self) -> bool: ...
 
 
 class TooSlowError(TimeoutError):
@@ -37,20 +44,20 @@ class Throughput:
         seconds: how long one may stay below that before it is looked at.
     """
 
-    def __init__(self, least: float = 0.0, seconds: float = 60.0, peers: Callable[[], Iterable[Connection]] = list,
+    def __init__(self, least: float = 0.0, seconds: float = 60.0, peers: Callable[[], Iterable[Counted]] = list,
                  now: Callable[[], float] = monotonic) -> None:
         self.least = least
         self.seconds = seconds
         self.peers = peers
         self.now = now
 
-    def receiving(self, connection: Connection, method: str = "GET", since: float | None = None,
+    def receiving(self, connection: Counted, method: str = "GET", since: float | None = None,
                   received: int = 0) -> Watch:
         """A watch over an answer that begins now, or of which `received` bytes have come since then."""
         seconds = self.seconds if method == "GET" else _PATIENCE * self.seconds
         return Watch(self, connection, _received, seconds, self.now() if since is None else since, received)
 
-    def sending(self, connection: Connection) -> Watch:
+    def sending(self, connection: Counted) -> Watch:
         """A watch over a request's body that begins now."""
         return Watch(self, connection, _sent, self.seconds, self.now())
 
@@ -58,11 +65,11 @@ class Throughput:
 ANY = Throughput()
 
 
-def _received(connection: Connection) -> int:
+def _received(connection: Counted) -> int:
     return connection.received
 
 
-def _sent(connection: Connection) -> int:
+def _sent(connection: Counted) -> int:
     return connection.sent
 
 
@@ -75,7 +82,7 @@ class Watch:
 
     __slots__ = ("_before", "_connection", "_limits", "_moved", "_moved_by", "_seconds", "_since", "due")
 
-    def __init__(self, limits: Throughput, connection: Connection, moved_by: Callable[[Connection], int],
+    def __init__(self, limits: Throughput, connection: Counted, moved_by: Callable[[Counted], int],
                  seconds: float, since: float, moved: int = 0) -> None:
         self._limits = limits
         self._connection = connection
@@ -87,7 +94,7 @@ class Watch:
     def _begin(self, now: float) -> None:
         self._since = now
         self._moved = self._moved_by(self._connection)
-        self._before: dict[Connection, int] | None = None  # what all had moved when this one was found to crawl
+        self._before: dict[Counted, int] | None = None  # what all had moved when this one was found to crawl
         self.due = now + self._seconds if self._limits.least > 0 else math.inf
 
     def pause(self, seconds: float) -> None:
@@ -114,7 +121,7 @@ class Watch:
         else:
             self._begin(now)
 
-    def _is_to_blame(self, moved: int, elapsed: float, before: dict[Connection, int]) -> bool:
+    def _is_to_blame(self, moved: int, elapsed: float, before: dict[Counted, int]) -> bool:
         """Whether a line that all share is no excuse."""
         others = [gain for peer in before.keys() | set(self._peers())
                   if (gain := self._moved_by(peer) - before.get(peer, 0)) or peer.is_busy]
@@ -122,5 +129,5 @@ class Watch:
             return True
         return sum(others) > _BETTER * moved * len(others)
 
-    def _peers(self) -> list[Connection]:
+    def _peers(self) -> list[Counted]:
         return [peer for peer in self._limits.peers() if peer is not self._connection]

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import html
 import re
-from typing import TYPE_CHECKING
 
 from cloudfiles.exceptions import ProtocolError
-
-if TYPE_CHECKING:
-    from cloudfiles.transport.request import Response
+from cloudfiles.transport.response import Response
 
 _READ = 64 * 1024  # bytes of a page that are looked at
 _TITLE_LENGTH, _TEXT_LENGTH = 100, 200

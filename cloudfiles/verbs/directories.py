@@ -11,7 +11,6 @@ from typing import Any
 from cloudfiles.exceptions import InvalidInputError
 from cloudfiles.inputs import is_path
 from cloudfiles.interfaces.base import Interface
-from cloudfiles.interfaces.pages import pages
 from cloudfiles.parallel import Parallel
 from cloudfiles.progress import Progress
 from cloudfiles.verbs.batches import keys
@@ -87,7 +86,7 @@ def _below(interface: Interface, path: str, flat: bool) -> Iterator[tuple[str, i
     directory = path if path.endswith("/") or not path else path + "/"
     if directory != path and interface.exists(path):
         yield path, interface.size(path)
-    for page in pages(interface, directory, flat=flat):
+    for page in interface.pages(directory, flat=flat):
         found: list[tuple[str, int | None]] = [(entry.key, entry.size) for entry in page.entries]
         yield from sorted(found + [(prefix, None) for prefix in page.prefixes]) if page.prefixes else found
 

@@ -9,7 +9,8 @@ import pytest
 
 from cloudfiles.exceptions import ProtocolError, ServerError
 from cloudfiles.interfaces import pages as paging
-from cloudfiles.interfaces.pages import Progress, pages
+from cloudfiles.interfaces.base import Interface
+from cloudfiles.interfaces.pages import Progress
 from cloudfiles.transfer.merge import merged
 from cloudfiles.types import ListEntry, ListPage, WriteOptions
 from tests.interfaces import s3_setup
@@ -181,7 +182,7 @@ def read(page: Callable[[str | None], ListPage]) -> tuple[int, Exception | None]
     """How many pages were asked for, and what ended them."""
     store = Scripted(page)
     try:
-        for _ in pages(store, "x"):  # type: ignore[arg-type]
+        for _ in Interface.pages(store, "x"):  # type: ignore[arg-type]
             pass
     except ProtocolError as error:
         return store.asked, error

@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 from cloudfiles.exceptions import DuplicatePathError, InvalidInputError
 from cloudfiles.inputs import as_path, check_fields, is_path
 from cloudfiles.interfaces.base import Interface
-from cloudfiles.interfaces.pages import pages
 from cloudfiles.sidebyside import side_by_side
 from cloudfiles.store import Store
 
@@ -85,7 +84,7 @@ def items_between(source: Store, target: Store, paths: Any, reencode: Any = None
 
 def listed_items(source: Interface, skipped: list[str] | None = None) -> Iterator[Item]:
     """Everything that the source lists, as it lists it; `skipped` takes the symlinks that were skipped."""
-    for page in pages(source):
+    for page in source.pages():
         if skipped is not None:
             skipped += page.skipped_symlinks
         for entry in page.entries:
