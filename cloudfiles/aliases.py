@@ -41,13 +41,15 @@ def alias_file() -> str:
 def _checked(alias: str, host: str) -> str:
     """`host` as the beginning of a cloudpath, ending in a slash. Raises InvalidInputError."""
     if not _NAME.fullmatch(alias):
-        raise InvalidInputError(f"alias {alias!r}: letters, digits, '+', '-', '.' and '_' will do, two at least")
+        raise InvalidInputError(f"alias {alias!r}: expected at least two characters, each a letter, a digit, '+', '-', "
+                                "'.' or '_'")
     if alias in PROTOCOLS or alias in FORMATS:
-        raise InvalidInputError(f"alias {alias!r} is the name of a protocol or a data format already; choose another")
+        raise InvalidInputError(f"alias {alias!r} is already the name of a protocol or a data format; choose another "
+                                "name")
     if host.partition("://")[0] not in PROTOCOLS or not host.partition("://")[2]:
         raise InvalidInputError(
-            f"alias {alias!r} must stand for a cloudpath, such as 's3://https://example.com/' or 'gs://bucket/'; "
-            f"got {host!r}")
+            f"alias {alias!r}: expected a cloudpath such as 's3://https://example.com/' or 'gs://bucket/', got "
+            f"{host!r}")
     return host if host.endswith("/") else host + "/"
 
 
@@ -143,7 +145,8 @@ def _target_in(path: str, alias: str, entry: Any) -> str:
         return _checked(alias, entry["host"])
     except (InvalidInputError, KeyError, TypeError, AttributeError) as error:
         raise ConfigurationError(
-            f"{path}: the entry of {alias!r} is not of the form {{\"host\": \"s3://https://example.com/\"}}") from error
+            f"{path}: invalid entry for alias {alias!r}: expected {{\"host\": "
+            f"\"s3://https://example.com/\"}}") from error
 
 
 registry = AliasRegistry()

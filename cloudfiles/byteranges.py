@@ -55,13 +55,13 @@ def byte_range(start: SupportsIndex | None = None, end: SupportsIndex | None = N
     checked = ByteRange(_integer("start", start), _integer("end", end))
     if checked.end is not None:
         if checked.end < 0:
-            raise InvalidInputError(f"the end of a byte range must be 0 or more, or None for the object's end, "
-                                    f"not {checked.end}")
+            raise InvalidInputError("byte range end: expected an integer >= 0, or None for the end of the object, got "
+                                    f"{checked.end}")
         if checked.is_suffix:
-            raise InvalidInputError(f"a byte range of the last {-(checked.start or 0)} bytes has no end of its own, "
-                                    f"but {checked.end} was given")
+            raise InvalidInputError(f"byte range of the last {-(checked.start or 0)} bytes: expected end=None, got "
+                                    f"{checked.end}")
         if checked.end < (checked.start or 0):
-            raise InvalidInputError(f"a byte range ends before it starts: {checked.start} to {checked.end}")
+            raise InvalidInputError(f"byte range end is before its start: {checked.start} to {checked.end}")
     return checked
 
 
@@ -69,7 +69,7 @@ def _integer(name: str, value: SupportsIndex | None) -> int | None:
     try:
         return None if value is None else operator.index(value)
     except TypeError:
-        raise InvalidInputError(f"the {name} of a byte range must be an integer or None, not {value!r}") from None
+        raise InvalidInputError(f"byte range {name}: expected an integer or None, got {value!r}") from None
 
 
 def from_slice(wanted: slice) -> ByteRange:
@@ -79,7 +79,7 @@ def from_slice(wanted: slice) -> ByteRange:
         InvalidInputError: as `byte_range`, or a step other than 1.
     """
     if wanted.step is not None and _integer("step", wanted.step) != 1:
-        raise InvalidInputError(f"bytes are read one after the other: a step of {wanted.step} is not possible")
+        raise InvalidInputError(f"byte range step: expected None or 1, got {wanted.step}")
     return byte_range(wanted.start, wanted.stop)
 
 
@@ -100,7 +100,7 @@ def range_header(start: int | None, end: int | None) -> str | None:
             return None
         return f"bytes={start}-" if start > 0 else f"bytes={start}"
     if end <= (start or 0):
-        raise InvalidInputError(f"HTTP has no range of no bytes: {start} to {end}")
+        raise InvalidInputError(f"HTTP cannot express an empty byte range: {start} to {end}")
     return f"bytes={start or 0}-{end - 1}"
 
 
@@ -126,12 +126,12 @@ def parse_content_range(value: str) -> ContentRange:
     """
     match = _CONTENT_RANGE.fullmatch(value)
     if match is None:
-        raise ProtocolError(f"Content-Range is not understood: {value!r}")
+        raise ProtocolError(f"invalid Content-Range: {value!r}")
     first, last, total = match.groups()
     size = None if total == "*" else int(total)
     if first is None:
         if size is None:
-            raise ProtocolError(f"Content-Range says nothing: {value!r}")
+            raise ProtocolError(f"Content-Range has neither a range nor a size: {value!r}")
         return ContentRange(None, None, size)
     start, end = int(first), int(last) + 1
     if start >= end or (size is not None and end > size):
@@ -188,7 +188,8 @@ def coalesce(ranges: Iterable[ByteRange], max_gap: int = MAX_GAP, max_size: int 
         InvalidInputError: a negative gap, or a size below 1.
     """
     if max_gap < 0 or max_size < 1:
-        raise InvalidInputError(f"max_gap must be 0 or more and max_size 1 or more, not {max_gap} and {max_size}")
+        raise InvalidInputError(f"expected max_gap >= 0 and max_size >= 1, got max_gap={max_gap} and "
+                                f"max_size={max_size}")
     places = list(enumerate(ranges))
     empty = [place for place in places if place[1].is_empty]
     suffixes = [place for place in places if place[1].is_suffix]

@@ -28,7 +28,7 @@ class CloudFile:
                  request_payer: str | None = None, use_https: bool = False, **options: Any) -> None:
         directory, self.filename = split_object(path)
         if not self.filename:
-            raise InvalidInputError(f"{path!r} names no object: it ends with a separator")
+            raise InvalidInputError(f"expected the path of an object, got one that ends with a separator: {path!r}")
         self.cf = CloudFiles(
             directory, secrets=secrets, composite_upload_threshold=composite_upload_threshold, locking=locking,
             lock_dir=lock_dir, endpoint=endpoint, no_sign_request=no_sign_request, request_payer=request_payer,
@@ -75,7 +75,8 @@ class CloudFile:
         if isinstance(one, Mapping):
             return {**one, "path": self.filename}
         if not _is_pair(one):
-            raise InvalidInputError(f"{one!r} is no byte range; a slice, (start, end) or {{'start', 'end'}} would do")
+            raise InvalidInputError(f"expected a byte range (a slice, (start, end) or {{'start', 'end'}}), got "
+                                    f"{type(one).__name__}: {one!r}")
         return {"path": self.filename, "start": one[0], "end": one[1]}
 
     def get_json(self) -> Any:
@@ -84,7 +85,7 @@ class CloudFile:
 
     def __getitem__(self, key: slice) -> bytes | None:
         if not isinstance(key, slice):
-            raise InvalidInputError(f"{key!r} is no byte range; f[start:end] would do")
+            raise InvalidInputError(f"expected a slice, as in f[start:end], got {type(key).__name__}: {key!r}")
         if key == slice(None):
             whole: bytes | None = self.get()
             return whole
@@ -110,7 +111,7 @@ class CloudFile:
     def __len__(self) -> int:
         size = self.size()
         if size is None:
-            raise CloudFilesError("the object does not exist and so has no length", path=self.filename,
+            raise CloudFilesError("the object does not exist, so it has no length", path=self.filename,
                                   store=self.cf.cloudpath)
         return size
 

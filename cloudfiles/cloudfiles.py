@@ -86,12 +86,13 @@ class CloudFiles(ReadingVerbs, DirectoryVerbs, MovingVerbs):
             composite_upload_threshold = _THRESHOLD
         parallel = 1 if parallel is None else parallel
         if request_payer not in (None, "requester"):
-            raise InvalidInputError(f"request_payer is {request_payer!r}; 'requester' or None would do")
+            raise InvalidInputError(f"request_payer: expected 'requester' or None, got {request_payer!r}")
         for name, seconds in (("connect_timeout", connect_timeout), ("read_timeout", read_timeout)):
             if not isinstance(seconds, int | float) or not seconds > 0:
-                raise InvalidInputError(f"{name} is {seconds!r}; a number of seconds above 0 would do")
+                raise InvalidInputError(f"{name}: expected a number of seconds > 0, got {seconds!r}")
         if not isinstance(min_throughput, int | float) or not min_throughput >= 0:
-            raise InvalidInputError(f"min_throughput is {min_throughput!r}; a number of bytes a second, or 0, would do")
+            raise InvalidInputError("min_throughput: expected a number of bytes per second >= 0, got "
+                                    f"{min_throughput!r}")
         is_parallel(parallel)
         options = StoreOptions(
             given(secrets), endpoint, request_payer, bool(no_sign_request), locking, lock_dir,
@@ -208,7 +209,7 @@ class CloudFiles(ReadingVerbs, DirectoryVerbs, MovingVerbs):
                 with that `resume_token` goes on with the page of that path.
         """
         if not isinstance(resume_token, str | None):
-            raise InvalidInputError(f"resume_token is {resume_token!r}; one that list gave, or None, would do")
+            raise InvalidInputError(f"resume_token: expected a token returned by list(), or None, got {resume_token!r}")
         return list_paths(self._store.here(), as_path(prefix), flat, size, return_resume_token, resume_token)
 
     def isdir(self, prefix: str = "") -> bool:

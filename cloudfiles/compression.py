@@ -113,7 +113,7 @@ def _canonical(member: str, encoding: str) -> str:
 
 def _unknown(encoding: object) -> UnsupportedCompressionType:
     known = ", ".join(COMPRESSION_EXTENSIONS.values())
-    return UnsupportedCompressionType(f"compression {encoding!r} is not known; known are {known}, identity, True, None")
+    return UnsupportedCompressionType(f"unknown compression {encoding!r}; supported: {known}, identity, True, None")
 
 
 def _decoders(encoding: Encoding, filename: str) -> list[Codec]:
@@ -128,7 +128,7 @@ def _decoders(encoding: Encoding, filename: str) -> list[Codec]:
 def _encoder(method: Encoding) -> Codec | None:
     names = _names(method)
     if len(names) > 1:
-        raise UnsupportedCompressionType(f"content is compressed with one method at a time, not with {method!r}")
+        raise UnsupportedCompressionType(f"content can be compressed with only one method, got {method!r}")
     return codec_of(names[0]) if names else None
 
 
@@ -137,7 +137,7 @@ def _level(codec: Codec, level: int | None) -> int | None:
         return codec.default_level
     if not hasattr(level, "__index__") or isinstance(level, bool) or operator.index(level) not in codec.levels:
         allowed = f"an integer from {codec.levels[0]} to {codec.levels[-1]}"
-        raise InvalidInputError(f"compression level of {codec.name} must be {allowed}, not {level!r}")
+        raise InvalidInputError(f"compression level of {codec.name}: expected {allowed}, got {level!r}")
     return operator.index(level)
 
 
@@ -308,7 +308,7 @@ def check_beginning(content: Buffer, encoding: str, filename: str = "N/A") -> No
     if beginnings is None:
         decoder(encoding, filename).update(_octets(content)[:BEGINNING])
     elif content and not bytes(_octets(content)[:8]).startswith(beginnings):
-        raise DecompressionError(f"{encoding} content begins otherwise", path=_key(filename))
+        raise DecompressionError(f"the content does not start like {encoding} data", path=_key(filename))
 
 
 # ---- streams
@@ -373,7 +373,7 @@ class Decoder:
     def _counted(self, piece: Buffer) -> Buffer:
         self._decoded += len(piece)
         if self._limit is not None and self._decoded > self._limit:
-            error = DecompressionError(f"content decodes to more than the {self._limit} bytes allowed",
+            error = DecompressionError(f"content decodes to more than the limit of {self._limit} bytes",
                                        path=_key(self._filename))
             error.is_too_large = True
             raise error
@@ -408,7 +408,7 @@ class _Stage:
 
     def finish(self) -> None:
         if self._member is not None:
-            raise self._error(f"content is truncated: it ends within a stream, after {self._read} bytes")
+            raise self._error(f"content is truncated: it ends in the middle of a stream, after {self._read} bytes")
 
     def _decode(self, data: Buffer) -> Iterator[bytes]:
         while True:
@@ -435,7 +435,7 @@ class _Stage:
             data = bytes(data).lstrip(b"\0")
         if data:
             if self._members and not self._codec.concatenates:
-                raise self._error("content goes on behind the end of its stream")
+                raise self._error("content continues after the end of its stream")
             self._member = self._codec.decompressor()
         return data
 

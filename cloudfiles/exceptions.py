@@ -1,8 +1,8 @@
-"""Every error that cloudfiles raises, in one hierarchy.
+"""The exceptions raised by cloudfiles, in one hierarchy.
 
-`CloudFilesError` is the root. Errors of bad input are also `ValueError`, so that they
-read naturally to a program that checks its arguments. All of them pickle (they cross
-process boundaries in parallel batches) and none of them shows a secret.
+`CloudFilesError` is the base class. Exceptions for invalid input are also `ValueError`.
+All of them can be pickled (they cross process boundaries in parallel batches), and their
+messages never contain a secret.
 """
 
 from __future__ import annotations
@@ -38,27 +38,27 @@ _SECRET = re.compile(
 
 
 def redact(text: str) -> str:
-    """`text` with the values of signatures, tokens and passwords replaced by `***`."""
+    """Return `text` with the values of signatures, tokens and passwords replaced by `***`."""
     return _SECRET.sub(lambda m: next(g for g in m.groups() if g) + "***", text)
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """One try of a request that failed: its cause in words, and how long it then waited."""
+    """A failed attempt at a request: its cause, and how long the client waited after it."""
 
     cause: str
-    elapsed: float  # seconds since the first attempt began, when this one failed
+    elapsed: float  # seconds from the start of the first attempt to the failure of this one
     waited: float = 0.0  # seconds of backoff after it
 
 
 class CloudFilesError(Exception):
-    """Root of all errors of this package.
+    """Base class of all exceptions raised by this package.
 
     Attributes:
         path: the key or path concerned, or None.
         store: the cloudpath of the store concerned, or None.
-        attempts: the tries that failed before this was raised, oldest first.
-        elapsed: seconds from the first try to the error, 0.0 where nothing was tried.
+        attempts: the failed attempts before this was raised, oldest first.
+        elapsed: seconds from the first attempt to the error, 0.0 if nothing was attempted.
     """
 
     def __init__(self, message: str = "", *, path: str | None = None, store: str | None = None,
@@ -100,73 +100,76 @@ def _rebuild(cls: type[CloudFilesError], args: tuple[Any, ...], state: dict[str,
     return error
 
 
-# ---- bad input: raised before a byte is sent or a file is touched
+# ---- invalid input: raised before anything is sent or a file is touched
 
 
 class InvalidInputError(CloudFilesError, ValueError):
-    """An argument that cannot work; the message names what was given and what would do."""
+    """An invalid argument; the message says what was expected and what was given."""
 
 
 class InvalidPathError(InvalidInputError):
-    """A malformed cloudpath, or a key that the protocol cannot hold."""
+    """A malformed cloudpath, or a key that the protocol cannot store."""
 
 
 class AmbiguousPathError(InvalidPathError):
-    """Two local files are one key, as `a` and `a.gz` are where suffixes show encodings; the message names both."""
+    """Two local files map to the same key, as `a` and `a.gz` do while suffixes denote encodings.
+
+    The message names both files.
+    """
 
 
 class DuplicatePathError(InvalidInputError):
-    """The same path twice in one batch of writes."""
+    """The same path appears twice in one batch of writes."""
 
 
 class UnsupportedProtocolError(InvalidInputError):
-    """A protocol that cloudfiles does not speak."""
+    """A protocol that cloudfiles does not support."""
 
 
 class UnsupportedCompressionType(InvalidInputError):  # noqa: N818 -- the name existing programs catch
-    """A compression that cloudfiles does not know."""
+    """A compression method that cloudfiles does not support."""
 
 
 class ConfigurationError(InvalidInputError):
-    """Settings, secrets files or environment variables that contradict each other or cannot be read."""
+    """Settings, secrets files or environment variables that are contradictory or cannot be read."""
 
 
 class UnsupportedOperationError(CloudFilesError, NotImplementedError):
-    """The protocol, or this server, cannot do what was asked."""
+    """The protocol, or this server, does not support the operation."""
 
 
 class MissingExtraError(CloudFilesError, ImportError):
     """An optional dependency is not installed; the message names the pip command."""
 
 
-# ---- rights
+# ---- permissions
 
 
 class AuthorizationError(CloudFilesError):
-    """The store refused the request: 401, 403, or a local permission."""
+    """Access was denied: status 401 or 403, or local file permissions."""
 
 
 class MissingCredentialsError(AuthorizationError):
-    """No credentials were found; the message says where they were looked for."""
+    """No credentials were found; the message lists the sources that were searched."""
 
 
 # ---- data
 
 
 class IntegrityError(CloudFilesError):
-    """Bytes do not match the digest or the length that the store gave for them."""
+    """The data does not match the digest or the length reported by the store."""
 
 
 class MD5IntegrityError(IntegrityError):
-    """An md5 does not match."""
+    """An MD5 digest does not match."""
 
 
 class CRC32CIntegrityError(IntegrityError):
-    """A crc32c does not match."""
+    """A CRC32C checksum does not match."""
 
 
 class TooLargeError(CloudFilesError):
-    """What a server sends is larger than is read into memory, or than memory is. It is not asked for again."""
+    """A response is larger than the limit for reading into memory, or than the memory. It is not retried."""
 
 
 class CompressionError(CloudFilesError):
@@ -174,20 +177,20 @@ class CompressionError(CloudFilesError):
 
 
 class DecompressionError(CloudFilesError):
-    """A stored stream is corrupt, truncated, or larger than allowed once decoded.
+    """Stored content is corrupt, truncated, or larger than allowed when decoded.
 
     Attributes:
-        is_too_large: it is that it is larger.
+        is_too_large: whether it is larger than allowed.
     """
 
     is_too_large = False
 
 
 class InvalidJSONError(CloudFilesError, json.JSONDecodeError):
-    """Content that was to be JSON is none.
+    """The content is not valid JSON.
 
     Attributes:
-        msg, pos, lineno, colno: what is wrong, and where, as in `json.JSONDecodeError`. `doc`, the text, is not kept.
+        msg, pos, lineno, colno: the problem and its position, as in `json.JSONDecodeError`. `doc` is always empty.
     """
 
     def __init__(self, message: str = "", *, pos: int = 0, lineno: int = 1, colno: int = 1, **context: Any) -> None:
@@ -199,44 +202,43 @@ class InvalidJSONError(CloudFilesError, json.JSONDecodeError):
 
 
 class MissingObjectError(CloudFilesError, FileNotFoundError):
-    """There is no object to move or copy. Reads do not raise it: to them a missing object is None."""
+    """The object to move or copy does not exist. Reads do not raise this: they return None for a missing object."""
 
 
 class ObjectChangedError(CloudFilesError):
-    """The object was replaced while it was being read in pieces."""
+    """The object was replaced while it was being read in multiple requests."""
 
 
 class PreconditionFailedError(CloudFilesError):
-    """A conditional write was refused: the object exists, or its ETag is another one."""
+    """The condition of a write was not met: the object already exists, or has a different ETag."""
 
 
 class JournalError(InvalidInputError):
-    """The journal of a resumable transfer is missing, of another format, or of another transfer."""
+    """The journal of a resumable transfer is missing, has another format, or belongs to another transfer."""
 
 
 class TransferFailedError(CloudFilesError):
-    """A transfer ended, and some objects could not be carried; the others were.
+    """A transfer finished, but some objects could not be transferred; all others were.
 
     Attributes:
-        report: what came of each, a `cloudfiles.transfer.report.Report`, or None.
+        report: the outcome, a `cloudfiles.transfer.report.Report`, or None.
     """
 
     report: Any = None
 
 
 class LockingError(CloudFilesError):
-    """An advisory lock could not be taken."""
+    """An advisory lock could not be acquired."""
 
 
 class LocalFileError(CloudFilesError, OSError):
-    """The local file system refused, or failed.
+    """An operation on the local file system failed.
 
-    Only errors of local files are OSErrors, besides those of which the standard library says the same (a timeout, a
-    missing source of a transfer). An error of a store in the network is none: it would be taken for one of the
-    connection or the disk.
+    Errors of local files are `OSError`s. So are timeouts and a missing source of a transfer, as in the standard
+    library. Other errors of remote stores are not, so that they are not mistaken for those of the local disk.
 
     Attributes:
-        errno: the system's number for it (`errno.ENOSPC`), or None.
+        errno: the system's error number (such as `errno.ENOSPC`), or None.
     """
 
     def __init__(self, message: str = "", *, errno: int | None = None, **context: Any) -> None:
@@ -246,39 +248,40 @@ class LocalFileError(CloudFilesError, OSError):
 
 
 class FileSystemError(LocalFileError):
-    """The local file system failed: disk full, quota, input/output error, too many open files."""
+    """The local file system failed: disk full, quota exceeded, input/output error, too many open files."""
 
 
 class LocalPermissionError(AuthorizationError, LocalFileError, PermissionError):
-    """A local file or directory may not be read, or not be written."""
+    """No permission to read or write a local file or directory."""
 
 
 class MissingDirectoryError(LocalFileError, FileNotFoundError):
-    """There is no such local directory to write to."""
+    """The local directory to write to does not exist."""
 
 
 class LocalPathError(InvalidPathError, LocalFileError):
-    """The local file system cannot hold such a name, or something else is in its way."""
+    """The local file system cannot store a file of this name, or something else already has it."""
 
 
 class WorkerError(CloudFilesError):
-    """A worker process of `parallel=` did not start, or ended in the middle of its work."""
+    """A worker process of `parallel=` did not start, or ended before it finished its work."""
 
 
 # ---- transport
 
 
 class TransportError(CloudFilesError):
-    """The exchange with the server failed; the object's state is unknown to the client."""
+    """Communication with the server failed; the state of the object is unknown."""
 
 
 class ConnectionFailedError(TransportError):
-    """No connection, or one that broke: refused, reset, closed, DNS, TLS.
+    """The connection could not be made, or broke: refused, reset, closed, DNS or TLS failure.
 
     Attributes:
-        nothing_sent: the request surely never left: it may be repeated, whatever it is.
-        is_lasting: trying again would not help: the other side speaks no TLS.
-        is_unreachable: there may be no such server: its name does not resolve, or its port refuses or says nothing.
+        nothing_sent: no part of the request was sent, so that any request can be retried.
+        is_lasting: retrying would not help: the server does not support TLS.
+        is_unreachable: the server may not exist: its name does not resolve, or its port refuses connections
+            or does not respond.
     """
 
     nothing_sent = False
@@ -287,30 +290,30 @@ class ConnectionFailedError(TransportError):
 
 
 class CertificateError(TransportError):
-    """The server's certificate could not be verified. Trying again would not help."""
+    """The server's certificate could not be verified. This is not retried."""
 
 
 class RequestTimeoutError(TransportError, TimeoutError):
-    """The server did not answer in time."""
+    """The server did not respond in time."""
 
 
 class ProtocolError(TransportError):
-    """The server's answer is not valid HTTP, or contradicts itself or the request."""
+    """The response is not valid HTTP, or contradicts itself or the request."""
 
 
 class TruncatedBodyError(TransportError):
-    """A body ended before the length that was announced."""
+    """A response body ended before its announced length."""
 
 
 class ServerError(TransportError):
-    """The server answered with a status that is an error.
+    """The server responded with an error status.
 
     Attributes:
-        status: the HTTP status, or None.
-        code: the provider's own error code (`SlowDown`, `NoSuchBucket`), or ''.
-        retry_after: seconds that the server asked to wait, or None.
-        is_slow_down: it was refused because there are too many requests.
-        is_passing: the same request may succeed later, although its status alone does not say so.
+        status: the HTTP status code, or None.
+        code: the provider's error code (such as `SlowDown` or `NoSuchBucket`), or ''.
+        retry_after: seconds the server asked the client to wait, or None.
+        is_slow_down: the request was rejected because of too many requests.
+        is_passing: the error is transient, although its status alone does not show it.
     """
 
     def __init__(self, message: str = "", *, status: int | None = None, code: str = "",
@@ -325,12 +328,12 @@ class ServerError(TransportError):
 
 
 class ApiException(ServerError):  # noqa: N818 -- the name existing programs catch
-    """A web server answered the download or the upload of a file with a status that was not expected.
+    """A web server responded to the download or upload of a file with an unexpected status.
 
     Attributes:
-        reason: the status in words.
-        headers: of the answer, lower-case names to values.
-        body: of the answer, as it came.
+        reason: the reason phrase of the status.
+        headers: the response headers, a dict with lower-case names.
+        body: the response body, as received.
     """
 
     def __init__(self, message: str = "", *, reason: str = "", headers: dict[str, str] | None = None,
@@ -342,4 +345,4 @@ class ApiException(ServerError):  # noqa: N818 -- the name existing programs cat
 
 
 class UnusableFileError(LocalFileError):
-    """A file to upload that is empty, or not open in binary mode, or cannot be gone back in."""
+    """The file to upload is empty, not open in binary mode, or not seekable."""

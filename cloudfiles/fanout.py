@@ -195,7 +195,7 @@ class _Batch:
             raise self._error
         if self.crew.is_cancelled:  # by another than this batch: the engine was closed
             stay_if_ending()
-            raise Cancelled("the workers were stopped before their work was done")
+            raise Cancelled("the workers were stopped before they finished")
 
 
 class _Collected(_Batch):
@@ -317,7 +317,7 @@ class _Streamed(_Batch):
                     yield self._take()
         finally:
             if not crew.finished:
-                self._give_up(Cancelled("nobody wants the results any more"))
+                self._give_up(Cancelled("the caller stopped reading the results"))
 
     def _await_results(self) -> bool:
         """Wait for the next results; False when there will be none. Raises the batch's error."""

@@ -120,9 +120,9 @@ def has_secret(cloudpath: str) -> bool:
 
 def lacks_secret() -> MissingCredentialsError:
     return MissingCredentialsError(
-        "the cloudpath had a secret in it (http://user:password@host, or ?sig=), which neither pickles nor saved "
-        "transfers contain. Give it again: create the CloudFiles in this process, or load(store=CLOUDPATH) the "
-        "transfer; see \"Pickling\" in docs/guide/workers.md")
+        "the cloudpath contained a secret (http://user:password@host, or ?sig=), which is never stored in pickles or "
+        "saved transfers. Provide it again: create the CloudFiles in this process, or pass the cloudpath to "
+        "load(store=CLOUDPATH); see \"Pickling\" in docs/guide/workers.md")
 
 
 class ExportedSecrets:
@@ -157,9 +157,9 @@ def check_known(secrets: Any) -> None:
     """Raises MissingCredentialsError for a reference to what is not known in this process."""
     if isinstance(secrets, HandedIn):
         raise MissingCredentialsError(
-            "this object was unpickled in another process, and pickles do not contain the secrets that were handed in "
-            "by secrets=. Hand them over as secrets='/path/of/file.json', or create the CloudFiles in that process, "
-            "or call cloudfiles.secrets.import_secrets there; see \"Pickling\" in docs/guide/workers.md")
+            "this object was unpickled in another process, and pickles do not contain secrets passed as secrets=. Pass "
+            "secrets='/path/of/file.json' instead, create the CloudFiles in that process, or call "
+            "cloudfiles.secrets.import_secrets there; see \"Pickling\" in docs/guide/workers.md")
 
 
 def _name(secrets: Any) -> str:

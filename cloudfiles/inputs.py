@@ -39,7 +39,7 @@ def check_fields(item: Mapping[Any, Any], known: Collection[str], carried: Colle
     """
     unknown = [field for field in item if field not in known and field not in carried]
     if unknown:
-        raise InvalidInputError(f"unknown field {', '.join(map(repr, unknown))} in a dict; known fields are "
+        raise InvalidInputError(f"unknown field {', '.join(map(repr, unknown))} in a dict; known fields: "
                                 f"{', '.join(map(repr, known))}", path=_shown_path(item))
 
 
@@ -63,7 +63,7 @@ def check_header(name: str, value: Any) -> None:
     """
     if not isinstance(value, str) or not value.isprintable() or value != value.strip():
         raise InvalidInputError(f"{name} {value!r} cannot be stored: expected one line of printable text without "
-                                "spaces around it")
+                                "leading or trailing spaces")
 
 
 def ascii_header(name: str, value: Any) -> str:
@@ -71,7 +71,7 @@ def ascii_header(name: str, value: Any) -> str:
     check_header(name, value)
     if not value.isascii():
         raise InvalidInputError(f"{name} {value!r} cannot be sent in a header: expected printable ASCII without "
-                                "spaces around it")
+                                "leading or trailing spaces")
     text: str = value
     return text
 
@@ -84,7 +84,7 @@ def check_metadata(metadata: Any) -> None:
         check_header("metadata name", name)
         check_header(f"metadata {name!r}", value)
         if not name:
-            raise InvalidInputError("a metadata name must not be empty")
+            raise InvalidInputError("metadata names must not be empty")
 
 
 # ---- contents
@@ -100,8 +100,8 @@ def as_buffer(content: Any) -> memoryview | bytes | None:
     except (TypeError, ValueError):  # no buffer, or one of a kind that cannot be exported, as numpy's datetimes
         return None
     if not view.c_contiguous:
-        raise InvalidInputError(f"the {type(content).__name__} is not C-contiguous; numpy.ascontiguousarray() makes "
-                                "it so")
+        raise InvalidInputError(f"the {type(content).__name__} is not C-contiguous; convert it with "
+                                "numpy.ascontiguousarray()")
     return view.cast("B") if view.nbytes else b""
 
 
@@ -122,5 +122,5 @@ def check_readable(file: Any, path: str) -> None:
     except (AttributeError, OSError, ValueError):
         return  # it cannot tell: reading it shows
     if end and at >= end:
-        raise InvalidInputError(f"the file stands at its end, after {at} bytes, so that nothing would be stored; call "
+        raise InvalidInputError(f"the file is positioned at its end ({at} bytes), so nothing would be stored; call "
                                 "seek(0) on it first", path=path)

@@ -86,7 +86,7 @@ def _crc(algorithm: str) -> Callable[[Buffer, int], int]:
     try:
         from awscrt.checksums import crc64nvme
     except ImportError as error:
-        raise MissingExtraError("crc64nvme needs the package awscrt: pip install awscrt") from error
+        raise MissingExtraError("crc64nvme requires the package awscrt: pip install awscrt") from error
     extend_crc64nvme: Callable[[Buffer, int], int] = crc64nvme
     return extend_crc64nvme
 
@@ -144,7 +144,7 @@ def _compute(algorithm: str, content: Buffer) -> bytes:
 
 def _known(algorithm: str) -> None:
     if algorithm not in _SIZES:
-        raise InvalidInputError(f"digest {algorithm!r} is not known; known are {', '.join(ALGORITHMS)}")
+        raise InvalidInputError(f"unknown digest {algorithm!r}; supported: {', '.join(ALGORITHMS)}")
 
 
 # ---- reading headers
@@ -258,7 +258,8 @@ def verify_value(got: bytes, digest: Digest, length: int, path: str | None = Non
     if got == digest.value:
         return
     raise _ERRORS.get(digest.algorithm, IntegrityError)(
-        f"the {digest.algorithm} of the {length} bytes received is {got.hex()}, the store's is {digest.value.hex()}",
+        f"{digest.algorithm} mismatch: the {length} bytes received have {got.hex()}, the store reports "
+        f"{digest.value.hex()}",
         path=path)
 
 
@@ -270,7 +271,7 @@ class MultipartMD5:
 
     def __init__(self, part_size: int) -> None:
         if part_size < 1:
-            raise InvalidInputError(f"a part has at least 1 byte, not {part_size}")
+            raise InvalidInputError(f"part size: expected an integer >= 1, got {part_size}")
         self._part_size = part_size
         self._part = hashlib.md5(usedforsecurity=False)
         self._room = part_size  # bytes that the part still takes
@@ -338,8 +339,8 @@ def check_multipart_etag(content: Buffer, etag: str, part_size: int | None = Non
         return any(multipart_etag(content, size) == expected for size in likely_part_sizes(len(content), int(parts)))
     got = multipart_etag(content, part_size)
     if got != expected:
-        raise MD5IntegrityError(f"the ETag of the {len(content)} bytes received, in parts of {part_size}, is {got}, "
-                                f"the store's is {expected}", path=path)
+        raise MD5IntegrityError(f"ETag mismatch: the {len(content)} bytes received have {got} (in parts of {part_size} "
+                                f"bytes), the store reports {expected}", path=path)
     return True
 
 

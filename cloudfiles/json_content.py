@@ -27,7 +27,8 @@ def load_json(content: bytes | None, path: str) -> Any:
         try:
             return json.loads(content)  # it reads NaN, byte order marks and UTF-16
         except (ValueError, TypeError, RecursionError):
-            raise InvalidJSONError(f"the content is no JSON: {error}", path=path, pos=error.pos, lineno=error.lineno,
+            raise InvalidJSONError("the content is not valid JSON: "
+                                   f"{error}", path=path, pos=error.pos, lineno=error.lineno,
                                    colno=error.colno) from error
 
 
@@ -38,7 +39,7 @@ def dump_json(file: Any) -> Any:
     try:
         path, content = file
     except (TypeError, ValueError):
-        raise InvalidInputError(f"expected (path, value) or a dict as a file to put, got {file!r}") from None
+        raise InvalidInputError(f"expected (path, value) or a dict, got {type(file).__name__}: {file!r}") from None
     return path, _dumped(content, path)
 
 
@@ -52,14 +53,14 @@ def _dumped(content: Any, path: Any) -> bytes:
             text = orjson.dumps(_with_numbers_spelled(content), default=_spelled, option=options)
         return text
     except TypeError as error:
-        raise InvalidInputError(f"the value cannot be said in JSON: {error}", path=str(path)) from error
+        raise InvalidInputError(f"the value cannot be serialized to JSON: {error}", path=str(path)) from error
 
 
 def _plain(value: Any) -> Any:
     """What orjson does not know: numpy arrays that are not contiguous, numpy's rarer scalars."""
     if callable(getattr(value, "tolist", None)):
         return value.tolist()
-    raise TypeError(f"a value of type {type(value).__name__}")
+    raise TypeError(f"unsupported type {type(value).__name__}")
 
 
 def _spelled(value: Any) -> Any:

@@ -50,7 +50,7 @@ def file_signature(path: str) -> FileSignature | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        raise ConfigurationError(f"{path} cannot be looked at: {error.strerror}") from error
+        raise ConfigurationError(f"cannot access {path}: {error.strerror}") from error
     return stat.st_mtime_ns, stat.st_ino, stat.st_size
 
 
@@ -63,7 +63,7 @@ def parse_json_object(text: str | bytes, origin: str) -> dict[str, Any]:
         # Not chained: a JSONDecodeError carries the whole text, and that may be a secret.
         raise ConfigurationError(f"{origin} is not valid JSON{where}") from None
     if not isinstance(value, dict):
-        raise ConfigurationError(f"{origin} must hold a JSON object ({{...}}), not a {type(value).__name__}")
+        raise ConfigurationError(f"{origin}: expected a JSON object ({{...}}), got {type(value).__name__}")
     return value
 
 
@@ -73,7 +73,7 @@ def read_json_object(path: str) -> dict[str, Any]:
         with open(path, "rb") as file:
             content = file.read()
     except OSError as error:
-        raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from error
+        raise ConfigurationError(f"cannot read {path}: {error.strerror}") from error
     return parse_json_object(content, path)
 
 

@@ -57,8 +57,8 @@ class MalformedCloudpathError(InvalidPathError, UnsupportedProtocolError):
 
     def __init__(self, message: str = "", **context: Any) -> None:
         super().__init__(
-            f"{message}. A cloudpath is [FORMAT://]PROTOCOL://[BUCKET/]PATH, such as gs://bucket/key, "
-            f"s3://https://host/bucket/key, file:///directory or https://host/path" if message else "", **context)
+            f"{message}. A cloudpath has the form [FORMAT://]PROTOCOL://[BUCKET/]PATH, such as gs://bucket/key, "
+            "s3://https://host/bucket/key, file:///directory or https://host/path" if message else "", **context)
 
 
 class ExtractedPath(NamedTuple):
@@ -112,7 +112,7 @@ def _parse(cloudpath: str, _aliases_version: int) -> ExtractedPath:
     """`extract` without what depends on the directory and the machine this process is in."""
     form, protocol, rest = _split(cloudpath)
     if not protocol:
-        raise MalformedCloudpathError(f"{cloudpath!r} has no protocol (normalize() makes local paths into cloudpaths)")
+        raise MalformedCloudpathError(f"{cloudpath!r} has no protocol (normalize() turns local paths into cloudpaths)")
     alias = None
     target = registry.target(protocol)
     if target is not None:
@@ -134,7 +134,7 @@ def _text(cloudpath: StrPath) -> str:
     elif isinstance(cloudpath, os.PathLike) and isinstance(os.fspath(cloudpath), str):
         text = _text_of_local(os.fspath(cloudpath))
     else:
-        raise MalformedCloudpathError(f"a cloudpath is a str or a pathlib.Path, not a {type(cloudpath).__name__}")
+        raise MalformedCloudpathError(f"expected a cloudpath (a str or a pathlib.Path), got {type(cloudpath).__name__}")
     if not text:
         raise MalformedCloudpathError("the cloudpath is empty")
     return text
@@ -144,7 +144,7 @@ def _text_of_local(path: str) -> str:
     collapsed = _COLLAPSED_SCHEME.match(path)
     if collapsed and (collapsed[1] in PROTOCOLS or collapsed[1] in FORMATS):
         raise MalformedCloudpathError(
-            f"pathlib has made {path!r} of a cloudpath by collapsing its slashes: hand cloudpaths over as str")
+            f"pathlib collapsed the slashes of a cloudpath, giving {path!r}: pass cloudpaths as str")
     return path if _SCHEME.match(path) else "file://" + path
 
 
@@ -154,12 +154,12 @@ def _split(cloudpath: str) -> tuple[str, str, str]:
     protocol, rest = _cut_scheme(text)
     while protocol in FORMATS:
         if form and form != protocol:
-            raise MalformedCloudpathError(f"{cloudpath!r} carries two data formats, {protocol} and {form}")
+            raise MalformedCloudpathError(f"{cloudpath!r} has two data formats, {protocol} and {form}")
         form = protocol
         protocol, rest = _cut_scheme(rest)
     if protocol and protocol not in PROTOCOLS and registry.target(protocol) is None:
         raise UnsupportedProtocolError(
-            f"{protocol}:// of {cloudpath!r} is not supported; these are: {', '.join(ALLOWED_PROTOCOLS)}")
+            f"unsupported protocol {protocol}:// in {cloudpath!r}; supported: {', '.join(ALLOWED_PROTOCOLS)}")
     return form, protocol, rest
 
 
@@ -204,7 +204,7 @@ def _cut_host(shape: Shape, rest: str, cloudpath: str) -> tuple[str | None, str]
 def _cut_bucket(rest: str, cloudpath: str) -> tuple[str, str]:
     match = _BUCKET.match(rest)
     if match is None:
-        raise MalformedCloudpathError(f"{cloudpath!r} names no valid bucket")
+        raise MalformedCloudpathError(f"{cloudpath!r} does not have a valid bucket name")
     return match[1], rest[match.end():]
 
 
@@ -218,18 +218,18 @@ def _check_typing(text: str) -> None:
     if slip and (protocol in PROTOCOLS or registry.target(protocol) is not None):
         root = "/" if protocol == "file" and slip[0].endswith("/") else ""
         meant = redact(f"{protocol}://{root}{text[slip.end():]}")
-        raise MalformedCloudpathError(f"the protocol is not followed by '://'; did you mean {meant}? For a local path "
-                                      "of this name, write ./ before it")
+        raise MalformedCloudpathError(f"'://' is missing after the protocol; did you mean {meant}? For a local path of "
+                                      "this name, prefix it with ./")
 
 
 def _check_local(path: str, cloudpath: str) -> None:
     if not path:
         raise MalformedCloudpathError(f"{cloudpath!r} has no path; the current directory is file://.")
     if "\0" in path:
-        raise MalformedCloudpathError(f"{cloudpath!r} has a NUL in it, which no local path can")
+        raise MalformedCloudpathError(f"{cloudpath!r} contains a NUL, which local paths cannot")
     inner = _cut_scheme(path)[0]
     if inner in PROTOCOLS or inner in FORMATS:
-        raise MalformedCloudpathError(f"{cloudpath!r} names two protocols, file and {inner}")
+        raise MalformedCloudpathError(f"{cloudpath!r} has two protocols, file and {inner}")
 
 
 def _local(path: str, windows: bool | None) -> str:
@@ -376,7 +376,7 @@ def _plain(path: StrPath) -> str:
     """As text of no subclass, which may show itself in another way. Raises MalformedCloudpathError."""
     text = os.fspath(path) if isinstance(path, str | os.PathLike) else path
     if not isinstance(text, str):
-        raise MalformedCloudpathError(f"a cloudpath is a str or a pathlib.Path, not a {type(path).__name__}")
+        raise MalformedCloudpathError(f"expected a cloudpath (a str or a pathlib.Path), got {type(path).__name__}")
     return str.__str__(text)
 
 

@@ -49,4 +49,5 @@ def bar_for(progress: Progress, total: int | None, description: str, unit: str =
     else:
         from cloudfiles.exceptions import InvalidInputError
 
-        raise InvalidInputError(f"progress={progress!r}: True, False, a text, or an object with update(count) would do")
+        raise InvalidInputError("progress: expected True, False, a str or an object with update(count), got "
+                                f"{progress!r}")

@@ -70,10 +70,10 @@ def as_wanted(item: Any) -> Wanted:
     if isinstance(item, Mapping):
         check_fields(item, _FIELDS, _CARRIED)
         if not is_path(item.get("path")):
-            raise InvalidInputError(f"expected a dict with a path, as {{'path': 'key', 'start': 0, 'end': 10}}, got "
-                                    f"{item!r}")
+            raise InvalidInputError(f"expected a dict with a path, such as {{'path': 'key', 'start': 0, 'end': 10}}, "
+                                    f"got {item!r}")
         return Wanted(as_path(item["path"]), byte_range(item.get("start"), item.get("end")), item.get("tags"))
-    raise InvalidInputError("expected a path or {'path', 'start', 'end', 'tags'}, got "
+    raise InvalidInputError("expected a path or a dict with 'path', 'start', 'end' and 'tags', got "
                             f"{type(item).__name__}: {item!r}")
 
 
@@ -193,7 +193,7 @@ def _bounded(interface: Interface, most: int, raw: bool) -> Callable[..., Stored
 
 def _too_large(most: int, size: int | None, key: str) -> DecompressionError:
     has = "more" if size is None else f"{size} bytes, more"
-    return DecompressionError(f"content has {has} than the {most} bytes allowed (max_decoded_size)", path=key)
+    return DecompressionError(f"content has {has} than the limit of {most} bytes (max_decoded_size)", path=key)
 
 
 def _recorded(get: Callable[..., StoredObject | None], monitor: TransmissionMonitor

@@ -57,7 +57,7 @@ def google_credentials(bucket: str = "") -> tuple[str | None, Any]:
         return secret.get("project_id"), service_account.Credentials.from_service_account_info(secret)
     except ValueError:
         # Not chained: the message of the cause may show parts of the key.
-        raise ConfigurationError(f"{path} does not hold the key of a service account") from None
+        raise ConfigurationError(f"{path} does not contain a service account key") from None
 
 
 def http_credentials() -> dict[str, Any] | None:

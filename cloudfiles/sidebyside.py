@@ -42,7 +42,7 @@ def check_side_by_side(target: Interface, names: Iterable[str]) -> None:
     for applies, find in ((target.nests_names, _nested), (target.folds_suffixes, _with_suffix),
                           (target.folds_case, _in_other_case)):
         for one, other in find(known) if applies else ():
-            raise InvalidPathError(f"{one!r} and {other!r} cannot be side by side at the target; nothing was written",
+            raise InvalidPathError(f"{one!r} and {other!r} conflict: the target cannot hold both; nothing was written",
                                    path=other)
 
 
@@ -120,5 +120,5 @@ class _Seen:
         other = row[0].decode("utf-8", "surrogatepass")
         place = self._fold(_bare(other) if table == "bare" else other)
         if other != key and place == folded:  # else two that only have one hash
-            raise InvalidPathError(f"{other!r} and {key!r} cannot be side by side at the target: one would replace the "
-                                   f"other. {key!r} was not begun; what came before it may be written", path=key)
+            raise InvalidPathError(f"{other!r} and {key!r} conflict: at the target, one would replace the other. "
+                                   f"{key!r} was not written; items before it may have been", path=key)

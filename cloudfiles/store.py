@@ -151,7 +151,7 @@ def _location(cloudpath: str, use_https: bool) -> ExtractedPath:
 def checked_count(name: str, value: Any, least: int = 0) -> int:
     """`value` as a whole number of at least `least`. Raises InvalidInputError."""
     if isinstance(value, bool) or not hasattr(value, "__index__") or value.__index__() < least:
-        raise InvalidInputError(f"{name} is {value!r}; a whole number of {least} or more would do")
+        raise InvalidInputError(f"{name}: expected an integer >= {least}, got {value!r}")
     return int(value)
 
 
@@ -159,4 +159,4 @@ def checked_choice(name: str, value: Any) -> bool | None:
     """`value` where it is True, False or None. Raises InvalidInputError."""
     if value is None or isinstance(value, bool):
         return value
-    raise InvalidInputError(f"{name} must be True, False or None, got {type(value).__name__}: {value!r}")
+    raise InvalidInputError(f"{name}: expected True, False or None, got {type(value).__name__}: {value!r}")

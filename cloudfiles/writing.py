@@ -60,7 +60,8 @@ class WriteDefaults:
         if self.if_match is not None:
             check_header("if_match", self.if_match)
             if not self.if_match:
-                raise InvalidInputError("if_match is empty; expected an ETag, or None for an unconditional write")
+                raise InvalidInputError("if_match: expected an ETag, or None for an unconditional write, got an empty "
+                                        "str")
         if self.metadata:
             check_metadata(self.metadata)
 
@@ -101,12 +102,13 @@ def uploads(files: Any, defaults: WriteDefaults) -> Iterable[Upload]:
     open_files: set[int] = set()
     for upload in checked:
         if upload.path in seen:
-            raise DuplicatePathError("the path comes twice in one put: which content it is to get cannot be told",
+            raise DuplicatePathError("duplicate path in one put: which content to store is ambiguous",
                                      path=upload.path)
         seen.add(upload.path)
         if hasattr(upload.content, "read") and not (upload.options.raw and upload.options.live):
             if id(upload.content) in open_files:
-                raise InvalidInputError("the same open file is the content of two paths, and can be read only once",
+                raise InvalidInputError("the same open file was given as the content of two paths, but can be read "
+                                        "only once",
                                         path=upload.path)
             open_files.add(id(upload.content))
     return checked
@@ -114,7 +116,8 @@ def uploads(files: Any, defaults: WriteDefaults) -> Iterable[Upload]:
 
 def _taken(files: Iterable[Any], defaults: WriteDefaults) -> Iterator[Upload]:
     if is_path(files) or isinstance(files, bytes) or not isinstance(files, Iterable):
-        raise InvalidInputError(f"expected (path, content), a dict or an iterable of them, got {files!r}")
+        raise InvalidInputError(f"expected (path, content), a dict or an iterable of them, got {type(files).__name__}: "
+                                f"{files!r}")
     return (_upload(item, defaults) for item in files)
 
 
@@ -125,7 +128,7 @@ def _upload(item: Any, defaults: WriteDefaults) -> Upload:
         if "path" not in item or "content" not in item:
             raise InvalidInputError(f"expected a dict with 'path' and 'content', got one with {sorted(map(str, item))}")
         if item.get("error") is not None:
-            raise InvalidInputError("the item is the result of a read that failed", path=str(item["path"]))
+            raise InvalidInputError("the item is the result of a failed read", path=str(item["path"]))
         path, content = item["path"], item["content"]
         own = {name: item[name] for name in _FIELDS if name in item}
         options = replace(defaults, **own) if own else defaults
@@ -133,7 +136,8 @@ def _upload(item: Any, defaults: WriteDefaults) -> Upload:
         try:
             path, content = item
         except (TypeError, ValueError):
-            raise InvalidInputError(f"expected (path, content) or a dict as a file to put, got {item!r}") from None
+            raise InvalidInputError(f"expected (path, content) or a dict, got {type(item).__name__}: "
+                                    f"{item!r}") from None
     path = as_path(path)
     if not (options.raw and options.live):
         content = _as_content(path, content)
@@ -155,8 +159,8 @@ def _as_content(path: str, content: Any) -> Any:
         return str.__str__(content).encode()
     if callable(getattr(content, "read", None)):
         if isinstance(content, io.TextIOBase):
-            raise InvalidInputError(f"the content is a file opened as text ({type(content).__name__}); open it with "
-                                    "mode 'rb'", path=path)
+            raise InvalidInputError(f"the content is a file opened in text mode ({type(content).__name__}); open it "
+                                    "with mode 'rb'", path=path)
         check_readable(content, path)
         return content
     try:
@@ -166,13 +170,13 @@ def _as_content(path: str, content: Any) -> Any:
         raise
     if buffer is None:
         raise InvalidInputError("expected bytes, a str, a C-contiguous buffer or an open binary file as content, got "
-                                f"{type(content).__name__} (put_json stores anything that JSON can say)", path=path)
+                                f"{type(content).__name__} (put_json stores any JSON-serializable value)", path=path)
     return buffer
 
 
 def _check(path: str, options: WriteDefaults) -> None:
     if options.if_absent and options.if_match is not None:
-        raise InvalidInputError("if_absent and if_match exclude each other", path=path)
+        raise InvalidInputError("if_absent and if_match are mutually exclusive", path=path)
     if options.raw:
         compression.normalize_encoding(options.compress)
     elif options.compress:

@@ -32,7 +32,7 @@ def interface_class(protocol: str) -> type[Interface]:
         module, name = _INTERFACES[protocol].split(":")
     except KeyError:
         raise UnsupportedProtocolError(
-            f"the protocol {protocol!r} is not supported; these are: {', '.join(_INTERFACES)}"
+            f"unsupported protocol {protocol!r}; supported: {', '.join(_INTERFACES)}"
         ) from None
     found: type[Interface] = getattr(import_module(module), name)
     return found

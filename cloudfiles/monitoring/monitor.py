@@ -131,7 +131,8 @@ class TransmissionMonitor:
     def _land(self, flight: uuid.UUID) -> tuple[float, int]:
         with self._lock:
             if flight not in self._in_flight:
-                raise InvalidInputError(f"{flight} is not in flight: start_io() gives the id, which is ended once")
+                raise InvalidInputError(f"operation {flight} is not in progress: pass an id returned by start_io(), "
+                                        "and end each one only once")
             return self._in_flight.pop(flight)
 
     # ---- sums

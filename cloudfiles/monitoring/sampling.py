@@ -56,7 +56,7 @@ def _psutil() -> Any:
     try:
         import psutil  # type: ignore[import-untyped, unused-ignore]
     except ImportError as error:
-        raise MissingExtraError("this system shows its counters by psutil only: pip install cloudfiles[plots]"
+        raise MissingExtraError("reading the counters of this system requires psutil: pip install cloudfiles[plots]"
                                 ) from error
     return psutil
 
@@ -83,10 +83,10 @@ class IOSampler:
     def __init__(self, buffer_sec: float = 600.0, interval: float = 0.25, *, counters: str | Counters = "net",
                  clock: Clock | None = None) -> None:
         if not 0 < interval <= buffer_sec:
-            raise InvalidInputError(f"interval={interval!r}, buffer_sec={buffer_sec!r}: seconds, above 0 and in this "
-                                    "order, would do")
+            raise InvalidInputError(f"expected 0 < interval <= buffer_sec, in seconds, got interval={interval!r}, "
+                                    f"buffer_sec={buffer_sec!r}")
         if not callable(counters) and counters not in _COUNTERS:
-            raise InvalidInputError(f"counters={counters!r}; 'net', 'disk' or a function would do")
+            raise InvalidInputError(f"counters: expected 'net', 'disk' or a function, got {counters!r}")
         self._interval = interval
         self._counters = counters if callable(counters) else _COUNTERS[counters]
         self._clock = clock or Clock()

@@ -201,7 +201,7 @@ def test_the_size_of_what_is_not_encoded_is_bounded(cf: CloudFiles) -> None:
     for options in either:
         assert cf.get("key", max_decoded_size=100, **options) == content
         for paths in ("key", ["key"]):
-            with pytest.raises(DecompressionError, match="more than the 99 bytes allowed"):
+            with pytest.raises(DecompressionError, match="more than the limit of 99 bytes"):
                 cf.get(paths, max_decoded_size=99, **options)
     [found] = cf.get([{"path": "key", "start": 10}], max_decoded_size=90)
     assert found["content"] == content[10:]

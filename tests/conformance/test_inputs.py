@@ -203,7 +203,7 @@ def test_unknown_fields_of_a_get_are_named_with_the_known(store: StoreUnderTest,
     cf.put("key", b"content")
     for call in (lambda: cf.get(item), lambda: cf.get(["key", item]), lambda: cf.get(iter([item])),
                  lambda: list(cf.stream([item])), lambda: cf.get_json(item)):
-        with pytest.raises(InvalidInputError, match="known fields are 'path', 'start', 'end', 'tags'") as caught:
+        with pytest.raises(InvalidInputError, match="known fields: 'path', 'start', 'end', 'tags'") as caught:
             call()
         assert repr(next(field for field in item if field not in ("path", "end"))) in str(caught.value)
 
@@ -215,7 +215,7 @@ def test_unknown_fields_of_a_transfer_are_named_with_the_known(store: StoreUnder
     target = CloudFiles("mem://inputs/fields")
     for call in (lambda: cf.transfer_to(target, [item]), lambda: target.transfer_from(cf, item),
                  lambda: cf.moves(target, iter([item]))):
-        with pytest.raises(InvalidInputError, match="known fields are 'path', 'dest_path'"):
+        with pytest.raises(InvalidInputError, match="known fields: 'path', 'dest_path'"):
             call()
     assert list(target.list()) == []
     assert cf.exists("key")

@@ -123,7 +123,7 @@ def test_dl_from_many_buckets() -> None:
         CloudFile(path).put(path.encode())
     assert [found["content"] for found in dl(paths)] == [path.encode() for path in paths]
     assert [found["content"] for found in dl(paths, num_threads=0)] == [path.encode() for path in paths]
-    with pytest.raises(CloudFilesError, match="before it starts"):
+    with pytest.raises(CloudFilesError, match="end is before its start"):
         dl([*paths, {"path": "mem://bucket7/other", "start": 5, "end": 2}])
 
 

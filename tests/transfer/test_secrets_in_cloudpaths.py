@@ -72,7 +72,7 @@ def test_pickles_name_the_secret_and_do_not_hold_it(url: str, tmp_path: Path) ->
     said = subprocess.run([sys.executable, "-c", program, str(tmp_path / "pickle")], capture_output=True, text=True,
                           check=True).stdout
     assert "MissingCredentialsError" in said
-    assert "Give it again" in said
+    assert "Provide it again" in said
     assert redact(url) in said
 
 

@@ -39,7 +39,7 @@ def source(mem: CloudFiles) -> CloudFiles:
 @pytest.mark.parametrize("way", ["transfer_to", "moves"])
 def test_a_collection_writes_nothing(source: CloudFiles, disk: CloudFiles, tmp_path: Path, way: str,
                                      keys: tuple[str, str]) -> None:
-    with pytest.raises(InvalidPathError, match=r"side by side at the target; nothing was written"):
+    with pytest.raises(InvalidPathError, match=r"conflict: the target cannot hold both; nothing was written"):
         WAYS[way](source, disk, list(keys))
     assert tree(tmp_path) == {}
     assert len(list(source)) == 5
@@ -47,7 +47,7 @@ def test_a_collection_writes_nothing(source: CloudFiles, disk: CloudFiles, tmp_p
 
 @pytest.mark.parametrize("keys", [*CLASHES, ("a", "a/b")])
 def test_a_collection_of_puts_writes_nothing(disk: CloudFiles, tmp_path: Path, keys: tuple[str, str]) -> None:
-    with pytest.raises(InvalidPathError, match=r"side by side at the target; nothing was written"):
+    with pytest.raises(InvalidPathError, match=r"conflict: the target cannot hold both; nothing was written"):
         disk.puts([(key, b"1") for key in keys])
     assert tree(tmp_path) == {}
 
@@ -56,17 +56,17 @@ def test_a_collection_of_puts_writes_nothing(disk: CloudFiles, tmp_path: Path, k
 @pytest.mark.parametrize("way", list(WAYS))
 def test_of_an_iterator_the_second_is_not_begun(source: CloudFiles, disk: CloudFiles, tmp_path: Path, way: str,
                                                 keys: tuple[str, str]) -> None:
-    with pytest.raises(InvalidPathError, match="was not begun") as caught:
+    with pytest.raises(InvalidPathError, match="was not written") as caught:
         WAYS[way](source, disk, iter(keys))
     assert caught.value.path == keys[1]
     assert set(tree(tmp_path)) <= {f"disk/{keys[0]}"}
 
 
 def test_all_that_a_store_lists(source: CloudFiles, disk: CloudFiles, tmp_path: Path) -> None:
-    with pytest.raises(InvalidPathError, match="side by side"):
+    with pytest.raises(InvalidPathError, match="conflict"):
         source.transfer_to(disk)
     ResumableTransfer(tmp_path / "journal").init(source, "s3://bucket/")
-    with pytest.raises(InvalidPathError, match="side by side"):
+    with pytest.raises(InvalidPathError, match="conflict"):
         ResumableTransfer(tmp_path / "other").init(source, disk)
 
 

@@ -71,7 +71,7 @@ def test_what_is_accepted_slices_and_what_is_refused_says_why(start, end):
 
 @pytest.mark.parametrize(("start", "end"), [("5", None), (None, "x"), (1.0, 2), (0, 2.5), (b"1", None)])
 def test_edges_are_integers(start, end):
-    with pytest.raises(InvalidInputError, match="must be an integer or None"):
+    with pytest.raises(InvalidInputError, match="expected an integer or None"):
         byte_range(start, end)
 
 
@@ -114,7 +114,7 @@ def test_the_kinds(wanted, size):
 def test_a_server_answers_the_header_with_the_slice(wanted, size):
     content = OBJECT[:size]
     if wanted.is_empty:
-        with pytest.raises(InvalidInputError, match="no range of no bytes"):
+        with pytest.raises(InvalidInputError, match="cannot express an empty byte range"):
             range_header(*wanted)
         return
     body, content_range = served(content, range_header(*wanted))
@@ -211,5 +211,5 @@ def test_open_ends_suffixes_and_empty_ranges():
 
 @pytest.mark.parametrize("limits", [{"max_gap": -1}, {"max_size": 0}])
 def test_limits_are_checked(limits):
-    with pytest.raises(InvalidInputError, match="max_gap must be 0 or more"):
+    with pytest.raises(InvalidInputError, match="expected max_gap >= 0"):
         coalesce([], **limits)

@@ -195,7 +195,7 @@ def test_unknown_names_are_refused_naming_the_known(name):
 
 
 def test_contents_are_compressed_with_one_method_at_a_time():
-    with pytest.raises(UnsupportedCompressionType, match="one method at a time"):
+    with pytest.raises(UnsupportedCompressionType, match="with only one method"):
         compress(b"x", "gzip, br")
 
 
@@ -206,7 +206,7 @@ def test_contents_are_compressed_with_one_method_at_a_time():
 def test_levels_out_of_range_are_refused_naming_the_range(encoding, level):
     for act in (lambda: compress(b"x", encoding, level), lambda: encoder(encoding, level),
                 lambda: compression.check(encoding, level), lambda: transcode([], encoding, level)):
-        with pytest.raises(InvalidInputError, match=f"{encoding} must be an integer from -?\\d+ to \\d+, not"):
+        with pytest.raises(InvalidInputError, match=f"{encoding}: expected an integer from -?\\d+ to \\d+, got"):
             act()
 
 
@@ -378,13 +378,13 @@ def test_the_limit_is_exact(data, applied, slack):
     if len(data) <= limit:
         assert decompress(stored, ", ".join(applied), max_decoded_size=limit) == data
     else:
-        with pytest.raises(DecompressionError, match=f"key: .*more than the {limit} bytes"):
+        with pytest.raises(DecompressionError, match=f"key: .*more than the limit of {limit} bytes"):
             decompress(stored, ", ".join(applied), "key", max_decoded_size=limit)
 
 
 def test_the_limit_holds_without_an_encoding():
     assert decompress(b"abc", None, max_decoded_size=3) == b"abc"
-    with pytest.raises(DecompressionError, match="more than the 2 bytes"):
+    with pytest.raises(DecompressionError, match="more than the limit of 2 bytes"):
         decompress(b"abc", None, max_decoded_size=2)
 
 

@@ -109,7 +109,7 @@ def test_crc32c_of_a_long_buffer_that_is_not_bytes():
 
 def test_unknown_algorithms_are_refused_naming_the_known():
     for act in (lambda: hasher("crc16"), lambda: checksum_header("crc16", b""), lambda: checksum_header("blake2", b"")):
-        with pytest.raises(InvalidInputError, match=r"not known; known are crc32c, crc32, crc64nvme"):
+        with pytest.raises(InvalidInputError, match=r"unknown digest .*; supported: crc32c, crc32, crc64nvme"):
             act()
     assert not is_available("crc16")
 
@@ -228,7 +228,7 @@ def test_a_flipped_bit_never_passes(algorithm, content, position):
 def test_a_streamed_digest_is_compared():
     digest = digest_of("md5", CHECK)
     verify_value(digest.value, digest, 9)
-    with pytest.raises(MD5IntegrityError, match="md5 of the 5 bytes"):
+    with pytest.raises(MD5IntegrityError, match="md5 mismatch: the 5 bytes"):
         verify_value(bytes(16), digest, 5)
 
 
@@ -276,7 +276,7 @@ def test_a_multipart_etag_is_found_by_trying_the_likely_sizes():
 
 def test_damage_shows_in_a_multipart_etag_of_known_part_size():
     etag = etag_by_definition(b"abcdefgh", 3)
-    with pytest.raises(MD5IntegrityError, match=rf"key: .* 8 bytes .* parts of 3, .*{etag}"):
+    with pytest.raises(MD5IntegrityError, match=rf"key: .* 8 bytes .* parts of 3 bytes.*{etag}"):
         check_multipart_etag(b"abcdefgH", etag, 3, "key")
 
 
@@ -287,7 +287,7 @@ def test_other_etags_are_not_multipart(etag):
 
 
 def test_a_part_has_a_size():
-    with pytest.raises(InvalidInputError, match="at least 1 byte"):
+    with pytest.raises(InvalidInputError, match="expected an integer >= 1"):
         multipart_etag(CHECK, 0)
 
 

@@ -157,7 +157,7 @@ def test_pathlib(monkeypatch, tmp_path):
     assert extract(pathlib.Path("/a/b")) == (P, "file", None, "/a/b", None, None)
     assert normalize(pathlib.Path("x")) == f"file://{tmp_path}/x"
     assert join(pathlib.Path("/a"), "b") == "/a/b"
-    with pytest.raises(InvalidPathError, match="hand cloudpaths over as str"):
+    with pytest.raises(InvalidPathError, match="pass cloudpaths as str"):
         extract(pathlib.Path("gs://b/k"))
     with pytest.raises(InvalidPathError, match="as str"):
         normalize(pathlib.Path("zarr://gs://b/k"))
@@ -190,7 +190,8 @@ def test_a_windows_path_is_a_file_name_elsewhere(tmp_path, monkeypatch):
 @pytest.mark.parametrize("cloudpath", ["s4://b/k", "lucifer://bucket/dataset/", "zarr://ou3://b/k", "S3://b/k"])
 def test_unknown_protocol(cloudpath):
     for function in (extract, normalize):
-        with pytest.raises(UnsupportedProtocolError, match=r"not supported; these are: gs, file, s3, .*mem") as caught:
+        with pytest.raises(UnsupportedProtocolError,
+                           match=r"unsupported protocol .*; supported: gs, file, s3, .*mem") as caught:
             function(cloudpath)
         assert not isinstance(caught.value, InvalidPathError)
     assert get_protocol(cloudpath) is None
