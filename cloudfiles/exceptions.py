@@ -297,6 +297,10 @@ class RequestTimeoutError(TransportError, TimeoutError):
     """The server did not respond in time."""
 
 
+class DeadlineError(RequestTimeoutError):
+    """A request, its retries included, took longer than the caller allowed for it in all."""
+
+
 class ProtocolError(TransportError):
     """The response is not valid HTTP, or contradicts itself or the request."""
 

@@ -67,8 +67,9 @@ async def download_file(url: str, target: Path, chunk_size: int = CHUNK_BYTES, t
 
     Args:
         url, target, chunk_size: as there.
-        timeout: seconds that one chunk may take in all (or an aiohttp `ClientTimeout`); None: no limit but 5 seconds
-            for a connection, and without a byte on it.
+        timeout: seconds that one chunk may take in all, its retries included (or an aiohttp `ClientTimeout`, or a
+            `urllib3.Timeout`, whose `total` is that); None: no limit but 5 seconds for a connection, and without a
+            byte on it.
         connector: its `limit` bounds the requests under way of all calls that name it.
         executor: where the file is opened, written and put in its place; None for the loop's own.
         retries: of each request, on top of the first try.
@@ -133,8 +134,8 @@ async def upload_file(url: str, file_path: Path, chunk_size: int = CHUNK_BYTES, 
 
     Args:
         url, file_path, chunk_size, md5, headers: as there.
-        timeout: seconds that the upload may take in all (or an aiohttp `ClientTimeout`); None: no limit but 5 seconds
-            for a connection, and 10 minutes without a byte on it.
+        timeout: seconds that the upload may take in all, its retries included (or an aiohttp `ClientTimeout`, or a
+            `urllib3.Timeout`); None: no limit but 5 seconds for a connection, and 10 minutes without a byte on it.
         executor: where the file is opened and looked at; None for the loop's own. While it is sent, threads of the
             engine read it.
         connector, retries, backoff_factor: as `download_file`.

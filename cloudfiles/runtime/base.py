@@ -21,7 +21,13 @@ OFFLOAD_BYTES = 256 * 1024
 
 
 class Stream(Protocol):
-    """A connected byte stream. Errors are OSError; a wait over the read timeout is `TimeoutError`."""
+    """A connected byte stream. Errors are OSError; a wait over the read timeout is `TimeoutError`.
+
+    Attributes:
+        timeout: the read timeout in seconds. It may be changed between two waits.
+    """
+
+    timeout: float
 
     def send(self, data: bytes | bytearray | memoryview) -> None:
         """Send all of `data`."""

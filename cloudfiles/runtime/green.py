@@ -102,7 +102,7 @@ class GreenStream:
     def __init__(self, sock: Any, timeout: float, hub: Any, watchdog: Watchdog) -> None:
         self.deadline = _NEVER
         self._sock = sock
-        self._timeout = timeout
+        self.timeout = timeout
         self._hub = hub
         self._watchdog = watchdog
         self._expired = False
@@ -115,7 +115,7 @@ class GreenStream:
 
     def send(self, data: bytes | bytearray | memoryview) -> None:
         self._just_sent = True
-        self.deadline = time.monotonic() + self._timeout
+        self.deadline = time.monotonic() + self.timeout
         try:
             sent: int = self._sock.send(data)
         except OSError as error:
@@ -129,7 +129,7 @@ class GreenStream:
 
     def send_some(self, data: memoryview) -> int:
         self._just_sent = True
-        self.deadline = time.monotonic() + self._timeout
+        self.deadline = time.monotonic() + self.timeout
         try:
             sent: int = self._sock.send(data[:PIECE])
         except OSError as error:
@@ -139,7 +139,7 @@ class GreenStream:
         return sent
 
     def receive_into(self, buffer: memoryview) -> int:
-        self.deadline = time.monotonic() + self._timeout
+        self.deadline = time.monotonic() + self.timeout
         try:
             if self._just_sent and self._readable is not None:
                 self._just_sent = False

@@ -47,7 +47,7 @@ class ThreadStream:
 
     def __init__(self, sock: socket.socket, timeout: float) -> None:
         self._sock = sock
-        self._timeout = timeout
+        self.timeout = timeout
         self._recv_into = sock.recv_into
         _set_tick(sock, min(TICK, timeout))
 
@@ -62,13 +62,13 @@ class ThreadStream:
         try:
             return self._sock.send(view)
         except _TICKED:
-            return self._patiently(self._sock.send, view, self._timeout - TICK)
+            return self._patiently(self._sock.send, view, self.timeout - TICK)
 
     def receive_into(self, buffer: memoryview) -> int:
         try:
             return self._recv_into(buffer)
         except _TICKED:
-            return self._patiently(self._recv_into, buffer, self._timeout - TICK)
+            return self._patiently(self._recv_into, buffer, self.timeout - TICK)
 
     def _patiently(self, operation: Callable[[memoryview], int], data: memoryview, timeout: float) -> int:
         deadline = time.monotonic() + timeout

@@ -81,7 +81,7 @@ class Client:
                      jitter=self._jitter)
 
     def _attempt(self, request: Request, pool: Pool, now: float) -> Any:
-        connection = pool.take(now, request.idempotent)
+        connection = pool.take(now, request.idempotent, request.deadline)
         limiter = pool.limiter
         try:
             head = request.encode(pool.host, self._wall())

@@ -14,6 +14,7 @@ from cloudfiles.exceptions import (
     TruncatedBodyError,
 )
 from cloudfiles.runtime.base import Stream
+from cloudfiles.transport.deadline import BoundedStream, PastDeadlineError, past_deadline
 from cloudfiles.transport.faults import is_lasting
 from cloudfiles.transport.memory import BodyMemory, FullError, GrowingMemory
 from cloudfiles.transport.request import (
@@ -105,6 +106,20 @@ class Connection:
 
         Raises TransportError when the exchange fails before the body, BrokenBodyError inside it.
         """
+        if request.deadline is not None:
+            return self._exchange_until(request.deadline, head, request)
+        return self._exchange(head, request)
+
+    def _exchange_until(self, deadline: float, head: bytes, request: Request) -> Response:
+        """The same, given up at the deadline."""
+        stream = self._stream
+        self._stream = BoundedStream(stream, deadline, self._throughput.now)
+        try:
+            return self._exchange(head, request)
+        finally:
+            self._stream = stream
+
+    def _exchange(self, head: bytes, request: Request) -> Response:
         self.reusable = False
         self.heard = False
         try:
@@ -393,6 +408,8 @@ class _Unhurried:
 
 
 def _transport_error(error: Exception, when: str) -> Exception:
+    if isinstance(error, PastDeadlineError):
+        return past_deadline(when)
     if isinstance(error, TooSlowError):
         return RequestTimeoutError(f"the exchange was too slow {when}: {error}")
     if isinstance(error, TimeoutError):

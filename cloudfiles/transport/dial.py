@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import errno
+import math
 import os
 import socket
 import ssl
@@ -67,14 +68,15 @@ class Dialer:
         self.read_timeout = read_timeout
         self._context: ssl.SSLContext | None = None
 
-    def dial(self, origin: Origin, proxy: Proxy | None = None) -> Stream:
+    def dial(self, origin: Origin, proxy: Proxy | None = None, most: float = math.inf) -> Stream:
         """A stream to `origin`: direct, through a tunnel for https, or to the proxy itself for plain http.
 
+        most: seconds that it may take, where that is less than the timeout.
         Raises ConnectionFailedError, RequestTimeoutError, CertificateError (never worth a retry),
         AuthorizationError where the proxy wants credentials.
         """
         try:
-            connection = self._connection(origin, proxy)
+            connection = self._connection(origin, proxy, min(self._connect_timeout, most))
         except OSError as error:
             raise _dial_error(error, origin, proxy) from error
         try:
@@ -88,13 +90,13 @@ class Dialer:
         sock, connection.sock = connection.sock, None
         return self._runtime.stream(sock, self.read_timeout)
 
-    def _connection(self, origin: Origin, proxy: Proxy | None) -> Any:
+    def _connection(self, origin: Origin, proxy: Proxy | None, timeout: float) -> Any:
         target = proxy.origin if proxy else origin
         secure = target.scheme == "https" or origin.scheme == "https"
         if not secure:
-            return _PlainConnection(target.host, target.port, runtime=self._runtime, timeout=self._connect_timeout)
+            return _PlainConnection(target.host, target.port, runtime=self._runtime, timeout=timeout)
         connection = _TlsConnection(
-            target.host, target.port, runtime=self._runtime, timeout=self._connect_timeout,
+            target.host, target.port, runtime=self._runtime, timeout=timeout,
             ssl_context=self._ssl_context(), proxy_config=_PROXY_CONFIG if proxy else None,
             proxy=urllib3.util.parse_url(str(target)) if proxy else None,
         )

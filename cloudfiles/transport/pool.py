@@ -6,9 +6,11 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 
-from cloudfiles.runtime.base import Runtime
+from cloudfiles.exceptions import RequestTimeoutError
+from cloudfiles.runtime.base import Runtime, Stream
 from cloudfiles.runtime.descriptors import Descriptors, with_room
 from cloudfiles.transport.connection import Connection
+from cloudfiles.transport.deadline import past_deadline
 from cloudfiles.transport.dial import Dialer, Proxy
 from cloudfiles.transport.limiter import Limiter
 from cloudfiles.transport.request import Origin
@@ -43,10 +45,11 @@ class Pool:
         descriptors.add_pool(self)
         self._throughput = Throughput(min_throughput, dialer.read_timeout, self._connections, monotonic)
 
-    def take(self, now: float, trusting: bool = True) -> Connection:
+    def take(self, now: float, trusting: bool = True, deadline: float | None = None) -> Connection:
         """An idle connection, or a new one. Raises what `Dialer.dial` raises.
 
         trusting: one that was idle for a moment only is not looked at before use.
+        deadline: when a new one is given up.
         """
         while self._idle:
             try:
@@ -56,15 +59,29 @@ class Pool:
             if (trusting and now - connection.idle_since < _TRUSTED_IDLE) or not connection.is_stale():
                 return connection
             connection.close()
-        return self.fresh()
+        return self.fresh(deadline)
 
-    def fresh(self) -> Connection:
+    def fresh(self, deadline: float | None = None) -> Connection:
         """A new connection, whatever is idle: after one was found closed, its siblings likely are too."""
         self._descriptors.make_room()
-        stream = with_room(self._dialer.dial, self.origin, self._proxy, descriptors=self._descriptors)
+        if deadline is None:
+            stream = with_room(self._dialer.dial, self.origin, self._proxy, descriptors=self._descriptors)
+        else:
+            stream = self._dial_until(deadline)
         connection = Connection(stream, self._throughput)
         self._descriptors.add(connection, self.origin)
         return connection
+
+    def _dial_until(self, deadline: float) -> Stream:
+        left = deadline - self._monotonic()
+        if left <= 0:
+            raise past_deadline("before there was a connection")
+        try:
+            return with_room(self._dialer.dial, self.origin, self._proxy, left, descriptors=self._descriptors)
+        except RequestTimeoutError as error:
+            if self._monotonic() >= deadline:
+                raise past_deadline("before there was a connection") from error
+            raise
 
     def _connections(self) -> list[Connection]:
         """All to this origin, with whatever timeouts and by whatever runtime."""

@@ -192,10 +192,13 @@ class Request:
         idempotent: sending it twice does no harm: it may be repeated even when its fate is unknown.
         path: the key it concerns, for error messages.
         retries: tries that have failed by now; once `send` has raised, its last one too.
+        deadline: when the request, its retries included, is given up by a DeadlineError: a time of the client's
+            monotonic clock, None for never.
         signed: what the dialect signed the current try with, for its own use: by it a refusal is understood.
     """
 
-    __slots__ = ("body", "dialect", "headers", "idempotent", "method", "origin", "path", "retries", "signed", "target")
+    __slots__ = ("body", "deadline", "dialect", "headers", "idempotent", "method", "origin", "path", "retries",
+                 "signed", "target")
 
     receiver: Receiver | None = None
     """Takes the answer's body in place of `Response.content`; a subclass that has one gives itself a slot for it."""
@@ -213,6 +216,7 @@ class Request:
         self.path = path
         self.retries = 0
         self.signed: Any = None
+        self.deadline: float | None = None
 
     def encode(self, host: str, now: float) -> bytes:
         """The head to send; called before each try, so that a signature is always fresh."""

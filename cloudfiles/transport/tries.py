@@ -11,6 +11,7 @@ from cloudfiles.exceptions import (
     CertificateError,
     CloudFilesError,
     ConnectionFailedError,
+    DeadlineError,
     IntegrityError,
     ProtocolError,
     ServerError,
@@ -18,6 +19,7 @@ from cloudfiles.exceptions import (
     redact,
 )
 from cloudfiles.retry import REFUSED_STATUS, RETRYABLE_STATUS, RetryPolicy
+from cloudfiles.transport.deadline import past_deadline
 from cloudfiles.transport.limiter import NAP, Limiter
 from cloudfiles.transport.request import Request
 
@@ -64,6 +66,7 @@ class Tries:
                     if error is not None:
                         self._raise(error, now)
                     return now
+                delay = self._until_deadline(now, delay, error)
                 self._say(limiter, now, error)
                 self._sleep(delay)
                 now = self._monotonic()
@@ -74,6 +77,15 @@ class Tries:
             last = self._attempts[-1]
             self._attempts[-1] = replace(last, waited=last.waited + now - began)
         return now
+
+    def _until_deadline(self, now: float, delay: float, error: CloudFilesError | None) -> float:
+        """`delay`, or as much of it as the request has time for. Raises `error`, or DeadlineError, when it has none."""
+        deadline = self._request.deadline
+        if deadline is None:
+            return delay
+        if now >= deadline:
+            self._raise(past_deadline("while it waited for its turn") if error is None else error, now)
+        return min(delay, deadline - now)
 
     def _is_over(self, limiter: Limiter, now: float) -> bool:
         """Whether the time is over. A server that has been down for that time is waited for a shorter one."""
@@ -143,7 +155,9 @@ class Tries:
 
     def _may_go_on(self, error: CloudFilesError, limiter: Limiter, now: float, delay: float,
                    retry_after: float | None) -> bool:
-        policy = self._policy
+        policy, deadline = self._policy, self._request.deadline
+        if deadline is not None and now + delay >= deadline:
+            return False
         is_unknown = getattr(error, "is_unreachable", False) and not limiter.has_answered
         self._budget = min(policy.budget, policy.unanswered_budget) if is_unknown else policy.budget
         return not self._is_over(limiter, now) and policy.allows(self._faults, now - self._since, delay, retry_after,
@@ -154,7 +168,7 @@ class Tries:
         if isinstance(error, IntegrityError):
             self._corrupt += 1
             return self._corrupt < self._policy.integrity_attempts
-        if isinstance(error, CertificateError) or not isinstance(error, TransportError):
+        if isinstance(error, CertificateError | DeadlineError) or not isinstance(error, TransportError):
             return False
         if isinstance(error, ServerError):
             allowed = RETRYABLE_STATUS if self._request.idempotent else REFUSED_STATUS

@@ -280,8 +280,11 @@ def test_a_cancelled_upload(fault_server: FaultServer, source: Path, run: Run) -
 
 def test_the_total_timeout(url: str, fault_server: FaultServer, tmp_path: Path, source: Path, run: Run) -> None:
     fault_server.script(Rule(Stall(), times=None))
+    total = urllib3.Timeout(total=0.1)
     for transfer in (download_file(url, tmp_path / "here", timeout=0.1),
-                     upload_file(f"{fault_server.url}/bucket/up", source, timeout=0.1)):
+                     upload_file(f"{fault_server.url}/bucket/up", source, timeout=0.1),
+                     download_file(url, tmp_path / "here", timeout=total),
+                     upload_file(f"{fault_server.url}/bucket/up", source, timeout=total)):
         with pytest.raises(ExchangeError, match="longer"):
             run(transfer)
     assert os.listdir(tmp_path) == ["source"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import ssl
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, cast
@@ -31,9 +32,11 @@ class ScriptedStream:
     Attributes:
         sent: what was written.
         send_error: raised by the next `send`.
+        timeout: as `Stream`; nothing here waits.
     """
 
     def __init__(self, *pieces: bytes | OSError, send_error: OSError | None = None, stale: bool = False) -> None:
+        self.timeout = 1.0
         self._pieces: Iterator[bytes | OSError] = iter(pieces)
         self._rest = b""
         self.sent = b""
@@ -121,7 +124,7 @@ class ScriptedDialer:
         self._script = iter(script)
         self.dialed = 0
 
-    def dial(self, origin: Origin, proxy: Any = None) -> Stream:
+    def dial(self, origin: Origin, proxy: Any = None, most: float = math.inf) -> Stream:
         self.dialed += 1
         step = next(self._script)
         if isinstance(step, Exception):

@@ -30,6 +30,7 @@ from cloudfiles.exceptions import (
 from cloudfiles.retry import RetryPolicy
 from cloudfiles.transfer.single import chunks, files
 from cloudfiles.transfer.single.files import ExchangeError
+from cloudfiles.transport.client import Client
 from tests.servers.fault_server import FaultServer
 from tests.servers.faults import (
     FlipBit,
@@ -451,6 +452,46 @@ def test_into_a_pipe(url: str, fault_server: FaultServer) -> None:
 @pytest.mark.parametrize("timeout", [5, 2.5, urllib3.Timeout(connect=1, read=2), urllib3.Timeout(3), None])
 def test_timeouts(url: str, tmp_path: Path, timeout: Any, pool: SpyPool | None) -> None:
     assert download_file(url, tmp_path / "here", timeout=timeout, pool=pool)[1] == 100_000
+
+
+@pytest.mark.parametrize("verb", ["download", "upload"])
+def test_a_total_timeout_is_for_a_request_with_its_retries(verb: str, url: str, fault_server: FaultServer,
+                                                           tmp_path: Path) -> None:
+    fault_server.script(Rule(Stall(), times=None))
+    (tmp_path / "source").write_bytes(b"content")
+    total = urllib3.Timeout(total=0.2, connect=5)
+    with pytest.raises(ExchangeError, match="total timeout") as caught:
+        if verb == "download":
+            download_file(url, tmp_path / "here", timeout=total)
+        else:
+            upload_file(f"{fault_server.url}/bucket/up", tmp_path / "source", timeout=total)
+    assert isinstance(caught.value, urllib3.exceptions.HTTPError)
+    assert len(caught.value.attempts) == 1
+    assert left_in(tmp_path) == ["source"]
+
+
+def test_a_total_timeout_of_a_file_read_by_one_request(url: str, fault_server: FaultServer, tmp_path: Path) -> None:
+    fault_server.script(Rule(IgnoreRange(), times=1), Rule(Stall(), times=None))
+    with pytest.raises(ExchangeError, match="total timeout"):
+        download_file(url, tmp_path / "here", timeout=urllib3.Timeout(total=0.2))
+    assert left_in(tmp_path) == []
+
+
+def test_each_chunk_has_its_own_time(url: str, fault_server: FaultServer, tmp_path: Path,
+                                     monkeypatch: pytest.MonkeyPatch) -> None:
+    deadlines: list[float] = []
+    real = Client.send
+
+    def send(client: Client, request: Any) -> Any:
+        deadlines.append(request.deadline)
+        return real(client, request)
+
+    monkeypatch.setattr(Client, "send", send)
+    download_file(url, tmp_path / "here", chunk_size=CHUNK, timeout=urllib3.Timeout(total=60))
+    assert len(set(deadlines)) == -(-100_000 // CHUNK)
+    deadlines.clear()
+    download_file(url, tmp_path / "here", timeout=60.0)
+    assert deadlines == [None]
 
 
 def test_wrong_arguments(url: str, tmp_path: Path) -> None:

@@ -155,7 +155,7 @@ class WebSource:
         request = ChunkRead(to.origin, to.target, headers, to.dialect(), to.shown, start, end)
         request.is_patient = True  # what makes it faster is that others are read beside it
         try:
-            chunk: Chunk = to.client().send(request)
+            chunk: Chunk = to.send(request)
         except BodyTooLargeError as whole:
             return not_a_range(whole.head.headers)
         return chunk
@@ -163,7 +163,7 @@ class WebSource:
     def read_whole(self, take: Callable[[bytes | memoryview], object]) -> Chunk:
         to = self._connection
         request = WholeRead(to.origin, to.target, to.headers.copy(), to.dialect(), to.shown, take)
-        return _chunk_about(to.client().send(request))
+        return _chunk_about(to.send(request))
 
 
 def _chunk_about(stored: StoredObject) -> Chunk:

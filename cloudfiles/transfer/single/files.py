@@ -21,6 +21,7 @@ import urllib3
 from cloudfiles.exceptions import (
     ApiException,
     CloudFilesError,
+    DeadlineError,
     IntegrityError,
     InvalidInputError,
     ObjectChangedError,
@@ -77,8 +78,11 @@ def download_file(url: str, target: Path, chunk_size: int = CHUNK_BYTES,
         url: where it is.
         target: a file, replaced where it exists; or a directory: the name is then the last one of the URL's path.
         chunk_size: bytes of one request.
-        timeout: seconds to wait for a connection, and without a byte on it; or a `urllib3.Timeout`.
-        pool: whose connections and retry policy are used, instead of our own.
+        timeout: seconds to wait for a connection, and without a byte on it: as in urllib3, a number sets both, so that
+            a large file may take its time. A `urllib3.Timeout` sets each; its `total` is how long one request (a
+            chunk) may take in all, its retries included.
+        pool: whose connections and retry policy are used, instead of our own; a `total` then bounds what urllib3 has it
+            bound, the connection and each wait. So it is with cloudpaths that are no http(s) URL.
         callback_func: called with (bytes downloaded, bytes in all) after each chunk.
 
     Returns:
@@ -127,8 +131,7 @@ def upload_file(url: str, file_path: Path, chunk_size: int = CHUNK_BYTES,
         url: where it goes.
         file_path: the file; not an empty one.
         chunk_size: bytes between two calls of the callback.
-        timeout: seconds to wait for a connection, and without a byte on it, or a `urllib3.Timeout`;
-            None for 5 seconds and 10 minutes.
+        timeout: as `download_file`, of which the one request is the whole upload; None for 5 seconds and 10 minutes.
         pool: whose connections and retry policy are used, instead of our own.
         md5: the md5 digest of the file (16 bytes), sent along so that the server checks what arrives.
         callback_func: called with (bytes uploaded, bytes in all).
@@ -280,6 +283,8 @@ def read_in_one(source: Source, download: Download, begin: Rewindable, write: Ca
         try:
             download.read_in_one(source, write, report)
             return
+        except DeadlineError:
+            raise
         except (IntegrityError, ObjectChangedError, TransportError) as error:
             if not download.done and not isinstance(error, BrokenOffError):
                 raise

@@ -135,7 +135,7 @@ def put_by_client(to: Connection, file: BinaryIO, size: int, chunk_size: int, he
     """Send the file by our own client."""
     watched = Watched(file, size, chunk_size, callback)
     body = WatchedBody(watched, size, chunk_size)
-    to.client().send(FilePut(to.origin, "PUT", to.target, {**to.headers, **headers}, body, dialect=to.dialect(),
+    to.send(FilePut(to.origin, "PUT", to.target, {**to.headers, **headers}, body, dialect=to.dialect(),
                              path=to.shown))
     watched.tell_of(size)
 

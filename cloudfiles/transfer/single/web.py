@@ -14,7 +14,7 @@ from cloudfiles.paths import extract
 from cloudfiles.retry import RetryPolicy
 from cloudfiles.runtime.engine import blocking_runtime
 from cloudfiles.transport.client import Client
-from cloudfiles.transport.request import Response
+from cloudfiles.transport.request import Request, Response
 from cloudfiles.types import Tls
 
 PASSING = frozenset({413, 429, 503})
@@ -25,14 +25,17 @@ THREE_RETRIES = RetryPolicy(attempts=4, window=1.0)
 
 
 class Timeouts(NamedTuple):
-    """Seconds to wait for a connection, and without a byte on one."""
+    """Seconds to wait for a connection, and without a byte on one; and those that a request, its retries included, may
+    take in all, None for any number."""
 
     connect: float
     read: float
+    total: float | None = None
 
     @classmethod
     def of(cls, timeout: Any, default: Timeouts) -> Timeouts:
-        """A number for both; a urllib3 or aiohttp timeout object; None for the default. Raises InvalidInputError."""
+        """A number for the first two; a urllib3 or aiohttp timeout object; None for the default. Raises
+        InvalidInputError."""
         if timeout is None:
             return default
         if isinstance(timeout, int | float):
@@ -42,14 +45,15 @@ class Timeouts(NamedTuple):
         if isinstance(timeout, urllib3.Timeout):
             timeout = timeout.clone()
             timeout.start_connect()  # before, it does not tell how its total bounds a read
-        return cls(_seconds(timeout, ("sock_connect", "connect_timeout", "connect"), default.connect),
-                   _seconds(timeout, ("sock_read", "read_timeout"), default.read))
+        return cls(_seconds(timeout, "sock_connect", "connect_timeout", "connect") or default.connect,
+                   _seconds(timeout, "sock_read", "read_timeout") or default.read,
+                   _seconds(timeout, "total"))
 
 
-def _seconds(timeout: Any, names: tuple[str, ...], default: float) -> float:
-    """The first attribute that is a number."""
+def _seconds(timeout: Any, *names: str) -> float | None:
+    """The first attribute that is a number of seconds; 0 is none, as to aiohttp."""
     values = (getattr(timeout, name, None) for name in names)
-    return next((float(value) for value in values if isinstance(value, int | float)), default)
+    return next((float(value) for value in values if isinstance(value, int | float) and value), None)
 
 
 def is_web(url: str) -> bool:
@@ -87,8 +91,15 @@ class Connection:
     def client(self) -> Client:
         """The client for work done where this is called; one for all with the same timeouts and policy."""
         runtime = blocking_runtime()
-        key = (Tls(), *self._timeouts, self._policy)
+        to = self._timeouts
+        key = (Tls(), to.connect, to.read, self._policy)
         client = runtime.kept.get(key)
         if client is None:
-            client = runtime.kept.setdefault(key, Client(runtime, Tls(), *self._timeouts, policy=self._policy))
+            client = runtime.kept.setdefault(key, Client(runtime, Tls(), to.connect, to.read, policy=self._policy))
         return cast(Client, client)
+
+    def send(self, request: Request) -> Any:
+        """What the client makes of the request, within the total timeout."""
+        client, total = self.client(), self._timeouts.total
+        request.deadline = None if total is None else client.clock.monotonic() + total
+        return client.send(request)

@@ -1,0 +1,60 @@
+"""Requests that may take so long and no longer, retries included."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from cloudfiles.exceptions import DeadlineError
+from cloudfiles.runtime.base import Stream
+
+
+class PastDeadlineError(TimeoutError):
+    """A wait ended with the time of its request. Never leaves the transport."""
+
+
+def past_deadline(when: str) -> DeadlineError:
+    return DeadlineError(f"the request took longer than its total timeout allows {when}".rstrip())
+
+
+class BoundedStream:
+    """A stream whose waits end at a deadline."""
+
+    def __init__(self, stream: Stream, deadline: float, now: Callable[[], float]) -> None:
+        self._stream = stream
+        self._deadline = deadline
+        self._now = now
+        self.timeout = stream.timeout
+
+    def send(self, data: bytes | bytearray | memoryview) -> None:
+        view = memoryview(data).cast("B")
+        while view:
+            view = view[self.send_some(view) :]
+
+    def send_some(self, data: memoryview) -> int:
+        return self._bounded(self._stream.send_some, data)
+
+    def receive_into(self, buffer: memoryview) -> int:
+        return self._bounded(self._stream.receive_into, buffer)
+
+    def _bounded(self, operation: Callable[[memoryview], int], data: memoryview) -> int:
+        left = self._deadline - self._now()
+        if left <= 0:
+            raise PastDeadlineError
+        self._stream.timeout = min(self.timeout, left)
+        try:
+            return operation(data)
+        except TimeoutError as error:
+            if self._now() >= self._deadline:
+                raise PastDeadlineError from error
+            raise
+        finally:
+            self._stream.timeout = self.timeout
+
+    def is_stale(self) -> bool:
+        return self._stream.is_stale()
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def forget(self) -> None:
+        self._stream.forget()
