@@ -162,7 +162,11 @@ class Interface(ABC):
         return self.isdir("") or None
 
     def remove_empty_directory(self, key: str) -> None:  # noqa: B027 -- most stores have no directories
-        """Remove the directory `key`, and those below it, as far as they hold nothing."""
+        """Remove the directory `key`, and those below it, as far as they hold nothing but symlinks."""
+
+    def is_below_symlink(self, key: str, above: str = "") -> bool:
+        """Whether a directory of `key`, below the directory `above`, is a symlink: its object may have another key."""
+        return False
 
     def presign(self, key: str, expires: float, method: str) -> str:
         """A URL that allows `method` on `key` without credentials for `expires` seconds."""

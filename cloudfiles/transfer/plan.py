@@ -38,6 +38,7 @@ class SyncPlan:
         same: keys that the target has already, counted by what told so ('size', 'md5', 'time', ...).
         carried, deleted: how many are to be.
         sources, targets: how many keys there are.
+        kept_below_symlinks: keys that are only at the target, and not deleted, as a symlink leads to their directory.
         skipped_symlinks: those at the source that were not followed.
     """
 
@@ -64,7 +65,7 @@ class SyncPlan:
 
     def _begin(self) -> None:
         self.same: Counter[str] = Counter()
-        self.carried = self.deleted = self.sources = self.targets = 0
+        self.carried = self.deleted = self.sources = self.targets = self.kept_below_symlinks = 0
         self.skipped_symlinks: list[str] = []
         self._collisions = _Collisions(self._target, self._database)
         self._database.executescript(
@@ -127,6 +128,9 @@ class SyncPlan:
         self.carried += 1
 
     def _remove(self, key: str) -> None:
+        if self._target.is_below_symlink(key):  # it may be another key's object, which is to stay
+            self.kept_below_symlinks += 1
+            return
         self._database.execute("INSERT INTO deleted VALUES (?)", (order_of(key),))
         self.deleted += 1
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import itertools
+import logging
+import os
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from cloudfiles import paths
-from cloudfiles.exceptions import CloudFilesError, InvalidInputError
+from cloudfiles.exceptions import CloudFilesError, InvalidInputError, redact
 from cloudfiles.fanout import Plan, collect
 from cloudfiles.interfaces.base import Interface
 from cloudfiles.parallel import Parallel
@@ -21,6 +23,8 @@ from cloudfiles.transfer.compare import checked_mode
 from cloudfiles.transfer.plan import SyncPlan, wanted_by
 from cloudfiles.transfer.run import plan_between
 from cloudfiles.transfer.sources import check_source
+
+_log = logging.getLogger("cloudfiles")
 
 MAX_DELETE = 1000
 
@@ -62,7 +66,8 @@ def sync(source: Store, target: Store, *, delete: bool = False, compare: str = "
     target's is younger. Within the same second digests are compared, computed from a local file where need be.
 
     Args:
-        delete: remove what is only at the target.
+        delete: remove what is only at the target. What lies there below a symlink stays, as it may be another
+            key's object.
         compare: 'auto' as above; 'size' alone; 'time'; 'digest', computed where one side is local.
         include, exclude: globs over whole keys (`*` goes over slashes), regular expressions, functions of the
             key, or lists of them. What is left out is neither copied nor deleted.
@@ -93,6 +98,9 @@ def sync_apart(source: Store, target: Store, *, delete: bool, compare: str, incl
     plan, here, there = plan_between(source, target)
     with SyncPlan(here, there, plan, mode, wanted, delete) as todo:
         todo.make(source.here(), target.here())
+        if todo.kept_below_symlinks:
+            _log.warning("%s: %d objects that the source does not have are not deleted, as symlinks lead to their "
+                         "directories", redact(target.cloudpath), todo.kept_below_symlinks)
         if dry_run:
             return SyncResult(same=todo.same, actions=list(todo.actions()), skipped_symlinks=todo.skipped_symlinks)
         _check_deletions(todo, max_delete)
@@ -108,10 +116,17 @@ def sync_apart(source: Store, target: Store, *, delete: bool, compare: str, incl
 
 def check_apart(source: Store, target: Store) -> None:
     """Raises InvalidInputError where one store is, or lies in, the other: each pass would then find more to copy."""
-    ours, theirs = (paths.asprotocolpath(store.location).rstrip("/") + "/" for store in (source, target))
+    ours, theirs = map(_place_of, (source, target))
     if ours.startswith(theirs) or theirs.startswith(ours):
         raise InvalidInputError(f"{ours} and {theirs} are one store, or one lies in the other; "
                                 "two that lie apart would do")
+
+
+def _place_of(store: Store) -> str:
+    location = store.location
+    if location.protocol == "file":  # by any symlinks above it
+        return f"file://{os.path.realpath(location.path or os.sep)}".rstrip("/") + "/"
+    return paths.asprotocolpath(location).rstrip("/") + "/"
 
 
 def _check_deletions(todo: SyncPlan, max_delete: int | None) -> None:

@@ -51,7 +51,8 @@ class DirectoryVerbs(WritingVerbs):
            parallel: Parallel | None = None) -> int:
         """Remove objects and, with `recursive`, directories with all that is in them; gives how many objects.
 
-        What is not there is no error. Where directories exist by themselves, as on `file://`, they are removed too.
+        What is not there is no error. Where directories exist by themselves, as on `file://`, they are removed too,
+        and so are symlinks, but nothing that symlinks to directories lead to.
 
         Raises:
             InvalidInputError: a path is '': to remove everything, say `cf.delete(cf.list())`; or it ends with '/' and
@@ -62,7 +63,8 @@ class DirectoryVerbs(WritingVerbs):
         if not recursive:
             return self.delete(chosen, progress=progress, parallel=parallel)
         here = self._store.here()
-        found = (key for path in chosen for key, _ in _below(here, path, flat=False))
+        found = (key for path in chosen for key, _ in _below(here, path, flat=False)
+                 if not here.is_below_symlink(key, path.rstrip("/").rpartition("/")[0]))
         count = self.delete(found, progress=progress, parallel=parallel)
         for path in chosen:
             here.remove_empty_directory(path.removesuffix("/"))

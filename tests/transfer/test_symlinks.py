@@ -11,7 +11,7 @@ import pytest
 
 from cloudfiles import CloudFiles, ResumableTransfer, sync, verify
 from cloudfiles.bucket import Bucket
-from cloudfiles.exceptions import InvalidPathError
+from cloudfiles.exceptions import InvalidInputError, InvalidPathError
 from cloudfiles.transfer.tasks.up_and_down import Uploader
 from tests.transfer.conftest import Make, tree, write
 
@@ -197,3 +197,49 @@ def test_the_option_is_kept(tmp_path: Path, source: Path) -> None:
     rt = ResumableTransfer(tmp_path / "journal")
     assert rt.init(CloudFiles(str(source), **EXTERNAL), f"file://{tmp_path}/out/") == 8
     assert ResumableTransfer(tmp_path / "journal").execute().done == 8
+
+
+# ---- nothing is deleted through them
+
+
+def test_a_sync_deletes_nothing_through_a_link_of_the_target(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    source = write(tmp_path / "source", {"run10/x": b"new", "run10/y": b"1"})
+    target = write(tmp_path / "target", {"run10/x": b"old one", "run10/y": b"1", "run10/gone": b"", "gone": b""})
+    (target / "latest").symlink_to("run10")
+    (target / "also").symlink_to("gone")
+    with caplog.at_level(logging.WARNING, "cloudfiles"):
+        assert sync(str(source), str(target), delete=True).deleted == 3
+    assert tree(target / "run10") == tree(source / "run10")
+    assert sorted(os.listdir(target)) == ["latest", "run10"]
+    assert any("3 objects" in record.getMessage() for record in caplog.records)
+
+
+@pytest.mark.parametrize("external", [False, True])
+def test_rm_removes_links_and_not_what_they_lead_to(tmp_path: Path, external: bool) -> None:
+    elsewhere = write(tmp_path / "elsewhere", {"x": b"1"})
+    root = write(tmp_path / "root", {"run1/a/b": b"1", "run2/c": b"2"})
+    for name, there in {"up": "../run2", "file": "../run2/c", "ext": elsewhere, "nowhere": "nothing"}.items():
+        (root / "run1" / name).symlink_to(there)
+    (root / "latest").symlink_to("run2")
+    cf = CloudFiles(str(root), follow_external_symlinks=external)
+    assert cf.rm("run1", recursive=True) == 2
+    assert cf.rm("latest/", recursive=True) == 0
+    assert os.listdir(root) == ["run2"]
+    assert tree(root) == {"run2/c": b"2"}
+    assert tree(elsewhere) == {"x": b"1"}
+
+
+def test_rm_of_a_directory_that_was_named_through_a_link(tmp_path: Path) -> None:
+    root = write(tmp_path / "root", {"run2/d/c": b"2", "run2/e": b""})
+    (root / "latest").symlink_to("run2")
+    assert CloudFiles(str(root)).rm("latest/d", recursive=True) == 1
+    assert os.listdir(root / "run2") == ["e"]
+
+
+def test_one_place_by_two_names_is_not_synchronized(tmp_path: Path) -> None:
+    root = write(tmp_path / "root", {"run1/x": b"1"})
+    (tmp_path / "alias").symlink_to(root)
+    for source, target in (("root/run1", "alias"), ("alias", "root"), ("alias/run1", "root"), ("root", "alias/run1")):
+        with pytest.raises(InvalidInputError):
+            sync(str(tmp_path / source), str(tmp_path / target), delete=True, max_delete=None)
+    assert tree(root) == {"run1/x": b"1"}

@@ -205,6 +205,13 @@ class FileInterface(Interface):
         with Reporting(self._store, key, path):
             remove_empty_directories(path)
 
+    def is_below_symlink(self, key: str, above: str = "") -> bool:
+        path, end = self._path(key), len(self._root) + len(above)
+        while (end := path.find(os.sep, end + 1)) > 0:
+            if os.path.islink(path[:end]):
+                return True
+        return False
+
     # ---- moving
 
     def describe(self, key: str) -> StoredObject | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import os
 import stat
 import threading
@@ -246,19 +247,28 @@ def files_of(path: str, variants: Variants) -> list[str]:
 
 
 def remove_empty_directories(path: str) -> None:
-    """Remove the directory at `path`, and those below it, as far as they hold nothing. Symlinks are not followed.
+    """Remove the directory at `path`, and those below it, as far as they hold nothing but symlinks.
 
-    Raises OSError.
+    Symlinks are removed, not followed. Raises OSError.
     """
     if os.path.islink(path):
+        _remove_symlink(path)
         return
-    for directory, _, _ in os.walk(path, topdown=False):
+    for directory, directories, files in os.walk(path, topdown=False):
+        for name in itertools.chain(directories, files):
+            if os.path.islink(file := os.path.join(directory, name)):
+                _remove_symlink(file)
         try:
             with publishing():
                 os.rmdir(directory)
         except OSError as error:
             if error.errno not in NOWHERE and error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
                 raise
+
+
+def _remove_symlink(file: str) -> None:
+    with publishing():
+        _unlink(file)
 
 
 def _unlink(file: str) -> None:
