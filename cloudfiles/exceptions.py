@@ -234,8 +234,8 @@ class LockingError(CloudFilesError):
 class LocalFileError(CloudFilesError, OSError):
     """An operation on the local file system failed.
 
-    Errors of local files are instances of `OSError`. So are timeouts and a missing source of a transfer, as in the standard
-    library. Other errors of remote stores are not, so that they are not mistaken for those of the local disk.
+    Errors of local files are instances of `OSError`. So are timeouts and a missing source of a transfer, as in the
+    standard library. Other errors of remote stores are not, so that they are not mistaken for those of the local disk.
 
     Attributes:
         errno: the system's error number (such as `errno.ENOSPC`), or None.
