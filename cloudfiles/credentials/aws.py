@@ -159,9 +159,9 @@ class AwsProvider:
         try:
             found = self._offload(self._chain)
         except MissingExtraError as error:
-            found, beyond = None, f"but not {beyond}, as {error}"
+            found, beyond = None, f"but not {beyond}, because {error}"
         if found is None:
             raise MissingCredentialsError(
-                f"no AWS credentials: looked in {', '.join(place.name for place in looked)}, {beyond}. "
-                f"For a public bucket use no_sign_request=True")
+                f"no AWS credentials found: searched {', '.join(place.name for place in looked)}, {beyond}. For a "
+                "public bucket, use no_sign_request=True")
         return found

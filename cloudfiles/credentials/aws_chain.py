@@ -29,7 +29,7 @@ def load() -> AwsCredentials | None:
     try:
         return _load(botocore.session.Session())
     except botocore.exceptions.BotoCoreError as error:
-        raise AuthorizationError(f"botocore found a source of AWS credentials that failed: {error}") from error
+        raise AuthorizationError(f"botocore found a source of AWS credentials, but it failed: {error}") from error
 
 
 def _load(session: Any) -> AwsCredentials | None:

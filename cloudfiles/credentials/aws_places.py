@@ -49,7 +49,7 @@ class AwsCredentials:
         return f"AwsCredentials({hint(self.access_key)}, from {self.source})"
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("AWS credentials are not pickled: each process finds its own")
+        raise TypeError("AWS credentials cannot be pickled: each process looks them up itself")
 
 
 def hint(access_key: str) -> str:
@@ -116,7 +116,7 @@ def _fields(place: str, values: Mapping[str, Any], strict: bool = False) -> dict
     if strict and values and not found:
         raise ConfigurationError(
             f"{place} has none of the fields of an AWS secret: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, "
-            f"AWS_SESSION_TOKEN, AWS_DEFAULT_REGION, AWS_ENDPOINT_URL")
+            "AWS_SESSION_TOKEN, AWS_DEFAULT_REGION, AWS_ENDPOINT_URL")
     return found
 
 
@@ -132,6 +132,6 @@ def _seconds(place: str, expiry: str) -> float:
     try:
         moment = datetime.fromisoformat(expiry.replace("Z", "+00:00"))
     except ValueError as error:
-        raise ConfigurationError(f"{place}: the expiration {expiry!r} is not an ISO 8601 time") from error
+        raise ConfigurationError(f"{place}: expected an ISO 8601 time as expiration, got {expiry!r}") from error
     seconds = (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp()
     return seconds if math.isfinite(seconds) else 0.0

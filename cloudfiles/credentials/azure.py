@@ -151,6 +151,6 @@ class AzureProvider:
         except (AuthorizationError, ImportError) as error:
             names = ", ".join(place.name for place in looked)
             raise MissingCredentialsError(
-                f"no Azure credentials: looked in {names}, and in azure-identity's default chain ({error}). "
-                "For a public container use no_sign_request=True") from error
+                f"no Azure credentials found: searched {names}, and azure-identity's default chain ({error}). For a "
+                "public container, use no_sign_request=True") from error
         return replace(token, account=token.account or self._account)

@@ -64,7 +64,7 @@ class AzureCredentials:
         return f"AzureCredentials({kind} of account {self.account}, from {self.source})"
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("Azure credentials are not pickled: each process finds its own")
+        raise TypeError("Azure credentials cannot be pickled: each process looks them up itself")
 
 
 class AzurePlace(Place):
@@ -81,7 +81,7 @@ class AzurePlace(Place):
         found = [f"{name} {self.values[name]}" for name in ("account", "endpoint") if name in self.values]
         found += [title for name, title in (("key", "an account key"), ("sas", "a SAS")) if name in self.values]
         if found and self.values.get("account", account) != account and account is not None:
-            found.append(f"which is not the account {account}: not used")
+            found.append(f"not used: the account is {account}")
         return ", ".join(found) or "nothing"
 
 
@@ -110,8 +110,8 @@ def credentials(place: AzurePlace, account: str | None) -> AzureCredentials:
     sas = None if key else values.get("sas")
     name = values.get("account", account)
     if key and name is None:
-        raise ConfigurationError(f"{place.name} holds a key and does not say of which account: AZURE_STORAGE_ACCOUNT "
-                                 "or a cloudpath abfss://CONTAINER@ACCOUNT.dfs.core.windows.net/ would")
+        raise ConfigurationError(f"{place.name} has a key but no account name: set AZURE_STORAGE_ACCOUNT or use a "
+                                 "cloudpath abfss://CONTAINER@ACCOUNT.dfs.core.windows.net/")
     return AzureCredentials(name, key, sas, endpoint=values.get("endpoint"), source=place.name)
 
 
@@ -142,7 +142,7 @@ def _connection(place: str, text: str) -> dict[str, str]:
     """
     pairs = [part.partition("=") for part in text.split(";") if part.strip()]
     if any(not separator for _, separator, _ in pairs):
-        raise ConfigurationError(f"{place}: the connection string is not NAME=VALUE;NAME=VALUE...")
+        raise ConfigurationError(f"{place}: expected a connection string NAME=VALUE;NAME=VALUE...")
     fields = {name.strip().lower(): value.strip() for name, _, value in pairs}
     if fields.get("usedevelopmentstorage", "").lower() == "true":
         return {"account": EMULATOR_ACCOUNT, "key": EMULATOR_KEY, "endpoint": _EMULATOR_ENDPOINT}
@@ -153,7 +153,7 @@ def _connection(place: str, text: str) -> dict[str, str]:
         scheme = fields.get("defaultendpointsprotocol", "https")
         found["endpoint"] = f"{scheme}://{found['account']}.blob.{fields['endpointsuffix']}"
     if not found:
-        raise ConfigurationError(f"{place}: the connection string names neither AccountName nor BlobEndpoint")
+        raise ConfigurationError(f"{place}: the connection string has neither AccountName nor BlobEndpoint")
     return found
 
 
@@ -161,5 +161,5 @@ def _checked_sas(place: str, sas: str) -> str:
     """A SAS without its question mark; it becomes a part of every target as it is."""
     sas = sas.removeprefix("?")
     if not _SAS(sas) or not {"sig", "sv"} <= set(parse_qs(sas)):
-        raise ConfigurationError(f"{place}: the SAS is not a query string with sv= and sig= in it")
+        raise ConfigurationError(f"{place}: expected a SAS as a query string with sv= and sig=")
     return sas

@@ -138,7 +138,8 @@ class GoogleProvider:
 
     def _unsigned(self, looked: list[str]) -> GoogleToken:
         if not self._handed_in_only:
-            log.info("gs://%s: no Google credentials in %s: requests go without, which only public buckets allow",
+            log.info("gs://%s: no Google credentials found in %s: sending requests without credentials, which only "
+                     "public buckets accept",
                      self._bucket, ", ".join([*looked, DEFAULT_CHAIN]))
         return GoogleToken("", "nothing configured")
 
@@ -150,7 +151,7 @@ class GoogleProvider:
         Ends at a place that `get` would stumble over.
         """
         if self._anonymous:
-            return [Finding("no_sign_request", "requests go without credentials")]
+            return [Finding("no_sign_request", "requests are not signed")]
         findings = []
         try:
             for place in self._places():
@@ -159,13 +160,14 @@ class GoogleProvider:
             return [*findings, Finding("error", str(error))]
         found = any(finding.found != "nothing" for finding in findings)
         default = Finding(DEFAULT_CHAIN, self._explain_default())
-        if not found and default.found.startswith(("nothing", "not looked at")):
-            return [*findings, default, Finding("without credentials", "requests go unsigned: public buckets only")]
+        if not found and default.found.startswith(("nothing", "not searched")):
+            return [*findings, default, Finding("without credentials", "requests are not signed: only public buckets "
+                                                                       "can be accessed")]
         return [*findings, default]
 
     def _explain_default(self) -> str:
         if self._handed_in_only:
-            return "not looked at, nor secrets files: the endpoint is not Google's"
+            return "not searched, nor are secrets files: the endpoint is not Google's"
         try:
             found = self._offload(self._chain.default)
         except MissingExtraError as error:

@@ -69,10 +69,11 @@ class GoogleChain:
                 warnings.simplefilter("ignore", DeprecationWarning)
                 return google.load_credentials_from_dict(dict(values), scopes=SCOPES, request=self._transport())
         except (google.exceptions.RefreshError, google.exceptions.TransportError) as error:
-            raise AuthorizationError(f"the Google credentials from {name} could not be asked for: {error}") from error
+            raise AuthorizationError(f"the Google credentials from {name} could not be loaded: {error}") from error
         except (google.exceptions.GoogleAuthError, ValueError, KeyError, TypeError):
             # Not chained: the message of the cause may show parts of the key.
-            raise ConfigurationError(f"{name} is no usable Google credentials of the type {values['type']}") from None
+            raise ConfigurationError(f"{name} does not contain valid Google credentials of type "
+                                     f"{values['type']}") from None
 
     def default(self) -> Any:
         """The application default credentials and their project; None where there are none.
@@ -89,9 +90,9 @@ class GoogleChain:
         except google.exceptions.DefaultCredentialsError as error:
             if _NOT_FOUND in str(error) and not os.environ.get("GOOGLE_APPLICATION_CREDENTIALS"):
                 return None
-            raise ConfigurationError(f"Google's application default credentials cannot be used: {error}") from None
+            raise ConfigurationError(f"Google application default credentials are not usable: {error}") from None
         except google.exceptions.GoogleAuthError as error:
-            raise AuthorizationError(f"Google's application default credentials failed: {error}") from error
+            raise AuthorizationError(f"Google application default credentials failed: {error}") from error
 
     def token(self, loaded: Any, source: str) -> GoogleToken:
         """A new token. Raises AuthorizationError with the server's words where it gives none."""
@@ -100,7 +101,7 @@ class GoogleChain:
         try:
             credentials.refresh(self._transport())
         except google.exceptions.GoogleAuthError as error:
-            raise AuthorizationError(f"no access token by the Google credentials from {source}: {error}") from error
+            raise AuthorizationError(f"no access token for the Google credentials from {source}: {error}") from error
         # google-auth's times are UTC without saying so.
         expiry = credentials.expiry and credentials.expiry.replace(tzinfo=timezone.utc).timestamp()
         project = getattr(credentials, "quota_project_id", None) or project

@@ -46,11 +46,12 @@ class _IamSigner:
             signature: bytes = self._sign(data)
         except (GoogleAuthError, KeyError, ValueError) as error:
             raise AuthorizationError(
-                f"no signature by {self._email}: {error} (it takes the role roles/iam.serviceAccountTokenCreator on "
-                "this account, for the account itself too, and the IAM Service Account Credentials API enabled)"
+                f"signing as {self._email} failed: {error} (this requires the role "
+                "roles/iam.serviceAccountTokenCreator on this account, even for the account itself, and the IAM "
+                "Service Account Credentials API enabled)"
             ) from error
         except OSError as error:  # of the sessions that google-auth opens by itself
-            raise ConnectionFailedError(f"no signature by {self._email}: {error}") from error
+            raise ConnectionFailedError(f"signing as {self._email} failed: {error}") from error
         return signature
 
     def _signing(self) -> Any:

@@ -51,7 +51,7 @@ class GoogleToken:
         return f"GoogleToken(from {self.source})"
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("Google credentials are not pickled: each process finds its own")
+        raise TypeError("Google credentials cannot be pickled: each process looks them up itself")
 
 
 @dataclass(frozen=True)
@@ -96,6 +96,6 @@ def kind_of(name: str, values: Mapping[str, Any]) -> str:
     if kind is None and isinstance(values.get("token"), str) and values["token"].strip():
         return "token"
     if kind not in TYPES:
-        raise ConfigurationError(f"{name} holds no Google credentials: its type is {kind!r}; "
-                                 f"one of {', '.join(TYPES)}, or a 'token', would do")
+        raise ConfigurationError(f"{name} does not contain Google credentials: expected a 'token' or a type of "
+                                 f"{', '.join(TYPES)}, got type {kind!r}")
     return str(kind)

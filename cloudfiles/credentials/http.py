@@ -86,7 +86,7 @@ class HttpCredentials:
     def places(self) -> str:
         """Where they are looked for, in words."""
         if self._anonymous:
-            return "nowhere, as no_sign_request is set"
+            return "nowhere, because no_sign_request is set"
         if self._secrets is not None:
             return "secrets="
         return f"{', '.join(self._names())} in {', '.join(secrets_files.directories(self._environ))}"
@@ -94,7 +94,7 @@ class HttpCredentials:
     def explain(self) -> list[tuple[str, str]]:
         """Every place in order and what is there, without a secret. Ends at a place that `get` would stumble over."""
         if self._anonymous:
-            return [("no_sign_request", "nothing is shown")]
+            return [("no_sign_request", "no credentials are sent")]
         findings: list[tuple[str, str]] = []
         try:
             if self._userinfo:
@@ -155,8 +155,8 @@ class CaveCredentials(HttpCredentials):
         found = super()._find()
         if found is None:
             raise MissingCredentialsError(
-                f"no token for {self._authority}: looked for {self.places}. "
-                "A secrets file, or secrets=, holds {\"token\": \"...\"}")
+                f"no token found for {self._authority}: searched {self.places}. A secrets file, or secrets=, contains "
+                f"{{\"token\": \"...\"}}")
         return found
 
 
@@ -167,17 +167,18 @@ def _authorization(fields: Mapping[str, Any], source: str) -> Authorization:
     user, password = fields.get("user", fields.get("username")), fields.get("password")
     if isinstance(user, str) and isinstance(password, str):
         return Authorization(_basic(user, password, source), source)
-    raise ConfigurationError(f"{source} does not hold credentials for a web server: {_FORMS}")
+    raise ConfigurationError(f"{source} does not contain credentials for a web server: expected {_FORMS}")
 
 
 def _header_safe(token: Any, source: str) -> str:
     text = token.strip() if isinstance(token, str) else ""
     if not text or not text.isascii() or not text.isprintable() or " " in text:
-        raise ConfigurationError(f"the token in {source} is not one line of ASCII text without spaces")
+        raise ConfigurationError(f"the token in {source} must be one line of ASCII text without spaces")
     return text
 
 
 def _basic(user: str, password: str, source: str) -> str:
     if ":" in user:
-        raise ConfigurationError(f"the user name in {source} has a colon, which Basic authentication cannot send")
+        raise ConfigurationError(f"the user name in {source} contains a colon, which Basic authentication does not "
+                                 "allow")
     return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode("ascii")

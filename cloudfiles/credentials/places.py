@@ -40,8 +40,8 @@ def known_fields(place: str, values: Mapping[str, Any], spellings: Mapping[str, 
 
 def _text(place: str, name: str, value: Any) -> str:
     if not isinstance(value, str):
-        raise ConfigurationError(f"{place}: {name} must be a string, not a {type(value).__name__}")
+        raise ConfigurationError(f"{place}: {name}: expected a str, got {type(value).__name__}")
     stripped = value.strip()  # a line end behind a pasted key would make every signature wrong
     if not (stripped.isascii() and stripped.isprintable()):
-        raise ConfigurationError(f"{place}: {name} must be one line of printable ASCII")
+        raise ConfigurationError(f"{place}: {name}: expected one line of printable ASCII")
     return stripped

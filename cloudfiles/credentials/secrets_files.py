@@ -70,9 +70,9 @@ def load(secrets: Secrets) -> tuple[str, dict[str, Any]]:
         return "secrets=", parse_json_object(secrets, "secrets=")
     if not isinstance(secrets, (str, os.PathLike)):
         raise ConfigurationError(
-            f"secrets= takes a dict, JSON text or the path of a JSON file, not a {type(secrets).__name__}")
+            f"secrets: expected a dict, JSON text or the path of a JSON file, got {type(secrets).__name__}")
     path = toabs(secrets)
     content = read(path) if "\0" not in path else None
     if content is None:
-        raise ConfigurationError("secrets= is neither a dict, nor JSON text, nor the path of a file that exists")
+        raise ConfigurationError("secrets: expected a dict, JSON text or the path of an existing file")
     return path, content

@@ -42,7 +42,7 @@ def quote_key(key: str) -> str:
     try:
         return quote(key, safe="/~", errors="surrogateescape")
     except UnicodeEncodeError as error:
-        raise InvalidPathError(f"{key!r} cannot be written in UTF-8: {error.reason}") from error
+        raise InvalidPathError(f"{key!r} cannot be encoded in UTF-8: {error.reason}") from error
 
 
 def format_query(parameters: Mapping[str, str]) -> str:

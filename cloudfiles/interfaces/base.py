@@ -28,7 +28,7 @@ from cloudfiles.types import Content, ListPage, StoredObject, WriteOptions
 
 
 def changed_meanwhile(key: str) -> ObjectChangedError:
-    return ObjectChangedError("the object was replaced or removed while it was read", path=key)
+    return ObjectChangedError("the object was replaced or removed while it was being read", path=key)
 
 
 class Interface(ABC):
@@ -107,7 +107,7 @@ class Interface(ABC):
         if head is None:
             return None
         if head["Content-Length"] is None:
-            raise ProtocolError("the server does not tell the object's size", path=key)
+            raise ProtocolError("the server does not report the size of the object", path=key)
         size: int = head["Content-Length"]
         return size
 
@@ -154,7 +154,8 @@ class Interface(ABC):
 
     def get_acl(self, key: str) -> Any:
         """Who may do what with the object, in the store's own words; None where it is missing, or has none."""
-        raise UnsupportedOperationError(f"{type(self).__name__} has no access control lists of objects", path=key)
+        raise UnsupportedOperationError(f"{type(self).__name__} does not support access control lists of "
+                                        "objects", path=key)
 
     def root_exists(self) -> bool | None:
         """Whether the place that the cloudpath names exists, be it empty; None where an empty one cannot be told from
@@ -170,17 +171,18 @@ class Interface(ABC):
 
     def presign(self, key: str, expires: float, method: str) -> str:
         """A URL that allows `method` on `key` without credentials for `expires` seconds."""
-        raise UnsupportedOperationError(f"{type(self).__name__} cannot presign: its protocol has no signed URLs")
+        raise UnsupportedOperationError(f"{type(self).__name__} does not support presigned URLs")
 
     def compose(self, source_keys: Sequence[str], key: str, options: WriteOptions) -> str | None:
         """Make one object of others, one behind the other, by the store's own means; they stay. Gives the ETag."""
-        raise UnsupportedOperationError("only gs:// can compose objects; elsewhere, read them and write them as one",
+        raise UnsupportedOperationError("compose is supported for gs:// only; elsewhere, read the objects and write "
+                                        "them as one",
                                         path=key)
 
     def data_lake(self) -> Any:
         """What the store can do with directories, owners and ACLs beyond objects."""
-        raise UnsupportedOperationError("data_lake() takes az:// or abfss:// and an account with a hierarchical "
-                                        "namespace (Data Lake Storage Gen2); other protocols have no such operations")
+        raise UnsupportedOperationError("data_lake() is supported for az:// and abfss:// only, in accounts with a "
+                                        "hierarchical namespace (Data Lake Storage Gen2)")
 
     def explain_credentials(self) -> list[tuple[str, str]]:
         """The places where credentials are looked for, in order, and what is in each, without a secret."""
@@ -276,7 +278,7 @@ class Interface(ABC):
             UnsupportedOperationError: it cannot be done for these two after all: nothing was done, stream instead.
             ObjectChangedError: the source is not in the state of `options.etag`, or was replaced meanwhile.
         """
-        raise UnsupportedOperationError(f"{type(self).__name__} copies nothing by itself", path=key)
+        raise UnsupportedOperationError(f"{type(self).__name__} does not support server-side copies", path=key)
 
     def rename_from(self, source: Interface, source_key: str, key: str) -> bool:
         """Move an object in one atomic step, as a file system does; False: that cannot be done, nothing was."""

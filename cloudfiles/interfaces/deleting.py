@@ -35,7 +35,7 @@ class Delete(Request):
         if response.status < 300 and b"<Error>" in response.content:
             raise self.dialect.refusal(self, response)
         if response.status < 300 and is_web_page(response):
-            raise unreadable("the answer to a DELETE", response, "is a web page", self.path)
+            raise unreadable("the response to a DELETE", response, "is a web page", self.path)
 
 
 class BatchRequest(Request):

@@ -29,7 +29,7 @@ def document_of(content: bytes) -> ET.Element:
     Entities of entities grow without bound, and no store declares any. They are looked for in UTF-8, which all send.
     """
     if _ENTITY in content or b"\0" in content:
-        raise ET.ParseError("it declares entities, or is not in UTF-8")
+        raise ET.ParseError("it declares entities, or is not encoded in UTF-8")
     return ET.fromstring(content.removeprefix(_MARK).strip())
 
 
@@ -41,7 +41,7 @@ def parse_xml(response: Response, what: str, path: str | None = None) -> ET.Elem
     try:
         return document_of(response.content)
     except UNREADABLE_XML as error:
-        raise unreadable(what, response, f"is no XML: {error}", path) from error
+        raise unreadable(what, response, f"is not valid XML: {error}", path) from error
 
 
 def parse_json(response: Response, what: str, path: str | None = None) -> dict[str, Any]:
@@ -49,9 +49,9 @@ def parse_json(response: Response, what: str, path: str | None = None) -> dict[s
     try:
         document = json.loads(response.content)
     except UNREADABLE_JSON as error:
-        raise unreadable(what, response, f"is no JSON: {error}", path) from error
+        raise unreadable(what, response, f"is not valid JSON: {error}", path) from error
     if not isinstance(document, dict):
-        raise ProtocolError(f"{what} is a JSON {type(document).__name__} and no object", path=path)
+        raise ProtocolError(f"{what} is a JSON {type(document).__name__}, not an object", path=path)
     return document
 
 
@@ -60,7 +60,7 @@ def required(fields: Mapping[str, Any], name: str, what: str, path: str | None =
     value = fields.get(name)
     if not isinstance(value, str) or not value:
         raise ProtocolError(f"{what} has no {name!r}" if value in (None, "") else
-                            f"{what} has the {name!r} {str(value)[:100]!r}", path=path)
+                            f"{what} has an invalid {name!r}: {str(value)[:100]!r}", path=path)
     return value
 
 
@@ -78,4 +78,4 @@ def count(value: Any, name: str, what: str, path: str | None = None) -> int:
         return int(value)
     if type(value) is int and value >= 0:
         return value
-    raise ProtocolError(f"{what} has the {name!r} {str(value)[:100]!r}, which is no number", path=path)
+    raise ProtocolError(f"{what} has an invalid {name!r}: expected a number, got {str(value)[:100]!r}", path=path)

@@ -36,12 +36,12 @@ class EvenParts:
         """The number of the part that begins there. Raises InvalidInputError where `content` is none."""
         number = start // self.part_size + 1
         if start % self.part_size or len(content) != self.length(number):
-            raise InvalidInputError(f"{len(content)} bytes from {start} on are no part of {self.size} bytes in parts "
-                                    f"of {self.part_size}", path=self.key)
+            raise InvalidInputError(f"{len(content)} bytes at offset {start} are not a part of {self.size} bytes split "
+                                    f"into parts of {self.part_size}", path=self.key)
         return number
 
     def check_complete(self, written: Container[int]) -> None:
         """Raise InvalidInputError unless all numbers are among those written."""
         missing = next((number for number in self.numbers if number not in written), None)
         if missing is not None:
-            raise InvalidInputError(f"the part from byte {self.start(missing)} on has not been written", path=self.key)
+            raise InvalidInputError(f"the part at offset {self.start(missing)} has not been written", path=self.key)

@@ -132,7 +132,7 @@ class PiecewiseRead(Request):
         except CloudFilesError:
             raise
         except OSError as error:  # of the local file, not of the connection
-            raise CloudFilesError(f"what was read could not be kept: {error}", path=self.path) from error
+            raise CloudFilesError(f"the content could not be written: {error}", path=self.path) from error
 
     def accept(self, response: Response) -> StoredObject | None:
         if response.status == 200:

@@ -50,7 +50,7 @@ def _rest_by_several(client: Client, request: ObjectRead) -> StoredObject:
         size = min(_PART, end - at)
         part: StoredObject | None = client.send(request.part(at, at + size))
         if part is None or not request.goes_with(part) or len(part.content) != size:
-            raise ObjectChangedError("the object was replaced or removed while it was read", path=request.path)
+            raise ObjectChangedError("the object was replaced or removed while it was being read", path=request.path)
         memory.view[at - first:at - first + size] = part.content
 
     send_parts(client.runtime, range(start, end, _PART), read)

@@ -19,7 +19,7 @@ from cloudfiles.types import StoredObject, head_of
 
 _NOTHING = re.compile(r"bytes (\d+)-(-?\d+)/(\d+)$", re.ASCII)
 
-_WHAT = "the answer about the object"
+_WHAT = "the response about the object"
 
 DIVISIBLE = 64 << 20
 """Bytes of a body that may be worth more than one connection."""
@@ -173,7 +173,7 @@ class ObjectRead(Request):
             return self._cut(response)
         expected = self._expected(response.headers)
         if begins != expected:
-            raise ProtocolError(f"bytes from {expected} on were asked for, the answer says "
+            raise ProtocolError(f"requested bytes from {expected}, but the response has Content-Range "
                                 f"{response.headers.get('content-range')!r}", path=self.path)
         if not self._is_same_object(response.headers):
             raise self._changed()
@@ -216,8 +216,8 @@ class ObjectRead(Request):
         object may end there, or the body may have been cut short."""
         is_all = self.end is not None and (self.start or 0) >= 0 and len(content) == self.end - (self.start or 0)
         if not is_all:
-            raise ProtocolError(f"the server answered a range request with a whole body of {whole} bytes, whose length "
-                                "it does not tell: it may have been cut short", path=self.path)
+            raise ProtocolError(f"the server responded to a range request with a whole body of {whole} bytes and no "
+                                "Content-Length: it may be truncated", path=self.path)
 
     def _past_the_end(self, response: Response) -> StoredObject:
         """416: the object exists and has nothing there, unless it shrank under a read in pieces."""
@@ -231,7 +231,8 @@ class ObjectRead(Request):
             del self.headers["range"]
             raise TryAgain(self.dialect_error(response))
         if (size or 0) > max(0, self.start or 0):
-            raise ProtocolError(f"the server refuses bytes from {self.start} on, and says that the object has {size}",
+            raise ProtocolError(f"the server rejects the range from byte {self.start}, but reports that the object has "
+                                f"{size} bytes",
                                 path=self.path)
         return StoredObject(b"", etag=response.headers.get("etag"))
 
@@ -243,21 +244,22 @@ class ObjectRead(Request):
         assert told.end is not None
         announced = told.end - told.start
         if len(response.content) != announced:
-            raise TruncatedBodyError(f"the answer's Content-Range announces {announced} bytes, "
-                                     f"{len(response.content)} came", path=self.path)
+            raise TruncatedBodyError(f"the Content-Range announces {announced} bytes, but {len(response.content)} were "
+                                     "received", path=self.path)
         last = self._last(response.headers)
         if last is not None and told.end < last:
-            raise TruncatedBodyError(f"bytes up to {last} were asked for, the answer ends at {told.end}",
+            raise TruncatedBodyError(f"requested bytes up to {last}, but the response ends at {told.end}",
                                      path=self.path)
         if last is not None and told.end > last:
-            raise ProtocolError(f"bytes up to {last} were asked for, the answer goes on to {told.end}",
+            raise ProtocolError(f"requested bytes up to {last}, but the response continues to {told.end}",
                                 path=self.path)
 
     def _check_whole_length(self, content: bytes, first: dict[str, str]) -> None:
         """The last part may not have told the object's size; the answer that broke off has."""
         announced = first.get("content-length", "")
         if announced.isdigit() and int(announced) != len(content):
-            raise TruncatedBodyError(f"{announced} bytes were announced, {len(content)} came", path=self.path)
+            raise TruncatedBodyError(f"{announced} bytes were announced, but {len(content)} were "
+                                     "received", path=self.path)
 
     def _last(self, headers: dict[str, str]) -> int | None:
         """The (exclusive) end of what was asked for, bounded by the object's size where that is known."""
@@ -272,12 +274,12 @@ class ObjectRead(Request):
         value = headers.get("content-range")
         if value is None or "range" not in self.headers:
             if status == 206:
-                raise ProtocolError("a part (206) was answered without a Content-Range, or to no Range",
+                raise ProtocolError("a partial response (206) without a Content-Range, or to a request without a Range",
                                     path=self.path)
             return 0 if "range" not in self.headers else None
         start = parse_content_range(value).start
         if start is None:
-            raise ProtocolError(f"the answer's Content-Range is {value!r}", path=self.path)
+            raise ProtocolError(f"unexpected Content-Range: {value!r}", path=self.path)
         return start
 
     def _expected(self, headers: dict[str, str]) -> int:
@@ -298,7 +300,7 @@ class ObjectRead(Request):
 
     def _changed(self) -> Exception:
         """The object was replaced inside the read, and the server did not say so."""
-        error = ObjectChangedError("the object was replaced while it was read", path=self.path)
+        error = ObjectChangedError("the object was replaced while it was being read", path=self.path)
         if self._condition is not None:
             return error
         self.begin_anew()
@@ -309,7 +311,7 @@ def size_of(headers: Mapping[str, str], path: str | None) -> int:
     """The object's size, by its Content-Length. Raises ProtocolError where that does not tell."""
     length = headers.get("content-length", "")
     if not (length.isascii() and length.isdigit()):
-        raise ProtocolError(f"the server does not tell the size: its Content-Length is {length!r}", path=path)
+        raise ProtocolError(f"the server does not report the size: its Content-Length is {length!r}", path=path)
     return int(length)
 
 

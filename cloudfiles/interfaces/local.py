@@ -52,10 +52,10 @@ def chunks(content: Any, read_bytes: int = CHUNK_BYTES) -> Iterator[bytes]:
         except CloudFilesError:
             raise
         except OSError as error:
-            raise FileSystemError(f"the content could not be read: {error}", errno=error.errno) from error
+            raise FileSystemError(f"cannot read the content: {error}", errno=error.errno) from error
         if not isinstance(chunk, (bytes, bytearray, memoryview)):
             raise InvalidInputError(
-                f"the content must be a file open in binary mode; its read() gave {type(chunk).__name__}")
+                f"expected a file open in binary mode as content; its read() returned {type(chunk).__name__}")
         if not chunk:
             return
         yield bytes(chunk)

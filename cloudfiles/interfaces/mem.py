@@ -149,10 +149,10 @@ def _shown(key: str, prefix: str, flat: bool) -> str:
 
 def _check_conditions(present: _Object | None, options: WriteOptions, key: str) -> None:
     if options.if_absent and present is not None:
-        raise PreconditionFailedError("the object exists", path=key)
+        raise PreconditionFailedError("the object already exists", path=key)
     if options.if_match is not None and (present is None or present.etag != options.if_match):
         found = "is missing" if present is None else f"has the ETag {present.etag}"
-        raise PreconditionFailedError(f"the object {found}, not {options.if_match}", path=key)
+        raise PreconditionFailedError(f"the object {found}; expected the ETag {options.if_match}", path=key)
 
 
 _buckets: dict[str, _Bucket] = {}
@@ -207,7 +207,8 @@ class MemInterface(Interface):
     def _cut(self, content: Any, start: int | None, end: int | None, key: str) -> Any:
         if not isinstance(content, bytes):
             kind = type(content).__name__
-            raise UnsupportedOperationError(f"a {kind} has no byte ranges", path=key, store=self._store)
+            raise UnsupportedOperationError(f"byte ranges are not supported for {kind} "
+                                            "objects", path=key, store=self._store)
         first, length = span(start, end, len(content))
         return content[first:first + length]
 
@@ -307,7 +308,7 @@ class MemInterface(Interface):
 
     def _full(self, key: str) -> str:
         if not key:
-            raise InvalidPathError("a key must not be empty", store=self._store)
+            raise InvalidPathError("the key must not be empty", store=self._store)
         return self._root + key
 
 

@@ -34,7 +34,7 @@ class Progress:
         if token == self._token:
             raise ProtocolError(f"{self._what} does not end: the server repeats the continuation token {token[:100]!r}")
         if first is not None and first == self._first:
-            raise ProtocolError(f"{self._what} does not end: the server repeats the page that begins with {first!r}")
+            raise ProtocolError(f"{self._what} does not end: the server repeats the page that starts with {first!r}")
         is_new = first is not None or (bool(prefixes) and prefixes != self._prefixes)
         self._empty = 0 if is_new else self._empty + 1
         if self._empty >= MAX_EMPTY_PAGES:
@@ -61,8 +61,7 @@ def check_names(names: Iterable[str], common_prefixes: Sequence[str], prefix: st
         if not name.startswith(prefix):
             raise _ignored("the prefix", prefix, name)
         if not flat or name == prefix or name[-1] != "/":
-            raise ProtocolError(f"the listing of {prefix!r} has the common prefix {name!r}, which the server was not "
-                                "asked for")
+            raise ProtocolError(f"the listing of {prefix!r} has the common prefix {name!r}, which was not requested")
 
 
 def check_echo(echo: str | None, prefix: str) -> None:
@@ -71,14 +70,14 @@ def check_echo(echo: str | None, prefix: str) -> None:
     echo: as the document has it, encoded or not; '' or None where it does not say.
     """
     if echo and prefix.isprintable() and prefix not in (echo, unquote(echo), unquote_plus(echo)):
-        raise ProtocolError(f"the prefix {prefix!r} was asked for, and the server has listed {echo[:200]!r}")
+        raise ProtocolError(f"requested the prefix {prefix!r}, but the server listed {echo[:200]!r}")
 
 
 def check_says_whether_it_goes_on(says: bool, count: int, limit: int) -> None:
     """Raise ProtocolError for a full page that does not tell whether others follow: it may not be all."""
     if not says and count >= limit:
-        raise ProtocolError(f"the listing has {count} entries, as many as were asked for, and does not say whether it "
-                            "goes on")
+        raise ProtocolError(f"the listing has {count} entries, as many as requested, and does not say whether there "
+                            "are more")
 
 
 def _ignored(what: str, prefix: str, name: str) -> ProtocolError:

@@ -152,7 +152,7 @@ def bytes_left(file: BinaryIO, path: str) -> int | None:
     Raises InvalidInputError for what is no file; path: the key that it was to be stored under.
     """
     if not hasattr(file, "read"):
-        raise InvalidInputError(f"content must be bytes or an open binary file, not a {type(file).__name__}",
+        raise InvalidInputError(f"expected bytes or an open binary file as content, got {type(file).__name__}",
                                 path=path)
     try:
         if not file.seekable():
@@ -191,10 +191,10 @@ def _read_fully(file: BinaryIO, size: int) -> bytes:
         except CloudFilesError:
             raise
         except OSError as error:
-            raise FileSystemError(f"the content could not be read: {error}", errno=error.errno) from error
+            raise FileSystemError(f"cannot read the content: {error}", errno=error.errno) from error
         if not isinstance(piece, (bytes, bytearray)):
             raise InvalidInputError(
-                f"content must be a file open in binary mode; its read() gave a {type(piece).__name__}")
+                f"expected a file open in binary mode as content; its read() returned {type(piece).__name__}")
         if not piece:
             break
         pieces.append(bytes(piece))

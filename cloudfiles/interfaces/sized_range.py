@@ -28,5 +28,5 @@ def get_sized_range(key: str, start: int | None, end: int | None, head: Callable
         found = get(key, first, last)
         if found is None or (found.etag == headers.get("etag") and len(found.content) == last - first):
             return found
-    raise ObjectChangedError(f"the object was replaced {_TRIES} times between asking for its size and reading it",
+    raise ObjectChangedError(f"the object was replaced {_TRIES} times between determining its size and reading it",
                              path=key)

@@ -93,8 +93,8 @@ class Cancellation:
             return False
         if monotonic() - since < PATIENCE:
             return True
-        _log.warning("a file system has not answered for %.0f s: its writes were abandoned; what they left is removed "
-                     "when it answers, and is not published", PATIENCE)
+        _log.warning("a file system has not responded for %.0f s: its writes were abandoned; partial files are removed "
+                     "when it responds, and are not published", PATIENCE)
         return False
 
     def settle(self, pause: Callable[[float], object]) -> None:

@@ -134,7 +134,7 @@ def _need_descriptors() -> None:
     try:
         with_room(require, _OF_A_HUB)
     except OSError as error:
-        raise FileSystemError(f"the engine for green threads cannot be started: {error}", errno=error.errno) from error
+        raise FileSystemError(f"cannot start the engine for green threads: {error}", errno=error.errno) from error
 
 
 def close_engine() -> None:

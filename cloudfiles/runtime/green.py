@@ -154,7 +154,7 @@ class GreenStream:
         return count
 
     def _reason(self, error: OSError) -> OSError:
-        return TimeoutError("the read timeout is over") if self._expired else error
+        return TimeoutError("read timed out") if self._expired else error
 
     def expire(self) -> None:
         """End the waits on the socket, from the hub: it may not block, nor touch the TLS state in use."""

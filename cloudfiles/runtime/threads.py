@@ -75,7 +75,7 @@ class ThreadStream:
         while True:
             check_cancelled()
             if time.monotonic() >= deadline:
-                raise TimeoutError("the read timeout is over")
+                raise TimeoutError("read timed out")
             try:
                 return operation(data)
             except _TICKED:
@@ -268,7 +268,7 @@ def _await_connected(sock: socket.socket, deadline: float) -> None:
     while not _is_writable(sock, TICK):
         check_cancelled()
         if time.monotonic() >= deadline:
-            raise TimeoutError("no connection in time")
+            raise TimeoutError("connecting timed out")
     code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
     if code:
         raise OSError(code, os.strerror(code))

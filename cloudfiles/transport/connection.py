@@ -163,13 +163,13 @@ class Connection:
     def _answer_to_half(self, request: Request, error: OSError) -> Response:
         """The answer of a server that refused before it had read the whole request, else the send's error."""
         if isinstance(error, TimeoutError) and not self._stream.is_stale():  # nothing has come
-            raise _transport_error(error, "while the request was sent") from error
+            raise _transport_error(error, "while the request was being sent") from error
         with suppress(ConnectionFailedError, RequestTimeoutError, ProtocolError, BrokenBodyError):
             response = self._receive(request)
             self.reusable = False
             if response.status >= 300:
                 return response
-        raise _transport_error(error, "while the request was sent") from error
+        raise _transport_error(error, "while the request was being sent") from error
 
     # ---- receiving
 
@@ -189,7 +189,7 @@ class Connection:
             else:
                 content = self._until_close(head, rest, request)
         except MemoryError as error:
-            raise TooLargeError(f"the answer does not fit into memory (Content-Length: "
+            raise TooLargeError("the response does not fit into memory (Content-Length: "
                                 f"{head.headers.get('content-length', 'not given')})", path=request.path) from error
         return Response(head.status, head.headers, content)
 
@@ -217,28 +217,28 @@ class Connection:
             try:
                 watch.look()
             except TooSlowError as error:
-                raise _transport_error(error, "inside the answer's head") from error
+                raise _transport_error(error, "while receiving the response headers") from error
         return watch
 
     def _receive_final_head(self, head: Head, rest: bytes) -> tuple[Head, bytes]:
         """The head behind interim answers (RFC 9110 15.2); nothing here ever asks to switch protocols."""
         for _ in range(_MAX_INTERIM):
             if head.status == 101:
-                raise ProtocolError("the server switched protocols, which nobody had asked for")
+                raise ProtocolError("the server switched protocols, which was not requested")
             self._buffer[: len(rest)] = rest
             head, rest = self._receive_head(len(rest))
             if head.status >= 200:
                 return head, rest
-        raise ProtocolError(f"the server sent {_MAX_INTERIM} interim answers and no final one")
+        raise ProtocolError(f"the server sent {_MAX_INTERIM} interim responses and no final one")
 
     def _receive_some(self, filled: int) -> int:
         """More of a head, behind the `filled` bytes of the buffer."""
         try:
             count = self._stream.receive_into(self._view[filled:] if filled else self._first)
         except OSError as error:
-            raise _transport_error(error, "while waiting for the answer") from error
+            raise _transport_error(error, "while waiting for the response") from error
         if not count:
-            where = f"after {filled} bytes of the answer's head" if filled else "before it answered"
+            where = f"after {filled} bytes of the response headers" if filled else "before it responded"
             raise ConnectionFailedError(f"the server closed the connection {where}")
         return count
 
@@ -277,7 +277,7 @@ class Connection:
                 if pace is not None:
                     pace.look(got)
         except (OSError, TruncatedBodyError, SlowBodyError) as error:
-            raise BrokenBodyError(head, body.cut(got), _transport_error(error, "inside the body")) from error
+            raise BrokenBodyError(head, body.cut(got), _transport_error(error, "while receiving the body")) from error
         self.reusable = keep_alive
         return body.cut(length)
 
@@ -303,7 +303,7 @@ class Connection:
         except (OSError, TruncatedBodyError) as error:
             if isinstance(error, CloudFilesError) and not isinstance(error, TruncatedBodyError):
                 raise  # the receiver's
-            raise BrokenBodyError(head, b"", _transport_error(error, "inside the body")) from error
+            raise BrokenBodyError(head, b"", _transport_error(error, "while receiving the body")) from error
 
     def _hand_on_sized(self, length: int, rest: bytes, receiver: _Unhurried, watch: Watch) -> None:
         left = length - len(rest)
@@ -348,7 +348,8 @@ class Connection:
                 for piece in body.feed(self._view[:count]):
                     memory.add(piece)
         except (OSError, TruncatedBodyError) as error:
-            raise BrokenBodyError(head, memory.content(), _transport_error(error, "inside the body")) from error
+            raise BrokenBodyError(head, memory.content(), _transport_error(error, "while receiving the "
+                                                                                  "body")) from error
         except FullError:
             return _cut_short(request, head, memory)
         self._end_chunks(head, body)
@@ -369,7 +370,8 @@ class Connection:
             while count := self._more(self._view, watch):
                 memory.add(self._view[:count])
         except OSError as error:
-            raise BrokenBodyError(head, memory.content(), _transport_error(error, "inside the body")) from error
+            raise BrokenBodyError(head, memory.content(), _transport_error(error, "while receiving the "
+                                                                                  "body")) from error
         except FullError:
             return _cut_short(request, head, memory)
         return memory.content()
@@ -390,7 +392,7 @@ def _cut_short(request: Request, head: Head, memory: GrowingMemory) -> bytes:
 
 def _too_large(request: Request, most: int, length: int | None = None) -> TooLargeError:
     size = "does not end" if length is None else f"has {length} bytes"
-    return TooLargeError(f"the answer {size}; more than {most} are not read into memory", path=request.path)
+    return TooLargeError(f"the response {size}; at most {most} bytes are read into memory", path=request.path)
 
 
 class _Unhurried:
@@ -411,11 +413,11 @@ def _transport_error(error: Exception, when: str) -> Exception:
     if isinstance(error, PastDeadlineError):
         return past_deadline(when)
     if isinstance(error, TooSlowError):
-        return RequestTimeoutError(f"the exchange was too slow {when}: {error}")
+        return RequestTimeoutError(f"the transfer was too slow {when}: {error}")
     if isinstance(error, TimeoutError):
-        return RequestTimeoutError(f"the server was silent for too long {when}")
+        return RequestTimeoutError(f"the server did not respond for too long {when}")
     if isinstance(error, OSError):
-        failure = ConnectionFailedError(f"the connection broke {when}: {error}")
+        failure = ConnectionFailedError(f"the connection was lost {when}: {error}")
         failure.is_lasting = is_lasting(error)  # a server tells only now that it wants a certificate (RFC 8446 4.4.2)
         return failure
     return error

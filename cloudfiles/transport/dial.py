@@ -49,7 +49,7 @@ def proxy_for(origin: Origin) -> Proxy | None:
     parts = urllib.parse.urlsplit(url if "://" in url else f"http://{url}")
     if parts.scheme not in ("http", "https"):
         raise ConfigurationError(
-            f"the environment names a {parts.scheme}:// proxy for {origin}; http:// and https:// proxies work here"
+            f"unsupported proxy scheme {parts.scheme}:// in the environment for {origin}; supported: http://, https://"
         )
     authorization = ""
     if parts.username is not None:
@@ -119,7 +119,7 @@ class Dialer:
                 if ran_out(error):
                     raise
                 files = ", ".join(f for f in (tls.ca_bundle, tls.client_cert, tls.client_key) if f) or "(system)"
-                raise ConfigurationError(f"TLS files cannot be read: {files}: {error}") from error
+                raise ConfigurationError(f"cannot read the TLS files {files}: {error}") from error
             self._context = context
         return self._context
 
@@ -164,17 +164,17 @@ def _dial_error(error: Exception, origin: Origin, proxy: Proxy | None) -> Except
     if isinstance(error, ConfigurationError):
         return error
     if ran_out(cause):
-        return _not_sent(f"{to}: no connection: the process has no more file descriptors (ulimit -n raises their "
-                         f"number): {cause}")
+        return _not_sent(f"{to}: no connection: the process has run out of file descriptors (raise the limit with "
+                         f"ulimit -n): {cause}")
     if isinstance(cause, ssl.SSLCertVerificationError | ssl.CertificateError):
         return CertificateError(
-            f"{to}: the certificate cannot be verified: {cause.verify_message or cause}. "
-            "A private authority is trusted by SSL_CERT_FILE=bundle.pem or ca_bundle="
+            f"{to}: certificate verification failed: {cause.verify_message or cause}. To trust a private authority, "
+            "set SSL_CERT_FILE=bundle.pem or ca_bundle="
         )
     if "407" in str(cause) and proxy:
-        return AuthorizationError(f"{to}: the proxy wants credentials: http_proxy=http://USER:PASSWORD@HOST:PORT")
+        return AuthorizationError(f"{to}: the proxy requires credentials: http_proxy=http://USER:PASSWORD@HOST:PORT")
     if isinstance(cause, TimeoutError | urllib3.exceptions.TimeoutError):
-        return RequestTimeoutError(f"{to}: no connection in time")
+        return RequestTimeoutError(f"{to}: connecting timed out")
     failure = _not_sent(f"{to}: {_kind(cause)}: {cause}")
     failure.is_lasting, failure.is_unreachable = is_lasting(cause), is_unreachable(cause)
     return failure

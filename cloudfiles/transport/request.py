@@ -56,9 +56,9 @@ class Origin(NamedTuple):
         try:
             port = parts.port
         except ValueError as error:
-            raise InvalidPathError(f"{url!r} has no usable port: {error}") from error
+            raise InvalidPathError(f"{url!r} does not have a valid port: {error}") from error
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise InvalidPathError(f"{url!r} is not an http:// or https:// URL with a host")
+            raise InvalidPathError(f"expected an http:// or https:// URL with a host, got {url!r}")
         return cls(parts.scheme, parts.hostname, port or (443 if parts.scheme == "https" else 80))
 
     @property
@@ -109,9 +109,10 @@ class FileBody:
             except CloudFilesError:
                 raise
             except OSError as error:  # not the connection's, as any other OSError here would be
-                raise FileSystemError(f"the file to upload cannot be read: {error}", errno=error.errno) from error
+                raise FileSystemError(f"cannot read the file to upload: {error}", errno=error.errno) from error
             if not piece:
-                raise CloudFilesError(f"the file to upload ended {left} bytes early: it shrank while it was read")
+                raise CloudFilesError(f"the file to upload ended {left} bytes early: it was truncated while it was "
+                                      "being read")
             left -= len(piece)
             yield piece
 
@@ -274,9 +275,9 @@ def status_error(response: Response, *, path: str | None = None, code: str = "",
     text = text or response.content[:200].decode("utf-8", "replace").strip()
     if code and code != text:
         text = f"{code}: {text}"
-    text = f"the server answered {status}" + (f": {text}" if text else "")
+    text = f"the server responded with {status}" + (f": {text}" if text else "")
     if status < 300 and not code:
-        return ProtocolError(f"{text or status} (which is no answer to this request)", path=path)
+        return ProtocolError(f"{text or status} (which is not a response to this request)", path=path)
     if status in (401, 403, 407):
         return AuthorizationError(text, path=path)
     if status == 412:

@@ -116,8 +116,8 @@ class Watch:
             self._since, self._moved = now, self._moved + moved
             self.due = now + self._seconds / 4
         elif self._is_to_blame(moved, elapsed, self._before):
-            raise TooSlowError(f"fewer than {self._limits.least:g} bytes a second came through "
-                               f"({moved} in the last {elapsed:.0f} seconds)")
+            raise TooSlowError(f"throughput below {self._limits.least:g} bytes per second ({moved} bytes in the last "
+                               f"{elapsed:.0f} seconds)")
         else:
             self._begin(now)
 

@@ -99,10 +99,11 @@ class Tries:
             return
         if error is None:
             reason = "the server is down" if limiter.is_down else (
-                f"the server refuses requests, {limiter.rate or 0.0:.3g} a second are sent")
+                f"the server rejects requests because of too many; sending {limiter.rate or 0.0:.3g} per second")
         else:
             reason = f"{type(error).__name__}: {error}"
-        log.warning("waiting for %s since %.0f s, for %.0f s at most: %s", self._request.origin, until - self._since,
+        log.warning("waiting for %s for %.0f s so far, for at most %.0f s: "
+                    "%s", self._request.origin, until - self._since,
                     self._budget, redact(reason))
 
     # ---- failures
@@ -133,7 +134,7 @@ class Tries:
             self._note(error, now, 0.0 if lasts else delay)
             self._raise(error, now)
         self._note(error, now, delay)
-        log.info("%s: attempt %d failed, next in %.2f s: %s", redact(self._request.path or ""), len(self._attempts),
+        log.info("%s: attempt %d failed, retrying in %.2f s: %s", redact(self._request.path or ""), len(self._attempts),
                  delay, error)
         if delay:
             self._say(limiter, now + delay, error)

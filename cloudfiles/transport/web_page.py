@@ -59,5 +59,5 @@ def check_is_the_stores(response: Response, path: str | None) -> None:
     """Raise ProtocolError for a web page without an ETag, where every answer of the store has one."""
     if is_html_type(response.headers) and "etag" not in response.headers:
         page = summary(response.content) if response.content else "of type text/html"
-        raise ProtocolError(f"the server answered {response.status} with something other than the store's answer, "
-                            f"which would have an ETag: {page}", path=path)
+        raise ProtocolError(f"the server responded with {response.status} and something other than the store's "
+                            f"response, which would have an ETag: {page}", path=path)

@@ -44,7 +44,7 @@ def head_end(buffer: bytes | bytearray, filled: int, searched: int = 0) -> int:
     if empty_line is not None:
         return empty_line.end()
     if filled >= MAX_HEAD:
-        raise ProtocolError(f"the answer's head has not ended after {filled} bytes (limit {MAX_HEAD})")
+        raise ProtocolError(f"the response headers do not end within {filled} bytes (limit {MAX_HEAD})")
     return -1
 
 
@@ -56,7 +56,7 @@ def parse_head(data: bytes | bytearray | memoryview) -> Head:
     lines = str(data, "latin-1").split("\n")
     match = _STATUS_LINE.match(lines[0].rstrip("\r"))
     if match is None:
-        raise ProtocolError(f"the answer does not begin with an HTTP/1.x status line but with {lines[0][:60]!r}")
+        raise ProtocolError(f"the response does not start with an HTTP/1.x status line: {lines[0][:60]!r}")
     del lines[0], lines[-2:]
     try:
         headers = dict(map(_fields.__getitem__, lines))
@@ -94,7 +94,7 @@ class _Fields(dict[str, tuple[str, str]]):
             raise _FoldedError
         match = _FIELD_NAME.match(line)
         if match is None:
-            raise ProtocolError(f"the answer's head has a line that is no header field: {line[:60]!r}")
+            raise ProtocolError(f"invalid header line in the response: {line[:60]!r}")
         field = match[1].lower(), line[match.end():].strip(" \t\r")
         if len(line) <= self._LINE:
             if len(self) >= self._LIMIT:
@@ -115,7 +115,7 @@ def _joined(lines: list[str]) -> dict[str, str]:
             name, value = _fields[line]
         except _FoldedError:
             if not name:
-                raise ProtocolError("the answer's head begins with a continued line") from None
+                raise ProtocolError("the response headers start with a continuation line") from None
             headers[name] = f"{headers[name]} {line.strip()}"
             continue
         headers[name] = f"{headers[name]}, {value}" if name in headers else value
@@ -137,7 +137,7 @@ def body_length(head: Head, method: str) -> int:
     if coding is not None and coding.lower() != "identity":
         # A message with both is framed by Transfer-Encoding; the length is then not to be trusted.
         if coding.lower() != "chunked":
-            raise ProtocolError(f"the answer's Transfer-Encoding is {coding[:60]!r}, which was not asked for")
+            raise ProtocolError(f"unexpected Transfer-Encoding in the response: {coding[:60]!r}")
         return CHUNKED
     return _announced(headers) if "content-length" in headers else UNTIL_CLOSE
 
@@ -149,7 +149,7 @@ def _announced(headers: dict[str, str]) -> int:
         values = {part.strip() for part in length.split(",")}
         length = values.pop()
         if values or _LENGTH.match(length) is None:
-            raise ProtocolError(f"the answer's Content-Length is {headers['content-length'][:60]!r}")
+            raise ProtocolError(f"invalid Content-Length in the response: {headers['content-length'][:60]!r}")
         headers["content-length"] = length
     return int(length)
 
@@ -186,13 +186,13 @@ class ChunkedBody:
     def finish(self) -> None:
         """To be called at the end of the stream: raises TruncatedBodyError unless the body had ended."""
         if not self.done:
-            raise TruncatedBodyError("the connection ended inside a chunked body")
+            raise TruncatedBodyError("the connection was closed in the middle of a chunked body")
 
     def _line(self) -> bytes | None:
         end = self._buffer.find(b"\n")
         if end < 0:
             if len(self._buffer) > MAX_HEAD:
-                raise ProtocolError(f"a line of a chunked body has not ended after {len(self._buffer)} bytes")
+                raise ProtocolError(f"a line of a chunked body does not end within {len(self._buffer)} bytes")
             return None
         line = bytes(self._buffer[:end])
         del self._buffer[: end + 1]
@@ -204,7 +204,7 @@ class ChunkedBody:
             return False
         match = _CHUNK_SIZE.match(line)
         if match is None:
-            raise ProtocolError(f"a chunk begins with {line[:60]!r}, not with its size")
+            raise ProtocolError(f"invalid chunk size: {line[:60]!r}")
         self._left = int(match[1], 16)
         self._state = self._data if self._left else self._trailer
         return True
@@ -226,7 +226,7 @@ class ChunkedBody:
         if line is None:
             return False
         if line:
-            raise ProtocolError(f"a chunk is longer than its size says: {line[:60]!r} follows it")
+            raise ProtocolError(f"a chunk is longer than its size: {line[:60]!r} follows it")
         self._state = self._size
         return True
 
@@ -240,10 +240,10 @@ class ChunkedBody:
             return False
         self._trailing += len(line)
         if self._trailing > MAX_HEAD:
-            raise ProtocolError(f"the trailers of a chunked body have not ended after {self._trailing} bytes")
+            raise ProtocolError(f"the trailers of a chunked body do not end within {self._trailing} bytes")
         try:
             name, value = _fields[line.decode("latin-1")]
         except _FoldedError as error:
-            raise ProtocolError("a trailer of a chunked body is a continued line") from error
+            raise ProtocolError("a trailer of a chunked body is a continuation line") from error
         self.trailers[name] = value
         return True

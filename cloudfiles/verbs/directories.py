@@ -77,9 +77,10 @@ def _each(paths: Any) -> Iterable[str]:
 
 def _removable(path: str, recursive: bool) -> str:
     if not path:
-        raise InvalidInputError("an empty path would remove everything; cf.delete(cf.list()) does")
+        raise InvalidInputError("an empty path would remove all objects; to do that, use cf.delete(cf.list())")
     if path.endswith("/") and not recursive:
-        raise InvalidInputError("expected the key of an object, or recursive=True, for what ends with '/'", path=path)
+        raise InvalidInputError("expected the key of an object, or recursive=True for a path that ends with "
+                                "'/'", path=path)
     return path
 
 

@@ -85,7 +85,7 @@ class MovingVerbs:
             directory, key = split_object(dest)
             store = self._other(directory)
         if not key:
-            raise InvalidInputError(f"{dest!r} names no object: it ends with a separator")
+            raise InvalidInputError(f"expected the path of an object, got one that ends with a separator: {dest!r}")
         move_objects(self._store, store, [(src, key)])
 
     def moves(self, cf_dest: Any, paths: Any, block_size: int = 64, total: int | None = None,
@@ -150,7 +150,7 @@ class MovingVerbs:
             return given._store
         if isinstance(given, str) or hasattr(given, "__fspath__"):
             return self._store.at(_paths.absolute(given))
-        raise InvalidInputError(f"{given!r} is no store; a CloudFiles or a cloudpath would do")
+        raise InvalidInputError(f"expected a CloudFiles or a cloudpath, got {type(given).__name__}: {given!r}")
 
 
 def _is_full(path: str) -> bool:

@@ -30,7 +30,7 @@ class Slow(ScriptedStream):
     def _wait(self) -> None:
         self._time.now += min(1.0, self.timeout)
         if self.timeout < 1.0:
-            raise TimeoutError("the read timeout is over")
+            raise TimeoutError("read timed out")
 
     def receive_into(self, buffer: memoryview) -> int:
         self._wait()
@@ -106,7 +106,7 @@ def test_connecting_counts() -> None:
         def dial(self, origin: Any, proxy: Any = None, most: float = 1e9) -> Any:
             asked.append(most)
             time.now += min(2.0, most)
-            raise RequestTimeoutError("no connection in time") if most < 2.0 else ConnectionFailedError("refused")
+            raise RequestTimeoutError("connecting timed out") if most < 2.0 else ConnectionFailedError("refused")
 
     client, _, _ = scripted_client(time=time, jitter=lambda: 0.0)
     client._dialer = SlowDialer()  # type: ignore[assignment]

@@ -58,7 +58,7 @@ def test_an_object_that_never_ends(framing: str, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr("cloudfiles.transport.connection.UNANNOUNCED_BYTES", 200_000)
     stream = endless(framing)
     client, dialer, _ = scripted_client(stream)
-    with pytest.raises(TooLargeError, match="key: the answer does not end; more than 200000 are not read"):
+    with pytest.raises(TooLargeError, match="key: the response does not end; at most 200000 bytes are read"):
         client.send(ObjectRead(ORIGIN, "/", {}, PLAIN, "key"))
     assert dialer.dialed == 1  # it would not end the next time either
     assert stream.closed
@@ -80,7 +80,7 @@ def test_an_error_that_never_ends(framing: str, status: int, error: type[Excepti
     """The status says enough; the rest is not waited for."""
     stream = endless(framing, status)
     client, _, _ = scripted_client(stream, policy=ONCE)
-    with pytest.raises(error, match=f"the server answered {status}"):
+    with pytest.raises(error, match=f"the server responded with {status}"):
         client.send(Request(ORIGIN, "GET", "/"))
     assert stream.given < 2 * ERROR_BYTES
     assert stream.closed
@@ -99,7 +99,7 @@ def test_an_object_larger_than_memory(length: int) -> None:
 def test_an_answer_larger_than_any() -> None:
     stream = ScriptedStream(f"HTTP/1.1 200 OK\r\ncontent-length: {ANSWER_BYTES + 1}\r\n\r\nabc".encode())
     client, _, _ = scripted_client(stream)
-    with pytest.raises(TooLargeError, match=f"the answer has {ANSWER_BYTES + 1} bytes"):
+    with pytest.raises(TooLargeError, match=f"the response has {ANSWER_BYTES + 1} bytes"):
         client.send(Request(ORIGIN, "GET", "/"))
 
 
@@ -141,7 +141,7 @@ def test_a_document_that_unfolds(fault_server: FaultServer, body: bytes) -> None
     """Neither entities nor a Content-Encoding are undone in what is no object."""
     fault_server.script(Rule(Status(200, (("Content-Encoding", "gzip"),), body), times=None))
     cf = CloudFiles(f"s3://{fault_server.url}/bucket/", secrets=fault_server.secrets)
-    with pytest.raises(ProtocolError, match="is no XML"):
+    with pytest.raises(ProtocolError, match="is not valid XML"):
         parse_xml(Response(200, {}, body), "the listing")
     assert parse_refusal(body.replace(b"ListBucketResult", b"Error")) == Refusal()
     with pytest.raises(ProtocolError):

@@ -227,12 +227,12 @@ def test_malformed_answers_of_many_kinds_are_enough_too() -> None:
 
 class Parsed(Request):
     def accept(self, response: Response) -> Any:
-        raise ProtocolError(f"the listing is no XML: {response.content!r}")
+        raise ProtocolError(f"the listing is not valid XML: {response.content!r}")
 
 
 def test_a_malformed_document_is_a_malformed_answer() -> None:
     client, _, time = scripted_client(ScriptedStream(answer(200, b"<"), answer(503), answer(200, b"<"), GOOD))
-    with pytest.raises(ProtocolError, match="no XML"):
+    with pytest.raises(ProtocolError, match="not valid XML"):
         client.send(Parsed(ORIGIN, "GET", "/"))
     assert len(time.slept) == 2
 
@@ -281,7 +281,7 @@ def test_a_server_that_was_never_reached_is_given_a_minute() -> None:
 
 def test_a_server_that_closes_without_a_word_and_never_answered_is_given_a_minute() -> None:
     client, _, time = scripted_client(*[ScriptedStream() for _ in range(1000)])
-    with pytest.raises(ConnectionFailedError, match="before it answered"):
+    with pytest.raises(ConnectionFailedError, match="before it responded"):
         client.send(get())
     assert 50 < sum(time.slept) <= 60
 

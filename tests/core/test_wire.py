@@ -97,7 +97,7 @@ def test_the_first_empty_line_ends_the_head(end: bytes, body: bytes) -> None:
 
 def test_head_without_end() -> None:
     assert head_end(b"x" * (MAX_HEAD - 1), MAX_HEAD - 1) == -1
-    with pytest.raises(ProtocolError, match="not ended"):
+    with pytest.raises(ProtocolError, match=r"do(es)? not end within"):
         head_end(b"x" * MAX_HEAD, MAX_HEAD)
 
 
@@ -248,7 +248,7 @@ def test_trailers_add_digests_and_change_nothing() -> None:
 def test_endless_heads_end() -> None:
     line = b"X-Filler: " + b"a" * 100 + b"\r\n"
     for filler in (line, b"a" * 100):
-        with pytest.raises(ProtocolError, match="not ended"):
+        with pytest.raises(ProtocolError, match=r"do(es)? not end within"):
             exchange(b"HTTP/1.1 200 OK\r\n", *[filler] * 2000)
     with pytest.raises(ProtocolError, match="interim"):
         exchange(b"HTTP/1.1 102 Processing\r\n\r\n" * 1000)

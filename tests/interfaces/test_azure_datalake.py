@@ -57,7 +57,7 @@ def lake(az: Worker) -> Worker:
 def test_detected_not_configured(server: AzureServer, green: bool) -> None:
     server.configure(hierarchical=False)
     az = open_at(server, green)
-    with pytest.raises(UnsupportedOperationError, match="'account' has no hierarchical namespace"):
+    with pytest.raises(UnsupportedOperationError, match="'account' does not have a hierarchical namespace"):
         az.data_lake()
     with pytest.raises(UnsupportedOperationError):
         az.data_lake()

@@ -92,16 +92,16 @@ def test_server_busy_is_passing(server: AzureServer, az: Worker, monkeypatch: py
 
 
 @pytest.mark.parametrize(("status", "code", "kind", "match"), [
-    (404, "ContainerNotFound", ServerError, "no container 'container'"),
-    (404, "ResourceNotFound", ServerError, "no such resource"),
+    (404, "ContainerNotFound", ServerError, "the container 'container' does not exist"),
+    (404, "ResourceNotFound", ServerError, "the resource does not exist"),
     (409, "ContainerBeingDeleted", ServerError, "is being deleted"),
     (409, "BlobArchived", ServerError, "must be rehydrated"),
-    (409, "PublicAccessNotPermitted", ServerError, "without credentials"),
+    (409, "PublicAccessNotPermitted", ServerError, "does not allow anonymous reads"),
     (412, "LeaseIdMissing", ServerError, "lease"),
     (412, "ConditionNotMet", PreconditionFailedError, "ConditionNotMet"),
     (403, "AuthorizationPermissionMismatch", AuthorizationError, "role or SAS"),
     (403, "AuthenticationFailed", AuthorizationError, "AuthenticationFailed"),
-    (404, "", ServerError, "no container 'container'")])
+    (404, "", ServerError, "the container 'container' does not exist")])
 def test_refusals_are_never_missing_objects(server: AzureServer, az: Worker, status: int, code: str,
                                             kind: type[Exception], match: str) -> None:
     server.put_blob("key", CONTENT)
@@ -206,7 +206,7 @@ def test_neither_token_nor_sas_go_where_only_the_cloudpath_says(green: bool, cre
     for cloudpath in ("abfss://container@elsewhere.invalid/x", "az://https://elsewhere.invalid/container/x"):
         az = open_azure(cloudpath, green,
                         provider=AzureProvider(environ={}, account="account", chain=lambda: credentials))
-        with pytest.raises(ConfigurationError, match="is not Azure's"):
+        with pytest.raises(ConfigurationError, match="is not an Azure endpoint"):
             az.get("key")
 
 
@@ -262,7 +262,7 @@ def test_uploads_that_are_damaged_on_their_way(server: AzureServer, az: Worker) 
 def test_another_writer_commits_first(server: AzureServer, green: bool) -> None:
     az = open_at(server, green, composite_upload_threshold=1000)
     server.script(Rule(refused(400, "InvalidBlockList"), method="PUT", query="blocklist", times=None))
-    with pytest.raises(ServerError, match="somebody else"):
+    with pytest.raises(ServerError, match="another client"):
         az.put("key", CONTENT, PLAIN)
     assert az.get("key") is None
 
@@ -435,7 +435,7 @@ def test_polled_copies(server: AzureServer, az: Worker, pauses: list[float]) -> 
 def test_a_polled_copy_that_fails_leaves_nothing(server: AzureServer, az: Worker, pauses: list[float]) -> None:
     server.configure(copy_pending=1, copy_ends="failed")
     server.put_blob("key", CONTENT)
-    with pytest.raises(ServerError, match="ended as 'failed': 500 InternalError"):
+    with pytest.raises(ServerError, match="finished with status 'failed': 500 InternalError"):
         az.copy_from(az.interface, "key", "copy", CopyOptions())
     assert server.path("copy") is None
 
@@ -451,7 +451,7 @@ def test_a_polled_copy_is_aborted_when_it_is_given_up(server: AzureServer, az: W
 
 def test_copies_without_blocks_are_not_described_anew(server: AzureServer, az: Worker, pauses: list[float]) -> None:
     server.put_blob("key", CONTENT)
-    with pytest.raises(UnsupportedOperationError, match="no blocks"):
+    with pytest.raises(UnsupportedOperationError, match="does not support copying blocks"):
         az.copy_from(az.interface, "key", "copy", CopyOptions(change=lambda options: options))
 
 

@@ -98,7 +98,7 @@ def test_where_the_locks_are(home: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 def test_a_lock_directory_that_cannot_be_written_is_said_before_anything_is_touched(
         tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "locks").write_bytes(b"a file")
-    with pytest.raises(ConfigurationError, match="cannot be created"):
+    with pytest.raises(ConfigurationError, match="cannot create the lock directory"):
         locked_store(tmp_path)
     (tmp_path / "locks").unlink()
     monkeypatch.setattr(os, "access", lambda *_: False)

@@ -76,7 +76,7 @@ def test_an_upload_is_one_request_whose_digest_the_server_checks(gs: Worker, gcs
 
 def test_an_upload_that_is_damaged_each_time_is_given_up(gs: Worker, gcs_server: GcsServer) -> None:
     gcs_server.script(Rule(FlipBit(3000), method="POST", times=None))
-    with pytest.raises(CRC32CIntegrityError, match="other bytes than were sent"):
+    with pytest.raises(CRC32CIntegrityError, match="different bytes than were sent"):
         gs.put("key", CONTENT, PLAIN)
     gcs_server.script()
     assert gs.get("key") is None
@@ -140,7 +140,7 @@ def test_missing_objects_and_buckets(gs: Worker, gcs_server: GcsServer, green: b
         lambda: nowhere.head("key"), lambda: nowhere.exists("key"), nowhere.list_page,
         lambda: nowhere.put("key", b"", PLAIN), lambda: nowhere.get("key", -5, -3)]
     for use in uses:
-        with pytest.raises(ServerError, match="no bucket 'no-such-bucket'") as raised:
+        with pytest.raises(ServerError, match="the bucket 'no-such-bucket' does not exist") as raised:
             use()
         assert raised.value.code == "NoSuchBucket"
     with pytest.raises(InvalidPathError, match="empty"):
@@ -154,7 +154,7 @@ def test_no_request_can_mean_the_bucket_in_place_of_a_key(gcs_server: GcsServer,
         lambda: gs.get(key), lambda: gs.head(key), lambda: gs.delete([key]), lambda: gs.delete(["a", key]),
         lambda: gs.put(key, b"", PLAIN), lambda: gs.presign(key, 60, "GET")]
     for use in uses:
-        with pytest.raises(InvalidPathError, match="no objects named"):
+        with pytest.raises(InvalidPathError, match="does not allow objects named"):
             use()
     assert gcs_server.requests() == []
     gs.put("...", b"content", PLAIN)
@@ -188,7 +188,7 @@ def test_an_object_that_is_decoded_on_its_way_is_refused(gs: Worker, gcs_server:
     gs.put("key", gzip.compress(CONTENT), WriteOptions(encoding="gzip"))
     gcs_server.configure(transcodes=True)
     for range_ in ((), (3, 7)):
-        with pytest.raises(ProtocolError, match="stored as gzip, and was sent as identity"):
+        with pytest.raises(ProtocolError, match="stored with the encoding gzip, but was sent with identity"):
             gs.get("key", *range_)
 
 
@@ -280,7 +280,7 @@ def test_create_only(gs: Worker) -> None:
 def test_replace_only_what_was_read(gs: Worker, gcs_server: GcsServer) -> None:
     gs.put("key", b"first", PLAIN)
     for key in ("key", "missing"):
-        with pytest.raises(PreconditionFailedError, match="not another"):
+        with pytest.raises(PreconditionFailedError, match="expected the ETag another"):
             gs.put(key, b"second", WriteOptions(if_match="another"))
     etag = gs.head("key")["ETag"]
     gcs_server.script(Rule(Replaced(make_object(b"theirs", etag="")), method="GET"))  # between the look and the write
@@ -444,7 +444,7 @@ def test_a_refused_token_is_renewed_once(gcs_server: GcsServer, green: bool) -> 
 
 def test_a_token_that_stays_bad_is_an_error(gcs_server: GcsServer, green: bool) -> None:
     gs, given = with_token(gcs_server, green, "bad")
-    with pytest.raises(AuthorizationError, match=r"Invalid Credentials.*asking for a new token brought none"):
+    with pytest.raises(AuthorizationError, match=r"Invalid Credentials.*no newer token could be obtained"):
         gs.get("key")
     assert given == ["bad", "bad"]
     assert len(gcs_server.requests()) == 1
@@ -454,7 +454,7 @@ def test_without_credentials_the_refusal_says_what_to_do(gs: Worker, gcs_server:
     gcs_server.configure(token="good")
     uses: list[Callable[[], object]] = [lambda: gs.get("key"), lambda: gs.exists("key"), gs.list_page]
     for use in uses:
-        with pytest.raises(AuthorizationError, match=r"without credentials.*google-secret\.json"):
+        with pytest.raises(AuthorizationError, match=r"had no credentials.*google-secret\.json"):
             use()
 
 
@@ -503,7 +503,7 @@ def test_public_buckets_are_read_over_https_without_credentials(gcs_server: GcsS
     assert {request.header("authorization") for request in gcs_server.requests()} == {None}
     public = CloudFiles("gs://bucket/", use_https=True)._store.here()
     assert str(public._origin) == "https://storage.googleapis.com"  # type: ignore[attr-defined]
-    assert public.explain_credentials() == [("no_sign_request", "requests go without credentials")]
+    assert public.explain_credentials() == [("no_sign_request", "requests are not signed")]
 
 
 # ---- refusals
@@ -538,7 +538,7 @@ def test_answers_that_make_no_sense_are_errors(gs: Worker, gcs_server: GcsServer
         with pytest.raises(ProtocolError):
             gs.head("key")
     gcs_server.script(Rule(Status(200, body=b"{}"), times=None))
-    with pytest.raises(ProtocolError, match="without telling anything"):
+    with pytest.raises(ProtocolError, match="without returning its resource"):
         gs.put("key", b"", PLAIN)
     for headers in ((), (("content-type", "multipart/mixed; boundary=x"),)):
         gcs_server.script(Rule(Status(200, headers, b"--x\r\n\r\nnothing\r\n--x--"), times=None))
@@ -553,7 +553,7 @@ def test_what_cannot_be_presigned(gs: Worker, gcs_server: GcsServer, green: bool
     for expires, method in ((0, "GET"), (604801, "GET"), (60, "POST")):
         with pytest.raises(InvalidInputError, match="presign"):
             gs.presign("key", expires, method)
-    with pytest.raises(UnsupportedOperationError, match="service account's key"):
+    with pytest.raises(UnsupportedOperationError, match="service account key"):
         open_gs(gcs_server, green, secrets={"token": "t"}).presign("key", 60, "GET")
     assert gs.presign("a b", 60, "GET") == f"{gcs_server.url}/bucket/place/a%20b"
 

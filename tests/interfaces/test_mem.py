@@ -125,7 +125,7 @@ def test_python_objects_stay_alive() -> None:
     assert store.size("k") is None
     assert store.exists("k")
     assert store.put("k", live, PLAIN) != first
-    with pytest.raises(UnsupportedOperationError, match="set has no byte ranges"):
+    with pytest.raises(UnsupportedOperationError, match="byte ranges are not supported for set objects"):
         store.get("k", 0, 1)
 
 

@@ -80,7 +80,7 @@ GS_WORDS = ["The specified bucket does not exist.", "Bucket {bucket} does not ex
 def test_a_missing_bucket_of_gs(gs: Make, gcs_server: GcsServer, words: str, use: Callable[[CloudFiles], object]
                                 ) -> None:
     gcs_server.configure(no_bucket=words)
-    with pytest.raises(ServerError, match="there is no bucket 'nowhere'") as raised:
+    with pytest.raises(ServerError, match="the bucket 'nowhere' does not exist") as raised:
         use(gs("nowhere"))
     assert raised.value.code == "NoSuchBucket"
 
@@ -112,7 +112,8 @@ def test_a_bucket_that_may_not_be_looked_at_is_taken_to_be_there(gs: Make, gcs_s
 def test_a_missing_container(az: Make, azure_server: AzureServer, terse: bool, use: Callable[[CloudFiles], object]
                              ) -> None:
     azure_server.configure(terse=terse)
-    with pytest.raises(ServerError, match="there is no container 'nowhere'" if not terse else "404|no container"):
+    with pytest.raises(ServerError, match="404|the container 'nowhere' does not exist" if terse else
+                       "the container 'nowhere' does not exist"):
         use(az("nowhere"))
 
 
@@ -135,7 +136,7 @@ def test_a_missing_blob(az: Make, azure_server: AzureServer, terse: bool) -> Non
 def test_a_missing_bucket_of_s3(s3: Make, fault_server: FaultServer, answer: Any, use: Callable[[CloudFiles], object]
                                 ) -> None:
     fault_server.script(Rule(answer, times=None))
-    with pytest.raises(ServerError, match=r"there is no bucket 'nowhere'|404"):
+    with pytest.raises(ServerError, match=r"the bucket 'nowhere' does not exist|404"):
         use(s3("nowhere"))
 
 
@@ -174,7 +175,7 @@ def test_deletes_go_one_by_one(request: pytest.FixtureRequest, green: bool, clou
 def test_a_404_of_the_place_is_none_of_the_batch(request: pytest.FixtureRequest, green: bool, cloud: str) -> None:
     server = server_of(request, cloud)
     cf: CloudFiles = request.getfixturevalue(cloud)("nowhere")
-    with pytest.raises(CloudFilesError, match=r"there is no (bucket|container) 'nowhere'"):
+    with pytest.raises(CloudFilesError, match=r"the (bucket|container) 'nowhere' does not exist"):
         cf.delete(KEYS)
     assert server.requests("DELETE") == []
 

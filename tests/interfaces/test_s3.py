@@ -134,7 +134,7 @@ def test_missing_objects(s3: Worker) -> None:
     lambda s3: s3.put("key", b"", PLAIN), lambda s3: s3.get("key", -5, -3)])
 def test_a_missing_bucket_is_an_error(s3_server: S3Server, green: bool, use: Callable[[Worker], object]) -> None:
     s3 = open_s3(f"s3://{s3_server.url}/no-such-bucket/", green, secrets=s3_server.secrets)
-    with pytest.raises(ServerError, match="no bucket 'no-such-bucket'") as raised:
+    with pytest.raises(ServerError, match="the bucket 'no-such-bucket' does not exist") as raised:
         use(s3)
     assert raised.value.code == "NoSuchBucket"
 

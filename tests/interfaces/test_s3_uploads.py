@@ -123,7 +123,7 @@ def test_a_file_that_fails_leaves_no_parts(server: FaultServer, s3: Worker) -> N
                 raise OSError(5, "Input/output error")
             return super().read(size)
 
-    with pytest.raises(CloudFilesError, match="could not be read"):
+    with pytest.raises(CloudFilesError, match="cannot read the content"):
         s3.put("big", Failing(BIG), PLAIN)
     assert server.uploads() == []
 

@@ -68,7 +68,7 @@ def test_a_disk_without_room_is_seen_before_the_first_byte(server: FaultServer, 
         f_blocks, f_bavail, f_frsize = 1000, 10, 4096
 
     monkeypatch.setattr(os, "statvfs", lambda path: Full if str(tmp_path) in str(path) else statvfs(path))
-    with pytest.raises(FileSystemError, match=f"{len(BIG)} bytes are needed, 40960 are free"):
+    with pytest.raises(FileSystemError, match=f"{len(BIG)} bytes are required, 40960 are available"):
         s3.transfer_to(disk)
     assert tree(tmp_path) == {}
 

@@ -94,7 +94,7 @@ def test_repr_and_pickle_show_no_secret():
         assert SECRET not in text
         assert TOKEN not in text
     assert repr(AwsCredentials("short", SECRET)).count("hort") == 0
-    with pytest.raises(TypeError, match="not pickled"):
+    with pytest.raises(TypeError, match="cannot be pickled"):
         pickle.dumps(value)
 
 
@@ -171,11 +171,11 @@ def test_anonymous(make, chain):
     ({"AWS_ACCESS_KEY_ID": KEY}, "AWS_SECRET_ACCESS_KEY is missing"),
     ({"AWS_SECRET_ACCESS_KEY": SECRET}, "AWS_ACCESS_KEY_ID is missing"),
     ({"password": SECRET}, "none of the fields"),
-    ({"AWS_ACCESS_KEY_ID": 5, "AWS_SECRET_ACCESS_KEY": SECRET}, "must be a string"),
+    ({"AWS_ACCESS_KEY_ID": 5, "AWS_SECRET_ACCESS_KEY": SECRET}, "expected a str, got int"),
     ({**BOTH, "Expiration": "soon"}, "ISO 8601"),
     ({**BOTH, "AWS_SESSION_TOKEN": f"{SECRET}\r\nX-Header: 1"}, "one line of printable ASCII"),
     ({**BOTH, "AWS_SESSION_TOKEN": "ü"}, "one line of printable ASCII"),
-    (SECRET, "neither a dict"),
+    (SECRET, "expected a dict, JSON text or the path of an existing file"),
 ])
 def test_unusable_secrets(make, secrets, said):
     with pytest.raises(ConfigurationError, match=said) as caught:

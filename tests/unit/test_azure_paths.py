@@ -69,5 +69,5 @@ def test_endpoints(url: str | None, account: str | None, blob: str, dfs: str, ta
 
 
 def test_without_an_account() -> None:
-    with pytest.raises(ConfigurationError, match=r"in which storage account.*abfss://c@ACCOUNT"):
+    with pytest.raises(ConfigurationError, match=r"storage account .* is not known.*abfss://c@ACCOUNT"):
         find_endpoint("c", None, None)

@@ -50,7 +50,8 @@ def parse_acl(text: str) -> list[AclEntry]:
     for part in text.split(",") if text else []:
         match = _ENTRY.fullmatch(part.strip())
         if match is None:
-            raise InvalidInputError(f"{part!r} is no entry of an ACL; user:OBJECT-ID:r-x or default:group::rwx would")
+            raise InvalidInputError("expected an ACL entry such as user:OBJECT-ID:r-x or default:group::rwx, got "
+                                    f"{part!r}")
         entries.append(AclEntry(match["kind"], match["name"], match["rights"] or "", match["default"] is not None))
     return entries
 
@@ -64,7 +65,7 @@ def complete_acl(acl: str | Iterable[AclEntry]) -> str:
     entries = parse_acl(acl) if isinstance(acl, str) else list(acl)
     lacking = next((entry for entry in entries if not entry.rights), None)
     if lacking is not None or not entries:
-        raise InvalidInputError(f"the ACL's entry {str(lacking)!r} has no rights; {lacking}:r-x would do"
+        raise InvalidInputError(f"the ACL entry {str(lacking)!r} has no permissions; expected for example {lacking}:r-x"
                                 if lacking else "the ACL is empty")
     return format_acl(entries)
 
@@ -83,6 +84,7 @@ def without(acl: list[AclEntry], removed: list[AclEntry]) -> list[AclEntry]:
     """
     fixed = next((entry for entry in removed if not entry.name and not entry.default and entry.kind != "mask"), None)
     if fixed is not None:
-        raise InvalidInputError(f"every ACL has an entry {fixed.kind}::, which cannot be removed; set its rights")
+        raise InvalidInputError(f"the ACL entry {fixed.kind}:: is required and cannot be removed; set its permissions "
+                                "instead")
     gone = {entry.whose for entry in removed}
     return [entry for entry in acl if entry.whose not in gone]

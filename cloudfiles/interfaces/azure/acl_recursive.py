@@ -15,7 +15,7 @@ from cloudfiles.interfaces.documents import count, parse_json, required
 from cloudfiles.interfaces.pages import Progress
 from cloudfiles.transport.request import Request, Response
 
-_WHAT = "the answer to a change of ACLs"
+_WHAT = "the response to a change of ACLs"
 
 _AT_ONCE = "2000"  # paths of one request, the most there may be
 
@@ -45,7 +45,7 @@ def change_recursively(container: Container, target: str, path: str, mode: str, 
     """
     changes = AclChanges()
     continuation = ""
-    progress = Progress(f"the change of the ACLs below {path!r}")
+    progress = Progress(f"the recursive ACL change of {path!r}")
     while True:
         query = {"action": "setAccessControlRecursive", "mode": mode, "maxRecords": _AT_ONCE, "forceFlag": "true"}
         if continuation:
@@ -70,7 +70,7 @@ class _Answer:
         changes.files += count(document.get("filesSuccessful", 0), "filesSuccessful", _WHAT)
         failed = document.get("failedEntries") or []
         if not isinstance(failed, list) or not all(isinstance(entry, dict) for entry in failed):
-            raise ProtocolError(f"{_WHAT} has 'failedEntries' that are no list of objects")
+            raise ProtocolError(f"{_WHAT} has an invalid 'failedEntries': expected a list of objects")
         changes.failures.update((required(entry, "name", _WHAT), str(entry.get("errorMessage") or ""))
                                 for entry in failed)
         return self.continuation

@@ -87,7 +87,7 @@ class _BatchDelete(BatchRequest):
     def _read(self, response: Response) -> dict[str, CloudFilesError]:
         match = _BOUNDARY.search(response.headers.get("content-type", ""))
         if match is None:
-            raise unreadable("the answer to a batch", response, "is not of several parts")
+            raise unreadable("the response to a batch request", response, "is not multipart/mixed")
         unanswered = dict(enumerate(self._keys))
         errors: dict[str, CloudFilesError] = {}
         for part in response.content.split(b"--" + match[1].encode("latin-1"))[1:-1]:
@@ -97,7 +97,7 @@ class _BatchDelete(BatchRequest):
                 raise error_of(answer, None, self._container.endpoint.container)  # the batch itself is at fault
             if answer.status >= 300 and not self.dialect.is_missing(answer):
                 errors[key] = error_of(answer, key, self._container.endpoint.container)
-        errors.update((key, TransportError("the answer to a batch does not mention the key", path=key))
+        errors.update((key, TransportError("the response to a batch request does not mention the key", path=key))
                       for key in unanswered.values())
         return errors
 
@@ -111,6 +111,6 @@ def _parse_part(part: bytes) -> tuple[int, Response]:
     number = str(parser.parsebytes(outer).get("Content-ID", "-1")).strip()
     status = line.split(b" ")[1:2]
     if not status or not status[0].isdigit():
-        raise ProtocolError(f"a part of the answer to a batch begins with {line[:60]!r}")
+        raise ProtocolError(f"a part of the response to a batch request starts with {line[:60]!r}")
     headers = {name.lower(): str(value) for name, value in parser.parsebytes(fields).items()}
     return int(number) if number.isdigit() else -1, Response(int(status[0]), headers, body.strip())

@@ -83,7 +83,7 @@ class _Upload:
         """`parts`, while the md5 of the whole is taken, by which those who read the blob will check it."""
         for number, part in enumerate(parts, 1):
             if number > MAX_BLOCKS:
-                raise InvalidInputError(f"the content has grown beyond the {MAX_BLOCKS} blocks that a blob may have",
+                raise InvalidInputError(f"the content has more than {MAX_BLOCKS} blocks, the maximum for a blob",
                                         path=self._key)
             self._container.runtime.offload(self._md5.update, part)
             yield part

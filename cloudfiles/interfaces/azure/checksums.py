@@ -38,5 +38,5 @@ def check_range(content: bytes, sent: str, path: str | None) -> None:
     """Raise IntegrityError where a body is not what the answer's CRC64 is of."""
     got = crc64_of(content)
     if got != sent:
-        raise IntegrityError(f"the crc64 of the {len(content)} bytes received is {got}, the answer's is {sent}",
+        raise IntegrityError(f"crc64 mismatch: the {len(content)} bytes received have {got}, the response says {sent}",
                              path=path)

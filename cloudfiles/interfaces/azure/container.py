@@ -41,11 +41,12 @@ class Container:
         """Raises InvalidPathError for a key that Azure cannot hold."""
         if "." in key and not {".", ".."}.isdisjoint(key.split("/")):
             # Azure resolves them as a URL's: the request would reach another object, or another container.
-            raise InvalidPathError(f"{key!r} has a segment '.' or '..', which no blob's name can")
+            raise InvalidPathError(f"{key!r} has a segment '.' or '..', which blob names cannot contain")
         if "\\" in key:
-            raise InvalidPathError(f"{key!r} has a backslash, which Azure takes for a slash: it would be another key")
+            raise InvalidPathError(f"{key!r} contains a backslash, which Azure treats as a slash: it would be a "
+                                   "different key")
         if not key:
-            raise InvalidPathError("a key must not be empty")
+            raise InvalidPathError("the key must not be empty")
         return self.base + quote_key(key)
 
     def is_there(self) -> bool:

@@ -102,7 +102,8 @@ class Copy:
     def _at_once(self, origin: dict[str, str]) -> str | None:
         answer = self._send({**origin, "x-ms-requires-sync": "true"})
         if answer.get("x-ms-copy-status") != "success":  # what a 202 promises has to be there
-            raise ServerError(f"the copy ended as {answer.get('x-ms-copy-status')!r}", status=202, path=self.key)
+            raise ServerError("the copy finished with status "
+                              f"{answer.get('x-ms-copy-status')!r}", status=202, path=self.key)
         return answer.get("etag")
 
     def _by_blocks(self, origin: dict[str, str], size: int, write_options: WriteOptions | None,
@@ -119,7 +120,8 @@ class Copy:
             if error.status not in _NO_BLOCKS_FROM_URL:
                 raise
             if write_options is not None:
-                raise UnsupportedOperationError(f"the server copies no blocks: {error}", path=self.key) from error
+                raise UnsupportedOperationError("the server does not support copying blocks: "
+                                                f"{error}", path=self.key) from error
             return self._polled(origin)
         return commit_blocks(self.target, self.key, ids, len(starts), described)
 
@@ -140,13 +142,13 @@ class Copy:
                 pause = min(2 * pause, _LAST_LOOK)
                 answer = head_of_written(self.target, self.key) or {}
                 if answer.get("x-ms-copy-id") != copy_id:
-                    raise ObjectChangedError("the copy was overwritten while it was made", path=self.key)
+                    raise ObjectChangedError("the copy was overwritten while it was in progress", path=self.key)
         except BaseException:
             self._abort(copy_id)
             raise
         if answer.get("x-ms-copy-status") != "success":
             self._remove(answer.get("etag", ""))
-            raise ServerError(f"the copy ended as {answer.get('x-ms-copy-status')!r}: "
+            raise ServerError(f"the copy finished with status {answer.get('x-ms-copy-status')!r}: "
                               f"{answer.get('x-ms-copy-status-description', '')}", path=self.key)
         return answer.get("etag")
 

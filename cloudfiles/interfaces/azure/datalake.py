@@ -55,8 +55,8 @@ class DataLake:
         """Raises UnsupportedOperationError where the account has no hierarchical namespace."""
         if not is_hierarchical(container):
             raise UnsupportedOperationError(
-                f"the storage account {container.endpoint.account!r} has no hierarchical namespace: directories, ACLs, "
-                "owners, append and atomic rename need one (Data Lake Storage Gen2)")
+                f"the storage account {container.endpoint.account!r} does not have a hierarchical namespace (Data Lake "
+                "Storage Gen2), which is required for directories, ACLs, owners, append and atomic rename")
         self._container = container
 
     # ---- the tree
@@ -66,7 +66,7 @@ class DataLake:
 
         overwrite: whether a file, or an empty directory, may be replaced; PreconditionFailedError otherwise.
         """
-        etag = required(self._properties(source), "etag", "the answer about the path", source)
+        etag = required(self._properties(source), "etag", "the response about the path", source)
         conditions = {} if overwrite else {"if-none-match": "*"}
         request = self._request("PUT", target, {"mode": "posix"}, {
             **conditions, "x-ms-rename-source": self._source(source), "x-ms-source-if-match": etag})
@@ -241,8 +241,8 @@ class DataLake:
             # The server gets on between two requests, so that a token may come again, but not for ever.
             before, repeated = token, repeated + 1 if token == before else 0
             if repeated >= MAX_EMPTY_PAGES:
-                raise ProtocolError(f"the {request.method} does not end: the server repeats the continuation token "
-                                    f"{token[:100]!r}", path=request.path)
+                raise ProtocolError(f"the {request.method} request does not end: the server repeats the continuation "
+                                    f"token {token[:100]!r}", path=request.path)
             request.target = f"{target}&{format_query({'continuation': token})}"
             answer = self._container.client.send(request)
 
@@ -260,4 +260,4 @@ def _acl_of(headers: dict[str, str], path: str) -> list[AclEntry]:
     try:
         return parse_acl(headers.get("x-ms-acl", ""))
     except InvalidInputError as error:
-        raise ProtocolError(f"the server's ACL cannot be read: {error}", path=path or None) from error
+        raise ProtocolError(f"the server returned an invalid ACL: {error}", path=path or None) from error

@@ -67,8 +67,8 @@ def find_endpoint(container: str, url: str | None, account: str | None) -> Endpo
     account = account_of(url) or account
     if account is None:
         raise ConfigurationError(
-            f"nothing says in which storage account the container {container!r} is: AZURE_STORAGE_ACCOUNT, secrets=, "
-            f"azure-secret.json or a cloudpath abfss://{container}@ACCOUNT.dfs.core.windows.net/ would")
+            f"the storage account of the container {container!r} is not known: set it in AZURE_STORAGE_ACCOUNT, "
+            f"secrets=, azure-secret.json or a cloudpath abfss://{container}@ACCOUNT.dfs.core.windows.net/")
     origin = Origin.of(url or f"https://{account}.blob.core.windows.net")
     azure = _HOST.fullmatch(origin.host)
     path = urllib.parse.urlsplit(url or "").path.strip("/")

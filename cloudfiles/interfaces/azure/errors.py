@@ -32,21 +32,22 @@ _PRECONDITIONS = frozenset({"BlobAlreadyExists", "PathAlreadyExists", "Condition
                             "SourceConditionNotMet"})
 
 _EXPLAINED = {
-    "BlobArchived": "the object is in the archive tier and must be rehydrated before it can be read, for example by "
+    "BlobArchived": "the object is in the archive tier and must be rehydrated before it can be read, for example with "
                     "`az storage blob set-tier --tier Hot`, which takes hours",
     "BlobBeingRehydrated": "the object is being rehydrated from the archive tier, which takes hours",
-    "ContainerNotFound": "there is no container {container!r} in this account",
-    "FilesystemNotFound": "there is no container {container!r} in this account",
+    "ContainerNotFound": "the container {container!r} does not exist in this account",
+    "FilesystemNotFound": "the container {container!r} does not exist in this account",
     "ContainerBeingDeleted": "the container {container!r} is being deleted",
-    "ResourceNotFound": "there is no such resource",
-    "SnapshotsPresent": "the object has snapshots, and is kept with them until they are deleted",
-    "LeaseIdMissing": "somebody holds a lease on the object",
-    "LeaseIdMismatchWithBlobOperation": "somebody holds a lease on the object",
-    "BlobImmutableDueToPolicy": "a policy or a legal hold keeps the object from being changed",
-    "InvalidBlockList": "blocks of the upload are gone: somebody else has written the same object meanwhile",
-    "InvalidBlobOrBlock": "the object has uncommitted blocks by another program, whose ids have another length: "
-                          "delete or replace the object first, or wait a week until Azure drops them",
-    "PublicAccessNotPermitted": "the account allows no reading without credentials",
+    "ResourceNotFound": "the resource does not exist",
+    "SnapshotsPresent": "the object has snapshots and cannot be deleted before they are",
+    "LeaseIdMissing": "the object is leased by another client",
+    "LeaseIdMismatchWithBlobOperation": "the object is leased by another client",
+    "BlobImmutableDueToPolicy": "the object is protected from changes by an immutability policy or a legal hold",
+    "InvalidBlockList": "blocks of the upload no longer exist: another client has written the same object in the "
+                        "meantime",
+    "InvalidBlobOrBlock": "the object has uncommitted blocks from another program, with block IDs of another length: "
+                          "delete or replace the object first, or wait a week until Azure discards them",
+    "PublicAccessNotPermitted": "the account does not allow anonymous reads",
 }
 
 OF_OTHERS = frozenset({*_EXPLAINED, "CannotVerifyCopySource", "RenameDestinationParentPathNotFound",
@@ -54,10 +55,10 @@ OF_OTHERS = frozenset({*_EXPLAINED, "CannotVerifyCopySource", "RenameDestination
 """Codes of 404 that are not about the object that a request names."""
 
 _XML_CODE = re.compile(rb"<Code>\s*([A-Za-z0-9]+)\s*</Code>")
-_NOT_PUBLIC = "; Azure also says so of a container that is not public, to a request without credentials"
+_NOT_PUBLIC = "; Azure also reports this for containers that are not public if the request has no credentials"
 _NOT_COVERED = frozenset({"AuthorizationFailure", "AuthorizationPermissionMismatch",
                           "AuthorizationResourceTypeMismatch", "AuthorizationServiceMismatch"})
-_ALSO_MISSING = " (Azure also says so of what the credentials' role or SAS does not cover)"
+_ALSO_MISSING = " (Azure also reports this if the role or SAS of the credentials does not cover the request)"
 
 
 def code_of(response: Response) -> str:
@@ -92,9 +93,9 @@ def error_of(response: Response, path: str | None, container: str, known: str = 
     """
     code, status = known or code_of(response), response.status
     if code in _DAMAGED:
-        return _DAMAGED[code](f"the server received other bytes than were sent ({code})", path=path)
+        return _DAMAGED[code](f"the server received different bytes than were sent ({code})", path=path)
     if code in _PRECONDITIONS:
-        return PreconditionFailedError(f"the server answered {status}: {code}", path=path)
+        return PreconditionFailedError(f"the server responded with {status}: {code}", path=path)
     if code in _EXPLAINED:
         text = _EXPLAINED[code].format(container=container)
         text += _NOT_PUBLIC if code == "ResourceNotFound" and not signed else ""
@@ -102,7 +103,7 @@ def error_of(response: Response, path: str | None, container: str, known: str = 
     message = message_of(response.content)
     error = status_error(response, path=path, code=code, message=message)
     if isinstance(error, AuthorizationError) and code in _NOT_COVERED and signed:
-        return AuthorizationError(f"the server answered {status}: {code}: {message}{_ALSO_MISSING}", path=path)
+        return AuthorizationError(f"the server responded with {status}: {code}: {message}{_ALSO_MISSING}", path=path)
     if isinstance(error, ServerError) and code in _PASSING:
         error.is_passing = True
     return error

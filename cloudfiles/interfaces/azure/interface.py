@@ -56,7 +56,8 @@ class AzureInterface(Interface):
     def __init__(self, location: ExtractedPath, options: StoreOptions, runtime: Runtime, *,
                  client: Client | None = None, provider: AzureProvider | None = None) -> None:
         if options.request_payer is not None:
-            raise InvalidInputError("request_payer= is for S3 and Google Cloud Storage: on Azure the account pays")
+            raise InvalidInputError("request_payer= is supported for S3 and Google Cloud Storage only: on Azure, the "
+                                    "account pays")
         self._name = location.bucket or ""
         path = location.path or ""
         self._root = path if not path or path.endswith("/") else path + "/"
@@ -160,10 +161,10 @@ class AzureInterface(Interface):
         that the service reads by itself; by a polled copy where the server reads no blocks. Of a polled copy an
         empty blob shows while it is made."""
         if not isinstance(source, AzureInterface):
-            raise UnsupportedOperationError(f"Azure copies nothing from {type(source).__name__}", path=key)
+            raise UnsupportedOperationError(f"Azure cannot copy from {type(source).__name__}", path=key)
         there, here = source._container or source._found(), self._container or self._found()
         if there.endpoint.is_azure is not here.endpoint.is_azure:
-            raise UnsupportedOperationError("an emulator and Azure do not reach each other", path=key)
+            raise UnsupportedOperationError("an emulator and Azure cannot copy from each other", path=key)
         headers = source._head(source_key)
         if headers is None:
             return None
@@ -215,8 +216,7 @@ def _check_trusted(endpoint: Endpoint, configured: bool, credentials: AzureCrede
     if (endpoint.is_azure and origin.scheme == "https") or origin.host.startswith(_LOOPBACK):
         return
     if credentials.token is not None and origin.scheme != "https":
-        raise ConfigurationError(f"{origin} is not HTTPS: a bearer token is not sent where anybody on the way could "
-                                 "read it")
+        raise ConfigurationError(f"{origin} is not HTTPS: bearer tokens are not sent over unencrypted connections")
     if not endpoint.is_azure and not configured:
-        raise ConfigurationError(f"{origin} is not Azure's: a SAS or a token is not shown to a server that only the "
-                                 "cloudpath names; name it by endpoint=")
+        raise ConfigurationError(f"{origin} is not an Azure endpoint: a SAS or a token is not sent to a server that "
+                                 "only the cloudpath names; pass it as endpoint= as well")

@@ -45,7 +45,7 @@ class ListRequest(Request):
             raise self.dialect.refusal(self, response)
         document = parse_xml(response, "the listing", self.path)
         if document.tag != "EnumerationResults":
-            raise unreadable("the listing", response, f"is a document of another kind: {document.tag!r}", self.path)
+            raise unreadable("the listing", response, f"is an unexpected document: {document.tag!r}", self.path)
         return parse_page(document, self._root, self._prefix, flat=self._flat, limit=self._limit)
 
 

@@ -20,9 +20,9 @@ def presigned(container: Container, key: str, expires: float, method: str) -> st
     """See `AzureInterface.presign`."""
     permissions = _PERMISSIONS.get(method.upper())
     if permissions is None:
-        raise InvalidInputError(f"presign(method={method!r}): one of {', '.join(_PERMISSIONS)} can be signed")
+        raise InvalidInputError(f"presign: method: expected one of {', '.join(_PERMISSIONS)}, got {method!r}")
     if expires < 1:
-        raise InvalidInputError(f"presign(expires={expires!r}): 1 second or more will do")
+        raise InvalidInputError(f"presign: expires: expected a number of seconds >= 1, got {expires!r}")
     url = f"{container.origin}{container.target(key)}"
     query = _query(container, key, permissions, expires)
     return f"{url}?{query}" if query else url
@@ -38,11 +38,11 @@ def _query(container: Container, key: str, permissions: str, expires: float) -> 
     if credentials.key is not None:
         return sas.by_account_key(credentials.key)
     if credentials.token is None:
-        raise UnsupportedOperationError("a SAS cannot sign another, narrower one: presigning takes the account's key "
+        raise UnsupportedOperationError("a SAS cannot sign another, narrower one: presigning requires the account key "
                                         "or a token", path=key)
     if expires > MAX_DELEGATED:
-        raise InvalidInputError(f"presign(expires={expires!r}): a token signs for {MAX_DELEGATED} seconds (7 days) "
-                                "at most")
+        raise InvalidInputError(f"presign: expires: expected at most {MAX_DELEGATED} seconds (7 days) when signing "
+                                f"with a token, got {expires!r}")
     delegation: DelegationKey = container.client.send(_GetDelegationKey(container, now, now + expires))
     return sas.by_delegation_key(delegation)
 
@@ -70,4 +70,4 @@ class _GetDelegationKey(Request):
                                  fields["SignedVersion"])
         except (*UNREADABLE_XML, KeyError):
             # Not chained: the cause may show the key.
-            raise ProtocolError("the server's answer is no user delegation key") from None
+            raise ProtocolError("the response is not a valid user delegation key") from None

@@ -51,8 +51,8 @@ def metadata_headers(metadata: Mapping[str, str]) -> dict[str, str]:
     headers = {}
     for name, value in metadata.items():
         if not isinstance(name, str) or not _IDENTIFIER(name):
-            raise InvalidInputError(f"the metadata name {name!r} is none that Azure takes: letters, digits and '_' "
-                                    "will do, not beginning with a digit")
+            raise InvalidInputError(f"invalid metadata name {name!r}: Azure allows letters, digits and '_', and no "
+                                    "digit at the start")
         headers[f"x-ms-meta-{name.lower()}"] = checked(f"metadata {name!r}", value)
     return headers
 
@@ -60,7 +60,7 @@ def metadata_headers(metadata: Mapping[str, str]) -> dict[str, str]:
 def checked(name: str, value: str) -> str:
     """`value` as a header's. Raises InvalidInputError."""
     if "  " in ascii_header(name, value):  # the signature is made over single spaces
-        raise InvalidInputError(f"{name} {value!r} cannot be sent to Azure: it has two spaces in a row")
+        raise InvalidInputError(f"{name} {value!r} cannot be sent to Azure: it contains two spaces in a row")
     return value
 
 
@@ -90,7 +90,7 @@ class BlobPut(Request):
             return response.headers.get("etag")
         self.refusals += response.status < 500 or response.status in REFUSED_STATUS
         if response.status == 404 and "if-match" in self.headers and self.dialect.is_missing(response):
-            raise PreconditionFailedError(f"the object is missing, so it has not the ETag {self.headers['if-match']}",
+            raise PreconditionFailedError(f"the object is missing; expected the ETag {self.headers['if-match']}",
                                           path=self.path)
         raise self.dialect.refusal(self, response)
 
@@ -103,7 +103,7 @@ class BlobPut(Request):
         """The answer's Content-MD5 is of the body as it arrived."""
         sent, arrived = self.headers.get("content-md5"), headers.get("content-md5")
         if sent is not None and arrived is not None and sent != arrived:
-            raise MD5IntegrityError(f"content of md5 {sent} was sent, the server says it received {arrived}",
+            raise MD5IntegrityError(f"md5 mismatch: content with {sent} was sent, the server received {arrived}",
                                     path=self.path)
 
 

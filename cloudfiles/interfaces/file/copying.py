@@ -66,7 +66,7 @@ def copy_object(source: Place, target: Place, options: CopyOptions, durable: boo
         except FileNotFoundError as error:
             if error.filename != source.path + suffix:  # else it was renamed since, perhaps to another encoding
                 raise
-    raise ObjectChangedError("it was replaced or written to again and again while it was copied")
+    raise ObjectChangedError("the file was replaced or written to repeatedly while it was being copied")
 
 
 def _copy(file: str, target: Place, suffix: str, options: CopyOptions, durable: bool) -> Copied:
@@ -95,7 +95,7 @@ def _copy_to_new(source: int, status: os.stat_result, temporary: str, kept: Perm
         copied = copy_content(source, target, status.st_size)
         after = os.fstat(source)
         if copied != status.st_size or (after.st_mtime_ns, after.st_size) != (status.st_mtime_ns, status.st_size):
-            raise ObjectChangedError("it was written to while it was copied")
+            raise ObjectChangedError("the file was written to while it was being copied")
         if durable:
             os.fsync(target)
         return etag_of(os.fstat(target))
@@ -318,8 +318,8 @@ def _check_room(directory: str, size: int) -> None:
     if hasattr(os, "statvfs"):
         status = os.statvfs(directory)
         if status.f_blocks and status.f_bavail * status.f_frsize < size:
-            raise OSError(errno.ENOSPC, f"{os.strerror(errno.ENOSPC)}: {size} bytes are needed, "
-                                        f"{status.f_bavail * status.f_frsize} are free")
+            raise OSError(errno.ENOSPC, f"{os.strerror(errno.ENOSPC)}: {size} bytes are required, "
+                                        f"{status.f_bavail * status.f_frsize} are available")
 
 
 if sys.platform == "win32":

@@ -31,14 +31,15 @@ _KINDS = {
 
 def special_file(mode: int) -> UnsupportedOperationError:
     """The error for what is neither a regular file nor a directory."""
-    return UnsupportedOperationError(f"it is {_KINDS.get(stat.S_IFMT(mode), 'a special file')}, not a regular file")
+    return UnsupportedOperationError("expected a regular file, found "
+                                     f"{_KINDS.get(stat.S_IFMT(mode), 'a special file')}")
 
 
 def ambiguous(key: str, store: str, *files: str) -> AmbiguousPathError:
     """The error for a key whose object is in two files."""
     return AmbiguousPathError(
-        f"the files {' and '.join(map(repr, files))} are one key here, as the suffix of a name shows an encoding; "
-        "nothing was done with them. encoding_suffixes=False takes every file under its own name",
+        f"the files {' and '.join(map(repr, files))} map to the same key, because suffixes denote encodings; neither "
+        "was read or changed. Use encoding_suffixes=False to access every file under its own name",
         path=key, store=store)
 
 
@@ -72,7 +73,7 @@ class Reporting:
         if isinstance(error, CloudFilesError):
             return error
         if isinstance(error, UnicodeEncodeError):
-            return InvalidPathError(f"the key {self._key!a} cannot be a file name: {error.reason}")
+            return InvalidPathError(f"the key {self._key!a} cannot be used as a file name: {error.reason}")
         if isinstance(error, OSError):
             return _read_error(error) if self._target is None else write_error(error, self._target)
         return None
@@ -98,14 +99,14 @@ def write_error(error: OSError, target: str) -> CloudFilesError:
     if error.errno == errno.ENOENT:
         return MissingDirectoryError(_text(error), errno=error.errno)
     if error.errno in _UNNAMEABLE:
-        return LocalPathError(f"this file system cannot hold such a name: {error.strerror}", errno=error.errno)
+        return LocalPathError(f"the file system does not support this name: {error.strerror}", errno=error.errno)
     return _read_error(error)
 
 
 def _in_the_way(target: str) -> str:
     if os.path.isdir(target):
-        return "a directory has this name; file:// cannot hold an object beside it"
+        return "a directory has this name; file:// cannot store an object of the same name"
     parent = os.path.dirname(target)
     while not os.path.lexists(parent):
         parent = os.path.dirname(parent)
-    return f"{parent} is not a directory; file:// cannot hold objects below it"
+    return f"{parent} is not a directory; file:// cannot store objects below it"

@@ -273,8 +273,9 @@ class FileInterface(Interface):
     def undecodable(self, key: str, encoding: str, error: DecompressionError) -> DecompressionError:
         if self.folds_suffixes and not error.is_too_large:
             file = key + suffix_of(encoding, self._variants)
-            error.args = (f"the file {file!r} does not decode as {encoding}, which its name stands for: "
-                          f"{error.args[0]}. encoding_suffixes=False takes every file as it is, under its own name",)
+            error.args = (f"the file {file!r} cannot be decoded as {encoding}, the encoding that its suffix denotes: "
+                          f"{error.args[0]}. Use encoding_suffixes=False to access every file as it is, under its own "
+                          "name",)
             error.store = self._store
         return error
 
@@ -285,8 +286,8 @@ class FileInterface(Interface):
             directory = os.path.dirname(self._path(key))
             root, real = os.path.realpath(self._root), os.path.realpath(directory)
             if os.path.commonpath((root, real)) != root:
-                raise InvalidPathError(f"a symlink leads from {directory} to {real}, out of the target directory; "
-                                       f"nothing was written (follow_external_symlinks=True would)",
+                raise InvalidPathError(f"a symlink at {directory} leads out of the target directory, to {real}; "
+                                       "nothing was written (follow_external_symlinks=True allows it)",
                                        path=key, store=self._store)
             if len(self._inside) >= _DIRECTORIES_KNOWN:
                 self._inside.clear()

@@ -58,7 +58,7 @@ def read_span(descriptor: int, status: os.stat_result, start: int | None, end: i
             return content, etag_of(status)
         status = os.fstat(descriptor)
     raise ObjectChangedError(
-        f"it is being written in place, or its length is not told: {_TRIES} reads did not agree with it")
+        f"the file is being written, or its size is not reliable: {_TRIES} reads did not match it")
 
 
 def _unchanged(descriptor: int, before: os.stat_result) -> bool:
@@ -95,7 +95,8 @@ def check_content(content: Any) -> None:
     """Raises InvalidInputError unless it is bytes-like or an open file."""
     if not isinstance(content, (bytes, bytearray, memoryview)) and not hasattr(content, "read"):
         raise InvalidInputError(
-            f"content must be bytes, bytearray, memoryview or an open binary file, not {type(content).__name__}")
+            "expected bytes, a bytearray, a memoryview or an open binary file as content, got "
+            f"{type(content).__name__}")
 
 
 def write_new(file: str, content: Any, durable: bool, kept: Permissions | None) -> str:

@@ -231,8 +231,8 @@ class Symlinks:
         """Tell the log of them, once."""
         if self._skipped:
             shown = ", ".join(map(repr, itertools.islice(self._skipped, _SHOWN)))
-            log.warning("%s: %d symlinks were skipped, as they lead out of this directory or nowhere: %s%s. "
-                        "follow_external_symlinks=True follows those that lead elsewhere", self._root,
+            log.warning("%s: skipped %d symlinks that lead out of this directory or to nothing: %s%s. Use "
+                        "follow_external_symlinks=True to follow those that lead elsewhere", self._root,
                         len(self._skipped), shown, ", ..." if len(self._skipped) > _SHOWN else "")
             self._skipped = {}
 

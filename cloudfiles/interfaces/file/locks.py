@@ -47,16 +47,18 @@ class FileLocks:
 
     def __init__(self, directory: str, sleep: Callable[[float], None], patience: float = 300.0) -> None:
         if sys.platform == "win32":
-            raise ConfigurationError("locking needs flock, which Windows does not have: leave out locking and lock_dir")
+            raise ConfigurationError("locking requires flock, which Windows does not have: do not set locking or "
+                                     "lock_dir")
         self.directory = directory
         self._sleep = sleep
         self._patience = patience
         try:
             os.makedirs(directory, exist_ok=True)
         except OSError as error:
-            raise ConfigurationError(f"lock directory {directory} cannot be created: {error.strerror}") from error
+            raise ConfigurationError(f"cannot create the lock directory {directory}: {error.strerror}") from error
         if not os.access(directory, os.W_OK | os.X_OK):
-            raise ConfigurationError(f"lock directory {directory} is not writable: choose another one by lock_dir=")
+            raise ConfigurationError(f"the lock directory {directory} is not writable: choose another one with "
+                                     "lock_dir=")
 
     @contextmanager
     def held(self, path: str, exclusive: bool) -> Iterator[None]:
@@ -84,7 +86,8 @@ class FileLocks:
             if descriptor is not None:
                 return descriptor
             if waited >= self._patience:
-                raise LockingError(f"still locked by others after {waited:.0f} s (lock file {lock_path})", path=path)
+                raise LockingError(f"still locked by another process after {waited:.0f} s (lock file "
+                                   f"{lock_path})", path=path)
             self._sleep(pause)
             waited, pause = waited + pause, min(2 * pause, _LONGEST_WAIT)
 
@@ -125,7 +128,7 @@ def clear_locks(directory: str) -> int:
     except FileNotFoundError:
         return 0
     except OSError as error:
-        raise LockingError(f"lock directory {directory} cannot be cleared: {error.strerror}") from error
+        raise LockingError(f"cannot clear the lock directory {directory}: {error.strerror}") from error
     return removed
 
 

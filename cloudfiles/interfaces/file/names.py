@@ -36,7 +36,7 @@ def check_key(key: str) -> None:
     if "//" in slashed or "/./" in slashed or "/../" in slashed or "\0" in key or (os.sep != "/" and _is_foreign(key)):
         raise _refusal(key)
     if ".cloudfiles-" in key and any(map(is_temporary, key.split("/"))):
-        raise InvalidPathError("the key has the form of a temporary file's name", path=key)
+        raise InvalidPathError("the key looks like the name of a temporary file", path=key)
 
 
 def check_prefix(prefix: str) -> bool:
@@ -52,8 +52,8 @@ def _is_foreign(key: str) -> bool:
 
 def _refusal(key: str) -> InvalidPathError:
     return InvalidPathError(
-        f"{key!r} cannot be a key on file://: it must be a relative path of names joined by single slashes, "
-        f"without '.', '..' and NUL")
+        "invalid key on file://: expected a relative path of names separated by single slashes, without '.', '..' and "
+        f"NUL, got {key!r}")
 
 
 def suffix_of(encoding: str, variants: Variants) -> str:
@@ -68,10 +68,11 @@ def suffix_of(encoding: str, variants: Variants) -> str:
         suffix = _SUFFIXES.get(normalize_encoding(encoding) or "")
     if suffix and variants is EXACT:
         raise UnsupportedOperationError(
-            f"with encoding_suffixes=False file:// keeps no content encodings, so it cannot keep {encoding!r}; write "
-            "the content without one, or compress it before it is put")
+            f"file:// cannot store the content encoding {encoding!r} with encoding_suffixes=False; write the content "
+            "without one, or compress it before it is put")
     if suffix is None:
-        raise UnsupportedOperationError(f"file:// shows one content encoding as a suffix; it cannot keep {encoding!r}")
+        raise UnsupportedOperationError("file:// stores one content encoding, as a suffix; it cannot store "
+                                        f"{encoding!r}")
     return suffix
 
 

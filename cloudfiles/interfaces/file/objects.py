@@ -55,7 +55,7 @@ def _look(path: str, variants: Variants, take: Callable[[str, str], T | None]) -
                     return taken
         if not files_of(path, variants):
             return None
-    raise ObjectChangedError("its encoding changed again and again while it was looked for")
+    raise ObjectChangedError("the encoding of the object changed repeatedly while it was being looked up")
 
 
 # ---- reading
@@ -179,11 +179,11 @@ def _check_conditions(path: str, variants: Variants, options: WriteOptions) -> N
         return
     found = find_object(path, variants)
     if options.if_absent and found is not None:
-        raise PreconditionFailedError("the object exists")
+        raise PreconditionFailedError("the object already exists")
     etag = found and etag_of(found[0])
     if options.if_match is not None and etag != options.if_match:
         state = f"has the ETag {etag}" if etag else "is missing"
-        raise PreconditionFailedError(f"the object {state}, not {options.if_match}")
+        raise PreconditionFailedError(f"the object {state}; expected the ETag {options.if_match}")
 
 
 def _create(temporary: str, target: str) -> None:
@@ -192,12 +192,12 @@ def _create(temporary: str, target: str) -> None:
     except FileExistsError as error:
         if os.path.isdir(target):
             raise
-        raise PreconditionFailedError("the object exists") from error
+        raise PreconditionFailedError("the object already exists") from error
     except OSError as error:
         if error.errno not in _NO_LINKS:
             raise
         raise UnsupportedOperationError(
-            "this file system has no hard links, without which a write cannot be create-only") from error
+            "this file system does not support hard links, which if_absent= requires") from error
 
 
 def _status(file: str) -> tuple[str, tuple[int, int] | None]:

@@ -53,10 +53,10 @@ class Bucket:
     def full_name(self, key: str) -> str:
         """The object's name. Raises InvalidPathError for a key that Cloud Storage cannot hold."""
         if not key:
-            raise InvalidPathError("a key must not be empty")
+            raise InvalidPathError("the key must not be empty")
         name = self.root + key
         if name in (".", ".."):  # in a URL's path they mean the bucket, to whoever resolves them on the way
-            raise InvalidPathError(f"Cloud Storage has no objects named {name!r}")
+            raise InvalidPathError(f"Cloud Storage does not allow objects named {name!r}")
         return name
 
     def target(self, name: str, operation: str = "", **query: str | None) -> str:

@@ -104,7 +104,7 @@ class _BatchDelete(Request):
     def _refusal(self, key: str, part: Response | None) -> CloudFilesError | TryAgain | None:
         """What became of one deletion: None where the object is gone, TryAgain where the token was renewed."""
         if part is None:
-            return TransportError("the answer to a batch does not mention the object", path=key)
+            return TransportError("the response to a batch request does not mention the object", path=key)
         if part.status < 300 or self.dialect.is_missing(part):
             return None
         refusal = self.dialect.refusal(self, part)
@@ -122,11 +122,11 @@ def _parts(response: Response) -> dict[int, Response]:
     """The answers in a batch's answer, by their Content-ID, or in order where they have none."""
     boundary = _BOUNDARY.search(response.headers.get("content-type", ""))
     if boundary is None:
-        raise unreadable("the answer to a batch", response, "is not multipart/mixed")
+        raise unreadable("the response to a batch request", response, "is not multipart/mixed")
     parts: dict[int, Response] = {}
     for order, text in enumerate(response.content.split(f"--{boundary[1]}".encode())[1:-1]):
         status, number, body = _STATUS.search(text), _CONTENT_ID.search(text), _BODY.search(text)
         if status is None:
-            raise ProtocolError("a part of the answer to a batch has no status")
+            raise ProtocolError("a part of the response to a batch request has no status")
         parts[int(number[1]) if number else order] = Response(int(status[1]), {}, body[1] if body else b"")
     return parts

@@ -39,11 +39,11 @@ def rewrite(source: Bucket, source_key: str, bucket: Bucket, key: str, resource:
         if answer.get("done"):
             resource = answer.get("resource")
             if not isinstance(resource, dict):
-                raise ProtocolError("the answer to a rewrite that is done has no 'resource'", path=key)
+                raise ProtocolError("the response to a finished rewrite has no 'resource'", path=key)
             return resource
         token = answer.get("rewriteToken")
         if not token:
-            raise ProtocolError("a rewrite is neither done nor says how to go on", path=key)
+            raise ProtocolError("the response to an unfinished rewrite has no 'rewriteToken'", path=key)
 
 
 def compose(bucket: Bucket, key: str, name: str, sources: Sequence[tuple[str, str | None]], resource: dict[str, Any],
@@ -54,7 +54,7 @@ def compose(bucket: Bucket, key: str, name: str, sources: Sequence[tuple[str, st
     Raises InvalidInputError for more, or none.
     """
     if not 0 < len(sources) <= MAX_COMPOSED:
-        raise InvalidInputError(f"1 to {MAX_COMPOSED} objects can be composed, not {len(sources)}", path=key)
+        raise InvalidInputError(f"expected 1 to {MAX_COMPOSED} objects to compose, got {len(sources)}", path=key)
     objects = [{"name": source} if generation is None else {"name": source, "generation": generation}
                for source, generation in sources]
     body = json.dumps({"sourceObjects": objects, "destination": resource}).encode()

@@ -65,15 +65,16 @@ def error_of(response: Response, path: str | None, bucket: str, signed: bool) ->
     status, (reason, message) = response.status, parse_refusal(response.content)
     damaged = _damaged(status, message)
     if damaged is not None:
-        return damaged(f"the server received other bytes than were sent: {message}", path=path)
+        return damaged(f"the server received different bytes than were sent: {message}", path=path)
     if status == 404 and not says_no_object(message):
-        return ServerError(f"there is no bucket {bucket!r} at this server", status=404, code="NoSuchBucket", path=path)
+        return ServerError(f"the bucket {bucket!r} does not exist on this "
+                           "server", status=404, code="NoSuchBucket", path=path)
     if reason in _TOO_MANY:
-        return ServerError(f"the server answered {status}: {reason}: {message}", status=status, code=reason,
+        return ServerError(f"the server responded with {status}: {reason}: {message}", status=status, code=reason,
                            path=path, is_slow_down=True, is_passing=True)
     if reason == "userProjectMissing" or "requester pays" in message:
-        return AuthorizationError(f"the server answered {status}: {message} (request_payer='requester' pays by the "
-                                  f"project of GOOGLE_CLOUD_PROJECT or of the credentials)", path=path)
+        return AuthorizationError(f"the server responded with {status}: {message} (request_payer='requester' bills the "
+                                  "project in GOOGLE_CLOUD_PROJECT, or that of the credentials)", path=path)
     error = status_error(response, path=path, code=reason, message=f"{message}{_advice(status, signed)}".strip())
     if isinstance(error, ServerError) and reason in _PASSING:
         error.is_passing = True
@@ -89,9 +90,9 @@ def _damaged(status: int, message: str) -> type[CloudFilesError] | None:
 
 def _advice(status: int, signed: bool) -> str:
     if status in (401, 403) and not signed:
-        return (" (the request went without credentials, as none are configured: put google-secret.json into "
+        return (" (the request had no credentials, because none are configured: put google-secret.json into "
                 "~/.cloudfiles/secrets, set GOOGLE_APPLICATION_CREDENTIALS, or use secrets=; endpoints that are not "
-                "Google's are sent only what secrets= holds)")
+                "Google's are sent only the credentials in secrets=)")
     if status == 401:
-        return " (asking for a new token brought none)"
+        return " (no newer token could be obtained)"
     return ""

@@ -83,8 +83,8 @@ class GsInterface(Interface):
         endpoint = find_endpoint(location.host or options.endpoint, os.environ)
         self._origin = endpoint.origin
         if options.secrets is not None and not endpoint.is_safe:
-            raise ConfigurationError(f"{endpoint.origin} is not HTTPS: a token is not sent where anybody on the way "
-                                     "could read it")
+            raise ConfigurationError(f"{endpoint.origin} is not HTTPS: tokens are not sent over unencrypted "
+                                     "connections")
         self.provider = provider or provider_of(name, options, runtime, endpoint.is_google, self._client)
         self._dialect = GsDialect(name, self.provider, runtime)
         self._bucket = Bucket(self._client, runtime, self._dialect, endpoint, name, root)
@@ -98,7 +98,8 @@ class GsInterface(Interface):
         if not self._ready:
             project = self.provider.project()
             if project is None:
-                raise ConfigurationError("request_payer='requester' needs a project to bill: set GOOGLE_CLOUD_PROJECT")
+                raise ConfigurationError("request_payer='requester' requires a project to bill: set "
+                                         "GOOGLE_CLOUD_PROJECT")
             self._bucket.user_project = project
             self._media = f"?alt=media&userProject={quote_name(project)}"
             self._ready = True
@@ -136,7 +137,7 @@ class GsInterface(Interface):
                 return StoredObject(b"", found.get("contentEncoding") or "", "", etag_of(found))
             with suppress(PreconditionFailedError, ObjectChangedError):
                 return self._read(key, first, last, generation_of(found, key))
-        raise ObjectChangedError(f"the object was replaced {_TRIES} times between asking for its size and reading it",
+        raise ObjectChangedError(f"the object was replaced {_TRIES} times between determining its size and reading it",
                                  path=key)
 
     def _read(self, key: str, start: int, end: int, generation: str) -> StoredObject | None:
@@ -236,7 +237,7 @@ class GsInterface(Interface):
             if found is None:
                 return None
             if options.etag not in (None, found.get("etag")):
-                raise ObjectChangedError(f"the object has the ETag {found.get('etag')}, not {options.etag}",
+                raise ObjectChangedError(f"the object has the ETag {found.get('etag')}; expected {options.etag}",
                                          path=source_key)
         changed = None
         if found is not None and options.change is not None:
@@ -258,7 +259,7 @@ class GsInterface(Interface):
                           resource_of(options), condition_of(bucket, key, options))
         written = self._client.send(request)
         if written is None:
-            raise ServerError("an object to be composed is missing", status=404, path=key)
+            raise ServerError("one of the objects to compose is missing", status=404, path=key)
         return etag_of(written)
 
     def open_writer(self, key: str, size: int, options: WriteOptions,
@@ -287,9 +288,9 @@ class GsInterface(Interface):
         are no service account's, AuthorizationError where Google does not sign.
         """
         if method.upper() not in _PRESIGNABLE:
-            raise InvalidInputError(f"presign(method={method!r}): one of {', '.join(_PRESIGNABLE)} can be signed")
+            raise InvalidInputError(f"presign: method: expected one of {', '.join(_PRESIGNABLE)}, got {method!r}")
         if not 1 <= expires <= MAX_EXPIRES:
-            raise InvalidInputError(f"presign(expires={expires!r}): 1 to {MAX_EXPIRES} seconds (7 days) will do")
+            raise InvalidInputError(f"presign: expires: expected 1 to {MAX_EXPIRES} seconds (7 days), got {expires!r}")
         bucket = self._prepared()
         path = f"{bucket.endpoint.path}/{quote_key(bucket.name)}/{quote_key(bucket.full_name(key))}"
         token = self.provider.get()
@@ -297,8 +298,8 @@ class GsInterface(Interface):
             return f"{self._origin}{path}"
         if token.signer is None:
             raise UnsupportedOperationError(
-                f"URLs are signed by service accounts; the credentials from {token.source} are none's. A service "
-                "account's key, or credentials that impersonate one, would do", path=key)
+                f"presigning requires a service account, and the credentials from {token.source} are not one. Use a "
+                "service account key, or credentials that impersonate a service account", path=key)
         more = {"userProject": bucket.user_project} if bucket.user_project else None
         sign: Callable[..., Any] = presigned_query
         if token.signer.is_remote:

@@ -64,7 +64,7 @@ def _parse_page(page: dict[str, Any], root: str, prefix: str, start: str, *, fla
         entries = [ListEntry(item["name"][cut:], int(item.get("size", 0)), item.get("etag"), item.get("updated"))
                    for item in items if item["name"] > start and len(item["name"]) > cut]
         if min(map(_SIZE, entries), default=0) < 0:
-            raise ValueError("a size below 0")
+            raise ValueError("negative size")
     except (AttributeError, KeyError, TypeError, ValueError):
         for item in _items(page):
             size_of(item)
@@ -76,7 +76,7 @@ def _items(page: dict[str, Any]) -> list[dict[str, Any]]:
     """The resources on a page, each with a name."""
     items = page.get("items") or []
     if not isinstance(items, list):
-        raise ProtocolError(f"the listing has 'items' that are a JSON {type(items).__name__}")
+        raise ProtocolError(f"the listing has an invalid 'items': expected a list, got a JSON {type(items).__name__}")
     for item in items:
         if not isinstance(item, dict) or type(item.get("name")) is not str:
             raise ProtocolError(f"the listing has an entry without a 'name': {str(item)[:100]}")
@@ -86,7 +86,7 @@ def _items(page: dict[str, Any]) -> list[dict[str, Any]]:
 def _texts(page: dict[str, Any], name: str) -> list[str]:
     texts = page.get(name) or []
     if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
-        raise ProtocolError(f"the listing has {name!r} that are no list of texts: {str(texts)[:100]}")
+        raise ProtocolError(f"the listing has an invalid {name!r}: expected a list of strings, got {str(texts)[:100]}")
     return texts
 
 

@@ -145,7 +145,7 @@ class PartObjects:
         return name, written.get("generation")
 
     def _lost(self) -> CloudFilesError:
-        return ServerError("a part of the upload has gone before it was composed: does a lifecycle rule delete "
+        return ServerError("a part of the upload was deleted before it was composed: does a lifecycle rule delete "
                            f"objects below {PARTS_PREFIX!r} too early?", status=404, path=self._key)
 
     def clean(self) -> None:
@@ -166,6 +166,6 @@ class PartObjects:
     def _warn(self, errors: Mapping[str, CloudFilesError | Cancelled]) -> None:
         error = next(iter(errors.values()))
         more = f" and {len(errors) - _SHOWN} more below {self._prefix}" if len(errors) > _SHOWN else ""
-        log.warning("gs://%s/%s: %d parts of the upload could not be removed, and may stay behind until "
-                    "discard_partial() or a lifecycle rule removes them: %s%s (%s: %s)", self._bucket.name, self._key,
+        log.warning("gs://%s/%s: %d parts of the upload could not be removed; they may remain until discard_partial() "
+                    "or a lifecycle rule removes them: %s%s (%s: %s)", self._bucket.name, self._key,
                     len(errors), ", ".join(list(errors)[:_SHOWN]), more, type(error).__name__, error)

@@ -80,8 +80,8 @@ class GsRead(ObjectRead):
         headers = response.headers
         stored, sent = headers["x-goog-stored-content-encoding"], headers.get("content-encoding", "identity")
         if stored != "identity" or sent != "gzip" or "range" in self.headers:
-            raise ProtocolError(f"the object is stored as {stored}, and was sent as {sent}, although asked for as "
-                                "stored: a proxy or cache on the way changes it", path=self.path)
+            raise ProtocolError(f"the object is stored with the encoding {stored}, but was sent with {sent}, although "
+                                "it was requested as stored: a proxy or cache changes it", path=self.path)
         from cloudfiles.compression import decompress
 
         response.content = decompress(response.content, "gzip", self.path or "")

@@ -11,7 +11,7 @@ from cloudfiles.transport.request import Request, Response
 
 def parse_answer(response: Response, path: str | None) -> dict[str, Any]:
     """The JSON object in an answer, {} where it has no body. Raises ProtocolError."""
-    return parse_json(response, "the server's answer", path) if response.content else {}
+    return parse_json(response, "the response", path) if response.content else {}
 
 
 class JsonRequest(Request):
@@ -35,8 +35,8 @@ class JsonRequest(Request):
     def accept(self, response: Response) -> dict[str, Any] | None:
         if response.status < 300:
             if self.method == "GET" and (response.status != 200 or not response.content):
-                raise ProtocolError(f"the server answered {response.status} with {len(response.content)} bytes, where "
-                                    "JSON was asked for", path=self.path)
+                raise ProtocolError(f"the server responded with {response.status} and {len(response.content)} bytes; "
+                                    "expected JSON", path=self.path)
             document = parse_answer(response, self.path)
             if "error" in document:
                 raise self.dialect.refusal(self, response)

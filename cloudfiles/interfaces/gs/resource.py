@@ -95,7 +95,8 @@ def describe_resource(resource: dict[str, Any]) -> StoredObject:
     headers["last-modified"] = _http_date(resource.get("updated")) or ""
     metadata = resource.get("metadata") or {}
     if not isinstance(metadata, dict):
-        raise ProtocolError(f"{WHAT} has 'metadata' that is a JSON {type(metadata).__name__}")
+        raise ProtocolError(f"{WHAT} has an invalid 'metadata': expected an object, got a JSON "
+                            f"{type(metadata).__name__}")
     headers.update((METADATA_PREFIX + name, str(value)) for name, value in metadata.items())
     return StoredObject(None, resource.get("contentEncoding") or "", "", etag_of(resource), size_of(resource),
                         headers, generation_of(resource) if "generation" in resource else None)
@@ -113,7 +114,7 @@ def seconds(updated: Any) -> float:
     try:
         return datetime.fromisoformat(f"{updated[:19]}+00:00").timestamp()
     except (TypeError, ValueError) as error:
-        raise ProtocolError(f"{WHAT} has the time {str(updated)[:100]!r}") from error
+        raise ProtocolError(f"{WHAT} has an invalid time: {str(updated)[:100]!r}") from error
 
 
 # ---- crc32c: the digest that every object has
@@ -125,7 +126,7 @@ def stored_crc(resource: dict[str, Any], path: str | None = None) -> bytes:
     try:
         return a2b_base64(text)
     except ValueError as error:
-        raise ProtocolError(f"{WHAT} has the 'crc32c' {text[:100]!r}", path=path) from error
+        raise ProtocolError(f"{WHAT} has an invalid 'crc32c': {text[:100]!r}", path=path) from error
 
 
 def crc_text(digest: bytes) -> str:

@@ -65,7 +65,7 @@ class _Session:
                                                   path=self._key))
         parts = urllib.parse.urlsplit(location)
         if not parts.query:
-            raise ProtocolError("the server began an upload without saying where it goes on", path=self._key)
+            raise ProtocolError("the server started a resumable upload without returning its URI", path=self._key)
         # The host is the one that was asked, whatever name it gives itself: the token is for no other.
         return f"{parts.path}?{parts.query}"
 
@@ -88,13 +88,13 @@ class _Session:
             if written is None:
                 raise
         if written is None:
-            raise ProtocolError("the server has all bytes of an upload, and does not end it", path=self._key)
+            raise ProtocolError("the server has all bytes of the upload but does not complete it", path=self._key)
         check_made(self._bucket, self._key, written, crc.digest(), size)
         return written
 
     def _send_piece(self, part: integrity.Buffer, begin: int) -> None:
         if self._bucket.client.send(self._piece(part, begin, None)) is not None:
-            raise ProtocolError("the server ended an upload of which it had but a part", path=self._key)
+            raise ProtocolError("the server completed the upload before all of it was sent", path=self._key)
 
     def _piece(self, part: integrity.Buffer, begin: int, total: int | None) -> _Piece:
         return _Piece(self._bucket, self._target, self._key, part, begin, total)
@@ -166,7 +166,7 @@ class _Piece(Request):
             self._go_on(response)
             return None
         if response.status in (404, 410):
-            raise SessionLostError("the server does not know the upload any more, which it was sent in part",
+            raise SessionLostError("the server no longer knows the upload, part of which was already sent",
                                    status=response.status, path=self.path)
         raise self.dialect.refusal(self, response)
 
@@ -175,12 +175,12 @@ class _Piece(Request):
         match = _RANGE.match(response.headers.get("range", ""))
         at = int(match[1]) + 1 if match else 0
         if not self._begin <= at <= self._end:
-            raise SessionLostError(f"the server has {at} bytes of an upload of which it had {self._begin} and was sent "
+            raise SessionLostError(f"the server reports {at} bytes of the upload; it had {self._begin} and was sent "
                                    f"{self._end}", status=308, path=self.path)
         progress, self._at = at > self._at, at
         if at == self._end and self._total is None:
             return
-        error = ServerError(f"the server has {at} bytes of {self._end} that it was sent", status=308,
+        error = ServerError(f"the server has only {at} of the {self._end} bytes sent", status=308,
                             path=self.path, is_passing=True)
         if self._asking or progress:
             self._known = self.retries + 1  # this answer counts as one more

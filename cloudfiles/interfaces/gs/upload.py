@@ -49,12 +49,12 @@ def condition_of(bucket: Bucket, key: str, options: WriteOptions) -> str | None:
         return "0" if options.if_absent else None
     found = bucket.resource(bucket.full_name(key), "etag,generation", key)
     if options.if_absent and found is not None:
-        raise PreconditionFailedError("the object exists", path=key)
+        raise PreconditionFailedError("the object already exists", path=key)
     if options.if_match is None:
         return "0"
     if found is None or found.get("etag") != options.if_match:
         state = "is missing" if found is None else f"has the ETag {found.get('etag')}"
-        raise PreconditionFailedError(f"the object {state}, not {options.if_match}", path=key)
+        raise PreconditionFailedError(f"the object {state}; expected the ETag {options.if_match}", path=key)
     return generation_of(found, key)
 
 
@@ -145,7 +145,7 @@ def put_resource(bucket: Bucket, key: str, name: str, resource: dict[str, Any], 
         if written is None:
             raise
     if not written:
-        raise ProtocolError("the server stored an object without telling anything of it", path=key)
+        raise ProtocolError("the server stored an object without returning its resource", path=key)
     check_written(written, crc, size, key)
     return written
 

@@ -72,7 +72,7 @@ class WebDialect(Dialect):
         try:
             origin, target = _destination(request, response.headers["location"])
         except InvalidPathError as error:
-            return ServerError(f"the server redirects to where nothing can be read: {error}", status=response.status)
+            return ServerError(f"the server redirects to an invalid URL: {error}", status=response.status)
         self._chain.append(shown(origin, target))
         if len(self._chain) > MAX_REDIRECTS + 1:
             return ServerError(f"more than {MAX_REDIRECTS} redirects: {' -> '.join(self._chain)}",
@@ -91,8 +91,8 @@ class WebDialect(Dialect):
         if before == after or before.rstrip("/") != after.rstrip("/"):
             return None
         if request.method not in _READS:
-            return UnsupportedOperationError(f"{shown(request.origin, before)} is a directory, or a file in place of "
-                                             f"one: the server refers to {after}", path=request.path)
+            return UnsupportedOperationError(f"{shown(request.origin, before)} is a directory, or a file instead of "
+                                             f"one: the server redirects to {after}", path=request.path)
         if len(after) < len(before):
             return NotAnObjectError()
         self.gained_slash = True
@@ -114,8 +114,8 @@ class WebDialect(Dialect):
         refused = status_error(response, path=request.path)
         if request.origin != self._home:
             return AuthorizationError(
-                f"{refused} ({' -> '.join(self._chain)}): credentials are not carried along a redirect to another "
-                f"origin: name {request.origin} in the cloudpath", path=request.path)
+                f"{refused} ({' -> '.join(self._chain)}): credentials are not sent to another origin after a redirect: "
+                f"use {request.origin} in the cloudpath", path=request.path)
         if not self._renewed:
             self._renewed = True
             fresh = self._credentials.renew(self._authorization)
@@ -127,9 +127,9 @@ class WebDialect(Dialect):
 
     def _refused_credentials(self, request: Request, refused: CloudFilesError) -> AuthorizationError:
         if self._authorization is None:
-            return AuthorizationError(f"{refused}: no credentials were found: looked in {self._credentials.places}",
+            return AuthorizationError(f"{refused}: no credentials were found: searched {self._credentials.places}",
                                       path=request.path)
-        return AuthorizationError(f"{refused}: it does not take the credentials from {self._authorization.source}",
+        return AuthorizationError(f"{refused}: the server rejected the credentials from {self._authorization.source}",
                                   path=request.path)
 
 

@@ -68,7 +68,7 @@ class HttpInterface(Interface):
     def __init__(self, location: ExtractedPath, options: StoreOptions, runtime: Runtime, *,
                  client: Client | None = None) -> None:
         if options.request_payer is not None:
-            raise InvalidInputError("request_payer= is for S3: a web server has nobody to charge")
+            raise InvalidInputError("request_payer= is supported for S3 and Google Cloud Storage only")
         self._address = WebAddress(location)
         self._runtime = runtime
         self._client = client or client_for(runtime, options)
@@ -124,7 +124,7 @@ class HttpInterface(Interface):
                 stored = self._read(key, first, last, condition)
                 if stored is None or len(stored.content) == last - first:
                     return stored
-        raise ObjectChangedError(f"the object was replaced {_CHANGES} times while its end was to be read", path=key)
+        raise ObjectChangedError(f"the object was replaced {_CHANGES} times while its end was being read", path=key)
 
     def exists(self, key: str) -> bool:
         return self._look(key) is not None
@@ -192,7 +192,7 @@ class HttpInterface(Interface):
     def put(self, key: str, content: Content, options: WriteOptions) -> str | None:
         """As the contract says. A server that does not take PUT is an UnsupportedOperationError."""
         if options.metadata or options.storage_class:
-            raise UnsupportedOperationError("web servers keep neither metadata nor a storage class", path=key)
+            raise UnsupportedOperationError("web servers do not support metadata or storage classes", path=key)
         with _body_of(content) as body:
             return self._put(key, body, options)
 
@@ -211,7 +211,7 @@ class HttpInterface(Interface):
                 return (self._look(key) or {}).get("etag")
             raise
         if request.page and etag is None and self.size(key) != len(body):
-            raise ProtocolError(f"the server answered the PUT with {request.page} and does not hold what was sent",
+            raise ProtocolError(f"the server responded to the PUT with {request.page} and did not store the content",
                                 path=key)
         return etag
 
@@ -237,7 +237,8 @@ class HttpInterface(Interface):
                 request = WebDelete(self._address.origin, target, {**self._headers, "depth": "0"}, dialect, key)
                 self._write(request)
                 if request.page and self._look(key) is not None:
-                    raise ProtocolError(f"the server answered the DELETE with {request.page} and still has the object",
+                    raise ProtocolError(f"the server responded to the DELETE with {request.page} and still has the "
+                                        "object",
                                         path=key)
             except CloudFilesError as error:
                 errors[key] = error
@@ -248,8 +249,8 @@ class HttpInterface(Interface):
             return self._client.send(request)
         except ServerError as error:
             if error.status in _NO_WRITE:
-                raise UnsupportedOperationError(f"{self._address.origin} does not take {request.method} here "
-                                                f"(status {error.status}): it can only be read", path=request.path,
+                raise UnsupportedOperationError(f"{self._address.origin} does not support {request.method} here "
+                                                f"(status {error.status}): it is read-only", path=request.path,
                                                 attempts=error.attempts, elapsed=error.elapsed) from error
             raise
 
@@ -291,7 +292,7 @@ class HttpInterface(Interface):
             if self._index(above) is not None:
                 return None
         if links is None:
-            raise _no_index(f"{self._address.origin}{path}", "404, and neither shows any directory above it an index")
+            raise _no_index(f"{self._address.origin}{path}", "404, and no directory above it has an index either")
         return links
 
     def _index(self, path: str) -> list[Link] | None:
@@ -386,5 +387,5 @@ def _write_headers(options: WriteOptions) -> dict[str, str]:
 
 def _no_index(url: str, instead: str) -> UnsupportedOperationError:
     return UnsupportedOperationError(
-        f"{url} cannot be listed: it is no directory index but {instead}. Web servers make one by "
-        "'autoindex on' (nginx), 'Options +Indexes' (Apache), 'file_server browse' (Caddy)")
+        f"{url} cannot be listed: expected a directory index, got {instead}. Web servers generate one with 'autoindex "
+        "on' (nginx), 'Options +Indexes' (Apache), 'file_server browse' (Caddy)")

@@ -70,7 +70,7 @@ def parse_index(content: bytes, headers: Mapping[str, str], target: str) -> list
         return None
     if len(parser.links) >= CADDY_LIMIT and "caddy" in headers.get("server", "").lower():
         raise UnsupportedOperationError(
-            f"the index of {target} shows {len(parser.links)} entries, which is where Caddy cuts it short: "
+            f"the index of {target} has {len(parser.links)} entries, the limit at which Caddy truncates it: "
             "raise file_limit in its 'file_server { browse { file_limit N } }'")
     return list(parser.links.values())
 
@@ -246,13 +246,15 @@ class DirectoryLister:
         """
         directory = prefix[: prefix.rfind("/") + 1]
         if len(above) > MAX_DEPTH:
-            raise UnsupportedOperationError(f"{directory!r} lies {len(above)} directories deep: a link that leads back")
+            raise UnsupportedOperationError(f"{directory!r} is {len(above)} directories deep: probably a link that "
+                                            "leads back to a parent")
         self.fetched += 1
         start = _order(after)
         links = self.fetch(directory) or []
         if above.count(links) >= MAX_ALIKE:
-            raise UnsupportedOperationError(f"{directory!r} and {MAX_ALIKE} directories above it show the same "
-                                            "entries: a link that leads back, or one page for every URL")
+            raise UnsupportedOperationError(f"{directory!r} and {MAX_ALIKE} directories above it have the same "
+                                            "entries: a link that leads back to a parent, or the same page for every "
+                                            "URL")
         for link in sorted(links, key=lambda link: _order(link.segment)):
             key = directory + link.segment
             behind = _order(key) > start

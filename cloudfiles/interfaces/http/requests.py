@@ -78,7 +78,7 @@ def _check_no_error(request: Request, response: Response) -> None:
     if response.status < 300 and b"<Error>" in response.content:
         found = _CODE.search(response.content)
         code = found[1].decode() if found else ""
-        raise ServerError(f"the answer to the {request.method} is an error document: {code or 'without a code'}",
+        raise ServerError(f"the response to the {request.method} is an error document: {code or 'without a code'}",
                           status=response.status, code=code, path=request.path)
 
 
@@ -108,11 +108,11 @@ class WebPut(Request):
         self.may_be_done = isinstance(dialect, WebDialect) and self.retries > dialect.mended
         if response.status == 400 and b"BadDigest" in response.content:
             # S3 behind a presigned URL, of bytes that were damaged on their way: they may arrive the next time.
-            raise ServerError("the server received other bytes than were sent", status=400, code="BadDigest",
+            raise ServerError("the server received different bytes than were sent", status=400, code="BadDigest",
                               path=self.path, is_passing=True)
         if "if-match" in self.headers and dialect.is_missing(response):
             # As S3 answers where RFC 9110 13.1.1 has 412.
-            raise PreconditionFailedError("the object is missing, so that no ETag matches", path=self.path)
+            raise PreconditionFailedError("the object is missing, so no ETag matches", path=self.path)
         raise dialect.refusal(self, response)
 
 
@@ -132,7 +132,7 @@ class WebDelete(Request):
     def accept(self, response: Response) -> None:
         if response.status == 207:
             # RFC 4918 9.6.1: of several resources, some could not be removed.
-            raise ServerError("the server removed it only in part (207)", status=207, path=self.path)
+            raise ServerError("the server removed only part of it (207)", status=207, path=self.path)
         _check_no_error(self, response)
         if 200 <= response.status < 300:
             self.page = summary(response.content) if is_web_page(response) else ""
@@ -150,8 +150,8 @@ class WebPage(Request):
     def accept(self, response: Response) -> Any:
         if response.status == 200 and is_html_type(response.headers) and not is_complete(
                 response.content, response.headers):
-            raise ProtocolError(f"the index page may have been cut short: it ends after {len(response.content)} bytes "
-                                "without </html>, and its length was not announced", path=self.path)
+            raise ProtocolError(f"the index page may be truncated: it ends after {len(response.content)} bytes without "
+                                "</html>, and has no Content-Length", path=self.path)
         if response.status in (200, 403):
             return response
         if self.dialect.is_missing(response):

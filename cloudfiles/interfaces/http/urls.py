@@ -37,8 +37,8 @@ def quote_typed(url: str) -> str:
 def check_segments(path: str, shown: str) -> None:
     """Raise InvalidPathError where `path` has a segment '.' or '..'."""
     if "." in path and not {".", ".."}.isdisjoint(path.split("/")):
-        raise InvalidPathError(f"{shown!r} has a segment '.' or '..', which web servers resolve: "
-                               "it cannot be part of a key there")
+        raise InvalidPathError(f"{shown!r} has a segment '.' or '..', which web servers resolve: it cannot be part of "
+                               "a key")
 
 
 class WebAddress:
@@ -59,8 +59,8 @@ class WebAddress:
         self.origin = Origin.of(f"{scheme}://{authority}")
         typed = location.path or ""
         if "#" in typed:
-            raise InvalidPathError(f"{self.origin}/...: '#' begins a fragment, which is never sent to a server: "
-                                   "write %23 for the character")
+            raise InvalidPathError(f"{self.origin}/...: '#' starts a fragment, which is never sent to a server: write "
+                                   "%23 for the character")
         path, _, query = typed.partition("?")
         check_segments(unquote(path), path)
         self.path = "/" + quote_typed(path)

@@ -44,7 +44,7 @@ class Bucket:
     def target(self, key: str) -> str:
         """Raises InvalidPathError for a key that S3 cannot hold."""
         if not key:
-            raise InvalidPathError("a key must not be empty")
+            raise InvalidPathError("the key must not be empty")
         return self.base + quote_key(key)
 
     def query_target(self, key: str, query: dict[str, str]) -> str:

@@ -65,7 +65,7 @@ class _BulkDelete(BatchRequest):
     def accept(self, response: Response) -> dict[str, CloudFilesError]:
         if response.status != 200:
             raise self.dialect.refusal(self, response)
-        document = parse_xml(response, "the answer to a bulk delete")
+        document = parse_xml(response, "the response to a bulk delete")
         if not document.tag.endswith("DeleteResult"):
             raise self.dialect.refusal(self, response)
         self.errors = self._read(document)
@@ -84,7 +84,7 @@ class _BulkDelete(BatchRequest):
             unanswered.pop(key, None)
             if element.tag.endswith("Error") and fields.get("Code") != "NoSuchKey":
                 errors[key] = self._error(key, Refusal(fields.get("Code", ""), fields.get("Message", "")))
-        errors.update((key, TransportError("the answer to a bulk delete does not mention the key", path=key))
+        errors.update((key, TransportError("the response to a bulk delete does not mention the key", path=key))
                       for key in unanswered)
         return errors
 

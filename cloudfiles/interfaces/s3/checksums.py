@@ -55,7 +55,8 @@ def check_written(md5: bytes, headers: dict[str, str], path: str | None) -> None
         return
     for digest in integrity.digests_from_headers(headers, etag_is_md5=True):
         if digest.algorithm == "md5" and digest.value != md5:
-            raise IntegrityError(f"content of md5 {md5.hex()} was sent, the server holds {headers['etag']}", path=path)
+            raise IntegrityError(f"md5 mismatch: content with {md5.hex()} was sent, the server has "
+                                 f"{headers['etag']}", path=path)
 
 
 class UploadChecks:

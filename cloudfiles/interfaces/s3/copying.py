@@ -75,7 +75,8 @@ class Copy:
         except (AuthorizationError, ServerError) as error:
             if isinstance(error, ServerError) and error.code not in _CANNOT and error.status not in (405, 501):
                 raise
-            raise UnsupportedOperationError(f"the server does not copy this: {error}", path=self.key) from error
+            raise UnsupportedOperationError("the server does not support copying this object: "
+                                            f"{error}", path=self.key) from error
 
     def _at_once(self) -> Copied | None:
         headers = self._headers(self.options.etag)
@@ -113,10 +114,10 @@ class Copy:
         if described is None:
             return None
         if described.size is None:
-            raise UnsupportedOperationError("the server does not tell the size of the source", path=self.source_key)
+            raise UnsupportedOperationError("the server does not report the size of the source", path=self.source_key)
         if described.validator is None:
-            raise UnsupportedOperationError("the server tells no ETag that would keep the parts of a copy to one "
-                                            "version of the source", path=self.source_key)
+            raise UnsupportedOperationError("the server returns no ETag, so that a copy in parts could mix versions of "
+                                            "the source", path=self.source_key)
         attributes = self.attributes(described)
         if self.options.change is not None:
             attributes = self.options.change(attributes)
@@ -151,7 +152,8 @@ class Copy:
     def _check_size(self, size: int) -> None:
         found = head_of_written(self.bucket, self.key) or {}
         if found.get("content-length") != str(size):
-            raise IntegrityError(f"the copy has {found.get('content-length')} bytes, the source {size}", path=self.key)
+            raise IntegrityError(f"the copy has {found.get('content-length')} bytes, the source has "
+                                 f"{size}", path=self.key)
 
     # ---- requests
 
@@ -183,15 +185,15 @@ class _CopyRequest(Request):
                 return None
             raise self.dialect.refusal(self, response)
         try:
-            document = parse_xml(response, "the answer to a copy", self.path)
+            document = parse_xml(response, "the response to a copy", self.path)
         except ProtocolError as error:
             if is_web_page(response):
                 raise
             # A server that knows no copies takes it for a write of nothing.
-            raise UnsupportedOperationError("the server's answer to a copy is no XML", path=self.path) from error
+            raise UnsupportedOperationError("the response to a copy is not valid XML", path=self.path) from error
         if document.tag.rpartition("}")[2] == "Error":
             raise self.dialect.refusal(self, response)
         etag = next((element.text for element in document if element.tag.rpartition("}")[2] == "ETag"), None)
         if not etag:
-            raise UnsupportedOperationError("the server's answer to a copy names no ETag", path=self.path)
+            raise UnsupportedOperationError("the response to a copy has no ETag", path=self.path)
         return etag

@@ -157,10 +157,10 @@ class S3Dialect(Dialect):
 def _hint(request: Request, response: Response, refusal: Refusal) -> str:
     """What else the refusal may mean, for whoever reads the error; '' for nothing."""
     if refusal.code in STALE_CREDENTIALS and request.signed is not None:
-        return " (looking for newer credentials brought none)"
+        return " (no newer credentials were found)"
     if refusal.code == "RequestTimeTooSkewed" and request.signed is not None:
-        return " (and adjusting to the server's clock did not help)"
+        return " (and correcting for the server's clock did not help)"
     reads_object = request.method in ("GET", "HEAD") and "?" not in request.target
     if response.status == 403 and refusal.code == "AccessDenied" and reads_object:
-        return " (S3 also says 403 of keys that do not exist, where the s3:ListBucket permission is missing)"
+        return " (S3 also returns 403 for keys that do not exist if the s3:ListBucket permission is missing)"
     return ""

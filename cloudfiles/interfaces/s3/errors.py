@@ -60,17 +60,17 @@ def error_of(refusal: Refusal, response: Response, path: str | None, bucket: str
     code, status = refusal.code, response.status
     if code in _DAMAGED:
         kind = MD5IntegrityError if code == "BadDigest" else IntegrityError
-        return kind(f"the server received other bytes than were sent ({code})", path=path)
+        return kind(f"the server received different bytes than were sent ({code})", path=path)
     if code == "InvalidObjectState":
-        return ServerError(f"the object is archived and must be restored before it can be read, for example by "
-                           f"`aws s3api restore-object` ({code}: {refusal.message})",
+        return ServerError("the object is archived and must be restored before it can be read, for example with `aws "
+                           f"s3api restore-object` ({code}: {refusal.message})",
                            status=status, code=code, path=path)
     if code == "NoSuchBucket":
-        return ServerError(f"there is no bucket {bucket!r} at this server (NoSuchBucket)",
+        return ServerError(f"the bucket {bucket!r} does not exist on this server (NoSuchBucket)",
                            status=status, code=code, path=path)
     message = refusal.message + hint
     if code in STALE_CREDENTIALS or code == "RequestTimeTooSkewed":
-        return AuthorizationError(f"the server answered {status}: {code}: {message}", path=path)
+        return AuthorizationError(f"the server responded with {status}: {code}: {message}", path=path)
     error = status_error(response, path=path, code=code, message=message.strip())
     if isinstance(error, ServerError) and code in _PASSING:
         error.is_passing = True

@@ -216,14 +216,15 @@ class S3Interface(Interface):
         Raises InvalidInputError for a method or time that cannot be signed.
         """
         if method.upper() not in _PRESIGNABLE:
-            raise InvalidInputError(f"presign(method={method!r}): one of {', '.join(_PRESIGNABLE)} can be signed")
+            raise InvalidInputError(f"presign: method: expected one of {', '.join(_PRESIGNABLE)}, got {method!r}")
         if not 1 <= expires <= MAX_PRESIGNED:
-            raise InvalidInputError(f"presign(expires={expires!r}): 1 to {MAX_PRESIGNED} seconds (7 days) will do")
+            raise InvalidInputError(f"presign: expires: expected 1 to {MAX_PRESIGNED} seconds (7 days), got "
+                                    f"{expires!r}")
         bucket = self._bucket or self._found()
         if self._region_assumed and not bucket.dialect.bucket_found:
             bucket.dialect.bucket_found = self._finds_bucket()
             if not bucket.dialect.bucket_found:
-                raise ServerError(f"there is no bucket {self._name!r} at {bucket.origin}", status=404,
+                raise ServerError(f"the bucket {self._name!r} does not exist at {bucket.origin}", status=404,
                                   code="NoSuchBucket", path=key)
         origin = bucket.origin
         return f"{origin}{bucket.dialect.presign(bucket.target(key), origin.authority, int(expires), method.upper())}"

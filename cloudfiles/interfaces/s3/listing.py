@@ -119,5 +119,5 @@ def _next_token(document: ET.Element, space: str, keys: list[str], prefixes: lis
     # What ListObjects calls NextMarker is the last entry of either kind; some leave it out, some do not encode it.
     markers = [text for texts in (keys, prefixes) for text in texts[-1:]]
     if not markers:
-        raise ProtocolError("the listing says that it goes on, but not where")
+        raise ProtocolError("the listing is truncated but has no continuation token")
     return marker_token(max(markers))

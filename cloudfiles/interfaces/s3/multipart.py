@@ -113,7 +113,7 @@ class Upload:
             self._bucket.origin, "POST", self._bucket.query_target(self._key, {"uploads": ""}), headers,
             dialect=self._bucket.dialect, path=self._key)).get("UploadId", "")
         if not upload_id:
-            raise ProtocolError("the server began a multipart upload without naming it", path=self._key)
+            raise ProtocolError("the server started a multipart upload without returning its UploadId", path=self._key)
         return upload_id
 
     # ---- parts
@@ -126,7 +126,7 @@ class Upload:
         """`parts`, while the size and the CRC of the whole are taken."""
         for number, content in enumerate(parts, 1):
             if number > MAX_PARTS:
-                raise InvalidInputError(f"the content has grown beyond the {MAX_PARTS} parts planned for it",
+                raise InvalidInputError(f"the content has more than {MAX_PARTS} parts, the maximum for an upload",
                                         path=self._key)
             self._size += len(content)
             if self._crc is not None:
@@ -152,7 +152,7 @@ class Upload:
             bucket.origin, self.part_target(number), {**bucket.headers, **digests}, content, bucket.dialect, self._key,
             self._checks))
         if etag is None:
-            raise ProtocolError(f"the server took part {number} without giving its ETag", path=self._key)
+            raise ProtocolError(f"the server stored part {number} without returning its ETag", path=self._key)
         return Part(etag, digests.get(CRC_HEADER, ""))
 
     # ---- the end
@@ -195,8 +195,9 @@ class Upload:
         found = head_of_written(self._bucket, self._key) or {}
         crc = found.get(CRC_HEADER, "-") if self._crc is not None else "-"
         if found.get("content-length") != str(self._size) or ("-" not in crc and crc != self._whole_crc()):
-            raise IntegrityError(f"the object made of {len(self.sent)} parts is not what was sent: its ETag is {etag},"
-                                 f" its size {found.get('content-length')} instead of {self._size}", path=self._key)
+            raise IntegrityError(f"the object made of {len(self.sent)} parts differs from what was sent: its ETag is "
+                                 f"{etag}, its size is {found.get('content-length')} instead of "
+                                 f"{self._size}", path=self._key)
 
     def finish(self, size: int, crc: bytes | None) -> str | None:
         """`complete`, of parts that were sent in any order, or that the server has copied (crc None: nobody saw them).
@@ -222,7 +223,7 @@ class Upload:
                     dialect=self._bucket.dialect, idempotent=False, path=self._key))
         except (CloudFilesError, Cancelled) as error:
             if getattr(error, "code", "") != "NoSuchUpload":
-                log.warning("s3://%s/%s: the multipart upload %s could not be aborted; its parts stay behind until "
+                log.warning("s3://%s/%s: the multipart upload %s could not be aborted; its parts remain until "
                             "discard_partial() or a lifecycle rule removes them (%s: %s)",
                             self._bucket.dialect.endpoint.bucket, self._key, self.id, type(error).__name__, error)
 
@@ -253,7 +254,7 @@ class _KnownCRC:
         self._crc = crc
 
     def update(self, data: integrity.Buffer, /) -> None:
-        raise AssertionError("it is of the whole object already")
+        raise AssertionError("the CRC is already that of the whole object")
 
     def digest(self) -> bytes:
         return self._crc
@@ -267,7 +268,7 @@ class XmlRequest(Request):
     def accept(self, response: Response) -> dict[str, str]:
         if response.status >= 300:
             raise self.dialect.refusal(self, response)
-        document = parse_xml(response, "the server's answer", self.path)
+        document = parse_xml(response, "the response", self.path)
         if document.tag.rpartition("}")[2] == "Error":
             raise self.dialect.refusal(self, response)
         return {element.tag.rpartition("}")[2]: element.text or "" for element in document}

@@ -148,7 +148,7 @@ def _time(text: str) -> float:
     try:
         return email.utils.parsedate_to_datetime(text).timestamp()
     except (TypeError, ValueError) as error:
-        raise ProtocolError(f"the list of uploads has the 'Initiated' {text[:100]!r}") from error
+        raise ProtocolError(f"the list of uploads has an invalid 'Initiated': {text[:100]!r}") from error
 
 
 def _send(bucket: Bucket, target: str, path: str) -> ET.Element:
@@ -165,7 +165,7 @@ class _ListRequest(Request):
     def accept(self, response: Response) -> ET.Element:
         if response.status != 200:
             raise self.dialect.refusal(self, response)
-        return parse_xml(response, "the server's answer", self.path)
+        return parse_xml(response, "the response", self.path)
 
 
 def _children(element: ET.Element, name: str) -> Iterator[ET.Element]:

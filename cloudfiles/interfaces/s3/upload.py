@@ -58,8 +58,7 @@ def _metadata_headers(metadata: Mapping[str, str]) -> dict[str, str]:
     headers = {}
     for name, value in metadata.items():
         if not isinstance(name, str) or not _TOKEN(name):
-            raise InvalidInputError(f"the metadata name {name!r} cannot be part of a header's name: "
-                                    "letters, digits and -._ will do")
+            raise InvalidInputError(f"invalid metadata name {name!r}: S3 allows letters, digits and -._")
         headers[f"x-amz-meta-{name.lower()}"] = ascii_header(f"metadata {name!r}", value)
     return headers
 
@@ -102,7 +101,7 @@ class ObjectPut(Request):
         self.refusals += response.status < 500 or response.status in REFUSED_STATUS
         # If-Match on a key that does not exist is answered 404, where everything else is answered 412.
         if response.status == 404 and "if-match" in self.headers and self.dialect.is_missing(response):
-            return PreconditionFailedError(f"the object is missing, so it has not the ETag {self.headers['if-match']}",
+            return PreconditionFailedError(f"the object is missing; expected the ETag {self.headers['if-match']}",
                                            path=self.path)
         return error
 
@@ -133,7 +132,8 @@ def condition_error(error: CloudFilesError, conditions: Mapping[str, str]) -> Cl
     """`error`, or what it means where a write under these conditions was refused by 501 (S3's NotImplemented)."""
     if not conditions or not isinstance(error, ServerError) or error.status != 501:
         return error
-    return UnsupportedOperationError(f"this server has no conditional writes (if_absent=, if_match=): {error.args[0]}",
+    return UnsupportedOperationError("this server does not support conditional writes (if_absent=, if_match=): "
+                                     f"{error.args[0]}",
                                      path=error.path, attempts=error.attempts, elapsed=error.elapsed)
 
 
@@ -146,11 +146,11 @@ def check_conditions(bucket: Bucket, key: str, options: WriteOptions) -> None:
         return
     found = head_of_written(bucket, key)
     if options.if_absent and found is not None:
-        raise PreconditionFailedError("the object exists", path=key)
+        raise PreconditionFailedError("the object already exists", path=key)
     etag = None if found is None else found.get("etag")
     if options.if_match is not None and etag != options.if_match:
         state = "is missing" if found is None else f"has the ETag {etag}"
-        raise PreconditionFailedError(f"the object {state}, not {options.if_match}", path=key)
+        raise PreconditionFailedError(f"the object {state}; expected the ETag {options.if_match}", path=key)
 
 
 def head_of_written(bucket: Bucket, key: str) -> dict[str, str] | None:
