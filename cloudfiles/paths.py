@@ -211,15 +211,17 @@ def _cut_bucket(rest: str, cloudpath: str) -> tuple[str, str]:
 # ---- local paths
 
 
-def _check_typing(text: str) -> None:
-    """Refuse what is a local path by its letters alone: `s3:/bucket`, `s3//bucket`, `http:/host`, `s3:bucket`."""
+def check_typing(text: str, otherwise: str = "For a local path of this name, prefix it with ./") -> None:
+    """Refuse what is no cloudpath by its letters alone: `s3:/bucket`, `s3//bucket`, `http:/host`, `s3:bucket`.
+
+    otherwise: what to do if it is meant as it is written.
+    """
     slip = _MISTYPED.match(text)
     protocol = slip[1].lower() if slip else ""
     if slip and (protocol in PROTOCOLS or registry.target(protocol) is not None):
         root = "/" if protocol == "file" and slip[0].endswith("/") else ""
         meant = redact(f"{protocol}://{root}{text[slip.end():]}")
-        raise MalformedCloudpathError(f"'://' is missing after the protocol; did you mean {meant}? For a local path of "
-                                      "this name, prefix it with ./")
+        raise MalformedCloudpathError(f"'://' is missing after the protocol; did you mean {meant}? {otherwise}")
 
 
 def _check_local(path: str, cloudpath: str) -> None:
@@ -276,7 +278,7 @@ def _normalized(path: StrPath, windows: bool | None, relative: bool) -> str:
     if protocol in ("", "file"):
         _check_local(rest, text)
         if not protocol:
-            _check_typing(rest)
+            check_typing(rest)
         stays = isinstance(path, str) and protocol == "file" and (relative or rest.startswith("/"))
         protocol, rest = "file", rest if stays else _local(rest, windows)
     return f"{form}://{protocol}://{rest}" if form else f"{protocol}://{rest}"

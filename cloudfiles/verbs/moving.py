@@ -80,8 +80,11 @@ class MovingVerbs:
         from cloudfiles.addresses import split_object
         from cloudfiles.transfer.moves import move_objects
 
+        dest = as_path(dest)
         store, key = self._store, dest
-        if _is_full(dest):
+        if not _is_full(dest):
+            _paths.check_typing(dest, "For an object of this name in the same store, use moves()")
+        else:
             directory, key = split_object(dest)
             store = self._other(directory)
         if not key:

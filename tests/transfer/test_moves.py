@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pytest
 
 from cloudfiles import CloudFile, CloudFiles
-from cloudfiles.exceptions import AuthorizationError, CloudFilesError, IntegrityError, MissingObjectError
+from cloudfiles.exceptions import (
+    AuthorizationError,
+    CloudFilesError,
+    IntegrityError,
+    InvalidPathError,
+    MissingObjectError,
+)
 from cloudfiles.interfaces.file import copying as file_copy
 from cloudfiles.transfer.carrying.carrier import Carrier
 from tests.servers.fault_server import FaultServer
@@ -45,6 +51,23 @@ def test_one_object(mem: CloudFiles, disk: CloudFiles, tmp_path: Path) -> None:
     assert (tmp_path / "elsewhere").read_bytes() == b"1"
     CloudFile(f"file://{tmp_path}/elsewhere").move(disk.abspath("z"))
     assert (disk.get("z"), (tmp_path / "elsewhere").exists()) == (b"1", False)
+
+
+@pytest.mark.parametrize("typed", ["s3:/bucket/x", "s3//bucket/x", "S3:/b", "http:/host/x", "file:/tmp/x", "mem:b/x"])
+def test_a_mistyped_destination_is_not_a_key(mem: CloudFiles, typed: str) -> None:
+    mem.put("a", b"1")
+    with pytest.raises(InvalidPathError, match="did you mean"):
+        mem.move("a", typed)
+    assert list(mem.list()) == ["a"]
+    mem.moves(mem, [("a", typed)])  # which takes keys only
+    assert mem.get(typed) == b"1"
+
+
+def test_a_path_object_as_destination(mem: CloudFiles, tmp_path: Path) -> None:
+    mem.put("a", b"1")
+    mem.move("a", PurePosixPath("d/b"))
+    mem.move("d/b", tmp_path / "c")
+    assert (tmp_path / "c").read_bytes() == b"1"
 
 
 @pytest.mark.parametrize("kind", KINDS)
