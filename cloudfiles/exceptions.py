@@ -280,11 +280,14 @@ class ConnectionFailedError(TransportError):
     Attributes:
         nothing_sent: no part of the request was sent, so that any request can be retried.
         is_lasting: retrying would not help: the server does not support TLS.
+        is_local: this machine had no file descriptor, port or memory for a connection, which says nothing about the
+            server.
         is_unreachable: the server may not exist: its name does not resolve, or its port refuses connections
             or does not respond.
     """
 
     nothing_sent = False
+    is_local = False
     is_lasting = False
     is_unreachable = False
 

@@ -25,7 +25,7 @@ from cloudfiles.exceptions import (
 )
 from cloudfiles.runtime.base import Runtime, Stream
 from cloudfiles.runtime.descriptors import is_exhausted, ran_out
-from cloudfiles.transport.faults import is_lasting, is_unreachable
+from cloudfiles.transport.faults import is_lasting, is_local, is_unreachable
 from cloudfiles.transport.request import Origin
 from cloudfiles.types import Tls
 
@@ -164,8 +164,10 @@ def _dial_error(error: Exception, origin: Origin, proxy: Proxy | None) -> Except
     if isinstance(error, ConfigurationError):
         return error
     if ran_out(cause):
-        return _not_sent(f"{to}: no connection: the process has run out of file descriptors (raise the limit with "
-                         f"ulimit -n): {cause}")
+        failure = _not_sent(f"{to}: no connection: the process has run out of file descriptors (raise the limit with "
+                            f"ulimit -n): {cause}")
+        failure.is_local = True
+        return failure
     if isinstance(cause, ssl.SSLCertVerificationError | ssl.CertificateError):
         return CertificateError(
             f"{to}: certificate verification failed: {cause.verify_message or cause}. To trust a private authority, "
@@ -177,6 +179,7 @@ def _dial_error(error: Exception, origin: Origin, proxy: Proxy | None) -> Except
         return RequestTimeoutError(f"{to}: connecting timed out")
     failure = _not_sent(f"{to}: {_kind(cause)}: {cause}")
     failure.is_lasting, failure.is_unreachable = is_lasting(cause), is_unreachable(cause)
+    failure.is_local = is_local(cause)
     return failure
 
 

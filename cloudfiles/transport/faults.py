@@ -1,7 +1,8 @@
-"""Which errors of a socket no later try can change, and which may mean that the address is wrong."""
+"""Which errors of a socket no later try can change, and which may mean that the address is wrong, or this machine full."""
 
 from __future__ import annotations
 
+import errno
 import socket
 import ssl
 
@@ -27,3 +28,16 @@ def is_lasting(error: BaseException | None) -> bool:
 def is_unreachable(error: BaseException | None) -> bool:
     """Whether there may be no such server at all: no such name, nothing on the port, or nothing that speaks TLS."""
     return isinstance(error, socket.gaierror | ConnectionRefusedError | ssl.SSLEOFError)
+
+
+_LOCAL = frozenset({errno.EADDRNOTAVAIL, errno.ENOBUFS, errno.ENOMEM})
+"""No free port for the connection's own end, no memory for it. Descriptors: `runtime.descriptors.ran_out`."""
+
+
+def is_local(error: BaseException | None) -> bool:
+    """Whether this machine could not open a connection, whatever the server does."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in _LOCAL:
+            return True
+        error = error.__cause__
+    return False

@@ -141,6 +141,8 @@ class Tries:
             self._sleep(delay)
 
     def _tell(self, limiter: Limiter, error: CloudFilesError, lasts: bool, sent: float, now: float) -> None:
+        if getattr(error, "is_local", False):
+            return
         if isinstance(error, ServerError) and error.is_slow_down:
             limiter.refused(sent, now)
         elif not lasts and isinstance(error, ServerError | ConnectionFailedError | TimeoutError):

@@ -20,8 +20,10 @@ from cloudfiles.runtime.descriptors import (
     with_room,
 )
 from cloudfiles.runtime.threads import ThreadRuntime
-from cloudfiles.transport.client import Client
+from cloudfiles.transport.client import Client, limiter_of
+from cloudfiles.transport.dial import Dialer
 from cloudfiles.transport.request import Origin, Request
+from cloudfiles.types import Tls
 from tests.core.programs import run_program
 from tests.core.scripted import FakeTime, ScriptedStream, answer, idle_pool, scripted_client, unwatched
 from tests.servers.fault_server import FaultServer
@@ -139,6 +141,24 @@ def test_without_idle_ones_it_is_a_fault_like_any_other() -> None:
     one_get(client, ORIGINS[0])
     assert dialer.dialed == 2
     assert len(time.slept) == 1
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL, errno.ENOBUFS, errno.ENOMEM])
+def test_it_is_no_failure_of_the_server(number: int) -> None:
+    """However long it lasts, the store is not taken for down, for which all requests would wait."""
+
+    class Full(ThreadRuntime):
+        def connect(self, host: str, port: int, timeout: float) -> Any:
+            raise OSError(number, os.strerror(number))
+
+    client, _, _ = scripted_client()
+    client._dialer = Dialer(Full(), Tls(), 1.0, 1.0)
+    with pytest.raises(ConnectionFailedError) as caught:
+        client.send(Request(ORIGINS[0], "GET", "/key"))
+    assert len(caught.value.attempts) > 10
+    limiter = limiter_of(ORIGINS[0])
+    assert not limiter.is_watching
+    assert not limiter.is_down
 
 
 def test_other_errors_close_nothing() -> None:
