@@ -26,8 +26,8 @@ class RetryPolicy:
         attempts: tries in all, the first included; None: as many as there is time for.
         window: seconds of the first backoff window; it doubles with each failure.
         cap: seconds that one backoff window never exceeds.
-        integrity_attempts: tries when the bytes do not match their digest, or the answers are malformed, each in
-            another way: what is wrong stays wrong.
+        integrity_attempts: tries when the bytes do not match their digest, when they end at the same byte each time, or
+            when the answers are malformed, each in another way: what is wrong stays wrong.
         budget: seconds after the first try in which a new one may still begin. Where a try has brought a part of
             what was asked for, they are counted from there.
         unanswered_budget: the same for a server that was never reached, as its name or its port may be wrong.

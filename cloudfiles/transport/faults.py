@@ -1,4 +1,4 @@
-"""Which errors of a socket no later try can change, and which may mean that the address is wrong, or this machine full."""
+"""Which errors of a socket no later try can change, may mean that the address is wrong, or are of this machine."""
 
 from __future__ import annotations
 

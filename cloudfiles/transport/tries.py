@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -16,6 +17,7 @@ from cloudfiles.exceptions import (
     ProtocolError,
     ServerError,
     TransportError,
+    TruncatedBodyError,
     redact,
 )
 from cloudfiles.retry import REFUSED_STATUS, RETRYABLE_STATUS, RetryPolicy
@@ -53,6 +55,7 @@ class Tries:
         self._mended = 0
         self._corrupt = 0
         self._malformed: list[str] = []
+        self._truncated: Counter[tuple[int, str]] = Counter()
         self._kept = 0  # bytes that earlier tries brought
 
     # ---- waiting
@@ -178,6 +181,8 @@ class Tries:
             return error.is_passing or error.status in allowed
         if isinstance(error, ProtocolError) and not self._is_first(str(error)):
             return False
+        if isinstance(error, TruncatedBodyError) and self._stays_truncated(error):
+            return False
         if getattr(error, "is_lasting", False):
             return False
         return self._request.idempotent or getattr(error, "nothing_sent", False)
@@ -187,6 +192,12 @@ class Tries:
         known = malformed in self._malformed
         self._malformed.append(malformed)
         return not known and len(self._malformed) < self._policy.integrity_attempts
+
+    def _stays_truncated(self, error: TruncatedBodyError) -> bool:
+        """Whether the body has ended at this byte, and nothing was gained, as often as a digest may not match."""
+        ended = (self._request.kept(), str(error))
+        self._truncated[ended] += 1
+        return self._truncated[ended] >= self._policy.integrity_attempts
 
     def _note(self, error: CloudFilesError, now: float, delay: float) -> None:
         self._request.retries += 1

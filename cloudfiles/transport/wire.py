@@ -171,6 +171,7 @@ class ChunkedBody:
         self.trailers: dict[str, str] = {}
         self.rest = b""
         self._buffer = bytearray()
+        self._fed = 0
         self._left = 0  # bytes of the current chunk still to come
         self._trailing = 0  # bytes of trailers so far
         self._state = self._size
@@ -178,6 +179,7 @@ class ChunkedBody:
     def feed(self, data: bytes | bytearray | memoryview) -> list[bytes]:
         """The body bytes that `data` completes. Raises ProtocolError for what is no chunked body."""
         self._buffer += data
+        self._fed += len(data)
         pieces: list[bytes] = []
         while not self.done and self._state(pieces):
             pass
@@ -186,7 +188,7 @@ class ChunkedBody:
     def finish(self) -> None:
         """To be called at the end of the stream: raises TruncatedBodyError unless the body had ended."""
         if not self.done:
-            raise TruncatedBodyError("the connection was closed in the middle of a chunked body")
+            raise TruncatedBodyError(f"the connection was closed in the middle of a chunked body, after {self._fed} bytes")
 
     def _line(self) -> bytes | None:
         end = self._buffer.find(b"\n")

@@ -20,11 +20,13 @@ from cloudfiles.exceptions import (
     ProtocolError,
     ServerError,
     TransportError,
+    TruncatedBodyError,
 )
+from cloudfiles.interfaces.http_object import ObjectRead
 from cloudfiles.retry import RETRYABLE_STATUS, RetryPolicy, parse_retry_after
 from cloudfiles.transport.client import _limiters
 from cloudfiles.transport.dial import Dialer
-from cloudfiles.transport.request import FileBody, Request, Response, TryAgain
+from cloudfiles.transport.request import PLAIN, FileBody, Request, Response, TryAgain
 from cloudfiles.types import Tls
 from tests.core.scripted import ORIGIN, FakeRuntime, FakeTime, ScriptedStream, answer, idle_pool, scripted_client
 
@@ -172,6 +174,51 @@ def test_wrong_bytes_are_tried_a_few_times() -> None:
         client.send(Checked(ORIGIN, "GET", "/"))
     assert len(caught.value.attempts) == 4
     assert len(time.slept) == 3
+
+
+SHORT = b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf"
+ENDLESS = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhalf"
+
+
+@pytest.mark.parametrize("short", [SHORT, ENDLESS])
+def test_bodies_that_end_at_the_same_byte_are_tried_a_few_times(short: bytes) -> None:
+    client, _, _ = scripted_client(*[ScriptedStream(short)] * 3, ScriptedStream(GOOD))
+    assert client.send(get()).content == b"right"
+    client, dialer, time = scripted_client(*[ScriptedStream(short) for _ in range(100)])
+    with pytest.raises(TruncatedBodyError, match="4 attempts"):
+        client.send(get())
+    assert (dialer.dialed, len(time.slept)) == (4, 3)
+
+
+@pytest.mark.parametrize("short", [SHORT, ENDLESS])
+def test_bodies_that_end_anywhere_are_tried_as_long_as_there_is_time(short: bytes) -> None:
+    streams = [ScriptedStream(short + b"!" * (count % 4)) for count in range(15)]
+    client, _, _ = scripted_client(*streams[:12], ScriptedStream(GOOD))
+    assert client.send(get()).content == b"right"
+
+
+def pinned(start: int, piece: bytes, chunked: bool) -> ScriptedStream:
+    """An answer with the rest of an object of 100 bytes, of which this piece comes."""
+    size = b"transfer-encoding: chunked" if chunked else b"content-length: %d" % (100 - start)
+    framed = b"%x\r\n" % (100 - start) + piece if chunked else piece
+    status = b'206 Part\r\ncontent-range: bytes %d-99/100' % start if start else b"200 OK"
+    return ScriptedStream(b'HTTP/1.1 %s\r\netag: "e"\r\n%s\r\n\r\n%s' % (status, size, framed))
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_a_body_that_goes_on_by_as_many_bytes_each_time_has_not_failed(chunked: bool) -> None:
+    steps = [pinned(start, b"x" * 10, chunked) for start in range(0, 90, 10)]
+    steps.append(pinned(90, b"x" * 10 + b"\r\n0\r\n\r\n" * chunked, chunked))
+    client, _, _ = scripted_client(*steps)
+    read = ObjectRead(ORIGIN, "/key", {}, PLAIN, "key")
+    assert client.send(read).content == b"x" * 100
+
+
+def test_a_body_that_never_goes_beyond_a_byte() -> None:
+    client, dialer, _ = scripted_client(pinned(0, b"x" * 60, False), *[pinned(60, b"", False) for _ in range(100)])
+    with pytest.raises(TruncatedBodyError, match="after 0 of 40 bytes"):
+        client.send(ObjectRead(ORIGIN, "/key", {}, PLAIN, "key"))
+    assert dialer.dialed == 1 + 4
 
 
 def test_certificate_errors_are_final() -> None:
