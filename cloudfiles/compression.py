@@ -257,7 +257,7 @@ def transcode(files: dict[str, Any] | Iterable[dict[str, Any] | tuple[str, Any]]
     """
     check(encoding, level)
     items = _with_progress([files] if isinstance(files, dict) else files, progress)
-    return _transcoded(items, normalize_encoding(encoding), level, in_place)
+    return _transcoded(items, stored_encoding(encoding) or None, level, in_place)
 
 
 def _transcoded(files: Iterable[dict[str, Any] | tuple[str, Any]], encoding: str | None, level: int | None,
@@ -266,7 +266,8 @@ def _transcoded(files: Iterable[dict[str, Any] | tuple[str, Any]], encoding: str
         file = _as_file(given, in_place)
         stored = normalize_encoding(file.get("compress")) if file.get("raw", True) else None
         content = file.get("content")
-        if content is not None and (stored != encoding or (level is not None and encoding is not None)):
+        is_same = stored == normalize_encoding(encoding) and (level is None or encoding is None)
+        if content is not None and not is_same:
             plain = decompress(content, stored, file.get("path", "N/A"))
             file["content"] = compress(plain, encoding, level)
         file["compress"] = encoding

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from cloudfiles.compression import normalize_encoding
+from cloudfiles.compression import stored_encoding
 from cloudfiles.exceptions import CloudFilesError
 from cloudfiles.fanout import Plan, Tally, collect
 from cloudfiles.interfaces.base import Interface
@@ -69,7 +69,7 @@ def _for_large(source: Store, target: Store, make: Make, encodes: bool) -> tuple
 
 def checked_encoding(reencode: str | bool | None) -> str | None:
     """'' to decode, None to leave as it is. Raises UnsupportedCompressionType."""
-    return None if reencode is None else normalize_encoding(reencode) or ""
+    return None if reencode is None else stored_encoding(reencode)
 
 
 def plan_between(source: Store, target: Store, encodes: bool = False) -> tuple[Plan, Interface, Interface]:

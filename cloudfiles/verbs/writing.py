@@ -8,7 +8,7 @@ from operator import attrgetter
 from typing import Any
 
 from cloudfiles import parallel as processes
-from cloudfiles.compression import normalize_encoding
+from cloudfiles.compression import stored_encoding
 from cloudfiles.exceptions import CloudFilesError, InvalidInputError
 from cloudfiles.fanout import Tally, collect
 from cloudfiles.inputs import as_path, is_path
@@ -136,7 +136,7 @@ class WritingVerbs(Batches):
         options = WriteDefaults(content_type, None, None, cache_control, storage_class, metadata, if_absent, if_match)
         dest = as_path(dest)
         return self._store.here().compose([as_path(path) for path in paths], dest, WriteOptions(
-            options.content_type or guess_content_type(dest), normalize_encoding(encoding) or "",
+            options.content_type or guess_content_type(dest), stored_encoding(encoding),
             options.cache_control, options.storage_class, options.metadata, if_absent, if_match))
 
     def touch(self, paths: Any, progress: Progress = None, total: int | None = None, nocopy: bool = False,

@@ -13,7 +13,8 @@ from typing import Any
 import numpy
 import pytest
 
-from cloudfiles import CloudFiles
+from cloudfiles import CloudFiles, ResumableTransfer
+from cloudfiles.compression import transcode
 from cloudfiles.exceptions import InvalidInputError, InvalidJSONError
 from tests.conformance.stores import StoreUnderTest
 
@@ -274,6 +275,22 @@ def test_bzip2_stays_bzip2(store: StoreUnderTest) -> None:
     assert [(found["compress"], found["content"]) for found in cf.get(["long", "short", "raw"])] == [
         ("bzip2", b"content"), ("bz2", b"content"), ("bzip2", b"content")]
     assert [head["Content-Encoding"] for head in cf.head(["long", "short"]).values()] == ["bzip2", "bz2"]
+
+
+@pytest.mark.stores("mem", "scripted", "moto", "gs-scripted")
+def test_bzip2_stays_bzip2_in_transfers(store: StoreUnderTest, tmp_path: Path) -> None:
+    source, cf = CloudFiles("mem://bzip2/"), store.cf()
+    source.put("a", b"content", compress="gzip")
+    source.transfer_to(cf, reencode="bzip2")
+    journal = ResumableTransfer(tmp_path / "journal")
+    journal.init(source, cf, [("a", "b")], reencode="bzip2")
+    journal.execute()
+    cf.puts(transcode(source.get(["a"]), "bzip2", in_place=True))
+    cf.transfer_to(cf, [("a", "c")], reencode="bz2")
+    for key, name in (("a", "bzip2"), ("b", "bzip2"), ("c", "bz2")):
+        (found,) = cf.get([key])
+        assert (found["compress"], found["content"], cf.head(key)["Content-Encoding"]) == (name, b"content", name)
+    source.delete("a")
 
 
 @pytest.mark.stores("file")

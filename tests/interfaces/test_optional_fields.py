@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 
@@ -111,6 +112,22 @@ def test_a_gs_listing_that_is_malformed(gs: Worker, gcs_server: GcsServer, patte
     if named != "size":
         with pytest.raises(ProtocolError, match=named):
             gs.discard_partial("", -5)
+
+
+@pytest.mark.parametrize("body", [b"{}", b'{"status": "ok"}', b'{"kind": "storage#object"}', b'{"items": []}'])
+def test_json_that_is_no_gs_listing_is_not_an_empty_one(gs: Worker, gcs_server: GcsServer, body: bytes) -> None:
+    """The answer of a captive portal or of another service: a `sync` with `delete` would remove everything."""
+    gs.put("key", b"content", PLAIN)
+    gcs_server.script(Rule(Status(200, (("content-type", "application/json"),), body), times=None))
+    with pytest.raises(ProtocolError, match="not Cloud Storage"):
+        gs.list_page()
+    with pytest.raises(ProtocolError, match="not Cloud Storage"):
+        gs.discard_partial("", -5)
+
+
+def test_an_empty_gs_listing(gs: Worker, gcs_server: GcsServer) -> None:
+    assert gs.list_page().entries == []
+    assert all("fields=kind" in unquote(request.target) for request in gcs_server.requests())
 
 
 # ---- S3 and Azure: the elements of a listing

@@ -53,6 +53,15 @@ def client() -> Iterator[Client]:
 
 
 @pytest.fixture
+def patient() -> Iterator[Client]:
+    """As `client`, even where bodies end at the same byte again and again: drawn breaks do."""
+    client = Client(ThreadRuntime(), Tls(), 5.0, 5.0,
+                    policy=RetryPolicy(attempts=12, window=0.0, integrity_attempts=12))
+    yield client
+    client.close()
+
+
+@pytest.fixture
 def server(fault_server: FaultServer) -> FaultServer:
     fault_server.put_page(PAGE, OBJECT)
     return fault_server
@@ -290,13 +299,13 @@ def test_a_last_part_of_unknown_size_has_to_fill_what_was_announced() -> None:
 @given(breaks=st.lists(st.tuples(st.sampled_from([ResetInBody, ShortBody]), st.integers(0, 12_000)), max_size=8),
        start=st.one_of(st.none(), st.integers(0, 11_000), st.integers(-11_000, -1)),
        length=st.one_of(st.none(), st.integers(1, 11_000)), last=st.sampled_from([None, IgnoreRange(), Chunked()]))
-def test_however_it_breaks_the_content_is_the_objects(client: Client, server: FaultServer, breaks: list[Any],
+def test_however_it_breaks_the_content_is_the_objects(patient: Client, server: FaultServer, breaks: list[Any],
                                                       start: int | None, length: int | None,
                                                       last: Fault | None) -> None:
     end = None if length is None or (start or 0) < 0 else (start or 0) + length
     rules = [Rule(kind(after)) for kind, after in breaks]
     server.script(*rules, *([Rule(last)] if last else []))
-    assert content(read(client, server, start, end)) == OBJECT[start:end]
+    assert content(read(patient, server, start, end)) == OBJECT[start:end]
 
 
 @settings(max_examples=300, deadline=None)

@@ -21,7 +21,9 @@ PAGE_ENTRIES = 1000  # the most that Cloud Storage gives at once
 
 _SIZE = itemgetter(1)
 
-_FIELDS = "nextPageToken,prefixes,items(name,size,etag,updated)"
+_KIND = "storage#objects"
+
+_FIELDS = "kind,nextPageToken,prefixes,items(name,size,etag,updated)"
 
 
 def list_page(bucket: Bucket, prefix: str, *, flat: bool, start_after: str | None, token: str | None,
@@ -44,9 +46,10 @@ def resources_below(bucket: Bucket, prefix: str, fields: str) -> Iterator[dict[s
     progress = Progress(f"the listing of {prefix!r}")
     while True:
         target = bucket.with_query(f"{bucket.bucket_target}/o", prefix=prefix, pageToken=token,
-                                   fields=f"nextPageToken,items({fields})")
+                                   fields=f"kind,nextPageToken,items({fields})")
         page: dict[str, Any] = bucket.client.send(
             BucketRequest(bucket.endpoint.origin, "GET", target, dialect=bucket.dialect))
+        _check_kind(page)
         items = _items(page)
         check_names([item["name"] for item in items], _texts(page, "prefixes"), prefix, flat=False)
         yield from items
@@ -57,6 +60,7 @@ def resources_below(bucket: Bucket, prefix: str, fields: str) -> Iterator[dict[s
 
 
 def _parse_page(page: dict[str, Any], root: str, prefix: str, start: str, *, flat: bool) -> ListPage:
+    _check_kind(page)
     cut = len(root)
     items, common = page.get("items") or [], _texts(page, "prefixes")
     try:
@@ -70,6 +74,12 @@ def _parse_page(page: dict[str, Any], root: str, prefix: str, start: str, *, fla
             size_of(item)
         raise  # unreachable: one of the two says what is wrong
     return ListPage(entries, [name[cut:] for name in common], _token(page))
+
+
+def _check_kind(page: dict[str, Any]) -> None:
+    """Raise ProtocolError for an empty page that does not say that it is a listing: any JSON object would be one."""
+    if not (page.get("items") or page.get("prefixes") or page.get("nextPageToken")) and page.get("kind") != _KIND:
+        raise ProtocolError(f"the server sent {str(page)[:100]} in place of a listing: it is not Cloud Storage")
 
 
 def _items(page: dict[str, Any]) -> list[dict[str, Any]]:

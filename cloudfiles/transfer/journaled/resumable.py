@@ -17,7 +17,7 @@ from operator import attrgetter
 from typing import Any
 
 from cloudfiles import paths as _paths
-from cloudfiles.compression import normalize_encoding
+from cloudfiles.compression import stored_encoding
 from cloudfiles.exceptions import (
     InvalidInputError,
     JournalError,
@@ -104,7 +104,7 @@ class ResumableTransfer:
             InvalidPathError: two cannot be side by side there, as `a` and `a.gz` on a file system.
         """
         source, target = _store_of(src), _store_of(dest)
-        encoding = None if reencode is None else normalize_encoding(reencode) or ""
+        encoding = None if reencode is None else stored_encoding(reencode)
         options = {"encoding": encoding, "source": _kept(source), "target": _kept(target)}
         with closing(Journal(self.db_path, create=True, clock=self._clock)) as journal:
             self._make_room(journal, source, target)
