@@ -188,7 +188,8 @@ class ChunkedBody:
     def finish(self) -> None:
         """To be called at the end of the stream: raises TruncatedBodyError unless the body had ended."""
         if not self.done:
-            raise TruncatedBodyError(f"the connection was closed in the middle of a chunked body, after {self._fed} bytes")
+            raise TruncatedBodyError(f"the connection was closed in the middle of a chunked body, after {self._fed} "
+                                     "bytes of it")
 
     def _line(self) -> bytes | None:
         end = self._buffer.find(b"\n")
