@@ -397,7 +397,7 @@ def test_the_log_says_for_what_it_waits(caplog: pytest.LogCaptureFixture) -> Non
         client.send(get())
     said = [record.getMessage() for record in caplog.records]
     assert 4 <= len(said) <= 6  # once a minute
-    assert "waiting for http://server.test since" in said[0]
+    assert "waiting for http://server.test for" in said[0]
     assert "500: broken" in said[0]
 
 
