@@ -23,7 +23,7 @@ from cloudfiles.exceptions import (
 )
 from cloudfiles.integrity import Digest, digests_from_headers
 from cloudfiles.interfaces.moving import PART_BYTES, Copied, CopyOptions, Interrupted, PartWriter
-from cloudfiles.interfaces.pages import Progress
+from cloudfiles.interfaces.pages import Once, Progress
 from cloudfiles.types import Content, ListPage, StoredObject, WriteOptions
 
 
@@ -134,14 +134,14 @@ class Interface(ABC):
 
     def pages(self, prefix: str = "", *, flat: bool = False, token: str | None = None,
               limit: int | None = None) -> Iterator[ListPage]:
-        """Every page of a listing, from `token` on; the arguments are those of `list_page`.
+        """Every page of a listing, from `token` on, each object once; the arguments are those of `list_page`.
 
         Raises ProtocolError where the listing does not come to an end, and what `list_page` raises.
         """
-        progress = Progress(f"the listing of {prefix!r}", token)
+        progress, once = Progress(f"the listing of {prefix!r}", token), Once()
         while True:
             page = self.list_page(prefix, flat=flat, token=token, limit=limit)
-            yield page
+            yield once.page(page)
             token = page.next_token
             if token is None:
                 return

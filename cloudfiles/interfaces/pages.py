@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from urllib.parse import unquote, unquote_plus
 
 from cloudfiles.exceptions import ProtocolError
+from cloudfiles.types import ListPage
 
 MAX_EMPTY_PAGES = 10_000
 """Pages without anything new in a row. Azure and Cloud Storage give some where much was deleted."""
@@ -45,6 +46,34 @@ class Progress:
         if self._steps == self._power:
             self._token, self._first = token, first
             self._steps, self._power = 0, 2 * self._power
+
+
+class Once:
+    """Leaves out of pages what they, or the page before, have listed already, in constant memory.
+
+    No store has two current objects of one name. But some begin a page with the last entries of the page before, where
+    the token names the entry rather than the one behind it. Keys that come out of order are no such thing: there are
+    stores that list by directories.
+    """
+
+    def __init__(self) -> None:
+        self._keys: set[str] = set()
+        self._prefixes: set[str] = set()
+
+    def page(self, page: ListPage) -> ListPage:
+        """The page without repetitions."""
+        if page.entries:
+            keys = {entry.key for entry in page.entries}
+            if len(keys) < len(page.entries) or not keys.isdisjoint(self._keys):
+                first = {entry.key: entry for entry in reversed(page.entries)}
+                new = [first.pop(entry.key) for entry in page.entries if entry.key in first]
+                page = page._replace(entries=[entry for entry in new if entry.key not in self._keys])
+            self._keys = keys
+        if page.prefixes:
+            prefixes = dict.fromkeys(page.prefixes)
+            page = page._replace(prefixes=[prefix for prefix in prefixes if prefix not in self._prefixes])
+            self._prefixes = set(prefixes)
+        return page
 
 
 def check_names(names: Iterable[str], common_prefixes: Sequence[str], prefix: str, *, flat: bool) -> None:
