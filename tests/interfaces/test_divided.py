@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 import pytest
 
 from cloudfiles import CloudFiles
-from cloudfiles.exceptions import ServerError
+from cloudfiles.exceptions import AuthorizationError, ServerError
 from cloudfiles.interfaces import haste, http_divided, http_object
 from tests.servers.fault_server import FaultServer
-from tests.servers.faults import FlipBit, Replaced, ResetInBody, SetHeader, s3_error
+from tests.servers.faults import FlipBit, IgnoreRange, Replaced, ResetInBody, SetHeader, s3_error
 from tests.servers.messages import Request
 from tests.servers.objects import make_object
 from tests.servers.scripts import Rule
@@ -129,3 +129,22 @@ def test_a_few_at_a_time(cf: CloudFiles, fault_server: FaultServer) -> None:
     keys = [f"large{number}" for number in range(6)]
     fault_server.put_many(dict.fromkeys(keys, CONTENT))
     assert [found["content"] for found in cf.get(keys)] == [CONTENT] * len(keys)
+
+
+@pytest.mark.parametrize("times", [1, 3])
+def test_a_server_that_ignores_some_ranges(cf: CloudFiles, fault_server: FaultServer, times: int) -> None:
+    fault_server.put("large", CONTENT)
+    fault_server.script(Rule(IgnoreRange(), "GET", "large", skip=2, times=times))
+    [found] = cf.get(["large"])
+    assert found["content"] == CONTENT
+    assert haste.places.acquire(blocking=False)  # neither place was kept
+    assert haste.places.acquire(blocking=False)
+    haste.places.release(2)
+
+
+def test_a_refused_head_is_explained_by_a_server_that_ignores_ranges(cf: CloudFiles, fault_server: FaultServer) -> None:
+    fault_server.put("large", CONTENT)
+    fault_server.script(Rule(s3_error(403, "AccessDenied"), "HEAD", "large", times=None),
+                        Rule(IgnoreRange(), "GET", "large"))
+    with pytest.raises(AuthorizationError):
+        cf.head("large")

@@ -32,7 +32,9 @@ def _head(bucket: Bucket, key: str, headers: dict[str, str]) -> dict[str, str] |
 
 def _ask_why(bucket: Bucket, key: str, headers: dict[str, str]) -> None:
     """Raises the error that the same request by GET is refused with."""
-    bucket.client.send(ObjectRead(bucket.origin, bucket.target(key), headers.copy(), bucket.dialect, key, 0, 1))
+    request = ObjectRead(bucket.origin, bucket.target(key), headers.copy(), bucket.dialect, key, 0, 1)
+    request.is_patient = True  # where a server answers with the whole object
+    bucket.client.send(request)
 
 
 class BucketHead(Request):
