@@ -862,6 +862,26 @@ def test_if_match(store: FileInterface, root: Path) -> None:
     assert names(root) == ["k"]
 
 
+@pytest.mark.parametrize("size", [1, 1 << 20])
+@pytest.mark.parametrize(("first", "second"), [(PLAIN, GZIP), (GZIP, PLAIN), (GZIP, WriteOptions(encoding="br"))])
+def test_writes_of_one_key_at_once_leave_one_file(
+        store: FileInterface, root: Path, first: WriteOptions, second: WriteOptions, size: int,
+        monkeypatch: pytest.MonkeyPatch) -> None:
+    fill = file_io._fill
+
+    def overtaken(descriptor: int, content: Any) -> None:
+        monkeypatch.setattr(file_io, "_fill", fill)
+        thread = threading.Thread(target=store.put, args=("k", b"second", second))
+        thread.start()
+        thread.join()
+        fill(descriptor, content)
+
+    monkeypatch.setattr(file_io, "_fill", overtaken)
+    store.put("k", b"1" * size, first)
+    assert len(names(root)) == 1
+    assert content_of(store, "k") == b"1" * size
+
+
 def test_if_match_loses_no_update_between_threads(store: FileInterface) -> None:
     store.put("k", b"0", PLAIN)
 
@@ -887,7 +907,7 @@ def test_if_match_loses_no_update_between_threads(store: FileInterface) -> None:
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_a_fork_amid_another_thread_s_write_can_go_on(store: FileInterface, root: Path) -> None:
-    with file_objects._turn(str(root / "k")):
+    with file_objects._turns_of(str(root / "k")).lock:
         child = os.fork()
         if child == 0:
             store.put("k", b"child", PLAIN)

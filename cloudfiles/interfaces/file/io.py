@@ -6,10 +6,11 @@ import io
 import os
 import stat
 import sys
+from collections.abc import Callable
 from typing import Any
 
 from cloudfiles.exceptions import InvalidInputError, ObjectChangedError
-from cloudfiles.interfaces.file.permissions import Permissions, keep_permissions
+from cloudfiles.interfaces.file.names import Variants
 from cloudfiles.interfaces.local import chunks, span
 from cloudfiles.runtime.cancellation import check_cancelled
 from cloudfiles.runtime.descriptors import with_room
@@ -99,14 +100,16 @@ def check_content(content: Any) -> None:
             f"{type(content).__name__}")
 
 
-def write_new(file: str, content: Any, durable: bool, kept: Permissions | None) -> str:
-    """Write `content` to a file that is not there yet, which is to replace one of these permissions; gives its ETag.
+def write_new(file: str, content: Any, durable: bool, prepare: Callable[[int], object] | None = None) -> str:
+    """Write `content` to a file that is not there yet; gives its ETag.
 
+    prepare: what is done to its descriptor before anything is in it.
     Directories above are created where missing. On failure the file may be left, with a part of the content.
     """
     descriptor = create_new(file)
     try:
-        keep_permissions(descriptor, kept)  # before anything is in it
+        if prepare is not None:
+            prepare(descriptor)
         _fill(descriptor, content)
         if durable:
             os.fsync(descriptor)
@@ -134,8 +137,13 @@ def _fill(descriptor: int, content: Any) -> None:
             _write(descriptor, chunk)
 
 
+def length_of(content: bytes | bytearray | memoryview) -> int:
+    """Its bytes."""
+    return content.nbytes if isinstance(content, memoryview) else len(content)
+
+
 def _write(descriptor: int, content: bytes | bytearray | memoryview) -> None:
-    length = content.nbytes if isinstance(content, memoryview) else len(content)
+    length = length_of(content)
     if isinstance(content, memoryview) and not content.c_contiguous:
         content = content.tobytes()
     written = os.write(descriptor, content) if length else 0
@@ -173,3 +181,7 @@ def is_regular(path: str) -> bool:
     except OSError:
         return False
 
+
+def names_taken(path: str, variants: Variants) -> list[str]:
+    """What is there under the names that an object's file may have, that which is read first."""
+    return [file for suffix, _ in variants if os.access(file := path + suffix, os.F_OK)]  # far cheaper than exceptions

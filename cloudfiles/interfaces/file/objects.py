@@ -20,14 +20,16 @@ from cloudfiles.interfaces.file.errors import NOWHERE, special_file
 from cloudfiles.interfaces.file.io import (
     etag_of,
     is_regular,
+    length_of,
     link_new,
+    names_taken,
     open_to_read,
     read_span,
     sync_directory,
     write_new,
 )
 from cloudfiles.interfaces.file.names import Variants, suffix_of, temporary_name
-from cloudfiles.interfaces.file.permissions import permissions_of_object
+from cloudfiles.interfaces.file.permissions import keep_permissions, permissions_of_first
 from cloudfiles.runtime.cancellation import publishing, writing
 from cloudfiles.types import StoredObject, WriteOptions
 
@@ -114,34 +116,78 @@ def _find(file: str, encoding: str) -> tuple[os.stat_result, str] | None:
 
 # ---- writing
 
-# Replacements of one key by threads of this process take turns. Striped, as a rename on a network mount is slow.
-_turns = [threading.Lock() for _ in range(64)]
+_SMALL = 64 << 10  # bytes that are written so soon after a look that it is not repeated
+
+
+class _Turns:
+    """Replacements of one key by threads of this process take turns."""
+
+    __slots__ = ("lock", "taken")
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.taken = 0  # files that were put, under the lock
+
+
+_turns = [_Turns() for _ in range(64)]  # by what a path hashes to, as a rename on a network mount is slow
 
 
 def _renew_turns() -> None:
     """In a forked child: another thread of the parent may have had its turn, and is not here to end it."""
-    _turns[:] = [threading.Lock() for _ in _turns]
+    _turns[:] = [_Turns() for _ in _turns]
 
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_renew_turns)
 
 
-def _turn(path: str) -> threading.Lock:
+def _turns_of(path: str) -> _Turns:
     return _turns[hash(path) % len(_turns)]
+
+
+class _Look:
+    """A look for the files that hold an object, before another one is written."""
+
+    __slots__ = ("_path", "_taken", "_turns", "_variants", "files")
+
+    def __init__(self, path: str, variants: Variants) -> None:
+        self._path = path
+        self._variants = variants
+        self._turns = _turns_of(path)
+        self._taken = -1
+        self.files: list[str] = []
+
+    def prepare(self, descriptor: int) -> None:
+        """Look, and give an empty file the permissions of the object that it is to replace."""
+        self._taken = self._turns.taken
+        self.files = files = names_taken(self._path, self._variants)
+        if files:
+            keep_permissions(descriptor, permissions_of_first(files))
+
+    @property
+    def is_new(self) -> bool:
+        """Whether no thread of this process has put anything since, so that another look would find the same."""
+        return self._taken == self._turns.taken
+
+
+def _is_quick(content: Any, options: WriteOptions, durable: bool) -> bool:
+    """Whether a look before the write will do. What other processes put between a look and the replacement is not
+    seen at any rate; but that time is to stay short, above all where conditions are to hold."""
+    return (options.if_match is None and not options.if_absent and not durable
+            and isinstance(content, (bytes, bytearray, memoryview)) and length_of(content) <= _SMALL)
 
 
 def write_object(path: str, variants: Variants, content: Any, options: WriteOptions, durable: bool) -> str:
     """Replace the object by `content`, and give its ETag. Raises OSError and PreconditionFailedError."""
     suffix = suffix_of(options.encoding, variants)
     _check_conditions(path, variants, options)  # here to spare the bytes, below to be right
-    directory = path[:path.rindex(os.sep) + 1]
-    temporary = directory + temporary_name()
+    temporary = path[:path.rindex(os.sep) + 1] + temporary_name()
+    look = None if options.if_absent else _Look(path, variants)
     with writing():
         try:
-            kept = None if options.if_absent else permissions_of_object(path, variants)
-            etag = write_new(temporary, content, durable, kept)
-            publish(temporary, path, variants, suffix, options, durable)
+            etag = write_new(temporary, content, durable, None if look is None else look.prepare)
+            publish(temporary, path, variants, suffix, options, durable,
+                    look if _is_quick(content, options, durable) else None)
         except BaseException:
             with suppress(OSError):
                 os.unlink(temporary)
@@ -149,26 +195,33 @@ def write_object(path: str, variants: Variants, content: Any, options: WriteOpti
     return etag
 
 
-def publish(temporary: str, path: str, variants: Variants, suffix: str, options: WriteOptions, durable: bool) -> None:
-    """Give a whole file of the same file system the object's name. Raises OSError and PreconditionFailedError."""
-    with _turn(path), publishing():
-        _publish(temporary, path, variants, suffix, options)
+def publish(temporary: str, path: str, variants: Variants, suffix: str, options: WriteOptions, durable: bool,
+            look: _Look | None = None) -> None:
+    """Give a whole file of the same file system the object's name. Raises OSError and PreconditionFailedError.
+
+    look: one that was taken a moment ago.
+    """
+    turns = _turns_of(path)
+    with turns.lock, publishing():
+        files = look.files if look is not None and look.is_new else names_taken(path, variants)
+        turns.taken += 1
+        _publish(temporary, path, variants, path + suffix, files, options)
     if durable:
         sync_directory(os.path.dirname(path))
 
 
-def _publish(temporary: str, path: str, variants: Variants, suffix: str, options: WriteOptions) -> None:
+def _publish(temporary: str, path: str, variants: Variants, target: str, files: list[str], options: WriteOptions
+             ) -> None:
     """Move the file to its place, then remove what held the object under other encodings until now.
 
     What is read first is removed last: whenever this is interrupted, the key has its old content or the new one.
     """
-    others = [path + other for other, _ in reversed(variants) if other != suffix]
-    stale = [_status(file) for file in others if os.access(file, os.F_OK)]  # far cheaper than exceptions
+    stale = [_status(file) for file in reversed(files) if file != target]
     _check_conditions(path, variants, options)
     if options.if_absent:
-        _create(temporary, path + suffix)
+        _create(temporary, target)
     else:
-        os.replace(temporary, path + suffix)
+        os.replace(temporary, target)
     for file, status in stale:
         if status is not None and _status(file)[1] == status:  # not what another process has put there since
             _unlink(file)
@@ -234,7 +287,7 @@ def remove_object(path: str, variants: Variants) -> None:
 
     Whenever this is interrupted, the key has the content that it had, or none.
     """
-    with _turn(path), publishing():
+    with _turns_of(path).lock, publishing():
         for suffix, _ in reversed(variants[1:]):
             if os.access(path + suffix, os.F_OK):
                 _unlink(path + suffix)

@@ -10,9 +10,11 @@ from __future__ import annotations
 import os
 import stat
 import sys
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import NamedTuple
 
+from cloudfiles.interfaces.file.io import names_taken
 from cloudfiles.interfaces.file.names import Variants
 
 _ACL = "system.posix_acl_access"
@@ -51,12 +53,12 @@ else:
 
 def permissions_of_object(path: str, variants: Variants) -> Permissions | None:
     """Those of the file that holds the object at `path`."""
-    for suffix, _ in variants:
-        if os.access(path + suffix, os.F_OK):  # far cheaper than exceptions
-            found = permissions_of(path + suffix)
-            if found is not None:
-                return found
-    return None
+    return permissions_of_first(names_taken(path, variants))
+
+
+def permissions_of_first(files: Iterable[str]) -> Permissions | None:
+    """Those of the first of these that is a regular file."""
+    return next((found for file in files if (found := permissions_of(file)) is not None), None)
 
 
 def keep_permissions(descriptor: int, kept: Permissions | None, also: int = 0) -> None:
