@@ -12,7 +12,7 @@ from cloudfiles.exceptions import InvalidInputError
 
 def is_path(value: Any) -> bool:
     """Whether it is one path, and not an iterable of them."""
-    return isinstance(value, str | os.PathLike)
+    return isinstance(value, str) or isinstance(value, os.PathLike)  # noqa: SIM101 -- faster, asked of every item
 
 
 def as_path(value: Any) -> str:

@@ -193,7 +193,7 @@ def writer(interface: Interface, runtime: Runtime | None, monitor: TransmissionM
 
     def write(upload: Upload) -> Any:
         options = upload.options
-        encoding = compression.stored_encoding(options.compress)
+        encoding = compression.stored_encoding(options.compress) if options.compress else ""
         content = upload.content
         if not isinstance(content, bytes) and hasattr(content, "read") and not (options.raw and options.live):
             check_readable(content, upload.path)  # again: it may have been read since

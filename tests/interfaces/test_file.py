@@ -37,6 +37,7 @@ from cloudfiles.exceptions import (
 )
 from cloudfiles.files import download_file
 from cloudfiles.interfaces.file import io as file_io
+from cloudfiles.interfaces.file import names as file_names
 from cloudfiles.interfaces.file import objects as file_objects
 from cloudfiles.interfaces.file.interface import FileInterface
 from cloudfiles.interfaces.moving import CopyOptions
@@ -914,6 +915,20 @@ def test_a_fork_amid_another_thread_s_write_can_go_on(store: FileInterface, root
             os._exit(0)
     assert os.waitpid(child, 0)[1] == 0
     assert content_of(store, "k") == b"child"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_temporary_files_of_a_forked_child_have_names_of_their_own() -> None:
+    receiving, sending = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.write(sending, file_names.process_mark().encode())
+        os._exit(0)
+    os.close(sending)
+    with open(receiving, encoding="utf-8") as told:
+        assert told.read().startswith(f"{child:x}-")
+    os.waitpid(child, 0)
 
 
 # ---- symlinks and special files

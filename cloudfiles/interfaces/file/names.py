@@ -25,6 +25,16 @@ _SUFFIXES = {encoding: suffix for suffix, encoding in BY_SUFFIX}
 _TEMPORARY = re.compile(r"\.cloudfiles-[0-9a-f]+-[0-9a-f]{16}-[0-9a-f]+\.tmp")
 _process_token = os.urandom(8).hex()
 _counter = itertools.count()
+_mark = f"{os.getpid():x}-{_process_token}"
+
+
+def _renew_mark() -> None:
+    global _mark
+    _mark = f"{os.getpid():x}-{_process_token}"
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_mark)
 
 
 def check_key(key: str) -> None:
@@ -84,12 +94,12 @@ def bare_name(name: str) -> str:
 
 def process_mark() -> str:
     """What the names of all temporary files of this process have in common, and those of no other."""
-    return f"{os.getpid():x}-{_process_token}"
+    return _mark
 
 
 def temporary_name() -> str:
     """A new name for a file that is being written. Listings never show it."""
-    return f".cloudfiles-{process_mark()}-{next(_counter):x}.tmp"
+    return f".cloudfiles-{_mark}-{next(_counter):x}.tmp"
 
 
 def mark_of(name: str) -> str:

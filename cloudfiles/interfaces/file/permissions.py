@@ -58,7 +58,11 @@ def permissions_of_object(path: str, variants: Variants) -> Permissions | None:
 
 def permissions_of_first(files: Iterable[str]) -> Permissions | None:
     """Those of the first of these that is a regular file."""
-    return next((found for file in files if (found := permissions_of(file)) is not None), None)
+    for file in files:
+        found = permissions_of(file)
+        if found is not None:
+            return found
+    return None
 
 
 def keep_permissions(descriptor: int, kept: Permissions | None, also: int = 0) -> None:
@@ -73,7 +77,8 @@ def keep_permissions(descriptor: int, kept: Permissions | None, also: int = 0) -
         return
     status = os.fstat(descriptor)
     mode = kept.mode | also
-    if (kept.acl, kept.owner, kept.group, mode) == (None, status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode)):
+    if (status.st_mode & 0o7777 == mode and status.st_uid == kept.owner and status.st_gid == kept.group
+            and kept.acl is None):
         return
     with suppress(OSError):
         if not _keep_owner(descriptor, status, kept) or not _keep_acl(descriptor, kept):
