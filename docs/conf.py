@@ -18,6 +18,8 @@ exclude_patterns = ["_build", "benchmarks-table.md"]
 html_theme = "furo"
 html_title = f"cloudfiles {release}"
 html_copy_source = False
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
 
 myst_heading_anchors = 3
 autodoc_member_order = "bysource"
