@@ -59,6 +59,9 @@ class Interface(ABC):
     keeps_attributes: ClassVar[bool] = True
     """Objects keep a content type, cache control and metadata."""
 
+    keeps_metadata: ClassVar[bool] = True
+    """Of these the metadata, too: transfers leave it out elsewhere, and writes with it are refused."""
+
     folds_suffixes: bool = False
     """An encoding shows as a suffix of the name, so that the keys `a` and `a.gz` may be one object."""
 

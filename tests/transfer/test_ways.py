@@ -14,6 +14,7 @@ from cloudfiles.exceptions import (
     DuplicatePathError,
     InvalidInputError,
     MissingObjectError,
+    UnsupportedOperationError,
 )
 from tests.servers.fault_server import FaultServer
 from tests.servers.faults import SetHeader, error_in_200, s3_error
@@ -83,6 +84,17 @@ def test_disposition_and_language_are_carried_along(server: FaultServer, s3: Clo
     stored = server.get("back")
     assert stored is not None
     assert headers.items() <= stored.headers.items()
+
+
+def test_metadata_is_left_out_where_a_web_server_is_written_to(store: Make) -> None:
+    ours, theirs = store("s3"), store("web")
+    ours.put("k", b"content", content_type="text/x-special", metadata={"who": "me"})
+    assert ours.transfer_to(theirs).copied == 1
+    assert theirs.get("k") == b"content"
+    assert theirs.head("k")["Content-Type"] == "text/x-special"
+    with pytest.raises(UnsupportedOperationError, match="metadata"):
+        theirs.put("k", b"other", metadata={"who": "me"})
+    assert theirs.get("k") == b"content"
 
 
 @pytest.mark.parametrize("target", KINDS)

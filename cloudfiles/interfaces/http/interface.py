@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from tempfile import SpooledTemporaryFile
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, ClassVar, cast
 
 from cloudfiles import integrity
 from cloudfiles.credentials.http import CaveCredentials, HttpCredentials
@@ -64,6 +64,8 @@ class HttpInterface(Interface):
     the index pages of nginx, Apache, Caddy, lighttpd, rclone and Python. Such a page may leave files out (hidden ones,
     say), so `lists_in_key_order` stays False: what is not in it is not proven to be missing.
     """
+
+    keeps_metadata: ClassVar[bool] = False
 
     def __init__(self, location: ExtractedPath, options: StoreOptions, runtime: Runtime, *,
                  client: Client | None = None) -> None:

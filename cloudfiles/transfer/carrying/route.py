@@ -77,7 +77,8 @@ class Route:
             return WriteOptions(encoding=encoding)
         told = self.source.attributes(stored)
         content_type = self.options.content_type or told.content_type or guess_content_type(item.target)
-        return WriteOptions(content_type, encoding, told.cache_control, told.storage_class, told.metadata,
+        metadata = told.metadata if self.target.keeps_metadata else None
+        return WriteOptions(content_type, encoding, told.cache_control, told.storage_class, metadata,
                             content_disposition=told.content_disposition, content_language=told.content_language)
 
     def check_encoding(self, item: Item, encoding: str, beginning: bytes) -> None:
