@@ -16,6 +16,7 @@ from cloudfiles.exceptions import AuthorizationError, InvalidInputError, Missing
 from cloudfiles.secrets import export_secrets, import_secrets
 from tests.conformance.stores import StoreUnderTest
 from tests.core.programs import run_program
+from tests.patience import patient_dask
 from tests.servers.fault_server import FaultServer
 from tests.servers.faults import Status
 from tests.servers.scripts import Rule
@@ -40,9 +41,7 @@ def spawned() -> Iterator[Executor]:
 @pytest.fixture(scope="module")
 def dask() -> Iterator[Executor]:
     distributed = pytest.importorskip("distributed", reason="pip install 'dask[distributed]'")
-    dask = pytest.importorskip("dask")
-    # On a machine with all cores busy thirty seconds, dask's own patience, may not do for its start.
-    with (dask.config.set({"distributed.comm.timeouts.connect": "150s", "distributed.comm.timeouts.tcp": "150s"}),
+    with (patient_dask(),
           distributed.LocalCluster(n_workers=1, threads_per_worker=2, processes=False, host="127.0.0.1",
                                    protocol="tcp", dashboard_address=":0") as cluster,
           distributed.Client(cluster) as client, client.get_executor(pure=False) as executor):

@@ -11,6 +11,7 @@ import pytest
 
 from cloudfiles import CloudFiles, clear_memory, paths
 from cloudfiles.cli.embedded import SECRETS, object_server
+from tests.patience import patient_dask
 from tests.servers.azure_server import AzureServer
 from tests.servers.gcs_server import GcsServer
 
@@ -58,7 +59,8 @@ def world(_embedded: str, _google: GcsServer, _azure: AzureServer, tmp_path: Pat
         [("info", b'{"scales": 3}'), ("0-64", bytes(range(100)) * 10), ("64-128", b"chunk")])
     log = logging.getLogger("cloudfiles")
     level = log.level
-    yield {WEB_SITE: web}
+    with patient_dask():
+        yield {WEB_SITE: web}
     log.setLevel(level)
     paths.remove_persistent_alias("lab")
     clear_memory()
