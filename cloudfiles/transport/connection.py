@@ -106,31 +106,23 @@ class Connection:
 
         Raises TransportError when the exchange fails before the body, BrokenBodyError inside it.
         """
-        if request.deadline is not None:
-            return self._exchange_until(request.deadline, head, request)
-        return self._exchange(head, request)
-
-    def _exchange_until(self, deadline: float, head: bytes, request: Request) -> Response:
-        """The same, given up at the deadline."""
         stream = self._stream
-        self._stream = BoundedStream(stream, deadline, self._throughput.now)
-        try:
-            return self._exchange(head, request)
-        finally:
-            self._stream = stream
-
-    def _exchange(self, head: bytes, request: Request) -> Response:
+        if request.deadline is not None:
+            self._stream = BoundedStream(stream, request.deadline, self._throughput.now)
         self.reusable = False
         self.heard = False
         try:
-            self._send(head, request.body)
-        except OSError as error:
-            if isinstance(error, CloudFilesError):
-                raise  # of the file that is sent
-            return self._answer_to_half(request, error)
-        response = self._receive(request)
-        self.served += 1
-        return response
+            try:
+                self._send(head, request.body)
+            except OSError as error:
+                if isinstance(error, CloudFilesError):
+                    raise  # of the file that is sent
+                return self._answer_to_half(request, error)
+            response = self._receive(request)
+            self.served += 1
+            return response
+        finally:
+            self._stream = stream
 
     def _send(self, head: bytes, body: Body) -> None:
         size = len(body)
