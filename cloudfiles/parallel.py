@@ -199,7 +199,7 @@ def _described(target: Any, verb: str, chunk: list[Any]) -> str:
 def check_sendable(upload: Any) -> Any:
     """`upload`, with its content as it can be sent to another process. Raises InvalidInputError for an open file."""
     if callable(getattr(upload.content, "read", None)):
-        raise InvalidInputError("an open file cannot be sent to another process; read it, or use parallel=1",
+        raise InvalidInputError("an open file cannot be sent to another process; pass its content, or use parallel=1",
                                 path=upload.path)
     if not isinstance(upload.content, bytes | bytearray):
         upload.content = bytes(upload.content)

@@ -167,7 +167,7 @@ async def upload_fileobj(url: str, fileobj: BinaryIO, chunk_size: int = CHUNK_BY
 
 def _policy(retries: int, backoff_factor: float) -> RetryPolicy:
     if not backoff_factor >= 0:
-        raise InvalidInputError(f"backoff_factor is {backoff_factor!r}; a number of seconds from 0 would do")
+        raise InvalidInputError(f"backoff_factor: expected a number of seconds >= 0, got {backoff_factor!r}")
     return RetryPolicy(attempts=1 + checked_count("retries", retries), window=float(backoff_factor))
 
 
@@ -186,7 +186,7 @@ async def _exchange(url: str, connector: Any, timeout: Any, work: Callable[[], A
     try:
         return await asyncio.wait_for(doing, total)
     except asyncio.TimeoutError as error:
-        raise ExchangeError(f"it took longer than the {total} seconds allowed for it") from error
+        raise ExchangeError(f"timed out: it took longer than {total} seconds") from error
 
 
 async def _together(works: list[Coroutine[Any, Any, Any]]) -> list[Any]:

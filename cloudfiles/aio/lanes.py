@@ -160,7 +160,7 @@ class Job:
 
             gevent.killall([self._greenlet], GreenCancelled, block=False)
         else:
-            self._end(None, Cancelled("cancelled before it began"), was_running=self._greenlet is not None)
+            self._end(None, Cancelled("cancelled before it started"), was_running=self._greenlet is not None)
 
     def _run(self) -> None:
         if self.ended:
@@ -172,7 +172,7 @@ class Job:
             with self._cancellation.current():
                 result = self._function(*self._args)
         except Cancelled:
-            error = Cancelled("the work was stopped before it was done")
+            error = Cancelled("stopped before it finished")
         except BaseException as failure:
             error = failure
         self._end(result, error, was_running=True)

@@ -54,9 +54,10 @@ class Bucket(Storage):
                  resources_transformation: StripPrefix | None = None, cache_ttl: float | None = None, *,
                  clock: Clock | None = None, **options: Any) -> None:
         if isinstance(cloudpath, CloudFiles) and options:
-            raise InvalidInputError(f"{', '.join(options)} cannot be given with a CloudFiles, which has its own")
+            raise InvalidInputError(f"{', '.join(options)} cannot be combined with a CloudFiles, which has its own "
+                                    "options")
         if cache_ttl is not None and not cache_ttl >= 0:
-            raise InvalidInputError(f"cache_ttl is {cache_ttl!r}; a number of seconds, or None, would do")
+            raise InvalidInputError(f"cache_ttl: expected a number of seconds >= 0, or None, got {cache_ttl!r}")
         cf = cloudpath if isinstance(cloudpath, CloudFiles) else CloudFiles(cloudpath, **options)
         self._cf = cf._by_exact_names()
         self._store = self._cf._store
@@ -104,7 +105,8 @@ class Bucket(Storage):
         """
         view = View.from_json(json_bucket)
         if not isinstance(json_bucket.get("cloudpath"), str):
-            raise InvalidInputError(f"{json_bucket!r} is no bucket; what Bucket.to_json gives would do")
+            raise InvalidInputError(f"expected a dict from Bucket.to_json, got {type(json_bucket).__name__}: "
+                                    f"{json_bucket!r}")
         told = {name: json_bucket[name] for name in _REACH if json_bucket.get(name) is not None}
         cloudpath = options.pop("cloudpath", json_bucket["cloudpath"])
         return cls(cloudpath, view.filtering, view.transformation, json_bucket.get("cache_ttl"),
@@ -191,7 +193,7 @@ class Bucket(Storage):
         return given
 
     def _no_such_file(self, remote: str, cause: Exception | None = None) -> NoReturn:
-        raise NoSuchFileError("the bucket has no such file", path=remote, store=self.description) from cause
+        raise NoSuchFileError("the file does not exist in the bucket", path=remote, store=self.description) from cause
 
     def get_all_files(self, output_dir: str | os.PathLike[str], progress: Any = None) -> TransferResult:
         """Download all files into a directory, replacing those of the same names.
@@ -268,7 +270,7 @@ class Bucket(Storage):
     def add_string(self, string: str, remote: str) -> None:
         """Store a text, in UTF-8."""
         if not isinstance(string, str):
-            raise InvalidInputError(f"{type(string).__name__} was given where a str would do")
+            raise InvalidInputError(f"expected a str, got {type(string).__name__}")
         self._cache.drop()
         self._cf.put(self._view.key_of(remote), string.encode())
 
@@ -329,7 +331,8 @@ class Bucket(Storage):
         beginning = f"{remote.strip('/')}/" if remote else ""
         shown = self._view.prefix_of(beginning)
         if shown is None:
-            raise InvalidPathError("this view shows nothing there", path=beginning, store=self.description)
+            raise InvalidPathError("this prefix is outside of the keys that this view "
+                                   "shows", path=beginning, store=self.description)
         keys = {self._view.key_of(beginning + name): os.path.abspath(path) for name, path in files.items()}
         self._check_local(keys.values())
         check_side_by_side(self._store.here(), keys)
@@ -346,9 +349,9 @@ class Bucket(Storage):
         root = os.path.join(os.path.abspath(self._store.location.path or os.sep), "")
         for place in places:
             if not os.path.isfile(place):
-                raise MissingObjectError("there is no such local file; nothing was done", path=place)
+                raise MissingObjectError("the local file does not exist; nothing was changed", path=place)
             if self._cf.protocol == "file" and place.startswith(root):
-                raise InvalidInputError("the file lies in the bucket itself; files elsewhere would do", path=place)
+                raise InvalidInputError("the local file is inside the bucket; expected one outside of it", path=place)
 
     # ---- as a mapping; the rest of it by Storage
 

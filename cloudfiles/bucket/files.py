@@ -55,7 +55,7 @@ def local_place(remote: str, local: str | os.PathLike[str] | None) -> tuple[str,
 def remote_name(path: Any) -> str:
     """The name for a local file of this path."""
     if not isinstance(path, str):
-        raise InvalidInputError("the open file has no name, so remote= is needed")
+        raise InvalidInputError("the open file has no name; pass remote=")
     drive, rest = os.path.splitdrive(os.path.normpath(path))
     name = rest.replace(os.sep, "/")
     return name.rpartition("/")[2] if drive or name.startswith(("/", "../")) else name
@@ -65,7 +65,7 @@ def tree(local: str | os.PathLike[str], remote: str, follow_external: bool) -> t
     """The files of a local directory, by the names that they get below `remote`, and the symlinks that were skipped."""
     directory = os.path.abspath(os.fspath(local))
     if not os.path.isdir(directory):
-        raise NoSuchDirectoryError("there is no such local directory", path=os.fspath(local))
+        raise NoSuchDirectoryError("the local directory does not exist", path=os.fspath(local))
     beginning = f"{remote.rstrip('/')}/" if remote else ""
     skipped: list[str] = []
     files = {beginning + name: path for name, path in walk_files(directory, skipped, follow_external)}

@@ -29,7 +29,8 @@ def progress_of(progress: Any, files: Mapping[str, tuple[str, int]]) -> Iterator
         with bar_for(True, sum(size for _, size in files.values()), "Transferring", "B") as bar:
             yield FileProgress(None, files, bar.update)
     else:
-        raise InvalidInputError(f"progress={progress!r}: a function of (read, total, filename), True or None would do")
+        raise InvalidInputError("progress: expected a function of (read, total, filename), True or None, got "
+                                f"{progress!r}")
 
 
 class FileProgress:

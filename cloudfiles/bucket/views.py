@@ -31,7 +31,7 @@ class StripPrefix:
 
 def _check(kind: str, prefix: Any) -> None:
     if not isinstance(prefix, str) or not prefix:
-        raise InvalidInputError(f"{kind}({prefix!r}): the beginning of a key, of one letter or more, would do")
+        raise InvalidInputError(f"{kind}: expected a key prefix of at least one character, got {prefix!r}")
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class View:
     def __post_init__(self) -> None:
         for part, kind in ((self.filtering, PrefixFilter), (self.transformation, StripPrefix)):
             if part is not None and not isinstance(part, kind):
-                raise InvalidInputError(f"{part!r} was given where a {kind.__name__} would do")
+                raise InvalidInputError(f"expected a {kind.__name__}, got {type(part).__name__}: {part!r}")
 
     @property
     def stripped(self) -> str:
@@ -83,8 +83,8 @@ class View:
         name = as_path(name)
         key = self.stripped + name
         if not self.shows(name):
-            raise InvalidPathError(f"the name {name!r} lies outside of what this view shows"
-                                   + (f": keys that begin with {self.prefix!r}" if self.prefix else ""), path=key)
+            raise InvalidPathError(f"the name {name!r} is outside of what this view shows"
+                                   + (f": keys that start with {self.prefix!r}" if self.prefix else ""), path=key)
         return key
 
     # ---- JSON
@@ -101,4 +101,5 @@ class View:
             return cls(PrefixFilter(filtering["prefix"]) if filtering else None,
                        StripPrefix(transformation["strip_prefix"]) if transformation else None)
         except (AttributeError, KeyError, TypeError) as error:
-            raise InvalidInputError(f"{known!r} is no bucket; what Bucket.to_json gives would do") from error
+            raise InvalidInputError(f"expected a dict from Bucket.to_json, got {type(known).__name__}: "
+                                    f"{known!r}") from error

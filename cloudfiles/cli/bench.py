@@ -24,9 +24,12 @@ _WIDTHS = (11, 9, 11, 9, 13)
 @click.command()
 @click.argument("cloudpath", required=False)
 @click.option("--objects", type=click.IntRange(min=1), default=5000, show_default=True, help="How many.")
-@click.option("--size", type=SizeType(), default="4KiB", show_default=True, help="Of each: bytes, or KiB, MiB, GiB.")
-@click.option("--threads", type=click.IntRange(min=0), default=20, show_default=True, help="Workers of a batch.")
-@click.option("--green/--no-green", default=None, help="Green or OS threads [default: what suits the protocol].")
+@click.option("--size", type=SizeType(), default="4KiB", show_default=True, help="Size of each object: a number of "
+                                                                                 "bytes, or with a unit KiB, MiB, GiB.")
+@click.option("--threads", type=click.IntRange(min=0), default=20, show_default=True, help="Number of concurrent "
+                                                                                           "workers.")
+@click.option("--green/--no-green", default=None, help="Use green threads or OS threads [default: depends on the "
+                                                       "protocol].")
 @click.option("--endpoint", help="URL of an S3-compatible service.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 def bench(cloudpath: str | None, objects: int, size: int, threads: int, green: bool | None, endpoint: str | None,
@@ -79,7 +82,7 @@ def _measure(trial: Trial, as_json: bool) -> tuple[list[Measurement], Sequence[f
         say(_line(_row(measurement)))
         if measurement.operation == "get":
             latencies = trial.latencies()
-    say("one get at a time: " + ", ".join(f"{name} {seconds * 1e3:.2f} ms"
+    say("single gets: " + ", ".join(f"{name} {seconds * 1e3:.2f} ms"
                                           for name, seconds in _percentiles(latencies).items()))
     return measurements, latencies
 
@@ -93,7 +96,8 @@ def _cleaned_up(trial: Trial) -> Iterator[None]:
         try:
             trial.clean_up()
         except Exception:
-            click.echo(f"cloudfiles: what was put below {redact(trial.cf.cloudpath)} could not be removed", err=True)
+            click.echo(f"cloudfiles: the objects under {redact(trial.cf.cloudpath)} could not be removed; remove them "
+                       "by hand", err=True)
         raise
     finally:
         if trial.cf.protocol == "file":

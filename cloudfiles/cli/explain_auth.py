@@ -11,8 +11,9 @@ from cloudfiles import CloudFiles
 
 @click.command("explain-auth")
 @click.argument("cloudpath")
-@click.option("--endpoint", help="URL of the service, where it is not the provider's own.")
-@click.option("--secrets", type=click.Path(exists=True, dir_okay=False), help="A secrets file, as secrets= takes it.")
+@click.option("--endpoint", help="URL of the service, if it is not the provider's own.")
+@click.option("--secrets", type=click.Path(exists=True, dir_okay=False), help="Path of a secrets file, as for "
+                                                                              "secrets=.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of lines.")
 def explain_auth(cloudpath: str, endpoint: str | None, secrets: str | None, as_json: bool) -> None:
     """Print the places where credentials for CLOUDPATH are looked for, in their order, and what was found in each.
@@ -26,7 +27,7 @@ def explain_auth(cloudpath: str, endpoint: str | None, secrets: str | None, as_j
         click.echo(json.dumps([{"place": place, "found": found} for place, found in findings]))
         return
     if not findings:
-        click.echo(f"{cf.protocol}:// takes no credentials")
+        click.echo(f"{cf.protocol}:// does not use credentials")
     width = max((len(place) for place, _ in findings), default=0)
     for place, found in findings:
         click.echo(f"{place.ljust(width)}  {' '.join(found.split())}")

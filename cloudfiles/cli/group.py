@@ -37,7 +37,7 @@ class _LazyGroup(click.Group):
 @click.group("cloudfiles", cls=_LazyGroup, invoke_without_command=True,
              context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(cloudfiles.__version__, message="%(version)s")
-@click.option("-v", "--verbose", is_flag=True, help="Show the traceback of an error.")
+@click.option("-v", "--verbose", is_flag=True, help="Show the traceback of errors.")
 @click.pass_context
 def commands(ctx: click.Context, verbose: bool) -> None:
     """Batches of get, put, exists, list and delete on cloud storage and local files."""

@@ -15,7 +15,7 @@ def parse_size(text: str) -> int:
     """`text` in bytes: `4096`, `4KiB`, `1 MB`. Raises ValueError."""
     match = _SIZE.fullmatch(text.strip())
     if match is None or match[2].upper() not in _UNITS:
-        raise ValueError(f"{text!r} is no size; 4096, 4KiB, 1MiB or 1MB would do")
+        raise ValueError(f"expected a size such as 4096, 4KiB, 1MiB or 1MB, got {text!r}")
     return int(match[1]) * _UNITS[match[2].upper()]
 
 

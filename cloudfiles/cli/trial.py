@@ -124,8 +124,8 @@ class Trial:
             paths = [self.path(number) for number in numbers]
             with measurement.timed():
                 answers = self.cf.exists(paths, progress=bar)
-            _expect(all(answers[path] for path in paths), "exists: an object that was put is said to be missing")
-        _expect(not self.cf.exists("missing"), "exists: an object that was never put is said to exist")
+            _expect(all(answers[path] for path in paths), "exists: returned False for an object that was put")
+        _expect(not self.cf.exists("missing"), "exists: returned True for an object that was never put")
 
     def get(self, measurement: Measurement, bar: Any) -> None:
         for numbers in self.batches():
@@ -133,7 +133,8 @@ class Trial:
             with measurement.timed():
                 results = self.cf.get(paths, progress=bar)
             for number, result in zip(numbers, results, strict=True):
-                _expect(result["content"] == self.content(number), f"get: {result['path']} came back changed")
+                _expect(result["content"] == self.content(number), f"get: {result['path']} has different content than "
+                                                                   "was put")
         measurement.bytes = self.objects * self.size
 
     def list(self, measurement: Measurement, bar: Any) -> None:
@@ -141,13 +142,13 @@ class Trial:
             paths = list(self.cf.list())
         bar.update(len(paths))
         _expect(sorted(paths) == [self.path(number) for number in range(self.objects)],
-                f"list: {len(paths)} paths were listed, and they are not the {self.objects} that were put")
+                f"list: returned {len(paths)} paths that do not match the {self.objects} objects put")
 
     def delete(self, measurement: Measurement, bar: Any) -> None:
         paths = self.paths()
         with measurement.timed():
             self.cf.delete(paths, progress=bar)
-        _expect(not any(self.cf.exists(paths).values()), "delete: an object that was deleted is still there")
+        _expect(not any(self.cf.exists(paths).values()), "delete: a deleted object still exists")
         self.begun = 0
 
     # ---- besides
@@ -159,7 +160,7 @@ class Trial:
             began = time.perf_counter()
             content = self.cf.get(self.path(number))
             seconds.append(time.perf_counter() - began)
-            _expect(content == self.content(number), f"get: {self.path(number)} came back changed")
+            _expect(content == self.content(number), f"get: {self.path(number)} has different content than was put")
         return sorted(seconds)
 
     def paths(self) -> Collection[str]:

@@ -37,7 +37,7 @@ class Judgement(NamedTuple):
 def checked_mode(mode: Any) -> Compare:
     """Raises InvalidInputError unless it is one of MODES."""
     if mode not in MODES:
-        raise InvalidInputError(f"compare={mode!r}: one of {', '.join(MODES)} would do")
+        raise InvalidInputError(f"compare: expected one of {', '.join(MODES)}, got {mode!r}")
     known: Compare = mode
     return known
 
@@ -56,7 +56,7 @@ def judge(source: Interface, ours: ListEntry, target: Interface, theirs: ListEnt
         return None if source.keeps_encodings and not target.keeps_encodings else by_size
     if mode == "size":
         known = ours.size is not None and theirs.size is not None
-        return Judgement("same", "size") if known else Judgement("unverifiable", "", "a listing tells no size")
+        return Judgement("same", "size") if known else Judgement("unverifiable", "", "a listing has no size")
     if mode != "time" and source.etag_is_md5 and target.etag_is_md5:
         by_md5 = _by_md5(integrity.md5_from_etag(ours.etag), integrity.md5_from_etag(theirs.etag))
         if by_md5 is not None:
@@ -76,7 +76,7 @@ def _by_md5(ours: bytes | None, theirs: bytes | None) -> Judgement | None:
         return None
     if ours == theirs:
         return Judgement("same", "md5")
-    return Judgement("different", "md5", f"its md5 is {ours.hex()} at the source, {theirs.hex()} at the target")
+    return Judgement("different", "md5", f"md5 {ours.hex()} at the source, {theirs.hex()} at the target")
 
 
 def _by_time(ours: str | None, theirs: str | None) -> Judgement | None:
@@ -85,7 +85,7 @@ def _by_time(ours: str | None, theirs: str | None) -> Judgement | None:
         return None
     if second > first:
         return Judgement("same", "time")
-    return Judgement("different", "time", f"changed at the source {ours}, after the target {theirs}")
+    return Judgement("different", "time", f"changed at the source at {ours}, later than the target ({theirs})")
 
 
 def when(text: str | None) -> float | None:
@@ -120,13 +120,13 @@ def look_closer(source: Interface, key: str, target: Interface, target_key: str,
         return (_by_size(ours.size, theirs.size)
                 or _by_digests(source, key, ours, target, target_key, theirs, read))
     except ObjectChangedError as error:
-        return Judgement("unverifiable", "", f"it changed while it was compared: {error}")
+        return Judgement("unverifiable", "", f"the object changed while it was being compared: {error}")
 
 
 def _missing(ours: StoredObject | None, theirs: StoredObject | None) -> Judgement:
     if ours is None and theirs is None:
-        return Judgement("missing", "", "it is at neither store")
-    return Judgement("missing", "", f"it is not at the {'target' if ours is not None else 'source'}")
+        return Judgement("missing", "", "missing at both source and target")
+    return Judgement("missing", "", f"missing at the {'target' if ours is not None else 'source'}")
 
 
 def _by_digests(source: Interface, key: str, ours: StoredObject, target: Interface, target_key: str,
@@ -158,12 +158,12 @@ def _is_decoded(source: Interface, ours: StoredObject, target: Interface, theirs
 def _by_decoded(source: Interface, key: str, ours: StoredObject, target: Interface, target_key: str,
                 theirs: StoredObject, read: bool) -> Judgement:
     if not (read or (source.is_local and target.is_local)):
-        return Judgement("unverifiable", "", "it is stored encoded on one side and decoded on the other; read=True "
-                                             "would compare the contents")
+        return Judgement("unverifiable", "", "stored encoded on one side and decoded on the other; use read=True to "
+                                             "compare the contents")
     try:
         digests = _computed(source, key, _READ, ours.encoding), _computed(target, target_key, _READ, theirs.encoding)
     except DecompressionError as error:
-        return Judgement("unverifiable", "", f"it cannot be decoded: {error}")
+        return Judgement("unverifiable", "", f"cannot be decoded: {error}")
     return Judgement("same", "content") if digests[0] == digests[1] else Judgement("different", "content",
                                                                                   "the contents differ")
 
@@ -193,7 +193,7 @@ def _by_value(algorithm: str, ours: bytes, theirs: bytes) -> Judgement:
     if ours == theirs:
         return Judgement("same", algorithm)
     return Judgement("different", algorithm,
-                     f"its {algorithm} is {ours.hex()} at the source, {theirs.hex()} at the target")
+                     f"{algorithm} {ours.hex()} at the source, {theirs.hex()} at the target")
 
 
 def _by_content(source: Interface, key: str, target: Interface, target_key: str) -> Judgement:
@@ -208,8 +208,8 @@ def _by_parts(source: Interface, key: str, ours: StoredObject, target: Interface
         return Judgement("same", "md5")
     if source.is_local and target.etag_is_md5 and _is_of_parts(source, key, theirs):
         return Judgement("same", "md5")
-    return Judgement("unverifiable", "", "the sizes agree, but the stores tell no digests that can be compared; "
-                                         "read=True would compare the bytes")
+    return Judgement("unverifiable", "", "the sizes are equal, but the stores have no digests in common; use read=True "
+                                         "to compare the bytes")
 
 
 def _is_of_parts(local: Interface, key: str, stored: StoredObject) -> bool:

@@ -67,12 +67,13 @@ class Mover:
         outcome = self._carrier.carry(item)
         self._check(item)
         for error in self._source.delete([item.source]).values():
-            error.args = (f"{error.args[0]} (it was copied to {item.target}, and could not be removed from here)",)
+            error.args = (f"{error.args[0]} (it was copied to {item.target}, but could not be removed from the "
+                          "source)",)
             raise error
         return outcome
 
     def _check(self, item: Item) -> None:
         judged = look_closer(self._source, item.source, self._target, item.target, read=True)
         if judged.verdict != "same":
-            raise IntegrityError(f"the copy at {item.target} is not proven to be the same, so this was not removed: "
+            raise IntegrityError(f"could not verify the copy at {item.target}, so the source was not removed: "
                                  f"{judged.cause}", path=item.source)

@@ -221,9 +221,9 @@ class _Collisions:
         for shorter, was_ours in self._open:
             rest = key[len(shorter):]
             if (is_ours or was_ours) and self._target.nests_names and rest.startswith("/"):
-                self._note(f"{shorter!r} is an object, and {key!r} would lie below it")
+                self._note(f"{shorter!r} is an object, and {key!r} would be below it")
             if is_ours and was_ours and self._target.folds_suffixes and rest in COMPRESSION_EXTENSIONS:
-                self._note(f"{shorter!r} and {key!r} may be one file there, as encodings show as suffixes")
+                self._note(f"{shorter!r} and {key!r} may be the same file there, because suffixes denote encodings")
         self._open.append((key, is_ours))
         if is_ours and self._target.folds_case:
             self._see_folded(key)
@@ -245,8 +245,8 @@ class _Collisions:
         """Raises InvalidPathError naming some of them."""
         if self._count:
             more = f", and {self._count - _SHOWN} more" if self._count > _SHOWN else ""
-            raise InvalidPathError(f"{self._count} keys cannot be side by side at the target: {'; '.join(self._found)}"
-                                   f"{more}. Nothing was copied and nothing deleted; exclude= leaves keys out")
+            raise InvalidPathError(f"{self._count} keys conflict at the target: {'; '.join(self._found)}{more}. "
+                                   "Nothing was copied or deleted; use exclude= to leave out keys")
 
 
 def wanted_by(include: Any, exclude: Any) -> Callable[[str], bool]:
@@ -280,5 +280,5 @@ def _matcher(pattern: Any) -> Callable[[str], Any]:
     if callable(pattern):
         matching: Callable[[str], Any] = pattern
         return matching
-    raise InvalidInputError(f"{pattern!r} is no pattern; a glob, a compiled regular expression, a function of the key, "
-                            "or a list of them would do")
+    raise InvalidInputError("expected a glob, a compiled regular expression, a function of the key, or a list of "
+                            f"them, got {type(pattern).__name__}: {pattern!r}")

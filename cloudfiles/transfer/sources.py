@@ -27,12 +27,12 @@ def check_source(source: Store) -> None:
     path = (location.path or "").rstrip("/")
     if exists is None:
         if path:
-            _log.warning("nothing is below %s, the source of a transfer%s", redact(source.cloudpath),
+            _log.warning("no objects below %s, the source of a transfer%s", redact(source.cloudpath),
                          _hint(source, path))
         return
     if location.protocol == "file" and os.path.lexists(path):
-        raise MissingObjectError("the source is a file, not a directory; its directory, and its name in paths=, would "
-                                 "transfer it", store=redact(source.cloudpath))
+        raise MissingObjectError("the source is a file, not a directory; to transfer it, pass its directory as source "
+                                 "and its name in paths=", store=redact(source.cloudpath))
     raise MissingObjectError(f"the source directory does not exist{_hint(source, path)}",
                              store=redact(source.cloudpath))
 

@@ -47,5 +47,6 @@ def spread(source: Store, target: Store, items: Iterable[Item], how: Mapping[str
             result.merge(part)
     except CloudFilesError as error:
         result.merge(getattr(error, "result", TransferResult()))
-        raise result.explain(error, others="what others had not begun was given up") from error.__cause__
+        raise result.explain(error, others="objects that other workers had not started were "
+                                           "cancelled") from error.__cause__
     return result

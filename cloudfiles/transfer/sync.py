@@ -118,8 +118,7 @@ def check_apart(source: Store, target: Store) -> None:
     """Raises InvalidInputError where one store is, or lies in, the other: each pass would then find more to copy."""
     ours, theirs = map(_place_of, (source, target))
     if ours.startswith(theirs) or theirs.startswith(ours):
-        raise InvalidInputError(f"{ours} and {theirs} are one store, or one lies in the other; "
-                                "two that lie apart would do")
+        raise InvalidInputError(f"{ours} and {theirs} overlap; expected two stores where neither contains the other")
 
 
 def _place_of(store: Store) -> str:
@@ -133,11 +132,11 @@ def _check_deletions(todo: SyncPlan, max_delete: int | None) -> None:
     if max_delete is None or not todo.deleted:
         return
     if not todo.sources:
-        raise InvalidInputError(f"nothing was found at the source, and all {todo.deleted} objects of the target would "
-                                "be deleted; nothing was done. max_delete=None would do it")
+        raise InvalidInputError(f"the source is empty, and all {todo.deleted} objects of the target would be deleted; "
+                                "nothing was changed. To delete them, use max_delete=None")
     if todo.deleted > max_delete:
         raise InvalidInputError(f"{todo.deleted} of the target's {todo.targets} objects would be deleted, more than "
-                                f"max_delete={max_delete}; nothing was done")
+                                f"max_delete={max_delete}; nothing was changed")
 
 
 def _delete_all(target: Interface, keys: Iterator[str], plan: Plan, report: Any) -> int:
@@ -153,6 +152,6 @@ def _delete_all(target: Interface, keys: Iterator[str], plan: Plan, report: Any)
     if errors:
         error: CloudFilesError = errors[0]
         error.args = (f"{error.args[0]} (all copies were made; {deleted - len(errors)} objects were deleted, "
-                      f"{len(errors)} could not be)",)
+                      f"{len(errors)} could not be deleted)",)
         raise error
     return deleted

@@ -38,8 +38,8 @@ def start(surroundings: Surroundings, memory: int | None) -> subprocess.Popen[by
     Raises WorkerError where there is no interpreter to start, or the system has no process left.
     """
     if getattr(sys, "frozen", False) or not sys.executable:
-        raise WorkerError("parallel= starts Python interpreters, and this program names none (sys.executable); "
-                          "parallel=1 works without, and so does a concurrent.futures.Executor of yours")
+        raise WorkerError("parallel= starts Python interpreters, but sys.executable is not set; use parallel=1 or pass "
+                          "a concurrent.futures.Executor")
     boot = _BOOT.format(path=surroundings.path, file=os.path.abspath(cloudfiles.__file__),
                         places=[os.path.abspath(place) for place in cloudfiles.__path__], memory=memory)
     # What multiprocessing passes on as well: -O, -W, -X, -I and the like.
@@ -49,7 +49,7 @@ def start(surroundings: Surroundings, memory: int | None) -> subprocess.Popen[by
                                  stdout=subprocess.PIPE, start_new_session=True,
                                  pass_fds=() if memory is None else (memory,))
     except OSError as error:
-        raise WorkerError(f"a worker process for parallel= could not be started: {error}") from error
+        raise WorkerError(f"cannot start a worker process for parallel=: {error}") from error
     _widen(child.stdin)
     return child
 

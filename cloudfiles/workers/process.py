@@ -273,15 +273,15 @@ def _error_of(message: Message) -> BaseException:
 
 def _death(process: _Process, status: int, task: Task) -> WorkerError:
     if not process.is_ready:
-        return WorkerError(f"a worker process for parallel= did not start (exit status {status}); what it said is on "
-                           "the standard error")
+        return WorkerError(f"a worker process for parallel= did not start (exit status {status}); see its output on "
+                           "standard error")
     how = f"ended with exit status {status}"
     if status < 0:
         how = f"was killed by {_signal_name(-status)}"
         if -status == signal.SIGKILL:
-            how += ", as the system does when memory runs out"
-    return WorkerError(f"a worker process (pid {process.child.pid}) {how}, during {task.what}; "
-                       "the next batch gets a new one")
+            how += ", which usually means that the system ran out of memory"
+    return WorkerError(f"a worker process (pid {process.child.pid}) {how}, during {task.what}; the next batch starts a "
+                       "new one")
 
 
 def _signal_name(number: int) -> str:

@@ -30,7 +30,7 @@ def test_without_a_cloudpath_an_embedded_server_is_measured(cli: Cli) -> None:
     assert lines[0].startswith("300 objects of 1 KiB at s3://http://127.0.0.1:")
     assert [line.split()[0] for line in lines[2:7]] == OPERATIONS
     assert all(float(line.split()[3].replace(",", "")) > 0 for line in lines[2:7])
-    assert lines[7].startswith("one get at a time: p50 ")
+    assert lines[7].startswith("single gets: p50 ")
 
 
 def test_a_proxy_of_the_environment_is_not_asked_for_the_embedded_server(

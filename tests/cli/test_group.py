@@ -56,7 +56,7 @@ def test_sizes(text: str, size: int) -> None:
 
 @pytest.mark.parametrize("text", ["", "KiB", "-1", "1.5KiB", "4Q", "1 2"])
 def test_no_sizes(text: str) -> None:
-    with pytest.raises(ValueError, match="is no size"):
+    with pytest.raises(ValueError, match="expected a size such as 4096"):
         parse_size(text)
 
 

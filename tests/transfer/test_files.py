@@ -125,7 +125,7 @@ def test_a_name_never_leads_out_of_the_directory(tmp_path: Path, name: str) -> N
     if name.endswith("evil"):
         assert files.target_of(f"http://host/dir/{name}", directory) == directory / "evil"
     else:
-        with pytest.raises(InvalidInputError, match="no name"):
+        with pytest.raises(InvalidInputError, match="does not end in a file name"):
             files.target_of(f"http://host/dir/{name}", directory)
 
 

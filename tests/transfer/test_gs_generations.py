@@ -72,7 +72,7 @@ def test_one_replaced_again_and_again_is_no_mixture(gs: CloudFiles, gcs_server: 
     gcs_server.configure(media_etag="none")
     states = [make_object(bytes([n]) * len(BIG)) for n in range(12)]
     gcs_server.script(*(Rule(Replaced(state), method="GET", query="ifGenerationMatch") for state in states))
-    with pytest.raises(ObjectChangedError, match="target is as it was"):
+    with pytest.raises(ObjectChangedError, match="target is unchanged"):
         gs.transfer_to(disk, "big")
     assert tree(tmp_path) == {}
 

@@ -56,7 +56,7 @@ def fill(journal: Journal, count: int) -> None:
 
 
 def test_no_journal(tmp_path: Path) -> None:
-    with pytest.raises(JournalError, match=r"no journal at .*init"):
+    with pytest.raises(JournalError, match=r"does not exist; create it with init"):
         Journal(str(tmp_path / "none"))
     assert not (tmp_path / "none").exists()
 
@@ -79,9 +79,9 @@ def test_of_another_format(tmp_path: Path, statement: str, message: str, create:
 
 def test_no_database(tmp_path: Path) -> None:
     (tmp_path / "journal").write_bytes(b"some text that is no database" * 100)
-    with pytest.raises(JournalError, match="no journal"):
+    with pytest.raises(JournalError, match="is not a journal"):
         Journal(str(tmp_path / "journal"), create=True)
-    with pytest.raises(FileSystemError, match="cannot be used"):
+    with pytest.raises(FileSystemError, match="cannot use the journal"):
         Journal(str(tmp_path), create=True)
 
 

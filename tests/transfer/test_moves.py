@@ -135,7 +135,7 @@ def test_a_source_that_cannot_be_removed(server: FaultServer, s3: CloudFiles, me
     server.put("a", b"1")
     server.configure(delete_errors={"a": "AccessDenied"})
     server.script(Rule(s3_error(403, "AccessDenied"), method="DELETE", times=None))
-    with pytest.raises(CloudFilesError, match="could not be removed from here"):
+    with pytest.raises(CloudFilesError, match="could not be removed from the source"):
         s3.moves(mem, ["a"])
     assert mem.get("a") == server.contents()["a"] == b"1"
 
@@ -157,10 +157,10 @@ def test_verify(store: Make, source: str, target: str) -> None:
     assert not found
     assert found.same == 1
     assert [one.path for one in found.different] == ["a", "b"]
-    assert [(one.path, one.cause) for one in found.missing] == [("c", "it is not at the target")]
+    assert [(one.path, one.cause) for one in found.missing] == [("c", "missing at the target")]
     assert "100 bytes at the source, 5 at the target" in found.different[1].cause
     assert ours.verify(theirs, [("d", "d")])
-    assert ours.verify(theirs, ["absent"]).missing[0].cause == "it is at neither store"
+    assert ours.verify(theirs, ["absent"]).missing[0].cause == "missing at both source and target"
 
 
 def test_what_cannot_be_told_is_said(server: FaultServer, s3: CloudFiles, store: Make) -> None:
@@ -169,7 +169,7 @@ def test_what_cannot_be_told_is_said(server: FaultServer, s3: CloudFiles, store:
     server.put_page("site/a", b"1" * 100, etag="")
     found = web.verify(s3, ["a"])
     assert [one.cause for one in found.unverifiable] == [
-        "the sizes agree, but the stores tell no digests that can be compared; read=True would compare the bytes"]
+        "the sizes are equal, but the stores have no digests in common; use read=True to compare the bytes"]
     assert not found
     assert web.verify(s3, ["a"], read=True).by == {"content": 1}
     server.put("a", b"2" * 100, etag="opaque")

@@ -142,7 +142,7 @@ def test_a_home_that_cannot_be_written(server: FaultServer, s3: CloudFiles, disk
     monkeypatch.setattr("cloudfiles.transfer.resuming.holding.try_lock", refuse)
     source = disk_of("in")
     source.put("big", BIG)
-    with pytest.warns(UserWarning, match=r"Read-only file system.*begin anew after a kill.*CLOUD_FILES_DIR"):
+    with pytest.warns(UserWarning, match=r"Read-only file system.*will restart from the beginning.*CLOUD_FILES_DIR"):
         source.transfer_to(s3, resumable=True)
     assert s3.get("big") == BIG
 
@@ -181,7 +181,7 @@ def test_a_damaged_file_is_said_and_removed(s3: CloudFiles, disk_of: Any) -> Non
     source = disk_of("in")
     source.put("a", b"1")
     Path(left_by_another_process(source, s3, begun=["a"])).write_text("nonsense")
-    with pytest.warns(UserWarning, match="no saved transfer that can be read"):
+    with pytest.warns(UserWarning, match="not a readable saved transfer"):
         source.transfer_to(s3, resumable=True)
     assert kept() == []
 

@@ -104,7 +104,7 @@ def test_a_server_that_never_tells_a_size(server: FaultServer, green: bool, larg
     web(server, green).transfer_to(target, paths=["a"])
     assert target.get("a") == CONTENT
     server.script(_sizeless_head, Rule(ShortUntilClose(20_000), method="GET", key="dir/a", times=None))
-    with pytest.raises(TruncatedBodyError, match="20000 bytes came of an object that has 50000"):
+    with pytest.raises(TruncatedBodyError, match="received 20000 bytes of an object that has 50000"):
         web(server, green).transfer_to(target)
     assert target.get("a") == CONTENT
 

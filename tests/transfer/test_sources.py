@@ -80,7 +80,7 @@ def test_an_empty_prefix_is_told(store: Make, kind: str, disk: CloudFiles, caplo
     with caplog.at_level(logging.WARNING, "cloudfiles"):
         assert target.transfer_from(_below(cf, "reslts/")).copied == 0
         assert target.transfer_from(_below(cf, "results/")).copied == 1
-    [said] = [record.getMessage() for record in caplog.records if "nothing is below" in record.getMessage()]
+    [said] = [record.getMessage() for record in caplog.records if "no objects below" in record.getMessage()]
     assert said.endswith(f"did you mean {cf.cloudpath.rstrip('/')}/results?")
 
 

@@ -113,7 +113,8 @@ def test_the_first_error_is_raised_and_the_rest_is_given_up(source: CloudFiles, 
     keys = sorted(SMALL)
     keys.insert(100, "absent")
     counting = Counting()
-    with pytest.raises(MissingObjectError, match=r"before, whole; .* what others had not begun was given up") as caught:
+    with pytest.raises(MissingObjectError, match=r"completely before; .* objects that other workers had not started "
+                                                 r"were cancelled") as caught:
         source.transfer_to(disk, keys, parallel=counting)
     assert caught.value.path == "absent"
     result = caught.value.result  # type: ignore[attr-defined]

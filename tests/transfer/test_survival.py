@@ -52,7 +52,7 @@ def test_a_full_disk(source: CloudFiles, disk: CloudFiles, tmp_path: Path, monke
     disk.put("k", b"old")
     monkeypatch.setattr(file_copy, "_pwrite", failing(code))
     monkeypatch.setattr(file_io, "_write", failing(code))
-    with pytest.raises(FileSystemError, match="target was left as it was") as caught:
+    with pytest.raises(FileSystemError, match="target of this one is unchanged") as caught:
         source.transfer_to(disk)
     assert caught.value.errno == code
     assert caught.value.path == "k"

@@ -265,7 +265,7 @@ def test_saved_and_cleared(mem: CloudFiles, source: Path, tmp_path: Path) -> Non
     assert list(Uploader.load()) == [up.hash]
     Uploader.clear_saved()
     assert Uploader.load() == {}
-    with pytest.raises(InvalidInputError, match="no such file"):
+    with pytest.raises(InvalidInputError, match="the saved transfer does not exist"):
         Uploader.load(tmp_path / "none")
     up.run()
     up.save()

@@ -123,7 +123,7 @@ class Carrier(Route):
             told = item.size if described is None or described.size is None else described.size
             if told == size or (described is not None and described.size is None and (is_announced or told is None)):
                 return stored  # the listing was older, or nobody knows better
-        raise TruncatedBodyError(f"{size} bytes came of an object that has {told}", path=item.source)
+        raise TruncatedBodyError(f"received {size} bytes of an object that has {told}", path=item.source)
 
     def _digest(self, stored: StoredObject) -> str:
         if not self.options.digests or not isinstance(stored.content, bytes):
@@ -133,7 +133,7 @@ class Carrier(Route):
     def _encoded(self, stored: StoredObject, item: Item) -> tuple[bytes, WriteOptions]:
         content: Any = stored.content
         if not isinstance(content, bytes):
-            raise InvalidInputError(f"the object is a {type(content).__name__} and no bytes: only mem:// can hold it",
+            raise InvalidInputError(f"the object is a {type(content).__name__}, not bytes: only mem:// can store it",
                                     path=item.source)
         options = self.write_options(stored, item)
         if options.encoding == stored.encoding:
@@ -155,7 +155,7 @@ class Carrier(Route):
         for _ in range(_TRIES):
             described = self.source.describe(item.source)
             if described is None and changed is not None:
-                raise MissingObjectError("the source was removed while it was read; the target is as it was",
+                raise MissingObjectError("the source was removed while it was being read; the target is unchanged",
                                          path=item.source) from changed
             if described is None:
                 return self.missing(item)
@@ -169,6 +169,7 @@ class Carrier(Route):
     def missing(self, item: Item) -> Outcome:
         """The outcome where there is no source. Raises MissingObjectError unless that is allowed."""
         if not self.options.allow_missing:
-            raise MissingObjectError("there is no such object to transfer; allow_missing=True would pass it over",
+            raise MissingObjectError("the object to transfer does not exist; use allow_missing=True to skip missing "
+                                     "objects",
                                      path=item.source)
         return Outcome(item, "missing")

@@ -56,15 +56,16 @@ def as_items(paths: Any) -> Iterable[Item]:
     if is_path(paths) or isinstance(paths, Mapping | Item):
         return [as_item(paths)]
     if isinstance(paths, bytes) or not isinstance(paths, Iterable):
-        raise InvalidInputError(f"paths={paths!r}: a path or an iterable of paths would do")
+        raise InvalidInputError(f"paths: expected a path or an iterable of paths, got {type(paths).__name__}: "
+                                f"{paths!r}")
     if not isinstance(paths, Collection):
         return map(as_item, paths)
     items = [as_item(path) for path in paths]
     targets: set[str] = set()
     for item in items:
         if item.target in targets:
-            raise DuplicatePathError("two objects would be written to this path: which one is to stay cannot be told; "
-                                     "nothing was transferred", path=item.target)
+            raise DuplicatePathError("duplicate target path: two objects would be written to it; nothing was "
+                                     "transferred", path=item.target)
         targets.add(item.target)
     return items
 

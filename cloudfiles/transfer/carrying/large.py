@@ -147,7 +147,7 @@ class LargeCarrier:
             raise self._changed() from error
 
     def _changed(self) -> ObjectChangedError:
-        return ObjectChangedError("the source was replaced or removed while it was read; the target is as it was",
+        return ObjectChangedError("the source was replaced or removed while it was being read; the target is unchanged",
                                   path=self._item.source)
 
     # ---- through a temporary file
@@ -174,7 +174,7 @@ class LargeCarrier:
                 except CloudFilesError:
                     raise
                 except OSError as error:
-                    raise FileSystemError(f"the temporary file in {tempfile.gettempdir()} could not be written: "
+                    raise FileSystemError(f"cannot write the temporary file in {tempfile.gettempdir()}: "
                                           f"{error}", errno=error.errno, path=self._item.source) from error
                 file.seek(0)
                 yield file, verified
@@ -198,7 +198,7 @@ class LargeCarrier:
             raise self._changed()
         known = self._item.size
         if self._described.size is None and known not in (None, at) and not is_framed(stored.headers or {}):
-            raise TruncatedBodyError(f"{at} bytes came of an object that has {known}", path=self._item.source)
+            raise TruncatedBodyError(f"received {at} bytes of an object that has {known}", path=self._item.source)
         return digest.check(self._item.source)
 
     def _outcome(self, way: Any, etag: str | None, verified: str, size: int | None = None) -> Outcome:

@@ -126,12 +126,12 @@ class TransferResult:
             self.recording.add(other.recording)
             self._bound_recording()
 
-    def explain(self, error: CloudFilesError, verb: str = "transferred", others: str = "later ones were not begun"
-                ) -> CloudFilesError:
+    def explain(self, error: CloudFilesError, verb: str = "transferred",
+                others: str = "the remaining objects were not started") -> CloudFilesError:
         """`error`, which ended the transfer, saying what was done before, and what came of the `others`; the result
         goes along as `.result`."""
-        done = f"{self.copied} object{'s were' if self.copied != 1 else ' was'} {verb} before"
-        error.args = (f"{error.args[0] if error.args else ''} ({done}, whole; this one's target was left as it was, "
+        done = f"{self.copied} object{'s were' if self.copied != 1 else ' was'} {verb} completely before"
+        error.args = (f"{error.args[0] if error.args else ''} ({done}; the target of this one is unchanged; "
                       f"{others})",)
         error.result = self  # type: ignore[attr-defined]
         return error

@@ -75,7 +75,7 @@ def _create_private(path: str) -> None:
     try:
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
     except OSError as error:
-        raise FileSystemError(f"the journal {path} cannot be used: {error.strerror}", errno=error.errno) from error
+        raise FileSystemError(f"cannot use the journal {path}: {error.strerror}", errno=error.errno) from error
 
 
 class Journal:
@@ -91,7 +91,7 @@ class Journal:
         self._clock = clock or Clock()
         self._lock = threading.RLock()
         if not create and not os.path.exists(path):
-            raise JournalError(f"there is no journal at {path}; init() makes one")
+            raise JournalError(f"the journal {path} does not exist; create it with init()")
         if create:
             _create_private(path)
         with self._reporting():
@@ -109,12 +109,12 @@ class Journal:
             version = self._number("PRAGMA user_version")
             tables = {name for (name,) in self._database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         if application == _APPLICATION_ID and version > _VERSION:
-            raise JournalError(f"{self.path} was written by a newer version of cloudfiles (its format is {version}, "
-                               f"this one reads {_VERSION}); upgrade, or choose another file")
+            raise JournalError(f"{self.path} was written by a newer version of cloudfiles (format {version}; this "
+                               f"version reads {_VERSION}); upgrade, or choose another file")
         if application != _APPLICATION_ID and (tables or not create):
             kind = "a journal of cloud-files" if "xfermeta" in tables else "another program's database" if tables else (
                 "an empty database")
-            raise JournalError(f"{self.path} is {kind}, and no journal of a resumable transfer; choose another file")
+            raise JournalError(f"{self.path} is {kind}, not the journal of a resumable transfer; choose another file")
         with self._reporting():
             self._database.execute("PRAGMA journal_mode = WAL")
             self._database.execute("PRAGMA synchronous = NORMAL")
@@ -126,9 +126,9 @@ class Journal:
         try:
             yield
         except sqlite3.OperationalError as error:
-            raise FileSystemError(f"the journal {self.path} cannot be used: {error}") from error
+            raise FileSystemError(f"cannot use the journal {self.path}: {error}") from error
         except sqlite3.DatabaseError as error:
-            raise JournalError(f"{self.path} is no journal, or a damaged one: {error}") from error
+            raise JournalError(f"{self.path} is not a journal, or is damaged: {error}") from error
 
     @contextmanager
     def _changing(self) -> Iterator[sqlite3.Connection]:
@@ -209,8 +209,8 @@ class Journal:
             found = self._database.execute("SELECT source FROM items WHERE ifnull(target, source) = ?",
                                            (place,)).fetchone()
             if found != (source,):
-                raise DuplicatePathError(f"both {key_of(found[0])!r} and {key_of(source)!r} would be written there: "
-                                         "which one is to stay cannot be told; nothing was transferred",
+                raise DuplicatePathError(f"both {key_of(found[0])!r} and {key_of(source)!r} would be written to this "
+                                         "path; nothing was transferred",
                                          path=key_of(place))
 
     # ---- leases

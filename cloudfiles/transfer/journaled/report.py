@@ -64,12 +64,12 @@ class Report:
                 lines.append(f"  {name:<12} {count:>12}")
         lines.append(f"  {'bytes':<12} {self.bytes:>12}")
         if self.half_done:
-            lines.append(f"  {'half done':<12} {self.half_done:>12}")
+            lines.append(f"  {'incomplete':<12} {self.half_done:>12}")
         if self.skipped_symlinks:
-            lines.append(f"  {'symlinks not followed':<12} {len(self.skipped_symlinks):>3}")
+            lines.append(f"  {'skipped symlinks':<16} {len(self.skipped_symlinks):>8}")
         lines += [f"  failed: {failure.path}: {failure.cause}" for failure in self.failures[:_SHOWN]]
         if self.failed > _SHOWN:
-            lines.append(f"  and {self.failed - _SHOWN} more that failed")
+            lines.append(f"  and {self.failed - _SHOWN} more failures")
         return "\n".join(lines)
 
 

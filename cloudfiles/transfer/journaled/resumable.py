@@ -66,7 +66,7 @@ class ResumableTransfer:
                  clock: Clock | None = None) -> None:
         path = db if db is not None else db_path
         if path is None:
-            raise InvalidInputError("db is not given; the path of the journal's file would do")
+            raise InvalidInputError("db: expected the path of the journal file, got None")
         self.db_path = os.path.abspath(os.path.expanduser(os.fspath(path)))
         self.lease_msec = _checked_lease(lease_msec)
         self._stores = tuple(None if given is None else _store_of(given) for given in (src, dest))
@@ -120,14 +120,14 @@ class ResumableTransfer:
         if before is None:
             return
         if journal.is_worked_from():
-            raise LockingError(f"processes are at work on the journal {self.db_path}; wait for their end, or choose "
-                               "another file")
+            raise LockingError(f"other processes are using the journal {self.db_path}; wait until they finish, or "
+                               "choose another file")
         left = report_of(journal, before)
         if before.is_listed and not left and _shown(before) != (redact(source.cloudpath), redact(target.cloudpath)):
             raise JournalError(
-                f"the journal {self.db_path} is of the transfer from {redact(before.source)} to {redact(before.target)}"
-                f", of which {left.total - left.done - left.skipped - left.unverifiable} objects are left; execute() "
-                "finishes it, discard() gives it up")
+                f"the journal {self.db_path} belongs to the transfer from {redact(before.source)} to "
+                f"{redact(before.target)}, which has {left.total - left.done - left.skipped - left.unverifiable} "
+                "objects left; finish it with execute() or abandon it with discard()")
         _discard_halves(journal, target)
 
     # ---- working
@@ -204,8 +204,8 @@ class ResumableTransfer:
         with self._opened() as journal:
             transfer = self._transfer(journal)
             if transfer.options["encoding"] is not None:
-                raise UnsupportedOperationError("the objects were encoded anew, so their stored bytes are others than "
-                                                "at the source and cannot be compared")
+                raise UnsupportedOperationError("the objects were re-encoded, so their stored bytes differ from the "
+                                                "source and cannot be compared")
             source, target = self._reached(transfer)
             return verify(source, target, journal.items("done", "skipped", "unverifiable"), read=read,
                           progress=progress)
@@ -238,7 +238,7 @@ class ResumableTransfer:
         """
         with self._opened() as journal:
             if journal.is_worked_from():
-                raise LockingError(f"processes are at work on the journal {self.db_path}; wait for their end")
+                raise LockingError(f"other processes are using the journal {self.db_path}; wait until they finish")
             if journal.transfer is not None:
                 _discard_halves(journal, self._reached(journal.transfer)[1])
             journal.remove()
@@ -251,7 +251,7 @@ class ResumableTransfer:
     def _transfer(self, journal: Journal) -> Transfer:
         transfer = journal.transfer
         if transfer is None or not transfer.is_listed:
-            raise JournalError(f"the journal {self.db_path} is not complete: init() did not come to its end; call it "
+            raise JournalError(f"the journal {self.db_path} is incomplete, because init() did not finish; call it "
                                "again")
         return transfer
 
@@ -264,16 +264,16 @@ class ResumableTransfer:
 def _reached(given: Store | None, cloudpath: str, kept: dict[str, Any], name: str) -> Store:
     if given is not None:
         if redact(given.cloudpath) != redact(cloudpath):
-            raise JournalError(f"{name} is {redact(given.cloudpath)}, but the journal's is {redact(cloudpath)}")
+            raise JournalError(f"{name} is {redact(given.cloudpath)}, but the journal has {redact(cloudpath)}")
         view = kept["options"].get("encoding_suffixes") is not False
         given = given.with_default_suffixes(view)
         if given.location.protocol == "file" and given.shows_encodings_as_suffixes != view:
-            raise JournalError(f"{name} has encoding_suffixes={not view}, but the journal was made with {view}: its "
-                               "keys would name other files")
+            raise JournalError(f"{name} has encoding_suffixes={not view}, but the journal was created with {view}: its "
+                               "keys would refer to other files")
         return given
     if kept.get("has_secret"):
-        raise MissingCredentialsError(f"{redact(cloudpath)} had a secret in it, which a journal does not keep; give it "
-                                      f"again: ResumableTransfer(..., {name}=CLOUDPATH)")
+        raise MissingCredentialsError(f"{redact(cloudpath)} contained a secret, which is not stored in the journal; "
+                                      f"pass it again: ResumableTransfer(..., {name}=CLOUDPATH)")
     options = StoreOptions(**{**kept["options"], "tls": Tls(**kept["options"]["tls"])})
     return Store(cloudpath, options, kept["green"], kept["width"], kept["use_https"])
 
@@ -299,7 +299,7 @@ def _store_of(given: Any) -> Store:
         return store
     if isinstance(given, str | os.PathLike):
         return Store(_paths.absolute(given))
-    raise InvalidInputError(f"{given!r} is no store; a CloudFiles or a cloudpath would do")
+    raise InvalidInputError(f"expected a CloudFiles or a cloudpath, got {type(given).__name__}: {given!r}")
 
 
 def _items(source: Store, paths: Any, skipped: list[str]) -> Iterable[Item]:
@@ -312,7 +312,8 @@ def _items(source: Store, paths: Any, skipped: list[str]) -> Iterable[Item]:
         check_source(listed)
         return listed_items(listed.here(), skipped)
     if isinstance(paths, bytes) or not isinstance(paths, Iterable):
-        raise InvalidInputError(f"paths={paths!r}: a cloudpath, a CloudFiles, or an iterable of keys would do")
+        raise InvalidInputError("paths: expected a cloudpath, a CloudFiles or an iterable of keys, got "
+                                f"{type(paths).__name__}: {paths!r}")
     return map(as_item, paths)
 
 
@@ -326,20 +327,20 @@ def _discard_halves(journal: Journal, target: Store, only_failed: bool = False) 
 
 def _checked_lease(lease_msec: Any) -> float:
     if isinstance(lease_msec, bool) or not isinstance(lease_msec, int | float) or not 0 <= lease_msec < float("inf"):
-        raise InvalidInputError(f"lease_msec is {lease_msec!r}; a number of milliseconds of 0 or more would do")
+        raise InvalidInputError(f"lease_msec: expected a number of milliseconds >= 0, got {lease_msec!r}")
     return lease_msec
 
 
 def _failure(report: Report, stopped_by: Exception | None) -> TransferFailedError:
     there = report.done + report.skipped + report.unverifiable
-    text = f"{report.failed} of {report.total} objects failed, and their targets were left as they were; {there} are " \
-           f"at the target, whole"
+    text = f"{report.failed} of {report.total} objects failed, and their targets are unchanged; {there} are at the " \
+           "target, complete"
     if stopped_by is not None:
-        text = f"the transfer was stopped, as other objects would meet the same: {stopped_by}. {text}; " \
-               f"{report.pending} were not begun"
+        text = f"the transfer was stopped, because the error would also affect the other objects: {stopped_by}. " \
+               f"{text}; {report.pending} were not started"
     elif report.failures:
         first = report.failures[0]
         text += f". The first: {first.path}: {first.cause}"
-    error = TransferFailedError(f"{text}. execute(failed=True) tries again")
+    error = TransferFailedError(f"{text}. To retry, call execute(failed=True)")
     error.report = report
     return error

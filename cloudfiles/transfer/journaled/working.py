@@ -246,9 +246,9 @@ def _of_outcome(outcome: Outcome) -> Settled:
     algorithm, _, digest = outcome.digest.partition(":")
     state, cause = _STATES[outcome.status], None
     if outcome.status == "missing":
-        cause = "the source has no such object any more"
+        cause = "the object no longer exists at the source"
     elif not outcome.verified and outcome.way in ("whole", "parts", "spool"):
-        state, cause = "unverifiable", "the source offers no digest to check the bytes by"
+        state, cause = "unverifiable", "the source has no digest to verify the bytes with"
     return Settled(state, cause, algorithm or outcome.verified or None, digest or None, outcome.etag,
                    outcome.source_etag, outcome.size)
 

@@ -38,5 +38,6 @@ def clear_up(target: Interface, state: State, under_way: Collection[str] = ()) -
     except TransportError:
         raise
     except CloudFilesError as error:
-        warnings.warn(f"what an interrupted run has left could not be removed: {error}. discard_partial() tries again",
+        warnings.warn(f"partial uploads of an interrupted run could not be removed: {error}. Try again with "
+                      "discard_partial()",
                       stacklevel=2)

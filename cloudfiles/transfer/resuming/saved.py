@@ -89,13 +89,13 @@ class StateFile:
         try:
             return self._hold.take()
         except OSError as error:
-            raise FileSystemError(f"{self.path} cannot be kept: {error.strerror}", errno=error.errno) from error
+            raise FileSystemError(f"cannot save {self.path}: {error.strerror}", errno=error.errno) from error
 
     def hold(self) -> None:
         """The same, but raises LockingError where another process is at work on it."""
         if not self.take():
-            raise LockingError(f"the transfer is running in another process, or by another object of this one, which "
-                               f"holds {self._hold.path}; wait for its end")
+            raise LockingError("the transfer is already running in another process, or in another object of this one, "
+                               f"which holds {self._hold.path}; wait until it finishes")
 
     def release(self) -> None:
         self._hold.release()
@@ -139,8 +139,8 @@ class StateFile:
         except FileNotFoundError:
             return None
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise ConfigurationError(f"{self.path} is no saved transfer that can be read: {type(error).__name__}; "
-                                     "clear_saved() removes all of them") from error
+            raise ConfigurationError(f"{self.path} is not a readable saved transfer: {type(error).__name__}; "
+                                     "clear_saved() removes all saved transfers") from error
         return state
 
 

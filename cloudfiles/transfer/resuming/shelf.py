@@ -58,8 +58,8 @@ def _opened(source: Store, target: Store, clock: Clock) -> Shelf | None:
     try:
         return Shelf(_name_of(source, target), clock)
     except (OSError, CloudFilesError) as error:
-        _warn(f"nothing can be kept in {directory_of(_KIND)}: {error}. Large objects begin anew after a kill; set "
-              "CLOUD_FILES_DIR to a directory that can be written")
+        _warn(f"cannot save progress in {directory_of(_KIND)}: {error}. Interrupted transfers of large objects will "
+              "restart from the beginning; set CLOUD_FILES_DIR to a writable directory")
         return None
 
 
@@ -108,7 +108,7 @@ class Shelf:
                 else:
                     self._file.remove()
             except OSError as error:
-                _warn(f"{self._file.path} could not be brought up to date: {error.strerror}")
+                _warn(f"cannot update {self._file.path}: {error.strerror}")
             finally:
                 self._file.release()
 
@@ -155,8 +155,8 @@ class Shelf:
             self._file.add(**entry)
         except OSError as error:
             self._is_broken = True
-            _warn(f"{self._file.path} cannot be written any more: {error.strerror}. Large objects begin anew after a "
-                  "kill")
+            _warn(f"cannot write {self._file.path}: {error.strerror}. Interrupted transfers of large objects will "
+                  "restart from the beginning")
 
     # ---- after runs that are gone
 
@@ -189,7 +189,7 @@ class Shelf:
         try:
             state = file.read()
         except ConfigurationError as error:
-            _warn(f"{error}. It was removed; discard_partial() clears up what that run has left")
+            _warn(f"{error}. It was removed; remove the partial uploads of that run with discard_partial()")
             state = None
         if state is not None:
             clear_up(target, state, under_way)
@@ -224,7 +224,7 @@ class Shelf:
                 time.sleep(_PAUSE)
         except OSError:
             return  # the file cannot be written either, and says so
-        _warn(f"others have held {guard.path} for {_PATIENCE:.0f} s; going on without it")
+        _warn(f"{guard.path} was held by others for {_PATIENCE:.0f} s; continuing without it")
 
 
 def _begun(file: StateFile) -> set[str]:

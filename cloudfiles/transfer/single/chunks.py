@@ -126,7 +126,7 @@ class ChunkRead(ObjectRead):
         if response.status == 412 and self._first is not None and self._condition is None:
             return super().accept(response)
         if response.status == 412 and self._condition is not None:
-            raise ObjectChangedError("the object was replaced while it was downloaded", path=self.path)
+            raise ObjectChangedError("the object was replaced while it was being downloaded", path=self.path)
         raise unexpected(self, response)
 
 
@@ -177,7 +177,7 @@ def unexpected(request: Any, response: Response) -> Exception:
         if not isinstance(mended, CloudFilesError):
             return mended  # type: ignore[no-any-return]
     if response.status in PASSING:
-        return ServerError(f"the server answered {response.status}", status=response.status, path=request.path,
+        return ServerError(f"the server responded with {response.status}", status=response.status, path=request.path,
                            retry_after=parse_retry_after(response.headers.get("retry-after"),
                                                          response.headers.get("date")),
                            is_slow_down=response.status != 413, is_passing=True)
@@ -188,7 +188,7 @@ def api_exception(status: int, headers: Mapping[str, str], body: bytes, path: st
                   reason: str = "") -> ApiException:
     if not reason and status in {known.value for known in HTTPStatus}:
         reason = HTTPStatus(status).phrase
-    return ApiException(f"the server answered {status} {reason}".rstrip(), status=status, reason=reason,
+    return ApiException(f"the server responded with {status} {reason}".rstrip(), status=status, reason=reason,
                         headers=dict(headers), body=body, path=path)
 
 
@@ -214,7 +214,7 @@ def chunk_of(content: bytes, headers: Mapping[str, str]) -> Chunk:
     """An answer with 206 as a chunk. Raises ExchangeError where it does not tell the size of the whole."""
     total = parse_content_range(headers.get("content-range", "")).size
     if total is None:
-        raise ExchangeError(f"the server does not tell the size: Content-Range is {headers.get('content-range')!r}")
+        raise ExchangeError(f"the server does not report the size: Content-Range is {headers.get('content-range')!r}")
     return Chunk(content, total, headers.get("etag", ""), headers)
 
 
@@ -239,14 +239,14 @@ class PoolSource:
         if answer.status == 416 and not start:
             return unsatisfied(headers)
         if answer.status == 412 and etag:
-            raise ObjectChangedError("the object was replaced while it was downloaded")
+            raise ObjectChangedError("the object was replaced while it was being downloaded")
         if answer.status != 206:
             raise pool_refusal(answer, headers)
         if not answer.data and not start and headers.get("content-range", "").endswith("/0"):
             return Chunk(b"", 0, headers.get("etag", ""), headers)  # as some say it in place of a 416
         covered = parse_content_range(headers.get("content-range", ""))
         if covered.start != start or covered.end != start + len(answer.data):
-            raise ExchangeError(f"bytes from {start} on were asked for; {len(answer.data)} came, with Content-Range "
+            raise ExchangeError(f"requested bytes from {start}; received {len(answer.data)} with Content-Range "
                                 f"{headers.get('content-range')!r}")
         return chunk_of(answer.data, headers)
 
@@ -287,13 +287,13 @@ def _pieces(answer: Any) -> Iterator[bytes]:
     try:
         yield from answer.stream(_PIECE, decode_content=False)
     except urllib3.exceptions.HTTPError as error:
-        raise BrokenOffError(f"the body broke off: {error}") from error
+        raise BrokenOffError(f"the body ended early: {error}") from error
 
 
 def pool_refusal(answer: Any, headers: Mapping[str, str]) -> Exception:
     """What a status means that is no success, after the pool has tried again as often as it does."""
     if answer.status in PASSING:
-        return ExchangeError(f"the server went on answering {answer.status}")
+        return ExchangeError(f"the server kept responding with {answer.status}")
     return api_exception(answer.status, headers, answer.data, reason=answer.reason or "")
 
 
@@ -320,7 +320,7 @@ class StoreSource:
             raise self._missing()
         here, total = described.validator or described.etag or "", described.size
         if etag and here != etag:
-            raise ObjectChangedError("the object was replaced while it was downloaded", path=self._key)
+            raise ObjectChangedError("the object was replaced while it was being downloaded", path=self._key)
         if described.validator is None and total is not None and total > end:
             return Chunk(b"", total, here, {})  # nothing would tell that the next one is of the same object
         if total is None or described.validator is None:
@@ -341,7 +341,7 @@ class StoreSource:
         if stored is None:
             raise self._missing()
         if not isinstance(stored.content, bytes):
-            raise InvalidInputError(f"expected an object of bytes, found one of type {type(stored.content).__name__}",
+            raise InvalidInputError(f"expected an object that contains bytes, found {type(stored.content).__name__}",
                                     path=self._key)
         return Chunk(stored.content, len(stored.content), here, {})
 
@@ -420,10 +420,10 @@ class Download:
         if self.total is None:
             self._begin(chunk)
         elif (chunk.total, chunk.etag) != (self.total, self.etag):
-            raise ObjectChangedError(f"the object was replaced while it was downloaded: it had {self.total} bytes and "
-                                     f"the ETag {self.etag}, now {chunk.total} and {chunk.etag}")
+            raise ObjectChangedError(f"the object was replaced while it was being downloaded: it had {self.total} "
+                                     f"bytes and the ETag {self.etag}, now {chunk.total} and {chunk.etag}")
         if not chunk.content and self.done < chunk.total:
-            raise ExchangeError(f"the server sent no bytes where {chunk.total - self.done} were left")
+            raise ExchangeError(f"the server sent no bytes although {chunk.total - self.done} are left")
         self.done += len(chunk.content)
         if self._hasher is not None:
             self._hasher.update(chunk.content)

@@ -217,7 +217,7 @@ def send(url: str, file: BinaryIO, size: int, chunk_size: int, timeout: Any, poo
 
 def _no_pool(url: str, pool: Any) -> None:
     if pool is not None:
-        raise InvalidInputError(f"pool= is for http:// and https://, not for {redact(url)!r}")
+        raise InvalidInputError(f"pool= is supported for http:// and https:// only, not for {redact(url)!r}")
 
 
 def target_of(url: str, target: Path) -> Path:
@@ -231,8 +231,8 @@ def target_of(url: str, target: Path) -> Path:
     # Decoded, a name may hold what leads out of the directory.
     name = (unquote(name) if is_web(url) else name).replace("\\", "/").rpartition("/")[2]
     if name in ("", ".", "..") or not name.isprintable() or os.path.splitdrive(name)[0]:
-        raise InvalidInputError(f"{redact(url)!r} ends in no name for a file; give a file as target, not the directory "
-                                f"{target}")
+        raise InvalidInputError(f"{redact(url)!r} does not end in a file name; pass a file as target, not the "
+                                f"directory {target}")
     return target / name
 
 

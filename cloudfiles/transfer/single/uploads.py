@@ -34,9 +34,9 @@ _STORE_HEADERS = {"content-type": "content_type", "cache-control": "cache_contro
 def checked_size(file: BinaryIO) -> int:
     """Bytes of an open file, which is left at its beginning. Raises UnusableFileError (an IOError)."""
     if isinstance(file, io.TextIOBase) or not hasattr(file, "read"):
-        raise UnusableFileError(f"{file!r} is not open in binary mode: mode='rb' would do")
+        raise UnusableFileError(f"expected a file opened in binary mode (mode='rb'), got {file!r}")
     if not (hasattr(file, "seekable") and file.seekable()):
-        raise UnusableFileError(f"{file!r} cannot be gone back in, as another try would have to")
+        raise UnusableFileError(f"expected a seekable file, as retries need to rewind it, got {file!r}")
     size = file.seek(0, io.SEEK_END)
     file.seek(0)
     if not size:
@@ -46,7 +46,7 @@ def checked_size(file: BinaryIO) -> int:
 
 def checked_md5(md5: bytes | None) -> bytes | None:
     if md5 is not None and (not isinstance(md5, bytes) or len(md5) != 16):
-        raise InvalidInputError("md5 is the digest of the file, 16 bytes: hashlib.md5(content).digest() would do")
+        raise InvalidInputError("md5: expected a digest of 16 bytes, such as hashlib.md5(content).digest()")
     return md5
 
 
@@ -55,7 +55,7 @@ def headers_of(md5: bytes | None, headers: Mapping[str, str] | None) -> dict[str
     given = {str(name).lower(): str(value) for name, value in (headers or {}).items()}
     for name, value in given.items():
         if not (name + value).isprintable():
-            raise InvalidInputError(f"the header {name!r} holds a line break, or another control character")
+            raise InvalidInputError(f"the header {name!r} contains a line break or another control character")
     return given if md5 is None else {**given, "content-md5": b64encode(md5).decode("ascii")}
 
 
@@ -113,9 +113,10 @@ class WatchedBody(FileBody):
             except CloudFilesError:
                 raise
             except OSError as error:  # not the connection's, as any other OSError here would be
-                raise FileSystemError(f"the file to upload cannot be read: {error}", errno=error.errno) from error
+                raise FileSystemError(f"cannot read the file to upload: {error}", errno=error.errno) from error
             if not piece:
-                raise UnusableFileError(f"the file to upload ended {left} bytes early: it shrank while it was read")
+                raise UnusableFileError(f"the file to upload ended {left} bytes early: it was truncated while it was "
+                                        "being read")
             left -= len(piece)
             yield piece
 
@@ -156,8 +157,8 @@ def put_to_store(cloudpath: str, timeouts: Timeouts, file: BinaryIO, size: int, 
     given = headers_of(None, headers)
     unknown = set(given) - set(_STORE_HEADERS)
     if unknown:
-        raise InvalidInputError(f"{sorted(unknown)} are for web servers; here the headers {list(_STORE_HEADERS)} "
-                                "would do")
+        raise InvalidInputError(f"the headers {sorted(unknown)} are supported for web servers only; supported here: "
+                                f"{list(_STORE_HEADERS)}")
     if md5 is not None:
         _check_md5(file, md5)
     directory, key = split_object(cloudpath)
@@ -174,4 +175,4 @@ def _check_md5(file: BinaryIO, md5: bytes) -> None:
         hasher.update(piece)
     file.seek(0)
     if hasher.digest() != md5:
-        raise MD5IntegrityError(f"the md5 of the file is {hasher.hexdigest()}, {md5.hex()} was given")
+        raise MD5IntegrityError(f"md5 mismatch: the file has {hasher.hexdigest()}, expected {md5.hex()}")

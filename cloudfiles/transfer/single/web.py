@@ -40,7 +40,7 @@ class Timeouts(NamedTuple):
             return default
         if isinstance(timeout, int | float):
             if not timeout > 0:
-                raise InvalidInputError(f"timeout is {timeout!r}; a number of seconds above 0 would do")
+                raise InvalidInputError(f"timeout: expected a number of seconds > 0, got {timeout!r}")
             return cls(float(timeout), float(timeout))
         if isinstance(timeout, urllib3.Timeout):
             timeout = timeout.clone()

@@ -34,7 +34,7 @@ class MappedFiles(FileInterface):
         try:
             return self._places[key]
         except KeyError:
-            raise InvalidPathError("no local file goes by this name", path=key) from None
+            raise InvalidPathError("no local file has this name", path=key) from None
 
     def list_page(self, prefix: str = "", *, flat: bool = False, start_after: str | None = None,
                   token: str | None = None, limit: int | None = None) -> ListPage:

@@ -48,7 +48,7 @@ def select_remote(cf: CloudFiles, path: str) -> Selection:
     found = [(key, key[cut:], size) for key, size in cf.list(beginning, size=True)
              if key[cut:] and not key.endswith("/") and (not magic or _matches(key, path))]
     if not found:
-        raise MissingObjectError("there is no such file, and nothing below it or like it", path=path,
+        raise MissingObjectError("no file has this name, is below it or matches it", path=path,
                                  store=cf.cloudpath)
     return Selection(found, False)
 
@@ -74,13 +74,14 @@ def select_local(path: str, follow_external: bool) -> Selection:
         skipped = links.take_new()
         links.report()
     if not found:
-        raise MissingObjectError("there is no such file, and nothing below it or like it", path=path)
+        raise MissingObjectError("no file has this name, is below it or matches it", path=path)
     return Selection([(file, name, os.path.getsize(file)) for file, name in found], False, skipped)
 
 
 def _check_glob(path: str) -> None:
     if "**" in path:
-        raise InvalidInputError(f"{path!r}: recursive globs (**) are not supported; a directory takes all below it")
+        raise InvalidInputError(f"recursive globs (**) are not supported: {path!r}; a directory includes everything "
+                                "below it")
 
 
 def _fixed(path: str, separator: str) -> str:

@@ -58,13 +58,13 @@ class TransferTask(ABC):
                  verbose: bool = False, progress_callback: Progress | None = None, timeout: float = 0, *,
                  clock: Clock | None = None, **options: Any) -> None:
         if client is not None:
-            raise InvalidInputError(f"client={client!r}: only None would do; nthreads= and the options of CloudFiles "
-                                    "control the transfer")
+            raise InvalidInputError(f"client: expected None, got {client!r}; control the transfer with nthreads= and "
+                                    "the options of CloudFiles")
         for name, size in (("chunksize", chunksize), ("buffersize", buffersize), ("blocksize", blocksize)):
             checked_count(name, size, 1)
         if not blocksize <= buffersize <= chunksize:
-            raise InvalidInputError(f"blocksize={blocksize}, buffersize={buffersize}, chunksize={chunksize}: "
-                                    "none may be larger than the next")
+            raise InvalidInputError(f"expected blocksize <= buffersize <= chunksize, got blocksize={blocksize}, "
+                                    f"buffersize={buffersize}, chunksize={chunksize}")
         self.rpath, self.lpath = os.fspath(rpath), os.path.expanduser(os.fspath(lpath) or ".")
         self.root = ""
         self.nthreads = nthreads if nthreads is None else checked_count("nthreads", nthreads)
@@ -126,7 +126,7 @@ class TransferTask(ABC):
         """
         with self._starting:
             if self._running:
-                raise InvalidInputError("the transfer is running already; wait() waits for it")
+                raise InvalidInputError("the transfer is already running; wait() waits for it")
             self._file.hold()
             self._running = True
         self._failure, self.errors = None, {}
@@ -201,7 +201,7 @@ class TransferTask(ABC):
     def _explained(self, error: Exception) -> Exception:
         if isinstance(error, CloudFilesError):
             error.args = (f"{error.args[0] if error.args else ''} ({len(self.errors)} of {len(self._state.files)} "
-                          f"files failed, {len(self._state.done)} are done; run() tries the others again)",)
+                          f"files failed, {len(self._state.done)} are done; run() retries the others)",)
         return error
 
     def _left(self) -> list[File]:
@@ -220,8 +220,8 @@ class TransferTask(ABC):
 
     def _check_time(self) -> None:
         if self._deadline is not None and self._now() >= self._deadline:
-            raise TransferTimeoutError(f"the timeout of {self.timeout} s is over; {len(self._state.done)} of "
-                                       f"{len(self._state.files)} files are done, run() goes on")
+            raise TransferTimeoutError(f"the timeout of {self.timeout} s has expired; {len(self._state.done)} of "
+                                       f"{len(self._state.files)} files are done, run() resumes")
 
     def _moved(self, item: Item, size: int) -> None:
         self._check_time()
@@ -347,7 +347,8 @@ class TransferTask(ABC):
     def _loaded(cls: type[Task], file: StateFile, options: dict[str, Any]) -> Task:
         state = file.read()
         if state is None:
-            raise InvalidInputError("there is no such file; load() gives all that are kept", path=file.path)
+            raise InvalidInputError("the saved transfer does not exist; load() returns all saved "
+                                    "transfers", path=file.path)
         task, known, options = cls.__new__(cls), state.request, dict(options)
         for name in _REQUEST:
             setattr(task, name, known[name])

@@ -25,8 +25,8 @@ _SHOWN = 5
 
 def _exists(targets: list[str], where: str) -> TargetExistsError:
     shown = ", ".join(targets[:_SHOWN]) + (f" and {len(targets) - _SHOWN} more" if len(targets) > _SHOWN else "")
-    return TargetExistsError(f"{where} has {shown} already; nothing was transferred. overwrite=True replaces files of "
-                             "the same names; load() goes on with a transfer that was interrupted")
+    return TargetExistsError(f"{where} already has {shown}; nothing was transferred. Use overwrite=True to replace "
+                             "existing files, or load() to resume an interrupted transfer")
 
 
 class Uploader(TransferTask):
