@@ -119,7 +119,7 @@ def test_the_first_error_is_raised_and_the_rest_is_given_up(source: CloudFiles, 
     assert caught.value.path == "absent"
     result = caught.value.result  # type: ignore[attr-defined]
     assert 0 < result.copied <= len(list(disk)) < 200
-    assert str(caught.value).count("before, whole") == 1
+    assert str(caught.value).count("completely before") == 1
 
 
 def test_errors_are_kept(source: CloudFiles, s3: CloudFiles, server: FaultServer, executor: Executor) -> None:

@@ -207,7 +207,7 @@ def test_an_error_says_what_was_done(server: FaultServer, s3: CloudFiles, mem: C
     server.put_many({f"{n:02}": b"x" for n in range(10)})
     server.script(Rule(s3_error(403, "AccessDenied"), key="07", times=None))
     s3._store.width = 1
-    with pytest.raises(CloudFilesError, match="7 objects were transferred before") as caught:
+    with pytest.raises(CloudFilesError, match="7 objects were transferred completely before") as caught:
         s3.transfer_to(mem, [f"{n:02}" for n in range(10)])
     assert caught.value.result.copied == 7  # type: ignore[attr-defined]
     assert caught.value.path == "07"
