@@ -14,7 +14,9 @@ import pytest
 
 from cloudfiles import CloudFiles, Downloader, Uploader
 from cloudfiles.exceptions import CloudFilesError, ConfigurationError, InvalidInputError, InvalidPathError
+from cloudfiles.transfer.resuming.leftovers import clear_up
 from cloudfiles.transfer.resuming.saved import saved_files
+from cloudfiles.transfer.tasks import task
 from cloudfiles.transfer.tasks.up_and_down import TargetExistsError
 from cloudfiles.types import Clock
 from tests.servers.fault_server import FaultServer
@@ -331,3 +333,28 @@ def test_a_killed_transfer_goes_on_in_another_process(server: FaultServer, s3: C
         assert 0 < len(got) < 6
         assert {r.key for r in got} == {"dir/big"}
     assert loader.load() == {}
+
+
+def test_a_kill_while_it_clears_up_forgets_nothing_to_clear_up(source: Path, tmp_path: Path,
+                                                               monkeypatch: pytest.MonkeyPatch) -> None:
+    Uploader(str(tmp_path / "target"), "", str(source), run=False).save()
+    [file] = saved_files("uploads")
+    state = file.read()
+    assert state is not None
+    left = tmp_path / "target" / f".cloudfiles-7fffffff-{'0' * 16}-1.tmp"
+    left.parent.mkdir()
+    left.write_bytes(b"half")
+    state.request = {**state.request, "process": f"7fffffff-{'0' * 16}", "since": 0.0}
+    state.begun.add("")
+    file.write(state)
+    kept: list[Any] = []
+
+    def look(*given: Any) -> None:
+        kept.append(file.read())
+        clear_up(*given)
+
+    monkeypatch.setattr(task, "clear_up", look)
+    [uploader] = Uploader.load().values()
+    uploader.run()
+    assert kept == [state]
+    assert tree(tmp_path / "target") == TREE

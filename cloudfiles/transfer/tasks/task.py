@@ -149,9 +149,7 @@ class TransferTask(ABC):
 
     def _run(self, width: int | None) -> None:
         try:
-            before = self._take_up()
-            self._file.write(self._state)
-            self._carry(width, before)
+            self._carry(width, self._take_up())
         except Exception as error:
             self._failure = error
         finally:
@@ -186,6 +184,7 @@ class TransferTask(ABC):
         source, target, items = self._sides(self._left(), store)
         if before is not None:
             clear_up(target.here(), before)
+        self._file.write(self._state)  # not before: until then it tells what the last run has left
         plan, here, there = plan_between(source, target)
         self._target = there
         logs = PartLogs(there, self._note_parts)
