@@ -12,14 +12,14 @@ from cloudfiles.exceptions import CloudFilesError, InvalidInputError, redact
 
 
 class CloudFile:
-    """One object of a store, by its full cloudpath.
+    """One object of a store, given by its full cloudpath.
 
-    Not a file object: it has no position, it is sliced (`f[10:20]`) and measured (`len(f)`).
+    This is not a file object: it has no position. Use slices (`f[10:20]`) and `len(f)`.
 
     Args:
         path: the full cloudpath.
-        cache_meta: ask for head and size once and remember them.
-        Others: as `CloudFiles`.
+        cache_meta: request head and size once and cache them.
+        Others: as for `CloudFiles`.
     """
 
     def __init__(self, path: str, cache_meta: bool = False, secrets: Any = None,
@@ -58,10 +58,10 @@ class CloudFile:
     # ---- reading
 
     def get(self, ranges: Any = None, raw: bool = False) -> Any:
-        """The content, None where the object is missing.
+        """The content, or None if the object is missing.
 
-        ranges: a slice, `(start, end)` or `{'start', 'end'}` gives those stored bytes; a list of them a
-            list of results as `CloudFiles.get` gives them.
+        ranges: a slice, `(start, end)` or `{'start', 'end'}` gives that range of the stored bytes; a list of ranges
+            gives a list of results as `CloudFiles.get` does.
         """
         if ranges is None:
             return self.cf.get(self.filename, raw=raw)
@@ -80,7 +80,7 @@ class CloudFile:
         return {"path": self.filename, "start": one[0], "end": one[1]}
 
     def get_json(self) -> Any:
-        """The content parsed as JSON, None where the object is missing."""
+        """The content parsed as JSON, or None if the object is missing."""
         return self.cf.get_json(self.filename)
 
     def __getitem__(self, key: slice) -> bytes | None:
@@ -93,17 +93,17 @@ class CloudFile:
         return part
 
     def head(self) -> dict[str, Any] | None:
-        """As `CloudFiles.head`."""
+        """See `CloudFiles.head`."""
         if self._head is None or not self.cache_meta:
             self._head = self.cf.head(self.filename)
         return self._head
 
     def get_acl(self) -> dict[str, Any]:
-        """As `CloudFiles.get_acl`."""
+        """See `CloudFiles.get_acl`."""
         return self.cf.get_acl(self.filename)
 
     def size(self) -> int | None:
-        """Stored bytes, None where the object is missing."""
+        """Size in stored bytes, or None if the object is missing."""
         if self._size is None or not self.cache_meta:
             self._size = self.cf.size(self.filename)
         return self._size
@@ -125,12 +125,12 @@ class CloudFile:
     # ---- writing
 
     def put(self, content: Any, *args: Any, **options: Any) -> Any:
-        """As `CloudFiles.put`."""
+        """See `CloudFiles.put`."""
         self._forget()
         return self.cf.put(self.filename, content, *args, **options)
 
     def put_json(self, content: Any, *args: Any, **options: Any) -> Any:
-        """As `CloudFiles.put_json`."""
+        """See `CloudFiles.put_json`."""
         self._forget()
         return self.cf.put_json(self.filename, content, *args, **options)
 
@@ -145,7 +145,7 @@ class CloudFile:
     # ---- moving
 
     def transfer_to(self, cloudpath: Any, reencode: str | bool | None = None, content_type: str | None = None) -> None:
-        """Copy the object to another one, given by its cloudpath or as a CloudFile; see `CloudFiles.transfer_to`."""
+        """Copy the object to another one, given as a cloudpath or a CloudFile; see `CloudFiles.transfer_to`."""
         other = self._other(cloudpath)
         other._forget()
         self.cf.transfer_to(other.cf, [(self.filename, other.filename)], reencode=reencode, content_type=content_type)

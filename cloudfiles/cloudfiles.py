@@ -32,43 +32,45 @@ _THRESHOLD = 100_000_000  # bytes
 
 
 class CloudFiles(ReadingVerbs, DirectoryVerbs, MovingVerbs):
-    """Batches of get, put, exists, list and delete below one cloudpath.
+    """Batch operations (get, put, exists, list, delete, transfer) on the objects below one cloudpath.
 
-    Every verb takes one path or an iterable of them. One gives one answer; many are fanned
-    out over workers and give theirs in order. A missing object is None (or False), never an
-    error; everything else that fails is a `CloudFilesError`.
+    Every method that takes paths accepts one path or an iterable of them. One path gives one result; many are processed
+    by concurrent workers and give their results in order. A missing object gives None (or False), not an exception;
+    any other failure raises a `CloudFilesError`.
 
     Args:
         cloudpath: `s3://bucket/dir/`, `s3://https://host/bucket/dir/`, `https://host/dir/`, `file:///dir/`,
             `mem://bucket/dir/`, a local path, or an alias.
-        progress: draw a bar for batches: True, or a text to describe the work.
-        green: workers are green threads (True), OS threads (False), or what measures best for the
-            protocol (None). No monkey-patching is needed. In a thread that runs a gevent hub, or a
-            process that patched `socket`, they are greenlets of that hub, whatever is said here.
-        secrets: credentials: a dict, JSON text, or the path of a JSON file. They never show in a repr;
-            a pickle only refers to them.
-        num_threads: workers of a batch, 0 for the caller's own thread.
+        progress: show a progress bar for batches: True, or a str to describe the work.
+        green: use green threads (True) or OS threads (False) as workers, or whichever is faster for the protocol
+            (None). No monkey-patching is needed. In a thread that runs a gevent hub, or a process that has patched
+            `socket`, the workers are always greenlets of that hub.
+        secrets: credentials: a dict, JSON text, or the path of a JSON file. They are never shown in a repr, and
+            pickles contain only a reference to them.
+        num_threads: number of workers of a batch; 0 runs it in the calling thread.
         use_https: read a public bucket over plain HTTPS without credentials.
         endpoint: the URL of an S3-compatible service.
-        parallel: processes that batches are spread over (0: all cores), or a `concurrent.futures.Executor`.
-        request_payer: 'requester' to pay for reading from a requester-pays bucket.
-        locking: on `file://`, take advisory locks; lock_dir: the directory of the lock files.
-        composite_upload_threshold: bytes from which an upload is sent in parts.
+        parallel: number of processes to distribute batches over (0: one per core), or a
+            `concurrent.futures.Executor`.
+        request_payer: 'requester' to pay for access to a requester-pays bucket.
+        locking: on `file://`, use advisory locks.
+        lock_dir: the directory of the lock files.
+        composite_upload_threshold: size in bytes from which uploads are sent in parts.
         no_sign_request: send unsigned requests, for public buckets.
-        ca_bundle: a PEM file of authorities to trust instead of the system's.
-        client_cert, client_key: PEM files by which the client shows itself.
-        connect_timeout, read_timeout: seconds to wait for a connection, and without a byte on one.
-        encoding_suffixes: on `file://`, whether the file `x.gz` is the key `x` encoded as gzip (True), or every file
-            is the key of its own name, with its own bytes (False). None: as the verb has it, `sync_to` and `verify`
-            the second, all others the first. See the guide on local files.
-        min_throughput: bytes a second; a transfer that moves fewer for as long as `read_timeout` is broken off, unless
-            the line is to blame, and goes on where it was. 0: none is.
+        ca_bundle: a PEM file of certificate authorities to trust instead of the system's.
+        client_cert, client_key: PEM files of the client certificate and its key (mutual TLS).
+        connect_timeout, read_timeout: seconds to wait for a connection, and for the next byte on it.
+        encoding_suffixes: on `file://`, whether the file `x.gz` is the key `x` with the encoding gzip (True), or every
+            file has its own name as key, and its own bytes as content (False). None: the default of the method, which
+            is False for `sync_to` and `verify`, and True for all others. See the guide on local files.
+        min_throughput: bytes per second. A transfer that stays below this for `read_timeout` seconds is aborted and
+            resumed on a new connection, unless the bandwidth of the network itself is the limit. 0: no minimum.
         follow_external_symlinks: on `file://`, whether listings and transfers also follow symlinks that lead out of the
-            directory. Otherwise these are skipped, which the result tells (`skipped_symlinks`) and the log. A key that
-            is read by its name is read through any symlink.
+            directory. Otherwise these are skipped, and reported in the result (`skipped_symlinks`) and the log. Reading
+            a key by its name follows any symlink.
 
     Raises:
-        InvalidInputError: (also a ValueError) for anything here that cannot work, before any I/O.
+        InvalidInputError: (also a ValueError) if an argument is invalid, before any I/O.
     """
 
     def __init__(self, cloudpath: str | os.PathLike[str], progress: Progress = False, green: bool | None = None,
@@ -134,7 +136,7 @@ class CloudFiles(ReadingVerbs, DirectoryVerbs, MovingVerbs):
 
     @property
     def secrets(self) -> Any:
-        """The credentials that were handed in, None where none were."""
+        """The credentials passed as `secrets=`, or None."""
         return self._store.options.secrets
 
     @property
@@ -155,11 +157,11 @@ class CloudFiles(ReadingVerbs, DirectoryVerbs, MovingVerbs):
 
     @property
     def lock_dir(self) -> str | None:
-        """Where lock files are kept on `file://`; None elsewhere."""
+        """The directory of the lock files on `file://`; None elsewhere."""
         return getattr(self._store.here(), "lock_dir", None)
 
     def clear_locks(self) -> None:
-        """Remove the lock files that no one holds."""
+        """Remove lock files that are not held by any process."""
         clear = getattr(self._store.here(), "clear_locks", None)
         if clear is not None:
             clear()
@@ -198,27 +200,32 @@ class CloudFiles(ReadingVerbs, DirectoryVerbs, MovingVerbs):
 
     def list(self, prefix: str = "", flat: bool = False, size: bool = False, return_resume_token: bool = False,
              resume_token: str | None = None) -> Iterator[Any]:
-        """Paths of the objects whose path begins with `prefix`, a page at a time. Of a directory: `find` and `ls`.
+        """Iterate over the paths of all objects that start with `prefix`. To list a directory, use `find` or `ls`.
+
+        Pages of the listing are requested as they are needed.
 
         Args:
-            prefix: any beginning of a path, not only a directory.
-            flat: one level only; what lies deeper shows as one directory that ends in '/'. The directory that
-                `prefix` itself names is opened, with or without a '/' behind it.
-            size: give `(path, bytes)`; None for a directory.
-            return_resume_token: give `(path, token)`, or `(path, bytes, token)`: a listing begun anew
-                with that `resume_token` goes on with the page of that path.
+            prefix: the start of a path; it does not have to end at a '/'.
+            flat: list one level only; deeper objects are grouped into a directory that ends with '/'. If `prefix` is
+                itself a directory, its contents are listed, with or without a trailing '/'.
+            size: yield `(path, bytes)`; None for a directory.
+            return_resume_token: yield `(path, token)`, or `(path, bytes, token)`: a new listing with that
+                `resume_token` continues with the page that contains the path.
+            resume_token: a token of an earlier listing.
         """
         if not isinstance(resume_token, str | None):
             raise InvalidInputError(f"resume_token: expected a token returned by list(), or None, got {resume_token!r}")
         return list_paths(self._store.here(), as_path(prefix), flat, size, return_resume_token, resume_token)
 
     def isdir(self, prefix: str = "") -> bool:
-        """Whether anything lies below `prefix`."""
+        """Whether there are any objects below `prefix`."""
         return self._store.here().isdir(as_path(prefix))
 
     def subtree_size(self, prefix: Any = "") -> dict[str, int]:
-        """`{'N': objects, 'num_bytes': their stored bytes}` of what begins with a prefix, or with one of several. Of a
-        directory: `du`."""
+        """Number and stored bytes of the objects that start with a prefix, or with one of several prefixes.
+
+        Returns `{'N': number of objects, 'num_bytes': their stored bytes}`. For a directory, use `du`.
+        """
         sizes = {"N": 0, "num_bytes": 0}
         for one in [prefix] if is_path(prefix) else iterable(prefix):
             for path, size in self.list(one, size=True):
@@ -227,14 +234,14 @@ class CloudFiles(ReadingVerbs, DirectoryVerbs, MovingVerbs):
         return sizes
 
     def presign(self, path: str, expires: float = 3600, method: str = "GET") -> str:
-        """A URL that allows `method` on a path without credentials for `expires` seconds."""
+        """A presigned URL: it allows `method` on a path without credentials for `expires` seconds."""
         return self._store.here().presign(as_path(path), expires, method)
 
     def data_lake(self) -> DataLake:
         """Directories, atomic rename, owners, ACLs, append and expiry: see `cloudfiles.datalake.DataLake`.
 
-        Raises UnsupportedOperationError where the store is neither `az://` nor `abfss://`, or its account has no
-        hierarchical namespace.
+        Raises UnsupportedOperationError if the store is neither `az://` nor `abfss://`, or if its account does not
+        have a hierarchical namespace.
         """
         from cloudfiles.datalake import DataLake
 
@@ -243,7 +250,7 @@ class CloudFiles(ReadingVerbs, DirectoryVerbs, MovingVerbs):
     # ---- paths
 
     def join(self, *paths: str) -> str:
-        """Paths joined by the protocol's separator."""
+        """Join paths with the separator of the protocol."""
         plain = map(as_path, paths)
         return os.path.join(*plain) if self.protocol == "file" else _paths.join(*plain)
 
@@ -266,7 +273,9 @@ class CloudFiles(ReadingVerbs, DirectoryVerbs, MovingVerbs):
         return self.list()
 
     def __getitem__(self, key: Any) -> Any:
-        """`cf[path]`, `cf[path, 5:10]`, `cf[[path, ...]]`; `cf[:]` or `cf[:100]` for all, or the first, listed."""
+        """`cf[path]`, `cf[path, 5:10]`, `cf[[path, ...]]`; `cf[:]` or `cf[:100]` for all listed objects, or the first
+        ones.
+        """
         if isinstance(key, slice):
             return self.get(list(_sliced(self.list(), key)))
         if isinstance(key, tuple) and len(key) == 2 and isinstance(key[1], slice):
@@ -275,7 +284,7 @@ class CloudFiles(ReadingVerbs, DirectoryVerbs, MovingVerbs):
         return self.get(key)
 
     def __setitem__(self, key: Any, content: Any) -> None:
-        """`cf[path] = bytes`; `cf[:] = other` copies all that another CloudFiles (or cloudpath) lists to here."""
+        """`cf[path] = bytes`; `cf[:] = other` copies all objects of another CloudFiles (or cloudpath) to this one."""
         if isinstance(key, slice) and key == slice(None):
             self.transfer_from(content)
             return

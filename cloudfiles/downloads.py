@@ -19,15 +19,16 @@ _BUCKETS = 8
 
 
 def dl(cloudpaths: Any, raw: bool = False, **options: Any) -> Any:
-    """Contents of objects by full cloudpath, wherever each lies.
+    """Download objects by full cloudpath, from any number of stores.
 
     Args:
-        cloudpaths: a cloudpath or an iterable of them; a dict with 'path', 'start', 'end' asks for a byte range.
-        raw: stored bytes as they are.
+        cloudpaths: a cloudpath or an iterable of them; a dict with 'path', 'start', 'end' requests a byte range.
+        raw: return the stored bytes without decoding them.
         options: those of `CloudFiles` and of `CloudFiles.get`.
 
     Returns:
-        A result of `CloudFiles.get` with 'fullpath' besides, or a list of them in the order given.
+        A result as of `CloudFiles.get`, with the additional field 'fullpath', or a list of them in the order of the
+        cloudpaths.
     """
     scalar = is_path(cloudpaths) or isinstance(cloudpaths, Mapping)
     items = [cloudpaths] if scalar else list(iterable(cloudpaths))

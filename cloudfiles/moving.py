@@ -15,20 +15,20 @@ def sync(src: Any, dest: Any, delete: bool = False, compare: str = "auto", **opt
     """Make `dest` like `src`.
 
     Args:
-        src, dest: cloudpaths, or CloudFiles where they are to be reached in other ways.
-        delete: remove what is only at `dest`, after both listings and all copies have ended cleanly.
+        src, dest: cloudpaths, or CloudFiles objects to set their options.
+        delete: delete objects that exist only at `dest`, after both listings and all copies have succeeded.
         compare: 'auto', 'size', 'time' or 'digest'.
-        options: the others of `CloudFiles.sync_to`: include, exclude, dry_run, max_delete, progress, parallel.
+        options: the other options of `CloudFiles.sync_to`: include, exclude, dry_run, max_delete, progress, parallel.
 
-    Raises what `CloudFiles.sync_to` does.
+    Raises the same exceptions as `CloudFiles.sync_to`.
     """
     return _store_of(src).sync_to(_store_of(dest), delete, compare, **options)
 
 
 def verify(src: Any, dest: Any, paths: Any = None, read: bool = False, progress: Any = None) -> VerifyResult:
-    """Compare what is at `src` with what is at `dest`; as `CloudFiles.verify`.
+    """Compare the objects at `src` with those at `dest`; see `CloudFiles.verify`.
 
-    src, dest: cloudpaths, or CloudFiles.
+    src, dest: cloudpaths or CloudFiles objects.
     """
     return _store_of(src).verify(_store_of(dest), paths, read, progress)
 

@@ -37,31 +37,31 @@ _STREAM_BYTES = 256 * 1024 * 1024
 
 
 class AsyncCloudFiles:
-    """Batches of get, put, exists, list and delete below one cloudpath, for asyncio.
+    """Async counterpart of `CloudFiles`: batch operations on the objects below one cloudpath, for asyncio.
 
-    Verbs, arguments and answers are those of `CloudFiles`; so are the errors. They are awaited, `stream` and `list`
-    iterated by `async for`::
+    Methods, arguments, results and exceptions are those of `CloudFiles`. Methods are awaited; `stream` and `list` are
+    iterated with `async for`::
 
         cf = AsyncCloudFiles("s3://bucket/dir/")
         contents = await asyncio.gather(*(cf.get(path) for path in paths))
         async for result in cf.stream(paths):
             ...
 
-    Requests run in the engine's hub, so that thousands at once need no threads. Of single objects `num_threads`
-    are under way at once, of batches four, each with `num_threads` workers. `file://` and `mem://`, and whatever
-    goes to other processes (`parallel`), run on a few threads.
+    Requests run in the engine's gevent hub, so that thousands of concurrent requests need no threads. At most
+    `num_threads` single-object calls run at once, and four batches, each with `num_threads` workers. `file://` and
+    `mem://`, and batches in other processes (`parallel`), run on a few threads.
 
-    Iterables of paths and files may be collections, async iterables, or iterators; the latter may block, and are
-    taken on a thread. Cancelling the task that awaits gives up what is under way and closes its connections; what
-    was stored stays stored.
+    Iterables of paths and files may be collections, async iterables, or iterators; iterators may block, and are
+    consumed on a thread. Cancelling the awaiting task aborts the requests in progress and closes their connections;
+    objects that were already stored remain.
 
-    It may be used from many event loops and threads, and be pickled.
+    Instances may be used from several event loops and threads, and can be pickled.
 
     Args:
-        As `CloudFiles`.
+        As for `CloudFiles`.
 
     Attributes:
-        sync: the `CloudFiles` with the same store.
+        sync: the `CloudFiles` of the same store.
     """
 
     def __init__(self, cloudpath: str, **options: Any) -> None:
@@ -69,7 +69,7 @@ class AsyncCloudFiles:
 
     @classmethod
     def of(cls, cloudfiles: CloudFiles) -> AsyncCloudFiles:
-        """The awaitable twin of a `CloudFiles`, on the same store."""
+        """The async counterpart of a `CloudFiles`, for the same store."""
         twin = cls.__new__(cls)
         twin._bind(cloudfiles)
         return twin
@@ -131,9 +131,9 @@ class AsyncCloudFiles:
         return await self._call(self.sync.size, paths, *args, **options)
 
     def stream(self, paths: Any, *, max_bytes: int = _STREAM_BYTES, **options: Any) -> AsyncGenerator[Any, None]:
-        """As `CloudFiles.stream`: the results of `get`, as they come, while the download goes on.
+        """See `CloudFiles.stream`: yields the results of `get` as they arrive, while the download continues.
 
-        Leaving the loop early gives up what is under way; `contextlib.aclosing` makes sure that it does so at once.
+        Leaving the loop early aborts the requests in progress; `contextlib.aclosing` ensures that this happens at once.
         """
         half = max(1, max_bytes // 2)  # one for the batch, one for what waits here
         return self._iterate(self.sync.stream, paths, half, max_bytes=half, **options)

@@ -33,21 +33,21 @@ class NoSuchFileError(MissingObjectError, ValueError):
 
 
 class Bucket(Storage):
-    """Files in a store, by name.
+    """A file-oriented view of a store.
 
-    Names are keys below the cloudpath, with '/' between directories, as the view shows them. Files are put into the
-    store as they are, and decoded by their Content-Encoding when they are got.
+    Names are keys below the cloudpath, with '/' between directories, as the view shows them. Files are stored as they
+    are, and decoded by their Content-Encoding when they are downloaded.
 
-    Nothing is done in the background: when a method returns, it is done.
+    There are no background operations: when a method returns, its work is done.
 
     Args:
-        cloudpath: of any protocol, or a CloudFiles.
-        filtering: show only what it lets through.
-        resources_transformation: by which names.
-        cache_ttl: seconds for which the listing and downloaded files are taken to be as they were; None: every call
-            asks the store. What this object writes itself always shows.
-        clock: where the time of the cache comes from.
-        options: of CloudFiles: `secrets`, `endpoint`, `num_threads`, ...
+        cloudpath: a cloudpath of any protocol, or a CloudFiles.
+        filtering: show only the files that this filter selects.
+        resources_transformation: how file names are derived from keys.
+        cache_ttl: seconds for which the listing and downloaded files are assumed to be unchanged; None: every call asks
+            the store. Changes made through this object are always visible.
+        clock: the clock used by the cache.
+        options: options of CloudFiles: `secrets`, `endpoint`, `num_threads`, ...
     """
 
     def __init__(self, cloudpath: str | os.PathLike[str] | CloudFiles, filtering: PrefixFilter | None = None,
@@ -70,12 +70,12 @@ class Bucket(Storage):
 
     @property
     def uuid(self) -> str:
-        """What identifies the bucket: its cloudpath, without secrets."""
+        """Identifies the bucket: its cloudpath, without secrets."""
         return redact(self._cf.cloudpath)
 
     @property
     def description(self) -> str:
-        """The bucket in words: its cloudpath, without secrets."""
+        """Describes the bucket: its cloudpath, without secrets."""
         return redact(self._cf.cloudpath)
 
     def __repr__(self) -> str:
@@ -84,24 +84,24 @@ class Bucket(Storage):
         return f"Bucket({', '.join(parts)})"
 
     def __eq__(self, other: object) -> bool:
-        """Whether both show the same objects by the same names."""
+        """Whether both show the same objects under the same names."""
         return isinstance(other, Bucket) and (self._cf, self._view) == (other._cf, other._view)
 
     def __hash__(self) -> int:
         return hash((self._cf, self._view))
 
     def to_json(self) -> dict[str, Any]:
-        """What JSON can say of it, without secrets."""
+        """A JSON-serializable dict that describes the bucket, without secrets."""
         options = self._store.options
         return {"cloudpath": redact(self._cf.cloudpath), **{name: getattr(options, name) for name in _REACH},
                 "cache_ttl": self._ttl, **self._view.to_json()}
 
     @classmethod
     def from_json(cls, json_bucket: Mapping[str, Any], **options: Any) -> Bucket:
-        """The bucket that `to_json` told of.
+        """Create a bucket from the result of `to_json`.
 
-        options: of CloudFiles, `cloudpath` and `clock`; they win over what was told. Secrets are given here, also those
-            in a cloudpath.
+        options: options of CloudFiles, `cloudpath` and `clock`; they override those in the dict. Secrets must be
+            passed here, including those in a cloudpath.
         """
         view = View.from_json(json_bucket)
         if not isinstance(json_bucket.get("cloudpath"), str):
@@ -115,15 +115,15 @@ class Bucket(Storage):
     # ---- views
 
     def with_filtering(self, filtering: PrefixFilter | None) -> Bucket:
-        """A new view of the same objects, with this filter in place of any before."""
+        """A new view of the same objects, with this filter instead of the current one."""
         return self._seen(filtering, self._view.transformation, self._ttl)
 
     def with_resource_transformation(self, resource: StripPrefix | None) -> Bucket:
-        """A new view of the same objects, with these names in place of any before."""
+        """A new view of the same objects, with this transformation of names instead of the current one."""
         return self._seen(self._view.filtering, resource, self._ttl)
 
     def with_cache_ttl(self, ttl: float | None) -> Bucket:
-        """The same view, with a cache of its own that remembers for `ttl` seconds."""
+        """The same view, with its own cache that is valid for `ttl` seconds."""
         return self._seen(self._view.filtering, self._view.transformation, ttl)
 
     def _seen(self, filtering: PrefixFilter | None, transformation: StripPrefix | None, ttl: float | None) -> Bucket:
@@ -133,7 +133,8 @@ class Bucket(Storage):
 
     def list_files(self) -> list[BucketFile]:
         """All files, with `key` (their name in this view), `bucket_name`, `size` in stored bytes, `etag` (or `e_tag`)
-        and `last_modified` as the store tells them, None where it does not."""
+        and `last_modified` as reported by the store, or None.
+        """
         entries = self._cache.listing()
         if entries is None:
             entries = list(self._listed(""))
@@ -141,7 +142,7 @@ class Bucket(Storage):
         return entries
 
     def directory(self, directory: str = "") -> list[BucketFile]:
-        """The files whose name begins with `directory`: end it with '/' to mean a directory and nothing beside it."""
+        """The files whose name starts with `directory`: add a trailing '/' for the contents of a directory only."""
         known = self._cache.listing()
         return list(self._listed(directory)) if known is None else [e for e in known if e.key.startswith(directory)]
 
@@ -158,9 +159,9 @@ class Bucket(Storage):
                     yield file
 
     def update(self, flush: bool = False) -> None:
-        """With a cache, read the listing anew where its time is over, or, with `flush`, in any case.
+        """Refresh the cached listing if it has expired, or, with `flush`, in any case.
 
-        Without a cache there is nothing to do: every call asks the store.
+        Without a cache this does nothing: every call asks the store.
         """
         if flush:
             self._cache.drop()
@@ -170,16 +171,16 @@ class Bucket(Storage):
     # ---- out of the bucket
 
     def get_file(self, remote: str, local: str | os.PathLike[str] | None = None, progress: Any = None) -> str:
-        """Download a file, and give the name of the local one. Sub-directories are created.
+        """Download a file, and return the name of the local one. Subdirectories are created.
 
         Args:
-            local: where to; into it where it is a directory. None: by the remote name below the working directory,
-                which is then never left.
-            progress: a callback `(read, total, filename)`, in bytes, or True for a bar.
+            local: the file to write, or a directory to write into. None: the remote name below the working directory,
+                and never outside of it.
+            progress: a callback `(read, total, filename)`, in bytes, or True for a progress bar.
 
         Raises:
-            NoSuchFileError: (also a ValueError) there is no such file.
-            InvalidPathError: the name cannot be a local one, or would lead out of the directory.
+            NoSuchFileError: (also a ValueError) the file does not exist.
+            InvalidPathError: the name is not valid as a local one, or leads out of the directory.
         """
         key = self._view.key_of(remote)
         given, directory, name = local_place(remote, local)
@@ -196,14 +197,14 @@ class Bucket(Storage):
         raise NoSuchFileError("the file does not exist in the bucket", path=remote, store=self.description) from cause
 
     def get_all_files(self, output_dir: str | os.PathLike[str], progress: Any = None) -> TransferResult:
-        """Download all files into a directory, replacing those of the same names.
+        """Download all files into a directory, replacing existing files of the same names.
 
-        All names are checked before the first byte: nothing ever lands outside of the directory, be it by `..`, by an
-        absolute name or by a symlink in it.
+        All names are checked before the download starts: nothing is ever written outside of the directory, whether
+        through `..`, an absolute name or a symlink in it.
 
         Raises:
-            InvalidPathError: a name would lead out, or cannot be one beside the others; nothing was written.
-            CloudFilesError: the first failure; files before it are there, whole.
+            InvalidPathError: a name leads out of the directory, or conflicts with others; nothing was written.
+            CloudFilesError: the first failure; files downloaded before it are complete.
         """
         directory = os.path.abspath(os.fspath(output_dir))
         entries = self.list_files()
@@ -233,12 +234,12 @@ class Bucket(Storage):
     # ---- into the bucket
 
     def add_file(self, local_or_file: Any, remote: str | None = None) -> None:
-        """Upload a local file, or what an open binary file still holds.
+        """Upload a local file, or the rest of an open binary file.
 
-        remote: the name it gets; None: that of the local file, without its directory where that is absolute or lies
+        remote: the name to store it under; None: that of the local file, without its directory if that is absolute or
             above the working directory.
 
-        Raises MissingObjectError (also a FileNotFoundError) where there is no such local file.
+        Raises MissingObjectError (also a FileNotFoundError) if the local file does not exist.
         """
         is_open = hasattr(local_or_file, "read")
         path: Any = getattr(local_or_file, "name", None) if is_open else os.fspath(local_or_file)
@@ -250,10 +251,10 @@ class Bucket(Storage):
             self._put_files({key: os.path.abspath(path)})
 
     def add_directory(self, local: str | os.PathLike[str], remote: str = "") -> TransferResult:
-        """Upload a directory with its sub-directories, to names below `remote`. Symlinks that lead out of it are
-        skipped, which the result tells, unless the bucket has `follow_external_symlinks`.
+        """Upload a directory with its subdirectories, to names below `remote`. Symlinks that lead out of it are
+        skipped, which the result reports, unless the bucket has `follow_external_symlinks`.
 
-        Raises NoSuchDirectoryError (also an OSError) where it is no directory.
+        Raises NoSuchDirectoryError (also an OSError) if it is not a directory.
         """
         found, skipped = tree(local, remote, self._store.options.follow_external_symlinks)
         files = {self._view.key_of(name): path for name, path in found.items()}
@@ -268,14 +269,14 @@ class Bucket(Storage):
         return carry(LocalStore(os.sep, files, self._store.width), self._store, items, CarryOptions(), None)
 
     def add_string(self, string: str, remote: str) -> None:
-        """Store a text, in UTF-8."""
+        """Store a str, encoded in UTF-8."""
         if not isinstance(string, str):
             raise InvalidInputError(f"expected a str, got {type(string).__name__}")
         self._cache.drop()
         self._cf.put(self._view.key_of(remote), string.encode())
 
     def copy_file(self, source: str, dest: str) -> None:
-        """Copy a file inside the bucket, by the store itself where it can. Raises NoSuchFileError."""
+        """Copy a file within the bucket, on the server if possible. Raises NoSuchFileError."""
         item = Item(self._view.key_of(source), self._view.key_of(dest))
         self._cache.drop()
         try:
@@ -284,12 +285,12 @@ class Bucket(Storage):
             self._no_such_file(source, error)
 
     def delete_file(self, remote: str) -> None:
-        """Remove a file; where there is none, nothing happens."""
+        """Delete a file; a missing file is ignored."""
         self._cache.drop()
         self._cf.delete(self._view.key_of(remote))
 
     def delete(self) -> int:
-        """Remove every file that this view shows, and give how many. The bucket itself, now empty, stays."""
+        """Delete all files of this view, and return their number. The bucket itself is not deleted."""
         self._cache.drop()
         return self._cf.delete([self._view.key_of(entry.key) for entry in self._listed("")])
 
@@ -297,10 +298,10 @@ class Bucket(Storage):
 
     def sync_directory(self, directory: str | os.PathLike[str], verbose: bool = False, remote: str | None = None, *,
                        max_delete: int | None = None) -> SyncResult:
-        """Make the bucket like a local directory: see `sync_files`. Symlinks that lead out of it are skipped, and what
-        the bucket has below their names stays, unless the bucket has `follow_external_symlinks`.
+        """Make the bucket like a local directory; see `sync_files`. Symlinks that lead out of it are skipped, and what
+        the bucket has below their names is kept, unless the bucket has `follow_external_symlinks`.
 
-        Raises NoSuchDirectoryError (also an OSError) where it is no directory; nothing was deleted.
+        Raises NoSuchDirectoryError (also an OSError) if it is not a directory; nothing was deleted.
         """
         files, skipped = tree(directory, "", self._store.options.follow_external_symlinks)
         check_apart(LocalStore(os.path.abspath(os.fspath(directory))), self._store)
@@ -308,21 +309,21 @@ class Bucket(Storage):
 
     def sync_files(self, files: Mapping[str, str | os.PathLike[str]], verbose: bool = False,
                    remote: str | None = None, *, max_delete: int | None = None) -> SyncResult:
-        """Make the bucket like these files: upload what is missing or different, then delete all others.
+        """Make the bucket like these files: upload those that are missing or different, then delete all others.
 
-        A file is the same where name, size and digest are. Where the store tells no digest that can be compared, it
+        Files are considered equal if name, size and digest are equal. If the store has no digest to compare, the file
         is uploaded. Nothing is deleted unless every upload succeeded.
 
         Args:
-            files: local paths by name.
+            files: a dict of names to local paths.
             verbose: print what is done.
-            remote: the directory of the bucket that is meant: names are below it, and nothing else is deleted. None:
-                all that this view shows.
-            max_delete: do nothing at all where more would be deleted, or `files` is empty; None: any number.
+            remote: the directory of the bucket to synchronize: names are relative to it, and nothing else is deleted.
+                None: everything that this view shows.
+            max_delete: do nothing at all if more files would be deleted, or if `files` is empty; None: no limit.
 
         Raises:
-            MissingObjectError: (also a FileNotFoundError) a local file is not there; nothing was done.
-            InvalidPathError: names collide, or lie outside of this view; nothing was done.
+            MissingObjectError: (also a FileNotFoundError) a local file does not exist; nothing was changed.
+            InvalidPathError: names conflict, or are outside of this view; nothing was changed.
         """
         return self._sync(files, verbose, remote, max_delete, ())
 

@@ -58,28 +58,29 @@ def sync(source: Store, target: Store, *, delete: bool = False, compare: str = "
          progress: Progress = None, parallel: Parallel = 1) -> SyncResult:
     """Make the target like the source.
 
-    Everything is planned before the first byte is carried: both listings are read to their end, in constant memory,
-    and nothing is deleted, or copied, where one of them broke off. Then what is missing or different is copied, and
-    last, when every copy has succeeded, what the source does not have is deleted.
+    Everything is planned before the first object is copied: both listings are read completely, in constant memory, and
+    if either of them fails, nothing is copied or deleted. Then missing and different objects are copied. Last, if all
+    copies have succeeded, objects that the source does not have are deleted.
 
-    Two objects of one size are the same where both listings tell the same md5; where they tell none, where the
-    target's is younger. Within the same second digests are compared, computed from a local file where need be.
+    Two objects of the same size are considered equal if both listings have the same MD5 digest or, where a listing has
+    none, if the target is newer. If both were modified within the same second, their digests are compared, which are
+    computed for local files if necessary.
 
     Args:
-        delete: remove what is only at the target. What lies there below a symlink stays, as it may be another
-            key's object.
-        compare: 'auto' as above; 'size' alone; 'time'; 'digest', computed where one side is local.
-        include, exclude: globs over whole keys (`*` goes over slashes), regular expressions, functions of the
-            key, or lists of them. What is left out is neither copied nor deleted.
-        dry_run: only tell, in `actions`.
-        max_delete: the most objects to delete; where more would be, nothing is done at all. None: any number. A source
-            in which nothing is found deletes nothing, unless this is None.
-        parallel: processes, or an executor, that the copies are spread over.
+        delete: delete objects that exist only at the target. Objects below a symlink are kept, because they may belong
+            to another key.
+        compare: 'auto' as above; 'size' only; 'time'; 'digest', which is computed if one side is local.
+        include, exclude: globs that match whole keys (`*` also matches slashes), regular expressions, functions of the
+            key, or lists of them. Objects that are left out are neither copied nor deleted.
+        dry_run: do nothing, but report in `actions` what would be done.
+        max_delete: the maximum number of objects to delete; if more would be deleted, nothing is done at all. None: no
+            limit. An empty source deletes nothing, unless this is None.
+        parallel: processes, or an executor, to distribute the copies over.
 
     Raises:
-        InvalidInputError: one store lies inside the other, or more is to be deleted than `max_delete`.
-        InvalidPathError: keys collide at the target, in a file system's sense.
-        CloudFilesError: the first failure of a copy; `error.result` tells what was done, and nothing was deleted.
+        InvalidInputError: one store is inside the other, or more than `max_delete` objects would be deleted.
+        InvalidPathError: keys conflict at the target, as file names.
+        CloudFilesError: the first failure of a copy; `error.result` has what was done, and nothing was deleted.
     """
     check_apart(source, target)
     return sync_apart(source, target, delete=delete, compare=compare, include=include, exclude=exclude,

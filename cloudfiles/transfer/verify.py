@@ -70,8 +70,8 @@ def verify(source: Store, target: Store, paths: Any = None, *, read: bool = Fals
     """Compare objects of the source with those of the target: by size, then by digest.
 
     Args:
-        paths: as for a transfer; None for all that the source lists.
-        read: read both where the stores tell no digests that can be compared. A local file is always read.
+        paths: as for a transfer; None for all objects that the source lists.
+        read: read both objects if the stores have no digests in common. Local files are always read.
     """
     if paths is None:
         check_source(source)

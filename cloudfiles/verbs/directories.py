@@ -18,28 +18,31 @@ from cloudfiles.verbs.writing import WritingVerbs
 
 
 class DirectoryVerbs(WritingVerbs):
-    """What `CloudFiles` inherits them from.
+    """Methods of `CloudFiles` that operate on directories.
 
-    A path is that of an object or of a directory, with or without a '/' behind it; '' is the whole store. With the '/'
-    it is only the directory. What is not there gives nothing, as elsewhere.
+    A path is that of an object or of a directory, with or without a trailing '/'; '' is the whole store. With a
+    trailing '/', it is the directory only. A path that does not exist gives no results.
     """
 
     def ls(self, path: str = "", *, size: bool = False) -> Iterator[Any]:
-        """What is directly in a directory: keys, and directories ending in '/'. Of an object, its key.
+        """List the direct contents of a directory: keys, and directories that end with '/'. For an object, its key.
 
-        size: give `(path, bytes)`; None for a directory.
+        size: yield `(path, bytes)`; None for a directory.
         """
         return _shown(_below(self._store.here(), path, flat=True), size)
 
     def find(self, path: str = "", *, size: bool = False) -> Iterator[Any]:
-        """The keys of all objects in a directory and in those below it. Of an object, its key.
+        """List the keys of all objects in a directory and its subdirectories. For an object, its key.
 
-        size: give `(path, bytes)`.
+        size: yield `(path, bytes)`.
         """
         return _shown(_below(self._store.here(), path, flat=False), size)
 
     def du(self, paths: Any = "") -> dict[str, int]:
-        """`{'N': objects, 'num_bytes': their stored bytes}` of a directory or an object, or of several together."""
+        """Number and stored bytes of the objects in a directory, or of an object, or the sum over several of them.
+
+        Returns `{'N': number of objects, 'num_bytes': their stored bytes}`.
+        """
         here, sizes = self._store.here(), {"N": 0, "num_bytes": 0}
         for path in _each(paths):
             for key, size in _below(here, path, flat=False):
@@ -49,14 +52,14 @@ class DirectoryVerbs(WritingVerbs):
 
     def rm(self, paths: Any, recursive: bool = False, *, progress: Progress = None,
            parallel: Parallel | None = None) -> int:
-        """Remove objects and, with `recursive`, directories with all that is in them; gives how many objects.
+        """Delete objects and, with `recursive`, directories with everything in them; returns the number of objects.
 
-        What is not there is no error. Where directories exist by themselves, as on `file://`, they are removed too,
-        and so are symlinks, but nothing that symlinks to directories lead to.
+        Paths that do not exist are ignored. Where directories exist on their own, as on `file://`, they are removed as
+        well, and so are symlinks, but nothing in the directories that symlinks lead to.
 
         Raises:
-            InvalidInputError: a path is '': to remove everything, say `cf.delete(cf.list())`; or it ends with '/' and
-                `recursive` was not given. Nothing was removed.
+            InvalidInputError: a path is '' (to delete everything, use `cf.delete(cf.list())`), or it ends with '/' and
+                `recursive` was not given. Nothing was deleted.
             Others: as `delete`.
         """
         chosen = [_removable(path, recursive) for path in _each(paths)]

@@ -28,32 +28,34 @@ class MovingVerbs:
                     content_type: str | None = None, allow_missing: bool = False, progress: Progress = None,
                     resumable: bool = False, *, total: int | None = None, raise_errors: bool = True,
                     parallel: Parallel | None = None) -> TransferResult:
-        """Copy objects from here to `cf_dest`, by the best way that both offer.
+        """Copy objects from here to `cf_dest`.
 
-        Inside one store its own copy is used, between local files the kernel's; all else goes through this process, in
-        bounded memory, large objects in parts. Each object appears at its target whole, or not at all. Stored
-        bytes go as they are, with their encoding, content type, cache control and metadata.
+        Within one store its own copy operation is used, and between local files that of the kernel; everything else is
+        copied through this process, in bounded memory, and large objects in parts. Each object appears at the target
+        completely or not at all. Stored bytes are copied as they are, with their encoding, content type, cache control
+        and metadata.
 
         Args:
             cf_dest: a CloudFiles or a cloudpath.
-            paths: what to copy: None for everything, a path, or an iterable of paths, of `{'path', 'dest_path'}`
+            paths: the objects to copy: None for all, a path, or an iterable of paths, of `{'path', 'dest_path'}`
                 or of `(path, dest_path)`.
-            block_size: accepted for compatibility; objects are handed out one by one.
-            reencode: store them in this encoding ('gzip', 'br', ...); False or '' decodes them.
-            content_type: describe the copies as this.
-            allow_missing: pass over what is missing at the source.
-            resumable: pass over what the target has already, by size and digest, or size and time. Large objects that
-                a run before this one left half-done, killed or broken off, go on from their parts, and what else it
-                left is removed. What that takes is kept in `transfers/` of CLOUD_FILES_DIR or `~/.cloudfiles`, without
-                secrets, until the transfer is done; where it cannot be, a warning says so.
-            raise_errors: the first failure ends the transfer; False keeps each in the result's `errors`.
-            parallel: processes, or an executor, that the objects are spread over; None: as this CloudFiles has it.
-                Where one side is `mem://`, which is in this process alone, everything is done here.
+            block_size: accepted for compatibility; objects are assigned to workers one by one.
+            reencode: store the copies with this encoding ('gzip', 'br', ...); False or '' decodes them.
+            content_type: the content type of the copies.
+            allow_missing: skip objects that are missing at the source.
+            resumable: skip objects that the target already has, by size and digest, or by size and time. Large objects
+                that an earlier run left incomplete, because it was killed or failed, are resumed from their parts, and
+                its other partial files are removed. The state for this is saved in `transfers/` of CLOUD_FILES_DIR or
+                `~/.cloudfiles`, without secrets, until the transfer is finished; if that is not possible, a warning is
+                shown.
+            raise_errors: the first failure ends the transfer; False collects failures in `errors` of the result.
+            parallel: processes, or an executor, to distribute the objects over; None: the setting of this CloudFiles.
+                If one side is `mem://`, which exists in this process only, everything is done here.
 
         Raises:
-            MissingObjectError: (also a FileNotFoundError) there is no such source.
-            CloudFilesError: the first failure; the message, and the TransferResult in its attribute `result`, tell
-                what was done. What was copied before stays, and is whole.
+            MissingObjectError: (also a FileNotFoundError) the source does not exist.
+            CloudFilesError: the first failure; the message, and the TransferResult in the attribute `result`, tell
+                what was done. Objects copied before remain, and are complete.
         """
         from cloudfiles.transfer.between import transfer
 
@@ -65,7 +67,7 @@ class MovingVerbs:
                       content_type: str | None = None, allow_missing: bool = False, progress: Progress = None,
                       resumable: bool = False, *, total: int | None = None, raise_errors: bool = True,
                       parallel: Parallel | None = None) -> TransferResult:
-        """Copy objects from `cf_src` to here; as `transfer_to`."""
+        """Copy objects from `cf_src` to here; see `transfer_to`."""
         from cloudfiles.transfer.between import transfer
 
         return transfer(self._other(cf_src), self._store, paths, reencode=reencode, content_type=content_type,
@@ -73,9 +75,9 @@ class MovingVerbs:
                         raise_errors=raise_errors, parallel=self._spread(parallel))
 
     def move(self, src: str, dest: str) -> None:
-        """Move one object, within this store or to another; as `moves`.
+        """Move one object, within this store or to another; see `moves`.
 
-        dest: a cloudpath or a local path, or a plain path, which is one of this store.
+        dest: a cloudpath or a local path; or a path within this store.
         """
         from cloudfiles.addresses import split_object
         from cloudfiles.transfer.moves import move_objects
@@ -93,18 +95,17 @@ class MovingVerbs:
 
     def moves(self, cf_dest: Any, paths: Any, block_size: int = 64, total: int | None = None,
               progress: Progress = None) -> TransferResult:
-        """Move objects to another store: renamed inside a file system, else copied, compared, and then removed here.
+        """Move objects to another store: rename them within a file system, otherwise copy, verify and delete them.
 
-        It is done in this process, whatever `parallel` is.
-
-        Nothing is removed whose copy is not proven to be the same, by digest or by reading it back.
+        This runs in this process only, whatever `parallel` is. A source is only deleted once its copy has been
+        verified, by digest or by reading it back.
 
         Args:
-            cf_dest, paths: as for `transfer_to`, but for `paths`, which has no default.
+            cf_dest, paths: as for `transfer_to`, except that `paths` has no default.
 
         Raises:
-            IntegrityError: a copy could not be proven; the source is still there.
-            Others as `transfer_to`.
+            IntegrityError: a copy could not be verified; the source was not deleted.
+            Others: as `transfer_to`.
         """
         from cloudfiles.transfer.moves import move_objects
 
@@ -113,9 +114,9 @@ class MovingVerbs:
     def sync_to(self, cf_dest: Any, delete: bool = False, compare: str = "auto", include: Any = None,
                 exclude: Any = None, dry_run: bool = False, max_delete: int | None = 1000,
                 progress: Progress = None, parallel: Parallel | None = None) -> SyncResult:
-        """Make `cf_dest` like this store; see `cloudfiles.transfer.sync`. The copies are spread over `parallel`.
+        """Make `cf_dest` like this store; see `cloudfiles.transfer.sync`. Copies are distributed over `parallel`.
 
-        Local files are taken by their own names, whatever suffix they have, unless `encoding_suffixes` is True.
+        Local files are used under their own names, whatever their suffix, unless `encoding_suffixes` is True.
         """
         from cloudfiles.transfer.sync import sync
 
@@ -124,9 +125,9 @@ class MovingVerbs:
                     max_delete=max_delete, progress=self._shown(progress), parallel=self._spread(parallel))
 
     def verify(self, cf_dest: Any, paths: Any = None, read: bool = False, progress: Progress = None) -> VerifyResult:
-        """Compare what is here with what is at `cf_dest`; see `cloudfiles.transfer.verify`.
+        """Compare the objects here with those at `cf_dest`; see `cloudfiles.transfer.verify`.
 
-        Local files are taken by their own names, as by `sync_to`.
+        Local files are used under their own names, as by `sync_to`.
         """
         from cloudfiles.transfer.verify import verify
 
@@ -134,10 +135,10 @@ class MovingVerbs:
                       progress=self._shown(progress))
 
     def discard_partial(self, prefix: str = "", older_than: float = 24 * 3600) -> int:
-        """Remove what interrupted writes below `prefix` have left: uploads that were never completed, temporary files.
+        """Remove what interrupted writes below `prefix` left behind: incomplete uploads and temporary files.
 
-        Gives how many. Only those are touched that began over `older_than` seconds ago: choose a time longer than
-        any write takes that may be under way elsewhere.
+        Returns how many were removed. Only those that started more than `older_than` seconds ago are removed: choose a
+        time longer than any write that may be in progress elsewhere.
         """
         return self._store.here().discard_partial(as_path(prefix), older_than)
 

@@ -32,26 +32,27 @@ class ReadingVerbs(Batches):
             parallel: Parallel | None = None, return_dict: bool = False, raise_errors: bool = True,
             part_size: int | None = None, return_recording: bool = False, *,
             max_decoded_size: int | None = None) -> Any:
-        """Contents of objects.
+        """Read objects.
 
         Args:
-            paths: a path, or `{'path', 'start', 'end', 'tags'}` for a byte range (`end` exclusive, either end
-                open, a negative start for the last bytes); or an iterable of these. A collection's ranges
-                of one object that lie within 64 KiB of each other are fetched in one request of at most 16 MiB.
-            total: how many there are, for the progress bar over an iterator.
-            raw: stored bytes as they are; otherwise they are decoded by their Content-Encoding.
-                A range is always of the stored bytes, and never decoded.
-            return_dict: give `{path: content}`.
-            raise_errors: False keeps the error of an item in its result (of one path: is raised all the same).
-            part_size: accepted for compatibility; the sizes of parts are planned.
-            max_decoded_size: bytes that a content may have, when decoded where it is encoded; more is a
-                DecompressionError, and is not read. (A range that names its end is as long as it says.)
-            return_recording: give `(what is given otherwise, TransmissionMonitor)`: when each object came.
+            paths: a path, or `{'path', 'start', 'end', 'tags'}` for a byte range (`end` is exclusive, either end may be
+                open, and a negative start gives the last bytes); or an iterable of these. In a list or other
+                collection, ranges of one object that are at most 64 KiB apart are fetched in one request of at most 16
+                MiB.
+            total: the number of paths, for the progress bar over an iterator.
+            raw: return the stored bytes; otherwise they are decoded by their Content-Encoding.
+                Ranges are always ranges of the stored bytes, and never decoded.
+            return_dict: return `{path: content}`.
+            raise_errors: False stores the exception of an item in its result (for a single path it is raised anyway).
+            part_size: accepted for compatibility; part sizes are chosen automatically.
+            max_decoded_size: maximum size of a content in bytes, after decoding; a larger one raises a
+                DecompressionError, and is not read. (This does not apply to ranges with an end.)
+            return_recording: return `(result, TransmissionMonitor)`, which recorded when each object was received.
 
         Returns:
-            For one path its bytes, None where it is missing. For many a list, in their order, of
-            `{'path', 'content', 'byte_range', 'error', 'compress', 'raw', 'tags'}`. Its attribute `verified` names
-            the digest that vouched for the stored bytes, '' where the store offered none.
+            For one path its content as bytes, or None if it is missing. For many a list, in their order, of
+            `{'path', 'content', 'byte_range', 'error', 'compress', 'raw', 'tags'}`. The attribute `verified` of a
+            result names the digest that the stored bytes were verified with, '' if the store provided none.
         """
         _check_limit(max_decoded_size)
         monitor = monitor_of("RX") if return_recording else None
@@ -97,11 +98,12 @@ class ReadingVerbs(Batches):
     def stream(self, paths: Iterable[Any], *, total: int | None = None, raw: bool = False, progress: Progress = None,
                raise_errors: bool = True, max_items: int = _STREAM_ITEMS, max_bytes: int = _STREAM_BYTES,
                max_decoded_size: int | None = None) -> Iterator[Result]:
-        """The results of `get`, as they come: not in the order of the paths.
+        """Yield the results of `get` as they arrive, which is not in the order of the paths.
 
-        The download goes on while the consumer works, until `max_items` results or `max_bytes`
-        of contents wait for it: any number of keys costs the same memory. The paths are
-        iterated in the consumer's thread. Closing the iterator cancels what is under way.
+        The download continues while the consumer works, until `max_items` results or `max_bytes` of content are
+        waiting: the memory used does not depend on the number of keys. The paths are iterated in the thread of the
+            consumer. Closing the
+        iterator cancels requests in progress.
         """
         checked_count("max_items", max_items, 1)
         checked_count("max_bytes", max_bytes, 1)
@@ -122,12 +124,12 @@ class ReadingVerbs(Batches):
 
     def get_json(self, paths: Any, total: int | None = None, *, progress: Progress = None,
                  raise_errors: bool = True) -> Any:
-        """Contents parsed as JSON: of one path the value, of many a list of values; None where missing.
+        """Read objects and parse them as JSON: the value of one path, or a list of values; None where missing.
 
-        NaN, the infinities and a byte order mark are read as Python's `json` reads them.
+        NaN, infinities and a byte order mark are accepted, as by Python's `json`.
 
-        raise_errors: False puts the error of an item, failed or no JSON, into the list in place of its value (of one
-            path it is raised all the same).
+        raise_errors: False puts the exception of an item that failed, or is not valid JSON, into the list instead of
+            its value (for a single path it is raised anyway).
         """
         if is_path(paths) or isinstance(paths, Mapping):
             return load_json(self.get(paths), as_wanted(paths).path)
@@ -136,14 +138,15 @@ class ReadingVerbs(Batches):
 
     def head(self, paths: Any, total: int | None = None, progress: Progress = None,
              parallel: Parallel | None = None) -> Any:
-        """What the store knows of objects: dicts of header fields (`types.HEAD_FIELDS`), None where missing."""
+        """Metadata of objects: dicts of header fields (`types.HEAD_FIELDS`), None where missing."""
         return self._ask("head", paths, total, progress, parallel)
 
     def get_acl(self, paths: Any, total: int | None = None, progress: Progress = None) -> dict[str, Any]:
-        """Who may do what with objects: `{path: access}`, also of one path.
+        """Access control lists of objects: `{path: access}`, also for a single path.
 
         On `s3://` a dict with 'Owner' and 'Grants' as in the S3 API, on `file://` the mode (`os.stat_result.st_mode`);
-        None of what is missing, and on `mem://`. Raises UnsupportedOperationError (and NotImplementedError) elsewhere.
+        None for missing objects, and on `mem://`. Other protocols raise UnsupportedOperationError (also a
+        NotImplementedError).
         """
         access: dict[str, Any] = self._ask("get_acl", (paths,) if is_path(paths) else paths, total, progress)
         return access
@@ -152,14 +155,15 @@ class ReadingVerbs(Batches):
                parallel: Parallel | None = None) -> Any:
         """Whether objects exist: a bool, or `{path: bool}`.
 
-        Where the store lists in key order, keys that lie dense are answered from listings, a
-        thousand a request; the answers are the same.
+        If the store lists in key order and the keys make up most of a prefix, they are looked up in listings, with a
+        thousand keys per request; the results are the same.
         """
         return self._ask("exists", paths, total, progress, parallel, presence.exists)
 
     def size(self, paths: Any, total: int | None = None, progress: Progress = None, return_sum: bool = False,
              parallel: Parallel | None = None) -> Any:
-        """Stored bytes of objects: an int, or `{path: int}`; None where missing. return_sum: their sum."""
+        """Sizes of objects in stored bytes: an int, or `{path: int}`; None where missing. return_sum: return their sum.
+        """
         sizes = self._ask("size", paths, total, progress, parallel, presence.sizes)
         if not return_sum:
             return sizes

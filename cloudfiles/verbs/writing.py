@@ -40,30 +40,31 @@ class WritingVerbs(Batches):
              raw: bool = False, progress: Progress = None, parallel: Parallel | None = None,
              storage_class: str | None = None, return_recording: bool = False, *,
              metadata: dict[str, str] | None = None, if_absent: bool = False, if_match: str | None = None) -> Any:
-        """Store objects, each whole or not at all.
+        """Store objects. Each is stored completely or not at all.
 
         Args:
             files: `(path, content)` or a dict with 'path', 'content' and any of the options below, which then
-                win over the call's; or an iterable of these. An iterator's items are taken only as fast
+                override those of the call; or an iterable of these. The items of an iterator are only taken as fast
                 as they are sent. Content: bytes, a str (stored as UTF-8), a numpy array or anything else with a
-                C-contiguous buffer, or an open binary file, read from where it stands to its end in bounded memory.
-                A file that has content but stands at its end is refused.
-            content_type: the media type; guessed from the path's suffix where not given.
+                C-contiguous buffer, or an open binary file, which is read from its current position to its end in
+                bounded memory. A file that has content but is positioned at its end is rejected.
+            content_type: the media type; guessed from the suffix of the path if not given.
             compress: 'gzip' (True), 'br', 'zstd', 'xz', 'bz2'; None, False and '' for none.
-            raw: the content is encoded by `compress` already.
-            metadata: the object's own metadata, where the store keeps any.
-            if_absent: create only. if_match: replace only the object of this ETag.
-                PreconditionFailedError where it is not so.
-            return_recording: give `(how many, TransmissionMonitor)`: when each object went.
+            raw: the content is already encoded with `compress`.
+            metadata: user-defined metadata of the object, if the store supports it.
+            if_absent: create the object, but do not replace an existing one.
+            if_match: replace the object only if it has this ETag. If either condition is not met, a
+                PreconditionFailedError is raised.
+            return_recording: return `(count, TransmissionMonitor)`, which recorded when each object was sent.
 
         Returns:
-            How many were stored.
+            The number of objects stored.
 
         Raises:
-            DuplicatePathError: a path comes twice in a collection; nothing was sent.
-            InvalidPathError: two paths cannot be side by side on this store, as `a` and `a.gz` on `file://`; nothing
-                was sent, of an iterator the second was not begun.
-            CloudFilesError: the first failure; items before it may be stored, later ones were not begun.
+            DuplicatePathError: a path appears twice in a collection; nothing was sent.
+            InvalidPathError: two paths conflict on this store, as `a` and `a.gz` do on `file://`; nothing
+                was sent, or, with an iterator, the second one was not.
+            CloudFilesError: the first failure; items before it may be stored, later ones were not started.
         """
         defaults = WriteDefaults(content_type, compress, compression_level, cache_control, storage_class, metadata,
                                  if_absent, if_match, raw, self._store.keeps_live_objects)
@@ -97,8 +98,9 @@ class WritingVerbs(Batches):
     def put_json(self, path: str, content: Any, compress: str | bool | None = None,
                  compression_level: int | None = None, cache_control: str | None = None,
                  storage_class: str | None = None, **options: Any) -> Any:
-        """Store a value as JSON: anything orjson can say, numpy arrays and dataclasses included. NaN and the infinities
-        are spelled as Python's `json` spells them."""
+        """Store a value as JSON: anything orjson can serialize, including numpy arrays and dataclasses. NaN and
+        infinities are written as Python's `json` does.
+        """
         return self.put_jsons([(path, content)], compress=compress, compression_level=compression_level,
                               cache_control=cache_control, storage_class=storage_class, **options)
 
@@ -106,7 +108,7 @@ class WritingVerbs(Batches):
                   cache_control: str | None = None, total: int | None = None, raw: bool = False,
                   progress: Progress = None, parallel: Parallel | None = None, storage_class: str | None = None,
                   **options: Any) -> Any:
-        """Store values as JSON; the files are those of `puts` with a value for content."""
+        """Store values as JSON; the files are as for `puts`, with values as content."""
         options.setdefault("content_type", "application/json")
         files = dump_json(files) if is_scalar(files) else _like(files, dump_json)
         return self.puts(files, compress=compress, compression_level=compression_level, cache_control=cache_control,
@@ -117,18 +119,18 @@ class WritingVerbs(Batches):
                 cache_control: str | None = None, storage_class: str | None = None,
                 metadata: dict[str, str] | None = None, if_absent: bool = False,
                 if_match: str | None = None) -> str | None:
-        """Make one object of others, one behind the other, on `gs://`: no byte passes through here. Gives the ETag.
+        """Concatenate objects into one on `gs://`, without downloading them. Returns the ETag.
 
         Args:
-            paths: the objects, in order, 1 to 32 of them, `dest` among them or not; they stay.
-            dest: the object to make, or to replace; it appears whole.
-            content_type: guessed from the suffix of `dest` where not given.
-            encoding: that of the stored bytes ('gzip'), as nothing is taken over from the objects themselves.
+            paths: 1 to 32 objects, in order, which may include `dest`; they are kept.
+            dest: the object to create or replace; it becomes visible when it is complete.
+            content_type: guessed from the suffix of `dest` if not given.
+            encoding: the encoding of the stored bytes (such as 'gzip'), as it is not copied from the objects.
             cache_control, storage_class, metadata, if_absent, if_match: as for `puts`.
 
         Raises:
-            UnsupportedOperationError: the store has no such operation.
-            InvalidInputError: no path, or more than 32.
+            UnsupportedOperationError: the store does not support this.
+            InvalidInputError: no paths, or more than 32.
             ServerError: (status 404) one of the objects is missing.
         """
         if is_path(paths) or not isinstance(paths, Sequence):
@@ -141,15 +143,18 @@ class WritingVerbs(Batches):
 
     def touch(self, paths: Any, progress: Progress = None, total: int | None = None, nocopy: bool = False,
               parallel: Parallel | None = None) -> None:
-        """Create empty objects where there are none. What exists keeps its content; on `file://` its time becomes now,
-        elsewhere it is left as it is: to object stores a new time would be a new object."""
+        """Create empty objects for paths that do not exist.
+
+        Existing objects keep their content. On `file://` their modification time is set to now; elsewhere it is not
+        changed, because that would create a new object.
+        """
         self._ask("touch", paths, total, progress, parallel)
 
     def delete(self, paths: Any, total: int | None = None, progress: Progress = None,
                parallel: Parallel | None = None) -> int:
-        """Remove objects; those that are not there are no error. Gives how many paths were given.
+        """Delete objects; missing objects are ignored. Returns the number of paths given.
 
-        Raises the first error that the store reports of a key, after the whole batch was sent.
+        Raises the first error that the store reports for a key, after the whole batch was sent.
         """
         if is_path(paths):
             paths = (paths,)

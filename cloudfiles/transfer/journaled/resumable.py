@@ -45,21 +45,22 @@ _LEASE = 600.0
 
 
 class ResumableTransfer:
-    """A transfer whose state is kept in a journal, a SQLite file on a disk of this machine.
+    """A transfer whose state is kept in a journal, which is a SQLite file on a disk of this machine.
 
-    The journal says of each object whether it is pending, leased by a process at work on it, done, skipped, failed or
-    unverifiable, with cause, digest, attempts, bytes and time. A process may be killed at any point: what it held
-    is taken up by the next, half-done large objects go on from their parts, and what it left behind is removed.
+    The journal records for each object whether it is pending, leased by a running process, done, skipped, failed or
+    unverifiable, with cause, digest, attempts, bytes and time. Processes may be killed at any time: the next one takes
+    over their work, resumes incomplete large objects from their parts, and removes what they left behind.
 
     Nothing is kept open between calls: an instance may be pickled, or used after a fork.
 
     Args:
-        db: the journal's path. `init` makes it.
-        lease_msec: milliseconds that a process keeps what it works on without a sign of life; it gives one
-            several times in that time. 0: ten minutes. A process that ended loses its lease at once.
-        db_path: `db`, under another name.
-        src, dest: a CloudFiles or a cloudpath, to reach the stores in a way that a journal does not keep: with secrets,
-            also those in a cloudpath (`https://user:password@host/`, `?sig=`). They may be others than before.
+        db: the path of the journal, which `init` creates.
+        lease_msec: milliseconds until the lease of a process expires if it is not renewed; it is renewed several times
+            in this period. 0: ten minutes. A process that has ended loses its lease at once.
+        db_path: another name for `db`.
+        src, dest: a CloudFiles or a cloudpath, to access the stores with options that a journal does not keep: with
+            secrets, including those in a cloudpath (`https://user:password@host/`, `?sig=`). They may differ from those
+            used before.
     """
 
     def __init__(self, db: Any = None, lease_msec: float = 0, *, db_path: Any = None, src: Any = None, dest: Any = None,
@@ -76,7 +77,7 @@ class ResumableTransfer:
         return f"ResumableTransfer({self.db_path!r})"
 
     def __len__(self) -> int:
-        """Objects that are not at the target yet. Raises JournalError where there is no journal."""
+        """The number of objects that are not at the target yet. Raises JournalError if there is no journal."""
         with self._opened() as journal:
             counts, _ = journal.counts()
             return counts["pending"] + counts["leased"] + counts["failed"]
@@ -87,21 +88,21 @@ class ResumableTransfer:
     # ---- beginning
 
     def init(self, src: Any, dest: Any, paths: Any = None, reencode: str | bool | None = None) -> int:
-        """Write down what is to be transferred, in bounded memory; gives how many objects that is.
+        """Record the objects to transfer in the journal, in bounded memory; returns their number.
 
-        It always begins anew: to go on with a journal, `execute` it. Nothing is transferred yet.
+        This always starts a new transfer: to resume one, call `execute`. Nothing is transferred yet.
 
         Args:
-            src, dest: a CloudFiles or a cloudpath. Its options are kept in the journal, but for secrets.
-            paths: None for everything at the source; a CloudFiles or a cloudpath for the keys that it lists; or an
+            src, dest: a CloudFiles or a cloudpath. Its options are kept in the journal, except secrets.
+            paths: None for all objects of the source; a CloudFiles or a cloudpath for the keys that it lists; or an
                 iterable of keys, of `{'path', 'dest_path'}` or of `(path, dest_path)`.
-            reencode: store them in this encoding ('gzip', 'br', ...); False or '' decodes them, None leaves them.
+            reencode: store the copies with this encoding ('gzip', 'br', ...); False or '' decodes them, None keeps it.
 
         Raises:
-            JournalError: the file is no journal, or that of another transfer which is not finished.
-            LockingError: processes are at work on it.
-            DuplicatePathError: two objects would get one target.
-            InvalidPathError: two cannot be side by side there, as `a` and `a.gz` on a file system.
+            JournalError: the file is not a journal, or belongs to another transfer that is not finished.
+            LockingError: other processes are using it.
+            DuplicatePathError: two objects have the same target.
+            InvalidPathError: two keys conflict at the target, as `a` and `a.gz` do on a file system.
         """
         source, target = _store_of(src), _store_of(dest)
         encoding = None if reencode is None else stored_encoding(reencode)
@@ -134,21 +135,22 @@ class ResumableTransfer:
 
     def execute(self, progress: Progress = False, block_size: int = 200, lease_msec: float | None = None, *,
                 failed: bool = False, raise_errors: bool = True) -> Report:
-        """Transfer what is pending, and what processes that are gone have left. Call it again after a kill.
+        """Transfer pending objects, and those that killed processes have left. Call it again after a kill.
 
-        Any number of processes may do so at once. What others are at work on is left to them, and not waited for.
+        Any number of processes may do so at once. Objects leased by others are left to them, and not waited for.
 
         Args:
-            progress: draw a bar: True, a text, or a bar of the caller's own.
-            block_size: objects that are leased at once.
-            lease_msec: instead of the constructor's.
-            failed: do again what failed before.
-            raise_errors: False gives the report also where objects failed.
+            progress: show a progress bar: True, a str, or a bar of the caller.
+            block_size: number of objects leased at once.
+            lease_msec: overrides that of the constructor.
+            failed: retry objects that failed before.
+            raise_errors: False returns the report even if objects failed.
 
         Raises:
-            JournalError: there is no journal, it is not complete, or of another transfer than that of `src` and `dest`.
-            TransferFailedError: objects failed, now or before, and are not at the target; all others were carried, or
-                the fault was one that every object would meet, and the rest is still pending. Its `report` tells.
+            JournalError: there is no journal, it is incomplete, or belongs to another transfer than `src` and `dest`.
+            TransferFailedError: objects failed, now or before, and are not at the target; either all others were
+                transferred, or the failure would have affected every object, and the rest is still pending. See its
+                `report`.
         """
         block = checked_count("block_size", block_size, 1)
         lease = self.lease_msec if lease_msec is None else _checked_lease(lease_msec)
@@ -175,31 +177,31 @@ class ResumableTransfer:
         return worker.stopped_by
 
     def retry_failed(self) -> int:
-        """Let what failed be done again by the next `execute`; gives how many objects that is."""
+        """Let the next `execute` retry failed objects; returns their number."""
         with self._opened() as journal:
             return journal.retry_failed()
 
     # ---- looking
 
     def report(self) -> Report:
-        """Counts, bytes and failures, at any time, also while processes are at work. `print` it."""
+        """Counts, bytes and failures, at any time, even while processes are running. It can be printed."""
         with self._opened() as journal:
             return report_of(journal, self._transfer(journal))
 
     def failures(self) -> Iterator[Failure]:
-        """Every object that failed, with its cause, in bounded memory."""
+        """Iterate over all failed objects, with their causes, in bounded memory."""
         with self._opened() as journal:
             yield from journal.failures()
 
     def records(self) -> Iterator[dict[str, Any]]:
-        """All that the journal says of each object, in bounded memory."""
+        """Iterate over everything that the journal records of each object, in bounded memory."""
         with self._opened() as journal:
             yield from journal.records()
 
     def verify(self, read: bool = False, progress: Progress = None) -> VerifyResult:
-        """Compare what was transferred with what is at the source now; as `CloudFiles.verify`.
+        """Compare the transferred objects with the source as it is now; see `CloudFiles.verify`.
 
-        Raises UnsupportedOperationError where the objects were encoded anew: their stored bytes differ.
+        Raises UnsupportedOperationError if the objects were re-encoded, because their stored bytes differ.
         """
         with self._opened() as journal:
             transfer = self._transfer(journal)
@@ -213,10 +215,10 @@ class ResumableTransfer:
     # ---- ending
 
     def close(self) -> bool:
-        """Remove the journal once nothing is left to do; gives whether it was removed.
+        """Remove the journal if nothing is left to do; returns whether it was removed.
 
-        Where objects are left, or other processes are at work, it stays, to be executed again. Of objects that
-        failed the half-done parts are removed from the target.
+        If objects remain, or other processes are running, it is kept, so that `execute` can be called again. The
+        uploaded parts of failed objects are removed from the target.
         """
         if not os.path.exists(self.db_path):
             return False
@@ -232,9 +234,9 @@ class ResumableTransfer:
         return True
 
     def discard(self) -> None:
-        """Give the transfer up: remove half-done parts from the target, then the journal, whatever is left to do.
+        """Abandon the transfer: remove uploaded parts from the target, then the journal, whatever is left to do.
 
-        Raises LockingError while other processes are at work on it.
+        Raises LockingError while other processes are using it.
         """
         with self._opened() as journal:
             if journal.is_worked_from():

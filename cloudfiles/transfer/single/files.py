@@ -68,31 +68,33 @@ UPLOAD_TIMEOUTS = Timeouts(5.0, 600.0)
 def download_file(url: str, target: Path, chunk_size: int = CHUNK_BYTES,
                   timeout: float | urllib3.Timeout | None = 5.0, pool: urllib3.PoolManager | None = None,
                   callback_func: Callback | None = None) -> tuple[Path, int]:
-    """Download a file. It appears at `target` when it is whole; on any failure nothing of it stays.
+    """Download a file. It appears at `target` when it is complete; after a failure, nothing of it is left.
 
-    Where the server tells no strong ETag, nothing would prove that several requests are answered of one version of the
-    object: a file larger than one chunk is then read by one request.
-    So is one whose server answers ranges with 200, as it does where it knows none.
+    If the server returns no strong ETag, it cannot be proven that several requests read the same version of the
+    object: a file larger than one chunk is then read by a single request. The same applies if the server responds to
+    range requests with 200, as servers without range support do.
 
     Args:
-        url: where it is.
-        target: a file, replaced where it exists; or a directory: the name is then the last one of the URL's path.
-        chunk_size: bytes of one request.
-        timeout: seconds to wait for a connection, and without a byte on it: as in urllib3, a number sets both, so that
-            a large file may take its time. A `urllib3.Timeout` sets each; its `total` is how long one request (a
-            chunk) may take in all, its retries included.
-        pool: whose connections and retry policy are used, instead of our own; a `total` then bounds what urllib3 has it
-            bound, the connection and each wait. So it is with cloudpaths that are no http(s) URL.
-        callback_func: called with (bytes downloaded, bytes in all) after each chunk.
+        url: the URL of the file.
+        target: a file, which is replaced if it exists; or a directory: the name is then the last segment of the URL
+            path.
+        chunk_size: bytes per request.
+        timeout: seconds to wait for a connection, and for the next byte on it: as in urllib3, a number sets both, so
+            that large files may take longer. A `urllib3.Timeout` sets each; its `total` is the time that one request (a
+            chunk) may take in total, including its retries.
+        pool: use the connections and the retry policy of this pool instead of our own; a `total` then limits what
+            urllib3 applies it to, the connection and each wait. The latter is also the case for cloudpaths that are no
+            http(s) URL.
+        callback_func: called with (bytes downloaded, total bytes) after each chunk.
 
     Returns:
-        The file, and its bytes.
+        The file, and its size in bytes.
 
     Raises:
-        ApiException: the server answered with another status than 200, 206, 413, 429 and 503.
-        urllib3.exceptions.HTTPError: what went on failing after retries: connections, timeouts, 413, 429, 503.
-        ObjectChangedError: the object was replaced again and again while it was downloaded.
-        LocalFileError: (also an OSError, and of the builtin kind that fits) the file cannot be written.
+        ApiException: the server responded with a status other than 200, 206, 413, 429 and 503.
+        urllib3.exceptions.HTTPError: failures that persisted after retries: connections, timeouts, 413, 429, 503.
+        ObjectChangedError: the object was replaced repeatedly while it was being downloaded.
+        LocalFileError: (also an OSError, and of the matching builtin type) the file cannot be written.
     """
     target = target_of(url, target)
     with partial_file(target) as file:
@@ -103,10 +105,10 @@ def download_file(url: str, target: Path, chunk_size: int = CHUNK_BYTES,
 def download_fileobj(url: str, fileobj: BinaryIO, chunk_size: int = CHUNK_BYTES,
                      timeout: float | urllib3.Timeout | None = 5.0, pool: urllib3.PoolManager | None = None,
                      callback_func: Callback | None = None) -> int:
-    """As `download_file`, into an open binary file, from where it stands. Gives the bytes.
+    """Like `download_file`, but into an open binary file, from its current position. Returns the size in bytes.
 
-    On failure a part of the content may have been written. The object being replaced meanwhile is an
-    ObjectChangedError where the file cannot be gone back in.
+    After a failure, a part of the content may have been written. If the object is replaced in the meantime, an
+    ObjectChangedError is raised if the file is not seekable.
     """
     source = source_of(url, Timeouts.of(timeout, FIVE_SECONDS), pool, timeout)
     download = Download(checked_count("chunk_size", chunk_size, 1))
@@ -125,25 +127,25 @@ def upload_file(url: str, file_path: Path, chunk_size: int = CHUNK_BYTES,
                 timeout: float | urllib3.Timeout | None = None, pool: urllib3.PoolManager | None = None,
                 md5: bytes | None = None, callback_func: Callback | None = None,
                 headers: Mapping[str, str] | None = None) -> int:
-    """Upload a file, by one PUT.
+    """Upload a file with a single PUT request.
 
     Args:
-        url: where it goes.
-        file_path: the file; not an empty one.
+        url: the URL to upload to.
+        file_path: the file, which must not be empty.
         chunk_size: bytes between two calls of the callback.
-        timeout: as `download_file`, of which the one request is the whole upload; None for 5 seconds and 10 minutes.
-        pool: whose connections and retry policy are used, instead of our own.
-        md5: the md5 digest of the file (16 bytes), sent along so that the server checks what arrives.
-        callback_func: called with (bytes uploaded, bytes in all).
-        headers: more headers for the request.
+        timeout: as for `download_file`, where the whole upload is one request; None for 5 seconds and 10 minutes.
+        pool: use the connections and the retry policy of this pool instead of our own.
+        md5: the MD5 digest of the file (16 bytes), which is sent so that the server can verify the content.
+        callback_func: called with (bytes uploaded, total bytes).
+        headers: additional request headers.
 
     Returns:
-        The bytes of the file.
+        The size of the file in bytes.
 
     Raises:
         IOError: the file cannot be read, or is empty.
-        ApiException: the server answered with a status that is neither a success nor 413, 429 or 503.
-        urllib3.exceptions.HTTPError: as `download_file`.
+        ApiException: the server responded with a status that is neither a success nor 413, 429 or 503.
+        urllib3.exceptions.HTTPError: as for `download_file`.
     """
     with open(file_path, "rb") as file:
         return upload_fileobj(url, file, chunk_size, timeout, pool, md5, callback_func, headers)
@@ -153,7 +155,7 @@ def upload_fileobj(url: str, fileobj: BinaryIO, chunk_size: int = CHUNK_BYTES,
                    timeout: float | urllib3.Timeout | None = None, pool: urllib3.PoolManager | None = None,
                    md5: bytes | None = None, callback_func: Callback | None = None,
                    headers: Mapping[str, str] | None = None) -> int:
-    """As `upload_file`, of all of an open binary file that can be gone back in."""
+    """Like `upload_file`, but for the whole content of an open binary file, which must be seekable."""
     chunk_size = checked_count("chunk_size", chunk_size, 1)
     size = checked_size(fileobj)
     with exchange_errors():

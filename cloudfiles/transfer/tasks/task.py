@@ -37,16 +37,16 @@ _REACH = ("endpoint", "request_payer", "no_sign_request", "encoding_suffixes", "
 
 
 class TransferTimeoutError(TransportError, TimeoutError):
-    """The transfer took longer than its `timeout`. What was done is done; `run` goes on."""
+    """The transfer took longer than its `timeout`. Finished files are kept; `run` resumes the transfer."""
 
 
 class TransferTask(ABC):
-    """What `Uploader` and `Downloader` share. See these.
+    """Base class of `Uploader` and `Downloader`.
 
     Attributes:
-        hash: identifies the transfer: the same for the same store, paths and sizes.
-        errors: what failed in the last run, by key.
-        skipped_symlinks: local symlinks that lead out of the directory, or nowhere, and were not followed.
+        hash: identifies the transfer: equal for the same store, paths and sizes.
+        errors: the failures of the last run, by key.
+        skipped_symlinks: local symlinks that lead out of the directory, or to nothing, and were not followed.
     """
 
     kind: ClassVar[str]
@@ -112,17 +112,17 @@ class TransferTask(ABC):
     # ---- running
 
     def run(self, nthreads: int | None = None, monitor: bool = True) -> None:
-        """Transfer what is not done yet.
+        """Transfer the remaining files.
 
         Args:
-            nthreads: other than given before.
-            monitor: wait until it is done. False: return at once; `wait` waits.
+            nthreads: number of workers, instead of the one given before.
+            monitor: wait until the transfer is finished. False: return at once; `wait` waits for it.
 
         Raises:
-            CloudFilesError: the first failure, after all other files were tried. What was done stays done; the state
-                is kept, and another `run` goes on from there, here or in another process.
-            TransferTimeoutError: (also a TimeoutError) the timeout is over.
-            LockingError: another process is at work on the same transfer; nothing was done here.
+            CloudFilesError: the first failure, after all other files were tried. Finished files are kept; the state
+                is saved, and another `run` resumes from it, here or in another process.
+            TransferTimeoutError: (also a TimeoutError) the timeout has expired.
+            LockingError: another process is running the same transfer; nothing was done here.
         """
         with self._starting:
             if self._running:
@@ -140,7 +140,7 @@ class TransferTask(ABC):
             self._thread.start()
 
     def wait(self, timeout: float | None = None) -> None:
-        """Wait until a transfer in the background is done, at most `timeout` seconds. Raises as `run`."""
+        """Wait until a transfer in the background is finished, for at most `timeout` seconds. Raises as `run`."""
         thread = self._thread
         if thread is not None and thread is not threading.current_thread():
             thread.join(timeout)
@@ -298,10 +298,10 @@ class TransferTask(ABC):
                 **{name: getattr(self, name) for name in _REQUEST}}
 
     def save(self, keep: bool = True) -> None:
-        """Keep the state on disk, where files are left to do; a transfer that runs does so by itself.
+        """Save the state to disk if files remain; a running transfer does this by itself.
 
-        keep: False removes it, and tells the store to forget the parts of large objects that are half done.
-        Raises LockingError while another process is at work on it.
+        keep: False deletes the saved state, and the uploaded parts of incomplete large objects.
+        Raises LockingError while another process is running the transfer.
         """
         with nullcontext() if self._running else self._file.held():
             self._save(keep)

@@ -17,7 +17,7 @@ from cloudfiles.transfer.tasks.task import TransferTask
 
 
 class TargetExistsError(PreconditionFailedError, FileExistsError):
-    """Something is there already, and `overwrite` was not given."""
+    """The target already exists, and `overwrite` was not given."""
 
 
 _SHOWN = 5
@@ -34,27 +34,27 @@ class Uploader(TransferTask):
 
     Args:
         store: a cloudpath or a CloudFiles.
-        rpath: the key to upload to; for several files, or where it ends with '/' or is a directory, the directory to
+        rpath: the key to upload to; for several files, or if it ends with '/' or is a directory, the directory to
             upload into.
-        lpath: a file, a directory (with all below it), or a glob (without `**`). Symlinks that lead out of the
+        lpath: a file, a directory (with everything below it), or a glob (without `**`). Symlinks that lead out of the
             directory are skipped, unless the store has `follow_external_symlinks`.
-        nthreads: workers; None: those of the store.
-        chunksize, buffersize, blocksize: in bytes. Checked, and otherwise left to the store: large files go in parts
-            of the size that suits it.
-        client: for compatibility; must be None.
-        run: begin at once, and wait until it is done.
-        overwrite: replace files of the same names. False: nothing is done where one is there, or, of several files,
-            where the directory is there at all.
-        verbose: print each file as it is done.
-        progress_callback: called with `(current, total)`, in bytes over all files; total is None where it is not known.
-        timeout: seconds after which the transfer stops; 0: none.
-        clock: where time comes from.
-        options: of CloudFiles, where a cloudpath is given.
+        nthreads: number of workers; None: that of the store.
+        chunksize, buffersize, blocksize: in bytes. They are checked, but otherwise not used: large files are sent in
+            parts of a size that suits the store.
+        client: accepted for compatibility; must be None.
+        run: start at once, and wait until the upload is finished.
+        overwrite: replace existing files of the same names. False: nothing is done if one of them exists or, for
+            several files, if the directory exists.
+        verbose: print each file when it is done.
+        progress_callback: called with `(current, total)`, in bytes over all files; total is None if it is not known.
+        timeout: seconds after which the transfer stops; 0: no timeout.
+        clock: the clock to use.
+        options: options of CloudFiles, if `store` is a cloudpath.
 
     Raises:
         MissingObjectError: (also a FileNotFoundError) there is nothing to transfer.
-        TargetExistsError: (also a FileExistsError) as `overwrite` says.
-        InvalidPathError: names collide at the target, or would lead out of the directory; nothing was done.
+        TargetExistsError: (also a FileExistsError) see `overwrite`.
+        InvalidPathError: names conflict at the target, or lead out of the directory; nothing was changed.
         Others: as `run`.
     """
 
@@ -92,12 +92,12 @@ class Downloader(TransferTask):
 
     Args:
         rpath: a key, a directory, or a glob (without `**`).
-        lpath: the file to write; for several files, or where it is a directory, the directory to write into. It is
-            created, and never left, whatever the keys are.
-        overwrite: as for `Uploader`; an empty directory counts as none.
-        Others: as `Uploader`.
+        lpath: the file to write; for several files, or if it is a directory, the directory to write into. It is
+            created, and nothing is written outside of it, whatever the keys are.
+        overwrite: as for `Uploader`; an empty directory does not count as existing.
+        Others: as for `Uploader`.
 
-    Contents are decoded by their Content-Encoding. Raises as `Uploader`.
+    Contents are decoded by their Content-Encoding. Raises the same exceptions as `Uploader`.
     """
 
     kind: ClassVar[str] = "downloads"
