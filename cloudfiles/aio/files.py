@@ -63,21 +63,22 @@ _lanes: weakref.WeakKeyDictionary[Any, Lane] = weakref.WeakKeyDictionary()
 async def download_file(url: str, target: Path, chunk_size: int = CHUNK_BYTES, timeout: Any = None,
                         connector: Any = None, executor: Executor | None = None, retries: int = 3,
                         backoff_factor: float = 1.0, callback_func: AsyncCallback | None = None) -> tuple[Path, int]:
-    """As `cloudfiles.download_file`, with its results and errors.
+    """Async counterpart of `cloudfiles.download_file`, with the same results and exceptions.
 
     Args:
-        url, target, chunk_size: as there.
-        timeout: seconds that one chunk may take in all, its retries included (or an aiohttp `ClientTimeout`, or a
-            `urllib3.Timeout`, whose `total` is that); None: no limit but 5 seconds for a connection, and without a
+        url, target, chunk_size: as for `cloudfiles.download_file`.
+        timeout: seconds that one chunk may take in total, including its retries (or an aiohttp `ClientTimeout`, or a
+            `urllib3.Timeout`, with this as `total`); None: no limit except 5 seconds for a connection, and for the next
             byte on it.
-        connector: its `limit` bounds the requests under way of all calls that name it.
-        executor: where the file is opened, written and put in its place; None for the loop's own.
-        retries: of each request, on top of the first try.
-        backoff_factor: seconds that the first retry waits at the most; every further one twice as long.
-        callback_func: awaited with (bytes downloaded, bytes in all) after each chunk.
+        connector: its `limit` bounds the concurrent requests of all calls that use it.
+        executor: runs the opening, writing and renaming of the file; None for the default executor of the loop.
+        retries: retries of each request, in addition to the first attempt.
+        backoff_factor: maximum seconds to wait before the first retry; this doubles for each further retry.
+        callback_func: awaited with (bytes downloaded, total bytes) after each chunk.
 
     Raises:
-        As `cloudfiles.download_file`. Where aiohttp is loaded, what went on failing is an `aiohttp.ClientError` too.
+        The exceptions of `cloudfiles.download_file`. If aiohttp is loaded, failures that persisted after retries are
+        also `aiohttp.ClientError`s.
     """
     target = await _run(executor, target_of, url, target)
     async with _entered(executor, partial_file(target)) as file:
@@ -89,7 +90,7 @@ async def download_file(url: str, target: Path, chunk_size: int = CHUNK_BYTES, t
 async def download_fileobj(url: str, fileobj: BinaryIO, chunk_size: int = CHUNK_BYTES, timeout: Any = None,
                            connector: Any = None, executor: Executor | None = None, retries: int = 3,
                            backoff_factor: float = 1.0, callback_func: AsyncCallback | None = None) -> int:
-    """As `cloudfiles.download_fileobj`; the arguments are those of `download_file`."""
+    """Async counterpart of `cloudfiles.download_fileobj`; the arguments are those of `download_file`."""
     source = source_of(url, Timeouts.of(_per_wait(timeout), FIVE_SECONDS), policy=_policy(retries, backoff_factor))
     download = Download(checked_count("chunk_size", chunk_size, 1))
     begin = Rewindable(fileobj)
@@ -130,16 +131,17 @@ async def upload_file(url: str, file_path: Path, chunk_size: int = CHUNK_BYTES, 
                       connector: Any = None, md5: bytes | None = None, executor: Executor | None = None,
                       retries: int = 3, backoff_factor: float = 1.0, callback_func: AsyncCallback | None = None,
                       headers: Mapping[str, str] | None = None) -> int:
-    """As `cloudfiles.upload_file`, with its results and errors.
+    """Async counterpart of `cloudfiles.upload_file`, with the same results and exceptions.
 
     Args:
-        url, file_path, chunk_size, md5, headers: as there.
-        timeout: seconds that the upload may take in all, its retries included (or an aiohttp `ClientTimeout`, or a
-            `urllib3.Timeout`); None: no limit but 5 seconds for a connection, and 10 minutes without a byte on it.
-        executor: where the file is opened and looked at; None for the loop's own. While it is sent, threads of the
-            engine read it.
-        connector, retries, backoff_factor: as `download_file`.
-        callback_func: awaited with (bytes uploaded, bytes in all).
+        url, file_path, chunk_size, md5, headers: as for `cloudfiles.upload_file`.
+        timeout: seconds that the upload may take in total, including its retries (or an aiohttp `ClientTimeout`, or a
+            `urllib3.Timeout`); None: no limit except 5 seconds for a connection, and 10 minutes for the next byte on
+            it.
+        executor: opens the file and determines its size; None for the default executor of the loop. While it is sent,
+            the file is read by threads of the engine.
+        connector, retries, backoff_factor: as for `download_file`.
+        callback_func: awaited with (bytes uploaded, total bytes).
     """
     async with _entered(executor, _opened(file_path)) as file:
         return await upload_fileobj(url, file, chunk_size, timeout, connector, md5, executor, retries, backoff_factor,
@@ -150,7 +152,7 @@ async def upload_fileobj(url: str, fileobj: BinaryIO, chunk_size: int = CHUNK_BY
                          connector: Any = None, md5: bytes | None = None, executor: Executor | None = None,
                          retries: int = 3, backoff_factor: float = 1.0, callback_func: AsyncCallback | None = None,
                          headers: Mapping[str, str] | None = None) -> int:
-    """As `cloudfiles.upload_fileobj`; the arguments are those of `upload_file`."""
+    """Async counterpart of `cloudfiles.upload_fileobj`; the arguments are those of `upload_file`."""
     chunk_size = checked_count("chunk_size", chunk_size, 1)
     policy = _policy(retries, backoff_factor)
     size: int = await _run(executor, checked_size, fileobj)

@@ -23,7 +23,7 @@ _WIDTHS = (11, 9, 11, 9, 13)
 
 @click.command()
 @click.argument("cloudpath", required=False)
-@click.option("--objects", type=click.IntRange(min=1), default=5000, show_default=True, help="How many.")
+@click.option("--objects", type=click.IntRange(min=1), default=5000, show_default=True, help="Number of objects.")
 @click.option("--size", type=SizeType(), default="4KiB", show_default=True, help="Size of each object: a number of "
                                                                                  "bytes, or with a unit KiB, MiB, GiB.")
 @click.option("--threads", type=click.IntRange(min=0), default=20, show_default=True, help="Number of concurrent "
@@ -36,9 +36,9 @@ def bench(cloudpath: str | None, objects: int, size: int, threads: int, green: b
           as_json: bool) -> None:
     """Measure put, exists, get, list and delete on CLOUDPATH.
 
-    Everything happens below a random prefix of its own, which is removed at the end, also after an error or
-    Ctrl-C. What comes back is compared with what was put. Without CLOUDPATH, a small server on this machine
-    is measured: it is a Python program that keeps objects in memory, and mostly the limit itself.
+    All objects are put below a new random prefix, and deleted at the end, even after an error or Ctrl-C. Contents
+    that are read are compared with what was put. Without CLOUDPATH, a small server on this machine is measured: it
+    is a Python program that keeps objects in memory, and is usually itself the bottleneck.
     """
     with _store(cloudpath, endpoint, green=green, num_threads=threads) as cf:
         trial = Trial(cf, objects, size, _bar)

@@ -16,10 +16,10 @@ from cloudfiles import CloudFiles
                                                                               "secrets=.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of lines.")
 def explain_auth(cloudpath: str, endpoint: str | None, secrets: str | None, as_json: bool) -> None:
-    """Print the places where credentials for CLOUDPATH are looked for, in their order, and what was found in each.
+    """Print the sources that are searched for credentials for CLOUDPATH, in order, and what was found in each.
 
-    The first place that has something counts. No secret is printed. Where the order ends in a provider's own
-    chain, that is asked, which may take seconds.
+    The first source that has credentials is used. No secrets are printed. If the last source is the provider's own
+    credential chain, it is queried as well, which may take a few seconds.
     """
     cf = CloudFiles(cloudpath, endpoint=endpoint, secrets=secrets)
     findings = cf._store.here().explain_credentials()

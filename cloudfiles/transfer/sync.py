@@ -100,7 +100,7 @@ def sync_apart(source: Store, target: Store, *, delete: bool, compare: str, incl
     with SyncPlan(here, there, plan, mode, wanted, delete) as todo:
         todo.make(source.here(), target.here())
         if todo.kept_below_symlinks:
-            _log.warning("%s: %d objects that the source does not have are not deleted, as symlinks lead to their "
+            _log.warning("%s: %d objects that the source does not have are kept, because symlinks lead to their "
                          "directories", redact(target.cloudpath), todo.kept_below_symlinks)
         if dry_run:
             return SyncResult(same=todo.same, actions=list(todo.actions()), skipped_symlinks=todo.skipped_symlinks)
