@@ -277,7 +277,8 @@ def test_a_worker_that_is_killed(s3: CloudFiles, cf: CloudFiles, fault_server: F
     killer.start()
     what = rf"'{verb.removesuffix('_to')}' of \d+ items, 'k\d+' to 'k\d+',"
     where = rf"'{cf.cloudpath}' to 's3://bucket/'" if verb == "transfer_to" else r"CloudFiles\('s3://bucket/'\)"
-    with pytest.raises(WorkerError, match=rf"pid \d+\) was killed by SIGKILL, which .* out of memory, during {what} of {where};"):
+    with pytest.raises(WorkerError, match=rf"pid \d+\) was killed by SIGKILL, which .* out of memory, during {what} "
+                                          rf"of {where};"):
         batch()
     killer.join()
     fault_server.script()
