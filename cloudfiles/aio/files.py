@@ -78,7 +78,7 @@ async def download_file(url: str, target: Path, chunk_size: int = CHUNK_BYTES, t
 
     Raises:
         The exceptions of `cloudfiles.download_file`. If aiohttp is loaded, failures that persisted after retries are
-        also `aiohttp.ClientError`s.
+        also an `aiohttp.ClientError`.
     """
     target = await _run(executor, target_of, url, target)
     async with _entered(executor, partial_file(target)) as file:

@@ -102,8 +102,7 @@ class ReadingVerbs(Batches):
 
         The download continues while the consumer works, until `max_items` results or `max_bytes` of content are
         waiting: the memory used does not depend on the number of keys. The paths are iterated in the thread of the
-            consumer. Closing the
-        iterator cancels requests in progress.
+        consumer. Closing the iterator cancels requests in progress.
         """
         checked_count("max_items", max_items, 1)
         checked_count("max_bytes", max_bytes, 1)
