@@ -223,20 +223,25 @@ def test_an_interrupt_waits_for_writes(server: FaultServer, s3: CloudFiles, held
     assert tree(tmp_path) == {}
 
 
+async def assert_cancelling_waits(task: asyncio.Future[Any], held: Held) -> None:
+    """Cancel a task that writes, which does not end before the write does."""
+    while not held.reached.is_set():
+        await asyncio.sleep(0.002)
+    task.cancel()
+    done, _ = await asyncio.wait([task], timeout=0.3)
+    assert not done
+    held.let_go()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
 def test_a_cancelled_task_waits_for_writes(server: FaultServer, held: Held, tmp_path: Path) -> None:
     server.put("a", OLD[:MIB])
 
     async def main() -> None:
         cf = AsyncCloudFiles(f"s3://{server.bucket}/", endpoint=server.url, secrets=server.secrets)
         task = asyncio.ensure_future(asyncio.wait_for(cf.transfer_to(f"file://{tmp_path}/disk/", ["a"]), 60))
-        while not held.reached.is_set():
-            await asyncio.sleep(0.002)
-        task.cancel()
-        done, _ = await asyncio.wait([task], timeout=0.3)
-        assert not done
-        held.let_go()
-        with pytest.raises(asyncio.CancelledError):
-            await task
+        await assert_cancelling_waits(task, held)
         assert tree(tmp_path) == {}
 
     asyncio.run(main())
@@ -245,14 +250,7 @@ def test_a_cancelled_task_waits_for_writes(server: FaultServer, held: Held, tmp_
 def test_a_cancelled_put_of_local_files_waits_for_them(held: Held, tmp_path: Path) -> None:
     async def main() -> None:
         task = asyncio.ensure_future(AsyncCloudFiles(f"file://{tmp_path}/").puts([("a", OLD), ("b", b"")]))
-        while not held.reached.is_set():
-            await asyncio.sleep(0.002)
-        task.cancel()
-        done, _ = await asyncio.wait([task], timeout=0.3)
-        assert not done
-        held.let_go()
-        with pytest.raises(asyncio.CancelledError):
-            await task
+        await assert_cancelling_waits(task, held)
         assert tree(tmp_path) == {}
 
     asyncio.run(main())

@@ -8,9 +8,10 @@ from cloudfiles.credentials.sigv4 import format_query, quote_key
 from cloudfiles.exceptions import AuthorizationError, InvalidPathError
 from cloudfiles.interfaces.azure.dialect import AzureDialect
 from cloudfiles.interfaces.azure.endpoint import Endpoint
+from cloudfiles.interfaces.bucket_exists import BucketExists
 from cloudfiles.runtime.base import Runtime
 from cloudfiles.transport.client import Client
-from cloudfiles.transport.request import Origin, Request, Response
+from cloudfiles.transport.request import Origin
 
 
 @dataclass(slots=True)
@@ -53,7 +54,7 @@ class Container:
         """Whether the server has the container. One that these credentials may not look at is taken to be there."""
         target = self.container_target({"restype": "container"})
         try:
-            found: bool = self.client.send(_Look(self.origin, "HEAD", target, dialect=self.dialect))
+            found: bool = self.client.send(BucketExists(self.origin, "HEAD", target, dialect=self.dialect))
         except AuthorizationError:
             return True
         return found
@@ -64,14 +65,3 @@ class Container:
 
     def container_target(self, query: dict[str, str]) -> str:
         return f"{self.endpoint.container_target}?{format_query(query)}"
-
-
-class _Look(Request):
-    """Gives whether there is anything."""
-
-    __slots__ = ()
-
-    def accept(self, response: Response) -> bool:
-        if response.status in (200, 404):
-            return response.status == 200
-        raise self.dialect.refusal(self, response)

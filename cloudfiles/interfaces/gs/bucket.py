@@ -10,12 +10,13 @@ from typing import Any
 
 from cloudfiles.credentials.sigv4 import format_query, quote_key
 from cloudfiles.exceptions import AuthorizationError, InvalidPathError
+from cloudfiles.interfaces.bucket_exists import BucketExists
 from cloudfiles.interfaces.gs.dialect import GsDialect
 from cloudfiles.interfaces.gs.endpoint import Endpoint
 from cloudfiles.interfaces.gs.requests import JsonRequest
 from cloudfiles.runtime.base import Runtime
 from cloudfiles.transport.client import Client
-from cloudfiles.transport.request import Body, Request, Response
+from cloudfiles.transport.request import Body
 
 
 @dataclass(slots=True)
@@ -85,7 +86,7 @@ class Bucket:
         """Whether the server has the bucket. One that these credentials may not look at is taken to be there."""
         target = self.with_query(self.bucket_target, fields="name")
         try:
-            found: bool = self.client.send(_Look(self.endpoint.origin, "GET", target, dialect=self.dialect))
+            found: bool = self.client.send(BucketExists(self.endpoint.origin, "GET", target, dialect=self.dialect))
         except AuthorizationError:
             return True
         return found
@@ -97,17 +98,6 @@ class Bucket:
         Raises PreconditionFailedError where it has another generation than the one named.
         """
         return self.ask("GET", self.target(name, fields=fields, ifGenerationMatch=generation), path=path)
-
-
-class _Look(Request):
-    """Gives whether there is anything."""
-
-    __slots__ = ()
-
-    def accept(self, response: Response) -> bool:
-        if response.status in (200, 404):
-            return response.status == 200
-        raise self.dialect.refusal(self, response)
 
 
 def quote_name(name: str) -> str:
