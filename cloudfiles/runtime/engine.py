@@ -105,10 +105,16 @@ class Engine:
         keep_alive.start(lambda: None)
         self.runtime = _runtime_of(self._hub)
         self._ready.set()
-        self._stop.wait()
-        self.runtime.close()
-        keep_alive.close()
-        self._hub.destroy(destroy_loop=True)
+        try:
+            self._stop.wait()
+        finally:  # should the hub end by itself, those who wait for it are told
+            self.runtime.close()
+            keep_alive.close()
+            self._hub.destroy(destroy_loop=True)
+
+    @property
+    def is_alive(self) -> bool:
+        return self._thread.is_alive()
 
     def close(self) -> None:
         """Stop the thread and let go of its hub. Streams still open on it are dead afterwards."""
@@ -123,7 +129,7 @@ def engine() -> Engine:
     """The process's engine, started by the first who needs it."""
     global _engine
     with _lock:
-        if _engine is None:
+        if _engine is None or not _engine.is_alive:
             _need_descriptors()
             _engine = Engine()
         return _engine

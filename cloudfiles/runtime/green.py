@@ -28,6 +28,7 @@ from gevent._hub_local import get_hub_if_exists  # gevent has no public way to a
 from cloudfiles.runtime import cancellation
 from cloudfiles.runtime.base import Crew, Runtime, Stream, T
 from cloudfiles.runtime.cancellation import Cancellation, Cancelled
+from cloudfiles.runtime.hub_calls import HubCalls
 from cloudfiles.runtime.threads import PIECE, close_now, connect_first, is_readable, patience
 
 _NEVER = float("inf")
@@ -324,6 +325,7 @@ class GreenRuntime(Runtime):
         self.crews: set[AtWork] = set()
         self._hub = hub
         self._watchdog = Watchdog(hub)
+        self._calls = HubCalls(hub)
         self._pool: gevent.threadpool.ThreadPool | None = None
         self._closed = False
         self._closing = threading.Lock()
@@ -338,7 +340,7 @@ class GreenRuntime(Runtime):
         """From another thread: have `function` run in the hub. Gives whether it will: after `close` nothing does."""
         with self._closing:
             if not self._closed:
-                self._hub.loop.run_callback_threadsafe(function, *args)
+                self._calls.add(function, *args)
             return not self._closed
 
     def call(self, function: Callable[[], None]) -> None:
@@ -358,7 +360,7 @@ class GreenRuntime(Runtime):
         """In the hub's thread, before the hub ends: stop the crews, close what is kept."""
         with self._closing:
             self._closed = True
-        gevent.sleep(0)  # what was posted before that is run
+        self._calls.close()
         crews = list(self.crews)
         for crew in crews:
             crew.kill()
