@@ -19,13 +19,13 @@ __version__ = "1.0.0"
 if TYPE_CHECKING:
     from cloudfiles import compression, exceptions, paths, secrets
     from cloudfiles.aio.cloudfiles import AsyncCloudFiles
+    from cloudfiles.batch.processes import close_workers, reset_connection_pools
     from cloudfiles.bucket import Bucket, Storage
     from cloudfiles.cloudfile import CloudFile
     from cloudfiles.cloudfiles import CloudFiles
     from cloudfiles.downloads import dl
     from cloudfiles.interfaces.mem import clear_memory
     from cloudfiles.moving import sync, verify
-    from cloudfiles.parallel import close_workers, reset_connection_pools
     from cloudfiles.transfer.journaled.resumable import ResumableTransfer
     from cloudfiles.transfer.single.files import download_file, download_fileobj, upload_file, upload_fileobj
     from cloudfiles.transfer.tasks.up_and_down import Downloader, Uploader
@@ -40,8 +40,8 @@ _NAMES = {
     "clear_memory": "cloudfiles.interfaces.mem:clear_memory",
     "sync": "cloudfiles.moving:sync",
     "verify": "cloudfiles.moving:verify",
-    "reset_connection_pools": "cloudfiles.parallel:reset_connection_pools",
-    "close_workers": "cloudfiles.parallel:close_workers",
+    "reset_connection_pools": "cloudfiles.batch.processes:reset_connection_pools",
+    "close_workers": "cloudfiles.batch.processes:close_workers",
     "download_file": "cloudfiles.transfer.single.files:download_file",
     "download_fileobj": "cloudfiles.transfer.single.files:download_fileobj",
     "upload_file": "cloudfiles.transfer.single.files:upload_file",

@@ -9,20 +9,20 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, overload
 
 from cloudfiles import paths as _paths
+from cloudfiles.batch.lister import list_paths
+from cloudfiles.batch.processes import Parallel, is_executor, is_parallel
+from cloudfiles.batch.progress import Progress
+from cloudfiles.batch.store import Store, checked_choice, checked_count
+from cloudfiles.batch.writer import is_content
 from cloudfiles.byteranges import from_slice
 from cloudfiles.exceptions import InvalidInputError, redact
 from cloudfiles.inputs import as_path, given, is_path
-from cloudfiles.listing import list_paths
-from cloudfiles.parallel import Parallel, is_executor, is_parallel
 from cloudfiles.paths import ExtractedPath
-from cloudfiles.progress import Progress
-from cloudfiles.store import Store, checked_choice, checked_count
 from cloudfiles.types import MIN_THROUGHPUT, StoreOptions, Tls
 from cloudfiles.verbs.batches import iterable
 from cloudfiles.verbs.directories import DirectoryVerbs
 from cloudfiles.verbs.moving import MovingVerbs
 from cloudfiles.verbs.reading import ReadingVerbs
-from cloudfiles.writing import is_content
 
 if TYPE_CHECKING:
     from cloudfiles.datalake import DataLake

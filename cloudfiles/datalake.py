@@ -11,8 +11,8 @@ from cloudfiles.interfaces.azure.acl_recursive import AclChanges
 from cloudfiles.interfaces.azure.datalake import Access
 
 if TYPE_CHECKING:
+    from cloudfiles.batch.store import Store
     from cloudfiles.interfaces.azure.datalake import DataLake as Operations
-    from cloudfiles.store import Store
 
 __all__ = ["Access", "AclChanges", "AclEntry", "DataLake"]
 

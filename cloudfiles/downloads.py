@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from cloudfiles.addresses import split_bucket
+from cloudfiles.batch.fanout import Plan, collect
+from cloudfiles.batch.progress import Shared, bar_for
 from cloudfiles.cloudfiles import CloudFiles
 from cloudfiles.exceptions import InvalidInputError
-from cloudfiles.fanout import Plan, collect
 from cloudfiles.inputs import is_path
-from cloudfiles.progress import Shared, bar_for
 from cloudfiles.runtime.engine import blocking_runtime
 from cloudfiles.verbs.batches import iterable
 

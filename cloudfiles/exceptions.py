@@ -279,7 +279,7 @@ class ConnectionFailedError(TransportError):
 
     Attributes:
         nothing_sent: no part of the request was sent, so that any request can be retried.
-        is_lasting: retrying would not help: the server does not support TLS.
+        is_permanent: retrying would not help: the server does not support TLS.
         is_local: this machine had no file descriptor, port or memory for a connection, which says nothing about the
             server.
         is_unreachable: the server may not exist: its name does not resolve, or its port refuses connections
@@ -288,7 +288,7 @@ class ConnectionFailedError(TransportError):
 
     nothing_sent = False
     is_local = False
-    is_lasting = False
+    is_permanent = False
     is_unreachable = False
 
 
@@ -320,18 +320,18 @@ class ServerError(TransportError):
         code: the provider's error code (such as `SlowDown` or `NoSuchBucket`), or ''.
         retry_after: seconds the server asked the client to wait, or None.
         is_slow_down: the request was rejected because of too many requests.
-        is_passing: the error is transient, although its status alone does not show it.
+        is_transient: the error is transient, although its status alone does not show it.
     """
 
     def __init__(self, message: str = "", *, status: int | None = None, code: str = "",
-                 retry_after: float | None = None, is_slow_down: bool = False, is_passing: bool = False,
+                 retry_after: float | None = None, is_slow_down: bool = False, is_transient: bool = False,
                  **context: Any) -> None:
         super().__init__(message, **context)
         self.status = status
         self.code = code
         self.retry_after = retry_after
         self.is_slow_down = is_slow_down
-        self.is_passing = is_passing
+        self.is_transient = is_transient
 
 
 class ApiException(ServerError):  # noqa: N818 -- the name existing programs catch

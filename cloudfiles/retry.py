@@ -65,9 +65,9 @@ class RetryPolicy:
             return False
         return elapsed + delay <= (self.budget if budget is None else budget)
 
-    def mends_more(self, mended: int, elapsed: float) -> bool:
-        """Whether a request may go again that was now mended for the `mended`-th time (from 1)."""
-        return mended <= self.mends and elapsed <= self.budget
+    def allows_correction(self, corrected: int, elapsed: float) -> bool:
+        """Whether a request may go again that was now corrected for the `corrected`-th time (from 1)."""
+        return corrected <= self.mends and elapsed <= self.budget
 
 
 def parse_retry_after(value: str | None, date: str | None) -> float | None:

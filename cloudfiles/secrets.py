@@ -9,11 +9,11 @@ import importlib
 import os
 from typing import Any
 
-from . import handed_in
+from . import secret_references
 from .credentials import secrets_files
 from .credentials.aws_places import file_names
 from .exceptions import ConfigurationError, MissingExtraError
-from .handed_in import ExportedSecrets
+from .secret_references import ExportedSecrets
 
 _AWS_KEY = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 _AWS_PLACE = ("AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL")
@@ -83,7 +83,7 @@ def export_secrets(*objects: Any) -> ExportedSecrets:
 
         ProcessPoolExecutor(initializer=import_secrets, initargs=(export_secrets(cf),))
     """
-    return handed_in.export(objects)
+    return secret_references.export(objects)
 
 
 def import_secrets(exported: ExportedSecrets) -> None:

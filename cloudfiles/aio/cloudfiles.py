@@ -20,12 +20,12 @@ from cloudfiles.aio.feeding import fed_to_hub, fed_to_thread
 from cloudfiles.aio.lanes import Lane
 from cloudfiles.aio.results import from_hub
 from cloudfiles.aio.threads import in_thread, over, pool, thread_of_its_own
+from cloudfiles.batch.processes import is_parallel
+from cloudfiles.batch.reader import weight
+from cloudfiles.batch.writer import is_scalar
 from cloudfiles.cloudfiles import CloudFiles
 from cloudfiles.inputs import is_path
 from cloudfiles.interfaces import interface_class
-from cloudfiles.parallel import is_parallel
-from cloudfiles.reading import weight
-from cloudfiles.writing import is_scalar
 
 if TYPE_CHECKING:
     from cloudfiles.aio.datalake import AsyncDataLake

@@ -26,12 +26,12 @@ from typing import Any, BinaryIO
 from cloudfiles.aio.lanes import Lane
 from cloudfiles.aio.mailbox import mailbox_here
 from cloudfiles.aio.threads import in_thread, pool
+from cloudfiles.batch.store import checked_count
 from cloudfiles.exceptions import IntegrityError, InvalidInputError, ObjectChangedError
 from cloudfiles.interfaces import interface_class
 from cloudfiles.paths import extract, normalize
 from cloudfiles.retry import RetryPolicy
 from cloudfiles.runtime.engine import blocking_runtime
-from cloudfiles.store import checked_count
 from cloudfiles.transfer.single.chunks import Chunk, Download, ExchangeError, Source
 from cloudfiles.transfer.single.files import (
     CHUNK_BYTES,
@@ -109,7 +109,7 @@ async def download_fileobj(url: str, fileobj: BinaryIO, chunk_size: int = CHUNK_
 
 def _write_beside(file: BinaryIO, piece: bytes | memoryview) -> None:
     """Write without keeping the engine's hub from its other work."""
-    blocking_runtime().offload(write_to, file, bytes(piece))
+    blocking_runtime().run_in_thread(write_to, file, bytes(piece))
 
 
 async def _chunks(source: Source, download: Download, begin: Rewindable, url: str, connector: Any, timeout: Any

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from cloudfiles.aio.mailbox import mailbox_here
 from cloudfiles.runtime.cancellation import Cancellation, Cancelled
-from cloudfiles.runtime.engine import is_ending, runtime_beside
+from cloudfiles.runtime.engine import background_runtime, is_exiting
 
 if TYPE_CHECKING:
     from cloudfiles.runtime.green import GreenRuntime
@@ -28,7 +28,7 @@ _LOOK = 0.02
 
 def hub_runtime() -> GreenRuntime:
     """The runtime of the hub that runs beside this thread's event loop."""
-    return cast("GreenRuntime", runtime_beside())
+    return cast("GreenRuntime", background_runtime())
 
 
 async def settled(cancellation: Cancellation) -> None:
@@ -72,7 +72,7 @@ class Lane:
     def enter(self, job: Job) -> None:
         if job.runtime is not self._runtime:  # the engine was closed meanwhile, and with it what was at work
             self._runtime, self._running, self._waiting = job.runtime, 0, deque()
-        job.runtime.crews.add(job)
+        job.runtime.worker_groups.add(job)
         if self._width is None or self._running < self._width:
             self._running += 1
             job.start()
@@ -179,8 +179,8 @@ class Job:
 
     def _end(self, result: Any, error: BaseException | None, was_running: bool) -> None:
         self.ended = True
-        self.runtime.crews.discard(self)
+        self.runtime.worker_groups.discard(self)
         if was_running:
             self._lane.leave(self)
-        if not (is_ending() and isinstance(error, Cancelled)):  # else nobody waits: its loop is in a daemon thread
+        if not (is_exiting() and isinstance(error, Cancelled)):  # else nobody waits: its loop is in a daemon thread
             self._mailbox.post(self._settle, result, error)

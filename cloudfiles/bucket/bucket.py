@@ -14,7 +14,7 @@ from cloudfiles.bucket.views import PrefixFilter, StripPrefix, View
 from cloudfiles.cloudfiles import CloudFiles
 from cloudfiles.exceptions import InvalidInputError, InvalidPathError, MissingObjectError, redact
 from cloudfiles.inputs import as_path, is_path
-from cloudfiles.sidebyside import check_side_by_side
+from cloudfiles.key_conflicts import check_key_conflicts
 from cloudfiles.transfer.carrying.items import Item
 from cloudfiles.transfer.carrying.result import TransferResult
 from cloudfiles.transfer.carrying.route import CarryOptions
@@ -212,7 +212,7 @@ class Bucket(Storage):
         interface = LocalStore(directory).here()
         for name in names:
             interface.check_target(name + "x" if name.endswith("/") else name)
-        check_side_by_side(interface, names)
+        check_key_conflicts(interface, names)
         for name in ("", *(name for name in names if name.endswith("/"))):
             os.makedirs(os.path.join(directory, name), exist_ok=True)
         files = [(self._view.key_of(entry.key), entry) for entry in entries if not is_marker(entry)]
@@ -264,7 +264,7 @@ class Bucket(Storage):
         return result
 
     def _put_files(self, files: Mapping[str, str]) -> TransferResult:
-        check_side_by_side(self._store.here(), files)
+        check_key_conflicts(self._store.here(), files)
         items = [Item(key, key) for key in files]
         return carry(LocalStore(os.sep, files, self._store.width), self._store, items, CarryOptions(), None)
 
@@ -336,7 +336,7 @@ class Bucket(Storage):
                                    "shows", path=beginning, store=self.description)
         keys = {self._view.key_of(beginning + name): os.path.abspath(path) for name, path in files.items()}
         self._check_local(keys.values())
-        check_side_by_side(self._store.here(), keys)
+        check_key_conflicts(self._store.here(), keys)
         cut = shown.rfind("/") + 1
         kept = [self._view.key_of(beginning + name)[cut:] for name in skipped if self._view.shows(beginning + name)]
         source = LocalStore(os.sep, {key[cut:]: path for key, path in keys.items()}, self._store.width, skipped=kept)

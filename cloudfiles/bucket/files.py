@@ -6,9 +6,9 @@ import os
 from dataclasses import replace
 from typing import Any
 
+from cloudfiles.batch.store import Store
 from cloudfiles.bucket.progress import FileProgress
 from cloudfiles.exceptions import InvalidInputError
-from cloudfiles.store import Store
 from cloudfiles.transfer.carrying.items import Item
 from cloudfiles.transfer.carrying.result import TransferResult
 from cloudfiles.transfer.carrying.route import CarryOptions

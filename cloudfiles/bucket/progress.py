@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from cloudfiles.batch.progress import bar_for
 from cloudfiles.exceptions import InvalidInputError
-from cloudfiles.progress import bar_for
 from cloudfiles.transfer.carrying.items import Item
 from cloudfiles.transfer.carrying.result import Outcome
 

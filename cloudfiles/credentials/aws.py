@@ -51,21 +51,22 @@ class AwsProvider:
         clock: seconds since the epoch.
         environ: the environment; botocore reads the process's own.
         sleep: how a worker waits for another one's refresh.
-        offload: calls a blocking function so that other workers go on.
+        run_in_thread: calls a blocking function so that other workers go on.
         chain: botocore's chain.
     """
 
     def __init__(self, bucket: str = "", service: str = "aws", secrets: Secrets | None = None, *,
                  anonymous: bool = False, clock: Callable[[], float] = time.time,
                  environ: Mapping[str, str] | None = None, sleep: Callable[[float], None] = time.sleep,
-                 offload: Callable[[Chain], AwsCredentials | None] = _call, chain: Chain = aws_chain.load) -> None:
+                 run_in_thread: Callable[[Chain], AwsCredentials | None] = _call,
+                 chain: Chain = aws_chain.load) -> None:
         self._bucket = bucket
         self._service = "aws" if service == "s3" else service
         self._secrets = secrets
         self._anonymous = anonymous
         self._clock = clock
         self._environ = os.environ if environ is None else environ
-        self._offload = offload
+        self._offload = run_in_thread
         self._chain = chain
         self._renewal: Renewal[AwsCredentials | None] = Renewal(self._fetch, clock, sleep)
         self.get = self._renewal.get

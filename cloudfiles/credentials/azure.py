@@ -47,21 +47,21 @@ class AzureProvider:
         clock: seconds since the epoch.
         environ: the environment; azure-identity reads the process's own.
         sleep: how a worker waits for another one's refresh.
-        offload: calls a blocking function so that other workers go on.
+        run_in_thread: calls a blocking function so that other workers go on.
         chain: azure-identity's chain.
     """
 
     def __init__(self, container: str = "", account: str | None = None, secrets: Secrets | None = None, *,
                  anonymous: bool = False, or_anonymous: bool = False, clock: Callable[[], float] = time.time,
                  environ: Mapping[str, str] | None = None, sleep: Callable[[float], None] = time.sleep,
-                 offload: Callable[[Chain], AzureCredentials] = _call, chain: Chain = azure_chain.load) -> None:
+                 run_in_thread: Callable[[Chain], AzureCredentials] = _call, chain: Chain = azure_chain.load) -> None:
         self._container = container
         self._account = account
         self._secrets = secrets
         self._anonymous = anonymous
         self._clock = clock
         self._environ = os.environ if environ is None else environ
-        self._offload = offload
+        self._offload = run_in_thread
         self._chain = chain
         self._or_anonymous = or_anonymous
         self._renewal: Renewal[AzureCredentials | None] = Renewal(self._fetch, clock, sleep)

@@ -52,21 +52,21 @@ class GoogleProvider:
         clock: seconds since the epoch.
         environ: the environment; google-auth reads the process's own.
         sleep: how a worker waits for another one's renewal.
-        offload: calls a blocking function so that other workers go on.
+        run_in_thread: calls a blocking function so that other workers go on.
         chain: google-auth.
     """
 
     def __init__(self, bucket: str = "", secrets: Secrets | None = None, *, anonymous: bool = False,
                  handed_in_only: bool = False, clock: Callable[[], float] = time.time,
                  environ: Mapping[str, str] | None = None, sleep: Callable[[float], None] = time.sleep,
-                 offload: Callable[..., Any] = _call, chain: GoogleChain | None = None) -> None:
+                 run_in_thread: Callable[..., Any] = _call, chain: GoogleChain | None = None) -> None:
         self._bucket = bucket
         self._secrets = secrets
         self._anonymous = anonymous
         self._handed_in_only = handed_in_only
         self._clock = clock
         self._environ = os.environ if environ is None else environ
-        self._offload = offload
+        self._offload = run_in_thread
         self._chain = chain or GoogleChain()
         self._default: Any = None  # google-auth's, once it found them
         self._renewal: Renewal[GoogleToken] = Renewal(self._fetch, clock, sleep)

@@ -145,7 +145,7 @@ class _Answer:
 
 
 class _TokenRequest(Request):
-    """A request that leaves it to google-auth what a refusal means."""
+    """A request that leaves it to google-auth what an error response means."""
 
     __slots__ = ()
 

@@ -29,7 +29,7 @@ class _Form(NamedTuple):
     head: str  # from behind the target to before the signature
 
 
-class Moment:
+class SigningContext:
     """One second in which an account's key signs.
 
     Attributes:
@@ -40,7 +40,7 @@ class Moment:
 
     __slots__ = ("_forms", "_mac", "_resource", "credentials", "date", "now")
 
-    def __init__(self, credentials: AzureCredentials, now: int, before: Moment | None = None) -> None:
+    def __init__(self, credentials: AzureCredentials, now: int, before: SigningContext | None = None) -> None:
         assert credentials.key is not None
         self.credentials = credentials
         self.now = now
@@ -112,12 +112,12 @@ class Signer:
     """Moments as time goes by."""
 
     def __init__(self) -> None:
-        self._moment: Moment | None = None
+        self._context: SigningContext | None = None
 
-    def at(self, now: float, credentials: AzureCredentials) -> Moment:
+    def at(self, now: float, credentials: AzureCredentials) -> SigningContext:
         """The moment in which to sign. now: seconds since the epoch by the server's clock."""
-        moment = self._moment
-        if moment is None or moment.now != int(now) or moment.credentials is not credentials:
+        context = self._context
+        if context is None or context.now != int(now) or context.credentials is not credentials:
             # Assigned whole: another thread sees the one or the other.
-            self._moment = moment = Moment(credentials, int(now), moment)
-        return moment
+            self._context = context = SigningContext(credentials, int(now), context)
+        return context

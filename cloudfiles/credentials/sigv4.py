@@ -75,7 +75,7 @@ class _Form(NamedTuple):
     authorization: str  # up to the signature
 
 
-class Moment:
+class SigningContext:
     """One second in which a key signs for a region.
 
     Attributes:
@@ -86,7 +86,8 @@ class Moment:
 
     __slots__ = ("_authorization", "_forms", "_mac", "_scope", "_stamp", "_to_sign", "credentials", "now", "region")
 
-    def __init__(self, credentials: AwsCredentials, region: str, now: int, before: Moment | None = None) -> None:
+    def __init__(self, credentials: AwsCredentials, region: str, now: int,
+                 before: SigningContext | None = None) -> None:
         self.credentials = credentials
         self.region = region
         self.now = now
@@ -156,13 +157,13 @@ class Signer:
     """Moments as time goes by. What does not change with the second is kept: the derived key for a day."""
 
     def __init__(self) -> None:
-        self._moment: Moment | None = None
+        self._context: SigningContext | None = None
 
-    def at(self, now: float, credentials: AwsCredentials, region: str) -> Moment:
+    def at(self, now: float, credentials: AwsCredentials, region: str) -> SigningContext:
         """The moment in which to sign. now: seconds since the epoch by the server's clock."""
-        moment = self._moment
-        if (moment is None or moment.now != int(now) or moment.credentials is not credentials
-                or moment.region != region):
+        context = self._context
+        if (context is None or context.now != int(now) or context.credentials is not credentials
+                or context.region != region):
             # Assigned whole: another thread sees the one or the other.
-            self._moment = moment = Moment(credentials, region, int(now), moment)
-        return moment
+            self._context = context = SigningContext(credentials, region, int(now), context)
+        return context

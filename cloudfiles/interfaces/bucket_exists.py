@@ -13,4 +13,4 @@ class BucketExists(Request):
     def accept(self, response: Response) -> bool:
         if response.status in (200, 404):
             return response.status == 200
-        raise self.dialect.refusal(self, response)
+        raise self.protocol.to_error(self, response)

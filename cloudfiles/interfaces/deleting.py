@@ -30,10 +30,10 @@ class Delete(Request):
     __slots__ = ()
 
     def accept(self, response: Response) -> None:
-        if response.status >= 300 and not self.dialect.is_missing(response):
-            raise self.dialect.refusal(self, response)
+        if response.status >= 300 and not self.protocol.is_missing(response):
+            raise self.protocol.to_error(self, response)
         if response.status < 300 and b"<Error>" in response.content:
-            raise self.dialect.refusal(self, response)
+            raise self.protocol.to_error(self, response)
         if response.status < 300 and is_web_page(response):
             raise unreadable("the response to a DELETE", response, "is a web page", self.path)
 

@@ -12,7 +12,7 @@ from cloudfiles import integrity
 from cloudfiles.exceptions import CloudFilesError
 from cloudfiles.interfaces.http_object import ObjectRead
 from cloudfiles.transport.memory import FullError, GrowingMemory
-from cloudfiles.transport.request import BodyTooLargeError, Dialect, Origin, Request, Response
+from cloudfiles.transport.request import BodyTooLargeError, Origin, ProviderProtocol, Request, Response
 from cloudfiles.transport.wire import Head
 from cloudfiles.types import StoredObject
 
@@ -75,9 +75,9 @@ class BoundedRead(WithHeaders):
 
     __slots__ = ("limit", "receiver")
 
-    def __init__(self, origin: Origin, target: str, headers: dict[str, str], dialect: Dialect, path: str,
+    def __init__(self, origin: Origin, target: str, headers: dict[str, str], protocol: ProviderProtocol, path: str,
                  most: int) -> None:
-        ObjectRead.__init__(self, origin, target, headers, dialect, path)
+        ObjectRead.__init__(self, origin, target, headers, protocol, path)
         self.receiver = self.limit = Limit(most)
 
     def accept(self, response: Response) -> StoredObject | None:
@@ -103,9 +103,9 @@ class PiecewiseRead(Request):
 
     __slots__ = ("_hasher", "_take", "_taken", "receiver")
 
-    def __init__(self, origin: Origin, target: str, headers: dict[str, str], dialect: Dialect, path: str,
+    def __init__(self, origin: Origin, target: str, headers: dict[str, str], protocol: ProviderProtocol, path: str,
                  take: Callable[[bytes | memoryview], object]) -> None:
-        Request.__init__(self, origin, "GET", target, headers, dialect=dialect, path=path)
+        Request.__init__(self, origin, "GET", target, headers, protocol=protocol, path=path)
         self._take = take
         self._taken = 0
         self._hasher: tuple[integrity.Digest, integrity.Hasher] | None = None
@@ -115,7 +115,7 @@ class PiecewiseRead(Request):
         if head.status != 200:
             return False
         if "etag" not in head.headers:
-            self.dialect.check_object(Response(head.status, head.headers, b""), self.path)
+            self.protocol.check_object(Response(head.status, head.headers, b""), self.path)
         digests = integrity.digests_from_headers(head.headers)
         self._hasher = (digests[0], integrity.hasher(digests[0].algorithm)) if digests else None
         return True
@@ -142,6 +142,6 @@ class PiecewiseRead(Request):
             stored = described(response.headers)
             stored.size = self._taken
             return stored
-        if self.dialect.is_missing(response):
+        if self.protocol.is_missing(response):
             return None
-        raise self.dialect.refusal(self, response)
+        raise self.protocol.to_error(self, response)

@@ -13,7 +13,7 @@ from cloudfiles.byteranges import ContentRange, parse_content_range, range_heade
 from cloudfiles.exceptions import ObjectChangedError, ProtocolError, TruncatedBodyError
 from cloudfiles.interfaces.documents import count
 from cloudfiles.interfaces.haste import Haste
-from cloudfiles.transport.request import ANSWER_BYTES, Dialect, Origin, Pace, Request, Response, TryAgain
+from cloudfiles.transport.request import ANSWER_BYTES, Origin, Pace, ProviderProtocol, Request, Response, RetryRequest
 from cloudfiles.transport.wire import Head, is_framed
 from cloudfiles.types import StoredObject, head_of
 
@@ -35,14 +35,14 @@ class ObjectRead(Request):
 
     __slots__ = ("_condition", "_first", "_next", "_pieces", "end", "is_patient", "start")
 
-    def __init__(self, origin: Origin, target: str, headers: dict[str, str], dialect: Dialect, path: str,
+    def __init__(self, origin: Origin, target: str, headers: dict[str, str], protocol: ProviderProtocol, path: str,
                  start: int | None = None, end: int | None = None) -> None:
         """`start` and `end` as an interface's `get` takes them, but not empty, and no `end` that is negative or goes
         with a negative `start`.
 
         headers: the request's own from now on. An If-Match in them holds for the whole read.
         """
-        Request.__init__(self, origin, "GET", target, headers, dialect=dialect, path=path)
+        Request.__init__(self, origin, "GET", target, headers, protocol=protocol, path=path)
         self.start = 0 if start is None and end is not None else start
         self.end = end
         self.is_patient = False  # goes on however slowly a body comes
@@ -58,7 +58,7 @@ class ObjectRead(Request):
     def accept(self, response: Response) -> StoredObject | None:
         status = response.status
         if status in (200, 206) and "etag" not in response.headers:
-            self.dialect.check_object(response, self.path)
+            self.protocol.check_object(response, self.path)
         if status == 200 and self._first is None and "range" not in self.headers:
             return self._whole(response.content, response.headers) if self.start is None else self._cut(response)
         if status in (200, 206):
@@ -69,10 +69,10 @@ class ObjectRead(Request):
             return self._past_the_end(response)
         if status == 412 and self._first is not None and self._condition is None:
             self.begin_anew()
-            raise TryAgain(self.dialect_error(response))
-        if self.dialect.is_missing(response):
+            raise RetryRequest(self.dialect_error(response))
+        if self.protocol.is_missing(response):
             return None
-        raise self.dialect.refusal(self, response)
+        raise self.protocol.to_error(self, response)
 
     def most(self, head: Head) -> int | None:
         if head.status == 206 and self.end is not None:
@@ -128,7 +128,7 @@ class ObjectRead(Request):
 
     def part(self, start: int, end: int) -> ObjectRead:
         """A read of a part of that, of the same state of the object."""
-        return ObjectRead(self.origin, self.target, self.headers.copy(), self.dialect, self.path or "", start, end)
+        return ObjectRead(self.origin, self.target, self.headers.copy(), self.protocol, self.path or "", start, end)
 
     def goes_with(self, part: StoredObject) -> bool:
         """Whether an answer to `part` is of the same state: not every server looks at If-Match."""
@@ -159,11 +159,11 @@ class ObjectRead(Request):
 
     def dialect_error(self, response: Response) -> Any:
         """The refusal as the cause of another try."""
-        error = self.dialect.refusal(self, response)
-        return error.cause if isinstance(error, TryAgain) else error
+        error = self.protocol.to_error(self, response)
+        return error.cause if isinstance(error, RetryRequest) else error
 
     def _whole(self, content: bytes, headers: dict[str, str]) -> StoredObject:
-        verified = self.dialect.verify(content, headers, self.path)
+        verified = self.protocol.verify(content, headers, self.path)
         return StoredObject(content, headers.get("content-encoding", ""), verified, headers.get("etag"))
 
     def _part(self, response: Response) -> StoredObject:
@@ -223,13 +223,13 @@ class ObjectRead(Request):
         """416: the object exists and has nothing there, unless it shrank under a read in pieces."""
         if self._first is not None:
             self.begin_anew()
-            raise TryAgain(self.dialect_error(response))
+            raise RetryRequest(self.dialect_error(response))
         told = _told(response.headers)
         size = None if told is None else told.size
         if (self.start or 0) < 0 and size is None:
             # Empty, or shorter than the suffix, which then means all of it (RFC 9110 14.1.2) and which rclone refuses.
             del self.headers["range"]
-            raise TryAgain(self.dialect_error(response))
+            raise RetryRequest(self.dialect_error(response))
         if (size or 0) > max(0, self.start or 0):
             raise ProtocolError(f"the server rejects the range from byte {self.start}, but reports that the object has "
                                 f"{size} bytes",
@@ -304,7 +304,7 @@ class ObjectRead(Request):
         if self._condition is not None:
             return error
         self.begin_anew()
-        return TryAgain(error)
+        return RetryRequest(error)
 
 
 def size_of(headers: Mapping[str, str], path: str | None) -> int:
@@ -323,11 +323,11 @@ class ObjectHead(Request):
     def accept(self, response: Response) -> dict[str, str] | None:
         if response.status == 200 or (response.status == 206 and "content-range" in response.headers):
             if "etag" not in response.headers:
-                self.dialect.check_object(response, self.path)
+                self.protocol.check_object(response, self.path)
             return response.headers
-        if self.dialect.is_missing(response):
+        if self.protocol.is_missing(response):
             return None
-        raise self.dialect.refusal(self, response)
+        raise self.protocol.to_error(self, response)
 
 
 def _told(headers: dict[str, str]) -> ContentRange | None:

@@ -32,7 +32,7 @@ from cloudfiles.exceptions import (
 from cloudfiles.interfaces.base import Interface
 from cloudfiles.interfaces.local import chunks, guess_type, http_date, span
 from cloudfiles.interfaces.moving import Copied, CopyOptions
-from cloudfiles.runtime.base import OFFLOAD_BYTES
+from cloudfiles.runtime.base import RUN_IN_THREAD_BYTES
 from cloudfiles.runtime.cancellation import publishing
 from cloudfiles.types import Clock, ListEntry, ListPage, StoredObject, StoreOptions, WriteOptions, head_of
 
@@ -226,7 +226,7 @@ class MemInterface(Interface):
         modified = int(self._wall())
         if not isinstance(content, bytes):
             return _Object(content, options, f'"g{next(_generations)}"', None, modified)
-        digest = _md5(content) if len(content) < OFFLOAD_BYTES else self._runtime.offload(_md5, content)
+        digest = _md5(content) if len(content) < RUN_IN_THREAD_BYTES else self._runtime.run_in_thread(_md5, content)
         return _Object(content, options, f'"{digest.hex()}"', b64encode(digest).decode(), modified)
 
     def head(self, key: str) -> dict[str, Any] | None:

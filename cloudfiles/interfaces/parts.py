@@ -9,7 +9,7 @@ from typing import BinaryIO, Generic, TypeVar
 
 from cloudfiles.exceptions import CloudFilesError, FileSystemError, InvalidInputError
 from cloudfiles.integrity import Buffer
-from cloudfiles.runtime.base import Crew, Runtime
+from cloudfiles.runtime.base import Runtime, WorkerGroup
 from cloudfiles.transport.request import Body, FileBody, flat
 from cloudfiles.types import Content
 
@@ -62,54 +62,54 @@ class _Sending(Generic[T]):
         self._is_over = False  # nothing more is to be sent
 
     def run(self, parts: Iterable[T]) -> int:
-        crew = self._runtime.crew()
+        worker_group = self._runtime.worker_group()
         try:
-            count = self._feed(crew, parts)
+            count = self._feed(worker_group, parts)
             self._closed = True
-            crew.wake_workers(WORKERS)
-            while not crew.finished and self._error is None:
-                self._wait(crew)
+            worker_group.wake_workers(WORKERS)
+            while not worker_group.finished and self._error is None:
+                self._wait(worker_group)
         finally:
-            if not crew.finished:
+            if not worker_group.finished:
                 self._is_over = True
-                crew.cancel()
+                worker_group.cancel()
         if self._error is not None:
             raise self._error
         return count
 
-    def _feed(self, crew: Crew, parts: Iterable[T]) -> int:
+    def _feed(self, worker_group: WorkerGroup, parts: Iterable[T]) -> int:
         number = 0
         for number, part in enumerate(parts, 1):
             self._under_way.add(number)
             self._queue.append((number, part))
             if number <= WORKERS:
-                crew.start(lambda: self._work(crew), 1)
-            crew.wake_workers(1)
+                worker_group.start(lambda: self._work(worker_group), 1)
+            worker_group.wake_workers(1)
             while len(self._under_way) >= WORKERS and self._error is None:
-                self._wait(crew)
+                self._wait(worker_group)
             if self._error is not None:
                 break
         return number
 
-    def _wait(self, crew: Crew) -> None:
-        crew.wait_caller(_TICK)
+    def _wait(self, worker_group: WorkerGroup) -> None:
+        worker_group.wait_caller(_TICK)
         self._runtime.sleep(0)  # where this worker's own batch is given up, it is told here
 
-    def _work(self, crew: Crew) -> None:
+    def _work(self, worker_group: WorkerGroup) -> None:
         while self._error is None and not self._is_over:
             try:
                 number, part = self._queue.popleft()
             except IndexError:
                 if self._closed:
                     return
-                crew.wait_worker()
+                worker_group.wait_worker()
                 continue
             try:
                 self._send(number, part)
             except Exception as error:
                 self._error = self._error or error
             self._under_way.discard(number)
-            crew.wake_caller()
+            worker_group.wake_caller()
 
 
 # ---- content of any kind
@@ -175,7 +175,7 @@ def parts_of_file(runtime: Runtime, file: BinaryIO, size_of: Callable[[int], int
     """The rest of a file in pieces, number n from 1 of `size_of(n)` bytes; only the last is shorter, none is empty."""
     for number in itertools.count(1):
         wanted = size_of(number)
-        content = runtime.offload(_read_fully, file, wanted)
+        content = runtime.run_in_thread(_read_fully, file, wanted)
         if content:
             yield content
         if len(content) < wanted:

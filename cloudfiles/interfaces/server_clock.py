@@ -8,7 +8,7 @@ from collections.abc import Callable
 from cloudfiles.transport.request import Response
 
 _SKEWED = 300.0
-"""Seconds between two clocks from which on they are to blame for a refusal; S3 and Azure allow 900."""
+"""Seconds between two clocks from which on they are to blame for an error response; S3 and Azure allow 900."""
 
 
 class ServerClock:

@@ -16,7 +16,7 @@ from cloudfiles.runtime.cancellation import Cancelled as Cancelled
 
 T = TypeVar("T")
 
-OFFLOAD_BYTES = 256 * 1024
+RUN_IN_THREAD_BYTES = 256 * 1024
 """Work on fewer bytes than this stays where it is: handing it over costs more (some 50 us) than it takes."""
 
 
@@ -48,7 +48,7 @@ class Stream(Protocol):
         """In the child after a fork: let go of the descriptor, without a word to the other side or the hub."""
 
 
-class Crew(ABC):
+class WorkerGroup(ABC):
     """The workers of one batch, and the doors between them and the caller.
 
     Wake-ups are remembered, and may be one too many: whoever wakes looks at the shared state
@@ -124,7 +124,7 @@ class Runtime(ABC):
         return True
 
     @abstractmethod
-    def crew(self) -> Crew: ...
+    def worker_group(self) -> WorkerGroup: ...
 
     @abstractmethod
     def connect(self, host: str, port: int, timeout: float) -> socket.socket:
@@ -142,7 +142,7 @@ class Runtime(ABC):
     def sleep(self, seconds: float) -> None: ...
 
     @abstractmethod
-    def offload(self, function: Callable[..., T], *args: Any) -> T:
+    def run_in_thread(self, function: Callable[..., T], *args: Any) -> T:
         """`function(*args)` on a native thread while this worker waits; where it is where that gains nothing.
 
         Where this worker is cancelled meanwhile, so is the function: see `cancellation`.

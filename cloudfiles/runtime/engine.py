@@ -29,7 +29,7 @@ _lock = threading.Lock()
 _engine: Engine | None = None
 
 
-def runtime_here(green: bool) -> Runtime:
+def current_runtime(green: bool) -> Runtime:
     """The runtime for work in the caller's own thread or batch.
 
     Where this thread runs a hub, or `socket` or `threading` is patched, it is that hub's,
@@ -41,7 +41,7 @@ def runtime_here(green: bool) -> Runtime:
     return engine().runtime if green else _threads
 
 
-def runtime_beside() -> Runtime:
+def background_runtime() -> Runtime:
     """The green runtime for a thread that does not wait for it: one that runs an event loop.
 
     A hub that this thread may have stands still meanwhile, unless `socket` or `threading` is patched: then the loop's
@@ -53,7 +53,7 @@ def runtime_beside() -> Runtime:
 
 def blocking_runtime() -> Runtime:
     """The runtime of a single call that waits where it is."""
-    return runtime_here(green=False)
+    return current_runtime(green=False)
 
 
 def _hub_here() -> Any:
@@ -152,11 +152,11 @@ def close_engine() -> None:
         engine.close()
 
 
-def let_go(runtime: Runtime | None) -> None:
+def close_after_interrupt(runtime: Runtime | None) -> None:
     """After an interrupt: close the idle connections of `runtime`, and the engine where no other batch runs in it."""
     runtime = runtime or blocking_runtime()
     runtime.call(runtime.close_kept)
-    if _engine is not None and runtime is _engine.runtime and not _engine.runtime.crews:
+    if _engine is not None and runtime is _engine.runtime and not _engine.runtime.worker_groups:
         close_engine()
 
 
@@ -165,17 +165,17 @@ def _after_fork_in_child() -> None:
     _engine, _lock = None, threading.Lock()  # the thread stayed with the parent
 
 
-def is_ending() -> bool:
+def is_exiting() -> bool:
     """Whether the interpreter is ending, for a daemon thread to ask."""
     return not threading.main_thread().is_alive()
 
 
-def stay_if_ending() -> None:
+def block_if_exiting() -> None:
     """In a daemon thread whose program has ended: do not return.
 
     Nobody waits for it any more; an error would only be printed, as that of a thread that died.
     """
-    while is_ending() and threading.current_thread().daemon:
+    while is_exiting() and threading.current_thread().daemon:
         time.sleep(3600)
 
 

@@ -26,14 +26,14 @@ import gevent.threadpool
 from gevent._hub_local import get_hub_if_exists  # gevent has no public way to ask without making one
 
 from cloudfiles.runtime import cancellation
-from cloudfiles.runtime.base import Crew, Runtime, Stream, T
+from cloudfiles.runtime.base import Runtime, Stream, T, WorkerGroup
 from cloudfiles.runtime.cancellation import Cancellation, Cancelled
 from cloudfiles.runtime.hub_calls import HubCalls
 from cloudfiles.runtime.threads import PIECE, close_now, connect_first, is_readable, patience
 
 _NEVER = float("inf")
 _LAST_TICKS = 50
-"""Hundredths of a second that crews get to end before their hub does."""
+"""Hundredths of a second that worker groups get to end before their hub does."""
 
 _READ = 1
 
@@ -183,7 +183,7 @@ class GreenStream:
         os.close(self._sock._sock.detach())  # below gevent, which would tell the loop: that is the parent's too
 
 
-class GreenCrew(Crew):
+class GreenWorkerGroup(WorkerGroup):
     """Greenlets of one hub. Subclasses know where the caller is."""
 
     def __init__(self, runtime: GreenRuntime) -> None:
@@ -196,7 +196,7 @@ class GreenCrew(Crew):
 
     def start(self, work: Callable[[], None], count: int) -> None:
         self._running += count
-        self._runtime.crews.add(self)
+        self._runtime.worker_groups.add(self)
         self._in_hub(self._spawn, work, count)
 
     def _in_hub(self, function: Callable[..., None], *args: Any) -> None:
@@ -220,7 +220,7 @@ class GreenCrew(Crew):
     def _ended(self, greenlet: Any) -> None:
         self._running -= 1
         if self._running == 0:
-            self._runtime.crews.discard(self)
+            self._runtime.worker_groups.discard(self)
             self.wake_caller()
 
     def wake_workers(self, count: int) -> None:
@@ -264,7 +264,7 @@ class GreenCrew(Crew):
         self._is_killed = True
 
 
-class HereCrew(GreenCrew):
+class HubWorkerGroup(GreenWorkerGroup):
     """The caller is a greenlet of the same hub."""
 
     def __init__(self, runtime: GreenRuntime) -> None:
@@ -282,8 +282,8 @@ class HereCrew(GreenCrew):
         self._caller.clear()
 
 
-class ElsewhereCrew(GreenCrew):
-    """The caller is a native thread that has no hub, and gets none. It may itself work for a crew of threads."""
+class EngineWorkerGroup(GreenWorkerGroup):
+    """The caller is a native thread that has no hub, and gets none. It may itself be a worker."""
 
     def __init__(self, runtime: GreenRuntime) -> None:
         super().__init__(runtime)
@@ -304,7 +304,7 @@ class ElsewhereCrew(GreenCrew):
 
 
 class AtWork(Protocol):
-    """What runs in a hub and can be stopped there: a crew, or a call that a coroutine awaits."""
+    """What runs in a hub and can be stopped there: a worker group, or a call that a coroutine awaits."""
 
     def kill(self) -> None: ...
 
@@ -312,17 +312,17 @@ class AtWork(Protocol):
 class GreenRuntime(Runtime):
     """Waits park the greenlet they are in.
 
-    Made in its hub's thread; only `crew`, `call` and `post` may be called from another.
+    Made in its hub's thread; only `worker_group`, `call` and `post` may be called from another.
 
     Attributes:
-        crews: what is at work.
+        worker_groups: what is at work.
     """
 
     name = "green"
 
     def __init__(self, hub: Any) -> None:
         super().__init__()
-        self.crews: set[AtWork] = set()
+        self.worker_groups: set[AtWork] = set()
         self._hub = hub
         self._watchdog = Watchdog(hub)
         self._calls = HubCalls(hub)
@@ -333,8 +333,8 @@ class GreenRuntime(Runtime):
     def _is_here(self) -> bool:
         return get_hub_if_exists() is self._hub  # a thread's number will not do: patched, each greenlet has its own
 
-    def crew(self) -> Crew:
-        return HereCrew(self) if self._is_here() else ElsewhereCrew(self)
+    def worker_group(self) -> WorkerGroup:
+        return HubWorkerGroup(self) if self._is_here() else EngineWorkerGroup(self)
 
     def post(self, function: Callable[..., None], *args: Any) -> bool:
         """From another thread: have `function` run in the hub. Gives whether it will: after `close` nothing does."""
@@ -357,15 +357,15 @@ class GreenRuntime(Runtime):
         done.wait(0.0 if self._closed else 1.0)
 
     def close(self) -> None:
-        """In the hub's thread, before the hub ends: stop the crews, close what is kept."""
+        """In the hub's thread, before the hub ends: stop the worker groups, close what is kept."""
         with self._closing:
             self._closed = True
         self._calls.close()
-        crews = list(self.crews)
-        for crew in crews:
-            crew.kill()
+        worker_groups = list(self.worker_groups)
+        for worker_group in worker_groups:
+            worker_group.kill()
         for _ in range(_LAST_TICKS):
-            if self.crews:
+            if self.worker_groups:
                 gevent.sleep(0.01)
         self.close_kept()
         if self._pool is not None:
@@ -390,7 +390,7 @@ class GreenRuntime(Runtime):
     def sleep(self, seconds: float) -> None:
         gevent.sleep(seconds)
 
-    def offload(self, function: Callable[..., T], *args: Any) -> T:
+    def run_in_thread(self, function: Callable[..., T], *args: Any) -> T:
         if not self._is_here():  # but on such a thread already
             return function(*args)
         if self._pool is None:

@@ -19,7 +19,7 @@ from contextlib import suppress
 from typing import Any
 
 from cloudfiles.runtime import cancellation
-from cloudfiles.runtime.base import Crew, Runtime, Stream, T
+from cloudfiles.runtime.base import Runtime, Stream, T, WorkerGroup
 from cloudfiles.runtime.cancellation import Cancellation, Cancelled, check_cancelled, current_cancellation
 
 TICK = 0.5
@@ -134,7 +134,7 @@ def _set_tick(sock: socket.socket, seconds: float) -> None:
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, timeval)
 
 
-class ThreadCrew(Crew):
+class ThreadWorkerGroup(WorkerGroup):
     """Daemon threads, so that a worker stuck in the resolver cannot keep the interpreter from ending."""
 
     def __init__(self) -> None:
@@ -208,8 +208,8 @@ class ThreadRuntime(Runtime):
 
     name = "threads"
 
-    def crew(self) -> Crew:
-        return ThreadCrew()
+    def worker_group(self) -> WorkerGroup:
+        return ThreadWorkerGroup()
 
     def connect(self, host: str, port: int, timeout: float) -> socket.socket:
         return connect_first(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM), timeout, _connect)
@@ -227,7 +227,7 @@ class ThreadRuntime(Runtime):
         else:
             work.wait(seconds)
 
-    def offload(self, function: Callable[..., T], *args: Any) -> T:
+    def run_in_thread(self, function: Callable[..., T], *args: Any) -> T:
         return function(*args)  # this thread is a native one already
 
 

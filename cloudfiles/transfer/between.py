@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from cloudfiles.parallel import Parallel, is_parallel
-from cloudfiles.progress import Progress, bar_for
-from cloudfiles.store import Store
+from cloudfiles.batch.processes import Parallel, is_parallel
+from cloudfiles.batch.progress import Progress, bar_for
+from cloudfiles.batch.store import Store
 from cloudfiles.transfer.carrying.items import Item, items_between
 from cloudfiles.transfer.carrying.result import TransferResult
 from cloudfiles.transfer.run import Report, carry_here, checked_encoding

@@ -6,11 +6,11 @@ from collections.abc import Collection
 from operator import attrgetter
 from typing import Any
 
+from cloudfiles.batch.fanout import Plan, collect
+from cloudfiles.batch.progress import Progress, bar_for
+from cloudfiles.batch.store import Store
 from cloudfiles.exceptions import CloudFilesError, IntegrityError
-from cloudfiles.fanout import Plan, collect
-from cloudfiles.progress import Progress, bar_for
-from cloudfiles.sidebyside import side_by_side
-from cloudfiles.store import Store
+from cloudfiles.key_conflicts import find_key_conflict
 from cloudfiles.transfer.carrying.carrier import Carrier
 from cloudfiles.transfer.carrying.items import Item, as_items
 from cloudfiles.transfer.carrying.result import Outcome, TransferResult
@@ -24,7 +24,7 @@ def move_objects(source: Store, target: Store, paths: Any, *, total: int | None 
     """Move objects from one store to another. See `CloudFiles.moves`."""
     plan, here, there = plan_between(source, target)
     mover = Mover(Carrier(here, there, plan.runtime, CarryOptions()))
-    items = side_by_side(target.here(), as_items(paths), attrgetter("target"))
+    items = find_key_conflict(target.here(), as_items(paths), attrgetter("target"))
     result = TransferResult()
 
     def move(item: Item) -> None:

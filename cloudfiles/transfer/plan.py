@@ -14,9 +14,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from cloudfiles.batch.fanout import Plan, collect
 from cloudfiles.compression import COMPRESSION_EXTENSIONS
 from cloudfiles.exceptions import InvalidPathError
-from cloudfiles.fanout import Plan, collect
 from cloudfiles.interfaces.base import Interface
 from cloudfiles.interfaces.file.names import bare_name
 from cloudfiles.transfer.carrying.items import Item

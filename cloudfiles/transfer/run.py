@@ -8,13 +8,13 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from cloudfiles.batch.fanout import Plan, Tally, collect
+from cloudfiles.batch.store import Store
 from cloudfiles.compression import stored_encoding
 from cloudfiles.exceptions import CloudFilesError
-from cloudfiles.fanout import Plan, Tally, collect
 from cloudfiles.interfaces.base import Interface
 from cloudfiles.runtime.base import Runtime
-from cloudfiles.runtime.engine import blocking_runtime, runtime_here
-from cloudfiles.store import Store
+from cloudfiles.runtime.engine import blocking_runtime, current_runtime
 from cloudfiles.transfer.carrying.carrier import Carrier
 from cloudfiles.transfer.carrying.items import Item
 from cloudfiles.transfer.carrying.large import LARGE_AT_ONCE
@@ -82,7 +82,7 @@ def plan_between(source: Store, target: Store, encodes: bool = False) -> tuple[P
         return Plan(None), source.here(), target.here()
     is_local = source.is_local and target.is_local
     green = source.green is not False and target.green is not False and not encodes
-    runtime = blocking_runtime() if is_local else runtime_here(green)
+    runtime = blocking_runtime() if is_local else current_runtime(green)
     return Plan(runtime, width, probe=is_local), source.interface(runtime), target.interface(runtime)
 
 

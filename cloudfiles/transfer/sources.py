@@ -6,8 +6,8 @@ import difflib
 import logging
 import os
 
+from cloudfiles.batch.store import Store
 from cloudfiles.exceptions import CloudFilesError, MissingObjectError, redact
-from cloudfiles.store import Store
 
 _log = logging.getLogger("cloudfiles")
 

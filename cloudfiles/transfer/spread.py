@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from cloudfiles.batch.processes import Parallel, run
+from cloudfiles.batch.store import Store
 from cloudfiles.exceptions import CloudFilesError, redact
-from cloudfiles.parallel import Parallel, run
-from cloudfiles.store import Store
 from cloudfiles.transfer.carrying.items import Item
 from cloudfiles.transfer.carrying.result import TransferResult
 from cloudfiles.transfer.run import Report, carry_here

@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cloudfiles import paths
+from cloudfiles.batch.fanout import Plan, collect
+from cloudfiles.batch.processes import Parallel
+from cloudfiles.batch.progress import Progress, bar_for
+from cloudfiles.batch.store import Store
 from cloudfiles.exceptions import CloudFilesError, InvalidInputError, redact
-from cloudfiles.fanout import Plan, collect
 from cloudfiles.interfaces.base import Interface
-from cloudfiles.parallel import Parallel
-from cloudfiles.progress import Progress, bar_for
-from cloudfiles.store import Store
 from cloudfiles.transfer.between import carry_between
 from cloudfiles.transfer.carrying.result import TransferResult
 from cloudfiles.transfer.compare import checked_mode

@@ -8,10 +8,10 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from cloudfiles.fanout import Plan, collect
+from cloudfiles.batch.fanout import Plan, collect
+from cloudfiles.batch.progress import Progress, bar_for
+from cloudfiles.batch.store import Store
 from cloudfiles.interfaces.base import Interface
-from cloudfiles.progress import Progress, bar_for
-from cloudfiles.store import Store
 from cloudfiles.transfer.carrying.items import Item, as_items, listed_items
 from cloudfiles.transfer.compare import Judgement, look_closer
 from cloudfiles.transfer.run import plan_between

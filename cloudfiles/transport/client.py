@@ -20,7 +20,7 @@ from cloudfiles.transport.connection import BrokenBodyError
 from cloudfiles.transport.dial import Dialer, proxy_for
 from cloudfiles.transport.limiter import Limiter
 from cloudfiles.transport.pool import Pool
-from cloudfiles.transport.request import Origin, Request, TryAgain
+from cloudfiles.transport.request import Origin, Request, RetryRequest
 from cloudfiles.transport.tries import Tries
 from cloudfiles.types import MIN_THROUGHPUT, Clock, StoreOptions, Tls
 
@@ -62,12 +62,12 @@ class Client:
             except CloudFilesError as error:
                 failure: CloudFilesError = error
                 again = False
-            except TryAgain as mended:
-                failure = mended.cause
+            except RetryRequest as corrected:
+                failure = corrected.cause
                 again = True
             tries = tries or self._tries(request, now)
             if again:
-                tries.mended(failure)
+                tries.corrected(failure)
             else:
                 tries.failed(failure, pool.limiter, now)
             pool = self._pools.get(request.origin) or self._open_pool(request.origin)
@@ -97,7 +97,7 @@ class Client:
             if connection.served and not connection.heard and request.idempotent:
                 # Closed while idle, by all appearances, and unnoticed until now: no fault of this request.
                 pool.close()
-                raise TryAgain(error) from error
+                raise RetryRequest(error) from error
             error.is_unreachable |= not connection.heard
             raise
         except BaseException:

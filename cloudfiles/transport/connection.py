@@ -15,7 +15,7 @@ from cloudfiles.exceptions import (
 )
 from cloudfiles.runtime.base import Stream
 from cloudfiles.transport.deadline import BoundedStream, PastDeadlineError, past_deadline
-from cloudfiles.transport.faults import is_lasting
+from cloudfiles.transport.faults import is_permanent
 from cloudfiles.transport.memory import BodyMemory, FullError, GrowingMemory
 from cloudfiles.transport.request import (
     UNANNOUNCED_BYTES,
@@ -410,6 +410,7 @@ def _transport_error(error: Exception, when: str) -> Exception:
         return RequestTimeoutError(f"the server did not respond for too long {when}")
     if isinstance(error, OSError):
         failure = ConnectionFailedError(f"the connection was lost {when}: {error}")
-        failure.is_lasting = is_lasting(error)  # a server tells only now that it wants a certificate (RFC 8446 4.4.2)
+        # A server says only now that it wants a client certificate (RFC 8446 4.4.2).
+        failure.is_permanent = is_permanent(error)
         return failure
     return error

@@ -25,7 +25,7 @@ from cloudfiles.exceptions import (
 )
 from cloudfiles.runtime.base import Runtime, Stream
 from cloudfiles.runtime.descriptors import is_exhausted, ran_out
-from cloudfiles.transport.faults import is_lasting, is_local, is_unreachable
+from cloudfiles.transport.faults import is_local, is_permanent, is_unreachable
 from cloudfiles.transport.request import Origin
 from cloudfiles.types import Tls
 
@@ -178,7 +178,7 @@ def _dial_error(error: Exception, origin: Origin, proxy: Proxy | None) -> Except
     if isinstance(cause, TimeoutError | urllib3.exceptions.TimeoutError):
         return RequestTimeoutError(f"{to}: connecting timed out")
     failure = _not_sent(f"{to}: {_kind(cause)}: {cause}")
-    failure.is_lasting, failure.is_unreachable = is_lasting(cause), is_unreachable(cause)
+    failure.is_permanent, failure.is_unreachable = is_permanent(cause), is_unreachable(cause)
     failure.is_local = is_local(cause)
     return failure
 

@@ -20,7 +20,7 @@ _LASTING = frozenset({
 """OpenSSL's reasons for errors that stay. Others, such as a record that does not decrypt, may be the network's."""
 
 
-def is_lasting(error: BaseException | None) -> bool:
+def is_permanent(error: BaseException | None) -> bool:
     """Whether the same would happen at every later try."""
     return isinstance(error, ssl.SSLError) and getattr(error, "reason", None) in _LASTING
 

@@ -1,8 +1,8 @@
 """What is sent, and the hooks by which a protocol reads what comes back.
 
-A verb subclasses `Request`, a provider `Dialect`. The client's one retry loop calls `encode` before each
-try, `accept` on each complete answer, and `broken` when a body broke off: so a signature
-is always fresh, an error inside a 200 is seen, and a read goes on from where it was.
+A verb subclasses `Request`, a provider subclasses `ProviderProtocol`. The client's one retry loop calls `encode`
+before each attempt, `accept` on each complete response, and `broken` when a body broke off. So a signature is always
+fresh, an error inside a 200 is seen, and a read is resumed where it ended.
 """
 
 from __future__ import annotations
@@ -71,8 +71,8 @@ class Origin(NamedTuple):
         return f"{self.scheme}://{self.authority}"
 
 
-class TryAgain(Exception):  # noqa: N818 -- not an error: a hook's word to the retry loop
-    """Raised by `accept`: the request was mended (another origin, fresh credentials); send it again now.
+class RetryRequest(Exception):  # noqa: N818 -- not an error: a hook's word to the retry loop
+    """Raised by `accept`: the request was corrected (another origin, fresh credentials); send it again now.
 
     `cause` is the error to raise when that does not help either.
     """
@@ -117,7 +117,7 @@ class FileBody:
             yield piece
 
 
-class Dialect:
+class ProviderProtocol:
     """How a provider wants its requests signed, and words its answers. This one is plain HTTP."""
 
     def encode(self, request: Request, host: str, now: float) -> bytes:
@@ -127,8 +127,8 @@ class Dialect:
         """
         return format_head(request.method, request.target, host, request.headers, request.body)
 
-    def refusal(self, request: Request, response: Response) -> Exception:
-        """What an answer that is no success means: an error to raise, or TryAgain after mending the request."""
+    def to_error(self, request: Request, response: Response) -> Exception:
+        """What an answer that is no success means: an error to raise, or RetryRequest after mending the request."""
         return status_error(response, path=request.path)
 
     def is_missing(self, response: Response) -> bool:
@@ -146,7 +146,7 @@ class Dialect:
         return integrity.check(content, headers, path) or ""
 
 
-PLAIN = Dialect()
+PLAIN = ProviderProtocol()
 
 
 class Receiver(Protocol):
@@ -182,37 +182,37 @@ class BodyTooLargeError(Exception):
 
 
 class Request:
-    """One request to one origin. Subclasses add what a verb knows, the dialect what a provider knows.
+    """One request to one origin. Subclasses add what a verb knows, `protocol` what a provider knows.
 
     Attributes:
-        origin: where it goes; a dialect may change it (a redirect) and have it sent again.
+        origin: where it goes; the protocol may change it (a redirect) and have it sent again.
         method: the HTTP method.
         target: path and query, percent-encoded, beginning with '/'.
-        headers: lower-case names to values, besides Host, Content-Length and what the dialect adds.
+        headers: lower-case names to values, besides Host, Content-Length and what the protocol adds.
         body: bytes-like or FileBody; b'' for none.
         idempotent: sending it twice does no harm: it may be repeated even when its fate is unknown.
         path: the key it concerns, for error messages.
         retries: tries that have failed by now; once `send` has raised, its last one too.
         deadline: when the request, its retries included, is given up by a DeadlineError: a time of the client's
             monotonic clock, None for never.
-        signed: what the dialect signed the current try with, for its own use: by it a refusal is understood.
+        signed: what the protocol signed the current try with, for its own use in `to_error`.
     """
 
-    __slots__ = ("body", "deadline", "dialect", "headers", "idempotent", "method", "origin", "path", "retries",
-                 "signed", "target")
+    __slots__ = ("body", "deadline", "headers", "idempotent", "method", "origin", "path",
+                 "protocol", "retries", "signed", "target")
 
     receiver: Receiver | None = None
     """Takes the answer's body in place of `Response.content`; a subclass that has one gives itself a slot for it."""
 
     def __init__(self, origin: Origin, method: str, target: str, headers: dict[str, str] | None = None,
-                 body: Body = b"", *, dialect: Dialect = PLAIN, idempotent: bool = True,
+                 body: Body = b"", *, protocol: ProviderProtocol = PLAIN, idempotent: bool = True,
                  path: str | None = None) -> None:
         self.origin = origin
         self.method = method
         self.target = target
         self.headers = headers if headers is not None else {}
         self.body = body if type(body) is not memoryview else flat(body)
-        self.dialect = dialect
+        self.protocol = protocol
         self.idempotent = idempotent
         self.path = path
         self.retries = 0
@@ -221,17 +221,17 @@ class Request:
 
     def encode(self, host: str, now: float) -> bytes:
         """The head to send; called before each try, so that a signature is always fresh."""
-        return self.dialect.encode(self, host, now)
+        return self.protocol.encode(self, host, now)
 
     def accept(self, response: Response) -> Any:
         """What the caller of `Client.send` gets; here the response itself.
 
         IntegrityError, TransportError and ServerErrors of a passing status are tried again
-        after a backoff, TryAgain at once; every other error ends the request.
+        after a backoff, RetryRequest at once; every other error ends the request.
         """
         if response.status < 300:
             return response
-        raise self.dialect.refusal(self, response)
+        raise self.protocol.to_error(self, response)
 
     def most(self, head: Head) -> int | None:
         """Bytes that the body behind `head` may have. None: as many as are announced, or UNANNOUNCED_BYTES."""

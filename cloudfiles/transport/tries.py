@@ -52,7 +52,7 @@ class Tries:
         self._budget = policy.budget
         self._attempts: list[Attempt] = []
         self._faults = 0
-        self._mended = 0
+        self._corrected = 0
         self._corrupt = 0
         self._malformed: list[str] = []
         self._truncated: Counter[tuple[int, str]] = Counter()
@@ -111,12 +111,12 @@ class Tries:
 
     # ---- failures
 
-    def mended(self, error: CloudFilesError) -> None:
-        """The request was mended and goes again at once. Raises `error` when that happens too often."""
+    def corrected(self, error: CloudFilesError) -> None:
+        """The request was corrected and goes again at once. Raises `error` when that happens too often."""
         now = self._monotonic()
-        self._mended += 1
+        self._corrected += 1
         self._note(error, now, 0.0)
-        if not self._policy.mends_more(self._mended, now - self._since):
+        if not self._policy.allows_correction(self._corrected, now - self._since):
             self._raise(error, now)
 
     def failed(self, error: CloudFilesError, limiter: Limiter, sent: float) -> None:
@@ -126,7 +126,7 @@ class Tries:
         sent: when the try began.
         """
         now = self._monotonic()
-        lasts = not self._is_passing(error)
+        lasts = not self._is_transient(error)
         self._tell(limiter, error, lasts, sent, now)
         self._count(now)
         retry_after = getattr(error, "retry_after", None)
@@ -169,7 +169,7 @@ class Tries:
         return not self._is_over(limiter, now) and policy.allows(self._faults, now - self._since, delay, retry_after,
                                                                  self._budget)
 
-    def _is_passing(self, error: CloudFilesError) -> bool:
+    def _is_transient(self, error: CloudFilesError) -> bool:
         """Whether the same request may succeed later, and may be repeated."""
         if isinstance(error, IntegrityError):
             self._corrupt += 1
@@ -178,12 +178,12 @@ class Tries:
             return False
         if isinstance(error, ServerError):
             allowed = RETRYABLE_STATUS if self._request.idempotent else REFUSED_STATUS
-            return error.is_passing or error.status in allowed
+            return error.is_transient or error.status in allowed
         if isinstance(error, ProtocolError) and not self._is_first(str(error)):
             return False
         if isinstance(error, TruncatedBodyError) and self._stays_truncated(error):
             return False
-        if getattr(error, "is_lasting", False):
+        if getattr(error, "is_permanent", False):
             return False
         return self._request.idempotent or getattr(error, "nothing_sent", False)
 

@@ -6,15 +6,14 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from cloudfiles import parallel as processes
-from cloudfiles import presence
+from cloudfiles.batch import existence, processes
+from cloudfiles.batch.fanout import OnError, Plan
+from cloudfiles.batch.processes import Parallel, is_parallel
+from cloudfiles.batch.progress import Progress, bar_for
+from cloudfiles.batch.store import Store
 from cloudfiles.exceptions import InvalidInputError
-from cloudfiles.fanout import OnError, Plan
 from cloudfiles.inputs import as_path, is_path
 from cloudfiles.interfaces.base import Interface
-from cloudfiles.parallel import Parallel, is_parallel
-from cloudfiles.progress import Progress, bar_for
-from cloudfiles.store import Store
 
 if TYPE_CHECKING:
     from cloudfiles.monitoring import TransmissionMonitor
@@ -90,7 +89,7 @@ class Batches:
         with self._batch(_PROGRESSIVE[verb], paths, total, progress) as (plan, interface):
             if answer is not None:
                 return answer(interface, paths, plan)
-            return presence.one_by_one(getattr(interface, verb), paths, plan)
+            return existence.one_by_one(getattr(interface, verb), paths, plan)
 
 
 def monitor_of(direction: str) -> TransmissionMonitor:

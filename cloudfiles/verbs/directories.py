@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from cloudfiles.batch.processes import Parallel
+from cloudfiles.batch.progress import Progress
 from cloudfiles.exceptions import InvalidInputError
 from cloudfiles.inputs import is_path
 from cloudfiles.interfaces.base import Interface
-from cloudfiles.parallel import Parallel
-from cloudfiles.progress import Progress
 from cloudfiles.verbs.batches import keys
 from cloudfiles.verbs.writing import WritingVerbs
 

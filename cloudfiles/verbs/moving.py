@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from cloudfiles import paths as _paths
+from cloudfiles.batch.processes import Parallel
+from cloudfiles.batch.progress import Progress
+from cloudfiles.batch.store import Store
 from cloudfiles.exceptions import InvalidInputError
 from cloudfiles.inputs import as_path
-from cloudfiles.parallel import Parallel
-from cloudfiles.progress import Progress
-from cloudfiles.store import Store
 
 if TYPE_CHECKING:
     from cloudfiles.transfer.carrying.result import TransferResult

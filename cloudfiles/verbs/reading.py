@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from cloudfiles import presence
+from cloudfiles.batch import existence
+from cloudfiles.batch.fanout import Tally, collect, stream
+from cloudfiles.batch.processes import Parallel, is_parallel
+from cloudfiles.batch.progress import Progress
+from cloudfiles.batch.reader import Result, as_wanted, counting, failed, grouped, reader, ungrouped, weight
+from cloudfiles.batch.result_columns import Columns, as_asked
+from cloudfiles.batch.store import checked_count
 from cloudfiles.exceptions import InvalidJSONError
-from cloudfiles.fanout import Tally, collect, stream
-from cloudfiles.handover import Columns, as_asked
 from cloudfiles.inputs import is_path
 from cloudfiles.json_content import load_json
-from cloudfiles.parallel import Parallel, is_parallel
-from cloudfiles.progress import Progress
-from cloudfiles.reading import Result, as_wanted, counting, failed, grouped, reader, ungrouped, weight
 from cloudfiles.runtime.engine import blocking_runtime
-from cloudfiles.store import checked_count
 from cloudfiles.verbs.batches import Batches, iterable, monitor_of
 
 if TYPE_CHECKING:
@@ -157,13 +157,13 @@ class ReadingVerbs(Batches):
         If the store lists in key order and the keys make up most of a prefix, they are looked up in listings, with a
         thousand keys per request; the results are the same.
         """
-        return self._ask("exists", paths, total, progress, parallel, presence.exists)
+        return self._ask("exists", paths, total, progress, parallel, existence.exists)
 
     def size(self, paths: Any, total: int | None = None, progress: Progress = None, return_sum: bool = False,
              parallel: Parallel | None = None) -> Any:
         """Sizes of objects in stored bytes: an int, or `{path: int}`; None where missing. return_sum: return their sum.
         """
-        sizes = self._ask("size", paths, total, progress, parallel, presence.sizes)
+        sizes = self._ask("size", paths, total, progress, parallel, existence.sizes)
         if not return_sum:
             return sizes
         return sum(size or 0 for size in (sizes.values() if isinstance(sizes, dict) else [sizes]))

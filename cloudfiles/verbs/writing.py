@@ -7,19 +7,19 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from operator import attrgetter
 from typing import Any
 
-from cloudfiles import parallel as processes
+from cloudfiles.batch import processes
+from cloudfiles.batch.fanout import Tally, collect
+from cloudfiles.batch.processes import Parallel, is_parallel
+from cloudfiles.batch.progress import Progress
+from cloudfiles.batch.writer import Upload, WriteDefaults, guess_content_type, is_scalar, uploads, writer
 from cloudfiles.compression import stored_encoding
 from cloudfiles.exceptions import CloudFilesError, InvalidInputError
-from cloudfiles.fanout import Tally, collect
 from cloudfiles.inputs import as_path, is_path
 from cloudfiles.json_content import dump_json
-from cloudfiles.parallel import Parallel, is_parallel
-from cloudfiles.progress import Progress
+from cloudfiles.key_conflicts import find_key_conflict
 from cloudfiles.runtime.engine import blocking_runtime
-from cloudfiles.sidebyside import side_by_side
 from cloudfiles.types import WriteOptions
 from cloudfiles.verbs.batches import Batches, iterable, keys, monitor_of
-from cloudfiles.writing import Upload, WriteDefaults, guess_content_type, is_scalar, uploads, writer
 
 
 class WritingVerbs(Batches):
@@ -70,7 +70,7 @@ class WritingVerbs(Batches):
                                  if_absent, if_match, raw, self._store.keeps_live_objects)
         items = uploads(files, defaults)
         if not isinstance(items, Collection) or len(items) > 1:
-            items = side_by_side(self._store.here(), items, attrgetter("path"))
+            items = find_key_conflict(self._store.here(), items, attrgetter("path"))
         if not is_parallel(self._parallel(parallel, items)):
             return self._puts(items, total=total, progress=progress, return_recording=return_recording)
         sendable = map(processes.check_sendable, items)

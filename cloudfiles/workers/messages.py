@@ -6,7 +6,7 @@ import pickle
 import struct
 from typing import IO, Any, NamedTuple
 
-from cloudfiles import handed_in
+from cloudfiles import secret_references
 
 SURROUNDINGS, TASK, CANCEL, FREE = range(4)
 """To a worker: what has changed around it; do this; give it up; the shared memory may be written again."""
@@ -87,8 +87,8 @@ class _Pickler(pickle.Pickler):
     """For worker processes of our own: the secrets that a pickle refers to go along, through a pipe of these two."""
 
     def reducer_override(self, obj: Any) -> Any:
-        if type(obj) is handed_in.HandedIn:
-            return handed_in.accept, (obj.name, handed_in.value(obj))
+        if type(obj) is secret_references.SecretReference:
+            return secret_references.accept, (obj.name, secret_references.value(obj))
         return NotImplemented
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, cast
 
 from cloudfiles.retry import RetryPolicy
-from cloudfiles.runtime.base import Crew, Runtime, Stream
+from cloudfiles.runtime.base import Runtime, Stream, WorkerGroup
 from cloudfiles.runtime.descriptors import Descriptors
 from cloudfiles.runtime.threads import ThreadRuntime
 from cloudfiles.transport.client import Client
@@ -101,7 +101,7 @@ class FakeRuntime(ThreadRuntime):
     def sleep(self, seconds: float) -> None:
         self._time.sleep(seconds)
 
-    def crew(self) -> Crew:
+    def worker_group(self) -> WorkerGroup:
         raise AssertionError("no workers here")
 
     def connect(self, host: str, port: int, timeout: float) -> Any:

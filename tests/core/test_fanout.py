@@ -12,15 +12,15 @@ from typing import Any
 import gevent
 import pytest
 
-from cloudfiles.fanout import Plan, collect, stream
+from cloudfiles.batch.fanout import Plan, collect, stream
 from cloudfiles.runtime.base import Runtime
-from cloudfiles.runtime.engine import close_engine, runtime_here
+from cloudfiles.runtime.engine import close_engine, current_runtime
 from tests.core.programs import run_program
 
 
 @pytest.fixture
 def runtime(green: bool) -> Iterator[Runtime]:
-    yield runtime_here(green)
+    yield current_runtime(green)
     close_engine()
 
 
@@ -88,7 +88,8 @@ def test_probing(count: int) -> None:
             time.sleep(0.003 if slow else 0)
             return item
         for source in (list, iter):
-            assert collect(work, source(range(count)), Plan(runtime_here(False), 8, probe=True)) == list(range(count))
+            plan = Plan(current_runtime(False), 8, probe=True)
+            assert collect(work, source(range(count)), plan) == list(range(count))
         if not slow or count <= 16:
             assert threads == {threading.get_ident()} or not count
         else:
@@ -185,7 +186,7 @@ def test_an_error_that_comes_at_once_leaves_the_rest_unbegun() -> None:
         begun.append(item)
         raise ValueError(item)
     with pytest.raises(ValueError, match="0"):
-        collect(work, range(100), Plan(runtime_here(True), 20))
+        collect(work, range(100), Plan(current_runtime(True), 20))
     assert begun == [0]
 
 
@@ -261,7 +262,7 @@ def test_closing_a_stream_ends_its_workers(runtime: Runtime, no_leaks: Callable[
 
 def test_nested(runtime: Runtime, green: bool) -> None:
     def inner(item: int) -> int:
-        own = runtime_here(green)
+        own = current_runtime(green)
         return sum(collect(lambda x: x, range(item), Plan(own, 3))) + sum(
             streamed(lambda x: x, iter(range(item)), Plan(own, 3)))
     assert collect(inner, range(20), Plan(runtime, 4)) == [i * (i - 1) for i in range(20)]
@@ -272,7 +273,7 @@ def test_a_nested_batch_is_given_up_with_the_outer_one(runtime: Runtime, green: 
     def outer(item: int) -> None:
         if item == 3:
             raise ValueError(item)
-        own = runtime_here(green)
+        own = current_runtime(green)
         collect(lambda _: own.sleep(30), range(3), Plan(own, 3))
     with no_leaks(allow=("cloudfiles-engine", "descriptor")):
         with pytest.raises(ValueError, match="3"):
@@ -283,7 +284,7 @@ def test_many_callers_at_once(runtime: Runtime, green: bool) -> None:
     outcomes: list[bool] = []
 
     def caller(seed: int) -> None:
-        own = runtime_here(green)
+        own = current_runtime(green)
         for _ in range(10):
             items = range(seed, seed + 100)
             outcomes.append(collect(lambda i: i, iter(items), Plan(own, 5)) == list(items)
@@ -351,9 +352,9 @@ def test_a_system_without_more_threads_works_with_fewer(monkeypatch: pytest.Monk
         started.append(thread)
         start(thread)
     monkeypatch.setattr(threading.Thread, "start", limited)
-    assert collect(lambda i: i, range(100), Plan(runtime_here(False), 20)) == list(range(100))
+    assert collect(lambda i: i, range(100), Plan(current_runtime(False), 20)) == list(range(100))
     with pytest.raises(RuntimeError, match="new thread"):
-        collect(lambda i: i, range(100), Plan(runtime_here(False), 20))
+        collect(lambda i: i, range(100), Plan(current_runtime(False), 20))
 
 
 @pytest.mark.parametrize("green", [True, False])
@@ -361,9 +362,9 @@ def test_a_million_items_in_flat_memory(green: bool) -> None:
     """As a share of what ten thousand take; a list of the million results alone would be 8 MB."""
     out = run_program(f"""
         import resource
-        from cloudfiles.fanout import Plan, stream
-        from cloudfiles.runtime.engine import runtime_here
-        plan = Plan(runtime_here({green}), 20)
+        from cloudfiles.batch.fanout import Plan, stream
+        from cloudfiles.runtime.engine import current_runtime
+        plan = Plan(current_runtime({green}), 20)
         def run(count):
             assert sum(stream(lambda i: 1, (i for i in range(count)), plan, max_items=1000, max_bytes=1 << 28,
                               weigh=lambda r: 1)) == count

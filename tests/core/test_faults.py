@@ -184,7 +184,7 @@ def plain_server() -> Iterator[int]:
 def test_no_tls_on_the_port_is_an_error_at_once(plain_server: int, green: bool) -> None:
     with pytest.raises(ConnectionFailedError, match="no TLS connection") as caught:
         CloudFiles(f"https://127.0.0.1:{plain_server}/bucket/", green=green).get("a")
-    assert caught.value.is_lasting
+    assert caught.value.is_permanent
     assert len(caught.value.attempts) == 1
 
 

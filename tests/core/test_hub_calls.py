@@ -8,14 +8,14 @@ import time
 import gevent.hub
 import pytest
 
-from cloudfiles.fanout import Plan, collect
-from cloudfiles.runtime.engine import engine, runtime_here
+from cloudfiles.batch.fanout import Plan, collect
+from cloudfiles.runtime.engine import current_runtime, engine
 from cloudfiles.runtime.green import Cancelled, GreenRuntime
 
 
 @pytest.fixture
 def runtime() -> GreenRuntime:
-    runtime = runtime_here(True)
+    runtime = current_runtime(True)
     assert isinstance(runtime, GreenRuntime)
     return runtime
 
@@ -26,17 +26,17 @@ def test_calls_from_another_thread_leave_the_hub_running(runtime: GreenRuntime) 
     old = sys.getswitchinterval()
     sys.setswitchinterval(1e-5)
     try:
-        crew = runtime.crew()
+        worker_group = runtime.worker_group()
 
         def sleep_often() -> None:
             while True:
                 runtime.sleep(0.0002)
-        crew.start(sleep_often, 20)
+        worker_group.start(sleep_often, 20)
         for count in range(100_000):
             assert runtime.post(ran.append, count)
             if count % 50 == 0:
                 time.sleep(0.0001)  # let the hub wait, in C
-        crew.cancel()
+        worker_group.cancel()
     finally:
         sys.setswitchinterval(old)
     assert collect(lambda item: item, iter(range(10)), Plan(runtime, 2)) == list(range(10))
@@ -66,6 +66,6 @@ def test_a_hub_that_ends_by_itself_is_reported_and_replaced(runtime: GreenRuntim
     with pytest.raises(Cancelled):
         collect(wait, [1], Plan(runtime, 1))
     engine()._thread.join(5)
-    fresh = runtime_here(True)
+    fresh = current_runtime(True)
     assert fresh is not runtime
     assert collect(lambda item: item, [5], Plan(fresh, 1)) == [5]

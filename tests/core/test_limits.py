@@ -16,7 +16,7 @@ from cloudfiles import CloudFiles
 from cloudfiles.exceptions import AuthorizationError, DecompressionError, ProtocolError, ServerError, TooLargeError
 from cloudfiles.interfaces.documents import parse_xml
 from cloudfiles.interfaces.http_object import ObjectRead
-from cloudfiles.interfaces.s3.errors import Refusal, parse_refusal
+from cloudfiles.interfaces.s3.errors import ErrorDocument, parse_error_document
 from cloudfiles.retry import RetryPolicy
 from cloudfiles.transport.memory import FullError, GrowingMemory
 from cloudfiles.transport.request import ANSWER_BYTES, ERROR_BYTES, PLAIN, Request, Response
@@ -143,7 +143,7 @@ def test_a_document_that_unfolds(fault_server: FaultServer, body: bytes) -> None
     cf = CloudFiles(f"s3://{fault_server.url}/bucket/", secrets=fault_server.secrets)
     with pytest.raises(ProtocolError, match="is not valid XML"):
         parse_xml(Response(200, {}, body), "the listing")
-    assert parse_refusal(body.replace(b"ListBucketResult", b"Error")) == Refusal()
+    assert parse_error_document(body.replace(b"ListBucketResult", b"Error")) == ErrorDocument()
     with pytest.raises(ProtocolError):
         list(cf.list())
 

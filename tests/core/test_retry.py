@@ -26,7 +26,7 @@ from cloudfiles.interfaces.http_object import ObjectRead
 from cloudfiles.retry import RETRYABLE_STATUS, RetryPolicy, parse_retry_after
 from cloudfiles.transport.client import _limiters
 from cloudfiles.transport.dial import Dialer
-from cloudfiles.transport.request import PLAIN, FileBody, Request, Response, TryAgain
+from cloudfiles.transport.request import PLAIN, FileBody, Request, Response, RetryRequest
 from cloudfiles.types import Tls
 from tests.core.scripted import ORIGIN, FakeRuntime, FakeTime, ScriptedStream, answer, idle_pool, scripted_client
 
@@ -343,7 +343,7 @@ def test_a_server_that_was_reached_before_is_given_the_full_time() -> None:
 
 def test_what_cannot_pass_fails_at_once() -> None:
     lasting = ConnectionFailedError("no TLS connection: wrong version number")
-    lasting.nothing_sent = lasting.is_lasting = True
+    lasting.nothing_sent = lasting.is_permanent = True
     client, _, time = scripted_client(lasting)
     with pytest.raises(ConnectionFailedError):
         client.send(get())
@@ -417,7 +417,7 @@ class Mended(Request):
     def accept(self, response: Response) -> Any:
         if self.times:
             self.times -= 1
-            raise TryAgain(ServerError("moved", status=307))
+            raise RetryRequest(ServerError("moved", status=307))
         return super().accept(response)
 
 

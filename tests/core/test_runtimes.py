@@ -218,15 +218,15 @@ def test_many_descriptors(server: FaultServer) -> None:
 
 def test_errors_of_offloaded_work_are_raised_and_not_printed() -> None:
     assert run_program("""
-        from cloudfiles.fanout import Plan, collect
-        from cloudfiles.runtime.engine import runtime_here
-        runtime = runtime_here(True)
+        from cloudfiles.batch.fanout import Plan, collect
+        from cloudfiles.runtime.engine import current_runtime
+        runtime = current_runtime(True)
         def fail(): raise ValueError("no")
         def work(i):
-            try: runtime.offload(fail)
-            except ValueError: return runtime.offload(lambda: i)
+            try: runtime.run_in_thread(fail)
+            except ValueError: return runtime.run_in_thread(lambda: i)
         assert collect(work, range(50), Plan(runtime, 5)) == list(range(50))
-        nested = collect(lambda i: runtime.offload(runtime.offload, str, i), range(5), Plan(runtime, 5))
+        nested = collect(lambda i: runtime.run_in_thread(runtime.run_in_thread, str, i), range(5), Plan(runtime, 5))
         assert nested == list("01234")
         def name(i):
             try: runtime.connect("no-such-host.invalid", 80, 1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from cloudfiles.listing import list_paths
+from cloudfiles.batch.lister import list_paths
 from tests.interfaces.s3_setup import Worker, in_worker
 from tests.servers.fault_server import FaultServer
 from tests.servers.faults import Fault

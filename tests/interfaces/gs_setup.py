@@ -9,7 +9,7 @@ from cloudfiles.interfaces.gs import GsInterface
 from cloudfiles.paths import extract
 from cloudfiles.retry import RetryPolicy
 from cloudfiles.runtime.base import Runtime
-from cloudfiles.runtime.engine import runtime_here
+from cloudfiles.runtime.engine import current_runtime
 from cloudfiles.transport.client import Client
 from cloudfiles.types import StoreOptions, Tls
 from tests.interfaces.s3_setup import Worker, in_worker
@@ -23,7 +23,7 @@ _opened: list[tuple[Client, Runtime]] = []
 def open_gs(server: GcsServer, green: bool, path: str = "place/", *, bucket: str = "bucket",
             provider: GoogleProvider | None = None, **options: Any) -> Worker:
     """A place on `server` with a client of its own."""
-    runtime = runtime_here(green)
+    runtime = current_runtime(green)
     client = Client(runtime, Tls(), 5.0, 10.0, policy=IMPATIENT)
     _opened.append((client, runtime))
     interface = GsInterface(extract(f"gs://{server.url}/{bucket}/{path}"), StoreOptions(**options), runtime,

@@ -9,7 +9,7 @@ from cloudfiles.interfaces.s3 import S3Interface
 from cloudfiles.paths import extract
 from cloudfiles.retry import RetryPolicy
 from cloudfiles.runtime.base import Runtime
-from cloudfiles.runtime.engine import runtime_here
+from cloudfiles.runtime.engine import current_runtime
 from cloudfiles.transport.client import Client
 from cloudfiles.types import Clock, StoreOptions, Tls
 
@@ -28,10 +28,10 @@ def in_worker(runtime: Runtime, function: Callable[..., Any], *args: Any, **kwar
         except Exception as error:
             outcome.append((None, error))
 
-    crew = runtime.crew()
-    crew.start(work, 1)
-    while not crew.finished:
-        crew.wait_caller(5.0)
+    worker_group = runtime.worker_group()
+    worker_group.start(work, 1)
+    while not worker_group.finished:
+        worker_group.wait_caller(5.0)
     result, error = outcome[0]
     if error is not None:
         raise error
@@ -53,7 +53,7 @@ class Worker:
 def open_s3(cloudpath: str, green: bool, *, clock: Clock | None = None, policy: RetryPolicy = IMPATIENT,
             provider: Any = None, read_timeout: float = 10.0, **options: Any) -> Worker:
     """`cloudpath` with a client of its own."""
-    runtime = runtime_here(green)
+    runtime = current_runtime(green)
     client = Client(runtime, options.get("tls") or Tls(), 5.0, read_timeout, policy=policy, clock=clock)
     _opened.append((client, runtime))
     interface = S3Interface(extract(cloudpath), StoreOptions(**options), runtime, client=client, provider=provider)

@@ -28,7 +28,7 @@ from cloudfiles.exceptions import (
 from cloudfiles.interfaces.http.interface import HttpInterface
 from cloudfiles.paths import extract
 from cloudfiles.retry import RetryPolicy
-from cloudfiles.runtime.engine import engine, runtime_here
+from cloudfiles.runtime.engine import current_runtime, engine
 from cloudfiles.transport.client import Client
 from cloudfiles.types import ListPage, StoredObject, StoreOptions, Tls, WriteOptions
 from tests.servers.fault_server import FaultServer
@@ -48,7 +48,7 @@ class Web:
     """Makes interfaces of one runtime, whose retries do not wait, and runs calls where that runtime is at home."""
 
     def __init__(self, green: bool) -> None:
-        self.runtime = engine().runtime if green else runtime_here(green=False)
+        self.runtime = engine().runtime if green else current_runtime(green=False)
         self._clients: list[Client] = []
 
     def at(self, url: str, **options: Any) -> Caller:
@@ -67,10 +67,10 @@ class Web:
             except Exception as error:
                 outcome.append((None, error))
 
-        crew = self.runtime.crew()
-        crew.start(work, 1)
-        while not crew.finished:
-            crew.wait_caller(10)
+        worker_group = self.runtime.worker_group()
+        worker_group.start(work, 1)
+        while not worker_group.finished:
+            worker_group.wait_caller(10)
         value, error = outcome[0]
         if error is not None:
             raise error

@@ -53,8 +53,8 @@ def test_an_ignored_token_does_not_list_for_ever(cloud: Cloud) -> None:
 
 
 def test_existence_is_not_asked_for_ever(cloud: Cloud) -> None:
-    from cloudfiles import presence
-    from cloudfiles.fanout import Plan
+    from cloudfiles.batch import existence
+    from cloudfiles.batch.fanout import Plan
 
     cloud.server.configure(page_size=1000)
     wanted = [f"sub/{number:02}" for number in range(30)]
@@ -64,7 +64,7 @@ def test_existence_is_not_asked_for_ever(cloud: Cloud) -> None:
     cloud.server.forget()
     cloud.lies(IgnoreQuery((cloud.names["token"], "start-after", "startOffset")))
     interface = cloud.at.interface
-    ask = (cloud.at.runtime, presence.exists, interface, wanted, Plan(cloud.at.runtime, 4))
+    ask = (cloud.at.runtime, existence.exists, interface, wanted, Plan(cloud.at.runtime, 4))
     assert in_worker(*ask) == dict.fromkeys(wanted, True)  # what the repeated page does not answer is asked one by one
     assert len(cloud.server.requests()) <= 40
 

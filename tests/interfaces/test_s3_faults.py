@@ -1,4 +1,4 @@
-"""`s3://` on bad days: refusals that can be mended, faults that pass, answers that lie."""
+"""`s3://` on bad days: refusals that can be corrected, faults that pass, answers that lie."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def statuses(server: FaultServer) -> list[int | None]:
     return [200 if request.status == 206 else request.status for request in server.requests()]
 
 
-# ---- what can be mended
+# ---- what can be corrected
 
 
 @pytest.mark.parametrize("use", USES.values(), ids=USES)
@@ -217,7 +217,7 @@ def test_refusals_without_end_tell_their_history(server: FaultServer, s3: Worker
 @pytest.mark.parametrize(("use", "methods"), [
     (USES["get"], ["GET"]), (USES["head"], ["HEAD", "GET"]), (lambda s3: s3.exists("key"), ["HEAD", "GET"])])
 def test_forbidden_is_not_missing(server: FaultServer, s3: Worker, use: Use, methods: list[str]) -> None:
-    """A HEAD's refusal has no error code: a GET of one byte tells it."""
+    """A HEAD's error response has no error code: a GET of one byte tells it."""
     server.script(Rule(s3_error(403, "AccessDenied"), times=None))
     with pytest.raises(AuthorizationError, match=r"AccessDenied.*ListBucket"):
         use(s3)

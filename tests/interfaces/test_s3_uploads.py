@@ -130,13 +130,13 @@ def test_a_file_that_fails_leaves_no_parts(server: FaultServer, s3: Worker) -> N
 
 def test_a_batch_given_up_leaves_no_parts(server: FaultServer, s3: Worker) -> None:
     server.script(Rule(Stall(), query="partNumber=2", times=None))
-    crew = s3.runtime.crew()
-    crew.start(lambda: s3.interface.put("big", BIG, PLAIN) and None, 1)
+    worker_group = s3.runtime.worker_group()
+    worker_group.start(lambda: s3.interface.put("big", BIG, PLAIN) and None, 1)
     while len(puts(server)) < 3:
-        crew.wait_caller(0.05)
-    crew.cancel()
-    while not crew.finished:
-        crew.wait_caller(0.05)
+        worker_group.wait_caller(0.05)
+    worker_group.cancel()
+    while not worker_group.finished:
+        worker_group.wait_caller(0.05)
     assert server.uploads() == []
     assert server.contents() == {}
 

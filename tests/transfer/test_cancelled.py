@@ -17,13 +17,13 @@ import pytest
 
 from cloudfiles import CloudFiles, fanout
 from cloudfiles.aio import AsyncCloudFiles
+from cloudfiles.batch.fanout import Plan, collect, stream
 from cloudfiles.exceptions import AuthorizationError
-from cloudfiles.fanout import Plan, collect, stream
 from cloudfiles.interfaces.file import copying, objects
 from cloudfiles.interfaces.s3.interface import S3Interface
 from cloudfiles.runtime import cancellation
 from cloudfiles.runtime.cancellation import current_cancellation
-from cloudfiles.runtime.engine import runtime_here
+from cloudfiles.runtime.engine import current_runtime
 from tests.servers.fault_server import FaultServer
 from tests.servers.faults import s3_error
 from tests.servers.scripts import Rule
@@ -55,7 +55,7 @@ class Held:
             threading.Timer(0, self.left.set).start()
         return result
 
-    def let_go(self) -> None:
+    def close_after_interrupt(self) -> None:
         self._free.set()
 
 
@@ -66,7 +66,7 @@ def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[Held]:
     held = Held(objects.write_new)
     monkeypatch.setattr(objects, "write_new", held)
     yield held
-    held.let_go()
+    held.close_after_interrupt()
 
 
 @pytest.fixture
@@ -119,7 +119,7 @@ def test_a_transfer_ends_when_its_writes_have_ended(server: FaultServer, s3: Clo
     call = Call(s3.transfer_to, f"file://{tmp_path}/disk/", ["a", "refused"])
     assert held.reached.wait(30)
     assert not call.ends_soon()
-    held.let_go()
+    held.close_after_interrupt()
     call.join(30)
     assert isinstance(call.error, AuthorizationError)
     assert tree(tmp_path) == {}
@@ -134,7 +134,7 @@ def test_what_was_abandoned_is_never_published(server: FaultServer, s3: CloudFil
     with pytest.raises(AuthorizationError):
         s3.transfer_to(f"file://{tmp_path}/disk/", ["a", "refused"])
     (tmp_path / "disk" / "a").write_bytes(b"newer")
-    held.let_go()
+    held.close_after_interrupt()
     deadline = time.monotonic() + 30
     while len(tree(tmp_path)) > 1 and time.monotonic() < deadline:
         time.sleep(0.005)
@@ -162,7 +162,7 @@ def test_a_large_object_ends_when_its_parts_have_ended(server: FaultServer, s3: 
     assert held.reached.wait(30)
     assert not call.ends_soon()
     assert len(tree(tmp_path)) == 1
-    held.let_go()
+    held.close_after_interrupt()
     call.join(30)
     assert isinstance(call.error, AuthorizationError)
     assert tree(tmp_path) == {}
@@ -191,7 +191,7 @@ def test_puts_end_when_their_writes_have_ended(held: Held, tmp_path: Path, monke
     call = Call(CloudFiles(f"file://{tmp_path}/").puts, files())
     assert held.reached.wait(30)
     assert not call.ends_soon()
-    held.let_go()
+    held.close_after_interrupt()
     call.join(30)
     assert "a directory has this name" in str(call.error)
     assert tree(tmp_path) == {"first": b"first", "taken/x": b"x"}
@@ -208,7 +208,7 @@ def test_an_interrupt_waits_for_writes(server: FaultServer, s3: CloudFiles, held
         assert held.reached.wait(30)
         os.kill(os.getpid(), signal.SIGINT)
         interrupted.append(not ended.wait(0.3))
-        held.let_go()
+        held.close_after_interrupt()
 
     ended = threading.Event()
     thread = threading.Thread(target=interrupt)
@@ -230,7 +230,7 @@ async def assert_cancelling_waits(task: asyncio.Future[Any], held: Held) -> None
     task.cancel()
     done, _ = await asyncio.wait([task], timeout=0.3)
     assert not done
-    held.let_go()
+    held.close_after_interrupt()
     with pytest.raises(asyncio.CancelledError):
         await task
 
@@ -260,7 +260,7 @@ def test_a_cancelled_put_of_local_files_waits_for_them(held: Held, tmp_path: Pat
 def test_no_worker_goes_on(green: bool, how: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Work that never waits is not told by an exception that it is over: nothing new is begun all the same."""
     monkeypatch.setattr(cancellation, "MOMENT", 0.0)
-    runtime = runtime_here(green)
+    runtime = current_runtime(green)
     begun: list[Any] = []
 
     def work(item: int) -> int:

@@ -16,7 +16,7 @@ from cloudfiles.exceptions import InvalidPathError
 from cloudfiles.interfaces.base import Interface
 from cloudfiles.interfaces.file import FileInterface
 from cloudfiles.interfaces.mem import MemInterface
-from cloudfiles.sidebyside import check_side_by_side, side_by_side
+from cloudfiles.key_conflicts import check_key_conflicts, find_key_conflict
 from tests.transfer.conftest import Make, tree
 
 CLASHES = [("x", "x.gz"), ("x.gz", "x"), ("d/x.br", "d/x"), ("x.gz", "x.gz.xz")]
@@ -115,7 +115,7 @@ def test_any_names_in_any_order(names: list[str], case: bool) -> None:
     clashing = [pair for pair in itertools.permutations(names, 2) if _clash(*pair, case)]
     taken: list[str] = []
     try:
-        taken.extend(side_by_side(target, iter(names), str))
+        taken.extend(find_key_conflict(target, iter(names), str))
     except InvalidPathError:
         assert clashing
         assert all(not _clash(*pair, case) for pair in itertools.permutations(taken, 2))
@@ -129,9 +129,9 @@ def test_any_names_at_once(names: list[str]) -> None:
     nested = any(b.startswith(a + "/") for a, b in itertools.permutations(names, 2))
     clashing = nested or any(_clash(*pair, False) for pair in itertools.permutations(names, 2))
     try:
-        check_side_by_side(_interface(FileInterface), names)
+        check_key_conflicts(_interface(FileInterface), names)
     except InvalidPathError:
         assert clashing
     else:
         assert not clashing
-    check_side_by_side(_interface(MemInterface), names)
+    check_key_conflicts(_interface(MemInterface), names)

@@ -409,11 +409,11 @@ def test_others_go_on_with_valid_credentials_during_a_refresh(make, clock, chain
 def test_greenlets_of_one_thread_share_one_fetch(make, chain):
     gevent = pytest.importorskip("gevent")
 
-    def offload(function):
+    def run_in_thread(function):
         gevent.sleep(0.01)
         return function()
 
-    provider = make(offload=offload, sleep=gevent.sleep)
+    provider = make(run_in_thread=run_in_thread, sleep=gevent.sleep)
     workers = [gevent.spawn(provider.get) for _ in range(20)]
     gevent.joinall(workers, timeout=30, raise_error=True)
     assert {worker.value.access_key for worker in workers} == {provider.get().access_key}
@@ -427,11 +427,11 @@ def test_greenlets_of_one_thread_share_one_fetch(make, chain):
 def test_a_killed_leader_leaves_the_work_to_another(make, chain):
     gevent = pytest.importorskip("gevent")
 
-    def offload(function):
+    def run_in_thread(function):
         gevent.sleep(0.01)
         return function()
 
-    provider = make(offload=offload, sleep=gevent.sleep)
+    provider = make(run_in_thread=run_in_thread, sleep=gevent.sleep)
     leader = gevent.spawn(provider.get)
     gevent.sleep(0)
     follower = gevent.spawn(provider.get)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from cloudfiles.credentials.azure_places import EMULATOR_KEY, AzureCredentials
 from cloudfiles.credentials.azure_sas import SAS_VERSION, BlobSas, DelegationKey
 from cloudfiles.credentials.hmac_sha256 import HmacSha256
-from cloudfiles.credentials.sharedkey import Moment, Signer
+from cloudfiles.credentials.sharedkey import Signer, SigningContext
 from cloudfiles.credentials.sigv4 import format_query, quote_key
 
 RAW = base64.b64decode(EMULATOR_KEY)
@@ -37,7 +37,7 @@ def vendors_authorization(method: str, url: str, headers: dict[str, str]) -> str
 
 def ours(method: str, target: str, headers: dict[str, str], length: int) -> tuple[str, dict[str, str]]:
     """Our Authorization, and the other headers of the head."""
-    head = Moment(ACCOUNT, NOW).head(method, target, "account.blob.core.windows.net", VERSION, headers, length)
+    head = SigningContext(ACCOUNT, NOW).head(method, target, "account.blob.core.windows.net", VERSION, headers, length)
     line, *fields = head.decode("latin-1").split("\r\n")[:-2]
     assert line == f"{method} {target} HTTP/1.1"
     sent: dict[str, str] = dict(field.split(": ", 1) for field in fields)
@@ -86,8 +86,8 @@ def test_ranges_are_signed_by_the_documentation() -> None:
 
 def test_the_documentations_example() -> None:
     """"Authorize with Shared Key": the string to sign of a list of containers, query in canonical form."""
-    moment = Moment(AzureCredentials("myaccount", RAW), NOW)
-    head = moment.head("GET", "/?comp=metadata&restype=container&timeout=20", "myaccount.blob.core.windows.net",
+    context = SigningContext(AzureCredentials("myaccount", RAW), NOW)
+    head = context.head("GET", "/?comp=metadata&restype=container&timeout=20", "myaccount.blob.core.windows.net",
                        "2015-02-21", {}, 0)
     to_sign = ("GET\n\n\n\n\n\n\n\n\n\n\n\nx-ms-date:Fri, 15 Jan 2027 08:00:00 GMT\nx-ms-version:2015-02-21\n"
                "/myaccount/\ncomp:metadata\nrestype:container\ntimeout:20")
@@ -96,17 +96,17 @@ def test_the_documentations_example() -> None:
 
 def test_forms_are_kept_for_a_second() -> None:
     signer = Signer()
-    moment = signer.at(NOW + 0.2, ACCOUNT)
-    assert signer.at(NOW + 0.9, ACCOUNT) is moment
-    first = moment.head("GET", "/c/a", "host", VERSION, {}, 0)
-    assert moment.head("GET", "/c/a", "host", VERSION, {}, 0) == first
-    assert moment.head("HEAD", "/c/a", "host", VERSION, {}, 0) != first
-    assert moment.head("GET", "/c/a", "other", VERSION, {}, 0) != first
-    assert moment.head("GET", "/c/a", "host", VERSION, {"range": "bytes=0-1"}, 0) != first
+    context = signer.at(NOW + 0.2, ACCOUNT)
+    assert signer.at(NOW + 0.9, ACCOUNT) is context
+    first = context.head("GET", "/c/a", "host", VERSION, {}, 0)
+    assert context.head("GET", "/c/a", "host", VERSION, {}, 0) == first
+    assert context.head("HEAD", "/c/a", "host", VERSION, {}, 0) != first
+    assert context.head("GET", "/c/a", "other", VERSION, {}, 0) != first
+    assert context.head("GET", "/c/a", "host", VERSION, {"range": "bytes=0-1"}, 0) != first
     later = signer.at(NOW + 1, ACCOUNT)
     assert later.head("GET", "/c/a", "host", VERSION, {}, 0) != first
     for number in range(200):  # more forms than are kept
-        moment.head("GET", "/c/a", "host", VERSION, {"range": f"bytes=0-{number}"}, 0)
+        context.head("GET", "/c/a", "host", VERSION, {"range": f"bytes=0-{number}"}, 0)
 
 
 @pytest.mark.parametrize("key", [b"", b"short", b"k" * 64, b"k" * 65, b"k" * 200])

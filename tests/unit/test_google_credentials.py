@@ -365,12 +365,13 @@ def test_a_refused_token_is_replaced_once_for_all(renewed: GoogleProvider, chain
 def test_many_workers_cost_one_token(clock: Clock, chain: Chain) -> None:
     begun, go_on = threading.Event(), threading.Event()
 
-    def offload(function: Callable[..., Any], *args: Any) -> Any:
+    def run_in_thread(function: Callable[..., Any], *args: Any) -> Any:
         begun.set()
         go_on.wait(5.0)
         return function(*args)
 
-    shared = GoogleProvider("bucket", {"type": "service_account"}, clock=clock, chain=chain, offload=offload)
+    shared = GoogleProvider("bucket", {"type": "service_account"}, clock=clock, chain=chain,
+                            run_in_thread=run_in_thread)
     found: list[GoogleToken] = []
     workers = [threading.Thread(target=lambda: found.append(shared.get())) for _ in range(8)]
     for worker in workers:

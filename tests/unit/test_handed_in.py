@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from cloudfiles import CloudFiles, handed_in
+from cloudfiles import CloudFiles, secret_references
 from cloudfiles.exceptions import MissingCredentialsError
-from cloudfiles.handed_in import HandedIn
+from cloudfiles.secret_references import SecretReference
 from cloudfiles.secrets import export_secrets, import_secrets
 
 SECRETS = {"AWS_ACCESS_KEY_ID": "AKIAEXAMPLE", "AWS_SECRET_ACCESS_KEY": "top-secret"}
@@ -20,13 +20,13 @@ SECRETS = {"AWS_ACCESS_KEY_ID": "AKIAEXAMPLE", "AWS_SECRET_ACCESS_KEY": "top-sec
 
 @pytest.fixture(autouse=True)
 def _as_new(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(handed_in, "_known", {})
+    monkeypatch.setattr(secret_references, "_known", {})
 
 
 def elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
     """As in another process."""
-    monkeypatch.setattr(handed_in, "_known", {})
-    monkeypatch.setattr(handed_in, "_held", {})
+    monkeypatch.setattr(secret_references, "_known", {})
+    monkeypatch.setattr(secret_references, "_held", {})
 
 
 @pytest.mark.parametrize("secrets", [SECRETS, '{"AWS_ACCESS_KEY_ID": "top-secret"}', b'{"token": "top-secret"}'],
@@ -50,19 +50,19 @@ def test_a_pickle_names_them_and_does_not_hold_them(secrets: Any, monkeypatch: p
 
 def test_they_are_known_as_long_as_one_has_them() -> None:
     first, second = (CloudFiles("s3://bucket/", secrets=dict(SECRETS)) for _ in range(2))
-    name = handed_in._name(SECRETS)
+    name = secret_references._name(SECRETS)
     del first
     gc.collect()
-    assert handed_in.value(HandedIn(name)) == SECRETS
+    assert secret_references.value(SecretReference(name)) == SECRETS
     del second
     gc.collect()
-    assert handed_in.value(HandedIn(name)) == HandedIn(name)
+    assert secret_references.value(SecretReference(name)) == SecretReference(name)
 
 
 def test_equal_ones_have_one_name_that_tells_nothing() -> None:
-    names = {handed_in._name(secrets) for secrets in (SECRETS, dict(reversed(SECRETS.items())))}
+    names = {secret_references._name(secrets) for secrets in (SECRETS, dict(reversed(SECRETS.items())))}
     assert len(names) == 1
-    assert handed_in._name({**SECRETS, "AWS_SESSION_TOKEN": "t"}) not in names
+    assert secret_references._name({**SECRETS, "AWS_SESSION_TOKEN": "t"}) not in names
 
 
 def test_the_path_of_a_file_travels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -70,7 +70,7 @@ def test_the_path_of_a_file_travels(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     Path("mine.json").write_text("{}")
     for path in ("mine.json", Path("mine.json")):
         pickled = pickle.dumps(CloudFiles("s3://bucket/", secrets=path))
-        monkeypatch.setattr(handed_in, "_known", {})
+        monkeypatch.setattr(secret_references, "_known", {})
         assert pickle.loads(pickled)._store.options.secrets == os.path.abspath("mine.json")
     assert b"no-such-file" not in pickle.dumps(CloudFiles("s3://bucket/", secrets="no-such-file"))
 

@@ -19,7 +19,7 @@ from cloudfiles.exceptions import (
     ProtocolError,
     ServerError,
 )
-from cloudfiles.interfaces.s3.errors import Refusal, error_of, parse_refusal
+from cloudfiles.interfaces.s3.errors import ErrorDocument, error_of, parse_error_document
 from cloudfiles.interfaces.s3.listing import parse_page, unquote_key
 from cloudfiles.transport.request import Response
 from cloudfiles.types import ListPage
@@ -102,13 +102,13 @@ def test_a_page_that_goes_on_nowhere_is_an_error() -> None:
     '  \n <?xml version="1.0"?><Error><Code>SlowDown</Code><Message>m</Message></Error>',
     "<ErrorResponse><Error><Code>SlowDown</Code><Message>m</Message></Error></ErrorResponse>"])
 def test_documents_of_refusals(document: str) -> None:
-    assert parse_refusal(document.encode()) == Refusal("SlowDown", "m")
+    assert parse_error_document(document.encode()) == ErrorDocument("SlowDown", "m")
 
 
 @pytest.mark.parametrize("content", [b"", b"<html><body>Error</body></html>", b"<Error><Code>", b"\xff\xfe",
                                      b"<Error/>"])
 def test_what_is_no_document(content: bytes) -> None:
-    assert parse_refusal(content) == Refusal()
+    assert parse_error_document(content) == ErrorDocument()
 
 
 @pytest.mark.parametrize(("status", "code", "kind"), [
@@ -119,7 +119,7 @@ def test_what_is_no_document(content: bytes) -> None:
     (400, "XAmzContentSHA256Mismatch", IntegrityError), (404, "NoSuchBucket", ServerError),
     (403, "InvalidObjectState", ServerError), (400, "InvalidArgument", ServerError), (500, "", ServerError)])
 def test_kinds_of_errors(status: int, code: str, kind: type[CloudFilesError]) -> None:
-    error = error_of(Refusal(code, "why"), Response(status, {}, b""), "key", "bucket")
+    error = error_of(ErrorDocument(code, "why"), Response(status, {}, b""), "key", "bucket")
     assert type(error) is kind
     assert error.path == "key"
     assert code in str(error)
@@ -131,14 +131,14 @@ def test_kinds_of_errors(status: int, code: str, kind: type[CloudFilesError]) ->
     (409, "ConditionalRequestConflict", True), (400, "InvalidArgument", False), (404, "NoSuchBucket", False),
     (409, "BucketNotEmpty", False)])
 def test_what_passes(status: int, code: str, passes: bool) -> None:
-    error = error_of(Refusal(code), Response(status, {}, b""), "key", "bucket")
+    error = error_of(ErrorDocument(code), Response(status, {}, b""), "key", "bucket")
     assert isinstance(error, ServerError)
-    assert error.is_passing is passes
+    assert error.is_transient is passes
 
 
 @pytest.mark.parametrize(("status", "code"), [(503, "SlowDown"), (429, ""), (503, ""), (200, "SlowDown")])
 def test_what_asks_for_fewer_requests(status: int, code: str) -> None:
-    error = error_of(Refusal(code), Response(status, {"retry-after": "7"}, b""), "key", "bucket")
+    error = error_of(ErrorDocument(code), Response(status, {"retry-after": "7"}, b""), "key", "bucket")
     assert isinstance(error, ServerError)
     assert error.is_slow_down
     assert error.retry_after == 7.0

@@ -17,8 +17,8 @@ from cloudfiles.credentials.aws_places import AwsCredentials
 from cloudfiles.credentials.sigv4 import (
     EMPTY_PAYLOAD,
     UNSIGNED_PAYLOAD,
-    Moment,
     Signer,
+    SigningContext,
     format_query,
     quote_key,
 )
@@ -36,8 +36,8 @@ tokens = st.none() | st.text(st.sampled_from("AZaz09+/="), min_size=1, max_size=
 
 
 @pytest.fixture
-def moment() -> Moment:
-    return Moment(KEY, "us-east-1", NOW)
+def context() -> SigningContext:
+    return SigningContext(KEY, "us-east-1", NOW)
 
 
 def signature(head: bytes) -> str:
@@ -52,37 +52,37 @@ def fields(head: bytes) -> dict[str, str]:
 # ---- the published examples
 
 
-def test_get_object(moment: Moment) -> None:
-    head = moment.head("GET", "/test.txt", HOST, {"range": "bytes=0-9"}, EMPTY_PAYLOAD)
+def test_get_object(context: SigningContext) -> None:
+    head = context.head("GET", "/test.txt", HOST, {"range": "bytes=0-9"}, EMPTY_PAYLOAD)
     assert signature(head) == "f0e8bdb87c964420e857bd35b5d6ed310bd44f0170aba48dd91039c6036bdb41"
 
 
-def test_put_object(moment: Moment) -> None:
+def test_put_object(context: SigningContext) -> None:
     headers = {"date": "Fri, 24 May 2013 00:00:00 GMT", "x-amz-storage-class": "REDUCED_REDUNDANCY"}
-    head = moment.head("PUT", "/" + quote_key("test$file.text"), HOST, headers, WELCOME, 21)
+    head = context.head("PUT", "/" + quote_key("test$file.text"), HOST, headers, WELCOME, 21)
     assert signature(head) == "98ad721746da40c64f1a55b78f14c238d841ea1380cd77a1b5971af0ece108bd"
 
 
-def test_get_bucket_lifecycle(moment: Moment) -> None:
-    head = moment.head("GET", "/?" + format_query({"lifecycle": ""}), HOST, {}, EMPTY_PAYLOAD)
+def test_get_bucket_lifecycle(context: SigningContext) -> None:
+    head = context.head("GET", "/?" + format_query({"lifecycle": ""}), HOST, {}, EMPTY_PAYLOAD)
     assert signature(head) == "fea454ca298b7da1c68078a5d1bdbfbbe0d65c699e0f91ac7a200a0136783543"
 
 
-def test_list_objects(moment: Moment) -> None:
-    head = moment.head("GET", "/?" + format_query({"prefix": "J", "max-keys": "2"}), HOST, {}, EMPTY_PAYLOAD)
+def test_list_objects(context: SigningContext) -> None:
+    head = context.head("GET", "/?" + format_query({"prefix": "J", "max-keys": "2"}), HOST, {}, EMPTY_PAYLOAD)
     assert signature(head) == "34b48302e7b5fa45bde8084f4b7868a86f0a534bc59db6670ed5711ef69dc6f7"
 
 
-def test_presigned_url(moment: Moment) -> None:
-    query = moment.presigned_query("GET", "/test.txt", HOST, 86400)
+def test_presigned_url(context: SigningContext) -> None:
+    query = context.presigned_query("GET", "/test.txt", HOST, 86400)
     assert query.endswith("&X-Amz-Signature=aeeed9bbccd4d02ee5c0109b86d86835f995330da4c265957d157751f604d404")
 
 
 # ---- heads
 
 
-def test_the_head_is_a_whole_request(moment: Moment) -> None:
-    head = moment.head("PUT", "/key", HOST, {"content-type": "text/plain"}, UNSIGNED_PAYLOAD, 21)
+def test_the_head_is_a_whole_request(context: SigningContext) -> None:
+    head = context.head("PUT", "/key", HOST, {"content-type": "text/plain"}, UNSIGNED_PAYLOAD, 21)
     assert head.startswith(b"PUT /key HTTP/1.1\r\nhost: examplebucket.s3.amazonaws.com\r\n")
     assert head.endswith(b"\r\n\r\n")
     found = fields(head)
@@ -92,37 +92,37 @@ def test_the_head_is_a_whole_request(moment: Moment) -> None:
     assert "content-type;host;x-amz-content-sha256;x-amz-date" in found["authorization"]
 
 
-def test_a_read_is_sent_without_length(moment: Moment) -> None:
-    found = fields(moment.head("GET", "/key", HOST, {}, EMPTY_PAYLOAD))
+def test_a_read_is_sent_without_length(context: SigningContext) -> None:
+    found = fields(context.head("GET", "/key", HOST, {}, EMPTY_PAYLOAD))
     assert "content-length" not in found
     assert found["x-amz-content-sha256"] == EMPTY_PAYLOAD
 
 
-def test_the_secret_shows_nowhere(moment: Moment) -> None:
-    assert KEY.secret_key not in repr(moment)
-    assert KEY.secret_key.encode() not in moment.head("GET", "/key", HOST, {}, EMPTY_PAYLOAD)
+def test_the_secret_shows_nowhere(context: SigningContext) -> None:
+    assert KEY.secret_key not in repr(context)
+    assert KEY.secret_key.encode() not in context.head("GET", "/key", HOST, {}, EMPTY_PAYLOAD)
 
 
-def test_heads_with_recurring_headers_do_not_mix(moment: Moment) -> None:
-    first = moment.head("GET", "/a", HOST, {"x-amz-checksum-mode": "ENABLED"}, EMPTY_PAYLOAD)
-    other = moment.head("GET", "/a", HOST, {"range": "bytes=0-9"}, EMPTY_PAYLOAD)
-    assert moment.head("GET", "/a", HOST, {"x-amz-checksum-mode": "ENABLED"}, EMPTY_PAYLOAD) == first
+def test_heads_with_recurring_headers_do_not_mix(context: SigningContext) -> None:
+    first = context.head("GET", "/a", HOST, {"x-amz-checksum-mode": "ENABLED"}, EMPTY_PAYLOAD)
+    other = context.head("GET", "/a", HOST, {"range": "bytes=0-9"}, EMPTY_PAYLOAD)
+    assert context.head("GET", "/a", HOST, {"x-amz-checksum-mode": "ENABLED"}, EMPTY_PAYLOAD) == first
     assert fields(other)["range"] == "bytes=0-9"
     assert "range" not in fields(first)
-    assert fields(moment.head("GET", "/a", "elsewhere", {}, EMPTY_PAYLOAD))["host"] == "elsewhere"
+    assert fields(context.head("GET", "/a", "elsewhere", {}, EMPTY_PAYLOAD))["host"] == "elsewhere"
 
 
-def test_header_names_may_have_percent_signs(moment: Moment) -> None:
-    found = fields(moment.head("PUT", "/a", HOST, {"x-amz-meta-50%s": "100 %d"}, UNSIGNED_PAYLOAD, 0))
+def test_header_names_may_have_percent_signs(context: SigningContext) -> None:
+    found = fields(context.head("PUT", "/a", HOST, {"x-amz-meta-50%s": "100 %d"}, UNSIGNED_PAYLOAD, 0))
     assert found["x-amz-meta-50%s"] == "100 %d"
     assert ";x-amz-meta-50%s, " in found["authorization"]
 
 
-def test_many_forms_of_headers_are_not_hoarded(moment: Moment) -> None:
-    heads = [moment.head("GET", "/a", HOST, {"range": f"bytes={n}-"}, EMPTY_PAYLOAD) for n in range(300)]
-    again = Moment(KEY, "us-east-1", NOW)
+def test_many_forms_of_headers_are_not_hoarded(context: SigningContext) -> None:
+    heads = [context.head("GET", "/a", HOST, {"range": f"bytes={n}-"}, EMPTY_PAYLOAD) for n in range(300)]
+    again = SigningContext(KEY, "us-east-1", NOW)
     assert heads[299] == again.head("GET", "/a", HOST, {"range": "bytes=299-"}, EMPTY_PAYLOAD)
-    assert len(moment._forms) < 300
+    assert len(context._forms) < 300
 
 
 # ---- time
@@ -130,9 +130,9 @@ def test_many_forms_of_headers_are_not_hoarded(moment: Moment) -> None:
 
 def test_a_signer_keeps_its_moment_for_a_second() -> None:
     signer = Signer()
-    moment = signer.at(NOW + 0.2, KEY, "us-east-1")
-    assert signer.at(NOW + 0.9, KEY, "us-east-1") is moment
-    assert signer.at(NOW + 1.0, KEY, "us-east-1") is not moment
+    context = signer.at(NOW + 0.2, KEY, "us-east-1")
+    assert signer.at(NOW + 0.9, KEY, "us-east-1") is context
+    assert signer.at(NOW + 1.0, KEY, "us-east-1") is not context
 
 
 @pytest.mark.parametrize(("now", "region", "secret"), [
@@ -141,7 +141,7 @@ def test_a_signer_derives_anew_what_has_changed(now: int, region: str, secret: s
     signer, credentials = Signer(), AwsCredentials(KEY.access_key, secret)
     signer.at(NOW, KEY, "us-east-1")
     head = signer.at(now, credentials, region).head("GET", "/a", HOST, {}, EMPTY_PAYLOAD)
-    assert head == Moment(credentials, region, now).head("GET", "/a", HOST, {}, EMPTY_PAYLOAD)
+    assert head == SigningContext(credentials, region, now).head("GET", "/a", HOST, {}, EMPTY_PAYLOAD)
 
 
 # ---- encoding
@@ -197,7 +197,7 @@ def test_heads_are_signed_as_by_botocore(key: str, query: dict[str, str], value:
     target = path + ("?" + format_query(query) if query else "")
     credentials = AwsCredentials(KEY.access_key, KEY.secret_key, token)
     headers = {"x-amz-meta-a": value, "content-type": "text/plain"}
-    head = Moment(credentials, "us-east-1", NOW).head("PUT", target, HOST, headers, UNSIGNED_PAYLOAD, 3)
+    head = SigningContext(credentials, "us-east-1", NOW).head("PUT", target, HOST, headers, UNSIGNED_PAYLOAD, 3)
     sent = fields(head)
     del sent["authorization"], sent["content-length"], sent["host"]
     assert signature(head) == signature_by_botocore(credentials, "PUT", f"https://{HOST}{target}", sent)
@@ -207,7 +207,7 @@ def test_heads_are_signed_as_by_botocore(key: str, query: dict[str, str], value:
 def test_urls_are_presigned_as_by_botocore(key: str, method: str, token: str | None, expires: int) -> None:
     path = "/" + quote_key(key)
     credentials = AwsCredentials(KEY.access_key, KEY.secret_key, token)
-    query = Moment(credentials, "us-east-1", NOW).presigned_query(method, path, HOST, expires)
+    query = SigningContext(credentials, "us-east-1", NOW).presigned_query(method, path, HOST, expires)
     request: Any = AWSRequest(method, f"https://{HOST}{path}")
     signer: Any = S3SigV4QueryAuth(botocores(credentials), "s3", "us-east-1", expires=expires)
     request.context["timestamp"] = "20130524T000000Z"

@@ -52,7 +52,7 @@ def change_recursively(container: Container, target: str, path: str, mode: str, 
             query["continuation"] = continuation
         continuation = container.client.send(_Step(
             container.endpoint.dfs_origin, "PATCH", f"{target}?{format_query(query)}", {"x-ms-acl": acl},
-            dialect=container.dialect, path=path or None)).add_to(changes)
+            protocol=container.protocol, path=path or None)).add_to(changes)
         if not continuation:
             return changes
         progress.check(continuation)
@@ -81,6 +81,6 @@ class _Step(Request):
 
     def accept(self, response: Response) -> _Answer:
         if response.status != 200:
-            raise self.dialect.refusal(self, response)
+            raise self.protocol.to_error(self, response)
         document = parse_json(response, _WHAT, self.path)
         return _Answer(document, response.headers.get("x-ms-continuation", ""))

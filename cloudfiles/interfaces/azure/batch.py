@@ -36,7 +36,7 @@ def delete_keys(container: Container, keys: Sequence[str]) -> dict[str, CloudFil
 
 def _delete_singly(container: Container, keys: Sequence[str]) -> dict[str, CloudFilesError]:
     return delete_singly(container.client, keys, lambda key: Delete(
-        container.origin, "DELETE", container.target(key), {}, dialect=container.dialect, path=key))
+        container.origin, "DELETE", container.target(key), {}, protocol=container.protocol, path=key))
 
 
 class _BatchDelete(BatchRequest):
@@ -52,7 +52,7 @@ class _BatchDelete(BatchRequest):
         self.errors: dict[str, CloudFilesError] = {}
         Request.__init__(self, container.origin, "POST",
                          container.container_target({"restype": "container", "comp": "batch"}),
-                         {"content-type": f"multipart/mixed; boundary={self._boundary}"}, dialect=container.dialect)
+                         {"content-type": f"multipart/mixed; boundary={self._boundary}"}, protocol=container.protocol)
 
     def encode(self, host: str, now: float) -> bytes:
         """Anew for each try, as the signatures inside have to be fresh too."""
@@ -61,12 +61,12 @@ class _BatchDelete(BatchRequest):
         return Request.encode(self, host, now)
 
     def _part(self, number: int, target: str) -> str:
-        dialect = self._container.dialect
-        credentials = dialect.credentials()
+        protocol = self._container.protocol
+        credentials = protocol.credentials()
         lines = ""
         if credentials is not None and credentials.key is not None:
-            moment = dialect.moment(credentials)
-            lines = f"x-ms-date: {moment.date}\r\nauthorization: {moment.authorization('DELETE', target, {})}\r\n"
+            context = protocol.signing_context(credentials)
+            lines = f"x-ms-date: {context.date}\r\nauthorization: {context.authorization('DELETE', target, {})}\r\n"
         elif credentials is not None and credentials.sas is not None:
             target += f"?{credentials.sas}"
         elif credentials is not None:
@@ -76,10 +76,10 @@ class _BatchDelete(BatchRequest):
 
     def accept(self, response: Response) -> dict[str, CloudFilesError]:
         if response.status != 202:
-            raise self.dialect.refusal(self, response)
+            raise self.protocol.to_error(self, response)
         self.errors = self._read(response)
         passing = next((e for e in self.errors.values()
-                        if isinstance(e, ServerError) and (e.is_passing or e.is_slow_down)), None)
+                        if isinstance(e, ServerError) and (e.is_transient or e.is_slow_down)), None)
         if passing is not None:
             raise passing
         return self.errors
@@ -95,7 +95,7 @@ class _BatchDelete(BatchRequest):
             key = unanswered.pop(number, None)
             if key is None:
                 raise error_of(answer, None, self._container.endpoint.container)  # the batch itself is at fault
-            if answer.status >= 300 and not self.dialect.is_missing(answer):
+            if answer.status >= 300 and not self.protocol.is_missing(answer):
                 errors[key] = error_of(answer, key, self._container.endpoint.container)
         errors.update((key, TransportError("the response to a batch request does not mention the key", path=key))
                       for key in unanswered.values())

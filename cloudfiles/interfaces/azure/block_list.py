@@ -35,14 +35,14 @@ class _GetBlockList(Request):
 
     def __init__(self, container: Container, key: str, kind: str) -> None:
         target = container.query_target(key, {"comp": "blocklist", "blocklisttype": kind})
-        Request.__init__(self, container.origin, "GET", target, {}, dialect=container.dialect, path=key)
+        Request.__init__(self, container.origin, "GET", target, {}, protocol=container.protocol, path=key)
         self._kind = kind.capitalize()
 
     def accept(self, response: Response) -> BlockList:
-        if self.dialect.is_missing(response):
+        if self.protocol.is_missing(response):
             return BlockList({})
         if response.status != 200:
-            raise self.dialect.refusal(self, response)
+            raise self.protocol.to_error(self, response)
         document = parse_xml(response, _WHAT, self.path)
         blocks = document.iterfind(f"{self._kind}Blocks/Block")
         return BlockList({required_text(block, "Name", _WHAT, self.path):

@@ -20,7 +20,7 @@ from cloudfiles.interfaces.azure.checksums import block_header
 from cloudfiles.interfaces.azure.container import Container
 from cloudfiles.interfaces.azure.upload import BlobPut, blob_headers, condition_headers
 from cloudfiles.interfaces.parts import send_parts, size_of_part
-from cloudfiles.runtime.base import OFFLOAD_BYTES
+from cloudfiles.runtime.base import RUN_IN_THREAD_BYTES
 from cloudfiles.types import WriteOptions
 
 MAX_BLOCKS = 50_000
@@ -85,7 +85,7 @@ class _Upload:
             if number > MAX_BLOCKS:
                 raise InvalidInputError(f"the content has more than {MAX_BLOCKS} blocks, the maximum for a blob",
                                         path=self._key)
-            self._container.runtime.offload(self._md5.update, part)
+            self._container.runtime.run_in_thread(self._md5.update, part)
             yield part
 
     def stage(self, number: int, part: integrity.Buffer) -> None:
@@ -99,7 +99,7 @@ class _Upload:
 def stage_block(container: Container, key: str, block_id: str, content: integrity.Buffer) -> None:
     """Hand over a block, which the server checks. It does not show before it is committed."""
     check = partial(block_header, content, crc64=container.crc64)
-    headers = container.runtime.offload(check) if len(content) > OFFLOAD_BYTES else check()
+    headers = container.runtime.run_in_thread(check) if len(content) > RUN_IN_THREAD_BYTES else check()
     target = container.query_target(key, {"comp": "block", "blockid": block_id})
     container.client.send(BlobPut(container, target, headers, content, key))
 

@@ -1,4 +1,4 @@
-"""What every request of an interface needs: the container's place and dialect, and the client."""
+"""What every request to a container needs: its location, its protocol, and the client."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from cloudfiles.credentials.sigv4 import format_query, quote_key
 from cloudfiles.exceptions import AuthorizationError, InvalidPathError
-from cloudfiles.interfaces.azure.dialect import AzureDialect
 from cloudfiles.interfaces.azure.endpoint import Endpoint
+from cloudfiles.interfaces.azure.protocol import AzureProtocol
 from cloudfiles.interfaces.bucket_exists import BucketExists
 from cloudfiles.runtime.base import Runtime
 from cloudfiles.transport.client import Client
@@ -27,7 +27,7 @@ class Container:
 
     client: Client
     runtime: Runtime
-    dialect: AzureDialect
+    protocol: AzureProtocol
     root: str
     base: str
     origin: Origin
@@ -36,7 +36,7 @@ class Container:
 
     @property
     def endpoint(self) -> Endpoint:
-        return self.dialect.endpoint
+        return self.protocol.endpoint
 
     def target(self, key: str) -> str:
         """Raises InvalidPathError for a key that Azure cannot hold."""
@@ -54,7 +54,7 @@ class Container:
         """Whether the server has the container. One that these credentials may not look at is taken to be there."""
         target = self.container_target({"restype": "container"})
         try:
-            found: bool = self.client.send(BucketExists(self.origin, "HEAD", target, dialect=self.dialect))
+            found: bool = self.client.send(BucketExists(self.origin, "HEAD", target, protocol=self.protocol))
         except AuthorizationError:
             return True
         return found

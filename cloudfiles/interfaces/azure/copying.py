@@ -81,7 +81,7 @@ class Copy:
     def _origin(self, etag: str) -> dict[str, str]:
         """The headers that name the source, open it to the service, and pin its state."""
         source = self.source
-        credentials = source.dialect.credentials()
+        credentials = source.protocol.credentials()
         url = f"{source.origin}{source.target(self.source_key)}"
         headers = {"x-ms-copy-source": url, "x-ms-source-if-match": etag}
         if credentials is not None and credentials.token is not None:
@@ -95,7 +95,8 @@ class Copy:
             return credentials.sas or ""
         source = self.source
         return BlobSas(source.endpoint.sas_resource(source.root + self.source_key), "r",
-                       source.dialect.now() + _LONGEST, source.origin.scheme == "https").by_account_key(credentials.key)
+                       source.protocol.now() + _LONGEST,
+                       source.origin.scheme == "https").by_account_key(credentials.key)
 
     # ---- the ways
 
@@ -157,17 +158,17 @@ class Copy:
         target = self.target.query_target(self.key, {"comp": "copy", "copyid": copy_id})
         with shielded(), suppress(CloudFilesError, Cancelled):
             self.target.client.send(Request(self.target.origin, "PUT", target, {"x-ms-copy-action": "abort"},
-                                            dialect=self.target.dialect, idempotent=False, path=self.key))
+                                            protocol=self.target.protocol, idempotent=False, path=self.key))
 
     def _remove(self, etag: str) -> None:
         with shielded(), suppress(CloudFilesError, Cancelled):
             self.target.client.send(Request(self.target.origin, "DELETE", self.target.target(self.key),
-                                            {"if-match": etag}, dialect=self.target.dialect, path=self.key))
+                                            {"if-match": etag}, protocol=self.target.protocol, path=self.key))
 
     def _send(self, headers: dict[str, str], target: str | None = None) -> dict[str, str]:
         container = self.target
         answer: dict[str, str] = container.client.send(_CopyRequest(
-            container.origin, "PUT", target or container.target(self.key), headers, dialect=container.dialect,
+            container.origin, "PUT", target or container.target(self.key), headers, protocol=container.protocol,
             path=self.key))
         return answer
 
@@ -180,7 +181,7 @@ class _CopyRequest(Request):
     def accept(self, response: Response) -> dict[str, str]:
         if response.status in (201, 202):
             return response.headers
-        raise self.dialect.refusal(self, response)
+        raise self.protocol.to_error(self, response)
 
 
 def _properties(headers: Mapping[str, str]) -> dict[str, str]:

@@ -78,7 +78,7 @@ class DataLake:
                 raise
 
     def _source(self, path: str) -> str:
-        credentials = self._container.dialect.credentials()
+        credentials = self._container.protocol.credentials()
         sas = f"?{credentials.sas}" if credentials is not None and credentials.sas is not None else ""
         return f"/{quote_key(self._container.endpoint.container)}/{quote_key(self._container.root + path)}{sas}"
 
@@ -210,7 +210,7 @@ class DataLake:
             headers = {"x-ms-expiry-option": "Absolute", "x-ms-expiry-time": email.utils.formatdate(at, usegmt=True)}
         container = self._container
         container.client.send(DfsRequest(container.origin, "PUT", container.query_target(path, {"comp": "expiry"}),
-                                         headers, dialect=container.dialect, path=path))
+                                         headers, protocol=container.protocol, path=path))
 
     # ---- sending
 
@@ -224,7 +224,7 @@ class DataLake:
                  body: bytes = b"") -> DfsRequest:
         target = self._target(path) + (f"?{format_query(query)}" if query else "")
         return DfsRequest(self._container.endpoint.dfs_origin, method, target, headers or {}, body,
-                          dialect=self._container.dialect, path=path or None)
+                          protocol=self._container.protocol, path=path or None)
 
     def _send(self, method: str, path: str, query: dict[str, str], headers: dict[str, str] | None = None,
               body: bytes = b"") -> dict[str, str]:

@@ -28,4 +28,4 @@ class DfsRequest(Request):
         if 200 <= response.status < 300:
             return response.headers
         self._refusals += response.status < 500 or response.status in REFUSED_STATUS
-        raise self.dialect.refusal(self, response)
+        raise self.protocol.to_error(self, response)

@@ -87,7 +87,7 @@ def message_of(content: bytes) -> str:
 
 def error_of(response: Response, path: str | None, container: str, known: str = "", *,
              signed: bool = True) -> CloudFilesError:
-    """The error to raise for an answer that is a refusal.
+    """The error to raise for an answer that is an error response.
 
     known: its code, where the answer does not tell it. signed: whether the request went with credentials.
     """
@@ -105,5 +105,5 @@ def error_of(response: Response, path: str | None, container: str, known: str = 
     if isinstance(error, AuthorizationError) and code in _NOT_COVERED and signed:
         return AuthorizationError(f"the server responded with {status}: {code}: {message}{_ALSO_MISSING}", path=path)
     if isinstance(error, ServerError) and code in _PASSING:
-        error.is_passing = True
+        error.is_transient = True
     return error

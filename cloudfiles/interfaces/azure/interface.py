@@ -21,11 +21,11 @@ from cloudfiles.interfaces.azure.checksums import ASK, MAX_RANGE
 from cloudfiles.interfaces.azure.container import Container
 from cloudfiles.interfaces.azure.copying import Copy
 from cloudfiles.interfaces.azure.datalake import DataLake
-from cloudfiles.interfaces.azure.dialect import AzureDialect
 from cloudfiles.interfaces.azure.endpoint import Endpoint, account_of, find_endpoint
 from cloudfiles.interfaces.azure.listing import ListRequest
 from cloudfiles.interfaces.azure.namespaces import is_hierarchical
 from cloudfiles.interfaces.azure.presigning import presigned
+from cloudfiles.interfaces.azure.protocol import AzureProtocol
 from cloudfiles.interfaces.azure.reading import BlobBoundedRead, BlobHead, BlobRead, head_of_blob
 from cloudfiles.interfaces.azure.writing import put_content
 from cloudfiles.interfaces.base import Interface
@@ -69,7 +69,7 @@ class AzureInterface(Interface):
             self._name, account_of(self._url), options.secrets, anonymous=options.no_sign_request,
             # A URL names what may well be public, and says whose it is.
             or_anonymous=(location.host or "").startswith("https://"),
-            clock=self._client.clock.wall, sleep=runtime.sleep, offload=runtime.offload)
+            clock=self._client.clock.wall, sleep=runtime.sleep, run_in_thread=runtime.run_in_thread)
         self._container: Container | None = None
 
     def _found(self) -> Container:
@@ -79,11 +79,11 @@ class AzureInterface(Interface):
         credentials = self._provider.get()
         if credentials is not None and credentials.key is None:
             _check_trusted(endpoint, self._url is None or self._url == self._options.endpoint, credentials)
-        dialect = AzureDialect(endpoint, self._provider, self._runtime, self._client.clock.wall)
-        self._container = Container(self._client, self._runtime, dialect, self._root,
+        protocol = AzureProtocol(endpoint, self._provider, self._runtime, self._client.clock.wall)
+        self._container = Container(self._client, self._runtime, protocol, self._root,
                                     f"{endpoint.container_target}/{quote_key(self._root)}", endpoint.origin,
                                     crc64=endpoint.is_azure and integrity.is_available("crc64nvme"))
-        dialect.finds_container = self._container.is_there
+        protocol.finds_container = self._container.is_there
         return self._container
 
     def explain_credentials(self) -> list[tuple[str, str]]:
@@ -104,7 +104,7 @@ class AzureInterface(Interface):
         if container.crc64 and end is not None and end - (start or 0) <= MAX_RANGE:
             headers[ASK] = "true"
         return read_object(self._client, BlobRead(
-            container.origin, container.target(key), headers, container.dialect, key, start, end))
+            container.origin, container.target(key), headers, container.protocol, key, start, end))
 
     def _get_cut(self, key: str, start: int | None, end: int | None) -> StoredObject | None:
         """A range that is empty, or that only the object's size makes one that Azure can express."""
@@ -120,7 +120,7 @@ class AzureInterface(Interface):
     def _head(self, key: str) -> dict[str, str] | None:
         container = self._container or self._found()
         headers: dict[str, str] | None = self._client.send(
-            BlobHead(container.origin, "HEAD", container.target(key), {}, dialect=container.dialect, path=key))
+            BlobHead(container.origin, "HEAD", container.target(key), {}, protocol=container.protocol, path=key))
         return headers
 
     def list_page(self, prefix: str = "", *, flat: bool = False, start_after: str | None = None,
@@ -151,7 +151,7 @@ class AzureInterface(Interface):
     def get_bounded(self, key: str, most: int) -> StoredObject | None:
         container = self._container or self._found()
         return read_bounded(self._client.send, BlobBoundedRead(
-            container.origin, container.target(key), {}, container.dialect, key, most))
+            container.origin, container.target(key), {}, container.protocol, key, most))
 
     def copies_from(self, source: Interface) -> bool:
         return isinstance(source, AzureInterface)

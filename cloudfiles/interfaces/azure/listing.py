@@ -34,7 +34,7 @@ class ListRequest(Request):
         if token is not None:
             query["marker"] = token
         Request.__init__(self, container.origin, "GET", container.container_target(query), {},
-                         dialect=container.dialect, path=prefix or None)
+                         protocol=container.protocol, path=prefix or None)
         self._root = container.root
         self._prefix = container.root + prefix
         self._flat = flat
@@ -42,7 +42,7 @@ class ListRequest(Request):
 
     def accept(self, response: Response) -> ListPage:
         if response.status != 200:
-            raise self.dialect.refusal(self, response)
+            raise self.protocol.to_error(self, response)
         document = parse_xml(response, "the listing", self.path)
         if document.tag != "EnumerationResults":
             raise unreadable("the listing", response, f"is an unexpected document: {document.tag!r}", self.path)

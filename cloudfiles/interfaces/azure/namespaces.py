@@ -27,7 +27,7 @@ def forget() -> None:
 
 
 def _ask(container: Container) -> bool:
-    credentials = container.dialect.credentials()
+    credentials = container.protocol.credentials()
     if credentials is not None and credentials.token is None:
         try:
             return _tells(container, container.origin, {"restype": "account", "comp": "properties"},
@@ -40,7 +40,7 @@ def _ask(container: Container) -> bool:
 def _tells(container: Container, origin: Origin, query: dict[str, str], name: str) -> bool:
     """Whether the answer's header says so; an emulator, which has no hierarchical namespace, does not send it."""
     headers: dict[str, str] = container.client.send(
-        _Properties(origin, "HEAD", container.container_target(query), {}, dialect=container.dialect))
+        _Properties(origin, "HEAD", container.container_target(query), {}, protocol=container.protocol))
     return headers.get(name, "").lower() == "true"
 
 
@@ -52,5 +52,5 @@ class _Properties(Request):
     def accept(self, response: Response) -> dict[str, str]:
         if response.status == 200:
             return response.headers
-        raise self.dialect.refusal(self, response)
+        raise self.protocol.to_error(self, response)
 

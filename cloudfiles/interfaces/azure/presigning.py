@@ -30,7 +30,7 @@ def presigned(container: Container, key: str, expires: float, method: str) -> st
 
 def _query(container: Container, key: str, permissions: str, expires: float) -> str:
     """The SAS; '' where requests are not signed."""
-    credentials, now = container.dialect.credentials(), container.dialect.now()
+    credentials, now = container.protocol.credentials(), container.protocol.now()
     if credentials is None:
         return ""
     sas = BlobSas(container.endpoint.sas_resource(container.root + key), permissions, now + expires,
@@ -57,11 +57,11 @@ class _GetDelegationKey(Request):
                 f"<KeyInfo><Start>{iso(start)}</Start><Expiry>{iso(expiry)}</Expiry></KeyInfo>")
         Request.__init__(self, container.origin, "POST",
                          f"{container.endpoint.account_base}?comp=userdelegationkey&restype=service",
-                         {"content-type": "application/xml"}, body.encode("ascii"), dialect=container.dialect)
+                         {"content-type": "application/xml"}, body.encode("ascii"), protocol=container.protocol)
 
     def accept(self, response: Response) -> DelegationKey:
         if response.status != 200:
-            raise self.dialect.refusal(self, response)
+            raise self.protocol.to_error(self, response)
         try:
             document = document_of(response.content)
             fields = {element.tag: element.text or "" for element in document}

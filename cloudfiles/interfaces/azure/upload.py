@@ -16,7 +16,7 @@ from cloudfiles.inputs import ascii_header
 from cloudfiles.interfaces.azure.container import Container
 from cloudfiles.interfaces.azure.reading import BlobHead
 from cloudfiles.retry import REFUSED_STATUS
-from cloudfiles.runtime.base import OFFLOAD_BYTES
+from cloudfiles.runtime.base import RUN_IN_THREAD_BYTES
 from cloudfiles.transport.request import Body, FileBody, Request, Response
 from cloudfiles.types import WriteOptions
 
@@ -74,7 +74,7 @@ class BlobPut(Request):
     __slots__ = ("refusals",)
 
     def __init__(self, container: Container, target: str, headers: dict[str, str], body: Body, path: str) -> None:
-        Request.__init__(self, container.origin, "PUT", target, headers, body, dialect=container.dialect, path=path)
+        Request.__init__(self, container.origin, "PUT", target, headers, body, protocol=container.protocol, path=path)
         self.refusals = 0
 
     @property
@@ -85,14 +85,14 @@ class BlobPut(Request):
     def accept(self, response: Response) -> str | None:
         if response.status == 201:
             if "etag" not in response.headers and not self._writes_block:
-                self.dialect.check_object(response, self.path)
+                self.protocol.check_object(response, self.path)
             self._check_digest(response.headers)
             return response.headers.get("etag")
         self.refusals += response.status < 500 or response.status in REFUSED_STATUS
-        if response.status == 404 and "if-match" in self.headers and self.dialect.is_missing(response):
+        if response.status == 404 and "if-match" in self.headers and self.protocol.is_missing(response):
             raise PreconditionFailedError(f"the object is missing; expected the ETag {self.headers['if-match']}",
                                           path=self.path)
-        raise self.dialect.refusal(self, response)
+        raise self.protocol.to_error(self, response)
 
     @property
     def _writes_block(self) -> bool:
@@ -126,15 +126,15 @@ def put_whole(container: Container, key: str, content: Body, options: WriteOptio
 def head_of_written(container: Container, key: str) -> dict[str, str] | None:
     """The headers of a blob, None where it is missing."""
     found: dict[str, str] | None = container.client.send(
-        BlobHead(container.origin, "HEAD", container.target(key), {}, dialect=container.dialect, path=key))
+        BlobHead(container.origin, "HEAD", container.target(key), {}, protocol=container.protocol, path=key))
     return found
 
 
 def _md5(container: Container, content: Body) -> str:
     if isinstance(content, FileBody):
-        return container.runtime.offload(md5_of_pieces, content.pieces())
-    if len(content) > OFFLOAD_BYTES:
-        return container.runtime.offload(integrity.content_md5, content)
+        return container.runtime.run_in_thread(md5_of_pieces, content.pieces())
+    if len(content) > RUN_IN_THREAD_BYTES:
+        return container.runtime.run_in_thread(integrity.content_md5, content)
     return integrity.content_md5(content)
 
 

@@ -44,7 +44,7 @@ def check_key(key: str) -> None:
     """
     slashed = f"/{key}/"
     if "//" in slashed or "/./" in slashed or "/../" in slashed or "\0" in key or (os.sep != "/" and _is_foreign(key)):
-        raise _refusal(key)
+        raise _to_error(key)
     if ".cloudfiles-" in key and any(map(is_temporary, key.split("/"))):
         raise InvalidPathError("the key looks like the name of a temporary file", path=key)
 
@@ -52,7 +52,7 @@ def check_key(key: str) -> None:
 def check_prefix(prefix: str) -> bool:
     """Whether any key can begin with `prefix`. Raises InvalidPathError for one that would leave the root."""
     if prefix.startswith("/") or "\0" in prefix or "/../" in f"/{prefix}" or (os.sep != "/" and _is_foreign(prefix)):
-        raise _refusal(prefix)
+        raise _to_error(prefix)
     return "//" not in prefix and "/./" not in f"/{prefix}"
 
 
@@ -60,7 +60,7 @@ def _is_foreign(key: str) -> bool:
     return os.sep in key or ":" in key  # on Windows: directories, drives and alternate streams
 
 
-def _refusal(key: str) -> InvalidPathError:
+def _to_error(key: str) -> InvalidPathError:
     return InvalidPathError(
         "invalid key on file://: expected a relative path of names separated by single slashes, without '.', '..' and "
         f"NUL, got {key!r}")

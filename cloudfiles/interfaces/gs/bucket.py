@@ -1,4 +1,4 @@
-"""What every request of an interface needs: the bucket's place and dialect, the client, and the targets.
+"""What every request to a bucket needs: its location, its protocol, the client, and the targets.
 
 Source: Cloud Storage JSON API reference; "Encoding URI path parts" in its request endpoints.
 """
@@ -11,8 +11,8 @@ from typing import Any
 from cloudfiles.credentials.sigv4 import format_query, quote_key
 from cloudfiles.exceptions import AuthorizationError, InvalidPathError
 from cloudfiles.interfaces.bucket_exists import BucketExists
-from cloudfiles.interfaces.gs.dialect import GsDialect
 from cloudfiles.interfaces.gs.endpoint import Endpoint
+from cloudfiles.interfaces.gs.protocol import GsProtocol
 from cloudfiles.interfaces.gs.requests import JsonRequest
 from cloudfiles.runtime.base import Runtime
 from cloudfiles.transport.client import Client
@@ -33,7 +33,7 @@ class Bucket:
 
     client: Client
     runtime: Runtime
-    dialect: GsDialect
+    protocol: GsProtocol
     endpoint: Endpoint
     name: str
     root: str
@@ -80,13 +80,13 @@ class Bucket:
 
     def request(self, method: str, target: str, body: Body = b"", *, path: str | None = None) -> JsonRequest:
         headers = {"content-type": "application/json"} if len(body) else {}
-        return JsonRequest(self.endpoint.origin, method, target, headers, body, dialect=self.dialect, path=path)
+        return JsonRequest(self.endpoint.origin, method, target, headers, body, protocol=self.protocol, path=path)
 
     def is_there(self) -> bool:
         """Whether the server has the bucket. One that these credentials may not look at is taken to be there."""
         target = self.with_query(self.bucket_target, fields="name")
         try:
-            found: bool = self.client.send(BucketExists(self.endpoint.origin, "GET", target, dialect=self.dialect))
+            found: bool = self.client.send(BucketExists(self.endpoint.origin, "GET", target, protocol=self.protocol))
         except AuthorizationError:
             return True
         return found

@@ -12,7 +12,7 @@ from cloudfiles.exceptions import CloudFilesError, ProtocolError, ServerError, T
 from cloudfiles.interfaces.deleting import NO_BATCH, knows_no_batch
 from cloudfiles.interfaces.gs.bucket import Bucket
 from cloudfiles.retry import RETRYABLE_STATUS
-from cloudfiles.transport.request import Request, Response, TryAgain, status_error
+from cloudfiles.transport.request import Request, Response, RetryRequest, status_error
 from cloudfiles.transport.web_page import unreadable
 
 MAX_BATCH = 100
@@ -72,7 +72,7 @@ class _BatchDelete(Request):
         self.answered = False
         headers = {"content-type": f"multipart/mixed; boundary={_OWN_BOUNDARY}"}
         Request.__init__(self, bucket.endpoint.origin, "POST", f"{bucket.endpoint.path}/batch/storage/v1", headers,
-                         self._body(self._left), dialect=bucket.dialect)
+                         self._body(self._left), protocol=bucket.protocol)
 
     def _body(self, names: Mapping[str, str]) -> bytes:
         parts = [f"--{_OWN_BOUNDARY}\r\ncontent-type: application/http\r\ncontent-id: <{number}>\r\n\r\n"
@@ -84,38 +84,38 @@ class _BatchDelete(Request):
         if response.status in NO_BATCH:
             raise status_error(response)  # the address of a batch is not the bucket's
         if response.status != 200:
-            raise self.dialect.refusal(self, response)
+            raise self.protocol.to_error(self, response)
         parts = _parts(response)
         self.answered = True
         waiting: dict[str, str] = {}
         again: Exception | None = None
         for number, (key, name) in enumerate(self._left.items()):
             self.errors.pop(key, None)
-            refusal = self._refusal(key, parts.get(number))
-            if refusal is None:
+            error = self._to_error(key, parts.get(number))
+            if error is None:
                 continue
-            error = self.errors[key] = refusal.cause if isinstance(refusal, TryAgain) else refusal
-            if isinstance(refusal, TryAgain) or _is_passing(error):
-                waiting[key], again = name, refusal
+            error = self.errors[key] = error.cause if isinstance(error, RetryRequest) else error
+            if isinstance(error, RetryRequest) or _is_transient(error):
+                waiting[key], again = name, error
         if again is not None:
             self._left, self.body = waiting, self._body(waiting)
             raise again
 
-    def _refusal(self, key: str, part: Response | None) -> CloudFilesError | TryAgain | None:
-        """What became of one deletion: None where the object is gone, TryAgain where the token was renewed."""
+    def _to_error(self, key: str, part: Response | None) -> CloudFilesError | RetryRequest | None:
+        """What became of one deletion: None where the object is gone, RetryRequest where the token was renewed."""
         if part is None:
             return TransportError("the response to a batch request does not mention the object", path=key)
-        if part.status < 300 or self.dialect.is_missing(part):
+        if part.status < 300 or self.protocol.is_missing(part):
             return None
-        refusal = self.dialect.refusal(self, part)
-        assert isinstance(refusal, CloudFilesError | TryAgain)
-        if isinstance(refusal, CloudFilesError):
-            refusal.path = key
-        return refusal
+        error = self.protocol.to_error(self, part)
+        assert isinstance(error, CloudFilesError | RetryRequest)
+        if isinstance(error, CloudFilesError):
+            error.path = key
+        return error
 
 
-def _is_passing(error: CloudFilesError) -> bool:
-    return isinstance(error, ServerError) and (error.is_passing or error.status in RETRYABLE_STATUS)
+def _is_transient(error: CloudFilesError) -> bool:
+    return isinstance(error, ServerError) and (error.is_transient or error.status in RETRYABLE_STATUS)
 
 
 def _parts(response: Response) -> dict[int, Response]:

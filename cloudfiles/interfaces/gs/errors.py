@@ -27,27 +27,27 @@ _PASSING = frozenset({"backendError", "internalError", "conflict"})
 _NO_BUCKET = "bucket does not exist"
 
 
-class Refusal(NamedTuple):
+class ErrorDocument(NamedTuple):
     """An error's reason ('notFound') and message; '' where it has none."""
 
     reason: str = ""
     message: str = ""
 
 
-def parse_refusal(content: bytes) -> Refusal:
+def parse_error_document(content: bytes) -> ErrorDocument:
     """The error in `content`: JSON, or the plain text that downloads are refused with."""
     text = content.decode("utf-8", "replace").strip()
     if not text.startswith("{"):
-        return Refusal("", text[:500] if not text.startswith("<") else "")
+        return ErrorDocument("", text[:500] if not text.startswith("<") else "")
     try:
         error = json.loads(text)["error"]
     except (*UNREADABLE_JSON, KeyError):
-        return Refusal("", text[:500])
+        return ErrorDocument("", text[:500])
     if not isinstance(error, dict):  # OAuth's form
-        return Refusal(str(error))
+        return ErrorDocument(str(error))
     details = error.get("errors")
     first = details[0] if isinstance(details, list) and details and isinstance(details[0], dict) else {}
-    return Refusal(str(first.get("reason") or ""), str(error.get("message") or first.get("message") or ""))
+    return ErrorDocument(str(first.get("reason") or ""), str(error.get("message") or first.get("message") or ""))
 
 
 def says_no_object(message: str) -> bool:
@@ -61,8 +61,8 @@ def says_no_bucket(message: str) -> bool:
 
 
 def error_of(response: Response, path: str | None, bucket: str, signed: bool) -> CloudFilesError:
-    """The error to raise for an answer that is a refusal. signed: whether the request went with credentials."""
-    status, (reason, message) = response.status, parse_refusal(response.content)
+    """The error to raise for an answer that is an error response. signed: whether the request went with credentials."""
+    status, (reason, message) = response.status, parse_error_document(response.content)
     damaged = _damaged(status, message)
     if damaged is not None:
         return damaged(f"the server received different bytes than were sent: {message}", path=path)
@@ -71,13 +71,13 @@ def error_of(response: Response, path: str | None, bucket: str, signed: bool) ->
                            "server", status=404, code="NoSuchBucket", path=path)
     if reason in _TOO_MANY:
         return ServerError(f"the server responded with {status}: {reason}: {message}", status=status, code=reason,
-                           path=path, is_slow_down=True, is_passing=True)
+                           path=path, is_slow_down=True, is_transient=True)
     if reason == "userProjectMissing" or "requester pays" in message:
         return AuthorizationError(f"the server responded with {status}: {message} (request_payer='requester' bills the "
                                   "project in GOOGLE_CLOUD_PROJECT, or that of the credentials)", path=path)
     error = status_error(response, path=path, code=reason, message=f"{message}{_advice(status, signed)}".strip())
     if isinstance(error, ServerError) and reason in _PASSING:
-        error.is_passing = True
+        error.is_transient = True
     return error
 
 

@@ -27,11 +27,11 @@ from cloudfiles.interfaces.gs.bucket import Bucket, quote_name
 from cloudfiles.interfaces.gs.bulk_delete import MAX_BATCH, delete_keys
 from cloudfiles.interfaces.gs.composite import may_compose
 from cloudfiles.interfaces.gs.copying import compose, rewrite
-from cloudfiles.interfaces.gs.dialect import GsDialect
 from cloudfiles.interfaces.gs.endpoint import find_endpoint
 from cloudfiles.interfaces.gs.leftovers import discard_interrupted_parts, discard_parts
 from cloudfiles.interfaces.gs.listing import list_page
 from cloudfiles.interfaces.gs.part_writer import GsPartWriter
+from cloudfiles.interfaces.gs.protocol import GsProtocol
 from cloudfiles.interfaces.gs.reading import GsBoundedRead, GsRead, MediaObject, described_media
 from cloudfiles.interfaces.gs.resource import (
     HEAD,
@@ -86,9 +86,9 @@ class GsInterface(Interface):
             raise ConfigurationError(f"{endpoint.origin} is not HTTPS: tokens are not sent over unencrypted "
                                      "connections")
         self.provider = provider or provider_of(name, options, runtime, endpoint.is_google, self._client)
-        self._dialect = GsDialect(name, self.provider, runtime)
-        self._bucket = Bucket(self._client, runtime, self._dialect, endpoint, name, root)
-        self._dialect.finds_bucket = self._bucket.is_there
+        self._protocol = GsProtocol(name, self.provider, runtime)
+        self._bucket = Bucket(self._client, runtime, self._protocol, endpoint, name, root)
+        self._protocol.finds_bucket = self._bucket.is_there
         self._base = f"{self._bucket.bucket_target}/o/{quote_name(root)}"
         self._media = "?alt=media"
         self._ready = options.request_payer is None
@@ -119,7 +119,7 @@ class GsInterface(Interface):
         if not start:
             start = 0 if end is not None else None
         return read_object(self._client, GsRead(
-            self._origin, self._target(key), self._dialect, key, start, end))
+            self._origin, self._target(key), self._protocol, key, start, end))
 
     def _target(self, key: str) -> str:
         if len(key) < 3:
@@ -143,7 +143,7 @@ class GsInterface(Interface):
     def _read(self, key: str, start: int, end: int, generation: str) -> StoredObject | None:
         """Raises PreconditionFailedError or ObjectChangedError where the object has another generation."""
         return read_object(self._client, GsRead(
-            self._origin, self._target(key), self._dialect, key, start, end, generation))
+            self._origin, self._target(key), self._protocol, key, start, end, generation))
 
     def get_part(self, key: str, start: int, end: int, described: StoredObject) -> bytes:
         """As the contract says. The server is asked for the generation; an ETag changes with the metadata."""
@@ -170,7 +170,7 @@ class GsInterface(Interface):
         self._prepared()
         try:
             stored: MediaObject | None = self._client.send(GsBoundedRead(
-                self._origin, self._target(key), self._dialect, key, most))
+                self._origin, self._target(key), self._protocol, key, most))
         except BodyTooLargeError as declined:
             return described_media(declined.head.headers, key)
         return stored
@@ -303,7 +303,7 @@ class GsInterface(Interface):
         more = {"userProject": bucket.user_project} if bucket.user_project else None
         sign: Callable[..., Any] = presigned_query
         if token.signer.is_remote:
-            sign = partial(bucket.runtime.offload, presigned_query)
+            sign = partial(bucket.runtime.run_in_thread, presigned_query)
         query = sign(method.upper(), path, self._origin.authority, int(expires), self._client.clock.wall(),
                      token.signer, more)
         return f"{self._origin}{path}?{query}"
@@ -332,5 +332,5 @@ def _digest(secrets: Any) -> str:
 def _new_provider(bucket: str, options: StoreOptions, runtime: Runtime, is_google: bool,
                   client: Client) -> GoogleProvider:
     return GoogleProvider(bucket, options.secrets, anonymous=options.no_sign_request, handed_in_only=not is_google,
-                          clock=client.clock.wall, sleep=runtime.sleep, offload=runtime.offload,
+                          clock=client.clock.wall, sleep=runtime.sleep, run_in_thread=runtime.run_in_thread,
                           chain=GoogleChain(options.tls))

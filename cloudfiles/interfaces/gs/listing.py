@@ -36,7 +36,7 @@ def list_page(bucket: Bucket, prefix: str, *, flat: bool, start_after: str | Non
         f"{bucket.bucket_target}/o", prefix=bucket.root + prefix or None, delimiter="/" if flat else None,
         startOffset=start or None, pageToken=token, maxResults=str(most), fields=_FIELDS)
     page: dict[str, Any] = bucket.client.send(
-        BucketRequest(bucket.endpoint.origin, "GET", target, dialect=bucket.dialect))
+        BucketRequest(bucket.endpoint.origin, "GET", target, protocol=bucket.protocol))
     return _parse_page(page, bucket.root, prefix, start or "", flat=flat)
 
 
@@ -48,7 +48,7 @@ def resources_below(bucket: Bucket, prefix: str, fields: str) -> Iterator[dict[s
         target = bucket.with_query(f"{bucket.bucket_target}/o", prefix=prefix, pageToken=token,
                                    fields=f"kind,nextPageToken,items({fields})")
         page: dict[str, Any] = bucket.client.send(
-            BucketRequest(bucket.endpoint.origin, "GET", target, dialect=bucket.dialect))
+            BucketRequest(bucket.endpoint.origin, "GET", target, protocol=bucket.protocol))
         _check_kind(page)
         items = _items(page)
         check_names([item["name"] for item in items], _texts(page, "prefixes"), prefix, flat=False)

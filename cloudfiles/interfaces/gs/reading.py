@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from cloudfiles.exceptions import ProtocolError
 from cloudfiles.interfaces.http_bounded import Limit
 from cloudfiles.interfaces.http_object import ObjectRead
-from cloudfiles.transport.request import Dialect, Origin, Response
+from cloudfiles.transport.request import Origin, ProviderProtocol, Response
 from cloudfiles.types import StoredObject
 
 READ_HEADERS = {"accept-encoding": "gzip"}
@@ -31,7 +31,7 @@ class GsRead(ObjectRead):
 
     __slots__ = ()
 
-    def __init__(self, origin: Origin, target: str, dialect: Dialect, path: str, start: int | None = None,
+    def __init__(self, origin: Origin, target: str, protocol: ProviderProtocol, path: str, start: int | None = None,
                  end: int | None = None, generation: str | None = None) -> None:
         """target: with a query.
 
@@ -39,7 +39,7 @@ class GsRead(ObjectRead):
         object has another one.
         """
         ObjectRead.__init__(self, origin, target if generation is None else f"{target}{_PIN}{generation}",
-                            READ_HEADERS.copy(), dialect, path, start, end)
+                            READ_HEADERS.copy(), protocol, path, start, end)
         self._condition = generation
 
     def accept(self, response: Response) -> StoredObject | None:
@@ -57,7 +57,7 @@ class GsRead(ObjectRead):
 
     def part(self, start: int, end: int) -> GsRead:
         target, _, generation = self.target.partition(_PIN)
-        return GsRead(self.origin, target, self.dialect, self.path or "", start, end, generation or None)
+        return GsRead(self.origin, target, self.protocol, self.path or "", start, end, generation or None)
 
     def _validator(self, headers: dict[str, str]) -> str | None:
         return None if _is_transcoded(headers) else headers.get(GENERATION)
@@ -105,8 +105,8 @@ class GsBoundedRead(GsRead):
 
     __slots__ = ("_limit", "receiver")
 
-    def __init__(self, origin: Origin, target: str, dialect: Dialect, path: str, most: int) -> None:
-        GsRead.__init__(self, origin, target, dialect, path)
+    def __init__(self, origin: Origin, target: str, protocol: ProviderProtocol, path: str, most: int) -> None:
+        GsRead.__init__(self, origin, target, protocol, path)
         self.receiver = self._limit = Limit(most)
 
     def accept(self, response: Response) -> StoredObject | None:

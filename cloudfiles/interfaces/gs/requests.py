@@ -39,12 +39,12 @@ class JsonRequest(Request):
                                     "expected JSON", path=self.path)
             document = parse_answer(response, self.path)
             if "error" in document:
-                raise self.dialect.refusal(self, response)
+                raise self.protocol.to_error(self, response)
             return document
         self.refusals += response.status < 500 or response.status == 503
-        if self.dialect.is_missing(response):
+        if self.protocol.is_missing(response):
             return None
-        raise self.dialect.refusal(self, response)
+        raise self.protocol.to_error(self, response)
 
 
 class BucketRequest(JsonRequest):
@@ -55,5 +55,5 @@ class BucketRequest(JsonRequest):
     def accept(self, response: Response) -> dict[str, Any] | None:
         found = JsonRequest.accept(self, response)
         if found is None:
-            raise self.dialect.refusal(self, response)
+            raise self.protocol.to_error(self, response)
         return found

@@ -21,7 +21,7 @@ from cloudfiles.interfaces.gs.resource import WRITTEN, etag_of
 from cloudfiles.interfaces.gs.upload import check_made, own_write
 from cloudfiles.runtime.base import Cancelled
 from cloudfiles.runtime.cancellation import shielded
-from cloudfiles.transport.request import Request, Response, TryAgain
+from cloudfiles.transport.request import Request, Response, RetryRequest
 
 _RANGE = re.compile(r"bytes=0-(\d+)$")
 
@@ -61,7 +61,7 @@ class _Session:
                    "x-upload-content-type": resource.get("contentType", "application/octet-stream")}
         # Repeated when its fate is unknown: a session without bytes costs nothing and shows nowhere.
         location: str = bucket.client.send(_Begin(bucket.endpoint.origin, "POST", target, headers,
-                                                  json.dumps(resource).encode(), dialect=bucket.dialect,
+                                                  json.dumps(resource).encode(), protocol=bucket.protocol,
                                                   path=self._key))
         parts = urllib.parse.urlsplit(location)
         if not parts.query:
@@ -103,7 +103,7 @@ class _Session:
         """Let the server forget the session. Best effort: the failure that led here is what counts."""
         with shielded(), suppress(CloudFilesError, Cancelled):
             self._bucket.client.send(_Cancel(self._bucket.endpoint.origin, "DELETE", self._target,
-                                             {"content-length": "0"}, dialect=self._bucket.dialect,
+                                             {"content-length": "0"}, protocol=self._bucket.protocol,
                                              idempotent=False, path=self._key))
 
 
@@ -114,7 +114,7 @@ class _Begin(Request):
 
     def accept(self, response: Response) -> str:
         if response.status not in (200, 201):
-            raise self.dialect.refusal(self, response)
+            raise self.protocol.to_error(self, response)
         return response.headers.get("location", "")
 
 
@@ -138,7 +138,7 @@ class _Piece(Request):
     def __init__(self, bucket: Bucket, target: str, path: str, content: integrity.Buffer, begin: int,
                  total: int | None) -> None:
         """begin: where in the object `content` stands. total: the object's size where this is its last piece."""
-        Request.__init__(self, bucket.endpoint.origin, "PUT", target, {}, dialect=bucket.dialect, path=path)
+        Request.__init__(self, bucket.endpoint.origin, "PUT", target, {}, protocol=bucket.protocol, path=path)
         self._content = memoryview(content).cast("B")
         self._begin = self._at = begin
         self._total = total
@@ -168,7 +168,7 @@ class _Piece(Request):
         if response.status in (404, 410):
             raise SessionLostError("the server no longer knows the upload, part of which was already sent",
                                    status=response.status, path=self.path)
-        raise self.dialect.refusal(self, response)
+        raise self.protocol.to_error(self, response)
 
     def _go_on(self, response: Response) -> None:
         """Find out what is left to send; returns where nothing is."""
@@ -181,9 +181,9 @@ class _Piece(Request):
         if at == self._end and self._total is None:
             return
         error = ServerError(f"the server has only {at} of the {self._end} bytes sent", status=308,
-                            path=self.path, is_passing=True)
+                            path=self.path, is_transient=True)
         if self._asking or progress:
             self._known = self.retries + 1  # this answer counts as one more
-            raise TryAgain(error)
+            raise RetryRequest(error)
         raise error
 

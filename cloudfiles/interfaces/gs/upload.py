@@ -24,7 +24,7 @@ from cloudfiles.interfaces.gs.resource import (
     is_content,
     resource_of,
 )
-from cloudfiles.runtime.base import OFFLOAD_BYTES
+from cloudfiles.runtime.base import RUN_IN_THREAD_BYTES
 from cloudfiles.transport.request import Body, FileBody
 from cloudfiles.types import WriteOptions
 
@@ -109,8 +109,8 @@ def related_body(resource: dict[str, Any], content: Body) -> Body:
 
 def crc_of(bucket: Bucket, content: Body) -> bytes:
     """The crc32c of content, computed beside the workers where that takes long."""
-    if len(content) > OFFLOAD_BYTES:
-        return bucket.runtime.offload(_crc_of, content)
+    if len(content) > RUN_IN_THREAD_BYTES:
+        return bucket.runtime.run_in_thread(_crc_of, content)
     return _crc_of(content)
 
 
@@ -137,7 +137,7 @@ def put_resource(bucket: Bucket, key: str, name: str, resource: dict[str, Any], 
                                ifGenerationMatch=condition)
     request = BucketRequest(
         bucket.endpoint.origin, "POST", target, {"content-type": f"multipart/related; boundary={_BOUNDARY}"},
-        related_body({**resource, "crc32c": crc_text(crc)}, content), dialect=bucket.dialect, path=key)
+        related_body({**resource, "crc32c": crc_text(crc)}, content), protocol=bucket.protocol, path=key)
     try:
         written: dict[str, Any] | None = bucket.client.send(request)
     except PreconditionFailedError:

@@ -21,8 +21,8 @@ from cloudfiles.exceptions import (
 )
 from cloudfiles.inputs import ascii_header
 from cloudfiles.interfaces.base import Interface
-from cloudfiles.interfaces.http.dialect import NotAnObjectError, WebDialect
 from cloudfiles.interfaces.http.listing import DirectoryLister, Link, parse_index
+from cloudfiles.interfaces.http.protocol import NotAnObjectError, WebProtocol
 from cloudfiles.interfaces.http.requests import WebBoundedRead, WebDelete, WebHead, WebPage, WebProbe, WebPut, WebRead
 from cloudfiles.interfaces.http.urls import WebAddress, quote_key
 from cloudfiles.interfaces.http_bounded import PiecewiseRead, described, read_bounded
@@ -31,7 +31,7 @@ from cloudfiles.interfaces.http_object import head_from_headers, size_of
 from cloudfiles.interfaces.local import chunks
 from cloudfiles.paths import ExtractedPath
 from cloudfiles.protocols import PROTOCOLS
-from cloudfiles.runtime.base import OFFLOAD_BYTES, Runtime
+from cloudfiles.runtime.base import RUN_IN_THREAD_BYTES, Runtime
 from cloudfiles.transport.client import Client, client_for
 from cloudfiles.transport.request import Body, FileBody, Request
 from cloudfiles.types import Content, ListPage, StoredObject, StoreOptions, WriteOptions
@@ -98,9 +98,9 @@ class HttpInterface(Interface):
 
     def _read(self, key: str, start: int | None = None, end: int | None = None,
               condition: Mapping[str, str] | None = None) -> StoredObject | None:
-        dialect, target = self._dialect(key)
+        protocol, target = self._protocol(key)
         request = WebRead(
-            self._address.origin, target, {**self._headers, **(condition or {})}, dialect, key, start, end)
+            self._address.origin, target, {**self._headers, **(condition or {})}, protocol, key, start, end)
         try:
             return read_object(self._client, request)
         except NotAnObjectError:
@@ -145,10 +145,10 @@ class HttpInterface(Interface):
         """The headers of an object, None where it is missing: by HEAD, or by GET where the server refuses that."""
         if not self._takes_head:
             return self._probe(key)
-        dialect, target = self._dialect(key)
+        protocol, target = self._protocol(key)
         try:
             headers: dict[str, str] | None = self._send(
-                WebHead(self._address.origin, "HEAD", target, dict(self._headers), dialect=dialect, path=key))
+                WebHead(self._address.origin, "HEAD", target, dict(self._headers), protocol=protocol, path=key))
         except ServerError as error:
             if error.status not in _NO_HEAD:
                 raise
@@ -163,9 +163,9 @@ class HttpInterface(Interface):
         return headers
 
     def _probe(self, key: str) -> dict[str, str] | None:
-        dialect, target = self._dialect(key)
+        protocol, target = self._protocol(key)
         headers: dict[str, str] | None = self._send(
-            WebProbe(self._address.origin, target, dict(self._headers), dialect, key))
+            WebProbe(self._address.origin, target, dict(self._headers), protocol, key))
         return headers
 
     def describe(self, key: str) -> StoredObject | None:
@@ -173,9 +173,9 @@ class HttpInterface(Interface):
         return None if headers is None else described(headers)
 
     def get_bounded(self, key: str, most: int) -> StoredObject | None:
-        dialect, target = self._dialect(key)
+        protocol, target = self._protocol(key)
         return read_bounded(self._send, WebBoundedRead(
-            self._address.origin, target, dict(self._headers), dialect, key, most))
+            self._address.origin, target, dict(self._headers), protocol, key, most))
 
     def reads_ranges(self, stored: StoredObject) -> bool:
         return (stored.headers or {}).get("accept-ranges", "").lower() == "bytes"
@@ -184,9 +184,9 @@ class HttpInterface(Interface):
         return self.get_in_one(key, take)
 
     def get_in_one(self, key: str, take: Callable[[bytes | memoryview], object]) -> StoredObject | None:
-        dialect, target = self._dialect(key)
+        protocol, target = self._protocol(key)
         found: StoredObject | None = self._send(PiecewiseRead(
-            self._address.origin, target, dict(self._headers), dialect, key, take))
+            self._address.origin, target, dict(self._headers), protocol, key, take))
         return found
 
     # ---- writing
@@ -201,11 +201,11 @@ class HttpInterface(Interface):
     def _put(self, key: str, body: Body, options: WriteOptions) -> str | None:
         headers = {**self._headers, **_write_headers(options)}
         if not isinstance(body, FileBody):
-            large = len(body) >= OFFLOAD_BYTES
-            headers["content-md5"] = (self._runtime.offload(integrity.content_md5, body) if large
+            large = len(body) >= RUN_IN_THREAD_BYTES
+            headers["content-md5"] = (self._runtime.run_in_thread(integrity.content_md5, body) if large
                                       else integrity.content_md5(body))
-        dialect, target = self._dialect(key)
-        request = WebPut(self._address.origin, target, headers, body, dialect, key)
+        protocol, target = self._protocol(key)
+        request = WebPut(self._address.origin, target, headers, body, protocol, key)
         try:
             etag: str | None = self._write(request)
         except PreconditionFailedError:
@@ -234,9 +234,9 @@ class HttpInterface(Interface):
         errors = {}
         for key in keys:
             try:
-                dialect, target = self._dialect(key)
+                protocol, target = self._protocol(key)
                 # Depth 0 keeps WebDAV servers from removing a directory with all that is in it (RFC 4918 9.6.1).
-                request = WebDelete(self._address.origin, target, {**self._headers, "depth": "0"}, dialect, key)
+                request = WebDelete(self._address.origin, target, {**self._headers, "depth": "0"}, protocol, key)
                 self._write(request)
                 if request.page and self._look(key) is not None:
                     raise ProtocolError(f"the server responded to the DELETE with {request.page} and still has the "
@@ -300,26 +300,26 @@ class HttpInterface(Interface):
     def _index(self, path: str) -> list[Link] | None:
         """The links of the index page at `path`, None for 404."""
         url = f"{self._address.origin}{path}"
-        dialect = WebDialect(self._address.origin, path + self._address.query, self._credentials)
+        protocol = WebProtocol(self._address.origin, path + self._address.query, self._credentials)
         request = WebPage(self._address.origin, "GET", path + self._address.query,
-                          {**self._headers, "accept": "text/html"}, dialect=dialect, path=path)
+                          {**self._headers, "accept": "text/html"}, protocol=protocol, path=path)
         response = self._send(request)
         if response is None:
             return None
         if response.status != 200:
             raise _no_index(url, str(response.status))
         page = (response.content, response.headers, request.target)
-        large = len(response.content) >= OFFLOAD_BYTES
-        links = self._runtime.offload(parse_index, *page) if large else parse_index(*page)
+        large = len(response.content) >= RUN_IN_THREAD_BYTES
+        links = self._runtime.run_in_thread(parse_index, *page) if large else parse_index(*page)
         if links is None:
             raise _no_index(url, f"a page of type {response.headers.get('content-type')}")
         return links
 
     # ---- sending
 
-    def _dialect(self, key: str) -> tuple[WebDialect, str]:
+    def _protocol(self, key: str) -> tuple[WebProtocol, str]:
         target = self._address.target(key)
-        return WebDialect(self._address.origin, target, self._credentials), target
+        return WebProtocol(self._address.origin, target, self._credentials), target
 
     def _send(self, request: Request) -> Any:
         try:

@@ -7,8 +7,8 @@ from typing import Any
 
 from cloudfiles.byteranges import parse_content_range
 from cloudfiles.exceptions import PreconditionFailedError, ProtocolError, ServerError
-from cloudfiles.interfaces.http.dialect import WebDialect
 from cloudfiles.interfaces.http.listing import is_complete
+from cloudfiles.interfaces.http.protocol import WebProtocol
 from cloudfiles.interfaces.http_bounded import BoundedRead
 from cloudfiles.interfaces.http_object import ObjectHead, ObjectRead
 from cloudfiles.transport.request import Body, Origin, Request, Response
@@ -19,8 +19,8 @@ _CODE = re.compile(rb"<Code>\s*(\w+)")
 
 
 def _shows_directory(request: Request, response: Response) -> bool:
-    dialect = request.dialect
-    return isinstance(dialect, WebDialect) and dialect.shows_directory(response)
+    protocol = request.protocol
+    return isinstance(protocol, WebProtocol) and protocol.shows_directory(response)
 
 
 class WebRead(ObjectRead):
@@ -52,14 +52,14 @@ class WebProbe(Request):
 
     __slots__ = ()
 
-    def __init__(self, origin: Origin, target: str, headers: dict[str, str], dialect: WebDialect, path: str) -> None:
-        super().__init__(origin, "GET", target, {**headers, "range": "bytes=0-0"}, dialect=dialect, path=path)
+    def __init__(self, origin: Origin, target: str, headers: dict[str, str], protocol: WebProtocol, path: str) -> None:
+        super().__init__(origin, "GET", target, {**headers, "range": "bytes=0-0"}, protocol=protocol, path=path)
 
     def accept(self, response: Response) -> dict[str, str] | None:
-        if _shows_directory(self, response) or self.dialect.is_missing(response):
+        if _shows_directory(self, response) or self.protocol.is_missing(response):
             return None
         if response.status not in (200, 206, 416):
-            raise self.dialect.refusal(self, response)
+            raise self.protocol.to_error(self, response)
         return {name: value for name, value in (response.headers | _length(response)).items() if value}
 
 
@@ -93,9 +93,9 @@ class WebPut(Request):
 
     __slots__ = ("may_be_done", "page")
 
-    def __init__(self, origin: Origin, target: str, headers: dict[str, str], body: Body, dialect: WebDialect,
+    def __init__(self, origin: Origin, target: str, headers: dict[str, str], body: Body, protocol: WebProtocol,
                  path: str) -> None:
-        super().__init__(origin, "PUT", target, headers, body, dialect=dialect, path=path)
+        super().__init__(origin, "PUT", target, headers, body, protocol=protocol, path=path)
         self.may_be_done = False
         self.page = ""
 
@@ -104,16 +104,16 @@ class WebPut(Request):
         if 200 <= response.status < 300:
             self.page = summary(response.content) if is_web_page(response) else ""
             return response.headers.get("etag")
-        dialect = self.dialect
-        self.may_be_done = isinstance(dialect, WebDialect) and self.retries > dialect.mended
+        protocol = self.protocol
+        self.may_be_done = isinstance(protocol, WebProtocol) and self.retries > protocol.corrected
         if response.status == 400 and b"BadDigest" in response.content:
             # S3 behind a presigned URL, of bytes that were damaged on their way: they may arrive the next time.
             raise ServerError("the server received different bytes than were sent", status=400, code="BadDigest",
-                              path=self.path, is_passing=True)
-        if "if-match" in self.headers and dialect.is_missing(response):
+                              path=self.path, is_transient=True)
+        if "if-match" in self.headers and protocol.is_missing(response):
             # As S3 answers where RFC 9110 13.1.1 has 412.
             raise PreconditionFailedError("the object is missing, so no ETag matches", path=self.path)
-        raise dialect.refusal(self, response)
+        raise protocol.to_error(self, response)
 
 
 class WebDelete(Request):
@@ -125,8 +125,8 @@ class WebDelete(Request):
 
     __slots__ = ("page",)
 
-    def __init__(self, origin: Origin, target: str, headers: dict[str, str], dialect: WebDialect, path: str) -> None:
-        super().__init__(origin, "DELETE", target, headers, dialect=dialect, path=path)
+    def __init__(self, origin: Origin, target: str, headers: dict[str, str], protocol: WebProtocol, path: str) -> None:
+        super().__init__(origin, "DELETE", target, headers, protocol=protocol, path=path)
         self.page = ""
 
     def accept(self, response: Response) -> None:
@@ -137,9 +137,9 @@ class WebDelete(Request):
         if 200 <= response.status < 300:
             self.page = summary(response.content) if is_web_page(response) else ""
             return
-        if self.dialect.is_missing(response):
+        if self.protocol.is_missing(response):
             return
-        raise self.dialect.refusal(self, response)
+        raise self.protocol.to_error(self, response)
 
 
 class WebPage(Request):
@@ -154,6 +154,6 @@ class WebPage(Request):
                                 "</html>, and has no Content-Length", path=self.path)
         if response.status in (200, 403):
             return response
-        if self.dialect.is_missing(response):
+        if self.protocol.is_missing(response):
             return None
-        raise self.dialect.refusal(self, response)
+        raise self.protocol.to_error(self, response)

@@ -18,7 +18,7 @@ _TYPE = "{http://www.w3.org/2001/XMLSchema-instance}type"
 def read_acl(bucket: Bucket, key: str) -> dict[str, Any] | None:
     """`{'Owner': {...}, 'Grants': [{'Grantee': {...}, 'Permission': ...}]}`; None where the object is missing."""
     found: dict[str, Any] | None = bucket.client.send(_AclRequest(
-        bucket.origin, "GET", bucket.query_target(key, {"acl": ""}), bucket.headers.copy(), dialect=bucket.dialect,
+        bucket.origin, "GET", bucket.query_target(key, {"acl": ""}), bucket.headers.copy(), protocol=bucket.protocol,
         path=key))
     return found
 
@@ -30,13 +30,13 @@ class _AclRequest(Request):
 
     def accept(self, response: Response) -> dict[str, Any] | None:
         if response.status != 200:
-            if self.dialect.is_missing(response):
+            if self.protocol.is_missing(response):
                 return None
-            raise self.dialect.refusal(self, response)
+            raise self.protocol.to_error(self, response)
         document = parse_xml(response, "the access control list", self.path)
         space, _, tag = document.tag.rpartition("}")
         if tag != "AccessControlPolicy":
-            raise self.dialect.refusal(self, response)
+            raise self.protocol.to_error(self, response)
         space += "}" if space else ""
         grants = [{"Grantee": _grantee(grant.find(f"{space}Grantee")),
                    "Permission": grant.findtext(f"{space}Permission") or ""}

@@ -1,4 +1,4 @@
-"""What every request of an interface needs: the bucket's place and dialect, the client, and the headers they share."""
+"""What every request to a bucket needs: its location, its protocol, the client, and the headers they share."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from cloudfiles.credentials.sigv4 import format_query, quote_key
 from cloudfiles.exceptions import InvalidPathError
 from cloudfiles.interfaces.s3.checksums import UploadChecks
-from cloudfiles.interfaces.s3.dialect import S3Dialect
+from cloudfiles.interfaces.s3.protocol import S3Protocol
 from cloudfiles.runtime.base import Runtime
 from cloudfiles.transport.client import Client
 from cloudfiles.transport.request import Origin
@@ -28,7 +28,7 @@ class Bucket:
 
     client: Client
     runtime: Runtime
-    dialect: S3Dialect
+    protocol: S3Protocol
     checks: UploadChecks
     root: str
     base: str
@@ -39,7 +39,7 @@ class Bucket:
     @property
     def origin(self) -> Origin:
         """As known by now: a region learned later means another one."""
-        return self.dialect.endpoint.origin
+        return self.protocol.endpoint.origin
 
     def target(self, key: str) -> str:
         """Raises InvalidPathError for a key that S3 cannot hold."""

@@ -15,7 +15,7 @@ from cloudfiles.exceptions import CloudFilesError, ServerError, TransportError
 from cloudfiles.interfaces.deleting import BatchRequest, Delete, delete_singly, delete_together
 from cloudfiles.interfaces.documents import parse_xml
 from cloudfiles.interfaces.s3.bucket import Bucket
-from cloudfiles.interfaces.s3.errors import Refusal, error_of
+from cloudfiles.interfaces.s3.errors import ErrorDocument, error_of
 from cloudfiles.transport.request import Request, Response
 
 # What XML 1.0 cannot carry (2.2), or what a parser may change on the way: line ends (2.11), and spaces
@@ -35,7 +35,7 @@ def delete_keys(bucket: Bucket, keys: Sequence[str]) -> dict[str, CloudFilesErro
 
 def _delete_singly(bucket: Bucket, keys: Sequence[str]) -> dict[str, CloudFilesError]:
     return delete_singly(bucket.client, keys, lambda key: Delete(
-        bucket.origin, "DELETE", bucket.target(key), bucket.headers.copy(), dialect=bucket.dialect, path=key))
+        bucket.origin, "DELETE", bucket.target(key), bucket.headers.copy(), protocol=bucket.protocol, path=key))
 
 
 def _delete_together(bucket: Bucket, keys: list[str]) -> dict[str, CloudFilesError]:
@@ -58,18 +58,18 @@ class _BulkDelete(BatchRequest):
         full = "".join([f"<Object><Key>{escape(bucket.root + key)}</Key></Object>" for key in keys])
         body = f'<Delete xmlns="http://s3.amazonaws.com/doc/2006-03-01/">{full}</Delete>'.encode()
         headers = {**bucket.headers, "content-md5": integrity.content_md5(body), "content-type": "application/xml"}
-        endpoint = bucket.dialect.endpoint
+        endpoint = bucket.protocol.endpoint
         Request.__init__(self, endpoint.origin, "POST", f"{endpoint.bucket_target}?delete=", headers, body,
-                         dialect=bucket.dialect)
+                         protocol=bucket.protocol)
 
     def accept(self, response: Response) -> dict[str, CloudFilesError]:
         if response.status != 200:
-            raise self.dialect.refusal(self, response)
+            raise self.protocol.to_error(self, response)
         document = parse_xml(response, "the response to a bulk delete")
         if not document.tag.endswith("DeleteResult"):
-            raise self.dialect.refusal(self, response)
+            raise self.protocol.to_error(self, response)
         self.errors = self._read(document)
-        passing = next((e for e in self.errors.values() if isinstance(e, ServerError) and e.is_passing), None)
+        passing = next((e for e in self.errors.values() if isinstance(e, ServerError) and e.is_transient), None)
         if passing is not None:
             raise passing
         return self.errors
@@ -83,11 +83,11 @@ class _BulkDelete(BatchRequest):
             key = fields.get("Key", "")[cut:]
             unanswered.pop(key, None)
             if element.tag.endswith("Error") and fields.get("Code") != "NoSuchKey":
-                errors[key] = self._error(key, Refusal(fields.get("Code", ""), fields.get("Message", "")))
+                errors[key] = self._error(key, ErrorDocument(fields.get("Code", ""), fields.get("Message", "")))
         errors.update((key, TransportError("the response to a bulk delete does not mention the key", path=key))
                       for key in unanswered)
         return errors
 
-    def _error(self, key: str, refusal: Refusal) -> CloudFilesError:
-        status = 403 if refusal.code == "AccessDenied" else 200
-        return error_of(refusal, Response(status, {}, b""), key, self._bucket.dialect.endpoint.bucket)
+    def _error(self, key: str, document: ErrorDocument) -> CloudFilesError:
+        status = 403 if document.code == "AccessDenied" else 200
+        return error_of(document, Response(status, {}, b""), key, self._bucket.protocol.endpoint.bucket)

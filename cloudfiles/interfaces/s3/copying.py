@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from cloudfiles.batch.fanout import Plan, collect
 from cloudfiles.credentials.sigv4 import quote_key
 from cloudfiles.exceptions import (
     AuthorizationError,
@@ -18,7 +19,6 @@ from cloudfiles.exceptions import (
     ServerError,
     UnsupportedOperationError,
 )
-from cloudfiles.fanout import Plan, collect
 from cloudfiles.interfaces.documents import parse_xml
 from cloudfiles.interfaces.moving import Copied, CopyOptions
 from cloudfiles.interfaces.s3.bucket import Bucket
@@ -41,7 +41,7 @@ _CANNOT = frozenset({"AccessDenied", "NotImplemented", "MethodNotAllowed", "Inva
 
 def same_service(here: Bucket, there: Bucket) -> bool:
     """Whether one request can name both buckets."""
-    ours, theirs = here.dialect.endpoint, there.dialect.endpoint
+    ours, theirs = here.protocol.endpoint, there.protocol.endpoint
     if ours.is_aws and theirs.is_aws:
         return ours.origin.host.endswith(".cn") == theirs.origin.host.endswith(".cn")
     return ours.origin == theirs.origin
@@ -158,7 +158,7 @@ class Copy:
     # ---- requests
 
     def _headers(self, etag: str | None) -> dict[str, str]:
-        name = self.source.dialect.endpoint.bucket
+        name = self.source.protocol.endpoint.bucket
         place = f"/{quote_key(name)}/{quote_key(self.source.root + self.source_key)}"
         pin = {"x-amz-copy-source-if-match": etag} if etag else {}
         return {**self.bucket.headers, "x-amz-copy-source": place, **pin}
@@ -168,7 +168,7 @@ class Copy:
         etag: str | None
         try:
             etag = self.bucket.client.send(_CopyRequest(
-                self.bucket.origin, "PUT", target, headers, dialect=self.bucket.dialect, path=self.source_key))
+                self.bucket.origin, "PUT", target, headers, protocol=self.bucket.protocol, path=self.source_key))
         except PreconditionFailedError as error:
             raise self._changed() from error
         return etag
@@ -181,9 +181,9 @@ class _CopyRequest(Request):
 
     def accept(self, response: Response) -> str | None:
         if response.status >= 300:
-            if self.dialect.is_missing(response):
+            if self.protocol.is_missing(response):
                 return None
-            raise self.dialect.refusal(self, response)
+            raise self.protocol.to_error(self, response)
         try:
             document = parse_xml(response, "the response to a copy", self.path)
         except ProtocolError as error:
@@ -192,7 +192,7 @@ class _CopyRequest(Request):
             # A server that knows no copies takes it for a write of nothing.
             raise UnsupportedOperationError("the response to a copy is not valid XML", path=self.path) from error
         if document.tag.rpartition("}")[2] == "Error":
-            raise self.dialect.refusal(self, response)
+            raise self.protocol.to_error(self, response)
         etag = next((element.text for element in document if element.tag.rpartition("}")[2] == "ETag"), None)
         if not etag:
             raise UnsupportedOperationError("the response to a copy has no ETag", path=self.path)

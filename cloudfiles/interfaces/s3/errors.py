@@ -26,7 +26,7 @@ _MISSING = frozenset({"NoSuchKey", "NoSuchVersion"})
 _NOTHING = frozenset({"NotFound", "404", ""})
 
 
-class Refusal(NamedTuple):
+class ErrorDocument(NamedTuple):
     """An error document; fields that it does not have are ''."""
 
     code: str = ""
@@ -43,35 +43,36 @@ class Refusal(NamedTuple):
         return self.code in _NOTHING
 
 
-def parse_refusal(content: bytes) -> Refusal:
+def parse_error_document(content: bytes) -> ErrorDocument:
     """The error document in `content`; empty where there is none (a HEAD, a gateway's HTML)."""
     if b"<Error" not in content:
-        return Refusal()
+        return ErrorDocument()
     try:
         root = document_of(content)
     except UNREADABLE_XML:
-        return Refusal()
+        return ErrorDocument()
     fields = {element.tag.rpartition("}")[2]: (element.text or "").strip() for element in root.iter()}
-    return Refusal(fields.get("Code", ""), fields.get("Message", ""), fields.get("Region", ""))
+    return ErrorDocument(fields.get("Code", ""), fields.get("Message", ""), fields.get("Region", ""))
 
 
-def error_of(refusal: Refusal, response: Response, path: str | None, bucket: str, hint: str = "") -> CloudFilesError:
-    """The error to raise for an answer that is a refusal. hint: added to the server's message."""
-    code, status = refusal.code, response.status
+def error_of(document: ErrorDocument, response: Response, path: str | None, bucket: str,
+             hint: str = "") -> CloudFilesError:
+    """The error to raise for an answer that is an error response. hint: added to the server's message."""
+    code, status = document.code, response.status
     if code in _DAMAGED:
         kind = MD5IntegrityError if code == "BadDigest" else IntegrityError
         return kind(f"the server received different bytes than were sent ({code})", path=path)
     if code == "InvalidObjectState":
         return ServerError("the object is archived and must be restored before it can be read, for example with `aws "
-                           f"s3api restore-object` ({code}: {refusal.message})",
+                           f"s3api restore-object` ({code}: {document.message})",
                            status=status, code=code, path=path)
     if code == "NoSuchBucket":
         return ServerError(f"the bucket {bucket!r} does not exist on this server (NoSuchBucket)",
                            status=status, code=code, path=path)
-    message = refusal.message + hint
+    message = document.message + hint
     if code in STALE_CREDENTIALS or code == "RequestTimeTooSkewed":
         return AuthorizationError(f"the server responded with {status}: {code}: {message}", path=path)
     error = status_error(response, path=path, code=code, message=message.strip())
     if isinstance(error, ServerError) and code in _PASSING:
-        error.is_passing = True
+        error.is_transient = True
     return error

@@ -23,10 +23,10 @@ from cloudfiles.interfaces.s3.bucket import Bucket
 from cloudfiles.interfaces.s3.bulk_delete import delete_keys
 from cloudfiles.interfaces.s3.checksums import UploadChecks
 from cloudfiles.interfaces.s3.copying import MAX_COPY, Copy, same_service
-from cloudfiles.interfaces.s3.dialect import S3Dialect
 from cloudfiles.interfaces.s3.endpoint import find_endpoint
 from cloudfiles.interfaces.s3.listing import list_objects, marker_token
 from cloudfiles.interfaces.s3.partwise import S3PartWriter, discard_interrupted_uploads, discard_uploads
+from cloudfiles.interfaces.s3.protocol import S3Protocol
 from cloudfiles.interfaces.s3.reading import BucketHead, head_object
 from cloudfiles.interfaces.s3.upload import head_of_written
 from cloudfiles.interfaces.s3.writing import put_content
@@ -66,7 +66,7 @@ class S3Interface(Interface):
         self._client = client or client_for(runtime, options)
         self._provider = provider or AwsProvider(
             self._name, location.alias or "aws", options.secrets, anonymous=options.no_sign_request,
-            clock=self._client.clock.wall, sleep=runtime.sleep, offload=runtime.offload)
+            clock=self._client.clock.wall, sleep=runtime.sleep, run_in_thread=runtime.run_in_thread)
         self._headers = {"x-amz-request-payer": options.request_payer} if options.request_payer else {}
         # Unasked, S3 keeps the checksums that it has to itself; other servers take no notice.
         self._read_headers = {**self._headers, "x-amz-checksum-mode": "ENABLED"}
@@ -79,10 +79,10 @@ class S3Interface(Interface):
         region, url = self._provider.location()
         endpoint = find_endpoint(self._name, self._url or url, region)
         self._region_assumed = endpoint.is_aws and region is None
-        dialect = S3Dialect(endpoint, self._provider, self._runtime, self._client.clock.wall)
-        dialect.finds_bucket = self._finds_bucket
+        protocol = S3Protocol(endpoint, self._provider, self._runtime, self._client.clock.wall)
+        protocol.finds_bucket = self._finds_bucket
         checks = UploadChecks(endpoint.is_aws, secure=endpoint.origin.scheme == "https")
-        self._bucket = Bucket(self._client, self._runtime, dialect, checks, self._root,
+        self._bucket = Bucket(self._client, self._runtime, protocol, checks, self._root,
                               endpoint.base + quote_key(self._root), self._headers, endpoint.is_aws)
         return self._bucket
 
@@ -103,7 +103,7 @@ class S3Interface(Interface):
         if not start:
             start = 0 if end is not None else None
         found = read_object(self._client, ObjectRead(
-            bucket.dialect.endpoint.origin, bucket.target(key), self._read_headers.copy(), bucket.dialect, key,
+            bucket.protocol.endpoint.origin, bucket.target(key), self._read_headers.copy(), bucket.protocol, key,
             start, end))
         if start is not None and start < 0 and found is not None and not found.content:
             return self._get_cut(key, start, end)  # some servers refuse a suffix that is longer than the object
@@ -125,9 +125,9 @@ class S3Interface(Interface):
 
     def _finds_bucket(self) -> bool:
         """Whether the server has the bucket. One that is not for us to see is taken to be there."""
-        dialect = (self._bucket or self._found()).dialect
-        request = BucketHead(dialect.endpoint.origin, "HEAD", dialect.endpoint.bucket_target, self._headers.copy(),
-                             dialect=dialect)
+        protocol = (self._bucket or self._found()).protocol
+        request = BucketHead(protocol.endpoint.origin, "HEAD", protocol.endpoint.bucket_target, self._headers.copy(),
+                             protocol=protocol)
         try:
             found: bool = self._client.send(request)
         except (AuthorizationError, ServerError):
@@ -144,7 +144,7 @@ class S3Interface(Interface):
                 raise
             # A gateway older than ListObjectsV2; the token of the page carries on in its way.
             page = list_objects(bucket, prefix, flat=flat, token=marker_token(start_after), limit=limit)
-        bucket.dialect.bucket_found = True
+        bucket.protocol.bucket_found = True
         return page
 
     # ---- writing
@@ -168,12 +168,12 @@ class S3Interface(Interface):
     def get_bounded(self, key: str, most: int) -> StoredObject | None:
         bucket = self._bucket or self._found()
         return read_bounded(self._client.send, BoundedRead(
-            bucket.origin, bucket.target(key), self._read_headers.copy(), bucket.dialect, key, most))
+            bucket.origin, bucket.target(key), self._read_headers.copy(), bucket.protocol, key, most))
 
     def get_in_one(self, key: str, take: Callable[[bytes | memoryview], object]) -> StoredObject | None:
         bucket = self._bucket or self._found()
         found: StoredObject | None = self._client.send(PiecewiseRead(
-            bucket.origin, bucket.target(key), self._read_headers.copy(), bucket.dialect, key, take))
+            bucket.origin, bucket.target(key), self._read_headers.copy(), bucket.protocol, key, take))
         return found
 
     def copies_from(self, source: Interface) -> bool:
@@ -212,7 +212,7 @@ class S3Interface(Interface):
     def presign(self, key: str, expires: float, method: str) -> str:
         """A URL that allows `method` on `key` for `expires` seconds, and no longer than the credentials are valid.
 
-        Asks no server, but for the region of an AWS bucket where none is configured: a URL cannot be mended later.
+        Asks no server, but for the region of an AWS bucket where none is configured: a URL cannot be corrected later.
         Raises InvalidInputError for a method or time that cannot be signed.
         """
         if method.upper() not in _PRESIGNABLE:
@@ -221,10 +221,10 @@ class S3Interface(Interface):
             raise InvalidInputError(f"presign: expires: expected 1 to {MAX_PRESIGNED} seconds (7 days), got "
                                     f"{expires!r}")
         bucket = self._bucket or self._found()
-        if self._region_assumed and not bucket.dialect.bucket_found:
-            bucket.dialect.bucket_found = self._finds_bucket()
-            if not bucket.dialect.bucket_found:
+        if self._region_assumed and not bucket.protocol.bucket_found:
+            bucket.protocol.bucket_found = self._finds_bucket()
+            if not bucket.protocol.bucket_found:
                 raise ServerError(f"the bucket {self._name!r} does not exist at {bucket.origin}", status=404,
                                   code="NoSuchBucket", path=key)
         origin = bucket.origin
-        return f"{origin}{bucket.dialect.presign(bucket.target(key), origin.authority, int(expires), method.upper())}"
+        return f"{origin}{bucket.protocol.presign(bucket.target(key), origin.authority, int(expires), method.upper())}"

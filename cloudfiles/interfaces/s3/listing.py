@@ -53,9 +53,9 @@ class _ListRequest(Request):
     __slots__ = ("_flat", "_limit", "_prefix", "_root")
 
     def __init__(self, bucket: Bucket, query: dict[str, str], prefix: str) -> None:
-        endpoint = bucket.dialect.endpoint
+        endpoint = bucket.protocol.endpoint
         Request.__init__(self, endpoint.origin, "GET", f"{endpoint.bucket_target}?{format_query(query)}",
-                         bucket.headers.copy(), dialect=bucket.dialect, path=prefix or None)
+                         bucket.headers.copy(), protocol=bucket.protocol, path=prefix or None)
         self._root = bucket.root
         self._prefix = bucket.root + prefix
         self._flat = "delimiter" in query
@@ -63,10 +63,10 @@ class _ListRequest(Request):
 
     def accept(self, response: Response) -> ListPage:
         if response.status != 200:
-            raise self.dialect.refusal(self, response)
+            raise self.protocol.to_error(self, response)
         document = parse_xml(response, "the listing", self.path)
         if not document.tag.endswith("ListBucketResult"):
-            raise self.dialect.refusal(self, response)
+            raise self.protocol.to_error(self, response)
         return parse_page(document, self._root, self._prefix, flat=self._flat, limit=self._limit)
 
 

@@ -32,7 +32,7 @@ from cloudfiles.interfaces.s3.upload import (
     head_of_written,
     object_headers,
 )
-from cloudfiles.runtime.base import OFFLOAD_BYTES, Cancelled
+from cloudfiles.runtime.base import RUN_IN_THREAD_BYTES, Cancelled
 from cloudfiles.runtime.cancellation import shielded
 from cloudfiles.transport.request import Request, Response
 from cloudfiles.types import WriteOptions
@@ -58,8 +58,8 @@ def part_size(number: int, size: int | None) -> int:
 
 def digest_headers(bucket: Bucket, checks: UploadChecks, content: integrity.Buffer) -> dict[str, str]:
     """The headers by which the server checks `content`, computed beside the workers where that takes long."""
-    if len(content) > OFFLOAD_BYTES:
-        return bucket.runtime.offload(checks.headers, content)
+    if len(content) > RUN_IN_THREAD_BYTES:
+        return bucket.runtime.run_in_thread(checks.headers, content)
     return checks.headers(content)
 
 
@@ -98,7 +98,7 @@ class Upload:
     def __init__(self, bucket: Bucket, key: str, options: WriteOptions, upload_id: str | None = None) -> None:
         self._bucket = bucket
         self._key = key
-        self._crc: integrity.Hasher | None = integrity.hasher(CRC) if bucket.dialect.endpoint.is_aws else None
+        self._crc: integrity.Hasher | None = integrity.hasher(CRC) if bucket.protocol.endpoint.is_aws else None
         self._checks = UploadChecks(self._crc is not None, ask=False, secure=bucket.origin.scheme == "https")
         self._size = 0
         self.sent: dict[int, Part] = {}
@@ -111,7 +111,7 @@ class Upload:
         # Repeated when its fate is unknown: an upload without parts costs nothing and shows nowhere.
         upload_id: str = self._bucket.client.send(XmlRequest(
             self._bucket.origin, "POST", self._bucket.query_target(self._key, {"uploads": ""}), headers,
-            dialect=self._bucket.dialect, path=self._key)).get("UploadId", "")
+            protocol=self._bucket.protocol, path=self._key)).get("UploadId", "")
         if not upload_id:
             raise ProtocolError("the server started a multipart upload without returning its UploadId", path=self._key)
         return upload_id
@@ -149,7 +149,7 @@ class Upload:
         bucket = self._bucket
         digests = digest_headers(bucket, self._checks, content)
         etag: str | None = bucket.client.send(ObjectPut(
-            bucket.origin, self.part_target(number), {**bucket.headers, **digests}, content, bucket.dialect, self._key,
+            bucket.origin, self.part_target(number), {**bucket.headers, **digests}, content, bucket.protocol, self._key,
             self._checks))
         if etag is None:
             raise ProtocolError(f"the server stored part {number} without returning its ETag", path=self._key)
@@ -164,7 +164,7 @@ class Upload:
         if self._crc is not None:
             headers |= {CRC_HEADER: self._whole_crc(), "x-amz-checksum-type": "FULL_OBJECT",
                         "x-amz-mp-object-size": str(self._size)}
-        request = XmlRequest(bucket.origin, "POST", self._target(), headers, self._document(), dialect=bucket.dialect,
+        request = XmlRequest(bucket.origin, "POST", self._target(), headers, self._document(), protocol=bucket.protocol,
                               path=self._key)
         try:
             etag: str | None = bucket.client.send(request).get("ETag")
@@ -220,12 +220,12 @@ class Upload:
             with shielded():
                 self._bucket.client.send(Request(
                     self._bucket.origin, "DELETE", self._target(), self._bucket.headers.copy(),
-                    dialect=self._bucket.dialect, idempotent=False, path=self._key))
+                    protocol=self._bucket.protocol, idempotent=False, path=self._key))
         except (CloudFilesError, Cancelled) as error:
             if getattr(error, "code", "") != "NoSuchUpload":
                 log.warning("s3://%s/%s: the multipart upload %s could not be aborted; its parts remain until "
                             "discard_partial() or a lifecycle rule removes them (%s: %s)",
-                            self._bucket.dialect.endpoint.bucket, self._key, self.id, type(error).__name__, error)
+                            self._bucket.protocol.endpoint.bucket, self._key, self.id, type(error).__name__, error)
 
     def _target(self) -> str:
         return self._bucket.query_target(self._key, {"uploadId": self.id})
@@ -267,8 +267,8 @@ class XmlRequest(Request):
 
     def accept(self, response: Response) -> dict[str, str]:
         if response.status >= 300:
-            raise self.dialect.refusal(self, response)
+            raise self.protocol.to_error(self, response)
         document = parse_xml(response, "the response", self.path)
         if document.tag.rpartition("}")[2] == "Error":
-            raise self.dialect.refusal(self, response)
+            raise self.protocol.to_error(self, response)
         return {element.tag.rpartition("}")[2]: element.text or "" for element in document}

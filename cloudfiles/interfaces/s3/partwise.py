@@ -123,7 +123,7 @@ def _listed_uploads(bucket: Bucket, prefix: str) -> Iterator[tuple[str, str, flo
     progress = Progress(f"the list of uploads of {prefix!r}")
     while True:
         query = {"uploads": "", "prefix": bucket.root + prefix, "encoding-type": "url", **after}
-        document = _send(bucket, f"{bucket.dialect.endpoint.bucket_target}?{format_query(query)}", prefix)
+        document = _send(bucket, f"{bucket.protocol.endpoint.bucket_target}?{format_query(query)}", prefix)
         encoded = _text(document, "EncodingType") == "url"
         for element in _children(document, "Upload"):
             key = _needed(element, "Key")
@@ -153,7 +153,7 @@ def _time(text: str) -> float:
 
 def _send(bucket: Bucket, target: str, path: str) -> ET.Element:
     document: ET.Element = bucket.client.send(_ListRequest(
-        bucket.origin, "GET", target, bucket.headers.copy(), dialect=bucket.dialect, path=path))
+        bucket.origin, "GET", target, bucket.headers.copy(), protocol=bucket.protocol, path=path))
     return document
 
 
@@ -164,7 +164,7 @@ class _ListRequest(Request):
 
     def accept(self, response: Response) -> ET.Element:
         if response.status != 200:
-            raise self.dialect.refusal(self, response)
+            raise self.protocol.to_error(self, response)
         return parse_xml(response, "the response", self.path)
 
 

@@ -26,13 +26,13 @@ def head_object(bucket: Bucket, key: str, headers: dict[str, str]) -> dict[str, 
 
 def _head(bucket: Bucket, key: str, headers: dict[str, str]) -> dict[str, str] | None:
     found: dict[str, str] | None = bucket.client.send(
-        ObjectHead(bucket.origin, "HEAD", bucket.target(key), headers.copy(), dialect=bucket.dialect, path=key))
+        ObjectHead(bucket.origin, "HEAD", bucket.target(key), headers.copy(), protocol=bucket.protocol, path=key))
     return found
 
 
 def _ask_why(bucket: Bucket, key: str, headers: dict[str, str]) -> None:
     """Raises the error that the same request by GET is refused with."""
-    request = ObjectRead(bucket.origin, bucket.target(key), headers.copy(), bucket.dialect, key, 0, 1)
+    request = ObjectRead(bucket.origin, bucket.target(key), headers.copy(), bucket.protocol, key, 0, 1)
     request.is_patient = True  # where a server answers with the whole object
     bucket.client.send(request)
 
@@ -44,5 +44,5 @@ class BucketHead(Request):
 
     def accept(self, response: Response) -> bool:
         if response.status >= 300 and response.status != 404:
-            raise self.dialect.refusal(self, response)
+            raise self.protocol.to_error(self, response)
         return response.status < 300

@@ -19,7 +19,7 @@ from cloudfiles.interfaces.s3.bucket import Bucket
 from cloudfiles.interfaces.s3.checksums import UploadChecks, check_written, is_object_of
 from cloudfiles.interfaces.s3.reading import head_object
 from cloudfiles.retry import REFUSED_STATUS
-from cloudfiles.transport.request import Body, Dialect, FileBody, Origin, Request, Response
+from cloudfiles.transport.request import Body, FileBody, Origin, ProviderProtocol, Request, Response
 from cloudfiles.types import WriteOptions
 
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+\-.^_`|~]+", re.ASCII).fullmatch
@@ -72,9 +72,9 @@ class ObjectPut(Request):
 
     __slots__ = ("_checks", "refusals")
 
-    def __init__(self, origin: Origin, target: str, headers: dict[str, str], body: Body, dialect: Dialect,
+    def __init__(self, origin: Origin, target: str, headers: dict[str, str], body: Body, protocol: ProviderProtocol,
                  path: str, checks: UploadChecks) -> None:
-        Request.__init__(self, origin, "PUT", target, headers, body, dialect=dialect, path=path)
+        Request.__init__(self, origin, "PUT", target, headers, body, protocol=protocol, path=path)
         self._checks = checks
         self.refusals = 0
 
@@ -85,22 +85,22 @@ class ObjectPut(Request):
 
     def accept(self, response: Response) -> str | None:
         if response.status not in (200, 201, 204):
-            raise self._refusal(response)
+            raise self._to_error(response)
         if b"<Error" in response.content:  # whether it was stored nobody knows
-            raise self.dialect.refusal(self, response)
+            raise self.protocol.to_error(self, response)
         if "etag" not in response.headers:
-            self.dialect.check_object(response, self.path)
+            self.protocol.check_object(response, self.path)
         self._checks.answered(response.headers)
         sent = self.headers.get("content-md5")
         if sent is not None and "etag" in response.headers:
             check_written(a2b_base64(sent), response.headers, self.path)
         return response.headers.get("etag")
 
-    def _refusal(self, response: Response) -> Exception:
-        error = self.dialect.refusal(self, response)
+    def _to_error(self, response: Response) -> Exception:
+        error = self.protocol.to_error(self, response)
         self.refusals += response.status < 500 or response.status in REFUSED_STATUS
         # If-Match on a key that does not exist is answered 404, where everything else is answered 412.
-        if response.status == 404 and "if-match" in self.headers and self.dialect.is_missing(response):
+        if response.status == 404 and "if-match" in self.headers and self.protocol.is_missing(response):
             return PreconditionFailedError(f"the object is missing; expected the ETag {self.headers['if-match']}",
                                            path=self.path)
         return error
@@ -112,7 +112,7 @@ def put_whole(bucket: Bucket, key: str, content: Body, digests: dict[str, str], 
     headers = {**bucket.headers, **object_headers(options), **conditions, **digests}
     if conditions:
         check_conditions(bucket, key, options)
-    request = ObjectPut(bucket.origin, bucket.target(key), headers, content, bucket.dialect, key, bucket.checks)
+    request = ObjectPut(bucket.origin, bucket.target(key), headers, content, bucket.protocol, key, bucket.checks)
     etag: str | None
     try:
         etag = bucket.client.send(request)

@@ -23,5 +23,5 @@ def put_content(bucket: Bucket, key: str, content: Content, options: WriteOption
 def _digests(bucket: Bucket, body: Body) -> dict[str, str]:
     """The headers by which the server checks content, also of a file that is yet to be read."""
     if isinstance(body, FileBody):
-        return bucket.runtime.offload(bucket.checks.headers_of_pieces, body.pieces())
+        return bucket.runtime.run_in_thread(bucket.checks.headers_of_pieces, body.pieces())
     return digest_headers(bucket, bucket.checks, body)

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from cloudfiles import compression, integrity
+from cloudfiles.batch.reader import decoding
 from cloudfiles.exceptions import (
     CloudFilesError,
     InvalidInputError,
@@ -21,7 +22,6 @@ from cloudfiles.exceptions import (
 )
 from cloudfiles.interfaces.base import Interface
 from cloudfiles.interfaces.moving import Copied, CopyOptions
-from cloudfiles.reading import decoding
 from cloudfiles.runtime.base import Runtime
 from cloudfiles.transfer.carrying.digest import COMPUTED
 from cloudfiles.transfer.carrying.items import Item

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from cloudfiles import crc, integrity
 from cloudfiles.integrity import Digest
-from cloudfiles.runtime.base import OFFLOAD_BYTES, Runtime
+from cloudfiles.runtime.base import RUN_IN_THREAD_BYTES, Runtime
 
 COMPUTED = "crc32c"
 """The digest that is computed where an outcome is to tell one and no store does: it costs next to nothing."""
@@ -72,8 +72,8 @@ class WholeDigest:
             hasher.update(content)
             return hasher.digest()
 
-        cheap = algorithm.startswith("crc") or len(content) < OFFLOAD_BYTES
-        return compute() if cheap or self._runtime is None else self._runtime.offload(compute)
+        cheap = algorithm.startswith("crc") or len(content) < RUN_IN_THREAD_BYTES
+        return compute() if cheap or self._runtime is None else self._runtime.run_in_thread(compute)
 
     def _add_in_order(self, start: int, content: bytes) -> None:
         with self._lock:
@@ -104,10 +104,10 @@ class WholeDigest:
 
     def _hash(self, content: bytes) -> None:
         assert self._hasher is not None
-        if len(content) < OFFLOAD_BYTES or self._runtime is None:
+        if len(content) < RUN_IN_THREAD_BYTES or self._runtime is None:
             self._hasher.update(content)
         else:
-            self._runtime.offload(self._hasher.update, content)
+            self._runtime.run_in_thread(self._hasher.update, content)
 
     def check(self, path: str) -> str:
         """The digest that vouched for the object, '' where there is none. Raises IntegrityError."""

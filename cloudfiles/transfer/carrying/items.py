@@ -6,11 +6,11 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from operator import attrgetter
 from typing import Any, NamedTuple
 
+from cloudfiles.batch.store import Store
 from cloudfiles.exceptions import DuplicatePathError, InvalidInputError
 from cloudfiles.inputs import as_path, check_fields, is_path
 from cloudfiles.interfaces.base import Interface
-from cloudfiles.sidebyside import side_by_side
-from cloudfiles.store import Store
+from cloudfiles.key_conflicts import find_key_conflict
 
 _FIELDS = ("path", "dest_path")
 
@@ -80,7 +80,7 @@ def items_between(source: Store, target: Store, paths: Any, reencode: Any = None
     if paths is None and reencode is None and source.here().folds_suffixes and not target.here().folds_case:
         return listed_items(source.here(), skipped)  # what comes from such names may have them again
     items = listed_items(source.here(), skipped) if paths is None else as_items(paths)
-    return side_by_side(target.here(), items, attrgetter("target"))
+    return find_key_conflict(target.here(), items, attrgetter("target"))
 
 
 def listed_items(source: Interface, skipped: list[str] | None = None) -> Iterator[Item]:

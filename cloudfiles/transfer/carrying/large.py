@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from typing import Any, BinaryIO, cast
 
 from cloudfiles import compression
+from cloudfiles.batch.fanout import Plan, collect
+from cloudfiles.batch.reader import decoding
 from cloudfiles.exceptions import (
     CloudFilesError,
     FileSystemError,
@@ -16,9 +18,7 @@ from cloudfiles.exceptions import (
     TransportError,
     TruncatedBodyError,
 )
-from cloudfiles.fanout import Plan, collect
 from cloudfiles.interfaces.moving import PartWriter
-from cloudfiles.reading import decoding
 from cloudfiles.transfer.carrying.digest import WholeDigest
 from cloudfiles.transfer.carrying.halfdone import PartLog
 from cloudfiles.transfer.carrying.items import Item

@@ -8,13 +8,13 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from cloudfiles import compression
+from cloudfiles.batch.reader import decoding
+from cloudfiles.batch.writer import guess_content_type
 from cloudfiles.inputs import check_header, given
 from cloudfiles.interfaces.base import Interface
-from cloudfiles.reading import decoding
-from cloudfiles.runtime.base import OFFLOAD_BYTES, Runtime
+from cloudfiles.runtime.base import RUN_IN_THREAD_BYTES, Runtime
 from cloudfiles.transfer.carrying.items import Item
 from cloudfiles.types import StoredObject, WriteOptions
-from cloudfiles.writing import guess_content_type
 
 if TYPE_CHECKING:
     from cloudfiles.transfer.carrying.halfdone import PartLogs
@@ -110,8 +110,8 @@ class Patiently:
         """`function(*args)`, which moves about `size` bytes."""
         if self._runtime is None:
             return function(*args)
-        if size >= OFFLOAD_BYTES or self._mean > _SLOW:
-            return self._runtime.offload(function, *args)
+        if size >= RUN_IN_THREAD_BYTES or self._mean > _SLOW:
+            return self._runtime.run_in_thread(function, *args)
         began = monotonic()
         result = function(*args)
         self._mean += (monotonic() - began - self._mean) / 16

@@ -17,6 +17,8 @@ from operator import attrgetter
 from typing import Any
 
 from cloudfiles import paths as _paths
+from cloudfiles.batch.progress import Progress, bar_for
+from cloudfiles.batch.store import Store, checked_count
 from cloudfiles.compression import stored_encoding
 from cloudfiles.exceptions import (
     InvalidInputError,
@@ -27,10 +29,8 @@ from cloudfiles.exceptions import (
     UnsupportedOperationError,
     redact,
 )
-from cloudfiles.handed_in import has_secret
-from cloudfiles.progress import Progress, bar_for
-from cloudfiles.sidebyside import side_by_side
-from cloudfiles.store import Store, checked_count
+from cloudfiles.key_conflicts import find_key_conflict
+from cloudfiles.secret_references import has_secret
 from cloudfiles.transfer.carrying.items import Item, as_item, listed_items
 from cloudfiles.transfer.journaled.journal import Journal
 from cloudfiles.transfer.journaled.report import Report, report_of
@@ -112,7 +112,7 @@ class ResumableTransfer:
             journal.begin(redact(source.cloudpath), redact(target.cloudpath), options)
             skipped: list[str] = []
             items = _items(source, paths, skipped)
-            count = journal.list_all(side_by_side(target.here(), items, attrgetter("target")), skipped)
+            count = journal.list_all(find_key_conflict(target.here(), items, attrgetter("target")), skipped)
         self._stores = (source, target)
         return count
 

@@ -10,6 +10,8 @@ from contextlib import suppress
 from itertools import chain, islice
 from typing import Any
 
+from cloudfiles.batch.fanout import Plan, collect
+from cloudfiles.batch.store import Store
 from cloudfiles.exceptions import (
     AuthorizationError,
     CloudFilesError,
@@ -18,9 +20,7 @@ from cloudfiles.exceptions import (
     TransportError,
     redact,
 )
-from cloudfiles.fanout import Plan, collect
 from cloudfiles.interfaces.moving import Interrupted
-from cloudfiles.store import Store
 from cloudfiles.transfer.carrying.carrier import Carrier
 from cloudfiles.transfer.carrying.halfdone import HalfDone, PartLog, PartLogs
 from cloudfiles.transfer.carrying.large import LARGE_AT_ONCE

@@ -20,10 +20,10 @@ from contextlib import contextmanager
 from typing import Any
 
 from cloudfiles import paths
+from cloudfiles.batch.store import Store
 from cloudfiles.exceptions import CloudFilesError, ConfigurationError, redact
 from cloudfiles.interfaces.base import Interface
 from cloudfiles.interfaces.file.names import process_mark
-from cloudfiles.store import Store
 from cloudfiles.transfer.carrying.halfdone import HalfDone, Pace, PartLog, PartLogs
 from cloudfiles.transfer.resuming.holding import Hold
 from cloudfiles.transfer.resuming.leftovers import clear_up, place_of

@@ -152,7 +152,7 @@ class WebSource:
     def read(self, start: int, end: int, etag: str) -> Chunk:
         to = self._connection
         headers = {**to.headers, **_condition(etag)}
-        request = ChunkRead(to.origin, to.target, headers, to.dialect(), to.shown, start, end)
+        request = ChunkRead(to.origin, to.target, headers, to.protocol(), to.shown, start, end)
         request.is_patient = True  # what makes it faster is that others are read beside it
         try:
             chunk: Chunk = to.send(request)
@@ -162,7 +162,7 @@ class WebSource:
 
     def read_whole(self, take: Callable[[bytes | memoryview], object]) -> Chunk:
         to = self._connection
-        request = WholeRead(to.origin, to.target, to.headers.copy(), to.dialect(), to.shown, take)
+        request = WholeRead(to.origin, to.target, to.headers.copy(), to.protocol(), to.shown, take)
         return _chunk_about(to.send(request))
 
 
@@ -171,16 +171,16 @@ def _chunk_about(stored: StoredObject) -> Chunk:
 
 
 def unexpected(request: Any, response: Response) -> Exception:
-    """What an answer that is no success means: the request mended, tried again later, or an ApiException."""
+    """What an answer that is no success means: the request corrected, tried again later, or an ApiException."""
     if is_redirect(response) or response.status == 401:
-        mended = request.dialect.refusal(request, response)
-        if not isinstance(mended, CloudFilesError):
-            return mended  # type: ignore[no-any-return]
+        corrected = request.protocol.to_error(request, response)
+        if not isinstance(corrected, CloudFilesError):
+            return corrected  # type: ignore[no-any-return]
     if response.status in PASSING:
         return ServerError(f"the server responded with {response.status}", status=response.status, path=request.path,
                            retry_after=parse_retry_after(response.headers.get("retry-after"),
                                                          response.headers.get("date")),
-                           is_slow_down=response.status != 413, is_passing=True)
+                           is_slow_down=response.status != 413, is_transient=True)
     return api_exception(response.status, response.headers, response.content, request.path)
 
 
@@ -241,7 +241,7 @@ class PoolSource:
         if answer.status == 412 and etag:
             raise ObjectChangedError("the object was replaced while it was being downloaded")
         if answer.status != 206:
-            raise pool_refusal(answer, headers)
+            raise pool_error(answer, headers)
         if not answer.data and not start and headers.get("content-range", "").endswith("/0"):
             return Chunk(b"", 0, headers.get("etag", ""), headers)  # as some say it in place of a 416
         covered = parse_content_range(headers.get("content-range", ""))
@@ -272,7 +272,7 @@ class PoolSource:
             headers = {name.lower(): value for name, value in answer.headers.items()}
             if answer.status != 200:
                 answer.read(decode_content=False, cache_content=True)
-                raise pool_refusal(answer, headers)
+                raise pool_error(answer, headers)
             size = 0
             for piece in _pieces(answer):
                 take(piece)
@@ -290,7 +290,7 @@ def _pieces(answer: Any) -> Iterator[bytes]:
         raise BrokenOffError(f"the body ended early: {error}") from error
 
 
-def pool_refusal(answer: Any, headers: Mapping[str, str]) -> Exception:
+def pool_error(answer: Any, headers: Mapping[str, str]) -> Exception:
     """What a status means that is no success, after the pool has tried again as often as it does."""
     if answer.status in PASSING:
         return ExchangeError(f"the server kept responding with {answer.status}")

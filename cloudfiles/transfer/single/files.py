@@ -18,6 +18,8 @@ from urllib.parse import unquote
 
 import urllib3
 
+from cloudfiles.batch.fanout import Plan, collect
+from cloudfiles.batch.store import checked_count
 from cloudfiles.exceptions import (
     ApiException,
     CloudFilesError,
@@ -28,15 +30,13 @@ from cloudfiles.exceptions import (
     TransportError,
     redact,
 )
-from cloudfiles.fanout import Plan, collect
 from cloudfiles.interfaces.file.errors import write_error
 from cloudfiles.interfaces.file.names import temporary_name
 from cloudfiles.interfaces.file.permissions import keep_permissions, permissions_of
 from cloudfiles.paths import absolute
 from cloudfiles.retry import RetryPolicy
 from cloudfiles.runtime.descriptors import with_room
-from cloudfiles.runtime.engine import runtime_here
-from cloudfiles.store import checked_count
+from cloudfiles.runtime.engine import current_runtime
 from cloudfiles.transfer.single.chunks import (
     BrokenOffError,
     Chunk,
@@ -183,7 +183,7 @@ def _read(source: Source, spans: list[tuple[int, int]], etag: str) -> list[Chunk
 
     if len(spans) == 1:
         return [read(spans[0])]
-    return collect(read, spans, Plan(runtime_here(green=True), len(spans)))
+    return collect(read, spans, Plan(current_runtime(green=True), len(spans)))
 
 
 # ---- shared with the awaitable twins

@@ -20,7 +20,7 @@ from cloudfiles.exceptions import (
     UnusableFileError,
 )
 from cloudfiles.runtime.engine import blocking_runtime
-from cloudfiles.transfer.single.chunks import pool_refusal, unexpected
+from cloudfiles.transfer.single.chunks import pool_error, unexpected
 from cloudfiles.transfer.single.web import Connection, Timeouts
 from cloudfiles.transport.request import FileBody, Request, Response
 
@@ -109,7 +109,7 @@ class WatchedBody(FileBody):
         left = self.length
         while left:
             try:
-                piece = runtime.offload(self._watched.read, min(left, self._piece))
+                piece = runtime.run_in_thread(self._watched.read, min(left, self._piece))
             except CloudFilesError:
                 raise
             except OSError as error:  # not the connection's, as any other OSError here would be
@@ -136,7 +136,7 @@ def put_by_client(to: Connection, file: BinaryIO, size: int, chunk_size: int, he
     """Send the file by our own client."""
     watched = Watched(file, size, chunk_size, callback)
     body = WatchedBody(watched, size, chunk_size)
-    to.send(FilePut(to.origin, "PUT", to.target, {**to.headers, **headers}, body, dialect=to.dialect(),
+    to.send(FilePut(to.origin, "PUT", to.target, {**to.headers, **headers}, body, protocol=to.protocol(),
                              path=to.shown))
     watched.tell_of(size)
 
@@ -147,7 +147,7 @@ def put_by_pool(url: str, pool: urllib3.PoolManager, timeout: Any, file: BinaryI
     watched = Watched(file, size, chunk_size, callback)
     answer = pool.request("PUT", url, body=watched, headers={**headers, "content-length": str(size)}, timeout=timeout)
     if not 200 <= answer.status < 300:
-        raise pool_refusal(answer, {name.lower(): value for name, value in answer.headers.items()})
+        raise pool_error(answer, {name.lower(): value for name, value in answer.headers.items()})
     watched.tell_of(size)
 
 

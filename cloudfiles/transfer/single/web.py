@@ -8,7 +8,7 @@ import urllib3
 
 from cloudfiles.credentials.http import HttpCredentials
 from cloudfiles.exceptions import InvalidInputError
-from cloudfiles.interfaces.http.dialect import WebDialect
+from cloudfiles.interfaces.http.protocol import WebProtocol
 from cloudfiles.interfaces.http.urls import WebAddress, shown
 from cloudfiles.paths import extract
 from cloudfiles.retry import RetryPolicy
@@ -84,9 +84,9 @@ class Connection:
         self._timeouts = timeouts
         self._policy = policy
 
-    def dialect(self) -> WebDialect:
+    def protocol(self) -> WebProtocol:
         """A new one, as every request needs."""
-        return WebDialect(self.origin, self.target, self._credentials)
+        return WebProtocol(self.origin, self.target, self._credentials)
 
     def client(self) -> Client:
         """The client for work done where this is called; one for all with the same timeouts and policy."""

@@ -6,13 +6,13 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from cloudfiles.batch.store import Store
 from cloudfiles.exceptions import InvalidPathError
 from cloudfiles.interfaces.base import Interface
 from cloudfiles.interfaces.file.interface import FileInterface
 from cloudfiles.interfaces.file.io import etag_of
 from cloudfiles.interfaces.file.names import order_of
 from cloudfiles.interfaces.local import http_date
-from cloudfiles.store import Store
 from cloudfiles.transfer.carrying.items import listed_items
 from cloudfiles.types import ListEntry, ListPage, StoreOptions
 

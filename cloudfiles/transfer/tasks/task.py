@@ -12,11 +12,11 @@ from contextlib import nullcontext, suppress
 from dataclasses import replace
 from typing import Any, ClassVar, TypeVar, overload
 
+from cloudfiles.batch.store import Store, checked_count
 from cloudfiles.cloudfiles import CloudFiles
 from cloudfiles.exceptions import CloudFilesError, InvalidInputError, LockingError, TransportError, redact
-from cloudfiles.handed_in import has_secret
 from cloudfiles.interfaces.file.names import process_mark
-from cloudfiles.store import Store, checked_count
+from cloudfiles.secret_references import has_secret
 from cloudfiles.transfer.carrying.carrier import WHOLE_BYTES
 from cloudfiles.transfer.carrying.halfdone import Pace, PartLog, PartLogs
 from cloudfiles.transfer.carrying.items import Item

@@ -6,9 +6,9 @@ import itertools
 import os
 from typing import ClassVar
 
+from cloudfiles.batch.store import Store
 from cloudfiles.exceptions import PreconditionFailedError
-from cloudfiles.sidebyside import check_side_by_side
-from cloudfiles.store import Store
+from cloudfiles.key_conflicts import check_key_conflicts
 from cloudfiles.transfer.carrying.items import Item
 from cloudfiles.transfer.resuming.saved import File
 from cloudfiles.transfer.tasks.local_files import LocalStore
@@ -69,7 +69,7 @@ class Uploader(TransferTask):
         files = [File(beginning + name if is_directory else into, local, size)
                  for local, name, size in selected.files]
         targets = [file.remote for file in files]
-        check_side_by_side(self._cf._store.here(), targets)
+        check_key_conflicts(self._cf._store.here(), targets)
         if not self.overwrite:
             self._check_new(targets, None if selected.is_single else beginning)
         return files
@@ -112,7 +112,7 @@ class Downloader(TransferTask):
         interface, targets = LocalStore(self.root).here(), [file.local for file in files]
         for target in targets:
             interface.check_target(target)
-        check_side_by_side(interface, targets)
+        check_key_conflicts(interface, targets)
         if not self.overwrite:
             self._check_new(targets, selected.is_single)
         return files

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from cloudfiles.reading import Result, Wanted, as_wanted
+from cloudfiles.batch.reader import Result, Wanted, as_wanted
 
 
 def as_asked(item: Any) -> Any:

@@ -7,13 +7,13 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from cloudfiles.batch.fanout import Plan, Tally
 from cloudfiles.byteranges import ByteRange, RangeGroup, byte_range, coalesce
 from cloudfiles.compression import decompress, effective_encoding
 from cloudfiles.exceptions import DecompressionError, InvalidInputError
-from cloudfiles.fanout import Plan, Tally
 from cloudfiles.inputs import as_path, check_fields, is_path
 from cloudfiles.interfaces.base import Interface
-from cloudfiles.runtime.base import OFFLOAD_BYTES, Runtime
+from cloudfiles.runtime.base import RUN_IN_THREAD_BYTES, Runtime
 from cloudfiles.types import StoredObject
 
 if TYPE_CHECKING:
@@ -153,8 +153,8 @@ def reader(interface: Interface, runtime: Runtime | None, raw: bool, max_decoded
         if not isinstance(content, bytes):
             return content  # mem:// holds live objects too
         try:
-            if runtime is not None and len(content) >= OFFLOAD_BYTES:
-                return runtime.offload(_decode, content, encoding, path, max_decoded_size)
+            if runtime is not None and len(content) >= RUN_IN_THREAD_BYTES:
+                return runtime.run_in_thread(_decode, content, encoding, path, max_decoded_size)
             return _decode(content, encoding, path, max_decoded_size)
         except DecompressionError as error:
             raise interface.undecodable(path, encoding, error) from error.__cause__

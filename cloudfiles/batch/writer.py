@@ -22,7 +22,7 @@ from cloudfiles.inputs import (
     is_path,
 )
 from cloudfiles.interfaces.base import Interface
-from cloudfiles.runtime.base import OFFLOAD_BYTES, Runtime
+from cloudfiles.runtime.base import RUN_IN_THREAD_BYTES, Runtime
 from cloudfiles.types import WriteOptions
 
 if TYPE_CHECKING:
@@ -222,8 +222,8 @@ def _recorded(put: Callable[..., Any], monitor: TransmissionMonitor) -> Callable
 def _encoded(content: Any, encoding: str, level: int | None, runtime: Runtime | None) -> Any:
     if not isinstance(content, bytes | bytearray | memoryview):
         return EncodedFile(content, encoding, level)
-    if runtime is not None and len(content) >= OFFLOAD_BYTES:
-        return runtime.offload(compression.compress, content, encoding, level)
+    if runtime is not None and len(content) >= RUN_IN_THREAD_BYTES:
+        return runtime.run_in_thread(compression.compress, content, encoding, level)
     return compression.compress(content, encoding, level)
 
 

@@ -1,4 +1,4 @@
-"""One function over many items: lazily, boundedly, in order, by a crew of workers.
+"""One function over many items: lazily, boundedly, in order, by a group of workers.
 
 `collect` gives all results in the order of the items; `stream` gives each as it comes.
 A collection is taken from by the workers themselves; anything else is iterated in the
@@ -15,9 +15,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from cloudfiles.runtime.base import Crew, Runtime
+from cloudfiles.runtime.base import Runtime, WorkerGroup
 from cloudfiles.runtime.cancellation import Cancelled
-from cloudfiles.runtime.engine import let_go, stay_if_ending
+from cloudfiles.runtime.engine import block_if_exiting, close_after_interrupt
 
 Work = Callable[[Any], Any]
 OnError = Callable[[Any, Exception], Any]
@@ -79,11 +79,11 @@ def collect(work: Work, items: Iterable[Any], plan: Plan, tally: Tally | None = 
     was under way is cancelled. Items are taken no faster than they are worked off.
     """
     batch = _Collected(work, plan, items, tally)
-    with _letting_go(plan.runtime):
+    with _closing_after_interrupt(plan.runtime):
         if plan.runtime is None or (plan.probe and batch.probe()):
             batch.run_here()
         else:
-            batch.run_with(plan.runtime.crew())
+            batch.run_with(plan.runtime.worker_group())
     return batch.results
 
 
@@ -96,24 +96,24 @@ def stream(work: Work, items: Iterable[Any], plan: Plan, *, max_items: int, max_
     """
     batch = _Streamed(work, plan, items, max_items, max_bytes, weigh)
     assert plan.runtime is not None
-    with _letting_go(plan.runtime):
-        yield from batch.run_with(plan.runtime.crew())
+    with _closing_after_interrupt(plan.runtime):
+        yield from batch.run_with(plan.runtime.worker_group())
 
 
 @contextmanager
-def _letting_go(runtime: Runtime | None) -> Iterator[None]:
+def _closing_after_interrupt(runtime: Runtime | None) -> Iterator[None]:
     """An interrupt leaves neither sockets nor the engine's thread behind."""
     try:
         yield
     except KeyboardInterrupt:
-        let_go(runtime)
+        close_after_interrupt(runtime)
         raise
 
 
 class _Batch:
     """What workers and caller share. Deques and flags need no lock under the interpreter's."""
 
-    crew: Crew
+    worker_group: WorkerGroup
 
     def __init__(self, work: Work, plan: Plan) -> None:
         self._work = work
@@ -134,12 +134,12 @@ class _Batch:
 
     def _fail(self, error: BaseException) -> None:
         self._error = self._error or error
-        self.crew.wake_caller()
+        self.worker_group.wake_caller()
 
     def _give_up(self, cause: BaseException) -> None:
         """In the caller: nothing new is begun, what is under way is cancelled."""
         self._error = self._error or cause
-        self.crew.cancel()
+        self.worker_group.cancel()
 
     def _work_off(self, work: Callable[[], None]) -> None:
         """In a worker: `work`, whose every error is the batch's: even of those that would end a thread in silence."""
@@ -160,10 +160,10 @@ class _Batch:
                     return
                 self._waiting.append(None)
                 if not self._inbox and not self._closed:  # else what was missing came meanwhile
-                    self.crew.wait_worker()
+                    self.worker_group.wait_worker()
                 continue
             if self._caller_waits and len(self._inbox) <= self._low:
-                self.crew.wake_caller()
+                self.worker_group.wake_caller()
             yield item
 
     @property
@@ -177,7 +177,7 @@ class _Batch:
             self._waiting.popleft()
             awake += 1
         if awake:
-            self.crew.wake_workers(awake)
+            self.worker_group.wake_workers(awake)
 
     def _close(self) -> None:
         self._closed = True
@@ -187,14 +187,14 @@ class _Batch:
         """In the caller: until woken; not at all when `unless` has come true meanwhile."""
         self._caller_waits = True
         if not unless():
-            self.crew.wait_caller(timeout)
+            self.worker_group.wait_caller(timeout)
         self._caller_waits = False
 
     def _raise_error(self) -> None:
         if self._error is not None:
             raise self._error
-        if self.crew.is_cancelled:  # by another than this batch: the engine was closed
-            stay_if_ending()
+        if self.worker_group.is_cancelled:  # by another than this batch: the engine was closed
+            block_if_exiting()
             raise Cancelled("the workers were stopped before they finished")
 
 
@@ -242,21 +242,21 @@ class _Collected(_Batch):
 
     # ---- by workers
 
-    def run_with(self, crew: Crew) -> None:
-        self.crew = crew
+    def run_with(self, worker_group: WorkerGroup) -> None:
+        self.worker_group = worker_group
         width = self._plan.width if self._count is None else max(1, min(self._plan.width, self._count))
         try:
-            crew.start(self._worker, width)
+            worker_group.start(self._worker, width)
             if not self._shared:
                 self._feed()
-            while not crew.finished and self._error is None:
-                crew.wait_caller(None if self._plan.report is None else _TICK)
+            while not worker_group.finished and self._error is None:
+                worker_group.wait_caller(None if self._plan.report is None else _TICK)
                 self._report()
         except BaseException as error:
             self._give_up(error)
             raise
         if self._error is not None:
-            crew.cancel()
+            worker_group.cancel()
         self._raise_error()
         self._done = len(self.results)  # counted by many threads, it may have come out short
         self._report()
@@ -308,15 +308,15 @@ class _Streamed(_Batch):
         self._bytes = 0  # of results in the outbox
         self._lock = threading.Lock()  # of _bytes, which both sides change; never held over a wait
 
-    def run_with(self, crew: Crew) -> Iterator[Any]:
-        self.crew = crew
+    def run_with(self, worker_group: WorkerGroup) -> Iterator[Any]:
+        self.worker_group = worker_group
         try:
-            crew.start(self._worker, min(self._plan.width, self._max_items))
+            worker_group.start(self._worker, min(self._plan.width, self._max_items))
             while self._await_results():
                 for _ in range(len(self._outbox)):
                     yield self._take()
         finally:
-            if not crew.finished:
+            if not worker_group.finished:
                 self._give_up(Cancelled("the caller stopped reading the results"))
 
     def _await_results(self) -> bool:
@@ -326,13 +326,13 @@ class _Streamed(_Batch):
             self._feed()
             if self._outbox:
                 return True
-            if self._closed and self.crew.finished:
+            if self._closed and self.worker_group.finished:
                 return bool(self._outbox)
-            self._wait(None, lambda: bool(self._outbox) or self._error is not None or self.crew.finished)
+            self._wait(None, lambda: bool(self._outbox) or self._error is not None or self.worker_group.finished)
             if self._taken > self._plan.width:
                 # A consumer that is faster than the server would be woken for each single result,
                 # which costs more than the result: let some more come.
-                self.crew.wait_caller(_LINGER)
+                self.worker_group.wait_caller(_LINGER)
 
     def _feed(self) -> None:
         """Take items, in the consumer's thread, while there is room for their results."""
@@ -384,10 +384,10 @@ class _Streamed(_Batch):
             self._bytes += weight
         self._outbox.append((result, weight))
         if self._caller_waits:
-            self.crew.wake_caller()
+            self.worker_group.wake_caller()
 
     def _wait_for_room(self) -> None:
         while self._bytes >= self._max_bytes:
             self._waiting.append(None)
             if self._bytes >= self._max_bytes:
-                self.crew.wait_worker()
+                self.worker_group.wait_worker()

@@ -36,7 +36,7 @@ _key = os.urandom(16)  # a name tells nothing of the secrets to who does not kno
 
 
 @dataclass(frozen=True)
-class HandedIn:
+class SecretReference:
     """Stands in a pickle for secrets that were handed in by value."""
 
     name: str
@@ -44,7 +44,7 @@ class HandedIn:
 
 def is_value(secrets: Any) -> bool:
     """Whether `secrets` are the secrets themselves, and not nothing, a name for them, or the path of their file."""
-    return secrets is not None and not isinstance(secrets, HandedIn) and _path(secrets) is None
+    return secrets is not None and not isinstance(secrets, SecretReference) and _path(secrets) is None
 
 
 def _path(secrets: Any) -> str | None:
@@ -69,16 +69,16 @@ def reference(secrets: Any) -> Any:
         return path or secrets
     name = _name(secrets)
     _known[name] = secrets
-    return HandedIn(name)
+    return SecretReference(name)
 
 
-def accept(name: str, secrets: Any) -> HandedIn:
+def accept(name: str, secrets: Any) -> SecretReference:
     """Know from now on what `name` stands for."""
     _known[name] = secrets
-    return HandedIn(name)
+    return SecretReference(name)
 
 
-def value(reference: HandedIn) -> Any:
+def value(reference: SecretReference) -> Any:
     """The secrets that are meant; the reference itself where they are not known here."""
     if reference.name in _known:
         return _known[reference.name]
@@ -98,16 +98,16 @@ def hold_path(cloudpath: str, holder: Any) -> None:
         _held_paths[_name(cloudpath)] = holder
 
 
-def reference_to_path(cloudpath: str) -> HandedIn | None:
+def reference_to_path(cloudpath: str) -> SecretReference | None:
     """What stands in a pickle for a cloudpath with a secret in it, besides the cloudpath without; None: it has none."""
     if not has_secret(cloudpath):
         return None
     name = _name(cloudpath)
     _known[name] = cloudpath
-    return HandedIn(name)
+    return SecretReference(name)
 
 
-def path_of(reference: HandedIn) -> str | None:
+def path_of(reference: SecretReference) -> str | None:
     """The cloudpath that is meant, None where it is not known in this process."""
     holder = _held_paths.get(reference.name)
     found: str | None = _known.get(reference.name) or (None if holder is None else holder.cloudpath)
@@ -145,7 +145,7 @@ def export(objects: Any) -> ExportedSecrets:
 
     class Finder(pickle.Pickler):
         def reducer_override(self, obj: Any) -> Any:
-            if type(obj) is HandedIn:
+            if type(obj) is SecretReference:
                 found[obj.name] = path_of(obj) or value(obj)
             return NotImplemented
 
@@ -155,7 +155,7 @@ def export(objects: Any) -> ExportedSecrets:
 
 def check_known(secrets: Any) -> None:
     """Raises MissingCredentialsError for a reference to what is not known in this process."""
-    if isinstance(secrets, HandedIn):
+    if isinstance(secrets, SecretReference):
         raise MissingCredentialsError(
             "this object was unpickled in another process, and pickles do not contain secrets passed as secrets=. Pass "
             "secrets='/path/of/file.json' instead, create the CloudFiles in that process, or call "

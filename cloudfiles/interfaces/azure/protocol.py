@@ -1,4 +1,4 @@
-"""Azure's way to be asked and to refuse: requests authorized, answers read, what can be mended mended.
+"""Azure's way to be asked and to refuse: requests authorized, answers read, what can be corrected is corrected.
 
 Mended, and sent again at once: the credentials and the clock. What is learned from the server's answer is
 kept for all later requests of the interface.
@@ -10,12 +10,12 @@ from collections.abc import Callable
 
 from cloudfiles import integrity
 from cloudfiles.credentials.azure import AzureCredentials, AzureProvider
-from cloudfiles.credentials.sharedkey import Moment, Signer
+from cloudfiles.credentials.sharedkey import Signer, SigningContext
 from cloudfiles.interfaces.azure.endpoint import Endpoint
 from cloudfiles.interfaces.azure.errors import MISSING, OF_OTHERS, code_of, error_of
 from cloudfiles.interfaces.server_clock import ServerClock
-from cloudfiles.runtime.base import OFFLOAD_BYTES, Runtime
-from cloudfiles.transport.request import Dialect, Request, Response, TryAgain, format_head
+from cloudfiles.runtime.base import RUN_IN_THREAD_BYTES, Runtime
+from cloudfiles.transport.request import ProviderProtocol, Request, Response, RetryRequest, format_head
 from cloudfiles.transport.web_page import check_is_the_stores
 
 VERSION = "2023-11-03"
@@ -24,8 +24,8 @@ VERSION = "2023-11-03"
 _STALE = frozenset({"AuthenticationFailed", "InvalidAuthenticationInfo", "NoAuthenticationInformation"})
 
 
-class AzureDialect(Dialect):
-    """The dialect of one container.
+class AzureProtocol(ProviderProtocol):
+    """The provider protocol of one container.
 
     Attributes:
         endpoint: where the container is.
@@ -48,9 +48,9 @@ class AzureDialect(Dialect):
     def encode(self, request: Request, host: str, now: float) -> bytes:
         credentials = self._provider.get()
         if credentials is not None and credentials.key is not None:
-            moment = self._signer.at(now + self._clock.skew, credentials)
-            request.signed = moment
-            return moment.head(request.method, request.target, host, VERSION, request.headers, len(request.body))
+            context = self._signer.at(now + self._clock.skew, credentials)
+            request.signed = context
+            return context.head(request.method, request.target, host, VERSION, request.headers, len(request.body))
         request.signed = credentials
         target, headers = request.target, {**request.headers, "x-ms-version": VERSION}
         if credentials is not None and credentials.sas is not None:
@@ -66,7 +66,7 @@ class AzureDialect(Dialect):
         """Seconds since the epoch by the server's clock, as far as known."""
         return self._clock.now()
 
-    def moment(self, credentials: AzureCredentials) -> Moment:
+    def signing_context(self, credentials: AzureCredentials) -> SigningContext:
         """For signing what is no request of its own."""
         return self._signer.at(self.now(), credentials)
 
@@ -89,24 +89,24 @@ class AzureDialect(Dialect):
             raise error_of(response, path, self.endpoint.container)
 
     def verify(self, content: bytes, headers: dict[str, str], path: str | None) -> str:
-        if len(content) > OFFLOAD_BYTES:
-            return self._runtime.offload(integrity.check, content, headers, path) or ""
+        if len(content) > RUN_IN_THREAD_BYTES:
+            return self._runtime.run_in_thread(integrity.check, content, headers, path) or ""
         return integrity.check(content, headers, path) or ""
 
-    def refusal(self, request: Request, response: Response) -> Exception:
+    def to_error(self, request: Request, response: Response) -> Exception:
         known = ""
         if response.status == 404 and self._container_found is False and not code_of(response):
             known = "ContainerNotFound"  # as asking for it has shown
         error = error_of(response, request.path, self.endpoint.container, known, signed=request.signed is not None)
-        return TryAgain(error) if self._mended(request, response) else error
+        return RetryRequest(error) if self._corrected(request, response) else error
 
     # ---- mending
 
-    def _mended(self, request: Request, response: Response) -> bool:
-        signed: Moment | AzureCredentials | None = request.signed
+    def _corrected(self, request: Request, response: Response) -> bool:
+        signed: SigningContext | AzureCredentials | None = request.signed
         if signed is None or response.status not in (401, 403) or code_of(response) not in _STALE:
             return False
-        if isinstance(signed, Moment):
+        if isinstance(signed, SigningContext):
             # The code is that of a wrong signature: the two clocks themselves tell.
             return self._clock.learn(response, signed.now) or self._renewed(signed.credentials)
         return self._renewed(signed)

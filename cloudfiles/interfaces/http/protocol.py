@@ -13,7 +13,15 @@ from cloudfiles.exceptions import (
     UnsupportedOperationError,
 )
 from cloudfiles.interfaces.http.urls import quote_typed, shown
-from cloudfiles.transport.request import Dialect, Origin, Request, Response, TryAgain, format_head, status_error
+from cloudfiles.transport.request import (
+    Origin,
+    ProviderProtocol,
+    Request,
+    Response,
+    RetryRequest,
+    format_head,
+    status_error,
+)
 
 MAX_REDIRECTS = 10
 
@@ -25,19 +33,19 @@ class NotAnObjectError(Exception):
     """The server says by a redirect that the key is none of its own. Never leaves the interface."""
 
 
-class WebDialect(Dialect):
+class WebProtocol(ProviderProtocol):
     """One request's way through redirects (RFC 9110 15.4); a new one for every request.
 
     Credentials belong to the origin of the cloudpath. They are added while a request is written, and only
     when it goes there: no redirect can carry them to another scheme, host or port.
 
     Attributes:
-        mended: times the request was sent again for another reason than a failure.
+        corrected: times the request was sent again for another reason than a failure.
         gained_slash: a redirect did nothing but add a slash: what it led to may be a directory's page.
     """
 
     def __init__(self, origin: Origin, target: str, credentials: HttpCredentials) -> None:
-        self.mended = 0
+        self.corrected = 0
         self.gained_slash = False
         self._home = origin
         self._target = target
@@ -52,13 +60,13 @@ class WebDialect(Dialect):
             headers = {**headers, "authorization": self._authorization.value}
         return format_head(request.method, request.target, host, headers, request.body)
 
-    def refusal(self, request: Request, response: Response) -> Exception:
+    def to_error(self, request: Request, response: Response) -> Exception:
         status = response.status
         if status in _REDIRECTS and "location" in response.headers:
             return self._follow(request, response)
         if status == 401:
             return self._unauthorized(request, response)
-        if status == 403 and len(self._chain) > 1 and request.retries > self.mended:
+        if status == 403 and len(self._chain) > 1 and request.retries > self.corrected:
             return self._from_the_beginning(request, response)
         return status_error(response, path=request.path)
 
@@ -103,10 +111,10 @@ class WebDialect(Dialect):
         del self._chain[1:]
         return self._again(request, self._home, self._target, str(status_error(response)))
 
-    def _again(self, request: Request, origin: Origin, target: str, cause: str) -> TryAgain:
+    def _again(self, request: Request, origin: Origin, target: str, cause: str) -> RetryRequest:
         request.origin, request.target = origin, target
-        self.mended += 1
-        return TryAgain(ServerError(cause, path=request.path))
+        self.corrected += 1
+        return RetryRequest(ServerError(cause, path=request.path))
 
     # ---- credentials
 
@@ -121,8 +129,8 @@ class WebDialect(Dialect):
             fresh = self._credentials.renew(self._authorization)
             if fresh is not None:
                 self._authorization = fresh
-                self.mended += 1
-                return TryAgain(refused)
+                self.corrected += 1
+                return RetryRequest(refused)
         return self._refused_credentials(request, refused)
 
     def _refused_credentials(self, request: Request, refused: CloudFilesError) -> AuthorizationError:

@@ -13,8 +13,8 @@ from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
+from cloudfiles.batch.fanout import Plan, Tally, collect
 from cloudfiles.exceptions import AuthorizationError, ServerError, UnsupportedOperationError
-from cloudfiles.fanout import Plan, Tally, collect
 from cloudfiles.interfaces.base import Interface
 from cloudfiles.types import ListPage
 

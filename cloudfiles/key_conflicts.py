@@ -22,19 +22,19 @@ T = TypeVar("T")
 _SUFFIXES = tuple(COMPRESSION_EXTENSIONS)
 
 
-def side_by_side(target: Interface, items: Iterable[T], key: Callable[[T], str]) -> Iterable[T]:
+def find_key_conflict(target: Interface, items: Iterable[T], key: Callable[[T], str]) -> Iterable[T]:
     """`items`, to be written under their keys: those of a collection are all checked now, others as they are taken.
 
     Raises InvalidPathError: two cannot be side by side; now, or before the second of them is begun.
     """
     if isinstance(items, Collection):
         if len(items) > 1:
-            check_side_by_side(target, map(key, items))
+            check_key_conflicts(target, map(key, items))
         return items
     return _checked(target, items, key) if target.folds_suffixes or target.folds_case else items
 
 
-def check_side_by_side(target: Interface, names: Iterable[str]) -> None:
+def check_key_conflicts(target: Interface, names: Iterable[str]) -> None:
     """Raises InvalidPathError where two of the names cannot be objects at once on this target."""
     if not (target.nests_names or target.folds_suffixes or target.folds_case):
         return

@@ -6,14 +6,14 @@ from collections.abc import Callable
 
 from cloudfiles import integrity
 from cloudfiles.credentials.google import GoogleProvider, GoogleToken
-from cloudfiles.interfaces.gs.errors import error_of, parse_refusal, says_no_bucket, says_no_object
-from cloudfiles.runtime.base import OFFLOAD_BYTES, Runtime
-from cloudfiles.transport.request import Dialect, Request, Response, TryAgain, format_head
+from cloudfiles.interfaces.gs.errors import error_of, parse_error_document, says_no_bucket, says_no_object
+from cloudfiles.runtime.base import RUN_IN_THREAD_BYTES, Runtime
+from cloudfiles.transport.request import ProviderProtocol, Request, Response, RetryRequest, format_head
 from cloudfiles.transport.web_page import check_is_the_stores
 
 
-class GsDialect(Dialect):
-    """The dialect of one bucket.
+class GsProtocol(ProviderProtocol):
+    """The provider protocol of one bucket.
 
     Attributes:
         tokens: who asks.
@@ -40,7 +40,7 @@ class GsDialect(Dialect):
         bucket is there: it is asked for once."""
         if response.status != 404:
             return False
-        message = parse_refusal(response.content).message
+        message = parse_error_document(response.content).message
         if not says_no_object(message):
             if says_no_bucket(message):
                 return False
@@ -54,13 +54,13 @@ class GsDialect(Dialect):
             check_is_the_stores(response, path)
 
     def verify(self, content: bytes, headers: dict[str, str], path: str | None) -> str:
-        if len(content) > OFFLOAD_BYTES:
-            return self._runtime.offload(integrity.check, content, headers, path) or ""
+        if len(content) > RUN_IN_THREAD_BYTES:
+            return self._runtime.run_in_thread(integrity.check, content, headers, path) or ""
         return integrity.check(content, headers, path) or ""
 
-    def refusal(self, request: Request, response: Response) -> Exception:
+    def to_error(self, request: Request, response: Response) -> Exception:
         token: GoogleToken = request.signed
         error = error_of(response, request.path, self._bucket, bool(token.authorization))
         if response.status == 401 and token.authorization and self.tokens.refresh(token) != token:
-            return TryAgain(error)
+            return RetryRequest(error)
         return error

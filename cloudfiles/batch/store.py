@@ -6,15 +6,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from cloudfiles import handed_in
+from cloudfiles import secret_references
+from cloudfiles.batch.fanout import OnError, Plan
 from cloudfiles.exceptions import InvalidInputError, redact
-from cloudfiles.fanout import OnError, Plan
-from cloudfiles.handed_in import HandedIn
 from cloudfiles.interfaces import interface_class
 from cloudfiles.interfaces.base import Interface
 from cloudfiles.paths import ExtractedPath, extract, to_https_protocol
 from cloudfiles.runtime.base import Runtime
-from cloudfiles.runtime.engine import blocking_runtime, runtime_here
+from cloudfiles.runtime.engine import blocking_runtime, current_runtime
+from cloudfiles.secret_references import SecretReference
 from cloudfiles.types import StoreOptions
 
 
@@ -39,7 +39,7 @@ class Store:
     _interfaces: dict[Runtime, Interface] = field(init=False, default_factory=dict, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        handed_in.hold_path(self.cloudpath, self)
+        secret_references.hold_path(self.cloudpath, self)
         self.location = _location(self.cloudpath, self.use_https)
         self._class = interface_class(self.location.protocol)
         self._know_secrets()
@@ -87,17 +87,17 @@ class Store:
         if interface is None:
             self._know_secrets()
             if not self._class.is_local:
-                handed_in.check_known(self.options.secrets)
+                secret_references.check_known(self.options.secrets)
             if self.lacks_secret:
-                raise handed_in.lacks_secret()
+                raise secret_references.lacks_secret()
             interface = self._interfaces[runtime] = self._class(self.location, self.options, runtime)  # type: ignore[call-arg]
         return interface
 
     def _know_secrets(self) -> None:
         """Put the secrets in place of a reference to them, where this process knows them."""
-        if isinstance(self.options.secrets, HandedIn):
-            self.options = replace(self.options, secrets=handed_in.value(self.options.secrets))
-        self._held = handed_in.hold(self.options.secrets)
+        if isinstance(self.options.secrets, SecretReference):
+            self.options = replace(self.options, secrets=secret_references.value(self.options.secrets))
+        self._held = secret_references.hold(self.options.secrets)
 
     @property
     def keeps_live_objects(self) -> bool:
@@ -117,21 +117,21 @@ class Store:
             # Calls that wait for no network gain nothing from greenlets, and would block their hub.
             runtime = blocking_runtime()
             return Plan(runtime, self.width, on_error, report, probe=True), self.interface(runtime)
-        runtime = runtime_here(green=self.green is not False)
+        runtime = current_runtime(green=self.green is not False)
         return Plan(runtime, self.width, on_error, report), self.interface(runtime)
 
     # ---- pickling
 
     def __getstate__(self) -> dict[str, Any]:
-        options = replace(self.options, secrets=handed_in.reference(self.options.secrets))
+        options = replace(self.options, secrets=secret_references.reference(self.options.secrets))
         return {"cloudpath": redact(self.cloudpath), "options": options, "green": self.green,
                 "width": self.width, "use_https": self.use_https,
-                "whole": handed_in.reference_to_path(self.cloudpath), "lacks_secret": self.lacks_secret}
+                "whole": secret_references.reference_to_path(self.cloudpath), "lacks_secret": self.lacks_secret}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         state = dict(state)
         reference, lacks = state.pop("whole", None), state.pop("lacks_secret", False)
-        whole = None if reference is None else handed_in.path_of(reference)
+        whole = None if reference is None else secret_references.path_of(reference)
         Store.__init__(self, **{**state, "cloudpath": whole or state["cloudpath"]},
                        lacks_secret=lacks or (reference is not None and whole is None))
 

@@ -1,0 +1,1 @@
+"""Batches: one function over many items, and what each verb does with them."""
