@@ -11,11 +11,11 @@ from typing import Any
 import hypothesis
 import pytest
 
+from cloudfiles.testing import S3Server
 from tests.servers import leaks, processes
 from tests.servers.azurite import AzuriteServer
 from tests.servers.azurite import azurite as run_azurite
 from tests.servers.delay_proxy import delay_proxy as run_delay_proxy
-from tests.servers.fault_server import FaultServer
 from tests.servers.gcs_server import GcsServer
 from tests.servers.guard import Guard
 from tests.servers.http_proxy import HttpProxy
@@ -103,39 +103,39 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
 
 
 @pytest.fixture(scope="session")
-def _fault_server() -> Iterator[FaultServer]:
-    with FaultServer() as server:
+def _fault_server() -> Iterator[S3Server]:
+    with S3Server() as server:
         yield server
 
 
 @pytest.fixture
-def fault_server(_fault_server: FaultServer) -> FaultServer:
+def fault_server(_fault_server: S3Server) -> S3Server:
     """The scripted server, as new."""
     _fault_server.reset()
     return _fault_server
 
 
 @pytest.fixture(scope="session")
-def _tls_fault_server(certificates: Certificates) -> Iterator[FaultServer]:
-    with FaultServer(certificates) as server:
+def _tls_fault_server(certificates: Certificates) -> Iterator[S3Server]:
+    with S3Server(certificates.server) as server:
         yield server
 
 
 @pytest.fixture
-def tls_fault_server(_tls_fault_server: FaultServer) -> FaultServer:
+def tls_fault_server(_tls_fault_server: S3Server) -> S3Server:
     """The scripted server over TLS, as new."""
     _tls_fault_server.reset()
     return _tls_fault_server
 
 
 @pytest.fixture(scope="session")
-def _mtls_fault_server(certificates: Certificates) -> Iterator[FaultServer]:
-    with FaultServer(certificates, client_certificate=True) as server:
+def _mtls_fault_server(certificates: Certificates) -> Iterator[S3Server]:
+    with S3Server(certificates.server, certificates.authority) as server:
         yield server
 
 
 @pytest.fixture
-def mtls_fault_server(_mtls_fault_server: FaultServer) -> FaultServer:
+def mtls_fault_server(_mtls_fault_server: S3Server) -> S3Server:
     """The scripted server over TLS, which demands a client certificate, as new."""
     _mtls_fault_server.reset()
     return _mtls_fault_server
@@ -185,22 +185,22 @@ def gcs_emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[processes
 
 
 @pytest.fixture(scope="session")
-def rclone_s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[processes.S3Server]:
+def rclone_s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[processes.RunningS3Server]:
     with processes.rclone_s3(tmp_path_factory.mktemp("rclone-s3")) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
-def moto_s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[processes.S3Server]:
+def moto_s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[processes.RunningS3Server]:
     with processes.moto_s3(tmp_path_factory.mktemp("moto")) as server:
         yield server
 
 
 @pytest.fixture(params=["rclone_s3", "moto_s3"])
-def s3_server(request: pytest.FixtureRequest) -> processes.S3Server:
+def s3_server(request: pytest.FixtureRequest) -> processes.RunningS3Server:
     """Every real S3 server, one after the other."""
     server: Any = request.getfixturevalue(request.param)
-    assert isinstance(server, processes.S3Server)
+    assert isinstance(server, processes.RunningS3Server)
     return server
 
 

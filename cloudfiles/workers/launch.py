@@ -24,9 +24,15 @@ from importlib.util import module_from_spec, spec_from_file_location
 spec = spec_from_file_location("cloudfiles", {file!r}, submodule_search_locations={places!r})
 sys.modules["cloudfiles"] = module = module_from_spec(spec)
 spec.loader.exec_module(module)
-from cloudfiles.workers.main import main
-main({memory!r})
+from {main} import main
+main({argument!r})
 """
+
+
+def boot_code(path: list[str], main: str, argument: object) -> str:
+    """Source for `python -c` that calls `main(argument)` of the module `main`, with this very package and `path`."""
+    return _BOOT.format(path=path, file=os.path.abspath(cloudfiles.__file__),
+                        places=[os.path.abspath(place) for place in cloudfiles.__path__], main=main, argument=argument)
 
 
 def start(surroundings: Surroundings, memory: int | None) -> subprocess.Popen[bytes]:
@@ -40,8 +46,7 @@ def start(surroundings: Surroundings, memory: int | None) -> subprocess.Popen[by
     if getattr(sys, "frozen", False) or not sys.executable:
         raise WorkerError("parallel= starts Python interpreters, but sys.executable is not set; use parallel=1 or pass "
                           "a concurrent.futures.Executor")
-    boot = _BOOT.format(path=surroundings.path, file=os.path.abspath(cloudfiles.__file__),
-                        places=[os.path.abspath(place) for place in cloudfiles.__path__], memory=memory)
+    boot = boot_code(surroundings.path, "cloudfiles.workers.main", memory)
     # What multiprocessing passes on as well: -O, -W, -X, -I and the like.
     flags: list[str] = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]
     try:

@@ -21,22 +21,20 @@ from cloudfiles import CloudFiles
 from cloudfiles.aio import AsyncCloudFiles
 from cloudfiles.exceptions import AuthorizationError, CloudFilesError, InvalidInputError
 from cloudfiles.runtime.engine import close_engine
+from cloudfiles.testing import Rule, S3Server, Stall, Status, slow_down
 from tests.aio.conftest import Run
 from tests.core.programs import run_program
-from tests.servers.fault_server import FaultServer
-from tests.servers.faults import Stall, Status, slow_down
-from tests.servers.scripts import Rule
 
 
 @pytest.fixture(params=["s3", "file", "mem"])
-def cf(request: pytest.FixtureRequest, fault_server: FaultServer, tmp_path: Path) -> AsyncCloudFiles:
+def cf(request: pytest.FixtureRequest, fault_server: S3Server, tmp_path: Path) -> AsyncCloudFiles:
     if request.param == "s3":
         return on(fault_server)
     cloudfiles.clear_memory()
     return AsyncCloudFiles(f"file://{tmp_path}/" if request.param == "file" else "mem://bucket/dir/")
 
 
-def on(server: FaultServer, **options: Any) -> AsyncCloudFiles:
+def on(server: S3Server, **options: Any) -> AsyncCloudFiles:
     return AsyncCloudFiles(f"s3://{server.url}/bucket/", secrets=server.secrets, **options)
 
 
@@ -73,7 +71,7 @@ def test_the_verbs(cf: AsyncCloudFiles, run: Run) -> None:
     run(main())
 
 
-def test_thousands_at_once_without_threads(fault_server: FaultServer, run: Run) -> None:
+def test_thousands_at_once_without_threads(fault_server: S3Server, run: Run) -> None:
     contents = {str(n): b"%d" % n for n in range(2000)}
     fault_server.put_many(contents)
     cf = on(fault_server)
@@ -106,7 +104,7 @@ def test_thousands_of_local_awaits(tmp_path: Path) -> None:
     assert asyncio.run(main()) == [b"%d" % n for n in range(1000)]
 
 
-def test_many_batches_at_once_open_few_connections(fault_server: FaultServer) -> None:
+def test_many_batches_at_once_open_few_connections(fault_server: S3Server) -> None:
     fault_server.put_many({str(n): b"%d" % n for n in range(50)})
     cf = on(fault_server, num_threads=5)
     before, _ = fault_server.connections()
@@ -119,7 +117,7 @@ def test_many_batches_at_once_open_few_connections(fault_server: FaultServer) ->
     assert fault_server.connections()[0] - before <= 20
 
 
-def test_moving(fault_server: FaultServer, tmp_path: Path, run: Run) -> None:
+def test_moving(fault_server: S3Server, tmp_path: Path, run: Run) -> None:
     fault_server.put_many({str(n): b"%d" % n for n in range(50)})
     here, there = AsyncCloudFiles(f"file://{tmp_path}/"), on(fault_server)
 
@@ -134,7 +132,7 @@ def test_moving(fault_server: FaultServer, tmp_path: Path, run: Run) -> None:
     run(main())
 
 
-def test_cancelling_a_transfer(fault_server: FaultServer, tmp_path: Path) -> None:
+def test_cancelling_a_transfer(fault_server: S3Server, tmp_path: Path) -> None:
     fault_server.put_many({str(n): b"%d" % n for n in range(50)})
     fault_server.script(Rule(Stall(), key="25", times=None))
 
@@ -194,7 +192,7 @@ def test_iterators_are_taken_on_other_threads(cf: AsyncCloudFiles) -> None:
     assert threads.isdisjoint({threading.get_ident()} | engine)
 
 
-def test_a_blocking_iterator_blocks_nobody_else(fault_server: FaultServer) -> None:
+def test_a_blocking_iterator_blocks_nobody_else(fault_server: S3Server) -> None:
     fault_server.put("a", b"1")
     cf = on(fault_server)
     go_on = threading.Event()
@@ -254,7 +252,7 @@ def test_an_error_of_the_feed_is_the_batchs(cf: AsyncCloudFiles) -> None:
 # ---- errors
 
 
-def test_errors_are_those_of_the_verbs(fault_server: FaultServer) -> None:
+def test_errors_are_those_of_the_verbs(fault_server: S3Server) -> None:
     fault_server.script(Rule(Status(403), key="secret", times=None), Rule(slow_down(), key="busy", times=2))
     fault_server.put_many({"a": b"1", "busy": b"2"})
     cf = on(fault_server)
@@ -302,7 +300,7 @@ AWAITED: dict[str, Callable[[AsyncCloudFiles], Awaitable[Any]]] = {
 
 
 @pytest.mark.parametrize("verb", AWAITED)
-def test_cancelling_closes_connections(fault_server: FaultServer, run: Run, verb: str) -> None:
+def test_cancelling_closes_connections(fault_server: S3Server, run: Run, verb: str) -> None:
     fault_server.script(Rule(Stall(), times=None))
     cf = on(fault_server)
 
@@ -323,7 +321,7 @@ def test_cancelling_closes_connections(fault_server: FaultServer, run: Run, verb
     run(main())
 
 
-def test_cancelling_what_waits_in_line(fault_server: FaultServer) -> None:
+def test_cancelling_what_waits_in_line(fault_server: S3Server) -> None:
     fault_server.put("a", b"1")
     fault_server.script(Rule(Stall(), key="stalls", times=None))
     cf = on(fault_server, num_threads=2)
@@ -343,7 +341,7 @@ def test_cancelling_what_waits_in_line(fault_server: FaultServer) -> None:
     asyncio.run(main())
 
 
-def test_a_timeout_cancels(fault_server: FaultServer) -> None:
+def test_a_timeout_cancels(fault_server: S3Server) -> None:
     fault_server.script(Rule(Stall(), times=None))
     cf = on(fault_server)
 
@@ -355,7 +353,7 @@ def test_a_timeout_cancels(fault_server: FaultServer) -> None:
     asyncio.run(main())
 
 
-def test_leaving_a_stream_early(fault_server: FaultServer, run: Run) -> None:
+def test_leaving_a_stream_early(fault_server: S3Server, run: Run) -> None:
     fault_server.put_many({str(n): b"x" for n in range(3000)})
     cf = on(fault_server)
     closed = []
@@ -381,7 +379,7 @@ def test_leaving_a_stream_early(fault_server: FaultServer, run: Run) -> None:
     assert len(fault_server.requests("GET")) < 1500
 
 
-def test_a_stream_is_held_back_by_its_consumer(fault_server: FaultServer) -> None:
+def test_a_stream_is_held_back_by_its_consumer(fault_server: S3Server) -> None:
     fault_server.put_many({str(n): b"x" * 1000 for n in range(2000)})
     cf = on(fault_server)
 
@@ -431,7 +429,7 @@ def test_cancelling_local_work_stops_it(tmp_path: Path) -> None:
 # ---- loops, threads, processes
 
 
-def test_many_loops_in_many_threads(fault_server: FaultServer) -> None:
+def test_many_loops_in_many_threads(fault_server: S3Server) -> None:
     fault_server.put_many({str(n): b"%d" % n for n in range(100)})
     cf = on(fault_server)
     found: list[Any] = []
@@ -447,7 +445,7 @@ def test_many_loops_in_many_threads(fault_server: FaultServer) -> None:
     assert found == [[b"%d" % n for n in range(100)]] * 8
 
 
-def test_beside_the_synchronous_verbs(fault_server: FaultServer) -> None:
+def test_beside_the_synchronous_verbs(fault_server: S3Server) -> None:
     fault_server.put_many({str(n): b"%d" % n for n in range(100)})
     cf = on(fault_server)
 
@@ -459,7 +457,7 @@ def test_beside_the_synchronous_verbs(fault_server: FaultServer) -> None:
     asyncio.run(main())
 
 
-def test_the_engine_may_be_closed_meanwhile(fault_server: FaultServer) -> None:
+def test_the_engine_may_be_closed_meanwhile(fault_server: S3Server) -> None:
     fault_server.script(Rule(Stall(), key="stalls", times=None))
     fault_server.put("a", b"1")
     cf = on(fault_server)
@@ -476,7 +474,7 @@ def test_the_engine_may_be_closed_meanwhile(fault_server: FaultServer) -> None:
     asyncio.run(main())
 
 
-def test_nothing_is_left(fault_server: FaultServer, no_leaks: Any) -> None:
+def test_nothing_is_left(fault_server: S3Server, no_leaks: Any) -> None:
     fault_server.put_many({str(n): b"1" for n in range(10)})
 
     async def main() -> None:
@@ -517,7 +515,7 @@ asyncio.run(main())
 
 
 @pytest.mark.parametrize("prepared", ["gevent.monkey.patch_all()", "gevent.sleep(0)"], ids=["patched", "with a hub"])
-def test_beside_gevent(fault_server: FaultServer, prepared: str) -> None:
+def test_beside_gevent(fault_server: S3Server, prepared: str) -> None:
     """A thread's own hub stands still while its event loop waits, unless the loop was patched."""
     fault_server.put_many({str(n): b"%d" % n for n in range(50)})
     store = f"s3://{fault_server.url}/bucket/"
@@ -525,7 +523,7 @@ def test_beside_gevent(fault_server: FaultServer, prepared: str) -> None:
     assert run_program(program, STORE=store, SECRETS=json.dumps(fault_server.secrets)) == "right"
 
 
-def test_an_unusual_failure_is_an_error(fault_server: FaultServer) -> None:
+def test_an_unusual_failure_is_an_error(fault_server: S3Server) -> None:
     fault_server.script(Rule(Status(418), times=None))
 
     async def main() -> None:
@@ -552,7 +550,7 @@ def test_a_file_that_stands_at_its_end_is_refused(run: Run) -> None:
     run(main())
 
 
-def test_directories(fault_server: FaultServer, tmp_path: Path, run: Run) -> None:
+def test_directories(fault_server: S3Server, tmp_path: Path, run: Run) -> None:
     async def main(cf: AsyncCloudFiles) -> None:
         await cf.puts([("run1/a", b"1"), ("run1/b/c", b"22"), ("run10/a", b"333")])
         assert sorted([path async for path in cf.find("run1")]) == ["run1/a", "run1/b/c"]

@@ -22,22 +22,22 @@ import cloudfiles
 from cloudfiles.aio import download_file, download_fileobj, files, upload_file, upload_fileobj
 from cloudfiles.exceptions import ApiException, InvalidInputError, ObjectChangedError, UnusableFileError
 from cloudfiles.runtime.engine import close_engine
-from cloudfiles.transfer.single.chunks import ExchangeError
-from tests.aio.conftest import Run
-from tests.aio.test_aio import until
-from tests.servers.fault_server import FaultServer
-from tests.servers.faults import (
+from cloudfiles.testing import (
     IgnoreRange,
     Replaced,
     ResetBefore,
     ResetInBody,
     ResetInUpload,
+    Rule,
+    S3Server,
     Stall,
     Status,
     slow_down,
 )
-from tests.servers.objects import make_object
-from tests.servers.scripts import Rule
+from cloudfiles.testing.s3_objects import make_object
+from cloudfiles.transfer.single.chunks import ExchangeError
+from tests.aio.conftest import Run
+from tests.aio.test_aio import until
 from tests.transfer.conftest import KINDS, Make
 from tests.transfer.test_files import LARGE, STEP, versions
 
@@ -46,7 +46,7 @@ CHUNK = 16_384
 
 
 @pytest.fixture
-def url(fault_server: FaultServer) -> str:
+def url(fault_server: S3Server) -> str:
     fault_server.put_page("dir/a file.bin", CONTENT)
     return f"{fault_server.url}/dir/a%20file.bin"
 
@@ -77,7 +77,7 @@ def test_download(url: str, tmp_path: Path, run: Run) -> None:
     assert os.listdir(tmp_path) == ["a file.bin"]
 
 
-def test_upload(fault_server: FaultServer, source: Path, run: Run) -> None:
+def test_upload(fault_server: S3Server, source: Path, run: Run) -> None:
     calls, callback = recorder()
     sent = run(upload_file(f"{fault_server.url}/bucket/up", source, chunk_size=CHUNK, callback_func=callback,
                            md5=hashlib.md5(CONTENT).digest(), headers={"x-amz-meta-a": "b"}))
@@ -90,7 +90,7 @@ def test_upload(fault_server: FaultServer, source: Path, run: Run) -> None:
     assert {"content-md5", "x-amz-meta-a"} <= dict(fault_server.requests()[0].headers).keys()
 
 
-def test_open_files(url: str, fault_server: FaultServer, run: Run) -> None:
+def test_open_files(url: str, fault_server: S3Server, run: Run) -> None:
     file = io.BytesIO()
     assert run(download_fileobj(url, file)) == 100_000
     assert file.getvalue() == CONTENT
@@ -98,7 +98,7 @@ def test_open_files(url: str, fault_server: FaultServer, run: Run) -> None:
     assert fault_server.contents() == {"up": CONTENT}
 
 
-def test_thousands_at_once(fault_server: FaultServer, tmp_path: Path, run: Run) -> None:
+def test_thousands_at_once(fault_server: S3Server, tmp_path: Path, run: Run) -> None:
     contents = {f"f{n}": b"%d" % n for n in range(2000)}
     fault_server.put_many(contents, bucket="")
     before, _ = fault_server.connections()
@@ -118,7 +118,7 @@ def test_thousands_at_once(fault_server: FaultServer, tmp_path: Path, run: Run) 
     assert fault_server.connections()[0] - before <= 64
 
 
-def test_what_comes_slowly_is_read_by_several_connections(large: str, fault_server: FaultServer, tmp_path: Path,
+def test_what_comes_slowly_is_read_by_several_connections(large: str, fault_server: S3Server, tmp_path: Path,
                                                           slow: bool, run: Run) -> None:
     calls, callback = recorder()
     assert run(download_file(large, tmp_path / "x", STEP, callback_func=callback)) == (tmp_path / "x", len(LARGE))
@@ -132,7 +132,7 @@ def test_what_comes_slowly_is_read_by_several_connections(large: str, fault_serv
     assert os.listdir(tmp_path) == ["x"]
 
 
-def test_cancelled_where_several_are_read(large: str, fault_server: FaultServer, tmp_path: Path, slow: bool,
+def test_cancelled_where_several_are_read(large: str, fault_server: S3Server, tmp_path: Path, slow: bool,
                                           run: Run) -> None:
     fault_server.script(Rule(Stall(), skip=2, times=None))
 
@@ -168,20 +168,20 @@ def test_any_cloudpath(known: Make, kind: str, source: Path, tmp_path: Path, run
 # ---- faults
 
 
-def test_faults_are_retried(url: str, fault_server: FaultServer, tmp_path: Path, run: Run) -> None:
+def test_faults_are_retried(url: str, fault_server: S3Server, tmp_path: Path, run: Run) -> None:
     fault_server.script(Rule(ResetInBody(), skip=1, times=2), Rule(slow_down(), skip=3, times=1))
     assert run(download_file(url, tmp_path, chunk_size=CHUNK, backoff_factor=0))[1] == 100_000
     assert (tmp_path / "a file.bin").read_bytes() == CONTENT
 
 
-def test_a_broken_upload_is_retried(fault_server: FaultServer, source: Path, run: Run) -> None:
+def test_a_broken_upload_is_retried(fault_server: S3Server, source: Path, run: Run) -> None:
     fault_server.script(Rule(ResetInUpload(5_000), times=2))
     assert run(upload_file(f"{fault_server.url}/bucket/up", source, backoff_factor=0)) == 100_000
     assert fault_server.contents() == {"up": CONTENT}
 
 
 @pytest.mark.parametrize("retries", [0, 2])
-def test_retries_are_counted(url: str, fault_server: FaultServer, tmp_path: Path, retries: int, run: Run) -> None:
+def test_retries_are_counted(url: str, fault_server: S3Server, tmp_path: Path, retries: int, run: Run) -> None:
     fault_server.script(Rule(slow_down(), times=None))
     with pytest.raises(urllib3.exceptions.HTTPError):
         run(download_file(url, tmp_path, retries=retries, backoff_factor=0))
@@ -189,7 +189,7 @@ def test_retries_are_counted(url: str, fault_server: FaultServer, tmp_path: Path
     assert os.listdir(tmp_path) == []
 
 
-def test_unexpected_answers(url: str, fault_server: FaultServer, tmp_path: Path, source: Path, run: Run) -> None:
+def test_unexpected_answers(url: str, fault_server: S3Server, tmp_path: Path, source: Path, run: Run) -> None:
     fault_server.script(Rule(Status(403, (), b"no"), times=None))
     for transfer in (download_file(url, tmp_path / "here"), upload_file(f"{fault_server.url}/bucket/up", source)):
         with pytest.raises(ApiException) as caught:
@@ -198,7 +198,7 @@ def test_unexpected_answers(url: str, fault_server: FaultServer, tmp_path: Path,
     assert os.listdir(tmp_path) == ["source"]
 
 
-def test_an_object_replaced_meanwhile(url: str, fault_server: FaultServer, tmp_path: Path, run: Run) -> None:
+def test_an_object_replaced_meanwhile(url: str, fault_server: S3Server, tmp_path: Path, run: Run) -> None:
     new = os.urandom(70_000)
     fault_server.script(Rule(Replaced(make_object(new)), skip=2))
     assert run(download_file(url, tmp_path / "here", chunk_size=CHUNK))[1] == 70_000
@@ -225,7 +225,7 @@ def test_wrong_arguments(url: str, tmp_path: Path, run: Run) -> None:
 
 
 @pytest.mark.parametrize("skip", [0, 3])
-def test_a_cancelled_download_leaves_nothing(url: str, fault_server: FaultServer, tmp_path: Path, skip: int,
+def test_a_cancelled_download_leaves_nothing(url: str, fault_server: S3Server, tmp_path: Path, skip: int,
                                              run: Run) -> None:
     fault_server.script(Rule(Stall(), skip=skip, times=None))
 
@@ -244,7 +244,7 @@ def test_a_cancelled_download_leaves_nothing(url: str, fault_server: FaultServer
     run(main())
 
 
-def test_downloads_cancelled_at_any_moment(fault_server: FaultServer, tmp_path: Path, run: Run) -> None:
+def test_downloads_cancelled_at_any_moment(fault_server: S3Server, tmp_path: Path, run: Run) -> None:
     fault_server.put_many({f"f{n}": CONTENT[:5000] for n in range(100)}, bucket="")
 
     async def main() -> None:
@@ -262,7 +262,7 @@ def test_downloads_cancelled_at_any_moment(fault_server: FaultServer, tmp_path: 
     assert all(path.read_bytes() == CONTENT[:5000] for path in tmp_path.iterdir())
 
 
-def test_a_cancelled_upload(fault_server: FaultServer, source: Path, run: Run) -> None:
+def test_a_cancelled_upload(fault_server: S3Server, source: Path, run: Run) -> None:
     fault_server.script(Rule(Stall(), times=None))
 
     async def main() -> None:
@@ -278,7 +278,7 @@ def test_a_cancelled_upload(fault_server: FaultServer, source: Path, run: Run) -
     run(main())
 
 
-def test_the_total_timeout(url: str, fault_server: FaultServer, tmp_path: Path, source: Path, run: Run) -> None:
+def test_the_total_timeout(url: str, fault_server: S3Server, tmp_path: Path, source: Path, run: Run) -> None:
     fault_server.script(Rule(Stall(), times=None))
     total = urllib3.Timeout(total=0.1)
     for transfer in (download_file(url, tmp_path / "here", timeout=0.1),
@@ -290,7 +290,7 @@ def test_the_total_timeout(url: str, fault_server: FaultServer, tmp_path: Path, 
     assert os.listdir(tmp_path) == ["source"]
 
 
-def test_a_callback_that_fails(url: str, fault_server: FaultServer, tmp_path: Path, source: Path, run: Run) -> None:
+def test_a_callback_that_fails(url: str, fault_server: S3Server, tmp_path: Path, source: Path, run: Run) -> None:
     async def callback(done: int, total: int) -> None:
         raise KeyError("of the callback")
 
@@ -322,7 +322,7 @@ class ClientTimeout:
         self.sock_read = sock_read
 
 
-def test_a_connector_limits_the_connections(fault_server: FaultServer, tmp_path: Path, run: Run) -> None:
+def test_a_connector_limits_the_connections(fault_server: S3Server, tmp_path: Path, run: Run) -> None:
     fault_server.put_many({f"f{n}": b"%d" % n for n in range(50)}, bucket="")
     cloudfiles.reset_connection_pools()
     before, _ = fault_server.connections()
@@ -351,7 +351,7 @@ def test_an_executor_writes(url: str, tmp_path: Path, monkeypatch: pytest.Monkey
     assert names == {"own"}
 
 
-def test_aiohttps_timeouts(url: str, fault_server: FaultServer, tmp_path: Path, run: Run) -> None:
+def test_aiohttps_timeouts(url: str, fault_server: S3Server, tmp_path: Path, run: Run) -> None:
     assert run(download_file(url, tmp_path, timeout=ClientTimeout(total=20, sock_read=5)))[1] == 100_000
     fault_server.script(Rule(Stall(), times=None))
     for timeout in (ClientTimeout(total=0.1), ClientTimeout(sock_read=0.1)):
@@ -359,7 +359,7 @@ def test_aiohttps_timeouts(url: str, fault_server: FaultServer, tmp_path: Path, 
             run(download_file(url, tmp_path, timeout=timeout, retries=0))
 
 
-def test_errors_are_aiohttps_too(url: str, fault_server: FaultServer, tmp_path: Path,
+def test_errors_are_aiohttps_too(url: str, fault_server: S3Server, tmp_path: Path,
                                  monkeypatch: pytest.MonkeyPatch, run: Run) -> None:
     class ClientError(Exception):
         pass
@@ -380,7 +380,7 @@ def test_errors_are_aiohttps_too(url: str, fault_server: FaultServer, tmp_path: 
 
 
 @pytest.mark.parametrize("size", [0, 5, 100_000])
-def test_servers_without_ranges(fault_server: FaultServer, tmp_path: Path, size: int, run: Run) -> None:
+def test_servers_without_ranges(fault_server: S3Server, tmp_path: Path, size: int, run: Run) -> None:
     content = bytes(range(250)) * 400
     fault_server.put_page("file", content[:size])
     fault_server.script(Rule(IgnoreRange(), times=None))

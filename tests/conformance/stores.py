@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 from cloudfiles import CloudFiles
+from cloudfiles.testing import S3Server
 from tests.conformance.azure_store import azurite_place
-from tests.servers.fault_server import FaultServer
 from tests.servers.gcs_server import GcsServer
-from tests.servers.processes import S3Server, Server
+from tests.servers.processes import RunningS3Server, Server
 
 
 @dataclass
@@ -73,7 +73,7 @@ def _file(request: Request) -> StoreUnderTest:
 
 
 def _scripted(request: Request) -> StoreUnderTest:
-    server: FaultServer = request.getfixturevalue("fault_server")
+    server: S3Server = request.getfixturevalue("fault_server")
     server.configure(secret_key="secretkey1234567")
     for purpose in ("keys", "all"):
         server.make_bucket(f"{server.bucket}-{purpose}")
@@ -84,7 +84,7 @@ def _scripted(request: Request) -> StoreUnderTest:
 _buckets: dict[int, str] = {}
 
 
-def _real_s3(server: S3Server) -> StoreUnderTest:
+def _real_s3(server: RunningS3Server) -> StoreUnderTest:
     bucket = _buckets.get(server.pid)
     if bucket is None:
         bucket = _buckets[server.pid] = server.make_bucket()
@@ -110,7 +110,7 @@ def _scripted_gs(request: Request) -> StoreUnderTest:
 
 
 def _web(request: Request) -> StoreUnderTest:
-    server: FaultServer = request.getfixturevalue("fault_server")
+    server: S3Server = request.getfixturevalue("fault_server")
     server.configure(read_only=False)
     return StoreUnderTest("web", f"{server.url}/site/")
 

@@ -10,8 +10,8 @@ import pytest
 
 from cloudfiles import CloudFiles, compression
 from cloudfiles.exceptions import DecompressionError
+from cloudfiles.testing import S3Server
 from tests.conformance.stores import StoreUnderTest, gzipped
-from tests.servers.fault_server import FaultServer
 
 pytestmark = pytest.mark.writes
 
@@ -76,7 +76,7 @@ def test_lists_of_encodings(cf: CloudFiles) -> None:
 
 
 @pytest.mark.stores("scripted")
-def test_encodings_as_others_write_them(store: StoreUnderTest, cf: CloudFiles, fault_server: FaultServer) -> None:
+def test_encodings_as_others_write_them(store: StoreUnderTest, cf: CloudFiles, fault_server: S3Server) -> None:
     place = store.cloudpath.split("/", 3)[3]
     for name in ("gzip", "x-gzip", "GZIP", "aws-chunked,gzip", "gzip,aws-chunked", "identity"):
         content = TEXT if name == "identity" else gzipped(TEXT)

@@ -9,10 +9,8 @@ import pytest
 
 from cloudfiles import CloudFiles
 from cloudfiles.exceptions import AuthorizationError, CloudFilesError, DecompressionError
+from cloudfiles.testing import Rule, S3Server, Status
 from tests.conformance.stores import StoreUnderTest
-from tests.servers.fault_server import FaultServer
-from tests.servers.faults import Status
-from tests.servers.scripts import Rule
 
 CONTENTS = {f"dir/k{i:02}": b"content %d" % i * i for i in range(30)}
 KEYS = list(CONTENTS)
@@ -122,7 +120,7 @@ def test_a_path_is_relative_to_the_cloudpath(store: StoreUnderTest) -> None:
 # ---- errors
 
 
-def refuse(server: FaultServer, key: str) -> None:
+def refuse(server: S3Server, key: str) -> None:
     """Every request for `key` gets 403."""
     server.script(Rule(Status(403, body=b"<Error><Code>AccessDenied</Code></Error>"), key=key, times=None))
 
@@ -133,7 +131,7 @@ def place_of(store: StoreUnderTest) -> str:
 
 
 @pytest.mark.stores("scripted", "web")
-def test_the_first_error_is_raised(store: StoreUnderTest, cf: CloudFiles, fault_server: FaultServer) -> None:
+def test_the_first_error_is_raised(store: StoreUnderTest, cf: CloudFiles, fault_server: S3Server) -> None:
     store.seed(CONTENTS)
     refuse(fault_server, place_of(store) + "dir/k07")
     with pytest.raises(AuthorizationError, match="dir/k07"):
@@ -146,7 +144,7 @@ def test_the_first_error_is_raised(store: StoreUnderTest, cf: CloudFiles, fault_
 
 @pytest.mark.stores("scripted", "web")
 def test_after_an_error_no_further_work_is_begun(store: StoreUnderTest, runtime: dict[str, Any],
-                                                 fault_server: FaultServer) -> None:
+                                                 fault_server: S3Server) -> None:
     cf = store.cf(**{"num_threads": 4, **runtime})
     keys = [f"n{i:04}" for i in range(2000)]
     refuse(fault_server, place_of(store) + keys[0])
@@ -167,7 +165,7 @@ def test_after_an_error_no_further_work_is_begun(store: StoreUnderTest, runtime:
 
 @pytest.mark.stores("scripted", "web")
 def test_errors_are_kept_in_their_items_when_not_raised(store: StoreUnderTest, cf: CloudFiles,
-                                                       fault_server: FaultServer) -> None:
+                                                       fault_server: S3Server) -> None:
     store.seed(CONTENTS)
     refuse(fault_server, place_of(store) + "dir/k07")
     found = cf.get([*KEYS, {"path": "dir/k07", "start": 1, "end": 3, "tags": "t"}], raise_errors=False)

@@ -6,8 +6,8 @@ import pytest
 
 from cloudfiles import CloudFiles
 from cloudfiles.exceptions import CloudFilesError
+from cloudfiles.testing import S3Server
 from tests.conformance.stores import StoreUnderTest
-from tests.servers.fault_server import FaultServer
 
 CONTENTS = {"a": b"1", "ab": b"22", "b/c": b"333", "b/d/e": b"4444", "b.x": b"", "b/d/f": b"55555", "z": b"6"}
 LISTED = sorted(CONTENTS, key=str.encode)
@@ -65,7 +65,7 @@ def test_resume_tokens_go_on_where_they_were(seeded: CloudFiles, store: StoreUnd
 
 
 @pytest.mark.stores("scripted")
-def test_many_pages(store: StoreUnderTest, cf: CloudFiles, fault_server: FaultServer) -> None:
+def test_many_pages(store: StoreUnderTest, cf: CloudFiles, fault_server: S3Server) -> None:
     keys = [f"k{i:02}" for i in range(25)]
     cf.puts((key, b"") for key in keys)
     fault_server.configure(page_size=4)
@@ -77,7 +77,7 @@ def test_many_pages(store: StoreUnderTest, cf: CloudFiles, fault_server: FaultSe
 
 
 @pytest.mark.stores("scripted")
-def test_no_request_before_the_first_path(store: StoreUnderTest, cf: CloudFiles, fault_server: FaultServer) -> None:
+def test_no_request_before_the_first_path(store: StoreUnderTest, cf: CloudFiles, fault_server: S3Server) -> None:
     listing = cf.list()
     assert fault_server.requests() == []
     assert next(listing, None) is None
@@ -135,7 +135,7 @@ def test_delete_leaves_the_neighbours(cf: CloudFiles) -> None:
 
 @pytest.mark.stores("scripted")
 def test_bulk_delete_takes_few_requests_and_raises_the_errors_of_keys(
-        store: StoreUnderTest, cf: CloudFiles, fault_server: FaultServer) -> None:
+        store: StoreUnderTest, cf: CloudFiles, fault_server: S3Server) -> None:
     keys = [f"k{i:04}" for i in range(2500)]
     place = store.cloudpath.split("/", 3)[3]
     fault_server.put_many({place + key: b"" for key in keys})

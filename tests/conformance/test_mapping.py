@@ -13,8 +13,8 @@ import pytest
 
 from cloudfiles import CloudFile, CloudFiles, dl
 from cloudfiles.exceptions import CloudFilesError
+from cloudfiles.testing import S3Server
 from tests.conformance.stores import StoreUnderTest
-from tests.servers.fault_server import FaultServer
 
 CONTENTS = {"a": b"1", "b": b"22", "dir/c": b"333"}
 
@@ -156,7 +156,7 @@ def test_a_pickle_works_again(seeded: CloudFiles) -> None:
 
 
 @pytest.mark.stores("scripted")
-def test_secrets_show_nowhere(store: StoreUnderTest, fault_server: FaultServer) -> None:
+def test_secrets_show_nowhere(store: StoreUnderTest, fault_server: S3Server) -> None:
     secret = fault_server.secrets["AWS_SECRET_ACCESS_KEY"]
     cf = store.cf()
     file = _file(store, "key")

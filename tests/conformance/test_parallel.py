@@ -14,12 +14,10 @@ import pytest
 from cloudfiles import CloudFile, CloudFiles
 from cloudfiles.exceptions import AuthorizationError, InvalidInputError, MissingCredentialsError
 from cloudfiles.secrets import export_secrets, import_secrets
+from cloudfiles.testing import Rule, S3Server, Status
 from tests.conformance.stores import StoreUnderTest
 from tests.core.programs import run_program
 from tests.patience import patient_dask
-from tests.servers.fault_server import FaultServer
-from tests.servers.faults import Status
-from tests.servers.scripts import Rule
 
 pytestmark = pytest.mark.stores("file", "scripted", "rclone")
 
@@ -88,7 +86,7 @@ def test_a_process_pool(store: StoreUnderTest, spawned: Executor) -> None:
 
 
 @pytest.fixture
-def own_credentials(home: Any, fault_server: FaultServer) -> Path:
+def own_credentials(home: Any, fault_server: S3Server) -> Path:
     """A secrets file that any process finds."""
     file: Path = home / ".cloudfiles" / "secrets" / "aws-secret.json"
     file.parent.mkdir(parents=True)
@@ -149,7 +147,7 @@ def test_a_fork_knows_what_was_handed_in(store: StoreUnderTest) -> None:
 
 
 @pytest.mark.stores("scripted")
-def test_an_error_of_a_process_is_the_callers(store: StoreUnderTest, fault_server: FaultServer,
+def test_an_error_of_a_process_is_the_callers(store: StoreUnderTest, fault_server: S3Server,
                                               threads: Executor) -> None:
     store.seed(CONTENTS)
     fault_server.script(Rule(Status(403), key=store.cloudpath.split("/", 3)[3] + "k007", times=None))

@@ -11,11 +11,9 @@ from hypothesis import strategies as st
 
 from cloudfiles import CloudFiles
 from cloudfiles.exceptions import AuthorizationError
+from cloudfiles.testing import Rule, S3Server, Status
 from cloudfiles.types import HEAD_FIELDS
 from tests.conformance.stores import StoreUnderTest
-from tests.servers.fault_server import FaultServer
-from tests.servers.faults import Status
-from tests.servers.scripts import Rule
 
 CONTENTS = {f"dir/k{i:03}": bytes(i) for i in range(60)}
 MISSING = [f"dir/m{i:03}" for i in range(20)] + ["other", "dir", "dir/", "dir/k", "dir/k0000"]
@@ -97,7 +95,7 @@ _keys = st.text(alphabet="ab/.\U0001f600\uffee", min_size=1, max_size=3)
 @pytest.mark.stores("mem", "scripted")
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(there=st.sets(_keys, max_size=30), asked=st.lists(_keys, max_size=60))
-def test_any_keys(store: StoreUnderTest, fault_server: FaultServer, there: set[str], asked: list[str]) -> None:
+def test_any_keys(store: StoreUnderTest, fault_server: S3Server, there: set[str], asked: list[str]) -> None:
     fault_server.configure(page_size=4)
     cf = store.cf(num_threads=0)
     cf.delete(list(cf.list()))
@@ -113,16 +111,16 @@ PLACE = "some/place/"
 
 
 @pytest.fixture
-def place(fault_server: FaultServer) -> CloudFiles:
+def place(fault_server: S3Server) -> CloudFiles:
     return CloudFiles(f"s3://bucket/{PLACE}", endpoint=fault_server.url, secrets=fault_server.secrets)
 
 
-def _count(fault_server: FaultServer) -> dict[str, int]:
+def _count(fault_server: S3Server) -> dict[str, int]:
     methods = [request.method for request in fault_server.requests()]
     return {method: methods.count(method) for method in set(methods)}
 
 
-def test_ten_thousand_keys_cost_twenty_requests(place: CloudFiles, fault_server: FaultServer, green: bool) -> None:
+def test_ten_thousand_keys_cost_twenty_requests(place: CloudFiles, fault_server: S3Server, green: bool) -> None:
     place = CloudFiles(place.cloudpath, endpoint=fault_server.url, secrets=fault_server.secrets, green=green)
     keys = [f"k{i:05}" for i in range(10_000)]
     fault_server.put_many({PLACE + key: b"abc" for key in keys})
@@ -140,7 +138,7 @@ def test_ten_thousand_keys_cost_twenty_requests(place: CloudFiles, fault_server:
     assert len(fault_server.requests()) <= 20
 
 
-def test_sparse_keys_are_asked_for_one_by_one(place: CloudFiles, fault_server: FaultServer) -> None:
+def test_sparse_keys_are_asked_for_one_by_one(place: CloudFiles, fault_server: S3Server) -> None:
     fault_server.put_many({f"{PLACE}k{i:05}": b"abc" for i in range(20_000)})
     keys = [f"k{i:05}" for i in range(0, 20_000, 1000)] + ["nowhere"]
     fault_server.forget()
@@ -150,7 +148,7 @@ def test_sparse_keys_are_asked_for_one_by_one(place: CloudFiles, fault_server: F
     assert count["HEAD"] >= 19
 
 
-def test_dense_and_sparse_mixed(place: CloudFiles, fault_server: FaultServer) -> None:
+def test_dense_and_sparse_mixed(place: CloudFiles, fault_server: S3Server) -> None:
     fault_server.put_many({f"{PLACE}a{i:05}": b"abc" for i in range(5000)})
     fault_server.put_many({f"{PLACE}z{i:05}": b"" for i in range(50_000)})
     keys = [f"a{i:05}" for i in range(5000)] + [f"z{i:05}" for i in range(0, 50_000, 5000)]
@@ -159,7 +157,7 @@ def test_dense_and_sparse_mixed(place: CloudFiles, fault_server: FaultServer) ->
     assert len(fault_server.requests()) <= 20
 
 
-def test_who_may_not_list_asks_one_by_one(place: CloudFiles, fault_server: FaultServer) -> None:
+def test_who_may_not_list_asks_one_by_one(place: CloudFiles, fault_server: S3Server) -> None:
     keys = [f"k{i:03}" for i in range(100)]
     fault_server.put_many({PLACE + key: b"abc" for key in keys[::2]})
     fault_server.script(Rule(Status(403, body=b"<Error><Code>AccessDenied</Code></Error>"), query="list-type=2",
@@ -168,7 +166,7 @@ def test_who_may_not_list_asks_one_by_one(place: CloudFiles, fault_server: Fault
     assert place.size(keys) == {key: None if i % 2 else 3 for i, key in enumerate(keys)}
 
 
-def test_a_refusal_is_not_taken_for_missing(place: CloudFiles, fault_server: FaultServer) -> None:
+def test_a_refusal_is_not_taken_for_missing(place: CloudFiles, fault_server: S3Server) -> None:
     fault_server.script(Rule(Status(403), times=None))
     for ask in (place.exists, place.size, place.head, place.get):
         with pytest.raises(AuthorizationError):

@@ -12,8 +12,8 @@ import pytest
 
 from cloudfiles import CloudFiles
 from cloudfiles.exceptions import DuplicatePathError, PreconditionFailedError
+from cloudfiles.testing import S3Server
 from tests.conformance.stores import StoreUnderTest
-from tests.servers.fault_server import FaultServer
 
 pytestmark = pytest.mark.writes
 
@@ -98,7 +98,7 @@ def test_large_contents_go_up_in_parts(store: StoreUnderTest, runtime: dict[str,
 
 
 @pytest.mark.stores("scripted")
-def test_a_multipart_upload_keeps_its_options(store: StoreUnderTest, cf: CloudFiles, fault_server: FaultServer) -> None:
+def test_a_multipart_upload_keeps_its_options(store: StoreUnderTest, cf: CloudFiles, fault_server: S3Server) -> None:
     cf = store.cf(composite_upload_threshold=1000)
     cf.put("large", BYTES * 3, content_type="text/x-special", compress="gzip", cache_control="no-cache",
            storage_class="STANDARD_IA", metadata={"owner": "me"}, compression_level=0)
@@ -194,7 +194,7 @@ def test_storage_class(cf: CloudFiles) -> None:
 
 
 @pytest.mark.stores("scripted")
-def test_metadata(store: StoreUnderTest, cf: CloudFiles, fault_server: FaultServer) -> None:
+def test_metadata(store: StoreUnderTest, cf: CloudFiles, fault_server: S3Server) -> None:
     cf.put("a", b"", metadata={"owner": "me", "Mixed-Case": "x y"})
     key = next(iter(fault_server.contents()))
     stored = fault_server.get(key)

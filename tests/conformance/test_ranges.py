@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cloudfiles import CloudFiles
+from cloudfiles.testing import S3Server
 from tests.conformance.stores import StoreUnderTest
-from tests.servers.fault_server import FaultServer
 
 OBJECT = bytes(range(256)) * 4
 RANGES: list[tuple[int | None, int | None]] = [
@@ -104,12 +104,12 @@ def test_any_ranges_of_any_object(store: StoreUnderTest, content: bytes, ranges:
 
 
 @pytest.fixture
-def requests(fault_server: FaultServer) -> Callable[[], list[tuple[str, str | None]]]:
+def requests(fault_server: S3Server) -> Callable[[], list[tuple[str, str | None]]]:
     return lambda: [(request.method, request.header("range")) for request in fault_server.requests("GET")]
 
 
 @pytest.mark.stores("scripted", "web")
-def test_near_ranges_are_one_request(store: StoreUnderTest, cf: CloudFiles, fault_server: FaultServer,
+def test_near_ranges_are_one_request(store: StoreUnderTest, cf: CloudFiles, fault_server: S3Server,
                                      requests: Any) -> None:
     big = bytes(1 << 20)
     store.seed({"big": big})
@@ -123,7 +123,7 @@ def test_near_ranges_are_one_request(store: StoreUnderTest, cf: CloudFiles, faul
 
 
 @pytest.mark.stores("scripted", "web")
-def test_an_empty_range_costs_one_request(store: StoreUnderTest, cf: CloudFiles, fault_server: FaultServer) -> None:
+def test_an_empty_range_costs_one_request(store: StoreUnderTest, cf: CloudFiles, fault_server: S3Server) -> None:
     store.seed({"object": OBJECT})
     fault_server.forget()
     assert cf.get(wanted("object", 7, 7)) == b""

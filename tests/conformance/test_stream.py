@@ -11,10 +11,8 @@ import pytest
 
 from cloudfiles import CloudFiles
 from cloudfiles.exceptions import AuthorizationError, InvalidInputError
+from cloudfiles.testing import Rule, S3Server, Status
 from tests.conformance.stores import StoreUnderTest
-from tests.servers.fault_server import FaultServer
-from tests.servers.faults import Status
-from tests.servers.scripts import Rule
 
 CONTENTS = {f"k{i:03}": b"%03d" % i * i for i in range(120)}
 
@@ -134,7 +132,7 @@ def test_work_on_the_same_store_while_streaming(seeded: CloudFiles) -> None:
 
 
 @pytest.mark.stores("scripted", "web")
-def test_errors_are_raised_or_kept(store: StoreUnderTest, cf: CloudFiles, fault_server: FaultServer) -> None:
+def test_errors_are_raised_or_kept(store: StoreUnderTest, cf: CloudFiles, fault_server: S3Server) -> None:
     store.seed(CONTENTS)
     fault_server.script(Rule(Status(403), key=store.cloudpath.split("/", 3)[3] + "k050", times=None))
     with pytest.raises(AuthorizationError, match="k050"):

@@ -20,13 +20,13 @@ from cloudfiles.runtime.descriptors import (
     with_room,
 )
 from cloudfiles.runtime.threads import ThreadRuntime
+from cloudfiles.testing import S3Server
 from cloudfiles.transport.client import Client, limiter_of
 from cloudfiles.transport.dial import Dialer
 from cloudfiles.transport.request import Origin, Request
 from cloudfiles.types import Tls
 from tests.core.programs import run_program
 from tests.core.scripted import FakeTime, ScriptedStream, answer, idle_pool, scripted_client, unwatched
-from tests.servers.fault_server import FaultServer
 
 ORIGINS = [Origin("http", f"host{number}.test", 80) for number in range(40)]
 
@@ -232,7 +232,7 @@ wanted = {key: b"content" for key in keys}
 
 
 @pytest.fixture
-def few(fault_server: FaultServer) -> str:
+def few(fault_server: S3Server) -> str:
     fault_server.put_many({str(i): b"content" for i in range(20)})
     return FEW.replace("PORT", str(fault_server.port)).replace("SECRETS", repr(fault_server.secrets))
 

@@ -27,22 +27,24 @@ from cloudfiles.exceptions import (
 )
 from cloudfiles.retry import RetryPolicy
 from cloudfiles.runtime.engine import close_engine
-from cloudfiles.transport.client import close_clients, limiter_of
-from cloudfiles.transport.request import Origin
-from tests.servers.fault_server import FaultServer
-from tests.servers.faults import (
+from cloudfiles.testing import (
+    FLAKY,
     FlipBit,
     Replaced,
     ResetBefore,
     ResetInBody,
     ResetInUpload,
+    Rule,
+    S3Server,
     ShortBody,
     Stall,
     expired_token,
+    mix,
     slow_down,
 )
-from tests.servers.objects import make_object
-from tests.servers.scripts import USUAL, Rule, mix
+from cloudfiles.testing.s3_objects import make_object
+from cloudfiles.transport.client import close_clients, limiter_of
+from cloudfiles.transport.request import Origin
 
 COUNT = 2000
 
@@ -68,40 +70,40 @@ def differing(got: dict[str, bytes], wanted: dict[str, bytes]) -> list[str]:
     return sorted(key for key in got.keys() | wanted.keys() if got.get(key) != wanted.get(key))
 
 
-def store(server: FaultServer, green: bool, path: str = "", **options: Any) -> CloudFiles:
+def store(server: S3Server, green: bool, path: str = "", **options: Any) -> CloudFiles:
     return CloudFiles(f"s3://{server.url}/bucket/{path}", secrets=server.secrets, green=green, **options)
 
 
-def web(server: FaultServer, green: bool, **options: Any) -> CloudFiles:
+def web(server: S3Server, green: bool, **options: Any) -> CloudFiles:
     return CloudFiles(f"{server.url}/bucket/", green=green, **options)
 
 
-def test_two_thousand_gets(fault_server: FaultServer, green: bool, contents: dict[str, bytes]) -> None:
+def test_two_thousand_gets(fault_server: S3Server, green: bool, contents: dict[str, bytes]) -> None:
     fault_server.put_many(contents)
-    fault_server.script(mix(7, USUAL))
+    fault_server.script(mix(7, FLAKY))
     got = store(fault_server, green).get(list(contents), return_dict=True)
     assert differing(got, contents) == []
     assert len(fault_server.requests()) > 1.1 * COUNT
     assert limiter_of(Origin.of(fault_server.url)).rate is None  # a few refusals of a hundred brake nobody
 
 
-def test_two_thousand_gets_of_a_web_server(fault_server: FaultServer, green: bool, contents: dict[str, bytes]) -> None:
+def test_two_thousand_gets_of_a_web_server(fault_server: S3Server, green: bool, contents: dict[str, bytes]) -> None:
     fault_server.put_many(contents)
     # A web server offers no digest: a flipped bit nobody can see.
-    fault_server.script(mix(8, {fault: share for fault, share in USUAL.items() if not isinstance(fault, FlipBit)}))
+    fault_server.script(mix(8, {fault: share for fault, share in FLAKY.items() if not isinstance(fault, FlipBit)}))
     got = {r["path"]: r["content"] for r in web(fault_server, green).stream(iter(contents))}
     assert differing(got, contents) == []
 
 
-def test_two_thousand_puts(fault_server: FaultServer, green: bool, contents: dict[str, bytes]) -> None:
-    fault_server.script(mix(9, USUAL))
+def test_two_thousand_puts(fault_server: S3Server, green: bool, contents: dict[str, bytes]) -> None:
+    fault_server.script(mix(9, FLAKY))
     assert store(fault_server, green).puts(iter(contents.items())) == COUNT
     assert differing(fault_server.contents(), contents) == []
 
 
-def test_exists_list_and_delete(fault_server: FaultServer, green: bool, contents: dict[str, bytes]) -> None:
+def test_exists_list_and_delete(fault_server: S3Server, green: bool, contents: dict[str, bytes]) -> None:
     fault_server.put_many(contents)
-    fault_server.script(mix(10, USUAL))
+    fault_server.script(mix(10, FLAKY))
     cf = store(fault_server, green)
     absent = {"key/none": False, "zzz": False}
     assert cf.exists([*contents, *absent]) == {**dict.fromkeys(contents, True), **absent}
@@ -111,14 +113,14 @@ def test_exists_list_and_delete(fault_server: FaultServer, green: bool, contents
     assert differing(fault_server.contents(), dict(list(contents.items())[1500:])) == []
 
 
-def test_a_worse_day(fault_server: FaultServer, green: bool, contents: dict[str, bytes]) -> None:
+def test_a_worse_day(fault_server: S3Server, green: bool, contents: dict[str, bytes]) -> None:
     some = dict(list(contents.items())[:300])
     fault_server.put_many(some)
-    fault_server.script(mix(11, {fault: 2 * share for fault, share in USUAL.items()}))
+    fault_server.script(mix(11, {fault: 2 * share for fault, share in FLAKY.items()}))
     assert store(fault_server, green).get(list(some), return_dict=True) == some
 
 
-def test_a_stalled_answer_costs_its_timeout_and_not_the_batch(fault_server: FaultServer, green: bool,
+def test_a_stalled_answer_costs_its_timeout_and_not_the_batch(fault_server: S3Server, green: bool,
                                                               contents: dict[str, bytes]) -> None:
     some = dict(list(contents.items())[:200])
     fault_server.put_many(some)
@@ -127,7 +129,7 @@ def test_a_stalled_answer_costs_its_timeout_and_not_the_batch(fault_server: Faul
     assert len(fault_server.requests(key="key/0003")) == 2
 
 
-def test_a_server_that_only_stalls(fault_server: FaultServer, green: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_only_stalls(fault_server: S3Server, green: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cloudfiles.transport.client.RetryPolicy", lambda: RetryPolicy(attempts=2, window=0.0))
     fault_server.put("a", b"content")
     fault_server.script(Rule(Stall(), times=None))
@@ -137,7 +139,7 @@ def test_a_server_that_only_stalls(fault_server: FaultServer, green: bool, monke
     assert isinstance(caught.value, TimeoutError)
 
 
-def test_stalls_over_tls(tls_fault_server: FaultServer, green: bool, certificates: Any) -> None:
+def test_stalls_over_tls(tls_fault_server: S3Server, green: bool, certificates: Any) -> None:
     tls_fault_server.put("a", b"content" * 1000)
     tls_fault_server.put("b", b"content" * 1000)
     tls_fault_server.script(Rule(Stall(), key="a"), Rule(Stall(3000), key="b"))
@@ -146,7 +148,7 @@ def test_stalls_over_tls(tls_fault_server: FaultServer, green: bool, certificate
 
 
 @pytest.mark.parametrize("scheme", ["s3", "http"])
-def test_a_body_that_breaks_again_and_again(fault_server: FaultServer, green: bool, scheme: str,
+def test_a_body_that_breaks_again_and_again(fault_server: S3Server, green: bool, scheme: str,
                                             monkeypatch: pytest.MonkeyPatch) -> None:
     """Every try brings 6% of it: that is progress, and no failure, however few failures are allowed."""
     monkeypatch.setattr("cloudfiles.transport.client.RetryPolicy", lambda: RetryPolicy(attempts=2, window=0.0))
@@ -190,7 +192,7 @@ def test_no_tls_on_the_port_is_an_error_at_once(plain_server: int, green: bool) 
 
 @pytest.mark.parametrize("kind", ["tls on a plain url", "no client certificate"])
 def test_a_server_that_closes_without_a_word_is_given_up_sooner(
-        kind: str, tls_fault_server: FaultServer, mtls_fault_server: FaultServer, green: bool, certificates: Any,
+        kind: str, tls_fault_server: S3Server, mtls_fault_server: S3Server, green: bool, certificates: Any,
         monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cloudfiles.transport.client.RetryPolicy", lambda: QUICK)
     monkeypatch.setattr("cloudfiles.transport.client._limiters", {})
@@ -216,7 +218,7 @@ def test_a_port_that_refuses_may_be_the_wrong_one(green: bool, monkeypatch: pyte
     assert caught.value.elapsed < 1
 
 
-def test_an_object_replaced_inside_a_read(fault_server: FaultServer, green: bool) -> None:
+def test_an_object_replaced_inside_a_read(fault_server: S3Server, green: bool) -> None:
     """What comes out is the one or the other, and never a part of each."""
     old, new = random.Random(1).randbytes(300_000), random.Random(2).randbytes(300_000)
     fault_server.put("a", old)
@@ -236,7 +238,7 @@ class ReplacedShort(Replaced, ShortBody):  # type: ignore[misc]
         return ShortBody.deliver(self, answer)
 
 
-def test_an_expired_token_is_an_error_of_its_own(fault_server: FaultServer, green: bool) -> None:
+def test_an_expired_token_is_an_error_of_its_own(fault_server: S3Server, green: bool) -> None:
     fault_server.put("a", b"content")
     fault_server.script(Rule(expired_token(), times=None))
     with pytest.raises(CloudFilesError, match="xpired"):
@@ -245,7 +247,7 @@ def test_an_expired_token_is_an_error_of_its_own(fault_server: FaultServer, gree
 
 @pytest.mark.parametrize("fault", [ResetInUpload(0), ResetInUpload(100_000), slow_down(early=True), ResetBefore(),
                                    ResetBefore(acted=True)])
-def test_big_bodies_that_meet_a_fault(fault_server: FaultServer, green: bool, tmp_path: Path, fault: Any) -> None:
+def test_big_bodies_that_meet_a_fault(fault_server: S3Server, green: bool, tmp_path: Path, fault: Any) -> None:
     body = random.Random(1).randbytes(5_000_000)
     (tmp_path / "file").write_bytes(body)
     fault_server.script(Rule(fault, method="PUT", times=2))
@@ -254,7 +256,7 @@ def test_big_bodies_that_meet_a_fault(fault_server: FaultServer, green: bool, tm
     assert fault_server.contents() == {"a": body, "b": body}
 
 
-def test_any_memory(fault_server: FaultServer, green: bool) -> None:
+def test_any_memory(fault_server: S3Server, green: bool) -> None:
     import array
     numbers = memoryview(array.array("q", range(5000)))
     for cf in (store(fault_server, green), web(fault_server, green)):

@@ -14,12 +14,9 @@ import pytest
 
 from cloudfiles import CloudFiles
 from cloudfiles.runtime.engine import close_engine
+from cloudfiles.testing import Delay, Rule, S3Server, Stall
 from cloudfiles.transport.client import close_clients
 from tests.core.programs import start_program
-from tests.servers.fault_server import FaultServer
-from tests.servers.faults import Stall
-from tests.servers.scripts import Rule
-from tests.servers.wire_faults import Delay
 
 SLACK = 4.0
 """Seconds: the promise is one, a busy machine gets some more."""
@@ -34,7 +31,7 @@ VERBS = {
 }
 
 
-def wait_for_connections(server: FaultServer, count: int, is_over: Callable[[], object] = lambda: None) -> None:
+def wait_for_connections(server: S3Server, count: int, is_over: Callable[[], object] = lambda: None) -> None:
     """Until so many are open."""
     deadline = time.monotonic() + 30
     while server.connections()[1] < count and time.monotonic() < deadline and is_over() is None:
@@ -43,7 +40,7 @@ def wait_for_connections(server: FaultServer, count: int, is_over: Callable[[], 
 
 @pytest.mark.parametrize("verb", VERBS)
 @pytest.mark.parametrize("stalled", [True, False])
-def test_a_program_ends(fault_server: FaultServer, green: bool, verb: str, stalled: bool) -> None:
+def test_a_program_ends(fault_server: S3Server, green: bool, verb: str, stalled: bool) -> None:
     fault_server.script(Rule(Stall() if stalled else Delay(0.05), times=None))
     program = start_program(f"""
         import warnings; warnings.simplefilter("error")
@@ -69,7 +66,7 @@ def test_a_program_ends(fault_server: FaultServer, green: bool, verb: str, stall
     assert program.returncode in (-signal.SIGINT, 130, 1)
 
 
-def interrupt_soon(server: FaultServer) -> None:
+def interrupt_soon(server: S3Server) -> None:
     def wait_and_kill() -> None:
         wait_for_connections(server, 3)
         os.kill(os.getpid(), signal.SIGINT)
@@ -77,7 +74,7 @@ def interrupt_soon(server: FaultServer) -> None:
 
 
 @pytest.mark.parametrize("verb", ["get", "get of a generator", "stream", "put", "width 0"])
-def test_nothing_is_left_behind(fault_server: FaultServer, green: bool, verb: str, tmp_path: Path,
+def test_nothing_is_left_behind(fault_server: S3Server, green: bool, verb: str, tmp_path: Path,
                                 no_leaks: Callable[..., Any]) -> None:
     fault_server.script(Rule(Stall(), skip=1 if verb == "width 0" else 30, times=None))
     close_clients()
@@ -107,7 +104,7 @@ def run(cf: CloudFiles, verb: str, keys: list[str]) -> None:
         cf.get(keys if verb == "get" else (key for key in keys))
 
 
-def test_an_interrupt_leaves_the_batches_of_other_threads_alone(fault_server: FaultServer) -> None:
+def test_an_interrupt_leaves_the_batches_of_other_threads_alone(fault_server: S3Server) -> None:
     """The engine goes on while another thread's batch runs in it."""
     fault_server.put_many({str(i): b"content" for i in range(100)})
     fault_server.script(Rule(Stall(), prefix="stall", times=None), Rule(Delay(0.1), times=None))

@@ -18,14 +18,13 @@ from cloudfiles.interfaces.documents import parse_xml
 from cloudfiles.interfaces.http_object import ObjectRead
 from cloudfiles.interfaces.s3.errors import ErrorDocument, parse_error_document
 from cloudfiles.retry import RetryPolicy
+from cloudfiles.testing import Fault, Rule, S3Server, Status
+from cloudfiles.testing.http_messages import ServerResponse
+from cloudfiles.testing.server_faults import ConnectionEnd, WireResponse
 from cloudfiles.transport.memory import FullError, GrowingMemory
 from cloudfiles.transport.request import ANSWER_BYTES, ERROR_BYTES, PLAIN, Request, Response
 from tests.core.programs import run_program
 from tests.core.scripted import ORIGIN, ScriptedStream, answer, scripted_client
-from tests.servers.fault_server import FaultServer
-from tests.servers.faults import Delivery, Ending, Fault, Status
-from tests.servers.messages import Answer
-from tests.servers.scripts import Rule
 
 ONCE = RetryPolicy(attempts=1)
 
@@ -137,7 +136,7 @@ def bomb() -> bytes:
 
 
 @pytest.mark.parametrize("body", [bomb(), b"\xff\xfe" + bomb().decode().encode("utf-16-le"), gzip.compress(b"<x/>")])
-def test_a_document_that_unfolds(fault_server: FaultServer, body: bytes) -> None:
+def test_a_document_that_unfolds(fault_server: S3Server, body: bytes) -> None:
     """Neither entities nor a Content-Encoding are undone in what is no object."""
     fault_server.script(Rule(Status(200, (("Content-Encoding", "gzip"),), body), times=None))
     cf = CloudFiles(f"s3://{fault_server.url}/bucket/", secrets=fault_server.secrets)
@@ -155,12 +154,13 @@ def test_a_document_that_unfolds(fault_server: FaultServer, body: bytes) -> None
 class EndlessChunks(Fault):
     """The object, chunked, over and over."""
 
-    def deliver(self, answer: Answer) -> Delivery:
+    def deliver(self, answer: ServerResponse) -> WireResponse:
         chunk = b"%x\r\n%s\r\n" % (len(answer.body), answer.body)
-        return Delivery(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", Ending.CLOSE, endless=chunk)
+        head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+        return WireResponse(head, ConnectionEnd.CLOSE, endless=chunk)
 
 
-def test_an_endless_object_of_a_server(fault_server: FaultServer, green: bool) -> None:
+def test_an_endless_object_of_a_server(fault_server: S3Server, green: bool) -> None:
     fault_server.put("a", b"x" * 10_000)
     fault_server.script(Rule(EndlessChunks(), key="a", times=None))
     cf = CloudFiles(f"{fault_server.url}/bucket/", green=green)
@@ -174,7 +174,7 @@ def test_an_endless_object_of_a_server(fault_server: FaultServer, green: bool) -
 
 
 @pytest.mark.parametrize("how", ["download_file", "aio", "fileobj", "transfer"])
-def test_a_full_disk(fault_server: FaultServer, tmp_path: Path, how: str) -> None:
+def test_a_full_disk(fault_server: S3Server, tmp_path: Path, how: str) -> None:
     """The limit of a file's size stands in for that of the disk."""
     fault_server.put("a", bytes(300_000))
     url = f"{fault_server.url}/bucket/a"

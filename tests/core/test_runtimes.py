@@ -6,21 +6,19 @@ from collections.abc import Iterator
 
 import pytest
 
+from cloudfiles.testing import Rule, S3Server, Stall
 from tests.core.programs import run_program
-from tests.servers.fault_server import FaultServer
-from tests.servers.faults import Stall
-from tests.servers.scripts import Rule
 
 GREENS = pytest.mark.parametrize("how", ["True", "False", "None"])
 
 
 @pytest.fixture
-def server(fault_server: FaultServer) -> Iterator[FaultServer]:
+def server(fault_server: S3Server) -> Iterator[S3Server]:
     fault_server.put_many({str(i): b"content %d" % i for i in range(50)})
     return fault_server
 
 
-def program(server: FaultServer, source: str, how: str = "True", before: str = "",
+def program(server: S3Server, source: str, how: str = "True", before: str = "",
             flags: tuple[str, ...] = ("-X", "dev")) -> str:
     """What `source` prints in a process of its own, where `batch()` gets fifty objects and checks them."""
     lines = source.strip("\n").splitlines()
@@ -43,7 +41,7 @@ def count_fds():
 
 
 @GREENS
-def test_in_an_unpatched_process(server: FaultServer, how: str) -> None:
+def test_in_an_unpatched_process(server: S3Server, how: str) -> None:
     assert program(server, """
         batch(); batch()
         import gevent.monkey
@@ -53,7 +51,7 @@ def test_in_an_unpatched_process(server: FaultServer, how: str) -> None:
 
 
 @GREENS
-def test_short_lived_threads_leave_nothing(server: FaultServer, how: str) -> None:
+def test_short_lived_threads_leave_nothing(server: S3Server, how: str) -> None:
     assert program(server, """
         def one():
             thread = threading.Thread(target=batch); thread.start(); thread.join()
@@ -65,7 +63,7 @@ def test_short_lived_threads_leave_nothing(server: FaultServer, how: str) -> Non
 
 
 @GREENS
-def test_beside_asyncio(server: FaultServer, how: str) -> None:
+def test_beside_asyncio(server: S3Server, how: str) -> None:
     assert program(server, """
         import asyncio
         async def main():
@@ -85,7 +83,7 @@ def test_beside_asyncio(server: FaultServer, how: str) -> None:
 
 @GREENS
 @pytest.mark.parametrize("fork", ["os.fork", "multiprocessing"])
-def test_after_fork(server: FaultServer, how: str, fork: str) -> None:
+def test_after_fork(server: S3Server, how: str, fork: str) -> None:
     """The child works, on connections of its own; the parent does not notice."""
     source = """
         batch()
@@ -118,7 +116,7 @@ def test_after_fork(server: FaultServer, how: str, fork: str) -> None:
 
 @GREENS
 @pytest.mark.parametrize("patches", ["", "thread=False", "socket=False, ssl=False"])
-def test_patched_early(server: FaultServer, how: str, patches: str) -> None:
+def test_patched_early(server: S3Server, how: str, patches: str) -> None:
     assert program(server, """
         import gevent, gevent.pool
         batch()
@@ -130,7 +128,7 @@ def test_patched_early(server: FaultServer, how: str, patches: str) -> None:
 
 
 @GREENS
-def test_patched_late(server: FaultServer, how: str) -> None:
+def test_patched_late(server: S3Server, how: str) -> None:
     assert program(server, """
         batch()
         import gevent.monkey
@@ -145,7 +143,7 @@ def test_patched_late(server: FaultServer, how: str) -> None:
 
 
 @GREENS
-def test_in_a_hub_of_the_program(server: FaultServer, how: str) -> None:
+def test_in_a_hub_of_the_program(server: S3Server, how: str) -> None:
     assert program(server, """
         import gevent
         ticks = []
@@ -160,7 +158,7 @@ def test_in_a_hub_of_the_program(server: FaultServer, how: str) -> None:
     """, how) == "True"
 
 
-def test_fork_of_a_program_with_a_hub(server: FaultServer) -> None:
+def test_fork_of_a_program_with_a_hub(server: S3Server) -> None:
     assert program(server, """
         import gevent
         gevent.sleep(0)
@@ -178,7 +176,7 @@ def test_fork_of_a_program_with_a_hub(server: FaultServer) -> None:
 
 
 @GREENS
-def test_an_open_stream_does_not_hold_up_the_end(server: FaultServer, how: str) -> None:
+def test_an_open_stream_does_not_hold_up_the_end(server: S3Server, how: str) -> None:
     assert program(server, """
         results = cf.stream(keys * 20, max_items=10)
         next(results)
@@ -187,7 +185,7 @@ def test_an_open_stream_does_not_hold_up_the_end(server: FaultServer, how: str) 
 
 
 @GREENS
-def test_connections_are_used_again(server: FaultServer, how: str) -> None:
+def test_connections_are_used_again(server: S3Server, how: str) -> None:
     server.drop_connections()
     before = server.connections()[0]
     program(server, "for _ in range(5): cf.get(keys)", how)
@@ -195,7 +193,7 @@ def test_connections_are_used_again(server: FaultServer, how: str) -> None:
 
 
 @GREENS
-def test_read_timeouts(server: FaultServer, how: str) -> None:
+def test_read_timeouts(server: S3Server, how: str) -> None:
     server.script(Rule(Stall(), key="1"), Rule(Stall(3), key="2"))
     assert program(server, f"""
         cf = CloudFiles(cf.cloudpath, secrets={server.secrets!r}, green=cf.green, read_timeout=0.2)
@@ -204,7 +202,7 @@ def test_read_timeouts(server: FaultServer, how: str) -> None:
     """, how) == "done"
 
 
-def test_many_descriptors(server: FaultServer) -> None:
+def test_many_descriptors(server: S3Server) -> None:
     """select() knows none above 1023."""
     assert program(server, """
         import resource

@@ -18,14 +18,12 @@ from cloudfiles.retry import RetryPolicy
 from cloudfiles.runtime.base import Stream
 from cloudfiles.runtime.descriptors import Descriptors
 from cloudfiles.runtime.green import GreenStream, Watchdog
+from cloudfiles.testing import Pieces, Rule, S3Server
 from cloudfiles.transport import pool
 from cloudfiles.transport.connection import BrokenBodyError, Connection
 from cloudfiles.transport.request import PLAIN, Body, FileBody, Request
 from cloudfiles.transport.throughput import Throughput, TooSlowError, Watch
 from tests.core.scripted import ORIGIN, FakeTime, ScriptedStream, answer, scripted_client
-from tests.servers.fault_server import FaultServer
-from tests.servers.scripts import Rule
-from tests.servers.wire_faults import Pieces
 
 SECONDS = 60.0
 CONTENT = bytes(range(256)) * 20
@@ -272,7 +270,7 @@ def test_what_was_handed_on_in_pieces_is_not_tried_again() -> None:
     assert dialer.dialed == 1
 
 
-def test_a_crawling_server(fault_server: FaultServer, green: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_crawling_server(fault_server: S3Server, green: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     # Sooner than the read timeout says: a server that a busy machine holds up for a moment has not fallen silent.
     monkeypatch.setattr(pool, "Throughput", lambda least, seconds, *others: Throughput(least, seconds / 50, *others))
     content = os.urandom(100_000)

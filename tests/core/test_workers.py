@@ -19,12 +19,10 @@ import cloudfiles
 from cloudfiles import CloudFiles, close_workers, reset_connection_pools
 from cloudfiles.exceptions import AuthorizationError, MissingCredentialsError, WorkerError
 from cloudfiles.paths import add_alias
+from cloudfiles.testing import Rule, S3Server, Stall, Status
 from cloudfiles.workers import pool
 from tests.core.programs import ROOT, run_program, start_program
 from tests.core.test_interruption import wait_for_connections
-from tests.servers.fault_server import FaultServer
-from tests.servers.faults import Stall, Status
-from tests.servers.scripts import Rule
 
 CONTENTS = {f"k{n:03}": b"%d" % n for n in range(200)}
 
@@ -60,7 +58,7 @@ def cf(tmp_path: Path) -> CloudFiles:
 
 
 @pytest.fixture
-def s3(fault_server: FaultServer) -> CloudFiles:
+def s3(fault_server: S3Server) -> CloudFiles:
     return CloudFiles(f"s3://{fault_server.bucket}/", endpoint=fault_server.url, secrets=fault_server.secrets)
 
 
@@ -162,7 +160,7 @@ def test_the_end_of_a_program_with_a_batch_in_a_daemon_thread(cf: CloudFiles) ->
     """, "-W", "error") == "done"
 
 
-def test_workers_that_are_closed_in_the_middle(s3: CloudFiles, fault_server: FaultServer) -> None:
+def test_workers_that_are_closed_in_the_middle(s3: CloudFiles, fault_server: S3Server) -> None:
     fault_server.script(Rule(Stall(), times=None))
     threading.Thread(target=lambda: (wait_for_connections(fault_server, 5), close_workers())).start()
     with pytest.raises(WorkerError, match=r"closed during 'get' of \d+ items, 'k\d+' to 'k\d+'"):
@@ -185,7 +183,7 @@ def test_the_same_workers_do_one_batch_after_the_other(cf: CloudFiles) -> None:
     assert pids() == before
 
 
-def test_what_changes_in_the_program(cf: CloudFiles, s3: CloudFiles, fault_server: FaultServer, home: Path,
+def test_what_changes_in_the_program(cf: CloudFiles, s3: CloudFiles, fault_server: S3Server, home: Path,
                                      tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Environment, working directory and aliases are those at the time of the batch."""
     cf.get(list(CONTENTS), parallel=2)
@@ -205,7 +203,7 @@ def test_what_changes_in_the_program(cf: CloudFiles, s3: CloudFiles, fault_serve
         CloudFiles(alias.cloudpath).get(list(CONTENTS), parallel=2)
 
 
-def test_secrets_go_through_the_pipe_alone(s3: CloudFiles, fault_server: FaultServer) -> None:
+def test_secrets_go_through_the_pipe_alone(s3: CloudFiles, fault_server: S3Server) -> None:
     fault_server.configure(secret_key="secretkey1234567")
     s3.puts(list(CONTENTS.items()), parallel=2)
     other = CloudFiles(s3.cloudpath, endpoint=fault_server.url,  # handed in after the workers were started
@@ -238,7 +236,7 @@ def test_large_results(cf: CloudFiles, monkeypatch: pytest.MonkeyPatch, shared: 
 # ---- their end
 
 
-def test_the_end_of_a_killed_program_is_theirs(fault_server: FaultServer) -> None:
+def test_the_end_of_a_killed_program_is_theirs(fault_server: S3Server) -> None:
     fault_server.script(Rule(Stall(), times=None))
     program = start_program(f"""
         from cloudfiles import CloudFiles
@@ -264,7 +262,7 @@ def test_the_end_of_a_killed_program_is_theirs(fault_server: FaultServer) -> Non
 
 
 @pytest.mark.parametrize("verb", ["get", "puts", "transfer_to"])
-def test_a_worker_that_is_killed(s3: CloudFiles, cf: CloudFiles, fault_server: FaultServer, verb: str) -> None:
+def test_a_worker_that_is_killed(s3: CloudFiles, cf: CloudFiles, fault_server: S3Server, verb: str) -> None:
     """As the system kills it that is out of memory. What it was at is said; the next batch has a new one."""
     s3.puts(list(CONTENTS.items()))
     reset_connection_pools()
@@ -342,7 +340,7 @@ def test_nothing_is_left_behind(cf: CloudFiles, no_leaks: Callable[..., Any], tm
         close_workers()
 
 
-def test_an_error_ends_its_batch_and_no_other(s3: CloudFiles, fault_server: FaultServer) -> None:
+def test_an_error_ends_its_batch_and_no_other(s3: CloudFiles, fault_server: S3Server) -> None:
     s3.puts(list(CONTENTS.items()))
     fault_server.script(Rule(Status(403), key="k007", times=None), Rule(Stall(), key="k190", times=None))
     good: list[Any] = []

@@ -21,7 +21,7 @@ from cloudfiles.exceptions import (
     UnsupportedCompressionType,
     UnsupportedProtocolError,
 )
-from tests.servers.fault_server import FaultServer
+from cloudfiles.testing import S3Server
 
 
 @pytest.mark.parametrize("call", [
@@ -52,7 +52,7 @@ def test_what_is_no_number(option: str, value: Any) -> None:
 
 
 @pytest.fixture(params=["s3", "http", "file", "mem"])
-def cf(request: pytest.FixtureRequest, fault_server: FaultServer, tmp_path: Path) -> Iterator[CloudFiles]:
+def cf(request: pytest.FixtureRequest, fault_server: S3Server, tmp_path: Path) -> Iterator[CloudFiles]:
     """A store of each protocol; after the test, nothing was sent to it and no file was made."""
     fault_server.configure(read_only=False)
     root = tmp_path / "root"
@@ -127,7 +127,7 @@ def test_an_unwritable_lock_directory(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
-def test_missing_credentials_say_where_they_were_looked_for(fault_server: FaultServer, home: Path) -> None:
+def test_missing_credentials_say_where_they_were_looked_for(fault_server: S3Server, home: Path) -> None:
     for ask in (lambda cf: cf.get("k"), lambda cf: cf.get(["a", "b"]), lambda cf: cf.put("k", b""),
                 lambda cf: list(cf.list()), lambda cf: cf.exists(["k"])):
         with pytest.raises(MissingCredentialsError) as caught:
@@ -139,14 +139,14 @@ def test_missing_credentials_say_where_they_were_looked_for(fault_server: FaultS
 
 @pytest.mark.parametrize("secrets", ["{not json", "/nowhere/at/all.json", {"AWS_ACCESS_KEY_ID": "only half"}, 5],
                          ids=repr)
-def test_secrets_that_cannot_be_used(fault_server: FaultServer, secrets: Any) -> None:
+def test_secrets_that_cannot_be_used(fault_server: S3Server, secrets: Any) -> None:
     with pytest.raises(CloudFilesError) as caught:
         CloudFiles("s3://bucket/x/", endpoint=fault_server.url, secrets=secrets).get("k")
     assert "only half" not in str(caught.value)
     assert fault_server.requests() == []
 
 
-def test_an_extra_that_is_not_installed_names_the_command(fault_server: FaultServer, monkeypatch: pytest.MonkeyPatch,
+def test_an_extra_that_is_not_installed_names_the_command(fault_server: S3Server, monkeypatch: pytest.MonkeyPatch,
                                                           home: Path) -> None:
     """Where nothing but botocore's chain is left to find credentials, and botocore is not there."""
     (home / ".aws").mkdir()

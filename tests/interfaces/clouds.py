@@ -5,10 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from cloudfiles.batch.lister import list_paths
+from cloudfiles.testing import Fault, Rule, S3Server
 from tests.interfaces.s3_setup import Worker, in_worker
-from tests.servers.fault_server import FaultServer
-from tests.servers.faults import Fault
-from tests.servers.scripts import Rule
 
 KEYS = ["dir/a", "dir/b", "dir/sub/c", "dir2/d", "zzzzzz"]
 
@@ -16,7 +14,7 @@ KEYS = ["dir/a", "dir/b", "dir/sub/c", "dir2/d", "zzzzzz"]
 class Cloud:
     """A scripted store that holds KEYS, and an interface at `dir/` of it."""
 
-    def __init__(self, server: FaultServer, worker: Worker, names: dict[str, str]) -> None:
+    def __init__(self, server: S3Server, worker: Worker, names: dict[str, str]) -> None:
         self.server = server
         self.at = worker
         self.names = names  # of the query's parameters

@@ -12,11 +12,10 @@ from cloudfiles.exceptions import InvalidInputError, PreconditionFailedError, Se
 from cloudfiles.interfaces.azure import namespaces
 from cloudfiles.interfaces.azure.acl import AclEntry, format_acl, parse_acl
 from cloudfiles.interfaces.azure.datalake import DataLake
+from cloudfiles.testing import ResetBefore, ResetInHead, Rule, Status
 from tests.interfaces.azure_setup import open_azure
 from tests.interfaces.s3_setup import Worker, close_opened
 from tests.servers.azure_server import AzureServer
-from tests.servers.faults import ResetBefore, ResetInHead, Status
-from tests.servers.scripts import Rule
 
 KEY = base64.b64encode(b"an account's key" * 4).decode()
 

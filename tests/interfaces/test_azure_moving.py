@@ -10,14 +10,13 @@ import pytest
 from cloudfiles.exceptions import InvalidInputError, PreconditionFailedError, ServerError
 from cloudfiles.interfaces.azure import blocks
 from cloudfiles.interfaces.moving import Interrupted
+from cloudfiles.testing import ResetInBody, ResetInHead, Rule, Status
 from cloudfiles.types import WriteOptions
 from tests.interfaces.azure_setup import open_azure
 from tests.interfaces.s3_setup import Worker, close_opened
 from tests.servers.azure_paths import Path
 from tests.servers.azure_server import AzureServer
 from tests.servers.azurite import AzuriteServer
-from tests.servers.faults import ResetInBody, ResetInHead, Status
-from tests.servers.scripts import Rule
 
 KIB = 1 << 10
 CONTENT = os.urandom(100 * KIB + 3)

@@ -11,11 +11,10 @@ from hypothesis import strategies as st
 from cloudfiles import CloudFiles
 from cloudfiles.exceptions import InvalidPathError, ServerError
 from cloudfiles.interfaces.azure import AzureInterface
+from cloudfiles.testing import Rule, Status
 from tests.servers.azure_paths import Path
 from tests.servers.azure_server import AzureServer
 from tests.servers.azurite import AzuriteServer
-from tests.servers.faults import Status
-from tests.servers.scripts import Rule
 
 
 @pytest.fixture(scope="module")

@@ -29,20 +29,13 @@ from cloudfiles.exceptions import (
 )
 from cloudfiles.interfaces.azure import copying
 from cloudfiles.interfaces.moving import CopyOptions
+from cloudfiles.testing import FLAKY, FlipBit, ResetInBody, ResetInHead, Rule, ShortBody, Status, mix
+from cloudfiles.testing.s3_objects import checksum
 from cloudfiles.transport.limiter import Limiter
 from cloudfiles.types import Clock, WriteOptions
 from tests.interfaces.azure_setup import open_azure
 from tests.interfaces.s3_setup import Worker, close_opened
 from tests.servers.azure_server import AzureServer
-from tests.servers.faults import (
-    FlipBit,
-    ResetInBody,
-    ResetInHead,
-    ShortBody,
-    Status,
-)
-from tests.servers.objects import checksum
-from tests.servers.scripts import USUAL, Rule, mix
 
 PLAIN = WriteOptions()
 KEY = base64.b64encode(b"an account's key" * 4).decode()
@@ -326,7 +319,7 @@ def test_damaged_reads_are_read_again(server: AzureServer, az: Worker) -> None:
 def test_two_thousand_reads_on_a_bad_day(server: AzureServer, green: bool) -> None:
     contents = {f"k{i:04}": f"content {i} ".encode() * (i % 200) for i in range(500)}
     server.put_blobs(contents)
-    server.script(mix(7, USUAL))
+    server.script(mix(7, FLAKY))
     cf = CloudFiles(f"az://{server.container}/", endpoint=server.endpoint, green=green,
                     secrets={"account_name": "account", "account_key": KEY})
     keys = list(contents) * 4

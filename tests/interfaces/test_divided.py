@@ -12,11 +12,9 @@ import pytest
 from cloudfiles import CloudFiles
 from cloudfiles.exceptions import AuthorizationError, ServerError
 from cloudfiles.interfaces import haste, http_divided, http_object
-from tests.servers.fault_server import FaultServer
-from tests.servers.faults import FlipBit, IgnoreRange, Replaced, ResetInBody, SetHeader, s3_error
-from tests.servers.messages import Request
-from tests.servers.objects import make_object
-from tests.servers.scripts import Rule
+from cloudfiles.testing import FlipBit, IgnoreRange, Replaced, ResetInBody, Rule, S3Server, SetHeader, s3_error
+from cloudfiles.testing.http_messages import ServerRequest
+from cloudfiles.testing.s3_objects import make_object
 
 PART = 256 << 10
 CONTENT = b"".join(number.to_bytes(4, "big") for number in range(3 << 20))
@@ -35,18 +33,18 @@ def _small_sizes(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(params=["green", "threads", "inline"])
-def cf(request: pytest.FixtureRequest, fault_server: FaultServer) -> CloudFiles:
+def cf(request: pytest.FixtureRequest, fault_server: S3Server) -> CloudFiles:
     return CloudFiles(f"s3://{fault_server.url}/bucket/", secrets=fault_server.secrets,
                       green=request.param == "green", num_threads=0 if request.param == "inline" else 20)
 
 
-def ranges(server: FaultServer) -> list[tuple[int, int]]:
+def ranges(server: S3Server) -> list[tuple[int, int]]:
     asked = [request.header("range", "-") or "" for request in server.requests("GET", "large")]
     return sorted((int(first), int(last) + 1) for first, last in
                   (value.removeprefix("bytes=").split("-") for value in asked) if last)
 
 
-def test_the_rest_comes_in_parts_that_fit_together(cf: CloudFiles, fault_server: FaultServer) -> None:
+def test_the_rest_comes_in_parts_that_fit_together(cf: CloudFiles, fault_server: S3Server) -> None:
     fault_server.put("large", CONTENT)
     [found] = cf.get(["large"])
     assert found["content"] == CONTENT
@@ -61,13 +59,13 @@ def test_the_rest_comes_in_parts_that_fit_together(cf: CloudFiles, fault_server:
 
 
 @pytest.mark.parametrize(("start", "end"), [(1000, None), (1000, 11 << 20), (-(11 << 20), None), (0, 99 << 20)])
-def test_of_a_range_too(cf: CloudFiles, fault_server: FaultServer, start: int, end: int | None) -> None:
+def test_of_a_range_too(cf: CloudFiles, fault_server: S3Server, start: int, end: int | None) -> None:
     fault_server.put("large", CONTENT)
     assert cf["large", start:end] == CONTENT[start:end]
     assert len(ranges(fault_server) if start >= 0 else fault_server.requests("GET", "large")) > 3
 
 
-def test_a_fast_connection_is_left_alone(cf: CloudFiles, fault_server: FaultServer,
+def test_a_fast_connection_is_left_alone(cf: CloudFiles, fault_server: S3Server,
                                          monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(haste, "monotonic", lambda: 1.0)
     fault_server.put("large", CONTENT)
@@ -81,8 +79,8 @@ def test_a_fast_connection_is_left_alone(cf: CloudFiles, fault_server: FaultServ
                     server.script(Rule(SetHeader("etag", 'W/"weak"'), key="large", times=None))),
     lambda server: server.put("large", CONTENT[:1 << 19]),
 ], ids=["no ETag", "weak ETag", "small"])
-def test_what_cannot_be_pinned_or_is_small_stays_whole(cf: CloudFiles, fault_server: FaultServer,
-                                                       change: Callable[[FaultServer], object]) -> None:
+def test_what_cannot_be_pinned_or_is_small_stays_whole(cf: CloudFiles, fault_server: S3Server,
+                                                       change: Callable[[S3Server], object]) -> None:
     change(fault_server)
     expected = fault_server.contents()["large"]
     assert cf.get("large") == expected
@@ -91,14 +89,14 @@ def test_what_cannot_be_pinned_or_is_small_stays_whole(cf: CloudFiles, fault_ser
 
 @pytest.mark.parametrize("fault", [ResetInBody(5000), FlipBit(), s3_error(412, "PreconditionFailed"),
                                    s3_error(503, "SlowDown")], ids=lambda fault: type(fault).__name__)
-def test_faults_in_a_part(cf: CloudFiles, fault_server: FaultServer, fault: object) -> None:
+def test_faults_in_a_part(cf: CloudFiles, fault_server: S3Server, fault: object) -> None:
     """A damaged part shows in the digest of the whole, a replaced object in the condition: both are read anew."""
     fault_server.put("large", CONTENT)
     fault_server.script(Rule(fault, key="large", skip=3))
     assert cf.get("large") == CONTENT
 
 
-def test_an_error_in_a_part_is_raised(cf: CloudFiles, fault_server: FaultServer) -> None:
+def test_an_error_in_a_part_is_raised(cf: CloudFiles, fault_server: S3Server) -> None:
     fault_server.put("large", CONTENT)
     fault_server.script(Rule(s3_error(400, "InvalidRequest"), key="large", skip=3, times=None))
     with pytest.raises(ServerError, match="InvalidRequest"):
@@ -112,27 +110,27 @@ def test_an_error_in_a_part_is_raised(cf: CloudFiles, fault_server: FaultServer)
 class Blind(Replaced):
     """The object is replaced after the first answer, and the server does not look at If-Match."""
 
-    def prepare(self, request: Request) -> Request:
+    def prepare(self, request: ServerRequest) -> ServerRequest:
         return replace(request, headers=tuple(header for header in request.headers if header[0] != "if-match"))
 
     __hash__ = Replaced.__hash__
 
 
-def test_parts_of_another_version_are_not_taken(cf: CloudFiles, fault_server: FaultServer) -> None:
+def test_parts_of_another_version_are_not_taken(cf: CloudFiles, fault_server: S3Server) -> None:
     """Of a range there is no digest that would show it."""
     fault_server.put("large", CONTENT)
     fault_server.script(Rule(Blind(make_object(CONTENT[::-1])), method="GET", key="large", times=None))
     assert cf["large", 1000:] == CONTENT[::-1][1000:]
 
 
-def test_a_few_at_a_time(cf: CloudFiles, fault_server: FaultServer) -> None:
+def test_a_few_at_a_time(cf: CloudFiles, fault_server: S3Server) -> None:
     keys = [f"large{number}" for number in range(6)]
     fault_server.put_many(dict.fromkeys(keys, CONTENT))
     assert [found["content"] for found in cf.get(keys)] == [CONTENT] * len(keys)
 
 
 @pytest.mark.parametrize("times", [1, 3])
-def test_a_server_that_ignores_some_ranges(cf: CloudFiles, fault_server: FaultServer, times: int) -> None:
+def test_a_server_that_ignores_some_ranges(cf: CloudFiles, fault_server: S3Server, times: int) -> None:
     fault_server.put("large", CONTENT)
     fault_server.script(Rule(IgnoreRange(), "GET", "large", skip=2, times=times))
     [found] = cf.get(["large"])
@@ -142,7 +140,7 @@ def test_a_server_that_ignores_some_ranges(cf: CloudFiles, fault_server: FaultSe
     haste.places.release(2)
 
 
-def test_a_refused_head_is_explained_by_a_server_that_ignores_ranges(cf: CloudFiles, fault_server: FaultServer) -> None:
+def test_a_refused_head_is_explained_by_a_server_that_ignores_ranges(cf: CloudFiles, fault_server: S3Server) -> None:
     fault_server.put("large", CONTENT)
     fault_server.script(Rule(s3_error(403, "AccessDenied"), "HEAD", "large", times=None),
                         Rule(IgnoreRange(), "GET", "large"))

@@ -27,13 +27,12 @@ from cloudfiles.exceptions import (
     UnsupportedOperationError,
 )
 from cloudfiles.interfaces.moving import CopyOptions
+from cloudfiles.testing import FlipBit, Replaced, ResetBefore, ResetInBody, Rule, ShortBody, Status
+from cloudfiles.testing.s3_objects import checksum, make_object
 from cloudfiles.types import WriteOptions
 from tests.interfaces.gs_setup import close_opened, open_gs
 from tests.interfaces.s3_setup import Worker
-from tests.servers.faults import FlipBit, Replaced, ResetBefore, ResetInBody, ShortBody, Status
 from tests.servers.gcs_server import GcsServer, backend_error, busy, json_error
-from tests.servers.objects import checksum, make_object
-from tests.servers.scripts import Rule
 
 PLAIN = WriteOptions()
 CONTENT = bytes(range(256)) * 64

@@ -9,10 +9,19 @@ import pytest
 
 from cloudfiles import CloudFiles
 from cloudfiles.runtime.engine import close_engine
+from cloudfiles.testing import (
+    Fault,
+    FlipBit,
+    ResetBefore,
+    ResetInBody,
+    Rule,
+    ShortBody,
+    SilentClose,
+    internal_error,
+    mix,
+)
 from cloudfiles.transport.client import close_clients
-from tests.servers.faults import Fault, FlipBit, ResetBefore, ResetInBody, ShortBody, SilentClose, internal_error
 from tests.servers.gcs_server import GcsServer, backend_error, busy, json_error
-from tests.servers.scripts import Rule, mix
 
 COUNT = 2000
 

@@ -14,12 +14,11 @@ from cloudfiles.exceptions import CRC32CIntegrityError, InvalidInputError, Objec
 from cloudfiles.interfaces.gs import writing
 from cloudfiles.interfaces.gs.part_objects import PARTS_PREFIX, PartName, place_of
 from cloudfiles.interfaces.moving import Interrupted
+from cloudfiles.testing import FlipBit, ResetBefore, ResetInBody, ResetInUpload, Rule
 from cloudfiles.types import WriteOptions
 from tests.interfaces.gs_setup import close_opened, open_gs
 from tests.interfaces.s3_setup import Worker
-from tests.servers.faults import FlipBit, ResetBefore, ResetInBody, ResetInUpload
 from tests.servers.gcs_server import GcsServer, backend_error
-from tests.servers.scripts import Rule
 
 UNIT = 256 * 1024
 CONTENT = random.Random(7).randbytes(40 * UNIT - 11)

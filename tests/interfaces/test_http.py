@@ -29,14 +29,13 @@ from cloudfiles.interfaces.http.interface import HttpInterface
 from cloudfiles.paths import extract
 from cloudfiles.retry import RetryPolicy
 from cloudfiles.runtime.engine import current_runtime, engine
+from cloudfiles.testing import Fault, FlipBit, ResetBefore, Rule, S3Server, ShortBody, Status, error_in_200, redirect
+from cloudfiles.testing.rules import IncomingRequest
 from cloudfiles.transport.client import Client
 from cloudfiles.types import ListPage, StoredObject, StoreOptions, Tls, WriteOptions
-from tests.servers.fault_server import FaultServer
-from tests.servers.faults import Fault, FlipBit, ResetBefore, ShortBody, Status, error_in_200, redirect
 from tests.servers.http_proxy import HttpProxy
 from tests.servers.lies import Both, ShortUntilClose, WithBody, portal
 from tests.servers.processes import Server
-from tests.servers.scripts import Rule, Sighting
 from tests.servers.tls import Certificates
 
 T = TypeVar("T")
@@ -106,17 +105,17 @@ def web(green: bool) -> Iterator[Web]:
 
 
 @pytest.fixture
-def server(fault_server: FaultServer) -> FaultServer:
+def server(fault_server: S3Server) -> S3Server:
     fault_server.put_page("dir/object", OBJECT)
     return fault_server
 
 
-def elsewhere(server: FaultServer) -> str:
+def elsewhere(server: S3Server) -> str:
     """The same server at another origin."""
     return server.url.replace("127.0.0.1", "localhost")
 
 
-def seen(server: FaultServer, header: str) -> list[str | None]:
+def seen(server: S3Server, header: str) -> list[str | None]:
     return [request.header(header) for request in server.requests()]
 
 
@@ -128,26 +127,26 @@ def seen(server: FaultServer, header: str) -> list[str | None]:
     (-9999, None, 1), (2000, 9999, 1), (9999, None, 1), (9999, 99999, 1), (5, 5, 1), (0, 0, 1), (9, 3, 1),
     (-9, -3, 2), (None, -3, 2), (-9, 2045, 2), (3, -3, 2), (-3, -9, 1), (-9999, 5, 2), (5, -9999, 1),
 ])
-def test_a_range_is_a_slice(web: Web, server: FaultServer, start: int | None, end: int | None, requests: int) -> None:
+def test_a_range_is_a_slice(web: Web, server: S3Server, start: int | None, end: int | None, requests: int) -> None:
     store = web.at(f"{server.url}/dir")
     assert store.content("object", start, end) == OBJECT[start:end]
     assert len(server.requests()) == requests
     assert store.content("missing", start, end) is None
 
 
-def test_the_object_replaced_between_its_size_and_its_end(web: Web, server: FaultServer) -> None:
+def test_the_object_replaced_between_its_size_and_its_end(web: Web, server: S3Server) -> None:
     server.script(Rule(_ReplacedByShort(), method="HEAD"))
     assert web.at(f"{server.url}/dir").content("object", -4, -1) == b"abcdef"[-4:-1]
 
 
 class _ReplacedByShort(Fault):
     def replacement(self) -> Any:
-        from tests.servers.objects import make_object
+        from cloudfiles.testing.s3_objects import make_object
 
         return make_object(b"abcdef")
 
 
-def test_stored_bytes_are_asked_for(web: Web, server: FaultServer) -> None:
+def test_stored_bytes_are_asked_for(web: Web, server: S3Server) -> None:
     server.put_page("dir/zipped", b"gzip'd", headers={"content-encoding": "gzip", "content-type": "text/x"})
     store = web.at(f"{server.url}/dir/")
     assert store.get("zipped").encoding == "gzip"
@@ -157,7 +156,7 @@ def test_stored_bytes_are_asked_for(web: Web, server: FaultServer) -> None:
     assert set(seen(server, "accept-encoding")) == {"identity"}
 
 
-def test_missing_is_404_and_410_and_nothing_else(web: Web, server: FaultServer) -> None:
+def test_missing_is_404_and_410_and_nothing_else(web: Web, server: S3Server) -> None:
     store = web.at(server.url)
     for status in (404, 410):
         server.script(Rule(Status(status), times=None))
@@ -178,13 +177,13 @@ KEYS = ["what?", "a?b=c", "frag#ment", "#", "100%", "a%20b", "%2F", "in side", "
 
 
 @pytest.mark.parametrize("key", KEYS, ids=ascii)
-def test_keys_arrive_as_their_own_characters(web: Web, server: FaultServer, key: str) -> None:
+def test_keys_arrive_as_their_own_characters(web: Web, server: S3Server, key: str) -> None:
     server.put_page(f"dir/{key}", key.encode("utf-8", "surrogateescape"))
     assert web.at(f"{server.url}/dir").content(key) == key.encode("utf-8", "surrogateescape")
 
 
 @pytest.mark.parametrize("key", ["..", ".", "a/../b", "./a", "a/."])
-def test_dot_segments_are_refused(web: Web, server: FaultServer, key: str) -> None:
+def test_dot_segments_are_refused(web: Web, server: S3Server, key: str) -> None:
     store = web.at(server.url)
     for ask in (store.get, store.exists, store.list_page):
         with pytest.raises(InvalidPathError, match="segment"):
@@ -197,7 +196,7 @@ def test_dot_segments_are_refused(web: Web, server: FaultServer, key: str) -> No
     ("/a/", "", "/a/"), ("/100%", "k", "/100%25/k"), ("/d?sig=a%2Fb&x=1", "k?", "/d/k%3F?sig=a%2Fb&x=1"),
     ("/d?sig=1", "", "/d?sig=1"), ("/caf\u00e9", "", "/caf%C3%A9"),
 ])
-def test_the_cloudpath_is_a_url_as_typed(web: Web, server: FaultServer, path: str, key: str, target: str) -> None:
+def test_the_cloudpath_is_a_url_as_typed(web: Web, server: S3Server, path: str, key: str, target: str) -> None:
     web.at(server.url + path).get(key)
     assert [request.target for request in server.requests()] == [target]
 
@@ -217,7 +216,7 @@ def test_options_that_cannot_work(web: Web) -> None:
 
 
 @pytest.mark.parametrize("status", [400, 405, 501])
-def test_where_head_is_refused_the_first_byte_is_asked_for(web: Web, server: FaultServer, status: int) -> None:
+def test_where_head_is_refused_the_first_byte_is_asked_for(web: Web, server: S3Server, status: int) -> None:
     server.put_page("dir/empty", b"")
     server.script(Rule(Status(status), method="HEAD", times=None))
     store = web.at(f"{server.url}/dir")
@@ -229,7 +228,7 @@ def test_where_head_is_refused_the_first_byte_is_asked_for(web: Web, server: Fau
     assert set(seen(server, "range")[1:]) == {"bytes=0-0"}
 
 
-def test_a_url_signed_for_get(web: Web, server: FaultServer) -> None:
+def test_a_url_signed_for_get(web: Web, server: S3Server) -> None:
     server.script(Rule(Status(403), method="HEAD", times=None))
     assert web.at(f"{server.url}/dir/object?Signature=x").size("") == len(OBJECT)
     with pytest.raises(AuthorizationError):
@@ -239,7 +238,7 @@ def test_a_url_signed_for_get(web: Web, server: FaultServer) -> None:
         web.at(f"{server.url}/dir/object?Signature=x").exists("")
 
 
-def test_a_size_that_head_does_not_tell(web: Web, server: FaultServer) -> None:
+def test_a_size_that_head_does_not_tell(web: Web, server: S3Server) -> None:
     server.script(Rule(_Sizeless(), method="HEAD", times=None))
     store = web.at(f"{server.url}/dir")
     assert store.head("object")["Content-Length"] is None
@@ -248,9 +247,9 @@ def test_a_size_that_head_does_not_tell(web: Web, server: FaultServer) -> None:
 
 class _Sizeless(Fault):
     def deliver(self, answer: Any) -> Any:
-        from tests.servers.faults import Delivery
+        from cloudfiles.testing.server_faults import WireResponse
 
-        return Delivery(answer.head(framing=()))
+        return WireResponse(answer.head(framing=()))
 
 
 # ---- redirects
@@ -258,7 +257,7 @@ class _Sizeless(Fault):
 
 @pytest.mark.parametrize("code", [301, 302, 303, 307, 308])
 @pytest.mark.parametrize("location", ["/dir/object", "object", "../dir/object#part", "//HOST/dir/object"])
-def test_redirects_are_followed(web: Web, server: FaultServer, code: int, location: str) -> None:
+def test_redirects_are_followed(web: Web, server: S3Server, code: int, location: str) -> None:
     location = location.replace("HOST", elsewhere(server).removeprefix("http://"))
     server.script(Rule(redirect(location, code), key="dir/old", times=None))
     store = web.at(f"{server.url}/dir")
@@ -267,7 +266,7 @@ def test_redirects_are_followed(web: Web, server: FaultServer, code: int, locati
     assert [r.method for r in server.requests()] == ["GET", "GET", "HEAD", "HEAD"], "each call begins at the first URL"
 
 
-def test_a_chain_and_a_circle(web: Web, server: FaultServer) -> None:
+def test_a_chain_and_a_circle(web: Web, server: S3Server) -> None:
     server.script(*(Rule(redirect(f"/{n + 1}"), key=str(n)) for n in range(9)), Rule(redirect("/dir/object"), key="9"))
     assert web.at(server.url).content("0") == OBJECT
     server.script(Rule(redirect("/b"), key="a", times=None), Rule(redirect("/a?token=hunter2"), key="b", times=None))
@@ -278,33 +277,33 @@ def test_a_chain_and_a_circle(web: Web, server: FaultServer) -> None:
 
 
 @pytest.mark.parametrize("location", ["ftp://host/x", "file:///etc/passwd", "http://[bad/"])
-def test_a_redirect_to_nowhere(web: Web, server: FaultServer, location: str) -> None:
+def test_a_redirect_to_nowhere(web: Web, server: S3Server, location: str) -> None:
     server.script(Rule(redirect(location), times=None))
     with pytest.raises(CloudFilesError):
         web.at(server.url).get("a")
     assert len(server.requests()) == 1
 
 
-def test_a_redirect_without_a_location_is_an_error(web: Web, server: FaultServer) -> None:
+def test_a_redirect_without_a_location_is_an_error(web: Web, server: S3Server) -> None:
     server.script(Rule(Status(301)))
     with pytest.raises(ServerError, match="301"):
         web.at(server.url).get("a")
 
 
-def test_a_broken_read_goes_on_at_the_redirects_end(web: Web, server: FaultServer) -> None:
+def test_a_broken_read_goes_on_at_the_redirects_end(web: Web, server: S3Server) -> None:
     server.script(Rule(redirect("/dir/object"), key="old"), Rule(ShortBody(1000)))
     assert web.at(server.url).content("old") == OBJECT
     assert [(r.key, r.header("range")) for r in server.requests()] == [
         ("old", None), ("dir/object", None), ("dir/object", "bytes=1000-")]
 
 
-def test_an_expired_redirect_is_fetched_anew(web: Web, server: FaultServer) -> None:
+def test_an_expired_redirect_is_fetched_anew(web: Web, server: S3Server) -> None:
     server.script(Rule(redirect("/expired"), key="old"), Rule(ResetBefore(), key="expired"),
                   Rule(Status(403), key="expired"), Rule(redirect("/dir/object"), key="old"))
     assert web.at(server.url).content("old") == OBJECT
 
 
-def test_credentials_stay_with_their_origin(web: Web, server: FaultServer, tls_fault_server: FaultServer,
+def test_credentials_stay_with_their_origin(web: Web, server: S3Server, tls_fault_server: S3Server,
                                             certificates: Certificates) -> None:
     token = {"token": "hunter2"}
     options = {"secrets": token, "tls": Tls(ca_bundle=str(certificates.authority))}
@@ -320,13 +319,13 @@ def test_credentials_stay_with_their_origin(web: Web, server: FaultServer, tls_f
     assert seen(server, "authorization") == [None]
 
 
-def test_a_401_behind_a_redirect_says_what_to_do(web: Web, server: FaultServer) -> None:
+def test_a_401_behind_a_redirect_says_what_to_do(web: Web, server: S3Server) -> None:
     server.script(Rule(redirect(f"{elsewhere(server)}/x"), key="a"), Rule(Status(401), key="x"))
     with pytest.raises(AuthorizationError, match="not sent to another origin"):
         web.at(server.url, secrets={"token": "hunter2"}).get("a")
 
 
-def test_a_directory_is_no_object(web: Web, server: FaultServer) -> None:
+def test_a_directory_is_no_object(web: Web, server: S3Server) -> None:
     server.put_page("sub/", b"<html>", headers={"content-type": "text/html"})
     server.put_page("api/", b"{}", headers={"content-type": "application/json"})
     server.script(Rule(redirect("/sub/"), key="sub", times=None), Rule(redirect("/api/"), key="api", times=None),
@@ -344,21 +343,21 @@ def test_a_directory_is_no_object(web: Web, server: FaultServer) -> None:
 # ---- credentials
 
 
-def _wants(expected: str, sighting: Sighting) -> Fault | None:
+def _wants(expected: str, sighting: IncomingRequest) -> Fault | None:
     if sighting.request.header("authorization") == expected:
         return None
     return Status(401, (("WWW-Authenticate", "Basic"),))
 
 
-def wants_basic(sighting: Sighting) -> Fault | None:
+def wants_basic(sighting: IncomingRequest) -> Fault | None:
     return _wants("Basic " + base64.b64encode(b"me:hunter2").decode(), sighting)
 
 
-def wants_token(sighting: Sighting) -> Fault | None:
+def wants_token(sighting: IncomingRequest) -> Fault | None:
     return _wants("Bearer hunter2", sighting)
 
 
-def test_user_and_password(web: Web, server: FaultServer, home: Path) -> None:
+def test_user_and_password(web: Web, server: S3Server, home: Path) -> None:
     server.script(wants_basic)
     login = {"user": "me", "password": "hunter2"}
     with_login = server.url.replace("//", "//me:hunter2@")
@@ -378,7 +377,7 @@ def test_user_and_password(web: Web, server: FaultServer, home: Path) -> None:
         web.at(server.url, secrets={"AWS_ACCESS_KEY_ID": "x"}).get("a")
 
 
-def test_a_rotated_file_is_read_again(web: Web, server: FaultServer, home: Path) -> None:
+def test_a_rotated_file_is_read_again(web: Web, server: S3Server, home: Path) -> None:
     path = home / ".cloudfiles" / "secrets" / "http-secret.json"
     path.parent.mkdir(parents=True)
     path.write_text('{"token": "old"}')
@@ -393,7 +392,7 @@ def test_a_rotated_file_is_read_again(web: Web, server: FaultServer, home: Path)
 
 
 @pytest.mark.parametrize("protocol", ["middleauth+https", "ngauth+https"])
-def test_a_bearer_token_or_nothing_is_sent(web: Web, tls_fault_server: FaultServer, certificates: Certificates,
+def test_a_bearer_token_or_nothing_is_sent(web: Web, tls_fault_server: S3Server, certificates: Certificates,
                                            home: Path, protocol: str) -> None:
     tls_fault_server.put_page("a", OBJECT)
     tls_fault_server.script(wants_token)
@@ -413,12 +412,12 @@ def test_a_bearer_token_or_nothing_is_sent(web: Web, tls_fault_server: FaultServ
 
 
 @pytest.fixture
-def writable(fault_server: FaultServer) -> FaultServer:
+def writable(fault_server: S3Server) -> S3Server:
     fault_server.configure(read_only=False)
     return fault_server
 
 
-def test_put_sends_what_the_object_is(web: Web, writable: FaultServer) -> None:
+def test_put_sends_what_the_object_is(web: Web, writable: S3Server) -> None:
     store = web.at(f"{writable.url}/dir")
     options = WriteOptions("text/x", "gzip", "no-cache")
     for content in (OBJECT, bytearray(OBJECT), memoryview(OBJECT), io.BytesIO(b"skipped" + OBJECT), OBJECT * 200):
@@ -433,14 +432,14 @@ def test_put_sends_what_the_object_is(web: Web, writable: FaultServer) -> None:
     assert [md5 is not None for md5 in seen(writable, "content-md5")] == [True, True, True, False, True]
 
 
-def test_bytes_damaged_on_their_way_are_sent_again(web: Web, writable: FaultServer) -> None:
+def test_bytes_damaged_on_their_way_are_sent_again(web: Web, writable: S3Server) -> None:
     writable.script(Rule(FlipBit(9), method="PUT"))
     web.at(writable.url).put("a", OBJECT, PLAIN)
     assert writable.contents(bucket="") == {"a": OBJECT}
     assert [r.status for r in writable.requests()] == [400, 200]
 
 
-def test_conditional_puts(web: Web, writable: FaultServer) -> None:
+def test_conditional_puts(web: Web, writable: S3Server) -> None:
     store = web.at(writable.url)
     etag = store.put("a", b"one", WriteOptions(if_absent=True))
     with pytest.raises(PreconditionFailedError):
@@ -452,14 +451,14 @@ def test_conditional_puts(web: Web, writable: FaultServer) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", OBJECT, io.BytesIO(OBJECT)], ids=["empty", "bytes", "file"])
-def test_a_refusal_of_what_has_been_done_already(web: Web, writable: FaultServer, content: Any) -> None:
+def test_a_refusal_of_what_has_been_done_already(web: Web, writable: S3Server, content: Any) -> None:
     writable.script(Rule(ResetBefore(acted=True), method="PUT"))
     store = web.at(writable.url)
     assert store.put("a", content, WriteOptions(if_absent=True)) == store.head("a")["ETag"]
 
 
 @pytest.mark.parametrize("other", [OBJECT[::-1], b"short"])
-def test_a_refusal_because_of_somebody_else(web: Web, writable: FaultServer, other: bytes) -> None:
+def test_a_refusal_because_of_somebody_else(web: Web, writable: S3Server, other: bytes) -> None:
     writable.put_page("a", other)
     writable.script(Rule(ResetBefore(), method="PUT"))
     with pytest.raises(PreconditionFailedError):
@@ -469,7 +468,7 @@ def test_a_refusal_because_of_somebody_else(web: Web, writable: FaultServer, oth
         web.at(writable.url).put("b", OBJECT, WriteOptions(if_absent=True))
 
 
-def test_a_put_is_redirected_with_its_body(web: Web, writable: FaultServer) -> None:
+def test_a_put_is_redirected_with_its_body(web: Web, writable: S3Server) -> None:
     writable.script(Rule(redirect(f"{elsewhere(writable)}/there", 307), key="here", times=None),
                     Rule(redirect("/there", 303), key="see-other"))
     store = web.at(writable.url, secrets={"token": "t"})
@@ -483,7 +482,7 @@ def test_a_put_is_redirected_with_its_body(web: Web, writable: FaultServer) -> N
 
 
 @pytest.mark.parametrize("code", [200, 201])
-def test_a_portals_page_is_no_stored_object(web: Web, writable: FaultServer, code: int) -> None:
+def test_a_portals_page_is_no_stored_object(web: Web, writable: S3Server, code: int) -> None:
     store = web.at(f"{writable.url}/dir")
     writable.script(Rule(portal(code), method="PUT", times=None))
     with pytest.raises(ProtocolError, match="Sign in & go"):
@@ -491,7 +490,7 @@ def test_a_portals_page_is_no_stored_object(web: Web, writable: FaultServer, cod
     assert writable.get("dir/a", bucket="") is None
 
 
-def test_a_page_may_say_that_an_object_was_stored(web: Web, writable: FaultServer) -> None:
+def test_a_page_may_say_that_an_object_was_stored(web: Web, writable: S3Server) -> None:
     """As Apache's WebDAV does."""
     store = web.at(f"{writable.url}/dir")
     created = Both(WithBody(b"<html><title>201 Created</title></html>", "text/html", ("ETag",)), Fault())
@@ -502,7 +501,7 @@ def test_a_page_may_say_that_an_object_was_stored(web: Web, writable: FaultServe
     assert store.exists("a") is False
 
 
-def test_a_portals_page_is_no_deletion(web: Web, writable: FaultServer) -> None:
+def test_a_portals_page_is_no_deletion(web: Web, writable: S3Server) -> None:
     store = web.at(f"{writable.url}/dir")
     store.put("a", OBJECT, PLAIN)
     writable.script(Rule(portal(), method="DELETE", times=None))
@@ -511,7 +510,7 @@ def test_a_portals_page_is_no_deletion(web: Web, writable: FaultServer) -> None:
     assert "Sign in & go" in str(errors["a"])
 
 
-def test_an_error_in_the_success_of_a_write(web: Web, writable: FaultServer) -> None:
+def test_an_error_in_the_success_of_a_write(web: Web, writable: S3Server) -> None:
     writable.script(Rule(error_in_200("AccessDenied"), times=None))
     store = web.at(f"{writable.url}/dir")
     with pytest.raises(ServerError, match="AccessDenied"):
@@ -519,7 +518,7 @@ def test_an_error_in_the_success_of_a_write(web: Web, writable: FaultServer) -> 
     assert "AccessDenied" in str(store.delete(["a"])["a"])
 
 
-def test_delete(web: Web, writable: FaultServer) -> None:
+def test_delete(web: Web, writable: S3Server) -> None:
     writable.put_page("a", OBJECT)
     store = web.at(writable.url)
     writable.script(Rule(Status(404), method="DELETE", skip=1))
@@ -531,7 +530,7 @@ def test_delete(web: Web, writable: FaultServer) -> None:
     assert [(key, type(error)) for key, error in errors.items()] == [("a", ServerError), ("b", AuthorizationError)]
 
 
-def test_where_nothing_can_be_written(web: Web, server: FaultServer) -> None:
+def test_where_nothing_can_be_written(web: Web, server: S3Server) -> None:
     store = web.at(server.url)
     with pytest.raises(UnsupportedOperationError, match="does not support PUT"):
         store.put("a", OBJECT, PLAIN)
@@ -548,7 +547,7 @@ INDEX = b"<title>Index of /</title><a href='f'>f</a><a href='sub/'>sub/</a>"
 AS_HTML = {"content-type": "text/html"}
 
 
-def test_what_cannot_be_listed(web: Web, server: FaultServer) -> None:
+def test_what_cannot_be_listed(web: Web, server: S3Server) -> None:
     store = web.at(f"{server.url}/dir")
     for fault, said in [(Status(200, (("Content-Type", "text/html"),), b"<h1>Welcome</h1>"), "text/html"),
                         (Status(200, (("Content-Type", "application/json"),), b"[]"), "application/json"),
@@ -561,14 +560,14 @@ def test_what_cannot_be_listed(web: Web, server: FaultServer) -> None:
         store.list_page()
 
 
-def test_a_missing_directory_is_empty_where_one_above_has_an_index(web: Web, server: FaultServer) -> None:
+def test_a_missing_directory_is_empty_where_one_above_has_an_index(web: Web, server: S3Server) -> None:
     server.put_page("dir/", INDEX, headers=AS_HTML)
     store = web.at(f"{server.url}/dir/none/below")
     assert store.list_page("x/") == ListPage([], [], None)
     assert [r.key for r in server.requests()] == ["dir/none/below/x/", "dir/none/below/", "dir/none/", "dir/"]
 
 
-def test_a_directory_inside_that_has_no_index_is_not_left_out(web: Web, server: FaultServer) -> None:
+def test_a_directory_inside_that_has_no_index_is_not_left_out(web: Web, server: S3Server) -> None:
     server.put_page("dir/", INDEX, headers=AS_HTML)
     server.put_page("dir/sub/", b"<h1>Welcome</h1>", headers=AS_HTML)
     store = web.at(f"{server.url}/dir")
@@ -583,7 +582,7 @@ LONG = (b"<html><head><title>Index of /dir/</title></head><body><pre>"
 
 
 @pytest.mark.parametrize("version", ["HTTP/1.0", "HTTP/1.1"])
-def test_an_index_that_may_be_cut_short_is_an_error(web: Web, server: FaultServer, version: str) -> None:
+def test_an_index_that_may_be_cut_short_is_an_error(web: Web, server: S3Server, version: str) -> None:
     server.put_page("dir/", LONG, headers=AS_HTML)
     store = web.at(f"{server.url}/dir")
     for keep in (len(LONG) // 2, len(LONG) - 20, 70, 0):
@@ -596,7 +595,7 @@ def test_an_index_that_may_be_cut_short_is_an_error(web: Web, server: FaultServe
     assert len(store.list_page().entries) == 100
 
 
-def test_an_index_cut_short_above_a_missing_directory_vouches_for_nothing(web: Web, server: FaultServer) -> None:
+def test_an_index_cut_short_above_a_missing_directory_vouches_for_nothing(web: Web, server: S3Server) -> None:
     server.put_page("dir/", LONG, headers=AS_HTML)
     server.script(Rule(ShortUntilClose(len(LONG) // 2), key="dir/", times=None))
     with pytest.raises(ProtocolError, match="may be truncated"):
@@ -604,7 +603,7 @@ def test_an_index_cut_short_above_a_missing_directory_vouches_for_nothing(web: W
 
 
 @pytest.mark.parametrize("green", [True, False])
-def test_a_sync_deletes_nothing_by_an_index_cut_short(server: FaultServer, green: bool,
+def test_a_sync_deletes_nothing_by_an_index_cut_short(server: S3Server, green: bool,
                                                       monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(RetryPolicy, "delay", lambda *_: 0.0)
     monkeypatch.setattr(RetryPolicy, "allows", lambda self, failures, *_: failures < 5)
@@ -617,13 +616,13 @@ def test_a_sync_deletes_nothing_by_an_index_cut_short(server: FaultServer, green
     assert len(list(target)) == 100
 
 
-def test_isdir_without_an_index(web: Web, server: FaultServer) -> None:
+def test_isdir_without_an_index(web: Web, server: S3Server) -> None:
     server.put_page("site/", b"<h1>Welcome</h1>", headers=AS_HTML)
     store = web.at(server.url)
     assert (store.isdir("site"), store.isdir("none")) == (True, False)
 
 
-def test_a_query_goes_along_with_a_listing(web: Web, server: FaultServer) -> None:
+def test_a_query_goes_along_with_a_listing(web: Web, server: S3Server) -> None:
     server.put_page("dir/", INDEX.replace(b"sub/", b"g"), headers=AS_HTML)
     page = web.at(f"{server.url}/dir?token=t").list_page()
     assert [entry.key for entry in page.entries] == ["f", "g"]
@@ -676,7 +675,7 @@ def test_real_index_pages(web: Web, site: Server) -> None:
 # ---- TLS
 
 
-def test_certificates(web: Web, tls_fault_server: FaultServer, certificates: Certificates,
+def test_certificates(web: Web, tls_fault_server: S3Server, certificates: Certificates,
                       monkeypatch: pytest.MonkeyPatch) -> None:
     tls_fault_server.put_page("a", OBJECT)
     url = tls_fault_server.url
@@ -691,7 +690,7 @@ def test_certificates(web: Web, tls_fault_server: FaultServer, certificates: Cer
         web.at(url, tls=Tls(ca_bundle="/none.pem")).get("a")
 
 
-def test_a_client_certificate(web: Web, mtls_fault_server: FaultServer, certificates: Certificates) -> None:
+def test_a_client_certificate(web: Web, mtls_fault_server: S3Server, certificates: Certificates) -> None:
     mtls_fault_server.put_page("a", OBJECT)
     bundle = str(certificates.authority)
     store = web.at(mtls_fault_server.url, tls=Tls(ca_bundle=bundle, client_cert=str(certificates.client)))
@@ -703,7 +702,7 @@ def test_a_client_certificate(web: Web, mtls_fault_server: FaultServer, certific
 # ---- proxies
 
 
-def test_a_proxy_for_plain_requests(web: Web, server: FaultServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_proxy_for_plain_requests(web: Web, server: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
     with HttpProxy("me", "p@ss") as proxy:
         monkeypatch.setenv("http_proxy", proxy.url.replace("p@ss", "p%40ss"))
         assert web.at(server.url).content("dir/object", 5, 9) == OBJECT[5:9]
@@ -718,7 +717,7 @@ def test_a_proxy_for_plain_requests(web: Web, server: FaultServer, monkeypatch: 
         assert len(proxy.seen()) == 2
 
 
-def test_a_tunnel_through_a_proxy(web: Web, tls_fault_server: FaultServer, certificates: Certificates,
+def test_a_tunnel_through_a_proxy(web: Web, tls_fault_server: S3Server, certificates: Certificates,
                                   monkeypatch: pytest.MonkeyPatch) -> None:
     tls_fault_server.put_page("a", OBJECT)
     tls = Tls(ca_bundle=str(certificates.authority))
@@ -739,7 +738,7 @@ def test_a_tunnel_through_a_proxy(web: Web, tls_fault_server: FaultServer, certi
         assert len(proxy.seen()) == 3
 
 
-def test_a_proxy_that_is_not_there(web: Web, server: FaultServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_proxy_that_is_not_there(web: Web, server: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
     with pytest.raises(CloudFilesError, match="through the proxy"):
         web.at(server.url).get("a")

@@ -11,15 +11,13 @@ from cloudfiles.exceptions import ProtocolError, ServerError
 from cloudfiles.interfaces import pages as paging
 from cloudfiles.interfaces.base import Interface
 from cloudfiles.interfaces.pages import Once, Progress
+from cloudfiles.testing import Fault, Rule, S3Server
 from cloudfiles.transfer.merge import merged
 from cloudfiles.types import ListEntry, ListPage, WriteOptions
 from tests.interfaces import s3_setup
 from tests.interfaces.clouds import KEYS, Cloud
 from tests.interfaces.s3_setup import in_worker, open_s3
-from tests.servers.fault_server import FaultServer
-from tests.servers.faults import Fault
 from tests.servers.lies import AsStatus, Both, IgnoreQuery, Reworded, SetQuery, WithBody, portal
-from tests.servers.scripts import Rule
 
 
 def test_what_is_true_is_listed(cloud: Cloud) -> None:
@@ -143,7 +141,7 @@ def test_groups_that_nobody_asked_for_are_an_error(cloud: Cloud) -> None:
 
 
 @pytest.fixture
-def s3(fault_server: FaultServer, green: bool) -> Iterator[Cloud]:
+def s3(fault_server: S3Server, green: bool) -> Iterator[Cloud]:
     fault_server.put_many(dict.fromkeys(KEYS, b"content"))
     fault_server.configure(page_size=1)
     worker = open_s3(f"s3://{fault_server.bucket}/", green, endpoint=fault_server.url, secrets=fault_server.secrets)

@@ -13,11 +13,9 @@ from cloudfiles import CloudFiles
 from cloudfiles.exceptions import CloudFilesError, ServerError
 from cloudfiles.interfaces.gs import writing as gs_writing
 from cloudfiles.interfaces.s3 import multipart
+from cloudfiles.testing import Rule, S3Server, Status, s3_error
 from tests.servers.azure_server import AzureServer
-from tests.servers.fault_server import FaultServer
-from tests.servers.faults import Status, s3_error
 from tests.servers.gcs_server import GcsServer, json_error
-from tests.servers.scripts import Rule
 
 KEY = base64.b64encode(b"an account's key" * 4).decode()
 UNIT = 256 * 1024
@@ -53,7 +51,7 @@ def az(azure_server: AzureServer, green: bool) -> Make:
 
 
 @pytest.fixture
-def s3(fault_server: FaultServer, green: bool) -> Make:
+def s3(fault_server: S3Server, green: bool) -> Make:
     return lambda bucket: CloudFiles(f"s3://{fault_server.url}/{bucket}/", green=green, num_threads=1,
                                      secrets=fault_server.secrets, composite_upload_threshold=UNIT)
 
@@ -133,14 +131,14 @@ def test_a_missing_blob(az: Make, azure_server: AzureServer, terse: bool) -> Non
 @pytest.mark.parametrize("use", USES.values(), ids=USES)
 @pytest.mark.parametrize("answer", [s3_error(404, "NoSuchBucket"), Status(404), Status(404, (), b"<html>nothing here")],
                          ids=["code", "no code", "page"])
-def test_a_missing_bucket_of_s3(s3: Make, fault_server: FaultServer, answer: Any, use: Callable[[CloudFiles], object]
+def test_a_missing_bucket_of_s3(s3: Make, fault_server: S3Server, answer: Any, use: Callable[[CloudFiles], object]
                                 ) -> None:
     fault_server.script(Rule(answer, times=None))
     with pytest.raises(ServerError, match=r"the bucket 'nowhere' does not exist|404"):
         use(s3("nowhere"))
 
 
-def test_a_missing_object_of_s3_that_nothing_names(s3: Make, fault_server: FaultServer) -> None:
+def test_a_missing_object_of_s3_that_nothing_names(s3: Make, fault_server: S3Server) -> None:
     fault_server.script(Rule(Status(404), prefix="key", times=None))
     cf = s3("bucket")
     for once_more in (False, True):
@@ -217,7 +215,7 @@ def test_parts_that_never_were_are_not(gs: Make, caplog: pytest.LogCaptureFixtur
 
 @pytest.mark.usefixtures("_small_parts")
 @pytest.mark.parametrize("code", ["AccessDenied", "NoSuchUpload"])
-def test_an_upload_that_was_not_aborted_is_named(s3: Make, fault_server: FaultServer, code: str,
+def test_an_upload_that_was_not_aborted_is_named(s3: Make, fault_server: S3Server, code: str,
                                                  caplog: pytest.LogCaptureFixture) -> None:
     fault_server.script(Rule(s3_error(403, "AccessDenied"), method="PUT", query="partNumber=2", times=None),
                         Rule(s3_error(404 if code == "NoSuchUpload" else 403, code), method="DELETE", times=None))

@@ -13,14 +13,13 @@ from cloudfiles.exceptions import CloudFilesError, ProtocolError
 from cloudfiles.interfaces.gs import writing as gs_writing
 from cloudfiles.interfaces.gs.part_objects import PARTS_PREFIX
 from cloudfiles.interfaces.moving import CopyOptions, Interrupted
+from cloudfiles.testing import Rule, Status
 from cloudfiles.types import WriteOptions
 from tests.interfaces.clouds import KEYS, Cloud
 from tests.interfaces.gs_setup import close_opened, open_gs
 from tests.interfaces.s3_setup import Worker
-from tests.servers.faults import Status
 from tests.servers.gcs_server import GcsServer
 from tests.servers.lies import Reworded
-from tests.servers.scripts import Rule
 
 PLAIN = WriteOptions()
 UNIT = 256 * 1024

@@ -14,16 +14,14 @@ from cloudfiles.exceptions import (
     ServerError,
     UnsupportedOperationError,
 )
+from cloudfiles.testing import Fault, Rule, S3Server, SetHeader, Status, error_in_200, expired_token, s3_error
 from cloudfiles.transport.request import Response, status_error
 from cloudfiles.transport.web_page import is_web_page, summary
 from cloudfiles.types import WriteOptions
 from tests.interfaces import s3_setup
 from tests.interfaces.clouds import Cloud
 from tests.interfaces.s3_setup import Worker, open_s3
-from tests.servers.fault_server import FaultServer
-from tests.servers.faults import Fault, SetHeader, Status, error_in_200, expired_token, s3_error
 from tests.servers.lies import PORTAL, AsStatus, Both, portal
-from tests.servers.scripts import Rule
 
 PLAIN = WriteOptions()
 CONTENT = b"content " * 1000
@@ -118,14 +116,14 @@ def test_no_page_stands_in_a_message(cloud: Cloud, code: int, use: str) -> None:
 
 
 @pytest.fixture
-def s3(fault_server: FaultServer, green: bool) -> Iterator[Worker]:
+def s3(fault_server: S3Server, green: bool) -> Iterator[Worker]:
     fault_server.put("key", CONTENT)
     fault_server.configure(secret_key="secretkey1234567")
     yield open_s3(f"s3://{fault_server.bucket}/", green, endpoint=fault_server.url, secrets=fault_server.secrets)
     s3_setup.close_opened()
 
 
-def test_an_error_in_the_success_of_a_put(fault_server: FaultServer, s3: Worker) -> None:
+def test_an_error_in_the_success_of_a_put(fault_server: S3Server, s3: Worker) -> None:
     fault_server.script(Rule(error_in_200("InvalidArgument"), method="PUT", times=None))
     with pytest.raises(ServerError, match="InvalidArgument"):
         s3.put("new", CONTENT, PLAIN)
@@ -150,7 +148,7 @@ def test_an_error_in_the_success_of_a_delete(cloud: Cloud) -> None:
     assert isinstance(errors["a"], ServerError)
 
 
-def test_an_object_that_is_an_error_document_is_one(fault_server: FaultServer, s3: Worker) -> None:
+def test_an_object_that_is_an_error_document_is_one(fault_server: S3Server, s3: Worker) -> None:
     document = s3_error(403, "AccessDenied").body
     s3.put("log", document, PLAIN)
     assert s3.get("log").content == document
@@ -163,7 +161,7 @@ def test_a_part_that_nobody_asked_for_is_no_head(cloud: Cloud, use: str) -> None
         USES[use](cloud.at)
 
 
-def test_an_error_in_the_success_of_a_part(fault_server: FaultServer, s3: Worker) -> None:
+def test_an_error_in_the_success_of_a_part(fault_server: S3Server, s3: Worker) -> None:
     fault_server.script(Rule(error_in_200("InvalidArgument"), query="partNumber", times=None))
     with pytest.raises(ServerError, match="InvalidArgument"):
         s3.put("new", _Unsized(bytes(9 << 20)), PLAIN)
@@ -171,7 +169,7 @@ def test_an_error_in_the_success_of_a_part(fault_server: FaultServer, s3: Worker
     assert fault_server.uploads() == []
 
 
-def test_a_web_page_as_the_bucket_is_still_there(fault_server: FaultServer, s3: Worker) -> None:
+def test_a_web_page_as_the_bucket_is_still_there(fault_server: S3Server, s3: Worker) -> None:
     """Answers about buckets have no ETag, and some servers say of them that they are pages."""
     fault_server.script(Rule(Both(SetHeader("Content-Type", "text/html"), SetHeader("ETag", None)), key=""))
     assert s3.exists("missing") is False
@@ -183,7 +181,7 @@ def test_a_web_page_as_the_bucket_is_still_there(fault_server: FaultServer, s3: 
 @pytest.mark.parametrize("use", [lambda s3: s3.exists("key"), lambda s3: s3.head("key"), lambda s3: s3.size("key"),
                                  lambda s3: s3.describe("key"),
                                  lambda s3: s3.put("key", b"", WriteOptions(if_absent=True))])
-def test_a_refused_head_tells_why(fault_server: FaultServer, s3: Worker, green: bool, use: Use) -> None:
+def test_a_refused_head_tells_why(fault_server: S3Server, s3: Worker, green: bool, use: Use) -> None:
     wrong = {**fault_server.secrets, "AWS_SECRET_ACCESS_KEY": "wrong"}
     with pytest.raises(AuthorizationError, match="SignatureDoesNotMatch") as raised:
         use(open_s3(f"s3://{fault_server.bucket}/", green, endpoint=fault_server.url, secrets=wrong))
@@ -193,7 +191,7 @@ def test_a_refused_head_tells_why(fault_server: FaultServer, s3: Worker, green: 
     assert requests[1].header("range") == "bytes=0-0"
 
 
-def test_a_refused_head_that_a_get_is_not_is_asked_once_more(fault_server: FaultServer, s3: Worker) -> None:
+def test_a_refused_head_that_a_get_is_not_is_asked_once_more(fault_server: S3Server, s3: Worker) -> None:
     fault_server.script(Rule(Status(403), method="HEAD"))
     assert s3.exists("key") is True
     assert [request.method for request in fault_server.requests()] == ["HEAD", "GET", "HEAD"]
@@ -206,7 +204,7 @@ def test_a_refused_head_that_a_get_is_not_is_asked_once_more(fault_server: Fault
 @pytest.mark.parametrize(("use", "hinted"), [
     (lambda s3: s3.get("key"), True), (lambda s3: s3.exists("key"), True),
     (lambda s3: s3.put("key", b"", PLAIN), False), (lambda s3: s3.list_page(), False)])
-def test_the_hint_about_missing_keys_stands_with_reads_only(fault_server: FaultServer, s3: Worker, use: Use,
+def test_the_hint_about_missing_keys_stands_with_reads_only(fault_server: S3Server, s3: Worker, use: Use,
                                                             hinted: bool) -> None:
     fault_server.script(Rule(s3_error(403, "AccessDenied"), times=None))
     with pytest.raises(AuthorizationError) as raised:
@@ -214,7 +212,7 @@ def test_the_hint_about_missing_keys_stands_with_reads_only(fault_server: FaultS
     assert ("ListBucket" in str(raised.value)) is hinted
 
 
-def test_the_hint_about_credentials_stands_where_there_are_some(fault_server: FaultServer, s3: Worker,
+def test_the_hint_about_credentials_stands_where_there_are_some(fault_server: S3Server, s3: Worker,
                                                                green: bool) -> None:
     fault_server.script(Rule(expired_token(), times=None))
     with pytest.raises(AuthorizationError, match="newer credentials"):
@@ -230,7 +228,7 @@ def test_the_hint_about_credentials_stands_where_there_are_some(fault_server: Fa
 
 @pytest.mark.parametrize("options", [WriteOptions(if_absent=True), WriteOptions(if_match='"x"')])
 @pytest.mark.parametrize("trusted", [True, False])
-def test_a_server_without_conditional_writes(fault_server: FaultServer, s3: Worker, options: WriteOptions,
+def test_a_server_without_conditional_writes(fault_server: S3Server, s3: Worker, options: WriteOptions,
                                              trusted: bool) -> None:
     etag = fault_server.put("held", b"", etag="x").etag
     key = "new" if options.if_absent else "held"
@@ -250,7 +248,7 @@ def test_a_server_without_conditional_writes(fault_server: FaultServer, s3: Work
     assert fault_server.get("new") is None
 
 
-def test_a_501_of_any_other_write_is_the_servers_error(fault_server: FaultServer, s3: Worker) -> None:
+def test_a_501_of_any_other_write_is_the_servers_error(fault_server: S3Server, s3: Worker) -> None:
     fault_server.script(Rule(s3_error(501, "NotImplemented"), method="PUT", times=None))
     with pytest.raises(ServerError, match="NotImplemented"):
         s3.put("new", b"", PLAIN)

@@ -14,7 +14,7 @@ import pytest
 from cloudfiles.exceptions import InvalidInputError, InvalidPathError, PreconditionFailedError, ServerError
 from cloudfiles.types import WriteOptions
 from tests.interfaces.s3_setup import Worker, close_opened, open_s3
-from tests.servers.processes import S3Server
+from tests.servers.processes import RunningS3Server
 
 PLAIN = WriteOptions()
 MIB = 1 << 20
@@ -28,25 +28,25 @@ def _connections_closed() -> Iterator[None]:
     close_opened()
 
 
-def bucket_of(server: S3Server) -> str:
+def bucket_of(server: RunningS3Server) -> str:
     if server.pid not in _buckets:
         _buckets[server.pid] = server.make_bucket()
     return _buckets[server.pid]
 
 
-def open_at(server: S3Server, green: bool, **options: Any) -> Worker:
+def open_at(server: RunningS3Server, green: bool, **options: Any) -> Worker:
     """An empty place on `server`."""
     return open_s3(f"s3://{server.url}/{bucket_of(server)}/{uuid.uuid4().hex[:8]}/", green, secrets=server.secrets,
                    **options)
 
 
 @pytest.fixture
-def s3(s3_server: S3Server, green: bool) -> Worker:
+def s3(s3_server: RunningS3Server, green: bool) -> Worker:
     return open_at(s3_server, green)
 
 
 @pytest.fixture
-def moto(moto_s3: S3Server, green: bool) -> Worker:
+def moto(moto_s3: RunningS3Server, green: bool) -> Worker:
     return open_at(moto_s3, green)
 
 
@@ -113,7 +113,7 @@ def test_heads(moto: Worker) -> None:
     assert moto.size("key") == 7
 
 
-def test_metadata_is_kept(moto_s3: S3Server, green: bool) -> None:
+def test_metadata_is_kept(moto_s3: RunningS3Server, green: bool) -> None:
     s3 = open_at(moto_s3, green)
     s3.put("key", b"content", WriteOptions(metadata={"Color": "red", "n": "7"}))
     client = moto_s3.client()
@@ -132,7 +132,7 @@ def test_missing_objects(s3: Worker) -> None:
 @pytest.mark.parametrize("use", [
     lambda s3: s3.get("key"), lambda s3: s3.head("key"), lambda s3: s3.exists("key"), lambda s3: s3.list_page(),
     lambda s3: s3.put("key", b"", PLAIN), lambda s3: s3.get("key", -5, -3)])
-def test_a_missing_bucket_is_an_error(s3_server: S3Server, green: bool, use: Callable[[Worker], object]) -> None:
+def test_a_missing_bucket_is_an_error(s3_server: RunningS3Server, green: bool, use: Callable[[Worker], object]) -> None:
     s3 = open_s3(f"s3://{s3_server.url}/no-such-bucket/", green, secrets=s3_server.secrets)
     with pytest.raises(ServerError, match="the bucket 'no-such-bucket' does not exist") as raised:
         use(s3)
@@ -204,7 +204,7 @@ FORMS: dict[str, Callable[[bytes], Any]] = {
 
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("size", [0, 8000, 3 * MIB, 17 * MIB])
-def test_content_of_every_kind_and_size(s3_server: S3Server, green: bool, form: str, size: int) -> None:
+def test_content_of_every_kind_and_size(s3_server: RunningS3Server, green: bool, form: str, size: int) -> None:
     s3 = open_at(s3_server, green, composite_upload_threshold=9 * MIB)
     content = bytes(range(250)) * (size // 250) + b"x" * (size % 250)
     etag = s3.put("key", FORMS[form](content), PLAIN)
@@ -266,7 +266,7 @@ def test_pages_of_servers_older_than_list_objects_v2(s3: Worker) -> None:
     assert old_pages(s3) == keys
 
 
-def test_flat_pages_of_older_servers(rclone_s3: S3Server, green: bool) -> None:
+def test_flat_pages_of_older_servers(rclone_s3: RunningS3Server, green: bool) -> None:
     s3 = open_at(rclone_s3, green)
     for key in ("a b", "c+d", "dir/e", "dir/f", "g%2F", "h"):
         s3.put(key, b"", PLAIN)

@@ -18,14 +18,13 @@ from cloudfiles.exceptions import (
     ServerError,
 )
 from cloudfiles.interfaces.s3 import endpoint
-from cloudfiles.types import Clock, WriteOptions
-from tests.interfaces.s3_setup import Worker, close_opened, open_s3
-from tests.servers.fault_server import FaultServer
-from tests.servers.faults import (
+from cloudfiles.testing import (
     Fault,
     FlipBit,
     ResetBefore,
     ResetInBody,
+    Rule,
+    S3Server,
     ShortBody,
     error_in_200,
     internal_error,
@@ -36,7 +35,8 @@ from tests.servers.faults import (
     too_many_requests,
     wrong_region,
 )
-from tests.servers.scripts import Rule
+from cloudfiles.types import Clock, WriteOptions
+from tests.interfaces.s3_setup import Worker, close_opened, open_s3
 
 PLAIN = WriteOptions()
 SECRET = "secretkey1234567"
@@ -57,7 +57,7 @@ def _as_new(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.fixture
-def server(fault_server: FaultServer) -> FaultServer:
+def server(fault_server: S3Server) -> S3Server:
     """It verifies signatures, and holds 'key'."""
     fault_server.configure(secret_key=SECRET)
     fault_server.put("key", CONTENT)
@@ -65,15 +65,15 @@ def server(fault_server: FaultServer) -> FaultServer:
 
 
 @pytest.fixture
-def s3(server: FaultServer, green: bool) -> Worker:
+def s3(server: S3Server, green: bool) -> Worker:
     return open_at(server, green)
 
 
-def open_at(server: FaultServer, green: bool, **options: Any) -> Worker:
+def open_at(server: S3Server, green: bool, **options: Any) -> Worker:
     return open_s3(f"s3://{server.bucket}/", green, **{"endpoint": server.url, "secrets": server.secrets, **options})
 
 
-def statuses(server: FaultServer) -> list[int | None]:
+def statuses(server: S3Server) -> list[int | None]:
     """Of all requests, 206 counted as 200."""
     return [200 if request.status == 206 else request.status for request in server.requests()]
 
@@ -82,7 +82,7 @@ def statuses(server: FaultServer) -> list[int | None]:
 
 
 @pytest.mark.parametrize("use", USES.values(), ids=USES)
-def test_the_region_is_found(server: FaultServer, s3: Worker, use: Use) -> None:
+def test_the_region_is_found(server: S3Server, s3: Worker, use: Use) -> None:
     server.configure(bucket_regions={server.bucket: "eu-central-1"})
     assert use(s3)
     assert statuses(server) == [400, 200]
@@ -91,7 +91,7 @@ def test_the_region_is_found(server: FaultServer, s3: Worker, use: Use) -> None:
 
 
 @pytest.mark.parametrize("use", USES.values(), ids=USES)
-def test_the_region_of_a_bucket_is_remembered(server: FaultServer, s3: Worker, green: bool, use: Use) -> None:
+def test_the_region_of_a_bucket_is_remembered(server: S3Server, s3: Worker, green: bool, use: Use) -> None:
     server.configure(bucket_regions={server.bucket: "eu-central-1"})
     assert use(s3)
     server.forget()
@@ -99,14 +99,14 @@ def test_the_region_of_a_bucket_is_remembered(server: FaultServer, s3: Worker, g
     assert statuses(server) == [200]
 
 
-def test_the_region_is_found_by_301(server: FaultServer, s3: Worker) -> None:
+def test_the_region_is_found_by_301(server: S3Server, s3: Worker) -> None:
     server.script(Rule(wrong_region("us-east-2", 301)))
     server.configure(bucket_regions={server.bucket: "us-east-2"})
     assert s3.get("key").content == CONTENT
     assert statuses(server) == [301, 200]
 
 
-def test_a_server_that_contradicts_itself_ends_in_an_error(server: FaultServer, s3: Worker) -> None:
+def test_a_server_that_contradicts_itself_ends_in_an_error(server: S3Server, s3: Worker) -> None:
     server.script(Rule(wrong_region("eu-west-1", 400), times=None))
     with pytest.raises(ServerError, match="AuthorizationHeaderMalformed"):
         s3.get("key")
@@ -115,14 +115,14 @@ def test_a_server_that_contradicts_itself_ends_in_an_error(server: FaultServer, 
 
 @pytest.mark.parametrize("use", USES.values(), ids=USES)
 @pytest.mark.parametrize("hours", [-5, 5])
-def test_the_clock_is_learned(server: FaultServer, s3: Worker, use: Use, hours: int) -> None:
+def test_the_clock_is_learned(server: S3Server, s3: Worker, use: Use, hours: int) -> None:
     server.configure(clock_offset=hours * 3600.0)
     assert use(s3)
     assert use(s3)
     assert statuses(server) == [403, 200, 200]
 
 
-def test_a_clock_that_is_right_is_not_to_blame(server: FaultServer, s3: Worker) -> None:
+def test_a_clock_that_is_right_is_not_to_blame(server: S3Server, s3: Worker) -> None:
     server.script(Rule(time_too_skewed(time.time()), times=None))
     with pytest.raises(AuthorizationError, match="clock"):
         s3.get("key")
@@ -130,7 +130,7 @@ def test_a_clock_that_is_right_is_not_to_blame(server: FaultServer, s3: Worker) 
 
 
 @pytest.fixture
-def rotated(server: FaultServer, green: bool, tmp_path: Path) -> Worker:
+def rotated(server: S3Server, green: bool, tmp_path: Path) -> Worker:
     """An interface that has read a token which is replaced in its file since, and refused by the server."""
     path = tmp_path / "secret.json"
     path.write_text(json.dumps({**server.secrets, "AWS_SESSION_TOKEN": "old"}))
@@ -143,21 +143,21 @@ def rotated(server: FaultServer, green: bool, tmp_path: Path) -> Worker:
 
 
 @pytest.mark.parametrize("use", USES.values(), ids=USES)
-def test_a_rotated_token_is_read_again(server: FaultServer, rotated: Worker, use: Use) -> None:
+def test_a_rotated_token_is_read_again(server: S3Server, rotated: Worker, use: Use) -> None:
     server.configure(session_token="newer")
     assert use(rotated)
     assert use(rotated)
     assert statuses(server) == [400, 200, 200]
 
 
-def test_a_token_that_stays_refused_is_an_error(server: FaultServer, rotated: Worker) -> None:
+def test_a_token_that_stays_refused_is_an_error(server: S3Server, rotated: Worker) -> None:
     server.configure(session_token="another")
     with pytest.raises(AuthorizationError, match="InvalidToken"):
         rotated.get("key")
     assert statuses(server) == [400, 400]
 
 
-def test_redirects_are_not_followed_to_others(server: FaultServer, s3: Worker) -> None:
+def test_redirects_are_not_followed_to_others(server: S3Server, s3: Worker) -> None:
     server.script(Rule(redirect("http://127.0.0.1:9/elsewhere"), times=None))
     with pytest.raises(ServerError, match="307"):
         s3.get("key")
@@ -175,34 +175,34 @@ PASSING_BY_CODE: list[Fault] = [s3_error(400, "RequestTimeout"), s3_error(409, "
 @pytest.mark.parametrize(("name", "fault"), [
     *((name, fault) for name in USES for fault in PASSING),
     *((name, fault) for name in USES for fault in PASSING_BY_CODE if name != "head")])  # its refusals have no code
-def test_passing_faults_pass(server: FaultServer, s3: Worker, name: str, fault: Fault) -> None:
+def test_passing_faults_pass(server: S3Server, s3: Worker, name: str, fault: Fault) -> None:
     server.script(Rule(fault))
     assert USES[name](s3)
     assert len(server.requests()) == 2
 
 
 @pytest.mark.parametrize("fault", [FlipBit(77), ResetInBody(), ShortBody(), ResetInBody(after=3)])
-def test_reads_come_out_right(server: FaultServer, s3: Worker, fault: Fault) -> None:
+def test_reads_come_out_right(server: S3Server, s3: Worker, fault: Fault) -> None:
     server.script(Rule(fault, times=2))
     got = s3.get("key")
     assert got.content == CONTENT
     assert got.verified == "md5"
 
 
-def test_uploads_damaged_on_their_way_are_repeated(server: FaultServer, s3: Worker) -> None:
+def test_uploads_damaged_on_their_way_are_repeated(server: S3Server, s3: Worker) -> None:
     server.script(Rule(FlipBit(8 * 90), method="PUT"))  # and one in the message of the refusal
     s3.put("new", CONTENT, PLAIN)
     assert server.contents()["new"] == CONTENT
     assert statuses(server) == [400, 200]
 
 
-def test_an_object_that_stays_damaged_is_an_error(server: FaultServer, s3: Worker) -> None:
+def test_an_object_that_stays_damaged_is_an_error(server: S3Server, s3: Worker) -> None:
     server.put("bad", b"content", etag="0" * 32)
     with pytest.raises(MD5IntegrityError):
         s3.get("bad")
 
 
-def test_refusals_without_end_tell_their_history(server: FaultServer, s3: Worker) -> None:
+def test_refusals_without_end_tell_their_history(server: S3Server, s3: Worker) -> None:
     server.script(Rule(slow_down(), times=None))
     with pytest.raises(ServerError) as raised:
         s3.get("key")
@@ -216,7 +216,7 @@ def test_refusals_without_end_tell_their_history(server: FaultServer, s3: Worker
 
 @pytest.mark.parametrize(("use", "methods"), [
     (USES["get"], ["GET"]), (USES["head"], ["HEAD", "GET"]), (lambda s3: s3.exists("key"), ["HEAD", "GET"])])
-def test_forbidden_is_not_missing(server: FaultServer, s3: Worker, use: Use, methods: list[str]) -> None:
+def test_forbidden_is_not_missing(server: S3Server, s3: Worker, use: Use, methods: list[str]) -> None:
     """A HEAD's error response has no error code: a GET of one byte tells it."""
     server.script(Rule(s3_error(403, "AccessDenied"), times=None))
     with pytest.raises(AuthorizationError, match=r"AccessDenied.*ListBucket"):
@@ -224,25 +224,25 @@ def test_forbidden_is_not_missing(server: FaultServer, s3: Worker, use: Use, met
     assert [request.method for request in server.requests()] == methods
 
 
-def test_archived_objects_say_what_would_do(server: FaultServer, s3: Worker) -> None:
+def test_archived_objects_say_what_would_do(server: S3Server, s3: Worker) -> None:
     server.script(Rule(s3_error(403, "InvalidObjectState"), times=None))
     with pytest.raises(ServerError, match="restore"):
         s3.get("key")
 
 
-def test_a_missing_bucket_is_looked_for_once(server: FaultServer, s3: Worker) -> None:
+def test_a_missing_bucket_is_looked_for_once(server: S3Server, s3: Worker) -> None:
     assert [s3.exists(name) for name in "abc"] == [False] * 3
     assert [request.key for request in server.requests()] == ["a", "", "b", "c"]
 
 
-def test_wrong_keys_are_refused(server: FaultServer, green: bool) -> None:
+def test_wrong_keys_are_refused(server: S3Server, green: bool) -> None:
     wrong = {**server.secrets, "AWS_SECRET_ACCESS_KEY": "wrong"}
     with pytest.raises(AuthorizationError, match="SignatureDoesNotMatch") as raised:
         open_at(server, green, secrets=wrong).get("key")
     assert "wrong" not in str(raised.value)
 
 
-def test_no_credentials_no_request(server: FaultServer, green: bool) -> None:
+def test_no_credentials_no_request(server: S3Server, green: bool) -> None:
     with pytest.raises(MissingCredentialsError, match="no_sign_request=True"):
         open_at(server, green, secrets=None).get("key")
     assert server.requests() == []
@@ -252,7 +252,7 @@ def test_no_credentials_no_request(server: FaultServer, green: bool) -> None:
 
 
 @pytest.mark.parametrize("trusted", [True, False])
-def test_our_own_success_is_no_failed_condition(server: FaultServer, s3: Worker, trusted: bool) -> None:
+def test_our_own_success_is_no_failed_condition(server: S3Server, s3: Worker, trusted: bool) -> None:
     s3.exists("key")
     s3.interface._bucket.honours_conditions = trusted
     server.script(Rule(ResetBefore(acted=True), method="PUT"))
@@ -262,7 +262,7 @@ def test_our_own_success_is_no_failed_condition(server: FaultServer, s3: Worker,
     assert s3.put("new", b"other", WriteOptions(if_match=etag)) == f'"{server.get("new").etag}"'  # type: ignore[union-attr]
 
 
-def test_the_success_of_another_is(server: FaultServer, s3: Worker) -> None:
+def test_the_success_of_another_is(server: S3Server, s3: Worker) -> None:
     s3.exists("key")
     s3.interface._bucket.honours_conditions = True
     server.script(Rule(ResetBefore(), method="PUT"))
@@ -271,7 +271,7 @@ def test_the_success_of_another_is(server: FaultServer, s3: Worker) -> None:
     assert server.contents()["key"] == CONTENT
 
 
-def test_a_first_refusal_needs_no_second_look(server: FaultServer, s3: Worker) -> None:
+def test_a_first_refusal_needs_no_second_look(server: S3Server, s3: Worker) -> None:
     s3.exists("key")
     s3.interface._bucket.honours_conditions = True
     server.forget()
@@ -281,7 +281,7 @@ def test_a_first_refusal_needs_no_second_look(server: FaultServer, s3: Worker) -
     assert statuses(server) == [503, 412]  # the first try surely did nothing: the object there is another's
 
 
-def test_conflicts_of_conditional_writes_pass(server: FaultServer, s3: Worker) -> None:
+def test_conflicts_of_conditional_writes_pass(server: S3Server, s3: Worker) -> None:
     server.script(Rule(s3_error(409, "ConditionalRequestConflict"), method="PUT"))
     assert s3.put("new", CONTENT, WriteOptions(if_absent=True))
 
@@ -289,7 +289,7 @@ def test_conflicts_of_conditional_writes_pass(server: FaultServer, s3: Worker) -
 # ---- bulk deletes
 
 
-def test_errors_of_single_keys_are_read(server: FaultServer, s3: Worker) -> None:
+def test_errors_of_single_keys_are_read(server: S3Server, s3: Worker) -> None:
     server.put_many({"a": b"", "b": b"", "c": b""})
     server.configure(delete_errors={"b": "AccessDenied"})
     errors = s3.delete(["a", "b", "c", "never"])
@@ -298,7 +298,7 @@ def test_errors_of_single_keys_are_read(server: FaultServer, s3: Worker) -> None
     assert sorted(server.contents()) == ["b", "key"]
 
 
-def test_errors_of_single_keys_that_do_not_pass(server: FaultServer, s3: Worker) -> None:
+def test_errors_of_single_keys_that_do_not_pass(server: S3Server, s3: Worker) -> None:
     server.put_many({"a": b"", "b": b""})
     server.configure(delete_errors={"b": "InternalError"})
     errors = s3.delete(["a", "b"])
@@ -306,7 +306,7 @@ def test_errors_of_single_keys_that_do_not_pass(server: FaultServer, s3: Worker)
     assert len(server.requests()) > 5
 
 
-def test_an_error_inside_a_200_is_seen(server: FaultServer, s3: Worker) -> None:
+def test_an_error_inside_a_200_is_seen(server: S3Server, s3: Worker) -> None:
     server.put_many({"a": b"", "b": b""})
     server.script(Rule(error_in_200(), method="POST"))
     assert s3.delete(["a", "b"]) == {}
@@ -314,7 +314,7 @@ def test_an_error_inside_a_200_is_seen(server: FaultServer, s3: Worker) -> None:
 
 
 @pytest.mark.parametrize("fault", [s3_error(501, "NotImplemented"), s3_error(405, "MethodNotAllowed")])
-def test_servers_without_bulk_deletes(server: FaultServer, s3: Worker, fault: Fault) -> None:
+def test_servers_without_bulk_deletes(server: S3Server, s3: Worker, fault: Fault) -> None:
     server.put_many({"a": b"", "b": b"", "c": b""})
     server.script(Rule(fault, method="POST", times=None))
     assert s3.delete(["a", "b"]) == {}
@@ -326,7 +326,7 @@ def test_servers_without_bulk_deletes(server: FaultServer, s3: Worker, fault: Fa
 # ---- what is sent
 
 
-def test_requests_of_anonymous_users_are_unsigned(fault_server: FaultServer, green: bool) -> None:
+def test_requests_of_anonymous_users_are_unsigned(fault_server: S3Server, green: bool) -> None:
     fault_server.put("key", CONTENT)
     s3 = open_at(fault_server, green, secrets=None, no_sign_request=True)
     assert s3.get("key").content == CONTENT
@@ -335,14 +335,14 @@ def test_requests_of_anonymous_users_are_unsigned(fault_server: FaultServer, gre
     assert "?" not in s3.presign("key", 60, "GET")
 
 
-def test_who_pays_is_told_with_every_request(server: FaultServer, green: bool) -> None:
+def test_who_pays_is_told_with_every_request(server: S3Server, green: bool) -> None:
     s3 = open_at(server, green, request_payer="requester", composite_upload_threshold=1000)
     for use in USES.values():
         assert use(s3)
     assert {request.header("x-amz-request-payer") for request in server.requests()} == {"requester"}
 
 
-def test_times_are_those_of_the_clock_handed_in(server: FaultServer, green: bool) -> None:
+def test_times_are_those_of_the_clock_handed_in(server: S3Server, green: bool) -> None:
     server.configure(clock_offset=-1e6)
     s3 = open_s3(f"s3://{server.bucket}/", green, endpoint=server.url, secrets=server.secrets,
                  clock=Clock(wall=lambda: time.time() - 1e6))
@@ -350,7 +350,7 @@ def test_times_are_those_of_the_clock_handed_in(server: FaultServer, green: bool
     assert statuses(server) == [200]
 
 
-def test_objects_in_parts_are_verified_where_their_size_is_known(server: FaultServer, s3: Worker) -> None:
+def test_objects_in_parts_are_verified_where_their_size_is_known(server: S3Server, s3: Worker) -> None:
     from cloudfiles.integrity import multipart_etag
 
     content = CONTENT * 150
@@ -362,12 +362,12 @@ def test_objects_in_parts_are_verified_where_their_size_is_known(server: FaultSe
 
 
 @pytest.mark.parametrize("algorithm", ["crc32", "crc32c", "crc64nvme", "sha1", "sha256"])
-def test_checksums_are_asked_for_and_checked(server: FaultServer, s3: Worker, algorithm: str) -> None:
+def test_checksums_are_asked_for_and_checked(server: S3Server, s3: Worker, algorithm: str) -> None:
     server.put("sum", CONTENT, checksums=[algorithm], etag="")
     assert s3.get("sum").verified == algorithm
 
 
-def test_md5_is_not_read_from_the_etags_of_encrypted_objects(server: FaultServer, s3: Worker) -> None:
+def test_md5_is_not_read_from_the_etags_of_encrypted_objects(server: S3Server, s3: Worker) -> None:
     server.put("kms", CONTENT, etag="0" * 32, headers={"x-amz-server-side-encryption": "aws:kms"})
     got = s3.get("kms")
     assert got.content == CONTENT

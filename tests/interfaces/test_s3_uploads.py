@@ -14,14 +14,13 @@ from cloudfiles.exceptions import CloudFilesError, ConnectionFailedError, Precon
 from cloudfiles.interfaces.s3 import S3Interface, endpoint
 from cloudfiles.paths import extract
 from cloudfiles.runtime.threads import ThreadRuntime
-from cloudfiles.transport.client import Client
-from cloudfiles.types import StoreOptions, Tls, WriteOptions
-from tests.interfaces.s3_setup import IMPATIENT, Worker, close_opened, open_s3
-from tests.servers.fault_server import FaultServer
-from tests.servers.faults import (
+from cloudfiles.testing import (
     Fault,
     FlipBit,
+    RecordedRequest,
     ResetBefore,
+    Rule,
+    S3Server,
     SetHeader,
     Stall,
     error_in_200,
@@ -30,9 +29,10 @@ from tests.servers.faults import (
     s3_error,
     slow_down,
 )
-from tests.servers.messages import Recorded
-from tests.servers.objects import checksum
-from tests.servers.scripts import Rule
+from cloudfiles.testing.s3_objects import checksum
+from cloudfiles.transport.client import Client
+from cloudfiles.types import StoreOptions, Tls, WriteOptions
+from tests.interfaces.s3_setup import IMPATIENT, Worker, close_opened, open_s3
 
 PLAIN = WriteOptions()
 SECRET = "secretkey1234567"
@@ -50,25 +50,25 @@ def _as_new(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.fixture
-def server(fault_server: FaultServer) -> FaultServer:
+def server(fault_server: S3Server) -> S3Server:
     fault_server.configure(secret_key=SECRET, min_part_size=5 * MIB)
     return fault_server
 
 
 @pytest.fixture
-def s3(server: FaultServer, green: bool) -> Worker:
+def s3(server: S3Server, green: bool) -> Worker:
     return open_s3(f"s3://{server.bucket}/", green, endpoint=server.url, secrets=server.secrets,
                    composite_upload_threshold=MIB)
 
 
-def puts(server: FaultServer) -> list[Recorded]:
+def puts(server: S3Server) -> list[RecordedRequest]:
     return server.requests("PUT")
 
 
 # ---- in parts
 
 
-def test_parts_make_the_object(server: FaultServer, s3: Worker) -> None:
+def test_parts_make_the_object(server: S3Server, s3: Worker) -> None:
     options = WriteOptions(content_type="text/plain", encoding="br", cache_control="no-store", metadata={"a": "b"})
     assert s3.put("big", BIG, options) == BIG_ETAG
     stored = server.get("big")
@@ -83,7 +83,7 @@ def test_parts_make_the_object(server: FaultServer, s3: Worker) -> None:
 @pytest.mark.parametrize("fault", [slow_down(), internal_error(), ResetBefore(), ResetBefore(acted=True),
                                    s3_error(400, "RequestTimeout"), FlipBit(8 * 90)])
 @pytest.mark.parametrize("query", ["uploads=", "partNumber=2", "uploadId="])
-def test_parts_survive_what_passes(server: FaultServer, s3: Worker, fault: Fault, query: str) -> None:
+def test_parts_survive_what_passes(server: S3Server, s3: Worker, fault: Fault, query: str) -> None:
     server.script(Rule(fault, query=query))
     assert s3.put("big", BIG, PLAIN) == BIG_ETAG
     assert server.contents()["big"] == BIG
@@ -91,14 +91,14 @@ def test_parts_survive_what_passes(server: FaultServer, s3: Worker, fault: Fault
 
 @pytest.mark.parametrize("fault", [error_in_200(), ResetBefore(), ResetBefore(acted=True), error_in_200(acted=True),
                                    internal_error(acted=True)])
-def test_completions_are_repeated_and_believed_when_read(server: FaultServer, s3: Worker, fault: Fault) -> None:
+def test_completions_are_repeated_and_believed_when_read(server: S3Server, s3: Worker, fault: Fault) -> None:
     server.script(Rule(fault, method="POST", query="uploadId="))
     assert s3.put("big", BIG, PLAIN) == BIG_ETAG
     assert server.contents()["big"] == BIG
     assert server.uploads() == []
 
 
-def test_a_completion_lost_is_not_taken_for_another_object(server: FaultServer, s3: Worker) -> None:
+def test_a_completion_lost_is_not_taken_for_another_object(server: S3Server, s3: Worker) -> None:
     server.put("big", bytes(len(BIG)))  # as large, and not ours
     server.script(Rule(ResetBefore(), method="POST", query="uploadId="),
                   Rule(s3_error(404, "NoSuchUpload"), method="POST", query="uploadId=", times=None))
@@ -107,7 +107,7 @@ def test_a_completion_lost_is_not_taken_for_another_object(server: FaultServer, 
 
 
 @pytest.mark.parametrize("query", ["partNumber=2", "uploadId="])
-def test_failures_leave_no_parts(server: FaultServer, s3: Worker, query: str) -> None:
+def test_failures_leave_no_parts(server: S3Server, s3: Worker, query: str) -> None:
     method = "PUT" if query == "partNumber=2" else "POST"
     server.script(Rule(s3_error(403, "AccessDenied"), method=method, query=query, times=None))
     with pytest.raises(CloudFilesError, match="AccessDenied"):
@@ -116,7 +116,7 @@ def test_failures_leave_no_parts(server: FaultServer, s3: Worker, query: str) ->
     assert server.contents() == {}
 
 
-def test_a_file_that_fails_leaves_no_parts(server: FaultServer, s3: Worker) -> None:
+def test_a_file_that_fails_leaves_no_parts(server: S3Server, s3: Worker) -> None:
     class Failing(io.BytesIO):
         def read(self, size: int | None = -1) -> bytes:
             if self.tell() >= 16 * MIB:
@@ -128,7 +128,7 @@ def test_a_file_that_fails_leaves_no_parts(server: FaultServer, s3: Worker) -> N
     assert server.uploads() == []
 
 
-def test_a_batch_given_up_leaves_no_parts(server: FaultServer, s3: Worker) -> None:
+def test_a_batch_given_up_leaves_no_parts(server: S3Server, s3: Worker) -> None:
     server.script(Rule(Stall(), query="partNumber=2", times=None))
     worker_group = s3.runtime.worker_group()
     worker_group.start(lambda: s3.interface.put("big", BIG, PLAIN) and None, 1)
@@ -141,7 +141,7 @@ def test_a_batch_given_up_leaves_no_parts(server: FaultServer, s3: Worker) -> No
     assert server.contents() == {}
 
 
-def test_conditions_hold_for_objects_in_parts(server: FaultServer, s3: Worker) -> None:
+def test_conditions_hold_for_objects_in_parts(server: S3Server, s3: Worker) -> None:
     etag = s3.put("big", BIG, WriteOptions(if_absent=True))
     with pytest.raises(PreconditionFailedError):
         s3.put("big", BIG, WriteOptions(if_absent=True))
@@ -152,7 +152,7 @@ def test_conditions_hold_for_objects_in_parts(server: FaultServer, s3: Worker) -
     assert s3.put("big", BIG, WriteOptions(if_match=etag))
 
 
-def test_parts_are_read_as_they_are_sent(server: FaultServer, s3: Worker) -> None:
+def test_parts_are_read_as_they_are_sent(server: S3Server, s3: Worker) -> None:
     class Watched(io.BytesIO):
         ahead = 0
 
@@ -167,7 +167,7 @@ def test_parts_are_read_as_they_are_sent(server: FaultServer, s3: Worker) -> Non
     assert Watched.ahead <= 8 * 8 * MIB
 
 
-def test_a_server_that_counts_wrongly_is_found_out(server: FaultServer, s3: Worker) -> None:
+def test_a_server_that_counts_wrongly_is_found_out(server: S3Server, s3: Worker) -> None:
     server.script(Rule(SetHeader("ETag", '"0"'), method="PUT", times=None),
                   Rule(SetHeader("Content-Length", "7"), method="HEAD", times=None))
     with pytest.raises(CloudFilesError):
@@ -177,7 +177,7 @@ def test_a_server_that_counts_wrongly_is_found_out(server: FaultServer, s3: Work
 # ---- digests of uploads
 
 
-def test_md5_until_a_crc_is_known_to_be_checked(server: FaultServer, s3: Worker) -> None:
+def test_md5_until_a_crc_is_known_to_be_checked(server: S3Server, s3: Worker) -> None:
     for key in ("a", "b", "c"):
         s3.put(key, b"content", PLAIN)
     first, *others = puts(server)
@@ -189,7 +189,7 @@ def test_md5_until_a_crc_is_known_to_be_checked(server: FaultServer, s3: Worker)
         assert request.header("x-amz-content-sha256") == hashlib.sha256(b"content").hexdigest()
 
 
-def test_md5_where_no_crc_is_answered(server: FaultServer, s3: Worker) -> None:
+def test_md5_where_no_crc_is_answered(server: S3Server, s3: Worker) -> None:
     server.script(Rule(SetHeader("x-amz-checksum-crc32", None), times=None))
     for key in ("a", "b"):
         s3.put(key, b"content", PLAIN)
@@ -197,13 +197,13 @@ def test_md5_where_no_crc_is_answered(server: FaultServer, s3: Worker) -> None:
     assert puts(server)[1].header("x-amz-checksum-crc32") is None
 
 
-def test_an_etag_of_other_content_is_not_believed(server: FaultServer, s3: Worker) -> None:
+def test_an_etag_of_other_content_is_not_believed(server: S3Server, s3: Worker) -> None:
     server.script(Rule(SetHeader("ETag", f'"{"0" * 32}"'), method="PUT"))
     s3.put("a", b"content", PLAIN)
     assert len(puts(server)) == 2
 
 
-def test_over_tls_a_crc_will_do(tls_fault_server: FaultServer, certificates: Any, green: bool) -> None:
+def test_over_tls_a_crc_will_do(tls_fault_server: S3Server, certificates: Any, green: bool) -> None:
     tls_fault_server.configure(secret_key=SECRET)
     s3 = open_s3(f"s3://{tls_fault_server.bucket}/", green, endpoint=tls_fault_server.url,
                  secrets=tls_fault_server.secrets, tls=Tls(ca_bundle=str(certificates.authority)))
@@ -231,7 +231,7 @@ class Elsewhere(ThreadRuntime):
 
 
 @pytest.fixture
-def aws(server: FaultServer) -> Iterator[tuple[S3Interface, Elsewhere]]:
+def aws(server: S3Server) -> Iterator[tuple[S3Interface, Elsewhere]]:
     runtime = Elsewhere(server.port)
     client = Client(runtime, Tls(), 5.0, 10.0, policy=IMPATIENT)
     options = StoreOptions(endpoint="http://s3.amazonaws.com", secrets=server.secrets, composite_upload_threshold=MIB)
@@ -239,7 +239,7 @@ def aws(server: FaultServer) -> Iterator[tuple[S3Interface, Elsewhere]]:
     client.close()
 
 
-def test_aws_has_the_bucket_in_the_host(server: FaultServer, aws: tuple[S3Interface, Elsewhere]) -> None:
+def test_aws_has_the_bucket_in_the_host(server: S3Server, aws: tuple[S3Interface, Elsewhere]) -> None:
     s3, runtime = aws
     s3.put("key", b"content", PLAIN)
     assert s3.get("key").verified == "crc32"  # type: ignore[union-attr]
@@ -250,7 +250,7 @@ def test_aws_has_the_bucket_in_the_host(server: FaultServer, aws: tuple[S3Interf
     assert puts(server)[0].header("content-md5") is None
 
 
-def test_another_region_is_another_host(server: FaultServer, aws: tuple[S3Interface, Elsewhere]) -> None:
+def test_another_region_is_another_host(server: S3Server, aws: tuple[S3Interface, Elsewhere]) -> None:
     s3, runtime = aws
     server.configure(bucket_regions={server.bucket: "eu-west-3"})
     assert s3.get("key") is None
@@ -260,7 +260,7 @@ def test_another_region_is_another_host(server: FaultServer, aws: tuple[S3Interf
 
 
 @pytest.mark.parametrize("configured", [None, "eu-west-3"])
-def test_a_url_is_presigned_for_the_right_region(server: FaultServer, aws: tuple[S3Interface, Elsewhere],
+def test_a_url_is_presigned_for_the_right_region(server: S3Server, aws: tuple[S3Interface, Elsewhere],
                                                  configured: str | None) -> None:
     _, runtime = aws
     server.configure(bucket_regions={server.bucket: "eu-west-3"})
@@ -277,7 +277,7 @@ def test_a_url_is_presigned_for_the_right_region(server: FaultServer, aws: tuple
     assert len(server.requests()) == (0 if configured else 2)
 
 
-def test_temporary_redirects_are_followed_within_aws(server: FaultServer, aws: tuple[S3Interface, Elsewhere]) -> None:
+def test_temporary_redirects_are_followed_within_aws(server: S3Server, aws: tuple[S3Interface, Elsewhere]) -> None:
     s3, runtime = aws
     server.put("a b/key", b"content")
     server.script(Rule(redirect("http://bucket.s3-eu-west-3.amazonaws.com/a%20b/key")))
@@ -285,7 +285,7 @@ def test_temporary_redirects_are_followed_within_aws(server: FaultServer, aws: t
     assert runtime.hosts[-1] == "bucket.s3-eu-west-3.amazonaws.com"
 
 
-def test_aws_checks_the_whole_of_the_parts(server: FaultServer, aws: tuple[S3Interface, Elsewhere]) -> None:
+def test_aws_checks_the_whole_of_the_parts(server: S3Server, aws: tuple[S3Interface, Elsewhere]) -> None:
     s3, _ = aws
     assert s3.put("big", BIG, PLAIN) == BIG_ETAG
     stored = server.get("a b/big")
@@ -298,14 +298,14 @@ def test_aws_checks_the_whole_of_the_parts(server: FaultServer, aws: tuple[S3Int
 
 
 @pytest.mark.parametrize("fault", [ResetBefore(acted=True), error_in_200(acted=True)])
-def test_aws_proves_a_lost_completion_by_crc(server: FaultServer, aws: tuple[S3Interface, Elsewhere],
+def test_aws_proves_a_lost_completion_by_crc(server: S3Server, aws: tuple[S3Interface, Elsewhere],
                                              fault: Fault) -> None:
     s3, _ = aws
     server.script(Rule(fault, method="POST", query="uploadId="))
     assert s3.put("big", BIG, PLAIN) == BIG_ETAG
 
 
-def test_names_with_dots_stay_in_the_path(server: FaultServer) -> None:
+def test_names_with_dots_stay_in_the_path(server: S3Server) -> None:
     server.make_bucket("with.dots")
     runtime = Elsewhere(server.port)
     client = Client(runtime, Tls(), 5.0, 10.0, policy=IMPATIENT)
@@ -317,7 +317,7 @@ def test_names_with_dots_stay_in_the_path(server: FaultServer) -> None:
     client.close()
 
 
-def test_a_server_that_is_gone_is_an_error(server: FaultServer, green: bool) -> None:
+def test_a_server_that_is_gone_is_an_error(server: S3Server, green: bool) -> None:
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         port = sock.getsockname()[1]

@@ -16,8 +16,8 @@ import pytest
 from cloudfiles import CloudFiles, clear_memory
 from cloudfiles.exceptions import CloudFilesError, InvalidInputError, MissingExtraError
 from cloudfiles.monitoring import IOEnum, TransmissionMonitor
+from cloudfiles.testing import S3Server
 from cloudfiles.types import Clock
-from tests.servers.fault_server import FaultServer
 
 
 class Hand:
@@ -102,7 +102,7 @@ def test_a_pickle_keeps_times_where_the_clock_is_another(monkeypatch: pytest.Mon
 # ---- batches
 
 
-def test_gets_and_puts_are_recorded(fault_server: FaultServer, green: bool) -> None:
+def test_gets_and_puts_are_recorded(fault_server: S3Server, green: bool) -> None:
     contents = {f"k{n}": os.urandom(100 + n) for n in range(30)}
     cf = CloudFiles(f"s3://{fault_server.url}/bucket/", secrets=fault_server.secrets, green=green)
     count, sent = cf.puts(list(contents.items()), return_recording=True)
@@ -161,7 +161,7 @@ FILES: list[Callable[[bytes], Any]] = [io.BytesIO, Pipe, bytearray, memoryview]
 
 @pytest.mark.parametrize("make", FILES)
 @pytest.mark.parametrize("compress", [None, "gzip"])
-def test_bytes_of_every_kind_of_content(fault_server: FaultServer, make: Callable[[bytes], Any],
+def test_bytes_of_every_kind_of_content(fault_server: S3Server, make: Callable[[bytes], Any],
                                         compress: str | None) -> None:
     content = os.urandom(300_000)
     cf = CloudFiles(f"s3://{fault_server.url}/bucket/", secrets=fault_server.secrets)
@@ -172,7 +172,7 @@ def test_bytes_of_every_kind_of_content(fault_server: FaultServer, make: Callabl
     assert cf.get("a") == content
 
 
-def test_a_file_is_read_from_where_it_stands(fault_server: FaultServer) -> None:
+def test_a_file_is_read_from_where_it_stands(fault_server: S3Server) -> None:
     file = io.BytesIO(b"0123456789")
     file.seek(4)
     cf = CloudFiles(f"s3://{fault_server.url}/bucket/", secrets=fault_server.secrets)

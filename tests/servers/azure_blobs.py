@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 from xml.sax.saxutils import escape
 
+from cloudfiles.testing.http_messages import Headers, ServerRequest, ServerResponse
 from tests.servers.azure_paths import (
     AzureError,
     AzureSettings,
@@ -22,7 +23,6 @@ from tests.servers.azure_paths import (
     little_endian_crc64,
     md5,
 )
-from tests.servers.messages import Answer, Headers, Request
 
 _RANGE = re.compile(r"bytes=(\d+)-(\d*)")
 _SYNCHRONOUS = 256 << 20
@@ -56,7 +56,7 @@ class Blobs:
 
     # ---- reading
 
-    def get(self, request: Request, key: str) -> Answer:
+    def get(self, request: ServerRequest, key: str) -> ServerResponse:
         """Get Blob, Get Blob Properties, Get Block List."""
         if request.query.get("comp") == "blocklist":
             return self._block_list(request, key)
@@ -70,7 +70,7 @@ class Blobs:
                 path.copy = (path.copy[0], self.settings.copy_ends, "500 InternalError")
         return self._entity(request, path)
 
-    def _entity(self, request: Request, path: Path) -> Answer:
+    def _entity(self, request: ServerRequest, path: Path) -> ServerResponse:
         headers: list[tuple[str, str]] = [("ETag", path.etag), ("x-ms-access-tier", path.tier), *path.headers.items(),
                                           ("Last-Modified", "Fri, 20 Nov 2026 12:00:00 GMT")]
         if path.directory:
@@ -93,10 +93,10 @@ class Blobs:
                     raise AzureError(400, "OutOfRangeInput")
                 headers.append(("x-ms-content-crc64", little_endian_crc64(content)))
         if request.method == "HEAD":
-            return Answer(status, tuple(headers), announced_length=len(content))
-        return Answer(status, tuple(headers), content)
+            return ServerResponse(status, tuple(headers), announced_length=len(content))
+        return ServerResponse(status, tuple(headers), content)
 
-    def _block_list(self, request: Request, key: str) -> Answer:
+    def _block_list(self, request: ServerRequest, key: str) -> ServerResponse:
         """Get Block List."""
         path = self.paths.get(key)
         if path is None:
@@ -105,11 +105,11 @@ class Blobs:
         sizes = path.blocks if kind == "committed" else {block: len(data) for block, data in path.staged.items()}
         blocks = "".join(f"<Block><Name>{block}</Name><Size>{size}</Size></Block>" for block, size in sizes.items())
         kind = kind.capitalize()
-        return Answer(200, (("ETag", path.etag), ("Content-Type", "application/xml")), (
+        return ServerResponse(200, (("ETag", path.etag), ("Content-Type", "application/xml")), (
             f'\ufeff<?xml version="1.0" encoding="utf-8"?><BlockList><{kind}Blocks>{blocks}</{kind}Blocks></BlockList>'
             ).encode())
 
-    def list(self, request: Request) -> Answer:
+    def list(self, request: ServerRequest) -> ServerResponse:
         """List Blobs. Names that XML cannot carry are percent-encoded and marked."""
         query = request.query
         marker = query.get("marker", "")
@@ -119,7 +119,7 @@ class Blobs:
         page = keys[:min(self.settings.page_size, int(query.get("maxresults", 5000)))]
         marker = page[-1] if len(page) < len(keys) else ""
         blobs = "".join(self._listed(key, self.paths[key]) for key in page)
-        return Answer(200, (("Content-Type", "application/xml"),), (
+        return ServerResponse(200, (("Content-Type", "application/xml"),), (
             f'\ufeff<?xml version="1.0" encoding="utf-8"?><EnumerationResults><Blobs>{blobs}</Blobs>'
             f"<NextMarker>{escape(marker)}</NextMarker></EnumerationResults>").encode())
 
@@ -133,15 +133,15 @@ class Blobs:
 
     # ---- writing
 
-    def put(self, request: Request, key: str) -> Answer:
+    def put(self, request: ServerRequest, key: str) -> ServerResponse:
         query = request.query
-        operations: dict[str, Callable[[Request, str], Answer]] = {
+        operations: dict[str, Callable[[ServerRequest, str], ServerResponse]] = {
             "block": self._put_block, "blocklist": self._put_block_list, "expiry": self._set_expiry,
             "copy": self._abort_copy, "": self._put_blob}
         check_body(request)
         return operations[query.get("comp", "")](request, key)
 
-    def _put_blob(self, request: Request, key: str) -> Answer:
+    def _put_blob(self, request: ServerRequest, key: str) -> ServerResponse:
         """Put Blob; with a source, Copy Blob and Copy Blob From URL."""
         check_conditions(request, self._there(key))
         if request.header("x-ms-copy-source") is not None:
@@ -152,10 +152,10 @@ class Blobs:
             for end in (at for at, letter in enumerate(key) if letter == "/"):
                 self.paths.setdefault(key[:end], Path(directory=True))
         self.paths[key] = self._described(request, Path(request.body), md5(request.body))
-        return Answer(201, (("ETag", self.paths[key].etag), ("Content-MD5", md5(request.body))))
+        return ServerResponse(201, (("ETag", self.paths[key].etag), ("Content-MD5", md5(request.body))))
 
     @staticmethod
-    def _described(request: Request, path: Path, digest: str) -> Path:
+    def _described(request: ServerRequest, path: Path, digest: str) -> Path:
         names = ("content-type", "content-encoding", "cache-control", "content-disposition", "content-language")
         for name in names:
             value = request.header(f"x-ms-blob-{name}")
@@ -167,7 +167,7 @@ class Blobs:
         path.tier = request.header("x-ms-access-tier") or "Hot"
         return path
 
-    def _put_block(self, request: Request, key: str) -> Answer:
+    def _put_block(self, request: ServerRequest, key: str) -> ServerResponse:
         """Put Block, Put Block From URL."""
         content = request.body
         if request.header("x-ms-copy-source") is not None:
@@ -179,9 +179,9 @@ class Blobs:
             content = source.content[int(match[1]):int(match[2]) + 1 if match[2] else None]
         path = self.paths.setdefault(key, Path(committed=False))
         path.staged[request.query["blockid"]] = content
-        return Answer(201)
+        return ServerResponse(201)
 
-    def _put_block_list(self, request: Request, key: str) -> Answer:
+    def _put_block_list(self, request: ServerRequest, key: str) -> ServerResponse:
         """Put Block List: what is not in it is dropped."""
         check_conditions(request, self._there(key))
         ids = [element.text or "" for element in ET.fromstring(request.body)]
@@ -190,24 +190,24 @@ class Blobs:
             raise AzureError(400, "InvalidBlockList")
         path = Path(b"".join(staged[block] for block in ids), blocks={block: len(staged[block]) for block in ids})
         self.paths[key] = self._described(request, path, request.header("x-ms-blob-content-md5") or "")
-        return Answer(201, (("ETag", path.etag),))
+        return ServerResponse(201, (("ETag", path.etag),))
 
-    def _set_expiry(self, request: Request, key: str) -> Answer:
+    def _set_expiry(self, request: ServerRequest, key: str) -> ServerResponse:
         """Set Blob Expiry."""
         if not self.settings.hierarchical:
             raise AzureError(409, "HierarchicalNamespaceNotEnabled")
         self._found(key).expiry = f"{request.header('x-ms-expiry-option')} {request.header('x-ms-expiry-time', '')}"
-        return Answer(200)
+        return ServerResponse(200)
 
-    def delete(self, request: Request, key: str) -> Answer:
+    def delete(self, request: ServerRequest, key: str) -> ServerResponse:
         """Delete Blob."""
         check_conditions(request, self._found(key))
         del self.paths[key]
-        return Answer(202)
+        return ServerResponse(202)
 
     # ---- copying
 
-    def _source(self, request: Request) -> Path:
+    def _source(self, request: ServerRequest) -> Path:
         key = unquote(urlsplit(request.header("x-ms-copy-source") or "").path).split("/", 3)[-1]
         path = self._there(key)
         if path is None:
@@ -215,7 +215,7 @@ class Blobs:
         check_conditions(request, path, source=True)
         return path
 
-    def _copy(self, request: Request, key: str) -> Answer:
+    def _copy(self, request: ServerRequest, key: str) -> ServerResponse:
         source, copy_id = self._source(request), uuid.uuid4().hex
         synchronous = request.header("x-ms-requires-sync") == "true"
         if synchronous and len(source.content) > _SYNCHRONOUS:
@@ -225,12 +225,12 @@ class Blobs:
         path = self.paths[key] = Path(source.content, dict(source.headers))
         path.copy, path.pending = (copy_id, "pending" if pending else ends, ""), pending
         headers: Headers = (("ETag", path.etag), ("x-ms-copy-id", copy_id), ("x-ms-copy-status", path.copy[1]))
-        return Answer(202, headers)
+        return ServerResponse(202, headers)
 
-    def _abort_copy(self, request: Request, key: str) -> Answer:
+    def _abort_copy(self, request: ServerRequest, key: str) -> ServerResponse:
         """Abort Copy Blob."""
         path = self._found(key)
         if not path.pending or path.copy is None or path.copy[0] != request.query["copyid"]:
             raise AzureError(409, "NoPendingCopyOperation")
         path.pending, path.content, path.copy = 0, b"", (path.copy[0], "aborted", "")
-        return Answer(204)
+        return ServerResponse(204)

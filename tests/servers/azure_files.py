@@ -9,8 +9,8 @@ import json
 from collections.abc import Callable
 from urllib.parse import unquote
 
+from cloudfiles.testing.http_messages import Headers, ServerRequest, ServerResponse
 from tests.servers.azure_paths import AzureError, AzureSettings, Path, check_body, check_conditions
-from tests.servers.messages import Answer, Headers, Request
 
 
 class Files:
@@ -21,16 +21,16 @@ class Files:
         self.paths = paths
         self.root = Path(directory=True)
 
-    def respond(self, request: Request, key: str) -> Answer:
+    def respond(self, request: ServerRequest, key: str) -> ServerResponse:
         key = key.rstrip("/")
         check_body(request)
         query = request.query
         if query.get("resource") == "filesystem":
             value = "true" if self.settings.hierarchical else "false"
-            return Answer(200, (("x-ms-namespace-enabled", value),))
+            return ServerResponse(200, (("x-ms-namespace-enabled", value),))
         if not self.settings.hierarchical:
             raise AzureError(409, "HierarchicalNamespaceNotEnabled")
-        operations: dict[tuple[str, str], Callable[[Request, str], Answer]] = {
+        operations: dict[tuple[str, str], Callable[[ServerRequest, str], ServerResponse]] = {
             ("PUT", ""): self._rename, ("PUT", "directory"): self._create, ("PUT", "file"): self._create,
             ("DELETE", ""): self._delete, ("HEAD", "getStatus"): self._status,
             ("HEAD", "getAccessControl"): self._get_access, ("PATCH", "setAccessControl"): self._set_access,
@@ -48,7 +48,7 @@ class Files:
 
     # ---- the tree
 
-    def _create(self, request: Request, key: str) -> Answer:
+    def _create(self, request: ServerRequest, key: str) -> ServerResponse:
         """Path - Create, resource=directory or file."""
         there = self.paths.get(key)
         check_conditions(request, there)
@@ -58,25 +58,25 @@ class Files:
         for end in [at for at, character in enumerate(key) if character == "/"]:
             self.paths.setdefault(key[:end], Path(directory=True))
         self.paths[key] = Path(directory=directory)
-        return Answer(201, (("ETag", self.paths[key].etag),))
+        return ServerResponse(201, (("ETag", self.paths[key].etag),))
 
-    def _rename(self, request: Request, key: str) -> Answer:
+    def _rename(self, request: ServerRequest, key: str) -> ServerResponse:
         """Path - Create with x-ms-rename-source; in several steps where there is much to do."""
         source = unquote((request.header("x-ms-rename-source") or "").partition("?")[0]).split("/", 2)[-1]
         if source not in self.paths:
             raise AzureError(404, "SourcePathNotFound")
         check_conditions(request, self.paths[source], source=True)
         target = self.paths.get(key)
-        check_conditions(Request("PUT", "/?resource=", request.headers), target)
+        check_conditions(ServerRequest("PUT", "/?resource=", request.headers), target)
         if target is not None and target.directory and self._below(key):
             raise AzureError(409, "DestinationPathAlreadyExists")
         if request.query.get("continuation") is None and len(self._below(source)) > self.settings.acl_page:
-            return Answer(201, (("x-ms-continuation", "more to do"),))
+            return ServerResponse(201, (("x-ms-continuation", "more to do"),))
         for path in [source, *self._below(source)]:
             self.paths[key + path[len(source):]] = self.paths.pop(path)
-        return Answer(201)
+        return ServerResponse(201)
 
-    def _delete(self, request: Request, key: str) -> Answer:
+    def _delete(self, request: ServerRequest, key: str) -> ServerResponse:
         """Path - Delete; a large tree in several steps."""
         self._found(key)
         below = self._below(key)
@@ -85,26 +85,27 @@ class Files:
         for path in below[:self.settings.acl_page]:
             del self.paths[path]
         if len(below) > self.settings.acl_page:
-            return Answer(200, (("x-ms-continuation", "more to do/+="),))
+            return ServerResponse(200, (("x-ms-continuation", "more to do/+="),))
         del self.paths[key]
-        return Answer(200)
+        return ServerResponse(200)
 
-    def _status(self, request: Request, key: str) -> Answer:
+    def _status(self, request: ServerRequest, key: str) -> ServerResponse:
         """Path - Get Properties, action=getStatus."""
         path = self._found(key)
-        return Answer(200, (("ETag", path.etag), ("x-ms-resource-type", "directory" if path.directory else "file")),
-                      announced_length=len(path.content))
+        kind = "directory" if path.directory else "file"
+        return ServerResponse(200, (("ETag", path.etag), ("x-ms-resource-type", kind)),
+                              announced_length=len(path.content))
 
     # ---- access
 
-    def _get_access(self, request: Request, key: str) -> Answer:
+    def _get_access(self, request: ServerRequest, key: str) -> ServerResponse:
         """Path - Get Properties, action=getAccessControl."""
         path = self._found(key)
         names: Headers = (("x-ms-owner", path.owner), ("x-ms-group", path.group), ("x-ms-acl", path.acl),
                           ("x-ms-permissions", path.permissions), ("ETag", path.etag))
-        return Answer(200, names, announced_length=0)
+        return ServerResponse(200, names, announced_length=0)
 
-    def _set_access(self, request: Request, key: str) -> Answer:
+    def _set_access(self, request: ServerRequest, key: str) -> ServerResponse:
         """Path - Update, action=setAccessControl. An ACL has to name owner, group and others."""
         path = self._found(key)
         check_conditions(request, path)
@@ -116,9 +117,9 @@ class Files:
         path.owner = request.header("x-ms-owner") or path.owner
         path.group = request.header("x-ms-group") or path.group
         path.changed()
-        return Answer(200, (("ETag", path.etag),))
+        return ServerResponse(200, (("ETag", path.etag),))
 
-    def _set_recursive(self, request: Request, key: str) -> Answer:
+    def _set_recursive(self, request: ServerRequest, key: str) -> ServerResponse:
         """Path - Update, action=setAccessControlRecursive: a page, and where to go on."""
         query = request.query
         keys = [key, *self._below(key)]
@@ -133,16 +134,16 @@ class Files:
         body = {"directoriesSuccessful": len(directories), "filesSuccessful": len(done) - len(directories),
                 "failureCount": len(failed), "failedEntries": failed}
         more: Headers = ((("x-ms-continuation", f"{start + len(page)}/+="),) if start + len(page) < len(keys) else ())
-        return Answer(200, more, json.dumps(body).encode())
+        return ServerResponse(200, more, json.dumps(body).encode())
 
     # ---- content
 
-    def _append(self, request: Request, key: str) -> Answer:
+    def _append(self, request: ServerRequest, key: str) -> ServerResponse:
         """Path - Update, action=append: 202, as nothing shows yet."""
         self._found(key).staged[request.query["position"]] = request.body
-        return Answer(202)
+        return ServerResponse(202)
 
-    def _flush(self, request: Request, key: str) -> Answer:
+    def _flush(self, request: ServerRequest, key: str) -> ServerResponse:
         """Path - Update, action=flush: what was appended has to be without gaps."""
         path = self._found(key)
         content, length = path.content, int(request.query["position"])
@@ -152,4 +153,4 @@ class Files:
             raise AzureError(400, "InvalidFlushPosition")
         path.content = content
         path.changed()
-        return Answer(200, (("ETag", path.etag),))
+        return ServerResponse(200, (("ETag", path.etag),))

@@ -9,8 +9,8 @@ import json
 from dataclasses import dataclass, field
 from xml.sax.saxutils import escape
 
-from tests.servers.messages import Answer, Headers, Request
-from tests.servers.objects import checksum
+from cloudfiles.testing.http_messages import Headers, ServerRequest, ServerResponse
+from cloudfiles.testing.s3_objects import checksum
 
 _versions = itertools.count(1)
 
@@ -91,17 +91,17 @@ class AzureError(Exception):
         self.code = code
         self.headers = headers
 
-    def answer(self, *, dfs: bool, terse: bool = False) -> Answer:
+    def answer(self, *, dfs: bool, terse: bool = False) -> ServerResponse:
         """The header has the code; the body is XML of the Blob service, JSON of the Data Lake service."""
         if terse and self.status == 404:
-            return Answer(404)
+            return ServerResponse(404)
         message = f"The message of {self.code}.\nRequestId:0\nTime:0"
         if dfs:
             body = json.dumps({"error": {"code": self.code, "message": message}}).encode()
         else:
             body = ('\ufeff<?xml version="1.0" encoding="utf-8"?>'
                     f"<Error><Code>{self.code}</Code><Message>{escape(message)}</Message></Error>").encode()
-        return Answer(self.status, (("x-ms-error-code", self.code), *self.headers), body)
+        return ServerResponse(self.status, (("x-ms-error-code", self.code), *self.headers), body)
 
 
 def md5(content: bytes) -> str:
@@ -112,7 +112,7 @@ def little_endian_crc64(content: bytes) -> str:
     return base64.b64encode(base64.b64decode(checksum("crc64nvme", content))[::-1]).decode()
 
 
-def check_body(request: Request) -> None:
+def check_body(request: ServerRequest) -> None:
     crc64 = request.header("x-ms-content-crc64")
     if crc64 is not None and crc64 != little_endian_crc64(request.body):
         raise AzureError(400, "Crc64Mismatch")
@@ -121,7 +121,7 @@ def check_body(request: Request) -> None:
         raise AzureError(400, "Md5Mismatch")
 
 
-def check_conditions(request: Request, path: Path | None, *, source: bool = False) -> None:
+def check_conditions(request: ServerRequest, path: Path | None, *, source: bool = False) -> None:
     """"Specifying conditional headers for Blob service operations"."""
     prefix = "x-ms-source-" if source else ""
     matches, none_match = request.header(f"{prefix}if-match"), request.header("if-none-match")

@@ -18,14 +18,14 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import unquote
 
+from cloudfiles.testing import S3Server
+from cloudfiles.testing.controlled_process import ControlledProcess
+from cloudfiles.testing.http_messages import ServerRequest, ServerResponse, http_date
+from cloudfiles.testing.server_app import ServerApp
 from tests.servers.azure_blobs import Blobs
 from tests.servers.azure_files import Files
 from tests.servers.azure_paths import AzureError, AzureSettings, Path, md5
 from tests.servers.azure_signatures import verify
-from tests.servers.controlled import ControlledProcess
-from tests.servers.fault_app import FaultApp
-from tests.servers.fault_server import FaultServer
-from tests.servers.messages import Answer, Request, http_date
 
 CONTAINER = "container"
 
@@ -45,12 +45,12 @@ class AzureService:
     def date_header(self) -> tuple[str, str]:
         return "Date", http_date(int(time.time() + self.settings.clock_offset))
 
-    def locate(self, request: Request) -> tuple[str, str]:
+    def locate(self, request: ServerRequest) -> tuple[str, str]:
         """Container and key."""
         parts = request.path.split("/", 3)
         return (parts[2] if len(parts) > 2 else ""), (parts[3] if len(parts) > 3 else "")
 
-    def respond(self, request: Request) -> Answer:
+    def respond(self, request: ServerRequest) -> ServerResponse:
         """The right answer, with the headers every answer has."""
         try:
             answer = self._dispatch(request)
@@ -58,10 +58,10 @@ class AzureService:
             answer = error.answer(dfs=_is_dfs(request), terse=self.settings.terse)
         headers = (*answer.headers, self.date_header(), ("x-ms-request-id", uuid.uuid4().hex))
         if request.method == "HEAD" and answer.announced_length is None:
-            return Answer(answer.status, headers, announced_length=len(answer.body))
-        return Answer(answer.status, headers, answer.body, answer.announced_length)
+            return ServerResponse(answer.status, headers, announced_length=len(answer.body))
+        return ServerResponse(answer.status, headers, answer.body, answer.announced_length)
 
-    def _dispatch(self, request: Request) -> Answer:
+    def _dispatch(self, request: ServerRequest) -> ServerResponse:
         verify(request, self.settings)
         container, key = self.locate(request)
         query = request.query
@@ -72,7 +72,7 @@ class AzureService:
         if query.get("restype") == "account":
             return self._account()
         if query.get("restype") == "container" and request.method == "HEAD":
-            return Answer(200)
+            return ServerResponse(200)
         if query.get("restype") == "container":
             return self._batch(request) if query.get("comp") == "batch" else self.blobs.list(request)
         if _is_dfs(request):
@@ -80,13 +80,13 @@ class AzureService:
         verbs = {"GET": self.blobs.get, "HEAD": self.blobs.get, "PUT": self.blobs.put, "DELETE": self.blobs.delete}
         return verbs[request.method](request, key)
 
-    def _account(self) -> Answer:
+    def _account(self) -> ServerResponse:
         """Get Account Information."""
         if not self.settings.account_information:
             raise AzureError(403, "AuthorizationPermissionMismatch")
-        return Answer(200, (("x-ms-is-hns-enabled", "true" if self.settings.hierarchical else "false"),))
+        return ServerResponse(200, (("x-ms-is-hns-enabled", "true" if self.settings.hierarchical else "false"),))
 
-    def _batch(self, request: Request) -> Answer:
+    def _batch(self, request: ServerRequest) -> ServerResponse:
         """Blob Batch: each part is a request of its own, authorized by itself."""
         boundary = (request.header("content-type") or "").partition("boundary=")[2]
         answers = []
@@ -97,14 +97,14 @@ class AzureService:
             fields = "".join(f"{name}: {value}\r\n" for name, value in answer.headers)
             answers.append(f"--answer\r\nContent-Type: application/http\r\nContent-ID: {number}\r\n\r\n"
                            f"HTTP/1.1 {answer.status} Reason\r\n{fields}\r\n{answer.body.decode()}\r\n")
-        return Answer(202, (("Content-Type", "multipart/mixed; boundary=answer"),),
+        return ServerResponse(202, (("Content-Type", "multipart/mixed; boundary=answer"),),
                       ("".join(answers) + "--answer--\r\n").encode())
 
-    def _part(self, text: str) -> Answer:
+    def _part(self, text: str) -> ServerResponse:
         line, *fields = text.split("\r\n")
         method, target, _ = line.split(" ")
         headers = tuple((name.lower(), value.strip()) for name, _, value in (field.partition(":") for field in fields))
-        request = Request(method, target, headers)
+        request = ServerRequest(method, target, headers)
         key = self.locate(request)[1]
         try:
             verify(request, self.settings)
@@ -115,22 +115,22 @@ class AzureService:
             return error.answer(dfs=False, terse=self.settings.terse)
 
 
-def _is_dfs(request: Request) -> bool:
+def _is_dfs(request: ServerRequest) -> bool:
     return (request.method == "PATCH" or "resource" in request.query or "action" in request.query
             or "recursive" in request.query or request.header("x-ms-rename-source") is not None)
 
 
-def _delegation_key(request: Request) -> Answer:
+def _delegation_key(request: ServerRequest) -> ServerResponse:
     """Get User Delegation Key."""
     text = unquote(request.body.decode())
     start, expiry = (text.partition(f"<{name}>")[2].partition("<")[0] for name in ("Start", "Expiry"))
-    return Answer(200, (), (
+    return ServerResponse(200, (), (
         "\ufeff<UserDelegationKey><SignedOid>oid</SignedOid><SignedTid>tid</SignedTid>"
         f"<SignedStart>{start}</SignedStart><SignedExpiry>{expiry}</SignedExpiry><SignedService>b</SignedService>"
         "<SignedVersion>2022-11-02</SignedVersion><Value>a2V5</Value></UserDelegationKey>").encode())
 
 
-class AzureApp(FaultApp):
+class AzureApp(ServerApp):
     """The server's process."""
 
     _service: Any
@@ -155,8 +155,8 @@ class AzureApp(FaultApp):
         return found
 
 
-class AzureServer(FaultServer):
-    """The test's hold on the server: scripts and records as `FaultServer` has them, and paths in place of objects."""
+class AzureServer(S3Server):
+    """The test's hold on the server: scripts and records as `S3Server` has them, and paths in place of objects."""
 
     container = CONTAINER
 

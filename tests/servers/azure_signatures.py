@@ -13,13 +13,13 @@ import hmac
 import time
 from urllib.parse import parse_qsl
 
+from cloudfiles.testing.http_messages import ServerRequest
 from tests.servers.azure_paths import AzureError, AzureSettings
-from tests.servers.messages import Request
 
 _SKEW = 900.0  # seconds that Azure allows
 
 
-def verify(request: Request, settings: AzureSettings) -> None:
+def verify(request: ServerRequest, settings: AzureSettings) -> None:
     """Raise AzureError for a request that is not authorized."""
     if settings.key is None:
         return
@@ -40,7 +40,7 @@ def verify(request: Request, settings: AzureSettings) -> None:
         raise AzureError(403, "AuthenticationFailed")
 
 
-def signature(request: Request, account: str, key: str) -> str:
+def signature(request: ServerRequest, account: str, key: str) -> str:
     names = ("Content-Encoding", "Content-Language", "Content-Length", "Content-MD5", "Content-Type", "Date",
              "If-Modified-Since", "If-Match", "If-None-Match", "If-Unmodified-Since", "Range")
     lines = [request.method] + [request.header(name.lower()) or "" for name in names]

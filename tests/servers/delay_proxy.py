@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from tests.servers.controlled import ControlledProcess
+from cloudfiles.testing.controlled_process import ControlledProcess
 
 _RST_ON_CLOSE = struct.pack("ii", 1, 0)
 _READ = 1 << 16

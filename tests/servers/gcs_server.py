@@ -12,15 +12,13 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from tests.servers.fault_app import FaultApp
-from tests.servers.fault_server import FaultServer
-from tests.servers.faults import Status
+from cloudfiles.testing import S3Server, Status, StoredObject
+from cloudfiles.testing.server_app import ServerApp
 from tests.servers.gcs_service import GcsService
 from tests.servers.gcs_settings import GcsSettings
-from tests.servers.objects import StoredObject
 
 
-class GcsApp(FaultApp):
+class GcsApp(ServerApp):
     """What runs in the server's process."""
 
     def reset(self) -> None:
@@ -40,7 +38,7 @@ class GcsApp(FaultApp):
         self._service.buckets[bucket].sessions.clear()
 
 
-class GcsServer(FaultServer):
+class GcsServer(S3Server):
     """The test's hold on the server; settings are `GcsSettings`, and uploads resumable sessions."""
 
     app = "tests.servers.gcs_server:GcsApp"

@@ -17,11 +17,11 @@ from datetime import datetime, timezone
 from typing import Any
 from urllib.parse import unquote
 
-from tests.servers import entity
+from cloudfiles.testing import StoredObject, object_response
+from cloudfiles.testing.http_messages import Headers, S3Error, ServerRequest, ServerResponse, http_date
+from cloudfiles.testing.s3_objects import checksum
 from tests.servers.gcs_settings import GcsSettings
 from tests.servers.gcs_uploads import Session, parse_batch, parse_related, upload_span
-from tests.servers.messages import Answer, Headers, Request, S3Error, http_date
-from tests.servers.objects import StoredObject, checksum
 
 _TARGET = re.compile(r"(?P<api>/upload|/download)?/storage/v1/b/(?P<bucket>[^/]+)(?:/(?P<rest>o|iam/testPermissions))?"
                      r"(?:/(?P<name>[^/]+)(?P<operation>/.*)?)?")
@@ -40,14 +40,14 @@ class Refused(Exception):  # noqa: N818 -- an answer, not a failure
         self.reason = reason
         self.message = message or reason
 
-    def answer(self) -> Answer:
+    def answer(self) -> ServerResponse:
         error = {"errors": [{"domain": "global", "reason": self.reason, "message": self.message}],
                  "code": self.status, "message": self.message}
         return json_answer({"error": error}, self.status)
 
 
-def json_answer(document: Any, status: int = 200) -> Answer:
-    return Answer(status, (("Content-Type", "application/json; charset=UTF-8"),), json.dumps(document).encode())
+def json_answer(document: Any, status: int = 200) -> ServerResponse:
+    return ServerResponse(status, (("Content-Type", "application/json; charset=UTF-8"),), json.dumps(document).encode())
 
 
 class Objects(dict[str, StoredObject]):
@@ -88,24 +88,26 @@ class GcsService:
     def date_header(self) -> tuple[str, str]:
         return "Date", http_date(int(datetime.now(timezone.utc).timestamp()))
 
-    def locate(self, request: Request) -> tuple[str, str]:
+    def locate(self, request: ServerRequest) -> tuple[str, str]:
         """Bucket and object name of a request; ('', '') of a batch."""
         match = _TARGET.fullmatch(request.raw_path)
         if match is None:
             return "", ""
         return unquote(match["bucket"]), unquote(match["name"] or request.query.get("name", ""))
 
-    def respond(self, request: Request) -> Answer:
+    def respond(self, request: ServerRequest) -> ServerResponse:
         try:
             self._authorize(request)
             answer = self._dispatch(request)
         except Refused as refused:
             answer = refused.answer()
         except S3Error as error:  # of the shared reading of objects: 412 and 416
-            answer = Answer(error.status, (("Content-Type", "text/html"), *error.headers), error.message.encode())
-        return Answer(answer.status, (*answer.headers, self.date_header()), answer.body, answer.announced_length)
+            headers = (("Content-Type", "text/html"), *error.headers)
+            answer = ServerResponse(error.status, headers, error.message.encode())
+        return ServerResponse(answer.status, (*answer.headers, self.date_header()), answer.body,
+                              answer.announced_length)
 
-    def _authorize(self, request: Request) -> None:
+    def _authorize(self, request: ServerRequest) -> None:
         token = self.settings.token
         if token is not None and request.header("authorization") != f"Bearer {token}":
             sent = request.header("authorization") is not None
@@ -113,7 +115,7 @@ class GcsService:
                 raise Refused(401, "authError", "Invalid Credentials")
             raise Refused(401, "required", "Anonymous caller does not have storage.objects.get access to the object.")
 
-    def _dispatch(self, request: Request) -> Answer:
+    def _dispatch(self, request: ServerRequest) -> ServerResponse:
         if request.raw_path == "/batch/storage/v1":
             return self._batch(request)
         match = _TARGET.fullmatch(request.raw_path)
@@ -140,7 +142,8 @@ class GcsService:
 
     # ---- objects
 
-    def _object(self, request: Request, bucket_name: str, bucket: GcsBucket, name: str, operation: str) -> Answer:
+    def _object(self, request: ServerRequest, bucket_name: str, bucket: GcsBucket, name: str,
+                operation: str) -> ServerResponse:
         if operation == "/compose":
             return self._compose(request, bucket, name)
         if operation:
@@ -148,7 +151,7 @@ class GcsService:
         if name not in bucket.objects:
             message = self.settings.no_object.format(bucket=bucket_name, name=name)
             if request.query.get("alt") == "media":
-                return Answer(404, (("Content-Type", "text/html; charset=UTF-8"),), message.encode())
+                return ServerResponse(404, (("Content-Type", "text/html; charset=UTF-8"),), message.encode())
             raise Refused(404, "notFound", message)
         self.check_generation(request, bucket, name)
         answer = self._found(request, bucket, name)
@@ -156,8 +159,8 @@ class GcsService:
             bucket.objects.metagenerations[name] += 1
         return answer
 
-    def _found(self, request: Request, bucket: GcsBucket, name: str) -> Answer:
-        verbs: dict[str, Callable[[], Answer]] = {
+    def _found(self, request: ServerRequest, bucket: GcsBucket, name: str) -> ServerResponse:
+        verbs: dict[str, Callable[[], ServerResponse]] = {
             "GET": lambda: (self._media(request, bucket, name) if request.query.get("alt") == "media"
                             else json_answer(self.resource(bucket, name))),
             "DELETE": lambda: self._delete(bucket, name)}
@@ -165,7 +168,7 @@ class GcsService:
             raise Refused(405, "methodNotAllowed")
         return verbs[request.method]()
 
-    def check_generation(self, request: Request, bucket: GcsBucket, name: str,
+    def check_generation(self, request: ServerRequest, bucket: GcsBucket, name: str,
                          parameter: str = "ifGenerationMatch") -> None:
         wanted = request.query.get(parameter)
         there = bucket.objects.generations[name] if name in bucket.objects else 0
@@ -196,7 +199,7 @@ class GcsService:
         metadata = {key[12:]: value for key, value in stored.headers.items() if key.startswith("x-goog-meta-")}
         return {**resource, "metadata": metadata} if metadata else resource
 
-    def _media(self, request: Request, bucket: GcsBucket, name: str) -> Answer:
+    def _media(self, request: ServerRequest, bucket: GcsBucket, name: str) -> ServerResponse:
         stored, resource = bucket.objects[name], self._all_of(bucket, name)
         encoding = stored.headers.get("content-encoding", "")
         hashes = [f"{label}={resource[key]}" for label, key in (("crc32c", "crc32c"), ("md5", "md5Hash"))
@@ -216,17 +219,17 @@ class GcsService:
         if encoding == "gzip" and (self.settings.transcodes or not accepts):
             # Decompressive transcoding: ranges are ignored, and the hashes are still those of the stored bytes.
             kept = tuple(header for header in own if header[0] != "content-encoding")
-            return Answer(200, (*headers, *kept), gzip.decompress(stored.content))
-        answer = entity.read(request, StoredObject(stored.content, ""))
+            return ServerResponse(200, (*headers, *kept), gzip.decompress(stored.content))
+        answer = object_response.read(request, StoredObject(stored.content, ""))
         if self.settings.compresses and not encoding and answer.status == 200:
-            return Answer(200, (*headers, *own, ("Content-Encoding", "gzip")), gzip.compress(stored.content))
-        return Answer(answer.status, (*headers, *own, *answer.headers), answer.body)
+            return ServerResponse(200, (*headers, *own, ("Content-Encoding", "gzip")), gzip.compress(stored.content))
+        return ServerResponse(answer.status, (*headers, *own, *answer.headers), answer.body)
 
-    def _delete(self, bucket: GcsBucket, name: str) -> Answer:
+    def _delete(self, bucket: GcsBucket, name: str) -> ServerResponse:
         del bucket.objects[name]
-        return Answer(204)
+        return ServerResponse(204)
 
-    def _list(self, request: Request, bucket_name: str, bucket: GcsBucket) -> Answer:
+    def _list(self, request: ServerRequest, bucket_name: str, bucket: GcsBucket) -> ServerResponse:
         query = request.query
         prefix, delimiter = query.get("prefix", ""), query.get("delimiter", "")
         start = max(query.get("startOffset", ""), query.get("pageToken", "").removeprefix("from:"), key=_order)
@@ -252,7 +255,8 @@ class GcsService:
 
     # ---- writing
 
-    def store(self, bucket: GcsBucket, name: str, content: bytes, resource: dict[str, Any], **more: str) -> Answer:
+    def store(self, bucket: GcsBucket, name: str, content: bytes, resource: dict[str, Any],
+              **more: str) -> ServerResponse:
         """Keep an object. Raises Refused where a digest sent along is another one."""
         for field_name, algorithm in (("crc32c", "crc32c"), ("md5Hash", "md5")):
             given = resource.get(field_name)
@@ -268,7 +272,7 @@ class GcsService:
         bucket.objects[name] = StoredObject(content, "", headers)
         return json_answer(self.resource(bucket, name))
 
-    def _upload(self, request: Request, bucket: GcsBucket) -> Answer:
+    def _upload(self, request: ServerRequest, bucket: GcsBucket) -> ServerResponse:
         query = request.query
         if "upload_id" in query:
             return self._session(request, bucket, query["upload_id"])
@@ -281,15 +285,15 @@ class GcsService:
         self.check_generation(request, bucket, query["name"])
         upload_id = uuid.uuid4().hex
         bucket.sessions[upload_id] = Session(query["name"], json.loads(request.body), request.query)
-        return Answer(200, (("Location", f"https://somewhere.else{request.target}&upload_id={upload_id}"),))
+        return ServerResponse(200, (("Location", f"https://somewhere.else{request.target}&upload_id={upload_id}"),))
 
-    def _session(self, request: Request, bucket: GcsBucket, upload_id: str) -> Answer:
+    def _session(self, request: ServerRequest, bucket: GcsBucket, upload_id: str) -> ServerResponse:
         session = bucket.sessions.get(upload_id)
         if session is None:
             raise Refused(404, "notFound")
         if request.method == "DELETE":
             del bucket.sessions[upload_id]
-            return Answer(499)
+            return ServerResponse(499)
         if session.done:
             return json_answer(self.resource(bucket, session.name))
         begin, total = upload_span(request, session)
@@ -297,8 +301,8 @@ class GcsService:
             self._keep(session, request.body, begin)
         if total is None or len(session.content) < total:
             held = (("Range", f"bytes=0-{len(session.content) - 1}"),) if session.content else ()
-            return Answer(308, held)
-        self.check_generation(Request("PUT", f"/?{session.condition}", ()), bucket, session.name)
+            return ServerResponse(308, held)
+        self.check_generation(ServerRequest("PUT", f"/?{session.condition}", ()), bucket, session.name)
         session.done = True
         return self.store(bucket, session.name, bytes(session.content), session.resource)
 
@@ -310,7 +314,7 @@ class GcsService:
 
     # ---- objects made of objects
 
-    def _compose(self, request: Request, bucket: GcsBucket, name: str) -> Answer:
+    def _compose(self, request: ServerRequest, bucket: GcsBucket, name: str) -> ServerResponse:
         document = json.loads(request.body)
         sources = document["sourceObjects"]
         if not 0 < len(sources) <= 32:
@@ -325,7 +329,7 @@ class GcsService:
         return self.store(bucket, name, b"".join(part.content for part in parts), document["destination"],
                           **{"x-goog-component-count": str(count)})
 
-    def _rewrite(self, request: Request, bucket: GcsBucket, name: str, operation: str) -> Answer:
+    def _rewrite(self, request: ServerRequest, bucket: GcsBucket, name: str, operation: str) -> ServerResponse:
         match = _COPY.fullmatch(operation)
         if match is None:
             raise Refused(404, "notFound")
@@ -349,7 +353,7 @@ class GcsService:
 
     # ---- batches
 
-    def _batch(self, request: Request) -> Answer:
+    def _batch(self, request: ServerRequest) -> ServerResponse:
         parts = []
         if self.settings.batch_status != 200:
             raise Refused(self.settings.batch_status, "notImplemented", "This server knows no batches.")
@@ -362,9 +366,9 @@ class GcsService:
             parts.append(f"--batch_answer\r\nContent-Type: application/http\r\nContent-ID: <response-{content_id}>\r\n"
                          f"\r\n{head}\r\n\r\n{answer.body.decode()}\r\n")
         body = "".join(reversed(parts)) + "--batch_answer--\r\n"  # the order is not promised
-        return Answer(200, (("Content-Type", "multipart/mixed; boundary=batch_answer"),), body.encode())
+        return ServerResponse(200, (("Content-Type", "multipart/mixed; boundary=batch_answer"),), body.encode())
 
-    def _batched(self, part: Request) -> Answer:
+    def _batched(self, part: ServerRequest) -> ServerResponse:
         refusals = self.settings.delete_refusals.get(self.locate(part)[1])
         try:
             if refusals:

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.servers.messages import Request
+from cloudfiles.testing.http_messages import ServerRequest
 
 _SPAN = re.compile(r"bytes (?:(\d+)-(\d+)|\*)/(\d+|\*)")
 UNIT = 256 * 1024
@@ -38,14 +38,14 @@ class Session:
         return "" if wanted is None else f"ifGenerationMatch={wanted}"
 
 
-def _boundary(request: Request, kind: str) -> bytes:
+def _boundary(request: ServerRequest, kind: str) -> bytes:
     match = re.fullmatch(rf'{kind}; boundary="?([^";]+)"?', request.header("content-type") or "")
     if match is None:
         raise BadUpload(f"not {kind}: {request.header('content-type')}")
     return match[1].encode()
 
 
-def parse_related(request: Request) -> tuple[dict[str, Any], bytes]:
+def parse_related(request: ServerRequest) -> tuple[dict[str, Any], bytes]:
     """The metadata and the content of a multipart/related upload."""
     boundary = _boundary(request, "multipart/related")
     body = request.body
@@ -59,7 +59,7 @@ def parse_related(request: Request) -> tuple[dict[str, Any], bytes]:
     return json.loads(metadata), content
 
 
-def upload_span(request: Request, session: Session) -> tuple[int | None, int | None]:
+def upload_span(request: ServerRequest, session: Session) -> tuple[int | None, int | None]:
     """Where a piece begins, None for a question how far the upload got; and the object's size where it is told.
 
     Raises BadUpload for a piece that is not the last and no multiple of 256 KiB, or leaves a gap.
@@ -78,7 +78,7 @@ def upload_span(request: Request, session: Session) -> tuple[int | None, int | N
     return begin, total
 
 
-def parse_batch(request: Request) -> list[tuple[str, Request]]:
+def parse_batch(request: ServerRequest) -> list[tuple[str, ServerRequest]]:
     """The requests in a batch with their Content-IDs."""
     boundary = _boundary(request, "multipart/mixed")
     found = []
@@ -88,5 +88,5 @@ def parse_batch(request: Request) -> list[tuple[str, Request]]:
         line = re.fullmatch(rb"([A-Z]+) (\S+) HTTP/1.1", inner.strip())
         if content_id is None or line is None or b"application/http" not in outer:
             raise BadUpload(f"a part of a batch: {part[:200]!r}")
-        found.append((content_id[1].decode(), Request(line[1].decode(), line[2].decode(), ())))
+        found.append((content_id[1].decode(), ServerRequest(line[1].decode(), line[2].decode(), ())))
     return found

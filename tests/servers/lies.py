@@ -6,8 +6,9 @@ import re
 from dataclasses import dataclass, replace
 from urllib.parse import quote
 
-from tests.servers.faults import Delivery, Ending, Fault, Status, with_header
-from tests.servers.messages import Answer, Headers, Request
+from cloudfiles.testing import Fault, Status
+from cloudfiles.testing.http_messages import Headers, ServerRequest, ServerResponse
+from cloudfiles.testing.server_faults import ConnectionEnd, WireResponse, with_header
 
 PORTAL = (b"<!DOCTYPE html><html><head><title>Sign in &amp; go</title><style>b{}</style></head>"
           b"<body><h1>Welcome to the guest network</h1><script>track()</script>Please accept.</body></html>")
@@ -24,7 +25,7 @@ class IgnoreQuery(Fault):
 
     names: tuple[str, ...]
 
-    def prepare(self, request: Request) -> Request:
+    def prepare(self, request: ServerRequest) -> ServerRequest:
         path, mark, query = request.target.partition("?")
         kept = [pair for pair in query.split("&") if pair.partition("=")[0] not in self.names]
         return replace(request, target=path + mark + "&".join(kept))
@@ -37,7 +38,7 @@ class SetQuery(Fault):
     name: str
     value: str
 
-    def prepare(self, request: Request) -> Request:
+    def prepare(self, request: ServerRequest) -> ServerRequest:
         request = IgnoreQuery((self.name,)).prepare(request)
         separator = "&" if "?" in request.target else "?"
         return replace(request, target=f"{request.target}{separator}{self.name}={quote(self.value, safe='')}")
@@ -50,7 +51,7 @@ class Reworded(Fault):
     pattern: bytes
     by: bytes
 
-    def alter(self, answer: Answer) -> Answer:
+    def alter(self, answer: ServerResponse) -> ServerResponse:
         return replace(answer, body=re.sub(self.pattern, self.by, answer.body))
 
 
@@ -62,7 +63,7 @@ class WithBody(Fault):
     content_type: str = "application/xml"
     without: tuple[str, ...] = ()  # headers that are left out
 
-    def alter(self, answer: Answer) -> Answer:
+    def alter(self, answer: ServerResponse) -> ServerResponse:
         answer = with_header(replace(answer, body=self.body), "Content-Type", self.content_type)
         for name in self.without:
             answer = with_header(answer, name, None)
@@ -76,9 +77,9 @@ class ShortUntilClose(Fault):
     keep: int
     version: str = "HTTP/1.1"
 
-    def deliver(self, answer: Answer) -> Delivery:
-        return Delivery(answer.head(version=self.version, framing=(("Connection", "close"),)) + answer.body[:self.keep],
-                        Ending.CLOSE)
+    def deliver(self, answer: ServerResponse) -> WireResponse:
+        head = answer.head(version=self.version, framing=(("Connection", "close"),))
+        return WireResponse(head + answer.body[:self.keep], ConnectionEnd.CLOSE)
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ class Shortened(Fault):
 
     keep: int
 
-    def alter(self, answer: Answer) -> Answer:
+    def alter(self, answer: ServerResponse) -> ServerResponse:
         return replace(answer, body=answer.body[:self.keep])
 
 
@@ -98,10 +99,10 @@ class Both(Fault):
     first: Fault
     second: Fault
 
-    def prepare(self, request: Request) -> Request:
+    def prepare(self, request: ServerRequest) -> ServerRequest:
         return self.second.prepare(self.first.prepare(request))
 
-    def alter(self, answer: Answer) -> Answer:
+    def alter(self, answer: ServerResponse) -> ServerResponse:
         return self.second.alter(self.first.alter(answer))
 
 
@@ -111,5 +112,5 @@ class AsStatus(Fault):
 
     code: int
 
-    def alter(self, answer: Answer) -> Answer:
+    def alter(self, answer: ServerResponse) -> ServerResponse:
         return replace(answer, status=self.code, body=b"" if self.code == 204 else answer.body)

@@ -48,7 +48,7 @@ class Server:
 
 
 @dataclass(frozen=True)
-class S3Server(Server):
+class RunningS3Server(Server):
     """A running S3 server with the keys that it takes."""
 
     access_key: str = _ACCESS_KEY
@@ -169,7 +169,7 @@ def _root(directory: Path) -> Path:
 
 
 @contextmanager
-def rclone_s3(directory: Path) -> Iterator[S3Server]:
+def rclone_s3(directory: Path) -> Iterator[RunningS3Server]:
     """rclone over a directory whose subdirectories are the buckets. It verifies signatures.
 
     It keeps what it knows of a directory: once it reads one anew, a control character in a key has become the picture
@@ -180,16 +180,16 @@ def rclone_s3(directory: Path) -> Iterator[S3Server]:
                "--dir-cache-time", "24h"]
     with _running(directory / "home", lambda port: [program, "serve", "s3", *options, "--addr", f"127.0.0.1:{port}",
                                                     str(root)]) as (port, pid):
-        yield S3Server("rclone", f"http://127.0.0.1:{port}", port, pid, root)
+        yield RunningS3Server("rclone", f"http://127.0.0.1:{port}", port, pid, root)
 
 
 @contextmanager
-def moto_s3(directory: Path) -> Iterator[S3Server]:
+def moto_s3(directory: Path) -> Iterator[RunningS3Server]:
     """moto in a process of its own, so that it shares no interpreter lock with the code under test."""
     program = find_program("moto_server", "pip install 'moto[server]'")
     with _running(directory / "home", lambda port: [sys.executable, program, "-H", "127.0.0.1", "-p", str(port)],
                   ) as (port, pid):
-        yield S3Server("moto", f"http://127.0.0.1:{port}", port, pid)
+        yield RunningS3Server("moto", f"http://127.0.0.1:{port}", port, pid)
 
 
 # ---- Google Cloud Storage

@@ -14,22 +14,20 @@ import urllib3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from tests.servers.fault_server import FaultServer
-from tests.servers.faults import FlipBit, error_in_200
-from tests.servers.objects import ALGORITHMS, checksum
-from tests.servers.scripts import Rule
+from cloudfiles.testing import FlipBit, Rule, S3Server, error_in_200
+from cloudfiles.testing.s3_objects import ALGORITHMS, checksum
 
 SECRET = "secretkey1234567"
 
 
-def _client(server: FaultServer, **more: Any) -> Any:
+def _client(server: S3Server, **more: Any) -> Any:
     config = Config(s3={"addressing_style": more.pop("style", "path")}, retries={"max_attempts": 0})
     return boto3.client("s3", endpoint_url=server.url, config=config, **{
         "aws_access_key_id": "AKIAEXAMPLE0000", "aws_secret_access_key": SECRET, "region_name": "us-east-1", **more})
 
 
 @pytest.fixture
-def client(fault_server: FaultServer) -> Iterator[Any]:
+def client(fault_server: S3Server) -> Iterator[Any]:
     fault_server.configure(secret_key=SECRET)
     made = _client(fault_server)
     yield made
@@ -37,7 +35,7 @@ def client(fault_server: FaultServer) -> Iterator[Any]:
 
 
 @pytest.fixture
-def http(fault_server: FaultServer) -> Iterator[urllib3.PoolManager]:
+def http(fault_server: S3Server) -> Iterator[urllib3.PoolManager]:
     """Bare HTTP, with no signature to hide behind."""
     with urllib3.PoolManager(retries=False) as pool:
         yield pool
@@ -81,7 +79,7 @@ def test_buckets(client: Any) -> None:
     ("bytes=10-", 416, None, "bytes */10"),
     ("bytes=-0", 416, None, "bytes */10"),
 ])
-def test_ranges(fault_server: FaultServer, http: urllib3.PoolManager, wanted: str, status: int, body: bytes | None,
+def test_ranges(fault_server: S3Server, http: urllib3.PoolManager, wanted: str, status: int, body: bytes | None,
                 content_range: str | None) -> None:
     fault_server.put("a", b"0123456789")
     answer = http.request("GET", f"{fault_server.url}/bucket/a", headers={"Range": wanted})
@@ -89,7 +87,7 @@ def test_ranges(fault_server: FaultServer, http: urllib3.PoolManager, wanted: st
     assert body is None or answer.data == body
 
 
-def test_conditions(client: Any, fault_server: FaultServer) -> None:
+def test_conditions(client: Any, fault_server: S3Server) -> None:
     etag = client.put_object(Bucket="bucket", Key="a", Body=b"1", IfNoneMatch="*")["ETag"]
     for refused in ({"IfNoneMatch": "*"}, {"IfMatch": '"other"'}):
         with pytest.raises(ClientError) as error:
@@ -105,7 +103,7 @@ def test_conditions(client: Any, fault_server: FaultServer) -> None:
     assert fault_server.contents() == {"a": b"3"}
 
 
-def test_listing_pages_with_delimiter_prefix_and_start(client: Any, fault_server: FaultServer) -> None:
+def test_listing_pages_with_delimiter_prefix_and_start(client: Any, fault_server: S3Server) -> None:
     names = [f"{group}/{n}" for group in "abc" for n in range(5)] + ["a.txt", "top"]
     fault_server.put_many(dict.fromkeys(names, b"x"))
     pager = client.get_paginator("list_objects_v2")
@@ -124,7 +122,7 @@ def test_listing_pages_with_delimiter_prefix_and_start(client: Any, fault_server
     assert listed(Prefix="nothing") == []
 
 
-def test_bulk_delete_reports_each_key(client: Any, fault_server: FaultServer) -> None:
+def test_bulk_delete_reports_each_key(client: Any, fault_server: S3Server) -> None:
     fault_server.put_many(dict.fromkeys("abc", b"x"))
     fault_server.configure(delete_errors={"b": "AccessDenied"})
     answer = client.delete_objects(Bucket="bucket", Delete={"Objects": [{"Key": key} for key in "abcd"]})
@@ -133,7 +131,7 @@ def test_bulk_delete_reports_each_key(client: Any, fault_server: FaultServer) ->
     assert fault_server.contents() == {"b": b"x"}
 
 
-def test_bulk_delete_needs_a_digest(fault_server: FaultServer, http: urllib3.PoolManager) -> None:
+def test_bulk_delete_needs_a_digest(fault_server: S3Server, http: urllib3.PoolManager) -> None:
     body = b"<Delete><Object><Key>a</Key></Object></Delete>"
     assert http.request("POST", f"{fault_server.url}/bucket?delete", body=body).status == 400
     digest = {"Content-MD5": checksum("md5", body)}
@@ -150,7 +148,7 @@ def _upload(client: Any, parts: list[bytes], **create: Any) -> Any:
         "Parts": [{"PartNumber": n, "ETag": etag} for n, etag in enumerate(etags, 1)]})
 
 
-def test_multipart(client: Any, fault_server: FaultServer) -> None:
+def test_multipart(client: Any, fault_server: S3Server) -> None:
     parts = [b"a" * 1000, b"b" * 1000, b"c"]
     etag = _upload(client, parts, ContentType="text/plain")["ETag"]
     digests = b"".join(hashlib.md5(part).digest() for part in parts)
@@ -160,7 +158,7 @@ def test_multipart(client: Any, fault_server: FaultServer) -> None:
     assert fault_server.uploads() == []
 
 
-def test_multipart_refusals(client: Any, fault_server: FaultServer) -> None:
+def test_multipart_refusals(client: Any, fault_server: S3Server) -> None:
     fault_server.configure(min_part_size=10)
     with pytest.raises(ClientError) as error:
         _upload(client, [b"small", b"last"])
@@ -174,7 +172,7 @@ def test_multipart_refusals(client: Any, fault_server: FaultServer) -> None:
     assert fault_server.uploads() == []
 
 
-def test_completion_may_fail_in_a_200(client: Any, fault_server: FaultServer) -> None:
+def test_completion_may_fail_in_a_200(client: Any, fault_server: S3Server) -> None:
     fault_server.script(Rule(error_in_200(), method="POST", query="uploadId="))
     with pytest.raises(ClientError) as error:
         _upload(client, [b"part"])
@@ -191,7 +189,7 @@ def test_checksums_are_kept_and_given_when_asked_for(client: Any, algorithm: str
     assert (got[name], got["Body"].read()) == (checksum(algorithm, b"content"), b"content")
 
 
-def test_checksums_are_not_given_unasked(fault_server: FaultServer, http: urllib3.PoolManager) -> None:
+def test_checksums_are_not_given_unasked(fault_server: S3Server, http: urllib3.PoolManager) -> None:
     fault_server.put("a", b"content", checksums=["crc32c"])
     url, ask = f"{fault_server.url}/bucket/a", {"x-amz-checksum-mode": "ENABLED"}
     given = http.request("GET", url, headers=ask).headers
@@ -205,14 +203,14 @@ def test_checksums_are_not_given_unasked(fault_server: FaultServer, http: urllib
     *((f"x-amz-checksum-{name}", checksum(name, b"other")) for name in ALGORITHMS),
     ("x-amz-content-sha256", hashlib.sha256(b"other").hexdigest()),
 ])
-def test_a_wrong_digest_of_an_upload_is_refused(fault_server: FaultServer, http: urllib3.PoolManager, header: str,
+def test_a_wrong_digest_of_an_upload_is_refused(fault_server: S3Server, http: urllib3.PoolManager, header: str,
                                                 value: str) -> None:
     answer = http.request("PUT", f"{fault_server.url}/bucket/a", body=b"content", headers={header: value})
     assert answer.status == 400
     assert fault_server.contents() == {}
 
 
-def test_a_flipped_upload_is_refused_by_its_digest(fault_server: FaultServer, http: urllib3.PoolManager) -> None:
+def test_a_flipped_upload_is_refused_by_its_digest(fault_server: S3Server, http: urllib3.PoolManager) -> None:
     fault_server.script(Rule(FlipBit(3)))
     url, headers = f"{fault_server.url}/bucket/a", {"Content-MD5": checksum("md5", b"content")}
     assert b"BadDigest" in http.request("PUT", url, body=b"content", headers=headers).data
@@ -228,7 +226,7 @@ def test_a_flipped_upload_is_refused_by_its_digest(fault_server: FaultServer, ht
     ({"aws_access_key_id": "AKIAOTHER"}, "InvalidAccessKeyId"),
     ({"region_name": "eu-west-1"}, "AuthorizationHeaderMalformed"),
 ])
-def test_wrong_signature(client: Any, fault_server: FaultServer, settings: dict[str, str], code: str) -> None:
+def test_wrong_signature(client: Any, fault_server: S3Server, settings: dict[str, str], code: str) -> None:
     wrong = _client(fault_server, **settings)
     with pytest.raises(ClientError) as error:
         wrong.put_object(Bucket="bucket", Key="a", Body=b"x")
@@ -236,7 +234,7 @@ def test_wrong_signature(client: Any, fault_server: FaultServer, settings: dict[
     wrong.close()
 
 
-def test_session_token_clock_and_region(client: Any, fault_server: FaultServer) -> None:
+def test_session_token_clock_and_region(client: Any, fault_server: S3Server) -> None:
     fault_server.configure(session_token="token")
     with pytest.raises(ClientError) as error:
         client.list_objects_v2(Bucket="bucket")
@@ -251,7 +249,7 @@ def test_session_token_clock_and_region(client: Any, fault_server: FaultServer) 
     assert error.value.response["ResponseMetadata"]["HTTPHeaders"]["x-amz-bucket-region"] == "eu-west-1"
 
 
-def test_presigned(client: Any, fault_server: FaultServer, http: urllib3.PoolManager,
+def test_presigned(client: Any, fault_server: S3Server, http: urllib3.PoolManager,
                    monkeypatch: pytest.MonkeyPatch) -> None:
     key = "a +b/\u00e9?x=1&y"
     fault_server.put(key, b"content")
@@ -266,7 +264,7 @@ def test_presigned(client: Any, fault_server: FaultServer, http: urllib3.PoolMan
     signer.close()
 
 
-def test_unsigned_is_refused_once_a_secret_is_set(client: Any, fault_server: FaultServer,
+def test_unsigned_is_refused_once_a_secret_is_set(client: Any, fault_server: S3Server,
                                                   http: urllib3.PoolManager) -> None:
     fault_server.put("a", b"x")
     assert http.request("GET", f"{fault_server.url}/bucket/a").status == 403
@@ -275,19 +273,19 @@ def test_unsigned_is_refused_once_a_secret_is_set(client: Any, fault_server: Fau
 # ---- addressing
 
 
-def test_virtual_hosted(fault_server: FaultServer, http: urllib3.PoolManager) -> None:
+def test_virtual_hosted(fault_server: S3Server, http: urllib3.PoolManager) -> None:
     fault_server.put("a/b", b"content")
     headers = {"Host": f"bucket.localhost:{fault_server.port}"}
     assert http.request("GET", f"{fault_server.url}/a/b", headers=headers).data == b"content"
 
 
-def test_a_bare_plus_is_a_space(fault_server: FaultServer, http: urllib3.PoolManager) -> None:
+def test_a_bare_plus_is_a_space(fault_server: S3Server, http: urllib3.PoolManager) -> None:
     fault_server.put_many({"a+b": b"plus", "a b": b"space"})
     assert http.request("GET", f"{fault_server.url}/bucket/a+b").data == b"space"
     assert http.request("GET", f"{fault_server.url}/bucket/a%2Bb").data == b"plus"
 
 
-def test_pages_are_plain_http(fault_server: FaultServer, http: urllib3.PoolManager) -> None:
+def test_pages_are_plain_http(fault_server: S3Server, http: urllib3.PoolManager) -> None:
     fault_server.put_page("dir/page+1", b"page", headers={"content-type": "text/plain"})
     answer = http.request("GET", f"{fault_server.url}/dir/page+1")
     assert (answer.data, answer.headers["Content-Type"]) == (b"page", "text/plain")
@@ -295,7 +293,7 @@ def test_pages_are_plain_http(fault_server: FaultServer, http: urllib3.PoolManag
     assert http.request("PUT", f"{fault_server.url}/dir/page", body=b"x").status == 405
 
 
-def test_dates_follow_the_servers_clock(fault_server: FaultServer, http: urllib3.PoolManager) -> None:
+def test_dates_follow_the_servers_clock(fault_server: S3Server, http: urllib3.PoolManager) -> None:
     from email.utils import parsedate_to_datetime
 
     fault_server.configure(clock_offset=86400)

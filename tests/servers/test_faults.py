@@ -10,12 +10,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.servers import faults, wire_faults
-from tests.servers.fault_server import FaultServer
-from tests.servers.faults import Fault
-from tests.servers.messages import Request
-from tests.servers.objects import make_object
-from tests.servers.scripts import USUAL, Rule, Sighting, mix
+from cloudfiles import testing
+from cloudfiles.testing import FLAKY, Fault, Rule, S3Server, mix
+from cloudfiles.testing.http_messages import ServerRequest
+from cloudfiles.testing.rules import IncomingRequest
+from cloudfiles.testing.s3_objects import make_object
 from tests.servers.tls import Certificates
 
 CONTENT = bytes(range(256)) * 64
@@ -24,12 +23,12 @@ ONCE = b"GET /bucket/a HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 
 
 @pytest.fixture
-def server(fault_server: FaultServer) -> FaultServer:
+def server(fault_server: S3Server) -> S3Server:
     fault_server.put("a", CONTENT)
     return fault_server
 
 
-def raw(server: FaultServer, request: bytes = b"GET /bucket/a HTTP/1.1\r\nHost: x\r\n\r\n",
+def raw(server: S3Server, request: bytes = b"GET /bucket/a HTTP/1.1\r\nHost: x\r\n\r\n",
         limit: int = 1 << 20) -> tuple[bytes, str]:
     """Everything that comes back, and how it ended: 'closed', 'reset', 'silent' (open, nothing more), 'more'."""
     with socket.create_connection(("127.0.0.1", server.port), timeout=0.3) as sock:
@@ -47,7 +46,7 @@ def raw(server: FaultServer, request: bytes = b"GET /bucket/a HTTP/1.1\r\nHost: 
         return got, "closed"
 
 
-def fetch(server: FaultServer, method: str = "GET", body: bytes | None = None,
+def fetch(server: S3Server, method: str = "GET", body: bytes | None = None,
           headers: dict[str, str] | None = None) -> tuple[int, bytes]:
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=5)
     try:
@@ -63,28 +62,28 @@ def _split(wire: bytes) -> tuple[bytes, bytes]:
     return head, body
 
 
-def test_no_fault(server: FaultServer) -> None:
+def test_no_fault(server: S3Server) -> None:
     wire, ending = raw(server)
     head, body = _split(wire)
     assert (head[:15], body, ending) == (b"HTTP/1.1 200 OK", CONTENT, "silent")
 
 
 @pytest.mark.parametrize(("fault", "ending", "length"), [
-    (faults.ResetBefore(), "reset", None),
-    (faults.CloseBefore(), "closed", None),
-    (faults.ResetInHead(12), "reset", None),
-    (faults.ResetInBody(100), "reset", 100),
-    (faults.ResetInBody(), "reset", len(CONTENT) // 2),
-    (faults.ShortBody(0), "closed", 0),
-    (faults.ShortBody(10**9), "closed", len(CONTENT) - 1),
-    (faults.Stall(), "silent", None),
-    (faults.Stall(7), "silent", 7),
-    (faults.SilentClose(), "closed", len(CONTENT)),
-    (faults.SilentClose(0.05), "closed", len(CONTENT)),
-    (wire_faults.CloseDelimited(), "closed", len(CONTENT)),
-    (wire_faults.LongBody(b"and more"), "silent", len(CONTENT) + 8),
+    (testing.ResetBefore(), "reset", None),
+    (testing.CloseBefore(), "closed", None),
+    (testing.ResetInHead(12), "reset", None),
+    (testing.ResetInBody(100), "reset", 100),
+    (testing.ResetInBody(), "reset", len(CONTENT) // 2),
+    (testing.ShortBody(0), "closed", 0),
+    (testing.ShortBody(10**9), "closed", len(CONTENT) - 1),
+    (testing.Stall(), "silent", None),
+    (testing.Stall(7), "silent", 7),
+    (testing.SilentClose(), "closed", len(CONTENT)),
+    (testing.SilentClose(0.05), "closed", len(CONTENT)),
+    (testing.CloseDelimited(), "closed", len(CONTENT)),
+    (testing.LongBody(b"and more"), "silent", len(CONTENT) + 8),
 ])
-def test_where_an_answer_ends(server: FaultServer, fault: Fault, ending: str, length: int | None) -> None:
+def test_where_an_answer_ends(server: S3Server, fault: Fault, ending: str, length: int | None) -> None:
     server.script(Rule(fault))
     wire, end = raw(server)
     head, body = _split(wire)
@@ -94,18 +93,18 @@ def test_where_an_answer_ends(server: FaultServer, fault: Fault, ending: str, le
     assert raw(server, ONCE)[0].endswith(CONTENT), "the rule holds once"
 
 
-def test_a_large_body_is_sent_before_the_reset(server: FaultServer) -> None:
+def test_a_large_body_is_sent_before_the_reset(server: S3Server) -> None:
     server.put("a", b"x" * (8 << 20))
-    server.script(Rule(faults.ResetInBody(7 << 20)))
+    server.script(Rule(testing.ResetInBody(7 << 20)))
     wire, ending = raw(server, limit=1 << 30)
     assert (len(_split(wire)[1]), ending) == (7 << 20, "reset")
 
 
-def test_answers_that_are_other_ones(server: FaultServer) -> None:
-    server.script(Rule(faults.slow_down()), Rule(faults.too_many_requests(3)),
-                  Rule(faults.too_many_requests(until=784111777)), Rule(faults.expired_token()),
-                  Rule(faults.wrong_region("eu-west-1")), Rule(faults.redirect("http://127.0.0.1:1/x")),
-                  Rule(faults.time_too_skewed(784111777)), Rule(faults.error_in_200("SlowDown")))
+def test_answers_that_are_other_ones(server: S3Server) -> None:
+    server.script(Rule(testing.slow_down()), Rule(testing.too_many_requests(3)),
+                  Rule(testing.too_many_requests(until=784111777)), Rule(testing.expired_token()),
+                  Rule(testing.wrong_region("eu-west-1")), Rule(testing.redirect("http://127.0.0.1:1/x")),
+                  Rule(testing.time_too_skewed(784111777)), Rule(testing.error_in_200("SlowDown")))
     wires = [raw(server, ONCE)[0] for _ in range(8)]
     wanted = [b"HTTP/1.1 503 Service Unavailable", b"Retry-After: 3", b"Retry-After: Sun, 06 Nov 1994 08:49:37 GMT",
               b"ExpiredToken", b"x-amz-bucket-region: eu-west-1", b"Location: http://127.0.0.1:1/x",
@@ -115,9 +114,9 @@ def test_answers_that_are_other_ones(server: FaultServer) -> None:
     assert fetch(server) == (200, CONTENT)
 
 
-def test_bodies_that_are_wrong(server: FaultServer) -> None:
-    server.script(Rule(faults.FlipBit(8)), Rule(faults.IgnoreRange()), Rule(faults.RangeAs200()),
-                  Rule(faults.WrongContentRange("bytes 0-1/9")), Rule(faults.SetHeader("ETag", None)))
+def test_bodies_that_are_wrong(server: S3Server) -> None:
+    server.script(Rule(testing.FlipBit(8)), Rule(testing.IgnoreRange()), Rule(testing.RangeAs200()),
+                  Rule(testing.WrongContentRange("bytes 0-1/9")), Rule(testing.SetHeader("ETag", None)))
     flipped = fetch(server)[1]
     assert [at for at in range(len(CONTENT)) if flipped[at] != CONTENT[at]] == [1]
     ranged = {"Range": "bytes=5-9"}
@@ -127,20 +126,20 @@ def test_bodies_that_are_wrong(server: FaultServer) -> None:
     assert b"ETag" not in raw(server, ONCE)[0]
 
 
-def test_an_object_replaced_between_two_reads(server: FaultServer) -> None:
-    server.script(Rule(faults.Replaced(make_object(b"another"))))
+def test_an_object_replaced_between_two_reads(server: S3Server) -> None:
+    server.script(Rule(testing.Replaced(make_object(b"another"))))
     assert [fetch(server)[1] for _ in range(2)] == [CONTENT, b"another"]
 
 
 @pytest.mark.parametrize("fault", [
-    wire_faults.Chunked(), wire_faults.Chunked((3, 1), (("X-Late", "1"),), ";ext=\"a\""), wire_faults.Interim((103,)),
-    wire_faults.CloseDelimited(), wire_faults.CloseDelimited("HTTP/1.1", length=True), wire_faults.Pieces(500),
-    wire_faults.Delay(0.05), wire_faults.ObsFold(),
+    testing.Chunked(), testing.Chunked((3, 1), (("X-Late", "1"),), ";ext=\"a\""), testing.Interim((103,)),
+    testing.CloseDelimited(), testing.CloseDelimited("HTTP/1.1", length=True), testing.Pieces(500),
+    testing.Delay(0.05), testing.ObsFold(),
 ])
-def test_odd_answers_that_are_right(server: FaultServer, fault: Fault) -> None:
+def test_odd_answers_that_are_right(server: S3Server, fault: Fault) -> None:
     server.script(Rule(fault, times=None))
     # http.client knows the interim status 100 alone, so read past another by hand.
-    if isinstance(fault, wire_faults.Interim):
+    if isinstance(fault, testing.Interim):
         wire = raw(server, ONCE)[0]
         assert wire.startswith(b"HTTP/1.1 103 ")
         assert wire.endswith(CONTENT)
@@ -148,10 +147,10 @@ def test_odd_answers_that_are_right(server: FaultServer, fault: Fault) -> None:
         assert fetch(server) == (200, CONTENT)
 
 
-def test_answers_that_are_not_http(server: FaultServer) -> None:
-    server.script(Rule(wire_faults.Raw()), Rule(wire_faults.BothLengths()), Rule(wire_faults.TwoLengths()),
-                  Rule(wire_faults.CutChunked()), Rule(wire_faults.EndlessHeader()),
-                  Rule(wire_faults.EndlessHeader(one_line=True)))
+def test_answers_that_are_not_http(server: S3Server) -> None:
+    server.script(Rule(testing.Raw()), Rule(testing.BothLengths()), Rule(testing.TwoLengths()),
+                  Rule(testing.CutChunked()), Rule(testing.EndlessHeader()),
+                  Rule(testing.EndlessHeader(one_line=True)))
     assert raw(server, ONCE)[0].startswith(b"\x16\x03\x01")
     both = _split(raw(server, ONCE)[0])[0]
     assert b"Content-Length" in both
@@ -168,16 +167,16 @@ def test_answers_that_are_not_http(server: FaultServer) -> None:
 # ---- uploads
 
 
-def test_an_upload_whose_answer_is_lost(server: FaultServer) -> None:
-    server.script(Rule(faults.ResetBefore(acted=True), method="PUT"))
+def test_an_upload_whose_answer_is_lost(server: S3Server) -> None:
+    server.script(Rule(testing.ResetBefore(acted=True), method="PUT"))
     with pytest.raises(ConnectionError):
         fetch(server, "PUT", b"new")
     assert server.contents() == {"a": b"new"}
     assert fetch(server, "PUT", b"new", {"If-None-Match": "*"})[0] == 412
 
 
-def test_an_upload_that_is_not_carried_out(server: FaultServer) -> None:
-    server.script(Rule(faults.ResetBefore()), Rule(faults.ResetInUpload(1000)), Rule(faults.internal_error()))
+def test_an_upload_that_is_not_carried_out(server: S3Server) -> None:
+    server.script(Rule(testing.ResetBefore()), Rule(testing.ResetInUpload(1000)), Rule(testing.internal_error()))
     for _ in range(2):
         with pytest.raises(ConnectionError):
             fetch(server, "PUT", b"x" * (16 << 20))
@@ -185,27 +184,27 @@ def test_an_upload_that_is_not_carried_out(server: FaultServer) -> None:
     assert server.contents() == {"a": CONTENT}
 
 
-def test_an_error_that_comes_although_it_was_done(server: FaultServer) -> None:
-    server.script(Rule(faults.internal_error(acted=True)))
+def test_an_error_that_comes_although_it_was_done(server: S3Server) -> None:
+    server.script(Rule(testing.internal_error(acted=True)))
     assert fetch(server, "PUT", b"new")[0] == 500
     assert server.contents() == {"a": b"new"}
 
 
-def test_an_answer_before_the_upload_is_read(server: FaultServer) -> None:
-    server.script(Rule(faults.slow_down(early=True)))
+def test_an_answer_before_the_upload_is_read(server: S3Server) -> None:
+    server.script(Rule(testing.slow_down(early=True)))
     head = b"PUT /bucket/a HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n"
     wire, ending = raw(server, head)
     assert (wire[:12], ending) == (b"HTTP/1.1 503", "closed")
 
 
-def test_chunked_uploads_and_expect(server: FaultServer) -> None:
+def test_chunked_uploads_and_expect(server: S3Server) -> None:
     head = b"PUT /bucket/a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nExpect: 100-continue\r\n\r\n"
     wire, _ = raw(server, head + b"3\r\nnew\r\n2;x=y\r\n--\r\n0\r\nX-Trailer: 1\r\n\r\n")
     assert wire.startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n")
     assert server.contents() == {"a": b"new--"}
 
 
-def test_pipelined_and_split_requests(server: FaultServer) -> None:
+def test_pipelined_and_split_requests(server: S3Server) -> None:
     one = b"HEAD /bucket/a HTTP/1.1\r\nHost: x\r\n\r\n"
     assert raw(server, one * 2 + ONCE)[0].count(b"HTTP/1.1 200 OK") == 3
     with socket.create_connection(("127.0.0.1", server.port)) as sock:
@@ -215,7 +214,7 @@ def test_pipelined_and_split_requests(server: FaultServer) -> None:
         assert sock.recv(100).startswith(b"HTTP/1.1 200 OK")
 
 
-def test_nonsense_gets_400(server: FaultServer) -> None:
+def test_nonsense_gets_400(server: S3Server) -> None:
     wire, ending = raw(server, b"nonsense\r\n\r\n")
     assert (wire[:12], ending) == (b"HTTP/1.1 400", "closed")
 
@@ -223,8 +222,8 @@ def test_nonsense_gets_400(server: FaultServer) -> None:
 # ---- scripts and records
 
 
-def _sighting(key: str = "k", attempt: int = 1, method: str = "GET") -> Sighting:
-    return Sighting(1, Request(method, f"/bucket/{key}?list-type=2", ()), "bucket", key, attempt)
+def _sighting(key: str = "k", attempt: int = 1, method: str = "GET") -> IncomingRequest:
+    return IncomingRequest(1, ServerRequest(method, f"/bucket/{key}?list-type=2", ()), "bucket", key, attempt)
 
 
 def test_a_rule_counts_what_matches() -> None:
@@ -240,13 +239,13 @@ def test_a_rule_counts_each_key() -> None:
 
 
 def test_a_mix_is_the_same_in_any_order_and_keeps_its_shares() -> None:
-    drawn = {key: mix(1, USUAL)(_sighting(str(key))) for key in range(20_000)}
-    again = mix(1, USUAL)
+    drawn = {key: mix(1, FLAKY)(_sighting(str(key))) for key in range(20_000)}
+    again = mix(1, FLAKY)
     assert all(again(_sighting(str(key))) == drawn[key] for key in reversed(range(0, 20_000, 7)))
-    for fault, probability in USUAL.items():
+    for fault, probability in FLAKY.items():
         share = sum(found == fault for found in drawn.values()) / len(drawn)
         assert share == pytest.approx(probability, abs=0.006)
-    assert any(mix(2, USUAL)(_sighting(str(key))) != drawn[key] for key in range(100))
+    assert any(mix(2, FLAKY)(_sighting(str(key))) != drawn[key] for key in range(100))
 
 
 def test_a_mix_draws_anew_for_each_attempt() -> None:
@@ -256,17 +255,17 @@ def test_a_mix_draws_anew_for_each_attempt() -> None:
         mix(1, {Fault(): 1.5})
 
 
-def _every_second(sighting: Sighting) -> Fault | None:
-    return faults.slow_down() if sighting.n % 2 == 0 else None
+def _every_second(sighting: IncomingRequest) -> Fault | None:
+    return testing.slow_down() if sighting.n % 2 == 0 else None
 
 
-def test_a_function_may_be_a_script(server: FaultServer) -> None:
+def test_a_function_may_be_a_script(server: S3Server) -> None:
     server.script(_every_second)
     assert [fetch(server)[0] for _ in range(4)] == [200, 503, 200, 503]
 
 
-def test_requests_are_recorded(server: FaultServer) -> None:
-    server.script(Rule(faults.slow_down(), method="PUT"))
+def test_requests_are_recorded(server: S3Server) -> None:
+    server.script(Rule(testing.slow_down(), method="PUT"))
     start = time.monotonic()
     fetch(server, "PUT", b"abc", {"X-Mine": "1"})
     fetch(server)
@@ -280,7 +279,7 @@ def test_requests_are_recorded(server: FaultServer) -> None:
     assert server.requests(method="GET") == [get]
 
 
-def test_connections_are_counted_and_dropped(server: FaultServer) -> None:
+def test_connections_are_counted_and_dropped(server: S3Server) -> None:
     before, _ = server.connections()
     connection = http.client.HTTPConnection("127.0.0.1", server.port)
     for _ in range(3):
@@ -293,7 +292,7 @@ def test_connections_are_counted_and_dropped(server: FaultServer) -> None:
     connection.close()
 
 
-def _get_until_right(server: FaultServer, keys: Iterator[str], wrong: list[str]) -> None:
+def _get_until_right(server: S3Server, keys: Iterator[str], wrong: list[str]) -> None:
     """A client as plain as can be: a connection a try, the length and the bytes checked."""
     for key in keys:
         for _ in range(30):
@@ -311,10 +310,10 @@ def _get_until_right(server: FaultServer, keys: Iterator[str], wrong: list[str])
             wrong.append(key)
 
 
-def test_every_object_comes_through_the_usual_mix(fault_server: FaultServer) -> None:
+def test_every_object_comes_through_the_usual_mix(fault_server: S3Server) -> None:
     keys = [f"key{n}" for n in range(500)]
     fault_server.put_many({key: key.encode() * 100 for key in keys})
-    fault_server.script(mix(11, USUAL))
+    fault_server.script(mix(11, FLAKY))
     wrong: list[str] = []
     threads = [threading.Thread(target=_get_until_right, args=(fault_server, iter(keys[n::4]), wrong))
                for n in range(4)]
@@ -324,11 +323,11 @@ def test_every_object_comes_through_the_usual_mix(fault_server: FaultServer) -> 
         thread.join()
     assert wrong == []
     assert {record.fault for record in fault_server.requests()} == {
-        "", *(type(fault).__name__ for fault in USUAL)}
+        "", *(type(fault).__name__ for fault in FLAKY)}
 
 
-@pytest.mark.parametrize("fault", [faults.ResetInBody(1000), faults.ResetBefore(), faults.ShortBody(1000)])
-def test_faults_over_tls(tls_fault_server: FaultServer, certificates: Certificates, fault: Fault) -> None:
+@pytest.mark.parametrize("fault", [testing.ResetInBody(1000), testing.ResetBefore(), testing.ShortBody(1000)])
+def test_faults_over_tls(tls_fault_server: S3Server, certificates: Certificates, fault: Fault) -> None:
     tls_fault_server.put("a", CONTENT)
     tls_fault_server.script(Rule(fault))
 

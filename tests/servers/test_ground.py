@@ -17,8 +17,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.servers.controlled import ROOT, ControlledProcess
-from tests.servers.fault_server import FaultServer
+from cloudfiles.testing import S3Server
+from cloudfiles.testing.controlled_process import ControlledProcess
+from tests.servers import ROOT
 from tests.servers.guard import is_local
 
 NoLeaks = Callable[..., AbstractContextManager[None]]
@@ -115,14 +116,14 @@ def test_both_runtimes_are_asked_for(green: bool, request: pytest.FixtureRequest
 # ---- processes of our own
 
 
-def test_errors_of_a_controlled_process_are_raised_here(fault_server: FaultServer) -> None:
+def test_errors_of_a_controlled_process_are_raised_here(fault_server: S3Server) -> None:
     with pytest.raises(TypeError, match="nonsense"):
         fault_server.configure(nonsense=1)
 
 
 def test_a_controlled_process_ends_with_its_pipes(no_leaks: NoLeaks) -> None:
     with no_leaks():
-        process = ControlledProcess("tests.servers.fault_app:FaultApp")
+        process = ControlledProcess("cloudfiles.testing.server_app:ServerApp")
         process.stop()
         process.stop()
     with pytest.raises(ProcessLookupError):
@@ -130,7 +131,7 @@ def test_a_controlled_process_ends_with_its_pipes(no_leaks: NoLeaks) -> None:
 
 
 def test_a_stopped_server_answers_no_more() -> None:
-    with FaultServer() as server:
+    with S3Server() as server:
         url = server.url
     with pytest.raises(urllib.error.URLError):
         urllib.request.urlopen(url)

@@ -8,14 +8,14 @@ import boto3
 import pytest
 from botocore.config import Config
 
+from cloudfiles.testing import S3Server
 from tests.conformance.nasty_keys import CANNOT_HOLD, KEYS, keys_for
-from tests.servers.fault_server import FaultServer
 
 
 def _server(name: str, request: pytest.FixtureRequest) -> tuple[str, str]:
     """Endpoint and a bucket."""
     if name == "scripted":
-        server: FaultServer = request.getfixturevalue("fault_server")
+        server: S3Server = request.getfixturevalue("fault_server")
         server.configure(secret_key="secretkey1234567")
         return server.url, server.bucket
     real: Any = request.getfixturevalue(f"{name}_s3")

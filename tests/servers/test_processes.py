@@ -22,7 +22,7 @@ def _fetch(url: str, context: ssl.SSLContext | None = None, headers: dict[str, s
         return answer.status, answer.read()
 
 
-def test_s3_server_holds_objects(s3_server: processes.S3Server) -> None:
+def test_s3_server_holds_objects(s3_server: processes.RunningS3Server) -> None:
     bucket = s3_server.make_bucket()
     client = s3_server.client()
     client.put_object(Bucket=bucket, Key="a/b", Body=b"content")
@@ -31,7 +31,7 @@ def test_s3_server_holds_objects(s3_server: processes.S3Server) -> None:
     client.close()
 
 
-def test_rclone_refuses_a_wrong_key(rclone_s3: processes.S3Server) -> None:
+def test_rclone_refuses_a_wrong_key(rclone_s3: processes.RunningS3Server) -> None:
     client: Any = dataclasses.replace(rclone_s3, secret_key="wrong").client()
     with pytest.raises(ClientError, match="SignatureDoesNotMatch"):
         client.list_buckets()

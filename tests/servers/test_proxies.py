@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import urllib3
 
-from tests.servers.fault_server import FaultServer
+from cloudfiles.testing import S3Server
 from tests.servers.http_proxy import HttpProxy
 from tests.servers.tls import Certificates
 
@@ -21,7 +21,7 @@ def _through(proxy: HttpProxy, url: str, **more: Any) -> urllib3.BaseHTTPRespons
         return pool.request("GET", url)
 
 
-def test_absolute_form(http_proxy: HttpProxy, fault_server: FaultServer) -> None:
+def test_absolute_form(http_proxy: HttpProxy, fault_server: S3Server) -> None:
     fault_server.put("a", b"content")
     assert _through(http_proxy, f"{fault_server.url}/bucket/a?x=1").data == b"content"
     assert fault_server.requests()[0].target == "/bucket/a?x=1"
@@ -29,14 +29,14 @@ def test_absolute_form(http_proxy: HttpProxy, fault_server: FaultServer) -> None
     assert [(s.method, s.host, s.status) for s in seen] == [("GET", f"127.0.0.1:{fault_server.port}", 200)]
 
 
-def test_tunnel(http_proxy: HttpProxy, tls_fault_server: FaultServer, certificates: Certificates) -> None:
+def test_tunnel(http_proxy: HttpProxy, tls_fault_server: S3Server, certificates: Certificates) -> None:
     tls_fault_server.put("a", b"x" * 1_000_000)
     got = _through(http_proxy, f"{tls_fault_server.url}/bucket/a", ca_certs=str(certificates.authority))
     assert got.data == b"x" * 1_000_000
     assert [(s.method, s.target) for s in http_proxy.seen()] == [("CONNECT", f"127.0.0.1:{tls_fault_server.port}")]
 
 
-def test_authentication(fault_server: FaultServer) -> None:
+def test_authentication(fault_server: S3Server) -> None:
     fault_server.put("a", b"content")
     url = f"{fault_server.url}/bucket/a"
     with HttpProxy("user", "secret") as proxy:
@@ -51,7 +51,7 @@ def test_nobody_there_is_502(http_proxy: HttpProxy) -> None:
     assert _through(http_proxy, "http://127.0.0.1:9/x").status == 502
 
 
-def test_delay(delay_proxy: Callable[..., int], fault_server: FaultServer) -> None:
+def test_delay(delay_proxy: Callable[..., int], fault_server: S3Server) -> None:
     fault_server.put("a", b"x" * 3_000_000)
     connection = http.client.HTTPConnection("127.0.0.1", delay_proxy(fault_server.port, 0.1))
     start = time.monotonic()
@@ -63,7 +63,7 @@ def test_delay(delay_proxy: Callable[..., int], fault_server: FaultServer) -> No
     connection.close()
 
 
-def test_reset_after_some_bytes(delay_proxy: Callable[..., int], fault_server: FaultServer) -> None:
+def test_reset_after_some_bytes(delay_proxy: Callable[..., int], fault_server: S3Server) -> None:
     fault_server.put("a", b"x" * 3_000_000)
     connection = http.client.HTTPConnection("127.0.0.1", delay_proxy(fault_server.port, 0.0, 1_000_000))
     connection.request("GET", "/bucket/a")
@@ -72,7 +72,7 @@ def test_reset_after_some_bytes(delay_proxy: Callable[..., int], fault_server: F
     connection.close()
 
 
-def test_tls_is_verified_and_asks_for_a_client_certificate(mtls_fault_server: FaultServer, certificates: Certificates,
+def test_tls_is_verified_and_asks_for_a_client_certificate(mtls_fault_server: S3Server, certificates: Certificates,
                                                           ) -> None:
     mtls_fault_server.put("a", b"content")
 

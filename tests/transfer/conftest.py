@@ -13,10 +13,10 @@ import pytest
 from cloudfiles import CloudFiles, ResumableTransfer
 from cloudfiles.exceptions import TransferFailedError, TransportError
 from cloudfiles.interfaces.s3 import endpoint
+from cloudfiles.testing import S3Server
 from cloudfiles.transfer.carrying.halfdone import PartLog
 from cloudfiles.transfer.carrying.large import LargeCarrier
 from tests.conformance.stores import STORES
-from tests.servers.fault_server import FaultServer
 
 SECRET = "secretkey1234567"
 MIB = 1 << 20
@@ -28,14 +28,14 @@ def _as_new(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def server(fault_server: FaultServer) -> FaultServer:
+def server(fault_server: S3Server) -> S3Server:
     """The scripted server: it verifies signatures, and wants parts of 5 MiB."""
     fault_server.configure(secret_key=SECRET, min_part_size=5 * MIB, read_only=False)
     return fault_server
 
 
 @pytest.fixture
-def s3(server: FaultServer, green: bool) -> CloudFiles:
+def s3(server: S3Server, green: bool) -> CloudFiles:
     return CloudFiles(f"s3://{server.bucket}/", endpoint=server.url, secrets=server.secrets, green=green)
 
 

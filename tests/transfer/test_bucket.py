@@ -15,10 +15,8 @@ import cloudfiles
 from cloudfiles import Bucket, CloudFiles
 from cloudfiles.bucket import NoSuchDirectoryError, NoSuchFileError, PrefixFilter, Storage, StripPrefix
 from cloudfiles.exceptions import CloudFilesError, InvalidInputError, InvalidPathError
+from cloudfiles.testing import Rule, S3Server, s3_error
 from cloudfiles.types import Clock
-from tests.servers.fault_server import FaultServer
-from tests.servers.faults import s3_error
-from tests.servers.scripts import Rule
 from tests.transfer.conftest import Make, tree, write
 
 BIG = bytes(range(256)) * (4096 * 10)  # 10 MiB: two parts
@@ -202,7 +200,7 @@ HOSTILE = ["../out", "a/../../out", "/etc/x", "a//b", "..", "a/./b"]
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_hostile_names_never_leave_the_directory(server: FaultServer, s3: CloudFiles, work: Path, name: str) -> None:
+def test_hostile_names_never_leave_the_directory(server: S3Server, s3: CloudFiles, work: Path, name: str) -> None:
     server.put(name, b"evil")
     server.put("harmless", b"good")
     bucket = Bucket(s3)
@@ -216,7 +214,7 @@ def test_hostile_names_never_leave_the_directory(server: FaultServer, s3: CloudF
     assert not Path("/etc/x").exists()
 
 
-def test_hostile_names_do_no_harm_in_a_named_directory(server: FaultServer, s3: CloudFiles, work: Path) -> None:
+def test_hostile_names_do_no_harm_in_a_named_directory(server: S3Server, s3: CloudFiles, work: Path) -> None:
     server.put("a/../../out", b"evil")
     (work / "into").mkdir()
     assert Bucket(s3).get_file("a/../../out", "into/") == "into/out"
@@ -243,7 +241,7 @@ def test_symlinks_in_the_target_are_not_followed(store: Make, work: Path, kind: 
     assert (work / "file-link").read_bytes() == b"replaces"
 
 
-def test_a_key_below_another_is_said_before_the_first_byte(server: FaultServer, s3: CloudFiles, work: Path) -> None:
+def test_a_key_below_another_is_said_before_the_first_byte(server: S3Server, s3: CloudFiles, work: Path) -> None:
     server.put("a", b"1")
     server.put("a/b", b"2")
     server.put("0", b"0")
@@ -252,7 +250,7 @@ def test_a_key_below_another_is_said_before_the_first_byte(server: FaultServer, 
     assert tree(work) == {}
 
 
-def test_objects_that_stand_for_directories_become_directories(server: FaultServer, s3: CloudFiles,
+def test_objects_that_stand_for_directories_become_directories(server: S3Server, s3: CloudFiles,
                                                                work: Path) -> None:
     server.put("dir/", b"")
     server.put("dir/x", b"1")
@@ -391,7 +389,7 @@ def test_views_are_new_and_compare_by_what_they_show(bucket: Bucket) -> None:
         PrefixFilter("")
 
 
-def test_json(s3: CloudFiles, server: FaultServer) -> None:
+def test_json(s3: CloudFiles, server: S3Server) -> None:
     bucket = Bucket(s3, PrefixFilter("a/"), StripPrefix("a/"), 60)
     text = json.dumps(bucket.to_json())
     assert server.secrets["AWS_SECRET_ACCESS_KEY"] not in text
@@ -523,7 +521,7 @@ def test_a_callback_that_fails_ends_the_download(bucket: Bucket, cf: CloudFiles,
 # ---- faults
 
 
-def test_a_fault_leaves_the_old_file(server: FaultServer, s3: CloudFiles, work: Path) -> None:
+def test_a_fault_leaves_the_old_file(server: S3Server, s3: CloudFiles, work: Path) -> None:
     server.put("a", b"new")
     write(work, {"a": b"old"})
     server.script(Rule(s3_error(403, "AccessDenied"), key="a"))

@@ -24,9 +24,7 @@ from cloudfiles.interfaces.s3.interface import S3Interface
 from cloudfiles.runtime import cancellation
 from cloudfiles.runtime.cancellation import current_cancellation
 from cloudfiles.runtime.engine import current_runtime
-from tests.servers.fault_server import FaultServer
-from tests.servers.faults import s3_error
-from tests.servers.scripts import Rule
+from cloudfiles.testing import Rule, S3Server, s3_error
 from tests.transfer.conftest import MIB, tree
 
 OLD = b"old bytes" * MIB
@@ -70,7 +68,7 @@ def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[Held]:
 
 
 @pytest.fixture
-def refused(server: FaultServer, held: Held, monkeypatch: pytest.MonkeyPatch) -> None:
+def refused(server: S3Server, held: Held, monkeypatch: pytest.MonkeyPatch) -> None:
     """The object of this name is refused as soon as another one is being written."""
     server.script(Rule(s3_error(403, "AccessDenied"), key="refused", times=None))
     for name in ("get", "get_bounded"):
@@ -113,7 +111,7 @@ class Call(threading.Thread):
 
 
 @pytest.mark.usefixtures("refused")
-def test_a_transfer_ends_when_its_writes_have_ended(server: FaultServer, s3: CloudFiles, held: Held,
+def test_a_transfer_ends_when_its_writes_have_ended(server: S3Server, s3: CloudFiles, held: Held,
                                                     tmp_path: Path) -> None:
     server.put_many({"a": OLD[:MIB], "refused": b"x"})
     call = Call(s3.transfer_to, f"file://{tmp_path}/disk/", ["a", "refused"])
@@ -126,7 +124,7 @@ def test_a_transfer_ends_when_its_writes_have_ended(server: FaultServer, s3: Clo
 
 
 @pytest.mark.usefixtures("refused")
-def test_what_was_abandoned_is_never_published(server: FaultServer, s3: CloudFiles, held: Held, tmp_path: Path,
+def test_what_was_abandoned_is_never_published(server: S3Server, s3: CloudFiles, held: Held, tmp_path: Path,
                                                monkeypatch: pytest.MonkeyPatch) -> None:
     """A mount that hangs for longer than a batch waits for it: the program goes on, and writes something newer."""
     monkeypatch.setattr(cancellation, "PATIENCE", 0.05)
@@ -141,7 +139,7 @@ def test_what_was_abandoned_is_never_published(server: FaultServer, s3: CloudFil
     assert tree(tmp_path) == {"disk/a": b"newer"}
 
 
-def test_a_large_object_ends_when_its_parts_have_ended(server: FaultServer, s3: CloudFiles, tmp_path: Path,
+def test_a_large_object_ends_when_its_parts_have_ended(server: S3Server, s3: CloudFiles, tmp_path: Path,
                                                        monkeypatch: pytest.MonkeyPatch) -> None:
     """A part that fails closes the file only after the others have been written to it."""
     monkeypatch.setattr(cancellation, "MOMENT", 0.05)
@@ -200,7 +198,7 @@ def test_puts_end_when_their_writes_have_ended(held: Held, tmp_path: Path, monke
 # ---- other ends
 
 
-def test_an_interrupt_waits_for_writes(server: FaultServer, s3: CloudFiles, held: Held, tmp_path: Path) -> None:
+def test_an_interrupt_waits_for_writes(server: S3Server, s3: CloudFiles, held: Held, tmp_path: Path) -> None:
     server.put("a", OLD[:MIB])
     interrupted: list[bool] = []
 
@@ -235,7 +233,7 @@ async def assert_cancelling_waits(task: asyncio.Future[Any], held: Held) -> None
         await task
 
 
-def test_a_cancelled_task_waits_for_writes(server: FaultServer, held: Held, tmp_path: Path) -> None:
+def test_a_cancelled_task_waits_for_writes(server: S3Server, held: Held, tmp_path: Path) -> None:
     server.put("a", OLD[:MIB])
 
     async def main() -> None:

@@ -28,11 +28,8 @@ from cloudfiles.exceptions import (
     UnusableFileError,
 )
 from cloudfiles.retry import RetryPolicy
-from cloudfiles.transfer.single import chunks, files
-from cloudfiles.transfer.single.files import ExchangeError
-from cloudfiles.transport.client import Client
-from tests.servers.fault_server import FaultServer
-from tests.servers.faults import (
+from cloudfiles.testing import (
+    FLAKY,
     FlipBit,
     IgnoreRange,
     RangeAs200,
@@ -40,17 +37,22 @@ from tests.servers.faults import (
     ResetBefore,
     ResetInBody,
     ResetInUpload,
+    Rule,
+    S3Server,
     SetHeader,
     ShortBody,
     Stall,
     Status,
     internal_error,
+    mix,
     redirect,
     slow_down,
     too_many_requests,
 )
-from tests.servers.objects import make_object
-from tests.servers.scripts import USUAL, Rule, mix
+from cloudfiles.testing.s3_objects import make_object
+from cloudfiles.transfer.single import chunks, files
+from cloudfiles.transfer.single.files import ExchangeError
+from cloudfiles.transport.client import Client
 from tests.transfer.conftest import KINDS, Make
 
 CONTENT = os.urandom(100_000)
@@ -85,7 +87,7 @@ def pool(request: pytest.FixtureRequest) -> SpyPool | None:
 
 
 @pytest.fixture
-def url(fault_server: FaultServer) -> str:
+def url(fault_server: S3Server) -> str:
     fault_server.put_page("dir/a file.bin", CONTENT)
     return f"{fault_server.url}/dir/a%20file.bin?token=1"
 
@@ -97,7 +99,7 @@ def left_in(directory: Path) -> list[str]:
 # ---- downloads
 
 
-def test_download(url: str, fault_server: FaultServer, tmp_path: Path, pool: SpyPool | None) -> None:
+def test_download(url: str, fault_server: S3Server, tmp_path: Path, pool: SpyPool | None) -> None:
     calls: list[tuple[int, int]] = []
     found = download_file(url, tmp_path / "here", chunk_size=CHUNK, pool=pool,
                           callback_func=lambda done, total: calls.append((done, total)))
@@ -134,7 +136,7 @@ def test_a_host_is_no_name(tmp_path: Path) -> None:
         files.target_of("http://host", tmp_path)
 
 
-def test_an_existing_file_is_replaced_whole_or_not_at_all(url: str, fault_server: FaultServer, tmp_path: Path,
+def test_an_existing_file_is_replaced_whole_or_not_at_all(url: str, fault_server: S3Server, tmp_path: Path,
                                                          pool: SpyPool | None) -> None:
     target = tmp_path / "here"
     target.write_bytes(b"old")
@@ -157,7 +159,7 @@ def test_a_callback_that_fails_leaves_nothing(url: str, tmp_path: Path) -> None:
     assert left_in(tmp_path) == []
 
 
-def test_unexpected_answers(url: str, fault_server: FaultServer, tmp_path: Path, pool: SpyPool | None) -> None:
+def test_unexpected_answers(url: str, fault_server: S3Server, tmp_path: Path, pool: SpyPool | None) -> None:
     fault_server.script(Rule(Status(404, (("X-Why", "gone"), ("Content-Type", "text/plain")), b"no such file"),
                              times=None))
     with pytest.raises(ApiException) as caught:
@@ -172,7 +174,7 @@ def test_unexpected_answers(url: str, fault_server: FaultServer, tmp_path: Path,
 
 
 @pytest.mark.parametrize("fault", [Status(403), Status(401), Status(500), Status(204), Status(410)])
-def test_every_status_but_206_and_200_is_unexpected(url: str, fault_server: FaultServer, tmp_path: Path, fault: Any,
+def test_every_status_but_206_and_200_is_unexpected(url: str, fault_server: S3Server, tmp_path: Path, fault: Any,
                                            pool: SpyPool | None) -> None:
     fault_server.script(Rule(fault, times=None))
     with pytest.raises(ApiException) as caught:
@@ -182,7 +184,7 @@ def test_every_status_but_206_and_200_is_unexpected(url: str, fault_server: Faul
 
 @pytest.mark.parametrize("fault", [IgnoreRange(), RangeAs200()], ids=["ignored", "wrong status"])
 @pytest.mark.parametrize("size", [0, 1, CHUNK, 100_000])
-def test_servers_without_ranges(fault_server: FaultServer, tmp_path: Path, fault: Any, size: int,
+def test_servers_without_ranges(fault_server: S3Server, tmp_path: Path, fault: Any, size: int,
                                 pool: SpyPool | None) -> None:
     fault_server.put_page("file", CONTENT[:size])
     fault_server.script(Rule(fault, times=None))
@@ -195,14 +197,14 @@ def test_servers_without_ranges(fault_server: FaultServer, tmp_path: Path, fault
     assert len(fault_server.requests()) <= 2
 
 
-def test_a_server_that_ignores_ranges_from_some_time_on(url: str, fault_server: FaultServer, tmp_path: Path,
+def test_a_server_that_ignores_ranges_from_some_time_on(url: str, fault_server: S3Server, tmp_path: Path,
                                                         pool: SpyPool | None) -> None:
     fault_server.script(Rule(IgnoreRange(), skip=2, times=None))
     assert download_file(url, tmp_path / "here", chunk_size=CHUNK, pool=pool)[1] == 100_000
     assert (tmp_path / "here").read_bytes() == CONTENT
 
 
-def test_a_whole_that_breaks_off_is_read_anew(url: str, fault_server: FaultServer, tmp_path: Path,
+def test_a_whole_that_breaks_off_is_read_anew(url: str, fault_server: S3Server, tmp_path: Path,
                                               pool: SpyPool | None) -> None:
     fault_server.script(Rule(IgnoreRange(), skip=0, times=1), Rule(ResetInBody(), times=1))
     assert download_file(url, tmp_path / "here", chunk_size=CHUNK, pool=pool)[1] == 100_000
@@ -214,7 +216,7 @@ EMPTY = {"416": Status(416, (("Content-Range", "bytes */0"),)), "416 without a s
 
 
 @pytest.mark.parametrize("answer", EMPTY.values(), ids=EMPTY)
-def test_empty_files(fault_server: FaultServer, tmp_path: Path, answer: Any, pool: SpyPool | None) -> None:
+def test_empty_files(fault_server: S3Server, tmp_path: Path, answer: Any, pool: SpyPool | None) -> None:
     fault_server.put_page("file", b"")
     fault_server.script(Rule(answer, times=1))
     assert download_file(f"{fault_server.url}/file", tmp_path / "here", pool=pool) == (tmp_path / "here", 0)
@@ -229,7 +231,7 @@ def test_an_empty_file_of_a_real_server(http_server: Any, tmp_path: Path, pool: 
 
 @pytest.mark.parametrize("fault", [slow_down(), too_many_requests(0), Status(413, (("Retry-After", "0"),)),
                                    ResetBefore(), ResetInBody(), ShortBody()])
-def test_what_passes_is_tried_again(url: str, fault_server: FaultServer, tmp_path: Path, fault: Any,
+def test_what_passes_is_tried_again(url: str, fault_server: S3Server, tmp_path: Path, fault: Any,
                                     pool: SpyPool | None) -> None:
     fault_server.script(Rule(fault, skip=2, times=3))
     assert download_file(url, tmp_path / "here", chunk_size=CHUNK, pool=pool)[1] == 100_000
@@ -237,7 +239,7 @@ def test_what_passes_is_tried_again(url: str, fault_server: FaultServer, tmp_pat
 
 
 @pytest.mark.parametrize("fault", [slow_down(), Status(413), ResetBefore(), Stall()])
-def test_what_does_not_pass_is_an_http_error(url: str, fault_server: FaultServer, tmp_path: Path, fault: Any,
+def test_what_does_not_pass_is_an_http_error(url: str, fault_server: S3Server, tmp_path: Path, fault: Any,
                                             pool: SpyPool | None) -> None:
     fault_server.script(Rule(fault, times=None))
     with pytest.raises(urllib3.exceptions.HTTPError):
@@ -246,7 +248,7 @@ def test_what_does_not_pass_is_an_http_error(url: str, fault_server: FaultServer
     assert left_in(tmp_path) == []
 
 
-def test_a_refusal_that_the_pool_does_not_retry_is_an_http_error(url: str, fault_server: FaultServer,
+def test_a_refusal_that_the_pool_does_not_retry_is_an_http_error(url: str, fault_server: S3Server,
                                                                  tmp_path: Path) -> None:
     fault_server.script(Rule(slow_down(), times=None))
     with pytest.raises(ExchangeError, match="503"):
@@ -260,7 +262,7 @@ def test_a_closed_port(tmp_path: Path) -> None:
     assert len(caught.value.attempts) == 4
 
 
-def test_a_body_that_breaks_off_is_gone_on_with(url: str, fault_server: FaultServer, tmp_path: Path) -> None:
+def test_a_body_that_breaks_off_is_gone_on_with(url: str, fault_server: S3Server, tmp_path: Path) -> None:
     fault_server.script(Rule(ResetInBody(10_000), times=2))
     download_file(url, tmp_path / "here")
     assert (tmp_path / "here").read_bytes() == CONTENT
@@ -281,16 +283,16 @@ def slow(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> boo
 
 
 @pytest.fixture
-def large(fault_server: FaultServer) -> str:
+def large(fault_server: S3Server) -> str:
     fault_server.put_page("large", LARGE)
     return f"{fault_server.url}/large"
 
 
-def starts(server: FaultServer) -> list[int]:
+def starts(server: S3Server) -> list[int]:
     return [int(dict(r.headers)["range"][6:].split("-")[0]) // STEP for r in server.requests()]
 
 
-def test_what_comes_slowly_is_read_by_several_connections(large: str, fault_server: FaultServer, tmp_path: Path,
+def test_what_comes_slowly_is_read_by_several_connections(large: str, fault_server: S3Server, tmp_path: Path,
                                                           pool: SpyPool | None, slow: bool) -> None:
     calls: list[int] = []
     before, _ = fault_server.connections()
@@ -321,14 +323,14 @@ def test_so_many_chunks_are_read_side_by_side(chunk: int, seconds: float, etag: 
     assert count * chunk <= max(chunk, 64 << 20)
 
 
-def test_what_is_not_pinned_is_read_by_one_request(fault_server: FaultServer, tmp_path: Path, slow: bool) -> None:
+def test_what_is_not_pinned_is_read_by_one_request(fault_server: S3Server, tmp_path: Path, slow: bool) -> None:
     fault_server.put_page("large", LARGE, etag="")
     download_file(f"{fault_server.url}/large", tmp_path / "x", STEP)
     assert [dict(r.headers).get("range") for r in fault_server.requests()] == [f"bytes=0-{STEP - 1}", None]
     assert (tmp_path / "x").read_bytes() == LARGE
 
 
-def test_several_connections_meet_faults_and_replacements(large: str, fault_server: FaultServer, tmp_path: Path,
+def test_several_connections_meet_faults_and_replacements(large: str, fault_server: S3Server, tmp_path: Path,
                                                          slow: bool) -> None:
     new = LARGE[::-1]
     fault_server.script(Rule(slow_down(), skip=1, times=2), Rule(ResetInBody(70_000), skip=2, times=2),
@@ -341,7 +343,7 @@ def test_several_connections_meet_faults_and_replacements(large: str, fault_serv
     assert left_in(tmp_path) == ["x"]
 
 
-def test_redirects(fault_server: FaultServer, tmp_path: Path, pool: SpyPool | None) -> None:
+def test_redirects(fault_server: S3Server, tmp_path: Path, pool: SpyPool | None) -> None:
     fault_server.put_page("there", CONTENT)
     fault_server.put_page("here", b"")
     fault_server.script(Rule(redirect("/there"), key="here", times=None))
@@ -349,7 +351,7 @@ def test_redirects(fault_server: FaultServer, tmp_path: Path, pool: SpyPool | No
     assert (tmp_path / "x").read_bytes() == CONTENT
 
 
-def test_an_object_replaced_meanwhile_is_read_anew(url: str, fault_server: FaultServer, tmp_path: Path,
+def test_an_object_replaced_meanwhile_is_read_anew(url: str, fault_server: S3Server, tmp_path: Path,
                                                   pool: SpyPool | None) -> None:
     new = os.urandom(90_000)
     fault_server.script(Rule(Replaced(make_object(new)), skip=2))
@@ -361,7 +363,7 @@ def test_an_object_replaced_meanwhile_is_read_anew(url: str, fault_server: Fault
     assert calls[3] == CHUNK  # it began anew
 
 
-def test_an_object_replaced_where_the_server_has_no_etags(fault_server: FaultServer, tmp_path: Path,
+def test_an_object_replaced_where_the_server_has_no_etags(fault_server: S3Server, tmp_path: Path,
                                                          pool: SpyPool | None) -> None:
     fault_server.put_page("x", CONTENT, etag="")
     new = make_object(os.urandom(90_000), etag="")
@@ -375,7 +377,7 @@ def versions(sighting: Any) -> Any:
     return Replaced(make_object(b"%05d" % sighting.n * 20_000))
 
 
-def test_an_object_that_never_stays_the_same(url: str, fault_server: FaultServer, tmp_path: Path,
+def test_an_object_that_never_stays_the_same(url: str, fault_server: S3Server, tmp_path: Path,
                                             pool: SpyPool | None) -> None:
     fault_server.script(versions)
     with pytest.raises(ObjectChangedError):
@@ -383,7 +385,7 @@ def test_an_object_that_never_stays_the_same(url: str, fault_server: FaultServer
     assert left_in(tmp_path) == []
 
 
-def test_a_digest_of_the_whole_is_checked(fault_server: FaultServer, tmp_path: Path, pool: SpyPool | None) -> None:
+def test_a_digest_of_the_whole_is_checked(fault_server: S3Server, tmp_path: Path, pool: SpyPool | None) -> None:
     crc = base64.b64encode(integrity.hasher("crc32c").digest()).decode()
     fault_server.put_page("x", CONTENT)
     right = integrity.checksum_header("crc32c", CONTENT)[1]
@@ -395,7 +397,7 @@ def test_a_digest_of_the_whole_is_checked(fault_server: FaultServer, tmp_path: P
     assert left_in(tmp_path) == ["here"]
 
 
-def test_damage_is_mended(fault_server: FaultServer, tmp_path: Path, pool: SpyPool | None) -> None:
+def test_damage_is_mended(fault_server: S3Server, tmp_path: Path, pool: SpyPool | None) -> None:
     fault_server.put_page("x", CONTENT)
     digest = integrity.checksum_header("crc32c", CONTENT)[1]
     flipped = Rule(FlipBit(5), skip=3)
@@ -405,19 +407,19 @@ def test_damage_is_mended(fault_server: FaultServer, tmp_path: Path, pool: SpyPo
     assert (tmp_path / "here").read_bytes() == CONTENT
 
 
-def test_a_bad_day(fault_server: FaultServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bad_day(fault_server: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     contents = {f"f{n}": os.urandom(20_000 + n) for n in range(20)}
     for name, content in contents.items():
         digest = integrity.checksum_header("crc32c", content)[1]
         fault_server.put_page(name, content, headers={"x-goog-hash": f"crc32c={digest}"})
-    fault_server.script(mix(3, USUAL))
+    fault_server.script(mix(3, FLAKY))
     monkeypatch.setattr(files.source_of, "__defaults__", (None, None, RetryPolicy(attempts=30, window=0.0)))
     for name, content in contents.items():
         download_file(f"{fault_server.url}/{name}", tmp_path, chunk_size=6_000)
         assert (tmp_path / name).read_bytes() == content
 
 
-def test_into_an_open_file(url: str, fault_server: FaultServer, pool: SpyPool | None) -> None:
+def test_into_an_open_file(url: str, fault_server: S3Server, pool: SpyPool | None) -> None:
     file = io.BytesIO(b"head")
     file.seek(4)
     fault_server.script(Rule(Replaced(make_object(CONTENT[:50_000])), skip=2))
@@ -439,7 +441,7 @@ class Pipe(io.RawIOBase):
         return len(data)
 
 
-def test_into_a_pipe(url: str, fault_server: FaultServer) -> None:
+def test_into_a_pipe(url: str, fault_server: S3Server) -> None:
     pipe: Any = Pipe()
     assert download_fileobj(url, pipe, chunk_size=CHUNK) == 100_000
     assert pipe.content == CONTENT
@@ -455,7 +457,7 @@ def test_timeouts(url: str, tmp_path: Path, timeout: Any, pool: SpyPool | None) 
 
 
 @pytest.mark.parametrize("verb", ["download", "upload"])
-def test_a_total_timeout_is_for_a_request_with_its_retries(verb: str, url: str, fault_server: FaultServer,
+def test_a_total_timeout_is_for_a_request_with_its_retries(verb: str, url: str, fault_server: S3Server,
                                                            tmp_path: Path) -> None:
     fault_server.script(Rule(Stall(), times=None))
     (tmp_path / "source").write_bytes(b"content")
@@ -470,14 +472,14 @@ def test_a_total_timeout_is_for_a_request_with_its_retries(verb: str, url: str, 
     assert left_in(tmp_path) == ["source"]
 
 
-def test_a_total_timeout_of_a_file_read_by_one_request(url: str, fault_server: FaultServer, tmp_path: Path) -> None:
+def test_a_total_timeout_of_a_file_read_by_one_request(url: str, fault_server: S3Server, tmp_path: Path) -> None:
     fault_server.script(Rule(IgnoreRange(), times=1), Rule(Stall(), times=None))
     with pytest.raises(ExchangeError, match="total timeout"):
         download_file(url, tmp_path / "here", timeout=urllib3.Timeout(total=0.2))
     assert left_in(tmp_path) == []
 
 
-def test_each_chunk_has_its_own_time(url: str, fault_server: FaultServer, tmp_path: Path,
+def test_each_chunk_has_its_own_time(url: str, fault_server: S3Server, tmp_path: Path,
                                      monkeypatch: pytest.MonkeyPatch) -> None:
     deadlines: list[float] = []
     real = Client.send
@@ -516,7 +518,7 @@ def source(tmp_path: Path) -> Path:
     return path
 
 
-def test_upload(fault_server: FaultServer, source: Path, pool: SpyPool | None) -> None:
+def test_upload(fault_server: S3Server, source: Path, pool: SpyPool | None) -> None:
     calls: list[tuple[int, int]] = []
     sent = upload_file(f"{fault_server.url}/bucket/up", source, chunk_size=CHUNK, pool=pool,
                        headers={"X-Amz-Meta-A": "b"}, md5=hashlib.md5(CONTENT).digest(),
@@ -537,7 +539,7 @@ def test_upload(fault_server: FaultServer, source: Path, pool: SpyPool | None) -
     assert pool is None or [method for method, _, _ in pool.asked] == ["PUT"]
 
 
-def test_an_upload_is_tried_again_from_its_beginning(fault_server: FaultServer, source: Path,
+def test_an_upload_is_tried_again_from_its_beginning(fault_server: S3Server, source: Path,
                                                      pool: SpyPool | None) -> None:
     fault_server.script(Rule(slow_down(), times=2))
     assert upload_file(f"{fault_server.url}/bucket/up", source, pool=pool) == 100_000
@@ -546,7 +548,7 @@ def test_an_upload_is_tried_again_from_its_beginning(fault_server: FaultServer, 
     assert stored.content == CONTENT
 
 
-def test_an_upload_that_breaks_off(fault_server: FaultServer, source: Path) -> None:
+def test_an_upload_that_breaks_off(fault_server: S3Server, source: Path) -> None:
     fault_server.script(Rule(ResetInUpload(5_000), times=2))
     assert upload_file(f"{fault_server.url}/bucket/up", source, chunk_size=CHUNK) == 100_000
     stored = fault_server.get("up")
@@ -555,21 +557,21 @@ def test_an_upload_that_breaks_off(fault_server: FaultServer, source: Path) -> N
 
 
 @pytest.mark.parametrize("status", [400, 403, 404, 405, 500])
-def test_an_upload_refused(fault_server: FaultServer, source: Path, status: int, pool: SpyPool | None) -> None:
+def test_an_upload_refused(fault_server: S3Server, source: Path, status: int, pool: SpyPool | None) -> None:
     fault_server.script(Rule(Status(status, (), b"why"), times=None))
     with pytest.raises(ApiException) as caught:
         upload_file(f"{fault_server.url}/bucket/up", source, pool=pool)
     assert (caught.value.status, caught.value.body) == (status, b"why")
 
 
-def test_an_upload_refused_for_now(fault_server: FaultServer, source: Path, pool: SpyPool | None) -> None:
+def test_an_upload_refused_for_now(fault_server: S3Server, source: Path, pool: SpyPool | None) -> None:
     fault_server.script(Rule(slow_down(), times=None))
     with pytest.raises(urllib3.exceptions.HTTPError):
         upload_file(f"{fault_server.url}/bucket/up", source, pool=pool)
     assert len(fault_server.requests()) == 4
 
 
-def test_another_md5_is_refused(fault_server: FaultServer, source: Path, pool: SpyPool | None) -> None:
+def test_another_md5_is_refused(fault_server: S3Server, source: Path, pool: SpyPool | None) -> None:
     with pytest.raises(ApiException) as caught:
         upload_file(f"{fault_server.url}/bucket/up", source, md5=b"0" * 16, pool=pool)
     assert caught.value.status == 400
@@ -581,20 +583,20 @@ BAD_FILES: list[Callable[[], Any]] = [lambda: io.BytesIO(b""), lambda: io.String
 
 
 @pytest.mark.parametrize("make", BAD_FILES)
-def test_unusable_files(fault_server: FaultServer, make: Callable[[], Any]) -> None:
+def test_unusable_files(fault_server: S3Server, make: Callable[[], Any]) -> None:
     with pytest.raises(IOError) as caught:
         upload_fileobj(f"{fault_server.url}/bucket/up", make())
     assert isinstance(caught.value, UnusableFileError)
     assert not fault_server.requests()
 
 
-def test_files_that_are_not_there(fault_server: FaultServer, tmp_path: Path) -> None:
+def test_files_that_are_not_there(fault_server: S3Server, tmp_path: Path) -> None:
     for path in (tmp_path / "none", tmp_path):
         with pytest.raises(IOError):
             upload_file(f"{fault_server.url}/bucket/up", path)
 
 
-def test_an_open_file_is_sent_from_its_beginning(fault_server: FaultServer, pool: SpyPool | None) -> None:
+def test_an_open_file_is_sent_from_its_beginning(fault_server: S3Server, pool: SpyPool | None) -> None:
     file = io.BytesIO(b"0123456789")
     file.seek(5)
     assert upload_fileobj(f"{fault_server.url}/bucket/up", file, pool=pool) == 10
@@ -603,7 +605,7 @@ def test_an_open_file_is_sent_from_its_beginning(fault_server: FaultServer, pool
     assert stored.content == b"0123456789"
 
 
-def test_wrong_upload_arguments(fault_server: FaultServer, source: Path) -> None:
+def test_wrong_upload_arguments(fault_server: S3Server, source: Path) -> None:
     with pytest.raises(InvalidInputError):
         upload_file(f"{fault_server.url}/bucket/up", source, md5=b"short")
     with pytest.raises(InvalidInputError):
@@ -658,7 +660,7 @@ def test_names() -> None:
     assert cloudfiles.aio.files.upload_file is not files.upload_file
 
 
-def test_a_retried_500_is_an_api_exception(url: str, fault_server: FaultServer, tmp_path: Path) -> None:
+def test_a_retried_500_is_an_api_exception(url: str, fault_server: S3Server, tmp_path: Path) -> None:
     fault_server.script(Rule(internal_error(), times=2))
     download_file(url, tmp_path / "here")
     fault_server.script(Rule(internal_error(), times=None))

@@ -11,11 +11,10 @@ import pytest
 from cloudfiles import CloudFiles, ResumableTransfer, download_file
 from cloudfiles.exceptions import ObjectChangedError
 from cloudfiles.interfaces import haste, http_divided, http_object
+from cloudfiles.testing import Replaced, ResetInBody, Rule
+from cloudfiles.testing.s3_objects import make_object
 from cloudfiles.transfer.journaled import working
-from tests.servers.faults import Replaced, ResetInBody
 from tests.servers.gcs_server import GcsServer
-from tests.servers.objects import make_object
-from tests.servers.scripts import Rule
 from tests.transfer.conftest import MIB, execute_until_broken, tree
 
 BIG = bytes(range(256)) * (4096 * 17)  # 17 MiB: three parts

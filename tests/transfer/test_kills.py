@@ -14,7 +14,7 @@ import pytest
 
 from cloudfiles import CloudFiles, ResumableTransfer
 from cloudfiles.interfaces.file.names import is_temporary
-from tests.servers.fault_server import FaultServer
+from cloudfiles.testing import S3Server
 from tests.transfer import killed
 from tests.transfer.conftest import MIB, tree
 
@@ -67,7 +67,7 @@ def _points(seed: int) -> list[tuple[int, bool]]:
             + [(chance.randrange(1, 9), True) for _ in range(IN_PARTS)])
 
 
-def test_to_disk(processes: Any, server: FaultServer, tmp_path: Path, contents: dict[str, bytes]) -> None:
+def test_to_disk(processes: Any, server: S3Server, tmp_path: Path, contents: dict[str, bytes]) -> None:
     server.put_many(contents)
     source, target = f"s3://{server.bucket}/", f"file://{tmp_path}/out/"
     s3 = CloudFiles(source, endpoint=server.url, secrets=server.secrets)
@@ -96,7 +96,7 @@ def test_to_disk(processes: Any, server: FaultServer, tmp_path: Path, contents: 
     assert sorted(os.listdir(tmp_path)) == ["out"]
 
 
-def test_from_disk_to_disk(processes: Any, server: FaultServer, tmp_path: Path, contents: dict[str, bytes]) -> None:
+def test_from_disk_to_disk(processes: Any, server: S3Server, tmp_path: Path, contents: dict[str, bytes]) -> None:
     for key, content in contents.items():
         (tmp_path / "in" / key).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "in" / key).write_bytes(content)
@@ -111,7 +111,7 @@ def test_from_disk_to_disk(processes: Any, server: FaultServer, tmp_path: Path, 
     assert rt.close()
 
 
-def test_to_s3(processes: Any, server: FaultServer, tmp_path: Path, contents: dict[str, bytes]) -> None:
+def test_to_s3(processes: Any, server: S3Server, tmp_path: Path, contents: dict[str, bytes]) -> None:
     for key, content in contents.items():
         (tmp_path / "in" / key).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "in" / key).write_bytes(content)

@@ -12,25 +12,25 @@ from hypothesis import strategies as st
 from cloudfiles import CloudFiles, ResumableTransfer, integrity
 from cloudfiles.exceptions import TransferFailedError
 from cloudfiles.integrity import Digest
+from cloudfiles.testing import S3Server
 from cloudfiles.transfer.carrying.digest import WholeDigest
 from cloudfiles.transfer.carrying.halfdone import HalfDone
 from cloudfiles.transfer.journaled import working
 from cloudfiles.transfer.journaled.journal import Journal
-from tests.servers.fault_server import FaultServer
 from tests.transfer.conftest import execute_until_broken
 
 BIG = bytes(range(256)) * (4096 * 36)  # 36 MiB: five parts
 
 
 @pytest.fixture
-def elsewhere(server: FaultServer) -> CloudFiles:
+def elsewhere(server: S3Server) -> CloudFiles:
     """The same server under another name: nothing is copied inside of it."""
     return CloudFiles(f"s3://{server.bucket}/to/", endpoint=server.url.replace("127.0.0.1", "localhost"),
                       secrets=server.secrets)
 
 
 @pytest.fixture
-def half_way(tmp_path: Path, s3: CloudFiles, elsewhere: CloudFiles, server: FaultServer,
+def half_way(tmp_path: Path, s3: CloudFiles, elsewhere: CloudFiles, server: S3Server,
              monkeypatch: pytest.MonkeyPatch) -> Any:
     """Begins to transfer 'big', of which the server tells these digests, and breaks it off after three parts."""
     monkeypatch.setattr(working, "_PAUSE", 0.0)
@@ -46,12 +46,12 @@ def half_way(tmp_path: Path, s3: CloudFiles, elsewhere: CloudFiles, server: Faul
     return begin
 
 
-def _reads(server: FaultServer) -> int:
+def _reads(server: S3Server) -> int:
     return sum(1 for request in server.requests("GET", "big") if request.header("range"))
 
 
 @pytest.mark.parametrize(("told", "by"), [((), "md5"), (("crc32c",), "crc32c"), (("crc32",), "crc32")])
-def test_they_are_not_read_again(half_way: Any, server: FaultServer, told: tuple[str, ...], by: str) -> None:
+def test_they_are_not_read_again(half_way: Any, server: S3Server, told: tuple[str, ...], by: str) -> None:
     rt = half_way(checksums=told)
     assert rt.execute(failed=True).done == 1
     stored = server.get("to/copy")
@@ -63,7 +63,7 @@ def test_they_are_not_read_again(half_way: Any, server: FaultServer, told: tuple
 
 
 @pytest.mark.parametrize("told", ["crc32c", "crc32"])
-def test_the_whole_is_checked_nevertheless(half_way: Any, server: FaultServer, tmp_path: Path, told: str) -> None:
+def test_the_whole_is_checked_nevertheless(half_way: Any, server: S3Server, tmp_path: Path, told: str) -> None:
     rt = half_way(checksums=(told,))
     journal = Journal(str(tmp_path / "journal.db"))
     ((leased, half),) = journal.halves()

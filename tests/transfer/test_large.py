@@ -22,13 +22,11 @@ from cloudfiles.exceptions import (
     ObjectChangedError,
 )
 from cloudfiles.integrity import Digest
+from cloudfiles.testing import FlipBit, IgnoreRange, Replaced, ResetInBody, Rule, S3Server, s3_error
+from cloudfiles.testing.s3_objects import make_object
 from cloudfiles.transfer.carrying import large
 from cloudfiles.transfer.carrying.digest import WholeDigest
 from cloudfiles.types import WriteOptions
-from tests.servers.fault_server import FaultServer
-from tests.servers.faults import FlipBit, IgnoreRange, Replaced, ResetInBody, s3_error
-from tests.servers.objects import make_object
-from tests.servers.scripts import Rule
 from tests.transfer.conftest import MIB, tree
 
 BIG = bytes(range(256)) * (4096 * 20)  # 20 MiB: three parts
@@ -82,7 +80,7 @@ def test_the_etag_of_parts_vouches_where_they_are_ours() -> None:
 # ---- down
 
 
-def test_the_parts_are_ranges_and_the_digest_is_checked(server: FaultServer, s3: CloudFiles, disk: CloudFiles) -> None:
+def test_the_parts_are_ranges_and_the_digest_is_checked(server: S3Server, s3: CloudFiles, disk: CloudFiles) -> None:
     server.put("big", BIG, checksums=["crc32"])
     done = s3.transfer_to(disk, "big")
     assert disk.get("big") == BIG
@@ -92,7 +90,7 @@ def test_the_parts_are_ranges_and_the_digest_is_checked(server: FaultServer, s3:
 
 
 @pytest.mark.parametrize("checksums", [(), ("crc32",), ("crc32c",)])
-def test_a_damaged_part_is_found_out(server: FaultServer, s3: CloudFiles, disk: CloudFiles, tmp_path: Path,
+def test_a_damaged_part_is_found_out(server: S3Server, s3: CloudFiles, disk: CloudFiles, tmp_path: Path,
                                      checksums: Any) -> None:
     server.put("big", BIG, checksums=checksums)
     server.script(Rule(FlipBit(5), method="GET", skip=2, times=1))
@@ -101,7 +99,7 @@ def test_a_damaged_part_is_found_out(server: FaultServer, s3: CloudFiles, disk: 
     assert tree(tmp_path) == {}
 
 
-def test_breaks_inside_parts_are_mended(server: FaultServer, s3: CloudFiles, disk: CloudFiles) -> None:
+def test_breaks_inside_parts_are_mended(server: S3Server, s3: CloudFiles, disk: CloudFiles) -> None:
     server.put("big", BIG)
     server.script(Rule(ResetInBody(), method="GET", skip=1, times=3))
     s3.transfer_to(disk, "big")
@@ -109,7 +107,7 @@ def test_breaks_inside_parts_are_mended(server: FaultServer, s3: CloudFiles, dis
 
 
 @pytest.mark.parametrize("target", ["file", "s3"])
-def test_a_source_replaced_meanwhile_is_read_anew(server: FaultServer, s3: CloudFiles, store: Any,
+def test_a_source_replaced_meanwhile_is_read_anew(server: S3Server, s3: CloudFiles, store: Any,
                                                   target: str) -> None:
     server.put("big", BIG)
     server.script(Rule(Replaced(make_object(OTHER)), method="GET", key="big", skip=1, times=1))
@@ -125,7 +123,7 @@ def test_a_source_replaced_meanwhile_is_read_anew(server: FaultServer, s3: Cloud
     assert server.uploads() == []
 
 
-def test_a_source_replaced_again_and_again(server: FaultServer, s3: CloudFiles, disk: CloudFiles,
+def test_a_source_replaced_again_and_again(server: S3Server, s3: CloudFiles, disk: CloudFiles,
                                            tmp_path: Path) -> None:
     server.put("big", BIG)
     disk.put("big", b"old")
@@ -136,7 +134,7 @@ def test_a_source_replaced_again_and_again(server: FaultServer, s3: CloudFiles, 
     assert tree(tmp_path) == {"disk/big": b"old"}
 
 
-def test_a_source_removed_meanwhile(server: FaultServer, s3: CloudFiles, disk: CloudFiles, tmp_path: Path) -> None:
+def test_a_source_removed_meanwhile(server: S3Server, s3: CloudFiles, disk: CloudFiles, tmp_path: Path) -> None:
     server.put("big", BIG)
     server.script(Rule(s3_error(404, "NoSuchKey"), method="GET", key="big", skip=2, times=None),
                   Rule(s3_error(404, "NoSuchKey"), method="HEAD", key="big", skip=1, times=None))
@@ -145,7 +143,7 @@ def test_a_source_removed_meanwhile(server: FaultServer, s3: CloudFiles, disk: C
     assert tree(tmp_path) == {}
 
 
-def test_a_web_server_without_ranges(server: FaultServer, disk: CloudFiles, store: Any) -> None:
+def test_a_web_server_without_ranges(server: S3Server, disk: CloudFiles, store: Any) -> None:
     server.put_page("site/big", BIG, checksums=["crc32"])
     server.script(Rule(IgnoreRange(), times=None))
     web = CloudFiles(f"{server.url}/site/")
@@ -157,7 +155,7 @@ def test_a_web_server_without_ranges(server: FaultServer, disk: CloudFiles, stor
 # ---- up
 
 
-def test_up_in_parts(server: FaultServer, s3: CloudFiles, disk: CloudFiles) -> None:
+def test_up_in_parts(server: S3Server, s3: CloudFiles, disk: CloudFiles) -> None:
     disk.put("big", BIG)
     disk.transfer_to(s3, "big")
     stored = server.get("big")
@@ -167,7 +165,7 @@ def test_up_in_parts(server: FaultServer, s3: CloudFiles, disk: CloudFiles) -> N
     assert stored.etag == hashlib.md5(b"".join(parts)).hexdigest() + "-3"
 
 
-def test_a_part_refused_leaves_no_upload(server: FaultServer, s3: CloudFiles, disk: CloudFiles) -> None:
+def test_a_part_refused_leaves_no_upload(server: S3Server, s3: CloudFiles, disk: CloudFiles) -> None:
     disk.put("big", BIG)
     server.put("big", b"old")
     server.script(Rule(s3_error(403, "AccessDenied"), method="PUT", query="partNumber=2", times=None))
@@ -177,7 +175,7 @@ def test_a_part_refused_leaves_no_upload(server: FaultServer, s3: CloudFiles, di
     assert server.contents() == {"big": b"old"}
 
 
-def test_a_file_written_to_while_it_is_read(server: FaultServer, s3: CloudFiles, disk: CloudFiles, tmp_path: Path,
+def test_a_file_written_to_while_it_is_read(server: S3Server, s3: CloudFiles, disk: CloudFiles, tmp_path: Path,
                                             monkeypatch: pytest.MonkeyPatch) -> None:
     disk.put("big", BIG)
     monkeypatch.setattr(large, "_MOST_PARTS", 1)
@@ -197,7 +195,7 @@ def test_a_file_written_to_while_it_is_read(server: FaultServer, s3: CloudFiles,
     assert server.uploads() == []
 
 
-def test_the_crc_of_aws_is_that_of_the_whole(server: FaultServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_crc_of_aws_is_that_of_the_whole(server: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
     from cloudfiles.interfaces.s3.endpoint import Endpoint
 
     monkeypatch.setattr(Endpoint, "is_aws", True)
@@ -220,7 +218,7 @@ def test_the_crc_of_aws_is_that_of_the_whole(server: FaultServer, monkeypatch: p
 
 
 @pytest.mark.parametrize("kind", ["file", "s3"])
-def test_another_process_goes_on_with_the_parts(server: FaultServer, store: Any, kind: str) -> None:
+def test_another_process_goes_on_with_the_parts(server: S3Server, store: Any, kind: str) -> None:
     cf = store(kind)
     first = cf._store.here().open_writer("dir/big", len(BIG), WriteOptions())
     first.write(8 * MIB, BIG[8 * MIB:16 * MIB])
@@ -244,7 +242,7 @@ def store_again(cf: CloudFiles) -> CloudFiles:
 
 
 @pytest.mark.parametrize("kind", ["file", "s3"])
-def test_what_is_gone_is_begun_anew(server: FaultServer, store: Any, kind: str) -> None:
+def test_what_is_gone_is_begun_anew(server: S3Server, store: Any, kind: str) -> None:
     interface = store(kind)._store.here()
     first = interface.open_writer("big", len(BIG), WriteOptions())
     first.write(0, BIG[:8 * MIB])
@@ -256,7 +254,7 @@ def test_what_is_gone_is_begun_anew(server: FaultServer, store: Any, kind: str) 
         second.abort()
 
 
-def test_what_interrupted_writes_leave_is_discarded(server: FaultServer, store: Any, tmp_path: Path) -> None:
+def test_what_interrupted_writes_leave_is_discarded(server: S3Server, store: Any, tmp_path: Path) -> None:
     s3, disk = store("s3"), store("file")
     for cf in (s3, disk):
         for key in ("dir/big", "other/big"):
@@ -284,7 +282,7 @@ def test_few_parts_are_in_memory() -> None:
             assert held <= max(128 << 20, 2 * objects * size)
 
 
-def test_md5_of_the_whole(server: FaultServer, s3: CloudFiles, disk: CloudFiles, tmp_path: Path) -> None:
+def test_md5_of_the_whole(server: S3Server, s3: CloudFiles, disk: CloudFiles, tmp_path: Path) -> None:
     server.put("big", BIG, etag=hashlib.md5(OTHER).hexdigest())
     with pytest.raises(MD5IntegrityError):
         s3.transfer_to(disk, "big")

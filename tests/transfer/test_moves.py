@@ -17,10 +17,8 @@ from cloudfiles.exceptions import (
     MissingObjectError,
 )
 from cloudfiles.interfaces.file import copying as file_copy
+from cloudfiles.testing import Rule, S3Server, s3_error
 from cloudfiles.transfer.carrying.carrier import Carrier
-from tests.servers.fault_server import FaultServer
-from tests.servers.faults import s3_error
-from tests.servers.scripts import Rule
 from tests.transfer.conftest import MIB, Make, tree
 
 KINDS = ("mem", "file", "s3")
@@ -131,7 +129,7 @@ def test_a_copy_that_is_not_proven_keeps_the_source(store: Make, monkeypatch: py
     assert ours.get("a") == b"1"
 
 
-def test_a_source_that_cannot_be_removed(server: FaultServer, s3: CloudFiles, mem: CloudFiles) -> None:
+def test_a_source_that_cannot_be_removed(server: S3Server, s3: CloudFiles, mem: CloudFiles) -> None:
     server.put("a", b"1")
     server.configure(delete_errors={"a": "AccessDenied"})
     server.script(Rule(s3_error(403, "AccessDenied"), method="DELETE", times=None))
@@ -163,7 +161,7 @@ def test_verify(store: Make, source: str, target: str) -> None:
     assert ours.verify(theirs, ["absent"]).missing[0].cause == "missing at both source and target"
 
 
-def test_what_cannot_be_told_is_said(server: FaultServer, s3: CloudFiles, store: Make) -> None:
+def test_what_cannot_be_told_is_said(server: S3Server, s3: CloudFiles, store: Make) -> None:
     server.put("a", b"1" * 100, etag="opaque")
     web = CloudFiles(f"{server.url}/site/")
     server.put_page("site/a", b"1" * 100, etag="")
@@ -176,7 +174,7 @@ def test_what_cannot_be_told_is_said(server: FaultServer, s3: CloudFiles, store:
     assert web.verify(s3, ["a"], read=True).different[0].cause == "the bytes differ"
 
 
-def test_uploads_in_parts_are_told_from_a_local_file(server: FaultServer, s3: CloudFiles, disk: CloudFiles) -> None:
+def test_uploads_in_parts_are_told_from_a_local_file(server: S3Server, s3: CloudFiles, disk: CloudFiles) -> None:
     disk.put("big", BIG)
     disk.transfer_to(s3)
     assert disk.verify(s3).by == {"md5": 1}
@@ -186,7 +184,7 @@ def test_uploads_in_parts_are_told_from_a_local_file(server: FaultServer, s3: Cl
     assert len(BIG) > 8 * MIB
 
 
-def test_verify_is_refused_where_it_cannot_look(server: FaultServer, s3: CloudFiles, mem: CloudFiles) -> None:
+def test_verify_is_refused_where_it_cannot_look(server: S3Server, s3: CloudFiles, mem: CloudFiles) -> None:
     mem.put("a", b"1")
     server.script(Rule(s3_error(403, "AccessDenied"), method="HEAD", times=None))
     with pytest.raises(AuthorizationError):

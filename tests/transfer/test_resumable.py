@@ -22,10 +22,10 @@ from cloudfiles.exceptions import (
     UnsupportedOperationError,
 )
 from cloudfiles.interfaces.file import io as file_io
+from cloudfiles.testing import S3Server
 from cloudfiles.transfer.carrying.halfdone import HalfDone
 from cloudfiles.transfer.journaled import working
 from cloudfiles.transfer.journaled.journal import Journal
-from tests.servers.fault_server import FaultServer
 from tests.transfer import killed
 from tests.transfer.conftest import MIB, execute_until_broken, tree
 
@@ -118,7 +118,7 @@ def test_the_report(db: Path, source: CloudFiles, target: CloudFiles, capsys: py
     assert rt.close()
 
 
-def test_what_the_records_tell(db: Path, tmp_path: Path, source: CloudFiles, server: FaultServer) -> None:
+def test_what_the_records_tell(db: Path, tmp_path: Path, source: CloudFiles, server: S3Server) -> None:
     s3 = CloudFiles(f"s3://{server.bucket}/", endpoint=server.url, secrets=server.secrets)
     ResumableTransfer(db).init(source, s3, KEYS[:1])
     ResumableTransfer(db, dest=s3).execute()
@@ -192,7 +192,7 @@ def test_while_others_are_at_work(db: Path, source: CloudFiles, target: CloudFil
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no forks")
-def test_two_processes(db: Path, source: CloudFiles, server: FaultServer) -> None:
+def test_two_processes(db: Path, source: CloudFiles, server: S3Server) -> None:
     s3 = CloudFiles(f"s3://{server.bucket}/", endpoint=server.url, secrets=server.secrets)
     source.put("big", BIG)
     rt = ResumableTransfer(db)
@@ -213,7 +213,7 @@ def test_two_processes(db: Path, source: CloudFiles, server: FaultServer) -> Non
 # ---- faults
 
 
-def test_a_full_disk(db: Path, tmp_path: Path, server: FaultServer, target: CloudFiles,
+def test_a_full_disk(db: Path, tmp_path: Path, server: S3Server, target: CloudFiles,
                      monkeypatch: pytest.MonkeyPatch) -> None:
     server.put_many({key: key.encode() for key in KEYS})
     s3 = CloudFiles(f"s3://{server.bucket}/", endpoint=server.url, secrets=server.secrets)
@@ -274,7 +274,7 @@ def half_way(rt: ResumableTransfer, monkeypatch: pytest.MonkeyPatch) -> None:
     assert rt.report().half_done == 1
 
 
-def test_an_upload_goes_on_from_its_parts(db: Path, source: CloudFiles, s3: CloudFiles, server: FaultServer,
+def test_an_upload_goes_on_from_its_parts(db: Path, source: CloudFiles, s3: CloudFiles, server: S3Server,
                                           monkeypatch: pytest.MonkeyPatch) -> None:
     source.put("big", BIG)
     rt = ResumableTransfer(db)
@@ -294,7 +294,7 @@ def test_an_upload_goes_on_from_its_parts(db: Path, source: CloudFiles, s3: Clou
 
 @pytest.mark.parametrize("damaged", [False, True])
 def test_a_download_goes_on_from_its_parts(db: Path, tmp_path: Path, target: CloudFiles, s3: CloudFiles,
-                                           server: FaultServer, monkeypatch: pytest.MonkeyPatch,
+                                           server: S3Server, monkeypatch: pytest.MonkeyPatch,
                                            damaged: bool) -> None:
     server.put("big", BIG)
     rt = ResumableTransfer(db)
@@ -310,7 +310,7 @@ def test_a_download_goes_on_from_its_parts(db: Path, tmp_path: Path, target: Clo
     assert tree(tmp_path / "out") == {"big": BIG}
 
 
-def test_a_source_that_was_replaced_begins_anew(db: Path, source: CloudFiles, s3: CloudFiles, server: FaultServer,
+def test_a_source_that_was_replaced_begins_anew(db: Path, source: CloudFiles, s3: CloudFiles, server: S3Server,
                                                 monkeypatch: pytest.MonkeyPatch) -> None:
     source.put("big", BIG)
     rt = ResumableTransfer(db)
@@ -323,7 +323,7 @@ def test_a_source_that_was_replaced_begins_anew(db: Path, source: CloudFiles, s3
 
 
 @pytest.mark.parametrize("end", ["close", "discard", "init", "removed"])
-def test_nothing_is_left_of_what_is_given_up(db: Path, source: CloudFiles, s3: CloudFiles, server: FaultServer,
+def test_nothing_is_left_of_what_is_given_up(db: Path, source: CloudFiles, s3: CloudFiles, server: S3Server,
                                              monkeypatch: pytest.MonkeyPatch, end: str) -> None:
     source.put("big", BIG)
     rt = ResumableTransfer(db)
@@ -341,7 +341,7 @@ def test_nothing_is_left_of_what_is_given_up(db: Path, source: CloudFiles, s3: C
 
 
 def test_finished_before_its_record_was_lost(db: Path, source: CloudFiles, s3: CloudFiles,
-                                             server: FaultServer) -> None:
+                                             server: S3Server) -> None:
     source.put("big", BIG)
     rt = ResumableTransfer(db)
     rt.init(source, s3, ["big"])

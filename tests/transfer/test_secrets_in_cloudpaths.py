@@ -15,14 +15,12 @@ import pytest
 
 from cloudfiles import Bucket, CloudFile, CloudFiles, Downloader, ResumableTransfer, paths
 from cloudfiles.exceptions import CloudFilesError, JournalError, MissingCredentialsError, redact
+from cloudfiles.testing import Rule, S3Server, Status
 from cloudfiles.transfer.tasks.task import TransferTask
-from tests.servers.fault_server import FaultServer
-from tests.servers.faults import Status
-from tests.servers.scripts import Rule
 
 
 @pytest.fixture
-def url(fault_server: FaultServer) -> str:
+def url(fault_server: S3Server) -> str:
     """A web server's directory, by a URL that has two secrets in it."""
     fault_server.configure(read_only=False)
     CloudFiles(f"{fault_server.url}/site/").puts([("a", b"1"), ("dir/b", b"2")])
@@ -43,7 +41,7 @@ def _files(directory: Path) -> list[Path]:
     return [path for path in directory.rglob("*") if path.is_file()]
 
 
-def test_what_shows_of_a_store(url: str, caplog: pytest.LogCaptureFixture, fault_server: FaultServer) -> None:
+def test_what_shows_of_a_store(url: str, caplog: pytest.LogCaptureFixture, fault_server: S3Server) -> None:
     cf = CloudFiles(url)
     assert cf.get("a") == b"1"
     bucket = Bucket(url)
@@ -104,7 +102,7 @@ def test_a_journal_of_the_same_transfer_by_other_secrets_is_begun_anew(url: str,
 
 
 def test_a_saved_transfer_is_private_and_holds_no_secret(url: str, home: Path, tmp_path: Path,
-                                                         fault_server: FaultServer) -> None:
+                                                         fault_server: S3Server) -> None:
     fault_server.script(Rule(Status(403), method="GET", times=None))
     with pytest.raises(CloudFilesError):
         Downloader(url, "a", tmp_path / "a")

@@ -17,10 +17,10 @@ import pytest
 from cloudfiles import CloudFiles
 from cloudfiles.exceptions import AuthorizationError, TransportError
 from cloudfiles.interfaces.s3.interface import S3Interface
+from cloudfiles.testing import S3Server
 from cloudfiles.transfer.resuming.saved import StateFile, directory_of, saved_files
 from cloudfiles.transfer.resuming.shelf import Shelf, shelf_between
 from cloudfiles.types import WriteOptions
-from tests.servers.fault_server import FaultServer
 from tests.transfer import killed
 from tests.transfer.conftest import broken_after, tree
 
@@ -54,7 +54,7 @@ def broken_off(source: CloudFiles, target: CloudFiles) -> None:
         patch.undo()
 
 
-def test_an_upload_goes_on_from_its_parts(server: FaultServer, s3: CloudFiles, disk_of: Any) -> None:
+def test_an_upload_goes_on_from_its_parts(server: S3Server, s3: CloudFiles, disk_of: Any) -> None:
     source = disk_of("in")
     source.put("big", BIG)
     broken_off(source, s3)
@@ -66,7 +66,7 @@ def test_an_upload_goes_on_from_its_parts(server: FaultServer, s3: CloudFiles, d
     assert (server.uploads(), kept()) == ([], [])
 
 
-def test_a_download_goes_on_from_its_parts(server: FaultServer, s3: CloudFiles, disk_of: Any, tmp_path: Path) -> None:
+def test_a_download_goes_on_from_its_parts(server: S3Server, s3: CloudFiles, disk_of: Any, tmp_path: Path) -> None:
     server.put("big", BIG)
     broken_off(s3, disk_of("out"))
     server.forget()
@@ -76,7 +76,7 @@ def test_a_download_goes_on_from_its_parts(server: FaultServer, s3: CloudFiles, 
     assert kept() == []
 
 
-def test_a_source_that_was_replaced_begins_anew(server: FaultServer, s3: CloudFiles, disk_of: Any) -> None:
+def test_a_source_that_was_replaced_begins_anew(server: S3Server, s3: CloudFiles, disk_of: Any) -> None:
     source = disk_of("in")
     source.put("big", BIG)
     broken_off(source, s3)
@@ -86,7 +86,7 @@ def test_a_source_that_was_replaced_begins_anew(server: FaultServer, s3: CloudFi
     assert (server.uploads(), kept()) == ([], [])
 
 
-def test_parts_of_what_came_there_meanwhile_are_removed(server: FaultServer, s3: CloudFiles, disk_of: Any) -> None:
+def test_parts_of_what_came_there_meanwhile_are_removed(server: S3Server, s3: CloudFiles, disk_of: Any) -> None:
     source = disk_of("in")
     source.put("big", BIG)
     broken_off(source, s3)
@@ -108,7 +108,7 @@ def test_a_source_of_a_later_time_is_read_before_it_is_copied(s3: CloudFiles, di
     assert (done.copied, done.skipped, s3.get("other")) == (1, 1, b"c")
 
 
-def test_another_place_is_another_transfer(server: FaultServer, s3: CloudFiles, disk_of: Any) -> None:
+def test_another_place_is_another_transfer(server: S3Server, s3: CloudFiles, disk_of: Any) -> None:
     source = disk_of("in")
     source.put("big", BIG)
     broken_off(source, s3)
@@ -121,7 +121,7 @@ def test_another_place_is_another_transfer(server: FaultServer, s3: CloudFiles, 
     assert kept() == []
 
 
-def test_no_secret_and_no_cloudpath_is_in_it(server: FaultServer, s3: CloudFiles, disk_of: Any) -> None:
+def test_no_secret_and_no_cloudpath_is_in_it(server: S3Server, s3: CloudFiles, disk_of: Any) -> None:
     source = disk_of("in")
     source.put("big", BIG)
     broken_off(source, s3)
@@ -134,7 +134,7 @@ def test_no_secret_and_no_cloudpath_is_in_it(server: FaultServer, s3: CloudFiles
 # ---- where nothing can be kept
 
 
-def test_a_home_that_cannot_be_written(server: FaultServer, s3: CloudFiles, disk_of: Any,
+def test_a_home_that_cannot_be_written(server: S3Server, s3: CloudFiles, disk_of: Any,
                                        monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*args: Any, **kwargs: Any) -> int:
         raise PermissionError(30, "Read-only file system")
@@ -147,7 +147,7 @@ def test_a_home_that_cannot_be_written(server: FaultServer, s3: CloudFiles, disk
     assert s3.get("big") == BIG
 
 
-def test_a_home_that_fills_up(server: FaultServer, s3: CloudFiles, disk_of: Any,
+def test_a_home_that_fills_up(server: S3Server, s3: CloudFiles, disk_of: Any,
                               monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*args: Any, **kwargs: Any) -> int:
         raise OSError(28, "No space left on device")
@@ -162,7 +162,7 @@ def test_a_home_that_fills_up(server: FaultServer, s3: CloudFiles, disk_of: Any,
     assert kept() == []
 
 
-def test_what_may_not_be_cleared_up_is_said(server: FaultServer, s3: CloudFiles, disk_of: Any,
+def test_what_may_not_be_cleared_up_is_said(server: S3Server, s3: CloudFiles, disk_of: Any,
                                             monkeypatch: pytest.MonkeyPatch) -> None:
     source = disk_of("in")
     source.put("big", BIG)
@@ -211,7 +211,7 @@ def left_beside(shelf: Shelf, begun: list[str]) -> str:
     return path
 
 
-def test_an_upload_that_was_never_noted_is_removed_but_not_that_of_a_run(server: FaultServer, s3: CloudFiles,
+def test_an_upload_that_was_never_noted_is_removed_but_not_that_of_a_run(server: S3Server, s3: CloudFiles,
                                                                         disk_of: Any) -> None:
     source = disk_of("in")
     source.puts([("gone", BIG), ("live", BIG)])
@@ -232,7 +232,7 @@ def test_an_upload_that_was_never_noted_is_removed_but_not_that_of_a_run(server:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
 @pytest.mark.parametrize("direction", ["down", "up", "local"])
-def test_killed_again_and_again(server: FaultServer, s3: CloudFiles, disk_of: Any, tmp_path: Path,
+def test_killed_again_and_again(server: S3Server, s3: CloudFiles, disk_of: Any, tmp_path: Path,
                                 direction: str) -> None:
     contents = {**SMALL, "big/1": BIG, "big/2": BIG[::-1]}
     source, target = {"down": (s3, disk_of("out")), "up": (disk_of("in"), s3),
@@ -260,7 +260,7 @@ def test_killed_again_and_again(server: FaultServer, s3: CloudFiles, disk_of: An
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no flock")
 @pytest.mark.parametrize("kind", ["file", "s3"])
-def test_two_processes_with_the_same_transfer(server: FaultServer, s3: CloudFiles, disk_of: Any, tmp_path: Path,
+def test_two_processes_with_the_same_transfer(server: S3Server, s3: CloudFiles, disk_of: Any, tmp_path: Path,
                                               kind: str) -> None:
     """After one that was killed: each object arrives whole, by either, and neither removes what is the other's."""
     contents = {**SMALL, "big/1": BIG, "big/2": BIG[::-1]}

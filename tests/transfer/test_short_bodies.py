@@ -12,11 +12,9 @@ import pytest
 from cloudfiles import CloudFiles
 from cloudfiles.exceptions import CloudFilesError, ObjectChangedError, ProtocolError, TruncatedBodyError
 from cloudfiles.retry import RetryPolicy
+from cloudfiles.testing import Fault, Rule, S3Server
 from cloudfiles.transfer.carrying import carrier
-from tests.servers.fault_server import FaultServer
-from tests.servers.faults import Fault
 from tests.servers.lies import Shortened, ShortUntilClose, portal
-from tests.servers.scripts import Rule
 
 CONTENT = random.Random(4).randbytes(50_000)
 INDEX = (b'<html><head><title>Index of /dir/</title></head><body><pre><a href="a">a</a>  20-Nov-2026 19:19  50000\n'
@@ -32,7 +30,7 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def server(fault_server: FaultServer) -> FaultServer:
+def server(fault_server: S3Server) -> S3Server:
     """It lists and holds one object, which has no ETag that vouches for its content."""
     fault_server.put_page("dir/", INDEX, headers=HTML)
     fault_server.put_page("dir/a", CONTENT, etag="")
@@ -40,11 +38,11 @@ def server(fault_server: FaultServer) -> FaultServer:
     return fault_server
 
 
-def web(server: FaultServer, green: bool) -> CloudFiles:
+def web(server: S3Server, green: bool) -> CloudFiles:
     return CloudFiles(f"{server.url}/dir/", green=green)
 
 
-def s3(server: FaultServer, green: bool) -> CloudFiles:
+def s3(server: S3Server, green: bool) -> CloudFiles:
     return CloudFiles(f"s3://{server.bucket}/", green=green, endpoint=server.url, secrets=server.secrets)
 
 
@@ -60,8 +58,8 @@ VERBS: dict[str, Verb] = {
 @pytest.mark.parametrize("verb", VERBS.values(), ids=VERBS)
 @pytest.mark.parametrize("store", [web, s3])
 @pytest.mark.parametrize("large", [False, True])
-def test_a_short_body_is_not_transferred(server: FaultServer, green: bool, fault: Fault, verb: Verb, large: bool,
-                                         store: Callable[[FaultServer, bool], CloudFiles], tmp_path: Path,
+def test_a_short_body_is_not_transferred(server: S3Server, green: bool, fault: Fault, verb: Verb, large: bool,
+                                         store: Callable[[S3Server, bool], CloudFiles], tmp_path: Path,
                                          monkeypatch: pytest.MonkeyPatch) -> None:
     if isinstance(fault, Shortened) and verb is VERBS["by name"] and not large:
         return  # its length is announced, and nobody has told another one
@@ -79,14 +77,14 @@ def test_a_short_body_is_not_transferred(server: FaultServer, green: bool, fault
     assert target.get("a") == CONTENT
 
 
-def test_one_short_body_is_read_again(server: FaultServer, green: bool) -> None:
+def test_one_short_body_is_read_again(server: S3Server, green: bool) -> None:
     target = CloudFiles(f"mem://short-{green}/")
     server.script(Rule(ShortUntilClose(20_000), method="GET", key="dir/a"))
     web(server, green).transfer_to(target)
     assert target.get("a") == CONTENT
 
 
-def test_an_object_that_was_replaced_after_it_was_listed_is_carried(server: FaultServer, green: bool) -> None:
+def test_an_object_that_was_replaced_after_it_was_listed_is_carried(server: S3Server, green: bool) -> None:
     server.put_page("dir/a", CONTENT[:30_000], etag="")
     target = CloudFiles(f"mem://replaced-{green}/")
     web(server, green).transfer_to(target)
@@ -94,7 +92,7 @@ def test_an_object_that_was_replaced_after_it_was_listed_is_carried(server: Faul
 
 
 @pytest.mark.parametrize("large", [False, True])
-def test_a_server_that_never_tells_a_size(server: FaultServer, green: bool, large: bool,
+def test_a_server_that_never_tells_a_size(server: S3Server, green: bool, large: bool,
                                           monkeypatch: pytest.MonkeyPatch) -> None:
     """What nobody tells cannot be compared; what the index told can."""
     if large:
@@ -114,7 +112,7 @@ def _sizeless_head(sighting: Any) -> Fault | None:
 
 
 @pytest.mark.parametrize("large", [False, True])
-def test_an_object_in_s3_whose_size_is_not_told_is_no_empty_one(server: FaultServer, green: bool, large: bool,
+def test_an_object_in_s3_whose_size_is_not_told_is_no_empty_one(server: S3Server, green: bool, large: bool,
                                                                monkeypatch: pytest.MonkeyPatch) -> None:
     if large:
         monkeypatch.setattr(carrier, "WHOLE_BYTES", 1000)
@@ -129,7 +127,7 @@ def test_an_object_in_s3_whose_size_is_not_told_is_no_empty_one(server: FaultSer
 
 
 @pytest.mark.parametrize("large", [False, True])
-def test_a_portals_page_is_not_transferred(server: FaultServer, green: bool, large: bool,
+def test_a_portals_page_is_not_transferred(server: S3Server, green: bool, large: bool,
                                            monkeypatch: pytest.MonkeyPatch) -> None:
     if large:
         monkeypatch.setattr(carrier, "WHOLE_BYTES", 1000)
@@ -143,8 +141,8 @@ def test_a_portals_page_is_not_transferred(server: FaultServer, green: bool, lar
 
 @pytest.mark.parametrize("span", [(None, -10), (-20, -10), (10_000, None), (-5, None), (10_000, 40_000)])
 @pytest.mark.parametrize("store", [web, s3])
-def test_a_short_body_is_no_range(server: FaultServer, green: bool, span: tuple[int | None, int | None],
-                                  store: Callable[[FaultServer, bool], CloudFiles]) -> None:
+def test_a_short_body_is_no_range(server: S3Server, green: bool, span: tuple[int | None, int | None],
+                                  store: Callable[[S3Server, bool], CloudFiles]) -> None:
     key = "dir/a" if store is web else "a"
     server.script(_short_whole)
     start, end = span
@@ -165,6 +163,6 @@ class _ShortWhole(ShortUntilClose):
         return replace(request, headers=tuple(h for h in request.headers if h[0] != "range"))
 
 
-def test_a_range_inside_a_body_that_is_cut_short_is_right(server: FaultServer, green: bool) -> None:
+def test_a_range_inside_a_body_that_is_cut_short_is_right(server: S3Server, green: bool) -> None:
     server.script(_short_whole)
     assert web(server, green)["a", 100:200] == CONTENT[100:200]

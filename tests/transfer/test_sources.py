@@ -15,7 +15,7 @@ import cloudfiles
 from cloudfiles import CloudFiles, ResumableTransfer, Uploader
 from cloudfiles.aio import AsyncCloudFiles
 from cloudfiles.exceptions import MissingObjectError
-from tests.servers.fault_server import FaultServer
+from cloudfiles.testing import S3Server
 from tests.transfer.conftest import Make, tree
 
 VERBS: dict[str, Callable[[str, str, Path], Any]] = {
@@ -95,7 +95,7 @@ def test_an_empty_bucket_is_a_source(caplog: pytest.LogCaptureFixture) -> None:
     assert not caplog.records
 
 
-def test_a_web_directory_that_does_not_exist(server: FaultServer, disk: CloudFiles) -> None:
+def test_a_web_directory_that_does_not_exist(server: S3Server, disk: CloudFiles) -> None:
     page = b"<html><head><title>Index of /d/</title></head><body><pre><a href='e/'>e/</a></pre></body></html>"
     server.put_page("d/", page, headers={"content-type": "text/html"})
     with pytest.raises(MissingObjectError, match="does not exist"):

@@ -12,11 +12,9 @@ import pytest
 
 from cloudfiles import CloudFiles
 from cloudfiles.exceptions import AuthorizationError, DuplicatePathError, MissingObjectError
+from cloudfiles.testing import Rule, S3Server, s3_error
 from cloudfiles.transfer.carrying.items import Item
 from cloudfiles.transfer.carrying.result import Outcome, TransferResult
-from tests.servers.fault_server import FaultServer
-from tests.servers.faults import s3_error
-from tests.servers.scripts import Rule
 from tests.transfer.conftest import tree
 
 SMALL = {f"d{n % 3}/{n:03}": b"x" * n for n in range(200)}
@@ -52,7 +50,7 @@ def source(tmp_path: Path) -> CloudFiles:
     return cf
 
 
-def test_by_processes(source: CloudFiles, server: FaultServer, tmp_path: Path) -> None:
+def test_by_processes(source: CloudFiles, server: S3Server, tmp_path: Path) -> None:
     """With secrets that were handed in, which no pickle tells."""
     s3 = CloudFiles(f"s3://{server.bucket}/", endpoint=server.url, secrets=server.secrets)
     source.put("big", BIG)
@@ -68,7 +66,7 @@ def test_by_processes(source: CloudFiles, server: FaultServer, tmp_path: Path) -
     assert list(directory.iterdir()) == []
 
 
-def test_by_an_executor(source: CloudFiles, s3: CloudFiles, server: FaultServer, executor: Executor) -> None:
+def test_by_an_executor(source: CloudFiles, s3: CloudFiles, server: S3Server, executor: Executor) -> None:
     assert source.transfer_to(s3, parallel=executor).copied == 200
     assert server.contents() == SMALL
     done = source.transfer_to(s3, parallel=executor, resumable=True)
@@ -90,7 +88,7 @@ def test_chunks_and_progress(source: CloudFiles, disk: CloudFiles) -> None:
 
 
 @pytest.mark.parametrize("parallel", [1, 2])
-def test_a_large_object_is_done_when_it_is(source: CloudFiles, s3: CloudFiles, server: FaultServer, parallel: int
+def test_a_large_object_is_done_when_it_is(source: CloudFiles, s3: CloudFiles, server: S3Server, parallel: int
                                            ) -> None:
     """And not when the others are."""
     source.put("big", BIG)
@@ -122,7 +120,7 @@ def test_the_first_error_is_raised_and_the_rest_is_given_up(source: CloudFiles, 
     assert str(caught.value).count("completely before") == 1
 
 
-def test_errors_are_kept(source: CloudFiles, s3: CloudFiles, server: FaultServer, executor: Executor) -> None:
+def test_errors_are_kept(source: CloudFiles, s3: CloudFiles, server: S3Server, executor: Executor) -> None:
     server.script(Rule(s3_error(403, "AccessDenied"), method="PUT", prefix="d1/", times=None))
     done = source.transfer_to(s3, parallel=executor, raise_errors=False)
     refused = {key for key in SMALL if key.startswith("d1/")}
@@ -138,7 +136,7 @@ def test_what_is_wrong_with_the_paths_shows_before(source: CloudFiles, disk: Clo
     assert counting.chunks == []
 
 
-def test_sync(source: CloudFiles, s3: CloudFiles, server: FaultServer) -> None:
+def test_sync(source: CloudFiles, s3: CloudFiles, server: S3Server) -> None:
     s3.put("stray", b"1")
     counting = Counting()
     source.parallel = counting

@@ -17,7 +17,7 @@ from cloudfiles import CloudFiles
 from cloudfiles.exceptions import AuthorizationError, CloudFilesError, FileSystemError, InvalidPathError
 from cloudfiles.interfaces.file import copying as file_copy
 from cloudfiles.interfaces.file import io as file_io
-from tests.servers.fault_server import FaultServer
+from cloudfiles.testing import S3Server
 from tests.transfer.conftest import MIB, tree
 
 BIG = bytes(range(256)) * (4096 * 20)
@@ -37,7 +37,7 @@ def failing(code: int, times: int = 1) -> Any:
 
 
 @pytest.fixture(params=["small", "big"])
-def source(request: pytest.FixtureRequest, s3: CloudFiles, server: FaultServer) -> CloudFiles:
+def source(request: pytest.FixtureRequest, s3: CloudFiles, server: S3Server) -> CloudFiles:
     """An S3 place with one object 'k'."""
     server.put("k", BIG[:SIZES[request.param]])
     return s3
@@ -59,7 +59,7 @@ def test_a_full_disk(source: CloudFiles, disk: CloudFiles, tmp_path: Path, monke
     assert tree(tmp_path) == {"disk/k": b"old"}
 
 
-def test_a_disk_without_room_is_seen_before_the_first_byte(server: FaultServer, s3: CloudFiles, disk: CloudFiles,
+def test_a_disk_without_room_is_seen_before_the_first_byte(server: S3Server, s3: CloudFiles, disk: CloudFiles,
                                                            tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     server.put("k", BIG)
     statvfs = os.statvfs
@@ -168,7 +168,7 @@ def _killed_after(seconds: float, arguments: list[Any]) -> bool:
 
 
 @pytest.mark.parametrize("delay", [0.0, 0.05, 0.15, 0.3])
-def test_a_kill_leaves_no_partial_file(server: FaultServer, tmp_path: Path, delay: float) -> None:
+def test_a_kill_leaves_no_partial_file(server: S3Server, tmp_path: Path, delay: float) -> None:
     contents = {f"{n:03}": bytes([n % 256]) * (1 + 997 * n) for n in range(300)} | {"big": BIG}
     server.put_many(contents)
     options = {"endpoint": server.url, "secrets": server.secrets}
@@ -185,7 +185,7 @@ def test_a_kill_leaves_no_partial_file(server: FaultServer, tmp_path: Path, dela
     assert source.verify(disk)
 
 
-def test_a_kill_leaves_uploads_that_can_be_discarded(server: FaultServer, tmp_path: Path) -> None:
+def test_a_kill_leaves_uploads_that_can_be_discarded(server: S3Server, tmp_path: Path) -> None:
     disk = CloudFiles(f"file://{tmp_path}/disk/")
     disk.put("big", BIG * 4)
     options = {"endpoint": server.url, "secrets": server.secrets}
@@ -201,7 +201,7 @@ def test_a_kill_leaves_uploads_that_can_be_discarded(server: FaultServer, tmp_pa
     assert (server.uploads(), s3.size("big")) == ([], len(BIG) * 4)
 
 
-def test_memory_stays_bounded(server: FaultServer, tmp_path: Path) -> None:
+def test_memory_stays_bounded(server: S3Server, tmp_path: Path) -> None:
     """A process that moves 300 MiB both ways needs less than 200 MiB more than it begins with."""
     program = """
 import json, resource, sys
@@ -228,7 +228,7 @@ print(peak() - before)
     assert (tmp_path / "down" / "big").read_bytes() == (tmp_path / "up" / "big").read_bytes()
 
 
-def test_a_transfer_given_up_leaves_nothing(server: FaultServer, s3: CloudFiles, tmp_path: Path) -> None:
+def test_a_transfer_given_up_leaves_nothing(server: S3Server, s3: CloudFiles, tmp_path: Path) -> None:
     server.put_many({f"{n:03}": b"x" * 100 for n in range(100)})
 
     class Bar:

@@ -16,12 +16,10 @@ from cloudfiles import CloudFiles, clear_memory, sync, verify
 from cloudfiles.exceptions import CloudFilesError, InvalidInputError, InvalidPathError, ServerError
 from cloudfiles.interfaces.file.interface import FileInterface
 from cloudfiles.interfaces.mem import MemInterface
+from cloudfiles.testing import Rule, S3Server, s3_error
 from cloudfiles.transfer.compare import when
 from cloudfiles.transfer.merge import merged
 from cloudfiles.types import ListEntry, ListPage
-from tests.servers.fault_server import FaultServer
-from tests.servers.faults import s3_error
-from tests.servers.scripts import Rule
 from tests.transfer.conftest import Make
 
 NAMES = st.text("ab/-0é", min_size=1, max_size=4).filter(
@@ -171,7 +169,7 @@ def test_an_empty_source_deletes_nothing(store: Make) -> None:
 
 
 @pytest.mark.parametrize("side", ["source", "target"])
-def test_a_listing_that_breaks_off_deletes_and_copies_nothing(server: FaultServer, store: Make, side: str) -> None:
+def test_a_listing_that_breaks_off_deletes_and_copies_nothing(server: S3Server, store: Make, side: str) -> None:
     server.configure(page_size=3)
     s3, mem = store("s3"), store("mem")
     s3.puts([(f"{n}", b"1") for n in range(9)])
@@ -185,7 +183,7 @@ def test_a_listing_that_breaks_off_deletes_and_copies_nothing(server: FaultServe
     assert (contents(s3), contents(mem)) == before
 
 
-def test_a_copy_that_fails_deletes_nothing(server: FaultServer, store: Make) -> None:
+def test_a_copy_that_fails_deletes_nothing(server: S3Server, store: Make) -> None:
     mem, s3 = store("mem"), store("s3")
     mem.puts([("a", b"1"), ("b", b"1")])
     s3.put("c", b"1")
@@ -196,7 +194,7 @@ def test_a_copy_that_fails_deletes_nothing(server: FaultServer, store: Make) -> 
     assert s3.exists("c")
 
 
-def test_a_missing_bucket_is_no_empty_source(server: FaultServer, store: Make) -> None:
+def test_a_missing_bucket_is_no_empty_source(server: S3Server, store: Make) -> None:
     mem = store("mem")
     mem.put("a", b"1")
     absent = CloudFiles("s3://absent/", endpoint=server.url, secrets=server.secrets)

@@ -16,12 +16,10 @@ import pytest
 
 from cloudfiles import CloudFiles, Downloader, Uploader
 from cloudfiles.exceptions import AuthorizationError, FileSystemError, LockingError
+from cloudfiles.testing import Rule, S3Server, s3_error
 from cloudfiles.transfer.resuming.holding import Hold
 from cloudfiles.transfer.resuming.saved import directory_of, saved_files
 from cloudfiles.types import WriteOptions
-from tests.servers.fault_server import FaultServer
-from tests.servers.faults import s3_error
-from tests.servers.scripts import Rule
 from tests.transfer.conftest import tree
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no flock")
@@ -154,7 +152,7 @@ def test_temporary_files_of_a_killed_download_are_removed(mem: CloudFiles, tmp_p
         "a", "deep/b", ".cloudfiles-2f-0123456789abcdef-0.tmp", "deep/.cloudfiles-2f-0123456789abcdef-0.tmp"}
 
 
-def test_uploads_of_a_killed_upload_are_removed(server: FaultServer, source: Path) -> None:
+def test_uploads_of_a_killed_upload_are_removed(server: S3Server, source: Path) -> None:
     s3 = CloudFiles(f"s3://{server.bucket}/", endpoint=server.url, secrets=server.secrets)
     Uploader(s3, "dir", source, run=False).save()
     as_after_a_kill(saved_files("uploads")[0].path, ["dir/3"])
@@ -166,7 +164,7 @@ def test_uploads_of_a_killed_upload_are_removed(server: FaultServer, source: Pat
     assert len(list(s3)) == 5
 
 
-def test_a_failed_run_leaves_nothing_to_clear_up(server: FaultServer, source: Path, tmp_path: Path) -> None:
+def test_a_failed_run_leaves_nothing_to_clear_up(server: S3Server, source: Path, tmp_path: Path) -> None:
     """The process lives on, and may be writing other files there."""
     server.put_many({"dir/a": b"1", "dir/b": b"2"})
     server.script(Rule(s3_error(403, "AccessDenied"), method="GET", key="dir/b", times=None))

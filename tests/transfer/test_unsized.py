@@ -9,11 +9,9 @@ import pytest
 
 from cloudfiles import CloudFiles
 from cloudfiles.exceptions import TransportError
+from cloudfiles.testing import Chunked, CutChunked, Rule, S3Server
 from cloudfiles.transfer.carrying.large import LargeCarrier
 from cloudfiles.transport.wire import ChunkedBody
-from tests.servers.fault_server import FaultServer
-from tests.servers.scripts import Rule
-from tests.servers.wire_faults import Chunked, CutChunked
 from tests.transfer.conftest import MIB, Make
 
 BIG = bytes(range(256)) * (4096 * 20)  # 20 MiB
@@ -21,7 +19,7 @@ CHUNKS = Chunked((1, 7, 100_000))
 
 
 @pytest.fixture
-def web(server: FaultServer, store: Make) -> Callable[[bytes], CloudFiles]:
+def web(server: S3Server, store: Make) -> Callable[[bytes], CloudFiles]:
     """A web server's place with one object 'k' of this content, which it sends in chunks."""
 
     def make(content: bytes) -> CloudFiles:
@@ -65,7 +63,7 @@ def test_no_more_than_a_small_object_is_in_memory(web: Any, disk: CloudFiles, mo
     assert 8 * MIB < spooled[0] < 9 * MIB  # the rest was left to the temporary file
 
 
-def test_many_small_ones_share_connections(server: FaultServer, store: Make) -> None:
+def test_many_small_ones_share_connections(server: S3Server, store: Make) -> None:
     ours, theirs = store("web"), store("mem")
     ours.puts((str(n), b"content") for n in range(50))
     server.script(Rule(CHUNKS, times=None))
@@ -75,7 +73,7 @@ def test_many_small_ones_share_connections(server: FaultServer, store: Make) -> 
 
 
 @pytest.mark.parametrize("size", [1000, len(BIG)])
-def test_a_body_that_is_cut_short_is_read_again(server: FaultServer, store: Make, disk: CloudFiles, size: int) -> None:
+def test_a_body_that_is_cut_short_is_read_again(server: S3Server, store: Make, disk: CloudFiles, size: int) -> None:
     ours = store("web")
     ours.put("k", BIG[:size])
     server.script(Rule(CutChunked((1000,)), method="GET", times=2), Rule(CHUNKS, times=None))
@@ -83,7 +81,7 @@ def test_a_body_that_is_cut_short_is_read_again(server: FaultServer, store: Make
     assert disk.get("k") == BIG[:size]
 
 
-def test_one_that_always_breaks_leaves_nothing(server: FaultServer, store: Make, disk: CloudFiles) -> None:
+def test_one_that_always_breaks_leaves_nothing(server: S3Server, store: Make, disk: CloudFiles) -> None:
     ours = store("web")
     ours.put("k", BIG)
     server.script(Rule(CutChunked((100_000,)), method="GET", times=None), Rule(CHUNKS, times=None))

@@ -14,14 +14,12 @@ import pytest
 
 from cloudfiles import CloudFiles, Downloader, Uploader
 from cloudfiles.exceptions import CloudFilesError, ConfigurationError, InvalidInputError, InvalidPathError
+from cloudfiles.testing import Rule, S3Server, s3_error
 from cloudfiles.transfer.resuming.leftovers import clear_up
 from cloudfiles.transfer.resuming.saved import saved_files
 from cloudfiles.transfer.tasks import task
 from cloudfiles.transfer.tasks.up_and_down import TargetExistsError
 from cloudfiles.types import Clock
-from tests.servers.fault_server import FaultServer
-from tests.servers.faults import s3_error
-from tests.servers.scripts import Rule
 from tests.transfer.conftest import MIB, tree, write
 
 TREE = {"a": b"1", "b.csv": b"22", "c.csv": b"", "deep/er/d.csv": b"4444", "x.gz": b"no gzip"}
@@ -95,7 +93,7 @@ def test_nothing_there(cf: CloudFiles, tmp_path: Path) -> None:
     assert list(cf) == []
 
 
-def test_hostile_keys_stay_in_the_directory(server: FaultServer, s3: CloudFiles, tmp_path: Path) -> None:
+def test_hostile_keys_stay_in_the_directory(server: S3Server, s3: CloudFiles, tmp_path: Path) -> None:
     server.put("d/../../evil", b"!")
     server.put("d/fine", b"")
     with pytest.raises(InvalidPathError):
@@ -223,7 +221,7 @@ def test_a_timeout_stops_it_and_it_goes_on(cf: CloudFiles, tmp_path: Path) -> No
 # ---- faults, and going on
 
 
-def test_a_failure_leaves_the_others_done_and_is_tried_again(server: FaultServer, s3: CloudFiles,
+def test_a_failure_leaves_the_others_done_and_is_tried_again(server: S3Server, s3: CloudFiles,
                                                              source: Path) -> None:
     server.script(Rule(s3_error(403, "AccessDenied"), key="dir/b.csv", method="PUT", times=1))
     up = Uploader(s3, "dir", source, run=False)
@@ -238,7 +236,7 @@ def test_a_failure_leaves_the_others_done_and_is_tried_again(server: FaultServer
     assert saved_files("uploads") == []
 
 
-def test_a_failed_transfer_is_loaded(server: FaultServer, s3: CloudFiles, source: Path) -> None:
+def test_a_failed_transfer_is_loaded(server: S3Server, s3: CloudFiles, source: Path) -> None:
     server.script(Rule(s3_error(403, "AccessDenied"), key="dir/b.csv", method="PUT", times=1))
     with pytest.raises(CloudFilesError):
         Uploader(s3, "dir", source)
@@ -303,7 +301,7 @@ def kill(current, total):
 
 
 @pytest.mark.parametrize("kind", ["up", "down"])
-def test_a_killed_transfer_goes_on_in_another_process(server: FaultServer, s3: CloudFiles, tmp_path: Path,
+def test_a_killed_transfer_goes_on_in_another_process(server: S3Server, s3: CloudFiles, tmp_path: Path,
                                                       kind: str) -> None:
     files = {"big": BIG, **{f"{n}": b"x" for n in range(10)}}
     if kind == "up":

@@ -12,11 +12,9 @@ import urllib3
 from cloudfiles import CloudFiles, aio, download_file
 from cloudfiles.interfaces.file.interface import FileInterface
 from cloudfiles.interfaces.s3.interface import S3Interface
+from cloudfiles.testing import Replaced, ResetInBody, Rule, S3Server, SetHeader
+from cloudfiles.testing.s3_objects import make_object
 from cloudfiles.types import StoredObject
-from tests.servers.fault_server import FaultServer
-from tests.servers.faults import Replaced, ResetInBody, SetHeader
-from tests.servers.objects import make_object
-from tests.servers.scripts import Rule
 from tests.transfer.conftest import MIB, Make, tree
 
 BIG = bytes(range(256)) * (4096 * 20)  # 20 MiB
@@ -28,12 +26,12 @@ def replaced_after(answers: int, **how: Any) -> Rule:
     return Rule(Replaced(make_object(OTHER, etag="")), method="GET", skip=answers - 1, **how)
 
 
-def gets(server: FaultServer, key: str = "big") -> list[str | None]:
+def gets(server: S3Server, key: str = "big") -> list[str | None]:
     """The Range of each GET."""
     return [request.header("range") for request in server.requests("GET") if key in request.target]
 
 
-def source(server: FaultServer, store: Make, kind: str, content: bytes = BIG) -> CloudFiles:
+def source(server: S3Server, store: Make, kind: str, content: bytes = BIG) -> CloudFiles:
     """A place of this kind that holds the object `big`, and tells no ETag of it."""
     cf = store(kind)
     directory = (cf._path.path or "").strip("/")
@@ -48,7 +46,7 @@ def source(server: FaultServer, store: Make, kind: str, content: bytes = BIG) ->
 
 @pytest.mark.parametrize("kind", ["s3", "web"])
 @pytest.mark.parametrize("target", ["file", "mem", "s3"])
-def test_a_large_object_without_an_etag_is_read_by_one_request(server: FaultServer, store: Make, kind: str,
+def test_a_large_object_without_an_etag_is_read_by_one_request(server: S3Server, store: Make, kind: str,
                                                                target: str) -> None:
     ours, theirs = source(server, store, kind), store(target)
     server.script(replaced_after(2))
@@ -61,7 +59,7 @@ def test_a_large_object_without_an_etag_is_read_by_one_request(server: FaultServ
 
 
 @pytest.mark.parametrize("kind", ["s3", "web"])
-def test_a_weak_etag_proves_nothing(server: FaultServer, store: Make, disk: CloudFiles, kind: str) -> None:
+def test_a_weak_etag_proves_nothing(server: S3Server, store: Make, disk: CloudFiles, kind: str) -> None:
     ours = store(kind)
     ours.put("big", BIG)
     server.forget()
@@ -71,7 +69,7 @@ def test_a_weak_etag_proves_nothing(server: FaultServer, store: Make, disk: Clou
     assert gets(server) == [None, None]
 
 
-def test_one_that_is_replaced_before_it_is_read_is_read_anew(server: FaultServer, store: Make,
+def test_one_that_is_replaced_before_it_is_read_is_read_anew(server: S3Server, store: Make,
                                                              disk: CloudFiles) -> None:
     """What is told of the object and its content are of one version."""
     ours = source(server, store, "s3")
@@ -81,7 +79,7 @@ def test_one_that_is_replaced_before_it_is_read_is_read_anew(server: FaultServer
     assert disk.get("big") == OTHER + b"more"
 
 
-def test_a_break_begins_anew(server: FaultServer, store: Make, disk: CloudFiles) -> None:
+def test_a_break_begins_anew(server: S3Server, store: Make, disk: CloudFiles) -> None:
     ours = source(server, store, "s3")
     server.script(Rule(ResetInBody(10 * MIB), method="GET", skip=1, times=1))
     ours.transfer_to(disk, "big")
@@ -89,7 +87,7 @@ def test_a_break_begins_anew(server: FaultServer, store: Make, disk: CloudFiles)
     assert gets(server) == [None] * 3
 
 
-def test_nothing_is_copied_by_parts(server: FaultServer, store: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_copied_by_parts(server: S3Server, store: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     """Inside one service, where a copy in parts could mix two versions as well."""
     monkeypatch.setattr(S3Interface, "copy_threshold", 5 * MIB)
     ours = source(server, store, "s3")
@@ -104,7 +102,7 @@ def test_nothing_is_copied_by_parts(server: FaultServer, store: Make, monkeypatc
 
 @pytest.mark.parametrize(("kind", "broken"), [
     ("web", False), ("web", True), ("s3", False), ("s3", True), ("aio", False), ("aio", True), ("pool", False)])
-def test_a_file_is_downloaded_by_one_request(server: FaultServer, store: Make, known: Make, tmp_path: Path, kind: str,
+def test_a_file_is_downloaded_by_one_request(server: S3Server, store: Make, known: Make, tmp_path: Path, kind: str,
                                              broken: bool) -> None:
     cf = source(server, known if kind == "s3" else store, "s3" if kind == "s3" else "web")
     faults = [Rule(ResetInBody(10 * MIB), method="GET", skip=1, times=1)] if broken else []
@@ -127,7 +125,7 @@ def test_a_file_is_downloaded_by_one_request(server: FaultServer, store: Make, k
 
 
 @pytest.mark.parametrize("size", [1, MIB])
-def test_a_file_of_one_chunk_is_one_request(server: FaultServer, store: Make, tmp_path: Path, size: int) -> None:
+def test_a_file_of_one_chunk_is_one_request(server: S3Server, store: Make, tmp_path: Path, size: int) -> None:
     cf = source(server, store, "web", BIG[:size])
     download_file(cf.abspath("big"), tmp_path / "big", MIB)
     assert tree(tmp_path) == {"big": BIG[:size]}

@@ -16,9 +16,7 @@ from cloudfiles.exceptions import (
     MissingObjectError,
     UnsupportedOperationError,
 )
-from tests.servers.fault_server import FaultServer
-from tests.servers.faults import SetHeader, error_in_200, s3_error
-from tests.servers.scripts import Rule
+from cloudfiles.testing import Rule, S3Server, SetHeader, error_in_200, s3_error
 from tests.transfer.conftest import MIB, Make
 
 KINDS = ("mem", "file", "s3")
@@ -76,7 +74,7 @@ def test_attributes_are_carried_along(store: Make, source: str, target: str, siz
     assert theirs._store.here().attributes(described).metadata == {"who": "me"}
 
 
-def test_disposition_and_language_are_carried_along(server: FaultServer, s3: CloudFiles, mem: CloudFiles) -> None:
+def test_disposition_and_language_are_carried_along(server: S3Server, s3: CloudFiles, mem: CloudFiles) -> None:
     headers = {"content-disposition": "attachment", "content-language": "de"}
     server.put("k", b"x", headers=headers)
     mem.transfer_from(s3, "k")
@@ -203,7 +201,7 @@ def test_missing(store: Make, source: str, target: str) -> None:
     assert theirs.exists("absent") is False
 
 
-def test_an_error_says_what_was_done(server: FaultServer, s3: CloudFiles, mem: CloudFiles) -> None:
+def test_an_error_says_what_was_done(server: S3Server, s3: CloudFiles, mem: CloudFiles) -> None:
     server.put_many({f"{n:02}": b"x" for n in range(10)})
     server.script(Rule(s3_error(403, "AccessDenied"), key="07", times=None))
     s3._store.width = 1
@@ -214,14 +212,14 @@ def test_an_error_says_what_was_done(server: FaultServer, s3: CloudFiles, mem: C
     assert len(list(mem.list())) == 7
 
 
-def test_errors_kept(server: FaultServer, s3: CloudFiles, mem: CloudFiles) -> None:
+def test_errors_kept(server: S3Server, s3: CloudFiles, mem: CloudFiles) -> None:
     server.put_many({f"{n:02}": b"x" for n in range(10)})
     server.script(Rule(s3_error(403, "AccessDenied"), key="07", times=None))
     done = s3.transfer_to(mem, raise_errors=False)
     assert (done.copied, list(done.errors), bool(done)) == (9, ["07"], False)
 
 
-def test_resumable_passes_over_what_is_there(server: FaultServer, s3: CloudFiles, disk: CloudFiles) -> None:
+def test_resumable_passes_over_what_is_there(server: S3Server, s3: CloudFiles, disk: CloudFiles) -> None:
     disk.puts([(f"{n}", b"x" * n) for n in range(20)])
     disk.transfer_to(s3, [str(n) for n in range(10)])
     done = disk.transfer_to(s3, resumable=True)
@@ -250,7 +248,7 @@ def test_any_number_of_paths_from_an_iterator(mem: CloudFiles, store: Make) -> N
 # ---- copies inside S3
 
 
-def test_copy_inside_s3_carries_no_content(server: FaultServer, s3: CloudFiles) -> None:
+def test_copy_inside_s3_carries_no_content(server: S3Server, s3: CloudFiles) -> None:
     server.put("a b+ü", b"content", headers={"content-type": "text/x", "x-amz-meta-k": "v"})
     server.forget()
     s3.transfer_to(s3, [("a b+ü", "c")])
@@ -260,7 +258,7 @@ def test_copy_inside_s3_carries_no_content(server: FaultServer, s3: CloudFiles) 
     assert (stored.content, stored.headers) == (b"content", {"content-type": "text/x", "x-amz-meta-k": "v"})
 
 
-def test_an_error_inside_a_200_is_seen(server: FaultServer, s3: CloudFiles) -> None:
+def test_an_error_inside_a_200_is_seen(server: S3Server, s3: CloudFiles) -> None:
     server.put("a", b"content")
     server.script(Rule(error_in_200(), method="PUT", times=1))
     s3.transfer_to(s3, [("a", "b")])
@@ -270,7 +268,7 @@ def test_an_error_inside_a_200_is_seen(server: FaultServer, s3: CloudFiles) -> N
 
 
 @pytest.mark.parametrize("fault", [s3_error(501, "NotImplemented"), s3_error(405, "MethodNotAllowed")])
-def test_a_server_that_cannot_copy_is_read_and_written(server: FaultServer, s3: CloudFiles, fault: Any) -> None:
+def test_a_server_that_cannot_copy_is_read_and_written(server: S3Server, s3: CloudFiles, fault: Any) -> None:
     server.put("a", b"content", headers={"x-amz-meta-k": "v"})
     server.script(Rule(fault, method="PUT", times=1))
     assert s3.transfer_to(s3, [("a", "b")]).ways == {"whole": 1}
@@ -279,14 +277,14 @@ def test_a_server_that_cannot_copy_is_read_and_written(server: FaultServer, s3: 
     assert stored.headers["x-amz-meta-k"] == "v"
 
 
-def test_a_server_that_takes_a_copy_for_a_write_of_nothing(server: FaultServer, s3: CloudFiles) -> None:
+def test_a_server_that_takes_a_copy_for_a_write_of_nothing(server: S3Server, s3: CloudFiles) -> None:
     server.put("a", b"content")
     server.script(Rule(SetHeader("Content-Length", "0"), method="PUT", times=1))
     assert s3.transfer_to(s3, [("a", "b")]).copied == 1
     assert server.contents()["b"] == b"content"
 
 
-def test_another_account_is_no_copy(server: FaultServer, s3: CloudFiles) -> None:
+def test_another_account_is_no_copy(server: S3Server, s3: CloudFiles) -> None:
     server.put("a", b"content")
     other = CloudFiles(f"s3://{server.bucket}/x/", endpoint=server.url,
                        secrets={**server.secrets, "AWS_SESSION_TOKEN": "t"})

@@ -23,9 +23,7 @@ from cloudfiles.exceptions import (
     MissingObjectError,
     UnsupportedOperationError,
 )
-from tests.servers.fault_server import FaultServer
-from tests.servers.faults import Status
-from tests.servers.scripts import Rule
+from cloudfiles.testing import Rule, S3Server, Status
 
 CLASSES = [value for value in vars(exceptions).values()
            if isinstance(value, type) and issubclass(value, CloudFilesError)]
@@ -90,7 +88,7 @@ def test_a_name_that_something_else_has(tmp_path: Path) -> None:
         cf.put("a/b/c", b"")
 
 
-def test_what_a_protocol_cannot_do(fault_server: FaultServer) -> None:
+def test_what_a_protocol_cannot_do(fault_server: S3Server) -> None:
     with pytest.raises(NotImplementedError) as caught:
         list(CloudFiles(f"{fault_server.url}/x/").list())
     assert isinstance(caught.value, UnsupportedOperationError)
@@ -98,7 +96,7 @@ def test_what_a_protocol_cannot_do(fault_server: FaultServer) -> None:
         CloudFiles("mem://bucket/x").presign("key")
 
 
-def test_a_clouds_refusal_is_no_error_of_the_system(fault_server: FaultServer) -> None:
+def test_a_clouds_refusal_is_no_error_of_the_system(fault_server: S3Server) -> None:
     fault_server.script(Rule(Status(403)))
     with pytest.raises(AuthorizationError) as caught:
         CloudFiles(f"{fault_server.url}/x/").get("key")
@@ -129,7 +127,7 @@ class Failing:
 @pytest.mark.parametrize("error", [FileSystemError("the disk is broken", errno=errno.EIO), OSError(errno.EIO, "broken"),
                                    MissingObjectError("it is gone")], ids=lambda error: type(error).__name__)
 @pytest.mark.parametrize("protocol", ["s3", "http"])
-def test_a_file_that_fails_is_not_taken_for_the_connection(fault_server: FaultServer, error: Exception, protocol: str,
+def test_a_file_that_fails_is_not_taken_for_the_connection(fault_server: S3Server, error: Exception, protocol: str,
                                                            green: bool) -> None:
     fault_server.configure(read_only=False)
     cf = (CloudFiles("s3://bucket/x/", green, endpoint=fault_server.url, secrets=fault_server.secrets)

@@ -13,12 +13,11 @@ from cloudfiles.exceptions import CloudFilesError, CRC32CIntegrityError, Precond
 from cloudfiles.interfaces.gs import writing
 from cloudfiles.interfaces.gs.part_objects import PARTS_PREFIX
 from cloudfiles.interfaces.gs.session import SessionLostError
+from cloudfiles.testing import FlipBit, ResetBefore, ResetInBody, ResetInUpload, Rule, SetHeader, Status
 from cloudfiles.types import WriteOptions
 from tests.interfaces.gs_setup import close_opened, open_gs
 from tests.interfaces.s3_setup import Worker
-from tests.servers.faults import FlipBit, ResetBefore, ResetInBody, ResetInUpload, SetHeader, Status
 from tests.servers.gcs_server import GcsServer, backend_error, json_error
-from tests.servers.scripts import Rule
 
 UNIT = 256 * 1024
 CONTENT = bytes(range(251)) * (40 * UNIT // 251)  # 39.99 units

@@ -21,24 +21,26 @@ from cloudfiles.integrity import content_md5
 from cloudfiles.interfaces.http_object import ObjectHead, ObjectRead, head_from_headers
 from cloudfiles.retry import RetryPolicy
 from cloudfiles.runtime.threads import ThreadRuntime
-from cloudfiles.transport.client import Client
-from cloudfiles.transport.request import PLAIN, Origin, Request, Response
-from cloudfiles.transport.wire import Head
-from cloudfiles.types import StoredObject, Tls
-from tests.servers.fault_server import FaultServer
-from tests.servers.faults import (
+from cloudfiles.testing import (
+    Chunked,
+    CloseDelimited,
+    CutChunked,
     Fault,
     FlipBit,
     IgnoreRange,
     ResetInBody,
+    Rule,
+    S3Server,
     SetHeader,
     ShortBody,
     WrongContentRange,
     internal_error,
 )
-from tests.servers.objects import make_object
-from tests.servers.scripts import Rule
-from tests.servers.wire_faults import Chunked, CloseDelimited, CutChunked
+from cloudfiles.testing.s3_objects import make_object
+from cloudfiles.transport.client import Client
+from cloudfiles.transport.request import PLAIN, Origin, Request, Response
+from cloudfiles.transport.wire import Head
+from cloudfiles.types import StoredObject, Tls
 
 OBJECT = bytes(range(256)) * 40
 PAGE = "data/object"
@@ -62,12 +64,12 @@ def patient() -> Iterator[Client]:
 
 
 @pytest.fixture
-def server(fault_server: FaultServer) -> FaultServer:
+def server(fault_server: S3Server) -> S3Server:
     fault_server.put_page(PAGE, OBJECT)
     return fault_server
 
 
-def read(client: Client, server: FaultServer, start: int | None = None, end: int | None = None) -> StoredObject | None:
+def read(client: Client, server: S3Server, start: int | None = None, end: int | None = None) -> StoredObject | None:
     found = client.send(ObjectRead(Origin.of(server.url), f"/{PAGE}", {}, PLAIN, PAGE, start, end))
     assert found is None or isinstance(found, StoredObject)
     return found
@@ -79,7 +81,7 @@ def content(stored: StoredObject | None) -> bytes:
     return stored.content
 
 
-def ranges(server: FaultServer) -> list[str | None]:
+def ranges(server: S3Server) -> list[str | None]:
     return [request.header("range") for request in server.requests("GET")]
 
 
@@ -92,7 +94,7 @@ RANGES = [(None, None), (0, 10), (5, 9000), (None, 7), (100, None), (-1, None), 
 
 @pytest.mark.parametrize(("start", "end"), RANGES)
 @pytest.mark.parametrize("fault", [None, IgnoreRange(), Chunked(), CloseDelimited()], ids=str)
-def test_a_range_is_the_slice_of_the_object(client: Client, server: FaultServer, start: int | None, end: int | None,
+def test_a_range_is_the_slice_of_the_object(client: Client, server: S3Server, start: int | None, end: int | None,
                                             fault: Fault | None) -> None:
     if fault is not None:
         server.script(Rule(fault))
@@ -100,7 +102,7 @@ def test_a_range_is_the_slice_of_the_object(client: Client, server: FaultServer,
     assert len(server.requests()) == 1
 
 
-def test_past_the_end_is_empty_and_missing_is_none(client: Client, server: FaultServer) -> None:
+def test_past_the_end_is_empty_and_missing_is_none(client: Client, server: S3Server) -> None:
     assert content(read(client, server, len(OBJECT), None)) == b""
     assert content(read(client, server, 20_000, 20_001)) == b""
     server.reset()
@@ -108,12 +110,12 @@ def test_past_the_end_is_empty_and_missing_is_none(client: Client, server: Fault
     assert read(client, server, 20_000, 20_001) is None
 
 
-def test_ranges_of_an_empty_object(client: Client, server: FaultServer) -> None:
+def test_ranges_of_an_empty_object(client: Client, server: S3Server) -> None:
     server.put_page(PAGE, b"")
     assert [content(read(client, server, *r)) for r in [(None, None), (0, 5), (-5, None), (3, None)]] == [b""] * 4
 
 
-def test_the_stored_encoding_and_the_digest_are_told(client: Client, server: FaultServer) -> None:
+def test_the_stored_encoding_and_the_digest_are_told(client: Client, server: S3Server) -> None:
     server.put_page(PAGE, OBJECT, headers={"content-encoding": "gzip", "x-goog-hash": f"md5={content_md5(OBJECT)}",
                                            "x-goog-stored-content-encoding": "gzip"})
     stored = read(client, server)
@@ -129,13 +131,13 @@ def test_the_stored_encoding_and_the_digest_are_told(client: Client, server: Fau
 
 @pytest.mark.parametrize("fault", [ResetInBody(4000), ShortBody(4000), CutChunked()], ids=str)
 @pytest.mark.parametrize(("start", "end"), RANGES)
-def test_a_broken_read_goes_on_where_it_was(client: Client, server: FaultServer, fault: Fault, start: int | None,
+def test_a_broken_read_goes_on_where_it_was(client: Client, server: S3Server, fault: Fault, start: int | None,
                                             end: int | None) -> None:
     server.script(Rule(fault))
     assert content(read(client, server, start, end)) == OBJECT[start:end]
 
 
-def test_the_rest_is_asked_for_by_range_and_etag(client: Client, server: FaultServer) -> None:
+def test_the_rest_is_asked_for_by_range_and_etag(client: Client, server: S3Server) -> None:
     stored = server.put_page(PAGE, OBJECT)
     server.script(Rule(ShortBody(4000)), Rule(ShortBody(2000)))
     assert content(read(client, server)) == OBJECT
@@ -144,7 +146,7 @@ def test_the_rest_is_asked_for_by_range_and_etag(client: Client, server: FaultSe
 
 
 @pytest.mark.parametrize("etag", ["", "W/weak"])
-def test_without_a_strong_etag_it_begins_anew(client: Client, server: FaultServer, etag: str) -> None:
+def test_without_a_strong_etag_it_begins_anew(client: Client, server: S3Server, etag: str) -> None:
     server.put_page(PAGE, OBJECT, etag="")
     server.script(Rule(ShortBody(4000)))
     if etag:
@@ -168,13 +170,13 @@ class _ShortAndReplaced(ShortBody):
         return make_object(OBJECT[::-1])
 
 
-def test_an_object_replaced_inside_the_read_is_read_anew(client: Client, server: FaultServer) -> None:
+def test_an_object_replaced_inside_the_read_is_read_anew(client: Client, server: S3Server) -> None:
     server.script(Rule(_ShortAndReplaced(4000)))
     assert content(read(client, server)) == OBJECT[::-1]
     assert [r.status for r in server.requests()] == [200, 412, 200]
 
 
-def test_replaced_on_a_server_that_ignores_if_match(client: Client, server: FaultServer) -> None:
+def test_replaced_on_a_server_that_ignores_if_match(client: Client, server: S3Server) -> None:
     server.script(Rule(_ShortAndReplaced(4000)), Rule(_NoCondition()))
     assert content(read(client, server)) == OBJECT[::-1]
     assert [r.status for r in server.requests()] == [200, 206, 200]
@@ -185,7 +187,7 @@ class _NoCondition(Fault):
         return replace(request, headers=tuple(h for h in request.headers if h[0] != "if-match"))
 
 
-def test_replaced_and_shrunk_on_a_server_that_ignores_if_match(client: Client, server: FaultServer) -> None:
+def test_replaced_and_shrunk_on_a_server_that_ignores_if_match(client: Client, server: S3Server) -> None:
     server.script(Rule(_ShortAndShrunk(4000)), Rule(_NoCondition()))
     assert content(read(client, server)) == b"short"
 
@@ -195,12 +197,12 @@ class _ShortAndShrunk(ShortBody):
         return make_object(b"short")
 
 
-def test_a_resumed_read_answered_whole_is_whole(client: Client, server: FaultServer) -> None:
+def test_a_resumed_read_answered_whole_is_whole(client: Client, server: S3Server) -> None:
     server.script(Rule(ShortBody(4000)), Rule(IgnoreRange()))
     assert content(read(client, server, 10, 9000)) == OBJECT[10:9000]
 
 
-def test_a_bit_flipped_before_the_break_is_found_and_all_is_read_anew(client: Client, server: FaultServer) -> None:
+def test_a_bit_flipped_before_the_break_is_found_and_all_is_read_anew(client: Client, server: S3Server) -> None:
     server.put_page(PAGE, OBJECT, headers={"content-md5": content_md5(OBJECT)})
     server.script(Rule(_FlippedAndShort(4000)))
     stored = read(client, server)
@@ -215,14 +217,14 @@ class _FlippedAndShort(ShortBody):
         return super().deliver(FlipBit(77).alter(answer))
 
 
-def test_bytes_that_never_match_their_digest_are_an_error(client: Client, server: FaultServer) -> None:
+def test_bytes_that_never_match_their_digest_are_an_error(client: Client, server: S3Server) -> None:
     server.put_page(PAGE, OBJECT, headers={"content-md5": content_md5(b"other")})
     with pytest.raises(IntegrityError) as caught:
         read(client, server)
     assert len(caught.value.attempts) == RetryPolicy().integrity_attempts
 
 
-def test_a_server_error_between_the_parts(client: Client, server: FaultServer) -> None:
+def test_a_server_error_between_the_parts(client: Client, server: S3Server) -> None:
     server.script(Rule(ShortBody(4000)), Rule(internal_error()), Rule(ResetInBody(1)))
     assert content(read(client, server)) == OBJECT
 
@@ -232,7 +234,7 @@ def test_a_server_error_between_the_parts(client: Client, server: FaultServer) -
 
 @pytest.mark.parametrize("value", ["bytes 1-2/3", "bytes 11-20/10240", "bytes 10-30/10240", "bytes 10-12/10240",
                                    "bytes 10-19/", "items 10-19/10240", "bytes */10240", ""])
-def test_a_wrong_content_range_is_never_believed(client: Client, server: FaultServer, value: str) -> None:
+def test_a_wrong_content_range_is_never_believed(client: Client, server: S3Server, value: str) -> None:
     server.script(Rule(WrongContentRange(value), times=None))
     with pytest.raises((ProtocolError, TruncatedBodyError)):
         read(client, server, 10, 20)
@@ -241,13 +243,13 @@ def test_a_wrong_content_range_is_never_believed(client: Client, server: FaultSe
 
 
 @pytest.mark.parametrize("value", ["bytes 0-4/10240", "bytes 10234-10238/10240", "bytes 10235-10239/10241"])
-def test_a_suffix_has_to_end_where_the_object_does(client: Client, server: FaultServer, value: str) -> None:
+def test_a_suffix_has_to_end_where_the_object_does(client: Client, server: S3Server, value: str) -> None:
     server.script(Rule(WrongContentRange(value), times=None))
     with pytest.raises((ProtocolError, TruncatedBodyError)):
         read(client, server, -5)
 
 
-def test_a_206_without_a_content_range_or_a_range(client: Client, server: FaultServer) -> None:
+def test_a_206_without_a_content_range_or_a_range(client: Client, server: S3Server) -> None:
     server.script(Rule(SetHeader("Content-Range", None), times=None))
     with pytest.raises(ProtocolError):
         read(client, server, 10, 20)
@@ -299,7 +301,7 @@ def test_a_last_part_of_unknown_size_has_to_fill_what_was_announced() -> None:
 @given(breaks=st.lists(st.tuples(st.sampled_from([ResetInBody, ShortBody]), st.integers(0, 12_000)), max_size=8),
        start=st.one_of(st.none(), st.integers(0, 11_000), st.integers(-11_000, -1)),
        length=st.one_of(st.none(), st.integers(1, 11_000)), last=st.sampled_from([None, IgnoreRange(), Chunked()]))
-def test_however_it_breaks_the_content_is_the_objects(patient: Client, server: FaultServer, breaks: list[Any],
+def test_however_it_breaks_the_content_is_the_objects(patient: Client, server: S3Server, breaks: list[Any],
                                                       start: int | None, length: int | None,
                                                       last: Fault | None) -> None:
     end = None if length is None or (start or 0) < 0 else (start or 0) + length
@@ -336,7 +338,7 @@ def _answer(request: Request, body: bytes) -> Response:
 # ---- heads
 
 
-def test_a_head_gives_the_headers_or_none(client: Client, server: FaultServer) -> None:
+def test_a_head_gives_the_headers_or_none(client: Client, server: S3Server) -> None:
     origin = Origin.of(server.url)
     headers = client.send(ObjectHead(origin, "HEAD", f"/{PAGE}"))
     assert head_from_headers(headers)["Content-Length"] == len(OBJECT)

@@ -1,7 +1,7 @@
 """An application in a process of its own, controlled by method calls over its standard streams.
 
-Pipes and not sockets: they never show up in a count of the test's sockets, and their end of file tells
-the child that the test process is gone, so that none is ever left behind.
+Pipes rather than sockets: they do not show up in a count of the test's sockets, and their end of file tells the child
+that the parent is gone, so that no child is left behind, even where the parent is killed.
 """
 
 from __future__ import annotations
@@ -9,19 +9,21 @@ from __future__ import annotations
 import asyncio
 import importlib
 import pickle
+import signal
 import struct
 import subprocess
 import sys
 import threading
-from pathlib import Path
 from typing import IO, Any, Protocol
 
-ROOT = Path(__file__).resolve().parents[2]
+from cloudfiles.workers.launch import boot_code
+from cloudfiles.workers.surroundings import here
+
 _LENGTH = struct.Struct(">Q")
 
 
 class App(Protocol):
-    """What runs in the child: `start` gives the facts that the parent needs (its port)."""
+    """What runs in the child: `start` returns what the parent has to know, such as the port."""
 
     async def start(self) -> dict[str, Any]: ...
 
@@ -43,8 +45,8 @@ class ControlledProcess:
     """The parent's side: starts `app` ("module:Class") with `arguments`, and calls its methods."""
 
     def __init__(self, app: str, **arguments: Any) -> None:
-        self._process = subprocess.Popen([sys.executable, "-m", "tests.servers.controlled", app], cwd=ROOT,
-                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        boot = boot_code(here().path, __name__, app)
+        self._process = subprocess.Popen([sys.executable, "-c", boot], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self._lock = threading.Lock()
         self.facts: dict[str, Any] = self._exchange(arguments)
 
@@ -108,5 +110,8 @@ def _obey(app: App, commands: IO[bytes], answers: IO[bytes], loop: asyncio.Abstr
     loop.call_soon_threadsafe(gone.set)
 
 
-if __name__ == "__main__":
-    asyncio.run(_serve(sys.argv[1]))
+def main(app: str) -> None:
+    """What the child runs: `app` ("module:Class") until its standard input ends."""
+    # Ctrl-C in a terminal reaches the whole group of processes; the parent may still have to clean up here.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    asyncio.run(_serve(app))

@@ -8,10 +8,18 @@ import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from xml.sax.saxutils import escape
 
-from tests.servers import entity
-from tests.servers.listing import list_objects
-from tests.servers.messages import Answer, Request, S3Error, Settings, error_xml, http_date, xml_answer
-from tests.servers.objects import (
+from cloudfiles.testing import object_response
+from cloudfiles.testing.http_messages import (
+    S3Error,
+    S3Settings,
+    ServerRequest,
+    ServerResponse,
+    error_xml,
+    http_date,
+    xml_answer,
+)
+from cloudfiles.testing.s3_listing import list_objects
+from cloudfiles.testing.s3_objects import (
     ALGORITHMS,
     Bucket,
     StoredObject,
@@ -21,19 +29,19 @@ from tests.servers.objects import (
     make_object,
     part_etag,
 )
-from tests.servers.signatures import is_signed, verify, verify_payload
+from cloudfiles.testing.s3_signatures import is_signed, verify, verify_payload
 
 _KEPT = ("content-type", "content-encoding", "cache-control", "content-disposition", "content-language", "expires",
          "x-amz-storage-class")
 _OF_BUCKETS = ("delete", "location", "list-type")
 
 
-def kept_headers(request: Request) -> dict[str, str]:
+def kept_headers(request: ServerRequest) -> dict[str, str]:
     """The headers of an upload that belong to the object."""
     return {key: value for key, value in request.headers if key in _KEPT or key.startswith("x-amz-meta-")}
 
 
-def verified_checksums(request: Request) -> dict[str, str]:
+def verified_checksums(request: ServerRequest) -> dict[str, str]:
     """The upload's x-amz-checksum-* values. Raises S3Error where a digest does not match the body."""
     md5 = request.header("content-md5")
     if md5 is not None and checksum("md5", request.body) != md5:
@@ -61,8 +69,8 @@ def _elements(body: bytes, name: str) -> list[ET.Element]:
 class Service:
     """Buckets, a web root, and what requests do to them. The web root is the bucket named ''."""
 
-    def __init__(self, settings: Settings | None = None) -> None:
-        self.settings = settings or Settings()
+    def __init__(self, settings: S3Settings | None = None) -> None:
+        self.settings = settings or S3Settings()
         self.buckets: dict[str, Bucket] = {"": Bucket(), "bucket": Bucket()}
         self._answers = 0
 
@@ -70,7 +78,7 @@ class Service:
         """The server's time, which its settings may put wrong."""
         return "Date", http_date(int(time.time() + self.settings.clock_offset))
 
-    def locate(self, request: Request) -> tuple[str, str]:
+    def locate(self, request: ServerRequest) -> tuple[str, str]:
         """Bucket and key of a request: by host name, by path, or ('', path) in the web root."""
         path = request.path[1:]
         host = (request.header("host") or "").split(":")[0]
@@ -83,13 +91,13 @@ class Service:
         return "", path
 
     @staticmethod
-    def _s3_key(request: Request, skip: int) -> str:
+    def _s3_key(request: ServerRequest, skip: int) -> str:
         # S3 reads a literal `+` in a path as a space: a client has to encode it.
         if "+" not in request.raw_path:
             return request.path[skip:]
-        return Request("", request.raw_path.replace("+", "%20"), ()).path[skip:]
+        return ServerRequest("", request.raw_path.replace("+", "%20"), ()).path[skip:]
 
-    def respond(self, request: Request) -> Answer:
+    def respond(self, request: ServerRequest) -> ServerResponse:
         """The right answer, with the headers every answer has."""
         try:
             answer = self._dispatch(request)
@@ -98,10 +106,10 @@ class Service:
         self._answers += 1
         headers = (*answer.headers, self.date_header(), ("x-amz-request-id", f"{self._answers:016X}"))
         if request.method == "HEAD" and answer.announced_length is None:
-            return Answer(answer.status, headers, announced_length=len(answer.body))
-        return Answer(answer.status, headers, answer.body, answer.announced_length)
+            return ServerResponse(answer.status, headers, announced_length=len(answer.body))
+        return ServerResponse(answer.status, headers, answer.body, answer.announced_length)
 
-    def _dispatch(self, request: Request) -> Answer:
+    def _dispatch(self, request: ServerRequest) -> ServerResponse:
         name, key = self.locate(request)
         if not name and not is_signed(request):
             return self._web(request, key)
@@ -119,39 +127,39 @@ class Service:
 
     # ---- plain HTTP
 
-    def _web(self, request: Request, path: str) -> Answer:
+    def _web(self, request: ServerRequest, path: str) -> ServerResponse:
         objects = self.buckets[""].objects
         if request.method in ("GET", "HEAD"):
             if path in objects:
-                return entity.read(request, objects[path])
-            return Answer(404, (("Content-Type", "text/plain"),), b"not found\n")
+                return object_response.read(request, objects[path])
+            return ServerResponse(404, (("Content-Type", "text/plain"),), b"not found\n")
         if self.settings.read_only:
-            return Answer(405, (("Allow", "GET, HEAD"),), b"")
+            return ServerResponse(405, (("Allow", "GET, HEAD"),), b"")
         return self._object(request, "", path)
 
     # ---- buckets
 
-    def _absent_bucket(self, request: Request, name: str) -> Answer:
+    def _absent_bucket(self, request: ServerRequest, name: str) -> ServerResponse:
         if name and "/" not in name and request.method == "PUT":
             self.buckets[name] = Bucket()
-            return Answer(200, (("Location", f"/{name}"),))
+            return ServerResponse(200, (("Location", f"/{name}"),))
         if not name and request.method == "GET":
             names = "".join(f"<Bucket><Name>{name}</Name></Bucket>" for name in self.buckets if name)
             return xml_answer(f"<ListAllMyBucketsResult><Buckets>{names}</Buckets></ListAllMyBucketsResult>")
         raise S3Error(404, "NoSuchBucket", "The specified bucket does not exist")
 
-    def _bucket(self, request: Request, name: str) -> Answer:
+    def _bucket(self, request: ServerRequest, name: str) -> ServerResponse:
         bucket, query = self.buckets[name], request.query
         region = self.settings.bucket_regions.get(name, self.settings.region)
         if request.method == "HEAD":
-            return Answer(200, (("x-amz-bucket-region", region),))
+            return ServerResponse(200, (("x-amz-bucket-region", region),))
         if request.method == "PUT":
             raise S3Error(409, "BucketAlreadyOwnedByYou")
         if request.method == "DELETE":
             if bucket.objects:
                 raise S3Error(409, "BucketNotEmpty")
             del self.buckets[name]
-            return Answer(204)
+            return ServerResponse(204)
         if request.method == "POST" and "delete" in query:
             return self._bulk_delete(request, bucket)
         if request.method == "GET" and "location" in query:
@@ -162,7 +170,7 @@ class Service:
             return list_objects(name, bucket, query, self.settings.page_size)
         raise S3Error(501, "NotImplemented", "Only ListObjectsV2 is served")
 
-    def _bulk_delete(self, request: Request, bucket: Bucket) -> Answer:
+    def _bulk_delete(self, request: ServerRequest, bucket: Bucket) -> ServerResponse:
         if not verified_checksums(request) and request.header("content-md5") is None:
             raise S3Error(400, "InvalidRequest", "Missing required header for this request: Content-MD5 or a checksum")
         keys = [_child(element, "Key") for element in _elements(request.body, "Object")]
@@ -179,7 +187,7 @@ class Service:
                 results.append("" if quiet else f"<Deleted><Key>{escape(key)}</Key></Deleted>")
         return xml_answer(f"<DeleteResult>{''.join(results)}</DeleteResult>")
 
-    def _list_uploads(self, name: str, bucket: Bucket) -> Answer:
+    def _list_uploads(self, name: str, bucket: Bucket) -> ServerResponse:
         uploads = "".join(f"<Upload><Key>{escape(upload.key)}</Key><UploadId>{upload_id}</UploadId></Upload>"
                           for upload_id, upload in bucket.uploads.items())
         return xml_answer(f"<ListMultipartUploadsResult><Bucket>{name}</Bucket><IsTruncated>false</IsTruncated>"
@@ -187,41 +195,41 @@ class Service:
 
     # ---- objects
 
-    def _object(self, request: Request, name: str, key: str) -> Answer:
+    def _object(self, request: ServerRequest, name: str, key: str) -> ServerResponse:
         bucket, query = self.buckets[name], request.query
         if "uploads" in query or "uploadId" in query:
             return self._multipart(request, name, bucket, key)
         if unknown := [sub for sub in _OF_BUCKETS if sub in query]:
             raise S3Error(501, "NotImplemented", f"not served here: {unknown}")
-        verbs: dict[str, Callable[[Request, Bucket, str], Answer]] = {
+        verbs: dict[str, Callable[[ServerRequest, Bucket, str], ServerResponse]] = {
             "GET": self._get, "HEAD": self._get, "PUT": self._put, "DELETE": self._delete}
         if request.method not in verbs:
             raise S3Error(405, "MethodNotAllowed")
         return verbs[request.method](request, bucket, key)
 
-    def _get(self, request: Request, bucket: Bucket, key: str) -> Answer:
+    def _get(self, request: ServerRequest, bucket: Bucket, key: str) -> ServerResponse:
         stored = bucket.objects.get(key)
         if stored is None:
             raise S3Error(404, "NoSuchKey", "The specified key does not exist.")
-        return entity.read(request, stored)
+        return object_response.read(request, stored)
 
-    def _put(self, request: Request, bucket: Bucket, key: str) -> Answer:
+    def _put(self, request: ServerRequest, bucket: Bucket, key: str) -> ServerResponse:
         if len(key.encode("utf-8", "surrogateescape")) > 1024:
             raise S3Error(400, "KeyTooLongError")
         if request.header("x-amz-copy-source") is not None:
             return self._copy(request, bucket, key)
         checksums = verified_checksums(request)
-        entity.check_write(request, bucket.objects.get(key))
+        object_response.check_write(request, bucket.objects.get(key))
         if not checksums and self.settings.default_checksum:
             name = self.settings.default_checksum
             checksums = {name: checksum(name, request.body)}
         stored = make_object(request.body, kept_headers(request), checksums=checksums)
         bucket.objects[key] = stored
         echoed = tuple((f"x-amz-checksum-{name}", value) for name, value in checksums.items())
-        return Answer(200, (("ETag", f'"{stored.etag}"'), *echoed))
+        return ServerResponse(200, (("ETag", f'"{stored.etag}"'), *echoed))
 
-    def _copy(self, request: Request, bucket: Bucket, key: str) -> Answer:
-        source = Request("GET", "/" + (request.header("x-amz-copy-source") or "").lstrip("/"), ())
+    def _copy(self, request: ServerRequest, bucket: Bucket, key: str) -> ServerResponse:
+        source = ServerRequest("GET", "/" + (request.header("x-amz-copy-source") or "").lstrip("/"), ())
         name, source_key = self.locate(source)
         stored = self.buckets[name].objects.get(source_key)
         if stored is None:
@@ -231,13 +239,13 @@ class Service:
                                            kept_headers(request) if replace else stored.headers, stored.checksums)
         return xml_answer(f"<CopyObjectResult><ETag>&quot;{stored.etag}&quot;</ETag></CopyObjectResult>")
 
-    def _delete(self, request: Request, bucket: Bucket, key: str) -> Answer:
+    def _delete(self, request: ServerRequest, bucket: Bucket, key: str) -> ServerResponse:
         bucket.objects.pop(key, None)
-        return Answer(204)
+        return ServerResponse(204)
 
     # ---- multipart
 
-    def _multipart(self, request: Request, name: str, bucket: Bucket, key: str) -> Answer:
+    def _multipart(self, request: ServerRequest, name: str, bucket: Bucket, key: str) -> ServerResponse:
         if request.method == "POST" and "uploads" in request.query:
             return self._create_upload(request, name, bucket, key)
         upload_id = request.query.get("uploadId", "")
@@ -250,10 +258,10 @@ class Service:
             return self._complete(request, name, bucket, upload_id, upload)
         if request.method == "DELETE":
             del bucket.uploads[upload_id]
-            return Answer(204)
+            return ServerResponse(204)
         return self._list_parts(upload)
 
-    def _create_upload(self, request: Request, name: str, bucket: Bucket, key: str) -> Answer:
+    def _create_upload(self, request: ServerRequest, name: str, bucket: Bucket, key: str) -> ServerResponse:
         algorithm = (request.header("x-amz-checksum-algorithm") or "").lower() or None
         kind = request.header("x-amz-checksum-type") or ("FULL_OBJECT" if algorithm == "crc64nvme" else "COMPOSITE")
         upload_id = uuid.uuid4().hex
@@ -261,16 +269,17 @@ class Service:
         return xml_answer(f"<InitiateMultipartUploadResult><Bucket>{name}</Bucket><Key>{escape(key)}</Key>"
                           f"<UploadId>{upload_id}</UploadId></InitiateMultipartUploadResult>")
 
-    def _upload_part(self, request: Request, upload: Upload) -> Answer:
+    def _upload_part(self, request: ServerRequest, upload: Upload) -> ServerResponse:
         number = int(request.query.get("partNumber", "0"))
         if not 1 <= number <= 10_000:
             raise S3Error(400, "InvalidArgument", "Part number must be an integer between 1 and 10000, inclusive")
         checksums = verified_checksums(request)
         upload.parts[number] = request.body
         echoed = tuple((f"x-amz-checksum-{name}", value) for name, value in checksums.items())
-        return Answer(200, (("ETag", f'"{part_etag(request.body)}"'), *echoed))
+        return ServerResponse(200, (("ETag", f'"{part_etag(request.body)}"'), *echoed))
 
-    def _complete(self, request: Request, name: str, bucket: Bucket, upload_id: str, upload: Upload) -> Answer:
+    def _complete(self, request: ServerRequest, name: str, bucket: Bucket, upload_id: str,
+                  upload: Upload) -> ServerResponse:
         listed = [(int(_child(part, "PartNumber")), _child(part, "ETag").strip('"'))
                   for part in _elements(request.body, "Part")]
         numbers = [number for number, _ in listed]
@@ -282,14 +291,14 @@ class Service:
             raise S3Error(400, "InvalidPart")
         if any(len(upload.parts[n]) < self.settings.min_part_size for n in numbers[:-1]):
             raise S3Error(400, "EntityTooSmall")
-        entity.check_write(request, bucket.objects.get(upload.key))
+        object_response.check_write(request, bucket.objects.get(upload.key))
         stored = bucket.objects[upload.key] = join_parts(upload, numbers)
         del bucket.uploads[upload_id]
         sums = "".join(f"<Checksum{k.upper()}>{v}</Checksum{k.upper()}>" for k, v in stored.checksums.items())
         return xml_answer(f"<CompleteMultipartUploadResult><Bucket>{name}</Bucket><Key>{escape(upload.key)}</Key>"
                           f"<ETag>&quot;{stored.etag}&quot;</ETag>{sums}</CompleteMultipartUploadResult>")
 
-    def _list_parts(self, upload: Upload) -> Answer:
+    def _list_parts(self, upload: Upload) -> ServerResponse:
         parts = "".join(f"<Part><PartNumber>{n}</PartNumber><ETag>&quot;{part_etag(content)}&quot;</ETag>"
                         f"<Size>{len(content)}</Size></Part>" for n, content in sorted(upload.parts.items()))
         return xml_answer(f"<ListPartsResult><IsTruncated>false</IsTruncated>{parts}</ListPartsResult>")

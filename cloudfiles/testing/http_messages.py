@@ -24,7 +24,7 @@ def _text(encoded: bytes) -> str:
 
 
 @dataclass(frozen=True)
-class Request:
+class ServerRequest:
     """One request as it arrived; header names are lower case, `target` is untouched."""
 
     method: str
@@ -58,7 +58,7 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Answer:
+class ServerResponse:
     """The right answer to a request, before anything happens to it on its way."""
 
     status: int
@@ -81,7 +81,7 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Recorded:
+class RecordedRequest:
     """What one request was and what became of it."""
 
     n: int  # 1 for the first request since the last reset
@@ -103,7 +103,7 @@ class Recorded:
 
 
 @dataclass(frozen=True)
-class Settings:
+class S3Settings:
     """How the scripted server behaves when nothing is scripted.
 
     Attributes:
@@ -141,7 +141,7 @@ class S3Error(Exception):
         self.message = message or code
         self.headers = headers
 
-    def answer(self) -> Answer:
+    def answer(self) -> ServerResponse:
         return xml_answer(error_xml(self.code, self.message), self.status, self.headers)
 
 
@@ -151,7 +151,7 @@ def error_xml(code: str, message: str = "", **more: str) -> str:
     return f"<Error><Code>{escape(code)}</Code><Message>{escape(message or code)}</Message>{extra}</Error>"
 
 
-def xml_answer(document: str, status: int = 200, headers: Headers = ()) -> Answer:
+def xml_answer(document: str, status: int = 200, headers: Headers = ()) -> ServerResponse:
     """An answer with an XML document."""
     body = f'<?xml version="1.0" encoding="UTF-8"?>\n{document}'.encode("utf-8", "surrogateescape")
-    return Answer(status, (("Content-Type", "application/xml"), *headers), body)
+    return ServerResponse(status, (("Content-Type", "application/xml"), *headers), body)

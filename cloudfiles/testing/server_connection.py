@@ -9,12 +9,12 @@ import sys
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from tests.servers.faults import Delivery, Ending, Fault
-from tests.servers.messages import Request
-from tests.servers.scripts import Sighting
+from cloudfiles.testing.http_messages import ServerRequest
+from cloudfiles.testing.rules import IncomingRequest
+from cloudfiles.testing.server_faults import ConnectionEnd, Fault, WireResponse
 
 if TYPE_CHECKING:
-    from tests.servers.fault_app import FaultApp
+    from cloudfiles.testing.server_app import ServerApp
 
 _RST_ON_CLOSE = struct.pack("ii", 1, 0)
 _BAD_REQUEST = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
@@ -25,7 +25,7 @@ _LINGER = 2.0  # seconds that unread input is drained, so that an early answer i
 class Pending:
     """A request whose head is here."""
 
-    sighting: Sighting
+    sighting: IncomingRequest
     fault: Fault | None
     length: int | None  # None: chunked
 
@@ -34,14 +34,14 @@ class Pending:
         return self.fault.reads if self.fault else None
 
 
-def parse_head(head: bytes) -> Request:
+def parse_head(head: bytes) -> ServerRequest:
     """Raises ValueError where it is not HTTP."""
     first, *lines = head.decode("utf-8", "surrogateescape").split("\r\n")
     method, target, version = first.split(" ")
     if not version.startswith("HTTP/1."):
         raise ValueError(f"not HTTP/1: {version}")
     pairs = [line.split(":", 1) for line in lines]
-    return Request(method, target, tuple((name.lower(), value.strip()) for name, value in pairs))
+    return ServerRequest(method, target, tuple((name.lower(), value.strip()) for name, value in pairs))
 
 
 def take_chunks(buffer: bytearray) -> bytes | None:
@@ -69,7 +69,7 @@ class Connection(asyncio.Protocol):
 
     transport: asyncio.Transport
 
-    def __init__(self, app: FaultApp) -> None:
+    def __init__(self, app: ServerApp) -> None:
         self.app = app
         self.number = 0
         self.buffer = bytearray()
@@ -129,8 +129,8 @@ class Connection(asyncio.Protocol):
             return False
         self.pending = None
         delivery = self.app.answer(pending, body, self.number)
-        if delivery.ending is Ending.KEEP and pending.sighting.request.header("connection") == "close":
-            delivery = replace(delivery, ending=Ending.CLOSE)
+        if delivery.ending is ConnectionEnd.KEEP and pending.sighting.request.header("connection") == "close":
+            delivery = replace(delivery, ending=ConnectionEnd.CLOSE)
         self.deliver(delivery, drain=pending.reads is not None)
         return True
 
@@ -161,26 +161,26 @@ class Connection(asyncio.Protocol):
 
     # ---- writing
 
-    def deliver(self, delivery: Delivery, *, drain: bool) -> None:
-        self.deaf = delivery.ending is not Ending.KEEP
+    def deliver(self, delivery: WireResponse, *, drain: bool) -> None:
+        self.deaf = delivery.ending is not ConnectionEnd.KEEP
         if delivery.delay or delivery.piece or delivery.endless or delivery.linger:
             self.task = asyncio.get_running_loop().create_task(self._deliver_slowly(delivery))
             return
         self.transport.write(delivery.wire)
-        if delivery.ending is Ending.RESET and self._unsent():
+        if delivery.ending is ConnectionEnd.RESET and self._unsent():
             self.task = asyncio.get_running_loop().create_task(self._reset_when_sent())
         else:
             self._end(delivery.ending, drain=drain)
 
-    def _end(self, ending: Ending, *, drain: bool = False) -> None:
-        if ending is Ending.RESET:
+    def _end(self, ending: ConnectionEnd, *, drain: bool = False) -> None:
+        if ending is ConnectionEnd.RESET:
             sock = self.transport.get_extra_info("socket")
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RST_ON_CLOSE)
             self.transport.abort()
-        elif ending is Ending.CLOSE and drain and self.transport.can_write_eof():
+        elif ending is ConnectionEnd.CLOSE and drain and self.transport.can_write_eof():
             self.transport.write_eof()
             asyncio.get_running_loop().call_later(_LINGER, self.transport.close)
-        elif ending is Ending.CLOSE:
+        elif ending is ConnectionEnd.CLOSE:
             self.transport.close()
 
     def _unsent(self) -> int:
@@ -196,13 +196,13 @@ class Connection(asyncio.Protocol):
 
     async def _reset_when_sent(self) -> None:
         await self._wait_until_sent()
-        self._end(Ending.RESET)
+        self._end(ConnectionEnd.RESET)
 
     async def _wait_until_sent(self) -> None:
         while self._unsent():
             await asyncio.sleep(0.001)
 
-    async def _deliver_slowly(self, delivery: Delivery) -> None:
+    async def _deliver_slowly(self, delivery: WireResponse) -> None:
         await asyncio.sleep(delivery.delay)
         step = delivery.piece or len(delivery.wire) or 1
         for at in range(0, len(delivery.wire), step):
@@ -211,7 +211,7 @@ class Connection(asyncio.Protocol):
             await self._write(delivery.endless * 16)
         if delivery.linger:
             await asyncio.sleep(delivery.linger)
-        if delivery.ending is Ending.RESET:
+        if delivery.ending is ConnectionEnd.RESET:
             await self._wait_until_sent()
         self.task = None
         self._end(delivery.ending)

@@ -8,8 +8,8 @@ from itertools import islice
 from urllib.parse import quote
 from xml.sax.saxutils import escape
 
-from tests.servers.messages import Answer, S3Error, xml_answer
-from tests.servers.objects import Bucket, StoredObject
+from cloudfiles.testing.http_messages import S3Error, ServerResponse, xml_answer
+from cloudfiles.testing.s3_objects import Bucket, StoredObject
 
 
 def _order(key: str) -> bytes:
@@ -58,7 +58,7 @@ def _isoformat(timestamp: float) -> str:
     return datetime.fromtimestamp(timestamp, timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.000Z")
 
 
-def list_objects(name: str, bucket: Bucket, query: dict[str, str], page_size: int) -> Answer:
+def list_objects(name: str, bucket: Bucket, query: dict[str, str], page_size: int) -> ServerResponse:
     """One page of a listing."""
     by_url = query.get("encoding-type") == "url"
 

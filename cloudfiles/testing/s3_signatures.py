@@ -12,19 +12,19 @@ import time
 from typing import Any
 from urllib.parse import parse_qsl, quote
 
-from tests.servers.messages import Request, S3Error, Settings, http_date
+from cloudfiles.testing.http_messages import S3Error, S3Settings, ServerRequest, http_date
 
 _SKEW = 900  # seconds that S3 lets the clocks differ
 _SAFE = "-_.~"
 
 
-def is_signed(request: Request) -> bool:
+def is_signed(request: ServerRequest) -> bool:
     """Whether the request carries a SigV4 signature, right or wrong, and so means S3 and not a web page."""
     authorization = request.header("authorization") or ""
     return authorization.startswith("AWS4-") or "X-Amz-Algorithm=" in request.raw_query
 
 
-def _parameters(request: Request) -> tuple[dict[str, str], bool]:
+def _parameters(request: ServerRequest) -> tuple[dict[str, str], bool]:
     """Credential, SignedHeaders, Signature, Date and Token of a signed request, and whether it is presigned."""
     authorization = request.header("authorization", "") or ""
     if authorization.startswith("AWS4-HMAC-SHA256 "):
@@ -39,7 +39,7 @@ def _parameters(request: Request) -> tuple[dict[str, str], bool]:
     raise S3Error(403, "AccessDenied", "The request is not signed")
 
 
-def _canonical_url(request: Request, presigned: bool) -> str:
+def _canonical_url(request: ServerRequest, presigned: bool) -> str:
     pairs = parse_qsl(request.raw_query, keep_blank_values=True, errors="surrogateescape")
     encoded = [(_quote(key), _quote(value)) for key, value in pairs
                if not (presigned and key == "X-Amz-Signature")]
@@ -52,7 +52,7 @@ def _quote(text: str) -> str:
     return quote(text, safe=_SAFE, errors="surrogateescape")
 
 
-def _expected(request: Request, settings: Settings, fields: dict[str, str], presigned: bool) -> str:
+def _expected(request: ServerRequest, settings: S3Settings, fields: dict[str, str], presigned: bool) -> str:
     from botocore.auth import S3SigV4Auth
     from botocore.awsrequest import AWSRequest
     from botocore.credentials import Credentials
@@ -76,7 +76,7 @@ def _http_headers(headers: dict[str, str]) -> Any:
     return HTTPHeaders.from_dict(headers)
 
 
-def _check_time(fields: dict[str, str], settings: Settings, presigned: bool) -> None:
+def _check_time(fields: dict[str, str], settings: S3Settings, presigned: bool) -> None:
     now = time.time() + settings.clock_offset
     try:
         signed = calendar.timegm(time.strptime(fields["Date"], "%Y%m%dT%H%M%SZ"))
@@ -88,14 +88,14 @@ def _check_time(fields: dict[str, str], settings: Settings, presigned: bool) -> 
         raise S3Error(403, "RequestTimeTooSkewed", f"The server's time is {http_date(now)}")
 
 
-def _check_region(region: str, bucket: str, settings: Settings) -> None:
+def _check_region(region: str, bucket: str, settings: S3Settings) -> None:
     expected = settings.bucket_regions.get(bucket, settings.region)
     if region != expected:
         raise S3Error(400, "AuthorizationHeaderMalformed", f"the region '{region}' is wrong; expecting '{expected}'",
                       (("x-amz-bucket-region", expected),))
 
 
-def verify(request: Request, settings: Settings, bucket: str) -> None:
+def verify(request: ServerRequest, settings: S3Settings, bucket: str) -> None:
     """Raise the S3Error that S3 answers to a request that is not signed, or wrongly."""
     fields, presigned = _parameters(request)
     scope = fields["Credential"].split("/")
@@ -117,7 +117,7 @@ def verify(request: Request, settings: Settings, bucket: str) -> None:
         raise S3Error(403, "SignatureDoesNotMatch")
 
 
-def verify_payload(request: Request) -> None:
+def verify_payload(request: ServerRequest) -> None:
     """Check the body against x-amz-content-sha256 where that is a digest."""
     declared = request.header("x-amz-content-sha256") or ""
     if declared.startswith("STREAMING-"):

@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
 
-from tests.servers.messages import Answer, Headers, Request, error_xml, http_date
-from tests.servers.objects import StoredObject
+from cloudfiles.testing.http_messages import Headers, ServerRequest, ServerResponse, error_xml, http_date
+from cloudfiles.testing.s3_objects import StoredObject
 
 
-class Ending(Enum):
+class ConnectionEnd(Enum):
     """What becomes of the connection after an answer's last byte."""
 
     KEEP = "keep"
@@ -25,7 +25,7 @@ class Ending(Enum):
 
 
 @dataclass(frozen=True)
-class Delivery:
+class WireResponse:
     """Bytes as they go over the wire, and what follows them.
 
     Attributes:
@@ -36,7 +36,7 @@ class Delivery:
     """
 
     wire: bytes
-    ending: Ending = Ending.KEEP
+    ending: ConnectionEnd = ConnectionEnd.KEEP
     endless: bytes = b""
     piece: int = 0
     pause: float = 0.0
@@ -63,18 +63,18 @@ class Fault:
         """The status this fault answers with in place of the right one."""
         return None
 
-    def prepare(self, request: Request) -> Request:
+    def prepare(self, request: ServerRequest) -> ServerRequest:
         """The request as the server understands it."""
         return request
 
-    def alter(self, answer: Answer) -> Answer:
+    def alter(self, answer: ServerResponse) -> ServerResponse:
         """The answer as a message, changed."""
         return answer
 
-    def deliver(self, answer: Answer) -> Delivery:
+    def deliver(self, answer: ServerResponse) -> WireResponse:
         """The answer as bytes."""
         answer = self.alter(answer)
-        return Delivery(answer.head() + answer.body)
+        return WireResponse(answer.head() + answer.body)
 
     def replacement(self) -> StoredObject | None:
         """What takes the object's place once the answer is made."""
@@ -111,14 +111,14 @@ class Status(Fault):
     def status(self) -> int | None:
         return self.code
 
-    def deliver(self, answer: Answer) -> Delivery:
+    def deliver(self, answer: ServerResponse) -> WireResponse:
         headers = (*self.headers, *(h for h in answer.headers if h[0] == "Date" and not self._dated()))
         if self.early:
             headers = (*headers, ("Connection", "close"))
         # A HEAD's answer announces its body's length and does not send it.
         body = b"" if answer.announced_length is not None else self.body
-        message = Answer(self.code, headers, body, len(self.body))
-        return Delivery(message.head() + message.body, Ending.CLOSE if self.early else Ending.KEEP)
+        message = ServerResponse(self.code, headers, body, len(self.body))
+        return WireResponse(message.head() + message.body, ConnectionEnd.CLOSE if self.early else ConnectionEnd.KEEP)
 
     def _dated(self) -> bool:
         return any(name.lower() == "date" for name, _ in self.headers)
@@ -176,7 +176,7 @@ def error_in_200(name: str = "InternalError", *, acted: bool = False) -> Status:
 # ---- an answer that breaks off
 
 
-def _cut(answer: Answer, after: int | None) -> bytes:
+def _cut(answer: ServerResponse, after: int | None) -> bytes:
     """Head and the first `after` bytes of the body (half by default); half the head where there is no body."""
     head = answer.head()
     if not answer.body:
@@ -194,16 +194,16 @@ class ResetBefore(Fault):
     def acts(self) -> bool:
         return self.acted
 
-    def deliver(self, answer: Answer) -> Delivery:
-        return Delivery(b"", Ending.RESET)
+    def deliver(self, answer: ServerResponse) -> WireResponse:
+        return WireResponse(b"", ConnectionEnd.RESET)
 
 
 @dataclass(frozen=True)
 class CloseBefore(ResetBefore):
     """An orderly close instead of an answer."""
 
-    def deliver(self, answer: Answer) -> Delivery:
-        return Delivery(b"", Ending.CLOSE)
+    def deliver(self, answer: ServerResponse) -> WireResponse:
+        return WireResponse(b"", ConnectionEnd.CLOSE)
 
 
 @dataclass(frozen=True)
@@ -212,8 +212,8 @@ class ResetInHead(Fault):
 
     after: int = 20
 
-    def deliver(self, answer: Answer) -> Delivery:
-        return Delivery(answer.head()[:self.after], Ending.RESET)
+    def deliver(self, answer: ServerResponse) -> WireResponse:
+        return WireResponse(answer.head()[:self.after], ConnectionEnd.RESET)
 
 
 @dataclass(frozen=True)
@@ -222,8 +222,8 @@ class ResetInBody(Fault):
 
     after: int | None = None
 
-    def deliver(self, answer: Answer) -> Delivery:
-        return Delivery(_cut(answer, self.after), Ending.RESET)
+    def deliver(self, answer: ServerResponse) -> WireResponse:
+        return WireResponse(_cut(answer, self.after), ConnectionEnd.RESET)
 
 
 @dataclass(frozen=True)
@@ -232,8 +232,8 @@ class ShortBody(Fault):
 
     after: int | None = None
 
-    def deliver(self, answer: Answer) -> Delivery:
-        return Delivery(_cut(answer, self.after), Ending.CLOSE)
+    def deliver(self, answer: ServerResponse) -> WireResponse:
+        return WireResponse(_cut(answer, self.after), ConnectionEnd.CLOSE)
 
 
 @dataclass(frozen=True)
@@ -250,8 +250,8 @@ class ResetInUpload(Fault):
     def reads(self) -> int | None:
         return self.after
 
-    def deliver(self, answer: Answer) -> Delivery:
-        return Delivery(b"", Ending.RESET)
+    def deliver(self, answer: ServerResponse) -> WireResponse:
+        return WireResponse(b"", ConnectionEnd.RESET)
 
 
 @dataclass(frozen=True)
@@ -260,9 +260,9 @@ class Stall(Fault):
 
     after: int | None = None
 
-    def deliver(self, answer: Answer) -> Delivery:
+    def deliver(self, answer: ServerResponse) -> WireResponse:
         wire = b"" if self.after is None else answer.head() + answer.body[:self.after]
-        return Delivery(wire, Ending.STALL)
+        return WireResponse(wire, ConnectionEnd.STALL)
 
 
 @dataclass(frozen=True)
@@ -271,8 +271,8 @@ class SilentClose(Fault):
 
     linger: float = 0.0
 
-    def deliver(self, answer: Answer) -> Delivery:
-        return Delivery(answer.head() + answer.body, Ending.CLOSE, linger=self.linger)
+    def deliver(self, answer: ServerResponse) -> WireResponse:
+        return WireResponse(answer.head() + answer.body, ConnectionEnd.CLOSE, linger=self.linger)
 
 
 # ---- content that is wrong
@@ -284,10 +284,10 @@ class FlipBit(Fault):
 
     bit: int = 0
 
-    def prepare(self, request: Request) -> Request:
+    def prepare(self, request: ServerRequest) -> ServerRequest:
         return replace(request, body=self._flip(request.body))
 
-    def alter(self, answer: Answer) -> Answer:
+    def alter(self, answer: ServerResponse) -> ServerResponse:
         if answer.status >= 300:
             return answer  # the server's word that the upload was damaged
         return replace(answer, body=self._flip(answer.body))
@@ -304,7 +304,7 @@ class FlipBit(Fault):
 class IgnoreRange(Fault):
     """The whole object with 200, whatever range was asked for."""
 
-    def prepare(self, request: Request) -> Request:
+    def prepare(self, request: ServerRequest) -> ServerRequest:
         return replace(request, headers=tuple(h for h in request.headers if h[0] != "range"))
 
 
@@ -312,7 +312,7 @@ class IgnoreRange(Fault):
 class RangeAs200(Fault):
     """The range's bytes with status 200 and no Content-Range."""
 
-    def alter(self, answer: Answer) -> Answer:
+    def alter(self, answer: ServerResponse) -> ServerResponse:
         headers = tuple(h for h in answer.headers if h[0] != "Content-Range")
         return replace(answer, status=200 if answer.status == 206 else answer.status, headers=headers)
 
@@ -323,7 +323,7 @@ class WrongContentRange(Fault):
 
     value: str = "bytes 1-2/3"
 
-    def alter(self, answer: Answer) -> Answer:
+    def alter(self, answer: ServerResponse) -> ServerResponse:
         return with_header(answer, "Content-Range", self.value)
 
 
@@ -334,7 +334,7 @@ class SetHeader(Fault):
     name: str
     value: str | None
 
-    def alter(self, answer: Answer) -> Answer:
+    def alter(self, answer: ServerResponse) -> ServerResponse:
         return with_header(answer, self.name, self.value)
 
 
@@ -351,7 +351,7 @@ class Replaced(Fault):
         return hash((self.stored.content, self.stored.etag))
 
 
-def with_header(answer: Answer, name: str, value: str | None) -> Answer:
+def with_header(answer: ServerResponse, name: str, value: str | None) -> ServerResponse:
     """`answer` with this header and no other of its name."""
     headers = tuple(h for h in answer.headers if h[0].lower() != name.lower())
     return replace(answer, headers=headers if value is None else (*headers, (name, value)))

@@ -11,12 +11,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from tests.servers.fault_connection import Connection, Pending
-from tests.servers.faults import Delivery, Fault
-from tests.servers.messages import Answer, Recorded, Request, Settings
-from tests.servers.objects import Bucket, StoredObject
-from tests.servers.scripts import Script, Sighting
-from tests.servers.service import Service
+from cloudfiles.testing.http_messages import RecordedRequest, S3Settings, ServerRequest, ServerResponse
+from cloudfiles.testing.rules import IncomingRequest, Script
+from cloudfiles.testing.s3_objects import Bucket, StoredObject
+from cloudfiles.testing.s3_service import Service
+from cloudfiles.testing.server_connection import Connection, Pending
+from cloudfiles.testing.server_faults import Fault, WireResponse
 
 _PLAIN = Fault()
 
@@ -30,7 +30,7 @@ def _context(certificate: str, client_ca: str | None) -> ssl.SSLContext:
     return context
 
 
-class FaultApp:
+class ServerApp:
     """Public methods other than those of connections are the control interface."""
 
     def __init__(self, certificate: str | None = None, client_ca: str | None = None) -> None:
@@ -54,18 +54,18 @@ class FaultApp:
     def disconnected(self, connection: Connection) -> None:
         self._open.discard(connection)
 
-    def sight(self, request: Request) -> tuple[Sighting, Fault | None]:
+    def sight(self, request: ServerRequest) -> tuple[IncomingRequest, Fault | None]:
         """Take note of a request at its head's arrival, and decide what happens to it."""
         self._n += 1
         bucket, key = self._service.locate(request)
         same = (request.method, request.target, request.header("range"))
         self._attempts[same] += 1
-        sighting = Sighting(self._n, request, bucket, key, self._attempts[same])
+        sighting = IncomingRequest(self._n, request, bucket, key, self._attempts[same])
         fault = next((fault for rule in self._script if (fault := rule(sighting)) is not None), None)
         self._arrivals[self._n] = time.monotonic()
         return sighting, fault
 
-    def answer(self, pending: Pending, body: bytes, connection: int) -> Delivery:
+    def answer(self, pending: Pending, body: bytes, connection: int) -> WireResponse:
         """Carry out a request, as far as its fault lets it be, and record it."""
         sighting, fault = pending.sighting, pending.fault or _PLAIN
         request = replace(sighting.request, body=body) if body else sighting.request
@@ -76,13 +76,14 @@ class FaultApp:
         self._record(pending, body, connection, fault.status or answer.status)
         return fault.deliver(answer)
 
-    def _empty(self, request: Request) -> Answer:
+    def _empty(self, request: ServerRequest) -> ServerResponse:
         """What a fault that keeps the server from acting has to start from."""
-        return Answer(200, (self._service.date_header(),), announced_length=0 if request.method == "HEAD" else None)
+        length = 0 if request.method == "HEAD" else None
+        return ServerResponse(200, (self._service.date_header(),), announced_length=length)
 
     def _record(self, pending: Pending, body: bytes, connection: int, status: int) -> None:
         sighting, request = pending.sighting, pending.sighting.request
-        self._requests.append(Recorded(
+        self._requests.append(RecordedRequest(
             sighting.n, request.method, request.target, request.headers, len(body), hashlib.sha256(body).hexdigest(),
             self._arrivals.pop(sighting.n), connection, sighting.bucket, sighting.key,
             type(pending.fault).__name__ if pending.fault else "",
@@ -102,16 +103,16 @@ class FaultApp:
         self._n = 0
         self._attempts: Counter[tuple[str, str, str | None]] = Counter()
         self._arrivals: dict[int, float] = {}
-        self._requests: list[Recorded] = []
+        self._requests: list[RecordedRequest] = []
 
-    def configure(self, changes: dict[str, Any]) -> Settings:
+    def configure(self, changes: dict[str, Any]) -> S3Settings:
         self._service.settings = replace(self._service.settings, **changes)
         return self._service.settings
 
     def script(self, rules: Script) -> None:
         self._script = rules
 
-    def requests(self) -> list[Recorded]:
+    def requests(self) -> list[RecordedRequest]:
         return self._requests
 
     def put(self, bucket: str, objects: Mapping[str, StoredObject]) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tests.servers.faults import Delivery, Ending, Fault
-from tests.servers.messages import Answer, Headers
+from cloudfiles.testing.http_messages import Headers, ServerResponse
+from cloudfiles.testing.server_faults import ConnectionEnd, Fault, WireResponse
 
 # ---- right, and to be understood
 
@@ -18,14 +18,14 @@ class Chunked(Fault):
     trailers: Headers = ()
     extension: str = ""
 
-    def deliver(self, answer: Answer) -> Delivery:
+    def deliver(self, answer: ServerResponse) -> WireResponse:
         framing: Headers = (("Transfer-Encoding", "chunked"),)
         if self.trailers:
             framing = (*framing, ("Trailer", ", ".join(name for name, _ in self.trailers)))
         head = answer.head(framing=framing)
         if answer.announced_length is not None or answer.status in (204, 304):
-            return Delivery(head)
-        return Delivery(head + self._chunks(answer.body))
+            return WireResponse(head)
+        return WireResponse(head + self._chunks(answer.body))
 
     def _chunks(self, body: bytes) -> bytes:
         chunks, at, turn = [], 0, 0
@@ -41,9 +41,9 @@ class Chunked(Fault):
 class CutChunked(Chunked):
     """A chunked body without its last chunk, then an orderly close: truncated, though no length says so."""
 
-    def deliver(self, answer: Answer) -> Delivery:
+    def deliver(self, answer: ServerResponse) -> WireResponse:
         wire = super().deliver(answer).wire
-        return Delivery(wire[:wire.rindex(b"0\r\n")], Ending.CLOSE)
+        return WireResponse(wire[:wire.rindex(b"0\r\n")], ConnectionEnd.CLOSE)
 
 
 @dataclass(frozen=True)
@@ -52,9 +52,9 @@ class Interim(Fault):
 
     statuses: tuple[int, ...] = (102, 103)
 
-    def deliver(self, answer: Answer) -> Delivery:
-        interim = b"".join(Answer(status, (("Link", "</style.css>"),)).head() for status in self.statuses)
-        return Delivery(interim + answer.head() + answer.body)
+    def deliver(self, answer: ServerResponse) -> WireResponse:
+        interim = b"".join(ServerResponse(status, (("Link", "</style.css>"),)).head() for status in self.statuses)
+        return WireResponse(interim + answer.head() + answer.body)
 
 
 @dataclass(frozen=True)
@@ -64,9 +64,9 @@ class CloseDelimited(Fault):
     version: str = "HTTP/1.0"
     length: bool = False
 
-    def deliver(self, answer: Answer) -> Delivery:
+    def deliver(self, answer: ServerResponse) -> WireResponse:
         head = answer.head(version=self.version, framing=None if self.length else ())
-        return Delivery(head + answer.body, Ending.CLOSE)
+        return WireResponse(head + answer.body, ConnectionEnd.CLOSE)
 
 
 @dataclass(frozen=True)
@@ -76,8 +76,8 @@ class Pieces(Fault):
     size: int = 1
     pause: float = 0.0
 
-    def deliver(self, answer: Answer) -> Delivery:
-        return Delivery(answer.head() + answer.body, piece=self.size, pause=self.pause)
+    def deliver(self, answer: ServerResponse) -> WireResponse:
+        return WireResponse(answer.head() + answer.body, piece=self.size, pause=self.pause)
 
 
 @dataclass(frozen=True)
@@ -86,8 +86,8 @@ class Delay(Fault):
 
     seconds: float
 
-    def deliver(self, answer: Answer) -> Delivery:
-        return Delivery(answer.head() + answer.body, delay=self.seconds)
+    def deliver(self, answer: ServerResponse) -> WireResponse:
+        return WireResponse(answer.head() + answer.body, delay=self.seconds)
 
 
 # ---- wrong, and to be refused
@@ -98,10 +98,10 @@ class Raw(Fault):
     """These bytes for an answer."""
 
     wire: bytes = b"\x16\x03\x01 not HTTP at all\r\n\r\n"
-    ending: Ending = Ending.CLOSE
+    ending: ConnectionEnd = ConnectionEnd.CLOSE
 
-    def deliver(self, answer: Answer) -> Delivery:
-        return Delivery(self.wire, self.ending)
+    def deliver(self, answer: ServerResponse) -> WireResponse:
+        return WireResponse(self.wire, self.ending)
 
 
 @dataclass(frozen=True)
@@ -110,19 +110,19 @@ class EndlessHeader(Fault):
 
     one_line: bool = False
 
-    def deliver(self, answer: Answer) -> Delivery:
+    def deliver(self, answer: ServerResponse) -> WireResponse:
         start = answer.head()[:-2]
         if self.one_line:
-            return Delivery(start + b"X-Filler: ", endless=b"a" * 4096)
-        return Delivery(start, endless=b"X-Filler: " + b"a" * 100 + b"\r\n")
+            return WireResponse(start + b"X-Filler: ", endless=b"a" * 4096)
+        return WireResponse(start, endless=b"X-Filler: " + b"a" * 100 + b"\r\n")
 
 
 @dataclass(frozen=True)
 class ObsFold(Fault):
     """A header folded over two lines, which RFC 9112 (5.2) does away with."""
 
-    def deliver(self, answer: Answer) -> Delivery:
-        return Delivery(answer.head()[:-2] + b"X-Folded: one\r\n two\r\n\r\n" + answer.body)
+    def deliver(self, answer: ServerResponse) -> WireResponse:
+        return WireResponse(answer.head()[:-2] + b"X-Folded: one\r\n two\r\n\r\n" + answer.body)
 
 
 @dataclass(frozen=True)
@@ -131,24 +131,24 @@ class LongBody(Fault):
 
     extra: bytes = b"and more"
 
-    def deliver(self, answer: Answer) -> Delivery:
-        return Delivery(answer.head() + answer.body + self.extra)
+    def deliver(self, answer: ServerResponse) -> WireResponse:
+        return WireResponse(answer.head() + answer.body + self.extra)
 
 
 @dataclass(frozen=True)
 class BothLengths(Fault):
     """Content-Length and Transfer-Encoding in one answer: a smuggling attempt (RFC 9112, 6.3)."""
 
-    def deliver(self, answer: Answer) -> Delivery:
+    def deliver(self, answer: ServerResponse) -> WireResponse:
         framing = (("Content-Length", str(answer.length)), ("Transfer-Encoding", "chunked"))
         chunks = f"{len(answer.body):x}\r\n".encode() + answer.body + b"\r\n0\r\n\r\n"
-        return Delivery(answer.head(framing=framing) + chunks, Ending.CLOSE)
+        return WireResponse(answer.head(framing=framing) + chunks, ConnectionEnd.CLOSE)
 
 
 @dataclass(frozen=True)
 class TwoLengths(Fault):
     """Two Content-Lengths that differ."""
 
-    def deliver(self, answer: Answer) -> Delivery:
+    def deliver(self, answer: ServerResponse) -> WireResponse:
         framing = (("Content-Length", str(answer.length)), ("Content-Length", str(answer.length + 1)))
-        return Delivery(answer.head(framing=framing) + answer.body, Ending.CLOSE)
+        return WireResponse(answer.head(framing=framing) + answer.body, ConnectionEnd.CLOSE)

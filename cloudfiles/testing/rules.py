@@ -10,7 +10,8 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from tests.servers.faults import (
+from cloudfiles.testing.http_messages import ServerRequest
+from cloudfiles.testing.server_faults import (
     Fault,
     FlipBit,
     ResetBefore,
@@ -21,15 +22,14 @@ from tests.servers.faults import (
     slow_down,
     too_many_requests,
 )
-from tests.servers.messages import Request
 
 
 @dataclass(frozen=True)
-class Sighting:
+class IncomingRequest:
     """A request as scripts see it, at its head's arrival."""
 
     n: int  # 1 for the first request since the last reset
-    request: Request  # without its body
+    request: ServerRequest  # without its body
     bucket: str
     key: str
     attempt: int  # 1 for the first request of this method for this target and range
@@ -58,7 +58,7 @@ class Rule:
     each_key: bool = False
     _seen: dict[str, int] = field(default_factory=dict)
 
-    def __call__(self, sighting: Sighting) -> Fault | None:
+    def __call__(self, sighting: IncomingRequest) -> Fault | None:
         if not self._matches(sighting):
             return None
         counted = sighting.key if self.each_key else ""
@@ -66,7 +66,7 @@ class Rule:
         hit = seen > self.skip and (self.times is None or seen <= self.skip + self.times)
         return self.fault if hit else None
 
-    def _matches(self, sighting: Sighting) -> bool:
+    def _matches(self, sighting: IncomingRequest) -> bool:
         return (self.method in (None, sighting.request.method) and self.key in (None, sighting.key)
                 and sighting.key.startswith(self.prefix)
                 and (self.query is None or self.query in sighting.request.raw_query))
@@ -83,7 +83,7 @@ class Mix:
     seed: int
     probabilities: tuple[tuple[Fault, float], ...]
 
-    def __call__(self, sighting: Sighting) -> Fault | None:
+    def __call__(self, sighting: IncomingRequest) -> Fault | None:
         request = sighting.request
         draw = random.Random(f"{self.seed} {request.method} {request.target} {request.header('range')} "
                              f"{sighting.attempt}").random()
@@ -102,9 +102,9 @@ def mix(seed: int, probabilities: Mapping[Fault, float]) -> Mix:
 
 
 # A bad day of a flaky network and a busy store: 24 of 100 requests come to grief.
-USUAL: dict[Fault, float] = {
+FLAKY: dict[Fault, float] = {
     slow_down(): 0.05, too_many_requests(0): 0.02, internal_error(): 0.02, ResetBefore(): 0.03,
     ResetInBody(): 0.03, ShortBody(): 0.03, FlipBit(5): 0.01, SilentClose(): 0.05,
 }
 
-Script = Sequence[Callable[[Sighting], Fault | None]]
+Script = Sequence[Callable[[IncomingRequest], Fault | None]]

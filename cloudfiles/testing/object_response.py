@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from tests.servers.messages import Answer, Headers, Request, S3Error, http_date
-from tests.servers.objects import StoredObject
+from cloudfiles.testing.http_messages import Headers, S3Error, ServerRequest, ServerResponse, http_date
+from cloudfiles.testing.s3_objects import StoredObject
 
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
 
@@ -18,17 +18,17 @@ def etag_matches(condition: str, etag: str | None) -> bool:
     return "*" in named or etag in named
 
 
-def check_read(request: Request, stored: StoredObject) -> Answer | None:
+def check_read(request: ServerRequest, stored: StoredObject) -> ServerResponse | None:
     """The 304 or 412 that the request's conditions demand, or None to go on."""
     if_match, if_none_match = request.header("if-match"), request.header("if-none-match")
     if if_match is not None and not etag_matches(if_match, stored.etag):
         raise S3Error(412, "PreconditionFailed")
     if if_none_match is not None and etag_matches(if_none_match, stored.etag):
-        return Answer(304, (("ETag", f'"{stored.etag}"'),))
+        return ServerResponse(304, (("ETag", f'"{stored.etag}"'),))
     return None
 
 
-def check_write(request: Request, stored: StoredObject | None) -> None:
+def check_write(request: ServerRequest, stored: StoredObject | None) -> None:
     """Raise what S3 answers to a conditional write that must not happen."""
     if_match, if_none_match = request.header("if-match"), request.header("if-none-match")
     if if_match is not None and stored is None:
@@ -61,7 +61,7 @@ def parse_range(value: str | None, size: int) -> tuple[int, int] | None:
     return start, end
 
 
-def describe(request: Request, stored: StoredObject, *, partial: bool) -> Headers:
+def describe(request: ServerRequest, stored: StoredObject, *, partial: bool) -> Headers:
     """The headers that go with an object, all but those of length and range."""
     headers = [("Last-Modified", http_date(stored.modified)), ("Accept-Ranges", "bytes"), *stored.headers.items()]
     if stored.etag:
@@ -73,7 +73,7 @@ def describe(request: Request, stored: StoredObject, *, partial: bool) -> Header
     return tuple(headers)
 
 
-def read(request: Request, stored: StoredObject) -> Answer:
+def read(request: ServerRequest, stored: StoredObject) -> ServerResponse:
     """The answer to a GET or HEAD of `stored`. Raises S3Error for 412 and 416."""
     refused = check_read(request, stored)
     if refused is not None:
@@ -86,5 +86,5 @@ def read(request: Request, stored: StoredObject) -> Answer:
         content = content[span[0]:span[1]]
     status = 200 if span is None else 206
     if request.method == "HEAD":
-        return Answer(status, headers, announced_length=len(content))
-    return Answer(status, headers, content)
+        return ServerResponse(status, headers, announced_length=len(content))
+    return ServerResponse(status, headers, content)

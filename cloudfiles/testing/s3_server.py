@@ -1,8 +1,8 @@
 """A scripted HTTP/1.1 and S3 server in a process of its own: holds objects, records requests, misbehaves on request.
 
-    with FaultServer() as server:
+    with S3Server() as server:
         server.put("a", b"content")
-        server.script(Rule(slow_down(), key="a"), mix(7, USUAL))
+        server.script(Rule(slow_down(), key="a"), mix(7, FLAKY))
         ...
         assert [r.status for r in server.requests(key="a")] == [503, 200]
 
@@ -13,41 +13,39 @@ S3 is at `server.url`, path-style (`/bucket/key`) or virtual-hosted (`Host: buck
 from __future__ import annotations
 
 import atexit
+import os
 from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import Any
 
-from tests.servers.controlled import ControlledProcess
-from tests.servers.faults import Fault
-from tests.servers.messages import Recorded, Settings
-from tests.servers.objects import StoredObject, checksum, make_object
-from tests.servers.scripts import Sighting
-from tests.servers.tls import Certificates
+from cloudfiles.testing.controlled_process import ControlledProcess
+from cloudfiles.testing.http_messages import RecordedRequest, S3Settings
+from cloudfiles.testing.rules import IncomingRequest
+from cloudfiles.testing.s3_objects import StoredObject, checksum, make_object
+from cloudfiles.testing.server_faults import Fault
 
 
-class FaultServer:
+class S3Server:
     """The test's hold on the server.
 
     Args:
-        tls: serve HTTPS with this certificate; the host is then `localhost` or `127.0.0.1`.
-        client_certificate: with `tls`, refuse clients that do not show a certificate of the same authority.
+        certificate: path of a PEM file with a private key and its certificate chain: serve HTTPS with it.
+        client_ca: path of a PEM file with a certificate authority: refuse clients that present no certificate of it.
     """
 
-    app = "tests.servers.fault_app:FaultApp"
+    app = "cloudfiles.testing.server_app:ServerApp"
     bucket = "bucket"
 
-    def __init__(self, tls: Certificates | None = None, *, client_certificate: bool = False) -> None:
-        certificate = str(tls.server) if tls else None
-        client_ca = str(tls.authority) if tls and client_certificate else None
-        self._process = ControlledProcess(self.app, certificate=certificate,
-                                          client_ca=client_ca)
+    def __init__(self, certificate: str | os.PathLike[str] | None = None,
+                 client_ca: str | os.PathLike[str] | None = None) -> None:
+        self._process = ControlledProcess(self.app, certificate=certificate, client_ca=client_ca)
         self.port: int = self._process.facts["port"]
         self.pid = self._process.pid
-        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
-        self.settings = Settings()
+        self.url = f"{'https' if certificate else 'http'}://127.0.0.1:{self.port}"
+        self.settings = S3Settings()
         atexit.register(self.stop)
 
-    def __enter__(self) -> FaultServer:
+    def __enter__(self) -> S3Server:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
@@ -60,7 +58,7 @@ class FaultServer:
 
     # ---- what it does
 
-    def script(self, *rules: Callable[[Sighting], Fault | None]) -> None:
+    def script(self, *rules: Callable[[IncomingRequest], Fault | None]) -> None:
         """What happens to requests from now on: `Rule`, `mix(...)`, or functions of a test module's top level."""
         self._process.call("script", rules)
 
@@ -71,7 +69,7 @@ class FaultServer:
     def reset(self) -> None:
         """As new: no objects, no script, no settings, no record, no open connection."""
         self._process.call("reset")
-        self.settings = Settings()
+        self.settings = S3Settings()
 
     def forget(self) -> None:
         """Forget the requests seen so far."""
@@ -132,9 +130,9 @@ class FaultServer:
 
     # ---- what it saw
 
-    def requests(self, method: str | None = None, key: str | None = None) -> list[Recorded]:
+    def requests(self, method: str | None = None, key: str | None = None) -> list[RecordedRequest]:
         """The requests answered since the start or the last `reset` or `forget`, in the order of their arrival."""
-        recorded: list[Recorded] = self._process.call("requests")
+        recorded: list[RecordedRequest] = self._process.call("requests")
         return sorted((r for r in recorded if method in (None, r.method) and key in (None, r.key)),
                       key=lambda r: r.n)
 
