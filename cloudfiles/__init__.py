@@ -18,7 +18,7 @@ __version__ = "1.0.0"
 
 if TYPE_CHECKING:
     from cloudfiles import compression, exceptions, paths, secrets
-    from cloudfiles.aio.cloudfiles import AsyncCloudFiles
+    from cloudfiles.aio.async_cloudfiles import AsyncCloudFiles
     from cloudfiles.batch.processes import close_workers, reset_connection_pools
     from cloudfiles.bucket import Bucket, Storage
     from cloudfiles.cloudfile import CloudFile
@@ -48,7 +48,7 @@ _NAMES = {
     "upload_fileobj": "cloudfiles.transfer.single.files:upload_fileobj",
     "Uploader": "cloudfiles.transfer.tasks.up_and_down:Uploader",
     "Downloader": "cloudfiles.transfer.tasks.up_and_down:Downloader",
-    "AsyncCloudFiles": "cloudfiles.aio.cloudfiles:AsyncCloudFiles",
+    "AsyncCloudFiles": "cloudfiles.aio.async_cloudfiles:AsyncCloudFiles",
 }
 _MODULES = ("aio", "compression", "datalake", "exceptions", "files", "interfaces", "lib", "monitoring", "paths",
             "secrets")

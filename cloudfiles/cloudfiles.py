@@ -19,19 +19,19 @@ from cloudfiles.exceptions import InvalidInputError, redact
 from cloudfiles.inputs import as_path, given, is_path
 from cloudfiles.paths import ExtractedPath
 from cloudfiles.types import MIN_THROUGHPUT, StoreOptions, Tls
-from cloudfiles.verbs.batches import iterable
+from cloudfiles.verbs.batch_runner import iterable
 from cloudfiles.verbs.directories import DirectoryVerbs
 from cloudfiles.verbs.moving import MovingVerbs
-from cloudfiles.verbs.reading import ReadingVerbs
+from cloudfiles.verbs.read import ReadVerbs
 
 if TYPE_CHECKING:
     from cloudfiles.datalake import DataLake
 
-_WIDTH = 20
-_THRESHOLD = 100_000_000  # bytes
+_NUM_THREADS = 20
+_COMPOSITE_UPLOAD_THRESHOLD = 100_000_000  # bytes
 
 
-class CloudFiles(ReadingVerbs, DirectoryVerbs, MovingVerbs):
+class CloudFiles(ReadVerbs, DirectoryVerbs, MovingVerbs):
     """Batch operations (get, put, exists, list, delete, transfer) on the objects below one cloudpath.
 
     Every method that takes paths accepts one path or an iterable of them. One path gives one result; many are processed
@@ -83,9 +83,9 @@ class CloudFiles(ReadingVerbs, DirectoryVerbs, MovingVerbs):
                  encoding_suffixes: bool | None = None, min_throughput: float = MIN_THROUGHPUT,
                  follow_external_symlinks: bool = False) -> None:
         request_payer, endpoint, lock_dir = given(request_payer), given(endpoint), given(lock_dir)
-        num_threads = _WIDTH if num_threads is None else num_threads
+        num_threads = _NUM_THREADS if num_threads is None else num_threads
         if composite_upload_threshold is None or composite_upload_threshold is False:
-            composite_upload_threshold = _THRESHOLD
+            composite_upload_threshold = _COMPOSITE_UPLOAD_THRESHOLD
         parallel = 1 if parallel is None else parallel
         if request_payer not in (None, "requester"):
             raise InvalidInputError(f"request_payer: expected 'requester' or None, got {request_payer!r}")

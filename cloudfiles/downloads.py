@@ -12,7 +12,7 @@ from cloudfiles.cloudfiles import CloudFiles
 from cloudfiles.exceptions import InvalidInputError
 from cloudfiles.inputs import is_path
 from cloudfiles.runtime.engine import blocking_runtime
-from cloudfiles.verbs.batches import iterable
+from cloudfiles.verbs.batch_runner import iterable
 
 _BUCKETS = 8
 """Buckets that are read from at once, each by workers of its own."""

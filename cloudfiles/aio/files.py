@@ -23,9 +23,9 @@ from pathlib import Path
 from time import monotonic
 from typing import Any, BinaryIO
 
-from cloudfiles.aio.lanes import Lane
-from cloudfiles.aio.mailbox import mailbox_here
-from cloudfiles.aio.threads import in_thread, pool
+from cloudfiles.aio.concurrency_limiter import ConcurrencyLimiter
+from cloudfiles.aio.executors import pool, run_cancellable
+from cloudfiles.aio.loop_dispatcher import current_dispatcher
 from cloudfiles.batch.store import checked_count
 from cloudfiles.exceptions import IntegrityError, InvalidInputError, ObjectChangedError
 from cloudfiles.interfaces import interface_class
@@ -56,8 +56,8 @@ AsyncCallback = Callable[[int, int], Awaitable[None]]
 _AT_ONCE = 64
 """Requests under way at once, of all calls that name no connector."""
 
-_lane = Lane(_AT_ONCE)
-_lanes: weakref.WeakKeyDictionary[Any, Lane] = weakref.WeakKeyDictionary()
+_limiter = ConcurrencyLimiter(_AT_ONCE)
+_limiters: weakref.WeakKeyDictionary[Any, ConcurrencyLimiter] = weakref.WeakKeyDictionary()
 
 
 async def download_file(url: str, target: Path, chunk_size: int = CHUNK_BYTES, timeout: Any = None,
@@ -181,9 +181,9 @@ def _per_wait(timeout: Any) -> Any:
 async def _exchange(url: str, connector: Any, timeout: Any, work: Callable[[], Any]) -> Any:
     """`work()`, where requests to `url` are made. Raises ExchangeError when the total timeout is over."""
     if interface_class(extract(normalize(url)).protocol).is_local:
-        doing: Coroutine[Any, Any, Any] = in_thread(pool(), work)
+        doing: Coroutine[Any, Any, Any] = run_cancellable(pool(), work)
     else:
-        doing = _lane_of(connector).run(work)
+        doing = _limiter_of(connector).run(work)
     total = timeout if isinstance(timeout, int | float) else getattr(timeout, "total", None)
     try:
         return await asyncio.wait_for(doing, total)
@@ -203,13 +203,14 @@ async def _together(works: list[Coroutine[Any, Any, Any]]) -> list[Any]:
         raise
 
 
-def _lane_of(connector: Any) -> Lane:
+def _limiter_of(connector: Any) -> ConcurrencyLimiter:
     if connector is None:
-        return _lane
-    lane = _lanes.get(connector)
-    if lane is None:
-        lane = _lanes[connector] = Lane(getattr(connector, "limit", None) or None)  # aiohttp's 0 is no limit
-    return lane
+        return _limiter
+    limiter = _limiters.get(connector)
+    if limiter is None:
+        limit = getattr(connector, "limit", None) or None  # aiohttp: 0 is no limit
+        limiter = _limiters[connector] = ConcurrencyLimiter(limit)
+    return limiter
 
 
 @contextmanager
@@ -297,7 +298,7 @@ async def _reporting(callback: AsyncCallback | None) -> AsyncIterator[Callback |
     if callback is None:
         yield None
         return
-    mailbox = mailbox_here()
+    dispatcher = current_dispatcher()
     reports: asyncio.Queue[tuple[int, int] | None] = asyncio.Queue()
 
     async def tell() -> None:
@@ -306,8 +307,8 @@ async def _reporting(callback: AsyncCallback | None) -> AsyncIterator[Callback |
 
     telling = asyncio.ensure_future(tell())
     try:
-        yield lambda done, total: mailbox.post(reports.put_nowait, (done, total))
-        mailbox.post(reports.put_nowait, None)
+        yield lambda done, total: dispatcher.post(reports.put_nowait, (done, total))
+        dispatcher.post(reports.put_nowait, None)
         await telling
     finally:
         telling.cancel()

@@ -1,7 +1,7 @@
 """`Bucket`: storage-style verbs, views and a cache over any cloudpath."""
 
 from cloudfiles.bucket.bucket import Bucket, NoSuchFileError
-from cloudfiles.bucket.files import NoSuchDirectoryError
+from cloudfiles.bucket.local_names import NoSuchDirectoryError
 from cloudfiles.bucket.storage import BucketFile, Storage
 from cloudfiles.bucket.views import PrefixFilter, StripPrefix
 

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NoReturn
 
 from cloudfiles.bucket.cache import TimedCache
-from cloudfiles.bucket.files import below, carry, is_marker, local_place, remote_name, tree
-from cloudfiles.bucket.progress import progress_of
+from cloudfiles.bucket.file_copies import copy_files, file_progress
+from cloudfiles.bucket.local_names import is_marker, local_target, local_tree, remote_name
 from cloudfiles.bucket.storage import BucketFile, Storage
-from cloudfiles.bucket.views import PrefixFilter, StripPrefix, View
+from cloudfiles.bucket.views import PrefixFilter, StripPrefix, View, substore
 from cloudfiles.cloudfiles import CloudFiles
 from cloudfiles.exceptions import InvalidInputError, InvalidPathError, MissingObjectError, redact
 from cloudfiles.inputs import as_path, is_path
@@ -183,7 +183,7 @@ class Bucket(Storage):
             InvalidPathError: the name is not valid as a local one, or leads out of the directory.
         """
         key = self._view.key_of(remote)
-        given, directory, name = local_place(remote, local)
+        given, directory, name = local_target(remote, local)
         size = self._store.here().size(key) if progress else 0
         if size is None:
             self._no_such_file(remote)
@@ -223,9 +223,9 @@ class Bucket(Storage):
                files: Mapping[str, tuple[str, int]]) -> TransferResult:
         target = LocalStore(directory, width=self._store.width)
         places = {item: os.path.join(directory, item.target) for item in items}
-        with progress_of(progress, files) as shown:
+        with file_progress(progress, files) as shown:
             options = CarryOptions(reencode="", skip=lambda item: self._cache.is_fresh(item.source, places[item]))
-            result = carry(self._store, target, items, options, shown)
+            result = copy_files(self._store, target, items, options, shown)
         for item, place in places.items():
             if not self._cache.is_fresh(item.source, place):
                 self._cache.keep_file(item.source, place)
@@ -256,7 +256,7 @@ class Bucket(Storage):
 
         Raises NoSuchDirectoryError (also an OSError) if it is not a directory.
         """
-        found, skipped = tree(local, remote, self._store.options.follow_external_symlinks)
+        found, skipped = local_tree(local, remote, self._store.options.follow_external_symlinks)
         files = {self._view.key_of(name): path for name, path in found.items()}
         self._cache.drop()
         result = self._put_files(files)
@@ -266,7 +266,7 @@ class Bucket(Storage):
     def _put_files(self, files: Mapping[str, str]) -> TransferResult:
         check_key_conflicts(self._store.here(), files)
         items = [Item(key, key) for key in files]
-        return carry(LocalStore(os.sep, files, self._store.width), self._store, items, CarryOptions(), None)
+        return copy_files(LocalStore(os.sep, files, self._store.width), self._store, items, CarryOptions(), None)
 
     def add_string(self, string: str, remote: str) -> None:
         """Store a str, encoded in UTF-8."""
@@ -280,7 +280,7 @@ class Bucket(Storage):
         item = Item(self._view.key_of(source), self._view.key_of(dest))
         self._cache.drop()
         try:
-            carry(self._store, self._store, [item], CarryOptions(), None)
+            copy_files(self._store, self._store, [item], CarryOptions(), None)
         except MissingObjectError as error:
             self._no_such_file(source, error)
 
@@ -303,7 +303,7 @@ class Bucket(Storage):
 
         Raises NoSuchDirectoryError (also an OSError) if it is not a directory; nothing was deleted.
         """
-        files, skipped = tree(directory, "", self._store.options.follow_external_symlinks)
+        files, skipped = local_tree(directory, "", self._store.options.follow_external_symlinks)
         check_apart(LocalStore(os.path.abspath(os.fspath(directory))), self._store)
         return self._sync(files, verbose, remote, max_delete, skipped)
 
@@ -341,7 +341,7 @@ class Bucket(Storage):
         kept = [self._view.key_of(beginning + name)[cut:] for name in skipped if self._view.shows(beginning + name)]
         source = LocalStore(os.sep, {key[cut:]: path for key, path in keys.items()}, self._store.width, skipped=kept)
         self._cache.drop()
-        return sync_apart(source, below(self._store, shown[:cut]), delete=True, compare="digest",
+        return sync_apart(source, substore(self._store, shown[:cut]), delete=True, compare="digest",
                           include=lambda key: key.startswith(shown[cut:]), max_delete=max_delete,
                           announce=_announced if verbose else None)
 

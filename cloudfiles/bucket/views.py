@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from cloudfiles.batch.store import Store
 from cloudfiles.exceptions import InvalidInputError, InvalidPathError
 from cloudfiles.inputs import as_path
 
@@ -103,3 +104,13 @@ class View:
         except (AttributeError, KeyError, TypeError) as error:
             raise InvalidInputError(f"expected a dict from Bucket.to_json, got {type(known).__name__}: "
                                     f"{known!r}") from error
+
+
+def substore(store: Store, directory: str) -> Store:
+    """The part of `store` below `directory`, which ends with '/' or is ''."""
+    if not directory:
+        return store
+    path = store.location.path or ""
+    part = replace(store)
+    part.location = store.location._replace(path=f"{path.rstrip('/')}/{directory}" if path else directory)
+    return part

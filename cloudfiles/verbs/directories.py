@@ -13,11 +13,11 @@ from cloudfiles.batch.progress import Progress
 from cloudfiles.exceptions import InvalidInputError
 from cloudfiles.inputs import is_path
 from cloudfiles.interfaces.base import Interface
-from cloudfiles.verbs.batches import keys
-from cloudfiles.verbs.writing import WritingVerbs
+from cloudfiles.verbs.batch_runner import keys
+from cloudfiles.verbs.write import WriteVerbs
 
 
-class DirectoryVerbs(WritingVerbs):
+class DirectoryVerbs(WriteVerbs):
     """Methods of `CloudFiles` that operate on directories.
 
     A path is that of an object or of a directory, with or without a trailing '/'; '' is the whole store. With a

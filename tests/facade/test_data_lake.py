@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from cloudfiles import AsyncCloudFiles, CloudFiles
-from cloudfiles.aio.datalake import AsyncDataLake
+from cloudfiles.aio.async_datalake import AsyncDataLake
 from cloudfiles.datalake import AclChanges, AclEntry, DataLake
 from cloudfiles.exceptions import InvalidInputError, PreconditionFailedError, ServerError, UnsupportedOperationError
 from cloudfiles.interfaces.azure import namespaces

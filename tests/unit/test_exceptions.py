@@ -11,7 +11,7 @@ import pytest
 
 from cloudfiles import CloudFile, CloudFiles, exceptions
 from cloudfiles.bucket.bucket import NoSuchFileError
-from cloudfiles.bucket.files import NoSuchDirectoryError
+from cloudfiles.bucket.local_names import NoSuchDirectoryError
 from cloudfiles.exceptions import (
     AuthorizationError,
     CloudFilesError,

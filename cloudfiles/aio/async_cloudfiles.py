@@ -16,10 +16,9 @@ from contextlib import AsyncExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
-from cloudfiles.aio.feeding import fed_to_hub, fed_to_thread
-from cloudfiles.aio.lanes import Lane
-from cloudfiles.aio.results import from_hub
-from cloudfiles.aio.threads import in_thread, over, pool, thread_of_its_own
+from cloudfiles.aio.channels import channel_to_hub, channel_to_thread, iterate_in_hub
+from cloudfiles.aio.concurrency_limiter import ConcurrencyLimiter
+from cloudfiles.aio.executors import dedicated_thread, iterate_in_thread, pool, run_cancellable
 from cloudfiles.batch.processes import is_parallel
 from cloudfiles.batch.reader import weight
 from cloudfiles.batch.writer import is_scalar
@@ -28,10 +27,10 @@ from cloudfiles.inputs import is_path
 from cloudfiles.interfaces import interface_class
 
 if TYPE_CHECKING:
-    from cloudfiles.aio.datalake import AsyncDataLake
+    from cloudfiles.aio.async_datalake import AsyncDataLake
 
 _BATCHES = 4
-"""Batches of one store at work at once, each with workers of its own; the others wait in line."""
+"""Concurrent batches of one store, each with its own workers; further batches wait."""
 
 _STREAM_BYTES = 256 * 1024 * 1024
 
@@ -76,9 +75,9 @@ class AsyncCloudFiles:
 
     def _bind(self, cloudfiles: CloudFiles) -> None:
         self.sync = cloudfiles
-        self._ones = Lane(max(1, cloudfiles.num_threads))
-        self._batches = Lane(_BATCHES)
-        self._unbound = Lane()
+        self._ones = ConcurrencyLimiter(max(1, cloudfiles.num_threads))
+        self._batches = ConcurrencyLimiter(_BATCHES)
+        self._unbound = ConcurrencyLimiter()
         self._is_local = interface_class(cloudfiles.protocol).is_local
 
     def __getstate__(self) -> dict[str, Any]:
@@ -215,7 +214,7 @@ class AsyncCloudFiles:
 
     async def data_lake(self) -> AsyncDataLake:
         """As `CloudFiles.data_lake`, with verbs to be awaited."""
-        from cloudfiles.aio.datalake import AsyncDataLake
+        from cloudfiles.aio.async_datalake import AsyncDataLake
 
         return AsyncDataLake(await self._call(lambda _: self.sync.data_lake(), ""), self._call)
 
@@ -242,8 +241,8 @@ class AsyncCloudFiles:
     async def _move(self, verb: Callable[..., Any], other: Any, *args: Any, **options: Any) -> Any:
         """A verb that may have a disk at either end: on a thread of its own, from where it uses the hub."""
         other = other.sync if isinstance(other, AsyncCloudFiles) else other
-        with thread_of_its_own() as executor:
-            return await in_thread(executor, partial(verb, other, *args, **options))
+        with dedicated_thread() as executor:
+            return await run_cancellable(executor, partial(verb, other, *args, **options))
 
     async def _call(self, verb: Callable[..., Any], what: Any, *args: Any, **options: Any) -> Any:
         """`verb(what, ...)`: in the hub where it waits for a network, else on a thread."""
@@ -254,15 +253,15 @@ class AsyncCloudFiles:
         if one or isinstance(what, Collection) or not isinstance(what, Iterable | AsyncIterable):
             work = partial(verb, what, *args, **options)
             if in_threads:
-                return await in_thread(pool(), work)
+                return await run_cancellable(pool(), work)
             return await (self._ones if one else self._batches).run(work)
         async with AsyncExitStack() as stack:
             # What feeds a batch may wait for others of this store: it must not stand in line with them.
             if in_threads:
-                executor = stack.enter_context(thread_of_its_own())
-                items = await _fed_to_thread(what, stack)
-                return await in_thread(executor, partial(verb, items, *args, **options))
-            items = await _fed_to_hub(what, stack)
+                executor = stack.enter_context(dedicated_thread())
+                items = await _feed_thread(what, stack)
+                return await run_cancellable(executor, partial(verb, items, *args, **options))
+            items = await _feed_hub(what, stack)
             return await self._unbound.run(partial(verb, items, *args, **options))
 
     async def _iterate(self, verb: Callable[..., Iterator[Any]], what: Any, most: int = 1, **options: Any
@@ -270,13 +269,13 @@ class AsyncCloudFiles:
         """The items of `verb(what, ...)`: run in the hub where it waits for a network, else on a thread."""
         async with AsyncExitStack() as stack:
             if self._is_local:
-                executor = stack.enter_context(thread_of_its_own())
-                items = await _fed_to_thread(what, stack)
-                results = over(executor, verb(items, **options))
+                executor = stack.enter_context(dedicated_thread())
+                items = await _feed_thread(what, stack)
+                results = iterate_in_thread(executor, verb(items, **options))
             else:
                 fed = isinstance(what, Iterable | AsyncIterable) and not isinstance(what, Collection)
-                items = await _fed_to_hub(what, stack) if fed else what
-                results = from_hub(partial(verb, items, **options), most, _weight)
+                items = await _feed_hub(what, stack) if fed else what
+                results = iterate_in_hub(partial(verb, items, **options), most, _weight)
             stack.push_async_callback(results.aclose)
             async for result in results:
                 yield result
@@ -286,13 +285,13 @@ def _weight(item: Any) -> int:
     return weight(item) if isinstance(item, dict) else 0
 
 
-async def _fed_to_thread(what: Any, stack: AsyncExitStack) -> Any:
+async def _feed_thread(what: Any, stack: AsyncExitStack) -> Any:
     """`what` as a thread can iterate it."""
-    return await stack.enter_async_context(fed_to_thread(what)) if isinstance(what, AsyncIterable) else what
+    return await stack.enter_async_context(channel_to_thread(what)) if isinstance(what, AsyncIterable) else what
 
 
-async def _fed_to_hub(what: Any, stack: AsyncExitStack) -> Any:
+async def _feed_hub(what: Any, stack: AsyncExitStack) -> Any:
     """An iterable that is no collection, as the hub can iterate it: what may block blocks a thread of its own."""
     if not isinstance(what, AsyncIterable):
-        what = over(stack.enter_context(thread_of_its_own()), what)
-    return await stack.enter_async_context(fed_to_hub(what))
+        what = iterate_in_thread(stack.enter_context(dedicated_thread()), what)
+    return await stack.enter_async_context(channel_to_hub(what))

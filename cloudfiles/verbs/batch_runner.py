@@ -23,7 +23,7 @@ _PROGRESSIVE = {"_get_columns": "Downloading", "_puts": "Uploading", "delete": "
                 "get_acl": "Reading access"}
 
 
-class Batches:
+class BatchRunner:
     """What the verbs inherit.
 
     Attributes:

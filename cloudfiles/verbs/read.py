@@ -16,7 +16,7 @@ from cloudfiles.exceptions import InvalidJSONError
 from cloudfiles.inputs import is_path
 from cloudfiles.json_content import load_json
 from cloudfiles.runtime.engine import blocking_runtime
-from cloudfiles.verbs.batches import Batches, iterable, monitor_of
+from cloudfiles.verbs.batch_runner import BatchRunner, iterable, monitor_of
 
 if TYPE_CHECKING:
     from cloudfiles.monitoring import TransmissionMonitor
@@ -25,7 +25,7 @@ _STREAM_ITEMS = 1000
 _STREAM_BYTES = 256 * 1024 * 1024
 
 
-class ReadingVerbs(Batches):
+class ReadVerbs(BatchRunner):
     """What `CloudFiles` inherits them from."""
 
     def get(self, paths: Any, total: int | None = None, raw: bool = False, progress: Progress = None,

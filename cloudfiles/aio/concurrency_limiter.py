@@ -1,7 +1,7 @@
-"""Work done in the engine's hub and awaited by coroutines: the third kind of caller.
+"""Calls that run in the engine's gevent hub and are awaited by coroutines.
 
-A coroutine cannot wait as a thread or a greenlet does. So the whole call, with its fan-out, runs in a greenlet
-of the hub, and there it is an ordinary caller (`runtime.green.HereCrew`); only its outcome travels to the loop.
+The whole call, with its fan-out, runs in a greenlet of the hub, where it is an ordinary caller
+(`runtime.green.HubWorkerGroup`); only its outcome is sent to the event loop.
 """
 
 from __future__ import annotations
@@ -12,55 +12,54 @@ from collections.abc import Callable
 from time import monotonic
 from typing import TYPE_CHECKING, Any, cast
 
-from cloudfiles.aio.mailbox import mailbox_here
+from cloudfiles.aio.loop_dispatcher import current_dispatcher
 from cloudfiles.runtime.cancellation import Cancellation, Cancelled
 from cloudfiles.runtime.engine import background_runtime, is_exiting
 
 if TYPE_CHECKING:
     from cloudfiles.runtime.green import GreenRuntime
 
-GRACE = 1.0
-"""Seconds that work which was cancelled may take to clean up, before its coroutine goes on without it; what it writes
-to local files is waited for longer."""
+CANCEL_GRACE = 1.0
+"""Seconds that a coroutine waits for cancelled work to clean up. Writes to local files are waited for longer."""
 
-_LOOK = 0.02
+_POLL_INTERVAL = 0.02  # seconds
 
 
 def hub_runtime() -> GreenRuntime:
-    """The runtime of the hub that runs beside this thread's event loop."""
+    """The runtime of the engine's hub, which runs in a thread of its own beside the event loop."""
     return cast("GreenRuntime", background_runtime())
 
 
-async def settled(cancellation: Cancellation) -> None:
-    """Wait for the end of what cancelled work is writing to local files."""
+async def local_writes_finished(cancellation: Cancellation) -> None:
+    """Wait until cancelled work has stopped writing to local files."""
     since = monotonic()
     while cancellation.has_effects(since):
-        await asyncio.sleep(_LOOK)
+        await asyncio.sleep(_POLL_INTERVAL)
 
 
-class Lane:
-    """A way into the hub for so many at a time; the others wait in line.
+class ConcurrencyLimiter:
+    """Runs calls in the hub, a limited number at a time; further calls wait in order of arrival.
 
     Args:
-        width: calls at work at once, None for any number.
+        width: maximum number of concurrent calls; None for no limit.
     """
 
     def __init__(self, width: int | None = None) -> None:
         self._width = width
         self._runtime: GreenRuntime | None = None
-        # Known to the hub's thread alone:
+        # Used by the hub's thread only:
         self._running = 0
         self._waiting: deque[Job] = deque()
 
     async def run(self, function: Callable[..., Any], *args: Any) -> Any:
-        """`function(*args)`, run in the hub in blocking style.
+        """Run `function(*args)`, which may block, in the hub and return its result.
 
-        When the awaiting task is cancelled, so is the call, wherever it waits: connections in use are closed.
+        Cancelling the awaiting task cancels the call wherever it waits, and closes the connections that it uses.
         """
         return await self.submit(function, *args).outcome()
 
     def submit(self, function: Callable[..., Any], *args: Any) -> Job:
-        """The same, begun; its `outcome` is to be awaited."""
+        """Start the same call and return a `Job`, whose `outcome()` can be awaited."""
         job = Job(self, function, args)
         while True:
             runtime = job.runtime = hub_runtime()
@@ -70,7 +69,7 @@ class Lane:
     # ---- in the hub
 
     def enter(self, job: Job) -> None:
-        if job.runtime is not self._runtime:  # the engine was closed meanwhile, and with it what was at work
+        if job.runtime is not self._runtime:  # the engine was closed since, which ended its calls
             self._runtime, self._running, self._waiting = job.runtime, 0, deque()
         job.runtime.worker_groups.add(job)
         if self._width is None or self._running < self._width:
@@ -80,7 +79,7 @@ class Lane:
             self._waiting.append(job)
 
     def leave(self, job: Job) -> None:
-        """Of a job that has ended: its place is the next one's."""
+        """A job has ended: start the next one that waits."""
         if job.runtime is not self._runtime:
             return
         while self._waiting:
@@ -95,27 +94,27 @@ class Job:
     """One call in the hub.
 
     Attributes:
-        runtime: whose hub it is.
-        ended: nothing of it runs any more.
+        runtime: the runtime of that hub.
+        ended: whether the call has ended, or was cancelled before it started.
     """
 
     runtime: GreenRuntime
 
-    def __init__(self, lane: Lane, function: Callable[..., Any], args: tuple[Any, ...]) -> None:
-        self._lane = lane
+    def __init__(self, limiter: ConcurrencyLimiter, function: Callable[..., Any], args: tuple[Any, ...]) -> None:
+        self._limiter = limiter
         self._function = function
         self._args = args
-        self._mailbox = mailbox_here()
+        self._dispatcher = current_dispatcher()
         self._future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._greenlet: Any = None
-        self._begun = False
+        self._started = False
         self._cancellation = Cancellation()
         self.ended = False
 
     # ---- in the loop
 
     async def outcome(self) -> Any:
-        """What the function gives or raises. When the awaiting task is cancelled, so is the job."""
+        """The function's result or exception. Cancelling the awaiting task cancels the job."""
         try:
             return await self._future
         except asyncio.CancelledError:
@@ -124,18 +123,18 @@ class Job:
             raise
 
     async def _stop(self) -> None:
-        """Wait for its end: a second at most, longer while it writes local files."""
+        """Cancel the job and wait for its end: at most a second, or longer while it writes local files."""
         self._future = asyncio.get_running_loop().create_future()
         self._cancellation.cancel()
         self.runtime.post(self.kill)
-        await asyncio.wait([self._future], timeout=GRACE)
-        await settled(self._cancellation)
+        await asyncio.wait([self._future], timeout=CANCEL_GRACE)
+        await local_writes_finished(self._cancellation)
         if self._future.done():
-            self._future.exception()  # looked at, so that nobody is told that it was not
+            self._future.exception()  # retrieved, so that asyncio does not log it
 
     def _settle(self, result: Any, error: BaseException | None) -> None:
         if self._future.done():
-            return  # cancelled, just now: whoever waited has gone
+            return  # cancelled meanwhile
         if error is None:
             self._future.set_result(result)
         else:
@@ -150,10 +149,10 @@ class Job:
         self._greenlet.start()
 
     def kill(self) -> None:
-        """Throw Cancelled into it wherever it waits; when it has not begun it never will."""
+        """Raise Cancelled in the job wherever it waits; a job that has not started never will."""
         if self.ended:
             return
-        if self._begun:
+        if self._started:
             import gevent
 
             from cloudfiles.runtime.green import GreenCancelled
@@ -165,7 +164,7 @@ class Job:
     def _run(self) -> None:
         if self.ended:
             return
-        self._begun = True
+        self._started = True
         result: Any = None
         error: BaseException | None = None
         try:
@@ -181,6 +180,6 @@ class Job:
         self.ended = True
         self.runtime.worker_groups.discard(self)
         if was_running:
-            self._lane.leave(self)
-        if not (is_exiting() and isinstance(error, Cancelled)):  # else nobody waits: its loop is in a daemon thread
-            self._mailbox.post(self._settle, result, error)
+            self._limiter.leave(self)
+        if not (is_exiting() and isinstance(error, Cancelled)):  # at exit, its loop is in a daemon thread
+            self._dispatcher.post(self._settle, result, error)

@@ -1,4 +1,4 @@
-"""Work that waits for no network, awaited: on a few threads that stay."""
+"""Blocking work that does not wait for a network (local files, memory), awaited: it runs on a few threads."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from itertools import islice
 from time import monotonic
 from typing import Any
 
-from cloudfiles.aio.lanes import GRACE, settled
+from cloudfiles.aio.concurrency_limiter import CANCEL_GRACE, local_writes_finished
 from cloudfiles.runtime.cancellation import Cancellation, Cancelled
 
 _WIDTH = 8
-"""Threads: enough to keep a network file system busy, few enough not to be noticed."""
+"""Threads of the shared pool: enough to keep a network file system busy."""
 
-_PIECE = 100
-_PATIENCE = 0.005
-"""Items, and seconds, after which what an iterator has given so far is handed on."""
+_CHUNK_ITEMS = 100
+_CHUNK_SECONDS = 0.005
+"""Items of an iterator are passed on after this many items or seconds."""
 
 _pool: ThreadPoolExecutor | None = None
 
 
 def pool() -> Executor:
-    """The process's threads for this."""
+    """The shared thread pool of this process."""
     global _pool
     if _pool is None:
         _pool = ThreadPoolExecutor(_WIDTH, thread_name_prefix="cloudfiles-aio")
@@ -34,7 +34,7 @@ def pool() -> Executor:
 
 def _after_fork_in_child() -> None:
     global _pool
-    _pool = None  # its threads stayed with the parent
+    _pool = None  # its threads do not exist in the child
 
 
 if hasattr(os, "register_at_fork"):
@@ -42,8 +42,8 @@ if hasattr(os, "register_at_fork"):
 
 
 @contextmanager
-def thread_of_its_own() -> Iterator[Executor]:
-    """For work that waits for the loop, and must not keep others from a thread of the pool meanwhile."""
+def dedicated_thread() -> Iterator[Executor]:
+    """An executor with one thread of its own, for work that may wait for the loop and would block the shared pool."""
     executor = ThreadPoolExecutor(1, thread_name_prefix="cloudfiles-aio-fed")
     try:
         yield executor
@@ -51,8 +51,8 @@ def thread_of_its_own() -> Iterator[Executor]:
         executor.shutdown(wait=False, cancel_futures=True)
 
 
-async def in_thread(executor: Executor, function: Callable[..., Any], *args: Any) -> Any:
-    """`function(*args)` on a thread. When the awaiting task is cancelled, batches and sleeps in it are given up."""
+async def run_cancellable(executor: Executor, function: Callable[..., Any], *args: Any) -> Any:
+    """Run `function(*args)` in a thread. Cancelling the awaiting task cancels batches and sleeps in it."""
     cancellation = Cancellation()
 
     def work() -> Any:
@@ -65,36 +65,36 @@ async def in_thread(executor: Executor, function: Callable[..., Any], *args: Any
     except asyncio.CancelledError:
         cancellation.cancel()
         if not future.cancel():
-            await _ended(future)
-            await settled(cancellation)
+            await _end_of(future)
+            await local_writes_finished(cancellation)
         raise
 
 
-async def _ended(future: Future[Any]) -> None:
-    """Wait for the end of what was cancelled, a second at most."""
+async def _end_of(future: Future[Any]) -> None:
+    """Wait at most a second for the end of cancelled work."""
     with suppress(asyncio.TimeoutError, Cancelled, Exception):
-        await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(future)), GRACE)
+        await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(future)), CANCEL_GRACE)
 
 
-async def over(executor: Executor, items: Iterable[Any]) -> AsyncGenerator[Any, None]:
-    """The items of an iterable that may block, taken on a thread, some at a time."""
+async def iterate_in_thread(executor: Executor, items: Iterable[Any]) -> AsyncGenerator[Any, None]:
+    """The items of an iterable that may block: it is iterated over on a thread, several items at a time."""
     iterator = iter(items)
     try:
-        while taken := await in_thread(executor, _take, iterator):
+        while taken := await run_cancellable(executor, _take, iterator):
             for item in taken:
                 yield item
     finally:
         close = getattr(iterator, "close", None)
         if close is not None:
-            with suppress(ValueError):  # a thread is in it still, and was told to give up
+            with suppress(ValueError):  # it is still running in the thread, which was cancelled
                 close()
 
 
 def _take(iterator: Iterator[Any]) -> list[Any]:
-    """The next items: one at least, then as many as come soon. None at the end."""
+    """The next items: at least one, and those that follow soon; empty at the end."""
     taken = list(islice(iterator, 1))
-    until = monotonic() + _PATIENCE
-    while taken and len(taken) < _PIECE and monotonic() < until:
+    until = monotonic() + _CHUNK_SECONDS
+    while taken and len(taken) < _CHUNK_ITEMS and monotonic() < until:
         more = list(islice(iterator, 1))
         if not more:
             break

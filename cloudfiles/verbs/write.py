@@ -19,10 +19,10 @@ from cloudfiles.json_content import dump_json
 from cloudfiles.key_conflicts import find_key_conflict
 from cloudfiles.runtime.engine import blocking_runtime
 from cloudfiles.types import WriteOptions
-from cloudfiles.verbs.batches import Batches, iterable, keys, monitor_of
+from cloudfiles.verbs.batch_runner import BatchRunner, iterable, keys, monitor_of
 
 
-class WritingVerbs(Batches):
+class WriteVerbs(BatchRunner):
     """What `CloudFiles` inherits them from."""
 
     def put(self, path: str, content: Any, content_type: str | None = None, compress: str | bool | None = None,

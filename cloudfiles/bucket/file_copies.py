@@ -1,4 +1,4 @@
-"""How far the files of a bucket have come, as its users like to be told: `(read, total, filename)`."""
+"""Copies of files into and out of a bucket, and their progress as `(read, total, filename)`."""
 
 from __future__ import annotations
 
@@ -8,20 +8,34 @@ from contextlib import contextmanager
 from typing import Any
 
 from cloudfiles.batch.progress import bar_for
+from cloudfiles.batch.store import Store
 from cloudfiles.exceptions import InvalidInputError
 from cloudfiles.transfer.carrying.items import Item
-from cloudfiles.transfer.carrying.result import Outcome
+from cloudfiles.transfer.carrying.result import Outcome, TransferResult
+from cloudfiles.transfer.carrying.route import CarryOptions
+from cloudfiles.transfer.run import carry_all, plan_between
+from cloudfiles.transfer.tasks.watching import WatchedCarrier
 
-Told = Callable[[int, int, str], object]
+ProgressCallback = Callable[[int, int, str], object]
+
+
+def copy_files(source: Store, target: Store, items: list[Item], options: CarryOptions,
+               shown: FileProgress | None) -> TransferResult:
+    """Copy objects from one store to the other, reporting to `shown`."""
+    plan, here, there = plan_between(source, target)
+    watch = (lambda item, size: None) if shown is None else shown.watch
+    return carry_all(WatchedCarrier(here, there, plan.runtime, options, watch), items, plan,
+                     note=None if shown is None else shown.settle)
 
 
 @contextmanager
-def progress_of(progress: Any, files: Mapping[str, tuple[str, int]]) -> Iterator[FileProgress]:
-    """Something that follows a transfer of files, for the caller to see.
+def file_progress(progress: Any, files: Mapping[str, tuple[str, int]]) -> Iterator[FileProgress]:
+    """Shows the progress of a transfer of files.
 
-    files: name and size in bytes by key.
-    progress: a callback `(read, total, filename)` of bytes of one file, or True for a bar over all of them. None or
-        False: nothing is shown.
+    Args:
+        progress: a callback `(read, total, filename)`, in bytes of one file, or True for a progress bar over all files.
+            None or False: nothing is shown.
+        files: names and sizes in bytes by key.
     """
     if not progress or callable(progress):
         yield FileProgress(progress or None, files)
@@ -34,24 +48,24 @@ def progress_of(progress: Any, files: Mapping[str, tuple[str, int]]) -> Iterator
 
 
 class FileProgress:
-    """Counts the bytes of each file; called by any worker. It never goes backwards, nor beyond the total."""
+    """Counts the bytes of each file, and is called by all workers. Counts never decrease or exceed the total."""
 
-    def __init__(self, tell: Told | None, files: Mapping[str, tuple[str, int]],
+    def __init__(self, tell: ProgressCallback | None, files: Mapping[str, tuple[str, int]],
                  advance: Callable[[int], Any] | None = None) -> None:
         self._tell = tell
         self._files = files
         self._advance = advance
         self._read: dict[str, int] = {}
-        self._lock = threading.RLock()  # the callback may look at the bucket again
+        self._lock = threading.RLock()  # the callback may use the bucket
 
     def watch(self, item: Item, size: int) -> None:
-        """So many more bytes of this file have come."""
+        """`size` more bytes of this file were copied."""
         if size:
             with self._lock:
                 self._move(item.source, self._read.get(item.source, 0) + size)
 
     def settle(self, outcome: Outcome) -> None:
-        """This file has come, or was there already."""
+        """The copy of this file is complete, or was not needed."""
         with self._lock:
             self._move(outcome.item.source, self._files[outcome.item.source][1])
 

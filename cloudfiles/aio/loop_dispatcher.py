@@ -1,0 +1,51 @@
+"""Calls from other threads to an event loop, with one wake-up for many of them."""
+
+from __future__ import annotations
+
+import asyncio
+import weakref
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+_dispatchers: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, LoopDispatcher] = weakref.WeakKeyDictionary()
+
+
+class LoopDispatcher:
+    """Runs functions in the thread of one event loop.
+
+    Waking up a loop costs a system call, and usually a thread switch: of several calls in quick succession, only the
+    first wakes it up.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = weakref.ref(loop)
+        self._calls: deque[tuple[Callable[..., Any], tuple[Any, ...]]] = deque()
+        self._woken = False
+
+    def post(self, function: Callable[..., Any], *args: Any) -> None:
+        """Call `function(*args)` in the loop; may be called from any thread. Does nothing if the loop is closed."""
+        self._calls.append((function, args))
+        if self._woken:
+            return
+        self._woken = True
+        loop = self._loop()
+        if loop is not None:
+            with suppress(RuntimeError):  # the loop is closed
+                loop.call_soon_threadsafe(self._run_calls)
+
+    def _run_calls(self) -> None:
+        self._woken = False  # before the queue is read, so that later calls wake the loop again
+        while self._calls:
+            function, args = self._calls.popleft()
+            function(*args)
+
+
+def current_dispatcher() -> LoopDispatcher:
+    """The dispatcher of the running event loop."""
+    loop = asyncio.get_running_loop()
+    dispatcher = _dispatchers.get(loop)
+    if dispatcher is None:
+        dispatcher = _dispatchers[loop] = LoopDispatcher(loop)
+    return dispatcher
