@@ -15,8 +15,9 @@ from typing import Any
 import gevent
 import pytest
 
-from cloudfiles import CloudFiles, fanout
+from cloudfiles import CloudFiles
 from cloudfiles.aio import AsyncCloudFiles
+from cloudfiles.batch import fanout
 from cloudfiles.batch.fanout import Plan, collect, stream
 from cloudfiles.exceptions import AuthorizationError
 from cloudfiles.interfaces.file import copying, objects
