@@ -19,39 +19,39 @@ from benchmarks.results import Table, as_json, from_json, merged
 from benchmarks.runner import PROJECT, Runner
 from benchmarks.servers import Servers
 from benchmarks.targets import verdicts
-from benchmarks.workloads import WORKS, Work
+from benchmarks.workloads import WORKLOADS, Workload
 
 IMPORT = "import"
 
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__.split(":", 1)[1].strip())
-    parser.add_argument("--quick", action="store_true", help="smaller batches, two rounds, rougher figures")
-    known = ", ".join([work.name for work in WORKS] + [IMPORT])
-    parser.add_argument("--only", action="append", metavar="WORK", default=[],
-                        help=f"works, separated by commas: {known}")
+    parser.add_argument("--quick", action="store_true", help="smaller batches, two rounds; less precise")
+    known = ", ".join([workload.name for workload in WORKLOADS] + [IMPORT])
+    parser.add_argument("--only", action="append", metavar="WORKLOAD", default=[],
+                        help=f"workloads, separated by commas: {known}")
     parser.add_argument("--peers", metavar="NAMES", default="",
-                        help="only clients whose name has one of these in it, separated by commas; ours always run")
-    parser.add_argument("--repeat", type=int, metavar="N", help="rounds (5; with --quick 2)")
-    parser.add_argument("--seconds", type=float, help="of a timed batch, about (2; with --quick 0.7)")
+                        help="only clients whose names contain one of these, separated by commas; ours always run")
+    parser.add_argument("--repeat", type=int, metavar="N", help="number of rounds (5; with --quick 2)")
+    parser.add_argument("--seconds", type=float, help="approximate duration of a timed batch (2; with --quick 0.7)")
     parser.add_argument("--out", type=Path, metavar="DIR", default=PROJECT / "build" / "benchmarks",
-                        help="where results.json goes; what it holds of other works stays: a run can be done in pieces")
+                        help="directory of results.json; results of other workloads in it are kept")
     parser.add_argument("--render", action="store_true",
-                        help="measure nothing: judge, print and draw what results.json holds")
+                        help="measure nothing; evaluate, print and plot an existing results.json")
     parser.add_argument("--install-peers", action="store_true",
-                        help=f"first install the alternatives in {envs.cache()}")
-    parser.add_argument("--picture", action="store_true", help="write docs/benchmarks.png (wants matplotlib)")
+                        help=f"first install the alternatives into {envs.cache()}")
+    parser.add_argument("--picture", action="store_true", help="write docs/benchmarks.png (requires matplotlib)")
     parser.add_argument("--markdown", action="store_true", help="write docs/benchmarks-table.md")
     return parser.parse_args(arguments)
 
 
-def chosen_works(only: Sequence[str]) -> tuple[list[Work], bool]:
-    """The works asked for, and whether to measure imports; SystemExit names an unknown one."""
+def chosen_workloads(only: Sequence[str]) -> tuple[list[Workload], bool]:
+    """The selected workloads, and whether to measure imports; SystemExit for an unknown name."""
     names = [name for entry in only for name in entry.split(",") if name]
-    unknown = set(names) - {work.name for work in WORKS} - {IMPORT}
+    unknown = set(names) - {workload.name for workload in WORKLOADS} - {IMPORT}
     if unknown:
-        raise SystemExit(f"no such work: {', '.join(sorted(unknown))}; --help lists them")
-    return [work for work in WORKS if not names or work.name in names], not names or IMPORT in names
+        raise SystemExit(f"unknown workload: {', '.join(sorted(unknown))}; --help lists them")
+    return [workload for workload in WORKLOADS if not names or workload.name in names], not names or IMPORT in names
 
 
 def chosen_clients(peers: str) -> list[type[Client]]:
@@ -65,21 +65,21 @@ def say(line: str) -> None:
 
 
 def measure(options: argparse.Namespace, clients: Sequence[type[Client]]) -> tuple[list[Table], list[ImportCost]]:
-    """Everything asked for, table after table printed as it is done."""
-    works, with_imports = chosen_works(options.only)
+    """Measure everything selected; each table is printed when it is complete."""
+    workloads, with_imports = chosen_workloads(options.only)
     rounds = options.repeat or (2 if options.quick else 5)
     seconds = options.seconds or (0.7 if options.quick else 2.0)
     tables: list[Table] = []
     with Servers() as servers:
         runner = Runner(servers, clients, rounds=rounds, seconds=seconds, quick=options.quick, say=say)
-        for work in works:
-            tables.append(runner.run(work))
+        for workload in workloads:
+            tables.append(runner.run(workload))
             print(report.plain(report.title(tables[-1]), report.cells(tables[-1])), flush=True)
     return tables, measure_imports(clients) if with_imports else []
 
 
 def known(path: Path) -> tuple[list[Table], list[ImportCost]]:
-    """What earlier runs have left in results.json."""
+    """The results of earlier runs in results.json."""
     if not path.exists():
         return [], []
     found = json.loads(path.read_text())
@@ -88,11 +88,11 @@ def known(path: Path) -> tuple[list[Table], list[ImportCost]]:
 
 
 def write(options: argparse.Namespace, new: Sequence[Table], imports: Sequence[ImportCost]) -> None:
-    """The JSON, with what earlier runs measured besides, and the page and the picture where asked for."""
+    """Write results.json, merged with earlier results, and the page and the picture if requested."""
     results = options.out / "results.json"
     old, old_imports = known(results)
     tables, imports = merged(old, new), imports or old_imports
-    judged = list(verdicts({table.work.name: table for table in tables}, imports))
+    judged = list(verdicts({table.workload.name: table for table in tables}, imports))
     for title, rows in report.sections(tables if options.render else (), imports, judged, summary_of=tables):
         print(report.plain(title, rows), flush=True)
     about = {"when": time.strftime("%Y-%m-%d"), "python": platform.python_version(), "system": platform.system()}
@@ -101,8 +101,8 @@ def write(options: argparse.Namespace, new: Sequence[Table], imports: Sequence[I
         {**about, "tables": [as_json(table) for table in tables], "imports": [vars(cost) for cost in imports],
          "targets": [vars(verdict) for verdict in judged]}, indent=1))
     if options.markdown:
-        page = [report.markdown(title, rows) for title, rows in report.sections(tables, imports, judged, tables)]
-        (PROJECT / "docs" / "benchmarks-table.md").write_text("\n".join(page))
+        page = report.page(tables, imports, judged, platform.python_version())
+        (PROJECT / "docs" / "benchmarks-table.md").write_text(page)
     if options.picture:
         picture.draw(tables, PROJECT / "docs" / "benchmarks.png")
 

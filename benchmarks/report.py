@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 
 from benchmarks.imports import ImportCost
@@ -10,38 +11,56 @@ from benchmarks.targets import Verdict
 
 Cells = list[tuple[str, ...]]
 
+INTRODUCTION = """# Benchmark results
+
+Measured {period} with Python {python} on {cores} cores, which the client and the server share. Rates are medians over
+the rounds. A round measures every client once, so that a disturbance of the machine affects all of them.
+
+- **times ours** is the client's rate divided by that of cloudfiles (0.5: half as fast), and **CPU times ours** its CPU
+  time per operation divided by that of cloudfiles (2: costs twice as much). Both are medians of the ratios within each
+  round.
+- **limit** marks programs that discard what they receive.
+- In brackets: the name of the workload (`python -m benchmarks --only NAME`), the server, and the size of the run.
+"""
+
 
 def cells(table: Table) -> Cells:
-    """A header, and a row a client."""
-    cpu = "CPU us/MB" if table.work.unit == "MB/s" else "CPU us each"
-    return [("client", table.work.unit, cpu, "peak RSS MB", "times ours", "CPU times ours", "remark"),
+    """A header, and one row per client."""
+    cpu = "CPU us/MB" if table.workload.unit == "MB/s" else "CPU us per operation"
+    return [("client", table.workload.unit, cpu, "peak RSS MB", "times ours", "CPU times ours", "remark"),
             *(_row(table, row) for row in table.rows)]
 
 
 def _row(table: Table, row: Row) -> tuple[str, ...]:
     if not row.good:
         return (row.client, *["-"] * 5, row.reason)
-    cpu = row.cpu_a_megabyte if table.work.unit == "MB/s" else row.cpu_each
+    cpu = row.cpu_a_megabyte if table.workload.unit == "MB/s" else row.cpu_each
     ratios = ["-" if ratio is None else f"{ratio:.3g}" for ratio in (table.ratio(row), table.cpu_ratio(row))]
-    return (row.client, f"{row.rate(table.work.unit):,.0f}", f"{cpu:,.1f}", f"{row.rss:,.0f}", *ratios,
+    return (row.client, f"{row.rate(table.workload.unit):,.0f}", f"{cpu:,.1f}", f"{row.rss:,.0f}", *ratios,
             row.reason or row.note)
 
 
 def title(table: Table) -> str:
-    """What was measured, against what; rough figures say so."""
-    return f"{table.work.title} [{table.work.name}, {table.server}{', quick' if table.quick else ''}]"
+    """What was measured, against which server, and how often."""
+    batches = sorted(sample.operations for row in table.rows for sample in row.good)
+    if not batches:
+        return f"{table.workload.title} [{table.workload.name}, {table.server}]"
+    few, many = batches[0], batches[-1]
+    size = f"{many:,}" if few == many else f"{few:,} to {many:,}"
+    what = "operation" if size == "1" else "operations"
+    return f"{table.workload.title} [{table.workload.name}, {table.server}, {table.rounds} rounds of {size} {what}]"
 
 
 def summary(tables: Sequence[Table]) -> Cells:
-    """The rates of several works, a row a client."""
+    """The rates of several workloads, one row per client."""
     clients = dict.fromkeys(row.client for table in tables for row in table.rows)
-    return [("client", *(f"{table.work.name}, {table.work.unit}" for table in tables)),
+    return [("client", *(f"{table.workload.name}, {table.workload.unit}" for table in tables)),
             *((client, *(_rate(table, client) for table in tables)) for client in clients)]
 
 
 def _rate(table: Table, client: str) -> str:
     row = table.row(client)
-    return "-" if row is None else f"{row.rate(table.work.unit):,.0f}"
+    return "-" if row is None else f"{row.rate(table.workload.unit):,.0f}"
 
 
 def import_cells(costs: Sequence[ImportCost]) -> Cells:
@@ -56,7 +75,7 @@ def verdict_cells(verdicts: Sequence[Verdict]) -> Cells:
 
 
 def plain(title: str, rows: Cells) -> str:
-    """Columns for a terminal, figures to the right."""
+    """Columns for a terminal, with figures aligned to the right."""
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     last = len(widths) - 1
     lines = ["  ".join(cell.ljust(width) if i in (0, last) else cell.rjust(width)
@@ -69,14 +88,14 @@ def markdown(title: str, rows: Cells) -> str:
     last = len(rows[0]) - 1
     rule = ["---" if i in (0, last) else "---:" for i in range(len(rows[0]))]
     lines = ["| " + " | ".join(row) + " |" for row in (rows[0], tuple(rule), *rows[1:])]
-    return "\n".join([f"### {title}", "", *lines, ""])
+    return "\n".join([f"## {title}", "", *lines, ""])
 
 
 def sections(tables: Sequence[Table], imports: Sequence[ImportCost], verdicts: Sequence[Verdict],
              summary_of: Sequence[Table]) -> list[tuple[str, Cells]]:
     """Title and cells of everything that was measured."""
     found = [(title(table), cells(table)) for table in tables]
-    moved = [table for table in summary_of if table.work.name.startswith("transfer-")]
+    moved = [table for table in summary_of if table.workload.name.startswith("transfer-")]
     if moved:
         found.append(("Moving data, side by side", summary(moved)))
     if imports:
@@ -85,3 +104,12 @@ def sections(tables: Sequence[Table], imports: Sequence[ImportCost], verdicts: S
     if measured:
         found.append((f"Targets, {len(measured)} of {len(verdicts)} measured", verdict_cells(measured)))
     return found
+
+
+def page(tables: Sequence[Table], imports: Sequence[ImportCost], verdicts: Sequence[Verdict], python: str) -> str:
+    """The page of the documentation: how to read it, the targets, and every table."""
+    *parts, targets = sections(tables, imports, verdicts, tables)
+    days = sorted({table.when for table in tables})
+    period = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
+    head = INTRODUCTION.format(period=period, python=python, cores=os.cpu_count())
+    return "\n".join([head, *(markdown(*part) for part in (targets, *parts))])

@@ -1,4 +1,4 @@
-"""Figures of a run, and what is worked out from them."""
+"""The results of a run, and the ratios between them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
 
-from benchmarks.workloads import WORKS, Work
+from benchmarks.workloads import WORKLOADS, Workload
 
 OURS = "cloudfiles"
 
@@ -23,13 +23,13 @@ class Sample:
     rss: int
 
     def rate(self, unit: str) -> float:
-        """In `unit`: 10^6 bytes, or operations, a second."""
+        """In `unit`: 10^6 bytes, or operations, per second."""
         return self.bytes / 1e6 / self.seconds if unit == "MB/s" else self.operations / self.seconds
 
 
 @dataclass
 class Row:
-    """A client at a work: a sample a round, or the reason why there is none."""
+    """A client at a workload: one sample per round, or the reason why there is none."""
 
     client: str
     samples: list[Sample | None] = field(default_factory=list)
@@ -45,7 +45,7 @@ class Row:
 
     @property
     def cpu_each(self) -> float:
-        """Microseconds of client CPU an operation."""
+        """Microseconds of client CPU per operation."""
         return median(sample.cpu / sample.operations for sample in self.good) * 1e6
 
     @property
@@ -61,19 +61,24 @@ class Row:
 
 @dataclass
 class Table:
-    """All clients at one work, and the server it was measured against."""
+    """All clients at one workload, and the server that was used."""
 
-    work: Work
+    workload: Workload
     server: str
     rows: list[Row] = field(default_factory=list)
     when: str = ""  # the day
-    quick: bool = False  # rough figures
+    quick: bool = False  # measured with --quick
 
     def row(self, client: str) -> Row | None:
         return next((row for row in self.rows if row.client == client and row.good), None)
 
+    @property
+    def rounds(self) -> int:
+        """The number of rounds."""
+        return max((len(row.good) for row in self.rows), default=0)
+
     def named(self, client: str) -> Row:
-        """The row of that name, a new one at the end where there is none."""
+        """The row of that name; added at the end if there is none."""
         found = next((row for row in self.rows if row.client == client), None)
         if found is None:
             found = Row(client)
@@ -82,10 +87,10 @@ class Table:
 
     def ratio(self, row: Row, to: str = OURS) -> float | None:
         """The rate of `row` over that of `to`: the median of the ratios within each round."""
-        return self._ratio(row, to, lambda sample: sample.rate(self.work.unit))
+        return self._ratio(row, to, lambda sample: sample.rate(self.workload.unit))
 
     def cpu_ratio(self, row: Row, to: str = OURS) -> float | None:
-        """The same of the client's CPU an operation."""
+        """The same for the client's CPU time per operation."""
         return self._ratio(row, to, lambda sample: sample.cpu / sample.operations)
 
     def _ratio(self, row: Row, to: str, figure: Callable[[Sample], float]) -> float | None:
@@ -98,26 +103,27 @@ class Table:
 
 
 def as_json(table: Table) -> dict[str, Any]:
-    """Every sample of a table, for a file."""
+    """A table with every sample."""
     rows = [{"client": row.client, "reason": row.reason, "note": row.note,
              "ratio_to_ours": table.ratio(row) if row.good else None,
              "cpu_ratio_to_ours": table.cpu_ratio(row) if row.good else None,
              "samples": [None if sample is None else vars(sample) for sample in row.samples]} for row in table.rows]
-    return {"work": table.work.name, "title": table.work.title, "unit": table.work.unit, "server": table.server,
+    workload = table.workload
+    return {"workload": workload.name, "title": workload.title, "unit": workload.unit, "server": table.server,
             "when": table.when, "quick": table.quick, "rows": rows}
 
 
 def from_json(described: dict[str, Any]) -> Table | None:
-    """What `as_json` wrote; None of a work that there is no longer."""
-    work = next((work for work in WORKS if work.name == described["work"]), None)
-    if work is None:
+    """The table that `as_json` described; None if its workload no longer exists."""
+    workload = next((workload for workload in WORKLOADS if workload.name == described["workload"]), None)
+    if workload is None:
         return None
     rows = [Row(row["client"], [sample and Sample(**sample) for sample in row["samples"]], row["reason"], row["note"])
             for row in described["rows"]]
-    return Table(work, described["server"], rows, described["when"], described["quick"])
+    return Table(workload, described["server"], rows, described["when"], described["quick"])
 
 
 def merged(old: Sequence[Table], new: Sequence[Table]) -> list[Table]:
-    """The new tables, and those old ones whose work was not measured again, in the order of the works."""
-    tables = {table.work.name: table for table in (*old, *new)}
-    return [tables[work.name] for work in WORKS if work.name in tables]
+    """The new tables, and those old ones whose workload was not measured again, in the order of the workloads."""
+    tables = {table.workload.name: table for table in (*old, *new)}
+    return [tables[workload.name] for workload in WORKLOADS if workload.name in tables]

@@ -1,4 +1,4 @@
-"""Runs the works: every client in turn, round after round, each measurement in a fresh process."""
+"""Runs the workloads: every client in turn, round after round, each measurement in a new process."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from benchmarks.measure import MARK
 from benchmarks.results import OURS, Row, Sample, Table
 from benchmarks.servers import UNPACED, NoServer, Servers
 from benchmarks.trials import Job
-from benchmarks.workloads import Work
+from benchmarks.workloads import Workload
 
 PROJECT = Path(__file__).resolve().parent.parent
 TIMEOUT = 180.0  # seconds for one measurement
@@ -33,7 +33,7 @@ Say = Callable[[str], None]
 
 
 def interpreter(client: type[Client]) -> str:
-    """The Python to measure a client with; raises Unavailable."""
+    """The Python that can run a client; raises Unavailable."""
     if issubclass(client, Program):
         if envs.program(client.program) is None:
             raise envs.Unavailable(f"no program {client.program}; --install-peers gets those that PyPI has")
@@ -54,7 +54,7 @@ def environment(target: Target) -> dict[str, str]:
 
 
 def measure(python: str, job: Job) -> dict[str, Any]:
-    """Run a job in a process of its own; its figures, or {'unavailable': ...} or {'error': ...}."""
+    """Run a job in its own process; its results, or {'unavailable': ...} or {'error': ...}."""
     described = {**vars(job), "target": job.target.as_dict()}
     try:
         done = subprocess.run([python, str(Path(__file__).with_name("measure.py"))], input=json.dumps(described),
@@ -69,7 +69,7 @@ def measure(python: str, job: Job) -> dict[str, Any]:
 
 
 class Runner:
-    """Measures works against one set of servers."""
+    """Measures workloads against one set of servers."""
 
     def __init__(self, servers: Servers, clients: Sequence[type[Client]] = CLIENTS, *, rounds: int = 5,
                  seconds: float = 2.0, quick: bool = False, say: Say = print) -> None:
@@ -82,14 +82,14 @@ class Runner:
         self._laid_out: set[tuple[str, str]] = set()
         self.tools = envs.tools(("s5cmd", "rclone", "wrk", "curl"))
 
-    def run(self, work: Work) -> Table:
-        """All rounds of one work."""
-        rows = {client: Row(client.name, note=client.note) for client in self.clients if work.suits(client)}
-        table = Table(work, self.servers.title(work.server), list(rows.values()),
+    def run(self, workload: Workload) -> Table:
+        """All rounds of one workload."""
+        rows = {client: Row(client.name, note=client.note) for client in self.clients if workload.suits(client)}
+        table = Table(workload, self.servers.title(workload.server), list(rows.values()),
                       time.strftime("%Y-%m-%d"), self.quick)
         try:
-            for server in {server_of(work, client): None for client in rows}:
-                self._lay_out(work, server)
+            for server in {server_of(workload, client): None for client in rows}:
+                self._lay_out(workload, server)
         except NoServer as error:
             for row in table.rows:
                 row.reason = _one_line(f"not available: {error}")
@@ -99,19 +99,19 @@ class Runner:
                 self._sample(table, client, turn)
         return table
 
-    def _lay_out(self, work: Work, server: str) -> None:
-        """Start the server, put the objects there, and have it look at each once."""
-        target = self.servers.target(server, work.dataset)
-        keys = work.keys(self.quick)
+    def _lay_out(self, workload: Workload, server: str) -> None:
+        """Start the server, store the objects, and request each of them once."""
+        target = self.servers.target(server, workload.dataset)
+        keys = workload.keys(self.quick)
         if target.shows_files:
-            write_tree(Path(target.directory), keys, lambda key: [work.content(key)])
+            write_tree(Path(target.directory), keys, lambda key: [workload.content(key)])
             self.servers.warm(server, [f"/{target.bucket}/{target.prefix}/{key}" for key in keys])
-        elif (server, work.dataset) not in self._laid_out:
-            lay_out(target, keys, work.content)
-            self._laid_out.add((server, work.dataset))
+        elif (server, workload.dataset) not in self._laid_out:
+            lay_out(target, keys, workload.content)
+            self._laid_out.add((server, workload.dataset))
 
     def _sample(self, table: Table, client: type[Client], turn: int) -> None:
-        """One measurement, added to its row or rows; a client that failed is not asked again in this work."""
+        """One measurement, added to its row or rows; a client that has failed is skipped."""
         row = table.named(client.name)
         if row.reason:
             row.samples.append(None)
@@ -119,56 +119,56 @@ class Runner:
         if client.server == "relayed":
             self.servers.slow_down(pace_of(table) if client.paced else UNPACED)
         with scratch(self.servers.base) as directory:
-            outcome = self._outcome(table.work, client, directory)
-        said = f"{table.work.name} round {turn + 1}"
+            outcome = self._outcome(table.workload, client, directory)
+        said = f"{table.workload.name} round {turn + 1}"
         for name, figures in outcome.get("samples", {}).items():
             sample = Sample(**figures)
             table.named(name).samples.append(sample)
-            self.say(f"{said}: {name}: {sample.rate(table.work.unit):,.0f} {table.work.unit}")
+            self.say(f"{said}: {name}: {sample.rate(table.workload.unit):,.0f} {table.workload.unit}")
         if "samples" not in outcome:
             row.samples.append(None)
             row.reason = _one_line(reason(outcome))
             self.say(f"{said}: {client.name}: {row.reason}")
 
-    def _outcome(self, work: Work, client: type[Client], directory: Path) -> dict[str, Any]:
+    def _outcome(self, workload: Workload, client: type[Client], directory: Path) -> dict[str, Any]:
         try:
             python = interpreter(client)
         except envs.Unavailable as error:
             return {"unavailable": str(error)}
-        prefix = f"put/{directory.name}" if work.writes else work.dataset
-        target = replace(self.servers.target(server_of(work, client), prefix), tools=self.tools, project=str(PROJECT),
-                         scratch=str(directory), seconds=self.seconds)
-        job = Job(client.name, work.verb, target, work.operations(self.quick), work.size, work.grouped)
+        prefix = f"put/{directory.name}" if workload.writes else workload.dataset
+        target = replace(self.servers.target(server_of(workload, client), prefix), tools=self.tools,
+                         project=str(PROJECT), scratch=str(directory), seconds=self.seconds)
+        job = Job(client.name, workload.verb, target, workload.operations(self.quick), workload.size, workload.grouped)
         outcome = measure(python, job)
-        if work.writes:
+        if workload.writes:
             shutil.rmtree(target.directory, ignore_errors=True)
         return outcome
 
 
-def server_of(work: Work, client: type[Client]) -> str:
+def server_of(workload: Workload, client: type[Client]) -> str:
     """Where a client is measured."""
-    return client.server or work.server
+    return client.server or workload.server
 
 
 def pace_of(table: Table) -> int:
-    """Requests a second at which we were served last in these rounds."""
+    """Requests per second of cloudfiles in the latest round."""
     row = table.row(OURS)
     sample = row.samples[-1] if row else None
-    return UNPACED if sample is None or table.work.verb == "list" else max(1, round(sample.rate("requests/s")))
+    return UNPACED if sample is None or table.workload.verb == "list" else max(1, round(sample.rate("requests/s")))
 
 
 def _one_line(text: str) -> str:
-    """For a cell of a table."""
+    """Text for a cell of a table."""
     return " ".join(text.split())[:200]
 
 
 def reason(outcome: dict[str, Any]) -> str:
-    """Why there are no figures."""
+    """Why there is no result."""
     return f"not available: {outcome['unavailable']}" if "unavailable" in outcome else str(outcome["error"])
 
 
 @contextmanager
 def scratch(base: Path) -> Iterator[Path]:
-    """A directory that is gone afterwards."""
+    """A temporary directory."""
     with tempfile.TemporaryDirectory(dir=base) as directory:
         yield Path(directory)

@@ -1,4 +1,4 @@
-"""What the figures are held to: ratios and limits that a release has to reach."""
+"""Ratios and limits that a release has to reach."""
 
 from __future__ import annotations
 
@@ -18,32 +18,32 @@ LARGE = ("transfer-down-1m", "transfer-up-1m", "transfer-down-1g", "transfer-up-
 
 @dataclass(frozen=True)
 class Verdict:
-    """A target, what was measured, and whether that reaches it (None: not measured)."""
+    """A target, the measured value, and whether it reaches the target (None: not measured)."""
 
     target: str
     measured: str
     reached: bool | None
 
 
-def _ratio(tables: Tables, work: str, other: str, least: float, ours: str = OURS) -> Verdict:
-    what = f"{work}: {ours} at least {least:g} times {other}"
-    table = tables.get(work)
+def _ratio(tables: Tables, workload: str, other: str, least: float, ours: str = OURS) -> Verdict:
+    what = f"{workload}: {ours} at least {least:g} times {other}"
+    table = tables.get(workload)
     row = table.row(ours) if table else None
     value = table.ratio(row, other) if table and row else None
     return Verdict(what, "-" if value is None else f"{value:.2f}", None if value is None else value >= least)
 
 
-def _cpu(tables: Tables, work: str, other: str, most: float) -> Verdict:
-    what = f"{work}: CPU of {OURS} at most {most:g} times {other}"
-    table = tables.get(work)
+def _cpu(tables: Tables, workload: str, other: str, most: float) -> Verdict:
+    what = f"{workload}: CPU of {OURS} at most {most:g} times {other}"
+    table = tables.get(workload)
     row = table.row(OURS) if table else None
     value = table.cpu_ratio(row, other) if table and row else None
     return Verdict(what, "-" if value is None else f"{value:.2f}", None if value is None else value <= most)
 
 
-def _of_best(tables: Tables, work: str, least: float) -> Verdict:
-    what = f"{work}: {OURS} at least {least:g} times the best other"
-    table = tables.get(work)
+def _of_best(tables: Tables, workload: str, least: float) -> Verdict:
+    what = f"{workload}: {OURS} at least {least:g} times the best other"
+    table = tables.get(workload)
     ours = table.row(OURS) if table else None
     others = [row for row in table.rows if row.good and not _is_ours_or_limit(row.client)] if table else []
     ratios = {row.client: ratio for row in others if table and ours and (ratio := table.ratio(ours, row.client))}
@@ -62,8 +62,8 @@ def _at_most(what: str, value: float | None, limit: float, unit: str) -> Verdict
     return Verdict(f"{what} at most {limit:g} {unit}", text, None if value is None else value <= limit)
 
 
-def _of(tables: Tables, work: str, figure: Callable[[Table], float | None]) -> float | None:
-    table = tables.get(work)
+def _of(tables: Tables, workload: str, figure: Callable[[Table], float | None]) -> float | None:
+    table = tables.get(workload)
     return figure(table) if table and table.row(OURS) else None
 
 
@@ -104,7 +104,7 @@ def verdicts(tables: Tables, imports: Sequence[ImportCost]) -> Iterator[Verdict]
 
 
 def _recording(tables: Tables) -> Iterator[Verdict]:
-    """What a recording costs, in per cent of the CPU and of the rate."""
+    """The cost of a recording, in percent of the CPU time and of the rate."""
     table = tables.get("get-recorded")
     row = table.row(f"{OURS}, recording") if table else None
     cpu, rate = (table.cpu_ratio(row), table.ratio(row)) if table and row else (None, None)
@@ -113,16 +113,16 @@ def _recording(tables: Tables) -> Iterator[Verdict]:
 
 
 def _moving(tables: Tables) -> Iterator[Verdict]:
-    """Small objects against each, large ones against the best."""
-    for work, others in SMALL.items():
+    """Small objects: against each client. Large objects: against the best one."""
+    for workload, others in SMALL.items():
         for other in others:
-            yield _ratio(tables, work, other, 10 if other in CLOUD_FILES else 2)
-    for work in LARGE:
-        yield _of_best(tables, work, 0.9)
+            yield _ratio(tables, workload, other, 10 if other in CLOUD_FILES else 2)
+    for workload in LARGE:
+        yield _of_best(tables, workload, 0.9)
 
 
 def _growth(tables: Tables) -> float | None:
-    """None after a quick run, whose long stream is not a million keys long."""
-    few, many = (_of(tables, work, lambda t: _ours(t, "rss")) for work in ("stream-10k", "stream-1m"))
+    """None unless the long stream was a million keys long (with --quick it is shorter)."""
+    few, many = (_of(tables, workload, lambda t: _ours(t, "rss")) for workload in ("stream-10k", "stream-1m"))
     length = _of(tables, "stream-1m", lambda t: min(s.operations for row in t.rows for s in row.good))
     return None if few is None or many is None or length != 1_000_000 else many - few

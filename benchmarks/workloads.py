@@ -1,4 +1,4 @@
-"""What is measured: one line a work."""
+"""The workloads: one line each."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ KIB, MIB = 1024, 1024 * 1024
 
 
 @dataclass(frozen=True)
-class Work:
+class Workload:
     """One verb on one kind of object against one server."""
 
     name: str
@@ -37,7 +37,7 @@ class Work:
 
     @property
     def dataset(self) -> str:
-        """The prefix of the objects that are read; works with the same objects share one."""
+        """The prefix of the objects that are read; workloads with the same objects share one."""
         if self.server in EMULATORS:
             return "emulated"
         if self.verb in ("exists", "exists_sparse", "list"):
@@ -71,49 +71,50 @@ class Work:
         return client.remote and self.scheme in client.schemes and (client.signs or self.server != "signed")
 
 
-WORKS: tuple[Work, ...] = (
-    Work("get-4k", "GET 4 KiB", "get", "plain", 4 * KIB, 14000, 10000),
-    Work("get-recorded", "GET 4 KiB, without and with a recording in turn", "get_recorded", "plain", 4 * KIB, 14000,
-         10000),
-    Work("get-64k", "GET 64 KiB", "get", "plain", 64 * KIB, 5000, 3000),
-    Work("get-md5", "GET 64 KiB, server sends an md5 ETag", "get", "plain", 64 * KIB, 5000, 3000),
-    Work("get-crc32", "GET 64 KiB, server sends a CRC-32", "get", "plain", 64 * KIB, 5000, 3000),
-    Work("get-1m", "GET 1 MiB", "get", "plain", MIB, 500, 300, unit="MB/s"),
-    Work("put-4k", "PUT 4 KiB", "put", "plain", 4 * KIB, 20000, 10000, writes=True),
-    Work("put-64k", "PUT 64 KiB", "put", "plain", 64 * KIB, 5000, 3000, writes=True),
-    Work("put-1m", "PUT 1 MiB", "put", "plain", MIB, 500, 300, unit="MB/s", writes=True),
-    Work("get-256m", "GET one 256 MiB object", "get_big", "plain", 256 * MIB, 1, 1, unit="MB/s"),
-    Work("put-256m", "PUT one 256 MiB object (rclone serve s3)", "put_big", "signed", 256 * MIB, 1, 1, unit="MB/s",
-         writes=True),
-    Work("get-tls", "GET 4 KiB over TLS", "get", "tls", 4 * KIB, 14000, 10000),
-    Work("get-delayed", "GET 4 KiB at 20 ms latency", "get", "delayed", 4 * KIB, 2000, 1000),
-    Work("get-signed", "GET 4 KiB, signatures verified (rclone serve s3)", "get", "signed", 4 * KIB, 10000, 5000),
-    Work("get-gzip", "GET 64 KiB of JSON stored as gzip, decoded", "get_decoded", "plain", 64 * KIB, 5000, 3000),
-    Work("exists-dense", "exists, every key under a prefix (rclone serve s3)", "exists", "signed", 16, 10000, 10000),
-    Work("exists-sparse", "exists, one key in 50 and as many absent ones (rclone serve s3)", "exists_sparse", "signed",
-         16, 10000, 10000),
-    Work("list", "list 10 000 keys (rclone serve s3)", "list", "signed", 16, 10000, 10000, unit="keys/s"),
-    Work("delete", "delete (rclone serve s3)", "delete", "signed", 1, 5000, 2000, unit="keys/s", writes=True),
-    *(work for scheme, cloud in (("gs", "Cloud Storage"), ("az", "Azure")) for work in (
-        Work(f"{scheme}-get", f"{cloud}: GET 4 KiB", "get", scheme, 4 * KIB, 5000, 2000),
-        Work(f"{scheme}-put", f"{cloud}: PUT 4 KiB", "put", scheme, 4 * KIB, 5000, 2000, writes=True),
-        Work(f"{scheme}-exists", f"{cloud}: exists, a request a key", "exists_each", scheme, 4 * KIB, 5000, 2000),
-        Work(f"{scheme}-list", f"{cloud}: list all keys", "list", scheme, 4 * KIB, 5000, 2000, unit="keys/s"))),
-    Work("file-get", "local files, get 4 KiB", "get", "disk", 4 * KIB, 20000, 10000, unit="files/s"),
-    Work("file-put", "local files, put 4 KiB", "put", "disk", 4 * KIB, 20000, 10000, unit="files/s", writes=True),
-    Work("stream-10k", "stream of a generator, 10 000 keys", "stream", "plain", 256, 10_000, 10_000),
-    Work("stream-1m", "stream of a generator, 1 000 000 keys (quick: 100 000)", "stream", "plain", 256, 1_000_000,
-         100_000),
-    Work("transfer-down-4k", "5 000 x 4 KiB to files", "download", "plain", 4 * KIB, 5000, 5000, unit="files/s"),
-    Work("transfer-up-4k", "5 000 x 4 KiB from files", "upload", "plain", 4 * KIB, 5000, 5000, unit="files/s",
-         writes=True),
-    Work("transfer-down-1m", "500 x 1 MiB to files", "download", "plain", MIB, 500, 500, unit="MB/s"),
-    Work("transfer-up-1m", "500 x 1 MiB from files", "upload", "plain", MIB, 500, 500, unit="MB/s", writes=True),
-    Work("transfer-down-1g", "one 1 GiB object to a file", "download", "plain", 1024 * MIB, 1, 1, unit="MB/s"),
-    Work("transfer-up-1g", "one 1 GiB object from a file (rclone serve s3)", "upload", "signed", 1024 * MIB, 1, 1,
-         unit="MB/s", writes=True),
-    Work("transfer-within", "2 000 x 4 KiB copied inside S3 (rclone serve s3)", "copy_within", "signed", 4 * KIB, 2000,
-         2000, unit="files/s", writes=True),
-    Work("transfer-tree", "5 000 x 4 KiB from one directory to another", "copy_tree", "disk", 4 * KIB, 5000, 5000,
-         unit="files/s", writes=True),
+WORKLOADS: tuple[Workload, ...] = (
+    Workload("get-4k", "GET 4 KiB", "get", "plain", 4 * KIB, 14000, 10000),
+    Workload("get-recorded", "GET 4 KiB, without and with a recording in turn", "get_recorded", "plain", 4 * KIB, 14000,
+             10000),
+    Workload("get-64k", "GET 64 KiB", "get", "plain", 64 * KIB, 5000, 3000),
+    Workload("get-md5", "GET 64 KiB, server sends an md5 ETag", "get", "plain", 64 * KIB, 5000, 3000),
+    Workload("get-crc32", "GET 64 KiB, server sends a CRC-32", "get", "plain", 64 * KIB, 5000, 3000),
+    Workload("get-1m", "GET 1 MiB", "get", "plain", MIB, 500, 300, unit="MB/s"),
+    Workload("put-4k", "PUT 4 KiB", "put", "plain", 4 * KIB, 20000, 10000, writes=True),
+    Workload("put-64k", "PUT 64 KiB", "put", "plain", 64 * KIB, 5000, 3000, writes=True),
+    Workload("put-1m", "PUT 1 MiB", "put", "plain", MIB, 500, 300, unit="MB/s", writes=True),
+    Workload("get-256m", "GET one 256 MiB object", "get_big", "plain", 256 * MIB, 1, 1, unit="MB/s"),
+    Workload("put-256m", "PUT one 256 MiB object (rclone serve s3)", "put_big", "signed", 256 * MIB, 1, 1, unit="MB/s",
+             writes=True),
+    Workload("get-tls", "GET 4 KiB over TLS", "get", "tls", 4 * KIB, 14000, 10000),
+    Workload("get-delayed", "GET 4 KiB at 20 ms latency", "get", "delayed", 4 * KIB, 2000, 1000),
+    Workload("get-signed", "GET 4 KiB, signatures verified (rclone serve s3)", "get", "signed", 4 * KIB, 10000, 5000),
+    Workload("get-gzip", "GET 64 KiB of JSON stored as gzip, decoded", "get_decoded", "plain", 64 * KIB, 5000, 3000),
+    Workload("exists-dense", "exists, every key under a prefix (rclone serve s3)", "exists", "signed", 16, 10000, 10000,
+             unit="keys/s"),
+    Workload("exists-sparse", "exists, one key in 50 and as many absent ones (rclone serve s3)", "exists_sparse",
+             "signed", 16, 10000, 10000, unit="keys/s"),
+    Workload("list", "list 10 000 keys (rclone serve s3)", "list", "signed", 16, 10000, 10000, unit="keys/s"),
+    Workload("delete", "delete (rclone serve s3)", "delete", "signed", 1, 5000, 2000, unit="keys/s", writes=True),
+    *(workload for scheme, cloud in (("gs", "Cloud Storage"), ("az", "Azure")) for workload in (
+        Workload(f"{scheme}-get", f"{cloud}: GET 4 KiB", "get", scheme, 4 * KIB, 5000, 2000),
+        Workload(f"{scheme}-put", f"{cloud}: PUT 4 KiB", "put", scheme, 4 * KIB, 5000, 2000, writes=True),
+        Workload(f"{scheme}-exists", f"{cloud}: exists, a request a key", "exists_each", scheme, 4 * KIB, 5000, 2000),
+        Workload(f"{scheme}-list", f"{cloud}: list all keys", "list", scheme, 4 * KIB, 5000, 2000, unit="keys/s"))),
+    Workload("file-get", "local files, get 4 KiB", "get", "disk", 4 * KIB, 20000, 10000, unit="files/s"),
+    Workload("file-put", "local files, put 4 KiB", "put", "disk", 4 * KIB, 20000, 10000, unit="files/s", writes=True),
+    Workload("stream-10k", "stream of a generator, 10 000 keys", "stream", "plain", 256, 10_000, 10_000),
+    Workload("stream-1m", "stream of a generator, up to 1 000 000 keys", "stream", "plain", 256, 1_000_000,
+             100_000),
+    Workload("transfer-down-4k", "5 000 x 4 KiB to files", "download", "plain", 4 * KIB, 5000, 5000, unit="files/s"),
+    Workload("transfer-up-4k", "5 000 x 4 KiB from files", "upload", "plain", 4 * KIB, 5000, 5000, unit="files/s",
+             writes=True),
+    Workload("transfer-down-1m", "500 x 1 MiB to files", "download", "plain", MIB, 500, 500, unit="MB/s"),
+    Workload("transfer-up-1m", "500 x 1 MiB from files", "upload", "plain", MIB, 500, 500, unit="MB/s", writes=True),
+    Workload("transfer-down-1g", "one 1 GiB object to a file", "download", "plain", 1024 * MIB, 1, 1, unit="MB/s"),
+    Workload("transfer-up-1g", "one 1 GiB object from a file (rclone serve s3)", "upload", "signed", 1024 * MIB, 1, 1,
+             unit="MB/s", writes=True),
+    Workload("transfer-within", "2 000 x 4 KiB copied inside S3 (rclone serve s3)", "copy_within", "signed", 4 * KIB,
+             2000, 2000, unit="files/s", writes=True),
+    Workload("transfer-tree", "5 000 x 4 KiB from one directory to another", "copy_tree", "disk", 4 * KIB, 5000, 5000,
+             unit="files/s", writes=True),
 )

@@ -14,7 +14,7 @@ author = copyright = "cloudfiles developers"
 version = release = cloudfiles.__version__
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
-exclude_patterns = ["_build", "benchmarks-table.md"]
+exclude_patterns = ["_build"]
 html_theme = "furo"
 html_title = f"cloudfiles {release}"
 html_copy_source = False
@@ -27,17 +27,6 @@ autodoc_typehints = "none"  # the signatures name them; the text says what they 
 napoleon_use_rtype = False
 napoleon_use_ivar = True
 
-BENCHMARKS = "<!-- benchmarks -->"
-
-
-def insert_benchmarks(app, page, source):
-    """Put what `python -m benchmarks --picture --markdown` wrote, where it was run, in its place on a page."""
-    parts = ["![Requests per second of each client](benchmarks.png)"] * (HERE / "benchmarks.png").exists()
-    if (HERE / "benchmarks-table.md").exists():
-        parts.append((HERE / "benchmarks-table.md").read_text(encoding="utf-8"))
-    source[0] = source[0].replace(BENCHMARKS, "\n\n".join(parts))
-
-
 def quote_names(app, what, name, obj, options, lines):
     """Docstrings put names between single backticks; reStructuredText wants two."""
     lines[:] = re.sub(r"(?<!`)`([^`]+)`(?!`)", r"``\1``", "\n".join(lines)).split("\n")
@@ -45,4 +34,3 @@ def quote_names(app, what, name, obj, options, lines):
 
 def setup(app):
     app.connect("autodoc-process-docstring", quote_names, priority=0)  # before napoleon takes them apart
-    app.connect("source-read", insert_benchmarks)

@@ -86,9 +86,9 @@ class Client:
     signs: ClassVar[bool] = True  # can talk to a server that verifies signatures
     remote: ClassVar[bool] = True
     schemes: ClassVar[frozenset[str]] = frozenset({"s3"})  # protocols that it speaks
-    server: ClassVar[str | None] = None  # is measured against this server, whichever one the work names
+    server: ClassVar[str | None] = None  # is measured against this server, whichever one the workload names
     on_disk: ClassVar[bool] = False  # works on local files too
-    paced: ClassVar[bool] = False  # that server answers no faster than the one that the work names
+    paced: ClassVar[bool] = False  # that server answers no faster than the one that the workload names
     largest_put: ClassVar[int | None] = None  # bytes; beyond it the client is not the measure that it should be
     hides: ClassVar[frozenset[str]] = frozenset()  # verbs that a parent class stands for in the tables
     note: ClassVar[str] = ""

@@ -10,7 +10,7 @@ from benchmarks.clients.ours import Ours
 
 
 class Threads(Ours):
-    """The facade is the same, so the calls are ours; `raw` alone differs, which these works do not tell apart."""
+    """The facade is the same, so the calls are ours; `raw` alone differs, which these workloads do not tell apart."""
 
     name = "cloud-files 6.4.3, threads"
     needs = ("cloudfiles",)
