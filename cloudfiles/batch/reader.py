@@ -157,7 +157,7 @@ def reader(interface: Interface, runtime: Runtime | None, raw: bool, max_decoded
                 return runtime.run_in_thread(_decode, content, encoding, path, max_decoded_size)
             return _decode(content, encoding, path, max_decoded_size)
         except DecompressionError as error:
-            raise interface.undecodable(path, encoding, error) from error.__cause__
+            raise interface.explain_decompression_error(path, encoding, error) from error.__cause__
 
     return read
 
@@ -225,7 +225,7 @@ def decoding(interface: Interface, path: str, encoding: str) -> Iterator[None]:
     try:
         yield
     except DecompressionError as error:
-        raise interface.undecodable(path, encoding, error) from error.__cause__
+        raise interface.explain_decompression_error(path, encoding, error) from error.__cause__
 
 
 def result(path: str, content: Any, wanted: Wanted | None = None, encoding: str | None = None, raw: bool = False,

@@ -22,12 +22,13 @@ from cloudfiles.exceptions import (
     UnsupportedOperationError,
 )
 from cloudfiles.integrity import Digest, digests_from_headers
-from cloudfiles.interfaces.moving import PART_BYTES, Copied, CopyOptions, Interrupted, PartWriter
-from cloudfiles.interfaces.pages import Once, Progress
+from cloudfiles.interfaces.paging import CycleDetector, DuplicateFilter
+from cloudfiles.interfaces.part_writer import PART_BYTES, InterruptedWrites, PartWriter
+from cloudfiles.interfaces.server_copy import CopyOptions, CopyResult
 from cloudfiles.types import Content, ListPage, StoredObject, WriteOptions
 
 
-def changed_meanwhile(key: str) -> ObjectChangedError:
+def object_changed(key: str) -> ObjectChangedError:
     return ObjectChangedError("the object was replaced or removed while it was being read", path=key)
 
 
@@ -141,7 +142,7 @@ class Interface(ABC):
 
         Raises ProtocolError where the listing does not come to an end, and what `list_page` raises.
         """
-        progress, once = Progress(f"the listing of {prefix!r}", token), Once()
+        progress, once = CycleDetector(f"the listing of {prefix!r}", token), DuplicateFilter()
         while True:
             page = self.list_page(prefix, flat=flat, token=token, limit=limit)
             yield once.page(page)
@@ -227,7 +228,7 @@ class Interface(ABC):
         """The digests of the whole stored object that its headers tell, the cheapest first."""
         return digests_from_headers(stored.headers or {}, etag_is_md5=self.etag_is_md5)
 
-    def reads_ranges(self, stored: StoredObject) -> bool:
+    def supports_ranges(self, stored: StoredObject) -> bool:
         """Whether a byte range of this object can be read without reading all of it."""
         return True
 
@@ -239,11 +240,11 @@ class Interface(ABC):
         """
         part = self.get(key, start, end)
         if part is None or not part.is_same_content(described) or len(part.content) != end - start:
-            raise changed_meanwhile(key)
+            raise object_changed(key)
         content: bytes = part.content
         return content
 
-    def get_in_pieces(self, key: str, take: Callable[[bytes | memoryview], object]) -> StoredObject | None:
+    def stream_to(self, key: str, take: Callable[[bytes | memoryview], object]) -> StoredObject | None:
         """Hand the whole object to `take` in order, in bounded memory, all of it of one state; None where missing.
 
         By one request where nothing proves that the answers to several are of the same content.
@@ -253,13 +254,13 @@ class Interface(ABC):
         if described is None:
             return None
         if described.size is None or described.validator is None:
-            return self.get_in_one(key, take)
+            return self.stream_to_at_once(key, take)
         for at in range(0, described.size, PART_BYTES):
             take(self.get_part(key, at, min(described.size, at + PART_BYTES), described))
         return described
 
-    def get_in_one(self, key: str, take: Callable[[bytes | memoryview], object]) -> StoredObject | None:
-        """As `get_in_pieces`, by one request. Protocols whose objects may lack a validator override it, to keep memory
+    def stream_to_at_once(self, key: str, take: Callable[[bytes | memoryview], object]) -> StoredObject | None:
+        """As `stream_to`, by one request. Protocols whose objects may lack a validator override it, to keep memory
         bounded; the object that it gives is what that one answer says."""
         stored = self.get(key)
         if stored is None:
@@ -267,11 +268,11 @@ class Interface(ABC):
         take(stored.content)
         return replace(stored, content=None, size=len(stored.content))
 
-    def copies_from(self, source: Interface) -> bool:
+    def can_copy_from(self, source: Interface) -> bool:
         """Whether `copy_from` is worth trying for objects of `source`. Asked once a batch; no I/O."""
         return False
 
-    def copy_from(self, source: Interface, source_key: str, key: str, options: CopyOptions) -> Copied | None:
+    def copy_from(self, source: Interface, source_key: str, key: str, options: CopyOptions) -> CopyResult | None:
         """Copy an object by the store's own means, its bytes passing through no client; None: the source is missing.
 
         Content, encoding, content type, cache control and metadata are carried along but for what
@@ -304,14 +305,14 @@ class Interface(ABC):
         ago: uploads that were not completed, temporary files. Gives how many."""
         return 0
 
-    def discard_interrupted(self, interrupted: Interrupted) -> int:
+    def discard_interrupted(self, interrupted: InterruptedWrites) -> int:
         """Remove what these writes have left, and nothing of anyone else's. Gives how many."""
         return 0
 
     def check_unambiguous(self, key: str) -> None:  # noqa: B027 -- most stores keep one object a key
         """Raise AmbiguousPathError where several files hold this key's object: removing it would remove them all."""
 
-    def undecodable(self, key: str, encoding: str, error: DecompressionError) -> DecompressionError:
+    def explain_decompression_error(self, key: str, encoding: str, error: DecompressionError) -> DecompressionError:
         """The error of stored bytes that do not decode, with what the store knows of why."""
         return error
 

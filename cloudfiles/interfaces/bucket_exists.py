@@ -5,7 +5,7 @@ from __future__ import annotations
 from cloudfiles.transport.request import Request, Response
 
 
-class BucketExists(Request):
+class BucketExistsRequest(Request):
     """A request for the bucket itself; returns whether it exists."""
 
     __slots__ = ()

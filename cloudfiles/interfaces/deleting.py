@@ -9,19 +9,19 @@ from cloudfiles.transport.client import Client
 from cloudfiles.transport.request import Request, Response
 from cloudfiles.transport.web_page import is_web_page, unreadable
 
-NO_BATCH = frozenset({404, 405, 501})
+UNSUPPORTED_STATUS = frozenset({404, 405, 501})
 """Statuses by which a server says that it knows no requests of many."""
 
-_NO_PLACE = frozenset({"NoSuchBucket", "ContainerNotFound", "ContainerBeingDeleted", "FilesystemNotFound",
+_MISSING_BUCKET_CODES = frozenset({"NoSuchBucket", "ContainerNotFound", "ContainerBeingDeleted", "FilesystemNotFound",
                        "ResourceNotFound"})
 """Codes of a 404 that is about the place of the objects."""
 
 
-def knows_no_batch(error: ServerError) -> bool:
+def lacks_bulk_delete(error: ServerError) -> bool:
     """Whether this refusal of a request that deletes many says that the server takes one object a request."""
-    if error.code in _NO_PLACE:
+    if error.code in _MISSING_BUCKET_CODES:
         return False
-    return error.status in NO_BATCH or error.code == "NotImplemented"
+    return error.status in UNSUPPORTED_STATUS or error.code == "NotImplemented"
 
 
 class Delete(Request):
@@ -38,7 +38,7 @@ class Delete(Request):
             raise unreadable("the response to a DELETE", response, "is a web page", self.path)
 
 
-class BatchRequest(Request):
+class BulkDeleteRequest(Request):
     """A request that deletes many. Gives the errors by key.
 
     Attributes:
@@ -50,7 +50,8 @@ class BatchRequest(Request):
     errors: dict[str, CloudFilesError]
 
 
-def delete_singly(client: Client, keys: Sequence[str], delete: Callable[[str], Delete]) -> dict[str, CloudFilesError]:
+def delete_one_by_one(client: Client, keys: Sequence[str],
+                      delete: Callable[[str], Delete]) -> dict[str, CloudFilesError]:
     """Send `delete(key)` for each of `keys`; the errors of those that could not be deleted."""
     errors: dict[str, CloudFilesError] = {}
     for key in keys:
@@ -61,7 +62,7 @@ def delete_singly(client: Client, keys: Sequence[str], delete: Callable[[str], D
     return errors
 
 
-def delete_together(client: Client, request: BatchRequest) -> dict[str, CloudFilesError] | None:
+def delete_in_bulk(client: Client, request: BulkDeleteRequest) -> dict[str, CloudFilesError] | None:
     """The errors by key; None where the server knows no such request.
 
     Where the retries came to their end, those of the last answer: the other keys are deleted.
@@ -69,7 +70,7 @@ def delete_together(client: Client, request: BatchRequest) -> dict[str, CloudFil
     try:
         errors: dict[str, CloudFilesError] = client.send(request)
     except ServerError as error:
-        if knows_no_batch(error):
+        if lacks_bulk_delete(error):
             return None
         if request.errors:
             return request.errors

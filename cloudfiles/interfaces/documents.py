@@ -11,10 +11,10 @@ from cloudfiles.exceptions import ProtocolError
 from cloudfiles.transport.request import Response
 from cloudfiles.transport.web_page import unreadable
 
-UNREADABLE_XML = (ET.ParseError, ValueError, LookupError, RecursionError)
+XML_ERRORS = (ET.ParseError, ValueError, LookupError, RecursionError)
 """What a parser raises: for what is malformed, for an encoding that it does not know, for a document too deep."""
 
-UNREADABLE_JSON = (ValueError, RecursionError)
+JSON_ERRORS = (ValueError, RecursionError)
 
 _DIGITS = 20
 
@@ -23,7 +23,7 @@ _ENTITY = b"<!ENTITY"
 _MARK = b"\xef\xbb\xbf"  # a byte order mark, which Azure's documents begin with
 
 
-def document_of(content: bytes) -> ET.Element:
+def parse_xml_content(content: bytes) -> ET.Element:
     """The XML document in `content`. Raises UNREADABLE_XML.
 
     Entities of entities grow without bound, and no store declares any. They are looked for in UTF-8, which all send.
@@ -39,8 +39,8 @@ def parse_xml(response: Response, what: str, path: str | None = None) -> ET.Elem
     Spaces may come before it: S3 sends them while it works on a completion or a copy.
     """
     try:
-        return document_of(response.content)
-    except UNREADABLE_XML as error:
+        return parse_xml_content(response.content)
+    except XML_ERRORS as error:
         raise unreadable(what, response, f"is not valid XML: {error}", path) from error
 
 
@@ -48,7 +48,7 @@ def parse_json(response: Response, what: str, path: str | None = None) -> dict[s
     """The JSON object in an answer. what: as `parse_xml`."""
     try:
         document = json.loads(response.content)
-    except UNREADABLE_JSON as error:
+    except JSON_ERRORS as error:
         raise unreadable(what, response, f"is not valid JSON: {error}", path) from error
     if not isinstance(document, dict):
         raise ProtocolError(f"{what} is a JSON {type(document).__name__}, not an object", path=path)

@@ -30,8 +30,8 @@ from cloudfiles.exceptions import (
     UnsupportedOperationError,
 )
 from cloudfiles.interfaces.base import Interface
-from cloudfiles.interfaces.local import chunks, guess_type, http_date, span
-from cloudfiles.interfaces.moving import Copied, CopyOptions
+from cloudfiles.interfaces.local_store import chunks, guess_type, http_date, slice_bounds
+from cloudfiles.interfaces.server_copy import CopyOptions, CopyResult
 from cloudfiles.runtime.base import RUN_IN_THREAD_BYTES
 from cloudfiles.runtime.cancellation import publishing
 from cloudfiles.types import Clock, ListEntry, ListPage, StoredObject, StoreOptions, WriteOptions, head_of
@@ -94,7 +94,7 @@ class _KeyOrder:
         return self._sorted, self._dead
 
 
-class _Bucket:
+class _MemoryBucket:
     """Objects by key. Whoever reads more than one thing, or writes, holds the lock."""
 
     def __init__(self) -> None:
@@ -155,7 +155,7 @@ def _check_conditions(present: _Object | None, options: WriteOptions, key: str) 
         raise PreconditionFailedError(f"the object {found}; expected the ETag {options.if_match}", path=key)
 
 
-_buckets: dict[str, _Bucket] = {}
+_buckets: dict[str, _MemoryBucket] = {}
 _generations = itertools.count(1)
 
 
@@ -189,7 +189,7 @@ class MemInterface(Interface):
         path = (location.path or "").rstrip("/")
         self._root = path + "/" if path else ""
         self._store = f"mem://{location.bucket}/{path}".rstrip("/")
-        self._bucket = _buckets.setdefault(location.bucket or "", _Bucket())
+        self._bucket = _buckets.setdefault(location.bucket or "", _MemoryBucket())
         self._runtime = runtime
         self._wall = clock.wall
 
@@ -209,7 +209,7 @@ class MemInterface(Interface):
             kind = type(content).__name__
             raise UnsupportedOperationError(f"byte ranges are not supported for {kind} "
                                             "objects", path=key, store=self._store)
-        first, length = span(start, end, len(content))
+        first, length = slice_bounds(start, end, len(content))
         return content[first:first + length]
 
     def put(self, key: str, content: Any, options: WriteOptions) -> str | None:
@@ -260,10 +260,10 @@ class MemInterface(Interface):
     def get_acl(self, key: str) -> None:
         """None: whoever is in this process may do everything."""
 
-    def copies_from(self, source: Interface) -> bool:
+    def can_copy_from(self, source: Interface) -> bool:
         return isinstance(source, MemInterface)
 
-    def copy_from(self, source: Interface, source_key: str, key: str, options: CopyOptions) -> Copied | None:
+    def copy_from(self, source: Interface, source_key: str, key: str, options: CopyOptions) -> CopyResult | None:
         """The very same content, live objects too."""
         assert isinstance(source, MemInterface)
         stored = source._bucket.objects.get(source._full(source_key))
@@ -273,7 +273,7 @@ class MemInterface(Interface):
             raise ObjectChangedError("the source was replaced before it was copied", path=source_key)
         written = stored.options if options.change is None else options.change(stored.options)
         self._bucket.put(self._full(key), replace(stored, options=written, modified=int(self._wall())))
-        return Copied(stored.size, stored.etag)
+        return CopyResult(stored.size, stored.etag)
 
     def exists(self, key: str) -> bool:
         return self._full(key) in self._bucket.objects

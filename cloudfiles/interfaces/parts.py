@@ -56,7 +56,7 @@ class _Sending(Generic[T]):
         self._runtime = runtime
         self._send = send
         self._queue: deque[tuple[int, T]] = deque()
-        self._under_way: set[int] = set()  # the numbers of the parts in memory
+        self._in_flight: set[int] = set()  # the numbers of the parts in memory
         self._closed = False
         self._error: Exception | None = None
         self._is_over = False  # nothing more is to be sent
@@ -64,7 +64,7 @@ class _Sending(Generic[T]):
     def run(self, parts: Iterable[T]) -> int:
         worker_group = self._runtime.worker_group()
         try:
-            count = self._feed(worker_group, parts)
+            count = self._enqueue(worker_group, parts)
             self._closed = True
             worker_group.wake_workers(WORKERS)
             while not worker_group.finished and self._error is None:
@@ -77,15 +77,15 @@ class _Sending(Generic[T]):
             raise self._error
         return count
 
-    def _feed(self, worker_group: WorkerGroup, parts: Iterable[T]) -> int:
+    def _enqueue(self, worker_group: WorkerGroup, parts: Iterable[T]) -> int:
         number = 0
         for number, part in enumerate(parts, 1):
-            self._under_way.add(number)
+            self._in_flight.add(number)
             self._queue.append((number, part))
             if number <= WORKERS:
                 worker_group.start(lambda: self._work(worker_group), 1)
             worker_group.wake_workers(1)
-            while len(self._under_way) >= WORKERS and self._error is None:
+            while len(self._in_flight) >= WORKERS and self._error is None:
                 self._wait(worker_group)
             if self._error is not None:
                 break
@@ -108,7 +108,7 @@ class _Sending(Generic[T]):
                 self._send(number, part)
             except Exception as error:
                 self._error = self._error or error
-            self._under_way.discard(number)
+            self._in_flight.discard(number)
             worker_group.wake_caller()
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from cloudfiles.exceptions import ObjectChangedError
-from cloudfiles.interfaces.http_object import size_of
+from cloudfiles.interfaces.object_read import size_of
 from cloudfiles.types import StoredObject
 
 _TRIES = 4  # to read two things of one object between two writes of it
 
 
-def get_sized_range(key: str, start: int | None, end: int | None, head: Callable[[str], Mapping[str, str] | None],
+def get_range_by_size(key: str, start: int | None, end: int | None, head: Callable[[str], Mapping[str, str] | None],
                     get: Callable[[str, int, int], StoredObject | None]) -> StoredObject | None:
     """`key[start:end]` as Python counts, by one `head` and one `get`; None where the object is missing.
 

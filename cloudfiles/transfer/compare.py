@@ -224,7 +224,7 @@ def _is_of_parts(local: Interface, key: str, stored: StoredObject) -> bool:
         for candidate in candidates:
             candidate.update(piece)
 
-    local.get_in_pieces(key, take)
+    local.stream_to(key, take)
     return any(candidate.etag() == etag for candidate in candidates)
 
 
@@ -232,7 +232,7 @@ def _computed(interface: Interface, key: str, algorithm: str, encoding: str = ""
     """The digest of an object's stored bytes, or of what they decode to, by reading them."""
     hasher, stream = integrity.hasher(algorithm), compression.decoder(encoding, key)
     take = (lambda piece: hasher.update(stream.update(piece))) if encoding else hasher.update
-    if interface.get_in_pieces(key, take) is None:
+    if interface.stream_to(key, take) is None:
         raise ObjectChangedError("the object was removed", path=key)
     stream.finish()
     return hasher.digest()

@@ -248,7 +248,7 @@ class Connection:
             if head.status < 300:
                 raise _too_large(request, most, length)
             length, keep_alive = most, False  # enough of what is an error anyway
-        pace = request.pace(head, length)
+        monitor = request.monitor(head, length)
         watch: Watch | None = None  # made once the body has taken its time: most have not
         now = self._throughput.now
         due = now() + self._throughput.seconds
@@ -266,8 +266,8 @@ class Connection:
                         self, request.method, due - self._throughput.seconds, got - len(rest))
                     watch.look()
                     due = watch.due
-                if pace is not None:
-                    pace.look(got)
+                if monitor is not None:
+                    monitor.update(got)
         except (OSError, TruncatedBodyError, SlowBodyError) as error:
             raise BrokenBodyError(head, body.cut(got), _transport_error(error, "while receiving the body")) from error
         self.reusable = keep_alive

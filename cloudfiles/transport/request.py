@@ -162,15 +162,16 @@ class Receiver(Protocol):
         """The next bytes; they are overwritten afterwards."""
 
 
-class Pace(Protocol):
-    """Watches how fast a large body comes."""
+class BodyMonitor(Protocol):
+    """Watches the throughput of a large body."""
 
-    def look(self, got: int) -> None:
-        """Called now and then with the bytes received so far. Raises SlowBodyError to end the exchange there."""
+    def update(self, received: int) -> None:
+        """Called now and then with the bytes received so far. Raises SlowBodyError to end the exchange."""
 
 
 class SlowBodyError(Exception):
-    """A body comes more slowly than it might; `Request.broken` was given what came. Never leaves the protocol."""
+    """A body arrives more slowly than several connections would deliver it; `Request.broken` was given what was
+    received. Never leaves the protocol."""
 
 
 class BodyTooLargeError(Exception):
@@ -237,8 +238,8 @@ class Request:
         """Bytes that the body behind `head` may have. None: as many as are announced, or UNANNOUNCED_BYTES."""
         return ANSWER_BYTES if head.status < 300 else ERROR_BYTES
 
-    def pace(self, head: Head, length: int) -> Pace | None:
-        """What is to watch a body of `length` bytes; asked where it did not come along with its head."""
+    def monitor(self, head: Head, length: int) -> BodyMonitor | None:
+        """What monitors a body of `length` bytes that did not arrive together with its head; None for nothing."""
         return None
 
     def broken(self, head: Head, received: bytes) -> None:

@@ -15,7 +15,7 @@ import pytest
 from cloudfiles import CloudFiles
 from cloudfiles.exceptions import AuthorizationError, DecompressionError, ProtocolError, ServerError, TooLargeError
 from cloudfiles.interfaces.documents import parse_xml
-from cloudfiles.interfaces.http_object import ObjectRead
+from cloudfiles.interfaces.object_read import ObjectRead
 from cloudfiles.interfaces.s3.errors import ErrorDocument, parse_error_document
 from cloudfiles.retry import RetryPolicy
 from cloudfiles.testing import Fault, Rule, S3Server, Status

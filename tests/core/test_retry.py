@@ -22,7 +22,7 @@ from cloudfiles.exceptions import (
     TransportError,
     TruncatedBodyError,
 )
-from cloudfiles.interfaces.http_object import ObjectRead
+from cloudfiles.interfaces.object_read import ObjectRead
 from cloudfiles.retry import RETRYABLE_STATUS, RetryPolicy, parse_retry_after
 from cloudfiles.transport.client import _limiters
 from cloudfiles.transport.dial import Dialer

@@ -12,8 +12,8 @@ import pytest
 
 from cloudfiles import CloudFiles
 from cloudfiles.exceptions import RequestTimeoutError
-from cloudfiles.interfaces.http_bounded import PiecewiseRead
-from cloudfiles.interfaces.http_object import ObjectRead
+from cloudfiles.interfaces.bounded_read import PiecewiseRead
+from cloudfiles.interfaces.object_read import ObjectRead
 from cloudfiles.retry import RetryPolicy
 from cloudfiles.runtime.base import Stream
 from cloudfiles.runtime.descriptors import Descriptors

@@ -24,7 +24,7 @@ from cloudfiles.exceptions import (
     ServerError,
     UnsupportedOperationError,
 )
-from cloudfiles.interfaces.moving import CopyOptions
+from cloudfiles.interfaces.server_copy import CopyOptions
 from cloudfiles.types import WriteOptions
 from tests.interfaces.azure_setup import open_azure
 from tests.interfaces.s3_setup import Worker, close_opened

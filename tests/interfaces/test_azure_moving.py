@@ -9,7 +9,7 @@ import pytest
 
 from cloudfiles.exceptions import InvalidInputError, PreconditionFailedError, ServerError
 from cloudfiles.interfaces.azure import blocks
-from cloudfiles.interfaces.moving import Interrupted
+from cloudfiles.interfaces.part_writer import InterruptedWrites
 from cloudfiles.testing import ResetInBody, ResetInHead, Rule, Status
 from cloudfiles.types import WriteOptions
 from tests.interfaces.azure_setup import open_azure
@@ -123,7 +123,7 @@ def test_what_killed_uploads_leave_goes_by_itself(azurite: AzuriteServer, green:
     etag = az.put("key", b"old", PLAIN)
     write(Worker(az.open_writer("key", len(CONTENT), PLAIN), az.runtime))
     write(Worker(az.open_writer("new", len(CONTENT), PLAIN), az.runtime))
-    assert az.discard_interrupted(Interrupted(["key", "new"], 0.0, [], [])) == 0
+    assert az.discard_interrupted(InterruptedWrites(["key", "new"], 0.0, [], [])) == 0
     assert az.discard_partial("", -5) == 0
     got = az.get("key")
     assert (got.content, got.etag) == (b"old", etag)

@@ -27,8 +27,8 @@ from cloudfiles.exceptions import (
     ServerError,
     UnsupportedOperationError,
 )
-from cloudfiles.interfaces.azure import copying
-from cloudfiles.interfaces.moving import CopyOptions
+from cloudfiles.interfaces.azure import copy as azure_copy
+from cloudfiles.interfaces.server_copy import CopyOptions
 from cloudfiles.testing import FLAKY, FlipBit, ResetInBody, ResetInHead, Rule, ShortBody, Status, mix
 from cloudfiles.testing.s3_objects import checksum
 from cloudfiles.transport.limiter import Limiter
@@ -382,7 +382,7 @@ def test_small_copies_take_one_request(server: AzureServer, az: Worker) -> None:
 
 def test_copies_that_are_described_anew_go_by_blocks(server: AzureServer, az: Worker,
                                                      monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(copying, "_BLOCK", 30_000)
+    monkeypatch.setattr(azure_copy, "_BLOCK", 30_000)
     server.put_blob("key", CONTENT, headers={"content-type": "text/x", "content-encoding": "gzip"})
 
     def change(options: WriteOptions) -> WriteOptions:
@@ -400,7 +400,7 @@ def test_copies_that_are_described_anew_go_by_blocks(server: AzureServer, az: Wo
 
 
 def test_large_copies_go_by_blocks(server: AzureServer, az: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(copying, "MAX_AT_ONCE", 1000)
+    monkeypatch.setattr(azure_copy, "MAX_AT_ONCE", 1000)
     server.put_blob("key", CONTENT, headers={"content-type": "text/x", "x-ms-meta-a": "b"})
     az.copy_from(az.interface, "key", "copy", CopyOptions())
     assert server.path("copy").content == CONTENT  # type: ignore[union-attr]
@@ -410,7 +410,7 @@ def test_large_copies_go_by_blocks(server: AzureServer, az: Worker, monkeypatch:
 @pytest.fixture
 def pauses(server: AzureServer, az: Worker, monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Copies are asynchronous, and nobody sleeps over them: how long they would."""
-    monkeypatch.setattr(copying, "MAX_AT_ONCE", 1000)
+    monkeypatch.setattr(azure_copy, "MAX_AT_ONCE", 1000)
     server.configure(blocks_from_url=False)
     slept: list[float] = []
     monkeypatch.setattr(type(az.runtime), "sleep", lambda self, seconds: slept.append(seconds) if seconds else None)

@@ -40,7 +40,7 @@ from cloudfiles.interfaces.file import io as file_io
 from cloudfiles.interfaces.file import names as file_names
 from cloudfiles.interfaces.file import objects as file_objects
 from cloudfiles.interfaces.file.interface import FileInterface
-from cloudfiles.interfaces.moving import CopyOptions
+from cloudfiles.interfaces.server_copy import CopyOptions
 from cloudfiles.paths import extract
 from cloudfiles.runtime.base import Cancelled
 from cloudfiles.runtime.threads import ThreadRuntime

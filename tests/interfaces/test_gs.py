@@ -26,7 +26,7 @@ from cloudfiles.exceptions import (
     ServerError,
     UnsupportedOperationError,
 )
-from cloudfiles.interfaces.moving import CopyOptions
+from cloudfiles.interfaces.server_copy import CopyOptions
 from cloudfiles.testing import FlipBit, Replaced, ResetBefore, ResetInBody, Rule, ShortBody, Status
 from cloudfiles.testing.s3_objects import checksum, make_object
 from cloudfiles.types import WriteOptions
@@ -381,7 +381,7 @@ def test_copies_carry_all_along(gs: Worker, gcs_server: GcsServer, green: bool) 
     gcs_server.configure(rewrite_bytes=5000)
     gs.put("source", CONTENT, WriteOptions(content_type="text/plain", encoding="br", metadata={"a": "b"}))
     there = open_gs(gcs_server, green, "elsewhere/")
-    assert there.copies_from(gs.interface)
+    assert there.can_copy_from(gs.interface)
     copied = there.copy_from(gs.interface, "source", "copy", CopyOptions())
     assert copied.size == len(CONTENT)
     assert copied.etag == there.head("copy")["ETag"]

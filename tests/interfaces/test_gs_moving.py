@@ -12,8 +12,8 @@ import pytest
 
 from cloudfiles.exceptions import CRC32CIntegrityError, InvalidInputError, ObjectChangedError, PreconditionFailedError
 from cloudfiles.interfaces.gs import writing
-from cloudfiles.interfaces.gs.part_objects import PARTS_PREFIX, PartName, place_of
-from cloudfiles.interfaces.moving import Interrupted
+from cloudfiles.interfaces.gs.part_objects import PARTS_PREFIX, PartName, parts_prefix
+from cloudfiles.interfaces.part_writer import InterruptedWrites
 from cloudfiles.testing import FlipBit, ResetBefore, ResetInBody, ResetInUpload, Rule
 from cloudfiles.types import WriteOptions
 from tests.interfaces.gs_setup import close_opened, open_gs
@@ -158,7 +158,7 @@ def test_conditions_hold(gs: Worker) -> None:
 def test_where_parts_may_not_be_there_is_no_writer(gs: Worker, gcs_server: GcsServer, why: dict[str, Any]) -> None:
     gcs_server.configure(**why)
     assert gs.open_writer("key", len(CONTENT), OPTIONS) is None
-    assert gs.discard_interrupted(Interrupted(["key"], 0.0, [], [])) == 0
+    assert gs.discard_interrupted(InterruptedWrites(["key"], 0.0, [], [])) == 0
     assert len(gcs_server.requests()) == 2  # both to find that out
 
 
@@ -173,12 +173,12 @@ def test_what_interrupted_writes_have_left(gs: Worker, gcs_server: GcsServer) ->
         write(writer, 0, 1)
     gcs_server.put("place/dir/a", b"old")
     kept = [state_of(writers["kept"])]
-    assert gs.discard_interrupted(Interrupted(["dir/a"], time.time() + 60, [], kept)) == 0  # begun before
-    assert gs.discard_interrupted(Interrupted([], began, [], kept)) == 0
-    assert gs.discard_interrupted(Interrupted(["dir/a", "elsewhere"], began, [], kept)) == 1
+    assert gs.discard_interrupted(InterruptedWrites(["dir/a"], time.time() + 60, [], kept)) == 0  # begun before
+    assert gs.discard_interrupted(InterruptedWrites([], began, [], kept)) == 0
+    assert gs.discard_interrupted(InterruptedWrites(["dir/a", "elsewhere"], began, [], kept)) == 1
     uploads = {name.upload for name in map(PartName.parse, gcs_server.contents()) if name is not None}
     assert uploads == {state_of(writers[name])["upload"] for name in ("kept", "other", "below")}
-    assert gs.discard_interrupted(Interrupted(["dir/a", "dir/ab", "dir/a/b"], began, [], [])) == 3
+    assert gs.discard_interrupted(InterruptedWrites(["dir/a", "dir/ab", "dir/a/b"], began, [], [])) == 3
     assert list(gcs_server.contents()) == ["place/dir/a"]
 
 
@@ -187,10 +187,10 @@ def test_long_keys_that_begin_alike_have_parts_apart(gs: Worker, gcs_server: Gcs
     first, second = (opened(gs, key) for key in keys)
     for writer in (first, second):
         write(writer, *range(40))
-    assert gs.discard_interrupted(Interrupted(keys[:1], 0.0, [], [])) == 1
+    assert gs.discard_interrupted(InterruptedWrites(keys[:1], 0.0, [], [])) == 1
     second.finish()
     assert gs.get(keys[1]).content == CONTENT
-    assert place_of("short") == f"{PARTS_PREFIX}short"
+    assert parts_prefix("short") == f"{PARTS_PREFIX}short"
     opened(gs, keys[0])
     write(first, 0)
     assert gs.discard_partial("\u00e9" * 430, -5) == 1

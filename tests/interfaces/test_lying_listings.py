@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from cloudfiles.exceptions import ProtocolError, ServerError
-from cloudfiles.interfaces import pages as paging
+from cloudfiles.interfaces import paging
 from cloudfiles.interfaces.base import Interface
-from cloudfiles.interfaces.pages import Once, Progress
+from cloudfiles.interfaces.paging import CycleDetector, DuplicateFilter
 from cloudfiles.testing import Fault, Rule, S3Server
 from cloudfiles.transfer.merge import merged
 from cloudfiles.types import ListEntry, ListPage, WriteOptions
@@ -252,18 +252,18 @@ def test_pages_that_begin_before_the_end_of_the_one_before() -> None:
 
 def test_a_key_twice_on_a_page_is_listed_as_it_came_first() -> None:
     entries = [ListEntry("b", 1), ListEntry("a", 2), ListEntry("b", 3), ListEntry("c", 4), ListEntry("a", 5)]
-    assert Once().page(ListPage(entries, ["d/", "c/", "d/"], "t")) == ListPage(
+    assert DuplicateFilter().page(ListPage(entries, ["d/", "c/", "d/"], "t")) == ListPage(
         [ListEntry("b", 1), ListEntry("a", 2), ListEntry("c", 4)], ["d/", "c/"], "t")
 
 
 def test_keys_out_of_order_stay() -> None:
     """A store that lists by directories: each object is another one."""
-    once, keys = Once(), ["a/x", "a/y", "a-b", "b/x", "b"]
+    once, keys = DuplicateFilter(), ["a/x", "a/y", "a-b", "b/x", "b"]
     pages = [once.page(ListPage([ListEntry(key)], [])) for key in keys]
     assert [entry.key for page in pages for entry in page.entries] == keys
 
 
 def test_a_listing_is_gone_on_with_from_a_token() -> None:
-    progress = Progress("it", "t")
+    progress = CycleDetector("it", "t")
     with pytest.raises(ProtocolError, match="it does not end"):
         progress.check("t")

@@ -12,7 +12,8 @@ import pytest
 from cloudfiles.exceptions import CloudFilesError, ProtocolError
 from cloudfiles.interfaces.gs import writing as gs_writing
 from cloudfiles.interfaces.gs.part_objects import PARTS_PREFIX
-from cloudfiles.interfaces.moving import CopyOptions, Interrupted
+from cloudfiles.interfaces.part_writer import InterruptedWrites
+from cloudfiles.interfaces.server_copy import CopyOptions
 from cloudfiles.testing import Rule, Status
 from cloudfiles.types import WriteOptions
 from tests.interfaces.clouds import KEYS, Cloud
@@ -76,7 +77,7 @@ def test_gs_parts_go_on_without(gs: Worker, gcs_server: GcsServer, green: bool, 
     writer.write(0, content[:UNIT])
     again = Worker(large.open_writer("other", 3 * UNIT, PLAIN, writer.interface.state()), large.runtime)  # type: ignore[attr-defined]
     assert again.written() == (frozenset() if field in ("size", "crc32c") else frozenset([0]))
-    gone = large.discard_interrupted(Interrupted(["other"], 0.0, [], []))
+    gone = large.discard_interrupted(InterruptedWrites(["other"], 0.0, [], []))
     assert gone == 1
     assert list(gcs_server.contents()) == ["place/key"]
 

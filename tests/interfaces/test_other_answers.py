@@ -233,7 +233,7 @@ def test_a_server_without_conditional_writes(fault_server: S3Server, s3: Worker,
     etag = fault_server.put("held", b"", etag="x").etag
     key = "new" if options.if_absent else "held"
     s3.exists("key")
-    s3.interface._bucket.honours_conditions = trusted
+    s3.interface._bucket.honors_conditions = trusted
     fault_server.script(Rule(Fault(), query="partNumber", times=None),
                         Rule(s3_error(501, "NotImplemented", "A header you provided implies functionality that is "
                                       "not implemented."), key=key, method="PUT", times=None),

@@ -167,7 +167,7 @@ def test_replace_only_what_was_read(s3: Worker) -> None:
 
 def test_a_server_that_heeds_conditions_is_soon_trusted(moto: Worker) -> None:
     moto.put("key", b"first", PLAIN)
-    moto.interface._bucket.honours_conditions = True
+    moto.interface._bucket.honors_conditions = True
     with pytest.raises(PreconditionFailedError):
         moto.put("key", b"second", WriteOptions(if_absent=True))
     assert moto.get("key").content == b"first"

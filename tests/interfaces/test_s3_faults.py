@@ -254,7 +254,7 @@ def test_no_credentials_no_request(server: S3Server, green: bool) -> None:
 @pytest.mark.parametrize("trusted", [True, False])
 def test_our_own_success_is_no_failed_condition(server: S3Server, s3: Worker, trusted: bool) -> None:
     s3.exists("key")
-    s3.interface._bucket.honours_conditions = trusted
+    s3.interface._bucket.honors_conditions = trusted
     server.script(Rule(ResetBefore(acted=True), method="PUT"))
     etag = s3.put("new", CONTENT, WriteOptions(if_absent=True))
     assert etag == f'"{server.get("new").etag}"'  # type: ignore[union-attr]
@@ -264,7 +264,7 @@ def test_our_own_success_is_no_failed_condition(server: S3Server, s3: Worker, tr
 
 def test_the_success_of_another_is(server: S3Server, s3: Worker) -> None:
     s3.exists("key")
-    s3.interface._bucket.honours_conditions = True
+    s3.interface._bucket.honors_conditions = True
     server.script(Rule(ResetBefore(), method="PUT"))
     with pytest.raises(PreconditionFailedError):
         s3.put("key", b"mine", WriteOptions(if_absent=True))
@@ -273,7 +273,7 @@ def test_the_success_of_another_is(server: S3Server, s3: Worker) -> None:
 
 def test_a_first_refusal_needs_no_second_look(server: S3Server, s3: Worker) -> None:
     s3.exists("key")
-    s3.interface._bucket.honours_conditions = True
+    s3.interface._bucket.honors_conditions = True
     server.forget()
     server.script(Rule(slow_down(), method="PUT"))
     with pytest.raises(PreconditionFailedError):

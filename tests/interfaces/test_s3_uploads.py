@@ -145,7 +145,7 @@ def test_conditions_hold_for_objects_in_parts(server: S3Server, s3: Worker) -> N
     etag = s3.put("big", BIG, WriteOptions(if_absent=True))
     with pytest.raises(PreconditionFailedError):
         s3.put("big", BIG, WriteOptions(if_absent=True))
-    s3.interface._bucket.honours_conditions = True
+    s3.interface._bucket.honors_conditions = True
     with pytest.raises(PreconditionFailedError):
         s3.put("big", BIG[1:], WriteOptions(if_absent=True))
     assert server.uploads() == []

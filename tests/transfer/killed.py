@@ -20,7 +20,7 @@ from cloudfiles.interfaces.gs import writing as gs_writing
 from cloudfiles.interfaces.gs.part_objects import PartObjects
 from cloudfiles.interfaces.gs.part_writer import GsPartWriter
 from cloudfiles.interfaces.s3 import interface as s3_interface
-from cloudfiles.interfaces.s3.partwise import S3PartWriter
+from cloudfiles.interfaces.s3.part_writer import S3PartWriter
 from cloudfiles.transfer.carrying import halfdone
 from cloudfiles.transfer.journaled import journal, working
 from cloudfiles.transfer.resuming import saved

@@ -276,9 +276,9 @@ STEP = 1 << 20
 @pytest.fixture(params=[False, True], ids=["fast", "slow"])
 def slow(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
     """Whether every connection is held to be slow; what is large is smaller here."""
-    monkeypatch.setattr(chunks, "LEAST", 2 << 20)
+    monkeypatch.setattr(chunks, "MIN_REMAINING_BYTES", 2 << 20)
     monkeypatch.setattr(chunks, "_IN_MEMORY", 4 << 20)
-    monkeypatch.setattr(chunks, "FAST", math.inf if request.param else 0)
+    monkeypatch.setattr(chunks, "FAST_BYTES_PER_SECOND", math.inf if request.param else 0)
     return bool(request.param)
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from cloudfiles import CloudFiles, ResumableTransfer, download_file
 from cloudfiles.exceptions import ObjectChangedError
-from cloudfiles.interfaces import haste, http_divided, http_object
+from cloudfiles.interfaces import object_read, parallel_read, throughput_monitor
 from cloudfiles.testing import Replaced, ResetInBody, Rule
 from cloudfiles.testing.s3_objects import make_object
 from cloudfiles.transfer.journaled import working
@@ -92,8 +92,10 @@ def test_a_broken_stream_goes_on_where_it_was(gs: CloudFiles, gcs_server: GcsSer
 def test_a_slow_body_is_divided(gs: CloudFiles, gcs_server: GcsServer, answers: dict[str, Any],
                                 monkeypatch: pytest.MonkeyPatch) -> None:
     clock = itertools.count(1.0)
-    for place, name, value in ((haste, "monotonic", lambda: next(clock)), (http_object, "DIVISIBLE", 2 * MIB),
-                               (haste, "_BEGIN", MIB), (haste, "LEAST", MIB), (http_divided, "_PART", MIB)):
+    for place, name, value in ((throughput_monitor, "monotonic", lambda: next(clock)),
+                               (object_read, "PARALLEL_READ_BYTES", 2 * MIB),
+                               (throughput_monitor, "_WARM_UP_BYTES", MIB),
+                               (throughput_monitor, "MIN_REMAINING_BYTES", MIB), (parallel_read, "_PART", MIB)):
         monkeypatch.setattr(place, name, value)
     gcs_server.put("key", BIG)
     gcs_server.configure(**answers)

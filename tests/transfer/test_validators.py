@@ -153,6 +153,6 @@ def test_any_protocol_reads_by_one_request(tmp_path: Path, monkeypatch: pytest.M
     here = files._store.here()
     monkeypatch.setattr(FileInterface, "describe", lambda self, key: StoredObject(None, size=7))
     taken: list[Any] = []
-    assert here.get_in_pieces("k", taken.append) is not None
+    assert here.stream_to("k", taken.append) is not None
     assert taken == [b"content"]
-    assert here.get_in_pieces("none", taken.append) is None
+    assert here.stream_to("none", taken.append) is None

@@ -25,29 +25,29 @@ TAKES_CRC = {"x-amz-checksum-crc32": CRC}
 
 
 @pytest.mark.parametrize(("checks", "expected"), [
-    (UploadChecks(takes_crc=True), {"x-amz-checksum-crc32": CRC}),
-    (UploadChecks(takes_crc=True, secure=False), {"x-amz-checksum-crc32": CRC, "x-amz-content-sha256": SHA}),
-    (UploadChecks(takes_crc=False), {"content-md5": MD5, "x-amz-checksum-crc32": CRC}),
-    (UploadChecks(takes_crc=False, ask=False), {"content-md5": MD5})])
+    (UploadChecks(supports_crc=True), {"x-amz-checksum-crc32": CRC}),
+    (UploadChecks(supports_crc=True, secure=False), {"x-amz-checksum-crc32": CRC, "x-amz-content-sha256": SHA}),
+    (UploadChecks(supports_crc=False), {"content-md5": MD5, "x-amz-checksum-crc32": CRC}),
+    (UploadChecks(supports_crc=False, ask=False), {"content-md5": MD5})])
 def test_headers_of_uploads(checks: UploadChecks, expected: dict[str, str]) -> None:
     assert checks.headers(CONTENT) == expected
     assert checks.headers(memoryview(CONTENT)) == expected
     assert checks.headers_of_pieces([CONTENT[:4], b"", CONTENT[4:]]) == expected
 
 
-@pytest.mark.parametrize(("answers", "takes_crc"), [
+@pytest.mark.parametrize(("answers", "supports_crc"), [
     ([TAKES_CRC], True), ([{}], False), ([{}, TAKES_CRC], False), ([TAKES_CRC, {}], True)])
-def test_the_first_answer_decides(answers: list[dict[str, str]], takes_crc: bool) -> None:
-    checks = UploadChecks(takes_crc=False)
+def test_the_first_answer_decides(answers: list[dict[str, str]], supports_crc: bool) -> None:
+    checks = UploadChecks(supports_crc=False)
     for answer in answers:
-        checks.answered(answer)
-    assert checks.takes_crc is takes_crc
-    assert ("content-md5" in checks.headers(CONTENT)) is not takes_crc
+        checks.learn(answer)
+    assert checks.supports_crc is supports_crc
+    assert ("content-md5" in checks.headers(CONTENT)) is not supports_crc
 
 
 def test_who_does_not_ask_learns_nothing() -> None:
-    checks = UploadChecks(takes_crc=False, ask=False)
-    checks.answered(TAKES_CRC)
+    checks = UploadChecks(supports_crc=False, ask=False)
+    checks.learn(TAKES_CRC)
     assert checks.headers(CONTENT) == {"content-md5": MD5}
 
 

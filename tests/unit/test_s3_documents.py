@@ -19,7 +19,7 @@ from cloudfiles.exceptions import (
     ProtocolError,
     ServerError,
 )
-from cloudfiles.interfaces.s3.errors import ErrorDocument, error_of, parse_error_document
+from cloudfiles.interfaces.s3.errors import ErrorDocument, build_error, parse_error_document
 from cloudfiles.interfaces.s3.listing import parse_page, unquote_key
 from cloudfiles.transport.request import Response
 from cloudfiles.types import ListPage
@@ -119,7 +119,7 @@ def test_what_is_no_document(content: bytes) -> None:
     (400, "XAmzContentSHA256Mismatch", IntegrityError), (404, "NoSuchBucket", ServerError),
     (403, "InvalidObjectState", ServerError), (400, "InvalidArgument", ServerError), (500, "", ServerError)])
 def test_kinds_of_errors(status: int, code: str, kind: type[CloudFilesError]) -> None:
-    error = error_of(ErrorDocument(code, "why"), Response(status, {}, b""), "key", "bucket")
+    error = build_error(ErrorDocument(code, "why"), Response(status, {}, b""), "key", "bucket")
     assert type(error) is kind
     assert error.path == "key"
     assert code in str(error)
@@ -131,14 +131,14 @@ def test_kinds_of_errors(status: int, code: str, kind: type[CloudFilesError]) ->
     (409, "ConditionalRequestConflict", True), (400, "InvalidArgument", False), (404, "NoSuchBucket", False),
     (409, "BucketNotEmpty", False)])
 def test_what_passes(status: int, code: str, passes: bool) -> None:
-    error = error_of(ErrorDocument(code), Response(status, {}, b""), "key", "bucket")
+    error = build_error(ErrorDocument(code), Response(status, {}, b""), "key", "bucket")
     assert isinstance(error, ServerError)
     assert error.is_transient is passes
 
 
 @pytest.mark.parametrize(("status", "code"), [(503, "SlowDown"), (429, ""), (503, ""), (200, "SlowDown")])
 def test_what_asks_for_fewer_requests(status: int, code: str) -> None:
-    error = error_of(ErrorDocument(code), Response(status, {"retry-after": "7"}, b""), "key", "bucket")
+    error = build_error(ErrorDocument(code), Response(status, {"retry-after": "7"}, b""), "key", "bucket")
     assert isinstance(error, ServerError)
     assert error.is_slow_down
     assert error.retry_after == 7.0

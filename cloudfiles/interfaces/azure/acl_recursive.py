@@ -10,9 +10,9 @@ from typing import Any
 
 from cloudfiles.credentials.sigv4 import format_query
 from cloudfiles.exceptions import ProtocolError
-from cloudfiles.interfaces.azure.container import Container
+from cloudfiles.interfaces.azure.container import AzureContainer
 from cloudfiles.interfaces.documents import count, parse_json, required
-from cloudfiles.interfaces.pages import Progress
+from cloudfiles.interfaces.paging import CycleDetector
 from cloudfiles.transport.request import Request, Response
 
 _WHAT = "the response to a change of ACLs"
@@ -38,14 +38,14 @@ class AclChanges:
         return cls(files=1)
 
 
-def change_recursively(container: Container, target: str, path: str, mode: str, acl: str) -> AclChanges:
+def change_recursively(container: AzureContainer, target: str, path: str, mode: str, acl: str) -> AclChanges:
     """Change the ACLs of `path` and of all below. A path that fails does not keep the others from being changed.
 
     Not atomic: where it breaks off, some are changed and some are not; doing it again does no harm.
     """
     changes = AclChanges()
     continuation = ""
-    progress = Progress(f"the recursive ACL change of {path!r}")
+    progress = CycleDetector(f"the recursive ACL change of {path!r}")
     while True:
         query = {"action": "setAccessControlRecursive", "mode": mode, "maxRecords": _AT_ONCE, "forceFlag": "true"}
         if continuation:

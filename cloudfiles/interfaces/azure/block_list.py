@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
-from cloudfiles.interfaces.azure.container import Container
+from cloudfiles.interfaces.azure.container import AzureContainer
 from cloudfiles.interfaces.documents import count, parse_xml, required_text
 from cloudfiles.transport.request import Request, Response
 
@@ -22,7 +22,7 @@ class BlockList(NamedTuple):
     etag: str | None = None
 
 
-def list_blocks(container: Container, key: str, kind: Literal["committed", "uncommitted"]) -> BlockList:
+def list_blocks(container: AzureContainer, key: str, kind: Literal["committed", "uncommitted"]) -> BlockList:
     """None at all where there is no trace of the blob."""
     found: BlockList = container.client.send(_GetBlockList(container, key, kind))
     return found
@@ -33,7 +33,7 @@ class _GetBlockList(Request):
 
     __slots__ = ("_kind",)
 
-    def __init__(self, container: Container, key: str, kind: str) -> None:
+    def __init__(self, container: AzureContainer, key: str, kind: str) -> None:
         target = container.query_target(key, {"comp": "blocklist", "blocklisttype": kind})
         Request.__init__(self, container.origin, "GET", target, {}, protocol=container.protocol, path=key)
         self._kind = kind.capitalize()

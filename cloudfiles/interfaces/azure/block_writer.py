@@ -10,10 +10,9 @@ from typing import Any
 
 from cloudfiles.interfaces.azure.block_list import list_blocks
 from cloudfiles.interfaces.azure.blocks import BlockIds, block_size, commit_blocks, stage_block
-from cloudfiles.interfaces.azure.container import Container
+from cloudfiles.interfaces.azure.container import AzureContainer
 from cloudfiles.interfaces.azure.upload import blob_headers, condition_headers
-from cloudfiles.interfaces.even_parts import EvenParts
-from cloudfiles.interfaces.moving import PartWriter
+from cloudfiles.interfaces.part_writer import PartLayout, PartWriter
 from cloudfiles.types import WriteOptions
 
 
@@ -23,14 +22,14 @@ class BlockWriter(PartWriter):
     Each block is checked as it arrives; the blob gets no Content-MD5, as nobody sees its bytes in order.
     """
 
-    def __init__(self, container: Container, key: str, size: int, options: WriteOptions,
+    def __init__(self, container: AzureContainer, key: str, size: int, options: WriteOptions,
                  state: Mapping[str, Any] | None) -> None:
         self._container = container
         self._key = key
         self._headers = {**blob_headers(options), **condition_headers(options)}
         known = state if state and state.get("upload") and state.get("part_size") else None
         self.part_size = int(known["part_size"]) if known else block_size(1, size)
-        self._cut = EvenParts(key, size, self.part_size)
+        self._cut = PartLayout(key, size, self.part_size)
         self._ids = BlockIds(str(known["upload"])) if known else BlockIds()
         self._written = self._look() if known else set[int]()
 

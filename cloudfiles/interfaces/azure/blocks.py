@@ -17,7 +17,7 @@ from cloudfiles import integrity
 from cloudfiles.exceptions import CloudFilesError, InvalidInputError, PreconditionFailedError
 from cloudfiles.interfaces.azure.block_list import list_blocks
 from cloudfiles.interfaces.azure.checksums import block_header
-from cloudfiles.interfaces.azure.container import Container
+from cloudfiles.interfaces.azure.container import AzureContainer
 from cloudfiles.interfaces.azure.upload import BlobPut, blob_headers, condition_headers
 from cloudfiles.interfaces.parts import send_parts, size_of_part
 from cloudfiles.runtime.base import RUN_IN_THREAD_BYTES
@@ -40,7 +40,7 @@ def block_size(number: int, size: int | None) -> int:
     return size_of_part(number, size, MIN_BLOCK, MAX_BLOCKS, _GROWS_EVERY)
 
 
-def put_in_blocks(container: Container, key: str, parts: Iterable[integrity.Buffer], options: WriteOptions,
+def put_in_blocks(container: AzureContainer, key: str, parts: Iterable[integrity.Buffer], options: WriteOptions,
                   ) -> str | None:
     """Store what `parts` (read in this worker, as they are sent) make together. Gives the ETag."""
     headers = {**blob_headers(options), **condition_headers(options)}
@@ -73,7 +73,7 @@ class BlockIds:
 
 
 class _Upload:
-    def __init__(self, container: Container, key: str) -> None:
+    def __init__(self, container: AzureContainer, key: str) -> None:
         self._container = container
         self._key = key
         self._ids = BlockIds()
@@ -96,7 +96,7 @@ class _Upload:
         return commit_blocks(self._container, self._key, self._ids, count, {**headers, "x-ms-blob-content-md5": md5})
 
 
-def stage_block(container: Container, key: str, block_id: str, content: integrity.Buffer) -> None:
+def stage_block(container: AzureContainer, key: str, block_id: str, content: integrity.Buffer) -> None:
     """Hand over a block, which the server checks. It does not show before it is committed."""
     check = partial(block_header, content, crc64=container.crc64)
     headers = container.runtime.run_in_thread(check) if len(content) > RUN_IN_THREAD_BYTES else check()
@@ -104,7 +104,8 @@ def stage_block(container: Container, key: str, block_id: str, content: integrit
     container.client.send(BlobPut(container, target, headers, content, key))
 
 
-def commit_blocks(container: Container, key: str, ids: BlockIds, count: int, headers: dict[str, str]) -> str | None:
+def commit_blocks(container: AzureContainer, key: str, ids: BlockIds, count: int,
+                  headers: dict[str, str]) -> str | None:
     """Make the blob of the blocks 1 to `count`. Gives the ETag."""
     body = ids.document(count)
     request = BlobPut(container, container.query_target(key, {"comp": "blocklist"}),

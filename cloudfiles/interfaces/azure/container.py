@@ -8,14 +8,14 @@ from cloudfiles.credentials.sigv4 import format_query, quote_key
 from cloudfiles.exceptions import AuthorizationError, InvalidPathError
 from cloudfiles.interfaces.azure.endpoint import Endpoint
 from cloudfiles.interfaces.azure.protocol import AzureProtocol
-from cloudfiles.interfaces.bucket_exists import BucketExists
+from cloudfiles.interfaces.bucket_exists import BucketExistsRequest
 from cloudfiles.runtime.base import Runtime
 from cloudfiles.transport.client import Client
 from cloudfiles.transport.request import Origin
 
 
 @dataclass(slots=True)
-class Container:
+class AzureContainer:
     """A container below one path.
 
     Attributes:
@@ -50,11 +50,11 @@ class Container:
             raise InvalidPathError("the key must not be empty")
         return self.base + quote_key(key)
 
-    def is_there(self) -> bool:
+    def exists(self) -> bool:
         """Whether the server has the container. One that these credentials may not look at is taken to be there."""
         target = self.container_target({"restype": "container"})
         try:
-            found: bool = self.client.send(BucketExists(self.origin, "HEAD", target, protocol=self.protocol))
+            found: bool = self.client.send(BucketExistsRequest(self.origin, "HEAD", target, protocol=self.protocol))
         except AuthorizationError:
             return True
         return found

@@ -21,11 +21,11 @@ from cloudfiles.exceptions import (
 )
 from cloudfiles.interfaces.azure.acl import AclEntry, complete_acl, format_acl, modified, parse_acl, without
 from cloudfiles.interfaces.azure.acl_recursive import AclChanges, change_recursively
-from cloudfiles.interfaces.azure.container import Container
+from cloudfiles.interfaces.azure.container import AzureContainer
 from cloudfiles.interfaces.azure.datalake_requests import DfsRequest
 from cloudfiles.interfaces.azure.namespaces import is_hierarchical
 from cloudfiles.interfaces.documents import required
-from cloudfiles.interfaces.pages import MAX_EMPTY_PAGES
+from cloudfiles.interfaces.paging import MAX_EMPTY_PAGES
 
 _TRIES = 4  # to read an ACL and to set it between two changes of it by others
 
@@ -51,7 +51,7 @@ class DataLake:
     Everything here is atomic, but for what is recursive. A path that is missing is a ServerError with status 404.
     """
 
-    def __init__(self, container: Container) -> None:
+    def __init__(self, container: AzureContainer) -> None:
         """Raises UnsupportedOperationError where the account has no hierarchical namespace."""
         if not is_hierarchical(container):
             raise UnsupportedOperationError(

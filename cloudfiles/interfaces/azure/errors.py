@@ -16,22 +16,22 @@ from cloudfiles.exceptions import (
     PreconditionFailedError,
     ServerError,
 )
-from cloudfiles.interfaces.documents import UNREADABLE_XML, document_of
+from cloudfiles.interfaces.documents import XML_ERRORS, parse_xml_content
 from cloudfiles.transport.request import Response, status_error
 
 MISSING = frozenset({"BlobNotFound", "PathNotFound"})
 """Codes of 404 by which an object is missing, and not its container or account."""
 
-_PASSING = frozenset({"InternalError", "OperationTimedOut", "ServerBusy"})
+_TRANSIENT = frozenset({"InternalError", "OperationTimedOut", "ServerBusy"})
 """Codes after which the same request may succeed, whatever the status they come with."""
 
-_DAMAGED = {"Md5Mismatch": MD5IntegrityError, "Crc64Mismatch": IntegrityError}
+_CORRUPTED = {"Md5Mismatch": MD5IntegrityError, "Crc64Mismatch": IntegrityError}
 """Codes by which the server says that other bytes have arrived than were sent."""
 
 _PRECONDITIONS = frozenset({"BlobAlreadyExists", "PathAlreadyExists", "ConditionNotMet", "TargetConditionNotMet",
                             "SourceConditionNotMet"})
 
-_EXPLAINED = {
+_MESSAGES = {
     "BlobArchived": "the object is in the archive tier and must be rehydrated before it can be read, for example with "
                     "`az storage blob set-tier --tier Hot`, which takes hours",
     "BlobBeingRehydrated": "the object is being rehydrated from the archive tier, which takes hours",
@@ -50,7 +50,7 @@ _EXPLAINED = {
     "PublicAccessNotPermitted": "the account does not allow anonymous reads",
 }
 
-OF_OTHERS = frozenset({*_EXPLAINED, "CannotVerifyCopySource", "RenameDestinationParentPathNotFound",
+MISSING_ELSEWHERE = frozenset({*_MESSAGES, "CannotVerifyCopySource", "RenameDestinationParentPathNotFound",
                        "SourcePathNotFound"})
 """Codes of 404 that are not about the object that a request names."""
 
@@ -61,7 +61,7 @@ _NOT_COVERED = frozenset({"AuthorizationFailure", "AuthorizationPermissionMismat
 _ALSO_MISSING = " (Azure also reports this if the role or SAS of the credentials does not cover the request)"
 
 
-def code_of(response: Response) -> str:
+def error_code(response: Response) -> str:
     """The error code: a header's, as answers to HEAD have it too, or the document's; '' where there is none."""
     code = response.headers.get("x-ms-error-code")
     if code is not None:
@@ -70,7 +70,7 @@ def code_of(response: Response) -> str:
     return match[1].decode("ascii") if match else ""
 
 
-def message_of(content: bytes) -> str:
+def error_message(content: bytes) -> str:
     """The first line of the message in an error document of the Blob (XML) or Data Lake service (JSON), '' without.
 
     The lines behind it are the request's id and time.
@@ -79,31 +79,31 @@ def message_of(content: bytes) -> str:
         if content.lstrip()[:1] == b"{":
             text = json.loads(content).get("error", {}).get("message", "")
         else:
-            text = document_of(content).findtext("Message") or ""
-    except (*UNREADABLE_XML, AttributeError):
+            text = parse_xml_content(content).findtext("Message") or ""
+    except (*XML_ERRORS, AttributeError):
         return ""
     return str(text).strip().partition("\n")[0].strip()
 
 
-def error_of(response: Response, path: str | None, container: str, known: str = "", *,
+def build_error(response: Response, path: str | None, container: str, known: str = "", *,
              signed: bool = True) -> CloudFilesError:
     """The error to raise for an answer that is an error response.
 
     known: its code, where the answer does not tell it. signed: whether the request went with credentials.
     """
-    code, status = known or code_of(response), response.status
-    if code in _DAMAGED:
-        return _DAMAGED[code](f"the server received different bytes than were sent ({code})", path=path)
+    code, status = known or error_code(response), response.status
+    if code in _CORRUPTED:
+        return _CORRUPTED[code](f"the server received different bytes than were sent ({code})", path=path)
     if code in _PRECONDITIONS:
         return PreconditionFailedError(f"the server responded with {status}: {code}", path=path)
-    if code in _EXPLAINED:
-        text = _EXPLAINED[code].format(container=container)
+    if code in _MESSAGES:
+        text = _MESSAGES[code].format(container=container)
         text += _NOT_PUBLIC if code == "ResourceNotFound" and not signed else ""
         return ServerError(f"{text} ({code})", status=status, code=code, path=path)
-    message = message_of(response.content)
+    message = error_message(response.content)
     error = status_error(response, path=path, code=code, message=message)
     if isinstance(error, AuthorizationError) and code in _NOT_COVERED and signed:
         return AuthorizationError(f"the server responded with {status}: {code}: {message}{_ALSO_MISSING}", path=path)
-    if isinstance(error, ServerError) and code in _PASSING:
+    if isinstance(error, ServerError) and code in _TRANSIENT:
         error.is_transient = True
     return error

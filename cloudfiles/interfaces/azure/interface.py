@@ -15,11 +15,11 @@ from cloudfiles.exceptions import (
     InvalidInputError,
     UnsupportedOperationError,
 )
-from cloudfiles.interfaces.azure.batch import MAX_BATCH, delete_keys
 from cloudfiles.interfaces.azure.block_writer import BlockWriter
+from cloudfiles.interfaces.azure.bulk_delete import MAX_BATCH, delete_keys
 from cloudfiles.interfaces.azure.checksums import ASK, MAX_RANGE
-from cloudfiles.interfaces.azure.container import Container
-from cloudfiles.interfaces.azure.copying import Copy
+from cloudfiles.interfaces.azure.container import AzureContainer
+from cloudfiles.interfaces.azure.copy import Copy
 from cloudfiles.interfaces.azure.datalake import DataLake
 from cloudfiles.interfaces.azure.endpoint import Endpoint, account_of, find_endpoint
 from cloudfiles.interfaces.azure.listing import ListRequest
@@ -29,10 +29,11 @@ from cloudfiles.interfaces.azure.protocol import AzureProtocol
 from cloudfiles.interfaces.azure.reading import BlobBoundedRead, BlobHead, BlobRead, head_of_blob
 from cloudfiles.interfaces.azure.writing import put_content
 from cloudfiles.interfaces.base import Interface
-from cloudfiles.interfaces.http_bounded import described, read_bounded
-from cloudfiles.interfaces.http_divided import read_object
-from cloudfiles.interfaces.moving import Copied, CopyOptions, PartWriter
-from cloudfiles.interfaces.sized_range import get_sized_range
+from cloudfiles.interfaces.bounded_read import object_from_headers, read_bounded
+from cloudfiles.interfaces.parallel_read import read_object
+from cloudfiles.interfaces.part_writer import PartWriter
+from cloudfiles.interfaces.server_copy import CopyOptions, CopyResult
+from cloudfiles.interfaces.sized_range import get_range_by_size
 from cloudfiles.paths import ExtractedPath
 from cloudfiles.runtime.base import Runtime
 from cloudfiles.transport.client import Client, client_for
@@ -70,9 +71,9 @@ class AzureInterface(Interface):
             # A URL names what may well be public, and says whose it is.
             or_anonymous=(location.host or "").startswith("https://"),
             clock=self._client.clock.wall, sleep=runtime.sleep, run_in_thread=runtime.run_in_thread)
-        self._container: Container | None = None
+        self._container: AzureContainer | None = None
 
-    def _found(self) -> Container:
+    def _resolve(self) -> AzureContainer:
         """Find the credentials, and the container by them. Raises MissingCredentialsError, ConfigurationError."""
         account, url = self._provider.location()
         endpoint = find_endpoint(self._name, self._url or url, account)
@@ -80,10 +81,10 @@ class AzureInterface(Interface):
         if credentials is not None and credentials.key is None:
             _check_trusted(endpoint, self._url is None or self._url == self._options.endpoint, credentials)
         protocol = AzureProtocol(endpoint, self._provider, self._runtime, self._client.clock.wall)
-        self._container = Container(self._client, self._runtime, protocol, self._root,
+        self._container = AzureContainer(self._client, self._runtime, protocol, self._root,
                                     f"{endpoint.container_target}/{quote_key(self._root)}", endpoint.origin,
                                     crc64=endpoint.is_azure and integrity.is_available("crc64nvme"))
-        protocol.finds_container = self._container.is_there
+        protocol.check_container_exists = self._container.exists
         return self._container
 
     def explain_credentials(self) -> list[tuple[str, str]]:
@@ -99,7 +100,7 @@ class AzureInterface(Interface):
             start = start or 0
         else:
             start = None
-        container = self._container or self._found()
+        container = self._container or self._resolve()
         headers: dict[str, str] = {}
         if container.crc64 and end is not None and end - (start or 0) <= MAX_RANGE:
             headers[ASK] = "true"
@@ -108,7 +109,7 @@ class AzureInterface(Interface):
 
     def _get_cut(self, key: str, start: int | None, end: int | None) -> StoredObject | None:
         """A range that is empty, or that only the object's size makes one that Azure can express."""
-        return get_sized_range(key, start, end, self._head, self.get)
+        return get_range_by_size(key, start, end, self._head, self.get)
 
     def head(self, key: str) -> dict[str, Any] | None:
         headers = self._head(key)
@@ -118,7 +119,7 @@ class AzureInterface(Interface):
         return self._head(key) is not None
 
     def _head(self, key: str) -> dict[str, str] | None:
-        container = self._container or self._found()
+        container = self._container or self._resolve()
         headers: dict[str, str] | None = self._client.send(
             BlobHead(container.origin, "HEAD", container.target(key), {}, protocol=container.protocol, path=key))
         return headers
@@ -126,56 +127,56 @@ class AzureInterface(Interface):
     def list_page(self, prefix: str = "", *, flat: bool = False, start_after: str | None = None,
                   token: str | None = None, limit: int | None = None) -> ListPage:
         """As the contract says; `start_after` is not asked for, as the order is not by key."""
-        container = self._container or self._found()
+        container = self._container or self._resolve()
         page: ListPage = self._client.send(ListRequest(container, prefix, flat=flat, token=token, limit=limit))
         return page
 
     # ---- writing
 
     def put(self, key: str, content: Content, options: WriteOptions) -> str | None:
-        return put_content(self._container or self._found(), key, content, options,
+        return put_content(self._container or self._resolve(), key, content, options,
                            self._options.composite_upload_threshold)
 
     def delete(self, keys: Sequence[str]) -> Mapping[str, CloudFilesError]:
-        return delete_keys(self._container or self._found(), keys)
+        return delete_keys(self._container or self._resolve(), keys)
 
     def check_target(self, key: str) -> None:
-        (self._container or self._found()).target(key)
+        (self._container or self._resolve()).target(key)
 
     # ---- moving
 
     def describe(self, key: str) -> StoredObject | None:
         headers = self._head(key)
-        return None if headers is None else described(headers)
+        return None if headers is None else object_from_headers(headers)
 
     def get_bounded(self, key: str, most: int) -> StoredObject | None:
-        container = self._container or self._found()
+        container = self._container or self._resolve()
         return read_bounded(self._client.send, BlobBoundedRead(
             container.origin, container.target(key), {}, container.protocol, key, most))
 
-    def copies_from(self, source: Interface) -> bool:
+    def can_copy_from(self, source: Interface) -> bool:
         return isinstance(source, AzureInterface)
 
-    def copy_from(self, source: Interface, source_key: str, key: str, options: CopyOptions) -> Copied | None:
+    def copy_from(self, source: Interface, source_key: str, key: str, options: CopyOptions) -> CopyResult | None:
         """As the contract says. Up to 256 MiB by one synchronous request; what is larger, or described anew, in blocks
         that the service reads by itself; by a polled copy where the server reads no blocks. Of a polled copy an
         empty blob shows while it is made."""
         if not isinstance(source, AzureInterface):
             raise UnsupportedOperationError(f"Azure cannot copy from {type(source).__name__}", path=key)
-        there, here = source._container or source._found(), self._container or self._found()
+        there, here = source._container or source._resolve(), self._container or self._resolve()
         if there.endpoint.is_azure is not here.endpoint.is_azure:
             raise UnsupportedOperationError("an emulator and Azure cannot copy from each other", path=key)
         headers = source._head(source_key)
         if headers is None:
             return None
-        change = options.change and options.change(source.attributes(described(headers)))
+        change = options.change and options.change(source.attributes(object_from_headers(headers)))
         return Copy(here, key, there, source_key, options).run(change or None, headers)
 
     def rename_from(self, source: Interface, source_key: str, key: str) -> bool:
         """As the contract says: where both are in one container of an account with a hierarchical namespace."""
         if not isinstance(source, AzureInterface):
             return False
-        there, here = source._container or source._found(), self._container or self._found()
+        there, here = source._container or source._resolve(), self._container or self._resolve()
         if there.endpoint != here.endpoint or not is_hierarchical(here):
             return False
         whole = replace(here, root="", base=f"{here.endpoint.container_target}/")
@@ -186,14 +187,14 @@ class AzureInterface(Interface):
                     state: Mapping[str, Any] | None = None) -> PartWriter | None:
         """As the contract says. Blocks that nobody commits are not for `discard_interrupted`: Azure drops them within a
         week, and they cannot be removed without touching the blob."""
-        return BlockWriter(self._container or self._found(), key, size, options, state)
+        return BlockWriter(self._container or self._resolve(), key, size, options, state)
 
     def data_lake(self) -> DataLake:
         """Directories, ACLs, append: what an account with a hierarchical namespace can do beyond objects.
 
         Raises UnsupportedOperationError where the account has none.
         """
-        return DataLake(self._container or self._found())
+        return DataLake(self._container or self._resolve())
 
     # ---- presigning
 
@@ -204,7 +205,7 @@ class AzureInterface(Interface):
         A PUT by it has to send the header `x-ms-blob-type: BlockBlob`. Raises InvalidInputError for a method or time
         that cannot be signed, UnsupportedOperationError where there is but a SAS, which cannot be narrowed.
         """
-        return presigned(self._container or self._found(), key, expires, method)
+        return presigned(self._container or self._resolve(), key, expires, method)
 
 
 def _check_trusted(endpoint: Endpoint, configured: bool, credentials: AzureCredentials) -> None:

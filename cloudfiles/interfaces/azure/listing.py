@@ -10,9 +10,9 @@ import xml.etree.ElementTree as ET
 from urllib.parse import unquote
 
 from cloudfiles.exceptions import ProtocolError
-from cloudfiles.interfaces.azure.container import Container
+from cloudfiles.interfaces.azure.container import AzureContainer
 from cloudfiles.interfaces.documents import count, parse_xml
-from cloudfiles.interfaces.pages import check_echo, check_names, check_says_whether_it_goes_on
+from cloudfiles.interfaces.paging import check_echo, check_names, check_truncation_flag
 from cloudfiles.transport.request import Request, Response
 from cloudfiles.transport.web_page import unreadable
 from cloudfiles.types import ListEntry, ListPage
@@ -25,7 +25,8 @@ class ListRequest(Request):
 
     __slots__ = ("_flat", "_limit", "_prefix", "_root")
 
-    def __init__(self, container: Container, prefix: str, *, flat: bool, token: str | None, limit: int | None) -> None:
+    def __init__(self, container: AzureContainer, prefix: str, *, flat: bool, token: str | None,
+                 limit: int | None) -> None:
         query = {"restype": "container", "comp": "list", "maxresults": str(min(limit or PAGE_ENTRIES, PAGE_ENTRIES))}
         if container.root + prefix:
             query["prefix"] = container.root + prefix
@@ -58,7 +59,7 @@ def parse_page(document: ET.Element, root: str, prefix: str, *, flat: bool, limi
     blobs = document.find("Blobs")
     elements = [] if blobs is None else list(blobs)
     names = [_name(element) for element in elements]
-    check_says_whether_it_goes_on(document.find("NextMarker") is not None, len(names), limit)
+    check_truncation_flag(document.find("NextMarker") is not None, len(names), limit)
     check_names([name for name, element in zip(names, elements, strict=True) if element.tag != "BlobPrefix"],
                 [name for name, element in zip(names, elements, strict=True) if element.tag == "BlobPrefix"],
                 prefix, flat=flat)

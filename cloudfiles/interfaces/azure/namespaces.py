@@ -7,13 +7,13 @@ Properties" of Data Lake Storage Gen2.
 from __future__ import annotations
 
 from cloudfiles.exceptions import AuthorizationError
-from cloudfiles.interfaces.azure.container import Container
+from cloudfiles.interfaces.azure.container import AzureContainer
 from cloudfiles.transport.request import Origin, Request, Response
 
 _known: dict[tuple[Origin, str], bool] = {}  # (origin, account) -> what it said
 
 
-def is_hierarchical(container: Container) -> bool:
+def is_hierarchical(container: AzureContainer) -> bool:
     """Ask the account, at the first time. Raises AuthorizationError where nothing tells."""
     account = container.origin, container.endpoint.account
     if account not in _known:
@@ -26,7 +26,7 @@ def forget() -> None:
     _known.clear()
 
 
-def _ask(container: Container) -> bool:
+def _ask(container: AzureContainer) -> bool:
     credentials = container.protocol.credentials()
     if credentials is not None and credentials.token is None:
         try:
@@ -37,7 +37,7 @@ def _ask(container: Container) -> bool:
     return _tells(container, container.endpoint.dfs_origin, {"resource": "filesystem"}, "x-ms-namespace-enabled")
 
 
-def _tells(container: Container, origin: Origin, query: dict[str, str], name: str) -> bool:
+def _tells(container: AzureContainer, origin: Origin, query: dict[str, str], name: str) -> bool:
     """Whether the answer's header says so; an emulator, which has no hierarchical namespace, does not send it."""
     headers: dict[str, str] = container.client.send(
         _Properties(origin, "HEAD", container.container_target(query), {}, protocol=container.protocol))

@@ -6,8 +6,8 @@ from base64 import b64decode
 
 from cloudfiles.credentials.azure_sas import BlobSas, DelegationKey, iso
 from cloudfiles.exceptions import InvalidInputError, ProtocolError, UnsupportedOperationError
-from cloudfiles.interfaces.azure.container import Container
-from cloudfiles.interfaces.documents import UNREADABLE_XML, document_of
+from cloudfiles.interfaces.azure.container import AzureContainer
+from cloudfiles.interfaces.documents import XML_ERRORS, parse_xml_content
 from cloudfiles.transport.request import Request, Response
 
 MAX_DELEGATED = 7 * 24 * 3600
@@ -16,7 +16,7 @@ MAX_DELEGATED = 7 * 24 * 3600
 _PERMISSIONS = {"GET": "r", "HEAD": "r", "PUT": "cw", "DELETE": "d"}
 
 
-def presigned(container: Container, key: str, expires: float, method: str) -> str:
+def presigned(container: AzureContainer, key: str, expires: float, method: str) -> str:
     """See `AzureInterface.presign`."""
     permissions = _PERMISSIONS.get(method.upper())
     if permissions is None:
@@ -28,7 +28,7 @@ def presigned(container: Container, key: str, expires: float, method: str) -> st
     return f"{url}?{query}" if query else url
 
 
-def _query(container: Container, key: str, permissions: str, expires: float) -> str:
+def _query(container: AzureContainer, key: str, permissions: str, expires: float) -> str:
     """The SAS; '' where requests are not signed."""
     credentials, now = container.protocol.credentials(), container.protocol.now()
     if credentials is None:
@@ -52,7 +52,7 @@ class _GetDelegationKey(Request):
 
     __slots__ = ()
 
-    def __init__(self, container: Container, start: float, expiry: float) -> None:
+    def __init__(self, container: AzureContainer, start: float, expiry: float) -> None:
         body = ('<?xml version="1.0" encoding="utf-8"?>'
                 f"<KeyInfo><Start>{iso(start)}</Start><Expiry>{iso(expiry)}</Expiry></KeyInfo>")
         Request.__init__(self, container.origin, "POST",
@@ -63,11 +63,11 @@ class _GetDelegationKey(Request):
         if response.status != 200:
             raise self.protocol.to_error(self, response)
         try:
-            document = document_of(response.content)
+            document = parse_xml_content(response.content)
             fields = {element.tag: element.text or "" for element in document}
             return DelegationKey(b64decode(fields["Value"]), fields["SignedOid"], fields["SignedTid"],
                                  fields["SignedStart"], fields["SignedExpiry"], fields["SignedService"],
                                  fields["SignedVersion"])
-        except (*UNREADABLE_XML, KeyError):
+        except (*XML_ERRORS, KeyError):
             # Not chained: the cause may show the key.
             raise ProtocolError("the response is not a valid user delegation key") from None

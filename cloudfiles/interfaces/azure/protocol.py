@@ -12,7 +12,7 @@ from cloudfiles import integrity
 from cloudfiles.credentials.azure import AzureCredentials, AzureProvider
 from cloudfiles.credentials.sharedkey import Signer, SigningContext
 from cloudfiles.interfaces.azure.endpoint import Endpoint
-from cloudfiles.interfaces.azure.errors import MISSING, OF_OTHERS, code_of, error_of
+from cloudfiles.interfaces.azure.errors import MISSING, MISSING_ELSEWHERE, build_error, error_code
 from cloudfiles.interfaces.server_clock import ServerClock
 from cloudfiles.runtime.base import RUN_IN_THREAD_BYTES, Runtime
 from cloudfiles.transport.request import ProviderProtocol, Request, Response, RetryRequest, format_head
@@ -32,7 +32,7 @@ class AzureProtocol(ProviderProtocol):
         finds_container: asks the server whether it is there.
     """
 
-    finds_container: Callable[[], bool]
+    check_container_exists: Callable[[], bool]
 
     def __init__(self, endpoint: Endpoint, provider: AzureProvider, runtime: Runtime,
                  wall: Callable[[], float]) -> None:
@@ -41,7 +41,7 @@ class AzureProtocol(ProviderProtocol):
         self._runtime = runtime
         self._signer = Signer()
         self._clock = ServerClock(wall)
-        self._container_found: bool | None = None  # None: not asked yet
+        self._container_exists: bool | None = None  # None: not asked yet
 
     # ---- asking
 
@@ -77,16 +77,16 @@ class AzureProtocol(ProviderProtocol):
         there: it is asked for once."""
         if response.status != 404:
             return False
-        code = code_of(response)
-        if code in MISSING or code in OF_OTHERS:
+        code = error_code(response)
+        if code in MISSING or code in MISSING_ELSEWHERE:
             return code in MISSING
-        self._container_found = self._container_found or self.finds_container()
-        return self._container_found
+        self._container_exists = self._container_exists or self.check_container_exists()
+        return self._container_exists
 
     def check_object(self, response: Response, path: str | None) -> None:
         check_is_the_stores(response, path)
-        if b"<Error>" in response.content[:200] and code_of(response):
-            raise error_of(response, path, self.endpoint.container)
+        if b"<Error>" in response.content[:200] and error_code(response):
+            raise build_error(response, path, self.endpoint.container)
 
     def verify(self, content: bytes, headers: dict[str, str], path: str | None) -> str:
         if len(content) > RUN_IN_THREAD_BYTES:
@@ -95,16 +95,16 @@ class AzureProtocol(ProviderProtocol):
 
     def to_error(self, request: Request, response: Response) -> Exception:
         known = ""
-        if response.status == 404 and self._container_found is False and not code_of(response):
+        if response.status == 404 and self._container_exists is False and not error_code(response):
             known = "ContainerNotFound"  # as asking for it has shown
-        error = error_of(response, request.path, self.endpoint.container, known, signed=request.signed is not None)
+        error = build_error(response, request.path, self.endpoint.container, known, signed=request.signed is not None)
         return RetryRequest(error) if self._corrected(request, response) else error
 
     # ---- mending
 
     def _corrected(self, request: Request, response: Response) -> bool:
         signed: SigningContext | AzureCredentials | None = request.signed
-        if signed is None or response.status not in (401, 403) or code_of(response) not in _STALE:
+        if signed is None or response.status not in (401, 403) or error_code(response) not in _STALE:
             return False
         if isinstance(signed, SigningContext):
             # The code is that of a wrong signature: the two clocks themselves tell.

@@ -11,8 +11,8 @@ from __future__ import annotations
 from typing import Any
 
 from cloudfiles.interfaces.azure.checksums import HEADER, check_range
-from cloudfiles.interfaces.http_bounded import BoundedRead
-from cloudfiles.interfaces.http_object import ObjectHead, ObjectRead, head_from_headers
+from cloudfiles.interfaces.bounded_read import BoundedRead
+from cloudfiles.interfaces.object_read import ObjectHead, ObjectRead, head_from_headers
 from cloudfiles.transport.request import Response
 from cloudfiles.types import StoredObject
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from cloudfiles import integrity
 from cloudfiles.exceptions import InvalidInputError, MD5IntegrityError, PreconditionFailedError
 from cloudfiles.inputs import ascii_header
-from cloudfiles.interfaces.azure.container import Container
+from cloudfiles.interfaces.azure.container import AzureContainer
 from cloudfiles.interfaces.azure.reading import BlobHead
 from cloudfiles.retry import REFUSED_STATUS
 from cloudfiles.runtime.base import RUN_IN_THREAD_BYTES
@@ -68,19 +68,19 @@ class BlobPut(Request):
     """A PUT that writes a blob, a block of it, or its list of blocks. Gives the ETag, where there is one.
 
     Attributes:
-        refusals: tries that were answered such that the server surely did nothing.
+        rejections: attempts that the server rejected without acting on them.
     """
 
-    __slots__ = ("refusals",)
+    __slots__ = ("rejections",)
 
-    def __init__(self, container: Container, target: str, headers: dict[str, str], body: Body, path: str) -> None:
+    def __init__(self, container: AzureContainer, target: str, headers: dict[str, str], body: Body, path: str) -> None:
         Request.__init__(self, container.origin, "PUT", target, headers, body, protocol=container.protocol, path=path)
-        self.refusals = 0
+        self.rejections = 0
 
     @property
     def may_have_acted(self) -> bool:
         """Whether a try that failed may have written nevertheless."""
-        return self.retries > self.refusals
+        return self.retries > self.rejections
 
     def accept(self, response: Response) -> str | None:
         if response.status == 201:
@@ -88,7 +88,7 @@ class BlobPut(Request):
                 self.protocol.check_object(response, self.path)
             self._check_digest(response.headers)
             return response.headers.get("etag")
-        self.refusals += response.status < 500 or response.status in REFUSED_STATUS
+        self.rejections += response.status < 500 or response.status in REFUSED_STATUS
         if response.status == 404 and "if-match" in self.headers and self.protocol.is_missing(response):
             raise PreconditionFailedError(f"the object is missing; expected the ETag {self.headers['if-match']}",
                                           path=self.path)
@@ -107,7 +107,7 @@ class BlobPut(Request):
                                     path=self.path)
 
 
-def put_whole(container: Container, key: str, content: Body, options: WriteOptions) -> str | None:
+def put_whole(container: AzureContainer, key: str, content: Body, options: WriteOptions) -> str | None:
     """Store `content` by one request. Its md5 is checked by the server, and kept for those who read it."""
     md5 = _md5(container, content)
     headers = {"x-ms-blob-type": "BlockBlob", **blob_headers(options), **condition_headers(options), "content-md5": md5}
@@ -115,7 +115,7 @@ def put_whole(container: Container, key: str, content: Body, options: WriteOptio
     try:
         etag: str | None = container.client.send(request)
     except PreconditionFailedError:
-        found = head_of_written(container, key) if request.may_have_acted else None
+        found = head_object_again(container, key) if request.may_have_acted else None
         if found is None or found.get("content-md5") != md5:
             raise
         # The first try had stored it and only its answer was lost: the condition failed on our own blob.
@@ -123,14 +123,14 @@ def put_whole(container: Container, key: str, content: Body, options: WriteOptio
     return etag
 
 
-def head_of_written(container: Container, key: str) -> dict[str, str] | None:
+def head_object_again(container: AzureContainer, key: str) -> dict[str, str] | None:
     """The headers of a blob, None where it is missing."""
     found: dict[str, str] | None = container.client.send(
         BlobHead(container.origin, "HEAD", container.target(key), {}, protocol=container.protocol, path=key))
     return found
 
 
-def _md5(container: Container, content: Body) -> str:
+def _md5(container: AzureContainer, content: Body) -> str:
     if isinstance(content, FileBody):
         return container.runtime.run_in_thread(md5_of_pieces, content.pieces())
     if len(content) > RUN_IN_THREAD_BYTES:

@@ -24,7 +24,8 @@ from cloudfiles.interfaces.file.names import (
 )
 from cloudfiles.interfaces.file.objects import find_object, publish
 from cloudfiles.interfaces.file.permissions import Permissions, keep_permissions, permissions_of_object
-from cloudfiles.interfaces.moving import PART_BYTES, Copied, CopyOptions, PartWriter
+from cloudfiles.interfaces.part_writer import PART_BYTES, PartWriter
+from cloudfiles.interfaces.server_copy import CopyOptions, CopyResult
 from cloudfiles.runtime.cancellation import check_cancelled, current_cancellation, writing
 from cloudfiles.runtime.descriptors import with_room
 from cloudfiles.types import WriteOptions
@@ -49,7 +50,7 @@ class Place(NamedTuple):
     variants: Variants
 
 
-def copy_object(source: Place, target: Place, options: CopyOptions, durable: bool) -> Copied | None:
+def copy_object(source: Place, target: Place, options: CopyOptions, durable: bool) -> CopyResult | None:
     """Copy an object; None where it is missing.
 
     Raises OSError, UnsupportedOperationError where the target cannot keep its encoding, and ObjectChangedError where
@@ -69,7 +70,7 @@ def copy_object(source: Place, target: Place, options: CopyOptions, durable: boo
     raise ObjectChangedError("the file was replaced or written to repeatedly while it was being copied")
 
 
-def _copy(file: str, target: Place, suffix: str, options: CopyOptions, durable: bool) -> Copied:
+def _copy(file: str, target: Place, suffix: str, options: CopyOptions, durable: bool) -> CopyResult:
     temporary = os.path.join(os.path.dirname(target.path), temporary_name())
     with writing():
         descriptor = open_to_read(file)
@@ -85,7 +86,7 @@ def _copy(file: str, target: Place, suffix: str, options: CopyOptions, durable: 
             raise
         finally:
             os.close(descriptor)
-    return Copied(status.st_size, etag)
+    return CopyResult(status.st_size, etag)
 
 
 def _copy_to_new(source: int, status: os.stat_result, temporary: str, kept: Permissions | None, durable: bool) -> str:

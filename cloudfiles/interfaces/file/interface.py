@@ -60,8 +60,9 @@ from cloudfiles.interfaces.file.objects import (
     touch_object,
     write_object,
 )
-from cloudfiles.interfaces.local import guess_type, http_date
-from cloudfiles.interfaces.moving import Copied, CopyOptions, Interrupted, PartWriter
+from cloudfiles.interfaces.local_store import guess_type, http_date
+from cloudfiles.interfaces.part_writer import InterruptedWrites, PartWriter
+from cloudfiles.interfaces.server_copy import CopyOptions, CopyResult
 from cloudfiles.types import Content, ListEntry, ListPage, StoredObject, StoreOptions, WriteOptions, head_of
 
 if TYPE_CHECKING:
@@ -222,10 +223,10 @@ class FileInterface(Interface):
         headers = {"last-modified": http_date(int(status.st_mtime))}
         return StoredObject(None, encoding, "", etag_of(status), status.st_size, headers)
 
-    def copies_from(self, source: Interface) -> bool:
+    def can_copy_from(self, source: Interface) -> bool:
         return isinstance(source, FileInterface)
 
-    def copy_from(self, source: Interface, source_key: str, key: str, options: CopyOptions) -> Copied | None:
+    def copy_from(self, source: Interface, source_key: str, key: str, options: CopyOptions) -> CopyResult | None:
         """Inside the kernel, or by sharing the blocks, as the file systems allow."""
         assert isinstance(source, FileInterface)
         origin, place = source._place(source_key), self._place(key)
@@ -256,7 +257,7 @@ class FileInterface(Interface):
             check_prefix(prefix)
             return discard_temporaries(self._root + prefix.rpartition("/")[0], time.time() - older_than)
 
-    def discard_interrupted(self, interrupted: Interrupted) -> int:
+    def discard_interrupted(self, interrupted: InterruptedWrites) -> int:
         directories = set()
         for key in interrupted.keys:
             with suppress(InvalidPathError):  # nothing was ever written there
@@ -270,7 +271,7 @@ class FileInterface(Interface):
         if len(files) > 1:
             raise ambiguous(key, self._store, *map(os.path.basename, files[:2]))
 
-    def undecodable(self, key: str, encoding: str, error: DecompressionError) -> DecompressionError:
+    def explain_decompression_error(self, key: str, encoding: str, error: DecompressionError) -> DecompressionError:
         if self.folds_suffixes and not error.is_too_large:
             file = key + suffix_of(encoding, self._variants)
             error.args = (f"the file {file!r} cannot be decoded as {encoding}, the encoding that its suffix denotes: "

@@ -11,7 +11,7 @@ from typing import Any
 
 from cloudfiles.exceptions import InvalidInputError, ObjectChangedError
 from cloudfiles.interfaces.file.names import Variants
-from cloudfiles.interfaces.local import chunks, span
+from cloudfiles.interfaces.local_store import chunks, slice_bounds
 from cloudfiles.runtime.cancellation import check_cancelled
 from cloudfiles.runtime.descriptors import with_room
 
@@ -53,7 +53,7 @@ def read_span(descriptor: int, status: os.stat_result, start: int | None, end: i
     whole = start is None and end is None
     for _ in range(_TRIES):
         size = status.st_size
-        first, length = (0, size) if whole else span(start, end, size)
+        first, length = (0, size) if whole else slice_bounds(start, end, size)
         content = _read(descriptor, first, length, more=whole)  # one byte more shows whether it has grown
         if len(content) == length and (length <= _UNTEARABLE or _unchanged(descriptor, status)):
             return content, etag_of(status)

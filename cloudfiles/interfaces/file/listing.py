@@ -25,7 +25,7 @@ from cloudfiles.interfaces.file.errors import NOWHERE, ambiguous
 from cloudfiles.interfaces.file.io import etag_of
 from cloudfiles.interfaces.file.names import EXACT, Variants, bare_name, is_temporary, order_of
 from cloudfiles.interfaces.file.objects import files_of, find_object
-from cloudfiles.interfaces.local import http_date
+from cloudfiles.interfaces.local_store import http_date
 from cloudfiles.runtime.descriptors import with_room
 from cloudfiles.types import ListEntry
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from cloudfiles.credentials.sigv4 import format_query, quote_key
 from cloudfiles.exceptions import AuthorizationError, InvalidPathError
-from cloudfiles.interfaces.bucket_exists import BucketExists
+from cloudfiles.interfaces.bucket_exists import BucketExistsRequest
 from cloudfiles.interfaces.gs.endpoint import Endpoint
 from cloudfiles.interfaces.gs.protocol import GsProtocol
 from cloudfiles.interfaces.gs.requests import JsonRequest
@@ -20,7 +20,7 @@ from cloudfiles.transport.request import Body
 
 
 @dataclass(slots=True)
-class Bucket:
+class GsBucket:
     """A bucket below one path.
 
     Attributes:
@@ -82,11 +82,12 @@ class Bucket:
         headers = {"content-type": "application/json"} if len(body) else {}
         return JsonRequest(self.endpoint.origin, method, target, headers, body, protocol=self.protocol, path=path)
 
-    def is_there(self) -> bool:
+    def exists(self) -> bool:
         """Whether the server has the bucket. One that these credentials may not look at is taken to be there."""
         target = self.with_query(self.bucket_target, fields="name")
         try:
-            found: bool = self.client.send(BucketExists(self.endpoint.origin, "GET", target, protocol=self.protocol))
+            found: bool = self.client.send(
+                BucketExistsRequest(self.endpoint.origin, "GET", target, protocol=self.protocol))
         except AuthorizationError:
             return True
         return found

@@ -9,8 +9,8 @@ import re
 from collections.abc import Mapping, Sequence
 
 from cloudfiles.exceptions import CloudFilesError, ProtocolError, ServerError, TransportError
-from cloudfiles.interfaces.deleting import NO_BATCH, knows_no_batch
-from cloudfiles.interfaces.gs.bucket import Bucket
+from cloudfiles.interfaces.deleting import UNSUPPORTED_STATUS, lacks_bulk_delete
+from cloudfiles.interfaces.gs.bucket import GsBucket
 from cloudfiles.retry import RETRYABLE_STATUS
 from cloudfiles.transport.request import Request, Response, RetryRequest, status_error
 from cloudfiles.transport.web_page import unreadable
@@ -24,28 +24,28 @@ _CONTENT_ID = re.compile(rb"^content-id:\s*<?response-(\d+)>?", re.MULTILINE | r
 _BODY = re.compile(rb"(\{.*\})", re.DOTALL)
 
 
-def delete_names(bucket: Bucket, names: Mapping[str, str]) -> dict[str, CloudFilesError]:
+def delete_names(bucket: GsBucket, names: Mapping[str, str]) -> dict[str, CloudFilesError]:
     """Delete the objects of these full names, at most 100; `names` by what their errors are to be known by."""
     if len(names) == 1 or not bucket.batch_deletes:
-        return _delete_singly(bucket, names)
-    request = _BatchDelete(bucket, names)
+        return _delete_one_by_one(bucket, names)
+    request = _BulkDelete(bucket, names)
     try:
         bucket.client.send(request)
     except CloudFilesError as error:
-        if isinstance(error, ServerError) and knows_no_batch(error):
+        if isinstance(error, ServerError) and lacks_bulk_delete(error):
             bucket.batch_deletes = False
-            return _delete_singly(bucket, names)
+            return _delete_one_by_one(bucket, names)
         if not request.answered:
             raise
     return request.errors
 
 
-def delete_keys(bucket: Bucket, keys: Sequence[str]) -> dict[str, CloudFilesError]:
+def delete_keys(bucket: GsBucket, keys: Sequence[str]) -> dict[str, CloudFilesError]:
     """Delete `keys`; the errors of those that could not be."""
     return delete_names(bucket, {key: bucket.full_name(key) for key in keys}) if keys else {}
 
 
-def _delete_singly(bucket: Bucket, names: Mapping[str, str]) -> dict[str, CloudFilesError]:
+def _delete_one_by_one(bucket: GsBucket, names: Mapping[str, str]) -> dict[str, CloudFilesError]:
     errors: dict[str, CloudFilesError] = {}
     for key, name in names.items():
         try:
@@ -55,7 +55,7 @@ def _delete_singly(bucket: Bucket, names: Mapping[str, str]) -> dict[str, CloudF
     return errors
 
 
-class _BatchDelete(Request):
+class _BulkDelete(Request):
     """One batch. What a try leaves over, as the server was busy, is sent again by itself.
 
     Attributes:
@@ -65,7 +65,7 @@ class _BatchDelete(Request):
 
     __slots__ = ("_bucket", "_left", "answered", "errors")
 
-    def __init__(self, bucket: Bucket, names: Mapping[str, str]) -> None:
+    def __init__(self, bucket: GsBucket, names: Mapping[str, str]) -> None:
         self._bucket = bucket
         self._left = dict(names)
         self.errors: dict[str, CloudFilesError] = {}
@@ -81,7 +81,7 @@ class _BatchDelete(Request):
         return f"{''.join(parts)}--{_OWN_BOUNDARY}--\r\n".encode("ascii")
 
     def accept(self, response: Response) -> None:
-        if response.status in NO_BATCH:
+        if response.status in UNSUPPORTED_STATUS:
             raise status_error(response)  # the address of a batch is not the bucket's
         if response.status != 200:
             raise self.protocol.to_error(self, response)

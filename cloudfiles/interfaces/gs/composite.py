@@ -10,7 +10,7 @@ from typing import Any
 
 from cloudfiles import integrity
 from cloudfiles.exceptions import CloudFilesError
-from cloudfiles.interfaces.gs.bucket import Bucket
+from cloudfiles.interfaces.gs.bucket import GsBucket
 from cloudfiles.interfaces.gs.part_objects import PartObjects
 from cloudfiles.interfaces.gs.resource import etag_of
 from cloudfiles.interfaces.parts import send_parts
@@ -19,7 +19,7 @@ _NEEDED = ("storage.objects.create", "storage.objects.delete", "storage.objects.
 _STANDARD = ("STANDARD", "MULTI_REGIONAL", "REGIONAL", None)
 
 
-def may_compose(bucket: Bucket, storage_class: str | None) -> bool:
+def may_compose(bucket: GsBucket, storage_class: str | None) -> bool:
     """Whether an upload may leave parts in the bucket for a moment.
 
     It may not where they could not be deleted (no right to, a retention policy, a hold), would cost a minimum
@@ -30,7 +30,7 @@ def may_compose(bucket: Bucket, storage_class: str | None) -> bool:
     return bucket.composable and storage_class in _STANDARD
 
 
-def _allows_parts(bucket: Bucket) -> bool:
+def _allows_parts(bucket: GsBucket) -> bool:
     try:
         rights = bucket.ask("GET", bucket.with_query(f"{bucket.bucket_target}/iam/testPermissions")
                             + ("&" if bucket.user_project else "?")
@@ -48,7 +48,7 @@ def _allows_parts(bucket: Bucket) -> bool:
             and policy.get("storageClass") in _STANDARD)
 
 
-def put_composite(bucket: Bucket, key: str, parts: Iterable[integrity.Buffer], resource: dict[str, Any],
+def put_composite(bucket: GsBucket, key: str, parts: Iterable[integrity.Buffer], resource: dict[str, Any],
                   condition: str | None) -> str | None:
     """Store what `parts` (read in this worker, as they are sent) make together. Gives the ETag.
 
@@ -77,7 +77,7 @@ class _Sending:
         self._objects = objects
         self._error: Exception | None = None
 
-    def send_all(self, bucket: Bucket, parts: Iterable[integrity.Buffer]) -> None:
+    def send_all(self, bucket: GsBucket, parts: Iterable[integrity.Buffer]) -> None:
         """Send all parts, a few at once. Raises the first failure, the parts' own source's included.
 
         After a failure those under way are waited for: a part that was given up inside its request might appear

@@ -15,13 +15,13 @@ from cloudfiles.exceptions import (
     MD5IntegrityError,
     ServerError,
 )
-from cloudfiles.interfaces.documents import UNREADABLE_JSON
+from cloudfiles.interfaces.documents import JSON_ERRORS
 from cloudfiles.transport.request import Response, status_error
 
 _TOO_MANY = frozenset({"rateLimitExceeded", "userRateLimitExceeded"})
 """Reasons that ask for fewer requests; they come with 429, and with 403."""
 
-_PASSING = frozenset({"backendError", "internalError", "conflict"})
+_TRANSIENT = frozenset({"backendError", "internalError", "conflict"})
 """Reasons after which the same request may succeed, whatever the status they come with."""
 
 _NO_BUCKET = "bucket does not exist"
@@ -41,7 +41,7 @@ def parse_error_document(content: bytes) -> ErrorDocument:
         return ErrorDocument("", text[:500] if not text.startswith("<") else "")
     try:
         error = json.loads(text)["error"]
-    except (*UNREADABLE_JSON, KeyError):
+    except (*JSON_ERRORS, KeyError):
         return ErrorDocument("", text[:500])
     if not isinstance(error, dict):  # OAuth's form
         return ErrorDocument(str(error))
@@ -50,23 +50,23 @@ def parse_error_document(content: bytes) -> ErrorDocument:
     return ErrorDocument(str(first.get("reason") or ""), str(error.get("message") or first.get("message") or ""))
 
 
-def says_no_object(message: str) -> bool:
+def names_object(message: str) -> bool:
     """Whether a 404 says in Cloud Storage's own words that it is about an object."""
     return message.startswith("No such object")
 
 
-def says_no_bucket(message: str) -> bool:
+def names_bucket(message: str) -> bool:
     """Whether a 404 says in Cloud Storage's own words that it is about the bucket."""
     return _NO_BUCKET in message
 
 
-def error_of(response: Response, path: str | None, bucket: str, signed: bool) -> CloudFilesError:
+def build_error(response: Response, path: str | None, bucket: str, signed: bool) -> CloudFilesError:
     """The error to raise for an answer that is an error response. signed: whether the request went with credentials."""
     status, (reason, message) = response.status, parse_error_document(response.content)
-    damaged = _damaged(status, message)
-    if damaged is not None:
-        return damaged(f"the server received different bytes than were sent: {message}", path=path)
-    if status == 404 and not says_no_object(message):
+    corruption = _corruption(status, message)
+    if corruption is not None:
+        return corruption(f"the server received different bytes than were sent: {message}", path=path)
+    if status == 404 and not names_object(message):
         return ServerError(f"the bucket {bucket!r} does not exist on this "
                            "server", status=404, code="NoSuchBucket", path=path)
     if reason in _TOO_MANY:
@@ -76,12 +76,12 @@ def error_of(response: Response, path: str | None, bucket: str, signed: bool) ->
         return AuthorizationError(f"the server responded with {status}: {message} (request_payer='requester' bills the "
                                   "project in GOOGLE_CLOUD_PROJECT, or that of the credentials)", path=path)
     error = status_error(response, path=path, code=reason, message=f"{message}{_advice(status, signed)}".strip())
-    if isinstance(error, ServerError) and reason in _PASSING:
+    if isinstance(error, ServerError) and reason in _TRANSIENT:
         error.is_transient = True
     return error
 
 
-def _damaged(status: int, message: str) -> type[CloudFilesError] | None:
+def _corruption(status: int, message: str) -> type[CloudFilesError] | None:
     """The error of a digest sent along that does not match: 400, 'Provided CRC32C "..." doesn't match calculated'."""
     if status != 400 or "match calculated" not in message:
         return None

@@ -22,13 +22,13 @@ from cloudfiles.exceptions import (
     ServerError,
     UnsupportedOperationError,
 )
-from cloudfiles.interfaces.base import Interface, changed_meanwhile
-from cloudfiles.interfaces.gs.bucket import Bucket, quote_name
+from cloudfiles.interfaces.base import Interface, object_changed
+from cloudfiles.interfaces.gs.bucket import GsBucket, quote_name
 from cloudfiles.interfaces.gs.bulk_delete import MAX_BATCH, delete_keys
+from cloudfiles.interfaces.gs.cleanup import discard_interrupted_parts, discard_parts
 from cloudfiles.interfaces.gs.composite import may_compose
-from cloudfiles.interfaces.gs.copying import compose, rewrite
+from cloudfiles.interfaces.gs.copy import compose, rewrite
 from cloudfiles.interfaces.gs.endpoint import find_endpoint
-from cloudfiles.interfaces.gs.leftovers import discard_interrupted_parts, discard_parts
 from cloudfiles.interfaces.gs.listing import list_page
 from cloudfiles.interfaces.gs.part_writer import GsPartWriter
 from cloudfiles.interfaces.gs.protocol import GsProtocol
@@ -46,8 +46,9 @@ from cloudfiles.interfaces.gs.resource import (
 )
 from cloudfiles.interfaces.gs.upload import condition_of
 from cloudfiles.interfaces.gs.writing import put_content
-from cloudfiles.interfaces.http_divided import read_object
-from cloudfiles.interfaces.moving import Copied, CopyOptions, Interrupted, PartWriter
+from cloudfiles.interfaces.parallel_read import read_object
+from cloudfiles.interfaces.part_writer import InterruptedWrites, PartWriter
+from cloudfiles.interfaces.server_copy import CopyOptions, CopyResult
 from cloudfiles.paths import ExtractedPath
 from cloudfiles.runtime.base import Runtime
 from cloudfiles.transport.client import Client, client_for
@@ -87,13 +88,13 @@ class GsInterface(Interface):
                                      "connections")
         self.provider = provider or provider_of(name, options, runtime, endpoint.is_google, self._client)
         self._protocol = GsProtocol(name, self.provider, runtime)
-        self._bucket = Bucket(self._client, runtime, self._protocol, endpoint, name, root)
-        self._protocol.finds_bucket = self._bucket.is_there
+        self._bucket = GsBucket(self._client, runtime, self._protocol, endpoint, name, root)
+        self._protocol.check_bucket_exists = self._bucket.exists
         self._base = f"{self._bucket.bucket_target}/o/{quote_name(root)}"
         self._media = "?alt=media"
         self._ready = options.request_payer is None
 
-    def _prepared(self) -> Bucket:
+    def _resolve(self) -> GsBucket:
         """The bucket, once it is known who pays. Raises ConfigurationError where nobody does."""
         if not self._ready:
             project = self.provider.project()
@@ -113,7 +114,7 @@ class GsInterface(Interface):
     def get(self, key: str, start: int | None = None, end: int | None = None) -> StoredObject | None:
         """As the contract says. Numbers that count from the end cost one request more, but for the suffix `[-n:]`."""
         if not self._ready:
-            self._prepared()
+            self._resolve()
         if (start or end is not None) and (end is not None and (end <= (start or 0) or (start or 0) < 0)):
             return self._get_cut(key, start, end)
         if not start:
@@ -154,10 +155,10 @@ class GsInterface(Interface):
             if part is not None and len(part.content) == end - start:
                 content: bytes = part.content
                 return content
-        raise changed_meanwhile(key)
+        raise object_changed(key)
 
     def _resource(self, key: str, fields: str) -> dict[str, Any] | None:
-        bucket = self._prepared()
+        bucket = self._resolve()
         return bucket.resource(bucket.full_name(key), fields, key)
 
     def describe(self, key: str) -> StoredObject | None:
@@ -167,7 +168,7 @@ class GsInterface(Interface):
     def get_bounded(self, key: str, most: int) -> StoredObject | None:
         """As the contract says. Metadata of the object's own, which a read does not tell, is asked for by
         `attributes`, where it is wanted."""
-        self._prepared()
+        self._resolve()
         try:
             stored: MediaObject | None = self._client.send(GsBoundedRead(
                 self._origin, self._target(key), self._protocol, key, most))
@@ -182,12 +183,12 @@ class GsInterface(Interface):
         return super().attributes(stored)
 
     def _described_again(self, stored: MediaObject) -> StoredObject:
-        bucket = self._prepared()
+        bucket = self._resolve()
         with suppress(PreconditionFailedError):
             found = bucket.resource(bucket.full_name(stored.key), KEPT, stored.key, stored.generation)
             if found is not None:
                 return describe_resource(found)
-        raise changed_meanwhile(stored.key)
+        raise object_changed(stored.key)
 
     def resource(self, key: str) -> dict[str, Any] | None:
         """What Cloud Storage knows of an object, custom metadata included, in its own words; None where missing."""
@@ -206,13 +207,13 @@ class GsInterface(Interface):
 
     def list_page(self, prefix: str = "", *, flat: bool = False, start_after: str | None = None,
                   token: str | None = None, limit: int | None = None) -> ListPage:
-        return list_page(self._prepared(), prefix, flat=flat, start_after=start_after, token=token, limit=limit)
+        return list_page(self._resolve(), prefix, flat=flat, start_after=start_after, token=token, limit=limit)
 
     # ---- writing
 
     def put(self, key: str, content: Content, options: WriteOptions) -> str | None:
         """As the contract says. Conditions are heeded atomically; `if_match` costs one request more."""
-        return put_content(self._prepared(), key, content, options, self._threshold)
+        return put_content(self._resolve(), key, content, options, self._threshold)
 
     def touch(self, key: str) -> None:
         if not self.exists(key):
@@ -220,15 +221,15 @@ class GsInterface(Interface):
                 self.put(key, b"", WriteOptions(if_absent=True))
 
     def delete(self, keys: Sequence[str]) -> Mapping[str, CloudFilesError]:
-        return delete_keys(self._prepared(), keys)
+        return delete_keys(self._resolve(), keys)
 
     # ---- objects made of objects
 
-    def copies_from(self, source: Interface) -> bool:
+    def can_copy_from(self, source: Interface) -> bool:
         """Between buckets of one service; these credentials have to be allowed to read there."""
         return isinstance(source, GsInterface) and source._origin == self._origin
 
-    def copy_from(self, source: Interface, source_key: str, key: str, options: CopyOptions) -> Copied | None:
+    def copy_from(self, source: Interface, source_key: str, key: str, options: CopyOptions) -> CopyResult | None:
         """By rewrite, however large. Where `options` ask for a state or for changes, the source is looked at first."""
         assert isinstance(source, GsInterface)
         found = None
@@ -243,18 +244,18 @@ class GsInterface(Interface):
         if found is not None and options.change is not None:
             changed = resource_of(options.change(self.attributes(describe_resource(found))))
         try:
-            copy = rewrite(source._prepared(), source_key, self._prepared(), key, changed,
+            copy = rewrite(source._resolve(), source_key, self._resolve(), key, changed,
                            generation_of(found, source_key) if found else None)
         except PreconditionFailedError as error:
             raise ObjectChangedError("the object was replaced before it was copied", path=source_key) from error
-        return None if copy is None else Copied(size_of(copy), etag_of(copy))
+        return None if copy is None else CopyResult(size_of(copy), etag_of(copy))
 
     def compose(self, source_keys: Sequence[str], key: str, options: WriteOptions) -> str | None:
         """Make one object of up to 32, one behind the other; they stay. Gives the ETag.
 
         Raises ServerError (404) where one of them is missing.
         """
-        bucket = self._prepared()
+        bucket = self._resolve()
         request = compose(bucket, key, bucket.full_name(key), [(bucket.full_name(name), None) for name in source_keys],
                           resource_of(options), condition_of(bucket, key, options))
         written = self._client.send(request)
@@ -266,17 +267,17 @@ class GsInterface(Interface):
                     state: Mapping[str, Any] | None = None) -> PartWriter | None:
         """As the contract says: parts are objects of their own until they are composed. None up to
         `composite_upload_threshold`, as parts cost more, and where the bucket's settings or rights forbid them."""
-        bucket = self._prepared()
+        bucket = self._resolve()
         if not state and (size <= self._threshold or not may_compose(bucket, options.storage_class)):
             return None
         return GsPartWriter(bucket, key, size, options, state)
 
     def discard_partial(self, prefix: str, older_than: float) -> int:
         """As the contract says: parts of composed uploads. Sessions leave nothing that shows or is billed."""
-        return discard_parts(self._prepared(), prefix, self._client.clock.wall() - older_than)
+        return discard_parts(self._resolve(), prefix, self._client.clock.wall() - older_than)
 
-    def discard_interrupted(self, interrupted: Interrupted) -> int:
-        return discard_interrupted_parts(self._prepared(), interrupted)
+    def discard_interrupted(self, interrupted: InterruptedWrites) -> int:
+        return discard_interrupted_parts(self._resolve(), interrupted)
 
     # ---- presigning
 
@@ -291,7 +292,7 @@ class GsInterface(Interface):
             raise InvalidInputError(f"presign: method: expected one of {', '.join(_PRESIGNABLE)}, got {method!r}")
         if not 1 <= expires <= MAX_EXPIRES:
             raise InvalidInputError(f"presign: expires: expected 1 to {MAX_EXPIRES} seconds (7 days), got {expires!r}")
-        bucket = self._prepared()
+        bucket = self._resolve()
         path = f"{bucket.endpoint.path}/{quote_key(bucket.name)}/{quote_key(bucket.full_name(key))}"
         token = self.provider.get()
         if not token.authorization:

@@ -11,10 +11,10 @@ from typing import Any
 
 from cloudfiles.exceptions import ProtocolError
 from cloudfiles.interfaces.documents import required
-from cloudfiles.interfaces.gs.bucket import Bucket
+from cloudfiles.interfaces.gs.bucket import GsBucket
 from cloudfiles.interfaces.gs.requests import BucketRequest
 from cloudfiles.interfaces.gs.resource import size_of
-from cloudfiles.interfaces.pages import Progress, check_names
+from cloudfiles.interfaces.paging import CycleDetector, check_names
 from cloudfiles.types import ListEntry, ListPage
 
 PAGE_ENTRIES = 1000  # the most that Cloud Storage gives at once
@@ -26,7 +26,7 @@ _KIND = "storage#objects"
 _FIELDS = "kind,nextPageToken,prefixes,items(name,size,etag,updated)"
 
 
-def list_page(bucket: Bucket, prefix: str, *, flat: bool, start_after: str | None, token: str | None,
+def list_page(bucket: GsBucket, prefix: str, *, flat: bool, start_after: str | None, token: str | None,
               limit: int | None) -> ListPage:
     """One page of keys below the bucket's root, which is cut off."""
     # The server's startOffset counts the name itself in, which is then left out here.
@@ -40,10 +40,10 @@ def list_page(bucket: Bucket, prefix: str, *, flat: bool, start_after: str | Non
     return _parse_page(page, bucket.root, prefix, start or "", flat=flat)
 
 
-def resources_below(bucket: Bucket, prefix: str, fields: str) -> Iterator[dict[str, Any]]:
+def resources_below(bucket: GsBucket, prefix: str, fields: str) -> Iterator[dict[str, Any]]:
     """These fields of every object whose full name begins with `prefix`, page by page."""
     token: str | None = None
-    progress = Progress(f"the listing of {prefix!r}")
+    progress = CycleDetector(f"the listing of {prefix!r}")
     while True:
         target = bucket.with_query(f"{bucket.bucket_target}/o", prefix=prefix, pageToken=token,
                                    fields=f"kind,nextPageToken,items({fields})")

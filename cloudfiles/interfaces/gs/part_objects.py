@@ -14,12 +14,12 @@ from typing import Any, NamedTuple
 
 from cloudfiles import integrity
 from cloudfiles.exceptions import CloudFilesError, PreconditionFailedError, ServerError
-from cloudfiles.interfaces.gs.bucket import Bucket
+from cloudfiles.interfaces.gs.bucket import GsBucket
 from cloudfiles.interfaces.gs.bulk_delete import MAX_BATCH, delete_names
-from cloudfiles.interfaces.gs.copying import MAX_COMPOSED, compose
+from cloudfiles.interfaces.gs.copy import MAX_COMPOSED, compose
 from cloudfiles.interfaces.gs.listing import resources_below
 from cloudfiles.interfaces.gs.resource import size_of, stored_crc
-from cloudfiles.interfaces.gs.upload import check_made, crc_of, own_write, put_resource
+from cloudfiles.interfaces.gs.upload import check_made, crc_of, find_own_write, put_resource
 from cloudfiles.runtime.base import Cancelled
 from cloudfiles.runtime.cancellation import shielded
 
@@ -38,7 +38,7 @@ class PartName(NamedTuple):
     """The name of a part, taken apart.
 
     Attributes:
-        place: what the parts of all uploads of one object begin with, see `place_of`.
+        place: what the parts of all uploads of one object begin with, see `parts_prefix`.
         upload: the upload's id.
         level: 0 for a part, more for what was composed of parts.
         number: from 1.
@@ -58,15 +58,15 @@ class PartName(NamedTuple):
         return cls(place, upload, int(level), int(number)) if level.isdecimal() and number.isdecimal() else None
 
 
-def place_of(name: str) -> str:
+def parts_prefix(name: str) -> str:
     """Where the parts of the object of this full name are."""
-    short = prefix_of(name)
+    short = parts_prefix_below(name)
     if short == PARTS_PREFIX + name:
         return short
     return f"{short}.{hashlib.sha256(name.encode('utf-8', 'surrogateescape')).hexdigest()[:32]}"
 
 
-def prefix_of(name: str) -> str:
+def parts_prefix_below(name: str) -> str:
     """What the parts of all objects begin with whose full names begin with `name`: names have 1024 bytes at most."""
     return PARTS_PREFIX + name.encode("utf-8", "surrogateescape")[:_NAMED].decode("utf-8", "ignore")
 
@@ -82,11 +82,11 @@ class PartObjects:
         upload: names it, in 32 hexadecimal digits.
     """
 
-    def __init__(self, bucket: Bucket, key: str, upload: str | None = None) -> None:
+    def __init__(self, bucket: GsBucket, key: str, upload: str | None = None) -> None:
         self.upload = upload or uuid.uuid4().hex
         self._bucket = bucket
         self._key = key
-        self._prefix = f"{place_of(bucket.full_name(key))}/{self.upload}/"
+        self._prefix = f"{parts_prefix(bucket.full_name(key))}/{self.upload}/"
         self._names: set[str] = set()  # all that may exist
         self._sent: dict[int, _Source] = {}
 
@@ -129,7 +129,7 @@ class PartObjects:
         try:
             written: dict[str, Any] | None = self._bucket.client.send(request)
         except PreconditionFailedError:
-            written = own_write(self._bucket, self._key, crc, size) if request.may_have_acted else None
+            written = find_own_write(self._bucket, self._key, crc, size) if request.may_have_acted else None
             if written is None:
                 raise
         if written is None:

@@ -10,24 +10,23 @@ from collections.abc import Mapping
 from typing import Any
 
 from cloudfiles.crc import combine
-from cloudfiles.interfaces.even_parts import EvenParts
-from cloudfiles.interfaces.gs.bucket import Bucket
+from cloudfiles.interfaces.gs.bucket import GsBucket
 from cloudfiles.interfaces.gs.part_objects import PartObjects
 from cloudfiles.interfaces.gs.resource import etag_of, resource_of
 from cloudfiles.interfaces.gs.upload import condition_of
 from cloudfiles.interfaces.gs.writing import part_size
-from cloudfiles.interfaces.moving import PartWriter
+from cloudfiles.interfaces.part_writer import PartLayout, PartWriter
 from cloudfiles.types import WriteOptions
 
 
 class GsPartWriter(PartWriter):
     """A parallel composite upload as a PartWriter."""
 
-    def __init__(self, bucket: Bucket, key: str, size: int, options: WriteOptions,
+    def __init__(self, bucket: GsBucket, key: str, size: int, options: WriteOptions,
                  state: Mapping[str, Any] | None) -> None:
         known = state if state and state.get("upload") and state.get("part_size") else None
         self.part_size = int(known["part_size"]) if known else part_size(1, size)
-        self._cut = EvenParts(key, size, self.part_size)
+        self._cut = PartLayout(key, size, self.part_size)
         self._resource = resource_of(options)
         self._condition = condition_of(bucket, key, options)
         self._parts = PartObjects(bucket, key, str(known["upload"]) if known else None)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from cloudfiles import integrity
 from cloudfiles.credentials.google import GoogleProvider, GoogleToken
-from cloudfiles.interfaces.gs.errors import error_of, parse_error_document, says_no_bucket, says_no_object
+from cloudfiles.interfaces.gs.errors import build_error, names_bucket, names_object, parse_error_document
 from cloudfiles.runtime.base import RUN_IN_THREAD_BYTES, Runtime
 from cloudfiles.transport.request import ProviderProtocol, Request, Response, RetryRequest, format_head
 from cloudfiles.transport.web_page import check_is_the_stores
@@ -20,13 +20,13 @@ class GsProtocol(ProviderProtocol):
         finds_bucket: asks the server whether the bucket is there.
     """
 
-    finds_bucket: Callable[[], bool]
+    check_bucket_exists: Callable[[], bool]
 
     def __init__(self, bucket: str, tokens: GoogleProvider, runtime: Runtime) -> None:
         self.tokens = tokens
         self._bucket = bucket
         self._runtime = runtime
-        self._bucket_found = False
+        self._bucket_exists = False
 
     def encode(self, request: Request, host: str, now: float) -> bytes:
         token: GoogleToken = self.tokens.get()
@@ -41,11 +41,11 @@ class GsProtocol(ProviderProtocol):
         if response.status != 404:
             return False
         message = parse_error_document(response.content).message
-        if not says_no_object(message):
-            if says_no_bucket(message):
+        if not names_object(message):
+            if names_bucket(message):
                 return False
-            self._bucket_found = self._bucket_found or self.finds_bucket()
-            return self._bucket_found
+            self._bucket_exists = self._bucket_exists or self.check_bucket_exists()
+            return self._bucket_exists
         return True
 
     def check_object(self, response: Response, path: str | None) -> None:
@@ -60,7 +60,7 @@ class GsProtocol(ProviderProtocol):
 
     def to_error(self, request: Request, response: Response) -> Exception:
         token: GoogleToken = request.signed
-        error = error_of(response, request.path, self._bucket, bool(token.authorization))
+        error = build_error(response, request.path, self._bucket, bool(token.authorization))
         if response.status == 401 and token.authorization and self.tokens.refresh(token) != token:
             return RetryRequest(error)
         return error

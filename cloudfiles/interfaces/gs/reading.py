@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from cloudfiles.exceptions import ProtocolError
-from cloudfiles.interfaces.http_bounded import Limit
-from cloudfiles.interfaces.http_object import ObjectRead
+from cloudfiles.interfaces.bounded_read import SizeLimit
+from cloudfiles.interfaces.object_read import ObjectRead
 from cloudfiles.transport.request import Origin, ProviderProtocol, Response
 from cloudfiles.types import StoredObject
 
@@ -49,7 +49,7 @@ class GsRead(ObjectRead):
         if self._condition is not None and generation not in (None, self._condition):
             raise self._changed()  # the server does not look at conditions
         if _is_transcoded(response.headers):
-            self._undo(response)
+            self._undo_transcoding(response)
         stored = ObjectRead.accept(self, response)
         if stored is not None:
             stored.generation = generation
@@ -66,16 +66,16 @@ class GsRead(ObjectRead):
         if _PIN not in self.target:
             self.target += f"{_PIN}{validator}"
 
-    def _is_same_object(self, headers: dict[str, str]) -> bool:
-        return self._first is None or headers.get(GENERATION) == self._first.get(GENERATION)
+    def _is_same_version(self, headers: dict[str, str]) -> bool:
+        return self._first_headers is None or headers.get(GENERATION) == self._first_headers.get(GENERATION)
 
-    def begin_anew(self) -> None:
-        ObjectRead.begin_anew(self)
+    def restart(self) -> None:
+        ObjectRead.restart(self)
         self.headers.pop("if-match", None)
         if self._condition is None:
             self.target = self.target.partition(_PIN)[0]
 
-    def _undo(self, response: Response) -> None:
+    def _undo_transcoding(self, response: Response) -> None:
         """Bring back the stored bytes where a server on the way compressed them; it may do that to a whole object."""
         headers = response.headers
         stored, sent = headers["x-goog-stored-content-encoding"], headers.get("content-encoding", "identity")
@@ -107,7 +107,7 @@ class GsBoundedRead(GsRead):
 
     def __init__(self, origin: Origin, target: str, protocol: ProviderProtocol, path: str, most: int) -> None:
         GsRead.__init__(self, origin, target, protocol, path)
-        self.receiver = self._limit = Limit(most)
+        self.receiver = self._limit = SizeLimit(most)
 
     def accept(self, response: Response) -> StoredObject | None:
         if self._limit.memory is not None:

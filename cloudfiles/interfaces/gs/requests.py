@@ -18,19 +18,19 @@ class JsonRequest(Request):
     """Gives the answer's JSON object; None where the object that it concerns is missing.
 
     Attributes:
-        refusals: tries that were answered such that the server surely did nothing.
+        rejections: attempts that the server rejected without acting on them.
     """
 
-    __slots__ = ("refusals",)
+    __slots__ = ("rejections",)
 
     def __init__(self, *args: Any, **options: Any) -> None:
         Request.__init__(self, *args, **options)
-        self.refusals = 0
+        self.rejections = 0
 
     @property
     def may_have_acted(self) -> bool:
         """Whether a try that failed may have been carried out nevertheless."""
-        return self.retries > self.refusals
+        return self.retries > self.rejections
 
     def accept(self, response: Response) -> dict[str, Any] | None:
         if response.status < 300:
@@ -41,7 +41,7 @@ class JsonRequest(Request):
             if "error" in document:
                 raise self.protocol.to_error(self, response)
             return document
-        self.refusals += response.status < 500 or response.status == 503
+        self.rejections += response.status < 500 or response.status == 503
         if self.protocol.is_missing(response):
             return None
         raise self.protocol.to_error(self, response)

@@ -15,10 +15,10 @@ from typing import Any
 
 from cloudfiles import integrity
 from cloudfiles.exceptions import CloudFilesError, PreconditionFailedError, ProtocolError, ServerError
-from cloudfiles.interfaces.gs.bucket import Bucket
+from cloudfiles.interfaces.gs.bucket import GsBucket
 from cloudfiles.interfaces.gs.requests import parse_answer
 from cloudfiles.interfaces.gs.resource import WRITTEN, etag_of
-from cloudfiles.interfaces.gs.upload import check_made, own_write
+from cloudfiles.interfaces.gs.upload import check_made, find_own_write
 from cloudfiles.runtime.base import Cancelled
 from cloudfiles.runtime.cancellation import shielded
 from cloudfiles.transport.request import Request, Response, RetryRequest
@@ -30,7 +30,7 @@ class SessionLostError(ServerError):
     """The server does not know the session any more: the upload has to begin anew."""
 
 
-def put_session(bucket: Bucket, key: str, parts: Iterable[integrity.Buffer], resource: dict[str, Any],
+def put_session(bucket: GsBucket, key: str, parts: Iterable[integrity.Buffer], resource: dict[str, Any],
                 condition: str | None) -> str | None:
     """Store what `parts` make together, all but the last of a multiple of 256 KiB. Gives the ETag.
 
@@ -48,7 +48,7 @@ def put_session(bucket: Bucket, key: str, parts: Iterable[integrity.Buffer], res
 class _Session:
     """One upload. The session's address is all that it takes to write to it: it never shows."""
 
-    def __init__(self, bucket: Bucket, key: str, resource: dict[str, Any], condition: str | None) -> None:
+    def __init__(self, bucket: GsBucket, key: str, resource: dict[str, Any], condition: str | None) -> None:
         self._bucket = bucket
         self._key = key
         self._target = self._begin(resource, condition)
@@ -84,7 +84,7 @@ class _Session:
         try:
             written: dict[str, Any] | None = self._bucket.client.send(request)
         except PreconditionFailedError:
-            written = own_write(self._bucket, self._key, crc.digest(), size) if request.retries > 1 else None
+            written = find_own_write(self._bucket, self._key, crc.digest(), size) if request.retries > 1 else None
             if written is None:
                 raise
         if written is None:
@@ -135,7 +135,7 @@ class _Piece(Request):
 
     __slots__ = ("_asking", "_at", "_begin", "_content", "_known", "_total")
 
-    def __init__(self, bucket: Bucket, target: str, path: str, content: integrity.Buffer, begin: int,
+    def __init__(self, bucket: GsBucket, target: str, path: str, content: integrity.Buffer, begin: int,
                  total: int | None) -> None:
         """begin: where in the object `content` stands. total: the object's size where this is its last piece."""
         Request.__init__(self, bucket.endpoint.origin, "PUT", target, {}, protocol=bucket.protocol, path=path)
@@ -163,14 +163,14 @@ class _Piece(Request):
         if response.status in (200, 201):
             return parse_answer(response, self.path)
         if response.status == 308:
-            self._go_on(response)
+            self._continue(response)
             return None
         if response.status in (404, 410):
             raise SessionLostError("the server no longer knows the upload, part of which was already sent",
                                    status=response.status, path=self.path)
         raise self.protocol.to_error(self, response)
 
-    def _go_on(self, response: Response) -> None:
+    def _continue(self, response: Response) -> None:
         """Find out what is left to send; returns where nothing is."""
         match = _RANGE.match(response.headers.get("range", ""))
         at = int(match[1]) + 1 if match else 0

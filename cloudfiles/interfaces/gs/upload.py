@@ -13,7 +13,7 @@ from typing import Any
 
 from cloudfiles import integrity
 from cloudfiles.exceptions import CloudFilesError, IntegrityError, PreconditionFailedError, ProtocolError
-from cloudfiles.interfaces.gs.bucket import Bucket
+from cloudfiles.interfaces.gs.bucket import GsBucket
 from cloudfiles.interfaces.gs.requests import BucketRequest
 from cloudfiles.interfaces.gs.resource import (
     WRITTEN,
@@ -38,7 +38,7 @@ _JOIN = 256 * 1024
 # ---- conditions
 
 
-def condition_of(bucket: Bucket, key: str, options: WriteOptions) -> str | None:
+def condition_of(bucket: GsBucket, key: str, options: WriteOptions) -> str | None:
     """The generation that the write may replace, '0' for none, None for any.
 
     A write can depend on a generation only, so for an ETag the object is looked at first. Servers that are not
@@ -58,7 +58,7 @@ def condition_of(bucket: Bucket, key: str, options: WriteOptions) -> str | None:
     return generation_of(found, key)
 
 
-def own_write(bucket: Bucket, key: str, crc: bytes, size: int) -> dict[str, Any] | None:
+def find_own_write(bucket: GsBucket, key: str, crc: bytes, size: int) -> dict[str, Any] | None:
     """The object, where it is the content that was sent: a condition that fails after an answer was lost may fail on
     our own object."""
     found = bucket.resource(bucket.full_name(key), WRITTEN, key)
@@ -107,7 +107,7 @@ def related_body(resource: dict[str, Any], content: Body) -> Body:
 # ---- writing
 
 
-def crc_of(bucket: Bucket, content: Body) -> bytes:
+def crc_of(bucket: GsBucket, content: Body) -> bytes:
     """The crc32c of content, computed beside the workers where that takes long."""
     if len(content) > RUN_IN_THREAD_BYTES:
         return bucket.runtime.run_in_thread(_crc_of, content)
@@ -121,7 +121,7 @@ def _crc_of(content: Body) -> bytes:
     return hasher.digest()
 
 
-def put_whole(bucket: Bucket, key: str, content: Body, options: WriteOptions) -> str | None:
+def put_whole(bucket: GsBucket, key: str, content: Body, options: WriteOptions) -> str | None:
     """Store `content` by one request. The server checks its crc32c before anything is stored. Gives the ETag."""
     resource = resource_of(options)
     condition = condition_of(bucket, key, options)
@@ -129,7 +129,7 @@ def put_whole(bucket: Bucket, key: str, content: Body, options: WriteOptions) ->
     return etag_of(put_resource(bucket, key, bucket.full_name(key), resource, content, crc, condition))
 
 
-def put_resource(bucket: Bucket, key: str, name: str, resource: dict[str, Any], content: Body, crc: bytes,
+def put_resource(bucket: GsBucket, key: str, name: str, resource: dict[str, Any], content: Body, crc: bytes,
                  condition: str | None = None) -> dict[str, Any]:
     """Store `content` as the object of the full name `name`; gives its WRITTEN fields."""
     size = len(content)
@@ -141,7 +141,7 @@ def put_resource(bucket: Bucket, key: str, name: str, resource: dict[str, Any], 
     try:
         written: dict[str, Any] | None = bucket.client.send(request)
     except PreconditionFailedError:
-        written = own_write(bucket, key, crc, size) if request.may_have_acted else None
+        written = find_own_write(bucket, key, crc, size) if request.may_have_acted else None
         if written is None:
             raise
     if not written:
@@ -150,7 +150,7 @@ def put_resource(bucket: Bucket, key: str, name: str, resource: dict[str, Any], 
     return written
 
 
-def check_made(bucket: Bucket, key: str, written: dict[str, Any], crc: bytes, size: int) -> None:
+def check_made(bucket: GsBucket, key: str, written: dict[str, Any], crc: bytes, size: int) -> None:
     """Check an object that was made of parts; one that is not the content sent is removed.
 
     Raises IntegrityError.

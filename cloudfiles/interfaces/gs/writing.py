@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import BinaryIO
 
 from cloudfiles.integrity import Buffer
-from cloudfiles.interfaces.gs.bucket import Bucket
+from cloudfiles.interfaces.gs.bucket import GsBucket
 from cloudfiles.interfaces.gs.composite import may_compose, put_composite
 from cloudfiles.interfaces.gs.resource import resource_of
 from cloudfiles.interfaces.gs.session import SessionLostError, put_session
@@ -38,7 +38,7 @@ def part_size(number: int, size: int | None) -> int:
     return size_of_part(number, size, PART, _PLANNED, _GROWS_EVERY)
 
 
-def put_content(bucket: Bucket, key: str, content: Content, options: WriteOptions, threshold: int) -> str | None:
+def put_content(bucket: GsBucket, key: str, content: Content, options: WriteOptions, threshold: int) -> str | None:
     """Store `content`: in parts where it has more than `threshold` bytes, or where a file does not tell how many."""
     if not isinstance(content, (bytes, bytearray, memoryview)):
         return _put_file(bucket, key, content, options, threshold)
@@ -49,7 +49,7 @@ def put_content(bucket: Bucket, key: str, content: Content, options: WriteOption
     return _put_large(bucket, key, lambda: parts_of_memory(whole, size), options, _SESSIONS)
 
 
-def _put_file(bucket: Bucket, key: str, file: BinaryIO, options: WriteOptions, threshold: int) -> str | None:
+def _put_file(bucket: GsBucket, key: str, file: BinaryIO, options: WriteOptions, threshold: int) -> str | None:
     size = bytes_left(file, key)
     if size is not None and size > threshold:
         begin = file.tell()
@@ -65,7 +65,7 @@ def _put_file(bucket: Bucket, key: str, file: BinaryIO, options: WriteOptions, t
                     lambda pieces: _put_large(bucket, key, lambda: pieces, options, 1))
 
 
-def _put_large(bucket: Bucket, key: str, parts: Callable[[], Iterable[Buffer]], options: WriteOptions,
+def _put_large(bucket: GsBucket, key: str, parts: Callable[[], Iterable[Buffer]], options: WriteOptions,
                sessions: int) -> str | None:
     """parts: gives all of them, as often as it is called, where more than one session may be begun."""
     resource = resource_of(options)

@@ -21,14 +21,14 @@ from cloudfiles.exceptions import (
 )
 from cloudfiles.inputs import ascii_header
 from cloudfiles.interfaces.base import Interface
+from cloudfiles.interfaces.bounded_read import PiecewiseRead, object_from_headers, read_bounded
 from cloudfiles.interfaces.http.listing import DirectoryLister, Link, parse_index
 from cloudfiles.interfaces.http.protocol import NotAnObjectError, WebProtocol
 from cloudfiles.interfaces.http.requests import WebBoundedRead, WebDelete, WebHead, WebPage, WebProbe, WebPut, WebRead
 from cloudfiles.interfaces.http.urls import WebAddress, quote_key
-from cloudfiles.interfaces.http_bounded import PiecewiseRead, described, read_bounded
-from cloudfiles.interfaces.http_divided import read_object
-from cloudfiles.interfaces.http_object import head_from_headers, size_of
-from cloudfiles.interfaces.local import chunks
+from cloudfiles.interfaces.local_store import chunks
+from cloudfiles.interfaces.object_read import head_from_headers, size_of
+from cloudfiles.interfaces.parallel_read import read_object
 from cloudfiles.paths import ExtractedPath
 from cloudfiles.protocols import PROTOCOLS
 from cloudfiles.runtime.base import RUN_IN_THREAD_BYTES, Runtime
@@ -109,7 +109,7 @@ class HttpInterface(Interface):
     def _nothing_of(self, key: str) -> StoredObject | None:
         """The empty range, which a Range header cannot say."""
         headers = self._look(key)
-        return None if headers is None else _part_of(headers)
+        return None if headers is None else _empty_part(headers)
 
     def _read_from_the_end(self, key: str, start: int | None, end: int) -> StoredObject | None:
         """A range that counts its end, or both of its ends, from the object's: the size comes first."""
@@ -119,7 +119,7 @@ class HttpInterface(Interface):
                 return None
             first, last, _ = slice(start, end).indices(size_of(headers, key))
             if first >= last:
-                return _part_of(headers)
+                return _empty_part(headers)
             etag = headers.get("etag", "W/")
             condition = {} if etag.startswith("W/") else {"if-match": etag}
             with suppress(PreconditionFailedError):
@@ -170,20 +170,20 @@ class HttpInterface(Interface):
 
     def describe(self, key: str) -> StoredObject | None:
         headers = self._look(key)
-        return None if headers is None else described(headers)
+        return None if headers is None else object_from_headers(headers)
 
     def get_bounded(self, key: str, most: int) -> StoredObject | None:
         protocol, target = self._protocol(key)
         return read_bounded(self._send, WebBoundedRead(
             self._address.origin, target, dict(self._headers), protocol, key, most))
 
-    def reads_ranges(self, stored: StoredObject) -> bool:
+    def supports_ranges(self, stored: StoredObject) -> bool:
         return (stored.headers or {}).get("accept-ranges", "").lower() == "bytes"
 
-    def get_in_pieces(self, key: str, take: Callable[[bytes | memoryview], object]) -> StoredObject | None:
-        return self.get_in_one(key, take)
+    def stream_to(self, key: str, take: Callable[[bytes | memoryview], object]) -> StoredObject | None:
+        return self.stream_to_at_once(key, take)
 
-    def get_in_one(self, key: str, take: Callable[[bytes | memoryview], object]) -> StoredObject | None:
+    def stream_to_at_once(self, key: str, take: Callable[[bytes | memoryview], object]) -> StoredObject | None:
         protocol, target = self._protocol(key)
         found: StoredObject | None = self._send(PiecewiseRead(
             self._address.origin, target, dict(self._headers), protocol, key, take))
@@ -344,7 +344,7 @@ def _accept_encoding(address: WebAddress) -> str:
     return "gzip" if google else "identity"
 
 
-def _part_of(headers: Mapping[str, str]) -> StoredObject:
+def _empty_part(headers: Mapping[str, str]) -> StoredObject:
     return StoredObject(b"", headers.get("content-encoding", ""), "", headers.get("etag"))
 
 

@@ -7,10 +7,10 @@ from typing import Any
 
 from cloudfiles.byteranges import parse_content_range
 from cloudfiles.exceptions import PreconditionFailedError, ProtocolError, ServerError
+from cloudfiles.interfaces.bounded_read import BoundedRead
 from cloudfiles.interfaces.http.listing import is_complete
 from cloudfiles.interfaces.http.protocol import WebProtocol
-from cloudfiles.interfaces.http_bounded import BoundedRead
-from cloudfiles.interfaces.http_object import ObjectHead, ObjectRead
+from cloudfiles.interfaces.object_read import ObjectHead, ObjectRead
 from cloudfiles.transport.request import Body, Origin, Request, Response
 from cloudfiles.transport.web_page import is_html_type, is_web_page, summary
 from cloudfiles.types import StoredObject

@@ -9,13 +9,13 @@ import xml.etree.ElementTree as ET
 from typing import Any
 
 from cloudfiles.interfaces.documents import parse_xml
-from cloudfiles.interfaces.s3.bucket import Bucket
+from cloudfiles.interfaces.s3.bucket import S3Bucket
 from cloudfiles.transport.request import Request, Response
 
 _TYPE = "{http://www.w3.org/2001/XMLSchema-instance}type"
 
 
-def read_acl(bucket: Bucket, key: str) -> dict[str, Any] | None:
+def read_acl(bucket: S3Bucket, key: str) -> dict[str, Any] | None:
     """`{'Owner': {...}, 'Grants': [{'Grantee': {...}, 'Permission': ...}]}`; None where the object is missing."""
     found: dict[str, Any] | None = bucket.client.send(_AclRequest(
         bucket.origin, "GET", bucket.query_target(key, {"acl": ""}), bucket.headers.copy(), protocol=bucket.protocol,

@@ -14,7 +14,7 @@ from cloudfiles.transport.request import Origin
 
 
 @dataclass(slots=True)
-class Bucket:
+class S3Bucket:
     """A bucket below one path.
 
     Attributes:
@@ -33,7 +33,7 @@ class Bucket:
     root: str
     base: str
     headers: dict[str, str]
-    honours_conditions: bool
+    honors_conditions: bool
     bulk_deletes: bool = True
 
     @property

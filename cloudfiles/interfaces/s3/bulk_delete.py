@@ -12,10 +12,10 @@ from xml.sax.saxutils import escape
 
 from cloudfiles import integrity
 from cloudfiles.exceptions import CloudFilesError, ServerError, TransportError
-from cloudfiles.interfaces.deleting import BatchRequest, Delete, delete_singly, delete_together
+from cloudfiles.interfaces.deleting import BulkDeleteRequest, Delete, delete_in_bulk, delete_one_by_one
 from cloudfiles.interfaces.documents import parse_xml
-from cloudfiles.interfaces.s3.bucket import Bucket
-from cloudfiles.interfaces.s3.errors import ErrorDocument, error_of
+from cloudfiles.interfaces.s3.bucket import S3Bucket
+from cloudfiles.interfaces.s3.errors import ErrorDocument, build_error
 from cloudfiles.transport.request import Request, Response
 
 # What XML 1.0 cannot carry (2.2), or what a parser may change on the way: line ends (2.11), and spaces
@@ -23,35 +23,35 @@ from cloudfiles.transport.request import Request, Response
 _FRAGILE = re.compile(r"^\s|\s$|[\x00-\x1f\x7f-\x9f\u2028\ud800-\udfff\ufeff\ufffe\uffff]").search
 
 
-def delete_keys(bucket: Bucket, keys: Sequence[str]) -> dict[str, CloudFilesError]:
+def delete_keys(bucket: S3Bucket, keys: Sequence[str]) -> dict[str, CloudFilesError]:
     """Delete `keys`, at most 1000; the errors of those that could not be."""
     singles = keys if not bucket.bulk_deletes or len(keys) == 1 else [key for key in keys if not key or _FRAGILE(key)]
-    errors = _delete_singly(bucket, singles)
+    errors = _delete_one_by_one(bucket, singles)
     rest = [key for key in keys if key and not _FRAGILE(key)] if len(singles) < len(keys) else []
     if rest:
-        errors.update(_delete_together(bucket, rest))
+        errors.update(_delete_in_bulk(bucket, rest))
     return errors
 
 
-def _delete_singly(bucket: Bucket, keys: Sequence[str]) -> dict[str, CloudFilesError]:
-    return delete_singly(bucket.client, keys, lambda key: Delete(
+def _delete_one_by_one(bucket: S3Bucket, keys: Sequence[str]) -> dict[str, CloudFilesError]:
+    return delete_one_by_one(bucket.client, keys, lambda key: Delete(
         bucket.origin, "DELETE", bucket.target(key), bucket.headers.copy(), protocol=bucket.protocol, path=key))
 
 
-def _delete_together(bucket: Bucket, keys: list[str]) -> dict[str, CloudFilesError]:
-    errors = delete_together(bucket.client, _BulkDelete(bucket, keys))
+def _delete_in_bulk(bucket: S3Bucket, keys: list[str]) -> dict[str, CloudFilesError]:
+    errors = delete_in_bulk(bucket.client, _BulkDelete(bucket, keys))
     if errors is None:
         bucket.bulk_deletes = False
-        return _delete_singly(bucket, keys)
+        return _delete_one_by_one(bucket, keys)
     return errors
 
 
-class _BulkDelete(BatchRequest):
+class _BulkDelete(BulkDeleteRequest):
     """One DeleteObjects. Gives the errors by key. The whole of it is repeated while one of them is passing."""
 
     __slots__ = ("_bucket", "_keys")
 
-    def __init__(self, bucket: Bucket, keys: list[str]) -> None:
+    def __init__(self, bucket: S3Bucket, keys: list[str]) -> None:
         self._bucket = bucket
         self._keys = keys
         self.errors: dict[str, CloudFilesError] = {}
@@ -69,9 +69,9 @@ class _BulkDelete(BatchRequest):
         if not document.tag.endswith("DeleteResult"):
             raise self.protocol.to_error(self, response)
         self.errors = self._read(document)
-        passing = next((e for e in self.errors.values() if isinstance(e, ServerError) and e.is_transient), None)
-        if passing is not None:
-            raise passing
+        transient = next((e for e in self.errors.values() if isinstance(e, ServerError) and e.is_transient), None)
+        if transient is not None:
+            raise transient
         return self.errors
 
     def _read(self, document: ET.Element) -> dict[str, CloudFilesError]:
@@ -90,4 +90,4 @@ class _BulkDelete(BatchRequest):
 
     def _error(self, key: str, document: ErrorDocument) -> CloudFilesError:
         status = 403 if document.code == "AccessDenied" else 200
-        return error_of(document, Response(status, {}, b""), key, self._bucket.protocol.endpoint.bucket)
+        return build_error(document, Response(status, {}, b""), key, self._bucket.protocol.endpoint.bucket)

@@ -70,16 +70,16 @@ class UploadChecks:
         secure: over TLS. Elsewhere a CRC would let anybody on the way exchange the body: there the body is signed.
     """
 
-    def __init__(self, takes_crc: bool, *, ask: bool = True, secure: bool = True) -> None:
-        self.takes_crc = takes_crc
-        self._ask = ask and not takes_crc
+    def __init__(self, supports_crc: bool, *, ask: bool = True, secure: bool = True) -> None:
+        self.supports_crc = supports_crc
+        self._ask = ask and not supports_crc
         self._secure = secure
 
     def headers(self, content: integrity.Buffer) -> dict[str, str]:
         """The headers by which the server checks `content`."""
-        if self.takes_crc and self._secure:
+        if self.supports_crc and self._secure:
             return dict([integrity.checksum_header(CRC, content)])
-        if self.takes_crc or self._ask:
+        if self.supports_crc or self._ask:
             return self.headers_of_pieces([content])
         return {"content-md5": integrity.content_md5(content)}
 
@@ -93,15 +93,15 @@ class UploadChecks:
         return dict([_header(algorithm, hasher.digest()) for algorithm, hasher in hashers.items()])
 
     def _algorithms(self) -> tuple[str, ...]:
-        if not self.takes_crc:
+        if not self.supports_crc:
             return ("md5", CRC) if self._ask else ("md5",)
         return (CRC,) if self._secure else (CRC, "sha256")
 
-    def answered(self, headers: dict[str, str]) -> None:
+    def learn(self, headers: dict[str, str]) -> None:
         """Take note of an upload's answer."""
         if self._ask:
             self._ask = False
-            self.takes_crc = CRC_HEADER in headers
+            self.supports_crc = CRC_HEADER in headers
 
 
 def _header(algorithm: str, digest: bytes) -> tuple[str, str]:

@@ -8,18 +8,18 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from cloudfiles.exceptions import AuthorizationError, CloudFilesError, IntegrityError, MD5IntegrityError, ServerError
-from cloudfiles.interfaces.documents import UNREADABLE_XML, document_of
+from cloudfiles.interfaces.documents import XML_ERRORS, parse_xml_content
 from cloudfiles.transport.request import Response, status_error
 
 STALE_CREDENTIALS = frozenset({"ExpiredToken", "ExpiredTokenException", "InvalidToken", "TokenRefreshRequired",
                                "InvalidAccessKeyId", "InvalidClientTokenId"})
 """Codes by which a key is refused that may have been renewed or rotated meanwhile."""
 
-_PASSING = frozenset({"RequestTimeout", "IncompleteBody", "OperationAborted", "ConditionalRequestConflict",
+_TRANSIENT = frozenset({"RequestTimeout", "IncompleteBody", "OperationAborted", "ConditionalRequestConflict",
                       "InternalError", "ServiceUnavailable", "SlowDown", "503 SlowDown"})
 """Codes after which the same request may succeed, whatever the status they come with."""
 
-_DAMAGED = frozenset({"BadDigest", "XAmzContentSHA256Mismatch", "InvalidDigest", "XAmzContentChecksumMismatch"})
+_CORRUPTED = frozenset({"BadDigest", "XAmzContentSHA256Mismatch", "InvalidDigest", "XAmzContentChecksumMismatch"})
 """Codes by which the server says that other bytes have arrived than were sent."""
 
 _MISSING = frozenset({"NoSuchKey", "NoSuchVersion"})
@@ -38,7 +38,7 @@ class ErrorDocument(NamedTuple):
         return self.code in _MISSING
 
     @property
-    def says_nothing(self) -> bool:
+    def is_unspecific(self) -> bool:
         """Whether the code of a 404 leaves open what is missing."""
         return self.code in _NOTHING
 
@@ -48,18 +48,18 @@ def parse_error_document(content: bytes) -> ErrorDocument:
     if b"<Error" not in content:
         return ErrorDocument()
     try:
-        root = document_of(content)
-    except UNREADABLE_XML:
+        root = parse_xml_content(content)
+    except XML_ERRORS:
         return ErrorDocument()
     fields = {element.tag.rpartition("}")[2]: (element.text or "").strip() for element in root.iter()}
     return ErrorDocument(fields.get("Code", ""), fields.get("Message", ""), fields.get("Region", ""))
 
 
-def error_of(document: ErrorDocument, response: Response, path: str | None, bucket: str,
+def build_error(document: ErrorDocument, response: Response, path: str | None, bucket: str,
              hint: str = "") -> CloudFilesError:
     """The error to raise for an answer that is an error response. hint: added to the server's message."""
     code, status = document.code, response.status
-    if code in _DAMAGED:
+    if code in _CORRUPTED:
         kind = MD5IntegrityError if code == "BadDigest" else IntegrityError
         return kind(f"the server received different bytes than were sent ({code})", path=path)
     if code == "InvalidObjectState":
@@ -73,6 +73,6 @@ def error_of(document: ErrorDocument, response: Response, path: str | None, buck
     if code in STALE_CREDENTIALS or code == "RequestTimeTooSkewed":
         return AuthorizationError(f"the server responded with {status}: {code}: {message}", path=path)
     error = status_error(response, path=path, code=code, message=message.strip())
-    if isinstance(error, ServerError) and code in _PASSING:
+    if isinstance(error, ServerError) and code in _TRANSIENT:
         error.is_transient = True
     return error

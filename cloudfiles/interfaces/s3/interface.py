@@ -14,23 +14,24 @@ from cloudfiles.exceptions import (
     ServerError,
 )
 from cloudfiles.interfaces.base import Interface
-from cloudfiles.interfaces.http_bounded import BoundedRead, PiecewiseRead, described, read_bounded
-from cloudfiles.interfaces.http_divided import read_object
-from cloudfiles.interfaces.http_object import ObjectRead, head_from_headers
-from cloudfiles.interfaces.moving import Copied, CopyOptions, Interrupted, PartWriter
+from cloudfiles.interfaces.bounded_read import BoundedRead, PiecewiseRead, object_from_headers, read_bounded
+from cloudfiles.interfaces.object_read import ObjectRead, head_from_headers
+from cloudfiles.interfaces.parallel_read import read_object
+from cloudfiles.interfaces.part_writer import InterruptedWrites, PartWriter
 from cloudfiles.interfaces.s3.acl import read_acl
-from cloudfiles.interfaces.s3.bucket import Bucket
+from cloudfiles.interfaces.s3.bucket import S3Bucket
 from cloudfiles.interfaces.s3.bulk_delete import delete_keys
 from cloudfiles.interfaces.s3.checksums import UploadChecks
-from cloudfiles.interfaces.s3.copying import MAX_COPY, Copy, same_service
+from cloudfiles.interfaces.s3.copy import MAX_COPY, Copy, same_service
 from cloudfiles.interfaces.s3.endpoint import find_endpoint
 from cloudfiles.interfaces.s3.listing import list_objects, marker_token
-from cloudfiles.interfaces.s3.partwise import S3PartWriter, discard_interrupted_uploads, discard_uploads
+from cloudfiles.interfaces.s3.part_writer import S3PartWriter, discard_interrupted_uploads, discard_uploads
 from cloudfiles.interfaces.s3.protocol import S3Protocol
 from cloudfiles.interfaces.s3.reading import BucketHead, head_object
-from cloudfiles.interfaces.s3.upload import head_of_written
+from cloudfiles.interfaces.s3.upload import head_object_again
 from cloudfiles.interfaces.s3.writing import put_content
-from cloudfiles.interfaces.sized_range import get_sized_range
+from cloudfiles.interfaces.server_copy import CopyOptions, CopyResult
+from cloudfiles.interfaces.sized_range import get_range_by_size
 from cloudfiles.paths import ExtractedPath
 from cloudfiles.runtime.base import Runtime
 from cloudfiles.transport.client import Client, client_for
@@ -70,19 +71,19 @@ class S3Interface(Interface):
         self._headers = {"x-amz-request-payer": options.request_payer} if options.request_payer else {}
         # Unasked, S3 keeps the checksums that it has to itself; other servers take no notice.
         self._read_headers = {**self._headers, "x-amz-checksum-mode": "ENABLED"}
-        self._bucket: Bucket | None = None
+        self._bucket: S3Bucket | None = None
         self._region_assumed = False  # nobody named one, and no request has been answered
 
-    def _found(self) -> Bucket:
+    def _resolve(self) -> S3Bucket:
         """Find the credentials, and the bucket by them. Raises MissingCredentialsError, ConfigurationError."""
         self._provider.get()
         region, url = self._provider.location()
         endpoint = find_endpoint(self._name, self._url or url, region)
         self._region_assumed = endpoint.is_aws and region is None
         protocol = S3Protocol(endpoint, self._provider, self._runtime, self._client.clock.wall)
-        protocol.finds_bucket = self._finds_bucket
+        protocol.check_bucket_exists = self._check_bucket_exists
         checks = UploadChecks(endpoint.is_aws, secure=endpoint.origin.scheme == "https")
-        self._bucket = Bucket(self._client, self._runtime, protocol, checks, self._root,
+        self._bucket = S3Bucket(self._client, self._runtime, protocol, checks, self._root,
                               endpoint.base + quote_key(self._root), self._headers, endpoint.is_aws)
         return self._bucket
 
@@ -93,13 +94,13 @@ class S3Interface(Interface):
 
     def get_acl(self, key: str) -> dict[str, Any] | None:
         """`{'Owner': {...}, 'Grants': [{'Grantee': {...}, 'Permission': ...}]}`, as the API names these."""
-        return read_acl(self._bucket or self._found(), key)
+        return read_acl(self._bucket or self._resolve(), key)
 
     def get(self, key: str, start: int | None = None, end: int | None = None) -> StoredObject | None:
         """As the contract says. Numbers that count from the end cost a HEAD, but for the suffix `[-n:]`."""
         if (start or end is not None) and (end is not None and (end <= (start or 0) or (start or 0) < 0)):
             return self._get_cut(key, start, end)
-        bucket = self._bucket or self._found()
+        bucket = self._bucket or self._resolve()
         if not start:
             start = 0 if end is not None else None
         found = read_object(self._client, ObjectRead(
@@ -111,7 +112,7 @@ class S3Interface(Interface):
 
     def _get_cut(self, key: str, start: int | None, end: int | None) -> StoredObject | None:
         """A range that is empty, or that only the object's size makes one HTTP can express."""
-        return get_sized_range(key, start, end, self._head, self.get)
+        return get_range_by_size(key, start, end, self._head, self.get)
 
     def head(self, key: str) -> dict[str, Any] | None:
         headers = self._head(key)
@@ -121,11 +122,11 @@ class S3Interface(Interface):
         return self._head(key) is not None
 
     def _head(self, key: str) -> dict[str, str] | None:
-        return head_object(self._bucket or self._found(), key, self._headers)
+        return head_object(self._bucket or self._resolve(), key, self._headers)
 
-    def _finds_bucket(self) -> bool:
+    def _check_bucket_exists(self) -> bool:
         """Whether the server has the bucket. One that is not for us to see is taken to be there."""
-        protocol = (self._bucket or self._found()).protocol
+        protocol = (self._bucket or self._resolve()).protocol
         request = BucketHead(protocol.endpoint.origin, "HEAD", protocol.endpoint.bucket_target, self._headers.copy(),
                              protocol=protocol)
         try:
@@ -136,7 +137,7 @@ class S3Interface(Interface):
 
     def list_page(self, prefix: str = "", *, flat: bool = False, start_after: str | None = None,
                   token: str | None = None, limit: int | None = None) -> ListPage:
-        bucket = self._bucket or self._found()
+        bucket = self._bucket or self._resolve()
         try:
             page = list_objects(bucket, prefix, flat=flat, start_after=start_after, token=token, limit=limit)
         except ServerError as error:
@@ -144,7 +145,7 @@ class S3Interface(Interface):
                 raise
             # A gateway older than ListObjectsV2; the token of the page carries on in its way.
             page = list_objects(bucket, prefix, flat=flat, token=marker_token(start_after), limit=limit)
-        bucket.protocol.bucket_found = True
+        bucket.protocol.bucket_exists = True
         return page
 
     # ---- writing
@@ -153,59 +154,59 @@ class S3Interface(Interface):
         """As the contract says. Conditions are heeded atomically where the server heeds them: AWS, MinIO and most do.
         Of one that is not known to, the object is looked at first.
         """
-        return put_content(self._bucket or self._found(), key, content, options,
+        return put_content(self._bucket or self._resolve(), key, content, options,
                            self._options.composite_upload_threshold)
 
     def delete(self, keys: Sequence[str]) -> Mapping[str, CloudFilesError]:
-        return delete_keys(self._bucket or self._found(), keys)
+        return delete_keys(self._bucket or self._resolve(), keys)
 
     # ---- moving
 
     def describe(self, key: str) -> StoredObject | None:
-        headers = head_of_written(self._bucket or self._found(), key)
-        return None if headers is None else described(headers)
+        headers = head_object_again(self._bucket or self._resolve(), key)
+        return None if headers is None else object_from_headers(headers)
 
     def get_bounded(self, key: str, most: int) -> StoredObject | None:
-        bucket = self._bucket or self._found()
+        bucket = self._bucket or self._resolve()
         return read_bounded(self._client.send, BoundedRead(
             bucket.origin, bucket.target(key), self._read_headers.copy(), bucket.protocol, key, most))
 
-    def get_in_one(self, key: str, take: Callable[[bytes | memoryview], object]) -> StoredObject | None:
-        bucket = self._bucket or self._found()
+    def stream_to_at_once(self, key: str, take: Callable[[bytes | memoryview], object]) -> StoredObject | None:
+        bucket = self._bucket or self._resolve()
         found: StoredObject | None = self._client.send(PiecewiseRead(
             bucket.origin, bucket.target(key), self._read_headers.copy(), bucket.protocol, key, take))
         return found
 
-    def copies_from(self, source: Interface) -> bool:
+    def can_copy_from(self, source: Interface) -> bool:
         """Between buckets of one service that take the same credentials."""
         if not isinstance(source, S3Interface):
             return False
-        here, there = self._bucket or self._found(), source._bucket or source._found()
+        here, there = self._bucket or self._resolve(), source._bucket or source._resolve()
         return same_service(here, there) and self._provider.get() == source._provider.get()
 
-    def copy_from(self, source: Interface, source_key: str, key: str, options: CopyOptions) -> Copied | None:
+    def copy_from(self, source: Interface, source_key: str, key: str, options: CopyOptions) -> CopyResult | None:
         assert isinstance(source, S3Interface)
-        copy = Copy(self._bucket or self._found(), source._bucket or source._found(), source_key, key, options,
+        copy = Copy(self._bucket or self._resolve(), source._bucket or source._resolve(), source_key, key, options,
                     lambda: source.describe(source_key), source.attributes, self.copy_threshold)
         return copy.run()
 
     def is_same(self, source: Interface, source_key: str, key: str) -> bool:
         if not isinstance(source, S3Interface):
             return False
-        here, there = self._bucket or self._found(), source._bucket or source._found()
+        here, there = self._bucket or self._resolve(), source._bucket or source._resolve()
         return same_service(here, there) and (
             (self._name, self._root + key) == (source._name, source._root + source_key))
 
     def open_writer(self, key: str, size: int, options: WriteOptions,
                     state: Mapping[str, Any] | None = None) -> PartWriter | None:
-        return S3PartWriter(self._bucket or self._found(), key, size, options, state)
+        return S3PartWriter(self._bucket or self._resolve(), key, size, options, state)
 
     def discard_partial(self, prefix: str, older_than: float) -> int:
         now = self._client.clock.wall()
-        return discard_uploads(self._bucket or self._found(), prefix, now - older_than)
+        return discard_uploads(self._bucket or self._resolve(), prefix, now - older_than)
 
-    def discard_interrupted(self, interrupted: Interrupted) -> int:
-        return discard_interrupted_uploads(self._bucket or self._found(), interrupted)
+    def discard_interrupted(self, interrupted: InterruptedWrites) -> int:
+        return discard_interrupted_uploads(self._bucket or self._resolve(), interrupted)
 
     # ---- presigning
 
@@ -220,10 +221,10 @@ class S3Interface(Interface):
         if not 1 <= expires <= MAX_PRESIGNED:
             raise InvalidInputError(f"presign: expires: expected 1 to {MAX_PRESIGNED} seconds (7 days), got "
                                     f"{expires!r}")
-        bucket = self._bucket or self._found()
-        if self._region_assumed and not bucket.protocol.bucket_found:
-            bucket.protocol.bucket_found = self._finds_bucket()
-            if not bucket.protocol.bucket_found:
+        bucket = self._bucket or self._resolve()
+        if self._region_assumed and not bucket.protocol.bucket_exists:
+            bucket.protocol.bucket_exists = self._check_bucket_exists()
+            if not bucket.protocol.bucket_exists:
                 raise ServerError(f"the bucket {self._name!r} does not exist at {bucket.origin}", status=404,
                                   code="NoSuchBucket", path=key)
         origin = bucket.origin

@@ -13,8 +13,8 @@ from urllib.parse import unquote_plus
 from cloudfiles.credentials.sigv4 import format_query
 from cloudfiles.exceptions import ProtocolError
 from cloudfiles.interfaces.documents import count, parse_xml
-from cloudfiles.interfaces.pages import check_echo, check_names, check_says_whether_it_goes_on
-from cloudfiles.interfaces.s3.bucket import Bucket
+from cloudfiles.interfaces.paging import check_echo, check_names, check_truncation_flag
+from cloudfiles.interfaces.s3.bucket import S3Bucket
 from cloudfiles.transport.request import Request, Response
 from cloudfiles.types import ListEntry, ListPage
 
@@ -22,7 +22,7 @@ PAGE_ENTRIES = 1000  # the most that S3 gives at once
 _MARKER = "marker:"  # begins the token of a page of ListObjects; the last key seen follows
 
 
-def list_objects(bucket: Bucket, prefix: str, *, flat: bool = False, start_after: str | None = None,
+def list_objects(bucket: S3Bucket, prefix: str, *, flat: bool = False, start_after: str | None = None,
                  token: str | None = None, limit: int | None = None) -> ListPage:
     """One page of the keys that begin with `prefix`."""
     query = {"encoding-type": "url", "prefix": bucket.root + prefix,
@@ -52,7 +52,7 @@ class _ListRequest(Request):
 
     __slots__ = ("_flat", "_limit", "_prefix", "_root")
 
-    def __init__(self, bucket: Bucket, query: dict[str, str], prefix: str) -> None:
+    def __init__(self, bucket: S3Bucket, query: dict[str, str], prefix: str) -> None:
         endpoint = bucket.protocol.endpoint
         Request.__init__(self, endpoint.origin, "GET", f"{endpoint.bucket_target}?{format_query(query)}",
                          bucket.headers.copy(), protocol=bucket.protocol, path=prefix or None)
@@ -81,7 +81,7 @@ def parse_page(document: ET.Element, root: str, prefix: str, *, flat: bool, limi
     common = [decode(text) for text in _texts(document.findall(space + "CommonPrefixes"), space + "Prefix")]
     check_names(names, common, prefix, flat=flat)
     check_echo(document.findtext(space + "Prefix"), prefix)
-    check_says_whether_it_goes_on(bool(document.findtext(space + "IsTruncated")), len(names) + len(common), limit)
+    check_truncation_flag(bool(document.findtext(space + "IsTruncated")), len(names) + len(common), limit)
     cut = len(root)
     keys = [name[cut:] for name in names]
     entries = [ListEntry(key, count(size, "Size", "the listing") if (size := element.findtext(size_tag)) else None,

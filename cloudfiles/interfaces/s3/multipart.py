@@ -22,14 +22,14 @@ from cloudfiles.exceptions import (
 )
 from cloudfiles.interfaces.documents import parse_xml
 from cloudfiles.interfaces.parts import send_parts, size_of_part
-from cloudfiles.interfaces.s3.bucket import Bucket
+from cloudfiles.interfaces.s3.bucket import S3Bucket
 from cloudfiles.interfaces.s3.checksums import CRC, CRC_HEADER, UploadChecks
 from cloudfiles.interfaces.s3.upload import (
     ObjectPut,
     check_conditions,
     condition_error,
     condition_headers,
-    head_of_written,
+    head_object_again,
     object_headers,
 )
 from cloudfiles.runtime.base import RUN_IN_THREAD_BYTES, Cancelled
@@ -56,14 +56,14 @@ def part_size(number: int, size: int | None) -> int:
     return size_of_part(number, size, MIN_PART, MAX_PARTS, _GROWS_EVERY)
 
 
-def digest_headers(bucket: Bucket, checks: UploadChecks, content: integrity.Buffer) -> dict[str, str]:
+def digest_headers(bucket: S3Bucket, checks: UploadChecks, content: integrity.Buffer) -> dict[str, str]:
     """The headers by which the server checks `content`, computed beside the workers where that takes long."""
     if len(content) > RUN_IN_THREAD_BYTES:
         return bucket.runtime.run_in_thread(checks.headers, content)
     return checks.headers(content)
 
 
-def put_in_parts(bucket: Bucket, key: str, parts: Iterable[integrity.Buffer], options: WriteOptions) -> str | None:
+def put_in_parts(bucket: S3Bucket, key: str, parts: Iterable[integrity.Buffer], options: WriteOptions) -> str | None:
     """Store what `parts` (read in this worker, as they are sent) make together. Gives the ETag.
 
     On any failure, and where the batch is given up, the upload is aborted, so that no part stays behind.
@@ -95,7 +95,7 @@ class Upload:
         sent: the parts that are there, by number.
     """
 
-    def __init__(self, bucket: Bucket, key: str, options: WriteOptions, upload_id: str | None = None) -> None:
+    def __init__(self, bucket: S3Bucket, key: str, options: WriteOptions, upload_id: str | None = None) -> None:
         self._bucket = bucket
         self._key = key
         self._crc: integrity.Hasher | None = integrity.hasher(CRC) if bucket.protocol.endpoint.is_aws else None
@@ -169,10 +169,10 @@ class Upload:
         try:
             etag: str | None = bucket.client.send(request).get("ETag")
         except CloudFilesError as error:
-            bucket.honours_conditions |= isinstance(error, PreconditionFailedError)
+            bucket.honors_conditions |= isinstance(error, PreconditionFailedError)
             # Repeating a completion does no harm, but the server may then no longer know the upload: that, and
             # any other failure, leaves open whether an earlier try was carried out.
-            found = head_of_written(bucket, self._key) if request.retries > 1 else None
+            found = head_object_again(bucket, self._key) if request.retries > 1 else None
             if found is None or not self._is_ours(found):
                 raise condition_error(error, conditions) from error
             return found.get("etag")
@@ -192,7 +192,7 @@ class Upload:
 
         Raises IntegrityError.
         """
-        found = head_of_written(self._bucket, self._key) or {}
+        found = head_object_again(self._bucket, self._key) or {}
         crc = found.get(CRC_HEADER, "-") if self._crc is not None else "-"
         if found.get("content-length") != str(self._size) or ("-" not in crc and crc != self._whole_crc()):
             raise IntegrityError(f"the object made of {len(self.sent)} parts differs from what was sent: its ETag is "

@@ -13,7 +13,7 @@ from cloudfiles.credentials.aws import AwsCredentials, AwsProvider
 from cloudfiles.credentials.sigv4 import EMPTY_PAYLOAD, UNSIGNED_PAYLOAD, Signer, SigningContext
 from cloudfiles.interfaces.s3.checksums import check_object
 from cloudfiles.interfaces.s3.endpoint import Endpoint
-from cloudfiles.interfaces.s3.errors import STALE_CREDENTIALS, ErrorDocument, error_of, parse_error_document
+from cloudfiles.interfaces.s3.errors import STALE_CREDENTIALS, ErrorDocument, build_error, parse_error_document
 from cloudfiles.interfaces.server_clock import ServerClock
 from cloudfiles.runtime.base import RUN_IN_THREAD_BYTES, Runtime
 from cloudfiles.transport.request import Origin, ProviderProtocol, Request, Response, RetryRequest, format_head
@@ -32,7 +32,7 @@ class S3Protocol(ProviderProtocol):
         finds_bucket: asks the server whether it is there.
     """
 
-    finds_bucket: Callable[[], bool]
+    check_bucket_exists: Callable[[], bool]
 
     def __init__(self, endpoint: Endpoint, provider: AwsProvider, runtime: Runtime, wall: Callable[[], float]) -> None:
         self.endpoint = endpoint
@@ -40,7 +40,7 @@ class S3Protocol(ProviderProtocol):
         self._runtime = runtime
         self._signer = Signer()
         self._clock = ServerClock(wall)
-        self.bucket_found: bool | None = None
+        self.bucket_exists: bool | None = None
 
     # ---- asking
 
@@ -79,17 +79,17 @@ class S3Protocol(ProviderProtocol):
         document = parse_error_document(response.content)
         if document.is_missing_key:
             return True
-        if not document.says_nothing:
+        if not document.is_unspecific:
             return False
-        self.bucket_found = self.bucket_found or self.finds_bucket()
-        return self.bucket_found
+        self.bucket_exists = self.bucket_exists or self.check_bucket_exists()
+        return self.bucket_exists
 
     def check_object(self, response: Response, path: str | None) -> None:
         check_is_the_stores(response, path)
         has_document = response.content.lstrip()[:6] in _DOCUMENT
         document = parse_error_document(response.content) if has_document else ErrorDocument()
         if document.code:
-            raise error_of(document, response, path, self.endpoint.bucket)
+            raise build_error(document, response, path, self.endpoint.bucket)
 
     def verify(self, content: bytes, headers: dict[str, str], path: str | None) -> str:
         if len(content) > RUN_IN_THREAD_BYTES:
@@ -98,9 +98,9 @@ class S3Protocol(ProviderProtocol):
 
     def to_error(self, request: Request, response: Response) -> Exception:
         document = parse_error_document(response.content)
-        if response.status == 404 and self.bucket_found is False and document.says_nothing:
+        if response.status == 404 and self.bucket_exists is False and document.is_unspecific:
             document = ErrorDocument("NoSuchBucket")  # as asking for it has shown
-        error = error_of(document, response, request.path, self.endpoint.bucket, _hint(request, response, document))
+        error = build_error(document, response, request.path, self.endpoint.bucket, _hint(request, response, document))
         return RetryRequest(error) if self._corrected(request, response, document) else error
 
     # ---- mending

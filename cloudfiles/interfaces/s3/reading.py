@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from cloudfiles.exceptions import AuthorizationError, MissingCredentialsError, ServerError
-from cloudfiles.interfaces.http_object import ObjectHead, ObjectRead
-from cloudfiles.interfaces.s3.bucket import Bucket
+from cloudfiles.interfaces.object_read import ObjectHead, ObjectRead
+from cloudfiles.interfaces.s3.bucket import S3Bucket
 from cloudfiles.transport.request import Request, Response
 
 
-def head_object(bucket: Bucket, key: str, headers: dict[str, str]) -> dict[str, str] | None:
+def head_object(bucket: S3Bucket, key: str, headers: dict[str, str]) -> dict[str, str] | None:
     """The headers of an object, None where it is missing.
 
     The refusal of a HEAD has no body and so no error code: the reason is asked for once, by a GET of one byte.
@@ -24,16 +24,16 @@ def head_object(bucket: Bucket, key: str, headers: dict[str, str]) -> dict[str, 
     return _head(bucket, key, headers)  # the GET was not refused, perhaps with credentials that it has renewed
 
 
-def _head(bucket: Bucket, key: str, headers: dict[str, str]) -> dict[str, str] | None:
+def _head(bucket: S3Bucket, key: str, headers: dict[str, str]) -> dict[str, str] | None:
     found: dict[str, str] | None = bucket.client.send(
         ObjectHead(bucket.origin, "HEAD", bucket.target(key), headers.copy(), protocol=bucket.protocol, path=key))
     return found
 
 
-def _ask_why(bucket: Bucket, key: str, headers: dict[str, str]) -> None:
+def _ask_why(bucket: S3Bucket, key: str, headers: dict[str, str]) -> None:
     """Raises the error that the same request by GET is refused with."""
     request = ObjectRead(bucket.origin, bucket.target(key), headers.copy(), bucket.protocol, key, 0, 1)
-    request.is_patient = True  # where a server answers with the whole object
+    request.single_connection = True  # where a server answers with the whole object
     bucket.client.send(request)
 
 

@@ -15,7 +15,7 @@ from cloudfiles.exceptions import (
     UnsupportedOperationError,
 )
 from cloudfiles.inputs import ascii_header
-from cloudfiles.interfaces.s3.bucket import Bucket
+from cloudfiles.interfaces.s3.bucket import S3Bucket
 from cloudfiles.interfaces.s3.checksums import UploadChecks, check_written, is_object_of
 from cloudfiles.interfaces.s3.reading import head_object
 from cloudfiles.retry import REFUSED_STATUS
@@ -67,21 +67,21 @@ class ObjectPut(Request):
     """A PUT of a whole object, or of a part. Gives the ETag.
 
     Attributes:
-        refusals: tries that were answered such that the server surely did nothing.
+        rejections: attempts that the server rejected without acting on them.
     """
 
-    __slots__ = ("_checks", "refusals")
+    __slots__ = ("_checks", "rejections")
 
     def __init__(self, origin: Origin, target: str, headers: dict[str, str], body: Body, protocol: ProviderProtocol,
                  path: str, checks: UploadChecks) -> None:
         Request.__init__(self, origin, "PUT", target, headers, body, protocol=protocol, path=path)
         self._checks = checks
-        self.refusals = 0
+        self.rejections = 0
 
     @property
     def may_have_acted(self) -> bool:
         """Whether a try that failed may have stored the object nevertheless."""
-        return self.retries > self.refusals
+        return self.retries > self.rejections
 
     def accept(self, response: Response) -> str | None:
         if response.status not in (200, 201, 204):
@@ -90,7 +90,7 @@ class ObjectPut(Request):
             raise self.protocol.to_error(self, response)
         if "etag" not in response.headers:
             self.protocol.check_object(response, self.path)
-        self._checks.answered(response.headers)
+        self._checks.learn(response.headers)
         sent = self.headers.get("content-md5")
         if sent is not None and "etag" in response.headers:
             check_written(a2b_base64(sent), response.headers, self.path)
@@ -98,7 +98,7 @@ class ObjectPut(Request):
 
     def _to_error(self, response: Response) -> Exception:
         error = self.protocol.to_error(self, response)
-        self.refusals += response.status < 500 or response.status in REFUSED_STATUS
+        self.rejections += response.status < 500 or response.status in REFUSED_STATUS
         # If-Match on a key that does not exist is answered 404, where everything else is answered 412.
         if response.status == 404 and "if-match" in self.headers and self.protocol.is_missing(response):
             return PreconditionFailedError(f"the object is missing; expected the ETag {self.headers['if-match']}",
@@ -106,7 +106,7 @@ class ObjectPut(Request):
         return error
 
 
-def put_whole(bucket: Bucket, key: str, content: Body, digests: dict[str, str], options: WriteOptions) -> str | None:
+def put_whole(bucket: S3Bucket, key: str, content: Body, digests: dict[str, str], options: WriteOptions) -> str | None:
     """Store `content` by one PUT. digests: the headers by which the server checks it."""
     conditions = condition_headers(options)
     headers = {**bucket.headers, **object_headers(options), **conditions, **digests}
@@ -119,8 +119,8 @@ def put_whole(bucket: Bucket, key: str, content: Body, digests: dict[str, str], 
     except ServerError as error:
         raise condition_error(error, conditions) from error
     except PreconditionFailedError:
-        bucket.honours_conditions = True
-        found = head_of_written(bucket, key) if request.may_have_acted else None
+        bucket.honors_conditions = True
+        found = head_object_again(bucket, key) if request.may_have_acted else None
         if found is None or not is_object_of(_pieces(content), found):
             raise
         # The first try had stored it and only its answer was lost: the condition failed on our own object.
@@ -137,14 +137,14 @@ def condition_error(error: CloudFilesError, conditions: Mapping[str, str]) -> Cl
                                      path=error.path, attempts=error.attempts, elapsed=error.elapsed)
 
 
-def check_conditions(bucket: Bucket, key: str, options: WriteOptions) -> None:
+def check_conditions(bucket: S3Bucket, key: str, options: WriteOptions) -> None:
     """Look at the object first where the server is not known to heed conditions: some ignore them without a word.
 
     Raises PreconditionFailedError.
     """
-    if bucket.honours_conditions:
+    if bucket.honors_conditions:
         return
-    found = head_of_written(bucket, key)
+    found = head_object_again(bucket, key)
     if options.if_absent and found is not None:
         raise PreconditionFailedError("the object already exists", path=key)
     etag = None if found is None else found.get("etag")
@@ -153,7 +153,7 @@ def check_conditions(bucket: Bucket, key: str, options: WriteOptions) -> None:
         raise PreconditionFailedError(f"the object {state}; expected the ETag {options.if_match}", path=key)
 
 
-def head_of_written(bucket: Bucket, key: str) -> dict[str, str] | None:
+def head_object_again(bucket: S3Bucket, key: str) -> dict[str, str] | None:
     """The headers of an object, checksums included; None where it is missing."""
     headers = {**bucket.headers, "x-amz-checksum-mode": "ENABLED"}
     return head_object(bucket, key, headers)

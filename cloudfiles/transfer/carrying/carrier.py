@@ -21,7 +21,7 @@ from cloudfiles.exceptions import (
     UnsupportedOperationError,
 )
 from cloudfiles.interfaces.base import Interface
-from cloudfiles.interfaces.moving import Copied, CopyOptions
+from cloudfiles.interfaces.server_copy import CopyOptions, CopyResult
 from cloudfiles.runtime.base import Runtime
 from cloudfiles.transfer.carrying.digest import COMPUTED
 from cloudfiles.transfer.carrying.items import Item
@@ -42,7 +42,7 @@ class Carrier(Route):
 
     def __init__(self, source: Interface, target: Interface, runtime: Runtime | None, options: CarryOptions) -> None:
         super().__init__(source, target, runtime, options)
-        self._copies = options.reencode is None and target.copies_from(source)
+        self._copies = options.reencode is None and target.can_copy_from(source)
 
     def carry(self, item: Item) -> Outcome:
         """The whole of one object, of any size.
@@ -76,7 +76,7 @@ class Carrier(Route):
         change = None if self.options.content_type is None else self._described_anew
         for _ in range(_TRIES):
             try:
-                copied: Copied | None = self.write(item.size or 0, self.target.copy_from, self.source, item.source,
+                copied: CopyResult | None = self.write(item.size or 0, self.target.copy_from, self.source, item.source,
                                                    item.target, CopyOptions(item.size, None, change))
             except UnsupportedOperationError:
                 return None

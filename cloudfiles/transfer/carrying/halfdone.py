@@ -10,7 +10,7 @@ from typing import Any
 from cloudfiles import crc, integrity
 from cloudfiles.exceptions import TransportError
 from cloudfiles.interfaces.base import Interface
-from cloudfiles.interfaces.moving import PartWriter
+from cloudfiles.interfaces.part_writer import PartWriter
 from cloudfiles.transfer.carrying.digest import COMPUTED, WholeDigest
 from cloudfiles.transfer.carrying.items import Item
 from cloudfiles.types import StoredObject, WriteOptions

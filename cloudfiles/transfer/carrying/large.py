@@ -18,7 +18,7 @@ from cloudfiles.exceptions import (
     TransportError,
     TruncatedBodyError,
 )
-from cloudfiles.interfaces.moving import PartWriter
+from cloudfiles.interfaces.part_writer import PartWriter
 from cloudfiles.transfer.carrying.digest import WholeDigest
 from cloudfiles.transfer.carrying.halfdone import PartLog
 from cloudfiles.transfer.carrying.items import Item
@@ -74,7 +74,7 @@ class LargeCarrier:
     def carry(self) -> Outcome:
         self._check_encoding()
         if (self._described.size is not None and self._options.encoding == self._described.encoding
-                and self._described.validator is not None and self._source.reads_ranges(self._described)):
+                and self._described.validator is not None and self._source.supports_ranges(self._described)):
             state = None if self._log is None else self._log.state
             writer = self._target.open_writer(self._item.target, self._size, self._options, state)
             if writer is not None:
@@ -192,7 +192,7 @@ class LargeCarrier:
             digest.add(at, content)
             at += len(content)
 
-        stored = self._source.get_in_pieces(self._item.source, take_piece)
+        stored = self._source.stream_to(self._item.source, take_piece)
         finish()
         if stored is None or not stored.may_be_same_content(self._described) or self._described.size not in (None, at):
             raise self._changed()

@@ -20,7 +20,7 @@ from cloudfiles.exceptions import (
     TransportError,
     redact,
 )
-from cloudfiles.interfaces.moving import Interrupted
+from cloudfiles.interfaces.part_writer import InterruptedWrites
 from cloudfiles.transfer.carrying.carrier import Carrier
 from cloudfiles.transfer.carrying.halfdone import HalfDone, PartLog, PartLogs
 from cloudfiles.transfer.carrying.large import LARGE_AT_ONCE
@@ -112,9 +112,9 @@ class Worker:
         return bool(adopted)
 
     def _interrupted(self, keys: Sequence[str], processes: Sequence[str],
-                     kept: Sequence[Mapping[str, Any]]) -> Interrupted:
+                     kept: Sequence[Mapping[str, Any]]) -> InterruptedWrites:
         """Writes of this transfer."""
-        return Interrupted(keys, self._transfer.created - SKEW, processes, kept)
+        return InterruptedWrites(keys, self._transfer.created - SKEW, processes, kept)
 
     # ---- carrying
 

@@ -7,7 +7,7 @@ from collections.abc import Collection
 
 from cloudfiles.exceptions import CloudFilesError, TransportError
 from cloudfiles.interfaces.base import Interface
-from cloudfiles.interfaces.moving import Interrupted
+from cloudfiles.interfaces.part_writer import InterruptedWrites
 from cloudfiles.transfer.resuming.saved import State
 
 SKEW = 900.0
@@ -34,7 +34,7 @@ def clear_up(target: Interface, state: State, under_way: Collection[str] = ()) -
     kept = [half.state for half in state.halves.values()]
     process, since = state.request.get("process", ""), state.request.get("since", 0.0)
     try:
-        target.discard_interrupted(Interrupted(keys, since - SKEW, [process], kept))
+        target.discard_interrupted(InterruptedWrites(keys, since - SKEW, [process], kept))
     except TransportError:
         raise
     except CloudFilesError as error:

@@ -22,9 +22,9 @@ from cloudfiles.exceptions import (
     TransportError,
 )
 from cloudfiles.interfaces import interface_class
-from cloudfiles.interfaces.haste import FAST, LEAST
-from cloudfiles.interfaces.http_bounded import PiecewiseRead
-from cloudfiles.interfaces.http_object import ObjectRead
+from cloudfiles.interfaces.bounded_read import PiecewiseRead
+from cloudfiles.interfaces.object_read import ObjectRead
+from cloudfiles.interfaces.throughput_monitor import FAST_BYTES_PER_SECOND, MIN_REMAINING_BYTES
 from cloudfiles.retry import parse_retry_after
 from cloudfiles.runtime.engine import blocking_runtime
 from cloudfiles.transfer.single.web import PASSING, Connection, Timeouts, is_redirect
@@ -115,7 +115,7 @@ class ChunkRead(ObjectRead):
         raise AssertionError("unreachable: no body is handed on")
 
     def accept(self, response: Response) -> Any:
-        if response.status == 206 and self._is_part_of_nothing(response):
+        if response.status == 206 and self._is_empty_range(response):
             return Chunk(b"", 0, response.headers.get("etag", ""), response.headers)
         if response.status == 416 and not self.start:
             return unsatisfied(response.headers)
@@ -123,7 +123,7 @@ class ChunkRead(ObjectRead):
             stored = super().accept(response)
             assert stored is not None
             return chunk_of(stored.content, {**response.headers, "etag": stored.etag or ""})
-        if response.status == 412 and self._first is not None and self._condition is None:
+        if response.status == 412 and self._first_headers is not None and self._condition is None:
             return super().accept(response)
         if response.status == 412 and self._condition is not None:
             raise ObjectChangedError("the object was replaced while it was being downloaded", path=self.path)
@@ -153,7 +153,7 @@ class WebSource:
         to = self._connection
         headers = {**to.headers, **_condition(etag)}
         request = ChunkRead(to.origin, to.target, headers, to.protocol(), to.shown, start, end)
-        request.is_patient = True  # what makes it faster is that others are read beside it
+        request.single_connection = True  # what makes it faster is that others are read beside it
         try:
             chunk: Chunk = to.send(request)
         except BodyTooLargeError as whole:
@@ -330,7 +330,7 @@ class StoreSource:
 
     def read_whole(self, take: Callable[[bytes | memoryview], object]) -> Chunk:
         interface: Interface = self._files._store.interface(blocking_runtime())
-        stored = interface.get_in_pieces(self._key, take)
+        stored = interface.stream_to(self._key, take)
         if stored is None:
             raise self._missing()
         return _chunk_about(stored)
@@ -391,14 +391,14 @@ class Download:
             return []
         left = 0 if self.total is None else self.total - self.done
         count = 1
-        if self._is_slow and source.takes_several and left >= LEAST and _condition(self.etag):
+        if self._is_slow and source.takes_several and left >= MIN_REMAINING_BYTES and _condition(self.etag):
             count = max(1, min(_MOST_AT_ONCE, _IN_MEMORY // self._chunk_size, -(-left // self._chunk_size)))
         starts = range(self.done, self.done + count * self._chunk_size, self._chunk_size)
         return [(start, start + self._chunk_size) for start in starts]
 
     def took(self, chunks: Sequence[Chunk], seconds: float) -> None:
         """Take note of how long it took to read them. Where one connection was slow, it stays with several."""
-        self._is_slow |= len(chunks[0].content) < seconds * FAST
+        self._is_slow |= len(chunks[0].content) < seconds * FAST_BYTES_PER_SECOND
 
     def in_order(self, spans: Iterable[tuple[int, int]], chunks: Iterable[Chunk]) -> Iterator[Chunk]:
         """Count the chunks of these ranges in, one by one. Ends where one is shorter than was asked for."""

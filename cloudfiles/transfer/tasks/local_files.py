@@ -12,7 +12,7 @@ from cloudfiles.interfaces.base import Interface
 from cloudfiles.interfaces.file.interface import FileInterface
 from cloudfiles.interfaces.file.io import etag_of
 from cloudfiles.interfaces.file.names import order_of
-from cloudfiles.interfaces.local import http_date
+from cloudfiles.interfaces.local_store import http_date
 from cloudfiles.transfer.carrying.items import listed_items
 from cloudfiles.types import ListEntry, ListPage, StoreOptions
 

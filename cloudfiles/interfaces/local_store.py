@@ -29,7 +29,7 @@ def http_date(seconds: int) -> str:
             f"{at.tm_hour:02}:{at.tm_min:02}:{at.tm_sec:02} GMT")
 
 
-def span(start: int | None, end: int | None, size: int) -> tuple[int, int]:
+def slice_bounds(start: int | None, end: int | None, size: int) -> tuple[int, int]:
     """The offset and the length of the byte range `[start:end]`, read as a slice, in `size` bytes."""
     first, last, _ = slice(start, end).indices(size)
     return first, max(0, last - first)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from cloudfiles.exceptions import InvalidInputError, ProtocolError
-from cloudfiles.interfaces.gs.bucket import Bucket, quote_name
+from cloudfiles.interfaces.gs.bucket import GsBucket, quote_name
 from cloudfiles.interfaces.gs.requests import JsonRequest
 from cloudfiles.interfaces.gs.resource import WRITTEN
 
@@ -18,7 +18,7 @@ MAX_COMPOSED = 32
 """Objects that one request composes."""
 
 
-def rewrite(source: Bucket, source_key: str, bucket: Bucket, key: str, resource: dict[str, Any] | None,
+def rewrite(source: GsBucket, source_key: str, bucket: GsBucket, key: str, resource: dict[str, Any] | None,
             generation: str | None) -> dict[str, Any] | None:
     """Copy an object; gives the WRITTEN fields of the copy, None where the source is missing.
 
@@ -46,7 +46,7 @@ def rewrite(source: Bucket, source_key: str, bucket: Bucket, key: str, resource:
             raise ProtocolError("the response to an unfinished rewrite has no 'rewriteToken'", path=key)
 
 
-def compose(bucket: Bucket, key: str, name: str, sources: Sequence[tuple[str, str | None]], resource: dict[str, Any],
+def compose(bucket: GsBucket, key: str, name: str, sources: Sequence[tuple[str, str | None]], resource: dict[str, Any],
             condition: str | None = None) -> JsonRequest:
     """The request that makes the object of the full name `name` of up to 32 objects; answered by its WRITTEN fields.
 

@@ -7,33 +7,33 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-from cloudfiles.interfaces.gs.bucket import Bucket
+from cloudfiles.interfaces.gs.bucket import GsBucket
 from cloudfiles.interfaces.gs.bulk_delete import MAX_BATCH, delete_names
 from cloudfiles.interfaces.gs.composite import may_compose
 from cloudfiles.interfaces.gs.listing import resources_below
-from cloudfiles.interfaces.gs.part_objects import PartName, place_of, prefix_of
+from cloudfiles.interfaces.gs.part_objects import PartName, parts_prefix, parts_prefix_below
 from cloudfiles.interfaces.gs.resource import seconds
-from cloudfiles.interfaces.moving import Interrupted
+from cloudfiles.interfaces.part_writer import InterruptedWrites
 
 _FIELDS = "name,updated"
 
 
-def discard_parts(bucket: Bucket, prefix: str, before: float) -> int:
+def discard_parts(bucket: GsBucket, prefix: str, before: float) -> int:
     """Remove the parts that interrupted uploads of keys beginning with `prefix` have left.
 
     before: seconds since the epoch; what was written later may belong to an upload that goes on.
     Gives how many uploads they were of.
     """
-    found = resources_below(bucket, prefix_of(bucket.root + prefix), _FIELDS)
+    found = resources_below(bucket, parts_prefix_below(bucket.root + prefix), _FIELDS)
     return _remove(bucket, [resource["name"] for resource in found if _seconds(resource) < before])
 
 
-def discard_interrupted_parts(bucket: Bucket, interrupted: Interrupted) -> int:
+def discard_interrupted_parts(bucket: GsBucket, interrupted: InterruptedWrites) -> int:
     """Remove the parts of uploads of exactly these keys that were written since, but for those to be gone on with.
 
     Where uploads may leave no parts there are none, and nothing is asked. Gives how many uploads they were of.
     """
-    places = {place_of(bucket.full_name(key)) for key in interrupted.keys if key}
+    places = {parts_prefix(bucket.full_name(key)) for key in interrupted.keys if key}
     if not places or not may_compose(bucket, None):
         return 0
     kept = {state.get("upload") for state in interrupted.kept}
@@ -47,7 +47,7 @@ def discard_interrupted_parts(bucket: Bucket, interrupted: Interrupted) -> int:
     return _remove(bucket, left)
 
 
-def _remove(bucket: Bucket, names: Sequence[str]) -> int:
+def _remove(bucket: GsBucket, names: Sequence[str]) -> int:
     """Delete these parts; gives how many uploads they were of. Raises the first failure."""
     for at in range(0, len(names), MAX_BATCH):
         for error in delete_names(bucket, {name: name for name in names[at:at + MAX_BATCH]}).values():

@@ -17,9 +17,9 @@ from cloudfiles.crc import combine
 from cloudfiles.credentials.sigv4 import format_query
 from cloudfiles.exceptions import ProtocolError, ServerError
 from cloudfiles.interfaces.documents import count, parse_xml
-from cloudfiles.interfaces.moving import Interrupted, PartWriter
-from cloudfiles.interfaces.pages import Progress
-from cloudfiles.interfaces.s3.bucket import Bucket
+from cloudfiles.interfaces.paging import CycleDetector
+from cloudfiles.interfaces.part_writer import InterruptedWrites, PartWriter
+from cloudfiles.interfaces.s3.bucket import S3Bucket
 from cloudfiles.interfaces.s3.checksums import CRC
 from cloudfiles.interfaces.s3.listing import unquote_key
 from cloudfiles.interfaces.s3.multipart import Part, Upload, part_size
@@ -30,7 +30,7 @@ from cloudfiles.types import WriteOptions
 class S3PartWriter(PartWriter):
     """A multipart upload as a PartWriter."""
 
-    def __init__(self, bucket: Bucket, key: str, size: int, options: WriteOptions,
+    def __init__(self, bucket: S3Bucket, key: str, size: int, options: WriteOptions,
                  state: Mapping[str, Any] | None) -> None:
         self.part_size = part_size(1, size)
         self._size = size
@@ -63,7 +63,7 @@ class S3PartWriter(PartWriter):
         return {"upload_id": self._upload.id, "part_size": self.part_size, "parts": parts}
 
 
-def _parts_still_there(bucket: Bucket, key: str, state: Mapping[str, Any], size: int) -> dict[int, Part] | None:
+def _parts_still_there(bucket: S3Bucket, key: str, state: Mapping[str, Any], size: int) -> dict[int, Part] | None:
     """The parts that both the state and the server know alike; None where the server does not know the upload."""
     if state.get("part_size") != size or not state.get("upload_id"):
         return None
@@ -77,10 +77,10 @@ def _parts_still_there(bucket: Bucket, key: str, state: Mapping[str, Any], size:
     return {number: part for number, part in told.items() if there.get(number) == part.etag.strip('"')}
 
 
-def _listed_parts(bucket: Bucket, key: str, upload_id: str) -> Iterator[tuple[int, str]]:
+def _listed_parts(bucket: S3Bucket, key: str, upload_id: str) -> Iterator[tuple[int, str]]:
     """Numbers and ETags (without quotes) of the parts that the server has."""
     marker = ""
-    progress = Progress(f"the list of parts of {key!r}")
+    progress = CycleDetector(f"the list of parts of {key!r}")
     while True:
         query = {"uploadId": upload_id} | ({"part-number-marker": marker} if marker else {})
         document = _send(bucket, bucket.query_target(key, query), key)
@@ -93,7 +93,7 @@ def _listed_parts(bucket: Bucket, key: str, upload_id: str) -> Iterator[tuple[in
         progress.check(marker)
 
 
-def discard_uploads(bucket: Bucket, prefix: str, before: float) -> int:
+def discard_uploads(bucket: S3Bucket, prefix: str, before: float) -> int:
     """Abort the uploads of keys beginning with `prefix` that were begun before this time (seconds since the epoch)."""
     stale = [(key, upload_id) for key, upload_id, begun in _listed_uploads(bucket, prefix) if begun < before]
     for key, upload_id in stale:
@@ -101,7 +101,7 @@ def discard_uploads(bucket: Bucket, prefix: str, before: float) -> int:
     return len(stale)
 
 
-def discard_interrupted_uploads(bucket: Bucket, interrupted: Interrupted) -> int:
+def discard_interrupted_uploads(bucket: S3Bucket, interrupted: InterruptedWrites) -> int:
     """Abort the uploads of exactly these keys that were begun since, but for those to be gone on with.
 
     A server that tells no times is taken to have begun them since.
@@ -116,11 +116,11 @@ def discard_interrupted_uploads(bucket: Bucket, interrupted: Interrupted) -> int
     return len(left)
 
 
-def _listed_uploads(bucket: Bucket, prefix: str) -> Iterator[tuple[str, str, float]]:
+def _listed_uploads(bucket: S3Bucket, prefix: str) -> Iterator[tuple[str, str, float]]:
     """Key, id and time of the uploads that were begun and not completed."""
     cut = len(bucket.root)
     after: dict[str, str] = {}
-    progress = Progress(f"the list of uploads of {prefix!r}")
+    progress = CycleDetector(f"the list of uploads of {prefix!r}")
     while True:
         query = {"uploads": "", "prefix": bucket.root + prefix, "encoding-type": "url", **after}
         document = _send(bucket, f"{bucket.protocol.endpoint.bucket_target}?{format_query(query)}", prefix)
@@ -151,7 +151,7 @@ def _time(text: str) -> float:
         raise ProtocolError(f"the list of uploads has an invalid 'Initiated': {text[:100]!r}") from error
 
 
-def _send(bucket: Bucket, target: str, path: str) -> ET.Element:
+def _send(bucket: S3Bucket, target: str, path: str) -> ET.Element:
     document: ET.Element = bucket.client.send(_ListRequest(
         bucket.origin, "GET", target, bucket.headers.copy(), protocol=bucket.protocol, path=path))
     return document

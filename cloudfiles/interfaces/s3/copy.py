@@ -20,10 +20,10 @@ from cloudfiles.exceptions import (
     UnsupportedOperationError,
 )
 from cloudfiles.interfaces.documents import parse_xml
-from cloudfiles.interfaces.moving import Copied, CopyOptions
-from cloudfiles.interfaces.s3.bucket import Bucket
+from cloudfiles.interfaces.s3.bucket import S3Bucket
 from cloudfiles.interfaces.s3.multipart import MAX_PARTS, Part, Upload
-from cloudfiles.interfaces.s3.upload import head_of_written, object_headers
+from cloudfiles.interfaces.s3.upload import head_object_again, object_headers
+from cloudfiles.interfaces.server_copy import CopyOptions, CopyResult
 from cloudfiles.transport.request import Request, Response
 from cloudfiles.transport.web_page import is_web_page
 from cloudfiles.types import StoredObject, WriteOptions
@@ -36,10 +36,11 @@ _PART = 256 << 20
 
 _WORKERS = 8
 _TOO_LARGE = ("EntityTooLarge", "InvalidRequest")
-_CANNOT = frozenset({"AccessDenied", "NotImplemented", "MethodNotAllowed", "InvalidArgument", "InvalidRequest"})
+_UNSUPPORTED_CODES = frozenset({"AccessDenied", "NotImplemented", "MethodNotAllowed", "InvalidArgument",
+                                "InvalidRequest"})
 
 
-def same_service(here: Bucket, there: Bucket) -> bool:
+def same_service(here: S3Bucket, there: S3Bucket) -> bool:
     """Whether one request can name both buckets."""
     ours, theirs = here.protocol.endpoint, there.protocol.endpoint
     if ours.is_aws and theirs.is_aws:
@@ -57,8 +58,8 @@ class Copy:
         threshold: bytes from which on it goes part by part.
     """
 
-    bucket: Bucket
-    source: Bucket
+    bucket: S3Bucket
+    source: S3Bucket
     source_key: str
     key: str
     options: CopyOptions
@@ -66,19 +67,20 @@ class Copy:
     attributes: Callable[[StoredObject], WriteOptions]
     threshold: int
 
-    def run(self) -> Copied | None:
+    def run(self) -> CopyResult | None:
         """As `Interface.copy_from`."""
         try:
             if self.options.size is not None and self.options.size >= self.threshold:
                 return self._in_parts()
             return self._at_once()
         except (AuthorizationError, ServerError) as error:
-            if isinstance(error, ServerError) and error.code not in _CANNOT and error.status not in (405, 501):
+            if (isinstance(error, ServerError) and error.code not in _UNSUPPORTED_CODES
+                    and error.status not in (405, 501)):
                 raise
             raise UnsupportedOperationError("the server does not support copying this object: "
                                             f"{error}", path=self.key) from error
 
-    def _at_once(self) -> Copied | None:
+    def _at_once(self) -> CopyResult | None:
         headers = self._headers(self.options.etag)
         if self.options.change is not None:
             described = self._described()
@@ -91,7 +93,7 @@ class Copy:
             if error.code not in _TOO_LARGE or "larg" not in str(error).lower():
                 raise
             return self._in_parts()
-        return None if etag is None else Copied(self.options.size, etag)
+        return None if etag is None else CopyResult(self.options.size, etag)
 
     def _replaced(self, described: StoredObject, change: Callable[[WriteOptions], WriteOptions]) -> dict[str, str]:
         """The headers of a copy that is described anew, from the state of the source that is known."""
@@ -109,7 +111,7 @@ class Copy:
 
     # ---- in parts
 
-    def _in_parts(self) -> Copied | None:
+    def _in_parts(self) -> CopyResult | None:
         described = self._described()
         if described is None:
             return None
@@ -129,7 +131,7 @@ class Copy:
         except BaseException:
             upload.abort()
             raise
-        return Copied(described.size, etag)
+        return CopyResult(described.size, etag)
 
     def _copy_parts(self, upload: Upload, described: StoredObject) -> None:
         last = described.size or 0
@@ -150,7 +152,7 @@ class Copy:
         collect(copy_part, range(0, last, step), Plan(runtime, _WORKERS, report=lambda _: runtime.sleep(0)))
 
     def _check_size(self, size: int) -> None:
-        found = head_of_written(self.bucket, self.key) or {}
+        found = head_object_again(self.bucket, self.key) or {}
         if found.get("content-length") != str(size):
             raise IntegrityError(f"the copy has {found.get('content-length')} bytes, the source has "
                                  f"{size}", path=self.key)

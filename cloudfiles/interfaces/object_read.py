@@ -12,8 +12,16 @@ from typing import Any
 from cloudfiles.byteranges import ContentRange, parse_content_range, range_header
 from cloudfiles.exceptions import ObjectChangedError, ProtocolError, TruncatedBodyError
 from cloudfiles.interfaces.documents import count
-from cloudfiles.interfaces.haste import Haste
-from cloudfiles.transport.request import ANSWER_BYTES, Origin, Pace, ProviderProtocol, Request, Response, RetryRequest
+from cloudfiles.interfaces.throughput_monitor import ThroughputMonitor
+from cloudfiles.transport.request import (
+    ANSWER_BYTES,
+    BodyMonitor,
+    Origin,
+    ProviderProtocol,
+    Request,
+    Response,
+    RetryRequest,
+)
 from cloudfiles.transport.wire import Head, is_framed
 from cloudfiles.types import StoredObject, head_of
 
@@ -21,8 +29,8 @@ _NOTHING = re.compile(r"bytes (\d+)-(-?\d+)/(\d+)$", re.ASCII)
 
 _WHAT = "the response about the object"
 
-DIVISIBLE = 64 << 20
-"""Bytes of a body that may be worth more than one connection."""
+PARALLEL_READ_BYTES = 64 << 20
+"""Bytes from which a body may be worth more than one connection."""
 
 
 class ObjectRead(Request):
@@ -33,7 +41,7 @@ class ObjectRead(Request):
     and an object that was replaced meanwhile is read anew from its beginning.
     """
 
-    __slots__ = ("_condition", "_first", "_next", "_pieces", "end", "is_patient", "start")
+    __slots__ = ("_condition", "_first_headers", "_pieces", "_resume_at", "end", "single_connection", "start")
 
     def __init__(self, origin: Origin, target: str, headers: dict[str, str], protocol: ProviderProtocol, path: str,
                  start: int | None = None, end: int | None = None) -> None:
@@ -45,11 +53,11 @@ class ObjectRead(Request):
         Request.__init__(self, origin, "GET", target, headers, protocol=protocol, path=path)
         self.start = 0 if start is None and end is not None else start
         self.end = end
-        self.is_patient = False  # goes on however slowly a body comes
+        self.single_connection = False  # continues however slowly a body arrives
         self._condition = headers.get("if-match")
         self._pieces: list[bytes] = []  # received before a break, in order
-        self._first: dict[str, str] | None = None  # the headers that came with the first of them
-        self._next: int | None = None  # where in the object they end
+        self._first_headers: dict[str, str] | None = None  # the headers that came with the first of them
+        self._resume_at: int | None = None  # where in the object they end
         if self.start is not None:
             self._ask_for_range()
 
@@ -59,17 +67,17 @@ class ObjectRead(Request):
         status = response.status
         if status in (200, 206) and "etag" not in response.headers:
             self.protocol.check_object(response, self.path)
-        if status == 200 and self._first is None and "range" not in self.headers:
+        if status == 200 and self._first_headers is None and "range" not in self.headers:
             return self._whole(response.content, response.headers) if self.start is None else self._cut(response)
         if status in (200, 206):
-            if self._is_part_of_nothing(response):
+            if self._is_empty_range(response):
                 return StoredObject(b"", response.headers.get("content-encoding", ""), "", response.headers.get("etag"))
             return self._part(response)
         if status == 416 and "range" in self.headers:
-            return self._past_the_end(response)
-        if status == 412 and self._first is not None and self._condition is None:
-            self.begin_anew()
-            raise RetryRequest(self.dialect_error(response))
+            return self._range_not_satisfiable(response)
+        if status == 412 and self._first_headers is not None and self._condition is None:
+            self.restart()
+            raise RetryRequest(self.cause_of(response))
         if self.protocol.is_missing(response):
             return None
         raise self.protocol.to_error(self, response)
@@ -79,25 +87,26 @@ class ObjectRead(Request):
             return max(ANSWER_BYTES, self.end - (self.start or 0))
         return None if head.status in (200, 206) else super().most(head)
 
-    def pace(self, head: Head, length: int) -> Pace | None:
-        if length < DIVISIBLE or self.is_patient or self._validator(head.headers) is None or "bytes" not in (
-                head.headers.get("accept-ranges"), head.headers.get("content-range", "")[:5]):
+    def monitor(self, head: Head, length: int) -> BodyMonitor | None:
+        if length < PARALLEL_READ_BYTES or self.single_connection or self._validator(head.headers) is None:
             return None
-        return Haste(length)
+        if "bytes" not in (head.headers.get("accept-ranges"), head.headers.get("content-range", "")[:5]):
+            return None
+        return ThroughputMonitor(length)
 
     def broken(self, head: Head, received: bytes) -> None:
         validator = self._validator(head.headers)
         if not received or head.status not in (200, 206) or validator is None:
             return
-        begins = self._begins_at(head.status, head.headers)
-        if begins is None or begins != self._expected(head.headers) or not self._is_same_object(head.headers):
+        begins = self._body_start(head.status, head.headers)
+        if begins is None or begins != self._expected_start(head.headers) or not self._is_same_version(head.headers):
             return
-        following, last = begins + len(received), self._last(head.headers)
+        following, last = begins + len(received), self._range_end(head.headers)
         if last is not None and following >= last:
             return  # more came than was announced
-        self._first = self._first or head.headers
+        self._first_headers = self._first_headers or head.headers
         self._pieces.append(received)
-        self._next = following
+        self._resume_at = following
         self.headers["range"] = f"bytes={following}-" if last is None else f"bytes={following}-{last - 1}"
         self._pin(validator)
 
@@ -119,31 +128,31 @@ class ObjectRead(Request):
         """What came before a break, in order, and is pinned; empty where there is no going on from it."""
         return self._pieces
 
-    def left(self) -> tuple[int, int]:
+    def remaining(self) -> tuple[int, int]:
         """From where to where the object is still to be read, after a break that left it pinned."""
-        assert self._first is not None
-        assert self._next is not None
-        end = self._last(self._first)
-        return self._next, int(self._first["content-length"]) if end is None else end
+        assert self._first_headers is not None
+        assert self._resume_at is not None
+        end = self._range_end(self._first_headers)
+        return self._resume_at, int(self._first_headers["content-length"]) if end is None else end
 
     def part(self, start: int, end: int) -> ObjectRead:
         """A read of a part of that, of the same state of the object."""
         return ObjectRead(self.origin, self.target, self.headers.copy(), self.protocol, self.path or "", start, end)
 
-    def goes_with(self, part: StoredObject) -> bool:
+    def matches(self, part: StoredObject) -> bool:
         """Whether an answer to `part` is of the same state: not every server looks at If-Match."""
-        assert self._first is not None
-        return part.validator is not None and part.validator == self._validator(self._first)
+        assert self._first_headers is not None
+        return part.validator is not None and part.validator == self._validator(self._first_headers)
 
     def complete(self, content: bytes) -> StoredObject:
         """The object, of the bytes received and those that were left. Raises IntegrityError."""
-        assert self._first is not None
-        return self._joined(content, self._first)
+        assert self._first_headers is not None
+        return self._assemble(content, self._first_headers)
 
-    def begin_anew(self) -> None:
+    def restart(self) -> None:
         """Forget what was received."""
         self._pieces.clear()
-        self._first = self._next = None
+        self._first_headers = self._resume_at = None
         self.headers.pop("if-match", None)
         if self._condition is not None:
             self.headers["if-match"] = self._condition
@@ -157,7 +166,7 @@ class ObjectRead(Request):
 
     # ---- the answers
 
-    def dialect_error(self, response: Response) -> Any:
+    def cause_of(self, response: Response) -> Any:
         """The refusal as the cause of another try."""
         error = self.protocol.to_error(self, response)
         return error.cause if isinstance(error, RetryRequest) else error
@@ -167,23 +176,23 @@ class ObjectRead(Request):
         return StoredObject(content, headers.get("content-encoding", ""), verified, headers.get("etag"))
 
     def _part(self, response: Response) -> StoredObject:
-        begins = self._begins_at(response.status, response.headers)
+        begins = self._body_start(response.status, response.headers)
         if begins is None:
             # 200 without Content-Range: the whole object, whatever was asked (RFC 9110 14.2).
             return self._cut(response)
-        expected = self._expected(response.headers)
+        expected = self._expected_start(response.headers)
         if begins != expected:
             raise ProtocolError(f"requested bytes from {expected}, but the response has Content-Range "
                                 f"{response.headers.get('content-range')!r}", path=self.path)
-        if not self._is_same_object(response.headers):
+        if not self._is_same_version(response.headers):
             raise self._changed()
-        first = self._first or response.headers
+        first = self._first_headers or response.headers
         self._check_length(response)
-        return self._joined(b"".join((*self._pieces, response.content)) if self._pieces else response.content, first)
+        return self._assemble(b"".join((*self._pieces, response.content)) if self._pieces else response.content, first)
 
-    def _joined(self, content: bytes, first: dict[str, str]) -> StoredObject:
+    def _assemble(self, content: bytes, first: dict[str, str]) -> StoredObject:
         # Should the digest not match, all of the bytes are in doubt, and the next try begins anew.
-        self.begin_anew()
+        self.restart()
         if self.start is None:
             self._check_whole_length(content, first)
             return self._whole(content, first)
@@ -191,19 +200,19 @@ class ObjectRead(Request):
             content = content[self.start :]
         return StoredObject(content, first.get("content-encoding", ""), "", first.get("etag"))
 
-    def _is_part_of_nothing(self, response: Response) -> bool:
+    def _is_empty_range(self, response: Response) -> bool:
         """Whether it says, in place of 416, that the object has nothing there: its last byte stands before its first.
 
         Go's net/http answers so to a suffix of an empty object, azurite and gcp-storage-emulator to a range behind the
         end.
         """
-        if response.content or self._first is not None or self.start is None:
+        if response.content or self._first_headers is not None or self.start is None:
             return False
         match = _NOTHING.match(response.headers.get("content-range", ""))
         return match is not None and int(match[1]) > int(match[2]) and int(match[3]) <= max(0, self.start)
 
     def _cut(self, response: Response) -> StoredObject:
-        self.begin_anew()
+        self.restart()
         stored = self._whole(response.content, response.headers)
         if self.start is not None or self.end is not None:
             stored.content = stored.content[self.start : self.end]
@@ -219,17 +228,17 @@ class ObjectRead(Request):
             raise ProtocolError(f"the server responded to a range request with a whole body of {whole} bytes and no "
                                 "Content-Length: it may be truncated", path=self.path)
 
-    def _past_the_end(self, response: Response) -> StoredObject:
+    def _range_not_satisfiable(self, response: Response) -> StoredObject:
         """416: the object exists and has nothing there, unless it shrank under a read in pieces."""
-        if self._first is not None:
-            self.begin_anew()
-            raise RetryRequest(self.dialect_error(response))
-        told = _told(response.headers)
+        if self._first_headers is not None:
+            self.restart()
+            raise RetryRequest(self.cause_of(response))
+        told = _content_range(response.headers)
         size = None if told is None else told.size
         if (self.start or 0) < 0 and size is None:
             # Empty, or shorter than the suffix, which then means all of it (RFC 9110 14.1.2) and which rclone refuses.
             del self.headers["range"]
-            raise RetryRequest(self.dialect_error(response))
+            raise RetryRequest(self.cause_of(response))
         if (size or 0) > max(0, self.start or 0):
             raise ProtocolError(f"the server rejects the range from byte {self.start}, but reports that the object has "
                                 f"{size} bytes",
@@ -238,7 +247,7 @@ class ObjectRead(Request):
 
     def _check_length(self, response: Response) -> None:
         """A part may rightly be shorter than asked for only where the object ends."""
-        told = _told(response.headers)
+        told = _content_range(response.headers)
         assert told is not None
         assert told.start is not None
         assert told.end is not None
@@ -246,7 +255,7 @@ class ObjectRead(Request):
         if len(response.content) != announced:
             raise TruncatedBodyError(f"the Content-Range announces {announced} bytes, but {len(response.content)} were "
                                      "received", path=self.path)
-        last = self._last(response.headers)
+        last = self._range_end(response.headers)
         if last is not None and told.end < last:
             raise TruncatedBodyError(f"requested bytes up to {last}, but the response ends at {told.end}",
                                      path=self.path)
@@ -261,15 +270,15 @@ class ObjectRead(Request):
             raise TruncatedBodyError(f"{announced} bytes were announced, but {len(content)} were "
                                      "received", path=self.path)
 
-    def _last(self, headers: dict[str, str]) -> int | None:
+    def _range_end(self, headers: dict[str, str]) -> int | None:
         """The (exclusive) end of what was asked for, bounded by the object's size where that is known."""
-        told = _told(headers)
+        told = _content_range(headers)
         size = None if told is None else told.size
         if self.end is None:
             return size
         return self.end if size is None else min(self.end, size)
 
-    def _begins_at(self, status: int, headers: dict[str, str]) -> int | None:
+    def _body_start(self, status: int, headers: dict[str, str]) -> int | None:
         """Where in the object an answer's body begins; None for a whole one that was not asked for."""
         value = headers.get("content-range")
         if value is None or "range" not in self.headers:
@@ -282,28 +291,28 @@ class ObjectRead(Request):
             raise ProtocolError(f"unexpected Content-Range: {value!r}", path=self.path)
         return start
 
-    def _expected(self, headers: dict[str, str]) -> int:
+    def _expected_start(self, headers: dict[str, str]) -> int:
         """Where in the object the answer with these headers has to begin."""
-        if self._next is not None:
-            return self._next
+        if self._resume_at is not None:
+            return self._resume_at
         if self.start is None or self.start >= 0:
             return self.start or 0
-        told = _told(headers)
+        told = _content_range(headers)
         if told is None or told.end is None:
             return 0
         size = told.end if told.size is None else told.size  # a suffix ends where the object does
         return max(0, size + self.start)
 
-    def _is_same_object(self, headers: dict[str, str]) -> bool:
+    def _is_same_version(self, headers: dict[str, str]) -> bool:
         """Whether an answer with these headers can go with what came before: not every server looks at If-Match."""
-        return self._first is None or headers.get("etag") == self._first.get("etag")
+        return self._first_headers is None or headers.get("etag") == self._first_headers.get("etag")
 
     def _changed(self) -> Exception:
         """The object was replaced inside the read, and the server did not say so."""
         error = ObjectChangedError("the object was replaced while it was being read", path=self.path)
         if self._condition is not None:
             return error
-        self.begin_anew()
+        self.restart()
         return RetryRequest(error)
 
 
@@ -330,7 +339,7 @@ class ObjectHead(Request):
         raise self.protocol.to_error(self, response)
 
 
-def _told(headers: dict[str, str]) -> ContentRange | None:
+def _content_range(headers: dict[str, str]) -> ContentRange | None:
     """What a Content-Range says; None where there is none, or none that can be understood."""
     value = headers.get("content-range")
     try:

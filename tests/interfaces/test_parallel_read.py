@@ -11,7 +11,7 @@ import pytest
 
 from cloudfiles import CloudFiles
 from cloudfiles.exceptions import AuthorizationError, ServerError
-from cloudfiles.interfaces import haste, http_divided, http_object
+from cloudfiles.interfaces import object_read, parallel_read, throughput_monitor
 from cloudfiles.testing import FlipBit, IgnoreRange, Replaced, ResetInBody, Rule, S3Server, SetHeader, s3_error
 from cloudfiles.testing.http_messages import ServerRequest
 from cloudfiles.testing.s3_objects import make_object
@@ -25,11 +25,11 @@ CONTENT = b"".join(number.to_bytes(4, "big") for number in range(3 << 20))
 def _small_sizes(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is large for the test is small for the machine, and every connection slow by its clock."""
     clock = itertools.count(1.0)
-    monkeypatch.setattr(haste, "monotonic", lambda: next(clock))
-    monkeypatch.setattr(http_object, "DIVISIBLE", 1 << 20)
-    monkeypatch.setattr(haste, "_BEGIN", PART)
-    monkeypatch.setattr(haste, "LEAST", PART)
-    monkeypatch.setattr(http_divided, "_PART", PART)
+    monkeypatch.setattr(throughput_monitor, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(object_read, "PARALLEL_READ_BYTES", 1 << 20)
+    monkeypatch.setattr(throughput_monitor, "_WARM_UP_BYTES", PART)
+    monkeypatch.setattr(throughput_monitor, "MIN_REMAINING_BYTES", PART)
+    monkeypatch.setattr(parallel_read, "_PART", PART)
 
 
 @pytest.fixture(params=["green", "threads", "inline"])
@@ -67,7 +67,7 @@ def test_of_a_range_too(cf: CloudFiles, fault_server: S3Server, start: int, end:
 
 def test_a_fast_connection_is_left_alone(cf: CloudFiles, fault_server: S3Server,
                                          monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(haste, "monotonic", lambda: 1.0)
+    monkeypatch.setattr(throughput_monitor, "monotonic", lambda: 1.0)
     fault_server.put("large", CONTENT)
     assert cf.get("large") == CONTENT
     assert len(fault_server.requests("GET", "large")) == 1
@@ -135,9 +135,9 @@ def test_a_server_that_ignores_some_ranges(cf: CloudFiles, fault_server: S3Serve
     fault_server.script(Rule(IgnoreRange(), "GET", "large", skip=2, times=times))
     [found] = cf.get(["large"])
     assert found["content"] == CONTENT
-    assert haste.places.acquire(blocking=False)  # neither place was kept
-    assert haste.places.acquire(blocking=False)
-    haste.places.release(2)
+    slots = throughput_monitor.parallel_read_slots
+    with slots.try_acquire() as first, slots.try_acquire() as second:
+        assert (first, second) == (True, True)  # neither slot was kept
 
 
 def test_a_refused_head_is_explained_by_a_server_that_ignores_ranges(cf: CloudFiles, fault_server: S3Server) -> None:
@@ -146,3 +146,22 @@ def test_a_refused_head_is_explained_by_a_server_that_ignores_ranges(cf: CloudFi
                         Rule(IgnoreRange(), "GET", "large"))
     with pytest.raises(AuthorizationError):
         cf.head("large")
+
+
+def test_without_a_free_slot_one_connection_reads_on(cf: CloudFiles, fault_server: S3Server,
+                                                     monkeypatch: pytest.MonkeyPatch) -> None:
+    slots = throughput_monitor.Slots(0)
+    monkeypatch.setattr(throughput_monitor, "parallel_read_slots", throughput_monitor.Slots(1))
+    monkeypatch.setattr(parallel_read, "parallel_read_slots", slots)  # another body was faster to take the last one
+    fault_server.put("large", CONTENT)
+    assert cf.get("large") == CONTENT
+    first, rest = fault_server.requests("GET", "large")
+    assert (first.header("range"), rest.header("if-match")) == (None, f'"{hashlib.md5(CONTENT).hexdigest()}"')
+
+
+def test_slots_are_given_back() -> None:
+    slots = throughput_monitor.Slots(1)
+    with pytest.raises(ZeroDivisionError), slots.try_acquire() as acquired, slots.try_acquire() as another:
+        assert (acquired, another, slots.any_free) == (True, False, False)
+        _ = 1 / 0
+    assert slots.any_free

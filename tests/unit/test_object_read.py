@@ -18,7 +18,7 @@ from cloudfiles.exceptions import (
     TruncatedBodyError,
 )
 from cloudfiles.integrity import content_md5
-from cloudfiles.interfaces.http_object import ObjectHead, ObjectRead, head_from_headers
+from cloudfiles.interfaces.object_read import ObjectHead, ObjectRead, head_from_headers
 from cloudfiles.retry import RetryPolicy
 from cloudfiles.runtime.threads import ThreadRuntime
 from cloudfiles.testing import (

@@ -1,45 +1,20 @@
-"""What protocols exchange when data moves between them: copies by the store itself, and objects written in parts."""
+"""Objects written in parts: the writer, and the layout of the parts."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
-from cloudfiles.types import WriteOptions
+from cloudfiles.exceptions import InvalidInputError
+from cloudfiles.integrity import Buffer
 
 PART_BYTES = 8 << 20
 """Bytes of a part where nothing asks for another size: latency is hidden, and few enough fit in memory."""
 
-Attributes = Callable[[WriteOptions], WriteOptions]
-
-
 @dataclass(frozen=True, slots=True)
-class CopyOptions:
-    """How an object is copied by the store itself.
-
-    Attributes:
-        size: the source's stored bytes, where they are known: some stores copy large objects in another way.
-        etag: copy only this state of the source (ObjectChangedError otherwise); None: whatever is there.
-        change: what the copy is described by, made of what the source is described by; None: all as it is. It never
-            changes the encoding.
-    """
-
-    size: int | None = None
-    etag: str | None = None
-    change: Attributes | None = None
-
-
-class Copied(NamedTuple):
-    """A copy that was made: its stored bytes and its ETag, each None where the store did not tell."""
-
-    size: int | None = None
-    etag: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Interrupted:
+class InterruptedWrites:
     """Writes that processes which are gone have left half-done.
 
     Attributes:
@@ -95,3 +70,41 @@ class PartWriter(ABC):
     @abstractmethod
     def state(self) -> Mapping[str, Any]:
         """What another process needs to go on with this write: values that JSON can say, and no secrets."""
+
+
+@dataclass(frozen=True, slots=True)
+class PartLayout:
+    """The parts of an object of `size` bytes: of `part_size` bytes but for the last, and numbered from 1.
+
+    >>> parts = PartLayout("key", 25, 10)
+    >>> [(number, parts.start(number), parts.length(number)) for number in parts.numbers]
+    [(1, 0, 10), (2, 10, 10), (3, 20, 5)]
+    """
+
+    key: str
+    size: int
+    part_size: int
+
+    @property
+    def numbers(self) -> range:
+        return range(1, -(-self.size // self.part_size) + 1)
+
+    def start(self, number: int) -> int:
+        return (number - 1) * self.part_size
+
+    def length(self, number: int) -> int:
+        return min(self.part_size, self.size - self.start(number))
+
+    def number_of(self, start: int, content: Buffer) -> int:
+        """The number of the part that begins there. Raises InvalidInputError where `content` is none."""
+        number = start // self.part_size + 1
+        if start % self.part_size or len(content) != self.length(number):
+            raise InvalidInputError(f"{len(content)} bytes at offset {start} are not a part of {self.size} bytes split "
+                                    f"into parts of {self.part_size}", path=self.key)
+        return number
+
+    def check_complete(self, written: Container[int]) -> None:
+        """Raise InvalidInputError unless all numbers are among those written."""
+        missing = next((number for number in self.numbers if number not in written), None)
+        if missing is not None:
+            raise InvalidInputError(f"the part at offset {self.start(missing)} has not been written", path=self.key)

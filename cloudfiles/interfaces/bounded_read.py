@@ -10,21 +10,21 @@ from typing import Any
 
 from cloudfiles import integrity
 from cloudfiles.exceptions import CloudFilesError
-from cloudfiles.interfaces.http_object import ObjectRead
+from cloudfiles.interfaces.object_read import ObjectRead
 from cloudfiles.transport.memory import FullError, GrowingMemory
 from cloudfiles.transport.request import BodyTooLargeError, Origin, ProviderProtocol, Request, Response
 from cloudfiles.transport.wire import Head
 from cloudfiles.types import StoredObject
 
 
-def described(headers: Mapping[str, str]) -> StoredObject:
+def object_from_headers(headers: Mapping[str, str]) -> StoredObject:
     """The object that an answer's headers are about, without its content."""
     length = headers.get("content-length", "")
     size = int(length) if length.isascii() and length.isdigit() else None
     return StoredObject(None, headers.get("content-encoding", ""), "", headers.get("etag"), size, headers)
 
 
-class Limit:
+class SizeLimit:
     """Declines the body of a whole object that has more than `most` bytes: at its head, where that tells the length.
 
     Attributes:
@@ -56,7 +56,7 @@ class Limit:
             raise BodyTooLargeError(self._head) from None
 
 
-class WithHeaders(ObjectRead):
+class ObjectReadWithHeaders(ObjectRead):
     """A read whose result tells the answer's headers too."""
 
     __slots__ = ()
@@ -67,7 +67,7 @@ class WithHeaders(ObjectRead):
         return stored
 
 
-class BoundedRead(WithHeaders):
+class BoundedRead(ObjectReadWithHeaders):
     """A GET of a whole object of at most `most` bytes, with its headers. `Client.send` raises BodyTooLargeError.
 
     A body whose length is not announced is read as far as that, and from its beginning again where it breaks off.
@@ -78,7 +78,7 @@ class BoundedRead(WithHeaders):
     def __init__(self, origin: Origin, target: str, headers: dict[str, str], protocol: ProviderProtocol, path: str,
                  most: int) -> None:
         ObjectRead.__init__(self, origin, target, headers, protocol, path)
-        self.receiver = self.limit = Limit(most)
+        self.receiver = self.limit = SizeLimit(most)
 
     def accept(self, response: Response) -> StoredObject | None:
         if self.limit.memory is not None:
@@ -91,7 +91,7 @@ def read_bounded(send: Callable[[Request], Any], request: Request) -> StoredObje
     try:
         stored: StoredObject | None = send(request)
     except BodyTooLargeError as declined:
-        return described(declined.head.headers)
+        return object_from_headers(declined.head.headers)
     return stored
 
 
@@ -139,7 +139,7 @@ class PiecewiseRead(Request):
             if self._hasher is not None:
                 digest, hasher = self._hasher
                 integrity.verify_value(hasher.digest(), digest, self._taken, self.path)
-            stored = described(response.headers)
+            stored = object_from_headers(response.headers)
             stored.size = self._taken
             return stored
         if self.protocol.is_missing(response):

@@ -9,17 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloudfiles.exceptions import InvalidInputError
-from cloudfiles.interfaces import even_parts
-from cloudfiles.interfaces.even_parts import EvenParts
+from cloudfiles.interfaces import part_writer
+from cloudfiles.interfaces.part_writer import PartLayout
 
 
 def test_the_example_in_the_docstring() -> None:
-    assert doctest.testmod(even_parts).failed == 0
+    assert doctest.testmod(part_writer).failed == 0
 
 
 @given(size=st.integers(0, 300), part_size=st.integers(1, 100))
 def test_parts_make_the_whole(size: int, part_size: int) -> None:
-    parts = EvenParts("key", size, part_size)
+    parts = PartLayout("key", size, part_size)
     content = bytes(range(256)) * 2
     pieces = [content[parts.start(number):parts.start(number) + parts.length(number)] for number in parts.numbers]
     assert b"".join(pieces) == content[:size]

@@ -20,11 +20,11 @@ from cloudfiles.exceptions import (
     UnsupportedOperationError,
 )
 from cloudfiles.interfaces.azure.blocks import BlockIds, commit_blocks
-from cloudfiles.interfaces.azure.container import Container
-from cloudfiles.interfaces.azure.upload import blob_headers, head_of_written
-from cloudfiles.interfaces.http_object import size_of
-from cloudfiles.interfaces.moving import Copied, CopyOptions
+from cloudfiles.interfaces.azure.container import AzureContainer
+from cloudfiles.interfaces.azure.upload import blob_headers, head_object_again
+from cloudfiles.interfaces.object_read import size_of
 from cloudfiles.interfaces.parts import send_parts
+from cloudfiles.interfaces.server_copy import CopyOptions, CopyResult
 from cloudfiles.runtime.base import Cancelled
 from cloudfiles.runtime.cancellation import shielded
 from cloudfiles.transport.request import Request, Response
@@ -45,13 +45,13 @@ _NO_BLOCKS_FROM_URL = frozenset({400, 405, 501})
 class Copy:
     """One copy. `write_options` makes of the source's headers what a blob is written with."""
 
-    target: Container
+    target: AzureContainer
     key: str
-    source: Container
+    source: AzureContainer
     source_key: str
     options: CopyOptions
 
-    def run(self, write_options: WriteOptions | None, headers: Mapping[str, str]) -> Copied | None:
+    def run(self, write_options: WriteOptions | None, headers: Mapping[str, str]) -> CopyResult | None:
         """Copy the state of the source that `headers` (of its HEAD) tell of.
 
         write_options: what the copy is described by; None for all that the source is. None where the source is missing.
@@ -62,8 +62,8 @@ class Copy:
         origin = self._origin(etag)
         try:
             if write_options is None and size <= MAX_AT_ONCE:
-                return Copied(size, self._at_once(origin))
-            return Copied(size, self._by_blocks(origin, size, write_options, headers))
+                return CopyResult(size, self._at_once(origin))
+            return CopyResult(size, self._by_blocks(origin, size, write_options, headers))
         except PreconditionFailedError as error:
             raise self._changed() from error
         except ServerError as error:
@@ -141,7 +141,7 @@ class Copy:
             while answer.get("x-ms-copy-status") == "pending":
                 self.target.runtime.sleep(pause)
                 pause = min(2 * pause, _LAST_LOOK)
-                answer = head_of_written(self.target, self.key) or {}
+                answer = head_object_again(self.target, self.key) or {}
                 if answer.get("x-ms-copy-id") != copy_id:
                     raise ObjectChangedError("the copy was overwritten while it was in progress", path=self.key)
         except BaseException:

@@ -12,9 +12,9 @@ import uuid
 from collections.abc import Sequence
 
 from cloudfiles.exceptions import CloudFilesError, ProtocolError, ServerError, TransportError
-from cloudfiles.interfaces.azure.container import Container
-from cloudfiles.interfaces.azure.errors import error_of
-from cloudfiles.interfaces.deleting import BatchRequest, Delete, delete_singly, delete_together
+from cloudfiles.interfaces.azure.container import AzureContainer
+from cloudfiles.interfaces.azure.errors import build_error
+from cloudfiles.interfaces.deleting import BulkDeleteRequest, Delete, delete_in_bulk, delete_one_by_one
 from cloudfiles.transport.request import Request, Response
 from cloudfiles.transport.web_page import unreadable
 
@@ -23,28 +23,28 @@ MAX_BATCH = 256
 _BOUNDARY = re.compile(r'boundary="?([^";]+)"?')
 
 
-def delete_keys(container: Container, keys: Sequence[str]) -> dict[str, CloudFilesError]:
+def delete_keys(container: AzureContainer, keys: Sequence[str]) -> dict[str, CloudFilesError]:
     """Delete `keys`, at most 256; the errors of those that could not be: snapshots keep their blob."""
     if len(keys) == 1 or not container.batch_deletes:
-        return _delete_singly(container, keys)
-    errors = delete_together(container.client, _BatchDelete(container, keys))
+        return _delete_one_by_one(container, keys)
+    errors = delete_in_bulk(container.client, _BulkDelete(container, keys))
     if errors is None:
         container.batch_deletes = False
-        return _delete_singly(container, keys)
+        return _delete_one_by_one(container, keys)
     return errors
 
 
-def _delete_singly(container: Container, keys: Sequence[str]) -> dict[str, CloudFilesError]:
-    return delete_singly(container.client, keys, lambda key: Delete(
+def _delete_one_by_one(container: AzureContainer, keys: Sequence[str]) -> dict[str, CloudFilesError]:
+    return delete_one_by_one(container.client, keys, lambda key: Delete(
         container.origin, "DELETE", container.target(key), {}, protocol=container.protocol, path=key))
 
 
-class _BatchDelete(BatchRequest):
+class _BulkDelete(BulkDeleteRequest):
     """One batch. Gives the errors by key. The whole of it is repeated while one of them is passing."""
 
     __slots__ = ("_boundary", "_container", "_keys", "_targets")
 
-    def __init__(self, container: Container, keys: Sequence[str]) -> None:
+    def __init__(self, container: AzureContainer, keys: Sequence[str]) -> None:
         self._container = container
         self._keys = keys
         self._targets = [container.target(key) for key in keys]
@@ -78,10 +78,10 @@ class _BatchDelete(BatchRequest):
         if response.status != 202:
             raise self.protocol.to_error(self, response)
         self.errors = self._read(response)
-        passing = next((e for e in self.errors.values()
+        transient = next((e for e in self.errors.values()
                         if isinstance(e, ServerError) and (e.is_transient or e.is_slow_down)), None)
-        if passing is not None:
-            raise passing
+        if transient is not None:
+            raise transient
         return self.errors
 
     def _read(self, response: Response) -> dict[str, CloudFilesError]:
@@ -94,9 +94,9 @@ class _BatchDelete(BatchRequest):
             number, answer = _parse_part(part)
             key = unanswered.pop(number, None)
             if key is None:
-                raise error_of(answer, None, self._container.endpoint.container)  # the batch itself is at fault
+                raise build_error(answer, None, self._container.endpoint.container)  # the batch itself is at fault
             if answer.status >= 300 and not self.protocol.is_missing(answer):
-                errors[key] = error_of(answer, key, self._container.endpoint.container)
+                errors[key] = build_error(answer, key, self._container.endpoint.container)
         errors.update((key, TransportError("the response to a batch request does not mention the key", path=key))
                       for key in unanswered.values())
         return errors

@@ -12,7 +12,7 @@ MAX_EMPTY_PAGES = 10_000
 """Pages without anything new in a row. Azure and Cloud Storage give some where much was deleted."""
 
 
-class Progress:
+class CycleDetector:
     """Notices where a sequence of pages repeats itself, in constant memory (Brent's cycle detection).
 
     what: for the error's message. token: the one that the first page is asked for by.
@@ -48,7 +48,7 @@ class Progress:
             self._steps, self._power = 0, 2 * self._power
 
 
-class Once:
+class DuplicateFilter:
     """Leaves out of pages what they, or the page before, have listed already, in constant memory.
 
     No store has two current objects of one name. But some begin a page with the last entries of the page before, where
@@ -102,7 +102,7 @@ def check_echo(echo: str | None, prefix: str) -> None:
         raise ProtocolError(f"requested the prefix {prefix!r}, but the server listed {echo[:200]!r}")
 
 
-def check_says_whether_it_goes_on(says: bool, count: int, limit: int) -> None:
+def check_truncation_flag(says: bool, count: int, limit: int) -> None:
     """Raise ProtocolError for a full page that does not tell whether others follow: it may not be all."""
     if not says and count >= limit:
         raise ProtocolError(f"the listing has {count} entries, as many as requested, and does not say whether there "

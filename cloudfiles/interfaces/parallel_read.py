@@ -1,0 +1,59 @@
+"""Parallel reads: the rest of a large body that one connection delivers slowly is read by several.
+
+Across a network a connection carries as much as its window and its share of the link allow; stores give some 100 MB/s
+to each, and several connections several times that. A fast connection is left alone: more would only cost more.
+"""
+
+from __future__ import annotations
+
+from cloudfiles.exceptions import IntegrityError, ObjectChangedError, PreconditionFailedError
+from cloudfiles.interfaces.object_read import ObjectRead
+from cloudfiles.interfaces.parts import send_parts
+from cloudfiles.interfaces.throughput_monitor import parallel_read_slots
+from cloudfiles.transport.client import Client
+from cloudfiles.transport.memory import BodyMemory
+from cloudfiles.transport.request import SlowBodyError
+from cloudfiles.types import StoredObject
+
+_PART = 8 << 20
+
+
+def read_object(client: Client, request: ObjectRead) -> StoredObject | None:
+    """`client.send(request)`, by several connections where a large body arrives slowly."""
+    try:
+        found: StoredObject | None = client.send(request)
+    except SlowBodyError:
+        return _read_rest(client, request)
+    return found
+
+
+def _read_rest(client: Client, request: ObjectRead) -> StoredObject | None:
+    """Continue a slow read: in parallel, or by one connection where no slot is free or parallel reads fail."""
+    with parallel_read_slots.try_acquire() as acquired:
+        if acquired and request.received():
+            try:
+                return _read_in_parallel(client, request)
+            except (ObjectChangedError, PreconditionFailedError, IntegrityError):
+                request.restart()
+    request.single_connection = True
+    found: StoredObject | None = client.send(request)
+    return found
+
+
+def _read_in_parallel(client: Client, request: ObjectRead) -> StoredObject:
+    received = b"".join(request.received())
+    start, end = request.remaining()
+    first = start - len(received)
+    memory = BodyMemory(end - first, received)
+
+    def read(_: int, at: int) -> None:
+        size = min(_PART, end - at)
+        part_request = request.part(at, at + size)
+        part_request.single_connection = True  # also where a server responds with the whole object
+        part: StoredObject | None = client.send(part_request)
+        if part is None or not request.matches(part) or len(part.content) != size:
+            raise ObjectChangedError("the object was replaced or removed while it was being read", path=request.path)
+        memory.view[at - first:at - first + size] = part.content
+
+    send_parts(client.runtime, range(start, end, _PART), read)
+    return request.complete(memory.cut(end - first))
