@@ -23,31 +23,30 @@ if TYPE_CHECKING:
     from cloudfiles.bucket import Bucket, Storage
     from cloudfiles.cloudfile import CloudFile
     from cloudfiles.cloudfiles import CloudFiles
-    from cloudfiles.downloads import dl
+    from cloudfiles.files.single_file import download_file, download_fileobj, upload_file, upload_fileobj
+    from cloudfiles.functions import dl, sync, verify
     from cloudfiles.interfaces.mem import clear_memory
-    from cloudfiles.moving import sync, verify
-    from cloudfiles.transfer.journaled.resumable import ResumableTransfer
-    from cloudfiles.transfer.single.files import download_file, download_fileobj, upload_file, upload_fileobj
-    from cloudfiles.transfer.tasks.up_and_down import Downloader, Uploader
+    from cloudfiles.tasks.uploader_downloader import Downloader, Uploader
+    from cloudfiles.transfer.journal.resumable_transfer import ResumableTransfer
 
 _NAMES = {
     "Bucket": "cloudfiles.bucket:Bucket",
     "Storage": "cloudfiles.bucket:Storage",
     "CloudFiles": "cloudfiles.cloudfiles:CloudFiles",
     "CloudFile": "cloudfiles.cloudfile:CloudFile",
-    "ResumableTransfer": "cloudfiles.transfer.journaled.resumable:ResumableTransfer",
-    "dl": "cloudfiles.downloads:dl",
+    "ResumableTransfer": "cloudfiles.transfer.journal.resumable_transfer:ResumableTransfer",
+    "dl": "cloudfiles.functions:dl",
     "clear_memory": "cloudfiles.interfaces.mem:clear_memory",
-    "sync": "cloudfiles.moving:sync",
-    "verify": "cloudfiles.moving:verify",
+    "sync": "cloudfiles.functions:sync",
+    "verify": "cloudfiles.functions:verify",
     "reset_connection_pools": "cloudfiles.batch.processes:reset_connection_pools",
     "close_workers": "cloudfiles.batch.processes:close_workers",
-    "download_file": "cloudfiles.transfer.single.files:download_file",
-    "download_fileobj": "cloudfiles.transfer.single.files:download_fileobj",
-    "upload_file": "cloudfiles.transfer.single.files:upload_file",
-    "upload_fileobj": "cloudfiles.transfer.single.files:upload_fileobj",
-    "Uploader": "cloudfiles.transfer.tasks.up_and_down:Uploader",
-    "Downloader": "cloudfiles.transfer.tasks.up_and_down:Downloader",
+    "download_file": "cloudfiles.files.single_file:download_file",
+    "download_fileobj": "cloudfiles.files.single_file:download_fileobj",
+    "upload_file": "cloudfiles.files.single_file:upload_file",
+    "upload_fileobj": "cloudfiles.files.single_file:upload_fileobj",
+    "Uploader": "cloudfiles.tasks.uploader_downloader:Uploader",
+    "Downloader": "cloudfiles.tasks.uploader_downloader:Downloader",
     "AsyncCloudFiles": "cloudfiles.aio.async_cloudfiles:AsyncCloudFiles",
 }
 _MODULES = ("aio", "compression", "datalake", "exceptions", "files", "interfaces", "lib", "monitoring", "paths",

@@ -21,8 +21,8 @@ from cloudfiles.paths import ExtractedPath
 from cloudfiles.types import MIN_THROUGHPUT, StoreOptions, Tls
 from cloudfiles.verbs.batch_runner import iterable
 from cloudfiles.verbs.directories import DirectoryVerbs
-from cloudfiles.verbs.moving import MovingVerbs
 from cloudfiles.verbs.read import ReadVerbs
+from cloudfiles.verbs.transfer import TransferVerbs
 
 if TYPE_CHECKING:
     from cloudfiles.datalake import DataLake
@@ -31,7 +31,7 @@ _NUM_THREADS = 20
 _COMPOSITE_UPLOAD_THRESHOLD = 100_000_000  # bytes
 
 
-class CloudFiles(ReadVerbs, DirectoryVerbs, MovingVerbs):
+class CloudFiles(ReadVerbs, DirectoryVerbs, TransferVerbs):
     """Batch operations (get, put, exists, list, delete, transfer) on the objects below one cloudpath.
 
     Every method that takes paths accepts one path or an iterable of them. One path gives one result; many are processed

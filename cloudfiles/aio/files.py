@@ -1,4 +1,4 @@
-"""Single files, awaited: the twins of `cloudfiles.transfer.single.files`.
+"""Single files, awaited: the twins of `cloudfiles.files.single_file`.
 
 Requests run in the engine's hub, writing to disk in an executor, callbacks in the loop. Thousands at once are fine;
 64 requests of them are under way at a time. Cancelling the task closes its connection, and of a download nothing
@@ -28,12 +28,8 @@ from cloudfiles.aio.executors import pool, run_cancellable
 from cloudfiles.aio.loop_dispatcher import current_dispatcher
 from cloudfiles.batch.store import checked_count
 from cloudfiles.exceptions import IntegrityError, InvalidInputError, ObjectChangedError
-from cloudfiles.interfaces import interface_class
-from cloudfiles.paths import extract, normalize
-from cloudfiles.retry import RetryPolicy
-from cloudfiles.runtime.engine import blocking_runtime
-from cloudfiles.transfer.single.chunks import Chunk, Download, ExchangeError, Source
-from cloudfiles.transfer.single.files import (
+from cloudfiles.files.chunks import Chunk, Download, ExchangeError, Source
+from cloudfiles.files.single_file import (
     CHUNK_BYTES,
     FIVE_SECONDS,
     Rewindable,
@@ -45,8 +41,12 @@ from cloudfiles.transfer.single.files import (
     target_of,
     write_to,
 )
-from cloudfiles.transfer.single.uploads import Callback, checked_md5, checked_size
-from cloudfiles.transfer.single.web import Timeouts
+from cloudfiles.files.uploads import Callback, checked_md5, checked_size
+from cloudfiles.files.web import Timeouts
+from cloudfiles.interfaces import interface_class
+from cloudfiles.paths import extract, normalize
+from cloudfiles.retry import RetryPolicy
+from cloudfiles.runtime.engine import blocking_runtime
 
 __all__ = ["download_file", "download_fileobj", "upload_file", "upload_fileobj"]
 
@@ -120,7 +120,7 @@ async def _chunks(source: Source, download: Download, begin: Rewindable, url: st
             began = monotonic()
             chunks = await _together([
                 _exchange(url, connector, timeout, partial(source.read, *span, download.etag)) for span in spans])
-            download.took(chunks, monotonic() - began)
+            download.note_speed(chunks, monotonic() - began)
             for chunk in download.in_order(spans, chunks):
                 yield chunk
         except (IntegrityError, ObjectChangedError) as error:

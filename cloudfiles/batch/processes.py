@@ -187,7 +187,7 @@ def _work(target: Any, verb: str, chunk: list[Any], options: dict[str, Any]) -> 
     return getattr(target, verb)(chunk, parallel=1, progress=False, **options)
 
 
-_USERS_NAMES = {"_get_columns": "get", "_puts": "puts", "carry": "transfer"}
+_USERS_NAMES = {"_get_columns": "get", "_puts": "puts", "copy_objects": "transfer"}
 
 
 def _described(target: Any, verb: str, chunk: list[Any]) -> str:

@@ -15,11 +15,11 @@ from cloudfiles.cloudfiles import CloudFiles
 from cloudfiles.exceptions import InvalidInputError, InvalidPathError, MissingObjectError, redact
 from cloudfiles.inputs import as_path, is_path
 from cloudfiles.key_conflicts import check_key_conflicts
-from cloudfiles.transfer.carrying.items import Item
-from cloudfiles.transfer.carrying.result import TransferResult
-from cloudfiles.transfer.carrying.route import CarryOptions
-from cloudfiles.transfer.sync import SyncResult, check_apart, sync_apart
-from cloudfiles.transfer.tasks.local_files import LocalStore
+from cloudfiles.transfer.items import Item
+from cloudfiles.transfer.local_files import LocalStore
+from cloudfiles.transfer.result import TransferResult
+from cloudfiles.transfer.route import CopierOptions
+from cloudfiles.transfer.sync import SyncResult, check_disjoint, sync_disjoint
 from cloudfiles.types import Clock
 
 __all__ = ["Bucket", "NoSuchFileError"]
@@ -224,7 +224,7 @@ class Bucket(Storage):
         target = LocalStore(directory, width=self._store.width)
         places = {item: os.path.join(directory, item.target) for item in items}
         with file_progress(progress, files) as shown:
-            options = CarryOptions(reencode="", skip=lambda item: self._cache.is_fresh(item.source, places[item]))
+            options = CopierOptions(reencode="", skip=lambda item: self._cache.is_fresh(item.source, places[item]))
             result = copy_files(self._store, target, items, options, shown)
         for item, place in places.items():
             if not self._cache.is_fresh(item.source, place):
@@ -266,7 +266,7 @@ class Bucket(Storage):
     def _put_files(self, files: Mapping[str, str]) -> TransferResult:
         check_key_conflicts(self._store.here(), files)
         items = [Item(key, key) for key in files]
-        return copy_files(LocalStore(os.sep, files, self._store.width), self._store, items, CarryOptions(), None)
+        return copy_files(LocalStore(os.sep, files, self._store.width), self._store, items, CopierOptions(), None)
 
     def add_string(self, string: str, remote: str) -> None:
         """Store a str, encoded in UTF-8."""
@@ -280,7 +280,7 @@ class Bucket(Storage):
         item = Item(self._view.key_of(source), self._view.key_of(dest))
         self._cache.drop()
         try:
-            copy_files(self._store, self._store, [item], CarryOptions(), None)
+            copy_files(self._store, self._store, [item], CopierOptions(), None)
         except MissingObjectError as error:
             self._no_such_file(source, error)
 
@@ -304,7 +304,7 @@ class Bucket(Storage):
         Raises NoSuchDirectoryError (also an OSError) if it is not a directory; nothing was deleted.
         """
         files, skipped = local_tree(directory, "", self._store.options.follow_external_symlinks)
-        check_apart(LocalStore(os.path.abspath(os.fspath(directory))), self._store)
+        check_disjoint(LocalStore(os.path.abspath(os.fspath(directory))), self._store)
         return self._sync(files, verbose, remote, max_delete, skipped)
 
     def sync_files(self, files: Mapping[str, str | os.PathLike[str]], verbose: bool = False,
@@ -341,7 +341,7 @@ class Bucket(Storage):
         kept = [self._view.key_of(beginning + name)[cut:] for name in skipped if self._view.shows(beginning + name)]
         source = LocalStore(os.sep, {key[cut:]: path for key, path in keys.items()}, self._store.width, skipped=kept)
         self._cache.drop()
-        return sync_apart(source, substore(self._store, shown[:cut]), delete=True, compare="digest",
+        return sync_disjoint(source, substore(self._store, shown[:cut]), delete=True, compare="digest",
                           include=lambda key: key.startswith(shown[cut:]), max_delete=max_delete,
                           announce=_announced if verbose else None)
 

@@ -10,21 +10,21 @@ from typing import Any
 from cloudfiles.batch.progress import bar_for
 from cloudfiles.batch.store import Store
 from cloudfiles.exceptions import InvalidInputError
-from cloudfiles.transfer.carrying.items import Item
-from cloudfiles.transfer.carrying.result import Outcome, TransferResult
-from cloudfiles.transfer.carrying.route import CarryOptions
-from cloudfiles.transfer.run import carry_all, plan_between
-from cloudfiles.transfer.tasks.watching import WatchedCarrier
+from cloudfiles.transfer.engine import copy_objects, plan_between
+from cloudfiles.transfer.items import Item
+from cloudfiles.transfer.observed_copier import ObservedCopier
+from cloudfiles.transfer.result import ObjectOutcome, TransferResult
+from cloudfiles.transfer.route import CopierOptions
 
 ProgressCallback = Callable[[int, int, str], object]
 
 
-def copy_files(source: Store, target: Store, items: list[Item], options: CarryOptions,
+def copy_files(source: Store, target: Store, items: list[Item], options: CopierOptions,
                shown: FileProgress | None) -> TransferResult:
     """Copy objects from one store to the other, reporting to `shown`."""
     plan, here, there = plan_between(source, target)
     watch = (lambda item, size: None) if shown is None else shown.watch
-    return carry_all(WatchedCarrier(here, there, plan.runtime, options, watch), items, plan,
+    return copy_objects(ObservedCopier(here, there, plan.runtime, options, watch), items, plan,
                      note=None if shown is None else shown.settle)
 
 
@@ -64,7 +64,7 @@ class FileProgress:
             with self._lock:
                 self._move(item.source, self._read.get(item.source, 0) + size)
 
-    def settle(self, outcome: Outcome) -> None:
+    def settle(self, outcome: ObjectOutcome) -> None:
         """The copy of this file is complete, or was not needed."""
         with self._lock:
             self._move(outcome.item.source, self._files[outcome.item.source][1])

@@ -6,7 +6,7 @@ import os
 from typing import Any
 
 from cloudfiles.exceptions import InvalidInputError
-from cloudfiles.transfer.tasks.local_files import walk_files
+from cloudfiles.transfer.local_files import walk_files
 from cloudfiles.types import ListEntry
 
 

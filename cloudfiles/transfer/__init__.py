@@ -1,4 +1,4 @@
 """Moving data between stores: copy, move, sync, verify; by the best way that both sides offer.
 
-`CloudFiles` has them as verbs (`verbs/moving.py`); `carrying/carrier.py` carries one object, `run.py` many.
+`CloudFiles` offers these as verbs (`verbs/transfer.py`); `copier.py` copies one object, `engine.py` many.
 """

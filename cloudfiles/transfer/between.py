@@ -8,9 +8,9 @@ from typing import Any
 from cloudfiles.batch.processes import Parallel, is_parallel
 from cloudfiles.batch.progress import Progress, bar_for
 from cloudfiles.batch.store import Store
-from cloudfiles.transfer.carrying.items import Item, items_between
-from cloudfiles.transfer.carrying.result import TransferResult
-from cloudfiles.transfer.run import Report, carry_here, checked_encoding
+from cloudfiles.transfer.engine import Report, checked_encoding, copy_objects_here
+from cloudfiles.transfer.items import Item, items_between
+from cloudfiles.transfer.result import TransferResult
 from cloudfiles.transfer.sources import check_source
 
 
@@ -28,20 +28,20 @@ def transfer(source: Store, target: Store, paths: Any = None, *, reencode: str |
     items = items_between(source, target, paths, reencode, skipped)
     count = len(items) if isinstance(items, Collection) else total
     with bar_for(progress, count, "Transferring") as bar:
-        result = carry_between(source, target, items, how, parallel, bar.update if progress else None)
+        result = copy_between(source, target, items, how, parallel, bar.update if progress else None)
     result.skipped_symlinks = skipped
     return result
 
 
-def carry_between(source: Store, target: Store, items: Iterable[Item], how: Mapping[str, Any], parallel: Parallel,
+def copy_between(source: Store, target: Store, items: Iterable[Item], how: Mapping[str, Any], parallel: Parallel,
                   report: Report | None) -> TransferResult:
     """Carry the items here, or spread over processes.
 
     how: options of `carry_here`.
     """
     if is_parallel(parallel):
-        from cloudfiles.transfer.spread import can_be_spread, spread
+        from cloudfiles.transfer.distribute import can_distribute, distribute
 
-        if can_be_spread(source, target):
-            return spread(source, target, items, how, parallel, report)
-    return carry_here(source, target, items, report=report, **how)
+        if can_distribute(source, target):
+            return distribute(source, target, items, how, parallel, report)
+    return copy_objects_here(source, target, items, report=report, **how)

@@ -21,7 +21,7 @@ _READ = "sha256"
 """The digest by which contents are compared that neither store tells one of."""
 
 
-class Judgement(NamedTuple):
+class Comparison(NamedTuple):
     """What a comparison came to.
 
     Attributes:
@@ -45,7 +45,8 @@ def checked_mode(mode: Any) -> Compare:
 # ---- by what listings tell
 
 
-def judge(source: Interface, ours: ListEntry, target: Interface, theirs: ListEntry, mode: Compare) -> Judgement | None:
+def compare_entries(source: Interface, ours: ListEntry, target: Interface, theirs: ListEntry,
+                    mode: Compare) -> Comparison | None:
     """By size, and by md5 where both entries have one, else by time: a target that is newer has been copied since.
 
     None: a closer look is needed, because the times are the same second, the mode asks for digests, or the sizes differ
@@ -56,7 +57,7 @@ def judge(source: Interface, ours: ListEntry, target: Interface, theirs: ListEnt
         return None if source.keeps_encodings and not target.keeps_encodings else by_size
     if mode == "size":
         known = ours.size is not None and theirs.size is not None
-        return Judgement("same", "size") if known else Judgement("unverifiable", "", "a listing has no size")
+        return Comparison("same", "size") if known else Comparison("unverifiable", "", "a listing has no size")
     if mode != "time" and source.etag_is_md5 and target.etag_is_md5:
         by_md5 = _by_md5(integrity.md5_from_etag(ours.etag), integrity.md5_from_etag(theirs.etag))
         if by_md5 is not None:
@@ -64,28 +65,28 @@ def judge(source: Interface, ours: ListEntry, target: Interface, theirs: ListEnt
     return None if mode == "digest" else _by_time(ours.last_modified, theirs.last_modified)
 
 
-def _by_size(ours: int | None, theirs: int | None) -> Judgement | None:
+def _by_size(ours: int | None, theirs: int | None) -> Comparison | None:
     """None where the sizes do not differ, as far as known."""
     if ours is None or theirs is None or ours == theirs:
         return None
-    return Judgement("different", "size", f"{ours} bytes at the source, {theirs} at the target")
+    return Comparison("different", "size", f"{ours} bytes at the source, {theirs} at the target")
 
 
-def _by_md5(ours: bytes | None, theirs: bytes | None) -> Judgement | None:
+def _by_md5(ours: bytes | None, theirs: bytes | None) -> Comparison | None:
     if ours is None or theirs is None:
         return None
     if ours == theirs:
-        return Judgement("same", "md5")
-    return Judgement("different", "md5", f"md5 {ours.hex()} at the source, {theirs.hex()} at the target")
+        return Comparison("same", "md5")
+    return Comparison("different", "md5", f"md5 {ours.hex()} at the source, {theirs.hex()} at the target")
 
 
-def _by_time(ours: str | None, theirs: str | None) -> Judgement | None:
+def _by_time(ours: str | None, theirs: str | None) -> Comparison | None:
     first, second = when(ours), when(theirs)
     if first is None or second is None or int(first) == int(second):
         return None
     if second > first:
-        return Judgement("same", "time")
-    return Judgement("different", "time", f"changed at the source at {ours}, later than the target ({theirs})")
+        return Comparison("same", "time")
+    return Comparison("different", "time", f"changed at the source at {ours}, later than the target ({theirs})")
 
 
 def when(text: str | None) -> float | None:
@@ -106,7 +107,8 @@ def when(text: str | None) -> float | None:
 # ---- by looking at the objects
 
 
-def look_closer(source: Interface, key: str, target: Interface, target_key: str, *, read: bool = False) -> Judgement:
+def compare_objects(source: Interface, key: str, target: Interface, target_key: str, *,
+                    read: bool = False) -> Comparison:
     """By the digests that the stores tell of two objects, computed here where a store is local and tells none.
 
     read: where they tell none that can be compared, read both.
@@ -120,23 +122,23 @@ def look_closer(source: Interface, key: str, target: Interface, target_key: str,
         return (_by_size(ours.size, theirs.size)
                 or _by_digests(source, key, ours, target, target_key, theirs, read))
     except ObjectChangedError as error:
-        return Judgement("unverifiable", "", f"the object changed while it was being compared: {error}")
+        return Comparison("unverifiable", "", f"the object changed while it was being compared: {error}")
 
 
-def _missing(ours: StoredObject | None, theirs: StoredObject | None) -> Judgement:
+def _missing(ours: StoredObject | None, theirs: StoredObject | None) -> Comparison:
     if ours is None and theirs is None:
-        return Judgement("missing", "", "missing at both source and target")
-    return Judgement("missing", "", f"missing at the {'target' if ours is not None else 'source'}")
+        return Comparison("missing", "", "missing at both source and target")
+    return Comparison("missing", "", f"missing at the {'target' if ours is not None else 'source'}")
 
 
 def _by_digests(source: Interface, key: str, ours: StoredObject, target: Interface, target_key: str,
-                theirs: StoredObject, read: bool) -> Judgement:
+                theirs: StoredObject, read: bool) -> Comparison:
     told, told_there = _by_name(source.digests(ours)), _by_name(target.digests(theirs))
     for algorithm in told:
         if algorithm in told_there:
             return _by_value(algorithm, told[algorithm], told_there[algorithm])
     if ours.etag == theirs.etag and "-" in (ours.etag or "") and source.etag_is_md5 and target.etag_is_md5:
-        return Judgement("same", "md5")  # of the same parts
+        return Comparison("same", "md5")  # of the same parts
     if told and (target.is_local or read):
         algorithm = next(iter(told))
         return _by_value(algorithm, told[algorithm], _computed(target, target_key, algorithm))
@@ -156,15 +158,15 @@ def _is_decoded(source: Interface, ours: StoredObject, target: Interface, theirs
 
 
 def _by_decoded(source: Interface, key: str, ours: StoredObject, target: Interface, target_key: str,
-                theirs: StoredObject, read: bool) -> Judgement:
+                theirs: StoredObject, read: bool) -> Comparison:
     if not (read or (source.is_local and target.is_local)):
-        return Judgement("unverifiable", "", "stored encoded on one side and decoded on the other; use read=True to "
-                                             "compare the contents")
+        return Comparison("unverifiable", "", "stored encoded on one side and decoded on the other; use read=True to "
+                                              "compare the contents")
     try:
         digests = _computed(source, key, _READ, ours.encoding), _computed(target, target_key, _READ, theirs.encoding)
     except DecompressionError as error:
-        return Judgement("unverifiable", "", f"cannot be decoded: {error}")
-    return Judgement("same", "content") if digests[0] == digests[1] else Judgement("different", "content",
+        return Comparison("unverifiable", "", f"cannot be decoded: {error}")
+    return Comparison("same", "content") if digests[0] == digests[1] else Comparison("different", "content",
                                                                                   "the contents differ")
 
 
@@ -172,44 +174,44 @@ def sizes_differ(ours: ListEntry, theirs: ListEntry) -> bool:
     return _by_size(ours.size, theirs.size) is not None
 
 
-def look_at_decoded(source: Interface, ours: ListEntry, target: Interface, theirs: ListEntry,
-                    mode: Compare) -> Judgement:
+def compare_decoded(source: Interface, ours: ListEntry, target: Interface, theirs: ListEntry,
+                    mode: Compare) -> Comparison:
     """Of two sizes that differ, at a target that keeps no encodings: by time where the source's object is encoded, by
     the contents where that does not tell, or the mode does not ask for it."""
     described = source.describe(ours.key)
     if described is None or not effective_encoding(described.encoding):
-        return _by_size(ours.size, theirs.size) or Judgement("different", "size")
+        return _by_size(ours.size, theirs.size) or Comparison("different", "size")
     by_time = _by_time(ours.last_modified, theirs.last_modified) if mode in ("auto", "time") else None
     if by_time is None and mode == "time":
-        return Judgement("different", "time")
-    return by_time or look_closer(source, ours.key, target, theirs.key, read=True)
+        return Comparison("different", "time")
+    return by_time or compare_objects(source, ours.key, target, theirs.key, read=True)
 
 
 def _by_name(digests: Iterable[integrity.Digest]) -> dict[str, bytes]:
     return {digest.algorithm: digest.value for digest in digests}
 
 
-def _by_value(algorithm: str, ours: bytes, theirs: bytes) -> Judgement:
+def _by_value(algorithm: str, ours: bytes, theirs: bytes) -> Comparison:
     if ours == theirs:
-        return Judgement("same", algorithm)
-    return Judgement("different", algorithm,
+        return Comparison("same", algorithm)
+    return Comparison("different", algorithm,
                      f"{algorithm} {ours.hex()} at the source, {theirs.hex()} at the target")
 
 
-def _by_content(source: Interface, key: str, target: Interface, target_key: str) -> Judgement:
+def _by_content(source: Interface, key: str, target: Interface, target_key: str) -> Comparison:
     ours, theirs = _computed(source, key, _READ), _computed(target, target_key, _READ)
-    return Judgement("same", "content") if ours == theirs else Judgement("different", "content", "the bytes differ")
+    return Comparison("same", "content") if ours == theirs else Comparison("different", "content", "the bytes differ")
 
 
 def _by_parts(source: Interface, key: str, ours: StoredObject, target: Interface, target_key: str,
-              theirs: StoredObject) -> Judgement:
+              theirs: StoredObject) -> Comparison:
     """By the ETag of an upload in parts and a local file: that none of the likely part sizes fits proves nothing."""
     if target.is_local and source.etag_is_md5 and _is_of_parts(target, target_key, ours):
-        return Judgement("same", "md5")
+        return Comparison("same", "md5")
     if source.is_local and target.etag_is_md5 and _is_of_parts(source, key, theirs):
-        return Judgement("same", "md5")
-    return Judgement("unverifiable", "", "the sizes are equal, but the stores have no digests in common; use read=True "
-                                         "to compare the bytes")
+        return Comparison("same", "md5")
+    return Comparison("unverifiable", "", "the sizes are equal, but the stores have no digests in common; use "
+                                          "read=True to compare the bytes")
 
 
 def _is_of_parts(local: Interface, key: str, stored: StoredObject) -> bool:
@@ -238,7 +240,7 @@ def _computed(interface: Interface, key: str, algorithm: str, encoding: str = ""
     return hasher.digest()
 
 
-def has_same(source: Interface, key: str, target: Interface, target_key: str) -> bool:
+def is_up_to_date(source: Interface, key: str, target: Interface, target_key: str) -> bool:
     """Whether the target has the object already, by size and digest or time.
 
     A source of a later time may be the same all the same, as where it was copied from the target: reading it to see
@@ -249,11 +251,11 @@ def has_same(source: Interface, key: str, target: Interface, target_key: str) ->
     if ours is None or theirs is None:
         return False
     if _is_decoded(source, ours, target, theirs):
-        return look_at_decoded(source, _entry(key, ours), target, _entry(target_key, theirs), "auto").verdict == "same"
-    judged = judge(source, _entry(key, ours), target, _entry(target_key, theirs), "auto")
-    if judged is None or (judged.verdict, judged.by) == ("different", "time"):
-        judged = look_closer(source, key, target, target_key)
-    return judged.verdict == "same"
+        return compare_decoded(source, _entry(key, ours), target, _entry(target_key, theirs), "auto").verdict == "same"
+    comparison = compare_entries(source, _entry(key, ours), target, _entry(target_key, theirs), "auto")
+    if comparison is None or (comparison.verdict, comparison.by) == ("different", "time"):
+        comparison = compare_objects(source, key, target, target_key)
+    return comparison.verdict == "same"
 
 
 def _entry(key: str, stored: StoredObject) -> ListEntry:

@@ -17,12 +17,12 @@ from cloudfiles.batch.progress import Progress, bar_for
 from cloudfiles.batch.store import Store
 from cloudfiles.exceptions import CloudFilesError, InvalidInputError, redact
 from cloudfiles.interfaces.base import Interface
-from cloudfiles.transfer.between import carry_between
-from cloudfiles.transfer.carrying.result import TransferResult
+from cloudfiles.transfer.between import copy_between
 from cloudfiles.transfer.compare import checked_mode
-from cloudfiles.transfer.plan import SyncPlan, wanted_by
-from cloudfiles.transfer.run import plan_between
+from cloudfiles.transfer.engine import plan_between
+from cloudfiles.transfer.result import TransferResult
 from cloudfiles.transfer.sources import check_source
+from cloudfiles.transfer.sync_plan import SyncPlan, key_filter
 
 _log = logging.getLogger("cloudfiles")
 
@@ -82,19 +82,19 @@ def sync(source: Store, target: Store, *, delete: bool = False, compare: str = "
         InvalidPathError: keys conflict at the target, as file names.
         CloudFilesError: the first failure of a copy; `error.result` has what was done, and nothing was deleted.
     """
-    check_apart(source, target)
-    return sync_apart(source, target, delete=delete, compare=compare, include=include, exclude=exclude,
+    check_disjoint(source, target)
+    return sync_disjoint(source, target, delete=delete, compare=compare, include=include, exclude=exclude,
                       dry_run=dry_run, max_delete=max_delete, progress=progress, parallel=parallel)
 
 
-def sync_apart(source: Store, target: Store, *, delete: bool, compare: str, include: Any = None, exclude: Any = None,
+def sync_disjoint(source: Store, target: Store, *, delete: bool, compare: str, include: Any = None, exclude: Any = None,
                dry_run: bool = False, max_delete: int | None = MAX_DELETE, progress: Progress = None,
                announce: Callable[[str, str, str], object] | None = None, parallel: Parallel = 1) -> SyncResult:
     """As `sync`, of stores that are known to lie apart.
 
     announce: called with each action before the first of them is done.
     """
-    mode, wanted = checked_mode(compare), wanted_by(include, exclude)
+    mode, wanted = checked_mode(compare), key_filter(include, exclude)
     check_source(source)
     plan, here, there = plan_between(source, target)
     with SyncPlan(here, there, plan, mode, wanted, delete) as todo:
@@ -108,14 +108,14 @@ def sync_apart(source: Store, target: Store, *, delete: bool, compare: str, incl
         if announce is not None:
             for action in todo.actions():
                 announce(*action)
-        with bar_for(progress, todo.carried + todo.deleted, "Synchronizing") as bar:
+        with bar_for(progress, todo.copy_count + todo.delete_count, "Synchronizing") as bar:
             report = bar.update if progress else None
-            carried = carry_between(source, target, todo.items(), {"allow_missing": True}, parallel, report)
+            carried = copy_between(source, target, todo.items(), {"allow_missing": True}, parallel, report)
             deleted = _delete_all(there, todo.deletions(), plan, report)
     return SyncResult(carried, todo.same, deleted, skipped_symlinks=todo.skipped_symlinks)
 
 
-def check_apart(source: Store, target: Store) -> None:
+def check_disjoint(source: Store, target: Store) -> None:
     """Raises InvalidInputError where one store is, or lies in, the other: each pass would then find more to copy."""
     ours, theirs = map(_place_of, (source, target))
     if ours.startswith(theirs) or theirs.startswith(ours):
@@ -130,14 +130,14 @@ def _place_of(store: Store) -> str:
 
 
 def _check_deletions(todo: SyncPlan, max_delete: int | None) -> None:
-    if max_delete is None or not todo.deleted:
+    if max_delete is None or not todo.delete_count:
         return
     if not todo.sources:
-        raise InvalidInputError(f"the source is empty, and all {todo.deleted} objects of the target would be deleted; "
-                                "nothing was changed. To delete them, use max_delete=None")
-    if todo.deleted > max_delete:
-        raise InvalidInputError(f"{todo.deleted} of the target's {todo.targets} objects would be deleted, more than "
-                                f"max_delete={max_delete}; nothing was changed")
+        raise InvalidInputError(f"the source is empty, and all {todo.delete_count} objects of the target would be "
+                                "deleted; nothing was changed. To delete them, use max_delete=None")
+    if todo.delete_count > max_delete:
+        raise InvalidInputError(f"{todo.delete_count} of the target's {todo.targets} objects would be deleted, more "
+                                f"than max_delete={max_delete}; nothing was changed")
 
 
 def _delete_all(target: Interface, keys: Iterator[str], plan: Plan, report: Any) -> int:

@@ -12,15 +12,15 @@ from cloudfiles.batch.fanout import Plan, collect
 from cloudfiles.batch.progress import Progress, bar_for
 from cloudfiles.batch.store import Store
 from cloudfiles.interfaces.base import Interface
-from cloudfiles.transfer.carrying.items import Item, as_items, listed_items
-from cloudfiles.transfer.compare import Judgement, look_closer
-from cloudfiles.transfer.run import plan_between
+from cloudfiles.transfer.compare import Comparison, compare_objects
+from cloudfiles.transfer.engine import plan_between
+from cloudfiles.transfer.items import Item, as_items, listed_items
 from cloudfiles.transfer.sources import check_source
 
 _CHUNK = 5000
 
 
-class Comparison(NamedTuple):
+class Mismatch(NamedTuple):
     """One object that is not, or not surely, the same at both stores.
 
     Attributes:
@@ -47,22 +47,22 @@ class VerifyResult:
 
     same: int = 0
     by: Counter[str] = field(default_factory=Counter)
-    different: list[Comparison] = field(default_factory=list)
-    missing: list[Comparison] = field(default_factory=list)
-    unverifiable: list[Comparison] = field(default_factory=list)
+    different: list[Mismatch] = field(default_factory=list)
+    missing: list[Mismatch] = field(default_factory=list)
+    unverifiable: list[Mismatch] = field(default_factory=list)
     skipped_symlinks: list[str] = field(default_factory=list)
 
     def __bool__(self) -> bool:
         return not (self.different or self.missing or self.unverifiable)
 
-    def add(self, item: Item, judged: Judgement) -> None:
+    def add(self, item: Item, comparison: Comparison) -> None:
         """Count one object."""
-        if judged.verdict == "same":
+        if comparison.verdict == "same":
             self.same += 1
-            self.by[judged.by] += 1
+            self.by[comparison.by] += 1
         else:
-            found: list[Comparison] = getattr(self, judged.verdict)
-            found.append(Comparison(item.source, item.target, judged.verdict, judged.cause))
+            found: list[Mismatch] = getattr(self, comparison.verdict)
+            found.append(Mismatch(item.source, item.target, comparison.verdict, comparison.cause))
 
 
 def verify(source: Store, target: Store, paths: Any = None, *, read: bool = False,
@@ -81,15 +81,15 @@ def verify(source: Store, target: Store, paths: Any = None, *, read: bool = Fals
                              else as_items(paths))
     with bar_for(progress, len(items) if isinstance(items, Collection) else None, "Verifying") as bar:
         for chunk in _chunks(items):
-            judged = collect(lambda item: _judged(here, there, item, read), chunk,
+            comparison = collect(lambda item: _compare(here, there, item, read), chunk,
                              Plan(plan.runtime, plan.width, report=bar.update if progress else None, probe=plan.probe))
-            for item, one in zip(chunk, judged, strict=True):
+            for item, one in zip(chunk, comparison, strict=True):
                 result.add(item, one)
     return result
 
 
-def _judged(source: Interface, target: Interface, item: Item, read: bool) -> Judgement:
-    return look_closer(source, item.source, target, item.target, read=read)
+def _compare(source: Interface, target: Interface, item: Item, read: bool) -> Comparison:
+    return compare_objects(source, item.source, target, item.target, read=read)
 
 
 def _chunks(items: Iterable[Item]) -> Iterator[list[Item]]:

@@ -21,6 +21,7 @@ import urllib3
 import cloudfiles
 from cloudfiles.aio import download_file, download_fileobj, files, upload_file, upload_fileobj
 from cloudfiles.exceptions import ApiException, InvalidInputError, ObjectChangedError, UnusableFileError
+from cloudfiles.files.chunks import ExchangeError
 from cloudfiles.runtime.engine import close_engine
 from cloudfiles.testing import (
     IgnoreRange,
@@ -35,7 +36,6 @@ from cloudfiles.testing import (
     slow_down,
 )
 from cloudfiles.testing.s3_objects import make_object
-from cloudfiles.transfer.single.chunks import ExchangeError
 from tests.aio.conftest import Run
 from tests.aio.test_aio import until
 from tests.transfer.conftest import KINDS, Make

@@ -12,7 +12,7 @@ from cloudfiles.interfaces import paging
 from cloudfiles.interfaces.base import Interface
 from cloudfiles.interfaces.paging import CycleDetector, DuplicateFilter
 from cloudfiles.testing import Fault, Rule, S3Server
-from cloudfiles.transfer.merge import merged
+from cloudfiles.transfer.listing_merge import merge_listings
 from cloudfiles.types import ListEntry, ListPage, WriteOptions
 from tests.interfaces import s3_setup
 from tests.interfaces.clouds import KEYS, Cloud
@@ -115,7 +115,8 @@ def test_nothing_is_planned_by_foreign_keys(cloud: Cloud, green: bool) -> None:
     """What a sync deletes is what its plan was not shown at the source: an error ends the plan."""
     cloud.lies(SetQuery(cloud.names["prefix"], "zz"))
     with pytest.raises(ProtocolError, match="does not honor the prefix"):
-        in_worker(cloud.at.runtime, lambda: list(merged(cloud.at.interface, cloud.at.interface, lambda key: True)))
+        in_worker(cloud.at.runtime, lambda: list(
+            merge_listings(cloud.at.interface, cloud.at.interface, lambda key: True)))
 
 
 # ---- grouped by '/'

@@ -14,8 +14,8 @@ from cloudfiles import CloudFiles, ResumableTransfer
 from cloudfiles.exceptions import TransferFailedError, TransportError
 from cloudfiles.interfaces.s3 import endpoint
 from cloudfiles.testing import S3Server
-from cloudfiles.transfer.carrying.halfdone import PartLog
-from cloudfiles.transfer.carrying.large import LargeCarrier
+from cloudfiles.transfer.multipart_copy import MultipartCopy
+from cloudfiles.transfer.partial_upload import PartTracker
 from tests.conformance.stores import STORES
 
 SECRET = "secretkey1234567"
@@ -134,11 +134,11 @@ def tree(directory: Path) -> dict[str, bytes]:
 
 def broken_after(parts: int) -> Any:
     """The connection to the source breaks for good once so many parts are written."""
-    read, left = LargeCarrier._part, iter(range(parts))
-    add = PartLog.add
+    read, left = MultipartCopy._part, iter(range(parts))
+    add = PartTracker.add
     written: list[int] = []
 
-    def part(self: LargeCarrier, start: int, end: int) -> bytes:
+    def part(self: MultipartCopy, start: int, end: int) -> bytes:
         if next(left, None) is None:
             while len(written) < parts:
                 assert self._runtime is not None
@@ -146,13 +146,13 @@ def broken_after(parts: int) -> Any:
             raise TransportError("the cable is cut")
         return read(self, start, end)
 
-    def add_and_count(self: PartLog, start: int, content: bytes) -> None:
+    def add_and_count(self: PartTracker, start: int, content: bytes) -> None:
         add(self, start, content)
         written.append(start)
 
     patch = pytest.MonkeyPatch()
-    patch.setattr(LargeCarrier, "_part", part)
-    patch.setattr(PartLog, "add", add_and_count)
+    patch.setattr(MultipartCopy, "_part", part)
+    patch.setattr(PartTracker, "add", add_and_count)
     return patch
 
 

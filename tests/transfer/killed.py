@@ -21,29 +21,29 @@ from cloudfiles.interfaces.gs.part_objects import PartObjects
 from cloudfiles.interfaces.gs.part_writer import GsPartWriter
 from cloudfiles.interfaces.s3 import interface as s3_interface
 from cloudfiles.interfaces.s3.part_writer import S3PartWriter
-from cloudfiles.transfer.carrying import halfdone
-from cloudfiles.transfer.journaled import journal, working
-from cloudfiles.transfer.resuming import saved
+from cloudfiles.transfer import partial_upload, resume_state
+from cloudfiles.transfer.journal import journal, worker
 from cloudfiles.transport.client import Client
 
 _PARTS: tuple[tuple[Any, str], ...] = (
     (FilePartWriter, "write"), (FilePartWriter, "finish"), (FilePartWriter, "_create"), (S3PartWriter, "write"),
     (S3PartWriter, "finish"), (s3_interface, "S3PartWriter"), (GsPartWriter, "write"), (GsPartWriter, "finish"),
     (PartObjects, "compose"), (PartObjects, "clean"), (BlockWriter, "write"), (BlockWriter, "finish"),
-    (journal.Journal, "keep"))
+    (journal.Journal, "save_partial_uploads"))
 """What is done for large objects only."""
 
 _ANY: tuple[tuple[Any, str], ...] = (
     *_PARTS, (Client, "send"), (file_objects, "publish"), (file_copy, "publish"), (file_io, "_fill"),
-    (journal.Journal, "lease"), (journal.Journal, "settle"), (journal.Journal, "set_large"),
-    (journal.Journal, "hand_on"), (saved.StateFile, "add"), (saved.StateFile, "write"), (saved.StateFile, "remove"),
+    (journal.Journal, "lease"), (journal.Journal, "record_results"), (journal.Journal, "set_large"),
+    (journal.Journal, "hand_back"), (resume_state.StateFile, "add"), (resume_state.StateFile, "write"),
+    (resume_state.StateFile, "remove"),
     (file_copy, "_copy_to_new"), (file_copy, "discard_temporaries_of"))
 
 
 def work(db: str, stores: tuple[str, str], secrets: Any, endpoint: str, die_at: int, large: bool) -> None:
     """Execute the journal; die before or after the step of this number, of those for large objects or of all."""
     _arm(_PARTS if large else _ANY, die_at)
-    working._PAUSE = 0.0
+    worker._PAUSE = 0.0
     gs_writing.PART = azure_blocks.MIN_BLOCK = 1 << 20  # there is less to move until there are several
     source, target = _stores(stores, secrets, endpoint)
     ResumableTransfer(db, src=source, dest=target).execute(block_size=50)
@@ -53,7 +53,7 @@ def transfer(stores: tuple[str, str], secrets: Any, endpoint: str, home: str, di
     """Transfer from one store to the other, to be gone on with; die before or after the step of this number."""
     os.environ["CLOUD_FILES_DIR"] = home
     _arm(_ANY, die_at)
-    halfdone._NOTE_SECONDS = 0.0
+    partial_upload._NOTE_SECONDS = 0.0
     source, target = _stores(stores, secrets, endpoint)
     source.transfer_to(target, resumable=True)
 

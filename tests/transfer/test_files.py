@@ -27,6 +27,8 @@ from cloudfiles.exceptions import (
     ObjectChangedError,
     UnusableFileError,
 )
+from cloudfiles.files import chunks, single_file
+from cloudfiles.files.single_file import ExchangeError
 from cloudfiles.retry import RetryPolicy
 from cloudfiles.testing import (
     FLAKY,
@@ -50,8 +52,6 @@ from cloudfiles.testing import (
     too_many_requests,
 )
 from cloudfiles.testing.s3_objects import make_object
-from cloudfiles.transfer.single import chunks, files
-from cloudfiles.transfer.single.files import ExchangeError
 from cloudfiles.transport.client import Client
 from tests.transfer.conftest import KINDS, Make
 
@@ -74,7 +74,7 @@ class SpyPool(urllib3.PoolManager):
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Three retries, without the waits between them."""
-    for function in (files.source_of, files.send):
+    for function in (single_file.source_of, single_file.send):
         assert function.__defaults__ is not None
         *others, policy = function.__defaults__
         assert policy.attempts == 4
@@ -125,15 +125,15 @@ def test_a_name_never_leads_out_of_the_directory(tmp_path: Path, name: str) -> N
     directory = tmp_path / "target"
     directory.mkdir()
     if name.endswith("evil"):
-        assert files.target_of(f"http://host/dir/{name}", directory) == directory / "evil"
+        assert single_file.target_of(f"http://host/dir/{name}", directory) == directory / "evil"
     else:
         with pytest.raises(InvalidInputError, match="does not end in a file name"):
-            files.target_of(f"http://host/dir/{name}", directory)
+            single_file.target_of(f"http://host/dir/{name}", directory)
 
 
 def test_a_host_is_no_name(tmp_path: Path) -> None:
     with pytest.raises(InvalidInputError):
-        files.target_of("http://host", tmp_path)
+        single_file.target_of("http://host", tmp_path)
 
 
 def test_an_existing_file_is_replaced_whole_or_not_at_all(url: str, fault_server: S3Server, tmp_path: Path,
@@ -316,7 +316,7 @@ def test_so_many_chunks_are_read_side_by_side(chunk: int, seconds: float, etag: 
     download = chunks.Download(chunk)
     assert download.spans(source) == [(0, chunk)]
     first = chunks.Chunk(bytes(chunk), 200 << 20, etag, {})
-    download.took([first], seconds)
+    download.note_speed([first], seconds)
     download.take(first)
     spans = download.spans(source)
     assert spans == [(start, start + chunk) for start in range(chunk, chunk * (count + 1), chunk)]
@@ -413,7 +413,7 @@ def test_a_bad_day(fault_server: S3Server, tmp_path: Path, monkeypatch: pytest.M
         digest = integrity.checksum_header("crc32c", content)[1]
         fault_server.put_page(name, content, headers={"x-goog-hash": f"crc32c={digest}"})
     fault_server.script(mix(3, FLAKY))
-    monkeypatch.setattr(files.source_of, "__defaults__", (None, None, RetryPolicy(attempts=30, window=0.0)))
+    monkeypatch.setattr(single_file.source_of, "__defaults__", (None, None, RetryPolicy(attempts=30, window=0.0)))
     for name, content in contents.items():
         download_file(f"{fault_server.url}/{name}", tmp_path, chunk_size=6_000)
         assert (tmp_path / name).read_bytes() == content
@@ -655,9 +655,9 @@ def test_open_files_of_any_cloudpath(known: Make, kind: str, tmp_path: Path) -> 
 
 
 def test_names() -> None:
-    assert cloudfiles.download_file is files.download_file
-    assert cloudfiles.files.upload_file is files.upload_file
-    assert cloudfiles.aio.files.upload_file is not files.upload_file
+    assert cloudfiles.download_file is single_file.download_file
+    assert cloudfiles.files.upload_file is single_file.upload_file
+    assert cloudfiles.aio.files.upload_file is not single_file.upload_file
 
 
 def test_a_retried_500_is_an_api_exception(url: str, fault_server: S3Server, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from cloudfiles.exceptions import ObjectChangedError
 from cloudfiles.interfaces import object_read, parallel_read, throughput_monitor
 from cloudfiles.testing import Replaced, ResetInBody, Rule
 from cloudfiles.testing.s3_objects import make_object
-from cloudfiles.transfer.journaled import working
+from cloudfiles.transfer.journal import worker
 from tests.servers.gcs_server import GcsServer
 from tests.transfer.conftest import MIB, execute_until_broken, tree
 
@@ -122,7 +122,7 @@ def test_files_are_downloaded_in_chunks(gcs_server: GcsServer, tmp_path: Path, a
 def test_a_killed_transfer_goes_on_though_the_metadata_changed(
         gs: CloudFiles, gcs_server: GcsServer, s3: CloudFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
         answers: dict[str, Any]) -> None:
-    monkeypatch.setattr(working, "_PAUSE", 0.0)
+    monkeypatch.setattr(worker, "_PAUSE", 0.0)
     gcs_server.put("big", BIG)
     gcs_server.configure(**answers)
     rt = ResumableTransfer(tmp_path / "journal.db")
@@ -136,7 +136,7 @@ def test_a_killed_transfer_goes_on_though_the_metadata_changed(
 
 def test_of_a_killed_transfer_nothing_is_kept_of_other_content(
         gs: CloudFiles, gcs_server: GcsServer, s3: CloudFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(working, "_PAUSE", 0.0)
+    monkeypatch.setattr(worker, "_PAUSE", 0.0)
     gcs_server.put("big", BIG)
     gcs_server.configure(media_etag="none")
     rt = ResumableTransfer(tmp_path / "journal.db")

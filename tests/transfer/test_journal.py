@@ -15,12 +15,12 @@ from pathlib import Path
 import pytest
 
 from cloudfiles.exceptions import DuplicatePathError, FileSystemError, JournalError
-from cloudfiles.transfer.carrying.halfdone import HalfDone
-from cloudfiles.transfer.carrying.items import Item
-from cloudfiles.transfer.journaled import journal as journal_module
-from cloudfiles.transfer.journaled.journal import Journal
-from cloudfiles.transfer.journaled.liveness import ProcessName, is_dead, this_process
-from cloudfiles.transfer.journaled.rows import Settled
+from cloudfiles.transfer.items import Item
+from cloudfiles.transfer.journal import journal as journal_module
+from cloudfiles.transfer.journal.journal import Journal
+from cloudfiles.transfer.journal.process_identity import ProcessIdentity, is_dead, this_process
+from cloudfiles.transfer.journal.records import ItemResult
+from cloudfiles.transfer.partial_upload import PartialUpload
 from cloudfiles.types import Clock
 
 
@@ -140,7 +140,8 @@ def test_many_threads_with_journals_of_their_own(journal: Journal) -> None:
         worker = own.register(60)
         while block := own.lease(worker, 7):
             taken.extend(leased.id for leased in block)
-            assert own.settle(worker, [(leased.id, Settled("done", bytes=2)) for leased in block]) == len(block)
+            results = [(leased.id, ItemResult("done", bytes=2)) for leased in block]
+            assert own.record_results(worker, results) == len(block)
         own.release(worker)
         own.close()
 
@@ -158,16 +159,16 @@ def test_a_lease_that_is_over_is_taken_over(journal: Journal, time: Time) -> Non
     slow, other = journal.register(60), journal.register(1000)
     (held, _) = journal.lease(slow, 2)
     time.monotonic += 59
-    assert journal.adopt(other) == ([], [])
+    assert journal.take_over_leases(other) == ([], [])
     time.monotonic += 2
-    adopted, processes = journal.adopt(other)
+    adopted, processes = journal.take_over_leases(other)
     assert ([leased.item.source for leased in adopted], processes) == (["0", "1"], [])
-    assert journal.settle(slow, [(held.id, Settled("done"))]) == 0  # it is not its to tell of any more
+    assert journal.record_results(slow, [(held.id, ItemResult("done"))]) == 0  # it is not its to tell of any more
     assert journal.lease(slow, 5) == []  # nobody begins before it is cleared up
-    journal.hand_on(other, processes)
+    journal.hand_back(other, processes)
     assert len(journal.lease(other, 5)) == 2
-    assert journal.settle(slow, [(held.id, Settled("done"))]) == 0
-    assert journal.settle(other, [(held.id, Settled("failed", "why"))]) == 1
+    assert journal.record_results(slow, [(held.id, ItemResult("done"))]) == 0
+    assert journal.record_results(other, [(held.id, ItemResult("failed", "why"))]) == 1
     assert [failure[:] for failure in journal.failures()] == [("0", "0", "why", 2)]
 
 
@@ -175,11 +176,11 @@ def test_work_renews_the_lease(journal: Journal, time: Time) -> None:
     fill(journal, 5)
     one, other = journal.register(60), journal.register(60)
     held = journal.lease(one, 3)
-    for renew in (lambda: journal.renew(one), lambda: journal.settle(one, [(held[0].id, Settled("done"))]),
+    for renew in (lambda: journal.renew(one), lambda: journal.record_results(one, [(held[0].id, ItemResult("done"))]),
                   lambda: journal.lease(one, 1)):
         time.monotonic += 50
         renew()
-        assert journal.adopt(other) == ([], [])
+        assert journal.take_over_leases(other) == ([], [])
 
 
 def test_a_lease_that_is_renewed_while_another_waits_its_turn(journal: Journal, time: Time) -> None:
@@ -197,7 +198,7 @@ def test_a_lease_that_is_renewed_while_another_waits_its_turn(journal: Journal, 
                 yield database
 
     other = Waits(journal.path, clock=time.clock())
-    assert other.adopt(other.register(60)) == ([], [])
+    assert other.take_over_leases(other.register(60)) == ([], [])
     other.close()
 
 
@@ -207,11 +208,11 @@ def test_setting_the_clock_changes_no_lease(journal: Journal, time: Time, change
     one, other = journal.register(60), journal.register(60)
     (held,) = journal.lease(one, 1)
     time.wall += change
-    assert journal.adopt(other) == ([], [])
+    assert journal.take_over_leases(other) == ([], [])
     time.monotonic += 30
-    assert journal.settle(one, [(held.id, Settled("done"))]) == 1
+    assert journal.record_results(one, [(held.id, ItemResult("done"))]) == 1
     time.monotonic += 61
-    assert journal.adopt(other) == ([], [])
+    assert journal.take_over_leases(other) == ([], [])
 
 
 def test_a_lease_from_before_the_machine_was_started_anew(journal: Journal, time: Time) -> None:
@@ -219,7 +220,7 @@ def test_a_lease_from_before_the_machine_was_started_anew(journal: Journal, time
     one, other = journal.register(60), journal.register(60)
     journal.lease(one, 1)
     time.monotonic = 3.0
-    assert len(journal.adopt(other)[0]) == 1
+    assert len(journal.take_over_leases(other)[0]) == 1
 
 
 def test_a_process_that_is_gone_loses_its_lease_at_once(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -231,20 +232,20 @@ def test_a_process_that_is_gone_loses_its_lease_at_once(journal: Journal, monkey
         patch.setattr(journal_module, "this_process", lambda: dead)
         journal.lease(journal.register(1e6), 2)
     other = journal.register(60)
-    assert not journal.is_worked_from()
-    adopted, processes = journal.adopt(other)
+    assert not journal.is_in_use()
+    adopted, processes = journal.take_over_leases(other)
     assert (len(adopted), processes) == (2, ["dead"])
-    journal.hand_on(other, processes)
-    assert journal.adopt(other) == ([], [])
+    journal.hand_back(other, processes)
+    assert journal.take_over_leases(other) == ([], [])
     assert len(journal.lease(other, 9)) == 3
-    assert journal.is_worked_from()
+    assert journal.is_in_use()
 
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/stat"), reason="the system tells no more than process ids")
 def test_who_is_dead() -> None:
     here = this_process()
     assert not is_dead(here)
-    assert ProcessName.load(here.dump()) == here
+    assert ProcessIdentity.load(here.dump()) == here
     assert is_dead(here._replace(began="1"))  # another one that had this id before
     assert is_dead(here._replace(boot="another"))
     assert not is_dead(here._replace(host="elsewhere", pid=1 << 30))  # which cannot be told from here
@@ -257,7 +258,7 @@ def test_what_was_not_begun_is_handed_back(journal: Journal) -> None:
     worker = journal.register(60)
     held = journal.lease(worker, 3)
     journal.set_large(worker, [held[0].id])
-    journal.settle(worker, [(held[1].id, Settled("done"))])
+    journal.record_results(worker, [(held[1].id, ItemResult("done"))])
     journal.release(worker)
     assert [record["attempts"] for record in journal.records()] == [0, 1, 0]
     other = journal.register(60)
@@ -270,7 +271,7 @@ def test_failed_ones_again(journal: Journal) -> None:
     fill(journal, 2)
     worker = journal.register(60)
     one, _ = journal.lease(worker, 2)
-    journal.settle(worker, [(one.id, Settled("failed", "why"))])
+    journal.record_results(worker, [(one.id, ItemResult("failed", "why"))])
     assert journal.retry_failed() == 1
     assert [leased.id for leased in journal.lease(worker, 2)] == [one.id]
 
@@ -279,10 +280,10 @@ def test_half_done_objects(journal: Journal) -> None:
     fill(journal, 1)
     worker = journal.register(60)
     (held,) = journal.lease(worker, 1)
-    half = HalfDone('"etag"', 20, {"upload_id": "x"}, {0: "aa", 8: "bb"})
-    journal.keep([(held.id, half)])
-    assert journal.half(held.id) == half
-    assert journal.halves() == [(held, half)]
-    assert journal.halves("failed") == []
-    journal.settle(worker, [(held.id, Settled("done"))], [held.id])
-    assert journal.half(held.id) is None
+    partial = PartialUpload('"etag"', 20, {"upload_id": "x"}, {0: "aa", 8: "bb"})
+    journal.save_partial_uploads([(held.id, partial)])
+    assert journal.partial_upload(held.id) == partial
+    assert journal.partial_uploads() == [(held, partial)]
+    assert journal.partial_uploads("failed") == []
+    journal.record_results(worker, [(held.id, ItemResult("done"))], [held.id])
+    assert journal.partial_upload(held.id) is None

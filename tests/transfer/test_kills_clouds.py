@@ -12,8 +12,8 @@ import pytest
 
 from cloudfiles import CloudFiles, ResumableTransfer
 from cloudfiles.interfaces.gs import writing
-from cloudfiles.transfer.carrying.halfdone import HalfDone
-from cloudfiles.transfer.journaled.journal import Journal
+from cloudfiles.transfer.journal.journal import Journal
+from cloudfiles.transfer.partial_upload import PartialUpload
 from cloudfiles.types import WriteOptions
 from tests.servers.azurite import AzuriteServer
 from tests.servers.gcs_server import GcsServer
@@ -122,7 +122,7 @@ def test_composed_before_its_record_was_lost(gcs_server: GcsServer, tmp_path: Pa
     source.transfer_to(target, "key")
     assert len(gcs_server.contents()) == 2
     journal = Journal(str(tmp_path / "journal"))
-    journal.keep([(1, HalfDone(source.head("key")["ETag"], len(content), writer.state(), {}))])
+    journal.save_partial_uploads([(1, PartialUpload(source.head("key")["ETag"], len(content), writer.state(), {}))])
     journal.close()
     gcs_server.forget()
     assert rt.execute().done == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,10 @@ from cloudfiles import CloudFiles, ResumableTransfer, integrity
 from cloudfiles.exceptions import TransferFailedError
 from cloudfiles.integrity import Digest
 from cloudfiles.testing import S3Server
-from cloudfiles.transfer.carrying.digest import WholeDigest
-from cloudfiles.transfer.carrying.halfdone import HalfDone
-from cloudfiles.transfer.journaled import working
-from cloudfiles.transfer.journaled.journal import Journal
+from cloudfiles.transfer.checksum import ObjectChecksum
+from cloudfiles.transfer.journal import worker
+from cloudfiles.transfer.journal.journal import Journal
+from cloudfiles.transfer.partial_upload import PartialUpload
 from tests.transfer.conftest import execute_until_broken
 
 BIG = bytes(range(256)) * (4096 * 36)  # 36 MiB: five parts
@@ -33,7 +34,7 @@ def elsewhere(server: S3Server) -> CloudFiles:
 def half_way(tmp_path: Path, s3: CloudFiles, elsewhere: CloudFiles, server: S3Server,
              monkeypatch: pytest.MonkeyPatch) -> Any:
     """Begins to transfer 'big', of which the server tells these digests, and breaks it off after three parts."""
-    monkeypatch.setattr(working, "_PAUSE", 0.0)
+    monkeypatch.setattr(worker, "_PAUSE", 0.0)
 
     def begin(**told: Any) -> ResumableTransfer:
         server.put("big", BIG, **told)
@@ -66,11 +67,11 @@ def test_they_are_not_read_again(half_way: Any, server: S3Server, told: tuple[st
 def test_the_whole_is_checked_nevertheless(half_way: Any, server: S3Server, tmp_path: Path, told: str) -> None:
     rt = half_way(checksums=(told,))
     journal = Journal(str(tmp_path / "journal.db"))
-    ((leased, half),) = journal.halves()
-    place = half.values if told == "crc32" else half.parts
+    ((leased, partial),) = journal.partial_uploads()
+    place = partial.values if told == "crc32" else partial.parts
     wrong = dict.fromkeys(place, "00000000")
-    journal.keep([(leased.id, HalfDone(half.validator, half.size, half.state, half.parts if half.values else wrong,
-                                       half.algorithm, wrong if half.values else {}))])
+    journal.save_partial_uploads([(leased.id, replace(partial, parts=partial.parts if partial.values else wrong,
+                                                        values=wrong if partial.values else {}))])
     journal.close()
     with pytest.raises(TransferFailedError, match=told):
         rt.execute(failed=True)
@@ -80,15 +81,15 @@ def test_the_whole_is_checked_nevertheless(half_way: Any, server: S3Server, tmp_
 
 
 def test_what_an_earlier_version_kept() -> None:
-    half = HalfDone.load('["etag",20,{"upload_id":"x"},{"0":"aa","8":"bb"}]')
-    assert half == HalfDone("etag", 20, {"upload_id": "x"}, {0: "aa", 8: "bb"})
-    assert (half.digest_of(8, "crc32c"), half.digest_of(8, ""), half.digest_of(8, "crc32")) == ("bb", "bb", None)
+    partial = PartialUpload.load('["etag",20,{"upload_id":"x"},{"0":"aa","8":"bb"}]')
+    assert partial == PartialUpload("etag", 20, {"upload_id": "x"}, {0: "aa", 8: "bb"})
+    assert [partial.digest_of(8, algorithm) for algorithm in ("crc32c", "", "crc32")] == ["bb", "bb", None]
 
 
 @given(st.dictionaries(st.integers(0), st.text("0123456789abcdef", min_size=1)))
 def test_kept_and_read(values: dict[int, str]) -> None:
-    half = HalfDone("etag", 20, {}, values, "crc32" if values else "", values)
-    assert HalfDone.load(half.dump()) == half
+    partial = PartialUpload("etag", 20, {}, values, "crc32" if values else "", values)
+    assert PartialUpload.load(partial.dump()) == partial
 
 
 @given(st.sampled_from(["crc32", "crc32c", "crc64nvme"]), st.binary(min_size=1, max_size=200), st.integers(1, 50),
@@ -99,19 +100,19 @@ def test_parts_taken_by_their_digest(algorithm: str, content: bytes, size: int, 
         hasher.update(part)
         return hasher.digest()
 
-    whole = WholeDigest([Digest(algorithm, digest_of(content))], None, len(content), size, None)
-    assert whole.of_parts == algorithm
+    whole = ObjectChecksum([Digest(algorithm, digest_of(content))], None, len(content), size, None)
+    assert whole.part_algorithm == algorithm
     for start in range(0, len(content), size):
         part = content[start:start + size]
         if data.draw(st.booleans()):
-            whole.add_value(start, digest_of(part), len(part))
+            whole.add_part_value(start, digest_of(part), len(part))
         else:
             whole.add(start, part)
-            assert whole.value_of(start) == digest_of(part)
+            assert whole.part_value(start) == digest_of(part)
     assert whole.check("key") == algorithm
 
 
 def test_which_digests_do_not_go_by_parts() -> None:
-    assert WholeDigest([Digest("md5", bytes(16))], None, 9, 5, None).of_parts is None
-    assert WholeDigest([], None, 9, 5, None).of_parts == ""
-    assert WholeDigest([], integrity.multipart_etag(b"ninebytes", 5), 9, 5, None).of_parts == "md5"
+    assert ObjectChecksum([Digest("md5", bytes(16))], None, 9, 5, None).part_algorithm is None
+    assert ObjectChecksum([], None, 9, 5, None).part_algorithm == ""
+    assert ObjectChecksum([], integrity.multipart_etag(b"ninebytes", 5), 9, 5, None).part_algorithm == "md5"

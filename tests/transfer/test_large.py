@@ -24,8 +24,8 @@ from cloudfiles.exceptions import (
 from cloudfiles.integrity import Digest
 from cloudfiles.testing import FlipBit, IgnoreRange, Replaced, ResetInBody, Rule, S3Server, s3_error
 from cloudfiles.testing.s3_objects import make_object
-from cloudfiles.transfer.carrying import large
-from cloudfiles.transfer.carrying.digest import WholeDigest
+from cloudfiles.transfer import multipart_copy
+from cloudfiles.transfer.checksum import ObjectChecksum
 from cloudfiles.types import WriteOptions
 from tests.transfer.conftest import MIB, tree
 
@@ -54,7 +54,7 @@ def _digest(algorithm: str, content: bytes) -> bytes:
        st.randoms(use_true_random=False), st.booleans())
 def test_parts_in_any_order(algorithm: str, content: bytes, size: int, order: random.Random, damaged: bool) -> None:
     digest = Digest(algorithm, _digest(algorithm, content))
-    whole = WholeDigest([digest], None, len(content), size, None)
+    whole = ObjectChecksum([digest], None, len(content), size, None)
     starts = list(range(0, len(content), size))
     order.shuffle(starts)
     for start in starts:
@@ -71,7 +71,7 @@ def test_the_etag_of_parts_vouches_where_they_are_ours() -> None:
     content, size = BIG[:100], 40
     etag = integrity.multipart_etag(content, size)
     for given_etag, answer in ((etag, "md5"), (etag[:-1] + "4", ""), (etag.replace(etag[0], "0"), ""), (None, "")):
-        whole = WholeDigest([], given_etag, 100, size, None)
+        whole = ObjectChecksum([], given_etag, 100, size, None)
         for start in (80, 0, 40):
             whole.add(start, content[start:start + size])
         assert whole.check("key") == (answer if given_etag != etag or answer else "md5")
@@ -178,9 +178,9 @@ def test_a_part_refused_leaves_no_upload(server: S3Server, s3: CloudFiles, disk:
 def test_a_file_written_to_while_it_is_read(server: S3Server, s3: CloudFiles, disk: CloudFiles, tmp_path: Path,
                                             monkeypatch: pytest.MonkeyPatch) -> None:
     disk.put("big", BIG)
-    monkeypatch.setattr(large, "_MOST_PARTS", 1)
-    monkeypatch.setattr(large, "_FEWEST_PARTS", 1)
-    part = large.LargeCarrier._part
+    monkeypatch.setattr(multipart_copy, "_MOST_PARTS", 1)
+    monkeypatch.setattr(multipart_copy, "_FEWEST_PARTS", 1)
+    part = multipart_copy.MultipartCopy._part
     changes = iter([OTHER])
 
     def change_once(self: Any, start: int, end: int) -> bytes:
@@ -189,7 +189,7 @@ def test_a_file_written_to_while_it_is_read(server: S3Server, s3: CloudFiles, di
             (tmp_path / "disk" / "big").write_bytes(other)
         return content
 
-    monkeypatch.setattr(large.LargeCarrier, "_part", change_once)
+    monkeypatch.setattr(multipart_copy.MultipartCopy, "_part", change_once)
     disk.transfer_to(s3, "big")
     assert server.contents()["big"] == OTHER
     assert server.uploads() == []
@@ -278,7 +278,7 @@ def test_young_files_are_left_alone(store: Any) -> None:
 def test_few_parts_are_in_memory() -> None:
     for size in (8 << 20, 16 << 20, 64 << 20):
         for objects in (1, 2, 4):
-            held = objects * large.parts_at_once(size, objects) * size
+            held = objects * multipart_copy.parts_at_once(size, objects) * size
             assert held <= max(128 << 20, 2 * objects * size)
 
 

@@ -18,7 +18,7 @@ from cloudfiles.exceptions import (
 )
 from cloudfiles.interfaces.file import copying as file_copy
 from cloudfiles.testing import Rule, S3Server, s3_error
-from cloudfiles.transfer.carrying.carrier import Carrier
+from cloudfiles.transfer.copier import Copier
 from tests.transfer.conftest import MIB, Make, tree
 
 KINDS = ("mem", "file", "s3")
@@ -114,16 +114,16 @@ def test_a_link_is_moved_as_what_it_leads_to(disk: CloudFiles, store: Make, tmp_
 
 @pytest.mark.parametrize("target", ["mem", "file", "s3"])
 def test_a_copy_that_is_not_proven_keeps_the_source(store: Make, monkeypatch: pytest.MonkeyPatch, target: str) -> None:
-    carry = Carrier.carry
+    copy_object = Copier.copy_object
 
-    def carry_badly(self: Carrier, item: Any) -> Any:
-        outcome = carry(self, item)
+    def copy_badly(self: Copier, item: Any) -> Any:
+        outcome = copy_object(self, item)
         self.target.put(item.target, b"2", self.target.attributes(self.target.describe(item.target)))  # type: ignore[arg-type]
         return outcome
 
     ours, theirs = store("s3" if target != "s3" else "mem"), store(target)
     ours.put("a", b"1")
-    monkeypatch.setattr(Carrier, "carry", carry_badly)
+    monkeypatch.setattr(Copier, "copy_object", copy_badly)
     with pytest.raises(IntegrityError, match="not removed"):
         ours.moves(theirs, ["a"])
     assert ours.get("a") == b"1"

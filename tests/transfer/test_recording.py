@@ -10,9 +10,9 @@ import pytest
 
 from cloudfiles import CloudFiles
 from cloudfiles.monitoring import IOEnum, TransmissionMonitor
-from cloudfiles.transfer.carrying import result as results
-from cloudfiles.transfer.carrying.items import Item
-from cloudfiles.transfer.carrying.result import Outcome, TransferResult
+from cloudfiles.transfer import result as results
+from cloudfiles.transfer.items import Item
+from cloudfiles.transfer.result import ObjectOutcome, TransferResult
 
 
 @pytest.fixture
@@ -49,14 +49,14 @@ def test_moves_and_failures(mem: CloudFiles, disk: CloudFiles) -> None:
     assert (moved.num_ios(), moved.total_bytes()) == (2, 4)
 
 
-@pytest.mark.parametrize("merged", [False, True])
-def test_any_number_of_objects_costs_the_same_memory(monkeypatch: pytest.MonkeyPatch, merged: bool) -> None:
+@pytest.mark.parametrize("is_merged", [False, True])
+def test_any_number_of_objects_costs_the_same_memory(monkeypatch: pytest.MonkeyPatch, is_merged: bool) -> None:
     monkeypatch.setattr(results, "MOST_RECORDED", 10)
     done: Any = TransferResult()
     for n in range(1001):
-        one = TransferResult() if merged else done
-        one.add(Outcome(Item("k", "k"), "copied", "whole", n), float(-n))
-        if merged:
+        one = TransferResult() if is_merged else done
+        one.add(ObjectOutcome(Item("k", "k"), "copied", "whole", n), float(-n))
+        if is_merged:
             done.merge(one)
     assert (done.num_ios(), done.total_bytes(), done.bytes) == (1001, 500_500, 500_500)
     assert len(done.ios()) <= 10

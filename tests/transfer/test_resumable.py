@@ -23,9 +23,9 @@ from cloudfiles.exceptions import (
 )
 from cloudfiles.interfaces.file import io as file_io
 from cloudfiles.testing import S3Server
-from cloudfiles.transfer.carrying.halfdone import HalfDone
-from cloudfiles.transfer.journaled import working
-from cloudfiles.transfer.journaled.journal import Journal
+from cloudfiles.transfer.journal import worker
+from cloudfiles.transfer.journal.journal import Journal
+from cloudfiles.transfer.partial_upload import PartialUpload
 from tests.transfer import killed
 from tests.transfer.conftest import MIB, execute_until_broken, tree
 
@@ -246,7 +246,7 @@ def test_a_target_that_cannot_be_written(db: Path, source: CloudFiles, target: C
     rt = ResumableTransfer(db)
     rt.init(source, target)
     monkeypatch.setattr("cloudfiles.interfaces.file.copying.create_new", refuse)
-    monkeypatch.setattr(working, "_IN_A_ROW", 20)
+    monkeypatch.setattr(worker, "_IN_A_ROW", 20)
     with pytest.raises(TransferFailedError, match="Read-only file system"):
         rt.execute(block_size=10)
     assert rt.report().failed >= 20
@@ -269,7 +269,7 @@ def test_a_source_that_is_replaced_and_removed_meanwhile(db: Path, source: Cloud
 
 
 def half_way(rt: ResumableTransfer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(working, "_PAUSE", 0.0)
+    monkeypatch.setattr(worker, "_PAUSE", 0.0)
     execute_until_broken(rt)
     assert rt.report().half_done == 1
 
@@ -348,7 +348,8 @@ def test_finished_before_its_record_was_lost(db: Path, source: CloudFiles, s3: C
     source.transfer_to(s3, "big")
     etag = source.head("big")["ETag"]
     journal = Journal(str(db))
-    journal.keep([(1, HalfDone(etag, len(BIG), {"upload_id": "completed", "part_size": 8 * MIB}, {}))])
+    state = {"upload_id": "completed", "part_size": 8 * MIB}
+    journal.save_partial_uploads([(1, PartialUpload(etag, len(BIG), state, {}))])
     journal.close()
     server.forget()
     assert rt.execute().done == 1

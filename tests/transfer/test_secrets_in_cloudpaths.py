@@ -15,8 +15,8 @@ import pytest
 
 from cloudfiles import Bucket, CloudFile, CloudFiles, Downloader, ResumableTransfer, paths
 from cloudfiles.exceptions import CloudFilesError, JournalError, MissingCredentialsError, redact
+from cloudfiles.tasks.transfer_task import TransferTask
 from cloudfiles.testing import Rule, S3Server, Status
-from cloudfiles.transfer.tasks.task import TransferTask
 
 
 @pytest.fixture

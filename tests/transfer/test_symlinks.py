@@ -12,7 +12,7 @@ import pytest
 from cloudfiles import CloudFiles, ResumableTransfer, sync, verify
 from cloudfiles.bucket import Bucket
 from cloudfiles.exceptions import InvalidInputError, InvalidPathError
-from cloudfiles.transfer.tasks.up_and_down import Uploader
+from cloudfiles.tasks.uploader_downloader import Uploader
 from tests.transfer.conftest import Make, tree, write
 
 FILES = {"a": b"1", "d/b": b"2", "e/c": b"3"}

@@ -18,7 +18,7 @@ from cloudfiles.interfaces.file.interface import FileInterface
 from cloudfiles.interfaces.mem import MemInterface
 from cloudfiles.testing import Rule, S3Server, s3_error
 from cloudfiles.transfer.compare import when
-from cloudfiles.transfer.merge import merged
+from cloudfiles.transfer.listing_merge import merge_listings
 from cloudfiles.types import ListEntry, ListPage
 from tests.transfer.conftest import Make
 
@@ -298,10 +298,10 @@ def test_a_merge_keeps_the_order_of_bytes(store: Make) -> None:
     ours = store("mem")
     ours.puts([(key, b"") for key in keys])
     here = ours._store.here()
-    found = [pair.key for pair in merged(here, here, lambda key: key != "a0")]
+    found = [pair.key for pair in merge_listings(here, here, lambda key: key != "a0")]
     assert found == sorted((key for key in keys if key != "a0"), key=str.encode)
     assert all(isinstance(pair.source, ListEntry) and pair.source == pair.target
-               for pair in merged(here, here, lambda key: True, trust=False))
+               for pair in merge_listings(here, here, lambda key: True, trust=False))
 
 
 @pytest.mark.parametrize(("text", "seconds"), [

@@ -17,8 +17,8 @@ import pytest
 from cloudfiles import CloudFiles, Downloader, Uploader
 from cloudfiles.exceptions import AuthorizationError, FileSystemError, LockingError
 from cloudfiles.testing import Rule, S3Server, s3_error
-from cloudfiles.transfer.resuming.holding import Hold
-from cloudfiles.transfer.resuming.saved import directory_of, saved_files
+from cloudfiles.transfer.file_lock import FileLock
+from cloudfiles.transfer.resume_state import saved_state_files, state_directory
 from cloudfiles.types import WriteOptions
 from tests.transfer.conftest import tree
 
@@ -52,7 +52,7 @@ def running(mem: CloudFiles, source: Path) -> Iterator[Uploader]:
 
 
 def test_the_second_is_refused(running: Uploader, mem: CloudFiles, source: Path) -> None:
-    loaded = Uploader.load(saved_files("uploads")[0].path)
+    loaded = Uploader.load(saved_state_files("uploads")[0].path)
     for second in (loaded, Uploader(mem, "dir", source, run=False, overwrite=True)):
         with pytest.raises(LockingError, match="running in another process"):
             second.run()
@@ -68,7 +68,7 @@ def test_one_that_runs_may_be_saved(mem: CloudFiles, source: Path) -> None:
 
     def save(*_: Any) -> None:
         up.save()
-        kept.append(len(saved_files("uploads")))
+        kept.append(len(saved_state_files("uploads")))
 
     up = Uploader(mem, "dir", source, run=False, progress_callback=save)
     up.run()
@@ -77,7 +77,7 @@ def test_one_that_runs_may_be_saved(mem: CloudFiles, source: Path) -> None:
 
 def test_what_runs_is_not_cleared(running: Uploader, mem: CloudFiles, source: Path) -> None:
     Uploader(mem, "other", source, run=False).save()
-    assert len(saved_files("uploads")) == 2
+    assert len(saved_state_files("uploads")) == 2
     Uploader.clear_saved()
     assert list(Uploader.load()) == [running.hash]
 
@@ -92,20 +92,20 @@ def test_the_second_knows_what_the_first_has_done(mem: CloudFiles, source: Path,
                                                   monkeypatch: pytest.MonkeyPatch) -> None:
     first = Uploader(mem, "dir", source, run=False)
     first.save()
-    path = saved_files("uploads")[0].path
+    path = saved_state_files("uploads")[0].path
     second = Uploader.load(path)
     with open(path, "a") as file:  # as the first one writes, before it is killed
         file.write(json.dumps({"done": "dir/2"}) + "\n")
     second.run()
     assert sorted(mem) == ["dir/0", "dir/1", "dir/3", "dir/4"]
     assert second.successful()
-    assert os.listdir(directory_of("uploads")) == []
+    assert os.listdir(state_directory("uploads")) == []
 
 
 HOLDING = """
 import sys, time
-from cloudfiles.transfer.resuming.holding import Hold
-print(Hold(sys.argv[1]).take(), flush=True)
+from cloudfiles.transfer.file_lock import FileLock
+print(FileLock(sys.argv[1]).try_acquire(), flush=True)
 time.sleep(600)
 """
 
@@ -116,15 +116,15 @@ def test_a_process_that_is_killed_lets_go(tmp_path: Path) -> None:
     assert process.stdout is not None
     try:
         assert process.stdout.readline() == "True\n"
-        hold = Hold(path)
-        assert not hold.take()
+        hold = FileLock(path)
+        assert not hold.try_acquire()
         hold.release()
         assert os.listdir(tmp_path / "new") == ["state.lock"]
     finally:
         process.send_signal(signal.SIGKILL)
         process.wait()
         process.stdout.close()
-    assert hold.take()
+    assert hold.try_acquire()
     hold.release()
     assert os.listdir(tmp_path / "new") == []
 
@@ -141,7 +141,7 @@ def as_after_a_kill(path: str, places: list[str]) -> None:
 def test_temporary_files_of_a_killed_download_are_removed(mem: CloudFiles, tmp_path: Path) -> None:
     mem.puts([("dir/a", b"1"), ("dir/deep/b", b"2")])
     Downloader(mem, "dir", tmp_path / "out", run=False).save()
-    as_after_a_kill(saved_files("downloads")[0].path, ["", "deep/"])
+    as_after_a_kill(saved_state_files("downloads")[0].path, ["", "deep/"])
     for directory in ("out", "out/deep"):
         for process in ("1f-0123456789abcdef", "2f-0123456789abcdef"):
             (tmp_path / directory).mkdir(parents=True, exist_ok=True)
@@ -155,7 +155,7 @@ def test_temporary_files_of_a_killed_download_are_removed(mem: CloudFiles, tmp_p
 def test_uploads_of_a_killed_upload_are_removed(server: S3Server, source: Path) -> None:
     s3 = CloudFiles(f"s3://{server.bucket}/", endpoint=server.url, secrets=server.secrets)
     Uploader(s3, "dir", source, run=False).save()
-    as_after_a_kill(saved_files("uploads")[0].path, ["dir/3"])
+    as_after_a_kill(saved_state_files("uploads")[0].path, ["dir/3"])
     for key in ("dir/3", "dir/4"):
         s3._store.here().open_writer(key, 20 << 20, WriteOptions())
     up, = Uploader.load(secrets=server.secrets).values()
@@ -171,7 +171,7 @@ def test_a_failed_run_leaves_nothing_to_clear_up(server: S3Server, source: Path,
     s3 = CloudFiles(f"s3://{server.bucket}/", endpoint=server.url, secrets=server.secrets)
     with pytest.raises(AuthorizationError):
         Downloader(s3, "dir", tmp_path / "out")
-    state = saved_files("downloads")[0].read()
+    state = saved_state_files("downloads")[0].read()
     assert state is not None
     assert (state.begun, state.done) == (set(), {"dir/a"})
 
@@ -182,7 +182,7 @@ def test_a_place_that_cannot_be_written(mem: CloudFiles, source: Path, monkeypat
     def refuse(*args: Any, **kwargs: Any) -> int:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("cloudfiles.transfer.resuming.holding.try_lock", refuse)
+    monkeypatch.setattr("cloudfiles.transfer.file_lock.try_lock", refuse)
     with pytest.raises(FileSystemError, match="Permission denied"):
         up.run()
     assert not up.active()

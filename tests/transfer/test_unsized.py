@@ -10,7 +10,7 @@ import pytest
 from cloudfiles import CloudFiles
 from cloudfiles.exceptions import TransportError
 from cloudfiles.testing import Chunked, CutChunked, Rule, S3Server
-from cloudfiles.transfer.carrying.large import LargeCarrier
+from cloudfiles.transfer.multipart_copy import MultipartCopy
 from cloudfiles.transport.wire import ChunkedBody
 from tests.transfer.conftest import MIB, Make
 
@@ -50,14 +50,14 @@ def test_no_more_than_a_small_object_is_in_memory(web: Any, disk: CloudFiles, mo
         return feed(self, data)
 
     spooled: list[int] = []
-    spool = LargeCarrier._spool
+    spool = MultipartCopy._spool
 
-    def begins(self: LargeCarrier) -> Any:
+    def begins(self: MultipartCopy) -> Any:
         spooled.append(sum(fed))
         return spool(self)
 
     monkeypatch.setattr(ChunkedBody, "feed", counted)
-    monkeypatch.setattr(LargeCarrier, "_spool", begins)
+    monkeypatch.setattr(MultipartCopy, "_spool", begins)
     web(BIG).transfer_to(disk, "k")
     assert len(spooled) == 1
     assert 8 * MIB < spooled[0] < 9 * MIB  # the rest was left to the temporary file

@@ -14,11 +14,11 @@ import pytest
 
 from cloudfiles import CloudFiles, Downloader, Uploader
 from cloudfiles.exceptions import CloudFilesError, ConfigurationError, InvalidInputError, InvalidPathError
+from cloudfiles.tasks import transfer_task
+from cloudfiles.tasks.uploader_downloader import TargetExistsError
 from cloudfiles.testing import Rule, S3Server, s3_error
-from cloudfiles.transfer.resuming.leftovers import clear_up
-from cloudfiles.transfer.resuming.saved import saved_files
-from cloudfiles.transfer.tasks import task
-from cloudfiles.transfer.tasks.up_and_down import TargetExistsError
+from cloudfiles.transfer.cleanup import clean_up
+from cloudfiles.transfer.resume_state import saved_state_files
 from cloudfiles.types import Clock
 from tests.transfer.conftest import MIB, tree, write
 
@@ -48,7 +48,7 @@ def test_a_tree_goes_up_and_comes_down(cf: CloudFiles, source: Path, tmp_path: P
         assert tree(tmp_path / "target") == TREE
         Downloader(cf, "", tmp_path / "all")
         assert tree(tmp_path / "all") == {f"dir/{name}": content for name, content in TREE.items()}
-    assert saved_files("uploads") == saved_files("downloads") == []
+    assert saved_state_files("uploads") == saved_state_files("downloads") == []
 
 
 @pytest.mark.parametrize(("rpath", "key"), [("k", "k"), ("/k/l", "k/l"), ("", "a"), ("k/", "k/a"),
@@ -233,7 +233,7 @@ def test_a_failure_leaves_the_others_done_and_is_tried_again(server: S3Server, s
     up.run()
     assert (up.successful(), up.errors) == (True, {})
     assert set(up.status.values()) == {"done"}
-    assert saved_files("uploads") == []
+    assert saved_state_files("uploads") == []
 
 
 def test_a_failed_transfer_is_loaded(server: S3Server, s3: CloudFiles, source: Path) -> None:
@@ -243,7 +243,7 @@ def test_a_failed_transfer_is_loaded(server: S3Server, s3: CloudFiles, source: P
     (name, up), = Uploader.load(secrets=server.secrets).items()
     assert (up.hash, up.successful(), Downloader.load()) == (name, False, {})
     assert "4 of 5" in repr(up)
-    file, = saved_files("uploads")
+    file, = saved_state_files("uploads")
     assert server.secrets["AWS_SECRET_ACCESS_KEY"] not in Path(file.path).read_text()
     server.forget()
     up.run()
@@ -255,7 +255,7 @@ def test_saved_and_cleared(mem: CloudFiles, source: Path, tmp_path: Path) -> Non
     up = Uploader(mem, "dir", source, run=False)
     assert Uploader.load() == {}
     up.save()
-    file, = saved_files("uploads")
+    file, = saved_state_files("uploads")
     loaded = Uploader.load(file.path)
     assert (loaded.hash, loaded.rpath) == (up.hash, "dir")
     up.save(keep=False)
@@ -276,7 +276,7 @@ def test_saved_and_cleared(mem: CloudFiles, source: Path, tmp_path: Path) -> Non
 
 def test_a_line_cut_short_is_passed_over_and_nonsense_is_said(mem: CloudFiles, source: Path) -> None:
     Uploader(mem, "dir", source, run=False).save()
-    file, = saved_files("uploads")
+    file, = saved_state_files("uploads")
     with open(file.path, "a") as opened:
         opened.write('{"done":"dir/a"}\n{"done":"dir/b.c')
     up = Uploader.load(file.path)
@@ -336,7 +336,7 @@ def test_a_killed_transfer_goes_on_in_another_process(server: S3Server, s3: Clou
 def test_a_kill_while_it_clears_up_forgets_nothing_to_clear_up(source: Path, tmp_path: Path,
                                                                monkeypatch: pytest.MonkeyPatch) -> None:
     Uploader(str(tmp_path / "target"), "", str(source), run=False).save()
-    [file] = saved_files("uploads")
+    [file] = saved_state_files("uploads")
     state = file.read()
     assert state is not None
     left = tmp_path / "target" / f".cloudfiles-7fffffff-{'0' * 16}-1.tmp"
@@ -349,9 +349,9 @@ def test_a_kill_while_it_clears_up_forgets_nothing_to_clear_up(source: Path, tmp
 
     def look(*given: Any) -> None:
         kept.append(file.read())
-        clear_up(*given)
+        clean_up(*given)
 
-    monkeypatch.setattr(task, "clear_up", look)
+    monkeypatch.setattr(transfer_task, "clean_up", look)
     [uploader] = Uploader.load().values()
     uploader.run()
     assert kept == [state]

@@ -1,0 +1,8 @@
+"""`download_file`, `upload_file` and their forms for open files; the awaitable ones are in `cloudfiles.aio.files`."""
+
+from __future__ import annotations
+
+from cloudfiles.exceptions import ApiException
+from cloudfiles.files.single_file import ExchangeError, download_file, download_fileobj, upload_file, upload_fileobj
+
+__all__ = ["ApiException", "ExchangeError", "download_file", "download_fileobj", "upload_file", "upload_fileobj"]

@@ -1,0 +1,178 @@
+"""Sending a whole open file in one request, to wherever it goes."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from base64 import b64encode
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, BinaryIO
+
+import urllib3
+
+from cloudfiles.addresses import split_object
+from cloudfiles.cloudfiles import CloudFiles
+from cloudfiles.exceptions import (
+    CloudFilesError,
+    FileSystemError,
+    InvalidInputError,
+    MD5IntegrityError,
+    UnusableFileError,
+)
+from cloudfiles.files.chunks import pool_error, unexpected
+from cloudfiles.files.web import Connection, Timeouts
+from cloudfiles.runtime.engine import blocking_runtime
+from cloudfiles.transport.request import FileBody, Request, Response
+
+Callback = Callable[[int, int], Any]
+"""Called with the bytes done and the bytes in all."""
+
+_STORE_HEADERS = {"content-type": "content_type", "cache-control": "cache_control"}
+"""Headers of an upload that are options of `put` where the store is no web server."""
+
+
+def checked_size(file: BinaryIO) -> int:
+    """Bytes of an open file, which is left at its beginning. Raises UnusableFileError (an IOError)."""
+    if isinstance(file, io.TextIOBase) or not hasattr(file, "read"):
+        raise UnusableFileError(f"expected a file opened in binary mode (mode='rb'), got {file!r}")
+    if not (hasattr(file, "seekable") and file.seekable()):
+        raise UnusableFileError(f"expected a seekable file, as retries need to rewind it, got {file!r}")
+    size = file.seek(0, io.SEEK_END)
+    file.seek(0)
+    if not size:
+        raise UnusableFileError(f"{file!r} is empty")
+    return size
+
+
+def checked_md5(md5: bytes | None) -> bytes | None:
+    if md5 is not None and (not isinstance(md5, bytes) or len(md5) != 16):
+        raise InvalidInputError("md5: expected a digest of 16 bytes, such as hashlib.md5(content).digest()")
+    return md5
+
+
+def headers_of(md5: bytes | None, headers: Mapping[str, str] | None) -> dict[str, str]:
+    """The headers of a PUT, lower-case names. Raises InvalidInputError for what no header can hold."""
+    given = {str(name).lower(): str(value) for name, value in (headers or {}).items()}
+    for name, value in given.items():
+        if not (name + value).isprintable():
+            raise InvalidInputError(f"the header {name!r} contains a line break or another control character")
+    return given if md5 is None else {**given, "content-md5": b64encode(md5).decode("ascii")}
+
+
+class Watched(io.RawIOBase):
+    """An open file that tells how far it was read, every `chunk_size` bytes and at its end."""
+
+    def __init__(self, file: BinaryIO, size: int, chunk_size: int, callback: Callback | None) -> None:
+        self._file = file
+        self._size = size
+        self._chunk_size = chunk_size
+        self._callback = callback
+        self._told = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        at = self._file.seek(offset, whence)
+        self._told = min(self._told, at)
+        return at
+
+    def read(self, size: int | None = -1) -> bytes:
+        self.tell_of(self._file.tell())  # what was read before has been sent by now
+        return self._file.read(-1 if size is None else size)
+
+    def tell_of(self, done: int) -> None:
+        """Let the callback know, where it is a chunk further or the end."""
+        if done - self._told >= self._chunk_size or (done == self._size and self._told < done):
+            self._told = done
+            if self._callback is not None:
+                self._callback(done, self._size)
+
+
+class WatchedBody(FileBody):
+    """A request's body of a watched file, read beside the workers where they share a thread."""
+
+    def __init__(self, file: Watched, length: int, chunk_size: int) -> None:
+        super().__init__(file, length)  # type: ignore[arg-type]  # a RawIOBase, as good as a BinaryIO here
+        self._watched = file
+        self._piece = min(chunk_size, self.PIECE)
+
+    def pieces(self) -> Iterator[bytes]:
+        runtime = blocking_runtime()
+        self._watched.seek(self.start)
+        left = self.length
+        while left:
+            try:
+                piece = runtime.run_in_thread(self._watched.read, min(left, self._piece))
+            except CloudFilesError:
+                raise
+            except OSError as error:  # not the connection's, as any other OSError here would be
+                raise FileSystemError(f"cannot read the file to upload: {error}", errno=error.errno) from error
+            if not piece:
+                raise UnusableFileError(f"the file to upload ended {left} bytes early: it was truncated while it was "
+                                        "being read")
+            left -= len(piece)
+            yield piece
+
+
+class FilePut(Request):
+    """A PUT of a file; any 2xx is a success."""
+
+    __slots__ = ()
+
+    def accept(self, response: Response) -> None:
+        if not 200 <= response.status < 300:
+            raise unexpected(self, response)
+
+
+def put_by_client(to: Connection, file: BinaryIO, size: int, chunk_size: int, headers: dict[str, str],
+                  callback: Callback | None) -> None:
+    """Send the file by our own client."""
+    watched = Watched(file, size, chunk_size, callback)
+    body = WatchedBody(watched, size, chunk_size)
+    to.send(FilePut(to.origin, "PUT", to.target, {**to.headers, **headers}, body, protocol=to.protocol(),
+                             path=to.shown))
+    watched.tell_of(size)
+
+
+def put_by_pool(url: str, pool: urllib3.PoolManager, timeout: Any, file: BinaryIO, size: int, chunk_size: int,
+                headers: dict[str, str], callback: Callback | None) -> None:
+    """Send the file over connections (and by the retry policy) of a urllib3 PoolManager."""
+    watched = Watched(file, size, chunk_size, callback)
+    answer = pool.request("PUT", url, body=watched, headers={**headers, "content-length": str(size)}, timeout=timeout)
+    if not 200 <= answer.status < 300:
+        raise pool_error(answer, {name.lower(): value for name, value in answer.headers.items()})
+    watched.tell_of(size)
+
+
+def put_to_store(cloudpath: str, timeouts: Timeouts, file: BinaryIO, size: int, chunk_size: int, md5: bytes | None,
+                 headers: Mapping[str, str] | None, callback: Callback | None) -> None:
+    """Store the file under any cloudpath. Raises MD5IntegrityError where the file is not what `md5` is of."""
+    given = headers_of(None, headers)
+    unknown = set(given) - set(_STORE_HEADERS)
+    if unknown:
+        raise InvalidInputError(f"the headers {sorted(unknown)} are supported for web servers only; supported here: "
+                                f"{list(_STORE_HEADERS)}")
+    if md5 is not None:
+        _check_md5(file, md5)
+    directory, key = split_object(cloudpath)
+    store = CloudFiles(directory, connect_timeout=timeouts.connect, read_timeout=timeouts.read, encoding_suffixes=False)
+    watched = Watched(file, size, chunk_size, callback)
+    options: dict[str, Any] = {_STORE_HEADERS[name]: value for name, value in given.items()}
+    store.put(key, watched, **options)
+    watched.tell_of(size)
+
+
+def _check_md5(file: BinaryIO, md5: bytes) -> None:
+    hasher = hashlib.md5(usedforsecurity=False)
+    while piece := file.read(1 << 20):
+        hasher.update(piece)
+    file.seek(0)
+    if hasher.digest() != md5:
+        raise MD5IntegrityError(f"md5 mismatch: the file has {hasher.hexdigest()}, expected {md5.hex()}")

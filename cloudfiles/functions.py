@@ -1,0 +1,85 @@
+"""Functions of full cloudpaths: `dl` from many stores at once, `sync` and `verify` of two."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from cloudfiles.addresses import split_bucket
+from cloudfiles.batch.fanout import Plan, collect
+from cloudfiles.batch.progress import Shared, bar_for
+from cloudfiles.cloudfiles import CloudFiles
+from cloudfiles.exceptions import InvalidInputError
+from cloudfiles.inputs import is_path
+from cloudfiles.runtime.engine import blocking_runtime
+from cloudfiles.verbs.batch_runner import iterable
+
+if TYPE_CHECKING:
+    from cloudfiles.transfer.sync import SyncResult
+    from cloudfiles.transfer.verify import VerifyResult
+
+_BUCKETS = 8
+"""Buckets that are read from at once, each by workers of its own."""
+
+
+def dl(cloudpaths: Any, raw: bool = False, **options: Any) -> Any:
+    """Download objects by full cloudpath, from any number of stores.
+
+    Args:
+        cloudpaths: a cloudpath or an iterable of them; a dict with 'path', 'start', 'end' requests a byte range.
+        raw: return the stored bytes without decoding them.
+        options: those of `CloudFiles` and of `CloudFiles.get`.
+
+    Returns:
+        A result as of `CloudFiles.get`, with the additional field 'fullpath', or a list of them in the order of the
+        cloudpaths.
+    """
+    scalar = is_path(cloudpaths) or isinstance(cloudpaths, Mapping)
+    items = [cloudpaths] if scalar else list(iterable(cloudpaths))
+    of_get = {name: options.pop(name) for name in ("raise_errors", "max_decoded_size") if name in options}
+    progress = options.pop("progress", False)
+    buckets: dict[str, list[dict[str, Any]]] = {}
+    for number, item in enumerate(items):
+        fields = dict(item) if isinstance(item, Mapping) else {"path": item}
+        if not is_path(fields.get("path")):
+            raise InvalidInputError(f"expected a cloudpath, or a dict with one as its 'path', got {item!r}")
+        bucket, key = split_bucket(fields["path"])
+        buckets.setdefault(bucket, []).append({**fields, "path": key, "tags": (number, fields)})
+    results: list[Any] = [None] * len(items)
+
+    def get(bucket: str) -> None:
+        for found in CloudFiles(bucket, **options).get(buckets[bucket], raw=raw, progress=shared, **of_get):
+            number, fields = found["tags"]
+            results[number] = {**found, "tags": fields.get("tags"), "fullpath": fields["path"]}
+
+    several = min(_BUCKETS, len(buckets)) if options.get("num_threads") != 0 else 1
+    with bar_for(progress, len(items), "Downloading") as bar:
+        shared = Shared(bar, len(items)) if progress else False
+        collect(get, buckets, Plan(blocking_runtime() if several > 1 else None, several))
+    return results[0] if scalar else results
+
+
+def sync(src: Any, dest: Any, delete: bool = False, compare: str = "auto", **options: Any) -> SyncResult:
+    """Make `dest` like `src`.
+
+    Args:
+        src, dest: cloudpaths, or CloudFiles objects to set their options.
+        delete: delete objects that exist only at `dest`, after both listings and all copies have succeeded.
+        compare: 'auto', 'size', 'time' or 'digest'.
+        options: the other options of `CloudFiles.sync_to`: include, exclude, dry_run, max_delete, progress, parallel.
+
+    Raises the same exceptions as `CloudFiles.sync_to`.
+    """
+    return _store_of(src).sync_to(_store_of(dest), delete, compare, **options)
+
+
+def verify(src: Any, dest: Any, paths: Any = None, read: bool = False, progress: Any = None) -> VerifyResult:
+    """Compare the objects at `src` with those at `dest`; see `CloudFiles.verify`.
+
+    src, dest: cloudpaths or CloudFiles objects.
+    """
+    return _store_of(src).verify(_store_of(dest), paths, read, progress)
+
+
+def _store_of(given: Any) -> CloudFiles:
+    return given if isinstance(given, CloudFiles) else CloudFiles(given)

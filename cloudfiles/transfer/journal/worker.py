@@ -1,0 +1,269 @@
+"""A worker of a journal: leases objects, has them carried, many at a time, and records what came of each."""
+
+from __future__ import annotations
+
+import errno
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from itertools import chain, islice
+from typing import Any
+
+from cloudfiles.batch.fanout import Plan, collect
+from cloudfiles.batch.store import Store
+from cloudfiles.exceptions import (
+    AuthorizationError,
+    CloudFilesError,
+    FileSystemError,
+    MissingCredentialsError,
+    TransportError,
+    redact,
+)
+from cloudfiles.interfaces.part_writer import InterruptedWrites
+from cloudfiles.transfer.cleanup import SKEW
+from cloudfiles.transfer.compare import Comparison, compare_objects
+from cloudfiles.transfer.copier import Copier
+from cloudfiles.transfer.engine import plan_between
+from cloudfiles.transfer.journal.journal import Journal
+from cloudfiles.transfer.journal.records import ItemResult, ItemState, LeasedItem, TransferRecord
+from cloudfiles.transfer.multipart_copy import LARGE_AT_ONCE
+from cloudfiles.transfer.partial_upload import PartialUpload, PartTracker, PartTrackers
+from cloudfiles.transfer.result import ObjectOutcome
+from cloudfiles.transfer.route import CopierOptions
+from cloudfiles.types import Clock, WriteOptions
+
+_CHUNK = 20_000
+"""Objects after which a batch of workers ends and the next begins: a batch keeps a word on each."""
+
+_IN_A_ROW = 100
+"""Failures of these kinds, without a success between them, after which the rest is left pending: the fault is not with
+the objects."""
+
+_COMMON = (TransportError, AuthorizationError, FileSystemError)
+
+_HOPELESS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
+"""Errors that the next object would meet as well."""
+
+_STATES: dict[str, ItemState] = {"copied": "done", "skipped": "skipped", "missing": "failed"}
+"""How the journal calls what came of an object."""
+
+_PAUSE = 0.5
+"""Seconds between two records of half-done objects, and between two renewals of the lease."""
+
+
+class JournalWorker:
+    """Works a journal off. To be used once, by one thread.
+
+    lease: seconds. block: objects that are leased at once. report: called now and then with the objects settled since.
+    """
+
+    def __init__(self, journal: Journal, source: Store, target: Store, transfer: TransferRecord, *, lease: float,
+                 block: int, clock: Clock, report: Callable[[int], Any]) -> None:
+        encoding: str | None = transfer.options.get("encoding")
+        self._plan, self._source, self._target = plan_between(source, target, encodes=encoding is not None)
+        self._trackers = PartTrackers(self._target, self._note)
+        self._copier = Copier(self._source, self._target, self._plan.runtime,
+                                CopierOptions(encoding, allow_missing=True, digests=True, trackers=self._trackers))
+        self._here = target.here()
+        self._journal = journal
+        self._transfer = transfer
+        self._worker = journal.register(lease)
+        self._block = block
+        self._clock = clock
+        self._report = report
+        self._thread = threading.get_ident()
+        self._several = LARGE_AT_ONCE
+        self._results: deque[tuple[int, ItemResult]] = deque()
+        self._ended: deque[int] = deque()  # large objects of whose parts nothing is left
+        self._large: deque[int] = deque()
+        self._notes: dict[str, PartTracker] = {}
+        self._ids: dict[str, int] = {}  # of the large objects under way, by their targets
+        self._due = 0.0
+        self._in_a_row = 0
+        self.stopped_by: Exception | None = None
+
+    def work(self) -> None:
+        """Carry all that is pending, or becomes so as other workers die. What is not begun at the end is handed back.
+
+        A fault that every object would meet ends it early; it is then in `stopped_by`.
+        """
+        try:
+            self._clean_up()
+            while self.stopped_by is None:
+                self._copy_pending(self._copy_unless_large, large=False)
+                self._copy_pending(self._copy_large, large=True)
+                if not self._clean_up():
+                    break
+        finally:
+            self._flush(at_once=True)
+            self._journal.release(self._worker)
+
+    # ---- after those that died
+
+    def _clean_up(self) -> bool:
+        """Take over from workers that are gone, and remove what they have left; whether there is anything to do."""
+        adopted, processes = self._journal.take_over_leases(self._worker)
+        if adopted or processes:
+            kept = [partial.state for _, partial in self._journal.partial_uploads()]
+            self._here.discard_interrupted(self._interrupted(
+                [leased.item.target for leased in adopted], processes, kept))
+            self._journal.hand_back(self._worker, processes)
+        return bool(adopted)
+
+    def _interrupted(self, keys: Sequence[str], processes: Sequence[str],
+                     kept: Sequence[Mapping[str, Any]]) -> InterruptedWrites:
+        """Writes of this transfer."""
+        return InterruptedWrites(keys, self._transfer.created - SKEW, processes, kept)
+
+    # ---- carrying
+
+    def _copy_pending(self, copy_object: Callable[[LeasedItem], None], large: bool) -> None:
+        if large:
+            self._several = max(1, self._journal.count_large(LARGE_AT_ONCE))
+        width = self._several if large else self._plan.width
+        plan = Plan(self._plan.runtime, max(1, width), self._failed, lambda _: self._flush(),
+                    self._plan.probe and not large)
+        pending = self._pending(large)
+        while chunk := list(islice(pending, 1)):
+            collect(copy_object, chain(chunk, islice(pending, _CHUNK)), plan)
+            self._flush(at_once=True)
+
+    def _pending(self, large: bool) -> Iterator[LeasedItem]:
+        """In the caller's thread: objects to carry, leased as the workers come to them."""
+        while self.stopped_by is None:
+            self._flush(at_once=not large)
+            block = self._journal.lease(self._worker, 1 if large else self._block, large)
+            if not block:
+                return
+            for leased in block:
+                if large:
+                    self._remember(leased)
+                if self.stopped_by is None:
+                    yield leased
+
+    def _remember(self, leased: LeasedItem) -> None:
+        partial = self._journal.partial_upload(leased.id)
+        self._ids[leased.item.target] = leased.id
+        if partial is not None:
+            self._trackers.kept[leased.item.target] = partial
+
+    def _copy_unless_large(self, leased: LeasedItem) -> None:
+        outcome = self._copier.copy_unless_large(leased.item)
+        if outcome.status == "large":
+            self._large.append(leased.id)
+        else:
+            self._add_result(leased, _of_outcome(outcome))
+
+    def _copy_large(self, leased: LeasedItem) -> None:
+        try:
+            results = self._finished_before(leased) or _of_outcome(
+                self._copier.copy_large_object(leased.item, self._several))
+        except CloudFilesError as error:
+            if not isinstance(error, TransportError):
+                self._forget_parts(leased)
+            raise
+        self._forget_parts(leased)
+        self._add_result(leased, results)
+
+    def _finished_before(self, leased: LeasedItem) -> ItemResult | None:
+        """Where the object had been finished already, and only the record of that was lost."""
+        partial = self._trackers.kept.get(leased.item.target)
+        comparison = None if partial is None else self._compare(leased, partial)
+        if comparison is None or partial is None:
+            return None
+        del self._trackers.kept[leased.item.target]
+        with suppress(CloudFilesError):  # parts that are objects of their own until they are removed
+            self._target.discard_interrupted(self._interrupted([leased.item.target], (), ()))
+        return ItemResult("done", None, comparison.by, None, None, partial.validator, partial.size)
+
+    def _forget_parts(self, leased: LeasedItem) -> None:
+        """There is no going on with parts of this object."""
+        partial = self._trackers.kept.pop(leased.item.target, None)
+        if partial is not None:  # else they have been written, or aborted
+            partial.discard(self._target, leased.item.target)
+        self._ids.pop(leased.item.target, None)
+        self._notes.pop(leased.item.target, None)
+        self._ended.append(leased.id)
+
+    def _compare(self, leased: LeasedItem, partial: PartialUpload) -> Comparison | None:
+        """None unless the target has what the source has now, described as it is to be."""
+        item = leased.item
+        ours, theirs = self._source.describe(item.source), self._target.describe(item.target)
+        if ours is None or theirs is None or (ours.validator, ours.size) != (partial.validator, theirs.size):
+            return None
+        wanted, found = self._copier.write_options(ours, item), self._target.attributes(theirs)
+        if not self._target.is_local and _told(wanted) != _told(found):
+            return None
+        comparison = compare_objects(self._source, item.source, self._target, item.target)
+        return comparison if comparison.verdict == "same" else None
+
+    # ---- what came of it
+
+    def _add_result(self, leased: LeasedItem, results: ItemResult) -> None:
+        self._in_a_row = 0
+        self._results.append((leased.id, results))
+
+    def _failed(self, leased: LeasedItem, error: Exception) -> None:
+        """In a worker: an object could not be carried."""
+        self._results.append((leased.id, ItemResult("failed", _cause(error))))
+        self._in_a_row += isinstance(error, _COMMON)
+        hopeless = isinstance(error, MissingCredentialsError) or (
+            isinstance(error, FileSystemError) and error.errno in _HOPELESS)
+        if hopeless or self._in_a_row >= _IN_A_ROW:
+            self.stopped_by = self.stopped_by or error
+
+    def _note(self, target: str, tracker: PartTracker) -> None:
+        """In a worker: more parts of an object are written."""
+        self._notes[target] = tracker
+        if self._plan.runtime is None and threading.get_ident() == self._thread:
+            self._flush()  # nobody else is going to
+
+    def _flush(self, at_once: bool = False) -> None:
+        """In the caller's thread: write down what the workers have come to."""
+        ended = _all_of(self._ended)
+        results = _all_of(self._results)
+        if results or ended:
+            self._journal.record_results(self._worker, results, ended)
+            self._report(len(results))
+        if large := _all_of(self._large):
+            self._journal.set_large(self._worker, large)
+        now = self._clock.monotonic()
+        if at_once or now >= self._due:
+            self._due = now + min(_PAUSE, self._worker.lease / 4)
+            self._keep_parts()
+            if not results:
+                self._journal.renew(self._worker)
+
+    def _keep_parts(self) -> None:
+        notes = [self._notes.popitem() for _ in range(len(self._notes))]
+        partial_uploads = [(self._ids[target], tracker.snapshot()) for target, tracker in notes if target in self._ids]
+        if kept := [(id, partial) for id, partial in partial_uploads if partial is not None]:
+            self._journal.save_partial_uploads(kept)
+
+
+def _of_outcome(outcome: ObjectOutcome) -> ItemResult:
+    algorithm, _, digest = outcome.digest.partition(":")
+    state, cause = _STATES[outcome.status], None
+    if outcome.status == "missing":
+        cause = "the object no longer exists at the source"
+    elif not outcome.verified and outcome.way in ("whole", "parts", "spool"):
+        state, cause = "unverifiable", "the source has no digest to verify the bytes with"
+    return ItemResult(state, cause, algorithm or outcome.verified or None, digest or None, outcome.etag,
+                   outcome.source_etag, outcome.size)
+
+
+def _cause(error: Exception) -> str:
+    text = str(error) if isinstance(error, CloudFilesError) else redact(str(error))
+    return f"{type(error).__name__}: {text}"
+
+
+def _told(options: WriteOptions) -> tuple[Any, ...]:
+    """What a target keeps of what an object is written with."""
+    return (options.content_type, options.encoding, options.cache_control, dict(options.metadata or {}),
+            options.content_disposition, options.content_language)
+
+
+def _all_of(queue: deque[Any]) -> list[Any]:
+    """What is in it now, taken out; workers may add to it meanwhile."""
+    return [queue.popleft() for _ in range(len(queue))]

@@ -1,0 +1,104 @@
+"""Two listings side by side, in key order and constant memory."""
+
+from __future__ import annotations
+
+import sqlite3
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from cloudfiles.interfaces.base import Interface
+from cloudfiles.types import ListEntry
+
+KeyFilter = Callable[[str], bool]
+
+
+class ListingPair(NamedTuple):
+    """One key, and its entry at the source and at the target; at least one of them is there."""
+
+    key: str
+    source: ListEntry | None
+    target: ListEntry | None
+
+
+class OutOfOrderError(Exception):
+    """A store does not list in the order that it promises: begin anew, and trust it no more."""
+
+
+def sort_key(key: str) -> bytes:
+    """What keys are ordered by: their UTF-8 bytes. Names of files that are no text keep theirs (PEP 383)."""
+    try:
+        return key.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return key.encode("utf-8", "surrogatepass")
+
+
+def merge_listings(source: Interface, target: Interface, wanted: KeyFilter, trust: bool = True,
+           skipped: list[str] | None = None) -> Iterator[ListingPair]:
+    """All keys of both stores for which `wanted(key)`, in order, each once.
+
+    Nothing is to be done by what comes before the end was reached: only then is it known that both listings ended
+    cleanly. Raises what listing raises, and OutOfOrderError.
+
+    trust: take listings as they come where stores promise an order; False sorts them all.
+    skipped: takes the symlinks that the source's listing has skipped.
+    """
+    with sorted_listing(source, trust, skipped) as ours, sorted_listing(target, trust) as theirs:
+        yield from _merge(filter(lambda entry: wanted(entry.key), ours),
+                          filter(lambda entry: wanted(entry.key), theirs))
+
+
+def _merge(ours: Iterator[ListEntry], theirs: Iterator[ListEntry]) -> Iterator[ListingPair]:
+    left, right = next(ours, None), next(theirs, None)
+    while left is not None or right is not None:
+        if right is None or (left is not None and sort_key(left.key) < sort_key(right.key)):
+            assert left is not None
+            yield ListingPair(left.key, left, None)
+            left = next(ours, None)
+        elif left is None or left.key != right.key:
+            yield ListingPair(right.key, None, right)
+            right = next(theirs, None)
+        else:
+            yield ListingPair(left.key, left, right)
+            left, right = next(ours, None), next(theirs, None)
+
+
+@contextmanager
+def sorted_listing(interface: Interface, trust: bool,
+                   skipped: list[str] | None = None) -> Iterator[Iterator[ListEntry]]:
+    """Everything that a store lists, in order: as it comes where it comes so, else sorted in a temporary file."""
+    if interface.lists_in_key_order and trust:
+        yield _checked(list_entries(interface, skipped))
+        return
+    with tempfile.TemporaryDirectory(prefix="cloudfiles-") as directory:
+        with closing(sqlite3.connect(Path(directory) / "listing")) as database:
+            yield _sorted(interface, database, skipped)
+
+
+def list_entries(interface: Interface, skipped: list[str] | None = None) -> Iterator[ListEntry]:
+    """Everything that a store lists, as it comes; `skipped` takes the symlinks that were skipped."""
+    for page in interface.pages():
+        if skipped is not None:
+            skipped += page.skipped_symlinks
+        yield from page.entries
+
+
+def _checked(entries: Iterator[ListEntry]) -> Iterator[ListEntry]:
+    before = None
+    for entry in entries:
+        place = sort_key(entry.key)
+        if before is not None and place <= before:
+            raise OutOfOrderError(entry.key)
+        before = place
+        yield entry
+
+
+def _sorted(interface: Interface, database: sqlite3.Connection, skipped: list[str] | None) -> Iterator[ListEntry]:
+    database.executescript("PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF;"
+                           "CREATE TABLE listing (place BLOB PRIMARY KEY, size, etag, modified) WITHOUT ROWID")
+    rows = ((sort_key(e.key), e.size, e.etag, e.last_modified) for e in list_entries(interface, skipped))
+    database.executemany("INSERT OR REPLACE INTO listing VALUES (?, ?, ?, ?)", rows)
+    for place, size, etag, modified in database.execute("SELECT * FROM listing ORDER BY place"):
+        yield ListEntry(place.decode("utf-8", "surrogateescape"), size, etag, modified)

@@ -1,0 +1,225 @@
+"""One large object: in parts, several at once, in bounded memory; or through a temporary file."""
+
+from __future__ import annotations
+
+import io
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, BinaryIO, cast
+
+from cloudfiles import compression
+from cloudfiles.batch.fanout import Plan, collect
+from cloudfiles.batch.reader import decoding
+from cloudfiles.exceptions import (
+    CloudFilesError,
+    FileSystemError,
+    ObjectChangedError,
+    TransportError,
+    TruncatedBodyError,
+)
+from cloudfiles.interfaces.part_writer import PartWriter
+from cloudfiles.transfer.checksum import ObjectChecksum
+from cloudfiles.transfer.items import Item
+from cloudfiles.transfer.partial_upload import PartTracker
+from cloudfiles.transfer.result import ObjectOutcome
+from cloudfiles.transfer.route import Route
+from cloudfiles.transport.wire import is_framed
+from cloudfiles.types import StoredObject
+
+LARGE_AT_ONCE = 4
+"""Large objects that are carried side by side."""
+
+_IN_FLIGHT = 128 << 20
+"""Bytes of parts under way at once, over all objects."""
+
+_MOST_PARTS, _FEWEST_PARTS = 8, 2
+"""Parts of one object under way at once."""
+
+_STREAM_TRIES = 3
+
+
+def parts_at_once(part_size: int, objects: int = 1) -> int:
+    """How many parts of each of so many objects are under way at once.
+
+    >>> parts_at_once(8 << 20), parts_at_once(8 << 20, 4), parts_at_once(64 << 20)
+    (8, 4, 2)
+    """
+    return max(_FEWEST_PARTS, min(_MOST_PARTS, _IN_FLIGHT // part_size // objects))
+
+
+class MultipartCopy:
+    """Carries one state of one object.
+
+    Raises ObjectChangedError where the source is not in this state any more. On any failure nothing is left at the
+    target but what was there, and the parts that a log keeps to go on from.
+    """
+
+    def __init__(self, route: Route, item: Item, described: StoredObject, objects: int = 1) -> None:
+        """objects: how many are carried side by side."""
+        self._route = route
+        self._source = route.source
+        self._target = route.target
+        self._runtime = route.runtime
+        self._read = route.read
+        self._write = route.write
+        self._item = item
+        self._described = described
+        self._size = described.size or 0
+        self._options = route.write_options(described, item)
+        self._objects = objects
+        trackers = route.options.trackers
+        self._tracker: PartTracker | None = None if trackers is None else trackers.tracker_for(item, described)
+
+    def copy(self) -> ObjectOutcome:
+        self._check_encoding()
+        if (self._described.size is not None and self._options.encoding == self._described.encoding
+                and self._described.validator is not None and self._source.supports_ranges(self._described)):
+            state = None if self._tracker is None else self._tracker.state
+            writer = self._target.open_writer(self._item.target, self._size, self._options, state)
+            if writer is not None:
+                return self.copy_parts(writer)
+        return self._spool()
+
+    def _check_encoding(self) -> None:
+        encoding = self._described.encoding
+        if encoding == self._options.encoding and encoding and self._source.folds_suffixes:
+            stored = self._read(0, self._source.get, self._item.source, 0, compression.BEGINNING)
+            if stored is not None:
+                self._route.check_encoding(self._item, encoding, stored.content)
+
+    # ---- in parts
+
+    def copy_parts(self, writer: PartWriter) -> ObjectOutcome:
+        """Write what `writer` has not got yet, and publish the object. On failure it is aborted, or left to go on."""
+        digest = ObjectChecksum(self._source.digests(self._described), self._described.etag, self._size,
+                             writer.part_size, self._runtime)
+        done = writer.written()
+        tracker = self._tracker
+        if tracker is not None:
+            tracker.start_writing(writer, digest)
+
+        def copy_part(start: int) -> None:
+            end = min(start + writer.part_size, self._size)
+            if start in done and writer.is_checked and tracker is not None and tracker.reuse_part(start, end - start):
+                return
+            content = self._read_back(writer, start, end) if start in done else None
+            if content is None:
+                content = self._part(start, end)
+                if start not in done or not writer.is_checked:
+                    self._write(len(content), writer.write, start, content)
+            digest.add(start, content)
+            if tracker is not None:
+                tracker.add(start, content)
+
+        try:
+            starts = range(0, self._size, writer.part_size)
+            width = min(len(starts), parts_at_once(writer.part_size, self._objects))
+            self._side_by_side(copy_part, starts, width)
+            verified = digest.check(self._item.source)
+            etag = writer.finish()
+        except BaseException as error:
+            if tracker is not None and tracker.is_resumable_after(error):
+                writer.leave()
+            else:
+                writer.abort()
+            raise
+        return self._outcome("parts", etag, verified)
+
+    def _read_back(self, writer: PartWriter, start: int, end: int) -> bytes | None:
+        """A part that an earlier writer has written, unless it is not what the log knows."""
+        content = self._write(end - start, writer.read_back, start, end - start)
+        known = content is not None and self._tracker is not None and self._tracker.matches(start, content)
+        return content if known else None
+
+    def _side_by_side(self, work: Callable[[int], None], starts: range, width: int) -> None:
+        runtime = self._runtime
+        if runtime is None:
+            collect(work, starts, Plan(None))
+        else:
+            # The report looks whether this worker's own batch was given up: then it ends here.
+            collect(work, starts, Plan(runtime, max(1, width), report=lambda _: runtime.sleep(0)))
+
+    def _part(self, start: int, end: int) -> bytes:
+        try:
+            return self._read(end - start, self._source.get_part, self._item.source, start, end, self._described)
+        except ObjectChangedError as error:
+            raise self._changed() from error
+
+    def _changed(self) -> ObjectChangedError:
+        return ObjectChangedError("the source was replaced or removed while it was being read; the target is unchanged",
+                                  path=self._item.source)
+
+    # ---- through a temporary file
+
+    def _spool(self) -> ObjectOutcome:
+        with self._spooled() as (file, verified):
+            etag = self._write(self._size, self._target.put, self._item.target, file, self._options)
+            size = file.seek(0, io.SEEK_END)
+        return self._outcome("spool", etag, verified, size)
+
+    @contextmanager
+    def _spooled(self) -> Iterator[tuple[BinaryIO, str]]:
+        """The content, encoded as the target is to have it, in a file that has no name."""
+        for tries_left in reversed(range(_STREAM_TRIES)):
+            with tempfile.TemporaryFile() as spool:
+                file = cast(BinaryIO, spool)
+                try:
+                    with decoding(self._source, self._item.source, self._described.encoding):
+                        verified = self._fill(file)
+                except TransportError:
+                    if not tries_left:
+                        raise
+                    continue
+                except CloudFilesError:
+                    raise
+                except OSError as error:
+                    raise FileSystemError(f"cannot write the temporary file in {tempfile.gettempdir()}: "
+                                          f"{error}", errno=error.errno, path=self._item.source) from error
+                file.seek(0)
+                yield file, verified
+                return
+
+    def _fill(self, file: BinaryIO) -> str:
+        take, finish = _recoder(file.write, self._described.encoding, self._options.encoding, self._item.source)
+        digest = ObjectChecksum(self._source.digests(self._described), None, self._size, self._size, None)
+        at = 0
+
+        def take_piece(piece: bytes | memoryview) -> None:
+            nonlocal at
+            content = bytes(piece)
+            take(content)
+            digest.add(at, content)
+            at += len(content)
+
+        stored = self._source.stream_to(self._item.source, take_piece)
+        finish()
+        if stored is None or not stored.may_be_same_content(self._described) or self._described.size not in (None, at):
+            raise self._changed()
+        known = self._item.size
+        if self._described.size is None and known not in (None, at) and not is_framed(stored.headers or {}):
+            raise TruncatedBodyError(f"received {at} bytes of an object that has {known}", path=self._item.source)
+        return digest.check(self._item.source)
+
+    def _outcome(self, way: Any, etag: str | None, verified: str, size: int | None = None) -> ObjectOutcome:
+        size = self._size if size is None else size
+        return ObjectOutcome(self._item, "copied", way, size, etag, self._route.verification(verified),
+                             self._described.etag, self._digest(verified))
+
+    def _digest(self, verified: str) -> str:
+        computed = "" if self._tracker is None else self._tracker.digest()
+        return self._route.reported_digest(self._described, verified) or computed
+
+
+def _recoder(write: Callable[[bytes], Any], stored: str, wanted: str,
+             path: str) -> tuple[Callable[[bytes], Any], Callable[[], Any]]:
+    """What takes the stored bytes piece by piece, and what is to be called at their end."""
+    if stored == wanted:
+        return write, lambda: None
+    decoder, encoder = compression.decoder(stored, path), compression.encoder(wanted)
+
+    def finish() -> None:
+        decoder.finish()
+        write(encoder.finish())
+
+    return lambda piece: write(encoder.update(decoder.update(piece))), finish

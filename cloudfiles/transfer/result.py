@@ -1,0 +1,143 @@
+"""What came of a transfer."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
+
+from cloudfiles.exceptions import CloudFilesError
+from cloudfiles.monitoring import IOEnum, TransmissionMonitor
+from cloudfiles.transfer.items import Item
+
+MOST_RECORDED = 20_000
+"""Entries of a recording: a transfer of any number of objects costs the same memory."""
+
+Status = Literal["copied", "skipped", "missing", "large"]
+Way = Literal["", "copy", "rename", "whole", "parts", "spool"]
+
+
+class ObjectOutcome(NamedTuple):
+    """What came of one object.
+
+    Attributes:
+        status: 'copied', 'skipped' (the target had it), 'missing' (the source has none), or 'large' (nothing was
+            done yet: it goes in parts, after the others).
+        way: 'copy' (by the store or the kernel itself), 'rename', 'whole' (through memory), 'parts' (several at once),
+            'spool' (through a temporary file).
+        size: stored bytes that were written, None where the store did not tell.
+        etag: of the new object, where the store told.
+        verified: the digest of the source's bytes that was checked on the way, '' where it offers none, 'local' where
+            there was no way.
+        source_etag: the state of the source that was read, where that is known.
+        digest: of the source's stored bytes, `algorithm:hexadecimal`, where one was told or computed on the way.
+    """
+
+    item: Item
+    status: Status
+    way: Way = ""
+    size: int | None = None
+    etag: str | None = None
+    verified: str = ""
+    source_etag: str | None = None
+    digest: str = ""
+
+
+@dataclass
+class TransferResult:
+    """The sum of a transfer.
+
+    Attributes:
+        copied, skipped, missing: objects.
+        bytes: stored bytes written, as far as the stores told.
+        unverified: objects that passed through this process and whose source offers no digest to check them by.
+        ways: how many objects went each way.
+        errors: what failed, by source path; only where errors are kept and not raised.
+        skipped_symlinks: symlinks below the source that lead out of it, or nowhere, and were not followed.
+        recording: when the objects were transferred, and their bytes. Its methods can be called on the result as well:
+            `result.total_bytes()`, `result.peak_Mbps()`. Of very many objects, neighbours are recorded together.
+    """
+
+    copied: int = 0
+    skipped: int = 0
+    missing: int = 0
+    bytes: int = 0
+    unverified: int = 0
+    ways: Counter[str] = field(default_factory=Counter)
+    errors: dict[str, Exception] = field(default_factory=dict)
+    skipped_symlinks: list[str] = field(default_factory=list)
+    recording: TransmissionMonitor = field(default_factory=lambda: TransmissionMonitor(IOEnum.TX), repr=False,
+                                           compare=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_") or name == "recording":  # which a result that is being unpickled has not yet
+            raise AttributeError(name)
+        return getattr(self.recording, name)
+
+    def num_ios(self) -> int:
+        """Objects that were copied."""
+        return self.copied
+
+    def add(self, outcome: ObjectOutcome, began: float | None = None) -> None:
+        """Count an outcome; by any worker.
+
+        began: when, by the clock of the recording; None leaves it out of that.
+        """
+        with self._lock:
+            if outcome.status == "copied":
+                if began is not None:
+                    self.recording.note((began, self.recording.now(), outcome.size or 0))
+                    self._bound_recording()
+                self.copied += 1
+                self.bytes += outcome.size or 0
+                self.unverified += not outcome.verified and outcome.way in ("whole", "parts", "spool")
+                self.ways[outcome.way] += 1
+            elif outcome.status == "skipped":
+                self.skipped += 1
+            elif outcome.status == "missing":
+                self.missing += 1
+
+    def fail(self, item: Item, error: Exception) -> None:
+        """Keep the error of an item."""
+        with self._lock:
+            self.errors[item.source] = error
+            self.recording.record_error()
+
+    def _bound_recording(self) -> None:
+        if self.recording.num_ios() > MOST_RECORDED:
+            self.recording.halve()
+
+    def __len__(self) -> int:
+        return self.copied
+
+    def __bool__(self) -> bool:
+        """Whether nothing failed."""
+        return not self.errors
+
+    def merge(self, other: TransferResult) -> None:
+        """Count in what came of other objects."""
+        with self._lock:
+            for name in ("copied", "skipped", "missing", "bytes", "unverified"):
+                setattr(self, name, getattr(self, name) + getattr(other, name))
+            self.ways.update(other.ways)
+            self.errors.update(other.errors)
+            self.recording.add(other.recording)
+            self._bound_recording()
+
+    def explain(self, error: CloudFilesError, verb: str = "transferred",
+                others: str = "the remaining objects were not started") -> CloudFilesError:
+        """`error`, which ended the transfer, saying what was done before, and what came of the `others`; the result
+        goes along as `.result`."""
+        done = f"{self.copied} object{'s were' if self.copied != 1 else ' was'} {verb} completely before"
+        error.args = (f"{error.args[0] if error.args else ''} ({done}; the target of this one is unchanged; "
+                      f"{others})",)
+        error.result = self  # type: ignore[attr-defined]
+        return error
+
+    def __getstate__(self) -> dict[str, object]:
+        return {name: value for name, value in self.__dict__.items() if name != "_lock"}
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        self.__dict__.update(state, _lock=threading.Lock())

@@ -1,1 +1,0 @@
-"""Single files: downloaded from a URL, uploaded to one."""

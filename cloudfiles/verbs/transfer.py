@@ -1,0 +1,162 @@
+"""The verbs of `CloudFiles` that move data. Each loads what it needs when it is first used."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from cloudfiles import paths as _paths
+from cloudfiles.batch.processes import Parallel
+from cloudfiles.batch.progress import Progress
+from cloudfiles.batch.store import Store
+from cloudfiles.exceptions import InvalidInputError
+from cloudfiles.inputs import as_path
+
+if TYPE_CHECKING:
+    from cloudfiles.transfer.result import TransferResult
+    from cloudfiles.transfer.sync import SyncResult
+    from cloudfiles.transfer.verify import VerifyResult
+
+
+class TransferVerbs:
+    """What `CloudFiles` inherits them from."""
+
+    _store: Store
+    progress: Progress
+    parallel: Parallel
+
+    def transfer_to(self, cf_dest: Any, paths: Any = None, block_size: int = 64, reencode: str | bool | None = None,
+                    content_type: str | None = None, allow_missing: bool = False, progress: Progress = None,
+                    resumable: bool = False, *, total: int | None = None, raise_errors: bool = True,
+                    parallel: Parallel | None = None) -> TransferResult:
+        """Copy objects from here to `cf_dest`.
+
+        Within one store its own copy operation is used, and between local files that of the kernel; everything else is
+        copied through this process, in bounded memory, and large objects in parts. Each object appears at the target
+        completely or not at all. Stored bytes are copied as they are, with their encoding, content type, cache control
+        and metadata.
+
+        Args:
+            cf_dest: a CloudFiles or a cloudpath.
+            paths: the objects to copy: None for all, a path, or an iterable of paths, of `{'path', 'dest_path'}`
+                or of `(path, dest_path)`.
+            block_size: accepted for compatibility; objects are assigned to workers one by one.
+            reencode: store the copies with this encoding ('gzip', 'br', ...); False or '' decodes them.
+            content_type: the content type of the copies.
+            allow_missing: skip objects that are missing at the source.
+            resumable: skip objects that the target already has, by size and digest, or by size and time. Large objects
+                that an earlier run left incomplete, because it was killed or failed, are resumed from their parts, and
+                its other partial files are removed. The state for this is saved in `transfers/` of CLOUD_FILES_DIR or
+                `~/.cloudfiles`, without secrets, until the transfer is finished; if that is not possible, a warning is
+                shown.
+            raise_errors: the first failure ends the transfer; False collects failures in `errors` of the result.
+            parallel: processes, or an executor, to distribute the objects over; None: the setting of this CloudFiles.
+                If one side is `mem://`, which exists in this process only, everything is done here.
+
+        Raises:
+            MissingObjectError: (also a FileNotFoundError) the source does not exist.
+            CloudFilesError: the first failure; the message, and the TransferResult in the attribute `result`, tell
+                what was done. Objects copied before remain, and are complete.
+        """
+        from cloudfiles.transfer.between import transfer
+
+        return transfer(self._store, self._other(cf_dest), paths, reencode=reencode, content_type=content_type,
+                        allow_missing=allow_missing, resumable=resumable, progress=self._progress(progress),
+                        total=total, raise_errors=raise_errors, parallel=self._parallel(parallel))
+
+    def transfer_from(self, cf_src: Any, paths: Any = None, block_size: int = 64, reencode: str | bool | None = None,
+                      content_type: str | None = None, allow_missing: bool = False, progress: Progress = None,
+                      resumable: bool = False, *, total: int | None = None, raise_errors: bool = True,
+                      parallel: Parallel | None = None) -> TransferResult:
+        """Copy objects from `cf_src` to here; see `transfer_to`."""
+        from cloudfiles.transfer.between import transfer
+
+        return transfer(self._other(cf_src), self._store, paths, reencode=reencode, content_type=content_type,
+                        allow_missing=allow_missing, resumable=resumable, progress=self._progress(progress),
+                        total=total, raise_errors=raise_errors, parallel=self._parallel(parallel))
+
+    def move(self, src: str, dest: str) -> None:
+        """Move one object, within this store or to another; see `moves`.
+
+        dest: a cloudpath or a local path; or a path within this store.
+        """
+        from cloudfiles.addresses import split_object
+        from cloudfiles.transfer.move import move_objects
+
+        dest = as_path(dest)
+        store, key = self._store, dest
+        if not _is_full(dest):
+            _paths.check_typing(dest, "For an object of this name in the same store, use moves()")
+        else:
+            directory, key = split_object(dest)
+            store = self._other(directory)
+        if not key:
+            raise InvalidInputError(f"expected the path of an object, got one that ends with a separator: {dest!r}")
+        move_objects(self._store, store, [(src, key)])
+
+    def moves(self, cf_dest: Any, paths: Any, block_size: int = 64, total: int | None = None,
+              progress: Progress = None) -> TransferResult:
+        """Move objects to another store: rename them within a file system, otherwise copy, verify and delete them.
+
+        This runs in this process only, whatever `parallel` is. A source is only deleted once its copy has been
+        verified, by digest or by reading it back.
+
+        Args:
+            cf_dest, paths: as for `transfer_to`, except that `paths` has no default.
+
+        Raises:
+            IntegrityError: a copy could not be verified; the source was not deleted.
+            Others: as `transfer_to`.
+        """
+        from cloudfiles.transfer.move import move_objects
+
+        return move_objects(self._store, self._other(cf_dest), paths, total=total, progress=self._progress(progress))
+
+    def sync_to(self, cf_dest: Any, delete: bool = False, compare: str = "auto", include: Any = None,
+                exclude: Any = None, dry_run: bool = False, max_delete: int | None = 1000,
+                progress: Progress = None, parallel: Parallel | None = None) -> SyncResult:
+        """Make `cf_dest` like this store; see `cloudfiles.transfer.sync`. Copies are distributed over `parallel`.
+
+        Local files are used under their own names, whatever their suffix, unless `encoding_suffixes` is True.
+        """
+        from cloudfiles.transfer.sync import sync
+
+        return sync(self._store.by_exact_names(), self._other(cf_dest).by_exact_names(), delete=delete,
+                    compare=compare, include=include, exclude=exclude, dry_run=dry_run,
+                    max_delete=max_delete, progress=self._progress(progress), parallel=self._parallel(parallel))
+
+    def verify(self, cf_dest: Any, paths: Any = None, read: bool = False, progress: Progress = None) -> VerifyResult:
+        """Compare the objects here with those at `cf_dest`; see `cloudfiles.transfer.verify`.
+
+        Local files are used under their own names, as by `sync_to`.
+        """
+        from cloudfiles.transfer.verify import verify
+
+        return verify(self._store.by_exact_names(), self._other(cf_dest).by_exact_names(), paths, read=read,
+                      progress=self._progress(progress))
+
+    def discard_partial(self, prefix: str = "", older_than: float = 24 * 3600) -> int:
+        """Remove what interrupted writes below `prefix` left behind: incomplete uploads and temporary files.
+
+        Returns how many were removed. Only those that started more than `older_than` seconds ago are removed: choose a
+        time longer than any write that may be in progress elsewhere.
+        """
+        return self._store.here().discard_partial(as_path(prefix), older_than)
+
+    def _progress(self, progress: Progress) -> Progress:
+        return self.progress if progress is None else progress
+
+    def _parallel(self, parallel: Parallel | None) -> Parallel:
+        return self.parallel if parallel is None else parallel
+
+    def _other(self, given: Any) -> Store:
+        """The store of a CloudFiles, or of a cloudpath, reached as this one is."""
+        if isinstance(given, TransferVerbs):
+            return given._store
+        if isinstance(given, str) or hasattr(given, "__fspath__"):
+            return self._store.at(_paths.absolute(given))
+        raise InvalidInputError(f"expected a CloudFiles or a cloudpath, got {type(given).__name__}: {given!r}")
+
+
+def _is_full(path: str) -> bool:
+    """Whether it is a cloudpath or a local path of its own, and not a key."""
+    return _paths.get_protocol(path) is not None or path.startswith(("/", "~", "./", "../"))
