@@ -1,4 +1,4 @@
-"""A certificate for 127.0.0.1 and an authority of our own: by trustme, else by the openssl program."""
+"""A certificate for 127.0.0.1 and its authority, made by trustme or by the openssl program."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _EXTENSIONS = "subjectAltName=IP:127.0.0.1,DNS:localhost\nbasicConstraints=CA:FA
 
 
 def issue(directory: Path) -> str:
-    """Write server.pem, server.key and ca.pem; the path of ca.pem."""
+    """Write server.pem, server.key and ca.pem; return the path of ca.pem."""
     try:
         import trustme
     except ImportError:

@@ -1,7 +1,7 @@
-"""The objects that are stored and fetched: every body follows from the last digits of its key.
+"""The objects of the benchmarks: every body is determined by the last digits of its key.
 
-There are `VARIANTS` bodies of a size, so that an answer that belongs to another key shows, and
-so that checking costs neither memory nor a second copy of the data.
+There are `VARIANTS` bodies per size, so that a response for another key is detected, and bodies can be
+checked without keeping a second copy of the data.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ VARIANTS = 13  # shares no factor with 20 connections, so neighbours in time hav
 
 
 def names(count: int, start: int = 0) -> list[str]:
-    """`count` names of objects, in the order of a listing."""
+    """`count` object names, in the order of a listing."""
     return [f"{i:07d}" for i in range(start, start + count)]
 
 
 def grouped(count: int) -> list[str]:
-    """Names whose directory tells which body they have, for servers that send a digest a directory."""
+    """Names whose directory determines the body, for servers that send one digest per directory."""
     return [f"{i % VARIANTS:02d}/{i:07d}" for i in range(count)]
 
 
@@ -53,7 +53,7 @@ def body(key: str, size: int) -> bytes:
 
 
 def pieces(key: str, size: int) -> Iterator[bytes]:
-    """`body(key, size)` without holding it."""
+    """`body(key, size)` in pieces."""
     return _pieces(size, number(key) % VARIANTS)
 
 
@@ -84,7 +84,7 @@ def zipped_document(key: str, size: int) -> bytes:
 
 
 def write_tree(directory: Path, keys: list[str], content: Callable[[str], Iterable[bytes]]) -> None:
-    """Lay the objects, given in pieces, down as files, those that are not there yet."""
+    """Write the objects as files, except those that already exist."""
     for parent in {(directory / key).parent for key in keys}:
         parent.mkdir(parents=True, exist_ok=True)
     for key in keys:

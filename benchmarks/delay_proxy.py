@@ -1,8 +1,8 @@
-"""A TCP proxy on 127.0.0.1 that adds latency and takes no throughput away.
+"""A TCP proxy on 127.0.0.1 that adds latency without limiting throughput.
 
-`python delay_proxy.py LISTEN_PORT TARGET_PORT MILLISECONDS`: half of the round trip is added each
-way, and a whole one to the connect. Everything in flight waits at once, so that the delay is
-one of distance and not of bandwidth.
+`python delay_proxy.py LISTEN_PORT TARGET_PORT MILLISECONDS`: half of the round trip is added in each
+direction, and a whole one to connecting. All data in flight is delayed at the same time, as by a
+longer distance, not by a lower bandwidth.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from collections import deque
 
 
 class Pipe(asyncio.Protocol):
-    """One direction's source: what it receives is written to `other` after the delay."""
+    """One direction: received data is written to `other` after the delay."""
 
     transport: asyncio.Transport
 
     def __init__(self, delay: float, other: Pipe | None = None) -> None:
         self.delay = delay
         self.other = other
-        self.early: list[bytes] = []  # came before the other side was connected
+        self.early: list[bytes] = []  # received before the other side was connected
         self.late: deque[bytes] = deque()
         self.loop = asyncio.get_running_loop()
 

@@ -1,7 +1,7 @@
-"""gcp-storage-emulator in memory, without two things that would be measured in place of its clients.
+"""gcp-storage-emulator in memory, without two limitations that would distort the measurements.
 
-`python emulated_google.py PORT`, by an interpreter that has it. It queues five connections and drops the sixth, which
-comes again a second later; and it writes the description of every object at each change.
+`python emulated_google.py PORT`, with an interpreter that has it installed. The original queues five connections and
+drops the sixth, which is retried a second later, and rewrites the metadata of every object at each change.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from gcp_storage_emulator.storage import Storage
 
 def main() -> None:
     socketserver.TCPServer.request_queue_size = 1024
-    Storage._write_config_to_file = lambda self: None  # in memory nothing reads it
+    Storage._write_config_to_file = lambda self: None  # not needed in memory
     create_server("127.0.0.1", int(sys.argv[1]), in_memory=True).run()
 
 

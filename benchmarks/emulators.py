@@ -1,8 +1,8 @@
-"""Emulators of Cloud Storage and of Azure Blob Storage, with the bucket, or container, of a run in each.
+"""Emulators of Cloud Storage and of Azure Blob Storage, with a bucket or container for a run.
 
-They are slow, and Google's closes each connection: behind a relay that keeps its clients' connections, what a client
-spends on a request is its own. It spends more where answers come one by one: what is to be compared with an emulator is
-put behind such a relay too, and slowed down to the same pace.
+They are slow, and Google's closes every connection. Behind a relay that keeps the clients' connections open, the CPU
+time of a client is its own. Clients spend more CPU time per request if responses arrive one by one, so the server that
+an emulator is compared with is put behind such a relay, too, and limited to the same rate.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from urllib.parse import urlsplit
 from benchmarks import envs
 from benchmarks.clients.base import Target
 
-ACCOUNT = "devstoreaccount1"  # known to everyone: learn.microsoft.com/azure/storage/common/storage-use-azurite
+ACCOUNT = "devstoreaccount1"  # public: learn.microsoft.com/azure/storage/common/storage-use-azurite
 KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 TOKEN = "a-token-that-the-emulator-does-not-look-at"
 ONCE = "proxy_http_version 1.0;"
 KEPT = 'proxy_http_version 1.1; proxy_set_header Connection "";'
-# What obstore demands of the XML API, and the emulator leaves out.
+# Headers that obstore requires of the XML API and the emulator omits.
 PUBLIC = """location /bench/ { proxy_pass http://emulator;
       add_header ETag '"1"'; add_header Last-Modified "Fri, 20 Nov 2026 00:00:00 GMT"; }"""
 
@@ -51,7 +51,7 @@ http {{
 
 @dataclass(frozen=True)
 class Emulator:
-    """How one is started, talked to, and given a bucket."""
+    """How to start an emulator, connect to it, and create a bucket."""
 
     title: str
     command: Callable[[int], list[str]]  # by the port; raises Unavailable
@@ -71,7 +71,7 @@ def _google_command(port: int) -> list[str]:
 def _azurite_command(port: int) -> list[str]:
     program = envs.program("azurite-blob")
     if program is None:
-        raise envs.Unavailable("azurite is not installed; --install-peers gets it, by npm")
+        raise envs.Unavailable("azurite is not installed; --install-peers installs it from npm")
     return [program, "--blobHost", "127.0.0.1", "--blobPort", str(port), "--inMemoryPersistence", "--silent",
             "--disableTelemetry", "--skipApiVersionCheck"]
 
@@ -94,7 +94,7 @@ def _make_bucket(endpoint: str, name: str) -> None:
 
 
 def _make_container(endpoint: str, name: str) -> None:
-    """Its blobs may be read without credentials. Signed as of the vendor's page "Authorize with Shared Key"."""
+    """Create a container with public read access; signed as described in "Authorize with Shared Key"."""
     headers = {"x-ms-blob-public-access": "container", "x-ms-date": formatdate(usegmt=True),
                "x-ms-version": "2021-12-02"}
     lines = ["PUT", *[""] * 11, *(f"{field}:{value}" for field, value in headers.items()),
@@ -111,7 +111,7 @@ EMULATORS = {
 
 
 def lay_out(target: Target, keys: Sequence[str], content: Callable[[str], bytes]) -> None:
-    """Store the objects, by this package; whether they are right, those who read them find out."""
+    """Store the objects with this package; the clients check them when they read."""
     from benchmarks.clients.ours import place
     from cloudfiles import CloudFiles
 

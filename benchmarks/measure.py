@@ -1,7 +1,7 @@
-"""The measuring process: `python measure.py` reads a Job as JSON from standard input, writes figures as JSON.
+"""The measuring process: `python measure.py` reads a Job as JSON from standard input and writes results as JSON.
 
-It is run by path and not by `-m`, since with the project's root on the module path another
-package named `cloudfiles` could not be measured.
+It is run by path, not with `-m`: with the project's root on the module path, the other package
+named `cloudfiles` could not be measured.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import sys
 import traceback
 from pathlib import Path
 
-MARK = "\x1e"  # comes before the figures, whatever a library has printed
+MARK = "\x1e"  # precedes the results, in case a library prints something
 
 
 def adopt_package() -> None:
@@ -37,7 +37,7 @@ def main() -> None:
     job = Job(**described)
     try:
         outcome = perform(by_name(job.client)(), job)
-    except Exception as error:  # any failure of a client is a line in the report
+    except Exception as error:  # a failure of a client is reported in its row
         traceback.print_exc()
         outcome = {"error": f"{type(error).__name__}: {error}"[:500]}
     print(MARK + json.dumps(outcome), flush=True)

@@ -1,6 +1,6 @@
-"""How soon a batch is done at a store that is down for a while, or limits its rate: `python -m benchmarks.refusing`.
+"""How long a batch takes with a store that is down for a while, or limits its rate: `python -m benchmarks.refusing`.
 
-In real time, on loopback: a server of its own process refuses by 503, processes of the library get small objects.
+Runs in real time, on loopback: a server in its own process responds with 503, and processes get small objects.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ LATENCY = 0.005
 
 
 class Store:
-    """Refuses all for `outage` seconds from the first request on, then what exceeds `rate` (a token bucket)."""
+    """Rejects everything for `outage` seconds from the first request, then what exceeds `rate` (a token bucket)."""
 
     def __init__(self, outage: float, rate: float) -> None:
         self.began = 0.0
@@ -70,7 +70,7 @@ def run_client(port: int, count: int, workers: int) -> None:
 
 
 def measure(outage: float, rate: float, count: int, workers: int, processes: int) -> tuple[float, int, int]:
-    """Seconds, requests, and how many of them were refused."""
+    """Duration in seconds, number of requests, and number of rejected ones."""
     start = multiprocessing.get_context("spawn")
     ours, theirs = start.Pipe()
     server = start.Process(target=run_store, args=(outage, rate, theirs))
@@ -97,14 +97,14 @@ CASES: dict[str, tuple[float, Callable[[], tuple[float, int, int]]]] = {
     "rate-200": (40.0, lambda: measure(0, 200, 8000, 50, 4)),
     "rate-1000": (20.0, lambda: measure(0, 1000, 20_000, 200, 1)),
 }
-"""Seconds that it takes at the least, besides the work, and the run."""
+"""The shortest possible duration in seconds, without the work itself, and the run."""
 
 
 def main() -> None:
     for name in sys.argv[1:] or CASES:
         least, run = CASES[name]
         seconds, asked, refused = run()
-        print(f"{name}: {seconds:.1f} s (at the least {least:.0f} and the work), "
+        print(f"{name}: {seconds:.1f} s (at least {least:.0f} and the work), "
               f"{refused} of {asked} requests refused ({refused / asked:.1%})", flush=True)
 
 

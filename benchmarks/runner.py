@@ -36,7 +36,7 @@ def interpreter(client: type[Client]) -> str:
     """The Python that can run a client; raises Unavailable."""
     if issubclass(client, Program):
         if envs.program(client.program) is None:
-            raise envs.Unavailable(f"no program {client.program}; --install-peers gets those that PyPI has")
+            raise envs.Unavailable(f"program {client.program} is not installed; --install-peers installs those of PyPI")
         return sys.executable
     for module in client.needs:
         return envs.python_for(module, client.environment)

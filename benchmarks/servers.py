@@ -1,7 +1,7 @@
-"""The servers of a run, all on 127.0.0.1: nginx or what stands in for it, rclone's S3, the delay proxy, emulators.
+"""The servers of a run, all on 127.0.0.1: nginx or a substitute, rclone's S3, the delay proxy, emulators.
 
-nginx serves a directory tree in the shape of S3 (path-style GET, HEAD, PUT, DELETE) and looks
-at no signature, so that every client can be measured against the fastest server there is.
+nginx serves a directory tree in the layout of S3 (path-style GET, HEAD, PUT, DELETE) and ignores
+signatures, so that every client can be measured against the fastest server available.
 `rclone serve s3` offers the same tree with listing, bulk delete and multipart, and verifies signatures.
 """
 
@@ -29,13 +29,13 @@ from benchmarks.clients.base import Target
 from benchmarks.emulators import EMULATORS, KEPT, RELAY
 
 BUCKET = "bench"
-DIGESTED = 65536  # size of the objects that are served with a digest
+DIGESTED = 65536  # size of the objects served with a digest
 LATENCY = 20.0  # milliseconds, round trip
-UNPACED = 1_000_000  # requests a second that no server here reaches
+UNPACED = 1_000_000  # requests per second; no server here reaches it
 
 
-class NoServer(Exception):  # noqa: N818 -- an answer, not a fault
-    """No program is installed that could serve this."""
+class NoServer(Exception):  # noqa: N818 -- a result, not a fault
+    """No program for this server is installed."""
 
 
 def free_port() -> int:
@@ -46,14 +46,14 @@ def free_port() -> int:
 
 
 def scratch_root() -> Path:
-    """A new directory in memory where the system has such, so that no disk is measured."""
+    """A new directory, in memory if the system supports it, so that no disk is measured."""
     memory = Path("/dev/shm")
     roomy = memory.is_dir() and shutil.disk_usage(memory).free > 4 << 30
     return Path(tempfile.mkdtemp(prefix="cloudfiles-bench-", dir=memory if roomy else None))
 
 
 def _digest_locations() -> str:
-    """One location for each body that there is, with the digest that S3 would send for it."""
+    """One location per body, with the digest that S3 would send for it."""
     blocks = []
     for variant in range(data.VARIANTS):
         content = data.body(f"{variant:07d}", DIGESTED)
@@ -107,18 +107,18 @@ http://127.0.0.1:{port}, https://127.0.0.1:{tls_port} {{
 
 
 def _nginx_user() -> str:
-    """What lets its workers read the files of root."""
+    """The directive that lets its workers read files of root."""
     return "user root;" if hasattr(os, "geteuid") and os.geteuid() == 0 else ""
 
 
 def _open_files() -> int:
-    """As many as leave descriptors for connections: out of them, nginx accepts none, and clients wait for ever."""
+    """A number that leaves descriptors for connections: without any, nginx accepts none, and clients wait forever."""
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     return 60000 if limit == resource.RLIM_INFINITY else max(100, min(60000, limit - 5000))
 
 
 class Servers:
-    """Started on first use, stopped together; a context manager."""
+    """Servers, started on first use and stopped together; a context manager."""
 
     def __init__(self) -> None:
         self.base = scratch_root()
@@ -145,7 +145,7 @@ class Servers:
         shutil.rmtree(self.base, ignore_errors=True)
 
     def target(self, server: str, prefix: str) -> Target:
-        """Where a measurement finds `prefix` on `server`, which is one of `endpoint` or 'disk'."""
+        """The target of a measurement: `prefix` on `server`, which is one of `endpoint` or 'disk'."""
         endpoint = "" if server == "disk" else self.endpoint(server)
         ca_file = self.ca_file if server == "tls" else ""
         target = Target(endpoint=endpoint, bucket=BUCKET, prefix=prefix, directory=str(self.bucket / prefix),
@@ -156,15 +156,15 @@ class Servers:
         return replace(target, scheme=server, access_key=emulator.access_key, secret_key=emulator.secret_key)
 
     def title(self, server: str) -> str:
-        """What stands in the tables."""
+        """The name of a server in the tables."""
         if server in EMULATORS:
             return EMULATORS[server].title
         return {"signed": "rclone serve s3", "disk": "local files"}.get(server, self.plain_server)
 
     def endpoint(self, server: str) -> str:
-        """The URL of 'plain', 'tls', 'delayed', 'signed', 'relayed' (that S3, reached as emulators are), 'gs', 'az'.
+        """The URL of 'plain', 'tls', 'delayed', 'signed', 'relayed' (S3 behind a relay like the emulators), 'gs', 'az'.
 
-        It is started if it is not running; raises NoServer.
+        Starts it if necessary; raises NoServer.
         """
         if server not in self._endpoints:
             start: dict[str, Callable[[], None]] = {
@@ -175,7 +175,7 @@ class Servers:
         return self._endpoints[server]
 
     def warm(self, server: str, paths: Sequence[str]) -> None:
-        """Ask for every path once, so that no client pays for the server's first look at a file."""
+        """Request every path once, so that no client pays for the server's first access to a file."""
         if server not in ("plain", "tls", "delayed"):
             return
         port = int(self.endpoint("plain").rsplit(":", 1)[1])
@@ -221,7 +221,7 @@ class Servers:
     def _start_rclone(self) -> None:
         rclone = envs.program("rclone")
         if rclone is None:
-            raise NoServer("rclone is not installed; --install-peers gets it")
+            raise NoServer("rclone is not installed; --install-peers installs it")
         port, keys = free_port(), Target("", "", "", "")
         self._spawn([rclone, "serve", "s3", "--config", os.devnull, "--auth-key",
                      f"{keys.access_key},{keys.secret_key}", "--addr", f"127.0.0.1:{port}",
@@ -249,7 +249,7 @@ class Servers:
         self.slow_down(UNPACED)
 
     def slow_down(self, pace: int) -> None:
-        """From now on 'relayed' answers that many requests a second."""
+        """Limit 'relayed' to a number of requests per second."""
         if self._paced is not None:
             self._paced.terminate()
             self._paced.wait(10)
@@ -259,7 +259,7 @@ class Servers:
         self._paced = self.processes[-1]
 
     def _relay(self, name: str, target: int, settings: str, locations: str = "", pace: int = UNPACED) -> str:
-        """The URL of an nginx that passes requests on to a port, and keeps its clients' connections open."""
+        """The URL of an nginx that forwards requests to a port and keeps the clients' connections open."""
         nginx = envs.program("nginx")
         if nginx is None:
             raise NoServer("nginx is not installed, which stands before the emulators")

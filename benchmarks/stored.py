@@ -1,4 +1,4 @@
-"""What a server holds, seen from another side than the client's: as files, or by plain GETs without credentials."""
+"""What a server has stored, read independently of the client: as files, or by plain GETs without credentials."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Read = Callable[[str], bytes | None]
 
 @contextmanager
 def held(target: Target) -> Iterator[Read]:
-    """A function that gives the content under a key, None where there is none."""
+    """A function that returns the content of a key, or None."""
     if target.shows_files:
         yield lambda key: _file(Path(target.directory) / key)
         return

@@ -1,7 +1,7 @@
-"""Measurements of data that moves: between a server and files, inside a server, between directories.
+"""Measurements of transfers: between a server and files, inside a server, between directories.
 
-Clients read the directory `source` of their scratch directory and write `fetched`, both in memory where the system
-has such. What arrives is compared byte by byte, after the clock has stopped.
+Clients read the directory `source` of their scratch directory and write to `fetched`, both in memory if the system
+supports it. The results are compared byte by byte after the clock has stopped.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ SOURCE, FETCHED, COPIES = "source", "fetched", "copies"
 
 
 class _Transfer(Trial):
-    """All keys at once, after a warm-up with a few of them where there are many."""
+    """All keys at once, after a warm-up with a few of them if there are many."""
 
-    through_server = False  # a server writes what arrives
+    through_server = False  # written by the server
 
     def prepare(self) -> None:
         self.keys = self.job.names()
@@ -35,19 +35,19 @@ class _Transfer(Trial):
             self.make_room()
 
     def make_room(self) -> None:
-        """An empty directory for what arrives."""
+        """An empty directory for the results."""
         self.arrives_in().mkdir(parents=True, exist_ok=True)
         if self.through_server:
             time.sleep(1.5)  # the server keeps directory listings for a second
 
     def lay_out(self) -> None:
-        """What the client is to find."""
+        """Store what the client reads."""
 
     def transfer(self, keys: Sequence[str]) -> Any:
         raise NotImplementedError
 
     def arrives_in(self) -> Path:
-        """The directory in which the objects show up."""
+        """The directory in which the objects appear."""
         raise NotImplementedError
 
     def run(self) -> Any:
@@ -64,7 +64,7 @@ class _Transfer(Trial):
 
 
 class Download(_Transfer):
-    """The server holds the objects."""
+    """The server has the objects."""
 
     def transfer(self, keys: Sequence[str]) -> Any:
         return self.client.download(keys)
@@ -89,7 +89,7 @@ class Upload(_FromFiles):
 
 
 class CopyWithin(_Transfer):
-    """The server holds the objects, and the copies below `copies`."""
+    """The server has the objects, and the copies below `copies`."""
 
     through_server = True
 

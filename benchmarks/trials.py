@@ -1,8 +1,8 @@
-"""One measurement inside its own process: warm up, run against the clock, check what came.
+"""One measurement in its own process: warm up, run against the clock, check the results.
 
-A trial is adjusted to the client: after two warm-ups (the first opens connections, the second
-shows the pace) the batch is cut to what fits in the time given, so that a client at 600
-requests/s is not given a batch made for one at 40 000.
+A trial is adjusted to the client. After two warm-ups (the first opens connections, the second
+determines the rate), the batch is reduced to what fits into the time given, so that a client at 600
+requests/s does not get a batch that was made for one at 40 000.
 """
 
 from __future__ import annotations
@@ -19,35 +19,35 @@ from benchmarks import data
 from benchmarks.clients.base import Client, Items, Tally, Target
 from benchmarks.stored import held
 
-STREAMED = 1000  # objects that a stream goes round
+STREAMED = 1000  # objects that a stream cycles through
 FEWEST = 200  # operations in a timed batch, however slow the client
-PAIRED = 500  # gets in one batch of those that are measured in turn
+PAIRED = 500  # gets per alternating batch
 
 
 @dataclass(frozen=True)
 class Job:
-    """What the runner asks a measuring process to do."""
+    """A measurement that the runner requests from a measuring process."""
 
     client: str
     verb: str
     target: Target
     count: int  # operations at most
     size: int  # bytes of an object
-    grouped: bool = False  # names as of `data.grouped`
+    grouped: bool = False  # use names of `data.grouped`
 
     def names(self) -> list[str]:
         return data.grouped(self.count) if self.grouped else data.names(self.count)
 
 
-class Mismatch(Exception):  # noqa: N818 -- a finding, not a fault of the harness
-    """What came back, or what the server holds, is not what it should be."""
+class Mismatch(Exception):  # noqa: N818 -- a result, not a fault
+    """The results, or the objects on the server, are wrong."""
 
 
 class Trial:
     """`prepare`, then `run` against the clock, then `check`."""
 
     operations: int
-    volume = 0  # bytes carried
+    volume = 0  # bytes transferred
 
     def __init__(self, client: Client, job: Job) -> None:
         self.client = client
@@ -55,20 +55,20 @@ class Trial:
         self.directory = Path(job.target.directory)
 
     def prepare(self) -> None:
-        """Warm up and lay out what `run` needs."""
+        """Warm up and prepare what `run` needs."""
 
     def run(self) -> Any:
         raise NotImplementedError
 
     def check(self, result: Any) -> None:
-        """Raise Mismatch unless all is right."""
+        """Raise Mismatch if a result is wrong."""
 
     def tallies(self) -> dict[str, Tally]:
-        """Figures by the name of their row, of a trial that measures more than one thing."""
+        """Results by the name of their row, for a trial that measures several things."""
         return {}
 
     def pace(self, function: Callable[[Sequence[Any]], Any], items: Sequence[Any]) -> int:
-        """Warm up with some of `items`; how many of them to take."""
+        """Warm up with some of `items`; return how many to use."""
         first = min(2 * self.job.target.connections, len(items) // 4)
         second = min(5 * first, len(items) // 2)
         function(items[:first])
@@ -120,9 +120,9 @@ class GetDecoded(Get):
 
 
 class GetRecorded(Get):
-    """Batches with and without a recording in turn, in one process: between two processes lies more than its cost.
+    """Alternate batches with and without a recording in one process: two processes differ by more than its cost.
 
-    Results are checked after each batch and dropped: kept, they would be gone through by every collection of garbage.
+    Results are checked and dropped after each batch; otherwise every garbage collection would traverse them.
     """
 
     def run(self) -> None:
@@ -146,10 +146,10 @@ class GetRecorded(Get):
             compare(key, found, self.wanted(key))
 
     def check(self, result: Any) -> None:
-        """It is done."""
+        """Done after each batch."""
 
     def tallies(self) -> dict[str, Tally]:
-        """Of the middle batch: one that was disturbed weighs no more than another."""
+        """The median batch, so that disturbed ones do not count."""
         return {name: Tally(self.paired, median(tally.seconds for tally in some), median(tally.cpu for tally in some))
                 for name, some in self.samples.items()}
 
@@ -167,7 +167,7 @@ class Put(Trial):
         self.volume = self.operations * self.job.size
 
     def _put_blanks(self, items: Items) -> None:
-        """What the warm-up wrote must not pass for the run's."""
+        """Remove what the warm-up wrote."""
         self.client.put(self.client.stage([(key, bytes(len(content))) for key, content in items]))
 
     def run(self) -> Any:
@@ -180,7 +180,7 @@ class Put(Trial):
 
 
 class Exists(Trial):
-    """Every key asked for is there."""
+    """Every requested key exists."""
 
     def asked(self) -> list[str]:
         return self.job.names()
@@ -200,14 +200,14 @@ class Exists(Trial):
 
 
 class ExistsEach(Exists):
-    """One request a key, though a listing could answer."""
+    """One request per key, although a listing could answer."""
 
     def run(self) -> Any:
         return self.client.exists_each(self.keys)
 
 
 class ExistsSparse(Exists):
-    """One key in fifty of those under the prefix, and as many that are not there."""
+    """One key in fifty of those under the prefix, and as many missing ones."""
 
     def asked(self) -> list[str]:
         return [name for key in self.job.names()[::50] for name in (key, key + "-absent")]
@@ -246,7 +246,7 @@ class Delete(Trial):
 
 
 class GetBig(Trial):
-    """One large object, and nothing before it."""
+    """One large object, without a warm-up."""
 
     def prepare(self) -> None:
         self.key = self.job.names()[0]
@@ -278,7 +278,7 @@ class PutBig(Trial):
 
 
 class Stream(Trial):
-    """Keys from a generator, results counted and dropped: the memory is what matters."""
+    """Keys from a generator, results counted and dropped; the memory is measured."""
 
     def prepare(self) -> None:
         self.names = data.names(STREAMED)

@@ -1,4 +1,4 @@
-"""The trial of each verb, and how one is carried out."""
+"""The trial of each verb, and how to run one."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ TRIALS: dict[str, type[Trial]] = {
 
 
 def method(verb: str) -> str:
-    """What a client must offer for a verb."""
+    """The method that a client needs for a verb."""
     return "exists" if verb in ("exists_each", "exists_sparse") else verb
 
 
 def perform(client: Client, job: Job) -> dict[str, Any]:
-    """Run one trial; `{'samples': {name of the row: figures}}`, or why there are none."""
+    """Run one trial; returns `{'samples': {name of the row: results}}`, or the reason why there are none."""
     try:
         client.setup(job.target)
     except ImportError as error:
@@ -44,7 +44,7 @@ def perform(client: Client, job: Job) -> dict[str, Any]:
 
 
 def figures(trial: Trial, tally: Tally, memory: int) -> dict[str, Any]:
-    """Everything a report needs, in operations, seconds and bytes."""
+    """The results of a trial: operations, seconds and bytes."""
     each = trial.volume / trial.operations
     return {"operations": tally.operations, "bytes": int(each * tally.operations), "seconds": tally.seconds,
             "cpu": tally.cpu, "rss": memory}

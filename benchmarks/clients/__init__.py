@@ -1,4 +1,4 @@
-"""One file a family of alternatives; the order here is the order of a round and of the tables."""
+"""One file per family of clients. The order here is that of a round and of the tables."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ CLIENTS: tuple[type[Client], ...] = (
 
 
 def by_name(name: str) -> type[Client]:
-    """The client of that name; a ValueError names the known ones."""
+    """The client of that name; raises a ValueError that lists the known ones."""
     for client in CLIENTS:
         if client.name == name:
             return client

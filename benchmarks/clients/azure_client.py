@@ -1,4 +1,4 @@
-"""azure-storage-blob: one call a key on 20 threads."""
+"""azure-storage-blob: one call per key on 20 threads."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from benchmarks.clients.base import Items, Target, ThreadedClient
 
 
 class Azure(ThreadedClient):
-    """One client shared by the threads, its pool as large as their number."""
+    """One client shared by the threads, with a pool of the same size."""
 
     name = "azure-storage-blob, 20 threads"
     needs = ("azure.storage.blob",)

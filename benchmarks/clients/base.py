@@ -1,4 +1,4 @@
-"""What a client under test has to offer, and what it is told about the server."""
+"""The interface of a client under test, and the description of the server that it gets."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Items = Sequence[tuple[str, bytes]]
 
 
 def own_peak_memory() -> int:
-    """Peak resident bytes of this process, without what a parent had before exec (Linux counts that in ru_maxrss)."""
+    """Peak resident bytes of this process. (ru_maxrss on Linux includes the parent's memory before exec.)"""
     try:
         status = Path("/proc/self/status").read_text()
     except OSError:
@@ -26,7 +26,7 @@ def own_peak_memory() -> int:
 
 @dataclass
 class Tally:
-    """What a program, or a trial, that counts for itself has to say; `cpu` in seconds, where it knows."""
+    """Results of a program or trial that measures itself; `cpu` in seconds, if known."""
 
     operations: int
     seconds: float
@@ -37,10 +37,10 @@ class Tally:
 class Target:
     """Where the objects are, for one measurement.
 
-    Keys handed to a client are relative to `prefix`, which ends in no slash.
+    Keys passed to a client are relative to `prefix`, which does not end with a slash.
     """
 
-    endpoint: str  # 'http://127.0.0.1:PORT', of Azure with the account behind it, or '' for local files
+    endpoint: str  # 'http://127.0.0.1:PORT', for Azure followed by the account, or '' for local files
     bucket: str
     prefix: str
     directory: str  # the same objects as files, for checking, and for local clients
@@ -53,7 +53,7 @@ class Target:
     tools: dict[str, str] = field(default_factory=dict)  # name of a program -> its path
     project: str = ""  # the directory that holds our own package
     scratch: str = ""  # an empty directory for programs that read and write files
-    seconds: float = 2.0  # for programs that run for a time and not for a number of requests
+    seconds: float = 2.0  # for programs that run for a time instead of a number of requests
 
     @property
     def local(self) -> bool:
@@ -61,7 +61,7 @@ class Target:
 
     @property
     def shows_files(self) -> bool:
-        """Whether the server's objects lie in `directory`."""
+        """Whether the server's objects are files in `directory`."""
         return self.scheme == "s3"
 
     @property
@@ -69,7 +69,7 @@ class Target:
         return f"{self.endpoint}/{self.bucket}/{self.prefix}"
 
     def key(self, name: str) -> str:
-        """The whole key of an object, as an S3 client wants it."""
+        """The full key of an object, as S3 clients expect it."""
         return f"{self.prefix}/{name}"
 
     def as_dict(self) -> dict[str, Any]:
@@ -77,31 +77,31 @@ class Target:
 
 
 class Client:
-    """One alternative. A verb that a class does not override is one that it does not offer."""
+    """A client. Verbs that a class does not override are not supported by it."""
 
     name: ClassVar[str]
-    needs: ClassVar[tuple[str, ...]] = ()  # modules and programs that must be there
-    environment: ClassVar[str | None] = None  # must run in this environment of envs.py, never in ours
-    statement: ClassVar[str | None] = None  # what a script has to import
-    signs: ClassVar[bool] = True  # can talk to a server that verifies signatures
+    needs: ClassVar[tuple[str, ...]] = ()  # required modules and programs
+    environment: ClassVar[str | None] = None  # must run in this environment of envs.py
+    statement: ClassVar[str | None] = None  # the import statement of a script
+    signs: ClassVar[bool] = True  # signs its requests
     remote: ClassVar[bool] = True
-    schemes: ClassVar[frozenset[str]] = frozenset({"s3"})  # protocols that it speaks
-    server: ClassVar[str | None] = None  # is measured against this server, whichever one the workload names
-    on_disk: ClassVar[bool] = False  # works on local files too
-    paced: ClassVar[bool] = False  # that server answers no faster than the one that the workload names
-    largest_put: ClassVar[int | None] = None  # bytes; beyond it the client is not the measure that it should be
-    hides: ClassVar[frozenset[str]] = frozenset()  # verbs that a parent class stands for in the tables
+    schemes: ClassVar[frozenset[str]] = frozenset({"s3"})  # protocols that it supports
+    server: ClassVar[str | None] = None  # measured against this server instead of that of the workload
+    on_disk: ClassVar[bool] = False  # supports local files
+    paced: ClassVar[bool] = False  # limit the server to the rate of the workload's own server
+    largest_put: ClassVar[int | None] = None  # bytes; larger puts are not measured
+    hides: ClassVar[frozenset[str]] = frozenset()  # verbs of the parent class that are not measured again
     note: ClassVar[str] = ""
 
     def setup(self, target: Target) -> None:
-        """Import what is needed and open what a script would open once."""
+        """Import the library and create what a script would create once."""
         raise NotImplementedError
 
     def get(self, keys: Sequence[str]) -> Any:
         raise NotImplementedError
 
     def get_recorded(self, keys: Sequence[str]) -> Any:
-        """`get` with a recording of when each object came."""
+        """`get` with a recording."""
         raise NotImplementedError
 
     def get_decoded(self, keys: Sequence[str]) -> Any:
@@ -116,7 +116,7 @@ class Client:
         raise NotImplementedError
 
     def exists_each(self, keys: Sequence[str]) -> Any:
-        """`exists` by a request a key: another call only where `exists` would list."""
+        """`exists` with one request per key; differs only if `exists` would use a listing."""
         return self.exists(keys)
 
     def list(self) -> Any:
@@ -133,39 +133,39 @@ class Client:
         raise NotImplementedError
 
     def stream(self, keys: Iterable[str]) -> Iterable[Any]:
-        """Bodies as they come, of keys that come as they are asked for."""
+        """Bodies as they arrive, for an iterable of keys."""
         raise NotImplementedError
 
     def download(self, keys: Sequence[str]) -> Any:
-        """The objects as files in `scratch`/fetched, which is there."""
+        """Download the objects to `scratch`/fetched, which exists."""
         raise NotImplementedError
 
     def upload(self, keys: Sequence[str]) -> Any:
-        """The files of `scratch`/source as objects."""
+        """Upload the files in `scratch`/source."""
         raise NotImplementedError
 
     def copy_within(self, keys: Sequence[str]) -> Any:
-        """Objects to keys that begin with `copies/`, at the same server."""
+        """Copy objects to keys that start with `copies/`, on the same server."""
         raise NotImplementedError
 
     def copy_tree(self, keys: Sequence[str]) -> Any:
-        """The files of `scratch`/source to `scratch`/fetched."""
+        """Copy the files in `scratch`/source to `scratch`/fetched."""
         raise NotImplementedError
 
     def stage(self, items: Items) -> Any:
-        """`items` as `put` and `put_big` want them; called before the clock starts."""
+        """`items` in the form that `put` and `put_big` expect; called before the clock starts."""
         return items
 
     def bodies(self, result: Any, keys: Sequence[str]) -> Iterable[Any]:
-        """What `get` returned, as one buffer for each key; called when the clock has stopped."""
+        """The result of `get` as one buffer per key; called after the clock has stopped."""
         yield from result
 
     def peak_memory(self) -> int:
-        """Bytes: the highest resident size so far of the process that does the work."""
+        """The peak resident size so far, in bytes."""
         return own_peak_memory()
 
     def cpu_seconds(self) -> float:
-        """User and system time so far, of this process and of the programs it has waited for."""
+        """User and system time so far, of this process and its child processes."""
         return sum(sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
 
     @classmethod
@@ -174,7 +174,7 @@ class Client:
 
 
 class ThreadedClient(Client):
-    """For libraries that block: one call a key on a pool of threads."""
+    """For blocking libraries: one call per key on a thread pool."""
 
     pool: ThreadPoolExecutor
 
@@ -186,7 +186,7 @@ class ThreadedClient(Client):
 
 
 class AsyncClient(Client):
-    """For asyncio libraries: as many tasks as connections, drawing from one iterator."""
+    """For asyncio libraries: as many tasks as connections, with one shared iterator."""
 
     loop: asyncio.AbstractEventLoop
     connections: int

@@ -1,4 +1,4 @@
-"""boto3: one call a key on 20 threads; and its transfer manager for the big object."""
+"""boto3: one call per key on 20 threads, and its transfer manager for large objects."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PAGE = 1000  # keys in one DeleteObjects request, the most S3 allows
 
 
 class Boto(ThreadedClient):
-    """One client shared by the threads, its pool as large as their number, no checksum trailers."""
+    """One client shared by the threads, with a pool of the same size and without checksum trailers."""
 
     name = "boto3, 20 threads"
     needs = ("boto3",)
@@ -85,7 +85,7 @@ class Boto(ThreadedClient):
 
 
 class Transfer(Boto):
-    """`download_fileobj` and `upload_fileobj` with the default configuration, into and out of memory."""
+    """`download_fileobj` and `upload_fileobj` with the default configuration, to and from memory."""
 
     name = "boto3, transfer"
     statement = None

@@ -1,4 +1,4 @@
-"""cloud-files 6.4.3 from PyPI, whose module has our name: it lives in an environment of its own."""
+"""cloud-files 6.4.3 from PyPI, whose module has the same name as ours, in a separate environment."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from benchmarks.clients.ours import Ours
 
 
 class Threads(Ours):
-    """The facade is the same, so the calls are ours; `raw` alone differs, which these workloads do not tell apart."""
+    """The API is the same, so the calls are ours; only `raw` differs, which does not matter here."""
 
     name = "cloud-files 6.4.3, threads"
     needs = ("cloudfiles",)
     environment = "cloud-files"
     green = False
-    schemes = frozenset({"s3"})  # its endpoints of other clouds cannot be chosen
-    hides = frozenset({"stream", "copy_within", "get_recorded"})  # no stream; its copies inside S3 do not end here
+    schemes = frozenset({"s3"})  # endpoints of its other clouds cannot be configured
+    hides = frozenset({"stream", "copy_within", "get_recorded"})  # copies inside S3 do not finish here
 
     def setup(self, target: Target) -> None:
         from cloudfiles import CloudFiles  # type: ignore[attr-defined, unused-ignore]
@@ -31,12 +31,12 @@ class Threads(Ours):
                                 secrets=None if target.local else secrets)
 
     def bodies(self, result: Any, keys: Sequence[str]) -> Iterable[Any]:
-        found = {record["path"]: record["content"] for record in result}  # it promises no order
+        found = {record["path"]: record["content"] for record in result}  # the order is not guaranteed
         return (found[key] for key in keys)
 
 
 class Green(Threads):
-    """With gevent's patches, as its manual asks."""
+    """With gevent's monkey-patching, as its manual says."""
 
     name = "cloud-files 6.4.3, green"
     statement = None

@@ -1,4 +1,4 @@
-"""s3fs, gcsfs, adlfs: their own batch calls where they have them, with 20 in flight."""
+"""s3fs, gcsfs, adlfs: with their own batch functions if available, 20 requests at a time."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class Gcsfs(_Fsspec):
     statement = "import gcsfs"
 
     def open(self, target: Target) -> Any:
-        from gcsfs.core import GCSFileSystem  # the one at the top asks Google's gRPC service about each bucket
+        from gcsfs.core import GCSFileSystem  # the top-level class queries Google's gRPC service about each bucket
         from google.oauth2.credentials import Credentials
 
         return GCSFileSystem(project=target.bucket, token=Credentials(target.access_key),

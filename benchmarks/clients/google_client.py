@@ -1,4 +1,4 @@
-"""google-cloud-storage: one call a key on 20 threads."""
+"""google-cloud-storage: one call per key on 20 threads."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from benchmarks.clients.base import Items, Target, ThreadedClient
 
 
 class Google(ThreadedClient):
-    """One client shared by the threads, its pool as large as their number."""
+    """One client shared by the threads, with a pool of the same size."""
 
     name = "google-cloud-storage, 20 threads"
     needs = ("google.cloud.storage",)

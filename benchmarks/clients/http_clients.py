@@ -1,4 +1,4 @@
-"""General HTTP clients without signatures: what the exchange alone costs in them."""
+"""General-purpose HTTP clients, without signatures: the cost of the exchange alone."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Urllib3(ThreadedClient):
         return self.each(lambda key: self._request("GET", key).data, keys)
 
     def get_decoded(self, keys: Sequence[str]) -> list[bytes]:
-        return self.get(keys)  # it decodes what Content-Encoding names
+        return self.get(keys)  # it decodes the Content-Encoding
 
     def put(self, items: Items) -> None:
         self.each(lambda item: self._request("PUT", *item), items)

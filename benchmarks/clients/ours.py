@@ -1,4 +1,4 @@
-"""This package, through its facade: as it comes, and on OS threads."""
+"""This package: with default settings, and on OS threads."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from benchmarks.clients.base import Client, Items, Target
 
 
 def place(target: Target) -> dict[str, Any]:
-    """The cloudpath, and what it takes to reach it."""
+    """The arguments of `CloudFiles` for a target."""
     if target.local:
         return {"cloudpath": f"file://{target.directory}"}
     if target.scheme == "gs":
@@ -24,7 +24,7 @@ def place(target: Target) -> dict[str, Any]:
 
 
 class Ours(Client):
-    """`CloudFiles(...)` as it comes: green threads, but OS threads for large objects that are transferred."""
+    """`CloudFiles(...)` with default settings: green threads, and OS threads for transfers of large objects."""
 
     name = "cloudfiles"
     needs: ClassVar[tuple[str, ...]] = ()
@@ -62,7 +62,7 @@ class Ours(Client):
         return [found[key] for key in keys]
 
     def exists_each(self, keys: Sequence[str]) -> list[bool]:
-        found = self.store.exists(iter(keys))  # of an iterator each is asked for: a listing wants all keys at once
+        found = self.store.exists(iter(keys))  # one request per key: a listing would need all keys at once
         return [found[key] for key in keys]
 
     def list(self) -> list[str]:
@@ -103,7 +103,7 @@ class Threads(Ours):
 
 
 class OnS3(Ours):
-    """The same on S3, in the tables of other protocols: what they are held to."""
+    """The same on S3, as the reference in the tables of other protocols."""
 
     name = "cloudfiles, s3"
     statement = None
@@ -116,7 +116,7 @@ class OnS3(Ours):
 
 
 class OnFastS3(OnS3):
-    """The same as fast as it goes."""
+    """The same without a limit of the rate."""
 
     name = "cloudfiles, fast s3"
     paced = False

@@ -1,4 +1,4 @@
-"""`open()` in a loop: what local files cost without any library."""
+"""`open()` in a loop: the cost of local files without any library."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Programs that are not Python: s5cmd, rclone, wrk and curl. Their start-up (some 10-50 ms) counts."""
+"""Programs that are not Python: s5cmd, rclone, wrk and curl. Their start-up (10-50 ms) is included."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from benchmarks.clients.base import Client, Items, Tally, Target
 
 
 class Program(Client):
-    """Runs `program`, and asks the kernel what it took."""
+    """Runs `program` and reads its resource usage from the kernel."""
 
     program: ClassVar[str]
     peak = 0
@@ -31,7 +31,7 @@ class Program(Client):
             self.environ["AWS_CA_BUNDLE"] = target.ca_file
 
     def run(self, *arguments: str) -> str:
-        """Standard output; raises when the program fails."""
+        """Standard output; raises if the program fails."""
         command = [self.target.tools[self.program], *arguments]
         with open(self.scratch / "stdout", "w+") as out, open(self.scratch / "stderr", "w+") as err:
             process = subprocess.Popen(command, stdout=out, stderr=err, env=self.environ)
@@ -43,7 +43,7 @@ class Program(Client):
             return out.read()
 
     def _watch(self, process: subprocess.Popen[bytes]) -> None:
-        """Wait for the end, noting the peak of the resident size: wait4 would report our own if that is higher."""
+        """Wait for the end and record the peak resident size; wait4 would report our own if that is higher."""
         while process.poll() is None:
             try:
                 status = Path(f"/proc/{process.pid}/status").read_text()
@@ -139,7 +139,7 @@ class Rclone(Program):
                     "ACCESS_KEY_ID": target.access_key, "SECRET_ACCESS_KEY": target.secret_key,
                     "FORCE_PATH_STYLE": "true", "NO_CHECK_BUCKET": "true"}
         self.environ.update({f"RCLONE_CONFIG_BENCH_{name}": value for name, value in settings.items()})
-        self.remote_root = f"bench:{target.bucket}/{target.prefix}/"  # with the slash it is not taken for an object
+        self.remote_root = f"bench:{target.bucket}/{target.prefix}/"  # the slash makes it a directory
 
     def rclone(self, *arguments: str) -> str:
         secure = ("--ca-cert", self.target.ca_file) if self.target.ca_file else ()
@@ -169,7 +169,7 @@ class Rclone(Program):
         self.get([key])
 
     def put_big(self, key: str, content: Any) -> None:
-        self._copy_up(*self._names([key]))  # with the HEAD afterwards that tells the size
+        self._copy_up(*self._names([key]))  # including the HEAD afterwards that returns the size
 
     def download(self, keys: Sequence[str]) -> None:
         self.get(keys)
@@ -203,7 +203,7 @@ end
 
 
 class Wrk(Program):
-    """The load generator: what the server can give. It throws bodies away and looks at the status only."""
+    """The load generator: the limit of the server. It discards bodies and checks the status only."""
 
     name = "wrk (limit)"
     program = "wrk"
@@ -232,7 +232,7 @@ class Wrk(Program):
 
 
 class Curl(Program):
-    """One stream, to nowhere and from a file: the measure of what one connection carries."""
+    """One stream, to nowhere and from a file: the limit of one connection."""
 
     name = "curl (limit)"
     program = "curl"
