@@ -17,9 +17,9 @@ from collections import ChainMap
 from collections.abc import Mapping
 from typing import Any
 
-from .exceptions import ConfigurationError, InvalidInputError
-from .lib import FileSignature, file_signature, read_json_object, replace_file, settings_dir
-from .protocols import FORMATS, PROTOCOLS
+from cloudfiles.exceptions import ConfigurationError, InvalidInputError
+from cloudfiles.lib import FileSignature, file_signature, read_json_object, replace_file, settings_dir
+from cloudfiles.protocols import FORMATS, PROTOCOLS
 
 BUILT_IN: Mapping[str, str] = {
     "matrix": "s3://https://s3-hpcrc.rc.princeton.edu/",

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple, SupportsIndex
 
-from .exceptions import InvalidInputError, ProtocolError
+from cloudfiles.exceptions import InvalidInputError, ProtocolError
 
 __all__ = [
     "MAX_GAP", "MAX_SIZE", "ByteRange", "ContentRange", "RangeGroup", "byte_range", "coalesce", "from_slice",

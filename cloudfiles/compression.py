@@ -28,9 +28,9 @@ from collections.abc import Iterable, Iterator, Sized
 from functools import lru_cache
 from typing import Any
 
-from .codecs import Buffer, Codec, codec_of
-from .exceptions import CompressionError, DecompressionError, InvalidInputError, UnsupportedCompressionType
-from .inputs import as_buffer
+from cloudfiles.codecs import Buffer, Codec, codec_of
+from cloudfiles.exceptions import CompressionError, DecompressionError, InvalidInputError, UnsupportedCompressionType
+from cloudfiles.inputs import as_buffer
 
 __all__ = ["COMPRESSION_EXTENSIONS", "COMPRESSION_TYPES", "compress", "decompress", "normalize_encoding", "transcode"]
 

@@ -18,7 +18,13 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import NamedTuple, Protocol
 
-from .exceptions import CRC32CIntegrityError, IntegrityError, InvalidInputError, MD5IntegrityError, MissingExtraError
+from cloudfiles.exceptions import (
+    CRC32CIntegrityError,
+    IntegrityError,
+    InvalidInputError,
+    MD5IntegrityError,
+    MissingExtraError,
+)
 
 __all__ = [
     "ALGORITHMS", "Digest", "Hasher", "MultipartMD5", "check", "check_multipart_etag", "checksum_header", "content_md5",

@@ -7,7 +7,7 @@ import os
 from contextlib import suppress
 from typing import Any
 
-from .exceptions import ConfigurationError
+from cloudfiles.exceptions import ConfigurationError
 
 StrPath = str | os.PathLike[str]
 FileSignature = tuple[int, int, int]

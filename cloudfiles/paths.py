@@ -17,7 +17,7 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from .aliases import (
+from cloudfiles.aliases import (
     ALLOWED_PROTOCOLS,
     add_alias,
     add_persistent_alias,
@@ -25,9 +25,9 @@ from .aliases import (
     remove_persistent_alias,
     update_aliases_from_file,
 )
-from .exceptions import InvalidPathError, UnsupportedProtocolError, redact
-from .lib import StrPath, toabs
-from .protocols import FORMATS, PROTOCOLS, Shape
+from cloudfiles.exceptions import InvalidPathError, UnsupportedProtocolError, redact
+from cloudfiles.lib import StrPath, toabs
+from cloudfiles.protocols import FORMATS, PROTOCOLS, Shape
 
 __all__ = [
     "ALLOWED_PROTOCOLS", "ExtractedPath", "MalformedCloudpathError", "absolute", "add_alias", "add_persistent_alias",

@@ -23,14 +23,14 @@ from cloudfiles.lib import toabs
 _known: dict[str, Any] = {}
 """What the names in pickles that were made or accepted here stand for."""
 
-class Held:
+class LiveSecrets:
     """Secrets that somebody has who may yet be pickled: a fork is to know them too. Gone with the last who has them."""
 
     def __init__(self, secrets: Any) -> None:
         self.secrets = secrets
 
 
-_held: weakref.WeakValueDictionary[str, Held] = weakref.WeakValueDictionary()
+_live: weakref.WeakValueDictionary[str, LiveSecrets] = weakref.WeakValueDictionary()
 
 _key = os.urandom(16)  # a name tells nothing of the secrets to who does not know this; forks have the same
 
@@ -42,7 +42,7 @@ class SecretReference:
     name: str
 
 
-def is_value(secrets: Any) -> bool:
+def is_literal(secrets: Any) -> bool:
     """Whether `secrets` are the secrets themselves, and not nothing, a name for them, or the path of their file."""
     return secrets is not None and not isinstance(secrets, SecretReference) and _path(secrets) is None
 
@@ -57,48 +57,48 @@ def _path(secrets: Any) -> str | None:
     return toabs(text) if os.path.isfile(toabs(text)) else None
 
 
-def hold(secrets: Any) -> Held | None:
+def register(secrets: Any) -> LiveSecrets | None:
     """Let forks know the secrets, as long as what this gives is kept."""
-    return _held.setdefault(_name(secrets), Held(secrets)) if is_value(secrets) else None
+    return _live.setdefault(_name(secrets), LiveSecrets(secrets)) if is_literal(secrets) else None
 
 
 def reference(secrets: Any) -> Any:
     """What stands for `secrets` in a pickle: a name, or the absolute path of their file."""
     path = _path(secrets)
-    if path is not None or not is_value(secrets):
+    if path is not None or not is_literal(secrets):
         return path or secrets
     name = _name(secrets)
     _known[name] = secrets
     return SecretReference(name)
 
 
-def accept(name: str, secrets: Any) -> SecretReference:
+def define(name: str, secrets: Any) -> SecretReference:
     """Know from now on what `name` stands for."""
     _known[name] = secrets
     return SecretReference(name)
 
 
-def value(reference: SecretReference) -> Any:
+def resolve(reference: SecretReference) -> Any:
     """The secrets that are meant; the reference itself where they are not known here."""
     if reference.name in _known:
         return _known[reference.name]
-    held = _held.get(reference.name)
+    held = _live.get(reference.name)
     return reference if held is None else held.secrets
 
 
 # ---- secrets in cloudpaths: http://user:password@host, https://host/dir?sig=...
 
-_held_paths: weakref.WeakValueDictionary[str, Any] = weakref.WeakValueDictionary()
+_live_paths: weakref.WeakValueDictionary[str, Any] = weakref.WeakValueDictionary()
 """Who has the cloudpath, so that a fork knows it, too."""
 
 
-def hold_path(cloudpath: str, holder: Any) -> None:
+def register_path(cloudpath: str, holder: Any) -> None:
     """Let forks know the cloudpath as long as `holder` lives, which has it as its `cloudpath`."""
     if has_secret(cloudpath):
-        _held_paths[_name(cloudpath)] = holder
+        _live_paths[_name(cloudpath)] = holder
 
 
-def reference_to_path(cloudpath: str) -> SecretReference | None:
+def path_reference(cloudpath: str) -> SecretReference | None:
     """What stands in a pickle for a cloudpath with a secret in it, besides the cloudpath without; None: it has none."""
     if not has_secret(cloudpath):
         return None
@@ -107,9 +107,9 @@ def reference_to_path(cloudpath: str) -> SecretReference | None:
     return SecretReference(name)
 
 
-def path_of(reference: SecretReference) -> str | None:
+def resolve_path(reference: SecretReference) -> str | None:
     """The cloudpath that is meant, None where it is not known in this process."""
-    holder = _held_paths.get(reference.name)
+    holder = _live_paths.get(reference.name)
     found: str | None = _known.get(reference.name) or (None if holder is None else holder.cloudpath)
     return found
 
@@ -134,7 +134,7 @@ class ExportedSecrets:
     def __repr__(self) -> str:
         return f"<ExportedSecrets: {len(self._known)}>"
 
-    def accept(self) -> None:
+    def define(self) -> None:
         """Know them in this process."""
         _known.update(self._known)
 
@@ -146,7 +146,7 @@ def export(objects: Any) -> ExportedSecrets:
     class Finder(pickle.Pickler):
         def reducer_override(self, obj: Any) -> Any:
             if type(obj) is SecretReference:
-                found[obj.name] = path_of(obj) or value(obj)
+                found[obj.name] = resolve_path(obj) or resolve(obj)
             return NotImplemented
 
     Finder(io.BytesIO(), 5).dump(objects)

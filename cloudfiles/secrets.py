@@ -9,11 +9,11 @@ import importlib
 import os
 from typing import Any
 
-from . import secret_references
-from .credentials import secrets_files
-from .credentials.aws_places import file_names
-from .exceptions import ConfigurationError, MissingExtraError
-from .secret_references import ExportedSecrets
+from cloudfiles import secret_references
+from cloudfiles.credentials import secrets_files
+from cloudfiles.credentials.aws_sources import file_names
+from cloudfiles.exceptions import ConfigurationError, MissingExtraError
+from cloudfiles.secret_references import ExportedSecrets
 
 _AWS_KEY = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 _AWS_PLACE = ("AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL")
@@ -88,7 +88,7 @@ def export_secrets(*objects: Any) -> ExportedSecrets:
 
 def import_secrets(exported: ExportedSecrets) -> None:
     """In another process: let the objects that `export_secrets` was given be unpickled here with their secrets."""
-    exported.accept()
+    exported.define()
 
 
 def _content(*names: str) -> dict[str, Any] | None:

@@ -33,7 +33,7 @@ def hub_runtime() -> GreenRuntime:
 async def local_writes_finished(cancellation: Cancellation) -> None:
     """Wait until cancelled work has stopped writing to local files."""
     since = monotonic()
-    while cancellation.has_effects(since):
+    while cancellation.has_file_operations(since):
         await asyncio.sleep(_POLL_INTERVAL)
 
 

@@ -13,7 +13,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
-from cloudfiles.batch.fanout import Plan, Tally, collect
+from cloudfiles.batch.fanout import ItemCounter, Plan, collect
 from cloudfiles.exceptions import AuthorizationError, ServerError, UnsupportedOperationError
 from cloudfiles.interfaces.base import Interface
 from cloudfiles.types import ListPage
@@ -26,7 +26,7 @@ _LISTED_A_KEY = 100
 """Entries of a listing that are worth looking through for one key."""
 
 _Answer = Callable[[Any], Any]
-_Look = Callable[[Interface, list[str], _Answer, Tally], dict[str, Any]]
+_FromListing = Callable[[Interface, list[str], _Answer, ItemCounter], dict[str, Any]]
 
 
 def exists(interface: Interface, paths: Iterable[str], plan: Plan) -> dict[str, bool]:
@@ -44,26 +44,26 @@ def _answer(interface: Interface, paths: Iterable[str], plan: Plan, ask: _Answer
 
     Local stores answer for one key sooner than they list it, and check each key that they are asked for.
     """
-    look = None if interface.is_local else _way_of(interface)
-    if look is None or not isinstance(paths, Collection) or len(paths) <= DENSE:
+    from_listing = None if interface.is_local else _listing_answers(interface)
+    if from_listing is None or not isinstance(paths, Collection) or len(paths) <= DENSE:
         return one_by_one(ask, paths, plan)
     answers = dict.fromkeys(paths)
     keys = sorted(filter(None, answers), key=_byte_order)  # no listing has an empty key: the store is to judge it
     if plan.report is not None:
         plan.report(len(paths) - len(answers))  # those that come again are answered with the first
-    tally = Tally()
-    listed = collect(lambda keys: look(interface, keys, read, tally), [keys], plan, tally)[0]
+    counter = ItemCounter()
+    listed = collect(lambda keys: from_listing(interface, keys, read, counter), [keys], plan, counter)[0]
     answers.update(listed)
     rest = [path for path in answers if path not in listed]
     answers.update(one_by_one(ask, rest, plan))
     return answers
 
 
-def _way_of(interface: Interface) -> _Look | None:
+def _listing_answers(interface: Interface) -> _FromListing | None:
     """How listings of this store answer for many keys; None where they do not."""
     if interface.lists_in_key_order:
-        return _listed
-    return _found_in_whole_listing if interface.lists_cheaply else None
+        return _answers_from_pages
+    return _answers_from_whole_listing if interface.lists_cheaply else None
 
 
 def one_by_one(ask: _Answer, paths: Iterable[str], plan: Plan) -> dict[str, Any]:
@@ -76,7 +76,7 @@ def _byte_order(key: str) -> bytes:
     return key.encode("utf-8", "surrogatepass")
 
 
-def _listed(interface: Interface, keys: list[str], read: _Answer, tally: Tally) -> dict[str, Any]:
+def _answers_from_pages(interface: Interface, keys: list[str], read: _Answer, counter: ItemCounter) -> dict[str, Any]:
     """The answers that pages of a listing give for `keys` (sorted), as far as they lie dense."""
     answers: dict[str, Any] = {}
     order = [_byte_order(key) for key in keys]
@@ -89,18 +89,19 @@ def _listed(interface: Interface, keys: list[str], read: _Answer, tally: Tally) 
             return answers  # who may not list may still ask for single objects
         upto = _covered(page, order, at)
         if upto is None:
-            tally.add(-len(answers))
+            counter.add(-len(answers))
             return {}  # not in key order: what the pages so far seemed to rule out, they did not
         found = {entry.key: entry for entry in page.entries}
         answers.update((key, read(found.get(key))) for key in keys[at:upto])
-        tally.add(upto - at)
+        counter.add(upto - at)
         if upto - at < DENSE and upto < len(keys):
             return answers
         at = upto
     return answers
 
 
-def _found_in_whole_listing(interface: Interface, keys: list[str], read: _Answer, tally: Tally) -> dict[str, Any]:
+def _answers_from_whole_listing(interface: Interface, keys: list[str], read: _Answer,
+                                counter: ItemCounter) -> dict[str, Any]:
     """The answers that a listing gives for `keys` (sorted), whatever its order: what it lists is there, and what it has
     not listed when it comes to its end is missing. It is followed as long as its pages hold enough of the keys.
 
@@ -121,12 +122,12 @@ def _found_in_whole_listing(interface: Interface, keys: list[str], read: _Answer
         found = [entry for entry in page.entries if entry.key in asked]
         answers.update((entry.key, read(entry)) for entry in found if entry.size)
         left.difference_update(entry.key for entry in found)
-        tally.add(len(answers) - tally.count)
+        counter.add(len(answers) - counter.count)
         if page.next_token is None:
             for key in left:
                 interface.check_target(key)
                 answers[key] = read(None)
-            tally.add(len(answers) - tally.count)
+            counter.add(len(answers) - counter.count)
             return answers
         if len(found) * _LISTED_A_KEY < max(len(page.entries), DENSE * _LISTED_A_KEY):
             return answers

@@ -59,7 +59,7 @@ class Plan:
     probe: bool = False
 
 
-class Tally:
+class ItemCounter:
     """What `work` has done, where that is not one for each item; it may be added to by any worker."""
 
     def __init__(self) -> None:
@@ -71,17 +71,17 @@ class Tally:
             self.count += count
 
 
-def collect(work: Work, items: Iterable[Any], plan: Plan, tally: Tally | None = None) -> list[Any]:
+def collect(work: Work, items: Iterable[Any], plan: Plan, counter: ItemCounter | None = None) -> list[Any]:
     """`[work(item) for item in items]`, many at a time.
 
     tally: counts what is reported as done in place of the items.
     Raises the first error (of `work` or of the iterable) once no new work can start; what
     was under way is cancelled. Items are taken no faster than they are worked off.
     """
-    batch = _Collected(work, plan, items, tally)
+    batch = _CollectBatch(work, plan, items, counter)
     with _closing_after_interrupt(plan.runtime):
         if plan.runtime is None or (plan.probe and batch.probe()):
-            batch.run_here()
+            batch.run_in_caller()
         else:
             batch.run_with(plan.runtime.worker_group())
     return batch.results
@@ -94,7 +94,7 @@ def stream(work: Work, items: Iterable[Any], plan: Plan, *, max_items: int, max_
     No new item is begun while `max_items` are under way or waiting to be consumed, or
     results of `max_bytes` (by `weigh`) wait. Closing the iterator cancels what is under way.
     """
-    batch = _Streamed(work, plan, items, max_items, max_bytes, weigh)
+    batch = _StreamBatch(work, plan, items, max_items, max_bytes, weigh)
     assert plan.runtime is not None
     with _closing_after_interrupt(plan.runtime):
         yield from batch.run_with(plan.runtime.worker_group())
@@ -141,7 +141,7 @@ class _Batch:
         self._error = self._error or cause
         self.worker_group.cancel()
 
-    def _work_off(self, work: Callable[[], None]) -> None:
+    def _run_worker(self, work: Callable[[], None]) -> None:
         """In a worker: `work`, whose every error is the batch's: even of those that would end a thread in silence."""
         try:
             work()
@@ -150,7 +150,7 @@ class _Batch:
         except BaseException as error:
             self._fail(error)
 
-    def _fed(self) -> Iterator[Any]:
+    def _inbox_items(self) -> Iterator[Any]:
         """In a worker: the items that the caller puts into the inbox, until the batch has failed."""
         while self._error is None:
             try:
@@ -198,18 +198,18 @@ class _Batch:
             raise Cancelled("the workers were stopped before they finished")
 
 
-class _Collected(_Batch):
+class _CollectBatch(_Batch):
     """A batch whose results are kept, each in its item's place."""
 
-    def __init__(self, work: Work, plan: Plan, items: Iterable[Any], tally: Tally | None) -> None:
+    def __init__(self, work: Work, plan: Plan, items: Iterable[Any], counter: ItemCounter | None) -> None:
         super().__init__(work, plan)
         self._shared = isinstance(items, _BUILT_IN)  # the workers may take from it themselves
         self._count = len(items) if isinstance(items, Collection) else None
         self._source = enumerate(items)
         self.results: list[Any] = [None] * (self._count or 0 if self._shared else 0)
         self._done = 0
-        self._tally = tally
-        self._reported = 0 if tally is None else tally.count
+        self._counter = counter
+        self._reported = 0 if counter is None else counter.count
 
     # ---- in the caller's own thread
 
@@ -222,7 +222,7 @@ class _Collected(_Batch):
                 return time.monotonic() - began < _PROBE * _SLOW
         return True
 
-    def run_here(self) -> None:
+    def run_in_caller(self) -> None:
         reported = time.monotonic()
         for index, item in self._source:
             self._put(index, self.one(item))
@@ -262,11 +262,11 @@ class _Collected(_Batch):
         self._report()
 
     def _worker(self) -> None:
-        self._work_off(self._work_all)
+        self._run_worker(self._work_all)
 
     def _work_all(self) -> None:
         results, one = self.results, self.one
-        for index, item in self._source if self._shared else self._fed():
+        for index, item in self._source if self._shared else self._inbox_items():
             if self._error is not None:
                 return
             results[index] = one(item)
@@ -287,12 +287,12 @@ class _Collected(_Batch):
 
     def _report(self) -> None:
         if self._plan.report is not None:
-            done = self._done if self._tally is None else self._tally.count
+            done = self._done if self._counter is None else self._counter.count
             self._plan.report(done - self._reported)
             self._reported = done
 
 
-class _Streamed(_Batch):
+class _StreamBatch(_Batch):
     """A batch whose results are handed on as they come."""
 
     def __init__(self, work: Work, plan: Plan, items: Iterable[Any], max_items: int, max_bytes: int,
@@ -369,10 +369,10 @@ class _Streamed(_Batch):
         return result
 
     def _worker(self) -> None:
-        self._work_off(self._work_all)
+        self._run_worker(self._work_all)
 
     def _work_all(self) -> None:
-        for item in self._fed():
+        for item in self._inbox_items():
             self._wait_for_room()
             if self._error is not None:
                 return

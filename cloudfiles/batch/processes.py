@@ -71,10 +71,10 @@ def close_workers(only_idle: bool = False) -> None:
 
     What they are at is given up. only_idle: those that have something to do are left alone.
     """
-    if "cloudfiles.workers.pool" in sys.modules:
-        from cloudfiles.workers import pool
+    if "cloudfiles.workers.executor" in sys.modules:
+        from cloudfiles.workers import executor
 
-        pool.close_workers(only_idle)
+        executor.close_workers(only_idle)
 
 
 def reset_connection_pools() -> None:
@@ -171,10 +171,10 @@ def _submitting(parallel: Parallel, width: int, target: Any, verb: str, options:
     if not isinstance(parallel, int):
         yield lambda chunk: parallel.submit(_work, target, verb, chunk, options)
         return
+    from cloudfiles.workers.executor import WorkerExecutor
     from cloudfiles.workers.messages import Prepared
-    from cloudfiles.workers.pool import Team
 
-    team, prepared = Team(width), Prepared(target)
+    team, prepared = WorkerExecutor(width), Prepared(target)
     try:
         yield lambda chunk: team.submit_named(_described(target, verb, chunk), _work, prepared, verb, chunk, options)
     except BaseException:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from cloudfiles.batch.fanout import Plan, Tally
+from cloudfiles.batch.fanout import ItemCounter, Plan
 from cloudfiles.byteranges import ByteRange, RangeGroup, byte_range, coalesce
 from cloudfiles.compression import decompress, effective_encoding
 from cloudfiles.exceptions import DecompressionError, InvalidInputError
@@ -45,7 +45,7 @@ class Result(dict[str, Any]):
         self.verified = verified
 
 
-class Wanted(NamedTuple):
+class GetItem(NamedTuple):
     """One item of a get."""
 
     path: str
@@ -53,26 +53,26 @@ class Wanted(NamedTuple):
     tags: Any = None
 
 
-class WantedGroup(NamedTuple):
+class GetGroup(NamedTuple):
     """Several ranges of one object, near each other: fetched by one request."""
 
     path: str
     group: RangeGroup
-    members: list[Wanted]
+    members: list[GetItem]
 
 
-def as_wanted(item: Any) -> Wanted:
+def as_get_item(item: Any) -> GetItem:
     """`item` as the user wrote it. Raises InvalidInputError."""
     if is_path(item):
-        return Wanted(as_path(item))
-    if isinstance(item, Wanted):
+        return GetItem(as_path(item))
+    if isinstance(item, GetItem):
         return item
     if isinstance(item, Mapping):
         check_fields(item, _FIELDS, _CARRIED)
         if not is_path(item.get("path")):
             raise InvalidInputError(f"expected a dict with a path, such as {{'path': 'key', 'start': 0, 'end': 10}}, "
                                     f"got {item!r}")
-        return Wanted(as_path(item["path"]), byte_range(item.get("start"), item.get("end")), item.get("tags"))
+        return GetItem(as_path(item["path"]), byte_range(item.get("start"), item.get("end")), item.get("tags"))
     raise InvalidInputError("expected a path or a dict with 'path', 'start', 'end' and 'tags', got "
                             f"{type(item).__name__}: {item!r}")
 
@@ -83,15 +83,15 @@ def grouped(items: Sequence[Any]) -> tuple[list[Any], list[list[int]]]:
     units: list[Any] = []
     places: list[list[int]] = []
     for place, item in enumerate(items):
-        if type(item) is not str and as_wanted(item).byte_range != WHOLE:
-            ranges.setdefault(as_wanted(item).path, []).append(place)
+        if type(item) is not str and as_get_item(item).byte_range != WHOLE:
+            ranges.setdefault(as_get_item(item).path, []).append(place)
         else:
             units.append(item)
             places.append([place])
     for path, members in ranges.items():
-        wanted = [as_wanted(items[place]) for place in members]
+        wanted = [as_get_item(items[place]) for place in members]
         for group in coalesce(member.byte_range for member in wanted):
-            units.append(WantedGroup(path, group, [wanted[index] for index, _ in group.members]))
+            units.append(GetGroup(path, group, [wanted[index] for index, _ in group.members]))
             places.append([members[index] for index, _ in group.members])
     return units, places
 
@@ -127,11 +127,11 @@ def reader(interface: Interface, runtime: Runtime | None, raw: bool, max_decoded
                     stored.content = decoded(stored.content, stored.encoding, item)
             return Result({"path": item, "content": stored.content, "byte_range": WHOLE, "error": None,
                            "compress": stored.encoding or plain, "raw": raw, "tags": None}, stored.verified)
-        if isinstance(item, WantedGroup):
+        if isinstance(item, GetGroup):
             return read_group(item)
-        return read_range(as_wanted(item))
+        return read_range(as_get_item(item))
 
-    def read_range(wanted: Wanted) -> Result:
+    def read_range(wanted: GetItem) -> Result:
         if wanted.byte_range == WHOLE:
             whole: Result = read(wanted.path)
             whole["tags"] = wanted.tags
@@ -141,7 +141,7 @@ def reader(interface: Interface, runtime: Runtime | None, raw: bool, max_decoded
             return result(wanted.path, None, wanted, raw=raw)
         return result(wanted.path, stored.content, wanted, effective_encoding(stored.encoding) or plain, raw)
 
-    def read_group(item: WantedGroup) -> list[Result]:
+    def read_group(item: GetGroup) -> list[Result]:
         stored = get(item.path, item.group.start, item.group.end)
         if stored is None:
             return [result(item.path, None, member, raw=raw) for member in item.members]
@@ -228,28 +228,28 @@ def decoding(interface: Interface, path: str, encoding: str) -> Iterator[None]:
         raise interface.explain_decompression_error(path, encoding, error) from error.__cause__
 
 
-def result(path: str, content: Any, wanted: Wanted | None = None, encoding: str | None = None, raw: bool = False,
+def result(path: str, content: Any, wanted: GetItem | None = None, encoding: str | None = None, raw: bool = False,
            error: Exception | None = None) -> Result:
     """A result, as `CloudFiles.get` documents it."""
-    asked = wanted or Wanted(path)
+    asked = wanted or GetItem(path)
     return Result({"path": path, "content": content, "byte_range": asked.byte_range, "error": error,
                    "compress": encoding, "raw": raw, "tags": asked.tags})
 
 
 def failed(item: Any, error: Exception, raw: bool = False) -> Any:
     """The result of an item that failed, for `raise_errors=False`."""
-    if isinstance(item, WantedGroup):
+    if isinstance(item, GetGroup):
         return [result(item.path, None, member, raw=raw, error=error) for member in item.members]
-    wanted = as_wanted(item)
+    wanted = as_get_item(item)
     return result(wanted.path, None, wanted, raw=raw, error=error)
 
 
-def counting(plan: Plan, read: Callable[[Any], Any], tally: Tally) -> tuple[Plan, Callable[[Any], Any]]:
+def counting(plan: Plan, read: Callable[[Any], Any], counter: ItemCounter) -> tuple[Plan, Callable[[Any], Any]]:
     """The same plan and reader, which count the members of groups, those that failed too."""
 
     def counted(item: Any) -> Any:
         found = read(item)
-        tally.add(_members(item))
+        counter.add(_members(item))
         return found
 
     on_error = plan.on_error
@@ -257,14 +257,14 @@ def counting(plan: Plan, read: Callable[[Any], Any], tally: Tally) -> tuple[Plan
         return plan, counted
 
     def kept(item: Any, error: Exception) -> Any:
-        tally.add(_members(item))
+        counter.add(_members(item))
         return on_error(item, error)
 
     return replace(plan, on_error=kept), counted
 
 
 def _members(item: Any) -> int:
-    return len(item.members) if isinstance(item, WantedGroup) else 1
+    return len(item.members) if isinstance(item, GetGroup) else 1
 
 
 def weight(item: Any) -> int:

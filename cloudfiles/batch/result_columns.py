@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from cloudfiles.batch.reader import Result, Wanted, as_wanted
+from cloudfiles.batch.reader import GetItem, Result, as_get_item
 
 
-def as_asked(item: Any) -> Any:
+def without_tags(item: Any) -> Any:
     """What of an item is sent: its tags, which may be anything, stay with the caller."""
     if type(item) is str:
         return item
-    wanted = as_wanted(item)
+    wanted = as_get_item(item)
     return wanted if wanted.tags is None else wanted._replace(tags=None)
 
 
-class Columns(NamedTuple):
+class ResultColumns(NamedTuple):
     """The results of a chunk.
 
     Attributes:
@@ -29,7 +29,7 @@ class Columns(NamedTuple):
     size: int
 
     @classmethod
-    def of(cls, results: list[Result]) -> Columns:
+    def of(cls, results: list[Result]) -> ResultColumns:
         contents = [result["content"] for result in results]
         return cls(contents, [result["compress"] for result in results], [result["error"] for result in results],
                    [getattr(result, "verified", "") for result in results],
@@ -39,7 +39,7 @@ class Columns(NamedTuple):
         """The results, as `get` gives them, for these items."""
         found = []
         for item, content, encoding, error, verified in zip(items, *self[:4], strict=True):
-            wanted = Wanted(item) if type(item) is str else as_wanted(item)
+            wanted = GetItem(item) if type(item) is str else as_get_item(item)
             found.append(Result({"path": wanted.path, "content": content, "byte_range": wanted.byte_range,
                                  "error": error, "compress": encoding, "raw": raw, "tags": wanted.tags}, verified))
         return found

@@ -39,7 +39,7 @@ class Store:
     _interfaces: dict[Runtime, Interface] = field(init=False, default_factory=dict, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        secret_references.hold_path(self.cloudpath, self)
+        secret_references.register_path(self.cloudpath, self)
         self.location = _location(self.cloudpath, self.use_https)
         self._class = interface_class(self.location.protocol)
         self._know_secrets()
@@ -96,8 +96,8 @@ class Store:
     def _know_secrets(self) -> None:
         """Put the secrets in place of a reference to them, where this process knows them."""
         if isinstance(self.options.secrets, SecretReference):
-            self.options = replace(self.options, secrets=secret_references.value(self.options.secrets))
-        self._held = secret_references.hold(self.options.secrets)
+            self.options = replace(self.options, secrets=secret_references.resolve(self.options.secrets))
+        self._live_secrets = secret_references.register(self.options.secrets)
 
     @property
     def keeps_live_objects(self) -> bool:
@@ -126,12 +126,12 @@ class Store:
         options = replace(self.options, secrets=secret_references.reference(self.options.secrets))
         return {"cloudpath": redact(self.cloudpath), "options": options, "green": self.green,
                 "width": self.width, "use_https": self.use_https,
-                "whole": secret_references.reference_to_path(self.cloudpath), "lacks_secret": self.lacks_secret}
+                "whole": secret_references.path_reference(self.cloudpath), "lacks_secret": self.lacks_secret}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         state = dict(state)
         reference, lacks = state.pop("whole", None), state.pop("lacks_secret", False)
-        whole = None if reference is None else secret_references.path_of(reference)
+        whole = None if reference is None else secret_references.resolve_path(reference)
         Store.__init__(self, **{**state, "cloudpath": whole or state["cloudpath"]},
                        lacks_secret=lacks or (reference is not None and whole is None))
 

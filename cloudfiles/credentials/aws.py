@@ -12,13 +12,21 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
-from ..exceptions import CloudFilesError, ConfigurationError, MissingCredentialsError, MissingExtraError
-from . import aws_chain
-from .aws_places import AwsCredentials, AwsPlace, credentials, from_environment, hint, places, settings
-from .renewal import Fetched, Renewal, renewal_time
-from .secrets_files import Secrets
+from cloudfiles.credentials import aws_chain
+from cloudfiles.credentials.aws_sources import (
+    AwsCredentials,
+    AwsSource,
+    credentials,
+    from_environment,
+    hint,
+    settings,
+    sources,
+)
+from cloudfiles.credentials.renewal import Fetched, Renewal, renewal_time
+from cloudfiles.credentials.secrets_files import Secrets
+from cloudfiles.exceptions import CloudFilesError, ConfigurationError, MissingCredentialsError, MissingExtraError
 
-__all__ = ["AwsCredentials", "AwsProvider", "Finding"]
+__all__ = ["AwsCredentials", "AwsProvider", "SourceReport"]
 
 REFRESH_EARLY = 300.0
 """Seconds before the expiry at which new credentials are fetched. IMDS offers new ones at least five minutes early."""
@@ -29,10 +37,10 @@ LOOK_AGAIN = 60.0
 Chain = Callable[[], AwsCredentials | None]
 
 
-class Finding(NamedTuple):
+class SourceReport(NamedTuple):
     """A place and what was found there, without a secret."""
 
-    place: str
+    source: str
     found: str
 
 
@@ -101,20 +109,20 @@ class AwsProvider:
             return current.region, current.endpoint
         return self._settings(self._look()[0])
 
-    def explain(self) -> list[Finding]:
+    def explain(self) -> list[SourceReport]:
         """Every place in order and what is there, without a secret. Looks into all, botocore's chain included.
 
         Ends at a place that `get` would stumble over.
         """
         if self._anonymous:
-            return [Finding("no_sign_request", "requests are not signed")]
+            return [SourceReport("no_sign_request", "requests are not signed")]
         findings = []
         try:
-            for place in places(self._secrets, self._bucket, self._service, self._environ):
-                findings.append(Finding(place.name, place.describe()))
+            for source in sources(self._secrets, self._bucket, self._service, self._environ):
+                findings.append(SourceReport(source.name, source.describe()))
         except ConfigurationError as error:
-            return [*findings, Finding("error", str(error))]
-        return [*findings, Finding("botocore's chain", self._explain_chain())]
+            return [*findings, SourceReport("error", str(error))]
+        return [*findings, SourceReport("botocore's chain", self._explain_chain())]
 
     def _explain_chain(self) -> str:
         try:
@@ -125,16 +133,16 @@ class AwsProvider:
 
     # ---- looking
 
-    def _look(self) -> tuple[list[AwsPlace], AwsPlace | None]:
+    def _look(self) -> tuple[list[AwsSource], AwsSource | None]:
         """The places up to the first that holds a key, and that one."""
         looked = []
-        for place in places(self._secrets, self._bucket, self._service, self._environ):
-            looked.append(place)
-            if place.has_key:
-                return looked, place
+        for source in sources(self._secrets, self._bucket, self._service, self._environ):
+            looked.append(source)
+            if source.has_key:
+                return looked, source
         return looked, None
 
-    def _settings(self, looked: list[AwsPlace]) -> tuple[str | None, str | None]:
+    def _settings(self, looked: list[AwsSource]) -> tuple[str | None, str | None]:
         """Region and endpoint: as the place with the key says, else the others, else the environment."""
         return settings([*reversed(looked), from_environment(self._environ)])
 
@@ -155,7 +163,7 @@ class AwsProvider:
         found = self._ask_chain(looked)
         return replace(found, region=region or found.region, endpoint=endpoint or found.endpoint), False
 
-    def _ask_chain(self, looked: list[AwsPlace]) -> AwsCredentials:
+    def _ask_chain(self, looked: list[AwsSource]) -> AwsCredentials:
         beyond = "in botocore's chain (~/.aws, SSO, roles, web identity, process, container, instance metadata)"
         try:
             found = self._offload(self._chain)
@@ -163,6 +171,6 @@ class AwsProvider:
             found, beyond = None, f"but not {beyond}, because {error}"
         if found is None:
             raise MissingCredentialsError(
-                f"no AWS credentials found: searched {', '.join(place.name for place in looked)}, {beyond}. For a "
+                f"no AWS credentials found: searched {', '.join(source.name for source in looked)}, {beyond}. For a "
                 "public bucket, use no_sign_request=True")
         return found

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from ..exceptions import AuthorizationError, MissingExtraError
-from .aws_places import AwsCredentials
+from cloudfiles.credentials.aws_sources import AwsCredentials
+from cloudfiles.exceptions import AuthorizationError, MissingExtraError
 
 METADATA_TIMEOUT = 1  # seconds; the address is link-local: on EC2 it answers in milliseconds
 METADATA_ATTEMPTS = 2  # one more than botocore's default: IMDS throttles a node whose processes start together

@@ -12,11 +12,11 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from ..exceptions import AuthorizationError, CloudFilesError, ConfigurationError, MissingCredentialsError
-from . import azure_chain
-from .azure_places import AzureCredentials, AzurePlace, credentials, places
-from .renewal import Fetched, Renewal, renewal_time
-from .secrets_files import Secrets
+from cloudfiles.credentials import azure_chain
+from cloudfiles.credentials.azure_sources import AzureCredentials, AzureSource, credentials, sources
+from cloudfiles.credentials.renewal import Fetched, Renewal, renewal_time
+from cloudfiles.credentials.secrets_files import Secrets
+from cloudfiles.exceptions import AuthorizationError, CloudFilesError, ConfigurationError, MissingCredentialsError
 
 __all__ = ["AzureCredentials", "AzureProvider"]
 
@@ -89,8 +89,8 @@ class AzureProvider:
     def location(self) -> tuple[str | None, str | None]:
         """Account and endpoint of the Blob service as configured, also for anonymous access. Asks no server."""
         looked = self._look()[0]
-        mine = [place.values for place in reversed(looked)
-                if self._account is None or place.values.get("account", self._account) == self._account]
+        mine = [source.values for source in reversed(looked)
+                if self._account is None or source.values.get("account", self._account) == self._account]
         account = next((values["account"] for values in mine if "account" in values), self._account)
         return account, next((values["endpoint"] for values in mine if "endpoint" in values), None)
 
@@ -103,8 +103,8 @@ class AzureProvider:
             return [("no_sign_request", "requests are not signed")]
         findings = []
         try:
-            for place in self._places():
-                findings.append((place.name, place.describe(self._account)))
+            for source in self._places():
+                findings.append((source.name, source.describe(self._account)))
         except ConfigurationError as error:
             return [*findings, ("error", str(error))]
         return [*findings, ("azure-identity's default chain", self._explain_chain())]
@@ -118,16 +118,16 @@ class AzureProvider:
 
     # ---- looking
 
-    def _places(self) -> list[AzurePlace]:
-        return list(places(self._secrets, self._container, self._account, self._environ))
+    def _places(self) -> list[AzureSource]:
+        return list(sources(self._secrets, self._container, self._account, self._environ))
 
-    def _look(self) -> tuple[list[AzurePlace], AzurePlace | None]:
+    def _look(self) -> tuple[list[AzureSource], AzureSource | None]:
         """The places up to the first that opens the account, and that one."""
         looked = []
-        for place in places(self._secrets, self._container, self._account, self._environ):
-            looked.append(place)
-            if place.opens(self._account):
-                return looked, place
+        for source in sources(self._secrets, self._container, self._account, self._environ):
+            looked.append(source)
+            if source.opens(self._account):
+                return looked, source
         return looked, None
 
     def _fetch(self) -> Fetched[AzureCredentials | None]:
@@ -145,11 +145,11 @@ class AzureProvider:
             return Fetched(None)
         return Fetched(token, renewal_time(token.expiry, REFRESH_EARLY, self._clock()), token.expiry)
 
-    def _ask_chain(self, looked: list[AzurePlace]) -> AzureCredentials:
+    def _ask_chain(self, looked: list[AzureSource]) -> AzureCredentials:
         try:
             token = self._offload(self._chain)
         except (AuthorizationError, ImportError) as error:
-            names = ", ".join(place.name for place in looked)
+            names = ", ".join(source.name for source in looked)
             raise MissingCredentialsError(
                 f"no Azure credentials found: searched {names}, and azure-identity's default chain ({error}). For a "
                 "public container, use no_sign_request=True") from error

@@ -7,8 +7,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ..exceptions import AuthorizationError, MissingExtraError
-from .azure_places import AzureCredentials
+from cloudfiles.credentials.azure_sources import AzureCredentials
+from cloudfiles.exceptions import AuthorizationError, MissingExtraError
 
 SCOPE = "https://storage.azure.com/.default"
 """What a token is asked for: Azure Storage, in every account and cloud ("Authorize with Microsoft Entra ID")."""

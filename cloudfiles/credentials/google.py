@@ -12,13 +12,13 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from ..exceptions import CloudFilesError, ConfigurationError, MissingExtraError
-from .google_chain import GoogleChain
-from .google_places import GoogleSigner, GoogleToken, Place, kind_of, places
-from .renewal import Fetched, Renewal, renewal_time
-from .secrets_files import Secrets
+from cloudfiles.credentials.google_chain import GoogleChain
+from cloudfiles.credentials.google_sources import GoogleSigner, GoogleToken, Source, kind_of, sources
+from cloudfiles.credentials.renewal import Fetched, Renewal, renewal_time
+from cloudfiles.credentials.secrets_files import Secrets
+from cloudfiles.exceptions import CloudFilesError, ConfigurationError, MissingExtraError
 
-__all__ = ["Finding", "GoogleProvider", "GoogleSigner", "GoogleToken"]
+__all__ = ["SourceReport", "GoogleProvider", "GoogleSigner", "GoogleToken"]
 
 REFRESH_EARLY = 225.0
 """Seconds before the expiry at which a new token is fetched. The metadata server gives the same one until five
@@ -29,10 +29,10 @@ DEFAULT_CHAIN = "application default credentials"
 log = logging.getLogger("cloudfiles")
 
 
-class Finding(NamedTuple):
+class SourceReport(NamedTuple):
     """A place and what was found there, without a secret."""
 
-    place: str
+    source: str
     found: str
 
 
@@ -47,7 +47,7 @@ class GoogleProvider:
         bucket: its own secrets file comes before the general one.
         secrets: a dict, JSON text or the path of a JSON file, which come before everything else.
         anonymous: requests go without credentials.
-        handed_in_only: nothing but `secrets` counts: for servers that are not Google's, whose operators could use
+        explicit_only: nothing but `secrets` counts: for servers that are not Google's, whose operators could use
             what they are sent.
         clock: seconds since the epoch.
         environ: the environment; google-auth reads the process's own.
@@ -57,13 +57,13 @@ class GoogleProvider:
     """
 
     def __init__(self, bucket: str = "", secrets: Secrets | None = None, *, anonymous: bool = False,
-                 handed_in_only: bool = False, clock: Callable[[], float] = time.time,
+                 explicit_only: bool = False, clock: Callable[[], float] = time.time,
                  environ: Mapping[str, str] | None = None, sleep: Callable[[float], None] = time.sleep,
                  run_in_thread: Callable[..., Any] = _call, chain: GoogleChain | None = None) -> None:
         self._bucket = bucket
         self._secrets = secrets
         self._anonymous = anonymous
-        self._handed_in_only = handed_in_only
+        self._explicit_only = explicit_only
         self._clock = clock
         self._environ = os.environ if environ is None else environ
         self._offload = run_in_thread
@@ -104,26 +104,26 @@ class GoogleProvider:
         if self._anonymous:
             return GoogleToken("", "no_sign_request")
         looked = []
-        for place in self._places():
-            if place.values is not None:
-                return self._from_place(place, place.values)
-            looked.append(place.name)
+        for source in self._places():
+            if source.values is not None:
+                return self._from_place(source, source.values)
+            looked.append(source.name)
         return self._from_default_chain() or self._unsigned(looked)
 
-    def _places(self) -> Iterator[Place]:
-        if self._handed_in_only and self._secrets is None:
+    def _places(self) -> Iterator[Source]:
+        if self._explicit_only and self._secrets is None:
             return iter(())
-        return places(self._secrets, self._bucket, self._environ)
+        return sources(self._secrets, self._bucket, self._environ)
 
-    def _from_place(self, place: Place, values: Mapping[str, Any]) -> GoogleToken:
-        if kind_of(place.name, values) == "token":
-            return GoogleToken(f"Bearer {values['token'].strip()}", place.name, values.get("project_id"))
-        loaded = self._offload(self._chain.from_values, place.name, values)
-        token: GoogleToken = self._offload(self._chain.token, loaded, place.name)
+    def _from_place(self, source: Source, values: Mapping[str, Any]) -> GoogleToken:
+        if kind_of(source.name, values) == "token":
+            return GoogleToken(f"Bearer {values['token'].strip()}", source.name, values.get("project_id"))
+        loaded = self._offload(self._chain.from_values, source.name, values)
+        token: GoogleToken = self._offload(self._chain.token, loaded, source.name)
         return token
 
     def _from_default_chain(self) -> GoogleToken | None:
-        if self._handed_in_only:
+        if self._explicit_only:
             return None
         if self._default is None:
             try:
@@ -137,7 +137,7 @@ class GoogleProvider:
         return token
 
     def _unsigned(self, looked: list[str]) -> GoogleToken:
-        if not self._handed_in_only:
+        if not self._explicit_only:
             log.info("gs://%s: no Google credentials found in %s: sending requests without credentials, which only "
                      "public buckets accept",
                      self._bucket, ", ".join([*looked, DEFAULT_CHAIN]))
@@ -145,28 +145,28 @@ class GoogleProvider:
 
     # ---- explaining
 
-    def explain(self) -> list[Finding]:
+    def explain(self) -> list[SourceReport]:
         """Every place in order and what is there, without a secret. Looks into all, google-auth's chain included.
 
         Ends at a place that `get` would stumble over.
         """
         if self._anonymous:
-            return [Finding("no_sign_request", "requests are not signed")]
+            return [SourceReport("no_sign_request", "requests are not signed")]
         findings = []
         try:
-            for place in self._places():
-                findings.append(Finding(place.name, place.describe()))
+            for source in self._places():
+                findings.append(SourceReport(source.name, source.describe()))
         except ConfigurationError as error:
-            return [*findings, Finding("error", str(error))]
+            return [*findings, SourceReport("error", str(error))]
         found = any(finding.found != "nothing" for finding in findings)
-        default = Finding(DEFAULT_CHAIN, self._explain_default())
+        default = SourceReport(DEFAULT_CHAIN, self._explain_default())
         if not found and default.found.startswith(("nothing", "not searched")):
-            return [*findings, default, Finding("without credentials", "requests are not signed: only public buckets "
-                                                                       "can be accessed")]
+            return [*findings, default, SourceReport(
+                "without credentials", "requests are not signed: only public buckets can be accessed")]
         return [*findings, default]
 
     def _explain_default(self) -> str:
-        if self._handed_in_only:
+        if self._explicit_only:
             return "not searched, nor are secrets files: the endpoint is not Google's"
         try:
             found = self._offload(self._chain.default)

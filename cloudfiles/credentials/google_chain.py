@@ -15,14 +15,14 @@ from collections.abc import Mapping
 from datetime import timezone
 from typing import Any
 
-from ..exceptions import AuthorizationError, CloudFilesError, ConfigurationError, MissingExtraError
-from ..retry import RETRYABLE_STATUS, RetryPolicy
-from ..runtime.threads import ThreadRuntime
-from ..transport.client import Client
-from ..transport.request import Origin, Request, Response, status_error
-from ..types import Clock, Tls
-from .google_iam import remote_signer
-from .google_places import GoogleSigner, GoogleToken, kind_of
+from cloudfiles.credentials.google_iam import remote_signer
+from cloudfiles.credentials.google_sources import GoogleSigner, GoogleToken, kind_of
+from cloudfiles.exceptions import AuthorizationError, CloudFilesError, ConfigurationError, MissingExtraError
+from cloudfiles.retry import RETRYABLE_STATUS, RetryPolicy
+from cloudfiles.runtime.threads import ThreadRuntime
+from cloudfiles.transport.client import Client
+from cloudfiles.transport.request import Origin, Request, Response, status_error
+from cloudfiles.types import Clock, Tls
 
 SCOPES = ("https://www.googleapis.com/auth/devstorage.read_write",)
 

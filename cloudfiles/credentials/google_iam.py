@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..exceptions import AuthorizationError, ConnectionFailedError
-from .google_places import GoogleSigner
+from cloudfiles.credentials.google_sources import GoogleSigner
+from cloudfiles.exceptions import AuthorizationError, ConnectionFailedError
 
 SCOPES = ("https://www.googleapis.com/auth/iam",)
 """The narrowest scope of which signBlob takes a token; those of Cloud Storage do not do."""

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from ..exceptions import CloudFilesError
+from cloudfiles.exceptions import CloudFilesError
 
 T = TypeVar("T")
 

@@ -10,9 +10,9 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from ..exceptions import ConfigurationError
-from ..lib import FileSignature, file_signature, parse_json_object, read_json_object, toabs
-from ..runtime.descriptors import with_room
+from cloudfiles.exceptions import ConfigurationError
+from cloudfiles.lib import FileSignature, file_signature, parse_json_object, read_json_object, toabs
+from cloudfiles.runtime.descriptors import with_descriptor
 
 Secrets = Mapping[str, Any] | str | bytes | os.PathLike[str]
 """What `secrets=` may be: a mapping, JSON text, or the path of a JSON file."""
@@ -53,7 +53,7 @@ def read(path: str) -> dict[str, Any] | None:
         return None
     known = _read.get(path)
     if known is None or known[0] != signature:
-        known = _read[path] = signature, with_room(read_json_object, path)
+        known = _read[path] = signature, with_descriptor(read_json_object, path)
     return dict(known[1])
 
 

@@ -106,12 +106,12 @@ class ChunkRead(ObjectRead):
         super().__init__(*args)
         self.receiver = self
 
-    def begins(self, head: Head, length: int) -> bool:
+    def accepts(self, head: Head, length: int) -> bool:
         if head.status == 200:
             raise BodyTooLargeError(head)
         return False
 
-    def take(self, piece: memoryview | bytes) -> None:
+    def write(self, piece: memoryview | bytes) -> None:
         raise AssertionError("unreachable: no body is handed on")
 
     def accept(self, response: Response) -> Any:

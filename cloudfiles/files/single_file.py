@@ -50,12 +50,12 @@ from cloudfiles.files.uploads import (
     put_to_store,
 )
 from cloudfiles.files.web import THREE_RETRIES, Connection, Timeouts, is_web
-from cloudfiles.interfaces.file.errors import write_error
 from cloudfiles.interfaces.file.names import temporary_name
+from cloudfiles.interfaces.file.os_errors import write_error
 from cloudfiles.interfaces.file.permissions import keep_permissions, permissions_of
 from cloudfiles.paths import absolute
 from cloudfiles.retry import RetryPolicy
-from cloudfiles.runtime.descriptors import with_room
+from cloudfiles.runtime.descriptors import with_descriptor
 from cloudfiles.runtime.engine import current_runtime
 
 CHUNK_BYTES = 16 * 1024 * 1024
@@ -244,7 +244,7 @@ def partial_file(target: Path) -> Iterator[BinaryIO]:
     temporary = target.parent / temporary_name()
     try:
         with _writing_errors(target):
-            file = with_room(_create, temporary)
+            file = with_descriptor(_create, temporary)
         try:
             keep_permissions(file.fileno(), permissions_of(target))
             yield file

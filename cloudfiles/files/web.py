@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, cast
 
 import urllib3
 
-from cloudfiles.credentials.http import HttpCredentials
+from cloudfiles.credentials.http_auth import HttpCredentials
 from cloudfiles.exceptions import InvalidInputError
 from cloudfiles.interfaces.http.protocol import WebProtocol
 from cloudfiles.interfaces.http.urls import WebAddress, shown
@@ -93,9 +93,9 @@ class Connection:
         runtime = blocking_runtime()
         to = self._timeouts
         key = (Tls(), to.connect, to.read, self._policy)
-        client = runtime.kept.get(key)
+        client = runtime.resources.get(key)
         if client is None:
-            client = runtime.kept.setdefault(key, Client(runtime, Tls(), to.connect, to.read, policy=self._policy))
+            client = runtime.resources.setdefault(key, Client(runtime, Tls(), to.connect, to.read, policy=self._policy))
         return cast(Client, client)
 
     def send(self, request: Request) -> Any:

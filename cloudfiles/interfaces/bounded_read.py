@@ -11,7 +11,7 @@ from typing import Any
 from cloudfiles import integrity
 from cloudfiles.exceptions import CloudFilesError
 from cloudfiles.interfaces.object_read import ObjectRead
-from cloudfiles.transport.memory import FullError, GrowingMemory
+from cloudfiles.transport.body_buffers import BufferFullError, GrowingBuffer
 from cloudfiles.transport.request import BodyTooLargeError, Origin, ProviderProtocol, Request, Response
 from cloudfiles.transport.wire import Head
 from cloudfiles.types import StoredObject
@@ -35,9 +35,9 @@ class SizeLimit:
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self.memory: GrowingMemory | None = None
+        self.memory: GrowingBuffer | None = None
 
-    def begins(self, head: Head, length: int) -> bool:
+    def accepts(self, head: Head, length: int) -> bool:
         self.memory = None
         if head.status != 200:
             return False
@@ -45,14 +45,14 @@ class SizeLimit:
             raise BodyTooLargeError(head)
         if length >= 0:
             return False
-        self._head, self.memory = head, GrowingMemory(self._most)
+        self._head, self.memory = head, GrowingBuffer(self._most)
         return True
 
-    def take(self, piece: memoryview | bytes) -> None:
+    def write(self, piece: memoryview | bytes) -> None:
         assert self.memory is not None
         try:
             self.memory.add(piece)
-        except FullError:
+        except BufferFullError:
             raise BodyTooLargeError(self._head) from None
 
 
@@ -111,7 +111,7 @@ class PiecewiseRead(Request):
         self._hasher: tuple[integrity.Digest, integrity.Hasher] | None = None
         self.receiver = self
 
-    def begins(self, head: Head, length: int) -> bool:
+    def accepts(self, head: Head, length: int) -> bool:
         if head.status != 200:
             return False
         if "etag" not in head.headers:
@@ -120,7 +120,7 @@ class PiecewiseRead(Request):
         self._hasher = (digests[0], integrity.hasher(digests[0].algorithm)) if digests else None
         return True
 
-    def take(self, piece: memoryview | bytes) -> None:
+    def write(self, piece: memoryview | bytes) -> None:
         if not piece:
             return
         self._taken += len(piece)

@@ -82,10 +82,10 @@ class ObjectRead(Request):
             return None
         raise self.protocol.to_error(self, response)
 
-    def most(self, head: Head) -> int | None:
+    def max_body_size(self, head: Head) -> int | None:
         if head.status == 206 and self.end is not None:
             return max(ANSWER_BYTES, self.end - (self.start or 0))
-        return None if head.status in (200, 206) else super().most(head)
+        return None if head.status in (200, 206) else super().max_body_size(head)
 
     def monitor(self, head: Head, length: int) -> BodyMonitor | None:
         if length < PARALLEL_READ_BYTES or self.single_connection or self._validator(head.headers) is None:
@@ -94,7 +94,7 @@ class ObjectRead(Request):
             return None
         return ThroughputMonitor(length)
 
-    def broken(self, head: Head, received: bytes) -> None:
+    def on_incomplete_body(self, head: Head, received: bytes) -> None:
         validator = self._validator(head.headers)
         if not received or head.status not in (200, 206) or validator is None:
             return
@@ -119,7 +119,7 @@ class ObjectRead(Request):
         """Ask for this object only."""
         self.headers["if-match"] = validator
 
-    def kept(self) -> int:
+    def resumable_bytes(self) -> int:
         return sum(map(len, self._pieces))
 
     # ---- going on by other requests

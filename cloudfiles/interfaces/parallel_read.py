@@ -10,8 +10,8 @@ from cloudfiles.exceptions import IntegrityError, ObjectChangedError, Preconditi
 from cloudfiles.interfaces.object_read import ObjectRead
 from cloudfiles.interfaces.parts import send_parts
 from cloudfiles.interfaces.throughput_monitor import parallel_read_slots
+from cloudfiles.transport.body_buffers import BodyBuffer
 from cloudfiles.transport.client import Client
-from cloudfiles.transport.memory import BodyMemory
 from cloudfiles.transport.request import SlowBodyError
 from cloudfiles.types import StoredObject
 
@@ -44,7 +44,7 @@ def _read_in_parallel(client: Client, request: ObjectRead) -> StoredObject:
     received = b"".join(request.received())
     start, end = request.remaining()
     first = start - len(received)
-    memory = BodyMemory(end - first, received)
+    memory = BodyBuffer(end - first, received)
 
     def read(_: int, at: int) -> None:
         size = min(_PART, end - at)

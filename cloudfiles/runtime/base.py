@@ -90,8 +90,8 @@ class WorkerGroup(ABC):
         wait for a network, longer for those that write local files. What has not ended by then publishes nothing."""
 
 
-class Kept(Protocol):
-    """What a layer above keeps in `Runtime.kept`."""
+class RuntimeResource(Protocol):
+    """What a layer above keeps in `Runtime.resources`."""
 
     def close(self) -> None:
         """Let go of idle streams; it may go on being used."""
@@ -107,11 +107,11 @@ class Runtime(ABC):
     name: str
 
     def __init__(self) -> None:
-        self.kept: dict[Any, Kept] = {}
+        self.resources: dict[Any, RuntimeResource] = {}
 
-    def close_kept(self) -> None:
+    def close_resources(self) -> None:
         """Close all that is kept, in the thread that may touch the runtime's streams."""
-        for each in list(self.kept.values()):
+        for each in list(self.resources.values()):
             each.close()
 
     def call(self, function: Callable[[], None]) -> None:

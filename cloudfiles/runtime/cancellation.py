@@ -15,14 +15,14 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from time import monotonic
 
-MOMENT = 1.0
+GRACE_SECONDS = 1.0
 """Seconds in which workers that were cancelled end, where they do not write to local files."""
 
-PATIENCE = 30.0
+FILE_GRACE_SECONDS = 30.0
 """Seconds that a cancelled batch waits for the end of writes to local files. A file system that does not answer for so
 long (a hung mount) is left alone: what is written there is then removed when it answers, and never published."""
 
-_PAUSE = 0.005
+_POLL_SECONDS = 0.005
 
 _log = logging.getLogger("cloudfiles")
 
@@ -39,13 +39,13 @@ class Cancellation:
     """
 
     def __init__(self) -> None:
-        outer = self._outer = _current.get()
+        parent = self._parent = _current.get()
         self._cancelled = False
         self._event = threading.Event()
         self._writing: deque[None] = deque()
         self._publishing: deque[None] = deque()
-        self._all_writing: tuple[deque[None], ...] = (self._writing, *(outer._all_writing if outer else ()))
-        self._all_publishing: tuple[deque[None], ...] = (self._publishing, *(outer._all_publishing if outer else ()))
+        self._all_writing: tuple[deque[None], ...] = (self._writing, *(parent._all_writing if parent else ()))
+        self._all_publishing: tuple[deque[None], ...] = (self._publishing, *(parent._all_publishing if parent else ()))
 
     def cancel(self) -> None:
         self._cancelled = True
@@ -53,11 +53,11 @@ class Cancellation:
 
     @property
     def is_cancelled(self) -> bool:
-        return self._cancelled or (self._outer is not None and self._outer.is_cancelled)
+        return self._cancelled or (self._parent is not None and self._parent.is_cancelled)
 
     def check(self) -> None:
         """Raises Cancelled."""
-        if self._cancelled or (self._outer is not None and self._outer.is_cancelled):
+        if self._cancelled or (self._parent is not None and self._parent.is_cancelled):
             raise Cancelled
 
     def wait(self, seconds: float) -> None:
@@ -76,13 +76,13 @@ class Cancellation:
 
     # ---- effects
 
-    def writing(self) -> Effect:
-        return Effect(self._all_writing, self)
+    def writing(self) -> FileOperation:
+        return FileOperation(self._all_writing, self)
 
-    def publishing(self) -> Effect:
-        return Effect(self._all_publishing, self)
+    def publishing(self) -> FileOperation:
+        return FileOperation(self._all_publishing, self)
 
-    def has_effects(self, since: float) -> bool:
+    def has_file_operations(self, since: float) -> bool:
         """Whether effects are under way that are to be waited for, in a wait that began at `since`.
 
         A publication that the system has begun is waited for however long it takes: nothing can take it back.
@@ -91,20 +91,20 @@ class Cancellation:
             return True
         if not self._writing:
             return False
-        if monotonic() - since < PATIENCE:
+        if monotonic() - since < FILE_GRACE_SECONDS:
             return True
         _log.warning("a file system has not responded for %.0f s: its writes were abandoned; partial files are removed "
-                     "when it responds, and are not published", PATIENCE)
+                     "when it responds, and are not published", FILE_GRACE_SECONDS)
         return False
 
-    def settle(self, pause: Callable[[float], object]) -> None:
+    def wait_for_file_operations(self, pause: Callable[[float], object]) -> None:
         """After `cancel`: wait for the effects that are under way."""
         since = monotonic()
-        while self.has_effects(since):
-            pause(_PAUSE)
+        while self.has_file_operations(since):
+            pause(_POLL_SECONDS)
 
 
-class Effect:
+class FileOperation:
     """Something done to local files; a block, or from `begin` to `end`."""
 
     __slots__ = ("_cancellation", "_counts")
@@ -118,7 +118,7 @@ class Effect:
         for count in self._counts:
             count.append(None)
         work = self._cancellation
-        if work._cancelled or (work._outer is not None and work._outer.is_cancelled):
+        if work._cancelled or (work._parent is not None and work._parent.is_cancelled):
             self.end()
             raise Cancelled
 

@@ -70,7 +70,7 @@ class IdlePool(Protocol):
         """That one, from now on the caller's; None where none is."""
 
 
-class Descriptors:
+class DescriptorBudget:
     """What the pools of a process have open.
 
     Attributes:
@@ -209,14 +209,14 @@ def _close(taken: list[tuple[Runtime, Closable]], wait: bool) -> None:
                 runtime.post(close_all)
 
 
-PROCESS = Descriptors()
+process_descriptors = DescriptorBudget()
 """What this process has open."""
 
 
 # ---- where they run out
 
 
-def ran_out(error: BaseException | None) -> bool:
+def is_descriptor_shortage(error: BaseException | None) -> bool:
     """Whether `error` came about because the system had no descriptor to give.
 
     Resolving names and loading certificates fail in words of their own where they cannot open their files: then it is
@@ -251,15 +251,15 @@ def require(count: int) -> None:
             os.close(descriptor)
 
 
-def with_room(function: Callable[..., T], *args: Any, descriptors: Descriptors = PROCESS) -> T:
+def with_descriptor(function: Callable[..., T], *args: Any, descriptors: DescriptorBudget = process_descriptors) -> T:
     """`function(*args)`; as often as it fails for want of a descriptor while there are idle connections to close."""
     while True:
         try:
             return function(*args)
         except Exception as error:
-            if not ran_out(error) or not descriptors.free():
+            if not is_descriptor_shortage(error) or not descriptors.free():
                 raise
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=PROCESS.forget)
+    os.register_at_fork(after_in_child=process_descriptors.forget)

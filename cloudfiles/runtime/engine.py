@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 from cloudfiles.exceptions import FileSystemError
 from cloudfiles.runtime.base import Runtime
-from cloudfiles.runtime.descriptors import require, with_room
+from cloudfiles.runtime.descriptors import require, with_descriptor
 from cloudfiles.runtime.threads import ThreadRuntime
 
 if TYPE_CHECKING:
     from cloudfiles.runtime.green import GreenRuntime
 
-_OF_A_HUB = 8
+_HUB_DESCRIPTORS = 8
 """Descriptors that a hub may need for itself: for its waits, wake-ups, timers and signals."""
 
 _threads = ThreadRuntime()
@@ -35,7 +35,7 @@ def current_runtime(green: bool) -> Runtime:
     Where this thread runs a hub, or `socket` or `threading` is patched, it is that hub's,
     whatever `green` says: anything else would block the hub.
     """
-    hub = _hub_here()
+    hub = _current_hub()
     if hub is not None:
         return _runtime_of(hub)
     return engine().runtime if green else _threads
@@ -47,7 +47,7 @@ def background_runtime() -> Runtime:
     A hub that this thread may have stands still meanwhile, unless `socket` or `threading` is patched: then the loop's
     own waits run it.
     """
-    hub = _hub_here()
+    hub = _current_hub()
     return _runtime_of(hub) if hub is not None and _is_patched() else engine().runtime
 
 
@@ -56,7 +56,7 @@ def blocking_runtime() -> Runtime:
     return current_runtime(green=False)
 
 
-def _hub_here() -> Any:
+def _current_hub() -> Any:
     """The hub of this thread, None where it has none. Never makes one in an unpatched process."""
     if "gevent" not in sys.modules:
         return None
@@ -130,15 +130,15 @@ def engine() -> Engine:
     global _engine
     with _lock:
         if _engine is None or not _engine.is_alive:
-            _need_descriptors()
+            _check_descriptors()
             _engine = Engine()
         return _engine
 
 
-def _need_descriptors() -> None:
+def _check_descriptors() -> None:
     """Where it cannot open its own, libev neither begins nor raises anything, but tries for ever."""
     try:
-        with_room(require, _OF_A_HUB)
+        with_descriptor(require, _HUB_DESCRIPTORS)
     except OSError as error:
         raise FileSystemError(f"cannot start the engine for green threads: {error}", errno=error.errno) from error
 
@@ -155,7 +155,7 @@ def close_engine() -> None:
 def close_after_interrupt(runtime: Runtime | None) -> None:
     """After an interrupt: close the idle connections of `runtime`, and the engine where no other batch runs in it."""
     runtime = runtime or blocking_runtime()
-    runtime.call(runtime.close_kept)
+    runtime.call(runtime.close_resources)
     if _engine is not None and runtime is _engine.runtime and not _engine.runtime.worker_groups:
         close_engine()
 

@@ -29,10 +29,10 @@ from cloudfiles.runtime import cancellation
 from cloudfiles.runtime.base import Runtime, Stream, T, WorkerGroup
 from cloudfiles.runtime.cancellation import Cancellation, Cancelled
 from cloudfiles.runtime.hub_calls import HubCalls
-from cloudfiles.runtime.threads import PIECE, close_now, connect_first, is_readable, patience
+from cloudfiles.runtime.threads import PIECE, cancellable_timeout, close_quietly, connect_first, is_readable
 
 _NEVER = float("inf")
-_LAST_TICKS = 50
+_CLOSE_TICKS = 50
 """Hundredths of a second that worker groups get to end before their hub does."""
 
 _READ = 1
@@ -177,7 +177,7 @@ class GreenStream:
         if self._readable is not None:
             self._readable.close()
             self._readable = None
-        close_now(self._sock)
+        close_quietly(self._sock)
 
     def forget(self) -> None:
         os.close(self._sock._sock.detach())  # below gevent, which would tell the loop: that is the parent's too
@@ -247,11 +247,11 @@ class GreenWorkerGroup(WorkerGroup):
         since = time.monotonic()
         while not self.finished and self._may_end(time.monotonic() - since):
             self._pause(0.05)
-        self._cancellation.settle(self._pause)
+        self._cancellation.wait_for_file_operations(self._pause)
 
     def _may_end(self, waited: float) -> bool:
         """Whether to wait on: those that were told need a moment, a hub that is blocked tells them later."""
-        return waited < (cancellation.MOMENT if self._is_killed else cancellation.PATIENCE)
+        return waited < (cancellation.GRACE_SECONDS if self._is_killed else cancellation.FILE_GRACE_SECONDS)
 
     @abstractmethod
     def _pause(self, seconds: float | None) -> None:
@@ -264,7 +264,7 @@ class GreenWorkerGroup(WorkerGroup):
         self._is_killed = True
 
 
-class HubWorkerGroup(GreenWorkerGroup):
+class SameHubWorkerGroup(GreenWorkerGroup):
     """The caller is a greenlet of the same hub."""
 
     def __init__(self, runtime: GreenRuntime) -> None:
@@ -282,7 +282,7 @@ class HubWorkerGroup(GreenWorkerGroup):
         self._caller.clear()
 
 
-class EngineWorkerGroup(GreenWorkerGroup):
+class CrossThreadWorkerGroup(GreenWorkerGroup):
     """The caller is a native thread that has no hub, and gets none. It may itself be a worker."""
 
     def __init__(self, runtime: GreenRuntime) -> None:
@@ -296,14 +296,14 @@ class EngineWorkerGroup(GreenWorkerGroup):
         self._caller.set()
 
     def wait_caller(self, timeout: float | None = None) -> None:
-        self._pause(patience(timeout))
+        self._pause(cancellable_timeout(timeout))
 
     def _pause(self, seconds: float | None) -> None:
         self._caller.wait(seconds)
         self._caller.clear()
 
 
-class AtWork(Protocol):
+class Stoppable(Protocol):
     """What runs in a hub and can be stopped there: a worker group, or a call that a coroutine awaits."""
 
     def kill(self) -> None: ...
@@ -322,7 +322,7 @@ class GreenRuntime(Runtime):
 
     def __init__(self, hub: Any) -> None:
         super().__init__()
-        self.worker_groups: set[AtWork] = set()
+        self.worker_groups: set[Stoppable] = set()
         self._hub = hub
         self._watchdog = Watchdog(hub)
         self._calls = HubCalls(hub)
@@ -330,11 +330,11 @@ class GreenRuntime(Runtime):
         self._closed = False
         self._closing = threading.Lock()
 
-    def _is_here(self) -> bool:
+    def _is_hub_thread(self) -> bool:
         return get_hub_if_exists() is self._hub  # a thread's number will not do: patched, each greenlet has its own
 
     def worker_group(self) -> WorkerGroup:
-        return HubWorkerGroup(self) if self._is_here() else EngineWorkerGroup(self)
+        return SameHubWorkerGroup(self) if self._is_hub_thread() else CrossThreadWorkerGroup(self)
 
     def post(self, function: Callable[..., None], *args: Any) -> bool:
         """From another thread: have `function` run in the hub. Gives whether it will: after `close` nothing does."""
@@ -344,7 +344,7 @@ class GreenRuntime(Runtime):
             return not self._closed
 
     def call(self, function: Callable[[], None]) -> None:
-        if self._is_here():
+        if self._is_hub_thread():
             function()
             return
         done = threading.Event()
@@ -364,10 +364,10 @@ class GreenRuntime(Runtime):
         worker_groups = list(self.worker_groups)
         for worker_group in worker_groups:
             worker_group.kill()
-        for _ in range(_LAST_TICKS):
+        for _ in range(_CLOSE_TICKS):
             if self.worker_groups:
                 gevent.sleep(0.01)
-        self.close_kept()
+        self.close_resources()
         if self._pool is not None:
             self._pool.kill()
 
@@ -391,24 +391,24 @@ class GreenRuntime(Runtime):
         gevent.sleep(seconds)
 
     def run_in_thread(self, function: Callable[..., T], *args: Any) -> T:
-        if not self._is_here():  # but on such a thread already
+        if not self._is_hub_thread():  # but on such a thread already
             return function(*args)
         if self._pool is None:
             self._pool = gevent.threadpool.ThreadPool(os.cpu_count() or 2, hub=self._hub)
         call = Cancellation()
-        outcome = self._pool.spawn(_outcome, call, function, *args)
+        outcome = self._pool.spawn(_call_in_pool, call, function, *args)
         try:
             result, error = outcome.get()
         except BaseException:
             call.cancel()
-            call.settle(gevent.sleep)
+            call.wait_for_file_operations(gevent.sleep)
             raise
         if error is not None:
             raise error
         return cast(T, result)
 
 
-def _outcome(call: Cancellation, function: Callable[..., T], *args: Any) -> tuple[T | None, BaseException | None]:
+def _call_in_pool(call: Cancellation, function: Callable[..., T], *args: Any) -> tuple[T | None, BaseException | None]:
     """An error is handed over as a value: raised on the pool's thread, gevent would print it as well."""
     try:
         call.check()

@@ -29,7 +29,7 @@ PIECE = 256 * 1024
 """Bytes handed to a socket at once. TLS takes them all or none: the timeout is to bound one piece, not the whole."""
 
 
-def patience(timeout: float | None) -> float | None:
+def cancellable_timeout(timeout: float | None) -> float | None:
     """How long a caller may wait at once: for a batch inside a worker of another one, with which it is given up."""
     work = current_cancellation()
     if work is None:
@@ -38,7 +38,7 @@ def patience(timeout: float | None) -> float | None:
     return TICK if timeout is None else min(TICK, timeout)
 
 
-_TICKED = (TimeoutError, BlockingIOError)
+_TICK_ERRORS = (TimeoutError, BlockingIOError)
 """What a wait of one tick ends with: the latter where the kernel counts it."""
 
 
@@ -61,16 +61,16 @@ class ThreadStream:
         view = data[:PIECE]
         try:
             return self._sock.send(view)
-        except _TICKED:
-            return self._patiently(self._sock.send, view, self.timeout - TICK)
+        except _TICK_ERRORS:
+            return self._retry_ticks(self._sock.send, view, self.timeout - TICK)
 
     def receive_into(self, buffer: memoryview) -> int:
         try:
             return self._recv_into(buffer)
-        except _TICKED:
-            return self._patiently(self._recv_into, buffer, self.timeout - TICK)
+        except _TICK_ERRORS:
+            return self._retry_ticks(self._recv_into, buffer, self.timeout - TICK)
 
-    def _patiently(self, operation: Callable[[memoryview], int], data: memoryview, timeout: float) -> int:
+    def _retry_ticks(self, operation: Callable[[memoryview], int], data: memoryview, timeout: float) -> int:
         deadline = time.monotonic() + timeout
         while True:
             check_cancelled()
@@ -78,17 +78,17 @@ class ThreadStream:
                 raise TimeoutError("read timed out")
             try:
                 return operation(data)
-            except _TICKED:
+            except _TICK_ERRORS:
                 continue
 
     def is_stale(self) -> bool:
         return is_readable(self._sock)
 
     def close(self) -> None:
-        close_now(self._sock)
+        close_quietly(self._sock)
 
     def forget(self) -> None:
-        close_now(self._sock)
+        close_quietly(self._sock)
 
 
 def is_readable(sock: socket.socket) -> bool:
@@ -113,7 +113,7 @@ def _is_writable(sock: socket.socket, timeout: float) -> bool:
     return bool(writable or failed)
 
 
-def close_now(sock: socket.socket) -> None:
+def close_quietly(sock: socket.socket) -> None:
     """Close, whatever state the socket is in."""
     with suppress(OSError):
         sock.close()
@@ -175,7 +175,7 @@ class ThreadWorkerGroup(WorkerGroup):
         self._caller.set()
 
     def wait_caller(self, timeout: float | None = None) -> None:
-        self._caller.wait(patience(timeout))
+        self._caller.wait(cancellable_timeout(timeout))
         self._caller.clear()
 
     def wake_workers(self, count: int) -> None:
@@ -197,10 +197,10 @@ class ThreadWorkerGroup(WorkerGroup):
     def cancel(self) -> None:
         self._cancellation.cancel()
         self._permits.release(max(1, len(self._threads)))
-        deadline = time.monotonic() + cancellation.MOMENT
+        deadline = time.monotonic() + cancellation.GRACE_SECONDS
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))
-        self._cancellation.settle(time.sleep)
+        self._cancellation.wait_for_file_operations(time.sleep)
 
 
 class ThreadRuntime(Runtime):

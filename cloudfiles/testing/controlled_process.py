@@ -17,7 +17,7 @@ import threading
 from typing import IO, Any, Protocol
 
 from cloudfiles.workers.launch import boot_code
-from cloudfiles.workers.surroundings import here
+from cloudfiles.workers.process_state import current_state
 
 _LENGTH = struct.Struct(">Q")
 
@@ -45,7 +45,7 @@ class ControlledProcess:
     """The parent's side: starts `app` ("module:Class") with `arguments`, and calls its methods."""
 
     def __init__(self, app: str, **arguments: Any) -> None:
-        boot = boot_code(here().path, __name__, app)
+        boot = boot_code(current_state().path, __name__, app)
         self._process = subprocess.Popen([sys.executable, "-c", boot], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self._lock = threading.Lock()
         self.facts: dict[str, Any] = self._exchange(arguments)

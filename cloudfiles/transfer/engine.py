@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from cloudfiles.batch.fanout import Plan, Tally, collect
+from cloudfiles.batch.fanout import ItemCounter, Plan, collect
 from cloudfiles.batch.store import Store
 from cloudfiles.compression import stored_encoding
 from cloudfiles.exceptions import CloudFilesError
@@ -98,7 +98,7 @@ def copy_objects(copier: Copier, items: Iterable[Item], plan: Plan, *, raise_err
     """
     result = TransferResult()
     large: deque[Item] = deque()
-    tally = Tally()
+    counter = ItemCounter()
 
     def settle(copy_object: Callable[..., ObjectOutcome], *args: Any) -> None:
         began = result.recording.now()
@@ -106,23 +106,23 @@ def copy_objects(copier: Copier, items: Iterable[Item], plan: Plan, *, raise_err
         if outcome.status == "large":
             large.append(outcome.item)
             return
-        tally.add()
+        counter.add()
         result.add(outcome, began)
         if note is not None:
             note(outcome)
 
     def keep(item: Item, error: Exception) -> None:
-        tally.add()
+        counter.add()
         result.fail(item, error)
 
     on_error = None if raise_errors else keep
     try:
-        _run(lambda item: settle(copier.copy_unless_large, item), items, plan, plan.width, on_error, report, tally)
+        _run(lambda item: settle(copier.copy_unless_large, item), items, plan, plan.width, on_error, report, counter)
         if large:
             several = min(LARGE_AT_ONCE, len(large))
             by, plan = (copier, plan) if for_large is None else for_large()
             _run(lambda item: settle(by.copy_large_object, item, several), large, plan, several, on_error, report,
-                 tally)
+                 counter)
     except CloudFilesError as error:
         if explains:
             raise result.explain(error) from error.__cause__
@@ -132,11 +132,11 @@ def copy_objects(copier: Copier, items: Iterable[Item], plan: Plan, *, raise_err
 
 
 def _run(work: Callable[[Item], None], items: Iterable[Item], plan: Plan, width: int,
-         on_error: Callable[[Item, Exception], Any] | None, report: Report | None, tally: Tally) -> None:
+         on_error: Callable[[Item, Exception], Any] | None, report: Report | None, counter: ItemCounter) -> None:
     plan = Plan(plan.runtime, max(1, width), on_error, report, plan.probe)
     if isinstance(items, Collection):
-        collect(work, items, plan, tally)
+        collect(work, items, plan, counter)
         return
     source = iter(items)
     while chunk := list(itertools.islice(source, _CHUNK)):
-        collect(work, chunk, plan, tally)
+        collect(work, chunk, plan, counter)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from cloudfiles.batch.store import Store
 from cloudfiles.exceptions import InvalidPathError
 from cloudfiles.interfaces.base import Interface
+from cloudfiles.interfaces.file.file_io import etag_of
 from cloudfiles.interfaces.file.interface import FileInterface
-from cloudfiles.interfaces.file.io import etag_of
 from cloudfiles.interfaces.file.names import order_of
 from cloudfiles.interfaces.local_store import http_date
 from cloudfiles.transfer.items import listed_items

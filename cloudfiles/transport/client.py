@@ -15,13 +15,13 @@ from typing import Any, cast
 from cloudfiles.exceptions import CloudFilesError, ConnectionFailedError
 from cloudfiles.retry import RETRYABLE_STATUS, RetryPolicy
 from cloudfiles.runtime.base import Runtime
-from cloudfiles.runtime.descriptors import PROCESS, Descriptors
-from cloudfiles.transport.connection import BrokenBodyError
+from cloudfiles.runtime.descriptors import DescriptorBudget, process_descriptors
+from cloudfiles.transport.attempts import Attempts
+from cloudfiles.transport.connection import IncompleteBodyError
+from cloudfiles.transport.connection_pool import Pool
 from cloudfiles.transport.dial import Dialer, proxy_for
 from cloudfiles.transport.limiter import Limiter
-from cloudfiles.transport.pool import Pool
 from cloudfiles.transport.request import Origin, Request, RetryRequest
-from cloudfiles.transport.tries import Tries
 from cloudfiles.types import MIN_THROUGHPUT, Clock, StoreOptions, Tls
 
 
@@ -30,7 +30,7 @@ class Client:
 
     def __init__(self, runtime: Runtime, tls: Tls, connect_timeout: float, read_timeout: float, *,
                  policy: RetryPolicy | None = None, clock: Clock | None = None,
-                 jitter: Callable[[], float] = random.random, descriptors: Descriptors = PROCESS,
+                 jitter: Callable[[], float] = random.random, descriptors: DescriptorBudget = process_descriptors,
                  min_throughput: float = MIN_THROUGHPUT) -> None:
         self.runtime = runtime
         self.policy = policy or RetryPolicy()
@@ -52,10 +52,10 @@ class Client:
         """
         pool = self._pools.get(request.origin) or self._open_pool(request.origin)
         now = self._monotonic()
-        tries: Tries | None = None
+        attempts: Attempts | None = None
         if pool.limiter.enter(now):
-            tries = self._tries(request, now)
-            now = tries.wait_turn(pool.limiter, now)
+            attempts = self._new_attempts(request, now)
+            now = attempts.wait_turn(pool.limiter, now)
         while True:
             try:
                 return self._attempt(request, pool, now)
@@ -65,19 +65,19 @@ class Client:
             except RetryRequest as corrected:
                 failure = corrected.cause
                 again = True
-            tries = tries or self._tries(request, now)
+            attempts = attempts or self._new_attempts(request, now)
             if again:
-                tries.corrected(failure)
+                attempts.corrected(failure)
             else:
-                tries.failed(failure, pool.limiter, now)
+                attempts.failed(failure, pool.limiter, now)
             pool = self._pools.get(request.origin) or self._open_pool(request.origin)
             now = self._monotonic()
             if pool.limiter.enter(now):
-                now = tries.wait_turn(pool.limiter, now, failure)
+                now = attempts.wait_turn(pool.limiter, now, failure)
             del failure  # else it and this frame hold each other, and what it knows, until the collector comes
 
-    def _tries(self, request: Request, now: float) -> Tries:
-        return Tries(request, self.policy, now, monotonic=self._monotonic, sleep=self.runtime.sleep,
+    def _new_attempts(self, request: Request, now: float) -> Attempts:
+        return Attempts(request, self.policy, now, monotonic=self._monotonic, sleep=self.runtime.sleep,
                      jitter=self._jitter)
 
     def _attempt(self, request: Request, pool: Pool, now: float) -> Any:
@@ -86,19 +86,19 @@ class Client:
         try:
             head = request.encode(pool.host, self._wall())
             response = connection.exchange(pool.forward(head) if pool.forwarded else head, request)
-        except BrokenBodyError as broken:
+        except IncompleteBodyError as broken:
             connection.close()
             if limiter.is_watching:
                 limiter.accepted(now, self._monotonic())  # it has answered
-            request.broken(broken.head, broken.received)
+            request.on_incomplete_body(broken.head, broken.received)
             raise broken.cause from broken
         except ConnectionFailedError as error:
             connection.close()
-            if connection.served and not connection.heard and request.idempotent:
+            if connection.responses and not connection.has_response_bytes and request.idempotent:
                 # Closed while idle, by all appearances, and unnoticed until now: no fault of this request.
                 pool.close()
                 raise RetryRequest(error) from error
-            error.is_unreachable |= not connection.heard
+            error.is_unreachable |= not connection.has_response_bytes
             raise
         except BaseException:
             connection.close()
@@ -141,9 +141,9 @@ def limiter_of(origin: Origin) -> Limiter:
 def client_for(runtime: Runtime, options: StoreOptions) -> Client:
     """The process's client for these settings."""
     key = (options.tls, options.connect_timeout, options.read_timeout, options.min_throughput)
-    client = runtime.kept.get(key)
+    client = runtime.resources.get(key)
     if client is None:
-        client = runtime.kept.setdefault(key, Client(runtime, *key[:3], min_throughput=options.min_throughput))
+        client = runtime.resources.setdefault(key, Client(runtime, *key[:3], min_throughput=options.min_throughput))
     return cast(Client, client)
 
 

@@ -14,9 +14,8 @@ from cloudfiles.exceptions import (
     TruncatedBodyError,
 )
 from cloudfiles.runtime.base import Stream
-from cloudfiles.transport.deadline import BoundedStream, PastDeadlineError, past_deadline
-from cloudfiles.transport.faults import is_permanent
-from cloudfiles.transport.memory import BodyMemory, FullError, GrowingMemory
+from cloudfiles.transport.body_buffers import BodyBuffer, BufferFullError, GrowingBuffer
+from cloudfiles.transport.deadline import DeadlineStream, PastDeadlineError, past_deadline
 from cloudfiles.transport.request import (
     UNANNOUNCED_BYTES,
     Body,
@@ -26,7 +25,8 @@ from cloudfiles.transport.request import (
     Response,
     SlowBodyError,
 )
-from cloudfiles.transport.throughput import ANY, Throughput, TooSlowError, Watch
+from cloudfiles.transport.socket_errors import is_permanent
+from cloudfiles.transport.throughput import NO_MINIMUM, Throughput, TooSlowError, Watch
 from cloudfiles.transport.wire import CHUNKED, MAX_HEAD, ChunkedBody, Head, body_length, head_end, parse_head
 
 _FIRST = 16 * 1024
@@ -46,7 +46,7 @@ _MAX_INTERIM = 100
 """Interim answers before the final one; servers that say they are still at it do so every few seconds."""
 
 
-class BrokenBodyError(Exception):
+class IncompleteBodyError(Exception):
     """A body broke off; the bytes that came, and the error that ended it. Never leaves the transport."""
 
     def __init__(self, head: Head, received: bytes, cause: Exception) -> None:
@@ -61,24 +61,24 @@ class Connection:
 
     Attributes:
         reusable: whether another request may follow. After any error: no.
-        served: answers completed on it. A first request that fails on a used connection was
+        responses: responses completed on it. A first request that fails on a used connection was
             most likely lost to an idle close.
-        heard: whether any byte of the current answer has come.
+        has_response_bytes: whether any byte of the current answer has come.
         received, sent: bytes over all exchanges; of what was sent, bodies count.
     """
 
-    __slots__ = ("__weakref__", "_buffer", "_first", "_stream", "_throughput", "_view", "heard", "idle_since",
-                 "is_closed", "received", "reusable", "sent", "served")
+    __slots__ = ("__weakref__", "_buffer", "_first", "_stream", "_throughput", "_view", "has_response_bytes",
+                 "idle_since", "is_closed", "received", "responses", "reusable", "sent")
 
-    def __init__(self, stream: Stream, throughput: Throughput = ANY) -> None:
+    def __init__(self, stream: Stream, throughput: Throughput = NO_MINIMUM) -> None:
         self._throughput = throughput
         self._stream = stream
         self._buffer = bytearray(BUFFER)
         self._view = memoryview(self._buffer)
         self._first = self._view[:_FIRST]
         self.reusable = False
-        self.served = 0
-        self.heard = False
+        self.responses = 0
+        self.has_response_bytes = False
         self.idle_since = 0.0
         self.is_closed = False
         self.received = 0
@@ -104,22 +104,22 @@ class Connection:
     def exchange(self, head: bytes, request: Request) -> Response:
         """Send `head` and the request's body, and read the whole answer.
 
-        Raises TransportError when the exchange fails before the body, BrokenBodyError inside it.
+        Raises TransportError when the exchange fails before the body, IncompleteBodyError inside it.
         """
         stream = self._stream
         if request.deadline is not None:
-            self._stream = BoundedStream(stream, request.deadline, self._throughput.now)
+            self._stream = DeadlineStream(stream, request.deadline, self._throughput.now)
         self.reusable = False
-        self.heard = False
+        self.has_response_bytes = False
         try:
             try:
                 self._send(head, request.body)
             except OSError as error:
                 if isinstance(error, CloudFilesError):
                     raise  # of the file that is sent
-                return self._answer_to_half(request, error)
+                return self._early_response(request, error)
             response = self._receive(request)
-            self.served += 1
+            self.responses += 1
             return response
         finally:
             self._stream = stream
@@ -152,11 +152,11 @@ class Connection:
                     watch.look()
             asked = now()
 
-    def _answer_to_half(self, request: Request, error: OSError) -> Response:
+    def _early_response(self, request: Request, error: OSError) -> Response:
         """The answer of a server that refused before it had read the whole request, else the send's error."""
         if isinstance(error, TimeoutError) and not self._stream.is_stale():  # nothing has come
             raise _transport_error(error, "while the request was being sent") from error
-        with suppress(ConnectionFailedError, RequestTimeoutError, ProtocolError, BrokenBodyError):
+        with suppress(ConnectionFailedError, RequestTimeoutError, ProtocolError, IncompleteBodyError):
             response = self._receive(request)
             self.reusable = False
             if response.status >= 300:
@@ -170,7 +170,7 @@ class Connection:
         if head.status < 200:
             head, rest = self._receive_final_head(head, rest)
         length = body_length(head, request.method)
-        if request.receiver is not None and request.receiver.begins(head, length):
+        if request.receiver is not None and request.receiver.accepts(head, length):
             self._hand_on(head, length, rest, request)
             return Response(head.status, head.headers, b"")
         try:
@@ -199,7 +199,7 @@ class Connection:
             count = self._receive_some(filled)
             filled += count
             self.received += count
-            self.heard = True
+            self.has_response_bytes = True
 
     def _look_at_head(self, watch: Watch | None) -> Watch:
         """Before more of a head is waited for whose beginning has come."""
@@ -243,16 +243,16 @@ class Connection:
         if missing == 0:
             self.reusable = head.keep_alive
             return rest
-        most, keep_alive = request.most(head), head.keep_alive
-        if most is not None and length > most:
+        limit, keep_alive = request.max_body_size(head), head.keep_alive
+        if limit is not None and length > limit:
             if head.status < 300:
-                raise _too_large(request, most, length)
-            length, keep_alive = most, False  # enough of what is an error anyway
+                raise _too_large(request, limit, length)
+            length, keep_alive = limit, False  # enough of what is an error anyway
         monitor = request.monitor(head, length)
         watch: Watch | None = None  # made once the body has taken its time: most have not
         now = self._throughput.now
         due = now() + self._throughput.seconds
-        body, got = BodyMemory(length, rest), len(rest)
+        body, got = BodyBuffer(length, rest), len(rest)
         try:
             while got < length:
                 with body.view[got:] as free:  # let go of even when a traceback still holds it: `cut` resizes
@@ -269,7 +269,8 @@ class Connection:
                 if monitor is not None:
                     monitor.update(got)
         except (OSError, TruncatedBodyError, SlowBodyError) as error:
-            raise BrokenBodyError(head, body.cut(got), _transport_error(error, "while receiving the body")) from error
+            raise IncompleteBodyError(head, body.cut(got),
+                                      _transport_error(error, "while receiving the body")) from error
         self.reusable = keep_alive
         return body.cut(length)
 
@@ -285,21 +286,21 @@ class Connection:
         """A body to the request's receiver. What it got before a break is its own business."""
         watch = self._throughput.receiving(self, request.method)
         assert request.receiver is not None
-        receiver = _Unhurried(request.receiver, watch, self._throughput.now)
+        receiver = _TimedReceiver(request.receiver, watch, self._throughput.now)
         try:
             if length >= 0:
-                self._hand_on_sized(length, rest, receiver, watch)
+                self._deliver_sized(length, rest, receiver, watch)
                 self.reusable = head.keep_alive and len(rest) <= length
             else:
-                self._hand_on_unsized(head, length, rest, receiver, watch)
+                self._deliver_unsized(head, length, rest, receiver, watch)
         except (OSError, TruncatedBodyError) as error:
             if isinstance(error, CloudFilesError) and not isinstance(error, TruncatedBodyError):
                 raise  # the receiver's
-            raise BrokenBodyError(head, b"", _transport_error(error, "while receiving the body")) from error
+            raise IncompleteBodyError(head, b"", _transport_error(error, "while receiving the body")) from error
 
-    def _hand_on_sized(self, length: int, rest: bytes, receiver: _Unhurried, watch: Watch) -> None:
+    def _deliver_sized(self, length: int, rest: bytes, receiver: _TimedReceiver, watch: Watch) -> None:
         left = length - len(rest)
-        receiver.take(rest[:length])
+        receiver.write(rest[:length])
         view = self._view
         if left > _LARGE:
             view = memoryview(bytearray(_LARGE))  # fewer, larger pieces: each costs the receiver a call
@@ -307,16 +308,16 @@ class Connection:
             count = self._more(view[:left], watch)
             if not count:
                 raise TruncatedBodyError(f"the body ended after {length - left} of {length} bytes")
-            receiver.take(view[:count])
+            receiver.write(view[:count])
             left -= count
 
-    def _hand_on_unsized(self, head: Head, length: int, rest: bytes, receiver: _Unhurried, watch: Watch) -> None:
+    def _deliver_unsized(self, head: Head, length: int, rest: bytes, receiver: _TimedReceiver, watch: Watch) -> None:
         """Chunked, or to the end of the connection, which is not used again then."""
         chunked = ChunkedBody() if length == CHUNKED else None
         data: bytes | memoryview = rest
         while True:
             for piece in [data] if chunked is None else chunked.feed(data):
-                receiver.take(piece)
+                receiver.write(piece)
             if chunked is not None and chunked.done:
                 self._end_chunks(head, chunked)
                 return
@@ -329,7 +330,7 @@ class Connection:
 
     def _chunked(self, head: Head, rest: bytes, request: Request) -> bytes:
         watch = self._throughput.receiving(self, request.method)
-        body, memory = ChunkedBody(), GrowingMemory(_most(request, head))
+        body, memory = ChunkedBody(), GrowingBuffer(_body_limit(request, head))
         try:
             for piece in body.feed(rest):
                 memory.add(piece)
@@ -340,9 +341,9 @@ class Connection:
                 for piece in body.feed(self._view[:count]):
                     memory.add(piece)
         except (OSError, TruncatedBodyError) as error:
-            raise BrokenBodyError(head, memory.content(), _transport_error(error, "while receiving the "
+            raise IncompleteBodyError(head, memory.content(), _transport_error(error, "while receiving the "
                                                                                   "body")) from error
-        except FullError:
+        except BufferFullError:
             return _cut_short(request, head, memory)
         self._end_chunks(head, body)
         return memory.content()
@@ -356,38 +357,38 @@ class Connection:
     def _until_close(self, head: Head, rest: bytes, request: Request) -> bytes:
         """A body that ends with the connection (HTTP/1.0). Its length cannot be checked here."""
         watch = self._throughput.receiving(self, request.method)
-        memory = GrowingMemory(_most(request, head))
+        memory = GrowingBuffer(_body_limit(request, head))
         try:
             memory.add(rest)
             while count := self._more(self._view, watch):
                 memory.add(self._view[:count])
         except OSError as error:
-            raise BrokenBodyError(head, memory.content(), _transport_error(error, "while receiving the "
+            raise IncompleteBodyError(head, memory.content(), _transport_error(error, "while receiving the "
                                                                                   "body")) from error
-        except FullError:
+        except BufferFullError:
             return _cut_short(request, head, memory)
         return memory.content()
 
 
-def _most(request: Request, head: Head) -> int:
+def _body_limit(request: Request, head: Head) -> int:
     """Bytes that a body of unknown length may have."""
-    most = request.most(head)
-    return UNANNOUNCED_BYTES if most is None else most
+    limit = request.max_body_size(head)
+    return UNANNOUNCED_BYTES if limit is None else limit
 
 
-def _cut_short(request: Request, head: Head, memory: GrowingMemory) -> bytes:
+def _cut_short(request: Request, head: Head, memory: GrowingBuffer) -> bytes:
     """What came of a body that has more than it may have: enough where the status is an error anyway."""
     if head.status < 300:
-        raise _too_large(request, _most(request, head))
+        raise _too_large(request, _body_limit(request, head))
     return memory.content()
 
 
-def _too_large(request: Request, most: int, length: int | None = None) -> TooLargeError:
+def _too_large(request: Request, limit: int, length: int | None = None) -> TooLargeError:
     size = "does not end" if length is None else f"has {length} bytes"
-    return TooLargeError(f"the response {size}; at most {most} bytes are read into memory", path=request.path)
+    return TooLargeError(f"the response {size}; at most {limit} bytes are read into memory", path=request.path)
 
 
-class _Unhurried:
+class _TimedReceiver:
     """A receiver whose time is not counted as the server's."""
 
     def __init__(self, receiver: Receiver, watch: Watch, now: Callable[[], float]) -> None:
@@ -395,9 +396,9 @@ class _Unhurried:
         self._watch = watch
         self._now = now
 
-    def take(self, piece: memoryview | bytes) -> None:
+    def write(self, piece: memoryview | bytes) -> None:
         began = self._now()
-        self._receiver.take(piece)
+        self._receiver.write(piece)
         self._watch.pause(self._now() - began)
 
 

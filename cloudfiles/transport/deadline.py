@@ -16,7 +16,7 @@ def past_deadline(when: str) -> DeadlineError:
     return DeadlineError(f"the request took longer than its total timeout allows {when}".rstrip())
 
 
-class BoundedStream:
+class DeadlineStream:
     """A stream whose waits end at a deadline."""
 
     def __init__(self, stream: Stream, deadline: float, now: Callable[[], float]) -> None:

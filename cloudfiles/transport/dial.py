@@ -24,9 +24,9 @@ from cloudfiles.exceptions import (
     RequestTimeoutError,
 )
 from cloudfiles.runtime.base import Runtime, Stream
-from cloudfiles.runtime.descriptors import is_exhausted, ran_out
-from cloudfiles.transport.faults import is_local, is_permanent, is_unreachable
+from cloudfiles.runtime.descriptors import is_descriptor_shortage, is_exhausted
 from cloudfiles.transport.request import Origin
+from cloudfiles.transport.socket_errors import is_local, is_permanent, is_unreachable
 from cloudfiles.types import Tls
 
 
@@ -116,7 +116,7 @@ class Dialer:
                 if is_exhausted():  # the authorities that could not be opened are left out in silence
                     raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
             except OSError as error:
-                if ran_out(error):
+                if is_descriptor_shortage(error):
                     raise
                 files = ", ".join(f for f in (tls.ca_bundle, tls.client_cert, tls.client_key) if f) or "(system)"
                 raise ConfigurationError(f"cannot read the TLS files {files}: {error}") from error
@@ -163,7 +163,7 @@ def _dial_error(error: Exception, origin: Origin, proxy: Proxy | None) -> Except
     cause = error.__cause__ if isinstance(error, urllib3.exceptions.ProxyError) and error.__cause__ else error
     if isinstance(error, ConfigurationError):
         return error
-    if ran_out(cause):
+    if is_descriptor_shortage(cause):
         failure = _not_sent(f"{to}: no connection: the process has run out of file descriptors (raise the limit with "
                             f"ulimit -n): {cause}")
         failure.is_local = True

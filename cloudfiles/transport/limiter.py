@@ -1,7 +1,7 @@
 """When the requests of a process to one server may go: freely, at a rate, or one at a time to see whether it is back.
 
 The one place that reacts to a server that refuses or does not answer. Whoever waits here asks again
-every `NAP` seconds at the latest, so what is learnt from one answer is heard by all of them at once.
+every `POLL_SECONDS` seconds at the latest, so what is learnt from one answer is heard by all of them at once.
 """
 
 from __future__ import annotations
@@ -10,77 +10,77 @@ import math
 import random
 from collections.abc import Callable
 
-NAP = 0.25
+POLL_SECONDS = 0.25
 """Seconds after which whoever waits asks again, however far away its turn is."""
 
 _WINDOW = 1.0
 """Seconds over which answers are counted between two changes of the rate. Some stores count by the second
 themselves: less would show them as one that refuses nothing, and then everything."""
 
-_FEW = 5
-_LONGEST_WINDOW = 20.0
+_MIN_ANSWERS = 5
+_MAX_WINDOW = 20.0
 """Answers that say little: a window lasts until there are more, up to these seconds."""
 
-_SHARE = 0.2
+_MAX_REFUSED_SHARE = 0.2
 """Share of refused requests above which it is too many requests. Busy stores refuse a few of a hundred at
 any rate: their own backoff is enough for those, and slowing down the others would only cost time."""
 
-_LEAST = 8
+_MIN_FAILURES = 8
 """Failures that it takes to slow down, or to take the server for down: fewer may be chance."""
 
-_MEMORY = 1000
+_MAX_ANSWERS = 1000
 """Answers after which the older ones count less."""
 
-_FLOOR = 0.05
+_MIN_RATE = 0.05
 """Requests a second that are always allowed: thousands of processes may share what a store allows."""
 
-_START = 20.0
+_START_RATE = 20.0
 _FAST_START, _SLOW_START = 0.1, 0.25
 """Requests a second to begin with, and seconds after which they are doubled: the former when a server is
 back that was down for some time, the latter when one began to refuse requests."""
 
-_OUTAGE = 3.0
+_OUTAGE_SECONDS = 3.0
 """Seconds after which a server that was down was surely not just asked too much."""
 
-_CAUTION = 0.7
+_RESUME_SHARE = 0.7
 """Share of what was accepted to go on with where that has ended."""
 
-_GROWTH, _MOST_GROWTH = 0.01, 0.5
+_GROWTH, _MAX_GROWTH = 0.01, 0.5
 """Share a second by which the rate grows, and the same at the most, when nothing was refused for some time."""
 
-_FAIR, _MOST_FAIR = 0.15, 0.04
+_FAIR, _MAX_FAIR = 0.15, 0.04
 """Requests a second, times the root of the rate, by which it grows besides, and the share of the rate that this
 never exceeds: over time, processes that share a store get the same, whatever they began with."""
 
-_LEAST_CUT = 0.5
-_CLEAN = 0.01
+_MAX_CUT = 0.5
+_CLEAN_SHARE = 0.01
 """Share of refused requests up to which next to nothing was refused."""
 
-_NEAR = 1.1
+_NEAR_CEILING = 1.1
 """Factor from the rate that was too much before within which the rate does not grow fast at once."""
 
-_SILENCE = 1.0
+_DOWN_SECONDS = 1.0
 """Seconds without a success, while requests fail, after which the server is taken for down."""
 
-_PROBE, _LEAST_PROBE, _MOST_PROBE = 0.07, 0.2, 10.0
+_PROBE_SHARE, _MIN_PROBE, _MAX_PROBE = 0.07, 0.2, 10.0
 """Seconds between two probes of a server that is down: this share of the time that it has been down, within these
 bounds. So what is lost after its recovery is less than a tenth of the outage."""
 
-_NO_DELAY = 0.0005
+_MIN_DELAY = 0.0005
 """Seconds that are not worth waiting."""
 
-_NEWS = 60.0
+_LOG_SECONDS = 60.0
 """Seconds after which it is worth saying again that requests wait."""
 
 
-class Place:
+class Ticket:
     """A place in the queue."""
 
-    __slots__ = ("_number", "_queue")
+    __slots__ = ("_number", "_queue_id")
 
     def __init__(self, number: int, queue: int) -> None:
         self._number = number
-        self._queue = queue
+        self._queue_id = queue
 
 
 class Limiter:
@@ -124,11 +124,11 @@ class Limiter:
         self._base = 0.0  # the rate below which a few refusals do not bring it: they may come at any rate
         self._clean = 0  # windows in a row in which next to nothing was refused
         self._has_queue = False  # whether somebody had to wait in this window
-        self._queue = 0  # grows when the places of a queue become void
-        self._issued = 0  # places in the queue
-        self._passed = 0.0  # how far it has come
-        self._passed_at = 0.0
-        self._told: float | None = None  # when it was last said that requests wait
+        self._queue_id = 0  # grows when the places of a queue become void
+        self._tickets = 0  # places in the queue
+        self._served = 0.0  # how far it has come
+        self._served_at = 0.0
+        self._logged_at: float | None = None  # when it was last said that requests wait
 
     # ---- requests
 
@@ -138,46 +138,46 @@ class Limiter:
             self._end_window(now)
         return self.rate is not None
 
-    def join(self, now: float) -> Place:
+    def join(self, now: float) -> Ticket:
         """A place at the end of the queue."""
         self._advance(now)
-        place = Place(self._issued, self._queue)
-        self._issued += 1
-        return place
+        ticket = Ticket(self._tickets, self._queue_id)
+        self._tickets += 1
+        return ticket
 
-    def wait(self, place: Place, now: float) -> float:
-        """Seconds until the turn of `place`, as things are now; 0.0: it is. To be asked again after `NAP` seconds."""
+    def wait(self, ticket: Ticket, now: float) -> float:
+        """Seconds until the turn of `ticket`, as things are now; 0.0: it is. To be asked again after POLL_SECONDS."""
         if now >= self._until:
             self._end_window(now)
         rate = self.rate
         if not rate:
             return 0.0 if rate is None else self._wait_for_probe(now)
-        if place._queue != self._queue:
+        if ticket._queue_id != self._queue_id:
             renewed = self.join(now)
-            place._number, place._queue = renewed._number, renewed._queue
+            ticket._number, ticket._queue_id = renewed._number, renewed._queue_id
         self._advance(now)
-        delay = (place._number - self._passed) / rate
-        if delay < _NO_DELAY:
+        delay = (ticket._number - self._served) / rate
+        if delay < _MIN_DELAY:
             return 0.0
         self._has_queue = True
         return delay
 
-    def leave(self, place: Place) -> None:
+    def leave(self, ticket: Ticket) -> None:
         """Give up a place before its turn has come."""
-        if place._queue == self._queue:
-            self._passed += 1.0
+        if ticket._queue_id == self._queue_id:
+            self._served += 1.0
 
     def _advance(self, now: float) -> None:
         """Let the queue come as far as it may by now. What nobody has used is not saved up."""
         rate = self.rate  # once: other threads may change it meanwhile
         if rate:
-            self._passed = min(float(self._issued), self._passed + rate * max(0.0, now - self._passed_at))
-        self._passed_at = now
+            self._served = min(float(self._tickets), self._served + rate * max(0.0, now - self._served_at))
+        self._served_at = now
 
     def _wait_for_probe(self, now: float) -> float:
         if now < self._probe:
             return self._probe - now
-        pause = min(_MOST_PROBE, max(_LEAST_PROBE, _PROBE * (now - self._down_since)))
+        pause = min(_MAX_PROBE, max(_MIN_PROBE, _PROBE_SHARE * (now - self._down_since)))
         self._probe = now + pause * (0.75 + 0.5 * self._jitter())
         return 0.0
 
@@ -188,7 +188,7 @@ class Limiter:
         self._failures = 0
         self._success = now
         if self.rate == 0.0:
-            self._begin_again(now, _FAST_START if now - self._down_since > _OUTAGE else _SLOW_START)
+            self._begin_again(now, _FAST_START if now - self._down_since > _OUTAGE_SECONDS else _SLOW_START)
         elif sent >= self._cut:
             self._accepted += 1
 
@@ -199,7 +199,7 @@ class Limiter:
             return  # it says what is known already
         self._refused += 1
         # A fifth is exceeded by so much that it cannot be chance, with the answers coming as they may
-        if self._refused > _LEAST + _SHARE * (self._refused + self._accepted):
+        if self._refused > _MIN_FAILURES + _MAX_REFUSED_SHARE * (self._refused + self._accepted):
             if self.rate is None:
                 self._begin_again(now, _SLOW_START)
             elif self._starting and self._accepted:
@@ -213,10 +213,10 @@ class Limiter:
             self._accepted = self._failures = 0
         self._failed = True
         self._failures += 1
-        if self.rate != 0.0 and self._failures >= _LEAST and now - self._success >= _SILENCE:
+        if self.rate != 0.0 and self._failures >= _MIN_FAILURES and now - self._success >= _DOWN_SECONDS:
             self._down_since, self._probe = self._success, now
             self.rate = 0.0
-            self._queue += 1
+            self._queue_id += 1
 
     @property
     def is_down(self) -> bool:
@@ -226,12 +226,12 @@ class Limiter:
         """Seconds for which the server has been down, 0.0 where it is not."""
         return now - self._down_since if self.rate == 0.0 else 0.0
 
-    def is_news(self, now: float) -> bool:
+    def should_log(self, now: float) -> bool:
         """Whether it is to be told that requests wait: once, and once a minute while failures go on."""
-        is_news = self._told is None or now - self._told >= _NEWS
-        if is_news:
-            self._told = now
-        return is_news
+        should_log = self._logged_at is None or now - self._logged_at >= _LOG_SECONDS
+        if should_log:
+            self._logged_at = now
+        return should_log
 
     # ---- the rate
 
@@ -239,11 +239,11 @@ class Limiter:
         """Find out from below what the server takes; `window`: seconds after which the rate is doubled."""
         self._start_window = window
         self._starting = True
-        self.rate = max(_FLOOR, min(_START, self._ceiling / 2.0)) if self._ceiling else _START
+        self.rate = max(_MIN_RATE, min(_START_RATE, self._ceiling / 2.0)) if self._ceiling else _START_RATE
         self._cut = now
         self._clean = 0
-        self._queue += 1
-        self._issued, self._passed, self._passed_at = 0, 0.0, now
+        self._queue_id += 1
+        self._tickets, self._served, self._served_at = 0, 0.0, now
         self._begin_window(now)
         self._has_queue = True
 
@@ -251,7 +251,7 @@ class Limiter:
         rate = self.rate
         if rate is None:
             self.is_watching = self._failed
-            self._told = self._told if self._failed else None
+            self._logged_at = self._logged_at if self._failed else None
             if self._failed:  # what is counted goes on being so, and is forgotten bit by bit
                 self._begin_window(now, self._accepted, self._refused)
                 return
@@ -263,52 +263,52 @@ class Limiter:
     def _begin_window(self, now: float, accepted: int = 0, refused: int = 0) -> None:
         self._began = now
         self._until = now + (self._start_window if self._starting else _WINDOW)
-        halved = accepted + refused > _MEMORY
+        halved = accepted + refused > _MAX_ANSWERS
         self._accepted, self._refused = accepted >> halved, refused >> halved
         self._failed = self._has_queue = False
 
     def _change(self, rate: float, now: float) -> bool:
         """Have the rate follow what came of the window's requests; False where they are too few yet."""
-        seconds = min(_LONGEST_WINDOW, max(0.001, now - self._began))
+        seconds = min(_MAX_WINDOW, max(0.001, now - self._began))
         answers = self._accepted + self._refused
-        if self._has_queue and answers < _FEW and seconds < _LONGEST_WINDOW:
+        if self._has_queue and answers < _MIN_ANSWERS and seconds < _MAX_WINDOW:
             return False
         share = self._refused / answers if answers else 0.0
         self._advance(now)
-        if not self._has_queue and share <= _SHARE:
+        if not self._has_queue and share <= _MAX_REFUSED_SHARE:
             self.rate = None
             self._starting = False
             self._ceiling = 0.0
         elif not self._starting:
             self.rate = self._corrected(rate, seconds, share)
-        elif share <= (_SHARE if self._refused < _LEAST // 2 else _SHARE / 2):
+        elif share <= (_MAX_REFUSED_SHARE if self._refused < _MIN_FAILURES // 2 else _MAX_REFUSED_SHARE / 2):
             self.rate = rate * 2.0
         else:
             self._starting = self._accepted == 0
-            self.rate = max(_FLOOR, rate / 2.0 if self._starting else _CAUTION * self._accepted / seconds)
+            self.rate = max(_MIN_RATE, rate / 2.0 if self._starting else _RESUME_SHARE * self._accepted / seconds)
             if self._accepted or self._ceiling:
-                self._ceiling = self.rate / _CAUTION
+                self._ceiling = self.rate / _RESUME_SHARE
             self._base = self.rate / 2.0
             self._cut = now
         return True
 
     def _corrected(self, rate: float, seconds: float, share: float) -> float:
         """The rate after a window in which this share was refused."""
-        corrected = max(_FLOOR, rate * self._growth(rate, seconds, share) * max(1.0 - share, _LEAST_CUT))
-        if share > _SHARE:
+        corrected = max(_MIN_RATE, rate * self._growth(rate, seconds, share) * max(1.0 - share, _MAX_CUT))
+        if share > _MAX_REFUSED_SHARE:
             self._base = corrected / 2.0
         return max(corrected, self._base)
 
     def _growth(self, rate: float, seconds: float, share: float) -> float:
         """The factor by which the rate grows: slowly where it was too much before, faster where it was not."""
-        self._clean = min(self._clean + 1, 6) if share <= _CLEAN else 0
+        self._clean = min(self._clean + 1, 6) if share <= _CLEAN_SHARE else 0
         if not self._clean:
-            self._ceiling = rate * max(1.0 - share, _LEAST_CUT)
-        if share > _SHARE:
+            self._ceiling = rate * max(1.0 - share, _MAX_CUT)
+        if share > _MAX_REFUSED_SHARE:
             return 1.0
-        fair = min(_FAIR / math.sqrt(rate), _MOST_FAIR)
-        sure = self._clean if rate * _NEAR < self._ceiling else self._clean - 2
-        growth = _GROWTH if sure <= 0 else min(_MOST_GROWTH, (1.0 + 2 * _GROWTH) ** (3.0 ** sure) - 1.0)
+        fair = min(_FAIR / math.sqrt(rate), _MAX_FAIR)
+        sure = self._clean if rate * _NEAR_CEILING < self._ceiling else self._clean - 2
+        growth = _GROWTH if sure <= 0 else min(_MAX_GROWTH, (1.0 + 2 * _GROWTH) ** (3.0 ** sure) - 1.0)
         if rate < self._ceiling:  # not beyond it in one step
             growth = min(growth, max(_GROWTH, (self._ceiling / rate) ** (1 / seconds) - 1.0))
         return float((1.0 + growth + fair) ** seconds)

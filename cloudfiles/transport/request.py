@@ -1,8 +1,8 @@
 """What is sent, and the hooks by which a protocol reads what comes back.
 
 A verb subclasses `Request`, a provider subclasses `ProviderProtocol`. The client's one retry loop calls `encode`
-before each attempt, `accept` on each complete response, and `broken` when a body broke off. So a signature is always
-fresh, an error inside a 200 is seen, and a read is resumed where it ended.
+before each attempt, `accept` on each complete response, and `on_incomplete_body` when a body broke off. So a signature
+is always fresh, an error inside a 200 is seen, and a read is resumed where it ended.
 """
 
 from __future__ import annotations
@@ -152,13 +152,13 @@ PLAIN = ProviderProtocol()
 class Receiver(Protocol):
     """Takes bodies in pieces, as they come, so that none is ever held whole."""
 
-    def begins(self, head: Head, length: int) -> bool:
+    def accepts(self, head: Head, length: int) -> bool:
         """Whether it takes the body that follows `head`; `length` as `wire.body_length` tells it.
 
         What it raises ends the exchange with the body unread.
         """
 
-    def take(self, piece: memoryview | bytes) -> None:
+    def write(self, piece: memoryview | bytes) -> None:
         """The next bytes; they are overwritten afterwards."""
 
 
@@ -170,7 +170,7 @@ class BodyMonitor(Protocol):
 
 
 class SlowBodyError(Exception):
-    """A body arrives more slowly than several connections would deliver it; `Request.broken` was given what was
+    """A body arrives more slowly than several connections would deliver it; `on_incomplete_body` was given what was
     received. Never leaves the protocol."""
 
 
@@ -234,7 +234,7 @@ class Request:
             return response
         raise self.protocol.to_error(self, response)
 
-    def most(self, head: Head) -> int | None:
+    def max_body_size(self, head: Head) -> int | None:
         """Bytes that the body behind `head` may have. None: as many as are announced, or UNANNOUNCED_BYTES."""
         return ANSWER_BYTES if head.status < 300 else ERROR_BYTES
 
@@ -242,11 +242,11 @@ class Request:
         """What monitors a body of `length` bytes that did not arrive together with its head; None for nothing."""
         return None
 
-    def broken(self, head: Head, received: bytes) -> None:
+    def on_incomplete_body(self, head: Head, received: bytes) -> None:
         """The body after `head` broke off with `received` bytes: remember them to go on from there."""
 
-    def kept(self) -> int:
-        """Bytes that were remembered by `broken`: a try that adds to them has not failed altogether."""
+    def resumable_bytes(self) -> int:
+        """Bytes that were remembered by `on_incomplete_body`: a try that adds to them has not failed altogether."""
         return 0
 
 

@@ -171,7 +171,7 @@ class ChunkedBody:
         self.trailers: dict[str, str] = {}
         self.rest = b""
         self._buffer = bytearray()
-        self._fed = 0
+        self._received = 0
         self._left = 0  # bytes of the current chunk still to come
         self._trailing = 0  # bytes of trailers so far
         self._state = self._size
@@ -179,7 +179,7 @@ class ChunkedBody:
     def feed(self, data: bytes | bytearray | memoryview) -> list[bytes]:
         """The body bytes that `data` completes. Raises ProtocolError for what is no chunked body."""
         self._buffer += data
-        self._fed += len(data)
+        self._received += len(data)
         pieces: list[bytes] = []
         while not self.done and self._state(pieces):
             pass
@@ -188,8 +188,8 @@ class ChunkedBody:
     def finish(self) -> None:
         """To be called at the end of the stream: raises TruncatedBodyError unless the body had ended."""
         if not self.done:
-            raise TruncatedBodyError(f"the connection was closed in the middle of a chunked body, after {self._fed} "
-                                     "bytes of it")
+            raise TruncatedBodyError(f"the connection was closed in the middle of a chunked body, after "
+                                     f"{self._received} bytes of it")
 
     def _line(self) -> bytes | None:
         end = self._buffer.find(b"\n")

@@ -6,11 +6,11 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from cloudfiles.batch import existence
-from cloudfiles.batch.fanout import Tally, collect, stream
+from cloudfiles.batch.fanout import ItemCounter, collect, stream
 from cloudfiles.batch.processes import Parallel, is_parallel
 from cloudfiles.batch.progress import Progress
-from cloudfiles.batch.reader import Result, as_wanted, counting, failed, grouped, reader, ungrouped, weight
-from cloudfiles.batch.result_columns import Columns, as_asked
+from cloudfiles.batch.reader import Result, as_get_item, counting, failed, grouped, reader, ungrouped, weight
+from cloudfiles.batch.result_columns import ResultColumns, without_tags
 from cloudfiles.batch.store import checked_count
 from cloudfiles.exceptions import InvalidJSONError
 from cloudfiles.inputs import is_path
@@ -60,7 +60,7 @@ class ReadVerbs(BatchRunner):
         if is_path(paths) or isinstance(paths, Mapping):
             runtime = blocking_runtime()
             read = reader(self._store.interface(runtime), runtime, raw, max_decoded_size, monitor)
-            found = read(as_wanted(paths))
+            found = read(as_get_item(paths))
             answer = {found["path"]: found["content"]} if return_dict else found["content"]
         else:
             paths = iterable(paths)
@@ -77,23 +77,23 @@ class ReadVerbs(BatchRunner):
                   raw: bool, raise_errors: bool, max_decoded_size: int | None) -> list[Result]:
         on_error = None if raise_errors else lambda item, error: failed(item, error, raw)
         units, regroup = _with_groups(paths)
-        tally = None if units is paths else Tally()
+        counter = None if units is paths else ItemCounter()
         with self._batch("Downloading", paths, total, progress, on_error) as (plan, interface):
             read = reader(interface, plan.runtime, raw, max_decoded_size, monitor)
-            if tally is not None:
-                plan, read = counting(plan, read, tally)
-            return regroup(collect(read, units, plan, tally))
+            if counter is not None:
+                plan, read = counting(plan, read, counter)
+            return regroup(collect(read, units, plan, counter))
 
     def _get_elsewhere(self, paths: Any, total: int | None, progress: Progress, parallel: Parallel | None,
                        monitor: TransmissionMonitor | None, options: dict[str, Any]) -> list[Result]:
         parts = self._in_processes("_get_columns", paths, options, parallel, progress, total, monitor,
-                                   strip=as_asked, weigh_result=lambda part: (part[0] if monitor else part).size)
+                                   strip=without_tags, weigh_result=lambda part: (part[0] if monitor else part).size)
         return [result for items, columns in parts for result in columns.results(items, options["raw"])]
 
     def _get_columns(self, paths: list[Any], return_recording: bool = False, **options: Any) -> Any:
         """In a worker: what a `get` brings and the caller does not know."""
         found = self.get(paths, return_recording=return_recording, **options)
-        return (Columns.of(found[0]), found[1]) if return_recording else Columns.of(found)
+        return (ResultColumns.of(found[0]), found[1]) if return_recording else ResultColumns.of(found)
 
     def stream(self, paths: Iterable[Any], *, total: int | None = None, raw: bool = False, progress: Progress = None,
                raise_errors: bool = True, max_items: int = _STREAM_ITEMS, max_bytes: int = _STREAM_BYTES,
@@ -131,7 +131,7 @@ class ReadVerbs(BatchRunner):
             its value (for a single path it is raised anyway).
         """
         if is_path(paths) or isinstance(paths, Mapping):
-            return load_json(self.get(paths), as_wanted(paths).path)
+            return load_json(self.get(paths), as_get_item(paths).path)
         results = self.get(paths, total=total, progress=progress, raise_errors=raise_errors)
         return [_value_of(found, raise_errors) for found in results]
 

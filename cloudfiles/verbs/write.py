@@ -8,7 +8,7 @@ from operator import attrgetter
 from typing import Any
 
 from cloudfiles.batch import processes
-from cloudfiles.batch.fanout import Tally, collect
+from cloudfiles.batch.fanout import ItemCounter, collect
 from cloudfiles.batch.processes import Parallel, is_parallel
 from cloudfiles.batch.progress import Progress
 from cloudfiles.batch.writer import Upload, WriteDefaults, guess_content_type, is_scalar, uploads, writer
@@ -162,14 +162,14 @@ class WriteVerbs(BatchRunner):
         if is_parallel(self._parallel(parallel, paths)):
             return sum(part for _, part in self._in_processes("delete", paths, {}, parallel, progress, total))
         with self._batch("Deleting", paths, total, progress) as (plan, interface):
-            chunks, tally = _chunked(paths, interface.delete_batch, plan.width), Tally()
+            chunks, counter = _chunked(paths, interface.delete_batch, plan.width), ItemCounter()
 
             def remove(keys: list[str]) -> tuple[int, Mapping[str, CloudFilesError]]:
                 failures = interface.delete(keys)
-                tally.add(len(keys))
+                counter.add(len(keys))
                 return len(keys), failures
 
-            done = collect(remove, chunks, plan, tally)
+            done = collect(remove, chunks, plan, counter)
         errors = [error for _, failures in done for error in failures.values()]
         if errors:
             raise errors[0]

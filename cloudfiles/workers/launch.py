@@ -10,7 +10,7 @@ from typing import Any
 
 import cloudfiles
 from cloudfiles.exceptions import WorkerError
-from cloudfiles.workers.surroundings import Surroundings
+from cloudfiles.workers.process_state import ProcessState
 
 _PIPE_BYTES = 256 * 1024
 """No more: where the pipes of a user have 64 MiB in all, Linux gives further ones next to nothing."""
@@ -35,7 +35,7 @@ def boot_code(path: list[str], main: str, argument: object) -> str:
                         places=[os.path.abspath(place) for place in cloudfiles.__path__], main=main, argument=argument)
 
 
-def start(surroundings: Surroundings, memory: int | None) -> subprocess.Popen[bytes]:
+def start(state: ProcessState, memory: int | None) -> subprocess.Popen[bytes]:
     """A new worker that reads from its standard input and answers on its standard output.
 
     It is in a session of its own: Ctrl-C in a terminal is told to it by the process that it works for.
@@ -46,7 +46,7 @@ def start(surroundings: Surroundings, memory: int | None) -> subprocess.Popen[by
     if getattr(sys, "frozen", False) or not sys.executable:
         raise WorkerError("parallel= starts Python interpreters, but sys.executable is not set; use parallel=1 or pass "
                           "a concurrent.futures.Executor")
-    boot = boot_code(surroundings.path, "cloudfiles.workers.main", memory)
+    boot = boot_code(state.path, "cloudfiles.workers.main", memory)
     # What multiprocessing passes on as well: -O, -W, -X, -I and the like.
     flags: list[str] = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]
     try:

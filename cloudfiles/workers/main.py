@@ -14,13 +14,13 @@ from typing import Any, BinaryIO
 from cloudfiles.exceptions import CloudFilesError, WorkerError
 from cloudfiles.workers import messages
 from cloudfiles.workers.messages import Message
-from cloudfiles.workers.surroundings import take_on
+from cloudfiles.workers.process_state import apply_state
 
 _LAST_SECONDS = 2.0
 """For the task at work to clean up after itself, once nobody waits for it any more."""
 
 
-class InWorker(Exception):  # noqa: N818 -- it is shown as a cause, and is what its text says
+class WorkerTraceback(Exception):  # noqa: N818 -- it is shown as a cause, and is what its text says
     """The traceback of an error in a worker process, as text."""
 
 
@@ -38,7 +38,7 @@ class Service:
         self._memory_free = threading.Semaphore(1)
         self._tasks: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
         self._cancelled: set[int] = set()
-        self._at_work: int | None = None
+        self._current: int | None = None
         self._is_over = False
         self._main = threading.get_ident()
 
@@ -49,8 +49,8 @@ class Service:
         with suppress(OSError):
             messages.send(self._replies, messages.READY)
             while (message := self._tasks.get()) is not None and not self._is_over:
-                if message.kind == messages.SURROUNDINGS:
-                    take_on(pickle.loads(message.payload))
+                if message.kind == messages.PROCESS_STATE:
+                    apply_state(pickle.loads(message.payload))
                 else:
                     self._do(message)
 
@@ -66,7 +66,7 @@ class Service:
                 self._tasks.put(message)
         self._is_over = True
         self._tasks.put(None)
-        at_work = self._at_work
+        at_work = self._current
         if at_work is not None:
             self._give_up(at_work)
         threading.Event().wait(_LAST_SECONDS)
@@ -83,8 +83,8 @@ class Service:
 
     def _interrupted(self, number: int, frame: Any) -> None:
         """Ends the task at work if that was given up, and nothing else: not on a Ctrl-C either."""
-        if self._at_work in self._cancelled:
-            self._at_work = None
+        if self._current in self._cancelled:
+            self._current = None
             raise KeyboardInterrupt
 
     def _do(self, task: Message) -> None:
@@ -100,13 +100,13 @@ class Service:
     def _outcome(self, task: Message) -> tuple[int, Any]:
         try:
             try:
-                self._at_work = task.number
+                self._current = task.number
                 if task.number in self._cancelled:
                     raise KeyboardInterrupt
                 function, args = pickle.loads(task.payload)
                 return messages.RESULT, function(*args)
             finally:
-                self._at_work = None
+                self._current = None
         except KeyboardInterrupt:
             return messages.ERROR, TaskCancelled()
         except BaseException as error:

@@ -8,7 +8,7 @@ from typing import IO, Any, NamedTuple
 
 from cloudfiles import secret_references
 
-SURROUNDINGS, TASK, CANCEL, FREE = range(4)
+PROCESS_STATE, TASK, CANCEL, FREE = range(4)
 """To a worker: what has changed around it; do this; give it up; the shared memory may be written again."""
 
 READY, RESULT, IN_MEMORY, ERROR = range(4, 8)
@@ -88,11 +88,11 @@ class _Pickler(pickle.Pickler):
 
     def reducer_override(self, obj: Any) -> Any:
         if type(obj) is secret_references.SecretReference:
-            return secret_references.accept, (obj.name, secret_references.value(obj))
+            return secret_references.define, (obj.name, secret_references.resolve(obj))
         return NotImplemented
 
 
-class _Collected:
+class _CollectBatch:
     """A file for a pickler that writes large contents as they are."""
 
     def __init__(self) -> None:
@@ -105,7 +105,7 @@ class _Collected:
 
 def dumps(value: Any) -> Pieces:
     """`value` for a worker process of our own."""
-    collected = _Collected()
+    collected = _CollectBatch()
     _Pickler(collected, 5).dump(value)
     return collected.pieces
 

@@ -10,10 +10,10 @@ from typing import Any, cast
 
 from cloudfiles.retry import RetryPolicy
 from cloudfiles.runtime.base import Runtime, Stream, WorkerGroup
-from cloudfiles.runtime.descriptors import Descriptors
+from cloudfiles.runtime.descriptors import DescriptorBudget
 from cloudfiles.runtime.threads import ThreadRuntime
 from cloudfiles.transport.client import Client
-from cloudfiles.transport.pool import Pool
+from cloudfiles.transport.connection_pool import Pool
 from cloudfiles.transport.request import Origin
 from cloudfiles.types import Clock, Tls
 
@@ -132,16 +132,16 @@ class ScriptedDialer:
         return step
 
 
-def unwatched(budget: int = 100) -> Descriptors:
+def unwatched(budget: int = 100) -> DescriptorBudget:
     """Descriptors of which no thread closes any in time."""
-    descriptors = Descriptors(lambda: budget)
+    descriptors = DescriptorBudget(lambda: budget)
     descriptors.watched = True
     return descriptors
 
 
 def scripted_client(*script: ScriptedStream | Exception, policy: RetryPolicy | None = None,
                     jitter: Callable[[], float] = lambda: 0.5, time: FakeTime | None = None,
-                    descriptors: Descriptors | None = None) -> tuple[Client, ScriptedDialer, FakeTime]:
+                    descriptors: DescriptorBudget | None = None) -> tuple[Client, ScriptedDialer, FakeTime]:
     """A client whose connections are these, on a clock of its own."""
     time = time or FakeTime()
     client = Client(cast(Runtime, FakeRuntime(time)), Tls(), 1.0, 1.0, policy=policy, clock=time.clock, jitter=jitter,

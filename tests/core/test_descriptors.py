@@ -13,11 +13,11 @@ import pytest
 from cloudfiles.exceptions import ConnectionFailedError
 from cloudfiles.runtime.descriptors import (
     IDLE_SECONDS,
-    Descriptors,
+    DescriptorBudget,
     connection_budget,
     descriptor_limit,
-    ran_out,
-    with_room,
+    is_descriptor_shortage,
+    with_descriptor,
 )
 from cloudfiles.runtime.threads import ThreadRuntime
 from cloudfiles.testing import S3Server
@@ -101,7 +101,7 @@ def test_idle_ones_are_closed_after_a_minute() -> None:
 
 
 def test_a_thread_closes_them_and_ends_with_the_last() -> None:
-    descriptors = Descriptors()
+    descriptors = DescriptorBudget()
     stream = ScriptedStream(answer())
     client, _, time = scripted_client(stream, descriptors=descriptors)
     before = threading.enumerate()
@@ -170,8 +170,8 @@ def test_other_errors_close_nothing() -> None:
         raise OSError(errno.EIO, "")
 
     with pytest.raises(OSError):
-        with_room(fail, descriptors=descriptors)
-    assert not ran_out(ValueError())
+        with_descriptor(fail, descriptors=descriptors)
+    assert not is_descriptor_shortage(ValueError())
     assert idle_pool(client, ORIGINS[0]).oldest() is not None
 
 
@@ -188,7 +188,7 @@ def test_after_a_fork_nothing_is_counted_or_watched() -> None:
 def test_pools_of_all_runtimes_are_emptied() -> None:
     """Connections are closed in the thread of their runtime, and counted wherever they are."""
     assert run_program("""
-        from cloudfiles.runtime.descriptors import Descriptors
+        from cloudfiles.runtime.descriptors import DescriptorBudget
         from cloudfiles.runtime.engine import engine
         import threading
         closed = []
@@ -198,7 +198,7 @@ def test_pools_of_all_runtimes_are_emptied() -> None:
             def __init__(self): self.runtime, self.idle = engine().runtime, [Connection() for _ in range(3)]
             def oldest(self): return float(len(self.idle)) if self.idle else None
             def take_oldest(self): return self.idle.pop() if self.idle else None
-        descriptors, pool = Descriptors(), Pool()
+        descriptors, pool = DescriptorBudget(), Pool()
         descriptors.add_pool(pool)
         for connection in pool.idle: descriptors.add(connection, "origin")
         print(descriptors.free(), closed)

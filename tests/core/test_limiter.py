@@ -7,7 +7,7 @@ import random
 import pytest
 
 from cloudfiles.retry import RetryPolicy
-from cloudfiles.transport.limiter import NAP, Limiter
+from cloudfiles.transport.limiter import POLL_SECONDS, Limiter
 from tests.core.simulation import (
     Outcome,
     Store,
@@ -152,9 +152,9 @@ def test_who_waits_hears_of_a_new_rate() -> None:
     places = [limiter.join(100.0) for _ in range(100)]
     assert limiter.wait(places[99], 100.0) == pytest.approx(99)
     limiter.rate = 100.0
-    assert limiter.wait(places[99], 100.0 + NAP) < 1
+    assert limiter.wait(places[99], 100.0 + POLL_SECONDS) < 1
     limiter.rate = None
-    assert limiter.wait(places[99], 100.0 + NAP) == 0.0
+    assert limiter.wait(places[99], 100.0 + POLL_SECONDS) == 0.0
 
 
 def test_who_gives_up_leaves_no_gap() -> None:

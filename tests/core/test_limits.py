@@ -21,7 +21,7 @@ from cloudfiles.retry import RetryPolicy
 from cloudfiles.testing import Fault, Rule, S3Server, Status
 from cloudfiles.testing.http_messages import ServerResponse
 from cloudfiles.testing.server_faults import ConnectionEnd, WireResponse
-from cloudfiles.transport.memory import FullError, GrowingMemory
+from cloudfiles.transport.body_buffers import BufferFullError, GrowingBuffer
 from cloudfiles.transport.request import ANSWER_BYTES, ERROR_BYTES, PLAIN, Request, Response
 from tests.core.programs import run_program
 from tests.core.scripted import ORIGIN, ScriptedStream, answer, scripted_client
@@ -121,11 +121,11 @@ def test_a_part_that_is_much_longer_than_was_asked_for() -> None:
 
 
 def test_small_pieces_take_no_more_memory_than_large_ones() -> None:
-    memory = GrowingMemory(100_000)
+    memory = GrowingBuffer(100_000)
     for _ in range(100_000):
         memory.add(b"x")
     assert sys.getsizeof(memory._file) < 250_000
-    with pytest.raises(FullError):
+    with pytest.raises(BufferFullError):
         memory.add(b"x")
     assert len(memory.content()) == 100_000
 

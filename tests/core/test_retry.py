@@ -357,10 +357,10 @@ class Pieces(Request):
         super().__init__(*args, **options)
         self.got = b""
 
-    def broken(self, head: Any, received: bytes) -> None:
+    def on_incomplete_body(self, head: Any, received: bytes) -> None:
         self.got += received
 
-    def kept(self) -> int:
+    def resumable_bytes(self) -> int:
         return len(self.got)
 
 
@@ -372,7 +372,7 @@ def test_progress_is_no_failure() -> None:
     client, _, time = scripted_client(*streams, ScriptedStream(GOOD), policy=RetryPolicy(attempts=2, budget=1.0))
     request = Pieces(ORIGIN, "GET", "/key")
     assert client.send(request).content == b"right"
-    assert request.kept() == 3000
+    assert request.resumable_bytes() == 3000
     assert max(time.slept) < 0.1
     assert sum(time.slept) > 1.0
 
@@ -507,9 +507,9 @@ def test_an_early_answer_is_heard(status: int) -> None:
     assert early.closed
 
 
-@pytest.mark.parametrize("heard", [b"", answer(200), b"garbage\r\n\r\n", answer(503)[:10]])
-def test_a_send_that_fails_is_no_success_whatever_is_heard(heard: bytes) -> None:
-    client, _, time = scripted_client(ScriptedStream(heard, send_error=ConnectionResetError()), ScriptedStream(GOOD))
+@pytest.mark.parametrize("response", [b"", answer(200), b"garbage\r\n\r\n", answer(503)[:10]])
+def test_a_send_that_fails_is_no_success_whatever_the_response(response: bytes) -> None:
+    client, _, time = scripted_client(ScriptedStream(response, send_error=ConnectionResetError()), ScriptedStream(GOOD))
     assert client.send(Request(ORIGIN, "PUT", "/", body=b"x" * 100_000)).content == b"right"
     assert len(time.slept) == 1
 

@@ -16,11 +16,11 @@ from cloudfiles.interfaces.bounded_read import PiecewiseRead
 from cloudfiles.interfaces.object_read import ObjectRead
 from cloudfiles.retry import RetryPolicy
 from cloudfiles.runtime.base import Stream
-from cloudfiles.runtime.descriptors import Descriptors
+from cloudfiles.runtime.descriptors import DescriptorBudget
 from cloudfiles.runtime.green import GreenStream, Watchdog
 from cloudfiles.testing import Pieces, Rule, S3Server
-from cloudfiles.transport import pool
-from cloudfiles.transport.connection import BrokenBodyError, Connection
+from cloudfiles.transport import connection_pool
+from cloudfiles.transport.connection import Connection, IncompleteBodyError
 from cloudfiles.transport.request import PLAIN, Body, FileBody, Request
 from cloudfiles.transport.throughput import Throughput, TooSlowError, Watch
 from tests.core.scripted import ORIGIN, FakeTime, ScriptedStream, answer, scripted_client
@@ -72,10 +72,10 @@ class Taking(Request):
         Request.__init__(self, ORIGIN, "GET", "/")
         self._time, self.pause, self.receiver = time, pause, self
 
-    def begins(self, head: object, length: int) -> bool:
+    def accepts(self, head: object, length: int) -> bool:
         return True
 
-    def take(self, piece: bytes | memoryview) -> None:
+    def write(self, piece: bytes | memoryview) -> None:
         self._time.now += self.pause
 
 
@@ -87,7 +87,7 @@ def test_a_crawling_body_is_given_up(framing: str, received: str) -> None:
     wire = ANSWERS[framing]
     connection = crawling(time, wire, wire[-len(CONTENT):])
     began = time.now
-    with pytest.raises(BrokenBodyError, match="throughput below 1024 bytes per second") as raised:
+    with pytest.raises(IncompleteBodyError, match="throughput below 1024 bytes per second") as raised:
         connection.exchange(b"", request)
     assert isinstance(raised.value.cause, RequestTimeoutError)
     assert SECONDS < time.now - began < 1.5 * SECONDS
@@ -117,7 +117,7 @@ def test_a_store_that_works_for_minutes_sends_a_space_now_and_then() -> None:
     connection = crawling(time, wire, b" " * 50 + b"<Result/>", pause=9.0)
     assert connection.exchange(b"", Request(ORIGIN, "POST", "/")).content.endswith(b"<Result/>")
     endless = answer(body=b" " * 5000)
-    with pytest.raises(BrokenBodyError):
+    with pytest.raises(IncompleteBodyError):
         crawling(time, endless, b" " * 5000, pause=9.0).exchange(b"", Request(ORIGIN, "POST", "/"))
 
 
@@ -241,7 +241,7 @@ def test_the_body_goes_on_where_it_was() -> None:
     wire = answer(body=CONTENT, etag='"1"')
     first = Crawling(time, wire, len(wire) - len(CONTENT) + 3000, pause=0.05)
     second = ScriptedStream()
-    client, dialer, _ = scripted_client(first, second, time=time, descriptors=Descriptors(lambda: 9))
+    client, dialer, _ = scripted_client(first, second, time=time, descriptors=DescriptorBudget(lambda: 9))
     request = ObjectRead(ORIGIN, "/", {}, PLAIN, "key")
     sent: list[bytes] = []
 
@@ -272,7 +272,8 @@ def test_what_was_handed_on_in_pieces_is_not_tried_again() -> None:
 
 def test_a_crawling_server(fault_server: S3Server, green: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     # Sooner than the read timeout says: a server that a busy machine holds up for a moment has not fallen silent.
-    monkeypatch.setattr(pool, "Throughput", lambda least, seconds, *others: Throughput(least, seconds / 50, *others))
+    monkeypatch.setattr(connection_pool, "Throughput",
+                        lambda rate, seconds, *more: Throughput(rate, seconds / 50, *more))
     content = os.urandom(100_000)
     fault_server.put("a", content)
     fault_server.script(Rule(Pieces(1, pause=0.02), key="a", method="GET", times=2))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from cloudfiles.exceptions import ConnectionFailedError, ProtocolError, RequestTimeoutError, TruncatedBodyError
 from cloudfiles.runtime.base import Stream
-from cloudfiles.transport.connection import BrokenBodyError, Connection
+from cloudfiles.transport.connection import Connection, IncompleteBodyError
 from cloudfiles.transport.request import Request, Response
 from cloudfiles.transport.wire import (
     CHUNKED,
@@ -198,9 +198,9 @@ def test_every_split_gives_the_same(wire: bytes) -> None:
 def test_every_cut_is_noticed(wire: bytes) -> None:
     for end in range(len(wire)):
         for last in ((), (ConnectionResetError(),), (TimeoutError(),)):
-            with pytest.raises((*ERRORS, BrokenBodyError)) as caught:
+            with pytest.raises((*ERRORS, IncompleteBodyError)) as caught:
                 exchange(wire[:end], *last)
-            if isinstance(caught.value, BrokenBodyError):
+            if isinstance(caught.value, IncompleteBodyError):
                 whole, _ = exchange(wire)
                 assert whole.content.startswith(caught.value.received)
                 assert isinstance(caught.value.cause, ERRORS)
@@ -222,7 +222,7 @@ def test_both_lengths_end_the_connection() -> None:
 def test_until_close() -> None:
     response, connection = exchange(b"HTTP/1.0 200 OK\r\n\r\nabc", b"def")
     assert (response.content, connection.reusable) == (b"abcdef", False)
-    with pytest.raises(BrokenBodyError) as caught:
+    with pytest.raises(IncompleteBodyError) as caught:
         exchange(b"HTTP/1.0 200 OK\r\n\r\nabc", ConnectionResetError())
     assert caught.value.received == b"abc"
 
@@ -294,7 +294,7 @@ def test_any_bytes(wire: bytes, cuts: list[int], method: str) -> None:
     def outcome(pieces: list[bytes]) -> object:
         try:
             response, _ = exchange(*pieces, method=method)
-        except BrokenBodyError as error:
+        except IncompleteBodyError as error:
             return type(error.cause), error.received
         except ERRORS as error:
             return type(error)

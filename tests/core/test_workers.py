@@ -20,7 +20,7 @@ from cloudfiles import CloudFiles, close_workers, reset_connection_pools
 from cloudfiles.exceptions import AuthorizationError, MissingCredentialsError, WorkerError
 from cloudfiles.paths import add_alias
 from cloudfiles.testing import Rule, S3Server, Stall, Status
-from cloudfiles.workers import pool
+from cloudfiles.workers import executor
 from tests.core.programs import ROOT, run_program, start_program
 from tests.core.test_interruption import wait_for_connections
 
@@ -28,7 +28,7 @@ CONTENTS = {f"k{n:03}": b"%d" % n for n in range(200)}
 
 BATCH = """
 import os, queue, random, selectors
-import cloudfiles, cloudfiles.workers.pool
+import cloudfiles, cloudfiles.workers.executor
 for name in ("cloudfiles", "queue", "random", "selectors"):
     with open(name + ".py", "w") as file:
         file.write("import os; os._exit(66)")
@@ -63,7 +63,7 @@ def s3(fault_server: S3Server) -> CloudFiles:
 
 
 def pids() -> list[int]:
-    return [worker._process.child.pid for worker in pool._workers if worker._process is not None]
+    return [worker._process.child.pid for worker in executor._workers if worker._process is not None]
 
 
 def until(condition: Callable[[], Any]) -> None:
@@ -138,9 +138,9 @@ def test_an_end_without_a_word(cf: CloudFiles) -> None:
     """Neither warnings nor tracebacks, though the workers are still there."""
     assert run_program(f"""
         from cloudfiles import CloudFiles
-        from cloudfiles.workers import pool
+        from cloudfiles.workers import executor
         CloudFiles({cf.cloudpath!r}, parallel=3).get([f"k{{n:03}}" for n in range(200)])
-        print(len(pool._workers))
+        print(len(executor._workers))
     """, "-W", "error") == "3"
 
 
@@ -243,10 +243,10 @@ def test_the_end_of_a_killed_program_is_theirs(fault_server: S3Server) -> None:
         cf = CloudFiles("s3://{fault_server.url}/bucket/", secrets={fault_server.secrets!r})
         import threading, time
         threading.Thread(target=lambda: cf.get([str(i) for i in range(2000)], parallel=2), daemon=True).start()
-        from cloudfiles.workers import pool
-        while sum(w._process is not None and w._process.is_ready for w in list(pool._workers)) < 2:
+        from cloudfiles.workers import executor
+        while sum(w._process is not None and w._process.is_ready for w in list(executor._workers)) < 2:
             time.sleep(0.01)
-        print(*(w._process.child.pid for w in pool._workers), flush=True)
+        print(*(w._process.child.pid for w in executor._workers), flush=True)
         time.sleep(600)
     """)
     try:
@@ -285,7 +285,7 @@ def test_a_worker_that_is_killed(s3: CloudFiles, cf: CloudFiles, fault_server: S
 
 
 def kill_all() -> None:
-    until(lambda: all(worker._process is not None and worker._process.is_ready for worker in pool._workers))
+    until(lambda: all(worker._process is not None and worker._process.is_ready for worker in executor._workers))
     for pid in pids():
         os.kill(pid, signal.SIGKILL)
 
@@ -306,10 +306,10 @@ def test_after_a_fork(cf: CloudFiles) -> None:
     assert run_program(f"""
         import os, sys, time
         from cloudfiles import CloudFiles, close_workers
-        from cloudfiles.workers import pool
+        from cloudfiles.workers import executor
         cf = CloudFiles({cf.cloudpath!r}, parallel=2)
         keys = [f"k{{n:03}}" for n in range(200)]
-        pids = lambda: [worker._process.child.pid for worker in pool._workers]
+        pids = lambda: [worker._process.child.pid for worker in executor._workers]
         cf.get(keys)
         theirs = pids()
         child = os.fork()

@@ -13,7 +13,7 @@ import pytest
 
 from cloudfiles import CloudFiles
 from cloudfiles.credentials.azure import AzureProvider
-from cloudfiles.credentials.azure_places import AzureCredentials
+from cloudfiles.credentials.azure_sources import AzureCredentials
 from cloudfiles.exceptions import (
     AuthorizationError,
     CloudFilesError,

@@ -36,7 +36,7 @@ from cloudfiles.exceptions import (
     UnsupportedOperationError,
 )
 from cloudfiles.files import download_file
-from cloudfiles.interfaces.file import io as file_io
+from cloudfiles.interfaces.file import file_io as file_io
 from cloudfiles.interfaces.file import names as file_names
 from cloudfiles.interfaces.file import objects as file_objects
 from cloudfiles.interfaces.file.interface import FileInterface
@@ -908,7 +908,7 @@ def test_if_match_loses_no_update_between_threads(store: FileInterface) -> None:
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_a_fork_amid_another_thread_s_write_can_go_on(store: FileInterface, root: Path) -> None:
-    with file_objects._turns_of(str(root / "k")).lock:
+    with file_objects._key_lock(str(root / "k")).lock:
         child = os.fork()
         if child == 0:
             store.put("k", b"child", PLAIN)

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cloudfiles.exceptions import FileSystemError, InvalidPathError
-from cloudfiles.interfaces.file import listing as file_listing
+from cloudfiles.interfaces.file import walk as file_listing
 from cloudfiles.interfaces.file.interface import FileInterface
 from cloudfiles.paths import extract
 from cloudfiles.runtime.threads import ThreadRuntime

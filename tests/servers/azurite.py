@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from cloudfiles.credentials.azure_places import EMULATOR_ACCOUNT, EMULATOR_KEY
+from cloudfiles.credentials.azure_sources import EMULATOR_ACCOUNT, EMULATOR_KEY
 from tests.servers.processes import Server, _running, find_program
 
 _VERSION = "3.35.0"

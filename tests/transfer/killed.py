@@ -13,7 +13,7 @@ from cloudfiles import CloudFiles, ResumableTransfer
 from cloudfiles.interfaces.azure import blocks as azure_blocks
 from cloudfiles.interfaces.azure.block_writer import BlockWriter
 from cloudfiles.interfaces.file import copying as file_copy
-from cloudfiles.interfaces.file import io as file_io
+from cloudfiles.interfaces.file import file_io as file_io
 from cloudfiles.interfaces.file import objects as file_objects
 from cloudfiles.interfaces.file.copying import FilePartWriter
 from cloudfiles.interfaces.gs import writing as gs_writing

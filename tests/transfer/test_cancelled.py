@@ -61,7 +61,7 @@ class Held:
 @pytest.fixture
 def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[Held]:
     """The first file that is written whole."""
-    monkeypatch.setattr(cancellation, "MOMENT", 0.05)
+    monkeypatch.setattr(cancellation, "GRACE_SECONDS", 0.05)
     held = Held(objects.write_new)
     monkeypatch.setattr(objects, "write_new", held)
     yield held
@@ -128,7 +128,7 @@ def test_a_transfer_ends_when_its_writes_have_ended(server: S3Server, s3: CloudF
 def test_what_was_abandoned_is_never_published(server: S3Server, s3: CloudFiles, held: Held, tmp_path: Path,
                                                monkeypatch: pytest.MonkeyPatch) -> None:
     """A mount that hangs for longer than a batch waits for it: the program goes on, and writes something newer."""
-    monkeypatch.setattr(cancellation, "PATIENCE", 0.05)
+    monkeypatch.setattr(cancellation, "FILE_GRACE_SECONDS", 0.05)
     server.put_many({"a": OLD[:MIB], "refused": b"x"})
     with pytest.raises(AuthorizationError):
         s3.transfer_to(f"file://{tmp_path}/disk/", ["a", "refused"])
@@ -143,7 +143,7 @@ def test_what_was_abandoned_is_never_published(server: S3Server, s3: CloudFiles,
 def test_a_large_object_ends_when_its_parts_have_ended(server: S3Server, s3: CloudFiles, tmp_path: Path,
                                                        monkeypatch: pytest.MonkeyPatch) -> None:
     """A part that fails closes the file only after the others have been written to it."""
-    monkeypatch.setattr(cancellation, "MOMENT", 0.05)
+    monkeypatch.setattr(cancellation, "GRACE_SECONDS", 0.05)
     held = Held(copying._pwrite)
     monkeypatch.setattr(copying, "_pwrite", held)
     server.put("big", LARGE)
@@ -258,7 +258,7 @@ def test_a_cancelled_put_of_local_files_waits_for_them(held: Held, tmp_path: Pat
 @pytest.mark.parametrize("how", ["collect", "stream"])
 def test_no_worker_goes_on(green: bool, how: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Work that never waits is not told by an exception that it is over: nothing new is begun all the same."""
-    monkeypatch.setattr(cancellation, "MOMENT", 0.0)
+    monkeypatch.setattr(cancellation, "GRACE_SECONDS", 0.0)
     runtime = current_runtime(green)
     begun: list[Any] = []
 
@@ -295,23 +295,23 @@ def test_work_inside_other_work_is_cancelled_with_it() -> None:
         inner = cancellation.Cancellation()
     effect = inner.writing()
     effect.begin()
-    assert outer.has_effects(time.monotonic())
+    assert outer.has_file_operations(time.monotonic())
     outer.cancel()
     assert inner.is_cancelled
     effect.end()
-    assert not outer.has_effects(time.monotonic())
+    assert not outer.has_file_operations(time.monotonic())
     with pytest.raises(cancellation.Cancelled):
         inner.publishing().begin()
-    assert not outer.has_effects(time.monotonic())
+    assert not outer.has_file_operations(time.monotonic())
 
 
 def test_a_publication_is_waited_for_however_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cancellation, "PATIENCE", -1.0)
+    monkeypatch.setattr(cancellation, "FILE_GRACE_SECONDS", -1.0)
     work = cancellation.Cancellation()
     with work.writing():
         work.cancel()
-        assert not work.has_effects(time.monotonic())
+        assert not work.has_file_operations(time.monotonic())
     work = cancellation.Cancellation()
     with work.publishing():
         work.cancel()
-        assert work.has_effects(time.monotonic())
+        assert work.has_file_operations(time.monotonic())

@@ -23,7 +23,7 @@ from cloudfiles.exceptions import (
 )
 from cloudfiles.files import download_file, upload_file
 from cloudfiles.interfaces.base import Interface
-from cloudfiles.interfaces.file import FileInterface
+from cloudfiles.interfaces.file import FileInterface, walk
 from cloudfiles.tasks.uploader_downloader import Downloader, Uploader
 from cloudfiles.transfer import copier
 from tests.transfer.conftest import Make, tree, write
@@ -299,10 +299,9 @@ def test_a_file_that_is_not_what_its_suffix_says(source: Path, store: Make, tmp_
 
 def test_a_write_that_is_under_way_is_no_second_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A write under another encoding puts the new file before it removes the old one."""
-    from cloudfiles.interfaces.file import listing
 
     cf = CloudFiles(str(write(tmp_path / "d", {"x": b"old", "x.gz": gzip.compress(b"new")})))
-    monkeypatch.setattr(listing.time, "sleep", lambda seconds: (tmp_path / "d" / "x").unlink(missing_ok=True))
+    monkeypatch.setattr(walk.time, "sleep", lambda seconds: (tmp_path / "d" / "x").unlink(missing_ok=True))
     assert list(cf.list()) == ["x"]
 
 

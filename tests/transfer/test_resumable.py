@@ -21,7 +21,7 @@ from cloudfiles.exceptions import (
     TransferFailedError,
     UnsupportedOperationError,
 )
-from cloudfiles.interfaces.file import io as file_io
+from cloudfiles.interfaces.file import file_io
 from cloudfiles.testing import S3Server
 from cloudfiles.transfer.journal import worker
 from cloudfiles.transfer.journal.journal import Journal

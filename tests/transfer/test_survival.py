@@ -16,7 +16,7 @@ import pytest
 from cloudfiles import CloudFiles
 from cloudfiles.exceptions import AuthorizationError, CloudFilesError, FileSystemError, InvalidPathError
 from cloudfiles.interfaces.file import copying as file_copy
-from cloudfiles.interfaces.file import io as file_io
+from cloudfiles.interfaces.file import file_io
 from cloudfiles.testing import S3Server
 from tests.transfer.conftest import MIB, tree
 

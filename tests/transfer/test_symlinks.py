@@ -12,6 +12,7 @@ import pytest
 from cloudfiles import CloudFiles, ResumableTransfer, sync, verify
 from cloudfiles.bucket import Bucket
 from cloudfiles.exceptions import InvalidInputError, InvalidPathError
+from cloudfiles.interfaces.file import walk
 from cloudfiles.tasks.uploader_downloader import Uploader
 from tests.transfer.conftest import Make, tree, write
 
@@ -181,12 +182,11 @@ def test_the_option_holds_for_writes_of_transfers(tmp_path: Path, mem: CloudFile
 def test_no_permission_is_not_skipped(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Only a link that leads out, or nowhere, is skipped."""
     from cloudfiles.exceptions import AuthorizationError
-    from cloudfiles.interfaces.file import listing
 
     def refuse(entry: os.DirEntry[str]) -> tuple[bool, bool]:
         raise PermissionError(13, "Permission denied", entry.path)
 
-    monkeypatch.setattr(listing, "_kind", refuse)
+    monkeypatch.setattr(walk, "_kind", refuse)
     with pytest.raises(AuthorizationError):
         list(CloudFiles(str(source)).list())
 

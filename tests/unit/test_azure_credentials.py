@@ -15,7 +15,7 @@ import pytest
 
 from cloudfiles.credentials import azure_chain
 from cloudfiles.credentials.azure import LOOK_AGAIN, REFRESH_EARLY, AzureProvider
-from cloudfiles.credentials.azure_places import EMULATOR_ACCOUNT, AzureCredentials
+from cloudfiles.credentials.azure_sources import EMULATOR_ACCOUNT, AzureCredentials
 from cloudfiles.credentials.renewal import RETRY_AFTER, Renewal
 from cloudfiles.exceptions import AuthorizationError, ConfigurationError, MissingCredentialsError, MissingExtraError
 

@@ -197,16 +197,16 @@ def test_nothing_configured_goes_unsigned_and_says_so(caplog: pytest.LogCaptureF
     assert str(secrets_dir / "bucket-google-secret.json") in said
     assert "application default credentials" in said
     findings = without.explain()
-    assert findings[-1].place == "without credentials"
+    assert findings[-1].source == "without credentials"
     assert [finding.found for finding in findings[:-1]] == ["nothing"] * (len(findings) - 1)
 
 
 def test_nothing_but_what_was_handed_in_goes_elsewhere(secrets_dir: Path) -> None:
     (secrets_dir / "google-secret.json").write_text(json.dumps({"token": "general"}))
-    elsewhere = provider(handed_in_only=True)
+    elsewhere = provider(explicit_only=True)
     assert elsewhere.get().authorization == ""
     assert "not Google's" in elsewhere.explain()[0].found
-    assert provider({"token": "t"}, handed_in_only=True).get().authorization == "Bearer t"
+    assert provider({"token": "t"}, explicit_only=True).get().authorization == "Bearer t"
     cf = CloudFiles("gs://bucket/", endpoint="http://127.0.0.1:9")
     assert cf._store.here().explain_credentials()[0][1].startswith("not searched")
 

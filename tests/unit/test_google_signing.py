@@ -8,9 +8,9 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from cloudfiles.credentials.google_places import GoogleSigner
-from cloudfiles.credentials.google_signing import presigned_query
-from cloudfiles.credentials.sigv4 import quote_key
+from cloudfiles.credentials.google_sources import GoogleSigner
+from cloudfiles.credentials.signing.google_v4 import presigned_query
+from cloudfiles.credentials.signing.sigv4 import quote_key
 from cloudfiles.interfaces.gs import GsInterface
 from cloudfiles.paths import extract
 from cloudfiles.runtime.engine import blocking_runtime
@@ -72,7 +72,7 @@ def test_the_interface_signs(info: dict[str, str], credentials: Any, monkeypatch
     interface = GsInterface(extract("gs://my-bucket/dir/"), StoreOptions(secrets=info), blocking_runtime())
     found = interface.provider._chain.from_values("secrets=", info)
     signer = GoogleSigner(found[0].service_account_email, found[0].sign_bytes)
-    from cloudfiles.credentials.google_places import GoogleToken
+    from cloudfiles.credentials.google_sources import GoogleToken
 
     monkeypatch.setattr(interface.provider, "get", lambda: GoogleToken("Bearer t", "test", signer=signer))
     url = urlsplit(interface.presign("a key", 60, "get"))

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from cloudfiles.credentials.http import Authorization, CaveCredentials, HttpCredentials
+from cloudfiles.credentials.http_auth import Authorization, CaveCredentials, HttpCredentials
 from cloudfiles.exceptions import ConfigurationError, MissingCredentialsError
 
 

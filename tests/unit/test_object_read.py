@@ -281,7 +281,7 @@ def test_a_416_to_no_range_is_an_error() -> None:
 
 def test_a_condition_handed_in_holds_for_the_whole_read() -> None:
     request = ask(1, 3, **{"if-match": '"a"'})
-    request.broken(Head(206, {"content-range": "bytes 1-2/4", "etag": '"a"'}, True), b"b")
+    request.on_incomplete_body(Head(206, {"content-range": "bytes 1-2/4", "etag": '"a"'}, True), b"b")
     with pytest.raises(PreconditionFailedError):
         request.accept(Response(412, {}, b""))
     assert request.headers["if-match"] == '"a"'
@@ -289,7 +289,7 @@ def test_a_condition_handed_in_holds_for_the_whole_read() -> None:
 
 def test_a_last_part_of_unknown_size_has_to_fill_what_was_announced() -> None:
     request = ask()
-    request.broken(Head(200, {"content-length": "6", "etag": '"a"'}, True), b"ab")
+    request.on_incomplete_body(Head(200, {"content-length": "6", "etag": '"a"'}, True), b"ab")
     with pytest.raises(TruncatedBodyError):
         request.accept(Response(206, {"content-range": "bytes 2-4/*", "etag": '"a"'}, b"cde"))
 
@@ -320,7 +320,7 @@ def test_any_split_of_parts_adds_up(data: st.DataObject, size: int) -> None:
     for _ in range(data.draw(st.integers(0, 6))):
         answer = _answer(request, body)
         cut = data.draw(st.integers(0, len(answer.content) - 1))
-        request.broken(Head(answer.status, answer.headers, True), answer.content[:cut])
+        request.on_incomplete_body(Head(answer.status, answer.headers, True), answer.content[:cut])
     assert content(request.accept(_answer(request, body))) == body[start:]
 
 

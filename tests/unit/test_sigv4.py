@@ -13,8 +13,8 @@ from botocore.credentials import Credentials
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloudfiles.credentials.aws_places import AwsCredentials
-from cloudfiles.credentials.sigv4 import (
+from cloudfiles.credentials.aws_sources import AwsCredentials
+from cloudfiles.credentials.signing.sigv4 import (
     EMPTY_PAYLOAD,
     UNSIGNED_PAYLOAD,
     Signer,

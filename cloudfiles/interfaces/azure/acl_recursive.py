@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from cloudfiles.credentials.sigv4 import format_query
+from cloudfiles.credentials.signing.sigv4 import format_query
 from cloudfiles.exceptions import ProtocolError
 from cloudfiles.interfaces.azure.container import AzureContainer
 from cloudfiles.interfaces.documents import count, parse_json, required

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cloudfiles.credentials.sigv4 import format_query, quote_key
+from cloudfiles.credentials.signing.sigv4 import format_query, quote_key
 from cloudfiles.exceptions import AuthorizationError, InvalidPathError
 from cloudfiles.interfaces.azure.endpoint import Endpoint
 from cloudfiles.interfaces.azure.protocol import AzureProtocol

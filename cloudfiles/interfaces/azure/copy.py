@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from cloudfiles.credentials.azure import AzureCredentials
-from cloudfiles.credentials.azure_sas import BlobSas
+from cloudfiles.credentials.signing.sas import BlobSas
 from cloudfiles.exceptions import (
     CloudFilesError,
     ObjectChangedError,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from base64 import b64decode
 
-from cloudfiles.credentials.azure_sas import BlobSas, DelegationKey, iso
+from cloudfiles.credentials.signing.sas import BlobSas, DelegationKey, iso
 from cloudfiles.exceptions import InvalidInputError, ProtocolError, UnsupportedOperationError
 from cloudfiles.interfaces.azure.container import AzureContainer
 from cloudfiles.interfaces.documents import XML_ERRORS, parse_xml_content

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from cloudfiles import integrity
 from cloudfiles.credentials.azure import AzureCredentials, AzureProvider
-from cloudfiles.credentials.sharedkey import Signer, SigningContext
+from cloudfiles.credentials.signing.shared_key import Signer, SigningContext
 from cloudfiles.interfaces.azure.endpoint import Endpoint
 from cloudfiles.interfaces.azure.errors import MISSING, MISSING_ELSEWHERE, build_error, error_code
 from cloudfiles.interfaces.server_clock import ServerClock

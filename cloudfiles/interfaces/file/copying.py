@@ -11,8 +11,7 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 
 from cloudfiles.exceptions import ObjectChangedError
-from cloudfiles.interfaces.file.errors import NOWHERE, Reporting
-from cloudfiles.interfaces.file.io import create_new, etag_of, open_to_read
+from cloudfiles.interfaces.file.file_io import create_new, etag_of, open_to_read
 from cloudfiles.interfaces.file.names import (
     BY_SUFFIX,
     EXACT,
@@ -23,11 +22,12 @@ from cloudfiles.interfaces.file.names import (
     temporary_name,
 )
 from cloudfiles.interfaces.file.objects import find_object, publish
+from cloudfiles.interfaces.file.os_errors import MISSING_ERRNOS, ErrorTranslator
 from cloudfiles.interfaces.file.permissions import Permissions, keep_permissions, permissions_of_object
 from cloudfiles.interfaces.part_writer import PART_BYTES, PartWriter
 from cloudfiles.interfaces.server_copy import CopyOptions, CopyResult
 from cloudfiles.runtime.cancellation import check_cancelled, current_cancellation, writing
-from cloudfiles.runtime.descriptors import with_room
+from cloudfiles.runtime.descriptors import with_descriptor
 from cloudfiles.types import WriteOptions
 
 _SMALL = 64 << 10  # bytes up to which one read and one write are faster than asking for anything better
@@ -43,14 +43,14 @@ _CANNOT = frozenset({errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, 
 # ---- copying
 
 
-class Place(NamedTuple):
+class ObjectPath(NamedTuple):
     """Where an object lies: its local path without suffix, and the suffixes that it may have."""
 
     path: str
     variants: Variants
 
 
-def copy_object(source: Place, target: Place, options: CopyOptions, durable: bool) -> CopyResult | None:
+def copy_object(source: ObjectPath, target: ObjectPath, options: CopyOptions, durable: bool) -> CopyResult | None:
     """Copy an object; None where it is missing.
 
     Raises OSError, UnsupportedOperationError where the target cannot keep its encoding, and ObjectChangedError where
@@ -70,7 +70,7 @@ def copy_object(source: Place, target: Place, options: CopyOptions, durable: boo
     raise ObjectChangedError("the file was replaced or written to repeatedly while it was being copied")
 
 
-def _copy(file: str, target: Place, suffix: str, options: CopyOptions, durable: bool) -> CopyResult:
+def _copy(file: str, target: ObjectPath, suffix: str, options: CopyOptions, durable: bool) -> CopyResult:
     temporary = os.path.join(os.path.dirname(target.path), temporary_name())
     with writing():
         descriptor = open_to_read(file)
@@ -172,7 +172,7 @@ def _read_and_write(source: int, target: int, size: int) -> int:
 # ---- renaming
 
 
-def rename_object(source: Place, target: Place, durable: bool) -> bool:
+def rename_object(source: ObjectPath, target: ObjectPath, durable: bool) -> bool:
     """Move an object to another name of the same file system; False where that cannot be done, or nothing is there.
 
     A file that is replaced leaves its permissions to the one that takes its place.
@@ -211,15 +211,15 @@ class FilePartWriter(PartWriter):
 
     is_checked = False
 
-    def __init__(self, place: Place, size: int, options: WriteOptions, state: Mapping[str, Any] | None, durable: bool,
-                 reporting: Reporting) -> None:
+    def __init__(self, target: ObjectPath, size: int, options: WriteOptions, state: Mapping[str, Any] | None,
+                 durable: bool, errors: ErrorTranslator) -> None:
         self.part_size = PART_BYTES
-        self._place = place
+        self._object_path = target
         self._size = size
         self._options = options
-        self._suffix = suffix_of(options.encoding, place.variants)
+        self._suffix = suffix_of(options.encoding, target.variants)
         self._durable = durable
-        self._reporting = reporting
+        self._errors = errors
         self._written: set[int] = set()
         self._descriptor = -1
         cancellation = current_cancellation()
@@ -238,9 +238,9 @@ class FilePartWriter(PartWriter):
             self._create(temporary_name())
 
     def _reopen(self, name: str, state: Mapping[str, Any]) -> bool:
-        self._temporary = os.path.join(os.path.dirname(self._place.path), name)
+        self._temporary = os.path.join(os.path.dirname(self._object_path.path), name)
         try:
-            self._descriptor = with_room(os.open, self._temporary, os.O_RDWR | getattr(os, "O_BINARY", 0))
+            self._descriptor = with_descriptor(os.open, self._temporary, os.O_RDWR | getattr(os, "O_BINARY", 0))
         except OSError:
             return False
         if os.fstat(self._descriptor).st_size != self._size:
@@ -250,12 +250,13 @@ class FilePartWriter(PartWriter):
         return True
 
     def _create(self, name: str) -> None:
-        directory = os.path.dirname(self._place.path)
+        directory = os.path.dirname(self._object_path.path)
         self._temporary = os.path.join(directory, name)
         self._descriptor = create_new(self._temporary)
         try:
             # It may have to be opened again, by another process that goes on with it.
-            keep_permissions(self._descriptor, permissions_of_object(*self._place), also=stat.S_IRUSR | stat.S_IWUSR)
+            keep_permissions(self._descriptor, permissions_of_object(*self._object_path),
+                             also=stat.S_IRUSR | stat.S_IWUSR)
             _check_room(directory, self._size)
             os.ftruncate(self._descriptor, self._size)
         except BaseException:
@@ -263,7 +264,7 @@ class FilePartWriter(PartWriter):
             raise
 
     def write(self, start: int, content: bytes | memoryview) -> None:
-        with self._reporting, writing():
+        with self._errors, writing():
             view = memoryview(content).cast("B")
             while view:
                 check_cancelled()
@@ -272,12 +273,12 @@ class FilePartWriter(PartWriter):
         self._written.add(start)
 
     def finish(self) -> str | None:
-        with self._reporting:
+        with self._errors:
             if self._durable:
                 os.fsync(self._descriptor)
-            keep_permissions(self._descriptor, permissions_of_object(*self._place))
+            keep_permissions(self._descriptor, permissions_of_object(*self._object_path))
             etag = etag_of(os.fstat(self._descriptor))
-            publish(self._temporary, *self._place, self._suffix, self._options, self._durable)
+            publish(self._temporary, *self._object_path, self._suffix, self._options, self._durable)
         self.leave()
         return etag
 
@@ -299,7 +300,7 @@ class FilePartWriter(PartWriter):
             self._effect.end()
 
     def read_back(self, start: int, length: int) -> bytes | None:
-        with self._reporting:
+        with self._errors:
             return _pread(self._descriptor, length, start)
 
     def _close(self) -> None:
@@ -350,7 +351,7 @@ def discard_temporaries(directory: str, before: float) -> int:
                     os.unlink(os.path.join(parent, name))
                     removed += 1
             except OSError as error:
-                if error.errno not in NOWHERE:
+                if error.errno not in MISSING_ERRNOS:
                     raise
     return removed
 
@@ -365,6 +366,6 @@ def discard_temporaries_of(processes: Collection[str], directories: Collection[s
                 os.unlink(os.path.join(directory, name))
                 removed += 1
         except OSError as error:
-            if error.errno not in NOWHERE:
+            if error.errno not in MISSING_ERRNOS:
                 raise
     return removed

@@ -40,15 +40,13 @@ from cloudfiles.exceptions import CloudFilesError, DecompressionError, InvalidPa
 from cloudfiles.interfaces.base import Interface
 from cloudfiles.interfaces.file.copying import (
     FilePartWriter,
-    Place,
+    ObjectPath,
     copy_object,
     discard_temporaries,
     discard_temporaries_of,
     rename_object,
 )
-from cloudfiles.interfaces.file.errors import NOWHERE, Reporting, ambiguous
-from cloudfiles.interfaces.file.io import check_content, etag_of
-from cloudfiles.interfaces.file.listing import Walk
+from cloudfiles.interfaces.file.file_io import check_content, etag_of
 from cloudfiles.interfaces.file.locks import FileLocks, clear_locks, lock_directory
 from cloudfiles.interfaces.file.names import BY_SUFFIX, EXACT, check_key, check_prefix, suffix_of
 from cloudfiles.interfaces.file.objects import (
@@ -60,6 +58,8 @@ from cloudfiles.interfaces.file.objects import (
     touch_object,
     write_object,
 )
+from cloudfiles.interfaces.file.os_errors import MISSING_ERRNOS, ErrorTranslator, ambiguous
+from cloudfiles.interfaces.file.walk import Walk
 from cloudfiles.interfaces.local_store import guess_type, http_date
 from cloudfiles.interfaces.part_writer import InterruptedWrites, PartWriter
 from cloudfiles.interfaces.server_copy import CopyOptions, CopyResult
@@ -70,8 +70,8 @@ if TYPE_CHECKING:
     from cloudfiles.runtime.base import Runtime
 
 PAGE_ENTRIES = 10_000
-_WALKS_KEPT = 8
-_DIRECTORIES_KNOWN = 10_000
+_MAX_WALKS = 8
+_MAX_DIRECTORIES = 10_000
 _NOT_LOCKED = nullcontext()
 
 
@@ -100,7 +100,7 @@ class FileInterface(Interface):
         self.lock_dir = lock_directory(options.lock_dir)
         locking = options.locking if options.locking is not None else bool(options.lock_dir)
         self._locks = FileLocks(self.lock_dir, runtime.sleep) if locking else None
-        self._walks = _Walks()
+        self._walks = _WalkCache()
         self.folds_suffixes = self.keeps_encodings = options.encoding_suffixes is not False
         self._variants = BY_SUFFIX if self.folds_suffixes else EXACT
         self._follow_external = options.follow_external_symlinks
@@ -110,8 +110,8 @@ class FileInterface(Interface):
         check_key(key)
         return self._root + (key if os.sep == "/" else key.replace("/", os.sep))
 
-    def _place(self, key: str) -> Place:
-        return Place(self._path(key), self._variants)
+    def _object_path(self, key: str) -> ObjectPath:
+        return ObjectPath(self._path(key), self._variants)
 
     def _locked(self, path: str, exclusive: bool) -> AbstractContextManager[None]:
         return _NOT_LOCKED if self._locks is None else self._locks.held(path, exclusive)
@@ -120,14 +120,14 @@ class FileInterface(Interface):
 
     def get(self, key: str, start: int | None = None, end: int | None = None) -> StoredObject | None:
         path = self._path(key)
-        with Reporting(self._store, key), self._locked(path, exclusive=False):
+        with ErrorTranslator(self._store, key), self._locked(path, exclusive=False):
             return read_object(path, self._variants, start, end)
 
     def put(self, key: str, content: Content, options: WriteOptions) -> str | None:
         path = self._path(key)
         target = path + suffix_of(options.encoding, self._variants)
         check_content(content)
-        with Reporting(self._store, key, target), self._locked(path, exclusive=True):
+        with ErrorTranslator(self._store, key, target), self._locked(path, exclusive=True):
             return write_object(path, self._variants, content, options, self.durable)
 
     def head(self, key: str) -> dict[str, Any] | None:
@@ -152,13 +152,13 @@ class FileInterface(Interface):
 
     def _find(self, key: str) -> tuple[os.stat_result, str] | None:
         path = self._path(key)
-        with Reporting(self._store, key):
+        with ErrorTranslator(self._store, key):
             return find_object(path, self._variants)
 
     def touch(self, key: str) -> None:
         """Create an empty object; where there is one, its time of modification is now, and its ETag another."""
         path = self._path(key)
-        with Reporting(self._store, key, path), self._locked(path, exclusive=True):
+        with ErrorTranslator(self._store, key, path), self._locked(path, exclusive=True):
             touch_object(path, self._variants, self.durable)
 
     def delete(self, keys: Sequence[str]) -> Mapping[str, CloudFilesError]:
@@ -167,7 +167,7 @@ class FileInterface(Interface):
         errors = {}
         for key, path in paths.items():
             try:
-                with Reporting(self._store, key), self._locked(path, exclusive=True):
+                with ErrorTranslator(self._store, key), self._locked(path, exclusive=True):
                     remove_object(path, self._variants)
             except CloudFilesError as error:
                 errors[key] = error
@@ -181,7 +181,7 @@ class FileInterface(Interface):
 
         `token` is the last key (or common prefix) of the page before, and so stays good in another process.
         """
-        with Reporting(self._store, prefix):
+        with ErrorTranslator(self._store, prefix):
             if not check_prefix(prefix):
                 return ListPage([], [])
             after = token if token is not None else start_after
@@ -195,7 +195,7 @@ class FileInterface(Interface):
     def isdir(self, key: str) -> bool:
         """Whether there is a directory of this name, be it empty."""
         path = self._path(key.rstrip("/")) if key else self._root
-        with Reporting(self._store, key):
+        with ErrorTranslator(self._store, key):
             return stat.S_ISDIR(_mode(path))
 
     def root_exists(self) -> bool:
@@ -203,7 +203,7 @@ class FileInterface(Interface):
 
     def remove_empty_directory(self, key: str) -> None:
         path = self._path(key)
-        with Reporting(self._store, key, path):
+        with ErrorTranslator(self._store, key, path):
             remove_empty_directories(path)
 
     def is_below_symlink(self, key: str, above: str = "") -> bool:
@@ -229,17 +229,17 @@ class FileInterface(Interface):
     def copy_from(self, source: Interface, source_key: str, key: str, options: CopyOptions) -> CopyResult | None:
         """Inside the kernel, or by sharing the blocks, as the file systems allow."""
         assert isinstance(source, FileInterface)
-        origin, place = source._place(source_key), self._place(key)
-        with Reporting(self._store, key, place.path), self._locked(place.path, exclusive=True):
+        origin, target = source._object_path(source_key), self._object_path(key)
+        with ErrorTranslator(self._store, key, target.path), self._locked(target.path, exclusive=True):
             with source._locked(origin.path, exclusive=False):
-                return copy_object(origin, place, options, self.durable)
+                return copy_object(origin, target, options, self.durable)
 
     def rename_from(self, source: Interface, source_key: str, key: str) -> bool:
         if not isinstance(source, FileInterface):
             return False
-        origin, place = source._place(source_key), self._place(key)
-        with Reporting(self._store, key, place.path), self._locked(place.path, exclusive=True):
-            return rename_object(origin, place, self.durable)
+        origin, target = source._object_path(source_key), self._object_path(key)
+        with ErrorTranslator(self._store, key, target.path), self._locked(target.path, exclusive=True):
+            return rename_object(origin, target, self.durable)
 
     def is_same(self, source: Interface, source_key: str, key: str) -> bool:
         return isinstance(source, FileInterface) and (
@@ -247,13 +247,13 @@ class FileInterface(Interface):
 
     def open_writer(self, key: str, size: int, options: WriteOptions,
                     state: Mapping[str, Any] | None = None) -> PartWriter | None:
-        place = self._place(key)
-        reporting = Reporting(self._store, key, place.path + suffix_of(options.encoding, self._variants))
-        with reporting:
-            return FilePartWriter(place, size, options, state, self.durable, reporting)
+        target = self._object_path(key)
+        errors = ErrorTranslator(self._store, key, target.path + suffix_of(options.encoding, self._variants))
+        with errors:
+            return FilePartWriter(target, size, options, state, self.durable, errors)
 
     def discard_partial(self, prefix: str, older_than: float) -> int:
-        with Reporting(self._store, prefix):
+        with ErrorTranslator(self._store, prefix):
             check_prefix(prefix)
             return discard_temporaries(self._root + prefix.rpartition("/")[0], time.time() - older_than)
 
@@ -263,7 +263,7 @@ class FileInterface(Interface):
             with suppress(InvalidPathError):  # nothing was ever written there
                 directories.add(os.path.dirname(self._path(key)))
         kept = {str(state.get("temporary")) for state in interrupted.kept}
-        with Reporting(self._store, ""):
+        with ErrorTranslator(self._store, ""):
             return discard_temporaries_of(interrupted.processes, directories, kept)
 
     def check_unambiguous(self, key: str) -> None:
@@ -290,7 +290,7 @@ class FileInterface(Interface):
                 raise InvalidPathError(f"a symlink at {directory} leads out of the target directory, to {real}; "
                                        "nothing was written (follow_external_symlinks=True allows it)",
                                        path=key, store=self._store)
-            if len(self._inside) >= _DIRECTORIES_KNOWN:
+            if len(self._inside) >= _MAX_DIRECTORIES:
                 self._inside.clear()
             self._inside.add(above)
 
@@ -307,7 +307,7 @@ def _mode(path: str) -> int:
     try:
         return os.stat(path).st_mode
     except OSError as error:
-        if error.errno in NOWHERE:
+        if error.errno in MISSING_ERRNOS:
             return 0
         raise
 
@@ -329,7 +329,7 @@ def _page(walk: Walk, limit: int) -> ListPage:
     return ListPage(entries, prefixes, None, walk.take_skipped())
 
 
-class _Walks:
+class _WalkCache:
     """Listings between two of their pages: a directory of a million files is read once, not once a page.
 
     No listing depends on them. One that is gone, or in whose directories something has changed, starts anew
@@ -340,15 +340,15 @@ class _Walks:
         self._lock = threading.Lock()
         self._kept: OrderedDict[tuple[str, bool, str | None], Walk] = OrderedDict()
 
-    def take(self, place: tuple[str, bool, str | None]) -> Walk | None:
+    def take(self, target: tuple[str, bool, str | None]) -> Walk | None:
         with self._lock:
-            walk = self._kept.pop(place, None)
+            walk = self._kept.pop(target, None)
         return walk if walk is not None and walk.is_current() else None
 
-    def keep(self, place: tuple[str, bool, str | None], walk: Walk) -> None:
+    def keep(self, target: tuple[str, bool, str | None], walk: Walk) -> None:
         with self._lock:
-            self._kept[place] = walk
-            if len(self._kept) > _WALKS_KEPT:
+            self._kept[target] = walk
+            if len(self._kept) > _MAX_WALKS:
                 self._kept.popitem(last=False)
 
     def clear(self) -> None:

@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 
 from cloudfiles.exceptions import ConfigurationError, LockingError
 from cloudfiles.lib import settings_dir, toabs
-from cloudfiles.runtime.descriptors import with_room
+from cloudfiles.runtime.descriptors import with_descriptor
 
 _SUFFIX = ".lock"
 _NAMED = 100  # bytes of a file's name in that of its lock
@@ -96,7 +96,7 @@ def try_lock(lock_path: str, exclusive: bool) -> int | None:
     """A descriptor that holds the lock, None where others hold it. Closing it releases it."""
     import fcntl
 
-    descriptor = with_room(os.open, lock_path, os.O_RDWR | os.O_CREAT, 0o666)
+    descriptor = with_descriptor(os.open, lock_path, os.O_RDWR | os.O_CREAT, 0o666)
     try:
         fcntl.flock(descriptor, (fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH) | fcntl.LOCK_NB)
         if _is_at(descriptor, lock_path):

@@ -16,41 +16,41 @@ from cloudfiles.exceptions import (
     PreconditionFailedError,
     UnsupportedOperationError,
 )
-from cloudfiles.interfaces.file.errors import NOWHERE, special_file
-from cloudfiles.interfaces.file.io import (
+from cloudfiles.interfaces.file.file_io import (
     etag_of,
+    existing_files,
     is_regular,
     length_of,
     link_new,
-    names_taken,
     open_to_read,
     read_span,
     sync_directory,
     write_new,
 )
 from cloudfiles.interfaces.file.names import Variants, suffix_of, temporary_name
+from cloudfiles.interfaces.file.os_errors import MISSING_ERRNOS, special_file
 from cloudfiles.interfaces.file.permissions import keep_permissions, permissions_of_first
 from cloudfiles.runtime.cancellation import publishing, writing
 from cloudfiles.types import StoredObject, WriteOptions
 
 T = TypeVar("T")
 
-_LOOKS = 5
+_LOOKUPS = 5
 _NO_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK})
 
 
-def _look(path: str, variants: Variants, take: Callable[[str, str], T | None]) -> T | None:
+def _first_object(path: str, variants: Variants, take: Callable[[str, str], T | None]) -> T | None:
     """What `take(file, encoding)` gives for the first variant of `path` that is an object; None where none is.
 
     A write under another encoding puts the new file before it removes the old one. Looking at the new name
     before and at the old one after that finds neither, so a miss counts only when nothing is there then.
     """
-    for _ in range(_LOOKS):
+    for _ in range(_LOOKUPS):
         for suffix, encoding in variants:
             try:
                 taken = take(path + suffix, encoding)
             except OSError as error:
-                if error.errno not in NOWHERE:
+                if error.errno not in MISSING_ERRNOS:
                     raise
             else:
                 if taken is not None:
@@ -72,9 +72,9 @@ def read_object(path: str, variants: Variants, start: int | None, end: int | Non
     except FileNotFoundError:
         pass
     except OSError as error:
-        if error.errno not in NOWHERE:
+        if error.errno not in MISSING_ERRNOS:
             raise
-    return _look(path, variants, lambda file, encoding: _read(file, encoding, start, end))
+    return _first_object(path, variants, lambda file, encoding: _read(file, encoding, start, end))
 
 
 def _read(file: str, encoding: str, start: int | None, end: int | None) -> StoredObject | None:
@@ -103,7 +103,7 @@ def _check_directory(status: os.stat_result) -> None:
 
 def find_object(path: str, variants: Variants) -> tuple[os.stat_result, str] | None:
     """The status of the file that holds the object, and its encoding; None where there is no object."""
-    return _look(path, variants, _find)
+    return _first_object(path, variants, _find)
 
 
 def _find(file: str, encoding: str) -> tuple[os.stat_result, str] | None:
@@ -119,7 +119,7 @@ def _find(file: str, encoding: str) -> tuple[os.stat_result, str] | None:
 _SMALL = 64 << 10  # bytes that are written so soon after a look that it is not repeated
 
 
-class _Turns:
+class _KeyLock:
     """Replacements of one key by threads of this process take turns."""
 
     __slots__ = ("lock", "taken")
@@ -129,45 +129,45 @@ class _Turns:
         self.taken = 0  # files that were put, under the lock
 
 
-_turns = [_Turns() for _ in range(64)]  # by what a path hashes to, as a rename on a network mount is slow
+_key_locks = [_KeyLock() for _ in range(64)]  # by what a path hashes to, as a rename on a network mount is slow
 
 
-def _renew_turns() -> None:
+def _renew_key_locks() -> None:
     """In a forked child: another thread of the parent may have had its turn, and is not here to end it."""
-    _turns[:] = [_Turns() for _ in _turns]
+    _key_locks[:] = [_KeyLock() for _ in _key_locks]
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_renew_turns)
+    os.register_at_fork(after_in_child=_renew_key_locks)
 
 
-def _turns_of(path: str) -> _Turns:
-    return _turns[hash(path) % len(_turns)]
+def _key_lock(path: str) -> _KeyLock:
+    return _key_locks[hash(path) % len(_key_locks)]
 
 
-class _Look:
+class _ExistingFiles:
     """A look for the files that hold an object, before another one is written."""
 
-    __slots__ = ("_path", "_taken", "_turns", "_variants", "files")
+    __slots__ = ("_key_locks", "_path", "_taken", "_variants", "files")
 
     def __init__(self, path: str, variants: Variants) -> None:
         self._path = path
         self._variants = variants
-        self._turns = _turns_of(path)
+        self._key_locks = _key_lock(path)
         self._taken = -1
         self.files: list[str] = []
 
     def prepare(self, descriptor: int) -> None:
         """Look, and give an empty file the permissions of the object that it is to replace."""
-        self._taken = self._turns.taken
-        self.files = files = names_taken(self._path, self._variants)
+        self._taken = self._key_locks.taken
+        self.files = files = existing_files(self._path, self._variants)
         if files:
             keep_permissions(descriptor, permissions_of_first(files))
 
     @property
     def is_new(self) -> bool:
         """Whether no thread of this process has put anything since, so that another look would find the same."""
-        return self._taken == self._turns.taken
+        return self._taken == self._key_locks.taken
 
 
 def _is_quick(content: Any, options: WriteOptions, durable: bool) -> bool:
@@ -182,7 +182,7 @@ def write_object(path: str, variants: Variants, content: Any, options: WriteOpti
     suffix = suffix_of(options.encoding, variants)
     _check_conditions(path, variants, options)  # here to spare the bytes, below to be right
     temporary = path[:path.rindex(os.sep) + 1] + temporary_name()
-    look = None if options.if_absent else _Look(path, variants)
+    look = None if options.if_absent else _ExistingFiles(path, variants)
     with writing():
         try:
             etag = write_new(temporary, content, durable, None if look is None else look.prepare)
@@ -196,14 +196,14 @@ def write_object(path: str, variants: Variants, content: Any, options: WriteOpti
 
 
 def publish(temporary: str, path: str, variants: Variants, suffix: str, options: WriteOptions, durable: bool,
-            look: _Look | None = None) -> None:
+            look: _ExistingFiles | None = None) -> None:
     """Give a whole file of the same file system the object's name. Raises OSError and PreconditionFailedError.
 
     look: one that was taken a moment ago.
     """
-    turns = _turns_of(path)
+    turns = _key_lock(path)
     with turns.lock, publishing():
-        files = look.files if look is not None and look.is_new else names_taken(path, variants)
+        files = look.files if look is not None and look.is_new else existing_files(path, variants)
         turns.taken += 1
         _publish(temporary, path, variants, path + suffix, files, options)
     if durable:
@@ -264,7 +264,7 @@ def _status(file: str) -> tuple[str, tuple[int, int] | None]:
 
 def touch_object(path: str, variants: Variants, durable: bool) -> None:
     """Set the time of the file that holds the object to now, or write an empty one. Raises OSError."""
-    if _look(path, variants, _touch) is not None:
+    if _first_object(path, variants, _touch) is not None:
         return
     try:
         write_object(path, variants, b"", WriteOptions(if_absent=True), durable)
@@ -287,7 +287,7 @@ def remove_object(path: str, variants: Variants) -> None:
 
     Whenever this is interrupted, the key has the content that it had, or none.
     """
-    with _turns_of(path).lock, publishing():
+    with _key_lock(path).lock, publishing():
         for suffix, _ in reversed(variants[1:]):
             if os.access(path + suffix, os.F_OK):
                 _unlink(path + suffix)
@@ -315,7 +315,7 @@ def remove_empty_directories(path: str) -> None:
             with publishing():
                 os.rmdir(directory)
         except OSError as error:
-            if error.errno not in NOWHERE and error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+            if error.errno not in MISSING_ERRNOS and error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
                 raise
 
 
@@ -328,5 +328,5 @@ def _unlink(file: str) -> None:
     try:
         os.unlink(file)
     except OSError as error:
-        if error.errno not in NOWHERE and not os.path.isdir(file):  # a directory is no object
+        if error.errno not in MISSING_ERRNOS and not os.path.isdir(file):  # a directory is no object
             raise

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from typing import NamedTuple
 
-from cloudfiles.interfaces.file.io import names_taken
+from cloudfiles.interfaces.file.file_io import existing_files
 from cloudfiles.interfaces.file.names import Variants
 
 _ACL = "system.posix_acl_access"
@@ -53,7 +53,7 @@ else:
 
 def permissions_of_object(path: str, variants: Variants) -> Permissions | None:
     """Those of the file that holds the object at `path`."""
-    return permissions_of_first(names_taken(path, variants))
+    return permissions_of_first(existing_files(path, variants))
 
 
 def permissions_of_first(files: Iterable[str]) -> Permissions | None:

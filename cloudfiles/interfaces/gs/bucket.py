@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from cloudfiles.credentials.sigv4 import format_query, quote_key
+from cloudfiles.credentials.signing.sigv4 import format_query, quote_key
 from cloudfiles.exceptions import AuthorizationError, InvalidPathError
 from cloudfiles.interfaces.bucket_exists import BucketExistsRequest
 from cloudfiles.interfaces.gs.endpoint import Endpoint

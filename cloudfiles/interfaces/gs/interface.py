@@ -11,8 +11,8 @@ from typing import Any, ClassVar
 
 from cloudfiles.credentials.google import GoogleProvider
 from cloudfiles.credentials.google_chain import GoogleChain
-from cloudfiles.credentials.google_signing import MAX_EXPIRES, presigned_query
-from cloudfiles.credentials.sigv4 import quote_key
+from cloudfiles.credentials.signing.google_v4 import MAX_EXPIRES, presigned_query
+from cloudfiles.credentials.signing.sigv4 import quote_key
 from cloudfiles.exceptions import (
     CloudFilesError,
     ConfigurationError,
@@ -107,7 +107,7 @@ class GsInterface(Interface):
         return self._bucket
 
     def explain_credentials(self) -> list[tuple[str, str]]:
-        return [(finding.place, finding.found) for finding in self.provider.explain()]
+        return [(report.source, report.found) for report in self.provider.explain()]
 
     # ---- reading
 
@@ -318,9 +318,9 @@ def provider_of(bucket: str, options: StoreOptions, runtime: Runtime, is_google:
     """
     environment = tuple(sorted((name, value) for name, value in os.environ.items() if name.startswith(_DECISIVE)))
     key = ("google", bucket, _digest(options.secrets), options.no_sign_request, is_google, options.tls, environment)
-    shared = runtime.kept.get(key)
+    shared = runtime.resources.get(key)
     if not isinstance(shared, GoogleProvider):
-        shared = runtime.kept[key] = _new_provider(bucket, options, runtime, is_google, client)
+        shared = runtime.resources[key] = _new_provider(bucket, options, runtime, is_google, client)
     return shared
 
 
@@ -332,6 +332,6 @@ def _digest(secrets: Any) -> str:
 
 def _new_provider(bucket: str, options: StoreOptions, runtime: Runtime, is_google: bool,
                   client: Client) -> GoogleProvider:
-    return GoogleProvider(bucket, options.secrets, anonymous=options.no_sign_request, handed_in_only=not is_google,
+    return GoogleProvider(bucket, options.secrets, anonymous=options.no_sign_request, explicit_only=not is_google,
                           clock=client.clock.wall, sleep=runtime.sleep, run_in_thread=runtime.run_in_thread,
                           chain=GoogleChain(options.tls))

@@ -8,7 +8,7 @@ from tempfile import SpooledTemporaryFile
 from typing import Any, BinaryIO, ClassVar, cast
 
 from cloudfiles import integrity
-from cloudfiles.credentials.http import CaveCredentials, HttpCredentials
+from cloudfiles.credentials.http_auth import CaveCredentials, HttpCredentials
 from cloudfiles.exceptions import (
     AuthorizationError,
     CloudFilesError,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import urljoin
 
-from cloudfiles.credentials.http import HttpCredentials
+from cloudfiles.credentials.http_auth import HttpCredentials
 from cloudfiles.exceptions import (
     AuthorizationError,
     CloudFilesError,

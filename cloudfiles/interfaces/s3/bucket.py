@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cloudfiles.credentials.sigv4 import format_query, quote_key
+from cloudfiles.credentials.signing.sigv4 import format_query, quote_key
 from cloudfiles.exceptions import InvalidPathError
 from cloudfiles.interfaces.s3.checksums import UploadChecks
 from cloudfiles.interfaces.s3.protocol import S3Protocol

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from cloudfiles.credentials.aws import AwsProvider
-from cloudfiles.credentials.sigv4 import quote_key
+from cloudfiles.credentials.signing.sigv4 import quote_key
 from cloudfiles.exceptions import (
     AuthorizationError,
     CloudFilesError,
@@ -88,7 +88,7 @@ class S3Interface(Interface):
         return self._bucket
 
     def explain_credentials(self) -> list[tuple[str, str]]:
-        return [(finding.place, finding.found) for finding in self._provider.explain()]
+        return [(report.source, report.found) for report in self._provider.explain()]
 
     # ---- reading
 

@@ -10,7 +10,7 @@ import xml.etree.ElementTree as ET
 from typing import cast
 from urllib.parse import unquote_plus
 
-from cloudfiles.credentials.sigv4 import format_query
+from cloudfiles.credentials.signing.sigv4 import format_query
 from cloudfiles.exceptions import ProtocolError
 from cloudfiles.interfaces.documents import count, parse_xml
 from cloudfiles.interfaces.paging import check_echo, check_names, check_truncation_flag

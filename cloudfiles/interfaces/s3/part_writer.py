@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from cloudfiles.crc import combine
-from cloudfiles.credentials.sigv4 import format_query
+from cloudfiles.credentials.signing.sigv4 import format_query
 from cloudfiles.exceptions import ProtocolError, ServerError
 from cloudfiles.interfaces.documents import count, parse_xml
 from cloudfiles.interfaces.paging import CycleDetector

@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Callable
 
 from cloudfiles.credentials.aws import AwsCredentials, AwsProvider
-from cloudfiles.credentials.sigv4 import EMPTY_PAYLOAD, UNSIGNED_PAYLOAD, Signer, SigningContext
+from cloudfiles.credentials.signing.sigv4 import EMPTY_PAYLOAD, UNSIGNED_PAYLOAD, Signer, SigningContext
 from cloudfiles.interfaces.s3.checksums import check_object
 from cloudfiles.interfaces.s3.endpoint import Endpoint
 from cloudfiles.interfaces.s3.errors import STALE_CREDENTIALS, ErrorDocument, build_error, parse_error_document

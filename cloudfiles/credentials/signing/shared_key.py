@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from typing import NamedTuple
 from urllib.parse import unquote
 
-from .azure_places import AzureCredentials
-from .hmac_sha256 import HmacSha256
+from cloudfiles.credentials.azure_sources import AzureCredentials
+from cloudfiles.credentials.signing.hmac_sha256 import HmacSha256
 
 # The headers whose values are signed by their place, in order, besides all of x-ms-*. The Date is left
 # empty, as x-ms-date is there.

@@ -5,11 +5,11 @@ from __future__ import annotations
 import io
 
 
-class FullError(Exception):
+class BufferFullError(Exception):
     """A body is larger than allowed. Never leaves the protocol."""
 
 
-class GrowingMemory:
+class GrowingBuffer:
     """Memory for a body of unknown length, of at most `most` bytes: all in one, however small its pieces are."""
 
     def __init__(self, most: int) -> None:
@@ -17,17 +17,17 @@ class GrowingMemory:
         self._left = most
 
     def add(self, piece: bytes | memoryview) -> None:
-        """Raises FullError where there is more than that; what fits is kept."""
+        """Raises BufferFullError where there is more than that; what fits is kept."""
         self._file.write(piece[: self._left] if len(piece) > self._left else piece)
         self._left -= len(piece)
         if self._left < 0:
-            raise FullError
+            raise BufferFullError
 
     def content(self) -> bytes:
         return self._file.getvalue()
 
 
-class BodyMemory:
+class BodyBuffer:
     """Memory for a body of known length.
 
     BytesIO keeps its contents in a bytes object, works in place on one that nobody else holds,

@@ -11,23 +11,23 @@ from concurrent.futures import Executor, Future
 from typing import Any
 
 from cloudfiles.workers import messages
-from cloudfiles.workers.process import Task, Worker
+from cloudfiles.workers.worker_process import Task, WorkerProcess
 
-_PATIENCE = 3.0
+_GRACE_SECONDS = 3.0
 """Seconds that tasks get to end once they are given up; then their processes are killed."""
 
-_workers: list[Worker] = []
+_workers: list[WorkerProcess] = []
 _lock = threading.Lock()
 
 
-class Team(Executor):
+class WorkerExecutor(Executor):
     """As many workers as one batch asked for: those that have the least to do."""
 
     def __init__(self, width: int) -> None:
-        self._tasks: dict[Task, Worker] = {}
+        self._tasks: dict[Task, WorkerProcess] = {}
         with _lock:
             while len(_workers) < width:
-                _workers.append(Worker())
+                _workers.append(WorkerProcess())
             self._members = sorted(_workers, key=lambda worker: worker.load)[:width]
 
     def submit(self, function: Callable[..., Any], /, *args: Any, **options: Any) -> Future[Any]:
@@ -48,11 +48,11 @@ class Team(Executor):
         left = dict(self._tasks)
         for worker in set(left.values()):
             worker.cancel({task for task, by in left.items() if by is worker})
-        deadline = time.monotonic() + _PATIENCE
+        deadline = time.monotonic() + _GRACE_SECONDS
         for task, worker in left.items():
             if not _is_over(task.future, max(0.0, deadline - time.monotonic())):
                 worker.kill_if_at(task)
-                _is_over(task.future, _PATIENCE)
+                _is_over(task.future, _GRACE_SECONDS)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """The workers are there for others too."""
@@ -84,7 +84,7 @@ def close_workers(only_idle: bool = False) -> None:
 
 
 def _at_exit() -> None:
-    Worker.is_exiting = True
+    WorkerProcess.is_exiting = True
     close_workers()
 
 

@@ -26,7 +26,7 @@ def _as_new(monkeypatch: pytest.MonkeyPatch) -> None:
 def elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
     """As in another process."""
     monkeypatch.setattr(secret_references, "_known", {})
-    monkeypatch.setattr(secret_references, "_held", {})
+    monkeypatch.setattr(secret_references, "_live", {})
 
 
 @pytest.mark.parametrize("secrets", [SECRETS, '{"AWS_ACCESS_KEY_ID": "top-secret"}', b'{"token": "top-secret"}'],
@@ -53,10 +53,10 @@ def test_they_are_known_as_long_as_one_has_them() -> None:
     name = secret_references._name(SECRETS)
     del first
     gc.collect()
-    assert secret_references.value(SecretReference(name)) == SECRETS
+    assert secret_references.resolve(SecretReference(name)) == SECRETS
     del second
     gc.collect()
-    assert secret_references.value(SecretReference(name)) == SecretReference(name)
+    assert secret_references.resolve(SecretReference(name)) == SecretReference(name)
 
 
 def test_equal_ones_have_one_name_that_tells_nothing() -> None:

@@ -11,7 +11,7 @@ from cloudfiles import aliases
 from cloudfiles.workers import messages
 
 
-class Surroundings(NamedTuple):
+class ProcessState(NamedTuple):
     """Environment, working directory, where modules are imported from, and aliases."""
 
     environment: dict[str, str]
@@ -20,16 +20,16 @@ class Surroundings(NamedTuple):
     aliases: dict[str, str]
 
 
-def here() -> Surroundings:
+def current_state() -> ProcessState:
     """Those of this process."""
     try:
         directory = os.getcwd()
     except OSError:  # it was removed
         directory = None
-    return Surroundings(dict(os.environ), directory, import_path(directory), aliases.registry.added())
+    return ProcessState(dict(os.environ), directory, import_path(directory), aliases.registry.added())
 
 
-def take_on(given: Surroundings) -> None:
+def apply_state(given: ProcessState) -> None:
     """In a worker: work as if in those of the parent."""
     for name in set(os.environ) - set(given.environment):
         del os.environ[name]

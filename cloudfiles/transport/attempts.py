@@ -22,16 +22,16 @@ from cloudfiles.exceptions import (
 )
 from cloudfiles.retry import REFUSED_STATUS, RETRYABLE_STATUS, RetryPolicy
 from cloudfiles.transport.deadline import past_deadline
-from cloudfiles.transport.limiter import NAP, Limiter
+from cloudfiles.transport.limiter import POLL_SECONDS, Limiter
 from cloudfiles.transport.request import Request
 
 log = logging.getLogger("cloudfiles")
 
-_QUIET = 5.0
+_LOG_AFTER = 5.0
 """Seconds for which a request waits before the log says so at WARNING."""
 
 
-class Tries:
+class Attempts:
     """The failed tries of one request, and what follows from them.
 
     Args:
@@ -62,19 +62,19 @@ class Tries:
 
     def wait_turn(self, limiter: Limiter, now: float, error: CloudFilesError | None = None) -> float:
         """Wait until `limiter` lets the request go; the time by then. Raises `error` when that takes too long."""
-        place, began = limiter.join(now), now
+        ticket, began = limiter.join(now), now
         try:
-            while delay := min(limiter.wait(place, now), NAP):
-                if self._is_over(limiter, now + delay):
+            while delay := min(limiter.wait(ticket, now), POLL_SECONDS):
+                if self._is_out_of_time(limiter, now + delay):
                     if error is not None:
                         self._raise(error, now)
                     return now
                 delay = self._until_deadline(now, delay, error)
-                self._say(limiter, now, error)
+                self._log_wait(limiter, now, error)
                 self._sleep(delay)
                 now = self._monotonic()
         except BaseException:
-            limiter.leave(place)
+            limiter.leave(ticket)
             raise
         if self._attempts:
             last = self._attempts[-1]
@@ -90,15 +90,15 @@ class Tries:
             self._raise(past_deadline("while it waited for its turn") if error is None else error, now)
         return min(delay, deadline - now)
 
-    def _is_over(self, limiter: Limiter, now: float) -> bool:
+    def _is_out_of_time(self, limiter: Limiter, now: float) -> bool:
         """Whether the time is over. A server that has been down for that time is waited for a shorter one."""
         policy, elapsed = self._policy, now - self._since
         return elapsed > self._budget or (
             elapsed > policy.unanswered_budget and limiter.down_for(now) > policy.budget)
 
-    def _say(self, limiter: Limiter, until: float, error: CloudFilesError | None) -> None:
+    def _log_wait(self, limiter: Limiter, until: float, error: CloudFilesError | None) -> None:
         """Tell for what it waits, once that has taken long; for all requests together once a minute."""
-        if until - self._since < _QUIET or not limiter.is_news(until):
+        if until - self._since < _LOG_AFTER or not limiter.should_log(until):
             return
         if error is None:
             reason = "the server is down" if limiter.is_down else (
@@ -126,34 +126,34 @@ class Tries:
         sent: when the try began.
         """
         now = self._monotonic()
-        lasts = not self._is_transient(error)
-        self._tell(limiter, error, lasts, sent, now)
+        is_permanent = not self._is_transient(error)
+        self._inform(limiter, error, is_permanent, sent, now)
         self._count(now)
         retry_after = getattr(error, "retry_after", None)
         delay = self._policy.delay(self._faults, self._jitter, retry_after)
         if limiter.is_down:  # then it is the limiter that says when somebody goes
             delay = retry_after or 0.0
-        if lasts or not self._may_go_on(error, limiter, now, delay, retry_after):
-            self._note(error, now, 0.0 if lasts else delay)
+        if is_permanent or not self._may_go_on(error, limiter, now, delay, retry_after):
+            self._note(error, now, 0.0 if is_permanent else delay)
             self._raise(error, now)
         self._note(error, now, delay)
         log.info("%s: attempt %d failed, retrying in %.2f s: %s", redact(self._request.path or ""), len(self._attempts),
                  delay, error)
         if delay:
-            self._say(limiter, now + delay, error)
+            self._log_wait(limiter, now + delay, error)
             self._sleep(delay)
 
-    def _tell(self, limiter: Limiter, error: CloudFilesError, lasts: bool, sent: float, now: float) -> None:
+    def _inform(self, limiter: Limiter, error: CloudFilesError, is_permanent: bool, sent: float, now: float) -> None:
         if getattr(error, "is_local", False):
             return
         if isinstance(error, ServerError) and error.is_slow_down:
             limiter.refused(sent, now)
-        elif not lasts and isinstance(error, ServerError | ConnectionFailedError | TimeoutError):
+        elif not is_permanent and isinstance(error, ServerError | ConnectionFailedError | TimeoutError):
             limiter.failed(now)
 
     def _count(self, now: float) -> None:
         """One more failure; the first again where the try brought some of what was asked for."""
-        kept = self._request.kept()
+        kept = self._request.resumable_bytes()
         if kept - self._kept > min(_LEAST_PROGRESS, self._kept // 100):
             self._faults, self._since = 0, now
         self._kept = kept
@@ -166,8 +166,8 @@ class Tries:
             return False
         is_unknown = getattr(error, "is_unreachable", False) and not limiter.has_answered
         self._budget = min(policy.budget, policy.unanswered_budget) if is_unknown else policy.budget
-        return not self._is_over(limiter, now) and policy.allows(self._faults, now - self._since, delay, retry_after,
-                                                                 self._budget)
+        return not self._is_out_of_time(limiter, now) and policy.allows(
+            self._faults, now - self._since, delay, retry_after, self._budget)
 
     def _is_transient(self, error: CloudFilesError) -> bool:
         """Whether the same request may succeed later, and may be repeated."""
@@ -179,23 +179,23 @@ class Tries:
         if isinstance(error, ServerError):
             allowed = RETRYABLE_STATUS if self._request.idempotent else REFUSED_STATUS
             return error.is_transient or error.status in allowed
-        if isinstance(error, ProtocolError) and not self._is_first(str(error)):
+        if isinstance(error, ProtocolError) and not self._is_new(str(error)):
             return False
-        if isinstance(error, TruncatedBodyError) and self._stays_truncated(error):
+        if isinstance(error, TruncatedBodyError) and self._is_still_truncated(error):
             return False
         if getattr(error, "is_permanent", False):
             return False
         return self._request.idempotent or getattr(error, "nothing_sent", False)
 
-    def _is_first(self, malformed: str) -> bool:
+    def _is_new(self, malformed: str) -> bool:
         """Whether this malformed answer is a new one: one that comes twice comes always."""
         known = malformed in self._malformed
         self._malformed.append(malformed)
         return not known and len(self._malformed) < self._policy.integrity_attempts
 
-    def _stays_truncated(self, error: TruncatedBodyError) -> bool:
+    def _is_still_truncated(self, error: TruncatedBodyError) -> bool:
         """Whether the body has ended at this byte, and nothing was gained, as often as a digest may not match."""
-        ended = (self._request.kept(), str(error))
+        ended = (self._request.resumable_bytes(), str(error))
         self._truncated[ended] += 1
         return self._truncated[ended] >= self._policy.integrity_attempts
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any, NoReturn
 
-from ..exceptions import ConfigurationError
-from . import secrets_files
-from .places import Place, known_fields
-from .secrets_files import Secrets
+from cloudfiles.credentials import secrets_files
+from cloudfiles.credentials.secrets_files import Secrets
+from cloudfiles.credentials.sources import CredentialSource, known_fields
+from cloudfiles.exceptions import ConfigurationError
 
 # The spellings under which each field is accepted, all compared in lower case: the environment's
 # (AWS_ACCESS_KEY_ID), boto's keyword arguments (region_name) and those of STS, IMDS and
@@ -57,7 +57,7 @@ def hint(access_key: str) -> str:
     return f"access key ...{access_key[-4:] if len(access_key) >= 12 else ''}"
 
 
-class AwsPlace(Place):
+class AwsSource(CredentialSource):
     """A place that may hold a key or settings."""
 
     @property
@@ -82,18 +82,18 @@ def file_names(bucket: str, service: str) -> list[str]:
     return [f"{bucket}-{service}-secret.json"] * bool(bucket) + [f"{service}-secret.json"]
 
 
-def places(secrets: Secrets | None, bucket: str, service: str, environ: Mapping[str, str]) -> Iterator[AwsPlace]:
+def sources(secrets: Secrets | None, bucket: str, service: str, environ: Mapping[str, str]) -> Iterator[AwsSource]:
     """Look into one place after the other, lazily, in the order in which they count."""
     if secrets is not None:
         name, values = secrets_files.load(secrets)
-        yield AwsPlace(name, _fields(name, values, strict=True), file=name != "secrets=")
+        yield AwsSource(name, _fields(name, values, strict=True), file=name != "secrets=")
     for path in secrets_files.candidates(file_names(bucket, service), environ):
         content = secrets_files.read(path)
-        yield AwsPlace(path, {} if content is None else _fields(path, content), file=content is not None)
+        yield AwsSource(path, {} if content is None else _fields(path, content), file=content is not None)
     yield from_environment(environ)
 
 
-def from_environment(environ: Mapping[str, str]) -> AwsPlace:
+def from_environment(environ: Mapping[str, str]) -> AwsSource:
     """The AWS_* variables, as botocore reads them, and AWS_REGION as the other SDKs do.
 
     AWS_IGNORE_CONFIGURED_ENDPOINT_URLS: https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html
@@ -101,37 +101,37 @@ def from_environment(environ: Mapping[str, str]) -> AwsPlace:
     ignore_endpoints = environ.get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "").lower() == "true"
     values = {name: value for name, value in environ.items() if name.startswith("AWS_")
               and not (ignore_endpoints and name.startswith("AWS_ENDPOINT_URL"))}
-    return AwsPlace("environment", _fields("environment", values))
+    return AwsSource("environment", _fields("environment", values))
 
 
-def settings(ordered: Iterable[AwsPlace]) -> tuple[str | None, str | None]:
+def settings(ordered: Iterable[AwsSource]) -> tuple[str | None, str | None]:
     """Region and endpoint, each from the first of `ordered` that names it."""
-    everything = ChainMap(*(dict(place.values) for place in ordered))
+    everything = ChainMap(*(dict(source.values) for source in ordered))
     return everything.get("region"), everything.get("endpoint")
 
 
-def _fields(place: str, values: Mapping[str, Any], strict: bool = False) -> dict[str, str]:
+def _fields(source: str, values: Mapping[str, Any], strict: bool = False) -> dict[str, str]:
     """The known fields among `values`; those that are empty or null count as not there."""
-    found = known_fields(place, values, _SPELLINGS)
+    found = known_fields(source, values, _SPELLINGS)
     if strict and values and not found:
         raise ConfigurationError(
-            f"{place} has none of the fields of an AWS secret: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, "
+            f"{source} has none of the fields of an AWS secret: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, "
             "AWS_SESSION_TOKEN, AWS_DEFAULT_REGION, AWS_ENDPOINT_URL")
     return found
 
 
-def credentials(place: AwsPlace, region: str | None, endpoint: str | None) -> AwsCredentials:
-    """The key that `place` holds."""
-    values = place.values
+def credentials(source: AwsSource, region: str | None, endpoint: str | None) -> AwsCredentials:
+    """The key that `source` holds."""
+    values = source.values
     return AwsCredentials(values["access_key"], values["secret_key"], values.get("token"), region, endpoint,
-                          _seconds(place.name, values["expiry"]) if "expiry" in values else None, place.name)
+                          _seconds(source.name, values["expiry"]) if "expiry" in values else None, source.name)
 
 
-def _seconds(place: str, expiry: str) -> float:
+def _seconds(source: str, expiry: str) -> float:
     """An ISO 8601 time as seconds since the epoch; UTC where it names no zone."""
     try:
         moment = datetime.fromisoformat(expiry.replace("Z", "+00:00"))
     except ValueError as error:
-        raise ConfigurationError(f"{place}: expected an ISO 8601 time as expiration, got {expiry!r}") from error
+        raise ConfigurationError(f"{source}: expected an ISO 8601 time as expiration, got {expiry!r}") from error
     seconds = (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp()
     return seconds if math.isfinite(seconds) else 0.0

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 from urllib.parse import parse_qs
 
-from ..exceptions import ConfigurationError
-from . import secrets_files
-from .places import Place, known_fields
-from .secrets_files import Secrets
+from cloudfiles.credentials import secrets_files
+from cloudfiles.credentials.secrets_files import Secrets
+from cloudfiles.credentials.sources import CredentialSource, known_fields
+from cloudfiles.exceptions import ConfigurationError
 
 # The spellings under which each field is accepted, compared in lower case: the environment's, those of
 # connection strings, and those of the vendor's tools and libraries (adlfs, az).
@@ -67,7 +67,7 @@ class AzureCredentials:
         raise TypeError("Azure credentials cannot be pickled: each process looks them up itself")
 
 
-class AzurePlace(Place):
+class AzureSource(CredentialSource):
     """A place that may hold a key, a SAS or settings."""
 
     def opens(self, account: str | None) -> bool:
@@ -90,59 +90,60 @@ def file_names(container: str, account: str | None) -> list[str]:
     return [f"{name}-azure-secret.json" for name in (container, account) if name] + ["azure-secret.json"]
 
 
-def places(secrets: Secrets | None, container: str, account: str | None,
-           environ: Mapping[str, str]) -> Iterator[AzurePlace]:
+def sources(secrets: Secrets | None, container: str, account: str | None,
+           environ: Mapping[str, str]) -> Iterator[AzureSource]:
     """Look into one place after the other, lazily, in the order in which they count."""
     if secrets is not None:
         name, values = secrets_files.load(secrets)
-        yield AzurePlace(name, _fields(name, values, strict=True), file=name != "secrets=")
+        yield AzureSource(name, _fields(name, values, strict=True), file=name != "secrets=")
     for path in secrets_files.candidates(file_names(container, account), environ):
         content = secrets_files.read(path)
-        yield AzurePlace(path, {} if content is None else _fields(path, content, strict=True), file=content is not None)
+        yield AzureSource(path, {} if content is None else _fields(path, content, strict=True),
+                          file=content is not None)
     values = {name: value for name, value in environ.items() if name.startswith("AZURE_STORAGE_")}
-    yield AzurePlace("environment", _fields("environment", values))
+    yield AzureSource("environment", _fields("environment", values))
 
 
-def credentials(place: AzurePlace, account: str | None) -> AzureCredentials:
-    """What `place` holds; of a key and a SAS, the key, which can do more."""
-    values = place.values
-    key = _decoded(place.name, values["key"]) if "key" in values else None
+def credentials(source: AzureSource, account: str | None) -> AzureCredentials:
+    """What `source` holds; of a key and a SAS, the key, which can do more."""
+    values = source.values
+    key = _decoded(source.name, values["key"]) if "key" in values else None
     sas = None if key else values.get("sas")
     name = values.get("account", account)
     if key and name is None:
-        raise ConfigurationError(f"{place.name} has a key but no account name: set AZURE_STORAGE_ACCOUNT or use a "
+        raise ConfigurationError(f"{source.name} has a key but no account name: set AZURE_STORAGE_ACCOUNT or use a "
                                  "cloudpath abfss://CONTAINER@ACCOUNT.dfs.core.windows.net/")
-    return AzureCredentials(name, key, sas, endpoint=values.get("endpoint"), source=place.name)
+    return AzureCredentials(name, key, sas, endpoint=values.get("endpoint"), source=source.name)
 
 
-def _decoded(place: str, key: str) -> bytes:
+def _decoded(source: str, key: str) -> bytes:
     try:
         return base64.b64decode(key, validate=True)
     except (binascii.Error, ValueError):
         # Not chained: the message of the cause may show parts of the key.
-        raise ConfigurationError(f"{place}: the account key is not base64") from None
+        raise ConfigurationError(f"{source}: the account key is not base64") from None
 
 
-def _fields(place: str, values: Mapping[str, Any], strict: bool = False) -> dict[str, str]:
+def _fields(source: str, values: Mapping[str, Any], strict: bool = False) -> dict[str, str]:
     """The known fields among `values`, a connection string taken apart; empty ones count as not there."""
-    found = known_fields(place, values, _SPELLINGS)
+    found = known_fields(source, values, _SPELLINGS)
     if strict and values and not found:
-        raise ConfigurationError(f"{place} has none of the fields of an Azure secret: {_TITLES}")
+        raise ConfigurationError(f"{source} has none of the fields of an Azure secret: {_TITLES}")
     if "connection_string" in found:
-        found = {**found, **_connection(place, found.pop("connection_string"))}
+        found = {**found, **_connection(source, found.pop("connection_string"))}
     if "sas" in found:
-        found["sas"] = _checked_sas(place, found["sas"])
+        found["sas"] = _checked_sas(source, found["sas"])
     return found
 
 
-def _connection(place: str, text: str) -> dict[str, str]:
+def _connection(source: str, text: str) -> dict[str, str]:
     """The fields of a connection string ("Configure Azure Storage connection strings").
 
     Its fields belong together: a key or SAS beside it in the same place does not count.
     """
     pairs = [part.partition("=") for part in text.split(";") if part.strip()]
     if any(not separator for _, separator, _ in pairs):
-        raise ConfigurationError(f"{place}: expected a connection string NAME=VALUE;NAME=VALUE...")
+        raise ConfigurationError(f"{source}: expected a connection string NAME=VALUE;NAME=VALUE...")
     fields = {name.strip().lower(): value.strip() for name, _, value in pairs}
     if fields.get("usedevelopmentstorage", "").lower() == "true":
         return {"account": EMULATOR_ACCOUNT, "key": EMULATOR_KEY, "endpoint": _EMULATOR_ENDPOINT}
@@ -153,13 +154,13 @@ def _connection(place: str, text: str) -> dict[str, str]:
         scheme = fields.get("defaultendpointsprotocol", "https")
         found["endpoint"] = f"{scheme}://{found['account']}.blob.{fields['endpointsuffix']}"
     if not found:
-        raise ConfigurationError(f"{place}: the connection string has neither AccountName nor BlobEndpoint")
+        raise ConfigurationError(f"{source}: the connection string has neither AccountName nor BlobEndpoint")
     return found
 
 
-def _checked_sas(place: str, sas: str) -> str:
+def _checked_sas(source: str, sas: str) -> str:
     """A SAS without its question mark; it becomes a part of every target as it is."""
     sas = sas.removeprefix("?")
     if not _SAS(sas) or not {"sig", "sv"} <= set(parse_qs(sas)):
-        raise ConfigurationError(f"{place}: expected a SAS as a query string with sv= and sig=")
+        raise ConfigurationError(f"{source}: expected a SAS as a query string with sv= and sig=")
     return sas

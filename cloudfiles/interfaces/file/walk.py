@@ -21,12 +21,12 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from cloudfiles.interfaces.file.errors import NOWHERE, ambiguous
-from cloudfiles.interfaces.file.io import etag_of
+from cloudfiles.interfaces.file.file_io import etag_of
 from cloudfiles.interfaces.file.names import EXACT, Variants, bare_name, is_temporary, order_of
 from cloudfiles.interfaces.file.objects import files_of, find_object
+from cloudfiles.interfaces.file.os_errors import MISSING_ERRNOS, ambiguous
 from cloudfiles.interfaces.local_store import http_date
-from cloudfiles.runtime.descriptors import with_room
+from cloudfiles.runtime.descriptors import with_descriptor
 from cloudfiles.types import ListEntry
 
 _Identity = tuple[int, int]  # device and inode
@@ -41,7 +41,7 @@ _PAUSES = (0.001, 0.005, 0.02, 0.1, 0.0)
 
 
 @dataclass(slots=True)
-class _Level:
+class _OpenDirectory:
     """One directory that is being listed."""
 
     directory: str  # local path, ending in a separator
@@ -73,7 +73,7 @@ class Walk:
         self._links = Symlinks(root, follow_external)
         self._flat = flat
         self._after = after
-        self._levels: list[_Level] = []
+        self._levels: list[_OpenDirectory] = []
         self._ahead: ListEntry | str | None = None
         above, _, beginning = prefix.rpartition("/")
         above = above and above + "/"
@@ -109,7 +109,7 @@ class Walk:
         """The symlinks that were skipped since this was last asked."""
         return self._links.take_new()
 
-    def _only_file(self, level: _Level, key: str) -> str:
+    def _only_file(self, level: _OpenDirectory, key: str) -> str:
         """The name of the one file that holds the key.
 
         Raises AmbiguousPathError where two do: not for a moment, while one is replaced by the other.
@@ -143,13 +143,13 @@ class Walk:
                 return
             names, shared = self._scan(directory, prefix, beginning)
         except OSError as error:
-            if error.errno in NOWHERE:
+            if error.errno in MISSING_ERRNOS:
                 return
             raise
         keys = _sorted(names)
         first = self._first_behind(keys, after) if after else 0
         self._levels.append(
-            _Level(directory, prefix, identity, status.st_mtime_ns, names, itertools.islice(keys, first, None),
+            _OpenDirectory(directory, prefix, identity, status.st_mtime_ns, names, itertools.islice(keys, first, None),
                    shared))
 
     def _scan(self, directory: str, prefix: str, beginning: str) -> tuple[dict[str, str], set[str]]:
@@ -158,7 +158,7 @@ class Walk:
         names: dict[str, str] = {}
         shared: set[str] = set()
         key_of = str if self._variants is EXACT else bare_name
-        with with_room(os.scandir, directory) as entries:
+        with with_descriptor(os.scandir, directory) as entries:
             for entry in entries:
                 name = entry.name
                 if not name.startswith(beginning):
@@ -245,7 +245,7 @@ def _ancestors(root: str, above: str) -> list[_Identity] | None:
         try:
             status = os.stat(directory)
         except OSError as error:
-            if error.errno in NOWHERE:
+            if error.errno in MISSING_ERRNOS:
                 return None
             raise
         identity = (status.st_dev, status.st_ino)
@@ -270,7 +270,7 @@ def _kind(entry: os.DirEntry[str]) -> tuple[bool, bool]:
     try:
         return entry.is_dir(), entry.is_file()
     except OSError as error:
-        if error.errno in NOWHERE:
+        if error.errno in MISSING_ERRNOS:
             return False, False
         raise
 
@@ -280,11 +280,11 @@ def _sorted(names: dict[str, str]) -> list[str]:
     return sorted(names) if all(map(str.isascii, names)) else sorted(names, key=order_of)
 
 
-def _entry(level: _Level, key: str, name: str, variants: Variants) -> ListEntry | None:
+def _entry(level: _OpenDirectory, key: str, name: str, variants: Variants) -> ListEntry | None:
     try:
         status = os.stat(level.directory + name)
     except OSError as error:
-        if error.errno not in NOWHERE:
+        if error.errno not in MISSING_ERRNOS:
             raise
         found = find_object(level.directory + key, variants)  # written anew under another encoding, or gone
         if found is None:

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..exceptions import ConfigurationError
+from cloudfiles.exceptions import ConfigurationError
 
 
 @dataclass(frozen=True)
-class Place:
+class CredentialSource:
     """A place that was looked into.
 
     Attributes:
@@ -24,7 +24,7 @@ class Place:
     file: bool = False
 
 
-def known_fields(place: str, values: Mapping[str, Any], spellings: Mapping[str, Iterable[str]]) -> dict[str, str]:
+def known_fields(source: str, values: Mapping[str, Any], spellings: Mapping[str, Iterable[str]]) -> dict[str, str]:
     """The known fields among `values`; those that are empty or null count as not there.
 
     spellings: of each field, in lower case; the first that is there counts. Raises ConfigurationError.
@@ -34,14 +34,14 @@ def known_fields(place: str, values: Mapping[str, Any], spellings: Mapping[str, 
     for name, candidates in spellings.items():
         spelling = next((spelling for spelling in candidates if lower.get(spelling)), None)
         if spelling is not None:
-            found[name] = _text(place, spelling, lower[spelling])
+            found[name] = _text(source, spelling, lower[spelling])
     return found
 
 
-def _text(place: str, name: str, value: Any) -> str:
+def _text(source: str, name: str, value: Any) -> str:
     if not isinstance(value, str):
-        raise ConfigurationError(f"{place}: {name}: expected a str, got {type(value).__name__}")
+        raise ConfigurationError(f"{source}: {name}: expected a str, got {type(value).__name__}")
     stripped = value.strip()  # a line end behind a pasted key would make every signature wrong
     if not (stripped.isascii() and stripped.isprintable()):
-        raise ConfigurationError(f"{place}: {name}: expected one line of printable ASCII")
+        raise ConfigurationError(f"{source}: {name}: expected one line of printable ASCII")
     return stripped

@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 from urllib.parse import unquote
 
-from ..exceptions import ConfigurationError, MissingCredentialsError
-from . import secrets_files
-from .secrets_files import Secrets
+from cloudfiles.credentials import secrets_files
+from cloudfiles.credentials.secrets_files import Secrets
+from cloudfiles.exceptions import ConfigurationError, MissingCredentialsError
 
 __all__ = ["Authorization", "CaveCredentials", "HttpCredentials"]
 

@@ -8,7 +8,7 @@ from contextlib import suppress
 
 from cloudfiles.exceptions import RequestTimeoutError
 from cloudfiles.runtime.base import Runtime, Stream
-from cloudfiles.runtime.descriptors import Descriptors, with_room
+from cloudfiles.runtime.descriptors import DescriptorBudget, with_descriptor
 from cloudfiles.transport.connection import Connection
 from cloudfiles.transport.deadline import past_deadline
 from cloudfiles.transport.dial import Dialer, Proxy
@@ -30,7 +30,7 @@ class Pool:
     """
 
     def __init__(self, origin: Origin, dialer: Dialer, proxy: Proxy | None, limiter: Limiter, runtime: Runtime,
-                 descriptors: Descriptors, monotonic: Callable[[], float], min_throughput: float = 0.0) -> None:
+                 descriptors: DescriptorBudget, monotonic: Callable[[], float], min_throughput: float = 0.0) -> None:
         self.origin = origin
         self.runtime = runtime
         self.host = origin.authority
@@ -65,7 +65,7 @@ class Pool:
         """A new connection, whatever is idle: after one was found closed, its siblings likely are too."""
         self._descriptors.make_room()
         if deadline is None:
-            stream = with_room(self._dialer.dial, self.origin, self._proxy, descriptors=self._descriptors)
+            stream = with_descriptor(self._dialer.dial, self.origin, self._proxy, descriptors=self._descriptors)
         else:
             stream = self._dial_until(deadline)
         connection = Connection(stream, self._throughput)
@@ -77,7 +77,7 @@ class Pool:
         if left <= 0:
             raise past_deadline("before there was a connection")
         try:
-            return with_room(self._dialer.dial, self.origin, self._proxy, left, descriptors=self._descriptors)
+            return with_descriptor(self._dialer.dial, self.origin, self._proxy, left, descriptors=self._descriptors)
         except RequestTimeoutError as error:
             if self._monotonic() >= deadline:
                 raise past_deadline("before there was a connection") from error

@@ -16,15 +16,15 @@ from typing import Any
 from cloudfiles.exceptions import WorkerError
 from cloudfiles.workers import messages
 from cloudfiles.workers.launch import start
-from cloudfiles.workers.main import InWorker, TaskCancelled
-from cloudfiles.workers.memory import result_memory
+from cloudfiles.workers.main import TaskCancelled, WorkerTraceback
 from cloudfiles.workers.messages import Message, Pieces
-from cloudfiles.workers.surroundings import Surroundings, here
+from cloudfiles.workers.process_state import ProcessState, current_state
+from cloudfiles.workers.shared_memory import result_memory
 
 _AHEAD = 2
 """Tasks that a process has: the one at work, and the next, so that it never waits for this process."""
 
-_PATIENCE = 3.0
+_GRACE_SECONDS = 3.0
 """Seconds that a process gets to end, or to give up a task."""
 
 
@@ -44,17 +44,17 @@ class Task:
     number: int = 0
 
 
-class _Process:
+class _Child:
     """A process, and the pipes to it."""
 
-    def __init__(self, surroundings: Surroundings) -> None:
+    def __init__(self, state: ProcessState) -> None:
         self.memory = result_memory()
         try:
-            self.child = start(surroundings, None if self.memory is None else self.memory.descriptor)
+            self.child = start(state, None if self.memory is None else self.memory.descriptor)
         except BaseException:
             self.close_memory()
             raise
-        self.told: Surroundings | None = None
+        self.state_sent: ProcessState | None = None
         self.is_ready = False
         self.writing = threading.Lock()
 
@@ -75,7 +75,7 @@ class _Process:
     def wait(self) -> int:
         """Its exit status; it is killed where it does not end."""
         try:
-            return self.child.wait(_PATIENCE)
+            return self.child.wait(_GRACE_SECONDS)
         except subprocess.TimeoutExpired:
             self.child.kill()
             return self.child.wait()
@@ -102,7 +102,7 @@ class _Process:
         self.child.returncode = 0
 
 
-class Worker:
+class WorkerProcess:
     """Does tasks in a process of its own, which is started when first needed, and anew where it has died.
 
     Attributes:
@@ -114,7 +114,7 @@ class Worker:
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
-        self._process: _Process | None = None
+        self._process: _Child | None = None
         self._reader: threading.Thread | None = None
         self._waiting: deque[Task] = deque()
         self._sent: deque[Task] = deque()
@@ -129,7 +129,7 @@ class Worker:
         """Start the process, where there is none. Does not wait until it is ready."""
         with self._lock:
             if self._process is None:
-                self._process = _Process(here())
+                self._process = _Child(current_state())
                 self._reader = threading.Thread(target=self._read, args=(self._process,), daemon=True,
                                                 name="cloudfiles-replies")
                 self._reader.start()
@@ -151,10 +151,10 @@ class Worker:
             self._numbers += 1
             task.number = self._numbers
             self._sent.append(task)
-            now = here()
-            if now != process.told:
-                process.send(messages.SURROUNDINGS, 0, messages.dumps(now))
-                process.told = now
+            now = current_state()
+            if now != process.state_sent:
+                process.send(messages.PROCESS_STATE, 0, messages.dumps(now))
+                process.state_sent = now
             process.send(messages.TASK, task.number, task.pickled)
 
     def cancel(self, tasks: set[Task]) -> None:
@@ -174,7 +174,7 @@ class Worker:
 
     # ---- the thread that reads the replies
 
-    def _read(self, process: _Process) -> None:
+    def _read(self, process: _Child) -> None:
         while (message := process.receive()) is not None:
             if message.kind == messages.READY:
                 process.is_ready = True
@@ -187,7 +187,7 @@ class Worker:
             self._settle(process, task, message)
         self._ended(process)
 
-    def _settle(self, process: _Process, task: Task, message: Message) -> None:
+    def _settle(self, process: _Child, task: Task, message: Message) -> None:
         try:
             if message.kind == messages.ERROR:
                 raise _error_of(message)
@@ -205,7 +205,7 @@ class Worker:
             with suppress(InvalidStateError):  # it was given up
                 task.future.set_result(value)
 
-    def _ended(self, process: _Process) -> None:
+    def _ended(self, process: _Child) -> None:
         status = process.wait()
         process.close()
         with self._lock:
@@ -248,7 +248,7 @@ class Worker:
         """Wait until the process that was closed has ended."""
         reader = self._reader
         if reader is not None and reader is not threading.current_thread():
-            reader.join(2 * _PATIENCE)
+            reader.join(2 * _GRACE_SECONDS)
 
     def forget(self) -> None:
         """In the child after a fork."""
@@ -267,11 +267,11 @@ def _error_of(message: Message) -> BaseException:
     if isinstance(error, TaskCancelled):
         return CancelledError()
     if trace is not None:
-        error.__cause__ = InWorker(f"\n{trace}")
+        error.__cause__ = WorkerTraceback(f"\n{trace}")
     return error
 
 
-def _death(process: _Process, status: int, task: Task) -> WorkerError:
+def _death(process: _Child, status: int, task: Task) -> WorkerError:
     if not process.is_ready:
         return WorkerError(f"a worker process for parallel= did not start (exit status {status}); see its output on "
                            "standard error")

@@ -17,7 +17,7 @@ from cloudfiles.exceptions import (
     UnsupportedOperationError,
 )
 
-NOWHERE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP})
+MISSING_ERRNOS = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP})
 """No file can be at such a path: it is missing. A symlink that leads nowhere, or to itself, counts as missing."""
 
 _REFUSED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
@@ -43,7 +43,7 @@ def ambiguous(key: str, store: str, *files: str) -> AmbiguousPathError:
         path=key, store=store)
 
 
-class Reporting:
+class ErrorTranslator:
     """A block in which errors become ours, and name the key and the store they are about.
 
     Args:

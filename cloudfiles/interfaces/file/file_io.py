@@ -13,14 +13,14 @@ from cloudfiles.exceptions import InvalidInputError, ObjectChangedError
 from cloudfiles.interfaces.file.names import Variants
 from cloudfiles.interfaces.local_store import chunks, slice_bounds
 from cloudfiles.runtime.cancellation import check_cancelled
-from cloudfiles.runtime.descriptors import with_room
+from cloudfiles.runtime.descriptors import with_descriptor
 
 _READ_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_BINARY", 0)
 _WRITE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 
 _ONE_READ = (2 << 30) - 4096  # bytes; the most that Linux reads at once, read(2); macOS reads 2 GiB - 1
 _PIECE = 64 << 20  # bytes
-_UNTEARABLE = 64 << 10  # bytes that are taken to be read in one go, between two writes
+_ATOMIC_READ = 64 << 10  # bytes that are taken to be read in one go, between two writes
 _TRIES = 5
 
 
@@ -37,7 +37,7 @@ def etag_of(status: os.stat_result) -> str:
 
 def open_to_read(path: str) -> int:
     """A descriptor. A named pipe without a writer does not block it."""
-    return with_room(os.open, path, _READ_FLAGS)
+    return with_descriptor(os.open, path, _READ_FLAGS)
 
 
 def read_span(descriptor: int, status: os.stat_result, start: int | None, end: int | None) -> tuple[bytes, str]:
@@ -55,14 +55,14 @@ def read_span(descriptor: int, status: os.stat_result, start: int | None, end: i
         size = status.st_size
         first, length = (0, size) if whole else slice_bounds(start, end, size)
         content = _read(descriptor, first, length, more=whole)  # one byte more shows whether it has grown
-        if len(content) == length and (length <= _UNTEARABLE or _unchanged(descriptor, status)):
+        if len(content) == length and (length <= _ATOMIC_READ or _is_unchanged(descriptor, status)):
             return content, etag_of(status)
         status = os.fstat(descriptor)
     raise ObjectChangedError(
         f"the file is being written, or its size is not reliable: {_TRIES} reads did not match it")
 
 
-def _unchanged(descriptor: int, before: os.stat_result) -> bool:
+def _is_unchanged(descriptor: int, before: os.stat_result) -> bool:
     after = os.fstat(descriptor)
     return after.st_mtime_ns == before.st_mtime_ns and after.st_size == before.st_size
 
@@ -122,7 +122,7 @@ def create_new(file: str) -> int:
     """A descriptor of a new file, in the mode that the umask gives; directories above are created where missing."""
     for _ in range(_TRIES):  # somebody may be removing empty directories
         try:
-            return with_room(os.open, file, _WRITE_FLAGS, 0o666)
+            return with_descriptor(os.open, file, _WRITE_FLAGS, 0o666)
         except FileNotFoundError:
             os.makedirs(os.path.dirname(file), exist_ok=True)
     return os.open(file, _WRITE_FLAGS, 0o666)
@@ -155,7 +155,7 @@ def _write(descriptor: int, content: bytes | bytearray | memoryview) -> None:
 def sync_directory(directory: str) -> None:
     """Make a rename in `directory` outlast a power failure."""
     if sys.platform != "win32":
-        descriptor = with_room(os.open, directory, os.O_RDONLY)
+        descriptor = with_descriptor(os.open, directory, os.O_RDONLY)
         try:
             os.fsync(descriptor)
         finally:
@@ -182,6 +182,6 @@ def is_regular(path: str) -> bool:
         return False
 
 
-def names_taken(path: str, variants: Variants) -> list[str]:
+def existing_files(path: str, variants: Variants) -> list[str]:
     """What is there under the names that an object's file may have, that which is read first."""
     return [file for suffix, _ in variants if os.access(file := path + suffix, os.F_OK)]  # far cheaper than exceptions

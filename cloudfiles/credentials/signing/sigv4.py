@@ -15,9 +15,9 @@ from collections.abc import Mapping
 from typing import NamedTuple
 from urllib.parse import quote
 
-from ..exceptions import InvalidPathError
-from .aws_places import AwsCredentials
-from .hmac_sha256 import HmacSha256
+from cloudfiles.credentials.aws_sources import AwsCredentials
+from cloudfiles.credentials.signing.hmac_sha256 import HmacSha256
+from cloudfiles.exceptions import InvalidPathError
 
 UNSIGNED_PAYLOAD = "UNSIGNED-PAYLOAD"
 EMPTY_PAYLOAD = hashlib.sha256(b"").hexdigest()

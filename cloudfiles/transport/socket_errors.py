@@ -31,7 +31,7 @@ def is_unreachable(error: BaseException | None) -> bool:
 
 
 _LOCAL = frozenset({errno.EADDRNOTAVAIL, errno.ENOBUFS, errno.ENOMEM})
-"""No free port for the connection's own end, no memory for it. Descriptors: `runtime.descriptors.ran_out`."""
+"""No free port for the connection's own end, no memory for it. `runtime.descriptors` knows of descriptors."""
 
 
 def is_local(error: BaseException | None) -> bool:

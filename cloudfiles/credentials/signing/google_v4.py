@@ -8,8 +8,8 @@ from __future__ import annotations
 import hashlib
 import time
 
-from .google_places import GoogleSigner
-from .sigv4 import UNSIGNED_PAYLOAD, format_query
+from cloudfiles.credentials.google_sources import GoogleSigner
+from cloudfiles.credentials.signing.sigv4 import UNSIGNED_PAYLOAD, format_query
 
 ALGORITHM = "GOOG4-RSA-SHA256"
 MAX_EXPIRES = 7 * 24 * 3600

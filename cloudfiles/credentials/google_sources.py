@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, NoReturn
 
-from ..exceptions import ConfigurationError
-from . import secrets_files
-from .secrets_files import Secrets
+from cloudfiles.credentials import secrets_files
+from cloudfiles.credentials.secrets_files import Secrets
+from cloudfiles.exceptions import ConfigurationError
 
 TYPES = ("service_account", "authorized_user", "external_account", "external_account_authorized_user",
          "impersonated_service_account", "gdch_service_account")
@@ -55,7 +55,7 @@ class GoogleToken:
 
 
 @dataclass(frozen=True)
-class Place:
+class Source:
     """A place that was looked into; `values` is None where there is nothing."""
 
     name: str
@@ -71,12 +71,12 @@ def file_names(bucket: str) -> list[str]:
     return [f"{bucket}-google-secret.json"] * bool(bucket) + ["google-secret.json"]
 
 
-def places(secrets: Secrets | None, bucket: str, environ: Mapping[str, str]) -> Iterator[Place]:
+def sources(secrets: Secrets | None, bucket: str, environ: Mapping[str, str]) -> Iterator[Source]:
     """Look into one place after the other, lazily, in the order in which they count."""
     if secrets is not None:
-        yield Place(*secrets_files.load(secrets))
+        yield Source(*secrets_files.load(secrets))
     for path in secrets_files.candidates(file_names(bucket), environ):
-        yield Place(path, secrets_files.read(path))
+        yield Source(path, secrets_files.read(path))
 
 
 def describe(name: str, values: Mapping[str, Any]) -> str:
