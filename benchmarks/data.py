@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 BLOCK = 1 << 20  # larger bodies are numbered repeats of a block
-VARIANTS = 13  # shares no factor with 20 connections, so neighbours in time have different bodies
+VARIANTS = 13  # shares no factor with 20 connections, so neighbors in time have different bodies
 
 
 def names(count: int, start: int = 0) -> list[str]:

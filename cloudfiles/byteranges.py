@@ -20,7 +20,7 @@ __all__ = [
     "parse_content_range", "range_header",
 ]
 
-MAX_GAP = 1 << 16  # bytes: reading on over 64 KiB takes less time than one more request, even in a data centre
+MAX_GAP = 1 << 16  # bytes: reading on over 64 KiB takes less time than one more request, even in a data center
 MAX_SIZE = 1 << 24  # bytes: with 16 MiB a request, many ranges still give work to all connections
 
 

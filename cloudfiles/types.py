@@ -1,4 +1,4 @@
-"""The values that pass between the layers. No behaviour beyond what a value needs."""
+"""The values that pass between the layers. No behavior beyond what a value needs."""
 
 from __future__ import annotations
 

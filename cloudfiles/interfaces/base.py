@@ -39,7 +39,7 @@ class Interface(ABC):
     """Operations take microseconds and wait for no network: a batch starts in the caller's own thread."""
 
     lists_in_key_order: ClassVar[bool] = False
-    """`list_page` goes in UTF-8 byte order of the keys and honours `start_after`: batches may merge-join."""
+    """`list_page` goes in UTF-8 byte order of the keys and honors `start_after`: batches may merge-join."""
 
     lists_cheaply: ClassVar[bool] = False
     """Where the order of `list_page` is not known: it costs less than asking for one key in a hundred of what it lists.

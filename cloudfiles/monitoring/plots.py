@@ -15,7 +15,7 @@ _INCHES = (10.0, 5.0)
 
 
 def plot_histogram(series: Mapping[str, Sequence[int]], resolution: float, filename: str | None) -> None:
-    """Bytes of each `resolution` seconds as rates over time, one colour a series."""
+    """Bytes of each `resolution` seconds as rates over time, one color per series."""
     figure, show = _figure(filename)
     axes = figure.add_subplot()
     for name, sizes in series.items():

@@ -56,7 +56,7 @@ class TransferResult:
         errors: what failed, by source path; only where errors are kept and not raised.
         skipped_symlinks: symlinks below the source that lead out of it, or nowhere, and were not followed.
         recording: when the objects were transferred, and their bytes. Its methods can be called on the result as well:
-            `result.total_bytes()`, `result.peak_Mbps()`. Of very many objects, neighbours are recorded together.
+            `result.total_bytes()`, `result.peak_Mbps()`. Of very many objects, neighbors are recorded together.
     """
 
     copied: int = 0

@@ -1,7 +1,7 @@
 """Listing a tree of files as keys in order, page by page, with one directory a level in memory.
 
 Keys are ordered by their bytes, `/` included, so `a-b` comes before `a/b` and `a0` after it: within a
-directory its subdirectories are sorted as `NAME/`. Then no subtree overlaps its neighbours.
+directory its subdirectories are sorted as `NAME/`. Then no subtree overlaps its neighbors.
 
 Directories are shown (flat) and entered (otherwise) as the file system has them. Symlinks are followed where they lead
 to something inside of the root. Others are skipped, and noted: those that lead out of it (unless these are to be
