@@ -6,8 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, cast
 
 from cloudfiles.exceptions import redact
-from cloudfiles.interfaces.azure.acl import AclEntry
-from cloudfiles.interfaces.azure.acl_recursive import AclChanges
+from cloudfiles.interfaces.azure.acl import AclChanges, AclEntry
 from cloudfiles.interfaces.azure.datalake import Access
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from cloudfiles import CloudFiles
 from cloudfiles.exceptions import AuthorizationError, DecompressionError, ProtocolError, ServerError, TooLargeError
 from cloudfiles.interfaces.documents import parse_xml
 from cloudfiles.interfaces.object_read import ObjectRead
-from cloudfiles.interfaces.s3.errors import ErrorDocument, parse_error_document
+from cloudfiles.interfaces.s3.protocol import ErrorDocument, parse_error_document
 from cloudfiles.retry import RetryPolicy
 from cloudfiles.testing import Fault, Rule, S3Server, Status
 from cloudfiles.testing.http_messages import ServerResponse

@@ -14,8 +14,8 @@ from cloudfiles import AsyncCloudFiles, CloudFiles
 from cloudfiles.aio.async_datalake import AsyncDataLake
 from cloudfiles.datalake import AclChanges, AclEntry, DataLake
 from cloudfiles.exceptions import InvalidInputError, PreconditionFailedError, ServerError, UnsupportedOperationError
-from cloudfiles.interfaces.azure import namespaces
 from cloudfiles.interfaces.azure.datalake import DataLake as Operations
+from cloudfiles.interfaces.azure.datalake import forget_namespaces
 from tests.servers.azure_server import AzureServer
 from tests.servers.gcs_server import GcsServer
 
@@ -33,7 +33,7 @@ def _server() -> Iterator[AzureServer]:
 def server(_server: AzureServer) -> AzureServer:
     _server.reset()
     _server.configure(key=KEY, hierarchical=True)
-    namespaces.forget()
+    forget_namespaces()
     return _server
 
 

@@ -9,9 +9,8 @@ from typing import Any
 import pytest
 
 from cloudfiles.exceptions import InvalidInputError, PreconditionFailedError, ServerError, UnsupportedOperationError
-from cloudfiles.interfaces.azure import namespaces
 from cloudfiles.interfaces.azure.acl import AclEntry, format_acl, parse_acl
-from cloudfiles.interfaces.azure.datalake import DataLake
+from cloudfiles.interfaces.azure.datalake import DataLake, forget_namespaces
 from cloudfiles.testing import ResetBefore, ResetInHead, Rule, Status
 from tests.interfaces.azure_setup import open_azure
 from tests.interfaces.s3_setup import Worker, close_opened
@@ -30,7 +29,7 @@ def _server() -> Iterator[AzureServer]:
 def server(_server: AzureServer) -> Iterator[AzureServer]:
     _server.reset()
     _server.configure(key=KEY, hierarchical=True)
-    namespaces.forget()
+    forget_namespaces()
     yield _server
     close_opened()
 

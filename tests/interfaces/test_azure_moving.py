@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from cloudfiles.exceptions import InvalidInputError, PreconditionFailedError, ServerError
-from cloudfiles.interfaces.azure import blocks
+from cloudfiles.interfaces.azure import multipart as azure_multipart
 from cloudfiles.interfaces.part_writer import InterruptedWrites
 from cloudfiles.testing import ResetInBody, ResetInHead, Rule, Status
 from cloudfiles.types import WriteOptions
@@ -32,7 +32,7 @@ def _server() -> Iterator[AzureServer]:
 
 @pytest.fixture
 def server(_server: AzureServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[AzureServer]:
-    monkeypatch.setattr(blocks, "MIN_BLOCK", 16 * KIB)
+    monkeypatch.setattr(azure_multipart, "MIN_BLOCK", 16 * KIB)
     _server.reset()
     yield _server
     close_opened()
@@ -117,7 +117,7 @@ def test_what_killed_uploads_leave_goes_by_itself(azurite: AzuriteServer, green:
                                                  monkeypatch: pytest.MonkeyPatch) -> None:
     """Blocks that nobody commits cannot be removed without touching the blob: they stay for a week, and show nowhere.
     A later commit of the same blob drops them."""
-    monkeypatch.setattr(blocks, "MIN_BLOCK", 16 * KIB)
+    monkeypatch.setattr(azure_multipart, "MIN_BLOCK", 16 * KIB)
     name = azurite.make_container()
     az = open_azure(f"az://{name}/", green, endpoint=azurite.endpoint, secrets=azurite.secrets)
     etag = az.put("key", b"old", PLAIN)

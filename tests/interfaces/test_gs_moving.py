@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from cloudfiles.exceptions import CRC32CIntegrityError, InvalidInputError, ObjectChangedError, PreconditionFailedError
-from cloudfiles.interfaces.gs import writing
-from cloudfiles.interfaces.gs.part_objects import PARTS_PREFIX, PartName, parts_prefix
+from cloudfiles.interfaces.gs import composite
+from cloudfiles.interfaces.gs.composite import PARTS_PREFIX, PartName, parts_prefix
 from cloudfiles.interfaces.part_writer import InterruptedWrites
 from cloudfiles.testing import FlipBit, ResetBefore, ResetInBody, ResetInUpload, Rule
 from cloudfiles.types import WriteOptions
@@ -28,7 +28,7 @@ OPTIONS = WriteOptions(content_type="text/x", encoding="br", metadata={"a": "b"}
 
 @pytest.fixture(autouse=True)
 def _small_parts(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(writing, "PART", UNIT)
+    monkeypatch.setattr(composite, "PART", UNIT)
     yield
     close_opened()
 

@@ -11,7 +11,7 @@ import pytest
 
 from cloudfiles import CloudFiles
 from cloudfiles.exceptions import CloudFilesError, ServerError
-from cloudfiles.interfaces.gs import writing as gs_writing
+from cloudfiles.interfaces.gs import composite as gs_composite
 from cloudfiles.interfaces.s3 import multipart
 from cloudfiles.testing import Rule, S3Server, Status, s3_error
 from tests.servers.azure_server import AzureServer
@@ -183,7 +183,7 @@ def test_a_404_of_the_place_is_none_of_the_batch(request: pytest.FixtureRequest,
 
 @pytest.fixture
 def _small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gs_writing, "PART", UNIT)
+    monkeypatch.setattr(gs_composite, "PART", UNIT)
     monkeypatch.setattr(multipart, "MIN_PART", UNIT)
 
 

@@ -10,8 +10,8 @@ from urllib.parse import unquote
 import pytest
 
 from cloudfiles.exceptions import CloudFilesError, ProtocolError
-from cloudfiles.interfaces.gs import writing as gs_writing
-from cloudfiles.interfaces.gs.part_objects import PARTS_PREFIX
+from cloudfiles.interfaces.gs import composite as gs_composite
+from cloudfiles.interfaces.gs.composite import PARTS_PREFIX
 from cloudfiles.interfaces.part_writer import InterruptedWrites
 from cloudfiles.interfaces.server_copy import CopyOptions
 from cloudfiles.testing import Rule, Status
@@ -67,7 +67,7 @@ def test_gs_goes_on_without(gs: Worker, gcs_server: GcsServer, field: str) -> No
 @pytest.mark.parametrize("field", GS_FIELDS)
 def test_gs_parts_go_on_without(gs: Worker, gcs_server: GcsServer, green: bool, field: str,
                                 monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gs_writing, "PART", UNIT)
+    monkeypatch.setattr(gs_composite, "PART", UNIT)
     gcs_server.configure(resource_hidden=(field,))
     content = bytes(range(256)) * 1024 * 40
     large = open_gs(gcs_server, green, composite_upload_threshold=UNIT)

@@ -10,17 +10,16 @@ from collections.abc import Callable
 from typing import Any
 
 from cloudfiles import CloudFiles, ResumableTransfer
-from cloudfiles.interfaces.azure import blocks as azure_blocks
-from cloudfiles.interfaces.azure.block_writer import BlockWriter
+from cloudfiles.interfaces.azure import multipart as azure_multipart
+from cloudfiles.interfaces.azure.multipart import BlockWriter
 from cloudfiles.interfaces.file import copying as file_copy
 from cloudfiles.interfaces.file import file_io as file_io
 from cloudfiles.interfaces.file import objects as file_objects
 from cloudfiles.interfaces.file.copying import FilePartWriter
-from cloudfiles.interfaces.gs import writing as gs_writing
-from cloudfiles.interfaces.gs.part_objects import PartObjects
-from cloudfiles.interfaces.gs.part_writer import GsPartWriter
+from cloudfiles.interfaces.gs import composite as gs_composite
+from cloudfiles.interfaces.gs.composite import GsPartWriter, PartObjects
 from cloudfiles.interfaces.s3 import interface as s3_interface
-from cloudfiles.interfaces.s3.part_writer import S3PartWriter
+from cloudfiles.interfaces.s3.multipart import S3PartWriter
 from cloudfiles.transfer import partial_upload, resume_state
 from cloudfiles.transfer.journal import journal, worker
 from cloudfiles.transport.client import Client
@@ -44,7 +43,7 @@ def work(db: str, stores: tuple[str, str], secrets: Any, endpoint: str, die_at: 
     """Execute the journal; die before or after the step of this number, of those for large objects or of all."""
     _arm(_PARTS if large else _ANY, die_at)
     worker._PAUSE = 0.0
-    gs_writing.PART = azure_blocks.MIN_BLOCK = 1 << 20  # there is less to move until there are several
+    gs_composite.PART = azure_multipart.MIN_BLOCK = 1 << 20  # there is less to move until there are several
     source, target = _stores(stores, secrets, endpoint)
     ResumableTransfer(db, src=source, dest=target).execute(block_size=50)
 

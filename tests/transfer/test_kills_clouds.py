@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from cloudfiles import CloudFiles, ResumableTransfer
-from cloudfiles.interfaces.gs import writing
+from cloudfiles.interfaces.gs import composite
 from cloudfiles.transfer.journal.journal import Journal
 from cloudfiles.transfer.partial_upload import PartialUpload
 from cloudfiles.types import WriteOptions
@@ -109,7 +109,7 @@ def test_killed_around_the_composing(processes: Any, gcs_server: GcsServer, tmp_
 def test_composed_before_its_record_was_lost(gcs_server: GcsServer, tmp_path: Path,
                                              monkeypatch: pytest.MonkeyPatch) -> None:
     """The object is there, and so are its parts, which the journal would go on with."""
-    monkeypatch.setattr(writing, "PART", MIB)
+    monkeypatch.setattr(composite, "PART", MIB)
     content = random.Random(6).randbytes(9 * MIB + 5)
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "key").write_bytes(content)

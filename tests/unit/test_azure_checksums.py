@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from cloudfiles import integrity
 from cloudfiles.exceptions import IntegrityError
-from cloudfiles.interfaces.azure.checksums import check_range, crc64_of
+from cloudfiles.interfaces.azure.objects import check_range, crc64_of
 
 pytestmark = pytest.mark.skipif(not integrity.is_available("crc64nvme"), reason="awscrt is not installed")
 

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from cloudfiles.exceptions import CloudFilesError, CRC32CIntegrityError, PreconditionFailedError, ServerError
-from cloudfiles.interfaces.gs import writing
-from cloudfiles.interfaces.gs.part_objects import PARTS_PREFIX
-from cloudfiles.interfaces.gs.session import SessionLostError
+from cloudfiles.interfaces.gs import composite
+from cloudfiles.interfaces.gs.composite import PARTS_PREFIX
+from cloudfiles.interfaces.gs.upload import SessionLostError
 from cloudfiles.testing import FlipBit, ResetBefore, ResetInBody, ResetInUpload, Rule, SetHeader, Status
 from cloudfiles.types import WriteOptions
 from tests.interfaces.gs_setup import close_opened, open_gs
@@ -47,7 +47,7 @@ FORMS: dict[str, Callable[[bytes], Any]] = {
 
 @pytest.fixture(autouse=True)
 def _small_parts(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(writing, "PART", UNIT)
+    monkeypatch.setattr(composite, "PART", UNIT)
     yield
     close_opened()
 
@@ -310,13 +310,13 @@ def test_a_session_stays_with_the_server_that_was_asked(gs: Worker, gcs_server: 
 
 
 def test_part_sizes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(writing, "PART", 16 << 20)
+    monkeypatch.setattr(composite, "PART", 16 << 20)
     for size in (1, 10 << 30, 5 << 40):
-        part = writing.part_size(1, size)
+        part = composite.part_size(1, size)
         assert part % UNIT == 0
         assert -(-size // part) <= 8192
-        assert writing.part_size(900, size) == part
-    sizes = [writing.part_size(number, None) for number in (1, 1000, 1001, 5000)]
+        assert composite.part_size(900, size) == part
+    sizes = [composite.part_size(number, None) for number in (1, 1000, 1001, 5000)]
     assert sizes == [16 << 20, 16 << 20, 32 << 20, 256 << 20]
     assert all(size % UNIT == 0 for size in itertools.islice(sizes, 4))
 

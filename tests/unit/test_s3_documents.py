@@ -19,8 +19,8 @@ from cloudfiles.exceptions import (
     ProtocolError,
     ServerError,
 )
-from cloudfiles.interfaces.s3.errors import ErrorDocument, build_error, parse_error_document
 from cloudfiles.interfaces.s3.listing import parse_page, unquote_key
+from cloudfiles.interfaces.s3.protocol import ErrorDocument, build_error, parse_error_document
 from cloudfiles.transport.request import Response
 from cloudfiles.types import ListPage
 

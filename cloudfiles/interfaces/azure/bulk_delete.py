@@ -12,8 +12,8 @@ import uuid
 from collections.abc import Sequence
 
 from cloudfiles.exceptions import CloudFilesError, ProtocolError, ServerError, TransportError
-from cloudfiles.interfaces.azure.container import AzureContainer
-from cloudfiles.interfaces.azure.errors import build_error
+from cloudfiles.interfaces.azure.objects import AzureContainer
+from cloudfiles.interfaces.azure.protocol import build_error
 from cloudfiles.interfaces.deleting import BulkDeleteRequest, Delete, delete_in_bulk, delete_one_by_one
 from cloudfiles.transport.request import Request, Response
 from cloudfiles.transport.web_page import unreadable

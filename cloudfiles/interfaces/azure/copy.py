@@ -19,9 +19,8 @@ from cloudfiles.exceptions import (
     ServerError,
     UnsupportedOperationError,
 )
-from cloudfiles.interfaces.azure.blocks import BlockIds, commit_blocks
-from cloudfiles.interfaces.azure.container import AzureContainer
-from cloudfiles.interfaces.azure.upload import blob_headers, head_object_again
+from cloudfiles.interfaces.azure.multipart import BlockIds, commit_blocks
+from cloudfiles.interfaces.azure.objects import AzureContainer, blob_headers, head_object_again
 from cloudfiles.interfaces.object_read import size_of
 from cloudfiles.interfaces.parts import send_parts
 from cloudfiles.interfaces.server_copy import CopyOptions, CopyResult

@@ -1,7 +1,7 @@
 """Data Lake Gen2: what an account with a hierarchical namespace can do beyond objects.
 
 Source: Data Lake Storage Gen2 REST reference, "Path - Create", "Path - Update", "Path - Delete", "Path - Get
-Properties"; Azure Storage REST reference, "Set Blob Expiry".
+Properties", "Filesystem - Get Properties"; Azure Storage REST reference, "Set Blob Expiry", "Get Account Information".
 """
 
 from __future__ import annotations
@@ -13,19 +13,98 @@ from typing import NamedTuple
 from cloudfiles import integrity
 from cloudfiles.credentials.signing.sigv4 import format_query, quote_key
 from cloudfiles.exceptions import (
+    AuthorizationError,
     InvalidInputError,
     PreconditionFailedError,
     ProtocolError,
     ServerError,
     UnsupportedOperationError,
 )
-from cloudfiles.interfaces.azure.acl import AclEntry, complete_acl, format_acl, modified, parse_acl, without
-from cloudfiles.interfaces.azure.acl_recursive import AclChanges, change_recursively
-from cloudfiles.interfaces.azure.container import AzureContainer
-from cloudfiles.interfaces.azure.datalake_requests import DfsRequest
-from cloudfiles.interfaces.azure.namespaces import is_hierarchical
+from cloudfiles.interfaces.azure.acl import (
+    AclChanges,
+    AclEntry,
+    change_recursively,
+    complete_acl,
+    format_acl,
+    modified,
+    parse_acl,
+    without,
+)
+from cloudfiles.interfaces.azure.objects import AzureContainer
 from cloudfiles.interfaces.documents import required
 from cloudfiles.interfaces.paging import MAX_EMPTY_PAGES
+from cloudfiles.retry import REFUSED_STATUS
+from cloudfiles.transport.request import Origin, Request, Response
+
+_known: dict[tuple[Origin, str], bool] = {}  # (origin, account) -> what it said
+
+
+def is_hierarchical(container: AzureContainer) -> bool:
+    """Ask the account, at the first time. Raises AuthorizationError where nothing tells."""
+    account = container.origin, container.endpoint.account
+    if account not in _known:
+        _known[account] = _ask(container)
+    return _known[account]
+
+
+def forget_namespaces() -> None:
+    """Ask again; for tests, whose servers change what they are."""
+    _known.clear()
+
+
+def _ask(container: AzureContainer) -> bool:
+    credentials = container.protocol.credentials()
+    if credentials is not None and credentials.token is None:
+        try:
+            return _tells(container, container.origin, {"restype": "account", "comp": "properties"},
+                          "x-ms-is-hns-enabled")
+        except AuthorizationError:
+            pass  # a SAS that is good for nothing but blobs
+    return _tells(container, container.endpoint.dfs_origin, {"resource": "filesystem"}, "x-ms-namespace-enabled")
+
+
+def _tells(container: AzureContainer, origin: Origin, query: dict[str, str], name: str) -> bool:
+    """Whether the answer's header says so; an emulator, which has no hierarchical namespace, does not send it."""
+    headers: dict[str, str] = container.client.send(
+        _Properties(origin, "HEAD", container.container_target(query), {}, protocol=container.protocol))
+    return headers.get(name, "").lower() == "true"
+
+
+class _Properties(Request):
+    """Gives the answer's headers."""
+
+    __slots__ = ()
+
+    def accept(self, response: Response) -> dict[str, str]:
+        if response.status == 200:
+            return response.headers
+        raise self.protocol.to_error(self, response)
+
+
+class DfsRequest(Request):
+    """Gives the answer's headers.
+
+    Attributes:
+        rejections: attempts that the server rejected without acting on them.
+    """
+
+    __slots__ = ("_rejections",)
+
+    def __init__(self, *args: object, **options: object) -> None:
+        super().__init__(*args, **options)  # type: ignore[arg-type]
+        self._rejections = 0
+
+    @property
+    def may_have_acted(self) -> bool:
+        """Whether a try that failed may have been carried out nevertheless."""
+        return self.retries > self._rejections
+
+    def accept(self, response: Response) -> dict[str, str]:
+        if 200 <= response.status < 300:
+            return response.headers
+        self._rejections += response.status < 500 or response.status in REFUSED_STATUS
+        raise self.protocol.to_error(self, response)
+
 
 _TRIES = 4  # to read an ACL and to set it between two changes of it by others
 

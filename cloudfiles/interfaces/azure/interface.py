@@ -15,23 +15,30 @@ from cloudfiles.exceptions import (
     InvalidInputError,
     UnsupportedOperationError,
 )
-from cloudfiles.interfaces.azure.block_writer import BlockWriter
 from cloudfiles.interfaces.azure.bulk_delete import MAX_BATCH, delete_keys
-from cloudfiles.interfaces.azure.checksums import ASK, MAX_RANGE
-from cloudfiles.interfaces.azure.container import AzureContainer
 from cloudfiles.interfaces.azure.copy import Copy
-from cloudfiles.interfaces.azure.datalake import DataLake
+from cloudfiles.interfaces.azure.datalake import DataLake, is_hierarchical
 from cloudfiles.interfaces.azure.endpoint import Endpoint, account_of, find_endpoint
 from cloudfiles.interfaces.azure.listing import ListRequest
-from cloudfiles.interfaces.azure.namespaces import is_hierarchical
+from cloudfiles.interfaces.azure.multipart import BlockWriter, block_size, put_in_blocks
+from cloudfiles.interfaces.azure.objects import (
+    MAX_CRC64_RANGE,
+    MAX_PUT,
+    REQUEST_CRC64_HEADER,
+    AzureContainer,
+    BlobBoundedRead,
+    BlobHead,
+    BlobRead,
+    head_of_blob,
+    put_whole,
+)
 from cloudfiles.interfaces.azure.presigning import presigned
 from cloudfiles.interfaces.azure.protocol import AzureProtocol
-from cloudfiles.interfaces.azure.reading import BlobBoundedRead, BlobHead, BlobRead, head_of_blob
-from cloudfiles.interfaces.azure.writing import put_content
 from cloudfiles.interfaces.base import Interface
 from cloudfiles.interfaces.bounded_read import object_from_headers, read_bounded
 from cloudfiles.interfaces.parallel_read import read_object
 from cloudfiles.interfaces.part_writer import PartWriter
+from cloudfiles.interfaces.parts import put_content
 from cloudfiles.interfaces.server_copy import CopyOptions, CopyResult
 from cloudfiles.interfaces.sized_range import get_range_by_size
 from cloudfiles.paths import ExtractedPath
@@ -102,8 +109,8 @@ class AzureInterface(Interface):
             start = None
         container = self._container or self._resolve()
         headers: dict[str, str] = {}
-        if container.crc64 and end is not None and end - (start or 0) <= MAX_RANGE:
-            headers[ASK] = "true"
+        if container.crc64 and end is not None and end - (start or 0) <= MAX_CRC64_RANGE:
+            headers[REQUEST_CRC64_HEADER] = "true"
         return read_object(self._client, BlobRead(
             container.origin, container.target(key), headers, container.protocol, key, start, end))
 
@@ -134,8 +141,11 @@ class AzureInterface(Interface):
     # ---- writing
 
     def put(self, key: str, content: Content, options: WriteOptions) -> str | None:
-        return put_content(self._container or self._resolve(), key, content, options,
-                           self._options.composite_upload_threshold)
+        container = self._container or self._resolve()
+        return put_content(
+            self._runtime, key, content, min(self._options.composite_upload_threshold, MAX_PUT), block_size,
+            lambda body: put_whole(container, key, body, options),
+            lambda blocks: put_in_blocks(container, key, blocks, options))
 
     def delete(self, keys: Sequence[str]) -> Mapping[str, CloudFilesError]:
         return delete_keys(self._container or self._resolve(), keys)

@@ -10,7 +10,7 @@ import xml.etree.ElementTree as ET
 from urllib.parse import unquote
 
 from cloudfiles.exceptions import ProtocolError
-from cloudfiles.interfaces.azure.container import AzureContainer
+from cloudfiles.interfaces.azure.objects import AzureContainer
 from cloudfiles.interfaces.documents import count, parse_xml
 from cloudfiles.interfaces.paging import check_echo, check_names, check_truncation_flag
 from cloudfiles.transport.request import Request, Response

@@ -6,7 +6,7 @@ from base64 import b64decode
 
 from cloudfiles.credentials.signing.sas import BlobSas, DelegationKey, iso
 from cloudfiles.exceptions import InvalidInputError, ProtocolError, UnsupportedOperationError
-from cloudfiles.interfaces.azure.container import AzureContainer
+from cloudfiles.interfaces.azure.objects import AzureContainer
 from cloudfiles.interfaces.documents import XML_ERRORS, parse_xml_content
 from cloudfiles.transport.request import Request, Response
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from cloudfiles.exceptions import CloudFilesError, ProtocolError, ServerError, TransportError
 from cloudfiles.interfaces.deleting import UNSUPPORTED_STATUS, lacks_bulk_delete
-from cloudfiles.interfaces.gs.bucket import GsBucket
+from cloudfiles.interfaces.gs.objects import GsBucket
 from cloudfiles.retry import RETRYABLE_STATUS
 from cloudfiles.transport.request import Request, Response, RetryRequest, status_error
 from cloudfiles.transport.web_page import unreadable

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from cloudfiles.exceptions import InvalidInputError, ProtocolError
-from cloudfiles.interfaces.gs.bucket import GsBucket, quote_name
-from cloudfiles.interfaces.gs.requests import JsonRequest
+from cloudfiles.interfaces.gs.objects import GsBucket, quote_name
+from cloudfiles.interfaces.gs.protocol import JsonRequest
 from cloudfiles.interfaces.gs.resource import WRITTEN
 
 MAX_COMPOSED = 32

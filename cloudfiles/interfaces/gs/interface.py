@@ -23,16 +23,21 @@ from cloudfiles.exceptions import (
     UnsupportedOperationError,
 )
 from cloudfiles.interfaces.base import Interface, object_changed
-from cloudfiles.interfaces.gs.bucket import GsBucket, quote_name
 from cloudfiles.interfaces.gs.bulk_delete import MAX_BATCH, delete_keys
-from cloudfiles.interfaces.gs.cleanup import discard_interrupted_parts, discard_parts
-from cloudfiles.interfaces.gs.composite import may_compose
+from cloudfiles.interfaces.gs.composite import GsPartWriter, discard_interrupted_parts, discard_parts, may_compose
 from cloudfiles.interfaces.gs.copy import compose, rewrite
 from cloudfiles.interfaces.gs.endpoint import find_endpoint
 from cloudfiles.interfaces.gs.listing import list_page
-from cloudfiles.interfaces.gs.part_writer import GsPartWriter
+from cloudfiles.interfaces.gs.objects import (
+    GsBoundedRead,
+    GsBucket,
+    GsRead,
+    MediaObject,
+    condition_of,
+    described_media,
+    quote_name,
+)
 from cloudfiles.interfaces.gs.protocol import GsProtocol
-from cloudfiles.interfaces.gs.reading import GsBoundedRead, GsRead, MediaObject, described_media
 from cloudfiles.interfaces.gs.resource import (
     HEAD,
     KEPT,
@@ -44,8 +49,7 @@ from cloudfiles.interfaces.gs.resource import (
     resource_of,
     size_of,
 )
-from cloudfiles.interfaces.gs.upload import condition_of
-from cloudfiles.interfaces.gs.writing import put_content
+from cloudfiles.interfaces.gs.upload import put_content
 from cloudfiles.interfaces.parallel_read import read_object
 from cloudfiles.interfaces.part_writer import InterruptedWrites, PartWriter
 from cloudfiles.interfaces.server_copy import CopyOptions, CopyResult

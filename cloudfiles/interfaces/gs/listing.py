@@ -11,8 +11,8 @@ from typing import Any
 
 from cloudfiles.exceptions import ProtocolError
 from cloudfiles.interfaces.documents import required
-from cloudfiles.interfaces.gs.bucket import GsBucket
-from cloudfiles.interfaces.gs.requests import BucketRequest
+from cloudfiles.interfaces.gs.objects import GsBucket
+from cloudfiles.interfaces.gs.protocol import BucketRequest
 from cloudfiles.interfaces.gs.resource import size_of
 from cloudfiles.interfaces.paging import CycleDetector, check_names
 from cloudfiles.types import ListEntry, ListPage

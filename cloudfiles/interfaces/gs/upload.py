@@ -1,164 +1,242 @@
-"""One object by one request: its metadata and bytes together, its digest, its condition, and what the answer proves.
+"""Uploads of any size: by one request, as a parallel composite upload, or in a resumable session.
 
-Source: Cloud Storage docs, "Upload objects" (multipart/related) and "Request preconditions".
+Source: Cloud Storage docs, "Resumable uploads" and "Perform resumable uploads"; the status check and the
+Range of its response are from there.
 """
 
 from __future__ import annotations
 
 import json
-import secrets
-from collections.abc import Iterable, Iterator
+import re
+import urllib.parse
+from collections.abc import Callable, Iterable
 from contextlib import suppress
-from typing import Any
+from typing import Any, BinaryIO
 
 from cloudfiles import integrity
-from cloudfiles.exceptions import CloudFilesError, IntegrityError, PreconditionFailedError, ProtocolError
-from cloudfiles.interfaces.gs.bucket import GsBucket
-from cloudfiles.interfaces.gs.requests import BucketRequest
-from cloudfiles.interfaces.gs.resource import (
-    WRITTEN,
-    check_written,
-    crc_text,
-    etag_of,
-    generation_of,
-    is_content,
-    resource_of,
-)
-from cloudfiles.runtime.base import RUN_IN_THREAD_BYTES
-from cloudfiles.transport.request import Body, FileBody
-from cloudfiles.types import WriteOptions
+from cloudfiles.exceptions import CloudFilesError, PreconditionFailedError, ProtocolError, ServerError
+from cloudfiles.integrity import Buffer
+from cloudfiles.interfaces.gs.composite import may_compose, part_size, put_composite
+from cloudfiles.interfaces.gs.objects import GsBucket, check_made, condition_of, find_own_write, put_whole
+from cloudfiles.interfaces.gs.protocol import parse_answer
+from cloudfiles.interfaces.gs.resource import WRITTEN, etag_of, resource_of
+from cloudfiles.interfaces.parts import bytes_left, parts_of_file, parts_of_memory, put_file
+from cloudfiles.runtime.base import Cancelled
+from cloudfiles.runtime.cancellation import shielded
+from cloudfiles.transport.request import Request, Response, RetryRequest, flat
+from cloudfiles.types import Content, WriteOptions
 
-_BOUNDARY = secrets.token_hex(16)
-"""Drawn anew in every process, so that no content can be made to hold it."""
+_SESSIONS = 3
+"""Sessions that an upload may begin, should the server lose one."""
 
-_JOIN = 256 * 1024
-"""Bytes of content up to which the body is put together in memory."""
+_RANGE = re.compile(r"bytes=0-(\d+)$")
 
 
-# ---- conditions
+def put_content(bucket: GsBucket, key: str, content: Content, options: WriteOptions, threshold: int) -> str | None:
+    """Store `content`: in parts where it has more than `threshold` bytes, or where a file does not tell how many."""
+    if not isinstance(content, (bytes, bytearray, memoryview)):
+        return _put_file(bucket, key, content, options, threshold)
+    whole = flat(content) if isinstance(content, memoryview) else content
+    if len(whole) <= threshold:
+        return put_whole(bucket, key, whole, options)
+    size = part_size(1, len(whole))
+    return _put_large(bucket, key, lambda: parts_of_memory(whole, size), options, _SESSIONS)
 
 
-def condition_of(bucket: GsBucket, key: str, options: WriteOptions) -> str | None:
-    """The generation that the write may replace, '0' for none, None for any.
+def _put_file(bucket: GsBucket, key: str, file: BinaryIO, options: WriteOptions, threshold: int) -> str | None:
+    size = bytes_left(file, key)
+    if size is not None and size > threshold:
+        begin = file.tell()
 
-    A write can depend on a generation only, so for an ETag the object is looked at first. Servers that are not
-    Google's may ignore conditions without a word, so there it is looked at, too, before an object is created.
-    Raises PreconditionFailedError where the object is another one already.
-    """
-    if options.if_match is None and (not options.if_absent or bucket.endpoint.is_google):
-        return "0" if options.if_absent else None
-    found = bucket.resource(bucket.full_name(key), "etag,generation", key)
-    if options.if_absent and found is not None:
-        raise PreconditionFailedError("the object already exists", path=key)
-    if options.if_match is None:
-        return "0"
-    if found is None or found.get("etag") != options.if_match:
-        state = "is missing" if found is None else f"has the ETag {found.get('etag')}"
-        raise PreconditionFailedError(f"the object {state}; expected the ETag {options.if_match}", path=key)
-    return generation_of(found, key)
+        def parts() -> Iterable[Buffer]:
+            file.seek(begin)
+            return parts_of_file(bucket.runtime, file, lambda number: part_size(number, size))
+
+        return _put_large(bucket, key, parts, options, _SESSIONS)
+    # It is small, or can be read once only.
+    return put_file(bucket.runtime, file, size, threshold, part_size,
+                    lambda body: put_whole(bucket, key, body, options),
+                    lambda pieces: _put_large(bucket, key, lambda: pieces, options, 1))
 
 
-def find_own_write(bucket: GsBucket, key: str, crc: bytes, size: int) -> dict[str, Any] | None:
-    """The object, where it is the content that was sent: a condition that fails after an answer was lost may fail on
-    our own object."""
-    found = bucket.resource(bucket.full_name(key), WRITTEN, key)
-    return found if found is not None and is_content(found, crc, size) else None
-
-
-# ---- bodies
-
-
-class RelatedBody(FileBody):
-    """Metadata and content as one multipart/related body (RFC 2387), sent in pieces."""
-
-    def __init__(self, head: bytes, content: Body, tail: bytes) -> None:
-        self._head = head
-        self._content = content
-        self._tail = tail
-        self.length = len(head) + len(content) + len(tail)
-
-    def pieces(self) -> Iterator[bytes]:
-        yield self._head
-        yield from pieces_of(self._content)
-        yield self._tail
-
-
-def pieces_of(content: Body) -> Iterable[bytes]:
-    """Content of any kind in pieces."""
-    if isinstance(content, FileBody):
-        return content.pieces()
-    if isinstance(content, bytes):
-        return (content,)
-    view = memoryview(content)
-    return (bytes(view[at:at + FileBody.PIECE]) for at in range(0, len(view), FileBody.PIECE))
-
-
-def related_body(resource: dict[str, Any], content: Body) -> Body:
-    """`resource` and `content` as the server wants them."""
-    content_type = resource.get("contentType", "application/octet-stream")
-    head = (f"--{_BOUNDARY}\r\ncontent-type: application/json; charset=UTF-8\r\n\r\n{json.dumps(resource)}\r\n"
-            f"--{_BOUNDARY}\r\ncontent-type: {content_type}\r\ncontent-transfer-encoding: binary\r\n\r\n").encode()
-    tail = f"\r\n--{_BOUNDARY}--\r\n".encode()
-    if isinstance(content, FileBody) or len(content) > _JOIN:
-        return RelatedBody(head, content, tail)
-    return b"".join((head, content, tail))
-
-
-# ---- writing
-
-
-def crc_of(bucket: GsBucket, content: Body) -> bytes:
-    """The crc32c of content, computed beside the workers where that takes long."""
-    if len(content) > RUN_IN_THREAD_BYTES:
-        return bucket.runtime.run_in_thread(_crc_of, content)
-    return _crc_of(content)
-
-
-def _crc_of(content: Body) -> bytes:
-    hasher = integrity.hasher("crc32c")
-    for piece in pieces_of(content):
-        hasher.update(piece)
-    return hasher.digest()
-
-
-def put_whole(bucket: GsBucket, key: str, content: Body, options: WriteOptions) -> str | None:
-    """Store `content` by one request. The server checks its crc32c before anything is stored. Gives the ETag."""
+def _put_large(bucket: GsBucket, key: str, parts: Callable[[], Iterable[Buffer]], options: WriteOptions,
+               sessions: int) -> str | None:
+    """parts: gives all of them, as often as it is called, where more than one session may be begun."""
     resource = resource_of(options)
     condition = condition_of(bucket, key, options)
-    crc = crc_of(bucket, content)
-    return etag_of(put_resource(bucket, key, bucket.full_name(key), resource, content, crc, condition))
+    if may_compose(bucket, options.storage_class):
+        return put_composite(bucket, key, parts(), resource, condition)
+    for left in reversed(range(sessions)):
+        try:
+            return put_session(bucket, key, parts(), resource, condition)
+        except SessionLostError:
+            if not left:
+                raise
+    raise AssertionError("unreachable: at least one session is begun")
 
 
-def put_resource(bucket: GsBucket, key: str, name: str, resource: dict[str, Any], content: Body, crc: bytes,
-                 condition: str | None = None) -> dict[str, Any]:
-    """Store `content` as the object of the full name `name`; gives its WRITTEN fields."""
-    size = len(content)
-    target = bucket.with_query(bucket.upload_target, uploadType="multipart", name=name, fields=WRITTEN,
-                               ifGenerationMatch=condition)
-    request = BucketRequest(
-        bucket.endpoint.origin, "POST", target, {"content-type": f"multipart/related; boundary={_BOUNDARY}"},
-        related_body({**resource, "crc32c": crc_text(crc)}, content), protocol=bucket.protocol, path=key)
-    try:
-        written: dict[str, Any] | None = bucket.client.send(request)
-    except PreconditionFailedError:
-        written = find_own_write(bucket, key, crc, size) if request.may_have_acted else None
-        if written is None:
-            raise
-    if not written:
-        raise ProtocolError("the server stored an object without returning its resource", path=key)
-    check_written(written, crc, size, key)
-    return written
+# ---- resumable sessions
 
 
-def check_made(bucket: GsBucket, key: str, written: dict[str, Any], crc: bytes, size: int) -> None:
-    """Check an object that was made of parts; one that is not the content sent is removed.
+class SessionLostError(ServerError):
+    """The server does not know the session any more: the upload has to begin anew."""
 
-    Raises IntegrityError.
+
+def put_session(bucket: GsBucket, key: str, parts: Iterable[integrity.Buffer], resource: dict[str, Any],
+                condition: str | None) -> str | None:
+    """Store what `parts` make together, all but the last of a multiple of 256 KiB. Gives the ETag.
+
+    Raises SessionLostError where the server lost the session half-way, as it does after a week.
     """
+    session = _Session(bucket, key, resource, condition)
     try:
-        check_written(written, crc, size, key)
-    except IntegrityError:
-        with suppress(CloudFilesError):
-            bucket.ask("DELETE", bucket.target(bucket.full_name(key), ifGenerationMatch=written.get("generation")),
-                       path=key)
+        written = session.send(parts)
+    except BaseException:
+        session.cancel()
         raise
+    return etag_of(written)
+
+
+class _Session:
+    """One upload. The session's address is all that it takes to write to it: it never shows."""
+
+    def __init__(self, bucket: GsBucket, key: str, resource: dict[str, Any], condition: str | None) -> None:
+        self._bucket = bucket
+        self._key = key
+        self._target = self._begin(resource, condition)
+
+    def _begin(self, resource: dict[str, Any], condition: str | None) -> str:
+        bucket = self._bucket
+        target = bucket.with_query(bucket.upload_target, uploadType="resumable",
+                                   name=bucket.full_name(self._key), ifGenerationMatch=condition, fields=WRITTEN)
+        headers = {"content-type": "application/json; charset=UTF-8",
+                   "x-upload-content-type": resource.get("contentType", "application/octet-stream")}
+        # Repeated when its fate is unknown: a session without bytes costs nothing and shows nowhere.
+        location: str = bucket.client.send(_Begin(bucket.endpoint.origin, "POST", target, headers,
+                                                  json.dumps(resource).encode(), protocol=bucket.protocol,
+                                                  path=self._key))
+        parts = urllib.parse.urlsplit(location)
+        if not parts.query:
+            raise ProtocolError("the server started a resumable upload without returning its URI", path=self._key)
+        # The host is the one that was asked, whatever name it gives itself: the token is for no other.
+        return f"{parts.path}?{parts.query}"
+
+    def send(self, parts: Iterable[integrity.Buffer]) -> dict[str, Any]:
+        """Send all parts; each is kept until the server has it. Gives the WRITTEN fields."""
+        crc = integrity.hasher("crc32c")
+        begin = 0
+        part: integrity.Buffer = b""
+        for following in parts:
+            crc.update(following)
+            if len(part):
+                self._send_piece(part, begin)
+            begin, part = begin + len(part), following
+        size = begin + len(part)
+        request = self._piece(part, begin, size)
+        try:
+            written: dict[str, Any] | None = self._bucket.client.send(request)
+        except PreconditionFailedError:
+            written = find_own_write(self._bucket, self._key, crc.digest(), size) if request.retries > 1 else None
+            if written is None:
+                raise
+        if written is None:
+            raise ProtocolError("the server has all bytes of the upload but does not complete it", path=self._key)
+        check_made(self._bucket, self._key, written, crc.digest(), size)
+        return written
+
+    def _send_piece(self, part: integrity.Buffer, begin: int) -> None:
+        if self._bucket.client.send(self._piece(part, begin, None)) is not None:
+            raise ProtocolError("the server completed the upload before all of it was sent", path=self._key)
+
+    def _piece(self, part: integrity.Buffer, begin: int, total: int | None) -> _Piece:
+        return _Piece(self._bucket, self._target, self._key, part, begin, total)
+
+    def cancel(self) -> None:
+        """Let the server forget the session. Best effort: the failure that led here is what counts."""
+        with shielded(), suppress(CloudFilesError, Cancelled):
+            self._bucket.client.send(_Cancel(self._bucket.endpoint.origin, "DELETE", self._target,
+                                             {"content-length": "0"}, protocol=self._bucket.protocol,
+                                             idempotent=False, path=self._key))
+
+
+class _Begin(Request):
+    """Gives the session's address."""
+
+    __slots__ = ()
+
+    def accept(self, response: Response) -> str:
+        if response.status not in (200, 201):
+            raise self.protocol.to_error(self, response)
+        return response.headers.get("location", "")
+
+
+class _Cancel(Request):
+    """The server answers 499, in the name of the client."""
+
+    __slots__ = ()
+
+    def accept(self, response: Response) -> None:
+        return None
+
+
+class _Piece(Request):
+    """One piece of an upload. Gives the WRITTEN fields once the upload is whole, None before.
+
+    After any failure the server is asked first how far it got, and only the rest is sent again.
+    """
+
+    __slots__ = ("_asking", "_at", "_begin", "_content", "_known", "_total")
+
+    def __init__(self, bucket: GsBucket, target: str, path: str, content: integrity.Buffer, begin: int,
+                 total: int | None) -> None:
+        """begin: where in the object `content` stands. total: the object's size where this is its last piece."""
+        Request.__init__(self, bucket.endpoint.origin, "PUT", target, {}, protocol=bucket.protocol, path=path)
+        self._content = memoryview(content).cast("B")
+        self._begin = self._at = begin
+        self._total = total
+        self._known = 0  # up to which number of failures it is known how far the server got
+        self._asking = False
+
+    @property
+    def _end(self) -> int:
+        return self._begin + len(self._content)
+
+    def encode(self, host: str, now: float) -> bytes:
+        self._asking = self.retries > self._known
+        total = "*" if self._total is None else str(self._total)
+        if self._asking or self._at == self._end:
+            self.body, span = b"", "*"
+        else:
+            self.body, span = self._content[self._at - self._begin:], f"{self._at}-{self._end - 1}"
+        self.headers["content-range"] = f"bytes {span}/{total}"
+        return Request.encode(self, host, now)
+
+    def accept(self, response: Response) -> dict[str, Any] | None:
+        if response.status in (200, 201):
+            return parse_answer(response, self.path)
+        if response.status == 308:
+            self._continue(response)
+            return None
+        if response.status in (404, 410):
+            raise SessionLostError("the server no longer knows the upload, part of which was already sent",
+                                   status=response.status, path=self.path)
+        raise self.protocol.to_error(self, response)
+
+    def _continue(self, response: Response) -> None:
+        """Find out what is left to send; returns where nothing is."""
+        match = _RANGE.match(response.headers.get("range", ""))
+        at = int(match[1]) + 1 if match else 0
+        if not self._begin <= at <= self._end:
+            raise SessionLostError(f"the server reports {at} bytes of the upload; it had {self._begin} and was sent "
+                                   f"{self._end}", status=308, path=self.path)
+        progress, self._at = at > self._at, at
+        if at == self._end and self._total is None:
+            return
+        error = ServerError(f"the server has only {at} of the {self._end} bytes sent", status=308,
+                            path=self.path, is_transient=True)
+        if self._asking or progress:
+            self._known = self.retries + 1  # this answer counts as one more
+            raise RetryRequest(error)
+        raise error
+
+

@@ -14,8 +14,8 @@ from cloudfiles import integrity
 from cloudfiles.exceptions import CloudFilesError, ServerError, TransportError
 from cloudfiles.interfaces.deleting import BulkDeleteRequest, Delete, delete_in_bulk, delete_one_by_one
 from cloudfiles.interfaces.documents import parse_xml
-from cloudfiles.interfaces.s3.bucket import S3Bucket
-from cloudfiles.interfaces.s3.errors import ErrorDocument, build_error
+from cloudfiles.interfaces.s3.objects import S3Bucket
+from cloudfiles.interfaces.s3.protocol import ErrorDocument, build_error
 from cloudfiles.transport.request import Request, Response
 
 # What XML 1.0 cannot carry (2.2), or what a parser may change on the way: line ends (2.11), and spaces

@@ -20,9 +20,8 @@ from cloudfiles.exceptions import (
     UnsupportedOperationError,
 )
 from cloudfiles.interfaces.documents import parse_xml
-from cloudfiles.interfaces.s3.bucket import S3Bucket
 from cloudfiles.interfaces.s3.multipart import MAX_PARTS, Part, Upload
-from cloudfiles.interfaces.s3.upload import head_object_again, object_headers
+from cloudfiles.interfaces.s3.objects import S3Bucket, head_object_again, object_headers
 from cloudfiles.interfaces.server_copy import CopyOptions, CopyResult
 from cloudfiles.transport.request import Request, Response
 from cloudfiles.transport.web_page import is_web_page

@@ -18,18 +18,29 @@ from cloudfiles.interfaces.bounded_read import BoundedRead, PiecewiseRead, objec
 from cloudfiles.interfaces.object_read import ObjectRead, head_from_headers
 from cloudfiles.interfaces.parallel_read import read_object
 from cloudfiles.interfaces.part_writer import InterruptedWrites, PartWriter
-from cloudfiles.interfaces.s3.acl import read_acl
-from cloudfiles.interfaces.s3.bucket import S3Bucket
+from cloudfiles.interfaces.parts import put_content
 from cloudfiles.interfaces.s3.bulk_delete import delete_keys
 from cloudfiles.interfaces.s3.checksums import UploadChecks
 from cloudfiles.interfaces.s3.copy import MAX_COPY, Copy, same_service
 from cloudfiles.interfaces.s3.endpoint import find_endpoint
 from cloudfiles.interfaces.s3.listing import list_objects, marker_token
-from cloudfiles.interfaces.s3.part_writer import S3PartWriter, discard_interrupted_uploads, discard_uploads
+from cloudfiles.interfaces.s3.multipart import (
+    S3PartWriter,
+    discard_interrupted_uploads,
+    discard_uploads,
+    part_size,
+    put_in_parts,
+)
+from cloudfiles.interfaces.s3.objects import (
+    MAX_PUT,
+    BucketHead,
+    S3Bucket,
+    head_object,
+    head_object_again,
+    put_whole,
+    read_acl,
+)
 from cloudfiles.interfaces.s3.protocol import S3Protocol
-from cloudfiles.interfaces.s3.reading import BucketHead, head_object
-from cloudfiles.interfaces.s3.upload import head_object_again
-from cloudfiles.interfaces.s3.writing import put_content
 from cloudfiles.interfaces.server_copy import CopyOptions, CopyResult
 from cloudfiles.interfaces.sized_range import get_range_by_size
 from cloudfiles.paths import ExtractedPath
@@ -154,8 +165,10 @@ class S3Interface(Interface):
         """As the contract says. Conditions are heeded atomically where the server heeds them: AWS, MinIO and most do.
         Of one that is not known to, the object is looked at first.
         """
-        return put_content(self._bucket or self._resolve(), key, content, options,
-                           self._options.composite_upload_threshold)
+        bucket = self._bucket or self._resolve()
+        return put_content(
+            self._runtime, key, content, min(self._options.composite_upload_threshold, MAX_PUT), part_size,
+            lambda body: put_whole(bucket, key, body, options), lambda parts: put_in_parts(bucket, key, parts, options))
 
     def delete(self, keys: Sequence[str]) -> Mapping[str, CloudFilesError]:
         return delete_keys(self._bucket or self._resolve(), keys)

@@ -1,20 +1,24 @@
-"""Listings: ListObjectsV2, and ListObjects of gateways that are older than it.
+"""Listings: of objects (ListObjectsV2, and ListObjects of older gateways), of multipart uploads and of their parts.
 
-Source: Amazon S3 API Reference, ListObjectsV2 and ListObjects. Keys are asked for URL-encoded, as XML
-1.0 cannot carry all of them.
+Keys are requested URL-encoded, as XML 1.0 cannot carry all of them.
+
+Source: Amazon S3 API Reference, ListObjectsV2, ListObjects, ListMultipartUploads and ListParts.
 """
 
 from __future__ import annotations
 
+import email.utils
 import xml.etree.ElementTree as ET
+from collections.abc import Iterator
+from datetime import datetime
 from typing import cast
 from urllib.parse import unquote_plus
 
 from cloudfiles.credentials.signing.sigv4 import format_query
 from cloudfiles.exceptions import ProtocolError
 from cloudfiles.interfaces.documents import count, parse_xml
-from cloudfiles.interfaces.paging import check_echo, check_names, check_truncation_flag
-from cloudfiles.interfaces.s3.bucket import S3Bucket
+from cloudfiles.interfaces.paging import CycleDetector, check_echo, check_names, check_truncation_flag
+from cloudfiles.interfaces.s3.objects import S3Bucket
 from cloudfiles.transport.request import Request, Response
 from cloudfiles.types import ListEntry, ListPage
 
@@ -121,3 +125,89 @@ def _next_token(document: ET.Element, space: str, keys: list[str], prefixes: lis
     if not markers:
         raise ProtocolError("the listing is truncated but has no continuation token")
     return marker_token(max(markers))
+
+
+# ---- multipart uploads
+
+
+def list_parts(bucket: S3Bucket, key: str, upload_id: str) -> Iterator[tuple[int, str]]:
+    """Numbers and ETags (without quotes) of the parts that the server has."""
+    marker = ""
+    progress = CycleDetector(f"the list of parts of {key!r}")
+    while True:
+        query = {"uploadId": upload_id} | ({"part-number-marker": marker} if marker else {})
+        document = _send(bucket, bucket.query_target(key, query), key)
+        for element in _children(document, "Part"):
+            yield count(_text(element, "PartNumber"), "PartNumber", "the list of parts", key), _text(
+                element, "ETag").strip('"')
+        marker = _text(document, "NextPartNumberMarker")
+        if _text(document, "IsTruncated").lower() != "true" or not marker:
+            return
+        progress.check(marker)
+
+
+def list_uploads(bucket: S3Bucket, prefix: str) -> Iterator[tuple[str, str, float]]:
+    """Key, id and time of the uploads that were begun and not completed."""
+    cut = len(bucket.root)
+    after: dict[str, str] = {}
+    progress = CycleDetector(f"the list of uploads of {prefix!r}")
+    while True:
+        query = {"uploads": "", "prefix": bucket.root + prefix, "encoding-type": "url", **after}
+        document = _send(bucket, f"{bucket.protocol.endpoint.bucket_target}?{format_query(query)}", prefix)
+        encoded = _text(document, "EncodingType") == "url"
+        for element in _children(document, "Upload"):
+            key = _needed(element, "Key")
+            key = unquote_key(key) if encoded else key
+            if key.startswith(bucket.root + prefix):  # not every server looks at the prefix
+                yield key[cut:], _needed(element, "UploadId"), _time(_text(element, "Initiated"))
+        after = {"key-marker": _text(document, "NextKeyMarker"),
+                 "upload-id-marker": _text(document, "NextUploadIdMarker")}
+        if _text(document, "IsTruncated").lower() != "true" or not after["key-marker"]:
+            return
+        progress.check(f"{after['key-marker']}\n{after['upload-id-marker']}")
+
+
+def _time(text: str) -> float:
+    """Seconds since the epoch; 0 where the server does not tell."""
+    if not text:
+        return 0.0
+    try:
+        return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
+    except ValueError:
+        pass
+    try:
+        return email.utils.parsedate_to_datetime(text).timestamp()
+    except (TypeError, ValueError) as error:
+        raise ProtocolError(f"the list of uploads has an invalid 'Initiated': {text[:100]!r}") from error
+
+
+def _send(bucket: S3Bucket, target: str, path: str) -> ET.Element:
+    document: ET.Element = bucket.client.send(_XmlRequest(
+        bucket.origin, "GET", target, bucket.headers.copy(), protocol=bucket.protocol, path=path))
+    return document
+
+
+class _XmlRequest(Request):
+    """Gives the document of the answer."""
+
+    __slots__ = ()
+
+    def accept(self, response: Response) -> ET.Element:
+        if response.status != 200:
+            raise self.protocol.to_error(self, response)
+        return parse_xml(response, "the response", self.path)
+
+
+def _children(element: ET.Element, name: str) -> Iterator[ET.Element]:
+    return (child for child in element if child.tag.rpartition("}")[2] == name)
+
+
+def _needed(element: ET.Element, name: str) -> str:
+    text = _text(element, name)
+    if not text:
+        raise ProtocolError(f"the list of uploads has an entry without a {name!r}")
+    return text
+
+
+def _text(element: ET.Element, name: str) -> str:
+    return next(((child.text or "").strip() for child in _children(element, name)), "")

@@ -7,32 +7,39 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 from base64 import b64encode
-from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from binascii import a2b_base64
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
 from xml.sax.saxutils import escape
 
 from cloudfiles import integrity
+from cloudfiles.crc import combine
 from cloudfiles.exceptions import (
     CloudFilesError,
     IntegrityError,
     InvalidInputError,
     PreconditionFailedError,
     ProtocolError,
+    ServerError,
 )
 from cloudfiles.interfaces.documents import parse_xml
+from cloudfiles.interfaces.part_writer import InterruptedWrites, PartWriter
 from cloudfiles.interfaces.parts import send_parts, size_of_part
-from cloudfiles.interfaces.s3.bucket import S3Bucket
 from cloudfiles.interfaces.s3.checksums import CRC, CRC_HEADER, UploadChecks
-from cloudfiles.interfaces.s3.upload import (
+from cloudfiles.interfaces.s3.listing import list_parts, list_uploads
+from cloudfiles.interfaces.s3.objects import (
     ObjectPut,
+    S3Bucket,
     check_conditions,
     condition_error,
     condition_headers,
+    digest_headers,
     head_object_again,
     object_headers,
 )
-from cloudfiles.runtime.base import RUN_IN_THREAD_BYTES, Cancelled
+from cloudfiles.runtime.base import Cancelled
 from cloudfiles.runtime.cancellation import shielded
 from cloudfiles.transport.request import Request, Response
 from cloudfiles.types import WriteOptions
@@ -54,13 +61,6 @@ def part_size(number: int, size: int | None) -> int:
     (8, 16, 32)
     """
     return size_of_part(number, size, MIN_PART, MAX_PARTS, _GROWS_EVERY)
-
-
-def digest_headers(bucket: S3Bucket, checks: UploadChecks, content: integrity.Buffer) -> dict[str, str]:
-    """The headers by which the server checks `content`, computed beside the workers where that takes long."""
-    if len(content) > RUN_IN_THREAD_BYTES:
-        return bucket.runtime.run_in_thread(checks.headers, content)
-    return checks.headers(content)
 
 
 def put_in_parts(bucket: S3Bucket, key: str, parts: Iterable[integrity.Buffer], options: WriteOptions) -> str | None:
@@ -272,3 +272,76 @@ class XmlRequest(Request):
         if document.tag.rpartition("}")[2] == "Error":
             raise self.protocol.to_error(self, response)
         return {element.tag.rpartition("}")[2]: element.text or "" for element in document}
+
+
+class S3PartWriter(PartWriter):
+    """A multipart upload as a PartWriter."""
+
+    def __init__(self, bucket: S3Bucket, key: str, size: int, options: WriteOptions,
+                 state: Mapping[str, Any] | None) -> None:
+        self.part_size = part_size(1, size)
+        self._size = size
+        known = _parts_still_there(bucket, key, state, self.part_size) if state else None
+        self._upload = Upload(bucket, key, options, state["upload_id"] if state and known is not None else None)
+        self._upload.sent.update(known or {})
+
+    def write(self, start: int, content: bytes | memoryview) -> None:
+        number = start // self.part_size + 1
+        self._upload.sent[number] = self._upload.send_part(number, content)
+
+    def finish(self) -> str | None:
+        return self._upload.finish(self._size, self._crc() if self._upload.checks_crc else None)
+
+    def _crc(self) -> bytes:
+        parts = self._upload.sent
+        return combine(CRC, ((a2b_base64(parts[number].crc), self._length(number)) for number in sorted(parts)))
+
+    def _length(self, number: int) -> int:
+        return min(self.part_size, self._size - (number - 1) * self.part_size)
+
+    def abort(self) -> None:
+        self._upload.abort()
+
+    def written(self) -> frozenset[int]:
+        return frozenset((number - 1) * self.part_size for number in self._upload.sent)
+
+    def state(self) -> Mapping[str, Any]:
+        parts = {str(number): [part.etag, part.crc] for number, part in list(self._upload.sent.items())}
+        return {"upload_id": self._upload.id, "part_size": self.part_size, "parts": parts}
+
+
+def _parts_still_there(bucket: S3Bucket, key: str, state: Mapping[str, Any], size: int) -> dict[int, Part] | None:
+    """The parts that both the state and the server know alike; None where the server does not know the upload."""
+    if state.get("part_size") != size or not state.get("upload_id"):
+        return None
+    try:
+        there = dict(list_parts(bucket, key, state["upload_id"]))
+    except ServerError as error:
+        if error.code == "NoSuchUpload" or error.status == 404:
+            return None
+        raise
+    told = {int(number): Part(*part) for number, part in state.get("parts", {}).items()}
+    return {number: part for number, part in told.items() if there.get(number) == part.etag.strip('"')}
+
+
+def discard_uploads(bucket: S3Bucket, prefix: str, before: float) -> int:
+    """Abort the uploads of keys beginning with `prefix` that were begun before this time (seconds since the epoch)."""
+    stale = [(key, upload_id) for key, upload_id, begun in list_uploads(bucket, prefix) if begun < before]
+    for key, upload_id in stale:
+        Upload(bucket, key, WriteOptions(), upload_id).abort()
+    return len(stale)
+
+
+def discard_interrupted_uploads(bucket: S3Bucket, interrupted: InterruptedWrites) -> int:
+    """Abort the uploads of exactly these keys that were begun since, but for those to be gone on with.
+
+    A server that tells no times is taken to have begun them since.
+    """
+    keys = set(interrupted.keys)
+    prefix = os.path.commonprefix([*keys])  # noqa: RUF071 -- of keys, which are no paths
+    kept = {state.get("upload_id") for state in interrupted.kept}
+    left = [(key, upload_id) for key, upload_id, begun in list_uploads(bucket, prefix)
+            if key in keys and upload_id not in kept and (begun >= interrupted.since or not begun)]
+    for key, upload_id in left:
+        Upload(bucket, key, WriteOptions(), upload_id).abort()
+    return len(left)

@@ -1,23 +1,102 @@
-"""S3's way to be asked and to refuse: requests signed, answers read, what can be corrected is corrected.
+"""The S3 REST protocol of one bucket: requests are signed, error responses become exceptions.
 
-Mended, and sent again at once: the region, the credentials, the clock. Each is learned from the
-server's answer and kept for all later requests of the interface.
+What a server corrects (the region, the credentials, the clock) is learned from its response and kept for all later
+requests of the interface; the request is sent again at once.
+
+Source: Amazon S3 API Reference, "Error responses".
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from typing import NamedTuple
 
 from cloudfiles.credentials.aws import AwsCredentials, AwsProvider
 from cloudfiles.credentials.signing.sigv4 import EMPTY_PAYLOAD, UNSIGNED_PAYLOAD, Signer, SigningContext
+from cloudfiles.exceptions import AuthorizationError, CloudFilesError, IntegrityError, MD5IntegrityError, ServerError
+from cloudfiles.interfaces.documents import XML_ERRORS, parse_xml_content
 from cloudfiles.interfaces.s3.checksums import check_object
 from cloudfiles.interfaces.s3.endpoint import Endpoint
-from cloudfiles.interfaces.s3.errors import STALE_CREDENTIALS, ErrorDocument, build_error, parse_error_document
 from cloudfiles.interfaces.server_clock import ServerClock
 from cloudfiles.runtime.base import RUN_IN_THREAD_BYTES, Runtime
-from cloudfiles.transport.request import Origin, ProviderProtocol, Request, Response, RetryRequest, format_head
+from cloudfiles.transport.request import (
+    Origin,
+    ProviderProtocol,
+    Request,
+    Response,
+    RetryRequest,
+    format_head,
+    status_error,
+)
 from cloudfiles.transport.web_page import check_is_the_stores
+
+STALE_CREDENTIALS = frozenset({"ExpiredToken", "ExpiredTokenException", "InvalidToken", "TokenRefreshRequired",
+                               "InvalidAccessKeyId", "InvalidClientTokenId"})
+"""Codes by which a key is refused that may have been renewed or rotated meanwhile."""
+
+_TRANSIENT = frozenset({"RequestTimeout", "IncompleteBody", "OperationAborted", "ConditionalRequestConflict",
+                      "InternalError", "ServiceUnavailable", "SlowDown", "503 SlowDown"})
+"""Codes after which the same request may succeed, whatever the status they come with."""
+
+_CORRUPTED = frozenset({"BadDigest", "XAmzContentSHA256Mismatch", "InvalidDigest", "XAmzContentChecksumMismatch"})
+"""Codes by which the server says that other bytes have arrived than were sent."""
+
+_MISSING = frozenset({"NoSuchKey", "NoSuchVersion"})
+_NOTHING = frozenset({"NotFound", "404", ""})
+
+
+class ErrorDocument(NamedTuple):
+    """An error document; fields that it does not have are ''."""
+
+    code: str = ""
+    message: str = ""
+    region: str = ""
+
+    @property
+    def is_missing_key(self) -> bool:
+        return self.code in _MISSING
+
+    @property
+    def is_unspecific(self) -> bool:
+        """Whether the code of a 404 leaves open what is missing."""
+        return self.code in _NOTHING
+
+
+def parse_error_document(content: bytes) -> ErrorDocument:
+    """The error document in `content`; empty where there is none (a HEAD, a gateway's HTML)."""
+    if b"<Error" not in content:
+        return ErrorDocument()
+    try:
+        root = parse_xml_content(content)
+    except XML_ERRORS:
+        return ErrorDocument()
+    fields = {element.tag.rpartition("}")[2]: (element.text or "").strip() for element in root.iter()}
+    return ErrorDocument(fields.get("Code", ""), fields.get("Message", ""), fields.get("Region", ""))
+
+
+def build_error(document: ErrorDocument, response: Response, path: str | None, bucket: str,
+             hint: str = "") -> CloudFilesError:
+    """The error to raise for an answer that is an error response. hint: added to the server's message."""
+    code, status = document.code, response.status
+    if code in _CORRUPTED:
+        kind = MD5IntegrityError if code == "BadDigest" else IntegrityError
+        return kind(f"the server received different bytes than were sent ({code})", path=path)
+    if code == "InvalidObjectState":
+        return ServerError("the object is archived and must be restored before it can be read, for example with `aws "
+                           f"s3api restore-object` ({code}: {document.message})",
+                           status=status, code=code, path=path)
+    if code == "NoSuchBucket":
+        return ServerError(f"the bucket {bucket!r} does not exist on this server (NoSuchBucket)",
+                           status=status, code=code, path=path)
+    message = document.message + hint
+    if code in STALE_CREDENTIALS or code == "RequestTimeTooSkewed":
+        return AuthorizationError(f"the server responded with {status}: {code}: {message}", path=path)
+    error = status_error(response, path=path, code=code, message=message.strip())
+    if isinstance(error, ServerError) and code in _TRANSIENT:
+        error.is_transient = True
+    return error
+
 
 _DOCUMENT = (b"<?xml ", b"<Error")
 """How an error document may begin."""

@@ -1,27 +1,67 @@
-"""Large blobs: blocks staged in parallel, each checked, and one commit that makes the blob of them.
+"""Large blobs: blocks are staged in parallel, each is checked, and one commit makes the blob of them.
 
-A blob shows, or changes, only by the commit. Blocks that are never committed cost a week's storage and show
-nowhere: Azure drops them by itself, so there is nothing to abort after a failure.
+A blob appears, or changes, only by the commit. Blocks that are never committed cost a week's storage and are not
+visible: Azure drops them by itself, so there is nothing to abort after a failure.
 
-Source: Azure Storage REST reference, "Put Block", "Put Block List", and its remarks on limits.
+Source: Azure Storage REST reference, "Put Block", "Put Block List", "Get Block List", and its remarks on limits.
 """
 
 from __future__ import annotations
 
 import uuid
 from base64 import b64encode
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
+from typing import Any, Literal, NamedTuple
 
 from cloudfiles import integrity
 from cloudfiles.exceptions import CloudFilesError, InvalidInputError, PreconditionFailedError
-from cloudfiles.interfaces.azure.block_list import list_blocks
-from cloudfiles.interfaces.azure.checksums import block_header
-from cloudfiles.interfaces.azure.container import AzureContainer
-from cloudfiles.interfaces.azure.upload import BlobPut, blob_headers, condition_headers
+from cloudfiles.interfaces.azure.objects import AzureContainer, BlobPut, blob_headers, block_header, condition_headers
+from cloudfiles.interfaces.documents import count, parse_xml, required_text
+from cloudfiles.interfaces.part_writer import PartLayout, PartWriter
 from cloudfiles.interfaces.parts import send_parts, size_of_part
 from cloudfiles.runtime.base import RUN_IN_THREAD_BYTES
+from cloudfiles.transport.request import Request, Response
 from cloudfiles.types import WriteOptions
+
+_WHAT = "the list of blocks"
+
+
+class BlockList(NamedTuple):
+    """Blocks in their order: their bytes by their ids; and the blob's ETag, where it has been committed."""
+
+    sizes: Mapping[str, int]
+    etag: str | None = None
+
+
+def list_blocks(container: AzureContainer, key: str, kind: Literal["committed", "uncommitted"]) -> BlockList:
+    """None at all where there is no trace of the blob."""
+    found: BlockList = container.client.send(_GetBlockList(container, key, kind))
+    return found
+
+
+class _GetBlockList(Request):
+    """Gives a BlockList."""
+
+    __slots__ = ("_kind",)
+
+    def __init__(self, container: AzureContainer, key: str, kind: str) -> None:
+        target = container.query_target(key, {"comp": "blocklist", "blocklisttype": kind})
+        Request.__init__(self, container.origin, "GET", target, {}, protocol=container.protocol, path=key)
+        self._kind = kind.capitalize()
+
+    def accept(self, response: Response) -> BlockList:
+        if self.protocol.is_missing(response):
+            return BlockList({})
+        if response.status != 200:
+            raise self.protocol.to_error(self, response)
+        document = parse_xml(response, _WHAT, self.path)
+        blocks = document.iterfind(f"{self._kind}Blocks/Block")
+        return BlockList({required_text(block, "Name", _WHAT, self.path):
+                          count(required_text(block, "Size", _WHAT, self.path), "Size", _WHAT, self.path)
+                          for block in blocks},
+                         response.headers.get("etag"))
+
 
 MAX_BLOCKS = 50_000
 MIN_BLOCK = 8 << 20
@@ -122,3 +162,44 @@ def commit_blocks(container: AzureContainer, key: str, ids: BlockIds, count: int
             raise
         etag = found.etag
     return etag
+
+
+class BlockWriter(PartWriter):
+    """Azure keeps uncommitted blocks for a week: so long a write can be gone on with.
+
+    Each block is checked as it arrives; the blob gets no Content-MD5, as nobody sees its bytes in order.
+    """
+
+    def __init__(self, container: AzureContainer, key: str, size: int, options: WriteOptions,
+                 state: Mapping[str, Any] | None) -> None:
+        self._container = container
+        self._key = key
+        self._headers = {**blob_headers(options), **condition_headers(options)}
+        known = state if state and state.get("upload") and state.get("part_size") else None
+        self.part_size = int(known["part_size"]) if known else block_size(1, size)
+        self._cut = PartLayout(key, size, self.part_size)
+        self._ids = BlockIds(str(known["upload"])) if known else BlockIds()
+        self._written = self._look() if known else set[int]()
+
+    def _look(self) -> set[int]:
+        """The numbers of the whole blocks that Azure has of this write."""
+        sizes = list_blocks(self._container, self._key, "uncommitted").sizes
+        return {number for number in self._cut.numbers if sizes.get(self._ids(number)) == self._cut.length(number)}
+
+    def write(self, start: int, content: bytes | memoryview) -> None:
+        number = self._cut.number_of(start, content)
+        stage_block(self._container, self._key, self._ids(number), content)
+        self._written.add(number)
+
+    def finish(self) -> str | None:
+        self._cut.check_complete(self._written)
+        return commit_blocks(self._container, self._key, self._ids, len(self._cut.numbers), self._headers)
+
+    def abort(self) -> None:
+        """Nothing to do: blocks that are not committed show nowhere, and Azure drops them within a week."""
+
+    def written(self) -> frozenset[int]:
+        return frozenset(map(self._cut.start, self._written))
+
+    def state(self) -> Mapping[str, Any]:
+        return {"upload": self._ids.upload, "part_size": self.part_size}

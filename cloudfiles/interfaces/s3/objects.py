@@ -1,26 +1,163 @@
-"""One object by one PUT: its headers, its digest, and what its answer proves."""
+"""Requests for one object: reading its headers and its ACL, and storing it by one PUT.
+
+Source: Amazon S3 API Reference, HeadObject, GetObjectAcl and PutObject.
+"""
 
 from __future__ import annotations
 
 import re
+import xml.etree.ElementTree as ET
 from binascii import a2b_base64
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
 
 from cloudfiles import integrity
+from cloudfiles.credentials.signing.sigv4 import format_query, quote_key
 from cloudfiles.exceptions import (
+    AuthorizationError,
     CloudFilesError,
     InvalidInputError,
+    InvalidPathError,
+    MissingCredentialsError,
     PreconditionFailedError,
     ServerError,
     UnsupportedOperationError,
 )
 from cloudfiles.inputs import ascii_header
-from cloudfiles.interfaces.s3.bucket import S3Bucket
+from cloudfiles.interfaces.documents import parse_xml
+from cloudfiles.interfaces.object_read import ObjectHead, ObjectRead
 from cloudfiles.interfaces.s3.checksums import UploadChecks, check_written, is_object_of
-from cloudfiles.interfaces.s3.reading import head_object
+from cloudfiles.interfaces.s3.protocol import S3Protocol
 from cloudfiles.retry import REFUSED_STATUS
+from cloudfiles.runtime.base import RUN_IN_THREAD_BYTES, Runtime
+from cloudfiles.transport.client import Client
 from cloudfiles.transport.request import Body, FileBody, Origin, ProviderProtocol, Request, Response
 from cloudfiles.types import WriteOptions
+
+MAX_PUT = 5 << 30
+"""Bytes that S3 takes by one PUT."""
+
+
+@dataclass(slots=True)
+class S3Bucket:
+    """A bucket below one path.
+
+    Attributes:
+        root: what a key of the bucket has before a key of the interface.
+        base: the same as targets have it, the bucket's place included.
+        headers: those of every request; to be copied.
+        checks: how this server checks uploads.
+        bulk_deletes: whether the server has a bulk delete, as far as known.
+        honors_conditions: whether If-Match and If-None-Match are known to be heeded on writes.
+    """
+
+    client: Client
+    runtime: Runtime
+    protocol: S3Protocol
+    checks: UploadChecks
+    root: str
+    base: str
+    headers: dict[str, str]
+    honors_conditions: bool
+    bulk_deletes: bool = True
+
+    @property
+    def origin(self) -> Origin:
+        """As known by now: a region learned later means another one."""
+        return self.protocol.endpoint.origin
+
+    def target(self, key: str) -> str:
+        """Raises InvalidPathError for a key that S3 cannot hold."""
+        if not key:
+            raise InvalidPathError("the key must not be empty")
+        return self.base + quote_key(key)
+
+    def query_target(self, key: str, query: dict[str, str]) -> str:
+        """The target of a subresource of an object, as of an upload."""
+        return f"{self.target(key)}?{format_query(query)}"
+
+
+def head_object(bucket: S3Bucket, key: str, headers: dict[str, str]) -> dict[str, str] | None:
+    """The headers of an object, None where it is missing.
+
+    The refusal of a HEAD has no body and so no error code: the reason is asked for once, by a GET of one byte.
+    """
+    try:
+        return _head(bucket, key, headers)
+    except MissingCredentialsError:
+        raise
+    except (AuthorizationError, ServerError) as error:
+        if isinstance(error, ServerError) and (error.status != 400 or error.code):
+            raise
+        _ask_why(bucket, key, headers)
+    return _head(bucket, key, headers)  # the GET was not refused, perhaps with credentials that it has renewed
+
+
+def _head(bucket: S3Bucket, key: str, headers: dict[str, str]) -> dict[str, str] | None:
+    found: dict[str, str] | None = bucket.client.send(
+        ObjectHead(bucket.origin, "HEAD", bucket.target(key), headers.copy(), protocol=bucket.protocol, path=key))
+    return found
+
+
+def _ask_why(bucket: S3Bucket, key: str, headers: dict[str, str]) -> None:
+    """Raises the error that the same request by GET is refused with."""
+    request = ObjectRead(bucket.origin, bucket.target(key), headers.copy(), bucket.protocol, key, 0, 1)
+    request.single_connection = True  # where a server answers with the whole object
+    bucket.client.send(request)
+
+
+class BucketHead(Request):
+    """A HEAD of the bucket: whether there is one, and not: whose it is."""
+
+    __slots__ = ()
+
+    def accept(self, response: Response) -> bool:
+        if response.status >= 300 and response.status != 404:
+            raise self.protocol.to_error(self, response)
+        return response.status < 300
+
+
+_TYPE = "{http://www.w3.org/2001/XMLSchema-instance}type"
+
+
+def read_acl(bucket: S3Bucket, key: str) -> dict[str, Any] | None:
+    """`{'Owner': {...}, 'Grants': [{'Grantee': {...}, 'Permission': ...}]}`; None where the object is missing."""
+    found: dict[str, Any] | None = bucket.client.send(_AclRequest(
+        bucket.origin, "GET", bucket.query_target(key, {"acl": ""}), bucket.headers.copy(), protocol=bucket.protocol,
+        path=key))
+    return found
+
+
+class _AclRequest(Request):
+    """Gives the list as a dict, None where the object is missing."""
+
+    __slots__ = ()
+
+    def accept(self, response: Response) -> dict[str, Any] | None:
+        if response.status != 200:
+            if self.protocol.is_missing(response):
+                return None
+            raise self.protocol.to_error(self, response)
+        document = parse_xml(response, "the access control list", self.path)
+        space, _, tag = document.tag.rpartition("}")
+        if tag != "AccessControlPolicy":
+            raise self.protocol.to_error(self, response)
+        space += "}" if space else ""
+        grants = [{"Grantee": _grantee(grant.find(f"{space}Grantee")),
+                   "Permission": grant.findtext(f"{space}Permission") or ""}
+                  for grant in document.iter(f"{space}Grant")]
+        return {"Owner": _fields(document.find(f"{space}Owner")), "Grants": grants}
+
+
+def _grantee(element: ET.Element | None) -> dict[str, str]:
+    kind = None if element is None else element.get(_TYPE)
+    return _fields(element) | ({"Type": kind} if kind else {})
+
+
+def _fields(element: ET.Element | None) -> dict[str, str]:
+    return {} if element is None else {child.tag.rpartition("}")[2]: child.text or "" for child in element}
+
 
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+\-.^_`|~]+", re.ASCII).fullmatch
 
@@ -106,8 +243,18 @@ class ObjectPut(Request):
         return error
 
 
-def put_whole(bucket: S3Bucket, key: str, content: Body, digests: dict[str, str], options: WriteOptions) -> str | None:
-    """Store `content` by one PUT. digests: the headers by which the server checks it."""
+def digest_headers(bucket: S3Bucket, checks: UploadChecks, content: Body) -> dict[str, str]:
+    """The headers by which the server checks `content`, computed in a thread where that takes long."""
+    if isinstance(content, FileBody):
+        return bucket.runtime.run_in_thread(checks.headers_of_pieces, content.pieces())
+    if len(content) > RUN_IN_THREAD_BYTES:
+        return bucket.runtime.run_in_thread(checks.headers, content)
+    return checks.headers(content)
+
+
+def put_whole(bucket: S3Bucket, key: str, content: Body, options: WriteOptions) -> str | None:
+    """Store `content` by one PUT."""
+    digests = digest_headers(bucket, bucket.checks, content)
     conditions = condition_headers(options)
     headers = {**bucket.headers, **object_headers(options), **conditions, **digests}
     if conditions:

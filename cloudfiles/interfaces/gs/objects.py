@@ -1,0 +1,385 @@
+"""Requests for one object: reading the stored bytes of one generation, and storing it by one request.
+
+Source: Cloud Storage JSON API reference; Cloud Storage docs, "Encoding URI path parts", "Transcoding of gzip-compressed
+files", "Request preconditions", "Downloads" and "Upload objects" (multipart/related).
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from cloudfiles import integrity
+from cloudfiles.credentials.signing.sigv4 import format_query, quote_key
+from cloudfiles.exceptions import (
+    AuthorizationError,
+    CloudFilesError,
+    IntegrityError,
+    InvalidPathError,
+    PreconditionFailedError,
+    ProtocolError,
+)
+from cloudfiles.interfaces.bounded_read import SizeLimit
+from cloudfiles.interfaces.bucket_exists import BucketExistsRequest
+from cloudfiles.interfaces.gs.endpoint import Endpoint
+from cloudfiles.interfaces.gs.protocol import BucketRequest, GsProtocol, JsonRequest
+from cloudfiles.interfaces.gs.resource import (
+    WRITTEN,
+    check_written,
+    crc_text,
+    etag_of,
+    generation_of,
+    is_content,
+    resource_of,
+)
+from cloudfiles.interfaces.object_read import ObjectRead
+from cloudfiles.runtime.base import RUN_IN_THREAD_BYTES, Runtime
+from cloudfiles.transport.client import Client
+from cloudfiles.transport.request import Body, FileBody, Origin, ProviderProtocol, Response
+from cloudfiles.types import StoredObject, WriteOptions
+
+
+@dataclass(slots=True)
+class GsBucket:
+    """A bucket below one path.
+
+    Attributes:
+        name: the bucket's.
+        root: what an object's name has before a key of the interface.
+        user_project: who pays for the requests, None for the bucket's owner.
+        composable: whether uploads may be composed of parts, None for not found out yet.
+        batch_deletes: whether the server takes several deletes in one request, as far as known.
+    """
+
+    client: Client
+    runtime: Runtime
+    protocol: GsProtocol
+    endpoint: Endpoint
+    name: str
+    root: str
+    user_project: str | None = None
+    composable: bool | None = None
+    batch_deletes: bool = True
+
+    # ---- targets
+
+    @property
+    def bucket_target(self) -> str:
+        return f"{self.endpoint.path}/storage/v1/b/{quote_key(self.name)}"
+
+    @property
+    def upload_target(self) -> str:
+        return f"{self.endpoint.path}/upload/storage/v1/b/{quote_key(self.name)}/o"
+
+    def full_name(self, key: str) -> str:
+        """The object's name. Raises InvalidPathError for a key that Cloud Storage cannot hold."""
+        if not key:
+            raise InvalidPathError("the key must not be empty")
+        name = self.root + key
+        if name in (".", ".."):  # in a URL's path they mean the bucket, to whoever resolves them on the way
+            raise InvalidPathError(f"Cloud Storage does not allow objects named {name!r}")
+        return name
+
+    def target(self, name: str, operation: str = "", **query: str | None) -> str:
+        """The target of an object of this full name, or of an operation on it."""
+        return self.with_query(f"{self.bucket_target}/o/{quote_name(name)}{operation}", **query)
+
+    def with_query(self, target: str, **query: str | None) -> str:
+        """`target` with those of the parameters that are not None, and with who pays."""
+        named = {name: value for name, value in query.items() if value is not None}
+        if self.user_project is not None:
+            named["userProject"] = self.user_project
+        return f"{target}?{format_query(named)}" if named else target
+
+    # ---- requests
+
+    def ask(self, method: str, target: str, body: Body = b"", *, path: str | None = None) -> dict[str, Any] | None:
+        """The JSON that a request is answered with; None where the object is missing."""
+        found: dict[str, Any] | None = self.client.send(self.request(method, target, body, path=path))
+        return found
+
+    def request(self, method: str, target: str, body: Body = b"", *, path: str | None = None) -> JsonRequest:
+        headers = {"content-type": "application/json"} if len(body) else {}
+        return JsonRequest(self.endpoint.origin, method, target, headers, body, protocol=self.protocol, path=path)
+
+    def exists(self) -> bool:
+        """Whether the server has the bucket. One that these credentials may not look at is taken to be there."""
+        target = self.with_query(self.bucket_target, fields="name")
+        try:
+            found: bool = self.client.send(
+                BucketExistsRequest(self.endpoint.origin, "GET", target, protocol=self.protocol))
+        except AuthorizationError:
+            return True
+        return found
+
+    def resource(self, name: str, fields: str, path: str | None = None,
+                 generation: str | None = None) -> dict[str, Any] | None:
+        """What is known of the object of this full name; None where it is missing.
+
+        Raises PreconditionFailedError where it has another generation than the one named.
+        """
+        return self.ask("GET", self.target(name, fields=fields, ifGenerationMatch=generation), path=path)
+
+
+def quote_name(name: str) -> str:
+    """An object's name as one segment of a URL's path."""
+    return quote_key(name).replace("/", "%2F")
+
+
+READ_HEADERS = {"accept-encoding": "gzip"}
+"""Whoever takes gzip gets what is stored: without this, the server decodes objects stored as gzip on their way, and
+ignores ranges of them."""
+
+GENERATION = "x-goog-generation"
+
+_PIN = "&ifGenerationMatch="
+
+
+class GsRead(ObjectRead):
+    """A GET of an object or a byte range of it, pinned by its generation where it goes on after a break.
+
+    An ETag changes with the metadata too, and not every answer has one; a generation stands for the bytes alone.
+    """
+
+    __slots__ = ()
+
+    def __init__(self, origin: Origin, target: str, protocol: ProviderProtocol, path: str, start: int | None = None,
+                 end: int | None = None, generation: str | None = None) -> None:
+        """target: with a query.
+
+        generation: PreconditionFailedError, or ObjectChangedError by a server that does not look at it, where the
+        object has another one.
+        """
+        ObjectRead.__init__(self, origin, target if generation is None else f"{target}{_PIN}{generation}",
+                            READ_HEADERS.copy(), protocol, path, start, end)
+        self._condition = generation
+
+    def accept(self, response: Response) -> StoredObject | None:
+        if response.status not in (200, 206):
+            return ObjectRead.accept(self, response)
+        generation = response.headers.get(GENERATION)
+        if self._condition is not None and generation not in (None, self._condition):
+            raise self._changed()  # the server does not look at conditions
+        if _is_transcoded(response.headers):
+            self._undo_transcoding(response)
+        stored = ObjectRead.accept(self, response)
+        if stored is not None:
+            stored.generation = generation
+        return stored
+
+    def part(self, start: int, end: int) -> GsRead:
+        target, _, generation = self.target.partition(_PIN)
+        return GsRead(self.origin, target, self.protocol, self.path or "", start, end, generation or None)
+
+    def _validator(self, headers: dict[str, str]) -> str | None:
+        return None if _is_transcoded(headers) else headers.get(GENERATION)
+
+    def _pin(self, validator: str) -> None:
+        if _PIN not in self.target:
+            self.target += f"{_PIN}{validator}"
+
+    def _is_same_version(self, headers: dict[str, str]) -> bool:
+        return self._first_headers is None or headers.get(GENERATION) == self._first_headers.get(GENERATION)
+
+    def restart(self) -> None:
+        ObjectRead.restart(self)
+        self.headers.pop("if-match", None)
+        if self._condition is None:
+            self.target = self.target.partition(_PIN)[0]
+
+    def _undo_transcoding(self, response: Response) -> None:
+        """Bring back the stored bytes where a server on the way compressed them; it may do that to a whole object."""
+        headers = response.headers
+        stored, sent = headers["x-goog-stored-content-encoding"], headers.get("content-encoding", "identity")
+        if stored != "identity" or sent != "gzip" or "range" in self.headers:
+            raise ProtocolError(f"the object is stored with the encoding {stored}, but was sent with {sent}, although "
+                                "it was requested as stored: a proxy or cache changes it", path=self.path)
+        from cloudfiles.compression import decompress
+
+        response.content = decompress(response.content, "gzip", self.path or "")
+        del headers["content-encoding"]
+
+
+@dataclass(slots=True)
+class MediaObject(StoredObject):
+    """An object as a read told of it: with all its headers, and without its metadata, which is in no JSON API read
+    (Go client's reference, Reader.Metadata).
+
+    Attributes:
+        key: to ask for that by.
+    """
+
+    key: str = ""
+
+
+class GsBoundedRead(GsRead):
+    """A GET of a whole object of at most `most` bytes; gives a MediaObject. `Client.send` raises BodyTooLargeError."""
+
+    __slots__ = ("_limit", "receiver")
+
+    def __init__(self, origin: Origin, target: str, protocol: ProviderProtocol, path: str, most: int) -> None:
+        GsRead.__init__(self, origin, target, protocol, path)
+        self.receiver = self._limit = SizeLimit(most)
+
+    def accept(self, response: Response) -> StoredObject | None:
+        if self._limit.memory is not None:
+            response.content = self._limit.memory.content()
+        return GsRead.accept(self, response)
+
+    def _whole(self, content: bytes, headers: dict[str, str]) -> StoredObject:
+        stored = GsRead._whole(self, content, headers)
+        return MediaObject(stored.content, stored.encoding, stored.verified, stored.etag, None, headers,
+                           key=self.path or "")
+
+
+def described_media(headers: Mapping[str, str], key: str) -> MediaObject:
+    """The object that a read's headers are about, without its content."""
+    size = headers.get("x-goog-stored-content-length") or headers.get("content-length", "")
+    encoding = headers.get("x-goog-stored-content-encoding", headers.get("content-encoding", ""))
+    return MediaObject(None, "" if encoding == "identity" else encoding, "", headers.get("etag"),
+                       int(size) if size.isascii() and size.isdigit() else None, headers, headers.get(GENERATION), key)
+
+
+def _is_transcoded(headers: dict[str, str]) -> bool:
+    stored = headers.get("x-goog-stored-content-encoding")
+    return stored is not None and stored != headers.get("content-encoding", "identity")
+
+
+_BOUNDARY = secrets.token_hex(16)
+"""Drawn anew in every process, so that no content can be made to hold it."""
+
+_JOIN = 256 * 1024
+"""Bytes of content up to which the body is put together in memory."""
+
+
+# ---- conditions
+
+
+def condition_of(bucket: GsBucket, key: str, options: WriteOptions) -> str | None:
+    """The generation that the write may replace, '0' for none, None for any.
+
+    A write can depend on a generation only, so for an ETag the object is looked at first. Servers that are not
+    Google's may ignore conditions without a word, so there it is looked at, too, before an object is created.
+    Raises PreconditionFailedError where the object is another one already.
+    """
+    if options.if_match is None and (not options.if_absent or bucket.endpoint.is_google):
+        return "0" if options.if_absent else None
+    found = bucket.resource(bucket.full_name(key), "etag,generation", key)
+    if options.if_absent and found is not None:
+        raise PreconditionFailedError("the object already exists", path=key)
+    if options.if_match is None:
+        return "0"
+    if found is None or found.get("etag") != options.if_match:
+        state = "is missing" if found is None else f"has the ETag {found.get('etag')}"
+        raise PreconditionFailedError(f"the object {state}; expected the ETag {options.if_match}", path=key)
+    return generation_of(found, key)
+
+
+def find_own_write(bucket: GsBucket, key: str, crc: bytes, size: int) -> dict[str, Any] | None:
+    """The object, where it is the content that was sent: a condition that fails after an answer was lost may fail on
+    our own object."""
+    found = bucket.resource(bucket.full_name(key), WRITTEN, key)
+    return found if found is not None and is_content(found, crc, size) else None
+
+
+# ---- bodies
+
+
+class RelatedBody(FileBody):
+    """Metadata and content as one multipart/related body (RFC 2387), sent in pieces."""
+
+    def __init__(self, head: bytes, content: Body, tail: bytes) -> None:
+        self._head = head
+        self._content = content
+        self._tail = tail
+        self.length = len(head) + len(content) + len(tail)
+
+    def pieces(self) -> Iterator[bytes]:
+        yield self._head
+        yield from pieces_of(self._content)
+        yield self._tail
+
+
+def pieces_of(content: Body) -> Iterable[bytes]:
+    """Content of any kind in pieces."""
+    if isinstance(content, FileBody):
+        return content.pieces()
+    if isinstance(content, bytes):
+        return (content,)
+    view = memoryview(content)
+    return (bytes(view[at:at + FileBody.PIECE]) for at in range(0, len(view), FileBody.PIECE))
+
+
+def related_body(resource: dict[str, Any], content: Body) -> Body:
+    """`resource` and `content` as the server wants them."""
+    content_type = resource.get("contentType", "application/octet-stream")
+    head = (f"--{_BOUNDARY}\r\ncontent-type: application/json; charset=UTF-8\r\n\r\n{json.dumps(resource)}\r\n"
+            f"--{_BOUNDARY}\r\ncontent-type: {content_type}\r\ncontent-transfer-encoding: binary\r\n\r\n").encode()
+    tail = f"\r\n--{_BOUNDARY}--\r\n".encode()
+    if isinstance(content, FileBody) or len(content) > _JOIN:
+        return RelatedBody(head, content, tail)
+    return b"".join((head, content, tail))
+
+
+# ---- writing
+
+
+def crc_of(bucket: GsBucket, content: Body) -> bytes:
+    """The crc32c of content, computed beside the workers where that takes long."""
+    if len(content) > RUN_IN_THREAD_BYTES:
+        return bucket.runtime.run_in_thread(_crc_of, content)
+    return _crc_of(content)
+
+
+def _crc_of(content: Body) -> bytes:
+    hasher = integrity.hasher("crc32c")
+    for piece in pieces_of(content):
+        hasher.update(piece)
+    return hasher.digest()
+
+
+def put_whole(bucket: GsBucket, key: str, content: Body, options: WriteOptions) -> str | None:
+    """Store `content` by one request. The server checks its crc32c before anything is stored. Gives the ETag."""
+    resource = resource_of(options)
+    condition = condition_of(bucket, key, options)
+    crc = crc_of(bucket, content)
+    return etag_of(put_resource(bucket, key, bucket.full_name(key), resource, content, crc, condition))
+
+
+def put_resource(bucket: GsBucket, key: str, name: str, resource: dict[str, Any], content: Body, crc: bytes,
+                 condition: str | None = None) -> dict[str, Any]:
+    """Store `content` as the object of the full name `name`; gives its WRITTEN fields."""
+    size = len(content)
+    target = bucket.with_query(bucket.upload_target, uploadType="multipart", name=name, fields=WRITTEN,
+                               ifGenerationMatch=condition)
+    request = BucketRequest(
+        bucket.endpoint.origin, "POST", target, {"content-type": f"multipart/related; boundary={_BOUNDARY}"},
+        related_body({**resource, "crc32c": crc_text(crc)}, content), protocol=bucket.protocol, path=key)
+    try:
+        written: dict[str, Any] | None = bucket.client.send(request)
+    except PreconditionFailedError:
+        written = find_own_write(bucket, key, crc, size) if request.may_have_acted else None
+        if written is None:
+            raise
+    if not written:
+        raise ProtocolError("the server stored an object without returning its resource", path=key)
+    check_written(written, crc, size, key)
+    return written
+
+
+def check_made(bucket: GsBucket, key: str, written: dict[str, Any], crc: bytes, size: int) -> None:
+    """Check an object that was made of parts; one that is not the content sent is removed.
+
+    Raises IntegrityError.
+    """
+    try:
+        check_written(written, crc, size, key)
+    except IntegrityError:
+        with suppress(CloudFilesError):
+            bucket.ask("DELETE", bucket.target(bucket.full_name(key), ifGenerationMatch=written.get("generation")),
+                       path=key)
+        raise
