@@ -54,7 +54,8 @@ def title(table: Table) -> str:
 def summary(tables: Sequence[Table]) -> Cells:
     """The rates of several workloads, one row per client."""
     clients = dict.fromkeys(row.client for table in tables for row in table.rows)
-    return [("client", *(f"{table.workload.name}, {table.workload.unit}" for table in tables)),
+    titles = [table.workload.name.removeprefix("transfer-").replace("-", " ") for table in tables]
+    return [("client", *(f"{title}, {table.workload.unit}" for title, table in zip(titles, tables, strict=True))),
             *((client, *(_rate(table, client) for table in tables)) for client in clients)]
 
 
@@ -97,7 +98,7 @@ def sections(tables: Sequence[Table], imports: Sequence[ImportCost], verdicts: S
     found = [(title(table), cells(table)) for table in tables]
     moved = [table for table in summary_of if table.workload.name.startswith("transfer-")]
     if moved:
-        found.append(("Moving data, side by side", summary(moved)))
+        found.append(("All transfers", summary(moved)))
     if imports:
         found.append(("import", import_cells(imports)))
     measured = [verdict for verdict in verdicts if verdict.reached is not None]
