@@ -26,8 +26,12 @@ if TYPE_CHECKING:
     from cloudfiles.files.single_file import download_file, download_fileobj, upload_file, upload_fileobj
     from cloudfiles.functions import dl, sync, verify
     from cloudfiles.interfaces.mem import clear_memory
+    from cloudfiles.results import GetResult, ObjectHead, SizeSummary
     from cloudfiles.tasks.uploader_downloader import Downloader, Uploader
     from cloudfiles.transfer.journal.resumable_transfer import ResumableTransfer
+    from cloudfiles.transfer.result import TransferResult
+    from cloudfiles.transfer.sync import SyncResult
+    from cloudfiles.transfer.verify import VerifyResult
 
 _NAMES = {
     "Bucket": "cloudfiles.bucket:Bucket",
@@ -47,14 +51,20 @@ _NAMES = {
     "upload_fileobj": "cloudfiles.files.single_file:upload_fileobj",
     "Uploader": "cloudfiles.tasks.uploader_downloader:Uploader",
     "Downloader": "cloudfiles.tasks.uploader_downloader:Downloader",
+    "GetResult": "cloudfiles.results:GetResult",
+    "ObjectHead": "cloudfiles.results:ObjectHead",
+    "SizeSummary": "cloudfiles.results:SizeSummary",
+    "TransferResult": "cloudfiles.transfer.result:TransferResult",
+    "SyncResult": "cloudfiles.transfer.sync:SyncResult",
+    "VerifyResult": "cloudfiles.transfer.verify:VerifyResult",
     "AsyncCloudFiles": "cloudfiles.aio.async_cloudfiles:AsyncCloudFiles",
 }
 _MODULES = ("aio", "compression", "datalake", "exceptions", "files", "interfaces", "lib", "monitoring", "paths",
             "secrets")
 
 __all__ = [
-    "AsyncCloudFiles", "Bucket", "CloudFile", "CloudFiles", "Downloader", "ResumableTransfer", "Storage",
-    "Uploader",
+    "AsyncCloudFiles", "Bucket", "CloudFile", "CloudFiles", "Downloader", "GetResult", "ObjectHead",
+    "ResumableTransfer", "SizeSummary", "Storage", "SyncResult", "TransferResult", "Uploader", "VerifyResult",
     "clear_memory", "close_workers", "compression", "dl", "download_file", "download_fileobj", "exceptions", "paths",
     "reset_connection_pools", "secrets", "sync", "upload_file", "upload_fileobj", "verify",
 ]

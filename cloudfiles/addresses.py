@@ -5,10 +5,11 @@ from __future__ import annotations
 import posixpath
 from urllib.parse import unquote
 
+from cloudfiles.lib import StrPath
 from cloudfiles.paths import absolute, dirname, extract, find_common_buckets
 
 
-def split_object(cloudpath: str) -> tuple[str, str]:
+def split_object(cloudpath: StrPath) -> tuple[str, str]:
     """The cloudpath of an object as those of its directory, and its key in it.
 
     A web address is a URL: its name is decoded, and its query stays with the directory.
@@ -22,7 +23,7 @@ def split_object(cloudpath: str) -> tuple[str, str]:
     return directory, cloudpath[len(directory):].removeprefix("/")
 
 
-def split_bucket(cloudpath: str) -> tuple[str, str]:
+def split_bucket(cloudpath: StrPath) -> tuple[str, str]:
     """The cloudpath of an object as that of its bucket (its host, its first directory), and its key in it."""
     cloudpath = absolute(cloudpath)
     if _is_web(cloudpath):

@@ -2,27 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Concatenate, ParamSpec, TypeAlias, TypeVar, cast, overload
 
 from cloudfiles.addresses import split_object
 from cloudfiles.byteranges import from_slice
 from cloudfiles.cloudfiles import CloudFiles
 from cloudfiles.exceptions import CloudFilesError, InvalidInputError, redact
+from cloudfiles.lib import StrPath
+from cloudfiles.results import GetResult, ObjectHead
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+RangeOf: TypeAlias = "slice | tuple[int | None, int | None] | Mapping[str, Any]"
+"""A byte range: a slice, `(start, end)`, or `{'start', 'end', 'tags'}`."""
+
+
+def _for_one(verb: Callable[Concatenate[CloudFiles, Any, P], T]) -> Callable[Concatenate[CloudFile, P], T]:
+    """A method of `CloudFiles` that writes one object, as a method of `CloudFile`: with the same parameters and result,
+    but without the path."""
+    name = verb.__name__
+
+    def method(self: CloudFile, *args: Any, **options: Any) -> Any:
+        self._forget()
+        return getattr(self.cf, name)(self.filename, *args, **options)
+
+    signature = inspect.signature(verb)
+    parameters = [each for each in signature.parameters.values() if each.name != "path"]
+    method.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    method.__name__, method.__qualname__ = name, f"CloudFile.{name}"
+    method.__doc__ = f"As `CloudFiles.{name}`, for this object."
+    return cast("Callable[Concatenate[CloudFile, P], T]", method)
 
 
 class CloudFile:
-    """One object of a store, given by its full cloudpath.
+    """One object of a store, given by its cloudpath.
 
     This is not a file object: it has no position. Use slices (`f[10:20]`) and `len(f)`.
 
     Args:
-        path: the full cloudpath.
-        cache_meta: request head and size once and cache them.
+        path: the cloudpath of the object.
+        cache_meta: request head and size once, and cache them until this CloudFile writes to the object.
         Others: as for `CloudFiles`.
+
+    Raises:
+        InvalidInputError: (also a ValueError) if an argument is invalid, or the path ends with a separator.
     """
 
-    def __init__(self, path: str, cache_meta: bool = False, secrets: Any = None,
+    def __init__(self, path: StrPath, cache_meta: bool = False, secrets: Any = None,
                  composite_upload_threshold: int = int(1e8), locking: bool | None = None,
                  lock_dir: str | None = None, endpoint: str | None = None, no_sign_request: bool = False,
                  request_payer: str | None = None, use_https: bool = False, **options: Any) -> None:
@@ -34,7 +63,7 @@ class CloudFile:
             lock_dir=lock_dir, endpoint=endpoint, no_sign_request=no_sign_request, request_payer=request_payer,
             use_https=use_https, **options)
         self.cache_meta = cache_meta
-        self._head: dict[str, Any] | None = None
+        self._head: ObjectHead | None = None
         self._size: int | None = None
 
     def __repr__(self) -> str:
@@ -57,11 +86,20 @@ class CloudFile:
 
     # ---- reading
 
-    def get(self, ranges: Any = None, raw: bool = False) -> Any:
-        """The content, or None if the object is missing.
+    @overload
+    def get(self, ranges: RangeOf | None = None, raw: bool = False) -> bytes | None: ...
+    @overload
+    def get(self, ranges: Iterable[RangeOf], raw: bool = False) -> list[GetResult]: ...
 
-        ranges: a slice, `(start, end)` or `{'start', 'end'}` gives that range of the stored bytes; a list of ranges
-            gives a list of results as `CloudFiles.get` does.
+    def get(self, ranges: Any = None, raw: bool = False) -> Any:
+        """Download the content. Returns None if the object is missing.
+
+        Args:
+            ranges: a slice, `(start, end)` or `{'start', 'end'}` for a range of the stored bytes, in bytes, with an
+                exclusive end; or an iterable of these, which returns a list of results as `CloudFiles.get` does.
+            raw: return the stored bytes; otherwise they are decoded by their Content-Encoding. Ranges are not decoded.
+
+        Raises the exceptions of `CloudFiles.get`.
         """
         if ranges is None:
             return self.cf.get(self.filename, raw=raw)
@@ -80,26 +118,25 @@ class CloudFile:
         return {"path": self.filename, "start": one[0], "end": one[1]}
 
     def get_json(self) -> Any:
-        """The content parsed as JSON, or None if the object is missing."""
+        """Download the content and parse it as JSON. Returns None if the object is missing.
+
+        Raises InvalidJSONError (also a json.JSONDecodeError) if it is not valid JSON.
+        """
         return self.cf.get_json(self.filename)
 
     def __getitem__(self, key: slice) -> bytes | None:
         if not isinstance(key, slice):
             raise InvalidInputError(f"expected a slice, as in f[start:end], got {type(key).__name__}: {key!r}")
-        if key == slice(None):
-            whole: bytes | None = self.get()
-            return whole
-        part: bytes | None = self.get(key)
-        return part
+        return self.get(None if key == slice(None) else key)
 
-    def head(self) -> dict[str, Any] | None:
-        """See `CloudFiles.head`."""
+    def head(self) -> ObjectHead | None:
+        """As `CloudFiles.head`: the header fields of the object, or None if it is missing."""
         if self._head is None or not self.cache_meta:
             self._head = self.cf.head(self.filename)
         return self._head
 
     def get_acl(self) -> dict[str, Any]:
-        """See `CloudFiles.get_acl`."""
+        """As `CloudFiles.get_acl`."""
         return self.cf.get_acl(self.filename)
 
     def size(self) -> int | None:
@@ -119,51 +156,47 @@ class CloudFile:
         return True  # and not whether it is empty, which would cost a request
 
     def exists(self) -> bool:
-        found: bool = self.cf.exists(self.filename)
-        return found
+        """Whether the object exists."""
+        return self.cf.exists(self.filename)
 
     # ---- writing
 
-    def put(self, content: Any, *args: Any, **options: Any) -> Any:
-        """See `CloudFiles.put`."""
-        self._forget()
-        return self.cf.put(self.filename, content, *args, **options)
-
-    def put_json(self, content: Any, *args: Any, **options: Any) -> Any:
-        """See `CloudFiles.put_json`."""
-        self._forget()
-        return self.cf.put_json(self.filename, content, *args, **options)
+    put = _for_one(CloudFiles.put)
+    put_json = _for_one(CloudFiles.put_json)
 
     def touch(self) -> None:
+        """As `CloudFiles.touch`: create an empty object if it does not exist."""
         self._forget()
         self.cf.touch(self.filename)
 
     def delete(self) -> int:
+        """Delete the object; it may be missing. Returns 1."""
         self._forget()
         return self.cf.delete(self.filename)
 
     # ---- moving
 
-    def transfer_to(self, cloudpath: Any, reencode: str | bool | None = None, content_type: str | None = None) -> None:
+    def transfer_to(self, cloudpath: CloudFile | StrPath, reencode: str | bool | None = None,
+                    content_type: str | None = None) -> None:
         """Copy the object to another one, given as a cloudpath or a CloudFile; see `CloudFiles.transfer_to`."""
         other = self._other(cloudpath)
         other._forget()
         self.cf.transfer_to(other.cf, [(self.filename, other.filename)], reencode=reencode, content_type=content_type)
 
-    def transfer_from(self, cloudpath: Any, reencode: str | bool | None = None,
+    def transfer_from(self, cloudpath: CloudFile | StrPath, reencode: str | bool | None = None,
                       content_type: str | None = None) -> None:
-        """Copy another object to this one."""
+        """Copy another object, given as a cloudpath or a CloudFile, to this one."""
         self._other(cloudpath).transfer_to(self, reencode=reencode, content_type=content_type)
 
-    def move(self, dest: Any) -> None:
-        """Move the object; see `CloudFiles.moves`."""
+    def move(self, dest: CloudFile | StrPath) -> None:
+        """Move the object to another one, given as a cloudpath or a CloudFile; see `CloudFiles.moves`."""
         other = self._other(dest)
         self._forget()
         other._forget()
         self.cf.moves(other.cf, [(self.filename, other.filename)])
 
-    def _other(self, given: Any) -> CloudFile:
-        """Another object, reached as this one is."""
+    def _other(self, given: CloudFile | StrPath) -> CloudFile:
+        """Another object; a cloudpath is opened with the options of this one."""
         if isinstance(given, CloudFile):
             return given
         other = CloudFile(given)
@@ -175,7 +208,8 @@ class CloudFile:
 
     # ---- paths
 
-    def join(self, *paths: str) -> str:
+    def join(self, *paths: StrPath) -> str:
+        """Join paths with the separator of the protocol."""
         return self.cf.join(*paths)
 
     def dirname(self) -> str:
@@ -183,9 +217,11 @@ class CloudFile:
         return self.cf.cloudpath
 
     def basename(self) -> str:
+        """The name of the object within its directory."""
         return self.filename
 
     def abspath(self) -> str:
+        """The cloudpath of the object."""
         return self.cf.abspath(self.filename)
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import builtins
 import copy
 import itertools
 import os
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from cloudfiles import paths as _paths
 from cloudfiles.batch.lister import list_paths
@@ -16,8 +17,10 @@ from cloudfiles.batch.store import Store, checked_choice, checked_count
 from cloudfiles.batch.writer import is_content
 from cloudfiles.byteranges import from_slice
 from cloudfiles.exceptions import InvalidInputError, redact
-from cloudfiles.inputs import as_path, given, is_path
+from cloudfiles.inputs import ReadRequest, as_path, given, is_path
+from cloudfiles.lib import StrPath
 from cloudfiles.paths import ExtractedPath
+from cloudfiles.results import GetResult, SizeSummary
 from cloudfiles.types import MIN_THROUGHPUT, StoreOptions, Tls
 from cloudfiles.verbs.batch_runner import iterable
 from cloudfiles.verbs.directories import DirectoryVerbs
@@ -193,12 +196,25 @@ class CloudFiles(ReadVerbs, DirectoryVerbs, TransferVerbs):
     # ---- listing
 
     @overload
-    def list(self, prefix: str = "", flat: bool = False) -> Iterator[str]: ...
+    def list(self, prefix: StrPath = "", flat: bool = False, size: Literal[False] = False,
+             return_resume_token: Literal[False] = False, resume_token: str | None = None) -> Iterator[str]: ...
     @overload
-    def list(self, prefix: str = "", flat: bool = False, size: bool = False, return_resume_token: bool = False,
+    def list(self, prefix: StrPath = "", flat: bool = False, *, size: Literal[True],
+             return_resume_token: Literal[False] = False, resume_token: str | None = None
+             ) -> Iterator[tuple[str, int | None]]: ...
+    @overload
+    def list(self, prefix: StrPath = "", flat: bool = False, size: Literal[False] = False, *,
+             return_resume_token: Literal[True], resume_token: str | None = None
+             ) -> Iterator[tuple[str, str | None]]: ...
+    @overload
+    def list(self, prefix: StrPath = "", flat: bool = False, *, size: Literal[True],
+             return_resume_token: Literal[True], resume_token: str | None = None
+             ) -> Iterator[tuple[str, int | None, str | None]]: ...
+    @overload
+    def list(self, prefix: StrPath = "", flat: bool = False, size: bool = False, return_resume_token: bool = False,
              resume_token: str | None = None) -> Iterator[Any]: ...
 
-    def list(self, prefix: str = "", flat: bool = False, size: bool = False, return_resume_token: bool = False,
+    def list(self, prefix: StrPath = "", flat: bool = False, size: bool = False, return_resume_token: bool = False,
              resume_token: str | None = None) -> Iterator[Any]:
         """Iterate over the paths of all objects that start with `prefix`. To list a directory, use `find` or `ls`.
 
@@ -217,23 +233,23 @@ class CloudFiles(ReadVerbs, DirectoryVerbs, TransferVerbs):
             raise InvalidInputError(f"resume_token: expected a token returned by list(), or None, got {resume_token!r}")
         return list_paths(self._store.here(), as_path(prefix), flat, size, return_resume_token, resume_token)
 
-    def isdir(self, prefix: str = "") -> bool:
+    def isdir(self, prefix: StrPath = "") -> bool:
         """Whether there are any objects below `prefix`."""
         return self._store.here().isdir(as_path(prefix))
 
-    def subtree_size(self, prefix: Any = "") -> dict[str, int]:
+    def subtree_size(self, prefix: StrPath | Iterable[StrPath] = "") -> SizeSummary:
         """Number and stored bytes of the objects that start with a prefix, or with one of several prefixes.
 
         Returns `{'N': number of objects, 'num_bytes': their stored bytes}`. For a directory, use `du`.
         """
-        sizes = {"N": 0, "num_bytes": 0}
-        for one in [prefix] if is_path(prefix) else iterable(prefix):
+        sizes = SizeSummary(N=0, num_bytes=0)
+        for one in iterable([prefix] if is_path(prefix) else prefix):
             for path, size in self.list(one, size=True):
                 sizes["N"] += 1
                 sizes["num_bytes"] += (self.size(path) or 0) if size is None else size
         return sizes
 
-    def presign(self, path: str, expires: float = 3600, method: str = "GET") -> str:
+    def presign(self, path: StrPath, expires: float = 3600, method: str = "GET") -> str:
         """A presigned URL: it allows `method` on a path without credentials for `expires` seconds."""
         return self._store.here().presign(as_path(path), expires, method)
 
@@ -249,12 +265,12 @@ class CloudFiles(ReadVerbs, DirectoryVerbs, TransferVerbs):
 
     # ---- paths
 
-    def join(self, *paths: str) -> str:
+    def join(self, *paths: StrPath) -> str:
         """Join paths with the separator of the protocol."""
         plain = map(as_path, paths)
         return os.path.join(*plain) if self.protocol == "file" else _paths.join(*plain)
 
-    def abspath(self, path: str) -> str:
+    def abspath(self, path: StrPath) -> str:
         """The full cloudpath of a path."""
         return self.join(self.cloudpath, path)
 
@@ -266,11 +282,17 @@ class CloudFiles(ReadVerbs, DirectoryVerbs, TransferVerbs):
 
     # ---- as a mapping
 
-    def __contains__(self, path: str) -> bool:
-        return bool(self.exists(path))
+    def __contains__(self, path: StrPath) -> bool:
+        return self.exists(path)
 
     def __iter__(self) -> Iterator[str]:
         return self.list()
+
+    @overload
+    def __getitem__(  # type: ignore[overload-overlap]
+            self, key: ReadRequest | tuple[StrPath, slice]) -> bytes | None: ...
+    @overload
+    def __getitem__(self, key: slice | Iterable[ReadRequest]) -> builtins.list[GetResult]: ...
 
     def __getitem__(self, key: Any) -> Any:
         """`cf[path]`, `cf[path, 5:10]`, `cf[[path, ...]]`; `cf[:]` or `cf[:100]` for all listed objects, or the first
@@ -283,7 +305,7 @@ class CloudFiles(ReadVerbs, DirectoryVerbs, TransferVerbs):
             return self.get({"path": key[0], "start": start, "end": end})
         return self.get(key)
 
-    def __setitem__(self, key: Any, content: Any) -> None:
+    def __setitem__(self, key: StrPath | slice, content: Any) -> None:
         """`cf[path] = bytes`; `cf[:] = other` copies all objects of another CloudFiles (or cloudpath) to this one."""
         if isinstance(key, slice) and key == slice(None):
             self.transfer_from(content)
@@ -291,7 +313,7 @@ class CloudFiles(ReadVerbs, DirectoryVerbs, TransferVerbs):
         # Programs keep sets, trees and other objects of theirs on mem:// in this way.
         self.put(as_path(key), content, raw=self._store.keeps_live_objects and not is_content(content))
 
-    def __delitem__(self, key: Any) -> None:
+    def __delitem__(self, key: StrPath | Iterable[StrPath]) -> None:
         self.delete(key)
 
 

@@ -5,9 +5,38 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Mapping
 from pathlib import PurePath
-from typing import Any
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, TypeAlias
 
 from cloudfiles.exceptions import InvalidInputError
+from cloudfiles.lib import StrPath
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer  # part of the type checkers; collections.abc has it since Python 3.12
+
+ReadRequest: TypeAlias = "StrPath | Mapping[str, Any]"
+"""A path, or `{'path', 'start', 'end', 'tags'}`."""
+
+
+class BinaryReader(Protocol):
+    """A binary file open for reading, or anything else with its `read`."""
+
+    def read(self, size: int = ..., /) -> bytes: ...
+
+
+class ArrayLike(Protocol):
+    """A numpy array, for Python versions before 3.12 whose type stubs do not declare buffers."""
+
+    def tobytes(self) -> bytes: ...
+
+
+PutContent: TypeAlias = "Buffer | str | BinaryReader | BinaryIO | ArrayLike"
+"""Content to store: bytes or another C-contiguous buffer, a str (stored as UTF-8), or an open binary file."""
+
+PutRequest: TypeAlias = "tuple[StrPath, PutContent] | Mapping[str, Any]"
+"""`(path, content)`, or a dict with 'path', 'content' and options of `CloudFiles.puts`."""
+
+RawPutRequest: TypeAlias = "tuple[StrPath, object] | Mapping[str, Any]"
+"""The same with any content: values for JSON, or Python objects put to `mem://` with `raw=True`."""
 
 
 def is_path(value: Any) -> bool:

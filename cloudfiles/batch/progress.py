@@ -5,10 +5,18 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol, TypeAlias
 
-Progress = Any
-"""False or None: nothing is drawn. True, or a text that describes the work: a bar of our own. A tqdm: is updated."""
+
+class ProgressBar(Protocol):
+    """A progress bar of the caller's own, such as a tqdm."""
+
+    def update(self, n: Any, /) -> object:
+        """`n` more items (or bytes) are done."""
+
+
+Progress: TypeAlias = bool | str | ProgressBar | None
+"""True shows a progress bar, a str one with that description. False shows none. None: the setting of the CloudFiles."""
 
 
 class _Silent:
@@ -34,6 +42,7 @@ class Shared:
 @contextmanager
 def bar_for(progress: Progress, total: int | None, description: str, unit: str = "it") -> Iterator[Any]:
     """Something with `update(count)`, drawn as `progress` says, closed at the end unless it is the caller's own."""
+    bar: Any
     if not progress:
         yield _Silent()
     elif progress is True or isinstance(progress, str):
@@ -43,9 +52,10 @@ def bar_for(progress: Progress, total: int | None, description: str, unit: str =
                   unit_scale=unit == "B", smoothing=0.05) as bar:
             yield bar
     elif hasattr(progress, "update"):
-        if getattr(progress, "total", None) is None and total is not None:
-            progress.total = total
-        yield progress
+        bar = progress
+        if getattr(bar, "total", None) is None and total is not None:
+            bar.total = total
+        yield bar
     else:
         from cloudfiles.exceptions import InvalidInputError
 

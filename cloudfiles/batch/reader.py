@@ -13,6 +13,7 @@ from cloudfiles.compression import decompress, effective_encoding
 from cloudfiles.exceptions import DecompressionError, InvalidInputError
 from cloudfiles.inputs import as_path, check_fields, is_path
 from cloudfiles.interfaces.base import Interface
+from cloudfiles.results import GetResult
 from cloudfiles.runtime.base import RUN_IN_THREAD_BYTES, Runtime
 from cloudfiles.types import StoredObject
 
@@ -26,23 +27,6 @@ _ENCODED = 64 << 10
 
 _FIELDS = ("path", "start", "end", "tags")
 _CARRIED = ("content", "subranges")  # what cloud-volume keeps in the same dicts for itself
-
-
-class Result(dict[str, Any]):
-    """`path, content, byte_range, error, compress, raw, tags`, as `CloudFiles.get` documents them.
-
-    Attributes:
-        verified: the digest of the store that vouched for the stored bytes ('md5', 'crc32c', ...), '' where it
-            offered none, or none of a range: then their length is all that was checked.
-    """
-
-    __slots__ = ("verified",)
-
-    verified: str
-
-    def __init__(self, fields: dict[str, Any], verified: str = "") -> None:
-        dict.__init__(self, fields)
-        self.verified = verified
 
 
 class GetItem(NamedTuple):
@@ -96,7 +80,7 @@ def grouped(items: Sequence[Any]) -> tuple[list[Any], list[list[int]]]:
     return units, places
 
 
-def ungrouped(results: Iterable[Any], places: list[list[int]], count: int) -> list[Result]:
+def ungrouped(results: Iterable[Any], places: list[list[int]], count: int) -> list[GetResult]:
     """The results of units from `grouped`, each at its item's place again."""
     ordered: list[Any] = [None] * count
     for result, positions in zip(results, places, strict=True):
@@ -125,15 +109,15 @@ def reader(interface: Interface, runtime: Runtime | None, raw: bool, max_decoded
                 stored.encoding = effective_encoding(stored.encoding)
                 if stored.encoding and not raw:
                     stored.content = decoded(stored.content, stored.encoding, item)
-            return Result({"path": item, "content": stored.content, "byte_range": WHOLE, "error": None,
+            return GetResult({"path": item, "content": stored.content, "byte_range": WHOLE, "error": None,
                            "compress": stored.encoding or plain, "raw": raw, "tags": None}, stored.verified)
         if isinstance(item, GetGroup):
             return read_group(item)
         return read_range(as_get_item(item))
 
-    def read_range(wanted: GetItem) -> Result:
+    def read_range(wanted: GetItem) -> GetResult:
         if wanted.byte_range == WHOLE:
-            whole: Result = read(wanted.path)
+            whole: GetResult = read(wanted.path)
             whole["tags"] = wanted.tags
             return whole
         stored = get(wanted.path, *wanted.byte_range)
@@ -141,7 +125,7 @@ def reader(interface: Interface, runtime: Runtime | None, raw: bool, max_decoded
             return result(wanted.path, None, wanted, raw=raw)
         return result(wanted.path, stored.content, wanted, effective_encoding(stored.encoding) or plain, raw)
 
-    def read_group(item: GetGroup) -> list[Result]:
+    def read_group(item: GetGroup) -> list[GetResult]:
         stored = get(item.path, item.group.start, item.group.end)
         if stored is None:
             return [result(item.path, None, member, raw=raw) for member in item.members]
@@ -229,10 +213,10 @@ def decoding(interface: Interface, path: str, encoding: str) -> Iterator[None]:
 
 
 def result(path: str, content: Any, wanted: GetItem | None = None, encoding: str | None = None, raw: bool = False,
-           error: Exception | None = None) -> Result:
+           error: Exception | None = None) -> GetResult:
     """A result, as `CloudFiles.get` documents it."""
     asked = wanted or GetItem(path)
-    return Result({"path": path, "content": content, "byte_range": asked.byte_range, "error": error,
+    return GetResult({"path": path, "content": content, "byte_range": asked.byte_range, "error": error,
                    "compress": encoding, "raw": raw, "tags": asked.tags})
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from cloudfiles.batch.reader import GetItem, Result, as_get_item
+from cloudfiles.batch.reader import GetItem, as_get_item
+from cloudfiles.results import GetResult
 
 
 def without_tags(item: Any) -> Any:
@@ -29,17 +30,17 @@ class ResultColumns(NamedTuple):
     size: int
 
     @classmethod
-    def of(cls, results: list[Result]) -> ResultColumns:
+    def of(cls, results: list[GetResult]) -> ResultColumns:
         contents = [result["content"] for result in results]
         return cls(contents, [result["compress"] for result in results], [result["error"] for result in results],
                    [getattr(result, "verified", "") for result in results],
                    sum(len(content) for content in contents if content is not None))
 
-    def results(self, items: list[Any], raw: bool) -> list[Result]:
+    def results(self, items: list[Any], raw: bool) -> list[GetResult]:
         """The results, as `get` gives them, for these items."""
         found = []
         for item, content, encoding, error, verified in zip(items, *self[:4], strict=True):
             wanted = GetItem(item) if type(item) is str else as_get_item(item)
-            found.append(Result({"path": wanted.path, "content": content, "byte_range": wanted.byte_range,
+            found.append(GetResult({"path": wanted.path, "content": content, "byte_range": wanted.byte_range,
                                  "error": error, "compress": encoding, "raw": raw, "tags": wanted.tags}, verified))
         return found

@@ -6,13 +6,15 @@ Those of the same names in the file system and on the command line do the same.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, Literal, overload
 
 from cloudfiles.batch.processes import Parallel
 from cloudfiles.batch.progress import Progress
 from cloudfiles.exceptions import InvalidInputError
-from cloudfiles.inputs import is_path
+from cloudfiles.inputs import as_path, is_path
 from cloudfiles.interfaces.base import Interface
+from cloudfiles.lib import StrPath
+from cloudfiles.results import SizeSummary
 from cloudfiles.verbs.batch_runner import keys
 from cloudfiles.verbs.write import WriteVerbs
 
@@ -24,33 +26,47 @@ class DirectoryVerbs(WriteVerbs):
     trailing '/', it is the directory only. A path that does not exist gives no results.
     """
 
-    def ls(self, path: str = "", *, size: bool = False) -> Iterator[Any]:
+    @overload
+    def ls(self, path: StrPath = "", *, size: Literal[False] = False) -> Iterator[str]: ...
+    @overload
+    def ls(self, path: StrPath = "", *, size: Literal[True]) -> Iterator[tuple[str, int | None]]: ...
+    @overload
+    def ls(self, path: StrPath = "", *, size: bool) -> Iterator[Any]: ...
+
+    def ls(self, path: StrPath = "", *, size: bool = False) -> Iterator[Any]:
         """List the direct contents of a directory: keys, and directories that end with '/'. For an object, its key.
 
         size: yield `(path, bytes)`; None for a directory.
         """
-        return _shown(_below(self._store.here(), path, flat=True), size)
+        return _shown(_below(self._store.here(), as_path(path), flat=True), size)
 
-    def find(self, path: str = "", *, size: bool = False) -> Iterator[Any]:
+    @overload
+    def find(self, path: StrPath = "", *, size: Literal[False] = False) -> Iterator[str]: ...
+    @overload
+    def find(self, path: StrPath = "", *, size: Literal[True]) -> Iterator[tuple[str, int | None]]: ...
+    @overload
+    def find(self, path: StrPath = "", *, size: bool) -> Iterator[Any]: ...
+
+    def find(self, path: StrPath = "", *, size: bool = False) -> Iterator[Any]:
         """List the keys of all objects in a directory and its subdirectories. For an object, its key.
 
         size: yield `(path, bytes)`.
         """
-        return _shown(_below(self._store.here(), path, flat=False), size)
+        return _shown(_below(self._store.here(), as_path(path), flat=False), size)
 
-    def du(self, paths: Any = "") -> dict[str, int]:
+    def du(self, paths: StrPath | Iterable[StrPath] = "") -> SizeSummary:
         """Number and stored bytes of the objects in a directory, or of an object, or the sum over several of them.
 
         Returns `{'N': number of objects, 'num_bytes': their stored bytes}`.
         """
-        here, sizes = self._store.here(), {"N": 0, "num_bytes": 0}
+        here, sizes = self._store.here(), SizeSummary(N=0, num_bytes=0)
         for path in _each(paths):
             for key, size in _below(here, path, flat=False):
                 sizes["N"] += 1
                 sizes["num_bytes"] += (here.size(key) or 0) if size is None else size
         return sizes
 
-    def rm(self, paths: Any, recursive: bool = False, *, progress: Progress = None,
+    def rm(self, paths: StrPath | Iterable[StrPath], recursive: bool = False, *, progress: Progress = None,
            parallel: Parallel | None = None) -> int:
         """Delete objects and, with `recursive`, directories with everything in them; returns the number of objects.
 

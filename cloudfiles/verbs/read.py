@@ -1,20 +1,22 @@
-"""The verbs that read: get, stream, get_json, head, exists, size."""
+"""The methods of `CloudFiles` that read: get, stream, get_json, head, get_acl, exists, size."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from cloudfiles.batch import existence
 from cloudfiles.batch.fanout import ItemCounter, collect, stream
 from cloudfiles.batch.processes import Parallel, is_parallel
 from cloudfiles.batch.progress import Progress
-from cloudfiles.batch.reader import Result, as_get_item, counting, failed, grouped, reader, ungrouped, weight
+from cloudfiles.batch.reader import as_get_item, counting, failed, grouped, reader, ungrouped, weight
 from cloudfiles.batch.result_columns import ResultColumns, without_tags
 from cloudfiles.batch.store import checked_count
 from cloudfiles.exceptions import InvalidJSONError
-from cloudfiles.inputs import is_path
+from cloudfiles.inputs import ReadRequest, is_path
 from cloudfiles.json_content import load_json
+from cloudfiles.lib import StrPath
+from cloudfiles.results import GetResult, ObjectHead
 from cloudfiles.runtime.engine import blocking_runtime
 from cloudfiles.verbs.batch_runner import BatchRunner, iterable, monitor_of
 
@@ -26,7 +28,45 @@ _STREAM_BYTES = 256 * 1024 * 1024
 
 
 class ReadVerbs(BatchRunner):
-    """What `CloudFiles` inherits them from."""
+    """Methods of `CloudFiles` that read objects or ask for their metadata."""
+
+    @overload
+    def get(  # type: ignore[overload-overlap]
+            self, paths: ReadRequest, total: int | None = None, raw: bool = False, progress: Progress = None,
+            parallel: Parallel | None = None, return_dict: Literal[False] = False, raise_errors: bool = True,
+            part_size: int | None = None, return_recording: Literal[False] = False, *,
+            max_decoded_size: int | None = None) -> bytes | None: ...
+    @overload
+    def get(self, paths: Iterable[ReadRequest], total: int | None = None, raw: bool = False, progress: Progress = None,
+            parallel: Parallel | None = None, return_dict: Literal[False] = False, raise_errors: bool = True,
+            part_size: int | None = None, return_recording: Literal[False] = False, *,
+            max_decoded_size: int | None = None) -> list[GetResult]: ...
+    @overload
+    def get(self, paths: ReadRequest | Iterable[ReadRequest], total: int | None = None, raw: bool = False,
+            progress: Progress = None, parallel: Parallel | None = None, *, return_dict: Literal[True],
+            raise_errors: bool = True, part_size: int | None = None, return_recording: Literal[False] = False,
+            max_decoded_size: int | None = None) -> dict[str, bytes | None]: ...
+    @overload
+    def get(  # type: ignore[overload-overlap]
+            self, paths: ReadRequest, total: int | None = None, raw: bool = False, progress: Progress = None,
+            parallel: Parallel | None = None, return_dict: Literal[False] = False, raise_errors: bool = True,
+            part_size: int | None = None, *, return_recording: Literal[True],
+            max_decoded_size: int | None = None) -> tuple[bytes | None, TransmissionMonitor]: ...
+    @overload
+    def get(self, paths: Iterable[ReadRequest], total: int | None = None, raw: bool = False, progress: Progress = None,
+            parallel: Parallel | None = None, return_dict: Literal[False] = False, raise_errors: bool = True,
+            part_size: int | None = None, *, return_recording: Literal[True], max_decoded_size: int | None = None
+            ) -> tuple[list[GetResult], TransmissionMonitor]: ...
+    @overload
+    def get(self, paths: ReadRequest | Iterable[ReadRequest], total: int | None = None, raw: bool = False,
+            progress: Progress = None, parallel: Parallel | None = None, *, return_dict: Literal[True],
+            raise_errors: bool = True, part_size: int | None = None, return_recording: Literal[True],
+            max_decoded_size: int | None = None) -> tuple[dict[str, bytes | None], TransmissionMonitor]: ...
+    @overload
+    def get(self, paths: ReadRequest | Iterable[ReadRequest], total: int | None = None, raw: bool = False,
+            progress: Progress = None, parallel: Parallel | None = None, return_dict: bool = False,
+            raise_errors: bool = True, part_size: int | None = None, return_recording: bool = False, *,
+            max_decoded_size: int | None = None) -> Any: ...
 
     def get(self, paths: Any, total: int | None = None, raw: bool = False, progress: Progress = None,
             parallel: Parallel | None = None, return_dict: bool = False, raise_errors: bool = True,
@@ -74,7 +114,7 @@ class ReadVerbs(BatchRunner):
         return answer if monitor is None else (answer, monitor)
 
     def _get_many(self, paths: Any, total: int | None, progress: Progress, monitor: TransmissionMonitor | None, *,
-                  raw: bool, raise_errors: bool, max_decoded_size: int | None) -> list[Result]:
+                  raw: bool, raise_errors: bool, max_decoded_size: int | None) -> list[GetResult]:
         on_error = None if raise_errors else lambda item, error: failed(item, error, raw)
         units, regroup = _with_groups(paths)
         counter = None if units is paths else ItemCounter()
@@ -85,7 +125,7 @@ class ReadVerbs(BatchRunner):
             return regroup(collect(read, units, plan, counter))
 
     def _get_elsewhere(self, paths: Any, total: int | None, progress: Progress, parallel: Parallel | None,
-                       monitor: TransmissionMonitor | None, options: dict[str, Any]) -> list[Result]:
+                       monitor: TransmissionMonitor | None, options: dict[str, Any]) -> list[GetResult]:
         parts = self._in_processes("_get_columns", paths, options, parallel, progress, total, monitor,
                                    strip=without_tags, weigh_result=lambda part: (part[0] if monitor else part).size)
         return [result for items, columns in parts for result in columns.results(items, options["raw"])]
@@ -95,9 +135,9 @@ class ReadVerbs(BatchRunner):
         found = self.get(paths, return_recording=return_recording, **options)
         return (ResultColumns.of(found[0]), found[1]) if return_recording else ResultColumns.of(found)
 
-    def stream(self, paths: Iterable[Any], *, total: int | None = None, raw: bool = False, progress: Progress = None,
-               raise_errors: bool = True, max_items: int = _STREAM_ITEMS, max_bytes: int = _STREAM_BYTES,
-               max_decoded_size: int | None = None) -> Iterator[Result]:
+    def stream(self, paths: Iterable[ReadRequest], *, total: int | None = None, raw: bool = False,
+               progress: Progress = None, raise_errors: bool = True, max_items: int = _STREAM_ITEMS,
+               max_bytes: int = _STREAM_BYTES, max_decoded_size: int | None = None) -> Iterator[GetResult]:
         """Yield the results of `get` as they arrive, which is not in the order of the paths.
 
         The download continues while the consumer works, until `max_items` results or `max_bytes` of content are
@@ -111,7 +151,7 @@ class ReadVerbs(BatchRunner):
                             max_decoded_size)
 
     def _stream(self, paths: Iterable[Any], total: int | None, raw: bool, progress: Progress, raise_errors: bool,
-                max_items: int, max_bytes: int, max_decoded_size: int | None) -> Iterator[Result]:
+                max_items: int, max_bytes: int, max_decoded_size: int | None) -> Iterator[GetResult]:
         on_error = None if raise_errors else lambda item, error: failed(item, error, raw)
         with self._batch("Downloading", paths, total, progress, on_error) as (plan, interface):
             read = reader(interface, plan.runtime, raw, max_decoded_size)
@@ -120,6 +160,13 @@ class ReadVerbs(BatchRunner):
                     yield from collect(read, (path,), plan)
                 return
             yield from stream(read, paths, plan, max_items=max_items, max_bytes=max_bytes, weigh=weight)
+
+    @overload
+    def get_json(self, paths: ReadRequest, total: int | None = None, *, progress: Progress = None,
+                 raise_errors: bool = True) -> Any: ...
+    @overload
+    def get_json(self, paths: Iterable[ReadRequest], total: int | None = None, *, progress: Progress = None,
+                 raise_errors: bool = True) -> list[Any]: ...
 
     def get_json(self, paths: Any, total: int | None = None, *, progress: Progress = None,
                  raise_errors: bool = True) -> Any:
@@ -135,12 +182,21 @@ class ReadVerbs(BatchRunner):
         results = self.get(paths, total=total, progress=progress, raise_errors=raise_errors)
         return [_value_of(found, raise_errors) for found in results]
 
+    @overload
+    def head(  # type: ignore[overload-overlap]
+            self, paths: StrPath, total: int | None = None, progress: Progress = None,
+            parallel: Parallel | None = None) -> ObjectHead | None: ...
+    @overload
+    def head(self, paths: Iterable[StrPath], total: int | None = None, progress: Progress = None,
+             parallel: Parallel | None = None) -> dict[str, ObjectHead | None]: ...
+
     def head(self, paths: Any, total: int | None = None, progress: Progress = None,
              parallel: Parallel | None = None) -> Any:
         """Metadata of objects: dicts of header fields (`types.HEAD_FIELDS`), None where missing."""
         return self._ask("head", paths, total, progress, parallel)
 
-    def get_acl(self, paths: Any, total: int | None = None, progress: Progress = None) -> dict[str, Any]:
+    def get_acl(self, paths: StrPath | Iterable[StrPath], total: int | None = None, progress: Progress = None
+                ) -> dict[str, Any]:
         """Access control lists of objects: `{path: access}`, also for a single path.
 
         On `s3://` a dict with 'Owner' and 'Grants' as in the S3 API, on `file://` the mode (`os.stat_result.st_mode`);
@@ -150,6 +206,14 @@ class ReadVerbs(BatchRunner):
         access: dict[str, Any] = self._ask("get_acl", (paths,) if is_path(paths) else paths, total, progress)
         return access
 
+    @overload
+    def exists(  # type: ignore[overload-overlap]
+            self, paths: StrPath, total: int | None = None, progress: Progress = None,
+            parallel: Parallel | None = None) -> bool: ...
+    @overload
+    def exists(self, paths: Iterable[StrPath], total: int | None = None, progress: Progress = None,
+               parallel: Parallel | None = None) -> dict[str, bool]: ...
+
     def exists(self, paths: Any, total: int | None = None, progress: Progress = None,
                parallel: Parallel | None = None) -> Any:
         """Whether objects exist: a bool, or `{path: bool}`.
@@ -158,6 +222,20 @@ class ReadVerbs(BatchRunner):
         thousand keys per request; the results are the same.
         """
         return self._ask("exists", paths, total, progress, parallel, existence.exists)
+
+    @overload
+    def size(  # type: ignore[overload-overlap]
+            self, paths: StrPath, total: int | None = None, progress: Progress = None,
+            return_sum: Literal[False] = False, parallel: Parallel | None = None) -> int | None: ...
+    @overload
+    def size(self, paths: Iterable[StrPath], total: int | None = None, progress: Progress = None,
+             return_sum: Literal[False] = False, parallel: Parallel | None = None) -> dict[str, int | None]: ...
+    @overload
+    def size(self, paths: StrPath | Iterable[StrPath], total: int | None = None, progress: Progress = None, *,
+             return_sum: Literal[True], parallel: Parallel | None = None) -> int: ...
+    @overload
+    def size(self, paths: StrPath | Iterable[StrPath], total: int | None = None, progress: Progress = None,
+             return_sum: bool = False, parallel: Parallel | None = None) -> Any: ...
 
     def size(self, paths: Any, total: int | None = None, progress: Progress = None, return_sum: bool = False,
              parallel: Parallel | None = None) -> Any:
@@ -169,7 +247,7 @@ class ReadVerbs(BatchRunner):
         return sum(size or 0 for size in (sizes.values() if isinstance(sizes, dict) else [sizes]))
 
 
-def _with_groups(paths: Iterable[Any]) -> tuple[Iterable[Any], Callable[[list[Any]], list[Result]]]:
+def _with_groups(paths: Iterable[Any]) -> tuple[Iterable[Any], Callable[[list[Any]], list[GetResult]]]:
     """`paths` with near ranges put together where they can be seen, and how to take the results apart."""
     if not isinstance(paths, Collection) or all(type(path) is str for path in paths):
         return paths, lambda results: results
@@ -178,7 +256,7 @@ def _with_groups(paths: Iterable[Any]) -> tuple[Iterable[Any], Callable[[list[An
     return units, lambda results: ungrouped(results, places, len(items))
 
 
-def _value_of(found: Result, raise_errors: bool) -> Any:
+def _value_of(found: GetResult, raise_errors: bool) -> Any:
     """The value that a result spells, or its error."""
     if found["error"] is not None:
         return found["error"]

@@ -1,11 +1,11 @@
-"""The verbs that write: put, puts, put_json, put_jsons, touch, delete."""
+"""The methods of `CloudFiles` that write: put, puts, put_json, put_jsons, compose, touch, delete."""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from operator import attrgetter
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from cloudfiles.batch import processes
 from cloudfiles.batch.fanout import ItemCounter, collect
@@ -14,20 +14,45 @@ from cloudfiles.batch.progress import Progress
 from cloudfiles.batch.writer import Upload, WriteDefaults, guess_content_type, is_scalar, uploads, writer
 from cloudfiles.compression import stored_encoding
 from cloudfiles.exceptions import CloudFilesError, InvalidInputError
-from cloudfiles.inputs import as_path, is_path
+from cloudfiles.inputs import PutContent, PutRequest, RawPutRequest, as_path, is_path
 from cloudfiles.json_content import dump_json
 from cloudfiles.key_conflicts import find_key_conflict
+from cloudfiles.lib import StrPath
 from cloudfiles.runtime.engine import blocking_runtime
 from cloudfiles.types import WriteOptions
 from cloudfiles.verbs.batch_runner import BatchRunner, iterable, keys, monitor_of
 
+if TYPE_CHECKING:
+    from cloudfiles.monitoring import TransmissionMonitor
+
 
 class WriteVerbs(BatchRunner):
-    """What `CloudFiles` inherits them from."""
+    """Methods of `CloudFiles` that write or delete objects."""
 
-    def put(self, path: str, content: Any, content_type: str | None = None, compress: str | bool | None = None,
+    @overload
+    def put(self, path: StrPath, content: PutContent, content_type: str | None = None,
+            compress: str | bool | None = None, compression_level: int | None = None, cache_control: str | None = None,
+            raw: bool = False, storage_class: str | None = None, metadata: Mapping[str, str] | None = None,
+            if_absent: bool = False, if_match: str | None = None, return_recording: Literal[False] = False) -> int: ...
+    @overload
+    def put(self, path: StrPath, content: object, content_type: str | None = None, compress: str | bool | None = None,
+            compression_level: int | None = None, cache_control: str | None = None, *, raw: Literal[True],
+            storage_class: str | None = None, metadata: Mapping[str, str] | None = None, if_absent: bool = False,
+            if_match: str | None = None, return_recording: Literal[False] = False) -> int: ...
+    @overload
+    def put(self, path: StrPath, content: object, content_type: str | None = None, compress: str | bool | None = None,
             compression_level: int | None = None, cache_control: str | None = None, raw: bool = False,
-            storage_class: str | None = None, metadata: dict[str, str] | None = None, if_absent: bool = False,
+            storage_class: str | None = None, metadata: Mapping[str, str] | None = None, if_absent: bool = False,
+            if_match: str | None = None, *, return_recording: Literal[True]) -> tuple[int, TransmissionMonitor]: ...
+    @overload
+    def put(self, path: StrPath, content: object, content_type: str | None = None, compress: str | bool | None = None,
+            compression_level: int | None = None, cache_control: str | None = None, raw: bool = False,
+            storage_class: str | None = None, metadata: Mapping[str, str] | None = None, if_absent: bool = False,
+            if_match: str | None = None, *, return_recording: bool) -> Any: ...
+
+    def put(self, path: StrPath, content: Any, content_type: str | None = None, compress: str | bool | None = None,
+            compression_level: int | None = None, cache_control: str | None = None, raw: bool = False,
+            storage_class: str | None = None, metadata: Mapping[str, str] | None = None, if_absent: bool = False,
             if_match: str | None = None, return_recording: bool = False) -> Any:
         """Store one object; see `puts`."""
         return self.puts([(path, content)], content_type=content_type, compress=compress,
@@ -35,11 +60,40 @@ class WriteVerbs(BatchRunner):
                          storage_class=storage_class, metadata=metadata, if_absent=if_absent, if_match=if_match,
                          return_recording=return_recording)
 
+    @overload
+    def puts(self, files: PutRequest | Iterable[PutRequest], content_type: str | None = None,
+             compress: str | bool | None = None, compression_level: int | None = None, cache_control: str | None = None,
+             total: int | None = None, raw: bool = False, progress: Progress = None, parallel: Parallel | None = None,
+             storage_class: str | None = None, return_recording: Literal[False] = False, *,
+             metadata: Mapping[str, str] | None = None, if_absent: bool = False, if_match: str | None = None
+             ) -> int: ...
+    @overload
+    def puts(self, files: RawPutRequest | Iterable[RawPutRequest], content_type: str | None = None,
+             compress: str | bool | None = None, compression_level: int | None = None, cache_control: str | None = None,
+             total: int | None = None, *, raw: Literal[True], progress: Progress = None,
+             parallel: Parallel | None = None, storage_class: str | None = None,
+             return_recording: Literal[False] = False, metadata: Mapping[str, str] | None = None,
+             if_absent: bool = False, if_match: str | None = None) -> int: ...
+    @overload
+    def puts(self, files: RawPutRequest | Iterable[RawPutRequest], content_type: str | None = None,
+             compress: str | bool | None = None, compression_level: int | None = None, cache_control: str | None = None,
+             total: int | None = None, raw: bool = False, progress: Progress = None, parallel: Parallel | None = None,
+             storage_class: str | None = None, *, return_recording: Literal[True],
+             metadata: Mapping[str, str] | None = None, if_absent: bool = False, if_match: str | None = None
+             ) -> tuple[int, TransmissionMonitor]: ...
+    @overload
+    def puts(self, files: RawPutRequest | Iterable[RawPutRequest], content_type: str | None = None,
+             compress: str | bool | None = None, compression_level: int | None = None, cache_control: str | None = None,
+             total: int | None = None, raw: bool = False, progress: Progress = None, parallel: Parallel | None = None,
+             storage_class: str | None = None, *, return_recording: bool,
+             metadata: Mapping[str, str] | None = None, if_absent: bool = False, if_match: str | None = None
+             ) -> Any: ...
+
     def puts(self, files: Any, content_type: str | None = None, compress: str | bool | None = None,
              compression_level: int | None = None, cache_control: str | None = None, total: int | None = None,
              raw: bool = False, progress: Progress = None, parallel: Parallel | None = None,
              storage_class: str | None = None, return_recording: bool = False, *,
-             metadata: dict[str, str] | None = None, if_absent: bool = False, if_match: str | None = None) -> Any:
+             metadata: Mapping[str, str] | None = None, if_absent: bool = False, if_match: str | None = None) -> Any:
         """Store objects. Each is stored completely or not at all.
 
         Args:
@@ -95,7 +149,26 @@ class WriteVerbs(BatchRunner):
                 count = sum(collect(lambda upload: (write(upload), 1)[1], items, plan))
         return count if monitor is None else (count, monitor)
 
-    def put_json(self, path: str, content: Any, compress: str | bool | None = None,
+    @overload
+    def put_json(self, path: StrPath, content: Any, compress: str | bool | None = None,
+                 compression_level: int | None = None, cache_control: str | None = None,
+                 storage_class: str | None = None, *, content_type: str | None = "application/json",
+                 metadata: Mapping[str, str] | None = None, if_absent: bool = False, if_match: str | None = None,
+                 return_recording: Literal[False] = False) -> int: ...
+    @overload
+    def put_json(self, path: StrPath, content: Any, compress: str | bool | None = None,
+                 compression_level: int | None = None, cache_control: str | None = None,
+                 storage_class: str | None = None, *, content_type: str | None = "application/json",
+                 metadata: Mapping[str, str] | None = None, if_absent: bool = False, if_match: str | None = None,
+                 return_recording: Literal[True]) -> tuple[int, TransmissionMonitor]: ...
+    @overload
+    def put_json(self, path: StrPath, content: Any, compress: str | bool | None = None,
+                 compression_level: int | None = None, cache_control: str | None = None,
+                 storage_class: str | None = None, *, content_type: str | None = "application/json",
+                 metadata: Mapping[str, str] | None = None, if_absent: bool = False, if_match: str | None = None,
+                 return_recording: bool) -> Any: ...
+
+    def put_json(self, path: StrPath, content: Any, compress: str | bool | None = None,
                  compression_level: int | None = None, cache_control: str | None = None,
                  storage_class: str | None = None, **options: Any) -> Any:
         """Store a value as JSON: anything orjson can serialize, including numpy arrays and dataclasses. NaN and
@@ -103,6 +176,28 @@ class WriteVerbs(BatchRunner):
         """
         return self.put_jsons([(path, content)], compress=compress, compression_level=compression_level,
                               cache_control=cache_control, storage_class=storage_class, **options)
+
+    @overload
+    def put_jsons(self, files: RawPutRequest | Iterable[RawPutRequest], compress: str | bool | None = None,
+                  compression_level: int | None = None, cache_control: str | None = None, total: int | None = None,
+                  raw: bool = False, progress: Progress = None, parallel: Parallel | None = None,
+                  storage_class: str | None = None, *, content_type: str | None = "application/json",
+                  metadata: Mapping[str, str] | None = None, if_absent: bool = False, if_match: str | None = None,
+                  return_recording: Literal[False] = False) -> int: ...
+    @overload
+    def put_jsons(self, files: RawPutRequest | Iterable[RawPutRequest], compress: str | bool | None = None,
+                  compression_level: int | None = None, cache_control: str | None = None, total: int | None = None,
+                  raw: bool = False, progress: Progress = None, parallel: Parallel | None = None,
+                  storage_class: str | None = None, *, content_type: str | None = "application/json",
+                  metadata: Mapping[str, str] | None = None, if_absent: bool = False, if_match: str | None = None,
+                  return_recording: Literal[True]) -> tuple[int, TransmissionMonitor]: ...
+    @overload
+    def put_jsons(self, files: RawPutRequest | Iterable[RawPutRequest], compress: str | bool | None = None,
+                  compression_level: int | None = None, cache_control: str | None = None, total: int | None = None,
+                  raw: bool = False, progress: Progress = None, parallel: Parallel | None = None,
+                  storage_class: str | None = None, *, content_type: str | None = "application/json",
+                  metadata: Mapping[str, str] | None = None, if_absent: bool = False, if_match: str | None = None,
+                  return_recording: bool) -> Any: ...
 
     def put_jsons(self, files: Any, compress: str | bool | None = None, compression_level: int | None = None,
                   cache_control: str | None = None, total: int | None = None, raw: bool = False,
@@ -115,9 +210,9 @@ class WriteVerbs(BatchRunner):
                          total=total, raw=raw, progress=progress, parallel=parallel, storage_class=storage_class,
                          **options)
 
-    def compose(self, paths: Sequence[str], dest: str, *, content_type: str | None = None, encoding: str = "",
+    def compose(self, paths: Sequence[StrPath], dest: StrPath, *, content_type: str | None = None, encoding: str = "",
                 cache_control: str | None = None, storage_class: str | None = None,
-                metadata: dict[str, str] | None = None, if_absent: bool = False,
+                metadata: Mapping[str, str] | None = None, if_absent: bool = False,
                 if_match: str | None = None) -> str | None:
         """Concatenate objects into one on `gs://`, without downloading them. Returns the ETag.
 
@@ -141,8 +236,8 @@ class WriteVerbs(BatchRunner):
             options.content_type or guess_content_type(dest), stored_encoding(encoding),
             options.cache_control, options.storage_class, options.metadata, if_absent, if_match))
 
-    def touch(self, paths: Any, progress: Progress = None, total: int | None = None, nocopy: bool = False,
-              parallel: Parallel | None = None) -> None:
+    def touch(self, paths: StrPath | Iterable[StrPath], progress: Progress = None, total: int | None = None,
+              nocopy: bool = False, parallel: Parallel | None = None) -> None:
         """Create empty objects for paths that do not exist.
 
         Existing objects keep their content. On `file://` their modification time is set to now; elsewhere it is not
@@ -150,19 +245,17 @@ class WriteVerbs(BatchRunner):
         """
         self._ask("touch", paths, total, progress, parallel)
 
-    def delete(self, paths: Any, total: int | None = None, progress: Progress = None,
+    def delete(self, paths: StrPath | Iterable[StrPath], total: int | None = None, progress: Progress = None,
                parallel: Parallel | None = None) -> int:
         """Delete objects; missing objects are ignored. Returns the number of paths given.
 
         Raises the first error that the store reports for a key, after the whole batch was sent.
         """
-        if is_path(paths):
-            paths = (paths,)
-        paths = keys(paths)
-        if is_parallel(self._parallel(parallel, paths)):
-            return sum(part for _, part in self._in_processes("delete", paths, {}, parallel, progress, total))
-        with self._batch("Deleting", paths, total, progress) as (plan, interface):
-            chunks, counter = _chunked(paths, interface.delete_batch, plan.width), ItemCounter()
+        chosen = keys((paths,) if is_path(paths) else paths)
+        if is_parallel(self._parallel(parallel, chosen)):
+            return sum(part for _, part in self._in_processes("delete", chosen, {}, parallel, progress, total))
+        with self._batch("Deleting", chosen, total, progress) as (plan, interface):
+            chunks, counter = _chunked(chosen, interface.delete_batch, plan.width), ItemCounter()
 
             def remove(keys: list[str]) -> tuple[int, Mapping[str, CloudFilesError]]:
                 failures = interface.delete(keys)
