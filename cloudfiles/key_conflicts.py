@@ -1,13 +1,16 @@
 """Keys that cannot be objects side by side on one store, although they differ: found before one of them is lost.
 
 On a file system `a/b` cannot be where `a` is an object, `A` and `a` may be one file, and so may `a` and `a.gz`, as
-encodings show as suffixes there: a write of `a` removes what held it under another encoding.
+encodings show as suffixes there: a write of `a` removes what held it under another encoding. Where a directory is a
+symlink to another one, keys below the two are the same files: only objects that are the same file at the source too may
+be written to both.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import closing
+from functools import cache
 from typing import TYPE_CHECKING, TypeVar
 
 from cloudfiles.compression import COMPRESSION_EXTENSIONS
@@ -18,35 +21,64 @@ if TYPE_CHECKING:
     import sqlite3
 
 T = TypeVar("T")
+IsSame = Callable[[T, T], bool]
 
 _SUFFIXES = tuple(COMPRESSION_EXTENSIONS)
 
 
-def find_key_conflict(target: Interface, items: Iterable[T], key: Callable[[T], str]) -> Iterable[T]:
+def find_key_conflict(target: Interface, items: Iterable[T], key: Callable[[T], str], *,
+                      source: Interface | None = None, source_key: Callable[[T], str] | None = None,
+                      suffixes: bool = True) -> Iterable[T]:
     """`items`, to be written under their keys: those of a collection are all checked now, others as they are taken.
+
+    source, source_key: where the items come from, and their keys there.
+    suffixes: False: the names are known not to conflict by the suffixes of encodings.
 
     Raises InvalidPathError: two cannot be side by side; now, or before the second of them is begun.
     """
+    origin = key if source_key is None else source_key
     if isinstance(items, Collection):
         if len(items) > 1:
-            check_key_conflicts(target, map(key, items))
+            origins = cache(lambda: {key(item): origin(item) for item in items})
+            check_key_conflicts(target, map(key, items), None if source is None else lambda one, other: source.is_same(
+                source, origins()[one], origins()[other]))
         return items
-    return _checked(target, items, key) if target.folds_suffixes or target.folds_case else items
+    suffixes = suffixes and target.folds_suffixes
+    if not (suffixes or target.folds_case or target.key_resolver() is not None):
+        return items
+    return _checked(target, items, key, source, origin, suffixes)
 
 
-def check_key_conflicts(target: Interface, names: Iterable[str]) -> None:
-    """Raises InvalidPathError where two of the names cannot be objects at once on this target."""
+def check_key_conflicts(target: Interface, names: Iterable[str], is_same: IsSame[str] | None = None) -> None:
+    """Raises InvalidPathError where two of the names cannot be objects at once on this target.
+
+    is_same: whether the objects that are to be written under two names are the same file.
+    """
     if not (target.nests_names or target.folds_suffixes or target.folds_case):
         return
-    known = set(names)
+    known = _by_file(target, set(names), is_same)
     for applies, find in ((target.nests_names, _nested), (target.folds_suffixes, _with_suffix),
                           (target.folds_case, _in_other_case)):
-        for one, other in find(known) if applies else ():
-            raise InvalidPathError(f"{one!r} and {other!r} conflict: the target cannot hold both; nothing was written",
-                                   path=other)
+        for one, other in find(known.keys()) if applies else ():
+            raise InvalidPathError(f"{known[one]!r} and {known[other]!r} conflict: the target cannot hold both; "
+                                   "nothing was written", path=known[other])
 
 
-def _nested(known: set[str]) -> Iterator[tuple[str, str]]:
+def _by_file(target: Interface, names: set[str], is_same: IsSame[str] | None) -> dict[str, str]:
+    """The names by the keys that they have without symlinks. Raises InvalidPathError where two are one file."""
+    resolve = target.key_resolver()
+    if resolve is None:
+        return {name: name for name in names}
+    known: dict[str, str] = {}
+    for name in names:
+        other = known.setdefault(resolve(name), name)
+        if other != name and not (is_same is not None and is_same(other, name)):
+            raise InvalidPathError(f"{other!r} and {name!r} conflict: a symlink at the target makes them the same "
+                                   "file; nothing was written", path=name)
+    return known
+
+
+def _nested(known: Collection[str]) -> Iterator[tuple[str, str]]:
     above: set[str] = set()
     for name in known:
         at = name.rfind("/")
@@ -57,11 +89,11 @@ def _nested(known: set[str]) -> Iterator[tuple[str, str]]:
             at = name.rfind("/", 0, at)
 
 
-def _with_suffix(known: set[str]) -> Iterator[tuple[str, str]]:
+def _with_suffix(known: Collection[str]) -> Iterator[tuple[str, str]]:
     return ((_bare(name), name) for name in known if name.endswith(_SUFFIXES) and _bare(name) in known)
 
 
-def _in_other_case(known: set[str]) -> Iterator[tuple[str, str]]:
+def _in_other_case(known: Collection[str]) -> Iterator[tuple[str, str]]:
     folded: dict[str, str] = {}
     return ((folded[name.casefold()], name) for name in known if folded.setdefault(name.casefold(), name) != name)
 
@@ -73,52 +105,91 @@ def _bare(name: str) -> str:
 # ---- any number of them
 
 
-def _checked(target: Interface, items: Iterable[T], key: Callable[[T], str]) -> Iterator[T]:
+def _checked(target: Interface, items: Iterable[T], key: Callable[[T], str], source: Interface | None,
+             origin: Callable[[T], str], suffixes: bool) -> Iterator[T]:
     import sqlite3  # takes milliseconds, which others need not wait for
 
     # A database without a name is a temporary file of SQLite's own, of which little is in memory.
     with closing(sqlite3.connect("", isolation_level=None, check_same_thread=False)) as kept:
-        seen = _Seen(kept, target)
+        seen = _Seen(kept, target, source, suffixes)
         for item in items:
-            seen.check(key(item))
+            seen.check(key(item), origin(item))
             yield item
+
+
+_INSERT = "INSERT OR IGNORE INTO {} VALUES (?, ?, ?)"
+_STORED_AT_ONCE = 1000
 
 
 class _Seen:
     """Keys that were taken, in a temporary file: any number of them costs the same memory."""
 
-    def __init__(self, database: sqlite3.Connection, target: Interface) -> None:
-        self._execute = database.execute
-        self._fold: Callable[[str], str] = str.casefold if target.folds_case else str
-        self._folds_suffixes = target.folds_suffixes
+    def __init__(self, database: sqlite3.Connection, target: Interface, source: Interface | None,
+                 suffixes: bool) -> None:
+        self._database = database
+        self._resolve = target.key_resolver()
+        self._folds_case = target.folds_case
+        self._source = source
+        self._folds_suffixes = suffixes
         self._has_suffixes = False
+        # Where only symlinks make keys conflict, those before the first symlink are not compared, but kept for later.
+        self._unlinked: list[tuple[str, str]] | None = None if suffixes or target.folds_case else []
         database.executescript("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; BEGIN;"
-                               "CREATE TABLE keys (place INTEGER PRIMARY KEY, key TEXT);"
-                               "CREATE TABLE bare (place INTEGER PRIMARY KEY, key TEXT)")
+                               "CREATE TABLE keys (place INTEGER PRIMARY KEY, key TEXT, origin TEXT);"
+                               "CREATE TABLE bare (place INTEGER PRIMARY KEY, key TEXT, origin TEXT)")
 
-    def check(self, key: str) -> None:
-        """Take one more. Raises InvalidPathError."""
-        folded = self._fold(key)
-        if not self._insert("keys", folded, key):
-            self._compare("keys", folded, key)
+    def _file(self, key: str) -> str:
+        """What is equal for keys of one file."""
+        if self._resolve is not None:
+            key = self._resolve(key)
+        return key.casefold() if self._folds_case else key
+
+    def check(self, key: str, origin: str) -> None:
+        """Take one more, that comes from `origin`. Raises InvalidPathError."""
+        file = self._file(key)
+        if self._unlinked is not None:
+            if file == key:
+                self._unlinked.append((key, origin))
+                if len(self._unlinked) == _STORED_AT_ONCE:
+                    self._store_unlinked()
+                return
+            self._store_unlinked()
+            self._unlinked = None
+        if not self._insert("keys", file, key, origin):
+            self._compare("keys", file, key, origin)
         if self._has_suffixes:
-            self._compare("bare", folded, key)
-        if self._folds_suffixes and folded.endswith(_SUFFIXES):
+            self._compare("bare", file, key, origin)
+        if self._folds_suffixes and file.endswith(_SUFFIXES):
             self._has_suffixes = True
-            self._compare("keys", _bare(folded), key)
-            self._insert("bare", _bare(folded), key)
+            self._compare("keys", _bare(file), key, origin)
+            self._insert("bare", _bare(file), key, origin)
 
-    def _insert(self, table: str, folded: str, key: str) -> bool:
+    def _store_unlinked(self) -> None:
+        assert self._unlinked is not None
+        self._database.executemany(_INSERT.format("keys"), [
+            (hash(key), _stored(key), None if origin == key else _stored(origin)) for key, origin in self._unlinked])
+        self._unlinked.clear()
+
+    def _insert(self, table: str, file: str, key: str, origin: str) -> bool:
         """Whether it is new, or at least its place is."""
-        stored = key.encode("utf-8", "surrogatepass")
-        return self._execute(f"INSERT OR IGNORE INTO {table} VALUES (?, ?)", (hash(folded), stored)).rowcount == 1
+        stored = _stored(key)
+        return self._database.execute(_INSERT.format(table), (
+            hash(file), stored, None if origin == key else _stored(origin))).rowcount == 1
 
-    def _compare(self, table: str, folded: str, key: str) -> None:
-        row = self._execute(f"SELECT key FROM {table} WHERE place = ?", (hash(folded),)).fetchone()
+    def _compare(self, table: str, file: str, key: str, origin: str) -> None:
+        row = self._database.execute(f"SELECT key, ifnull(origin, key) FROM {table} WHERE place = ?",
+                                     (hash(file),)).fetchone()
         if row is None:
             return
-        other = row[0].decode("utf-8", "surrogatepass")
-        place = self._fold(_bare(other) if table == "bare" else other)
-        if other != key and place == folded:  # else two that only have one hash
+        other, other_origin = (stored.decode("utf-8", "surrogatepass") for stored in row)
+        place = self._file(other)
+        if other == key or (_bare(place) if table == "bare" else place) != file:  # the hash is the same, nothing else
+            return
+        if table == "bare" or file != self._file(key) or self._source is None or not self._source.is_same(
+                self._source, other_origin, origin):
             raise InvalidPathError(f"{other!r} and {key!r} conflict: at the target, one would replace the other. "
                                    f"{key!r} was not written; items before it may have been", path=key)
+
+
+def _stored(key: str) -> bytes:
+    return key.encode("utf-8", "surrogatepass")

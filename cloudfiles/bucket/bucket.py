@@ -16,7 +16,7 @@ from cloudfiles.exceptions import InvalidInputError, InvalidPathError, MissingOb
 from cloudfiles.inputs import as_path, is_path
 from cloudfiles.key_conflicts import check_key_conflicts
 from cloudfiles.transfer.items import Item
-from cloudfiles.transfer.local_files import LocalStore
+from cloudfiles.transfer.local_files import LocalStore, same_files
 from cloudfiles.transfer.result import TransferResult
 from cloudfiles.transfer.route import CopierOptions
 from cloudfiles.transfer.sync import SyncResult, check_disjoint, sync_disjoint
@@ -212,7 +212,9 @@ class Bucket(Storage):
         interface = LocalStore(directory).here()
         for name in names:
             interface.check_target(name + "x" if name.endswith("/") else name)
-        check_key_conflicts(interface, names)
+        here, key_of = self._store.here(), self._view.key_of
+        check_key_conflicts(interface, names, lambda one, other: (
+            one.endswith("/") or here.is_same(here, key_of(one), key_of(other))))
         for name in ("", *(name for name in names if name.endswith("/"))):
             os.makedirs(os.path.join(directory, name), exist_ok=True)
         files = [(self._view.key_of(entry.key), entry) for entry in entries if not is_marker(entry)]
@@ -264,7 +266,7 @@ class Bucket(Storage):
         return result
 
     def _put_files(self, files: Mapping[str, str]) -> TransferResult:
-        check_key_conflicts(self._store.here(), files)
+        check_key_conflicts(self._store.here(), files, same_files(files))
         items = [Item(key, key) for key in files]
         return copy_files(LocalStore(os.sep, files, self._store.width), self._store, items, CopierOptions(), None)
 
@@ -336,7 +338,7 @@ class Bucket(Storage):
                                    "shows", path=beginning, store=self.description)
         keys = {self._view.key_of(beginning + name): os.path.abspath(path) for name, path in files.items()}
         self._check_local(keys.values())
-        check_key_conflicts(self._store.here(), keys)
+        check_key_conflicts(self._store.here(), keys, same_files(keys))
         cut = shown.rfind("/") + 1
         kept = [self._view.key_of(beginning + name)[cut:] for name in skipped if self._view.shows(beginning + name)]
         source = LocalStore(os.sep, {key[cut:]: path for key, path in keys.items()}, self._store.width, skipped=kept)

@@ -316,5 +316,10 @@ class Interface(ABC):
         """The error of stored bytes that do not decode, with what the store knows of why."""
         return error
 
+    def key_resolver(self) -> Callable[[str], str] | None:
+        """A function that returns equal values for keys that are the same object here, because of symlinks between
+        directories; None: no two keys are. To be used for one batch only."""
+        return None
+
     def check_target(self, key: str) -> None:  # noqa: B027 -- most keys cannot lead anywhere else
         """Raise InvalidPathError where a write of `key` would leave what the cloudpath names, as by a symlink."""

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import itertools
 import os
+from operator import attrgetter
 from typing import ClassVar
 
 from cloudfiles.batch.store import Store
 from cloudfiles.exceptions import PreconditionFailedError
-from cloudfiles.key_conflicts import check_key_conflicts
+from cloudfiles.key_conflicts import check_key_conflicts, find_key_conflict
 from cloudfiles.tasks.file_selection import select_local, select_remote
 from cloudfiles.tasks.transfer_task import TransferTask
 from cloudfiles.transfer.items import Item
-from cloudfiles.transfer.local_files import LocalStore
+from cloudfiles.transfer.local_files import LocalStore, same_files
 from cloudfiles.transfer.resume_state import TransferFile
 
 
@@ -69,7 +70,7 @@ class Uploader(TransferTask):
         files = [TransferFile(beginning + name if is_directory else into, local, size)
                  for local, name, size in selected.files]
         targets = [file.remote for file in files]
-        check_key_conflicts(self._cf._store.here(), targets)
+        check_key_conflicts(self._cf._store.here(), targets, same_files({file.remote: file.local for file in files}))
         if not self.overwrite:
             self._check_new(targets, None if selected.is_single else beginning)
         return files
@@ -112,7 +113,8 @@ class Downloader(TransferTask):
         interface, targets = LocalStore(self.root).here(), [file.local for file in files]
         for target in targets:
             interface.check_target(target)
-        check_key_conflicts(interface, targets)
+        find_key_conflict(interface, files, attrgetter("local"), source=self._cf._store.here(),
+                          source_key=attrgetter("remote"))
         if not self.overwrite:
             self._check_new(targets, selected.is_single)
         return files

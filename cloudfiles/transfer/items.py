@@ -77,10 +77,16 @@ def items_between(source: Store, target: Store, paths: Any, reencode: Any = None
     skipped: takes the symlinks that the listing has skipped.
     Raises InvalidPathError where two cannot be side by side at the target: now in a collection, else as they are taken.
     """
-    if paths is None and reencode is None and source.here().folds_suffixes and not target.here().folds_case:
-        return listed_items(source.here(), skipped)  # what comes from such names may have them again
+    # What comes from names with suffixes may have them again.
+    suffixes = paths is not None or reencode is not None or not source.here().folds_suffixes or target.here().folds_case
     items = listed_items(source.here(), skipped) if paths is None else as_items(paths)
-    return find_key_conflict(target.here(), items, attrgetter("target"))
+    return without_conflicts(source, target, items, suffixes=suffixes)
+
+
+def without_conflicts(source: Store, target: Store, items: Iterable[Item], *, suffixes: bool = True) -> Iterable[Item]:
+    """The items, checked by `find_key_conflict`."""
+    return find_key_conflict(target.here(), items, attrgetter("target"), source=source.here(),
+                             source_key=attrgetter("source"), suffixes=suffixes)
 
 
 def listed_items(source: Interface, skipped: list[str] | None = None) -> Iterator[Item]:

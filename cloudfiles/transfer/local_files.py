@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from cloudfiles.batch.store import Store
@@ -35,6 +35,9 @@ class MappedFiles(FileInterface):
             return self._places[key]
         except KeyError:
             raise InvalidPathError("no local file has this name", path=key) from None
+
+    def exists(self, key: str) -> bool:
+        return key in self._places and super().exists(key)
 
     def list_page(self, prefix: str = "", *, flat: bool = False, start_after: str | None = None,
                   token: str | None = None, limit: int | None = None) -> ListPage:
@@ -74,6 +77,11 @@ class LocalStore(Store):
                 FileInterface(self.location, self.options, runtime) if self._places is None
                 else MappedFiles(self.location, self.options, runtime, self._places, self._skipped))
         return self._interfaces[runtime]
+
+
+def same_files(places: Mapping[str, str]) -> Callable[[str, str], bool]:
+    """Whether two keys of this mapping are the same local file."""
+    return lambda one, other: os.path.realpath(places[one]) == os.path.realpath(places[other])
 
 
 def walk_files(directory: str, skipped: list[str], follow_external: bool = False) -> Iterator[tuple[str, str]]:

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from operator import attrgetter
 from typing import Any
 
 from cloudfiles.batch.fanout import Plan, collect
 from cloudfiles.batch.progress import Progress, bar_for
 from cloudfiles.batch.store import Store
 from cloudfiles.exceptions import CloudFilesError, IntegrityError
-from cloudfiles.key_conflicts import find_key_conflict
 from cloudfiles.transfer.compare import compare_objects
 from cloudfiles.transfer.copier import Copier
 from cloudfiles.transfer.engine import plan_between
-from cloudfiles.transfer.items import Item, as_items
+from cloudfiles.transfer.items import Item, as_items, without_conflicts
 from cloudfiles.transfer.result import ObjectOutcome, TransferResult
 from cloudfiles.transfer.route import CopierOptions
 
@@ -24,7 +22,7 @@ def move_objects(source: Store, target: Store, paths: Any, *, total: int | None 
     """Move objects from one store to another. See `CloudFiles.moves`."""
     plan, here, there = plan_between(source, target)
     mover = Mover(Copier(here, there, plan.runtime, CopierOptions()))
-    items = find_key_conflict(target.here(), as_items(paths), attrgetter("target"))
+    items = without_conflicts(source, target, as_items(paths))
     result = TransferResult()
 
     def move(item: Item) -> None:

@@ -5,6 +5,7 @@ Any number of keys costs the same memory.
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import tempfile
 from collections import Counter
@@ -75,10 +76,12 @@ class SyncPlan:
         self.copy_count = self.delete_count = self.sources = self.targets = self.kept_below_symlinks = 0
         self.skipped_symlinks: list[str] = []
         self._collisions = _Collisions(self._target, self._database)
+        self._resolve = self._target.key_resolver()
         self._database.executescript(
             "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF;"
             "DROP TABLE IF EXISTS carried; DROP TABLE IF EXISTS deleted;"
-            "CREATE TABLE carried (place BLOB, size, why TEXT); CREATE TABLE deleted (place BLOB)")
+            "CREATE TABLE carried (place BLOB, size, why TEXT); CREATE TABLE deleted (place BLOB);"
+            "DROP TABLE IF EXISTS linked; CREATE TABLE linked (place BLOB, file BLOB)")
 
     # ---- making
 
@@ -98,7 +101,9 @@ class SyncPlan:
         unclear: list[ListingPair] = []
         for pair in merge_listings(source, target, self._wanted, trust, self.skipped_symlinks):
             self._collisions.see(pair)
-            self.sources += pair.source is not None
+            if pair.source is not None:
+                self.sources += 1
+                self._note_linked(pair.key)
             self.targets += pair.target is not None
             if not self._decide_by_listing(pair):
                 unclear.append(pair)
@@ -106,6 +111,7 @@ class SyncPlan:
                 self._compare_unclear(unclear)
         self._compare_unclear(unclear)
         self._keep_below_symlinks()
+        self._check_linked()
 
     def _decide_by_listing(self, pair: ListingPair) -> bool:
         """Whether the listings told enough to decide."""
@@ -149,6 +155,42 @@ class SyncPlan:
                 self.delete_count -= self._database.execute(
                     "DELETE FROM deleted WHERE place = ? OR (place >= ? AND place < ?)",
                     (kept, kept + b"/", kept + b"0")).rowcount  # '0' comes next to '/'
+
+    # ---- symlinks of the target
+
+    def _note_linked(self, key: str) -> None:
+        """Note a key of the source whose object is the file of another key at the target."""
+        file = key if self._resolve is None else self._resolve(key)
+        if file != key:
+            self._database.execute("INSERT INTO linked VALUES (?, ?)", (sort_key(key), sort_key(file)))
+
+    def _check_linked(self) -> None:
+        """Nothing is written to a file that has another key of the source too, and none that has one is deleted."""
+        run = self._database.execute
+        if run("SELECT 1 FROM linked LIMIT 1").fetchone() is None:
+            return
+        run("CREATE INDEX linked_files ON linked (file)")
+        run("CREATE INDEX carried_places ON carried (place)")
+        kept = run("DELETE FROM deleted WHERE place IN (SELECT file FROM linked)").rowcount
+        self.delete_count -= kept
+        self.kept_below_symlinks += kept
+        is_carried = "EXISTS (SELECT 1 FROM carried WHERE carried.place = {})".format
+        rows = run("SELECT one.place, two.place, 1, {} OR {} FROM linked one JOIN linked two USING (file) "
+                   "WHERE one.place < two.place UNION ALL SELECT place, file, {}, {} OR {} FROM linked".format(
+                       *map(is_carried, ("one.place", "two.place", "file", "place", "file"))))
+        while pairs := [(_key(key), _key(other), *rest) for key, other, *rest in rows.fetchmany(_CHUNK)]:
+            for (key, other, *_), is_conflict in zip(pairs, collect(self._conflicts, pairs, self._plan), strict=True):
+                if is_conflict:
+                    self._collisions.note(f"{key!r} and {other!r} are the same file there, because of a symlink")
+
+    def _conflicts(self, pair: tuple[str, str, bool, bool]) -> bool:
+        """Whether both keys are different objects of the source: one is written, or the file cannot be like both."""
+        key, other, is_known, is_carried = pair
+        if not is_known and (os.path.isabs(other) or not self._wanted(other) or not self._source.exists(other)):
+            return False
+        if self._source.is_same(self._source, key, other):
+            return False
+        return is_carried or compare_objects(self._source, key, self._source, other).verdict == "different"
 
     # ---- a closer look, many at a time
 
@@ -228,9 +270,9 @@ class _Collisions:
         for shorter, was_ours in self._open:
             rest = key[len(shorter):]
             if (is_ours or was_ours) and self._target.nests_names and rest.startswith("/"):
-                self._note(f"{shorter!r} is an object, and {key!r} would be below it")
+                self.note(f"{shorter!r} is an object, and {key!r} would be below it")
             if is_ours and was_ours and self._target.folds_suffixes and rest in COMPRESSION_EXTENSIONS:
-                self._note(f"{shorter!r} and {key!r} may be the same file there, because suffixes denote encodings")
+                self.note(f"{shorter!r} and {key!r} may be the same file there, because suffixes denote encodings")
         self._open.append((key, is_ours))
         if is_ours and self._target.folds_case:
             self._see_folded(key)
@@ -241,9 +283,9 @@ class _Collisions:
         if row is None:
             self._database.execute("INSERT INTO folded VALUES (?, ?)", (folded, sort_key(key)))
         else:
-            self._note(f"{_key(row[0])!r} and {key!r} differ only in case")
+            self.note(f"{_key(row[0])!r} and {key!r} differ only in case")
 
-    def _note(self, text: str) -> None:
+    def note(self, text: str) -> None:
         self._count += 1
         if len(self._found) < _SHOWN:
             self._found.append(text)

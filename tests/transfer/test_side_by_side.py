@@ -96,7 +96,9 @@ class Folding(FileInterface):
 
 
 def _interface(kind: type[Interface]) -> Interface:
-    return kind.__new__(kind)
+    interface: Any = kind.__new__(kind)
+    interface._root = "/nowhere/"
+    return interface
 
 
 NAMES = st.lists(st.text("aA.gzbr/", min_size=1, max_size=5).map(lambda name: name + ".gz") |

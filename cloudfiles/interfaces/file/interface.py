@@ -48,7 +48,7 @@ from cloudfiles.interfaces.file.copying import (
 )
 from cloudfiles.interfaces.file.file_io import check_content, etag_of
 from cloudfiles.interfaces.file.locks import FileLocks, clear_locks, lock_directory
-from cloudfiles.interfaces.file.names import BY_SUFFIX, EXACT, check_key, check_prefix, suffix_of
+from cloudfiles.interfaces.file.names import BY_SUFFIX, EXACT, KeyResolver, check_key, check_prefix, suffix_of
 from cloudfiles.interfaces.file.objects import (
     files_of,
     find_object,
@@ -293,6 +293,9 @@ class FileInterface(Interface):
             if len(self._inside) >= _MAX_DIRECTORIES:
                 self._inside.clear()
             self._inside.add(above)
+
+    def key_resolver(self) -> KeyResolver:
+        return KeyResolver(self._root)
 
     def clear_locks(self) -> int:
         """Remove the lock files that nobody holds from `lock_dir`; gives their number."""

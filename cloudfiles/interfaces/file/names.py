@@ -19,6 +19,8 @@ BY_SUFFIX: Variants = (("", ""), *COMPRESSION_EXTENSIONS.items())
 EXACT: Variants = (("", ""),)
 """Without: every file has its own name."""
 
+_DIRECTORIES_KNOWN = 10_000
+
 _SUFFIXES = {encoding: suffix for suffix, encoding in BY_SUFFIX}
 
 # The name does not contain the key's: a key may be as long as a name can be.
@@ -109,6 +111,39 @@ def mark_of(name: str) -> str:
 
 def is_temporary(name: str) -> bool:
     return name.startswith(".cloudfiles-") and _TEMPORARY.fullmatch(name) is not None
+
+
+# ---- symlinks
+
+
+class KeyResolver:
+    """Finds the file that a write of a key replaces: symlinks in its directories are followed, one of its own name is
+    not. Each directory is looked at once."""
+
+    def __init__(self, root: str) -> None:
+        self._root = root
+        self._real_root = os.path.join(os.path.realpath(root), "")
+        self._directories: dict[str, str] = {}
+
+    def __call__(self, key: str) -> str:
+        """The key of that file without symlinks, or its path if it is not below the root."""
+        directory, _, name = key.rpartition("/")
+        return self._resolved(directory) + name if directory else key
+
+    def _resolved(self, directory: str) -> str:
+        known = self._directories.get(directory)
+        if known is None:
+            above, _, name = directory.rpartition("/")
+            known = (self._resolved(above) if "/" in directory else "") + name + "/"
+            path = self._root + directory
+            if os.path.islink(path):
+                known = os.path.join(os.path.realpath(path), "")
+            if os.path.isabs(known) and known.startswith(self._real_root):
+                known = known[len(self._real_root):].replace(os.sep, "/")
+            if len(self._directories) >= _DIRECTORIES_KNOWN:
+                self._directories.clear()
+            self._directories[directory] = known
+        return known
 
 
 # ---- order

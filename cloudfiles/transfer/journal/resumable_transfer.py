@@ -13,7 +13,6 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import asdict
-from operator import attrgetter
 from typing import Any
 
 from cloudfiles import paths as _paths
@@ -29,9 +28,8 @@ from cloudfiles.exceptions import (
     UnsupportedOperationError,
     redact,
 )
-from cloudfiles.key_conflicts import find_key_conflict
 from cloudfiles.secret_references import has_secret
-from cloudfiles.transfer.items import Item, as_item, listed_items
+from cloudfiles.transfer.items import Item, as_item, listed_items, without_conflicts
 from cloudfiles.transfer.journal.journal import Journal
 from cloudfiles.transfer.journal.records import Failure, TransferRecord
 from cloudfiles.transfer.journal.report import Report, report_of
@@ -112,7 +110,7 @@ class ResumableTransfer:
             journal.begin(redact(source.cloudpath), redact(target.cloudpath), options)
             skipped: list[str] = []
             items = _items(source, paths, skipped)
-            count = journal.list_all(find_key_conflict(target.here(), items, attrgetter("target")), skipped)
+            count = journal.list_all(without_conflicts(source, target, items), skipped)
         self._stores = (source, target)
         return count
 
