@@ -1,4 +1,4 @@
-"""AWS credentials as values, and the places that hold them ready: `secrets=`, secrets files, the environment."""
+"""AWS credentials, and the sources that are read for them: `secrets=`, secrets files, the environment."""
 
 from __future__ import annotations
 
@@ -9,14 +9,12 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any, NoReturn
 
-from cloudfiles.credentials import secrets_files
 from cloudfiles.credentials.secrets_files import Secrets
-from cloudfiles.credentials.sources import CredentialSource, known_fields
+from cloudfiles.credentials.sources import CredentialSource, known_fields, secret_sources
 from cloudfiles.exceptions import ConfigurationError
 
-# The spellings under which each field is accepted, all compared in lower case: the environment's
-# (AWS_ACCESS_KEY_ID), boto's keyword arguments (region_name) and those of STS, IMDS and
-# credential_process answers (SecretAccessKey).
+# The accepted names of each field, in lower case: those of the environment (AWS_ACCESS_KEY_ID), of boto's keyword
+# arguments (region_name), and of responses of STS, IMDS and credential_process (SecretAccessKey).
 _SPELLINGS = {
     "access_key": ("aws_access_key_id", "accesskeyid", "access_key_id", "access_key"),
     "secret_key": ("aws_secret_access_key", "secretaccesskey", "secret_access_key", "secret_key"),
@@ -29,12 +27,12 @@ _SPELLINGS = {
 
 @dataclass(frozen=True, repr=False)
 class AwsCredentials:
-    """A key to sign with. It is never pickled and its repr shows no secret.
+    """An access key. It cannot be pickled, and its repr shows no secrets.
 
     Attributes:
-        region, endpoint: what the place that held the key says of them, or the environment; None where nothing does.
+        region, endpoint: as configured where the key was found, or in the environment; None where neither has them.
         expiry: seconds since the epoch, None for never.
-        source: where it came from, in words.
+        source: where it was found, in words.
     """
 
     access_key: str
@@ -53,16 +51,16 @@ class AwsCredentials:
 
 
 def hint(access_key: str) -> str:
-    """As much of an access key id as may be shown."""
+    """The part of an access key id that may be shown."""
     return f"access key ...{access_key[-4:] if len(access_key) >= 12 else ''}"
 
 
 class AwsSource(CredentialSource):
-    """A place that may hold a key or settings."""
+    """A source that may hold a key, a region or an endpoint."""
 
     @property
     def has_key(self) -> bool:
-        """Whether it holds a key. Raises ConfigurationError where it holds one half of a key only."""
+        """Whether it holds a key. Raises ConfigurationError for one half of a key."""
         access, secret = "access_key" in self.values, "secret_key" in self.values
         if access != secret:
             missing = "AWS_SECRET_ACCESS_KEY" if access else "AWS_ACCESS_KEY_ID"
@@ -70,7 +68,7 @@ class AwsSource(CredentialSource):
         return access
 
     def describe(self) -> str:
-        """What was found, without a secret."""
+        """What was found, without secrets."""
         found = [hint(self.values["access_key"])] if self.has_key else []
         found += ["session token"] if "token" in self.values else []
         found += [f"{name} {self.values[name]}" for name in ("region", "endpoint", "expiry") if name in self.values]
@@ -82,14 +80,10 @@ def file_names(bucket: str, service: str) -> list[str]:
     return [f"{bucket}-{service}-secret.json"] * bool(bucket) + [f"{service}-secret.json"]
 
 
-def sources(secrets: Secrets | None, bucket: str, service: str, environ: Mapping[str, str]) -> Iterator[AwsSource]:
-    """Look into one place after the other, lazily, in the order in which they count."""
-    if secrets is not None:
-        name, values = secrets_files.load(secrets)
-        yield AwsSource(name, _fields(name, values, strict=True), file=name != "secrets=")
-    for path in secrets_files.candidates(file_names(bucket, service), environ):
-        content = secrets_files.read(path)
-        yield AwsSource(path, {} if content is None else _fields(path, content), file=content is not None)
+def aws_sources(secrets: Secrets | None, bucket: str, service: str, environ: Mapping[str, str]) -> Iterator[AwsSource]:
+    """All sources in order, each read only when it is asked for."""
+    for source in secret_sources(secrets, file_names(bucket, service), environ):
+        yield AwsSource(source.name, _fields(source.name, source.values, source.is_explicit), is_file=source.is_file)
     yield from_environment(environ)
 
 
@@ -111,7 +105,7 @@ def settings(ordered: Iterable[AwsSource]) -> tuple[str | None, str | None]:
 
 
 def _fields(source: str, values: Mapping[str, Any], strict: bool = False) -> dict[str, str]:
-    """The known fields among `values`; those that are empty or null count as not there."""
+    """The known fields among `values`. strict: there must be one, unless `values` is empty."""
     found = known_fields(source, values, _SPELLINGS)
     if strict and values and not found:
         raise ConfigurationError(
@@ -120,18 +114,18 @@ def _fields(source: str, values: Mapping[str, Any], strict: bool = False) -> dic
     return found
 
 
-def credentials(source: AwsSource, region: str | None, endpoint: str | None) -> AwsCredentials:
-    """The key that `source` holds."""
+def credentials_of(source: AwsSource, region: str | None, endpoint: str | None) -> AwsCredentials:
+    """The key in `source`."""
     values = source.values
     return AwsCredentials(values["access_key"], values["secret_key"], values.get("token"), region, endpoint,
                           _seconds(source.name, values["expiry"]) if "expiry" in values else None, source.name)
 
 
 def _seconds(source: str, expiry: str) -> float:
-    """An ISO 8601 time as seconds since the epoch; UTC where it names no zone."""
+    """An ISO 8601 time as seconds since the epoch; without a time zone it is UTC."""
     try:
-        moment = datetime.fromisoformat(expiry.replace("Z", "+00:00"))
+        parsed = datetime.fromisoformat(expiry.replace("Z", "+00:00"))
     except ValueError as error:
         raise ConfigurationError(f"{source}: expected an ISO 8601 time as expiration, got {expiry!r}") from error
-    seconds = (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp()
+    seconds = (parsed if parsed.tzinfo else parsed.replace(tzinfo=timezone.utc)).timestamp()
     return seconds if math.isfinite(seconds) else 0.0

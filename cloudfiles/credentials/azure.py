@@ -1,156 +1,85 @@
-"""Azure credentials for many workers: found once, refreshed early, by one worker for all.
-
-Places in order: `secrets=`, secrets files, the environment, azure-identity's default chain.
-"""
+"""Azure credentials, from `secrets=`, secrets files, the environment or azure-identity's default chain."""
 
 from __future__ import annotations
 
 import logging
-import math
-import os
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import Any
 
 from cloudfiles.credentials import azure_chain
-from cloudfiles.credentials.azure_sources import AzureCredentials, AzureSource, credentials, sources
-from cloudfiles.credentials.renewal import Fetched, Renewal, renewal_time
+from cloudfiles.credentials.azure_sources import AzureCredentials, AzureSource, azure_sources, credentials_of
+from cloudfiles.credentials.provider import CredentialProvider
 from cloudfiles.credentials.secrets_files import Secrets
-from cloudfiles.exceptions import AuthorizationError, CloudFilesError, ConfigurationError, MissingCredentialsError
+from cloudfiles.exceptions import AuthorizationError, MissingCredentialsError
 
 __all__ = ["AzureCredentials", "AzureProvider"]
 
 log = logging.getLogger("cloudfiles")
 
-REFRESH_EARLY = 300.0
-"""Seconds before the expiry at which a new token is fetched. Tokens live for an hour or more."""
 
-LOOK_AGAIN = 60.0
-"""Seconds after which a secrets file is looked at again: it may have been rotated."""
-
-Chain = Callable[[], AzureCredentials]
-
-
-def _call(function: Chain) -> AzureCredentials:
-    return function()
-
-
-class AzureProvider:
-    """The credentials of one container. Safe to share between threads and greenlets, and across a fork.
+class AzureProvider(CredentialProvider[AzureSource, "AzureCredentials | None"]):
+    """The credentials of one container; None for anonymous access.
 
     Args:
         container: its own secrets file comes before the general one.
-        account: the storage account where the cloudpath names it: what opens another one is passed over.
-        secrets: a dict, JSON text or the path of a JSON file, which come before everything else.
-        anonymous: requests carry nothing; `get` answers None.
-        or_anonymous: the same where no credentials are found, rather than an error; the log says so.
-        clock: seconds since the epoch.
-        environ: the environment; azure-identity reads the process's own.
-        sleep: how a worker waits for another one's refresh.
-        run_in_thread: calls a blocking function so that other workers go on.
+        account: the storage account, where the cloudpath names it; credentials of other accounts are not used.
+        or_anonymous: where no credentials are found, access anonymously instead of raising an error.
         chain: azure-identity's chain.
+        options: see CredentialProvider.
     """
 
+    chain_name = "azure-identity's default chain"
+
     def __init__(self, container: str = "", account: str | None = None, secrets: Secrets | None = None, *,
-                 anonymous: bool = False, or_anonymous: bool = False, clock: Callable[[], float] = time.time,
-                 environ: Mapping[str, str] | None = None, sleep: Callable[[float], None] = time.sleep,
-                 run_in_thread: Callable[[Chain], AzureCredentials] = _call, chain: Chain = azure_chain.load) -> None:
+                 or_anonymous: bool = False, chain: Callable[[], AzureCredentials] = azure_chain.load,
+                 **options: Any) -> None:
+        super().__init__(secrets, **options)
         self._container = container
         self._account = account
-        self._secrets = secrets
-        self._anonymous = anonymous
-        self._clock = clock
-        self._environ = os.environ if environ is None else environ
-        self._offload = run_in_thread
-        self._chain = chain
         self._or_anonymous = or_anonymous
-        self._renewal: Renewal[AzureCredentials | None] = Renewal(self._fetch, clock, sleep)
-
-    def __repr__(self) -> str:
-        current = self._renewal.current
-        return f"AzureProvider({self._container!r}, {current.value if current else 'nothing fetched'})"
-
-    def get(self) -> AzureCredentials | None:
-        """Credentials that are valid now; None for anonymous. One comparison where they are fresh.
-
-        Raises:
-            MissingCredentialsError: there are none; says where they were looked for.
-            ConfigurationError: a place holds something that cannot be used.
-        """
-        return None if self._anonymous else self._renewal.get()
-
-    def refresh(self, rejected: AzureCredentials) -> AzureCredentials | None:
-        """Credentials in place of `rejected`, which the server refused; the same where there are no others.
-
-        Looks into all places anew, once for all workers that were rejected.
-        """
-        return None if self._anonymous else self._renewal.refresh(rejected)
+        self._chain = chain
 
     def location(self) -> tuple[str | None, str | None]:
-        """Account and endpoint of the Blob service as configured, also for anonymous access. Asks no server."""
-        looked = self._look()[0]
-        mine = [source.values for source in reversed(looked)
+        """Account and Blob service endpoint as configured, also for anonymous access. Sends no request."""
+        searched = self._search()[0]
+        mine = [source.values for source in reversed(searched)
                 if self._account is None or source.values.get("account", self._account) == self._account]
         account = next((values["account"] for values in mine if "account" in values), self._account)
         return account, next((values["endpoint"] for values in mine if "endpoint" in values), None)
 
-    def explain(self) -> list[tuple[str, str]]:
-        """Every place in order and what is there, without a secret. Looks into all, azure-identity's chain included.
+    def _label(self) -> str:
+        return repr(self._container)
 
-        Ends at a place that `get` would stumble over.
-        """
-        if self._anonymous:
-            return [("no_sign_request", "requests are not signed")]
-        findings = []
+    def _sources(self) -> Iterator[AzureSource]:
+        return azure_sources(self._secrets, self._container, self._account, self._environ)
+
+    def _has_credentials(self, source: AzureSource) -> bool:
+        return source.opens(self._account)
+
+    def _describe(self, source: AzureSource) -> str:
+        return source.describe(self._account)
+
+    def _unsigned(self) -> None:
+        return None
+
+    def _read(self, source: AzureSource, searched: list[AzureSource]) -> AzureCredentials:
+        return credentials_of(source, self._account)
+
+    def _ask_chain(self, searched: list[AzureSource]) -> AzureCredentials | None:
         try:
-            for source in self._places():
-                findings.append((source.name, source.describe(self._account)))
-        except ConfigurationError as error:
-            return [*findings, ("error", str(error))]
-        return [*findings, ("azure-identity's default chain", self._explain_chain())]
-
-    def _explain_chain(self) -> str:
-        try:
-            self._offload(self._chain)
-        except CloudFilesError as error:
-            return str(error)
-        return "a token"
-
-    # ---- looking
-
-    def _places(self) -> list[AzureSource]:
-        return list(sources(self._secrets, self._container, self._account, self._environ))
-
-    def _look(self) -> tuple[list[AzureSource], AzureSource | None]:
-        """The places up to the first that opens the account, and that one."""
-        looked = []
-        for source in sources(self._secrets, self._container, self._account, self._environ):
-            looked.append(source)
-            if source.opens(self._account):
-                return looked, source
-        return looked, None
-
-    def _fetch(self) -> Fetched[AzureCredentials | None]:
-        looked, holder = self._look()
-        if holder is not None:
-            # A file may be rotated at any time.
-            until = self._clock() + LOOK_AGAIN if holder.file else math.inf
-            return Fetched(credentials(holder, self._account), until)
-        try:
-            token = self._ask_chain(looked)
-        except MissingCredentialsError as error:
-            if not self._or_anonymous:
-                raise
-            log.info("%s: reading without credentials: %s", self._container, error)
-            return Fetched(None)
-        return Fetched(token, renewal_time(token.expiry, REFRESH_EARLY, self._clock()), token.expiry)
-
-    def _ask_chain(self, looked: list[AzureSource]) -> AzureCredentials:
-        try:
-            token = self._offload(self._chain)
+            token: AzureCredentials = self._run_in_thread(self._chain)
         except (AuthorizationError, ImportError) as error:
-            names = ", ".join(source.name for source in looked)
-            raise MissingCredentialsError(
-                f"no Azure credentials found: searched {names}, and azure-identity's default chain ({error}). For a "
-                "public container, use no_sign_request=True") from error
+            names = ", ".join(source.name for source in searched)
+            missing = MissingCredentialsError(
+                f"no Azure credentials found: searched {names}, and {self.chain_name} ({error}). For a public "
+                "container, use no_sign_request=True")
+            if not self._or_anonymous:
+                raise missing from error
+            log.info("%s: reading without credentials: %s", self._container, missing)
+            return None
         return replace(token, account=token.account or self._account)
+
+    def _describe_chain(self) -> str:
+        self._run_in_thread(self._chain)
+        return "a token"

@@ -1,4 +1,4 @@
-"""Azure credentials as values, and the places that hold them ready: `secrets=`, secrets files, the environment."""
+"""Azure credentials, and the sources that are read for them: `secrets=`, secrets files, the environment."""
 
 from __future__ import annotations
 
@@ -10,13 +10,12 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 from urllib.parse import parse_qs
 
-from cloudfiles.credentials import secrets_files
 from cloudfiles.credentials.secrets_files import Secrets
-from cloudfiles.credentials.sources import CredentialSource, known_fields
+from cloudfiles.credentials.sources import CredentialSource, known_fields, secret_sources
 from cloudfiles.exceptions import ConfigurationError
 
-# The spellings under which each field is accepted, compared in lower case: the environment's, those of
-# connection strings, and those of the vendor's tools and libraries (adlfs, az).
+# The accepted names of each field, in lower case: those of the environment, of connection strings, and of the vendor's
+# tools and libraries (adlfs, az).
 _SPELLINGS = {
     "connection_string": ("azure_storage_connection_string", "connection_string", "connectionstring"),
     "account": ("azure_storage_account", "azure_storage_account_name", "account_name", "accountname",
@@ -39,16 +38,16 @@ _SAS = re.compile(r"[A-Za-z0-9_.~%&=+:/,\-]+").fullmatch
 
 @dataclass(frozen=True, repr=False)
 class AzureCredentials:
-    """What a request is authorized by: one of `key`, `sas` and `token`. Never pickled; its repr shows no secret.
+    """One of `key`, `sas` and `token`. They cannot be pickled, and their repr shows no secrets.
 
     Attributes:
-        account: the storage account; None where the place does not name it.
+        account: the storage account; None where the source does not name it.
         key: the account's key, decoded.
         sas: a shared access signature: a query string without '?'.
         token: an OAuth bearer token.
         endpoint: of the Blob service, None for the public cloud's.
         expiry: seconds since the epoch, None for never.
-        source: where it came from, in words.
+        source: where they were found, in words.
     """
 
     account: str | None = None
@@ -68,16 +67,16 @@ class AzureCredentials:
 
 
 class AzureSource(CredentialSource):
-    """A place that may hold a key, a SAS or settings."""
+    """A source that may hold a key, a SAS, an account or an endpoint."""
 
     def opens(self, account: str | None) -> bool:
-        """Whether it holds a key or a SAS, and not that of another account than the one that is meant."""
+        """Whether it holds a key or a SAS that is not for another account than this one."""
         if "key" not in self.values and "sas" not in self.values:
             return False
         return account is None or self.values.get("account", account) == account
 
     def describe(self, account: str | None = None) -> str:
-        """What was found, without a secret."""
+        """What was found, without secrets."""
         found = [f"{name} {self.values[name]}" for name in ("account", "endpoint") if name in self.values]
         found += [title for name, title in (("key", "an account key"), ("sas", "a SAS")) if name in self.values]
         if found and self.values.get("account", account) != account and account is not None:
@@ -90,22 +89,17 @@ def file_names(container: str, account: str | None) -> list[str]:
     return [f"{name}-azure-secret.json" for name in (container, account) if name] + ["azure-secret.json"]
 
 
-def sources(secrets: Secrets | None, container: str, account: str | None,
-           environ: Mapping[str, str]) -> Iterator[AzureSource]:
-    """Look into one place after the other, lazily, in the order in which they count."""
-    if secrets is not None:
-        name, values = secrets_files.load(secrets)
-        yield AzureSource(name, _fields(name, values, strict=True), file=name != "secrets=")
-    for path in secrets_files.candidates(file_names(container, account), environ):
-        content = secrets_files.read(path)
-        yield AzureSource(path, {} if content is None else _fields(path, content, strict=True),
-                          file=content is not None)
+def azure_sources(secrets: Secrets | None, container: str, account: str | None,
+                  environ: Mapping[str, str]) -> Iterator[AzureSource]:
+    """All sources in order, each read only when it is asked for."""
+    for source in secret_sources(secrets, file_names(container, account), environ):
+        yield AzureSource(source.name, _fields(source.name, source.values, strict=True), is_file=source.is_file)
     values = {name: value for name, value in environ.items() if name.startswith("AZURE_STORAGE_")}
     yield AzureSource("environment", _fields("environment", values))
 
 
-def credentials(source: AzureSource, account: str | None) -> AzureCredentials:
-    """What `source` holds; of a key and a SAS, the key, which can do more."""
+def credentials_of(source: AzureSource, account: str | None) -> AzureCredentials:
+    """The key in `source`, which can do more than a SAS, else the SAS."""
     values = source.values
     key = _decoded(source.name, values["key"]) if "key" in values else None
     sas = None if key else values.get("sas")
@@ -125,7 +119,7 @@ def _decoded(source: str, key: str) -> bytes:
 
 
 def _fields(source: str, values: Mapping[str, Any], strict: bool = False) -> dict[str, str]:
-    """The known fields among `values`, a connection string taken apart; empty ones count as not there."""
+    """The known fields among `values`, and those of a connection string. strict: there must be one."""
     found = known_fields(source, values, _SPELLINGS)
     if strict and values and not found:
         raise ConfigurationError(f"{source} has none of the fields of an Azure secret: {_TITLES}")
@@ -139,7 +133,7 @@ def _fields(source: str, values: Mapping[str, Any], strict: bool = False) -> dic
 def _connection(source: str, text: str) -> dict[str, str]:
     """The fields of a connection string ("Configure Azure Storage connection strings").
 
-    Its fields belong together: a key or SAS beside it in the same place does not count.
+    Its fields belong together: a key or SAS beside it in the same source is not used.
     """
     pairs = [part.partition("=") for part in text.split(";") if part.strip()]
     if any(not separator for _, separator, _ in pairs):
@@ -159,7 +153,7 @@ def _connection(source: str, text: str) -> dict[str, str]:
 
 
 def _checked_sas(source: str, sas: str) -> str:
-    """A SAS without its question mark; it becomes a part of every target as it is."""
+    """A SAS without its question mark, as it is appended to the target of every request."""
     sas = sas.removeprefix("?")
     if not _SAS(sas) or not {"sig", "sv"} <= set(parse_qs(sas)):
         raise ConfigurationError(f"{source}: expected a SAS as a query string with sv= and sig=")

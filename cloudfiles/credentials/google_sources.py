@@ -1,4 +1,4 @@
-"""Google credentials as values, and the places that hold them ready: `secrets=` and secrets files."""
+"""Google credentials, and the sources that are read for them: `secrets=` and secrets files."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, NoReturn
 
-from cloudfiles.credentials import secrets_files
 from cloudfiles.credentials.secrets_files import Secrets
+from cloudfiles.credentials.sources import CredentialSource, secret_sources
 from cloudfiles.exceptions import ConfigurationError
 
 TYPES = ("service_account", "authorized_user", "external_account", "external_account_authorized_user",
          "impersonated_service_account", "gdch_service_account")
-"""What the field `type` of a credentials file of Google may say; a file with a `token` needs none."""
+"""The values of the field `type` in Google's credentials files. A file with a `token` needs no type."""
 
 
 class GoogleSigner(NamedTuple):
@@ -21,7 +21,7 @@ class GoogleSigner(NamedTuple):
     Attributes:
         email: the account's.
         sign: the RSA signature (PKCS #1 v1.5 over SHA-256) of some bytes.
-        is_remote: a server is asked for it: `sign` blocks, and may fail.
+        is_remote: a server signs: `sign` blocks, and may fail.
     """
 
     email: str
@@ -31,12 +31,12 @@ class GoogleSigner(NamedTuple):
 
 @dataclass(frozen=True, repr=False)
 class GoogleToken:
-    """Who asks. It is never pickled and its repr shows no secret.
+    """An access token. It cannot be pickled, and its repr shows no secrets.
 
     Attributes:
-        authorization: the value of the Authorization header, '' where requests go without.
-        source: where it came from, in words.
-        project: the project that the credentials belong to, where they say it.
+        authorization: the value of the Authorization header; '' for requests without one.
+        source: where it was found, in words.
+        project: the project that the credentials belong to; None where they do not name it.
         signer: None where nothing can sign for the credentials.
         expiry: seconds since the epoch, None for never.
     """
@@ -54,34 +54,22 @@ class GoogleToken:
         raise TypeError("Google credentials cannot be pickled: each process looks them up itself")
 
 
-@dataclass(frozen=True)
-class Source:
-    """A place that was looked into; `values` is None where there is nothing."""
-
-    name: str
-    values: Mapping[str, Any] | None = field(default=None, repr=False)
-
-    def describe(self) -> str:
-        """What was found, without a secret. Raises ConfigurationError where it cannot be used."""
-        return "nothing" if self.values is None else describe(self.name, self.values)
-
-
 def file_names(bucket: str) -> list[str]:
     """The secrets files of a bucket, the most specific first."""
     return [f"{bucket}-google-secret.json"] * bool(bucket) + ["google-secret.json"]
 
 
-def sources(secrets: Secrets | None, bucket: str, environ: Mapping[str, str]) -> Iterator[Source]:
-    """Look into one place after the other, lazily, in the order in which they count."""
-    if secrets is not None:
-        yield Source(*secrets_files.load(secrets))
-    for path in secrets_files.candidates(file_names(bucket), environ):
-        yield Source(path, secrets_files.read(path))
+def google_sources(secrets: Secrets | None, bucket: str, environ: Mapping[str, str]) -> Iterator[CredentialSource]:
+    """All sources in order, each read only when it is asked for."""
+    return secret_sources(secrets, file_names(bucket), environ)
 
 
-def describe(name: str, values: Mapping[str, Any]) -> str:
-    """Whose credentials `values` are. Raises ConfigurationError where they are none of Google's."""
-    kind = kind_of(name, values)
+def describe(source: CredentialSource) -> str:
+    """Whose credentials a source holds. Raises ConfigurationError where they are not Google's."""
+    if not source.exists:
+        return "nothing"
+    values = source.values
+    kind = kind_of(source.name, values)
     if kind == "token":
         return "an access token"
     whose = values.get("client_email") or values.get("service_account_impersonation_url") or values.get("audience")
@@ -91,7 +79,7 @@ def describe(name: str, values: Mapping[str, Any]) -> str:
 
 
 def kind_of(name: str, values: Mapping[str, Any]) -> str:
-    """The type of credentials that `values` are, 'token' for an access token. Raises ConfigurationError."""
+    """The type of the credentials in `values`; 'token' for an access token. Raises ConfigurationError."""
     kind = values.get("type")
     if kind is None and isinstance(values.get("token"), str) and values["token"].strip():
         return "token"

@@ -1,27 +1,32 @@
-"""What web servers are shown: Basic (RFC 7617) and Bearer (RFC 6750) credentials.
+"""Credentials for web servers: Basic (RFC 7617) and Bearer (RFC 6750) authorization.
 
-Plain web servers may do without; `middleauth+https://` and `ngauth+https://` may not.
-A file's content is kept until a server refuses it: only then is it looked at again.
+They are optional for `http://` and `https://`, and required for `middleauth+https://` and `ngauth+https://`. A file
+is read again only when a server has refused its content.
 """
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 from urllib.parse import unquote
 
 from cloudfiles.credentials import secrets_files
+from cloudfiles.credentials.provider import CredentialProvider
+from cloudfiles.credentials.renewal import Fetched
 from cloudfiles.credentials.secrets_files import Secrets
+from cloudfiles.credentials.sources import CredentialSource, SourceReport, secret_sources
 from cloudfiles.exceptions import ConfigurationError, MissingCredentialsError
 
 __all__ = ["Authorization", "CaveCredentials", "HttpCredentials"]
 
+_CLOUDPATH = "the cloudpath"
 _FORMS = "{'token': ...}, {'user': ..., 'password': ...} or {'HOST[:PORT]': {one of these}}"
 
 
 class Authorization(NamedTuple):
-    """The value of an Authorization header, and where it came from."""
+    """The value of an Authorization header, and where it was found."""
 
     value: str
     source: str
@@ -30,107 +35,82 @@ class Authorization(NamedTuple):
         return f"Authorization({self.value.partition(' ')[0]}, from {self.source})"
 
 
-class HttpCredentials:
-    """The credentials for one web server; none at all is an answer too.
+class HttpCredentials(CredentialProvider[CredentialSource, "Authorization | None"]):
+    """The credentials for one web server; None where there are none.
 
-    Places, in order: user information in the cloudpath (`https://user:password@host/`), `secrets=`,
-    `http-secret.json`. The last two hold a token, or a user and a password, for every server that is
-    read, or for each server by its name: where there is more than one, the latter keeps the
-    password of one from the others.
+    Sources, in order: user information in the cloudpath (`https://user:password@host/`), `secrets=`, the file
+    `http-secret.json`. The latter two hold a token, or a user and a password: for all servers, or for each server
+    under its name, so that a server never receives the password of another one.
 
     Args:
-        authority: host, or host:port where the port is not the scheme's own.
-        secrets: a dict, JSON text or the path of a JSON file.
-        userinfo: what stood before the @ of the cloudpath, still percent-encoded.
-        anonymous: show nothing, look nowhere.
-        environ: the environment, as `secrets_files` reads it.
+        authority: host, or host:port where the port is not the default of the scheme.
+        userinfo: the part of the cloudpath before the @, percent-encoded.
+        options: see CredentialProvider.
     """
+
+    recheck_files = math.inf
+    anonymous_report = "no credentials are sent"
 
     FILES: Sequence[str] = ("http-secret.json",)
 
-    def __init__(self, authority: str, secrets: Secrets | None = None, *, userinfo: str = "", anonymous: bool = False,
-                 environ: Mapping[str, str] | None = None) -> None:
+    def __init__(self, authority: str, secrets: Secrets | None = None, *, userinfo: str = "", **options: Any) -> None:
+        super().__init__(secrets, **options)
         self._authority = authority.lower()
         self._host = self._authority if self._authority.endswith("]") else self._authority.rpartition(":")[0]
         self._host = self._host or self._authority
-        self._secrets = secrets
         self._userinfo = userinfo
-        self._anonymous = anonymous
-        self._environ = environ
-        self._looked = False
-        self._current: Authorization | None = None
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({self._authority!r}, {self._current if self._looked else 'not looked up'})"
-
-    def get(self) -> Authorization | None:
-        """What to show, None for nothing. Looks into the places at first use.
-
-        Raises:
-            ConfigurationError: a place holds something that cannot be used.
-            MissingCredentialsError: there are none, and the protocol does not go without.
-        """
-        if not self._looked:
-            self._current = None if self._anonymous else self._find()
-            self._looked = True
-        return self._current
 
     def renew(self, rejected: Authorization | None) -> Authorization | None:
         """Other credentials in place of the `rejected` ones, None where there are no others. Errors as `get`."""
-        if self._current == rejected:
-            self._looked = False
-        fresh = self.get()
+        fresh = self.refresh(rejected)
         return None if fresh == rejected else fresh
 
     @property
-    def places(self) -> str:
-        """Where they are looked for, in words."""
+    def searched(self) -> str:
+        """The sources that are searched, in words."""
         if self._anonymous:
             return "nowhere, because no_sign_request is set"
         if self._secrets is not None:
             return "secrets="
-        return f"{', '.join(self._names())} in {', '.join(secrets_files.directories(self._environ))}"
+        return f"{', '.join(self._file_names())} in {', '.join(secrets_files.directories(self._environ))}"
 
-    def explain(self) -> list[tuple[str, str]]:
-        """Every place in order and what is there, without a secret. Ends at a place that `get` would stumble over."""
-        if self._anonymous:
-            return [("no_sign_request", "no credentials are sent")]
-        findings: list[tuple[str, str]] = []
-        try:
-            if self._userinfo:
-                findings.append(("the cloudpath", "user and password"))
-            if self._secrets is not None:
-                source, content = secrets_files.load(self._secrets)
-                findings.append((source, self._describe(content, source)))
-            for path in secrets_files.candidates(self._names(), self._environ):
-                findings.append((path, self._describe(secrets_files.read(path), path)))
-        except ConfigurationError as error:
-            return [*findings, ("error", str(error))]
-        return findings
+    def _label(self) -> str:
+        return repr(self._authority)
 
-    def _describe(self, content: Mapping[str, Any] | None, source: str) -> str:
-        found = self._choose(content, source) if content else None
-        if found is None:
-            return "nothing" if content is None else f"nothing for {self._authority}"
-        return f"{found.value.partition(' ')[0]}, from {found.source}"
-
-    # ---- looking
-
-    def _names(self) -> list[str]:
+    def _file_names(self) -> list[str]:
         return list(self.FILES)
 
-    def _find(self) -> Authorization | None:
+    def _sources(self) -> Iterator[CredentialSource]:
         if self._userinfo:
             user, _, password = self._userinfo.partition(":")
-            return Authorization(_basic(unquote(user), unquote(password), "the cloudpath"), "the cloudpath")
-        if self._secrets is not None:
-            source, content = secrets_files.load(self._secrets)
-            return self._choose(content, source)
-        found = secrets_files.find(self._names(), self._environ)
-        return self._choose(found[1], found[0]) if found else None
+            yield CredentialSource(_CLOUDPATH, {"user": unquote(user), "password": unquote(password)})
+        yield from secret_sources(self._secrets, self._file_names(), self._environ)
+
+    def _has_credentials(self, source: CredentialSource) -> bool:
+        return source.exists
+
+    def _describe(self, source: CredentialSource) -> str:
+        if source.name == _CLOUDPATH:
+            return "user and password"
+        found = self._choose(source.values, source.name)
+        if found is None:
+            return f"nothing for {self._authority}" if source.exists else "nothing"
+        return f"{found.value.partition(' ')[0]}, from {found.source}"
+
+    def _read(self, source: CredentialSource, searched: list[CredentialSource]) -> Authorization | None:
+        return self._choose(source.values, source.name)
+
+    def _ask_chain(self, searched: list[CredentialSource]) -> None:
+        return None
+
+    def _unsigned(self) -> None:
+        return None
+
+    def _explain_chain(self, reports: list[SourceReport]) -> list[SourceReport]:
+        return []
 
     def _choose(self, content: Mapping[str, Any], source: str) -> Authorization | None:
-        """The entry for this server, else the one for every server."""
+        """The entry for this server, else the one for all servers."""
         by_host = {name.lower(): fields for name, fields in content.items() if isinstance(fields, Mapping)}
         for name in (self._authority, self._host):
             if name in by_host:
@@ -140,24 +120,24 @@ class HttpCredentials:
 
 
 class CaveCredentials(HttpCredentials):
-    """The bearer token for a CAVE or ngauth server, without which nothing is sent.
+    """The bearer token for a CAVE or ngauth server, which accepts no requests without one.
 
-    Places, in order: `secrets=`, `HOST-cave-secret.json`, `cave-secret.json`, `chunkedgraph-secret.json`.
+    Sources, in order: `secrets=`, `HOST-cave-secret.json`, `cave-secret.json`, `chunkedgraph-secret.json`.
     """
 
     FILES = ("cave-secret.json", "chunkedgraph-secret.json")
 
-    def _names(self) -> list[str]:
+    def _file_names(self) -> list[str]:
         own = dict.fromkeys((self._authority, self._host))
         return [*(f"{name}-cave-secret.json" for name in own), *self.FILES]
 
-    def _find(self) -> Authorization | None:
-        found = super()._find()
-        if found is None:
+    def _fetch(self) -> Fetched[Authorization | None]:
+        fetched = super()._fetch()
+        if fetched.value is None and not self._anonymous:
             raise MissingCredentialsError(
-                f"no token found for {self._authority}: searched {self.places}. A secrets file, or secrets=, contains "
-                f"{{\"token\": \"...\"}}")
-        return found
+                f"no token found for {self._authority}: searched {self.searched}. A secrets file, or secrets=, "
+                f"contains {{\"token\": \"...\"}}")
+        return fetched
 
 
 def _authorization(fields: Mapping[str, Any], source: str) -> Authorization:

@@ -1,33 +1,58 @@
-"""Places that hold credentials ready, and the fields read from them."""
+"""Where credentials are looked for before a provider's own chain is asked, and the fields that are read there."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
+from cloudfiles.credentials import secrets_files
+from cloudfiles.credentials.secrets_files import Secrets
 from cloudfiles.exceptions import ConfigurationError
+
+
+class SourceReport(NamedTuple):
+    """A source and what was found there, without secrets."""
+
+    source: str
+    found: str
 
 
 @dataclass(frozen=True)
 class CredentialSource:
-    """A place that was looked into.
+    """A source that was read.
 
     Attributes:
-        name: the place in words, or the path of a file.
-        values: the fields that it holds, by the names of the provider's credentials; empty where there is nothing.
-        file: whether it is a file, which may be rewritten at any time.
+        name: the source in words, or the path of a file.
+        values: what it holds; empty where it holds nothing.
+        exists: whether it is there at all; False for a missing file.
+        is_file: whether it is a file, which may be rewritten at any time.
+        is_explicit: whether the user passed it as `secrets=`.
     """
 
     name: str
-    values: Mapping[str, str] = field(default_factory=dict, repr=False)
-    file: bool = False
+    values: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    exists: bool = True
+    is_file: bool = False
+    is_explicit: bool = False
+
+
+def secret_sources(secrets: Secrets | None, file_names: Iterable[str], environ: Mapping[str, str]
+                   ) -> Iterator[CredentialSource]:
+    """`secrets=`, then every secrets file that may have one of these names, each read only when it is asked for."""
+    if secrets is not None:
+        name, values = secrets_files.load(secrets)
+        yield CredentialSource(name, values, is_file=name != "secrets=", is_explicit=True)
+    for path in secrets_files.candidates(file_names, environ):
+        content = secrets_files.read(path)
+        yield CredentialSource(path, content or {}, exists=content is not None, is_file=True)
 
 
 def known_fields(source: str, values: Mapping[str, Any], spellings: Mapping[str, Iterable[str]]) -> dict[str, str]:
-    """The known fields among `values`; those that are empty or null count as not there.
+    """The known fields among `values`. Empty and null fields are treated as missing.
 
-    spellings: of each field, in lower case; the first that is there counts. Raises ConfigurationError.
+    spellings: the accepted names of each field, in lower case; the first one present is used. Raises
+    ConfigurationError.
     """
     lower = {str(name).lower(): value for name, value in values.items()}
     found: dict[str, str] = {}
@@ -41,7 +66,7 @@ def known_fields(source: str, values: Mapping[str, Any], spellings: Mapping[str,
 def _text(source: str, name: str, value: Any) -> str:
     if not isinstance(value, str):
         raise ConfigurationError(f"{source}: {name}: expected a str, got {type(value).__name__}")
-    stripped = value.strip()  # a line end behind a pasted key would make every signature wrong
+    stripped = value.strip()  # a newline after a pasted key would make every signature wrong
     if not (stripped.isascii() and stripped.isprintable()):
         raise ConfigurationError(f"{source}: {name}: expected one line of printable ASCII")
     return stripped

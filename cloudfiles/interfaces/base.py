@@ -188,8 +188,8 @@ class Interface(ABC):
         raise UnsupportedOperationError("data_lake() is supported for az:// and abfss:// only, in accounts with a "
                                         "hierarchical namespace (Data Lake Storage Gen2)")
 
-    def explain_credentials(self) -> list[tuple[str, str]]:
-        """The places where credentials are looked for, in order, and what is in each, without a secret."""
+    def explain_credentials(self) -> Sequence[tuple[str, str]]:
+        """The sources that are searched for credentials, in order, and what was found in each, without secrets."""
         return []
 
     # ---- moving data: what transfer/ chooses its ways by. Every default is right for any protocol.

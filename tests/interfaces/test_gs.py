@@ -422,9 +422,9 @@ def with_token(server: GcsServer, green: bool, *tokens: str) -> tuple[Worker, li
     left = list(tokens)
 
     class Provider(GoogleProvider):
-        def _find(self) -> Any:
+        def _fetch(self) -> Any:
             given.append(left[0])
-            found = GoogleProvider("", {"token": left[0]})._find()
+            found = GoogleProvider("", {"token": left[0]})._fetch()
             if len(left) > 1:
                 del left[0]
             return found

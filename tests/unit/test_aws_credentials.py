@@ -12,7 +12,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from cloudfiles.credentials import aws_chain
-from cloudfiles.credentials.aws import LOOK_AGAIN, REFRESH_EARLY, AwsCredentials, AwsProvider
+from cloudfiles.credentials.aws import AwsCredentials, AwsProvider
+from cloudfiles.credentials.provider import RECHECK_FILES, REFRESH_EARLY
 from cloudfiles.credentials.renewal import RETRY_AFTER
 from cloudfiles.exceptions import (
     AuthorizationError,
@@ -291,12 +292,12 @@ def test_rotated_file_is_noticed(make, clock, secrets_dir):
     provider = make()
     first = provider.get()
     write(path, AWS_ACCESS_KEY_ID="another key", AWS_SECRET_ACCESS_KEY=SECRET)
-    clock.now += LOOK_AGAIN - 1
+    clock.now += RECHECK_FILES - 1
     assert provider.get() is first
     clock.now += 1
     assert provider.get().access_key == "another key"
     path.write_text("half writ")
-    clock.now += LOOK_AGAIN
+    clock.now += RECHECK_FILES
     assert provider.get().access_key == "another key"
     with pytest.raises(ConfigurationError, match=r"aws-secret\.json"):
         provider.refresh(provider.get())

@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 
 from cloudfiles.credentials import azure_chain
-from cloudfiles.credentials.azure import LOOK_AGAIN, REFRESH_EARLY, AzureProvider
+from cloudfiles.credentials.azure import AzureProvider
 from cloudfiles.credentials.azure_sources import EMULATOR_ACCOUNT, AzureCredentials
+from cloudfiles.credentials.provider import RECHECK_FILES, REFRESH_EARLY
 from cloudfiles.credentials.renewal import RETRY_AFTER, Renewal
 from cloudfiles.exceptions import AuthorizationError, ConfigurationError, MissingCredentialsError, MissingExtraError
 
@@ -228,7 +229,7 @@ def test_files_are_looked_at_again(provider: Callable[..., AzureProvider], now: 
     assert made.get().key == RAW  # type: ignore[union-attr]
     secrets("azure-secret.json", account="acc", key=base64.b64encode(b"another").decode())
     assert made.get().key == RAW  # type: ignore[union-attr]
-    now.now += LOOK_AGAIN + 1
+    now.now += RECHECK_FILES + 1
     assert made.get().key == b"another"  # type: ignore[union-attr]
 
 

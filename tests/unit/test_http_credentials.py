@@ -77,7 +77,7 @@ def test_what_cannot_be_used_is_said_without_showing_it(given: Any) -> None:
 def test_nothing_shows_the_secret(secrets: Path) -> None:
     credentials = HttpCredentials("host", {"token": "hunter2"})
     credentials.get()
-    assert "hunter2" not in repr(credentials) + repr(credentials.get()) + credentials.places
+    assert "hunter2" not in repr(credentials) + repr(credentials.get()) + credentials.searched
 
 
 def test_a_rotated_file_is_read_again_when_refused(secrets: Path) -> None:

@@ -94,7 +94,7 @@ class AzureInterface(Interface):
         protocol.check_container_exists = self._container.exists
         return self._container
 
-    def explain_credentials(self) -> list[tuple[str, str]]:
+    def explain_credentials(self) -> Sequence[tuple[str, str]]:
         return self._provider.explain()
 
     # ---- reading

@@ -110,8 +110,8 @@ class GsInterface(Interface):
             self._ready = True
         return self._bucket
 
-    def explain_credentials(self) -> list[tuple[str, str]]:
-        return [(report.source, report.found) for report in self.provider.explain()]
+    def explain_credentials(self) -> Sequence[tuple[str, str]]:
+        return self.provider.explain()
 
     # ---- reading
 

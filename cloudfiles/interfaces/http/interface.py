@@ -82,7 +82,7 @@ class HttpInterface(Interface):
     def __repr__(self) -> str:
         return f"HttpInterface({str(self._address)!r})"
 
-    def explain_credentials(self) -> list[tuple[str, str]]:
+    def explain_credentials(self) -> Sequence[tuple[str, str]]:
         return self._credentials.explain()
 
     # ---- reading

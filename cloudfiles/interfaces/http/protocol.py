@@ -135,7 +135,7 @@ class WebProtocol(ProviderProtocol):
 
     def _refused_credentials(self, request: Request, refused: CloudFilesError) -> AuthorizationError:
         if self._authorization is None:
-            return AuthorizationError(f"{refused}: no credentials were found: searched {self._credentials.places}",
+            return AuthorizationError(f"{refused}: no credentials were found: searched {self._credentials.searched}",
                                       path=request.path)
         return AuthorizationError(f"{refused}: the server rejected the credentials from {self._authorization.source}",
                                   path=request.path)

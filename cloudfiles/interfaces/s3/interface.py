@@ -98,8 +98,8 @@ class S3Interface(Interface):
                               endpoint.base + quote_key(self._root), self._headers, endpoint.is_aws)
         return self._bucket
 
-    def explain_credentials(self) -> list[tuple[str, str]]:
-        return [(report.source, report.found) for report in self._provider.explain()]
+    def explain_credentials(self) -> Sequence[tuple[str, str]]:
+        return self._provider.explain()
 
     # ---- reading
 
