@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, overload
 
 from cloudfiles.addresses import split_bucket
 from cloudfiles.batch.fanout import Plan, collect
-from cloudfiles.batch.progress import Shared, bar_for
+from cloudfiles.batch.processes import Parallel
+from cloudfiles.batch.progress import Progress, Shared, bar_for
 from cloudfiles.cloudfiles import CloudFiles
 from cloudfiles.exceptions import InvalidInputError
-from cloudfiles.inputs import is_path
+from cloudfiles.inputs import KeyPatterns, ReadRequest, TransferRequest, is_path
+from cloudfiles.lib import StrPath
+from cloudfiles.results import GetResult
 from cloudfiles.runtime.engine import blocking_runtime
 from cloudfiles.verbs.batch_runner import iterable
 
@@ -22,6 +25,12 @@ _BUCKETS = 8
 """Buckets that are read from at once, each by workers of its own."""
 
 
+@overload
+def dl(cloudpaths: ReadRequest, raw: bool = False, **options: Any) -> GetResult: ...
+@overload
+def dl(cloudpaths: Iterable[ReadRequest], raw: bool = False, **options: Any) -> list[GetResult]: ...
+
+
 def dl(cloudpaths: Any, raw: bool = False, **options: Any) -> Any:
     """Download objects by full cloudpath, from any number of stores.
 
@@ -31,8 +40,9 @@ def dl(cloudpaths: Any, raw: bool = False, **options: Any) -> Any:
         options: those of `CloudFiles` and of `CloudFiles.get`.
 
     Returns:
-        A result as of `CloudFiles.get`, with the additional field 'fullpath', or a list of them in the order of the
-        cloudpaths.
+        A `GetResult` with the additional key 'fullpath', or a list of them in the order of the cloudpaths.
+
+    Raises the exceptions of `CloudFiles` and `CloudFiles.get`.
     """
     scalar = is_path(cloudpaths) or isinstance(cloudpaths, Mapping)
     items = [cloudpaths] if scalar else list(iterable(cloudpaths))
@@ -50,7 +60,8 @@ def dl(cloudpaths: Any, raw: bool = False, **options: Any) -> Any:
     def get(bucket: str) -> None:
         for found in CloudFiles(bucket, **options).get(buckets[bucket], raw=raw, progress=shared, **of_get):
             number, fields = found["tags"]
-            results[number] = {**found, "tags": fields.get("tags"), "fullpath": fields["path"]}
+            found.update(tags=fields.get("tags"), fullpath=fields["path"])
+            results[number] = found
 
     several = min(_BUCKETS, len(buckets)) if options.get("num_threads") != 0 else 1
     with bar_for(progress, len(items), "Downloading") as bar:
@@ -59,21 +70,26 @@ def dl(cloudpaths: Any, raw: bool = False, **options: Any) -> Any:
     return results[0] if scalar else results
 
 
-def sync(src: Any, dest: Any, delete: bool = False, compare: str = "auto", **options: Any) -> SyncResult:
+def sync(src: CloudFiles | StrPath, dest: CloudFiles | StrPath, delete: bool = False, compare: str = "auto", *,
+         include: KeyPatterns | None = None, exclude: KeyPatterns | None = None, dry_run: bool = False,
+         max_delete: int | None = 1000, progress: Progress = None, parallel: Parallel | None = None) -> SyncResult:
     """Make `dest` like `src`.
 
     Args:
         src, dest: cloudpaths, or CloudFiles objects to set their options.
         delete: delete objects that exist only at `dest`, after both listings and all copies have succeeded.
         compare: 'auto', 'size', 'time' or 'digest'.
-        options: the other options of `CloudFiles.sync_to`: include, exclude, dry_run, max_delete, progress, parallel.
+        include, exclude, dry_run, max_delete, progress, parallel: as for `CloudFiles.sync_to`.
 
     Raises the same exceptions as `CloudFiles.sync_to`.
     """
-    return _store_of(src).sync_to(_store_of(dest), delete, compare, **options)
+    return _store_of(src).sync_to(_store_of(dest), delete, compare, include, exclude, dry_run, max_delete,
+                                  progress, parallel)
 
 
-def verify(src: Any, dest: Any, paths: Any = None, read: bool = False, progress: Any = None) -> VerifyResult:
+def verify(src: CloudFiles | StrPath, dest: CloudFiles | StrPath,
+           paths: StrPath | Iterable[TransferRequest] | None = None, read: bool = False,
+           progress: Progress = None) -> VerifyResult:
     """Compare the objects at `src` with those at `dest`; see `CloudFiles.verify`.
 
     src, dest: cloudpaths or CloudFiles objects.
@@ -81,5 +97,5 @@ def verify(src: Any, dest: Any, paths: Any = None, read: bool = False, progress:
     return _store_of(src).verify(_store_of(dest), paths, read, progress)
 
 
-def _store_of(given: Any) -> CloudFiles:
+def _store_of(given: CloudFiles | StrPath) -> CloudFiles:
     return given if isinstance(given, CloudFiles) else CloudFiles(given)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping
+import re
+from collections.abc import Callable, Collection, Mapping
+from collections.abc import Set as AbstractSet
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, TypeAlias
 
@@ -15,6 +17,15 @@ if TYPE_CHECKING:
 
 ReadRequest: TypeAlias = "StrPath | Mapping[str, Any]"
 """A path, or `{'path', 'start', 'end', 'tags'}`."""
+
+
+TransferRequest: TypeAlias = "StrPath | tuple[StrPath, StrPath] | Mapping[str, Any]"
+"""A path, `(path, dest_path)` or `{'path', 'dest_path'}`."""
+
+KeyPattern: TypeAlias = "str | re.Pattern[str] | Callable[[str], object]"
+"""A glob (`*` also matches slashes), a compiled regular expression, or a function of the key."""
+
+KeyPatterns: TypeAlias = "KeyPattern | list[KeyPattern] | tuple[KeyPattern, ...] | AbstractSet[KeyPattern]"
 
 
 class BinaryReader(Protocol):

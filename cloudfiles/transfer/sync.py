@@ -56,32 +56,7 @@ class SyncResult:
 def sync(source: Store, target: Store, *, delete: bool = False, compare: str = "auto", include: Any = None,
          exclude: Any = None, dry_run: bool = False, max_delete: int | None = MAX_DELETE,
          progress: Progress = None, parallel: Parallel = 1) -> SyncResult:
-    """Make the target like the source.
-
-    Everything is planned before the first object is copied: both listings are read completely, in constant memory, and
-    if either of them fails, nothing is copied or deleted. Then missing and different objects are copied. Last, if all
-    copies have succeeded, objects that the source does not have are deleted.
-
-    Two objects of the same size are considered equal if both listings have the same MD5 digest or, where a listing has
-    none, if the target is newer. If both were modified within the same second, their digests are compared, which are
-    computed for local files if necessary.
-
-    Args:
-        delete: delete objects that exist only at the target. Objects below a symlink are kept, because they may belong
-            to another key.
-        compare: 'auto' as above; 'size' only; 'time'; 'digest', which is computed if one side is local.
-        include, exclude: globs that match whole keys (`*` also matches slashes), regular expressions, functions of the
-            key, or lists of them. Objects that are left out are neither copied nor deleted.
-        dry_run: do nothing, but report in `actions` what would be done.
-        max_delete: the maximum number of objects to delete; if more would be deleted, nothing is done at all. None: no
-            limit. An empty source deletes nothing, unless this is None.
-        parallel: processes, or an executor, to distribute the copies over.
-
-    Raises:
-        InvalidInputError: one store is inside the other, or more than `max_delete` objects would be deleted.
-        InvalidPathError: keys conflict at the target, as file names.
-        CloudFilesError: the first failure of a copy; `error.result` has what was done, and nothing was deleted.
-    """
+    """Make the target like the source; `CloudFiles.sync_to` documents the arguments and exceptions."""
     check_disjoint(source, target)
     return sync_disjoint(source, target, delete=delete, compare=compare, include=include, exclude=exclude,
                       dry_run=dry_run, max_delete=max_delete, progress=progress, parallel=parallel)

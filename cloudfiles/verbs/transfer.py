@@ -1,15 +1,17 @@
-"""The verbs of `CloudFiles` that move data. Each loads what it needs when it is first used."""
+"""The methods of `CloudFiles` that copy, move and compare. Each imports its implementation when it is first used."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from cloudfiles import paths as _paths
 from cloudfiles.batch.processes import Parallel
 from cloudfiles.batch.progress import Progress
 from cloudfiles.batch.store import Store
 from cloudfiles.exceptions import InvalidInputError
-from cloudfiles.inputs import as_path
+from cloudfiles.inputs import KeyPatterns, TransferRequest, as_path
+from cloudfiles.lib import StrPath
 
 if TYPE_CHECKING:
     from cloudfiles.transfer.result import TransferResult
@@ -17,17 +19,30 @@ if TYPE_CHECKING:
     from cloudfiles.transfer.verify import VerifyResult
 
 
+class AsyncTwin(Protocol):
+    """An `AsyncCloudFiles`."""
+
+    @property
+    def sync(self) -> TransferVerbs:
+        """The `CloudFiles` of the same store."""
+
+
+StoreLike: TypeAlias = "StrPath | TransferVerbs | AsyncTwin"
+"""A cloudpath or local path, a `CloudFiles`, or an `AsyncCloudFiles`."""
+
+
 class TransferVerbs:
-    """What `CloudFiles` inherits them from."""
+    """Methods of `CloudFiles` that copy, move, synchronize and compare objects between stores."""
 
     _store: Store
     progress: Progress
     parallel: Parallel
 
-    def transfer_to(self, cf_dest: Any, paths: Any = None, block_size: int = 64, reencode: str | bool | None = None,
-                    content_type: str | None = None, allow_missing: bool = False, progress: Progress = None,
-                    resumable: bool = False, *, total: int | None = None, raise_errors: bool = True,
-                    parallel: Parallel | None = None) -> TransferResult:
+    def transfer_to(self, cf_dest: StoreLike, paths: StrPath | Iterable[TransferRequest] | None = None,
+                    block_size: int = 64, reencode: str | bool | None = None, content_type: str | None = None,
+                    allow_missing: bool = False, progress: Progress = None, resumable: bool = False, *,
+                    total: int | None = None, raise_errors: bool = True, parallel: Parallel | None = None
+                    ) -> TransferResult:
         """Copy objects from here to `cf_dest`.
 
         Within one store its own copy operation is used, and between local files that of the kernel; everything else is
@@ -36,7 +51,7 @@ class TransferVerbs:
         and metadata.
 
         Args:
-            cf_dest: a CloudFiles or a cloudpath.
+            cf_dest: a CloudFiles, an AsyncCloudFiles or a cloudpath.
             paths: the objects to copy: None for all, a path, or an iterable of paths, of `{'path', 'dest_path'}`
                 or of `(path, dest_path)`.
             block_size: accepted for compatibility; objects are assigned to workers one by one.
@@ -60,21 +75,22 @@ class TransferVerbs:
         from cloudfiles.transfer.between import transfer
 
         return transfer(self._store, self._other(cf_dest), paths, reencode=reencode, content_type=content_type,
-                        allow_missing=allow_missing, resumable=resumable, progress=self._progress(progress),
-                        total=total, raise_errors=raise_errors, parallel=self._parallel(parallel))
+                        allow_missing=allow_missing, resumable=resumable, progress=self._chosen_progress(progress),
+                        total=total, raise_errors=raise_errors, parallel=self._chosen_parallel(parallel))
 
-    def transfer_from(self, cf_src: Any, paths: Any = None, block_size: int = 64, reencode: str | bool | None = None,
-                      content_type: str | None = None, allow_missing: bool = False, progress: Progress = None,
-                      resumable: bool = False, *, total: int | None = None, raise_errors: bool = True,
-                      parallel: Parallel | None = None) -> TransferResult:
+    def transfer_from(self, cf_src: StoreLike, paths: StrPath | Iterable[TransferRequest] | None = None,
+                      block_size: int = 64, reencode: str | bool | None = None, content_type: str | None = None,
+                      allow_missing: bool = False, progress: Progress = None, resumable: bool = False, *,
+                      total: int | None = None, raise_errors: bool = True, parallel: Parallel | None = None
+                      ) -> TransferResult:
         """Copy objects from `cf_src` to here; see `transfer_to`."""
         from cloudfiles.transfer.between import transfer
 
         return transfer(self._other(cf_src), self._store, paths, reencode=reencode, content_type=content_type,
-                        allow_missing=allow_missing, resumable=resumable, progress=self._progress(progress),
-                        total=total, raise_errors=raise_errors, parallel=self._parallel(parallel))
+                        allow_missing=allow_missing, resumable=resumable, progress=self._chosen_progress(progress),
+                        total=total, raise_errors=raise_errors, parallel=self._chosen_parallel(parallel))
 
-    def move(self, src: str, dest: str) -> None:
+    def move(self, src: StrPath, dest: StrPath) -> None:
         """Move one object, within this store or to another; see `moves`.
 
         dest: a cloudpath or a local path; or a path within this store.
@@ -93,8 +109,8 @@ class TransferVerbs:
             raise InvalidInputError(f"expected the path of an object, got one that ends with a separator: {dest!r}")
         move_objects(self._store, store, [(src, key)])
 
-    def moves(self, cf_dest: Any, paths: Any, block_size: int = 64, total: int | None = None,
-              progress: Progress = None) -> TransferResult:
+    def moves(self, cf_dest: StoreLike, paths: StrPath | Iterable[TransferRequest], block_size: int = 64,
+              total: int | None = None, progress: Progress = None) -> TransferResult:
         """Move objects to another store: rename them within a file system, otherwise copy, verify and delete them.
 
         This runs in this process only, whatever `parallel` is. A source is only deleted once its copy has been
@@ -109,32 +125,72 @@ class TransferVerbs:
         """
         from cloudfiles.transfer.move import move_objects
 
-        return move_objects(self._store, self._other(cf_dest), paths, total=total, progress=self._progress(progress))
+        return move_objects(self._store, self._other(cf_dest), paths, total=total,
+                            progress=self._chosen_progress(progress))
 
-    def sync_to(self, cf_dest: Any, delete: bool = False, compare: str = "auto", include: Any = None,
-                exclude: Any = None, dry_run: bool = False, max_delete: int | None = 1000,
-                progress: Progress = None, parallel: Parallel | None = None) -> SyncResult:
-        """Make `cf_dest` like this store; see `cloudfiles.transfer.sync`. Copies are distributed over `parallel`.
+    def sync_to(self, cf_dest: StoreLike, delete: bool = False, compare: str = "auto",
+                include: KeyPatterns | None = None, exclude: KeyPatterns | None = None, dry_run: bool = False,
+                max_delete: int | None = 1000, progress: Progress = None, parallel: Parallel | None = None
+                ) -> SyncResult:
+        """Make `cf_dest` like this store.
+
+        Everything is planned before the first object is copied: both listings are read completely, in constant memory,
+            and
+        if either of them fails, nothing is copied or deleted. Then missing and different objects are copied. Last, if
+        all copies have succeeded, objects that the source does not have are deleted.
+
+        Two objects of the same size are considered equal if both listings have the same MD5 digest or, where a listing
+        has none, if the object at `cf_dest` is newer. If both were modified within the same second, their digests are
+        compared, which are computed for local files if necessary.
 
         Local files are used under their own names, whatever their suffix, unless `encoding_suffixes` is True.
+
+        Args:
+            cf_dest: a CloudFiles, an AsyncCloudFiles or a cloudpath.
+            delete: delete objects that exist only at `cf_dest`. Objects below a symlink are kept, because they may
+                belong to another key.
+            compare: 'auto' as above; 'size' only; 'time'; 'digest', which is computed if one side is local.
+            include, exclude: globs that match whole keys (`*` also matches slashes), regular expressions, functions of
+                the key, or lists of them. Objects that are left out are neither copied nor deleted.
+            dry_run: do nothing, but report in `actions` what would be done.
+            max_delete: the maximum number of objects to delete; if more would be deleted, nothing is done at all. None:
+                no limit. An empty source deletes nothing, unless this is None.
+            parallel: processes, or an executor, to distribute the copies over; None: the setting of this CloudFiles.
+
+        Raises:
+            InvalidInputError: one store is inside the other, or more than `max_delete` objects would be deleted.
+            InvalidPathError: keys conflict at `cf_dest`, as file names.
+            CloudFilesError: the first failure of a copy; `error.result` has what was done, and nothing was deleted.
         """
         from cloudfiles.transfer.sync import sync
 
         return sync(self._store.by_exact_names(), self._other(cf_dest).by_exact_names(), delete=delete,
                     compare=compare, include=include, exclude=exclude, dry_run=dry_run,
-                    max_delete=max_delete, progress=self._progress(progress), parallel=self._parallel(parallel))
+                    max_delete=max_delete, progress=self._chosen_progress(progress),
+                    parallel=self._chosen_parallel(parallel))
 
-    def verify(self, cf_dest: Any, paths: Any = None, read: bool = False, progress: Progress = None) -> VerifyResult:
-        """Compare the objects here with those at `cf_dest`; see `cloudfiles.transfer.verify`.
+    def verify(self, cf_dest: StoreLike, paths: StrPath | Iterable[TransferRequest] | None = None, read: bool = False,
+               progress: Progress = None) -> VerifyResult:
+        """Compare the objects here with those at `cf_dest`: by size, then by digest.
 
         Local files are used under their own names, as by `sync_to`.
+
+        Args:
+            cf_dest: a CloudFiles, an AsyncCloudFiles or a cloudpath.
+            paths: as for `transfer_to`; None for all objects that this store lists.
+            read: read both objects if the stores have no digests in common. Local files are always read.
+
+        Raises:
+            MissingObjectError: (also a FileNotFoundError) this store does not exist.
+            CloudFilesError: an object could not be read, or a listing failed. Differences are not errors: they are in
+                the result, which is true if all objects are equal.
         """
         from cloudfiles.transfer.verify import verify
 
         return verify(self._store.by_exact_names(), self._other(cf_dest).by_exact_names(), paths, read=read,
-                      progress=self._progress(progress))
+                      progress=self._chosen_progress(progress))
 
-    def discard_partial(self, prefix: str = "", older_than: float = 24 * 3600) -> int:
+    def discard_partial(self, prefix: StrPath = "", older_than: float = 24 * 3600) -> int:
         """Remove what interrupted writes below `prefix` left behind: incomplete uploads and temporary files.
 
         Returns how many were removed. Only those that started more than `older_than` seconds ago are removed: choose a
@@ -142,16 +198,18 @@ class TransferVerbs:
         """
         return self._store.here().discard_partial(as_path(prefix), older_than)
 
-    def _progress(self, progress: Progress) -> Progress:
+    def _chosen_progress(self, progress: Progress) -> Progress:
         return self.progress if progress is None else progress
 
-    def _parallel(self, parallel: Parallel | None) -> Parallel:
+    def _chosen_parallel(self, parallel: Parallel | None) -> Parallel:
         return self.parallel if parallel is None else parallel
 
     def _other(self, given: Any) -> Store:
-        """The store of a CloudFiles, or of a cloudpath, reached as this one is."""
+        """The store of a CloudFiles; a cloudpath is opened with the options of this one."""
         if isinstance(given, TransferVerbs):
             return given._store
+        if isinstance(twin := getattr(given, "sync", None), TransferVerbs):  # of an AsyncCloudFiles
+            return twin._store
         if isinstance(given, str) or hasattr(given, "__fspath__"):
             return self._store.at(_paths.absolute(given))
         raise InvalidInputError(f"expected a CloudFiles or a cloudpath, got {type(given).__name__}: {given!r}")
