@@ -15,10 +15,10 @@ from cloudfiles.cloudfiles import CloudFiles
 from cloudfiles.exceptions import InvalidInputError, InvalidPathError, MissingObjectError, redact
 from cloudfiles.inputs import as_path, is_path
 from cloudfiles.key_conflicts import check_key_conflicts
+from cloudfiles.transfer.copier import TransferOptions
 from cloudfiles.transfer.items import Item
 from cloudfiles.transfer.local_files import LocalStore, same_files
 from cloudfiles.transfer.result import TransferResult
-from cloudfiles.transfer.route import CopierOptions
 from cloudfiles.transfer.sync import SyncResult, check_disjoint, sync_disjoint
 from cloudfiles.types import Clock
 
@@ -226,8 +226,8 @@ class Bucket(Storage):
         target = LocalStore(directory, width=self._store.width)
         places = {item: os.path.join(directory, item.target) for item in items}
         with file_progress(progress, files) as shown:
-            options = CopierOptions(reencode="", skip=lambda item: self._cache.is_fresh(item.source, places[item]))
-            result = copy_files(self._store, target, items, options, shown)
+            result = copy_files(self._store, target, items, TransferOptions(encoding=""), shown,
+                                skip=lambda item: self._cache.is_fresh(item.source, places[item]))
         for item, place in places.items():
             if not self._cache.is_fresh(item.source, place):
                 self._cache.keep_file(item.source, place)
@@ -268,7 +268,7 @@ class Bucket(Storage):
     def _put_files(self, files: Mapping[str, str]) -> TransferResult:
         check_key_conflicts(self._store.here(), files, same_files(files))
         items = [Item(key, key) for key in files]
-        return copy_files(LocalStore(os.sep, files, self._store.width), self._store, items, CopierOptions(), None)
+        return copy_files(LocalStore(os.sep, files, self._store.width), self._store, items)
 
     def add_string(self, string: str, remote: str) -> None:
         """Store a str, encoded in UTF-8."""
@@ -282,7 +282,7 @@ class Bucket(Storage):
         item = Item(self._view.key_of(source), self._view.key_of(dest))
         self._cache.drop()
         try:
-            copy_files(self._store, self._store, [item], CopierOptions(), None)
+            copy_files(self._store, self._store, [item])
         except MissingObjectError as error:
             self._no_such_file(source, error)
 

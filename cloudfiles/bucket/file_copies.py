@@ -10,22 +10,20 @@ from typing import Any
 from cloudfiles.batch.progress import bar_for
 from cloudfiles.batch.store import Store
 from cloudfiles.exceptions import InvalidInputError
+from cloudfiles.transfer.copier import Copier, TransferOptions
 from cloudfiles.transfer.engine import copy_objects, plan_between
 from cloudfiles.transfer.items import Item
-from cloudfiles.transfer.observed_copier import ObservedCopier
 from cloudfiles.transfer.result import ObjectOutcome, TransferResult
-from cloudfiles.transfer.route import CopierOptions
 
 ProgressCallback = Callable[[int, int, str], object]
 
 
-def copy_files(source: Store, target: Store, items: list[Item], options: CopierOptions,
-               shown: FileProgress | None) -> TransferResult:
-    """Copy objects from one store to the other, reporting to `shown`."""
+def copy_files(source: Store, target: Store, items: list[Item], options: TransferOptions | None = None,
+               shown: FileProgress | None = None, skip: Callable[[Item], bool] | None = None) -> TransferResult:
+    """Copy objects from one store to the other, except those to `skip`, reporting to `shown`."""
     plan, here, there = plan_between(source, target)
-    watch = (lambda item, size: None) if shown is None else shown.watch
-    return copy_objects(ObservedCopier(here, there, plan.runtime, options, watch), items, plan,
-                     note=None if shown is None else shown.settle)
+    copier = Copier(here, there, plan.runtime, options, skip=skip, progress=None if shown is None else shown.watch)
+    return copy_objects(copier, items, plan, on_outcome=None if shown is None else shown.settle)
 
 
 @contextmanager

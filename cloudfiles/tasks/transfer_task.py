@@ -17,15 +17,12 @@ from cloudfiles.cloudfiles import CloudFiles
 from cloudfiles.exceptions import CloudFilesError, InvalidInputError, LockingError, TransportError, redact
 from cloudfiles.interfaces.file.names import process_mark
 from cloudfiles.secret_references import has_secret
-from cloudfiles.transfer.cleanup import clean_up, cleanup_scope
-from cloudfiles.transfer.copier import WHOLE_BYTES
+from cloudfiles.transfer.copier import Copier, TransferOptions
 from cloudfiles.transfer.engine import copy_objects, plan_between
 from cloudfiles.transfer.items import Item
-from cloudfiles.transfer.observed_copier import ObservedCopier
-from cloudfiles.transfer.partial_upload import PartTracker, PartTrackers, SaveThrottle
 from cloudfiles.transfer.result import ObjectOutcome
 from cloudfiles.transfer.resume_state import ResumeState, StateFile, TransferFile, saved_state_files, state_directory
-from cloudfiles.transfer.route import CopierOptions
+from cloudfiles.transfer.resume_store import ResumeStore, clean_up
 from cloudfiles.types import Clock
 
 Progress = Callable[[int, "int | None"], object]
@@ -50,7 +47,7 @@ class TransferTask(ABC):
     """
 
     kind: ClassVar[str]
-    _reencode: ClassVar[str | None] = None
+    _encoding: ClassVar[str | None] = None
 
     def __init__(self, store: Any, rpath: str | os.PathLike[str], lpath: str | os.PathLike[str],
                  nthreads: int | None = None, chunksize: int = 2**28, buffersize: int = 2**22,
@@ -75,7 +72,7 @@ class TransferTask(ABC):
         files = self._select()
         before = self._file.read()
         partial_uploads = {} if before is None else before.partial_uploads
-        self._state = ResumeState(self._request(), files, partial_uploads=partial_uploads)
+        self._resume_store.state = ResumeState(self._request(), files, partial_uploads=partial_uploads)
         if run:
             self.run()
 
@@ -84,19 +81,27 @@ class TransferTask(ABC):
         self.errors: dict[str, Exception] = {}
         self.skipped_symlinks: list[str] = []
         self._cf = cf._by_exact_names()
-        self._state = ResumeState({}, [])
         self._clock = clock or Clock()
         self._now = self._clock.monotonic
         told = [self.kind, redact(cf.cloudpath), self.rpath, os.path.abspath(self.lpath), self.chunksize,
                 self.blocksize]
         self.hash = hashlib.sha256(json.dumps(told).encode()).hexdigest()[:32]
-        self._file: StateFile = StateFile(os.path.join(state_directory(self.kind), f"{self.hash}.jsonl"))
-        self._lock = threading.RLock()  # of the state; also held while a callback is called
+        file = StateFile(os.path.join(state_directory(self.kind), f"{self.hash}.jsonl"))
+        self._resume_store = ResumeStore(file, ResumeState({}, []), self._clock)
+        self._lock = self._resume_store.lock  # also held while a callback is called
         self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
         self._running = False
-        self._goes_on = False  # with what the file tells is done
+        self._resumes = False  # files that are done according to the saved state are not transferred again
         self._failure: BaseException | None = None
+
+    @property
+    def _state(self) -> ResumeState:
+        return self._resume_store.state
+
+    @property
+    def _file(self) -> StateFile:
+        return self._resume_store.file
 
     @abstractmethod
     def _select(self) -> list[TransferFile]:
@@ -163,9 +168,9 @@ class TransferTask(ABC):
         now = self._file.read()
         if now is not None:
             self._state.partial_uploads = dict(now.partial_uploads)
-            if self._goes_on:
+            if self._resumes:
                 self._state.done |= now.done
-        self._goes_on = True
+        self._resumes = True
         self._state.request = {**self._request(), "process": process_mark(), "since": self._clock.wall()}
         return now
 
@@ -185,16 +190,12 @@ class TransferTask(ABC):
         source, target, items = self._sides(self._left(), store)
         if before is not None:
             clean_up(target.here(), before)
-        self._file.write(self._state)  # not before: until then it tells what the last run has left
+        self._resume_store.start()  # not before: until then the file contains what the last run has left behind
         plan, here, there = plan_between(source, target)
-        self._target = there
-        trackers = PartTrackers(there, self._note_parts)
-        trackers.kept = dict(self._state.partial_uploads)
         self._start()
-        options = CopierOptions(self._reencode, trackers=trackers)
-        copier = ObservedCopier(here, there, plan.runtime, options, self._moved)
-        result = copy_objects(copier, items, plan, raise_errors=False, report=lambda _: self._check_time(),
-                              note=self._settle)
+        copier = Copier(here, there, plan.runtime, TransferOptions(self._encoding, raise_errors=False),
+                        resume=self._resume_store.tracker(there), progress=self._written)
+        result = copy_objects(copier, items, plan, report=lambda _: self._check_time(), on_outcome=self._record)
         self.errors = result.errors
         if result.errors:
             raise self._explained(next(iter(result.errors.values())))
@@ -217,36 +218,22 @@ class TransferTask(ABC):
         self._bytes = {key: self._sizes[key] or 0 for key in self._state.done}
         self._current = sum(self._bytes.values())
         self._deadline = self._now() + self.timeout if self.timeout else None
-        self._throttle = SaveThrottle(self._now)
 
     def _check_time(self) -> None:
         if self._deadline is not None and self._now() >= self._deadline:
             raise TransferTimeoutError(f"the timeout of {self.timeout} s has expired; {len(self._state.done)} of "
                                        f"{len(self._state.files)} files are done, run() resumes")
 
-    def _moved(self, item: Item, size: int) -> None:
+    def _written(self, item: Item, size: int) -> None:
         self._check_time()
-        if not size:
-            self._record_begun(item)
-        else:
+        if size:
             with self._lock:
-                known = self._sizes[item.source]
-                self._advance(item.source, self._bytes.get(item.source, 0) + size, known)
+                self._advance(item.source, self._bytes.get(item.source, 0) + size, self._sizes[item.source])
 
-    def _record_begun(self, item: Item) -> None:
-        """An object is begun: where it may leave something behind."""
-        scope = cleanup_scope(self._target, item.target, (item.size or self._sizes[item.source] or 0) > WHOLE_BYTES)
-        if scope is not None and scope not in self._state.begun:
-            with self._lock:
-                self._state.begun.add(scope)
-                self._file.add(begun=scope)
-
-    def _settle(self, outcome: ObjectOutcome) -> None:
+    def _record(self, outcome: ObjectOutcome) -> None:
         key = outcome.item.source
         with self._lock:
-            self._state.done.add(key)
-            self._state.partial_uploads.pop(outcome.item.target, None)
-            self._file.add(done=key, target=outcome.item.target)
+            self._resume_store.done(key, outcome.item.target)
             if self.verbose:
                 print(f"{key}: {outcome.status}")
             size = self._sizes[key]
@@ -261,14 +248,6 @@ class TransferTask(ABC):
         self._current += moved - max(0, before)
         if self.progress_callback is not None:
             self.progress_callback(self._current, self._total)
-
-    def _note_parts(self, target: str, tracker: PartTracker) -> None:
-        with self._lock:
-            partial = tracker.snapshot() if self._throttle.is_due(target) else None
-            if partial is not None:
-                self._throttle.saved(target, partial)
-                self._state.partial_uploads[target] = partial
-                self._file.add(half=target, state=partial.dump())
 
     # ---- what came of it
 
@@ -356,9 +335,9 @@ class TransferTask(ABC):
         callback, clock = options.pop("progress_callback", None), options.pop("clock", None)
         reach = {name: known[name] for name in _REACH if known.get(name) is not None}
         task._begin(_reached(known, options.pop("store", None), {**reach, **options}), callback, clock)
-        task._file = file
-        task._state = state
-        task._goes_on = True
+        task._resume_store.file = file
+        task._resume_store.state = state
+        task._resumes = True
         task.hash = os.path.basename(file.path).removesuffix(".jsonl")
         return task
 

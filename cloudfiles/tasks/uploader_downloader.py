@@ -102,7 +102,7 @@ class Downloader(TransferTask):
     """
 
     kind: ClassVar[str] = "downloads"
-    _reencode: ClassVar[str | None] = ""
+    _encoding: ClassVar[str | None] = ""
 
     def _select(self) -> list[TransferFile]:
         selected = select_remote(self._cf, self.rpath)

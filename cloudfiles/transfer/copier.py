@@ -1,61 +1,164 @@
-"""One object from one store to another, by the best way that both offer.
+"""Copies one object from one store to another, by the best way that both offer.
 
-The stores' own copy comes first; else a small object goes through memory, a large one in parts, several at once, and
-through a temporary file where the target takes no parts or the source gives none. Stored bytes are left as they are
-unless they are to be encoded anew.
+A server-side copy is preferred. Otherwise small objects pass through memory, and large ones are copied in parts,
+several at once, or through a temporary file if the target accepts no parts or the source supports no ranges. Stored
+bytes are left as they are, unless they are to be re-encoded.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Any
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from time import monotonic
+from typing import Any, TypeVar
 
 from cloudfiles import compression, integrity
 from cloudfiles.batch.reader import decoding
+from cloudfiles.batch.writer import guess_content_type
+from cloudfiles.compression import stored_encoding
 from cloudfiles.exceptions import (
     CloudFilesError,
     InvalidInputError,
     MissingObjectError,
     ObjectChangedError,
+    TransportError,
     TruncatedBodyError,
     UnsupportedOperationError,
 )
+from cloudfiles.inputs import check_header, given
 from cloudfiles.interfaces.base import Interface
 from cloudfiles.interfaces.server_copy import CopyOptions, CopyResult
-from cloudfiles.runtime.base import Runtime
+from cloudfiles.runtime.base import RUN_IN_THREAD_BYTES, Runtime
 from cloudfiles.transfer.checksum import COMPUTED
 from cloudfiles.transfer.items import Item
 from cloudfiles.transfer.multipart_copy import MultipartCopy
+from cloudfiles.transfer.partial_upload import ResumeTracker
 from cloudfiles.transfer.result import ObjectOutcome
-from cloudfiles.transfer.route import CopierOptions, Route
 from cloudfiles.transport.wire import is_framed
 from cloudfiles.types import StoredObject, WriteOptions
 
-WHOLE_BYTES = 8 << 20
-"""Objects up to this size go through memory at once: twenty workers then hold 160 MiB at most."""
+T = TypeVar("T")
+ProgressHook = Callable[[Item, int], object]
+
+SMALL_BYTES = 8 << 20
+"""Objects up to this size pass through memory as a whole: twenty workers then hold 160 MiB at most."""
 
 _TRIES = 3
-"""Times that an object may be replaced while it is read."""
+"""How often an object is read again because it was replaced in the meantime."""
 
-class Copier(Route):
-    """Carries objects on a route."""
+_SLOW = 0.002
+"""Seconds that a local operation may take on average before it leaves the hub's thread: a network mount answers in
+milliseconds, a local disk in tens of microseconds."""
 
-    def __init__(self, source: Interface, target: Interface, runtime: Runtime | None, options: CopierOptions) -> None:
-        super().__init__(source, target, runtime, options)
-        self._can_copy_server_side = options.reencode is None and target.can_copy_from(source)
+
+@dataclass(frozen=True)
+class TransferOptions:
+    """How objects are transferred. Plain values, which worker processes receive as they are.
+
+    Attributes:
+        encoding: the encoding to store the copies in; '' decodes them, None leaves the stored bytes as they are.
+        content_type: the content type of the copies; None: that of the source, or guessed from the key.
+        allow_missing: a missing source is not an error.
+        resumable: skip what the target has, and save the state of large objects so that a later run resumes them.
+        raise_errors: the first failure ends the transfer; False collects failures in the result.
+
+    Raises InvalidInputError for a content type that no header can contain.
+    """
+
+    encoding: str | None = None
+    content_type: str | None = None
+    allow_missing: bool = False
+    resumable: bool = False
+    raise_errors: bool = True
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "content_type", given(self.content_type))
+        if self.content_type is not None:
+            check_header("content_type", self.content_type)
+
+
+def target_encoding(reencode: str | bool | None) -> str | None:
+    """`reencode` as `TransferOptions.encoding`: '' decodes, None keeps. Raises UnsupportedCompressionType."""
+    return None if reencode is None else stored_encoding(reencode)
+
+
+class Copier:
+    """Copies objects from `source` to `target`, which belong to `runtime` (None: that of the caller's thread).
+
+    Args:
+        skip: whether the target has an object already, so that it need not be copied.
+        computes_digests: outcomes include a digest even if no store reports one, provided that the bytes pass through
+            this process.
+        resume: saves the state of large objects, so that another run can resume them.
+        progress: called by workers: with 0 when an object is started, then after each `size` bytes written. Exceptions
+            that it raises fail the object. An object that is replaced while it is read is written, and counted, again.
+
+    Attributes:
+        read, write: call a method of the source or the target, see `AdaptiveCaller.call`.
+    """
+
+    def __init__(self, source: Interface, target: Interface, runtime: Runtime | None,
+                 options: TransferOptions | None = None, *, skip: Callable[[Item], bool] | None = None,
+                 computes_digests: bool = False, resume: ResumeTracker | None = None,
+                 progress: ProgressHook | None = None) -> None:
+        self.source = source
+        self.target = target
+        self.runtime = runtime
+        self.options = options or TransferOptions()
+        self.resume = resume
+        self.read = AdaptiveCaller(source, runtime).call
+        self.write = AdaptiveCaller(target, runtime).call
+        self._skip = skip
+        self._computes_digests = computes_digests
+        self._progress = progress
+        self._can_copy_server_side = self.options.encoding is None and target.can_copy_from(source)
 
     def copy_object(self, item: Item) -> ObjectOutcome:
-        """The whole of one object, of any size.
-
-        Raises CloudFilesError; the target then is as it was.
-        """
+        """Copy one object of any size. Raises CloudFilesError; the target is then unchanged."""
         outcome = self.copy_unless_large(item)
         return self.copy_large_object(item) if outcome.status == "large" else outcome
 
     def copy_unless_large(self, item: Item) -> ObjectOutcome:
-        """The same, but a large object that no store copies by itself is only said to be 'large'."""
+        """The same, but a large object that cannot be copied server-side is only reported as 'large'."""
+        outcome = self._started(item, (item.size or 0) > SMALL_BYTES)._copy_unless_large(item)
+        if self.resume is not None and outcome.status != "large":
+            self.resume.end(item)
+        return outcome
+
+    def copy_large_object(self, item: Item, objects: int = 1) -> ObjectOutcome:
+        """Copy in parts, or through a temporary file; again if the source is replaced in the meantime.
+
+        objects: how many objects are copied at once.
+        """
+        one = self._started(item, is_large=True)
+        try:
+            outcome = one._copy_large_object(item, objects)
+        except TransportError:  # the parts remain, to be resumed
+            raise
+        except CloudFilesError:
+            if self.resume is not None:
+                self.resume.end(item)
+            raise
+        if self.resume is not None:
+            self.resume.end(item)
+        return outcome
+
+    def _started(self, item: Item, is_large: bool) -> Copier:
+        """The copier to use for this item, after its start was reported."""
+        one = self
+        if self._progress is not None:
+            self._progress(item, 0)
+            one = copy.copy(self)
+            one.write = _Counted(self.write, partial(self._progress, item)).call
+        if self.resume is not None:
+            self.resume.begin(item, is_large)
+        return one
+
+    def _copy_unless_large(self, item: Item) -> ObjectOutcome:
         self.target.check_target(item.target)
-        if self.options.skip is not None and self.options.skip(item):
+        if self._skip is not None and self._skip(item):
             return ObjectOutcome(item, "skipped")
         if self._can_copy_server_side:
             outcome = self._copy_server_side(item)
@@ -63,28 +166,27 @@ class Copier(Route):
                 return outcome
         return self._copy_through_memory(item)
 
-    # ---- by the stores
+    # ---- server-side
 
     def _copy_server_side(self, item: Item) -> ObjectOutcome | None:
-        """None where it cannot be done after all.
+        """None if it turns out to be impossible.
 
-        A copy that was killed begins anew, also one of a large local file. To go on it would have to be carried in
-        parts, whose digests are noted as they pass and compared afterwards: measured, that makes every copy 1.3 to 4
-        times slower than the kernel's, and checking what is there takes a quarter to two thirds of the time of
-        copying it.
+        A copy that was killed starts again, even that of a large local file. To resume it, the file would have to be
+        copied in parts, whose digests are saved and compared later: measured, that makes each copy 1.3 to 4 times
+        slower than the kernel's, and checking the existing parts takes a quarter to two thirds of the time of copying.
         """
         change = None if self.options.content_type is None else self._with_content_type
         for _ in range(_TRIES):
             try:
                 copied: CopyResult | None = self.write(item.size or 0, self.target.copy_from, self.source, item.source,
-                                                   item.target, CopyOptions(item.size, None, change))
+                                                       item.target, CopyOptions(item.size, None, change))
             except UnsupportedOperationError:
                 return None
             except ObjectChangedError as error:
                 changed = error
                 continue
             if copied is None:
-                return self.missing(item)
+                return self._missing(item)
             return ObjectOutcome(item, "copied", "copy", item.size if copied.size is None else copied.size, copied.etag)
         raise changed
 
@@ -94,11 +196,11 @@ class Copier(Route):
     # ---- through memory
 
     def _copy_through_memory(self, item: Item) -> ObjectOutcome:
-        if item.size is not None and item.size > WHOLE_BYTES:
+        if item.size is not None and item.size > SMALL_BYTES:
             return ObjectOutcome(item, "large")
         stored = self._read_whole(item)
         if stored is None:
-            return self.missing(item)
+            return self._missing(item)
         if stored.content is None:
             return ObjectOutcome(item, "large")
         digest = self._digest(stored)
@@ -109,25 +211,25 @@ class Copier(Route):
                              digest)
 
     def _read_whole(self, item: Item) -> StoredObject | None:
-        """As `get_bounded`. Content that nothing has proven to be whole is held against the size that the server tells.
-
-        Raises TruncatedBodyError where it goes on being shorter, or longer.
+        """As `get_bounded`. The length of content without any other proof of completeness is compared with the size
+        that the server reports. Raises TruncatedBodyError if they keep differing.
         """
         for _ in range(_TRIES):
-            stored: StoredObject | None = self.read(item.size or 0, self.source.get_bounded, item.source, WHOLE_BYTES)
+            stored: StoredObject | None = self.read(item.size or 0, self.source.get_bounded, item.source, SMALL_BYTES)
             if stored is None or not isinstance(stored.content, bytes) or stored.verified:
                 return stored
             size, is_announced = len(stored.content), stored.headers is None or is_framed(stored.headers)
             if is_announced and item.size in (None, size):
                 return stored
             described = self.source.describe(item.source)
-            told = item.size if described is None or described.size is None else described.size
-            if told == size or (described is not None and described.size is None and (is_announced or told is None)):
-                return stored  # the listing was older, or nobody knows better
-        raise TruncatedBodyError(f"received {size} bytes of an object that has {told}", path=item.source)
+            expected = item.size if described is None or described.size is None else described.size
+            if expected == size or (described is not None and described.size is None
+                                    and (is_announced or expected is None)):
+                return stored  # the listing was outdated, or the size is unknown
+        raise TruncatedBodyError(f"received {size} bytes of an object that has {expected}", path=item.source)
 
     def _digest(self, stored: StoredObject) -> str:
-        if not self.options.digests or not isinstance(stored.content, bytes):
+        if not self._computes_digests or not isinstance(stored.content, bytes):
             return ""
         return self.reported_digest(stored, stored.verified) or integrity.named(COMPUTED, stored.content)
 
@@ -145,13 +247,9 @@ class Copier(Route):
             content = compression.compress(plain, options.encoding)
         return content, options
 
-    # ---- large ones
+    # ---- large objects
 
-    def copy_large_object(self, item: Item, objects: int = 1) -> ObjectOutcome:
-        """In parts, or through a temporary file; anew where the source was replaced meanwhile.
-
-        objects: how many are carried side by side.
-        """
+    def _copy_large_object(self, item: Item, objects: int) -> ObjectOutcome:
         changed: CloudFilesError | None = None
         for _ in range(_TRIES):
             described = self.source.describe(item.source)
@@ -159,7 +257,7 @@ class Copier(Route):
                 raise MissingObjectError("the source was removed while it was being read; the target is unchanged",
                                          path=item.source) from changed
             if described is None:
-                return self.missing(item)
+                return self._missing(item)
             try:
                 return MultipartCopy(self, item, described, objects).copy()
             except ObjectChangedError as error:
@@ -167,10 +265,76 @@ class Copier(Route):
         assert changed is not None
         raise changed
 
-    def missing(self, item: Item) -> ObjectOutcome:
-        """The outcome where there is no source. Raises MissingObjectError unless that is allowed."""
+    def _missing(self, item: Item) -> ObjectOutcome:
+        """The outcome if the source is missing. Raises MissingObjectError unless that is allowed."""
         if not self.options.allow_missing:
             raise MissingObjectError("the object to transfer does not exist; use allow_missing=True to skip missing "
                                      "objects",
                                      path=item.source)
         return ObjectOutcome(item, "missing")
+
+    # ---- what small and large objects have in common
+
+    def write_options(self, stored: StoredObject, item: Item) -> WriteOptions:
+        """The options to write the copy with."""
+        encoding = stored.encoding if self.options.encoding is None else self.options.encoding
+        if self.options.encoding is None and not self.target.keeps_encodings:
+            encoding = ""
+        if not self.target.keeps_attributes:
+            return WriteOptions(encoding=encoding)
+        attributes = self.source.attributes(stored)
+        content_type = self.options.content_type or attributes.content_type or guess_content_type(item.target)
+        metadata = attributes.metadata if self.target.keeps_metadata else None
+        return WriteOptions(content_type, encoding, attributes.cache_control, attributes.storage_class, metadata,
+                            content_disposition=attributes.content_disposition,
+                            content_language=attributes.content_language)
+
+    def check_encoding(self, item: Item, encoding: str, beginning: bytes) -> None:
+        """Raise DecompressionError if the encoding is only the suffix of a name, but not that of the bytes: the copy
+        would be unreadable."""
+        if encoding and self.source.folds_suffixes:
+            with decoding(self.source, item.source, encoding):
+                compression.check_beginning(beginning, encoding, item.source)
+
+    def reported_digest(self, stored: StoredObject, algorithm: str) -> str:
+        """A digest that the source reports for an object, as `algorithm:hexadecimal`, or ''."""
+        values = (digest.value for digest in self.source.digests(stored) if digest.algorithm == algorithm)
+        return next((f"{algorithm}:{value.hex()}" for value in values), "")
+
+    def verification(self, verified: str) -> str:
+        """What the bytes that were read are verified by: a digest, or 'local' as no network is involved."""
+        return verified or ("local" if self.source.is_local else "")
+
+
+class AdaptiveCaller:
+    """Calls methods of a local store in place while they are fast, otherwise in threads, so that they do not block
+    other green threads."""
+
+    def __init__(self, interface: Interface, runtime: Runtime | None) -> None:
+        has_hub = runtime is not None and runtime.name == "green"
+        self._runtime = runtime if interface.is_local and has_hub else None
+        self._mean = 0.0
+
+    def call(self, size: int, function: Callable[..., T], *args: Any) -> T:
+        """`function(*args)`, which moves about `size` bytes."""
+        if self._runtime is None:
+            return function(*args)
+        if size >= RUN_IN_THREAD_BYTES or self._mean > _SLOW:
+            return self._runtime.run_in_thread(function, *args)
+        began = monotonic()
+        result = function(*args)
+        self._mean += (monotonic() - began - self._mean) / 16
+        return result
+
+
+class _Counted:
+    """Calls, and reports the size of each that succeeded."""
+
+    def __init__(self, call: Callable[..., Any], count: Callable[[int], object]) -> None:
+        self._call = call
+        self._count = count
+
+    def call(self, size: int, function: Callable[..., T], *args: Any) -> T:
+        result: T = self._call(size, function, *args)
+        self._count(size)
+        return result

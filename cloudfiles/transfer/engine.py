@@ -1,81 +1,127 @@
-"""Many objects from one store to another: the small ones first, many at a time, then the large ones in parts."""
+"""Transfers of many objects between two stores: small ones first, many at a time, then large ones in parts; by the
+workers of this process, or distributed over other processes."""
 
 from __future__ import annotations
 
 import itertools
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterable
+from contextlib import nullcontext
+from dataclasses import dataclass
 from typing import Any
 
 from cloudfiles.batch.fanout import ItemCounter, Plan, collect
+from cloudfiles.batch.processes import Parallel, is_parallel, run
+from cloudfiles.batch.progress import Progress, bar_for
 from cloudfiles.batch.store import Store
-from cloudfiles.compression import stored_encoding
-from cloudfiles.exceptions import CloudFilesError
+from cloudfiles.exceptions import CloudFilesError, redact
 from cloudfiles.interfaces.base import Interface
 from cloudfiles.runtime.base import Runtime
 from cloudfiles.runtime.engine import blocking_runtime, current_runtime
-from cloudfiles.transfer.copier import Copier
-from cloudfiles.transfer.items import Item
+from cloudfiles.transfer.compare import is_up_to_date
+from cloudfiles.transfer.copier import Copier, TransferOptions
+from cloudfiles.transfer.items import Item, items_between
 from cloudfiles.transfer.multipart_copy import LARGE_AT_ONCE
 from cloudfiles.transfer.result import ObjectOutcome, TransferResult
-from cloudfiles.transfer.route import CopierOptions
+from cloudfiles.transfer.resume_store import open_resume_store
+from cloudfiles.transfer.sources import check_source
 
 Report = Callable[[int], Any]
-CopierFactory = Callable[[Interface, Interface, Runtime | None], Copier]
 
 _CHUNK = 20_000
-"""Items of an iterator that are taken at once: any number of them costs the same memory."""
+"""Items of an iterator that are taken at once, so that any number of them needs the same memory."""
 
 
-def copy_objects_here(source: Store, target: Store, items: Iterable[Item], *, reencode: str | bool | None = None,
-               content_type: str | None = None, allow_missing: bool = False, resumable: bool = False,
-               raise_errors: bool = True, report: Report | None = None, explains: bool = True) -> TransferResult:
-    """Carry the items by the workers of this process; `explains` as for `carry_all`."""
-    encoding = checked_encoding(reencode)
-    plan, here, there = plan_between(source, target, encodes=encoding is not None)
+def transfer(source: Store, target: Store, paths: Any, options: TransferOptions, *, progress: Progress = None,
+             total: int | None = None, parallel: Parallel = 1) -> TransferResult:
+    """Copy objects from one store to another. See `CloudFiles.transfer_to`."""
+    if paths is None:
+        check_source(source)
+    skipped: list[str] = []
+    items = items_between(source, target, paths, options.encoding, skipped)
+    count = len(items) if isinstance(items, Collection) else total
+    with bar_for(progress, count, "Transferring") as bar:
+        result = copy_items(source, target, items, options, parallel, bar.update if progress else None)
+    result.skipped_symlinks = skipped
+    return result
+
+
+def copy_items(source: Store, target: Store, items: Iterable[Item], options: TransferOptions, parallel: Parallel = 1,
+               report: Report | None = None) -> TransferResult:
+    """Copy the items in this process, or distributed over others; memory exists in this one only."""
+    if is_parallel(parallel) and not (source.keeps_live_objects or target.keeps_live_objects):
+        return _distribute(source, target, items, options, parallel, report)
+    return _copy_here(source, target, items, options, report)
+
+
+# ---- distributed over processes
+
+
+@dataclass(repr=False)
+class StorePair:
+    """What a worker process receives: the two stores."""
+
+    _store: Store
+    target: Store
+
+    def __repr__(self) -> str:
+        return redact(f"{self._store.cloudpath!r} to {self.target.cloudpath!r}")
+
+    def copy_objects(self, items: list[Item], *, parallel: Parallel, progress: Any,
+                     options: TransferOptions) -> TransferResult:
+        """In a worker: copy one chunk, in its process alone."""
+        return _copy_here(self._store, self.target, items, options, explains=False)
+
+
+def _distribute(source: Store, target: Store, items: Iterable[Item], options: TransferOptions, parallel: Parallel,
+                report: Report | None) -> TransferResult:
+    """Copy the items in other processes, or by an executor, in chunks.
+
+    Raises the first error of a chunk; chunks that have not started are cancelled, processes of our own interrupted.
+    """
+    result = TransferResult()
+    chunks = run(StorePair(source, target), "copy_objects", items, {"options": options}, parallel,
+                 report or (lambda _: None))
+    try:
+        for _, part in chunks:
+            result.merge(part)
+    except CloudFilesError as error:
+        result.merge(getattr(error, "result", TransferResult()))
+        raise result.explain(error, others="objects that other workers had not started were "
+                                           "cancelled") from error.__cause__
+    return result
+
+
+# ---- in this process
+
+
+def _copy_here(source: Store, target: Store, items: Iterable[Item], options: TransferOptions,
+               report: Report | None = None, explains: bool = True) -> TransferResult:
+    encodes = options.encoding is not None
+    plan, here, there = plan_between(source, target, encodes)
     skip = None
-    if resumable and encoding is None:
-        from cloudfiles.transfer.compare import is_up_to_date
-
+    if options.resumable and not encodes:
         skip = lambda item: is_up_to_date(here, item.source, there, item.target)  # noqa: E731 -- a closure, called by name
-    options = CopierOptions(encoding, content_type, allow_missing, skip)
-    with _copier_factory(source, target, options, resumable) as make:
-        return copy_objects(make(here, there, plan.runtime), items, plan, raise_errors=raise_errors, report=report,
-                         for_large=lambda: _for_large(source, target, make, encoding is not None), explains=explains)
+    with open_resume_store(source, target) if options.resumable else nullcontext() as store:
 
+        def copier(here: Interface, there: Interface, runtime: Runtime | None) -> Copier:
+            return Copier(here, there, runtime, options, skip=skip,
+                          resume=None if store is None else store.tracker(there))
 
-@contextmanager
-def _copier_factory(source: Store, target: Store, options: CopierOptions, resumable: bool) -> Iterator[CopierFactory]:
-    """What makes a carrier: one that keeps on disk what it is at, where that is asked for and can be done."""
-    if not resumable:
-        yield lambda here, there, runtime: Copier(here, there, runtime, options)
-        return
-    from cloudfiles.transfer.resumable_copier import ResumableCopier
-    from cloudfiles.transfer.resume_store import open_resume_store
+        def for_large() -> tuple[Copier, Plan]:
+            """OS threads, which receive and write at the same time, unless green threads were requested."""
+            asked = source.green or target.green
+            plan, here, there = plan_between(source, target, encodes or not asked)
+            return copier(here, there, plan.runtime), plan
 
-    with open_resume_store(source, target) as resume_store:
-        yield lambda here, there, runtime: (
-            Copier(here, there, runtime, options) if resume_store is None
-            else ResumableCopier(here, there, runtime, options, resume_store))
-
-
-def _for_large(source: Store, target: Store, make: CopierFactory, encodes: bool) -> tuple[Copier, Plan]:
-    """A carrier for large objects: unless green threads are asked for, OS threads, which receive and write at once."""
-    asked = source.green or target.green
-    plan, here, there = plan_between(source, target, encodes=encodes or not asked)
-    return make(here, there, plan.runtime), plan
-
-
-def checked_encoding(reencode: str | bool | None) -> str | None:
-    """'' to decode, None to leave as it is. Raises UnsupportedCompressionType."""
-    return None if reencode is None else stored_encoding(reencode)
+        return copy_objects(copier(here, there, plan.runtime), items, plan, report=report, for_large=for_large,
+                            explains=explains)
 
 
 def plan_between(source: Store, target: Store, encodes: bool = False) -> tuple[Plan, Interface, Interface]:
-    """How a batch between two stores runs, and the interfaces that its workers use.
+    """How a batch between two stores is run, and the interfaces that its workers use.
 
-    encodes: contents are encoded anew, which green threads would only take turns at.
+    encodes: contents are re-encoded, which green threads could not do concurrently.
     """
     width = min(source.width, target.width)
     if width == 0:
@@ -86,42 +132,45 @@ def plan_between(source: Store, target: Store, encodes: bool = False) -> tuple[P
     return Plan(runtime, width, probe=is_local), source.interface(runtime), target.interface(runtime)
 
 
-def copy_objects(copier: Copier, items: Iterable[Item], plan: Plan, *, raise_errors: bool = True,
-              report: Report | None = None, note: Callable[[ObjectOutcome], Any] | None = None,
-              for_large: Callable[[], tuple[Copier, Plan]] | None = None, explains: bool = True) -> TransferResult:
-    """Carry every item; in any order, a large one after the others.
+def copy_objects(copier: Copier, items: Iterable[Item], plan: Plan, *, report: Report | None = None,
+                 on_outcome: Callable[[ObjectOutcome], Any] | None = None,
+                 for_large: Callable[[], tuple[Copier, Plan]] | None = None, explains: bool = True) -> TransferResult:
+    """Copy every item, in any order, large ones after the others.
 
-    raise_errors: the first failure ends the transfer; False keeps them in the result.
-    note: called, in workers, with each outcome.
-    for_large: makes another carrier, and its plan, for large objects, once there are any.
-    explains: an error that ends it says what was done before; else that is only in its `result`.
+    The first failure ends the transfer, unless the options of the copier say otherwise.
+
+    Args:
+        on_outcome: called, by workers, with the outcome of each object.
+        for_large: returns another copier, and its plan, for large objects; called when there are any.
+        explains: an error that ends the transfer tells in its message what was done before; False: only in its
+            `result`.
     """
     result = TransferResult()
     large: deque[Item] = deque()
     counter = ItemCounter()
 
-    def settle(copy_object: Callable[..., ObjectOutcome], *args: Any) -> None:
+    def record(copy: Callable[..., ObjectOutcome], *args: Any) -> None:
         began = result.recording.now()
-        outcome = copy_object(*args)
+        outcome = copy(*args)
         if outcome.status == "large":
             large.append(outcome.item)
             return
         counter.add()
         result.add(outcome, began)
-        if note is not None:
-            note(outcome)
+        if on_outcome is not None:
+            on_outcome(outcome)
 
-    def keep(item: Item, error: Exception) -> None:
+    def fail(item: Item, error: Exception) -> None:
         counter.add()
         result.fail(item, error)
 
-    on_error = None if raise_errors else keep
+    on_error = None if copier.options.raise_errors else fail
     try:
-        _run(lambda item: settle(copier.copy_unless_large, item), items, plan, plan.width, on_error, report, counter)
+        _run(lambda item: record(copier.copy_unless_large, item), items, plan, plan.width, on_error, report, counter)
         if large:
             several = min(LARGE_AT_ONCE, len(large))
             by, plan = (copier, plan) if for_large is None else for_large()
-            _run(lambda item: settle(by.copy_large_object, item, several), large, plan, several, on_error, report,
+            _run(lambda item: record(by.copy_large_object, item, several), large, plan, several, on_error, report,
                  counter)
     except CloudFilesError as error:
         if explains:

@@ -14,14 +14,13 @@ from cloudfiles.transfer.copier import Copier
 from cloudfiles.transfer.engine import plan_between
 from cloudfiles.transfer.items import Item, as_items, without_conflicts
 from cloudfiles.transfer.result import ObjectOutcome, TransferResult
-from cloudfiles.transfer.route import CopierOptions
 
 
 def move_objects(source: Store, target: Store, paths: Any, *, total: int | None = None,
                  progress: Progress = None) -> TransferResult:
     """Move objects from one store to another. See `CloudFiles.moves`."""
     plan, here, there = plan_between(source, target)
-    mover = Mover(Copier(here, there, plan.runtime, CopierOptions()))
+    mover = Mover(Copier(here, there, plan.runtime))
     items = without_conflicts(source, target, as_items(paths))
     result = TransferResult()
 

@@ -1,4 +1,4 @@
-"""One large object: in parts, several at once, in bounded memory; or through a temporary file."""
+"""Copies one large object: in parts, several at once, in bounded memory; or through a temporary file."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import io
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from cloudfiles import compression
 from cloudfiles.batch.fanout import Plan, collect
@@ -23,24 +23,26 @@ from cloudfiles.transfer.checksum import ObjectChecksum
 from cloudfiles.transfer.items import Item
 from cloudfiles.transfer.partial_upload import PartTracker
 from cloudfiles.transfer.result import ObjectOutcome
-from cloudfiles.transfer.route import Route
 from cloudfiles.transport.wire import is_framed
 from cloudfiles.types import StoredObject
 
+if TYPE_CHECKING:
+    from cloudfiles.transfer.copier import Copier
+
 LARGE_AT_ONCE = 4
-"""Large objects that are carried side by side."""
+"""Large objects that are copied at once."""
 
 _IN_FLIGHT = 128 << 20
-"""Bytes of parts under way at once, over all objects."""
+"""Bytes of parts in flight, over all objects."""
 
 _MOST_PARTS, _FEWEST_PARTS = 8, 2
-"""Parts of one object under way at once."""
+"""Parts of one object in flight."""
 
 _STREAM_TRIES = 3
 
 
 def parts_at_once(part_size: int, objects: int = 1) -> int:
-    """How many parts of each of so many objects are under way at once.
+    """The number of parts in flight for each of so many objects.
 
     >>> parts_at_once(8 << 20), parts_at_once(8 << 20, 4), parts_at_once(64 << 20)
     (8, 4, 2)
@@ -49,27 +51,27 @@ def parts_at_once(part_size: int, objects: int = 1) -> int:
 
 
 class MultipartCopy:
-    """Carries one state of one object.
+    """Copies one version of one object.
 
-    Raises ObjectChangedError where the source is not in this state any more. On any failure nothing is left at the
-    target but what was there, and the parts that a log keeps to go on from.
+    Raises ObjectChangedError if the source no longer has this version. After any failure the target is unchanged, and
+    only the parts that can be resumed remain.
     """
 
-    def __init__(self, route: Route, item: Item, described: StoredObject, objects: int = 1) -> None:
-        """objects: how many are carried side by side."""
-        self._route = route
-        self._source = route.source
-        self._target = route.target
-        self._runtime = route.runtime
-        self._read = route.read
-        self._write = route.write
+    def __init__(self, copier: Copier, item: Item, described: StoredObject, objects: int = 1) -> None:
+        """objects: how many are copied at once."""
+        self._copier = copier
+        self._source = copier.source
+        self._target = copier.target
+        self._runtime = copier.runtime
+        self._read = copier.read
+        self._write = copier.write
         self._item = item
         self._described = described
         self._size = described.size or 0
-        self._options = route.write_options(described, item)
+        self._options = copier.write_options(described, item)
         self._objects = objects
-        trackers = route.options.trackers
-        self._tracker: PartTracker | None = None if trackers is None else trackers.tracker_for(item, described)
+        resume = copier.resume
+        self._tracker: PartTracker | None = None if resume is None else resume.track_parts(item, described)
 
     def copy(self) -> ObjectOutcome:
         self._check_encoding()
@@ -86,12 +88,13 @@ class MultipartCopy:
         if encoding == self._options.encoding and encoding and self._source.folds_suffixes:
             stored = self._read(0, self._source.get, self._item.source, 0, compression.BEGINNING)
             if stored is not None:
-                self._route.check_encoding(self._item, encoding, stored.content)
+                self._copier.check_encoding(self._item, encoding, stored.content)
 
     # ---- in parts
 
     def copy_parts(self, writer: PartWriter) -> ObjectOutcome:
-        """Write what `writer` has not got yet, and publish the object. On failure it is aborted, or left to go on."""
+        """Write the parts that `writer` does not have yet, and publish the object. On failure it is aborted, or left to
+        be resumed."""
         digest = ObjectChecksum(self._source.digests(self._described), self._described.etag, self._size,
                              writer.part_size, self._runtime)
         done = writer.written()
@@ -115,7 +118,7 @@ class MultipartCopy:
         try:
             starts = range(0, self._size, writer.part_size)
             width = min(len(starts), parts_at_once(writer.part_size, self._objects))
-            self._side_by_side(copy_part, starts, width)
+            self._run_parts(copy_part, starts, width)
             verified = digest.check(self._item.source)
             etag = writer.finish()
         except BaseException as error:
@@ -127,17 +130,17 @@ class MultipartCopy:
         return self._outcome("parts", etag, verified)
 
     def _read_back(self, writer: PartWriter, start: int, end: int) -> bytes | None:
-        """A part that an earlier writer has written, unless it is not what the log knows."""
+        """A part that an earlier writer has written, unless it differs from the saved digest."""
         content = self._write(end - start, writer.read_back, start, end - start)
         known = content is not None and self._tracker is not None and self._tracker.matches(start, content)
         return content if known else None
 
-    def _side_by_side(self, work: Callable[[int], None], starts: range, width: int) -> None:
+    def _run_parts(self, work: Callable[[int], None], starts: range, width: int) -> None:
         runtime = self._runtime
         if runtime is None:
             collect(work, starts, Plan(None))
         else:
-            # The report looks whether this worker's own batch was given up: then it ends here.
+            # The report checks whether this worker's own batch was cancelled; if so, it ends here.
             collect(work, starts, Plan(runtime, max(1, width), report=lambda _: runtime.sleep(0)))
 
     def _part(self, start: int, end: int) -> bytes:
@@ -160,7 +163,7 @@ class MultipartCopy:
 
     @contextmanager
     def _spooled(self) -> Iterator[tuple[BinaryIO, str]]:
-        """The content, encoded as the target is to have it, in a file that has no name."""
+        """The content, in the encoding of the target, in an unnamed temporary file."""
         for tries_left in reversed(range(_STREAM_TRIES)):
             with tempfile.TemporaryFile() as spool:
                 file = cast(BinaryIO, spool)
@@ -203,17 +206,17 @@ class MultipartCopy:
 
     def _outcome(self, way: Any, etag: str | None, verified: str, size: int | None = None) -> ObjectOutcome:
         size = self._size if size is None else size
-        return ObjectOutcome(self._item, "copied", way, size, etag, self._route.verification(verified),
+        return ObjectOutcome(self._item, "copied", way, size, etag, self._copier.verification(verified),
                              self._described.etag, self._digest(verified))
 
     def _digest(self, verified: str) -> str:
         computed = "" if self._tracker is None else self._tracker.digest()
-        return self._route.reported_digest(self._described, verified) or computed
+        return self._copier.reported_digest(self._described, verified) or computed
 
 
 def _recoder(write: Callable[[bytes], Any], stored: str, wanted: str,
              path: str) -> tuple[Callable[[bytes], Any], Callable[[], Any]]:
-    """What takes the stored bytes piece by piece, and what is to be called at their end."""
+    """A function that takes the stored bytes piece by piece, and one to call at their end."""
     if stored == wanted:
         return write, lambda: None
     decoder, encoder = compression.decoder(stored, path), compression.encoder(wanted)

@@ -1,4 +1,4 @@
-"""Large objects that are half carried: what is known of their parts, so that another process can go on from there."""
+"""Partial uploads: what is known of the parts of a large object, so that another process can resume it."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from cloudfiles.transfer.checksum import COMPUTED, ObjectChecksum
 from cloudfiles.transfer.items import Item
 from cloudfiles.types import StoredObject, WriteOptions
 
-_NOTE_SECONDS = 0.001
-"""For each part that a note tells of, how long it is until the next one."""
+_SECONDS_PER_PART = 0.001
+"""The time until a partial upload is saved again, for each part that it has."""
 
 
 @dataclass(frozen=True)
 class PartialUpload:
-    """What is kept of one object.
+    """What is saved of one object.
 
     Attributes:
-        validator: of the content of the source that the parts are of, see `StoredObject.validator`.
-        size: its stored bytes.
+        validator: of the version of the source that the parts belong to, see `StoredObject.validator`.
+        size: the stored bytes of the source.
         state: of the writer, as `Interface.open_writer` takes it.
-        parts: the crc32c of each part that was written, in hexadecimal, by where it begins.
-        algorithm: of the digests of parts that the source's own digest is made of, where that is another one.
-        values: those digests, in hexadecimal, by where the parts begin.
+        parts: the crc32c of each part that was written, in hexadecimal, by its start.
+        algorithm: of the digests of parts that the source's own digest is combined from, if it is not crc32c.
+        values: these digests, in hexadecimal, by the start of the part.
     """
 
     validator: str
@@ -50,13 +50,13 @@ class PartialUpload:
         return cls(validator, size, state, _by_start(parts), algorithm, _by_start(values))
 
     def digest_of(self, start: int, algorithm: str) -> str | None:
-        """Of the part that begins there, in hexadecimal; None where it is not kept."""
+        """The digest of the part that starts there, in hexadecimal; None if it is unknown."""
         if algorithm in ("", COMPUTED):
             return self.parts.get(start)
         return self.values.get(start) if algorithm == self.algorithm else None
 
     def discard(self, target: Interface, key: str) -> None:
-        """Let the store forget the parts. Raises what `Interface.open_writer` does."""
+        """Remove the parts from the store. Raises what `Interface.open_writer` does."""
         writer = target.open_writer(key, self.size, WriteOptions(), self.state)
         if writer is not None:
             writer.abort()
@@ -67,17 +67,20 @@ def _by_start(values: Mapping[str, str]) -> dict[int, str]:
 
 
 class PartTracker:
-    """Takes note of the parts of one object as they are written.
+    """Records the parts of one object as they are written.
 
-    note: called, by any worker, whenever there is more to keep.
+    Args:
+        described: the version of the source that is copied.
+        saved: the partial upload to resume.
+        save: called, by any worker, whenever there is more to save.
     """
 
-    def __init__(self, described: StoredObject, kept: PartialUpload | None,
-                 note: Callable[[PartTracker], object]) -> None:
+    def __init__(self, described: StoredObject, saved: PartialUpload | None,
+                 save: Callable[[PartTracker], object]) -> None:
         self._validator = described.validator
         self._size = described.size or 0
-        self._kept = kept
-        self._note = note
+        self._saved = saved
+        self._save = save
         self._writer: PartWriter | None = None
         self._parts: dict[int, tuple[bytes, int]] = {}
         self._algorithm = ""
@@ -85,57 +88,57 @@ class PartTracker:
 
     @property
     def state(self) -> Mapping[str, Any] | None:
-        """The state of an earlier writer to go on with."""
-        return None if self._kept is None else self._kept.state
+        """The state of the earlier writer to resume."""
+        return None if self._saved is None else self._saved.state
 
-    def start_writing(self, writer: PartWriter, digest: ObjectChecksum) -> None:
-        """From now on parts are written to `writer`, and counted in `digest`."""
+    def start_writing(self, writer: PartWriter, checksum: ObjectChecksum) -> None:
+        """From now on parts are written to `writer`, and added to `checksum`."""
         self._writer = writer
-        self._digest = digest
-        self._algorithm = digest.part_algorithm if digest.part_algorithm not in (None, COMPUTED) else ""
-        self._note(self)
+        self._checksum = checksum
+        self._algorithm = checksum.part_algorithm if checksum.part_algorithm not in (None, COMPUTED) else ""
+        self._save(self)
 
     def matches(self, start: int, content: bytes) -> bool:
         """Whether this is the part that was written there before."""
-        return self._kept is not None and self._kept.parts.get(start) == _crc(content).hex()
+        return self._saved is not None and self._saved.parts.get(start) == _crc(content).hex()
 
     def add(self, start: int, content: bytes) -> None:
-        """This part is written, and counted in the digest."""
+        """This part has been written, and added to the checksum."""
         self._parts[start] = _crc(content), len(content)
         if self._algorithm:
-            self._values[start] = self._digest.part_value(start)
-        self._note(self)
+            self._values[start] = self._checksum.part_value(start)
+        self._save(self)
 
     def reuse_part(self, start: int, length: int) -> bool:
-        """Whether this part was written before and need not be read again: its digests are kept, and are now counted
-        in. Only for writers that are checked by the store: what it has is what the digests are of."""
-        algorithm = self._digest.part_algorithm
-        crc32c = None if self._kept is None else self._kept.parts.get(start)
-        value = None if self._kept is None or algorithm is None else self._kept.digest_of(start, algorithm)
+        """Whether this part was written before and need not be read again: its digests are saved, and are now added to
+        the checksum. Only for writers whose parts the store itself has verified against these digests."""
+        algorithm = self._checksum.part_algorithm
+        crc32c = None if self._saved is None else self._saved.parts.get(start)
+        value = None if self._saved is None or algorithm is None else self._saved.digest_of(start, algorithm)
         if crc32c is None or value is None:
             return False
-        self._digest.add_part_value(start, bytes.fromhex(value), length)
+        self._checksum.add_part_value(start, bytes.fromhex(value), length)
         self._parts[start] = bytes.fromhex(crc32c), length
         if self._algorithm:
             self._values[start] = bytes.fromhex(value)
         return True
 
     def is_resumable_after(self, error: BaseException) -> bool:
-        """Whether there is sense in going on from here after this failure: the connection's, or an interruption."""
+        """Whether it makes sense to resume after this failure: one of the connection, or an interruption."""
         return self._validator is not None and (isinstance(error, TransportError) or not isinstance(error, Exception))
 
     def snapshot(self) -> PartialUpload | None:
-        """All that another process needs; None where nothing tells whether the source is still the same."""
+        """All that another process needs; None if nothing tells whether the source is still the same."""
         if self._writer is None or self._validator is None:
             return None
-        before = {} if self._kept is None else dict(self._kept.parts)
+        before = {} if self._saved is None else dict(self._saved.parts)
         now = {start: value.hex() for start, (value, _) in list(self._parts.items())}
         return PartialUpload(self._validator, self._size, self._writer.state(), before | now, self._algorithm,
-                        self._all_values())
+                             self._all_values())
 
     def _all_values(self) -> dict[int, str]:
-        kept = self._kept is not None and self._kept.algorithm == self._algorithm
-        before = dict(self._kept.values) if kept and self._kept is not None else {}
+        saved = self._saved is not None and self._saved.algorithm == self._algorithm
+        before = dict(self._saved.values) if saved and self._saved is not None else {}
         return before | {start: value.hex() for start, value in list(self._values.items())}
 
     def digest(self) -> str:
@@ -151,29 +154,41 @@ def _crc(content: bytes) -> bytes:
     return hasher.digest()
 
 
-class PartTrackers:
-    """The logs of a run, by what is kept of each object.
+class ResumeTracker:
+    """What a copier reports to, so that objects can be resumed by another run.
 
-    target: whose parts they are. note: see `PartLog`, with the key of the target.
+    Args:
+        target: the interface that the objects are written to.
+        save: called with the key of the target, by any worker, whenever there is more to save of its parts.
+
+    Attributes:
+        saved: partial uploads of earlier runs that have not been resumed yet, by the key of the target.
     """
 
-    def __init__(self, target: Interface, note: Callable[[str, PartTracker], object]) -> None:
-        self._target = target
-        self._note = note
-        self.kept: dict[str, PartialUpload] = {}
+    def __init__(self, target: Interface, save: Callable[[str, PartTracker], object],
+                 saved: dict[str, PartialUpload] | None = None) -> None:
+        self.target = target
+        self.saved = {} if saved is None else saved
+        self._save = save
 
-    def tracker_for(self, item: Item, described: StoredObject) -> PartTracker:
-        """A log for this state of the source. What is kept of another state is discarded."""
-        kept = self.kept.pop(item.target, None)
-        if kept is not None and (kept.validator, kept.size) != (described.validator, described.size):
-            kept.discard(self._target, item.target)
-            kept = None
-        return PartTracker(described, kept, lambda tracker: self._note(item.target, tracker))
+    def begin(self, item: Item, is_large: bool) -> None:
+        """From now on the copy may leave something behind if the process is killed."""
+
+    def end(self, item: Item) -> None:
+        """Nothing of the copy can be resumed any more, or has to be cleaned up."""
+
+    def track_parts(self, item: Item, described: StoredObject) -> PartTracker:
+        """A tracker for this version of the source. A partial upload of another version is discarded."""
+        saved = self.saved.pop(item.target, None)
+        if saved is not None and (saved.validator, saved.size) != (described.validator, described.size):
+            saved.discard(self.target, item.target)
+            saved = None
+        return PartTracker(described, saved, lambda tracker: self._save(item.target, tracker))
 
 
 class SaveThrottle:
-    """When the parts of an object are to be noted again. Notes cost the same share of the time however many parts it
-    has; those since the last note are sent again after a kill."""
+    """Decides when the parts of an object are to be saved again, so that saving takes the same share of the time for
+    any number of parts. Parts written since the last save are sent again after a kill."""
 
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
@@ -184,5 +199,5 @@ class SaveThrottle:
         return now >= self._due.get(target, now)
 
     def saved(self, target: str, partial: PartialUpload) -> None:
-        """A note was made."""
-        self._due[target] = self._now() + _NOTE_SECONDS * len(partial.parts)
+        """It was saved just now."""
+        self._due[target] = self._now() + _SECONDS_PER_PART * len(partial.parts)

@@ -1,7 +1,8 @@
-"""Transfers kept on disk while they run, so that another process can go on with them.
+"""The state of a transfer, as it is saved on disk while it runs, so that another process can resume it.
 
-One file each, of JSON lines: first what it is and its files, then a line for each file that is begun or done, and for
-each large one whose parts have grown. A line that a kill cut short is passed over.
+Each transfer has a file of JSON lines: first its format, what it transfers and its files, then a line for each file
+that is started or done, and for each large one whenever more of its parts are written. A line that a kill has cut short
+is ignored.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import glob
 import json
 import os
+import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -16,13 +18,20 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from cloudfiles.exceptions import ConfigurationError, FileSystemError, LockingError
+from cloudfiles.interfaces.file.locks import try_lock
 from cloudfiles.lib import replace_file, settings_dir
-from cloudfiles.transfer.file_lock import FileLock
 from cloudfiles.transfer.partial_upload import PartialUpload
+
+FORMAT = 1
+"""The version of the format. Files of cloudfiles 1.0 have this format too, without saying so."""
+
+
+class NewerFormatError(ConfigurationError):
+    """The file was written by a newer version of cloudfiles."""
 
 
 class TransferFile(NamedTuple):
-    """One file of a transfer: its key, its local place, and its bytes where they are known."""
+    """One file of a transfer: its key, its local path, and its size in bytes if it is known."""
 
     remote: str
     local: str
@@ -34,10 +43,10 @@ class ResumeState:
     """How far a transfer is.
 
     Attributes:
-        request: what was asked for, as JSON.
+        request: what is transferred, and how, as JSON.
         done: keys that have been transferred.
-        halves: what is known of large objects under way, by the key of the target.
-        begun: where something may be left behind if nobody comes to the end of it: keys, or directories with a slash.
+        partial_uploads: what is known of large objects that are not complete, by the key of the target.
+        begun: what a kill may leave behind: keys of uploads, or directories (ending with a slash) with temporary files.
     """
 
     request: Mapping[str, Any]
@@ -47,16 +56,16 @@ class ResumeState:
     begun: set[str] = field(default_factory=set)
 
     def lines(self) -> Iterator[str]:
-        yield _line({"request": self.request, "files": self.files})
+        yield _line({"version": FORMAT, "request": self.request, "files": self.files})
         for key in self.done:
             yield _line({"done": key})
         for key, partial in self.partial_uploads.items():
             yield _line({"half": key, "state": partial.dump()})
-        for place in self.begun:
-            yield _line({"begun": place})
+        for scope in self.begun:
+            yield _line({"begun": scope})
 
     def apply(self, entry: Mapping[str, Any]) -> None:
-        """Take note of one more line."""
+        """Update it by another line."""
         if "done" in entry:
             self.done.add(entry["done"])
             self.partial_uploads.pop(entry.get("target", ""), None)
@@ -73,8 +82,36 @@ def _line(entry: Mapping[str, Any]) -> str:
     return json.dumps(entry, separators=(",", ":")) + "\n"
 
 
+class FileLock:
+    """An advisory lock next to a file, `flock` on `PATH.lock`, held by this object alone. The system releases it when
+    the process ends, however it ends. On Windows there is none, and everybody acquires it.
+
+    Its methods raise OSError if the directory cannot be written.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path + ".lock"
+        self._descriptor: int | None = None
+
+    def try_acquire(self) -> bool:
+        """Whether it is held from now on; False: another process, or another object of this one, holds it."""
+        if sys.platform == "win32":
+            return True
+        os.makedirs(os.path.dirname(self.path), exist_ok=True)
+        self._descriptor = try_lock(self.path, exclusive=True)
+        return self._descriptor is not None
+
+    def release(self) -> None:
+        """Release it if it is held, and remove the lock file."""
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is not None:
+            with suppress(OSError):
+                os.unlink(self.path)
+            os.close(descriptor)
+
+
 class StateFile:
-    """The file that a transfer is kept in, by any thread of one process."""
+    """The file with the state of a transfer, used by any thread of one process."""
 
     def __init__(self, path: str) -> None:
         self.path = path
@@ -82,9 +119,9 @@ class StateFile:
         self._file_lock = FileLock(path)
 
     def try_acquire(self) -> bool:
-        """Whether other processes are kept from it from now on, until `release`; False where one is at work on it.
+        """Lock it against other processes until `release`; False if another process is using it.
 
-        Raises FileSystemError where that cannot be told.
+        Raises FileSystemError if that cannot be determined.
         """
         try:
             return self._file_lock.try_acquire()
@@ -92,7 +129,7 @@ class StateFile:
             raise FileSystemError(f"cannot save {self.path}: {error.strerror}", errno=error.errno) from error
 
     def acquire(self) -> None:
-        """The same, but raises LockingError where another process is at work on it."""
+        """The same, but raises LockingError if another process is using it."""
         if not self.try_acquire():
             raise LockingError("the transfer is already running in another process, or in another object of this one, "
                                f"which holds {self._file_lock.path}; wait until it finishes")
@@ -102,7 +139,7 @@ class StateFile:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold it meanwhile."""
+        """Lock it for the duration of the block."""
         self.acquire()
         try:
             yield
@@ -115,12 +152,12 @@ class StateFile:
             replace_file(self.path, "".join(state.lines()).encode("utf-8", "surrogatepass"))
 
     def add(self, **entry: Any) -> None:
-        """One more line."""
+        """Append a line."""
         with self._lock, open(self.path, "ab", opener=_private) as file:
             file.write(_line(entry).encode("utf-8", "surrogatepass"))
 
     def remove(self) -> None:
-        """And what was to replace it, where a kill came between."""
+        """Remove it, and any replacement of it that a kill has left incomplete."""
         with self._lock:
             for path in [self.path, *glob.glob(f"{glob.escape(self.path)}.*")]:
                 if not path.endswith(".lock"):
@@ -128,17 +165,27 @@ class StateFile:
                         os.unlink(path)
 
     def read(self) -> ResumeState | None:
-        """What the file tells; None where there is none. Raises ConfigurationError where it is no such file."""
+        """The saved state; None if the file does not exist.
+
+        Raises:
+            ConfigurationError: it is not such a file.
+            NewerFormatError: it was written by a newer version.
+        """
         try:
             with open(self.path, "rb") as file:
                 first, *others = file.read().decode("utf-8", "surrogatepass").split("\n")
             head = json.loads(first)
+            if head.get("version", 1) > FORMAT:
+                raise NewerFormatError(f"{self.path} was written by a newer version of cloudfiles (format "
+                                       f"{head['version']}; this version reads {FORMAT}); upgrade to resume it")
             state = ResumeState(head["request"], [TransferFile(*given) for given in head["files"]])
-            for line in others[:-1]:  # what stands behind the last line break was cut short
+            for line in others[:-1]:  # what follows the last line break was cut short
                 state.apply(json.loads(line))
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            if isinstance(error, ConfigurationError):
+                raise
             raise ConfigurationError(f"{self.path} is not a readable saved transfer: {type(error).__name__}; "
                                      "clear_saved() removes all saved transfers") from error
         return state
@@ -149,12 +196,12 @@ def _private(path: str, flags: int) -> int:
 
 
 def state_directory(kind: str) -> str:
-    """Where transfers of one kind are kept."""
+    """Where the states of transfers of one kind are saved."""
     return os.path.join(settings_dir(), "transfers", kind)
 
 
 def saved_state_files(kind: str) -> list[StateFile]:
-    """All that are kept."""
+    """All that are saved."""
     with suppress(FileNotFoundError):
         directory = state_directory(kind)
         return [StateFile(os.path.join(directory, name)) for name in sorted(os.listdir(directory))

@@ -17,9 +17,9 @@ from cloudfiles.batch.progress import Progress, bar_for
 from cloudfiles.batch.store import Store
 from cloudfiles.exceptions import CloudFilesError, InvalidInputError, redact
 from cloudfiles.interfaces.base import Interface
-from cloudfiles.transfer.between import copy_between
 from cloudfiles.transfer.compare import checked_mode
-from cloudfiles.transfer.engine import plan_between
+from cloudfiles.transfer.copier import TransferOptions
+from cloudfiles.transfer.engine import copy_items, plan_between
 from cloudfiles.transfer.result import TransferResult
 from cloudfiles.transfer.sources import check_source
 from cloudfiles.transfer.sync_plan import SyncPlan, key_filter
@@ -85,7 +85,7 @@ def sync_disjoint(source: Store, target: Store, *, delete: bool, compare: str, i
                 announce(*action)
         with bar_for(progress, todo.copy_count + todo.delete_count, "Synchronizing") as bar:
             report = bar.update if progress else None
-            carried = copy_between(source, target, todo.items(), {"allow_missing": True}, parallel, report)
+            carried = copy_items(source, target, todo.items(), TransferOptions(allow_missing=True), parallel, report)
             deleted = _delete_all(there, todo.deletions(), plan, report)
     return SyncResult(carried, todo.same, deleted, skipped_symlinks=todo.skipped_symlinks)
 

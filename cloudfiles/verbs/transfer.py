@@ -72,11 +72,12 @@ class TransferVerbs:
             CloudFilesError: the first failure; the message, and the TransferResult in the attribute `result`, tell
                 what was done. Objects copied before remain, and are complete.
         """
-        from cloudfiles.transfer.between import transfer
+        from cloudfiles.transfer.copier import TransferOptions, target_encoding
+        from cloudfiles.transfer.engine import transfer
 
-        return transfer(self._store, self._other(cf_dest), paths, reencode=reencode, content_type=content_type,
-                        allow_missing=allow_missing, resumable=resumable, progress=self._chosen_progress(progress),
-                        total=total, raise_errors=raise_errors, parallel=self._chosen_parallel(parallel))
+        options = TransferOptions(target_encoding(reencode), content_type, allow_missing, resumable, raise_errors)
+        return transfer(self._store, self._other(cf_dest), paths, options, progress=self._chosen_progress(progress),
+                        total=total, parallel=self._chosen_parallel(parallel))
 
     def transfer_from(self, cf_src: StoreLike, paths: StrPath | Iterable[TransferRequest] | None = None,
                       block_size: int = 64, reencode: str | bool | None = None, content_type: str | None = None,
@@ -84,11 +85,12 @@ class TransferVerbs:
                       total: int | None = None, raise_errors: bool = True, parallel: Parallel | None = None
                       ) -> TransferResult:
         """Copy objects from `cf_src` to here; see `transfer_to`."""
-        from cloudfiles.transfer.between import transfer
+        from cloudfiles.transfer.copier import TransferOptions, target_encoding
+        from cloudfiles.transfer.engine import transfer
 
-        return transfer(self._other(cf_src), self._store, paths, reencode=reencode, content_type=content_type,
-                        allow_missing=allow_missing, resumable=resumable, progress=self._chosen_progress(progress),
-                        total=total, raise_errors=raise_errors, parallel=self._chosen_parallel(parallel))
+        options = TransferOptions(target_encoding(reencode), content_type, allow_missing, resumable, raise_errors)
+        return transfer(self._other(cf_src), self._store, paths, options, progress=self._chosen_progress(progress),
+                        total=total, parallel=self._chosen_parallel(parallel))
 
     def move(self, src: StrPath, dest: StrPath) -> None:
         """Move one object, within this store or to another; see `moves`.

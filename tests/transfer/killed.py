@@ -52,7 +52,7 @@ def transfer(stores: tuple[str, str], secrets: Any, endpoint: str, home: str, di
     """Transfer from one store to the other, to be gone on with; die before or after the step of this number."""
     os.environ["CLOUD_FILES_DIR"] = home
     _arm(_ANY, die_at)
-    partial_upload._NOTE_SECONDS = 0.0
+    partial_upload._SECONDS_PER_PART = 0.0
     source, target = _stores(stores, secrets, endpoint)
     source.transfer_to(target, resumable=True)
 

@@ -137,7 +137,7 @@ def test_no_encoding_can_be_asked_for(tmp_path: Path, mem: CloudFiles) -> None:
 @pytest.mark.parametrize("whole", [1 << 23, 10])
 def test_encoded_objects_are_written_decoded(store: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str,
                                              whole: int) -> None:
-    monkeypatch.setattr(copier, "WHOLE_BYTES", whole)
+    monkeypatch.setattr(copier, "SMALL_BYTES", whole)
     cf = store(kind)
     if kind == "file":
         cf = CloudFiles(cf.cloudpath, **BY_SUFFIX)
@@ -284,7 +284,7 @@ def test_a_file_that_is_not_what_its_suffix_says(source: Path, store: Make, tmp_
                 lambda: cf.moves(there, ["fake"])):
         with pytest.raises(DecompressionError, match=r"fake\.(gz|br)' cannot be decoded.*encoding_suffixes=False"):
             use()
-    monkeypatch.setattr(copier, "WHOLE_BYTES", 5)
+    monkeypatch.setattr(copier, "SMALL_BYTES", 5)
     for options in ({}, {"reencode": ""}):
         with pytest.raises(DecompressionError, match=r"fake\.gz' cannot be decoded.*encoding_suffixes=False"):
             cf.transfer_to(there, "fake", **options)

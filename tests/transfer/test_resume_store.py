@@ -46,7 +46,7 @@ def kept() -> list[str]:
 def broken_off(source: CloudFiles, target: CloudFiles) -> None:
     """A run whose connection breaks after three parts, in this process."""
     patch = broken_after(3)
-    patch.setattr("cloudfiles.transfer.partial_upload._NOTE_SECONDS", 0.0)
+    patch.setattr("cloudfiles.transfer.partial_upload._SECONDS_PER_PART", 0.0)
     try:
         with pytest.raises(TransportError, match="the cable is cut"):
             source.transfer_to(target, resumable=True)
@@ -139,7 +139,7 @@ def test_a_home_that_cannot_be_written(server: S3Server, s3: CloudFiles, disk_of
     def refuse(*args: Any, **kwargs: Any) -> int:
         raise PermissionError(30, "Read-only file system")
 
-    monkeypatch.setattr("cloudfiles.transfer.file_lock.try_lock", refuse)
+    monkeypatch.setattr("cloudfiles.transfer.resume_state.try_lock", refuse)
     source = disk_of("in")
     source.put("big", BIG)
     with pytest.warns(UserWarning, match=r"Read-only file system.*will restart from the beginning.*CLOUD_FILES_DIR"):
@@ -204,7 +204,7 @@ def left_by_another_process(source: CloudFiles, target: CloudFiles, begun: list[
 
 
 def left_beside(resume_store: ResumeStore, begun: list[str]) -> str:
-    path = resume_store._file.path.replace(".jsonl", "9.jsonl")
+    path = resume_store.file.path.replace(".jsonl", "9.jsonl")
     lines = [{"request": {"process": "1f-0123456789abcdef", "since": 0.0}, "files": []},
              *({"begun": key} for key in begun)]
     Path(path).write_text("".join(json.dumps(line) + "\n" for line in lines))
@@ -293,7 +293,7 @@ def test_what_a_living_run_is_about_to_write_is_left_alone(s3: CloudFiles, disk_
     source.put("a", b"1")
     with open_resume_store(source._store, s3._store) as resume_store:
         assert resume_store is not None
-        half_written = Path(resume_store._file.path + ".x1y2z3")
+        half_written = Path(resume_store.file.path + ".x1y2z3")
         half_written.write_bytes(b"{")
         assert source.transfer_to(s3, resumable=True).copied == 1
         assert half_written.exists()

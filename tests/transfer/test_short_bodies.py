@@ -64,7 +64,7 @@ def test_a_short_body_is_not_transferred(server: S3Server, green: bool, fault: F
     if isinstance(fault, Shortened) and verb is VERBS["by name"] and not large:
         return  # its length is announced, and nobody has told another one
     if large:
-        monkeypatch.setattr(copier, "WHOLE_BYTES", 1000)
+        monkeypatch.setattr(copier, "SMALL_BYTES", 1000)
     server.script(Rule(fault, method="GET", key="dir/a" if store is web else "a", times=None))
     target = CloudFiles(f"file://{tmp_path}/")
     with pytest.raises(CloudFilesError) as raised:
@@ -96,7 +96,7 @@ def test_a_server_that_never_tells_a_size(server: S3Server, green: bool, large: 
                                           monkeypatch: pytest.MonkeyPatch) -> None:
     """What nobody tells cannot be compared; what the index told can."""
     if large:
-        monkeypatch.setattr(copier, "WHOLE_BYTES", 1000)
+        monkeypatch.setattr(copier, "SMALL_BYTES", 1000)
     target = CloudFiles(f"mem://sizeless-{green}-{large}/")
     server.script(_sizeless_head, Rule(ShortUntilClose(50_000), method="GET", key="dir/a", times=None))
     web(server, green).transfer_to(target, paths=["a"])
@@ -115,7 +115,7 @@ def _sizeless_head(sighting: Any) -> Fault | None:
 def test_an_object_in_s3_whose_size_is_not_told_is_no_empty_one(server: S3Server, green: bool, large: bool,
                                                                monkeypatch: pytest.MonkeyPatch) -> None:
     if large:
-        monkeypatch.setattr(copier, "WHOLE_BYTES", 1000)
+        monkeypatch.setattr(copier, "SMALL_BYTES", 1000)
     server.script(_sizeless_head)
     target = CloudFiles(f"mem://unsized-{green}-{large}/")
     s3(server, green).transfer_to(target, paths=["a"])
@@ -130,7 +130,7 @@ def test_an_object_in_s3_whose_size_is_not_told_is_no_empty_one(server: S3Server
 def test_a_portals_page_is_not_transferred(server: S3Server, green: bool, large: bool,
                                            monkeypatch: pytest.MonkeyPatch) -> None:
     if large:
-        monkeypatch.setattr(copier, "WHOLE_BYTES", 1000)
+        monkeypatch.setattr(copier, "SMALL_BYTES", 1000)
     server.put("a", CONTENT, etag="")
     server.script(Rule(portal(), method="GET", key="a", times=None))
     target = CloudFiles(f"mem://portal-{green}-{large}/")

@@ -17,8 +17,7 @@ import pytest
 from cloudfiles import CloudFiles, Downloader, Uploader
 from cloudfiles.exceptions import AuthorizationError, FileSystemError, LockingError
 from cloudfiles.testing import Rule, S3Server, s3_error
-from cloudfiles.transfer.file_lock import FileLock
-from cloudfiles.transfer.resume_state import saved_state_files, state_directory
+from cloudfiles.transfer.resume_state import FileLock, saved_state_files, state_directory
 from cloudfiles.types import WriteOptions
 from tests.transfer.conftest import tree
 
@@ -104,7 +103,7 @@ def test_the_second_knows_what_the_first_has_done(mem: CloudFiles, source: Path,
 
 HOLDING = """
 import sys, time
-from cloudfiles.transfer.file_lock import FileLock
+from cloudfiles.transfer.resume_state import FileLock
 print(FileLock(sys.argv[1]).try_acquire(), flush=True)
 time.sleep(600)
 """
@@ -182,7 +181,7 @@ def test_a_place_that_cannot_be_written(mem: CloudFiles, source: Path, monkeypat
     def refuse(*args: Any, **kwargs: Any) -> int:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("cloudfiles.transfer.file_lock.try_lock", refuse)
+    monkeypatch.setattr("cloudfiles.transfer.resume_state.try_lock", refuse)
     with pytest.raises(FileSystemError, match="Permission denied"):
         up.run()
     assert not up.active()

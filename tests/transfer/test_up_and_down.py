@@ -17,8 +17,8 @@ from cloudfiles.exceptions import CloudFilesError, ConfigurationError, InvalidIn
 from cloudfiles.tasks import transfer_task
 from cloudfiles.tasks.uploader_downloader import TargetExistsError
 from cloudfiles.testing import Rule, S3Server, s3_error
-from cloudfiles.transfer.cleanup import clean_up
 from cloudfiles.transfer.resume_state import saved_state_files
+from cloudfiles.transfer.resume_store import clean_up
 from cloudfiles.types import Clock
 from tests.transfer.conftest import MIB, tree, write
 

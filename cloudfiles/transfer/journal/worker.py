@@ -21,16 +21,15 @@ from cloudfiles.exceptions import (
     redact,
 )
 from cloudfiles.interfaces.part_writer import InterruptedWrites
-from cloudfiles.transfer.cleanup import SKEW
 from cloudfiles.transfer.compare import Comparison, compare_objects
-from cloudfiles.transfer.copier import Copier
+from cloudfiles.transfer.copier import Copier, TransferOptions
 from cloudfiles.transfer.engine import plan_between
 from cloudfiles.transfer.journal.journal import Journal
 from cloudfiles.transfer.journal.records import ItemResult, ItemState, LeasedItem, TransferRecord
 from cloudfiles.transfer.multipart_copy import LARGE_AT_ONCE
-from cloudfiles.transfer.partial_upload import PartialUpload, PartTracker, PartTrackers
+from cloudfiles.transfer.partial_upload import PartialUpload, PartTracker, ResumeTracker
 from cloudfiles.transfer.result import ObjectOutcome
-from cloudfiles.transfer.route import CopierOptions
+from cloudfiles.transfer.resume_store import CLOCK_SKEW
 from cloudfiles.types import Clock, WriteOptions
 
 _CHUNK = 20_000
@@ -62,9 +61,9 @@ class JournalWorker:
                  block: int, clock: Clock, report: Callable[[int], Any]) -> None:
         encoding: str | None = transfer.options.get("encoding")
         self._plan, self._source, self._target = plan_between(source, target, encodes=encoding is not None)
-        self._trackers = PartTrackers(self._target, self._note)
+        self._resume = ResumeTracker(self._target, self._note)
         self._copier = Copier(self._source, self._target, self._plan.runtime,
-                                CopierOptions(encoding, allow_missing=True, digests=True, trackers=self._trackers))
+                              TransferOptions(encoding, allow_missing=True), computes_digests=True, resume=self._resume)
         self._here = target.here()
         self._journal = journal
         self._transfer = transfer
@@ -114,7 +113,7 @@ class JournalWorker:
     def _interrupted(self, keys: Sequence[str], processes: Sequence[str],
                      kept: Sequence[Mapping[str, Any]]) -> InterruptedWrites:
         """Writes of this transfer."""
-        return InterruptedWrites(keys, self._transfer.created - SKEW, processes, kept)
+        return InterruptedWrites(keys, self._transfer.created - CLOCK_SKEW, processes, kept)
 
     # ---- carrying
 
@@ -146,7 +145,7 @@ class JournalWorker:
         partial = self._journal.partial_upload(leased.id)
         self._ids[leased.item.target] = leased.id
         if partial is not None:
-            self._trackers.kept[leased.item.target] = partial
+            self._resume.saved[leased.item.target] = partial
 
     def _copy_unless_large(self, leased: LeasedItem) -> None:
         outcome = self._copier.copy_unless_large(leased.item)
@@ -168,18 +167,18 @@ class JournalWorker:
 
     def _finished_before(self, leased: LeasedItem) -> ItemResult | None:
         """Where the object had been finished already, and only the record of that was lost."""
-        partial = self._trackers.kept.get(leased.item.target)
+        partial = self._resume.saved.get(leased.item.target)
         comparison = None if partial is None else self._compare(leased, partial)
         if comparison is None or partial is None:
             return None
-        del self._trackers.kept[leased.item.target]
+        del self._resume.saved[leased.item.target]
         with suppress(CloudFilesError):  # parts that are objects of their own until they are removed
             self._target.discard_interrupted(self._interrupted([leased.item.target], (), ()))
         return ItemResult("done", None, comparison.by, None, None, partial.validator, partial.size)
 
     def _forget_parts(self, leased: LeasedItem) -> None:
         """There is no going on with parts of this object."""
-        partial = self._trackers.kept.pop(leased.item.target, None)
+        partial = self._resume.saved.pop(leased.item.target, None)
         if partial is not None:  # else they have been written, or aborted
             partial.discard(self._target, leased.item.target)
         self._ids.pop(leased.item.target, None)
