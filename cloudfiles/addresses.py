@@ -1,4 +1,4 @@
-"""Which store a full cloudpath lies in, and what its key is there."""
+"""The store and the key of a full cloudpath."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from cloudfiles.paths import absolute, dirname, extract, find_common_buckets
 
 
 def split_object(cloudpath: StrPath) -> tuple[str, str]:
-    """The cloudpath of an object as those of its directory, and its key in it.
+    """The cloudpath of an object's directory, and its key in it.
 
-    A web address is a URL: its name is decoded, and its query stays with the directory.
+    A web address is a URL: the name is decoded, and the query stays with the directory.
     """
     cloudpath = absolute(cloudpath)
     if _is_web(cloudpath):
@@ -24,7 +24,7 @@ def split_object(cloudpath: StrPath) -> tuple[str, str]:
 
 
 def split_bucket(cloudpath: StrPath) -> tuple[str, str]:
-    """The cloudpath of an object as that of its bucket (its host, its first directory), and its key in it."""
+    """The cloudpath of an object's bucket (or host, or first directory), and its key in it."""
     cloudpath = absolute(cloudpath)
     if _is_web(cloudpath):
         url, mark, query = cloudpath.partition("?")

@@ -1,10 +1,10 @@
-"""Aliases: short protocol names that stand for the beginning of a cloudpath.
+"""Aliases: short protocol names for the start of a cloudpath.
 
 `tigerdata://bucket/key` means `s3://https://td.princeton.edu/bucket/key`. Three are built
-in; users add their own for the process (`add_alias`) or for good (`add_persistent_alias`),
-the latter in `aliases.json` of CLOUD_FILES_DIR, else of `~/.cloudfiles`:
-`{"name": {"host": "s3://https://example.com/"}}`. The file is first read when a protocol
-turns up that is not known otherwise, and again when it has changed.
+in; users add their own for the process (`add_alias`) or permanently (`add_persistent_alias`).
+Permanent ones are stored in `aliases.json` in CLOUD_FILES_DIR or `~/.cloudfiles`:
+`{"name": {"host": "s3://https://example.com/"}}`. The file is first read when a cloudpath has
+an unknown protocol, and again when it has changed.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ BUILT_IN: Mapping[str, str] = {
 }
 
 ALLOWED_PROTOCOLS: list[str] = [*PROTOCOLS, *BUILT_IN]
-"""Every protocol known at the moment, aliases included; changed in place as aliases come and go."""
+"""All currently known protocols, including aliases; updated in place."""
 
 _NAME = re.compile(r"[A-Za-z][\w+.\-]+", re.ASCII)
 
 
 def alias_file() -> str:
-    """The file that keeps the user's aliases."""
+    """The file of the user's aliases."""
     return os.path.join(settings_dir(), "aliases.json")
 
 
 def _checked(alias: str, host: str) -> str:
-    """`host` as the beginning of a cloudpath, ending in a slash. Raises InvalidInputError."""
+    """`host` as the start of a cloudpath, with a trailing slash. Raises InvalidInputError."""
     if not _NAME.fullmatch(alias):
         raise InvalidInputError(f"alias {alias!r}: expected at least two characters, each a letter, a digit, '+', '-', "
                                 "'.' or '_'")
@@ -54,7 +54,7 @@ def _checked(alias: str, host: str) -> str:
 
 
 class AliasRegistry:
-    """The aliases of this process. Those added come before those of the file, and these before those built in."""
+    """The aliases of this process. Added ones take precedence over those of the file, and these over built-in ones."""
 
     def __init__(self) -> None:
         self._added: dict[str, str] = {}
@@ -63,34 +63,34 @@ class AliasRegistry:
         self._read: tuple[str, FileSignature | None] | None = None
         self._lock = threading.RLock()
         self.version = 0
-        """Counts the changes, so that what was derived from an older state is not used again."""
+        """The number of changes, so that values derived from an older state are not reused."""
 
     def target(self, name: str) -> str | None:
-        """What the alias `name` stands for, or None. Looks into the file where the name is unknown."""
+        """The target of the alias `name`, or None. Reads the file if the name is unknown."""
         if name not in self._known and name not in PROTOCOLS:
             self.update_from_file()
         return self._known.get(name)
 
     def add(self, alias: str, host: str) -> None:
-        """Let `alias://` stand for `host` in this process; see `_checked` for what is refused."""
+        """Define `alias://` as `host` in this process; raises as `_checked`."""
         target = _checked(alias, host)
         with self._lock:
             self._added[alias] = target
             self._changed()
 
     def added(self) -> dict[str, str]:
-        """Those that are this process's alone."""
+        """The aliases that exist in this process only."""
         return dict(self._added)
 
     def replace_added(self, aliases: dict[str, str]) -> None:
-        """In a worker process: have those of the process that it works for."""
+        """In a worker process: use the aliases of the parent."""
         with self._lock:
             self._added.clear()
             self._added.update(aliases)
             self._changed()
 
     def save(self, alias: str, host: str) -> None:
-        """Let `alias://` stand for `host` in this process and in all later ones."""
+        """Define `alias://` as `host` in this process and all later ones."""
         target = _checked(alias, host)
         with self._lock:
             self.update_from_file()
@@ -99,7 +99,7 @@ class AliasRegistry:
             self._changed()
 
     def remove(self, alias: str) -> bool:
-        """Forget `alias` in this process and in the file; whether there was anything to forget."""
+        """Remove `alias` from this process and from the file; returns whether it existed."""
         with self._lock:
             self.update_from_file()
             existed = self._added.pop(alias, None) is not None
@@ -110,7 +110,7 @@ class AliasRegistry:
             return existed
 
     def update_from_file(self) -> None:
-        """Read the alias file where it was not read before, or has changed since."""
+        """Read the alias file if it has not been read yet, or has changed."""
         path = alias_file()
         with self._lock:
             state = path, file_signature(path)
@@ -153,31 +153,32 @@ registry = AliasRegistry()
 
 
 def add_alias(alias: str, host: str) -> None:
-    """Let `alias://` stand for the cloudpath `host` (`s3://https://example.com/`) in this process.
+    """Define `alias://` as the cloudpath `host` (`s3://https://example.com/`) in this process.
 
     Raises:
-        InvalidInputError: the alias is no name, or is taken by a protocol or a data format; or `host` is no cloudpath.
+        InvalidInputError: the alias is not a valid name, or is that of a protocol or a data format; or `host` is not a
+            cloudpath.
     """
     registry.add(alias, host)
 
 
 def add_persistent_alias(alias: str, host: str) -> None:
-    """Like `add_alias`, and keep it in the alias file, which is replaced atomically.
+    """Like `add_alias`, but also stores the alias in the alias file, which is replaced atomically.
 
-    Two processes that do this at the same instant may lose one of the two aliases, never the file.
+    If two processes do this at the same time, one of the two aliases may be lost, but never the file.
     """
     registry.save(alias, host)
 
 
 def remove_persistent_alias(alias: str) -> bool:
-    """Forget `alias`, in this process and in the alias file; whether there was anything to forget."""
+    """Remove an alias from this process and from the alias file; returns whether it existed."""
     return registry.remove(alias)
 
 
 def update_aliases_from_file() -> None:
-    """Read the alias file where it was not read before, or has changed since.
+    """Read the alias file if it has not been read yet, or has changed.
 
     Raises:
-        ConfigurationError: the file cannot be read, or an entry has not the right form.
+        ConfigurationError: the file cannot be read, or has an invalid entry.
     """
     registry.update_from_file()

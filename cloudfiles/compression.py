@@ -1,24 +1,24 @@
-"""Content encodings: gzip, br, zstd, xz and bz2, whole or as a stream.
+"""Content encodings: gzip, br, zstd, xz and bz2, for whole contents and streams.
 
 A content encoding is named as in the Content-Encoding header (RFC 9110 8.4): one coding,
-or a list in the order in which they were applied, so `"gzip, br"` is undone from right to
+or a list in the order in which they were applied, so `"gzip, br"` is decoded from right to
 left. `True` means gzip; `None`, `False`, `""` and `"identity"` mean none.
 
 Decoding reads concatenated members to the end (RFC 1952 2.2, RFC 8878 3.1, xz file format
-2.2) and accepts nothing but whole, intact streams. Two things are tolerated: zeros behind a
-gzip member, as tape and block devices leave them, and content of zero bytes, which decodes
-to zero bytes under any encoding, because stores are full of empty objects that carry one.
+2.2) and accepts complete, intact streams only, with two exceptions: zeros after a gzip
+member, as written by tape and block devices, and content of zero bytes, which decodes to
+zero bytes with every encoding, because empty objects with an encoding are common.
 
-Compression levels (None picks the default) and what is behind them:
+Compression levels (None selects the default) and their implementations:
 
-    gzip  0-9, default between 3 and 4   0 stores; 1-5 are ISA-L 1, 2, 2, 3, 3; 6-9 are zlib's own.
+    gzip  0-9, default between 3 and 4   0 stores; 1-5 are ISA-L 1, 2, 2, 3, 3; 6-9 are zlib's.
     br    0-11, default 5
     zstd  -131072 to 22, default 3
     xz    0-9, default 6
     bz2   1-9, default 9
 
-ISA-L at its highest level is some ten times as fast as zlib at 6, and its output 3-13 % larger on
-text and JSON; on long runs zlib's can be less than half the size, so who asks for 6-9 gets zlib.
+ISA-L at its highest level is about ten times as fast as zlib at 6, and its output is 3-13 % larger for
+text and JSON. For long runs, the output of zlib can be less than half the size, so levels 6-9 use zlib.
 """
 
 from __future__ import annotations
@@ -37,45 +37,46 @@ __all__ = ["COMPRESSION_EXTENSIONS", "COMPRESSION_TYPES", "compress", "decompres
 Encoding = str | bool | None
 
 COMPRESSION_EXTENSIONS: dict[str, str] = {".gz": "gzip", ".br": "br", ".zstd": "zstd", ".xz": "xz", ".bz2": "bz2"}
-"""Suffix by which a file system shows an encoding, and the encoding."""
+"""File name suffixes on `file://`, and the encodings that they denote."""
 
 COMPRESSION_TYPES: tuple[Encoding, ...] = (None, False, True, "", "identity", "gzip", "br", "zstd", "xz", "lzma", "bz2")
-"""What may be passed as `compress=`."""
+"""Valid values of `compress=`."""
 
 _ALIASES = {
     "gzip": "gzip", "x-gzip": "gzip", "gz": "gzip",
     "br": "br", "brotli": "br", "x-brotli": "br",
     "zstd": "zstd", "zst": "zstd", "x-zstd": "zstd",
-    # One decoder reads the .xz container and the legacy .lzma stream; only .xz is written.
+    # The decoder reads the .xz container and legacy .lzma streams; only .xz is written.
     "xz": "xz", "x-xz": "xz", "lzma": "xz", "x-lzma": "xz",
     "bz2": "bz2", "bzip2": "bz2", "x-bzip2": "bz2",
 }
-# S3 leaves aws-chunked, which frames an upload, in the Content-Encoding of objects so uploaded.
+# aws-chunked describes an upload; S3 keeps it in the Content-Encoding of the object.
 _NO_CODING = frozenset({"", "identity", "none", "aws-chunked"})
 
-_SLICE = 1 << 18  # bytes of input per step: what is behind a member is copied at each member's end
-_PIECE = 1 << 20  # bytes of output per step where the output is bounded
+_SLICE = 1 << 18  # bytes of input per step: the data after a member is copied at the end of each member
+_PIECE = 1 << 20  # bytes of output per step if the output is limited
 
 
 # ---- names
 
 
 def normalize_encoding(encoding: Encoding) -> str | None:
-    """The canonical name of an encoding, or None where there is none.
+    """The canonical name of an encoding; None for no encoding.
 
     >>> normalize_encoding(".gz"), normalize_encoding("x-gzip, Brotli"), normalize_encoding("identity")
     ('gzip', 'gzip, br', None)
 
     Raises:
-        UnsupportedCompressionType: for a name that is not known.
+        UnsupportedCompressionType: the name is unknown.
     """
     return ", ".join(_names(encoding)) or None
 
 
 def stored_encoding(encoding: Encoding) -> str:
-    """The name by which an encoding is written down with an object, '' where there is none.
+    """The name of an encoding that is stored with an object; '' for no encoding.
 
-    It is the canonical one, but `bzip2` stays: both names are in use, and programs compare with what they gave.
+    This is the canonical name, except that `bzip2` is kept: both names are in use, and programs compare it with the
+    one that they passed.
     """
     name = normalize_encoding(encoding) or ""
     return "bzip2" if name == "bz2" and encoding == "bzip2" else name
@@ -83,7 +84,7 @@ def stored_encoding(encoding: Encoding) -> str:
 
 @lru_cache(maxsize=256)
 def effective_encoding(encoding: str) -> str:
-    """A stored Content-Encoding without the members that change nothing; names that are not known are kept.
+    """A stored Content-Encoding without codings that have no effect; unknown names are kept.
 
     >>> effective_encoding("gzip,aws-chunked"), effective_encoding("identity")
     ('gzip', '')
@@ -117,7 +118,7 @@ def _unknown(encoding: object) -> UnsupportedCompressionType:
 
 
 def _decoders(encoding: Encoding, filename: str) -> list[Codec]:
-    """The codecs that undo `encoding`, in the order of decoding."""
+    """The codecs that decode `encoding`, in the order of decoding."""
     try:
         return [codec_of(name) for name in reversed(_names(encoding))]
     except UnsupportedCompressionType as error:
@@ -142,7 +143,7 @@ def _level(codec: Codec, level: int | None) -> int | None:
 
 
 def _octets(content: Buffer) -> Buffer:
-    """`content` as a flat run of bytes, without copying where its layout allows."""
+    """`content` as contiguous bytes, without copying if its layout permits."""
     if isinstance(content, memoryview):
         return content.cast("B") if content.c_contiguous and content.nbytes else content.tobytes()
     if isinstance(content, (bytes, bytearray)):
@@ -165,7 +166,7 @@ def _key(filename: str) -> str | None:
 
 
 def check(method: Encoding, level: int | None = None) -> None:
-    """Raise what `compress` would raise for this method and level, without anything to compress."""
+    """Raise what `compress` would raise for this method and level."""
     codec = _encoder(method)
     if codec is not None:
         _level(codec, level)
@@ -175,17 +176,17 @@ def check(method: Encoding, level: int | None = None) -> None:
 
 
 def compress(content: Buffer, method: Encoding = "gzip", compress_level: int | None = None) -> bytes:
-    """`content` encoded by `method`; the same input always gives the same output.
+    """Encode content; the same input always gives the same output.
 
     Args:
-        content: bytes, a str (as UTF-8), or anything with a C-contiguous buffer, as a numpy array. Bytes under no
-            encoding come back as they are, uncopied.
-        method: one encoding; True is gzip; None, False, "" and "identity" are none.
-        compress_level: see the module's table; None is the method's default. Ignored where there is no encoding.
+        content: bytes, a str (as UTF-8), or any object with a C-contiguous buffer, such as a numpy array. Without an
+            encoding, bytes are returned as they are, not copied.
+        method: one encoding; True means gzip; None, False, "" and "identity" mean none.
+        compress_level: see the module's table; None for the default of the method. Ignored without an encoding.
 
     Raises:
-        UnsupportedCompressionType: the method is not known.
-        InvalidInputError: the level is out of the method's range, or the content is not bytes.
+        UnsupportedCompressionType: the method is unknown.
+        InvalidInputError: the level is outside of the method's range, or the content is not bytes.
     """
     codec = _encoder(method)
     if codec is None:
@@ -203,20 +204,20 @@ def compress(content: Buffer, method: Encoding = "gzip", compress_level: int | N
 
 def decompress(content: Buffer, encoding: Encoding, filename: str = "N/A", *,
                max_decoded_size: int | None = None) -> bytes:
-    """`content` with every coding of `encoding` undone.
+    """Decode content, undoing all codings of `encoding`.
 
     Args:
-        content: the stored bytes. Zero bytes decode to zero bytes under any encoding. What is not bytes (None for a
-            missing object, an object that `mem://` keeps) comes back as it is where there is no encoding.
+        content: the stored bytes. Zero bytes decode to zero bytes with every encoding. Without an encoding, anything
+            that is not bytes (None for a missing object, an object stored in `mem://`) is returned as it is.
         encoding: a Content-Encoding: one name, a comma-separated list, or none.
         filename: the key, for errors.
-        max_decoded_size: bytes that the result may have. The content is then decoded in
-            bounded steps: no more than the limit and 16 MiB are ever held.
+        max_decoded_size: the maximum size of the result in bytes. The content is then decoded in
+            bounded steps, which take no more memory than the limit and 16 MiB.
 
     Raises:
         DecompressionError: the content is corrupt, truncated, followed by something else, or decodes to
             more than `max_decoded_size`.
-        UnsupportedCompressionType: the encoding is not known.
+        UnsupportedCompressionType: the encoding is unknown.
     """
     codecs = _decoders(encoding, filename)
     if not codecs and not isinstance(content, Buffer):
@@ -236,24 +237,24 @@ def decompress(content: Buffer, encoding: Encoding, filename: str = "N/A", *,
 def transcode(files: dict[str, Any] | Iterable[dict[str, Any] | tuple[str, Any]], encoding: Encoding,
               level: int | None = None, progress: bool | str = False, in_place: bool = False,
               ) -> Iterator[dict[str, Any]]:
-    """Re-encode results of `CloudFiles.get(raw=True)`, one at a time, as they are asked for.
+    """Re-encode results of `CloudFiles.get(raw=True)`, lazily, one at a time.
 
     Args:
         files: one result or an iterable of them, with `path`, `content` and `compress`. A result with
             `raw: False` has been decoded already, whatever its `compress` says, and so has a `(path, content)`.
-        encoding: the encoding to bring them to; None decodes them.
-        level: compression level. Where given, contents already so encoded are encoded anew;
-            otherwise they pass untouched.
-        progress: draw a bar; a string is its title.
-        in_place: change the given dicts, which frees the old contents, instead of copies of them.
+        encoding: the new encoding; None decodes the contents.
+        level: the compression level. If it is given, contents that already have the encoding are encoded
+            again; otherwise they are unchanged.
+        progress: show a progress bar; a str is its title.
+        in_place: change the given dicts instead of copies of them, which frees the old contents.
 
     Yields:
         The results with `content` re-encoded, `compress` set to the encoding and `raw` to True. A content of
         None (a missing object) stays None.
 
     Raises:
-        UnsupportedCompressionType, InvalidInputError: at the call, before any file is taken.
-        DecompressionError: naming the path, when a stored content is corrupt.
+        UnsupportedCompressionType, InvalidInputError: at the call, before any file is processed.
+        DecompressionError: a stored content is corrupt; the message names the path.
     """
     check(encoding, level)
     items = _with_progress([files] if isinstance(files, dict) else files, progress)
@@ -293,7 +294,7 @@ def _with_progress(files: Iterable[Any], progress: bool | str) -> Iterable[Any]:
 
 
 BEGINNING = 4096
-"""Bytes that `check_beginning` looks at."""
+"""Number of bytes that `check_beginning` examines."""
 
 # RFC 1952 2.3.1; RFC 8878 3.1.1 and 3.1.2 (skippable frames); .xz file format 2.1.1.1, and legacy .lzma; bzip2.
 _BEGINNINGS: dict[str, tuple[bytes, ...]] = {
@@ -303,7 +304,7 @@ _BEGINNINGS: dict[str, tuple[bytes, ...]] = {
 
 
 def check_beginning(content: Buffer, encoding: str, filename: str = "N/A") -> None:
-    """Raises DecompressionError where a content does not begin as one of this encoding does. It may be damaged later.
+    """Raise DecompressionError if a content does not start like this encoding. The rest is not checked.
     """
     beginnings = _BEGINNINGS.get(encoding)
     if beginnings is None:
@@ -316,24 +317,24 @@ def check_beginning(content: Buffer, encoding: str, filename: str = "N/A") -> No
 
 
 def encoder(method: Encoding = "gzip", level: int | None = None) -> Encoder:
-    """A stream that encodes by `method`; raises what `compress` raises, at once."""
+    """A stream that encodes with `method`; raises the exceptions of `compress` immediately."""
     codec = _encoder(method)
     return Encoder(codec, None if codec is None else _level(codec, level))
 
 
 def decoder(encoding: Encoding, filename: str = "N/A", max_decoded_size: int | None = None) -> Decoder:
-    """A stream that undoes `encoding`; arguments and errors as for `decompress`."""
+    """A stream that decodes `encoding`; arguments and exceptions as for `decompress`."""
     return Decoder(_decoders(encoding, filename), filename, max_decoded_size)
 
 
 class Encoder:
-    """Encodes content that comes in pieces: `update` each, then `finish` once."""
+    """Encodes content in pieces: call `update` for each, then `finish` once."""
 
     def __init__(self, codec: Codec | None, level: int | None) -> None:
         self._stream = None if codec is None else codec.compressor(level)
 
     def update(self, data: Buffer) -> bytes:
-        """Take the next piece; return what is encoded so far, often nothing."""
+        """Process the next piece; returns the output so far, which is often empty."""
         return _as_bytes(data) if self._stream is None else bytes(self._stream.compress(_octets(data)))
 
     def finish(self) -> bytes:
@@ -342,9 +343,9 @@ class Encoder:
 
 
 class Decoder:
-    """Decodes stored bytes that come in pieces: `update` each, then `finish` once.
+    """Decodes stored bytes in pieces: call `update` for each, then `finish` once.
 
-    What `update` has returned is only known to be whole when `finish` has not raised.
+    Only when `finish` has not raised is the output known to be complete.
     """
 
     def __init__(self, codecs: list[Codec], filename: str, max_decoded_size: int | None) -> None:
@@ -355,18 +356,18 @@ class Decoder:
         self._decoded = 0
 
     def update(self, data: Buffer) -> bytes:
-        """Take the next stored bytes; return what they decode to.
+        """Process the next stored bytes; returns the decoded bytes.
 
         Raises:
-            DecompressionError: the stream is corrupt, or has grown past `max_decoded_size`.
+            DecompressionError: the stream is corrupt, or larger than `max_decoded_size`.
         """
         return b"".join(map(self._counted, _through(self._stages, _octets(data))))
 
     def finish(self) -> None:
-        """Assert that the stream has ended where a stream can end.
+        """Check that the stream is complete.
 
         Raises:
-            DecompressionError: it was truncated, or padded wrongly.
+            DecompressionError: it is truncated, or has invalid padding.
         """
         for stage in self._stages:
             stage.finish()
@@ -382,7 +383,7 @@ class Decoder:
 
 
 def _through(stages: list[_Stage], data: Buffer) -> Iterator[Buffer]:
-    """`data` decoded by each stage in turn, in pieces, so that no stage's whole output is ever held."""
+    """Decode `data` by each stage in turn, in pieces, so that the whole output of a stage is never in memory."""
     if not stages:
         yield data
         return
@@ -391,7 +392,7 @@ def _through(stages: list[_Stage], data: Buffer) -> Iterator[Buffer]:
 
 
 class _Stage:
-    """Undoes one coding: a run of members, each by a decompressor of its own."""
+    """Decodes one coding: a sequence of members, each with its own decompressor."""
 
     def __init__(self, codec: Codec, filename: str, max_piece: int) -> None:
         self._codec = codec
@@ -431,7 +432,7 @@ class _Stage:
                 return
 
     def _next_member(self, data: Buffer) -> Buffer:
-        """Open a decompressor for the member that `data` begins; return it without padding before it."""
+        """Create a decompressor for the member at the start of `data`; returns the data without padding before it."""
         if self._members and self._codec.zero_padded:
             data = bytes(data).lstrip(b"\0")
         if data:

@@ -1,4 +1,4 @@
-"""Data Lake Storage Gen2: what `az://` and `abfss://` can do beyond objects, where the account can."""
+"""Data Lake Storage Gen2: operations of `az://` and `abfss://` that require a hierarchical namespace."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ __all__ = ["Access", "AclChanges", "AclEntry", "DataLake"]
 class DataLake:
     """The files and directories of a `CloudFiles`, in an account with a hierarchical namespace.
 
-    `CloudFiles.data_lake()` gives it. Paths are those of the `CloudFiles`; '' is its cloudpath itself. Each call is
-    atomic, but for those that are recursive, which may be repeated. An ACL is text such as
+    Returned by `CloudFiles.data_lake()`. Paths are relative to the `CloudFiles`; '' is its cloudpath itself. Calls are
+    atomic, except recursive ones, which may be repeated. An ACL is a str such as
     `user:OBJECT-ID:r-x,default:user:OBJECT-ID:r-x`, or an iterable of `AclEntry`.
 
     Raises:
-        UnsupportedOperationError: the store is of another protocol, or the account has no such namespace.
-        ServerError: (status 404) a path is missing. Other failures are CloudFilesErrors, too.
+        UnsupportedOperationError: the store has another protocol, or the account has no hierarchical namespace.
+        ServerError: (status 404) a path is missing. Other failures raise a CloudFilesError as well.
     """
 
     def __init__(self, store: Store) -> None:
@@ -33,7 +33,7 @@ class DataLake:
         self._here()
 
     def _here(self) -> Operations:
-        """For the runtime of the caller, which need not be that of the one before."""
+        """The interface for the runtime of the caller, which may differ from call to call."""
         return cast("Operations", self._store.here().data_lake())
 
     def __repr__(self) -> str:
@@ -42,38 +42,38 @@ class DataLake:
     # ---- the tree
 
     def rename(self, source: str, target: str, *, overwrite: bool = True) -> None:
-        """Move a file, or a directory with all that is in it, in one step.
+        """Move a file, or a directory with everything in it, in one step.
 
-        overwrite: whether a file, or an empty directory, may be replaced; PreconditionFailedError otherwise.
+        overwrite: replace an existing file or empty directory; if False, PreconditionFailedError is raised.
         """
         self._here().rename(source, target, overwrite=overwrite)
 
     def mkdir(self, path: str, *, exist_ok: bool = True) -> None:
-        """Create a directory, and those above it. Raises PreconditionFailedError where there is a file of the name, or,
-        without `exist_ok`, anything."""
+        """Create a directory and its parents. Raises PreconditionFailedError if a file has this name or, without
+        `exist_ok`, if the directory exists."""
         self._here().mkdir(path, exist_ok=exist_ok)
 
     def rmdir(self, path: str, *, recursive: bool = False) -> None:
-        """Remove a directory; with `recursive`, and all that is in it. Raises ServerError with the code
-        DirectoryNotEmpty where it is not empty."""
+        """Remove a directory and, with `recursive`, everything in it. Otherwise raises ServerError with the code
+        DirectoryNotEmpty if it is not empty."""
         self._here().rmdir(path, recursive=recursive)
 
     def isdir(self, path: str) -> bool:
-        """Whether there is a directory, with anything in it or not."""
+        """Whether the directory exists, even if it is empty."""
         return self._here().isdir(path)
 
     # ---- access
 
     def get_acl_status(self, path: str, *, names: bool = False) -> Access:
-        """Owner, group, permissions and ACL. names: principal names rather than object ids, where they are known."""
+        """Owner, group, permissions and ACL. names: return principal names instead of object ids, if known."""
         return self._here().get_acl_status(path, names=names)
 
     def set_acl(self, path: str, acl: str | Iterable[AclEntry], *, recursive: bool = False) -> AclChanges:
-        """Replace the whole ACL, `user::`, `group::` and `other::` included."""
+        """Replace the whole ACL, including `user::`, `group::` and `other::`."""
         return self._here().set_acl(path, acl, recursive=recursive)
 
     def modify_acl_entries(self, path: str, acl: str | Iterable[AclEntry], *, recursive: bool = False) -> AclChanges:
-        """Add entries, or change the rights of those that are there; the others stay."""
+        """Add entries, or change the rights of existing ones; other entries are kept."""
         return self._here().modify_acl_entries(path, acl, recursive=recursive)
 
     def remove_acl_entries(self, path: str, acl: str | Iterable[AclEntry], *, recursive: bool = False) -> AclChanges:
@@ -81,39 +81,39 @@ class DataLake:
         return self._here().remove_acl_entries(path, acl, recursive=recursive)
 
     def remove_default_acl(self, path: str) -> AclChanges:
-        """Remove what a directory has for new children."""
+        """Remove the default ACL, which new children of a directory inherit."""
         return self._here().remove_default_acl(path)
 
     def remove_acl(self, path: str) -> AclChanges:
-        """Remove all but the rights of the owner, the owning group and all others."""
+        """Remove all entries except those of the owner, the owning group and others."""
         return self._here().remove_acl(path)
 
     def chown(self, path: str, owner: str | None = None, group: str | None = None) -> None:
-        """Set the owner and the owning group, by object id; None leaves it."""
+        """Set the owner and the owning group, by object id; None keeps the current one."""
         self._here().chown(path, owner, group)
 
     def chmod(self, path: str, permissions: str | int) -> None:
-        """Set what owner, group and others may: 'rwxr-x---', '0750' or 0o750. The ACL changes with it."""
+        """Set the permissions of owner, group and others: 'rwxr-x---', '0750' or 0o750. The ACL changes as well."""
         self._here().chmod(path, permissions)
 
     # ---- content
 
     def create(self, path: str, *, if_absent: bool = False) -> None:
-        """Create an empty file, to append to. Raises PreconditionFailedError where there is one, with `if_absent`."""
+        """Create an empty file to append to. With `if_absent`, raises PreconditionFailedError if it exists."""
         self._here().create(path, if_absent=if_absent)
 
     def append(self, path: str, position: int, content: bytes) -> None:
-        """Hand over bytes that belong at `position`; twice does no harm. They do not show before `flush`."""
+        """Upload bytes for `position`; repeating this is harmless. They are not visible before `flush`."""
         self._here().append(path, position, content)
 
     def flush(self, path: str, length: int, *, close: bool = False) -> str | None:
-        """Make all that was appended a part of the file, which then has `length` bytes. Gives the ETag.
+        """Commit everything that was appended to the file, which then has `length` bytes. Returns the ETag.
 
-        close: say in the file's events that it is complete. Where bytes are lacking it is a ServerError, and the file
-        stays as it is.
+        close: report in the events of the file that it is complete. If bytes are missing, a ServerError is raised and
+        the file is unchanged.
         """
         return self._here().flush(path, length, close=close)
 
     def set_expiry(self, path: str, at: float | None = None, *, after: float | None = None) -> None:
-        """Let a file be deleted at a time (seconds since the epoch), or so many seconds from now; else never."""
+        """Delete a file `at` a time (seconds since the epoch), or `after` a number of seconds; or never."""
         self._here().set_expiry(path, at, after=after)

@@ -14,15 +14,15 @@ FileSignature = tuple[int, int, int]
 
 
 def toabs(path: StrPath) -> str:
-    """`path` as an absolute local path, a leading `~` expanded and `.`, `..` and doubled slashes resolved."""
+    """`path` as an absolute local path, with `~`, `.`, `..` and repeated slashes resolved."""
     return os.path.abspath(os.path.expanduser(path))
 
 
 def mkdir(path: StrPath) -> str:
-    """Create the directory `path` with its parents where missing, and return it as an absolute path.
+    """Create the directory `path` and its parents if necessary, and return it as an absolute path.
 
     Raises:
-        FileExistsError: something that is not a directory is in the way.
+        FileExistsError: the path exists and is not a directory.
         OSError: it cannot be created.
     """
     absolute = toabs(path)
@@ -39,12 +39,12 @@ def touch(path: StrPath) -> None:
 
 
 def settings_dir() -> str:
-    """Where the user's aliases and secrets live: CLOUD_FILES_DIR, else `~/.cloudfiles`."""
+    """The directory of the user's aliases and secrets: CLOUD_FILES_DIR, or `~/.cloudfiles`."""
     return toabs(os.environ.get("CLOUD_FILES_DIR") or "~/.cloudfiles")
 
 
 def file_signature(path: str) -> FileSignature | None:
-    """What changes when a file is rewritten or replaced: mtime (ns), inode and size. None where there is no file."""
+    """Values that change when a file is rewritten or replaced: mtime (ns), inode and size. None if it is missing."""
     try:
         stat = os.stat(path)
     except (FileNotFoundError, NotADirectoryError):
@@ -60,7 +60,7 @@ def parse_json_object(text: str | bytes, origin: str) -> dict[str, Any]:
         value = json.loads(text)
     except ValueError as error:
         where = f" (line {error.lineno}, column {error.colno})" if isinstance(error, json.JSONDecodeError) else ""
-        # Not chained: a JSONDecodeError carries the whole text, and that may be a secret.
+        # Not chained: a JSONDecodeError contains the whole text, which may be secret.
         raise ConfigurationError(f"{origin} is not valid JSON{where}") from None
     if not isinstance(value, dict):
         raise ConfigurationError(f"{origin}: expected a JSON object ({{...}}), got {type(value).__name__}")
@@ -79,7 +79,7 @@ def read_json_object(path: str) -> dict[str, Any]:
 
 def replace_file(path: str, content: bytes) -> None:
     """Write `content` to `path` atomically: a crash at any point leaves the old file or the new one."""
-    import tempfile  # importing it takes milliseconds, which others need not wait for
+    import tempfile  # imported here because it takes milliseconds
 
     mkdir(os.path.dirname(path))
     descriptor, temporary = tempfile.mkstemp(prefix=os.path.basename(path) + ".", dir=os.path.dirname(path))

@@ -1,9 +1,9 @@
-"""Cloudpaths: taking them apart, putting them together.
+"""Parse and join cloudpaths.
 
 A cloudpath is `[FORMAT://]PROTOCOL://[ENDPOINT/][BUCKET/]PATH` or `PROTOCOL://...|FORMAT:`.
-The path is opaque: nothing in it is decoded, resolved or trimmed. Two protocols read it
-as their users mean it: `file://` makes it an absolute local path, and on `http(s)://` it
-is the text of a URL (escapes and query string as given).
+The path is opaque: nothing in it is decoded, resolved or trimmed, with two exceptions. `file://`
+makes it an absolute local path, and on `http(s)://` it is part of a URL, with its escapes and
+query string.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _COLLAPSED_SCHEME = re.compile(r"([A-Za-z][\w+.\-]+):/(?!/)", re.ASCII)
 _MISTYPED = re.compile(r"\s*([A-Za-z][\w+\-]+)(?:[:;][/\\]*|(?=//))[/\\]*", re.ASCII)
 _BUCKET = re.compile(r"(?!\.\.?(?:/|\Z))(\$?[\w~.\-]+(?::\d+)?)(?:/|\Z)")
 _NETLOC = re.compile(r"[^/?#\\\s]*[^/?#\\\s:](?=[/?#]|\Z)")
-# Azure's storage accounts; a query would be a signature, with which only web requests can be made.
+# Azure storage accounts. A URL with a query is presigned: it is read as a web address.
 _AZURE = re.compile(r"[a-z0-9\-]{3,}(?:\.z\d+)?\.(?:blob|dfs)\.(?:core\.(?:windows\.net|chinacloudapi\.cn|"
                     r"usgovcloudapi\.net|cloudapi\.de)|storage\.azure\.net)/[^/?#]+(?:/[^?#]*)?\Z")
 _TAIL_FORMAT = re.compile(r"\|([\w\-]+):\Z", re.ASCII)
@@ -53,7 +53,7 @@ _TAIL_OF_DEFAULT = "neuroglancer-precomputed"
 
 
 class MalformedCloudpathError(InvalidPathError, UnsupportedProtocolError):
-    """A cloudpath that cannot be taken apart. Both of its parents, as programs catch either."""
+    """A cloudpath that cannot be parsed. It has two base classes, because programs catch either."""
 
     def __init__(self, message: str = "", **context: Any) -> None:
         super().__init__(
@@ -62,15 +62,15 @@ class MalformedCloudpathError(InvalidPathError, UnsupportedProtocolError):
 
 
 class ExtractedPath(NamedTuple):
-    """A cloudpath taken apart.
+    """A parsed cloudpath.
 
     Attributes:
-        format: the data format that it carries; 'precomputed' where it names none.
-        protocol: a key of PROTOCOLS; an alias is resolved to what it stands for.
-        bucket: None on protocols without buckets.
-        path: the rest, '' for the root. Absolute on `file://`.
+        format: the data format; 'precomputed' if there is none.
+        protocol: a key of PROTOCOLS; aliases are resolved.
+        bucket: None for protocols without buckets.
+        path: the rest; '' for the root. Absolute on `file://`.
         host: `http(s)://HOST` of a web server or a custom endpoint, or None.
-        alias: the alias that was written in place of protocol and host, or None.
+        alias: the alias that was used instead of protocol and host, or None.
     """
 
     format: str | None
@@ -81,24 +81,24 @@ class ExtractedPath(NamedTuple):
     alias: str | None = None
 
     def __repr__(self) -> str:
-        """Without secrets: on `http(s)://` there may be some in host and path."""
+        """Without secrets, which host and path may contain on `http(s)://`."""
         fields = ", ".join(f"{name}={value!r}" for name, value in zip(self._fields, self, strict=True))
         return redact(f"ExtractedPath({fields})")
 
 
-# ---- taking apart
+# ---- parsing
 
 
 def extract(cloudpath: StrPath, windows: bool | None = None) -> ExtractedPath:
-    """Take `cloudpath` apart.
+    """Parse a cloudpath.
 
     Args:
         cloudpath: a cloudpath, or a `pathlib.Path` for a local path.
-        windows: whether local paths are read as Windows does; None for as this machine does.
+        windows: interpret local paths as on Windows; None: as on this machine.
 
     Raises:
         UnsupportedProtocolError: the protocol is neither supported nor an alias.
-        InvalidPathError: no protocol, no bucket, no host, or another fault of form.
+        InvalidPathError: protocol, bucket or host is missing, or the cloudpath is malformed.
         ConfigurationError: the protocol is unknown and the alias file cannot be read.
     """
     extracted = _parse(_text(cloudpath), registry.version)
@@ -109,7 +109,7 @@ def extract(cloudpath: StrPath, windows: bool | None = None) -> ExtractedPath:
 
 @lru_cache(maxsize=4096)
 def _parse(cloudpath: str, _aliases_version: int) -> ExtractedPath:
-    """`extract` without what depends on the directory and the machine this process is in."""
+    """The part of `extract` that does not depend on the working directory and the machine."""
     form, protocol, rest = _split(cloudpath)
     if not protocol:
         raise MalformedCloudpathError(f"{cloudpath!r} has no protocol (normalize() turns local paths into cloudpaths)")
@@ -130,7 +130,7 @@ def _parse(cloudpath: str, _aliases_version: int) -> ExtractedPath:
 
 def _text(cloudpath: StrPath) -> str:
     if isinstance(cloudpath, str):
-        text = str.__str__(cloudpath)  # a subclass may show itself in another way
+        text = str.__str__(cloudpath)  # subclasses may override __str__
     elif isinstance(cloudpath, os.PathLike) and isinstance(os.fspath(cloudpath), str):
         text = _text_of_local(os.fspath(cloudpath))
     else:
@@ -149,7 +149,7 @@ def _text_of_local(path: str) -> str:
 
 
 def _split(cloudpath: str) -> tuple[str, str, str]:
-    """Format and protocol ('' where there is none), and the rest. The protocol is known, or an alias."""
+    """Format and protocol ('' if there is none), and the rest. The protocol is known, or an alias."""
     text, form = _cut_tail_format(cloudpath)
     protocol, rest = _cut_scheme(text)
     while protocol in FORMATS:
@@ -169,7 +169,7 @@ def _cut_scheme(text: str) -> tuple[str, str]:
 
 
 def _cut_tail_format(text: str) -> tuple[str, str]:
-    """A key may end like a format (`a|b:`), so only formats that are known are taken for one."""
+    """Only known formats count, because a key may look like one at its end (`a|b:`)."""
     match = _TAIL_FORMAT.search(text)
     if match and match[1] == _TAIL_OF_DEFAULT:
         return text[:match.start()], ""
@@ -179,8 +179,8 @@ def _cut_tail_format(text: str) -> tuple[str, str]:
 
 
 def _unquoted(url: str) -> str:
-    """The rest of a URL as a cloudpath has it, where keys are what they are."""
-    from urllib.parse import unquote  # importing it takes 3 ms, which others need not wait for
+    """The rest of a URL as in a cloudpath, with its keys unquoted."""
+    from urllib.parse import unquote  # imported here because it takes 3 ms
 
     return unquote(url, errors="surrogateescape") if "%" in url else url
 
@@ -212,9 +212,9 @@ def _cut_bucket(rest: str, cloudpath: str) -> tuple[str, str]:
 
 
 def check_typing(text: str, otherwise: str = "For a local path of this name, prefix it with ./") -> None:
-    """Refuse what is no cloudpath by its letters alone: `s3:/bucket`, `s3//bucket`, `http:/host`, `s3:bucket`.
+    """Reject cloudpaths with a mistyped `://`: `s3:/bucket`, `s3//bucket`, `http:/host`, `s3:bucket`.
 
-    otherwise: what to do if it is meant as it is written.
+    otherwise: advice for the case that the path is meant as it is written.
     """
     slip = _MISTYPED.match(text)
     protocol = slip[1].lower() if slip else ""
@@ -235,7 +235,7 @@ def _check_local(path: str, cloudpath: str) -> None:
 
 
 def _local(path: str, windows: bool | None) -> str:
-    """An absolute local path. One with a Windows drive or share stays as it is spelled."""
+    """An absolute local path. A path with a Windows drive or share is unchanged."""
     if windows or (windows is None and sys.platform == "win32"):
         path = _DRIVE_AFTER_SLASH.sub("", path, count=1) if path.startswith("/") else path
         if ntpath.isabs(path) and ntpath.splitdrive(path)[0]:
@@ -251,24 +251,24 @@ def _cut_directory(path: str) -> tuple[str, str]:
 
 
 def normalize(path: StrPath, windows: bool | None = None) -> str:
-    """`path` as a cloudpath: local paths become `file://` with an absolute path, a format behind moves to the front.
+    """Return `path` as a cloudpath: local paths become `file://` and absolute, a format at the end moves to the front.
 
-    What has a protocol stays as it is otherwise: `file://rel/x` stays relative (`absolute` makes it absolute).
+    Paths with a protocol are otherwise unchanged: `file://rel/x` stays relative (`absolute` makes it absolute).
 
     Args:
-        path: a cloudpath, or a local path: absolute, relative, from `~`, or a `pathlib.Path`.
-        windows: whether local paths are read as Windows does; None for as this machine does.
+        path: a cloudpath, or a local path: absolute, relative, starting with `~`, or a `pathlib.Path`.
+        windows: interpret local paths as on Windows; None: as on this machine.
 
     Raises:
         UnsupportedProtocolError: the protocol is neither supported nor an alias.
-        InvalidPathError: empty, or another fault of form.
+        InvalidPathError: the path is empty or malformed.
     """
     return _normalized(path, windows, relative=True)
 
 
 def absolute(path: StrPath, windows: bool | None = None) -> str:
-    """As `normalize`, but `file://` with a relative path gets an absolute one, too: it then means the same wherever
-    the process goes."""
+    """Like `normalize`, but also makes a relative path after `file://` absolute, so that it does not depend on the
+    working directory."""
     return _normalized(path, windows, relative=False)
 
 
@@ -285,14 +285,14 @@ def _normalized(path: StrPath, windows: bool | None, relative: bool) -> str:
 
 
 def asfilepath(epath: ExtractedPath | StrPath) -> str:
-    """The local path of a `file://` cloudpath. Raises InvalidPathError on any other protocol."""
+    """The local path of a `file://` cloudpath. Raises InvalidPathError for other protocols."""
     extracted = _extracted(epath)
     if extracted.protocol != "file":
         raise InvalidPathError(f"{asprotocolpath(extracted)!r} is not a file:// path")
     return os.path.join(extracted.bucket or "", extracted.path or "")
 
 
-# ---- putting together
+# ---- formatting
 
 
 def _extracted(path: ExtractedPath | StrPath) -> ExtractedPath:
@@ -300,7 +300,7 @@ def _extracted(path: ExtractedPath | StrPath) -> ExtractedPath:
 
 
 def ascloudpath(epath: ExtractedPath) -> str:
-    """The whole cloudpath, format included: `precomputed://gs://bucket/path`."""
+    """The complete cloudpath with its format: `precomputed://gs://bucket/path`."""
     path = asprotocolpath(epath)
     return f"{epath.format}://{path}" if epath.format else path
 
@@ -309,7 +309,7 @@ def asprotocolpath(epath: ExtractedPath) -> str:
     """The cloudpath without its format: `gs://bucket/path`."""
     host = epath.host
     if host and PROTOCOLS[epath.protocol].scheme:
-        host = host.partition("://")[2]  # the protocol says it already
+        host = host.partition("://")[2]  # included in the protocol
     if host and PROTOCOLS[epath.protocol].at_host:
         at_host = f"{epath.bucket}@{host.partition('://')[2]}"
         return f"{epath.protocol}://{_slashed(at_host, epath.path)}"
@@ -324,7 +324,7 @@ def _slashed(*parts: str | None) -> str:
 
 
 def _aliased(epath: ExtractedPath, full: str) -> str:
-    """`full` with the alias in place of what it stands for, where it (still) begins with that."""
+    """`full` with the alias instead of its target, if it (still) starts with that."""
     target = registry.target(epath.alias or "") or ""
     if target and (full + "/").startswith(target):
         return f"{epath.alias}://{full[len(target):]}"
@@ -333,19 +333,19 @@ def _aliased(epath: ExtractedPath, full: str) -> str:
 
 
 def asbucketpath(cloudpath: ExtractedPath | StrPath) -> str:
-    """The cloudpath of the bucket (of the server on `http(s)://`, of the root on `file://`) that holds `cloudpath`."""
+    """The cloudpath of the bucket of `cloudpath` (on `http(s)://` of the server, on `file://` of the root)."""
     extracted = _extracted(cloudpath)
     root = os.path.splitdrive(extracted.path or "")[0] + os.sep if extracted.protocol == "file" else ""
     return ascloudpath(extracted._replace(path=root))
 
 
 def to_https_protocol(cloudpath: Any) -> Any:
-    """The address under which a `gs://`, `s3://` or alias path can be read by plain HTTPS; others are left as they are.
+    """The URL for reading a `gs://`, `s3://` or alias path by plain HTTPS; other paths are unchanged.
 
-    The key is percent-encoded, as it becomes part of a URL.
+    The key is percent-encoded, because it becomes part of a URL.
 
     Args:
-        cloudpath: a cloudpath or an ExtractedPath; the answer is of the same kind.
+        cloudpath: a cloudpath or an ExtractedPath; the result has the same type.
     """
     if isinstance(cloudpath, ExtractedPath):
         public = PROTOCOLS[cloudpath.protocol].https
@@ -354,18 +354,18 @@ def to_https_protocol(cloudpath: Any) -> Any:
     extracted = extract(cloudpath) if protocol else None
     if extracted is None or not PROTOCOLS[extracted.protocol].https:
         return cloudpath
-    from urllib.parse import quote  # importing it takes 3 ms, which others need not wait for
+    from urllib.parse import quote  # imported here because it takes 3 ms
 
     host = extracted.host or PROTOCOLS[extracted.protocol].https
     url = _slashed(host, extracted.bucket, quote(extracted.path or "", errors="surrogatepass"))
     return f"{form}://{url}" if form else url
 
 
-# ---- parts of cloudpaths that stay text
+# ---- parts of cloudpaths, as text
 
 
 def get_protocol(cloudpath: StrPath) -> str | None:
-    """The protocol or alias that `cloudpath` names, or None: a local path, or one that is not supported."""
+    """The protocol or alias of `cloudpath`; None for a local path, or if it is not supported."""
     protocol, rest = _cut_scheme(_plain(cloudpath))
     if protocol in FORMATS:
         protocol, rest = _cut_scheme(rest)
@@ -375,7 +375,7 @@ def get_protocol(cloudpath: StrPath) -> str | None:
 
 
 def _plain(path: StrPath) -> str:
-    """As text of no subclass, which may show itself in another way. Raises MalformedCloudpathError."""
+    """The path as a plain `str`, because subclasses may override `__str__`. Raises MalformedCloudpathError."""
     text = os.fspath(path) if isinstance(path, str | os.PathLike) else path
     if not isinstance(text, str):
         raise MalformedCloudpathError(f"expected a cloudpath (a str or a pathlib.Path), got {type(path).__name__}")
@@ -387,10 +387,10 @@ def _is_local(path: StrPath) -> bool:
 
 
 def join(*paths: StrPath) -> str:
-    """Join paths as the first one's protocol does.
+    """Join paths with the separator of the first one's protocol.
 
-    Local paths are joined by `os.path.join`. Elsewhere one `/` goes between two parts, unless the left one
-    ends with it; the right one is never taken for absolute, as a key may begin with a slash.
+    Local paths are joined by `os.path.join`. Otherwise a `/` is inserted between two parts unless the left one
+    ends with it; the right one is never treated as absolute, because keys may start with a slash.
     """
     joined, *parts = map(_plain, paths)
     if _is_local(joined):
@@ -401,7 +401,7 @@ def join(*paths: StrPath) -> str:
 
 
 def dirname(path: StrPath) -> str:
-    """Everything before the last separator; the bucket of a cloudpath is its own directory."""
+    """Everything before the last separator. The directory of a bucket is the bucket itself."""
     text = _plain(path)
     if _is_local(text):
         return os.path.dirname(text)
@@ -410,13 +410,13 @@ def dirname(path: StrPath) -> str:
 
 
 def basename(path: StrPath) -> str:
-    """Everything after the last separator; '' where the path ends with it."""
+    """Everything after the last separator; '' if the path ends with it."""
     text = _plain(path)
     return os.path.basename(text) if _is_local(text) else posixpath.basename(text)
 
 
 def find_common_buckets(cloudpaths: Any) -> dict[str, list[dict[str, Any]]]:
-    """Sort cloudpaths of many stores by bucket: bucket path -> [{'path', 'start', 'end'}], in the order given.
+    """Group cloudpaths by bucket: {bucket path: [{'path', 'start', 'end'}]}, in the order given.
 
     Args:
         cloudpaths: a cloudpath, or an iterable of them; one may be a dict with 'path' and 'start', 'end'

@@ -1,4 +1,4 @@
-"""The protocols that a cloudpath may name and the data formats that it may carry, one line each."""
+"""The protocols and data formats of cloudpaths, one line each."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Shape:
-    """How the text after `PROTOCOL://` is read.
+    """How the text after `PROTOCOL://` is interpreted.
 
     Attributes:
         bucket: its first component is a bucket.
-        endpoint: it may begin with another server's address, `http(s)://HOST`.
-        at_host: a bucket may be followed by the server that has it: `BUCKET@HOST`.
-        scheme: it is a web address of this scheme, '' where it is not.
-        https: the public address under which buckets can be read by plain HTTPS, '' where there is none.
+        endpoint: it may start with the address of a server, `http(s)://HOST`.
+        at_host: a bucket may be followed by its server: `BUCKET@HOST`.
+        scheme: the scheme of a web address; '' if it is none.
+        https: the public address for reading buckets by plain HTTPS; '' if there is none.
     """
 
     bucket: bool = False
@@ -42,4 +42,4 @@ FORMATS = frozenset({
     "boss", "brainmaps", "deepzoom", "dvid", "graphene", "n5", "nggraph", "nifti", "precomputed", "render", "vtk",
     "zarr", "zarr2", "zarr3",
 })
-"""Data formats: known here only so that a cloudpath that carries one can be taken apart."""
+"""Data formats, known only to parse cloudpaths that contain them."""

@@ -1,7 +1,4 @@
-"""Secrets for programs that talk to a service themselves.
-
-Thin over the secrets files; cloudfiles signs with `cloudfiles.credentials`.
-"""
+"""Read secrets files, for programs that access a service themselves, and pass secrets to other processes."""
 
 from __future__ import annotations
 
@@ -20,10 +17,10 @@ _AWS_PLACE = ("AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL")
 
 
 def aws_credentials(bucket: str = "", service: str = "aws", skip_files: bool = False) -> dict[str, Any]:
-    """The S3 secret for `bucket` behind `service` ('aws' or 's3', or an alias): AWS_ACCESS_KEY_ID and so on.
+    """The S3 secret for `bucket` of `service` ('aws', 's3' or an alias): AWS_ACCESS_KEY_ID etc.
 
-    From the secrets files as they stand there, else from the environment; {} where neither has one. With `skip_files`
-    from the environment, and nothing but the key: no region, no endpoint.
+    Taken from the secrets files, unchanged, or else from the environment; {} if neither has one. With `skip_files`,
+    only the key from the environment, without region and endpoint.
 
     Raises:
         ConfigurationError: a secrets file cannot be read.
@@ -39,11 +36,11 @@ def aws_credentials(bucket: str = "", service: str = "aws", skip_files: bool = F
 
 
 def google_credentials(bucket: str = "") -> tuple[str | None, Any]:
-    """Project and `google.oauth2.service_account.Credentials` for `bucket`; (None, None) where no file has them.
+    """Project and `google.oauth2.service_account.Credentials` for `bucket`; (None, None) if no file contains them.
 
     Raises:
-        ConfigurationError: the secrets file cannot be read, or is not that of a service account.
-        MissingExtraError: there is a file, and google-auth is not installed.
+        ConfigurationError: the secrets file cannot be read, or does not belong to a service account.
+        MissingExtraError: a file exists, but google-auth is not installed.
     """
     found = secrets_files.find([f"{bucket}-google-secret.json"] * bool(bucket) + ["google-secret.json"])
     if found is None:
@@ -56,17 +53,17 @@ def google_credentials(bucket: str = "") -> tuple[str | None, Any]:
     try:
         return secret.get("project_id"), service_account.Credentials.from_service_account_info(secret)
     except ValueError:
-        # Not chained: the message of the cause may show parts of the key.
+        # Not chained: the message of the cause may contain parts of the key.
         raise ConfigurationError(f"{path} does not contain a service account key") from None
 
 
 def http_credentials() -> dict[str, Any] | None:
-    """The content of `http-secret.json`, None where there is none. Raises ConfigurationError."""
+    """The content of `http-secret.json`, or None if it does not exist. Raises ConfigurationError."""
     return _content("http-secret.json")
 
 
 def cave_credentials(domain: str = "") -> dict[str, Any] | None:
-    """The token for CAVE servers, of `domain` first where it is given; None where there is none.
+    """The token for CAVE servers, preferably that of `domain`; None if there is none.
 
     Raises:
         ConfigurationError: a secrets file cannot be read.
@@ -76,10 +73,10 @@ def cave_credentials(domain: str = "") -> dict[str, Any] | None:
 
 
 def export_secrets(*objects: Any) -> ExportedSecrets:
-    """The secrets that were handed in by `secrets=` to these CloudFiles (or whatever holds some), for another process.
+    """The secrets that were passed as `secrets=` to these CloudFiles (or objects that contain some).
 
-    Pickles of a CloudFiles do not contain them; a pickle of this does. So choose how it travels: as an argument of a
-    process pool's initializer it goes through a pipe, and nobody else reads it.
+    Pickles of a CloudFiles do not contain secrets, but a pickle of the result does, so choose how to send it. As an
+    argument of a process pool's initializer it goes through a pipe that nobody else reads.
 
         ProcessPoolExecutor(initializer=import_secrets, initargs=(export_secrets(cf),))
     """
@@ -87,7 +84,7 @@ def export_secrets(*objects: Any) -> ExportedSecrets:
 
 
 def import_secrets(exported: ExportedSecrets) -> None:
-    """In another process: let the objects that `export_secrets` was given be unpickled here with their secrets."""
+    """In another process: make the exported secrets available to objects that are unpickled there."""
     exported.define()
 
 

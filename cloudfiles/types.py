@@ -1,4 +1,4 @@
-"""The values that pass between the layers. No behavior beyond what a value needs."""
+"""Values that are passed between the layers."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ Metadata: TypeAlias = Mapping[str, str]
 
 
 MIN_THROUGHPUT = 1024.0
-"""Bytes a second below which a transfer is said to crawl."""
+"""Bytes per second below which a transfer is too slow."""
 
 
 @dataclass(frozen=True)
 class Clock:
-    """Where time comes from; tests hand in one that they move by hand."""
+    """A source of time; tests pass one that they control."""
 
     wall: Callable[[], float] = time.time  # seconds since the epoch
-    monotonic: Callable[[], float] = time.monotonic  # seconds since whenever
+    monotonic: Callable[[], float] = time.monotonic  # seconds since an arbitrary time
 
 
 def _strong(etag: str | None) -> str | None:
@@ -29,17 +29,17 @@ def _strong(etag: str | None) -> str | None:
 
 @dataclass(slots=True)
 class StoredObject:
-    """What a read brought: the stored bytes (still encoded) and what the store says of them.
+    """The result of a read: the stored bytes (still encoded) and their description.
 
     Attributes:
-        content: the stored bytes, or the byte range of them that was asked for. `mem://` may hold any object.
+        content: the stored bytes, or the requested byte range of them. On `mem://` it can be any object.
         encoding: the Content-Encoding, '' for none; several are joined by ', ' in the order applied.
-        verified: the digest that vouched for the bytes ('md5', 'crc32c', ...), '' where the store offered none.
-        etag: the ETag as sent, quotes included, or None.
-        size: stored bytes of the whole object, where `content` is None because they were not read.
-        headers: what the store says of the object, in HTTP's words and lower case, where it was told along.
-        generation: the number that Cloud Storage gives this content; unlike an ETag, it stays when only the metadata
-            changes. None on other stores.
+        verified: the digest that was checked ('md5', 'crc32c', ...), '' if the store provided none.
+        etag: the ETag as sent, including quotes, or None.
+        size: size of the whole object in stored bytes, if `content` is None because it was not read.
+        headers: HTTP headers that describe the object, in lower case, if they were returned with it.
+        generation: Cloud Storage's number for this content; unlike an ETag, it does not change with the metadata. None
+            on other stores.
     """
 
     content: Any
@@ -52,20 +52,20 @@ class StoredObject:
 
     @property
     def validator(self) -> str | None:
-        """What no other content of this key has: the generation, or a strong ETag (RFC 9110 8.8.1). None without."""
+        """The generation or strong ETag (RFC 9110 8.8.1), which no other content of this key has; None if unknown."""
         if self.generation is not None:
             return self.generation
         return _strong(self.etag)
 
     def is_same_content(self, other: StoredObject) -> bool:
-        """Whether both were surely read of the same content. Without a validator nothing tells: a weak ETag and a time
-        of modification may stay when the bytes change."""
+        """Whether both certainly have the same content. This cannot be known without a validator: a weak ETag and a
+        modification time may stay the same when the bytes change."""
         if self.generation is not None and other.generation is not None:
             return self.generation == other.generation
         return _strong(self.etag) is not None and self.etag == other.etag
 
     def may_be_same_content(self, other: StoredObject) -> bool:
-        """Whether nothing that is told of the two differs."""
+        """Whether the descriptions of both are equal as far as they are known."""
         if self.generation is not None and other.generation is not None:
             return self.generation == other.generation
         times = {(each.headers or {}).get("last-modified") for each in (self, other)} - {None}
@@ -74,12 +74,12 @@ class StoredObject:
 
 @dataclass(frozen=True, slots=True)
 class WriteOptions:
-    """What a write sends besides the bytes. None means: not given, the store's default.
+    """The options of a write. None means: not given, use the store's default.
 
     Attributes:
-        encoding: the Content-Encoding of the bytes handed in, '' for none (they are encoded already).
-        if_absent: create only; PreconditionFailedError where the key exists.
-        if_match: replace only while the object has this ETag; PreconditionFailedError otherwise.
+        encoding: the Content-Encoding of the bytes, which are already encoded; '' for none.
+        if_absent: create only; PreconditionFailedError if the key exists.
+        if_match: replace only if the object has this ETag; PreconditionFailedError otherwise.
     """
 
     content_type: str | None = None
@@ -99,13 +99,13 @@ class ListEntry(NamedTuple):
     key: str
     size: int | None = None
     etag: str | None = None
-    last_modified: str | None = None  # as the store wrote it
+    last_modified: str | None = None  # in the format of the store
 
 
 class ListPage(NamedTuple):
-    """One answer of a listing: objects, common prefixes (flat listings only), and where to go on (None: done).
+    """One page of a listing: objects, common prefixes (if flat), and the token of the next page (None: the end).
 
-    skipped_symlinks: on a file system, names by which symlinks lie where keys might, and which were not followed.
+    skipped_symlinks: on a file system, the names of symlinks that were not followed.
     """
 
     entries: list[ListEntry]
@@ -122,7 +122,7 @@ HEAD_FIELDS = (
 
 
 def head_of(**known: Any) -> dict[str, Any]:
-    """A head as `CloudFiles.head` returns it: every field of HEAD_FIELDS, None where not known.
+    """The result of `CloudFiles.head`: every field of HEAD_FIELDS, None if unknown.
 
     Keywords are the field names with `_` for `-` (`Content_Length=4`).
     """
@@ -133,11 +133,11 @@ def head_of(**known: Any) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Tls:
-    """How servers are verified (always), and how the client shows itself where asked.
+    """How to verify servers, and the client certificate for mutual TLS.
 
     Attributes:
         ca_bundle: a PEM file of trusted authorities; None: SSL_CERT_FILE, the system's, then certifi's.
-        client_cert: a PEM file with the client's certificate (and key, where client_key is None).
+        client_cert: a PEM file with the client's certificate (and key, if client_key is None).
         client_key: a PEM file with the client's key.
     """
 
@@ -148,9 +148,9 @@ class Tls:
 
 @dataclass(frozen=True)
 class StoreOptions:
-    """How to reach one store: what the constructor of `CloudFiles` was told, validated, protocol-neutral.
+    """How to access one store: the options of the constructor of `CloudFiles`, validated, independent of the protocol.
 
-    `secrets` stay out of repr; pickles of a `CloudFiles` leave them out too.
+    `secrets` are not included in the repr, nor in pickles of a `CloudFiles`.
     """
 
     secrets: Any = field(default=None, repr=False)
@@ -163,6 +163,6 @@ class StoreOptions:
     tls: Tls = Tls()
     connect_timeout: float = 10.0  # seconds
     read_timeout: float = 60.0  # seconds without a byte
-    encoding_suffixes: bool | None = None  # on file://: whether `x.gz` is the key `x`; None: as the verb has it
-    min_throughput: float = MIN_THROUGHPUT  # bytes a second over as long
-    follow_external_symlinks: bool = False  # on file://: also those that lead out of the directory
+    encoding_suffixes: bool | None = None  # on file://: whether `x.gz` is the key `x`; None: the default of the verb
+    min_throughput: float = MIN_THROUGHPUT  # bytes per second, over the same time
+    follow_external_symlinks: bool = False  # on file://: also follow those that lead out of the directory

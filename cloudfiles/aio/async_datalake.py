@@ -1,4 +1,4 @@
-"""`AsyncDataLake`: the verbs of `DataLake`, awaited."""
+"""`AsyncDataLake`: the async counterpart of `DataLake`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Acl = str | Iterable[AclEntry]
 
 
 class AsyncDataLake:
-    """As `DataLake`; `await AsyncCloudFiles.data_lake()` gives it. Arguments, answers and errors are the same."""
+    """Async counterpart of `DataLake`, returned by `await AsyncCloudFiles.data_lake()`."""
 
     def __init__(self, lake: DataLake, call: Callable[..., Awaitable[Any]]) -> None:
         """call: as `AsyncCloudFiles._call`."""

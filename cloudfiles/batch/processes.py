@@ -67,9 +67,9 @@ def is_parallel(parallel: Parallel | None) -> bool:
 
 
 def close_workers(only_idle: bool = False) -> None:
-    """End the worker processes that `parallel=` has started, if any; the next batch that wants some starts new ones.
+    """End the worker processes that `parallel=` has started. The next batch that needs workers starts new ones.
 
-    What they are at is given up. only_idle: those that have something to do are left alone.
+    Tasks in progress are aborted. only_idle: keep workers that are busy.
     """
     if "cloudfiles.workers.executor" in sys.modules:
         from cloudfiles.workers import executor
@@ -78,7 +78,7 @@ def close_workers(only_idle: bool = False) -> None:
 
 
 def reset_connection_pools() -> None:
-    """Close every idle connection of the process, and its idle worker processes; new ones are made when next needed."""
+    """Close all idle connections and idle worker processes of the process. New ones are created when needed."""
     if "cloudfiles.transport.client" in sys.modules:  # else there are none
         from cloudfiles.transport.client import close_clients
 

@@ -1,4 +1,4 @@
-"""`Bucket`: storage-style verbs, views and a cache over any cloudpath."""
+"""`Bucket`: a file-oriented view of any cloudpath, with filters and a cache."""
 
 from cloudfiles.bucket.bucket import Bucket, NoSuchFileError
 from cloudfiles.bucket.local_names import NoSuchDirectoryError

@@ -1,4 +1,4 @@
-"""`Bucket`: files put into and got out of any store by name, with views, a cache, and directories kept in step."""
+"""`Bucket`: upload and download files by name, with views, a cache, and mirroring of directories."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from cloudfiles.types import Clock
 __all__ = ["Bucket", "NoSuchFileError"]
 
 _REACH = ("endpoint", "request_payer", "no_sign_request", "encoding_suffixes", "follow_external_symlinks")
-"""Options of CloudFiles that the JSON of a bucket tells."""
+"""Options of CloudFiles that are included in the JSON of a bucket."""
 
 
 class NoSuchFileError(MissingObjectError, ValueError):
-    """The bucket has no file of this name."""
+    """The file does not exist in the bucket."""
 
 
 class Bucket(Storage):
@@ -348,7 +348,7 @@ class Bucket(Storage):
                           announce=_announced if verbose else None)
 
     def _check_local(self, places: Iterable[str]) -> None:
-        """Raises where a file is missing, or is one of the bucket's own, which the sync might delete."""
+        """Raise an error if a file is missing, or is inside the bucket, where the sync might delete it."""
         root = os.path.join(os.path.abspath(self._store.location.path or os.sep), "")
         for place in places:
             if not os.path.isfile(place):

@@ -1,4 +1,4 @@
-"""`Storage`: what any collection of files does that are put in by name and got out by name."""
+"""`Storage`: the base class of collections of files that are accessed by name."""
 
 from __future__ import annotations
 
@@ -14,42 +14,43 @@ class BucketFile(ListEntry):
     """A file of a listing: `key`, `size`, `etag`, `last_modified`.
 
     Attributes:
-        bucket_name: of the bucket it lies in; None where the protocol has none.
+        bucket_name: the name of its bucket; None if the protocol has no buckets.
     """
 
     bucket_name: str | None = None
 
     @property
     def e_tag(self) -> str | None:
-        """`etag`, by the name that boto3 gives it."""
+        """The same as `etag`, with the name used by boto3."""
         return self.etag
 
 
 class Storage(ABC):
-    """Files by name: what `Bucket` is, and what a storage of a program's own may be made from.
+    """A collection of files that are accessed by name: the base class of `Bucket`, and of storages of your own.
 
-    A subclass says how files are listed, got, put, copied and removed. Indexing, `in` and iteration follow from that.
+    A subclass implements listing, downloading, uploading, copying and deleting files. Indexing, `in` and iteration
+    are based on these methods.
     """
 
     @abstractmethod
     def list_files(self) -> Sequence[Any]:
-        """All files; each has a `key`."""
+        """All files, each with an attribute `key`."""
 
     @abstractmethod
     def get_file(self, remote: str, local: str | os.PathLike[str] | None = None, progress: Any = None) -> str:
-        """Download a file, and give the name of the local one. Raises a ValueError where there is no such file."""
+        """Download a file and return the name of the local one. Raises a ValueError if the file does not exist."""
 
     @abstractmethod
     def get_all_files(self, output_dir: str | os.PathLike[str], progress: Any = None) -> Any:
-        """Download all files into a directory, replacing those of the same names."""
+        """Download all files into a directory, replacing existing files of the same names."""
 
     @abstractmethod
     def add_file(self, local_or_file: Any, remote: str | None = None) -> None:
-        """Upload a local file, or what an open binary file still holds."""
+        """Upload a local file, or the rest of an open binary file."""
 
     @abstractmethod
     def add_directory(self, local: str | os.PathLike[str], remote: str = "") -> Any:
-        """Upload a directory with its sub-directories. Raises an OSError where it is none."""
+        """Upload a directory with its subdirectories. Raises an OSError if it is not a directory."""
 
     @abstractmethod
     def copy_file(self, source: str, dest: str) -> None:
@@ -57,23 +58,23 @@ class Storage(ABC):
 
     @abstractmethod
     def delete_file(self, remote: str) -> None:
-        """Remove a file; where there is none, nothing happens."""
+        """Delete a file; a missing file is ignored."""
 
     @abstractmethod
     def update(self, flush: bool = False) -> None:
-        """Look anew at what is there, as far as it was remembered; with `flush` in any case."""
+        """Refresh cached listings that have expired, or, with `flush`, all of them."""
 
-    def flush(self) -> None:  # noqa: B027 -- nothing to wait for is the common case
-        """Wait for what is done in the background: nothing is."""
+    def flush(self) -> None:  # noqa: B027 -- most storages have nothing to wait for
+        """Wait for background operations. There are none by default."""
 
     # ---- as a mapping
 
     def __getitem__(self, remote: str) -> str:
-        """As `get_file(remote)`."""
+        """The same as `get_file(remote)`."""
         return self.get_file(remote)
 
     def __setitem__(self, remote: str, local: Any) -> None:
-        """As `add_file(local, remote)`."""
+        """The same as `add_file(local, remote)`."""
         self.add_file(local, remote)
 
     def __delitem__(self, remote: str) -> None:

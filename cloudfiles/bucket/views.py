@@ -1,4 +1,4 @@
-"""Which objects of a bucket a view shows, and by which names."""
+"""The objects that a view of a bucket shows, and their names."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cloudfiles.inputs import as_path
 
 @dataclass(frozen=True)
 class PrefixFilter:
-    """Only objects whose key begins with `prefix`: any string, not only a directory."""
+    """Show only objects whose keys start with `prefix`, which can be any string, not only a directory."""
 
     prefix: str
 
@@ -22,7 +22,7 @@ class PrefixFilter:
 
 @dataclass(frozen=True)
 class StripPrefix:
-    """Names are keys without `prefix`. Objects whose key does not begin with it have no name, and do not show."""
+    """Remove `prefix` from the names. Objects whose keys do not start with it are hidden."""
 
     prefix: str
 
@@ -37,9 +37,9 @@ def _check(kind: str, prefix: Any) -> None:
 
 @dataclass(frozen=True)
 class View:
-    """Between keys, as the store knows them, and names, as the user of a bucket does.
+    """Maps keys of the store to names of the bucket, and back.
 
-    The filter looks at keys; what it lets through is then renamed.
+    The filter applies to keys; the transformation is applied afterwards.
     """
 
     filtering: PrefixFilter | None = None
@@ -52,35 +52,35 @@ class View:
 
     @property
     def stripped(self) -> str:
-        """What all names lack of their keys."""
+        """The prefix that is removed from keys."""
         return self.transformation.prefix if self.transformation else ""
 
     @property
     def prefix(self) -> str | None:
-        """What the keys of all that shows begin with; None where nothing can show, as the two prefixes disagree."""
+        """The prefix of all visible keys; None if the two prefixes contradict each other."""
         shorter, longer = sorted((self.filtering.prefix if self.filtering else "", self.stripped), key=len)
         return longer if longer.startswith(shorter) else None
 
     def prefix_of(self, beginning: str) -> str | None:
-        """What the keys of all begin with whose names begin with `beginning`; None where nothing of it can show."""
+        """The prefix of all keys whose names start with `beginning`; None if none of them is visible."""
         prefix, wanted = self.prefix, self.stripped + beginning
         if prefix is None or not (wanted.startswith(prefix) or prefix.startswith(wanted)):
             return None
         return max(prefix, wanted, key=len)
 
     def shows(self, name: str) -> bool:
-        """Whether an object may show by this name."""
+        """Whether an object can have this name."""
         return self.name_of(self.stripped + name) is not None
 
     def name_of(self, key: str) -> str | None:
-        """The name that an object goes by; None where it does not show."""
+        """The name of an object; None if it is not visible."""
         prefix = self.prefix
         if prefix is None or not key.startswith(prefix):
             return None
         return key[len(self.stripped):] or None
 
     def key_of(self, name: str) -> str:
-        """The key that a name stands for. Raises InvalidPathError where the view does not show such a key."""
+        """The key of a name. Raises InvalidPathError if it is outside of the view."""
         name = as_path(name)
         key = self.stripped + name
         if not self.shows(name):
@@ -96,7 +96,7 @@ class View:
 
     @classmethod
     def from_json(cls, known: Any) -> View:
-        """Raises InvalidInputError where it is not what `to_json` gives."""
+        """Raises InvalidInputError if it is not a result of `to_json`."""
         try:
             filtering, transformation = known.get("filtering"), known.get("transformation")
             return cls(PrefixFilter(filtering["prefix"]) if filtering else None,

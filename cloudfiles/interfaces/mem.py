@@ -1,13 +1,13 @@
-"""`mem://bucket/path`: objects in this process's memory, for tests and scratch data.
+"""`mem://bucket/path`: objects in the memory of this process, for tests and scratch data.
 
-All interfaces of a process share one store, keyed by bucket and key; it lives until
-`clear_memory()` or the end of the process and is not seen by other processes. Keys are
-opaque: any text but the empty one. What is kept is what was handed in: the bytes as they
-are (encoded, if they came encoded) with the options of the write. Mutable content is copied,
-so changing it later does not change the store.
+All interfaces of a process share one store, keyed by bucket and key. It exists until
+`clear_memory()` is called or the process ends, and is not visible to other processes. Keys are
+opaque: any text except the empty one. The bytes are stored as they are passed (encoded, if they
+are passed encoded), with the options of the write. Mutable content is copied, so that changing
+it later does not change the store.
 
-Content that is not bytes and cannot be read as a file is kept as it is: `get` gives the very
-same object. It has no size, no digest and no content type.
+Content that is neither bytes nor a readable file is stored as it is: `get` returns the same
+object. It has no size, no digest and no content type.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from cloudfiles.runtime.base import Runtime
 
 PAGE_ENTRIES = 10_000
-_FEW = 64  # keys that are sorted in one by one
+_FEW = 64  # up to this many keys are inserted one by one
 _AFTER_SLASH = chr(ord("/") + 1)
 
 
@@ -50,7 +50,7 @@ class _Object:
     content: Any
     options: WriteOptions
     etag: str
-    md5: str | None  # base64, None for what is not bytes
+    md5: str | None  # base64; None if the content is not bytes
     modified: int  # seconds since the epoch
 
     @property
@@ -59,10 +59,10 @@ class _Object:
 
 
 class _KeyOrder:
-    """The keys of a bucket in order, brought up to date when a listing asks.
+    """The keys of a bucket in order, updated when they are listed.
 
-    Python compares text by code point, which is the order of its UTF-8 bytes. Keys removed
-    stay in the list until half of it is dead; that makes every change cheap on average.
+    Python compares text by code point, which is the order of its UTF-8 bytes. Removed keys
+    stay in the list until they make up half of it, so that every change is cheap on average.
     """
 
     def __init__(self) -> None:
@@ -80,7 +80,7 @@ class _KeyOrder:
         self._dead.add(key)
 
     def current(self) -> tuple[list[str], set[str]]:
-        """All keys in order, and those among them that are dead."""
+        """All keys in order, including removed ones, and the set of removed ones."""
         if len(self._added) <= _FEW:
             for key in self._added:
                 insort(self._sorted, key)
@@ -95,7 +95,7 @@ class _KeyOrder:
 
 
 class _MemoryBucket:
-    """Objects by key. Whoever reads more than one thing, or writes, holds the lock."""
+    """Objects by key. The lock is held for writing, and for reading more than one item."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
@@ -142,7 +142,7 @@ class _MemoryBucket:
 
 
 def _shown(key: str, prefix: str, flat: bool) -> str:
-    """How a listing shows `key`: itself, or in flat listings the common prefix that it lies behind."""
+    """The entry of a listing for `key`: the key itself, or in flat listings its common prefix."""
     slash = key.find("/", len(prefix)) if flat else -1
     return key if slash < 0 else key[:slash] + "/"
 
@@ -160,7 +160,7 @@ _generations = itertools.count(1)
 
 
 def _renew_locks() -> None:
-    """In a forked child: another thread of the parent may have held a lock, and is not here to release it."""
+    """In a forked child, replace locks: another thread of the parent may have held them."""
     for bucket in _buckets.values():
         bucket.lock = threading.Lock()
 
@@ -170,13 +170,13 @@ if hasattr(os, "register_at_fork"):
 
 
 def clear_memory() -> None:
-    """Forget every object of every bucket; the interfaces that exist go on with an empty store."""
+    """Delete all objects of all `mem://` buckets. Existing `CloudFiles` objects then see an empty store."""
     for bucket in list(_buckets.values()):
         bucket.clear()
 
 
 class MemInterface(Interface):
-    """The protocol `mem://`. See the module for what it keeps, and how."""
+    """The protocol `mem://`; see the module's docstring."""
 
     is_local: ClassVar[bool] = True
     lists_in_key_order: ClassVar[bool] = True
@@ -258,13 +258,13 @@ class MemInterface(Interface):
                 and source._full(source_key) == self._full(key))
 
     def get_acl(self, key: str) -> None:
-        """None: whoever is in this process may do everything."""
+        """None: there is no access control within a process."""
 
     def can_copy_from(self, source: Interface) -> bool:
         return isinstance(source, MemInterface)
 
     def copy_from(self, source: Interface, source_key: str, key: str, options: CopyOptions) -> CopyResult | None:
-        """The very same content, live objects too."""
+        """The same content, including live objects."""
         assert isinstance(source, MemInterface)
         stored = source._bucket.objects.get(source._full(source_key))
         if stored is None:
@@ -279,7 +279,7 @@ class MemInterface(Interface):
         return self._full(key) in self._bucket.objects
 
     def size(self, key: str) -> int | None:
-        """Stored bytes; None where the object is missing, or is not bytes."""
+        """Size in stored bytes; None if the object is missing or is not bytes."""
         stored = self._bucket.objects.get(self._full(key))
         return None if stored is None else stored.size
 
@@ -317,7 +317,7 @@ def _entry(key: str, stored: _Object) -> ListEntry:
 
 
 def _own(content: Any) -> Any:
-    """`content` such that nobody can change it behind the store's back; what is neither bytes nor file as it is."""
+    """An immutable copy of `content`; anything that is neither bytes nor a file is returned as it is."""
     if isinstance(content, bytes):
         return content
     if isinstance(content, (bytearray, memoryview)):

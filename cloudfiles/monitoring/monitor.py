@@ -1,9 +1,9 @@
-"""What was transmitted, when and how fast: of one batch (`TransmissionMonitor`) or of the machine (`IOSampler`)::
+"""Recordings of transmissions: of one batch (`TransmissionMonitor`) or of the whole machine (`IOSampler`)::
 
     results, monitor = cf.get(paths, return_recording=True)
     monitor.total_bytes(), monitor.peak_Mbps()
 
-Rates are in bits a second (`bps`) where not said otherwise, as networks are rated. Plots want matplotlib:
+Rates are in bits per second (`bps`) unless stated otherwise. Plots require matplotlib:
 `pip install cloudfiles[plots]`.
 """
 
@@ -20,18 +20,18 @@ from cloudfiles.monitoring.rates import Flow, Io
 from cloudfiles.types import Clock
 
 _OTHER_CLOCK = 1.0
-"""Seconds: monotonic clocks whose zeros lie further apart are not the same clock."""
+"""Seconds. Monotonic clocks whose origins differ by more than this are different clocks."""
 
 
 class IOEnum(Enum):
-    """Which way the bytes go."""
+    """The direction of a transmission."""
 
     RX = 1  # received: downloads
     TX = 2  # transmitted: uploads
 
 
 def _in_units_of(bits: float, rate: str) -> Callable[..., float]:
-    """The method `rate`, in units of so many bits a second; it takes the same arguments."""
+    """A variant of the method `rate` in another unit, given in bits per second; it takes the same arguments."""
 
     def scaled(self: TransmissionMonitor, *args: Any, **options: Any) -> float:
         value: float = getattr(self, rate)(*args, **options)
@@ -41,18 +41,17 @@ def _in_units_of(bits: float, rate: str) -> Callable[..., float]:
 
 
 class TransmissionMonitor:
-    """When each object of a batch was on its way, and its stored bytes.
+    """Records when each object of a batch was transmitted, and its stored bytes.
 
-    Operations are noted when they end: with `record`, or between `start_io` and `end_io`. Times are
-    seconds of the monotonic clock. Safe to use from many threads; it can be pickled, and read on another
-    machine.
+    Operations are recorded when they end, by `record` or by `start_io` and `end_io`. Times are in seconds of
+    the monotonic clock. Instances are thread-safe, and can be pickled and read on another machine.
 
     Args:
         direction: downloads (`IOEnum.RX`) or uploads (`IOEnum.TX`).
-        clock: where time comes from.
+        clock: the clock to use.
 
     Attributes:
-        now: the clock, in seconds. note: `record` for who cannot spare a call, of a tuple `(start, end, bytes)`.
+        now: the clock, in seconds. note: a faster `record`, for a tuple `(start, end, bytes)`.
     """
 
     def __init__(self, direction: IOEnum, *, clock: Clock | None = None) -> None:
@@ -63,24 +62,24 @@ class TransmissionMonitor:
         self.note = self._ios.append
         self._in_flight: dict[uuid.UUID, tuple[float, int]] = {}
         self._errors = 0
-        self._lock = threading.Lock()  # of what is in flight; a list's append needs none
+        self._lock = threading.Lock()  # for operations in progress; list.append needs none
 
     @classmethod
     def merge(cls, monitors: Sequence[TransmissionMonitor]) -> TransmissionMonitor:
-        """All that several have recorded, in a new one; what they have in flight stays with them."""
+        """Merge several recordings into a new one. Operations in progress are not included."""
         merged = cls(monitors[0].direction if monitors else IOEnum.TX)
         for monitor in monitors:
             merged.add(monitor)
         return merged
 
     def add(self, other: TransmissionMonitor) -> None:
-        """Take in all that another one has recorded."""
+        """Add everything that another monitor has recorded."""
         recorded: TransmissionMonitor = getattr(other, "recording", other)  # a transfer's result has one
         self._ios.extend(recorded._ios)
         self._errors += recorded._errors
 
     def halve(self) -> None:
-        """Record each two operations that began one after the other as one, of the bytes of both."""
+        """Combine every two consecutive operations into one, to halve the size of the recording."""
         ios = self.ios()
         pairs = zip(ios[::2], ios[1::2], strict=False)
         joined = [(one[0], max(one[1], two[1]), one[2] + two[2]) for one, two in pairs]
@@ -89,15 +88,15 @@ class TransmissionMonitor:
     # ---- recording
 
     def record(self, start: float, end: float, num_bytes: int) -> None:
-        """Note an operation that has ended."""
+        """Record a finished operation."""
         self.note((start, end, num_bytes))
 
     def record_error(self) -> None:
-        """Note that an operation has failed."""
+        """Record a failed operation."""
         self._errors += 1
 
     def timed(self, function: Callable[..., Any], size: Callable[[Any], int]) -> Callable[..., Any]:
-        """`function` with each call of it recorded, by the `size` of what it gives. Errors are counted and go on."""
+        """Wrap `function` to record every call, with the `size` of its result. Errors are counted and re-raised."""
 
         def recorded(*args: Any) -> Any:
             start = self.now()
@@ -112,19 +111,19 @@ class TransmissionMonitor:
         return recorded
 
     def start_io(self, num_bytes: int, start_time: float | None = None) -> uuid.UUID:
-        """Note that an operation begins, of about `num_bytes`; gives what `end_io` wants to know it by."""
+        """Record the start of an operation of about `num_bytes`; returns the id to pass to `end_io`."""
         flight = uuid.uuid4()
         with self._lock:
             self._in_flight[flight] = (self._clock.monotonic() if start_time is None else start_time, num_bytes)
         return flight
 
     def end_io(self, flight_id: uuid.UUID, num_bytes: int) -> None:
-        """Note that an operation has moved `num_bytes`. Raises InvalidInputError for one that is not in flight."""
+        """Record the end of an operation of `num_bytes`. Raises InvalidInputError if it is not in progress."""
         start, _ = self._land(flight_id)
         self.record(start, self._clock.monotonic(), num_bytes)
 
     def end_error(self, flight_id: uuid.UUID) -> None:
-        """Note that an operation has failed: it counts as an error, and with no bytes."""
+        """Record that an operation has failed: it counts as an error, with no bytes."""
         self._land(flight_id)
         self.record_error()
 
@@ -138,36 +137,36 @@ class TransmissionMonitor:
     # ---- sums
 
     def total_bytes(self) -> int:
-        """Bytes of all operations that have ended."""
+        """Number of bytes of all finished operations."""
         return sum(size for _, _, size in list(self._ios))
 
     def num_ios(self) -> int:
-        """Operations that have ended well."""
+        """Number of successful operations."""
         return len(self._ios)
 
     def num_errors(self) -> int:
-        """Operations that have failed."""
+        """Number of failed operations."""
         return self._errors
 
     def bytes_in_flight(self) -> int:
-        """Bytes of the operations between `start_io` and their end, as announced."""
+        """Announced bytes of the operations in progress."""
         with self._lock:
             return sum(size for _, size in self._in_flight.values())
 
     def ios(self) -> list[Io]:
-        """`(start, end, bytes)` of each operation that has ended, by their starts."""
+        """`(start, end, bytes)` of each finished operation, in the order of their starts."""
         return sorted(self._ios)
 
     def start_unix_time(self) -> float:
-        """When the first operation began, in seconds since the epoch; 0.0 where there was none."""
+        """The start of the first operation, in seconds since the epoch; 0.0 if there was none."""
         return min(start for start, _, _ in list(self._ios)) + self._epoch() if self._ios else 0.0
 
     def end_unix_time(self) -> float:
-        """When the last operation ended, in seconds since the epoch; 0.0 where there was none."""
+        """The end of the last operation, in seconds since the epoch; 0.0 if there was none."""
         return max(end for _, end, _ in list(self._ios)) + self._epoch() if self._ios else 0.0
 
     def _epoch(self) -> float:
-        """The monotonic clock's zero, in seconds since the epoch."""
+        """The origin of the monotonic clock, in seconds since the epoch."""
         return self._clock.wall() - self._clock.monotonic()
 
     # ---- rates
@@ -177,20 +176,20 @@ class TransmissionMonitor:
         return Flow(list(self._ios))
 
     def total_bps(self) -> float:
-        """Bits a second from the first begin to the last end; 0.0 where nothing was transmitted."""
+        """Bits per second from the first start to the last end; 0.0 if nothing was transmitted."""
         flow = self.flow()
         return 8 * flow.rate(flow.begin, flow.end)
 
     def current_bps(self, look_back_sec: float = 2.0) -> float:
-        """Bits a second over the last `look_back_sec` seconds, of the operations that have ended."""
+        """Bits per second over the last `look_back_sec` seconds, for finished operations."""
         now = self._clock.monotonic()
         return 8 * self.flow().rate(now - look_back_sec, now)
 
     def peak_bps(self, window: float = 1.0) -> float:
-        """The highest rate over any `window` seconds, in bits a second; never less than `total_bps`."""
+        """The highest rate over any `window` seconds, in bits per second; never less than `total_bps`."""
         return 8 * self.flow().peak(window)
 
-    total_Mbps = _in_units_of(1e6, "total_bps")  # noqa: N815 -- the units' own case, and existing programs' names
+    total_Mbps = _in_units_of(1e6, "total_bps")  # noqa: N815 -- the case of the units, and the names in existing programs
     total_Gbps = _in_units_of(1e9, "total_bps")  # noqa: N815
     total_MBps = _in_units_of(8e6, "total_bps")  # noqa: N815
     total_GBps = _in_units_of(8e9, "total_bps")  # noqa: N815
@@ -204,23 +203,23 @@ class TransmissionMonitor:
     peak_GBps = _in_units_of(8e9, "peak_bps")  # noqa: N815
 
     def histogram(self, resolution: float = 1.0) -> list[int]:
-        """Bytes in each `resolution` seconds, from the first begin on."""
+        """Bytes per interval of `resolution` seconds, starting at the first operation."""
         return self.flow().histogram(resolution)
 
     # ---- plots
 
     def plot_histogram(self, resolution: float = 1.0, filename: str | None = None) -> None:
-        """Draw the rate over time: into a file, or on the screen. Raises MissingExtraError without matplotlib."""
+        """Plot the rate over time, to a file or on the screen. Raises MissingExtraError without matplotlib."""
         from cloudfiles.monitoring.plots import plot_histogram
 
         plot_histogram({self._label: self.histogram(resolution)}, resolution, filename)
 
     def plot_gantt(self, filename: str | None = None, title: str | None = None,
                    show_size_labels: bool | None = None) -> None:
-        """Draw each operation as a bar from its begin to its end: into a file, or on the screen.
+        """Plot each operation as a bar from its start to its end, to a file or on the screen.
 
         Args:
-            show_size_labels: write its size on each bar; None: where there are few enough to be read.
+            show_size_labels: label each bar with its size; None: only if there are few enough to be read.
 
         Raises:
             MissingExtraError: matplotlib is not installed.

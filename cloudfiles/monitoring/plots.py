@@ -1,4 +1,4 @@
-"""Plots of what was transmitted. Loaded, with matplotlib, when one is asked for."""
+"""Plots of recordings. Imported, with matplotlib, on first use."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from cloudfiles.exceptions import MissingExtraError
 from cloudfiles.monitoring.rates import Io
 
 _READABLE = 50
-"""Bars that can still be written on."""
+"""Number of bars up to which they are labelled."""
 
 _INCHES = (10.0, 5.0)
 
 
 def plot_histogram(series: Mapping[str, Sequence[int]], resolution: float, filename: str | None) -> None:
-    """Bytes of each `resolution` seconds as rates over time, one color per series."""
+    """Plot bytes per `resolution` seconds as rates over time, one color per series."""
     figure, show = _figure(filename)
     axes = figure.add_subplot()
     for name, sizes in series.items():
@@ -30,7 +30,7 @@ def plot_histogram(series: Mapping[str, Sequence[int]], resolution: float, filen
 
 def plot_gantt(ios: Sequence[Io], label: str, filename: str | None, title: str | None,
                show_size_labels: bool | None) -> None:
-    """Each operation as a bar from its begin to its end, the first at the top."""
+    """Plot each operation as a bar from its start to its end, the first at the top."""
     figure, show = _figure(filename)
     axes = figure.add_subplot()
     begin = ios[0][0] if ios else 0.0
@@ -60,7 +60,7 @@ def _shown(size: float) -> str:
 
 
 def _figure(filename: str | None) -> tuple[Any, Any]:
-    """A figure, and what shows it on the screen: only that needs a screen, and the state that pyplot keeps."""
+    """A figure, and a function that shows it on the screen: only that uses pyplot, which needs a screen."""
     try:
         if filename is not None:
             from matplotlib.figure import Figure

@@ -1,4 +1,4 @@
-"""Bytes over time: how many came by when, and how fast at best. Arithmetic alone, no clock."""
+"""Bytes over time: totals and highest rates. Pure arithmetic, without a clock."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from collections.abc import Iterable
 from itertools import pairwise
 
 Io = tuple[float, float, int]
-"""One operation: when it began and ended, in seconds of one clock, and the bytes it moved."""
+"""One operation: its start and end, in seconds of one clock, and its bytes."""
 
 _INSTANT = 1e-6
-"""Seconds that an operation takes at the least: below, clocks do not tell its two ends apart."""
+"""The shortest duration of an operation in seconds; clocks cannot measure shorter ones."""
 
 
 class Flow:
-    """The bytes of many operations, those of each spread evenly over its time.
+    """The bytes of many operations; those of each are spread evenly over its duration.
 
     Attributes:
-        begin, end: of all of them together, in seconds; both 0.0 where there are none.
+        begin, end: of all operations, in seconds; both 0.0 if there are none.
     """
 
     def __init__(self, ios: Iterable[Io]) -> None:
-        changes: dict[float, float] = {}  # of the rate, in bytes a second
+        changes: dict[float, float] = {}  # of the rate, in bytes per second
         self._total = 0
         for start, end, size in ios:
             end = max(end, start + _INSTANT)
@@ -35,18 +35,18 @@ class Flow:
         self.end = self._times[-1] if self._times else 0.0
 
     def _accumulated(self, changes: dict[float, float]) -> list[float]:
-        """The bytes that had come at each of the times, by one sweep over them."""
+        """The bytes transmitted by each of the given times."""
         landed = [0.0] if self._times else []
         rate = 0.0
         for before, now in pairwise(self._times):
             rate += changes[before]
             landed.append(landed[-1] + max(0.0, rate) * (now - before))
         if landed:
-            landed[-1] = float(self._total)  # what rounding has gathered on the way ends here
+            landed[-1] = float(self._total)  # removes accumulated rounding errors
         return landed
 
     def by(self, time: float) -> float:
-        """Bytes that had come by `time`."""
+        """Bytes transmitted by `time`."""
         at = bisect_right(self._times, time)
         if at == 0:
             return 0.0
@@ -56,14 +56,14 @@ class Flow:
         return self._landed[at - 1] + share * (self._landed[at] - self._landed[at - 1])
 
     def rate(self, begin: float, end: float) -> float:
-        """Bytes a second between two times; 0.0 where there is nothing between them."""
+        """Bytes per second between two times; 0.0 if they are equal."""
         return (self.by(end) - self.by(begin)) / (end - begin) if end > begin else 0.0
 
     def peak(self, window: float) -> float:
-        """The highest rate over any `window` seconds, or over all of the time where that is higher, or shorter.
+        """The highest rate over any `window` seconds, or over the whole duration if that is higher, or shorter.
 
-        Bytes within a window that slides grow and shrink at steady rates except where one of its ends
-        passes the begin or end of an operation: so the most are found with an end at one of these.
+        The number of bytes in a sliding window changes at a constant rate, except when one of its ends
+        passes the start or end of an operation, so the maximum has one of its ends there.
         """
         whole = self.rate(self.begin, self.end)
         if window >= self.end - self.begin:
@@ -72,7 +72,7 @@ class Flow:
                             for time in self._times))
 
     def histogram(self, resolution: float) -> list[int]:
-        """Bytes in each `resolution` seconds from the first begin on. They sum up to all."""
+        """Bytes per interval of `resolution` seconds, starting at the first operation; their sum is the total."""
         count = -int(-(self.end - self.begin) // resolution)
         edges = [round(self.by(self.begin + number * resolution)) for number in range(count)]
         return [after - before for before, after in pairwise([*edges, self._total])] if edges else []

@@ -1,4 +1,4 @@
-"""The machine's own counters of bytes, looked at by a thread while something else runs."""
+"""Samples of the system's byte counters, taken by a thread."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from cloudfiles.monitoring.rates import Flow
 from cloudfiles.types import Clock
 
 Counters = Callable[[], tuple[int, int]]
-"""Gives bytes received (read) and transmitted (written) since some moment; they only grow."""
+"""Returns the bytes received (read) and transmitted (written) so far; both only increase."""
 
 _SECTOR = 512
-"""Bytes of a sector in /proc/diskstats, whatever those of the disk are (Linux, Documentation/admin-guide/iostats)."""
+"""Bytes per sector in /proc/diskstats, whatever the disk uses (Linux, Documentation/admin-guide/iostats)."""
 
 _PROC = Path("/proc")
 _BLOCK_DEVICES = Path("/sys/block")
@@ -29,7 +29,7 @@ _INTERFACE = re.compile(r"^\s*[^:\s]+:\s*(.+)$", re.MULTILINE)
 def net_counters() -> tuple[int, int]:
     """Bytes received and transmitted by all network interfaces, loopback included.
 
-    Raises MissingExtraError where the system has no /proc and psutil is not installed.
+    Raises MissingExtraError if the system has no /proc and psutil is not installed.
     """
     try:
         text = (_PROC / "net" / "dev").read_text(encoding="ascii")
@@ -41,7 +41,7 @@ def net_counters() -> tuple[int, int]:
 
 
 def disk_counters() -> tuple[int, int]:
-    """Bytes read from and written to all disks (partitions are not counted again). Raises as `net_counters`."""
+    """Bytes read from and written to all disks, without counting partitions twice. Raises as `net_counters`."""
     try:
         text = (_PROC / "diskstats").read_text(encoding="ascii")
         disks = set(os.listdir(_BLOCK_DEVICES))
@@ -65,19 +65,19 @@ _COUNTERS: dict[str, Counters] = {"net": net_counters, "disk": disk_counters}
 
 
 class IOSampler:
-    """Samples how many bytes the machine has received and sent (read and written), on a thread of its own::
+    """Samples how many bytes the machine has received and sent (read and written), in a thread::
 
         with IOSampler() as sampler:
             ...
         sampler.peak_bps()
 
-    All programs of the machine are in it. It can be pickled: the samples travel, the thread does not.
+    This includes all programs of the machine. Instances can be pickled; the pickle contains the samples only.
 
     Args:
-        buffer_sec: seconds of samples that are kept; older ones are forgotten.
+        buffer_sec: how many seconds of samples are kept.
         interval: seconds between two samples.
-        counters: 'net', 'disk', or a function that gives two counters of bytes.
-        clock: where time comes from.
+        counters: 'net', 'disk', or a function that returns two byte counters.
+        clock: the clock to use.
     """
 
     def __init__(self, buffer_sec: float = 600.0, interval: float = 0.25, *, counters: str | Counters = "net",
@@ -97,7 +97,7 @@ class IOSampler:
     # ---- sampling
 
     def start_sampling(self, force: bool = False) -> None:
-        """Begin anew, with a first sample now; nothing happens where it is sampling already, unless `force`."""
+        """Discard all samples and start sampling. Does nothing if sampling is in progress, unless `force`."""
         if self.is_sampling() and not force:
             return
         self.stop_sampling()
@@ -109,7 +109,7 @@ class IOSampler:
         self._thread.start()
 
     def stop_sampling(self) -> None:
-        """Take a last sample, and end the thread. The samples stay."""
+        """Take a last sample and end the thread. The samples are kept."""
         if self._thread is not None:
             self._stop.set()
             self._thread.join()
@@ -141,49 +141,49 @@ class IOSampler:
         return len(self._samples)
 
     def samples(self) -> tuple[list[int], list[int], list[float]]:
-        """The counters received and transmitted, and the seconds (of the monotonic clock) of each sample."""
+        """The two counters and the time (in seconds of the monotonic clock) of each sample."""
         samples = list(self._samples)
         return [rx for _, rx, _ in samples], [tx for _, _, tx in samples], [time for time, _, _ in samples]
 
     def start_time(self) -> float:
-        """Seconds of the first sample, 0.0 where there is none."""
+        """The time of the first sample; 0.0 if there is none."""
         return self._samples[0][0] if self._samples else 0.0
 
     def end_time(self) -> float:
-        """Seconds of the last sample, 0.0 where there is none."""
+        """The time of the last sample; 0.0 if there is none."""
         return self._samples[-1][0] if self._samples else 0.0
 
     def _flows(self) -> tuple[Flow, Flow]:
-        """What came and went between each two samples."""
+        """The bytes between each two samples."""
         steps = list(pairwise(self._samples.copy()))
-        # A counter falls when its interface or disk goes away: that is no negative transmission.
+        # A counter decreases when its interface or disk is removed: not a negative transmission.
         return (Flow((a[0], b[0], max(0, b[1] - a[1])) for a, b in steps),
                 Flow((a[0], b[0], max(0, b[2] - a[2])) for a, b in steps))
 
     # ---- rates
 
     def peak_bps(self, window: float = 1.0) -> tuple[float, float]:
-        """The highest rates over any `window` seconds: (received, transmitted), in bits a second."""
+        """The highest rates over any `window` seconds: (received, transmitted), in bits per second."""
         rx, tx = self._flows()
         return 8 * rx.peak(window), 8 * tx.peak(window)
 
     def current_bps(self, look_back_sec: float = 2.0) -> tuple[float, float]:
-        """The rates of the last `look_back_sec` seconds before the last sample, in bits a second."""
+        """The rates of the last `look_back_sec` seconds before the last sample, in bits per second."""
         end = self.end_time()
         begin = max(self.start_time(), end - look_back_sec)
         rx, tx = self._flows()
         return 8 * rx.rate(begin, end), 8 * tx.rate(begin, end)
 
     def histogram_rx(self, resolution: float = 1.0) -> list[int]:
-        """Bytes received in each `resolution` seconds, from the first sample on."""
+        """Bytes received per interval of `resolution` seconds, starting at the first sample."""
         return self._flows()[0].histogram(resolution)
 
     def histogram_tx(self, resolution: float = 1.0) -> list[int]:
-        """Bytes transmitted in each `resolution` seconds, from the first sample on."""
+        """Bytes transmitted per interval of `resolution` seconds, starting at the first sample."""
         return self._flows()[1].histogram(resolution)
 
     def plot_histogram(self, resolution: float | None = None, filename: str | None = None) -> None:
-        """Draw the rates over time, into a file or on the screen; `resolution` in seconds, None for the interval's.
+        """Plot the rates over time, to a file or on the screen. `resolution` is in seconds; None: the interval.
 
         Raises MissingExtraError without matplotlib.
         """

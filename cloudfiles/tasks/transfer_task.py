@@ -308,15 +308,15 @@ class TransferTask(ABC):
 
     @classmethod
     def load(cls: type[Task], filename: str | os.PathLike[str] | None = None, **options: Any) -> Task | dict[str, Task]:
-        """Transfers that were saved, or interrupted, by their hash; none of them is running. `run` goes on.
+        """The saved or interrupted transfers by their hash; none of them is running. `run` resumes them.
 
         Args:
-            filename: only the one that this file holds.
-            options: of CloudFiles, such as `secrets`, which are not saved; `progress_callback`; `clock`; and `store`,
-                a CloudFiles or a cloudpath, where the cloudpath had a secret in it (`https://user:password@host/`,
-                `?sig=`), which is not saved either: it is for the transfers whose cloudpath is the same but for that.
+            filename: load only the transfer in this file.
+            options: options of CloudFiles, such as `secrets`, which are not saved; `progress_callback`; `clock`; and
+                `store`, a CloudFiles or a cloudpath, if the cloudpath contained a secret (`https://user:password@host/`,
+                `?sig=`), which is not saved either. It is used for transfers whose cloudpath is otherwise the same.
 
-        Raises ConfigurationError where a file cannot be read. A transfer that lacks its secret cannot be `run`.
+        Raises ConfigurationError if a file cannot be read. A transfer whose secret is missing cannot be `run`.
         """
         if filename is not None:
             return cls._loaded(StateFile(os.path.abspath(os.fspath(filename))), options)
@@ -343,8 +343,8 @@ class TransferTask(ABC):
 
     @classmethod
     def clear_saved(cls) -> None:
-        """Forget every saved transfer of this kind, but for those that run. Parts that stores still keep are for
-        `discard_partial`."""
+        """Delete all saved transfers of this kind, except running ones. Uploaded parts that remain in the stores can be
+        removed with `discard_partial`."""
         for file in saved_state_files(cls.kind):
             with suppress(LockingError), file.locked():
                 file.remove()

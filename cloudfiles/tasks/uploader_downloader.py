@@ -1,4 +1,4 @@
-"""`Uploader` and `Downloader`: a file, a tree or a glob, as one transfer that can be interrupted and gone on with."""
+"""`Uploader` and `Downloader`: a file, a directory or a glob as one transfer that can be interrupted and resumed."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Worker processes of our own, for `parallel=`: started once a process, kept for as long as it lives."""
+"""Worker processes for `parallel=`, started on first use and kept until the program ends."""

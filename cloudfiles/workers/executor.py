@@ -71,9 +71,9 @@ def _is_over(future: Future[Any], timeout: float) -> bool:
 
 
 def close_workers(only_idle: bool = False) -> None:
-    """End the worker processes; the next batch starts new ones. What they are at is given up.
+    """End the worker processes; the next batch starts new ones. Tasks in progress are aborted.
 
-    only_idle: leave those alone that have something to do.
+    only_idle: keep workers that are busy.
     """
     with _lock:
         closed = [worker for worker in _workers if not (only_idle and worker.load)]

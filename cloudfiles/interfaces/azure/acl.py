@@ -23,13 +23,13 @@ _ENTRY = re.compile(r"(?P<default>default:)?(?P<kind>user|group|mask|other):(?P<
 
 
 class AclEntry(NamedTuple):
-    """Rights of one user or group.
+    """The rights of one user or group.
 
     Attributes:
         kind: 'user', 'group', 'mask' or 'other'.
-        name: object id or principal name; '' for the owner, the owning group, the mask and all others.
-        rights: three characters, 'r-x'; '' where an entry only says whose rights are to be removed.
-        default: what is created in the directory gets it, rather than the path itself.
+        name: object id or principal name; '' for the owner, the owning group, the mask and others.
+        rights: three characters, such as 'r-x'; '' for an entry that is to be removed.
+        default: whether new children of the directory inherit it, instead of it applying to the path itself.
     """
 
     kind: str
@@ -43,7 +43,7 @@ class AclEntry(NamedTuple):
 
     @property
     def is_base(self) -> bool:
-        """Whether it is one of the three that every path has, which the permissions show."""
+        """Whether it is one of the three entries that every path has (owner, owning group, others)."""
         return not self.default and not self.name and self.kind != "mask"
 
     @property
@@ -104,10 +104,10 @@ _AT_ONCE = "2000"  # paths of one request, the most there may be
 
 @dataclass
 class AclChanges:
-    """What was done to a tree.
+    """The result of a recursive change.
 
     Attributes:
-        failures: path -> why its ACL could not be changed. All the others were.
+        failures: for each path whose ACL could not be changed, the reason.
     """
 
     directories: int = 0

@@ -110,11 +110,11 @@ _TRIES = 4  # to read an ACL and to set it between two changes of it by others
 
 
 class Access(NamedTuple):
-    """Who may do what with a path.
+    """Owner, permissions and ACL of a path.
 
     Attributes:
         owner, group: object ids, or '$superuser'.
-        permissions: as `ls -l` shows them: 'rwxr-x---', with '+' behind where the ACL says more.
+        permissions: as shown by `ls -l`: 'rwxr-x---', followed by '+' if the ACL has more entries.
         acl: the entries, those for new children (`default`) included.
     """
 
