@@ -50,17 +50,18 @@ def bench(cloudpath: str | None, objects: int, size: int, threads: int, green: b
 
 @contextmanager
 def _store(cloudpath: str | None, endpoint: str | None, **options: Any) -> Iterator[CloudFiles]:
-    """A prefix of our own below the cloudpath, or on an embedded server."""
+    """A new prefix below the cloudpath, or on an S3 server that lives as long as the block."""
     prefix = f"cloudfiles-bench-{uuid.uuid4().hex[:12]}"
     if cloudpath is not None:
         cf = CloudFiles(cloudpath, endpoint=endpoint)
         yield CloudFiles(cf.join(cf.cloudpath, prefix), endpoint=endpoint, **options)
         return
-    from cloudfiles.cli.embedded import SECRETS, object_server
+    from cloudfiles.testing import S3Server
 
     os.environ["no_proxy"] = "127.0.0.1"  # a proxy has no way to this machine's loopback
-    with object_server() as url:
-        yield CloudFiles(f"s3://{url}/embedded/{prefix}", secrets=SECRETS, **options)
+    with S3Server() as server:
+        server.configure(record=False)
+        yield CloudFiles(server.cloudpath(f"bucket/{prefix}"), secrets=server.secrets, **options)
 
 
 def _bar(operation: str, objects: int) -> Any:

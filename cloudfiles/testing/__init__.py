@@ -13,10 +13,11 @@
 `import cloudfiles` does not load this package.
 """
 
-from cloudfiles.testing.http_messages import RecordedRequest, S3Settings
+from cloudfiles.testing.http_messages import RecordedRequest
 from cloudfiles.testing.rules import FLAKY, Rule, mix
 from cloudfiles.testing.s3_objects import StoredObject
 from cloudfiles.testing.s3_server import S3Server
+from cloudfiles.testing.s3_settings import S3Settings
 from cloudfiles.testing.server_faults import (
     CloseBefore,
     Fault,

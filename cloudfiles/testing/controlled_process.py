@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import os
 import pickle
 import signal
 import struct
@@ -16,6 +17,7 @@ import sys
 import threading
 from typing import IO, Any, Protocol
 
+from cloudfiles.exceptions import CloudFilesError
 from cloudfiles.workers.launch import boot_code
 from cloudfiles.workers.process_state import current_state
 
@@ -42,7 +44,10 @@ def _receive(stream: IO[bytes]) -> Any:
 
 
 class ControlledProcess:
-    """The parent's side: starts `app` ("module:Class") with `arguments`, and calls its methods."""
+    """The parent's side: starts `app` ("module:Class") with `arguments`, and calls its methods.
+
+    Raises CloudFilesError where the process ends by itself; what it printed is on standard error.
+    """
 
     def __init__(self, app: str, **arguments: Any) -> None:
         boot = boot_code(current_state().path, __name__, app)
@@ -55,7 +60,7 @@ class ControlledProcess:
         return self._process.pid
 
     def call(self, method: str, *args: Any, **kwargs: Any) -> Any:
-        """What `method` of the application returns; its exception is raised here."""
+        """Call `method` of the application; returns its result or raises its exception."""
         return self._exchange((method, args, kwargs))
 
     def stop(self) -> None:
@@ -73,25 +78,27 @@ class ControlledProcess:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         with self._lock:
-            _send(self._process.stdin, value)
-            answer = _receive(self._process.stdout)
-        if isinstance(answer, BaseException):
-            raise answer
-        return answer
+            try:
+                _send(self._process.stdin, value)
+                result = _receive(self._process.stdout)
+            except (EOFError, OSError) as error:
+                raise CloudFilesError(f"the server process ended with status {self._process.wait()}") from error
+        if isinstance(result, BaseException):
+            raise result
+        return result
 
 
-async def _serve(app_name: str) -> None:
-    commands, answers = sys.stdin.buffer, sys.stdout.buffer
+async def _serve(app_name: str, commands: IO[bytes], results: IO[bytes]) -> None:
     module, _, name = app_name.partition(":")
     app: App = getattr(importlib.import_module(module), name)(**_receive(commands))
-    _send(answers, await app.start())
-    loop, gone = asyncio.get_running_loop(), asyncio.Event()
-    threading.Thread(target=_obey, args=(app, commands, answers, loop, gone), daemon=True).start()
-    await gone.wait()
+    _send(results, await app.start())
+    loop, ended = asyncio.get_running_loop(), asyncio.Event()
+    threading.Thread(target=_obey, args=(app, commands, results, loop, ended), daemon=True).start()
+    await ended.wait()
 
 
-def _obey(app: App, commands: IO[bytes], answers: IO[bytes], loop: asyncio.AbstractEventLoop,
-          gone: asyncio.Event) -> None:
+def _obey(app: App, commands: IO[bytes], results: IO[bytes], loop: asyncio.AbstractEventLoop,
+          ended: asyncio.Event) -> None:
     """Run each command in the loop's thread, until the parent closes the pipe."""
     async def run(method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         return getattr(app, method)(*args, **kwargs)
@@ -99,19 +106,22 @@ def _obey(app: App, commands: IO[bytes], answers: IO[bytes], loop: asyncio.Abstr
     try:
         while True:
             try:
-                answer = asyncio.run_coroutine_threadsafe(run(*_receive(commands)), loop).result()
+                result = asyncio.run_coroutine_threadsafe(run(*_receive(commands)), loop).result()
             except EOFError:
                 break
             except Exception as error:
-                answer = error
-            _send(answers, answer)
+                result = error
+            _send(results, result)
     except OSError:
-        pass  # the parent went away between a command and its answer
-    loop.call_soon_threadsafe(gone.set)
+        pass  # the parent ended between a command and its result
+    loop.call_soon_threadsafe(ended.set)
 
 
 def main(app: str) -> None:
     """What the child runs: `app` ("module:Class") until its standard input ends."""
     # Ctrl-C in a terminal reaches the whole group of processes; the parent may still have to clean up here.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    asyncio.run(_serve(app))
+    # What the application prints must not get between the results.
+    results = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    asyncio.run(_serve(app, sys.stdin.buffer, results))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from cloudfiles.testing.http_messages import Headers, S3Error, ServerRequest, ServerResponse, http_date
+from cloudfiles.testing.http_messages import Headers, ServerRequest, ServerResponse, http_date
+from cloudfiles.testing.s3_documents import S3Error
 from cloudfiles.testing.s3_objects import StoredObject
 
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
@@ -19,7 +20,7 @@ def etag_matches(condition: str, etag: str | None) -> bool:
 
 
 def check_read(request: ServerRequest, stored: StoredObject) -> ServerResponse | None:
-    """The 304 or 412 that the request's conditions demand, or None to go on."""
+    """The 304 that the request's conditions demand, None to go on. Raises S3Error for 412."""
     if_match, if_none_match = request.header("if-match"), request.header("if-none-match")
     if if_match is not None and not etag_matches(if_match, stored.etag):
         raise S3Error(412, "PreconditionFailed")
@@ -29,7 +30,7 @@ def check_read(request: ServerRequest, stored: StoredObject) -> ServerResponse |
 
 
 def check_write(request: ServerRequest, stored: StoredObject | None) -> None:
-    """Raise what S3 answers to a conditional write that must not happen."""
+    """Raises the S3Error of a conditional write whose condition does not hold."""
     if_match, if_none_match = request.header("if-match"), request.header("if-none-match")
     if if_match is not None and stored is None:
         raise S3Error(404, "NoSuchKey")
@@ -41,9 +42,9 @@ def check_write(request: ServerRequest, stored: StoredObject | None) -> None:
 
 
 def parse_range(value: str | None, size: int) -> tuple[int, int] | None:
-    """First byte and end (exclusive) that a Range header asks for; None to send the whole.
+    """Start and end (exclusive) of a Range header; None for the whole object.
 
-    A header that is not understood is ignored (RFC 9110 section 14.2); one that names no byte is a 416.
+    A header that is not understood is ignored (RFC 9110, 14.2); a range without a byte in it raises S3Error for 416.
     """
     match = _RANGE.fullmatch(value.strip()) if value else None
     if match is None or match.group(0) == "bytes=-":
@@ -62,22 +63,22 @@ def parse_range(value: str | None, size: int) -> tuple[int, int] | None:
 
 
 def describe(request: ServerRequest, stored: StoredObject, *, partial: bool) -> Headers:
-    """The headers that go with an object, all but those of length and range."""
-    headers = [("Last-Modified", http_date(stored.modified)), ("Accept-Ranges", "bytes"), *stored.headers.items()]
+    """The headers that describe an object, without its length and range."""
+    headers = [("Last-Modified", http_date(int(stored.modified))), ("Accept-Ranges", "bytes"), *stored.headers.items()]
     if stored.etag:
         headers.append(("ETag", f'"{stored.etag}"'))
-    # S3 leaves the checksum of the whole object out of a ranged answer.
-    if (request.header("x-amz-checksum-mode") or "").upper() == "ENABLED" and stored.checksums and not partial:
+    # S3 leaves the checksum of the whole object out of a ranged response.
+    if stored.checksums and not partial and (request.header("x-amz-checksum-mode") or "").upper() == "ENABLED":
         headers += [(f"x-amz-checksum-{algorithm}", value) for algorithm, value in stored.checksums.items()]
         headers.append(("x-amz-checksum-type", stored.checksum_type))
     return tuple(headers)
 
 
 def read(request: ServerRequest, stored: StoredObject) -> ServerResponse:
-    """The answer to a GET or HEAD of `stored`. Raises S3Error for 412 and 416."""
-    refused = check_read(request, stored)
-    if refused is not None:
-        return refused
+    """The response to a GET or HEAD of `stored`. Raises S3Error for 412 and 416."""
+    not_modified = check_read(request, stored)
+    if not_modified is not None:
+        return not_modified
     span = parse_range(request.header("range"), len(stored.content))
     headers = describe(request, stored, partial=span is not None)
     content = stored.content

@@ -1,65 +1,20 @@
-"""ListObjectsV2: pages in the order of the keys' UTF-8 bytes, with common prefixes and continuation."""
+"""ListObjectsV2: a page of keys and common prefixes, with a continuation token."""
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
-from itertools import islice
+from datetime import datetime, timezone
+from functools import lru_cache
 from urllib.parse import quote
 from xml.sax.saxutils import escape
 
-from cloudfiles.testing.http_messages import S3Error, ServerResponse, xml_answer
+from cloudfiles.testing.http_messages import ServerResponse
+from cloudfiles.testing.s3_documents import S3Error, xml_response
 from cloudfiles.testing.s3_objects import Bucket, StoredObject
 
 
-def _order(key: str) -> bytes:
-    return key.encode("utf-8", "surrogateescape")
-
-
-Entry = tuple[str, bool]  # a key and False, or a common prefix and True
-
-
-def _entries(keys: list[str], prefix: str, delimiter: str, after: Entry) -> Iterator[Entry]:
-    """What stands in a listing, in order, beyond `after`.
-
-    After a key comes the next key; after a common prefix the first key that it does not stand for.
-    """
-    bound = _order(after[0])
-    previous = after[0] if after[1] else None
-    for key in keys:
-        if not key.startswith(prefix) or _order(key) <= bound:
-            continue
-        cut = key.find(delimiter, len(prefix)) if delimiter else -1
-        entry, is_prefix = (key, False) if cut < 0 else (key[:cut + len(delimiter)], True)
-        if is_prefix and entry == previous:
-            continue
-        previous = entry if is_prefix else None
-        yield entry, is_prefix
-
-
-def _token(entry: Entry) -> str:
-    return base64.b64encode((b"P" if entry[1] else b"K") + _order(entry[0])).decode()
-
-
-def _after(query: dict[str, str]) -> Entry:
-    token = query.get("continuation-token")
-    if token is None:
-        return query.get("start-after", ""), False
-    try:
-        text = base64.b64decode(token, validate=True).decode("utf-8", "surrogateescape")
-        return text[1:], text[0] == "P"
-    except (ValueError, IndexError) as error:
-        raise S3Error(400, "InvalidArgument", "The continuation token provided is incorrect") from error
-
-
-def _isoformat(timestamp: float) -> str:
-    from datetime import datetime, timezone
-
-    return datetime.fromtimestamp(timestamp, timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.000Z")
-
-
 def list_objects(name: str, bucket: Bucket, query: dict[str, str], page_size: int) -> ServerResponse:
-    """One page of a listing."""
+    """One page of a listing. Raises S3Error where the continuation token is invalid."""
     by_url = query.get("encoding-type") == "url"
 
     def text(value: str) -> str:
@@ -67,23 +22,36 @@ def list_objects(name: str, bucket: Bucket, query: dict[str, str], page_size: in
 
     prefix, delimiter = query.get("prefix", ""), query.get("delimiter", "")
     limit = min(int(query.get("max-keys", page_size)), page_size)
-    entries = _entries(sorted(bucket.objects, key=_order), prefix, delimiter, _after(query))
-    page = list(islice(entries, limit))
-    more = limit > 0 and next(entries, None) is not None
+    begin = _next_key(query["continuation-token"]) if "continuation-token" in query else ""
+    page = bucket.objects.page(prefix, delimiter, "" if begin else query.get("start-after", ""), begin, limit)
     parts = ['<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">', f"<Name>{name}</Name>",
-             f"<Prefix>{text(prefix)}</Prefix><KeyCount>{len(page)}</KeyCount><MaxKeys>{limit}</MaxKeys>",
-             f"<IsTruncated>{str(more).lower()}</IsTruncated>"]
+             f"<Prefix>{text(prefix)}</Prefix><KeyCount>{len(page.keys) + len(page.prefixes)}</KeyCount>"
+             f"<MaxKeys>{limit}</MaxKeys><IsTruncated>{'false' if page.next_key is None else 'true'}</IsTruncated>"]
     parts += [f"<Delimiter>{text(delimiter)}</Delimiter>"] if delimiter else []
     parts += ["<EncodingType>url</EncodingType>"] if by_url else []
-    parts += [f"<NextContinuationToken>{_token(page[-1])}</NextContinuationToken>"] if more else []
-    parts += [_contents(text(key), bucket.objects[key]) for key, is_prefix in page if not is_prefix]
-    parts += [f"<CommonPrefixes><Prefix>{text(entry)}</Prefix></CommonPrefixes>" for entry, is_prefix in page
-              if is_prefix]
-    return xml_answer("".join([*parts, "</ListBucketResult>"]))
+    parts += [f"<NextContinuationToken>{_token(page.next_key)}</NextContinuationToken>"] if page.next_key else []
+    parts += [_contents(text(key), bucket.objects[key]) for key in page.keys]
+    parts += [f"<CommonPrefixes><Prefix>{text(common)}</Prefix></CommonPrefixes>" for common in page.prefixes]
+    return xml_response("".join([*parts, "</ListBucketResult>"]))
+
+
+def _token(next_key: str) -> str:
+    return base64.b64encode(next_key.encode("utf-8", "surrogateescape")).decode()
+
+
+def _next_key(token: str) -> str:
+    try:
+        return base64.b64decode(token, validate=True).decode("utf-8", "surrogateescape")
+    except ValueError as error:
+        raise S3Error(400, "InvalidArgument", "The continuation token provided is incorrect") from error
+
+
+@lru_cache(maxsize=1024)
+def _iso_date(timestamp: int) -> str:
+    return datetime.fromtimestamp(timestamp, timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.000Z")
 
 
 def _contents(key: str, stored: StoredObject) -> str:
-    storage_class = stored.headers.get("x-amz-storage-class", "STANDARD")
-    return (f"<Contents><Key>{key}</Key><LastModified>{_isoformat(stored.modified)}</LastModified>"
+    return (f"<Contents><Key>{key}</Key><LastModified>{_iso_date(int(stored.modified))}</LastModified>"
             f"<ETag>&quot;{stored.etag}&quot;</ETag><Size>{len(stored.content)}</Size>"
-            f"<StorageClass>{storage_class}</StorageClass></Contents>")
+            f"<StorageClass>{stored.headers.get('x-amz-storage-class', 'STANDARD')}</StorageClass></Contents>")

@@ -1,14 +1,4 @@
-"""A scripted HTTP/1.1 and S3 server in a process of its own: holds objects, records requests, misbehaves on request.
-
-    with S3Server() as server:
-        server.put("a", b"content")
-        server.script(Rule(slow_down(), key="a"), mix(7, FLAKY))
-        ...
-        assert [r.status for r in server.requests(key="a")] == [503, 200]
-
-S3 is at `server.url`, path-style (`/bucket/key`) or virtual-hosted (`Host: bucket.localhost`), with the bucket
-`server.bucket` there from the start. Other paths are plain web pages, see `put_page`.
-"""
+"""An S3 server for tests, in a process of its own: keeps objects in memory, records requests, fails on request."""
 
 from __future__ import annotations
 
@@ -19,22 +9,38 @@ from types import TracebackType
 from typing import Any
 
 from cloudfiles.testing.controlled_process import ControlledProcess
-from cloudfiles.testing.http_messages import RecordedRequest, S3Settings
-from cloudfiles.testing.rules import IncomingRequest
+from cloudfiles.testing.http_messages import RecordedRequest
+from cloudfiles.testing.rules import IncomingRequest, Rule
 from cloudfiles.testing.s3_objects import StoredObject, checksum, make_object
+from cloudfiles.testing.s3_settings import S3Settings
 from cloudfiles.testing.server_faults import Fault
 
 
 class S3Server:
-    """The test's hold on the server.
+    """An S3 server on a free port of 127.0.0.1, from construction until `stop` or the end of a `with` block.
+
+    It answers requests in path style (`/bucket/key`) and in virtual-hosted style (`Host: bucket.localhost`), and plain
+    web pages (`put_page`) at all other paths. It has one bucket, named 'bucket', which is empty. It runs in a process
+    of its own, which ends with this process, however that ends.
 
     Args:
         certificate: path of a PEM file with a private key and its certificate chain: serve HTTPS with it.
-        client_ca: path of a PEM file with a certificate authority: refuse clients that present no certificate of it.
+        client_ca: path of a PEM file with a certificate authority: accept clients with a certificate of it only.
+
+    Attributes:
+        url: the endpoint, such as 'http://127.0.0.1:41231'.
+        port: of 127.0.0.1.
+        pid: of the server's process.
+        settings: the current `S3Settings`.
+        bucket: the name of the bucket that is there from the start.
+
+    Raises:
+        CloudFilesError: the server's process does not start, or has ended; raised by every method.
     """
 
     app = "cloudfiles.testing.server_app:ServerApp"
     bucket = "bucket"
+    initial_settings: Any = S3Settings()
 
     def __init__(self, certificate: str | os.PathLike[str] | None = None,
                  client_ca: str | os.PathLike[str] | None = None) -> None:
@@ -42,7 +48,7 @@ class S3Server:
         self.port: int = self._process.facts["port"]
         self.pid = self._process.pid
         self.url = f"{'https' if certificate else 'http'}://127.0.0.1:{self.port}"
-        self.settings = S3Settings()
+        self.settings = self.initial_settings
         atexit.register(self.stop)
 
     def __enter__(self) -> S3Server:
@@ -53,48 +59,78 @@ class S3Server:
         self.stop()
 
     def stop(self) -> None:
+        """End the server's process. Safe to call twice."""
         self._process.stop()
         atexit.unregister(self.stop)
 
-    # ---- what it does
+    # ---- access
 
-    def script(self, *rules: Callable[[IncomingRequest], Fault | None]) -> None:
-        """What happens to requests from now on: `Rule`, `mix(...)`, or functions of a test module's top level."""
-        self._process.call("script", rules)
-
-    def configure(self, **changes: Any) -> None:
-        """Change fields of `Settings`."""
-        self.settings = self._process.call("configure", changes)
-
-    def reset(self) -> None:
-        """As new: no objects, no script, no settings, no record, no open connection."""
-        self._process.call("reset")
-        self.settings = S3Settings()
-
-    def forget(self) -> None:
-        """Forget the requests seen so far."""
-        self._process.call("forget")
-
-    def drop_connections(self) -> None:
-        """Close every open connection, as a server does with idle ones."""
-        self._process.call("drop_connections")
-
-    # ---- what it holds
+    def cloudpath(self, path: str = "bucket/") -> str:
+        """The cloudpath of `path`, which begins with a bucket."""
+        return f"s3://{self.url}/{path}"
 
     @property
     def secrets(self) -> dict[str, str]:
-        """Credentials as a secrets file has them. They are checked once `configure(secret_key=...)` was called."""
+        """Credentials, for `CloudFiles(secrets=)`. They are verified after `configure(secret_key=...)` only."""
         return {"AWS_ACCESS_KEY_ID": self.settings.access_key, "AWS_DEFAULT_REGION": self.settings.region,
                 "AWS_SECRET_ACCESS_KEY": self.settings.secret_key or "secretkey1234567"}
 
-    def put(self, key: str, content: bytes, *, bucket: str = bucket, headers: Mapping[str, str] | None = None,
-            etag: str | None = None, checksums: Iterable[str] | Mapping[str, str] = ()) -> StoredObject:
-        """Store an object.
+    # ---- faults
+
+    def fail(self, fault: Fault, **rule: Any) -> None:
+        """Let the next matching request meet a fault: adds a `Rule` at the end of the script.
+
+        A request that meets the fault of an earlier rule is not counted by later ones: faults added one after the
+        other are met one after the other.
 
         Args:
-            headers: entity headers by lower case name (`content-type`, `content-encoding`, `x-amz-meta-*`).
-            etag: another than the md5 of the content; '' for none.
-            checksums: algorithms to compute ('crc32c'), or a mapping to values, which may be wrong on purpose.
+            fault: such as `slow_down()`, `Status(403)`, `ResetInBody()`, `Stall()`, `FlipBit()`.
+            rule: the other arguments of `Rule`: method, key, prefix, query, skip, times, each_key.
+        """
+        self._process.call("extend_script", (Rule(fault, **rule),))
+
+    def script(self, *rules: Callable[[IncomingRequest], Fault | None]) -> None:
+        """Replace the script: the first rule that returns a fault for a request decides.
+
+        Args:
+            rules: `Rule`, `mix(...)`, or functions of an importable module. None of them: no faults.
+        """
+        self._process.call("script", rules)
+
+    def drop_connections(self) -> None:
+        """Close every open connection, as servers do with idle ones."""
+        self._process.call("drop_connections")
+
+    # ---- state
+
+    def configure(self, **changes: Any) -> None:
+        """Change settings; the names are those of `S3Settings`. Raises TypeError for other names."""
+        self.settings = self._process.call("configure", changes)
+
+    def reset(self) -> None:
+        """As new: no objects, no script, initial settings, no recorded requests, no open connections."""
+        self._process.call("reset")
+        self.settings = self.initial_settings
+
+    def forget(self) -> None:
+        """Forget the requests recorded so far."""
+        self._process.call("forget")
+
+    def make_bucket(self, name: str) -> str:
+        """Create a bucket, if there is none of this name; returns its name."""
+        self._process.call("make_bucket", name)
+        return name
+
+    # ---- objects
+
+    def put(self, key: str, content: bytes, *, bucket: str = bucket, headers: Mapping[str, str] | None = None,
+            etag: str | None = None, checksums: Iterable[str] | Mapping[str, str] = ()) -> StoredObject:
+        """Store an object, without a request.
+
+        Args:
+            headers: by name in lower case: content-type, content-encoding, x-amz-meta-*.
+            etag: without quotes, in place of the md5 of the content; '' for none.
+            checksums: algorithms of which to store checksums ('crc32c'), or their values, which may be wrong.
         """
         if not isinstance(checksums, Mapping):
             checksums = {name: checksum(name, content) for name in checksums}
@@ -103,19 +139,20 @@ class S3Server:
         return stored
 
     def put_many(self, contents: Mapping[str, bytes], *, bucket: str = bucket) -> None:
-        """Store many plain objects at once."""
+        """Store many objects, without requests."""
         self._process.call("put", bucket, {key: make_object(content) for key, content in contents.items()})
 
     def put_page(self, path: str, content: bytes, **more: Any) -> StoredObject:
-        """Store a plain web page at `url`/`path`: no bucket, and errors are not XML."""
+        """Store a web page at `url`/`path`, for clients that do not sign; `more` as for `put`."""
         return self.put(path, content, bucket="", **more)
 
     def get(self, key: str, *, bucket: str = bucket) -> StoredObject | None:
+        """The object as it is stored, None where there is none."""
         found: StoredObject | None = self._process.call("get", bucket, key)
         return found
 
     def contents(self, *, bucket: str = bucket) -> dict[str, bytes]:
-        """Everything a bucket holds."""
+        """The contents of all objects of a bucket, by key."""
         objects: dict[str, StoredObject] = self._process.call("objects", bucket)
         return {key: stored.content for key, stored in objects.items()}
 
@@ -124,19 +161,20 @@ class S3Server:
         keys: list[str] = self._process.call("uploads", bucket)
         return keys
 
-    def make_bucket(self, name: str) -> str:
-        self._process.call("make_bucket", name)
-        return name
-
-    # ---- what it saw
+    # ---- record
 
     def requests(self, method: str | None = None, key: str | None = None) -> list[RecordedRequest]:
-        """The requests answered since the start or the last `reset` or `forget`, in the order of their arrival."""
+        """The requests since the start or the last `reset` or `forget`, in the order of their arrival.
+
+        Args:
+            method, key: only requests with these.
+        """
         recorded: list[RecordedRequest] = self._process.call("requests")
-        return sorted((r for r in recorded if method in (None, r.method) and key in (None, r.key)),
-                      key=lambda r: r.n)
+        return sorted((request for request in recorded
+                       if method in (None, request.method) and key in (None, request.key)),
+                      key=lambda request: request.n)
 
     def connections(self) -> tuple[int, int]:
-        """Connections opened so far, and those open now."""
+        """The number of connections opened so far, and of those open now."""
         opened, still_open = self._process.call("connections")
         return opened, still_open

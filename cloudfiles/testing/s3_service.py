@@ -1,52 +1,40 @@
-"""The scripted server's S3 and plain HTTP: a request in, the right answer out, no socket in it."""
+"""Requests of S3's REST interface, and of plain web pages, answered from memory; no sockets.
+
+Source: Amazon S3 API Reference.
+"""
 
 from __future__ import annotations
 
 import time
 import uuid
-import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from xml.sax.saxutils import escape
 
 from cloudfiles.testing import object_response
-from cloudfiles.testing.http_messages import (
-    S3Error,
-    S3Settings,
-    ServerRequest,
-    ServerResponse,
-    error_xml,
-    http_date,
-    xml_answer,
-)
+from cloudfiles.testing.http_messages import ServerRequest, ServerResponse, http_date
+from cloudfiles.testing.s3_documents import S3Error, child_text, elements, error_xml, xml_response
 from cloudfiles.testing.s3_listing import list_objects
-from cloudfiles.testing.s3_objects import (
-    ALGORITHMS,
-    Bucket,
-    StoredObject,
-    Upload,
-    checksum,
-    join_parts,
-    make_object,
-    part_etag,
-)
+from cloudfiles.testing.s3_objects import ALGORITHMS, Bucket, StoredObject, Upload, checksum, make_object, md5_hex
+from cloudfiles.testing.s3_settings import S3Settings
 from cloudfiles.testing.s3_signatures import is_signed, verify, verify_payload
 
-_KEPT = ("content-type", "content-encoding", "cache-control", "content-disposition", "content-language", "expires",
-         "x-amz-storage-class")
-_OF_BUCKETS = ("delete", "location", "list-type")
+_KEPT = frozenset({"content-type", "content-encoding", "cache-control", "content-disposition", "content-language",
+                   "expires", "x-amz-storage-class"})
+_CHECKSUMS = {name: f"x-amz-checksum-{name}" for name in ALGORITHMS}
+_BUCKET_QUERIES = ("delete", "location", "list-type")
 
 
 def kept_headers(request: ServerRequest) -> dict[str, str]:
     """The headers of an upload that belong to the object."""
-    return {key: value for key, value in request.headers if key in _KEPT or key.startswith("x-amz-meta-")}
+    return {name: value for name, value in request.headers if name in _KEPT or name.startswith("x-amz-meta-")}
 
 
 def verified_checksums(request: ServerRequest) -> dict[str, str]:
-    """The upload's x-amz-checksum-* values. Raises S3Error where a digest does not match the body."""
+    """The upload's checksums by algorithm. Raises S3Error where a digest does not match the body."""
     md5 = request.header("content-md5")
     if md5 is not None and checksum("md5", request.body) != md5:
         raise S3Error(400, "BadDigest", "The Content-MD5 you specified did not match what we received.")
-    given = {name: value for name in ALGORITHMS if (value := request.header(f"x-amz-checksum-{name}")) is not None}
+    given = {name: value for name, header in _CHECKSUMS.items() if (value := request.header(header)) is not None}
     for name, value in given.items():
         if checksum(name, request.body) != value:
             raise S3Error(400, "BadDigest", f"The {name} you specified did not match the calculated checksum.")
@@ -54,69 +42,58 @@ def verified_checksums(request: ServerRequest) -> dict[str, str]:
     return given
 
 
-def _child(element: ET.Element, name: str) -> str:
-    return next((child.text or "" for child in element if child.tag.rpartition("}")[2] == name), "")
+class S3Service:
+    """Buckets and web pages, and what requests do to them. Web pages are the objects of the bucket named ''."""
 
-
-def _elements(body: bytes, name: str) -> list[ET.Element]:
-    try:
-        root = ET.fromstring(body)
-    except ET.ParseError as error:
-        raise S3Error(400, "MalformedXML") from error
-    return [element for element in root.iter() if element.tag.rpartition("}")[2] == name]
-
-
-class Service:
-    """Buckets, a web root, and what requests do to them. The web root is the bucket named ''."""
-
-    def __init__(self, settings: S3Settings | None = None) -> None:
-        self.settings = settings or S3Settings()
+    def __init__(self) -> None:
+        self.settings = S3Settings()
         self.buckets: dict[str, Bucket] = {"": Bucket(), "bucket": Bucket()}
-        self._answers = 0
+        self._responses = 0
 
     def date_header(self) -> tuple[str, str]:
-        """The server's time, which its settings may put wrong."""
+        """The server's time."""
         return "Date", http_date(int(time.time() + self.settings.clock_offset))
 
     def locate(self, request: ServerRequest) -> tuple[str, str]:
-        """Bucket and key of a request: by host name, by path, or ('', path) in the web root."""
-        path = request.path[1:]
-        host = (request.header("host") or "").split(":")[0]
-        label = host.split(".")[0]
-        if label != host and label in self.buckets and not host.replace(".", "").isdigit():
-            return label, self._s3_key(request, 1)
-        name, slash, _ = path.partition("/")
-        if name in self.buckets and name:
-            return name, self._s3_key(request, 2 + len(name)) if slash else ""
-        return "", path
+        """Bucket and key of a request, by host name or by path; ('', path) of a web page."""
+        host = (request.header("host") or "").partition(":")[0]
+        label, dot, _ = host.partition(".")
+        if dot and label in self.buckets and not host.replace(".", "").isdigit():
+            return label, self._key(request, 1)
+        name, slash, _ = request.path[1:].partition("/")
+        if name and name not in self.buckets and self.settings.create_buckets and is_signed(request):
+            self.buckets[name] = Bucket()
+        if name and name in self.buckets:
+            return name, self._key(request, 2 + len(name)) if slash else ""
+        return "", request.path[1:]
 
     @staticmethod
-    def _s3_key(request: ServerRequest, skip: int) -> str:
-        # S3 reads a literal `+` in a path as a space: a client has to encode it.
+    def _key(request: ServerRequest, skip: int) -> str:
+        # S3 reads an unencoded `+` in a path as a space.
         if "+" not in request.raw_path:
             return request.path[skip:]
         return ServerRequest("", request.raw_path.replace("+", "%20"), ()).path[skip:]
 
     def respond(self, request: ServerRequest) -> ServerResponse:
-        """The right answer, with the headers every answer has."""
+        """The correct response."""
         try:
-            answer = self._dispatch(request)
+            response = self._dispatch(request)
         except S3Error as error:
-            answer = error.answer()
-        self._answers += 1
-        headers = (*answer.headers, self.date_header(), ("x-amz-request-id", f"{self._answers:016X}"))
-        if request.method == "HEAD" and answer.announced_length is None:
-            return ServerResponse(answer.status, headers, announced_length=len(answer.body))
-        return ServerResponse(answer.status, headers, answer.body, answer.announced_length)
+            response = error.response()
+        self._responses += 1
+        response.headers = (*response.headers, self.date_header(), ("x-amz-request-id", f"{self._responses:016X}"))
+        if request.method == "HEAD" and response.announced_length is None:
+            response.announced_length, response.body = len(response.body), b""
+        return response
 
     def _dispatch(self, request: ServerRequest) -> ServerResponse:
         name, key = self.locate(request)
         if not name and not is_signed(request):
-            return self._web(request, key)
+            return self._web_page(request, key)
         if self.settings.secret_key is not None:
             verify(request, self.settings, name or key)
         if not name:
-            return self._absent_bucket(request, key)
+            return self._missing_bucket(request, key)
         self._check_region(name)
         return self._object(request, name, key) if key else self._bucket(request, name)
 
@@ -125,27 +102,27 @@ class Service:
         if self.settings.secret_key is None and region not in (None, self.settings.region):
             raise S3Error(301, "PermanentRedirect", headers=(("x-amz-bucket-region", str(region)),))
 
-    # ---- plain HTTP
+    # ---- web pages
 
-    def _web(self, request: ServerRequest, path: str) -> ServerResponse:
-        objects = self.buckets[""].objects
+    def _web_page(self, request: ServerRequest, path: str) -> ServerResponse:
+        pages = self.buckets[""].objects
         if request.method in ("GET", "HEAD"):
-            if path in objects:
-                return object_response.read(request, objects[path])
+            if path in pages:
+                return object_response.read(request, pages[path])
             return ServerResponse(404, (("Content-Type", "text/plain"),), b"not found\n")
         if self.settings.read_only:
-            return ServerResponse(405, (("Allow", "GET, HEAD"),), b"")
+            return ServerResponse(405, (("Allow", "GET, HEAD"),))
         return self._object(request, "", path)
 
     # ---- buckets
 
-    def _absent_bucket(self, request: ServerRequest, name: str) -> ServerResponse:
+    def _missing_bucket(self, request: ServerRequest, name: str) -> ServerResponse:
         if name and "/" not in name and request.method == "PUT":
             self.buckets[name] = Bucket()
             return ServerResponse(200, (("Location", f"/{name}"),))
         if not name and request.method == "GET":
             names = "".join(f"<Bucket><Name>{name}</Name></Bucket>" for name in self.buckets if name)
-            return xml_answer(f"<ListAllMyBucketsResult><Buckets>{names}</Buckets></ListAllMyBucketsResult>")
+            return xml_response(f"<ListAllMyBucketsResult><Buckets>{names}</Buckets></ListAllMyBucketsResult>")
         raise S3Error(404, "NoSuchBucket", "The specified bucket does not exist")
 
     def _bucket(self, request: ServerRequest, name: str) -> ServerResponse:
@@ -163,20 +140,20 @@ class Service:
         if request.method == "POST" and "delete" in query:
             return self._bulk_delete(request, bucket)
         if request.method == "GET" and "location" in query:
-            return xml_answer(f"<LocationConstraint>{region}</LocationConstraint>")
+            return xml_response(f"<LocationConstraint>{region}</LocationConstraint>")
         if request.method == "GET" and "uploads" in query:
             return self._list_uploads(name, bucket)
         if request.method == "GET" and query.get("list-type") == "2":
             return list_objects(name, bucket, query, self.settings.page_size)
-        raise S3Error(501, "NotImplemented", "Only ListObjectsV2 is served")
+        raise S3Error(501, "NotImplemented", "Only ListObjectsV2 is implemented")
 
     def _bulk_delete(self, request: ServerRequest, bucket: Bucket) -> ServerResponse:
         if not verified_checksums(request) and request.header("content-md5") is None:
             raise S3Error(400, "InvalidRequest", "Missing required header for this request: Content-MD5 or a checksum")
-        keys = [_child(element, "Key") for element in _elements(request.body, "Object")]
+        keys = [child_text(element, "Key") for element in elements(request.body, "Object")]
         if not 0 < len(keys) <= 1000:
             raise S3Error(400, "MalformedXML", "A bulk delete names 1 to 1000 keys")
-        quiet = any((element.text or "").strip() == "true" for element in _elements(request.body, "Quiet"))
+        quiet = any((element.text or "").strip() == "true" for element in elements(request.body, "Quiet"))
         results = []
         for key in keys:
             code = self.settings.delete_errors.get(key)
@@ -185,13 +162,13 @@ class Service:
             else:
                 bucket.objects.pop(key, None)
                 results.append("" if quiet else f"<Deleted><Key>{escape(key)}</Key></Deleted>")
-        return xml_answer(f"<DeleteResult>{''.join(results)}</DeleteResult>")
+        return xml_response(f"<DeleteResult>{''.join(results)}</DeleteResult>")
 
     def _list_uploads(self, name: str, bucket: Bucket) -> ServerResponse:
         uploads = "".join(f"<Upload><Key>{escape(upload.key)}</Key><UploadId>{upload_id}</UploadId></Upload>"
                           for upload_id, upload in bucket.uploads.items())
-        return xml_answer(f"<ListMultipartUploadsResult><Bucket>{name}</Bucket><IsTruncated>false</IsTruncated>"
-                          f"{uploads}</ListMultipartUploadsResult>")
+        return xml_response(f"<ListMultipartUploadsResult><Bucket>{name}</Bucket><IsTruncated>false</IsTruncated>"
+                            f"{uploads}</ListMultipartUploadsResult>")
 
     # ---- objects
 
@@ -199,8 +176,8 @@ class Service:
         bucket, query = self.buckets[name], request.query
         if "uploads" in query or "uploadId" in query:
             return self._multipart(request, name, bucket, key)
-        if unknown := [sub for sub in _OF_BUCKETS if sub in query]:
-            raise S3Error(501, "NotImplemented", f"not served here: {unknown}")
+        if unknown := [parameter for parameter in _BUCKET_QUERIES if parameter in query]:
+            raise S3Error(501, "NotImplemented", f"not implemented for objects: {unknown}")
         verbs: dict[str, Callable[[ServerRequest, Bucket, str], ServerResponse]] = {
             "GET": self._get, "HEAD": self._get, "PUT": self._put, "DELETE": self._delete}
         if request.method not in verbs:
@@ -225,8 +202,7 @@ class Service:
             checksums = {name: checksum(name, request.body)}
         stored = make_object(request.body, kept_headers(request), checksums=checksums)
         bucket.objects[key] = stored
-        echoed = tuple((f"x-amz-checksum-{name}", value) for name, value in checksums.items())
-        return ServerResponse(200, (("ETag", f'"{stored.etag}"'), *echoed))
+        return ServerResponse(200, (("ETag", f'"{stored.etag}"'), *_checksum_headers(checksums)))
 
     def _copy(self, request: ServerRequest, bucket: Bucket, key: str) -> ServerResponse:
         source = ServerRequest("GET", "/" + (request.header("x-amz-copy-source") or "").lstrip("/"), ())
@@ -237,13 +213,13 @@ class Service:
         replace = request.header("x-amz-metadata-directive") == "REPLACE"
         bucket.objects[key] = StoredObject(stored.content, stored.etag,
                                            kept_headers(request) if replace else stored.headers, stored.checksums)
-        return xml_answer(f"<CopyObjectResult><ETag>&quot;{stored.etag}&quot;</ETag></CopyObjectResult>")
+        return xml_response(f"<CopyObjectResult><ETag>&quot;{stored.etag}&quot;</ETag></CopyObjectResult>")
 
     def _delete(self, request: ServerRequest, bucket: Bucket, key: str) -> ServerResponse:
         bucket.objects.pop(key, None)
         return ServerResponse(204)
 
-    # ---- multipart
+    # ---- multipart uploads
 
     def _multipart(self, request: ServerRequest, name: str, bucket: Bucket, key: str) -> ServerResponse:
         if request.method == "POST" and "uploads" in request.query:
@@ -255,7 +231,7 @@ class Service:
         if request.method == "PUT":
             return self._upload_part(request, upload)
         if request.method == "POST":
-            return self._complete(request, name, bucket, upload_id, upload)
+            return self._complete(request, name, bucket, upload_id)
         if request.method == "DELETE":
             del bucket.uploads[upload_id]
             return ServerResponse(204)
@@ -266,8 +242,8 @@ class Service:
         kind = request.header("x-amz-checksum-type") or ("FULL_OBJECT" if algorithm == "crc64nvme" else "COMPOSITE")
         upload_id = uuid.uuid4().hex
         bucket.uploads[upload_id] = Upload(key, kept_headers(request), algorithm, kind == "FULL_OBJECT")
-        return xml_answer(f"<InitiateMultipartUploadResult><Bucket>{name}</Bucket><Key>{escape(key)}</Key>"
-                          f"<UploadId>{upload_id}</UploadId></InitiateMultipartUploadResult>")
+        return xml_response(f"<InitiateMultipartUploadResult><Bucket>{name}</Bucket><Key>{escape(key)}</Key>"
+                            f"<UploadId>{upload_id}</UploadId></InitiateMultipartUploadResult>")
 
     def _upload_part(self, request: ServerRequest, upload: Upload) -> ServerResponse:
         number = int(request.query.get("partNumber", "0"))
@@ -275,30 +251,38 @@ class Service:
             raise S3Error(400, "InvalidArgument", "Part number must be an integer between 1 and 10000, inclusive")
         checksums = verified_checksums(request)
         upload.parts[number] = request.body
-        echoed = tuple((f"x-amz-checksum-{name}", value) for name, value in checksums.items())
-        return ServerResponse(200, (("ETag", f'"{part_etag(request.body)}"'), *echoed))
+        return ServerResponse(200, (("ETag", f'"{md5_hex(request.body)}"'), *_checksum_headers(checksums)))
 
-    def _complete(self, request: ServerRequest, name: str, bucket: Bucket, upload_id: str,
-                  upload: Upload) -> ServerResponse:
-        listed = [(int(_child(part, "PartNumber")), _child(part, "ETag").strip('"'))
-                  for part in _elements(request.body, "Part")]
-        numbers = [number for number, _ in listed]
-        if not listed:
+    def _complete(self, request: ServerRequest, name: str, bucket: Bucket, upload_id: str) -> ServerResponse:
+        upload = bucket.uploads[upload_id]
+        numbers = self._completed_parts(request, upload)
+        object_response.check_write(request, bucket.objects.get(upload.key))
+        stored = bucket.objects[upload.key] = upload.join(numbers)
+        del bucket.uploads[upload_id]
+        sums = "".join(f"<Checksum{k.upper()}>{v}</Checksum{k.upper()}>" for k, v in stored.checksums.items())
+        return xml_response(f"<CompleteMultipartUploadResult><Bucket>{name}</Bucket><Key>{escape(upload.key)}</Key>"
+                            f"<ETag>&quot;{stored.etag}&quot;</ETag>{sums}</CompleteMultipartUploadResult>")
+
+    def _completed_parts(self, request: ServerRequest, upload: Upload) -> list[int]:
+        """The numbers of the parts that a completion names. Raises S3Error where they cannot make an object."""
+        named = [(int(child_text(part, "PartNumber")), child_text(part, "ETag").strip('"'))
+                 for part in elements(request.body, "Part")]
+        numbers = [number for number, _ in named]
+        if not named:
             raise S3Error(400, "MalformedXML", "A completion names at least one part")
         if numbers != sorted(set(numbers)):
             raise S3Error(400, "InvalidPartOrder")
-        if any(n not in upload.parts or part_etag(upload.parts[n]) != etag for n, etag in listed):
+        if any(number not in upload.parts or md5_hex(upload.parts[number]) != etag for number, etag in named):
             raise S3Error(400, "InvalidPart")
-        if any(len(upload.parts[n]) < self.settings.min_part_size for n in numbers[:-1]):
+        if any(len(upload.parts[number]) < self.settings.min_part_size for number in numbers[:-1]):
             raise S3Error(400, "EntityTooSmall")
-        object_response.check_write(request, bucket.objects.get(upload.key))
-        stored = bucket.objects[upload.key] = join_parts(upload, numbers)
-        del bucket.uploads[upload_id]
-        sums = "".join(f"<Checksum{k.upper()}>{v}</Checksum{k.upper()}>" for k, v in stored.checksums.items())
-        return xml_answer(f"<CompleteMultipartUploadResult><Bucket>{name}</Bucket><Key>{escape(upload.key)}</Key>"
-                          f"<ETag>&quot;{stored.etag}&quot;</ETag>{sums}</CompleteMultipartUploadResult>")
+        return numbers
 
     def _list_parts(self, upload: Upload) -> ServerResponse:
-        parts = "".join(f"<Part><PartNumber>{n}</PartNumber><ETag>&quot;{part_etag(content)}&quot;</ETag>"
+        parts = "".join(f"<Part><PartNumber>{n}</PartNumber><ETag>&quot;{md5_hex(content)}&quot;</ETag>"
                         f"<Size>{len(content)}</Size></Part>" for n, content in sorted(upload.parts.items()))
-        return xml_answer(f"<ListPartsResult><IsTruncated>false</IsTruncated>{parts}</ListPartsResult>")
+        return xml_response(f"<ListPartsResult><IsTruncated>false</IsTruncated>{parts}</ListPartsResult>")
+
+
+def _checksum_headers(checksums: dict[str, str]) -> list[tuple[str, str]]:
+    return [(_CHECKSUMS[name], value) for name, value in checksums.items()]

@@ -12,7 +12,9 @@ import time
 from typing import Any
 from urllib.parse import parse_qsl, quote
 
-from cloudfiles.testing.http_messages import S3Error, S3Settings, ServerRequest, http_date
+from cloudfiles.testing.http_messages import ServerRequest, http_date
+from cloudfiles.testing.s3_documents import S3Error
+from cloudfiles.testing.s3_settings import S3Settings
 
 _SKEW = 900  # seconds that S3 lets the clocks differ
 _SAFE = "-_.~"

@@ -1,4 +1,4 @@
-"""One connection of the scripted server: HTTP/1.1 read off an asyncio transport, deliveries written to it."""
+"""One connection of the server: HTTP/1.1 read from an asyncio transport, responses written to it as faults demand."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import asyncio
 import socket
 import struct
 import sys
-from dataclasses import dataclass, replace
+import time
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from cloudfiles.testing.http_messages import ServerRequest
@@ -18,16 +19,17 @@ if TYPE_CHECKING:
 
 _RST_ON_CLOSE = struct.pack("ii", 1, 0)
 _BAD_REQUEST = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-_LINGER = 2.0  # seconds that unread input is drained, so that an early answer is not lost to a reset
+_LINGER = 2.0  # seconds for which unread input is drained, so that a reset does not overtake an early response
 
 
-@dataclass
+@dataclass(slots=True)
 class Pending:
-    """A request whose head is here."""
+    """A request whose headers have arrived; `length` is that of its body, None where it is chunked."""
 
-    sighting: IncomingRequest
+    incoming: IncomingRequest
     fault: Fault | None
-    length: int | None  # None: chunked
+    length: int | None
+    time: float = field(default_factory=time.monotonic)
 
     @property
     def reads(self) -> int | None:
@@ -35,17 +37,17 @@ class Pending:
 
 
 def parse_head(head: bytes) -> ServerRequest:
-    """Raises ValueError where it is not HTTP."""
+    """A request without its body. Raises ValueError where it is not HTTP/1."""
     first, *lines = head.decode("utf-8", "surrogateescape").split("\r\n")
     method, target, version = first.split(" ")
     if not version.startswith("HTTP/1."):
         raise ValueError(f"not HTTP/1: {version}")
     pairs = [line.split(":", 1) for line in lines]
-    return ServerRequest(method, target, tuple((name.lower(), value.strip()) for name, value in pairs))
+    return ServerRequest(method, target, tuple([(name.lower(), value.strip()) for name, value in pairs]))
 
 
 def take_chunks(buffer: bytearray) -> bytes | None:
-    """The decoded body if the whole of it is in `buffer`, from which it is then removed."""
+    """The decoded body if all of it is in `buffer`, from which it is then removed."""
     at = 0
     chunks: list[bytes] = []
     while (line_end := buffer.find(b"\r\n", at)) >= 0:
@@ -64,8 +66,8 @@ def take_chunks(buffer: bytearray) -> bytes | None:
     return None
 
 
-class Connection(asyncio.Protocol):
-    """Requests one after the other, each answered as the application says."""
+class ServerConnection(asyncio.Protocol):
+    """Answers requests one after the other, each as the application says."""
 
     transport: asyncio.Transport
 
@@ -74,7 +76,8 @@ class Connection(asyncio.Protocol):
         self.number = 0
         self.buffer = bytearray()
         self.pending: Pending | None = None
-        self.deaf = False  # input is no longer looked at
+        self.missing = 0  # bytes known to be missing from the pending request's body
+        self.closing = False  # input is ignored
         self.task: asyncio.Task[None] | None = None
         self.drained = asyncio.Event()
         self.drained.set()
@@ -88,7 +91,7 @@ class Connection(asyncio.Protocol):
         self.number = self.app.connected(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self.deaf = True
+        self.closing = True
         self.app.disconnected(self)
         if self.task is not None:
             self.task.cancel()
@@ -99,27 +102,33 @@ class Connection(asyncio.Protocol):
     def resume_writing(self) -> None:
         self.drained.set()
 
+    def close(self) -> None:
+        """Close, whatever is under way."""
+        self.closing = True
+        self.transport.close()
+
     def data_received(self, data: bytes) -> None:
-        if self.deaf:
+        if self.closing:
             return
         self.buffer += data
-        if self.task is None:
+        self.missing -= len(data)
+        if self.task is None and self.missing <= 0:
             self.advance()
 
     # ---- reading
 
     def advance(self) -> None:
-        """Answer every request that is whole, until a delivery takes its time or ends the connection."""
+        """Answer every request that is complete, until a response takes its time or ends the connection."""
         try:
-            while not self.deaf and self.task is None and self._one():
+            while not self.closing and self.task is None and self._answer_one():
                 pass
         except ValueError:
-            self.deaf = True
+            self.closing = True
             self.transport.write(_BAD_REQUEST)
             self.transport.close()
 
-    def _one(self) -> bool:
-        """Answer one request; False where more of it has to come."""
+    def _answer_one(self) -> bool:
+        """Answer one request; False where more of it has to arrive."""
         if self.pending is None and not self._take_head():
             return False
         assert self.pending is not None
@@ -128,10 +137,10 @@ class Connection(asyncio.Protocol):
         if body is None:
             return False
         self.pending = None
-        delivery = self.app.answer(pending, body, self.number)
-        if delivery.ending is ConnectionEnd.KEEP and pending.sighting.request.header("connection") == "close":
-            delivery = replace(delivery, ending=ConnectionEnd.CLOSE)
-        self.deliver(delivery, drain=pending.reads is not None)
+        response = self.app.respond(pending, body, self.number)
+        if response.end is ConnectionEnd.KEEP and pending.incoming.request.header("connection") == "close":
+            response = replace(response, end=ConnectionEnd.CLOSE)
+        self.send(response, drain=pending.reads is not None)
         return True
 
     def _take_head(self) -> bool:
@@ -141,50 +150,55 @@ class Connection(asyncio.Protocol):
         request = parse_head(bytes(self.buffer[:end]))
         del self.buffer[:end + 4]
         chunked = (request.header("transfer-encoding") or "").lower() == "chunked"
-        sighting, fault = self.app.sight(request)
-        self.pending = Pending(sighting, fault, None if chunked else int(request.header("content-length") or 0))
+        incoming, fault = self.app.receive(request)
+        self.pending = Pending(incoming, fault, None if chunked else int(request.header("content-length") or 0))
         if (request.header("expect") or "").lower() == "100-continue" and self.pending.reads != 0:
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         return True
 
     def _take_body(self, pending: Pending) -> bytes | None:
-        """The body, or what a fault wants to have read of it; None while more has to come."""
+        """The body, or as much of it as the fault reads; None while more has to arrive."""
         if pending.reads is not None and len(self.buffer) >= pending.reads:
             return bytes(self.buffer[:pending.reads])
         if pending.length is None:
             return take_chunks(self.buffer)
         if len(self.buffer) < pending.length:
+            self.missing = (pending.length if pending.reads is None else pending.reads) - len(self.buffer)
             return None
-        body = bytes(self.buffer[:pending.length])
+        if pending.length == 0:
+            return b""
+        body = bytes(memoryview(self.buffer)[:pending.length])
         del self.buffer[:pending.length]
         return body
 
     # ---- writing
 
-    def deliver(self, delivery: WireResponse, *, drain: bool) -> None:
-        self.deaf = delivery.ending is not ConnectionEnd.KEEP
-        if delivery.delay or delivery.piece or delivery.endless or delivery.linger:
-            self.task = asyncio.get_running_loop().create_task(self._deliver_slowly(delivery))
+    def send(self, response: WireResponse, *, drain: bool) -> None:
+        self.closing = response.end is not ConnectionEnd.KEEP
+        if response.delay or response.piece or response.endless or response.linger:
+            self.task = asyncio.get_running_loop().create_task(self._send_slowly(response))
             return
-        self.transport.write(delivery.wire)
-        if delivery.ending is ConnectionEnd.RESET and self._unsent():
+        self.transport.write(response.wire)
+        if response.body:
+            self.transport.write(response.body)
+        if response.end is ConnectionEnd.RESET and self._unsent():
             self.task = asyncio.get_running_loop().create_task(self._reset_when_sent())
-        else:
-            self._end(delivery.ending, drain=drain)
+        elif self.closing:
+            self._end(response.end, drain=drain)
 
-    def _end(self, ending: ConnectionEnd, *, drain: bool = False) -> None:
-        if ending is ConnectionEnd.RESET:
+    def _end(self, end: ConnectionEnd, *, drain: bool = False) -> None:
+        if end is ConnectionEnd.RESET:
             sock = self.transport.get_extra_info("socket")
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RST_ON_CLOSE)
             self.transport.abort()
-        elif ending is ConnectionEnd.CLOSE and drain and self.transport.can_write_eof():
+        elif end is ConnectionEnd.CLOSE and drain and self.transport.can_write_eof():
             self.transport.write_eof()
             asyncio.get_running_loop().call_later(_LINGER, self.transport.close)
-        elif ending is ConnectionEnd.CLOSE:
+        elif end is ConnectionEnd.CLOSE:
             self.transport.close()
 
     def _unsent(self) -> int:
-        """Bytes that a reset would take back: not handed to the system yet, or not acknowledged by the peer."""
+        """Bytes that a reset would discard: not passed to the system yet, or not acknowledged by the peer."""
         if sys.platform == "win32":
             return self.transport.get_write_buffer_size()
         import fcntl
@@ -202,23 +216,23 @@ class Connection(asyncio.Protocol):
         while self._unsent():
             await asyncio.sleep(0.001)
 
-    async def _deliver_slowly(self, delivery: WireResponse) -> None:
-        await asyncio.sleep(delivery.delay)
-        step = delivery.piece or len(delivery.wire) or 1
-        for at in range(0, len(delivery.wire), step):
-            await self._write(delivery.wire[at:at + step], delivery.pause)
-        while delivery.endless:
-            await self._write(delivery.endless * 16)
-        if delivery.linger:
-            await asyncio.sleep(delivery.linger)
-        if delivery.ending is ConnectionEnd.RESET:
+    async def _send_slowly(self, response: WireResponse) -> None:
+        await asyncio.sleep(response.delay)
+        step = response.piece or len(response.wire) or 1
+        for at in range(0, len(response.wire), step):
+            await self._write(response.wire[at:at + step], response.pause)
+        while response.endless:
+            await self._write(response.endless * 16)
+        if response.linger:
+            await asyncio.sleep(response.linger)
+        if response.end is ConnectionEnd.RESET:
             await self._wait_until_sent()
         self.task = None
-        self._end(delivery.ending)
+        self._end(response.end)
         self.advance()
 
     async def _write(self, data: bytes, pause: float = 0.0) -> None:
         self.transport.write(data)
-        # A pause, however short, so that the pieces leave in writes of their own.
+        # A pause, however short, so that the pieces leave in separate writes.
         await asyncio.sleep(pause)
         await self.drained.wait()

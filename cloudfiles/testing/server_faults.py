@@ -1,8 +1,7 @@
-"""What can happen to a request or to its answer; `scripts` says when, `wire_faults` has the odder ones.
+"""What can happen to a request or to its response; `rules` says when, `wire_faults` has the rarer ones.
 
-A fault is a value: it may change the request before the server acts on it (`prepare`), decides whether the
-server acts at all (`acts`), and turns the right answer into what goes over the wire (`deliver`). Nothing here
-touches a socket.
+A fault is a value: it may change the request before the server carries it out (`prepare`), says whether it does so at
+all (`acts`), and turns the correct response into what is sent (`deliver`). Nothing here touches a socket.
 """
 
 from __future__ import annotations
@@ -11,42 +10,45 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
 
-from cloudfiles.testing.http_messages import Headers, ServerRequest, ServerResponse, error_xml, http_date
+from cloudfiles.testing.http_messages import Headers, ServerRequest, ServerResponse, http_date
+from cloudfiles.testing.s3_documents import error_xml
 from cloudfiles.testing.s3_objects import StoredObject
 
 
 class ConnectionEnd(Enum):
-    """What becomes of the connection after an answer's last byte."""
+    """What happens to the connection after the last byte of a response."""
 
     KEEP = "keep"
     CLOSE = "close"  # orderly: FIN
     RESET = "reset"  # RST, by SO_LINGER 0
-    STALL = "stall"  # nothing more, until the client closes
+    STALL = "stall"  # stays open, but nothing more is read or sent
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class WireResponse:
-    """Bytes as they go over the wire, and what follows them.
+    """The bytes of a response, and what follows them.
 
     Attributes:
-        endless: sent over and over after `wire`, until the client closes.
-        piece: bytes per write with a pause between them, of `pause` seconds; 0 sends all at once.
+        body: sent after `wire`.
+        endless: sent over and over, until the client closes.
+        piece: bytes per write, with `pause` seconds between writes; 0 sends everything at once.
         delay: seconds before the first byte.
-        linger: seconds between the last byte and the ending.
+        linger: seconds between the last byte and the end.
     """
 
     wire: bytes
-    ending: ConnectionEnd = ConnectionEnd.KEEP
+    end: ConnectionEnd = ConnectionEnd.KEEP
     endless: bytes = b""
     piece: int = 0
     pause: float = 0.0
     delay: float = 0.0
     linger: float = 0.0
+    body: bytes = b""
 
 
 @dataclass(frozen=True)
 class Fault:
-    """No fault at all: the right answer, as it should be sent. The others differ in one respect each."""
+    """Base class of faults: the correct response, unchanged. Subclasses are frozen dataclasses."""
 
     @property
     def acts(self) -> bool:
@@ -55,42 +57,42 @@ class Fault:
 
     @property
     def reads(self) -> int | None:
-        """Bytes of the request's body after which the server answers without reading on; None reads it all."""
+        """Bytes of the request's body that are read before the response; None reads all of it."""
         return None
 
     @property
     def status(self) -> int | None:
-        """The status this fault answers with in place of the right one."""
+        """The status that replaces that of the correct response, None where it stays."""
         return None
 
     def prepare(self, request: ServerRequest) -> ServerRequest:
         """The request as the server understands it."""
         return request
 
-    def alter(self, answer: ServerResponse) -> ServerResponse:
-        """The answer as a message, changed."""
-        return answer
+    def alter(self, response: ServerResponse) -> ServerResponse:
+        """The response as a message, changed."""
+        return response
 
-    def deliver(self, answer: ServerResponse) -> WireResponse:
-        """The answer as bytes."""
-        answer = self.alter(answer)
-        return WireResponse(answer.head() + answer.body)
+    def deliver(self, response: ServerResponse) -> WireResponse:
+        """The response as bytes."""
+        response = self.alter(response)
+        return WireResponse(response.head() + response.body)
 
     def replacement(self) -> StoredObject | None:
-        """What takes the object's place once the answer is made."""
+        """The object that replaces the requested one after the response is made."""
         return None
 
 
-# ---- an answer that is another one
+# ---- another response
 
 
 @dataclass(frozen=True)
 class Status(Fault):
-    """This status, headers and body instead of the right answer.
+    """This status, headers and body instead of the correct response.
 
     Attributes:
-        acted: the server carries the request out and says this nevertheless.
-        early: answers before reading the upload, and closes.
+        acted: the server carries the request out all the same.
+        early: the response is sent before the request's body is read, and the connection closes.
     """
 
     code: int
@@ -111,12 +113,12 @@ class Status(Fault):
     def status(self) -> int | None:
         return self.code
 
-    def deliver(self, answer: ServerResponse) -> WireResponse:
-        headers = (*self.headers, *(h for h in answer.headers if h[0] == "Date" and not self._dated()))
+    def deliver(self, response: ServerResponse) -> WireResponse:
+        headers = (*self.headers, *(h for h in response.headers if h[0] == "Date" and not self._dated()))
         if self.early:
             headers = (*headers, ("Connection", "close"))
-        # A HEAD's answer announces its body's length and does not send it.
-        body = b"" if answer.announced_length is not None else self.body
+        # A response to HEAD announces the length of the body without sending it.
+        body = b"" if response.announced_length is not None else self.body
         message = ServerResponse(self.code, headers, body, len(self.body))
         return WireResponse(message.head() + message.body, ConnectionEnd.CLOSE if self.early else ConnectionEnd.KEEP)
 
@@ -125,16 +127,23 @@ class Status(Fault):
 
 
 def s3_error(code: int, name: str, message: str = "", *, headers: Headers = (), **more: Any) -> Status:
-    """An S3 error document with this status."""
+    """A response with this status and an S3 error document.
+
+    Args:
+        name: the error code, such as 'SlowDown'.
+        more: `acted` and `early` of `Status`.
+    """
     document = f'<?xml version="1.0" encoding="UTF-8"?>\n{error_xml(name, message)}'
     return Status(code, (("Content-Type", "application/xml"), *headers), document.encode(), **more)
 
 
 def slow_down(**more: Any) -> Status:
+    """503 SlowDown; `more` as for `Status`."""
     return s3_error(503, "SlowDown", "Please reduce your request rate.", **more)
 
 
 def internal_error(**more: Any) -> Status:
+    """500 InternalError; `more` as for `Status`."""
     return s3_error(500, "InternalError", "We encountered an internal error. Please try again.", **more)
 
 
@@ -151,6 +160,7 @@ def time_too_skewed(server_time: float) -> Status:
 
 
 def expired_token() -> Status:
+    """400 ExpiredToken."""
     return s3_error(400, "ExpiredToken", "The provided token has expired.")
 
 
@@ -161,32 +171,34 @@ def wrong_region(region: str, code: int = 301) -> Status:
 
 
 def redirect(location: str, code: int = 307) -> Status:
+    """A redirect to the URL `location`."""
     return Status(code, (("Location", location),))
 
 
 def precondition_failed() -> Status:
+    """412 PreconditionFailed."""
     return s3_error(412, "PreconditionFailed")
 
 
 def error_in_200(name: str = "InternalError", *, acted: bool = False) -> Status:
-    """Status 200 with an error document, as S3 may answer to a completion, a copy, or a bulk delete."""
+    """200 with an error document, as S3 may respond to a completion, a copy, or a bulk delete."""
     return s3_error(200, name, acted=acted)
 
 
-# ---- an answer that breaks off
+# ---- an incomplete response
 
 
-def _cut(answer: ServerResponse, after: int | None) -> bytes:
+def _cut(response: ServerResponse, after: int | None) -> bytes:
     """Head and the first `after` bytes of the body (half by default); half the head where there is no body."""
-    head = answer.head()
-    if not answer.body:
+    head = response.head()
+    if not response.body:
         return head[:len(head) // 2]
-    return head + answer.body[:len(answer.body) // 2 if after is None else min(after, len(answer.body) - 1)]
+    return head + response.body[:len(response.body) // 2 if after is None else min(after, len(response.body) - 1)]
 
 
 @dataclass(frozen=True)
 class ResetBefore(Fault):
-    """A reset instead of an answer. With `acted` the server did what it was asked, and only the answer is lost."""
+    """A reset instead of a response. With `acted` the server carries the request out: only the response is lost."""
 
     acted: bool = False
 
@@ -194,51 +206,51 @@ class ResetBefore(Fault):
     def acts(self) -> bool:
         return self.acted
 
-    def deliver(self, answer: ServerResponse) -> WireResponse:
+    def deliver(self, response: ServerResponse) -> WireResponse:
         return WireResponse(b"", ConnectionEnd.RESET)
 
 
 @dataclass(frozen=True)
 class CloseBefore(ResetBefore):
-    """An orderly close instead of an answer."""
+    """An orderly close instead of a response."""
 
-    def deliver(self, answer: ServerResponse) -> WireResponse:
+    def deliver(self, response: ServerResponse) -> WireResponse:
         return WireResponse(b"", ConnectionEnd.CLOSE)
 
 
 @dataclass(frozen=True)
 class ResetInHead(Fault):
-    """A reset after this many bytes of the head."""
+    """A reset after this many bytes of the response's headers."""
 
     after: int = 20
 
-    def deliver(self, answer: ServerResponse) -> WireResponse:
-        return WireResponse(answer.head()[:self.after], ConnectionEnd.RESET)
+    def deliver(self, response: ServerResponse) -> WireResponse:
+        return WireResponse(response.head()[:self.after], ConnectionEnd.RESET)
 
 
 @dataclass(frozen=True)
 class ResetInBody(Fault):
-    """A reset inside the body, after `after` bytes of it or half; inside the head where there is no body."""
+    """A reset inside the body, after `after` bytes or half of it; inside the headers where there is no body."""
 
     after: int | None = None
 
-    def deliver(self, answer: ServerResponse) -> WireResponse:
-        return WireResponse(_cut(answer, self.after), ConnectionEnd.RESET)
+    def deliver(self, response: ServerResponse) -> WireResponse:
+        return WireResponse(_cut(response, self.after), ConnectionEnd.RESET)
 
 
 @dataclass(frozen=True)
 class ShortBody(Fault):
-    """An orderly close inside the body, or inside the head where there is no body."""
+    """An orderly close inside the body, after `after` bytes or half of it; in the headers where there is no body."""
 
     after: int | None = None
 
-    def deliver(self, answer: ServerResponse) -> WireResponse:
-        return WireResponse(_cut(answer, self.after), ConnectionEnd.CLOSE)
+    def deliver(self, response: ServerResponse) -> WireResponse:
+        return WireResponse(_cut(response, self.after), ConnectionEnd.CLOSE)
 
 
 @dataclass(frozen=True)
 class ResetInUpload(Fault):
-    """A reset after this many bytes of the request's body; the server does nothing."""
+    """A reset after this many bytes of the request's body, which is not carried out."""
 
     after: int = 0
 
@@ -250,47 +262,47 @@ class ResetInUpload(Fault):
     def reads(self) -> int | None:
         return self.after
 
-    def deliver(self, answer: ServerResponse) -> WireResponse:
+    def deliver(self, response: ServerResponse) -> WireResponse:
         return WireResponse(b"", ConnectionEnd.RESET)
 
 
 @dataclass(frozen=True)
 class Stall(Fault):
-    """No answer until the client gives up; with `after`, none beyond this many bytes of the body."""
+    """No response until the client gives up; with `after`, nothing beyond this many bytes of the body."""
 
     after: int | None = None
 
-    def deliver(self, answer: ServerResponse) -> WireResponse:
-        wire = b"" if self.after is None else answer.head() + answer.body[:self.after]
+    def deliver(self, response: ServerResponse) -> WireResponse:
+        wire = b"" if self.after is None else response.head() + response.body[:self.after]
         return WireResponse(wire, ConnectionEnd.STALL)
 
 
 @dataclass(frozen=True)
 class SilentClose(Fault):
-    """The right answer, which promises to keep the connection, and then a close after `linger` seconds."""
+    """The correct response, and then an unannounced close after `linger` seconds."""
 
     linger: float = 0.0
 
-    def deliver(self, answer: ServerResponse) -> WireResponse:
-        return WireResponse(answer.head() + answer.body, ConnectionEnd.CLOSE, linger=self.linger)
+    def deliver(self, response: ServerResponse) -> WireResponse:
+        return WireResponse(response.head() + response.body, ConnectionEnd.CLOSE, linger=self.linger)
 
 
-# ---- content that is wrong
+# ---- wrong content
 
 
 @dataclass(frozen=True)
 class FlipBit(Fault):
-    """One bit of the body flipped, of the upload's where there is one, else of the answer's."""
+    """One bit of the body flipped: of the request's if it has one, else of the response's."""
 
     bit: int = 0
 
     def prepare(self, request: ServerRequest) -> ServerRequest:
         return replace(request, body=self._flip(request.body))
 
-    def alter(self, answer: ServerResponse) -> ServerResponse:
-        if answer.status >= 300:
-            return answer  # the server's word that the upload was damaged
-        return replace(answer, body=self._flip(answer.body))
+    def alter(self, response: ServerResponse) -> ServerResponse:
+        if response.status >= 300:
+            return response  # the server reports that the upload was damaged
+        return replace(response, body=self._flip(response.body))
 
     def _flip(self, body: bytes) -> bytes:
         if not body:
@@ -302,7 +314,7 @@ class FlipBit(Fault):
 
 @dataclass(frozen=True)
 class IgnoreRange(Fault):
-    """The whole object with 200, whatever range was asked for."""
+    """The whole object with 200, whatever range was requested."""
 
     def prepare(self, request: ServerRequest) -> ServerRequest:
         return replace(request, headers=tuple(h for h in request.headers if h[0] != "range"))
@@ -312,35 +324,35 @@ class IgnoreRange(Fault):
 class RangeAs200(Fault):
     """The range's bytes with status 200 and no Content-Range."""
 
-    def alter(self, answer: ServerResponse) -> ServerResponse:
-        headers = tuple(h for h in answer.headers if h[0] != "Content-Range")
-        return replace(answer, status=200 if answer.status == 206 else answer.status, headers=headers)
+    def alter(self, response: ServerResponse) -> ServerResponse:
+        headers = tuple(h for h in response.headers if h[0] != "Content-Range")
+        return replace(response, status=200 if response.status == 206 else response.status, headers=headers)
 
 
 @dataclass(frozen=True)
 class WrongContentRange(Fault):
-    """Another Content-Range than that of the bytes that come."""
+    """A Content-Range that is not that of the body."""
 
     value: str = "bytes 1-2/3"
 
-    def alter(self, answer: ServerResponse) -> ServerResponse:
-        return with_header(answer, "Content-Range", self.value)
+    def alter(self, response: ServerResponse) -> ServerResponse:
+        return with_header(response, "Content-Range", self.value)
 
 
 @dataclass(frozen=True)
 class SetHeader(Fault):
-    """One header of the answer replaced, or left out with None."""
+    """One header of the response replaced, or removed with None."""
 
     name: str
     value: str | None
 
-    def alter(self, answer: ServerResponse) -> ServerResponse:
-        return with_header(answer, self.name, self.value)
+    def alter(self, response: ServerResponse) -> ServerResponse:
+        return with_header(response, self.name, self.value)
 
 
 @dataclass(frozen=True)
 class Replaced(Fault):
-    """The right answer; directly afterwards the object is replaced, as by another writer."""
+    """The correct response; then the object is replaced, as by another writer."""
 
     stored: StoredObject
 
@@ -351,7 +363,7 @@ class Replaced(Fault):
         return hash((self.stored.content, self.stored.etag))
 
 
-def with_header(answer: ServerResponse, name: str, value: str | None) -> ServerResponse:
-    """`answer` with this header and no other of its name."""
-    headers = tuple(h for h in answer.headers if h[0].lower() != name.lower())
-    return replace(answer, headers=headers if value is None else (*headers, (name, value)))
+def with_header(response: ServerResponse, name: str, value: str | None) -> ServerResponse:
+    """`response` with this header and no other of its name."""
+    headers = tuple(h for h in response.headers if h[0].lower() != name.lower())
+    return replace(response, headers=headers if value is None else (*headers, (name, value)))

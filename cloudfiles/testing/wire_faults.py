@@ -1,4 +1,4 @@
-"""Answers whose bytes are odd: right HTTP that few servers send, and HTTP that is wrong."""
+"""Unusual responses: valid HTTP that few servers send, and invalid HTTP."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from cloudfiles.testing.http_messages import Headers, ServerResponse
 from cloudfiles.testing.server_faults import ConnectionEnd, Fault, WireResponse
 
-# ---- right, and to be understood
+# ---- valid: a client has to understand these
 
 
 @dataclass(frozen=True)
@@ -18,14 +18,14 @@ class Chunked(Fault):
     trailers: Headers = ()
     extension: str = ""
 
-    def deliver(self, answer: ServerResponse) -> WireResponse:
+    def deliver(self, response: ServerResponse) -> WireResponse:
         framing: Headers = (("Transfer-Encoding", "chunked"),)
         if self.trailers:
             framing = (*framing, ("Trailer", ", ".join(name for name, _ in self.trailers)))
-        head = answer.head(framing=framing)
-        if answer.announced_length is not None or answer.status in (204, 304):
+        head = response.head(framing=framing)
+        if response.announced_length is not None or response.status in (204, 304):
             return WireResponse(head)
-        return WireResponse(head + self._chunks(answer.body))
+        return WireResponse(head + self._chunks(response.body))
 
     def _chunks(self, body: bytes) -> bytes:
         chunks, at, turn = [], 0, 0
@@ -39,79 +39,79 @@ class Chunked(Fault):
 
 @dataclass(frozen=True)
 class CutChunked(Chunked):
-    """A chunked body without its last chunk, then an orderly close: truncated, though no length says so."""
+    """A chunked body without its last chunk, then an orderly close: a truncated body without a length."""
 
-    def deliver(self, answer: ServerResponse) -> WireResponse:
-        wire = super().deliver(answer).wire
+    def deliver(self, response: ServerResponse) -> WireResponse:
+        wire = super().deliver(response).wire
         return WireResponse(wire[:wire.rindex(b"0\r\n")], ConnectionEnd.CLOSE)
 
 
 @dataclass(frozen=True)
 class Interim(Fault):
-    """Interim answers before the right one (RFC 9110, 15.2)."""
+    """Interim responses before the final one (RFC 9110, 15.2)."""
 
     statuses: tuple[int, ...] = (102, 103)
 
-    def deliver(self, answer: ServerResponse) -> WireResponse:
+    def deliver(self, response: ServerResponse) -> WireResponse:
         interim = b"".join(ServerResponse(status, (("Link", "</style.css>"),)).head() for status in self.statuses)
-        return WireResponse(interim + answer.head() + answer.body)
+        return WireResponse(interim + response.head() + response.body)
 
 
 @dataclass(frozen=True)
 class CloseDelimited(Fault):
-    """A body that ends with the connection, as HTTP/1.0 has it. With `length` the Content-Length is there too."""
+    """A body that ends with the connection, as in HTTP/1.0; with `length` there is a Content-Length too."""
 
     version: str = "HTTP/1.0"
     length: bool = False
 
-    def deliver(self, answer: ServerResponse) -> WireResponse:
-        head = answer.head(version=self.version, framing=None if self.length else ())
-        return WireResponse(head + answer.body, ConnectionEnd.CLOSE)
+    def deliver(self, response: ServerResponse) -> WireResponse:
+        head = response.head(version=self.version, framing=None if self.length else ())
+        return WireResponse(head + response.body, ConnectionEnd.CLOSE)
 
 
 @dataclass(frozen=True)
 class Pieces(Fault):
-    """The right answer, `size` bytes at a time, with `pause` seconds between them."""
+    """The correct response, `size` bytes at a time, with `pause` seconds between them."""
 
     size: int = 1
     pause: float = 0.0
 
-    def deliver(self, answer: ServerResponse) -> WireResponse:
-        return WireResponse(answer.head() + answer.body, piece=self.size, pause=self.pause)
+    def deliver(self, response: ServerResponse) -> WireResponse:
+        return WireResponse(response.head() + response.body, piece=self.size, pause=self.pause)
 
 
 @dataclass(frozen=True)
 class Delay(Fault):
-    """The right answer after some seconds."""
+    """The correct response after a number of seconds."""
 
     seconds: float
 
-    def deliver(self, answer: ServerResponse) -> WireResponse:
-        return WireResponse(answer.head() + answer.body, delay=self.seconds)
+    def deliver(self, response: ServerResponse) -> WireResponse:
+        return WireResponse(response.head() + response.body, delay=self.seconds)
 
 
-# ---- wrong, and to be refused
+# ---- invalid: a client has to reject these
 
 
 @dataclass(frozen=True)
 class Raw(Fault):
-    """These bytes for an answer."""
+    """These bytes instead of a response."""
 
     wire: bytes = b"\x16\x03\x01 not HTTP at all\r\n\r\n"
     ending: ConnectionEnd = ConnectionEnd.CLOSE
 
-    def deliver(self, answer: ServerResponse) -> WireResponse:
+    def deliver(self, response: ServerResponse) -> WireResponse:
         return WireResponse(self.wire, self.ending)
 
 
 @dataclass(frozen=True)
 class EndlessHeader(Fault):
-    """A header section that goes on until the client closes: in ever more lines, or in one."""
+    """Headers without an end, until the client closes: more and more lines, or a single one."""
 
     one_line: bool = False
 
-    def deliver(self, answer: ServerResponse) -> WireResponse:
-        start = answer.head()[:-2]
+    def deliver(self, response: ServerResponse) -> WireResponse:
+        start = response.head()[:-2]
         if self.one_line:
             return WireResponse(start + b"X-Filler: ", endless=b"a" * 4096)
         return WireResponse(start, endless=b"X-Filler: " + b"a" * 100 + b"\r\n")
@@ -119,36 +119,36 @@ class EndlessHeader(Fault):
 
 @dataclass(frozen=True)
 class ObsFold(Fault):
-    """A header folded over two lines, which RFC 9112 (5.2) does away with."""
+    """A header folded over two lines, which RFC 9112 (5.2) deprecates."""
 
-    def deliver(self, answer: ServerResponse) -> WireResponse:
-        return WireResponse(answer.head()[:-2] + b"X-Folded: one\r\n two\r\n\r\n" + answer.body)
+    def deliver(self, response: ServerResponse) -> WireResponse:
+        return WireResponse(response.head()[:-2] + b"X-Folded: one\r\n two\r\n\r\n" + response.body)
 
 
 @dataclass(frozen=True)
 class LongBody(Fault):
-    """More bytes than the Content-Length says; they stand where the next answer should begin."""
+    """More bytes than the Content-Length says, where the next response should begin."""
 
     extra: bytes = b"and more"
 
-    def deliver(self, answer: ServerResponse) -> WireResponse:
-        return WireResponse(answer.head() + answer.body + self.extra)
+    def deliver(self, response: ServerResponse) -> WireResponse:
+        return WireResponse(response.head() + response.body + self.extra)
 
 
 @dataclass(frozen=True)
 class BothLengths(Fault):
-    """Content-Length and Transfer-Encoding in one answer: a smuggling attempt (RFC 9112, 6.3)."""
+    """Content-Length and Transfer-Encoding in one response: a smuggling attempt (RFC 9112, 6.3)."""
 
-    def deliver(self, answer: ServerResponse) -> WireResponse:
-        framing = (("Content-Length", str(answer.length)), ("Transfer-Encoding", "chunked"))
-        chunks = f"{len(answer.body):x}\r\n".encode() + answer.body + b"\r\n0\r\n\r\n"
-        return WireResponse(answer.head(framing=framing) + chunks, ConnectionEnd.CLOSE)
+    def deliver(self, response: ServerResponse) -> WireResponse:
+        framing = (("Content-Length", str(response.length)), ("Transfer-Encoding", "chunked"))
+        chunks = f"{len(response.body):x}\r\n".encode() + response.body + b"\r\n0\r\n\r\n"
+        return WireResponse(response.head(framing=framing) + chunks, ConnectionEnd.CLOSE)
 
 
 @dataclass(frozen=True)
 class TwoLengths(Fault):
     """Two Content-Lengths that differ."""
 
-    def deliver(self, answer: ServerResponse) -> WireResponse:
-        framing = (("Content-Length", str(answer.length)), ("Content-Length", str(answer.length + 1)))
-        return WireResponse(answer.head(framing=framing) + answer.body, ConnectionEnd.CLOSE)
+    def deliver(self, response: ServerResponse) -> WireResponse:
+        framing = (("Content-Length", str(response.length)), ("Content-Length", str(response.length + 1)))
+        return WireResponse(response.head(framing=framing) + response.body, ConnectionEnd.CLOSE)

@@ -1,4 +1,4 @@
-"""The embedded server, and the command line called as a function."""
+"""An S3 server, and the command line called as a function."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from cloudfiles import CloudFiles
 from cloudfiles.cli import main
-from cloudfiles.cli.embedded import SECRETS, object_server
+from cloudfiles.testing import S3Server
 
 
 class Outcome(NamedTuple):
@@ -29,13 +29,14 @@ def cli(capfd: pytest.CaptureFixture[str]) -> Callable[..., Outcome]:
 
 
 @pytest.fixture(scope="session")
-def embedded() -> Iterator[str]:
-    """The URL of an embedded server."""
-    with object_server() as url:
-        yield url
+def store() -> Iterator[S3Server]:
+    """An S3 server in which signed requests create buckets."""
+    with S3Server() as server:
+        server.configure(create_buckets=True)
+        yield server
 
 
 @pytest.fixture
-def cf(embedded: str, request: pytest.FixtureRequest) -> CloudFiles:
-    """A bucket of the test's own on the embedded server."""
-    return CloudFiles(f"s3://{embedded}/{abs(hash(request.node.nodeid))}/dir/", secrets=SECRETS)
+def cf(store: S3Server, request: pytest.FixtureRequest) -> CloudFiles:
+    """A bucket of the test's own."""
+    return CloudFiles(store.cloudpath(f"{abs(hash(request.node.nodeid))}/dir/"), secrets=store.secrets)

@@ -15,15 +15,15 @@ from typing import Any
 import pytest
 
 from cloudfiles import CloudFiles, clear_memory
-from cloudfiles.cli.embedded import SECRETS
 from cloudfiles.cli.trial import Trial, WrongAnswerError
+from cloudfiles.testing import S3Server
 from tests.cli.conftest import Outcome
 
 Cli = Callable[..., Outcome]
 OPERATIONS = ["put", "exists", "get", "list", "delete"]
 
 
-def test_without_a_cloudpath_an_embedded_server_is_measured(cli: Cli) -> None:
+def test_without_a_cloudpath_a_local_server_is_measured(cli: Cli) -> None:
     outcome = cli("bench", "--objects", "300", "--size", "1KiB")
     assert (outcome.status, outcome.errors) == (0, "")
     lines = outcome.output.splitlines()
@@ -33,7 +33,7 @@ def test_without_a_cloudpath_an_embedded_server_is_measured(cli: Cli) -> None:
     assert lines[7].startswith("single gets: p50 ")
 
 
-def test_a_proxy_of_the_environment_is_not_asked_for_the_embedded_server(
+def test_a_proxy_of_the_environment_is_not_asked_for_the_local_server(
         cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     monkeypatch.setenv("no_proxy", "")
@@ -55,13 +55,13 @@ def test_objects_too_small_for_their_number(cli: Cli, size: str) -> None:
     assert cli("bench", "mem://bench/small", "--objects", "300", "--size", size).status == 0
 
 
-def test_a_store_that_is_named(cli: Cli, embedded: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in SECRETS.items():
+def test_a_store_that_is_named(cli: Cli, store: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in store.secrets.items():
         monkeypatch.setenv(name, value)
-    CloudFiles("s3://named/", endpoint=embedded)["kept"] = b"1"
+    CloudFiles("s3://named/", endpoint=store.url)["kept"] = b"1"
     for green in ("--green", "--no-green"):
-        assert cli("bench", "s3://named/", "--endpoint", embedded, "--objects", "20", green).status == 0
-    assert list(CloudFiles("s3://named/", endpoint=embedded).list()) == ["kept"]
+        assert cli("bench", "s3://named/", "--endpoint", store.url, "--objects", "20", green).status == 0
+    assert list(CloudFiles("s3://named/", endpoint=store.url).list()) == ["kept"]
 
 
 def test_a_directory_is_left_as_it_was(cli: Cli, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from cloudfiles import CloudFiles, clear_memory, paths
-from cloudfiles.cli.embedded import SECRETS, object_server
+from cloudfiles.testing import S3Server
 from tests.patience import patient_dask
 from tests.servers.azure_server import AzureServer
 from tests.servers.gcs_server import GcsServer
@@ -22,9 +22,10 @@ WEB_SITE = "https://data.example.org"
 
 
 @pytest.fixture(scope="session")
-def _embedded() -> Iterator[str]:
-    with object_server() as url:
-        yield url
+def _s3() -> Iterator[S3Server]:
+    with S3Server() as server:
+        server.configure(create_buckets=True, record=False)
+        yield server
 
 
 @pytest.fixture(scope="session")
@@ -41,21 +42,21 @@ def _azure() -> Iterator[AzureServer]:
 
 
 @pytest.fixture
-def world(_embedded: str, _google: GcsServer, _azure: AzureServer, tmp_path: Path,
+def world(_s3: S3Server, _google: GcsServer, _azure: AzureServer, tmp_path: Path,
           monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
-    """Every `s3://` leads to an embedded server, and what the answer says to replace leads there too.
+    """Every `s3://` leads to an S3 server in memory, and what the answer says to replace leads there too.
 
     `gs://` and `az://` lead to the scripted servers.
     """
-    for name, value in SECRETS.items():
+    for name, value in _s3.secrets.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setenv("AWS_ENDPOINT_URL", _embedded)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", _s3.url)
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", _google.url)
     monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING",
                        f"AccountName=account;AccountKey={AZURE_KEY};BlobEndpoint={_azure.endpoint}")
     monkeypatch.chdir(tmp_path)
-    web = f"{_embedded}/web"
-    CloudFiles(f"s3://{_embedded}/web/dataset/", secrets=SECRETS).puts(
+    web = f"{_s3.url}/web"
+    CloudFiles(_s3.cloudpath("web/dataset/"), secrets=_s3.secrets).puts(
         [("info", b'{"scales": 3}'), ("0-64", bytes(range(100)) * 10), ("64-128", b"chunk")])
     log = logging.getLogger("cloudfiles")
     level = log.level

@@ -10,7 +10,6 @@ The container `server.container` is there from the start.
 
 from __future__ import annotations
 
-import atexit
 import time
 import uuid
 from collections.abc import Mapping
@@ -19,7 +18,6 @@ from typing import Any
 from urllib.parse import unquote
 
 from cloudfiles.testing import S3Server
-from cloudfiles.testing.controlled_process import ControlledProcess
 from cloudfiles.testing.http_messages import ServerRequest, ServerResponse, http_date
 from cloudfiles.testing.server_app import ServerApp
 from tests.servers.azure_blobs import Blobs
@@ -133,25 +131,23 @@ def _delegation_key(request: ServerRequest) -> ServerResponse:
 class AzureApp(ServerApp):
     """The server's process."""
 
-    _service: Any
-
     def reset(self) -> None:
         """As new: no blobs, no script, no record, no connection."""
         super().reset()
-        self._service = AzureService()
+        self.service = AzureService()
 
     def configure(self, changes: dict[str, Any]) -> Any:
-        self._service.configure(replace(self._service.settings, **changes))
-        return self._service.settings
+        self.service.configure(replace(self.service.settings, **changes))
+        return self.service.settings
 
     def put_path(self, key: str, path: Path) -> None:
-        self._service.paths[key] = path
+        self.service.paths[key] = path
 
     def put_paths(self, paths: dict[str, Path]) -> None:
-        self._service.paths.update(paths)
+        self.service.paths.update(paths)
 
     def paths(self) -> dict[str, Path]:
-        found: dict[str, Path] = self._service.paths
+        found: dict[str, Path] = self.service.paths
         return found
 
 
@@ -160,21 +156,12 @@ class AzureServer(S3Server):
 
     container = CONTAINER
 
-    def __init__(self) -> None:
-        self._process = ControlledProcess("tests.servers.azure_server:AzureApp")
-        self.port = self._process.facts["port"]
-        self.pid = self._process.pid
-        self.url = f"http://127.0.0.1:{self.port}"
-        self.settings: Any = AzureSettings()
-        atexit.register(self.stop)
+    app = "tests.servers.azure_server:AzureApp"
+    initial_settings = AzureSettings()
 
     @property
     def endpoint(self) -> str:
         return f"{self.url}/{AzureSettings().account}"
-
-    def reset(self) -> None:
-        self._process.call("reset")
-        self.settings = AzureSettings()
 
     def put_blob(self, key: str, content: bytes, **more: Any) -> Path:
         """Store a blob with its Content-MD5."""

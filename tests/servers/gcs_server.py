@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from cloudfiles.testing import S3Server, Status, StoredObject
+from cloudfiles.testing import S3Server, Status
 from cloudfiles.testing.server_app import ServerApp
 from tests.servers.gcs_service import GcsService
 from tests.servers.gcs_settings import GcsSettings
@@ -23,19 +23,16 @@ class GcsApp(ServerApp):
 
     def reset(self) -> None:
         super().reset()
-        self._service: Any = GcsService()
+        self.service = GcsService()
 
     def generation(self, bucket: str, key: str) -> str:
-        return str(self._service.buckets[bucket].objects.generations[key])
-
-    def objects(self, bucket: str) -> dict[str, StoredObject]:
-        return dict(super().objects(bucket))
+        return str(self.service.buckets[bucket].objects.generations[key])
 
     def uploads(self, bucket: str) -> list[str]:
-        return [session.name for session in self._service.buckets[bucket].sessions.values() if not session.done]
+        return [session.name for session in self.service.buckets[bucket].sessions.values() if not session.done]
 
     def forget_sessions(self, bucket: str) -> None:
-        self._service.buckets[bucket].sessions.clear()
+        self.service.buckets[bucket].sessions.clear()
 
 
 class GcsServer(S3Server):
@@ -43,9 +40,7 @@ class GcsServer(S3Server):
 
     app = "tests.servers.gcs_server:GcsApp"
 
-    def reset(self) -> None:
-        super().reset()
-        self.settings: Any = GcsSettings()
+    initial_settings = GcsSettings()
 
     def generation(self, key: str) -> str:
         """The generation of the object at `key`."""

@@ -18,7 +18,8 @@ from typing import Any
 from urllib.parse import unquote
 
 from cloudfiles.testing import StoredObject, object_response
-from cloudfiles.testing.http_messages import Headers, S3Error, ServerRequest, ServerResponse, http_date
+from cloudfiles.testing.http_messages import Headers, ServerRequest, ServerResponse, http_date
+from cloudfiles.testing.s3_documents import S3Error
 from cloudfiles.testing.s3_objects import checksum
 from tests.servers.gcs_settings import GcsSettings
 from tests.servers.gcs_uploads import Session, parse_batch, parse_related, upload_span
@@ -64,10 +65,6 @@ class Objects(dict[str, StoredObject]):
         self.generations[name] = self._next
         self.metagenerations[name] = 1
         super().__setitem__(name, stored)
-
-    def update(self, objects: Any = (), **_: Any) -> None:  # type: ignore[override]
-        for name, stored in dict(objects).items():
-            self[name] = stored
 
 
 class GcsBucket:
