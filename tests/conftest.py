@@ -21,6 +21,8 @@ from tests.servers.guard import Guard
 from tests.servers.http_proxy import HttpProxy
 from tests.servers.tls import Certificates, make_certificates
 
+pytest_plugins = ["tests.selection"]
+
 _GUARD = Guard()
 
 # Where one of these is set, pytest explains a difference in full, of expected failures too: minutes

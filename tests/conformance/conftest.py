@@ -20,8 +20,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if "store" not in metafunc.fixturenames or "entry" in metafunc.fixturenames:
-        return  # test_keys pairs stores with keys itself
+    if "store" not in metafunc.fixturenames:
+        return
     chosen = metafunc.definition.get_closest_marker("stores")
     names = list(chosen.args) if chosen else list(STORES)
     if metafunc.definition.get_closest_marker("writes"):

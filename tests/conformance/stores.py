@@ -54,6 +54,12 @@ class StoreUnderTest:
         bucket = self.cloudpath.removeprefix("s3://").split("/")[0]
         return replace(self, cloudpath=f"s3://{bucket}-{purpose}/")
 
+    def below(self, number: int) -> StoreUnderTest:
+        """A place inside; the same one at the top of a bucket, where keys may be as long as the store takes them."""
+        if self.cloudpath.startswith("s3://"):
+            return self
+        return replace(self, cloudpath=f"{self.cloudpath}{number}/")
+
     def keeps(self, key: str) -> bytes | None:
         """The stored bytes of an object, as they are."""
         content: bytes | None = self.cf().get(key, raw=True)
