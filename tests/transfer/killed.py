@@ -31,6 +31,10 @@ _PARTS: tuple[tuple[Any, str], ...] = (
     (journal.Journal, "save_partial_uploads"))
 """What is done for large objects only."""
 
+_COMPOSING: tuple[tuple[Any, str], ...] = (
+    (GsPartWriter, "finish"), (PartObjects, "compose"), (PartObjects, "clean"))
+"""What the end of a large object on Cloud Storage takes, always in this order."""
+
 _ANY: tuple[tuple[Any, str], ...] = (
     *_PARTS, (Client, "send"), (file_objects, "publish"), (file_copy, "publish"), (file_io, "_fill"),
     (journal.Journal, "lease"), (journal.Journal, "record_results"), (journal.Journal, "set_large"),
@@ -38,10 +42,12 @@ _ANY: tuple[tuple[Any, str], ...] = (
     (resume_state.StateFile, "remove"),
     (file_copy, "_copy_to_new"), (file_copy, "discard_temporaries_of"))
 
+STEPS = {"any": _ANY, "parts": _PARTS, "composing": _COMPOSING}
 
-def work(db: str, stores: tuple[str, str], secrets: Any, endpoint: str, die_at: int, large: bool) -> None:
-    """Execute the journal; die before or after the step of this number, of those for large objects or of all."""
-    _arm(_PARTS if large else _ANY, die_at)
+
+def work(db: str, stores: tuple[str, str], secrets: Any, endpoint: str, die_at: int, steps: str) -> None:
+    """Execute the journal; die before or after the step of this number, of those in `STEPS` under this name."""
+    _arm(STEPS[steps], die_at)
     worker._PAUSE = 0.0
     gs_composite.PART = azure_multipart.MIN_BLOCK = 1 << 20  # there is less to move until there are several
     source, target = _stores(stores, secrets, endpoint)

@@ -21,8 +21,6 @@ from tests.transfer.conftest import MIB, tree
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL and no forks")
 
 SMALL, LARGE = 1992, 8
-ANYWHERE, IN_PARTS = 38, 12
-"""Kills at any step, and kills at steps of large objects."""
 
 
 @pytest.fixture(scope="module")
@@ -47,9 +45,9 @@ class Killed:
         self._context = context
         self._args = (str(db), stores, server.secrets, server.url)
 
-    def run(self, die_at: int, large: bool = False) -> bool:
+    def run(self, die_at: int, steps: str = "any") -> bool:
         """Whether it was killed; else it came to its end."""
-        process = self._context.Process(target=killed.work, args=(*self._args, die_at, large))
+        process = self._context.Process(target=killed.work, args=(*self._args, die_at, steps))
         process.start()
         process.join(60)
         assert process.exitcode in (0, -signal.SIGKILL), process.exitcode
@@ -60,14 +58,16 @@ def done_of(rt: ResumableTransfer) -> set[str]:
     return {record["path"] for record in rt.records() if record["state"] == "done"}
 
 
-def _points(seed: int) -> list[tuple[int, bool]]:
-    """Where to die: steps, and whether only those of large objects are counted."""
+def _points(seed: int, full: bool) -> list[tuple[int, str]]:
+    """Where to die: numbers of steps, and which steps are counted. Fifty of them, or a few."""
     chance = random.Random(seed)
-    return ([(chance.randrange(1, 300), False) for _ in range(ANYWHERE)]
-            + [(chance.randrange(1, 9), True) for _ in range(IN_PARTS)])
+    anywhere, in_parts = (38, 12) if full else (8, 4)
+    return ([(chance.randrange(1, 300), "any") for _ in range(anywhere)]
+            + [(chance.randrange(1, 9), "parts") for _ in range(in_parts)])
 
 
-def test_to_disk(processes: Any, server: S3Server, tmp_path: Path, contents: dict[str, bytes]) -> None:
+def test_to_disk(processes: Any, server: S3Server, tmp_path: Path, contents: dict[str, bytes],
+                 full: bool) -> None:
     server.put_many(contents)
     source, target = f"s3://{server.bucket}/", f"file://{tmp_path}/out/"
     s3 = CloudFiles(source, endpoint=server.url, secrets=server.secrets)
@@ -75,8 +75,8 @@ def test_to_disk(processes: Any, server: S3Server, tmp_path: Path, contents: dic
     assert rt.init(s3, target) == len(contents)
     worker = Killed(processes, tmp_path / "journal", (source, target), server)
     inodes: dict[str, int] = {}
-    for die_at, large in _points(1):
-        assert worker.run(die_at, large)
+    for die_at, steps in _points(1, full):
+        assert worker.run(die_at, steps)
         for path in (tmp_path / "out").rglob("*"):
             if path.is_file() and not is_temporary(path.name):
                 key = path.relative_to(tmp_path / "out").as_posix()
@@ -96,7 +96,8 @@ def test_to_disk(processes: Any, server: S3Server, tmp_path: Path, contents: dic
     assert sorted(os.listdir(tmp_path)) == ["out"]
 
 
-def test_from_disk_to_disk(processes: Any, server: S3Server, tmp_path: Path, contents: dict[str, bytes]) -> None:
+def test_from_disk_to_disk(processes: Any, server: S3Server, tmp_path: Path, contents: dict[str, bytes],
+                           full: bool) -> None:
     for key, content in contents.items():
         (tmp_path / "in" / key).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "in" / key).write_bytes(content)
@@ -104,14 +105,15 @@ def test_from_disk_to_disk(processes: Any, server: S3Server, tmp_path: Path, con
     rt = ResumableTransfer(tmp_path / "journal")
     assert rt.init(source, target) == len(contents)
     worker = Killed(processes, tmp_path / "journal", (source, target), server)
-    for die_at, _ in _points(3)[:12]:
+    for die_at, _ in _points(3, full)[:12]:
         assert worker.run(die_at)
     assert rt.execute().done == len(contents)
     assert tree(tmp_path / "out") == contents  # and no temporary file is left
     assert rt.close()
 
 
-def test_to_s3(processes: Any, server: S3Server, tmp_path: Path, contents: dict[str, bytes]) -> None:
+def test_to_s3(processes: Any, server: S3Server, tmp_path: Path, contents: dict[str, bytes],
+               full: bool) -> None:
     for key, content in contents.items():
         (tmp_path / "in" / key).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "in" / key).write_bytes(content)
@@ -121,8 +123,8 @@ def test_to_s3(processes: Any, server: S3Server, tmp_path: Path, contents: dict[
     assert rt.init(source, s3) == len(contents)
     worker = Killed(processes, tmp_path / "journal", (source, target), server)
     done: set[str] = set()
-    for die_at, large in _points(2):
-        assert worker.run(die_at, large)
+    for die_at, steps in _points(2, full):
+        assert worker.run(die_at, steps)
         written = {request.key for request in server.requests("PUT")} | {
             request.key for request in server.requests("POST")}
         assert not written & done  # nothing is done twice

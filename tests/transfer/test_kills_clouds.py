@@ -52,11 +52,11 @@ def interrupted_again_and_again(context: Any, account: Account, target: str, dir
     assert rt.init(source, there) == len(contents)
     worker = Killed(context, directory / "journal", (source, target), account)
     chance = random.Random(seed)
-    points = ([(chance.randrange(1, 60), False) for _ in range(ANYWHERE)]
-              + [(chance.randrange(1, 16), True) for _ in range(IN_PARTS)])
+    points = ([(chance.randrange(1, 60), "any") for _ in range(ANYWHERE)]
+              + [(chance.randrange(1, 16), "parts") for _ in range(IN_PARTS)])
     done: set[str] = set()
-    for die_at, large in points:
-        worker.run(die_at, large)
+    for die_at, steps in points:
+        worker.run(die_at, steps)
         assert done <= done_of(rt)
         done = done_of(rt)
         assert {key: there.get(key) for key in done} == {key: contents[key] for key in done}
@@ -86,17 +86,18 @@ def test_to_azure(processes: Any, azurite: AzuriteServer, tmp_path: Path,  # noq
 
 
 def test_killed_around_the_composing(processes: Any, gcs_server: GcsServer, tmp_path: Path) -> None:  # noqa: F811
-    """At each step from the last parts of a large object on: while it is composed, and while the parts are removed."""
+    """At each step after the last part of a large object: while it is composed, and while the parts are removed."""
     content = random.Random(6).randbytes(9 * MIB + 5)
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "key").write_bytes(content)
     stores = f"file://{tmp_path}/in/", f"gs://{gcs_server.bucket}/"
     composed_with_parts_left = 0
-    for die_at in itertools.count(16):
+    for die_at in itertools.count(1):
         gcs_server.reset()
         rt = ResumableTransfer(tmp_path / "journal")
         rt.init(stores[0], opened(stores[1], None, gcs_server.url))
-        was_killed = Killed(processes, tmp_path / "journal", stores, Account(gcs_server.url, None)).run(die_at, True)
+        worker = Killed(processes, tmp_path / "journal", stores, Account(gcs_server.url, None))
+        was_killed = worker.run(die_at, "composing")
         composed_with_parts_left += was_killed and "key" in gcs_server.contents() and len(gcs_server.contents()) > 1
         assert rt.execute().done == 1
         assert gcs_server.contents() == {"key": content}

@@ -199,7 +199,7 @@ def test_two_processes(db: Path, source: CloudFiles, server: S3Server) -> None:
     rt.init(source, s3)
     context = multiprocessing.get_context("forkserver")
     processes = [context.Process(target=killed.work, args=(
-        str(db), (source.cloudpath, s3.cloudpath), server.secrets, server.url, 10**9, False)) for _ in range(2)]
+        str(db), (source.cloudpath, s3.cloudpath), server.secrets, server.url, 10**9, "any")) for _ in range(2)]
     for process in processes:
         process.start()
     for process in processes:
