@@ -14,7 +14,7 @@
 """
 
 from cloudfiles.testing.http_messages import RecordedRequest
-from cloudfiles.testing.rules import FLAKY, Rule, mix
+from cloudfiles.testing.rules import FLAKY, IncomingRequest, Rule, mix
 from cloudfiles.testing.s3_objects import StoredObject
 from cloudfiles.testing.s3_server import S3Server
 from cloudfiles.testing.s3_settings import S3Settings
@@ -63,7 +63,7 @@ from cloudfiles.testing.wire_faults import (
 
 __all__ = [
     "S3Server", "S3Settings", "StoredObject", "RecordedRequest",
-    "Rule", "mix", "FLAKY",
+    "Rule", "mix", "FLAKY", "IncomingRequest",
     "Fault",
     "Status", "s3_error", "slow_down", "internal_error", "too_many_requests", "time_too_skewed", "expired_token",
     "wrong_region", "redirect", "precondition_failed", "error_in_200",

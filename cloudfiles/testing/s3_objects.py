@@ -53,7 +53,7 @@ class StoredObject:
 
     Attributes:
         etag: without quotes; '' for none.
-        headers: those of the upload that are kept, by name in lower case (content-type, x-amz-meta-*, ...).
+        headers: those of the upload that are kept, by name in lower case (content-type, x-amz-meta-NAME, ...).
         checksums: base64 value by algorithm, served where x-amz-checksum-mode asks for it.
         checksum_type: 'FULL_OBJECT' or 'COMPOSITE' (of the parts' checksums).
         modified: seconds since the epoch.

@@ -128,7 +128,7 @@ class S3Server:
         """Store an object, without a request.
 
         Args:
-            headers: by name in lower case: content-type, content-encoding, x-amz-meta-*.
+            headers: by name in lower case: content-type, content-encoding, x-amz-meta-NAME.
             etag: without quotes, in place of the md5 of the content; '' for none.
             checksums: algorithms of which to store checksums ('crc32c'), or their values, which may be wrong.
         """
