@@ -18,7 +18,7 @@ from cloudfiles.key_conflicts import check_key_conflicts
 from cloudfiles.transfer.copier import TransferOptions
 from cloudfiles.transfer.items import Item
 from cloudfiles.transfer.local_files import LocalStore, same_files
-from cloudfiles.transfer.result import TransferResult
+from cloudfiles.transfer.result import TransferResult, skipped_in_errors
 from cloudfiles.transfer.sync import SyncResult, check_disjoint, sync_disjoint
 from cloudfiles.types import Clock
 
@@ -261,7 +261,8 @@ class Bucket(Storage):
         found, skipped = local_tree(local, remote, self._store.options.follow_external_symlinks)
         files = {self._view.key_of(name): path for name, path in found.items()}
         self._cache.drop()
-        result = self._put_files(files)
+        with skipped_in_errors(skipped):
+            result = self._put_files(files)
         result.skipped_symlinks = skipped
         return result
 

@@ -22,7 +22,7 @@ from cloudfiles.transfer.compare import is_up_to_date
 from cloudfiles.transfer.copier import Copier, TransferOptions
 from cloudfiles.transfer.items import Item, items_between
 from cloudfiles.transfer.multipart_copy import LARGE_AT_ONCE
-from cloudfiles.transfer.result import ObjectOutcome, TransferResult
+from cloudfiles.transfer.result import ObjectOutcome, TransferResult, skipped_in_errors
 from cloudfiles.transfer.resume_store import open_resume_store
 from cloudfiles.transfer.sources import check_source
 
@@ -40,7 +40,7 @@ def transfer(source: Store, target: Store, paths: Any, options: TransferOptions,
     skipped: list[str] = []
     items = items_between(source, target, paths, options.encoding, skipped)
     count = len(items) if isinstance(items, Collection) else total
-    with bar_for(progress, count, "Transferring") as bar:
+    with bar_for(progress, count, "Transferring") as bar, skipped_in_errors(skipped):
         result = copy_items(source, target, items, options, parallel, bar.update if progress else None)
     result.skipped_symlinks = skipped
     return result

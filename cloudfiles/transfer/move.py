@@ -1,19 +1,27 @@
-"""Objects moved: renamed where a file system can, else copied, compared, and only then removed from the source."""
+"""Objects moved: renamed where a file system can, else copied, compared, and only then removed from the source.
+
+Symlinks at a local source can make several paths the same file. Only the first of them to be moved finds it; the
+others are copied from where that one went, after everything else was moved.
+"""
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Collection
+from contextlib import closing
 from typing import Any
 
 from cloudfiles.batch.fanout import Plan, collect
 from cloudfiles.batch.progress import Progress, bar_for
 from cloudfiles.batch.store import Store
-from cloudfiles.exceptions import CloudFilesError, IntegrityError
+from cloudfiles.exceptions import CloudFilesError, IntegrityError, MissingObjectError
+from cloudfiles.interfaces.base import Interface
 from cloudfiles.transfer.compare import compare_objects
 from cloudfiles.transfer.copier import Copier
 from cloudfiles.transfer.engine import plan_between
 from cloudfiles.transfer.items import Item, as_items, without_conflicts
 from cloudfiles.transfer.result import ObjectOutcome, TransferResult
+from cloudfiles.transfer.shared_files import SharedFiles
 
 
 def move_objects(source: Store, target: Store, paths: Any, *, total: int | None = None,
@@ -22,18 +30,32 @@ def move_objects(source: Store, target: Store, paths: Any, *, total: int | None 
     plan, here, there = plan_between(source, target)
     mover = Mover(Copier(here, there, plan.runtime))
     items = without_conflicts(source, target, as_items(paths))
+    count = len(items) if isinstance(items, Collection) else total
     result = TransferResult()
+    later: deque[Item] = deque()
 
     def move(item: Item) -> None:
         began = result.recording.now()
-        result.add(mover.move(item), began)
-
-    count = len(items) if isinstance(items, Collection) else total
-    with bar_for(progress, count, "Moving") as bar:
-        report = bar.update if progress else None
         try:
-            collect(move, items,
-                    Plan(plan.runtime, plan.width, report=report, probe=plan.probe))
+            outcome = mover.move(item)
+        except CloudFilesError:
+            if here.exists(item.source) or not shared.others(item):
+                raise
+            later.append(item)
+        else:
+            result.add(outcome, began)
+
+    def copy(item: Item) -> None:
+        began = result.recording.now()
+        moved = next((other for other in shared.others(item) if other[:2] not in not_moved), None)
+        result.add(mover.copy_moved(item, None if moved is None else moved.target), began)
+
+    with bar_for(progress, count, "Moving") as bar, closing(SharedFiles(source.here())) as shared:
+        how = Plan(plan.runtime, plan.width, report=bar.update if progress else None, probe=plan.probe)
+        try:
+            collect(move, shared.note(items), how)
+            not_moved = {item[:2] for item in later}
+            collect(copy, list(later), Plan(plan.runtime, plan.width))
         except CloudFilesError as error:
             raise result.explain(error, "moved") from error.__cause__
     return result
@@ -62,15 +84,24 @@ class Mover:
         if self._copier.write(0, self._target.rename_from, self._source, item.source, item.target):
             return ObjectOutcome(item, "copied", "rename")
         outcome = self._copier.copy_object(item)
-        self._check(item)
+        self._finish(item, self._source, item.source)
+        return outcome
+
+    def copy_moved(self, item: Item, moved: str | None) -> ObjectOutcome:
+        """As `move`, of an object that is at the target already, under the key `moved`, and no more at the source."""
+        if moved is None:
+            raise MissingObjectError("the object to move does not exist", path=item.source)
+        copy = Copier(self._target, self._target, self._copier.runtime).copy_object(Item(moved, item.target, item.size))
+        self._finish(item, self._target, moved)
+        return copy._replace(item=item)
+
+    def _finish(self, item: Item, source: Interface, key: str) -> None:
+        """Compare a copy with what it was made of, then remove the item's source."""
+        comparison = compare_objects(source, key, self._target, item.target, read=True)
+        if comparison.verdict != "same":
+            raise IntegrityError(f"could not verify the copy at {item.target}, so the source was not removed: "
+                                 f"{comparison.cause}", path=item.source)
         for error in self._source.delete([item.source]).values():
             error.args = (f"{error.args[0]} (it was copied to {item.target}, but could not be removed from the "
                           "source)",)
             raise error
-        return outcome
-
-    def _check(self, item: Item) -> None:
-        comparison = compare_objects(self._source, item.source, self._target, item.target, read=True)
-        if comparison.verdict != "same":
-            raise IntegrityError(f"could not verify the copy at {item.target}, so the source was not removed: "
-                                 f"{comparison.cause}", path=item.source)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
@@ -141,3 +143,15 @@ class TransferResult:
 
     def __setstate__(self, state: dict[str, object]) -> None:
         self.__dict__.update(state, _lock=threading.Lock())
+
+
+@contextmanager
+def skipped_in_errors(skipped: Sequence[str]) -> Iterator[None]:
+    """The `result` of an error that ends a transfer reports the symlinks that were skipped until then."""
+    try:
+        yield
+    except CloudFilesError as error:
+        result = getattr(error, "result", None)
+        if isinstance(result, TransferResult):
+            result.skipped_symlinks = list(skipped)
+        raise

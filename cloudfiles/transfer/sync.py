@@ -20,7 +20,7 @@ from cloudfiles.interfaces.base import Interface
 from cloudfiles.transfer.compare import checked_mode
 from cloudfiles.transfer.copier import TransferOptions
 from cloudfiles.transfer.engine import copy_items, plan_between
-from cloudfiles.transfer.result import TransferResult
+from cloudfiles.transfer.result import TransferResult, skipped_in_errors
 from cloudfiles.transfer.sources import check_source
 from cloudfiles.transfer.sync_plan import SyncPlan, key_filter
 
@@ -85,7 +85,9 @@ def sync_disjoint(source: Store, target: Store, *, delete: bool, compare: str, i
                 announce(*action)
         with bar_for(progress, todo.copy_count + todo.delete_count, "Synchronizing") as bar:
             report = bar.update if progress else None
-            carried = copy_items(source, target, todo.items(), TransferOptions(allow_missing=True), parallel, report)
+            options = TransferOptions(allow_missing=True)
+            with skipped_in_errors(todo.skipped_symlinks):
+                carried = copy_items(source, target, todo.items(), options, parallel, report)
             deleted = _delete_all(there, todo.deletions(), plan, report)
     return SyncResult(carried, todo.same, deleted, skipped_symlinks=todo.skipped_symlinks)
 

@@ -19,7 +19,7 @@ from cloudfiles.exceptions import (
 from cloudfiles.interfaces.file import copying as file_copy
 from cloudfiles.testing import Rule, S3Server, s3_error
 from cloudfiles.transfer.copier import Copier
-from tests.transfer.conftest import MIB, Make, tree
+from tests.transfer.conftest import MIB, Make, tree, write
 
 KINDS = ("mem", "file", "s3")
 BIG = bytes(range(256)) * (4096 * 20)
@@ -100,6 +100,53 @@ def test_across_file_systems(disk: CloudFiles, store: Make, monkeypatch: pytest.
         refuse() if ".cloudfiles-" not in source else os.replace(source, rest[0] + rest[2])))
     assert disk.moves(other, ["a"]).ways == {"copy": 1}
     assert (disk.exists("a"), other.get("a")) == (False, b"1")
+
+
+@pytest.mark.parametrize("target", ["file", "mem", "s3"])
+@pytest.mark.parametrize("order", ["listing", "collection", "links first", "links last"])
+@pytest.mark.parametrize("green", [False, True])
+def test_a_tree_with_links_inside(store: Make, tmp_path: Path, target: str, order: str, green: bool) -> None:
+    """Several keys are one file, which is moved once: all of them arrive."""
+    files = {f"run10/{n}": str(n).encode() for n in range(30)}
+    source = CloudFiles(str(write(tmp_path / "source", {**files, "a": b"of a"})), green=green)
+    (tmp_path / "source" / "latest").symlink_to("run10")
+    (tmp_path / "source" / "also").symlink_to("run10")
+    (tmp_path / "source" / "b").symlink_to("a")
+    is_link = lambda key: key.startswith(("also", "latest", "b"))  # noqa: E731
+    keys = sorted(source.list(), key=is_link, reverse=order == "links first")
+    expected = {key: source.get(key) for key in keys}
+    assert len(expected) == 92
+    there = store(target)
+    result = source.moves(there, source.list() if order == "listing" else keys)
+    assert {key: there.get(key) for key in there.list()} == expected
+    assert result.copied == 92
+    assert list(source.list()) == []
+    assert not (tmp_path / "source" / "b").is_symlink()
+
+
+def test_a_missing_object_beside_links(disk: CloudFiles, mem: CloudFiles, tmp_path: Path) -> None:
+    write(tmp_path / "disk", {"run10/x": b"1"})
+    (tmp_path / "disk" / "latest").symlink_to("run10")
+    for keys in (["latest/y", "run10/y"], ["run10/x", "absent"]):
+        with pytest.raises(MissingObjectError):
+            disk.moves(mem, keys)
+    disk.put("run10/x", b"1")
+    with pytest.raises(MissingObjectError):  # which was moved, and not by another of its names
+        disk.moves(mem, [("run10/x", "one"), ("run10/x", "two")])
+
+
+def test_to_another_hard_link_of_the_same_file(disk: CloudFiles, tmp_path: Path) -> None:
+    disk.put("a", b"1")
+    for name in ("b", "d"):
+        os.link(tmp_path / "disk" / "a", tmp_path / "disk" / name)
+    disk.move("a", "b")
+    assert tree(tmp_path / "disk") == {"b": b"1", "d": b"1"}
+    disk.moves(disk, [("d", "b")])
+    assert tree(tmp_path / "disk") == {"b": b"1"}
+    disk.put("e", b"2", compress="gzip")
+    os.link(tmp_path / "disk" / "e.gz", tmp_path / "disk" / "f.gz")
+    disk.move("e", "f")
+    assert sorted(tree(tmp_path / "disk")) == ["b", "f.gz"]
 
 
 def test_a_link_is_moved_as_what_it_leads_to(disk: CloudFiles, store: Make, tmp_path: Path) -> None:

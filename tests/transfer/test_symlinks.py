@@ -11,8 +11,9 @@ import pytest
 
 from cloudfiles import CloudFiles, ResumableTransfer, sync, verify
 from cloudfiles.bucket import Bucket
-from cloudfiles.exceptions import InvalidInputError, InvalidPathError
+from cloudfiles.exceptions import CloudFilesError, FileSystemError, InvalidInputError, InvalidPathError
 from cloudfiles.interfaces.file import walk
+from cloudfiles.interfaces.mem import MemInterface
 from cloudfiles.tasks.uploader_downloader import Uploader
 from tests.transfer.conftest import Make, tree, write
 
@@ -112,6 +113,24 @@ def test_below_a_directory_of_the_bucket(source: Path, mem: CloudFiles) -> None:
     mem.puts([("sub/ext/x", b"kept"), ("sub/old", b""), ("other", b"")])
     assert Bucket(mem).sync_directory(source, remote="sub").deleted == 1
     assert mem.exists(["sub/ext/x", "sub/old", "other"]) == {"sub/ext/x": True, "sub/old": False, "other": True}
+
+
+@pytest.mark.parametrize("kind", ["mem", "file"])
+@pytest.mark.parametrize("way", ["sync", "sync_to", "transfer_to", "parallel", "resumable", "transfer_from",
+                                 "add_directory", "sync_directory"])
+def test_the_error_of_a_failed_transfer_names_them(source: Path, store: Make, tmp_path: Path, kind: str, way: str,
+                                                   monkeypatch: pytest.MonkeyPatch) -> None:
+    if way == "parallel":
+        kind = "file"  # memory is of one process
+    there = store(kind)
+    if kind == "file":  # a directory is where the object is to be
+        (Path(there.cloudpath[7:]) / "d" / "b" / "x").mkdir(parents=True)
+    else:
+        refused = FileSystemError("refused")
+        monkeypatch.setattr(MemInterface, "put", lambda *args: (_ for _ in ()).throw(refused))
+    with pytest.raises(CloudFilesError) as caught:
+        WORKS[way](CloudFiles(str(source)), there, tmp_path)
+    assert sorted(caught.value.result.skipped_symlinks) == SKIPPED  # type: ignore[attr-defined]
 
 
 def test_an_encoded_file_that_is_a_link(tmp_path: Path, mem: CloudFiles) -> None:

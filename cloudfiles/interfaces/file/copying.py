@@ -26,7 +26,7 @@ from cloudfiles.interfaces.file.os_errors import MISSING_ERRNOS, ErrorTranslator
 from cloudfiles.interfaces.file.permissions import Permissions, keep_permissions, permissions_of_object
 from cloudfiles.interfaces.part_writer import PART_BYTES, PartWriter
 from cloudfiles.interfaces.server_copy import CopyOptions, CopyResult
-from cloudfiles.runtime.cancellation import check_cancelled, current_cancellation, writing
+from cloudfiles.runtime.cancellation import check_cancelled, current_cancellation, publishing, writing
 from cloudfiles.runtime.descriptors import with_descriptor
 from cloudfiles.types import WriteOptions
 
@@ -189,6 +189,7 @@ def rename_object(source: ObjectPath, target: ObjectPath, durable: bool) -> bool
         descriptor = -1 if kept is None else open_to_read(source.path + suffix)
         try:
             publish(source.path + suffix, *target, suffix, WriteOptions(), durable)
+            _remove_other_name(source.path + suffix, target.path + suffix)
             keep_permissions(descriptor, kept)
         finally:
             if descriptor >= 0:
@@ -198,6 +199,18 @@ def rename_object(source: ObjectPath, target: ObjectPath, durable: bool) -> bool
             raise
         return False
     return True
+
+
+def _remove_other_name(old: str, new: str) -> None:
+    """Renaming a file to another hard link of itself does nothing at all: then the old name is to be removed."""
+    try:
+        is_same = os.path.samestat(os.lstat(old), os.lstat(new))
+    except OSError:
+        return
+    # In a file system that ignores case both may be one name; the directory knows.
+    if is_same and os.path.basename(old) in os.listdir(os.path.dirname(old)):
+        with publishing():
+            os.unlink(old)
 
 
 # ---- writing in parts

@@ -294,8 +294,8 @@ class FileInterface(Interface):
                 self._inside.clear()
             self._inside.add(above)
 
-    def key_resolver(self) -> KeyResolver:
-        return KeyResolver(self._root)
+    def key_resolver(self, *, follow: bool = False) -> KeyResolver:
+        return KeyResolver(self._root, follow)
 
     def clear_locks(self) -> int:
         """Remove the lock files that nobody holds from `lock_dir`; gives their number."""

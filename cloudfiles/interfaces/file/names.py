@@ -118,15 +118,18 @@ def is_temporary(name: str) -> bool:
 
 class KeyResolver:
     """Finds the file that a write of a key replaces: symlinks in its directories are followed, one of its own name is
-    not. Each directory is looked at once."""
+    not, unless `follow`. Each directory is looked at once."""
 
-    def __init__(self, root: str) -> None:
+    def __init__(self, root: str, follow: bool = False) -> None:
         self._root = root
+        self._follow = follow
         self._real_root = os.path.join(os.path.realpath(root), "")
         self._directories: dict[str, str] = {}
 
     def __call__(self, key: str) -> str:
         """The key of that file without symlinks, or its path if it is not below the root."""
+        if self._follow and os.path.islink(self._root + key):
+            return self._without_root(os.path.realpath(self._root + key))
         directory, _, name = key.rpartition("/")
         return self._resolved(directory) + name if directory else key
 
@@ -138,12 +141,15 @@ class KeyResolver:
             path = self._root + directory
             if os.path.islink(path):
                 known = os.path.join(os.path.realpath(path), "")
-            if os.path.isabs(known) and known.startswith(self._real_root):
-                known = known[len(self._real_root):].replace(os.sep, "/")
+            known = self._without_root(known)
             if len(self._directories) >= _DIRECTORIES_KNOWN:
                 self._directories.clear()
             self._directories[directory] = known
         return known
+
+    def _without_root(self, path: str) -> str:
+        return (path[len(self._real_root):].replace(os.sep, "/")
+                if os.path.isabs(path) and path.startswith(self._real_root) else path)
 
 
 # ---- order
