@@ -20,7 +20,7 @@ the rounds. A round measures every client once, so that a disturbance of the mac
   time per operation divided by that of cloudfiles (2: costs twice as much). Both are medians of the ratios within each
   round.
 - **limit** marks programs that discard what they receive.
-- In brackets: the name of the workload (`python -m benchmarks --only NAME`), the server, and the size of the run.
+- Above each table: the name of the workload (`python -m benchmarks --only NAME`), the server, and the size of the run.
 """
 
 
@@ -85,11 +85,12 @@ def plain(title: str, rows: Cells) -> str:
 
 
 def markdown(title: str, rows: Cells) -> str:
-    """A heading and a pipe table."""
+    """A heading, the set-up in brackets as a line of its own, and a pipe table."""
+    heading, _, setup = title.partition(" [")
     last = len(rows[0]) - 1
     rule = ["---" if i in (0, last) else "---:" for i in range(len(rows[0]))]
     lines = ["| " + " | ".join(row) + " |" for row in (rows[0], tuple(rule), *rows[1:])]
-    return "\n".join([f"## {title}", "", *lines, ""])
+    return "\n".join([f"## {heading}", "", *([setup.rstrip("]"), ""] if setup else []), *lines, ""])
 
 
 def sections(tables: Sequence[Table], imports: Sequence[ImportCost], verdicts: Sequence[Verdict],
