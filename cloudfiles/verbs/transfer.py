@@ -136,9 +136,8 @@ class TransferVerbs:
                 ) -> SyncResult:
         """Make `cf_dest` like this store.
 
-        Everything is planned before the first object is copied: both listings are read completely, in constant memory,
-            and
-        if either of them fails, nothing is copied or deleted. Then missing and different objects are copied. Last, if
+        Everything is planned before the first object is copied: both listings are read completely, in constant memory.
+        If either of them fails, nothing is copied or deleted. Then missing and different objects are copied. Last, if
         all copies have succeeded, objects that the source does not have are deleted.
 
         Two objects of the same size are considered equal if both listings have the same MD5 digest or, where a listing
