@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Concatenate, ParamSpec, TypeAlias, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeAlias, TypeVar, cast, overload
 
 from cloudfiles.addresses import split_object
 from cloudfiles.byteranges import from_slice
-from cloudfiles.cloudfiles import CloudFiles
+from cloudfiles.cloudfiles import CloudFiles, KeywordOptions
 from cloudfiles.exceptions import CloudFilesError, InvalidInputError, redact
 from cloudfiles.lib import StrPath
 from cloudfiles.results import GetResult, ObjectHead
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -52,9 +55,9 @@ class CloudFile:
     """
 
     def __init__(self, path: StrPath, cache_meta: bool = False, secrets: Any = None,
-                 composite_upload_threshold: int = int(1e8), locking: bool | None = None,
+                 composite_upload_threshold: int | None = int(1e8), locking: bool | None = None,
                  lock_dir: str | None = None, endpoint: str | None = None, no_sign_request: bool = False,
-                 request_payer: str | None = None, use_https: bool = False, **options: Any) -> None:
+                 request_payer: str | None = None, use_https: bool = False, **options: Unpack[KeywordOptions]) -> None:
         directory, self.filename = split_object(path)
         if not self.filename:
             raise InvalidInputError(f"expected the path of an object, got one that ends with a separator: {path!r}")

@@ -7,7 +7,7 @@ import copy
 import itertools
 import os
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, overload
 
 from cloudfiles import paths as _paths
 from cloudfiles.batch.lister import list_paths
@@ -32,6 +32,36 @@ if TYPE_CHECKING:
 
 _NUM_THREADS = 20
 _COMPOSITE_UPLOAD_THRESHOLD = 100_000_000  # bytes
+
+
+class KeywordOptions(TypedDict, total=False):
+    """The options of `CloudFiles` that `CloudFile` accepts as keywords only."""
+
+    progress: Progress
+    green: bool | None
+    num_threads: int | None
+    parallel: Parallel | None
+    ca_bundle: str | None
+    client_cert: str | None
+    client_key: str | None
+    connect_timeout: float
+    read_timeout: float
+    encoding_suffixes: bool | None
+    min_throughput: float
+    follow_external_symlinks: bool
+
+
+class CloudFilesOptions(KeywordOptions, total=False):
+    """The options of `CloudFiles`, for the signatures of what passes them on."""
+
+    secrets: Any
+    use_https: bool
+    endpoint: str | None
+    request_payer: str | None
+    locking: bool | None
+    lock_dir: str | None
+    composite_upload_threshold: int | None
+    no_sign_request: bool
 
 
 class CloudFiles(ReadVerbs, DirectoryVerbs, TransferVerbs):

@@ -9,7 +9,7 @@ from cloudfiles.addresses import split_bucket
 from cloudfiles.batch.fanout import Plan, collect
 from cloudfiles.batch.processes import Parallel
 from cloudfiles.batch.progress import Progress, Shared, bar_for
-from cloudfiles.cloudfiles import CloudFiles
+from cloudfiles.cloudfiles import CloudFiles, CloudFilesOptions
 from cloudfiles.exceptions import InvalidInputError
 from cloudfiles.inputs import KeyPatterns, ReadRequest, TransferRequest, is_path
 from cloudfiles.lib import StrPath
@@ -18,6 +18,8 @@ from cloudfiles.runtime.engine import blocking_runtime
 from cloudfiles.verbs.batch_runner import iterable
 
 if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
     from cloudfiles.transfer.sync import SyncResult
     from cloudfiles.transfer.verify import VerifyResult
 
@@ -25,10 +27,18 @@ _BUCKETS = 8
 """Buckets that are read from at once, each by workers of its own."""
 
 
+class DownloadOptions(CloudFilesOptions, total=False):
+    """The options of `dl`: those of `CloudFiles`, and two of `CloudFiles.get`."""
+
+    raise_errors: bool
+    max_decoded_size: int | None
+
+
 @overload
-def dl(cloudpaths: ReadRequest, raw: bool = False, **options: Any) -> GetResult: ...
+def dl(  # type: ignore[overload-overlap]
+        cloudpaths: ReadRequest, raw: bool = False, **options: Unpack[DownloadOptions]) -> GetResult: ...
 @overload
-def dl(cloudpaths: Iterable[ReadRequest], raw: bool = False, **options: Any) -> list[GetResult]: ...
+def dl(cloudpaths: Iterable[ReadRequest], raw: bool = False, **options: Unpack[DownloadOptions]) -> list[GetResult]: ...
 
 
 def dl(cloudpaths: Any, raw: bool = False, **options: Any) -> Any:

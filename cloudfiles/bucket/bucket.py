@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from cloudfiles.bucket.cache import TimedCache
 from cloudfiles.bucket.file_copies import copy_files, file_progress
 from cloudfiles.bucket.local_names import is_marker, local_target, local_tree, remote_name
 from cloudfiles.bucket.storage import BucketFile, Storage
 from cloudfiles.bucket.views import PrefixFilter, StripPrefix, View, substore
-from cloudfiles.cloudfiles import CloudFiles
+from cloudfiles.cloudfiles import CloudFiles, CloudFilesOptions
 from cloudfiles.exceptions import InvalidInputError, InvalidPathError, MissingObjectError, redact
 from cloudfiles.inputs import as_path, is_path
 from cloudfiles.key_conflicts import check_key_conflicts
@@ -21,6 +21,9 @@ from cloudfiles.transfer.local_files import LocalStore, same_files
 from cloudfiles.transfer.result import TransferResult, skipped_in_errors
 from cloudfiles.transfer.sync import SyncResult, check_disjoint, sync_disjoint
 from cloudfiles.types import Clock
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 __all__ = ["Bucket", "NoSuchFileError"]
 
@@ -52,7 +55,7 @@ class Bucket(Storage):
 
     def __init__(self, cloudpath: str | os.PathLike[str] | CloudFiles, filtering: PrefixFilter | None = None,
                  resources_transformation: StripPrefix | None = None, cache_ttl: float | None = None, *,
-                 clock: Clock | None = None, **options: Any) -> None:
+                 clock: Clock | None = None, **options: Unpack[CloudFilesOptions]) -> None:
         if isinstance(cloudpath, CloudFiles) and options:
             raise InvalidInputError(f"{', '.join(options)} cannot be combined with a CloudFiles, which has its own "
                                     "options")

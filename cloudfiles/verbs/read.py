@@ -23,8 +23,8 @@ from cloudfiles.verbs.batch_runner import BatchRunner, iterable, monitor_of
 if TYPE_CHECKING:
     from cloudfiles.monitoring import TransmissionMonitor
 
-_STREAM_ITEMS = 1000
-_STREAM_BYTES = 256 * 1024 * 1024
+STREAM_ITEMS = 1000
+STREAM_BYTES = 256 * 1024 * 1024
 
 
 class ReadVerbs(BatchRunner):
@@ -136,8 +136,8 @@ class ReadVerbs(BatchRunner):
         return (ResultColumns.of(found[0]), found[1]) if return_recording else ResultColumns.of(found)
 
     def stream(self, paths: Iterable[ReadRequest], *, total: int | None = None, raw: bool = False,
-               progress: Progress = None, raise_errors: bool = True, max_items: int = _STREAM_ITEMS,
-               max_bytes: int = _STREAM_BYTES, max_decoded_size: int | None = None) -> Iterator[GetResult]:
+               progress: Progress = None, raise_errors: bool = True, max_items: int = STREAM_ITEMS,
+               max_bytes: int = STREAM_BYTES, max_decoded_size: int | None = None) -> Iterator[GetResult]:
         """Yield the results of `get` as they arrive, which is not in the order of the paths.
 
         The download continues while the consumer works, until `max_items` results or `max_bytes` of content are
