@@ -66,11 +66,12 @@ def iterated(verb: Callable[Concatenate[Any, P], Iterator[T]]
 def twin_of(verb: Callable[..., Any]) -> Callable[[F], F]:
     """A decorator that gives a method the signature and the documentation of its counterpart `verb`."""
     summary = inspect.cleandoc(verb.__doc__ or "").partition("\n\n")[0]
+    owner = "DataLake" if verb.__qualname__.startswith("DataLake.") else "CloudFiles"
 
     def decorate(method: F) -> F:
-        method.__name__ = verb.__name__
-        method.__qualname__ = f"Async{verb.__qualname__}"
-        method.__doc__ = f"{summary}\n\nArguments, result and exceptions are those of `{verb.__qualname__}`."
+        if method.__name__ != verb.__name__:
+            method.__name__, method.__qualname__ = verb.__name__, f"Async{owner}.{verb.__name__}"
+        method.__doc__ = f"{summary}\n\nArguments, result and exceptions are those of `{owner}.{verb.__name__}`."
         method.__signature__ = inspect.signature(verb)  # type: ignore[attr-defined]
         return method
 
