@@ -173,7 +173,7 @@ def _chunk_about(stored: StoredObject) -> Chunk:
 def unexpected(request: Any, response: Response) -> Exception:
     """What an answer that is no success means: the request corrected, tried again later, or an ApiException."""
     if is_redirect(response) or response.status == 401:
-        corrected = request.protocol.to_error(request, response)
+        corrected = request.to_error(response)
         if not isinstance(corrected, CloudFilesError):
             return corrected  # type: ignore[no-any-return]
     if response.status in PASSING:

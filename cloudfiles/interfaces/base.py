@@ -22,7 +22,7 @@ from cloudfiles.exceptions import (
     UnsupportedOperationError,
 )
 from cloudfiles.integrity import Digest, digests_from_headers
-from cloudfiles.interfaces.paging import CycleDetector, DuplicateFilter
+from cloudfiles.interfaces.paging import DuplicateFilter, follow_pages
 from cloudfiles.interfaces.part_writer import PART_BYTES, InterruptedWrites, PartWriter
 from cloudfiles.interfaces.server_copy import CopyOptions, CopyResult
 from cloudfiles.types import Content, ListPage, StoredObject, WriteOptions
@@ -142,14 +142,14 @@ class Interface(ABC):
 
         Raises ProtocolError where the listing does not come to an end, and what `list_page` raises.
         """
-        progress, once = CycleDetector(f"the listing of {prefix!r}", token), DuplicateFilter()
-        while True:
+        def request_page(token: str | None) -> tuple[ListPage, str | None]:
             page = self.list_page(prefix, flat=flat, token=token, limit=limit)
-            yield once.page(page)
-            token = page.next_token
-            if token is None:
-                return
-            progress.check(token, page.entries[0].key if page.entries else None, page.prefixes)
+            return page, page.next_token
+
+        seen = DuplicateFilter()
+        for page in follow_pages(f"the listing of {prefix!r}", request_page, token, prefixes=lambda page: page.prefixes,
+                                 first=lambda page: page.entries[0].key if page.entries else None):
+            yield seen.page(page)
 
     def isdir(self, key: str) -> bool:
         """Whether anything lies below `key` taken as a directory."""

@@ -144,4 +144,4 @@ class PiecewiseRead(Request):
             return stored
         if self.protocol.is_missing(response):
             return None
-        raise self.protocol.to_error(self, response)
+        raise self.to_error(response)

@@ -1,10 +1,11 @@
-"""Answers that are XML or JSON, and their fields: what cannot be read, or is not there, is a ProtocolError."""
+"""Responses in XML, JSON and multipart/mixed, and their fields: what is malformed or missing is a ProtocolError."""
 
 from __future__ import annotations
 
 import json
+import re
 import xml.etree.ElementTree as ET
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from cloudfiles.exceptions import ProtocolError
@@ -17,6 +18,10 @@ XML_ERRORS = (ET.ParseError, ValueError, LookupError, RecursionError)
 JSON_ERRORS = (ValueError, RecursionError)
 
 _DIGITS = 20
+
+_BOUNDARY = re.compile(r'boundary="?([^";]+)')
+_STATUS_LINE = re.compile(rb"^HTTP/1\.[01] ([1-5][0-9]{2})[^\n]*", re.MULTILINE)
+_CONTENT_ID = re.compile(rb"^content-id:\s*<?(?:response-)?(\d+)>?\s*$", re.MULTILINE | re.IGNORECASE)
 
 _ENTITY = b"<!ENTITY"
 
@@ -79,3 +84,47 @@ def count(value: Any, name: str, what: str, path: str | None = None) -> int:
     if type(value) is int and value >= 0:
         return value
     raise ProtocolError(f"{what} has an invalid {name!r}: expected a number, got {str(value)[:100]!r}", path=path)
+
+
+# ---- XML without its namespaces
+
+
+def local_name(element: ET.Element) -> str:
+    """The element's tag without its namespace."""
+    return element.tag.rpartition("}")[2]
+
+
+def children(element: ET.Element, name: str) -> Iterator[ET.Element]:
+    return (child for child in element if local_name(child) == name)
+
+
+def child_text(element: ET.Element, name: str) -> str:
+    """The text of the first child of this name, '' where there is none."""
+    return next(((child.text or "").strip() for child in children(element, name)), "")
+
+
+def fields_of(element: ET.Element | None) -> dict[str, str]:
+    """The texts of the children by their names; {} where there is no element."""
+    return {} if element is None else {local_name(child): child.text or "" for child in element}
+
+
+# ---- multipart/mixed
+
+
+def parse_batch(response: Response) -> list[tuple[int | None, Response]]:
+    """The responses inside the response to a batch request, each with the number in its Content-ID, None without."""
+    boundary = _BOUNDARY.search(response.headers.get("content-type", ""))
+    if boundary is None:
+        raise unreadable("the response to a batch request", response, "is not multipart/mixed")
+    return [_parse_part(part) for part in response.content.split(b"--" + boundary[1].encode("latin-1"))[1:-1]]
+
+
+def _parse_part(part: bytes) -> tuple[int | None, Response]:
+    line = _STATUS_LINE.search(part)
+    if line is None:
+        raise ProtocolError(f"a part of the response to a batch request has no status: {part.strip()[:60]!r}")
+    number = _CONTENT_ID.search(part, 0, line.start())
+    head, _, body = part[line.end():].replace(b"\r\n", b"\n").partition(b"\n\n")
+    fields = (field.partition(":") for field in head.decode("latin-1").splitlines())
+    headers = {name.strip().lower(): value.strip() for name, _, value in fields if name}
+    return int(number[1]) if number else None, Response(int(line[1]), headers, body.strip())

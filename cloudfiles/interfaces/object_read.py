@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from cloudfiles.byteranges import ContentRange, parse_content_range, range_header
-from cloudfiles.exceptions import ObjectChangedError, ProtocolError, TruncatedBodyError
+from cloudfiles.exceptions import CloudFilesError, ObjectChangedError, ProtocolError, TruncatedBodyError
 from cloudfiles.interfaces.documents import count
 from cloudfiles.interfaces.throughput_monitor import ThroughputMonitor
 from cloudfiles.transport.request import (
@@ -77,10 +77,10 @@ class ObjectRead(Request):
             return self._range_not_satisfiable(response)
         if status == 412 and self._first_headers is not None and self._condition is None:
             self.restart()
-            raise RetryRequest(self.cause_of(response))
+            raise RetryRequest(self._error(response))
         if self.protocol.is_missing(response):
             return None
-        raise self.protocol.to_error(self, response)
+        raise self.to_error(response)
 
     def max_body_size(self, head: Head) -> int | None:
         if head.status == 206 and self.end is not None:
@@ -164,12 +164,13 @@ class ObjectRead(Request):
         if wanted is not None:
             self.headers["range"] = wanted
 
-    # ---- the answers
+    # ---- responses
 
-    def cause_of(self, response: Response) -> Any:
-        """The refusal as the cause of another try."""
+    def _error(self, response: Response) -> CloudFilesError:
+        """The error response as the cause of another attempt."""
         error = self.protocol.to_error(self, response)
-        return error.cause if isinstance(error, RetryRequest) else error
+        assert isinstance(error, CloudFilesError)
+        return error
 
     def _whole(self, content: bytes, headers: dict[str, str]) -> StoredObject:
         verified = self.protocol.verify(content, headers, self.path)
@@ -232,13 +233,13 @@ class ObjectRead(Request):
         """416: the object exists and has nothing there, unless it shrank under a read in pieces."""
         if self._first_headers is not None:
             self.restart()
-            raise RetryRequest(self.cause_of(response))
+            raise RetryRequest(self._error(response))
         told = _content_range(response.headers)
         size = None if told is None else told.size
         if (self.start or 0) < 0 and size is None:
             # Empty, or shorter than the suffix, which then means all of it (RFC 9110 14.1.2) and which rclone refuses.
             del self.headers["range"]
-            raise RetryRequest(self.cause_of(response))
+            raise RetryRequest(self._error(response))
         if (size or 0) > max(0, self.start or 0):
             raise ProtocolError(f"the server rejects the range from byte {self.start}, but reports that the object has "
                                 f"{size} bytes",
@@ -336,7 +337,7 @@ class ObjectHead(Request):
             return response.headers
         if self.protocol.is_missing(response):
             return None
-        raise self.protocol.to_error(self, response)
+        raise self.to_error(response)
 
 
 def _content_range(headers: dict[str, str]) -> ContentRange | None:

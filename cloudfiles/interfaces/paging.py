@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TypeVar
 from urllib.parse import unquote, unquote_plus
 
 from cloudfiles.exceptions import ProtocolError
@@ -10,6 +11,9 @@ from cloudfiles.types import ListPage
 
 MAX_EMPTY_PAGES = 10_000
 """Pages without anything new in a row. Azure and Cloud Storage give some where much was deleted."""
+
+
+Page = TypeVar("Page")
 
 
 class CycleDetector:
@@ -46,6 +50,23 @@ class CycleDetector:
         if self._steps == self._power:
             self._token, self._first = token, first
             self._steps, self._power = 0, 2 * self._power
+
+
+def follow_pages(what: str, request_page: Callable[[str | None], tuple[Page, str | None]], token: str | None = None, *,
+                 first: Callable[[Page], str | None] = lambda _: None,
+                 prefixes: Callable[[Page], Sequence[str]] = lambda _: ()) -> Iterator[Page]:
+    """Every page of a listing, from `token` on. Raises ProtocolError where it does not come to an end.
+
+    what: for the error message. request_page: asked with a token, returns the page and the token of the next one, None
+    after the last. first, prefixes: the first entry and the common prefixes of a page.
+    """
+    cycle = CycleDetector(what, token)
+    while True:
+        page, token = request_page(token)
+        yield page
+        if token is None:
+            return
+        cycle.check(token, first(page), prefixes(page))
 
 
 class DuplicateFilter:

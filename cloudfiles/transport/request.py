@@ -128,8 +128,15 @@ class ProviderProtocol:
         return format_head(request.method, request.target, host, request.headers, request.body)
 
     def to_error(self, request: Request, response: Response) -> Exception:
-        """What an answer that is no success means: an error to raise, or RetryRequest after mending the request."""
+        """The exception that an error response means. It changes nothing: see `correct`."""
         return status_error(response, path=request.path)
+
+    def correct(self, request: Request, response: Response) -> bool:
+        """Learn what an error response says about the request (another origin, a new token, the clock) and correct it.
+
+        True: send it again now.
+        """
+        return False
 
     def is_missing(self, response: Response) -> bool:
         """Whether the answer says that there is no such object (and not: no such bucket, no right to know)."""
@@ -232,7 +239,14 @@ class Request:
         """
         if response.status < 300:
             return response
-        raise self.protocol.to_error(self, response)
+        raise self.to_error(response)
+
+    def to_error(self, response: Response) -> Exception:
+        """The exception to raise for an error response; RetryRequest where the protocol has corrected the request."""
+        error = self.protocol.to_error(self, response)
+        if self.protocol.correct(self, response) and isinstance(error, CloudFilesError):
+            return RetryRequest(error)
+        return error
 
     def max_body_size(self, head: Head) -> int | None:
         """Bytes that the body behind `head` may have. None: as many as are announced, or UNANNOUNCED_BYTES."""

@@ -15,7 +15,7 @@ from cloudfiles.credentials.signing.sigv4 import format_query
 from cloudfiles.exceptions import InvalidInputError, ProtocolError
 from cloudfiles.interfaces.azure.objects import AzureContainer
 from cloudfiles.interfaces.documents import count, parse_json, required
-from cloudfiles.interfaces.paging import CycleDetector
+from cloudfiles.interfaces.paging import follow_pages
 from cloudfiles.transport.request import Request, Response
 
 _ENTRY = re.compile(r"(?P<default>default:)?(?P<kind>user|group|mask|other):(?P<name>[^:,]*)"
@@ -125,19 +125,19 @@ def change_recursively(container: AzureContainer, target: str, path: str, mode: 
 
     Not atomic: where it breaks off, some are changed and some are not; doing it again does no harm.
     """
-    changes = AclChanges()
-    continuation = ""
-    progress = CycleDetector(f"the recursive ACL change of {path!r}")
-    while True:
+    def change_some(token: str | None) -> tuple[None, str | None]:
         query = {"action": "setAccessControlRecursive", "mode": mode, "maxRecords": _AT_ONCE, "forceFlag": "true"}
-        if continuation:
-            query["continuation"] = continuation
-        continuation = container.client.send(_Step(
+        if token:
+            query["continuation"] = token
+        answer = container.client.send(_Step(
             container.endpoint.dfs_origin, "PATCH", f"{target}?{format_query(query)}", {"x-ms-acl": acl},
-            protocol=container.protocol, path=path or None)).add_to(changes)
-        if not continuation:
-            return changes
-        progress.check(continuation)
+            protocol=container.protocol, path=path or None))
+        return None, answer.add_to(changes) or None
+
+    changes = AclChanges()
+    for _ in follow_pages(f"the recursive ACL change of {path!r}", change_some):
+        pass
+    return changes
 
 
 @dataclass
@@ -163,6 +163,6 @@ class _Step(Request):
 
     def accept(self, response: Response) -> _Answer:
         if response.status != 200:
-            raise self.protocol.to_error(self, response)
+            raise self.to_error(response)
         document = parse_json(response, _WHAT, self.path)
         return _Answer(document, response.headers.get("x-ms-continuation", ""))

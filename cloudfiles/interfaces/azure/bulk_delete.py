@@ -5,22 +5,17 @@ Source: Azure Storage REST reference, "Blob Batch", "Delete Blob".
 
 from __future__ import annotations
 
-import email.parser
-import email.policy
-import re
 import uuid
 from collections.abc import Sequence
 
-from cloudfiles.exceptions import CloudFilesError, ProtocolError, ServerError, TransportError
+from cloudfiles.exceptions import CloudFilesError, ServerError, TransportError
 from cloudfiles.interfaces.azure.objects import AzureContainer
 from cloudfiles.interfaces.azure.protocol import build_error
-from cloudfiles.interfaces.deleting import BulkDeleteRequest, Delete, delete_in_bulk, delete_one_by_one
+from cloudfiles.interfaces.documents import parse_batch
+from cloudfiles.interfaces.store_requests import BulkDeleteRequest, DeleteRequest, delete_in_bulk, delete_one_by_one
 from cloudfiles.transport.request import Request, Response
-from cloudfiles.transport.web_page import unreadable
 
 MAX_BATCH = 256
-
-_BOUNDARY = re.compile(r'boundary="?([^";]+)"?')
 
 
 def delete_keys(container: AzureContainer, keys: Sequence[str]) -> dict[str, CloudFilesError]:
@@ -35,7 +30,7 @@ def delete_keys(container: AzureContainer, keys: Sequence[str]) -> dict[str, Clo
 
 
 def _delete_one_by_one(container: AzureContainer, keys: Sequence[str]) -> dict[str, CloudFilesError]:
-    return delete_one_by_one(container.client, keys, lambda key: Delete(
+    return delete_one_by_one(container.client, keys, lambda key: DeleteRequest(
         container.origin, "DELETE", container.target(key), {}, protocol=container.protocol, path=key))
 
 
@@ -76,7 +71,7 @@ class _BulkDelete(BulkDeleteRequest):
 
     def accept(self, response: Response) -> dict[str, CloudFilesError]:
         if response.status != 202:
-            raise self.protocol.to_error(self, response)
+            raise self.to_error(response)
         self.errors = self._read(response)
         transient = next((e for e in self.errors.values()
                         if isinstance(e, ServerError) and (e.is_transient or e.is_slow_down)), None)
@@ -85,14 +80,10 @@ class _BulkDelete(BulkDeleteRequest):
         return self.errors
 
     def _read(self, response: Response) -> dict[str, CloudFilesError]:
-        match = _BOUNDARY.search(response.headers.get("content-type", ""))
-        if match is None:
-            raise unreadable("the response to a batch request", response, "is not multipart/mixed")
         unanswered = dict(enumerate(self._keys))
         errors: dict[str, CloudFilesError] = {}
-        for part in response.content.split(b"--" + match[1].encode("latin-1"))[1:-1]:
-            number, answer = _parse_part(part)
-            key = unanswered.pop(number, None)
+        for number, answer in parse_batch(response):
+            key = unanswered.pop(-1 if number is None else number, None)
             if key is None:
                 raise build_error(answer, None, self._container.endpoint.container)  # the batch itself is at fault
             if answer.status >= 300 and not self.protocol.is_missing(answer):
@@ -100,17 +91,3 @@ class _BulkDelete(BulkDeleteRequest):
         errors.update((key, TransportError("the response to a batch request does not mention the key", path=key))
                       for key in unanswered.values())
         return errors
-
-
-def _parse_part(part: bytes) -> tuple[int, Response]:
-    """Which request a part of the answer is to (-1 where it does not say), and what it says."""
-    outer, _, inner = part.lstrip(b"\r\n").partition(b"\r\n\r\n")
-    line, _, rest = inner.partition(b"\r\n")
-    fields, _, body = rest.partition(b"\r\n\r\n")
-    parser = email.parser.BytesHeaderParser(policy=email.policy.HTTP)
-    number = str(parser.parsebytes(outer).get("Content-ID", "-1")).strip()
-    status = line.split(b" ")[1:2]
-    if not status or not status[0].isdigit():
-        raise ProtocolError(f"a part of the response to a batch request starts with {line[:60]!r}")
-    headers = {name.lower(): str(value) for name, value in parser.parsebytes(fields).items()}
-    return int(number) if number.isdigit() else -1, Response(int(status[0]), headers, body.strip())

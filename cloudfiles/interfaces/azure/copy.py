@@ -180,7 +180,7 @@ class _CopyRequest(Request):
     def accept(self, response: Response) -> dict[str, str]:
         if response.status in (201, 202):
             return response.headers
-        raise self.protocol.to_error(self, response)
+        raise self.to_error(response)
 
 
 def _properties(headers: Mapping[str, str]) -> dict[str, str]:

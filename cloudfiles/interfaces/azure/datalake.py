@@ -33,7 +33,7 @@ from cloudfiles.interfaces.azure.acl import (
 from cloudfiles.interfaces.azure.objects import AzureContainer
 from cloudfiles.interfaces.documents import required
 from cloudfiles.interfaces.paging import MAX_EMPTY_PAGES
-from cloudfiles.retry import REFUSED_STATUS
+from cloudfiles.interfaces.store_requests import WriteRequest
 from cloudfiles.transport.request import Origin, Request, Response
 
 _known: dict[tuple[Origin, str], bool] = {}  # (origin, account) -> what it said
@@ -78,32 +78,18 @@ class _Properties(Request):
     def accept(self, response: Response) -> dict[str, str]:
         if response.status == 200:
             return response.headers
-        raise self.protocol.to_error(self, response)
+        raise self.to_error(response)
 
 
-class DfsRequest(Request):
-    """Gives the answer's headers.
+class DfsRequest(WriteRequest):
+    """A request to the dfs endpoint. Returns the response's headers."""
 
-    Attributes:
-        rejections: attempts that the server rejected without acting on them.
-    """
-
-    __slots__ = ("_rejections",)
-
-    def __init__(self, *args: object, **options: object) -> None:
-        super().__init__(*args, **options)  # type: ignore[arg-type]
-        self._rejections = 0
-
-    @property
-    def may_have_acted(self) -> bool:
-        """Whether a try that failed may have been carried out nevertheless."""
-        return self.retries > self._rejections
+    __slots__ = ()
 
     def accept(self, response: Response) -> dict[str, str]:
         if 200 <= response.status < 300:
             return response.headers
-        self._rejections += response.status < 500 or response.status in REFUSED_STATUS
-        raise self.protocol.to_error(self, response)
+        raise self.to_error(response)
 
 
 _TRIES = 4  # to read an ACL and to set it between two changes of it by others

@@ -91,7 +91,7 @@ class AzureInterface(Interface):
         self._container = AzureContainer(self._client, self._runtime, protocol, self._root,
                                     f"{endpoint.container_target}/{quote_key(self._root)}", endpoint.origin,
                                     crc64=endpoint.is_azure and integrity.is_available("crc64nvme"))
-        protocol.check_container_exists = self._container.exists
+        protocol.check_bucket_exists = self._container.exists
         return self._container
 
     def explain_credentials(self) -> Sequence[tuple[str, str]]:

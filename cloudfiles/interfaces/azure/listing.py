@@ -43,7 +43,7 @@ class ListRequest(Request):
 
     def accept(self, response: Response) -> ListPage:
         if response.status != 200:
-            raise self.protocol.to_error(self, response)
+            raise self.to_error(response)
         document = parse_xml(response, "the listing", self.path)
         if document.tag != "EnumerationResults":
             raise unreadable("the listing", response, f"is an unexpected document: {document.tag!r}", self.path)

@@ -54,7 +54,7 @@ class _GetBlockList(Request):
         if self.protocol.is_missing(response):
             return BlockList({})
         if response.status != 200:
-            raise self.protocol.to_error(self, response)
+            raise self.to_error(response)
         document = parse_xml(response, _WHAT, self.path)
         blocks = document.iterfind(f"{self._kind}Blocks/Block")
         return BlockList({required_text(block, "Name", _WHAT, self.path):

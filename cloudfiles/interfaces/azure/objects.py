@@ -32,12 +32,11 @@ from cloudfiles.inputs import ascii_header
 from cloudfiles.interfaces.azure.endpoint import Endpoint
 from cloudfiles.interfaces.azure.protocol import AzureProtocol
 from cloudfiles.interfaces.bounded_read import BoundedRead
-from cloudfiles.interfaces.bucket_exists import BucketExistsRequest
 from cloudfiles.interfaces.object_read import ObjectHead, ObjectRead, head_from_headers
-from cloudfiles.retry import REFUSED_STATUS
+from cloudfiles.interfaces.store_requests import BucketExistsRequest, WriteRequest
 from cloudfiles.runtime.base import RUN_IN_THREAD_BYTES, Runtime
 from cloudfiles.transport.client import Client
-from cloudfiles.transport.request import Body, FileBody, Origin, Request, Response
+from cloudfiles.transport.request import Body, FileBody, Origin, Response
 from cloudfiles.types import StoredObject, WriteOptions
 
 MAX_PUT = 5000 << 20
@@ -220,23 +219,14 @@ def checked(name: str, value: str) -> str:
     return value
 
 
-class BlobPut(Request):
-    """A PUT that writes a blob, a block of it, or its list of blocks. Gives the ETag, where there is one.
+class BlobPut(WriteRequest):
+    """A PUT that writes a blob, a block of it, or its block list. Returns the ETag, where there is one."""
 
-    Attributes:
-        rejections: attempts that the server rejected without acting on them.
-    """
-
-    __slots__ = ("rejections",)
+    __slots__ = ()
 
     def __init__(self, container: AzureContainer, target: str, headers: dict[str, str], body: Body, path: str) -> None:
-        Request.__init__(self, container.origin, "PUT", target, headers, body, protocol=container.protocol, path=path)
-        self.rejections = 0
-
-    @property
-    def may_have_acted(self) -> bool:
-        """Whether a try that failed may have written nevertheless."""
-        return self.retries > self.rejections
+        WriteRequest.__init__(self, container.origin, "PUT", target, headers, body, protocol=container.protocol,
+                              path=path)
 
     def accept(self, response: Response) -> str | None:
         if response.status == 201:
@@ -244,11 +234,11 @@ class BlobPut(Request):
                 self.protocol.check_object(response, self.path)
             self._check_digest(response.headers)
             return response.headers.get("etag")
-        self.rejections += response.status < 500 or response.status in REFUSED_STATUS
+        error = self.to_error(response)
         if response.status == 404 and "if-match" in self.headers and self.protocol.is_missing(response):
             raise PreconditionFailedError(f"the object is missing; expected the ETag {self.headers['if-match']}",
                                           path=self.path)
-        raise self.protocol.to_error(self, response)
+        raise error
 
     @property
     def _writes_block(self) -> bool:

@@ -61,7 +61,7 @@ class _GetDelegationKey(Request):
 
     def accept(self, response: Response) -> DelegationKey:
         if response.status != 200:
-            raise self.protocol.to_error(self, response)
+            raise self.to_error(response)
         try:
             document = parse_xml_content(response.content)
             fields = {element.tag: element.text or "" for element in document}

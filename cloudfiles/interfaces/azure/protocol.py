@@ -12,7 +12,6 @@ import json
 import re
 from collections.abc import Callable
 
-from cloudfiles import integrity
 from cloudfiles.credentials.azure import AzureCredentials, AzureProvider
 from cloudfiles.credentials.signing.shared_key import Signer, SigningContext
 from cloudfiles.exceptions import (
@@ -24,10 +23,10 @@ from cloudfiles.exceptions import (
     ServerError,
 )
 from cloudfiles.interfaces.azure.endpoint import Endpoint
+from cloudfiles.interfaces.cloud_protocol import CloudProtocol, ServerClock
 from cloudfiles.interfaces.documents import XML_ERRORS, parse_xml_content
-from cloudfiles.interfaces.server_clock import ServerClock
-from cloudfiles.runtime.base import RUN_IN_THREAD_BYTES, Runtime
-from cloudfiles.transport.request import ProviderProtocol, Request, Response, RetryRequest, format_head, status_error
+from cloudfiles.runtime.base import Runtime
+from cloudfiles.transport.request import Request, Response, format_head, status_error
 from cloudfiles.transport.web_page import check_is_the_stores
 
 MISSING = frozenset({"BlobNotFound", "PathNotFound"})
@@ -126,7 +125,7 @@ VERSION = "2023-11-03"
 _STALE = frozenset({"AuthenticationFailed", "InvalidAuthenticationInfo", "NoAuthenticationInformation"})
 
 
-class AzureProtocol(ProviderProtocol):
+class AzureProtocol(CloudProtocol):
     """The provider protocol of one container.
 
     Attributes:
@@ -134,16 +133,13 @@ class AzureProtocol(ProviderProtocol):
         finds_container: asks the server whether it is there.
     """
 
-    check_container_exists: Callable[[], bool]
-
     def __init__(self, endpoint: Endpoint, provider: AzureProvider, runtime: Runtime,
                  wall: Callable[[], float]) -> None:
+        CloudProtocol.__init__(self, runtime)
         self.endpoint = endpoint
         self._provider = provider
-        self._runtime = runtime
         self._signer = Signer()
         self._clock = ServerClock(wall)
-        self._container_exists: bool | None = None  # None: not asked yet
 
     # ---- asking
 
@@ -182,37 +178,30 @@ class AzureProtocol(ProviderProtocol):
         code = error_code(response)
         if code in MISSING or code in MISSING_ELSEWHERE:
             return code in MISSING
-        self._container_exists = self._container_exists or self.check_container_exists()
-        return self._container_exists
+        return self._is_object_missing()
 
     def check_object(self, response: Response, path: str | None) -> None:
         check_is_the_stores(response, path)
         if b"<Error>" in response.content[:200] and error_code(response):
             raise build_error(response, path, self.endpoint.container)
 
-    def verify(self, content: bytes, headers: dict[str, str], path: str | None) -> str:
-        if len(content) > RUN_IN_THREAD_BYTES:
-            return self._runtime.run_in_thread(integrity.check, content, headers, path) or ""
-        return integrity.check(content, headers, path) or ""
-
     def to_error(self, request: Request, response: Response) -> Exception:
         known = ""
-        if response.status == 404 and self._container_exists is False and not error_code(response):
+        if response.status == 404 and self.bucket_exists is False and not error_code(response):
             known = "ContainerNotFound"  # as asking for it has shown
-        error = build_error(response, request.path, self.endpoint.container, known, signed=request.signed is not None)
-        return RetryRequest(error) if self._corrected(request, response) else error
+        return build_error(response, request.path, self.endpoint.container, known, signed=request.signed is not None)
 
-    # ---- mending
+    # ---- corrections
 
-    def _corrected(self, request: Request, response: Response) -> bool:
+    def correct(self, request: Request, response: Response) -> bool:
         signed: SigningContext | AzureCredentials | None = request.signed
         if signed is None or response.status not in (401, 403) or error_code(response) not in _STALE:
             return False
         if isinstance(signed, SigningContext):
             # The code is that of a wrong signature: the two clocks themselves tell.
-            return self._clock.learn(response, signed.now) or self._renewed(signed.credentials)
-        return self._renewed(signed)
+            return self._clock.learn(response, signed.now) or self._renew_credentials(signed.credentials)
+        return self._renew_credentials(signed)
 
-    def _renewed(self, rejected: AzureCredentials) -> bool:
+    def _renew_credentials(self, rejected: AzureCredentials) -> bool:
         fresh = self._provider.refresh(rejected)
         return fresh is not None and (fresh.key, fresh.sas, fresh.token) != (rejected.key, rejected.sas, rejected.token)

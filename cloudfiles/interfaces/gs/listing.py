@@ -14,7 +14,7 @@ from cloudfiles.interfaces.documents import required
 from cloudfiles.interfaces.gs.objects import GsBucket
 from cloudfiles.interfaces.gs.protocol import BucketRequest
 from cloudfiles.interfaces.gs.resource import size_of
-from cloudfiles.interfaces.paging import CycleDetector, check_names
+from cloudfiles.interfaces.paging import check_names, follow_pages
 from cloudfiles.types import ListEntry, ListPage
 
 PAGE_ENTRIES = 1000  # the most that Cloud Storage gives at once
@@ -42,9 +42,7 @@ def list_page(bucket: GsBucket, prefix: str, *, flat: bool, start_after: str | N
 
 def resources_below(bucket: GsBucket, prefix: str, fields: str) -> Iterator[dict[str, Any]]:
     """These fields of every object whose full name begins with `prefix`, page by page."""
-    token: str | None = None
-    progress = CycleDetector(f"the listing of {prefix!r}")
-    while True:
+    def request_page(token: str | None) -> tuple[list[dict[str, Any]], str | None]:
         target = bucket.with_query(f"{bucket.bucket_target}/o", prefix=prefix, pageToken=token,
                                    fields=f"kind,nextPageToken,items({fields})")
         page: dict[str, Any] = bucket.client.send(
@@ -52,11 +50,11 @@ def resources_below(bucket: GsBucket, prefix: str, fields: str) -> Iterator[dict
         _check_kind(page)
         items = _items(page)
         check_names([item["name"] for item in items], _texts(page, "prefixes"), prefix, flat=False)
+        return items, _token(page)
+
+    for items in follow_pages(f"the listing of {prefix!r}", request_page,
+                              first=lambda items: items[0]["name"] if items else None):
         yield from items
-        token = _token(page)
-        if token is None:
-            return
-        progress.check(token, items[0]["name"] if items else None)
 
 
 def _parse_page(page: dict[str, Any], root: str, prefix: str, start: str, *, flat: bool) -> ListPage:

@@ -24,7 +24,6 @@ from cloudfiles.exceptions import (
     ProtocolError,
 )
 from cloudfiles.interfaces.bounded_read import SizeLimit
-from cloudfiles.interfaces.bucket_exists import BucketExistsRequest
 from cloudfiles.interfaces.gs.endpoint import Endpoint
 from cloudfiles.interfaces.gs.protocol import BucketRequest, GsProtocol, JsonRequest
 from cloudfiles.interfaces.gs.resource import (
@@ -37,6 +36,7 @@ from cloudfiles.interfaces.gs.resource import (
     resource_of,
 )
 from cloudfiles.interfaces.object_read import ObjectRead
+from cloudfiles.interfaces.store_requests import BucketExistsRequest
 from cloudfiles.runtime.base import RUN_IN_THREAD_BYTES, Runtime
 from cloudfiles.transport.client import Client
 from cloudfiles.transport.request import Body, FileBody, Origin, ProviderProtocol, Response

@@ -6,10 +6,8 @@ Source: Cloud Storage docs, "HTTP status and error codes for JSON" and "Retry st
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from cloudfiles import integrity
 from cloudfiles.credentials.google import GoogleProvider, GoogleToken
 from cloudfiles.exceptions import (
     AuthorizationError,
@@ -19,9 +17,11 @@ from cloudfiles.exceptions import (
     ProtocolError,
     ServerError,
 )
+from cloudfiles.interfaces.cloud_protocol import CloudProtocol
 from cloudfiles.interfaces.documents import JSON_ERRORS, parse_json
-from cloudfiles.runtime.base import RUN_IN_THREAD_BYTES, Runtime
-from cloudfiles.transport.request import ProviderProtocol, Request, Response, RetryRequest, format_head, status_error
+from cloudfiles.interfaces.store_requests import WriteRequest
+from cloudfiles.runtime.base import Runtime
+from cloudfiles.transport.request import Request, Response, format_head, status_error
 from cloudfiles.transport.web_page import check_is_the_stores
 
 _TOO_MANY = frozenset({"rateLimitExceeded", "userRateLimitExceeded"})
@@ -104,7 +104,7 @@ def _advice(status: int, signed: bool) -> str:
     return ""
 
 
-class GsProtocol(ProviderProtocol):
+class GsProtocol(CloudProtocol):
     """The provider protocol of one bucket.
 
     Attributes:
@@ -112,13 +112,10 @@ class GsProtocol(ProviderProtocol):
         finds_bucket: asks the server whether the bucket is there.
     """
 
-    check_bucket_exists: Callable[[], bool]
-
     def __init__(self, bucket: str, tokens: GoogleProvider, runtime: Runtime) -> None:
+        CloudProtocol.__init__(self, runtime)
         self.tokens = tokens
         self._bucket = bucket
-        self._runtime = runtime
-        self._bucket_exists = False
 
     def encode(self, request: Request, host: str, now: float) -> bytes:
         token: GoogleToken = self.tokens.get()
@@ -133,29 +130,21 @@ class GsProtocol(ProviderProtocol):
         if response.status != 404:
             return False
         message = parse_error_document(response.content).message
-        if not names_object(message):
-            if names_bucket(message):
-                return False
-            self._bucket_exists = self._bucket_exists or self.check_bucket_exists()
-            return self._bucket_exists
-        return True
+        return names_object(message) or (not names_bucket(message) and self._is_object_missing())
 
     def check_object(self, response: Response, path: str | None) -> None:
         """An answer of Cloud Storage's may have no ETag, but it has headers of its own."""
         if not any(name.startswith("x-goog-") for name in response.headers):
             check_is_the_stores(response, path)
 
-    def verify(self, content: bytes, headers: dict[str, str], path: str | None) -> str:
-        if len(content) > RUN_IN_THREAD_BYTES:
-            return self._runtime.run_in_thread(integrity.check, content, headers, path) or ""
-        return integrity.check(content, headers, path) or ""
-
     def to_error(self, request: Request, response: Response) -> Exception:
         token: GoogleToken = request.signed
-        error = build_error(response, request.path, self._bucket, bool(token.authorization))
-        if response.status == 401 and token.authorization and self.tokens.refresh(token) != token:
-            return RetryRequest(error)
-        return error
+        return build_error(response, request.path, self._bucket, bool(token.authorization))
+
+    def correct(self, request: Request, response: Response) -> bool:
+        """Get a new token in place of one that was rejected."""
+        token: GoogleToken = request.signed
+        return response.status == 401 and bool(token.authorization) and self.tokens.refresh(token) != token
 
 
 def parse_answer(response: Response, path: str | None) -> dict[str, Any]:
@@ -163,23 +152,10 @@ def parse_answer(response: Response, path: str | None) -> dict[str, Any]:
     return parse_json(response, "the response", path) if response.content else {}
 
 
-class JsonRequest(Request):
-    """Gives the answer's JSON object; None where the object that it concerns is missing.
+class JsonRequest(WriteRequest):
+    """Returns the response's JSON object; None where the object that it concerns is missing."""
 
-    Attributes:
-        rejections: attempts that the server rejected without acting on them.
-    """
-
-    __slots__ = ("rejections",)
-
-    def __init__(self, *args: Any, **options: Any) -> None:
-        Request.__init__(self, *args, **options)
-        self.rejections = 0
-
-    @property
-    def may_have_acted(self) -> bool:
-        """Whether a try that failed may have been carried out nevertheless."""
-        return self.retries > self.rejections
+    __slots__ = ()
 
     def accept(self, response: Response) -> dict[str, Any] | None:
         if response.status < 300:
@@ -188,12 +164,11 @@ class JsonRequest(Request):
                                     "expected JSON", path=self.path)
             document = parse_answer(response, self.path)
             if "error" in document:
-                raise self.protocol.to_error(self, response)
+                raise self.to_error(response)
             return document
-        self.rejections += response.status < 500 or response.status == 503
         if self.protocol.is_missing(response):
             return None
-        raise self.protocol.to_error(self, response)
+        raise self.to_error(response)
 
 
 class BucketRequest(JsonRequest):
@@ -204,5 +179,5 @@ class BucketRequest(JsonRequest):
     def accept(self, response: Response) -> dict[str, Any] | None:
         found = JsonRequest.accept(self, response)
         if found is None:
-            raise self.protocol.to_error(self, response)
+            raise self.to_error(response)
         return found

@@ -166,7 +166,7 @@ class _Begin(Request):
 
     def accept(self, response: Response) -> str:
         if response.status not in (200, 201):
-            raise self.protocol.to_error(self, response)
+            raise self.to_error(response)
         return response.headers.get("location", "")
 
 
@@ -220,7 +220,7 @@ class _Piece(Request):
         if response.status in (404, 410):
             raise SessionLostError("the server no longer knows the upload, part of which was already sent",
                                    status=response.status, path=self.path)
-        raise self.protocol.to_error(self, response)
+        raise self.to_error(response)
 
     def _continue(self, response: Response) -> None:
         """Find out what is left to send; returns where nothing is."""

@@ -7,7 +7,6 @@ from urllib.parse import urljoin
 from cloudfiles.credentials.http_auth import HttpCredentials
 from cloudfiles.exceptions import (
     AuthorizationError,
-    CloudFilesError,
     InvalidPathError,
     ServerError,
     UnsupportedOperationError,
@@ -18,7 +17,6 @@ from cloudfiles.transport.request import (
     ProviderProtocol,
     Request,
     Response,
-    RetryRequest,
     format_head,
     status_error,
 )
@@ -61,14 +59,27 @@ class WebProtocol(ProviderProtocol):
         return format_head(request.method, request.target, host, headers, request.body)
 
     def to_error(self, request: Request, response: Response) -> Exception:
-        status = response.status
-        if status in _REDIRECTS and "location" in response.headers:
-            return self._follow(request, response)
-        if status == 401:
+        if response.status in _REDIRECTS and "location" in response.headers:
+            redirect = self._redirect(request, response)
+            if isinstance(redirect, Exception):
+                return redirect
+            chain = " -> ".join([*self._chain, shown(*redirect)])
+            return ServerError(f"redirected ({response.status}): {chain}", path=request.path)
+        if response.status == 401:
             return self._unauthorized(request, response)
-        if status == 403 and len(self._chain) > 1 and request.retries > self.corrected:
-            return self._from_the_beginning(request, response)
         return status_error(response, path=request.path)
+
+    def correct(self, request: Request, response: Response) -> bool:
+        if response.status in _REDIRECTS and "location" in response.headers:
+            redirect = self._redirect(request, response)
+            return not isinstance(redirect, Exception) and self._follow(request, *redirect)
+        if response.status == 401 and request.origin == self._home and not self._renewed:
+            return self._renew_credentials()
+        if response.status == 403 and len(self._chain) > 1 and request.retries > self.corrected:
+            # After a failure: what the target of the redirect was signed with may have expired.
+            del self._chain[1:]
+            return self._send_again(request, self._home, self._target)
+        return False
 
     def shows_directory(self, response: Response) -> bool:
         """Whether the answer is the page of a directory that was asked for without its slash."""
@@ -76,69 +87,68 @@ class WebProtocol(ProviderProtocol):
 
     # ---- redirects
 
-    def _follow(self, request: Request, response: Response) -> Exception:
+    def _redirect(self, request: Request, response: Response) -> tuple[Origin, str] | Exception:
+        """Where a redirect leads, or the error that it is."""
         try:
             origin, target = _destination(request, response.headers["location"])
         except InvalidPathError as error:
             return ServerError(f"the server redirects to an invalid URL: {error}", status=response.status)
-        self._chain.append(shown(origin, target))
-        if len(self._chain) > MAX_REDIRECTS + 1:
-            return ServerError(f"more than {MAX_REDIRECTS} redirects: {' -> '.join(self._chain)}",
-                               status=response.status)
-        if origin == request.origin:
-            refused = self._slash_only(request, target)
-            if refused is not None:
-                return refused
+        if len(self._chain) > MAX_REDIRECTS:
+            chain = " -> ".join([*self._chain, shown(origin, target)])
+            return ServerError(f"more than {MAX_REDIRECTS} redirects: {chain}", status=response.status)
+        if _changes_slash_only(request, origin, target):
+            before, after = _path(request.target), _path(target)
+            if request.method not in _READS:
+                return UnsupportedOperationError(f"{shown(request.origin, before)} is a directory, or a file instead "
+                                                 f"of one: the server redirects to {after}", path=request.path)
+            if len(after) < len(before):
+                return NotAnObjectError()
         if response.status == 303 and request.method not in _READS:
             return status_error(response, path=request.path)
-        return self._again(request, origin, target, f"redirected ({response.status}): {' -> '.join(self._chain)}")
+        return origin, target
 
-    def _slash_only(self, request: Request, target: str) -> Exception | None:
-        """What a redirect means that does nothing but add or take away a slash at the end."""
-        before, after = request.target.partition("?")[0], target.partition("?")[0]
-        if before == after or before.rstrip("/") != after.rstrip("/"):
-            return None
-        if request.method not in _READS:
-            return UnsupportedOperationError(f"{shown(request.origin, before)} is a directory, or a file instead of "
-                                             f"one: the server redirects to {after}", path=request.path)
-        if len(after) < len(before):
-            return NotAnObjectError()
-        self.gained_slash = True
-        return None
+    def _follow(self, request: Request, origin: Origin, target: str) -> bool:
+        self._chain.append(shown(origin, target))
+        self.gained_slash |= _changes_slash_only(request, origin, target)
+        return self._send_again(request, origin, target)
 
-    def _from_the_beginning(self, request: Request, response: Response) -> Exception:
-        """A 403 from where a redirect once led, after a failure: what it had signed may have expired."""
-        del self._chain[1:]
-        return self._again(request, self._home, self._target, str(status_error(response)))
-
-    def _again(self, request: Request, origin: Origin, target: str, cause: str) -> RetryRequest:
+    def _send_again(self, request: Request, origin: Origin, target: str) -> bool:
         request.origin, request.target = origin, target
         self.corrected += 1
-        return RetryRequest(ServerError(cause, path=request.path))
+        return True
 
     # ---- credentials
 
-    def _unauthorized(self, request: Request, response: Response) -> Exception:
+    def _renew_credentials(self) -> bool:
+        self._renewed = True
+        fresh = self._credentials.renew(self._authorization)
+        if fresh is None:
+            return False
+        self._authorization = fresh
+        self.corrected += 1
+        return True
+
+    def _unauthorized(self, request: Request, response: Response) -> AuthorizationError:
         refused = status_error(response, path=request.path)
         if request.origin != self._home:
             return AuthorizationError(
                 f"{refused} ({' -> '.join(self._chain)}): credentials are not sent to another origin after a redirect: "
                 f"use {request.origin} in the cloudpath", path=request.path)
-        if not self._renewed:
-            self._renewed = True
-            fresh = self._credentials.renew(self._authorization)
-            if fresh is not None:
-                self._authorization = fresh
-                self.corrected += 1
-                return RetryRequest(refused)
-        return self._refused_credentials(request, refused)
-
-    def _refused_credentials(self, request: Request, refused: CloudFilesError) -> AuthorizationError:
         if self._authorization is None:
             return AuthorizationError(f"{refused}: no credentials were found: searched {self._credentials.searched}",
                                       path=request.path)
         return AuthorizationError(f"{refused}: the server rejected the credentials from {self._authorization.source}",
                                   path=request.path)
+
+
+def _path(target: str) -> str:
+    return target.partition("?")[0]
+
+
+def _changes_slash_only(request: Request, origin: Origin, target: str) -> bool:
+    """Whether a redirect does nothing but add or remove a slash at the end of the path."""
+    before, after = _path(request.target), _path(target)
+    return origin == request.origin and before != after and before.rstrip("/") == after.rstrip("/")
 
 
 def _destination(request: Request, location: str) -> tuple[Origin, str]:

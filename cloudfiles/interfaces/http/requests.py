@@ -59,7 +59,7 @@ class WebProbe(Request):
         if _shows_directory(self, response) or self.protocol.is_missing(response):
             return None
         if response.status not in (200, 206, 416):
-            raise self.protocol.to_error(self, response)
+            raise self.to_error(response)
         return {name: value for name, value in (response.headers | _length(response)).items() if value}
 
 
@@ -113,7 +113,7 @@ class WebPut(Request):
         if "if-match" in self.headers and protocol.is_missing(response):
             # As S3 answers where RFC 9110 13.1.1 has 412.
             raise PreconditionFailedError("the object is missing, so no ETag matches", path=self.path)
-        raise protocol.to_error(self, response)
+        raise self.to_error(response)
 
 
 class WebDelete(Request):
@@ -139,7 +139,7 @@ class WebDelete(Request):
             return
         if self.protocol.is_missing(response):
             return
-        raise self.protocol.to_error(self, response)
+        raise self.to_error(response)
 
 
 class WebPage(Request):
@@ -156,4 +156,4 @@ class WebPage(Request):
             return response
         if self.protocol.is_missing(response):
             return None
-        raise self.protocol.to_error(self, response)
+        raise self.to_error(response)

@@ -12,10 +12,10 @@ from xml.sax.saxutils import escape
 
 from cloudfiles import integrity
 from cloudfiles.exceptions import CloudFilesError, ServerError, TransportError
-from cloudfiles.interfaces.deleting import BulkDeleteRequest, Delete, delete_in_bulk, delete_one_by_one
-from cloudfiles.interfaces.documents import parse_xml
+from cloudfiles.interfaces.documents import fields_of, parse_xml
 from cloudfiles.interfaces.s3.objects import S3Bucket
 from cloudfiles.interfaces.s3.protocol import ErrorDocument, build_error
+from cloudfiles.interfaces.store_requests import BulkDeleteRequest, DeleteRequest, delete_in_bulk, delete_one_by_one
 from cloudfiles.transport.request import Request, Response
 
 # What XML 1.0 cannot carry (2.2), or what a parser may change on the way: line ends (2.11), and spaces
@@ -34,7 +34,7 @@ def delete_keys(bucket: S3Bucket, keys: Sequence[str]) -> dict[str, CloudFilesEr
 
 
 def _delete_one_by_one(bucket: S3Bucket, keys: Sequence[str]) -> dict[str, CloudFilesError]:
-    return delete_one_by_one(bucket.client, keys, lambda key: Delete(
+    return delete_one_by_one(bucket.client, keys, lambda key: DeleteRequest(
         bucket.origin, "DELETE", bucket.target(key), bucket.headers.copy(), protocol=bucket.protocol, path=key))
 
 
@@ -64,10 +64,10 @@ class _BulkDelete(BulkDeleteRequest):
 
     def accept(self, response: Response) -> dict[str, CloudFilesError]:
         if response.status != 200:
-            raise self.protocol.to_error(self, response)
+            raise self.to_error(response)
         document = parse_xml(response, "the response to a bulk delete")
         if not document.tag.endswith("DeleteResult"):
-            raise self.protocol.to_error(self, response)
+            raise self.to_error(response)
         self.errors = self._read(document)
         transient = next((e for e in self.errors.values() if isinstance(e, ServerError) and e.is_transient), None)
         if transient is not None:
@@ -79,7 +79,7 @@ class _BulkDelete(BulkDeleteRequest):
         unanswered = dict.fromkeys(self._keys)
         errors: dict[str, CloudFilesError] = {}
         for element in document:
-            fields = {child.tag.rpartition("}")[2]: child.text or "" for child in element}
+            fields = fields_of(element)
             key = fields.get("Key", "")[cut:]
             unanswered.pop(key, None)
             if element.tag.endswith("Error") and fields.get("Code") != "NoSuchKey":

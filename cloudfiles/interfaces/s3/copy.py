@@ -19,7 +19,7 @@ from cloudfiles.exceptions import (
     ServerError,
     UnsupportedOperationError,
 )
-from cloudfiles.interfaces.documents import parse_xml
+from cloudfiles.interfaces.documents import child_text, local_name, parse_xml
 from cloudfiles.interfaces.s3.multipart import MAX_PARTS, Part, Upload
 from cloudfiles.interfaces.s3.objects import S3Bucket, head_object_again, object_headers
 from cloudfiles.interfaces.server_copy import CopyOptions, CopyResult
@@ -184,7 +184,7 @@ class _CopyRequest(Request):
         if response.status >= 300:
             if self.protocol.is_missing(response):
                 return None
-            raise self.protocol.to_error(self, response)
+            raise self.to_error(response)
         try:
             document = parse_xml(response, "the response to a copy", self.path)
         except ProtocolError as error:
@@ -192,9 +192,9 @@ class _CopyRequest(Request):
                 raise
             # A server that knows no copies takes it for a write of nothing.
             raise UnsupportedOperationError("the response to a copy is not valid XML", path=self.path) from error
-        if document.tag.rpartition("}")[2] == "Error":
-            raise self.protocol.to_error(self, response)
-        etag = next((element.text for element in document if element.tag.rpartition("}")[2] == "ETag"), None)
+        if local_name(document) == "Error":
+            raise self.to_error(response)
+        etag = child_text(document, "ETag")
         if not etag:
             raise UnsupportedOperationError("the response to a copy has no ETag", path=self.path)
         return etag

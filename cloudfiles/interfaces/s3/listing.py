@@ -16,9 +16,9 @@ from urllib.parse import unquote_plus
 
 from cloudfiles.credentials.signing.sigv4 import format_query
 from cloudfiles.exceptions import ProtocolError
-from cloudfiles.interfaces.documents import count, parse_xml
-from cloudfiles.interfaces.paging import CycleDetector, check_echo, check_names, check_truncation_flag
-from cloudfiles.interfaces.s3.objects import S3Bucket
+from cloudfiles.interfaces.documents import child_text, children, count, parse_xml
+from cloudfiles.interfaces.paging import check_echo, check_names, check_truncation_flag, follow_pages
+from cloudfiles.interfaces.s3.objects import S3Bucket, XmlRequest
 from cloudfiles.transport.request import Request, Response
 from cloudfiles.types import ListEntry, ListPage
 
@@ -67,10 +67,10 @@ class _ListRequest(Request):
 
     def accept(self, response: Response) -> ListPage:
         if response.status != 200:
-            raise self.protocol.to_error(self, response)
+            raise self.to_error(response)
         document = parse_xml(response, "the listing", self.path)
         if not document.tag.endswith("ListBucketResult"):
-            raise self.protocol.to_error(self, response)
+            raise self.to_error(response)
         return parse_page(document, self._root, self._prefix, flat=self._flat, limit=self._limit)
 
 
@@ -132,42 +132,56 @@ def _next_token(document: ET.Element, space: str, keys: list[str], prefixes: lis
 
 def list_parts(bucket: S3Bucket, key: str, upload_id: str) -> Iterator[tuple[int, str]]:
     """Numbers and ETags (without quotes) of the parts that the server has."""
-    marker = ""
-    progress = CycleDetector(f"the list of parts of {key!r}")
-    while True:
+    def page(marker: str | None) -> tuple[ET.Element, str | None]:
         query = {"uploadId": upload_id} | ({"part-number-marker": marker} if marker else {})
         document = _send(bucket, bucket.query_target(key, query), key)
-        for element in _children(document, "Part"):
-            yield count(_text(element, "PartNumber"), "PartNumber", "the list of parts", key), _text(
-                element, "ETag").strip('"')
-        marker = _text(document, "NextPartNumberMarker")
-        if _text(document, "IsTruncated").lower() != "true" or not marker:
-            return
-        progress.check(marker)
+        return document, (_is_truncated(document) and child_text(document, "NextPartNumberMarker")) or None
+
+    for document in follow_pages(f"the list of parts of {key!r}", page):
+        for element in children(document, "Part"):
+            number = count(child_text(element, "PartNumber"), "PartNumber", "the list of parts", key)
+            yield number, child_text(element, "ETag").strip('"')
 
 
 def list_uploads(bucket: S3Bucket, prefix: str) -> Iterator[tuple[str, str, float]]:
-    """Key, id and time of the uploads that were begun and not completed."""
-    cut = len(bucket.root)
-    after: dict[str, str] = {}
-    progress = CycleDetector(f"the list of uploads of {prefix!r}")
-    while True:
-        query = {"uploads": "", "prefix": bucket.root + prefix, "encoding-type": "url", **after}
+    """Key, id and start time of the uploads that were begun and not completed."""
+    def page(token: str | None) -> tuple[ET.Element, str | None]:
+        query = {"uploads": "", "prefix": bucket.root + prefix, "encoding-type": "url"}
+        if token:
+            query["key-marker"], _, query["upload-id-marker"] = token.rpartition("\n")
         document = _send(bucket, f"{bucket.protocol.endpoint.bucket_target}?{format_query(query)}", prefix)
-        encoded = _text(document, "EncodingType") == "url"
-        for element in _children(document, "Upload"):
-            key = _needed(element, "Key")
-            key = unquote_key(key) if encoded else key
-            if key.startswith(bucket.root + prefix):  # not every server looks at the prefix
-                yield key[cut:], _needed(element, "UploadId"), _time(_text(element, "Initiated"))
-        after = {"key-marker": _text(document, "NextKeyMarker"),
-                 "upload-id-marker": _text(document, "NextUploadIdMarker")}
-        if _text(document, "IsTruncated").lower() != "true" or not after["key-marker"]:
-            return
-        progress.check(f"{after['key-marker']}\n{after['upload-id-marker']}")
+        marker = child_text(document, "NextKeyMarker")
+        if not _is_truncated(document) or not marker:
+            return document, None
+        return document, f"{marker}\n{child_text(document, 'NextUploadIdMarker')}"
+
+    for document in follow_pages(f"the list of uploads of {prefix!r}", page):
+        decode = unquote_key if child_text(document, "EncodingType") == "url" else str
+        for element in children(document, "Upload"):
+            key = decode(_required(element, "Key"))
+            if key.startswith(bucket.root + prefix):  # not every server honors the prefix
+                yield (key[len(bucket.root):], _required(element, "UploadId"),
+                       _timestamp(child_text(element, "Initiated")))
 
 
-def _time(text: str) -> float:
+def _send(bucket: S3Bucket, target: str, path: str) -> ET.Element:
+    document: ET.Element = bucket.client.send(XmlRequest(
+        bucket.origin, "GET", target, bucket.headers.copy(), protocol=bucket.protocol, path=path))
+    return document
+
+
+def _is_truncated(document: ET.Element) -> bool:
+    return child_text(document, "IsTruncated").lower() == "true"
+
+
+def _required(element: ET.Element, name: str) -> str:
+    text = child_text(element, name)
+    if not text:
+        raise ProtocolError(f"the list of uploads has an entry without a {name!r}")
+    return text
+
+
+def _timestamp(text: str) -> float:
     """Seconds since the epoch; 0 where the server does not tell."""
     if not text:
         return 0.0
@@ -179,35 +193,3 @@ def _time(text: str) -> float:
         return email.utils.parsedate_to_datetime(text).timestamp()
     except (TypeError, ValueError) as error:
         raise ProtocolError(f"the list of uploads has an invalid 'Initiated': {text[:100]!r}") from error
-
-
-def _send(bucket: S3Bucket, target: str, path: str) -> ET.Element:
-    document: ET.Element = bucket.client.send(_XmlRequest(
-        bucket.origin, "GET", target, bucket.headers.copy(), protocol=bucket.protocol, path=path))
-    return document
-
-
-class _XmlRequest(Request):
-    """Gives the document of the answer."""
-
-    __slots__ = ()
-
-    def accept(self, response: Response) -> ET.Element:
-        if response.status != 200:
-            raise self.protocol.to_error(self, response)
-        return parse_xml(response, "the response", self.path)
-
-
-def _children(element: ET.Element, name: str) -> Iterator[ET.Element]:
-    return (child for child in element if child.tag.rpartition("}")[2] == name)
-
-
-def _needed(element: ET.Element, name: str) -> str:
-    text = _text(element, name)
-    if not text:
-        raise ProtocolError(f"the list of uploads has an entry without a {name!r}")
-    return text
-
-
-def _text(element: ET.Element, name: str) -> str:
-    return next(((child.text or "").strip() for child in _children(element, name)), "")

@@ -24,7 +24,7 @@ from cloudfiles.exceptions import (
     ProtocolError,
     ServerError,
 )
-from cloudfiles.interfaces.documents import parse_xml
+from cloudfiles.interfaces.documents import child_text
 from cloudfiles.interfaces.part_writer import InterruptedWrites, PartWriter
 from cloudfiles.interfaces.parts import send_parts, size_of_part
 from cloudfiles.interfaces.s3.checksums import CRC, CRC_HEADER, UploadChecks
@@ -32,6 +32,7 @@ from cloudfiles.interfaces.s3.listing import list_parts, list_uploads
 from cloudfiles.interfaces.s3.objects import (
     ObjectPut,
     S3Bucket,
+    XmlRequest,
     check_conditions,
     condition_error,
     condition_headers,
@@ -41,7 +42,7 @@ from cloudfiles.interfaces.s3.objects import (
 )
 from cloudfiles.runtime.base import Cancelled
 from cloudfiles.runtime.cancellation import shielded
-from cloudfiles.transport.request import Request, Response
+from cloudfiles.transport.request import Request
 from cloudfiles.types import WriteOptions
 
 log = logging.getLogger("cloudfiles")
@@ -109,9 +110,10 @@ class Upload:
         if self._crc is not None:
             headers |= {"x-amz-checksum-algorithm": CRC.upper(), "x-amz-checksum-type": "FULL_OBJECT"}
         # Repeated when its fate is unknown: an upload without parts costs nothing and shows nowhere.
-        upload_id: str = self._bucket.client.send(XmlRequest(
+        document = self._bucket.client.send(XmlRequest(
             self._bucket.origin, "POST", self._bucket.query_target(self._key, {"uploads": ""}), headers,
-            protocol=self._bucket.protocol, path=self._key)).get("UploadId", "")
+            protocol=self._bucket.protocol, path=self._key))
+        upload_id = child_text(document, "UploadId")
         if not upload_id:
             raise ProtocolError("the server started a multipart upload without returning its UploadId", path=self._key)
         return upload_id
@@ -167,7 +169,7 @@ class Upload:
         request = XmlRequest(bucket.origin, "POST", self._target(), headers, self._document(), protocol=bucket.protocol,
                               path=self._key)
         try:
-            etag: str | None = bucket.client.send(request).get("ETag")
+            etag = child_text(bucket.client.send(request), "ETag") or None
         except CloudFilesError as error:
             bucket.honors_conditions |= isinstance(error, PreconditionFailedError)
             # Repeating a completion does no harm, but the server may then no longer know the upload: that, and
@@ -258,20 +260,6 @@ class _KnownCRC:
 
     def digest(self) -> bytes:
         return self._crc
-
-
-class XmlRequest(Request):
-    """A request that is answered by a document, or by an error even with status 200. Gives the root's fields."""
-
-    __slots__ = ()
-
-    def accept(self, response: Response) -> dict[str, str]:
-        if response.status >= 300:
-            raise self.protocol.to_error(self, response)
-        document = parse_xml(response, "the response", self.path)
-        if document.tag.rpartition("}")[2] == "Error":
-            raise self.protocol.to_error(self, response)
-        return {element.tag.rpartition("}")[2]: element.text or "" for element in document}
 
 
 class S3PartWriter(PartWriter):

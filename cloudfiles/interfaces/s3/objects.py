@@ -25,11 +25,11 @@ from cloudfiles.exceptions import (
     UnsupportedOperationError,
 )
 from cloudfiles.inputs import ascii_header
-from cloudfiles.interfaces.documents import parse_xml
+from cloudfiles.interfaces.documents import fields_of, local_name, parse_xml
 from cloudfiles.interfaces.object_read import ObjectHead, ObjectRead
 from cloudfiles.interfaces.s3.checksums import UploadChecks, check_written, is_object_of
 from cloudfiles.interfaces.s3.protocol import S3Protocol
-from cloudfiles.retry import REFUSED_STATUS
+from cloudfiles.interfaces.store_requests import WriteRequest
 from cloudfiles.runtime.base import RUN_IN_THREAD_BYTES, Runtime
 from cloudfiles.transport.client import Client
 from cloudfiles.transport.request import Body, FileBody, Origin, ProviderProtocol, Request, Response
@@ -78,6 +78,20 @@ class S3Bucket:
         return f"{self.target(key)}?{format_query(query)}"
 
 
+class XmlRequest(Request):
+    """A request whose response is an XML document, or an error even with status 200. Returns the document."""
+
+    __slots__ = ()
+
+    def accept(self, response: Response) -> ET.Element:
+        if response.status >= 300:
+            raise self.to_error(response)
+        document = parse_xml(response, "the response", self.path)
+        if local_name(document) == "Error":
+            raise self.to_error(response)
+        return document
+
+
 def head_object(bucket: S3Bucket, key: str, headers: dict[str, str]) -> dict[str, str] | None:
     """The headers of an object, None where it is missing.
 
@@ -114,7 +128,7 @@ class BucketHead(Request):
 
     def accept(self, response: Response) -> bool:
         if response.status >= 300 and response.status != 404:
-            raise self.protocol.to_error(self, response)
+            raise self.to_error(response)
         return response.status < 300
 
 
@@ -138,25 +152,21 @@ class _AclRequest(Request):
         if response.status != 200:
             if self.protocol.is_missing(response):
                 return None
-            raise self.protocol.to_error(self, response)
+            raise self.to_error(response)
         document = parse_xml(response, "the access control list", self.path)
         space, _, tag = document.tag.rpartition("}")
         if tag != "AccessControlPolicy":
-            raise self.protocol.to_error(self, response)
+            raise self.to_error(response)
         space += "}" if space else ""
         grants = [{"Grantee": _grantee(grant.find(f"{space}Grantee")),
                    "Permission": grant.findtext(f"{space}Permission") or ""}
                   for grant in document.iter(f"{space}Grant")]
-        return {"Owner": _fields(document.find(f"{space}Owner")), "Grants": grants}
+        return {"Owner": fields_of(document.find(f"{space}Owner")), "Grants": grants}
 
 
 def _grantee(element: ET.Element | None) -> dict[str, str]:
     kind = None if element is None else element.get(_TYPE)
-    return _fields(element) | ({"Type": kind} if kind else {})
-
-
-def _fields(element: ET.Element | None) -> dict[str, str]:
-    return {} if element is None else {child.tag.rpartition("}")[2]: child.text or "" for child in element}
+    return fields_of(element) | ({"Type": kind} if kind else {})
 
 
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+\-.^_`|~]+", re.ASCII).fullmatch
@@ -200,31 +210,21 @@ def _metadata_headers(metadata: Mapping[str, str]) -> dict[str, str]:
     return headers
 
 
-class ObjectPut(Request):
-    """A PUT of a whole object, or of a part. Gives the ETag.
+class ObjectPut(WriteRequest):
+    """A PUT of a whole object, or of a part. Returns the ETag."""
 
-    Attributes:
-        rejections: attempts that the server rejected without acting on them.
-    """
-
-    __slots__ = ("_checks", "rejections")
+    __slots__ = ("_checks",)
 
     def __init__(self, origin: Origin, target: str, headers: dict[str, str], body: Body, protocol: ProviderProtocol,
                  path: str, checks: UploadChecks) -> None:
-        Request.__init__(self, origin, "PUT", target, headers, body, protocol=protocol, path=path)
+        WriteRequest.__init__(self, origin, "PUT", target, headers, body, protocol=protocol, path=path)
         self._checks = checks
-        self.rejections = 0
-
-    @property
-    def may_have_acted(self) -> bool:
-        """Whether a try that failed may have stored the object nevertheless."""
-        return self.retries > self.rejections
 
     def accept(self, response: Response) -> str | None:
         if response.status not in (200, 201, 204):
-            raise self._to_error(response)
+            raise self._rejection(response)
         if b"<Error" in response.content:  # whether it was stored nobody knows
-            raise self.protocol.to_error(self, response)
+            raise self.to_error(response)
         if "etag" not in response.headers:
             self.protocol.check_object(response, self.path)
         self._checks.learn(response.headers)
@@ -233,9 +233,8 @@ class ObjectPut(Request):
             check_written(a2b_base64(sent), response.headers, self.path)
         return response.headers.get("etag")
 
-    def _to_error(self, response: Response) -> Exception:
-        error = self.protocol.to_error(self, response)
-        self.rejections += response.status < 500 or response.status in REFUSED_STATUS
+    def _rejection(self, response: Response) -> Exception:
+        error = self.to_error(response)
         # If-Match on a key that does not exist is answered 404, where everything else is answered 412.
         if response.status == 404 and "if-match" in self.headers and self.protocol.is_missing(response):
             return PreconditionFailedError(f"the object is missing; expected the ETag {self.headers['if-match']}",

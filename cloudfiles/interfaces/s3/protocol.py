@@ -15,17 +15,15 @@ from typing import NamedTuple
 from cloudfiles.credentials.aws import AwsCredentials, AwsProvider
 from cloudfiles.credentials.signing.sigv4 import EMPTY_PAYLOAD, UNSIGNED_PAYLOAD, Signer, SigningContext
 from cloudfiles.exceptions import AuthorizationError, CloudFilesError, IntegrityError, MD5IntegrityError, ServerError
-from cloudfiles.interfaces.documents import XML_ERRORS, parse_xml_content
+from cloudfiles.interfaces.cloud_protocol import CloudProtocol, ServerClock
+from cloudfiles.interfaces.documents import XML_ERRORS, local_name, parse_xml_content
 from cloudfiles.interfaces.s3.checksums import check_object
 from cloudfiles.interfaces.s3.endpoint import Endpoint
-from cloudfiles.interfaces.server_clock import ServerClock
-from cloudfiles.runtime.base import RUN_IN_THREAD_BYTES, Runtime
+from cloudfiles.runtime.base import Runtime
 from cloudfiles.transport.request import (
     Origin,
-    ProviderProtocol,
     Request,
     Response,
-    RetryRequest,
     format_head,
     status_error,
 )
@@ -71,7 +69,7 @@ def parse_error_document(content: bytes) -> ErrorDocument:
         root = parse_xml_content(content)
     except XML_ERRORS:
         return ErrorDocument()
-    fields = {element.tag.rpartition("}")[2]: (element.text or "").strip() for element in root.iter()}
+    fields = {local_name(element): (element.text or "").strip() for element in root.iter()}
     return ErrorDocument(fields.get("Code", ""), fields.get("Message", ""), fields.get("Region", ""))
 
 
@@ -102,24 +100,19 @@ _DOCUMENT = (b"<?xml ", b"<Error")
 """How an error document may begin."""
 
 
-class S3Protocol(ProviderProtocol):
+class S3Protocol(CloudProtocol):
     """The provider protocol of one bucket.
 
     Attributes:
         endpoint: where the bucket is, as far as known by now.
-        bucket_found: whether it is there; None before it was looked for.
-        finds_bucket: asks the server whether it is there.
     """
 
-    check_bucket_exists: Callable[[], bool]
-
     def __init__(self, endpoint: Endpoint, provider: AwsProvider, runtime: Runtime, wall: Callable[[], float]) -> None:
+        CloudProtocol.__init__(self, runtime)
         self.endpoint = endpoint
         self._provider = provider
-        self._runtime = runtime
         self._signer = Signer()
         self._clock = ServerClock(wall)
-        self.bucket_exists: bool | None = None
 
     # ---- asking
 
@@ -160,8 +153,7 @@ class S3Protocol(ProviderProtocol):
             return True
         if not document.is_unspecific:
             return False
-        self.bucket_exists = self.bucket_exists or self.check_bucket_exists()
-        return self.bucket_exists
+        return self._is_object_missing()
 
     def check_object(self, response: Response, path: str | None) -> None:
         check_is_the_stores(response, path)
@@ -170,35 +162,33 @@ class S3Protocol(ProviderProtocol):
         if document.code:
             raise build_error(document, response, path, self.endpoint.bucket)
 
-    def verify(self, content: bytes, headers: dict[str, str], path: str | None) -> str:
-        if len(content) > RUN_IN_THREAD_BYTES:
-            return self._runtime.run_in_thread(check_object, content, headers, path)
+    def _check_digest(self, content: bytes, headers: dict[str, str], path: str | None) -> str:
         return check_object(content, headers, path)
 
     def to_error(self, request: Request, response: Response) -> Exception:
         document = parse_error_document(response.content)
         if response.status == 404 and self.bucket_exists is False and document.is_unspecific:
             document = ErrorDocument("NoSuchBucket")  # as asking for it has shown
-        error = build_error(document, response, request.path, self.endpoint.bucket, _hint(request, response, document))
-        return RetryRequest(error) if self._corrected(request, response, document) else error
+        return build_error(document, response, request.path, self.endpoint.bucket, _hint(request, response, document))
 
-    # ---- mending
+    # ---- corrections
 
-    def _corrected(self, request: Request, response: Response, document: ErrorDocument) -> bool:
+    def correct(self, request: Request, response: Response) -> bool:
+        document = parse_error_document(response.content)
         signed: SigningContext | None = request.signed
-        if response.status in (301, 302, 307, 308, 400, 403) and self._region_learned(request, response, document):
+        if response.status in (301, 302, 307, 308, 400, 403) and self._correct_region(request, response, document):
             return True
-        if response.status in (307, 308) and self._redirected(request, response):
+        if response.status in (307, 308) and self._follow_redirect(request, response):
             return True
         if signed is None:
             return False
-        if self._clock_learned(signed, response, document):
+        if self._correct_clock(signed, response, document):
             return True
         # A HEAD's error response has no code: with a session token, 400 most likely means that it expired.
         unsaid = request.method == "HEAD" and response.status == 400 and signed.credentials.token is not None
-        return (document.code in STALE_CREDENTIALS or unsaid) and self._renewed(signed.credentials)
+        return (document.code in STALE_CREDENTIALS or unsaid) and self._renew_credentials(signed.credentials)
 
-    def _region_learned(self, request: Request, response: Response, document: ErrorDocument) -> bool:
+    def _correct_region(self, request: Request, response: Response, document: ErrorDocument) -> bool:
         """Compared with what this request was sent by: another worker may have learned the region meanwhile."""
         region = response.headers.get("x-amz-bucket-region") or document.region
         if not region:
@@ -211,7 +201,7 @@ class S3Protocol(ProviderProtocol):
         request.origin = endpoint.origin
         return True
 
-    def _redirected(self, request: Request, response: Response) -> bool:
+    def _follow_redirect(self, request: Request, response: Response) -> bool:
         """A temporary redirect, followed within AWS only: a signature is nothing to show to somebody else."""
         location = response.headers.get("location", "")
         if not self.endpoint.is_aws or not location.startswith(("http://", "https://")):
@@ -222,13 +212,13 @@ class S3Protocol(ProviderProtocol):
         request.origin = origin
         return True
 
-    def _clock_learned(self, signed: SigningContext, response: Response, document: ErrorDocument) -> bool:
+    def _correct_clock(self, signed: SigningContext, response: Response, document: ErrorDocument) -> bool:
         """A HEAD's error response has no code: there the two clocks themselves tell."""
         if response.status != 403 or document.code not in ("RequestTimeTooSkewed", ""):
             return False
         return self._clock.learn(response, signed.now)
 
-    def _renewed(self, rejected: AwsCredentials) -> bool:
+    def _renew_credentials(self, rejected: AwsCredentials) -> bool:
         fresh = self._provider.refresh(rejected)
         return fresh is not None and (fresh.access_key, fresh.secret_key, fresh.token) != (
             rejected.access_key, rejected.secret_key, rejected.token)

@@ -1,0 +1,67 @@
+"""What the protocols of the clouds share: whether the bucket exists, digests of whole objects, the server's clock."""
+
+from __future__ import annotations
+
+import email.utils
+from collections.abc import Callable
+
+from cloudfiles import integrity
+from cloudfiles.runtime.base import RUN_IN_THREAD_BYTES, Runtime
+from cloudfiles.transport.request import ProviderProtocol, Response
+
+_SKEWED = 300.0
+"""Seconds between two clocks from which on they are to blame for an error response; S3 and Azure allow 900."""
+
+
+class ServerClock:
+    """Tells the server's time by the local clock.
+
+    Attributes:
+        skew: seconds that the server's clock is ahead, as far as known.
+    """
+
+    def __init__(self, wall: Callable[[], float]) -> None:
+        self._wall = wall
+        self.skew = 0.0
+
+    def now(self) -> float:
+        """Seconds since the epoch by the server's clock."""
+        return self._wall() + self.skew
+
+    def learn(self, response: Response, signed_at: float) -> bool:
+        """Whether the answer's Date is so far from the time that was signed that the clocks are to blame: then it
+        counts from now on."""
+        date = email.utils.parsedate_tz(response.headers.get("date", ""))
+        if date is None or abs(email.utils.mktime_tz(date) - signed_at) < _SKEWED:
+            return False
+        self.skew = email.utils.mktime_tz(date) - self._wall()
+        return True
+
+
+class CloudProtocol(ProviderProtocol):
+    """The protocol of one bucket or container.
+
+    Attributes:
+        bucket_exists: None before the server was asked.
+        check_bucket_exists: asks the server.
+    """
+
+    check_bucket_exists: Callable[[], bool]
+
+    def __init__(self, runtime: Runtime) -> None:
+        self.bucket_exists: bool | None = None
+        self._runtime = runtime
+
+    def _is_object_missing(self) -> bool:
+        """What a 404 means that does not say what is missing: the object, if the bucket exists, which is asked once."""
+        self.bucket_exists = self.bucket_exists or self.check_bucket_exists()
+        return self.bucket_exists
+
+    def verify(self, content: bytes, headers: dict[str, str], path: str | None) -> str:
+        if len(content) > RUN_IN_THREAD_BYTES:
+            return self._runtime.run_in_thread(self._check_digest, content, headers, path)
+        return self._check_digest(content, headers, path)
+
+    def _check_digest(self, content: bytes, headers: dict[str, str], path: str | None) -> str:
+        """As `verify`, in the calling thread."""
+        return integrity.check(content, headers, path) or ""
