@@ -23,11 +23,12 @@ if TYPE_CHECKING:
     from cloudfiles.bucket import Bucket, Storage
     from cloudfiles.cloudfile import CloudFile
     from cloudfiles.cloudfiles import CloudFiles
-    from cloudfiles.files.single_file import download_file, download_fileobj, upload_file, upload_fileobj
+    from cloudfiles.files import download_file, download_fileobj, upload_file, upload_fileobj
     from cloudfiles.functions import dl, sync, verify
     from cloudfiles.interfaces.mem import clear_memory
     from cloudfiles.results import GetResult, ObjectHead, SizeSummary
-    from cloudfiles.tasks.uploader_downloader import Downloader, Uploader
+    from cloudfiles.tasks.downloader import Downloader
+    from cloudfiles.tasks.uploader import Uploader
     from cloudfiles.transfer.journal.resumable_transfer import ResumableTransfer
     from cloudfiles.transfer.result import TransferResult
     from cloudfiles.transfer.sync import SyncResult
@@ -45,12 +46,12 @@ _NAMES = {
     "verify": "cloudfiles.functions:verify",
     "reset_connection_pools": "cloudfiles.batch.processes:reset_connection_pools",
     "close_workers": "cloudfiles.batch.processes:close_workers",
-    "download_file": "cloudfiles.files.single_file:download_file",
-    "download_fileobj": "cloudfiles.files.single_file:download_fileobj",
-    "upload_file": "cloudfiles.files.single_file:upload_file",
-    "upload_fileobj": "cloudfiles.files.single_file:upload_fileobj",
-    "Uploader": "cloudfiles.tasks.uploader_downloader:Uploader",
-    "Downloader": "cloudfiles.tasks.uploader_downloader:Downloader",
+    "download_file": "cloudfiles.files:download_file",
+    "download_fileobj": "cloudfiles.files:download_fileobj",
+    "upload_file": "cloudfiles.files:upload_file",
+    "upload_fileobj": "cloudfiles.files:upload_fileobj",
+    "Uploader": "cloudfiles.tasks.uploader:Uploader",
+    "Downloader": "cloudfiles.tasks.downloader:Downloader",
     "GetResult": "cloudfiles.results:GetResult",
     "ObjectHead": "cloudfiles.results:ObjectHead",
     "SizeSummary": "cloudfiles.results:SizeSummary",

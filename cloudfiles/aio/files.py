@@ -1,4 +1,4 @@
-"""Single files, awaited: the twins of `cloudfiles.files.single_file`.
+"""Single files, awaited: the twins of `cloudfiles.files`.
 
 Requests run in the engine's hub, writing to disk in an executor, callbacks in the loop. Thousands at once are fine;
 64 requests of them are under way at a time. Cancelling the task closes its connection, and of a download nothing
@@ -28,21 +28,20 @@ from cloudfiles.aio.executors import pool, run_cancellable
 from cloudfiles.aio.loop_dispatcher import current_dispatcher
 from cloudfiles.batch.store import checked_count
 from cloudfiles.exceptions import IntegrityError, InvalidInputError, ObjectChangedError
-from cloudfiles.files.chunks import Chunk, Download, ExchangeError, Source
-from cloudfiles.files.single_file import (
-    CHUNK_BYTES,
-    FIVE_SECONDS,
+from cloudfiles.files.chunk_sources import Chunk, Source
+from cloudfiles.files.chunked_download import Download
+from cloudfiles.files.exchange_errors import ExchangeError, exchange_errors
+from cloudfiles.files.file_download import (
+    DOWNLOAD_TIMEOUTS,
     Rewindable,
-    exchange_errors,
     partial_file,
     read_in_one,
-    send,
     source_of,
     target_of,
     write_to,
 )
-from cloudfiles.files.uploads import Callback, checked_md5, checked_size
-from cloudfiles.files.web import Timeouts
+from cloudfiles.files.file_upload import checked_md5, checked_size, send
+from cloudfiles.files.web_endpoint import CHUNK_BYTES, Callback, Timeouts
 from cloudfiles.interfaces import interface_class
 from cloudfiles.paths import extract, normalize
 from cloudfiles.retry import RetryPolicy
@@ -91,7 +90,7 @@ async def download_fileobj(url: str, fileobj: BinaryIO, chunk_size: int = CHUNK_
                            connector: Any = None, executor: Executor | None = None, retries: int = 3,
                            backoff_factor: float = 1.0, callback_func: AsyncCallback | None = None) -> int:
     """Async counterpart of `cloudfiles.download_fileobj`; the arguments are those of `download_file`."""
-    source = source_of(url, Timeouts.of(_per_wait(timeout), FIVE_SECONDS), policy=_policy(retries, backoff_factor))
+    source = source_of(url, Timeouts.of(_per_wait(timeout), DOWNLOAD_TIMEOUTS), policy=_policy(retries, backoff_factor))
     download = Download(checked_count("chunk_size", chunk_size, 1))
     begin = Rewindable(fileobj)
     with _client_errors():

@@ -14,7 +14,14 @@ from typing import Any, ClassVar, TypeVar, overload
 
 from cloudfiles.batch.store import Store, checked_count
 from cloudfiles.cloudfiles import CloudFiles
-from cloudfiles.exceptions import CloudFilesError, InvalidInputError, LockingError, TransportError, redact
+from cloudfiles.exceptions import (
+    CloudFilesError,
+    InvalidInputError,
+    LockingError,
+    PreconditionFailedError,
+    TransportError,
+    redact,
+)
 from cloudfiles.interfaces.file.names import process_mark
 from cloudfiles.secret_references import has_secret
 from cloudfiles.transfer.copier import Copier, TransferOptions
@@ -28,6 +35,9 @@ from cloudfiles.types import Clock
 Progress = Callable[[int, "int | None"], object]
 Task = TypeVar("Task", bound="TransferTask")
 
+_SHOWN = 5
+"""Existing files that an error names."""
+
 _REQUEST = ("rpath", "lpath", "root", "nthreads", "chunksize", "buffersize", "blocksize", "overwrite", "verbose",
             "timeout")
 _REACH = ("endpoint", "request_payer", "no_sign_request", "encoding_suffixes", "follow_external_symlinks")
@@ -35,6 +45,10 @@ _REACH = ("endpoint", "request_payer", "no_sign_request", "encoding_suffixes", "
 
 class TransferTimeoutError(TransportError, TimeoutError):
     """The transfer took longer than its `timeout`. Finished files are kept; `run` resumes the transfer."""
+
+
+class TargetExistsError(PreconditionFailedError, FileExistsError):
+    """The target already exists, and `overwrite` was not given."""
 
 
 class TransferTask(ABC):
@@ -362,3 +376,9 @@ def _reached(known: Mapping[str, Any], given: Any, options: dict[str, Any]) -> C
     cf = CloudFiles(saved, **options)
     cf._store.lacks_secret = bool(known.get("has_secret"))
     return cf
+
+
+def target_exists(targets: list[str], where: str) -> TargetExistsError:
+    shown = ", ".join(targets[:_SHOWN]) + (f" and {len(targets) - _SHOWN} more" if len(targets) > _SHOWN else "")
+    return TargetExistsError(f"{where} already has {shown}; nothing was transferred. Use overwrite=True to replace "
+                             "existing files, or load() to resume an interrupted transfer")

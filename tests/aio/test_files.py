@@ -21,7 +21,7 @@ import urllib3
 import cloudfiles
 from cloudfiles.aio import download_file, download_fileobj, files, upload_file, upload_fileobj
 from cloudfiles.exceptions import ApiException, InvalidInputError, ObjectChangedError, UnusableFileError
-from cloudfiles.files.chunks import ExchangeError
+from cloudfiles.files import ExchangeError
 from cloudfiles.runtime.engine import close_engine
 from cloudfiles.testing import (
     IgnoreRange,

@@ -24,7 +24,8 @@ from cloudfiles.exceptions import (
 from cloudfiles.files import download_file, upload_file
 from cloudfiles.interfaces.base import Interface
 from cloudfiles.interfaces.file import FileInterface, walk
-from cloudfiles.tasks.uploader_downloader import Downloader, Uploader
+from cloudfiles.tasks.downloader import Downloader
+from cloudfiles.tasks.uploader import Uploader
 from cloudfiles.transfer import copier
 from tests.transfer.conftest import Make, tree, write
 

@@ -27,8 +27,7 @@ from cloudfiles.exceptions import (
     ObjectChangedError,
     UnusableFileError,
 )
-from cloudfiles.files import chunks, single_file
-from cloudfiles.files.single_file import ExchangeError
+from cloudfiles.files import ExchangeError, chunk_sources, chunked_download, file_download, file_upload
 from cloudfiles.retry import RetryPolicy
 from cloudfiles.testing import (
     FLAKY,
@@ -74,7 +73,7 @@ class SpyPool(urllib3.PoolManager):
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Three retries, without the waits between them."""
-    for function in (single_file.source_of, single_file.send):
+    for function in (file_download.source_of, file_upload.send):
         assert function.__defaults__ is not None
         *others, policy = function.__defaults__
         assert policy.attempts == 4
@@ -125,15 +124,15 @@ def test_a_name_never_leads_out_of_the_directory(tmp_path: Path, name: str) -> N
     directory = tmp_path / "target"
     directory.mkdir()
     if name.endswith("evil"):
-        assert single_file.target_of(f"http://host/dir/{name}", directory) == directory / "evil"
+        assert file_download.target_of(f"http://host/dir/{name}", directory) == directory / "evil"
     else:
         with pytest.raises(InvalidInputError, match="does not end in a file name"):
-            single_file.target_of(f"http://host/dir/{name}", directory)
+            file_download.target_of(f"http://host/dir/{name}", directory)
 
 
 def test_a_host_is_no_name(tmp_path: Path) -> None:
     with pytest.raises(InvalidInputError):
-        single_file.target_of("http://host", tmp_path)
+        file_download.target_of("http://host", tmp_path)
 
 
 def test_an_existing_file_is_replaced_whole_or_not_at_all(url: str, fault_server: S3Server, tmp_path: Path,
@@ -276,9 +275,9 @@ STEP = 1 << 20
 @pytest.fixture(params=[False, True], ids=["fast", "slow"])
 def slow(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
     """Whether every connection is held to be slow; what is large is smaller here."""
-    monkeypatch.setattr(chunks, "MIN_REMAINING_BYTES", 2 << 20)
-    monkeypatch.setattr(chunks, "_IN_MEMORY", 4 << 20)
-    monkeypatch.setattr(chunks, "FAST_BYTES_PER_SECOND", math.inf if request.param else 0)
+    monkeypatch.setattr(chunked_download, "MIN_REMAINING_BYTES", 2 << 20)
+    monkeypatch.setattr(chunked_download, "_IN_MEMORY", 4 << 20)
+    monkeypatch.setattr(chunked_download, "FAST_BYTES_PER_SECOND", math.inf if request.param else 0)
     return bool(request.param)
 
 
@@ -313,9 +312,9 @@ def test_what_comes_slowly_is_read_by_several_connections(large: str, fault_serv
 def test_so_many_chunks_are_read_side_by_side(chunk: int, seconds: float, etag: str, several: bool,
                                               count: int) -> None:
     source: Any = types.SimpleNamespace(takes_several=several)
-    download = chunks.Download(chunk)
+    download = chunked_download.Download(chunk)
     assert download.spans(source) == [(0, chunk)]
-    first = chunks.Chunk(bytes(chunk), 200 << 20, etag, {})
+    first = chunk_sources.Chunk(bytes(chunk), 200 << 20, etag, {})
     download.note_speed([first], seconds)
     download.take(first)
     spans = download.spans(source)
@@ -413,7 +412,7 @@ def test_a_bad_day(fault_server: S3Server, tmp_path: Path, monkeypatch: pytest.M
         digest = integrity.checksum_header("crc32c", content)[1]
         fault_server.put_page(name, content, headers={"x-goog-hash": f"crc32c={digest}"})
     fault_server.script(mix(3, FLAKY))
-    monkeypatch.setattr(single_file.source_of, "__defaults__", (None, None, RetryPolicy(attempts=30, window=0.0)))
+    monkeypatch.setattr(file_download.source_of, "__defaults__", (None, None, RetryPolicy(attempts=30, window=0.0)))
     for name, content in contents.items():
         download_file(f"{fault_server.url}/{name}", tmp_path, chunk_size=6_000)
         assert (tmp_path / name).read_bytes() == content
@@ -655,9 +654,9 @@ def test_open_files_of_any_cloudpath(known: Make, kind: str, tmp_path: Path) -> 
 
 
 def test_names() -> None:
-    assert cloudfiles.download_file is single_file.download_file
-    assert cloudfiles.files.upload_file is single_file.upload_file
-    assert cloudfiles.aio.files.upload_file is not single_file.upload_file
+    assert cloudfiles.download_file is file_download.download_file
+    assert cloudfiles.files.upload_file is file_upload.upload_file
+    assert cloudfiles.aio.files.upload_file is not file_upload.upload_file
 
 
 def test_a_retried_500_is_an_api_exception(url: str, fault_server: S3Server, tmp_path: Path) -> None:

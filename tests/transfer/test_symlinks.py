@@ -14,7 +14,7 @@ from cloudfiles.bucket import Bucket
 from cloudfiles.exceptions import CloudFilesError, FileSystemError, InvalidInputError, InvalidPathError
 from cloudfiles.interfaces.file import walk
 from cloudfiles.interfaces.mem import MemInterface
-from cloudfiles.tasks.uploader_downloader import Uploader
+from cloudfiles.tasks.uploader import Uploader
 from tests.transfer.conftest import Make, tree, write
 
 FILES = {"a": b"1", "d/b": b"2", "e/c": b"3"}

@@ -13,7 +13,8 @@ from cloudfiles import CloudFiles, ResumableTransfer, sync
 from cloudfiles.bucket import Bucket
 from cloudfiles.exceptions import InvalidPathError
 from cloudfiles.interfaces.file import FileInterface
-from cloudfiles.tasks.uploader_downloader import Downloader, Uploader
+from cloudfiles.tasks.downloader import Downloader
+from cloudfiles.tasks.uploader import Uploader
 from tests.transfer.conftest import Make, tree, write
 
 FILES = {"a": b"1", "latest/x": b"of latest", "run10/x": b"of run10"}

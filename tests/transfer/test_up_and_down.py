@@ -15,7 +15,7 @@ import pytest
 from cloudfiles import CloudFiles, Downloader, Uploader
 from cloudfiles.exceptions import CloudFilesError, ConfigurationError, InvalidInputError, InvalidPathError
 from cloudfiles.tasks import transfer_task
-from cloudfiles.tasks.uploader_downloader import TargetExistsError
+from cloudfiles.tasks.transfer_task import TargetExistsError
 from cloudfiles.testing import Rule, S3Server, s3_error
 from cloudfiles.transfer.resume_state import saved_state_files
 from cloudfiles.transfer.resume_store import clean_up

@@ -5,10 +5,11 @@ A `url` is http(s), or any cloudpath (`s3://bucket/key`, `file:///a/b`). Web ser
 client does it, with three retries after up to 1, 2 and 4 seconds.
 """
 
+
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -21,7 +22,6 @@ import urllib3
 from cloudfiles.batch.fanout import Plan, collect
 from cloudfiles.batch.store import checked_count
 from cloudfiles.exceptions import (
-    ApiException,
     CloudFilesError,
     DeadlineError,
     IntegrityError,
@@ -30,26 +30,18 @@ from cloudfiles.exceptions import (
     TransportError,
     redact,
 )
-from cloudfiles.files.chunks import (
-    BrokenOffError,
-    Chunk,
-    Download,
-    ExchangeError,
-    PoolSource,
-    Source,
-    StoreSource,
-    WebSource,
-)
-from cloudfiles.files.uploads import (
+from cloudfiles.files.chunk_sources import Chunk, PoolSource, Source, StoreSource, WebSource
+from cloudfiles.files.chunked_download import Download
+from cloudfiles.files.exchange_errors import BrokenOffError, exchange_errors
+from cloudfiles.files.web_endpoint import (
+    CHUNK_BYTES,
+    THREE_RETRIES,
     Callback,
-    checked_md5,
-    checked_size,
-    headers_of,
-    put_by_client,
-    put_by_pool,
-    put_to_store,
+    Timeouts,
+    WebEndpoint,
+    check_no_pool,
+    is_web,
 )
-from cloudfiles.files.web import THREE_RETRIES, Connection, Timeouts, is_web
 from cloudfiles.interfaces.file.names import temporary_name
 from cloudfiles.interfaces.file.os_errors import write_error
 from cloudfiles.interfaces.file.permissions import keep_permissions, permissions_of
@@ -58,11 +50,7 @@ from cloudfiles.retry import RetryPolicy
 from cloudfiles.runtime.descriptors import with_descriptor
 from cloudfiles.runtime.engine import current_runtime
 
-CHUNK_BYTES = 16 * 1024 * 1024
-
-FIVE_SECONDS = Timeouts(5.0, 5.0)
-UPLOAD_TIMEOUTS = Timeouts(5.0, 600.0)
-"""A server may think for long about what it was sent before it answers."""
+DOWNLOAD_TIMEOUTS = Timeouts(5.0, 5.0)
 
 
 def download_file(url: str, target: Path, chunk_size: int = CHUNK_BYTES,
@@ -110,7 +98,7 @@ def download_fileobj(url: str, fileobj: BinaryIO, chunk_size: int = CHUNK_BYTES,
     After a failure, a part of the content may have been written. If the object is replaced in the meantime, an
     ObjectChangedError is raised if the file is not seekable.
     """
-    source = source_of(url, Timeouts.of(timeout, FIVE_SECONDS), pool, timeout)
+    source = source_of(url, Timeouts.of(timeout, DOWNLOAD_TIMEOUTS), pool, timeout)
     download = Download(checked_count("chunk_size", chunk_size, 1))
     begin = Rewindable(fileobj)
     with exchange_errors():
@@ -121,46 +109,6 @@ def download_fileobj(url: str, fileobj: BinaryIO, chunk_size: int = CHUNK_BYTES,
         if download.in_one:
             read_in_one(source, download, begin, partial(write_to, fileobj), callback_func)
     return download.done
-
-
-def upload_file(url: str, file_path: Path, chunk_size: int = CHUNK_BYTES,
-                timeout: float | urllib3.Timeout | None = None, pool: urllib3.PoolManager | None = None,
-                md5: bytes | None = None, callback_func: Callback | None = None,
-                headers: Mapping[str, str] | None = None) -> int:
-    """Upload a file with a single PUT request.
-
-    Args:
-        url: the URL to upload to.
-        file_path: the file, which must not be empty.
-        chunk_size: bytes between two calls of the callback.
-        timeout: as for `download_file`, where the whole upload is one request; None for 5 seconds and 10 minutes.
-        pool: use the connections and the retry policy of this pool instead of our own.
-        md5: the MD5 digest of the file (16 bytes), which is sent so that the server can verify the content.
-        callback_func: called with (bytes uploaded, total bytes).
-        headers: additional request headers.
-
-    Returns:
-        The size of the file in bytes.
-
-    Raises:
-        IOError: the file cannot be read, or is empty.
-        ApiException: the server responded with a status that is neither a success nor 413, 429 or 503.
-        urllib3.exceptions.HTTPError: as for `download_file`.
-    """
-    with open(file_path, "rb") as file:
-        return upload_fileobj(url, file, chunk_size, timeout, pool, md5, callback_func, headers)
-
-
-def upload_fileobj(url: str, fileobj: BinaryIO, chunk_size: int = CHUNK_BYTES,
-                   timeout: float | urllib3.Timeout | None = None, pool: urllib3.PoolManager | None = None,
-                   md5: bytes | None = None, callback_func: Callback | None = None,
-                   headers: Mapping[str, str] | None = None) -> int:
-    """Like `upload_file`, but for the whole content of an open binary file, which must be seekable."""
-    chunk_size = checked_count("chunk_size", chunk_size, 1)
-    size = checked_size(fileobj)
-    with exchange_errors():
-        send(url, fileobj, size, chunk_size, timeout, pool, checked_md5(md5), callback_func, headers)
-    return size
 
 
 def _chunks(source: Source, download: Download, begin: Rewindable) -> Iterator[Chunk]:
@@ -186,40 +134,16 @@ def _read(source: Source, spans: list[tuple[int, int]], etag: str) -> list[Chunk
     return collect(read, spans, Plan(current_runtime(green=True), len(spans)))
 
 
-# ---- shared with the awaitable twins
-
-
 def source_of(url: str, timeouts: Timeouts, pool: urllib3.PoolManager | None = None, timeout: Any = None,
               policy: RetryPolicy = THREE_RETRIES) -> Source:
     """What reads `url`. Raises InvalidInputError for a pool where it cannot be used."""
     url = absolute(url)
     if not is_web(url):
-        _no_pool(url, pool)
+        check_no_pool(url, pool)
         return StoreSource(url, timeouts)
     if pool is not None:
         return PoolSource(url, pool, timeout)
-    return WebSource(Connection(url, timeouts, policy))
-
-
-def send(url: str, file: BinaryIO, size: int, chunk_size: int, timeout: Any, pool: urllib3.PoolManager | None,
-         md5: bytes | None, callback: Callback | None, headers: Mapping[str, str] | None,
-         policy: RetryPolicy = THREE_RETRIES) -> None:
-    """Send the file to `url` by what fits."""
-    url = absolute(url)
-    timeouts = Timeouts.of(timeout, UPLOAD_TIMEOUTS)
-    if not is_web(url):
-        _no_pool(url, pool)
-        put_to_store(url, timeouts, file, size, chunk_size, md5, headers, callback)
-    elif pool is None:
-        put_by_client(Connection(url, timeouts, policy), file, size, chunk_size, headers_of(md5, headers), callback)
-    else:
-        timeout = urllib3.Timeout(connect=timeouts.connect, read=timeouts.read) if timeout is None else timeout
-        put_by_pool(url, pool, timeout, file, size, chunk_size, headers_of(md5, headers), callback)
-
-
-def _no_pool(url: str, pool: Any) -> None:
-    if pool is not None:
-        raise InvalidInputError(f"pool= is supported for http:// and https:// only, not for {redact(url)!r}")
+    return WebSource(WebEndpoint(url, timeouts, policy))
 
 
 def target_of(url: str, target: Path) -> Path:
@@ -311,22 +235,3 @@ class Rewindable:
         if self._start is not None:
             self._file.seek(self._start)
             self._file.truncate()
-
-
-@contextmanager
-def exchange_errors() -> Iterator[None]:
-    """A block whose failed exchanges become errors that are urllib3's as well."""
-    try:
-        yield
-    except (ApiException, ExchangeError):
-        raise
-    except TransportError as error:
-        raise exchange_error(error) from error
-
-
-def exchange_error(error: CloudFilesError) -> ExchangeError:
-    return ExchangeError(str(error.args[0]) if error.args else "", path=error.path, store=error.store,
-                         attempts=error.attempts, elapsed=error.elapsed)
-
-
-__all__ = ["ApiException", "ExchangeError", "download_file", "download_fileobj", "upload_file", "upload_fileobj"]

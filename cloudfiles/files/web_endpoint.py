@@ -1,13 +1,14 @@
-"""One URL and how to reach it by our own client, for files that are downloaded or uploaded whole."""
+"""A URL and how our own client reaches it, for downloads and uploads of single files."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple, cast
 
 import urllib3
 
 from cloudfiles.credentials.http_auth import HttpCredentials
-from cloudfiles.exceptions import InvalidInputError
+from cloudfiles.exceptions import InvalidInputError, redact
 from cloudfiles.interfaces.http.protocol import WebProtocol
 from cloudfiles.interfaces.http.urls import WebAddress, shown
 from cloudfiles.paths import extract
@@ -17,11 +18,17 @@ from cloudfiles.transport.client import Client
 from cloudfiles.transport.request import Request, Response
 from cloudfiles.types import Tls
 
-PASSING = frozenset({413, 429, 503})
-"""Statuses after which the same request may succeed; that they persist is no unexpected answer but a failure."""
+TRANSIENT_STATUSES = frozenset({413, 429, 503})
+"""Statuses after which the same request may succeed; if they persist, that is a failure, not an unexpected answer."""
 
 THREE_RETRIES = RetryPolicy(attempts=4, window=1.0)
 """After up to 1, 2 and 4 seconds."""
+
+
+CHUNK_BYTES = 16 * 1024 * 1024
+
+Callback = Callable[[int, int], Any]
+"""Called with the bytes transferred, and the total bytes."""
 
 
 class Timeouts(NamedTuple):
@@ -61,12 +68,18 @@ def is_web(url: str) -> bool:
     return extract(url).protocol in ("http", "https")
 
 
+def check_no_pool(url: str, pool: Any) -> None:
+    """Raise InvalidInputError for a pool that cannot be used."""
+    if pool is not None:
+        raise InvalidInputError(f"pool= is supported for http:// and https:// only, not for {redact(url)!r}")
+
+
 def is_redirect(response: Response) -> bool:
     return response.status in (301, 302, 303, 307, 308) and "location" in response.headers
 
 
-class Connection:
-    """Where a URL leads, with the credentials for it.
+class WebEndpoint:
+    """The server of a URL, with the credentials for it.
 
     Attributes:
         origin, target: of the requests.

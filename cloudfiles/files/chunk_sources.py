@@ -1,55 +1,33 @@
-"""Reading a file chunk by chunk, from wherever it is: the answers to ranged requests, and how they fit together."""
+"""Where a file is downloaded from, chunk by chunk: our own HTTP client, a urllib3 pool, or any other store."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import urllib3
 
-from cloudfiles import integrity
 from cloudfiles.addresses import split_object
 from cloudfiles.byteranges import parse_content_range
 from cloudfiles.cloudfiles import CloudFiles
 from cloudfiles.exceptions import (
     ApiException,
-    CloudFilesError,
     InvalidInputError,
     ObjectChangedError,
-    ServerError,
-    TransportError,
 )
-from cloudfiles.files.web import PASSING, Connection, Timeouts, is_redirect
+from cloudfiles.files.exchange_errors import BrokenOffError, ExchangeError, pool_error, unexpected
+from cloudfiles.files.web_endpoint import Timeouts, WebEndpoint
 from cloudfiles.interfaces import interface_class
+from cloudfiles.interfaces.base import Interface
 from cloudfiles.interfaces.bounded_read import PiecewiseRead
 from cloudfiles.interfaces.object_read import ObjectRead
-from cloudfiles.interfaces.throughput_monitor import FAST_BYTES_PER_SECOND, MIN_REMAINING_BYTES
-from cloudfiles.retry import parse_retry_after
 from cloudfiles.runtime.engine import blocking_runtime
 from cloudfiles.transport.request import BodyTooLargeError, Response
 from cloudfiles.transport.wire import Head
 from cloudfiles.types import StoredObject
 
-if TYPE_CHECKING:
-    from cloudfiles.interfaces.base import Interface
-
-_CHANGES = 3
-"""Times that a download begins anew because the object was replaced, or came damaged."""
-
 _PIECE = 1 << 20
-_IN_MEMORY = 64 << 20
-_MOST_AT_ONCE = 8
-"""Bytes, and chunks, that are read side by side at the most."""
-
-
-class ExchangeError(TransportError, urllib3.exceptions.HTTPError):
-    """The exchange with the server failed, and went on failing when it was tried again. Also a urllib3 HTTPError."""
-
-
-class BrokenOffError(ExchangeError):
-    """A body broke off that is handed on as it comes: a pool does not try it again."""
 
 
 class Chunk(NamedTuple):
@@ -89,9 +67,6 @@ class Source(Protocol):
 
         Raises as `read`; what `take` was given is then of no use.
         """
-
-
-# ---- by our own client
 
 
 class ChunkRead(ObjectRead):
@@ -146,12 +121,12 @@ class WebSource:
 
     takes_several = True
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: WebEndpoint) -> None:
         self._connection = connection
 
     def read(self, start: int, end: int, etag: str) -> Chunk:
         to = self._connection
-        headers = {**to.headers, **_condition(etag)}
+        headers = {**to.headers, **match_condition(etag)}
         request = ChunkRead(to.origin, to.target, headers, to.protocol(), to.shown, start, end)
         request.single_connection = True  # what makes it faster is that others are read beside it
         try:
@@ -170,29 +145,7 @@ def _chunk_about(stored: StoredObject) -> Chunk:
     return Chunk(b"", stored.size or 0, stored.validator or "", stored.headers or {})
 
 
-def unexpected(request: Any, response: Response) -> Exception:
-    """What an answer that is no success means: the request corrected, tried again later, or an ApiException."""
-    if is_redirect(response) or response.status == 401:
-        corrected = request.to_error(response)
-        if not isinstance(corrected, CloudFilesError):
-            return corrected  # type: ignore[no-any-return]
-    if response.status in PASSING:
-        return ServerError(f"the server responded with {response.status}", status=response.status, path=request.path,
-                           retry_after=parse_retry_after(response.headers.get("retry-after"),
-                                                         response.headers.get("date")),
-                           is_slow_down=response.status != 413, is_transient=True)
-    return api_exception(response.status, response.headers, response.content, request.path)
-
-
-def api_exception(status: int, headers: Mapping[str, str], body: bytes, path: str | None = None,
-                  reason: str = "") -> ApiException:
-    if not reason and status in {known.value for known in HTTPStatus}:
-        reason = HTTPStatus(status).phrase
-    return ApiException(f"the server responded with {status} {reason}".rstrip(), status=status, reason=reason,
-                        headers=dict(headers), body=body, path=path)
-
-
-def _condition(etag: str) -> dict[str, str]:
+def match_condition(etag: str) -> dict[str, str]:
     """If-Match compares strongly: a weak ETag never matches (RFC 9110 13.1.1)."""
     return {"if-match": etag} if etag and not etag.startswith("W/") else {}
 
@@ -216,9 +169,6 @@ def chunk_of(content: bytes, headers: Mapping[str, str]) -> Chunk:
     if total is None:
         raise ExchangeError(f"the server does not report the size: Content-Range is {headers.get('content-range')!r}")
     return Chunk(content, total, headers.get("etag", ""), headers)
-
-
-# ---- by a pool that the caller hands in
 
 
 class PoolSource:
@@ -252,7 +202,7 @@ class PoolSource:
 
     def _ask(self, start: int, end: int, etag: str) -> Any:
         """The answer with its body, but for one that is the whole object to the first range."""
-        options = {"headers": {"Range": f"bytes={start}-{end - 1}", **_condition(etag)}, "timeout": self._timeout,
+        options = {"headers": {"Range": f"bytes={start}-{end - 1}", **match_condition(etag)}, "timeout": self._timeout,
                    "decode_content": False}
         if start == 0:
             answer = self._pool.request("GET", self._url, preload_content=False, **options)
@@ -288,16 +238,6 @@ def _pieces(answer: Any) -> Iterator[bytes]:
         yield from answer.stream(_PIECE, decode_content=False)
     except urllib3.exceptions.HTTPError as error:
         raise BrokenOffError(f"the body ended early: {error}") from error
-
-
-def pool_error(answer: Any, headers: Mapping[str, str]) -> Exception:
-    """What a status means that is no success, after the pool has tried again as often as it does."""
-    if answer.status in PASSING:
-        return ExchangeError(f"the server kept responding with {answer.status}")
-    return api_exception(answer.status, headers, answer.data, reason=answer.reason or "")
-
-
-# ---- from any other store
 
 
 class StoreSource:
@@ -348,117 +288,3 @@ class StoreSource:
     def _missing(self) -> ApiException:
         return ApiException("the object does not exist", status=404, reason="Not Found", path=self._key,
                             store=self._files.cloudpath)
-
-
-# ---- together
-
-
-class Download:
-    """How far a download is: which range comes next, and whether what came belongs together.
-
-    Attributes:
-        done: bytes that have come.
-        total: bytes of the object, None before the first chunk.
-        etag: of the object, '' where there is none, or none yet.
-        in_one: it has to be read by one request, as nothing proves that several would answer of the same content.
-    """
-
-    def __init__(self, chunk_size: int) -> None:
-        self._chunk_size = chunk_size
-        self._changes = 0
-        self._is_slow = False
-        self.in_one = False
-        self._expected = 0
-        self._forget()
-
-    def _forget(self) -> None:
-        self.done = 0
-        self.total: int | None = None
-        self.etag = ""
-        self._digest: integrity.Digest | None = None
-        self._hasher: integrity.Hasher | None = None
-
-    @property
-    def is_whole(self) -> bool:
-        return self.total is not None and self.done >= self.total
-
-    def spans(self, source: Source) -> list[tuple[int, int]]:
-        """The ranges to ask for next, side by side; none when all is here.
-
-        More than one where chunks came slowly, of an object that is large and pinned by a strong ETag.
-        """
-        if self.is_whole or self.in_one:
-            return []
-        left = 0 if self.total is None else self.total - self.done
-        count = 1
-        if self._is_slow and source.takes_several and left >= MIN_REMAINING_BYTES and _condition(self.etag):
-            count = max(1, min(_MOST_AT_ONCE, _IN_MEMORY // self._chunk_size, -(-left // self._chunk_size)))
-        starts = range(self.done, self.done + count * self._chunk_size, self._chunk_size)
-        return [(start, start + self._chunk_size) for start in starts]
-
-    def note_speed(self, chunks: Sequence[Chunk], seconds: float) -> None:
-        """Take note of how long it took to read them. Where one connection was slow, it stays with several."""
-        self._is_slow |= len(chunks[0].content) < seconds * FAST_BYTES_PER_SECOND
-
-    def in_order(self, spans: Iterable[tuple[int, int]], chunks: Iterable[Chunk]) -> Iterator[Chunk]:
-        """Count the chunks of these ranges in, one by one. Ends where one is shorter than was asked for."""
-        for (start, _), chunk in zip(spans, chunks, strict=True):
-            if start != self.done:
-                return
-            if self.total is None and len(chunk.content) < chunk.total and not _condition(chunk.etag):
-                self.in_one, self._expected = True, chunk.total
-                return
-            self.take(chunk)
-            yield chunk
-
-    def take(self, chunk: Chunk) -> None:
-        """Count a chunk in.
-
-        Raises ObjectChangedError where it is of another object than those before, and IntegrityError where it was
-        the last and all of them together are not what the server's digest is of.
-        """
-        if self.total is None:
-            self._begin(chunk)
-        elif (chunk.total, chunk.etag) != (self.total, self.etag):
-            raise ObjectChangedError(f"the object was replaced while it was being downloaded: it had {self.total} "
-                                     f"bytes and the ETag {self.etag}, now {chunk.total} and {chunk.etag}")
-        if not chunk.content and self.done < chunk.total:
-            raise ExchangeError(f"the server sent no bytes although {chunk.total - self.done} are left")
-        self.done += len(chunk.content)
-        if self._hasher is not None:
-            self._hasher.update(chunk.content)
-        if self.is_whole and self._digest is not None and self._hasher is not None:
-            integrity.verify_value(self._hasher.digest(), self._digest, self.done)
-
-    def _begin(self, chunk: Chunk) -> None:
-        self.total, self.etag = chunk.total, chunk.etag
-        # A Content-MD5 is left out: of a part, servers do not agree whether it is that of the part.
-        headers = {name: value for name, value in chunk.headers.items() if name != "content-md5"}
-        digests = integrity.digests_from_headers(headers)
-        if digests:
-            self._digest = digests[0]
-            self._hasher = integrity.hasher(self._digest.algorithm)
-
-    def read_in_one(self, source: Source, write: Callable[[bytes | memoryview], object],
-                    report: Callable[[int, int], object] | None) -> None:
-        """Hand the whole object to `write`, telling `report` after each chunk's worth of bytes."""
-        told = 0
-
-        def take(piece: bytes | memoryview) -> None:
-            nonlocal told
-            write(piece)
-            self.done += len(piece)
-            if report is not None and self.done - told >= self._chunk_size:
-                told = self.done
-                report(self.done, max(self.done, self._expected))
-
-        self.total = source.read_whole(take).total
-        if report is not None and self.done != told:
-            report(self.done, self.total)
-
-    def begin_anew(self, cause: CloudFilesError) -> None:
-        """Forget what has come. Raises the cause where that has happened too often."""
-        self._changes += 1
-        if self._changes >= _CHANGES:
-            raise cause
-        self._forget()

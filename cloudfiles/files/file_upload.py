@@ -1,16 +1,18 @@
-"""Sending a whole open file in one request, to wherever it goes."""
+"""Uploads of single files, each by one request."""
 
 from __future__ import annotations
 
 import hashlib
 import io
 from base64 import b64encode
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any, BinaryIO
 
 import urllib3
 
 from cloudfiles.addresses import split_object
+from cloudfiles.batch.store import checked_count
 from cloudfiles.cloudfiles import CloudFiles
 from cloudfiles.exceptions import (
     CloudFilesError,
@@ -19,16 +21,82 @@ from cloudfiles.exceptions import (
     MD5IntegrityError,
     UnusableFileError,
 )
-from cloudfiles.files.chunks import pool_error, unexpected
-from cloudfiles.files.web import Connection, Timeouts
+from cloudfiles.files.exchange_errors import exchange_errors, pool_error, unexpected
+from cloudfiles.files.web_endpoint import (
+    CHUNK_BYTES,
+    THREE_RETRIES,
+    Callback,
+    Timeouts,
+    WebEndpoint,
+    check_no_pool,
+    is_web,
+)
+from cloudfiles.paths import absolute
+from cloudfiles.retry import RetryPolicy
 from cloudfiles.runtime.engine import blocking_runtime
 from cloudfiles.transport.request import FileBody, Request, Response
 
-Callback = Callable[[int, int], Any]
-"""Called with the bytes done and the bytes in all."""
-
 _STORE_HEADERS = {"content-type": "content_type", "cache-control": "cache_control"}
 """Headers of an upload that are options of `put` where the store is no web server."""
+
+UPLOAD_TIMEOUTS = Timeouts(5.0, 600.0)
+"""A server may think for long about what it was sent before it answers."""
+
+
+def upload_file(url: str, file_path: Path, chunk_size: int = CHUNK_BYTES,
+                timeout: float | urllib3.Timeout | None = None, pool: urllib3.PoolManager | None = None,
+                md5: bytes | None = None, callback_func: Callback | None = None,
+                headers: Mapping[str, str] | None = None) -> int:
+    """Upload a file with a single PUT request.
+
+    Args:
+        url: the URL to upload to.
+        file_path: the file, which must not be empty.
+        chunk_size: bytes between two calls of the callback.
+        timeout: as for `download_file`, where the whole upload is one request; None for 5 seconds and 10 minutes.
+        pool: use the connections and the retry policy of this pool instead of our own.
+        md5: the MD5 digest of the file (16 bytes), which is sent so that the server can verify the content.
+        callback_func: called with (bytes uploaded, total bytes).
+        headers: additional request headers.
+
+    Returns:
+        The size of the file in bytes.
+
+    Raises:
+        IOError: the file cannot be read, or is empty.
+        ApiException: the server responded with a status that is neither a success nor 413, 429 or 503.
+        urllib3.exceptions.HTTPError: as for `download_file`.
+    """
+    with open(file_path, "rb") as file:
+        return upload_fileobj(url, file, chunk_size, timeout, pool, md5, callback_func, headers)
+
+
+def upload_fileobj(url: str, fileobj: BinaryIO, chunk_size: int = CHUNK_BYTES,
+                   timeout: float | urllib3.Timeout | None = None, pool: urllib3.PoolManager | None = None,
+                   md5: bytes | None = None, callback_func: Callback | None = None,
+                   headers: Mapping[str, str] | None = None) -> int:
+    """Like `upload_file`, but for the whole content of an open binary file, which must be seekable."""
+    chunk_size = checked_count("chunk_size", chunk_size, 1)
+    size = checked_size(fileobj)
+    with exchange_errors():
+        send(url, fileobj, size, chunk_size, timeout, pool, checked_md5(md5), callback_func, headers)
+    return size
+
+
+def send(url: str, file: BinaryIO, size: int, chunk_size: int, timeout: Any, pool: urllib3.PoolManager | None,
+         md5: bytes | None, callback: Callback | None, headers: Mapping[str, str] | None,
+         policy: RetryPolicy = THREE_RETRIES) -> None:
+    """Send the file to `url` by what fits."""
+    url = absolute(url)
+    timeouts = Timeouts.of(timeout, UPLOAD_TIMEOUTS)
+    if not is_web(url):
+        check_no_pool(url, pool)
+        put_to_store(url, timeouts, file, size, chunk_size, md5, headers, callback)
+    elif pool is None:
+        put_by_client(WebEndpoint(url, timeouts, policy), file, size, chunk_size, headers_of(md5, headers), callback)
+    else:
+        timeout = urllib3.Timeout(connect=timeouts.connect, read=timeouts.read) if timeout is None else timeout
+        put_by_pool(url, pool, timeout, file, size, chunk_size, headers_of(md5, headers), callback)
 
 
 def checked_size(file: BinaryIO) -> int:
@@ -59,7 +127,7 @@ def headers_of(md5: bytes | None, headers: Mapping[str, str] | None) -> dict[str
     return given if md5 is None else {**given, "content-md5": b64encode(md5).decode("ascii")}
 
 
-class Watched(io.RawIOBase):
+class ProgressFile(io.RawIOBase):
     """An open file that tells how far it was read, every `chunk_size` bytes and at its end."""
 
     def __init__(self, file: BinaryIO, size: int, chunk_size: int, callback: Callback | None) -> None:
@@ -95,10 +163,10 @@ class Watched(io.RawIOBase):
                 self._callback(done, self._size)
 
 
-class WatchedBody(FileBody):
+class ProgressBody(FileBody):
     """A request's body of a watched file, read beside the workers where they share a thread."""
 
-    def __init__(self, file: Watched, length: int, chunk_size: int) -> None:
+    def __init__(self, file: ProgressFile, length: int, chunk_size: int) -> None:
         super().__init__(file, length)  # type: ignore[arg-type]  # a RawIOBase, as good as a BinaryIO here
         self._watched = file
         self._piece = min(chunk_size, self.PIECE)
@@ -131,11 +199,11 @@ class FilePut(Request):
             raise unexpected(self, response)
 
 
-def put_by_client(to: Connection, file: BinaryIO, size: int, chunk_size: int, headers: dict[str, str],
+def put_by_client(to: WebEndpoint, file: BinaryIO, size: int, chunk_size: int, headers: dict[str, str],
                   callback: Callback | None) -> None:
     """Send the file by our own client."""
-    watched = Watched(file, size, chunk_size, callback)
-    body = WatchedBody(watched, size, chunk_size)
+    watched = ProgressFile(file, size, chunk_size, callback)
+    body = ProgressBody(watched, size, chunk_size)
     to.send(FilePut(to.origin, "PUT", to.target, {**to.headers, **headers}, body, protocol=to.protocol(),
                              path=to.shown))
     watched.tell_of(size)
@@ -144,7 +212,7 @@ def put_by_client(to: Connection, file: BinaryIO, size: int, chunk_size: int, he
 def put_by_pool(url: str, pool: urllib3.PoolManager, timeout: Any, file: BinaryIO, size: int, chunk_size: int,
                 headers: dict[str, str], callback: Callback | None) -> None:
     """Send the file over connections (and by the retry policy) of a urllib3 PoolManager."""
-    watched = Watched(file, size, chunk_size, callback)
+    watched = ProgressFile(file, size, chunk_size, callback)
     answer = pool.request("PUT", url, body=watched, headers={**headers, "content-length": str(size)}, timeout=timeout)
     if not 200 <= answer.status < 300:
         raise pool_error(answer, {name.lower(): value for name, value in answer.headers.items()})
@@ -163,7 +231,7 @@ def put_to_store(cloudpath: str, timeouts: Timeouts, file: BinaryIO, size: int, 
         _check_md5(file, md5)
     directory, key = split_object(cloudpath)
     store = CloudFiles(directory, connect_timeout=timeouts.connect, read_timeout=timeouts.read, encoding_suffixes=False)
-    watched = Watched(file, size, chunk_size, callback)
+    watched = ProgressFile(file, size, chunk_size, callback)
     options: dict[str, Any] = {_STORE_HEADERS[name]: value for name, value in given.items()}
     store.put(key, watched, **options)
     watched.tell_of(size)
