@@ -1,4 +1,4 @@
-"""The tries of one request: how long it waits between them, and when it gives up."""
+"""The attempts of one request: how long it waits between them, and when it gives up."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ from cloudfiles.transport.request import Request
 log = logging.getLogger("cloudfiles")
 
 _LOG_AFTER = 5.0
-"""Seconds for which a request waits before the log says so at WARNING."""
+"""Seconds for which a request waits before a warning is logged."""
 
 
 class Attempts:
-    """The failed tries of one request, and what follows from them.
+    """The failed attempts of one request, and the decisions based on them.
 
     Args:
-        began: when the first try, or the wait for it, began.
+        began: when the first attempt, or the wait for it, began.
         monotonic, sleep: the client's clock and its runtime's sleep.
-        jitter: gives numbers in [0, 1).
+        jitter: returns numbers in [0, 1).
     """
 
     def __init__(self, request: Request, policy: RetryPolicy, began: float, *, monotonic: Callable[[], float],
@@ -48,7 +48,7 @@ class Attempts:
         self._sleep = sleep
         self._jitter = jitter
         self._began = began
-        self._since = began  # the same, or when the last try ended that brought something
+        self._since = began  # the same, or the end of the last attempt that made progress
         self._budget = policy.budget
         self._attempts: list[Attempt] = []
         self._faults = 0
@@ -56,12 +56,12 @@ class Attempts:
         self._corrupt = 0
         self._malformed: list[str] = []
         self._truncated: Counter[tuple[int, str]] = Counter()
-        self._kept = 0  # bytes that earlier tries brought
+        self._kept = 0  # bytes that earlier attempts received
 
     # ---- waiting
 
     def wait_turn(self, limiter: Limiter, now: float, error: CloudFilesError | None = None) -> float:
-        """Wait until `limiter` lets the request go; the time by then. Raises `error` when that takes too long."""
+        """Wait until `limiter` lets the request proceed; returns the time. Raises `error` if that takes too long."""
         ticket, began = limiter.join(now), now
         try:
             while delay := min(limiter.wait(ticket, now), POLL_SECONDS):
@@ -82,7 +82,7 @@ class Attempts:
         return now
 
     def _until_deadline(self, now: float, delay: float, error: CloudFilesError | None) -> float:
-        """`delay`, or as much of it as the request has time for. Raises `error`, or DeadlineError, when it has none."""
+        """`delay`, limited to the time that the request has left. Raises `error`, or DeadlineError, if it has none."""
         deadline = self._request.deadline
         if deadline is None:
             return delay
@@ -91,13 +91,13 @@ class Attempts:
         return min(delay, deadline - now)
 
     def _is_out_of_time(self, limiter: Limiter, now: float) -> bool:
-        """Whether the time is over. A server that has been down for that time is waited for a shorter one."""
+        """Whether the time budget is used up. It is shorter for a server that has been down for all of it."""
         policy, elapsed = self._policy, now - self._since
         return elapsed > self._budget or (
             elapsed > policy.unanswered_budget and limiter.down_for(now) > policy.budget)
 
     def _log_wait(self, limiter: Limiter, until: float, error: CloudFilesError | None) -> None:
-        """Tell for what it waits, once that has taken long; for all requests together once a minute."""
+        """Log the reason for a long wait; once a minute for all requests together."""
         if until - self._since < _LOG_AFTER or not limiter.should_log(until):
             return
         if error is None:
@@ -112,7 +112,7 @@ class Attempts:
     # ---- failures
 
     def corrected(self, error: CloudFilesError) -> None:
-        """The request was corrected and goes again at once. Raises `error` when that happens too often."""
+        """The request was corrected and is sent again at once. Raises `error` if that happens too often."""
         now = self._monotonic()
         self._corrected += 1
         self._note(error, now, 0.0)
@@ -120,10 +120,10 @@ class Attempts:
             self._raise(error, now)
 
     def failed(self, error: CloudFilesError, limiter: Limiter, sent: float) -> None:
-        """Wait for as long as the next try is to wait. Raises `error`, with its history, when there is none.
+        """Wait before the next attempt. Raises `error`, with its history, if there is none.
 
-        limiter: of the server that was asked; what the failure says of it, it is told here and nowhere else.
-        sent: when the try began.
+        limiter: that of the server. Failures are reported to it here and nowhere else.
+        sent: when the attempt began.
         """
         now = self._monotonic()
         is_permanent = not self._is_transient(error)
@@ -131,7 +131,7 @@ class Attempts:
         self._count(now)
         retry_after = getattr(error, "retry_after", None)
         delay = self._policy.delay(self._faults, self._jitter, retry_after)
-        if limiter.is_down:  # then it is the limiter that says when somebody goes
+        if limiter.is_down:  # then the limiter decides when a request is sent
             delay = retry_after or 0.0
         if is_permanent or not self._may_go_on(error, limiter, now, delay, retry_after):
             self._note(error, now, 0.0 if is_permanent else delay)
@@ -152,7 +152,7 @@ class Attempts:
             limiter.failed(now)
 
     def _count(self, now: float) -> None:
-        """One more failure; the first again where the try brought some of what was asked for."""
+        """One more failure; the first one again if the attempt made progress."""
         kept = self._request.resumable_bytes()
         if kept - self._kept > min(_LEAST_PROGRESS, self._kept // 100):
             self._faults, self._since = 0, now
@@ -170,7 +170,7 @@ class Attempts:
             self._faults, now - self._since, delay, retry_after, self._budget)
 
     def _is_transient(self, error: CloudFilesError) -> bool:
-        """Whether the same request may succeed later, and may be repeated."""
+        """Whether the same request may succeed later, and can safely be repeated."""
         if isinstance(error, IntegrityError):
             self._corrupt += 1
             return self._corrupt < self._policy.integrity_attempts
@@ -188,13 +188,13 @@ class Attempts:
         return self._request.idempotent or getattr(error, "nothing_sent", False)
 
     def _is_new(self, malformed: str) -> bool:
-        """Whether this malformed answer is a new one: one that comes twice comes always."""
+        """Whether this malformed response is a new one. The same one twice is taken as permanent."""
         known = malformed in self._malformed
         self._malformed.append(malformed)
         return not known and len(self._malformed) < self._policy.integrity_attempts
 
     def _is_still_truncated(self, error: TruncatedBodyError) -> bool:
-        """Whether the body has ended at this byte, and nothing was gained, as often as a digest may not match."""
+        """Whether bodies have ended at the same byte without progress, as often as a digest may mismatch."""
         ended = (self._request.resumable_bytes(), str(error))
         self._truncated[ended] += 1
         return self._truncated[ended] >= self._policy.integrity_attempts
@@ -211,4 +211,4 @@ class Attempts:
 
 
 _LEAST_PROGRESS = 1 << 20
-"""Bytes by which a try that breaks off is one that has brought something; fewer do of what is small."""
+"""Bytes that count as progress of an attempt whose body broke off; for small bodies, fewer do."""

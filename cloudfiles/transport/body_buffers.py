@@ -1,4 +1,4 @@
-"""Memory for bodies: received into once, handed out as `bytes` without a copy."""
+"""Memory for bodies, which are received into it and returned as `bytes` without a copy."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import io
 
 
 class BufferFullError(Exception):
-    """A body is larger than allowed. Never leaves the protocol."""
+    """A body is larger than allowed. Never leaves the protocol's implementation."""
 
 
 class GrowingBuffer:
-    """Memory for a body of unknown length, of at most `most` bytes: all in one, however small its pieces are."""
+    """Memory for a body of unknown length, of at most `max_size` bytes."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, max_size: int) -> None:
         self._file = io.BytesIO()
-        self._left = most
+        self._left = max_size
 
     def add(self, piece: bytes | memoryview) -> None:
-        """Raises BufferFullError where there is more than that; what fits is kept."""
+        """Raises BufferFullError if it does not fit; what fits is kept."""
         self._file.write(piece[: self._left] if len(piece) > self._left else piece)
         self._left -= len(piece)
         if self._left < 0:
@@ -30,14 +30,13 @@ class GrowingBuffer:
 class BodyBuffer:
     """Memory for a body of known length.
 
-    BytesIO keeps its contents in a bytes object, works in place on one that nobody else holds,
-    and hands it out again: a 256 MiB object costs 256 MiB and not twice that. Memory fresh from
-    `bytes(length)` is not even touched before what is received is written to it. Asking
-    for huge pages (madvise) was tried and left: later bodies came 1.5 times as fast, but the first one
-    of a process at half the rate, where a virtual machine had not touched the memory before.
+    BytesIO keeps its contents in a bytes object, modifies it in place if it has the only reference, and returns it:
+    a 256 MiB object takes 256 MiB and not twice that. Memory of a new `bytes(length)` is not touched before the
+    received bytes are written to it. Huge pages (madvise) were tried and dropped: later bodies were 1.5 times as
+    fast, but the first one of a process had half the throughput on virtual machines.
 
     Attributes:
-        view: the memory; to be filled from its beginning.
+        view: the memory, to be filled from its beginning.
     """
 
     def __init__(self, length: int, begin: bytes = b"") -> None:
@@ -46,7 +45,7 @@ class BodyBuffer:
         self.view[: len(begin)] = begin
 
     def cut(self, length: int) -> bytes:
-        """The first `length` bytes; the view is gone afterwards."""
+        """The first `length` bytes. The view is released."""
         self.view.release()
         self._file.truncate(length)
         return self._file.getvalue()

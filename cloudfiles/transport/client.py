@@ -1,7 +1,6 @@
-"""Requests in, results out: pools, the one retry loop, typed errors.
+"""Sends requests: connection pools, the retry loop, typed errors.
 
-There is one client per runtime and set of TLS files and timeouts; all interfaces of the
-process share it, and with it its connections.
+There is one client per runtime, TLS files and timeouts. All interfaces of the process share it and its connections.
 """
 
 from __future__ import annotations
@@ -45,10 +44,10 @@ class Client:
         _clients.add(self)
 
     def send(self, request: Request) -> Any:
-        """What `request.accept` makes of the answer.
+        """The result of `request.accept` for the response.
 
-        Raises what `accept` raises, and TransportError when the policy gives up; the error
-        carries every attempt and its cause.
+        Raises what `accept` raises, and TransportError when the retry policy gives up. The error lists every attempt
+        and its cause.
         """
         pool = self._pools.get(request.origin) or self._open_pool(request.origin)
         now = self._monotonic()
@@ -74,7 +73,7 @@ class Client:
             now = self._monotonic()
             if pool.limiter.enter(now):
                 now = attempts.wait_turn(pool.limiter, now, failure)
-            del failure  # else it and this frame hold each other, and what it knows, until the collector comes
+            del failure  # else it and this frame would form a reference cycle
 
     def _new_attempts(self, request: Request, now: float) -> Attempts:
         return Attempts(request, self.policy, now, monotonic=self._monotonic, sleep=self.runtime.sleep,
@@ -89,13 +88,13 @@ class Client:
         except IncompleteBodyError as broken:
             connection.close()
             if limiter.is_watching:
-                limiter.accepted(now, self._monotonic())  # it has answered
+                limiter.accepted(now, self._monotonic())  # the server has responded
             request.on_incomplete_body(broken.head, broken.received)
             raise broken.cause from broken
         except ConnectionFailedError as error:
             connection.close()
             if connection.responses and not connection.has_response_bytes and request.idempotent:
-                # Closed while idle, by all appearances, and unnoticed until now: no fault of this request.
+                # Most likely closed while it was idle: not a failure of this request.
                 pool.close()
                 raise RetryRequest(error) from error
             error.is_unreachable |= not connection.has_response_bytes
@@ -115,31 +114,31 @@ class Client:
                                                    self._min_throughput))
 
     def close(self) -> None:
-        """Close the idle connections. New ones are opened when next needed."""
+        """Close the idle connections. New ones are opened when needed."""
         for pool in list(self._pools.values()):
             pool.close()
 
     def forget(self) -> None:
-        """After a fork, in the child: the connections are the parent's."""
+        """In the child after a fork: the connections belong to the parent."""
         for pool in self._pools.values():
             pool.forget()
         self._pools.clear()
 
 
-# ---- what the process shares
+# ---- shared by the whole process
 
 _limiters: dict[Origin, Limiter] = {}
 _clients: weakref.WeakSet[Client] = weakref.WeakSet()
 
 
 def limiter_of(origin: Origin) -> Limiter:
-    """The brake for `origin`, shared by all clients of the process."""
+    """The limiter for `origin`, shared by all clients of the process."""
     limiter = _limiters.get(origin)
     return limiter if limiter is not None else _limiters.setdefault(origin, Limiter())
 
 
 def client_for(runtime: Runtime, options: StoreOptions) -> Client:
-    """The process's client for these settings."""
+    """The client of this process for these settings."""
     key = (options.tls, options.connect_timeout, options.read_timeout, options.min_throughput)
     client = runtime.resources.get(key)
     if client is None:
@@ -148,7 +147,7 @@ def client_for(runtime: Runtime, options: StoreOptions) -> Client:
 
 
 def close_clients() -> None:
-    """Close every idle connection of the process; clients open new ones when next used."""
+    """Close every idle connection of the process. Clients open new ones when needed."""
     for client in list(_clients):
         client.runtime.call(client.close)
 

@@ -1,4 +1,4 @@
-"""One connection: a request goes out, a response comes in. It knows streams and wire, not what they mean."""
+"""One connection: sends a request and receives the response, without interpreting either."""
 
 from __future__ import annotations
 
@@ -30,24 +30,24 @@ from cloudfiles.transport.throughput import NO_MINIMUM, Throughput, TooSlowError
 from cloudfiles.transport.wire import CHUNKED, MAX_HEAD, ChunkedBody, Head, body_length, head_end, parse_head
 
 _FIRST = 16 * 1024
-"""Bytes asked for first: a small object's answer comes whole, and most of a larger one is received
-straight into its own memory instead of being copied there."""
+"""Bytes of the first receive: the response for a small object arrives whole, and most of a larger one is received
+directly into its own memory instead of being copied there."""
 
 BUFFER = MAX_HEAD
-"""Bytes of the receive buffer: a head fits."""
+"""Bytes of the receive buffer: large enough for any head."""
 
 _JOIN = 16 * 1024
-"""A body up to this many bytes is sent in one piece with its head: one packet train, one system call."""
+"""A body of up to this many bytes is sent together with its head, by one system call."""
 
 _LARGE = 256 * 1024
-"""Bytes of the buffer by which a large body goes to a receiver."""
+"""Bytes of the buffer for large bodies that are passed to a receiver."""
 
 _MAX_INTERIM = 100
-"""Interim answers before the final one; servers that say they are still at it do so every few seconds."""
+"""Maximum number of interim responses; servers that are still working send one every few seconds."""
 
 
 class IncompleteBodyError(Exception):
-    """A body broke off; the bytes that came, and the error that ended it. Never leaves the transport."""
+    """A body broke off: the bytes that were received, and the error that ended it. Never leaves the transport."""
 
     def __init__(self, head: Head, received: bytes, cause: Exception) -> None:
         super().__init__(str(cause))
@@ -60,11 +60,11 @@ class Connection:
     """A stream to one origin and its receive buffer.
 
     Attributes:
-        reusable: whether another request may follow. After any error: no.
-        responses: responses completed on it. A first request that fails on a used connection was
-            most likely lost to an idle close.
-        has_response_bytes: whether any byte of the current answer has come.
-        received, sent: bytes over all exchanges; of what was sent, bodies count.
+        reusable: whether another request may follow; False after any error.
+        responses: complete responses so far. A request that fails on a connection that was used before was most
+            likely lost because the server had closed it while it was idle.
+        has_response_bytes: whether any byte of the current response has been received.
+        received, sent: bytes over all exchanges; only bodies are counted in `sent`.
     """
 
     __slots__ = ("__weakref__", "_buffer", "_first", "_stream", "_throughput", "_view", "has_response_bytes",
@@ -102,9 +102,9 @@ class Connection:
         return self._stream.is_stale()
 
     def exchange(self, head: bytes, request: Request) -> Response:
-        """Send `head` and the request's body, and read the whole answer.
+        """Send `head` and the request's body, and read the whole response.
 
-        Raises TransportError when the exchange fails before the body, IncompleteBodyError inside it.
+        Raises TransportError if the exchange fails before the response body, IncompleteBodyError within it.
         """
         stream = self._stream
         if request.deadline is not None:
@@ -116,7 +116,7 @@ class Connection:
                 self._send(head, request.body)
             except OSError as error:
                 if isinstance(error, CloudFilesError):
-                    raise  # of the file that is sent
+                    raise  # an error of the file that is sent
                 return self._early_response(request, error)
             response = self._receive(request)
             self.responses += 1
@@ -142,19 +142,19 @@ class Connection:
         now, watch = self._throughput.now, self._throughput.sending(self)
         asked = now()
         for piece in pieces:
-            watch.pause(now() - asked)  # a slow disk is not the server's fault
+            watch.pause(now() - asked)  # reading from a slow disk does not count
             view = memoryview(piece).cast("B")
             while view:
                 count = self._stream.send_some(view)
                 self.sent += count
                 view = view[count:]
                 if now() >= watch.due:
-                    watch.look()
+                    watch.check()
             asked = now()
 
     def _early_response(self, request: Request, error: OSError) -> Response:
-        """The answer of a server that refused before it had read the whole request, else the send's error."""
-        if isinstance(error, TimeoutError) and not self._stream.is_stale():  # nothing has come
+        """The response of a server that refused the request before it had read all of it; else raises the error."""
+        if isinstance(error, TimeoutError) and not self._stream.is_stale():  # nothing was received
             raise _transport_error(error, "while the request was being sent") from error
         with suppress(ConnectionFailedError, RequestTimeoutError, ProtocolError, IncompleteBodyError):
             response = self._receive(request)
@@ -186,7 +186,7 @@ class Connection:
         return Response(head.status, head.headers, content)
 
     def _receive_head(self, filled: int) -> tuple[Head, bytes]:
-        """The next head, and the bytes behind it that came along. `filled`: bytes in the buffer already."""
+        """The next head, and the bytes after it that were received with it. filled: bytes already in the buffer."""
         searched = 0
         watch: Watch | None = None
         while True:
@@ -194,26 +194,26 @@ class Connection:
                 end = head_end(self._buffer, filled, searched)
                 if end >= 0:
                     return parse_head(self._view[:end]), bytes(self._view[end:filled])
-                watch = self._look_at_head(watch)
+                watch = self._watch_head(watch)
             searched = filled
             count = self._receive_some(filled)
             filled += count
             self.received += count
             self.has_response_bytes = True
 
-    def _look_at_head(self, watch: Watch | None) -> Watch:
-        """Before more of a head is waited for whose beginning has come."""
+    def _watch_head(self, watch: Watch | None) -> Watch:
+        """Before waiting for the rest of a head."""
         if watch is None:
             return self._throughput.receiving(self)
         if self._throughput.now() >= watch.due:
             try:
-                watch.look()
+                watch.check()
             except TooSlowError as error:
                 raise _transport_error(error, "while receiving the response headers") from error
         return watch
 
     def _receive_final_head(self, head: Head, rest: bytes) -> tuple[Head, bytes]:
-        """The head behind interim answers (RFC 9110 15.2); nothing here ever asks to switch protocols."""
+        """The head after interim responses (RFC 9110 15.2). No request here asks to switch protocols."""
         for _ in range(_MAX_INTERIM):
             if head.status == 101:
                 raise ProtocolError("the server switched protocols, which was not requested")
@@ -224,7 +224,7 @@ class Connection:
         raise ProtocolError(f"the server sent {_MAX_INTERIM} interim responses and no final one")
 
     def _receive_some(self, filled: int) -> int:
-        """More of a head, behind the `filled` bytes of the buffer."""
+        """Receive more of a head, after the `filled` bytes of the buffer; returns the number of bytes."""
         try:
             count = self._stream.receive_into(self._view[filled:] if filled else self._first)
         except OSError as error:
@@ -235,10 +235,10 @@ class Connection:
         return count
 
     def _sized(self, head: Head, length: int, rest: bytes, request: Request) -> bytes:
-        """A body of `length` bytes, received straight into the memory of the result."""
+        """A body of `length` bytes, received directly into the memory of the result."""
         missing = length - len(rest)
         if missing < 0:
-            # More than was announced: whose bytes these are nobody knows, so the connection is done for.
+            # More than announced: it is unknown what the rest belongs to, so the connection is not used again.
             return rest[:length]
         if missing == 0:
             self.reusable = head.keep_alive
@@ -247,15 +247,15 @@ class Connection:
         if limit is not None and length > limit:
             if head.status < 300:
                 raise _too_large(request, limit, length)
-            length, keep_alive = limit, False  # enough of what is an error anyway
+            length, keep_alive = limit, False  # enough of an error response
         monitor = request.monitor(head, length)
-        watch: Watch | None = None  # made once the body has taken its time: most have not
+        watch: Watch | None = None  # created only for a body that takes long
         now = self._throughput.now
         due = now() + self._throughput.seconds
         body, got = BodyBuffer(length, rest), len(rest)
         try:
             while got < length:
-                with body.view[got:] as free:  # let go of even when a traceback still holds it: `cut` resizes
+                with body.view[got:] as free:  # released even if a traceback refers to it: `cut` resizes the memory
                     count = self._stream.receive_into(free)
                 if not count:
                     raise TruncatedBodyError(f"the body ended after {got} of {length} bytes")
@@ -264,7 +264,7 @@ class Connection:
                 if now() >= due:
                     watch = watch or self._throughput.receiving(
                         self, request.method, due - self._throughput.seconds, got - len(rest))
-                    watch.look()
+                    watch.check()
                     due = watch.due
                 if monitor is not None:
                     monitor.update(got)
@@ -275,15 +275,15 @@ class Connection:
         return body.cut(length)
 
     def _more(self, view: memoryview, watch: Watch) -> int:
-        """More of a body; the bytes that have come into `view`, 0 at the end of the stream."""
+        """Receive more of a body into `view`; returns the number of bytes, 0 at the end of the stream."""
         count = self._stream.receive_into(view)
         self.received += count
         if self._throughput.now() >= watch.due:
-            watch.look()
+            watch.check()
         return count
 
     def _hand_on(self, head: Head, length: int, rest: bytes, request: Request) -> None:
-        """A body to the request's receiver. What it got before a break is its own business."""
+        """Pass a body to the request's receiver, which itself keeps track of what it has received."""
         watch = self._throughput.receiving(self, request.method)
         assert request.receiver is not None
         receiver = _TimedReceiver(request.receiver, watch, self._throughput.now)
@@ -295,7 +295,7 @@ class Connection:
                 self._deliver_unsized(head, length, rest, receiver, watch)
         except (OSError, TruncatedBodyError) as error:
             if isinstance(error, CloudFilesError) and not isinstance(error, TruncatedBodyError):
-                raise  # the receiver's
+                raise  # an error of the receiver
             raise IncompleteBodyError(head, b"", _transport_error(error, "while receiving the body")) from error
 
     def _deliver_sized(self, length: int, rest: bytes, receiver: _TimedReceiver, watch: Watch) -> None:
@@ -303,7 +303,7 @@ class Connection:
         receiver.write(rest[:length])
         view = self._view
         if left > _LARGE:
-            view = memoryview(bytearray(_LARGE))  # fewer, larger pieces: each costs the receiver a call
+            view = memoryview(bytearray(_LARGE))  # fewer and larger pieces: each is a call of the receiver
         while left > 0:
             count = self._more(view[:left], watch)
             if not count:
@@ -312,7 +312,7 @@ class Connection:
             left -= count
 
     def _deliver_unsized(self, head: Head, length: int, rest: bytes, receiver: _TimedReceiver, watch: Watch) -> None:
-        """Chunked, or to the end of the connection, which is not used again then."""
+        """A chunked body, or one that ends with the connection, which is then not used again."""
         chunked = ChunkedBody() if length == CHUNKED else None
         data: bytes | memoryview = rest
         while True:
@@ -350,12 +350,12 @@ class Connection:
 
     def _end_chunks(self, head: Head, body: ChunkedBody) -> None:
         for name, value in body.trailers.items():
-            if name.startswith("x-"):  # a digest; a trailer may not change how the body is read (RFC 9110 6.5.1)
+            if name.startswith("x-"):  # a digest; trailers must not change how the body is read (RFC 9110 6.5.1)
                 head.headers.setdefault(name, value)
         self.reusable = head.keep_alive and not body.rest and "content-length" not in head.headers
 
     def _until_close(self, head: Head, rest: bytes, request: Request) -> bytes:
-        """A body that ends with the connection (HTTP/1.0). Its length cannot be checked here."""
+        """A body that ends with the connection (HTTP/1.0), so that its length cannot be checked here."""
         watch = self._throughput.receiving(self, request.method)
         memory = GrowingBuffer(_body_limit(request, head))
         try:
@@ -371,13 +371,13 @@ class Connection:
 
 
 def _body_limit(request: Request, head: Head) -> int:
-    """Bytes that a body of unknown length may have."""
+    """Maximum number of bytes of a body of unknown length."""
     limit = request.max_body_size(head)
     return UNANNOUNCED_BYTES if limit is None else limit
 
 
 def _cut_short(request: Request, head: Head, memory: GrowingBuffer) -> bytes:
-    """What came of a body that has more than it may have: enough where the status is an error anyway."""
+    """The beginning of a body that is too large: enough if the status is an error."""
     if head.status < 300:
         raise _too_large(request, _body_limit(request, head))
     return memory.content()
@@ -389,7 +389,7 @@ def _too_large(request: Request, limit: int, length: int | None = None) -> TooLa
 
 
 class _TimedReceiver:
-    """A receiver whose time is not counted as the server's."""
+    """A receiver whose own time is not counted as that of the server."""
 
     def __init__(self, receiver: Receiver, watch: Watch, now: Callable[[], float]) -> None:
         self._receiver = receiver
@@ -411,7 +411,7 @@ def _transport_error(error: Exception, when: str) -> Exception:
         return RequestTimeoutError(f"the server did not respond for too long {when}")
     if isinstance(error, OSError):
         failure = ConnectionFailedError(f"the connection was lost {when}: {error}")
-        # A server says only now that it wants a client certificate (RFC 8446 4.4.2).
+        # In TLS 1.3 a server may demand a client certificate only now (RFC 8446 4.4.2).
         failure.is_permanent = is_permanent(error)
         return failure
     return error

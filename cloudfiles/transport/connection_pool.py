@@ -17,16 +17,15 @@ from cloudfiles.transport.request import Origin
 from cloudfiles.transport.throughput import Throughput
 
 _TRUSTED_IDLE = 1.0
-"""Seconds of idleness after which a connection is looked at before use. Servers close idle ones
-after five seconds at the earliest; within a batch the look would be a system call for nothing."""
+"""Seconds of idleness after which a connection is checked before use. Servers close idle ones after five seconds at
+the earliest; within a batch the check would be a system call for nothing."""
 
 
 class Pool:
-    """Last in, first out: the connection used last is the one most surely alive.
+    """Last in, first out: the connection used last is the one most likely to be alive.
 
-    Taking and giving are one deque operation each, atomic under the interpreter's lock;
-    some 0.1 us, which is why workers need not keep a connection of their own. How many are kept, and for how long, is
-    decided for the whole process by `runtime.descriptors`.
+    `take` and `give` are one deque operation each, atomic under the interpreter's lock and about 0.1 us, so workers
+    need no connections of their own. `runtime.descriptors` decides how many are kept, and for how long.
     """
 
     def __init__(self, origin: Origin, dialer: Dialer, proxy: Proxy | None, limiter: Limiter, runtime: Runtime,
@@ -48,13 +47,13 @@ class Pool:
     def take(self, now: float, trusting: bool = True, deadline: float | None = None) -> Connection:
         """An idle connection, or a new one. Raises what `Dialer.dial` raises.
 
-        trusting: one that was idle for a moment only is not looked at before use.
-        deadline: when a new one is given up.
+        trusting: do not check one that was idle only for a moment.
+        deadline: when opening a new one is given up.
         """
         while self._idle:
             try:
                 connection = self._idle.pop()
-            except IndexError:  # another thread was faster
+            except IndexError:  # another thread has taken it
                 break
             if (trusting and now - connection.idle_since < _TRUSTED_IDLE) or not connection.is_stale():
                 return connection
@@ -62,7 +61,7 @@ class Pool:
         return self.fresh(deadline)
 
     def fresh(self, deadline: float | None = None) -> Connection:
-        """A new connection, whatever is idle: after one was found closed, its siblings likely are too."""
+        """A new connection, even if others are idle."""
         self._descriptors.make_room()
         if deadline is None:
             stream = with_descriptor(self._dialer.dial, self.origin, self._proxy, descriptors=self._descriptors)
@@ -84,11 +83,11 @@ class Pool:
             raise
 
     def _connections(self) -> list[Connection]:
-        """All to this origin, with whatever timeouts and by whatever runtime."""
+        """All connections to this origin, of any timeouts and runtime."""
         return self._descriptors.connections(self.origin)
 
     def give(self, connection: Connection, now: float) -> None:
-        """Take back a connection whose answer was read whole."""
+        """Take back a connection whose response was read completely."""
         if connection.reusable:
             connection.idle_since = now
             self._idle.append(connection)
@@ -110,7 +109,7 @@ class Pool:
             return None
 
     def forward(self, head: bytes) -> bytes:
-        """The request head in the form that a forward proxy takes."""
+        """The request head in the form for a forward proxy."""
         assert self._proxy is not None
         method, _, rest = head.partition(b" ")
         line, _, fields = rest.partition(b"\r\n")
@@ -119,13 +118,13 @@ class Pool:
         return method + b" " + str(self.origin).encode("ascii") + line + b"\r\n" + fields
 
     def close(self) -> None:
-        """Close what is idle."""
+        """Close the idle connections."""
         with suppress(IndexError):  # another thread may take the last one
             while True:
                 self._idle.pop().close()
         self._descriptors.look()
 
     def forget(self) -> None:
-        """Let go of what is idle without a word on the wire: after a fork it is the parent's."""
+        """In the child after a fork: drop the idle connections without sending anything. They belong to the parent."""
         while self._idle:
             self._idle.pop().forget()

@@ -1,4 +1,4 @@
-"""Requests that may take so long and no longer, retries included."""
+"""Total timeouts: how long a request may take, retries included."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from cloudfiles.runtime.base import Stream
 
 
 class PastDeadlineError(TimeoutError):
-    """A wait ended with the time of its request. Never leaves the transport."""
+    """A wait ended because the total timeout of its request is over. Never leaves the transport."""
 
 
 def past_deadline(when: str) -> DeadlineError:

@@ -1,4 +1,4 @@
-"""Opening connections: TCP, TLS with verification, proxies. urllib3 does the work, on the runtime's sockets."""
+"""Opens connections: TCP, TLS with verification, proxies. urllib3 does the work, on sockets of the runtime."""
 
 from __future__ import annotations
 
@@ -68,15 +68,15 @@ class Dialer:
         self.read_timeout = read_timeout
         self._context: ssl.SSLContext | None = None
 
-    def dial(self, origin: Origin, proxy: Proxy | None = None, most: float = math.inf) -> Stream:
+    def dial(self, origin: Origin, proxy: Proxy | None = None, max_seconds: float = math.inf) -> Stream:
         """A stream to `origin`: direct, through a tunnel for https, or to the proxy itself for plain http.
 
-        most: seconds that it may take, where that is less than the timeout.
+        max_seconds: limit, if less than the connect timeout.
         Raises ConnectionFailedError, RequestTimeoutError, CertificateError (never worth a retry),
         AuthorizationError where the proxy wants credentials.
         """
         try:
-            connection = self._connection(origin, proxy, min(self._connect_timeout, most))
+            connection = self._connection(origin, proxy, min(self._connect_timeout, max_seconds))
         except OSError as error:
             raise _dial_error(error, origin, proxy) from error
         try:
@@ -84,7 +84,7 @@ class Dialer:
         except Exception as error:
             connection.close()
             raise _dial_error(error, origin, proxy) from error
-        except BaseException:  # given up while it was shaking hands
+        except BaseException:  # cancelled during the handshake
             connection.close()
             raise
         sock, connection.sock = connection.sock, None
@@ -106,14 +106,14 @@ class Dialer:
         return connection
 
     def _ssl_context(self) -> ssl.SSLContext:
-        """Made once: loading the authorities takes tens of milliseconds."""
+        """Created once: loading the authorities takes tens of milliseconds."""
         if self._context is None:
             tls = self._tls
             try:
                 context = self._runtime.ssl_context(tls.ca_bundle or os.environ.get("AWS_CA_BUNDLE") or _certifi())
                 if tls.client_cert:
                     context.load_cert_chain(tls.client_cert, tls.client_key)
-                if is_exhausted():  # the authorities that could not be opened are left out in silence
+                if is_exhausted():  # authorities that cannot be opened are skipped silently
                     raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
             except OSError as error:
                 if is_descriptor_shortage(error):
@@ -128,7 +128,7 @@ _PROXY_CONFIG = urllib3.connection.ProxyConfig(None, False, None, None)
 
 
 def _certifi() -> str | None:
-    """certifi's bundle where the system has none, None where it has one (or SSL_CERT_FILE names it)."""
+    """certifi's bundle if the system has none; None if it has one, or SSL_CERT_FILE names it."""
     paths = ssl.get_default_verify_paths()
     if paths.cafile or (paths.capath and os.listdir(paths.capath)):
         return None
@@ -140,7 +140,7 @@ def _certifi() -> str | None:
 
 
 class _RuntimeConnection:
-    """Mixed into urllib3's connections: their sockets come from the runtime."""
+    """A mixin for urllib3's connections that creates their sockets with the runtime."""
 
     def __init__(self, *args: Any, runtime: Runtime, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

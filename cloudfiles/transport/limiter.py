@@ -1,7 +1,7 @@
-"""When the requests of a process to one server may go: freely, at a rate, or one at a time to see whether it is back.
+"""When the requests of this process to one server are sent: at once, at a limited rate, or one at a time as probes.
 
-The one place that reacts to a server that refuses or does not answer. Whoever waits here asks again
-every `POLL_SECONDS` seconds at the latest, so what is learnt from one answer is heard by all of them at once.
+This is the only place that reacts to a server that refuses requests or does not respond. A waiting request asks again
+every POLL_SECONDS at the latest, so that all of them learn from each response.
 """
 
 from __future__ import annotations
@@ -11,70 +11,70 @@ import random
 from collections.abc import Callable
 
 POLL_SECONDS = 0.25
-"""Seconds after which whoever waits asks again, however far away its turn is."""
+"""Seconds after which a waiting request asks again, however far away its turn is."""
 
 _WINDOW = 1.0
-"""Seconds over which answers are counted between two changes of the rate. Some stores count by the second
-themselves: less would show them as one that refuses nothing, and then everything."""
+"""Seconds over which responses are counted between two changes of the rate. Some stores enforce limits per second:
+over less time they seem to refuse nothing, and then everything."""
 
 _MIN_ANSWERS = 5
 _MAX_WINDOW = 20.0
-"""Answers that say little: a window lasts until there are more, up to these seconds."""
+"""Responses that are too few to tell anything: a window lasts until there are more, up to _MAX_WINDOW seconds."""
 
 _MAX_REFUSED_SHARE = 0.2
-"""Share of refused requests above which it is too many requests. Busy stores refuse a few of a hundred at
-any rate: their own backoff is enough for those, and slowing down the others would only cost time."""
+"""Share of refused requests above which the rate is limited. Busy stores refuse a few percent at any rate: for those
+the backoff of each request is enough, and slowing down the others would only cost time."""
 
 _MIN_FAILURES = 8
-"""Failures that it takes to slow down, or to take the server for down: fewer may be chance."""
+"""Failures needed before requests are slowed down, or the server is considered down: fewer may be chance."""
 
 _MAX_ANSWERS = 1000
-"""Answers after which the older ones count less."""
+"""Responses after which older ones count less."""
 
 _MIN_RATE = 0.05
-"""Requests a second that are always allowed: thousands of processes may share what a store allows."""
+"""Requests per second that are always allowed. It is this low as thousands of processes may share a store's limit."""
 
 _START_RATE = 20.0
 _FAST_START, _SLOW_START = 0.1, 0.25
-"""Requests a second to begin with, and seconds after which they are doubled: the former when a server is
-back that was down for some time, the latter when one began to refuse requests."""
+"""Requests per second at the start, and the seconds after which they are doubled: the first for a server that recovers
+from an outage, the second for one that has started to refuse requests."""
 
 _OUTAGE_SECONDS = 3.0
-"""Seconds after which a server that was down was surely not just asked too much."""
+"""Seconds after which a server that did not respond was down, and not merely overloaded by these requests."""
 
 _RESUME_SHARE = 0.7
-"""Share of what was accepted to go on with where that has ended."""
+"""Share of the accepted rate to continue with when doubling has ended."""
 
 _GROWTH, _MAX_GROWTH = 0.01, 0.5
-"""Share a second by which the rate grows, and the same at the most, when nothing was refused for some time."""
+"""Share by which the rate grows per second, and the maximum when nothing has been refused for some time."""
 
 _FAIR, _MAX_FAIR = 0.15, 0.04
-"""Requests a second, times the root of the rate, by which it grows besides, and the share of the rate that this
-never exceeds: over time, processes that share a store get the same, whatever they began with."""
+"""Additional growth in requests per second, times the square root of the rate, and the maximum share of the rate. It
+makes processes that share a store converge to equal rates, whatever they started with."""
 
 _MAX_CUT = 0.5
 _CLEAN_SHARE = 0.01
-"""Share of refused requests up to which next to nothing was refused."""
+"""Share of refused requests up to which a window counts as one without refusals."""
 
 _NEAR_CEILING = 1.1
-"""Factor from the rate that was too much before within which the rate does not grow fast at once."""
+"""Within this factor of the rate that was too high before, the rate does not grow fast immediately."""
 
 _DOWN_SECONDS = 1.0
-"""Seconds without a success, while requests fail, after which the server is taken for down."""
+"""Seconds without a success, while requests fail, after which the server is considered down."""
 
 _PROBE_SHARE, _MIN_PROBE, _MAX_PROBE = 0.07, 0.2, 10.0
-"""Seconds between two probes of a server that is down: this share of the time that it has been down, within these
-bounds. So what is lost after its recovery is less than a tenth of the outage."""
+"""Seconds between two probes of a server that is down: this share of the outage so far, within these bounds. So the
+time lost after its recovery is less than a tenth of the outage."""
 
 _MIN_DELAY = 0.0005
-"""Seconds that are not worth waiting."""
+"""Delays below this many seconds are not waited for."""
 
 _LOG_SECONDS = 60.0
-"""Seconds after which it is worth saying again that requests wait."""
+"""Seconds after which it is logged again that requests are waiting."""
 
 
 class Ticket:
-    """A place in the queue."""
+    """A number in the queue."""
 
     __slots__ = ("_number", "_queue_id")
 
@@ -84,23 +84,23 @@ class Ticket:
 
 
 class Limiter:
-    """Holds back requests to a server that refuses too many of them, or is down.
+    """Delays requests to a server that refuses too many of them, or is down.
 
-    Free: requests go at once, and nothing is counted. Once more than a fifth of them are refused, they go at a
-    rate, one after the other. It begins low and is doubled until something is refused. From then on it follows what
-    was refused in the last second: it is cut by that share and grows by some hundredths, and
-    so stays just above what the store takes. Where nothing is refused for some seconds, it grows faster; when
-    nobody has to wait any more, requests go freely again.
+    Unlimited: requests are sent at once, and nothing is counted. When more than a fifth of them are refused, they are
+    sent one after the other at a rate. It starts low and is doubled until something is refused. From then on it is
+    reduced by the share that was refused in the last second and grows by a few percent, so that it stays just above
+    what the store accepts. If nothing is refused for some seconds, it grows faster. When no request has to wait any
+    more, requests are unlimited again.
 
-    When nothing has succeeded for a second, the server is down: one request at a time goes to see whether
-    it is back. All others wait for that, and then go at a rate that is doubled until something is refused.
+    When nothing has succeeded for a second, the server is down: single requests probe whether it is back. All others
+    wait, and are then sent at a rate that is doubled until something is refused.
 
-    Times are monotonic seconds, handed in.
+    All times are seconds of a monotonic clock, passed in by the caller.
 
     Attributes:
-        rate: requests a second now allowed; None: any number; 0.0: the server is down.
-        is_watching: something has failed of late, so the client is to call `accepted` for each success.
-        has_answered: the server has answered a request of this process.
+        rate: requests per second that are allowed; None: unlimited; 0.0: the server is down.
+        is_watching: something has failed recently, so that the client has to report each success with `accepted`.
+        has_answered: the server has responded to a request of this process.
     """
 
     def __init__(self, jitter: Callable[[], float] = random.random) -> None:
@@ -108,45 +108,45 @@ class Limiter:
         self.is_watching = False
         self.has_answered = False
         self._jitter = jitter
-        self._began = 0.0  # of the window being counted
+        self._began = 0.0  # of the current window
         self._until = 0.0
-        self._cut = 0.0  # when the rate was last cut: answers to what was sent before say nothing of it
-        self._accepted = 0  # answers in it, while watching
+        self._cut = 0.0  # when the rate was last reduced: responses to earlier requests say nothing about it
+        self._accepted = 0  # responses in the window, while watching
         self._refused = 0
-        self._failed = False  # whether anything did
-        self._success = 0.0  # when the last one was, while watching
+        self._failed = False  # whether anything failed in the window
+        self._success = 0.0  # time of the last one, while watching
         self._failures = 0  # since then
         self._down_since = 0.0
-        self._probe = 0.0  # when the next one may go
-        self._starting = False  # after an outage: nothing was refused yet
+        self._probe = 0.0  # time of the next one
+        self._starting = False  # the rate is being doubled: nothing has been refused yet
         self._start_window = _SLOW_START
-        self._ceiling = 0.0  # the rate that was too much when something was last refused
-        self._base = 0.0  # the rate below which a few refusals do not bring it: they may come at any rate
-        self._clean = 0  # windows in a row in which next to nothing was refused
-        self._has_queue = False  # whether somebody had to wait in this window
-        self._queue_id = 0  # grows when the places of a queue become void
-        self._tickets = 0  # places in the queue
-        self._served = 0.0  # how far it has come
+        self._ceiling = 0.0  # the rate at which something was last refused
+        self._base = 0.0  # a few refusals do not reduce the rate below this: they may happen at any rate
+        self._clean = 0  # consecutive windows without refusals
+        self._has_queue = False  # whether a request had to wait in this window
+        self._queue_id = 0  # grows when the tickets of a queue become invalid
+        self._tickets = 0  # issued in this queue
+        self._served = 0.0  # tickets whose turn has come
         self._served_at = 0.0
-        self._logged_at: float | None = None  # when it was last said that requests wait
+        self._logged_at: float | None = None  # when it was last logged that requests wait
 
     # ---- requests
 
     def enter(self, now: float) -> bool:
-        """Whether a request has to wait for its turn: by `join` and `wait`."""
+        """Whether a request has to wait for its turn, with `join` and `wait`."""
         if now >= self._until:
             self._end_window(now)
         return self.rate is not None
 
     def join(self, now: float) -> Ticket:
-        """A place at the end of the queue."""
+        """A ticket for the end of the queue."""
         self._advance(now)
         ticket = Ticket(self._tickets, self._queue_id)
         self._tickets += 1
         return ticket
 
     def wait(self, ticket: Ticket, now: float) -> float:
-        """Seconds until the turn of `ticket`, as things are now; 0.0: it is. To be asked again after POLL_SECONDS."""
+        """Seconds until the turn of `ticket`, as of now; 0.0 when it has come. To be asked again after POLL_SECONDS."""
         if now >= self._until:
             self._end_window(now)
         rate = self.rate
@@ -163,12 +163,12 @@ class Limiter:
         return delay
 
     def leave(self, ticket: Ticket) -> None:
-        """Give up a place before its turn has come."""
+        """Return a ticket before its turn has come."""
         if ticket._queue_id == self._queue_id:
             self._served += 1.0
 
     def _advance(self, now: float) -> None:
-        """Let the queue come as far as it may by now. What nobody has used is not saved up."""
+        """Serve the tickets that are due by now. Turns that no request has used are not saved up."""
         rate = self.rate  # once: other threads may change it meanwhile
         if rate:
             self._served = min(float(self._tickets), self._served + rate * max(0.0, now - self._served_at))
@@ -181,10 +181,10 @@ class Limiter:
         self._probe = now + pause * (0.75 + 0.5 * self._jitter())
         return 0.0
 
-    # ---- what came of them
+    # ---- outcomes
 
     def accepted(self, sent: float, now: float) -> None:
-        """The server did what was asked for at `sent`, or refused it for good. To be called while `is_watching`."""
+        """A request sent at `sent` succeeded, or failed permanently. To be called while `is_watching`."""
         self._failures = 0
         self._success = now
         if self.rate == 0.0:
@@ -193,12 +193,12 @@ class Limiter:
             self._accepted += 1
 
     def refused(self, sent: float, now: float) -> None:
-        """The server refused a request that was sent at `sent`, because there are too many."""
+        """The server refused a request sent at `sent`, because there are too many."""
         self.failed(now)
         if sent < self._cut or self.rate == 0.0:
-            return  # it says what is known already
+            return  # nothing new
         self._refused += 1
-        # A fifth is exceeded by so much that it cannot be chance, with the answers coming as they may
+        # So much more than a fifth that it cannot be chance, in whatever order the responses arrive
         if self._refused > _MIN_FAILURES + _MAX_REFUSED_SHARE * (self._refused + self._accepted):
             if self.rate is None:
                 self._begin_again(now, _SLOW_START)
@@ -206,7 +206,7 @@ class Limiter:
                 self._end_window(now)
 
     def failed(self, now: float) -> None:
-        """A request failed for a reason that may pass: no connection, a broken one, no answer, a server's error."""
+        """A request failed with a transient error: no connection, a lost one, no response, a server error."""
         if not self.is_watching:
             self.is_watching = True
             self._success = now
@@ -223,20 +223,20 @@ class Limiter:
         return self.rate == 0.0
 
     def down_for(self, now: float) -> float:
-        """Seconds for which the server has been down, 0.0 where it is not."""
+        """Seconds for which the server has been down; 0.0 if it is not."""
         return now - self._down_since if self.rate == 0.0 else 0.0
 
     def should_log(self, now: float) -> bool:
-        """Whether it is to be told that requests wait: once, and once a minute while failures go on."""
-        should_log = self._logged_at is None or now - self._logged_at >= _LOG_SECONDS
-        if should_log:
+        """Whether to log that requests wait: once, then once a minute while failures continue."""
+        is_due = self._logged_at is None or now - self._logged_at >= _LOG_SECONDS
+        if is_due:
             self._logged_at = now
-        return should_log
+        return is_due
 
     # ---- the rate
 
     def _begin_again(self, now: float, window: float) -> None:
-        """Find out from below what the server takes; `window`: seconds after which the rate is doubled."""
+        """Start at a low rate, to find out what the server accepts. window: seconds after which the rate is doubled."""
         self._start_window = window
         self._starting = True
         self.rate = max(_MIN_RATE, min(_START_RATE, self._ceiling / 2.0)) if self._ceiling else _START_RATE
@@ -252,7 +252,7 @@ class Limiter:
         if rate is None:
             self.is_watching = self._failed
             self._logged_at = self._logged_at if self._failed else None
-            if self._failed:  # what is counted goes on being so, and is forgotten bit by bit
+            if self._failed:  # keep counting, and forget old responses gradually
                 self._begin_window(now, self._accepted, self._refused)
                 return
         elif rate and not self._change(rate, now):
@@ -268,7 +268,7 @@ class Limiter:
         self._failed = self._has_queue = False
 
     def _change(self, rate: float, now: float) -> bool:
-        """Have the rate follow what came of the window's requests; False where they are too few yet."""
+        """Adapt the rate to the responses of this window. False if there are too few yet."""
         seconds = min(_MAX_WINDOW, max(0.001, now - self._began))
         answers = self._accepted + self._refused
         if self._has_queue and answers < _MIN_ANSWERS and seconds < _MAX_WINDOW:
@@ -293,14 +293,14 @@ class Limiter:
         return True
 
     def _corrected(self, rate: float, seconds: float, share: float) -> float:
-        """The rate after a window in which this share was refused."""
+        """The rate after a window in which `share` was refused."""
         corrected = max(_MIN_RATE, rate * self._growth(rate, seconds, share) * max(1.0 - share, _MAX_CUT))
         if share > _MAX_REFUSED_SHARE:
             self._base = corrected / 2.0
         return max(corrected, self._base)
 
     def _growth(self, rate: float, seconds: float, share: float) -> float:
-        """The factor by which the rate grows: slowly where it was too much before, faster where it was not."""
+        """The factor by which the rate grows: slowly near the rate that was too high before, faster elsewhere."""
         self._clean = min(self._clean + 1, 6) if share <= _CLEAN_SHARE else 0
         if not self._clean:
             self._ceiling = rate * max(1.0 - share, _MAX_CUT)
@@ -309,6 +309,6 @@ class Limiter:
         fair = min(_FAIR / math.sqrt(rate), _MAX_FAIR)
         sure = self._clean if rate * _NEAR_CEILING < self._ceiling else self._clean - 2
         growth = _GROWTH if sure <= 0 else min(_MAX_GROWTH, (1.0 + 2 * _GROWTH) ** (3.0 ** sure) - 1.0)
-        if rate < self._ceiling:  # not beyond it in one step
+        if rate < self._ceiling:  # at most up to it in one step
             growth = min(growth, max(_GROWTH, (self._ceiling / rate) ** (1 / seconds) - 1.0))
         return float((1.0 + growth + fair) ** seconds)

@@ -1,8 +1,9 @@
-"""What is sent, and the hooks by which a protocol reads what comes back.
+"""Requests, and the hooks by which a protocol interprets the responses.
 
-A verb subclasses `Request`, a provider subclasses `ProviderProtocol`. The client's one retry loop calls `encode`
-before each attempt, `accept` on each complete response, and `on_incomplete_body` when a body broke off. So a signature
-is always fresh, an error inside a 200 is seen, and a read is resumed where it ended.
+A verb subclasses `Request`, a provider subclasses `ProviderProtocol`. The client's retry loop calls `encode`
+before each attempt, `accept` on each complete response, and `on_incomplete_body` when a body broke off. So every
+attempt has a fresh signature, an error in a response with status 200 is detected, and a read is resumed where it
+ended.
 """
 
 from __future__ import annotations
@@ -31,13 +32,13 @@ SLOW_DOWN_CODES = frozenset({"SlowDown", "SlowDownRead", "SlowDownWrite", "TooMa
 """Provider codes that ask for fewer requests, whatever the status they come with."""
 
 ANSWER_BYTES = 64 << 20
-"""Bytes that an answer may have that is no object: a page of a listing, a token, what a write came to."""
+"""Maximum bytes of a response that is not an object: a page of a listing, a token, the result of a write."""
 
 ERROR_BYTES = 1 << 20
-"""Bytes that are read of an answer whose status is an error; what follows them is left unread."""
+"""Maximum bytes that are read of a response with an error status."""
 
 UNANNOUNCED_BYTES = 1 << 30
-"""Bytes that an object may have to be read into memory whose length is not announced: it might never end."""
+"""Maximum bytes of an object of unannounced length that is read into memory: it might never end."""
 
 Body: TypeAlias = "bytes | bytearray | memoryview | FileBody"
 
@@ -71,10 +72,10 @@ class Origin(NamedTuple):
         return f"{self.scheme}://{self.authority}"
 
 
-class RetryRequest(Exception):  # noqa: N818 -- not an error: a hook's word to the retry loop
+class RetryRequest(Exception):  # noqa: N818 -- not an error: a signal to the retry loop
     """Raised by `accept`: the request was corrected (another origin, fresh credentials); send it again now.
 
-    `cause` is the error to raise when that does not help either.
+    `cause` is the error to raise if that fails as well.
     """
 
     def __init__(self, cause: CloudFilesError) -> None:
@@ -108,7 +109,7 @@ class FileBody:
                 piece = self.file.read(min(left, self.PIECE))
             except CloudFilesError:
                 raise
-            except OSError as error:  # not the connection's, as any other OSError here would be
+            except OSError as error:  # any other OSError here is one of the connection
                 raise FileSystemError(f"cannot read the file to upload: {error}", errno=error.errno) from error
             if not piece:
                 raise CloudFilesError(f"the file to upload ended {left} bytes early: it was truncated while it was "
@@ -118,7 +119,7 @@ class FileBody:
 
 
 class ProviderProtocol:
-    """How a provider wants its requests signed, and words its answers. This one is plain HTTP."""
+    """How a provider's requests are signed and its responses interpreted. This one is plain HTTP."""
 
     def encode(self, request: Request, host: str, now: float) -> bytes:
         """The request's head as it goes on the wire.
@@ -139,14 +140,14 @@ class ProviderProtocol:
         return False
 
     def is_missing(self, response: Response) -> bool:
-        """Whether the answer says that there is no such object (and not: no such bucket, no right to know)."""
+        """Whether the response means that there is no such object (rather than no such bucket, or no permission)."""
         return response.status in (404, 410)
 
     def check_object(self, response: Response, path: str | None) -> None:
-        """Raise ProtocolError for a success without an ETag that cannot be an answer about an object."""
+        """Raise ProtocolError for a success without an ETag that cannot be the response for an object."""
 
     def verify(self, content: bytes, headers: dict[str, str], path: str | None) -> str:
-        """Check a whole object's stored bytes; the digest's name, '' where the answer offers none.
+        """Check the stored bytes of a whole object; returns the digest's name, '' if the response has none.
 
         Raises IntegrityError.
         """
@@ -157,16 +158,16 @@ PLAIN = ProviderProtocol()
 
 
 class Receiver(Protocol):
-    """Takes bodies in pieces, as they come, so that none is ever held whole."""
+    """Takes bodies piece by piece, so that they are never in memory as a whole."""
 
     def accepts(self, head: Head, length: int) -> bool:
-        """Whether it takes the body that follows `head`; `length` as `wire.body_length` tells it.
+        """Whether to receive the body after `head`; `length` is that of `wire.body_length`.
 
-        What it raises ends the exchange with the body unread.
+        An exception ends the exchange with the body unread.
         """
 
     def write(self, piece: memoryview | bytes) -> None:
-        """The next bytes; they are overwritten afterwards."""
+        """The next bytes; their memory is reused afterwards."""
 
 
 class BodyMonitor(Protocol):
@@ -182,7 +183,7 @@ class SlowBodyError(Exception):
 
 
 class BodyTooLargeError(Exception):
-    """A receiver declines a body for its size. Carries the head. Never leaves the protocol."""
+    """A receiver declines a body because of its size. Has the head. Never leaves the protocol's implementation."""
 
     def __init__(self, head: Head) -> None:
         super().__init__(head.headers.get("content-length"))
@@ -190,27 +191,27 @@ class BodyTooLargeError(Exception):
 
 
 class Request:
-    """One request to one origin. Subclasses add what a verb knows, `protocol` what a provider knows.
+    """One request to one origin. Subclasses implement a verb, `protocol` a provider.
 
     Attributes:
-        origin: where it goes; the protocol may change it (a redirect) and have it sent again.
+        origin: its destination; the protocol may change it (a redirect) and have it sent again.
         method: the HTTP method.
         target: path and query, percent-encoded, beginning with '/'.
         headers: lower-case names to values, besides Host, Content-Length and what the protocol adds.
         body: bytes-like or FileBody; b'' for none.
-        idempotent: sending it twice does no harm: it may be repeated even when its fate is unknown.
-        path: the key it concerns, for error messages.
-        retries: tries that have failed by now; once `send` has raised, its last one too.
-        deadline: when the request, its retries included, is given up by a DeadlineError: a time of the client's
-            monotonic clock, None for never.
-        signed: what the protocol signed the current try with, for its own use in `to_error`.
+        idempotent: sending it twice does no harm: it may be repeated even if it is unknown whether it was executed.
+        path: the key, for error messages.
+        retries: failed attempts so far; once `send` has raised, including the last one.
+        deadline: time of the client's monotonic clock at which the request and its retries end with a DeadlineError;
+            None for never.
+        signed: what the protocol has signed the current attempt with, for its own use in `to_error`.
     """
 
     __slots__ = ("body", "deadline", "headers", "idempotent", "method", "origin", "path",
                  "protocol", "retries", "signed", "target")
 
     receiver: Receiver | None = None
-    """Takes the answer's body in place of `Response.content`; a subclass that has one gives itself a slot for it."""
+    """Receives the body in place of `Response.content`. A subclass that uses one defines a slot for it."""
 
     def __init__(self, origin: Origin, method: str, target: str, headers: dict[str, str] | None = None,
                  body: Body = b"", *, protocol: ProviderProtocol = PLAIN, idempotent: bool = True,
@@ -228,14 +229,14 @@ class Request:
         self.deadline: float | None = None
 
     def encode(self, host: str, now: float) -> bytes:
-        """The head to send; called before each try, so that a signature is always fresh."""
+        """The head to send; called before each attempt, so that every attempt has a fresh signature."""
         return self.protocol.encode(self, host, now)
 
     def accept(self, response: Response) -> Any:
-        """What the caller of `Client.send` gets; here the response itself.
+        """The result of `Client.send`; here the response itself.
 
-        IntegrityError, TransportError and ServerErrors of a passing status are tried again
-        after a backoff, RetryRequest at once; every other error ends the request.
+        The request is repeated after a backoff for IntegrityError, TransportError and ServerErrors with a transient
+        status, and at once for RetryRequest. Any other error ends it.
         """
         if response.status < 300:
             return response
@@ -249,7 +250,7 @@ class Request:
         return error
 
     def max_body_size(self, head: Head) -> int | None:
-        """Bytes that the body behind `head` may have. None: as many as are announced, or UNANNOUNCED_BYTES."""
+        """Maximum bytes of the body after `head`. None: as many as announced, or UNANNOUNCED_BYTES."""
         return ANSWER_BYTES if head.status < 300 else ERROR_BYTES
 
     def monitor(self, head: Head, length: int) -> BodyMonitor | None:
@@ -257,20 +258,20 @@ class Request:
         return None
 
     def on_incomplete_body(self, head: Head, received: bytes) -> None:
-        """The body after `head` broke off with `received` bytes: remember them to go on from there."""
+        """The body after `head` broke off after `received`: keep these bytes to resume from there."""
 
     def resumable_bytes(self) -> int:
-        """Bytes that were remembered by `on_incomplete_body`: a try that adds to them has not failed altogether."""
+        """Bytes that `on_incomplete_body` has kept: an attempt that adds to them has made progress."""
         return 0
 
 
 def flat(view: memoryview) -> memoryview:
-    """`view` byte by byte, so that its length is its size, whatever its items are."""
+    """`view` as bytes, so that its length is its size."""
     return view.cast("B") if view.c_contiguous else memoryview(view.tobytes())
 
 
 def format_head(method: str, target: str, host: str, headers: dict[str, str], body: Body) -> bytes:
-    """An HTTP/1.1 request head. Content-Length is sent where there is a body, or where the method implies one."""
+    """An HTTP/1.1 request head. Content-Length is sent if there is a body, or if the method implies one."""
     lines = [f"{method} {target} HTTP/1.1\r\nhost: {host}\r\n"]
     lines.extend(f"{name}: {value}\r\n" for name, value in headers.items())
     size = len(body)
@@ -281,7 +282,7 @@ def format_head(method: str, target: str, host: str, headers: dict[str, str], bo
 
 
 def status_error(response: Response, *, path: str | None = None, code: str = "", message: str = "") -> CloudFilesError:
-    """The error that an error status means, with the provider's own code and message where it gave them."""
+    """The error for an error status, with the provider's own code and message if it sent them."""
     status = response.status
     retry_after = parse_retry_after(response.headers.get("retry-after"), response.headers.get("date"))
     text = message or code

@@ -1,13 +1,13 @@
-"""What came back."""
+"""A response to a request."""
 
 from __future__ import annotations
 
 
 class Response:
-    """A complete answer.
+    """A complete response.
 
     Attributes:
-        content: the whole body as bytes; decoded from chunks, but never from its content encoding.
+        content: the whole body; chunks are joined, but its content encoding is not decoded.
     """
 
     __slots__ = ("content", "headers", "status")

@@ -1,9 +1,9 @@
-"""Transfers that crawl: a server that sends a byte a second, or takes one, is never silent, and never done.
+"""Stalled transfers: a server that sends or accepts one byte per second never times out, and never finishes.
 
-One is given up when it has moved fewer bytes a second than `min_throughput` for as long as the read timeout, and then
-in a quarter of that time either all connections to its origin together have not moved that many, or the others move
-several times as much each as it does. So a thin line that many connections share trips nothing: there none does
-better, and together they move enough. While a transfer goes well, all that is done for it is to compare the clock.
+A transfer is aborted if it has moved fewer bytes per second than `min_throughput` for as long as the read timeout, and
+if then, in a quarter of that time, either all connections to its origin together have not moved that many, or each of
+the others has moved several times as many on average. So a slow line that many connections share aborts nothing: none
+of them does better, and together they move enough. A transfer that goes well only costs comparisons of the clock.
 """
 
 from __future__ import annotations
@@ -14,16 +14,15 @@ from time import monotonic
 from typing import Protocol
 
 _FASTER = 4
-"""Times as much as a crawling transfer that the others move on average, to be said to do better: shares of a line
-differ by chance."""
+"""Factor by which the other transfers have to be faster on average: shares of a line differ by chance."""
 
 _SLOW_ANSWER_FACTOR = 10
-"""Times longer that the answer to a request other than GET may take: stores that work for minutes, as S3 on a
+"""Factor by which responses to requests other than GET may take longer: stores that work for minutes, such as S3 on a
 completion or a copy, send a space now and then."""
 
 
 class ByteCounters(Protocol):
-    """A connection, as far as it is looked at here: the bytes that have come and gone, and whether it is in use."""
+    """A connection's counters of bytes received and sent, and whether it is in use."""
 
     received: int
     sent: int
@@ -33,15 +32,15 @@ class ByteCounters(Protocol):
 
 
 class TooSlowError(TimeoutError):
-    """A transfer was given up because it crawled."""
+    """A transfer was aborted because it was too slow."""
 
 
 class Throughput:
     """What is asked of the transfers to one origin.
 
     Attributes:
-        least: bytes a second; 0 for anything.
-        seconds: how long one may stay below that before it is looked at.
+        min_rate: bytes per second; 0 for no minimum.
+        seconds: how long a transfer may stay below it before it is checked against the others.
     """
 
     def __init__(self, min_rate: float = 0.0, seconds: float = 60.0, peers: Callable[[], Iterable[ByteCounters]] = list,
@@ -53,12 +52,12 @@ class Throughput:
 
     def receiving(self, connection: ByteCounters, method: str = "GET", since: float | None = None,
                   received: int = 0) -> Watch:
-        """A watch over an answer that begins now, or of which `received` bytes have come since then."""
+        """A watch over a response that begins now, or of which `received` bytes have arrived since `since`."""
         seconds = self.seconds if method == "GET" else _SLOW_ANSWER_FACTOR * self.seconds
         return Watch(self, connection, _received, seconds, self.now() if since is None else since, received)
 
     def sending(self, connection: ByteCounters) -> Watch:
-        """A watch over a request's body that begins now."""
+        """A watch over a request body that is sent from now on."""
         return Watch(self, connection, _sent, self.seconds, self.now())
 
 
@@ -74,10 +73,10 @@ def _sent(connection: ByteCounters) -> int:
 
 
 class Watch:
-    """Over one transfer on one connection.
+    """Measures one transfer on one connection.
 
     Attributes:
-        due: the time at which `look` is to be called.
+        due: the time at which `check` is to be called.
     """
 
     __slots__ = ("_before", "_connection", "_count", "_limits", "_moved", "_seconds", "_since", "due")
@@ -94,16 +93,16 @@ class Watch:
     def _begin(self, now: float) -> None:
         self._since = now
         self._moved = self._count(self._connection)
-        self._before: dict[ByteCounters, int] | None = None  # what all had moved when this one was found to crawl
+        self._before: dict[ByteCounters, int] | None = None  # what each had moved when this one was found to be slow
         self.due = now + self._seconds if self._limits.min_rate > 0 else math.inf
 
     def pause(self, seconds: float) -> None:
-        """So much of the time it was not the other side that was waited for."""
+        """Do not count these seconds: the other side was not waited for."""
         self._since += seconds
         self.due += seconds
 
-    def look(self) -> None:
-        """Raises TooSlowError where the transfer is to be given up; before it is due, does nothing."""
+    def check(self) -> None:
+        """Raises TooSlowError if the transfer is to be aborted. Does nothing before it is due."""
         now = self._limits.now()
         if now < self.due:
             return
@@ -122,7 +121,7 @@ class Watch:
             self._begin(now)
 
     def _is_to_blame(self, moved: int, elapsed: float, before: dict[ByteCounters, int]) -> bool:
-        """Whether a line that all share is no excuse."""
+        """Whether this transfer is slow, and not the line that all transfers share."""
         others = [gain for peer in before.keys() | set(self._peers())
                   if (gain := self._count(peer) - before.get(peer, 0)) or peer.is_busy]
         if moved + sum(others) < self._limits.min_rate * elapsed:

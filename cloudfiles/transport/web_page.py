@@ -1,4 +1,4 @@
-"""Web pages that come in place of a store's answer, as from a captive portal or a proxy, in short words."""
+"""Web pages in place of a store's responses, as captive portals and proxies send them: recognized and summarized."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import re
 from cloudfiles.exceptions import ProtocolError
 from cloudfiles.transport.response import Response
 
-_READ = 64 * 1024  # bytes of a page that are looked at
+_MAX_PARSED = 64 * 1024  # bytes of a page that are parsed
 _TITLE_LENGTH, _TEXT_LENGTH = 100, 200
 
-_BEGINS = re.compile(rb"\s*(?:\xef\xbb\xbf|<\?xml[^>]*>|<!--.*?-->|\s)*<(?:!doctype\s+html|html|head|body)\b",
+_START = re.compile(rb"\s*(?:\xef\xbb\xbf|<\?xml[^>]*>|<!--.*?-->|\s)*<(?:!doctype\s+html|html|head|body)\b",
                      re.IGNORECASE | re.DOTALL)
 _TITLE = re.compile(r"<title[^>]*>(.*?)(?:</title|$)", re.IGNORECASE | re.DOTALL)
-_UNSEEN = re.compile(r"<!--.*?(?:-->|$)|<(script|style|head|title|svg)\b.*?(?:</\1\s*>|$)", re.IGNORECASE | re.DOTALL)
+_HIDDEN = re.compile(r"<!--.*?(?:-->|$)|<(script|style|head|title|svg)\b.*?(?:</\1\s*>|$)", re.IGNORECASE | re.DOTALL)
 _TAG = re.compile(r"<[^>]*(?:>|$)")
 
 
@@ -25,30 +25,30 @@ def is_html_type(headers: dict[str, str]) -> bool:
 
 
 def is_web_page(response: Response) -> bool:
-    """Whether the answer's body is one."""
-    return _BEGINS.match(response.content, 0, 4096) is not None or (bool(response.content)
+    """Whether the response's body is a web page."""
+    return _START.match(response.content, 0, 4096) is not None or (bool(response.content)
                                                                     and is_html_type(response.headers))
 
 
 def summary(content: bytes) -> str:
-    """A page in one line: its title and the beginning of its text, without markup."""
-    text = content[:_READ].decode("utf-8-sig", "replace")
+    """One line: the page's title and the beginning of its text, without markup."""
+    text = content[:_MAX_PARSED].decode("utf-8-sig", "replace")
     found = _TITLE.search(text)
     title = _plain(found[1], _TITLE_LENGTH) if found else ""
-    words = _plain(_UNSEEN.sub(" ", text), _TEXT_LENGTH)
+    words = _plain(_HIDDEN.sub(" ", text), _TEXT_LENGTH)
     named = f"a web page with the title {title!r}" if title else "a web page"
     return f"{named}: {words}" if words and words != title else named
 
 
-def _plain(markup: str, most: int) -> str:
+def _plain(markup: str, max_length: int) -> str:
     words = " ".join(html.unescape(_TAG.sub(" ", markup)).split())
-    return words if len(words) <= most else f"{words[:most].rstrip()}..."
+    return words if len(words) <= max_length else f"{words[:max_length].rstrip()}..."
 
 
 def unreadable(what: str, response: Response, reason: object, path: str | None = None) -> ProtocolError:
-    """The error for an answer that cannot be read as what it should be.
+    """The error for a response that cannot be parsed.
 
-    what: names the answer ('the listing'). reason: what is wrong with it where it is no web page ('is no XML: ...').
+    what: names the response ('the listing'). reason: what is wrong, unless it is a web page ('is not XML: ...').
     """
     if is_web_page(response):
         return ProtocolError(f"{what} is {summary(response.content)}", path=path)
@@ -56,7 +56,7 @@ def unreadable(what: str, response: Response, reason: object, path: str | None =
 
 
 def check_is_the_stores(response: Response, path: str | None) -> None:
-    """Raise ProtocolError for a web page without an ETag, where every answer of the store has one."""
+    """Raise ProtocolError for a web page without an ETag, if every response of the store has one."""
     if is_html_type(response.headers) and "etag" not in response.headers:
         page = summary(response.content) if response.content else "of type text/html"
         raise ProtocolError(f"the server responded with {response.status} and something other than the store's "

@@ -1,8 +1,7 @@
-"""HTTP/1.1 on the client's side, with no socket in it: bytes in, values out.
+"""HTTP/1.1 responses (RFC 9112), without sockets: bytes in, values out.
 
-`parse_head` reads a response head, `body_length` tells how the body is framed, and
-`ChunkedBody` decodes a chunked one, however the bytes happen to be split. Each either
-gives a value, says "need more" (None), or raises ProtocolError. (RFC 9112.)
+`parse_head` parses a response head, `body_length` determines how the body is framed, and `ChunkedBody` decodes a
+chunked one, however the bytes are split. Each returns a value, or that it needs more bytes, or raises ProtocolError.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from typing import NamedTuple
 from cloudfiles.exceptions import ProtocolError, TruncatedBodyError
 
 MAX_HEAD = 64 * 1024
-"""Bytes after which a head that has not ended is an error: no store sends half as much."""
+"""Maximum bytes of a head. No store sends half as much."""
 
 CHUNKED = -1
 UNTIL_CLOSE = -2
@@ -35,10 +34,10 @@ class Head(NamedTuple):
 
 
 def head_end(buffer: bytes | bytearray, filled: int, searched: int = 0) -> int:
-    """Where the head ends (the index after its empty line), -1 when more bytes are needed.
+    """The index after the empty line that ends the head; -1 if more bytes are needed.
 
-    Bare LF is taken for a line end, as RFC 9112 2.2 allows. `filled`: bytes in the buffer that
-    were received; `searched`: how many of them are known to hold no end.
+    A bare LF is accepted as a line end, as RFC 9112 2.2 allows. filled: received bytes in the buffer. searched: how
+    many of them are known not to contain the end.
     """
     empty_line = _EMPTY_LINE.search(buffer, max(0, searched - 2), filled)
     if empty_line is not None:
@@ -49,9 +48,9 @@ def head_end(buffer: bytes | bytearray, filled: int, searched: int = 0) -> int:
 
 
 def parse_head(data: bytes | bytearray | memoryview) -> Head:
-    """The head in `data`, which ends with its empty line.
+    """The head in `data`, which ends with its empty line; Latin-1 (RFC 9110 5.5).
 
-    Raises ProtocolError for anything that is not an HTTP/1.x head. Latin-1, as RFC 9110 5.5 leaves it.
+    Raises ProtocolError for anything that is not an HTTP/1.x head.
     """
     lines = str(data, "latin-1").split("\n")
     match = _STATUS_LINE.match(lines[0].rstrip("\r"))
@@ -68,7 +67,7 @@ def parse_head(data: bytes | bytearray | memoryview) -> Head:
 
 
 def _keeps_alive(is_default: bool, connection: str | None) -> bool:
-    """Whether the connection stays open (RFC 9112 9.3). is_default: it does when nothing is said."""
+    """Whether the connection stays open (RFC 9112 9.3). is_default: it does without a Connection header."""
     if connection is None:
         return is_default
     tokens = connection.lower()
@@ -76,18 +75,18 @@ def _keeps_alive(is_default: bool, connection: str | None) -> bool:
 
 
 class _FoldedError(Exception):
-    """A line goes on with the field of the line before (obs-fold, RFC 9112 5.2)."""
+    """A line continues the field of the line before (obs-fold, RFC 9112 5.2)."""
 
 
 class _Fields(dict[str, tuple[str, str]]):
-    """Header lines to their lower-case name and value.
+    """Maps header lines to lower-case name and value.
 
-    The answers of a server repeat most of their lines to the letter, so what a line says is
-    remembered: a head of ten lines costs 2 us instead of 10.
+    Most lines of a server's responses are identical, so parsed lines are cached: a head of ten lines takes 2 us
+    instead of 10.
     """
 
-    _LIMIT = 1024  # lines: ETags and dates come and go
-    _LINE = 256  # characters: longer ones are rare, and not worth their memory
+    _LIMIT = 1024  # lines: ETags and dates keep changing
+    _LINE = 256  # characters: longer lines are rare, and not worth the memory
 
     def __missing__(self, line: str) -> tuple[str, str]:
         if line[:1] in (" ", "\t"):
@@ -107,7 +106,7 @@ _fields = _Fields()
 
 
 def _joined(lines: list[str]) -> dict[str, str]:
-    """The fields of lines among which some repeat a name, or go on with the line before."""
+    """The fields of lines of which some repeat a name, or continue the line before."""
     headers: dict[str, str] = {}
     name = ""
     for line in lines:
@@ -123,19 +122,19 @@ def _joined(lines: list[str]) -> dict[str, str]:
 
 
 def body_length(head: Head, method: str) -> int:
-    """Bytes of body that follow `head`, or CHUNKED, or UNTIL_CLOSE (RFC 9112 6.3).
+    """The body's bytes after `head`, or CHUNKED, or UNTIL_CLOSE (RFC 9112 6.3).
 
-    Raises ProtocolError where Content-Length is no number, or differs between its repetitions, and
-    for a transfer coding other than chunked: nothing here asks for one, nor could undo it.
+    Raises ProtocolError if Content-Length is not a number, or is repeated with different values, and for any
+    transfer coding other than chunked: no request asks for one, and it could not be decoded.
     """
     status, headers, _ = head
     if method == "HEAD" or status in (204, 304) or status < 200:
-        if "content-length" in headers:  # nothing follows, but it may be what is asked for
+        if "content-length" in headers:  # no body follows, but the length may be what was asked for
             _announced(headers)
         return 0
     coding = headers.get("transfer-encoding")
     if coding is not None and coding.lower() != "identity":
-        # A message with both is framed by Transfer-Encoding; the length is then not to be trusted.
+        # Transfer-Encoding takes precedence over Content-Length.
         if coding.lower() != "chunked":
             raise ProtocolError(f"unexpected Transfer-Encoding in the response: {coding[:60]!r}")
         return CHUNKED
@@ -143,7 +142,7 @@ def body_length(head: Head, method: str) -> int:
 
 
 def _announced(headers: dict[str, str]) -> int:
-    """Content-Length, which says it once from then on. Raises ProtocolError."""
+    """Content-Length, which is replaced by a single number in `headers`. Raises ProtocolError."""
     length = headers["content-length"]
     if _LENGTH.match(length) is None:
         values = {part.strip() for part in length.split(",")}
@@ -155,15 +154,15 @@ def _announced(headers: dict[str, str]) -> int:
 
 
 def is_framed(headers: Mapping[str, str]) -> bool:
-    """Whether the length of a body under these headers was announced, so that a body cut short was noticed."""
+    """Whether the length of a body with these headers was announced, so that truncation is detected."""
     return body_length(Head(200, dict(headers), keep_alive=False), "GET") != UNTIL_CLOSE
 
 
 class ChunkedBody:
-    """Decodes a chunked body (RFC 9112 7.1) fed in any pieces.
+    """Decodes a chunked body (RFC 9112 7.1) that is fed in pieces of any size.
 
-    After the last chunk `done` is set, `trailers` hold what came behind it, and `rest` the
-    bytes that no longer belong to the message.
+    After the last chunk `done` is True, `trailers` has the fields after it, and `rest` the bytes that do not belong to
+    the message any more.
     """
 
     def __init__(self) -> None:
@@ -177,7 +176,7 @@ class ChunkedBody:
         self._state = self._size
 
     def feed(self, data: bytes | bytearray | memoryview) -> list[bytes]:
-        """The body bytes that `data` completes. Raises ProtocolError for what is no chunked body."""
+        """The body bytes in `data`. Raises ProtocolError if it is not a chunked body."""
         self._buffer += data
         self._received += len(data)
         pieces: list[bytes] = []
@@ -186,7 +185,7 @@ class ChunkedBody:
         return pieces
 
     def finish(self) -> None:
-        """To be called at the end of the stream: raises TruncatedBodyError unless the body had ended."""
+        """To be called at the end of the stream. Raises TruncatedBodyError unless the body is complete."""
         if not self.done:
             raise TruncatedBodyError(f"the connection was closed in the middle of a chunked body, after "
                                      f"{self._received} bytes of it")

@@ -183,7 +183,7 @@ class Line:
             for connection, rate in zip(self.all, rates, strict=True):
                 connection.received += int(rate)
             if self.time.now >= self.watch.due:
-                self.watch.look()
+                self.watch.check()
 
 
 class _Peer:
