@@ -1,4 +1,4 @@
-"""The protocols, each in a module of its own that is loaded when first used."""
+"""The protocols, each in its own module, which is imported on first use."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ _INTERFACES = {
     "middleauth+https": "cloudfiles.interfaces.http.interface:HttpInterface",
     "ngauth+https": "cloudfiles.interfaces.http.interface:HttpInterface",
 }
-"""Adding a protocol: a line here and one in `protocols.py`."""
+"""To add a protocol, add a line here and one in `protocols.py`."""
 
 
 def interface_class(protocol: str) -> type[Interface]:
-    """The class that speaks `protocol`. Raises UnsupportedProtocolError naming those there are."""
+    """The class that implements `protocol`. Raises UnsupportedProtocolError, which lists the supported ones."""
     try:
         module, name = _INTERFACES[protocol].split(":")
     except KeyError:

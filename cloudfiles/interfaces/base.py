@@ -1,10 +1,10 @@
-"""The contract of a protocol.
+"""The contract that every protocol implements.
 
-An interface is bound to one cloudpath and one runtime. Every key it is given, and every
-key it lists, is relative to that cloudpath. Its methods block (in the runtime's way), are
-called by many workers at once, and keep no state of a single call. Retries, digests,
-resuming and the mapping of errors happen below this line: what comes out is right, None
-for missing, or a CloudFilesError.
+An interface is bound to one cloudpath and one runtime. All keys that it receives and lists are
+relative to that cloudpath. Its methods block (in the way of the runtime), are called by many
+workers concurrently, and keep no state between calls. They handle retries, digests, resuming
+and the mapping of errors: a method returns a correct result, returns None for a missing object,
+or raises a CloudFilesError.
 """
 
 from __future__ import annotations
@@ -33,80 +33,80 @@ def object_changed(key: str) -> ObjectChangedError:
 
 
 class Interface(ABC):
-    """One protocol's operations below one cloudpath."""
+    """The operations of one protocol below one cloudpath."""
 
     is_local: ClassVar[bool] = False
-    """Operations take microseconds and wait for no network: a batch starts in the caller's own thread."""
+    """Operations take microseconds and do not wait for a network: a batch starts in the calling thread."""
 
     lists_in_key_order: ClassVar[bool] = False
-    """`list_page` goes in UTF-8 byte order of the keys and honors `start_after`: batches may merge-join."""
+    """`list_page` lists keys in UTF-8 byte order and supports `start_after`, so that batches can merge with it."""
 
     lists_cheaply: ClassVar[bool] = False
-    """Where the order of `list_page` is not known: it costs less than asking for one key in a hundred of what it lists.
-    Batches may look for keys in the whole listing of their common prefix."""
+    """For listings in an unknown order: listing costs less than requesting one in a hundred of the listed keys. Batches
+    may look for keys in the complete listing of their common prefix."""
 
     keeps_live_objects: ClassVar[bool] = False
-    """`put` takes any Python object, and `get` gives the same one back."""
+    """`put` accepts any Python object, and `get` returns the same object."""
 
     delete_batch: ClassVar[int] = 1
-    """How many keys one call of `delete` may carry."""
+    """The maximum number of keys in one call of `delete`."""
 
     etag_is_md5: ClassVar[bool] = False
     """An ETag of 32 hexadecimal digits is the md5 of the stored bytes, also in listings."""
 
     metadata_prefix: ClassVar[str] = "x-amz-meta-"
-    """What the header of an object's own metadata begins with."""
+    """The prefix of the headers of user-defined metadata."""
 
     keeps_attributes: ClassVar[bool] = True
     """Objects keep a content type, cache control and metadata."""
 
     keeps_metadata: ClassVar[bool] = True
-    """Of these the metadata, too: transfers leave it out elsewhere, and writes with it are refused."""
+    """Objects keep metadata as well. Otherwise, transfers omit it, and writes with metadata are rejected."""
 
     folds_suffixes: bool = False
-    """An encoding shows as a suffix of the name, so that the keys `a` and `a.gz` may be one object."""
+    """Encodings are suffixes of names, so that the keys `a` and `a.gz` may be the same object."""
 
     keeps_encodings: bool = True
-    """Objects keep a content encoding; else they are written decoded."""
+    """Objects keep a content encoding. Otherwise, they are written decoded."""
 
     folds_case: ClassVar[bool] = False
-    """Keys that differ only in case may be one object."""
+    """Keys that differ only in case may be the same object."""
 
     nests_names: ClassVar[bool] = False
-    """Keys are paths: where `a` is an object, `a/b` cannot be."""
+    """Keys are paths: if `a` is an object, `a/b` cannot exist."""
 
     no_encoding: ClassVar[str | None] = None
-    """What `compress` in a result is where an object has no encoding: programs compare with what they know."""
+    """The value of `compress` in results for objects without an encoding, which existing programs compare with."""
 
     reads_public_buckets: ClassVar[bool] = False
-    """With `no_sign_request` it reads public buckets over HTTPS, listing included: `use_https` needs no other way."""
+    """With `no_sign_request`, public buckets are read and listed over HTTPS; `use_https` is the same."""
 
     # ---- one object
 
     @abstractmethod
     def get(self, key: str, start: int | None = None, end: int | None = None) -> StoredObject | None:
-        """The stored bytes `[start:end]` (read as a Python slice: negative `start` with open end is a suffix).
+        """The stored bytes `[start:end]`, as in a Python slice: a negative `start` with an open end is a suffix.
 
-        None where the object is missing. A range past the end gives fewer or no bytes, as slicing does.
-        Whole reads are checked for length and against the digest that the store offers.
+        None if the object is missing. A range past the end returns fewer or no bytes, like a slice.
+        Whole objects are checked for their length and the digest that the store provides.
         """
 
     @abstractmethod
     def put(self, key: str, content: Content, options: WriteOptions) -> str | None:
-        """Store `content` whole or not at all; gives the new ETag where the store tells one.
+        """Store `content` completely or not at all; returns the new ETag if the store reports it.
 
         A file is read from its current position to its end, in bounded memory.
         """
 
     @abstractmethod
     def head(self, key: str) -> dict[str, Any] | None:
-        """The fields of `types.HEAD_FIELDS`, None where the object is missing."""
+        """A dict with the fields `types.HEAD_FIELDS`; None if the object is missing."""
 
     def exists(self, key: str) -> bool:
         return self.head(key) is not None
 
     def size(self, key: str) -> int | None:
-        """Stored bytes, None where the object is missing."""
+        """The size in stored bytes; None if the object is missing."""
         head = self.head(key)
         if head is None:
             return None
@@ -116,31 +116,31 @@ class Interface(ABC):
         return size
 
     def touch(self, key: str) -> None:
-        """Create an empty object where there is none."""
+        """Create an empty object if the key does not exist."""
         if not self.exists(key):
             self.put(key, b"", WriteOptions())
 
     @abstractmethod
     def delete(self, keys: Sequence[str]) -> Mapping[str, CloudFilesError]:
-        """Remove up to `delete_batch` keys; gives the errors of those that could not be. Missing keys are no error."""
+        """Delete up to `delete_batch` keys; returns the errors by key. Missing keys are not errors."""
 
     # ---- many objects
 
     @abstractmethod
     def list_page(self, prefix: str = "", *, flat: bool = False, start_after: str | None = None,
                   token: str | None = None, limit: int | None = None) -> ListPage:
-        """One page of the objects whose key begins with `prefix` (any string, not only a directory).
+        """One page of the objects whose keys start with `prefix` (any string, not only a directory).
 
-        flat: stop at the next `/`; what lies behind it shows as a common prefix ending in `/`.
-        start_after: begin behind this key (where `lists_in_key_order`). token: go on from a page before.
-        limit: at most so many entries. A store that has no listing raises UnsupportedOperationError.
+        flat: group keys up to the next `/` into a common prefix that ends with `/`.
+        start_after: start after this key (if `lists_in_key_order`). token: continue after an earlier page.
+        limit: the maximum number of entries. Stores without listings raise UnsupportedOperationError.
         """
 
     def pages(self, prefix: str = "", *, flat: bool = False, token: str | None = None,
               limit: int | None = None) -> Iterator[ListPage]:
-        """Every page of a listing, from `token` on, each object once; the arguments are those of `list_page`.
+        """All pages of a listing, from `token` on, with each object once; the arguments are those of `list_page`.
 
-        Raises ProtocolError where the listing does not come to an end, and what `list_page` raises.
+        Raises ProtocolError if the listing does not end, and the exceptions of `list_page`.
         """
         def request_page(token: str | None) -> tuple[ListPage, str | None]:
             page = self.list_page(prefix, flat=flat, token=token, limit=limit)
@@ -152,25 +152,25 @@ class Interface(ABC):
             yield seen.page(page)
 
     def isdir(self, key: str) -> bool:
-        """Whether anything lies below `key` taken as a directory."""
+        """Whether there is anything below the directory `key`."""
         directory = key.rstrip("/") + "/" if key else ""
         return any(page.entries or page.prefixes for page in self.pages(directory, limit=1))
 
     def get_acl(self, key: str) -> Any:
-        """Who may do what with the object, in the store's own words; None where it is missing, or has none."""
+        """The access control list of an object, in the format of the store; None if it is missing or has none."""
         raise UnsupportedOperationError(f"{type(self).__name__} does not support access control lists of "
                                         "objects", path=key)
 
     def root_exists(self) -> bool | None:
-        """Whether the place that the cloudpath names exists, be it empty; None where an empty one cannot be told from
-        a missing one."""
+        """Whether the location of the cloudpath exists, even if it is empty; None if an empty one cannot be
+        distinguished from a missing one."""
         return self.isdir("") or None
 
     def remove_empty_directory(self, key: str) -> None:  # noqa: B027 -- most stores have no directories
-        """Remove the directory `key`, and those below it, as far as they hold nothing but symlinks."""
+        """Remove the directory `key` and its subdirectories, if they contain nothing but symlinks."""
 
     def is_below_symlink(self, key: str, above: str = "") -> bool:
-        """Whether a directory of `key`, below the directory `above`, is a symlink: its object may have another key."""
+        """Whether a directory of `key`, below the directory `above`, is a symlink: the object may have another key."""
         return False
 
     def presign(self, key: str, expires: float, method: str) -> str:
@@ -178,13 +178,13 @@ class Interface(ABC):
         raise UnsupportedOperationError(f"{type(self).__name__} does not support presigned URLs")
 
     def compose(self, source_keys: Sequence[str], key: str, options: WriteOptions) -> str | None:
-        """Make one object of others, one behind the other, by the store's own means; they stay. Gives the ETag."""
+        """Concatenate objects into one on the server; they are kept. Returns the ETag."""
         raise UnsupportedOperationError("compose is supported for gs:// only; elsewhere, read the objects and write "
                                         "them as one",
                                         path=key)
 
     def data_lake(self) -> Any:
-        """What the store can do with directories, owners and ACLs beyond objects."""
+        """The operations of the store on directories, owners and ACLs."""
         raise UnsupportedOperationError("data_lake() is supported for az:// and abfss:// only, in accounts with a "
                                         "hierarchical namespace (Data Lake Storage Gen2)")
 
@@ -192,10 +192,10 @@ class Interface(ABC):
         """The sources that are searched for credentials, in order, and what was found in each, without secrets."""
         return []
 
-    # ---- moving data: what transfer/ chooses its ways by. Every default is right for any protocol.
+    # ---- transfers: transfer/ chooses its method by these. All defaults are correct for every protocol.
 
     def describe(self, key: str) -> StoredObject | None:
-        """The object without its content: encoding, ETag, size and headers. None where it is missing."""
+        """The object without its content: encoding, ETag, size and headers. None if it is missing."""
         head = self.head(key)
         if head is None:
             return None
@@ -203,9 +203,9 @@ class Interface(ABC):
         return StoredObject(None, head["Content-Encoding"] or "", "", head["ETag"], head["Content-Length"], headers)
 
     def get_bounded(self, key: str, most: int) -> StoredObject | None:
-        """As `get` of the whole object, with its headers; of one that has more than `most` bytes as `describe`.
+        """The whole object with its headers, as by `get`; if it has more than `most` bytes, the result of `describe`.
 
-        Protocols that can tell from the beginning of an answer override it, to spare the request for the size.
+        Protocols that can decide this from the start of a response override it, to save the request for the size.
         """
         described = self.describe(key)
         if described is None or (described.size or 0) > most:
@@ -216,7 +216,7 @@ class Interface(ABC):
         return stored
 
     def attributes(self, stored: StoredObject) -> WriteOptions:
-        """What a copy of an object is to be written with, as its headers tell."""
+        """The options for writing a copy of an object, from its headers."""
         headers = stored.headers or {}
         cut = len(self.metadata_prefix)
         metadata = {name[cut:]: value for name, value in headers.items() if name.startswith(self.metadata_prefix)}
@@ -225,7 +225,7 @@ class Interface(ABC):
             content_disposition=headers.get("content-disposition"), content_language=headers.get("content-language"))
 
     def digests(self, stored: StoredObject) -> list[Digest]:
-        """The digests of the whole stored object that its headers tell, the cheapest first."""
+        """The digests of the whole stored object in its headers, the cheapest first."""
         return digests_from_headers(stored.headers or {}, etag_is_md5=self.etag_is_md5)
 
     def supports_ranges(self, stored: StoredObject) -> bool:
@@ -233,10 +233,10 @@ class Interface(ABC):
         return True
 
     def get_part(self, key: str, start: int, end: int, described: StoredObject) -> bytes:
-        """The stored bytes `[start:end]`, all of which there are, of the content that `described` tells of.
+        """The stored bytes `[start:end]`, which must exist, of the content that `described` refers to.
 
-        described: with a validator; an object without one is to be read by one request.
-        Raises ObjectChangedError where the object has other content by now.
+        described: must have a validator; an object without one has to be read in one request.
+        Raises ObjectChangedError if the object has different content now.
         """
         part = self.get(key, start, end)
         if part is None or not part.is_same_content(described) or len(part.content) != end - start:
@@ -245,10 +245,10 @@ class Interface(ABC):
         return content
 
     def stream_to(self, key: str, take: Callable[[bytes | memoryview], object]) -> StoredObject | None:
-        """Hand the whole object to `take` in order, in bounded memory, all of it of one state; None where missing.
+        """Pass the whole object to `take` in order, in bounded memory, all from one version; None if it is missing.
 
-        By one request where nothing proves that the answers to several are of the same content.
-        What `take` was given counts only once this returns. Raises ObjectChangedError.
+        Uses one request if the responses to several could not be shown to have the same content.
+        The content is valid only when this has returned. Raises ObjectChangedError.
         """
         described = self.describe(key)
         if described is None:
@@ -260,8 +260,8 @@ class Interface(ABC):
         return described
 
     def stream_to_at_once(self, key: str, take: Callable[[bytes | memoryview], object]) -> StoredObject | None:
-        """As `stream_to`, by one request. Protocols whose objects may lack a validator override it, to keep memory
-        bounded; the object that it gives is what that one answer says."""
+        """Like `stream_to`, in one request. Protocols whose objects may have no validator override it, to bound the
+        memory; the result is the description in that one response."""
         stored = self.get(key)
         if stored is None:
             return None
@@ -269,60 +269,60 @@ class Interface(ABC):
         return replace(stored, content=None, size=len(stored.content))
 
     def can_copy_from(self, source: Interface) -> bool:
-        """Whether `copy_from` is worth trying for objects of `source`. Asked once a batch; no I/O."""
+        """Whether to try `copy_from` for objects of `source`. Called once per batch; performs no I/O."""
         return False
 
     def copy_from(self, source: Interface, source_key: str, key: str, options: CopyOptions) -> CopyResult | None:
-        """Copy an object by the store's own means, its bytes passing through no client; None: the source is missing.
+        """Copy an object on the server, without passing its bytes through a client; None if the source is missing.
 
-        Content, encoding, content type, cache control and metadata are carried along but for what
-        `options.change` changes. The copy appears whole or not at all; a 200 is read before it is believed.
+        Content, encoding, content type, cache control and metadata are copied, except for the changes of
+        `options.change`. The copy appears completely or not at all; a 200 response is checked for errors.
 
         Raises:
-            UnsupportedOperationError: it cannot be done for these two after all: nothing was done, stream instead.
-            ObjectChangedError: the source is not in the state of `options.etag`, or was replaced meanwhile.
+            UnsupportedOperationError: these two objects cannot be copied; nothing was done, stream instead.
+            ObjectChangedError: the source does not have the ETag `options.etag`, or was replaced in the meantime.
         """
         raise UnsupportedOperationError(f"{type(self).__name__} does not support server-side copies", path=key)
 
     def rename_from(self, source: Interface, source_key: str, key: str) -> bool:
-        """Move an object in one atomic step, as a file system does; False: that cannot be done, nothing was."""
+        """Move an object in one atomic step, as file systems do; False if that is not possible."""
         return False
 
     def is_same(self, source: Interface, source_key: str, key: str) -> bool:
-        """Whether `key` and the other interface's `source_key` are one object under two names."""
+        """Whether `key` and `source_key` of the other interface are the same object."""
         return False
 
     def open_writer(self, key: str, size: int, options: WriteOptions,
                     state: Mapping[str, Any] | None = None) -> PartWriter | None:
-        """Begin to write an object of `size` bytes in parts; None: the protocol does not, use `put`.
+        """Start writing an object of `size` bytes in parts; None if the protocol does not support this: use `put`.
 
-        state: of a writer that did not finish, to go on with; where that is not possible any more it begins anew.
+        state: the state of an unfinished writer, to resume from; if that is no longer possible, it starts over.
         """
         return None
 
     def discard_partial(self, prefix: str, older_than: float) -> int:
-        """Remove what interrupted writes of keys beginning with `prefix` have left, begun over `older_than` seconds
-        ago: uploads that were not completed, temporary files. Gives how many."""
+        """Remove incomplete uploads and temporary files of interrupted writes below `prefix` that started more than
+        `older_than` seconds ago. Returns their number."""
         return 0
 
     def discard_interrupted(self, interrupted: InterruptedWrites) -> int:
-        """Remove what these writes have left, and nothing of anyone else's. Gives how many."""
+        """Remove what these writes left behind, and nothing else. Returns the number of removed items."""
         return 0
 
-    def check_unambiguous(self, key: str) -> None:  # noqa: B027 -- most stores keep one object a key
-        """Raise AmbiguousPathError where several files hold this key's object: removing it would remove them all."""
+    def check_unambiguous(self, key: str) -> None:  # noqa: B027 -- most stores have one object per key
+        """Raise AmbiguousPathError if several files map to this key: removing it would remove them all."""
 
     def explain_decompression_error(self, key: str, encoding: str, error: DecompressionError) -> DecompressionError:
-        """The error of stored bytes that do not decode, with what the store knows of why."""
+        """The error to raise for stored bytes that cannot be decoded, with the reason if the store knows it."""
         return error
 
     def key_resolver(self, *, follow: bool = False) -> Callable[[str], str] | None:
-        """A function that returns equal values for keys that are the same object here, because of symlinks between
-        directories; None: no two keys are. To be used for one batch only.
+        """A function that returns equal values for keys that are the same object because of symlinks between
+        directories; None if this cannot happen. To be used for one batch only.
 
-        follow: a symlink of a key's own name is followed too, as reads do; writes replace it.
+        follow: also follow a symlink with the name of the key itself, as reads do; writes replace it.
         """
         return None
 
-    def check_target(self, key: str) -> None:  # noqa: B027 -- most keys cannot lead anywhere else
-        """Raise InvalidPathError where a write of `key` would leave what the cloudpath names, as by a symlink."""
+    def check_target(self, key: str) -> None:  # noqa: B027 -- most keys cannot lead out
+        """Raise InvalidPathError if a write of `key` would lead out of the cloudpath, for example by a symlink."""

@@ -1,4 +1,4 @@
-"""Reading objects over HTTP that may be too large for memory: declined at their head, or handed on in pieces.
+"""Reading objects over HTTP that may be too large for memory: rejected by their headers, or passed on in pieces.
 
 Shared by every protocol that speaks HTTP.
 """
@@ -18,17 +18,17 @@ from cloudfiles.types import StoredObject
 
 
 def object_from_headers(headers: Mapping[str, str]) -> StoredObject:
-    """The object that an answer's headers are about, without its content."""
+    """The object that a response describes, without its content."""
     length = headers.get("content-length", "")
     size = int(length) if length.isascii() and length.isdigit() else None
     return StoredObject(None, headers.get("content-encoding", ""), "", headers.get("etag"), size, headers)
 
 
 class SizeLimit:
-    """Declines the body of a whole object that has more than `most` bytes: at its head, where that tells the length.
+    """Rejects the body of a whole object that has more than `most` bytes, by its headers if they state the length.
 
     Attributes:
-        memory: a body of unknown length, as far as it came; None where the connection receives it.
+        memory: the received part of a body of unknown length; None if the connection receives the body.
     """
 
     __slots__ = ("_head", "_most", "memory")
@@ -57,7 +57,7 @@ class SizeLimit:
 
 
 class ObjectReadWithHeaders(ObjectRead):
-    """A read whose result tells the answer's headers too."""
+    """A read whose result includes the response headers."""
 
     __slots__ = ()
 
@@ -70,7 +70,7 @@ class ObjectReadWithHeaders(ObjectRead):
 class BoundedRead(ObjectReadWithHeaders):
     """A GET of a whole object of at most `most` bytes, with its headers. `Client.send` raises BodyTooLargeError.
 
-    A body whose length is not announced is read as far as that, and from its beginning again where it breaks off.
+    A body of unknown length is read up to that size, and from its start again if it is interrupted.
     """
 
     __slots__ = ("limit", "receiver")
@@ -87,7 +87,7 @@ class BoundedRead(ObjectReadWithHeaders):
 
 
 def read_bounded(send: Callable[[Request], Any], request: Request) -> StoredObject | None:
-    """What `send(request)` gives; of an object that it declines, what the answer's head says."""
+    """The result of `send(request)`; for an object that was rejected, its description from the headers."""
     try:
         stored: StoredObject | None = send(request)
     except BodyTooLargeError as declined:
@@ -96,9 +96,9 @@ def read_bounded(send: Callable[[Request], Any], request: Request) -> StoredObje
 
 
 class PiecewiseRead(Request):
-    """A GET of a whole object that is handed on as it comes, in order; for servers that know no ranges.
+    """A GET of a whole object that is passed on in order as it arrives; for servers without range support.
 
-    Once pieces were handed on it is not tried again: who took them has to begin anew.
+    It is not retried once pieces have been passed on: the receiver has to start over.
     """
 
     __slots__ = ("_hasher", "_take", "_taken", "receiver")

@@ -10,14 +10,14 @@ from cloudfiles.runtime.base import RUN_IN_THREAD_BYTES, Runtime
 from cloudfiles.transport.request import ProviderProtocol, Response
 
 _SKEWED = 300.0
-"""Seconds between two clocks from which on they are to blame for an error response; S3 and Azure allow 900."""
+"""Difference of the clocks in seconds that explains an error response; S3 and Azure allow 900."""
 
 
 class ServerClock:
-    """Tells the server's time by the local clock.
+    """The server's time, derived from the local clock.
 
     Attributes:
-        skew: seconds that the server's clock is ahead, as far as known.
+        skew: seconds by which the server's clock is ahead, if known.
     """
 
     def __init__(self, wall: Callable[[], float]) -> None:
@@ -25,12 +25,12 @@ class ServerClock:
         self.skew = 0.0
 
     def now(self) -> float:
-        """Seconds since the epoch by the server's clock."""
+        """Seconds since the epoch according to the server's clock."""
         return self._wall() + self.skew
 
     def learn(self, response: Response, signed_at: float) -> bool:
-        """Whether the answer's Date is so far from the time that was signed that the clocks are to blame: then it
-        counts from now on."""
+        """Whether the Date of the response differs so much from the signed time that the clocks explain the error. It
+        is used from then on."""
         date = email.utils.parsedate_tz(response.headers.get("date", ""))
         if date is None or abs(email.utils.mktime_tz(date) - signed_at) < _SKEWED:
             return False

@@ -13,7 +13,7 @@ from cloudfiles.transport.request import Response
 from cloudfiles.transport.web_page import unreadable
 
 XML_ERRORS = (ET.ParseError, ValueError, LookupError, RecursionError)
-"""What a parser raises: for what is malformed, for an encoding that it does not know, for a document too deep."""
+"""The exceptions of the parser for malformed documents, unknown encodings, and excessive nesting."""
 
 JSON_ERRORS = (ValueError, RecursionError)
 
@@ -25,13 +25,14 @@ _CONTENT_ID = re.compile(rb"^content-id:\s*<?(?:response-)?(\d+)>?\s*$", re.MULT
 
 _ENTITY = b"<!ENTITY"
 
-_MARK = b"\xef\xbb\xbf"  # a byte order mark, which Azure's documents begin with
+_MARK = b"\xef\xbb\xbf"  # a byte order mark, which precedes Azure's documents
 
 
 def parse_xml_content(content: bytes) -> ET.Element:
     """The XML document in `content`. Raises UNREADABLE_XML.
 
-    Entities of entities grow without bound, and no store declares any. They are looked for in UTF-8, which all send.
+    Documents that declare entities are rejected: nested entities grow without bound, and no store sends any. The check
+    assumes UTF-8, which all stores send.
     """
     if _ENTITY in content or b"\0" in content:
         raise ET.ParseError("it declares entities, or is not encoded in UTF-8")
@@ -39,9 +40,9 @@ def parse_xml_content(content: bytes) -> ET.Element:
 
 
 def parse_xml(response: Response, what: str, path: str | None = None) -> ET.Element:
-    """The answer's document. what: names it in the error ('the listing').
+    """The document in a response. what: its name in errors ('the listing').
 
-    Spaces may come before it: S3 sends them while it works on a completion or a copy.
+    It may be preceded by spaces, which S3 sends while it processes a completion or a copy.
     """
     try:
         return parse_xml_content(response.content)
@@ -50,7 +51,7 @@ def parse_xml(response: Response, what: str, path: str | None = None) -> ET.Elem
 
 
 def parse_json(response: Response, what: str, path: str | None = None) -> dict[str, Any]:
-    """The JSON object in an answer. what: as `parse_xml`."""
+    """The JSON object in a response. what: as for `parse_xml`."""
     try:
         document = json.loads(response.content)
     except JSON_ERRORS as error:
@@ -61,7 +62,7 @@ def parse_json(response: Response, what: str, path: str | None = None) -> dict[s
 
 
 def required(fields: Mapping[str, Any], name: str, what: str, path: str | None = None) -> str:
-    """The text of a field that there has to be."""
+    """The text of a required field."""
     value = fields.get(name)
     if not isinstance(value, str) or not value:
         raise ProtocolError(f"{what} has no {name!r}" if value in (None, "") else
@@ -70,7 +71,7 @@ def required(fields: Mapping[str, Any], name: str, what: str, path: str | None =
 
 
 def required_text(element: ET.Element, name: str, what: str, path: str | None = None) -> str:
-    """The text of a child element that there has to be; it may be empty."""
+    """The text of a required child element; it may be empty."""
     text = element.findtext(name)
     if text is None and element.find(name) is None:
         raise ProtocolError(f"{what} has no {name.rpartition('}')[2]!r}", path=path)
@@ -78,7 +79,7 @@ def required_text(element: ET.Element, name: str, what: str, path: str | None = 
 
 
 def count(value: Any, name: str, what: str, path: str | None = None) -> int:
-    """A field that is a number from 0: in digits, as JSON writes those of 64 bits too, or a number of JSON's."""
+    """A non-negative number, as digits (as JSON APIs write 64-bit numbers) or as a JSON number."""
     if type(value) is str and value.isdigit() and value.isascii() and len(value) <= _DIGITS:
         return int(value)
     if type(value) is int and value >= 0:

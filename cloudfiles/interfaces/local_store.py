@@ -1,4 +1,4 @@
-"""What the two stores without a server share: dates, byte ranges, content types and content by pieces."""
+"""Helpers of the two stores without a server: dates, byte ranges, content types, and content in pieces."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Any
 from cloudfiles.exceptions import CloudFilesError, FileSystemError, InvalidInputError
 
 CHUNK_BYTES = 1 << 20
-"""How much of an open file is read at a time."""
+"""How many bytes of an open file are read at a time."""
 
-# Not strftime: that speaks the language of the process's locale.
+# Not strftime, which depends on the locale.
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
@@ -30,13 +30,13 @@ def http_date(seconds: int) -> str:
 
 
 def slice_bounds(start: int | None, end: int | None, size: int) -> tuple[int, int]:
-    """The offset and the length of the byte range `[start:end]`, read as a slice, in `size` bytes."""
+    """Offset and length of the byte range `[start:end]`, as a slice of `size` bytes."""
     first, last, _ = slice(start, end).indices(size)
     return first, max(0, last - first)
 
 
 def guess_type(key: str) -> str | None:
-    """The content type that the name suggests, None where it suggests none."""
+    """The content type for a file name, or None."""
     import mimetypes
 
     content_type, encoding = mimetypes.guess_type(key)
@@ -44,7 +44,7 @@ def guess_type(key: str) -> str | None:
 
 
 def chunks(content: Any, read_bytes: int = CHUNK_BYTES) -> Iterator[bytes]:
-    """The rest of an open binary file, piece by piece. Raises InvalidInputError where it is no binary file."""
+    """The rest of an open binary file, in pieces. Raises InvalidInputError if it is not a binary file."""
     read: Callable[[int], Any] = content.read
     while True:
         try:

@@ -166,13 +166,13 @@ def bytes_left(file: BinaryIO, path: str) -> int | None:
 
 
 def parts_of_memory(content: Buffer, size: int) -> Iterator[memoryview]:
-    """`content` in pieces of `size` bytes, the last one shorter."""
+    """Split `content` into pieces of `size` bytes; the last one may be shorter."""
     view = memoryview(content)
     return (view[at:at + size] for at in range(0, len(view), size))
 
 
 def parts_of_file(runtime: Runtime, file: BinaryIO, size_of: Callable[[int], int]) -> Iterator[bytes]:
-    """The rest of a file in pieces, number n from 1 of `size_of(n)` bytes; only the last is shorter, none is empty."""
+    """The rest of a file in pieces; piece n (from 1) has `size_of(n)` bytes. The last may be shorter; none is empty."""
     for number in itertools.count(1):
         wanted = size_of(number)
         content = runtime.run_in_thread(_read_fully, file, wanted)
@@ -183,7 +183,7 @@ def parts_of_file(runtime: Runtime, file: BinaryIO, size_of: Callable[[int], int
 
 
 def _read_fully(file: BinaryIO, size: int) -> bytes:
-    """`size` bytes, fewer only at the end: one read of a pipe or a socket may bring less than there is to come."""
+    """Read `size` bytes, fewer only at the end; one read of a pipe or a socket may return less."""
     pieces: list[bytes] = []
     while size:
         try:

@@ -1,4 +1,4 @@
-"""Server-side copies: how an object is copied by the store itself, and what the copy came to."""
+"""Server-side copies: their options and their result."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ Attributes = Callable[[WriteOptions], WriteOptions]
 
 @dataclass(frozen=True, slots=True)
 class CopyOptions:
-    """How an object is copied by the store itself.
+    """Options of a server-side copy.
 
     Attributes:
-        size: the source's stored bytes, where they are known: some stores copy large objects in another way.
-        etag: copy only this state of the source (ObjectChangedError otherwise); None: whatever is there.
-        change: what the copy is described by, made of what the source is described by; None: all as it is. It never
-            changes the encoding.
+        size: the size of the source in stored bytes, if known: some stores copy large objects in another way.
+        etag: copy only this version of the source (ObjectChangedError otherwise); None: any version.
+        change: a function from the attributes of the source to those of the copy; None: unchanged. It never changes
+            the encoding.
     """
 
     size: int | None = None
@@ -28,7 +28,7 @@ class CopyOptions:
 
 
 class CopyResult(NamedTuple):
-    """A copy that was made: its stored bytes and its ETag, each None where the store did not tell."""
+    """The result of a copy: its size in stored bytes and its ETag, each None if the store did not report it."""
 
     size: int | None = None
     etag: str | None = None

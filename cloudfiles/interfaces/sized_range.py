@@ -1,4 +1,4 @@
-"""Byte ranges that need the object's size: empty ones, and those whose numbers count from the end."""
+"""Byte ranges that require the object's size: empty ones, and those relative to the end."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _TRIES = 4  # to read two things of one object between two writes of it
 
 def get_range_by_size(key: str, start: int | None, end: int | None, head: Callable[[str], Mapping[str, str] | None],
                     get: Callable[[str, int, int], StoredObject | None]) -> StoredObject | None:
-    """`key[start:end]` as Python counts, by one `head` and one `get`; None where the object is missing.
+    """`key[start:end]` as in Python, with one `head` and one `get`; None if the object is missing.
 
-    Both are of the same object, as their ETags and sizes say. Raises ObjectChangedError where it is replaced again and
-    again.
+    Their ETags and sizes ensure that both refer to the same version. Raises ObjectChangedError if the object is
+    replaced repeatedly.
     """
     for _ in range(_TRIES):
         headers = head(key)

@@ -180,7 +180,7 @@ _TIERS = {tier.lower(): tier for tier in ("Hot", "Cool", "Cold", "Archive", "Sma
 
 
 def blob_headers(options: WriteOptions) -> dict[str, str]:
-    """What is stored with a blob. Raises InvalidInputError for what a header cannot carry."""
+    """What is stored with a blob. Raises InvalidInputError for values that cannot be sent in a header."""
     headers = {f"x-ms-blob-{name.replace('_', '-')}": checked(name, value) for name, value in (
         ("content_type", options.content_type), ("content_encoding", options.encoding or None),
         ("cache_control", options.cache_control), ("content_disposition", options.content_disposition),

@@ -37,32 +37,32 @@ from cloudfiles.transport.request import Body, FileBody, Request
 from cloudfiles.types import Content, ListPage, StoredObject, StoreOptions, WriteOptions
 
 _NO_HEAD = frozenset({400, 405, 501})
-"""Statuses by which servers refuse the method HEAD."""
+"""Statuses of servers that reject the method HEAD."""
 
 _NO_WRITE = frozenset({405, 501})
 
 _SPOOLED = 8 << 20
-"""Bytes of a file of unknown length that are kept in memory; more goes to a temporary file."""
+"""Bytes of a file of unknown length that are kept in memory; the rest goes to a temporary file."""
 
 _CHANGES = 3
-"""Times that an object may be replaced between the look at its size and the read of its end."""
+"""How often an object may be replaced between determining its size and reading its end."""
 
 
 class HttpInterface(Interface):
     """The objects below one URL.
 
-    The cloudpath is a URL as typed (`https://host/a%20b`), and a query in it is sent with every key. Keys are
-    opaque: `?`, `#`, `%`, spaces in a key are encoded, so that the server sees the key's own characters; the key
-    '' is the URL itself. A segment '.' or '..' is an InvalidPathError.
+    The cloudpath is a URL as typed (`https://host/a%20b`); a query in it is sent with every key. Keys are opaque: `?`,
+    `#`, `%` and spaces in a key are encoded, so that the server receives the characters of the key. The key '' is the
+    URL itself. A segment '.' or '..' raises InvalidPathError.
 
-    Redirects are followed, without credentials where they lead to another origin. A key that the server
-    answers for by adding a slash and showing an HTML page is a directory, and as an object it is missing.
-    404 and 410 are missing; 401 and 403 are AuthorizationErrors. Where a server refuses HEAD, `exists`,
-    `head` and `size` ask for the first byte by GET instead.
+    Redirects are followed, without credentials if they lead to another origin. If the server redirects to the same
+    path with a slash and returns an HTML page, the key is a directory, and missing as an object. 404 and 410 mean
+    missing; 401 and 403 are AuthorizationErrors. If a server rejects HEAD, `exists`, `head` and `size` request the
+    first byte with GET instead.
 
-    `put` and `delete` work with servers that take PUT and DELETE (WebDAV, presigned URLs). Listing reads
-    the index pages of nginx, Apache, Caddy, lighttpd, rclone and Python. Such a page may leave files out (hidden ones,
-    say), so `lists_in_key_order` stays False: what is not in it is not proven to be missing.
+    `put` and `delete` work with servers that accept PUT and DELETE (WebDAV, presigned URLs). Listings are read from
+    the index pages of nginx, Apache, Caddy, lighttpd, rclone and Python. Such a page may omit files (hidden ones, for
+    example), so `lists_in_key_order` is False: a key that is not listed may exist.
     """
 
     keeps_metadata: ClassVar[bool] = False
@@ -107,12 +107,12 @@ class HttpInterface(Interface):
             return None
 
     def _nothing_of(self, key: str) -> StoredObject | None:
-        """The empty range, which a Range header cannot say."""
+        """The empty range, which a Range header cannot express."""
         headers = self._look(key)
         return None if headers is None else _empty_part(headers)
 
     def _read_from_the_end(self, key: str, start: int | None, end: int) -> StoredObject | None:
-        """A range that counts its end, or both of its ends, from the object's: the size comes first."""
+        """A range whose end, or both ends, are relative to the end of the object: the size is requested first."""
         for _ in range(_CHANGES):
             headers = self._look(key)
             if headers is None:
@@ -142,7 +142,7 @@ class HttpInterface(Interface):
         return None if headers is None else size_of(headers, key)
 
     def _look(self, key: str) -> dict[str, str] | None:
-        """The headers of an object, None where it is missing: by HEAD, or by GET where the server refuses that."""
+        """The headers of an object, by HEAD, or by GET if the server rejects HEAD. None if it is missing."""
         if not self._takes_head:
             return self._probe(key)
         protocol, target = self._protocol(key)
@@ -153,7 +153,7 @@ class HttpInterface(Interface):
             if error.status not in _NO_HEAD:
                 raise
         except AuthorizationError:
-            # A URL that is signed is signed for one method, mostly GET.
+            # A presigned URL is signed for one method, usually GET.
             if not self._address.query:
                 raise
         else:
@@ -192,7 +192,7 @@ class HttpInterface(Interface):
     # ---- writing
 
     def put(self, key: str, content: Content, options: WriteOptions) -> str | None:
-        """As the contract says. A server that does not take PUT is an UnsupportedOperationError."""
+        """See the contract. Raises UnsupportedOperationError if the server does not accept PUT."""
         if options.metadata or options.storage_class:
             raise UnsupportedOperationError("web servers do not support metadata or storage classes", path=key)
         with _body_of(content) as body:
@@ -218,7 +218,7 @@ class HttpInterface(Interface):
         return etag
 
     def _holds(self, key: str, body: Body) -> bool:
-        """Whether the object is what was to be written, byte by byte."""
+        """Whether the object has the expected content, byte by byte."""
         if self.size(key) != len(body):
             return False
         at = 0
@@ -230,12 +230,12 @@ class HttpInterface(Interface):
         return True
 
     def delete(self, keys: Sequence[str]) -> Mapping[str, CloudFilesError]:
-        """As the contract says. A server that does not take DELETE gives an UnsupportedOperationError."""
+        """See the contract. The error is an UnsupportedOperationError if the server does not accept DELETE."""
         errors = {}
         for key in keys:
             try:
                 protocol, target = self._protocol(key)
-                # Depth 0 keeps WebDAV servers from removing a directory with all that is in it (RFC 4918 9.6.1).
+                # Depth 0 prevents WebDAV servers from removing a directory with its contents (RFC 4918 9.6.1).
                 request = WebDelete(self._address.origin, target, {**self._headers, "depth": "0"}, protocol, key)
                 self._write(request)
                 if request.page and self._look(key) is not None:
@@ -260,16 +260,16 @@ class HttpInterface(Interface):
 
     def list_page(self, prefix: str = "", *, flat: bool = False, start_after: str | None = None,
                   token: str | None = None, limit: int | None = None) -> ListPage:
-        """A page of what the server's index pages show, in key order.
+        """A page of the entries of the server's index pages, in key order.
 
-        `token` is the last key of the page before; directories on the way to it are read again. Sizes are given
-        where the page states them to the byte. Raises UnsupportedOperationError, naming the URL, where there is no
-        index page; a directory is believed to be missing only where an index page above does not show it.
+        `token` is the last key of the page before; directories on the way to it are read again. Sizes are included if
+        the index page states them exactly. Raises UnsupportedOperationError, which names the URL, if there is no index
+        page. A directory counts as missing only if the index page of a parent does not contain it.
         """
         return DirectoryLister(self._links).page(prefix, flat, token or start_after or "", limit)
 
     def isdir(self, key: str) -> bool:
-        """Whether `key` taken as a directory has anything in it; without index pages, whether it is answered for."""
+        """Whether the directory `key` has contents; without index pages, whether the server responds for it."""
         directory = key.rstrip("/") + "/" if key else ""
         try:
             page = self.list_page(directory, flat=True, limit=1)
@@ -284,12 +284,12 @@ class HttpInterface(Interface):
             return None
 
     def _links(self, directory: str) -> list[Link] | None:
-        """What the index page of `directory` ('' or ending in '/') shows, None where the directory is missing."""
+        """The entries of the index page of `directory` ('' or with a trailing '/'); None if it is missing."""
         path = self._address.directory + quote_key(directory)
         links = self._index(path)
         above = path
         while links is None and above != "/":
-            # A server without index pages answers 404 for every directory: one above has to vouch for that.
+            # Servers without index pages answer 404 for every directory, so a parent has to confirm it.
             above = above[: above.rstrip("/").rfind("/") + 1]
             if self._index(above) is not None:
                 return None
@@ -298,7 +298,7 @@ class HttpInterface(Interface):
         return links
 
     def _index(self, path: str) -> list[Link] | None:
-        """The links of the index page at `path`, None for 404."""
+        """The links of the index page at `path`; None for 404."""
         url = f"{self._address.origin}{path}"
         protocol = WebProtocol(self._address.origin, path + self._address.query, self._credentials)
         request = WebPage(self._address.origin, "GET", path + self._address.query,
@@ -335,10 +335,10 @@ def _credentials(protocol: str, address: WebAddress, options: StoreOptions) -> H
 
 
 def _accept_encoding(address: WebAddress) -> str:
-    """Asks for the stored bytes, so that sizes, ranges and digests are of them.
+    """Headers that request the stored bytes, so that sizes, ranges and digests refer to them.
 
-    Google's storage decompresses gzip'd objects for a client that does not say it takes them, and compresses
-    nothing by itself (Cloud Storage, "Transcoding of gzip-compressed files").
+    Cloud Storage decompresses gzip objects for clients that do not accept gzip, and never compresses by itself
+    ("Transcoding of gzip-compressed files").
     """
     google = address.origin.host == "storage.googleapis.com" or address.origin.host.endswith(".storage.googleapis.com")
     return "gzip" if google else "identity"
@@ -350,9 +350,10 @@ def _empty_part(headers: Mapping[str, str]) -> StoredObject:
 
 @contextmanager
 def _body_of(content: Content) -> Iterator[Body]:
-    """`content` as a request body of known length, that can be sent again.
+    """`content` as a request body that has a known length and can be sent again.
 
-    What cannot tell its length or go back (a pipe, an encoder) is copied to a temporary file, in memory while small.
+    A file without a length or without seeking (a pipe, an encoder) is copied to a temporary file, or to memory if
+    it is small.
     """
     if isinstance(content, (bytes, bytearray)):
         yield content
@@ -376,7 +377,7 @@ def _file_body(file: BinaryIO) -> FileBody:
 
 
 def _write_headers(options: WriteOptions) -> dict[str, str]:
-    """Raises InvalidInputError for what a header cannot carry."""
+    """Raises InvalidInputError for values that cannot be sent in a header."""
     given = {
         "content-type": options.content_type,
         "content-encoding": options.encoding,

@@ -1,6 +1,6 @@
-"""Directories of web servers: reading the index pages that servers make, and walking from one to the next.
+"""Directories of web servers: parsing the index pages that servers generate, and walking the directory tree.
 
-No socket in it: pages come in as bytes, and `DirectoryLister` is handed a function that fetches them.
+This module uses no sockets: pages are passed as bytes, and `DirectoryLister` gets a function that fetches them.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from cloudfiles.transport.wire import is_framed
 from cloudfiles.types import ListEntry, ListPage
 
 PAGE_ENTRIES = 1000
-"""Entries after which a page of a listing ends where the next directory begins."""
+"""Number of entries after which a page of a listing ends at the next directory."""
 
 MAX_DEPTH = 64
-"""Directories inside each other; deeper ones are links that lead back."""
+"""Maximum depth of directories; deeper ones are links that lead back."""
 
 MAX_ALIKE = 8
-"""Directories inside each other that may show the same entries, sizes and times included. Where two links in each lead
-back, the number of their paths doubles with each level."""
+"""Maximum number of nested directories with the same entries, including sizes and times. If two links in each lead
+back, the number of paths doubles with each level."""
 
 CADDY_LIMIT = 10_000
-"""Entries after which Caddy cuts an index short, without a word (`file_limit` of its `browse`)."""
+"""Number of entries after which Caddy silently truncates an index (`file_limit` of its `browse`)."""
 
 _TITLES = re.compile(r"\s*(?:index of |index for |directory listing|directory: |listing of )", re.IGNORECASE)
 _SORTING = re.compile(r"C=[NMSD];O=[AD]$|sort=\w+&order=(?:asc|desc)$")
@@ -36,11 +36,11 @@ _DATE_AND_SIZE = re.compile(r"([\w-]+\s\d{2}:\d{2}(?::\d{2})?)(?:\s+(\d+)?(?=\s|
 
 
 class Link(NamedTuple):
-    """A file or directory that an index page shows. `name` is decoded and has no slash."""
+    """A file or directory in an index page. `name` is decoded and has no slash."""
 
     name: str
     is_directory: bool
-    size: int | None = None  # bytes, None where the page rounds or leaves it out
+    size: int | None = None  # bytes; None if the page rounds or omits it
     last_modified: str | None = None
 
     @property
@@ -52,14 +52,14 @@ class Link(NamedTuple):
 
 
 def parse_index(content: bytes, headers: Mapping[str, str], target: str) -> list[Link] | None:
-    """The files and directories that an index page shows, each once; None where it is no index page.
+    """The files and directories in an index page, each once; None if it is not an index page.
 
     Args:
-        headers: of the answer, names in lower case.
-        target: the request target that was answered; only what lies directly below it is taken.
+        headers: the response headers, with names in lower case.
+        target: the request target; only entries directly below it are used.
 
     Raises:
-        UnsupportedOperationError: the page is one that the server has cut short.
+        UnsupportedOperationError: the server has truncated the page.
     """
     if "html" not in headers.get("content-type", ""):
         return None
@@ -76,9 +76,9 @@ def parse_index(content: bytes, headers: Mapping[str, str], target: str) -> list
 
 
 def is_complete(content: bytes, headers: Mapping[str, str]) -> bool:
-    """Whether no link of an HTML page is missing: its length was announced, or the tag that closes it is there.
+    """Whether an HTML page is complete: its length was announced, or it ends with its closing tag.
 
-    That is `</html>`, or `</pre>` of pages that are nothing else (Go's http.FileServer).
+    That is `</html>`, or `</pre>` for pages that consist of nothing else (Go's http.FileServer).
     """
     if is_framed(headers):
         return True
@@ -87,7 +87,7 @@ def is_complete(content: bytes, headers: Mapping[str, str]) -> bool:
 
 
 class _IndexParser(HTMLParser):
-    """Collects the links below one directory, and the text beside each of them."""
+    """Collects the links below one directory, and the text next to each of them."""
 
     _ENDS_ROW = frozenset({"tr", "li", "pre", "ul", "table", "hr", "body"})
 
@@ -101,13 +101,13 @@ class _IndexParser(HTMLParser):
         self._bare = True  # nothing but <pre> and links: Go's http.FileServer
         self._pre = False
         self._in_link = False
-        self._row: str | None = None  # the link whose row this is
+        self._row: str | None = None  # the link of the current row
         self._text = ""
         self._in_size = False
 
     @property
     def is_index(self) -> bool:
-        """Whether the page says so by its title, by links that sort it, or by being nothing but links."""
+        """Whether the page is an index, judged by its title, by sorting links, or because it contains links only."""
         return self._titled or self._sorted or (self._bare and self._pre)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -171,7 +171,7 @@ class _IndexParser(HTMLParser):
         self._text = ""
 
     def _note(self, *, size: int | None = None, last_modified: str | None = None) -> None:
-        """What the current row says of its link; the first word counts."""
+        """Text of the current row about its link; the first value counts."""
         if self._row is None:
             return
         link = self.links[self._row]
@@ -184,12 +184,12 @@ def _segments(path: str) -> list[str]:
 
 
 def _below(directory: list[str], href: str) -> Link | None:
-    """The file or directory that `href` names directly below `directory`, None where it leads elsewhere."""
+    """The file or directory directly below `directory` that `href` refers to; None if it leads elsewhere."""
     try:
         parts = urlsplit(href)
     except ValueError:
         return None
-    # Absolute URLs are left out: index pages do not use them for what is in the directory.
+    # Absolute URLs are ignored: index pages do not use them for entries of the directory.
     if parts.scheme or parts.netloc or parts.query or parts.fragment or not parts.path:
         return None
     segments = _segments(parts.path)
@@ -209,22 +209,22 @@ def _below(directory: list[str], href: str) -> Link | None:
 
 @dataclass
 class DirectoryLister:
-    """Walks directories depth first and in key order (UTF-8), so that one key says how far it came.
+    """Walks directories depth first and in key order (UTF-8), so that one key describes its position.
 
     Attributes:
-        fetch: the links of a directory ('' or ending in '/'), None where it is missing. Its errors pass.
-        fetched: directories fetched so far.
+        fetch: returns the links of a directory ('' or with a trailing '/'), or None if it is missing.
+        fetched: number of directories fetched so far.
     """
 
     fetch: Callable[[str], list[Link] | None]
     fetched: int = field(default=0, init=False)
 
     def page(self, prefix: str, flat: bool, after: str, limit: int | None) -> ListPage:
-        """The entries behind the key `after`: `limit` of them, or PAGE_ENTRIES and the rest of the directory."""
+        """The entries after the key `after`: `limit` of them, or PAGE_ENTRIES and the rest of the directory."""
         entries: list[ListEntry] = []
         prefixes: list[str] = []
         last = after
-        full_at: int | None = None  # directories fetched when the page was full
+        full_at: int | None = None  # number of directories fetched when the page was full
         for found in self._walk(prefix, flat, after, ()):
             count = len(entries) + len(prefixes)
             if count == limit or (limit is None and full_at is not None and self.fetched > full_at):
@@ -240,9 +240,9 @@ class DirectoryLister:
         return ListPage(entries, prefixes, None)
 
     def _walk(self, prefix: str, flat: bool, after: str, above: tuple[list[Link], ...]) -> Iterator[ListEntry | str]:
-        """Objects, and common prefixes as str, that begin with `prefix` and lie behind `after`.
+        """Objects, and common prefixes as str, that start with `prefix` and come after `after`.
 
-        above: what the directories on the way to this one show.
+        above: the entries of the parent directories.
         """
         directory = prefix[: prefix.rfind("/") + 1]
         if len(above) > MAX_DEPTH:

@@ -1,4 +1,4 @@
-"""What every request to a web server has to reckon with: redirects, and credentials that go to one origin only."""
+"""What all requests to web servers have in common: redirects, and credentials that are sent to one origin only."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ _READS = frozenset({"GET", "HEAD"})
 
 
 class NotAnObjectError(Exception):
-    """The server says by a redirect that the key is none of its own. Never leaves the interface."""
+    """A redirect shows that the server does not have this key. Never leaves the interface."""
 
 
 class WebProtocol(ProviderProtocol):
-    """One request's way through redirects (RFC 9110 15.4); a new one for every request.
+    """Follows the redirects of one request (RFC 9110 15.4); a new instance is used for every request.
 
-    Credentials belong to the origin of the cloudpath. They are added while a request is written, and only
-    when it goes there: no redirect can carry them to another scheme, host or port.
+    Credentials belong to the origin of the cloudpath. They are added when a request to this origin is formatted, so no
+    redirect can send them to another scheme, host or port.
 
     Attributes:
-        corrected: times the request was sent again for another reason than a failure.
-        gained_slash: a redirect did nothing but add a slash: what it led to may be a directory's page.
+        corrected: how often the request was repeated for other reasons than a failure.
+        gained_slash: a redirect only added a slash, so the response may be the page of a directory.
     """
 
     def __init__(self, origin: Origin, target: str, credentials: HttpCredentials) -> None:
@@ -82,7 +82,7 @@ class WebProtocol(ProviderProtocol):
         return False
 
     def shows_directory(self, response: Response) -> bool:
-        """Whether the answer is the page of a directory that was asked for without its slash."""
+        """Whether the response is the page of a directory that was requested without its slash."""
         return self.gained_slash and response.headers.get("content-type", "").startswith("text/html")
 
     # ---- redirects
@@ -152,8 +152,8 @@ def _changes_slash_only(request: Request, origin: Origin, target: str) -> bool:
 
 
 def _destination(request: Request, location: str) -> tuple[Origin, str]:
-    """Where a Location leads. Raises InvalidPathError for what is not http or https."""
-    # Header values are read as Latin-1; what servers put there unescaped is UTF-8.
+    """The target of a Location header. Raises InvalidPathError for schemes other than http and https."""
+    # Header values are decoded as Latin-1, but servers send unescaped UTF-8.
     location = location.encode("latin-1").decode("utf-8", "surrogateescape")
     try:
         url = urljoin(f"{request.origin}{request.target}", location).partition("#")[0]

@@ -1,4 +1,4 @@
-"""The requests to web servers: what each of them makes of its answer."""
+"""The requests to web servers, and how their responses are interpreted."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def _shows_directory(request: Request, response: Response) -> bool:
 
 
 class WebRead(ObjectRead):
-    """A GET of an object; a directory's page is none."""
+    """A GET of an object; the page of a directory is not an object."""
 
     __slots__ = ()
 
@@ -33,13 +33,13 @@ class WebRead(ObjectRead):
 
 
 class WebBoundedRead(BoundedRead, WebRead):
-    """One that gives the object only where it is small; a directory's page is no object here either."""
+    """A GET that returns the object only if it is small; the page of a directory is not an object."""
 
     __slots__ = ()
 
 
 class WebHead(ObjectHead):
-    """A HEAD of an object; a directory's page is none."""
+    """A HEAD of an object; the page of a directory is not an object."""
 
     __slots__ = ()
 
@@ -48,7 +48,7 @@ class WebHead(ObjectHead):
 
 
 class WebProbe(Request):
-    """A GET of the first byte, in place of a HEAD: gives the headers, with the whole object's Content-Length."""
+    """A GET of the first byte instead of a HEAD: returns the headers, with the Content-Length of the whole object."""
 
     __slots__ = ()
 
@@ -64,17 +64,17 @@ class WebProbe(Request):
 
 
 def _length(response: Response) -> dict[str, str]:
-    """The object's size as a Content-Length, '' where the answer does not tell it."""
+    """The size of the object as a Content-Length; '' if the response does not state it."""
     told = response.headers.get("content-range")
     if told is not None:
         size = parse_content_range(told).size
         return {"content-length": "" if size is None else str(size)}
-    # No byte is there to be read only in an empty object; and a 200 is the whole of it.
+    # Only an empty object has no first byte; a 200 contains the whole object.
     return {"content-length": {200: str(len(response.content)), 416: "0"}.get(response.status, "")}
 
 
 def _check_no_error(request: Request, response: Response) -> None:
-    """Raise ServerError for an error document in a success, as of S3 behind a presigned URL."""
+    """Raise ServerError for an error document in a successful response, as from S3 behind a presigned URL."""
     if response.status < 300 and b"<Error>" in response.content:
         found = _CODE.search(response.content)
         code = found[1].decode() if found else ""
@@ -83,12 +83,12 @@ def _check_no_error(request: Request, response: Response) -> None:
 
 
 class WebPut(Request):
-    """A PUT; gives the new ETag where the server tells one.
+    """A PUT; returns the new ETag if the server reports it.
 
     Attributes:
-        page: a web page that a success came with, in words, '' for none.
-        may_be_done: it was refused by its condition after a try that failed: that one may have been carried
-            out, and only its answer lost.
+        page: a description of the web page in a successful response; '' if there was none.
+        may_be_done: the condition was not met on a retry: an earlier attempt may have succeeded, although its response
+            was lost.
     """
 
     __slots__ = ("may_be_done", "page")
@@ -107,20 +107,20 @@ class WebPut(Request):
         protocol = self.protocol
         self.may_be_done = isinstance(protocol, WebProtocol) and self.retries > protocol.corrected
         if response.status == 400 and b"BadDigest" in response.content:
-            # S3 behind a presigned URL, of bytes that were damaged on their way: they may arrive the next time.
+            # S3 behind a presigned URL, if the bytes were damaged in transit: a retry may succeed.
             raise ServerError("the server received different bytes than were sent", status=400, code="BadDigest",
                               path=self.path, is_transient=True)
         if "if-match" in self.headers and protocol.is_missing(response):
-            # As S3 answers where RFC 9110 13.1.1 has 412.
+            # S3 responds with this where RFC 9110 13.1.1 requires 412.
             raise PreconditionFailedError("the object is missing, so no ETag matches", path=self.path)
         raise self.to_error(response)
 
 
 class WebDelete(Request):
-    """A DELETE; of what is missing already, too.
+    """A DELETE; the object may be missing.
 
     Attributes:
-        page: a web page that a success came with, in words, '' for none.
+        page: a description of the web page in a successful response; '' if there was none.
     """
 
     __slots__ = ("page",)
@@ -131,7 +131,7 @@ class WebDelete(Request):
 
     def accept(self, response: Response) -> None:
         if response.status == 207:
-            # RFC 4918 9.6.1: of several resources, some could not be removed.
+            # RFC 4918 9.6.1: some of several resources could not be removed.
             raise ServerError("the server removed only part of it (207)", status=207, path=self.path)
         _check_no_error(self, response)
         if 200 <= response.status < 300:
@@ -143,7 +143,7 @@ class WebDelete(Request):
 
 
 class WebPage(Request):
-    """A GET of a directory's page; gives the answer, a 403 too, and None where there is no such page."""
+    """A GET of the page of a directory; returns the response, also a 403; None if there is no such page."""
 
     __slots__ = ()
 

@@ -173,7 +173,7 @@ _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+\-.^_`|~]+", re.ASCII).fullmatch
 
 
 def object_headers(options: WriteOptions) -> dict[str, str]:
-    """What is stored with an object. Raises InvalidInputError for what a header cannot carry."""
+    """What is stored with an object. Raises InvalidInputError for values that cannot be sent in a header."""
     headers: dict[str, str] = {}
     if options.content_type is not None:
         headers["content-type"] = ascii_header("content_type", options.content_type)
