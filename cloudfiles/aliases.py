@@ -19,7 +19,7 @@ from typing import Any
 
 from cloudfiles.exceptions import ConfigurationError, InvalidInputError
 from cloudfiles.lib import FileSignature, file_signature, read_json_object, replace_file, settings_dir
-from cloudfiles.protocols import FORMATS, PROTOCOLS
+from cloudfiles.protocols import FORMATS, PROTOCOLS, is_protocol
 
 BUILT_IN: Mapping[str, str] = {
     "matrix": "s3://https://s3-hpcrc.rc.princeton.edu/",
@@ -46,7 +46,7 @@ def _checked(alias: str, host: str) -> str:
     if alias in PROTOCOLS or alias in FORMATS:
         raise InvalidInputError(f"alias {alias!r} is already the name of a protocol or a data format; choose another "
                                 "name")
-    if host.partition("://")[0] not in PROTOCOLS or not host.partition("://")[2]:
+    if not is_protocol(host.partition("://")[0]) or not host.partition("://")[2]:
         raise InvalidInputError(
             f"alias {alias!r}: expected a cloudpath such as 's3://https://example.com/' or 'gs://bucket/', got "
             f"{host!r}")

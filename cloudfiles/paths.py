@@ -27,7 +27,7 @@ from cloudfiles.aliases import (
 )
 from cloudfiles.exceptions import InvalidPathError, UnsupportedProtocolError, redact
 from cloudfiles.lib import StrPath, toabs
-from cloudfiles.protocols import FORMATS, PROTOCOLS, Shape
+from cloudfiles.protocols import FORMATS, PROTOCOLS, Shape, external_protocols, is_protocol, shape_of
 
 __all__ = [
     "ALLOWED_PROTOCOLS", "ExtractedPath", "MalformedCloudpathError", "absolute", "add_alias", "add_persistent_alias",
@@ -66,7 +66,7 @@ class ExtractedPath(NamedTuple):
 
     Attributes:
         format: the data format; 'precomputed' if there is none.
-        protocol: a key of PROTOCOLS; aliases are resolved.
+        protocol: that of the store: aliases are resolved.
         bucket: None for protocols without buckets.
         path: the rest; '' for the root. Absolute on `file://`.
         host: `http(s)://HOST` of a web server or a custom endpoint, or None.
@@ -120,7 +120,7 @@ def _parse(cloudpath: str, _aliases_version: int) -> ExtractedPath:
         protocol, rest = _cut_scheme(target + rest)
     if protocol == "https" and _AZURE.match(rest):
         protocol, rest = "az", "https://" + _unquoted(rest)
-    shape = PROTOCOLS[protocol]
+    shape = shape_of(protocol)
     host, rest = _cut_host(shape, rest, cloudpath)
     bucket, rest = _cut_bucket(rest, cloudpath) if shape.bucket else (None, rest)
     if protocol == "file":
@@ -157,10 +157,15 @@ def _split(cloudpath: str) -> tuple[str, str, str]:
             raise MalformedCloudpathError(f"{cloudpath!r} has two data formats, {protocol} and {form}")
         form = protocol
         protocol, rest = _cut_scheme(rest)
-    if protocol and protocol not in PROTOCOLS and registry.target(protocol) is None:
-        raise UnsupportedProtocolError(
-            f"unsupported protocol {protocol}:// in {cloudpath!r}; supported: {', '.join(ALLOWED_PROTOCOLS)}")
+    if protocol and not _is_known(protocol):
+        supported = ", ".join([*ALLOWED_PROTOCOLS, *external_protocols()])
+        raise UnsupportedProtocolError(f"unsupported protocol {protocol}:// in {cloudpath!r}; supported: {supported}")
     return form, protocol, rest
+
+
+def _is_known(protocol: str) -> bool:
+    """Whether `protocol` is built in, an alias, or added by another package."""
+    return protocol in PROTOCOLS or registry.target(protocol) is not None or is_protocol(protocol)
 
 
 def _cut_scheme(text: str) -> tuple[str, str]:
@@ -308,9 +313,10 @@ def ascloudpath(epath: ExtractedPath) -> str:
 def asprotocolpath(epath: ExtractedPath) -> str:
     """The cloudpath without its format: `gs://bucket/path`."""
     host = epath.host
-    if host and PROTOCOLS[epath.protocol].scheme:
+    shape = shape_of(epath.protocol)
+    if host and shape.scheme:
         host = host.partition("://")[2]  # included in the protocol
-    if host and PROTOCOLS[epath.protocol].at_host:
+    if host and shape.at_host:
         at_host = f"{epath.bucket}@{host.partition('://')[2]}"
         return f"{epath.protocol}://{_slashed(at_host, epath.path)}"
     body = _slashed(host and host.rstrip("/"), epath.bucket, epath.path)
@@ -348,16 +354,16 @@ def to_https_protocol(cloudpath: Any) -> Any:
         cloudpath: a cloudpath or an ExtractedPath; the result has the same type.
     """
     if isinstance(cloudpath, ExtractedPath):
-        public = PROTOCOLS[cloudpath.protocol].https
+        public = shape_of(cloudpath.protocol).https
         return extract(to_https_protocol(ascloudpath(cloudpath))) if public else cloudpath
     form, protocol, _ = _split(_text(cloudpath))
     extracted = extract(cloudpath) if protocol else None
-    if extracted is None or not PROTOCOLS[extracted.protocol].https:
+    public = shape_of(extracted.protocol).https if extracted is not None else ""
+    if extracted is None or not public:
         return cloudpath
     from urllib.parse import quote  # imported here because it takes 3 ms
 
-    host = extracted.host or PROTOCOLS[extracted.protocol].https
-    url = _slashed(host, extracted.bucket, quote(extracted.path or "", errors="surrogatepass"))
+    url = _slashed(extracted.host or public, extracted.bucket, quote(extracted.path or "", errors="surrogatepass"))
     return f"{form}://{url}" if form else url
 
 
@@ -369,9 +375,7 @@ def get_protocol(cloudpath: StrPath) -> str | None:
     protocol, rest = _cut_scheme(_plain(cloudpath))
     if protocol in FORMATS:
         protocol, rest = _cut_scheme(rest)
-    if protocol in PROTOCOLS or (protocol and registry.target(protocol) is not None):
-        return protocol
-    return None
+    return protocol if protocol and _is_known(protocol) else None
 
 
 def _plain(path: StrPath) -> str:

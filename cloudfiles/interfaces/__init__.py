@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from cloudfiles.exceptions import UnsupportedProtocolError
+from cloudfiles.exceptions import ConfigurationError, UnsupportedProtocolError
+from cloudfiles.protocols import external_protocols, load_external
 
 if TYPE_CHECKING:
     from cloudfiles.interfaces.base import Interface
@@ -23,18 +25,38 @@ _INTERFACES = {
     "middleauth+https": "cloudfiles.interfaces.http.interface:HttpInterface",
     "ngauth+https": "cloudfiles.interfaces.http.interface:HttpInterface",
 }
-"""To add a protocol, add a line here and one in `protocols.py`."""
+"""To add a built-in protocol, add a line here and one in `protocols.py`."""
 
 
 def interface_class(protocol: str) -> type[Interface]:
-    """The class that implements `protocol`. Raises UnsupportedProtocolError, which lists the supported ones."""
-    try:
+    """The class that implements `protocol`.
+
+    Raises:
+        UnsupportedProtocolError: there is no such protocol, neither built in nor added by a package.
+        ConfigurationError: a package adds it, but by an entry point that is not an `Interface`.
+    """
+    if protocol in _INTERFACES:
         module, name = _INTERFACES[protocol].split(":")
-    except KeyError:
-        raise UnsupportedProtocolError(
-            f"unsupported protocol {protocol!r}; supported: {', '.join(_INTERFACES)}"
-        ) from None
-    found: type[Interface] = getattr(import_module(module), name)
+        found: type[Interface] = getattr(import_module(module), name)
+        return found
+    if protocol in external_protocols():
+        return _external_class(protocol)
+    supported = ", ".join([*_INTERFACES, *external_protocols()])
+    raise UnsupportedProtocolError(f"unsupported protocol {protocol!r}; supported: {supported}")
+
+
+@lru_cache(maxsize=64)
+def _external_class(protocol: str) -> type[Interface]:
+    from cloudfiles.interfaces.base import Interface
+
+    found = load_external(protocol)
+    if not (isinstance(found, type) and issubclass(found, Interface)):
+        raise ConfigurationError(f"the entry point of the protocol {protocol}:// is {found!r}; expected a subclass of "
+                                 "cloudfiles.interfaces.base.Interface")
+    missing = sorted(getattr(found, "__abstractmethods__", ()))
+    if missing:
+        raise ConfigurationError(f"{found.__name__}, the interface of the protocol {protocol}://, does not implement "
+                                 f"{', '.join(missing)}")
     return found
 
 
