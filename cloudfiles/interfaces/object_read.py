@@ -119,6 +119,12 @@ class ObjectRead(Request):
         """Ask for this object only."""
         self.headers["if-match"] = validator
 
+    def require(self, version: StoredObject) -> None:
+        """Read only this version of the object, as far as its validator tells it from others."""
+        if version.validator is not None:
+            self._condition = version.validator
+            self._pin(version.validator)
+
     def resumable_bytes(self) -> int:
         return sum(map(len, self._pieces))
 

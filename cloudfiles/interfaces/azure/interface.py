@@ -35,21 +35,20 @@ from cloudfiles.interfaces.azure.objects import (
 from cloudfiles.interfaces.azure.presigning import presigned
 from cloudfiles.interfaces.azure.protocol import AzureProtocol
 from cloudfiles.interfaces.base import Interface
-from cloudfiles.interfaces.bounded_read import object_from_headers, read_bounded
-from cloudfiles.interfaces.parallel_read import read_object
+from cloudfiles.interfaces.bounded_read import object_from_headers
+from cloudfiles.interfaces.http_store import HeaderStore, ReadArguments
 from cloudfiles.interfaces.part_writer import PartWriter
 from cloudfiles.interfaces.parts import put_content
 from cloudfiles.interfaces.server_copy import CopyOptions, CopyResult
-from cloudfiles.interfaces.sized_range import get_range_by_size
 from cloudfiles.paths import ExtractedPath
 from cloudfiles.runtime.base import Runtime
 from cloudfiles.transport.client import Client, client_for
-from cloudfiles.types import Content, ListPage, StoredObject, StoreOptions, WriteOptions
+from cloudfiles.types import Content, ListPage, StoreOptions, WriteOptions
 
 _LOOPBACK = ("127.", "localhost", "::1")
 
 
-class AzureInterface(Interface):
+class AzureInterface(HeaderStore):
     """The blobs of one container below one path.
 
     Who asks is found out at the first use: that may mean to ask azure-identity's chain. Listings come in the
@@ -60,6 +59,9 @@ class AzureInterface(Interface):
     lists_cheaply: ClassVar[bool] = True
     delete_batch: ClassVar[int] = MAX_BATCH
     metadata_prefix: ClassVar[str] = "x-ms-meta-"
+    suffix_ranges: ClassVar[bool] = False
+    read_request = BlobRead
+    bounded_read_request = BlobBoundedRead
 
     def __init__(self, location: ExtractedPath, options: StoreOptions, runtime: Runtime, *,
                  client: Client | None = None, provider: AzureProvider | None = None) -> None:
@@ -99,31 +101,16 @@ class AzureInterface(Interface):
 
     # ---- reading
 
-    def get(self, key: str, start: int | None = None, end: int | None = None) -> StoredObject | None:
-        """As the contract says. Azure knows no range from the end: numbers that count from there cost a HEAD."""
-        if start or end is not None:
-            if (start or 0) < 0 or (end is not None and end <= (start or 0)):
-                return self._get_cut(key, start, end)
-            start = start or 0
-        else:
-            start = None
+    def _read_arguments(self, key: str, start: int | None = None, end: int | None = None) -> ReadArguments:
         container = self._container or self._resolve()
         headers: dict[str, str] = {}
         if container.crc64 and end is not None and end - (start or 0) <= MAX_CRC64_RANGE:
             headers[REQUEST_CRC64_HEADER] = "true"
-        return read_object(self._client, BlobRead(
-            container.origin, container.target(key), headers, container.protocol, key, start, end))
-
-    def _get_cut(self, key: str, start: int | None, end: int | None) -> StoredObject | None:
-        """A range that is empty, or that only the object's size makes one that Azure can express."""
-        return get_range_by_size(key, start, end, self._head, self.get)
+        return container.origin, container.target(key), headers, container.protocol, key
 
     def head(self, key: str) -> dict[str, Any] | None:
         headers = self._head(key)
         return None if headers is None else head_of_blob(headers)
-
-    def exists(self, key: str) -> bool:
-        return self._head(key) is not None
 
     def _head(self, key: str) -> dict[str, str] | None:
         container = self._container or self._resolve()
@@ -154,15 +141,6 @@ class AzureInterface(Interface):
         (self._container or self._resolve()).target(key)
 
     # ---- moving
-
-    def describe(self, key: str) -> StoredObject | None:
-        headers = self._head(key)
-        return None if headers is None else object_from_headers(headers)
-
-    def get_bounded(self, key: str, most: int) -> StoredObject | None:
-        container = self._container or self._resolve()
-        return read_bounded(self._client.send, BlobBoundedRead(
-            container.origin, container.target(key), {}, container.protocol, key, most))
 
     def can_copy_from(self, source: Interface) -> bool:
         return isinstance(source, AzureInterface)

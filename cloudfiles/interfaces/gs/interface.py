@@ -29,6 +29,7 @@ from cloudfiles.interfaces.gs.copy import compose, rewrite
 from cloudfiles.interfaces.gs.endpoint import find_endpoint
 from cloudfiles.interfaces.gs.listing import list_page
 from cloudfiles.interfaces.gs.objects import (
+    READ_HEADERS,
     GsBoundedRead,
     GsBucket,
     GsRead,
@@ -50,7 +51,7 @@ from cloudfiles.interfaces.gs.resource import (
     size_of,
 )
 from cloudfiles.interfaces.gs.upload import put_content
-from cloudfiles.interfaces.parallel_read import read_object
+from cloudfiles.interfaces.http_store import HttpStore, ReadArguments
 from cloudfiles.interfaces.part_writer import InterruptedWrites, PartWriter
 from cloudfiles.interfaces.server_copy import CopyOptions, CopyResult
 from cloudfiles.paths import ExtractedPath
@@ -63,10 +64,8 @@ _PRESIGNABLE = ("GET", "HEAD", "PUT", "DELETE")
 _DECISIVE = ("GOOGLE_", "GCE_", "CLOUDSDK_", "CLOUD_FILES_DIR", "CLOUD_VOLUME_DIR", "HOME", "USERPROFILE", "APPDATA")
 """How the names of the variables begin that decide which credentials are found."""
 
-_TRIES = 4  # to read two things of one object between two writes of it
 
-
-class GsInterface(Interface):
+class GsInterface(HttpStore):
     """The objects of one bucket below one path.
 
     Who asks is found out at the first use: that may mean to ask a token server. ETags are those of the JSON API,
@@ -77,6 +76,7 @@ class GsInterface(Interface):
     delete_batch: ClassVar[int] = MAX_BATCH
     reads_public_buckets: ClassVar[bool] = True
     metadata_prefix: ClassVar[str] = METADATA_PREFIX
+    read_request = GsRead
 
     def __init__(self, location: ExtractedPath, options: StoreOptions, runtime: Runtime, *,
                  client: Client | None = None, provider: GoogleProvider | None = None) -> None:
@@ -115,47 +115,26 @@ class GsInterface(Interface):
 
     # ---- reading
 
-    def get(self, key: str, start: int | None = None, end: int | None = None) -> StoredObject | None:
-        """As the contract says. Numbers that count from the end cost one request more, but for the suffix `[-n:]`."""
-        if not self._ready:
-            self._resolve()
-        if (start or end is not None) and (end is not None and (end <= (start or 0) or (start or 0) < 0)):
-            return self._get_cut(key, start, end)
-        if not start:
-            start = 0 if end is not None else None
-        return read_object(self._client, GsRead(
-            self._origin, self._target(key), self._protocol, key, start, end))
-
     def _target(self, key: str) -> str:
         if len(key) < 3:
             self._bucket.full_name(key)  # checks it, which no longer key needs
         return self._base + quote_name(key) + self._media
 
-    def _get_cut(self, key: str, start: int | None, end: int | None) -> StoredObject | None:
-        """A range that is empty, or that only the object's size makes one HTTP can express."""
-        for _ in range(_TRIES):
-            found = self._resource(key, "size,etag,generation,contentEncoding")
-            if found is None:
-                return None
-            first, last, _ = slice(start, end).indices(size_of(found))
-            if first >= last:
-                return StoredObject(b"", found.get("contentEncoding") or "", "", etag_of(found))
-            with suppress(PreconditionFailedError, ObjectChangedError):
-                return self._read(key, first, last, generation_of(found, key))
-        raise ObjectChangedError(f"the object was replaced {_TRIES} times between determining its size and reading it",
-                                 path=key)
+    def _read_arguments(self, key: str, start: int | None = None, end: int | None = None) -> ReadArguments:
+        if not self._ready:
+            self._resolve()
+        return self._origin, self._target(key), READ_HEADERS.copy(), self._protocol, key
 
-    def _read(self, key: str, start: int, end: int, generation: str) -> StoredObject | None:
-        """Raises PreconditionFailedError or ObjectChangedError where the object has another generation."""
-        return read_object(self._client, GsRead(
-            self._origin, self._target(key), self._protocol, key, start, end, generation))
+    def _version(self, key: str) -> StoredObject | None:
+        found = self._resource(key, "size,etag,generation,contentEncoding")
+        return None if found is None else describe_resource(found)
 
     def get_part(self, key: str, start: int, end: int, described: StoredObject) -> bytes:
         """As the contract says. The server is asked for the generation; an ETag changes with the metadata."""
         if described.generation is None:
             return super().get_part(key, start, end, described)
         with suppress(PreconditionFailedError, ObjectChangedError):
-            part = self._read(key, start, end, described.generation)
+            part = self._read(key, start, end, described)
             if part is not None and len(part.content) == end - start:
                 content: bytes = part.content
                 return content
@@ -172,10 +151,8 @@ class GsInterface(Interface):
     def get_bounded(self, key: str, most: int) -> StoredObject | None:
         """As the contract says. Metadata of the object's own, which a read does not tell, is asked for by
         `attributes`, where it is wanted."""
-        self._resolve()
         try:
-            stored: MediaObject | None = self._client.send(GsBoundedRead(
-                self._origin, self._target(key), self._protocol, key, most))
+            stored: MediaObject | None = self._client.send(GsBoundedRead(*self._read_arguments(key), most))
         except BodyTooLargeError as declined:
             return described_media(declined.head.headers, key)
         return stored

@@ -27,6 +27,7 @@ from cloudfiles.interfaces.bounded_read import SizeLimit
 from cloudfiles.interfaces.gs.endpoint import Endpoint
 from cloudfiles.interfaces.gs.protocol import BucketRequest, GsProtocol, JsonRequest
 from cloudfiles.interfaces.gs.resource import (
+    WHAT,
     WRITTEN,
     check_written,
     crc_text,
@@ -147,17 +148,6 @@ class GsRead(ObjectRead):
 
     __slots__ = ()
 
-    def __init__(self, origin: Origin, target: str, protocol: ProviderProtocol, path: str, start: int | None = None,
-                 end: int | None = None, generation: str | None = None) -> None:
-        """target: with a query.
-
-        generation: PreconditionFailedError, or ObjectChangedError by a server that does not look at it, where the
-        object has another one.
-        """
-        ObjectRead.__init__(self, origin, target if generation is None else f"{target}{_PIN}{generation}",
-                            READ_HEADERS.copy(), protocol, path, start, end)
-        self._condition = generation
-
     def accept(self, response: Response) -> StoredObject | None:
         if response.status not in (200, 206):
             return ObjectRead.accept(self, response)
@@ -173,7 +163,15 @@ class GsRead(ObjectRead):
 
     def part(self, start: int, end: int) -> GsRead:
         target, _, generation = self.target.partition(_PIN)
-        return GsRead(self.origin, target, self.protocol, self.path or "", start, end, generation or None)
+        part = GsRead(self.origin, target, READ_HEADERS.copy(), self.protocol, self.path or "", start, end)
+        if generation:
+            part.require(StoredObject(None, generation=generation))
+        return part
+
+    def require(self, version: StoredObject) -> None:
+        if version.generation is None:
+            raise ProtocolError(f"{WHAT} has no 'generation'", path=self.path)
+        ObjectRead.require(self, version)
 
     def _validator(self, headers: dict[str, str]) -> str | None:
         return None if _is_transcoded(headers) else headers.get(GENERATION)
@@ -221,8 +219,9 @@ class GsBoundedRead(GsRead):
 
     __slots__ = ("_limit", "receiver")
 
-    def __init__(self, origin: Origin, target: str, protocol: ProviderProtocol, path: str, most: int) -> None:
-        GsRead.__init__(self, origin, target, protocol, path)
+    def __init__(self, origin: Origin, target: str, headers: dict[str, str], protocol: ProviderProtocol, path: str,
+                 most: int) -> None:
+        GsRead.__init__(self, origin, target, headers, protocol, path)
         self.receiver = self._limit = SizeLimit(most)
 
     def accept(self, response: Response) -> StoredObject | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from tempfile import SpooledTemporaryFile
 from typing import Any, BinaryIO, ClassVar, cast
 
@@ -13,22 +13,19 @@ from cloudfiles.exceptions import (
     AuthorizationError,
     CloudFilesError,
     InvalidInputError,
-    ObjectChangedError,
     PreconditionFailedError,
     ProtocolError,
     ServerError,
     UnsupportedOperationError,
 )
 from cloudfiles.inputs import ascii_header
-from cloudfiles.interfaces.base import Interface
-from cloudfiles.interfaces.bounded_read import PiecewiseRead, object_from_headers, read_bounded
 from cloudfiles.interfaces.http.listing import DirectoryLister, Link, parse_index
 from cloudfiles.interfaces.http.protocol import NotAnObjectError, WebProtocol
 from cloudfiles.interfaces.http.requests import WebBoundedRead, WebDelete, WebHead, WebPage, WebProbe, WebPut, WebRead
 from cloudfiles.interfaces.http.urls import WebAddress, quote_key
+from cloudfiles.interfaces.http_store import HeaderStore, ReadArguments
 from cloudfiles.interfaces.local_store import chunks
-from cloudfiles.interfaces.object_read import head_from_headers, size_of
-from cloudfiles.interfaces.parallel_read import read_object
+from cloudfiles.interfaces.object_read import size_of
 from cloudfiles.paths import ExtractedPath
 from cloudfiles.protocols import PROTOCOLS
 from cloudfiles.runtime.base import RUN_IN_THREAD_BYTES, Runtime
@@ -44,11 +41,8 @@ _NO_WRITE = frozenset({405, 501})
 _SPOOLED = 8 << 20
 """Bytes of a file of unknown length that are kept in memory; the rest goes to a temporary file."""
 
-_CHANGES = 3
-"""How often an object may be replaced between determining its size and reading its end."""
 
-
-class HttpInterface(Interface):
+class HttpInterface(HeaderStore):
     """The objects below one URL.
 
     The cloudpath is a URL as typed (`https://host/a%20b`); a query in it is sent with every key. Keys are opaque: `?`,
@@ -66,6 +60,8 @@ class HttpInterface(Interface):
     """
 
     keeps_metadata: ClassVar[bool] = False
+    read_request = WebRead
+    bounded_read_request = WebBoundedRead
 
     def __init__(self, location: ExtractedPath, options: StoreOptions, runtime: Runtime, *,
                  client: Client | None = None) -> None:
@@ -87,61 +83,24 @@ class HttpInterface(Interface):
 
     # ---- reading
 
-    def get(self, key: str, start: int | None = None, end: int | None = None) -> StoredObject | None:
-        if not start and end is None:
-            return self._read(key)
-        if end is None or (end > (start or 0) >= 0):
-            return self._read(key, start or 0, end)
-        if end >= 0 and (start or 0) >= 0:
-            return self._nothing_of(key)
-        return self._read_from_the_end(key, start, end)
-
-    def _read(self, key: str, start: int | None = None, end: int | None = None,
-              condition: Mapping[str, str] | None = None) -> StoredObject | None:
+    def _read_arguments(self, key: str, start: int | None = None, end: int | None = None) -> ReadArguments:
         protocol, target = self._protocol(key)
-        request = WebRead(
-            self._address.origin, target, {**self._headers, **(condition or {})}, protocol, key, start, end)
+        return self._address.origin, target, dict(self._headers), protocol, key
+
+    def _read(self, key: str, start: int | None, end: int | None,
+              version: StoredObject | None = None) -> StoredObject | None:
         try:
-            return read_object(self._client, request)
+            return super()._read(key, start, end, version)
         except NotAnObjectError:
             return None
 
-    def _nothing_of(self, key: str) -> StoredObject | None:
-        """The empty range, which a Range header cannot express."""
-        headers = self._look(key)
-        return None if headers is None else _empty_part(headers)
-
-    def _read_from_the_end(self, key: str, start: int | None, end: int) -> StoredObject | None:
-        """A range whose end, or both ends, are relative to the end of the object: the size is requested first."""
-        for _ in range(_CHANGES):
-            headers = self._look(key)
-            if headers is None:
-                return None
-            first, last, _ = slice(start, end).indices(size_of(headers, key))
-            if first >= last:
-                return _empty_part(headers)
-            etag = headers.get("etag", "W/")
-            condition = {} if etag.startswith("W/") else {"if-match": etag}
-            with suppress(PreconditionFailedError):
-                stored = self._read(key, first, last, condition)
-                if stored is None or len(stored.content) == last - first:
-                    return stored
-        raise ObjectChangedError(f"the object was replaced {_CHANGES} times while its end was being read", path=key)
-
-    def exists(self, key: str) -> bool:
-        return self._look(key) is not None
-
-    def head(self, key: str) -> dict[str, Any] | None:
-        headers = self._look(key)
-        return None if headers is None else head_from_headers(headers)
-
     def size(self, key: str) -> int | None:
-        headers = self._look(key)
+        headers = self._head(key)
         if headers is not None and "content-length" not in headers:
             headers = self._probe(key)
         return None if headers is None else size_of(headers, key)
 
-    def _look(self, key: str) -> dict[str, str] | None:
+    def _head(self, key: str) -> dict[str, str] | None:
         """The headers of an object, by HEAD, or by GET if the server rejects HEAD. None if it is missing."""
         if not self._takes_head:
             return self._probe(key)
@@ -168,26 +127,11 @@ class HttpInterface(Interface):
             WebProbe(self._address.origin, target, dict(self._headers), protocol, key))
         return headers
 
-    def describe(self, key: str) -> StoredObject | None:
-        headers = self._look(key)
-        return None if headers is None else object_from_headers(headers)
-
-    def get_bounded(self, key: str, most: int) -> StoredObject | None:
-        protocol, target = self._protocol(key)
-        return read_bounded(self._send, WebBoundedRead(
-            self._address.origin, target, dict(self._headers), protocol, key, most))
-
     def supports_ranges(self, stored: StoredObject) -> bool:
         return (stored.headers or {}).get("accept-ranges", "").lower() == "bytes"
 
     def stream_to(self, key: str, take: Callable[[bytes | memoryview], object]) -> StoredObject | None:
         return self.stream_to_at_once(key, take)
-
-    def stream_to_at_once(self, key: str, take: Callable[[bytes | memoryview], object]) -> StoredObject | None:
-        protocol, target = self._protocol(key)
-        found: StoredObject | None = self._send(PiecewiseRead(
-            self._address.origin, target, dict(self._headers), protocol, key, take))
-        return found
 
     # ---- writing
 
@@ -210,7 +154,7 @@ class HttpInterface(Interface):
             etag: str | None = self._write(request)
         except PreconditionFailedError:
             if request.may_be_done and self._holds(key, body):
-                return (self._look(key) or {}).get("etag")
+                return (self._head(key) or {}).get("etag")
             raise
         if request.page and etag is None and self.size(key) != len(body):
             raise ProtocolError(f"the server responded to the PUT with {request.page} and did not store the content",
@@ -238,7 +182,7 @@ class HttpInterface(Interface):
                 # Depth 0 prevents WebDAV servers from removing a directory with its contents (RFC 4918 9.6.1).
                 request = WebDelete(self._address.origin, target, {**self._headers, "depth": "0"}, protocol, key)
                 self._write(request)
-                if request.page and self._look(key) is not None:
+                if request.page and self._head(key) is not None:
                     raise ProtocolError(f"the server responded to the DELETE with {request.page} and still has the "
                                         "object",
                                         path=key)
@@ -342,10 +286,6 @@ def _accept_encoding(address: WebAddress) -> str:
     """
     google = address.origin.host == "storage.googleapis.com" or address.origin.host.endswith(".storage.googleapis.com")
     return "gzip" if google else "identity"
-
-
-def _empty_part(headers: Mapping[str, str]) -> StoredObject:
-    return StoredObject(b"", headers.get("content-encoding", ""), "", headers.get("etag"))
 
 
 @contextmanager

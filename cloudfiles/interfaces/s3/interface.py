@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from cloudfiles.credentials.aws import AwsProvider
@@ -14,9 +14,8 @@ from cloudfiles.exceptions import (
     ServerError,
 )
 from cloudfiles.interfaces.base import Interface
-from cloudfiles.interfaces.bounded_read import BoundedRead, PiecewiseRead, object_from_headers, read_bounded
-from cloudfiles.interfaces.object_read import ObjectRead, head_from_headers
-from cloudfiles.interfaces.parallel_read import read_object
+from cloudfiles.interfaces.bounded_read import object_from_headers
+from cloudfiles.interfaces.http_store import HeaderStore, ReadArguments
 from cloudfiles.interfaces.part_writer import InterruptedWrites, PartWriter
 from cloudfiles.interfaces.parts import put_content
 from cloudfiles.interfaces.s3.bulk_delete import delete_keys
@@ -42,7 +41,6 @@ from cloudfiles.interfaces.s3.objects import (
 )
 from cloudfiles.interfaces.s3.protocol import S3Protocol
 from cloudfiles.interfaces.server_copy import CopyOptions, CopyResult
-from cloudfiles.interfaces.sized_range import get_range_by_size
 from cloudfiles.paths import ExtractedPath
 from cloudfiles.runtime.base import Runtime
 from cloudfiles.transport.client import Client, client_for
@@ -54,7 +52,7 @@ MAX_PRESIGNED = 7 * 24 * 3600
 _PRESIGNABLE = ("GET", "HEAD", "PUT", "DELETE")
 
 
-class S3Interface(Interface):
+class S3Interface(HeaderStore):
     """The objects of one bucket below one path.
 
     Where the bucket is and who asks is found out at the first use: that may mean to ask botocore's chain.
@@ -107,30 +105,9 @@ class S3Interface(Interface):
         """`{'Owner': {...}, 'Grants': [{'Grantee': {...}, 'Permission': ...}]}`, as the API names these."""
         return read_acl(self._bucket or self._resolve(), key)
 
-    def get(self, key: str, start: int | None = None, end: int | None = None) -> StoredObject | None:
-        """As the contract says. Numbers that count from the end cost a HEAD, but for the suffix `[-n:]`."""
-        if (start or end is not None) and (end is not None and (end <= (start or 0) or (start or 0) < 0)):
-            return self._get_cut(key, start, end)
+    def _read_arguments(self, key: str, start: int | None = None, end: int | None = None) -> ReadArguments:
         bucket = self._bucket or self._resolve()
-        if not start:
-            start = 0 if end is not None else None
-        found = read_object(self._client, ObjectRead(
-            bucket.protocol.endpoint.origin, bucket.target(key), self._read_headers.copy(), bucket.protocol, key,
-            start, end))
-        if start is not None and start < 0 and found is not None and not found.content:
-            return self._get_cut(key, start, end)  # some servers refuse a suffix that is longer than the object
-        return found
-
-    def _get_cut(self, key: str, start: int | None, end: int | None) -> StoredObject | None:
-        """A range that is empty, or that only the object's size makes one HTTP can express."""
-        return get_range_by_size(key, start, end, self._head, self.get)
-
-    def head(self, key: str) -> dict[str, Any] | None:
-        headers = self._head(key)
-        return None if headers is None else head_from_headers(headers)
-
-    def exists(self, key: str) -> bool:
-        return self._head(key) is not None
+        return bucket.protocol.endpoint.origin, bucket.target(key), self._read_headers.copy(), bucket.protocol, key
 
     def _head(self, key: str) -> dict[str, str] | None:
         return head_object(self._bucket or self._resolve(), key, self._headers)
@@ -178,17 +155,6 @@ class S3Interface(Interface):
     def describe(self, key: str) -> StoredObject | None:
         headers = head_object_again(self._bucket or self._resolve(), key)
         return None if headers is None else object_from_headers(headers)
-
-    def get_bounded(self, key: str, most: int) -> StoredObject | None:
-        bucket = self._bucket or self._resolve()
-        return read_bounded(self._client.send, BoundedRead(
-            bucket.origin, bucket.target(key), self._read_headers.copy(), bucket.protocol, key, most))
-
-    def stream_to_at_once(self, key: str, take: Callable[[bytes | memoryview], object]) -> StoredObject | None:
-        bucket = self._bucket or self._resolve()
-        found: StoredObject | None = self._client.send(PiecewiseRead(
-            bucket.origin, bucket.target(key), self._read_headers.copy(), bucket.protocol, key, take))
-        return found
 
     def can_copy_from(self, source: Interface) -> bool:
         """Between buckets of one service that take the same credentials."""

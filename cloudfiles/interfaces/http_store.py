@@ -1,0 +1,125 @@
+"""Stores that speak HTTP: which byte ranges a Range header can express, and what response headers tell of an object."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, ClassVar
+
+from cloudfiles.exceptions import ObjectChangedError, PreconditionFailedError, ProtocolError
+from cloudfiles.interfaces.base import Interface
+from cloudfiles.interfaces.bounded_read import BoundedRead, PiecewiseRead, object_from_headers, read_bounded
+from cloudfiles.interfaces.object_read import ObjectRead, head_from_headers
+from cloudfiles.interfaces.parallel_read import read_object
+from cloudfiles.transport.client import Client
+from cloudfiles.transport.request import Origin, ProviderProtocol, Request
+from cloudfiles.types import StoredObject
+
+_TRIES = 4
+"""How often the size of an object is determined, should the object be replaced before it is read."""
+
+ReadArguments = tuple[Origin, str, dict[str, str], ProviderProtocol, str]
+"""Origin, target, headers, protocol and path: what a GET of an object is made of. The headers are the request's own."""
+
+
+class HttpStore(Interface):
+    """A store whose objects are read by GET."""
+
+    suffix_ranges: ClassVar[bool] = True
+    """The server understands ranges of the last bytes (`bytes=-5`)."""
+
+    read_request: ClassVar[type[ObjectRead]] = ObjectRead
+
+    _client: Client
+
+    def get(self, key: str, start: int | None = None, end: int | None = None) -> StoredObject | None:
+        """As the contract says. Ranges that count from the end need a request for the size first, except `[-n:]`."""
+        first = start or 0
+        if (end is not None and end <= first) or (first < 0 and (end is not None or not self.suffix_ranges)):
+            return self._get_by_size(key, start, end)
+        found = self._read(key, None if end is None and not first else first, end)
+        if first < 0 and found is not None and not found.content:
+            return self._get_by_size(key, start, end)  # some servers reject a suffix that is longer than the object
+        return found
+
+    def _get_by_size(self, key: str, start: int | None, end: int | None) -> StoredObject | None:
+        """A range that is empty, or that a Range header can express only once the object's size is known."""
+        for _ in range(_TRIES):
+            version = self._version(key)
+            if version is None:
+                return None
+            if version.size is None and ((start or 0) < 0 or (end or 0) < 0):
+                raise ProtocolError("the server does not report the size of the object", path=key)
+            first, last, _ = slice(start, end).indices(version.size or 0)
+            if first >= last:
+                return StoredObject(b"", version.encoding, "", version.etag)
+            with suppress(PreconditionFailedError, ObjectChangedError):
+                found = self._read(key, first, last, version)
+                if found is None or len(found.content) == last - first:
+                    return found
+        raise ObjectChangedError(f"the object was replaced {_TRIES} times between determining its size and reading it",
+                                 path=key)
+
+    def _read(self, key: str, start: int | None, end: int | None,
+              version: StoredObject | None = None) -> StoredObject | None:
+        """The bytes `[start:end]`, as `ObjectRead` takes them; None where the object is missing.
+
+        version: read only this version. Raises PreconditionFailedError or ObjectChangedError where it is another one.
+        """
+        request = self.read_request(*self._read_arguments(key, start, end), start, end)
+        if version is None:
+            return read_object(self._client, request)
+        request.require(version)
+        found = read_object(self._client, request)
+        if found is not None and _is_other_version(found, version):  # not every server honors conditions
+            raise ObjectChangedError("the object was replaced before it was read", path=key)
+        return found
+
+    @abstractmethod
+    def _read_arguments(self, key: str, start: int | None = None, end: int | None = None) -> ReadArguments:
+        """start, end: the byte range that will be requested."""
+
+    @abstractmethod
+    def _version(self, key: str) -> StoredObject | None:
+        """Size, encoding and validator of the object, None where it is missing."""
+
+
+class HeaderStore(HttpStore):
+    """An HTTP store that describes its objects by response headers, to a HEAD as to a GET."""
+
+    bounded_read_request: ClassVar[type[BoundedRead]] = BoundedRead
+
+    @abstractmethod
+    def _head(self, key: str) -> dict[str, str] | None:
+        """The headers of the object, None where it is missing."""
+
+    def _send(self, request: Request) -> Any:
+        return self._client.send(request)
+
+    def _version(self, key: str) -> StoredObject | None:
+        headers = self._head(key)
+        return None if headers is None else object_from_headers(headers)
+
+    def exists(self, key: str) -> bool:
+        return self._head(key) is not None
+
+    def head(self, key: str) -> dict[str, Any] | None:
+        headers = self._head(key)
+        return None if headers is None else head_from_headers(headers)
+
+    def describe(self, key: str) -> StoredObject | None:
+        return self._version(key)
+
+    def get_bounded(self, key: str, most: int) -> StoredObject | None:
+        return read_bounded(self._send, self.bounded_read_request(*self._read_arguments(key), most))
+
+    def stream_to_at_once(self, key: str, take: Callable[[bytes | memoryview], object]) -> StoredObject | None:
+        found: StoredObject | None = self._send(PiecewiseRead(*self._read_arguments(key), take))
+        return found
+
+
+def _is_other_version(found: StoredObject, version: StoredObject) -> bool:
+    if version.generation is not None:
+        return found.generation not in (None, version.generation)
+    return version.etag is not None and found.etag != version.etag
