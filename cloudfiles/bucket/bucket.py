@@ -19,7 +19,7 @@ from cloudfiles.transfer.copier import TransferOptions
 from cloudfiles.transfer.items import Item
 from cloudfiles.transfer.local_files import LocalStore, same_files
 from cloudfiles.transfer.result import TransferResult, skipped_in_errors
-from cloudfiles.transfer.sync import SyncResult, check_disjoint, sync_disjoint
+from cloudfiles.transfer.sync import SyncResult, check_disjoint, sync
 from cloudfiles.types import Clock
 
 if TYPE_CHECKING:
@@ -347,9 +347,9 @@ class Bucket(Storage):
         kept = [self._view.key_of(beginning + name)[cut:] for name in skipped if self._view.shows(beginning + name)]
         source = LocalStore(os.sep, {key[cut:]: path for key, path in keys.items()}, self._store.width, skipped=kept)
         self._cache.drop()
-        return sync_disjoint(source, substore(self._store, shown[:cut]), delete=True, compare="digest",
-                          include=lambda key: key.startswith(shown[cut:]), max_delete=max_delete,
-                          announce=_announced if verbose else None)
+        return sync(source, substore(self._store, shown[:cut]), delete=True, compare="digest", may_overlap=True,
+                    include=lambda key: key.startswith(shown[cut:]), max_delete=max_delete,
+                    announce=_announced if verbose else None)
 
     def _check_local(self, places: Iterable[str]) -> None:
         """Raise an error if a file is missing, or is inside the bucket, where the sync might delete it."""

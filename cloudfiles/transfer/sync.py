@@ -54,21 +54,17 @@ class SyncResult:
 
 
 def sync(source: Store, target: Store, *, delete: bool = False, compare: str = "auto", include: Any = None,
-         exclude: Any = None, dry_run: bool = False, max_delete: int | None = MAX_DELETE,
-         progress: Progress = None, parallel: Parallel = 1) -> SyncResult:
-    """Make the target like the source; `CloudFiles.sync_to` documents the arguments and exceptions."""
-    check_disjoint(source, target)
-    return sync_disjoint(source, target, delete=delete, compare=compare, include=include, exclude=exclude,
-                      dry_run=dry_run, max_delete=max_delete, progress=progress, parallel=parallel)
+         exclude: Any = None, dry_run: bool = False, max_delete: int | None = MAX_DELETE, progress: Progress = None,
+         parallel: Parallel = 1, announce: Callable[[str, str, str], object] | None = None,
+         may_overlap: bool = False) -> SyncResult:
+    """Make the target like the source; `CloudFiles.sync_to` documents the other arguments and the exceptions.
 
-
-def sync_disjoint(source: Store, target: Store, *, delete: bool, compare: str, include: Any = None, exclude: Any = None,
-               dry_run: bool = False, max_delete: int | None = MAX_DELETE, progress: Progress = None,
-               announce: Callable[[str, str, str], object] | None = None, parallel: Parallel = 1) -> SyncResult:
-    """As `sync`, of stores that are known to lie apart.
-
-    announce: called with each action before the first of them is done.
+    Args:
+        announce: called with each action before the first of them is done.
+        may_overlap: the caller has checked that neither store contains the other.
     """
+    if not may_overlap:
+        check_disjoint(source, target)
     mode, wanted = checked_mode(compare), key_filter(include, exclude)
     check_source(source)
     plan, here, there = plan_between(source, target)
@@ -93,15 +89,15 @@ def sync_disjoint(source: Store, target: Store, *, delete: bool, compare: str, i
 
 
 def check_disjoint(source: Store, target: Store) -> None:
-    """Raises InvalidInputError where one store is, or lies in, the other: each pass would then find more to copy."""
-    ours, theirs = map(_place_of, (source, target))
+    """Raise InvalidInputError if one store contains the other: each pass would then find more to copy."""
+    ours, theirs = map(_root_of, (source, target))
     if ours.startswith(theirs) or theirs.startswith(ours):
         raise InvalidInputError(f"{ours} and {theirs} overlap; expected two stores where neither contains the other")
 
 
-def _place_of(store: Store) -> str:
+def _root_of(store: Store) -> str:
     location = store.location
-    if location.protocol == "file":  # by any symlinks above it
+    if location.protocol == "file":  # symlinks above it are resolved
         return f"file://{os.path.realpath(location.path or os.sep)}".rstrip("/") + "/"
     return paths.asprotocolpath(location).rstrip("/") + "/"
 
@@ -118,7 +114,7 @@ def _check_deletions(todo: SyncPlan, max_delete: int | None) -> None:
 
 
 def _delete_all(target: Interface, keys: Iterator[str], plan: Plan, report: Any) -> int:
-    """Raises the first error that the store reports of a key, after all others were removed."""
+    """Delete the keys. Raises the first error that the store reports for a key, after all others were deleted."""
     deleted, errors = 0, []
     while chunk := list(itertools.islice(keys, target.delete_batch * plan.width)):
         batches = [chunk[at:at + target.delete_batch] for at in range(0, len(chunk), target.delete_batch)]
