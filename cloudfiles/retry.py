@@ -26,11 +26,13 @@ class RetryPolicy:
         attempts: tries in all, the first included; None: as many as there is time for.
         window: seconds of the first backoff window; it doubles with each failure.
         cap: seconds that one backoff window never exceeds.
-        integrity_attempts: tries when the bytes do not match their digest, when they end at the same byte each time, or
-            when the answers are malformed, each in another way: what is wrong stays wrong.
+        integrity_attempts: tries when the bytes do not match their digest, or when the answers are malformed, each in
+            another way: what is wrong stays wrong.
         budget: seconds after the first try in which a new one may still begin. Where a try has brought a part of
             what was asked for, they are counted from there.
         unanswered_budget: the same for a server that was never reached, as its name or its port may be wrong.
+        truncated_budget: the same for bodies that end at the same byte each time, counted from the first that did:
+            either the server is going down, or the body is shorter than announced. At least `integrity_attempts`.
         retry_after_cap: seconds: a Retry-After that asks for more ends the retries instead of sleeping for hours.
         mends: times that a request goes again at once, however few the tries: redirected, signed anew, or in place of
             one that met a connection closed while it was idle.
@@ -42,6 +44,7 @@ class RetryPolicy:
     integrity_attempts: int = 4
     budget: float = 300.0
     unanswered_budget: float = 60.0
+    truncated_budget: float = 30.0
     retry_after_cap: float = 120.0
     mends: int = 11
 

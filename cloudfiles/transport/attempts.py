@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -55,7 +54,7 @@ class Attempts:
         self._corrected = 0
         self._corrupt = 0
         self._malformed: list[str] = []
-        self._truncated: Counter[tuple[int, str]] = Counter()
+        self._truncated: dict[tuple[int, str], tuple[int, float]] = {}  # how often, and since when
         self._kept = 0  # bytes that earlier attempts received
 
     # ---- waiting
@@ -194,10 +193,11 @@ class Attempts:
         return not known and len(self._malformed) < self._policy.integrity_attempts
 
     def _is_still_truncated(self, error: TruncatedBodyError) -> bool:
-        """Whether bodies have ended at the same byte without progress, as often as a digest may mismatch."""
-        ended = (self._request.resumable_bytes(), str(error))
-        self._truncated[ended] += 1
-        return self._truncated[ended] >= self._policy.integrity_attempts
+        """Whether bodies have ended at the same byte without progress, several times and for too long."""
+        ended, now = (self._request.resumable_bytes(), str(error)), self._monotonic()
+        count, since = self._truncated.get(ended, (0, now))
+        self._truncated[ended] = count + 1, since
+        return count + 1 >= self._policy.integrity_attempts and now - since >= self._policy.truncated_budget
 
     def _note(self, error: CloudFilesError, now: float, delay: float) -> None:
         self._request.retries += 1
