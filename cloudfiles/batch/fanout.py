@@ -1,8 +1,8 @@
-"""One function over many items: lazily, boundedly, in order, by a group of workers.
+"""Calls a function for many items in a group of workers: lazily, with bounded memory, in order.
 
-`collect` gives all results in the order of the items; `stream` gives each as it comes.
-A collection is taken from by the workers themselves; anything else is iterated in the
-caller's own thread, where a user's generator expects to run.
+`collect` returns all results in the order of the items; `stream` yields each one when it is ready. The workers take
+items of collections themselves. Other iterables are iterated in the thread of the caller, where a user's generator
+expects to run.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ OnError = Callable[[Any, Exception], Any]
 _TICK = 0.1
 """Seconds between two reports of progress."""
 
-_LINGER = 0.001
-"""Seconds in which results gather while a stream's consumer waits for them."""
+_GATHER_SECONDS = 0.001
+"""Seconds for which a waiting consumer of a stream is not woken, so that several results gather."""
 
 _SLOW = 0.002
-"""Seconds a local operation may take on average before a batch of them goes to threads: a
-network mount answers in milliseconds, a local disk in tens of microseconds."""
+"""Average seconds of a local operation above which a batch uses threads: network mounts respond in milliseconds, local
+disks in tens of microseconds."""
 
 _BUILT_IN: tuple[type, ...] = (list, tuple, set, frozenset, dict, range,
                                type({}.keys()), type({}.values()), type({}.items()))
-"""Collections whose iterators many threads may share. Others may be written as generators, which may not."""
+"""Collections whose iterators can be shared by threads. Those of other classes may be generators, which cannot."""
 
 _PROBE = 16
-"""Local operations made in the caller's thread before their time is judged."""
+"""Local operations in the thread of the caller before their average time is checked."""
 
 
 @dataclass(frozen=True)
@@ -45,11 +45,11 @@ class Plan:
     """How a batch is run.
 
     Attributes:
-        runtime: whose workers; None for none: every item in the caller's own thread (`collect` only).
-        width: workers at the most, 1 or more.
-        on_error: makes the result of an item that failed; None: the first error ends the batch.
-        report: called in the caller's thread now and then with the items done since the last call.
-        probe: begin in the caller's thread and call workers only when that turns out slow.
+        runtime: that of the workers; None for no workers: all items in the thread of the caller (`collect` only).
+        width: maximum number of workers, 1 or more.
+        on_error: returns the result for an item that failed; None: the first error ends the batch.
+        report: called from time to time in the thread of the caller with the number of items done since the last call.
+        probe: start in the thread of the caller, and use workers only if that is slow.
     """
 
     runtime: Runtime | None
@@ -60,7 +60,7 @@ class Plan:
 
 
 class ItemCounter:
-    """What `work` has done, where that is not one for each item; it may be added to by any worker."""
+    """Counts what is done, if that is not one per item. Any worker may add to it."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -74,9 +74,10 @@ class ItemCounter:
 def collect(work: Work, items: Iterable[Any], plan: Plan, counter: ItemCounter | None = None) -> list[Any]:
     """`[work(item) for item in items]`, many at a time.
 
-    tally: counts what is reported as done in place of the items.
-    Raises the first error (of `work` or of the iterable) once no new work can start; what
-    was under way is cancelled. Items are taken no faster than they are worked off.
+    counter: what is reported as done, instead of the number of items.
+
+    Raises the first error, of `work` or of the iterable, after work in progress was cancelled. Items are taken from the
+    iterable only as fast as they are processed.
     """
     batch = _CollectBatch(work, plan, items, counter)
     with _closing_after_interrupt(plan.runtime):
@@ -89,10 +90,10 @@ def collect(work: Work, items: Iterable[Any], plan: Plan, counter: ItemCounter |
 
 def stream(work: Work, items: Iterable[Any], plan: Plan, *, max_items: int, max_bytes: int,
            weigh: Callable[[Any], int]) -> Iterator[Any]:
-    """`work(item)` for each item, as they come, while the work goes on behind the consumer's back.
+    """Yield `work(item)` for each item when it is ready, while the work continues in the background.
 
-    No new item is begun while `max_items` are under way or waiting to be consumed, or
-    results of `max_bytes` (by `weigh`) wait. Closing the iterator cancels what is under way.
+    No new item is started while `max_items` are in progress or waiting to be consumed, or while results of `max_bytes`
+    (by `weigh`) are waiting. Closing the iterator cancels work in progress.
     """
     batch = _StreamBatch(work, plan, items, max_items, max_bytes, weigh)
     assert plan.runtime is not None
@@ -102,7 +103,7 @@ def stream(work: Work, items: Iterable[Any], plan: Plan, *, max_items: int, max_
 
 @contextmanager
 def _closing_after_interrupt(runtime: Runtime | None) -> Iterator[None]:
-    """An interrupt leaves neither sockets nor the engine's thread behind."""
+    """Close sockets and the engine's thread after a KeyboardInterrupt."""
     try:
         yield
     except KeyboardInterrupt:
@@ -111,7 +112,7 @@ def _closing_after_interrupt(runtime: Runtime | None) -> Iterator[None]:
 
 
 class _Batch:
-    """What workers and caller share. Deques and flags need no lock under the interpreter's."""
+    """State shared by the workers and the caller. Deques and flags need no lock of their own in CPython."""
 
     worker_group: WorkerGroup
 
@@ -119,12 +120,12 @@ class _Batch:
         self._work = work
         self._plan = plan
         self._error: BaseException | None = None
-        self._inbox: deque[Any] = deque()  # items taken from the iterable, not yet begun
+        self._inbox: deque[Any] = deque()  # items taken from the iterable, not started yet
         self._closed = False  # no more items will come
-        self._waiting: deque[None] = deque()  # one for each worker that waits for items or room
+        self._waiting: deque[None] = deque()  # one for each worker that waits for items, or for space
         self._caller_waits = False
 
-    def one(self, item: Any) -> Any:
+    def run_item(self, item: Any) -> Any:
         try:
             return self._work(item)
         except Exception as error:
@@ -137,12 +138,12 @@ class _Batch:
         self.worker_group.wake_caller()
 
     def _give_up(self, cause: BaseException) -> None:
-        """In the caller: nothing new is begun, what is under way is cancelled."""
+        """In the caller: start nothing new, and cancel work in progress."""
         self._error = self._error or cause
         self.worker_group.cancel()
 
     def _run_worker(self, work: Callable[[], None]) -> None:
-        """In a worker: `work`, whose every error is the batch's: even of those that would end a thread in silence."""
+        """In a worker: call `work`. Any exception fails the batch, even one that would end a thread silently."""
         try:
             work()
         except Cancelled:
@@ -151,7 +152,7 @@ class _Batch:
             self._fail(error)
 
     def _inbox_items(self) -> Iterator[Any]:
-        """In a worker: the items that the caller puts into the inbox, until the batch has failed."""
+        """In a worker: the items that the caller adds to the inbox, until the batch has failed."""
         while self._error is None:
             try:
                 item = self._inbox.popleft()
@@ -159,7 +160,7 @@ class _Batch:
                 if self._closed:
                     return
                 self._waiting.append(None)
-                if not self._inbox and not self._closed:  # else what was missing came meanwhile
+                if not self._inbox and not self._closed:  # else an item has been added meanwhile
                     self.worker_group.wait_worker()
                 continue
             if self._caller_waits and len(self._inbox) <= self._low:
@@ -171,7 +172,7 @@ class _Batch:
         return self._plan.width // 2
 
     def _wake(self, count: int) -> None:
-        """In the caller: let up to `count` of the waiting workers go on."""
+        """In the caller: wake up to `count` of the waiting workers."""
         awake = 0
         while awake < count and self._waiting:
             self._waiting.popleft()
@@ -184,7 +185,7 @@ class _Batch:
         self._wake(len(self._waiting))
 
     def _wait(self, timeout: float | None, unless: Callable[[], bool]) -> None:
-        """In the caller: until woken; not at all when `unless` has come true meanwhile."""
+        """In the caller: wait until woken, unless `unless` is true meanwhile."""
         self._caller_waits = True
         if not unless():
             self.worker_group.wait_caller(timeout)
@@ -193,17 +194,17 @@ class _Batch:
     def _raise_error(self) -> None:
         if self._error is not None:
             raise self._error
-        if self.worker_group.is_cancelled:  # by another than this batch: the engine was closed
+        if self.worker_group.is_cancelled:  # not by this batch: the engine was closed
             block_if_exiting()
             raise Cancelled("the workers were stopped before they finished")
 
 
 class _CollectBatch(_Batch):
-    """A batch whose results are kept, each in its item's place."""
+    """A batch that returns all results in the order of their items."""
 
     def __init__(self, work: Work, plan: Plan, items: Iterable[Any], counter: ItemCounter | None) -> None:
         super().__init__(work, plan)
-        self._shared = isinstance(items, _BUILT_IN)  # the workers may take from it themselves
+        self._shared = isinstance(items, _BUILT_IN)  # the workers take items from it themselves
         self._count = len(items) if isinstance(items, Collection) else None
         self._source = enumerate(items)
         self.results: list[Any] = [None] * (self._count or 0 if self._shared else 0)
@@ -211,13 +212,13 @@ class _CollectBatch(_Batch):
         self._counter = counter
         self._reported = 0 if counter is None else counter.count
 
-    # ---- in the caller's own thread
+    # ---- in the thread of the caller
 
     def probe(self) -> bool:
-        """Begin here; whether the rest, if any, is as well off here."""
+        """Start in this thread; returns whether to continue in it."""
         began = time.monotonic()
         for count, (index, item) in enumerate(self._source, 1):
-            self._put(index, self.one(item))
+            self._put(index, self.run_item(item))
             if count == _PROBE:
                 return time.monotonic() - began < _PROBE * _SLOW
         return True
@@ -225,12 +226,12 @@ class _CollectBatch(_Batch):
     def run_in_caller(self) -> None:
         reported = time.monotonic()
         for index, item in self._source:
-            self._put(index, self.one(item))
+            self._put(index, self.run_item(item))
             if time.monotonic() - reported >= _TICK:
                 self._report()
                 reported = time.monotonic()
                 if self._plan.runtime is not None:
-                    self._plan.runtime.sleep(0)  # where this caller is itself given up, it is told here
+                    self._plan.runtime.sleep(0)  # raises Cancelled if the caller was cancelled itself
         self._report()
 
     def _put(self, index: int, result: Any) -> None:
@@ -240,7 +241,7 @@ class _CollectBatch(_Batch):
             self.results.append(result)
         self._done += 1
 
-    # ---- by workers
+    # ---- in workers
 
     def run_with(self, worker_group: WorkerGroup) -> None:
         self.worker_group = worker_group
@@ -258,22 +259,22 @@ class _CollectBatch(_Batch):
         if self._error is not None:
             worker_group.cancel()
         self._raise_error()
-        self._done = len(self.results)  # counted by many threads, it may have come out short
+        self._done = len(self.results)  # counted by many threads without a lock, it may be too low
         self._report()
 
     def _worker(self) -> None:
         self._run_worker(self._work_all)
 
     def _work_all(self) -> None:
-        results, one = self.results, self.one
+        results, run_item = self.results, self.run_item
         for index, item in self._source if self._shared else self._inbox_items():
             if self._error is not None:
                 return
-            results[index] = one(item)
+            results[index] = run_item(item)
             self._done += 1
 
     def _feed(self) -> None:
-        """Take the iterable's items here, as fast as the workers work them off."""
+        """In the caller: take items of the iterable as fast as the workers process them."""
         for numbered in self._source:
             self.results.append(None)
             self._inbox.append(numbered)
@@ -293,7 +294,7 @@ class _CollectBatch(_Batch):
 
 
 class _StreamBatch(_Batch):
-    """A batch whose results are handed on as they come."""
+    """A batch that yields results when they are ready."""
 
     def __init__(self, work: Work, plan: Plan, items: Iterable[Any], max_items: int, max_bytes: int,
                  weigh: Callable[[Any], int]) -> None:
@@ -303,10 +304,10 @@ class _StreamBatch(_Batch):
         self._max_bytes = max_bytes
         self._weigh = weigh
         self._outbox: deque[tuple[Any, int]] = deque()
-        self._is_slow = False  # the iterable, when it was last asked
+        self._is_slow = False  # whether the last item of the iterable took long
         self._taken = 0  # items taken from the iterable and not yet consumed as results
         self._bytes = 0  # of results in the outbox
-        self._lock = threading.Lock()  # of _bytes, which both sides change; never held over a wait
+        self._lock = threading.Lock()  # for _bytes, which both sides change; never held while waiting
 
     def run_with(self, worker_group: WorkerGroup) -> Iterator[Any]:
         self.worker_group = worker_group
@@ -320,7 +321,7 @@ class _StreamBatch(_Batch):
                 self._give_up(Cancelled("the caller stopped reading the results"))
 
     def _await_results(self) -> bool:
-        """Wait for the next results; False when there will be none. Raises the batch's error."""
+        """Wait for the next results; False if there are none left. Raises the error of the batch."""
         while True:
             self._raise_error()
             self._feed()
@@ -330,12 +331,12 @@ class _StreamBatch(_Batch):
                 return bool(self._outbox)
             self._wait(None, lambda: bool(self._outbox) or self._error is not None or self.worker_group.finished)
             if self._taken > self._plan.width:
-                # A consumer that is faster than the server would be woken for each single result,
-                # which costs more than the result: let some more come.
-                self.worker_group.wait_caller(_LINGER)
+                # A consumer that is faster than the server would be woken for each result, which costs more than the
+                # result itself: wait for some more.
+                self.worker_group.wait_caller(_GATHER_SECONDS)
 
     def _feed(self) -> None:
-        """Take items, in the consumer's thread, while there is room for their results."""
+        """In the caller: take items while there is space for their results."""
         fed = 0
         while not self._closed and self._taken < self._max_items:
             if self._outbox and (self._is_slow or fed >= self._plan.width):
@@ -353,7 +354,7 @@ class _StreamBatch(_Batch):
                 self._wake(1)
 
     def _take(self) -> Any:
-        """A result for the consumer, and work for the workers while it is busy with it."""
+        """The next result. Also takes new items for the workers, which run while the consumer processes the result."""
         result, weight = self._outbox.popleft()
         self._taken -= 1
         if len(self._inbox) <= self._plan.width:
@@ -376,9 +377,9 @@ class _StreamBatch(_Batch):
             self._wait_for_room()
             if self._error is not None:
                 return
-            self._hand_on(self.one(item))
+            self._emit(self.run_item(item))
 
-    def _hand_on(self, result: Any) -> None:
+    def _emit(self, result: Any) -> None:
         weight = self._weigh(result)
         with self._lock:
             self._bytes += weight

@@ -1,4 +1,4 @@
-"""A listing as an iterator: a page at a time, resumable."""
+"""Listings as iterators: page by page, resumable."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cloudfiles.types import ListPage
 
 def list_paths(interface: Interface, prefix: str = "", flat: bool = False, size: bool = False,
                return_resume_token: bool = False, resume_token: str | None = None) -> Iterator[Any]:
-    """Lazily what `CloudFiles.list` documents. No request is made before the first item is asked for."""
+    """See `CloudFiles.list`. Sends no request before the first item is requested."""
     token = resume_token
     for page in interface.pages(prefix, flat=flat, token=resume_token):
         for path, stored_bytes in _opened(interface, prefix, page):
@@ -22,7 +22,7 @@ def list_paths(interface: Interface, prefix: str = "", flat: bool = False, size:
 
 
 def _opened(interface: Interface, prefix: str, page: ListPage) -> Iterable[tuple[str, int | None]]:
-    """Keys and directories of a page; of the directory that `prefix` itself names, what is in it."""
+    """The keys and directories of a page. The directory that `prefix` itself names is replaced by its contents."""
     found: list[tuple[str, int | None]] = [(entry.key, entry.size) for entry in page.entries]
     if not page.prefixes:
         return found

@@ -1,6 +1,6 @@
-"""A batch over many processes: its chunks go to an executor, each run there by an ordinary batch.
+"""Runs a batch in several processes: its chunks are submitted to an executor, and each is an ordinary batch there.
 
-The executor is the pool of worker processes of our own (`workers/`), or any `concurrent.futures.Executor`.
+The executor is that of cloudfiles' own worker processes (`workers/`), or any `concurrent.futures.Executor`.
 """
 
 from __future__ import annotations
@@ -21,26 +21,26 @@ if TYPE_CHECKING:
 Parallel: TypeAlias = "int | bool | Executor"
 
 _CHUNK = 1000
-"""Items of a chunk of unknown many: a second or so of work, so that the hand-over is lost in it."""
+"""Items of a chunk if their total is unknown: about a second of work, so that passing it on hardly matters."""
 
 _CHUNKS_EACH = 4
-"""Chunks a process gets of a batch of known length: the last ones to finish wait less for each other."""
+"""Chunks per process of a batch of known length, so that processes finish at about the same time."""
 
 _FIRST = 128
-"""Items of the chunks that are handed out before it is known how much an item brings."""
+"""Items of the first chunks, before the size of their results is known."""
 
 _CHUNK_BYTES = 8 << 20
-"""Contents of a chunk that has many: they are handed over while they are still in the processor's caches."""
+"""Bytes of contents in a chunk of many items: few enough for the processor's caches."""
 
 _MANY = 32
-"""Items that a chunk has all the same, so that a process has enough to do at once, while they are ..."""
+"""Minimum number of items of a chunk, so that a process has enough to do concurrently, as long as they have ..."""
 
 _MOST_BYTES = 64 << 20
-"""... not more than this: a chunk is in memory twice."""
+"""... no more bytes than this: a chunk is in memory twice."""
 
 
 def is_executor(parallel: Any) -> bool:
-    """Whether it is an executor, and no number. Nothing is loaded to tell a number."""
+    """Whether it is an executor and not a number. Imports nothing for numbers."""
     if isinstance(parallel, int):
         return False
     from concurrent.futures import Executor
@@ -49,20 +49,20 @@ def is_executor(parallel: Any) -> bool:
 
 
 def processes(parallel: Parallel) -> int:
-    """How many processes `parallel` stands for: a number, 0 or True for all cores that this process may use; 1 is this
-    process alone."""
+    """The number of processes: `parallel` itself; all cores that this process may use for 0 or True; 1 for this process
+    only."""
     if parallel is True or (parallel == 0 and parallel is not False):
         return _cores()
     return checked_count("parallel", 1 if parallel is False else parallel)
 
 
 def _cores() -> int:
-    """Those of the machine may be more: batch systems give a job a few of them."""
+    """The cores that this process may use: batch systems assign some of the machine's cores to a job."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def is_parallel(parallel: Parallel | None) -> bool:
-    """Whether the work leaves this process."""
+    """Whether the work is done in other processes."""
     return parallel is not None and (is_executor(parallel) or processes(parallel) > 1)
 
 
@@ -79,7 +79,7 @@ def close_workers(only_idle: bool = False) -> None:
 
 def reset_connection_pools() -> None:
     """Close all idle connections and idle worker processes of the process. New ones are created when needed."""
-    if "cloudfiles.transport.client" in sys.modules:  # else there are none
+    if "cloudfiles.transport.client" in sys.modules:  # else there are no connections
         from cloudfiles.transport.client import close_clients
 
         close_clients()
@@ -90,12 +90,13 @@ def run(target: Any, verb: str, items: Iterable[Any], options: dict[str, Any], p
         report: Callable[[int], Any], *, strip: Callable[[Any], Any] | None = None,
         weigh: Callable[[Any], int] | None = None, weigh_result: Callable[[Any], int] | None = None
         ) -> Iterator[tuple[list[Any], Any]]:
-    """Each chunk of `items`, and what `target.verb(chunk, **options)` gave for it, in order.
+    """Yield each chunk of `items` and the result of `target.verb(chunk, **options)`, in order.
 
-    report: called with the number of items of each chunk that is done.
-    strip: what of an item is handed over; the chunks that are given have the items themselves.
-    weigh, weigh_result: bytes of an item, and of what came of a chunk, by which chunks are made smaller.
-    Raises the first error of a chunk; chunks not yet begun are then cancelled.
+    report: called with the number of items of each finished chunk.
+    strip: reduces an item to what is sent; the chunks that are yielded have the original items.
+    weigh, weigh_result: bytes of an item, and of a chunk's result; they limit the size of chunks.
+
+    Raises the first error of a chunk; chunks that were not started are cancelled.
     """
     width = _width(parallel, items)
     chunks = _Chunks(items, width, weigh)
@@ -124,13 +125,13 @@ def run(target: Any, verb: str, items: Iterable[Any], options: dict[str, Any], p
 
 
 def _width(parallel: Parallel, items: Iterable[Any]) -> int:
-    """Chunks that may be worked on at once."""
+    """Number of concurrent chunks."""
     width = _cores() if is_executor(parallel) else processes(parallel)
     return max(1, min(width, len(items))) if isinstance(items, Collection) else width
 
 
 class _Chunks:
-    """Items in lists of a size that suits their number, and what is learnt of the bytes that they bring."""
+    """Splits items into lists, whose length is adapted to the number of items and the size of their results."""
 
     def __init__(self, items: Iterable[Any], width: int, weigh: Callable[[Any], int] | None) -> None:
         self._source = iter(items)
@@ -143,7 +144,7 @@ class _Chunks:
         self._bytes = 0
 
     def learn(self, count: int, size: int) -> None:
-        """So many items have brought so many bytes."""
+        """Adapt the length of chunks: the results of `count` items had `size` bytes."""
         self._items += count
         self._bytes += size
         mean = max(1, self._bytes // self._items)
@@ -167,7 +168,7 @@ class _Chunks:
 @contextmanager
 def _submitting(parallel: Parallel, width: int, target: Any, verb: str, options: dict[str, Any]
                 ) -> Iterator[Callable[[list[Any]], Future[Any]]]:
-    """What hands a chunk over."""
+    """A function that submits a chunk."""
     if not isinstance(parallel, int):
         yield lambda chunk: parallel.submit(_work, target, verb, chunk, options)
         return
@@ -191,7 +192,7 @@ _USERS_NAMES = {"_get_columns": "get", "_puts": "puts", "copy_objects": "transfe
 
 
 def _described(target: Any, verb: str, chunk: list[Any]) -> str:
-    """What is done, for whoever asks what a worker was at when it died."""
+    """The task in words, for the error of a worker that dies."""
     names = [item if isinstance(item, str) else getattr(item, "path", getattr(item, "source", "?"))
              for item in (chunk[0], chunk[-1])]
     of = f"{names[0]!r}" if len(chunk) == 1 else f"{len(chunk)} items, {names[0]!r} to {names[1]!r},"
@@ -199,7 +200,7 @@ def _described(target: Any, verb: str, chunk: list[Any]) -> str:
 
 
 def check_sendable(upload: Any) -> Any:
-    """`upload`, with its content as it can be sent to another process. Raises InvalidInputError for an open file."""
+    """The item with content that can be sent to another process. Raises InvalidInputError for an open file."""
     if callable(getattr(upload.content, "read", None)):
         raise InvalidInputError("an open file cannot be sent to another process; pass its content, or use parallel=1",
                                 path=upload.path)

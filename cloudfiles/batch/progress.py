@@ -1,4 +1,4 @@
-"""Progress bars: tqdm, loaded only when one is asked for."""
+"""Progress bars. tqdm is imported only when it is needed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Progress: TypeAlias = bool | str | ProgressBar | None
 
 
 class _Silent:
-    """A bar that is not drawn."""
+    """A bar that is not displayed."""
 
     def update(self, count: int = 1) -> None:
         pass
@@ -41,7 +41,7 @@ class Shared:
 
 @contextmanager
 def bar_for(progress: Progress, total: int | None, description: str, unit: str = "it") -> Iterator[Any]:
-    """Something with `update(count)`, drawn as `progress` says, closed at the end unless it is the caller's own."""
+    """The progress bar, an object with `update(count)`. Closed at the end, unless the caller has passed it."""
     bar: Any
     if not progress:
         yield _Silent()

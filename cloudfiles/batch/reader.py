@@ -1,4 +1,4 @@
-"""What `get` is asked for, and how an item of it becomes a result."""
+"""The items of a `get`, and how each becomes a result."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 WHOLE = ByteRange()
 
 _ENCODED = 64 << 10
-"""Bytes by which an encoding may make a short content longer: heads, tables, checksums."""
+"""Bytes by which an encoding may be longer than short content: headers, tables, checksums."""
 
 _FIELDS = ("path", "start", "end", "tags")
-_CARRIED = ("content", "subranges")  # what cloud-volume keeps in the same dicts for itself
+_IGNORED_FIELDS = ("content", "subranges")  # added by cloud-volume to the same dicts; ignored here
 
 
 class GetItem(NamedTuple):
@@ -38,7 +38,7 @@ class GetItem(NamedTuple):
 
 
 class GetGroup(NamedTuple):
-    """Several ranges of one object, near each other: fetched by one request."""
+    """Several ranges of one object, close to each other: fetched with one request."""
 
     path: str
     group: RangeGroup
@@ -46,13 +46,13 @@ class GetGroup(NamedTuple):
 
 
 def as_get_item(item: Any) -> GetItem:
-    """`item` as the user wrote it. Raises InvalidInputError."""
+    """The item of a `get` as passed by the user. Raises InvalidInputError."""
     if is_path(item):
         return GetItem(as_path(item))
     if isinstance(item, GetItem):
         return item
     if isinstance(item, Mapping):
-        check_fields(item, _FIELDS, _CARRIED)
+        check_fields(item, _FIELDS, _IGNORED_FIELDS)
         if not is_path(item.get("path")):
             raise InvalidInputError(f"expected a dict with a path, such as {{'path': 'key', 'start': 0, 'end': 10}}, "
                                     f"got {item!r}")
@@ -62,28 +62,28 @@ def as_get_item(item: Any) -> GetItem:
 
 
 def grouped(items: Sequence[Any]) -> tuple[list[Any], list[list[int]]]:
-    """`items` with near ranges of one object put together, and for each unit the places of its members in `items`."""
+    """`items` with close ranges of one object grouped, and the indices in `items` of the members of each unit."""
     ranges: dict[str, list[int]] = {}
     units: list[Any] = []
-    places: list[list[int]] = []
-    for place, item in enumerate(items):
+    indices: list[list[int]] = []
+    for index, item in enumerate(items):
         if type(item) is not str and as_get_item(item).byte_range != WHOLE:
-            ranges.setdefault(as_get_item(item).path, []).append(place)
+            ranges.setdefault(as_get_item(item).path, []).append(index)
         else:
             units.append(item)
-            places.append([place])
+            indices.append([index])
     for path, members in ranges.items():
-        wanted = [as_get_item(items[place]) for place in members]
+        wanted = [as_get_item(items[index]) for index in members]
         for group in coalesce(member.byte_range for member in wanted):
             units.append(GetGroup(path, group, [wanted[index] for index, _ in group.members]))
-            places.append([members[index] for index, _ in group.members])
-    return units, places
+            indices.append([members[index] for index, _ in group.members])
+    return units, indices
 
 
-def ungrouped(results: Iterable[Any], places: list[list[int]], count: int) -> list[GetResult]:
-    """The results of units from `grouped`, each at its item's place again."""
+def ungrouped(results: Iterable[Any], indices: list[list[int]], count: int) -> list[GetResult]:
+    """The results for the units of `grouped`, in the order of the items."""
     ordered: list[Any] = [None] * count
-    for result, positions in zip(results, places, strict=True):
+    for result, positions in zip(results, indices, strict=True):
         parts = result if isinstance(result, list) else [result]
         for position, part in zip(positions, parts, strict=True):
             ordered[position] = part
@@ -92,9 +92,9 @@ def ungrouped(results: Iterable[Any], places: list[list[int]], count: int) -> li
 
 def reader(interface: Interface, runtime: Runtime | None, raw: bool, max_decoded_size: int | None = None,
            monitor: TransmissionMonitor | None = None) -> Callable[[Any], Any]:
-    """The function that makes a result of one item of a get (a list of results, of a group).
+    """The function that returns the result of one item of a `get` (a list of results for a group).
 
-    monitor: records each read of the store.
+    monitor: records each read from the store.
     """
     get = interface.get if max_decoded_size is None else _bounded(interface, max_decoded_size, raw)
     get = get if monitor is None else _recorded(get, monitor)
@@ -135,7 +135,7 @@ def reader(interface: Interface, runtime: Runtime | None, raw: bool, max_decoded
 
     def decoded(content: Any, encoding: str, path: str) -> Any:
         if not isinstance(content, bytes):
-            return content  # mem:// holds live objects too
+            return content  # mem:// may store any Python object
         try:
             if runtime is not None and len(content) >= RUN_IN_THREAD_BYTES:
                 return runtime.run_in_thread(_decode, content, encoding, path, max_decoded_size)
@@ -146,43 +146,43 @@ def reader(interface: Interface, runtime: Runtime | None, raw: bool, max_decoded
     return read
 
 
-def _bounded(interface: Interface, most: int, raw: bool) -> Callable[..., StoredObject | None]:
-    """`interface.get` of contents of at most `most` bytes; larger ones are not read. Raises DecompressionError.
+def _bounded(interface: Interface, limit: int, raw: bool) -> Callable[..., StoredObject | None]:
+    """`interface.get` for contents of at most `limit` bytes; larger ones are not read. Raises DecompressionError.
 
-    Of what is encoded, and is to be decoded, the decoder counts the bytes; encoded it may be a little longer. A range
-    that names its end is as long as it says.
+    The limit applies to decoded bytes, which the decoder counts; encoded content may be slightly longer. Ranges with an
+    end are not limited.
     """
 
     def whole(key: str) -> StoredObject | None:
-        stored = interface.get_bounded(key, most + most // 8 + _ENCODED)
+        stored = interface.get_bounded(key, limit + limit // 8 + _ENCODED)
         if stored is not None and stored.content is None:
-            raise _too_large(most, stored.size, key)
+            raise _too_large(limit, stored.size, key)
         return stored
 
     def bounded(key: str, start: int | None = None, end: int | None = None) -> StoredObject | None:
         if end is not None:
             return interface.get(key, start, end)
         if start is not None:
-            stored = interface.get(key, start, None if start < 0 else start + most + 1)
+            stored = interface.get(key, start, None if start < 0 else start + limit + 1)
         else:
             stored = interface.get(key) if interface.keeps_live_objects else whole(key)
-        if stored is None or not isinstance(stored.content, bytes) or len(stored.content) <= most:
+        if stored is None or not isinstance(stored.content, bytes) or len(stored.content) <= limit:
             return stored
         if start is None and not raw and effective_encoding(stored.encoding):
             return stored  # the decoder counts
-        raise _too_large(most, stored.size, key)
+        raise _too_large(limit, stored.size, key)
 
     return bounded
 
 
-def _too_large(most: int, size: int | None, key: str) -> DecompressionError:
+def _too_large(limit: int, size: int | None, key: str) -> DecompressionError:
     has = "more" if size is None else f"{size} bytes, more"
-    return DecompressionError(f"content has {has} than the limit of {most} bytes (max_decoded_size)", path=key)
+    return DecompressionError(f"content has {has} than the limit of {limit} bytes (max_decoded_size)", path=key)
 
 
 def _recorded(get: Callable[..., StoredObject | None], monitor: TransmissionMonitor
               ) -> Callable[..., StoredObject | None]:
-    """`get`, recorded. Written out, as every call more would show in the time that a small object takes."""
+    """`get`, recorded. Not implemented with `monitor.timed`: another call per object would be measurable."""
     now, note = monitor.now, monitor.note
 
     def recorded(key: str, start: int | None = None, end: int | None = None) -> StoredObject | None:
@@ -192,7 +192,7 @@ def _recorded(get: Callable[..., StoredObject | None], monitor: TransmissionMoni
         except BaseException:
             monitor.record_error()
             raise
-        # mem:// holds live objects too, which have no bytes.
+        # mem:// may store any Python object, which have no bytes.
         note((began, now(), len(stored.content) if stored is not None and type(stored.content) is bytes else 0))
         return stored
 
@@ -205,7 +205,7 @@ def _decode(content: bytes, encoding: str, path: str, max_decoded_size: int | No
 
 @contextmanager
 def decoding(interface: Interface, path: str, encoding: str) -> Iterator[None]:
-    """A block in which an error of decoding says what the store knows of why."""
+    """A block in which errors of decoding get the store's explanation."""
     try:
         yield
     except DecompressionError as error:
@@ -214,14 +214,14 @@ def decoding(interface: Interface, path: str, encoding: str) -> Iterator[None]:
 
 def result(path: str, content: Any, wanted: GetItem | None = None, encoding: str | None = None, raw: bool = False,
            error: Exception | None = None) -> GetResult:
-    """A result, as `CloudFiles.get` documents it."""
+    """A result; see `CloudFiles.get`."""
     asked = wanted or GetItem(path)
     return GetResult({"path": path, "content": content, "byte_range": asked.byte_range, "error": error,
                    "compress": encoding, "raw": raw, "tags": asked.tags})
 
 
 def failed(item: Any, error: Exception, raw: bool = False) -> Any:
-    """The result of an item that failed, for `raise_errors=False`."""
+    """The result for an item that failed, for `raise_errors=False`."""
     if isinstance(item, GetGroup):
         return [result(item.path, None, member, raw=raw, error=error) for member in item.members]
     wanted = as_get_item(item)
@@ -229,7 +229,7 @@ def failed(item: Any, error: Exception, raw: bool = False) -> Any:
 
 
 def counting(plan: Plan, read: Callable[[Any], Any], counter: ItemCounter) -> tuple[Plan, Callable[[Any], Any]]:
-    """The same plan and reader, which count the members of groups, those that failed too."""
+    """The same plan and reader, which count the members of groups, including failed ones."""
 
     def counted(item: Any) -> Any:
         found = read(item)
@@ -252,6 +252,6 @@ def _members(item: Any) -> int:
 
 
 def weight(item: Any) -> int:
-    """Bytes that a result keeps in memory."""
+    """Bytes of a result's content in memory."""
     content = item["content"]
     return len(content) if isinstance(content, bytes) else 0

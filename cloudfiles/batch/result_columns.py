@@ -1,4 +1,4 @@
-"""What a `get` in another process sends back: only what the caller does not know, in columns."""
+"""The results of a `get` in another process: only what the caller does not know, in columns."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from cloudfiles.results import GetResult
 
 
 def without_tags(item: Any) -> Any:
-    """What of an item is sent: its tags, which may be anything, stay with the caller."""
+    """The item as it is sent: without its tags, which may be any object."""
     if type(item) is str:
         return item
     wanted = as_get_item(item)
@@ -37,7 +37,7 @@ class ResultColumns(NamedTuple):
                    sum(len(content) for content in contents if content is not None))
 
     def results(self, items: list[Any], raw: bool) -> list[GetResult]:
-        """The results, as `get` gives them, for these items."""
+        """The results of `get` for these items."""
         found = []
         for item, content, encoding, error, verified in zip(items, *self[:4], strict=True):
             wanted = GetItem(item) if type(item) is str else as_get_item(item)

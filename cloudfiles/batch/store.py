@@ -1,4 +1,4 @@
-"""A cloudpath made reachable: its options, and an interface for each runtime that works on it."""
+"""A cloudpath with its options, and an interface for each runtime that uses it."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from cloudfiles.types import StoreOptions
 
 @dataclass(repr=False)
 class Store:
-    """One cloudpath, how to reach it, and how to run batches on it.
+    """One cloudpath, how to access it, and how to run batches on it.
 
     Attributes:
         cloudpath: as the user wrote it.
-        green: green threads (True), OS threads (False), or what measures best for the protocol (None).
-        width: workers of a batch; 0 for the caller's own thread.
-        lacks_secret: the cloudpath had a secret in it that is not known here: nothing can be done with it.
+        green: green threads (True), OS threads (False), or the faster ones for the protocol (None).
+        width: workers of a batch; 0 for the thread of the caller.
+        lacks_secret: the cloudpath contained a secret that is not known in this process, so that it cannot be used.
     """
 
     cloudpath: str
@@ -46,15 +46,15 @@ class Store:
         if self.use_https and self._class.reads_public_buckets:
             self.options = replace(self.options, no_sign_request=True)
         if self.options.lock_dir is not None or self.options.locking:
-            self.here()  # an unwritable lock directory is to show now, not at the first write
+            self.here()  # raises an error for an unwritable lock directory now, not at the first write
 
     @property
     def is_local(self) -> bool:
-        """Whether operations take microseconds and wait for no network."""
+        """Whether operations take microseconds and do not use the network."""
         return self._class.is_local
 
     def at(self, cloudpath: str) -> Store:
-        """Another place, reached as this one is: with the same secrets where it is the same service, else without."""
+        """Another cloudpath with the same options; with the same secrets only if it is on the same service."""
         location = _location(cloudpath, self.use_https)
         mine = self.options
         options = StoreOptions(composite_upload_threshold=mine.composite_upload_threshold, tls=mine.tls,
@@ -68,15 +68,15 @@ class Store:
 
     @property
     def shows_encodings_as_suffixes(self) -> bool:
-        """Whether the local file `x.gz` is the key `x` here."""
+        """Whether the local file `x.gz` is the key `x`."""
         return self._class.folds_suffixes and self.options.encoding_suffixes is not False
 
     def by_exact_names(self) -> Store:
-        """The same place, where every local file has its own name, unless `encoding_suffixes` was chosen already."""
+        """The same store with the exact names of local files as keys, unless `encoding_suffixes` was given."""
         return self.with_default_suffixes(False)
 
     def with_default_suffixes(self, encoding_suffixes: bool) -> Store:
-        """The same place, with this `encoding_suffixes` where none was chosen, and where it matters."""
+        """The same store with this `encoding_suffixes`, unless one was given, or it does not apply."""
         if self.options.encoding_suffixes is not None or not self._class.folds_suffixes:
             return self
         return replace(self, options=replace(self.options, encoding_suffixes=encoding_suffixes))
@@ -94,7 +94,7 @@ class Store:
         return interface
 
     def _know_secrets(self) -> None:
-        """Put the secrets in place of a reference to them, where this process knows them."""
+        """Replace a reference to secrets by the secrets, if they are known in this process."""
         if isinstance(self.options.secrets, SecretReference):
             self.options = replace(self.options, secrets=secret_references.resolve(self.options.secrets))
         self._live_secrets = secret_references.register(self.options.secrets)
@@ -105,7 +105,7 @@ class Store:
         return self._class.keeps_live_objects
 
     def here(self) -> Interface:
-        """The interface for one call that waits where it is."""
+        """The interface for a single call in this thread."""
         return self.interface(blocking_runtime())
 
     def plan(self, on_error: OnError | None = None, report: Callable[[int], Any] | None = None,
@@ -114,7 +114,7 @@ class Store:
         if self.width == 0:
             return Plan(None, 1, on_error, report), self.here()
         if self._class.is_local:
-            # Calls that wait for no network gain nothing from greenlets, and would block their hub.
+            # Local operations gain nothing from greenlets, and would block their hub.
             runtime = blocking_runtime()
             return Plan(runtime, self.width, on_error, report, probe=True), self.interface(runtime)
         runtime = current_runtime(green=self.green is not False)
@@ -140,8 +140,7 @@ class Store:
 
 
 def _location(cloudpath: str, use_https: bool) -> ExtractedPath:
-    """What `cloudpath` names; where it is to be read by plain HTTPS, the public address, unless its own protocol
-    does that."""
+    """The location of `cloudpath`. use_https: its public HTTPS address, unless the protocol reads public buckets."""
     location = extract(cloudpath)
     if not use_https or interface_class(location.protocol).reads_public_buckets:
         return location
@@ -149,14 +148,14 @@ def _location(cloudpath: str, use_https: bool) -> ExtractedPath:
 
 
 def checked_count(name: str, value: Any, least: int = 0) -> int:
-    """`value` as a whole number of at least `least`. Raises InvalidInputError."""
+    """`value` as an integer of at least `least`. Raises InvalidInputError."""
     if isinstance(value, bool) or not hasattr(value, "__index__") or value.__index__() < least:
         raise InvalidInputError(f"{name}: expected an integer >= {least}, got {value!r}")
     return int(value)
 
 
 def checked_choice(name: str, value: Any) -> bool | None:
-    """`value` where it is True, False or None. Raises InvalidInputError."""
+    """`value`, which has to be True, False or None. Raises InvalidInputError."""
     if value is None or isinstance(value, bool):
         return value
     raise InvalidInputError(f"{name}: expected True, False or None, got {type(value).__name__}: {value!r}")

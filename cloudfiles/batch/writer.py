@@ -1,4 +1,4 @@
-"""What `puts` is given, checked before a byte is sent, and how one item of it is written."""
+"""The items of a `puts`, which are validated before anything is sent, and how each is written."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from cloudfiles.types import WriteOptions
 if TYPE_CHECKING:
     from cloudfiles.monitoring import TransmissionMonitor
 
-_OF_RESULTS = ("byte_range", "error", "tags")  # so that the results of a get can be put as they are
+_OF_RESULTS = ("byte_range", "error", "tags")  # so that results of a get can be passed to put
 _FIELDS = ("content_type", "compress", "compression_level", "cache_control", "storage_class", "metadata",
            "if_absent", "if_match", "raw")
 _KNOWN = ("path", "content", *_FIELDS)
@@ -38,7 +38,7 @@ _OPTIONAL = (*_HEADERS, "compression_level", "metadata")
 
 @dataclass(frozen=True, slots=True)
 class WriteDefaults:
-    """The options of a whole call; an item's own fields win over them."""
+    """The options of a whole call. An item's own fields take precedence."""
 
     content_type: str | None = None
     compress: str | bool | None = None
@@ -49,14 +49,14 @@ class WriteDefaults:
     if_absent: bool = False
     if_match: str | None = None
     raw: bool = False
-    live: bool = False  # the store keeps Python objects, when put raw
+    live: bool = False  # the store accepts Python objects with raw=True
 
     def __post_init__(self) -> None:
-        """False and '' mean that an option is not given. Raises InvalidInputError for what no header can carry."""
+        """Replace False and '' by None. Raises InvalidInputError for values that cannot be sent in headers."""
         for name in _OPTIONAL:
             value = getattr(self, name)
             if value is not None:
-                self._settle(name, given(value))
+                self._set(name, given(value))
         if self.if_match is not None:
             check_header("if_match", self.if_match)
             if not self.if_match:
@@ -65,7 +65,7 @@ class WriteDefaults:
         if self.metadata:
             check_metadata(self.metadata)
 
-    def _settle(self, name: str, value: Any) -> None:
+    def _set(self, name: str, value: Any) -> None:
         if value is not None and name in _HEADERS:
             check_header(name, value)
         object.__setattr__(self, name, value)
@@ -73,7 +73,7 @@ class WriteDefaults:
 
 @dataclass(slots=True)
 class Upload:
-    """One item of a put: where, what, and how."""
+    """One item of a put."""
 
     path: str
     content: Any
@@ -88,10 +88,10 @@ def is_scalar(files: Any) -> bool:
 
 
 def uploads(files: Any, defaults: WriteDefaults) -> Iterable[Upload]:
-    """The items of a put. Those of a collection are all checked now, those of an iterator as they are taken.
+    """The items of a put. Those of a collection are validated now, those of an iterator when they are taken.
 
-    Raises DuplicatePathError where a path comes twice in a collection, InvalidInputError for
-    content that is neither bytes nor an open binary file, and for options that cannot work.
+    Raises DuplicatePathError if a collection has a path twice, InvalidInputError for content that is neither bytes nor
+    an open binary file, and for invalid options.
     """
     if is_scalar(files):
         return [_upload(files, defaults)]
@@ -146,13 +146,13 @@ def _upload(item: Any, defaults: WriteDefaults) -> Upload:
 
 
 def is_content(content: Any) -> bool:
-    """Whether it has bytes that can be stored, and is not merely a Python object."""
+    """Whether it has bytes that can be stored, unlike other Python objects."""
     return isinstance(content, bytes | bytearray | memoryview | str) or hasattr(content, "read") or (
         as_buffer(content) is not None)
 
 
 def _as_content(path: str, content: Any) -> Any:
-    """`content` as bytes, something like them, or an open file. Raises InvalidInputError."""
+    """`content` as a bytes-like object or an open file. Raises InvalidInputError."""
     if isinstance(content, bytes | bytearray | memoryview):
         return content
     if isinstance(content, str):
@@ -185,7 +185,7 @@ def _check(path: str, options: WriteDefaults) -> None:
 
 def writer(interface: Interface, runtime: Runtime | None, monitor: TransmissionMonitor | None = None
            ) -> Callable[[Upload], Any]:
-    """The function that stores one upload; it gives the ETag where the store tells one.
+    """The function that stores one item; it returns the ETag, if the store sends one.
 
     monitor: records each write to the store.
     """
@@ -196,7 +196,7 @@ def writer(interface: Interface, runtime: Runtime | None, monitor: TransmissionM
         encoding = compression.stored_encoding(options.compress) if options.compress else ""
         content = upload.content
         if not isinstance(content, bytes) and hasattr(content, "read") and not (options.raw and options.live):
-            check_readable(content, upload.path)  # again: it may have been read since
+            check_readable(content, upload.path)  # again: it may have been read meanwhile
         if encoding and not options.raw:
             content = _encoded(content, encoding, options.compression_level, runtime)
         return put(upload.path, content, WriteOptions(
@@ -207,7 +207,7 @@ def writer(interface: Interface, runtime: Runtime | None, monitor: TransmissionM
 
 
 def _recorded(put: Callable[..., Any], monitor: TransmissionMonitor) -> Callable[..., Any]:
-    """`put`, with the bytes that it is given recorded."""
+    """`put`, with the size of the content recorded."""
 
     def recorded(path: str, content: Any, options: WriteOptions) -> Any:
         if isinstance(content, bytes | bytearray | memoryview):
@@ -228,7 +228,7 @@ def _encoded(content: Any, encoding: str, level: int | None, runtime: Runtime | 
 
 
 def guess_content_type(path: str) -> str:
-    """The media type that the path's suffix stands for."""
+    """The media type for the suffix of a path."""
     _, dot, suffix = path.rpartition(".")
     return _media_type(suffix) if dot and "/" not in suffix else "application/octet-stream"
 
@@ -239,7 +239,7 @@ def _media_type(suffix: str) -> str:
 
 
 class EncodedFile(io.RawIOBase):
-    """An open file, read through an encoder: as much is encoded as is asked for."""
+    """An open file, read through an encoder. Encodes only as much as is read."""
 
     _PIECE = 1 << 20
 
@@ -267,15 +267,15 @@ class EncodedFile(io.RawIOBase):
 
 
 class CountedFile(io.RawIOBase):
-    """An open file that knows how far it was read, from where it stood.
+    """An open file that counts the bytes that are read, from its initial position.
 
     Attributes:
-        count: bytes read, those that were read again (for another try) counted once.
+        count: bytes read; those that were read again for another attempt are counted once.
     """
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
-        self._at = 0  # bytes from where it stood
+        self._at = 0  # bytes from the initial position
         self.count = 0
 
     def readable(self) -> bool:

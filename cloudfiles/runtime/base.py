@@ -1,7 +1,7 @@
-"""What the transport and the fan-out ask of a kind of concurrency.
+"""The interface of a runtime: green threads or OS threads.
 
-Code above this file is written once, in blocking style; the runtime decides whether a
-wait parks a greenlet or an OS thread.
+Code above this module is written once, in blocking style. The runtime decides whether a wait suspends a greenlet or
+blocks an OS thread.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from cloudfiles.runtime.cancellation import Cancelled as Cancelled
 T = TypeVar("T")
 
 RUN_IN_THREAD_BYTES = 256 * 1024
-"""Work on fewer bytes than this stays where it is: handing it over costs more (some 50 us) than it takes."""
+"""Work on fewer bytes than this is done in place: handing it to a thread takes longer (about 50 us)."""
 
 
 class Stream(Protocol):
-    """A connected byte stream. Errors are OSError; a wait over the read timeout is `TimeoutError`.
+    """A connected byte stream. Its errors are OSError; a wait longer than the read timeout raises TimeoutError.
 
     Attributes:
-        timeout: the read timeout in seconds. It may be changed between two waits.
+        timeout: the read timeout in seconds. May be changed between two waits.
     """
 
     timeout: float
@@ -33,26 +33,26 @@ class Stream(Protocol):
         """Send all of `data`."""
 
     def send_some(self, data: memoryview) -> int:
-        """Send what goes at once of `data`, a part of a megabyte at the most; how many bytes that was."""
+        """Send as much of `data` as the system accepts at once, less than a megabyte; returns the number of bytes."""
 
     def receive_into(self, buffer: memoryview) -> int:
-        """Wait for bytes and put what has come into `buffer`; 0 at the end of the stream."""
+        """Wait for bytes and store them in `buffer`; returns their number, 0 at the end of the stream."""
 
     def is_stale(self) -> bool:
-        """Whether an idle stream was closed, or spoken to, by the other side."""
+        """Whether the other side has closed an idle stream, or sent something."""
 
     def close(self) -> None:
-        """Close at once; never raises. A peer waiting in `receive_into` is woken."""
+        """Close at once; never raises. A greenlet or thread waiting in `receive_into` is woken."""
 
     def forget(self) -> None:
-        """In the child after a fork: let go of the descriptor, without a word to the other side or the hub."""
+        """In the child after a fork: close the descriptor without notifying the other side or the hub."""
 
 
 class WorkerGroup(ABC):
-    """The workers of one batch, and the doors between them and the caller.
+    """The workers of one batch, and the signals between them and the caller.
 
-    Wake-ups are remembered, and may be one too many: whoever wakes looks at the shared state
-    again. The two sides share the interpreter, so deques and counters need no lock.
+    Wake-ups are remembered, and there may be one too many: after each one the shared state has to be checked again.
+    Both sides share the interpreter, so deques and counters need no lock.
     """
 
     @abstractmethod
@@ -64,15 +64,15 @@ class WorkerGroup(ABC):
 
     @abstractmethod
     def wait_caller(self, timeout: float | None = None) -> None:
-        """In the caller: until woken, or until `timeout` seconds are over, or all workers have ended."""
+        """In the caller: wait until woken, for at most `timeout` seconds, or until all workers have ended."""
 
     @abstractmethod
     def wake_workers(self, count: int) -> None:
-        """In the caller: let `count` waiting workers, or the next ones to wait, go on."""
+        """In the caller: wake `count` waiting workers, or the next ones to wait."""
 
     @abstractmethod
     def wait_worker(self) -> None:
-        """In a worker: until the caller lets it go on. Raises Cancelled when the batch is given up."""
+        """In a worker: wait until woken by the caller. Raises Cancelled when the batch is cancelled."""
 
     @property
     @abstractmethod
@@ -82,26 +82,26 @@ class WorkerGroup(ABC):
     @property
     @abstractmethod
     def is_cancelled(self) -> bool:
-        """Whether workers were made to end before their work was done."""
+        """Whether the workers were cancelled before their work was done."""
 
     @abstractmethod
     def cancel(self) -> None:
-        """Throw Cancelled into the workers wherever they wait, and wait for their end: a second at most for those that
-        wait for a network, longer for those that write local files. What has not ended by then publishes nothing."""
+        """Raise Cancelled in the workers wherever they wait, and wait until they have ended: at most a second for those
+        that wait for the network, longer for those that write local files. Any that are left do not publish files."""
 
 
 class RuntimeResource(Protocol):
-    """What a layer above keeps in `Runtime.resources`."""
+    """A resource of a higher layer, in `Runtime.resources`."""
 
     def close(self) -> None:
-        """Let go of idle streams; it may go on being used."""
+        """Close idle streams. The resource may be used again."""
 
 
 class Runtime(ABC):
     """One kind of concurrency.
 
     Attributes:
-        kept: what the layers above keep for as long as the runtime lives, by keys of their own.
+        kept: those of higher layers, for as long as the runtime lives, by keys of their own.
     """
 
     name: str
@@ -110,16 +110,16 @@ class Runtime(ABC):
         self.resources: dict[Any, RuntimeResource] = {}
 
     def close_resources(self) -> None:
-        """Close all that is kept, in the thread that may touch the runtime's streams."""
+        """Close all resources. To be called in the thread that may use the runtime's streams."""
         for each in list(self.resources.values()):
             each.close()
 
     def call(self, function: Callable[[], None]) -> None:
-        """Run `function`, which does not wait, in the thread that may touch the runtime's streams."""
+        """Run `function`, which must not wait, in the thread that may use the runtime's streams."""
         function()
 
     def post(self, function: Callable[..., None], *args: Any) -> bool:
-        """As `call`, without waiting for it. Gives whether it will be run."""
+        """As `call`, without waiting for it. Returns whether it will be run."""
         function(*args)
         return True
 
@@ -136,14 +136,14 @@ class Runtime(ABC):
 
     @abstractmethod
     def stream(self, sock: socket.socket, timeout: float) -> Stream:
-        """`sock` as a stream that gives up after `timeout` seconds without a byte."""
+        """`sock` as a stream with a read timeout in seconds."""
 
     @abstractmethod
     def sleep(self, seconds: float) -> None: ...
 
     @abstractmethod
     def run_in_thread(self, function: Callable[..., T], *args: Any) -> T:
-        """`function(*args)` on a native thread while this worker waits; where it is where that gains nothing.
+        """`function(*args)` in a native thread while this worker waits; in place if that gains nothing.
 
-        Where this worker is cancelled meanwhile, so is the function: see `cancellation`.
+        If this worker is cancelled, so is the function: see `cancellation`.
         """

@@ -1,8 +1,8 @@
-"""Work that was cancelled is told so, leaves no temporary file, and publishes nothing any more.
+"""Cancellation of work, such that cancelled work leaves no temporary files and publishes nothing.
 
-A wait ends by an exception, but a native thread inside a system call cannot be stopped. So whatever changes local
-files says here what it is doing: it is refused once its batch was cancelled, and a batch that ends waits for what is
-under way.
+A wait can be ended by an exception, but a native thread in a system call cannot be stopped. So all operations on local
+files are registered here. They are refused after their batch was cancelled, and a cancelled batch waits for those
+that are in progress.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from contextvars import ContextVar
 from time import monotonic
 
 GRACE_SECONDS = 1.0
-"""Seconds in which workers that were cancelled end, where they do not write to local files."""
+"""Seconds that cancelled workers are waited for, unless they write local files."""
 
 FILE_GRACE_SECONDS = 30.0
-"""Seconds that a cancelled batch waits for the end of writes to local files. A file system that does not answer for so
-long (a hung mount) is left alone: what is written there is then removed when it answers, and never published."""
+"""Seconds that a cancelled batch waits for writes to local files. They are abandoned if the file system does not
+respond for that long (a hung mount): the files are removed when it responds, and never published."""
 
 _POLL_SECONDS = 0.005
 
@@ -28,14 +28,14 @@ _log = logging.getLogger("cloudfiles")
 
 
 class Cancelled(BaseException):
-    """Thrown into a worker whose batch was given up. A BaseException, so that no `except Exception` keeps it."""
+    """Raised in the workers of a cancelled batch. A BaseException, so that no `except Exception` catches it."""
 
 
 class Cancellation:
-    """Whether some work was cancelled, and which of its effects on local files are under way.
+    """Whether some work was cancelled, and which of its operations on local files are in progress.
 
-    Work inside other work is cancelled with it, and its effects count for both. Safe to use from any thread: an effect
-    is announced before it asks whether it may begin, and cancelling comes before looking at what is announced.
+    Nested work is cancelled with the outer work, and its operations count for both. Thread-safe: an operation is
+    registered before it checks whether it may begin, and `cancel` comes before the check for registered operations.
     """
 
     def __init__(self) -> None:
@@ -61,20 +61,20 @@ class Cancellation:
             raise Cancelled
 
     def wait(self, seconds: float) -> None:
-        """Wait so long. Raises Cancelled as soon as it is."""
+        """Wait for some seconds. Raises Cancelled as soon as the work is cancelled."""
         if self._event.wait(seconds):
             raise Cancelled
 
     @contextmanager
     def current(self) -> Iterator[None]:
-        """A block that does this work, in this thread or greenlet."""
+        """A block that does this work in the current thread or greenlet."""
         token = _current.set(self)
         try:
             yield
         finally:
             _current.reset(token)
 
-    # ---- effects
+    # ---- operations on local files
 
     def writing(self) -> FileOperation:
         return FileOperation(self._all_writing, self)
@@ -83,9 +83,9 @@ class Cancellation:
         return FileOperation(self._all_publishing, self)
 
     def has_file_operations(self, since: float) -> bool:
-        """Whether effects are under way that are to be waited for, in a wait that began at `since`.
+        """Whether to wait longer for operations in progress, in a wait that began at `since`.
 
-        A publication that the system has begun is waited for however long it takes: nothing can take it back.
+        Publishing is waited for however long it takes, as it cannot be undone.
         """
         if self._publishing:
             return True
@@ -98,14 +98,14 @@ class Cancellation:
         return False
 
     def wait_for_file_operations(self, pause: Callable[[float], object]) -> None:
-        """After `cancel`: wait for the effects that are under way."""
+        """After `cancel`: wait for the operations in progress."""
         since = monotonic()
         while self.has_file_operations(since):
             pause(_POLL_SECONDS)
 
 
 class FileOperation:
-    """Something done to local files; a block, or from `begin` to `end`."""
+    """An operation on local files: a `with` block, or from `begin` to `end`."""
 
     __slots__ = ("_cancellation", "_counts")
 
@@ -123,7 +123,7 @@ class FileOperation:
             raise Cancelled
 
     def end(self) -> None:
-        """Once, or as often as one likes."""
+        """May be called several times."""
         counts, self._counts = self._counts, ()
         for count in counts:
             count.pop()
@@ -140,12 +140,12 @@ _NOTHING: AbstractContextManager[None] = nullcontext()
 
 
 def current_cancellation() -> Cancellation | None:
-    """That of the work which this thread or greenlet does; None outside of a batch."""
+    """The cancellation of the work in this thread or greenlet; None outside of batches."""
     return _current.get()
 
 
 def check_cancelled() -> None:
-    """Raise Cancelled where the work of this thread or greenlet was cancelled."""
+    """Raise Cancelled if the work of this thread or greenlet was cancelled."""
     cancellation = _current.get()
     if cancellation is not None:
         cancellation.check()
@@ -153,7 +153,7 @@ def check_cancelled() -> None:
 
 @contextmanager
 def shielded() -> Iterator[None]:
-    """A block that cleans up on a server: it may send requests although its work was cancelled."""
+    """A block that cleans up on a server: it may send requests although the work was cancelled."""
     token = _current.set(None)
     try:
         yield
@@ -162,13 +162,12 @@ def shielded() -> Iterator[None]:
 
 
 def writing() -> AbstractContextManager[None]:
-    """A block in which a temporary file exists; it removes it on failure. Raises Cancelled instead of beginning."""
+    """A block that writes a temporary file, and removes it on failure. Raises Cancelled instead if cancelled."""
     cancellation = _current.get()
     return _NOTHING if cancellation is None else cancellation.writing()
 
 
 def publishing() -> AbstractContextManager[None]:
-    """A block that changes what others see, and takes one or a few system calls. Raises Cancelled instead of
-    beginning."""
+    """A block that changes files visible to others, by a few system calls. Raises Cancelled instead if cancelled."""
     cancellation = _current.get()
     return _NOTHING if cancellation is None else cancellation.publishing()

@@ -1,8 +1,8 @@
-"""The descriptors of the process: how many connections it keeps, and what happens when there are no more.
+"""File descriptors of the process: how many connections are kept, and what happens when descriptors run out.
 
-An idle connection holds a descriptor for a request that may never come. So those of the whole process, whatever their
-runtime, origin and timeouts, share one budget; they are closed after a minute; and where the system refuses a
-descriptor to anything here, the oldest idle ones are closed and it is tried again at once.
+An idle connection holds a descriptor for a request that may never be sent. So all connections of the process, of any
+runtime, origin and timeouts, share one budget. They are closed after a minute of idleness, and if the system has no
+descriptor left, the oldest idle ones are closed and the operation is repeated at once.
 """
 
 from __future__ import annotations
@@ -23,31 +23,31 @@ from cloudfiles.runtime.base import Runtime, T
 IDLE_SECONDS = 60.0
 """Seconds of idleness after which a connection is closed."""
 
-_LOOK = 15.0
-"""Seconds between two looks for such connections."""
+_CHECK_SECONDS = 15.0
+"""Seconds between two checks for idle connections."""
 
-_MOST = 1024
-"""Connections that are kept at the most, however many descriptors there are."""
+_MAX_CONNECTIONS = 1024
+"""Maximum number of connections, however many descriptors are allowed."""
 
-_NO_LIMIT = 512
-"""Descriptors where the system tells no limit: what the C library of Windows has."""
+_DEFAULT_LIMIT = 512
+"""Descriptors if the system has no such limit: that of the C library of Windows."""
 
 _EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE})
 
 
 def descriptor_limit() -> int:
-    """Descriptors that this process may have open, as it stands now."""
+    """The current limit on open descriptors of this process."""
     try:
         import resource
     except ImportError:
-        return _NO_LIMIT
+        return _DEFAULT_LIMIT
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return 1 << 20 if soft == resource.RLIM_INFINITY else soft
 
 
 def connection_budget() -> int:
-    """Connections that the process keeps open: half of its descriptors, 1024 at the most."""
-    return max(1, min(_MOST, descriptor_limit() // 2))
+    """Maximum number of open connections: half of the descriptors, at most 1024."""
+    return max(1, min(_MAX_CONNECTIONS, descriptor_limit() // 2))
 
 
 class Closable(Protocol):
@@ -58,29 +58,30 @@ class IdlePool(Protocol):
     """Idle connections of one runtime.
 
     Attributes:
-        runtime: in whose thread they are closed.
+        runtime: they are closed in its thread.
     """
 
     runtime: Runtime
 
     def oldest(self) -> float | None:
-        """Seconds that the one idle for longest has been idle; None where none is."""
+        """Seconds for which the oldest connection has been idle; None if there is none."""
 
     def take_oldest(self) -> Closable | None:
-        """That one, from now on the caller's; None where none is."""
+        """Remove the oldest idle connection and return it; None if there is none."""
 
 
 class DescriptorBudget:
-    """What the pools of a process have open.
+    """The open connections of all pools of a process.
 
     Attributes:
-        watched: whether a thread closes what was idle for long. Pools look at it when a connection becomes idle.
+        watched: whether a thread closes connections that were idle for long. Checked by pools when a connection
+            becomes idle.
     """
 
     def __init__(self, budget: Callable[[], int] = connection_budget) -> None:
         self.watched = False
         self._budget = budget
-        self._lock = threading.RLock()  # never held over a wait; what the collector ends may come here again
+        self._lock = threading.RLock()  # never held while waiting; finalizers may call methods again
         self._pools: weakref.WeakSet[Any] = weakref.WeakSet()
         self._connections: weakref.WeakKeyDictionary[Any, Hashable] = weakref.WeakKeyDictionary()  # to their origins
         self._waker: Any = None
@@ -90,19 +91,19 @@ class DescriptorBudget:
             self._pools.add(pool)
 
     def add(self, connection: Any, origin: Hashable) -> None:
-        """Count a connection, for as long as the object lives."""
+        """Count a connection for as long as the object exists."""
         with self._lock:
             self._connections[connection] = origin
 
     def connections(self, origin: Hashable) -> list[Any]:
-        """Those to `origin`, idle or not."""
+        """The connections to `origin`, idle or not."""
         with self._lock:
             return [connection for connection, to in self._connections.items() if to == origin]
 
     # ---- within the budget
 
     def make_room(self) -> None:
-        """Before a connection is opened: close the oldest idle ones where the budget is used up."""
+        """Before a connection is opened: close the oldest idle ones if the budget is used up."""
         if not self.watched:
             self.close_expired()
         budget = self._budget()
@@ -111,22 +112,22 @@ class DescriptorBudget:
             _close(self._take(max(over, budget // 8)), wait=False)
 
     def close_expired(self) -> None:
-        """Close what has been idle for longer than IDLE_SECONDS."""
+        """Close connections that have been idle for more than IDLE_SECONDS."""
         _close(self._take(len(self._connections), IDLE_SECONDS), wait=False)
 
     def free(self) -> int:
-        """Close the oldest idle connections, a good part of them at once; how many."""
+        """Close the oldest idle connections, an eighth of all connections; returns how many."""
         idle = self._take(max(1, len(self._connections) // 8))
         _close(idle, wait=True)
         return len(idle)
 
-    def _take(self, most: int, least_age: float = 0.0) -> list[tuple[Runtime, Closable]]:
-        """Up to `most` of the idle connections, those idle for longest first."""
+    def _take(self, limit: int, min_age: float = 0.0) -> list[tuple[Runtime, Closable]]:
+        """Remove up to `limit` idle connections from their pools, the oldest first."""
         taken: list[tuple[Runtime, Closable]] = []
         ages = [(-age, number, pool) for number, pool in enumerate(self._idle_pools())
                 if (age := pool.oldest()) is not None]
         heapq.heapify(ages)
-        while ages and len(taken) < most and -ages[0][0] >= least_age:
+        while ages and len(taken) < limit and -ages[0][0] >= min_age:
             _, number, pool = ages[0]
             connection = pool.take_oldest()
             if connection is not None:
@@ -145,10 +146,10 @@ class DescriptorBudget:
     # ---- by time
 
     def watch(self, runtime: Runtime) -> None:
-        """A connection of `runtime` has become idle: have a thread close it in time.
+        """A connection of `runtime` has become idle: make sure that a thread closes it later.
 
-        A program of one thread stays one: it can then be forked without a warning. What it has idle is looked at when
-        it opens its next connection.
+        No thread is started in a single-threaded program, so that it can be forked without a warning. Its idle
+        connections are checked when it opens the next one.
         """
         if runtime.name != "green" and threading.active_count() == 1:
             return
@@ -160,30 +161,30 @@ class DescriptorBudget:
             thread = threading.Thread(target=self._watch, args=(waker,), name="cloudfiles-idle", daemon=True)
             try:
                 thread.start()
-            except RuntimeError:  # no more threads, or the interpreter is ending
+            except RuntimeError:  # no more threads, or the interpreter is exiting
                 return
             self.watched, self._waker = True, waker
 
     def _watch(self, waker: Any) -> None:
         while True:
-            waker.acquire(timeout=_LOOK)
+            waker.acquire(timeout=_CHECK_SECONDS)
             self.close_expired()
             with self._lock:
-                self.watched = False  # first: what becomes idle from now on asks for a thread
+                self.watched = False  # first, so that connections that become idle from now on start a new thread
                 if all(pool.oldest() is None for pool in list(self._pools)):
                     self._waker = None
                     return
                 self.watched = True
 
-    def look(self) -> None:
-        """Have the thread, if there is one, look now: where nothing is idle any more, it ends."""
+    def wake_watcher(self) -> None:
+        """Let the thread, if there is one, check now: it ends if no connection is idle."""
         waker = self._waker
         if waker is not None:
-            with suppress(RuntimeError):  # woken already
+            with suppress(RuntimeError):  # already awake
                 waker.release()
 
     def forget(self) -> None:
-        """After a fork, in the child: all of that is the parent's."""
+        """In the child after a fork: all connections belong to the parent."""
         self._lock = threading.RLock()
         self._connections = weakref.WeakKeyDictionary()
         self._pools = weakref.WeakSet()
@@ -192,7 +193,7 @@ class DescriptorBudget:
 
 
 def _close(taken: list[tuple[Runtime, Closable]], wait: bool) -> None:
-    """Close each in the thread of its runtime. wait: until they are closed."""
+    """Close connections in the threads of their runtimes. wait: until they are closed."""
     by_runtime: dict[Runtime, list[Closable]] = {}
     for runtime, connection in taken:
         by_runtime.setdefault(runtime, []).append(connection)
@@ -202,7 +203,7 @@ def _close(taken: list[tuple[Runtime, Closable]], wait: bool) -> None:
             for connection in connections:
                 connection.close()
 
-        with suppress(ValueError):  # the runtime's hub has ended, and its streams with it
+        with suppress(ValueError):  # the hub of the runtime has ended, and its streams with it
             if wait:
                 runtime.call(close_all)
             else:
@@ -210,17 +211,17 @@ def _close(taken: list[tuple[Runtime, Closable]], wait: bool) -> None:
 
 
 process_descriptors = DescriptorBudget()
-"""What this process has open."""
+"""The budget of this process."""
 
 
-# ---- where they run out
+# ---- when descriptors run out
 
 
 def is_descriptor_shortage(error: BaseException | None) -> bool:
-    """Whether `error` came about because the system had no descriptor to give.
+    """Whether `error` was caused by a lack of descriptors.
 
-    Resolving names and loading certificates fail in words of their own where they cannot open their files: then it is
-    asked whether there is a descriptor now.
+    Name resolution and loading of certificates raise other errors if they cannot open their files: for those it is
+    checked whether a descriptor is available now.
     """
     while error is not None:
         if isinstance(error, OSError) and error.errno in _EXHAUSTED:
@@ -232,7 +233,7 @@ def is_descriptor_shortage(error: BaseException | None) -> bool:
 
 
 def is_exhausted() -> bool:
-    """Whether the system has no descriptor to give now."""
+    """Whether no descriptor is available now."""
     try:
         os.close(os.open(os.devnull, os.O_RDONLY))
     except OSError as error:
@@ -240,8 +241,8 @@ def is_exhausted() -> bool:
     return False
 
 
-def require(count: int) -> None:
-    """Raise OSError unless the process can open `count` descriptors more."""
+def require_descriptors(count: int) -> None:
+    """Raise OSError unless the process can open `count` more descriptors."""
     opened: list[int] = []
     try:
         while len(opened) < count:
@@ -252,7 +253,7 @@ def require(count: int) -> None:
 
 
 def with_descriptor(function: Callable[..., T], *args: Any, descriptors: DescriptorBudget = process_descriptors) -> T:
-    """`function(*args)`; as often as it fails for want of a descriptor while there are idle connections to close."""
+    """`function(*args)`, repeated after closing idle connections while it fails for lack of a descriptor."""
     while True:
         try:
             return function(*args)

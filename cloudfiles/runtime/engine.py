@@ -1,7 +1,6 @@
-"""Which runtime a call gets, and the engine: the one thread of a process that runs a hub of our own.
+"""Chooses the runtime of a call, and runs the engine: the one thread of a process with a gevent hub of cloudfiles.
 
-One hub means one connection pool for all of a program's threads, and no hub left behind by
-each of them.
+With one hub, all threads of a program share a connection pool, and none of them leaves a hub behind.
 """
 
 from __future__ import annotations
@@ -15,14 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 from cloudfiles.exceptions import FileSystemError
 from cloudfiles.runtime.base import Runtime
-from cloudfiles.runtime.descriptors import require, with_descriptor
+from cloudfiles.runtime.descriptors import require_descriptors, with_descriptor
 from cloudfiles.runtime.threads import ThreadRuntime
 
 if TYPE_CHECKING:
     from cloudfiles.runtime.green import GreenRuntime
 
 _HUB_DESCRIPTORS = 8
-"""Descriptors that a hub may need for itself: for its waits, wake-ups, timers and signals."""
+"""Descriptors that a hub may need: for waits, wake-ups, timers and signals."""
 
 _threads = ThreadRuntime()
 _lock = threading.Lock()
@@ -30,10 +29,10 @@ _engine: Engine | None = None
 
 
 def current_runtime(green: bool) -> Runtime:
-    """The runtime for work in the caller's own thread or batch.
+    """The runtime for a batch of this thread.
 
-    Where this thread runs a hub, or `socket` or `threading` is patched, it is that hub's,
-    whatever `green` says: anything else would block the hub.
+    If this thread runs a hub, or `socket` or `threading` is patched, it is that of the hub, whatever `green` says:
+    any other would block the hub.
     """
     hub = _current_hub()
     if hub is not None:
@@ -42,39 +41,39 @@ def current_runtime(green: bool) -> Runtime:
 
 
 def background_runtime() -> Runtime:
-    """The green runtime for a thread that does not wait for it: one that runs an event loop.
+    """The green runtime for a thread that runs an event loop.
 
-    A hub that this thread may have stands still meanwhile, unless `socket` or `threading` is patched: then the loop's
-    own waits run it.
+    A hub of this thread does not run meanwhile, unless `socket` or `threading` is patched: then the waits of the event
+    loop run it.
     """
     hub = _current_hub()
     return _runtime_of(hub) if hub is not None and _is_patched() else engine().runtime
 
 
 def blocking_runtime() -> Runtime:
-    """The runtime of a single call that waits where it is."""
+    """The runtime for a single call that blocks its thread, or its greenlet."""
     return current_runtime(green=False)
 
 
 def _current_hub() -> Any:
-    """The hub of this thread, None where it has none. Never makes one in an unpatched process."""
+    """The hub of this thread; None if it has none. Never creates one in an unpatched process."""
     if "gevent" not in sys.modules:
         return None
     import gevent
-    from gevent._hub_local import get_hub_if_exists  # gevent has no public way to ask without making one
+    from gevent._hub_local import get_hub_if_exists  # gevent has no public function that does not create one
 
     return gevent.get_hub() if _is_patched() else get_hub_if_exists()
 
 
 def _is_patched() -> bool:
-    """Whether waiting natively would block the greenlets of a hub, of which the caller may be one."""
+    """Whether the standard library waits by running a hub, of which the caller may be a greenlet."""
     from gevent.monkey import is_module_patched
 
     return bool(is_module_patched("socket") or is_module_patched("threading"))
 
 
 def _runtime_of(hub: Any) -> GreenRuntime:
-    """The runtime of a hub of this thread, kept on the hub so that it ends with it."""
+    """The runtime of a hub of this thread, stored on the hub so that it ends with it."""
     from cloudfiles.runtime.green import GreenRuntime
 
     runtime: GreenRuntime | None = getattr(hub, "cloudfiles_runtime", None)
@@ -84,10 +83,10 @@ def _runtime_of(hub: Any) -> GreenRuntime:
 
 
 class Engine:
-    """A daemon thread that runs a hub until told to stop."""
+    """A daemon thread that runs a hub until it is closed."""
 
     def __init__(self) -> None:
-        import gevent  # here, so that it is the caller who learns that it cannot be loaded
+        import gevent  # here, so that an ImportError is raised in the caller
         import gevent.event
 
         import cloudfiles.runtime.green  # noqa: F401
@@ -101,13 +100,13 @@ class Engine:
     def _main(self) -> None:
         self._hub = self._gevent.get_hub()
         self._stop = self._gevent.event.Event()
-        keep_alive = self._hub.loop.async_()  # a hub with nothing to wait for would give up
+        keep_alive = self._hub.loop.async_()  # a hub with nothing to wait for would end
         keep_alive.start(lambda: None)
         self.runtime = _runtime_of(self._hub)
         self._ready.set()
         try:
             self._stop.wait()
-        finally:  # should the hub end by itself, those who wait for it are told
+        finally:  # also if the hub ends by itself: waiting callers are woken
             self.runtime.close()
             keep_alive.close()
             self._hub.destroy(destroy_loop=True)
@@ -117,16 +116,16 @@ class Engine:
         return self._thread.is_alive()
 
     def close(self) -> None:
-        """Stop the thread and let go of its hub. Streams still open on it are dead afterwards."""
+        """Stop the thread and destroy its hub. Streams that are still open cannot be used afterwards."""
         if _is_patched():
-            return  # since the thread began: `threading` no longer knows how to end it; the process will
+            return  # after the thread was started: `threading` cannot join it any more; it ends with the process
         if self._thread.is_alive() and threading.current_thread() is not self._thread:
             self.runtime.post(self._stop.set)
             self._thread.join(1.0)
 
 
 def engine() -> Engine:
-    """The process's engine, started by the first who needs it."""
+    """The engine of this process, started by the first call."""
     global _engine
     with _lock:
         if _engine is None or not _engine.is_alive:
@@ -136,9 +135,9 @@ def engine() -> Engine:
 
 
 def _check_descriptors() -> None:
-    """Where it cannot open its own, libev neither begins nor raises anything, but tries for ever."""
+    """Without its own descriptors libev neither starts nor fails, but tries forever."""
     try:
-        with_descriptor(require, _HUB_DESCRIPTORS)
+        with_descriptor(require_descriptors, _HUB_DESCRIPTORS)
     except OSError as error:
         raise FileSystemError(f"cannot start the engine for green threads: {error}", errno=error.errno) from error
 
@@ -153,7 +152,7 @@ def close_engine() -> None:
 
 
 def close_after_interrupt(runtime: Runtime | None) -> None:
-    """After an interrupt: close the idle connections of `runtime`, and the engine where no other batch runs in it."""
+    """After an interrupt: close the idle connections of `runtime`, and the engine if no other batch uses it."""
     runtime = runtime or blocking_runtime()
     runtime.call(runtime.close_resources)
     if _engine is not None and runtime is _engine.runtime and not _engine.runtime.worker_groups:
@@ -162,18 +161,18 @@ def close_after_interrupt(runtime: Runtime | None) -> None:
 
 def _after_fork_in_child() -> None:
     global _engine, _lock
-    _engine, _lock = None, threading.Lock()  # the thread stayed with the parent
+    _engine, _lock = None, threading.Lock()  # the thread exists only in the parent
 
 
 def is_exiting() -> bool:
-    """Whether the interpreter is ending, for a daemon thread to ask."""
+    """Whether the interpreter is exiting, for daemon threads."""
     return not threading.main_thread().is_alive()
 
 
 def block_if_exiting() -> None:
-    """In a daemon thread whose program has ended: do not return.
+    """In a daemon thread of a program that exits: do not return.
 
-    Nobody waits for it any more; an error would only be printed, as that of a thread that died.
+    Nothing waits for it any more, and an error would be printed as that of a thread.
     """
     while is_exiting() and threading.current_thread().daemon:
         time.sleep(3600)

@@ -1,7 +1,7 @@
 """OS threads: plain sockets, plain waits.
 
-A worker that waits looks up every half second whether its batch was given up, so a
-cancelled batch ends within a second, however long the server stays silent.
+A waiting worker checks every half second whether its batch was cancelled, so that a cancelled batch ends within a
+second, however long the server takes to respond.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from cloudfiles.runtime.base import Runtime, Stream, T, WorkerGroup
 from cloudfiles.runtime.cancellation import Cancellation, Cancelled, check_cancelled, current_cancellation
 
 TICK = 0.5
-"""Seconds between two looks at whether the batch was given up."""
+"""Seconds between two checks for cancellation."""
 
 PIECE = 256 * 1024
-"""Bytes handed to a socket at once. TLS takes them all or none: the timeout is to bound one piece, not the whole."""
+"""Bytes passed to a socket at once. TLS sends all or none of them, and the timeout applies to each piece."""
 
 
 def cancellable_timeout(timeout: float | None) -> float | None:
-    """How long a caller may wait at once: for a batch inside a worker of another one, with which it is given up."""
+    """`timeout`, or less if the caller is itself a worker and has to check for its own cancellation."""
     work = current_cancellation()
     if work is None:
         return timeout
@@ -39,11 +39,11 @@ def cancellable_timeout(timeout: float | None) -> float | None:
 
 
 _TICK_ERRORS = (TimeoutError, BlockingIOError)
-"""What a wait of one tick ends with: the latter where the kernel counts it."""
+"""Raised at the end of a tick; BlockingIOError if the kernel measures it."""
 
 
 class ThreadStream:
-    """A blocking socket. Its own timeout is a tick; the read timeout is counted in ticks."""
+    """A blocking socket. Its own timeout is one tick; the read timeout is several of them."""
 
     def __init__(self, sock: socket.socket, timeout: float) -> None:
         self._sock = sock
@@ -57,7 +57,7 @@ class ThreadStream:
             view = view[self.send_some(view) :]
 
     def send_some(self, data: memoryview) -> int:
-        check_cancelled()  # a worker that was stuck, in the resolver say, is not to ask for anything any more
+        check_cancelled()  # a cancelled worker that was blocked, such as in the resolver, sends no more requests
         view = data[:PIECE]
         try:
             return self._sock.send(view)
@@ -92,7 +92,7 @@ class ThreadStream:
 
 
 def is_readable(sock: socket.socket) -> bool:
-    """Whether an idle socket has something to say: on an idle connection that is its end."""
+    """Whether a socket is readable: for an idle connection this means that it was closed."""
     try:
         if hasattr(select, "poll"):
             poll = select.poll()
@@ -104,7 +104,7 @@ def is_readable(sock: socket.socket) -> bool:
 
 
 def _is_writable(sock: socket.socket, timeout: float) -> bool:
-    """Wait for it. By poll where there is one: select takes no descriptor above 1023."""
+    """Wait until it is writable. Uses poll if there is one: select is limited to descriptors below 1024."""
     if hasattr(select, "poll"):
         poll = select.poll()
         poll.register(sock.fileno(), select.POLLOUT)
@@ -114,16 +114,16 @@ def _is_writable(sock: socket.socket, timeout: float) -> bool:
 
 
 def close_quietly(sock: socket.socket) -> None:
-    """Close, whatever state the socket is in."""
+    """Close the socket, ignoring errors."""
     with suppress(OSError):
         sock.close()
 
 
 def _set_tick(sock: socket.socket, seconds: float) -> None:
-    """Let no wait on the socket last longer.
+    """Limit each wait on the socket to some seconds.
 
-    Python's own timeouts cost a poll before every receive. The kernel's cost nothing, but a TLS
-    socket takes their end for a reason to wait on.
+    Python's own timeouts cost a poll before every receive. Those of the kernel cost nothing, but TLS sockets ignore
+    them and keep waiting.
     """
     if isinstance(sock, ssl.SSLSocket) or os.name == "nt":
         sock.settimeout(seconds)
@@ -135,7 +135,7 @@ def _set_tick(sock: socket.socket, seconds: float) -> None:
 
 
 class ThreadWorkerGroup(WorkerGroup):
-    """Daemon threads, so that a worker stuck in the resolver cannot keep the interpreter from ending."""
+    """Daemon threads, so that a worker blocked in the resolver cannot keep the interpreter from exiting."""
 
     def __init__(self) -> None:
         self._cancellation = Cancellation()
@@ -152,7 +152,7 @@ class ThreadWorkerGroup(WorkerGroup):
                 self._running += 1
             try:
                 thread.start()
-            except RuntimeError:  # the system has no more threads: those there are will do
+            except RuntimeError:  # the system has no more threads: use those that were started
                 with self._lock:
                     self._running -= 1
                 if not self._threads:
@@ -204,7 +204,7 @@ class ThreadWorkerGroup(WorkerGroup):
 
 
 class ThreadRuntime(Runtime):
-    """Waits block the thread they are in."""
+    """Waits block the current thread."""
 
     name = "threads"
 
@@ -228,13 +228,13 @@ class ThreadRuntime(Runtime):
             work.wait(seconds)
 
     def run_in_thread(self, function: Callable[..., T], *args: Any) -> T:
-        return function(*args)  # this thread is a native one already
+        return function(*args)  # this is a native thread already
 
 
 def connect_first(
     addresses: list[Any], timeout: float, connect: Callable[[Any, float], socket.socket]
 ) -> socket.socket:
-    """The first of the resolved `addresses` that accepts a connection; the last one's OSError where none does."""
+    """A socket connected to the first of `addresses` that accepts; raises the OSError of the last one if none does."""
     failure: OSError = OSError("the host name has no address")
     for address in addresses:
         try:

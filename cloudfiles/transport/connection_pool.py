@@ -122,7 +122,7 @@ class Pool:
         with suppress(IndexError):  # another thread may take the last one
             while True:
                 self._idle.pop().close()
-        self._descriptors.look()
+        self._descriptors.wake_watcher()
 
     def forget(self) -> None:
         """In the child after a fork: drop the idle connections without sending anything. They belong to the parent."""

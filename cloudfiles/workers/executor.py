@@ -1,4 +1,4 @@
-"""The worker processes of this process, shared by all its batches and threads."""
+"""An executor on the worker processes of this process, which all its batches and threads share."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from cloudfiles.workers import messages
 from cloudfiles.workers.worker_process import Task, WorkerProcess
 
 _GRACE_SECONDS = 3.0
-"""Seconds that tasks get to end once they are given up; then their processes are killed."""
+"""Seconds that cancelled tasks have to end before their processes are killed."""
 
 _workers: list[WorkerProcess] = []
 _lock = threading.Lock()
 
 
 class WorkerExecutor(Executor):
-    """As many workers as one batch asked for: those that have the least to do."""
+    """Runs the tasks of one batch on some of the worker processes: those with the fewest tasks."""
 
     def __init__(self, width: int) -> None:
         self._tasks: dict[Task, WorkerProcess] = {}
@@ -35,7 +35,7 @@ class WorkerExecutor(Executor):
         return self.submit_named(getattr(function, "__name__", repr(function)), function, *args, **options)
 
     def submit_named(self, what: str, function: Callable[..., Any], /, *args: Any, **options: Any) -> Future[Any]:
-        """As `submit`; `what` it does is said where the worker dies of it."""
+        """As `submit`. what: describes the task in the error if the worker dies."""
         task = Task(messages.dumps((_call, (function, args, options)) if options else (function, args)), what)
         worker = min(self._members, key=lambda worker: worker.load)
         self._tasks[task] = worker
@@ -44,7 +44,7 @@ class WorkerExecutor(Executor):
         return task.future
 
     def cancel(self) -> None:
-        """Give up what is not done, and wait until nothing of it is at work any more."""
+        """Cancel unfinished tasks, and wait until none of them runs any more."""
         left = dict(self._tasks)
         for worker in set(left.values()):
             worker.cancel({task for task, by in left.items() if by is worker})
@@ -55,7 +55,7 @@ class WorkerExecutor(Executor):
                 _is_over(task.future, _GRACE_SECONDS)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """The workers are there for others too."""
+        """Does not stop the workers, which other batches share."""
         if cancel_futures:
             self.cancel()
 

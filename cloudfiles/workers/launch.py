@@ -1,4 +1,4 @@
-"""How a worker process is started: a new interpreter, with nothing of the user's `__main__` in it."""
+"""Starts worker processes: new interpreters that do not import the user's `__main__`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cloudfiles.exceptions import WorkerError
 from cloudfiles.workers.process_state import ProcessState
 
 _PIPE_BYTES = 256 * 1024
-"""No more: where the pipes of a user have 64 MiB in all, Linux gives further ones next to nothing."""
+"""Not more, as Linux limits the pipes of a user to 64 MiB in total, and further ones get almost nothing."""
 
 # The path is set before anything is imported: with `-c` the working directory stands first in it. This package is
 # loaded from its very file, so that it is the same one as here, whatever else goes by its name.
@@ -36,18 +36,18 @@ def boot_code(path: list[str], main: str, argument: object) -> str:
 
 
 def start(state: ProcessState, memory: int | None) -> subprocess.Popen[bytes]:
-    """A new worker that reads from its standard input and answers on its standard output.
+    """Start a worker that reads requests from its standard input and writes replies to its standard output.
 
-    It is in a session of its own: Ctrl-C in a terminal is told to it by the process that it works for.
+    It has a session of its own: on Ctrl-C in a terminal, this process cancels its tasks.
     memory: a descriptor that it inherits.
 
-    Raises WorkerError where there is no interpreter to start, or the system has no process left.
+    Raises WorkerError if there is no interpreter, or no process can be started.
     """
     if getattr(sys, "frozen", False) or not sys.executable:
         raise WorkerError("parallel= starts Python interpreters, but sys.executable is not set; use parallel=1 or pass "
                           "a concurrent.futures.Executor")
     boot = boot_code(state.path, "cloudfiles.workers.main", memory)
-    # What multiprocessing passes on as well: -O, -W, -X, -I and the like.
+    # The same flags that multiprocessing passes on: -O, -W, -X, -I and so on.
     flags: list[str] = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]
     try:
         child = subprocess.Popen([sys.executable, *flags, "-c", boot], bufsize=0, stdin=subprocess.PIPE,
@@ -60,7 +60,7 @@ def start(state: ProcessState, memory: int | None) -> subprocess.Popen[bytes]:
 
 
 def _widen(pipe: Any) -> None:
-    """Let the pipe take more at once, where the system can: contents to put then cost fewer switches."""
+    """Increase the capacity of the pipe, if the system can, so that large contents need fewer context switches."""
     with suppress(ImportError, AttributeError, OSError):
         import fcntl
 

@@ -1,4 +1,4 @@
-"""A worker process: does one task after the other, until the process that started it closes the pipe or ends."""
+"""A worker process: runs one task after the other, until its parent closes the pipe or ends."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from cloudfiles.workers.messages import Message
 from cloudfiles.workers.process_state import apply_state
 
 _LAST_SECONDS = 2.0
-"""For the task at work to clean up after itself, once nobody waits for it any more."""
+"""Seconds for the current task to clean up after the parent has ended."""
 
 
-class WorkerTraceback(Exception):  # noqa: N818 -- it is shown as a cause, and is what its text says
+class WorkerTraceback(Exception):  # noqa: N818 -- displayed as the cause of an error
     """The traceback of an error in a worker process, as text."""
 
 
 class TaskCancelled(Exception):  # noqa: N818
-    """The task was given up."""
+    """The task was cancelled."""
 
 
 class Service:
-    """The main thread works; another one reads, so that it notices at once when work is given up."""
+    """The main thread runs tasks; another one reads requests, so that tasks are cancelled immediately."""
 
     def __init__(self, requests: BinaryIO, replies: BinaryIO, memory: BinaryIO | None) -> None:
         self._requests = requests
@@ -43,7 +43,7 @@ class Service:
         self._main = threading.get_ident()
 
     def run(self) -> None:
-        """Work until there is nobody to work for."""
+        """Run tasks until the pipe is closed."""
         signal.signal(signal.SIGINT, self._interrupted)
         threading.Thread(target=self._read, name="cloudfiles-requests", daemon=True).start()
         with suppress(OSError):
@@ -54,7 +54,7 @@ class Service:
                 else:
                     self._do(message)
 
-    # ---- the other thread
+    # ---- the reading thread
 
     def _read(self) -> None:
         while (message := messages.receive(self._requests)) is not None:
@@ -75,14 +75,14 @@ class Service:
     def _give_up(self, number: int) -> None:
         self._cancelled.add(number)
         if hasattr(signal, "pthread_kill"):
-            signal.pthread_kill(self._main, signal.SIGINT)  # wakes it from whatever it waits for
+            signal.pthread_kill(self._main, signal.SIGINT)  # interrupts its waits
         else:
             signal.raise_signal(signal.SIGINT)
 
     # ---- the main thread
 
     def _interrupted(self, number: int, frame: Any) -> None:
-        """Ends the task at work if that was given up, and nothing else: not on a Ctrl-C either."""
+        """End the current task if it was cancelled. Any other SIGINT is ignored, such as that of Ctrl-C."""
         if self._current in self._cancelled:
             self._current = None
             raise KeyboardInterrupt
@@ -120,7 +120,7 @@ class Service:
         messages.send(self._replies, kind, number, [payload])
 
     def _send_in_memory(self, number: int, value: Any) -> None:
-        """Pickled right into the memory: large bytes are copied there once."""
+        """Pickle the value directly into the memory, so that large bytes are copied once."""
         assert self._memory is not None
         self._memory_free.acquire()
         try:
@@ -135,7 +135,7 @@ class Service:
 
 
 def pickled_error(error: BaseException) -> bytes:
-    """`error`, or what can be said of it where it cannot be pickled; and its traceback where it is none of ours."""
+    """`error`, or a WorkerError if it cannot be pickled; with its traceback, unless it is a CloudFilesError."""
     trace = None
     if not isinstance(error, CloudFilesError | TaskCancelled):
         trace = "".join(traceback.format_exception(type(error), error, error.__traceback__))
@@ -148,7 +148,7 @@ def pickled_error(error: BaseException) -> bytes:
 
 
 def main(memory: int | None) -> None:
-    """The whole life of a worker."""
+    """Run a worker process."""
     requests = open(os.dup(0), "rb", buffering=0)  # noqa: SIM115 -- they live as long as the process
     replies = open(os.dup(1), "wb", buffering=0)  # noqa: SIM115
     shared = None if memory is None else open(memory, "wb")  # noqa: SIM115
@@ -158,7 +158,7 @@ def main(memory: int | None) -> None:
 
 
 def _detach_standard_streams() -> None:
-    """What anybody prints goes to the standard error: the pipes carry messages alone."""
+    """Redirect standard output to standard error, as the pipes carry messages only."""
     nothing = os.open(os.devnull, os.O_RDWR)
     os.dup2(nothing, 0)
     try:

@@ -1,4 +1,4 @@
-"""What goes through the pipes between this process and a worker: a header and a pickle each."""
+"""The messages between this process and a worker: a header and a pickle each."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import IO, Any, NamedTuple
 from cloudfiles import secret_references
 
 PROCESS_STATE, TASK, CANCEL, FREE = range(4)
-"""To a worker: what has changed around it; do this; give it up; the shared memory may be written again."""
+"""To a worker: new state of the parent; run this task; cancel it; the shared memory may be written again."""
 
 READY, RESULT, IN_MEMORY, ERROR = range(4, 8)
-"""From a worker: it has started; the result; the result's length in the shared memory; the exception."""
+"""From a worker: it has started; a result; the length of a result in the shared memory; an exception."""
 
 _HEADER = struct.Struct("<BQQ")
 _SMALL = 4096
@@ -24,7 +24,7 @@ class Message(NamedTuple):
     Attributes:
         kind: one of the constants above.
         number: of the task.
-        length: of the payload, or of what is in the shared memory.
+        length: of the payload, or of the result in the shared memory.
     """
 
     kind: int
@@ -34,13 +34,13 @@ class Message(NamedTuple):
 
 
 Pieces = list[bytes]
-"""A pickle in pieces: large contents are pieces of their own, and are not copied to become part of it."""
+"""A pickle in pieces: large contents are separate pieces, so that they are not copied."""
 
 
 def send(pipe: IO[bytes], kind: int, number: int = 0, payload: Pieces | None = None, length: int = 0) -> None:
-    """Write one message. Raises OSError (BrokenPipeError) where nobody reads.
+    """Write one message. Raises OSError (BrokenPipeError) if the reader has ended.
 
-    length: of what is in the shared memory, where there is no payload.
+    length: of the result in the shared memory, if there is no payload.
     """
     pieces = payload or [b""]
     head = _HEADER.pack(kind, number, sum(map(len, pieces)) or length)
@@ -84,7 +84,7 @@ def _read(pipe: Any, length: int) -> bytearray | None:
 
 
 class _Pickler(pickle.Pickler):
-    """For worker processes of our own: the secrets that a pickle refers to go along, through a pipe of these two."""
+    """For own worker processes: includes the secrets that the pickle refers to, as only they can read the pipe."""
 
     def reducer_override(self, obj: Any) -> Any:
         if type(obj) is secret_references.SecretReference:
@@ -93,7 +93,7 @@ class _Pickler(pickle.Pickler):
 
 
 class _CollectBatch:
-    """A file for a pickler that writes large contents as they are."""
+    """A file for a pickler, which keeps large contents as separate pieces."""
 
     def __init__(self) -> None:
         self.pieces: Pieces = []
@@ -104,14 +104,14 @@ class _CollectBatch:
 
 
 def dumps(value: Any) -> Pieces:
-    """`value` for a worker process of our own."""
+    """Pickle `value` for an own worker process."""
     collected = _CollectBatch()
     _Pickler(collected, 5).dump(value)
     return collected.pieces
 
 
 class Prepared:
-    """Something that many tasks are about: pickled once, and unpickled once by each worker."""
+    """An argument of many tasks: pickled once, and unpickled once by each worker."""
 
     def __init__(self, value: Any) -> None:
         self._pickled = b"".join(dumps(value))
@@ -125,7 +125,7 @@ _unpickled_before: dict[bytes, Any] = {}
 
 
 def _unpickled(pickled: bytes) -> Any:
-    """In a worker: the value, the same one as before where it is one of the last ones."""
+    """In a worker: the value; the same object as before if it is one of the last few."""
     value = _unpickled_before.pop(pickled, None)
     if value is None:
         value = pickle.loads(pickled)
@@ -136,5 +136,5 @@ def _unpickled(pickled: bytes) -> Any:
 
 
 def forget_unpickled() -> None:
-    """In a worker: what was unpickled may have been made by settings that have changed."""
+    """In a worker: drop unpickled values, as they may depend on state that has changed."""
     _unpickled_before.clear()

@@ -1,4 +1,4 @@
-"""What a worker shares with the process that started it, as it stands when a task is handed over."""
+"""The state of the parent that a worker process takes over before each task."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cloudfiles.workers import messages
 
 
 class ProcessState(NamedTuple):
-    """Environment, working directory, where modules are imported from, and aliases."""
+    """Environment variables, working directory, import path and aliases."""
 
     environment: dict[str, str]
     directory: str | None
@@ -21,7 +21,7 @@ class ProcessState(NamedTuple):
 
 
 def current_state() -> ProcessState:
-    """Those of this process."""
+    """The state of this process."""
     try:
         directory = os.getcwd()
     except OSError:  # it was removed
@@ -30,7 +30,7 @@ def current_state() -> ProcessState:
 
 
 def apply_state(given: ProcessState) -> None:
-    """In a worker: work as if in those of the parent."""
+    """In a worker: take over the state of the parent."""
     for name in set(os.environ) - set(given.environment):
         del os.environ[name]
     os.environ.update(given.environment)
@@ -43,10 +43,10 @@ def apply_state(given: ProcessState) -> None:
 
 
 def import_path(directory: str | None) -> list[str]:
-    """`sys.path`, with the places last where a file may shadow a module by accident.
+    """`sys.path`, with those directories last in which a file may shadow a module by accident.
 
     These are the working directory, which `python -m`, `python -c` and notebooks search first, and the directory of
-    the script: what lies there was not necessarily written to be imported.
+    the script: files there are not necessarily meant to be imported.
     """
     doubtful = {"", directory, *_directories_of_main()}
     path = [entry for entry in sys.path if isinstance(entry, str)]
@@ -57,7 +57,7 @@ def import_path(directory: str | None) -> list[str]:
 
 
 def _directories_of_main() -> list[str]:
-    """Where `__main__` is from: the directory of a script, or the one that `python -m` was started in."""
+    """The directory of the script, or that in which `python -m` was started."""
     main: Any = sys.modules.get("__main__")
     file = getattr(main, "__file__", None)
     if not isinstance(file, str):

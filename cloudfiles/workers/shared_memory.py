@@ -1,4 +1,4 @@
-"""Memory by which a worker hands over results: one copy for the reader, and no name that could outlive a process."""
+"""Memory for the results of a worker: read with one copy, and without a name that could outlive the processes."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ import pickle
 from contextlib import suppress
 from typing import Any
 
-KEPT = 16 << 20
-"""Bytes of it that are kept between results; what was written once costs no page faults again."""
+KEPT_BYTES = 16 << 20
+"""Bytes that are kept between results: memory that was written before causes no page faults."""
 
 
 class ResultMemory:
-    """In the parent: an anonymous file in memory that both have open. It is gone with the last of the two.
+    """In the parent: an anonymous file in memory, open in both processes. It is freed when both have closed it.
 
-    Unlike files in /dev/shm it is not bounded by the size of that mount, which is 64 MB in many containers.
+    Unlike files in /dev/shm it is not limited by the size of that mount, which is 64 MB in many containers.
 
     Attributes:
-        descriptor: what the worker inherits.
+        descriptor: inherited by the worker.
     """
 
     def __init__(self) -> None:
@@ -32,7 +32,7 @@ class ResultMemory:
             self._map = mmap.mmap(self.descriptor, os.fstat(self.descriptor).st_size, prot=mmap.PROT_READ)
         with memoryview(self._map) as view, view[:length] as pickled:
             value = pickle.loads(pickled)
-        if length > KEPT:
+        if length > KEPT_BYTES:
             self._unmap()
             os.ftruncate(self.descriptor, 0)
         return value
@@ -49,7 +49,7 @@ class ResultMemory:
 
 
 def result_memory() -> ResultMemory | None:
-    """New memory; None where the system has none of this kind: results then go through the pipe."""
+    """New memory; None if the system does not support it: then results are sent through the pipe."""
     if not hasattr(os, "memfd_create"):
         return None
     try:

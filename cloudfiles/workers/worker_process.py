@@ -1,4 +1,4 @@
-"""One worker of the pool, seen from this process: its tasks, and the process that does them."""
+"""A worker process, as seen by its parent: its tasks, and the process that runs them."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ from cloudfiles.workers.messages import Message, Pieces
 from cloudfiles.workers.process_state import ProcessState, current_state
 from cloudfiles.workers.shared_memory import result_memory
 
-_AHEAD = 2
-"""Tasks that a process has: the one at work, and the next, so that it never waits for this process."""
+_MAX_SENT = 2
+"""Tasks that are sent to a process: the current one and the next, so that it never waits for this process."""
 
 _GRACE_SECONDS = 3.0
-"""Seconds that a process gets to end, or to give up a task."""
+"""Seconds that a process has to end, or to cancel a task."""
 
 
 @dataclass(eq=False)
 class Task:
-    """Something to do.
+    """A function call.
 
     Attributes:
         pickled: function and arguments.
-        what: is done, in words, for whoever asks what a process was at when it died.
-        number: under which the process knows it, 0 before it is sent.
+        what: describes the task in the error if the process dies.
+        number: identifies it in messages; 0 before it is sent.
     """
 
     pickled: Pieces
@@ -45,7 +45,7 @@ class Task:
 
 
 class _Child:
-    """A process, and the pipes to it."""
+    """A running process and the pipes to it."""
 
     def __init__(self, state: ProcessState) -> None:
         self.memory = result_memory()
@@ -59,7 +59,7 @@ class _Child:
         self.writing = threading.Lock()
 
     def send(self, kind: int, number: int = 0, payload: Pieces | None = None) -> None:
-        """Never raises: who reads the replies is told of the process's end."""
+        """Never raises: the thread that reads the replies notices when the process has ended."""
         assert self.child.stdin is not None
         with suppress(OSError, ValueError), self.writing:
             messages.send(self.child.stdin, kind, number, payload)
@@ -73,7 +73,7 @@ class _Child:
             self.child.stdin.close()
 
     def wait(self) -> int:
-        """Its exit status; it is killed where it does not end."""
+        """Wait for its end; returns the exit status. It is killed if it does not end."""
         try:
             return self.child.wait(_GRACE_SECONDS)
         except subprocess.TimeoutExpired:
@@ -92,7 +92,7 @@ class _Child:
             self.memory.close()
 
     def forget(self) -> None:
-        """In the child after a fork: it is the parent's. Closed here, so that it ends with the parent."""
+        """In the child after a fork: close the pipes, so that the process ends with the parent, to which it belongs."""
         for stream in (self.child.stdin, self.child.stdout):
             with suppress(OSError):
                 stream.close()  # type: ignore[union-attr]
@@ -103,11 +103,11 @@ class _Child:
 
 
 class WorkerProcess:
-    """Does tasks in a process of its own, which is started when first needed, and anew where it has died.
+    """Runs tasks in a process, which is started when it is needed, and restarted if it has died.
 
     Attributes:
-        is_exiting: this process ends. Daemon threads that wait for something then wait until it has: an error would
-            show as a traceback on the screen.
+        is_exiting: this process exits. Tasks then neither start nor fail, as daemon threads that wait for them would
+            print a traceback.
     """
 
     is_exiting = False
@@ -122,11 +122,11 @@ class WorkerProcess:
 
     @property
     def load(self) -> int:
-        """Tasks that it has not done yet."""
+        """Number of unfinished tasks."""
         return len(self._waiting) + len(self._sent)
 
     def start(self) -> None:
-        """Start the process, where there is none. Does not wait until it is ready."""
+        """Start the process if there is none. Does not wait until it is ready."""
         with self._lock:
             if self._process is None:
                 self._process = _Child(current_state())
@@ -144,7 +144,7 @@ class WorkerProcess:
 
     def _send_more(self) -> None:
         process = self._process
-        while process is not None and self._waiting and len(self._sent) < _AHEAD:
+        while process is not None and self._waiting and len(self._sent) < _MAX_SENT:
             task = self._waiting.popleft()
             if not task.number and not task.future.set_running_or_notify_cancel():
                 continue
@@ -158,7 +158,7 @@ class WorkerProcess:
             process.send(messages.TASK, task.number, task.pickled)
 
     def cancel(self, tasks: set[Task]) -> None:
-        """Give these up. Those that are not begun never will be; the one at work ends soon."""
+        """Cancel these tasks. Those that have not started never will; the current one ends soon."""
         with self._lock:
             for task in tasks:
                 if not task.future.cancel() and task in self._sent and self._process is not None:
@@ -167,7 +167,7 @@ class WorkerProcess:
                         _fail(task, CancelledError())
 
     def kill_if_at(self, task: Task) -> None:
-        """End the process at once, if this is the task at work."""
+        """Kill the process if this is its current task."""
         with self._lock:
             if self._process is not None and self._sent and self._sent[0] is task:
                 self._process.child.kill()
@@ -181,13 +181,13 @@ class WorkerProcess:
                 continue
             with self._lock:
                 if self._process is not process:
-                    continue  # it was closed, and nobody waits for this any more
+                    continue  # it was closed, and nothing waits for this reply
                 task = self._sent.popleft()
                 self._send_more()
-            self._settle(process, task, message)
+            self._resolve(process, task, message)
         self._ended(process)
 
-    def _settle(self, process: _Child, task: Task, message: Message) -> None:
+    def _resolve(self, process: _Child, task: Task, message: Message) -> None:
         try:
             if message.kind == messages.ERROR:
                 raise _error_of(message)
@@ -202,7 +202,7 @@ class WorkerProcess:
         except BaseException as error:
             _fail(task, error)
         else:
-            with suppress(InvalidStateError):  # it was given up
+            with suppress(InvalidStateError):  # it was cancelled
                 task.future.set_result(value)
 
     def _ended(self, process: _Child) -> None:
@@ -219,9 +219,9 @@ class WorkerProcess:
             for task in failed:
                 _fail(task, _death(process, status, task))
             if self._waiting:
-                self._go_on()
+                self._restart()
 
-    def _go_on(self) -> None:
+    def _restart(self) -> None:
         try:
             self.start()
             self._send_more()
@@ -232,7 +232,7 @@ class WorkerProcess:
     # ---- the end
 
     def close(self) -> None:
-        """Let the process end; what it has not done is given up."""
+        """End the process; its unfinished tasks fail."""
         with self._lock:
             process, self._process = self._process, None
             tasks = [*self._sent, *self._waiting]
@@ -245,7 +245,7 @@ class WorkerProcess:
             process.close_input()
 
     def join(self) -> None:
-        """Wait until the process that was closed has ended."""
+        """Wait until the closed process has ended."""
         reader = self._reader
         if reader is not None and reader is not threading.current_thread():
             reader.join(2 * _GRACE_SECONDS)
@@ -257,7 +257,7 @@ class WorkerProcess:
 
 
 def _fail(task: Task, error: BaseException) -> None:
-    with suppress(InvalidStateError):  # it was given up
+    with suppress(InvalidStateError):  # it was cancelled
         task.future.set_exception(error)
 
 

@@ -111,7 +111,7 @@ def test_a_thread_closes_them_and_ends_with_the_last() -> None:
     (watcher,) = (thread for thread in threading.enumerate() if thread not in before)
     assert descriptors.watched
     time.now += IDLE_SECONDS + 1
-    descriptors.look()
+    descriptors.wake_watcher()
     watcher.join(10)
     assert not watcher.is_alive()
     assert stream.closed

@@ -17,7 +17,7 @@ from cloudfiles.interfaces.object_read import ObjectRead
 from cloudfiles.retry import RetryPolicy
 from cloudfiles.runtime.base import Stream
 from cloudfiles.runtime.descriptors import DescriptorBudget
-from cloudfiles.runtime.green import GreenStream, Watchdog
+from cloudfiles.runtime.green_stream import GreenStream, Watchdog
 from cloudfiles.testing import Pieces, Rule, S3Server
 from cloudfiles.transport import connection_pool
 from cloudfiles.transport.connection import Connection, IncompleteBodyError
