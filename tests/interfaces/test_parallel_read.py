@@ -15,9 +15,10 @@ from cloudfiles.interfaces import object_read, parallel_read, throughput_monitor
 from cloudfiles.testing import FlipBit, IgnoreRange, Replaced, ResetInBody, Rule, S3Server, SetHeader, s3_error
 from cloudfiles.testing.http_messages import ServerRequest
 from cloudfiles.testing.s3_objects import make_object
+from tests.contents import numbered
 
 PART = 256 << 10
-CONTENT = b"".join(number.to_bytes(4, "big") for number in range(3 << 20))
+CONTENT = numbered(12 << 20)
 """More than the receive buffers of a connection hold, which may come at once."""
 
 

@@ -32,12 +32,13 @@ from cloudfiles.testing import (
 from cloudfiles.testing.s3_objects import checksum
 from cloudfiles.transport.client import Client
 from cloudfiles.types import StoreOptions, Tls, WriteOptions
+from tests.contents import numbered
 from tests.interfaces.s3_setup import IMPATIENT, Worker, close_opened, open_s3
 
 PLAIN = WriteOptions()
 SECRET = "secretkey1234567"
 MIB = 1 << 20
-BIG = bytes(range(256)) * (4096 * 20)  # 20 MiB: three parts
+BIG = numbered(20 << 20)  # three parts
 PARTS = [BIG[:8 * MIB], BIG[8 * MIB:16 * MIB], BIG[16 * MIB:]]
 BIG_ETAG = f'"{hashlib.md5(b"".join(hashlib.md5(part).digest() for part in PARTS)).hexdigest()}-3"'
 

@@ -17,9 +17,10 @@ from cloudfiles.bucket import NoSuchDirectoryError, NoSuchFileError, PrefixFilte
 from cloudfiles.exceptions import CloudFilesError, InvalidInputError, InvalidPathError
 from cloudfiles.testing import Rule, S3Server, s3_error
 from cloudfiles.types import Clock
+from tests.contents import numbered
 from tests.transfer.conftest import Make, tree, write
 
-BIG = bytes(range(256)) * (4096 * 10)  # 10 MiB: two parts
+BIG = numbered(10 << 20)  # two parts
 CONTENTS = {"a": b"first", "dir/b c+%": b"second" * 1000, "empty": b"", "ümlaut/ß": b"\0\xff"}
 
 

@@ -15,10 +15,11 @@ from cloudfiles.exceptions import AuthorizationError, DuplicatePathError, Missin
 from cloudfiles.testing import Rule, S3Server, s3_error
 from cloudfiles.transfer.items import Item
 from cloudfiles.transfer.result import ObjectOutcome, TransferResult
+from tests.contents import numbered
 from tests.transfer.conftest import tree
 
 SMALL = {f"d{n % 3}/{n:03}": b"x" * n for n in range(200)}
-BIG = bytes(range(256)) * (4096 * 36)
+BIG = numbered(36 << 20)
 
 
 class Counting(Executor):

@@ -14,11 +14,12 @@ from cloudfiles.interfaces import object_read, parallel_read, throughput_monitor
 from cloudfiles.testing import Replaced, ResetInBody, Rule
 from cloudfiles.testing.s3_objects import make_object
 from cloudfiles.transfer.journal import worker
+from tests.contents import numbered
 from tests.servers.gcs_server import GcsServer
 from tests.transfer.conftest import MIB, execute_until_broken, tree
 
-BIG = bytes(range(256)) * (4096 * 17)  # 17 MiB: three parts
-OTHER = BIG[::-1]
+BIG = numbered(17 << 20)  # three parts
+OTHER = numbered(len(BIG), 1 << 30)
 
 NO_GENERATION = {"media_etag": "none", "media_hidden": ("x-goog-generation",)}
 

@@ -18,9 +18,10 @@ from cloudfiles.transfer.checksum import ObjectChecksum
 from cloudfiles.transfer.journal import worker
 from cloudfiles.transfer.journal.journal import Journal
 from cloudfiles.transfer.partial_upload import PartialUpload
+from tests.contents import numbered
 from tests.transfer.conftest import execute_until_broken
 
-BIG = bytes(range(256)) * (4096 * 36)  # 36 MiB: five parts
+BIG = numbered(36 << 20)  # five parts
 
 
 @pytest.fixture

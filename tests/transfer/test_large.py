@@ -27,10 +27,11 @@ from cloudfiles.testing.s3_objects import make_object
 from cloudfiles.transfer import multipart_copy
 from cloudfiles.transfer.checksum import ObjectChecksum
 from cloudfiles.types import WriteOptions
+from tests.contents import numbered
 from tests.transfer.conftest import MIB, tree
 
-BIG = bytes(range(256)) * (4096 * 20)  # 20 MiB: three parts
-OTHER = BIG[::-1]
+BIG = numbered(20 << 20)  # three parts
+OTHER = numbered(len(BIG), 1 << 30)
 
 
 # ---- the digest of the whole

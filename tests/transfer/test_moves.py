@@ -19,10 +19,11 @@ from cloudfiles.exceptions import (
 from cloudfiles.interfaces.file import copying as file_copy
 from cloudfiles.testing import Rule, S3Server, s3_error
 from cloudfiles.transfer.copier import Copier
+from tests.contents import numbered
 from tests.transfer.conftest import MIB, Make, tree, write
 
 KINDS = ("mem", "file", "s3")
-BIG = bytes(range(256)) * (4096 * 20)
+BIG = numbered(20 << 20)
 
 
 @pytest.mark.parametrize("source", KINDS)

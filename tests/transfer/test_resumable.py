@@ -26,10 +26,11 @@ from cloudfiles.testing import S3Server
 from cloudfiles.transfer.journal import worker
 from cloudfiles.transfer.journal.journal import Journal
 from cloudfiles.transfer.partial_upload import PartialUpload
+from tests.contents import numbered
 from tests.transfer import killed
 from tests.transfer.conftest import MIB, execute_until_broken, tree
 
-BIG = bytes(range(256)) * (4096 * 36)  # 36 MiB: five parts
+BIG = numbered(36 << 20)  # five parts
 KEYS = [f"d/{n:03}" for n in range(300)]
 
 

@@ -21,10 +21,11 @@ from cloudfiles.testing import S3Server
 from cloudfiles.transfer.resume_state import StateFile, saved_state_files, state_directory
 from cloudfiles.transfer.resume_store import ResumeStore, open_resume_store
 from cloudfiles.types import WriteOptions
+from tests.contents import numbered
 from tests.transfer import killed
 from tests.transfer.conftest import broken_after, tree
 
-BIG = bytes(range(256)) * (4096 * 36)  # 36 MiB: five parts
+BIG = numbered(36 << 20)  # five parts
 SMALL = {f"d{n % 3}/{n:02}": b"x" * n for n in range(40)}
 KILLS = 12
 

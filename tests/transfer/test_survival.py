@@ -18,9 +18,10 @@ from cloudfiles.exceptions import AuthorizationError, CloudFilesError, FileSyste
 from cloudfiles.interfaces.file import copying as file_copy
 from cloudfiles.interfaces.file import file_io
 from cloudfiles.testing import S3Server
+from tests.contents import numbered
 from tests.transfer.conftest import MIB, tree
 
-BIG = bytes(range(256)) * (4096 * 20)
+BIG = numbered(20 << 20)
 SIZES = {"small": 100, "big": len(BIG)}
 
 

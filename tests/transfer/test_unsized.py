@@ -12,9 +12,10 @@ from cloudfiles.exceptions import TransportError
 from cloudfiles.testing import Chunked, CutChunked, Rule, S3Server
 from cloudfiles.transfer.multipart_copy import MultipartCopy
 from cloudfiles.transport.wire import ChunkedBody
+from tests.contents import numbered
 from tests.transfer.conftest import MIB, Make
 
-BIG = bytes(range(256)) * (4096 * 20)  # 20 MiB
+BIG = numbered(20 << 20)
 CHUNKS = Chunked((1, 7, 100_000))
 
 

@@ -20,10 +20,11 @@ from cloudfiles.testing import Rule, S3Server, s3_error
 from cloudfiles.transfer.resume_state import saved_state_files
 from cloudfiles.transfer.resume_store import clean_up
 from cloudfiles.types import Clock
+from tests.contents import numbered
 from tests.transfer.conftest import MIB, tree, write
 
 TREE = {"a": b"1", "b.csv": b"22", "c.csv": b"", "deep/er/d.csv": b"4444", "x.gz": b"no gzip"}
-BIG = bytes(range(256)) * (4096 * 42)  # 42 MiB: six parts
+BIG = numbered(42 << 20)  # six parts
 
 
 @pytest.fixture

@@ -15,10 +15,11 @@ from cloudfiles.interfaces.s3.interface import S3Interface
 from cloudfiles.testing import Replaced, ResetInBody, Rule, S3Server, SetHeader
 from cloudfiles.testing.s3_objects import make_object
 from cloudfiles.types import StoredObject
+from tests.contents import numbered
 from tests.transfer.conftest import MIB, Make, tree
 
-BIG = bytes(range(256)) * (4096 * 20)  # 20 MiB
-OTHER = BIG[::-1]
+BIG = numbered(20 << 20)
+OTHER = numbered(len(BIG), 1 << 30)
 
 
 def replaced_after(answers: int, **how: Any) -> Rule:

@@ -17,10 +17,11 @@ from cloudfiles.exceptions import (
     UnsupportedOperationError,
 )
 from cloudfiles.testing import Rule, S3Server, SetHeader, error_in_200, s3_error
+from tests.contents import numbered
 from tests.transfer.conftest import MIB, Make
 
 KINDS = ("mem", "file", "s3")
-BIG = bytes(range(256)) * (4096 * 20)  # 20 MiB: three parts
+BIG = numbered(20 << 20)  # three parts
 CONTENTS = {"a": b"first", "dir/b c+%": b"second" * 1000, "empty": b"", "ümlaut/ß": b"\0\xff"}
 PAIRS = [(source, target) for source in (*KINDS, "web") for target in (*KINDS, "web")]
 
