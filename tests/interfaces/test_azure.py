@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import os
 import urllib.error
@@ -20,7 +19,6 @@ from cloudfiles.exceptions import (
     AuthorizationError,
     InvalidInputError,
     InvalidPathError,
-    PreconditionFailedError,
     ServerError,
     UnsupportedOperationError,
 )
@@ -62,48 +60,11 @@ def az(azurite: AzuriteServer, green: bool) -> Worker:
 # ---- one object
 
 
-@pytest.mark.parametrize("content", [b"", b"x", b"content" * 1000, bytes(range(256)) * 4096])
-def test_what_is_put_comes_back_verified(az: Worker, content: bytes) -> None:
-    etag = az.put("key", content, PLAIN)
-    got = az.get("key")
-    assert got.content == content
-    assert got.verified == "md5"
-    assert got.etag == etag
-    assert az.head("key")["Content-md5"] == b64encode(hashlib.md5(content).digest()).decode()
-
-
-@pytest.mark.parametrize("key", [
-    "a b", "plus+plus", "100%", "a%2Fb", "caf\u00e9/\u6f22", "what?a=b#c", "a&b;c:d@e", "~", "x" * 200, "<a>&amp;",
-    "a//b", "/leading", "trailing/", " edge ", "...", "?comp=list", "$root", "'q\"(a)!*"])
-def test_keys_are_opaque(az: Worker, key: str) -> None:
-    az.put(key, key.encode(), PLAIN)
-    az.put("other", b"other", PLAIN)
-    assert az.get(key).content == key.encode()
-    assert az.exists(key)
-    assert sorted(entry.key for entry in az.list_page().entries) == sorted([key, "other"])
-    assert az.delete([key, "not there"]) == {}
-    assert az.get(key) is None
-    assert [entry.key for entry in az.list_page().entries] == ["other"]
-
-
 @pytest.mark.parametrize("key", ["a/../b", "./x", "..", "a/.", "a\\b", ""])
 def test_keys_that_azure_would_resolve_are_refused(az: Worker, key: str) -> None:
     for use in (lambda: az.get(key), lambda: az.put(key, b"", PLAIN), lambda: az.delete([key, "b"])):
         with pytest.raises(InvalidPathError):
             use()
-
-
-@pytest.mark.parametrize(("start", "end"), [
-    (None, None), (0, None), (0, 3), (None, 3), (3, None), (2, 5), (2, 2), (7, 100), (50, 60), (10, None), (9, None),
-    (-3, None), (-100, None), (-5, -2), (None, -4), (2, -2), (5, 3), (-2, 100), (0, 0)])
-def test_ranges_are_slices(az: Worker, start: int | None, end: int | None) -> None:
-    content = b"0123456789"
-    az.put("key", content, WriteOptions(encoding="br"))
-    got = az.get("key", start, end)
-    assert got.content == content[start:end]
-    assert az.get("missing", start, end) is None
-    az.put("empty", b"", PLAIN)
-    assert az.get("empty", start, end).content == b""
 
 
 def test_heads(az: Worker) -> None:
@@ -115,28 +76,14 @@ def test_heads(az: Worker) -> None:
             head["Storage-Class"], head["Content-Disposition"], head["Content-Language"]) == (
         7, "text/plain", "br", "no-store", "Cool", "inline", "de")
     assert az.describe("key").headers["x-ms-meta-color"] == "red"
+    assert head["Content-md5"] == b64encode(hashlib.md5(b"content").digest()).decode()
     assert az.size("key") == 7
     assert az.get("key").encoding == az.get("key", 1, 3).encoding == "br"
-
-
-def test_missing_objects(az: Worker) -> None:
-    assert az.get("missing") is None
-    assert az.head("missing") is None
-    assert az.size("missing") is None
-    assert az.exists("missing") is False
-    assert not az.isdir("missing")
 
 
 USES: list[Callable[[Worker], object]] = [
     lambda az: az.get("key"), lambda az: az.head("key"), lambda az: az.exists("key"), lambda az: az.list_page(),
     lambda az: az.put("key", b"", PLAIN), lambda az: az.get("key", -5, -3)]
-
-
-@pytest.mark.parametrize("use", USES)
-def test_a_missing_container_is_an_error(azurite: AzuriteServer, green: bool, use: Callable[[Worker], object]) -> None:
-    with pytest.raises(ServerError, match="the container 'no-such-container' does not exist") as raised:
-        use(open_at(azurite, green, "no-such-container"))
-    assert raised.value.code == "ContainerNotFound"
 
 
 @pytest.mark.parametrize("use", USES)
@@ -149,61 +96,13 @@ def test_a_wrong_key_is_refused(azurite: AzuriteServer, green: bool, use: Callab
 # ---- conditional writes
 
 
-@pytest.mark.parametrize("threshold", [100 * MIB, 1])
-def test_create_only(azurite: AzuriteServer, green: bool, threshold: int) -> None:
-    az = open_at(azurite, green, composite_upload_threshold=threshold)
-    etag = az.put("key", b"first", WriteOptions(if_absent=True))
-    with pytest.raises(PreconditionFailedError):
-        az.put("key", b"second", WriteOptions(if_absent=True))
-    assert az.get("key").content == b"first"
-    assert az.put("key", b"second", WriteOptions(if_match=etag))
-    with pytest.raises(PreconditionFailedError):
-        az.put("key", b"third", WriteOptions(if_match=etag))
-    with pytest.raises(PreconditionFailedError):
-        az.put("missing", b"third", WriteOptions(if_match=etag))
-    assert az.get("key").content == b"second"
-    assert az.get("missing") is None
-
-
 @pytest.mark.parametrize("options", [
-    WriteOptions(metadata={"a b": "x"}), WriteOptions(metadata={"": "x"}), WriteOptions(metadata={"a": "caf\u00e9"}),
-    WriteOptions(metadata={"a": "x\r\ny: z"}), WriteOptions(content_type="text/plain\n"),
-    WriteOptions(metadata={"a-b": "x"}), WriteOptions(metadata={"1a": "x"}),
-    WriteOptions(cache_control=" edge"), WriteOptions(metadata={"a": 7})])  # type: ignore[dict-item]
+    WriteOptions(metadata={"a b": "x"}), WriteOptions(metadata={"a": "caf\u00e9"}),
+    WriteOptions(metadata={"a-b": "x"}), WriteOptions(metadata={"1a": "x"})])
 def test_headers_that_cannot_be_sent_are_refused(az: Worker, options: WriteOptions) -> None:
     with pytest.raises(InvalidInputError):
         az.put("key", b"content", options)
     assert az.get("key") is None
-
-
-# ---- content of every kind
-
-
-class Pipe:
-    """A file that cannot seek and gives little at a time."""
-
-    def __init__(self, content: bytes, piece: int = 1_000_003) -> None:
-        self._file = io.BytesIO(content)
-        self._piece = piece
-
-    def read(self, size: int = -1) -> bytes:
-        return self._file.read(min(size, self._piece) if size >= 0 else self._piece)
-
-
-FORMS: dict[str, Callable[[bytes], Any]] = {
-    "bytes": bytes, "bytearray": bytearray, "memoryview": memoryview, "file": io.BytesIO, "pipe": Pipe,
-    "words": lambda content: memoryview(content.ljust(-(-len(content) // 8) * 8, b"x")).cast("Q")}
-
-
-@pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize("size", [0, 8000, 3 * MIB, 17 * MIB])
-def test_content_of_every_kind_and_size(azurite: AzuriteServer, green: bool, form: str, size: int) -> None:
-    az = open_at(azurite, green, composite_upload_threshold=9 * MIB)
-    content = bytes(range(250)) * (size // 250) + b"x" * (size % 250)
-    az.put("key", FORMS[form](content), PLAIN)
-    got = az.get("key")
-    assert got.content == content
-    assert got.verified == "md5"  # blobs made of blocks too
 
 
 def test_blocks_keep_the_options(azurite: AzuriteServer, green: bool) -> None:
@@ -215,56 +114,7 @@ def test_blocks_keep_the_options(azurite: AzuriteServer, green: bool) -> None:
     assert az.describe("key").headers["x-ms-meta-a"] == "b"
 
 
-def test_a_file_is_read_from_where_it_stands(az: Worker) -> None:
-    file = io.BytesIO(b"0123456789")
-    file.seek(4)
-    az.put("key", file, PLAIN)
-    assert az.get("key").content == b"456789"
-
-
-@pytest.mark.parametrize("content", [io.StringIO("text"), "text", 7, None])
-def test_content_that_is_no_bytes_is_refused(az: Worker, content: Any) -> None:
-    with pytest.raises(InvalidInputError):
-        az.put("key", content, PLAIN)
-
-
 # ---- many objects
-
-
-def test_pages(az: Worker) -> None:
-    keys = sorted(f"{name}{n}" for n in range(3) for name in ("a/", "b/c/", "d"))
-    for key in keys:
-        az.put(key, key.encode(), PLAIN)
-    found, token = [], None
-    while True:
-        page = az.list_page(token=token, limit=2)
-        found += page.entries
-        token = page.next_token
-        if token is None:
-            break
-    assert [entry.key for entry in found] == keys
-    assert found[0].size == len(keys[0])
-    assert found[0].etag == az.head(keys[0])["ETag"]
-    assert [entry.key for entry in az.list_page("b/").entries] == keys[3:6]
-
-
-def test_flat_pages(az: Worker) -> None:
-    for key in ("a/1", "a/2", "b/c/3", "d"):
-        az.put(key, b"", PLAIN)
-    page = az.list_page(flat=True)
-    assert [entry.key for entry in page.entries] == ["d"]
-    assert page.prefixes == ["a/", "b/"]
-    assert az.list_page("b/", flat=True).prefixes == ["b/c/"]
-    assert az.isdir("a")
-    assert not az.isdir("d")
-
-
-def test_batch_deletes(az: Worker) -> None:
-    keys = [f"key {n}&<\u00e9" for n in range(256)]
-    for key in keys[:40]:
-        az.put(key, b"", PLAIN)
-    assert az.delete(keys[1:]) == {}
-    assert [entry.key for entry in az.list_page().entries] == keys[:1]
 
 
 def test_snapshots_and_uncommitted_blocks_do_not_show(az: Worker, azurite: AzuriteServer) -> None:

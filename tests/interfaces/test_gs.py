@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import io
 import pickle
 import re
 from collections.abc import Callable, Iterator
@@ -56,15 +55,6 @@ def targets(server: GcsServer, method: str | None = None) -> list[str]:
 # ---- one object
 
 
-@pytest.mark.parametrize("content", [b"", b"x", CONTENT, CONTENT * 40], ids=len)
-def test_what_is_put_comes_back_verified(gs: Worker, content: bytes) -> None:
-    etag = gs.put("key", content, PLAIN)
-    got = gs.get("key")
-    assert got.content == content
-    assert got.verified == "crc32c"
-    assert got.etag == etag == gs.head("key")["ETag"] == gs.list_page().entries[0].etag
-
-
 def test_an_upload_is_one_request_whose_digest_the_server_checks(gs: Worker, gcs_server: GcsServer) -> None:
     gs.put("key", CONTENT, PLAIN)
     gcs_server.script(Rule(FlipBit(3000), method="POST"))
@@ -79,28 +69,6 @@ def test_an_upload_that_is_damaged_each_time_is_given_up(gs: Worker, gcs_server:
         gs.put("key", CONTENT, PLAIN)
     gcs_server.script()
     assert gs.get("key") is None
-
-
-@pytest.mark.parametrize("key", ["a b", "plus+plus", "100%", "a%2Fb", "caf\u00e9/\u6f22", "what?a=b#c", "a&b;c:d@e",
-                                 "~", "x" * 900, "<a>&amp;", "a//b", "/leading", "a/../b", "./x", "trailing/", ".",
-                                 ".."])
-def test_keys_are_opaque(gs: Worker, key: str) -> None:
-    gs.put(key, key.encode(), PLAIN)
-    assert gs.get(key).content == key.encode()
-    assert gs.exists(key)
-    assert [entry.key for entry in gs.list_page().entries] == [key]
-    assert gs.delete([key, "not there"]) == {}
-    assert gs.get(key) is None
-
-
-@pytest.mark.parametrize(("start", "end"), [
-    (None, None), (0, None), (0, 3), (None, 3), (3, None), (2, 5), (2, 2), (7, 100), (50, 60), (10, None), (9, None),
-    (-3, None), (-100, None), (-5, -2), (None, -4), (2, -2), (5, 3), (-2, 100), (0, 0)])
-@pytest.mark.parametrize("content", [b"0123456789", b""])
-def test_ranges_are_slices(gs: Worker, start: int | None, end: int | None, content: bytes) -> None:
-    gs.put("key", content, WriteOptions(encoding="br"))
-    assert gs.get("key", start, end).content == content[start:end]
-    assert gs.get("missing", start, end) is None
 
 
 def test_options_are_stored(gs: Worker) -> None:
@@ -268,14 +236,6 @@ def test_a_range_from_the_end_is_of_the_object_that_was_measured(gs: Worker, gcs
 # ---- conditional writes
 
 
-def test_create_only(gs: Worker) -> None:
-    etag = gs.put("key", b"first", WriteOptions(if_absent=True))
-    with pytest.raises(PreconditionFailedError):
-        gs.put("key", b"second", WriteOptions(if_absent=True))
-    assert gs.get("key").content == b"first"
-    assert gs.put("key", b"second", WriteOptions(if_match=etag)) != etag
-
-
 def test_replace_only_what_was_read(gs: Worker, gcs_server: GcsServer) -> None:
     gs.put("key", b"first", PLAIN)
     for key in ("key", "missing"):
@@ -324,16 +284,6 @@ def test_pages(gs: Worker, gcs_server: GcsServer) -> None:
     assert [entry.key for entry in gs.list_page(start_after=keys[4] + "!", limit=2).entries] == keys[5:7]
     assert len(gs.list_page(limit=1).entries) <= 1
     assert all("fields=" in target and "startOffset=place%2F" not in target for target in targets(gcs_server)[:4])
-
-
-def test_flat_pages(gs: Worker, gcs_server: GcsServer) -> None:
-    gcs_server.put_many({f"place/{key}": b"" for key in ("a/1", "a/2", "b/c/3", "d")})
-    page = gs.list_page(flat=True)
-    assert [entry.key for entry in page.entries] == ["d"]
-    assert page.prefixes == ["a/", "b/"]
-    assert gs.list_page("b/", flat=True).prefixes == ["b/c/"]
-    assert gs.isdir("a")
-    assert not gs.isdir("d")
 
 
 def test_batches_of_deletes(gs: Worker, gcs_server: GcsServer) -> None:
@@ -555,28 +505,6 @@ def test_what_cannot_be_presigned(gs: Worker, gcs_server: GcsServer, green: bool
     with pytest.raises(UnsupportedOperationError, match="service account key"):
         open_gs(gcs_server, green, secrets={"token": "t"}).presign("key", 60, "GET")
     assert gs.presign("a b", 60, "GET") == f"{gcs_server.url}/bucket/place/a%20b"
-
-
-# ---- content of every kind
-
-
-FORMS: dict[str, Callable[[bytes], Any]] = {
-    "bytes": bytes, "bytearray": bytearray, "memoryview": memoryview, "file": io.BytesIO,
-    "words": lambda content: memoryview(content.ljust(-(-len(content) // 8) * 8, b"x")).cast("Q")}
-
-
-@pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize("size", [0, 8000, 3 << 20])
-def test_content_of_every_kind_and_size(gs: Worker, form: str, size: int) -> None:
-    content = bytes(range(250)) * (size // 250) + b"x" * (size % 250)
-    gs.put("key", FORMS[form](content), PLAIN)
-    assert gs.get("key").content == content
-
-
-@pytest.mark.parametrize("content", [io.StringIO("text"), "text", 7, None])
-def test_content_that_is_no_bytes_is_refused(gs: Worker, content: Any) -> None:
-    with pytest.raises(InvalidInputError):
-        gs.put("key", content, PLAIN)
 
 
 def test_each_call_is_one_request(gs: Worker, gcs_server: GcsServer) -> None:
