@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, overload
 from cloudfiles.addresses import split_bucket
 from cloudfiles.batch.fanout import Plan, collect
 from cloudfiles.batch.processes import Parallel
-from cloudfiles.batch.progress import Progress, Shared, bar_for
+from cloudfiles.batch.progress import Progress, Shared, bar_for, is_shown
 from cloudfiles.cloudfiles import CloudFiles, CloudFilesOptions
 from cloudfiles.exceptions import InvalidInputError
 from cloudfiles.inputs import KeyPatterns, ReadRequest, TransferRequest, is_path
@@ -75,7 +75,7 @@ def dl(cloudpaths: Any, raw: bool = False, **options: Any) -> Any:
 
     several = min(_BUCKETS, len(buckets)) if options.get("num_threads") != 0 else 1
     with bar_for(progress, len(items), "Downloading") as bar:
-        shared = Shared(bar, len(items)) if progress else False
+        shared = Shared(bar, len(items)) if is_shown(progress) else False
         collect(get, buckets, Plan(blocking_runtime() if several > 1 else None, several))
     return results[0] if scalar else results
 

@@ -60,9 +60,15 @@ class AsyncReadVerbs(AsyncRunner):
     @overload
     async def get(self, paths: ReadRequest | Iterable[ReadRequest] | AsyncIterable[ReadRequest],
                   total: int | None = None, raw: bool = False, progress: Progress = None,
-                  parallel: Parallel | None = None, return_dict: bool = False, raise_errors: bool = True,
-                  part_size: int | None = None, return_recording: bool = False, *, max_decoded_size: int | None = None
+                  parallel: Parallel | None = None, *, return_dict: bool, raise_errors: bool = True,
+                  part_size: int | None = None, return_recording: bool = False, max_decoded_size: int | None = None
                   ) -> Any: ...
+    @overload
+    async def get(self, paths: ReadRequest | Iterable[ReadRequest] | AsyncIterable[ReadRequest],
+                  total: int | None = None, raw: bool = False, progress: Progress = None,
+                  parallel: Parallel | None = None, return_dict: Literal[False] = False, raise_errors: bool = True,
+                  part_size: int | None = None, *, return_recording: bool,
+                  max_decoded_size: int | None = None) -> Any: ...
 
     @twin_of(CloudFiles.get)
     async def get(self, paths: Any, *args: Any, **options: Any) -> Any:
@@ -133,7 +139,8 @@ class AsyncReadVerbs(AsyncRunner):
                    ) -> int: ...
     @overload
     async def size(self, paths: StrPath | Iterable[StrPath] | AsyncIterable[StrPath], total: int | None = None,
-                   progress: Progress = None, return_sum: bool = False, parallel: Parallel | None = None) -> Any: ...
+                   progress: Progress = None, *, return_sum: bool, parallel: Parallel | None = None
+                   ) -> Any: ...
 
     @twin_of(CloudFiles.size)
     async def size(self, paths: Any, *args: Any, **options: Any) -> Any:

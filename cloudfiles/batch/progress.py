@@ -19,6 +19,11 @@ Progress: TypeAlias = bool | str | ProgressBar | None
 """True shows a progress bar, a str one with that description. False shows none. None: the setting of the CloudFiles."""
 
 
+def is_shown(progress: Progress) -> bool:
+    """Whether there is a bar to update: a tqdm without a total has no truth value."""
+    return hasattr(progress, "update") or bool(progress)
+
+
 class _Silent:
     """A bar that is not displayed."""
 
@@ -43,7 +48,7 @@ class Shared:
 def bar_for(progress: Progress, total: int | None, description: str, unit: str = "it") -> Iterator[Any]:
     """The progress bar, an object with `update(count)`. Closed at the end, unless the caller has passed it."""
     bar: Any
-    if not progress:
+    if not is_shown(progress):
         yield _Silent()
     elif progress is True or isinstance(progress, str):
         from tqdm.auto import tqdm

@@ -12,7 +12,7 @@ from typing import Any
 
 from cloudfiles.batch.fanout import ItemCounter, Plan, collect
 from cloudfiles.batch.processes import Parallel, is_parallel, run
-from cloudfiles.batch.progress import Progress, bar_for
+from cloudfiles.batch.progress import Progress, bar_for, is_shown
 from cloudfiles.batch.store import Store
 from cloudfiles.exceptions import CloudFilesError, redact
 from cloudfiles.interfaces.base import Interface
@@ -41,7 +41,7 @@ def transfer(source: Store, target: Store, paths: Any, options: TransferOptions,
     items = items_between(source, target, paths, options.encoding, skipped)
     count = len(items) if isinstance(items, Collection) else total
     with bar_for(progress, count, "Transferring") as bar, skipped_in_errors(skipped):
-        result = copy_items(source, target, items, options, parallel, bar.update if progress else None)
+        result = copy_items(source, target, items, options, parallel, bar.update if is_shown(progress) else None)
     result.skipped_symlinks = skipped
     return result
 

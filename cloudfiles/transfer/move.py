@@ -12,7 +12,7 @@ from contextlib import closing
 from typing import Any
 
 from cloudfiles.batch.fanout import Plan, collect
-from cloudfiles.batch.progress import Progress, bar_for
+from cloudfiles.batch.progress import Progress, bar_for, is_shown
 from cloudfiles.batch.store import Store
 from cloudfiles.exceptions import CloudFilesError, IntegrityError, MissingObjectError
 from cloudfiles.interfaces.base import Interface
@@ -51,7 +51,7 @@ def move_objects(source: Store, target: Store, paths: Any, *, total: int | None 
         result.add(mover.copy_moved(item, None if moved is None else moved.target), began)
 
     with bar_for(progress, count, "Moving") as bar, closing(SharedFiles(source.here())) as shared:
-        how = Plan(plan.runtime, plan.width, report=bar.update if progress else None, probe=plan.probe)
+        how = Plan(plan.runtime, plan.width, report=bar.update if is_shown(progress) else None, probe=plan.probe)
         try:
             collect(move, shared.note(items), how)
             not_moved = {item[:2] for item in later}

@@ -13,7 +13,7 @@ from typing import Any
 from cloudfiles import paths
 from cloudfiles.batch.fanout import Plan, collect
 from cloudfiles.batch.processes import Parallel
-from cloudfiles.batch.progress import Progress, bar_for
+from cloudfiles.batch.progress import Progress, bar_for, is_shown
 from cloudfiles.batch.store import Store
 from cloudfiles.exceptions import CloudFilesError, InvalidInputError, redact
 from cloudfiles.interfaces.base import Interface
@@ -80,7 +80,7 @@ def sync(source: Store, target: Store, *, delete: bool = False, compare: str = "
             for action in todo.actions():
                 announce(*action)
         with bar_for(progress, todo.copy_count + todo.delete_count, "Synchronizing") as bar:
-            report = bar.update if progress else None
+            report = bar.update if is_shown(progress) else None
             options = TransferOptions(allow_missing=True)
             with skipped_in_errors(todo.skipped_symlinks):
                 carried = copy_items(source, target, todo.items(), options, parallel, report)

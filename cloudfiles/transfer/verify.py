@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from cloudfiles.batch.fanout import Plan, collect
-from cloudfiles.batch.progress import Progress, bar_for
+from cloudfiles.batch.progress import Progress, bar_for, is_shown
 from cloudfiles.batch.store import Store
 from cloudfiles.interfaces.base import Interface
 from cloudfiles.transfer.compare import Comparison, compare_objects
@@ -80,9 +80,10 @@ def verify(source: Store, target: Store, paths: Any = None, *, read: bool = Fals
     items: Iterable[Item] = (listed_items(source.here(), result.skipped_symlinks) if paths is None
                              else as_items(paths))
     with bar_for(progress, len(items) if isinstance(items, Collection) else None, "Verifying") as bar:
+        report = bar.update if is_shown(progress) else None
         for chunk in _chunks(items):
             comparison = collect(lambda item: _compare(here, there, item, read), chunk,
-                             Plan(plan.runtime, plan.width, report=bar.update if progress else None, probe=plan.probe))
+                             Plan(plan.runtime, plan.width, report=report, probe=plan.probe))
             for item, one in zip(chunk, comparison, strict=True):
                 result.add(item, one)
     return result

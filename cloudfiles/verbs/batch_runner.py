@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from cloudfiles.batch import existence, processes
 from cloudfiles.batch.fanout import OnError, Plan
 from cloudfiles.batch.processes import Parallel, is_parallel
-from cloudfiles.batch.progress import Progress, bar_for
+from cloudfiles.batch.progress import Progress, bar_for, is_shown
 from cloudfiles.batch.store import Store
 from cloudfiles.exceptions import InvalidInputError
 from cloudfiles.inputs import as_path, is_path
@@ -49,7 +49,7 @@ class BatchRunner:
         progress = self.progress if progress is None else progress
         count = len(items) if isinstance(items, Collection) else total
         with bar_for(progress, count, description) as bar:
-            yield self._store.plan(on_error, bar.update if progress else None)
+            yield self._store.plan(on_error, bar.update if is_shown(progress) else None)
 
     def _in_processes(self, verb: str, items: Any, options: dict[str, Any], parallel: Parallel | None,
                       progress: Progress, total: int | None, monitor: TransmissionMonitor | None = None,

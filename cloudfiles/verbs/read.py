@@ -64,8 +64,13 @@ class ReadVerbs(BatchRunner):
             max_decoded_size: int | None = None) -> tuple[dict[str, bytes | None], TransmissionMonitor]: ...
     @overload
     def get(self, paths: ReadRequest | Iterable[ReadRequest], total: int | None = None, raw: bool = False,
-            progress: Progress = None, parallel: Parallel | None = None, return_dict: bool = False,
-            raise_errors: bool = True, part_size: int | None = None, return_recording: bool = False, *,
+            progress: Progress = None, parallel: Parallel | None = None, *, return_dict: bool,
+            raise_errors: bool = True, part_size: int | None = None, return_recording: bool = False,
+            max_decoded_size: int | None = None) -> Any: ...
+    @overload
+    def get(self, paths: ReadRequest | Iterable[ReadRequest], total: int | None = None, raw: bool = False,
+            progress: Progress = None, parallel: Parallel | None = None, return_dict: Literal[False] = False,
+            raise_errors: bool = True, part_size: int | None = None, *, return_recording: bool,
             max_decoded_size: int | None = None) -> Any: ...
 
     def get(self, paths: Any, total: int | None = None, raw: bool = False, progress: Progress = None,
@@ -234,8 +239,8 @@ class ReadVerbs(BatchRunner):
     def size(self, paths: StrPath | Iterable[StrPath], total: int | None = None, progress: Progress = None, *,
              return_sum: Literal[True], parallel: Parallel | None = None) -> int: ...
     @overload
-    def size(self, paths: StrPath | Iterable[StrPath], total: int | None = None, progress: Progress = None,
-             return_sum: bool = False, parallel: Parallel | None = None) -> Any: ...
+    def size(self, paths: StrPath | Iterable[StrPath], total: int | None = None, progress: Progress = None, *,
+             return_sum: bool, parallel: Parallel | None = None) -> Any: ...
 
     def size(self, paths: Any, total: int | None = None, progress: Progress = None, return_sum: bool = False,
              parallel: Parallel | None = None) -> Any:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 from cloudfiles.batch import processes
 from cloudfiles.batch.fanout import ItemCounter, collect
 from cloudfiles.batch.processes import Parallel, is_parallel
-from cloudfiles.batch.progress import Progress
+from cloudfiles.batch.progress import Progress, is_shown
 from cloudfiles.batch.writer import Upload, WriteDefaults, guess_content_type, is_scalar, uploads, writer
 from cloudfiles.compression import stored_encoding
 from cloudfiles.exceptions import CloudFilesError, InvalidInputError
@@ -138,7 +138,7 @@ class WriteVerbs(BatchRunner):
     def _puts(self, items: Iterable[Upload], *, total: int | None = None, progress: Progress = None,
               parallel: int = 1, return_recording: bool = False) -> Any:
         monitor = monitor_of("TX") if return_recording else None
-        if isinstance(items, Collection) and len(items) == 1 and not progress:
+        if isinstance(items, Collection) and len(items) == 1 and not is_shown(progress):
             runtime = blocking_runtime()
             for upload in items:
                 writer(self._store.interface(runtime), runtime, monitor)(upload)

@@ -185,6 +185,11 @@ class Bar:
         self.done += count
         self.steps.append(count)
 
+    def __bool__(self) -> bool:
+        if self.total is None:
+            raise TypeError("bool() undefined when iterable == total == None")  # as of a tqdm() without a total
+        return self.total > 0
+
 
 @pytest.mark.stores("mem", "file", "scripted")
 def test_progress(seeded: CloudFiles, capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,7 +16,7 @@ from dataclasses import asdict
 from typing import Any
 
 from cloudfiles import paths as _paths
-from cloudfiles.batch.progress import Progress, bar_for
+from cloudfiles.batch.progress import Progress, bar_for, is_shown
 from cloudfiles.batch.store import Store, checked_count
 from cloudfiles.compression import stored_encoding
 from cloudfiles.exceptions import (
@@ -164,7 +164,7 @@ class ResumableTransfer:
 
     def _work(self, journal: Journal, transfer: TransferRecord, lease: float, block: int,
               progress: Progress) -> Exception | None:
-        counts = journal.counts()[0] if progress else {}
+        counts = journal.counts()[0] if is_shown(progress) else {}
         total = sum(counts.values())
         with bar_for(progress, total, "Transfer") as bar:
             bar.update(total - counts.get("pending", 0) - counts.get("leased", 0))
