@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -30,12 +31,12 @@ def install(directory: Path, package: str, entry_points: str, source: str = "") 
 
 
 def run(tmp_path: Path, program: str, *arguments: str) -> str:
-    """What a program prints that sees the packages in `tmp_path/packages`."""
+    """What a program prints that can import the packages in `tmp_path/packages`."""
     work = tmp_path / "work"
     work.mkdir(exist_ok=True)
     path = os.pathsep.join([str(tmp_path / "packages"), str(ROOT)])
     ended = subprocess.run([sys.executable, "-W", "error", "-c", program, *arguments], cwd=work, capture_output=True,
-                           env={**os.environ, "PYTHONPATH": path}, text=True, check=False, timeout=120)
+                           env={**os.environ, "PYTHONPATH": path}, text=True, check=False, timeout=600)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     return ended.stdout.strip()
 
@@ -43,7 +44,7 @@ def run(tmp_path: Path, program: str, *arguments: str) -> str:
 @pytest.fixture
 def packages(tmp_path: Path) -> Path:
     """A directory with the package of the guide, and a variant of it that waits for a network."""
-    source = "".join(block.code for block in examples.blocks(GUIDE))
+    source = next(examples.blocks(GUIDE)).code
     install(tmp_path / "packages", "cloudfiles_sqlite", "sqlite = cloudfiles_sqlite:SqliteInterface\n"
             "remote-sqlite = cloudfiles_sqlite:RemoteInterface", source + REMOTE)
     return tmp_path / "packages"
@@ -99,6 +100,18 @@ print("ok", cf.protocol, cf.cloudpath)
 def test_every_verb(packages: Path, tmp_path: Path, protocol: str, green: bool) -> None:
     runtime = "green" if green else "threads"
     assert run(tmp_path, EVERY_VERB, protocol, runtime, "1") == f"ok {protocol} {protocol}://results/run1/"
+
+
+@pytest.mark.full
+def test_the_conformance_suite(packages: Path, tmp_path: Path) -> None:
+    """As the guide runs it, in one runtime."""
+    plugin = next(block.code for block in examples.blocks(GUIDE) if "STORES" in block.code)
+    (packages / "sqlite_store.py").write_text(plugin)
+    program = "import sys, pytest; sys.exit(pytest.main(sys.argv[1:]))"
+    said = run(tmp_path, program, str(ROOT / "tests" / "conformance"), "-c", str(ROOT / "pyproject.toml"), "-q",
+               "-p", "sqlite_store", "-p", "no:cacheprovider", "--stores=sqlite", "-k", "not threads")
+    assert " failed" not in said
+    assert int(re.findall(r"(\d+) passed", said)[-1]) > 100
 
 
 def test_worker_processes(packages: Path, tmp_path: Path) -> None:
