@@ -1,4 +1,4 @@
-"""What the protocols of the clouds share: whether the bucket exists, digests of whole objects, the server's clock."""
+"""The part that the cloud protocols share: whether the bucket exists, digests of whole objects, the server's clock."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class CloudProtocol(ProviderProtocol):
     """The protocol of one bucket or container.
 
     Attributes:
-        bucket_exists: None before the server was asked.
+        bucket_exists: None until the server has been asked.
         check_bucket_exists: asks the server.
     """
 
@@ -53,7 +53,7 @@ class CloudProtocol(ProviderProtocol):
         self._runtime = runtime
 
     def _is_object_missing(self) -> bool:
-        """What a 404 means that does not say what is missing: the object, if the bucket exists, which is asked once."""
+        """A 404 that does not say what is missing means the object, if the bucket exists, which is checked once."""
         self.bucket_exists = self.bucket_exists or self.check_bucket_exists()
         return self.bucket_exists
 

@@ -100,12 +100,12 @@ def children(element: ET.Element, name: str) -> Iterator[ET.Element]:
 
 
 def child_text(element: ET.Element, name: str) -> str:
-    """The text of the first child of this name, '' where there is none."""
+    """The text of the first child of this name; '' if there is none."""
     return next(((child.text or "").strip() for child in children(element, name)), "")
 
 
 def fields_of(element: ET.Element | None) -> dict[str, str]:
-    """The texts of the children by their names; {} where there is no element."""
+    """The texts of the children by their names; {} if there is no element."""
     return {} if element is None else {local_name(child): child.text or "" for child in element}
 
 

@@ -63,7 +63,7 @@ class HttpStore(Interface):
 
     def _read(self, key: str, start: int | None, end: int | None,
               version: StoredObject | None = None) -> StoredObject | None:
-        """The bytes `[start:end]`, as `ObjectRead` takes them; None where the object is missing.
+        """The bytes `[start:end]`, as `ObjectRead` takes them; None if the object is missing.
 
         version: read only this version. Raises PreconditionFailedError or ObjectChangedError where it is another one.
         """

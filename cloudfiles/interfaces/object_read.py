@@ -1,4 +1,4 @@
-"""Reading one object over HTTP: ranges, going on inside a broken body, what the headers say of it.
+"""Reading one object over HTTP: ranges, resuming interrupted bodies, and the headers that describe the object.
 
 Shared by every protocol that speaks HTTP.
 """
@@ -30,34 +30,34 @@ _NOTHING = re.compile(r"bytes (\d+)-(-?\d+)/(\d+)$", re.ASCII)
 _WHAT = "the response about the object"
 
 PARALLEL_READ_BYTES = 64 << 20
-"""Bytes from which a body may be worth more than one connection."""
+"""Bytes from which a body may be read over several connections."""
 
 
 class ObjectRead(Request):
-    """A GET of an object or a byte range of it, that goes on where a broken body ended.
+    """A GET of an object or a byte range of it, which resumes an interrupted body.
 
-    What came before a break is kept only when the object can be pinned by a strong ETag (RFC
-    9110 8.8.1), or what a protocol has in its place: the rest is then asked for with If-Match,
-    and an object that was replaced meanwhile is read anew from its beginning.
+    What was received before an interruption is kept only if the object can be identified by a strong ETag (RFC
+    9110 8.8.1) or its equivalent in the protocol. The rest is then requested with If-Match, and an object that was
+    replaced in the meantime is read again from its start.
     """
 
     __slots__ = ("_condition", "_first_headers", "_pieces", "_resume_at", "end", "single_connection", "start")
 
     def __init__(self, origin: Origin, target: str, headers: dict[str, str], protocol: ProviderProtocol, path: str,
                  start: int | None = None, end: int | None = None) -> None:
-        """`start` and `end` as an interface's `get` takes them, but not empty, and no `end` that is negative or goes
-        with a negative `start`.
+        """`start` and `end` are as for `Interface.get`, but not empty. `end` is not negative, nor combined with a
+        negative `start`.
 
-        headers: the request's own from now on. An If-Match in them holds for the whole read.
+        headers: owned by the request from now on. An If-Match in them applies to the whole read.
         """
         Request.__init__(self, origin, "GET", target, headers, protocol=protocol, path=path)
         self.start = 0 if start is None and end is not None else start
         self.end = end
-        self.single_connection = False  # continues however slowly a body arrives
+        self.single_connection = False  # continues even if the body arrives slowly
         self._condition = headers.get("if-match")
-        self._pieces: list[bytes] = []  # received before a break, in order
-        self._first_headers: dict[str, str] | None = None  # the headers that came with the first of them
-        self._resume_at: int | None = None  # where in the object they end
+        self._pieces: list[bytes] = []  # received before an interruption, in order
+        self._first_headers: dict[str, str] | None = None  # the headers of the first of them
+        self._resume_at: int | None = None  # the offset of their end in the object
         if self.start is not None:
             self._ask_for_range()
 
@@ -103,7 +103,7 @@ class ObjectRead(Request):
             return
         following, last = begins + len(received), self._range_end(head.headers)
         if last is not None and following >= last:
-            return  # more came than was announced
+            return  # more was received than announced
         self._first_headers = self._first_headers or head.headers
         self._pieces.append(received)
         self._resume_at = following
@@ -111,12 +111,12 @@ class ObjectRead(Request):
         self._pin(validator)
 
     def _validator(self, headers: dict[str, str]) -> str | None:
-        """What tells the object that an answer is of from any that replaces it; None where nothing does."""
+        """The validator that distinguishes the object of a response from any replacement; None if there is none."""
         etag = headers.get("etag")
         return etag if etag and not etag.startswith("W/") else None
 
     def _pin(self, validator: str) -> None:
-        """Ask for this object only."""
+        """Request only the object with this validator."""
         self.headers["if-match"] = validator
 
     def require(self, version: StoredObject) -> None:
@@ -128,35 +128,35 @@ class ObjectRead(Request):
     def resumable_bytes(self) -> int:
         return sum(map(len, self._pieces))
 
-    # ---- going on by other requests
+    # ---- continuing with other requests
 
     def received(self) -> list[bytes]:
-        """What came before a break, in order, and is pinned; empty where there is no going on from it."""
+        """The pieces received before an interruption, in order; empty if the read cannot be resumed from them."""
         return self._pieces
 
     def remaining(self) -> tuple[int, int]:
-        """From where to where the object is still to be read, after a break that left it pinned."""
+        """The range of the object that is still to be read after an interruption."""
         assert self._first_headers is not None
         assert self._resume_at is not None
         end = self._range_end(self._first_headers)
         return self._resume_at, int(self._first_headers["content-length"]) if end is None else end
 
     def part(self, start: int, end: int) -> ObjectRead:
-        """A read of a part of that, of the same state of the object."""
+        """A read of a part of that range, of the same version of the object."""
         return ObjectRead(self.origin, self.target, self.headers.copy(), self.protocol, self.path or "", start, end)
 
     def matches(self, part: StoredObject) -> bool:
-        """Whether an answer to `part` is of the same state: not every server looks at If-Match."""
+        """Whether a response to `part` has the same version: not all servers support If-Match."""
         assert self._first_headers is not None
         return part.validator is not None and part.validator == self._validator(self._first_headers)
 
     def complete(self, content: bytes) -> StoredObject:
-        """The object, of the bytes received and those that were left. Raises IntegrityError."""
+        """The object, composed of the bytes received and those that were missing. Raises IntegrityError."""
         assert self._first_headers is not None
         return self._assemble(content, self._first_headers)
 
     def restart(self) -> None:
-        """Forget what was received."""
+        """Discard what was received."""
         self._pieces.clear()
         self._first_headers = self._resume_at = None
         self.headers.pop("if-match", None)
@@ -185,7 +185,7 @@ class ObjectRead(Request):
     def _part(self, response: Response) -> StoredObject:
         begins = self._body_start(response.status, response.headers)
         if begins is None:
-            # 200 without Content-Range: the whole object, whatever was asked (RFC 9110 14.2).
+            # 200 without Content-Range: the whole object, whatever was requested (RFC 9110 14.2).
             return self._cut(response)
         expected = self._expected_start(response.headers)
         if begins != expected:
@@ -198,7 +198,7 @@ class ObjectRead(Request):
         return self._assemble(b"".join((*self._pieces, response.content)) if self._pieces else response.content, first)
 
     def _assemble(self, content: bytes, first: dict[str, str]) -> StoredObject:
-        # Should the digest not match, all of the bytes are in doubt, and the next try begins anew.
+        # If the digest does not match, all bytes are in doubt, and the next attempt starts over.
         self.restart()
         if self.start is None:
             self._check_whole_length(content, first)
@@ -208,10 +208,10 @@ class ObjectRead(Request):
         return StoredObject(content, first.get("content-encoding", ""), "", first.get("etag"))
 
     def _is_empty_range(self, response: Response) -> bool:
-        """Whether it says, in place of 416, that the object has nothing there: its last byte stands before its first.
+        """Whether a range whose last byte is before its first is used instead of 416, for a range without any bytes.
 
-        Go's net/http answers so to a suffix of an empty object, azurite and gcp-storage-emulator to a range behind the
-        end.
+        Go's net/http sends this for a suffix of an empty object, azurite and gcp-storage-emulator for a range past
+        the end.
         """
         if response.content or self._first_headers is not None or self.start is None:
             return False
@@ -228,22 +228,22 @@ class ObjectRead(Request):
         return stored
 
     def _check_unframed(self, content: bytes, whole: int) -> None:
-        """A range cut out of a whole body that ended with the connection: where it is not all that was asked for, the
-        object may end there, or the body may have been cut short."""
+        """Cut a range out of a whole body that ended with its connection. If it is shorter than requested, the object
+        may end there, or the body may be truncated."""
         is_all = self.end is not None and (self.start or 0) >= 0 and len(content) == self.end - (self.start or 0)
         if not is_all:
             raise ProtocolError(f"the server responded to a range request with a whole body of {whole} bytes and no "
                                 "Content-Length: it may be truncated", path=self.path)
 
     def _range_not_satisfiable(self, response: Response) -> StoredObject:
-        """416: the object exists and has nothing there, unless it shrank under a read in pieces."""
+        """416: the object exists but has no bytes in the range, unless a smaller one replaced it during the read."""
         if self._first_headers is not None:
             self.restart()
             raise RetryRequest(self._error(response))
         told = _content_range(response.headers)
         size = None if told is None else told.size
         if (self.start or 0) < 0 and size is None:
-            # Empty, or shorter than the suffix, which then means all of it (RFC 9110 14.1.2) and which rclone refuses.
+            # Empty, or shorter than the suffix, which then means all of it (RFC 9110 14.1.2); rclone rejects it.
             del self.headers["range"]
             raise RetryRequest(self._error(response))
         if (size or 0) > max(0, self.start or 0):
@@ -253,7 +253,7 @@ class ObjectRead(Request):
         return StoredObject(b"", etag=response.headers.get("etag"))
 
     def _check_length(self, response: Response) -> None:
-        """A part may rightly be shorter than asked for only where the object ends."""
+        """A part may be shorter than requested only at the end of the object."""
         told = _content_range(response.headers)
         assert told is not None
         assert told.start is not None
@@ -271,14 +271,14 @@ class ObjectRead(Request):
                                 path=self.path)
 
     def _check_whole_length(self, content: bytes, first: dict[str, str]) -> None:
-        """The last part may not have told the object's size; the answer that broke off has."""
+        """The last part may not have stated the size of the object; the interrupted response did."""
         announced = first.get("content-length", "")
         if announced.isdigit() and int(announced) != len(content):
             raise TruncatedBodyError(f"{announced} bytes were announced, but {len(content)} were "
                                      "received", path=self.path)
 
     def _range_end(self, headers: dict[str, str]) -> int | None:
-        """The (exclusive) end of what was asked for, bounded by the object's size where that is known."""
+        """The (exclusive) end of the requested range, limited by the size of the object if it is known."""
         told = _content_range(headers)
         size = None if told is None else told.size
         if self.end is None:
@@ -286,7 +286,7 @@ class ObjectRead(Request):
         return self.end if size is None else min(self.end, size)
 
     def _body_start(self, status: int, headers: dict[str, str]) -> int | None:
-        """Where in the object an answer's body begins; None for a whole one that was not asked for."""
+        """The offset of a response body in the object; None for a whole object that was not requested."""
         value = headers.get("content-range")
         if value is None or "range" not in self.headers:
             if status == 206:
@@ -299,7 +299,7 @@ class ObjectRead(Request):
         return start
 
     def _expected_start(self, headers: dict[str, str]) -> int:
-        """Where in the object the answer with these headers has to begin."""
+        """The offset in the object at which the response with these headers has to start."""
         if self._resume_at is not None:
             return self._resume_at
         if self.start is None or self.start >= 0:
@@ -307,15 +307,15 @@ class ObjectRead(Request):
         told = _content_range(headers)
         if told is None or told.end is None:
             return 0
-        size = told.end if told.size is None else told.size  # a suffix ends where the object does
+        size = told.end if told.size is None else told.size  # a suffix ends at the end of the object
         return max(0, size + self.start)
 
     def _is_same_version(self, headers: dict[str, str]) -> bool:
-        """Whether an answer with these headers can go with what came before: not every server looks at If-Match."""
+        """Whether a response with these headers can follow what was received: not all servers support If-Match."""
         return self._first_headers is None or headers.get("etag") == self._first_headers.get("etag")
 
     def _changed(self) -> Exception:
-        """The object was replaced inside the read, and the server did not say so."""
+        """The object was replaced during the read, and the server did not report it."""
         error = ObjectChangedError("the object was replaced while it was being read", path=self.path)
         if self._condition is not None:
             return error
@@ -324,7 +324,7 @@ class ObjectRead(Request):
 
 
 def size_of(headers: Mapping[str, str], path: str | None) -> int:
-    """The object's size, by its Content-Length. Raises ProtocolError where that does not tell."""
+    """The size of the object, from its Content-Length. Raises ProtocolError if it is missing or invalid."""
     length = headers.get("content-length", "")
     if not (length.isascii() and length.isdigit()):
         raise ProtocolError(f"the server does not report the size: its Content-Length is {length!r}", path=path)
@@ -332,7 +332,7 @@ def size_of(headers: Mapping[str, str], path: str | None) -> int:
 
 
 class ObjectHead(Request):
-    """A HEAD; gives the answer's headers, None where the object is missing."""
+    """A HEAD; returns the response headers, or None if the object is missing."""
 
     __slots__ = ()
 
@@ -347,7 +347,7 @@ class ObjectHead(Request):
 
 
 def _content_range(headers: dict[str, str]) -> ContentRange | None:
-    """What a Content-Range says; None where there is none, or none that can be understood."""
+    """The parsed Content-Range; None if it is missing or invalid."""
     value = headers.get("content-range")
     try:
         return None if value is None else parse_content_range(value)
@@ -356,7 +356,7 @@ def _content_range(headers: dict[str, str]) -> ContentRange | None:
 
 
 def head_from_headers(headers: dict[str, str]) -> dict[str, Any]:
-    """An answer's headers as the fields of `types.HEAD_FIELDS`."""
+    """The response headers as the fields of `types.HEAD_FIELDS`."""
     length = headers.get("content-length")
     parts = headers.get("x-amz-mp-parts-count")
     return head_of(

@@ -1,4 +1,4 @@
-"""What is checked of the pages of a listing: servers may ignore what they are asked."""
+"""Checks of the pages of a listing: servers may ignore parameters of requests."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from cloudfiles.exceptions import ProtocolError
 from cloudfiles.types import ListPage
 
 MAX_EMPTY_PAGES = 10_000
-"""Pages without anything new in a row. Azure and Cloud Storage give some where much was deleted."""
+"""Maximum number of consecutive pages without new entries. Azure and Cloud Storage send some after many deletes."""
 
 
 Page = TypeVar("Page")
 
 
 class CycleDetector:
-    """Notices where a sequence of pages repeats itself, in constant memory (Brent's cycle detection).
+    """Detects repetitions in a sequence of pages, in constant memory (Brent's cycle detection).
 
-    what: for the error's message. token: the one that the first page is asked for by.
+    what: for the error message. token: the token of the first page.
     """
 
     def __init__(self, what: str, token: str | None = None) -> None:
@@ -32,7 +32,7 @@ class CycleDetector:
         self._empty = 0
 
     def check(self, token: str, first: str | None = None, prefixes: Sequence[str] = ()) -> None:
-        """Raises ProtocolError where the next page is one that has been there already.
+        """Raise ProtocolError if the next page repeats an earlier one.
 
         token: of the next page. first, prefixes: the first entry and the common prefixes of the page before it.
         """
@@ -55,9 +55,9 @@ class CycleDetector:
 def follow_pages(what: str, request_page: Callable[[str | None], tuple[Page, str | None]], token: str | None = None, *,
                  first: Callable[[Page], str | None] = lambda _: None,
                  prefixes: Callable[[Page], Sequence[str]] = lambda _: ()) -> Iterator[Page]:
-    """Every page of a listing, from `token` on. Raises ProtocolError where it does not come to an end.
+    """All pages of a listing, from `token` on. Raises ProtocolError if the listing does not end.
 
-    what: for the error message. request_page: asked with a token, returns the page and the token of the next one, None
+    what: for the error message. request_page: called with a token, returns the page and the token of the next one, None
     after the last. first, prefixes: the first entry and the common prefixes of a page.
     """
     cycle = CycleDetector(what, token)
@@ -70,11 +70,11 @@ def follow_pages(what: str, request_page: Callable[[str | None], tuple[Page, str
 
 
 class DuplicateFilter:
-    """Leaves out of pages what they, or the page before, have listed already, in constant memory.
+    """Removes entries that a page, or the page before it, has already listed, in constant memory.
 
-    No store has two current objects of one name. But some begin a page with the last entries of the page before, where
-    the token names the entry rather than the one behind it. Keys that come out of order are no such thing: there are
-    stores that list by directories.
+    No store has two current objects of the same name. But some start a page with the last entries of the page before,
+    because their token names that entry instead of the next one. Keys that are out of order are kept: some stores list
+    by directory.
     """
 
     def __init__(self) -> None:
@@ -82,7 +82,7 @@ class DuplicateFilter:
         self._prefixes: set[str] = set()
 
     def page(self, page: ListPage) -> ListPage:
-        """The page without repetitions."""
+        """The page without repeated entries."""
         if page.entries:
             keys = {entry.key for entry in page.entries}
             if len(keys) < len(page.entries) or not keys.isdisjoint(self._keys):
@@ -98,9 +98,9 @@ class DuplicateFilter:
 
 
 def check_names(names: Iterable[str], common_prefixes: Sequence[str], prefix: str, *, flat: bool) -> None:
-    """Raise ProtocolError for what a listing of `prefix` cannot hold. All are full names, the cloudpath's included.
+    """Raise ProtocolError for entries that a listing of `prefix` cannot contain. Names include the cloudpath.
 
-    flat: it was to be grouped by '/'.
+    flat: the listing was requested with the delimiter '/'.
     """
     for name in names:
         if not name.startswith(prefix):
@@ -115,16 +115,16 @@ def check_names(names: Iterable[str], common_prefixes: Sequence[str], prefix: st
 
 
 def check_echo(echo: str | None, prefix: str) -> None:
-    """Raise ProtocolError where the server says that it has listed another prefix than the one asked for.
+    """Raise ProtocolError if the server states that it has listed a different prefix than the requested one.
 
-    echo: as the document has it, encoded or not; '' or None where it does not say.
+    echo: the prefix in the document, encoded or not; '' or None if it has none.
     """
     if echo and prefix.isprintable() and prefix not in (echo, unquote(echo), unquote_plus(echo)):
         raise ProtocolError(f"requested the prefix {prefix!r}, but the server listed {echo[:200]!r}")
 
 
 def check_truncation_flag(says: bool, count: int, limit: int) -> None:
-    """Raise ProtocolError for a full page that does not tell whether others follow: it may not be all."""
+    """Raise ProtocolError for a full page that does not state whether more follow, as the listing may be incomplete."""
     if not says and count >= limit:
         raise ProtocolError(f"the listing has {count} entries, as many as requested, and does not say whether there "
                             "are more")

@@ -1,7 +1,7 @@
 """Parallel reads: the rest of a large body that one connection delivers slowly is read by several.
 
-Across a network a connection carries as much as its window and its share of the link allow; stores give some 100 MB/s
-to each, and several connections several times that. A fast connection is left alone: more would only cost more.
+The throughput of a connection is limited by its window and its share of the link. Stores deliver about 100 MB/s per
+connection, and several connections deliver several times that. For a fast connection, more would only cost more.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _PART = 8 << 20
 
 
 def read_object(client: Client, request: ObjectRead) -> StoredObject | None:
-    """`client.send(request)`, by several connections where a large body arrives slowly."""
+    """`client.send(request)`, over several connections if a large body arrives slowly."""
     try:
         found: StoredObject | None = client.send(request)
     except SlowBodyError:
@@ -28,7 +28,7 @@ def read_object(client: Client, request: ObjectRead) -> StoredObject | None:
 
 
 def _read_rest(client: Client, request: ObjectRead) -> StoredObject | None:
-    """Continue a slow read: in parallel, or by one connection where no slot is free or parallel reads fail."""
+    """Continue a slow read in parallel, or over one connection if no slot is free or parallel reads fail."""
     with parallel_read_slots.try_acquire() as acquired:
         if acquired and request.received():
             try:

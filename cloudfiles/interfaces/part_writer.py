@@ -11,17 +11,17 @@ from cloudfiles.exceptions import InvalidInputError
 from cloudfiles.integrity import Buffer
 
 PART_BYTES = 8 << 20
-"""Bytes of a part where nothing asks for another size: latency is hidden, and few enough fit in memory."""
+"""Default size of a part in bytes: large enough to hide latency, small enough to keep several in memory."""
 
 @dataclass(frozen=True, slots=True)
 class InterruptedWrites:
-    """Writes that processes which are gone have left half-done.
+    """Incomplete writes of processes that have ended.
 
     Attributes:
-        keys: of the objects that they were writing.
-        since: seconds since the epoch; their writes began later.
-        processes: what `file_names.process_mark` told in them.
-        kept: states of writers that are to be gone on with: what belongs to them stays.
+        keys: the keys that they were writing.
+        since: the writes started after this time, in seconds since the epoch.
+        processes: the results of `file_names.process_mark` in these processes.
+        kept: states of writers that will be resumed: what belongs to them is kept.
     """
 
     keys: Sequence[str]
@@ -31,11 +31,11 @@ class InterruptedWrites:
 
 
 class PartWriter(ABC):
-    """One object that is being written in parts. It appears at its key, whole, when `finish` returns, and not before.
+    """Writes one object in parts. The complete object appears at its key when `finish` returns, not earlier.
 
     Attributes:
-        part_size: bytes of every part but the last.
-        is_checked: the store has compared with a digest what `written` tells; else it is to be read back.
+        part_size: the size of every part except the last, in bytes.
+        is_checked: the store has verified the parts in `written` with a digest; otherwise they have to be read back.
     """
 
     part_size: int
@@ -43,38 +43,38 @@ class PartWriter(ABC):
 
     @abstractmethod
     def write(self, start: int, content: bytes | memoryview) -> None:
-        """Take the part that begins at byte `start`, a multiple of `part_size`. Called by many workers at once, in any
-        order, and again for the same part where a try failed."""
+        """Write the part that starts at byte `start`, a multiple of `part_size`. Called by many workers concurrently,
+        in any order, and again for the same part if an attempt failed."""
 
     @abstractmethod
     def finish(self) -> str | None:
-        """Publish the object once all parts are there; gives its ETag where the store tells one."""
+        """Publish the object after all parts are written; returns its ETag if the store reports it."""
 
     @abstractmethod
     def abort(self) -> None:
-        """Leave nothing behind. Best effort, and never raises a CloudFilesError."""
+        """Remove everything that was written. Best effort; never raises a CloudFilesError."""
 
     def leave(self) -> None:
-        """Write no more, and leave the parts to another writer that is given `state()`."""
+        """Stop writing, and keep the parts for another writer that is created from `state()`."""
         return
 
     def read_back(self, start: int, length: int) -> bytes | None:
-        """The bytes of a part that was written; None where the store gives none back before the end."""
+        """The bytes of a part that was written; None if the store cannot return them before the end."""
         return None
 
     @abstractmethod
     def written(self) -> frozenset[int]:
-        """Where the parts begin that are surely there: those of an earlier writer as well, after `state` was handed
+        """The offsets of the parts that certainly exist, including those of an earlier writer whose `state` was passed
         to `Interface.open_writer`."""
 
     @abstractmethod
     def state(self) -> Mapping[str, Any]:
-        """What another process needs to go on with this write: values that JSON can say, and no secrets."""
+        """The state that another process needs to resume this write: JSON-serializable, without secrets."""
 
 
 @dataclass(frozen=True, slots=True)
 class PartLayout:
-    """The parts of an object of `size` bytes: of `part_size` bytes but for the last, and numbered from 1.
+    """The parts of an object of `size` bytes: `part_size` bytes each, except the last, numbered from 1.
 
     >>> parts = PartLayout("key", 25, 10)
     >>> [(number, parts.start(number), parts.length(number)) for number in parts.numbers]
@@ -96,7 +96,7 @@ class PartLayout:
         return min(self.part_size, self.size - self.start(number))
 
     def number_of(self, start: int, content: Buffer) -> int:
-        """The number of the part that begins there. Raises InvalidInputError where `content` is none."""
+        """The number of the part that starts there. Raises InvalidInputError if `content` is not a part."""
         number = start // self.part_size + 1
         if start % self.part_size or len(content) != self.length(number):
             raise InvalidInputError(f"{len(content)} bytes at offset {start} are not a part of {self.size} bytes split "
@@ -104,7 +104,7 @@ class PartLayout:
         return number
 
     def check_complete(self, written: Container[int]) -> None:
-        """Raise InvalidInputError unless all numbers are among those written."""
+        """Raise InvalidInputError unless all parts are written."""
         missing = next((number for number in self.numbers if number not in written), None)
         if missing is not None:
             raise InvalidInputError(f"the part at offset {self.start(missing)} has not been written", path=self.key)

@@ -1,4 +1,4 @@
-"""Content cut into parts, and parts sent a few at once: what every upload in parts has in common."""
+"""Splitting content into parts and sending several at once: the part that all uploads in parts share."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from cloudfiles.types import Content
 T = TypeVar("T")
 
 WORKERS = 8
-"""Parts under way at once, and in memory: with 8 MiB each, a connection's worth of latency is well hidden."""
+"""Number of parts in progress, and in memory: with 8 MiB each, this hides latency well."""
 
 READ_WHOLE = 1 << 20
-"""Bytes up to which a file is read at once: a body in memory is sent with fewer calls."""
+"""Size up to which a file is read into memory first: a body in memory is sent with fewer calls."""
 
 _TICK = 0.5
-"""Seconds between two looks at whether the batch was given up."""
+"""Seconds between two checks whether the batch was cancelled."""
 
 
 def size_of_part(number: int, size: int | None, least: int, most: int, grows_every: int) -> int:
-    """Bytes of part `number` (from 1) of content of `size` bytes; all the same where the size is known.
+    """Size of part `number` (from 1) of content of `size` bytes; all are equal if the size is known.
 
-    least: bytes of a small content's part. most: parts that content may have. grows_every: parts after which those
-    of content of unknown size double.
+    least: the smallest size of a part. most: the maximum number of parts. grows_every: number of parts after which the
+    size doubles for content of unknown size.
 
     >>> size_of_part(1, 100, 8, 10, 5), size_of_part(1, None, 8, 10, 5), size_of_part(6, None, 8, 10, 5)
     (16, 8, 16)
@@ -43,10 +43,10 @@ def size_of_part(number: int, size: int | None, least: int, most: int, grows_eve
 
 
 def send_parts(runtime: Runtime, parts: Iterable[T], send: Callable[[int, T], None]) -> int:
-    """Call `send(number, part)` for all parts, numbered from 1, a few at once; gives how many there were.
+    """Call `send(number, part)` for all parts, numbered from 1, several at once; returns their number.
 
-    The parts are taken in this worker, and no faster than they are sent. The first failure is raised, after the
-    other workers have ended.
+    The parts are read in this worker, no faster than they are sent. The first failure is raised after the other
+    workers have ended.
     """
     return _Sending(runtime, send).run(parts)
 
@@ -56,10 +56,10 @@ class _Sending(Generic[T]):
         self._runtime = runtime
         self._send = send
         self._queue: deque[tuple[int, T]] = deque()
-        self._in_flight: set[int] = set()  # the numbers of the parts in memory
+        self._in_flight: set[int] = set()  # numbers of the parts in memory
         self._closed = False
         self._error: Exception | None = None
-        self._is_over = False  # nothing more is to be sent
+        self._is_over = False  # stop sending
 
     def run(self, parts: Iterable[T]) -> int:
         worker_group = self._runtime.worker_group()
@@ -93,7 +93,7 @@ class _Sending(Generic[T]):
 
     def _wait(self, worker_group: WorkerGroup) -> None:
         worker_group.wait_caller(_TICK)
-        self._runtime.sleep(0)  # where this worker's own batch is given up, it is told here
+        self._runtime.sleep(0)  # notices if the batch of this worker is cancelled
 
     def _work(self, worker_group: WorkerGroup) -> None:
         while self._error is None and not self._is_over:
@@ -118,9 +118,9 @@ class _Sending(Generic[T]):
 def put_content(runtime: Runtime, key: str, content: Content, limit: int, size_of: Callable[[int, int | None], int],
                 put_whole: Callable[[Body], str | None],
                 put_in_parts: Callable[[Iterable[Buffer]], str | None]) -> str | None:
-    """Store `content`: whole, or in parts where it has more than `limit` bytes or a file does not tell how many.
+    """Store `content` in one piece, or in parts if it is larger than `limit` bytes or a file has an unknown size.
 
-    size_of: bytes of part `number` of content of `size` bytes. Gives the ETag.
+    size_of: the size of part `number` of content of `size` bytes. Returns the ETag.
     """
     if not isinstance(content, (bytes, bytearray, memoryview)):
         return put_file(runtime, content, bytes_left(content, key), limit, size_of, put_whole, put_in_parts)
@@ -133,9 +133,9 @@ def put_content(runtime: Runtime, key: str, content: Content, limit: int, size_o
 def put_file(runtime: Runtime, file: BinaryIO, size: int | None, limit: int,
              size_of: Callable[[int, int | None], int], put_whole: Callable[[Body], str | None],
              put_in_parts: Callable[[Iterable[Buffer]], str | None]) -> str | None:
-    """Store the rest of a file: whole, or in parts where it has more than `limit` bytes or shows to be large.
+    """Store the rest of a file in one piece, or in parts if it is larger than `limit` bytes.
 
-    size: as `bytes_left` tells it. size_of: bytes of part `number` of content of `size` bytes. Gives the ETag.
+    size: the result of `bytes_left`. size_of: the size of part `number` of content of `size` bytes. Returns the ETag.
     """
     if size is not None and READ_WHOLE < size <= limit:
         return put_whole(FileBody(file, size))
@@ -147,9 +147,9 @@ def put_file(runtime: Runtime, file: BinaryIO, size: int | None, limit: int,
 
 
 def bytes_left(file: BinaryIO, path: str) -> int | None:
-    """Bytes from the file's position to its end; None where it cannot tell: a pipe, a socket, a decoder.
+    """Number of bytes from the file's position to its end; None if unknown (a pipe, a socket, a decoder).
 
-    Raises InvalidInputError for what is no file; path: the key that it was to be stored under.
+    Raises InvalidInputError if it is not a file; path: the key for the error.
     """
     if not hasattr(file, "read"):
         raise InvalidInputError(f"expected bytes or an open binary file as content, got {type(file).__name__}",

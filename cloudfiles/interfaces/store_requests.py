@@ -12,11 +12,11 @@ from cloudfiles.transport.request import Request, Response
 from cloudfiles.transport.web_page import is_web_page, unreadable
 
 UNSUPPORTED_STATUS = frozenset({404, 405, 501})
-"""Statuses by which a server says that it does not support bulk deletes."""
+"""Statuses of servers that do not support bulk deletes."""
 
 _MISSING_BUCKET_CODES = frozenset({"NoSuchBucket", "ContainerNotFound", "ContainerBeingDeleted", "FilesystemNotFound",
                                    "ResourceNotFound"})
-"""Codes of a 404 that is about the bucket or container."""
+"""Error codes of a 404 that refers to the bucket or container."""
 
 
 class BucketExistsRequest(Request):
@@ -45,7 +45,7 @@ class WriteRequest(Request):
 
     @property
     def may_have_acted(self) -> bool:
-        """Whether a failed attempt may have been carried out nevertheless, its response being lost."""
+        """Whether a failed attempt may have succeeded, with its response lost."""
         return self.retries > self.rejections
 
     def to_error(self, response: Response) -> Exception:
@@ -71,7 +71,7 @@ class BulkDeleteRequest(Request):
     """A request that deletes many objects. Returns the errors by key.
 
     Attributes:
-        errors: of the last response that was read.
+        errors: the errors in the last response.
     """
 
     __slots__ = ("errors",)
@@ -92,9 +92,9 @@ def delete_one_by_one(client: Client, keys: Sequence[str],
 
 
 def delete_in_bulk(client: Client, request: BulkDeleteRequest) -> dict[str, CloudFilesError] | None:
-    """The errors by key; None where the server does not support bulk deletes.
+    """The errors by key; None if the server does not support bulk deletes.
 
-    When the retries are exhausted, those of the last response: the other keys are deleted.
+    If the retries are exhausted, the errors in the last response: the other keys were deleted.
     """
     try:
         errors: dict[str, CloudFilesError] = client.send(request)
@@ -108,7 +108,7 @@ def delete_in_bulk(client: Client, request: BulkDeleteRequest) -> dict[str, Clou
 
 
 def lacks_bulk_delete(error: ServerError) -> bool:
-    """Whether the rejection of a bulk delete says that the server takes one object per request."""
+    """Whether this rejection of a bulk delete means that the server does not support it."""
     if error.code in _MISSING_BUCKET_CODES:
         return False
     return error.status in UNSUPPORTED_STATUS or error.code == "NotImplemented"

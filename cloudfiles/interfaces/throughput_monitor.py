@@ -10,20 +10,20 @@ from time import monotonic
 from cloudfiles.transport.request import SlowBodyError
 
 FAST_BYTES_PER_SECOND = 256 << 20
-"""Throughput at which one connection is left alone: the core that receives it has little time left."""
+"""Bytes per second from which one connection is sufficient: the receiving core has little time left."""
 
 MIN_REMAINING_BYTES = 32 << 20
-"""Bytes that have to be left for a parallel read to be worth it."""
+"""Number of remaining bytes from which a parallel read is worthwhile."""
 
 _INTERVAL = 0.1
 """Seconds over which the throughput is measured, repeatedly."""
 
 _WARM_UP_BYTES = 1 << 20
-"""Bytes before the measurement starts: the window of a new connection is still growing."""
+"""Bytes before the measurement starts, while the window of a new connection still grows."""
 
 
 class Slots:
-    """How many bodies this process reads in parallel at a time: further ones run beside others anyway."""
+    """How many bodies this process reads in parallel at a time; further ones already run concurrently."""
 
     def __init__(self, count: int) -> None:
         self._free = count
@@ -35,7 +35,7 @@ class Slots:
 
     @contextmanager
     def try_acquire(self) -> Iterator[bool]:
-        """Hold a slot for the duration of the block; False where none is free."""
+        """Hold a slot for the duration of the block; False if none is free."""
         with self._lock:
             acquired = self._free > 0
             self._free -= acquired
@@ -50,7 +50,7 @@ parallel_read_slots = Slots(2)
 
 
 class ThroughputMonitor:
-    """Ends an exchange whose body is large and slow, by a SlowBodyError, where a slot for a parallel read is free."""
+    """Raises SlowBodyError during an exchange whose body is large and slow, if a slot for a parallel read is free."""
 
     __slots__ = ("_length", "_measured_at", "_measured_bytes")
 

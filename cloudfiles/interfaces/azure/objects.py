@@ -169,7 +169,7 @@ class BlobHead(ObjectHead):
 
 
 def head_of_blob(headers: dict[str, str]) -> dict[str, Any]:
-    """An answer's headers as the fields of `types.HEAD_FIELDS`."""
+    """The response headers as the fields of `types.HEAD_FIELDS`."""
     head = head_from_headers(headers)
     head["Storage-Class"] = headers.get("x-ms-access-tier")
     return head
@@ -194,7 +194,7 @@ def blob_headers(options: WriteOptions) -> dict[str, str]:
 
 
 def condition_headers(options: WriteOptions) -> dict[str, str]:
-    """On what the write depends."""
+    """The conditions of a write."""
     headers = {"if-none-match": "*"} if options.if_absent else {}
     if options.if_match is not None:
         headers["if-match"] = checked("if_match", options.if_match)

@@ -33,10 +33,10 @@ MISSING = frozenset({"BlobNotFound", "PathNotFound"})
 """Codes of 404 by which an object is missing, and not its container or account."""
 
 _TRANSIENT = frozenset({"InternalError", "OperationTimedOut", "ServerBusy"})
-"""Codes after which the same request may succeed, whatever the status they come with."""
+"""Error codes that are transient, whatever their status."""
 
 _CORRUPTED = {"Md5Mismatch": MD5IntegrityError, "Crc64Mismatch": IntegrityError}
-"""Codes by which the server says that other bytes have arrived than were sent."""
+"""Error codes for uploads that were received with different bytes than sent."""
 
 _PRECONDITIONS = frozenset({"BlobAlreadyExists", "PathAlreadyExists", "ConditionNotMet", "TargetConditionNotMet",
                             "SourceConditionNotMet"})
@@ -97,7 +97,7 @@ def error_message(content: bytes) -> str:
 
 def build_error(response: Response, path: str | None, container: str, known: str = "", *,
              signed: bool = True) -> CloudFilesError:
-    """The error to raise for an answer that is an error response.
+    """The error to raise for an error response.
 
     known: its code, where the answer does not tell it. signed: whether the request went with credentials.
     """
@@ -141,7 +141,7 @@ class AzureProtocol(CloudProtocol):
         self._signer = Signer()
         self._clock = ServerClock(wall)
 
-    # ---- asking
+    # ---- requests
 
     def encode(self, request: Request, host: str, now: float) -> bytes:
         credentials = self._provider.get()
@@ -168,7 +168,7 @@ class AzureProtocol(CloudProtocol):
         """For signing what is no request of its own."""
         return self._signer.at(self.now(), credentials)
 
-    # ---- reading answers
+    # ---- responses
 
     def is_missing(self, response: Response) -> bool:
         """A 404 that does not say what is missing, as other servers' may, is about the object where the container is
@@ -188,7 +188,7 @@ class AzureProtocol(CloudProtocol):
     def to_error(self, request: Request, response: Response) -> Exception:
         known = ""
         if response.status == 404 and self.bucket_exists is False and not error_code(response):
-            known = "ContainerNotFound"  # as asking for it has shown
+            known = "ContainerNotFound"  # as a request for it has shown
         return build_error(response, request.path, self.endpoint.container, known, signed=request.signed is not None)
 
     # ---- corrections

@@ -59,7 +59,7 @@ log = logging.getLogger("cloudfiles")
 
 
 def part_size(number: int, size: int | None) -> int:
-    """Bytes of part `number` (from 1) of content of `size` bytes; all the same where the size is known.
+    """Size of part `number` (from 1) of content of `size` bytes; all are equal if the size is known.
 
     >>> part_size(1, 10 << 30) >> 20, part_size(1, 1 << 40) >> 20, part_size(2500, None) >> 20
     (16, 128, 64)

@@ -99,7 +99,7 @@ class GsBucket:
     # ---- requests
 
     def ask(self, method: str, target: str, body: Body = b"", *, path: str | None = None) -> dict[str, Any] | None:
-        """The JSON that a request is answered with; None where the object is missing."""
+        """The JSON that a request is answered with; None if the object is missing."""
         found: dict[str, Any] | None = self.client.send(self.request(method, target, body, path=path))
         return found
 

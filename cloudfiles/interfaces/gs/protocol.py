@@ -67,7 +67,7 @@ def names_bucket(message: str) -> bool:
 
 
 def build_error(response: Response, path: str | None, bucket: str, signed: bool) -> CloudFilesError:
-    """The error to raise for an answer that is an error response. signed: whether the request went with credentials."""
+    """The error to raise for an error response. signed: whether the request went with credentials."""
     status, (reason, message) = response.status, parse_error_document(response.content)
     corruption = _corruption(status, message)
     if corruption is not None:

@@ -1,4 +1,4 @@
-"""Deleting: a thousand keys a request where the server can, one by one where it cannot or XML cannot name the key.
+"""Deleting: a thousand keys per request, or one by one if the server or XML does not support this for a key.
 
 Source: Amazon S3 API Reference, DeleteObjects.
 """
@@ -18,13 +18,13 @@ from cloudfiles.interfaces.s3.protocol import ErrorDocument, build_error
 from cloudfiles.interfaces.store_requests import BulkDeleteRequest, DeleteRequest, delete_in_bulk, delete_one_by_one
 from cloudfiles.transport.request import Request, Response
 
-# What XML 1.0 cannot carry (2.2), or what a parser may change on the way: line ends (2.11), and spaces
-# at an edge, which tools like to strip. Deleting another key than the one meant is not worth a request.
+# Characters that XML 1.0 cannot contain (2.2) or a parser may change: line ends (2.11), and spaces at the
+# start or end, which some tools strip. Such keys are deleted one by one, so that no other key is deleted.
 _FRAGILE = re.compile(r"^\s|\s$|[\x00-\x1f\x7f-\x9f\u2028\ud800-\udfff\ufeff\ufffe\uffff]").search
 
 
 def delete_keys(bucket: S3Bucket, keys: Sequence[str]) -> dict[str, CloudFilesError]:
-    """Delete `keys`, at most 1000; the errors of those that could not be."""
+    """Delete up to 1000 keys; returns the errors by key."""
     singles = keys if not bucket.bulk_deletes or len(keys) == 1 else [key for key in keys if not key or _FRAGILE(key)]
     errors = _delete_one_by_one(bucket, singles)
     rest = [key for key in keys if key and not _FRAGILE(key)] if len(singles) < len(keys) else []
@@ -47,7 +47,7 @@ def _delete_in_bulk(bucket: S3Bucket, keys: list[str]) -> dict[str, CloudFilesEr
 
 
 class _BulkDelete(BulkDeleteRequest):
-    """One DeleteObjects. Gives the errors by key. The whole of it is repeated while one of them is passing."""
+    """One DeleteObjects request. Returns the errors by key. It is repeated while any of them is transient."""
 
     __slots__ = ("_bucket", "_keys")
 

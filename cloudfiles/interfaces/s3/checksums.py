@@ -1,4 +1,4 @@
-"""Digests of S3's objects: those that come with them, and those sent along with an upload.
+"""Digests of objects in S3: those that the service returns, and those sent with uploads.
 
 Source: S3 User Guide, "Checking object integrity".
 """
@@ -12,16 +12,16 @@ from cloudfiles import integrity
 from cloudfiles.exceptions import IntegrityError
 
 CRC = "crc32"
-"""The CRC sent with uploads: computed in hardware, and taken by every server that takes any."""
+"""The CRC sent with uploads: computed in hardware, and supported by every server that supports any."""
 
 CRC_HEADER = f"x-amz-checksum-{CRC}"
 
 _SIZES_TRIED = 3
-"""Part sizes tried on a multipart ETag: each costs an md5 of the whole object, and none may fit."""
+"""Maximum number of part sizes to try for a multipart ETag: each takes an md5 of the whole object."""
 
 
 def check_object(content: bytes, headers: dict[str, str], path: str | None) -> str:
-    """Check a whole object; the digest that vouched for it, '' where there was none. Raises IntegrityError."""
+    """Verify a whole object; returns the name of the digest, '' if there was none. Raises IntegrityError."""
     checked = integrity.check(content, headers, path, etag_is_md5=True)
     if checked:
         return checked
@@ -30,7 +30,7 @@ def check_object(content: bytes, headers: dict[str, str], path: str | None) -> s
 
 
 def _is_of_parts(content: bytes, etag: str) -> bool:
-    """Whether a multipart ETag is that of `content`. That none of the likely part sizes fits is no proof of damage."""
+    """Whether a multipart ETag matches `content`. If none of the likely part sizes matches, this proves nothing."""
     number = etag.rpartition("-")[2]
     if not (number.isascii() and number.isdigit()):
         return False
@@ -39,7 +39,7 @@ def _is_of_parts(content: bytes, etag: str) -> bool:
 
 
 def is_object_of(pieces: Iterable[integrity.Buffer], headers: dict[str, str]) -> bool:
-    """Whether the headers of an object prove that it holds the content of `pieces`."""
+    """Whether the headers of an object prove that it has the content of `pieces`."""
     digests = integrity.digests_from_headers(headers, etag_is_md5=True)
     if not digests:
         return False
@@ -50,7 +50,7 @@ def is_object_of(pieces: Iterable[integrity.Buffer], headers: dict[str, str]) ->
 
 
 def check_written(md5: bytes, headers: dict[str, str], path: str | None) -> None:
-    """Raise IntegrityError where the answer to an upload has an ETag that is another md5 than that of what was sent."""
+    """Raise IntegrityError if the ETag in the response to an upload is the md5 of different content."""
     if headers.get("etag", "").strip('"') == md5.hex():
         return
     for digest in integrity.digests_from_headers(headers, etag_is_md5=True):
@@ -60,14 +60,16 @@ def check_written(md5: bytes, headers: dict[str, str], path: str | None) -> None
 
 
 class UploadChecks:
-    """By which digest a server checks uploads: a CRC where it is known to, else md5, which costs ten times as much.
+    """The digest with which a server checks uploads: a CRC if it is known to support it, otherwise md5, which is ten
+    times slower.
 
-    AWS takes a CRC. Of others it is known once a first upload, sent with both, was answered with the CRC.
+    AWS supports CRCs. For other servers this is known after a first upload, which is sent with both digests, if the
+    response contains the CRC.
 
     Args:
-        takes_crc: the server is known to.
-        ask: find out by the first upload.
-        secure: over TLS. Elsewhere a CRC would let anybody on the way exchange the body: there the body is signed.
+        takes_crc: the server is known to support CRCs.
+        ask: find out with the first upload.
+        secure: over TLS. Without TLS, a CRC would not protect the body against tampering, so the body is signed.
     """
 
     def __init__(self, supports_crc: bool, *, ask: bool = True, secure: bool = True) -> None:
@@ -76,7 +78,7 @@ class UploadChecks:
         self._secure = secure
 
     def headers(self, content: integrity.Buffer) -> dict[str, str]:
-        """The headers by which the server checks `content`."""
+        """The headers with which the server checks `content`."""
         if self.supports_crc and self._secure:
             return dict([integrity.checksum_header(CRC, content)])
         if self.supports_crc or self._ask:
@@ -84,7 +86,7 @@ class UploadChecks:
         return {"content-md5": integrity.content_md5(content)}
 
     def headers_of_pieces(self, pieces: Iterable[integrity.Buffer]) -> dict[str, str]:
-        """The same for content that comes in pieces."""
+        """The same for content in pieces."""
         algorithms = self._algorithms()
         hashers = {algorithm: integrity.hasher(algorithm) for algorithm in algorithms}
         for piece in pieces:
@@ -98,14 +100,14 @@ class UploadChecks:
         return (CRC,) if self._secure else (CRC, "sha256")
 
     def learn(self, headers: dict[str, str]) -> None:
-        """Take note of an upload's answer."""
+        """Evaluate the response to an upload."""
         if self._ask:
             self._ask = False
             self.supports_crc = CRC_HEADER in headers
 
 
 def _header(algorithm: str, digest: bytes) -> tuple[str, str]:
-    """A digest as a header of an upload; a sha256 is the one that the signature speaks for."""
+    """A digest as a header of an upload; a sha256 is the one that is signed."""
     if algorithm == "sha256":
         return "x-amz-content-sha256", digest.hex()
     name = "content-md5" if algorithm == "md5" else f"x-amz-checksum-{algorithm}"

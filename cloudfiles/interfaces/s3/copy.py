@@ -1,6 +1,6 @@
-"""Copies inside S3: by one CopyObject, or part by part where the object is too large for that.
+"""Copies inside S3: with one CopyObject, or in parts if the object is too large for that.
 
-Source: Amazon S3 API Reference, CopyObject and UploadPartCopy; both may carry an error inside a 200.
+Source: Amazon S3 API Reference, CopyObject and UploadPartCopy. Both may return an error inside a 200.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ from cloudfiles.transport.web_page import is_web_page
 from cloudfiles.types import StoredObject, WriteOptions
 
 MAX_COPY = 5 << 30
-"""Bytes that one CopyObject, or one part that is copied, may have."""
+"""Maximum size of one CopyObject, or of one copied part, in bytes."""
 
 _PART = 256 << 20
-"""Bytes of a part: the service copies them at its own pace, so they are large; ten thousand make 2.5 TB."""
+"""Size of a part in bytes. The service copies the data itself, so parts are large; ten thousand of them are 2.5 TB."""
 
 _WORKERS = 8
 _TOO_LARGE = ("EntityTooLarge", "InvalidRequest")
@@ -40,7 +40,7 @@ _UNSUPPORTED_CODES = frozenset({"AccessDenied", "NotImplemented", "MethodNotAllo
 
 
 def same_service(here: S3Bucket, there: S3Bucket) -> bool:
-    """Whether one request can name both buckets."""
+    """Whether one request can refer to both buckets."""
     ours, theirs = here.protocol.endpoint, there.protocol.endpoint
     if ours.is_aws and theirs.is_aws:
         return ours.origin.host.endswith(".cn") == theirs.origin.host.endswith(".cn")
@@ -52,9 +52,9 @@ class Copy:
     """One copy.
 
     Attributes:
-        describe: tells of the source; asked only where the copy needs it.
-        attributes: what a copy is to be written with.
-        threshold: bytes from which on it goes part by part.
+        describe: returns the description of the source; called only if the copy needs it.
+        attributes: returns the options for writing a copy.
+        threshold: size in bytes from which the copy is made in parts.
     """
 
     bucket: S3Bucket
@@ -67,7 +67,7 @@ class Copy:
     threshold: int
 
     def run(self) -> CopyResult | None:
-        """As `Interface.copy_from`."""
+        """See `Interface.copy_from`."""
         try:
             if self.options.size is not None and self.options.size >= self.threshold:
                 return self._in_parts()
@@ -95,7 +95,7 @@ class Copy:
         return None if etag is None else CopyResult(self.options.size, etag)
 
     def _replaced(self, described: StoredObject, change: Callable[[WriteOptions], WriteOptions]) -> dict[str, str]:
-        """The headers of a copy that is described anew, from the state of the source that is known."""
+        """The headers of a copy with changed attributes, based on the known version of the source."""
         pin = {"x-amz-copy-source-if-match": described.etag} if described.etag else {}
         return {**object_headers(change(self.attributes(described))), **pin, "x-amz-metadata-directive": "REPLACE"}
 
@@ -165,7 +165,7 @@ class Copy:
         return {**self.bucket.headers, "x-amz-copy-source": place, **pin}
 
     def _send(self, target: str, headers: dict[str, str]) -> str | None:
-        """The ETag of what was copied; None where the source is missing."""
+        """The ETag of the copied version; None if the source is missing."""
         etag: str | None
         try:
             etag = self.bucket.client.send(_CopyRequest(
@@ -176,7 +176,7 @@ class Copy:
 
 
 class _CopyRequest(Request):
-    """Gives the ETag of the copy, None where the source is missing."""
+    """Returns the ETag of the copy; None if the source is missing."""
 
     __slots__ = ()
 
@@ -190,7 +190,7 @@ class _CopyRequest(Request):
         except ProtocolError as error:
             if is_web_page(response):
                 raise
-            # A server that knows no copies takes it for a write of nothing.
+            # A server without copies treats the request as a write of an empty object.
             raise UnsupportedOperationError("the response to a copy is not valid XML", path=self.path) from error
         if local_name(document) == "Error":
             raise self.to_error(response)

@@ -1,4 +1,4 @@
-"""Where a bucket is: host, path and region. What a server says of a bucket's region is kept for the process.
+"""The address of a bucket: host, path and region. Regions reported by servers are cached for the process.
 
 Source: S3 User Guide, "Virtual hosting of buckets"; AWS General Reference, "Amazon S3 endpoints".
 """
@@ -20,18 +20,18 @@ _AWS = re.compile(r"(?P<service>s3(?:-fips)?(?:\.dualstack)?)(?:[.-](?P<region>[
 _REGION_IN_HOST = re.compile(r"s3[.-](?P<region>[a-z]{2,}(?:-[a-z]+)+-\d+)\.")
 _HOST_LABEL = re.compile(r"[a-z0-9][a-z0-9\-]{1,61}[a-z0-9]")
 
-_regions: dict[tuple[str | None, str], str] = {}  # (endpoint, bucket) -> what the server said
+_regions: dict[tuple[str | None, str], str] = {}  # (endpoint, bucket) -> region reported by the server
 
 
 class Endpoint(NamedTuple):
-    """A bucket's place.
+    """The address of a bucket.
 
     Attributes:
         bucket: its name.
-        url: of the service where it was given, None for AWS's own.
-        region: the region signed for.
-        origin: where requests go.
-        base: what a target has before the key; it ends with a slash.
+        url: the URL of the service, if configured; None for AWS.
+        region: the region used in signatures.
+        origin: the origin that requests are sent to.
+        base: the part of targets before the key, with a trailing slash.
     """
 
     bucket: str
@@ -46,20 +46,20 @@ class Endpoint(NamedTuple):
 
     @property
     def bucket_target(self) -> str:
-        """The target of the bucket itself: requests in virtual-hosted style have nothing but a slash."""
+        """The target of the bucket itself; in virtual-hosted style, only a slash."""
         return self.base[:-1] or "/"
 
     def in_region(self, region: str) -> Endpoint:
-        """The same bucket, now known to be in `region`; later interfaces begin there."""
+        """The same bucket in `region`, which is remembered for later interfaces."""
         _regions[self.url, self.bucket] = region
         return _endpoint(self.bucket, self.url, region)
 
 
 def find_endpoint(bucket: str, url: str | None, region: str | None) -> Endpoint:
-    """Where `bucket` is.
+    """The address of `bucket`.
 
-    url: the service's address, with a path where it has one; None for AWS.
-    region: as configured, None where nothing is. Raises InvalidPathError where `url` is no http(s) URL.
+    url: the URL of the service, with its path if it has one; None for AWS.
+    region: as configured, or None. Raises InvalidPathError if `url` is not an http(s) URL.
     """
     return _endpoint(bucket, url, _regions.get((url, bucket)) or region or _region_of(url))
 
@@ -71,7 +71,7 @@ def _endpoint(bucket: str, url: str | None, region: str) -> Endpoint:
         path = urllib.parse.urlsplit(url or "").path.rstrip("/")
         return Endpoint(bucket, url, region, origin, f"{path}/{quote_key(bucket)}/")
     host = f"{aws['service']}.{region}.{_domain(region)}"
-    # A dot in the name would be one label too many for the certificate *.s3.REGION.amazonaws.com.
+    # The certificate *.s3.REGION.amazonaws.com does not match names with a dot.
     if _HOST_LABEL.fullmatch(bucket):
         return Endpoint(bucket, url, region, origin._replace(host=f"{bucket}.{host}"), "/")
     return Endpoint(bucket, url, region, origin._replace(host=host), f"/{quote_key(bucket)}/")
@@ -82,6 +82,6 @@ def _domain(region: str) -> str:
 
 
 def _region_of(url: str | None) -> str:
-    """The region that the host's name tells (s3.REGION.example.com), else the default."""
+    """The region in the host name (s3.REGION.example.com), or the default."""
     match = _REGION_IN_HOST.match(Origin.of(url).host) if url else None
     return match["region"] if match else DEFAULT_REGION

@@ -1,4 +1,4 @@
-"""`s3://bucket/path` and `s3://https://endpoint/bucket/path`: S3 and what speaks its language."""
+"""`s3://bucket/path` and `s3://https://endpoint/bucket/path`: Amazon S3 and compatible services."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ from cloudfiles.transport.client import Client, client_for
 from cloudfiles.types import Content, ListPage, StoredObject, StoreOptions, WriteOptions
 
 MAX_PRESIGNED = 7 * 24 * 3600
-"""Seconds; SigV4 signs URLs for no longer."""
+"""Maximum validity of URLs signed with SigV4, in seconds."""
 
 _PRESIGNABLE = ("GET", "HEAD", "PUT", "DELETE")
 
@@ -55,7 +55,7 @@ _PRESIGNABLE = ("GET", "HEAD", "PUT", "DELETE")
 class S3Interface(HeaderStore):
     """The objects of one bucket below one path.
 
-    Where the bucket is and who asks is found out at the first use: that may mean to ask botocore's chain.
+    Address and credentials are determined on first use, because this may involve botocore's chain.
     """
 
     lists_in_key_order: ClassVar[bool] = True
@@ -63,7 +63,7 @@ class S3Interface(HeaderStore):
     etag_is_md5: ClassVar[bool] = True
     no_encoding: ClassVar[str | None] = ""
     copy_threshold: ClassVar[int] = MAX_COPY
-    """Bytes from which a copy inside S3 is made in parts."""
+    """Size in bytes from which a copy inside S3 is made in parts."""
 
     def __init__(self, location: ExtractedPath, options: StoreOptions, runtime: Runtime, *,
                  client: Client | None = None, provider: AwsProvider | None = None) -> None:
@@ -78,13 +78,13 @@ class S3Interface(HeaderStore):
             self._name, location.alias or "aws", options.secrets, anonymous=options.no_sign_request,
             clock=self._client.clock.wall, sleep=runtime.sleep, run_in_thread=runtime.run_in_thread)
         self._headers = {"x-amz-request-payer": options.request_payer} if options.request_payer else {}
-        # Unasked, S3 keeps the checksums that it has to itself; other servers take no notice.
+        # S3 returns checksums only on request; other servers ignore this header.
         self._read_headers = {**self._headers, "x-amz-checksum-mode": "ENABLED"}
         self._bucket: S3Bucket | None = None
-        self._region_assumed = False  # nobody named one, and no request has been answered
+        self._region_assumed = False  # none configured, and no request has been answered yet
 
     def _resolve(self) -> S3Bucket:
-        """Find the credentials, and the bucket by them. Raises MissingCredentialsError, ConfigurationError."""
+        """Look up the credentials and the address of the bucket. Raises MissingCredentialsError, ConfigurationError."""
         self._provider.get()
         region, url = self._provider.location()
         endpoint = find_endpoint(self._name, self._url or url, region)
@@ -102,7 +102,7 @@ class S3Interface(HeaderStore):
     # ---- reading
 
     def get_acl(self, key: str) -> dict[str, Any] | None:
-        """`{'Owner': {...}, 'Grants': [{'Grantee': {...}, 'Permission': ...}]}`, as the API names these."""
+        """`{'Owner': {...}, 'Grants': [{'Grantee': {...}, 'Permission': ...}]}`, with the names used by the API."""
         return read_acl(self._bucket or self._resolve(), key)
 
     def _read_arguments(self, key: str, start: int | None = None, end: int | None = None) -> ReadArguments:
@@ -113,7 +113,7 @@ class S3Interface(HeaderStore):
         return head_object(self._bucket or self._resolve(), key, self._headers)
 
     def _check_bucket_exists(self) -> bool:
-        """Whether the server has the bucket. One that is not for us to see is taken to be there."""
+        """Whether the server has the bucket. A bucket that may not be accessed counts as existing."""
         protocol = (self._bucket or self._resolve()).protocol
         request = BucketHead(protocol.endpoint.origin, "HEAD", protocol.endpoint.bucket_target, self._headers.copy(),
                              protocol=protocol)
@@ -131,7 +131,7 @@ class S3Interface(HeaderStore):
         except ServerError as error:
             if error.code != "NotImplemented" or token is not None:
                 raise
-            # A gateway older than ListObjectsV2; the token of the page carries on in its way.
+            # A gateway older than ListObjectsV2; the token of the page continues with ListObjects.
             page = list_objects(bucket, prefix, flat=flat, token=marker_token(start_after), limit=limit)
         bucket.protocol.bucket_exists = True
         return page
@@ -139,8 +139,8 @@ class S3Interface(HeaderStore):
     # ---- writing
 
     def put(self, key: str, content: Content, options: WriteOptions) -> str | None:
-        """As the contract says. Conditions are heeded atomically where the server heeds them: AWS, MinIO and most do.
-        Of one that is not known to, the object is looked at first.
+        """See the contract. Conditions are atomic if the server supports them, as AWS, MinIO and most others do. If the
+        server is not known to support them, the object is checked first.
         """
         bucket = self._bucket or self._resolve()
         return put_content(
@@ -157,7 +157,7 @@ class S3Interface(HeaderStore):
         return None if headers is None else object_from_headers(headers)
 
     def can_copy_from(self, source: Interface) -> bool:
-        """Between buckets of one service that take the same credentials."""
+        """Between buckets of one service with the same credentials."""
         if not isinstance(source, S3Interface):
             return False
         here, there = self._bucket or self._resolve(), source._bucket or source._resolve()
@@ -190,9 +190,10 @@ class S3Interface(HeaderStore):
     # ---- presigning
 
     def presign(self, key: str, expires: float, method: str) -> str:
-        """A URL that allows `method` on `key` for `expires` seconds, and no longer than the credentials are valid.
+        """A URL that allows `method` on `key` for `expires` seconds, but no longer than the credentials are valid.
 
-        Asks no server, but for the region of an AWS bucket where none is configured: a URL cannot be corrected later.
+        This sends no request, except for the region of an AWS bucket if none is configured, because a URL cannot be
+        corrected later.
         Raises InvalidInputError for a method or time that cannot be signed.
         """
         if method.upper() not in _PRESIGNABLE:

@@ -1,6 +1,6 @@
 """Listings: of objects (ListObjectsV2, and ListObjects of older gateways), of multipart uploads and of their parts.
 
-Keys are requested URL-encoded, as XML 1.0 cannot carry all of them.
+Keys are requested URL-encoded, because XML 1.0 cannot represent all of them.
 
 Source: Amazon S3 API Reference, ListObjectsV2, ListObjects, ListMultipartUploads and ListParts.
 """
@@ -22,13 +22,13 @@ from cloudfiles.interfaces.s3.objects import S3Bucket, XmlRequest
 from cloudfiles.transport.request import Request, Response
 from cloudfiles.types import ListEntry, ListPage
 
-PAGE_ENTRIES = 1000  # the most that S3 gives at once
-_MARKER = "marker:"  # begins the token of a page of ListObjects; the last key seen follows
+PAGE_ENTRIES = 1000  # the maximum of S3
+_MARKER = "marker:"  # prefix of the tokens of ListObjects; the last key follows
 
 
 def list_objects(bucket: S3Bucket, prefix: str, *, flat: bool = False, start_after: str | None = None,
                  token: str | None = None, limit: int | None = None) -> ListPage:
-    """One page of the keys that begin with `prefix`."""
+    """One page of the keys that start with `prefix`."""
     query = {"encoding-type": "url", "prefix": bucket.root + prefix,
              "max-keys": str(min(limit or PAGE_ENTRIES, PAGE_ENTRIES))}
     if flat:
@@ -39,7 +39,7 @@ def list_objects(bucket: S3Bucket, prefix: str, *, flat: bool = False, start_aft
 
 
 def marker_token(start_after: str | None) -> str:
-    """The token by which a listing is begun, or goes on, by ListObjects."""
+    """The token with which a listing starts, or continues, using ListObjects."""
     return _MARKER + (start_after or "")
 
 
@@ -52,7 +52,7 @@ def _position(root: str, start_after: str | None, token: str | None) -> dict[str
 
 
 class _ListRequest(Request):
-    """A request for a page. Gives a ListPage of keys below the bucket's `root`, which is cut off."""
+    """A request for a page. Returns a ListPage of keys relative to `root`."""
 
     __slots__ = ("_flat", "_limit", "_prefix", "_root")
 
@@ -75,7 +75,7 @@ class _ListRequest(Request):
 
 
 def parse_page(document: ET.Element, root: str, prefix: str, *, flat: bool, limit: int = PAGE_ENTRIES) -> ListPage:
-    """A listing's document as a page; `root`, with which `prefix` begins, is left out of every key."""
+    """The document of a listing as a page; keys are relative to `root`, with which `prefix` starts."""
     space = document.tag[: -len("ListBucketResult")]
     decode = unquote_key if document.findtext(space + "EncodingType") == "url" else str
     key_tag, size_tag, etag_tag = space + "Key", space + "Size", space + "ETag"
@@ -97,7 +97,7 @@ def parse_page(document: ET.Element, root: str, prefix: str, *, flat: bool, limi
 
 
 def _texts(elements: list[ET.Element], tag: str) -> list[str]:
-    """The text of this child of each of them."""
+    """The text of this child of each element."""
     texts = [element.findtext(tag) for element in elements]
     if None in texts:
         raise ProtocolError(f"the listing has an entry without a {tag.rpartition('}')[2]!r}")
@@ -105,12 +105,12 @@ def _texts(elements: list[ET.Element], tag: str) -> list[str]:
 
 
 def unquote_key(text: str) -> str:
-    """A URL-encoded key, whose spaces S3 writes as `+`. Bytes that are no UTF-8 become surrogates (PEP 383)."""
+    """Decode a URL-encoded key, in which S3 writes spaces as `+`. Invalid UTF-8 becomes surrogates (PEP 383)."""
     return unquote_plus(text, errors="surrogateescape") if "%" in text or "+" in text else text
 
 
 def _quoted(etag: str | None) -> str | None:
-    """An ETag as headers have it: some servers leave the quotes out of listings."""
+    """An ETag with quotes, which some servers omit in listings."""
     return f'"{etag}"' if etag and not etag.endswith('"') else etag
 
 
@@ -120,7 +120,7 @@ def _next_token(document: ET.Element, space: str, keys: list[str], prefixes: lis
     token = document.findtext(space + "NextContinuationToken")
     if token:
         return token
-    # What ListObjects calls NextMarker is the last entry of either kind; some leave it out, some do not encode it.
+    # NextMarker of ListObjects is the last entry of either kind. Some servers omit it, some do not encode it.
     markers = [text for texts in (keys, prefixes) for text in texts[-1:]]
     if not markers:
         raise ProtocolError("the listing is truncated but has no continuation token")
@@ -144,7 +144,7 @@ def list_parts(bucket: S3Bucket, key: str, upload_id: str) -> Iterator[tuple[int
 
 
 def list_uploads(bucket: S3Bucket, prefix: str) -> Iterator[tuple[str, str, float]]:
-    """Key, id and start time of the uploads that were begun and not completed."""
+    """Key, id and start time of incomplete uploads."""
     def page(token: str | None) -> tuple[ET.Element, str | None]:
         query = {"uploads": "", "prefix": bucket.root + prefix, "encoding-type": "url"}
         if token:
@@ -182,7 +182,7 @@ def _required(element: ET.Element, name: str) -> str:
 
 
 def _timestamp(text: str) -> float:
-    """Seconds since the epoch; 0 where the server does not tell."""
+    """Seconds since the epoch; 0 if the server does not report it."""
     if not text:
         return 0.0
     try:

@@ -1,4 +1,4 @@
-"""Multipart uploads: parts in parallel, each checked, completed once, aborted on any failure.
+"""Multipart uploads: parts are sent in parallel and checked; the upload is completed once, or aborted on failure.
 
 Source: S3 User Guide, "Uploading and copying objects using multipart upload", and its limits.
 """
@@ -49,14 +49,15 @@ log = logging.getLogger("cloudfiles")
 
 MAX_PARTS = 10_000
 MIN_PART = 8 << 20
-"""Bytes. S3 takes 5 MiB and more; 8 is what most tools take, so that others can check the ETag."""
+"""Size of a part in bytes. S3 requires 5 MiB or more; most tools use 8, so that others can verify the ETag."""
 
 _GROWS_EVERY = 1000
-"""Parts after which those of content of unknown size double: 10 000 of them then hold 8 TiB, more than S3 does."""
+"""Number of parts after which the size doubles for content of unknown size: 10 000 parts are then 8 TiB, more than
+S3 allows."""
 
 
 def part_size(number: int, size: int | None) -> int:
-    """Bytes of part `number` (from 1) of content of `size` bytes; all the same where the size is known.
+    """Size of part `number` (from 1) of content of `size` bytes; all are equal if the size is known.
 
     >>> part_size(1, 10 << 30) >> 20, part_size(1, 100 << 30) >> 20, part_size(2500, None) >> 20
     (8, 16, 32)
@@ -65,9 +66,9 @@ def part_size(number: int, size: int | None) -> int:
 
 
 def put_in_parts(bucket: S3Bucket, key: str, parts: Iterable[integrity.Buffer], options: WriteOptions) -> str | None:
-    """Store what `parts` (read in this worker, as they are sent) make together. Gives the ETag.
+    """Store the concatenation of `parts`, which are read in this worker as they are sent. Returns the ETag.
 
-    On any failure, and where the batch is given up, the upload is aborted, so that no part stays behind.
+    If the upload fails or the batch is cancelled, it is aborted, so that no parts are left behind.
     """
     conditions = condition_headers(options)
     if conditions:
@@ -83,17 +84,17 @@ def put_in_parts(bucket: S3Bucket, key: str, parts: Iterable[integrity.Buffer], 
 
 class Part(NamedTuple):
     etag: str
-    crc: str  # base64, '' where none was sent
+    crc: str  # base64; '' if none was sent
 
 
 class Upload:
-    """One multipart upload. AWS checks a CRC of each part and of the whole; other servers the md5 of each part.
+    """One multipart upload. AWS checks a CRC of each part and of the whole object, other servers the md5 of each part.
 
-    upload_id: of one that another process began, to go on with.
+    upload_id: the id of an upload of another process, to resume it.
 
     Attributes:
-        id: the server's name for it.
-        sent: the parts that are there, by number.
+        id: the upload id assigned by the server.
+        sent: the existing parts, by number.
     """
 
     def __init__(self, bucket: S3Bucket, key: str, options: WriteOptions, upload_id: str | None = None) -> None:
@@ -109,7 +110,7 @@ class Upload:
         headers = {**self._bucket.headers, **object_headers(options)}
         if self._crc is not None:
             headers |= {"x-amz-checksum-algorithm": CRC.upper(), "x-amz-checksum-type": "FULL_OBJECT"}
-        # Repeated when its fate is unknown: an upload without parts costs nothing and shows nowhere.
+        # Repeated if the outcome is unknown: an upload without parts costs nothing and is not visible.
         document = self._bucket.client.send(XmlRequest(
             self._bucket.origin, "POST", self._bucket.query_target(self._key, {"uploads": ""}), headers,
             protocol=self._bucket.protocol, path=self._key))
@@ -121,11 +122,11 @@ class Upload:
     # ---- parts
 
     def send(self, parts: Iterable[integrity.Buffer]) -> None:
-        """Send all parts, a few at once. Raises the first failure, after the other workers have ended."""
+        """Send all parts, several at once. Raises the first failure after the other workers have ended."""
         send_parts(self._bucket.runtime, self._noted(parts), self._send)
 
     def _noted(self, parts: Iterable[integrity.Buffer]) -> Iterator[integrity.Buffer]:
-        """`parts`, while the size and the CRC of the whole are taken."""
+        """Yield `parts`, and compute the size and the CRC of the whole object."""
         for number, content in enumerate(parts, 1):
             if number > MAX_PARTS:
                 raise InvalidInputError(f"the content has more than {MAX_PARTS} parts, the maximum for an upload",
@@ -144,7 +145,7 @@ class Upload:
         return self._crc is not None
 
     def part_target(self, number: int) -> str:
-        """Where part `number`, from 1, is sent to."""
+        """The target of part `number`, from 1."""
         return self._bucket.query_target(self._key, {"partNumber": str(number), "uploadId": self.id})
 
     def send_part(self, number: int, content: integrity.Buffer) -> Part:
@@ -157,10 +158,10 @@ class Upload:
             raise ProtocolError(f"the server stored part {number} without returning its ETag", path=self._key)
         return Part(etag, digests.get(CRC_HEADER, ""))
 
-    # ---- the end
+    # ---- completing and aborting
 
     def complete(self, conditions: dict[str, str]) -> str | None:
-        """Make the object of the parts, and make sure that it is there."""
+        """Complete the upload, and verify that the object exists."""
         bucket = self._bucket
         headers = {**bucket.headers, **conditions, "content-type": "application/xml"}
         if self._crc is not None:
@@ -172,8 +173,8 @@ class Upload:
             etag = child_text(bucket.client.send(request), "ETag") or None
         except CloudFilesError as error:
             bucket.honors_conditions |= isinstance(error, PreconditionFailedError)
-            # Repeating a completion does no harm, but the server may then no longer know the upload: that, and
-            # any other failure, leaves open whether an earlier try was carried out.
+            # Repeating a completion is harmless, but the server may no longer know the upload. This error, and
+            # any other failure, does not show whether an earlier attempt succeeded.
             found = head_object_again(bucket, self._key) if request.retries > 1 else None
             if found is None or not self._is_ours(found):
                 raise condition_error(error, conditions) from error
@@ -183,14 +184,14 @@ class Upload:
         return etag
 
     def _is_ours(self, found: dict[str, str]) -> bool:
-        """Whether an object's headers prove that it is the one sent."""
+        """Whether the headers of an object prove that it is the uploaded one."""
         crc = found.get(CRC_HEADER)
         if self._crc is not None and crc is not None and "-" not in crc:
             return crc == self._whole_crc()
         return found.get("etag") == self._expected_etag()
 
     def _check_written(self, etag: str | None) -> None:
-        """The ETag is not that of the parts, as where the server encrypts or makes ETags its own way: look closer.
+        """The ETag is not derived from the parts, for example with encryption: verify the object in another way.
 
         Raises IntegrityError.
         """
@@ -202,7 +203,7 @@ class Upload:
                                  f"{self._size}", path=self._key)
 
     def finish(self, size: int, crc: bytes | None) -> str | None:
-        """`complete`, of parts that were sent in any order, or that the server has copied (crc None: nobody saw them).
+        """Like `complete`, for parts that were sent in any order, or copied by the server (then crc is None).
 
         crc: of the whole object.
         """
@@ -215,10 +216,10 @@ class Upload:
         return b64encode(self._crc.digest()).decode("ascii")
 
     def abort(self) -> None:
-        """Let the server forget the parts. Best effort: the failure that led here is what counts, and a warning says
-        where they stay."""
+        """Delete the parts. Best effort, because the failure that led here is raised; a warning names parts that
+        remain."""
         try:
-            # Not to be repeated for long where the server is gone.
+            # Not retried for long if the server is down.
             with shielded():
                 self._bucket.client.send(Request(
                     self._bucket.origin, "DELETE", self._target(), self._bucket.headers.copy(),
@@ -241,7 +242,7 @@ class Upload:
                 f"{parts}</CompleteMultipartUpload>").encode()
 
     def _expected_etag(self) -> str | None:
-        """The md5 of the parts' md5s, and their number; None where the parts' ETags are no md5s."""
+        """The md5 of the md5s of the parts, and their number; None if the ETags of the parts are not md5s."""
         digests = [integrity.md5_from_etag(part.etag) for _, part in sorted(self.sent.items())]
         if None in digests:
             return None
@@ -250,7 +251,7 @@ class Upload:
 
 
 class _KnownCRC:
-    """A CRC that was put together elsewhere, as a hasher."""
+    """A CRC that was combined elsewhere, as a hasher."""
 
     def __init__(self, crc: bytes) -> None:
         self._crc = crc
@@ -299,7 +300,7 @@ class S3PartWriter(PartWriter):
 
 
 def _parts_still_there(bucket: S3Bucket, key: str, state: Mapping[str, Any], size: int) -> dict[int, Part] | None:
-    """The parts that both the state and the server know alike; None where the server does not know the upload."""
+    """The parts that agree between the state and the server; None if the server does not know the upload."""
     if state.get("part_size") != size or not state.get("upload_id"):
         return None
     try:
@@ -313,7 +314,7 @@ def _parts_still_there(bucket: S3Bucket, key: str, state: Mapping[str, Any], siz
 
 
 def discard_uploads(bucket: S3Bucket, prefix: str, before: float) -> int:
-    """Abort the uploads of keys beginning with `prefix` that were begun before this time (seconds since the epoch)."""
+    """Abort uploads of keys that start with `prefix` and were started before this time (seconds since the epoch)."""
     stale = [(key, upload_id) for key, upload_id, begun in list_uploads(bucket, prefix) if begun < before]
     for key, upload_id in stale:
         Upload(bucket, key, WriteOptions(), upload_id).abort()
@@ -321,12 +322,12 @@ def discard_uploads(bucket: S3Bucket, prefix: str, before: float) -> int:
 
 
 def discard_interrupted_uploads(bucket: S3Bucket, interrupted: InterruptedWrites) -> int:
-    """Abort the uploads of exactly these keys that were begun since, but for those to be gone on with.
+    """Abort the uploads of exactly these keys that were started since, except those that will be resumed.
 
-    A server that tells no times is taken to have begun them since.
+    If a server reports no start times, the uploads count as started since.
     """
     keys = set(interrupted.keys)
-    prefix = os.path.commonprefix([*keys])  # noqa: RUF071 -- of keys, which are no paths
+    prefix = os.path.commonprefix([*keys])  # noqa: RUF071 -- of keys, which are not paths
     kept = {state.get("upload_id") for state in interrupted.kept}
     left = [(key, upload_id) for key, upload_id, begun in list_uploads(bucket, prefix)
             if key in keys and upload_id not in kept and (begun >= interrupted.since or not begun)]

@@ -36,7 +36,7 @@ from cloudfiles.transport.request import Body, FileBody, Origin, ProviderProtoco
 from cloudfiles.types import WriteOptions
 
 MAX_PUT = 5 << 30
-"""Bytes that S3 takes by one PUT."""
+"""Maximum size of one PUT, in bytes."""
 
 
 @dataclass(slots=True)
@@ -44,12 +44,12 @@ class S3Bucket:
     """A bucket below one path.
 
     Attributes:
-        root: what a key of the bucket has before a key of the interface.
-        base: the same as targets have it, the bucket's place included.
-        headers: those of every request; to be copied.
+        root: the prefix of the interface's keys in the bucket.
+        base: the same in targets, including the address of the bucket.
+        headers: the headers of every request; to be copied.
         checks: how this server checks uploads.
-        bulk_deletes: whether the server has a bulk delete, as far as known.
-        honors_conditions: whether If-Match and If-None-Match are known to be heeded on writes.
+        bulk_deletes: whether the server supports bulk deletes, as far as known.
+        honors_conditions: whether the server is known to support If-Match and If-None-Match on writes.
     """
 
     client: Client
@@ -64,17 +64,17 @@ class S3Bucket:
 
     @property
     def origin(self) -> Origin:
-        """As known by now: a region learned later means another one."""
+        """The current protocol; it changes when the region is learned."""
         return self.protocol.endpoint.origin
 
     def target(self, key: str) -> str:
-        """Raises InvalidPathError for a key that S3 cannot hold."""
+        """Raises InvalidPathError for a key that S3 cannot store."""
         if not key:
             raise InvalidPathError("the key must not be empty")
         return self.base + quote_key(key)
 
     def query_target(self, key: str, query: dict[str, str]) -> str:
-        """The target of a subresource of an object, as of an upload."""
+        """The target of a subresource of an object, such as an upload."""
         return f"{self.target(key)}?{format_query(query)}"
 
 
@@ -93,9 +93,9 @@ class XmlRequest(Request):
 
 
 def head_object(bucket: S3Bucket, key: str, headers: dict[str, str]) -> dict[str, str] | None:
-    """The headers of an object, None where it is missing.
+    """The headers of an object; None if it is missing.
 
-    The refusal of a HEAD has no body and so no error code: the reason is asked for once, by a GET of one byte.
+    A rejected HEAD has no body and therefore no error code. The reason is requested once, by a GET of one byte.
     """
     try:
         return _head(bucket, key, headers)
@@ -105,7 +105,7 @@ def head_object(bucket: S3Bucket, key: str, headers: dict[str, str]) -> dict[str
         if isinstance(error, ServerError) and (error.status != 400 or error.code):
             raise
         _ask_why(bucket, key, headers)
-    return _head(bucket, key, headers)  # the GET was not refused, perhaps with credentials that it has renewed
+    return _head(bucket, key, headers)  # the GET was not rejected, perhaps because credentials were renewed
 
 
 def _head(bucket: S3Bucket, key: str, headers: dict[str, str]) -> dict[str, str] | None:
@@ -115,14 +115,14 @@ def _head(bucket: S3Bucket, key: str, headers: dict[str, str]) -> dict[str, str]
 
 
 def _ask_why(bucket: S3Bucket, key: str, headers: dict[str, str]) -> None:
-    """Raises the error that the same request by GET is refused with."""
+    """Raises the error with which the same request by GET is rejected."""
     request = ObjectRead(bucket.origin, bucket.target(key), headers.copy(), bucket.protocol, key, 0, 1)
-    request.single_connection = True  # where a server answers with the whole object
+    request.single_connection = True  # in case a server responds with the whole object
     bucket.client.send(request)
 
 
 class BucketHead(Request):
-    """A HEAD of the bucket: whether there is one, and not: whose it is."""
+    """A HEAD of the bucket: whether it exists, not whether it may be accessed."""
 
     __slots__ = ()
 
@@ -136,7 +136,7 @@ _TYPE = "{http://www.w3.org/2001/XMLSchema-instance}type"
 
 
 def read_acl(bucket: S3Bucket, key: str) -> dict[str, Any] | None:
-    """`{'Owner': {...}, 'Grants': [{'Grantee': {...}, 'Permission': ...}]}`; None where the object is missing."""
+    """`{'Owner': {...}, 'Grants': [{'Grantee': {...}, 'Permission': ...}]}`; None if the object is missing."""
     found: dict[str, Any] | None = bucket.client.send(_AclRequest(
         bucket.origin, "GET", bucket.query_target(key, {"acl": ""}), bucket.headers.copy(), protocol=bucket.protocol,
         path=key))
@@ -144,7 +144,7 @@ def read_acl(bucket: S3Bucket, key: str) -> dict[str, Any] | None:
 
 
 class _AclRequest(Request):
-    """Gives the list as a dict, None where the object is missing."""
+    """Returns the list as a dict; None if the object is missing."""
 
     __slots__ = ()
 
@@ -173,7 +173,7 @@ _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+\-.^_`|~]+", re.ASCII).fullmatch
 
 
 def object_headers(options: WriteOptions) -> dict[str, str]:
-    """What is stored with an object. Raises InvalidInputError for values that cannot be sent in a header."""
+    """The headers that are stored with an object. Raises InvalidInputError for values that a header cannot contain."""
     headers: dict[str, str] = {}
     if options.content_type is not None:
         headers["content-type"] = ascii_header("content_type", options.content_type)
@@ -193,7 +193,7 @@ def object_headers(options: WriteOptions) -> dict[str, str]:
 
 
 def condition_headers(options: WriteOptions) -> dict[str, str]:
-    """On what the write depends."""
+    """The conditions of a write."""
     headers = {"if-none-match": "*"} if options.if_absent else {}
     if options.if_match is not None:
         headers["if-match"] = ascii_header("if_match", options.if_match)
@@ -201,7 +201,7 @@ def condition_headers(options: WriteOptions) -> dict[str, str]:
 
 
 def _metadata_headers(metadata: Mapping[str, str]) -> dict[str, str]:
-    """S3 keeps metadata names in lower case, and takes nothing but ASCII over REST."""
+    """S3 stores metadata names in lower case, and accepts only ASCII over REST."""
     headers = {}
     for name, value in metadata.items():
         if not isinstance(name, str) or not _TOKEN(name):
@@ -223,7 +223,7 @@ class ObjectPut(WriteRequest):
     def accept(self, response: Response) -> str | None:
         if response.status not in (200, 201, 204):
             raise self._rejection(response)
-        if b"<Error" in response.content:  # whether it was stored nobody knows
+        if b"<Error" in response.content:  # it is unknown whether it was stored
             raise self.to_error(response)
         if "etag" not in response.headers:
             self.protocol.check_object(response, self.path)
@@ -235,7 +235,7 @@ class ObjectPut(WriteRequest):
 
     def _rejection(self, response: Response) -> Exception:
         error = self.to_error(response)
-        # If-Match on a key that does not exist is answered 404, where everything else is answered 412.
+        # If-Match on a missing key gives 404; all other mismatches give 412.
         if response.status == 404 and "if-match" in self.headers and self.protocol.is_missing(response):
             return PreconditionFailedError(f"the object is missing; expected the ETag {self.headers['if-match']}",
                                            path=self.path)
@@ -243,7 +243,7 @@ class ObjectPut(WriteRequest):
 
 
 def digest_headers(bucket: S3Bucket, checks: UploadChecks, content: Body) -> dict[str, str]:
-    """The headers by which the server checks `content`, computed in a thread where that takes long."""
+    """The headers with which the server checks `content`; computed in a thread if that takes long."""
     if isinstance(content, FileBody):
         return bucket.runtime.run_in_thread(checks.headers_of_pieces, content.pieces())
     if len(content) > RUN_IN_THREAD_BYTES:
@@ -252,7 +252,7 @@ def digest_headers(bucket: S3Bucket, checks: UploadChecks, content: Body) -> dic
 
 
 def put_whole(bucket: S3Bucket, key: str, content: Body, options: WriteOptions) -> str | None:
-    """Store `content` by one PUT."""
+    """Store `content` with one PUT."""
     digests = digest_headers(bucket, bucket.checks, content)
     conditions = condition_headers(options)
     headers = {**bucket.headers, **object_headers(options), **conditions, **digests}
@@ -269,13 +269,13 @@ def put_whole(bucket: S3Bucket, key: str, content: Body, options: WriteOptions) 
         found = head_object_again(bucket, key) if request.may_have_acted else None
         if found is None or not is_object_of(_pieces(content), found):
             raise
-        # The first try had stored it and only its answer was lost: the condition failed on our own object.
+        # An earlier attempt stored it and its response was lost: the condition failed because of our own object.
         etag = found.get("etag")
     return etag
 
 
 def condition_error(error: CloudFilesError, conditions: Mapping[str, str]) -> CloudFilesError:
-    """`error`, or what it means where a write under these conditions was refused by 501 (S3's NotImplemented)."""
+    """`error`, or the error to raise if a conditional write was rejected with 501 (S3's NotImplemented)."""
     if not conditions or not isinstance(error, ServerError) or error.status != 501:
         return error
     return UnsupportedOperationError("this server does not support conditional writes (if_absent=, if_match=): "
@@ -284,7 +284,7 @@ def condition_error(error: CloudFilesError, conditions: Mapping[str, str]) -> Cl
 
 
 def check_conditions(bucket: S3Bucket, key: str, options: WriteOptions) -> None:
-    """Look at the object first where the server is not known to heed conditions: some ignore them without a word.
+    """Check the object first if the server is not known to support conditions: some silently ignore them.
 
     Raises PreconditionFailedError.
     """
@@ -300,7 +300,7 @@ def check_conditions(bucket: S3Bucket, key: str, options: WriteOptions) -> None:
 
 
 def head_object_again(bucket: S3Bucket, key: str) -> dict[str, str] | None:
-    """The headers of an object, checksums included; None where it is missing."""
+    """The headers of an object, including checksums; None if it is missing."""
     headers = {**bucket.headers, "x-amz-checksum-mode": "ENABLED"}
     return head_object(bucket, key, headers)
 

@@ -1,7 +1,7 @@
 """The S3 REST protocol of one bucket: requests are signed, error responses become exceptions.
 
-What a server corrects (the region, the credentials, the clock) is learned from its response and kept for all later
-requests of the interface; the request is sent again at once.
+Corrections by a server (region, credentials, clock) are learned from its response and kept for all later requests of
+the interface; the request is repeated immediately.
 
 Source: Amazon S3 API Reference, "Error responses".
 """
@@ -31,21 +31,21 @@ from cloudfiles.transport.web_page import check_is_the_stores
 
 STALE_CREDENTIALS = frozenset({"ExpiredToken", "ExpiredTokenException", "InvalidToken", "TokenRefreshRequired",
                                "InvalidAccessKeyId", "InvalidClientTokenId"})
-"""Codes by which a key is refused that may have been renewed or rotated meanwhile."""
+"""Error codes for a rejected access key, which may have been renewed or rotated in the meantime."""
 
 _TRANSIENT = frozenset({"RequestTimeout", "IncompleteBody", "OperationAborted", "ConditionalRequestConflict",
                       "InternalError", "ServiceUnavailable", "SlowDown", "503 SlowDown"})
-"""Codes after which the same request may succeed, whatever the status they come with."""
+"""Error codes that are transient, whatever their status."""
 
 _CORRUPTED = frozenset({"BadDigest", "XAmzContentSHA256Mismatch", "InvalidDigest", "XAmzContentChecksumMismatch"})
-"""Codes by which the server says that other bytes have arrived than were sent."""
+"""Error codes for uploads that were received with different bytes than sent."""
 
 _MISSING = frozenset({"NoSuchKey", "NoSuchVersion"})
 _NOTHING = frozenset({"NotFound", "404", ""})
 
 
 class ErrorDocument(NamedTuple):
-    """An error document; fields that it does not have are ''."""
+    """An error document; missing fields are ''."""
 
     code: str = ""
     message: str = ""
@@ -57,12 +57,12 @@ class ErrorDocument(NamedTuple):
 
     @property
     def is_unspecific(self) -> bool:
-        """Whether the code of a 404 leaves open what is missing."""
+        """Whether the code of a 404 does not say what is missing."""
         return self.code in _NOTHING
 
 
 def parse_error_document(content: bytes) -> ErrorDocument:
-    """The error document in `content`; empty where there is none (a HEAD, a gateway's HTML)."""
+    """The error document in `content`; empty if there is none (a HEAD, HTML of a gateway)."""
     if b"<Error" not in content:
         return ErrorDocument()
     try:
@@ -75,7 +75,7 @@ def parse_error_document(content: bytes) -> ErrorDocument:
 
 def build_error(document: ErrorDocument, response: Response, path: str | None, bucket: str,
              hint: str = "") -> CloudFilesError:
-    """The error to raise for an answer that is an error response. hint: added to the server's message."""
+    """The error to raise for an error response. hint: added to the server's message."""
     code, status = document.code, response.status
     if code in _CORRUPTED:
         kind = MD5IntegrityError if code == "BadDigest" else IntegrityError
@@ -97,14 +97,14 @@ def build_error(document: ErrorDocument, response: Response, path: str | None, b
 
 
 _DOCUMENT = (b"<?xml ", b"<Error")
-"""How an error document may begin."""
+"""Possible starts of an error document."""
 
 
 class S3Protocol(CloudProtocol):
     """The provider protocol of one bucket.
 
     Attributes:
-        endpoint: where the bucket is, as far as known by now.
+        endpoint: the address of the bucket, as far as known.
     """
 
     def __init__(self, endpoint: Endpoint, provider: AwsProvider, runtime: Runtime, wall: Callable[[], float]) -> None:
@@ -114,11 +114,11 @@ class S3Protocol(CloudProtocol):
         self._signer = Signer()
         self._clock = ServerClock(wall)
 
-    # ---- asking
+    # ---- requests
 
     def encode(self, request: Request, host: str, now: float) -> bytes:
-        """The signed head. The body of a PUT goes unsigned where its sha256 is not among the headers: a Content-MD5,
-        which is signed, or TLS speaks for it."""
+        """The signed header section. The body of a PUT is unsigned if its sha256 is not among the headers: then a
+        signed Content-MD5, or TLS, protects it."""
         credentials = self._provider.get()
         if credentials is None:
             request.signed = None
@@ -135,17 +135,17 @@ class S3Protocol(CloudProtocol):
         return context.head(method, request.target, host, headers, payload, len(body))
 
     def presign(self, target: str, host: str, expires: int, method: str) -> str:
-        """`target` with a query that signs it for `expires` seconds; as it is where requests are not signed."""
+        """`target` with a query that signs it for `expires` seconds; unchanged if requests are not signed."""
         credentials = self._provider.get()
         if credentials is None:
             return target
         context = self._signer.at(self._clock.now(), credentials, self.endpoint.region)
         return f"{target}?{context.presigned_query(method, target, host, expires)}"
 
-    # ---- reading answers
+    # ---- responses
 
     def is_missing(self, response: Response) -> bool:
-        """A 404 without a code, as to a HEAD, is about the object where the bucket is there: it is asked for once."""
+        """A 404 without a code, as for a HEAD, refers to the object if the bucket exists, which is checked once."""
         if response.status != 404:
             return False
         document = parse_error_document(response.content)
@@ -168,7 +168,7 @@ class S3Protocol(CloudProtocol):
     def to_error(self, request: Request, response: Response) -> Exception:
         document = parse_error_document(response.content)
         if response.status == 404 and self.bucket_exists is False and document.is_unspecific:
-            document = ErrorDocument("NoSuchBucket")  # as asking for it has shown
+            document = ErrorDocument("NoSuchBucket")  # as a request for it has shown
         return build_error(document, response, request.path, self.endpoint.bucket, _hint(request, response, document))
 
     # ---- corrections
@@ -184,12 +184,12 @@ class S3Protocol(CloudProtocol):
             return False
         if self._correct_clock(signed, response, document):
             return True
-        # A HEAD's error response has no code: with a session token, 400 most likely means that it expired.
+        # An error response to a HEAD has no code: with a session token, 400 most likely means that it has expired.
         unsaid = request.method == "HEAD" and response.status == 400 and signed.credentials.token is not None
         return (document.code in STALE_CREDENTIALS or unsaid) and self._renew_credentials(signed.credentials)
 
     def _correct_region(self, request: Request, response: Response, document: ErrorDocument) -> bool:
-        """Compared with what this request was sent by: another worker may have learned the region meanwhile."""
+        """Compared with the state in which this request was sent: another worker may have learned the region."""
         region = response.headers.get("x-amz-bucket-region") or document.region
         if not region:
             return False
@@ -202,7 +202,7 @@ class S3Protocol(CloudProtocol):
         return True
 
     def _follow_redirect(self, request: Request, response: Response) -> bool:
-        """A temporary redirect, followed within AWS only: a signature is nothing to show to somebody else."""
+        """A temporary redirect, followed within AWS only: signatures are not sent to other hosts."""
         location = response.headers.get("location", "")
         if not self.endpoint.is_aws or not location.startswith(("http://", "https://")):
             return False
@@ -213,7 +213,7 @@ class S3Protocol(CloudProtocol):
         return True
 
     def _correct_clock(self, signed: SigningContext, response: Response, document: ErrorDocument) -> bool:
-        """A HEAD's error response has no code: there the two clocks themselves tell."""
+        """An error response to a HEAD has no code, so the clocks are compared."""
         if response.status != 403 or document.code not in ("RequestTimeTooSkewed", ""):
             return False
         return self._clock.learn(response, signed.now)
@@ -225,7 +225,7 @@ class S3Protocol(CloudProtocol):
 
 
 def _hint(request: Request, response: Response, document: ErrorDocument) -> str:
-    """What else the refusal may mean, for whoever reads the error; '' for nothing."""
+    """A note about other possible causes for the error message; '' for none."""
     if document.code in STALE_CREDENTIALS and request.signed is not None:
         return " (no newer credentials were found)"
     if document.code == "RequestTimeTooSkewed" and request.signed is not None:
