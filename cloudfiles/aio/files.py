@@ -123,7 +123,7 @@ async def _chunks(source: Source, download: Download, begin: Rewindable, url: st
             for chunk in download.in_order(spans, chunks):
                 yield chunk
         except (IntegrityError, ObjectChangedError) as error:
-            begin.anew(download, error)
+            begin.rewind(download, error)
 
 
 async def upload_file(url: str, file_path: Path, chunk_size: int = CHUNK_BYTES, timeout: Any = None,

@@ -1,4 +1,4 @@
-"""`download_file`, `upload_file` and their forms for open files; the awaitable ones are in `cloudfiles.aio.files`."""
+"""`download_file`, `upload_file` and their counterparts for open files; `cloudfiles.aio` has the async ones."""
 
 from __future__ import annotations
 

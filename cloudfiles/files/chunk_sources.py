@@ -31,11 +31,11 @@ _PIECE = 1 << 20
 
 
 class Chunk(NamedTuple):
-    """A part of an object, and what its answer says of the whole.
+    """A part of an object, and what its response says about the whole.
 
     Attributes:
-        total: bytes of the whole.
-        etag: as sent, '' where there is none.
+        total: the size of the whole in bytes.
+        etag: as sent, or ''.
         headers: lower-case names to values.
     """
 
@@ -46,33 +46,32 @@ class Chunk(NamedTuple):
 
 
 class Source(Protocol):
-    """Where chunks come from.
+    """What chunks are read from.
 
     Attributes:
-        takes_several: chunks may be read side by side.
+        takes_several: chunks may be read concurrently.
     """
 
     takes_several: bool
 
     def read(self, start: int, end: int, etag: str) -> Chunk:
-        """The bytes `[start:end]`, fewer where the object ends.
+        """The bytes `[start:end]`, fewer at the end of the object.
 
-        etag: that of the object they are to be of, '' for any.
-        Of a server that answers with no range, see `not_a_range`.
-        Raises ObjectChangedError where it is another object by now, ApiException, or a TransportError.
+        etag: the required ETag of the object, '' for any. If the server ignores the range, see `not_a_range`.
+        Raises ObjectChangedError if the object was replaced, ApiException, or a TransportError.
         """
 
     def read_whole(self, take: Callable[[bytes | memoryview], object]) -> Chunk:
-        """Hand the whole object to `take` by one request, in order; gives a chunk without content that tells of it.
+        """Pass the whole object to `take`, in order, by one request; returns a chunk without content that describes it.
 
-        Raises as `read`; what `take` was given is then of no use.
+        Raises as `read`; what `take` has received is then invalid.
         """
 
 
 class ChunkRead(ObjectRead):
-    """A GET of a byte range that wants 206 and nothing else; a body that breaks off is gone on with.
+    """A GET of a byte range that accepts only 206; a body that breaks off is resumed.
 
-    The whole object in place of the range is left unread: `Client.send` raises BodyTooLargeError.
+    If the server sends the whole object instead, it is not read: `Client.send` raises BodyTooLargeError.
     """
 
     __slots__ = ("receiver",)
@@ -106,7 +105,7 @@ class ChunkRead(ObjectRead):
 
 
 class WholeRead(PiecewiseRead):
-    """A GET of all of an object, handed on as it comes."""
+    """A streaming GET of a whole object."""
 
     __slots__ = ()
 
@@ -128,7 +127,7 @@ class WebSource:
         to = self._connection
         headers = {**to.headers, **match_condition(etag)}
         request = ChunkRead(to.origin, to.target, headers, to.protocol(), to.shown, start, end)
-        request.single_connection = True  # what makes it faster is that others are read beside it
+        request.single_connection = True  # it is sped up by reading other chunks concurrently
         try:
             chunk: Chunk = to.send(request)
         except BodyTooLargeError as whole:
@@ -151,20 +150,20 @@ def match_condition(etag: str) -> dict[str, str]:
 
 
 def not_a_range(headers: Mapping[str, str]) -> Chunk:
-    """A chunk without content and ETag, by which a download goes over to one request for all: the server has answered
-    200 to a Range. It may have ignored it (RFC 9110 14.2), or have sent the range under the wrong status."""
+    """A chunk without content and ETag, which makes a download switch to a single request: the server responded with
+    200 to a Range. It may have ignored it (RFC 9110 14.2), or have sent the range with the wrong status."""
     length = headers.get("content-length", "")
     return Chunk(b"", max(1, int(length) if length.isascii() and length.isdigit() else 1), "", {})
 
 
 def unsatisfied(headers: Mapping[str, str]) -> Chunk:
-    """What a 416 to the first range says: the object is empty. Where its size is not told, all of it is asked for."""
+    """The meaning of a 416 to the first range: the object is empty. If its size is unknown, all of it is requested."""
     told = headers.get("content-range", "").replace(" ", "")
     return Chunk(b"", 0, headers.get("etag", ""), headers) if told.endswith("*/0") else not_a_range({})
 
 
 def chunk_of(content: bytes, headers: Mapping[str, str]) -> Chunk:
-    """An answer with 206 as a chunk. Raises ExchangeError where it does not tell the size of the whole."""
+    """A 206 response as a chunk. Raises ExchangeError if it does not contain the size of the whole."""
     total = parse_content_range(headers.get("content-range", "")).size
     if total is None:
         raise ExchangeError(f"the server does not report the size: Content-Range is {headers.get('content-range')!r}")
@@ -193,7 +192,7 @@ class PoolSource:
         if answer.status != 206:
             raise pool_error(answer, headers)
         if not answer.data and not start and headers.get("content-range", "").endswith("/0"):
-            return Chunk(b"", 0, headers.get("etag", ""), headers)  # as some say it in place of a 416
+            return Chunk(b"", 0, headers.get("etag", ""), headers)  # some servers send this instead of a 416
         covered = parse_content_range(headers.get("content-range", ""))
         if covered.start != start or covered.end != start + len(answer.data):
             raise ExchangeError(f"requested bytes from {start}; received {len(answer.data)} with Content-Range "
@@ -201,7 +200,7 @@ class PoolSource:
         return chunk_of(answer.data, headers)
 
     def _ask(self, start: int, end: int, etag: str) -> Any:
-        """The answer with its body, but for one that is the whole object to the first range."""
+        """The response with its body, unless it is the whole object in response to the first range."""
         options = {"headers": {"Range": f"bytes={start}-{end - 1}", **match_condition(etag)}, "timeout": self._timeout,
                    "decode_content": False}
         if start == 0:
@@ -210,10 +209,10 @@ class PoolSource:
                 answer.close()
                 return answer
             with suppress(urllib3.exceptions.HTTPError):
-                assert answer.data is not None  # reads it, and gives the connection back
+                assert answer.data is not None  # reads it, and returns the connection to the pool
                 return answer
             answer.close()
-        return self._pool.request("GET", self._url, **options)  # a body that breaks off is retried by the pool
+        return self._pool.request("GET", self._url, **options)  # the pool retries a body that breaks off
 
     def read_whole(self, take: Callable[[bytes | memoryview], object]) -> Chunk:
         answer = self._pool.request("GET", self._url, timeout=self._timeout, decode_content=False,
@@ -241,7 +240,7 @@ def _pieces(answer: Any) -> Iterator[bytes]:
 
 
 class StoreSource:
-    """An object of any cloudpath, read as its protocol does. What is missing is an ApiException of status 404."""
+    """An object of any cloudpath. If it is missing, an ApiException with status 404 is raised."""
 
     def __init__(self, cloudpath: str, timeouts: Timeouts) -> None:
         directory, self._key = split_object(cloudpath)
@@ -251,7 +250,7 @@ class StoreSource:
         self._described: StoredObject | None = None
 
     def read(self, start: int, end: int, etag: str) -> Chunk:
-        """As the protocol says; in place of an ETag counts what `StoredObject.validator` gives."""
+        """As `Source.read`; `StoredObject.validator` takes the place of the ETag."""
         interface: Interface = self._files._store.interface(blocking_runtime())
         if start == 0 or self._described is None:
             self._described = interface.describe(self._key)
@@ -262,7 +261,7 @@ class StoreSource:
         if etag and here != etag:
             raise ObjectChangedError("the object was replaced while it was being downloaded", path=self._key)
         if described.validator is None and total is not None and total > end:
-            return Chunk(b"", total, here, {})  # nothing would tell that the next one is of the same object
+            return Chunk(b"", total, here, {})  # nothing proves that the next chunk is of the same version
         if total is None or described.validator is None:
             return self._whole(interface, here)
         content = interface.get_part(self._key, start, min(end, total), described) if total else b""
@@ -276,7 +275,7 @@ class StoreSource:
         return _chunk_about(stored)
 
     def _whole(self, interface: Interface, here: str) -> Chunk:
-        """For an object whose size nothing tells beforehand."""
+        """For an object whose size is not known in advance."""
         stored = interface.get(self._key)
         if stored is None:
             raise self._missing()

@@ -14,22 +14,22 @@ from cloudfiles.files.exchange_errors import ExchangeError
 from cloudfiles.interfaces.throughput_monitor import FAST_BYTES_PER_SECOND, MIN_REMAINING_BYTES
 
 _CHANGES = 3
-"""Times that a download begins anew because the object was replaced, or came damaged."""
+"""How often a download starts again because the object was replaced or damaged."""
 
 _IN_MEMORY = 64 << 20
 
 _MOST_AT_ONCE = 8
-"""Bytes, and chunks, that are read side by side at the most."""
+"""The maximum of bytes, and of chunks, that are read concurrently."""
 
 
 class Download:
-    """How far a download is: which range comes next, and whether what came belongs together.
+    """The state of a download: which ranges come next, and whether the chunks are of the same version.
 
     Attributes:
-        done: bytes that have come.
-        total: bytes of the object, None before the first chunk.
-        etag: of the object, '' where there is none, or none yet.
-        in_one: it has to be read by one request, as nothing proves that several would answer of the same content.
+        done: bytes received.
+        total: the size of the object, None before the first chunk.
+        etag: of the object, '' if there is none, or none yet.
+        in_one: it must be read by a single request, as nothing proves that several would get the same version.
     """
 
     def __init__(self, chunk_size: int) -> None:
@@ -38,9 +38,9 @@ class Download:
         self._is_slow = False
         self.in_one = False
         self._expected = 0
-        self._forget()
+        self._reset()
 
-    def _forget(self) -> None:
+    def _reset(self) -> None:
         self.done = 0
         self.total: int | None = None
         self.etag = ""
@@ -52,9 +52,9 @@ class Download:
         return self.total is not None and self.done >= self.total
 
     def spans(self, source: Source) -> list[tuple[int, int]]:
-        """The ranges to ask for next, side by side; none when all is here.
+        """The ranges to request next, concurrently; none when the download is complete.
 
-        More than one where chunks came slowly, of an object that is large and pinned by a strong ETag.
+        More than one if chunks arrive slowly, and the object is large and has a strong ETag.
         """
         if self.is_whole or self.in_one:
             return []
@@ -66,11 +66,11 @@ class Download:
         return [(start, start + self._chunk_size) for start in starts]
 
     def note_speed(self, chunks: Sequence[Chunk], seconds: float) -> None:
-        """Take note of how long it took to read them. Where one connection was slow, it stays with several."""
+        """Record how long it took to read them. Once a single connection was slow, several are used."""
         self._is_slow |= len(chunks[0].content) < seconds * FAST_BYTES_PER_SECOND
 
     def in_order(self, spans: Iterable[tuple[int, int]], chunks: Iterable[Chunk]) -> Iterator[Chunk]:
-        """Count the chunks of these ranges in, one by one. Ends where one is shorter than was asked for."""
+        """Add the chunks of these ranges, one by one. Ends after one that is shorter than requested."""
         for (start, _), chunk in zip(spans, chunks, strict=True):
             if start != self.done:
                 return
@@ -81,10 +81,10 @@ class Download:
             yield chunk
 
     def take(self, chunk: Chunk) -> None:
-        """Count a chunk in.
+        """Add a chunk.
 
-        Raises ObjectChangedError where it is of another object than those before, and IntegrityError where it was
-        the last and all of them together are not what the server's digest is of.
+        Raises ObjectChangedError if it is of another version than those before, and IntegrityError if it is the last
+        one and the digest of the server does not match.
         """
         if self.total is None:
             self._begin(chunk)
@@ -101,7 +101,7 @@ class Download:
 
     def _begin(self, chunk: Chunk) -> None:
         self.total, self.etag = chunk.total, chunk.etag
-        # A Content-MD5 is left out: of a part, servers do not agree whether it is that of the part.
+        # Content-MD5 is ignored: servers disagree on whether that of a part is of the part or of the whole.
         headers = {name: value for name, value in chunk.headers.items() if name != "content-md5"}
         digests = integrity.digests_from_headers(headers)
         if digests:
@@ -110,24 +110,24 @@ class Download:
 
     def read_in_one(self, source: Source, write: Callable[[bytes | memoryview], object],
                     report: Callable[[int, int], object] | None) -> None:
-        """Hand the whole object to `write`, telling `report` after each chunk's worth of bytes."""
-        told = 0
+        """Pass the whole object to `write`, and call `report` after each `chunk_size` bytes."""
+        reported = 0
 
         def take(piece: bytes | memoryview) -> None:
-            nonlocal told
+            nonlocal reported
             write(piece)
             self.done += len(piece)
-            if report is not None and self.done - told >= self._chunk_size:
-                told = self.done
+            if report is not None and self.done - reported >= self._chunk_size:
+                reported = self.done
                 report(self.done, max(self.done, self._expected))
 
         self.total = source.read_whole(take).total
-        if report is not None and self.done != told:
+        if report is not None and self.done != reported:
             report(self.done, self.total)
 
-    def begin_anew(self, cause: CloudFilesError) -> None:
-        """Forget what has come. Raises the cause where that has happened too often."""
+    def restart(self, cause: CloudFilesError) -> None:
+        """Start again. Raises the cause if that has happened too often."""
         self._changes += 1
         if self._changes >= _CHANGES:
             raise cause
-        self._forget()
+        self._reset()

@@ -21,15 +21,15 @@ from cloudfiles.transport.request import Response
 
 
 class ExchangeError(TransportError, urllib3.exceptions.HTTPError):
-    """The exchange with the server failed, and went on failing when it was tried again. Also a urllib3 HTTPError."""
+    """The exchange with the server failed, and retries failed too. Also a urllib3 HTTPError."""
 
 
 class BrokenOffError(ExchangeError):
-    """A body broke off that is handed on as it comes: a pool does not try it again."""
+    """The body of a streamed response ended early: a pool does not retry that."""
 
 
 def unexpected(request: Any, response: Response) -> Exception:
-    """What an answer that is no success means: the request corrected, tried again later, or an ApiException."""
+    """The meaning of an unsuccessful response: a corrected request, a retry, or an ApiException."""
     if is_redirect(response) or response.status == 401:
         corrected = request.to_error(response)
         if not isinstance(corrected, CloudFilesError):
@@ -51,7 +51,7 @@ def api_exception(status: int, headers: Mapping[str, str], body: bytes, path: st
 
 
 def pool_error(answer: Any, headers: Mapping[str, str]) -> Exception:
-    """What a status means that is no success, after the pool has tried again as often as it does."""
+    """The error for an unsuccessful status, after the retries of the pool."""
     if answer.status in TRANSIENT_STATUSES:
         return ExchangeError(f"the server kept responding with {answer.status}")
     return api_exception(answer.status, headers, answer.data, reason=answer.reason or "")
@@ -59,7 +59,7 @@ def pool_error(answer: Any, headers: Mapping[str, str]) -> Exception:
 
 @contextmanager
 def exchange_errors() -> Iterator[None]:
-    """A block whose failed exchanges become errors that are urllib3's as well."""
+    """A block whose TransportErrors become exceptions that are also urllib3's."""
     try:
         yield
     except (ApiException, ExchangeError):

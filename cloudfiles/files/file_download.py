@@ -1,8 +1,8 @@
-"""Single files: download one from a URL, upload one to a URL.
+"""Downloads of single files, chunk by chunk.
 
-A `url` is http(s), or any cloudpath (`s3://bucket/key`, `file:///a/b`). Web servers are asked by byte ranges,
-`chunk_size` bytes a request, all of one and the same object; an upload is one request. Without a `pool` our own
-client does it, with three retries after up to 1, 2 and 4 seconds.
+A `url` is http(s), or any cloudpath (`s3://bucket/key`, `file:///a/b`). From web servers, `chunk_size` bytes are
+requested at a time, all of the same version of the object. Without a `pool`, our own client does it, with three retries
+after up to 1, 2 and 4 seconds.
 """
 
 
@@ -112,7 +112,7 @@ def download_fileobj(url: str, fileobj: BinaryIO, chunk_size: int = CHUNK_BYTES,
 
 
 def _chunks(source: Source, download: Download, begin: Rewindable) -> Iterator[Chunk]:
-    """The chunks in their order, each when it is counted in."""
+    """The chunks in order, each as soon as it is verified to belong to the others."""
     while spans := download.spans(source):
         try:
             began = monotonic()
@@ -120,11 +120,11 @@ def _chunks(source: Source, download: Download, begin: Rewindable) -> Iterator[C
             download.note_speed(chunks, monotonic() - began)
             yield from download.in_order(spans, chunks)
         except (IntegrityError, ObjectChangedError) as error:
-            begin.anew(download, error)
+            begin.rewind(download, error)
 
 
 def _read(source: Source, spans: list[tuple[int, int]], etag: str) -> list[Chunk]:
-    """The chunks of these ranges, side by side where there are several."""
+    """The chunks of these ranges, read concurrently if there are several."""
 
     def read(span: tuple[int, int]) -> Chunk:
         return source.read(*span, etag)
@@ -136,7 +136,7 @@ def _read(source: Source, spans: list[tuple[int, int]], etag: str) -> list[Chunk
 
 def source_of(url: str, timeouts: Timeouts, pool: urllib3.PoolManager | None = None, timeout: Any = None,
               policy: RetryPolicy = THREE_RETRIES) -> Source:
-    """What reads `url`. Raises InvalidInputError for a pool where it cannot be used."""
+    """The source that reads `url`. Raises InvalidInputError for a pool that cannot be used."""
     url = absolute(url)
     if not is_web(url):
         check_no_pool(url, pool)
@@ -147,14 +147,14 @@ def source_of(url: str, timeouts: Timeouts, pool: urllib3.PoolManager | None = N
 
 
 def target_of(url: str, target: Path) -> Path:
-    """The file that a download makes. Raises InvalidInputError where the URL names none for a directory."""
+    """The file to download to. Raises InvalidInputError if `target` is a directory and the URL has no file name."""
     target = Path(target)
     if not target.is_dir():
         return target
     url = absolute(url)
     path = url.partition("://")[2].partition("#")[0].partition("?")[0] if is_web(url) else url.partition("://")[2]
     name = path.rpartition("/")[2] if "/" in path else ""
-    # Decoded, a name may hold what leads out of the directory.
+    # A decoded name may lead out of the directory.
     name = (unquote(name) if is_web(url) else name).replace("\\", "/").rpartition("/")[2]
     if name in ("", ".", "..") or not name.isprintable() or os.path.splitdrive(name)[0]:
         raise InvalidInputError(f"{redact(url)!r} does not end in a file name; pass a file as target, not the "
@@ -164,7 +164,7 @@ def target_of(url: str, target: Path) -> Path:
 
 @contextmanager
 def partial_file(target: Path) -> Iterator[BinaryIO]:
-    """A new file beside `target` that takes its place when the block ends well, and else is removed."""
+    """A temporary file next to `target` that replaces it if the block succeeds, and is removed otherwise."""
     temporary = target.parent / temporary_name()
     try:
         with _writing_errors(target):
@@ -189,7 +189,7 @@ def _create(path: Path) -> BinaryIO:
 
 @contextmanager
 def _writing_errors(target: Path | str) -> Iterator[None]:
-    """A block whose errors of the operating system are about the file `target`."""
+    """A block whose OSErrors are raised as errors about the file `target`."""
     try:
         yield
     except OSError as error:
@@ -197,14 +197,14 @@ def _writing_errors(target: Path | str) -> Iterator[None]:
 
 
 def write_to(file: BinaryIO, content: bytes | memoryview) -> None:
-    """Write all of `content`. Raises FileSystemError: an error of the disk is none of the connection."""
+    """Write all of `content`. Raises FileSystemError, so that errors of the disk are not taken for network errors."""
     with _writing_errors(str(getattr(file, "name", ""))):
         file.write(content)
 
 
 def read_in_one(source: Source, download: Download, begin: Rewindable, write: Callable[[Any], object],
                 report: Callback | None) -> None:
-    """Read an object by one request, and anew where that breaks off."""
+    """Read an object by a single request, and again if that breaks off."""
     while True:
         try:
             download.read_in_one(source, write, report)
@@ -214,11 +214,11 @@ def read_in_one(source: Source, download: Download, begin: Rewindable, write: Ca
         except (IntegrityError, ObjectChangedError, TransportError) as error:
             if not download.done and not isinstance(error, BrokenOffError):
                 raise
-            begin.anew(download, error)
+            begin.rewind(download, error)
 
 
 class Rewindable:
-    """Where a download begins in an open file."""
+    """The position in an open file at which a download starts."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -227,11 +227,11 @@ class Rewindable:
         except (AttributeError, OSError):
             self._start = None
 
-    def anew(self, download: Download, cause: CloudFilesError) -> None:
-        """Forget what was downloaded. Raises the cause where that cannot be, or has been too often."""
+    def rewind(self, download: Download, cause: CloudFilesError) -> None:
+        """Start again. Raises the cause if the file cannot be rewound, or if that has happened too often."""
         if self._start is None and download.done:
             raise cause
-        download.begin_anew(cause)
+        download.restart(cause)
         if self._start is not None:
             self._file.seek(self._start)
             self._file.truncate()

@@ -37,10 +37,10 @@ from cloudfiles.runtime.engine import blocking_runtime
 from cloudfiles.transport.request import FileBody, Request, Response
 
 _STORE_HEADERS = {"content-type": "content_type", "cache-control": "cache_control"}
-"""Headers of an upload that are options of `put` where the store is no web server."""
+"""Headers of an upload that are options of `put` if the store is not a web server."""
 
 UPLOAD_TIMEOUTS = Timeouts(5.0, 600.0)
-"""A server may think for long about what it was sent before it answers."""
+"""A server may take long to process an upload before it responds."""
 
 
 def upload_file(url: str, file_path: Path, chunk_size: int = CHUNK_BYTES,
@@ -86,7 +86,7 @@ def upload_fileobj(url: str, fileobj: BinaryIO, chunk_size: int = CHUNK_BYTES,
 def send(url: str, file: BinaryIO, size: int, chunk_size: int, timeout: Any, pool: urllib3.PoolManager | None,
          md5: bytes | None, callback: Callback | None, headers: Mapping[str, str] | None,
          policy: RetryPolicy = THREE_RETRIES) -> None:
-    """Send the file to `url` by what fits."""
+    """Send the file to `url`, by the client for it."""
     url = absolute(url)
     timeouts = Timeouts.of(timeout, UPLOAD_TIMEOUTS)
     if not is_web(url):
@@ -100,7 +100,7 @@ def send(url: str, file: BinaryIO, size: int, chunk_size: int, timeout: Any, poo
 
 
 def checked_size(file: BinaryIO) -> int:
-    """Bytes of an open file, which is left at its beginning. Raises UnusableFileError (an IOError)."""
+    """The size of an open file, which is rewound. Raises UnusableFileError (an IOError)."""
     if isinstance(file, io.TextIOBase) or not hasattr(file, "read"):
         raise UnusableFileError(f"expected a file opened in binary mode (mode='rb'), got {file!r}")
     if not (hasattr(file, "seekable") and file.seekable()):
@@ -119,7 +119,7 @@ def checked_md5(md5: bytes | None) -> bytes | None:
 
 
 def headers_of(md5: bytes | None, headers: Mapping[str, str] | None) -> dict[str, str]:
-    """The headers of a PUT, lower-case names. Raises InvalidInputError for what no header can hold."""
+    """The headers of a PUT, with lower-case names. Raises InvalidInputError for values that no header can contain."""
     given = {str(name).lower(): str(value) for name, value in (headers or {}).items()}
     for name, value in given.items():
         if not (name + value).isprintable():
@@ -128,14 +128,14 @@ def headers_of(md5: bytes | None, headers: Mapping[str, str] | None) -> dict[str
 
 
 class ProgressFile(io.RawIOBase):
-    """An open file that tells how far it was read, every `chunk_size` bytes and at its end."""
+    """An open file that reports its progress while it is read: every `chunk_size` bytes, and at its end."""
 
     def __init__(self, file: BinaryIO, size: int, chunk_size: int, callback: Callback | None) -> None:
         self._file = file
         self._size = size
         self._chunk_size = chunk_size
         self._callback = callback
-        self._told = 0
+        self._reported = 0
 
     def readable(self) -> bool:
         return True
@@ -148,39 +148,39 @@ class ProgressFile(io.RawIOBase):
 
     def seek(self, offset: int, whence: int = 0) -> int:
         at = self._file.seek(offset, whence)
-        self._told = min(self._told, at)
+        self._reported = min(self._reported, at)
         return at
 
     def read(self, size: int | None = -1) -> bytes:
-        self.tell_of(self._file.tell())  # what was read before has been sent by now
+        self.report(self._file.tell())  # everything read before has been sent by now
         return self._file.read(-1 if size is None else size)
 
-    def tell_of(self, done: int) -> None:
-        """Let the callback know, where it is a chunk further or the end."""
-        if done - self._told >= self._chunk_size or (done == self._size and self._told < done):
-            self._told = done
+    def report(self, done: int) -> None:
+        """Call the callback after another chunk, and at the end."""
+        if done - self._reported >= self._chunk_size or (done == self._size and self._reported < done):
+            self._reported = done
             if self._callback is not None:
                 self._callback(done, self._size)
 
 
 class ProgressBody(FileBody):
-    """A request's body of a watched file, read beside the workers where they share a thread."""
+    """A request body from such a file, read in a thread if workers are green threads."""
 
     def __init__(self, file: ProgressFile, length: int, chunk_size: int) -> None:
         super().__init__(file, length)  # type: ignore[arg-type]  # a RawIOBase, as good as a BinaryIO here
-        self._watched = file
+        self._source = file
         self._piece = min(chunk_size, self.PIECE)
 
     def pieces(self) -> Iterator[bytes]:
         runtime = blocking_runtime()
-        self._watched.seek(self.start)
+        self._source.seek(self.start)
         left = self.length
         while left:
             try:
-                piece = runtime.run_in_thread(self._watched.read, min(left, self._piece))
+                piece = runtime.run_in_thread(self._source.read, min(left, self._piece))
             except CloudFilesError:
                 raise
-            except OSError as error:  # not the connection's, as any other OSError here would be
+            except OSError as error:  # not one of the connection, as other OSErrors here are
                 raise FileSystemError(f"cannot read the file to upload: {error}", errno=error.errno) from error
             if not piece:
                 raise UnusableFileError(f"the file to upload ended {left} bytes early: it was truncated while it was "
@@ -190,7 +190,7 @@ class ProgressBody(FileBody):
 
 
 class FilePut(Request):
-    """A PUT of a file; any 2xx is a success."""
+    """A PUT of a file; every 2xx status is a success."""
 
     __slots__ = ()
 
@@ -202,26 +202,26 @@ class FilePut(Request):
 def put_by_client(to: WebEndpoint, file: BinaryIO, size: int, chunk_size: int, headers: dict[str, str],
                   callback: Callback | None) -> None:
     """Send the file by our own client."""
-    watched = ProgressFile(file, size, chunk_size, callback)
-    body = ProgressBody(watched, size, chunk_size)
+    source = ProgressFile(file, size, chunk_size, callback)
+    body = ProgressBody(source, size, chunk_size)
     to.send(FilePut(to.origin, "PUT", to.target, {**to.headers, **headers}, body, protocol=to.protocol(),
                              path=to.shown))
-    watched.tell_of(size)
+    source.report(size)
 
 
 def put_by_pool(url: str, pool: urllib3.PoolManager, timeout: Any, file: BinaryIO, size: int, chunk_size: int,
                 headers: dict[str, str], callback: Callback | None) -> None:
     """Send the file over connections (and by the retry policy) of a urllib3 PoolManager."""
-    watched = ProgressFile(file, size, chunk_size, callback)
-    answer = pool.request("PUT", url, body=watched, headers={**headers, "content-length": str(size)}, timeout=timeout)
+    source = ProgressFile(file, size, chunk_size, callback)
+    answer = pool.request("PUT", url, body=source, headers={**headers, "content-length": str(size)}, timeout=timeout)
     if not 200 <= answer.status < 300:
         raise pool_error(answer, {name.lower(): value for name, value in answer.headers.items()})
-    watched.tell_of(size)
+    source.report(size)
 
 
 def put_to_store(cloudpath: str, timeouts: Timeouts, file: BinaryIO, size: int, chunk_size: int, md5: bytes | None,
                  headers: Mapping[str, str] | None, callback: Callback | None) -> None:
-    """Store the file under any cloudpath. Raises MD5IntegrityError where the file is not what `md5` is of."""
+    """Store the file under any cloudpath. Raises MD5IntegrityError if the file does not match `md5`."""
     given = headers_of(None, headers)
     unknown = set(given) - set(_STORE_HEADERS)
     if unknown:
@@ -231,10 +231,10 @@ def put_to_store(cloudpath: str, timeouts: Timeouts, file: BinaryIO, size: int, 
         _check_md5(file, md5)
     directory, key = split_object(cloudpath)
     store = CloudFiles(directory, connect_timeout=timeouts.connect, read_timeout=timeouts.read, encoding_suffixes=False)
-    watched = ProgressFile(file, size, chunk_size, callback)
+    source = ProgressFile(file, size, chunk_size, callback)
     options: dict[str, Any] = {_STORE_HEADERS[name]: value for name, value in given.items()}
-    store.put(key, watched, **options)
-    watched.tell_of(size)
+    store.put(key, source, **options)
+    source.report(size)
 
 
 def _check_md5(file: BinaryIO, md5: bytes) -> None:

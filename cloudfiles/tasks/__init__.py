@@ -1,1 +1,1 @@
-"""Uploads and downloads of trees, as tasks that can be run, watched, saved and gone on with."""
+"""Uploads and downloads of files and trees, as tasks that can be run, observed, saved and resumed."""

@@ -1,4 +1,4 @@
-"""What a path, of a file, a directory or a glob, stands for: locally and in a store."""
+"""The files that a path, directory or glob selects, locally and in a store."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _MAGIC = re.compile(r"[*?[]")
 
 
 class Selection(NamedTuple):
-    """Files that a path stands for.
+    """The files that a path selects.
 
     Attributes:
-        files: (key or local path, name below what the path has in common, bytes or None), by name.
-        is_single: the path is that of one file.
+        files: (key or local path, name relative to the selected directory, size in bytes or None), by name.
+        is_single: the path is that of a single file.
         skipped: symlinks that were not followed.
     """
 
@@ -32,9 +32,9 @@ class Selection(NamedTuple):
 
 
 def select_remote(cf: CloudFiles, path: str) -> Selection:
-    """The object of this key, else all below this directory, else all that the glob matches.
+    """The object with this key, otherwise all objects below this directory, otherwise all that match the glob.
 
-    Raises MissingObjectError where there is none, InvalidInputError for `**`.
+    Raises MissingObjectError if there is none, InvalidInputError for `**`.
     """
     path = path.lstrip("/")
     if path and not path.endswith("/"):
@@ -44,7 +44,7 @@ def select_remote(cf: CloudFiles, path: str) -> Selection:
     _check_glob(path)
     magic = _MAGIC.search(path)
     beginning = path[:magic.start()] if magic else path and path.rstrip("/") + "/"
-    cut = len(_fixed(beginning, "/"))
+    cut = len(_fixed_directory(beginning, "/"))
     found = [(key, key[cut:], size) for key, size in cf.list(beginning, size=True)
              if key[cut:] and not key.endswith("/") and (not magic or _matches(key, path))]
     if not found:
@@ -54,7 +54,7 @@ def select_remote(cf: CloudFiles, path: str) -> Selection:
 
 
 def select_local(path: str, follow_external: bool) -> Selection:
-    """The same of local files. Symlinks that lead out of the directory are skipped, unless they are to be followed."""
+    """The same for local files. Symlinks that lead out of the directory are skipped unless `follow_external`."""
     skipped: list[str] = []
     if os.path.isfile(path):
         return Selection([(os.path.abspath(path), os.path.basename(path), os.path.getsize(path))], True)
@@ -62,7 +62,7 @@ def select_local(path: str, follow_external: bool) -> Selection:
         found = [(file, name) for name, file in walk_files(os.path.abspath(path), skipped, follow_external)]
     else:
         _check_glob(path)
-        above = _fixed(path, os.sep)
+        above = _fixed_directory(path, os.sep)
         links = Symlinks(os.path.join(os.path.abspath(above), ""), follow_external)
         found = []
         for file in filter(os.path.isfile, sorted(glob.glob(path))):
@@ -84,14 +84,14 @@ def _check_glob(path: str) -> None:
                                 "below it")
 
 
-def _fixed(path: str, separator: str) -> str:
-    """The directory that all lie in, with its separator at the end, or ''."""
+def _fixed_directory(path: str, separator: str) -> str:
+    """The directory that contains all matches, with a trailing separator, or ''."""
     magic = _MAGIC.search(path)
     return path[:path.rfind(separator, 0, magic.start() if magic else None) + 1]
 
 
 def _matches(key: str, pattern: str) -> bool:
-    """Whether a glob, whose wildcards stay inside one directory, stands for the key.
+    """Whether a glob, whose wildcards do not match separators, matches the key.
 
     >>> _matches("a/b.txt", "a/*.txt"), _matches("a/b/c.txt", "a/*.txt")
     (True, False)

@@ -1,4 +1,4 @@
-"""A transfer as an object: it runs here or in the background, tells how far it is, and is kept on disk meanwhile."""
+"""A transfer as an object: it runs here or in the background, reports its progress, and is saved while it runs."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _SHOWN = 5
 
 _REQUEST = ("rpath", "lpath", "root", "nthreads", "chunksize", "buffersize", "blocksize", "overwrite", "verbose",
             "timeout")
-_REACH = ("endpoint", "request_payer", "no_sign_request", "encoding_suffixes", "follow_external_symlinks")
+_STORE_OPTIONS = ("endpoint", "request_payer", "no_sign_request", "encoding_suffixes", "follow_external_symlinks")
 
 
 class TransferTimeoutError(TransportError, TimeoutError):
@@ -119,11 +119,11 @@ class TransferTask(ABC):
 
     @abstractmethod
     def _select(self) -> list[TransferFile]:
-        """What is to be transferred. Raises where it cannot be, before anything is."""
+        """The files to transfer. Raises if they cannot be, before anything is transferred."""
 
     @abstractmethod
     def _sides(self, files: list[TransferFile], store: Store) -> tuple[Store, Store, list[Item]]:
-        """Source, target, and the items between them; the remote one is `store`."""
+        """Source, target, and the items to copy; the remote side is `store`."""
 
     def __repr__(self) -> str:
         return (f"{type(self).__name__}({self._cf!r}, {self.rpath!r}, {self.lpath!r}: "
@@ -169,16 +169,16 @@ class TransferTask(ABC):
 
     def _run(self, width: int | None) -> None:
         try:
-            self._transfer(width, self._take_up())
+            self._transfer(width, self._read_saved())
         except Exception as error:
             self._failure = error
         finally:
-            self._keep()
+            self._save_rest()
             self._file.release()
             self._running = False
 
-    def _take_up(self) -> ResumeState | None:
-        """What another process has done of it since this one looked, and has left behind."""
+    def _read_saved(self) -> ResumeState | None:
+        """The state that another process may have saved in the meantime."""
         now = self._file.read()
         if now is not None:
             self._state.partial_uploads = dict(now.partial_uploads)
@@ -188,8 +188,8 @@ class TransferTask(ABC):
         self._state.request = {**self._request(), "process": process_mark(), "since": self._clock.wall()}
         return now
 
-    def _keep(self) -> None:
-        """At the end of a run: what is left to do, if anything. What it had begun is cleared up already."""
+    def _save_rest(self) -> None:
+        """At the end of a run: save what is left to do, if anything. Nothing has to be cleaned up."""
         self._state.begun.clear()
         try:
             if self._left():
@@ -223,7 +223,7 @@ class TransferTask(ABC):
     def _left(self) -> list[TransferFile]:
         return [file for file in self._state.files if file.remote not in self._state.done]
 
-    # ---- how far it is; called by workers
+    # ---- progress; called by workers
 
     def _start(self) -> None:
         sizes = [file.size for file in self._state.files]
@@ -263,7 +263,7 @@ class TransferTask(ABC):
         if self.progress_callback is not None:
             self.progress_callback(self._current, self._total)
 
-    # ---- what came of it
+    # ---- results
 
     def active(self) -> bool:
         """Whether it is running."""
@@ -283,13 +283,13 @@ class TransferTask(ABC):
         return {key: "done" if key in done else "failed" if key in failed else "left"
                 for key in (file.remote for file in self._state.files)}
 
-    # ---- kept on disk
+    # ---- saving
 
     def _request(self) -> dict[str, Any]:
         options = self._cf._store.options
         return {"cloudpath": redact(self._cf.cloudpath),
                 "has_secret": has_secret(self._cf.cloudpath) or self._cf._store.lacks_secret,
-                **{name: getattr(options, name) for name in _REACH},
+                **{name: getattr(options, name) for name in _STORE_OPTIONS},
                 **{name: getattr(self, name) for name in _REQUEST}}
 
     def save(self, keep: bool = True) -> None:
@@ -347,8 +347,8 @@ class TransferTask(ABC):
         for name in _REQUEST:
             setattr(task, name, known[name])
         callback, clock = options.pop("progress_callback", None), options.pop("clock", None)
-        reach = {name: known[name] for name in _REACH if known.get(name) is not None}
-        task._begin(_reached(known, options.pop("store", None), {**reach, **options}), callback, clock)
+        store_options = {name: known[name] for name in _STORE_OPTIONS if known.get(name) is not None}
+        task._begin(_store_of(known, options.pop("store", None), {**store_options, **options}), callback, clock)
         task._resume_store.file = file
         task._resume_store.state = state
         task._resumes = True
@@ -364,8 +364,8 @@ class TransferTask(ABC):
                 file.remove()
 
 
-def _reached(known: Mapping[str, Any], given: Any, options: dict[str, Any]) -> CloudFiles:
-    """The store of a saved transfer: as it is given now, where it is the same one but for secrets, else as saved."""
+def _store_of(known: Mapping[str, Any], given: Any, options: dict[str, Any]) -> CloudFiles:
+    """The store of a saved transfer: the given one if it is the same except for secrets, otherwise the saved one."""
     saved = known["cloudpath"]
     if isinstance(given, CloudFiles) and redact(given.cloudpath) == redact(saved):
         return given

@@ -1,4 +1,4 @@
-"""Moving data between stores: copy, move, sync, verify; by the best way that both sides offer.
+"""Transfers between stores: copying, moving, synchronizing and verifying.
 
 `CloudFiles` offers these as verbs (`verbs/transfer.py`); `copier.py` copies one object, `engine.py` many.
 """

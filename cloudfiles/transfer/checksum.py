@@ -1,4 +1,4 @@
-"""The digest of a whole object from parts that come in any order."""
+"""Verifies a whole object by the digests of its parts, which arrive in any order."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from cloudfiles.integrity import Digest
 from cloudfiles.runtime.base import RUN_IN_THREAD_BYTES, Runtime
 
 COMPUTED = "crc32c"
-"""The digest that is computed where an outcome is to tell one and no store does: it costs next to nothing."""
+"""The digest that is computed if one is needed and no store reports any: it costs next to nothing."""
 
 _AHEAD = 8
-"""Parts that may wait for an earlier one: a digest that goes through the object in order cannot take them yet."""
+"""Parts that may wait for an earlier one: some digests must be computed in order."""
 
 _PAUSE = 0.002  # seconds
 
 
 class ObjectChecksum:
-    """Checks the cheapest of the digests that a store tells of an object.
+    """Verifies the cheapest of the digests that a store reports for an object.
 
-    CRCs are computed part by part and combined. An md5 goes through the object in order, beside the workers. The ETag
-    of an upload in parts is the md5 of the parts' md5s, and is checked where its parts are likely those of here.
+    CRCs are computed part by part and combined. An md5 is computed in order, in the background. The ETag of a multipart
+    upload is the md5 of the md5s of its parts, and is verified if it probably had the same parts.
     """
 
     def __init__(self, digests: Sequence[Digest], etag: str | None, size: int, part_size: int,
@@ -42,23 +42,23 @@ class ObjectChecksum:
 
     @property
     def part_algorithm(self) -> str | None:
-        """The algorithm by whose digests of parts the whole is checked: '' where nothing is, None where digests of
-        parts do not do, as with an md5."""
+        """The algorithm of the digests of parts that the whole is verified by; '' if nothing is verified, None if the
+        digests of parts cannot be combined, as those of md5."""
         if self._digest is None:
             return "md5" if self._etag else ""
         return None if self._is_sequential else self._digest.algorithm
 
     def part_value(self, start: int) -> bytes:
-        """The digest of a part that was taken."""
+        """The digest of a part that was added."""
         return self._parts[start][0]
 
     def add_part_value(self, start: int, value: bytes, length: int) -> None:
-        """Take a part of which only the digest is at hand, by the algorithm `of_parts`."""
+        """Add a part of which only the digest is known, computed with `part_algorithm`."""
         if self.part_algorithm:
             self._parts[start] = value, length
 
     def add(self, start: int, content: bytes) -> None:
-        """Take the part that begins at `start`; waits while too many are ahead of the one that is due."""
+        """Add the part that starts at `start`; waits while too many parts are ahead of the next one in order."""
         if self._hasher is not None:
             self._add_in_order(start, content)
         elif self._digest is not None:
@@ -79,12 +79,12 @@ class ObjectChecksum:
         with self._lock:
             self._waiting[start] = content
         del content
-        self._hash_what_is_due()
+        self._hash_in_order()
         while start in self._waiting and len(self._waiting) > _AHEAD and self._runtime is not None:
             self._runtime.sleep(_PAUSE)
-            self._hash_what_is_due()
+            self._hash_in_order()
 
-    def _hash_what_is_due(self) -> None:
+    def _hash_in_order(self) -> None:
         with self._lock:
             if self._is_hashing or self._hashed not in self._waiting:
                 return
@@ -110,7 +110,7 @@ class ObjectChecksum:
             self._runtime.run_in_thread(self._hasher.update, content)
 
     def check(self, path: str) -> str:
-        """The digest that vouched for the object, '' where there is none. Raises IntegrityError."""
+        """The name of the digest that the object was verified by, or ''. Raises IntegrityError."""
         if self._digest is None:
             return self._check_etag()
         if self._hasher is not None:
@@ -121,7 +121,7 @@ class ObjectChecksum:
         return self._digest.algorithm
 
     def _check_etag(self) -> str:
-        """That the ETag is another one is no proof of damage: the parts may have been others."""
+        """A different ETag does not prove damage: the upload may have had other parts."""
         if not self._etag:
             return ""
         joined = b"".join(self._parts[start][0] for start in sorted(self._parts))
@@ -130,7 +130,7 @@ class ObjectChecksum:
 
 
 def _etag_of_parts(etag: str | None, size: int, part_size: int) -> str:
-    """The ETag of an upload in parts of this size, without quotes; '' where it is none."""
+    """The ETag of an upload in parts of this size, without quotes; '' if it is not one."""
     text = (etag or "").strip('"').lower()
     md5, _, parts = text.partition("-")
     try:

@@ -1,4 +1,4 @@
-"""Whether two stored objects are the same, and by what that was told."""
+"""Compares stored objects: by size, time, digest or content."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ Compare = Literal["auto", "size", "time", "digest"]
 
 MODES = ("auto", "size", "time", "digest")
 _READ = "sha256"
-"""The digest by which contents are compared that neither store tells one of."""
+"""The digest to compare contents by if neither store reports one."""
 
 
 class Comparison(NamedTuple):
-    """What a comparison came to.
+    """The result of comparing two objects.
 
     Attributes:
         by: what decided: 'size', 'time', 'content', or the name of a digest ('md5', 'crc32', ...); '' for nothing.
-        cause: in words, where the verdict is not 'same'.
+        cause: an explanation, if the verdict is not 'same'.
     """
 
     verdict: Verdict
@@ -35,22 +35,22 @@ class Comparison(NamedTuple):
 
 
 def checked_mode(mode: Any) -> Compare:
-    """Raises InvalidInputError unless it is one of MODES."""
+    """Raise InvalidInputError unless it is one of MODES."""
     if mode not in MODES:
         raise InvalidInputError(f"compare: expected one of {', '.join(MODES)}, got {mode!r}")
     known: Compare = mode
     return known
 
 
-# ---- by what listings tell
+# ---- by entries of listings
 
 
 def compare_entries(source: Interface, ours: ListEntry, target: Interface, theirs: ListEntry,
                     mode: Compare) -> Comparison | None:
-    """By size, and by md5 where both entries have one, else by time: a target that is newer has been copied since.
+    """Compare by size, then by md5 if both entries have one, otherwise by time: a newer target has been copied since.
 
-    None: a closer look is needed, because the times are the same second, the mode asks for digests, or the sizes differ
-    at a target that keeps no encodings: it may have decoded what it was given.
+    None: the objects themselves must be compared, because the times are within the same second, the mode requires
+    digests, or the sizes differ at a target that keeps no encodings, which may have decoded the content.
     """
     by_size = _by_size(ours.size, theirs.size)
     if by_size is not None:
@@ -66,7 +66,7 @@ def compare_entries(source: Interface, ours: ListEntry, target: Interface, their
 
 
 def _by_size(ours: int | None, theirs: int | None) -> Comparison | None:
-    """None where the sizes do not differ, as far as known."""
+    """None unless the sizes are known to differ."""
     if ours is None or theirs is None or ours == theirs:
         return None
     return Comparison("different", "size", f"{ours} bytes at the source, {theirs} at the target")
@@ -90,7 +90,7 @@ def _by_time(ours: str | None, theirs: str | None) -> Comparison | None:
 
 
 def when(text: str | None) -> float | None:
-    """Seconds since the epoch of a time as stores write it: RFC 9110's or ISO 8601; None where it is neither."""
+    """Parse a time in RFC 9110 or ISO 8601 format to seconds since the epoch; None if it is neither."""
     if not text:
         return None
     try:
@@ -104,14 +104,14 @@ def when(text: str | None) -> float | None:
         return None
 
 
-# ---- by looking at the objects
+# ---- by the objects themselves
 
 
 def compare_objects(source: Interface, key: str, target: Interface, target_key: str, *,
                     read: bool = False) -> Comparison:
-    """By the digests that the stores tell of two objects, computed here where a store is local and tells none.
+    """Compare by the digests that the stores report; those of local files are computed.
 
-    read: where they tell none that can be compared, read both.
+    read: if the stores have no digests in common, read both objects.
     """
     ours, theirs = source.describe(key), target.describe(target_key)
     if ours is None or theirs is None:
@@ -133,26 +133,26 @@ def _missing(ours: StoredObject | None, theirs: StoredObject | None) -> Comparis
 
 def _by_digests(source: Interface, key: str, ours: StoredObject, target: Interface, target_key: str,
                 theirs: StoredObject, read: bool) -> Comparison:
-    told, told_there = _by_name(source.digests(ours)), _by_name(target.digests(theirs))
-    for algorithm in told:
-        if algorithm in told_there:
-            return _by_value(algorithm, told[algorithm], told_there[algorithm])
+    reported, reported_there = _by_name(source.digests(ours)), _by_name(target.digests(theirs))
+    for algorithm in reported:
+        if algorithm in reported_there:
+            return _by_value(algorithm, reported[algorithm], reported_there[algorithm])
     if ours.etag == theirs.etag and "-" in (ours.etag or "") and source.etag_is_md5 and target.etag_is_md5:
         return Comparison("same", "md5")  # of the same parts
-    if told and (target.is_local or read):
-        algorithm = next(iter(told))
-        return _by_value(algorithm, told[algorithm], _computed(target, target_key, algorithm))
-    if told_there and (source.is_local or read):
-        algorithm = next(iter(told_there))
-        return _by_value(algorithm, _computed(source, key, algorithm), told_there[algorithm])
+    if reported and (target.is_local or read):
+        algorithm = next(iter(reported))
+        return _by_value(algorithm, reported[algorithm], _computed(target, target_key, algorithm))
+    if reported_there and (source.is_local or read):
+        algorithm = next(iter(reported_there))
+        return _by_value(algorithm, _computed(source, key, algorithm), reported_there[algorithm])
     if read or (source.is_local and target.is_local):
         return _by_content(source, key, target, target_key)
     return _by_parts(source, key, ours, target, target_key, theirs)
 
 
 def _is_decoded(source: Interface, ours: StoredObject, target: Interface, theirs: StoredObject) -> bool:
-    """Whether one of them has an encoding that the other's store cannot keep: then their contents are to be compared,
-    and neither sizes nor digests, which are of stored bytes."""
+    """Whether one of them has an encoding that the other's store cannot keep. Then only their contents can be compared:
+    sizes and digests are of stored bytes."""
     return bool((effective_encoding(ours.encoding) and not target.keeps_encodings)
                 or (effective_encoding(theirs.encoding) and not source.keeps_encodings))
 
@@ -176,8 +176,8 @@ def sizes_differ(ours: ListEntry, theirs: ListEntry) -> bool:
 
 def compare_decoded(source: Interface, ours: ListEntry, target: Interface, theirs: ListEntry,
                     mode: Compare) -> Comparison:
-    """Of two sizes that differ, at a target that keeps no encodings: by time where the source's object is encoded, by
-    the contents where that does not tell, or the mode does not ask for it."""
+    """Compare objects of different sizes, at a target that keeps no encodings: if the source is encoded by time, or by
+    content if the time does not decide or the mode excludes it."""
     described = source.describe(ours.key)
     if described is None or not effective_encoding(described.encoding):
         return _by_size(ours.size, theirs.size) or Comparison("different", "size")
@@ -205,16 +205,16 @@ def _by_content(source: Interface, key: str, target: Interface, target_key: str)
 
 def _by_parts(source: Interface, key: str, ours: StoredObject, target: Interface, target_key: str,
               theirs: StoredObject) -> Comparison:
-    """By the ETag of an upload in parts and a local file: that none of the likely part sizes fits proves nothing."""
-    if target.is_local and source.etag_is_md5 and _is_of_parts(target, target_key, ours):
+    """Compare the ETag of a multipart upload with a local file: if no likely part size fits, that proves nothing."""
+    if target.is_local and source.etag_is_md5 and _is_multipart_etag(target, target_key, ours):
         return Comparison("same", "md5")
-    if source.is_local and target.etag_is_md5 and _is_of_parts(source, key, theirs):
+    if source.is_local and target.etag_is_md5 and _is_multipart_etag(source, key, theirs):
         return Comparison("same", "md5")
     return Comparison("unverifiable", "", "the sizes are equal, but the stores have no digests in common; use "
                                           "read=True to compare the bytes")
 
 
-def _is_of_parts(local: Interface, key: str, stored: StoredObject) -> bool:
+def _is_multipart_etag(local: Interface, key: str, stored: StoredObject) -> bool:
     etag = (stored.etag or "").strip('"').lower()
     parts = etag.partition("-")[2]
     if not (parts.isascii() and parts.isdigit()):
@@ -231,7 +231,7 @@ def _is_of_parts(local: Interface, key: str, stored: StoredObject) -> bool:
 
 
 def _computed(interface: Interface, key: str, algorithm: str, encoding: str = "") -> bytes:
-    """The digest of an object's stored bytes, or of what they decode to, by reading them."""
+    """The digest of the stored bytes of an object, or of its decoded content, by reading it."""
     hasher, stream = integrity.hasher(algorithm), compression.decoder(encoding, key)
     take = (lambda piece: hasher.update(stream.update(piece))) if encoding else hasher.update
     if interface.stream_to(key, take) is None:
@@ -243,8 +243,8 @@ def _computed(interface: Interface, key: str, algorithm: str, encoding: str = ""
 def is_up_to_date(source: Interface, key: str, target: Interface, target_key: str) -> bool:
     """Whether the target has the object already, by size and digest or time.
 
-    A source of a later time may be the same all the same, as where it was copied from the target: reading it to see
-    that costs less than copying it.
+    A source that is newer may still be equal, for example if it was copied from the target: reading it to find out is
+    cheaper than copying it.
     """
     theirs = target.describe(target_key)
     ours = None if theirs is None else source.describe(key)

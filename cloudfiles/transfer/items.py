@@ -1,4 +1,4 @@
-"""What is to be transferred: one object each, from where to where."""
+"""The items of a transfer: the key of an object at the source, and at the target."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Item(NamedTuple):
 
     Attributes:
         source, target: its keys at the two stores.
-        size: its stored bytes, where a listing told them already.
+        size: its stored bytes, if they are known from a listing.
     """
 
     source: str
@@ -49,9 +49,9 @@ def as_item(given: Any) -> Item:
 
 
 def as_items(paths: Any) -> Iterable[Item]:
-    """All of them: a collection checked now, anything else as it is iterated.
+    """All of them. A collection is checked now, any other iterable while it is consumed.
 
-    Raises DuplicatePathError where two objects of a collection would get one target.
+    Raises DuplicatePathError if two objects of a collection have the same target.
     """
     if is_path(paths) or isinstance(paths, Mapping | Item):
         return [as_item(paths)]
@@ -72,12 +72,12 @@ def as_items(paths: Any) -> Iterable[Item]:
 
 def items_between(source: Store, target: Store, paths: Any, reencode: Any = None,
                   skipped: list[str] | None = None) -> Iterable[Item]:
-    """What to carry: `paths`, or None for everything that the source lists.
+    """The objects to copy: `paths`, or None for all that the source lists.
 
-    skipped: takes the symlinks that the listing has skipped.
-    Raises InvalidPathError where two cannot be side by side at the target: now in a collection, else as they are taken.
+    skipped: collects the symlinks that the listing skips.
+    Raises InvalidPathError if two keys conflict at the target: now for a collection, otherwise while it is consumed.
     """
-    # What comes from names with suffixes may have them again.
+    # Keys that are file names without their suffixes do not conflict by them.
     suffixes = paths is not None or reencode is not None or not source.here().folds_suffixes or target.here().folds_case
     items = listed_items(source.here(), skipped) if paths is None else as_items(paths)
     return without_conflicts(source, target, items, suffixes=suffixes)
@@ -90,7 +90,7 @@ def without_conflicts(source: Store, target: Store, items: Iterable[Item], *, su
 
 
 def listed_items(source: Interface, skipped: list[str] | None = None) -> Iterator[Item]:
-    """Everything that the source lists, as it lists it; `skipped` takes the symlinks that were skipped."""
+    """All objects that the source lists, in its order; `skipped` collects the symlinks that it skips."""
     for page in source.pages():
         if skipped is not None:
             skipped += page.skipped_symlinks

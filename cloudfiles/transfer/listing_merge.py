@@ -1,4 +1,4 @@
-"""Two listings side by side, in key order and constant memory."""
+"""Merges two listings in key order, in constant memory."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ KeyFilter = Callable[[str], bool]
 
 
 class ListingPair(NamedTuple):
-    """One key, and its entry at the source and at the target; at least one of them is there."""
+    """A key, with its entries at the source and at the target; at least one of them exists."""
 
     key: str
     source: ListEntry | None
@@ -24,11 +24,11 @@ class ListingPair(NamedTuple):
 
 
 class OutOfOrderError(Exception):
-    """A store does not list in the order that it promises: begin anew, and trust it no more."""
+    """A store does not list in the order that it promises: start again, and do not rely on it."""
 
 
 def sort_key(key: str) -> bytes:
-    """What keys are ordered by: their UTF-8 bytes. Names of files that are no text keep theirs (PEP 383)."""
+    """The bytes that keys are sorted by: UTF-8; undecodable bytes of file names are kept (PEP 383)."""
     try:
         return key.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:
@@ -37,13 +37,14 @@ def sort_key(key: str) -> bytes:
 
 def merge_listings(source: Interface, target: Interface, wanted: KeyFilter, trust: bool = True,
            skipped: list[str] | None = None) -> Iterator[ListingPair]:
-    """All keys of both stores for which `wanted(key)`, in order, each once.
+    """All keys of both stores for which `wanted(key)` is true, in order, each once.
 
-    Nothing is to be done by what comes before the end was reached: only then is it known that both listings ended
-    cleanly. Raises what listing raises, and OutOfOrderError.
+    Do not act on them before the end is reached: only then is it known that both listings are complete. Raises the
+    exceptions of listing, and OutOfOrderError.
 
-    trust: take listings as they come where stores promise an order; False sorts them all.
-    skipped: takes the symlinks that the source's listing has skipped.
+    Args:
+        trust: rely on the order of stores that promise one; False sorts all listings.
+        skipped: collects the symlinks that the listing of the source skips.
     """
     with sorted_listing(source, trust, skipped) as ours, sorted_listing(target, trust) as theirs:
         yield from _merge(filter(lambda entry: wanted(entry.key), ours),
@@ -68,7 +69,7 @@ def _merge(ours: Iterator[ListEntry], theirs: Iterator[ListEntry]) -> Iterator[L
 @contextmanager
 def sorted_listing(interface: Interface, trust: bool,
                    skipped: list[str] | None = None) -> Iterator[Iterator[ListEntry]]:
-    """Everything that a store lists, in order: as it comes where it comes so, else sorted in a temporary file."""
+    """All entries of a store in order, sorted in a temporary file unless the store lists in this order."""
     if interface.lists_in_key_order and trust:
         yield _checked(list_entries(interface, skipped))
         return
@@ -78,7 +79,7 @@ def sorted_listing(interface: Interface, trust: bool,
 
 
 def list_entries(interface: Interface, skipped: list[str] | None = None) -> Iterator[ListEntry]:
-    """Everything that a store lists, as it comes; `skipped` takes the symlinks that were skipped."""
+    """All entries of a store, in its order; `skipped` collects the symlinks that it skips."""
     for page in interface.pages():
         if skipped is not None:
             skipped += page.skipped_symlinks

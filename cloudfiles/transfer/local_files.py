@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class MappedFiles(FileInterface):
-    """Files that lie anywhere, under the keys that a mapping gives them. To be read only."""
+    """Local files anywhere, with keys from a mapping; read-only."""
 
     def __init__(self, location: ExtractedPath, options: StoreOptions, runtime: Runtime,
                  places: Mapping[str, str], skipped: Sequence[str]) -> None:
@@ -53,10 +53,10 @@ def _entry(key: str, status: os.stat_result) -> ListEntry:
 
 
 class LocalStore(Store):
-    """A local directory as one side of a transfer, every file under its own name.
+    """A local directory as one side of a transfer, with every file under its exact name.
 
     Args:
-        directory: an absolute local path. Nothing outside of it is written.
+        directory: an absolute local path. Nothing is written outside of it.
         places: local paths by key, for files that are only read.
         width: workers of a batch.
         follow_external: also symlinks that lead out of the directory are followed.
@@ -87,8 +87,8 @@ def same_files(places: Mapping[str, str]) -> Callable[[str, str], bool]:
 def walk_files(directory: str, skipped: list[str], follow_external: bool = False) -> Iterator[tuple[str, str]]:
     """The name (relative, with '/') and the path of each file below a directory, as `file://` lists them.
 
-    skipped: takes the symlinks that were not followed.
-    Raises AuthorizationError or FileSystemError where a directory cannot be read.
+    skipped: collects the symlinks that are not followed.
+    Raises AuthorizationError or FileSystemError if a directory cannot be read.
     """
     for item in listed_items(LocalStore(directory, follow_external=follow_external).here(), skipped):
         yield item.source, os.path.join(directory, item.source.replace("/", os.sep))

@@ -1,7 +1,7 @@
-"""Objects moved: renamed where a file system can, else copied, compared, and only then removed from the source.
+"""Moves objects: by renaming within a file system, otherwise by copying, verifying and then removing the source.
 
-Symlinks at a local source can make several paths the same file. Only the first of them to be moved finds it; the
-others are copied from where that one went, after everything else was moved.
+With symlinks at a local source, several paths can be the same file. The first of them is moved; the others are copied
+from its target, after all other objects were moved.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def move_objects(source: Store, target: Store, paths: Any, *, total: int | None 
 
 
 class Mover:
-    """Moves objects by way of a carrier."""
+    """Moves objects with the help of a copier."""
 
     def __init__(self, copier: Copier) -> None:
         self._copier = copier
@@ -70,7 +70,7 @@ class Mover:
         self._target = copier.target
 
     def move(self, item: Item) -> ObjectOutcome:
-        """Move one object. The source is there until its copy is proven to be the same.
+        """Move one object. The source is only removed when its copy has been verified.
 
         Raises:
             MissingObjectError: there is no source.
@@ -88,7 +88,7 @@ class Mover:
         return outcome
 
     def copy_moved(self, item: Item, moved: str | None) -> ObjectOutcome:
-        """As `move`, of an object that is at the target already, under the key `moved`, and no more at the source."""
+        """Like `move`, for an object that has already been moved to the key `moved` of the target."""
         if moved is None:
             raise MissingObjectError("the object to move does not exist", path=item.source)
         copy = Copier(self._target, self._target, self._copier.runtime).copy_object(Item(moved, item.target, item.size))
@@ -96,7 +96,7 @@ class Mover:
         return copy._replace(item=item)
 
     def _finish(self, item: Item, source: Interface, key: str) -> None:
-        """Compare a copy with what it was made of, then remove the item's source."""
+        """Compare a copy with its original, then remove the source of the item."""
         comparison = compare_objects(source, key, self._target, item.target, read=True)
         if comparison.verdict != "same":
             raise IntegrityError(f"could not verify the copy at {item.target}, so the source was not removed: "

@@ -1,4 +1,4 @@
-"""What came of a transfer."""
+"""The results of a transfer."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from cloudfiles.monitoring import IOEnum, TransmissionMonitor
 from cloudfiles.transfer.items import Item
 
 MOST_RECORDED = 20_000
-"""Entries of a recording: a transfer of any number of objects costs the same memory."""
+"""Entries of a recording, so that any number of objects takes the same memory."""
 
 Status = Literal["copied", "skipped", "missing", "large"]
 Way = Literal["", "copy", "rename", "whole", "parts", "spool"]
 
 
 class ObjectOutcome(NamedTuple):
-    """What came of one object.
+    """The result for one object.
 
     Attributes:
         status: 'copied', 'skipped' (the target had it), 'missing' (the source has none), or 'large' (nothing was
-            done yet: it goes in parts, after the others).
-        way: 'copy' (by the store or the kernel itself), 'rename', 'whole' (through memory), 'parts' (several at once),
+            done yet: it is to be copied in parts, after the others).
+        way: 'copy' (server-side, or by the kernel), 'rename', 'whole' (through memory), 'parts' (several at once),
             'spool' (through a temporary file).
-        size: stored bytes that were written, None where the store did not tell.
-        etag: of the new object, where the store told.
-        verified: the digest of the source's bytes that was checked on the way, '' where it offers none, 'local' where
-            there was no way.
-        source_etag: the state of the source that was read, where that is known.
-        digest: of the source's stored bytes, `algorithm:hexadecimal`, where one was told or computed on the way.
+        size: stored bytes that were written; None if the store did not report it.
+        etag: of the new object, if the store reported it.
+        verified: the digest that the bytes read were verified by; '' if the source offers none; 'local' if no network
+            was involved.
+        source_etag: the ETag of the source that was read, if it is known.
+        digest: of the stored bytes of the source, `algorithm:hexadecimal`, if one was reported or computed.
     """
 
     item: Item
@@ -48,17 +48,17 @@ class ObjectOutcome(NamedTuple):
 
 @dataclass
 class TransferResult:
-    """The sum of a transfer.
+    """The result of a transfer.
 
     Attributes:
         copied, skipped, missing: objects.
-        bytes: stored bytes written, as far as the stores told.
-        unverified: objects that passed through this process and whose source offers no digest to check them by.
-        ways: how many objects went each way.
-        errors: what failed, by source path; only where errors are kept and not raised.
-        skipped_symlinks: symlinks below the source that lead out of it, or nowhere, and were not followed.
+        bytes: stored bytes written, as far as they are known.
+        unverified: objects that passed through this process and whose source offers no digest to verify them by.
+        ways: the number of objects by the way they were copied.
+        errors: the failures by source path, if they are collected instead of raised.
+        skipped_symlinks: symlinks below the source that lead out of it, or to nothing, and were not followed.
         recording: when the objects were transferred, and their bytes. Its methods can be called on the result as well:
-            `result.total_bytes()`, `result.peak_Mbps()`. Of very many objects, neighbors are recorded together.
+            `result.total_bytes()`, `result.peak_Mbps()`. Of very many objects, successive ones are recorded together.
     """
 
     copied: int = 0
@@ -83,7 +83,7 @@ class TransferResult:
         return self.copied
 
     def add(self, outcome: ObjectOutcome, began: float | None = None) -> None:
-        """Count an outcome; by any worker.
+        """Count an outcome; called by any worker.
 
         began: when, by the clock of the recording; None leaves it out of that.
         """
@@ -102,7 +102,7 @@ class TransferResult:
                 self.missing += 1
 
     def fail(self, item: Item, error: Exception) -> None:
-        """Keep the error of an item."""
+        """Record the error of an item."""
         with self._lock:
             self.errors[item.source] = error
             self.recording.record_error()
@@ -115,11 +115,11 @@ class TransferResult:
         return self.copied
 
     def __bool__(self) -> bool:
-        """Whether nothing failed."""
+        """True if nothing failed."""
         return not self.errors
 
     def merge(self, other: TransferResult) -> None:
-        """Count in what came of other objects."""
+        """Add the result of other objects."""
         with self._lock:
             for name in ("copied", "skipped", "missing", "bytes", "unverified"):
                 setattr(self, name, getattr(self, name) + getattr(other, name))
@@ -130,8 +130,8 @@ class TransferResult:
 
     def explain(self, error: CloudFilesError, verb: str = "transferred",
                 others: str = "the remaining objects were not started") -> CloudFilesError:
-        """`error`, which ended the transfer, saying what was done before, and what came of the `others`; the result
-        goes along as `.result`."""
+        """The error that ended the transfer, with a message that tells what was done before, and what happened to the
+        `others`; its attribute `result` is this result."""
         done = f"{self.copied} object{'s were' if self.copied != 1 else ' was'} {verb} completely before"
         error.args = (f"{error.args[0] if error.args else ''} ({done}; the target of this one is unchanged; "
                       f"{others})",)

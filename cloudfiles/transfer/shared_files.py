@@ -11,7 +11,7 @@ from cloudfiles.transfer.items import Item
 
 
 class SharedFiles:
-    """Notes items in a temporary file: any number of them takes the same memory. Any thread may ask."""
+    """Keeps items in a temporary file, so that any number of them takes the same memory. Thread-safe."""
 
     def __init__(self, source: Interface) -> None:
         self._resolve = source.key_resolver(follow=True)
@@ -25,7 +25,7 @@ class SharedFiles:
         self._database.close()
 
     def note(self, items: Iterable[Item]) -> Iterable[Item]:
-        """The items; each is noted before it is taken."""
+        """The items; each is recorded before it is returned."""
         if self._resolve is None:
             return items
         if not isinstance(items, Collection):

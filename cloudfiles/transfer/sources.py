@@ -1,4 +1,4 @@
-"""Whether there is anything to transfer from: a directory that does not exist is most often a slip of the pen."""
+"""Checks that the source of a transfer exists: if it does not, that is probably a typo."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _LOOKED_AT = 1000
 
 
 def check_source(source: Store) -> None:
-    """Raise MissingObjectError, naming what was probably meant, where the source does not exist.
+    """Raise MissingObjectError, with a suggestion, if the source does not exist.
 
-    An empty directory is a source. An object store has no directories: nothing tells an empty prefix from a missing
-    one, so there it is logged as a warning, unless it is the whole bucket.
+    An empty directory exists. Object stores have no directories: an empty prefix cannot be distinguished from a missing
+    one, so it is logged as a warning, unless it is the whole bucket.
     """
     exists = source.here().root_exists()
     if exists:
@@ -38,7 +38,7 @@ def check_source(source: Store) -> None:
 
 
 def _hint(source: Store, path: str) -> str:
-    """The name beside it that it is most like."""
+    """The most similar name next to it."""
     above, _, name = path.rpartition("/")
     try:
         near = difflib.get_close_matches(name, _names_in(source, above, name), 1)

@@ -35,7 +35,7 @@ class SyncResult:
 
     Attributes:
         transfer: what came of the copies.
-        same: keys that the target had already, counted by what told so: 'md5' (or another digest), 'time', 'size'.
+        same: keys that the target had already, by what decided it: 'md5' (or another digest), 'time', 'size'.
         deleted: keys removed from the target.
         actions: with `dry_run`: ('copy' or 'delete', key, why).
         skipped_symlinks: symlinks below the source that lead out of it, or nowhere, and were not followed. What the
@@ -69,7 +69,7 @@ def sync(source: Store, target: Store, *, delete: bool = False, compare: str = "
     check_source(source)
     plan, here, there = plan_between(source, target)
     with SyncPlan(here, there, plan, mode, wanted, delete) as todo:
-        todo.make(source.here(), target.here())
+        todo.build(source.here(), target.here())
         if todo.kept_below_symlinks:
             _log.warning("%s: %d objects that the source does not have are kept, because symlinks lead to their "
                          "directories", redact(target.cloudpath), todo.kept_below_symlinks)

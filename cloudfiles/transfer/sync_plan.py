@@ -1,6 +1,6 @@
-"""What a sync is going to do, made out before the first byte is carried, and kept in a temporary file.
+"""What a sync is going to do: planned before the first byte is copied, and kept in a temporary file.
 
-Any number of keys costs the same memory.
+Any number of keys takes the same memory.
 """
 
 from __future__ import annotations
@@ -32,20 +32,20 @@ from cloudfiles.transfer.items import Item
 from cloudfiles.transfer.listing_merge import KeyFilter, ListingPair, OutOfOrderError, merge_listings, sort_key
 
 _SHOWN = 5
-"""Collisions that an error names."""
+"""Conflicts that an error names."""
 
 _CHUNK = 1000
 
 
 class SyncPlan:
-    """The keys to carry and to delete. A context manager: the temporary file goes with it.
+    """The keys to copy and to delete. A context manager, which removes the temporary file.
 
-    source, target: the interfaces of the workers of `plan`, for a closer look at what listings leave open.
+    source, target: the interfaces of the workers of `plan`, which compare objects if the listings do not decide.
 
     Attributes:
-        same: keys that the target has already, counted by what told so ('size', 'md5', 'time', ...).
-        carried, deleted: how many are to be.
-        sources, targets: how many keys there are.
+        same: the number of keys that the target has already, by what decided it ('size', 'md5', 'time', ...).
+        copy_count, delete_count: the number of keys to copy and to delete.
+        sources, targets: the number of keys.
         kept_below_symlinks: keys that are only at the target, and not deleted, as a symlink leads to their directory.
         skipped_symlinks: those at the source that were not followed.
     """
@@ -75,32 +75,32 @@ class SyncPlan:
         self.same: Counter[str] = Counter()
         self.copy_count = self.delete_count = self.sources = self.targets = self.kept_below_symlinks = 0
         self.skipped_symlinks: list[str] = []
-        self._collisions = _Collisions(self._target, self._database)
+        self._key_conflicts = _Conflicts(self._target, self._database)
         self._resolve = self._target.key_resolver()
         self._database.executescript(
             "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF;"
-            "DROP TABLE IF EXISTS carried; DROP TABLE IF EXISTS deleted;"
-            "CREATE TABLE carried (place BLOB, size, why TEXT); CREATE TABLE deleted (place BLOB);"
-            "DROP TABLE IF EXISTS linked; CREATE TABLE linked (place BLOB, file BLOB)")
+            "DROP TABLE IF EXISTS copies; DROP TABLE IF EXISTS deletions;"
+            "CREATE TABLE copies (key BLOB, size, why TEXT); CREATE TABLE deletions (key BLOB);"
+            "DROP TABLE IF EXISTS linked; CREATE TABLE linked (key BLOB, file BLOB)")
 
-    # ---- making
+    # ---- planning
 
-    def make(self, source: Interface, target: Interface) -> None:
-        """Merge the listings of the stores (by interfaces of the calling thread) to their end.
+    def build(self, source: Interface, target: Interface) -> None:
+        """Merge the complete listings of the stores, by interfaces of the calling thread.
 
-        Raises InvalidPathError where keys collide at the target, and what listing raises.
+        Raises InvalidPathError if keys conflict at the target, and the exceptions of listing.
         """
         try:
-            self._make(source, target, trust=True)
+            self._build(source, target, trust=True)
         except OutOfOrderError:
             self._begin()
-            self._make(source, target, trust=False)
-        self._collisions.check()
+            self._build(source, target, trust=False)
+        self._key_conflicts.check()
 
-    def _make(self, source: Interface, target: Interface, trust: bool) -> None:
+    def _build(self, source: Interface, target: Interface, trust: bool) -> None:
         unclear: list[ListingPair] = []
         for pair in merge_listings(source, target, self._wanted, trust, self.skipped_symlinks):
-            self._collisions.see(pair)
+            self._key_conflicts.see(pair)
             if pair.source is not None:
                 self.sources += 1
                 self._note_linked(pair.key)
@@ -114,7 +114,7 @@ class SyncPlan:
         self._check_linked()
 
     def _decide_by_listing(self, pair: ListingPair) -> bool:
-        """Whether the listings told enough to decide."""
+        """Whether the listings are enough to decide."""
         if pair.source is not None and pair.target is not None:
             comparison = compare_entries(self._source, pair.source, self._target, pair.target, self._mode)
             if comparison is not None:
@@ -137,62 +137,62 @@ class SyncPlan:
 
     def _add_copy(self, pair: ListingPair, why: str) -> None:
         assert pair.source is not None
-        self._database.execute("INSERT INTO carried VALUES (?, ?, ?)", (sort_key(pair.key), pair.source.size, why))
+        self._database.execute("INSERT INTO copies VALUES (?, ?, ?)", (sort_key(pair.key), pair.source.size, why))
         self.copy_count += 1
 
     def _add_deletion(self, key: str) -> None:
-        if self._target.is_below_symlink(key):  # it may be another key's object, which is to stay
+        if self._target.is_below_symlink(key):  # it may be the object of another key
             self.kept_below_symlinks += 1
             return
-        self._database.execute("INSERT INTO deleted VALUES (?)", (sort_key(key),))
+        self._database.execute("INSERT INTO deletions VALUES (?)", (sort_key(key),))
         self.delete_count += 1
 
     def _keep_below_symlinks(self) -> None:
-        """Nothing is deleted in place of a symlink that was skipped, or below it: what it leads to was not seen."""
+        """Nothing is deleted at the name of a skipped symlink, or below it: what it leads to was not listed."""
         for name in self.skipped_symlinks:
             names = {name, bare_name(name)} if self._source.folds_suffixes else {name}
             for kept in map(sort_key, names):
                 self.delete_count -= self._database.execute(
-                    "DELETE FROM deleted WHERE place = ? OR (place >= ? AND place < ?)",
+                    "DELETE FROM deletions WHERE key = ? OR (key >= ? AND key < ?)",
                     (kept, kept + b"/", kept + b"0")).rowcount  # '0' comes next to '/'
 
     # ---- symlinks of the target
 
     def _note_linked(self, key: str) -> None:
-        """Note a key of the source whose object is the file of another key at the target."""
+        """Record a key of the source that would be written to the file of another key at the target."""
         file = key if self._resolve is None else self._resolve(key)
         if file != key:
             self._database.execute("INSERT INTO linked VALUES (?, ?)", (sort_key(key), sort_key(file)))
 
     def _check_linked(self) -> None:
-        """Nothing is written to a file that has another key of the source too, and none that has one is deleted."""
+        """No file is written that belongs to another key of the source too, and none that belongs to one is deleted."""
         run = self._database.execute
         if run("SELECT 1 FROM linked LIMIT 1").fetchone() is None:
             return
         run("CREATE INDEX linked_files ON linked (file)")
-        run("CREATE INDEX carried_places ON carried (place)")
-        kept = run("DELETE FROM deleted WHERE place IN (SELECT file FROM linked)").rowcount
+        run("CREATE INDEX copied_keys ON copies (key)")
+        kept = run("DELETE FROM deletions WHERE key IN (SELECT file FROM linked)").rowcount
         self.delete_count -= kept
         self.kept_below_symlinks += kept
-        is_carried = "EXISTS (SELECT 1 FROM carried WHERE carried.place = {})".format
-        rows = run("SELECT one.place, two.place, 1, {} OR {} FROM linked one JOIN linked two USING (file) "
-                   "WHERE one.place < two.place UNION ALL SELECT place, file, {}, {} OR {} FROM linked".format(
-                       *map(is_carried, ("one.place", "two.place", "file", "place", "file"))))
+        is_copied = "EXISTS (SELECT 1 FROM copies WHERE copies.key = {})".format
+        rows = run("SELECT one.key, two.key, 1, {} OR {} FROM linked one JOIN linked two USING (file) "
+                   "WHERE one.key < two.key UNION ALL SELECT key, file, {}, {} OR {} FROM linked".format(
+                       *map(is_copied, ("one.key", "two.key", "file", "key", "file"))))
         while pairs := [(_key(key), _key(other), *rest) for key, other, *rest in rows.fetchmany(_CHUNK)]:
             for (key, other, *_), is_conflict in zip(pairs, collect(self._conflicts, pairs, self._plan), strict=True):
                 if is_conflict:
-                    self._collisions.note(f"{key!r} and {other!r} are the same file there, because of a symlink")
+                    self._key_conflicts.note(f"{key!r} and {other!r} are the same file there, because of a symlink")
 
     def _conflicts(self, pair: tuple[str, str, bool, bool]) -> bool:
-        """Whether both keys are different objects of the source: one is written, or the file cannot be like both."""
-        key, other, is_known, is_carried = pair
+        """Whether both keys are different objects of the source, one of which is copied, or differs at the target."""
+        key, other, is_known, is_copied = pair
         if not is_known and (os.path.isabs(other) or not self._wanted(other) or not self._source.exists(other)):
             return False
         if self._source.is_same(self._source, key, other):
             return False
-        return is_carried or compare_objects(self._source, key, self._source, other).verdict == "different"
+        return is_copied or compare_objects(self._source, key, self._source, other).verdict == "different"
 
-    # ---- a closer look, many at a time
+    # ---- where listings do not decide
 
     def _compare_unclear(self, pairs: list[ListingPair]) -> None:
         looks = collect(self._compare_pair, pairs, self._plan)
@@ -204,7 +204,7 @@ class SyncPlan:
         pairs.clear()
 
     def _compare_pair(self, pair: ListingPair) -> tuple[Comparison | None, bool]:
-        """The judgement of what is at the source, or whether to delete what is only at the target."""
+        """The comparison of an object that the source has, or whether to delete one that only the target has."""
         if pair.source is None:
             return None, self._is_only_there(pair.key)
         if pair.target is not None and sizes_differ(pair.source, pair.target):
@@ -214,7 +214,7 @@ class SyncPlan:
         return compare_objects(self._source, pair.key, self._target, pair.key), False
 
     def _is_only_there(self, key: str) -> bool:
-        """On a store that shows encodings as suffixes, a key `a` may be what the source has as `a.gz`."""
+        """Whether the source lacks it. If the target shows encodings as suffixes, `a` may be `a.gz` of the source."""
         described = self._target.describe(key)
         suffixes = [suffix for suffix, encoding in COMPRESSION_EXTENSIONS.items()
                     if described is not None and encoding == described.encoding]
@@ -223,47 +223,48 @@ class SyncPlan:
     # ---- reading
 
     def items(self) -> Iterator[Item]:
-        """What to carry, in order."""
-        for place, size, _ in self._database.execute("SELECT place, size, why FROM carried ORDER BY rowid"):
-            yield Item(_key(place), _key(place), size)
+        """The objects to copy, in order."""
+        for key, size, _ in self._database.execute("SELECT key, size, why FROM copies ORDER BY rowid"):
+            yield Item(_key(key), _key(key), size)
 
     def actions(self) -> Iterator[tuple[str, str, str]]:
         """('copy' or 'delete', key, why), in order."""
-        for place, why in self._database.execute("SELECT place, why FROM carried ORDER BY rowid"):
-            yield "copy", _key(place), why
+        for key, why in self._database.execute("SELECT key, why FROM copies ORDER BY rowid"):
+            yield "copy", _key(key), why
         for key in self.deletions():
             yield "delete", key, "not at the source"
 
     def deletions(self) -> Iterator[str]:
-        """What to delete, in order."""
-        for (place,) in self._database.execute("SELECT place FROM deleted ORDER BY rowid"):
-            yield _key(place)
+        """The keys to delete, in order."""
+        for (key,) in self._database.execute("SELECT key FROM deletions ORDER BY rowid"):
+            yield _key(key)
 
 
-def _key(place: bytes) -> str:
-    return place.decode("utf-8", "surrogateescape")
+def _key(stored: bytes) -> str:
+    return stored.decode("utf-8", "surrogateescape")
 
 
 def _may_be_folded(target: Interface, key: str) -> bool:
-    """Whether the target may have this key without its listing showing it so."""
+    """Whether the target may have this key although its listing does not show it."""
     return target.folds_suffixes and key.endswith(tuple(COMPRESSION_EXTENSIONS))
 
 
-class _Collisions:
-    """Keys that cannot be side by side at the target."""
+class _Conflicts:
+    """Detects keys that conflict at the target."""
 
     def __init__(self, target: Interface, database: sqlite3.Connection) -> None:
         self._target = target
         self._database = database
         self._found: list[str] = []
         self._count = 0
-        self._open: list[tuple[str, bool]] = []  # keys that the present one begins with, and whether it is a source's
+        # Prefixes of the current key that are keys themselves, and whether the source has them.
+        self._open: list[tuple[str, bool]] = []
         if target.folds_case:
             database.executescript("DROP TABLE IF EXISTS folded;"
-                                   "CREATE TABLE folded (folded BLOB PRIMARY KEY, place BLOB) WITHOUT ROWID")
+                                   "CREATE TABLE folded (folded BLOB PRIMARY KEY, key BLOB) WITHOUT ROWID")
 
     def see(self, pair: ListingPair) -> None:
-        """Take the next key, in order."""
+        """Check the next key, in order."""
         key, is_ours = pair.key, pair.source is not None
         while self._open and not key.startswith(self._open[-1][0]):
             self._open.pop()
@@ -279,7 +280,7 @@ class _Collisions:
 
     def _see_folded(self, key: str) -> None:
         folded = sort_key(key.casefold())
-        row = self._database.execute("SELECT place FROM folded WHERE folded = ?", (folded,)).fetchone()
+        row = self._database.execute("SELECT key FROM folded WHERE folded = ?", (folded,)).fetchone()
         if row is None:
             self._database.execute("INSERT INTO folded VALUES (?, ?)", (folded, sort_key(key)))
         else:
@@ -291,7 +292,7 @@ class _Collisions:
             self._found.append(text)
 
     def check(self) -> None:
-        """Raises InvalidPathError naming some of them."""
+        """Raise InvalidPathError if there are any, naming some of them."""
         if self._count:
             more = f", and {self._count - _SHOWN} more" if self._count > _SHOWN else ""
             raise InvalidPathError(f"{self._count} keys conflict at the target: {'; '.join(self._found)}{more}. "
@@ -299,10 +300,10 @@ class _Collisions:
 
 
 def key_filter(include: Any, exclude: Any) -> Callable[[str], bool]:
-    """Whether a key is in: it matches one of `include` (None: all do) and none of `exclude`.
+    """A function that tells whether a key matches one of `include` (None: all do) and none of `exclude`.
 
-    Each is a glob (`*` goes over slashes too), a compiled regular expression that is searched for, a function of the
-    key, or a list of these.
+    Each is a glob (`*` also matches slashes), a compiled regular expression to search for, a function of the key, or a
+    list of these.
     """
     included, excluded = _matchers(include), _matchers(exclude)
     return lambda key: ((include is None or any(match(key) for match in included))

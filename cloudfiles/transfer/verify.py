@@ -1,4 +1,4 @@
-"""Whether what is at one store is at another, object by object, after the fact."""
+"""Compares the objects of two stores with each other."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _CHUNK = 5000
 
 
 class Mismatch(NamedTuple):
-    """One object that is not, or not surely, the same at both stores.
+    """An object that differs between two stores, or may differ.
 
     Attributes:
         verdict: 'different', 'missing' (at one of them) or 'unverifiable'.
-        cause: in words.
+        cause: an explanation.
     """
 
     path: str
@@ -36,13 +36,13 @@ class Mismatch(NamedTuple):
 
 @dataclass
 class VerifyResult:
-    """What a verification found. True where every object is proven to be the same.
+    """The result of a verification. True if every object is proven to be the same.
 
     Attributes:
-        same: how many are.
-        by: those counted by what told so: the name of a digest, or 'content' where both were read.
-        different, missing, unverifiable: the others.
-        skipped_symlinks: symlinks below the source that lead out of it, or nowhere, and were not followed.
+        same: the number of equal objects.
+        by: the same by what decided it: the name of a digest, or 'content' if both were read.
+        different, missing, unverifiable: the other objects.
+        skipped_symlinks: symlinks below the source that lead out of it, or to nothing, and were not followed.
     """
 
     same: int = 0

@@ -1,1 +1,1 @@
-"""Resumable transfers by a journal that many processes may work off."""
+"""Resumable transfers, recorded in a journal that many processes may work on."""

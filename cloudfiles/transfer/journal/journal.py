@@ -1,10 +1,10 @@
-"""The journal of a resumable transfer: one SQLite file that says of each object what is to be done and what was.
+"""The journal of a resumable transfer: a SQLite file with the state of each object.
 
-Any number of processes of one machine work from it. A worker takes objects by leasing them; its lease is of all that it
-holds, is renewed while it works, and ends when its time is over or its process is gone. Time is the machine's monotonic
-clock, so that setting the clock changes no lease. What a worker reports of an object counts only while it holds it.
+Any number of processes on one machine work on it. A worker leases objects: its lease covers all objects that it holds,
+is renewed while it works, and ends when it expires or its process is gone. Leases use the monotonic clock of the
+machine, so setting the clock does not affect them. Results count only while the worker holds the object.
 
-Every change is one transaction (write-ahead log): a kill at any point leaves the journal as before or as after it.
+Every change is one transaction (write-ahead log): after a kill at any point, it is done completely or not at all.
 """
 
 from __future__ import annotations
@@ -48,16 +48,16 @@ PRAGMA user_version = {_VERSION};
 CREATE TABLE transfer (source TEXT, target TEXT, options TEXT, created REAL, is_listed INTEGER);
 CREATE TABLE items (
     id INTEGER PRIMARY KEY,
-    source NOT NULL,                         -- its key; a BLOB where it is not text
-    target,                                  -- its key there; NULL where it is the same
-    size INTEGER,                            -- stored bytes, as the listing told
-    is_large INTEGER NOT NULL DEFAULT 0,     -- to be carried in parts, after the others
+    source NOT NULL,                         -- its key; a BLOB if it is not text
+    target,                                  -- its key at the target; NULL if it is the same
+    size INTEGER,                            -- stored bytes, according to the listing
+    is_large INTEGER NOT NULL DEFAULT 0,     -- to be copied in parts, after the others
     state TEXT NOT NULL DEFAULT 'pending',
-    worker INTEGER,                          -- who holds it
+    worker INTEGER,                          -- the worker that holds it
     attempts INTEGER NOT NULL DEFAULT 0,
     cause TEXT,                              -- why it failed or cannot be verified
-    algorithm TEXT, digest TEXT,             -- by what the bytes were checked on the way, and its value where told
-    etag TEXT, source_etag TEXT,             -- of the new object, and of the state of the source that was carried
+    algorithm TEXT, digest TEXT,             -- that verified the bytes, and its value if known
+    etag TEXT, source_etag TEXT,             -- of the new object, and of the source that was copied
     bytes INTEGER,                           -- stored bytes written
     finished REAL                            -- seconds since the epoch
 );
@@ -71,7 +71,7 @@ CREATE TABLE halves (item INTEGER PRIMARY KEY, half TEXT);
 
 
 def _create_private(path: str) -> None:
-    """Make an empty file that nobody else can read, where there is none; what SQLite makes beside it has its mode."""
+    """Create an empty file that nobody else can read, unless it exists; SQLite gives its other files the same mode."""
     try:
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
     except OSError as error:
@@ -79,10 +79,10 @@ def _create_private(path: str) -> None:
 
 
 class Journal:
-    """One journal file. Its methods may be called by any thread, one at a time.
+    """A journal file. Its methods may be called by any thread, one at a time.
 
     Raises:
-        JournalError: there is none at `path` (unless `create`), or it is no journal that this version can read.
+        JournalError: it does not exist (unless `create`), or is not a journal that this version can read.
         FileSystemError: it cannot be read or written.
     """
 
@@ -95,7 +95,7 @@ class Journal:
         if create:
             _create_private(path)
         with self._reporting():
-            # Transactions are begun by hand; autocommit otherwise.
+            # Autocommit: transactions are explicit.
             self._database = sqlite3.connect(path, timeout=_BUSY, isolation_level=None, check_same_thread=False)
         try:
             self._open(create)
@@ -132,7 +132,7 @@ class Journal:
 
     @contextmanager
     def _changing(self) -> Iterator[sqlite3.Connection]:
-        """One transaction, which no other process's interleaves with."""
+        """One transaction, isolated from those of other processes."""
         with self._lock, self._reporting():
             self._database.execute("BEGIN IMMEDIATE")
             try:
@@ -160,11 +160,11 @@ class Journal:
             if os.path.exists(self.path + suffix):
                 os.unlink(self.path + suffix)
 
-    # ---- what is to be done
+    # ---- the transfer and its objects
 
     @property
     def transfer(self) -> TransferRecord | None:
-        """None where nothing was begun yet."""
+        """None if there is none yet."""
         rows = self._rows("SELECT source, target, options, created, is_listed FROM transfer")
         if not rows:
             return None
@@ -172,7 +172,7 @@ class Journal:
         return TransferRecord(source, target, json.loads(options), created, bool(is_listed))
 
     def begin(self, source: str, target: str, options: dict[str, Any]) -> None:
-        """Empty it, for a new transfer. `list_all` is to follow."""
+        """Clear it for a new transfer. Call `list_all` next."""
         with self._changing() as database:
             for table in ("transfer", "items", "halves", "workers"):
                 database.execute(f"DELETE FROM {table}")
@@ -180,11 +180,11 @@ class Journal:
                              (source, target, json.dumps(options), self._clock.wall()))
 
     def list_all(self, items: Iterable[Item], skipped: Sequence[str] = ()) -> int:
-        """Take in all objects, in bounded memory; gives how many. The same one twice counts once.
+        """Add all objects, in bounded memory; returns their number. Duplicates count once.
 
-        skipped: the symlinks that were skipped, once all items have been taken.
+        skipped: the symlinks that the listing has skipped; complete when all items have been consumed.
 
-        Raises DuplicatePathError where two would get one target; the journal then cannot be worked from.
+        Raises DuplicatePathError if two objects have the same target; the journal then cannot be used.
         """
         count = 0
         source = iter(items)
@@ -216,14 +216,14 @@ class Journal:
     # ---- leases
 
     def register(self, lease: float) -> LeaseOwner:
-        """A new worker of this process."""
+        """Register a new worker of this process."""
         with self._changing() as database:
             cursor = database.execute("INSERT INTO workers (process, lease, expires) VALUES (?, ?, ?)",
                                       (this_process().dump(), lease, self._clock.monotonic() + lease))
             return LeaseOwner(int(cursor.lastrowid or 0), lease)
 
     def renew(self, worker: LeaseOwner) -> None:
-        """Let the lease last its whole time again."""
+        """Renew the lease for its whole duration."""
         with self._changing() as database:
             self._renew(database, worker)
 
@@ -232,7 +232,7 @@ class Journal:
                          (self._clock.monotonic() + worker.lease, worker.id))
 
     def lease(self, worker: LeaseOwner, count: int, large: bool = False) -> list[LeasedItem]:
-        """Up to `count` pending objects; none: there are none at the moment."""
+        """Lease up to `count` pending objects; an empty list if there are none at the moment."""
         with self._changing() as database:
             rows = database.execute("SELECT id, source, target, size FROM items WHERE state = 'pending' AND "
                                     "is_large = ? ORDER BY id LIMIT ?", (large, count)).fetchall()
@@ -243,9 +243,10 @@ class Journal:
 
     def record_results(self, worker: LeaseOwner, results: Sequence[tuple[int, ItemResult]],
                        ended: Iterable[int] = ()) -> int:
-        """Record what came of objects; gives of how many. One that the worker holds no more is another's to tell of.
+        """Record the results of objects; returns how many count. Objects that the worker no longer holds are left to
+        others.
 
-        ended: large ones of whose parts nothing is left to go on with.
+        ended: large objects whose parts cannot be resumed any more.
         """
         now = self._clock.wall()
         rows = [(*values, now, id, worker.id) for id, values in results]
@@ -258,36 +259,37 @@ class Journal:
         return count
 
     def count_large(self, most: int) -> int:
-        """How many pending objects are to be carried in parts, `most` or fewer."""
+        """The number of pending objects to copy in parts, at most `most`."""
         return len(self._rows("SELECT 1 FROM items WHERE state = 'pending' AND is_large = 1 LIMIT ?", most))
 
     def set_large(self, worker: LeaseOwner, ids: Sequence[int]) -> None:
-        """Hand objects back, to be carried in parts."""
+        """Return objects, to be copied in parts."""
         with self._changing() as database:
             database.executemany("UPDATE items SET state = 'pending', is_large = 1, worker = NULL, "
                                  "attempts = attempts - 1 WHERE id = ? AND worker = ? AND state = 'leased'",
                                  [(id, worker.id) for id in ids])
 
     def release(self, worker: LeaseOwner) -> None:
-        """Hand back what was not begun, and be gone."""
+        """Return objects that were not started, and remove the worker."""
         with self._changing() as database:
             database.execute("UPDATE items SET state = 'pending', worker = NULL, attempts = attempts - 1 "
                              "WHERE worker = ? AND state = 'leased'", (worker.id,))
             database.execute("DELETE FROM workers WHERE id = ?", (worker.id,))
 
     def take_over_leases(self, worker: LeaseOwner) -> tuple[list[LeasedItem], list[str]]:
-        """Take over what is held by workers whose lease is over or whose process is gone.
+        """Take over the objects of workers whose lease has expired or whose process is gone.
 
-        Gives it with the marks of all processes that are gone. `hand_on` is to follow, once it is cleared up after
-        them: until then nobody else begins with it.
+        Returns them, and the marks of all processes that are gone. Call `hand_back` when everything these processes
+        left behind is cleaned up: until then nobody else starts with the objects.
         """
         with self._changing() as database:
-            now = self._clock.monotonic()  # not before: while this waited its turn others have renewed their leases
+            # Not earlier: others may have renewed their leases while this waited for its transaction.
+            now = self._clock.monotonic()
             others = database.execute("SELECT id, process, lease, expires FROM workers WHERE id <> ?",
                                       (worker.id,)).fetchall()
             dead = {id: ProcessIdentity.load(process) for id, process, _, _ in others
                     if is_dead(ProcessIdentity.load(process))}
-            # One that lies further ahead than it is long was taken before the machine was started anew.
+            # A lease that ends later than its duration allows was taken before the machine was rebooted.
             over = [id for id, _, lease, expires in others if not now < expires <= now + lease]
             for id in {*dead, *over}:
                 database.execute("UPDATE items SET worker = ? WHERE worker = ? AND state = 'leased'", (worker.id, id))
@@ -296,7 +298,7 @@ class Journal:
         return [LeasedItem(row[0], item_of(*row[1:])) for row in rows], [process.mark for process in dead.values()]
 
     def hand_back(self, worker: LeaseOwner, processes: Sequence[str]) -> None:
-        """Let what was adopted be leased by anyone, and forget the workers of these processes."""
+        """Let anyone lease the objects that were taken over, and remove the workers of these processes."""
         with self._changing() as database:
             database.execute("UPDATE items SET state = 'pending', worker = NULL WHERE worker = ? AND state = 'leased'",
                              (worker.id,))
@@ -306,28 +308,28 @@ class Journal:
                                  "state = 'leased' AND worker = workers.id)", [(id,) for id in gone])
 
     def is_in_use(self) -> bool:
-        """Whether a worker holds anything whose process is not known to be gone."""
+        """Whether a worker holds anything, unless its process is known to be gone."""
         rows = self._rows("SELECT process, expires FROM workers WHERE EXISTS (SELECT 1 FROM items WHERE "
                           "state = 'leased' AND worker = workers.id)")
         now = self._clock.monotonic()
         return any(expires > now and not is_dead(ProcessIdentity.load(process)) for process, expires in rows)
 
     def retry_failed(self) -> int:
-        """Let what failed be done again; gives how many."""
+        """Let failed objects be retried; returns their number."""
         with self._changing() as database:
             return database.execute("UPDATE items SET state = 'pending', cause = NULL, finished = NULL "
                                     "WHERE state = 'failed'").rowcount
 
-    # ---- half-done large objects
+    # ---- partial uploads of large objects
 
     def save_partial_uploads(self, partial_uploads: Sequence[tuple[int, PartialUpload]]) -> None:
-        """Keep the state of objects for whoever goes on with them."""
+        """Save partial uploads for whoever resumes them."""
         with self._changing() as database:
             database.executemany("INSERT OR REPLACE INTO halves VALUES (?, ?)",
                                  [(id, partial_upload.dump()) for id, partial_upload in partial_uploads])
 
     def delete_partial_uploads(self, ids: Iterable[int]) -> None:
-        """Their parts are gone, or have become objects."""
+        """Forget partial uploads whose parts are gone, or are complete objects now."""
         with self._changing() as database:
             database.executemany("DELETE FROM halves WHERE item = ?", [(id,) for id in ids])
 
@@ -336,21 +338,21 @@ class Journal:
         return PartialUpload.load(rows[0][0]) if rows else None
 
     def partial_uploads(self, *states: ItemState) -> list[tuple[LeasedItem, PartialUpload]]:
-        """All that is kept, or what is of objects in these states."""
+        """All partial uploads, or those of objects in these states."""
         wanted = ", ".join(f"'{state}'" for state in states or STATES)
         rows = self._rows("SELECT items.id, source, target, size, half FROM halves JOIN items ON items.id = item "
                           f"WHERE state IN ({wanted})")
         return [(LeasedItem(row[0], item_of(*row[1:4])), PartialUpload.load(row[4])) for row in rows]
 
-    # ---- what was done
+    # ---- results
 
     def counts(self) -> tuple[Counter[str], int]:
-        """Objects by their state, and the bytes written."""
+        """The number of objects by their state, and the bytes written."""
         rows = self._rows("SELECT state, count(*), sum(bytes) FROM items GROUP BY state")
         return Counter({state: count for state, count, _ in rows}), sum(total or 0 for _, _, total in rows)
 
     def failures(self) -> Iterator[Failure]:
-        """What failed, in bounded memory."""
+        """The failed objects, in bounded memory."""
         for row in self._select("state = 'failed'", "cause, attempts"):
             item = item_of(row[1], row[2], row[3])
             yield Failure(item.source, item.target, row[4], row[5])
@@ -362,7 +364,7 @@ class Journal:
             yield item_of(row[1], row[2], row[3])
 
     def records(self) -> Iterator[dict[str, Any]]:
-        """All that is known of each object, by the names of the columns."""
+        """Everything that is recorded of each object, by the names of the columns."""
         names = ("state", "attempts", *ItemResult._fields[1:], "finished")
         for row in self._select("1", ", ".join(names)):
             item = item_of(row[1], row[2], row[3])

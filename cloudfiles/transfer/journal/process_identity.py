@@ -1,4 +1,4 @@
-"""Which process holds a lease, and whether it still lives."""
+"""Identifies the process that holds a lease, and tells whether it is still alive."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from cloudfiles.interfaces.file.names import process_mark
 
 
 class ProcessIdentity(NamedTuple):
-    """A process as another one on the same machine can find it.
+    """Identifies a process to others on the same machine.
 
     Attributes:
         host: the machine.
-        boot: the machine's present run; '' where the system tells none.
-        namespace: within which process ids are unique: containers have their own; '' where the system tells none.
+        boot: an id of the current boot; '' if unknown.
+        namespace: the namespace of process ids, as containers have their own; '' if unknown.
         pid: its id.
-        began: when it was started, which tells it from a later one of the same id; '' where the system tells none.
-        mark: what its temporary files have in their names.
+        began: the start time, which distinguishes it from a later process with the same id; '' if unknown.
+        mark: a part of the names of its temporary files.
     """
 
     host: str
@@ -40,13 +40,13 @@ class ProcessIdentity(NamedTuple):
 
 
 def this_process() -> ProcessIdentity:
-    """The process that asks."""
+    """The current process."""
     return ProcessIdentity(socket.gethostname(), _boot(), _namespace(), os.getpid(), _state_of(os.getpid())[1],
                        process_mark())
 
 
 def is_dead(process: ProcessIdentity) -> bool:
-    """Whether it surely does not run any more. False where that cannot be told from here."""
+    """Whether it is certain that the process is gone. False if that cannot be determined from here."""
     here = this_process()
     if process.host != here.host:
         return False
@@ -63,16 +63,16 @@ def _runs(process: ProcessIdentity) -> bool:
     except ProcessLookupError:
         return False
     except OSError:
-        pass  # it runs, and is another user's
+        pass  # it exists, and belongs to another user
     state, began = _state_of(process.pid)
     return state not in ("Z", "X") and began == process.began
 
 
 def _state_of(pid: int) -> tuple[str, str]:
-    """State and time of start of a process, proc_pid_stat(5); '' for each where the system does not tell."""
+    """State and start time of a process, see proc_pid_stat(5); '' if unknown."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
-            fields = file.read().rpartition(b")")[2].split()  # the name before may hold anything
+            fields = file.read().rpartition(b")")[2].split()  # the process name before it may contain anything
         return fields[0].decode(), fields[19].decode()
     except (OSError, IndexError):
         return "", ""

@@ -1,4 +1,4 @@
-"""What the journal of a transfer takes and gives: the values, and how keys are written down."""
+"""The values that are written to a journal and read from it, and the representation of keys."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ STATES: tuple[ItemState, ...] = ("pending", "leased", "done", "skipped", "failed
 
 
 class LeasedItem(NamedTuple):
-    """An object that a worker holds."""
+    """An object that a worker has leased."""
 
     id: int
     item: Item
 
 
 class ItemResult(NamedTuple):
-    """What came of an object; the fields are the columns of the journal."""
+    """The result for an object; the fields are columns of the journal."""
 
     state: ItemState
     cause: str | None = None
@@ -30,10 +30,10 @@ class ItemResult(NamedTuple):
 
 
 class LeaseOwner(NamedTuple):
-    """Who leases objects.
+    """A worker that leases objects.
 
     Attributes:
-        lease: seconds that its lease lasts unless it is renewed.
+        lease: seconds until its lease expires, unless it is renewed.
     """
 
     id: int
@@ -41,11 +41,11 @@ class LeaseOwner(NamedTuple):
 
 
 class TransferRecord(NamedTuple):
-    """What the journal is of.
+    """The transfer of a journal.
 
     Attributes:
         source, target: cloudpaths.
-        options: how to reach them and how to carry; values that JSON can say, and no secrets.
+        options: the options of the stores and of the transfer, as JSON values, without secrets.
         created: seconds since the epoch.
         is_listed: every object is in the journal.
     """
@@ -58,7 +58,7 @@ class TransferRecord(NamedTuple):
 
 
 class Failure(NamedTuple):
-    """An object that could not be carried."""
+    """An object that could not be transferred."""
 
     path: str
     dest_path: str
@@ -67,7 +67,7 @@ class Failure(NamedTuple):
 
 
 def stored_key(key: str) -> str | bytes:
-    """As the journal has it: SQLite takes no text that is not Unicode, as names of files may be."""
+    """The key as it is stored: SQLite rejects text that is not Unicode, as file names can be."""
     try:
         key.encode()
     except UnicodeEncodeError:

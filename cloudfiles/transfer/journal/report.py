@@ -1,4 +1,4 @@
-"""What came of a resumable transfer, as values and as text."""
+"""The state of a resumable transfer, as values and as text."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from cloudfiles.transfer.journal.journal import Journal
 from cloudfiles.transfer.journal.records import Failure, TransferRecord
 
 _FAILURES = 1000
-"""Failures that a report holds; the journal has all."""
+"""Failures in a report; the journal has all of them."""
 
 _SHOWN = 20
-"""Failures that its text shows."""
+"""Failures in its text."""
 
 
 @dataclass(frozen=True)
 class Report:
-    """The state of a transfer. Prints as text. True where every object is at the target.
+    """The state of a transfer. Printing it shows a summary. True if every object is at the target.
 
     Attributes:
         source, target: cloudpaths.
-        pending: objects that nobody has begun with, or that are to be gone on with.
-        leased: those that a process is at work on.
-        done: carried; every byte that passed through a process was checked by a digest, or came from a local store.
-        skipped: the target had them.
-        failed: could not be carried. `retry_failed` lets them be done again.
-        unverifiable: carried, but the source offers no digest to check the bytes by.
+        pending: objects that are not started, or are to be resumed.
+        leased: objects that a process is working on.
+        done: objects that were copied, and whose bytes were verified by a digest or came from a local store.
+        skipped: objects that the target had already.
+        failed: objects that could not be copied; `retry_failed` lets them be retried.
+        unverifiable: objects that were copied, but whose source has no digest to verify the bytes with.
         bytes: stored bytes written.
-        half_done: large objects of whose parts some are kept, to go on from.
-        failures: the first of those that failed, with their causes.
-        skipped_symlinks: symlinks below the source that lead out of it, or nowhere, and were not followed.
+        half_done: incomplete large objects whose parts can be resumed.
+        failures: the first failures, with their causes.
+        skipped_symlinks: symlinks below the source that lead out of it, or to nothing, and were not followed.
     """
 
     source: str
@@ -53,7 +53,7 @@ class Report:
 
     @property
     def total(self) -> int:
-        """Objects in all."""
+        """The number of objects."""
         return self.pending + self.leased + self.done + self.skipped + self.failed + self.unverifiable
 
     def __str__(self) -> str:
@@ -74,7 +74,7 @@ class Report:
 
 
 def report_of(journal: Journal, transfer: TransferRecord) -> Report:
-    """The state that the journal is in now."""
+    """The current state of the journal."""
     counts, written = journal.counts()
     by_state: Counter[str] = counts
     return Report(transfer.source, transfer.target, by_state["pending"], by_state["leased"], by_state["done"],

@@ -1,8 +1,8 @@
-"""`ResumableTransfer`: of any number of objects; it survives whatever happens to the processes at work on it.
+"""`ResumableTransfer`: a transfer of any number of objects, which survives kills of the processes that work on it.
 
     rt = ResumableTransfer("transfer.db")
     rt.init("s3://bucket/dir/", "file:///data/dir/")
-    rt.execute(progress=True)  # by any number of processes; again after a kill, until nothing is left
+    rt.execute(progress=True)  # in any number of processes; call it again after a kill
     print(rt.report())
     rt.close()
 """
@@ -39,7 +39,7 @@ from cloudfiles.transfer.verify import VerifyResult, verify
 from cloudfiles.types import Clock, StoreOptions, Tls
 
 _LEASE = 600.0
-"""Seconds that a lease lasts unless renewed, where none are given. A process that is gone loses its lease at once."""
+"""The default duration of a lease in seconds. A process that is gone loses its lease at once."""
 
 
 class ResumableTransfer:
@@ -83,7 +83,7 @@ class ResumableTransfer:
     def __bool__(self) -> bool:
         return True
 
-    # ---- beginning
+    # ---- initializing
 
     def init(self, src: Any, dest: Any, paths: Any = None, reencode: str | bool | None = None) -> int:
         """Record the objects to transfer in the journal, in bounded memory; returns their number.
@@ -104,7 +104,7 @@ class ResumableTransfer:
         """
         source, target = _store_of(src), _store_of(dest)
         encoding = None if reencode is None else stored_encoding(reencode)
-        options = {"encoding": encoding, "source": _kept(source), "target": _kept(target)}
+        options = {"encoding": encoding, "source": _options_of(source), "target": _options_of(target)}
         with closing(Journal(self.db_path, create=True, clock=self._clock)) as journal:
             self._make_room(journal, source, target)
             journal.begin(redact(source.cloudpath), redact(target.cloudpath), options)
@@ -168,7 +168,7 @@ class ResumableTransfer:
         total = sum(counts.values())
         with bar_for(progress, total, "Transfer") as bar:
             bar.update(total - counts.get("pending", 0) - counts.get("leased", 0))
-            source, target = self._reached(transfer)
+            source, target = self._stores_of(transfer)
             worker = JournalWorker(journal, source, target, transfer, lease=lease, block=block, clock=self._clock,
                             report=bar.update)
             worker.work()
@@ -179,7 +179,7 @@ class ResumableTransfer:
         with self._opened() as journal:
             return journal.retry_failed()
 
-    # ---- looking
+    # ---- inspecting
 
     def report(self) -> Report:
         """Counts, bytes and failures, at any time, even while processes are running. It can be printed."""
@@ -206,7 +206,7 @@ class ResumableTransfer:
             if transfer.options["encoding"] is not None:
                 raise UnsupportedOperationError("the objects were re-encoded, so their stored bytes differ from the "
                                                 "source and cannot be compared")
-            source, target = self._reached(transfer)
+            source, target = self._stores_of(transfer)
             return verify(source, target, journal.items("done", "skipped", "unverifiable"), read=read,
                           progress=progress)
 
@@ -225,7 +225,7 @@ class ResumableTransfer:
             if journal.is_in_use():
                 return False
             if transfer is not None:
-                _discard_partial_uploads(journal, self._reached(transfer)[1], only_failed=True)
+                _discard_partial_uploads(journal, self._stores_of(transfer)[1], only_failed=True)
                 if transfer.is_listed and not report_of(journal, transfer):
                     return False
             journal.remove()
@@ -240,7 +240,7 @@ class ResumableTransfer:
             if journal.is_in_use():
                 raise LockingError(f"other processes are using the journal {self.db_path}; wait until they finish")
             if journal.transfer is not None:
-                _discard_partial_uploads(journal, self._reached(journal.transfer)[1])
+                _discard_partial_uploads(journal, self._stores_of(journal.transfer)[1])
             journal.remove()
 
     # ---- the journal and the stores
@@ -255,31 +255,31 @@ class ResumableTransfer:
                                "again")
         return transfer
 
-    def _reached(self, transfer: TransferRecord) -> tuple[Store, Store]:
-        """The stores as they were given here, else as the journal tells."""
-        return (_reached(self._stores[0], transfer.source, transfer.options["source"], "src"),
-                _reached(self._stores[1], transfer.target, transfer.options["target"], "dest"))
+    def _stores_of(self, transfer: TransferRecord) -> tuple[Store, Store]:
+        """The stores that were passed here, otherwise those of the journal."""
+        return (_store(self._stores[0], transfer.source, transfer.options["source"], "src"),
+                _store(self._stores[1], transfer.target, transfer.options["target"], "dest"))
 
 
-def _reached(given: Store | None, cloudpath: str, kept: dict[str, Any], name: str) -> Store:
+def _store(given: Store | None, cloudpath: str, saved: dict[str, Any], name: str) -> Store:
     if given is not None:
         if redact(given.cloudpath) != redact(cloudpath):
             raise JournalError(f"{name} is {redact(given.cloudpath)}, but the journal has {redact(cloudpath)}")
-        view = kept["options"].get("encoding_suffixes") is not False
+        view = saved["options"].get("encoding_suffixes") is not False
         given = given.with_default_suffixes(view)
         if given.location.protocol == "file" and given.shows_encodings_as_suffixes != view:
             raise JournalError(f"{name} has encoding_suffixes={not view}, but the journal was created with {view}: its "
                                "keys would refer to other files")
         return given
-    if kept.get("has_secret"):
+    if saved.get("has_secret"):
         raise MissingCredentialsError(f"{redact(cloudpath)} contained a secret, which is not stored in the journal; "
                                       f"pass it again: ResumableTransfer(..., {name}=CLOUDPATH)")
-    options = StoreOptions(**{**kept["options"], "tls": Tls(**kept["options"]["tls"])})
-    return Store(cloudpath, options, kept["green"], kept["width"], kept["use_https"])
+    options = StoreOptions(**{**saved["options"], "tls": Tls(**saved["options"]["tls"])})
+    return Store(cloudpath, options, saved["green"], saved["width"], saved["use_https"])
 
 
-def _kept(store: Store) -> dict[str, Any]:
-    """How a store is reached, as JSON can say it, without secrets."""
+def _options_of(store: Store) -> dict[str, Any]:
+    """The options of a store as JSON values, without secrets."""
     options = asdict(store.with_default_suffixes(True).options)
     del options["secrets"]
     if options["endpoint"]:
@@ -289,12 +289,12 @@ def _kept(store: Store) -> dict[str, Any]:
 
 
 def _shown(transfer: TransferRecord) -> tuple[str, str]:
-    """The places of a transfer, without secrets: by these they are compared, as a secret may be renewed."""
+    """Source and target without secrets, to compare them by: a secret may have been renewed."""
     return redact(transfer.source), redact(transfer.target)
 
 
 def _store_of(given: Any) -> Store:
-    store = getattr(given, "_store", None)  # of a CloudFiles, which is a layer above this one
+    store = getattr(given, "_store", None)  # of a CloudFiles, which is in a layer above this one
     if isinstance(store, Store):
         return store
     if isinstance(given, str | os.PathLike):
@@ -318,7 +318,7 @@ def _items(source: Store, paths: Any, skipped: list[str]) -> Iterable[Item]:
 
 
 def _discard_partial_uploads(journal: Journal, target: Store, only_failed: bool = False) -> None:
-    """Let the target forget the parts of objects that nobody is going to go on with."""
+    """Remove the parts of objects that nobody will resume from the target."""
     partial_uploads = journal.partial_uploads("failed") if only_failed else journal.partial_uploads()
     for leased, partial in partial_uploads:
         partial.discard(target.here(), leased.item.target)

@@ -1,4 +1,4 @@
-"""A worker of a journal: leases objects, has them carried, many at a time, and records what came of each."""
+"""A worker of a journal: leases objects, copies them, many at a time, and records the result of each."""
 
 from __future__ import annotations
 
@@ -33,26 +33,25 @@ from cloudfiles.transfer.resume_store import CLOCK_SKEW
 from cloudfiles.types import Clock, WriteOptions
 
 _CHUNK = 20_000
-"""Objects after which a batch of workers ends and the next begins: a batch keeps a word on each."""
+"""Objects in one batch, which takes memory for each of them."""
 
 _IN_A_ROW = 100
-"""Failures of these kinds, without a success between them, after which the rest is left pending: the fault is not with
-the objects."""
+"""Consecutive failures of these kinds after which the rest is left pending: the objects are not the cause."""
 
 _COMMON = (TransportError, AuthorizationError, FileSystemError)
 
 _HOPELESS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
-"""Errors that the next object would meet as well."""
+"""Errors that would affect the next object too."""
 
 _STATES: dict[str, ItemState] = {"copied": "done", "skipped": "skipped", "missing": "failed"}
-"""How the journal calls what came of an object."""
+"""The states of the journal by the status of an outcome."""
 
 _PAUSE = 0.5
-"""Seconds between two records of half-done objects, and between two renewals of the lease."""
+"""Seconds between saving partial uploads, and between renewals of the lease."""
 
 
 class JournalWorker:
-    """Works a journal off. To be used once, by one thread.
+    """Copies the objects of a journal. To be used once, by one thread.
 
     lease: seconds. block: objects that are leased at once. report: called now and then with the objects settled since.
     """
@@ -61,7 +60,7 @@ class JournalWorker:
                  block: int, clock: Clock, report: Callable[[int], Any]) -> None:
         encoding: str | None = transfer.options.get("encoding")
         self._plan, self._source, self._target = plan_between(source, target, encodes=encoding is not None)
-        self._resume = ResumeTracker(self._target, self._note)
+        self._resume = ResumeTracker(self._target, self._save_parts)
         self._copier = Copier(self._source, self._target, self._plan.runtime,
                               TransferOptions(encoding, allow_missing=True), computes_digests=True, resume=self._resume)
         self._here = target.here()
@@ -74,18 +73,18 @@ class JournalWorker:
         self._thread = threading.get_ident()
         self._several = LARGE_AT_ONCE
         self._results: deque[tuple[int, ItemResult]] = deque()
-        self._ended: deque[int] = deque()  # large objects of whose parts nothing is left
+        self._ended: deque[int] = deque()  # large objects whose parts cannot be resumed any more
         self._large: deque[int] = deque()
-        self._notes: dict[str, PartTracker] = {}
-        self._ids: dict[str, int] = {}  # of the large objects under way, by their targets
+        self._unsaved: dict[str, PartTracker] = {}
+        self._ids: dict[str, int] = {}  # of large objects in progress, by their targets
         self._due = 0.0
         self._in_a_row = 0
         self.stopped_by: Exception | None = None
 
     def work(self) -> None:
-        """Carry all that is pending, or becomes so as other workers die. What is not begun at the end is handed back.
+        """Copy all pending objects, and those of workers that die. Objects that were not started are returned.
 
-        A fault that every object would meet ends it early; it is then in `stopped_by`.
+        An error that would affect every object ends it early, and is then in `stopped_by`.
         """
         try:
             self._clean_up()
@@ -98,10 +97,10 @@ class JournalWorker:
             self._flush(at_once=True)
             self._journal.release(self._worker)
 
-    # ---- after those that died
+    # ---- workers that are gone
 
     def _clean_up(self) -> bool:
-        """Take over from workers that are gone, and remove what they have left; whether there is anything to do."""
+        """Take over from workers that are gone, and clean up after them; returns whether there is anything to do."""
         adopted, processes = self._journal.take_over_leases(self._worker)
         if adopted or processes:
             kept = [partial.state for _, partial in self._journal.partial_uploads()]
@@ -115,7 +114,7 @@ class JournalWorker:
         """Writes of this transfer."""
         return InterruptedWrites(keys, self._transfer.created - CLOCK_SKEW, processes, kept)
 
-    # ---- carrying
+    # ---- copying
 
     def _copy_pending(self, copy_object: Callable[[LeasedItem], None], large: bool) -> None:
         if large:
@@ -129,7 +128,7 @@ class JournalWorker:
             self._flush(at_once=True)
 
     def _pending(self, large: bool) -> Iterator[LeasedItem]:
-        """In the caller's thread: objects to carry, leased as the workers come to them."""
+        """In the caller's thread: objects to copy, leased as workers need them."""
         while self.stopped_by is None:
             self._flush(at_once=not large)
             block = self._journal.lease(self._worker, 1 if large else self._block, large)
@@ -166,45 +165,45 @@ class JournalWorker:
         self._add_result(leased, results)
 
     def _finished_before(self, leased: LeasedItem) -> ItemResult | None:
-        """Where the object had been finished already, and only the record of that was lost."""
+        """The result if the object was complete already, and only the record of it was lost."""
         partial = self._resume.saved.get(leased.item.target)
         comparison = None if partial is None else self._compare(leased, partial)
         if comparison is None or partial is None:
             return None
         del self._resume.saved[leased.item.target]
-        with suppress(CloudFilesError):  # parts that are objects of their own until they are removed
+        with suppress(CloudFilesError):  # parts may be objects of their own
             self._target.discard_interrupted(self._interrupted([leased.item.target], (), ()))
         return ItemResult("done", None, comparison.by, None, None, partial.validator, partial.size)
 
     def _forget_parts(self, leased: LeasedItem) -> None:
-        """There is no going on with parts of this object."""
+        """The parts of this object cannot be resumed any more."""
         partial = self._resume.saved.pop(leased.item.target, None)
-        if partial is not None:  # else they have been written, or aborted
+        if partial is not None:  # otherwise they are complete, or were aborted
             partial.discard(self._target, leased.item.target)
         self._ids.pop(leased.item.target, None)
-        self._notes.pop(leased.item.target, None)
+        self._unsaved.pop(leased.item.target, None)
         self._ended.append(leased.id)
 
     def _compare(self, leased: LeasedItem, partial: PartialUpload) -> Comparison | None:
-        """None unless the target has what the source has now, described as it is to be."""
+        """None unless the target has the current content of the source, with the right attributes."""
         item = leased.item
         ours, theirs = self._source.describe(item.source), self._target.describe(item.target)
         if ours is None or theirs is None or (ours.validator, ours.size) != (partial.validator, theirs.size):
             return None
         wanted, found = self._copier.write_options(ours, item), self._target.attributes(theirs)
-        if not self._target.is_local and _told(wanted) != _told(found):
+        if not self._target.is_local and _attributes(wanted) != _attributes(found):
             return None
         comparison = compare_objects(self._source, item.source, self._target, item.target)
         return comparison if comparison.verdict == "same" else None
 
-    # ---- what came of it
+    # ---- results
 
-    def _add_result(self, leased: LeasedItem, results: ItemResult) -> None:
+    def _add_result(self, leased: LeasedItem, result: ItemResult) -> None:
         self._in_a_row = 0
-        self._results.append((leased.id, results))
+        self._results.append((leased.id, result))
 
     def _failed(self, leased: LeasedItem, error: Exception) -> None:
-        """In a worker: an object could not be carried."""
+        """In a worker: an object could not be copied."""
         self._results.append((leased.id, ItemResult("failed", _cause(error))))
         self._in_a_row += isinstance(error, _COMMON)
         hopeless = isinstance(error, MissingCredentialsError) or (
@@ -212,14 +211,14 @@ class JournalWorker:
         if hopeless or self._in_a_row >= _IN_A_ROW:
             self.stopped_by = self.stopped_by or error
 
-    def _note(self, target: str, tracker: PartTracker) -> None:
+    def _save_parts(self, target: str, tracker: PartTracker) -> None:
         """In a worker: more parts of an object are written."""
-        self._notes[target] = tracker
+        self._unsaved[target] = tracker
         if self._plan.runtime is None and threading.get_ident() == self._thread:
-            self._flush()  # nobody else is going to
+            self._flush()  # nobody else will
 
     def _flush(self, at_once: bool = False) -> None:
-        """In the caller's thread: write down what the workers have come to."""
+        """In the caller's thread: record what the workers have done."""
         ended = _all_of(self._ended)
         results = _all_of(self._results)
         if results or ended:
@@ -230,12 +229,12 @@ class JournalWorker:
         now = self._clock.monotonic()
         if at_once or now >= self._due:
             self._due = now + min(_PAUSE, self._worker.lease / 4)
-            self._keep_parts()
+            self._flush_parts()
             if not results:
                 self._journal.renew(self._worker)
 
-    def _keep_parts(self) -> None:
-        notes = [self._notes.popitem() for _ in range(len(self._notes))]
+    def _flush_parts(self) -> None:
+        notes = [self._unsaved.popitem() for _ in range(len(self._unsaved))]
         partial_uploads = [(self._ids[target], tracker.snapshot()) for target, tracker in notes if target in self._ids]
         if kept := [(id, partial) for id, partial in partial_uploads if partial is not None]:
             self._journal.save_partial_uploads(kept)
@@ -257,12 +256,12 @@ def _cause(error: Exception) -> str:
     return f"{type(error).__name__}: {text}"
 
 
-def _told(options: WriteOptions) -> tuple[Any, ...]:
-    """What a target keeps of what an object is written with."""
+def _attributes(options: WriteOptions) -> tuple[Any, ...]:
+    """The attributes that a target keeps."""
     return (options.content_type, options.encoding, options.cache_control, dict(options.metadata or {}),
             options.content_disposition, options.content_language)
 
 
 def _all_of(queue: deque[Any]) -> list[Any]:
-    """What is in it now, taken out; workers may add to it meanwhile."""
+    """Its current items, removed from it; workers may add others at the same time."""
     return [queue.popleft() for _ in range(len(queue))]
