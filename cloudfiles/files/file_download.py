@@ -42,9 +42,9 @@ from cloudfiles.files.web_endpoint import (
     check_no_pool,
     is_web,
 )
-from cloudfiles.interfaces.file.names import temporary_name
 from cloudfiles.interfaces.file.os_errors import write_error
 from cloudfiles.interfaces.file.permissions import keep_permissions, permissions_of
+from cloudfiles.interfaces.file.temporaries import temporary_name
 from cloudfiles.paths import absolute
 from cloudfiles.retry import RetryPolicy
 from cloudfiles.runtime.descriptors import with_descriptor

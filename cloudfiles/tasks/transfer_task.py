@@ -22,7 +22,7 @@ from cloudfiles.exceptions import (
     TransportError,
     redact,
 )
-from cloudfiles.interfaces.file.names import process_mark
+from cloudfiles.interfaces.file.temporaries import process_mark
 from cloudfiles.secret_references import has_secret
 from cloudfiles.transfer.copier import Copier, TransferOptions
 from cloudfiles.transfer.engine import copy_objects, plan_between

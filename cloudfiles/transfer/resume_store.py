@@ -25,7 +25,7 @@ from cloudfiles import paths
 from cloudfiles.batch.store import Store
 from cloudfiles.exceptions import CloudFilesError, ConfigurationError, TransportError, redact
 from cloudfiles.interfaces.base import Interface
-from cloudfiles.interfaces.file.names import process_mark
+from cloudfiles.interfaces.file.temporaries import process_mark
 from cloudfiles.interfaces.part_writer import InterruptedWrites
 from cloudfiles.transfer.items import Item
 from cloudfiles.transfer.partial_upload import PartialUpload, PartTracker, ResumeTracker, SaveThrottle

@@ -36,8 +36,7 @@ from cloudfiles.exceptions import (
     UnsupportedOperationError,
 )
 from cloudfiles.files import download_file
-from cloudfiles.interfaces.file import file_io as file_io
-from cloudfiles.interfaces.file import names as file_names
+from cloudfiles.interfaces.file import file_io, temporaries
 from cloudfiles.interfaces.file import objects as file_objects
 from cloudfiles.interfaces.file.interface import FileInterface
 from cloudfiles.interfaces.server_copy import CopyOptions
@@ -484,7 +483,7 @@ def test_a_lone_surrogate_is_no_file_name(store: FileInterface) -> None:
 
 
 def test_temporary_names_are_no_keys(store: FileInterface) -> None:
-    from cloudfiles.interfaces.file.names import temporary_name
+    from cloudfiles.interfaces.file.temporaries import temporary_name
 
     with pytest.raises(InvalidPathError, match="temporary"):
         store.put("a/" + temporary_name(), b"", PLAIN)
@@ -923,7 +922,7 @@ def test_temporary_files_of_a_forked_child_have_names_of_their_own() -> None:
     receiving, sending = os.pipe()
     child = os.fork()
     if child == 0:
-        os.write(sending, file_names.process_mark().encode())
+        os.write(sending, temporaries.process_mark().encode())
         os._exit(0)
     os.close(sending)
     with open(receiving, encoding="utf-8") as told:

@@ -12,10 +12,10 @@ from typing import Any
 from cloudfiles import CloudFiles, ResumableTransfer
 from cloudfiles.interfaces.azure import multipart as azure_multipart
 from cloudfiles.interfaces.azure.multipart import BlockWriter
-from cloudfiles.interfaces.file import copying as file_copy
-from cloudfiles.interfaces.file import file_io as file_io
+from cloudfiles.interfaces.file import copy as file_copy
+from cloudfiles.interfaces.file import file_io, file_part_writer, interface
 from cloudfiles.interfaces.file import objects as file_objects
-from cloudfiles.interfaces.file.copying import FilePartWriter
+from cloudfiles.interfaces.file.file_part_writer import FilePartWriter
 from cloudfiles.interfaces.gs import composite as gs_composite
 from cloudfiles.interfaces.gs.composite import GsPartWriter, PartObjects
 from cloudfiles.interfaces.s3 import interface as s3_interface
@@ -36,11 +36,12 @@ _COMPOSING: tuple[tuple[Any, str], ...] = (
 """What the end of a large object on Cloud Storage takes, always in this order."""
 
 _ANY: tuple[tuple[Any, str], ...] = (
-    *_PARTS, (Client, "send"), (file_objects, "publish"), (file_copy, "publish"), (file_io, "_fill"),
+    *_PARTS, (Client, "send"), (file_objects, "publish"), (file_copy, "publish"), (file_part_writer, "publish"),
+    (file_io, "_fill"),
     (journal.Journal, "lease"), (journal.Journal, "record_results"), (journal.Journal, "set_large"),
     (journal.Journal, "hand_back"), (resume_state.StateFile, "add"), (resume_state.StateFile, "write"),
     (resume_state.StateFile, "remove"),
-    (file_copy, "_copy_to_new"), (file_copy, "discard_temporaries_of"))
+    (file_copy, "_copy_to_new"), (interface, "discard_temporaries_of"))
 
 STEPS = {"any": _ANY, "parts": _PARTS, "composing": _COMPOSING}
 

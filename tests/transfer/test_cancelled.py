@@ -20,7 +20,7 @@ from cloudfiles.aio import AsyncCloudFiles
 from cloudfiles.batch import fanout
 from cloudfiles.batch.fanout import Plan, collect, stream
 from cloudfiles.exceptions import AuthorizationError
-from cloudfiles.interfaces.file import copying, objects
+from cloudfiles.interfaces.file import file_part_writer, objects
 from cloudfiles.interfaces.s3.interface import S3Interface
 from cloudfiles.runtime import cancellation
 from cloudfiles.runtime.cancellation import current_cancellation
@@ -144,8 +144,8 @@ def test_a_large_object_ends_when_its_parts_have_ended(server: S3Server, s3: Clo
                                                        monkeypatch: pytest.MonkeyPatch) -> None:
     """A part that fails closes the file only after the others have been written to it."""
     monkeypatch.setattr(cancellation, "GRACE_SECONDS", 0.05)
-    held = Held(copying._pwrite)
-    monkeypatch.setattr(copying, "_pwrite", held)
+    held = Held(file_part_writer._pwrite)
+    monkeypatch.setattr(file_part_writer, "_pwrite", held)
     server.put("big", LARGE)
     read = S3Interface.get
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from cloudfiles import CloudFiles, ResumableTransfer
-from cloudfiles.interfaces.file.names import is_temporary
+from cloudfiles.interfaces.file.temporaries import is_temporary
 from cloudfiles.testing import S3Server
 from tests.transfer import killed
 from tests.transfer.conftest import MIB, tree

@@ -16,7 +16,7 @@ from cloudfiles.exceptions import (
     InvalidPathError,
     MissingObjectError,
 )
-from cloudfiles.interfaces.file import copying as file_copy
+from cloudfiles.interfaces.file import copy as file_copy
 from cloudfiles.testing import Rule, S3Server, s3_error
 from cloudfiles.transfer.copier import Copier
 from tests.contents import numbered

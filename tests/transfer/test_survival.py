@@ -15,8 +15,7 @@ import pytest
 
 from cloudfiles import CloudFiles
 from cloudfiles.exceptions import AuthorizationError, CloudFilesError, FileSystemError, InvalidPathError
-from cloudfiles.interfaces.file import copying as file_copy
-from cloudfiles.interfaces.file import file_io
+from cloudfiles.interfaces.file import file_io, file_part_writer
 from cloudfiles.testing import S3Server
 from tests.contents import numbered
 from tests.transfer.conftest import MIB, tree
@@ -51,7 +50,7 @@ def source(request: pytest.FixtureRequest, s3: CloudFiles, server: S3Server) -> 
 def test_a_full_disk(source: CloudFiles, disk: CloudFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
                      code: int) -> None:
     disk.put("k", b"old")
-    monkeypatch.setattr(file_copy, "_pwrite", failing(code))
+    monkeypatch.setattr(file_part_writer, "_pwrite", failing(code))
     monkeypatch.setattr(file_io, "_write", failing(code))
     with pytest.raises(FileSystemError, match="target of this one is unchanged") as caught:
         source.transfer_to(disk)
@@ -79,7 +78,7 @@ def test_a_read_only_target(source: CloudFiles, disk: CloudFiles, tmp_path: Path
     def refuse(*args: Any) -> int:
         raise OSError(errno.EROFS, os.strerror(errno.EROFS))
 
-    monkeypatch.setattr(file_copy, "create_new", refuse)
+    monkeypatch.setattr(file_part_writer, "create_new", refuse)
     monkeypatch.setattr(file_io, "create_new", refuse)
     with pytest.raises(AuthorizationError, match="Read-only file system"):
         source.transfer_to(disk)

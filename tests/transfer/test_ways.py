@@ -327,9 +327,9 @@ def test_rclone_copies_too(rclone_s3: Any) -> None:
 @pytest.mark.parametrize("refused", [0, 1, 2, 3])
 @pytest.mark.parametrize("size", [0, 1, 65536, 65537, 3 * MIB + 7])
 def test_every_way_to_copy_a_file(disk: CloudFiles, monkeypatch: pytest.MonkeyPatch, refused: int, size: int) -> None:
-    from cloudfiles.interfaces.file import copying as file_copy
+    from cloudfiles.interfaces.file import kernel_copy
 
-    monkeypatch.setattr(file_copy, "_WAYS", file_copy._WAYS[refused:])
+    monkeypatch.setattr(kernel_copy, "_METHODS", kernel_copy._METHODS[refused:])
     disk.put("a", BIG[:size])
     disk.transfer_to(disk, [("a", "dir/b")])
     assert disk.get("dir/b") == BIG[:size]

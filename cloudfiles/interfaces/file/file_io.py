@@ -1,4 +1,4 @@
-"""Reading one local file exactly, and replacing one atomically."""
+"""Reads a local file consistently, and writes new ones."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from cloudfiles.runtime.descriptors import with_descriptor
 _READ_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_BINARY", 0)
 _WRITE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 
-_ONE_READ = (2 << 30) - 4096  # bytes; the most that Linux reads at once, read(2); macOS reads 2 GiB - 1
+_ONE_READ = (2 << 30) - 4096  # bytes; the maximum of one read on Linux, read(2); macOS reads 2 GiB - 1
 _PIECE = 64 << 20  # bytes
-_ATOMIC_READ = 64 << 10  # bytes that are taken to be read in one go, between two writes
-_TRIES = 5
+_ATOMIC_READ = 64 << 10  # bytes of a read that is considered atomic with respect to writes
+_ATTEMPTS = 5
 
 
 def etag_of(status: os.stat_result) -> str:
-    """Of time of modification, size and inode: a replaced file has another one.
+    """An ETag of modification time, size and inode, which differs for a replaced file.
 
-    As coarse as the file system's times (some milliseconds on Linux) for files written in place.
+    For files that are written in place it is as coarse as the times of the file system (some milliseconds on Linux).
     """
     return '"%x-%x-%x"' % (status.st_mtime_ns, status.st_size, status.st_ino)  # noqa: UP031 -- faster, once a read
 
@@ -36,30 +36,30 @@ def etag_of(status: os.stat_result) -> str:
 
 
 def open_to_read(path: str) -> int:
-    """A descriptor. A named pipe without a writer does not block it."""
+    """A descriptor for reading. Does not block for a named pipe without a writer."""
     return with_descriptor(os.open, path, _READ_FLAGS)
 
 
 def read_span(descriptor: int, status: os.stat_result, start: int | None, end: int | None) -> tuple[bytes, str]:
     """The bytes `[start:end]` of an open regular file, and its ETag.
 
-    What this package writes never changes once it is open. Files that others write in place may: a read that
-    does not come out as long as the file was, or a longer one during which the file's time changed, starts anew.
+    Files written by this package do not change while they are open. Other programs may write files in place: a read
+    that is not as long as the file was, or a longer one during which the file's time has changed, is repeated.
 
     Raises:
-        ObjectChangedError: it went so five times.
+        ObjectChangedError: five reads did not match the file.
         OSError: reading failed.
     """
     whole = start is None and end is None
-    for _ in range(_TRIES):
+    for _ in range(_ATTEMPTS):
         size = status.st_size
         first, length = (0, size) if whole else slice_bounds(start, end, size)
-        content = _read(descriptor, first, length, more=whole)  # one byte more shows whether it has grown
+        content = _read(descriptor, first, length, more=whole)  # one more byte, to detect a file that grows
         if len(content) == length and (length <= _ATOMIC_READ or _is_unchanged(descriptor, status)):
             return content, etag_of(status)
         status = os.fstat(descriptor)
     raise ObjectChangedError(
-        f"the file is being written, or its size is not reliable: {_TRIES} reads did not match it")
+        f"the file is being written, or its size is not reliable: {_ATTEMPTS} reads did not match it")
 
 
 def _is_unchanged(descriptor: int, before: os.stat_result) -> bool:
@@ -68,7 +68,7 @@ def _is_unchanged(descriptor: int, before: os.stat_result) -> bool:
 
 
 def _read(descriptor: int, first: int, length: int, more: bool) -> bytes:
-    """`length` bytes (and one more, if there is one), or fewer at the end of the file, in one buffer."""
+    """Up to `length` bytes, plus one if `more`, in one buffer."""
     asked = length + more
     content = _pread(descriptor, asked if asked <= _ONE_READ else _PIECE, first)
     if len(content) >= length or not content:
@@ -101,10 +101,9 @@ def check_content(content: Any) -> None:
 
 
 def write_new(file: str, content: Any, durable: bool, prepare: Callable[[int], object] | None = None) -> str:
-    """Write `content` to a file that is not there yet; gives its ETag.
+    """Write `content` to a new file, creating missing directories; returns its ETag.
 
-    prepare: what is done to its descriptor before anything is in it.
-    Directories above are created where missing. On failure the file may be left, with a part of the content.
+    prepare: called with its descriptor before anything is written. On failure a partial file may be left.
     """
     descriptor = create_new(file)
     try:
@@ -119,8 +118,8 @@ def write_new(file: str, content: Any, durable: bool, prepare: Callable[[int], o
 
 
 def create_new(file: str) -> int:
-    """A descriptor of a new file, in the mode that the umask gives; directories above are created where missing."""
-    for _ in range(_TRIES):  # somebody may be removing empty directories
+    """A descriptor of a new file, with the mode of the umask. Creates missing directories."""
+    for _ in range(_ATTEMPTS):  # another process may be removing empty directories
         try:
             return with_descriptor(os.open, file, _WRITE_FLAGS, 0o666)
         except FileNotFoundError:
@@ -138,7 +137,7 @@ def _fill(descriptor: int, content: Any) -> None:
 
 
 def length_of(content: bytes | bytearray | memoryview) -> int:
-    """Its bytes."""
+    """The number of bytes."""
     return content.nbytes if isinstance(content, memoryview) else len(content)
 
 
@@ -147,13 +146,13 @@ def _write(descriptor: int, content: bytes | bytearray | memoryview) -> None:
     if isinstance(content, memoryview) and not content.c_contiguous:
         content = content.tobytes()
     written = os.write(descriptor, content) if length else 0
-    while written < length:  # the system takes at most 2 GiB at once
+    while written < length:  # the system writes at most 2 GiB at once
         with memoryview(content) as view:
             written += os.write(descriptor, view.cast("B")[written:])
 
 
 def sync_directory(directory: str) -> None:
-    """Make a rename in `directory` outlast a power failure."""
+    """Make renames in `directory` durable in case of a power failure."""
     if sys.platform != "win32":
         descriptor = with_descriptor(os.open, directory, os.O_RDONLY)
         try:
@@ -163,19 +162,19 @@ def sync_directory(directory: str) -> None:
 
 
 def link_new(temporary: str, target: str) -> None:
-    """Give `temporary` the name `target`. Raises FileExistsError where there is one already, decided by the system.
+    """Rename `temporary` to `target`, atomically. Raises FileExistsError if that exists.
 
-    Raises OSError where the file system has no hard links.
+    Raises OSError if the file system has no hard links.
     """
     if sys.platform == "win32":
-        os.rename(temporary, target)  # refuses to replace
+        os.rename(temporary, target)  # never replaces a file
     else:
         os.link(temporary, target)
         os.unlink(temporary)
 
 
 def is_regular(path: str) -> bool:
-    """Whether a regular file is there, symlinks followed."""
+    """Whether it is a regular file, following symlinks."""
     try:
         return stat.S_ISREG(os.stat(path).st_mode)
     except OSError:
@@ -183,5 +182,5 @@ def is_regular(path: str) -> bool:
 
 
 def existing_files(path: str, variants: Variants) -> list[str]:
-    """What is there under the names that an object's file may have, that which is read first."""
-    return [file for suffix, _ in variants if os.access(file := path + suffix, os.F_OK)]  # far cheaper than exceptions
+    """The existing paths among those that the file of an object may have, in the order in which they are read."""
+    return [file for suffix, _ in variants if os.access(file := path + suffix, os.F_OK)]  # much faster than exceptions

@@ -1,8 +1,8 @@
 """`file:///directory`: objects as files of the local file system.
 
-- A write appears whole or not at all: the bytes go to a temporary file in the same directory, which then takes
-  the key's name. A failure or a kill at any point leaves the old file or the new one. A new file has the mode that
-  the umask gives, one that replaces another has that one's permissions; a symlink of that name is replaced, not
+- A write is atomic: it creates a temporary file in the same directory and renames it. A failure or a kill at any point
+  leaves the old file or the new one. A new file has the mode of the umask, one that replaces another has its
+  permissions; a symlink of that name is replaced, not
   followed.
 - With `encoding_suffixes` (the default here) a content encoding shows as a suffix (`.gz .br .zstd .xz .bz2`). The key
   `a` is held by `a`, else by `a.gz`, and so on; a write under one encoding removes what held the key under another,
@@ -13,10 +13,10 @@
 - File systems keep no metadata: content type, cache control, storage class and metadata of a write are dropped;
   `head` guesses the content type from the key.
 - A key that is named is read through symlinks, as the file system does, also out of the root. Listings, and what works
-  through them, follow those that stay inside of the root, and others with `follow_external_symlinks` alone. One that
-  leads nowhere is missing.
-- A directory is no object: it is missing to `get`, `head` and `exists`. Named pipes, sockets and devices are never
-  waited for: they raise UnsupportedOperationError.
+  through them, follow those that stay inside of the root, and others only with `follow_external_symlinks`. A dangling
+  one is missing.
+- A directory is not an object: it is missing for `get`, `head` and `exists`. Named pipes, sockets and devices raise
+  UnsupportedOperationError, and never block.
 - ETags are made of the time of modification, the size and the inode. Conditional writes are decided by the file
   system (`if_absent`, in one encoding) or under a lock of this process. Against other processes there is a window of
   some microseconds between check and replacement (`if_match`; `if_absent` against another encoding), unless both
@@ -38,17 +38,19 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from cloudfiles.exceptions import CloudFilesError, DecompressionError, InvalidPathError
 from cloudfiles.interfaces.base import Interface
-from cloudfiles.interfaces.file.copying import (
-    FilePartWriter,
-    ObjectPath,
-    copy_object,
-    discard_temporaries,
-    discard_temporaries_of,
-    rename_object,
-)
+from cloudfiles.interfaces.file.copy import copy_object, rename_object
 from cloudfiles.interfaces.file.file_io import check_content, etag_of
+from cloudfiles.interfaces.file.file_part_writer import FilePartWriter
 from cloudfiles.interfaces.file.locks import FileLocks, clear_locks, lock_directory
-from cloudfiles.interfaces.file.names import BY_SUFFIX, EXACT, KeyResolver, check_key, check_prefix, suffix_of
+from cloudfiles.interfaces.file.names import (
+    BY_SUFFIX,
+    EXACT,
+    KeyResolver,
+    ObjectPath,
+    check_key,
+    check_prefix,
+    suffix_of,
+)
 from cloudfiles.interfaces.file.objects import (
     files_of,
     find_object,
@@ -59,6 +61,7 @@ from cloudfiles.interfaces.file.objects import (
     write_object,
 )
 from cloudfiles.interfaces.file.os_errors import MISSING_ERRNOS, ErrorTranslator, ambiguous
+from cloudfiles.interfaces.file.temporaries import discard_temporaries, discard_temporaries_of
 from cloudfiles.interfaces.file.walk import Walk
 from cloudfiles.interfaces.local_store import guess_type, http_date
 from cloudfiles.interfaces.part_writer import InterruptedWrites, PartWriter
@@ -76,7 +79,7 @@ _NOT_LOCKED = nullcontext()
 
 
 class FileInterface(Interface):
-    """The protocol `file://`. See the module for what it promises.
+    """The protocol `file://`; see the module docstring.
 
     Raises:
         ConfigurationError: locking was asked for and the lock directory cannot be written.
@@ -156,7 +159,7 @@ class FileInterface(Interface):
             return find_object(path, self._variants)
 
     def touch(self, key: str) -> None:
-        """Create an empty object; where there is one, its time of modification is now, and its ETag another."""
+        """Create an empty object, or update the modification time, and thus the ETag, of an existing one."""
         path = self._path(key)
         with ErrorTranslator(self._store, key, path), self._locked(path, exclusive=True):
             touch_object(path, self._variants, self.durable)
@@ -177,9 +180,9 @@ class FileInterface(Interface):
 
     def list_page(self, prefix: str = "", *, flat: bool = False, start_after: str | None = None,
                   token: str | None = None, limit: int | None = None) -> ListPage:
-        """As the contract says; in flat listings also directories that hold nothing show as common prefixes.
+        """See Interface. Flat listings have empty directories as common prefixes, too.
 
-        `token` is the last key (or common prefix) of the page before, and so stays good in another process.
+        `token` is the last key (or common prefix) of the previous page, and so can be used in another process.
         """
         with ErrorTranslator(self._store, prefix):
             if not check_prefix(prefix):
@@ -298,7 +301,7 @@ class FileInterface(Interface):
         return KeyResolver(self._root, follow)
 
     def clear_locks(self) -> int:
-        """Remove the lock files that nobody holds from `lock_dir`; gives their number."""
+        """Remove unused lock files from `lock_dir`; returns their number."""
         return clear_locks(self.lock_dir)
 
     def close(self) -> None:
@@ -306,7 +309,7 @@ class FileInterface(Interface):
 
 
 def _mode(path: str) -> int:
-    """The mode of what is at `path`, 0 where nothing is."""
+    """The mode of the file at `path`; 0 if there is none."""
     try:
         return os.stat(path).st_mode
     except OSError as error:
@@ -333,10 +336,9 @@ def _page(walk: Walk, limit: int) -> ListPage:
 
 
 class _WalkCache:
-    """Listings between two of their pages: a directory of a million files is read once, not once a page.
+    """Keeps walks between two pages of a listing, so that a directory of a million files is read once, not per page.
 
-    No listing depends on them. One that is gone, or in whose directories something has changed, starts anew
-    behind its token.
+    It is only a cache: if a walk is missing, or its directories have changed, the listing restarts after its token.
     """
 
     def __init__(self) -> None:

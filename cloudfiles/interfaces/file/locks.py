@@ -1,8 +1,8 @@
-"""Optional advisory locks: one lock file a key in a directory of their own, shared to read, exclusive to write.
+"""Optional advisory locks: one lock file per key in a separate directory, shared for reads, exclusive for writes.
 
-They bind only programs that use the same lock directory. What they add to atomic replacement: a write waits
-for the readers of the old file, and conditional writes of several processes cannot slip between each other's
-check and replacement. Locks are `flock` locks: they end with the process that holds them, however it ends.
+They apply only to programs with the same lock directory. In addition to atomic replacement, writes wait for readers of
+the old file, and conditional writes of several processes are atomic. They are `flock` locks, which are released when
+their process ends, even if it is killed.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _BUSY = (errno.EAGAIN, errno.EACCES)
 
 
 def lock_directory(given: str | None) -> str:
-    """The directory given, else CLOUD_FILES_LOCK_DIR, else `locks` among the user's settings."""
+    """The given directory, else CLOUD_FILES_LOCK_DIR, else `locks` in the user's settings."""
     directory = given or os.environ.get("CLOUD_FILES_LOCK_DIR")
     return toabs(directory) if directory else os.path.join(settings_dir(), "locks")
 
@@ -33,11 +33,10 @@ def lock_directory(given: str | None) -> str:
 class FileLocks:
     """The locks in one directory.
 
-    Waiting is asking again, not a blocking system call: a greenlet that waits for another
-    one of its thread must let it run.
+    Waiting is polling, not a blocking system call: a greenlet may wait for another one of the same thread.
 
     Args:
-        directory: created where missing.
+        directory: created if missing.
         sleep: how a worker waits.
         patience: seconds until LockingError.
 
@@ -62,7 +61,7 @@ class FileLocks:
 
     @contextmanager
     def held(self, path: str, exclusive: bool) -> Iterator[None]:
-        """Hold the lock of the local path `path`, waiting for it. Raises LockingError."""
+        """A block that holds the lock for the local path `path`. Raises LockingError."""
         lock_path = self._lock_path(path)
         descriptor = self._acquire(lock_path, path, exclusive)
         try:
@@ -71,7 +70,7 @@ class FileLocks:
             os.close(descriptor)  # which releases it
 
     def _lock_path(self, path: str) -> str:
-        """One a path; it begins with the file's name, for whoever looks at what is locked."""
+        """The lock file of a path. Its name begins with that of the file, so that one can see what is locked."""
         number = int.from_bytes(hashlib.blake2b(os.fsencode(path), digest_size=16).digest(), "big")
         name = os.fsdecode(os.fsencode(os.path.basename(path))[:_NAMED])
         return os.path.join(self.directory, f"{name}.{number}{_SUFFIX}")
@@ -93,7 +92,7 @@ class FileLocks:
 
 
 def try_lock(lock_path: str, exclusive: bool) -> int | None:
-    """A descriptor that holds the lock, None where others hold it. Closing it releases it."""
+    """A descriptor that holds the lock until it is closed; None if others hold it."""
     import fcntl
 
     descriptor = with_descriptor(os.open, lock_path, os.O_RDWR | os.O_CREAT, 0o666)
@@ -111,7 +110,7 @@ def try_lock(lock_path: str, exclusive: bool) -> int | None:
 
 
 def _is_at(descriptor: int, lock_path: str) -> bool:
-    """Whether the file locked is still the one of that name: `clear_locks` may have removed it in between."""
+    """Whether the locked file still has that name: `clear_locks` may have removed it."""
     try:
         return os.path.samestat(os.fstat(descriptor), os.stat(lock_path))
     except FileNotFoundError:
@@ -119,7 +118,7 @@ def _is_at(descriptor: int, lock_path: str) -> bool:
 
 
 def clear_locks(directory: str) -> int:
-    """Remove the lock files in `directory` that nobody holds; gives their number. Raises LockingError."""
+    """Remove unused lock files in `directory`; returns their number. Raises LockingError."""
     removed = 0
     try:
         for name in os.listdir(directory):

@@ -1,48 +1,38 @@
-"""How keys become local paths: which keys there are, what their suffixes mean, what temporaries are called."""
+"""Keys and local paths: valid keys, suffixes of encodings, symlinks, order."""
 
 from __future__ import annotations
 
-import itertools
 import os
-import re
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from cloudfiles.compression import COMPRESSION_EXTENSIONS, normalize_encoding
 from cloudfiles.exceptions import InvalidPathError, UnsupportedOperationError
+from cloudfiles.interfaces.file.temporaries import is_temporary
 
 Variants: TypeAlias = tuple[tuple[str, str], ...]
-"""Suffix and encoding of the files that may hold one key's object. Where two exist, the first one is read."""
+"""Suffix and encoding of the files that may hold the object of a key. If two exist, the first one is read."""
 
 BY_SUFFIX: Variants = (("", ""), *COMPRESSION_EXTENSIONS.items())
 """With `encoding_suffixes`: the file `x.gz` is the key `x` encoded as gzip."""
 
 EXACT: Variants = (("", ""),)
-"""Without: every file has its own name."""
+"""Without: the key of a file is its name."""
 
 _DIRECTORIES_KNOWN = 10_000
 
 _SUFFIXES = {encoding: suffix for suffix, encoding in BY_SUFFIX}
 
-# The name does not contain the key's: a key may be as long as a name can be.
-_TEMPORARY = re.compile(r"\.cloudfiles-[0-9a-f]+-[0-9a-f]{16}-[0-9a-f]+\.tmp")
-_process_token = os.urandom(8).hex()
-_counter = itertools.count()
-_mark = f"{os.getpid():x}-{_process_token}"
 
+class ObjectPath(NamedTuple):
+    """The local path of an object without suffix, and the suffixes that its file may have."""
 
-def _renew_mark() -> None:
-    global _mark
-    _mark = f"{os.getpid():x}-{_process_token}"
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_renew_mark)
-
+    path: str
+    variants: Variants
 
 def check_key(key: str) -> None:
-    """Raises InvalidPathError for a key that `file://` cannot hold, or that would leave its root.
+    """Raises InvalidPathError for a key that `file://` cannot store, or that is outside of its root.
 
-    A file system reads `a//b`, `a/./b` and `a/b` as one; as keys they differ, so only the last one is taken.
+    To a file system `a//b`, `a/./b` and `a/b` are the same; as keys they differ, so only the last one is valid.
     """
     slashed = f"/{key}/"
     if "//" in slashed or "/./" in slashed or "/../" in slashed or "\0" in key or (os.sep != "/" and _is_foreign(key)):
@@ -52,14 +42,14 @@ def check_key(key: str) -> None:
 
 
 def check_prefix(prefix: str) -> bool:
-    """Whether any key can begin with `prefix`. Raises InvalidPathError for one that would leave the root."""
+    """Whether any valid key begins with `prefix`. Raises InvalidPathError for a prefix outside of the root."""
     if prefix.startswith("/") or "\0" in prefix or "/../" in f"/{prefix}" or (os.sep != "/" and _is_foreign(prefix)):
         raise _to_error(prefix)
     return "//" not in prefix and "/./" not in f"/{prefix}"
 
 
 def _is_foreign(key: str) -> bool:
-    return os.sep in key or ":" in key  # on Windows: directories, drives and alternate streams
+    return os.sep in key or ":" in key  # Windows: directories, drives and alternate streams
 
 
 def _to_error(key: str) -> InvalidPathError:
@@ -69,11 +59,11 @@ def _to_error(key: str) -> InvalidPathError:
 
 
 def suffix_of(encoding: str, variants: Variants) -> str:
-    """The suffix that shows `encoding`.
+    """The suffix for `encoding`.
 
     Raises:
         UnsupportedCompressionType: the encoding is not known.
-        UnsupportedOperationError: it is a list of several, or suffixes show no encodings.
+        UnsupportedOperationError: it is a list of encodings, or suffixes are not used.
     """
     suffix = _SUFFIXES.get(encoding)
     if suffix is None:
@@ -92,25 +82,6 @@ def bare_name(name: str) -> str:
     """A file's name without the suffix of an encoding."""
     dot = name.rfind(".")
     return name[:dot] if dot > 0 and name[dot:] in COMPRESSION_EXTENSIONS else name
-
-
-def process_mark() -> str:
-    """What the names of all temporary files of this process have in common, and those of no other."""
-    return _mark
-
-
-def temporary_name() -> str:
-    """A new name for a file that is being written. Listings never show it."""
-    return f".cloudfiles-{_mark}-{next(_counter):x}.tmp"
-
-
-def mark_of(name: str) -> str:
-    """The mark of the process that a temporary file is of; '' where it is none."""
-    return name[len(".cloudfiles-"):].rpartition("-")[0] if is_temporary(name) else ""
-
-
-def is_temporary(name: str) -> bool:
-    return name.startswith(".cloudfiles-") and _TEMPORARY.fullmatch(name) is not None
 
 
 # ---- symlinks
@@ -156,7 +127,7 @@ class KeyResolver:
 
 
 def order_of(key: str) -> bytes:
-    """What keys are ordered by: their bytes in the file system, UTF-8 for all but names that are not text."""
+    """The sort order of keys: by their bytes in the file system, which are UTF-8 except for undecodable names."""
     try:
         return os.fsencode(key)
     except UnicodeEncodeError:

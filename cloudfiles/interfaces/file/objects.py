@@ -1,4 +1,4 @@
-"""One object of `file://`, given by its local path without suffix: find, read, write, remove."""
+"""Finds, reads, writes and removes one object of `file://`, given its local path without suffix."""
 
 from __future__ import annotations
 
@@ -27,9 +27,10 @@ from cloudfiles.interfaces.file.file_io import (
     sync_directory,
     write_new,
 )
-from cloudfiles.interfaces.file.names import Variants, suffix_of, temporary_name
+from cloudfiles.interfaces.file.names import Variants, suffix_of
 from cloudfiles.interfaces.file.os_errors import MISSING_ERRNOS, special_file
 from cloudfiles.interfaces.file.permissions import keep_permissions, permissions_of_first
+from cloudfiles.interfaces.file.temporaries import temporary_name
 from cloudfiles.runtime.cancellation import publishing, writing
 from cloudfiles.types import StoredObject, WriteOptions
 
@@ -40,10 +41,10 @@ _NO_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSY
 
 
 def _first_object(path: str, variants: Variants, take: Callable[[str, str], T | None]) -> T | None:
-    """What `take(file, encoding)` gives for the first variant of `path` that is an object; None where none is.
+    """`take(file, encoding)` for the first variant of `path` that is an object; None if there is none.
 
-    A write under another encoding puts the new file before it removes the old one. Looking at the new name
-    before and at the old one after that finds neither, so a miss counts only when nothing is there then.
+    A write under another encoding creates the new file before it removes the old one. Checking the new name before
+    and the old one after that finds neither, so a miss is final only if no file exists afterwards.
     """
     for _ in range(_LOOKUPS):
         for suffix, encoding in variants:
@@ -64,9 +65,9 @@ def _first_object(path: str, variants: Variants, take: Callable[[str, str], T | 
 
 
 def read_object(path: str, variants: Variants, start: int | None, end: int | None) -> StoredObject | None:
-    """The bytes `[start:end]`; None where there is no object. Raises OSError and ObjectChangedError."""
+    """The bytes `[start:end]`; None if there is no object. Raises OSError and ObjectChangedError."""
     try:
-        stored = _read(path, "", start, end)  # most often the first look is the last
+        stored = _read(path, "", start, end)  # usually the file without suffix
         if stored is not None:
             return stored
     except FileNotFoundError:
@@ -81,7 +82,7 @@ def _read(file: str, encoding: str, start: int | None, end: int | None) -> Store
     try:
         descriptor = open_to_read(file)
     except PermissionError:
-        if os.name == "nt" and os.path.isdir(file):  # what opening a directory raises there
+        if os.name == "nt" and os.path.isdir(file):  # raised for a directory on Windows
             return None
         raise
     try:
@@ -96,13 +97,13 @@ def _read(file: str, encoding: str, start: int | None, end: int | None) -> Store
 
 
 def _check_directory(status: os.stat_result) -> None:
-    """Raises UnsupportedOperationError, naming what it is, unless it is a directory."""
+    """Raises UnsupportedOperationError unless it is a directory."""
     if not stat.S_ISDIR(status.st_mode):
         raise special_file(status.st_mode)
 
 
 def find_object(path: str, variants: Variants) -> tuple[os.stat_result, str] | None:
-    """The status of the file that holds the object, and its encoding; None where there is no object."""
+    """The status of the object's file, and its encoding; None if there is no object."""
     return _first_object(path, variants, _find)
 
 
@@ -116,24 +117,24 @@ def _find(file: str, encoding: str) -> tuple[os.stat_result, str] | None:
 
 # ---- writing
 
-_SMALL = 64 << 10  # bytes that are written so soon after a look that it is not repeated
+_SMALL = 64 << 10  # bytes that are written so fast that existing files are looked up only once
 
 
 class _KeyLock:
-    """Replacements of one key by threads of this process take turns."""
+    """A lock for the replacement of files of one key by threads of this process."""
 
-    __slots__ = ("lock", "taken")
+    __slots__ = ("lock", "replacements")
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
-        self.taken = 0  # files that were put, under the lock
+        self.replacements = 0  # number of replacements under this lock
 
 
-_key_locks = [_KeyLock() for _ in range(64)]  # by what a path hashes to, as a rename on a network mount is slow
+_key_locks = [_KeyLock() for _ in range(64)]  # several, by the hash of a path, as renames on network mounts are slow
 
 
 def _renew_key_locks() -> None:
-    """In a forked child: another thread of the parent may have had its turn, and is not here to end it."""
+    """In a forked child: a thread of the parent may have held a lock, and does not exist here."""
     _key_locks[:] = [_KeyLock() for _ in _key_locks]
 
 
@@ -146,48 +147,48 @@ def _key_lock(path: str) -> _KeyLock:
 
 
 class _ExistingFiles:
-    """A look for the files that hold an object, before another one is written."""
+    """The files that an object has before it is replaced."""
 
-    __slots__ = ("_key_locks", "_path", "_taken", "_variants", "files")
+    __slots__ = ("_lock", "_path", "_replacements", "_variants", "files")
 
     def __init__(self, path: str, variants: Variants) -> None:
         self._path = path
         self._variants = variants
-        self._key_locks = _key_lock(path)
-        self._taken = -1
+        self._lock = _key_lock(path)
+        self._replacements = -1
         self.files: list[str] = []
 
     def prepare(self, descriptor: int) -> None:
-        """Look, and give an empty file the permissions of the object that it is to replace."""
-        self._taken = self._key_locks.taken
+        """Look them up, and give the new, still empty file the permissions of the one that it replaces."""
+        self._replacements = self._lock.replacements
         self.files = files = existing_files(self._path, self._variants)
         if files:
             keep_permissions(descriptor, permissions_of_first(files))
 
     @property
-    def is_new(self) -> bool:
-        """Whether no thread of this process has put anything since, so that another look would find the same."""
-        return self._taken == self._key_locks.taken
+    def is_current(self) -> bool:
+        """Whether no thread of this process has replaced a file since the lookup."""
+        return self._replacements == self._lock.replacements
 
 
-def _is_quick(content: Any, options: WriteOptions, durable: bool) -> bool:
-    """Whether a look before the write will do. What other processes put between a look and the replacement is not
-    seen at any rate; but that time is to stay short, above all where conditions are to hold."""
+def _needs_one_lookup(content: Any, options: WriteOptions, durable: bool) -> bool:
+    """Whether one lookup before the write is enough. Files that other processes create between a lookup and the
+    replacement are never seen, but that time has to be short, especially for conditional writes."""
     return (options.if_match is None and not options.if_absent and not durable
             and isinstance(content, (bytes, bytearray, memoryview)) and length_of(content) <= _SMALL)
 
 
 def write_object(path: str, variants: Variants, content: Any, options: WriteOptions, durable: bool) -> str:
-    """Replace the object by `content`, and give its ETag. Raises OSError and PreconditionFailedError."""
+    """Replace the object by `content`; returns its ETag. Raises OSError and PreconditionFailedError."""
     suffix = suffix_of(options.encoding, variants)
-    _check_conditions(path, variants, options)  # here to spare the bytes, below to be right
+    _check_conditions(path, variants, options)  # before anything is written; checked again under the lock
     temporary = path[:path.rindex(os.sep) + 1] + temporary_name()
-    look = None if options.if_absent else _ExistingFiles(path, variants)
+    existing = None if options.if_absent else _ExistingFiles(path, variants)
     with writing():
         try:
-            etag = write_new(temporary, content, durable, None if look is None else look.prepare)
+            etag = write_new(temporary, content, durable, None if existing is None else existing.prepare)
             publish(temporary, path, variants, suffix, options, durable,
-                    look if _is_quick(content, options, durable) else None)
+                    existing if _needs_one_lookup(content, options, durable) else None)
         except BaseException:
             with suppress(OSError):
                 os.unlink(temporary)
@@ -196,15 +197,15 @@ def write_object(path: str, variants: Variants, content: Any, options: WriteOpti
 
 
 def publish(temporary: str, path: str, variants: Variants, suffix: str, options: WriteOptions, durable: bool,
-            look: _ExistingFiles | None = None) -> None:
-    """Give a whole file of the same file system the object's name. Raises OSError and PreconditionFailedError.
+            existing: _ExistingFiles | None = None) -> None:
+    """Rename a complete file to the object's name. Raises OSError and PreconditionFailedError.
 
-    look: one that was taken a moment ago.
+    existing: the result of a recent lookup.
     """
-    turns = _key_lock(path)
-    with turns.lock, publishing():
-        files = look.files if look is not None and look.is_new else existing_files(path, variants)
-        turns.taken += 1
+    lock = _key_lock(path)
+    with lock.lock, publishing():
+        files = existing.files if existing is not None and existing.is_current else existing_files(path, variants)
+        lock.replacements += 1
         _publish(temporary, path, variants, path + suffix, files, options)
     if durable:
         sync_directory(os.path.dirname(path))
@@ -212,9 +213,9 @@ def publish(temporary: str, path: str, variants: Variants, suffix: str, options:
 
 def _publish(temporary: str, path: str, variants: Variants, target: str, files: list[str], options: WriteOptions
              ) -> None:
-    """Move the file to its place, then remove what held the object under other encodings until now.
+    """Rename the file, then remove the object's files with other encodings.
 
-    What is read first is removed last: whenever this is interrupted, the key has its old content or the new one.
+    The file that is read first is removed last, so that after an interruption the key has its old or its new content.
     """
     stale = [_status(file) for file in reversed(files) if file != target]
     _check_conditions(path, variants, options)
@@ -223,7 +224,7 @@ def _publish(temporary: str, path: str, variants: Variants, target: str, files: 
     else:
         os.replace(temporary, target)
     for file, status in stale:
-        if status is not None and _status(file)[1] == status:  # not what another process has put there since
+        if status is not None and _status(file)[1] == status:  # not if another process has replaced it
             _unlink(file)
 
 
@@ -254,7 +255,7 @@ def _create(temporary: str, target: str) -> None:
 
 
 def _status(file: str) -> tuple[str, tuple[int, int] | None]:
-    """The file, and what tells it from one that replaces it; None where it is missing."""
+    """The file and its identity; None if it is missing."""
     try:
         status = os.lstat(file)
     except FileNotFoundError:
@@ -263,13 +264,13 @@ def _status(file: str) -> tuple[str, tuple[int, int] | None]:
 
 
 def touch_object(path: str, variants: Variants, durable: bool) -> None:
-    """Set the time of the file that holds the object to now, or write an empty one. Raises OSError."""
+    """Set the time of the object's file to now, or write an empty one. Raises OSError."""
     if _first_object(path, variants, _touch) is not None:
         return
     try:
         write_object(path, variants, b"", WriteOptions(if_absent=True), durable)
     except (PreconditionFailedError, UnsupportedOperationError):
-        # Somebody else was faster; or a symlink that leads nowhere has the name, or the system makes no links.
+        # It exists now; or it is a dangling symlink; or the file system has no hard links.
         if find_object(path, variants) is None:
             write_object(path, variants, b"", WriteOptions(), durable)
 
@@ -283,9 +284,9 @@ def _touch(file: str, encoding: str) -> object:
 
 
 def remove_object(path: str, variants: Variants) -> None:
-    """Remove every file that holds the object, the one that is read last. Raises OSError.
+    """Remove all files of the object. Raises OSError.
 
-    Whenever this is interrupted, the key has the content that it had, or none.
+    The file that is read first is removed last, so that after an interruption the key has its old content or none.
     """
     with _key_lock(path).lock, publishing():
         for suffix, _ in reversed(variants[1:]):
@@ -295,12 +296,12 @@ def remove_object(path: str, variants: Variants) -> None:
 
 
 def files_of(path: str, variants: Variants) -> list[str]:
-    """The regular files that hold the object, that which is read first."""
+    """The regular files of the object, in the order in which they are read."""
     return [path + suffix for suffix, _ in variants if is_regular(path + suffix)]
 
 
 def remove_empty_directories(path: str) -> None:
-    """Remove the directory at `path`, and those below it, as far as they hold nothing but symlinks.
+    """Remove the directory at `path` and those below it that contain nothing but symlinks.
 
     Symlinks are removed, not followed. Raises OSError.
     """
@@ -328,5 +329,5 @@ def _unlink(file: str) -> None:
     try:
         os.unlink(file)
     except OSError as error:
-        if error.errno not in MISSING_ERRNOS and not os.path.isdir(file):  # a directory is no object
+        if error.errno not in MISSING_ERRNOS and not os.path.isdir(file):  # a directory is not an object
             raise

@@ -1,4 +1,4 @@
-"""Errors of the operating system as errors of this package."""
+"""Translates errors of the operating system to errors of this package."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from cloudfiles.exceptions import (
 )
 
 MISSING_ERRNOS = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP})
-"""No file can be at such a path: it is missing. A symlink that leads nowhere, or to itself, counts as missing."""
+"""Errors for paths without a file. A symlink to nothing or to itself counts as missing."""
 
 _REFUSED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 _UNNAMEABLE = frozenset({errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL})
@@ -30,13 +30,13 @@ _KINDS = {
 
 
 def special_file(mode: int) -> UnsupportedOperationError:
-    """The error for what is neither a regular file nor a directory."""
+    """The error for something other than a regular file or a directory."""
     return UnsupportedOperationError("expected a regular file, found "
                                      f"{_KINDS.get(stat.S_IFMT(mode), 'a special file')}")
 
 
 def ambiguous(key: str, store: str, *files: str) -> AmbiguousPathError:
-    """The error for a key whose object is in two files."""
+    """The error for a key with two files."""
     return AmbiguousPathError(
         f"the files {' and '.join(map(repr, files))} map to the same key, because suffixes denote encodings; neither "
         "was read or changed. Use encoding_suffixes=False to access every file under its own name",
@@ -44,10 +44,10 @@ def ambiguous(key: str, store: str, *files: str) -> AmbiguousPathError:
 
 
 class ErrorTranslator:
-    """A block in which errors become ours, and name the key and the store they are about.
+    """A block in which OSErrors become CloudFilesErrors with the key and the store.
 
     Args:
-        target: the local path that is being written, or None where nothing is.
+        target: the local path that is written; None for reads.
     """
 
     __slots__ = ("_key", "_store", "_target")
@@ -93,9 +93,9 @@ def _read_error(error: OSError) -> CloudFilesError:
 
 
 def write_error(error: OSError, target: str) -> CloudFilesError:
-    """The error for one that writing the local path `target` met with."""
+    """The error for an OSError while writing the local path `target`."""
     if error.errno in (errno.EISDIR, errno.ENOTDIR, errno.EEXIST):
-        return LocalPathError(_in_the_way(target), errno=error.errno)
+        return LocalPathError(_conflict(target), errno=error.errno)
     if error.errno == errno.ENOENT:
         return MissingDirectoryError(_text(error), errno=error.errno)
     if error.errno in _UNNAMEABLE:
@@ -103,7 +103,7 @@ def write_error(error: OSError, target: str) -> CloudFilesError:
     return _read_error(error)
 
 
-def _in_the_way(target: str) -> str:
+def _conflict(target: str) -> str:
     if os.path.isdir(target):
         return "a directory has this name; file:// cannot store an object of the same name"
     parent = os.path.dirname(target)

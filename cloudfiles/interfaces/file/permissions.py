@@ -1,8 +1,8 @@
-"""Who may read and write a file that replaces another: mode, owner and group stay, as far as the system lets them.
+"""Permissions of files that replace others: mode, owner and group are kept, as far as the system allows.
 
-A new file has the mode that the umask gives. One that takes the place of another has that one's read, write and execute
-bits, and its access control list. The set-user-ID and set-group-ID bits are dropped, as the system drops them when
-a file is written to: other content is not to run with the rights of the old one's owner.
+A new file has the mode of the umask. A file that replaces another one gets its read, write and execute bits, and its
+access control list. The set-user-ID and set-group-ID bits are dropped, as the system does when a file is written to:
+new content must not run with the rights of the old owner.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _ACL = "system.posix_acl_access"
 
 
 class Permissions(NamedTuple):
-    """Of one file. `mode` holds the bits for owner, group and others alone."""
+    """The permissions of a file. `mode` has only the bits for owner, group and others."""
 
     mode: int
     owner: int
@@ -30,7 +30,7 @@ class Permissions(NamedTuple):
 
 
 def permissions_of(path: str | os.PathLike[str]) -> Permissions | None:
-    """Those of the regular file at `path`, symlinks followed; None where there is none."""
+    """The permissions of the regular file at `path`, following symlinks; None if there is none."""
     try:
         status = os.stat(path)
     except OSError:
@@ -43,7 +43,7 @@ def permissions_of(path: str | os.PathLike[str]) -> Permissions | None:
 if sys.platform == "linux":
     def _acl_of(path: str | os.PathLike[str]) -> bytes | None:
         try:
-            return os.getxattr(path, _ACL) if _ACL in os.listxattr(path) else None  # most have none
+            return os.getxattr(path, _ACL) if _ACL in os.listxattr(path) else None  # most files have none
         except OSError:
             return None
 else:
@@ -52,12 +52,12 @@ else:
 
 
 def permissions_of_object(path: str, variants: Variants) -> Permissions | None:
-    """Those of the file that holds the object at `path`."""
+    """The permissions of the file of the object at `path`."""
     return permissions_of_first(existing_files(path, variants))
 
 
 def permissions_of_first(files: Iterable[str]) -> Permissions | None:
-    """Those of the first of these that is a regular file."""
+    """The permissions of the first of these paths that is a regular file."""
     for file in files:
         found = permissions_of(file)
         if found is not None:
@@ -66,12 +66,12 @@ def permissions_of_first(files: Iterable[str]) -> Permissions | None:
 
 
 def keep_permissions(descriptor: int, kept: Permissions | None, also: int = 0) -> None:
-    """Give an open file of ours the permissions of the file that it replaces; nothing where `kept` is None.
+    """Give an open file the permissions of the file that it replaces; None for nothing.
 
-    Where its group cannot be kept, the new file's group may do what others might. File systems without
-    permissions are left alone.
+    If the group cannot be kept, the group of the new file gets the permissions of others. Errors of file systems
+    without permissions are ignored.
 
-    also: more bits of the mode.
+    also: additional bits of the mode.
     """
     if kept is None or sys.platform == "win32":
         return
@@ -87,10 +87,10 @@ def keep_permissions(descriptor: int, kept: Permissions | None, also: int = 0) -
 
 
 def _keep_owner(descriptor: int, status: os.stat_result, kept: Permissions) -> bool:
-    """Whether the file is of the same group."""
+    """Keep owner and group; returns whether the group is the same."""
     if (status.st_uid, status.st_gid) == (kept.owner, kept.group):
         return True
-    for owner in (kept.owner, -1):  # the owner is for the superuser to change, the group for each of its members
+    for owner in (kept.owner, -1):  # only the superuser can change the owner; members of a group can set it
         with suppress(OSError):
             os.fchown(descriptor, owner, kept.group)
             return True
@@ -98,7 +98,7 @@ def _keep_owner(descriptor: int, status: os.stat_result, kept: Permissions) -> b
 
 
 def _keep_acl(descriptor: int, kept: Permissions) -> bool:
-    """Whether the group's bits mean the same: with an access control list they are its mask."""
+    """Keep the access control list; returns whether the group bits, which are its mask, still have the same meaning."""
     if kept.acl is None or sys.platform != "linux":
         return True
     try:

@@ -1,14 +1,13 @@
-"""Listing a tree of files as keys in order, page by page, with one directory a level in memory.
+"""Lists a tree of files as keys in order, page by page, with one directory per level in memory.
 
-Keys are ordered by their bytes, `/` included, so `a-b` comes before `a/b` and `a0` after it: within a
-directory its subdirectories are sorted as `NAME/`. Then no subtree overlaps its neighbors.
+Keys are ordered by their bytes, including `/`, so `a-b` comes before `a/b` and `a0` after it: subdirectories are sorted
+as `NAME/`. So subtrees do not overlap.
 
-Directories are shown (flat) and entered (otherwise) as the file system has them. Symlinks are followed where they lead
-to something inside of the root. Others are skipped, and noted: those that lead out of it (unless these are to be
-followed too), that lead nowhere, or to a directory that they lie in, whose keys would have no end. What is neither a
-regular file nor a directory is no object and does not show.
+Symlinks are followed if their target is inside of the root. Others are skipped and reported: those that lead out of it
+(unless these are followed, too), to nothing, or to a parent directory, which would never end. Anything other than a
+regular file or a directory is not an object and not listed.
 
-What is created or removed while its directory is being read may show or not, as with every reader of a directory.
+Files that are created or removed while their directory is being read may be listed or not.
 """
 
 from __future__ import annotations
@@ -22,9 +21,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from cloudfiles.interfaces.file.file_io import etag_of
-from cloudfiles.interfaces.file.names import EXACT, Variants, bare_name, is_temporary, order_of
+from cloudfiles.interfaces.file.names import EXACT, Variants, bare_name, order_of
 from cloudfiles.interfaces.file.objects import files_of, find_object
 from cloudfiles.interfaces.file.os_errors import MISSING_ERRNOS, ambiguous
+from cloudfiles.interfaces.file.temporaries import is_temporary
 from cloudfiles.interfaces.local_store import http_date
 from cloudfiles.runtime.descriptors import with_descriptor
 from cloudfiles.types import ListEntry
@@ -34,23 +34,23 @@ _Identity = tuple[int, int]  # device and inode
 log = logging.getLogger("cloudfiles")
 
 _SHOWN = 5
-"""Symlinks that the log names."""
+"""Maximum number of symlinks that are named in the log."""
 
 _PAUSES = (0.001, 0.005, 0.02, 0.1, 0.0)
-"""Seconds between looks at two files that hold one key: a write under another encoding makes the new one first."""
+"""Seconds between checks of two files of one key: a write under another encoding creates the new file first."""
 
 
 @dataclass(slots=True)
 class _OpenDirectory:
-    """One directory that is being listed."""
+    """A directory that is being listed."""
 
     directory: str  # local path, ending in a separator
     prefix: str  # of the keys in it, ending in '/'; '' for the root
     identity: _Identity
     modified: int  # nanoseconds since the epoch, when it was read
     names: dict[str, str]  # file name by key within the directory; '' for subdirectories, whose key ends in '/'
-    keys: Iterator[str]  # what is still to come of `names`, in order
-    shared: set[str]  # keys that several files may hold
+    keys: Iterator[str]  # those of `names` that are left, in order
+    shared: set[str]  # keys that may have several files
 
     def is_current(self) -> bool:
         try:
@@ -60,10 +60,10 @@ class _OpenDirectory:
 
 
 class Walk:
-    """The objects below a root (and in flat listings the common prefixes) whose key begins with `prefix`
-    and lies behind `after`, in order.
+    """The objects below a root (and in flat listings the common prefixes) with `prefix` and after the key `after`, in
+    order.
 
-    Files and directories that vanish meanwhile are left out. Raises OSError where a directory cannot be read.
+    Files and directories that are removed meanwhile are skipped. Raises OSError if a directory cannot be read.
     """
 
     def __init__(self, root: str, variants: Variants, prefix: str, flat: bool, after: str | None,
@@ -106,13 +106,13 @@ class Walk:
         return None
 
     def take_skipped(self) -> list[str]:
-        """The symlinks that were skipped since this was last asked."""
+        """The symlinks that were skipped since the last call."""
         return self._links.take_new()
 
     def _only_file(self, level: _OpenDirectory, key: str) -> str:
-        """The name of the one file that holds the key.
+        """The name of the only file of the key.
 
-        Raises AmbiguousPathError where two do: not for a moment, while one is replaced by the other.
+        Raises AmbiguousPathError for two files, unless one is just being replaced by the other.
         """
         for pause in _PAUSES:
             files = files_of(level.directory + key, self._variants)
@@ -123,20 +123,20 @@ class Walk:
             level.prefix + os.path.basename(file) for file in files[:2]))
 
     def put_back(self, item: ListEntry | str) -> None:
-        """Make `item` the next one again."""
+        """Return `item` from the next call of `next` again."""
         self._ahead = item
 
     def is_current(self) -> bool:
-        """Whether no directory that is still being listed has changed since it was read."""
+        """Whether the directories that are being listed are unchanged."""
         return all(level.is_current() for level in self._levels)
 
     def _enter(self, directory: str, prefix: str, beginning: str) -> None:
-        """Go into a directory, for its keys that begin with `beginning`."""
+        """Enter a directory, for its keys that begin with `beginning`."""
         after = _after_within(prefix, self._after)
         if after is None:
             return
         try:
-            status = os.stat(directory)  # before it is read: what changes from here on shows
+            status = os.stat(directory)  # before it is read, so that later changes are detected
             identity = (status.st_dev, status.st_ino)
             if identity in self._ancestors or any(identity == level.identity for level in self._levels):
                 self._links.skip(prefix[:-1])
@@ -153,8 +153,8 @@ class Walk:
                    shared))
 
     def _scan(self, directory: str, prefix: str, beginning: str) -> tuple[dict[str, str], set[str]]:
-        """File name by key of what is in `directory`, '' for directories, whose key ends in '/'; and the keys that
-        several files may hold."""
+        """The file names in `directory` by key, '' for directories, whose key ends in '/'; and the keys that may have
+        several files."""
         names: dict[str, str] = {}
         shared: set[str] = set()
         key_of = str if self._variants is EXACT else bare_name
@@ -175,7 +175,7 @@ class Walk:
         return names, shared
 
     def _kind(self, entry: os.DirEntry[str], prefix: str) -> tuple[bool, bool]:
-        """Whether it is a directory to enter, and whether a regular file; neither for a symlink that is skipped."""
+        """Whether it is a directory to enter, and whether it is a regular file; neither for skipped symlinks."""
         is_link = entry.is_symlink()
         if is_link and not self._links.is_followed(entry.path):
             self._links.skip(prefix + entry.name)
@@ -202,7 +202,7 @@ class Symlinks:
         self._new: list[str] = []
 
     def is_followed(self, path: str) -> bool:
-        """Whether what this path leads to lies inside of the root, or need not."""
+        """Whether the target of this path is inside of the root, or need not be."""
         if self._follow_external:
             return True
         if not self._real_root:
@@ -210,7 +210,7 @@ class Symlinks:
         return os.path.join(os.path.realpath(path), "").startswith(self._real_root)
 
     def leads_inside(self, above: str) -> bool:
-        """The same of a directory, given by the prefix of its keys. The symlink that leads elsewhere is skipped."""
+        """Whether the directory of a prefix is inside of the root. If not, the symlink is skipped."""
         if self._follow_external or not above or self.is_followed(self._root + above):
             return True
         names = above[:-1].split("/")
@@ -228,7 +228,7 @@ class Symlinks:
         return new
 
     def report(self) -> None:
-        """Tell the log of them, once."""
+        """Log the skipped symlinks, once."""
         if self._skipped:
             shown = ", ".join(map(repr, itertools.islice(self._skipped, _SHOWN)))
             log.warning("%s: skipped %d symlinks that lead out of this directory or to nothing: %s%s. Use "
@@ -238,7 +238,7 @@ class Symlinks:
 
 
 def _ancestors(root: str, above: str) -> list[_Identity] | None:
-    """The directories from the root to the one above `above`; None where that is missing, or lies in itself."""
+    """The directories from the root to the parent of `above`; None if one is missing, or contains itself."""
     found: list[_Identity] = []
     directory = root
     for name in above.split("/")[:-1]:
@@ -257,7 +257,7 @@ def _ancestors(root: str, above: str) -> list[_Identity] | None:
 
 
 def _after_within(prefix: str, after: str | None) -> str | None:
-    """What of `after` concerns the keys below `prefix`: '' where all lie behind it, None where none does."""
+    """The part of `after` below `prefix`: '' if all keys there come after it, None if none does."""
     if after is None:
         return ""
     if after.startswith(prefix):
@@ -266,7 +266,7 @@ def _after_within(prefix: str, after: str | None) -> str | None:
 
 
 def _kind(entry: os.DirEntry[str]) -> tuple[bool, bool]:
-    """Whether it is a directory, and whether a regular file; neither for a symlink that leads nowhere."""
+    """Whether it is a directory, and whether it is a regular file; neither for a dangling symlink."""
     try:
         return entry.is_dir(), entry.is_file()
     except OSError as error:
@@ -276,7 +276,7 @@ def _kind(entry: os.DirEntry[str]) -> tuple[bool, bool]:
 
 
 def _sorted(names: dict[str, str]) -> list[str]:
-    """The keys by their bytes; text without surrogates is so ordered already."""
+    """The keys sorted by their bytes."""
     return sorted(names) if all(map(str.isascii, names)) else sorted(names, key=order_of)
 
 
@@ -286,7 +286,7 @@ def _entry(level: _OpenDirectory, key: str, name: str, variants: Variants) -> Li
     except OSError as error:
         if error.errno not in MISSING_ERRNOS:
             raise
-        found = find_object(level.directory + key, variants)  # written anew under another encoding, or gone
+        found = find_object(level.directory + key, variants)  # replaced under another encoding, or removed
         if found is None:
             return None
         status = found[0]

@@ -9,7 +9,7 @@ import sys
 from contextlib import suppress
 from typing import NamedTuple
 
-from cloudfiles.interfaces.file.names import process_mark
+from cloudfiles.interfaces.file.temporaries import process_mark
 
 
 class ProcessIdentity(NamedTuple):
