@@ -1,4 +1,4 @@
-"""The `cloudfiles` command. Each group of commands is a module of its own, loaded when it is called."""
+"""The `cloudfiles` command. Each command is a module of its own, imported when it is called."""
 
 from __future__ import annotations
 
@@ -8,10 +8,13 @@ __all__ = ["main"]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line (`sys.argv` where no arguments are given); gives the exit status.
+    """Run the command line; returns the exit status.
 
-    0: done; 1: it failed; 2: it was called wrongly; 130: it was interrupted. What went wrong is one line on
-    standard error; `-v` shows the traceback.
+    0: success; 1: failure; 2: usage error; 130: interrupted. Errors are printed to standard error as one line; `-v`
+    prints the traceback as well.
+
+    Args:
+        arguments: those after the program's name; None: `sys.argv[1:]`.
     """
     from cloudfiles.cli.group import run
 

@@ -1,4 +1,4 @@
-"""`cloudfiles bench`: what a store does with batches of objects."""
+"""`cloudfiles bench`: the rates of one store."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import click
 
 from cloudfiles import CloudFiles
 from cloudfiles.cli.sizes import SizeType, format_size
-from cloudfiles.cli.trial import Measurement, Trial
+from cloudfiles.cli.store_benchmark import Measurement, StoreBenchmark
 from cloudfiles.exceptions import redact
 
 _HEADINGS = ("operation", "objects", "seconds", "objects/s", "MB/s", "CPU us/object")
@@ -41,11 +41,11 @@ def bench(cloudpath: str | None, objects: int, size: int, threads: int, green: b
     is a Python program that keeps objects in memory, and is usually itself the bottleneck.
     """
     with _store(cloudpath, endpoint, green=green, num_threads=threads) as cf:
-        trial = Trial(cf, objects, size, _bar)
-        with _cleaned_up(trial):
-            measurements, latencies = _measure(trial, as_json)
+        benchmark = StoreBenchmark(cf, objects, size, _bar)
+        with _cleaned_up(benchmark):
+            measurements, latencies = _measure(benchmark, as_json)
     if as_json:
-        click.echo(json.dumps(_report(trial, measurements, latencies)))
+        click.echo(json.dumps(_report(benchmark, measurements, latencies)))
 
 
 @contextmanager
@@ -58,60 +58,60 @@ def _store(cloudpath: str | None, endpoint: str | None, **options: Any) -> Itera
         return
     from cloudfiles.testing import S3Server
 
-    os.environ["no_proxy"] = "127.0.0.1"  # a proxy has no way to this machine's loopback
+    os.environ["no_proxy"] = "127.0.0.1"  # a proxy cannot reach this machine's loopback
     with S3Server() as server:
         server.configure(record=False)
         yield CloudFiles(server.cloudpath(f"bucket/{prefix}"), secrets=server.secrets, **options)
 
 
 def _bar(operation: str, objects: int) -> Any:
-    """A bar on a terminal; nothing elsewhere."""
+    """A progress bar, on terminals only."""
     from tqdm import tqdm
 
     return tqdm(total=objects, desc=operation, unit=" objects", leave=False, disable=None, file=sys.stderr)
 
 
-def _measure(trial: Trial, as_json: bool) -> tuple[list[Measurement], Sequence[float]]:
-    """All operations, and single gets as long as there is something to get; a row is printed as it is known."""
-    say: Callable[[str], Any] = (lambda line: None) if as_json else click.echo
-    say(f"{trial.objects} objects of {format_size(trial.size)} at {redact(trial.cf.cloudpath)}")
-    say(_line(_HEADINGS))
+def _measure(benchmark: StoreBenchmark, as_json: bool) -> tuple[list[Measurement], Sequence[float]]:
+    """Run all operations, and single gets while the objects exist; each row is printed as soon as it is known."""
+    write: Callable[[str], Any] = (lambda line: None) if as_json else click.echo
+    write(f"{benchmark.objects} objects of {format_size(benchmark.size)} at {redact(benchmark.cf.cloudpath)}")
+    write(_line(_HEADINGS))
     measurements: list[Measurement] = []
     latencies: Sequence[float] = []
-    for measurement in trial.run():
+    for measurement in benchmark.run():
         measurements.append(measurement)
-        say(_line(_row(measurement)))
+        write(_line(_row(measurement)))
         if measurement.operation == "get":
-            latencies = trial.latencies()
-    say("single gets: " + ", ".join(f"{name} {seconds * 1e3:.2f} ms"
-                                          for name, seconds in _percentiles(latencies).items()))
+            latencies = benchmark.latencies()
+    write("single gets: " + ", ".join(f"{name} {seconds * 1e3:.2f} ms"
+                                      for name, seconds in _percentiles(latencies).items()))
     return measurements, latencies
 
 
 @contextmanager
-def _cleaned_up(trial: Trial) -> Iterator[None]:
-    """Removes what is left after an error or Ctrl-C; a failure to do so is said besides."""
+def _cleaned_up(benchmark: StoreBenchmark) -> Iterator[None]:
+    """Remove the objects after an error or Ctrl-C; where that fails, print a message."""
     try:
         yield
     except BaseException:
         try:
-            trial.clean_up()
+            benchmark.clean_up()
         except Exception:
-            click.echo(f"cloudfiles: the objects under {redact(trial.cf.cloudpath)} could not be removed; remove them "
-                       "by hand", err=True)
+            click.echo(f"cloudfiles: the objects under {redact(benchmark.cf.cloudpath)} could not be removed; remove "
+                       "them by hand", err=True)
         raise
     finally:
-        if trial.cf.protocol == "file":
-            with suppress(OSError):  # it was never made, or is not empty
-                os.rmdir(trial.cf.cloudpath.removeprefix("file://"))
+        if benchmark.cf.protocol == "file":
+            with suppress(OSError):  # it does not exist, or is not empty
+                os.rmdir(benchmark.cf.cloudpath.removeprefix("file://"))
 
 
 # ---- output
 
 
-def _report(trial: Trial, measurements: list[Measurement], latencies: Sequence[float]) -> dict[str, Any]:
+def _report(benchmark: StoreBenchmark, measurements: list[Measurement], latencies: Sequence[float]) -> dict[str, Any]:
     return {
-        "cloudpath": trial.cf.cloudpath, "objects": trial.objects, "size": trial.size,
+        "cloudpath": benchmark.cf.cloudpath, "objects": benchmark.objects, "size": benchmark.size,
         "operations": [measurement.as_dict() for measurement in measurements],
         "get_latency_seconds": _percentiles(latencies),
     }

@@ -1,4 +1,4 @@
-"""`cloudfiles explain-auth`: where credentials for a store are looked for, and what is there."""
+"""`cloudfiles explain-auth`: the sources that are searched for credentials, and what was found in each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The group of all commands, and how each of their ends becomes an exit status."""
+"""The group of all commands, and the exit status of each of their outcomes."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ _COMMANDS = {
     "bench": "cloudfiles.cli.bench:bench",
     "explain-auth": "cloudfiles.cli.explain_auth:explain_auth",
 }
-"""Name of a command, and where it is."""
+"""Module and function of each command."""
 
 FAILED, INTERRUPTED = 1, 130
 
 
 class _LazyGroup(click.Group):
-    """A group whose commands are imported when they are asked for."""
+    """A group whose commands are imported when they are needed."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted(_COMMANDS)
@@ -57,7 +57,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except (click.Abort, KeyboardInterrupt):
         return _fail("interrupted", INTERRUPTED)
     except BrokenPipeError:
-        sys.stdout = None  # who read it is gone: do not fail again at the exit
+        sys.stdout = None  # the reader has ended: do not fail again at exit
         return FAILED
     except Exception as error:
         if _verbose(given):
@@ -67,7 +67,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 
 def _verbose(arguments: Sequence[str]) -> bool:
-    """Whether `-v` stands before the command."""
+    """Whether `-v` precedes the command."""
     options = [argument for argument in arguments[:1] if argument.startswith("-")]
     return "-v" in options or "--verbose" in options
 

@@ -1,4 +1,4 @@
-"""Sizes in bytes, as they are written on a command line."""
+"""Sizes in bytes as text, such as `4KiB`."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@
     monitor.total_bytes(), monitor.peak_Mbps()
 
 Rates are in bits per second (`bps`) unless stated otherwise. Plots require matplotlib:
-`pip install cloudfiles[plots]`.
+`pip install 'cloudfiles[plots]'`.
 """
 
 from __future__ import annotations

@@ -68,7 +68,7 @@ def _figure(filename: str | None) -> tuple[Any, Any]:
             return Figure(figsize=_INCHES, layout="constrained"), None
         from matplotlib import pyplot
     except ImportError as error:
-        raise MissingExtraError("plots require matplotlib: pip install cloudfiles[plots]") from error
+        raise MissingExtraError("plots require matplotlib: pip install 'cloudfiles[plots]'") from error
     return pyplot.figure(figsize=_INCHES, layout="constrained"), pyplot.show
 
 

@@ -56,7 +56,7 @@ def _psutil() -> Any:
     try:
         import psutil  # type: ignore[import-untyped, unused-ignore]
     except ImportError as error:
-        raise MissingExtraError("reading the counters of this system requires psutil: pip install cloudfiles[plots]"
+        raise MissingExtraError("reading the counters of this system requires psutil: pip install 'cloudfiles[plots]'"
                                 ) from error
     return psutil
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import atexit
 import os
 from collections.abc import Callable, Iterable, Mapping
+from importlib.util import find_spec
 from types import TracebackType
 from typing import Any
 
+from cloudfiles.exceptions import MissingExtraError
 from cloudfiles.testing.controlled_process import ControlledProcess
 from cloudfiles.testing.http_messages import RecordedRequest
 from cloudfiles.testing.rules import IncomingRequest, Rule
@@ -104,7 +106,14 @@ class S3Server:
     # ---- state
 
     def configure(self, **changes: Any) -> None:
-        """Change settings; the names are those of `S3Settings`. Raises TypeError for other names."""
+        """Change settings; the names are those of `S3Settings`.
+
+        Raises:
+            TypeError: there is no such setting.
+            MissingExtraError: `secret_key` is set, and botocore, which verifies signatures, is not installed.
+        """
+        if changes.get("secret_key") is not None and find_spec("botocore") is None:
+            raise MissingExtraError("verifying signatures requires botocore: pip install 'cloudfiles[s3]'")
         self.settings = self._process.call("configure", changes)
 
     def reset(self) -> None:

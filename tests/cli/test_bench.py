@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from cloudfiles import CloudFiles, clear_memory
-from cloudfiles.cli.trial import Trial, WrongAnswerError
+from cloudfiles.cli.store_benchmark import StoreBenchmark, WrongResultError
 from cloudfiles.testing import S3Server
 from tests.cli.conftest import Outcome
 
@@ -140,10 +140,10 @@ def test_a_wrong_answer_is_an_error(wrong: str) -> None:
     clear_memory()
     cf = _Forgetful("mem://bench/wrong/", num_threads=1)
     cf.wrong = wrong
-    trial = Trial(cf, 10, 16, _silent)
-    with pytest.raises(WrongAnswerError, match=f"{wrong}: "):
-        list(trial.run())
-    trial.clean_up()
+    benchmark = StoreBenchmark(cf, 10, 16, _silent)
+    with pytest.raises(WrongResultError, match=f"{wrong}: "):
+        list(benchmark.run())
+    benchmark.clean_up()
     assert list(CloudFiles("mem://bench/wrong/").list()) == []
 
 

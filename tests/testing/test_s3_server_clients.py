@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from cloudfiles import CloudFiles
-from cloudfiles.exceptions import AuthorizationError, CloudFilesError, PreconditionFailedError
+from cloudfiles.exceptions import AuthorizationError, CloudFilesError, MissingExtraError, PreconditionFailedError
 from cloudfiles.testing import ResetInBody, S3Server, ShortBody, Status, slow_down
 from cloudfiles.testing.rules import IncomingRequest
 from cloudfiles.testing.server_faults import Fault
@@ -114,6 +114,13 @@ def test_a_wrong_secret_key_is_refused(server: S3Server) -> None:
     CloudFiles(server.cloudpath(), secrets=server.secrets).put("a", b"1")
     with pytest.raises(AuthorizationError):
         CloudFiles(server.cloudpath(), secrets={**server.secrets, "AWS_SECRET_ACCESS_KEY": "mine"}).get("a")
+
+
+def test_signatures_are_not_verified_without_botocore(server: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cloudfiles.testing.s3_server.find_spec", lambda name: None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'cloudfiles\[s3\]'"):
+        server.configure(secret_key="theirs")
+    server.configure(secret_key=None)
 
 
 def test_boto3_lists_what_it_put(server: S3Server) -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import errno
 import json
 import pickle
+import re
 from pathlib import Path
 
 import pytest
 
+import cloudfiles
 from cloudfiles import CloudFile, CloudFiles, exceptions
 from cloudfiles.bucket.bucket import NoSuchFileError
 from cloudfiles.bucket.local_names import NoSuchDirectoryError
@@ -138,3 +140,11 @@ def test_a_file_that_fails_is_not_taken_for_the_connection(fault_server: S3Serve
     assert isinstance(caught.value, LocalFileError | MissingObjectError)
     assert len(caught.value.attempts) <= 1
     assert file.reads == 1
+
+
+def test_pip_commands_with_an_extra_are_quoted() -> None:
+    """Unquoted, zsh takes the brackets for a pattern."""
+    package = Path(cloudfiles.__file__).parent
+    unquoted = [str(path) for path in package.rglob("*.py")
+                if re.search(r"pip install [\w-]+\[", path.read_text(encoding="utf-8"))]
+    assert unquoted == []

@@ -1,4 +1,4 @@
-"""One trial of a store: objects put, asked for, got, listed and deleted again, each batch timed and checked."""
+"""A benchmark of one store: objects are put, looked up, read, listed and deleted; each batch is timed and checked."""
 
 from __future__ import annotations
 
@@ -13,25 +13,26 @@ from cloudfiles import CloudFiles
 from cloudfiles.exceptions import CloudFilesError, TransportError
 
 _BATCH_BYTES, _BATCH_OBJECTS = 256 << 20, 100_000
-"""Contents kept in memory at once, but for a single object that has more."""
+"""Limits of a batch, whose contents are in memory; a larger object is a batch of its own."""
 
-_SINGLES = 200
-"""Objects that are got one after the other, to see how long one takes."""
+_SINGLE_GETS = 200
+"""Objects that are read one after the other, for the latency."""
 
-Bar = Callable[[str, int], Any]
+ProgressBar = Callable[[str, int], Any]
+"""Called with an operation and its number of objects; returns a tqdm."""
 
 
-class WrongAnswerError(CloudFilesError):
-    """The store answered, but not with what was put there."""
+class WrongResultError(CloudFilesError):
+    """The store returned something else than was put there."""
 
 
 @dataclass
 class Measurement:
-    """What one operation took.
+    """The duration of one operation.
 
     Attributes:
-        seconds: by the clock, of the batches alone: contents are made and compared outside of it.
-        cpu: seconds that this process spent, all threads together.
+        seconds: elapsed time of the batches, without the time to create and compare contents.
+        cpu: CPU seconds of this process, all threads together.
     """
 
     operation: str
@@ -57,18 +58,20 @@ class Measurement:
 
 
 @dataclass
-class Trial:
-    """The objects of a trial below `cf`, a prefix of their own.
+class StoreBenchmark:
+    """Operations on objects below `cf`, which holds nothing else.
 
     Attributes:
-        begun: how many of them may have been put already.
-        bar: draws progress: called with an operation and its number of objects, gives a tqdm.
+        objects: number of objects.
+        size: of each, in bytes.
+        bar: creates a progress bar.
+        begun: number of objects that may exist.
     """
 
     cf: CloudFiles
     objects: int
     size: int
-    bar: Bar
+    bar: ProgressBar
     begun: int = 0
     _block: bytes = field(init=False, repr=False)
 
@@ -79,29 +82,29 @@ class Trial:
         return f"{number:08d}"
 
     def content(self, number: int) -> bytes:
-        """Of each object another, as long as its size leaves room for its number."""
+        """Different for each object whose size has room for its number."""
         return (number.to_bytes(8, "little") + self._block[8:])[:self.size]
 
     def batches(self) -> Iterator[range]:
-        """The objects' numbers, as many at a time as may be kept in memory."""
+        """The numbers of the objects, batch by batch."""
         step = max(1, min(_BATCH_OBJECTS, _BATCH_BYTES // max(1, self.size)))
         return (range(at, min(at + step, self.objects)) for at in range(0, self.objects, step))
 
     # ---- operations
 
     def run(self) -> Iterator[Measurement]:
-        """Every operation in turn. Raises WrongAnswerError where a store is not true to what was put."""
+        """Run every operation in turn. Raises WrongResultError where the store returns something else than was put."""
         self._begin()
         yield from map(self._measured, (self.put, self.exists, self.get, self.list, self.delete))
 
     def _begin(self) -> None:
-        """Put the first object: credentials and connection are then found, or the trial ends here with nothing put."""
+        """Put the first object, to find credentials and a connection, or fail before anything else is stored."""
         self.begun = 1
         try:
             self.cf.put(self.path(0), self.content(0))
         except CloudFilesError as error:
             if not isinstance(error, TransportError) or getattr(error, "nothing_sent", False):
-                self.begun = 0  # surely nothing to remove: do not try to, on a store that does not work
+                self.begun = 0  # nothing was stored: do not try to remove it from a store that does not work
             raise
 
     def _measured(self, operation: Callable[[Measurement, Any], None]) -> Measurement:
@@ -151,12 +154,12 @@ class Trial:
         _expect(not any(self.cf.exists(paths).values()), "delete: a deleted object still exists")
         self.begun = 0
 
-    # ---- besides
+    # ---- latency and cleanup
 
     def latencies(self) -> Sequence[float]:
-        """Seconds that single gets take, one after the other, sorted."""
+        """The durations of single gets, one after the other, in seconds, sorted."""
         seconds = []
-        for number in range(min(_SINGLES, self.objects)):
+        for number in range(min(_SINGLE_GETS, self.objects)):
             began = time.perf_counter()
             content = self.cf.get(self.path(number))
             seconds.append(time.perf_counter() - began)
@@ -167,11 +170,11 @@ class Trial:
         return [self.path(number) for number in range(self.begun)]
 
     def clean_up(self) -> None:
-        """Remove what is left: nothing, unless the trial broke off."""
+        """Remove the objects that may exist: none after a complete run."""
         if self.begun:
             self.cf.delete(self.paths(), progress=False)
 
 
-def _expect(right: bool, otherwise: str) -> None:
-    if not right:
-        raise WrongAnswerError(otherwise)
+def _expect(correct: bool, message: str) -> None:
+    if not correct:
+        raise WrongResultError(message)
