@@ -1,4 +1,4 @@
-"""Stores that speak HTTP: which byte ranges a Range header can express, and what response headers tell of an object."""
+"""Stores accessed over HTTP: byte ranges that a Range header can express, and objects described by response headers."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from cloudfiles.transport.request import Origin, ProviderProtocol, Request
 from cloudfiles.types import StoredObject
 
 _TRIES = 4
-"""How often the size of an object is determined, should the object be replaced before it is read."""
+"""How often the size of an object is determined if the object is replaced before it is read."""
 
 ReadArguments = tuple[Origin, str, dict[str, str], ProviderProtocol, str]
-"""Origin, target, headers, protocol and path: what a GET of an object is made of. The headers are the request's own."""
+"""Origin, target, headers, protocol and path of a GET of an object. The headers are owned by the request."""
 
 
 class HttpStore(Interface):
@@ -34,7 +34,7 @@ class HttpStore(Interface):
     _client: Client
 
     def get(self, key: str, start: int | None = None, end: int | None = None) -> StoredObject | None:
-        """As the contract says. Ranges that count from the end need a request for the size first, except `[-n:]`."""
+        """See the contract. Ranges relative to the end take a request for the size first, except `[-n:]`."""
         first = start or 0
         if (end is not None and end <= first) or (first < 0 and (end is not None or not self.suffix_ranges)):
             return self._get_by_size(key, start, end)
@@ -65,7 +65,7 @@ class HttpStore(Interface):
               version: StoredObject | None = None) -> StoredObject | None:
         """The bytes `[start:end]`, as `ObjectRead` takes them; None if the object is missing.
 
-        version: read only this version. Raises PreconditionFailedError or ObjectChangedError where it is another one.
+        version: read only this version. Raises PreconditionFailedError or ObjectChangedError if it is a different one.
         """
         request = self.read_request(*self._read_arguments(key, start, end), start, end)
         if version is None:
@@ -82,7 +82,7 @@ class HttpStore(Interface):
 
     @abstractmethod
     def _version(self, key: str) -> StoredObject | None:
-        """Size, encoding and validator of the object, None where it is missing."""
+        """Size, encoding and validator of the object; None if it is missing."""
 
 
 class HeaderStore(HttpStore):
@@ -92,7 +92,7 @@ class HeaderStore(HttpStore):
 
     @abstractmethod
     def _head(self, key: str) -> dict[str, str] | None:
-        """The headers of the object, None where it is missing."""
+        """The headers of the object; None if it is missing."""
 
     def _send(self, request: Request) -> Any:
         return self._client.send(request)

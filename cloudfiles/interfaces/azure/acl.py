@@ -1,4 +1,4 @@
-"""Access control lists of Data Lake Gen2: `user::rwx,default:user:OID:r-x`, and changing those of a whole tree.
+"""Access control lists of Data Lake Gen2: `user::rwx,default:user:OID:r-x`, and changing those of a directory tree.
 
 Source: Azure Data Lake Storage documentation, "Access control model", which follows POSIX.1e (draft 17); Data Lake
 Storage Gen2 REST reference, "Path - Update" (setAccessControlRecursive).
@@ -52,7 +52,7 @@ class AclEntry(NamedTuple):
 
 
 def parse_acl(text: str) -> list[AclEntry]:
-    """The entries of an ACL in its short form. Raises InvalidInputError."""
+    """Parse the short form of an ACL. Raises InvalidInputError."""
     entries = []
     for part in text.split(",") if text else []:
         match = _ENTRY.fullmatch(part.strip())
@@ -68,7 +68,7 @@ def format_acl(entries: Iterable[AclEntry]) -> str:
 
 
 def complete_acl(acl: str | Iterable[AclEntry]) -> str:
-    """An ACL to be set, as text. Raises InvalidInputError where an entry has no rights."""
+    """The text of an ACL to set. Raises InvalidInputError if an entry has no rights."""
     entries = parse_acl(acl) if isinstance(acl, str) else list(acl)
     lacking = next((entry for entry in entries if not entry.rights), None)
     if lacking is not None or not entries:
@@ -78,16 +78,16 @@ def complete_acl(acl: str | Iterable[AclEntry]) -> str:
 
 
 def modified(acl: list[AclEntry], changes: list[AclEntry]) -> list[AclEntry]:
-    """`acl` with the entries of `changes` in place of those for the same user or group, and new ones added."""
+    """`acl` with the entries of `changes`, which replace those for the same user or group."""
     merged = {entry.whose: entry for entry in acl}
     merged.update((entry.whose, entry) for entry in changes)
     return list(merged.values())
 
 
 def without(acl: list[AclEntry], removed: list[AclEntry]) -> list[AclEntry]:
-    """`acl` without the entries of `removed`, whose rights do not matter.
+    """`acl` without the entries of `removed`, whose rights are ignored.
 
-    Raises InvalidInputError for one of the three that every ACL has.
+    Raises InvalidInputError for one of the three entries that every ACL has.
     """
     fixed = next((entry for entry in removed if not entry.name and not entry.default and entry.kind != "mask"), None)
     if fixed is not None:
@@ -99,7 +99,7 @@ def without(acl: list[AclEntry], removed: list[AclEntry]) -> list[AclEntry]:
 
 _WHAT = "the response to a change of ACLs"
 
-_AT_ONCE = "2000"  # paths of one request, the most there may be
+_AT_ONCE = "2000"  # maximum number of paths per request
 
 
 @dataclass
@@ -116,14 +116,14 @@ class AclChanges:
 
     @classmethod
     def of_one(cls) -> AclChanges:
-        """Of a path that was changed by itself; whether it is a file nobody asked."""
+        """For a single path that was changed; it is unknown whether it is a file."""
         return cls(files=1)
 
 
 def change_recursively(container: AzureContainer, target: str, path: str, mode: str, acl: str) -> AclChanges:
-    """Change the ACLs of `path` and of all below. A path that fails does not keep the others from being changed.
+    """Change the ACLs of `path` and everything below it. A path that fails does not stop the others.
 
-    Not atomic: where it breaks off, some are changed and some are not; doing it again does no harm.
+    Not atomic: after an interruption some are changed and some are not. It can be repeated.
     """
     def change_some(token: str | None) -> tuple[None, str | None]:
         query = {"action": "setAccessControlRecursive", "mode": mode, "maxRecords": _AT_ONCE, "forceFlag": "true"}
@@ -146,7 +146,7 @@ class _Answer:
     continuation: str
 
     def add_to(self, changes: AclChanges) -> str:
-        """Count in what was done; gives where to go on."""
+        """Add the results of one request; returns the token to continue with."""
         document = self.document
         changes.directories += count(document.get("directoriesSuccessful", 0), "directoriesSuccessful", _WHAT)
         changes.files += count(document.get("filesSuccessful", 0), "filesSuccessful", _WHAT)

@@ -1,4 +1,4 @@
-"""Deleting: 256 blobs a request, each request in the batch authorized by itself.
+"""Deleting: 256 blobs per request; each request in the batch is authorized separately.
 
 Source: Azure Storage REST reference, "Blob Batch", "Delete Blob".
 """
@@ -19,7 +19,7 @@ MAX_BATCH = 256
 
 
 def delete_keys(container: AzureContainer, keys: Sequence[str]) -> dict[str, CloudFilesError]:
-    """Delete `keys`, at most 256; the errors of those that could not be: snapshots keep their blob."""
+    """Delete up to 256 keys; returns the errors by key. A blob with snapshots is not deleted."""
     if len(keys) == 1 or not container.batch_deletes:
         return _delete_one_by_one(container, keys)
     errors = delete_in_bulk(container.client, _BulkDelete(container, keys))
@@ -35,7 +35,7 @@ def _delete_one_by_one(container: AzureContainer, keys: Sequence[str]) -> dict[s
 
 
 class _BulkDelete(BulkDeleteRequest):
-    """One batch. Gives the errors by key. The whole of it is repeated while one of them is passing."""
+    """One batch. Returns the errors by key. It is repeated while any of them is transient."""
 
     __slots__ = ("_boundary", "_container", "_keys", "_targets")
 
@@ -50,7 +50,7 @@ class _BulkDelete(BulkDeleteRequest):
                          {"content-type": f"multipart/mixed; boundary={self._boundary}"}, protocol=container.protocol)
 
     def encode(self, host: str, now: float) -> bytes:
-        """Anew for each try, as the signatures inside have to be fresh too."""
+        """Created for each attempt, because the signatures inside have to be new as well."""
         self.body = "".join([self._part(number, target) for number, target in enumerate(self._targets)]
                             + [f"--{self._boundary}--\r\n"]).encode("latin-1")
         return Request.encode(self, host, now)
@@ -85,7 +85,7 @@ class _BulkDelete(BulkDeleteRequest):
         for number, answer in parse_batch(response):
             key = unanswered.pop(-1 if number is None else number, None)
             if key is None:
-                raise build_error(answer, None, self._container.endpoint.container)  # the batch itself is at fault
+                raise build_error(answer, None, self._container.endpoint.container)  # the batch itself failed
             if answer.status >= 300 and not self.protocol.is_missing(answer):
                 errors[key] = build_error(answer, key, self._container.endpoint.container)
         errors.update((key, TransportError("the response to a batch request does not mention the key", path=key))

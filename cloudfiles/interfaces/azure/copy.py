@@ -1,5 +1,5 @@
-"""Copies inside Azure: by one synchronous request, block by block where the object is large or is described anew, and
-by an asynchronous copy that is polled where the server reads no blocks from a URL.
+"""Copies inside Azure: by one synchronous request; in blocks if the object is large or its attributes change; and by an
+asynchronous copy that is polled if the server does not support Put Block From URL.
 
 Source: Azure Storage REST reference, "Copy Blob From URL", "Put Block From URL", "Copy Blob", "Abort Copy Blob".
 """
@@ -30,19 +30,19 @@ from cloudfiles.transport.request import Request, Response
 from cloudfiles.types import WriteOptions
 
 MAX_AT_ONCE = 256 << 20
-"""Bytes that one Copy Blob From URL takes."""
+"""Maximum size of one Copy Blob From URL, in bytes."""
 
 _BLOCK = 256 << 20
-"""Bytes of a block: the service copies them at its own pace, so they are large; 50 000 make more than a blob."""
+"""Size of a block in bytes. The service copies the data itself, so blocks are large; 50 000 exceed any blob."""
 
-_LONGEST = 24 * 3600.0  # seconds that the source stays open for the service, where it is opened by a signature
-_FIRST_LOOK, _LAST_LOOK = 0.1, 10.0  # seconds between two looks at an asynchronous copy, which double
+_LONGEST = 24 * 3600.0  # seconds for which a signature gives the service access to the source
+_FIRST_LOOK, _LAST_LOOK = 0.1, 10.0  # seconds before the first poll of an asynchronous copy; doubles each time
 _NO_BLOCKS_FROM_URL = frozenset({400, 405, 501})
 
 
 @dataclass
 class Copy:
-    """One copy. `write_options` makes of the source's headers what a blob is written with."""
+    """One copy. `write_options` derives the options of the write from the headers of the source."""
 
     target: AzureContainer
     key: str
@@ -51,9 +51,9 @@ class Copy:
     options: CopyOptions
 
     def run(self, write_options: WriteOptions | None, headers: Mapping[str, str]) -> CopyResult | None:
-        """Copy the state of the source that `headers` (of its HEAD) tell of.
+        """Copy the version of the source that `headers` (of its HEAD) describe. Returns None if the source is missing.
 
-        write_options: what the copy is described by; None for all that the source is. None where the source is missing.
+        write_options: the attributes of the copy; None for those of the source.
         """
         etag, size = headers.get("etag", ""), size_of(headers, self.source_key)
         if self.options.etag not in (None, etag):
@@ -75,10 +75,10 @@ class Copy:
     def _changed(self) -> ObjectChangedError:
         return ObjectChangedError("the source was replaced before or while it was copied", path=self.source_key)
 
-    # ---- where it comes from
+    # ---- the source
 
     def _origin(self, etag: str) -> dict[str, str]:
-        """The headers that name the source, open it to the service, and pin its state."""
+        """The headers that specify the source, give the service access to it, and require its version."""
         source = self.source
         credentials = source.protocol.credentials()
         url = f"{source.origin}{source.target(self.source_key)}"
@@ -97,11 +97,11 @@ class Copy:
                        source.protocol.now() + _LONGEST,
                        source.origin.scheme == "https").by_account_key(credentials.key)
 
-    # ---- the ways
+    # ---- methods
 
     def _at_once(self, origin: dict[str, str]) -> str | None:
         answer = self._send({**origin, "x-ms-requires-sync": "true"})
-        if answer.get("x-ms-copy-status") != "success":  # what a 202 promises has to be there
+        if answer.get("x-ms-copy-status") != "success":  # required in a 202 response
             raise ServerError("the copy finished with status "
                               f"{answer.get('x-ms-copy-status')!r}", status=202, path=self.key)
         return answer.get("etag")
@@ -131,7 +131,7 @@ class Copy:
         self._send({**origin, "x-ms-source-range": f"bytes={start}-{last}"}, target)
 
     def _polled(self, origin: dict[str, str]) -> str | None:
-        """An asynchronous copy. While it is pending, the target shows as an empty blob; one that fails is removed."""
+        """An asynchronous copy. While it is pending, the target is an empty blob, which is removed after a failure."""
         origin = {name: value for name, value in origin.items() if name != "x-ms-copy-source-authorization"}
         answer = self._send(origin)
         copy_id = answer.get("x-ms-copy-id", "")
@@ -153,7 +153,7 @@ class Copy:
         return answer.get("etag")
 
     def _abort(self, copy_id: str) -> None:
-        """Best effort: the failure that led here is what counts. What is left is an empty blob."""
+        """Best effort, because the failure that led here is raised. Otherwise an empty blob remains."""
         target = self.target.query_target(self.key, {"comp": "copy", "copyid": copy_id})
         with shielded(), suppress(CloudFilesError, Cancelled):
             self.target.client.send(Request(self.target.origin, "PUT", target, {"x-ms-copy-action": "abort"},
@@ -173,7 +173,7 @@ class Copy:
 
 
 class _CopyRequest(Request):
-    """Gives the answer's headers."""
+    """Returns the response headers."""
 
     __slots__ = ()
 
@@ -184,7 +184,7 @@ class _CopyRequest(Request):
 
 
 def _properties(headers: Mapping[str, str]) -> dict[str, str]:
-    """What the source is described by, as headers of a write."""
+    """The attributes of the source as headers of a write."""
     kept = {f"x-ms-blob-{name}": headers[name] for name in (
         "content-type", "content-encoding", "cache-control", "content-disposition", "content-language")
         if name in headers}

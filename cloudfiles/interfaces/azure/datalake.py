@@ -1,4 +1,4 @@
-"""Data Lake Gen2: what an account with a hierarchical namespace can do beyond objects.
+"""Data Lake Gen2: the additional operations of accounts with a hierarchical namespace.
 
 Source: Data Lake Storage Gen2 REST reference, "Path - Create", "Path - Update", "Path - Delete", "Path - Get
 Properties", "Filesystem - Get Properties"; Azure Storage REST reference, "Set Blob Expiry", "Get Account Information".
@@ -36,11 +36,11 @@ from cloudfiles.interfaces.paging import MAX_EMPTY_PAGES
 from cloudfiles.interfaces.store_requests import WriteRequest
 from cloudfiles.transport.request import Origin, Request, Response
 
-_known: dict[tuple[Origin, str], bool] = {}  # (origin, account) -> what it said
+_known: dict[tuple[Origin, str], bool] = {}  # (origin, account) -> whether it has a hierarchical namespace
 
 
 def is_hierarchical(container: AzureContainer) -> bool:
-    """Ask the account, at the first time. Raises AuthorizationError where nothing tells."""
+    """Query the account on first use. Raises AuthorizationError if this cannot be determined."""
     account = container.origin, container.endpoint.account
     if account not in _known:
         _known[account] = _ask(container)
@@ -48,7 +48,7 @@ def is_hierarchical(container: AzureContainer) -> bool:
 
 
 def forget_namespaces() -> None:
-    """Ask again; for tests, whose servers change what they are."""
+    """Forget the answers; for tests."""
     _known.clear()
 
 
@@ -59,19 +59,19 @@ def _ask(container: AzureContainer) -> bool:
             return _tells(container, container.origin, {"restype": "account", "comp": "properties"},
                           "x-ms-is-hns-enabled")
         except AuthorizationError:
-            pass  # a SAS that is good for nothing but blobs
+            pass  # a SAS for blobs only
     return _tells(container, container.endpoint.dfs_origin, {"resource": "filesystem"}, "x-ms-namespace-enabled")
 
 
 def _tells(container: AzureContainer, origin: Origin, query: dict[str, str], name: str) -> bool:
-    """Whether the answer's header says so; an emulator, which has no hierarchical namespace, does not send it."""
+    """The value of the response header, which emulators, having no hierarchical namespace, do not send."""
     headers: dict[str, str] = container.client.send(
         _Properties(origin, "HEAD", container.container_target(query), {}, protocol=container.protocol))
     return headers.get(name, "").lower() == "true"
 
 
 class _Properties(Request):
-    """Gives the answer's headers."""
+    """Returns the response headers."""
 
     __slots__ = ()
 
@@ -92,7 +92,7 @@ class DfsRequest(WriteRequest):
         raise self.to_error(response)
 
 
-_TRIES = 4  # to read an ACL and to set it between two changes of it by others
+_TRIES = 4  # attempts to read and set an ACL without a change by others in between
 
 
 class Access(NamedTuple):
@@ -101,7 +101,7 @@ class Access(NamedTuple):
     Attributes:
         owner, group: object ids, or '$superuser'.
         permissions: as shown by `ls -l`: 'rwxr-x---', followed by '+' if the ACL has more entries.
-        acl: the entries, those for new children (`default`) included.
+        acl: the entries, including default ones, which new children inherit.
     """
 
     owner: str
@@ -113,23 +113,23 @@ class Access(NamedTuple):
 class DataLake:
     """The files and directories of one container below one path. Paths are keys; '' is the cloudpath itself.
 
-    Everything here is atomic, but for what is recursive. A path that is missing is a ServerError with status 404.
+    All operations are atomic, except recursive ones. A missing path raises a ServerError with status 404.
     """
 
     def __init__(self, container: AzureContainer) -> None:
-        """Raises UnsupportedOperationError where the account has no hierarchical namespace."""
+        """Raises UnsupportedOperationError if the account has no hierarchical namespace."""
         if not is_hierarchical(container):
             raise UnsupportedOperationError(
                 f"the storage account {container.endpoint.account!r} does not have a hierarchical namespace (Data Lake "
                 "Storage Gen2), which is required for directories, ACLs, owners, append and atomic rename")
         self._container = container
 
-    # ---- the tree
+    # ---- directories
 
     def rename(self, source: str, target: str, *, overwrite: bool = True) -> None:
-        """Move a file or a directory with all that is in it, in one atomic step.
+        """Move a file, or a directory with everything in it, in one atomic step.
 
-        overwrite: whether a file, or an empty directory, may be replaced; PreconditionFailedError otherwise.
+        overwrite: replace an existing file or empty directory; if False, PreconditionFailedError is raised.
         """
         etag = required(self._properties(source), "etag", "the response about the path", source)
         conditions = {} if overwrite else {"if-none-match": "*"}
@@ -138,7 +138,7 @@ class DataLake:
         try:
             self._follow(request)
         except (ServerError, PreconditionFailedError):
-            # A first try may have done it, and only its answer was lost: a path keeps its ETag when it moves.
+            # An earlier attempt may have succeeded, with its response lost: a path keeps its ETag when it is moved.
             if not request.may_have_acted or not self._is_at(target, etag):
                 raise
 
@@ -154,8 +154,8 @@ class DataLake:
             return False
 
     def mkdir(self, path: str, *, exist_ok: bool = True) -> None:
-        """Create a directory, and those above it. Raises PreconditionFailedError where there is a file of the name, or,
-        without `exist_ok`, anything."""
+        """Create a directory and its parents. Raises PreconditionFailedError if a file has this name or, without
+        `exist_ok`, if the directory exists."""
         try:
             self._send("PUT", path, {"resource": "directory"}, {"if-none-match": "*"})
         except PreconditionFailedError:
@@ -163,15 +163,15 @@ class DataLake:
                 raise
 
     def rmdir(self, path: str, *, recursive: bool = False) -> None:
-        """Remove a directory; a ServerError with the code DirectoryNotEmpty where it is not empty and not `recursive`.
+        """Remove a directory. Raises ServerError (DirectoryNotEmpty) if it is not empty, unless `recursive`.
 
-        A large tree goes in several requests, and not atomically.
+        A large tree takes several requests and is not removed atomically.
         """
         query = {"recursive": "true", "paginated": "true"} if recursive else {"recursive": "false"}
         self._follow(self._request("DELETE", path, query))
 
     def isdir(self, path: str) -> bool:
-        """Whether there is a directory: a real one, with anything in it or not."""
+        """Whether the directory exists, even if it is empty."""
         try:
             return self._properties(path).get("x-ms-resource-type") == "directory"
         except ServerError as error:
@@ -179,16 +179,16 @@ class DataLake:
                 return False
             raise
 
-    # ---- access
+    # ---- access control
 
     def get_acl_status(self, path: str, *, names: bool = False) -> Access:
-        """Owner, group, permissions and ACL. names: principal names rather than object ids, where they are known."""
+        """Owner, group, permissions and ACL. names: return principal names instead of object ids, if known."""
         headers = self._access(path, names=names)
         return Access(headers.get("x-ms-owner", ""), headers.get("x-ms-group", ""),
                       headers.get("x-ms-permissions", ""), _acl_of(headers, path))
 
     def set_acl(self, path: str, acl: str | Iterable[AclEntry], *, recursive: bool = False) -> AclChanges:
-        """Replace the whole ACL: user::, group:: and other:: have to be among the entries."""
+        """Replace the whole ACL, which must include user::, group:: and other::."""
         text = complete_acl(acl)
         if recursive:
             return self._recursive(path, "set", text)
@@ -196,7 +196,7 @@ class DataLake:
         return AclChanges.of_one()
 
     def modify_acl_entries(self, path: str, acl: str | Iterable[AclEntry], *, recursive: bool = False) -> AclChanges:
-        """Add entries, or change the rights of those that are there; the others stay."""
+        """Add entries, or change the rights of existing ones; other entries are kept."""
         text = complete_acl(acl)
         if recursive:
             return self._recursive(path, "modify", text)
@@ -207,21 +207,21 @@ class DataLake:
         """Remove entries: `user:OBJECT-ID` or `default:group:OBJECT-ID`, without rights."""
         given = parse_acl(acl) if isinstance(acl, str) else list(acl)
         gone = [entry._replace(rights="") for entry in given]
-        without([], gone)  # may they be removed at all?
+        without([], gone)  # raises if they cannot be removed
         if recursive:
             return self._recursive(path, "remove", format_acl(gone))
         return self._rewrite(path, lambda entries: without(entries, gone))
 
     def remove_default_acl(self, path: str) -> AclChanges:
-        """Remove what a directory has for new children."""
+        """Remove the default ACL, which new children of a directory inherit."""
         return self._rewrite(path, lambda entries: [entry for entry in entries if not entry.default])
 
     def remove_acl(self, path: str) -> AclChanges:
-        """Remove all but the rights of the owner, the owning group and all others."""
+        """Remove all entries except those of the owner, the owning group and others."""
         return self._rewrite(path, lambda entries: [entry for entry in entries if entry.is_base])
 
     def _rewrite(self, path: str, change: Callable[[list[AclEntry]], list[AclEntry]]) -> AclChanges:
-        """Read the ACL, change it, and set it where it is still the one that was read."""
+        """Read the ACL, change it, and set it if it has not been changed in the meantime."""
         for tries_left in reversed(range(_TRIES)):
             headers = self._access(path)
             entries = change(_acl_of(headers, path))
@@ -237,37 +237,37 @@ class DataLake:
         return change_recursively(self._container, self._target(path), path, mode, acl)
 
     def chown(self, path: str, owner: str | None = None, group: str | None = None) -> None:
-        """Set the owner and the owning group, by object id; None leaves it."""
+        """Set the owner and the owning group, by object id; None keeps the current one."""
         given = {"x-ms-owner": owner, "x-ms-group": group}
         self._set(path, {name: value for name, value in given.items() if value is not None})
 
     def chmod(self, path: str, permissions: str | int) -> None:
-        """Set what owner, group and others may: 'rwxr-x---', '0750' or 0o750. The ACL changes with it."""
+        """Set the permissions of owner, group and others: 'rwxr-x---', '0750' or 0o750. The ACL changes as well."""
         text = f"{permissions:04o}" if isinstance(permissions, int) else permissions
         self._set(path, {"x-ms-permissions": text})
 
     # ---- content
 
     def create(self, path: str, *, if_absent: bool = False) -> None:
-        """Create an empty file, to append to. Raises PreconditionFailedError where there is one, with `if_absent`."""
+        """Create an empty file to append to. With `if_absent`, raises PreconditionFailedError if it exists."""
         self._send("PUT", path, {"resource": "file"}, {"if-none-match": "*"} if if_absent else {})
 
     def append(self, path: str, position: int, content: bytes) -> None:
-        """Hand over bytes that belong at `position`; twice does no harm. They do not show before `flush`."""
+        """Upload bytes for `position`; repeating this is harmless. They are not visible before `flush`."""
         self._send("PATCH", path, {"action": "append", "position": str(position)},
                    {"content-md5": integrity.content_md5(content)}, content)
 
     def flush(self, path: str, length: int, *, close: bool = False) -> str | None:
-        """Make all that was appended a part of the file, which then has `length` bytes. Gives the ETag.
+        """Commit everything that was appended to the file, which then has `length` bytes. Returns the ETag.
 
-        close: say in the file's events that it is complete. Where bytes are lacking it is a ServerError, and the file
-        stays as it is.
+        close: report in the events of the file that it is complete. If bytes are missing, a ServerError is raised and
+        the file is unchanged.
         """
         query = {"action": "flush", "position": str(length), "close": "true" if close else "false"}
         return self._send("PATCH", path, query).get("etag")
 
     def set_expiry(self, path: str, at: float | None = None, *, after: float | None = None) -> None:
-        """Let a file be deleted at a time (seconds since the epoch), or so many seconds from now; else never."""
+        """Delete a file `at` a time (seconds since the epoch), or `after` a number of seconds; or never."""
         headers = {"x-ms-expiry-option": "NeverExpire"}
         if after is not None:
             headers = {"x-ms-expiry-option": "RelativeToNow", "x-ms-expiry-time": str(int(after * 1000))}
@@ -277,10 +277,10 @@ class DataLake:
         container.client.send(DfsRequest(container.origin, "PUT", container.query_target(path, {"comp": "expiry"}),
                                          headers, protocol=container.protocol, path=path))
 
-    # ---- sending
+    # ---- requests
 
     def _target(self, path: str) -> str:
-        """The path's target; the root of a container is written as a second slash."""
+        """The target of a path; the root of a container is a second slash."""
         if path:
             return self._container.target(path)
         return self._container.base.rstrip("/") if self._container.root else f"{self._container.base}/"
@@ -297,13 +297,13 @@ class DataLake:
         return answer
 
     def _follow(self, request: DfsRequest) -> None:
-        """Send a request, and go on with it where the answer says that it is not done."""
+        """Send a request, and continue it if the response says that it is not complete."""
         target = request.target
         answer = self._container.client.send(request)
         before, repeated = "", 0
         while answer.get("x-ms-continuation"):
             token = answer["x-ms-continuation"]
-            # The server gets on between two requests, so that a token may come again, but not for ever.
+            # The server makes progress between requests, so a token may repeat, but not forever.
             before, repeated = token, repeated + 1 if token == before else 0
             if repeated >= MAX_EMPTY_PAGES:
                 raise ProtocolError(f"the {request.method} request does not end: the server repeats the continuation "

@@ -1,4 +1,4 @@
-"""Where a container is: account, host and path, on the Blob endpoint and on that of Data Lake Gen2.
+"""The address of a container: account, host and path, on the Blob and the Data Lake Gen2 endpoint.
 
 Source: Azure Storage documentation, "Storage account overview" (endpoints) and "Use Azurite emulator" (path style).
 """
@@ -13,22 +13,22 @@ from cloudfiles.credentials.signing.sigv4 import quote_key
 from cloudfiles.exceptions import ConfigurationError
 from cloudfiles.transport.request import Origin
 
-# ACCOUNT.blob.core.windows.net, its secondary and its zone's (ACCOUNT.z1.blob.storage.azure.net), and other clouds'.
+# ACCOUNT.blob.core.windows.net, secondary and zonal ones (ACCOUNT.z1.blob.storage.azure.net), and other clouds.
 _HOST = re.compile(r"(?P<account>[a-z0-9]{3,24})(?:-secondary)?(?P<zone>\.z\d+)?\.(?P<service>blob|dfs)\.(?P<suffix>"
                    r"core\.(?:windows\.net|chinacloudapi\.cn|usgovcloudapi\.net|cloudapi\.de)|storage\.azure\.net)")
-_BARE = re.compile(r"\d+(?:\.\d+){3}|localhost|.*:.*|[^.]*").fullmatch  # an address, or a name without a domain
+_BARE = re.compile(r"\d+(?:\.\d+){3}|localhost|.*:.*|[^.]*").fullmatch  # an IP address, or a name without a domain
 
 
 class Endpoint(NamedTuple):
-    """A container's place.
+    """The address of a container.
 
     Attributes:
         account: the storage account.
         container: its name.
-        origin: where requests to the Blob service go.
-        dfs_origin: where those to the Data Lake service go; elsewhere than at Azure, the same.
-        account_base: what a target has before the container; it begins and ends with a slash.
-        is_azure: Azure itself and not an emulator or a gateway.
+        origin: the origin of the Blob service.
+        dfs_origin: the origin of the Data Lake service; the same, except on Azure itself.
+        account_base: the part of targets before the container, with a slash at both ends.
+        is_azure: whether it is Azure itself, not an emulator or a gateway.
     """
 
     account: str
@@ -43,12 +43,12 @@ class Endpoint(NamedTuple):
         return self.account_base + quote_key(self.container)
 
     def sas_resource(self, key: str) -> str:
-        """A blob as a SAS names it, nothing encoded."""
+        """The name of a blob in a SAS, without encoding."""
         return f"/blob/{self.account}/{self.container}/{key}"
 
 
 def account_of(url: str | None) -> str | None:
-    """The account that a URL of a storage service names, None where it does not."""
+    """The account in the URL of a storage service, or None."""
     if url is None:
         return None
     host = Origin.of(url).host
@@ -60,9 +60,9 @@ def account_of(url: str | None) -> str | None:
 
 
 def find_endpoint(container: str, url: str | None, account: str | None) -> Endpoint:
-    """Where `container` is. url: the service's address, with the account in its path in path style; None for Azure's.
+    """The address of `container`. url: the URL of the service, in path style with the account; None for Azure.
 
-    Raises ConfigurationError where nothing names the account, InvalidPathError where `url` is no http(s) URL.
+    Raises ConfigurationError if the account is unknown, InvalidPathError if `url` is not an http(s) URL.
     """
     account = account_of(url) or account
     if account is None:

@@ -51,9 +51,9 @@ _LOOPBACK = ("127.", "localhost", "::1")
 class AzureInterface(HeaderStore):
     """The blobs of one container below one path.
 
-    Who asks is found out at the first use: that may mean to ask azure-identity's chain. Listings come in the
-    service's order: "alphabetical", which is not that of UTF-8 (nor does "startFrom" of version 2026-02-06 say which),
-    and by directories in a hierarchical namespace. So `lists_in_key_order` is False: nothing here relies on an order.
+    Credentials are looked up on first use, because this may involve azure-identity's chain. Listings have the order of
+    the service: "alphabetical", which is not that of UTF-8 ("startFrom" of version 2026-02-06 does not specify it
+    either), and by directory in a hierarchical namespace. So `lists_in_key_order` is False: no code relies on an order.
     """
 
     lists_cheaply: ClassVar[bool] = True
@@ -77,13 +77,13 @@ class AzureInterface(HeaderStore):
         self._client = client or client_for(runtime, options)
         self._provider = provider or AzureProvider(
             self._name, account_of(self._url), options.secrets, anonymous=options.no_sign_request,
-            # A URL names what may well be public, and says whose it is.
+            # A URL may refer to a public container, and contains the account.
             or_anonymous=(location.host or "").startswith("https://"),
             clock=self._client.clock.wall, sleep=runtime.sleep, run_in_thread=runtime.run_in_thread)
         self._container: AzureContainer | None = None
 
     def _resolve(self) -> AzureContainer:
-        """Find the credentials, and the container by them. Raises MissingCredentialsError, ConfigurationError."""
+        """Look up the credentials and the container. Raises MissingCredentialsError, ConfigurationError."""
         account, url = self._provider.location()
         endpoint = find_endpoint(self._name, self._url or url, account)
         credentials = self._provider.get()
@@ -120,7 +120,7 @@ class AzureInterface(HeaderStore):
 
     def list_page(self, prefix: str = "", *, flat: bool = False, start_after: str | None = None,
                   token: str | None = None, limit: int | None = None) -> ListPage:
-        """As the contract says; `start_after` is not asked for, as the order is not by key."""
+        """See the contract; `start_after` is not supported, because listings are not in key order."""
         container = self._container or self._resolve()
         page: ListPage = self._client.send(ListRequest(container, prefix, flat=flat, token=token, limit=limit))
         return page
@@ -140,15 +140,15 @@ class AzureInterface(HeaderStore):
     def check_target(self, key: str) -> None:
         (self._container or self._resolve()).target(key)
 
-    # ---- moving
+    # ---- copying
 
     def can_copy_from(self, source: Interface) -> bool:
         return isinstance(source, AzureInterface)
 
     def copy_from(self, source: Interface, source_key: str, key: str, options: CopyOptions) -> CopyResult | None:
-        """As the contract says. Up to 256 MiB by one synchronous request; what is larger, or described anew, in blocks
-        that the service reads by itself; by a polled copy where the server reads no blocks. Of a polled copy an
-        empty blob shows while it is made."""
+        """See the contract. Up to 256 MiB by one synchronous request; larger blobs, or changed attributes, in blocks
+        that the service reads itself; by a polled copy if the server does not support this. During a polled copy the
+        target is an empty blob."""
         if not isinstance(source, AzureInterface):
             raise UnsupportedOperationError(f"Azure cannot copy from {type(source).__name__}", path=key)
         there, here = source._container or source._resolve(), self._container or self._resolve()
@@ -161,7 +161,7 @@ class AzureInterface(HeaderStore):
         return Copy(here, key, there, source_key, options).run(change or None, headers)
 
     def rename_from(self, source: Interface, source_key: str, key: str) -> bool:
-        """As the contract says: where both are in one container of an account with a hierarchical namespace."""
+        """See the contract: within one container of an account with a hierarchical namespace."""
         if not isinstance(source, AzureInterface):
             return False
         there, here = source._container or source._resolve(), self._container or self._resolve()
@@ -173,33 +173,34 @@ class AzureInterface(HeaderStore):
 
     def open_writer(self, key: str, size: int, options: WriteOptions,
                     state: Mapping[str, Any] | None = None) -> PartWriter | None:
-        """As the contract says. Blocks that nobody commits are not for `discard_interrupted`: Azure drops them within a
-        week, and they cannot be removed without touching the blob."""
+        """See the contract. `discard_interrupted` does not remove uncommitted blocks: Azure discards them within a
+        week, and they cannot be removed without changing the blob."""
         return BlockWriter(self._container or self._resolve(), key, size, options, state)
 
     def data_lake(self) -> DataLake:
-        """Directories, ACLs, append: what an account with a hierarchical namespace can do beyond objects.
+        """Directories, ACLs and append, for accounts with a hierarchical namespace.
 
-        Raises UnsupportedOperationError where the account has none.
+        Raises UnsupportedOperationError if the account has none.
         """
         return DataLake(self._container or self._resolve())
 
     # ---- presigning
 
     def presign(self, key: str, expires: float, method: str) -> str:
-        """A URL that allows `method` on `key` for `expires` seconds: by a service SAS where the account's key is known,
-        by a user delegation SAS (7 days at most) where a token is.
+        """A URL that allows `method` on `key` for `expires` seconds: a service SAS if the account key is known, a user
+        delegation SAS (at most 7 days) with a token.
 
-        A PUT by it has to send the header `x-ms-blob-type: BlockBlob`. Raises InvalidInputError for a method or time
-        that cannot be signed, UnsupportedOperationError where there is but a SAS, which cannot be narrowed.
+        A PUT has to send the header `x-ms-blob-type: BlockBlob`. Raises InvalidInputError for a method or time that
+        cannot be signed, UnsupportedOperationError with a SAS, which cannot be restricted further.
         """
         return presigned(self._container or self._resolve(), key, expires, method)
 
 
 def _check_trusted(endpoint: Endpoint, configured: bool, credentials: AzureCredentials) -> None:
-    """A key signs, but a SAS or a token is shown to the server as it is. Raises ConfigurationError.
+    """Check whether the server may receive the credentials: a key only signs, but a SAS or a token is sent. Raises
+    ConfigurationError.
 
-    configured: the server is named by `endpoint=` or by what holds the credentials, and not by a cloudpath alone.
+    configured: the server is specified by `endpoint=` or together with the credentials, not only by a cloudpath.
     """
     origin = endpoint.origin
     if (endpoint.is_azure and origin.scheme == "https") or origin.host.startswith(_LOOPBACK):

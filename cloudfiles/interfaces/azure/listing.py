@@ -1,7 +1,7 @@
 """Listings: List Blobs.
 
-Source: Azure Storage REST reference, "List Blobs". Snapshots, deleted versions and uncommitted blobs show up only where
-they are asked for, which nothing here does. A name that XML 1.0 cannot carry comes percent-encoded and marked so.
+Source: Azure Storage REST reference, "List Blobs". Snapshots, deleted versions and uncommitted blobs are listed on
+request only, which is not used here. Names that XML 1.0 cannot represent are percent-encoded and marked as such.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from cloudfiles.transport.request import Request, Response
 from cloudfiles.transport.web_page import unreadable
 from cloudfiles.types import ListEntry, ListPage
 
-PAGE_ENTRIES = 5000  # the most that Azure gives at once
+PAGE_ENTRIES = 5000  # the maximum of Azure
 
 
 class ListRequest(Request):
-    """One page. Gives a ListPage of keys below the container's root, which is cut off."""
+    """One page. Returns a ListPage of keys relative to the root."""
 
     __slots__ = ("_flat", "_limit", "_prefix", "_root")
 
@@ -51,9 +51,9 @@ class ListRequest(Request):
 
 
 def parse_page(document: ET.Element, root: str, prefix: str, *, flat: bool, limit: int = PAGE_ENTRIES) -> ListPage:
-    """A listing's document as a page; `root`, with which `prefix` begins, is left out of every name.
+    """The document of a listing as a page; keys are relative to `root`, with which `prefix` starts.
 
-    Children are asked for one by one: paths of several tags take ElementTree ten times as long.
+    Children are looked up one by one, because ElementTree takes ten times as long for paths of several tags.
     """
     entries, prefixes = [], []
     blobs = document.find("Blobs")
@@ -72,7 +72,7 @@ def parse_page(document: ET.Element, root: str, prefix: str, *, flat: bool, limi
             continue
         properties = element.find("Properties")
         if key and (properties is None or properties.findtext("ResourceType") != "directory"):
-            # Without a key it is the cloudpath itself as an object: a directory marker.
+            # An empty key is the cloudpath itself as an object: a directory marker.
             entries.append(_entry(key, properties))
     return ListPage(entries, prefixes, document.findtext("NextMarker") or None)
 
@@ -90,5 +90,5 @@ def _entry(key: str, properties: ET.Element | None) -> ListEntry:
         return ListEntry(key)
     size, etag = properties.findtext("Content-Length"), properties.findtext("Etag")
     return ListEntry(key, count(size, "Content-Length", "the listing") if size else None,
-                     # Headers have the quotes that listings leave out.
+                     # Headers have quotes, which listings omit.
                      f'"{etag}"' if etag and not etag.endswith('"') else etag, properties.findtext("Last-Modified"))

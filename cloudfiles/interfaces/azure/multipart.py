@@ -1,7 +1,7 @@
-"""Large blobs: blocks are staged in parallel, each is checked, and one commit makes the blob of them.
+"""Large blobs: blocks are staged in parallel and checked, and one commit creates the blob from them.
 
-A blob appears, or changes, only by the commit. Blocks that are never committed cost a week's storage and are not
-visible: Azure drops them by itself, so there is nothing to abort after a failure.
+A blob appears, or changes, only with the commit. Blocks that are never committed are not visible, and Azure discards
+them after a week, so there is nothing to abort after a failure.
 
 Source: Azure Storage REST reference, "Put Block", "Put Block List", "Get Block List", and its remarks on limits.
 """
@@ -28,20 +28,20 @@ _WHAT = "the list of blocks"
 
 
 class BlockList(NamedTuple):
-    """Blocks in their order: their bytes by their ids; and the blob's ETag, where it has been committed."""
+    """The sizes of blocks by id, in order, and the ETag of the blob if it has been committed."""
 
     sizes: Mapping[str, int]
     etag: str | None = None
 
 
 def list_blocks(container: AzureContainer, key: str, kind: Literal["committed", "uncommitted"]) -> BlockList:
-    """None at all where there is no trace of the blob."""
+    """Empty if there is no trace of the blob."""
     found: BlockList = container.client.send(_GetBlockList(container, key, kind))
     return found
 
 
 class _GetBlockList(Request):
-    """Gives a BlockList."""
+    """Returns a BlockList."""
 
     __slots__ = ("_kind",)
 
@@ -65,14 +65,14 @@ class _GetBlockList(Request):
 
 MAX_BLOCKS = 50_000
 MIN_BLOCK = 8 << 20
-"""Bytes. Some blocks of this size hide a connection's latency well, and few of them are lost to a break."""
+"""Size of a block in bytes: large enough to hide latency, small enough to lose little in an interruption."""
 
 _GROWS_EVERY = 5000
-"""Blocks after which those of content of unknown size double: 50 000 of them then hold all that a blob can."""
+"""Number of blocks after which the size doubles for content of unknown size: 50 000 then make the largest blob."""
 
 
 def block_size(number: int, size: int | None) -> int:
-    """Bytes of block `number` (from 1) of content of `size` bytes; all the same where the size is known.
+    """Size of block `number` (from 1) of content of `size` bytes; all are equal if the size is known.
 
     >>> block_size(1, 10 << 30) >> 20, block_size(1, 1 << 40) >> 20, block_size(12_000, None) >> 20
     (8, 32, 32)
@@ -82,7 +82,7 @@ def block_size(number: int, size: int | None) -> int:
 
 def put_in_blocks(container: AzureContainer, key: str, parts: Iterable[integrity.Buffer], options: WriteOptions,
                   ) -> str | None:
-    """Store what `parts` (read in this worker, as they are sent) make together. Gives the ETag."""
+    """Store the concatenation of `parts`, which are read in this worker as they are sent. Returns the ETag."""
     headers = {**blob_headers(options), **condition_headers(options)}
     upload = _Upload(container, key)
     count = send_parts(container.runtime, upload.seen(parts), upload.stage)
@@ -90,10 +90,10 @@ def put_in_blocks(container: AzureContainer, key: str, parts: Iterable[integrity
 
 
 class BlockIds:
-    """The ids of one upload's blocks: of one length, and its own, so that two uploads of one blob never mix.
+    """The ids of the blocks of one upload: of equal length, and unique, so that two uploads of one blob never mix.
 
     Attributes:
-        upload: names the upload, in 32 hexadecimal digits.
+        upload: the id of the upload, 32 hexadecimal digits.
     """
 
     def __init__(self, upload: str | None = None) -> None:
@@ -103,7 +103,7 @@ class BlockIds:
         return b64encode(f"{self.upload}{number:06}".encode("ascii")).decode("ascii")
 
     def numbered(self, count: int) -> list[str]:
-        """Those of blocks 1 to `count`."""
+        """The ids of blocks 1 to `count`."""
         return [self(number) for number in range(1, count + 1)]
 
     def document(self, count: int) -> bytes:
@@ -120,7 +120,7 @@ class _Upload:
         self._md5 = integrity.hasher("md5")
 
     def seen(self, parts: Iterable[integrity.Buffer]) -> Iterator[integrity.Buffer]:
-        """`parts`, while the md5 of the whole is taken, by which those who read the blob will check it."""
+        """Yield `parts`, and compute the md5 of the whole, with which reads are checked."""
         for number, part in enumerate(parts, 1):
             if number > MAX_BLOCKS:
                 raise InvalidInputError(f"the content has more than {MAX_BLOCKS} blocks, the maximum for a blob",
@@ -137,7 +137,7 @@ class _Upload:
 
 
 def stage_block(container: AzureContainer, key: str, block_id: str, content: integrity.Buffer) -> None:
-    """Hand over a block, which the server checks. It does not show before it is committed."""
+    """Upload a block, which the server checks. It is not visible before it is committed."""
     check = partial(block_header, content, crc64=container.crc64)
     headers = container.runtime.run_in_thread(check) if len(content) > RUN_IN_THREAD_BYTES else check()
     target = container.query_target(key, {"comp": "block", "blockid": block_id})
@@ -146,7 +146,7 @@ def stage_block(container: AzureContainer, key: str, block_id: str, content: int
 
 def commit_blocks(container: AzureContainer, key: str, ids: BlockIds, count: int,
                   headers: dict[str, str]) -> str | None:
-    """Make the blob of the blocks 1 to `count`. Gives the ETag."""
+    """Create the blob from blocks 1 to `count`. Returns the ETag."""
     body = ids.document(count)
     request = BlobPut(container, container.query_target(key, {"comp": "blocklist"}),
                       {**headers, "content-type": "application/xml", "content-md5": integrity.content_md5(body)},
@@ -154,8 +154,8 @@ def commit_blocks(container: AzureContainer, key: str, ids: BlockIds, count: int
     try:
         etag: str | None = container.client.send(request)
     except CloudFilesError as error:
-        # A commit that is repeated fails where an earlier try was carried out: the blocks are no longer
-        # uncommitted, and a condition meets our own blob. It is ours where it is made of our blocks.
+        # A repeated commit fails if an earlier attempt succeeded: the blocks are no longer
+        # uncommitted, and a condition applies to our own blob, which is recognized by its blocks.
         again = isinstance(error, PreconditionFailedError) or getattr(error, "code", "") == "InvalidBlockList"
         found = list_blocks(container, key, "committed") if again and request.may_have_acted else None
         if found is None or not count or list(found.sizes) != ids.numbered(count):
@@ -165,9 +165,9 @@ def commit_blocks(container: AzureContainer, key: str, ids: BlockIds, count: int
 
 
 class BlockWriter(PartWriter):
-    """Azure keeps uncommitted blocks for a week: so long a write can be gone on with.
+    """Azure keeps uncommitted blocks for a week; until then a write can be resumed.
 
-    Each block is checked as it arrives; the blob gets no Content-MD5, as nobody sees its bytes in order.
+    Each block is checked when it arrives. The blob gets no Content-MD5, because its bytes are not seen in order.
     """
 
     def __init__(self, container: AzureContainer, key: str, size: int, options: WriteOptions,
@@ -182,7 +182,7 @@ class BlockWriter(PartWriter):
         self._written = self._look() if known else set[int]()
 
     def _look(self) -> set[int]:
-        """The numbers of the whole blocks that Azure has of this write."""
+        """The numbers of the complete blocks of this write that Azure has."""
         sizes = list_blocks(self._container, self._key, "uncommitted").sizes
         return {number for number in self._cut.numbers if sizes.get(self._ids(number)) == self._cut.length(number)}
 
@@ -196,7 +196,7 @@ class BlockWriter(PartWriter):
         return commit_blocks(self._container, self._key, self._ids, len(self._cut.numbers), self._headers)
 
     def abort(self) -> None:
-        """Nothing to do: blocks that are not committed show nowhere, and Azure drops them within a week."""
+        """Nothing to do: uncommitted blocks are not visible, and Azure discards them within a week."""
 
     def written(self) -> frozenset[int]:
         return frozenset(map(self._cut.start, self._written))

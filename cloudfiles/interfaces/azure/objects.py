@@ -7,7 +7,7 @@ responses agree. It costs a thirtieth of an md5.
 
 Source: Azure Storage REST reference, "Get Blob", "Get Blob Properties", "Put Blob", "Specifying conditional headers",
 "Naming and Referencing Containers, Blobs, and Metadata"; Data Lake Storage documentation, "Known issues" (a directory
-shows on the Blob endpoint as an empty blob with the metadata hdi_isfolder).
+appears on the Blob endpoint as an empty blob with the metadata hdi_isfolder).
 """
 
 from __future__ import annotations
@@ -40,16 +40,16 @@ from cloudfiles.transport.request import Body, FileBody, Origin, Response
 from cloudfiles.types import StoredObject, WriteOptions
 
 MAX_PUT = 5000 << 20
-"""Bytes that Azure takes by one Put Blob."""
+"""Maximum size of one Put Blob, in bytes."""
 
 CRC64_HEADER = "x-ms-content-crc64"
 REQUEST_CRC64_HEADER = "x-ms-range-get-content-crc64"
 MAX_CRC64_RANGE = 4 << 20
-"""Bytes of a range of which Azure computes it."""
+"""Maximum size of a range for which Azure computes it, in bytes."""
 
 
 def crc64_of(content: integrity.Buffer) -> str:
-    """The header's value.
+    """The value of the header.
 
     >>> crc64_of(b"123456789")
     'iJh5CoYUi64='
@@ -60,12 +60,12 @@ def crc64_of(content: integrity.Buffer) -> str:
 
 
 def block_header(content: integrity.Buffer, *, crc64: bool) -> dict[str, str]:
-    """The header by which the server checks a block."""
+    """The header with which the server checks a block."""
     return {CRC64_HEADER: crc64_of(content)} if crc64 else {"content-md5": integrity.content_md5(content)}
 
 
 def check_range(content: bytes, sent: str, path: str | None) -> None:
-    """Raise IntegrityError where a body is not what the answer's CRC64 is of."""
+    """Raise IntegrityError if a body does not match the CRC64 in the response."""
     got = crc64_of(content)
     if got != sent:
         raise IntegrityError(f"crc64 mismatch: the {len(content)} bytes received have {got}, the response says {sent}",
@@ -77,10 +77,10 @@ class AzureContainer:
     """A container below one path.
 
     Attributes:
-        root: what a blob's name has before a key of the interface.
-        base: the same as targets have it, the container's place included.
-        crc64: whether CRC64s are exchanged with the server, and not md5s, where nothing is stored with them.
-        batch_deletes: whether the server takes several deletes in one request, as far as known.
+        root: the prefix of the interface's keys in the container.
+        base: the same in targets, including the address of the container.
+        crc64: whether to use CRC64 instead of md5 for digests that are not stored.
+        batch_deletes: whether the server supports bulk deletes, as far as known.
     """
 
     client: Client
@@ -97,9 +97,9 @@ class AzureContainer:
         return self.protocol.endpoint
 
     def target(self, key: str) -> str:
-        """Raises InvalidPathError for a key that Azure cannot hold."""
+        """Raises InvalidPathError for a key that Azure cannot store."""
         if "." in key and not {".", ".."}.isdisjoint(key.split("/")):
-            # Azure resolves them as a URL's: the request would reach another object, or another container.
+            # Azure resolves them as in a URL: the request would refer to another object or container.
             raise InvalidPathError(f"{key!r} has a segment '.' or '..', which blob names cannot contain")
         if "\\" in key:
             raise InvalidPathError(f"{key!r} contains a backslash, which Azure treats as a slash: it would be a "
@@ -109,7 +109,7 @@ class AzureContainer:
         return self.base + quote_key(key)
 
     def exists(self) -> bool:
-        """Whether the server has the container. One that these credentials may not look at is taken to be there."""
+        """Whether the server has the container. One that these credentials may not access counts as existing."""
         target = self.container_target({"restype": "container"})
         try:
             found: bool = self.client.send(BucketExistsRequest(self.origin, "HEAD", target, protocol=self.protocol))
@@ -118,7 +118,7 @@ class AzureContainer:
         return found
 
     def query_target(self, key: str, query: dict[str, str]) -> str:
-        """The target of an operation on a blob that a query names."""
+        """The target of an operation on a blob that is selected by a query."""
         return f"{self.target(key)}?{format_query(query)}"
 
     def container_target(self, query: dict[str, str]) -> str:
@@ -142,7 +142,7 @@ class BlobRead(ObjectRead):
         return super().accept(response)
 
     def _checked(self, response: Response) -> StoredObject | None:
-        """A part, checked by itself where its CRC64 was asked for."""
+        """A part, which is checked separately if its CRC64 was requested."""
         crc64 = response.headers.get(CRC64_HEADER)
         if crc64 is not None:
             check_range(response.content, crc64, self.path)
@@ -159,7 +159,7 @@ class BlobBoundedRead(BlobRead, BoundedRead):
 
 
 class BlobHead(ObjectHead):
-    """A HEAD of a blob; gives the headers, None where it is missing."""
+    """A HEAD of a blob; returns the headers, or None if it is missing."""
 
     __slots__ = ()
 
@@ -180,7 +180,7 @@ _TIERS = {tier.lower(): tier for tier in ("Hot", "Cool", "Cold", "Archive", "Sma
 
 
 def blob_headers(options: WriteOptions) -> dict[str, str]:
-    """What is stored with a blob. Raises InvalidInputError for values that cannot be sent in a header."""
+    """The headers that are stored with a blob. Raises InvalidInputError for values that cannot be sent in a header."""
     headers = {f"x-ms-blob-{name.replace('_', '-')}": checked(name, value) for name, value in (
         ("content_type", options.content_type), ("content_encoding", options.encoding or None),
         ("cache_control", options.cache_control), ("content_disposition", options.content_disposition),
@@ -202,7 +202,7 @@ def condition_headers(options: WriteOptions) -> dict[str, str]:
 
 
 def metadata_headers(metadata: Mapping[str, str]) -> dict[str, str]:
-    """Azure takes the names of C# identifiers, whatever their case, and values in ASCII."""
+    """Azure accepts C# identifiers as names, ignoring case, and ASCII values."""
     headers = {}
     for name, value in metadata.items():
         if not isinstance(name, str) or not _IDENTIFIER(name):
@@ -213,14 +213,14 @@ def metadata_headers(metadata: Mapping[str, str]) -> dict[str, str]:
 
 
 def checked(name: str, value: str) -> str:
-    """`value` as a header's. Raises InvalidInputError."""
-    if "  " in ascii_header(name, value):  # the signature is made over single spaces
+    """`value` for a header. Raises InvalidInputError."""
+    if "  " in ascii_header(name, value):  # signatures are computed with single spaces
         raise InvalidInputError(f"{name} {value!r} cannot be sent to Azure: it contains two spaces in a row")
     return value
 
 
 class BlobPut(WriteRequest):
-    """A PUT that writes a blob, a block of it, or its block list. Returns the ETag, where there is one."""
+    """A PUT of a blob, a block of it, or its block list. Returns the ETag, if there is one."""
 
     __slots__ = ()
 
@@ -242,11 +242,11 @@ class BlobPut(WriteRequest):
 
     @property
     def _writes_block(self) -> bool:
-        """Whether it is a Put Block: its answer has no ETag."""
+        """Whether it is a Put Block, whose response has no ETag."""
         return "comp=block" in self.target.partition("?")[2].split("&")
 
     def _check_digest(self, headers: Mapping[str, str]) -> None:
-        """The answer's Content-MD5 is of the body as it arrived."""
+        """The Content-MD5 of the response is that of the received body."""
         sent, arrived = self.headers.get("content-md5"), headers.get("content-md5")
         if sent is not None and arrived is not None and sent != arrived:
             raise MD5IntegrityError(f"md5 mismatch: content with {sent} was sent, the server received {arrived}",
@@ -254,7 +254,7 @@ class BlobPut(WriteRequest):
 
 
 def put_whole(container: AzureContainer, key: str, content: Body, options: WriteOptions) -> str | None:
-    """Store `content` by one request. Its md5 is checked by the server, and kept for those who read it."""
+    """Store `content` with one request. The server checks its md5 and stores it, so that reads can be checked."""
     md5 = _md5(container, content)
     headers = {"x-ms-blob-type": "BlockBlob", **blob_headers(options), **condition_headers(options), "content-md5": md5}
     request = BlobPut(container, container.target(key), headers, content, key)
@@ -264,13 +264,13 @@ def put_whole(container: AzureContainer, key: str, content: Body, options: Write
         found = head_object_again(container, key) if request.may_have_acted else None
         if found is None or found.get("content-md5") != md5:
             raise
-        # The first try had stored it and only its answer was lost: the condition failed on our own blob.
+        # An earlier attempt stored it and its response was lost: the condition failed because of our own blob.
         etag = found.get("etag")
     return etag
 
 
 def head_object_again(container: AzureContainer, key: str) -> dict[str, str] | None:
-    """The headers of a blob, None where it is missing."""
+    """The headers of a blob; None if it is missing."""
     found: dict[str, str] | None = container.client.send(
         BlobHead(container.origin, "HEAD", container.target(key), {}, protocol=container.protocol, path=key))
     return found
@@ -285,7 +285,7 @@ def _md5(container: AzureContainer, content: Body) -> str:
 
 
 def md5_of_pieces(pieces: Iterable[integrity.Buffer]) -> str:
-    """The value of a Content-MD5 header, for content that comes in pieces."""
+    """The value of a Content-MD5 header, for content in pieces."""
     hasher = integrity.hasher("md5")
     for piece in pieces:
         hasher.update(piece)

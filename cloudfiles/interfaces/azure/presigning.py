@@ -1,4 +1,4 @@
-"""URLs that open one blob for a while."""
+"""Presigned URLs of blobs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cloudfiles.interfaces.documents import XML_ERRORS, parse_xml_content
 from cloudfiles.transport.request import Request, Response
 
 MAX_DELEGATED = 7 * 24 * 3600
-"""Seconds; a user delegation key lives no longer."""
+"""Maximum validity of a user delegation key in seconds."""
 
 _PERMISSIONS = {"GET": "r", "HEAD": "r", "PUT": "cw", "DELETE": "d"}
 
@@ -29,7 +29,7 @@ def presigned(container: AzureContainer, key: str, expires: float, method: str) 
 
 
 def _query(container: AzureContainer, key: str, permissions: str, expires: float) -> str:
-    """The SAS; '' where requests are not signed."""
+    """The SAS; '' if requests are not signed."""
     credentials, now = container.protocol.credentials(), container.protocol.now()
     if credentials is None:
         return ""
@@ -48,7 +48,7 @@ def _query(container: AzureContainer, key: str, permissions: str, expires: float
 
 
 class _GetDelegationKey(Request):
-    """Asks for a key that signs in the token's name. Source: "Get User Delegation Key"."""
+    """Requests a key that signs on behalf of the token. Source: "Get User Delegation Key"."""
 
     __slots__ = ()
 
@@ -69,5 +69,5 @@ class _GetDelegationKey(Request):
                                  fields["SignedStart"], fields["SignedExpiry"], fields["SignedService"],
                                  fields["SignedVersion"])
         except (*XML_ERRORS, KeyError):
-            # Not chained: the cause may show the key.
+            # Not chained: the cause may contain the key.
             raise ProtocolError("the response is not a valid user delegation key") from None

@@ -1,7 +1,7 @@
 """The Azure Storage REST protocol of one container: requests are authorized, error responses become exceptions.
 
-What a server corrects (the credentials, the clock) is learned from its response, kept for all later requests of the
-interface, and the request is sent again at once.
+Corrections by a server (credentials, clock) are learned from its response and kept for all later requests of the
+interface; the request is repeated immediately.
 
 Source: Azure Storage REST reference, "Status and error codes", "Blob Storage error codes".
 """
@@ -30,7 +30,7 @@ from cloudfiles.transport.request import Request, Response, format_head, status_
 from cloudfiles.transport.web_page import check_is_the_stores
 
 MISSING = frozenset({"BlobNotFound", "PathNotFound"})
-"""Codes of 404 by which an object is missing, and not its container or account."""
+"""Error codes of a 404 that mean that the object is missing, not its container or account."""
 
 _TRANSIENT = frozenset({"InternalError", "OperationTimedOut", "ServerBusy"})
 """Error codes that are transient, whatever their status."""
@@ -62,7 +62,7 @@ _MESSAGES = {
 
 MISSING_ELSEWHERE = frozenset({*_MESSAGES, "CannotVerifyCopySource", "RenameDestinationParentPathNotFound",
                        "SourcePathNotFound"})
-"""Codes of 404 that are not about the object that a request names."""
+"""Error codes of a 404 that do not refer to the requested object."""
 
 _XML_CODE = re.compile(rb"<Code>\s*([A-Za-z0-9]+)\s*</Code>")
 _NOT_PUBLIC = "; Azure also reports this for containers that are not public if the request has no credentials"
@@ -72,7 +72,7 @@ _ALSO_MISSING = " (Azure also reports this if the role or SAS of the credentials
 
 
 def error_code(response: Response) -> str:
-    """The error code: a header's, as answers to HEAD have it too, or the document's; '' where there is none."""
+    """The error code, from the header, which responses to HEAD have too, or from the document; '' if there is none."""
     code = response.headers.get("x-ms-error-code")
     if code is not None:
         return code
@@ -81,9 +81,9 @@ def error_code(response: Response) -> str:
 
 
 def error_message(content: bytes) -> str:
-    """The first line of the message in an error document of the Blob (XML) or Data Lake service (JSON), '' without.
+    """The first line of the message in an error document of the Blob (XML) or Data Lake service (JSON); '' if none.
 
-    The lines behind it are the request's id and time.
+    The other lines are the id and time of the request.
     """
     try:
         if content.lstrip()[:1] == b"{":
@@ -99,7 +99,7 @@ def build_error(response: Response, path: str | None, container: str, known: str
              signed: bool = True) -> CloudFilesError:
     """The error to raise for an error response.
 
-    known: its code, where the answer does not tell it. signed: whether the request went with credentials.
+    known: the code, if it is not in the response. signed: whether the request went with credentials.
     """
     code, status = known or error_code(response), response.status
     if code in _CORRUPTED:
@@ -120,7 +120,7 @@ def build_error(response: Response, path: str | None, container: str, known: str
 
 
 VERSION = "2023-11-03"
-"""The x-ms-version: that of azurite 3.27 and of everything used here."""
+"""The x-ms-version, which azurite 3.27 supports and which has all features that are used."""
 
 _STALE = frozenset({"AuthenticationFailed", "InvalidAuthenticationInfo", "NoAuthenticationInformation"})
 
@@ -129,8 +129,8 @@ class AzureProtocol(CloudProtocol):
     """The provider protocol of one container.
 
     Attributes:
-        endpoint: where the container is.
-        finds_container: asks the server whether it is there.
+        endpoint: the address of the container.
+        finds_container: asks the server whether the container exists.
     """
 
     def __init__(self, endpoint: Endpoint, provider: AzureProvider, runtime: Runtime,
@@ -161,18 +161,18 @@ class AzureProtocol(CloudProtocol):
         return self._provider.get()
 
     def now(self) -> float:
-        """Seconds since the epoch by the server's clock, as far as known."""
+        """Seconds since the epoch according to the server's clock, as far as known."""
         return self._clock.now()
 
     def signing_context(self, credentials: AzureCredentials) -> SigningContext:
-        """For signing what is no request of its own."""
+        """For signing something other than a request."""
         return self._signer.at(self.now(), credentials)
 
     # ---- responses
 
     def is_missing(self, response: Response) -> bool:
-        """A 404 that does not say what is missing, as other servers' may, is about the object where the container is
-        there: it is asked for once."""
+        """A 404 that does not say what is missing, as other servers may send it, refers to the object if the container
+        exists, which is checked once."""
         if response.status != 404:
             return False
         code = error_code(response)
@@ -198,7 +198,7 @@ class AzureProtocol(CloudProtocol):
         if signed is None or response.status not in (401, 403) or error_code(response) not in _STALE:
             return False
         if isinstance(signed, SigningContext):
-            # The code is that of a wrong signature: the two clocks themselves tell.
+            # The code is that of a wrong signature, so the clocks are compared.
             return self._clock.learn(response, signed.now) or self._renew_credentials(signed.credentials)
         return self._renew_credentials(signed)
 

@@ -216,7 +216,7 @@ class FileInterface(Interface):
                 return True
         return False
 
-    # ---- moving
+    # ---- copying
 
     def describe(self, key: str) -> StoredObject | None:
         found = self._find(key)

@@ -1,4 +1,4 @@
-"""Deleting: a hundred objects a request.
+"""Deleting: a hundred objects per request.
 
 Source: Cloud Storage docs, "Batch requests".
 """
@@ -25,7 +25,7 @@ _BOUNDARY = "batch"  # no target contains it: they are percent-encoded
 
 
 def delete_names(bucket: GsBucket, names: Mapping[str, str]) -> dict[str, CloudFilesError]:
-    """Delete the objects of these full names, at most 100; `names` by what their errors are to be known by."""
+    """Delete up to 100 objects; `names` maps the keys of the returned errors to full names."""
     if len(names) > 1 and bucket.batch_deletes:
         errors = delete_in_bulk(bucket.client, _BulkDelete(bucket, names))
         if errors is not None:
@@ -36,12 +36,12 @@ def delete_names(bucket: GsBucket, names: Mapping[str, str]) -> dict[str, CloudF
 
 
 def delete_keys(bucket: GsBucket, keys: Sequence[str]) -> dict[str, CloudFilesError]:
-    """Delete `keys`; the errors of those that could not be deleted."""
+    """Delete `keys`; returns the errors by key."""
     return delete_names(bucket, {key: bucket.full_name(key) for key in keys}) if keys else {}
 
 
 class _BulkDelete(BulkDeleteRequest):
-    """One batch. What an attempt leaves over, because the server was busy, is sent again by itself."""
+    """One batch. Deletions that failed because the server was busy are repeated separately."""
 
     __slots__ = ("_bucket", "_left")
 
@@ -61,7 +61,7 @@ class _BulkDelete(BulkDeleteRequest):
 
     def accept(self, response: Response) -> dict[str, CloudFilesError]:
         if response.status in UNSUPPORTED_STATUS:
-            raise status_error(response)  # the address of a batch is not the bucket's
+            raise status_error(response)  # the URL of a batch does not contain the bucket
         if response.status != 200:
             raise self.to_error(response)
         batch = parse_batch(response)
@@ -82,7 +82,7 @@ class _BulkDelete(BulkDeleteRequest):
         return self.errors
 
     def _key_error(self, key: str, part: Response | None) -> CloudFilesError | RetryRequest | None:
-        """The result of one deletion: None where the object is gone, RetryRequest where the token was renewed."""
+        """The result of one deletion: None if the object is gone, RetryRequest if the token was renewed."""
         if part is None:
             return TransportError("the response to a batch request does not mention the object", path=key)
         if part.status < 300 or self.protocol.is_missing(part):

@@ -1,4 +1,4 @@
-"""Parallel composite uploads: parts are objects of their own, that are composed into one and removed.
+"""Parallel composite uploads: parts are separate objects, which are composed into one and removed.
 
 A process that resumes an upload finds the parts already sent by a listing, with the digests that the server checked.
 
@@ -38,22 +38,22 @@ from cloudfiles.runtime.cancellation import shielded
 from cloudfiles.types import WriteOptions
 
 PART = 16 << 20
-"""Bytes. Each part costs two operations; eight of them are in memory at once."""
+"""Size of a part in bytes. Each part costs two operations, and eight are in memory at once."""
 
 _PLANNED = 8192
-"""Parts that content of known size is cut into at most, and composed in up to three steps: of a terabyte they have
-128 MiB, and a few of them fit in memory."""
+"""Maximum number of parts of content of known size, which are composed in up to three steps. For a terabyte, they have
+128 MiB each, so that several fit in memory."""
 
 _GROWS_EVERY = 1000
-"""Parts after which those of content of unknown size double."""
+"""Number of parts after which the size doubles for content of unknown size."""
 
 PARTS_PREFIX = "cloudfiles-upload-parts/"
-"""What the names of parts begin with, at the bucket's root: a lifecycle rule finds what a killed process leaves."""
+"""Prefix of the names of parts, at the root of the bucket, so that a lifecycle rule can remove leftover ones."""
 
 _SHOWN = 32
-"""Parts that a warning names at most."""
+"""Maximum number of parts named in a warning."""
 
-_NAMED = 800  # bytes of an object's name that the names of its parts repeat
+_NAMED = 800  # bytes of an object's name that are repeated in the names of its parts
 
 log = logging.getLogger("cloudfiles")
 
@@ -71,12 +71,12 @@ def part_size(number: int, size: int | None) -> int:
 
 
 class PartName(NamedTuple):
-    """The name of a part, taken apart.
+    """The parsed name of a part.
 
     Attributes:
-        place: what the parts of all uploads of one object begin with, see `parts_prefix`.
-        upload: the upload's id.
-        level: 0 for a part, more for what was composed of parts.
+        place: the common prefix of the parts of all uploads of one object, see `parts_prefix`.
+        upload: the id of the upload.
+        level: 0 for a part, more for objects composed of parts.
         number: from 1.
     """
 
@@ -87,7 +87,7 @@ class PartName(NamedTuple):
 
     @classmethod
     def parse(cls, name: str) -> PartName | None:
-        """None for a name that is no part's."""
+        """None if it is not the name of a part."""
         place, _, rest = name.rpartition("/")
         place, _, upload = place.rpartition("/")
         level, _, number = rest.partition("-")
@@ -95,7 +95,7 @@ class PartName(NamedTuple):
 
 
 def parts_prefix(name: str) -> str:
-    """Where the parts of the object of this full name are."""
+    """The prefix of the parts of the object with this full name."""
     short = parts_prefix_below(name)
     if short == PARTS_PREFIX + name:
         return short
@@ -103,19 +103,19 @@ def parts_prefix(name: str) -> str:
 
 
 def parts_prefix_below(name: str) -> str:
-    """What the parts of all objects begin with whose full names begin with `name`: names have 1024 bytes at most."""
+    """The prefix of the parts of all objects whose full names start with `name`; names have at most 1024 bytes."""
     return PARTS_PREFIX + name.encode("utf-8", "surrogateescape")[:_NAMED].decode("utf-8", "ignore")
 
 
 _Source = tuple[str, str | None]
-"""The name of a part, and its generation where the server told one."""
+"""The name of a part, and its generation if the server reported it."""
 
 
 class PartObjects:
     """The parts of one upload.
 
     Attributes:
-        upload: names it, in 32 hexadecimal digits.
+        upload: its id, 32 hexadecimal digits.
     """
 
     def __init__(self, bucket: GsBucket, key: str, upload: str | None = None) -> None:
@@ -123,11 +123,11 @@ class PartObjects:
         self._bucket = bucket
         self._key = key
         self._prefix = f"{parts_prefix(bucket.full_name(key))}/{self.upload}/"
-        self._names: set[str] = set()  # all that may exist
+        self._names: set[str] = set()  # all parts that may exist
         self._sent: dict[int, _Source] = {}
 
     def find(self) -> dict[int, tuple[int, bytes]]:
-        """The parts that are there: bytes and crc32c by their numbers. They count as sent."""
+        """The existing parts: size and crc32c by number. They count as sent."""
         found = {}
         for resource in resources_below(self._bucket, self._prefix, "name,size,generation,crc32c"):
             name = resource["name"]
@@ -139,7 +139,7 @@ class PartObjects:
         return found
 
     def send(self, number: int, part: integrity.Buffer) -> bytes:
-        """Store a part, whose crc32c the server checks; gives it."""
+        """Store a part, whose crc32c the server checks, and return it."""
         name, crc = self._name(number), crc_of(self._bucket, part)
         written = put_resource(self._bucket, self._key, name, {}, part, crc)
         self._sent[number] = name, written.get("generation")
@@ -151,9 +151,9 @@ class PartObjects:
         return name
 
     def compose(self, resource: dict[str, Any], condition: str | None, crc: bytes, size: int) -> dict[str, Any]:
-        """Make the object of the parts: of 32 at once, of more by way of objects made of 32 each.
+        """Compose the object from the parts, 32 at a time, with intermediate objects if there are more.
 
-        crc, size: what it is to have. Gives its WRITTEN fields.
+        crc, size: the expected values of the object. Returns its WRITTEN fields.
         """
         sources: Sequence[_Source] = [source for _, source in sorted(self._sent.items())]
         for level in itertools.count(1):
@@ -185,7 +185,7 @@ class PartObjects:
                            f"objects below {PARTS_PREFIX!r} too early?", status=404, path=self._key)
 
     def clean(self) -> None:
-        """Remove the parts. Best effort: what led here is what counts, and a warning names those that stay."""
+        """Remove the parts. Best effort, because another failure is raised; a warning names parts that remain."""
         names = sorted(self._names)
         errors: dict[str, CloudFilesError | Cancelled] = {}
         for at in range(0, len(names), MAX_BATCH):
@@ -196,7 +196,7 @@ class PartObjects:
             except (CloudFilesError, Cancelled) as error:
                 errors.update(dict.fromkeys(names[at:], error))
                 break
-        if errors and self._sent:  # else most likely nothing was stored: no such bucket, no right to write
+        if errors and self._sent:  # otherwise most likely nothing was stored: no such bucket, or no permission
             self._warn(errors)
 
     def _warn(self, errors: Mapping[str, CloudFilesError | Cancelled]) -> None:
@@ -212,10 +212,10 @@ _STANDARD = ("STANDARD", "MULTI_REGIONAL", "REGIONAL", None)
 
 
 def may_compose(bucket: GsBucket, storage_class: str | None) -> bool:
-    """Whether an upload may leave parts in the bucket for a moment.
+    """Whether an upload may temporarily create parts in the bucket.
 
-    It may not where they could not be deleted (no right to, a retention policy, a hold), would cost a minimum
-    storage duration, or would be encrypted by a key with conditions of its own; nor where that cannot be found out.
+    It may not if they could not be deleted (no permission, a retention policy, a hold), would be billed for a minimum
+    storage duration, or would be encrypted by a Cloud KMS key; nor if this cannot be determined.
     """
     if bucket.composable is None:
         bucket.composable = _allows_parts(bucket)
@@ -242,9 +242,9 @@ def _allows_parts(bucket: GsBucket) -> bool:
 
 def put_composite(bucket: GsBucket, key: str, parts: Iterable[integrity.Buffer], resource: dict[str, Any],
                   condition: str | None) -> str | None:
-    """Store what `parts` (read in this worker, as they are sent) make together. Gives the ETag.
+    """Store the concatenation of `parts`, which are read in this worker as they are sent. Returns the ETag.
 
-    The parts are removed, whether it succeeds or fails.
+    The parts are removed whether the upload succeeds or fails.
     """
     objects = PartObjects(bucket, key)
     try:
@@ -257,10 +257,10 @@ def put_composite(bucket: GsBucket, key: str, parts: Iterable[integrity.Buffer],
 
 
 class _Sending:
-    """Parts on their way.
+    """Parts being sent.
 
     Attributes:
-        crc, size: of all that was sent.
+        crc, size: of everything that was sent.
     """
 
     def __init__(self, objects: PartObjects) -> None:
@@ -270,17 +270,17 @@ class _Sending:
         self._error: Exception | None = None
 
     def send_all(self, bucket: GsBucket, parts: Iterable[integrity.Buffer]) -> None:
-        """Send all parts, a few at once. Raises the first failure, the parts' own source's included.
+        """Send all parts, several at once. Raises the first failure, including those of the source of the parts.
 
-        After a failure those under way are waited for: a part that was given up inside its request might appear
-        after all, when the others have been removed.
+        After a failure, parts in progress are waited for: a part whose request was abandoned might appear after the
+        others have been removed.
         """
         send_parts(bucket.runtime, self._noted(parts), self._send_unless_failed)
         if self._error is not None:
             raise self._error
 
     def _noted(self, parts: Iterable[integrity.Buffer]) -> Iterable[integrity.Buffer]:
-        """The same parts, taken note of."""
+        """The same parts; their digests and sizes are recorded."""
         try:
             for part in parts:
                 self.crc.update(part)
@@ -338,25 +338,25 @@ _FIELDS = "name,updated"
 
 
 def discard_parts(bucket: GsBucket, prefix: str, before: float) -> int:
-    """Remove the parts that interrupted uploads of keys beginning with `prefix` have left.
+    """Remove the parts of interrupted uploads of keys that start with `prefix`.
 
-    before: seconds since the epoch; what was written later may belong to an upload that goes on.
-    Gives how many uploads they were of.
+    before: seconds since the epoch; later parts may belong to an upload in progress.
+    Returns the number of uploads.
     """
     found = resources_below(bucket, parts_prefix_below(bucket.root + prefix), _FIELDS)
     return _remove(bucket, [resource["name"] for resource in found if _seconds(resource) < before])
 
 
 def discard_interrupted_parts(bucket: GsBucket, interrupted: InterruptedWrites) -> int:
-    """Remove the parts of uploads of exactly these keys that were written since, but for those to be gone on with.
+    """Remove the parts of uploads of exactly these keys that were written since, except those that will be resumed.
 
-    Where uploads may leave no parts there are none, and nothing is asked. Gives how many uploads they were of.
+    If uploads may not create parts, there are none, and no request is sent. Returns the number of uploads.
     """
     places = {parts_prefix(bucket.full_name(key)) for key in interrupted.keys if key}
     if not places or not may_compose(bucket, None):
         return 0
     kept = {state.get("upload") for state in interrupted.kept}
-    prefix = os.path.commonprefix([*places])  # noqa: RUF071 -- of names, which are no paths
+    prefix = os.path.commonprefix([*places])  # noqa: RUF071 -- of names, which are not paths
     left = []
     for resource in resources_below(bucket, prefix, _FIELDS):
         part = PartName.parse(resource["name"])
@@ -367,7 +367,7 @@ def discard_interrupted_parts(bucket: GsBucket, interrupted: InterruptedWrites) 
 
 
 def _remove(bucket: GsBucket, names: Sequence[str]) -> int:
-    """Delete these parts; gives how many uploads they were of. Raises the first failure."""
+    """Delete these parts; returns the number of uploads. Raises the first failure."""
     for at in range(0, len(names), MAX_BATCH):
         for error in delete_names(bucket, {name: name for name in names[at:at + MAX_BATCH]}).values():
             raise error
@@ -375,5 +375,5 @@ def _remove(bucket: GsBucket, names: Sequence[str]) -> int:
 
 
 def _seconds(resource: dict[str, Any]) -> float:
-    """When it was written; a time to come where the server does not tell."""
+    """The time when it was written; a time in the future if the server does not report it."""
     return seconds(resource["updated"]) if "updated" in resource else math.inf

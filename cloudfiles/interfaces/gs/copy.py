@@ -1,4 +1,4 @@
-"""Objects made of objects, without their bytes passing through here: copies by rewrite, and compositions.
+"""Creating objects from objects on the server: copies by rewrite, and compositions.
 
 Source: Cloud Storage JSON API reference, "Objects: rewrite" and "Objects: compose".
 """
@@ -15,17 +15,17 @@ from cloudfiles.interfaces.gs.protocol import JsonRequest
 from cloudfiles.interfaces.gs.resource import WRITTEN
 
 MAX_COMPOSED = 32
-"""Objects that one request composes."""
+"""Maximum number of objects composed by one request."""
 
 
 def rewrite(source: GsBucket, source_key: str, bucket: GsBucket, key: str, resource: dict[str, Any] | None,
             generation: str | None) -> dict[str, Any] | None:
-    """Copy an object; gives the WRITTEN fields of the copy, None where the source is missing.
+    """Copy an object; returns the WRITTEN fields of the copy, or None if the source is missing.
 
-    A large copy between places or storage classes takes several requests; each says how to go on.
+    A large copy between locations or storage classes takes several requests, linked by tokens.
 
-    resource: the copy's metadata; None to keep the source's.
-    generation: that the source must have, None for any. Raises PreconditionFailedError where it has another one.
+    resource: the metadata of the copy; None to keep that of the source.
+    generation: required generation of the source; None for any. Raises PreconditionFailedError if it is different.
     """
     operation = f"/rewriteTo/b/{quote_name(bucket.name)}/o/{quote_name(bucket.full_name(key))}"
     body = b"" if resource is None else json.dumps(resource).encode()
@@ -48,10 +48,10 @@ def rewrite(source: GsBucket, source_key: str, bucket: GsBucket, key: str, resou
 
 def compose(bucket: GsBucket, key: str, name: str, sources: Sequence[tuple[str, str | None]], resource: dict[str, Any],
             condition: str | None = None) -> JsonRequest:
-    """The request that makes the object of the full name `name` of up to 32 objects; answered by its WRITTEN fields.
+    """The request that composes up to 32 objects into the one with the full name `name`; returns its WRITTEN fields.
 
-    sources: full names, and the generation that each must have, None for any.
-    Raises InvalidInputError for more, or none.
+    sources: full names, and the required generation of each, None for any.
+    Raises InvalidInputError for more than 32 objects, or none.
     """
     if not 0 < len(sources) <= MAX_COMPOSED:
         raise InvalidInputError(f"expected 1 to {MAX_COMPOSED} objects to compose, got {len(sources)}", path=key)

@@ -1,4 +1,4 @@
-"""Where Cloud Storage is: Google's own address, a private one, or an emulator's."""
+"""The address of Cloud Storage: Google's own, a private one, or that of an emulator."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ class Endpoint(NamedTuple):
     """A service.
 
     Attributes:
-        origin: where requests go.
-        path: what every target begins with, '' or a path without a slash at its end.
+        origin: the origin that requests are sent to.
+        path: prefix of every target: '' or a path without a trailing slash.
     """
 
     origin: Origin
@@ -26,22 +26,23 @@ class Endpoint(NamedTuple):
 
     @property
     def is_google(self) -> bool:
-        """Whether it is run by Google: only there tokens are sent that were not handed in, and conditions relied on.
+        """Whether it is operated by Google: only then are tokens sent that were not passed as `secrets=`, and
+        conditions relied on.
 
-        Private and regional endpoints are (storage-NAME.p.googleapis.com, storage.REGION.rep.googleapis.com).
+        This includes private and regional endpoints (storage-NAME.p.googleapis.com, storage.REGION.rep.googleapis.com).
         """
         return self.origin.scheme == "https" and self.origin.host.endswith(".googleapis.com")
 
     @property
     def is_safe(self) -> bool:
-        """Whether nobody on the way there can read a token."""
+        """Whether the connection is safe for tokens."""
         return self.origin.scheme == "https" or self.origin.host.startswith(_LOOPBACK)
 
 
 def find_endpoint(url: str | None, environ: Mapping[str, str]) -> Endpoint:
-    """The service at `url`; where None, at STORAGE_EMULATOR_HOST, as Google's libraries read it; else Google's.
+    """The service at `url`, or at STORAGE_EMULATOR_HOST, as in Google's libraries, or else Google's own.
 
-    Raises InvalidPathError where it is no http(s) URL.
+    Raises InvalidPathError if it is not an http(s) URL.
     """
     url = url or environ.get("STORAGE_EMULATOR_HOST") or GOOGLE
     if "://" not in url:

@@ -1,4 +1,4 @@
-"""`gs://bucket/path` and `gs://http(s)://endpoint/bucket/path`: Google Cloud Storage by its JSON API."""
+"""`gs://bucket/path` and `gs://http(s)://endpoint/bucket/path`: Google Cloud Storage, using its JSON API."""
 
 from __future__ import annotations
 
@@ -62,14 +62,14 @@ from cloudfiles.types import Content, ListPage, StoredObject, StoreOptions, Writ
 
 _PRESIGNABLE = ("GET", "HEAD", "PUT", "DELETE")
 _DECISIVE = ("GOOGLE_", "GCE_", "CLOUDSDK_", "CLOUD_FILES_DIR", "CLOUD_VOLUME_DIR", "HOME", "USERPROFILE", "APPDATA")
-"""How the names of the variables begin that decide which credentials are found."""
+"""Prefixes of the environment variables that determine the credentials."""
 
 
 class GsInterface(HttpStore):
     """The objects of one bucket below one path.
 
-    Who asks is found out at the first use: that may mean to ask a token server. ETags are those of the JSON API,
-    throughout: opaque, without quotes, another one after any change of the object or its metadata.
+    Credentials are looked up on first use, because this may involve a token server. ETags are those of the JSON API:
+    opaque, without quotes, different after every change of the object or its metadata.
     """
 
     lists_in_key_order: ClassVar[bool] = True
@@ -99,7 +99,7 @@ class GsInterface(HttpStore):
         self._ready = options.request_payer is None
 
     def _resolve(self) -> GsBucket:
-        """The bucket, once it is known who pays. Raises ConfigurationError where nobody does."""
+        """The bucket, when the billed project is known. Raises ConfigurationError if there is none."""
         if not self._ready:
             project = self.provider.project()
             if project is None:
@@ -117,7 +117,7 @@ class GsInterface(HttpStore):
 
     def _target(self, key: str) -> str:
         if len(key) < 3:
-            self._bucket.full_name(key)  # checks it, which no longer key needs
+            self._bucket.full_name(key)  # validates the key; longer keys need no check
         return self._base + quote_name(key) + self._media
 
     def _read_arguments(self, key: str, start: int | None = None, end: int | None = None) -> ReadArguments:
@@ -130,7 +130,7 @@ class GsInterface(HttpStore):
         return None if found is None else describe_resource(found)
 
     def get_part(self, key: str, start: int, end: int, described: StoredObject) -> bytes:
-        """As the contract says. The server is asked for the generation; an ETag changes with the metadata."""
+        """See the contract. The condition is the generation, because an ETag changes with the metadata."""
         if described.generation is None:
             return super().get_part(key, start, end, described)
         with suppress(PreconditionFailedError, ObjectChangedError):
@@ -149,8 +149,8 @@ class GsInterface(HttpStore):
         return None if found is None else describe_resource(found)
 
     def get_bounded(self, key: str, most: int) -> StoredObject | None:
-        """As the contract says. Metadata of the object's own, which a read does not tell, is asked for by
-        `attributes`, where it is wanted."""
+        """See the contract. User-defined metadata, which a read does not return, is requested by `attributes` if it is
+        needed."""
         try:
             stored: MediaObject | None = self._client.send(GsBoundedRead(*self._read_arguments(key), most))
         except BodyTooLargeError as declined:
@@ -158,7 +158,7 @@ class GsInterface(HttpStore):
         return stored
 
     def attributes(self, stored: StoredObject) -> WriteOptions:
-        """As the contract says. Raises ObjectChangedError where it has to be asked for, and has changed meanwhile."""
+        """See the contract. Raises ObjectChangedError if it has to be requested and has changed in the meantime."""
         if isinstance(stored, MediaObject):
             stored = self._described_again(stored)
         return super().attributes(stored)
@@ -172,7 +172,7 @@ class GsInterface(HttpStore):
         raise object_changed(stored.key)
 
     def resource(self, key: str) -> dict[str, Any] | None:
-        """What Cloud Storage knows of an object, custom metadata included, in its own words; None where missing."""
+        """The resource of an object, including custom metadata; None if it is missing."""
         return self._resource(key, KEPT)
 
     def head(self, key: str) -> dict[str, Any] | None:
@@ -193,25 +193,25 @@ class GsInterface(HttpStore):
     # ---- writing
 
     def put(self, key: str, content: Content, options: WriteOptions) -> str | None:
-        """As the contract says. Conditions are heeded atomically; `if_match` costs one request more."""
+        """See the contract. Conditions are atomic; `if_match` takes one additional request."""
         return put_content(self._resolve(), key, content, options, self._threshold)
 
     def touch(self, key: str) -> None:
         if not self.exists(key):
-            with suppress(PreconditionFailedError):  # somebody else was faster
+            with suppress(PreconditionFailedError):  # created by somebody else in the meantime
                 self.put(key, b"", WriteOptions(if_absent=True))
 
     def delete(self, keys: Sequence[str]) -> Mapping[str, CloudFilesError]:
         return delete_keys(self._resolve(), keys)
 
-    # ---- objects made of objects
+    # ---- copying and composing
 
     def can_copy_from(self, source: Interface) -> bool:
-        """Between buckets of one service; these credentials have to be allowed to read there."""
+        """Between buckets of one service; these credentials must have read access to the source."""
         return isinstance(source, GsInterface) and source._origin == self._origin
 
     def copy_from(self, source: Interface, source_key: str, key: str, options: CopyOptions) -> CopyResult | None:
-        """By rewrite, however large. Where `options` ask for a state or for changes, the source is looked at first."""
+        """By rewrite, whatever the size. If `options` require a version or changes, the source is looked up first."""
         assert isinstance(source, GsInterface)
         found = None
         if options.etag is not None or options.change is not None:
@@ -232,9 +232,9 @@ class GsInterface(HttpStore):
         return None if copy is None else CopyResult(size_of(copy), etag_of(copy))
 
     def compose(self, source_keys: Sequence[str], key: str, options: WriteOptions) -> str | None:
-        """Make one object of up to 32, one behind the other; they stay. Gives the ETag.
+        """Concatenate up to 32 objects into one; they are kept. Returns the ETag.
 
-        Raises ServerError (404) where one of them is missing.
+        Raises ServerError (404) if one of them is missing.
         """
         bucket = self._resolve()
         request = compose(bucket, key, bucket.full_name(key), [(bucket.full_name(name), None) for name in source_keys],
@@ -246,15 +246,16 @@ class GsInterface(HttpStore):
 
     def open_writer(self, key: str, size: int, options: WriteOptions,
                     state: Mapping[str, Any] | None = None) -> PartWriter | None:
-        """As the contract says: parts are objects of their own until they are composed. None up to
-        `composite_upload_threshold`, as parts cost more, and where the bucket's settings or rights forbid them."""
+        """See the contract: parts are separate objects until they are composed. None up to
+        `composite_upload_threshold`, because parts cost more, and if the settings or permissions of the bucket forbid
+        them."""
         bucket = self._resolve()
         if not state and (size <= self._threshold or not may_compose(bucket, options.storage_class)):
             return None
         return GsPartWriter(bucket, key, size, options, state)
 
     def discard_partial(self, prefix: str, older_than: float) -> int:
-        """As the contract says: parts of composed uploads. Sessions leave nothing that shows or is billed."""
+        """See the contract: removes parts of composite uploads. Sessions leave nothing that is visible or billed."""
         return discard_parts(self._resolve(), prefix, self._client.clock.wall() - older_than)
 
     def discard_interrupted(self, interrupted: InterruptedWrites) -> int:
@@ -265,9 +266,9 @@ class GsInterface(HttpStore):
     def presign(self, key: str, expires: float, method: str) -> str:
         """A URL that allows `method` on `key` for `expires` seconds.
 
-        A service account's key signs here; where it is not at hand, Google is asked to sign (signBlob). Raises
-        InvalidInputError for a method or time that cannot be signed, UnsupportedOperationError where the credentials
-        are no service account's, AuthorizationError where Google does not sign.
+        It is signed with the key of a service account, or by Google (signBlob) if there is no key. Raises
+        InvalidInputError for a method or time that cannot be signed, UnsupportedOperationError if the credentials do
+        not belong to a service account, AuthorizationError if Google refuses to sign.
         """
         if method.upper() not in _PRESIGNABLE:
             raise InvalidInputError(f"presign: method: expected one of {', '.join(_PRESIGNABLE)}, got {method!r}")
@@ -293,9 +294,9 @@ class GsInterface(HttpStore):
 
 def provider_of(bucket: str, options: StoreOptions, runtime: Runtime, is_google: bool,
                 client: Client) -> GoogleProvider:
-    """The credentials that `options` and the environment name, for work done by `runtime`.
+    """The credentials given by `options` and the environment, for `runtime`.
 
-    Interfaces of the same bucket share them: a token is asked for once an hour, and not by each `CloudFiles`.
+    Interfaces of the same bucket share them, so that a token is requested once an hour and not by each `CloudFiles`.
     """
     environment = tuple(sorted((name, value) for name, value in os.environ.items() if name.startswith(_DECISIVE)))
     key = ("google", bucket, _digest(options.secrets), options.no_sign_request, is_google, options.tls, environment)
@@ -306,7 +307,7 @@ def provider_of(bucket: str, options: StoreOptions, runtime: Runtime, is_google:
 
 
 def _digest(secrets: Any) -> str:
-    """Stands for `secrets` in memory, without keeping them once more."""
+    """A key for `secrets` in memory that does not contain them."""
     text = repr(sorted(secrets.items()) if isinstance(secrets, Mapping) else secrets)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 

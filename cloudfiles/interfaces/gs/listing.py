@@ -17,7 +17,7 @@ from cloudfiles.interfaces.gs.resource import size_of
 from cloudfiles.interfaces.paging import check_names, follow_pages
 from cloudfiles.types import ListEntry, ListPage
 
-PAGE_ENTRIES = 1000  # the most that Cloud Storage gives at once
+PAGE_ENTRIES = 1000  # the maximum of Cloud Storage
 
 _SIZE = itemgetter(1)
 
@@ -28,8 +28,8 @@ _FIELDS = "kind,nextPageToken,prefixes,items(name,size,etag,updated)"
 
 def list_page(bucket: GsBucket, prefix: str, *, flat: bool, start_after: str | None, token: str | None,
               limit: int | None) -> ListPage:
-    """One page of keys below the bucket's root, which is cut off."""
-    # The server's startOffset counts the name itself in, which is then left out here.
+    """One page of keys, relative to the root."""
+    # startOffset includes the name itself, which is removed here.
     start = None if start_after is None else bucket.root + start_after
     most = min(limit or PAGE_ENTRIES, PAGE_ENTRIES)
     target = bucket.with_query(
@@ -41,7 +41,7 @@ def list_page(bucket: GsBucket, prefix: str, *, flat: bool, start_after: str | N
 
 
 def resources_below(bucket: GsBucket, prefix: str, fields: str) -> Iterator[dict[str, Any]]:
-    """These fields of every object whose full name begins with `prefix`, page by page."""
+    """These fields of all objects whose full names start with `prefix`, page by page."""
     def request_page(token: str | None) -> tuple[list[dict[str, Any]], str | None]:
         target = bucket.with_query(f"{bucket.bucket_target}/o", prefix=prefix, pageToken=token,
                                    fields=f"kind,nextPageToken,items({fields})")
@@ -70,12 +70,12 @@ def _parse_page(page: dict[str, Any], root: str, prefix: str, start: str, *, fla
     except (AttributeError, KeyError, TypeError, ValueError):
         for item in _items(page):
             size_of(item)
-        raise  # unreachable: one of the two says what is wrong
+        raise  # unreachable: one of the two raises
     return ListPage(entries, [name[cut:] for name in common], _token(page))
 
 
 def _check_kind(page: dict[str, Any]) -> None:
-    """Raise ProtocolError for an empty page that does not say that it is a listing: any JSON object would be one."""
+    """Raise ProtocolError for an empty page that is not marked as a listing: any JSON object would look like one."""
     if not (page.get("items") or page.get("prefixes") or page.get("nextPageToken")) and page.get("kind") != _KIND:
         raise ProtocolError(f"the server sent {str(page)[:100]} in place of a listing: it is not Cloud Storage")
 

@@ -49,11 +49,11 @@ class GsBucket:
     """A bucket below one path.
 
     Attributes:
-        name: the bucket's.
-        root: what an object's name has before a key of the interface.
-        user_project: who pays for the requests, None for the bucket's owner.
-        composable: whether uploads may be composed of parts, None for not found out yet.
-        batch_deletes: whether the server takes several deletes in one request, as far as known.
+        name: the name of the bucket.
+        root: the prefix of the interface's keys in the bucket.
+        user_project: the project billed for requests; None for the owner of the bucket.
+        composable: whether uploads may be composed of parts; None if not yet known.
+        batch_deletes: whether the server supports bulk deletes, as far as known.
     """
 
     client: Client
@@ -77,20 +77,20 @@ class GsBucket:
         return f"{self.endpoint.path}/upload/storage/v1/b/{quote_key(self.name)}/o"
 
     def full_name(self, key: str) -> str:
-        """The object's name. Raises InvalidPathError for a key that Cloud Storage cannot hold."""
+        """The full name of an object. Raises InvalidPathError for a key that Cloud Storage cannot store."""
         if not key:
             raise InvalidPathError("the key must not be empty")
         name = self.root + key
-        if name in (".", ".."):  # in a URL's path they mean the bucket, to whoever resolves them on the way
+        if name in (".", ".."):  # in a URL path, anything that resolves them on the way refers to the bucket
             raise InvalidPathError(f"Cloud Storage does not allow objects named {name!r}")
         return name
 
     def target(self, name: str, operation: str = "", **query: str | None) -> str:
-        """The target of an object of this full name, or of an operation on it."""
+        """The target of the object with this full name, or of an operation on it."""
         return self.with_query(f"{self.bucket_target}/o/{quote_name(name)}{operation}", **query)
 
     def with_query(self, target: str, **query: str | None) -> str:
-        """`target` with those of the parameters that are not None, and with who pays."""
+        """`target` with the parameters that are not None, and with the billed project."""
         named = {name: value for name, value in query.items() if value is not None}
         if self.user_project is not None:
             named["userProject"] = self.user_project
@@ -99,7 +99,7 @@ class GsBucket:
     # ---- requests
 
     def ask(self, method: str, target: str, body: Body = b"", *, path: str | None = None) -> dict[str, Any] | None:
-        """The JSON that a request is answered with; None if the object is missing."""
+        """The JSON response to a request; None if the object is missing."""
         found: dict[str, Any] | None = self.client.send(self.request(method, target, body, path=path))
         return found
 
@@ -108,7 +108,7 @@ class GsBucket:
         return JsonRequest(self.endpoint.origin, method, target, headers, body, protocol=self.protocol, path=path)
 
     def exists(self) -> bool:
-        """Whether the server has the bucket. One that these credentials may not look at is taken to be there."""
+        """Whether the server has the bucket. One that these credentials may not access counts as existing."""
         target = self.with_query(self.bucket_target, fields="name")
         try:
             found: bool = self.client.send(
@@ -119,21 +119,21 @@ class GsBucket:
 
     def resource(self, name: str, fields: str, path: str | None = None,
                  generation: str | None = None) -> dict[str, Any] | None:
-        """What is known of the object of this full name; None where it is missing.
+        """The resource of the object with this full name; None if it is missing.
 
-        Raises PreconditionFailedError where it has another generation than the one named.
+        Raises PreconditionFailedError if it does not have the given generation.
         """
         return self.ask("GET", self.target(name, fields=fields, ifGenerationMatch=generation), path=path)
 
 
 def quote_name(name: str) -> str:
-    """An object's name as one segment of a URL's path."""
+    """The name of an object as one segment of a URL path."""
     return quote_key(name).replace("/", "%2F")
 
 
 READ_HEADERS = {"accept-encoding": "gzip"}
-"""Whoever takes gzip gets what is stored: without this, the server decodes objects stored as gzip on their way, and
-ignores ranges of them."""
+"""Accepting gzip returns the stored bytes. Otherwise, the server decompresses objects stored as gzip, and ignores
+ranges of them."""
 
 GENERATION = "x-goog-generation"
 
@@ -141,9 +141,9 @@ _PIN = "&ifGenerationMatch="
 
 
 class GsRead(ObjectRead):
-    """A GET of an object or a byte range of it, pinned by its generation where it goes on after a break.
+    """A GET of an object or a byte range of it, tied to its generation if it is resumed.
 
-    An ETag changes with the metadata too, and not every answer has one; a generation stands for the bytes alone.
+    An ETag also changes with the metadata, and not every response has one; a generation identifies the bytes only.
     """
 
     __slots__ = ()
@@ -153,7 +153,7 @@ class GsRead(ObjectRead):
             return ObjectRead.accept(self, response)
         generation = response.headers.get(GENERATION)
         if self._condition is not None and generation not in (None, self._condition):
-            raise self._changed()  # the server does not look at conditions
+            raise self._changed()  # the server ignores conditions
         if _is_transcoded(response.headers):
             self._undo_transcoding(response)
         stored = ObjectRead.accept(self, response)
@@ -190,7 +190,7 @@ class GsRead(ObjectRead):
             self.target = self.target.partition(_PIN)[0]
 
     def _undo_transcoding(self, response: Response) -> None:
-        """Bring back the stored bytes where a server on the way compressed them; it may do that to a whole object."""
+        """Restore the stored bytes if a proxy has compressed them, which it may do with a whole object."""
         headers = response.headers
         stored, sent = headers["x-goog-stored-content-encoding"], headers.get("content-encoding", "identity")
         if stored != "identity" or sent != "gzip" or "range" in self.headers:
@@ -204,18 +204,18 @@ class GsRead(ObjectRead):
 
 @dataclass(slots=True)
 class MediaObject(StoredObject):
-    """An object as a read told of it: with all its headers, and without its metadata, which is in no JSON API read
-    (Go client's reference, Reader.Metadata).
+    """An object as described by a read: with all headers, but without its metadata, which reads of the JSON API do not
+    return (Go client's reference, Reader.Metadata).
 
     Attributes:
-        key: to ask for that by.
+        key: the key for requesting the metadata.
     """
 
     key: str = ""
 
 
 class GsBoundedRead(GsRead):
-    """A GET of a whole object of at most `most` bytes; gives a MediaObject. `Client.send` raises BodyTooLargeError."""
+    """A GET of a whole object of up to `most` bytes; returns a MediaObject. `Client.send` raises BodyTooLargeError."""
 
     __slots__ = ("_limit", "receiver")
 
@@ -236,7 +236,7 @@ class GsBoundedRead(GsRead):
 
 
 def described_media(headers: Mapping[str, str], key: str) -> MediaObject:
-    """The object that a read's headers are about, without its content."""
+    """The object that the headers of a read describe, without its content."""
     size = headers.get("x-goog-stored-content-length") or headers.get("content-length", "")
     encoding = headers.get("x-goog-stored-content-encoding", headers.get("content-encoding", ""))
     return MediaObject(None, "" if encoding == "identity" else encoding, "", headers.get("etag"),
@@ -249,21 +249,21 @@ def _is_transcoded(headers: dict[str, str]) -> bool:
 
 
 _BOUNDARY = secrets.token_hex(16)
-"""Drawn anew in every process, so that no content can be made to hold it."""
+"""Random in every process, so that content cannot contain it intentionally."""
 
 _JOIN = 256 * 1024
-"""Bytes of content up to which the body is put together in memory."""
+"""Size of content in bytes up to which the body is assembled in memory."""
 
 
 # ---- conditions
 
 
 def condition_of(bucket: GsBucket, key: str, options: WriteOptions) -> str | None:
-    """The generation that the write may replace, '0' for none, None for any.
+    """The generation that the write may replace; '0' for none, None for any.
 
-    A write can depend on a generation only, so for an ETag the object is looked at first. Servers that are not
-    Google's may ignore conditions without a word, so there it is looked at, too, before an object is created.
-    Raises PreconditionFailedError where the object is another one already.
+    The condition of a write is a generation, so the object of an ETag is looked up first. Servers that are not
+    Google's may silently ignore conditions, so the object is also looked up before it is created there.
+    Raises PreconditionFailedError if the object is already a different one.
     """
     if options.if_match is None and (not options.if_absent or bucket.endpoint.is_google):
         return "0" if options.if_absent else None
@@ -279,8 +279,8 @@ def condition_of(bucket: GsBucket, key: str, options: WriteOptions) -> str | Non
 
 
 def find_own_write(bucket: GsBucket, key: str, crc: bytes, size: int) -> dict[str, Any] | None:
-    """The object, where it is the content that was sent: a condition that fails after an answer was lost may fail on
-    our own object."""
+    """The object, if it has the content that was sent: after a lost response, a condition may fail because of our own
+    object."""
     found = bucket.resource(bucket.full_name(key), WRITTEN, key)
     return found if found is not None and is_content(found, crc, size) else None
 
@@ -304,7 +304,7 @@ class RelatedBody(FileBody):
 
 
 def pieces_of(content: Body) -> Iterable[bytes]:
-    """Content of any kind in pieces."""
+    """Content of any type in pieces."""
     if isinstance(content, FileBody):
         return content.pieces()
     if isinstance(content, bytes):
@@ -314,7 +314,7 @@ def pieces_of(content: Body) -> Iterable[bytes]:
 
 
 def related_body(resource: dict[str, Any], content: Body) -> Body:
-    """`resource` and `content` as the server wants them."""
+    """`resource` and `content` as a request body."""
     content_type = resource.get("contentType", "application/octet-stream")
     head = (f"--{_BOUNDARY}\r\ncontent-type: application/json; charset=UTF-8\r\n\r\n{json.dumps(resource)}\r\n"
             f"--{_BOUNDARY}\r\ncontent-type: {content_type}\r\ncontent-transfer-encoding: binary\r\n\r\n").encode()
@@ -328,7 +328,7 @@ def related_body(resource: dict[str, Any], content: Body) -> Body:
 
 
 def crc_of(bucket: GsBucket, content: Body) -> bytes:
-    """The crc32c of content, computed beside the workers where that takes long."""
+    """The crc32c of content; computed in a thread if that takes long."""
     if len(content) > RUN_IN_THREAD_BYTES:
         return bucket.runtime.run_in_thread(_crc_of, content)
     return _crc_of(content)
@@ -342,7 +342,7 @@ def _crc_of(content: Body) -> bytes:
 
 
 def put_whole(bucket: GsBucket, key: str, content: Body, options: WriteOptions) -> str | None:
-    """Store `content` by one request. The server checks its crc32c before anything is stored. Gives the ETag."""
+    """Store `content` with one request. The server checks its crc32c before it stores anything. Returns the ETag."""
     resource = resource_of(options)
     condition = condition_of(bucket, key, options)
     crc = crc_of(bucket, content)
@@ -351,7 +351,7 @@ def put_whole(bucket: GsBucket, key: str, content: Body, options: WriteOptions) 
 
 def put_resource(bucket: GsBucket, key: str, name: str, resource: dict[str, Any], content: Body, crc: bytes,
                  condition: str | None = None) -> dict[str, Any]:
-    """Store `content` as the object of the full name `name`; gives its WRITTEN fields."""
+    """Store `content` as the object with the full name `name`; returns its WRITTEN fields."""
     size = len(content)
     target = bucket.with_query(bucket.upload_target, uploadType="multipart", name=name, fields=WRITTEN,
                                ifGenerationMatch=condition)
@@ -371,7 +371,7 @@ def put_resource(bucket: GsBucket, key: str, name: str, resource: dict[str, Any]
 
 
 def check_made(bucket: GsBucket, key: str, written: dict[str, Any], crc: bytes, size: int) -> None:
-    """Check an object that was made of parts; one that is not the content sent is removed.
+    """Check an object that was composed of parts; it is removed if it differs from the content sent.
 
     Raises IntegrityError.
     """

@@ -25,23 +25,23 @@ from cloudfiles.transport.request import Request, Response, format_head, status_
 from cloudfiles.transport.web_page import check_is_the_stores
 
 _TOO_MANY = frozenset({"rateLimitExceeded", "userRateLimitExceeded"})
-"""Reasons that ask for fewer requests; they come with 429, and with 403."""
+"""Reasons that request fewer requests; sent with 429 and 403."""
 
 _TRANSIENT = frozenset({"backendError", "internalError", "conflict"})
-"""Reasons after which the same request may succeed, whatever the status they come with."""
+"""Reasons that are transient, whatever their status."""
 
 _NO_BUCKET = "bucket does not exist"
 
 
 class ErrorDocument(NamedTuple):
-    """An error's reason ('notFound') and message; '' where it has none."""
+    """The reason ('notFound') and message of an error; '' if it has none."""
 
     reason: str = ""
     message: str = ""
 
 
 def parse_error_document(content: bytes) -> ErrorDocument:
-    """The error in `content`: JSON, or the plain text that downloads are refused with."""
+    """The error in `content`: JSON, or plain text for rejected downloads."""
     text = content.decode("utf-8", "replace").strip()
     if not text.startswith("{"):
         return ErrorDocument("", text[:500] if not text.startswith("<") else "")
@@ -49,7 +49,7 @@ def parse_error_document(content: bytes) -> ErrorDocument:
         error = json.loads(text)["error"]
     except (*JSON_ERRORS, KeyError):
         return ErrorDocument("", text[:500])
-    if not isinstance(error, dict):  # OAuth's form
+    if not isinstance(error, dict):  # the format of OAuth
         return ErrorDocument(str(error))
     details = error.get("errors")
     first = details[0] if isinstance(details, list) and details and isinstance(details[0], dict) else {}
@@ -57,12 +57,12 @@ def parse_error_document(content: bytes) -> ErrorDocument:
 
 
 def names_object(message: str) -> bool:
-    """Whether a 404 says in Cloud Storage's own words that it is about an object."""
+    """Whether a 404 states, in the format of Cloud Storage, that it refers to an object."""
     return message.startswith("No such object")
 
 
 def names_bucket(message: str) -> bool:
-    """Whether a 404 says in Cloud Storage's own words that it is about the bucket."""
+    """Whether a 404 states, in the format of Cloud Storage, that it refers to the bucket."""
     return _NO_BUCKET in message
 
 
@@ -88,7 +88,7 @@ def build_error(response: Response, path: str | None, bucket: str, signed: bool)
 
 
 def _corruption(status: int, message: str) -> type[CloudFilesError] | None:
-    """The error of a digest sent along that does not match: 400, 'Provided CRC32C "..." doesn't match calculated'."""
+    """The exception for a digest that does not match (400, 'Provided CRC32C "..." doesn't match calculated')."""
     if status != 400 or "match calculated" not in message:
         return None
     return MD5IntegrityError if "MD5" in message else CRC32CIntegrityError
@@ -108,8 +108,8 @@ class GsProtocol(CloudProtocol):
     """The provider protocol of one bucket.
 
     Attributes:
-        tokens: who asks.
-        finds_bucket: asks the server whether the bucket is there.
+        tokens: the source of access tokens.
+        finds_bucket: asks the server whether the bucket exists.
     """
 
     def __init__(self, bucket: str, tokens: GoogleProvider, runtime: Runtime) -> None:
@@ -125,15 +125,15 @@ class GsProtocol(CloudProtocol):
         return format_head(request.method, request.target, host, request.headers, request.body)
 
     def is_missing(self, response: Response) -> bool:
-        """A 404 that names neither the object nor the bucket, as other servers' may, is about the object where the
-        bucket is there: it is asked for once."""
+        """A 404 that mentions neither the object nor the bucket, as other servers may send it, refers to the object if
+        the bucket exists, which is checked once."""
         if response.status != 404:
             return False
         message = parse_error_document(response.content).message
         return names_object(message) or (not names_bucket(message) and self._is_object_missing())
 
     def check_object(self, response: Response, path: str | None) -> None:
-        """An answer of Cloud Storage's may have no ETag, but it has headers of its own."""
+        """A response of Cloud Storage may have no ETag, but it has specific headers."""
         if not any(name.startswith("x-goog-") for name in response.headers):
             check_is_the_stores(response, path)
 
@@ -142,18 +142,18 @@ class GsProtocol(CloudProtocol):
         return build_error(response, request.path, self._bucket, bool(token.authorization))
 
     def correct(self, request: Request, response: Response) -> bool:
-        """Get a new token in place of one that was rejected."""
+        """Get a new token after one was rejected."""
         token: GoogleToken = request.signed
         return response.status == 401 and bool(token.authorization) and self.tokens.refresh(token) != token
 
 
 def parse_answer(response: Response, path: str | None) -> dict[str, Any]:
-    """The JSON object in an answer, {} where it has no body. Raises ProtocolError."""
+    """The JSON object in a response; {} if it has no body. Raises ProtocolError."""
     return parse_json(response, "the response", path) if response.content else {}
 
 
 class JsonRequest(WriteRequest):
-    """Returns the response's JSON object; None where the object that it concerns is missing."""
+    """Returns the JSON object of the response; None if the requested object is missing."""
 
     __slots__ = ()
 
@@ -172,7 +172,7 @@ class JsonRequest(WriteRequest):
 
 
 class BucketRequest(JsonRequest):
-    """A request that no object needs to be there for: a 404 is about the bucket."""
+    """A request that does not need an existing object: a 404 refers to the bucket."""
 
     __slots__ = ()
 

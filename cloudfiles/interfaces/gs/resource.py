@@ -1,4 +1,4 @@
-"""Object resources of the JSON API: what is stored with an object, and what is known of one.
+"""Object resources of the JSON API: writing and reading their fields.
 
 Source: Cloud Storage JSON API reference, "Objects".
 """
@@ -20,13 +20,13 @@ from cloudfiles.types import StoredObject, WriteOptions, head_of
 WHAT = "the object's resource"
 
 WRITTEN = "name,size,etag,generation,md5Hash,crc32c"
-"""Fields that tell what was written."""
+"""The fields that describe a write."""
 
 HEAD = ("size,etag,updated,contentType,contentEncoding,contentDisposition,contentLanguage,cacheControl,md5Hash,"
         "storageClass,componentCount")
 
 KEPT = f"{HEAD},generation,crc32c,metadata"
-"""Fields that a copy may want to know or to carry along."""
+"""The fields that a copy may need."""
 
 _HEADERS = {"contentType": "content-type", "contentEncoding": "content-encoding", "cacheControl": "cache-control",
             "contentDisposition": "content-disposition", "contentLanguage": "content-language",
@@ -37,13 +37,13 @@ METADATA_PREFIX = "x-goog-meta-"
 
 
 def resource_of(options: WriteOptions) -> dict[str, Any]:
-    """What a write stores with the object. Raises InvalidInputError for what cannot be stored."""
+    """The resource of a write. Raises InvalidInputError for values that cannot be stored."""
     fields = {"contentType": options.content_type, "contentEncoding": options.encoding or None,
               "cacheControl": options.cache_control, "storageClass": options.storage_class,
               "contentDisposition": options.content_disposition, "contentLanguage": options.content_language}
     resource: dict[str, Any] = {name: value for name, value in fields.items() if value is not None}
     for name, value in resource.items():
-        check_header(name, value)  # they come back as headers
+        check_header(name, value)  # they are returned as headers
     if options.metadata:
         check_metadata(options.metadata)
         resource["metadata"] = dict(options.metadata)
@@ -51,7 +51,7 @@ def resource_of(options: WriteOptions) -> dict[str, Any]:
 
 
 def size_of(resource: dict[str, Any]) -> int:
-    """Stored bytes. A resource may leave out what is 0."""
+    """The size in stored bytes. A resource may omit it if it is 0."""
     return count(resource.get("size", 0), "size", WHAT)
 
 
@@ -61,7 +61,7 @@ def etag_of(resource: dict[str, Any]) -> str | None:
 
 
 def generation_of(resource: dict[str, Any], path: str | None = None) -> str:
-    """The generation, where there is no going on without it."""
+    """The generation, which is required."""
     if "generation" not in resource:
         raise ProtocolError(f"{WHAT} has no 'generation'", path=path)
     return str(count(resource["generation"], "generation", WHAT, path))
@@ -85,7 +85,7 @@ def head_from_resource(resource: dict[str, Any]) -> dict[str, Any]:
 
 
 def describe_resource(resource: dict[str, Any]) -> StoredObject:
-    """The object that a resource (of its KEPT fields) is about, without its content, told by headers as a read's."""
+    """The object that a resource (with its KEPT fields) describes, without content, with headers as of a read."""
     headers = {header: str(resource[field]) for field, header in _HEADERS.items() if field in resource}
     hashes = [f"{name}={resource[field]}" for name, field in (("crc32c", "crc32c"), ("md5", "md5Hash"))
               if field in resource]
@@ -103,7 +103,7 @@ def describe_resource(resource: dict[str, Any]) -> StoredObject:
 
 
 def _http_date(updated: str | None) -> str | None:
-    """A time of a resource (RFC 3339, always UTC) as headers write it (RFC 9110 5.6.7)."""
+    """A time of a resource (RFC 3339, always UTC) in the format of headers (RFC 9110 5.6.7)."""
     if updated is None:
         return None
     return email.utils.formatdate(seconds(updated), usegmt=True)
@@ -121,7 +121,7 @@ def seconds(updated: Any) -> float:
 
 
 def stored_crc(resource: dict[str, Any], path: str | None = None) -> bytes:
-    """The digest that a resource has."""
+    """The crc32c of a resource."""
     text = required(resource, "crc32c", WHAT, path)
     try:
         return a2b_base64(text)
@@ -130,16 +130,16 @@ def stored_crc(resource: dict[str, Any], path: str | None = None) -> bytes:
 
 
 def crc_text(digest: bytes) -> str:
-    """A digest as resources write it."""
+    """A crc32c in the format of resources."""
     return b64encode(digest).decode("ascii")
 
 
 def check_written(resource: dict[str, Any], crc: bytes, size: int, path: str) -> None:
-    """Raise an IntegrityError where the object that was made is not the content of this crc32c."""
+    """Raise an IntegrityError if the new object does not have this crc32c."""
     if "crc32c" in resource:
         integrity.verify_value(crc, integrity.Digest("crc32c", stored_crc(resource, path)), size, path)
 
 
 def is_content(resource: dict[str, Any], crc: bytes, size: int) -> bool:
-    """Whether an object holds the content of this size and crc32c."""
+    """Whether an object has content of this size and crc32c."""
     return resource.get("crc32c") == crc_text(crc) and size_of(resource) == size

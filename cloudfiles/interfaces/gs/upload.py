@@ -1,4 +1,4 @@
-"""Uploads of any size: by one request, as a parallel composite upload, or in a resumable session.
+"""Uploads of any size: with one request, as a parallel composite upload, or in a resumable session.
 
 Source: Cloud Storage docs, "Resumable uploads" and "Perform resumable uploads"; the status check and the
 Range of its response are from there.
@@ -27,13 +27,13 @@ from cloudfiles.transport.request import Request, Response, RetryRequest, flat
 from cloudfiles.types import Content, WriteOptions
 
 _SESSIONS = 3
-"""Sessions that an upload may begin, should the server lose one."""
+"""Maximum number of sessions of an upload, in case the server loses one."""
 
 _RANGE = re.compile(r"bytes=0-(\d+)$")
 
 
 def put_content(bucket: GsBucket, key: str, content: Content, options: WriteOptions, threshold: int) -> str | None:
-    """Store `content`: in parts where it has more than `threshold` bytes, or where a file does not tell how many."""
+    """Store `content`, in parts if it has more than `threshold` bytes or a file has an unknown size."""
     if not isinstance(content, (bytes, bytearray, memoryview)):
         return _put_file(bucket, key, content, options, threshold)
     whole = flat(content) if isinstance(content, memoryview) else content
@@ -53,7 +53,7 @@ def _put_file(bucket: GsBucket, key: str, file: BinaryIO, options: WriteOptions,
             return parts_of_file(bucket.runtime, file, lambda number: part_size(number, size))
 
         return _put_large(bucket, key, parts, options, _SESSIONS)
-    # It is small, or can be read once only.
+    # It is small, or can be read only once.
     return put_file(bucket.runtime, file, size, threshold, part_size,
                     lambda body: put_whole(bucket, key, body, options),
                     lambda pieces: _put_large(bucket, key, lambda: pieces, options, 1))
@@ -61,7 +61,7 @@ def _put_file(bucket: GsBucket, key: str, file: BinaryIO, options: WriteOptions,
 
 def _put_large(bucket: GsBucket, key: str, parts: Callable[[], Iterable[Buffer]], options: WriteOptions,
                sessions: int) -> str | None:
-    """parts: gives all of them, as often as it is called, where more than one session may be begun."""
+    """parts: returns all parts; called once per session."""
     resource = resource_of(options)
     condition = condition_of(bucket, key, options)
     if may_compose(bucket, options.storage_class):
@@ -79,14 +79,14 @@ def _put_large(bucket: GsBucket, key: str, parts: Callable[[], Iterable[Buffer]]
 
 
 class SessionLostError(ServerError):
-    """The server does not know the session any more: the upload has to begin anew."""
+    """The server no longer knows the session: the upload has to start over."""
 
 
 def put_session(bucket: GsBucket, key: str, parts: Iterable[integrity.Buffer], resource: dict[str, Any],
                 condition: str | None) -> str | None:
-    """Store what `parts` make together, all but the last of a multiple of 256 KiB. Gives the ETag.
+    """Store the concatenation of `parts`; all but the last are multiples of 256 KiB. Returns the ETag.
 
-    Raises SessionLostError where the server lost the session half-way, as it does after a week.
+    Raises SessionLostError if the server lost the session during the upload, as it does after a week.
     """
     session = _Session(bucket, key, resource, condition)
     try:
@@ -98,7 +98,7 @@ def put_session(bucket: GsBucket, key: str, parts: Iterable[integrity.Buffer], r
 
 
 class _Session:
-    """One upload. The session's address is all that it takes to write to it: it never shows."""
+    """One upload. The URI of the session is secret: it is sufficient for writing to it."""
 
     def __init__(self, bucket: GsBucket, key: str, resource: dict[str, Any], condition: str | None) -> None:
         self._bucket = bucket
@@ -111,18 +111,18 @@ class _Session:
                                    name=bucket.full_name(self._key), ifGenerationMatch=condition, fields=WRITTEN)
         headers = {"content-type": "application/json; charset=UTF-8",
                    "x-upload-content-type": resource.get("contentType", "application/octet-stream")}
-        # Repeated when its fate is unknown: a session without bytes costs nothing and shows nowhere.
+        # Repeated if the outcome is unknown: a session without bytes costs nothing and is not visible.
         location: str = bucket.client.send(_Begin(bucket.endpoint.origin, "POST", target, headers,
                                                   json.dumps(resource).encode(), protocol=bucket.protocol,
                                                   path=self._key))
         parts = urllib.parse.urlsplit(location)
         if not parts.query:
             raise ProtocolError("the server started a resumable upload without returning its URI", path=self._key)
-        # The host is the one that was asked, whatever name it gives itself: the token is for no other.
+        # The host is the one of the request, whatever the URI says: the token is not sent to another one.
         return f"{parts.path}?{parts.query}"
 
     def send(self, parts: Iterable[integrity.Buffer]) -> dict[str, Any]:
-        """Send all parts; each is kept until the server has it. Gives the WRITTEN fields."""
+        """Send all parts; each is kept in memory until the server has it. Returns the WRITTEN fields."""
         crc = integrity.hasher("crc32c")
         begin = 0
         part: integrity.Buffer = b""
@@ -152,7 +152,7 @@ class _Session:
         return _Piece(self._bucket, self._target, self._key, part, begin, total)
 
     def cancel(self) -> None:
-        """Let the server forget the session. Best effort: the failure that led here is what counts."""
+        """Cancel the session. Best effort, because the failure that led here is raised."""
         with shielded(), suppress(CloudFilesError, Cancelled):
             self._bucket.client.send(_Cancel(self._bucket.endpoint.origin, "DELETE", self._target,
                                              {"content-length": "0"}, protocol=self._bucket.protocol,
@@ -160,7 +160,7 @@ class _Session:
 
 
 class _Begin(Request):
-    """Gives the session's address."""
+    """Returns the URI of the session."""
 
     __slots__ = ()
 
@@ -171,7 +171,7 @@ class _Begin(Request):
 
 
 class _Cancel(Request):
-    """The server answers 499, in the name of the client."""
+    """The server responds with 499, as defined for cancelled requests."""
 
     __slots__ = ()
 
@@ -180,21 +180,21 @@ class _Cancel(Request):
 
 
 class _Piece(Request):
-    """One piece of an upload. Gives the WRITTEN fields once the upload is whole, None before.
+    """One piece of an upload. Returns the WRITTEN fields when the upload is complete, None before.
 
-    After any failure the server is asked first how far it got, and only the rest is sent again.
+    After a failure, the server is first asked how much it has received, and only the rest is sent again.
     """
 
     __slots__ = ("_asking", "_at", "_begin", "_content", "_known", "_total")
 
     def __init__(self, bucket: GsBucket, target: str, path: str, content: integrity.Buffer, begin: int,
                  total: int | None) -> None:
-        """begin: where in the object `content` stands. total: the object's size where this is its last piece."""
+        """begin: the offset of `content` in the object. total: the size of the object if this is the last piece."""
         Request.__init__(self, bucket.endpoint.origin, "PUT", target, {}, protocol=bucket.protocol, path=path)
         self._content = memoryview(content).cast("B")
         self._begin = self._at = begin
         self._total = total
-        self._known = 0  # up to which number of failures it is known how far the server got
+        self._known = 0  # number of failures up to which the progress of the server is known
         self._asking = False
 
     @property
@@ -223,7 +223,7 @@ class _Piece(Request):
         raise self.to_error(response)
 
     def _continue(self, response: Response) -> None:
-        """Find out what is left to send; returns where nothing is."""
+        """Find out what is left to send; returns if nothing is left."""
         match = _RANGE.match(response.headers.get("range", ""))
         at = int(match[1]) + 1 if match else 0
         if not self._begin <= at <= self._end:
@@ -235,7 +235,7 @@ class _Piece(Request):
         error = ServerError(f"the server has only {at} of the {self._end} bytes sent", status=308,
                             path=self.path, is_transient=True)
         if self._asking or progress:
-            self._known = self.retries + 1  # this answer counts as one more
+            self._known = self.retries + 1  # this response counts as one more
             raise RetryRequest(error)
         raise error
 

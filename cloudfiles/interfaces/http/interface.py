@@ -259,7 +259,7 @@ class HttpInterface(HeaderStore):
             raise _no_index(url, f"a page of type {response.headers.get('content-type')}")
         return links
 
-    # ---- sending
+    # ---- requests
 
     def _protocol(self, key: str) -> tuple[WebProtocol, str]:
         target = self._address.target(key)

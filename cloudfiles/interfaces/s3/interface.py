@@ -150,7 +150,7 @@ class S3Interface(HeaderStore):
     def delete(self, keys: Sequence[str]) -> Mapping[str, CloudFilesError]:
         return delete_keys(self._bucket or self._resolve(), keys)
 
-    # ---- moving
+    # ---- copying
 
     def describe(self, key: str) -> StoredObject | None:
         headers = head_object_again(self._bucket or self._resolve(), key)
