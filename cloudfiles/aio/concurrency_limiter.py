@@ -161,6 +161,10 @@ class Job:
         else:
             self._end(None, Cancelled("cancelled before it started"), was_running=self._greenlet is not None)
 
+    def abandon(self) -> None:
+        """The hub ends although the job has not."""
+        self._end(None, Cancelled("stopped before it finished"), was_running=False)
+
     def _run(self) -> None:
         if self.ended:
             return

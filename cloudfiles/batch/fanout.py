@@ -279,12 +279,16 @@ class _CollectBatch(_Batch):
             self.results.append(None)
             self._inbox.append(numbered)
             self._wake(1)
-            while len(self._inbox) >= self._plan.width and self._error is None:
+            while len(self._inbox) >= self._plan.width and self._goes_on():
                 self._wait(_TICK, lambda: len(self._inbox) <= self._low)
                 self._report()
-            if self._error is not None:
+            if not self._goes_on():
                 return
         self._close()
+
+    def _goes_on(self) -> bool:
+        """In the caller, while there are items: workers that have ended were stopped by others."""
+        return self._error is None and not self.worker_group.finished
 
     def _report(self) -> None:
         if self._plan.report is not None:

@@ -119,6 +119,13 @@ class GreenWorkerGroup(WorkerGroup):
         gevent.killall(self._greenlets, GreenCancelled, block=False)
         self._is_killed = True
 
+    def abandon(self) -> None:
+        """When the hub has ended: whatever workers there are will never run again."""
+        self._cancellation.cancel()
+        self._running = 0
+        self._runtime.worker_groups.discard(self)
+        self.wake_caller()
+
 
 class SameHubWorkerGroup(GreenWorkerGroup):
     """The caller is a greenlet of the same hub."""
@@ -146,7 +153,8 @@ class CrossThreadWorkerGroup(GreenWorkerGroup):
         self._caller = threading.Event()
 
     def _in_hub(self, function: Callable[..., None], *args: Any) -> None:
-        self._runtime.post(function, *args)
+        if not self._runtime.post(function, *args):  # the hub has ended, perhaps just before this group started
+            self.abandon()
 
     def wake_caller(self) -> None:
         self._caller.set()
@@ -163,6 +171,9 @@ class Stoppable(Protocol):
     """Runs in a hub and can be stopped there: a worker group, or a call that a coroutine awaits."""
 
     def kill(self) -> None: ...
+
+    def abandon(self) -> None:
+        """The hub ends although this has not: tell whoever waits for it."""
 
 
 class GreenRuntime(Runtime):
@@ -196,7 +207,10 @@ class GreenRuntime(Runtime):
         """From another thread: run `function` in the hub. Returns whether it will be run: not after `close`."""
         with self._closing:
             if not self._closed:
-                self._calls.add(function, *args)
+                try:
+                    self._calls.add(function, *args)
+                except ValueError:  # the program has destroyed this hub
+                    self._closed = True
             return not self._closed
 
     def call(self, function: Callable[[], None]) -> None:
@@ -223,6 +237,8 @@ class GreenRuntime(Runtime):
         for _ in range(_CLOSE_TICKS):
             if self.worker_groups:
                 gevent.sleep(0.01)
+        for worker_group in list(self.worker_groups):
+            worker_group.abandon()
         self.close_resources()
         if self._pool is not None:
             self._pool.kill()
