@@ -6,9 +6,9 @@ from __future__ import annotations
 import itertools
 from collections import deque
 from collections.abc import Callable, Collection, Iterable
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cloudfiles.batch.fanout import ItemCounter, Plan, collect
 from cloudfiles.batch.processes import Parallel, is_parallel, run
@@ -18,13 +18,14 @@ from cloudfiles.exceptions import CloudFilesError, redact
 from cloudfiles.interfaces.base import Interface
 from cloudfiles.runtime.base import Runtime
 from cloudfiles.runtime.engine import blocking_runtime, current_runtime
-from cloudfiles.transfer.compare import is_up_to_date
 from cloudfiles.transfer.copier import Copier, TransferOptions
 from cloudfiles.transfer.items import Item, items_between
 from cloudfiles.transfer.multipart_copy import LARGE_AT_ONCE
 from cloudfiles.transfer.result import ObjectOutcome, TransferResult, skipped_in_errors
-from cloudfiles.transfer.resume_store import open_resume_store
 from cloudfiles.transfer.sources import check_source
+
+if TYPE_CHECKING:
+    from cloudfiles.transfer.resume_store import SharedResumeStore
 
 Report = Callable[[int], Any]
 
@@ -99,10 +100,15 @@ def _copy_here(source: Store, target: Store, items: Iterable[Item], options: Tra
                report: Report | None = None, explains: bool = True) -> TransferResult:
     encodes = options.encoding is not None
     plan, here, there = plan_between(source, target, encodes)
-    skip = None
-    if options.resumable and not encodes:
-        skip = lambda item: is_up_to_date(here, item.source, there, item.target)  # noqa: E731 -- a closure, called by name
-    with open_resume_store(source, target) if options.resumable else nullcontext() as store:
+    skip: Callable[[Item], bool] | None = None
+    resume_store: AbstractContextManager[SharedResumeStore | None] = nullcontext()
+    if options.resumable:
+        from cloudfiles.transfer.compare import is_up_to_date  # here: others do not need them
+        from cloudfiles.transfer.resume_store import open_resume_store
+
+        resume_store = open_resume_store(source, target)
+        skip = None if encodes else lambda item: is_up_to_date(here, item.source, there, item.target)
+    with resume_store as store:
 
         def copier(here: Interface, there: Interface, runtime: Runtime | None) -> Copier:
             return Copier(here, there, runtime, options, skip=skip,
