@@ -74,17 +74,21 @@ class CloudFile:
 
     @property
     def protocol(self) -> str:
+        """The protocol, such as 's3' or 'file'."""
         return self.cf.protocol
 
     @property
     def sep(self) -> str:
+        """The separator of paths."""
         return self.cf.sep
 
     @property
     def lock_dir(self) -> str | None:
+        """The directory of the lock files on `file://`; None elsewhere."""
         return self.cf.lock_dir
 
     def clear_locks(self) -> None:
+        """Remove lock files that are not held by any process."""
         self.cf.clear_locks()
 
     # ---- reading

@@ -106,7 +106,7 @@ class CloudFiles(ReadVerbs, DirectoryVerbs, TransferVerbs):
         InvalidInputError: (also a ValueError) if an argument is invalid, before any I/O.
     """
 
-    def __init__(self, cloudpath: str | os.PathLike[str], progress: Progress = False, green: bool | None = None,
+    def __init__(self, cloudpath: StrPath, progress: Progress = False, green: bool | None = None,
                  secrets: Any = None, num_threads: int | None = 20, use_https: bool = False,
                  endpoint: str | None = None, parallel: Parallel | None = 1, request_payer: str | None = None,
                  locking: bool | None = None,
@@ -149,6 +149,7 @@ class CloudFiles(ReadVerbs, DirectoryVerbs, TransferVerbs):
 
     @property
     def protocol(self) -> str:
+        """The protocol, such as 's3', 'gs', 'az', 'file', 'mem' or 'https'."""
         return self._store.location.protocol
 
     @property
@@ -157,14 +158,17 @@ class CloudFiles(ReadVerbs, DirectoryVerbs, TransferVerbs):
 
     @property
     def sep(self) -> str:
+        """The separator of paths: that of the operating system on `file://`, otherwise '/'."""
         return os.sep if self.protocol == "file" else "/"
 
     @property
     def green(self) -> bool | None:
+        """Whether workers are green threads; None: whichever is faster for the protocol."""
         return self._store.green
 
     @property
     def num_threads(self) -> int:
+        """The number of workers of a batch."""
         return self._store.width
 
     @property
@@ -174,18 +178,22 @@ class CloudFiles(ReadVerbs, DirectoryVerbs, TransferVerbs):
 
     @property
     def request_payer(self) -> str | None:
+        """'requester', or None."""
         return self._store.options.request_payer
 
     @property
     def locking(self) -> bool | None:
+        """Whether advisory locks are used on `file://`; None: the default of the protocol."""
         return self._store.options.locking
 
     @property
     def no_sign_request(self) -> bool:
+        """Whether requests are not signed."""
         return self._store.options.no_sign_request
 
     @property
     def composite_upload_threshold(self) -> int:
+        """The size in bytes from which uploads are sent in parts."""
         return self._store.options.composite_upload_threshold
 
     @property
@@ -258,13 +266,18 @@ class CloudFiles(ReadVerbs, DirectoryVerbs, TransferVerbs):
             return_resume_token: yield `(path, token)`, or `(path, bytes, token)`: a new listing with that
                 `resume_token` continues with the page that contains the path.
             resume_token: a token of an earlier listing.
+
+        Raises:
+            AuthorizationError: the credentials do not allow listing.
+            AmbiguousPathError: on `file://`, two files are the same key, as `a` and `a.gz` are.
+            CloudFilesError: any other failure, raised by the iterator when it reaches the page.
         """
         if not isinstance(resume_token, str | None):
             raise InvalidInputError(f"resume_token: expected a token returned by list(), or None, got {resume_token!r}")
         return list_paths(self._store.here(), as_path(prefix), flat, size, return_resume_token, resume_token)
 
     def isdir(self, prefix: StrPath = "") -> bool:
-        """Whether there are any objects below `prefix`."""
+        """Whether there is a directory `prefix`. In object stores, this means that there is any object below it."""
         return self._store.here().isdir(as_path(prefix))
 
     def subtree_size(self, prefix: StrPath | Iterable[StrPath] = "") -> SizeSummary:
@@ -280,7 +293,17 @@ class CloudFiles(ReadVerbs, DirectoryVerbs, TransferVerbs):
         return sizes
 
     def presign(self, path: StrPath, expires: float = 3600, method: str = "GET") -> str:
-        """A presigned URL: it allows `method` on a path without credentials for `expires` seconds."""
+        """A URL that allows anyone to access a path without credentials for a time.
+
+        Args:
+            path: the object; it does not have to exist.
+            expires: seconds for which the URL is valid.
+            method: the HTTP method that the URL is for, such as 'GET' or 'PUT'.
+
+        Raises:
+            UnsupportedOperationError: the protocol has no presigned URLs.
+            AuthorizationError: there are no credentials that can sign.
+        """
         return self._store.here().presign(as_path(path), expires, method)
 
     def data_lake(self) -> DataLake:
@@ -301,13 +324,15 @@ class CloudFiles(ReadVerbs, DirectoryVerbs, TransferVerbs):
         return os.path.join(*plain) if self.protocol == "file" else _paths.join(*plain)
 
     def abspath(self, path: StrPath) -> str:
-        """The full cloudpath of a path."""
+        """The cloudpath of a path of this store."""
         return self.join(self.cloudpath, path)
 
-    def dirname(self, path: str) -> str:
+    def dirname(self, path: StrPath) -> str:
+        """The directory of a path, without a trailing separator."""
         return _paths.dirname(path)
 
-    def basename(self, path: str) -> str:
+    def basename(self, path: StrPath) -> str:
+        """The last component of a path."""
         return _paths.basename(path)
 
     # ---- as a mapping

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterable, AsyncIterator, Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -48,7 +47,7 @@ class AsyncCloudFiles(AsyncReadVerbs, AsyncWriteVerbs):
         sync: the `CloudFiles` of the same store, which also has its options (`num_threads`, `secrets`, ...).
     """
 
-    def __init__(self, cloudpath: str | os.PathLike[str], **options: Unpack[CloudFilesOptions]) -> None:
+    def __init__(self, cloudpath: StrPath, **options: Unpack[CloudFilesOptions]) -> None:
         self._bind(CloudFiles(cloudpath, **options))
 
     @classmethod
@@ -75,10 +74,12 @@ class AsyncCloudFiles(AsyncReadVerbs, AsyncWriteVerbs):
 
     @property
     def cloudpath(self) -> str:
+        """As `CloudFiles.cloudpath`."""
         return self.sync.cloudpath
 
     @property
     def protocol(self) -> str:
+        """As `CloudFiles.protocol`."""
         return self.sync.protocol
 
     # ---- listing and directories
@@ -135,10 +136,10 @@ class AsyncCloudFiles(AsyncReadVerbs, AsyncWriteVerbs):
         """As `CloudFiles.abspath`; not awaited."""
         return self.sync.abspath(path)
 
-    def dirname(self, path: str) -> str:
+    def dirname(self, path: StrPath) -> str:
         """As `CloudFiles.dirname`; not awaited."""
         return self.sync.dirname(path)
 
-    def basename(self, path: str) -> str:
+    def basename(self, path: StrPath) -> str:
         """As `CloudFiles.basename`; not awaited."""
         return self.sync.basename(path)

@@ -7,14 +7,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from cloudfiles.bucket.cache import TimedCache
-from cloudfiles.bucket.file_copies import copy_files, file_progress
+from cloudfiles.bucket.file_copies import copy_files, counted_progress
 from cloudfiles.bucket.local_names import is_marker, local_target, local_tree, remote_name
-from cloudfiles.bucket.storage import BucketFile, Storage
+from cloudfiles.bucket.storage import BucketFile, FileProgress, Storage
 from cloudfiles.bucket.views import PrefixFilter, StripPrefix, View, substore
 from cloudfiles.cloudfiles import CloudFiles, CloudFilesOptions
 from cloudfiles.exceptions import InvalidInputError, InvalidPathError, MissingObjectError, redact
-from cloudfiles.inputs import as_path, is_path
+from cloudfiles.inputs import BinaryReader, as_path, is_path
 from cloudfiles.key_conflicts import check_key_conflicts
+from cloudfiles.lib import StrPath
 from cloudfiles.transfer.copier import TransferOptions
 from cloudfiles.transfer.items import Item
 from cloudfiles.transfer.local_files import LocalStore, same_files
@@ -53,7 +54,7 @@ class Bucket(Storage):
         options: options of CloudFiles: `secrets`, `endpoint`, `num_threads`, ...
     """
 
-    def __init__(self, cloudpath: str | os.PathLike[str] | CloudFiles, filtering: PrefixFilter | None = None,
+    def __init__(self, cloudpath: StrPath | CloudFiles, filtering: PrefixFilter | None = None,
                  resources_transformation: StripPrefix | None = None, cache_ttl: float | None = None, *,
                  clock: Clock | None = None, **options: Unpack[CloudFilesOptions]) -> None:
         if isinstance(cloudpath, CloudFiles) and options:
@@ -173,7 +174,7 @@ class Bucket(Storage):
 
     # ---- out of the bucket
 
-    def get_file(self, remote: str, local: str | os.PathLike[str] | None = None, progress: Any = None) -> str:
+    def get_file(self, remote: str, local: StrPath | None = None, progress: FileProgress = None) -> str:
         """Download a file, and return the name of the local one. Subdirectories are created.
 
         Args:
@@ -199,7 +200,7 @@ class Bucket(Storage):
     def _no_such_file(self, remote: str, cause: Exception | None = None) -> NoReturn:
         raise NoSuchFileError("the file does not exist in the bucket", path=remote, store=self.description) from cause
 
-    def get_all_files(self, output_dir: str | os.PathLike[str], progress: Any = None) -> TransferResult:
+    def get_all_files(self, output_dir: StrPath, progress: FileProgress = None) -> TransferResult:
         """Download all files into a directory, replacing existing files of the same names.
 
         All names are checked before the download starts: nothing is ever written outside of the directory, whether
@@ -224,11 +225,11 @@ class Bucket(Storage):
         return self._fetch([Item(key, entry.key, entry.size) for key, entry in files], directory, progress,
                            {key: (entry.key, entry.size or 0) for key, entry in files})
 
-    def _fetch(self, items: list[Item], directory: str, progress: Any,
+    def _fetch(self, items: list[Item], directory: str, progress: FileProgress,
                files: Mapping[str, tuple[str, int]]) -> TransferResult:
         target = LocalStore(directory, width=self._store.width)
         places = {item: os.path.join(directory, item.target) for item in items}
-        with file_progress(progress, files) as shown:
+        with counted_progress(progress, files) as shown:
             result = copy_files(self._store, target, items, TransferOptions(encoding=""), shown,
                                 skip=lambda item: self._cache.is_fresh(item.source, places[item]))
         for item, place in places.items():
@@ -238,7 +239,7 @@ class Bucket(Storage):
 
     # ---- into the bucket
 
-    def add_file(self, local_or_file: Any, remote: str | None = None) -> None:
+    def add_file(self, local_or_file: StrPath | BinaryReader, remote: str | None = None) -> None:
         """Upload a local file, or the rest of an open binary file.
 
         remote: the name to store it under; None: that of the local file, without its directory if that is absolute or
@@ -246,16 +247,17 @@ class Bucket(Storage):
 
         Raises MissingObjectError (also a FileNotFoundError) if the local file does not exist.
         """
-        is_open = hasattr(local_or_file, "read")
-        path: Any = getattr(local_or_file, "name", None) if is_open else os.fspath(local_or_file)
+        given: Any = local_or_file
+        is_open = hasattr(given, "read")
+        path: Any = getattr(given, "name", None) if is_open else os.fspath(given)
         key = self._view.key_of(remote_name(path) if remote is None else remote)
         self._cache.drop()
         if is_open:
-            self._cf.put(key, local_or_file)
+            self._cf.put(key, given)
         else:
             self._put_files({key: os.path.abspath(path)})
 
-    def add_directory(self, local: str | os.PathLike[str], remote: str = "") -> TransferResult:
+    def add_directory(self, local: StrPath, remote: str = "") -> TransferResult:
         """Upload a directory with its subdirectories, to names below `remote`. Symlinks that lead out of it are
         skipped, which the result reports, unless the bucket has `follow_external_symlinks`.
 
@@ -302,7 +304,7 @@ class Bucket(Storage):
 
     # ---- kept in step
 
-    def sync_directory(self, directory: str | os.PathLike[str], verbose: bool = False, remote: str | None = None, *,
+    def sync_directory(self, directory: StrPath, verbose: bool = False, remote: str | None = None, *,
                        max_delete: int | None = None) -> SyncResult:
         """Make the bucket like a local directory; see `sync_files`. Symlinks that lead out of it are skipped, and what
         the bucket has below their names is kept, unless the bucket has `follow_external_symlinks`.
@@ -313,7 +315,7 @@ class Bucket(Storage):
         check_disjoint(LocalStore(os.path.abspath(os.fspath(directory))), self._store)
         return self._sync(files, verbose, remote, max_delete, skipped)
 
-    def sync_files(self, files: Mapping[str, str | os.PathLike[str]], verbose: bool = False,
+    def sync_files(self, files: Mapping[str, StrPath], verbose: bool = False,
                    remote: str | None = None, *, max_delete: int | None = None) -> SyncResult:
         """Make the bucket like these files: upload those that are missing or different, then delete all others.
 
@@ -333,7 +335,7 @@ class Bucket(Storage):
         """
         return self._sync(files, verbose, remote, max_delete, ())
 
-    def _sync(self, files: Mapping[str, str | os.PathLike[str]], verbose: bool, remote: str | None,
+    def _sync(self, files: Mapping[str, StrPath], verbose: bool, remote: str | None,
               max_delete: int | None, skipped: Iterable[str]) -> SyncResult:
         beginning = f"{remote.strip('/')}/" if remote else ""
         shown = self._view.prefix_of(beginning)

@@ -9,17 +9,16 @@ from typing import Any
 
 from cloudfiles.batch.progress import bar_for
 from cloudfiles.batch.store import Store
+from cloudfiles.bucket.storage import FileProgress
 from cloudfiles.exceptions import InvalidInputError
 from cloudfiles.transfer.copier import Copier, TransferOptions
 from cloudfiles.transfer.engine import copy_objects, plan_between
 from cloudfiles.transfer.items import Item
 from cloudfiles.transfer.result import ObjectOutcome, TransferResult
 
-ProgressCallback = Callable[[int, int, str], object]
-
 
 def copy_files(source: Store, target: Store, items: list[Item], options: TransferOptions | None = None,
-               shown: FileProgress | None = None, skip: Callable[[Item], bool] | None = None) -> TransferResult:
+               shown: ProgressCounter | None = None, skip: Callable[[Item], bool] | None = None) -> TransferResult:
     """Copy objects from one store to the other, except those to `skip`, reporting to `shown`."""
     plan, here, there = plan_between(source, target)
     copier = Copier(here, there, plan.runtime, options, skip=skip, progress=None if shown is None else shown.watch)
@@ -27,7 +26,7 @@ def copy_files(source: Store, target: Store, items: list[Item], options: Transfe
 
 
 @contextmanager
-def file_progress(progress: Any, files: Mapping[str, tuple[str, int]]) -> Iterator[FileProgress]:
+def counted_progress(progress: FileProgress, files: Mapping[str, tuple[str, int]]) -> Iterator[ProgressCounter]:
     """Shows the progress of a transfer of files.
 
     Args:
@@ -36,19 +35,19 @@ def file_progress(progress: Any, files: Mapping[str, tuple[str, int]]) -> Iterat
         files: names and sizes in bytes by key.
     """
     if not progress or callable(progress):
-        yield FileProgress(progress or None, files)
+        yield ProgressCounter(progress if callable(progress) else None, files)
     elif progress is True:
         with bar_for(True, sum(size for _, size in files.values()), "Transferring", "B") as bar:
-            yield FileProgress(None, files, bar.update)
+            yield ProgressCounter(None, files, bar.update)
     else:
         raise InvalidInputError("progress: expected a function of (read, total, filename), True or None, got "
                                 f"{progress!r}")
 
 
-class FileProgress:
+class ProgressCounter:
     """Counts the bytes of each file, and is called by all workers. Counts never decrease or exceed the total."""
 
-    def __init__(self, tell: ProgressCallback | None, files: Mapping[str, tuple[str, int]],
+    def __init__(self, tell: Callable[[int, int, str], object] | None, files: Mapping[str, tuple[str, int]],
                  advance: Callable[[int], Any] | None = None) -> None:
         self._tell = tell
         self._files = files

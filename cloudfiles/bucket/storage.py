@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeAlias
 
+from cloudfiles.inputs import BinaryReader
+from cloudfiles.lib import StrPath
 from cloudfiles.types import ListEntry
+
+FileProgress: TypeAlias = "Callable[[int, int, str], object] | bool | None"
+"""A callback `(read, total, filename)`, in bytes, or True for a progress bar."""
 
 
 class BucketFile(ListEntry):
@@ -37,19 +41,19 @@ class Storage(ABC):
         """All files, each with an attribute `key`."""
 
     @abstractmethod
-    def get_file(self, remote: str, local: str | os.PathLike[str] | None = None, progress: Any = None) -> str:
+    def get_file(self, remote: str, local: StrPath | None = None, progress: FileProgress = None) -> str:
         """Download a file and return the name of the local one. Raises a ValueError if the file does not exist."""
 
     @abstractmethod
-    def get_all_files(self, output_dir: str | os.PathLike[str], progress: Any = None) -> Any:
+    def get_all_files(self, output_dir: StrPath, progress: FileProgress = None) -> Any:
         """Download all files into a directory, replacing existing files of the same names."""
 
     @abstractmethod
-    def add_file(self, local_or_file: Any, remote: str | None = None) -> None:
+    def add_file(self, local_or_file: StrPath | BinaryReader, remote: str | None = None) -> None:
         """Upload a local file, or the rest of an open binary file."""
 
     @abstractmethod
-    def add_directory(self, local: str | os.PathLike[str], remote: str = "") -> Any:
+    def add_directory(self, local: StrPath, remote: str = "") -> Any:
         """Upload a directory with its subdirectories. Raises an OSError if it is not a directory."""
 
     @abstractmethod
@@ -73,7 +77,7 @@ class Storage(ABC):
         """The same as `get_file(remote)`."""
         return self.get_file(remote)
 
-    def __setitem__(self, remote: str, local: Any) -> None:
+    def __setitem__(self, remote: str, local: StrPath | BinaryReader) -> None:
         """The same as `add_file(local, remote)`."""
         self.add_file(local, remote)
 

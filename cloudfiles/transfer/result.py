@@ -1,4 +1,4 @@
-"""The results of a transfer."""
+"""The results of transfers."""
 
 from __future__ import annotations
 
@@ -48,17 +48,22 @@ class ObjectOutcome(NamedTuple):
 
 @dataclass
 class TransferResult:
-    """The result of a transfer.
+    """The result of `CloudFiles.transfer_to`, `transfer_from` and `moves`.
 
     Attributes:
-        copied, skipped, missing: objects.
-        bytes: stored bytes written, as far as they are known.
-        unverified: objects that passed through this process and whose source offers no digest to verify them by.
-        ways: the number of objects by the way they were copied.
-        errors: the failures by source path, if they are collected instead of raised.
-        skipped_symlinks: symlinks below the source that lead out of it, or to nothing, and were not followed.
-        recording: when the objects were transferred, and their bytes. Its methods can be called on the result as well:
-            `result.total_bytes()`, `result.peak_Mbps()`. Of very many objects, successive ones are recorded together.
+        copied: number of objects that were copied (or moved).
+        skipped: number of objects that the target already had.
+        missing: number of objects that the source does not have, with `allow_missing`.
+        bytes: stored bytes written, as far as the stores report them.
+        unverified: number of copied objects that passed through this process, and for which the source has no digest to
+            verify them with.
+        ways: number of objects by how they were copied: 'copy' (by the store or the kernel), 'rename', 'whole' (through
+            memory), 'parts' (several at once), 'spool' (through a temporary file).
+        errors: exceptions by source path; only with `raise_errors=False`.
+        skipped_symlinks: symlinks of the source that were not followed, because they lead out of it or are broken.
+        recording: a TransmissionMonitor, which recorded when the objects were transferred. Its methods can also be
+            called on the result: `result.total_bytes()`, `result.peak_Mbps()`. If there are very many objects, adjacent
+            ones are recorded together.
     """
 
     copied: int = 0
@@ -79,7 +84,7 @@ class TransferResult:
         return getattr(self.recording, name)
 
     def num_ios(self) -> int:
-        """Objects that were copied."""
+        """The number of objects that were copied."""
         return self.copied
 
     def add(self, outcome: ObjectOutcome, began: float | None = None) -> None:

@@ -31,15 +31,16 @@ MAX_DELETE = 1000
 
 @dataclass
 class SyncResult:
-    """What a sync did, or with `dry_run` would do.
+    """The result of `CloudFiles.sync_to`: what it did, or with `dry_run` would do.
 
     Attributes:
-        transfer: what came of the copies.
-        same: keys that the target had already, by what decided it: 'md5' (or another digest), 'time', 'size'.
-        deleted: keys removed from the target.
-        actions: with `dry_run`: ('copy' or 'delete', key, why).
-        skipped_symlinks: symlinks below the source that lead out of it, or nowhere, and were not followed. What the
-            target has in their place, or below it, was neither compared nor deleted.
+        transfer: the TransferResult of the copies; `copied` is short for its `copied`.
+        same: number of objects that the target already had, by how this was decided: 'md5' (or another digest), 'time'
+            or 'size'.
+        deleted: number of objects deleted from the target.
+        actions: with `dry_run`, tuples ('copy' or 'delete', key, reason).
+        skipped_symlinks: symlinks of the source that were not followed, because they lead out of it or are broken.
+            Objects of the target with their names, or below them, were neither compared nor deleted.
     """
 
     transfer: TransferResult = field(default_factory=TransferResult)
@@ -50,6 +51,7 @@ class SyncResult:
 
     @property
     def copied(self) -> int:
+        """The number of objects that were copied."""
         return self.transfer.copied
 
 

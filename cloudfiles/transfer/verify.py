@@ -36,13 +36,13 @@ class Mismatch(NamedTuple):
 
 @dataclass
 class VerifyResult:
-    """The result of a verification. True if every object is proven to be the same.
+    """The result of `CloudFiles.verify`. It is true if all objects are proven to be equal.
 
     Attributes:
-        same: the number of equal objects.
-        by: the same by what decided it: the name of a digest, or 'content' if both were read.
-        different, missing, unverifiable: the other objects.
-        skipped_symlinks: symlinks below the source that lead out of it, or to nothing, and were not followed.
+        same: number of equal objects.
+        by: number of equal objects by how this was decided: the name of a digest, or 'content' if both were read.
+        different, missing, unverifiable: lists of the other objects, as Mismatch.
+        skipped_symlinks: symlinks of the source that were not followed, because they lead out of it or are broken.
     """
 
     same: int = 0

@@ -96,8 +96,17 @@ class ReadVerbs(BatchRunner):
 
         Returns:
             For one path its content as bytes, or None if it is missing. For many a list, in their order, of
-            `{'path', 'content', 'byte_range', 'error', 'compress', 'raw', 'tags'}`. The attribute `verified` of a
-            result names the digest that the stored bytes were verified with, '' if the store provided none.
+            `GetResult`: `{'path', 'content', 'byte_range', 'error', 'compress', 'raw', 'tags'}`. The attribute
+            `verified` of a result names the digest that the stored bytes were verified with, '' if the store provided
+            none.
+
+        Raises:
+            InvalidInputError: an argument is invalid; also as the error of an item.
+            AuthorizationError: the credentials do not allow reading.
+            IntegrityError: the bytes received do not match their digest, also after retries.
+            DecompressionError: the content cannot be decoded, or is larger than `max_decoded_size`.
+            CloudFilesError: any other failure, such as a transient error that persisted after all retries. With
+                `raise_errors`, the first failure of a batch ends it; the other results are lost.
         """
         _check_limit(max_decoded_size)
         monitor = monitor_of("RX") if return_recording else None
@@ -175,12 +184,17 @@ class ReadVerbs(BatchRunner):
 
     def get_json(self, paths: Any, total: int | None = None, *, progress: Progress = None,
                  raise_errors: bool = True) -> Any:
-        """Read objects and parse them as JSON: the value of one path, or a list of values; None where missing.
+        """Read objects and parse them as JSON: the value of one path, or a list of values; None for missing objects.
 
         NaN, infinities and a byte order mark are accepted, as by Python's `json`.
 
-        raise_errors: False puts the exception of an item that failed, or is not valid JSON, into the list instead of
-            its value (for a single path it is raised anyway).
+        Args:
+            raise_errors: False puts the exception of an item that failed, or is not valid JSON, into the list instead
+                of its value (for a single path it is raised anyway).
+
+        Raises:
+            InvalidJSONError: (also a json.JSONDecodeError) an object is not valid JSON.
+            Others: as `get`.
         """
         if is_path(paths) or isinstance(paths, Mapping):
             return load_json(self.get(paths), as_get_item(paths).path)
@@ -197,7 +211,11 @@ class ReadVerbs(BatchRunner):
 
     def head(self, paths: Any, total: int | None = None, progress: Progress = None,
              parallel: Parallel | None = None) -> Any:
-        """Metadata of objects: dicts of header fields (`types.HEAD_FIELDS`), None where missing."""
+        """Metadata of objects: for one path an `ObjectHead` (a dict of header fields), or None if it is missing; for
+        many `{path: head}`.
+
+        The first failure ends a batch and is raised, as a CloudFilesError.
+        """
         return self._ask("head", paths, total, progress, parallel)
 
     def get_acl(self, paths: StrPath | Iterable[StrPath], total: int | None = None, progress: Progress = None
@@ -225,6 +243,8 @@ class ReadVerbs(BatchRunner):
 
         If the store lists in key order and the keys make up most of a prefix, they are looked up in listings, with a
         thousand keys per request; the results are the same.
+
+        A failure never counts as missing: the first one ends a batch and is raised, as a CloudFilesError.
         """
         return self._ask("exists", paths, total, progress, parallel, existence.exists)
 
@@ -244,7 +264,10 @@ class ReadVerbs(BatchRunner):
 
     def size(self, paths: Any, total: int | None = None, progress: Progress = None, return_sum: bool = False,
              parallel: Parallel | None = None) -> Any:
-        """Sizes of objects in stored bytes: an int, or `{path: int}`; None where missing. return_sum: return their sum.
+        """Sizes of objects in stored bytes: an int, or `{path: int}`; None for missing objects.
+
+        With `return_sum`, the sum of the sizes of all objects that exist. The first failure ends a batch and is raised,
+        as a CloudFilesError.
         """
         sizes = self._ask("size", paths, total, progress, parallel, existence.sizes)
         if not return_sum:

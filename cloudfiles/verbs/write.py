@@ -173,6 +173,13 @@ class WriteVerbs(BatchRunner):
                  storage_class: str | None = None, **options: Any) -> Any:
         """Store a value as JSON: anything orjson can serialize, including numpy arrays and dataclasses. NaN and
         infinities are written as Python's `json` does.
+
+        Args:
+            options: the other options of `put_jsons`.
+
+        Raises:
+            InvalidInputError: (also a ValueError) the value cannot be serialized; nothing was sent.
+            Others: as `puts`.
         """
         return self.put_jsons([(path, content)], compress=compress, compression_level=compression_level,
                               cache_control=cache_control, storage_class=storage_class, **options)
@@ -201,14 +208,19 @@ class WriteVerbs(BatchRunner):
 
     def put_jsons(self, files: Any, compress: str | bool | None = None, compression_level: int | None = None,
                   cache_control: str | None = None, total: int | None = None, raw: bool = False,
-                  progress: Progress = None, parallel: Parallel | None = None, storage_class: str | None = None,
-                  **options: Any) -> Any:
-        """Store values as JSON; the files are as for `puts`, with values as content."""
-        options.setdefault("content_type", "application/json")
+                  progress: Progress = None, parallel: Parallel | None = None, storage_class: str | None = None, *,
+                  content_type: str | None = "application/json", metadata: Mapping[str, str] | None = None,
+                  if_absent: bool = False, if_match: str | None = None, return_recording: bool = False) -> Any:
+        """Store values as JSON; the files are as for `puts`, with values as content.
+
+        Raises:
+            InvalidInputError: (also a ValueError) a value cannot be serialized. In a collection, nothing was sent.
+            Others: as `puts`.
+        """
         files = dump_json(files) if is_scalar(files) else _like(files, dump_json)
-        return self.puts(files, compress=compress, compression_level=compression_level, cache_control=cache_control,
-                         total=total, raw=raw, progress=progress, parallel=parallel, storage_class=storage_class,
-                         **options)
+        return self.puts(files, content_type, compress, compression_level, cache_control, total, raw, progress,
+                         parallel, storage_class, metadata=metadata, if_absent=if_absent, if_match=if_match,
+                         return_recording=return_recording)
 
     def compose(self, paths: Sequence[StrPath], dest: StrPath, *, content_type: str | None = None, encoding: str = "",
                 cache_control: str | None = None, storage_class: str | None = None,
@@ -242,6 +254,8 @@ class WriteVerbs(BatchRunner):
 
         Existing objects keep their content. On `file://` their modification time is set to now; elsewhere it is not
         changed, because that would create a new object.
+
+        The first failure ends a batch and is raised, as a CloudFilesError; objects created before it remain.
         """
         self._ask("touch", paths, total, progress, parallel)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from cloudfiles import AsyncCloudFiles, CloudFile, CloudFiles
+from cloudfiles import AsyncCloudFiles, Bucket, CloudFile, CloudFiles, Storage
 from cloudfiles.aio import AsyncDataLake, async_runner
 from cloudfiles.cloudfiles import CloudFilesOptions, KeywordOptions
 from cloudfiles.datalake import DataLake
@@ -51,6 +51,14 @@ def test_every_method_has_an_async_twin_with_the_same_parameters(method: Callabl
 def test_what_is_no_method_is_an_option_of_the_sync_twin() -> None:
     properties = {name for name, _ in inspect.getmembers(CloudFiles, lambda value: isinstance(value, property))}
     assert {name for name in properties if not name.startswith("_")} == OPTIONS
+
+
+@pytest.mark.parametrize("owner", [CloudFiles, CloudFile, AsyncCloudFiles, DataLake, AsyncDataLake, Bucket, Storage])
+def test_every_public_member_is_documented(owner: type) -> None:
+    """The API reference shows those that are, and no others."""
+    bare = [name for name, value in inspect.getmembers(owner) if not name.startswith("_")
+            and (inspect.isfunction(value) or isinstance(value, property)) and not value.__doc__]
+    assert bare == []
 
 
 def accepting_async(annotation: str) -> str:

@@ -61,7 +61,4 @@ async def main() -> None:
     assert_type(cf.join("a", "b"), str)
 
 
-if TYPE_CHECKING:
-    pass
-
 asyncio.run(main())

@@ -6,12 +6,14 @@ import io
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from tqdm import tqdm
 
 from cloudfiles import (
+    Bucket,
     CloudFile,
     CloudFiles,
     GetResult,
@@ -24,6 +26,7 @@ from cloudfiles import (
     sync,
     verify,
 )
+from cloudfiles.bucket import BucketFile
 from cloudfiles.monitoring import TransmissionMonitor
 
 if TYPE_CHECKING:
@@ -152,6 +155,18 @@ def single() -> None:
     assert_type(dl(["mem://bucket/typed/a"], raw=True, num_threads=2)[0]["fullpath"], str)
 
 
+def files_by_name(directory: Path) -> None:
+    bucket = Bucket("mem://bucket/typed/", num_threads=2)
+    assert_type(bucket.list_files(), list[BucketFile])
+    assert_type(bucket.list_files()[0].size, int | None)
+    assert_type(bucket.get_all_files(directory, progress=lambda read, total, name: None), TransferResult)
+    assert_type(bucket.get_file("a", directory / "a", progress=False), str)
+    assert_type(bucket.sync_directory(directory), SyncResult)
+    assert_type(bucket.add_directory(directory, "copy"), TransferResult)
+    with (directory / "a").open("rb") as file:
+        bucket.add_file(file, "b")
+
+
 def in_processes(paths: list[str]) -> list[GetResult]:
     with ProcessPoolExecutor(2) as executor:
         return cf.get(paths, parallel=executor)
@@ -163,3 +178,5 @@ if __name__ == "__main__":
     ask()
     move()
     single()
+    with TemporaryDirectory() as directory:
+        files_by_name(Path(directory))
