@@ -1,8 +1,8 @@
-"""Byte ranges: end exclusive, either end open, with the meaning of Python's slices.
+"""Byte ranges: with an exclusive end, either end optional, like Python slices.
 
-Whatever a range is asked of, the answer is `object[start:end]` of the object's bytes: shorter
-than asked where the object ends earlier, and empty where it ends before the start. HTTP counts
-the last byte in (RFC 9110 14.1.2); only `range_header` and `ContentRange` know of that.
+The result of a range is always `object[start:end]` of the bytes of the object: shorter than
+requested if the object ends earlier, and empty if it ends before the start. HTTP includes the
+last byte (RFC 9110 14.1.2); only `range_header` and `ContentRange` deal with that.
 """
 
 from __future__ import annotations
@@ -20,29 +20,29 @@ __all__ = [
     "parse_content_range", "range_header",
 ]
 
-MAX_GAP = 1 << 16  # bytes: reading on over 64 KiB takes less time than one more request, even in a data center
-MAX_SIZE = 1 << 24  # bytes: with 16 MiB a request, many ranges still give work to all connections
+MAX_GAP = 1 << 16  # bytes: reading 64 KiB more takes less time than another request, even in a data center
+MAX_SIZE = 1 << 24  # bytes: with 16 MiB per request, many ranges still keep all connections busy
 
 
 class ByteRange(NamedTuple):
-    """`object[start:end]`; None is an open end, and a negative start asks for the last `-start` bytes."""
+    """`object[start:end]`; None is an open end, and a negative start means the last `-start` bytes."""
 
     start: int | None = None
     end: int | None = None
 
     @property
     def is_whole(self) -> bool:
-        """It asks for the whole object."""
+        """Whether it is the whole object."""
         return not self.start and self.end is None
 
     @property
     def is_suffix(self) -> bool:
-        """It counts from the object's end."""
+        """Whether it is relative to the end of the object."""
         return self.start is not None and self.start < 0
 
     @property
     def is_empty(self) -> bool:
-        """It asks for no byte, which a Range header cannot say."""
+        """Whether it is empty, which a Range header cannot express."""
         return self.end is not None and self.end == (self.start or 0)
 
 
@@ -50,7 +50,7 @@ def byte_range(start: SupportsIndex | None = None, end: SupportsIndex | None = N
     """A checked range; `start` and `end` may be of any integer type.
 
     Raises:
-        InvalidInputError: an end that is negative, before the start or given with a suffix, or not an integer.
+        InvalidInputError: the end is negative, before the start or combined with a suffix, or not an integer.
     """
     checked = ByteRange(_integer("start", start), _integer("end", end))
     if checked.end is not None:
@@ -76,7 +76,7 @@ def from_slice(wanted: slice) -> ByteRange:
     """The range of `cf[key, wanted]`.
 
     Raises:
-        InvalidInputError: as `byte_range`, or a step other than 1.
+        InvalidInputError: as for `byte_range`, or the step is not 1.
     """
     if wanted.step is not None and _integer("step", wanted.step) != 1:
         raise InvalidInputError(f"byte range step: expected None or 1, got {wanted.step}")
@@ -93,7 +93,7 @@ def range_header(start: int | None, end: int | None) -> str | None:
     ('bytes=0-9', 'bytes=5-', 'bytes=-5', None)
 
     Raises:
-        InvalidInputError: for an empty range, which HTTP cannot express.
+        InvalidInputError: the range is empty, which HTTP cannot express.
     """
     if end is None:
         if not start:
@@ -105,24 +105,24 @@ def range_header(start: int | None, end: int | None) -> str | None:
 
 
 class ContentRange(NamedTuple):
-    """What a Content-Range header says; `start` and `end` are None where no range was satisfied (status 416)."""
+    """A parsed Content-Range header; `start` and `end` are None if no range was satisfied (status 416)."""
 
     start: int | None
     end: int | None
-    size: int | None  # of the whole object, None where the server does not tell
+    size: int | None  # of the whole object; None if the server does not report it
 
 
 _CONTENT_RANGE = re.compile(r"\s*bytes\s+(?:([0-9]+)-([0-9]+)|\*)/([0-9]+|\*)\s*", re.IGNORECASE | re.ASCII)
 
 
 def parse_content_range(value: str) -> ContentRange:
-    """Read a Content-Range header (RFC 9110 14.4).
+    """Parse a Content-Range header (RFC 9110 14.4).
 
     >>> parse_content_range("bytes 0-9/100"), parse_content_range("bytes */100").size
     (ContentRange(start=0, end=10, size=100), 100)
 
     Raises:
-        ProtocolError: malformed, of another unit, or impossible in itself.
+        ProtocolError: it is malformed, has another unit, or contradicts itself.
     """
     match = _CONTENT_RANGE.fullmatch(value)
     if match is None:
@@ -143,9 +143,9 @@ def parse_content_range(value: str) -> ContentRange:
 
 
 class RangeGroup(NamedTuple):
-    """Ranges that one request fetches: read `object[start:end]`, then `cut` it apart.
+    """Ranges that are fetched by one request: read `object[start:end]`, then `cut` it into pieces.
 
-    `members` are pairs of a range's place in the list that was coalesced, and the range.
+    `members` are pairs of the index of a range in the coalesced list, and the range.
     """
 
     start: int | None
@@ -158,7 +158,7 @@ class RangeGroup(NamedTuple):
         return ByteRange(self.start, self.end)
 
     def cut(self, content: bytes) -> list[tuple[int, bytes]]:
-        """The place and the bytes of each member, given the bytes of the group as far as the object has them."""
+        """The index and the bytes of each member, given the bytes of the group (as far as the object has them)."""
         return [(place, self._part(content, member)) for place, member in self.members]
 
     def _part(self, content: bytes, member: ByteRange) -> bytes:
@@ -171,21 +171,21 @@ class RangeGroup(NamedTuple):
 
 
 def coalesce(ranges: Iterable[ByteRange], max_gap: int = MAX_GAP, max_size: int = MAX_SIZE) -> list[RangeGroup]:
-    """Group the ranges of one object so that near ones are fetched together.
+    """Group the ranges of one object, so that neighboring ones are fetched together.
 
     Args:
         ranges: checked ranges, in any order, overlapping or repeated.
-        max_gap: bytes between two ranges that are fetched and thrown away rather than asked around.
-        max_size: bytes that a group may have; a range that alone has more is not split, and takes
-            in what lies wholly within it.
+        max_gap: maximum number of bytes between two ranges that are fetched and discarded.
+        max_size: maximum size of a group; a larger single range is not split, and includes ranges
+            that are completely within it.
 
     Returns:
-        Groups in which each range is a member exactly once. Ranges up to an open end make one group
-        with those behind their start, suffixes make one group of their own, and empty ranges go with
-        any other group, for they cost nothing.
+        Groups in which each range is a member exactly once. Ranges with an open end form one group with
+        those after their start, suffixes form a separate group, and empty ranges are added to any
+        other group, because they cost nothing.
 
     Raises:
-        InvalidInputError: a negative gap, or a size below 1.
+        InvalidInputError: the gap is negative, or the size is less than 1.
     """
     if max_gap < 0 or max_size < 1:
         raise InvalidInputError(f"expected max_gap >= 0 and max_size >= 1, got max_gap={max_gap} and "
@@ -223,7 +223,7 @@ def _end(wanted: ByteRange) -> float:
 
 @dataclass
 class _Run:
-    """A group that still grows; its members come in the order of their starts."""
+    """A group under construction; members are added in the order of their starts."""
 
     start: int
     end: float  # an int, or _OPEN
@@ -231,7 +231,7 @@ class _Run:
 
     def takes(self, first: int, last: float, max_gap: int, max_size: int) -> bool:
         if last <= self.end:
-            return True  # wholly within: it costs nothing
+            return True  # completely within: costs nothing
         if first - self.end > max_gap:
             return False
         return last == _OPEN or last - self.start <= max_size

@@ -1,4 +1,4 @@
-"""The codecs behind `compression`: each brings its library, imported when first needed, into one shape."""
+"""The codecs of `compression`: uniform wrappers around libraries, which are imported on first use."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ Buffer = bytes | bytearray | memoryview
 
 _ZSTD_LEVEL = 3
 _ZSTD_SLICE = 512  # 4 bytes of a zstd block can become 128 KiB, so a step yields at most 16 MiB
-_ZSTD_WHOLE = 1 << 26  # bytes up to which the size that a zstd frame claims is allocated at once
+_ZSTD_WHOLE = 1 << 26  # up to this many bytes, the size stated in a zstd frame is allocated at once
 
 
 @dataclass(frozen=True)
 class Codec:
-    """One coding: its levels, and what makes and undoes a stream of it."""
+    """One coding: its levels, and its compressor and decompressor for streams."""
 
     name: str
     levels: range
     default_level: int | None
-    errors: tuple[type[Exception], ...]  # what its library raises
+    errors: tuple[type[Exception], ...]  # exceptions of the library
     compressor: Callable[[int | None], Any]  # with compress(data) and flush()
     decompressor: Callable[[], Any]  # with the contract of bz2.BZ2Decompressor, for one member
     concatenates: bool = True  # a member may follow a member
     zero_padded: bool = False  # zeros may follow a member
     compress_whole: Callable[[Buffer, int | None], bytes] | None = None
-    decompress_whole: Callable[[Buffer], bytes | None] | None = None  # None: not that simple, stream it
+    decompress_whole: Callable[[Buffer], bytes | None] | None = None  # None: not that simple, use a stream
 
 
 @cache
@@ -39,7 +39,7 @@ def codec_of(name: str) -> Codec:
 
 
 _ISAL_LEVELS = {None: 2, 1: 1, 2: 2, 3: 2, 4: 3, 5: 3}
-_GZIP_HEADER = 1 << 20  # bytes that a header may reasonably have
+_GZIP_HEADER = 1 << 20  # maximum plausible size of a header
 _GZIP_WBITS = 31  # a 32 KiB window in a gzip wrapper; its mtime is always 0
 
 
@@ -59,12 +59,12 @@ def _gzip() -> Codec:
 
 
 class _GzipDecompressor:
-    """One member, whose header is handed on in one piece: cut in two, a header with a checksum or with
-    several fields makes ISA-L (2.31) lose its place."""
+    """Decompresses one member. Its header is passed on in one piece, because ISA-L (2.31) does not handle a split
+    header with a checksum or several fields."""
 
     def __init__(self, member: Any) -> None:
         self._member = member
-        self._header: bytes | None = b""  # as far as it is here; None once handed on
+        self._header: bytes | None = b""  # received so far; None once passed on
 
     @property
     def eof(self) -> bool:
@@ -80,7 +80,7 @@ class _GzipDecompressor:
 
     def decompress(self, data: Buffer, max_length: int) -> bytes:
         if self._header is not None:
-            if self._header or data[:4] != b"\x1f\x8b\x08\0":  # a header without fields may be cut
+            if self._header or data[:4] != b"\x1f\x8b\x08\0":  # a header without fields may be split
                 data = self._header + data
                 if not _gzip_header_ends(data):
                     self._header = data
@@ -90,7 +90,7 @@ class _GzipDecompressor:
 
 
 def _gzip_header_ends(data: bytes) -> bool:
-    """Whether `data` holds a whole header (RFC 1952 2.3), or can be none."""
+    """Whether `data` contains a complete header (RFC 1952 2.3), or cannot be one."""
     if not data.startswith(b"\x1f\x8b"[:len(data)]) or len(data) > _GZIP_HEADER:
         return True
     if len(data) < 10:
@@ -119,11 +119,11 @@ class _BrotliCompressor:
 
 
 class _BrotliDecompressor:
-    unused_data = b""  # bytes behind the end are refused by the library in the same call
+    unused_data = b""  # the library rejects bytes after the end in the same call
 
     def __init__(self, stream: Any) -> None:
         self._stream = stream
-        self._full = False  # the last output met its bound: more may wait, even where more input would be taken
+        self._full = False  # the last output reached its limit: more may be pending, even if more input is accepted
 
     @property
     def eof(self) -> bool:
@@ -149,7 +149,7 @@ def _zstd() -> Codec:
     shared = threading.local()
 
     def compress_whole(data: Buffer, level: int | None) -> bytes:
-        if level != _ZSTD_LEVEL:  # the tables of high levels take too much memory to keep
+        if level != _ZSTD_LEVEL:  # tables of high levels take too much memory to keep
             return compressor(level).compress(data)
         if not hasattr(shared, "compressor"):
             shared.compressor = compressor(level)
@@ -162,7 +162,7 @@ def _zstd() -> Codec:
             if not hasattr(shared, "decompressor"):
                 shared.decompressor = zstandard.ZstdDecompressor()
             return bytes(shared.decompressor.decompress(data, allow_extra_data=False))
-        except zstandard.ZstdError:  # corrupt, or more than one frame: the stream tells
+        except zstandard.ZstdError:  # corrupt, or more than one frame: decided by the stream
             return None
 
     def compressor(level: int | None) -> zstandard.ZstdCompressor:
@@ -175,7 +175,7 @@ def _zstd() -> Codec:
 
 
 class _ZstdDecompressor:
-    """One frame. The library cannot bound its output, so where it must be bounded the input is fed in small steps."""
+    """Decompresses one frame. The library cannot limit its output, so a limit requires input in small steps."""
 
     def __init__(self, frame: Any) -> None:
         self._frame = frame

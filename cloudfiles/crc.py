@@ -1,7 +1,7 @@
-"""CRCs of parts put together: the CRC of a whole from those of its parts, whatever order they were computed in.
+"""Combining CRCs: the CRC of the whole from those of its parts, which may be computed in any order.
 
-A CRC is the remainder of a polynomial over GF(2). That of A followed by B is that of A, moved up by the length of B
-(multiplied by x to the power of its bits), plus that of B. The ones that these CRCs begin and end with cancel out.
+A CRC is the remainder of a polynomial over GF(2). That of A followed by B is that of A, shifted by the length of B
+(multiplied by x to the power of its bits), plus that of B. The initial and final inversions cancel out.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ _POLYNOMIALS = {"crc32": 0xEDB88320, "crc32c": 0x82F63B78, "crc64nvme": 0x9A6C93
 
 
 def combinable(algorithm: str) -> bool:
-    """Whether `combine` knows the algorithm."""
+    """Whether `combine` supports the algorithm."""
     return algorithm in _POLYNOMIALS
 
 
 def combine(algorithm: str, parts: Iterable[tuple[bytes, int]]) -> bytes:
-    """The CRC of a whole, big endian, from (CRC, bytes) of its parts in their order."""
+    """The CRC of the whole, big endian, from (CRC, size) of its parts in their order."""
     polynomial = _POLYNOMIALS[algorithm]
     size = 8 if polynomial >> 32 else 4
     whole = 0

@@ -25,7 +25,7 @@ __all__ = [
     "UnsupportedProtocolError", "UnusableFileError", "WorkerError", "redact",
 ]
 
-# What a secret looks like where it may turn up in a message: query parameters that sign a
+# Patterns of secrets that may appear in messages: query parameters that sign a
 # URL (SigV4, V4 of GCS, SAS), header values that authenticate, and passwords in a URL.
 _SECRET = re.compile(
     r"(?i)((?:x-amz-signature|x-amz-security-token|x-amz-credential|x-goog-signature|x-goog-credential"
@@ -33,7 +33,7 @@ _SECRET = re.compile(
     r"[^&\s'\"]+"
     r"|((?:authorization|x-amz-security-token|proxy-authorization|cookie)['\"]?\s*[:=]\s*['\"]?)[^'\"\r\n]+"
     r"|(://[^/\s:]*:)[^/\s]+(?=@)"
-    r"|(https?://)[^/\s:@]+(?=@[^@/\s]*(?:[/\s]|\Z))"  # a token in the place of a user
+    r"|(https?://)[^/\s:@]+(?=@[^@/\s]*(?:[/\s]|\Z))"  # a token instead of a user
 )
 
 
@@ -221,7 +221,7 @@ class TransferFailedError(CloudFilesError):
     """A transfer finished, but some objects could not be transferred; all others were.
 
     Attributes:
-        report: the outcome, a `cloudfiles.transfer.report.Report`, or None.
+        report: the outcome, a `cloudfiles.transfer.journal.report.Report`, or None.
     """
 
     report: Any = None

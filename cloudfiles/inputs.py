@@ -1,4 +1,4 @@
-"""What users hand in, checked and made plain: paths, the fields of dicts, header values, contents."""
+"""Validation of user input: paths, fields of dicts, header values, contents."""
 
 from __future__ import annotations
 
@@ -51,19 +51,19 @@ RawPutRequest: TypeAlias = "tuple[StrPath, object] | Mapping[str, Any]"
 
 
 def is_path(value: Any) -> bool:
-    """Whether it is one path, and not an iterable of them."""
-    return isinstance(value, str) or isinstance(value, os.PathLike)  # noqa: SIM101 -- faster, asked of every item
+    """Whether it is one path, not an iterable of paths."""
+    return isinstance(value, str) or isinstance(value, os.PathLike)  # noqa: SIM101 -- faster; called for every item
 
 
 def as_path(value: Any) -> str:
-    """A path as a plain str: of a subclass (`np.str_`, a str Enum) its text, of a pathlib path its parts joined by '/'.
+    """A path as a plain str: the text of a subclass (`np.str_`, a str Enum), or the parts of a pathlib path.
 
     Raises InvalidInputError for anything else.
     """
     if type(value) is str:
         return value
     if isinstance(value, str):
-        return str.__str__(value)  # not str(value): a str Enum shows its name there
+        return str.__str__(value)  # not str(value), which is the name of a str Enum
     if isinstance(value, PurePath):
         return value.as_posix()
     plain = os.fspath(value) if isinstance(value, os.PathLike) else value
@@ -73,9 +73,9 @@ def as_path(value: Any) -> str:
 
 
 def check_fields(item: Mapping[Any, Any], known: Collection[str], carried: Collection[str] = ()) -> None:
-    """Raise InvalidInputError where a dict has fields that mean nothing here, naming those that do.
+    """Raise InvalidInputError if a dict has unknown fields; the message lists the known ones.
 
-    carried: fields that are passed over without a word.
+    carried: fields that are ignored.
     """
     unknown = [field for field in item if field not in known and field not in carried]
     if unknown:
@@ -89,7 +89,7 @@ def _shown_path(item: Mapping[Any, Any]) -> str | None:
 
 
 def given(value: Any) -> Any:
-    """`value`, but None for False and '', as many programs say that an option is not given."""
+    """`value`, but None for False and '', which many programs pass for options that are not set."""
     return None if value is False or value == "" else value
 
 
@@ -97,9 +97,9 @@ def given(value: Any) -> Any:
 
 
 def check_header(name: str, value: Any) -> None:
-    """Raise InvalidInputError unless `value` can be stored and sent as a header's: one line of printable text.
+    """Raise InvalidInputError unless `value` can be stored and sent in a header: one line of printable text.
 
-    A line break or a NUL would end the header, and what follows would be a header of its own.
+    A line break or a NUL would end the header, and the rest would be interpreted as another header.
     """
     if not isinstance(value, str) or not value.isprintable() or value != value.strip():
         raise InvalidInputError(f"{name} {value!r} cannot be stored: expected one line of printable text without "
@@ -107,7 +107,7 @@ def check_header(name: str, value: Any) -> None:
 
 
 def ascii_header(name: str, value: Any) -> str:
-    """`value`, where a request can carry it in a header. Raises InvalidInputError."""
+    """`value`, if it can be sent in a header. Raises InvalidInputError otherwise."""
     check_header(name, value)
     if not value.isascii():
         raise InvalidInputError(f"{name} {value!r} cannot be sent in a header: expected printable ASCII without "
@@ -117,7 +117,7 @@ def ascii_header(name: str, value: Any) -> str:
 
 
 def check_metadata(metadata: Any) -> None:
-    """Raise InvalidInputError unless names and values of an object's own metadata can be sent as headers."""
+    """Raise InvalidInputError unless names and values of user-defined metadata can be sent as headers."""
     if not isinstance(metadata, Mapping):
         raise InvalidInputError(f"expected a dict as metadata, got {type(metadata).__name__}: {metadata!r}")
     for name, value in metadata.items():
@@ -131,13 +131,13 @@ def check_metadata(metadata: Any) -> None:
 
 
 def as_buffer(content: Any) -> memoryview | bytes | None:
-    """The bytes of a numpy array, or of anything else that has a buffer; None where it has none.
+    """The bytes of a numpy array, or of any other object with a buffer; None if it has none.
 
-    Raises InvalidInputError where the buffer is not C-contiguous: which order its bytes are to have cannot be told.
+    Raises InvalidInputError if the buffer is not C-contiguous, because the order of its bytes would be ambiguous.
     """
     try:
         view = memoryview(content)
-    except (TypeError, ValueError):  # no buffer, or one of a kind that cannot be exported, as numpy's datetimes
+    except (TypeError, ValueError):  # no buffer, or one that cannot be exported, such as numpy's datetimes
         return None
     if not view.c_contiguous:
         raise InvalidInputError(f"the {type(content).__name__} is not C-contiguous; convert it with "
@@ -146,10 +146,10 @@ def as_buffer(content: Any) -> memoryview | bytes | None:
 
 
 def check_readable(file: Any, path: str) -> None:
-    """Raise InvalidInputError where an open file cannot be read, or has content but stands at its end.
+    """Raise InvalidInputError if an open file cannot be read, or has content but is positioned at its end.
 
-    Such a file was most likely just written, and an empty object in place of its content would go unnoticed. It is not
-    rewound here: where it stands is the caller's word. A file that is empty is fine.
+    Such a file was most likely just written, and storing an empty object would go unnoticed. It is not rewound, because
+    its position may be intentional. An empty file is accepted.
     """
     if callable(getattr(file, "readable", None)) and not file.readable():
         raise InvalidInputError("the file is not open for reading; open it with mode 'rb'", path=path)
@@ -160,7 +160,7 @@ def check_readable(file: Any, path: str) -> None:
         end = file.seek(0, os.SEEK_END)
         file.seek(at)
     except (AttributeError, OSError, ValueError):
-        return  # it cannot tell: reading it shows
+        return  # unknown until it is read
     if end and at >= end:
         raise InvalidInputError(f"the file is positioned at its end ({at} bytes), so nothing would be stored; call "
                                 "seek(0) on it first", path=path)

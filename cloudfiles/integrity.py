@@ -1,10 +1,10 @@
-"""Digests of stored bytes: read from a server's headers, checked, computed, and sent along.
+"""Digests of stored bytes: parsed from response headers, verified, computed, and sent with uploads.
 
-A server's digest is of the bytes that it stores, so it is checked before a Content-Encoding is
-undone, and only on whole reads: in the answer to a Range request it is still the whole object's.
+The digest of a server refers to the bytes that it stores. So it is checked before a Content-Encoding
+is decoded, and only for whole objects: in the response to a Range request it is that of the whole object.
 
-What they cost on one core: crc32, crc32c and crc64nvme 0.03-0.05 ns a byte, sha1 and sha256 0.9 ns
-where the processor has instructions for them, md5 1.5 ns. So the first CRC is taken that is offered.
+Cost on one core: crc32, crc32c and crc64nvme 0.03-0.05 ns per byte, sha1 and sha256 0.9 ns if the
+processor has instructions for them, md5 1.5 ns. So the first available CRC is used.
 
 Sources: S3 "Checking object integrity" (x-amz-checksum-*), GCS "Hashes and ETags" (x-goog-hash),
 RFC 1864 (Content-MD5). Headers are mappings with lower-case names.
@@ -36,13 +36,13 @@ Buffer = bytes | bytearray | memoryview
 
 _SIZES = {"crc32c": 4, "crc32": 4, "crc64nvme": 8, "sha256": 32, "sha1": 20, "md5": 16}  # bytes of a value
 ALGORITHMS = tuple(_SIZES)
-"""Names of the digests, the cheapest first."""
+"""The names of the digests, the cheapest first."""
 
 _AMZ_HEADERS = tuple((name, f"x-amz-checksum-{name}") for name in ALGORITHMS if name != "md5")
 _DIGEST_HEADERS = frozenset({*(header for _, header in _AMZ_HEADERS), "x-goog-hash", "content-md5"})
 _ERRORS: dict[str, type[IntegrityError]] = {"md5": MD5IntegrityError, "crc32c": CRC32CIntegrityError}
 _MIB = 1 << 20
-# Sizes that clients commonly cut parts to, the likelier first.
+# Common part sizes of clients, the most likely first.
 _PART_SIZES = tuple(mib * _MIB for mib in (8, 5, 16, 64, 10, 15, 32, 50, 100, 128, 25, 256, 512))
 
 
@@ -54,7 +54,7 @@ class Digest(NamedTuple):
 
 
 class Hasher(Protocol):
-    """A digest of content that comes in pieces."""
+    """A digest of content in pieces."""
 
     def update(self, data: Buffer, /) -> None: ...
     def digest(self) -> bytes: ...
@@ -83,7 +83,7 @@ def _crc(algorithm: str) -> Callable[[Buffer, int], int]:
         def crc32c(data: Buffer, crc: int) -> int:
             if type(data) is bytes:
                 return int(extend_crc32c(crc, data))
-            view = memoryview(data).cast("B")  # the library takes nothing but bytes
+            view = memoryview(data).cast("B")  # the library accepts bytes only
             for at in range(0, len(view), _MIB):
                 crc = extend_crc32c(crc, bytes(view[at:at + _MIB]))
             return crc
@@ -111,11 +111,11 @@ class _CRCHasher:
 
 
 def hasher(algorithm: str) -> Hasher:
-    """A digest to be fed piece by piece.
+    """A hasher that is fed in pieces.
 
     Raises:
-        InvalidInputError: the algorithm is not known.
-        MissingExtraError: it needs a package that is not installed.
+        InvalidInputError: the algorithm is unknown.
+        MissingExtraError: it requires a package that is not installed.
     """
     if algorithm in ("md5", "sha1", "sha256"):
         return hashlib.new(algorithm, usedforsecurity=False)
@@ -124,7 +124,7 @@ def hasher(algorithm: str) -> Hasher:
 
 
 def is_available(algorithm: str) -> bool:
-    """Whether `algorithm` is known and the package that it needs is installed."""
+    """Whether `algorithm` is known and its package is installed."""
     return algorithm in _SIZES and _usable(algorithm)
 
 
@@ -153,18 +153,18 @@ def _known(algorithm: str) -> None:
         raise InvalidInputError(f"unknown digest {algorithm!r}; supported: {', '.join(ALGORITHMS)}")
 
 
-# ---- reading headers
+# ---- parsing headers
 
 
 def digests_from_headers(headers: Mapping[str, str], *, etag_is_md5: bool = False) -> list[Digest]:
-    """The digests of the whole stored object that an answer carries and that can be computed here.
+    """The digests of the whole stored object in a response that can be computed here.
 
-    Left out are checksums of checksums (S3's COMPOSITE), malformed values, algorithms whose
-    package is missing, and GCS's hashes where it has decompressed the object on the way.
+    This excludes checksums of checksums (S3's COMPOSITE), malformed values, algorithms whose
+    package is missing, and hashes of GCS for objects that it has decompressed.
 
     Args:
         headers: with lower-case names.
-        etag_is_md5: whether this kind of store makes its ETags of an md5, as S3 does.
+        etag_is_md5: whether the ETags of this store are md5s, as on S3.
 
     Returns:
         The cheapest first.
@@ -194,7 +194,7 @@ def _offered_by_name(headers: Mapping[str, str]) -> Iterator[Digest]:
 
 
 def _decoded(algorithm: str, value: str) -> Iterator[Digest]:
-    """The digest in `value`, if it is one: of a multipart upload it may be a checksum of the parts', "...-N"."""
+    """The digest in `value`, unless it is the checksum of the checksums of the parts of an upload ("...-N")."""
     try:
         digest = binascii.a2b_base64(value)
     except ValueError:  # binascii.Error is one
@@ -214,7 +214,7 @@ def _goog_hashes(headers: Mapping[str, str]) -> Iterator[Digest]:
 
 
 def _md5_of_s3(headers: Mapping[str, str]) -> bytes | None:
-    """The md5 in an S3 object's ETag; objects under SSE-KMS or SSE-C have ETags that are none."""
+    """The md5 in the ETag of an S3 object; with SSE-KMS or SSE-C, the ETag is not an md5."""
     if headers.get("x-amz-server-side-encryption", "AES256") != "AES256":
         return None
     if "x-amz-server-side-encryption-customer-algorithm" in headers:
@@ -223,7 +223,7 @@ def _md5_of_s3(headers: Mapping[str, str]) -> bytes | None:
 
 
 def md5_from_etag(etag: str | None) -> bytes | None:
-    """The md5 that an ETag of 32 hexadecimal digits is, else None; weak ETags (W/) are none."""
+    """The md5 in an ETag of 32 hexadecimal digits; None for others and weak ETags (W/)."""
     if etag is None or len(etag := etag.strip('"')) != 32:
         return None
     try:
@@ -237,14 +237,14 @@ def md5_from_etag(etag: str | None) -> bytes | None:
 
 def check(content: Buffer, headers: Mapping[str, str], path: str | None = None, *,
           etag_is_md5: bool = False) -> str | None:
-    """Check a whole stored object against the cheapest digest in its answer's headers.
+    """Verify a whole stored object with the cheapest digest in the response headers.
 
     Returns:
-        The algorithm by which it was found intact, or None where there was nothing to check by.
+        The algorithm that was used, or None if there is no digest.
 
     Raises:
-        IntegrityError: the content is not what the digest is of; MD5IntegrityError and
-            CRC32CIntegrityError by their algorithms.
+        IntegrityError: the content does not match the digest; MD5IntegrityError and
+            CRC32CIntegrityError for their algorithms.
     """
     for digest in _offered(headers, etag_is_md5):
         verify(content, digest, path)
@@ -253,14 +253,14 @@ def check(content: Buffer, headers: Mapping[str, str], path: str | None = None, 
 
 
 def verify(content: Buffer, digest: Digest, path: str | None = None) -> None:
-    """Raise an IntegrityError (errors as for `check`) unless `digest` is that of `content`."""
+    """Raise an IntegrityError (as `check` does) unless `digest` matches `content`."""
     got = _compute(digest.algorithm, content)
     if got != digest.value:
         verify_value(got, digest, len(content), path)
 
 
 def verify_value(got: bytes, digest: Digest, length: int, path: str | None = None) -> None:
-    """The same, for a digest that a `hasher` has made of `length` bytes."""
+    """The same, for a digest computed by a `hasher` from `length` bytes."""
     if got == digest.value:
         return
     raise _ERRORS.get(digest.algorithm, IntegrityError)(
@@ -273,18 +273,18 @@ def verify_value(got: bytes, digest: Digest, length: int, path: str | None = Non
 
 
 class MultipartMD5:
-    """The ETag of content that comes in pieces of any size and was uploaded in parts of `part_size` bytes."""
+    """The ETag of content that was uploaded in parts of `part_size` bytes, computed from pieces of any size."""
 
     def __init__(self, part_size: int) -> None:
         if part_size < 1:
             raise InvalidInputError(f"part size: expected an integer >= 1, got {part_size}")
         self._part_size = part_size
         self._part = hashlib.md5(usedforsecurity=False)
-        self._room = part_size  # bytes that the part still takes
+        self._room = part_size  # bytes left in the current part
         self._digests: list[bytes] = []
 
     def update(self, data: Buffer) -> None:
-        """Take the next piece."""
+        """Add the next piece."""
         view = memoryview(data)
         while view:
             if not self._room:
@@ -299,20 +299,20 @@ class MultipartMD5:
         self._room = self._part_size
 
     def etag(self) -> str:
-        """The ETag of what has come so far, without quotes: "<md5>-<parts>"."""
+        """The ETag of the content so far, without quotes: "<md5>-<parts>"."""
         digests = [*self._digests, self._part.digest()]
         return f"{hashlib.md5(b''.join(digests), usedforsecurity=False).hexdigest()}-{len(digests)}"
 
 
 def multipart_etag(content: Buffer, part_size: int) -> str:
-    """The ETag, without quotes, that S3 gives to `content` uploaded in parts of `part_size` bytes."""
+    """The ETag, without quotes, that S3 assigns to `content` uploaded in parts of `part_size` bytes."""
     parts = MultipartMD5(part_size)
     parts.update(content)
     return parts.etag()
 
 
 def likely_part_sizes(size: int, parts: int) -> list[int]:
-    """Part sizes that cut `size` bytes into `parts`, the likelier first.
+    """Part sizes that split `size` bytes into `parts`, the most likely first.
 
     >>> [size >> 20 for size in likely_part_sizes(100 << 20, 10)]
     [10]
@@ -325,17 +325,17 @@ def likely_part_sizes(size: int, parts: int) -> list[int]:
 
 
 def check_multipart_etag(content: Buffer, etag: str, part_size: int | None = None, path: str | None = None) -> bool:
-    """Check a whole stored object against a multipart ETag.
+    """Verify a whole stored object with a multipart ETag.
 
     Args:
-        part_size: bytes of all parts but the last. Where None, the likely sizes are tried; each costs an md5
-            of the content, and that none of them fits is no proof of damage.
+        part_size: the size of all parts but the last. If None, likely sizes are tried; each takes an md5
+            of the content, and if none of them matches, this does not prove damage.
 
     Returns:
-        True where the content is intact, False where that cannot be told.
+        True if the content is intact, False if this is unknown.
 
     Raises:
-        MD5IntegrityError: the ETag is another one under the given part size.
+        MD5IntegrityError: the ETag does not match with the given part size.
     """
     expected = etag.strip('"').lower()
     md5, _, parts = expected.partition("-")
@@ -350,7 +350,7 @@ def check_multipart_etag(content: Buffer, etag: str, part_size: int | None = Non
     return True
 
 
-# ---- sending along
+# ---- headers of uploads
 
 
 def content_md5(content: Buffer) -> str:
@@ -359,14 +359,14 @@ def content_md5(content: Buffer) -> str:
 
 
 def checksum_header(algorithm: str, content: Buffer) -> tuple[str, str]:
-    """The header by which S3 checks an upload: (name, value).
+    """The header with which S3 checks an upload: (name, value).
 
     >>> checksum_header("crc32c", b"123456789")
     ('x-amz-checksum-crc32c', '4waSgw==')
 
     Raises:
-        InvalidInputError: the algorithm is not known.
-        MissingExtraError: it needs a package that is not installed.
+        InvalidInputError: the algorithm is unknown.
+        MissingExtraError: it requires a package that is not installed.
     """
     name = "Content-MD5" if algorithm == "md5" else f"x-amz-checksum-{algorithm}"
     return name, _base64(_compute(algorithm, content))

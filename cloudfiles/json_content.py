@@ -1,7 +1,7 @@
-"""Values as JSON, by orjson; what it does not say as Python's json does is said here.
+"""JSON by orjson, with the differences to Python's `json` handled here.
 
-NaN and the infinities are written and read as `json` writes and reads them, which is no JSON by RFC 8259: orjson would
-write null in their place, silently. A byte order mark is read over.
+NaN and infinities are written and read as by `json`, although they are not JSON by RFC 8259; orjson would silently
+write null instead. A byte order mark is ignored.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from cloudfiles.exceptions import InvalidInputError, InvalidJSONError
 
 
 def load_json(content: bytes | None, path: str) -> Any:
-    """The value that `content` spells, None for None. Raises InvalidJSONError naming the path."""
+    """The value in `content`; None for None. Raises InvalidJSONError, which names the path."""
     if content is None:
         return None
     import orjson
@@ -25,7 +25,7 @@ def load_json(content: bytes | None, path: str) -> Any:
         return orjson.loads(content)
     except orjson.JSONDecodeError as error:
         try:
-            return json.loads(content)  # it reads NaN, byte order marks and UTF-16
+            return json.loads(content)  # accepts NaN, byte order marks and UTF-16
         except (ValueError, TypeError, RecursionError):
             raise InvalidJSONError("the content is not valid JSON: "
                                    f"{error}", path=path, pos=error.pos, lineno=error.lineno,
@@ -33,7 +33,7 @@ def load_json(content: bytes | None, path: str) -> Any:
 
 
 def dump_json(file: Any) -> Any:
-    """A file of `put_jsons` with its content spelled as JSON. Raises InvalidInputError for what JSON cannot say."""
+    """A file of `put_jsons` with its content as JSON. Raises InvalidInputError for values that cannot be serialized."""
     if isinstance(file, Mapping) and "content" in file:
         return {**file, "content": _dumped(file["content"], file.get("path"))}
     try:
@@ -49,7 +49,7 @@ def _dumped(content: Any, path: Any) -> bytes:
     options = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS
     try:
         text = orjson.dumps(content, default=_plain, option=options)
-        if b"null" in text:  # in place of NaN, perhaps
+        if b"null" in text:  # possibly instead of NaN
             text = orjson.dumps(_with_numbers_spelled(content), default=_spelled, option=options)
         return text
     except TypeError as error:
@@ -57,7 +57,7 @@ def _dumped(content: Any, path: Any) -> bytes:
 
 
 def _plain(value: Any) -> Any:
-    """What orjson does not know: numpy arrays that are not contiguous, numpy's rarer scalars."""
+    """Values that orjson does not support: numpy arrays that are not contiguous, rare numpy scalars."""
     if callable(getattr(value, "tolist", None)):
         return value.tolist()
     raise TypeError(f"unsupported type {type(value).__name__}")
@@ -68,7 +68,7 @@ def _spelled(value: Any) -> Any:
 
 
 def _with_numbers_spelled(value: Any) -> Any:
-    """`value` with the words for NaN and the infinities in their places."""
+    """`value` with placeholders for NaN and infinities."""
     if isinstance(value, float):
         return value if math.isfinite(value) else _word(value)
     if isinstance(value, dict):

@@ -1,9 +1,9 @@
-"""Keys that cannot be objects side by side on one store, although they differ: found before one of them is lost.
+"""Different keys that cannot exist next to each other in one store: detected before one of them is lost.
 
-On a file system `a/b` cannot be where `a` is an object, `A` and `a` may be one file, and so may `a` and `a.gz`, as
-encodings show as suffixes there: a write of `a` removes what held it under another encoding. Where a directory is a
-symlink to another one, keys below the two are the same files: only objects that are the same file at the source too may
-be written to both.
+On a file system `a/b` cannot exist if `a` is an object, `A` and `a` may be the same file, and so may `a` and `a.gz`,
+because suffixes denote encodings: a write of `a` removes its file with another encoding. If a directory is a symlink to
+another one, keys below both are the same files: only objects that are also the same file at the source may be written
+to both.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ _SUFFIXES = tuple(COMPRESSION_EXTENSIONS)
 def find_key_conflict(target: Interface, items: Iterable[T], key: Callable[[T], str], *,
                       source: Interface | None = None, source_key: Callable[[T], str] | None = None,
                       suffixes: bool = True) -> Iterable[T]:
-    """`items`, to be written under their keys: those of a collection are all checked now, others as they are taken.
+    """Check `items` to be written under their keys: those of a collection now, others when they are taken.
 
-    source, source_key: where the items come from, and their keys there.
-    suffixes: False: the names are known not to conflict by the suffixes of encodings.
+    source, source_key: the source of the items, and their keys there.
+    suffixes: False if the names are known not to conflict by suffixes of encodings.
 
-    Raises InvalidPathError: two cannot be side by side; now, or before the second of them is begun.
+    Raises InvalidPathError if two keys conflict, either now or before the second of them is started.
     """
     origin = key if source_key is None else source_key
     if isinstance(items, Collection):
@@ -50,9 +50,9 @@ def find_key_conflict(target: Interface, items: Iterable[T], key: Callable[[T], 
 
 
 def check_key_conflicts(target: Interface, names: Iterable[str], is_same: IsSame[str] | None = None) -> None:
-    """Raises InvalidPathError where two of the names cannot be objects at once on this target.
+    """Raise InvalidPathError if two of the names cannot both be objects of this target.
 
-    is_same: whether the objects that are to be written under two names are the same file.
+    is_same: whether the objects to be written under two names are the same file.
     """
     if not (target.nests_names or target.folds_suffixes or target.folds_case):
         return
@@ -65,7 +65,7 @@ def check_key_conflicts(target: Interface, names: Iterable[str], is_same: IsSame
 
 
 def _by_file(target: Interface, names: set[str], is_same: IsSame[str] | None) -> dict[str, str]:
-    """The names by the keys that they have without symlinks. Raises InvalidPathError where two are one file."""
+    """The names by their keys without symlinks. Raises InvalidPathError if two are the same file."""
     resolve = target.key_resolver()
     if resolve is None:
         return {name: name for name in names}
@@ -107,9 +107,9 @@ def _bare(name: str) -> str:
 
 def _checked(target: Interface, items: Iterable[T], key: Callable[[T], str], source: Interface | None,
              origin: Callable[[T], str], suffixes: bool) -> Iterator[T]:
-    import sqlite3  # takes milliseconds, which others need not wait for
+    import sqlite3  # imported here because it takes milliseconds
 
-    # A database without a name is a temporary file of SQLite's own, of which little is in memory.
+    # A database without a name is a temporary file of SQLite, which keeps little of it in memory.
     with closing(sqlite3.connect("", isolation_level=None, check_same_thread=False)) as kept:
         seen = _Seen(kept, target, source, suffixes)
         for item in items:
@@ -122,7 +122,7 @@ _STORED_AT_ONCE = 1000
 
 
 class _Seen:
-    """Keys that were taken, in a temporary file: any number of them costs the same memory."""
+    """The keys so far, in a temporary file, so that any number of them takes the same memory."""
 
     def __init__(self, database: sqlite3.Connection, target: Interface, source: Interface | None,
                  suffixes: bool) -> None:
@@ -132,20 +132,20 @@ class _Seen:
         self._source = source
         self._folds_suffixes = suffixes
         self._has_suffixes = False
-        # Where only symlinks make keys conflict, those before the first symlink are not compared, but kept for later.
+        # If only symlinks can cause conflicts, keys before the first symlink are not compared, but kept for later.
         self._unlinked: list[tuple[str, str]] | None = None if suffixes or target.folds_case else []
         database.executescript("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; BEGIN;"
                                "CREATE TABLE keys (place INTEGER PRIMARY KEY, key TEXT, origin TEXT);"
                                "CREATE TABLE bare (place INTEGER PRIMARY KEY, key TEXT, origin TEXT)")
 
     def _file(self, key: str) -> str:
-        """What is equal for keys of one file."""
+        """A value that is equal for keys of the same file."""
         if self._resolve is not None:
             key = self._resolve(key)
         return key.casefold() if self._folds_case else key
 
     def check(self, key: str, origin: str) -> None:
-        """Take one more, that comes from `origin`. Raises InvalidPathError."""
+        """Add a key that comes from `origin`. Raises InvalidPathError."""
         file = self._file(key)
         if self._unlinked is not None:
             if file == key:
@@ -171,7 +171,7 @@ class _Seen:
         self._unlinked.clear()
 
     def _insert(self, table: str, file: str, key: str, origin: str) -> bool:
-        """Whether it is new, or at least its place is."""
+        """Whether the key, or at least its entry, is new."""
         stored = _stored(key)
         return self._database.execute(_INSERT.format(table), (
             hash(file), stored, None if origin == key else _stored(origin))).rowcount == 1
@@ -183,7 +183,7 @@ class _Seen:
             return
         other, other_origin = (stored.decode("utf-8", "surrogatepass") for stored in row)
         place = self._file(other)
-        if other == key or (_bare(place) if table == "bare" else place) != file:  # the hash is the same, nothing else
+        if other == key or (_bare(place) if table == "bare" else place) != file:  # only the hash is the same
             return
         if table == "bare" or file != self._file(key) or self._source is None or not self._source.is_same(
                 self._source, other_origin, origin):

@@ -1,7 +1,7 @@
-"""When to try again, and how long to wait: pure arithmetic, with the random source handed in.
+"""When to retry, and how long to wait: pure arithmetic; the random source is passed in.
 
 Full jitter over an exponential window (AWS Architecture Blog, "Exponential Backoff And
-Jitter"): of thousands of processes that failed together, no two come back together.
+Jitter"): thousands of processes that failed at the same time do not retry at the same time.
 """
 
 from __future__ import annotations
@@ -11,31 +11,31 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 RETRYABLE_STATUS = frozenset({408, 429, 500, 502, 503, 504, 509, 529})
-"""Statuses by which a server says that the same request may succeed later (RFC 9110 15.6, RFC 6585 4, and
+"""Statuses of requests that may succeed later (RFC 9110 15.6, RFC 6585 4, and
 509/529 of S3-compatible gateways)."""
 
 REFUSED_STATUS = frozenset({429, 503})
-"""Statuses by which a server says that it did not act at all: safe to repeat any request."""
+"""Statuses that mean that the server did not act, so that any request can be repeated."""
 
 
 @dataclass(frozen=True)
 class RetryPolicy:
-    """How hard to try.
+    """The limits of retries.
 
     Attributes:
-        attempts: tries in all, the first included; None: as many as there is time for.
-        window: seconds of the first backoff window; it doubles with each failure.
-        cap: seconds that one backoff window never exceeds.
-        integrity_attempts: tries when the bytes do not match their digest, or when the answers are malformed, each in
-            another way: what is wrong stays wrong.
-        budget: seconds after the first try in which a new one may still begin. Where a try has brought a part of
-            what was asked for, they are counted from there.
-        unanswered_budget: the same for a server that was never reached, as its name or its port may be wrong.
-        truncated_budget: the same for bodies that end at the same byte each time, counted from the first that did:
-            either the server is going down, or the body is shorter than announced. At least `integrity_attempts`.
-        retry_after_cap: seconds: a Retry-After that asks for more ends the retries instead of sleeping for hours.
-        mends: times that a request goes again at once, however few the tries: redirected, signed anew, or in place of
-            one that met a connection closed while it was idle.
+        attempts: total number of attempts; None: as many as the time budget allows.
+        window: the first backoff window in seconds; it doubles with each failure.
+        cap: the maximum backoff window in seconds.
+        integrity_attempts: number of attempts if the bytes do not match their digest, or the responses are malformed in
+            different ways: further attempts would not help.
+        budget: seconds after the first attempt, or after the last one that delivered part of the content, during which
+            a new attempt may start.
+        unanswered_budget: the same for a server that was never reached, because its name or port may be wrong.
+        truncated_budget: the same for bodies that end at the same byte each time, counted from the first one: either
+            the server is shutting down, or the body is shorter than announced. At least `integrity_attempts` are made.
+        retry_after_cap: seconds; a longer Retry-After ends the retries instead of sleeping for hours.
+        mends: how often a request may be repeated immediately, independently of the attempts: redirected, signed again,
+            or after a connection was closed while it was idle.
     """
 
     attempts: int | None = None
@@ -49,18 +49,18 @@ class RetryPolicy:
     mends: int = 11
 
     def delay(self, failures: int, random: Callable[[], float], retry_after: float | None = None) -> float:
-        """Seconds to wait after the `failures`-th failure (from 1). `random` gives numbers in [0, 1).
+        """Seconds to wait after the `failures`-th failure (from 1). `random` returns numbers in [0, 1).
 
-        A server's Retry-After is a floor; jitter is added on top, lest all clients return in the same instant.
+        A Retry-After is the minimum; jitter is added, so that clients do not return at the same moment.
         """
         backoff = random() * min(self.cap, self.window * 2.0 ** min(failures - 1, 64))
         return backoff if retry_after is None else retry_after + backoff
 
     def allows(self, failures: int, elapsed: float, delay: float, retry_after: float | None = None,
                budget: float | None = None) -> bool:
-        """Whether another try may begin `delay` seconds from now, `elapsed` seconds after the first began.
+        """Whether another attempt may start in `delay` seconds, `elapsed` seconds after the start of the first.
 
-        budget: seconds in place of the policy's own.
+        budget: seconds, instead of those of the policy.
         """
         if self.attempts is not None and failures >= self.attempts:
             return False
@@ -69,15 +69,15 @@ class RetryPolicy:
         return elapsed + delay <= (self.budget if budget is None else budget)
 
     def allows_correction(self, corrected: int, elapsed: float) -> bool:
-        """Whether a request may go again that was now corrected for the `corrected`-th time (from 1)."""
+        """Whether a request that was corrected for the `corrected`-th time (from 1) may be repeated."""
         return corrected <= self.mends and elapsed <= self.budget
 
 
 def parse_retry_after(value: str | None, date: str | None) -> float | None:
-    """Seconds to wait by a Retry-After header (RFC 9110 10.2.3); None where there is none, or no sense in it.
+    """Seconds to wait according to a Retry-After header (RFC 9110 10.2.3); None if it is missing or invalid.
 
-    date: the same answer's Date header. Against it a Retry-After that is a date counts, so
-    that it does not matter how wrong the clock here is.
+    date: the Date header of the same response, with which a Retry-After date is compared, so that the
+    local clock does not matter.
     """
     if not value:
         return None

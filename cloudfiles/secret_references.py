@@ -1,7 +1,8 @@
-"""Secrets that were handed in by value, and pickles: these name the secrets and never hold them.
+"""References to secrets that were passed as arguments: pickles contain references, never secrets.
 
-The process that pickled, its forks, and the worker processes that cloudfiles starts know what a name stands for. Any
-other process is told so by an error, and never looks for other credentials instead: they might be another account's.
+The process that pickled an object, its forks, and the worker processes that cloudfiles starts can resolve a reference.
+In any other process, using the object raises an error. It does not look for other credentials, which might belong to
+another account.
 """
 
 from __future__ import annotations
@@ -21,10 +22,10 @@ from cloudfiles.exceptions import MissingCredentialsError, redact
 from cloudfiles.lib import toabs
 
 _known: dict[str, Any] = {}
-"""What the names in pickles that were made or accepted here stand for."""
+"""The secrets by the names in pickles that were created or accepted in this process."""
 
 class LiveSecrets:
-    """Secrets that somebody has who may yet be pickled: a fork is to know them too. Gone with the last who has them."""
+    """Secrets of existing objects, which may be pickled, so that forks know them. Removed with the last object."""
 
     def __init__(self, secrets: Any) -> None:
         self.secrets = secrets
@@ -32,23 +33,23 @@ class LiveSecrets:
 
 _live: weakref.WeakValueDictionary[str, LiveSecrets] = weakref.WeakValueDictionary()
 
-_key = os.urandom(16)  # a name tells nothing of the secrets to who does not know this; forks have the same
+_key = os.urandom(16)  # without it, a name says nothing about the secrets; forks have the same one
 
 
 @dataclass(frozen=True)
 class SecretReference:
-    """Stands in a pickle for secrets that were handed in by value."""
+    """A reference in a pickle to secrets that were passed as arguments."""
 
     name: str
 
 
 def is_literal(secrets: Any) -> bool:
-    """Whether `secrets` are the secrets themselves, and not nothing, a name for them, or the path of their file."""
+    """Whether `secrets` are actual secrets, rather than None, a reference, or the path of a file."""
     return secrets is not None and not isinstance(secrets, SecretReference) and _path(secrets) is None
 
 
 def _path(secrets: Any) -> str | None:
-    """The absolute path of the file that `secrets` names; None where it names none."""
+    """The absolute path of the file that `secrets` refers to; None if it is not a path."""
     if not isinstance(secrets, str | os.PathLike):
         return None
     text = os.fspath(secrets)
@@ -58,12 +59,12 @@ def _path(secrets: Any) -> str | None:
 
 
 def register(secrets: Any) -> LiveSecrets | None:
-    """Let forks know the secrets, as long as what this gives is kept."""
+    """Let forks know the secrets for as long as the result is kept."""
     return _live.setdefault(_name(secrets), LiveSecrets(secrets)) if is_literal(secrets) else None
 
 
 def reference(secrets: Any) -> Any:
-    """What stands for `secrets` in a pickle: a name, or the absolute path of their file."""
+    """The representation of `secrets` in a pickle: a reference, or the absolute path of their file."""
     path = _path(secrets)
     if path is not None or not is_literal(secrets):
         return path or secrets
@@ -73,13 +74,13 @@ def reference(secrets: Any) -> Any:
 
 
 def define(name: str, secrets: Any) -> SecretReference:
-    """Know from now on what `name` stands for."""
+    """Remember the secrets of `name`."""
     _known[name] = secrets
     return SecretReference(name)
 
 
 def resolve(reference: SecretReference) -> Any:
-    """The secrets that are meant; the reference itself where they are not known here."""
+    """The secrets of a reference; the reference itself if they are unknown in this process."""
     if reference.name in _known:
         return _known[reference.name]
     held = _live.get(reference.name)
@@ -89,17 +90,17 @@ def resolve(reference: SecretReference) -> Any:
 # ---- secrets in cloudpaths: http://user:password@host, https://host/dir?sig=...
 
 _live_paths: weakref.WeakValueDictionary[str, Any] = weakref.WeakValueDictionary()
-"""Who has the cloudpath, so that a fork knows it, too."""
+"""The owners of cloudpaths with secrets, so that forks know them."""
 
 
 def register_path(cloudpath: str, holder: Any) -> None:
-    """Let forks know the cloudpath as long as `holder` lives, which has it as its `cloudpath`."""
+    """Let forks know the cloudpath for as long as `holder` exists, which has it as its `cloudpath`."""
     if has_secret(cloudpath):
         _live_paths[_name(cloudpath)] = holder
 
 
 def path_reference(cloudpath: str) -> SecretReference | None:
-    """What stands in a pickle for a cloudpath with a secret in it, besides the cloudpath without; None: it has none."""
+    """The reference to a cloudpath that contains a secret, for a pickle; None if it contains none."""
     if not has_secret(cloudpath):
         return None
     name = _name(cloudpath)
@@ -108,7 +109,7 @@ def path_reference(cloudpath: str) -> SecretReference | None:
 
 
 def resolve_path(reference: SecretReference) -> str | None:
-    """The cloudpath that is meant, None where it is not known in this process."""
+    """The cloudpath of a reference; None if it is unknown in this process."""
     holder = _live_paths.get(reference.name)
     found: str | None = _known.get(reference.name) or (None if holder is None else holder.cloudpath)
     return found
@@ -126,7 +127,7 @@ def lacks_secret() -> MissingCredentialsError:
 
 
 class ExportedSecrets:
-    """The secrets behind pickles of some objects, for another process. Unlike those, its own pickle holds them."""
+    """The secrets that pickles of some objects refer to, for another process. Its own pickle contains them."""
 
     def __init__(self, known: dict[str, Any]) -> None:
         self._known = known
@@ -135,7 +136,7 @@ class ExportedSecrets:
         return f"<ExportedSecrets: {len(self._known)}>"
 
     def define(self) -> None:
-        """Know them in this process."""
+        """Make them known in this process."""
         _known.update(self._known)
 
 
@@ -154,7 +155,7 @@ def export(objects: Any) -> ExportedSecrets:
 
 
 def check_known(secrets: Any) -> None:
-    """Raises MissingCredentialsError for a reference to what is not known in this process."""
+    """Raise MissingCredentialsError for a reference that is unknown in this process."""
     if isinstance(secrets, SecretReference):
         raise MissingCredentialsError(
             "this object was unpickled in another process, and pickles do not contain secrets passed as secrets=. Pass "
