@@ -240,7 +240,7 @@ def _client_error_class() -> type[ExchangeError]:
 
 
 def _plain_error(args: tuple[Any, ...], state: dict[str, Any]) -> ExchangeError:
-    """What is unpickled, perhaps where there is no aiohttp."""
+    """What is unpickled, perhaps if there is no aiohttp."""
     error = ExchangeError(*args)
     error.__dict__.update(state)
     return error

@@ -93,7 +93,7 @@ class StoreBenchmark:
     # ---- operations
 
     def run(self) -> Iterator[Measurement]:
-        """Run every operation in turn. Raises WrongResultError where the store returns something else than was put."""
+        """Run every operation in turn. Raises WrongResultError if the store returns something else than was put."""
         self._begin()
         yield from map(self._measured, (self.put, self.exists, self.get, self.list, self.delete))
 

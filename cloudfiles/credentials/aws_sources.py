@@ -81,7 +81,7 @@ def file_names(bucket: str, service: str) -> list[str]:
 
 
 def aws_sources(secrets: Secrets | None, bucket: str, service: str, environ: Mapping[str, str]) -> Iterator[AwsSource]:
-    """All sources in order, each read only when it is asked for."""
+    """All sources in order, each read on demand."""
     for source in secret_sources(secrets, file_names(bucket, service), environ):
         yield AwsSource(source.name, _fields(source.name, source.values, source.is_explicit), is_file=source.is_file)
     yield from_environment(environ)

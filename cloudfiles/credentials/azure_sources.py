@@ -41,7 +41,7 @@ class AzureCredentials:
     """One of `key`, `sas` and `token`. They cannot be pickled, and their repr shows no secrets.
 
     Attributes:
-        account: the storage account; None where the source does not name it.
+        account: the storage account; None if the source does not name it.
         key: the account's key, decoded.
         sas: a shared access signature: a query string without '?'.
         token: an OAuth bearer token.
@@ -91,7 +91,7 @@ def file_names(container: str, account: str | None) -> list[str]:
 
 def azure_sources(secrets: Secrets | None, container: str, account: str | None,
                   environ: Mapping[str, str]) -> Iterator[AzureSource]:
-    """All sources in order, each read only when it is asked for."""
+    """All sources in order, each read on demand."""
     for source in secret_sources(secrets, file_names(container, account), environ):
         yield AzureSource(source.name, _fields(source.name, source.values, strict=True), is_file=source.is_file)
     values = {name: value for name, value in environ.items() if name.startswith("AZURE_STORAGE_")}

@@ -76,7 +76,7 @@ class GoogleChain:
                                      f"{values['type']}") from None
 
     def default(self) -> Any:
-        """The application default credentials and their project; None where there are none.
+        """The application default credentials and their project; None if there are none.
 
         Raises:
             MissingExtraError: google-auth is not installed.

@@ -17,7 +17,7 @@ _UNKNOWN = (None, "", "default")
 
 
 def remote_signer(credentials: Any, transport: Any) -> GoogleSigner | None:
-    """What signs for the service account that these google-auth credentials speak for; None where it is none.
+    """What signs for the service account that these google-auth credentials speak for; None if it is none.
 
     credentials: of the metadata server, impersonated, or federated ones that impersonate; refreshed before.
     transport: google-auth's requests. Nothing is asked before something is to be signed.

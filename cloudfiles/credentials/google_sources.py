@@ -37,7 +37,7 @@ class GoogleToken:
         authorization: the value of the Authorization header; '' for requests without one.
         source: where it was found, in words.
         project: the project that the credentials belong to; None where they do not name it.
-        signer: None where nothing can sign for the credentials.
+        signer: None if nothing can sign for the credentials.
         expiry: seconds since the epoch, None for never.
     """
 
@@ -60,12 +60,12 @@ def file_names(bucket: str) -> list[str]:
 
 
 def google_sources(secrets: Secrets | None, bucket: str, environ: Mapping[str, str]) -> Iterator[CredentialSource]:
-    """All sources in order, each read only when it is asked for."""
+    """All sources in order, each read on demand."""
     return secret_sources(secrets, file_names(bucket), environ)
 
 
 def describe(source: CredentialSource) -> str:
-    """Whose credentials a source holds. Raises ConfigurationError where they are not Google's."""
+    """Whose credentials a source holds. Raises ConfigurationError if they are not Google's."""
     if not source.exists:
         return "nothing"
     values = source.values

@@ -36,7 +36,7 @@ class Authorization(NamedTuple):
 
 
 class HttpCredentials(CredentialProvider[CredentialSource, "Authorization | None"]):
-    """The credentials for one web server; None where there are none.
+    """The credentials for one web server; None if there are none.
 
     Sources, in order: user information in the cloudpath (`https://user:password@host/`), `secrets=`, the file
     `http-secret.json`. The latter two hold a token, or a user and a password: for all servers, or for each server
@@ -61,7 +61,7 @@ class HttpCredentials(CredentialProvider[CredentialSource, "Authorization | None
         self._userinfo = userinfo
 
     def renew(self, rejected: Authorization | None) -> Authorization | None:
-        """Other credentials in place of the `rejected` ones, None where there are no others. Errors as `get`."""
+        """Other credentials in place of the `rejected` ones, None if there are no others. Errors as `get`."""
         fresh = self.refresh(rejected)
         return None if fresh == rejected else fresh
 

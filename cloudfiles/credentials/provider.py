@@ -118,7 +118,7 @@ class CredentialProvider(ABC, Generic[Source, Credentials]):
 
     @abstractmethod
     def _sources(self) -> Iterator[Source]:
-        """All sources before the chain, in order, each read only when it is asked for."""
+        """All sources before the chain, in order, each read on demand."""
 
     @abstractmethod
     def _has_credentials(self, source: Source) -> bool:

@@ -73,13 +73,13 @@ class Renewal(Generic[T]):
         self._flights: dict[int, _Flight] = {}
 
     def get(self) -> T:
-        """The value, one comparison where it is fresh. Raises what `fetch` raises, where there is none to use."""
+        """The value, one comparison where it is fresh. Raises what `fetch` raises, if there is none to use."""
         if self._clock() < self._fresh_until:
             return self._value
         return self._renew(None)
 
     def refresh(self, rejected: T) -> T:
-        """A value in place of `rejected`; the same one where there is no other."""
+        """A value in place of `rejected`; the same one if there is no other."""
         return self._renew(rejected)
 
     def _renew(self, rejected: T | None) -> T:

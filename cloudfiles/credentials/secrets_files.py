@@ -34,7 +34,7 @@ def candidates(names: Iterable[str], environ: Mapping[str, str] | None = None) -
 
 
 def find(names: Iterable[str], environ: Mapping[str, str] | None = None) -> tuple[str, dict[str, Any]] | None:
-    """The first of `names` that exists: its path and its content; None where none does.
+    """The first of `names` that exists: its path and its content; None if none does.
 
     Raises:
         ConfigurationError: it exists but cannot be read, or is not a JSON object. Names the file, not its content.
@@ -47,7 +47,7 @@ def find(names: Iterable[str], environ: Mapping[str, str] | None = None) -> tupl
 
 
 def read(path: str) -> dict[str, Any] | None:
-    """The JSON object in `path`, from memory where the file has not changed; None where there is no file."""
+    """The JSON object in `path`, from memory where the file has not changed; None if there is no file."""
     signature = file_signature(path)
     if signature is None:
         return None

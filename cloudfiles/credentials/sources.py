@@ -39,7 +39,7 @@ class CredentialSource:
 
 def secret_sources(secrets: Secrets | None, file_names: Iterable[str], environ: Mapping[str, str]
                    ) -> Iterator[CredentialSource]:
-    """`secrets=`, then every secrets file that may have one of these names, each read only when it is asked for."""
+    """`secrets=`, then every secrets file that may have one of these names, each read on demand."""
     if secrets is not None:
         name, values = secrets_files.load(secrets)
         yield CredentialSource(name, values, is_file=name != "secrets=", is_explicit=True)

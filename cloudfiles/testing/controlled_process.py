@@ -46,7 +46,7 @@ def _receive(stream: IO[bytes]) -> Any:
 class ControlledProcess:
     """The parent's side: starts `app` ("module:Class") with `arguments`, and calls its methods.
 
-    Raises CloudFilesError where the process ends by itself; what it printed is on standard error.
+    Raises CloudFilesError if the process ends by itself; what it printed is on standard error.
     """
 
     def __init__(self, app: str, **arguments: Any) -> None:

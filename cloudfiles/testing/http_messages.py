@@ -101,7 +101,7 @@ class RecordedRequest:
         connection: the number of the connection, 1 for the server's first.
         bucket, key: '' and the path for a plain web page.
         fault: the class name of the fault that it met, '' for none.
-        status: of the response; None where none was made.
+        status: of the response; None if none was made.
     """
 
     n: int

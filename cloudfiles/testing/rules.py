@@ -104,7 +104,7 @@ class Mix:
 def mix(seed: int, probabilities: Mapping[Fault, float]) -> Mix:
     """A rule that draws each fault with its probability, and none with what remains to 1.
 
-    Raises ValueError where the probabilities add up to more than 1.
+    Raises ValueError if the probabilities add up to more than 1.
     """
     if sum(probabilities.values()) > 1:
         raise ValueError(f"probabilities add up to more than 1: {probabilities}")

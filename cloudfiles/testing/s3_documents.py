@@ -35,7 +35,7 @@ def xml_response(document: str, status: int = 200, headers: Headers = ()) -> Ser
 
 
 def elements(body: bytes, name: str) -> list[ET.Element]:
-    """All elements of this name, in any namespace. Raises S3Error where `body` is not XML."""
+    """All elements of this name, in any namespace. Raises S3Error if `body` is not XML."""
     try:
         root = ET.fromstring(body)
     except ET.ParseError as error:

@@ -14,7 +14,7 @@ from cloudfiles.testing.s3_objects import Bucket, StoredObject
 
 
 def list_objects(name: str, bucket: Bucket, query: dict[str, str], page_size: int) -> ServerResponse:
-    """One page of a listing. Raises S3Error where the continuation token is invalid."""
+    """One page of a listing. Raises S3Error if the continuation token is invalid."""
     by_url = query.get("encoding-type") == "url"
 
     def text(value: str) -> str:

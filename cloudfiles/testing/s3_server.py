@@ -156,7 +156,7 @@ class S3Server:
         return self.put(path, content, bucket="", **more)
 
     def get(self, key: str, *, bucket: str = bucket) -> StoredObject | None:
-        """The object as it is stored, None where there is none."""
+        """The object as it is stored, None if there is none."""
         found: StoredObject | None = self._process.call("get", bucket, key)
         return found
 

@@ -30,7 +30,7 @@ def kept_headers(request: ServerRequest) -> dict[str, str]:
 
 
 def verified_checksums(request: ServerRequest) -> dict[str, str]:
-    """The upload's checksums by algorithm. Raises S3Error where a digest does not match the body."""
+    """The upload's checksums by algorithm. Raises S3Error if a digest does not match the body."""
     md5 = request.header("content-md5")
     if md5 is not None and checksum("md5", request.body) != md5:
         raise S3Error(400, "BadDigest", "The Content-MD5 you specified did not match what we received.")
@@ -264,7 +264,7 @@ class S3Service:
                             f"<ETag>&quot;{stored.etag}&quot;</ETag>{sums}</CompleteMultipartUploadResult>")
 
     def _completed_parts(self, request: ServerRequest, upload: Upload) -> list[int]:
-        """The numbers of the parts that a completion names. Raises S3Error where they cannot make an object."""
+        """The numbers of the parts that a completion names. Raises S3Error if they cannot make an object."""
         named = [(int(child_text(part, "PartNumber")), child_text(part, "ETag").strip('"'))
                  for part in elements(request.body, "Part")]
         numbers = [number for number, _ in named]

@@ -24,7 +24,7 @@ _LINGER = 2.0  # seconds for which unread input is drained, so that a reset does
 
 @dataclass(slots=True)
 class Pending:
-    """A request whose headers have arrived; `length` is that of its body, None where it is chunked."""
+    """A request whose headers have arrived; `length` is that of its body, None if it is chunked."""
 
     incoming: IncomingRequest
     fault: Fault | None
@@ -37,7 +37,7 @@ class Pending:
 
 
 def parse_head(head: bytes) -> ServerRequest:
-    """A request without its body. Raises ValueError where it is not HTTP/1."""
+    """A request without its body. Raises ValueError if it is not HTTP/1."""
     first, *lines = head.decode("utf-8", "surrogateescape").split("\r\n")
     method, target, version = first.split(" ")
     if not version.startswith("HTTP/1."):

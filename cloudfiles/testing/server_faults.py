@@ -189,7 +189,7 @@ def error_in_200(name: str = "InternalError", *, acted: bool = False) -> Status:
 
 
 def _cut(response: ServerResponse, after: int | None) -> bytes:
-    """Head and the first `after` bytes of the body (half by default); half the head where there is no body."""
+    """Head and the first `after` bytes of the body (half by default); half the head if there is no body."""
     head = response.head()
     if not response.body:
         return head[:len(head) // 2]
@@ -230,7 +230,7 @@ class ResetInHead(Fault):
 
 @dataclass(frozen=True)
 class ResetInBody(Fault):
-    """A reset inside the body, after `after` bytes or half of it; inside the headers where there is no body."""
+    """A reset inside the body, after `after` bytes or half of it; inside the headers if there is no body."""
 
     after: int | None = None
 
@@ -240,7 +240,7 @@ class ResetInBody(Fault):
 
 @dataclass(frozen=True)
 class ShortBody(Fault):
-    """An orderly close inside the body, after `after` bytes or half of it; in the headers where there is no body."""
+    """An orderly close inside the body, after `after` bytes or half of it; in the headers if there is no body."""
 
     after: int | None = None
 

@@ -101,7 +101,7 @@ class FileBody:
         return self.length
 
     def pieces(self) -> Iterator[bytes]:
-        """The body from its beginning, in pieces. Raises CloudFilesError where the file became shorter."""
+        """The body from its beginning, in pieces. Raises CloudFilesError if the file became shorter."""
         self.file.seek(self.start)
         left = self.length
         while left:

@@ -46,7 +46,7 @@ def quote_key(key: str) -> str:
 
 
 def format_query(parameters: Mapping[str, str]) -> str:
-    """A query string in canonical form: sorted and encoded, `name=` where there is no value."""
+    """A query string in canonical form: sorted and encoded, `name=` if there is no value."""
     pairs = sorted((_quote(name), _quote(value)) for name, value in parameters.items())
     return "&".join([f"{name}={value}" for name, value in pairs])
 
@@ -108,7 +108,7 @@ class SigningContext:
 
         target: path and query in canonical form (`quote_key`, `format_query`).
         headers: lower-case names. payload: the body's sha256 in hex, or UNSIGNED_PAYLOAD.
-        length: the body's bytes; None where the request has no body and no Content-Length.
+        length: the body's bytes; None if the request has no body and no Content-Length.
         """
         shape = (host, payload, *headers)
         form = self._forms.get(shape)
