@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, TypeVar
 
 from cloudfiles.compression import COMPRESSION_EXTENSIONS
 from cloudfiles.exceptions import InvalidPathError
-from cloudfiles.interfaces.base import Interface
 
 if TYPE_CHECKING:
     import sqlite3
+
+    from cloudfiles.interfaces.base import Interface
 
 T = TypeVar("T")
 IsSame = Callable[[T, T], bool]
