@@ -7,6 +7,7 @@ from setuptools import find_packages, setup
 
 HERE = Path(__file__).parent
 
+PYTHONS = ["3.10", "3.11", "3.12", "3.13"]  # on which .ci/run has passed
 S3 = ["botocore>=1.34", "awscrt>=0.27"]
 GS = ["google-auth>=2.30", "requests>=2.20"]  # google-auth finds no metadata server without requests
 AZURE = ["azure-identity>=1.17"]
@@ -47,7 +48,7 @@ setup(
     license_files=["LICENSE"],
     packages=find_packages(include=["cloudfiles", "cloudfiles.*"]),
     package_data={"cloudfiles": ["py.typed"]},
-    python_requires=">=3.10",
+    python_requires=f">={PYTHONS[0]}",
     install_requires=requirements(),
     extras_require={
         "s3": S3, "gs": GS, "azure": AZURE, "plots": PLOTS,
@@ -59,6 +60,8 @@ setup(
         "Intended Audience :: Science/Research",
         "Operating System :: POSIX",
         "Programming Language :: Python :: 3",
+        "Programming Language :: Python :: 3 :: Only",
+        *(f"Programming Language :: Python :: {version}" for version in PYTHONS),
         "Topic :: Internet",
         "Topic :: System :: Archiving",
         "Typing :: Typed",

@@ -6,10 +6,11 @@ import atexit
 import os
 from collections.abc import Callable, Iterable, Mapping
 from importlib.util import find_spec
+from pickle import PicklingError
 from types import TracebackType
 from typing import Any
 
-from cloudfiles.exceptions import MissingExtraError
+from cloudfiles.exceptions import InvalidInputError, MissingExtraError
 from cloudfiles.testing.controlled_process import ControlledProcess
 from cloudfiles.testing.http_messages import RecordedRequest
 from cloudfiles.testing.rules import IncomingRequest, Rule
@@ -89,15 +90,24 @@ class S3Server:
             fault: such as `slow_down()`, `Status(403)`, `ResetInBody()`, `Stall()`, `FlipBit()`.
             rule: the other arguments of `Rule`: method, key, prefix, query, skip, times, each_key.
         """
-        self._process.call("extend_script", (Rule(fault, **rule),))
+        self._send_rules("extend_script", Rule(fault, **rule))
 
     def script(self, *rules: Callable[[IncomingRequest], Fault | None]) -> None:
         """Replace the script: the first rule that returns a fault for a request decides.
 
         Args:
             rules: `Rule`, `mix(...)`, or functions of an importable module. None of them: no faults.
+
+        Raises InvalidInputError where the server's process cannot import a function.
         """
-        self._process.call("script", rules)
+        self._send_rules("script", *rules)
+
+    def _send_rules(self, method: str, *rules: Callable[[IncomingRequest], Fault | None]) -> None:
+        try:
+            self._process.call(method, rules)
+        except (PicklingError, AttributeError, ImportError, TypeError) as error:
+            raise InvalidInputError("expected Rule, mix(...) or functions that can be imported from a module, got "
+                                    f"{rules!r}: {error}") from error
 
     def drop_connections(self) -> None:
         """Close every open connection, as servers do with idle ones."""

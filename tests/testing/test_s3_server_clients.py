@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import types
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,13 @@ from urllib.parse import urlsplit
 import pytest
 
 from cloudfiles import CloudFiles
-from cloudfiles.exceptions import AuthorizationError, CloudFilesError, MissingExtraError, PreconditionFailedError
+from cloudfiles.exceptions import (
+    AuthorizationError,
+    CloudFilesError,
+    InvalidInputError,
+    MissingExtraError,
+    PreconditionFailedError,
+)
 from cloudfiles.testing import ResetInBody, S3Server, ShortBody, Status, slow_down
 from cloudfiles.testing.rules import IncomingRequest
 from cloudfiles.testing.server_faults import Fault
@@ -170,9 +177,15 @@ def test_rules_are_functions_of_an_importable_module(cf: CloudFiles, server: S3S
     assert {request.fault for request in server.requests()} == {"", "ResetInBody"}
 
 
-def test_an_unimportable_rule_is_an_error(server: S3Server) -> None:
-    with pytest.raises((AttributeError, TypeError), match="pickle"):
+def test_an_unimportable_rule_is_an_error(server: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(InvalidInputError, match="expected Rule"):
         server.script(lambda incoming: None)
+    vanished = types.ModuleType("vanished")
+    exec("def rule(incoming): return None", vars(vanished))
+    monkeypatch.setitem(sys.modules, "vanished", vanished)
+    with pytest.raises(InvalidInputError, match="No module named 'vanished'"):
+        server.script(vanished.rule)
+    assert server.requests() == []
 
 
 def test_nothing_is_recorded_where_this_is_configured(cf: CloudFiles, server: S3Server) -> None:
