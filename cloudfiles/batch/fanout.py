@@ -332,6 +332,7 @@ class _StreamBatch(_Batch):
             if self._outbox:
                 return True
             if self._closed and self.worker_group.finished:
+                self._raise_error()  # the last worker may have failed since
                 return bool(self._outbox)
             self._wait(None, lambda: bool(self._outbox) or self._error is not None or self.worker_group.finished)
             if self._taken > self._plan.width:

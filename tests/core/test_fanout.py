@@ -13,8 +13,9 @@ import gevent
 import pytest
 
 from cloudfiles.batch.fanout import Plan, collect, stream
-from cloudfiles.runtime.base import Runtime
+from cloudfiles.runtime.base import Runtime, WorkerGroup
 from cloudfiles.runtime.engine import close_engine, current_runtime
+from cloudfiles.runtime.threads import ThreadRuntime
 from tests.core.programs import run_program
 
 
@@ -200,6 +201,41 @@ def test_errors_kept(runtime: Runtime, run: str) -> None:
     wanted = [(i, ValueError) if i % 3 == 0 else i for i in range(100)]
     got = RUNS[run](work, range(100), plan)
     assert sorted(got, key=str) == sorted(wanted, key=str)
+
+
+class LateWorkers(WorkerGroup):
+    """Workers that do all that they do while the caller asks whether they have ended."""
+
+    is_cancelled = False
+
+    def start(self, work: Callable[[], None], count: int) -> None:
+        self._work: Callable[[], None] | None = work
+
+    @property
+    def finished(self) -> bool:
+        work, self._work = self._work, None
+        if work is not None:
+            work()
+        return True
+
+    def wake_caller(self) -> None: ...
+    def wait_caller(self, timeout: float | None = None) -> None: ...
+    def wake_workers(self, count: int) -> None: ...
+    def wait_worker(self) -> None: ...
+    def cancel(self) -> None: ...
+
+
+@pytest.mark.parametrize("run", ["collect", "stream"])
+@pytest.mark.parametrize("source", [list, iter])
+def test_an_error_of_the_last_worker_is_not_lost(run: str, source: Callable[[range], Any]) -> None:
+    class Late(ThreadRuntime):
+        def worker_group(self) -> WorkerGroup:
+            return LateWorkers()
+
+    def fail(item: int) -> None:
+        raise ValueError(item)
+    with pytest.raises(ValueError, match="0"):
+        RUNS[run](fail, source(range(1)), Plan(Late(), 1))
 
 
 class Odd(BaseException):
