@@ -160,7 +160,7 @@ class CloudFile:
         return size
 
     def __bool__(self) -> bool:
-        return True  # and not whether it is empty, which would cost a request
+        return True  # otherwise bool() would use __len__, which costs a request
 
     def exists(self) -> bool:
         """Whether the object exists."""
@@ -233,6 +233,6 @@ class CloudFile:
 
 
 def _is_pair(value: Any) -> bool:
-    """Whether it is one `(start, end)`, and not a list of ranges."""
+    """Whether it is one range `(start, end)`, not a list of ranges."""
     return isinstance(value, tuple) and len(value) == 2 and all(
         edge is None or hasattr(edge, "__index__") for edge in value)

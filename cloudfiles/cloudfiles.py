@@ -1,4 +1,4 @@
-"""`CloudFiles`: what it is, lists and looks like; its other verbs come from `verbs/` and `transfer/`."""
+"""`CloudFiles`: its options, listing and use as a mapping; its other methods come from `verbs/`."""
 
 from __future__ import annotations
 
@@ -208,7 +208,7 @@ class CloudFiles(ReadVerbs, DirectoryVerbs, TransferVerbs):
             clear()
 
     def _by_exact_names(self) -> CloudFiles:
-        """The same, where every local file has its own name, unless `encoding_suffixes` was chosen already."""
+        """The same store with `encoding_suffixes=False`, unless that option was given."""
         store = self._store.by_exact_names()
         if store is self._store:
             return self
@@ -226,7 +226,7 @@ class CloudFiles(ReadVerbs, DirectoryVerbs, TransferVerbs):
         return hash(self.cloudpath)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Executors and bars of the caller's stay behind."""
+        """Executors and progress bars are not pickled."""
         alone = 1 if is_executor(self.parallel) else self.parallel
         return {"_store": self._store, "parallel": alone,
                 "progress": self.progress if isinstance(self.progress, bool | str) else False}
@@ -365,7 +365,7 @@ class CloudFiles(ReadVerbs, DirectoryVerbs, TransferVerbs):
         if isinstance(key, slice) and key == slice(None):
             self.transfer_from(content)
             return
-        # Programs keep sets, trees and other objects of theirs on mem:// in this way.
+        # Existing programs store sets, trees and other objects on mem:// in this way.
         self.put(as_path(key), content, raw=self._store.keeps_live_objects and not is_content(content))
 
     def __delitem__(self, key: StrPath | Iterable[StrPath]) -> None:
@@ -373,7 +373,7 @@ class CloudFiles(ReadVerbs, DirectoryVerbs, TransferVerbs):
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("CloudFile", "dl"):  # where some programs look for them; both stand on this module
+    if name in ("CloudFile", "dl"):  # existing programs import them from here
         import cloudfiles
 
         return getattr(cloudfiles, name)
@@ -384,4 +384,4 @@ def _sliced(paths: Iterator[str], wanted: slice) -> Iterable[str]:
     try:
         return itertools.islice(paths, wanted.start, wanted.stop, wanted.step)
     except ValueError:
-        return list(paths)[wanted]  # counted from the end: the listing has to be known whole
+        return list(paths)[wanted]  # negative indices: needs the complete listing

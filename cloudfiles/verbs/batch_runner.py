@@ -1,4 +1,4 @@
-"""What every verb needs to run a batch: a plan, a bar, and processes where it is to leave this one."""
+"""How the methods of `CloudFiles` run a batch: with workers, a progress bar, and worker processes if wanted."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from cloudfiles.interfaces.base import Interface
 if TYPE_CHECKING:
     from cloudfiles.monitoring import TransmissionMonitor
 
-_PROGRESSIVE = {"_get_columns": "Downloading", "_puts": "Uploading", "delete": "Deleting",
-                "head": "Reading heads", "exists": "Checking", "size": "Measuring", "touch": "Touching",
-                "get_acl": "Reading access"}
+_DESCRIPTIONS = {"_get_columns": "Downloading", "_puts": "Uploading", "delete": "Deleting", "head": "Reading heads",
+                 "exists": "Checking", "size": "Measuring", "touch": "Touching", "get_acl": "Reading access"}
+"""Descriptions of progress bars."""
 
 
 class BatchRunner:
-    """What the verbs inherit.
+    """The base class of the methods of `CloudFiles`.
 
     Attributes:
-        progress: whether batches draw a bar where the call does not say.
-        parallel: the processes, or the executor, that batches are spread over where the call does not say.
+        progress: the progress bar of batches, unless the call overrides it.
+        parallel: the processes, or the executor, that batches are distributed over, unless the call overrides it.
     """
 
     _store: Store
@@ -36,8 +36,7 @@ class BatchRunner:
     parallel: Parallel
 
     def _parallel(self, parallel: Parallel | None, items: Any = None) -> Parallel:
-        """What a batch of these items is spread over: 1 where that gains nothing, or where others cannot reach the
-        store."""
+        """What to distribute a batch over; 1 if it has at most one item, or the store exists in this process only."""
         parallel = self.parallel if parallel is None else parallel
         few = isinstance(items, Collection) and len(items) <= 1
         return 1 if few or self._store.keeps_live_objects else parallel
@@ -53,53 +52,60 @@ class BatchRunner:
 
     def _in_processes(self, verb: str, items: Any, options: dict[str, Any], parallel: Parallel | None,
                       progress: Progress, total: int | None, monitor: TransmissionMonitor | None = None,
-                      **handing_over: Any) -> Iterator[tuple[list[Any], Any]]:
-        """Each chunk of the items, and what the verb gave for it. What the processes record goes into `monitor`.
+                      **options_of_run: Any) -> Iterator[tuple[list[Any], Any]]:
+        """Run a verb in worker processes; yields each chunk of the items with its result.
 
-        handing_over: options of `parallel.run`.
+        Args:
+            monitor: gets the recordings of the processes.
+            options_of_run: options of `batch.processes.run`.
         """
         progress = self.progress if progress is None else progress
         count = len(items) if isinstance(items, Collection) else total
         if monitor is not None:
             options = {**options, "return_recording": True}
-        with bar_for(progress, count, _PROGRESSIVE[verb]) as bar:
-            for chunk, part in processes.run(self._plain(), verb, iterable(items), options, self._parallel(parallel),
-                                             bar.update, **handing_over):
+        with bar_for(progress, count, _DESCRIPTIONS[verb]) as bar:
+            for chunk, part in processes.run(self._plain_copy(), verb, iterable(items), options,
+                                             self._parallel(parallel), bar.update, **options_of_run):
                 if monitor is not None:
                     part, recorded = part
                     monitor.add(recorded)
                 yield chunk, part
 
-    def _plain(self) -> Any:
-        """This, as an object of our own class: one of the user's may be in `__main__`, which workers do not import."""
+    def _plain_copy(self) -> Any:
+        """A copy of this class, not of a subclass: that may be defined in `__main__`, which workers do not import."""
         own: type[Any] = next(cls for cls in type(self).__mro__ if cls.__module__.startswith("cloudfiles."))
         plain: Any = object.__new__(own)
         plain.__dict__.update(_store=self._store, progress=False, parallel=1)
         return plain
 
-    def _ask(self, verb: str, paths: Any, total: int | None, progress: Progress, parallel: Parallel | None = None,
+    def _per_path(self, verb: str, paths: Any, total: int | None, progress: Progress, parallel: Parallel | None = None,
              answer: Callable[[Interface, Iterable[str], Plan], dict[str, Any]] | None = None) -> Any:
-        """A verb that takes a path: its answer, or `{path: answer}`; `answer` may know a shorter way to many."""
+        """The result of a method of the interface for one path, or `{path: result}`.
+
+        answer: a faster way to get the results of many paths.
+        """
         if is_path(paths):
             return getattr(self._store.here(), verb)(as_path(paths))
         paths = keys(paths)
         if is_parallel(self._parallel(parallel, paths)):
             parts = self._in_processes(verb, paths, {}, parallel, progress, total)
             return {path: answer for _, part in parts for path, answer in (part or {}).items()}
-        with self._batch(_PROGRESSIVE[verb], paths, total, progress) as (plan, interface):
+        with self._batch(_DESCRIPTIONS[verb], paths, total, progress) as (plan, interface):
             if answer is not None:
                 return answer(interface, paths, plan)
             return existence.one_by_one(getattr(interface, verb), paths, plan)
 
 
 def monitor_of(direction: str) -> TransmissionMonitor:
+    """A recording of transmissions, 'RX' or 'TX'."""
     from cloudfiles.monitoring import IOEnum, TransmissionMonitor
 
     return TransmissionMonitor(IOEnum[direction])
 
 
 def iterable(paths: Any) -> Iterable[Any]:
-    # An array without dimensions says that it is iterable, and is not.
+    """`paths`, if it is an iterable. Raises InvalidInputError."""
+    # A numpy array without dimensions has __iter__, but cannot be iterated over.
     if isinstance(paths, bytes) or not isinstance(paths, Iterable) or getattr(paths, "shape", None) == ():
         raise InvalidInputError("expected a path (a str or a pathlib.Path) or an iterable of paths, got "
                                 f"{type(paths).__name__}: {paths!r}")
@@ -107,7 +113,7 @@ def iterable(paths: Any) -> Iterable[Any]:
 
 
 def keys(paths: Any) -> Iterable[str]:
-    """`paths`, each of them a str: all checked now in a collection, as they are taken otherwise."""
+    """The paths as str. Those of a collection are checked now, others as they are taken from the iterator."""
     given = iterable(paths)
     if not isinstance(given, Collection):
         return map(as_path, given)

@@ -1,7 +1,4 @@
-"""The verbs of `CloudFiles` that mean directories: `run1` is what is in `run1/`, and never `run10`.
-
-Those of the same names in the file system and on the command line do the same.
-"""
+"""The methods of `CloudFiles` that work on directories: `run1` includes what is in `run1/`, but not `run10`."""
 
 from __future__ import annotations
 
@@ -104,7 +101,7 @@ def _removable(path: str, recursive: bool) -> str:
 
 
 def _below(interface: Interface, path: str, flat: bool) -> Iterator[tuple[str, int | None]]:
-    """Keys and sizes of the object `path` and of what is in the directory `path`; directories, where `flat`."""
+    """Keys and sizes of the object `path` and the contents of the directory `path`, with directories if `flat`."""
     directory = path if path.endswith("/") or not path else path + "/"
     if directory != path and interface.exists(path):
         yield path, interface.size(path)

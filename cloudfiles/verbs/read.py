@@ -121,13 +121,13 @@ class ReadVerbs(BatchRunner):
             options: dict[str, Any] = {
                 "raw": raw, "raise_errors": raise_errors, "max_decoded_size": max_decoded_size}
             if is_parallel(self._parallel(parallel, paths)):
-                results = self._get_elsewhere(paths, total, progress, parallel, monitor, options)
+                results = self._get_in_processes(paths, total, progress, parallel, monitor, options)
             else:
-                results = self._get_many(paths, total, progress, monitor, **options)
+                results = self._get_here(paths, total, progress, monitor, **options)
             answer = {r["path"]: r["content"] for r in results} if return_dict else results
         return answer if monitor is None else (answer, monitor)
 
-    def _get_many(self, paths: Any, total: int | None, progress: Progress, monitor: TransmissionMonitor | None, *,
+    def _get_here(self, paths: Any, total: int | None, progress: Progress, monitor: TransmissionMonitor | None, *,
                   raw: bool, raise_errors: bool, max_decoded_size: int | None) -> list[GetResult]:
         on_error = None if raise_errors else lambda item, error: failed(item, error, raw)
         units, regroup = _with_groups(paths)
@@ -138,14 +138,14 @@ class ReadVerbs(BatchRunner):
                 plan, read = counting(plan, read, counter)
             return regroup(collect(read, units, plan, counter))
 
-    def _get_elsewhere(self, paths: Any, total: int | None, progress: Progress, parallel: Parallel | None,
+    def _get_in_processes(self, paths: Any, total: int | None, progress: Progress, parallel: Parallel | None,
                        monitor: TransmissionMonitor | None, options: dict[str, Any]) -> list[GetResult]:
         parts = self._in_processes("_get_columns", paths, options, parallel, progress, total, monitor,
                                    strip=without_tags, weigh_result=lambda part: (part[0] if monitor else part).size)
         return [result for items, columns in parts for result in columns.results(items, options["raw"])]
 
     def _get_columns(self, paths: list[Any], return_recording: bool = False, **options: Any) -> Any:
-        """In a worker: what a `get` brings and the caller does not know."""
+        """Called in a worker process: the columns of results that the caller does not know already."""
         found = self.get(paths, return_recording=return_recording, **options)
         return (ResultColumns.of(found[0]), found[1]) if return_recording else ResultColumns.of(found)
 
@@ -216,7 +216,7 @@ class ReadVerbs(BatchRunner):
 
         The first failure ends a batch and is raised, as a CloudFilesError.
         """
-        return self._ask("head", paths, total, progress, parallel)
+        return self._per_path("head", paths, total, progress, parallel)
 
     def get_acl(self, paths: StrPath | Iterable[StrPath], total: int | None = None, progress: Progress = None
                 ) -> dict[str, Any]:
@@ -226,7 +226,7 @@ class ReadVerbs(BatchRunner):
         None for missing objects, and on `mem://`. Other protocols raise UnsupportedOperationError (also a
         NotImplementedError).
         """
-        access: dict[str, Any] = self._ask("get_acl", (paths,) if is_path(paths) else paths, total, progress)
+        access: dict[str, Any] = self._per_path("get_acl", (paths,) if is_path(paths) else paths, total, progress)
         return access
 
     @overload
@@ -246,7 +246,7 @@ class ReadVerbs(BatchRunner):
 
         A failure never counts as missing: the first one ends a batch and is raised, as a CloudFilesError.
         """
-        return self._ask("exists", paths, total, progress, parallel, existence.exists)
+        return self._per_path("exists", paths, total, progress, parallel, existence.exists)
 
     @overload
     def size(  # type: ignore[overload-overlap]
@@ -269,23 +269,23 @@ class ReadVerbs(BatchRunner):
         With `return_sum`, the sum of the sizes of all objects that exist. The first failure ends a batch and is raised,
         as a CloudFilesError.
         """
-        sizes = self._ask("size", paths, total, progress, parallel, existence.sizes)
+        sizes = self._per_path("size", paths, total, progress, parallel, existence.sizes)
         if not return_sum:
             return sizes
         return sum(size or 0 for size in (sizes.values() if isinstance(sizes, dict) else [sizes]))
 
 
 def _with_groups(paths: Iterable[Any]) -> tuple[Iterable[Any], Callable[[list[Any]], list[GetResult]]]:
-    """`paths` with near ranges put together where they can be seen, and how to take the results apart."""
+    """`paths` with nearby ranges grouped, if it is a collection, and a function that ungroups the results."""
     if not isinstance(paths, Collection) or all(type(path) is str for path in paths):
         return paths, lambda results: results
     items = list(paths)
-    units, places = grouped(items)
-    return units, lambda results: ungrouped(results, places, len(items))
+    units, positions = grouped(items)
+    return units, lambda results: ungrouped(results, positions, len(items))
 
 
 def _value_of(found: GetResult, raise_errors: bool) -> Any:
-    """The value that a result spells, or its error."""
+    """The JSON value of a result, or its exception."""
     if found["error"] is not None:
         return found["error"]
     try:

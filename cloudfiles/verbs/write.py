@@ -257,7 +257,7 @@ class WriteVerbs(BatchRunner):
 
         The first failure ends a batch and is raised, as a CloudFilesError; objects created before it remain.
         """
-        self._ask("touch", paths, total, progress, parallel)
+        self._per_path("touch", paths, total, progress, parallel)
 
     def delete(self, paths: StrPath | Iterable[StrPath], total: int | None = None, progress: Progress = None,
                parallel: Parallel | None = None) -> int:
@@ -284,13 +284,13 @@ class WriteVerbs(BatchRunner):
 
 
 def _like(files: Any, function: Callable[[Any], Any]) -> Iterable[Any]:
-    """`function` of each file: all at once for a collection, as they are taken otherwise."""
+    """`function` of each file: at once for a collection, otherwise as they are taken from the iterator."""
     mapped = map(function, iterable(files))
     return list(mapped) if isinstance(files, Collection) else mapped
 
 
 def _chunked(items: Iterable[Any], limit: int, width: int) -> Iterable[list[Any]]:
-    """`items` in lists of at most `limit`, and short enough to give `width` workers something to do."""
+    """`items` in lists of at most `limit`, which are short enough that all `width` workers get some."""
     size = limit
     if isinstance(items, Collection):
         size = max(1, min(limit, -(-len(items) // width)))

@@ -14,6 +14,8 @@ SDKS = ["boto3", "botocore", "google", "azure", "requests", "aiohttp"]
     ("import cloudfiles", [*SDKS, "urllib3", "gevent", "ssl", "cloudfiles.cloudfiles"]),
     ("from cloudfiles import CloudFiles", [*SDKS, "urllib3", "gevent", "cloudfiles.transport.client"]),
     ("from cloudfiles import CloudFiles; CloudFiles('file:///').exists('x')", [*SDKS, "urllib3", "gevent"]),
+    ("from cloudfiles import CloudFile, GetResult", [*SDKS, "urllib3", "gevent", "cloudfiles.transport.client"]),
+    ("from cloudfiles import AsyncCloudFiles", [*SDKS, "cloudfiles.interfaces.azure"]),
     ("from cloudfiles import reset_connection_pools as reset; reset()", [*SDKS, "urllib3", "gevent"]),
 ])
 def test_nothing_is_loaded_before_it_is_needed(statement: str, unwanted: list[str]) -> None:
