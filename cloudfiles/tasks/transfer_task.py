@@ -97,9 +97,9 @@ class TransferTask(ABC):
         self._cf = cf._by_exact_names()
         self._clock = clock or Clock()
         self._now = self._clock.monotonic
-        told = [self.kind, redact(cf.cloudpath), self.rpath, os.path.abspath(self.lpath), self.chunksize,
-                self.blocksize]
-        self.hash = hashlib.sha256(json.dumps(told).encode()).hexdigest()[:32]
+        identity = [self.kind, redact(cf.cloudpath), self.rpath, os.path.abspath(self.lpath), self.chunksize,
+                    self.blocksize]
+        self.hash = hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:32]
         file = StateFile(os.path.join(state_directory(self.kind), f"{self.hash}.jsonl"))
         self._resume_store = ResumeStore(file, ResumeState({}, []), self._clock)
         self._lock = self._resume_store.lock  # also held while a callback is called

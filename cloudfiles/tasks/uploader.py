@@ -68,6 +68,6 @@ class Uploader(TransferTask):
             raise target_exists(there, self._cf.cloudpath)
 
     def _sides(self, files: list[TransferFile], store: Store) -> tuple[Store, Store, list[Item]]:
-        places = {file.remote: file.local for file in files}
-        return (LocalStore(os.sep, places, store.width), store,
+        paths = {file.remote: file.local for file in files}
+        return (LocalStore(os.sep, paths, store.width), store,
                 [Item(file.remote, file.remote, file.size) for file in files])

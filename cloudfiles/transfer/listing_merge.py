@@ -89,17 +89,17 @@ def list_entries(interface: Interface, skipped: list[str] | None = None) -> Iter
 def _checked(entries: Iterator[ListEntry]) -> Iterator[ListEntry]:
     before = None
     for entry in entries:
-        place = sort_key(entry.key)
-        if before is not None and place <= before:
+        stored = sort_key(entry.key)
+        if before is not None and stored <= before:
             raise OutOfOrderError(entry.key)
-        before = place
+        before = stored
         yield entry
 
 
 def _sorted(interface: Interface, database: sqlite3.Connection, skipped: list[str] | None) -> Iterator[ListEntry]:
     database.executescript("PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF;"
-                           "CREATE TABLE listing (place BLOB PRIMARY KEY, size, etag, modified) WITHOUT ROWID")
+                           "CREATE TABLE listing (stored BLOB PRIMARY KEY, size, etag, modified) WITHOUT ROWID")
     rows = ((sort_key(e.key), e.size, e.etag, e.last_modified) for e in list_entries(interface, skipped))
     database.executemany("INSERT OR REPLACE INTO listing VALUES (?, ?, ?, ?)", rows)
-    for place, size, etag, modified in database.execute("SELECT * FROM listing ORDER BY place"):
-        yield ListEntry(place.decode("utf-8", "surrogateescape"), size, etag, modified)
+    for stored, size, etag, modified in database.execute("SELECT * FROM listing ORDER BY stored"):
+        yield ListEntry(stored.decode("utf-8", "surrogateescape"), size, etag, modified)

@@ -25,26 +25,26 @@ class MappedFiles(FileInterface):
     """Local files anywhere, with keys from a mapping; read-only."""
 
     def __init__(self, location: ExtractedPath, options: StoreOptions, runtime: Runtime,
-                 places: Mapping[str, str], skipped: Sequence[str]) -> None:
+                 paths: Mapping[str, str], skipped: Sequence[str]) -> None:
         super().__init__(location, options, runtime)
-        self._places = places
+        self._paths = paths
         self._skipped = skipped
 
     def _path(self, key: str) -> str:
         try:
-            return self._places[key]
+            return self._paths[key]
         except KeyError:
             raise InvalidPathError("no local file has this name", path=key) from None
 
     def exists(self, key: str) -> bool:
-        return key in self._places and super().exists(key)
+        return key in self._paths and super().exists(key)
 
     def list_page(self, prefix: str = "", *, flat: bool = False, start_after: str | None = None,
                   token: str | None = None, limit: int | None = None) -> ListPage:
         """All of them at once, in key order."""
-        keys = sorted((key for key in self._places if key.startswith(prefix)), key=order_of)
+        keys = sorted((key for key in self._paths if key.startswith(prefix)), key=order_of)
         found = ((key, self._find(key)) for key in keys)
-        return ListPage([_entry(key, place[0]) for key, place in found if place is not None], [], None,
+        return ListPage([_entry(key, file[0]) for key, file in found if file is not None], [], None,
                         self._skipped)
 
 
@@ -57,31 +57,31 @@ class LocalStore(Store):
 
     Args:
         directory: an absolute local path. Nothing is written outside of it.
-        places: local paths by key, for files that are only read.
+        paths: local paths by key, for files that are only read.
         width: workers of a batch.
         follow_external: also symlinks that lead out of the directory are followed.
-        skipped: symlinks that were not followed when `places` were looked for.
+        skipped: symlinks that were not followed when `paths` were looked for.
     """
 
-    def __init__(self, directory: str, places: Mapping[str, str] | None = None, width: int = 20, *,
+    def __init__(self, directory: str, paths: Mapping[str, str] | None = None, width: int = 20, *,
                  follow_external: bool = False, skipped: Sequence[str] = ()) -> None:
         options = StoreOptions(encoding_suffixes=False, follow_external_symlinks=follow_external)
         super().__init__("file:///", options, width=width)
         self.location = self.location._replace(path=directory)
-        self._places = places
+        self._paths = paths
         self._skipped = skipped
 
     def interface(self, runtime: Runtime) -> Interface:
         if runtime not in self._interfaces:
             self._interfaces[runtime] = (
-                FileInterface(self.location, self.options, runtime) if self._places is None
-                else MappedFiles(self.location, self.options, runtime, self._places, self._skipped))
+                FileInterface(self.location, self.options, runtime) if self._paths is None
+                else MappedFiles(self.location, self.options, runtime, self._paths, self._skipped))
         return self._interfaces[runtime]
 
 
-def same_files(places: Mapping[str, str]) -> Callable[[str, str], bool]:
+def same_files(paths: Mapping[str, str]) -> Callable[[str, str], bool]:
     """Whether two keys of this mapping are the same local file."""
-    return lambda one, other: os.path.realpath(places[one]) == os.path.realpath(places[other])
+    return lambda one, other: os.path.realpath(paths[one]) == os.path.realpath(paths[other])
 
 
 def walk_files(directory: str, skipped: list[str], follow_external: bool = False) -> Iterator[tuple[str, str]]:

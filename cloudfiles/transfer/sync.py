@@ -85,9 +85,9 @@ def sync(source: Store, target: Store, *, delete: bool = False, compare: str = "
             report = bar.update if is_shown(progress) else None
             options = TransferOptions(allow_missing=True)
             with skipped_in_errors(todo.skipped_symlinks):
-                carried = copy_items(source, target, todo.items(), options, parallel, report)
+                copied = copy_items(source, target, todo.items(), options, parallel, report)
             deleted = _delete_all(there, todo.deletions(), plan, report)
-    return SyncResult(carried, todo.same, deleted, skipped_symlinks=todo.skipped_symlinks)
+    return SyncResult(copied, todo.same, deleted, skipped_symlinks=todo.skipped_symlinks)
 
 
 def check_disjoint(source: Store, target: Store) -> None:

@@ -199,19 +199,19 @@ class Journal:
                 count += inserted
         with self._changing() as database:
             (options,) = database.execute("SELECT options FROM transfer").fetchone()
-            told = json.dumps({**json.loads(options), "skipped_symlinks": list(skipped)}) if skipped else options
-            database.execute("UPDATE transfer SET is_listed = 1, options = ?", (told,))
+            text = json.dumps({**json.loads(options), "skipped_symlinks": list(skipped)}) if skipped else options
+            database.execute("UPDATE transfer SET is_listed = 1, options = ?", (text,))
         return count
 
     def _check_targets(self, rows: Iterable[tuple[Any, Any, Any]]) -> None:
         for source, target, _ in rows:
-            place = source if target is None else target
+            stored = source if target is None else target
             found = self._database.execute("SELECT source FROM items WHERE ifnull(target, source) = ?",
-                                           (place,)).fetchone()
+                                           (stored,)).fetchone()
             if found != (source,):
                 raise DuplicatePathError(f"both {key_of(found[0])!r} and {key_of(source)!r} would be written to this "
                                          "path; nothing was transferred",
-                                         path=key_of(place))
+                                         path=key_of(stored))
 
     # ---- leases
 
