@@ -90,7 +90,7 @@ class Client:
             if limiter.is_watching:
                 limiter.accepted(now, self._monotonic())  # the server has responded
             request.on_incomplete_body(broken.head, broken.received)
-            raise broken.cause from broken
+            raise broken.take_cause() from broken
         except ConnectionFailedError as error:
             connection.close()
             if connection.responses and not connection.has_response_bytes and request.idempotent:

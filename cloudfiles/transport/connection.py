@@ -55,6 +55,14 @@ class IncompleteBodyError(Exception):
         self.received = received
         self.cause = cause
 
+    def take_cause(self) -> Exception:
+        """The error that ended it, to be raised from this one, without references back: they would form a cycle."""
+        cause = self.cause
+        del self.cause, self.received
+        if self.__cause__ is cause:
+            self.__cause__ = None
+        return cause
+
 
 class Connection:
     """A stream to one origin and its receive buffer.

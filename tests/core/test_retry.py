@@ -563,17 +563,16 @@ def test_a_file_that_cannot_be_read_is_not_the_connections_fault() -> None:
     assert (caught.value.errno, time.slept, stream.closed) == (5, [], True)
 
 
-def test_a_failed_exchange_leaves_no_cycle() -> None:
+@pytest.mark.parametrize("failure", [answer(503), answer(body=b"0123456789")[:-3]], ids=["refused", "broken body"])
+def test_a_failed_exchange_leaves_no_cycle(failure: bytes) -> None:
     """What an attempt knew goes when it is over, and not when the collector comes."""
     import gc
     import weakref
 
-    class Big(bytes):
-        pass
     gc.collect()
     gc.disable()
     try:
-        client, _, _ = scripted_client(ScriptedStream(*[answer(503)] * 2, GOOD))
+        client, _, _ = scripted_client(ScriptedStream(failure), ScriptedStream(failure), ScriptedStream(GOOD))
         request = get()
         client.send(request)
         reference = weakref.ref(client)
