@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -21,7 +22,7 @@ from tests.servers.guard import Guard
 from tests.servers.http_proxy import HttpProxy
 from tests.servers.tls import Certificates, make_certificates
 
-pytest_plugins = ["tests.selection"]
+pytest_plugins = ["tests.selection", "tests.distribution"]
 
 _GUARD = Guard()
 
@@ -29,6 +30,10 @@ _GUARD = Guard()
 # for two bodies of megabytes.
 for _name in ("CI", "BUILD_NUMBER"):
     os.environ.pop(_name, None)
+
+# A run in the background ignores SIGINT, and so would the programs that tests start and interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # How long an example takes says something about the machine, not about the code.
 hypothesis.settings.register_profile("cloudfiles", deadline=None)

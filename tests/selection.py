@@ -1,15 +1,10 @@
-"""Which tests a run consists of, and which of them one worker of pytest-xdist runs after another.
+"""Which tests a run consists of.
 
 A run without options leaves out the tests marked `full`, which repeat on one more server, in one more runtime or with
 one more size what another test shows; `--full` runs them too. A test that is named (`path::test`) is always run.
-
-With `-n`, the tests of one file stay together, and so do all that use the same real server: it is started once.
 """
 
 from __future__ import annotations
-
-import os
-from collections import Counter
 
 import pytest
 
@@ -20,9 +15,6 @@ _OF_STORES = {"az": "azurite", "caddy": "caddy", "gs": "gcs_emulator", "moto": "
               "rclone": "rclone_s3"}
 """The server behind a store of the conformance suite, for those that have one."""
 
-_MOST_WORKERS = 4
-"""Of `-n auto`: the longest group of tests takes a quarter of the time of all of them."""
-
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--full", action="store_true", help="also run the tests marked `full`, which repeat others on "
@@ -31,10 +23,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "full: run by `--full` only")
-    config.addinivalue_line("markers", "long: takes seconds; xdist is to begin with it")
-    if getattr(config.option, "dist", "no") == "load":  # `-n` without `--dist`
-        config.option.dist = "loadgroup"
-        config.option.loadscopereorder = False
 
 
 @pytest.fixture(scope="session")
@@ -43,21 +31,12 @@ def full(request: pytest.FixtureRequest) -> bool:
     return bool(request.config.getoption("full"))
 
 
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_auto_num_workers() -> int | None:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(cores, _MOST_WORKERS)
-
-
-@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if not config.getoption("full") and not any("::" in argument for argument in config.args):
         left_out = [item for item in items if _repeats_others(item)]
         config.hook.pytest_deselected(items=left_out)
         unwanted = set(left_out)
         items[:] = [item for item in items if item not in unwanted]
-    if hasattr(config, "workerinput"):
-        _group(items)
 
 
 def servers_of(item: pytest.Item) -> set[str]:
@@ -83,28 +62,3 @@ def _repeats_others(item: pytest.Item) -> bool:
     second_runtime = (parameters.get("green") is False or parameters.get("runtime") in ("threads", "inline")
                       or parameters.get("run") == "uvloop")
     return bool(servers) and (second_runtime or len(servers) > 1)
-
-
-def _groups_of_servers(items: list[pytest.Item]) -> dict[str, str]:
-    """The group of every real server: servers that one test asks side by side are of one group."""
-    group_of = {server: server for server in REAL_SERVERS}
-    for item in items:
-        together = {group_of[server] for server in servers_of(item)}
-        if len(together) > 1:
-            group_of.update({server: min(together) for server, group in group_of.items() if group in together})
-    return group_of
-
-
-def _group(items: list[pytest.Item]) -> None:
-    """Mark the tests that belong together, and put the groups that take longest first."""
-    group_of = _groups_of_servers(items)
-    names = {}
-    for item in items:
-        servers = servers_of(item)
-        names[item] = group_of[min(servers)] if servers else item.nodeid.partition("::")[0]
-        if item.get_closest_marker("long") is not None and not servers:
-            names[item] = item.nodeid
-        else:
-            item.add_marker(pytest.mark.xdist_group(names[item]))
-    size = Counter(names.values())
-    items.sort(key=lambda item: (item.get_closest_marker("long") is None, -size[names[item]], names[item]))

@@ -14,20 +14,21 @@ from tests.conformance.nasty_keys import CANNOT_HOLD, KEYS, keys_for
 
 def _server(name: str, request: pytest.FixtureRequest) -> tuple[str, str]:
     """Endpoint and a bucket."""
-    if name == "scripted":
-        server: S3Server = request.getfixturevalue("fault_server")
+    server: Any = request.getfixturevalue(name)
+    if isinstance(server, S3Server):
         server.configure(secret_key="secretkey1234567")
         return server.url, server.bucket
-    real: Any = request.getfixturevalue(f"{name}_s3")
-    return real.url, real.make_bucket()
+    return server.url, server.make_bucket()
 
 
-@pytest.mark.parametrize("name", ["scripted", "moto", "rclone"])
-def test_server_holds_every_key_that_it_is_said_to(name: str, request: pytest.FixtureRequest) -> None:
+@pytest.mark.parametrize(("name", "known_as"), [("fault_server", "scripted"), ("moto_s3", "moto"),
+                                                 ("rclone_s3", "rclone")])
+def test_server_holds_every_key_that_it_is_said_to(name: str, known_as: str,
+                                                   request: pytest.FixtureRequest) -> None:
     endpoint, bucket = _server(name, request)
     client = boto3.client("s3", endpoint_url=endpoint, aws_access_key_id="AKIAEXAMPLE0000", region_name="us-east-1",
                           aws_secret_access_key="secretkey1234567", config=Config(s3={"addressing_style": "path"}))
-    keys = [entry.key for entry in keys_for(name)]
+    keys = [entry.key for entry in keys_for(known_as)]
     for key in keys:
         client.put_object(Bucket=bucket, Key=key, Body=key.encode())
     assert {key: client.get_object(Bucket=bucket, Key=key)["Body"].read() for key in keys} == {

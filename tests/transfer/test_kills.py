@@ -66,6 +66,7 @@ def _points(seed: int, full: bool) -> list[tuple[int, str]]:
             + [(chance.randrange(1, 9), "parts") for _ in range(in_parts)])
 
 
+@pytest.mark.long
 def test_to_disk(processes: Any, server: S3Server, tmp_path: Path, contents: dict[str, bytes],
                  full: bool) -> None:
     server.put_many(contents)
@@ -112,6 +113,7 @@ def test_from_disk_to_disk(processes: Any, server: S3Server, tmp_path: Path, con
     assert rt.close()
 
 
+@pytest.mark.long
 def test_to_s3(processes: Any, server: S3Server, tmp_path: Path, contents: dict[str, bytes],
                full: bool) -> None:
     for key, content in contents.items():
