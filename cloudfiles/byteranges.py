@@ -47,7 +47,7 @@ class ByteRange(NamedTuple):
 
 
 def byte_range(start: SupportsIndex | None = None, end: SupportsIndex | None = None) -> ByteRange:
-    """A checked range; `start` and `end` may be of any integer type.
+    """A validated range; `start` and `end` may have any integer type.
 
     Raises:
         InvalidInputError: the end is negative, before the start or combined with a suffix, or not an integer.
@@ -87,7 +87,7 @@ def from_slice(wanted: slice) -> ByteRange:
 
 
 def range_header(start: int | None, end: int | None) -> str | None:
-    """The Range header (RFC 9110 14.2) of a checked range, or None for the whole object.
+    """The Range header (RFC 9110 14.2) of a validated range, or None for the whole object.
 
     >>> range_header(0, 10), range_header(5, None), range_header(-5, None), range_header(None, None)
     ('bytes=0-9', 'bytes=5-', 'bytes=-5', None)

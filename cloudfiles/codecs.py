@@ -25,9 +25,9 @@ class Codec:
     default_level: int | None
     errors: tuple[type[Exception], ...]  # exceptions of the library
     compressor: Callable[[int | None], Any]  # with compress(data) and flush()
-    decompressor: Callable[[], Any]  # with the contract of bz2.BZ2Decompressor, for one member
-    concatenates: bool = True  # a member may follow a member
-    zero_padded: bool = False  # zeros may follow a member
+    decompressor: Callable[[], Any]  # with the interface of bz2.BZ2Decompressor, for one member
+    concatenates: bool = True  # several members may follow each other
+    zero_padded: bool = False  # members may be followed by zeros
     compress_whole: Callable[[Buffer, int | None], bytes] | None = None
     decompress_whole: Callable[[Buffer], bytes | None] | None = None  # None: not that simple, use a stream
 
@@ -144,8 +144,8 @@ class _BrotliDecompressor:
 def _zstd() -> Codec:
     import zstandard
 
-    # A context takes longer to make than 4 KiB to decode. Whole contents share one per thread; a
-    # stream owns one, for streams of one thread may take turns.
+    # Creating a context takes longer than decoding 4 KiB. Whole contents share one per thread; each stream has its own,
+    # as streams of one thread may be interleaved.
     shared = threading.local()
 
     def compress_whole(data: Buffer, level: int | None) -> bytes:

@@ -40,7 +40,7 @@ def _product(a: int, b: int, polynomial: int, width: int) -> int:
 
 @lru_cache(maxsize=256)
 def _power(exponent: int, polynomial: int, width: int) -> int:
-    """x^exponent modulo the polynomial: by squaring."""
+    """x^exponent modulo the polynomial, by squaring."""
     power, square = 1 << width - 1, 1 << width - 2  # x^0 and x^1
     while exponent:
         if exponent & 1:

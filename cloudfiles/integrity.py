@@ -27,7 +27,7 @@ from cloudfiles.exceptions import (
 )
 
 __all__ = [
-    "ALGORITHMS", "Digest", "Hasher", "MultipartMD5", "check", "check_multipart_etag", "checksum_header", "content_md5",
+    "ALGORITHMS", "Digest", "Hasher", "MultipartMD5", "check", "checksum_header", "content_md5",
     "digests_from_headers", "hasher", "is_available", "likely_part_sizes", "md5_from_etag", "multipart_etag",
     "verify", "verify_value",
 ]
@@ -47,7 +47,7 @@ _PART_SIZES = tuple(mib * _MIB for mib in (8, 5, 16, 64, 10, 15, 32, 50, 100, 12
 
 
 class Digest(NamedTuple):
-    """A digest in its binary form; CRCs are big endian."""
+    """A digest in binary form; CRCs are big endian."""
 
     algorithm: str
     value: bytes
@@ -167,7 +167,7 @@ def digests_from_headers(headers: Mapping[str, str], *, etag_is_md5: bool = Fals
         etag_is_md5: whether the ETags of this store are md5s, as on S3.
 
     Returns:
-        The cheapest first.
+        The fastest first.
     """
     return sorted(_offered(headers, etag_is_md5), key=lambda digest: ALGORITHMS.index(digest.algorithm))
 
@@ -197,7 +197,7 @@ def _decoded(algorithm: str, value: str) -> Iterator[Digest]:
     """The digest in `value`, unless it is the checksum of the checksums of the parts of an upload ("...-N")."""
     try:
         digest = binascii.a2b_base64(value)
-    except ValueError:  # binascii.Error is one
+    except ValueError:  # includes binascii.Error
         return
     if len(digest) == _SIZES[algorithm] and "-" not in value and _usable(algorithm):
         yield Digest(algorithm, digest)
@@ -322,32 +322,6 @@ def likely_part_sizes(size: int, parts: int) -> list[int]:
     even = -(-size // parts)
     candidates = dict.fromkeys((*_PART_SIZES, -(-even // _MIB) * _MIB, even))
     return [candidate for candidate in candidates if -(-size // candidate) == parts]
-
-
-def check_multipart_etag(content: Buffer, etag: str, part_size: int | None = None, path: str | None = None) -> bool:
-    """Verify a whole stored object with a multipart ETag.
-
-    Args:
-        part_size: the size of all parts but the last. If None, likely sizes are tried; each takes an md5
-            of the content, and if none of them matches, this does not prove damage.
-
-    Returns:
-        True if the content is intact, False if this is unknown.
-
-    Raises:
-        MD5IntegrityError: the ETag does not match with the given part size.
-    """
-    expected = etag.strip('"').lower()
-    md5, _, parts = expected.partition("-")
-    if md5_from_etag(md5) is None or not (parts.isascii() and parts.isdigit()):
-        return False
-    if part_size is None:
-        return any(multipart_etag(content, size) == expected for size in likely_part_sizes(len(content), int(parts)))
-    got = multipart_etag(content, part_size)
-    if got != expected:
-        raise MD5IntegrityError(f"ETag mismatch: the {len(content)} bytes received have {got} (in parts of {part_size} "
-                                f"bytes), the store reports {expected}", path=path)
-    return True
 
 
 # ---- headers of uploads

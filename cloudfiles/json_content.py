@@ -84,7 +84,7 @@ def _with_numbers_spelled(value: Any) -> Any:
 
 
 def _is_finite(array: Any) -> bool:
-    """Whether all of an array, or a scalar, of numpy's floats is finite."""
+    """Whether a numpy float, or all elements of an array of them, are finite."""
     import numpy
 
     return bool(numpy.isfinite(array).all())

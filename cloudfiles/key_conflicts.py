@@ -103,7 +103,7 @@ def _bare(name: str) -> str:
     return name[:name.rfind(".")]
 
 
-# ---- any number of them
+# ---- iterators of any length
 
 
 def _checked(target: Interface, items: Iterable[T], key: Callable[[T], str], source: Interface | None,

@@ -78,7 +78,7 @@ def read_json_object(path: str) -> dict[str, Any]:
 
 
 def replace_file(path: str, content: bytes) -> None:
-    """Write `content` to `path` atomically: a crash at any point leaves the old file or the new one."""
+    """Write `content` to `path` atomically: a crash at any point leaves the old or the new file."""
     import tempfile  # imported here because it takes milliseconds
 
     mkdir(os.path.dirname(path))

@@ -34,8 +34,8 @@ class RetryPolicy:
         truncated_budget: the same for bodies that end at the same byte each time, counted from the first one: either
             the server is shutting down, or the body is shorter than announced. At least `integrity_attempts` are made.
         retry_after_cap: seconds; a longer Retry-After ends the retries instead of sleeping for hours.
-        mends: how often a request may be repeated immediately, independently of the attempts: redirected, signed again,
-            or after a connection was closed while it was idle.
+        corrections: how often a request may be repeated immediately, independently of the attempts: redirected, signed
+            again, or after a connection was closed while it was idle.
     """
 
     attempts: int | None = None
@@ -46,7 +46,7 @@ class RetryPolicy:
     unanswered_budget: float = 60.0
     truncated_budget: float = 30.0
     retry_after_cap: float = 120.0
-    mends: int = 11
+    corrections: int = 11
 
     def delay(self, failures: int, random: Callable[[], float], retry_after: float | None = None) -> float:
         """Seconds to wait after the `failures`-th failure (from 1). `random` returns numbers in [0, 1).
@@ -70,7 +70,7 @@ class RetryPolicy:
 
     def allows_correction(self, corrected: int, elapsed: float) -> bool:
         """Whether a request that was corrected for the `corrected`-th time (from 1) may be repeated."""
-        return corrected <= self.mends and elapsed <= self.budget
+        return corrected <= self.corrections and elapsed <= self.budget
 
 
 def parse_retry_after(value: str | None, date: str | None) -> float | None:

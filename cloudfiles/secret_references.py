@@ -141,7 +141,7 @@ class ExportedSecrets:
 
 
 def export(objects: Any) -> ExportedSecrets:
-    """The secrets that a pickle of `objects` would refer to."""
+    """The secrets that a pickle of `objects` refers to."""
     found: dict[str, Any] = {}
 
     class Finder(pickle.Pickler):
@@ -164,7 +164,7 @@ def check_known(secrets: Any) -> None:
 
 
 def _name(secrets: Any) -> str:
-    """The same name for equal secrets."""
+    """A name, which is the same for equal secrets."""
     content = dict(secrets) if isinstance(secrets, Mapping) else secrets
     if isinstance(content, bytes):
         content = content.decode("latin-1")

@@ -13,7 +13,7 @@ from cloudfiles.exceptions import ConfigurationError, MissingExtraError
 from cloudfiles.secret_references import ExportedSecrets
 
 _AWS_KEY = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
-_AWS_PLACE = ("AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL")
+_AWS_LOCATION = ("AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL")
 
 
 def aws_credentials(bucket: str = "", service: str = "aws", skip_files: bool = False) -> dict[str, Any]:
@@ -28,11 +28,11 @@ def aws_credentials(bucket: str = "", service: str = "aws", skip_files: bool = F
     found = None if skip_files else secrets_files.find(file_names(bucket, "aws" if service == "s3" else service))
     if found is not None and found[1]:
         return found[1]
-    names = _AWS_KEY if skip_files else (*_AWS_KEY, *_AWS_PLACE)
+    names = _AWS_KEY if skip_files else (*_AWS_KEY, *_AWS_LOCATION)
     values = {name: os.environ[name] for name in names if os.environ.get(name)}
     if "AWS_ACCESS_KEY_ID" in values and "AWS_SECRET_ACCESS_KEY" in values:
         return values
-    return {name: values[name] for name in _AWS_PLACE if name in values}
+    return {name: values[name] for name in _AWS_LOCATION if name in values}
 
 
 def google_credentials(bucket: str = "") -> tuple[str | None, Any]:

@@ -1,1 +1,1 @@
-"""Credentials: secrets files, environment, the providers' own chains, and request signing."""
+"""Credentials: secrets files, the environment, the providers' own chains, and signatures."""

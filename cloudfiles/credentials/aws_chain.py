@@ -1,4 +1,4 @@
-"""botocore's own chain: SSO, assumed roles, web identity, credential_process, containers, IMDS, ~/.aws files."""
+"""botocore's credential chain: SSO, assumed roles, web identity, credential_process, containers, IMDS, ~/.aws files."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from typing import Any
 from cloudfiles.credentials.aws_sources import AwsCredentials
 from cloudfiles.exceptions import AuthorizationError, MissingExtraError
 
-METADATA_TIMEOUT = 1  # seconds; the address is link-local: on EC2 it answers in milliseconds
-METADATA_ATTEMPTS = 2  # one more than botocore's default: IMDS throttles a node whose processes start together
+METADATA_TIMEOUT = 1  # seconds; the address is link-local: on EC2 it responds in milliseconds
+METADATA_ATTEMPTS = 2  # one more than botocore's default: IMDS throttles nodes with many processes that start at once
 
 
 def load() -> AwsCredentials | None:
-    """The credentials that botocore finds now, or None. Blocks: it may run programs and ask servers.
+    """The credentials that botocore finds, or None. Blocks: it may run programs and send requests.
 
-    A new session each time, so that files are read and tokens fetched anew.
+    Each call uses a new session, so that files are read and tokens are fetched again.
 
     Raises:
         MissingExtraError: botocore is not installed.
-        AuthorizationError: a configured source was asked and failed; the cause says how.
+        AuthorizationError: a configured source has failed; see the cause.
     """
     try:
         import botocore.exceptions
@@ -41,7 +41,7 @@ def _load(session: Any) -> AwsCredentials | None:
     if found is None:
         return None
     frozen = found.get_frozen_credentials()
-    # botocore tells the time of expiry in no public attribute; static credentials have none.
+    # botocore has no public attribute for the expiry; static credentials have none.
     expiry: datetime | None = getattr(found, "_expiry_time", None)
     return AwsCredentials(
         frozen.access_key, frozen.secret_key, frozen.token, session.get_config_variable("region"),
@@ -49,7 +49,7 @@ def _load(session: Any) -> AwsCredentials | None:
 
 
 def _endpoint(session: Any) -> str | None:
-    """`endpoint_url` of the profile: for S3 in its services section, else for all services."""
+    """`endpoint_url` of the profile: that for S3 in its services section, else that for all services."""
     profile = session.get_scoped_config()
     service = session.full_config.get("services", {}).get(profile.get("services"), {}).get("s3", {})
     if session.get_config_variable("ignore_configured_endpoint_urls"):

@@ -1,4 +1,4 @@
-"""azure-identity's default chain: environment, workload identity, managed identity, and developers' sign-ins."""
+"""azure-identity's default chain: environment, workload identity, managed identity, and sign-ins of developers."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from cloudfiles.credentials.azure_sources import AzureCredentials
 from cloudfiles.exceptions import AuthorizationError, MissingExtraError
 
 SCOPE = "https://storage.azure.com/.default"
-"""What a token is asked for: Azure Storage, in every account and cloud ("Authorize with Microsoft Entra ID")."""
+"""The scope of tokens: Azure Storage, in every account and cloud ("Authorize with Microsoft Entra ID")."""
 
 
 def load() -> AzureCredentials:
-    """A token that azure-identity finds now. Blocks: it may run programs and ask servers.
+    """A token of azure-identity. Blocks: it may run programs and send requests.
 
-    A new chain each time: what was signed in or rotated meanwhile counts.
+    Each call uses a new chain, so that new sign-ins and rotated secrets are used.
 
     Raises:
         MissingExtraError: azure-identity is not installed.
-        AuthorizationError: no member of the chain has a token; the message says how each of them failed.
+        AuthorizationError: no credential of the chain returned a token; the message lists why.
     """
     try:
         from azure.core.exceptions import AzureError
@@ -29,7 +29,7 @@ def load() -> AzureCredentials:
     except ImportError as error:
         raise MissingExtraError("azure-identity is not installed: pip install 'cloudfiles[azure]'") from error
     try:
-        with _said_once(), DefaultAzureCredential() as chain:
+        with _without_warnings(), DefaultAzureCredential() as chain:
             token = chain.get_token(SCOPE)
     except (AzureError, ValueError) as error:
         raise AuthorizationError(f"azure-identity found no token: {error}") from error
@@ -37,9 +37,9 @@ def load() -> AzureCredentials:
 
 
 @contextmanager
-def _said_once() -> Iterator[None]:
-    """A chain that finds nothing logs a page of warnings, which is in the error that follows as well, and is none where
-    a public container is read without credentials: it is kept from being logged by this thread."""
+def _without_warnings() -> Iterator[None]:
+    """Suppress log messages of the chain in this thread: one that finds nothing logs a page of warnings. They are in
+    the error that follows, too, and no problem for a public container."""
     thread = threading.get_ident()
     logger = logging.getLogger("azure.identity._credentials.chained")
 

@@ -1,7 +1,7 @@
-"""google-auth, loaded only when needed: credentials of every kind, and the application default chain.
+"""google-auth, imported on first use: credentials of every type, and the application default credentials.
 
-It asks token servers over a client of this package, so that proxies, private authorities and
-retries are as everywhere else. What is here blocks: call it beside the workers.
+Its requests are sent by a client of this package, so that proxies, private authorities and retries work as everywhere
+else. All functions block: they are to be called in a thread of their own.
 
 Source: google-auth's user guide; AIP-4110, "Application Default Credentials".
 """
@@ -27,15 +27,15 @@ from cloudfiles.types import Clock, Tls
 SCOPES = ("https://www.googleapis.com/auth/devstorage.read_write",)
 
 PATIENT = RetryPolicy(attempts=6, window=0.5, budget=60.0)
-"""For tokens: a metadata server that starts with its node or pod answers after some seconds."""
+"""For tokens: a metadata server that starts together with its node or pod responds after some seconds."""
 
 _ONCE = RetryPolicy(attempts=1)
 _PROBE_TIMEOUT = 1.0
-"""Seconds for finding out whether there is a metadata server: its address is link-local, and may lead nowhere."""
+"""Seconds for checking whether there is a metadata server, whose link-local address may not be routed."""
 
 _PROJECTS = "https://cloudresourcemanager."
-"""Where google-auth asks for the project of federated credentials, which is nice to know, and no more: a network that
-lets through nothing but storage has no way there."""
+"""Where google-auth looks up the project of federated credentials. It is optional, and networks that allow only access
+to storage may block it."""
 
 _NOT_FOUND = "default credentials were not found"
 
@@ -45,7 +45,7 @@ class GoogleChain:
 
     Args:
         tls: for the token servers.
-        policy: how hard to try to get a token.
+        policy: for requests of tokens.
     """
 
     def __init__(self, tls: Tls | None = None, policy: RetryPolicy = PATIENT, clock: Clock | None = None) -> None:
@@ -54,18 +54,18 @@ class GoogleChain:
         self._clock = clock or Clock()
 
     def from_values(self, name: str, values: Mapping[str, Any]) -> Any:
-        """The google-auth credentials, and their project, that the file or dict `name` describes.
+        """The google-auth credentials and their project for the content of the file or dict `name`.
 
         Raises:
             MissingExtraError: google-auth is not installed.
-            ConfigurationError: they are not what they say to be. Shows nothing of them.
-            AuthorizationError: a source that they name was asked and failed.
+            ConfigurationError: they are not valid credentials of their type. The message does not contain them.
+            AuthorizationError: a source that they name has failed.
         """
         kind_of(name, values)
         google = _google_auth()
         try:
             with warnings.catch_warnings():
-                # It warns of credentials that come from others: these are the user's own files.
+                # It warns about credentials from others, but these are the user's own files.
                 warnings.simplefilter("ignore", DeprecationWarning)
                 return google.load_credentials_from_dict(dict(values), scopes=SCOPES, request=self._transport())
         except (google.exceptions.RefreshError, google.exceptions.TransportError) as error:
@@ -80,7 +80,7 @@ class GoogleChain:
 
         Raises:
             MissingExtraError: google-auth is not installed.
-            ConfigurationError: some are configured that cannot be used.
+            ConfigurationError: those that are configured cannot be used.
         """
         google = _google_auth()
         try:
@@ -95,20 +95,20 @@ class GoogleChain:
             raise AuthorizationError(f"Google application default credentials failed: {error}") from error
 
     def token(self, loaded: Any, source: str) -> GoogleToken:
-        """A new token. Raises AuthorizationError with the server's words where it gives none."""
+        """A new token. Raises AuthorizationError with the server's message."""
         google = _google_auth()
         credentials, project = loaded
         try:
             credentials.refresh(self._transport())
         except google.exceptions.GoogleAuthError as error:
             raise AuthorizationError(f"no access token for the Google credentials from {source}: {error}") from error
-        # google-auth's times are UTC without saying so.
+        # Times of google-auth are UTC, without a time zone.
         expiry = credentials.expiry and credentials.expiry.replace(tzinfo=timezone.utc).timestamp()
         project = getattr(credentials, "quota_project_id", None) or project
         return GoogleToken(f"Bearer {credentials.token}", source, project, self._signer(credentials), expiry)
 
     def _signer(self, credentials: Any) -> GoogleSigner | None:
-        """A service account's key signs here; where it is not at hand, Google does."""
+        """Signs with the key of the service account; without the key, Google signs."""
         from google.oauth2 import service_account
 
         if isinstance(credentials, service_account.Credentials):
@@ -132,11 +132,11 @@ def _google_auth() -> Any:
     return google.auth
 
 
-# ---- google-auth's requests over our client
+# ---- requests of google-auth
 
 
 class _Answer:
-    """An answer as google-auth wants it."""
+    """A response for google-auth."""
 
     def __init__(self, response: Response) -> None:
         self.status = response.status
@@ -145,7 +145,7 @@ class _Answer:
 
 
 class _TokenRequest(Request):
-    """A request that leaves it to google-auth what an error response means."""
+    """A request whose error responses are interpreted by google-auth."""
 
     __slots__ = ()
 
@@ -156,9 +156,9 @@ class _TokenRequest(Request):
 
 
 class _Transport:
-    """google-auth's `transport.Request`: a callable that makes one request.
+    """google-auth's `transport.Request`: a callable that sends one request.
 
-    probe: the client for what may have no answer.
+    probe: the client for servers that may not exist.
     """
 
     def __init__(self, client: Client, probe: Client) -> None:
@@ -167,7 +167,7 @@ class _Transport:
 
     def __call__(self, url: str, method: str = "GET", body: bytes | str | None = None,
                  headers: Mapping[str, str] | None = None, timeout: float | None = None, **_: Any) -> _Answer:
-        """Raises google.auth.exceptions.TransportError. The client's timeouts hold."""
+        """Raises google.auth.exceptions.TransportError. Uses the timeouts of the client."""
         from google.auth.exceptions import TransportError
 
         may_fail = url.startswith(_PROJECTS)

@@ -1,4 +1,4 @@
-"""Signatures of service accounts whose key is not at hand: Google signs, asked through the IAM Credentials API.
+"""Signatures for service accounts without their key: by Google, through the IAM Credentials API.
 
 Source: IAM Credentials API reference, "projects.serviceAccounts.signBlob"; google-auth's `google.auth.iam`.
 """
@@ -11,16 +11,16 @@ from cloudfiles.credentials.google_sources import GoogleSigner
 from cloudfiles.exceptions import AuthorizationError, ConnectionFailedError
 
 SCOPES = ("https://www.googleapis.com/auth/iam",)
-"""The narrowest scope of which signBlob takes a token; those of Cloud Storage do not do."""
+"""The narrowest scope for signBlob; those of Cloud Storage are not sufficient."""
 
 _UNKNOWN = (None, "", "default")
 
 
 def remote_signer(credentials: Any, transport: Any) -> GoogleSigner | None:
-    """What signs for the service account that these google-auth credentials speak for; None if it is none.
+    """The signer for the service account of these google-auth credentials; None if they are of no service account.
 
-    credentials: of the metadata server, impersonated, or federated ones that impersonate; refreshed before.
-    transport: google-auth's requests. Nothing is asked before something is to be signed.
+    credentials: those of the metadata server, impersonated, or federated ones that impersonate; refreshed before.
+    transport: for requests of google-auth. None is sent before something is signed.
     """
     email = getattr(credentials, "service_account_email", None)
     if email in _UNKNOWN or not hasattr(credentials, "with_scopes"):
@@ -29,7 +29,7 @@ def remote_signer(credentials: Any, transport: Any) -> GoogleSigner | None:
 
 
 class _IamSigner:
-    """Signs some bytes by one request, and one more for a token about once an hour."""
+    """Signs bytes with one request, and another one for a token about once an hour."""
 
     def __init__(self, credentials: Any, transport: Any, email: str) -> None:
         self._credentials = credentials
@@ -38,7 +38,7 @@ class _IamSigner:
         self._sign: Any = None
 
     def __call__(self, data: bytes) -> bytes:
-        """Raises AuthorizationError with the server's words where it does not sign."""
+        """Raises AuthorizationError with the server's message."""
         from google.auth.exceptions import GoogleAuthError
 
         try:
@@ -50,7 +50,7 @@ class _IamSigner:
                 "roles/iam.serviceAccountTokenCreator on this account, even for the account itself, and the IAM "
                 "Service Account Credentials API enabled)"
             ) from error
-        except OSError as error:  # of the sessions that google-auth opens by itself
+        except OSError as error:  # of sessions that google-auth opens itself
             raise ConnectionFailedError(f"signing as {self._email} failed: {error}") from error
         return signature
 
@@ -58,5 +58,5 @@ class _IamSigner:
         from google.auth import iam, impersonated_credentials
 
         if isinstance(self._credentials, impersonated_credentials.Credentials):
-            return self._credentials.sign_bytes  # in the name of who impersonates, who is allowed to
+            return self._credentials.sign_bytes  # with the permissions of the impersonating account
         return iam.Signer(self._transport, self._credentials.with_scopes(SCOPES), self._email).sign

@@ -1,6 +1,6 @@
-"""One worker renews what all workers use: a value that goes stale, fetched early and once.
+"""A value shared by all workers that expires: fetched again early, and by one worker for all of them.
 
-No lock is held while anything waits: greenlets of one thread would wait for each other for ever.
+No lock is held while waiting, as greenlets of one thread would deadlock.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from cloudfiles.exceptions import CloudFilesError
 T = TypeVar("T")
 
 RETRY_AFTER = 30.0
-"""Seconds until the next try where an early renewal failed, or brought what soon ends as well."""
+"""Seconds until the next attempt if an early renewal has failed, or has returned a value that also expires soon."""
 
 POLL = 0.02
-"""Seconds between two looks of a worker that waits for another one's renewal."""
+"""Seconds between two checks of a worker that waits for the renewal of another one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fetched(Generic[T]):
-    """A value, and when to see to a new one. Times are seconds since the epoch.
+    """A value and its expiry, in seconds since the epoch.
 
     Attributes:
-        fresh_until: from then on it is renewed; before that nobody looks.
-        expiry: from then on it must not be used any more; None for never.
+        fresh_until: from then on the value is renewed.
+        expiry: from then on it must not be used; None for never.
     """
 
     value: T
@@ -38,15 +38,15 @@ class Fetched(Generic[T]):
 
 
 def renewal_time(expiry: float | None, early: float, now: float) -> float:
-    """From when on to renew what ends at `expiry`: `early` seconds before, but RETRY_AFTER from now where that is past.
+    """When to renew a value: `early` seconds before its expiry, but not within RETRY_AFTER seconds from now.
 
-    What a source gives again although it ends soon is not asked for by every request.
+    So a source that returns values that expire soon is not queried for every request.
     """
     return math.inf if expiry is None else max(expiry - early, min(now + RETRY_AFTER, expiry))
 
 
-class _Flight:
-    """A renewal under way, and how it ended."""
+class _Fetch:
+    """A fetch in progress, and how it ended."""
 
     def __init__(self) -> None:
         self.done = False
@@ -54,12 +54,12 @@ class _Flight:
 
 
 class Renewal(Generic[T]):
-    """A value shared by many workers, threads and greenlets alike, and renewed by one of them.
+    """A value shared by workers, both threads and greenlets, and renewed by one of them.
 
     Args:
-        fetch: gives the value anew; called by one worker at a time.
+        fetch: returns a new value; called by one worker at a time.
         clock: seconds since the epoch.
-        sleep: how a worker waits for another one's renewal.
+        sleep: how a worker waits for the renewal of another one.
     """
 
     def __init__(self, fetch: Callable[[], Fetched[T]], clock: Callable[[], float],
@@ -68,12 +68,12 @@ class Renewal(Generic[T]):
         self._clock = clock
         self._sleep = sleep
         self.current: Fetched[T] | None = None
-        self._value: T  # that of `current`: it is asked for with every request
+        self._value: T  # that of `current`, which every request needs
         self._fresh_until = -math.inf
-        self._flights: dict[int, _Flight] = {}
+        self._fetches: dict[int, _Fetch] = {}
 
     def get(self) -> T:
-        """The value, one comparison where it is fresh. Raises what `fetch` raises, if there is none to use."""
+        """The value, by one comparison while it is fresh. Raises what `fetch` raises, unless the old one is valid."""
         if self._clock() < self._fresh_until:
             return self._value
         return self._renew(None)
@@ -83,13 +83,13 @@ class Renewal(Generic[T]):
         return self._renew(rejected)
 
     def _renew(self, rejected: T | None) -> T:
-        mine = _Flight()
-        # One atomic step decides who flies. By process, as a forked child must not wait for its parent's worker.
-        flight = self._flights.setdefault(os.getpid(), mine)
-        if flight is mine:
-            return self._fly(mine, rejected)
+        mine = _Fetch()
+        # An atomic operation decides which worker fetches. By process: a forked child must not wait for its parent.
+        running = self._fetches.setdefault(os.getpid(), mine)
+        if running is mine:
+            return self._run(mine, rejected)
         usable = self._usable(rejected)
-        return usable.value if usable is not None else self._wait_for(flight)
+        return usable.value if usable is not None else self._wait_for(running)
 
     def _usable(self, rejected: T | None) -> Fetched[T] | None:
         current = self.current
@@ -97,27 +97,27 @@ class Renewal(Generic[T]):
             return None
         return current if current.expiry is None or self._clock() < current.expiry else None
 
-    def _wait_for(self, flight: _Flight) -> T:
-        while not flight.done:
+    def _wait_for(self, fetch: _Fetch) -> T:
+        while not fetch.done:
             self._sleep(POLL)
-        if flight.error is not None:
-            raise copy.copy(flight.error) from flight.error
+        if fetch.error is not None:
+            raise copy.copy(fetch.error) from fetch.error
         return self.current.value if self.current is not None else self.get()
 
-    def _fly(self, flight: _Flight, rejected: T | None) -> T:
+    def _run(self, fetch: _Fetch, rejected: T | None) -> T:
         try:
             return self._replace(rejected)
         except CloudFilesError as error:
-            flight.error = error
+            fetch.error = error
             raise
         finally:
-            flight.done = True
-            del self._flights[os.getpid()]
+            fetch.done = True
+            del self._fetches[os.getpid()]
 
     def _replace(self, rejected: T | None) -> T:
         usable, now = self._usable(rejected), self._clock()
         if usable is not None and now < self._fresh_until:
-            return usable.value  # another worker's renewal ended just before this one began
+            return usable.value  # another worker has renewed it just before
         try:
             fetched = self._fetch()
         except CloudFilesError:
@@ -126,5 +126,5 @@ class Renewal(Generic[T]):
             self._fresh_until = min(now + RETRY_AFTER, usable.expiry or math.inf)
             return usable.value
         self.current, self._value = fetched, fetched.value
-        self._fresh_until = fetched.fresh_until  # last: from now on `get` takes the value unasked
+        self._fresh_until = fetched.fresh_until  # last: from now on `get` returns the new value
         return fetched.value

@@ -1,7 +1,7 @@
-"""Secrets files: JSON objects in a few directories, named after what they open.
+"""Secrets files: JSON objects in a few directories, named after the service or bucket.
 
-`aws-secret.json` opens S3, `BUCKET-aws-secret.json` one bucket, `ALIAS-secret.json` the
-store behind an alias, and so on. A file that has changed since it was read is read again.
+`aws-secret.json` is for S3, `BUCKET-aws-secret.json` for one bucket, `ALIAS-secret.json` for the store of an alias, and
+so on. A file that has changed is read again.
 """
 
 from __future__ import annotations
@@ -15,29 +15,29 @@ from cloudfiles.lib import FileSignature, file_signature, parse_json_object, rea
 from cloudfiles.runtime.descriptors import with_descriptor
 
 Secrets = Mapping[str, Any] | str | bytes | os.PathLike[str]
-"""What `secrets=` may be: a mapping, JSON text, or the path of a JSON file."""
+"""The types of `secrets=`: a mapping, JSON text, or the path of a JSON file."""
 
 _read: dict[str, tuple[FileSignature, dict[str, Any]]] = {}
 
 
 def directories(environ: Mapping[str, str] | None = None) -> list[str]:
-    """The directories that are searched, in this order, none twice."""
+    """The directories that are searched, in order, without duplicates."""
     environ = os.environ if environ is None else environ
     homes = (environ.get("CLOUD_FILES_DIR"), environ.get("CLOUD_VOLUME_DIR"), "~/.cloudfiles", "~/.cloudvolume")
     return list(dict.fromkeys(os.path.join(toabs(home), "secrets") for home in homes if home))
 
 
 def candidates(names: Iterable[str], environ: Mapping[str, str] | None = None) -> Iterator[str]:
-    """Every path at which one of `names` is looked for: the first name in all directories, then the next."""
-    places = directories(environ)
-    return (os.path.join(directory, name) for name in names for directory in places)
+    """All paths of files with one of `names`: the first name in all directories, then the next."""
+    searched = directories(environ)
+    return (os.path.join(directory, name) for name in names for directory in searched)
 
 
 def find(names: Iterable[str], environ: Mapping[str, str] | None = None) -> tuple[str, dict[str, Any]] | None:
-    """The first of `names` that exists: its path and its content; None if none does.
+    """The path and content of the first file that exists; None if there is none.
 
     Raises:
-        ConfigurationError: it exists but cannot be read, or is not a JSON object. Names the file, not its content.
+        ConfigurationError: it cannot be read, or is not a JSON object. Names the file, not its content.
     """
     for path in candidates(names, environ):
         content = read(path)
@@ -47,7 +47,7 @@ def find(names: Iterable[str], environ: Mapping[str, str] | None = None) -> tupl
 
 
 def read(path: str) -> dict[str, Any] | None:
-    """The JSON object in `path`, from memory where the file has not changed; None if there is no file."""
+    """The JSON object in `path`, cached while the file does not change; None if there is no file."""
     signature = file_signature(path)
     if signature is None:
         return None
@@ -58,11 +58,11 @@ def read(path: str) -> dict[str, Any] | None:
 
 
 def load(secrets: Secrets) -> tuple[str, dict[str, Any]]:
-    """What `secrets=` holds, and where it came from in words.
+    """The name and content of the source that `secrets=` stands for.
 
     Raises:
-        ConfigurationError: it is none of the things it may be. The message never shows the text that was given,
-            as that may be the secret itself.
+        ConfigurationError: it has another type, or the file cannot be read. The message does not contain the text,
+            which may be a secret.
     """
     if isinstance(secrets, Mapping):
         return "secrets=", dict(secrets)

@@ -1,4 +1,4 @@
-"""Recordings of batches, and samples of the machine's counters."""
+"""Recordings of batches, and samples of the system's network and disk counters."""
 
 from cloudfiles.monitoring.monitor import IOEnum, TransmissionMonitor
 from cloudfiles.monitoring.sampling import IOSampler

@@ -74,7 +74,7 @@ class TransmissionMonitor:
 
     def add(self, other: TransmissionMonitor) -> None:
         """Add everything that another monitor has recorded."""
-        recorded: TransmissionMonitor = getattr(other, "recording", other)  # a transfer's result has one
+        recorded: TransmissionMonitor = getattr(other, "recording", other)  # the result of a transfer
         self._ios.extend(recorded._ios)
         self._errors += recorded._errors
 

@@ -47,7 +47,7 @@ def plot_gantt(ios: Sequence[Io], label: str, filename: str | None, title: str |
 
 
 def _shown(size: float) -> str:
-    """`size` bytes to three digits.
+    """`size` in bytes with three digits.
 
     >>> _shown(1234567)
     '1.23 MB'

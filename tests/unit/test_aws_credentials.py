@@ -383,7 +383,7 @@ def test_threads_share_a_failure(make, chain):
     renewal = provider._renewal
     threads, results = run_together(1, provider.get)
     assert gate.entered.wait(30)
-    others, more = run_together(5, lambda: renewal._wait_for(renewal._flights[os.getpid()]))
+    others, more = run_together(5, lambda: renewal._wait_for(renewal._fetches[os.getpid()]))
     gate.open.set()
     join_all([*threads, *others])
     assert [str(result) for result in results + more] == ["down"] * 6

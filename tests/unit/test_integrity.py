@@ -28,7 +28,6 @@ from cloudfiles.integrity import (
     Digest,
     MultipartMD5,
     check,
-    check_multipart_etag,
     checksum_header,
     content_md5,
     digests_from_headers,
@@ -250,7 +249,6 @@ def test_multipart_etags(content, part_size, cuts):
     for start, end in itertools.pairwise(edges):
         stream.update(content[start:end])
         assert stream.etag() == etag_by_definition(content[:end], part_size)
-    assert check_multipart_etag(content, f'"{expected.upper()}"', part_size) is True
 
 
 @untimed
@@ -266,24 +264,6 @@ def test_likely_part_sizes_make_that_many_parts(size, parts):
 def test_the_part_sizes_of_common_clients_are_among_the_likely(mib, parts, last):
     size = (parts - 1) * mib * MIB + 1 + last % (mib * MIB)
     assert mib * MIB in likely_part_sizes(size, parts)
-
-
-def test_a_multipart_etag_is_found_by_trying_the_likely_sizes():
-    content = bytes(range(256)) * (11 * MIB // 256)
-    assert check_multipart_etag(content, etag_by_definition(content, 5 * MIB)) is True
-    assert check_multipart_etag(content, etag_by_definition(content, 5_000_000)) is False
-
-
-def test_damage_shows_in_a_multipart_etag_of_known_part_size():
-    etag = etag_by_definition(b"abcdefgh", 3)
-    with pytest.raises(MD5IntegrityError, match=rf"key: .* 8 bytes .* parts of 3 bytes.*{etag}"):
-        check_multipart_etag(b"abcdefgH", etag, 3, "key")
-
-
-@pytest.mark.parametrize("etag", ["", VALUES["md5"], "xyz-3", VALUES["md5"] + "-", VALUES["md5"] + "-x",
-                                  VALUES["md5"] + "-²"])
-def test_other_etags_are_not_multipart(etag):
-    assert check_multipart_etag(CHECK, etag, 3) is False
 
 
 def test_a_part_has_a_size():

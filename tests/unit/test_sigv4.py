@@ -122,7 +122,7 @@ def test_many_forms_of_headers_are_not_hoarded(context: SigningContext) -> None:
     heads = [context.head("GET", "/a", HOST, {"range": f"bytes={n}-"}, EMPTY_PAYLOAD) for n in range(300)]
     again = SigningContext(KEY, "us-east-1", NOW)
     assert heads[299] == again.head("GET", "/a", HOST, {"range": "bytes=299-"}, EMPTY_PAYLOAD)
-    assert len(context._forms) < 300
+    assert len(context._templates) < 300
 
 
 # ---- time

@@ -1,4 +1,4 @@
-"""Google's V4 signature in URLs.
+"""Google's V4 signatures of URLs.
 
 Source: Cloud Storage docs, "Signatures" and "Canonical requests" (V4 signing process).
 """
@@ -13,14 +13,14 @@ from cloudfiles.credentials.signing.sigv4 import UNSIGNED_PAYLOAD, format_query
 
 ALGORITHM = "GOOG4-RSA-SHA256"
 MAX_EXPIRES = 7 * 24 * 3600
-"""Seconds; nothing is signed for longer."""
+"""Maximum seconds of a signature."""
 
 
 def presigned_query(method: str, path: str, host: str, expires: int, now: float, signer: GoogleSigner,
                     parameters: dict[str, str] | None = None) -> str:
-    """The query of a URL that allows `method` on `path` of `host` for `expires` seconds from `now`, without a '?'.
+    """The query of a URL that grants `method` on `path` of `host` for `expires` seconds from `now`, without '?'.
 
-    path: percent-encoded, slashes kept. now: seconds since the epoch. parameters: more of the query, signed too.
+    path: percent-encoded except for slashes. now: seconds since the epoch. parameters: added to the query, and signed.
     """
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
     scope = f"{stamp[:8]}/auto/storage/goog4_request"

@@ -1,4 +1,4 @@
-"""HMAC-SHA256 of many messages under one key."""
+"""HMAC-SHA256 of many messages with one key."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import hashlib
 
 
 class HmacSha256:
-    """HMAC-SHA256 (RFC 2104) of many messages under one key.
+    """HMAC-SHA256 (RFC 2104) of many messages with one key.
 
-    The two blocks that depend on the key alone are hashed once. A message then costs 1 us; by
-    `hmac.digest` it costs 3, for OpenSSL looks up its algorithms anew each time.
+    The two blocks that depend only on the key are hashed once. A message then takes 1 us; with `hmac.digest` it takes
+    3 us, as OpenSSL looks up its algorithms each time.
     """
 
     __slots__ = ("_inner", "_outer")

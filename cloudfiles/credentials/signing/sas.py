@@ -1,7 +1,7 @@
-"""Shared access signatures for one blob: queries that open it for a while, signed by a key.
+"""Shared access signatures for one blob: signed queries that grant access for a limited time.
 
 Sources: Azure Storage REST reference, "Create a service SAS", "Create a user delegation SAS" (both version
-2020-12-06 and later). The two differ in the key and in the lines that say whose key it is.
+2020-12-06 and later). The two differ in the key, and in the lines that identify it.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 SAS_VERSION = "2022-11-02"
-"""Fixes the fields of the string to sign."""
+"""Determines the fields of the string to sign."""
 
 
 class DelegationKey(NamedTuple):
-    """A user delegation key: a token's rights lent to a signature. Times as the server wrote them."""
+    """A user delegation key: signs with the permissions of a token. Times as sent by the server."""
 
     value: bytes
     oid: str
@@ -32,13 +32,13 @@ class DelegationKey(NamedTuple):
 
 
 class BlobSas(NamedTuple):
-    """What a signature allows.
+    """What a signature grants.
 
     Attributes:
-        resource: '/blob/ACCOUNT/CONTAINER/KEY', nothing in it encoded.
+        resource: '/blob/ACCOUNT/CONTAINER/KEY', not percent-encoded.
         permissions: letters in the order 'racwdxltmeop'.
         expiry: seconds since the epoch.
-        https_only: whether it is good for nothing but HTTPS.
+        https_only: whether it is valid only for HTTPS.
     """
 
     resource: str
@@ -67,5 +67,5 @@ class BlobSas(NamedTuple):
 
 
 def iso(seconds: float) -> str:
-    """Seconds since the epoch as these signatures write time."""
+    """Seconds since the epoch in the time format of these signatures."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))

@@ -1,8 +1,7 @@
-"""AWS Signature Version 4 as S3 wants it, in request headers and in presigned URLs.
+"""AWS Signature Version 4 for S3, in request headers and in presigned URLs.
 
 Source: Amazon S3 API Reference, "Authenticating Requests (AWS Signature Version 4)". S3 differs from
-the other services in this: the path is percent-encoded once and never normalized, and a payload
-may stay unsigned.
+other services: the path is percent-encoded once and never normalized, and payloads may be unsigned.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ UNSIGNED_PAYLOAD = "UNSIGNED-PAYLOAD"
 EMPTY_PAYLOAD = hashlib.sha256(b"").hexdigest()
 
 _NO_ESCAPES = re.compile(r"[A-Za-z0-9_.~/\-]*", re.ASCII).fullmatch
-_MANY_FORMS = 64
+_MAX_TEMPLATES = 64
 _SPACES = re.compile("  +")
 _hmac = hmac.digest
 
@@ -32,10 +31,10 @@ _hmac = hmac.digest
 
 
 def quote_key(key: str) -> str:
-    """`key` as it stands in a URL's path: every byte that is not unreserved encoded once, `/` kept.
+    """`key` in the path of a URL: all bytes that are not unreserved are percent-encoded, except for `/`.
 
-    Undecodable bytes of a listing come as surrogates (PEP 383) and go out as they were.
-    Raises InvalidPathError for other lone surrogates, which no UTF-8 has.
+    Undecodable bytes of a listing, which are surrogates (PEP 383), are encoded as the original bytes. Raises
+    InvalidPathError for other lone surrogates, which UTF-8 cannot encode.
     """
     if _NO_ESCAPES(key):
         return key
@@ -46,7 +45,7 @@ def quote_key(key: str) -> str:
 
 
 def format_query(parameters: Mapping[str, str]) -> str:
-    """A query string in canonical form: sorted and encoded, `name=` if there is no value."""
+    """A query string in canonical template: sorted and encoded, `name=` for an empty value."""
     pairs = sorted((_quote(name), _quote(value)) for name, value in parameters.items())
     return "&".join([f"{name}={value}" for name, value in pairs])
 
@@ -66,25 +65,25 @@ def signing_key(secret_key: str, day: str, region: str, service: str = "s3") -> 
     return key
 
 
-class _Form(NamedTuple):
-    """What heads with the same header names share; `fields` and `lines` take the values by name (`%`)."""
+class _HeadTemplate(NamedTuple):
+    """The constant parts of heads with the same header names; `fields` and `lines` are formatted with the values."""
 
     fields: str  # the canonical request's headers
-    signed: str  # what follows them there
+    signed: str  # what follows them
     lines: str  # the headers as sent
     authorization: str  # up to the signature
 
 
 class SigningContext:
-    """One second in which a key signs for a region.
+    """Signs requests of one second, with one key for one region.
 
     Attributes:
         credentials: the key.
-        region: the region signed for.
-        now: seconds since the epoch as the server's clock shows them, whole.
+        region: the region of the requests.
+        now: seconds since the epoch by the server's clock, an integer.
     """
 
-    __slots__ = ("_authorization", "_forms", "_mac", "_scope", "_stamp", "_to_sign", "credentials", "now", "region")
+    __slots__ = ("_authorization", "_mac", "_scope", "_stamp", "_templates", "_to_sign", "credentials", "now", "region")
 
     def __init__(self, credentials: AwsCredentials, region: str, now: int,
                  before: SigningContext | None = None) -> None:
@@ -100,7 +99,7 @@ class SigningContext:
             self._mac = HmacSha256(signing_key(credentials.secret_key, day, region))
         self._to_sign = f"AWS4-HMAC-SHA256\n{self._stamp}\n{self._scope}\n"
         self._authorization = f"AWS4-HMAC-SHA256 Credential={credentials.access_key}/{self._scope}, SignedHeaders="
-        self._forms: dict[object, _Form] = {}
+        self._templates: dict[object, _HeadTemplate] = {}
 
     def head(self, method: str, target: str, host: str, headers: dict[str, str], payload: str,
              length: int | None = None) -> bytes:
@@ -108,24 +107,24 @@ class SigningContext:
 
         target: path and query in canonical form (`quote_key`, `format_query`).
         headers: lower-case names. payload: the body's sha256 in hex, or UNSIGNED_PAYLOAD.
-        length: the body's bytes; None if the request has no body and no Content-Length.
+        length: the body's bytes; None for a request without body and Content-Length.
         """
         shape = (host, payload, *headers)
-        form = self._forms.get(shape)
-        if form is None:
-            form = self._form(host, headers, payload)
-            if len(self._forms) < _MANY_FORMS:
-                self._forms[shape] = form
+        template = self._templates.get(shape)
+        if template is None:
+            template = self._template(host, headers, payload)
+            if len(self._templates) < _MAX_TEMPLATES:
+                self._templates[shape] = template
         path, _, query = target.partition("?")
-        fields = form.fields % headers
+        fields = template.fields % headers
         if "  " in fields:  # runs of spaces are signed as one
             fields = _SPACES.sub(" ", fields)
-        signature = self._signature(f"{method}\n{path}\n{query}\n{fields}{form.signed}")
+        signature = self._signature(f"{method}\n{path}\n{query}\n{fields}{template.signed}")
         more = "" if length is None else f"content-length: {length}\r\n"
-        return (f"{method} {target} HTTP/1.1\r\n{form.lines % headers}{more}{form.authorization}{signature}\r\n\r\n"
-                ).encode("latin-1")
+        return (f"{method} {target} HTTP/1.1\r\n{template.lines % headers}{more}"
+                f"{template.authorization}{signature}\r\n\r\n").encode("latin-1")
 
-    def _form(self, host: str, headers: dict[str, str], payload: str) -> _Form:
+    def _template(self, host: str, headers: dict[str, str], payload: str) -> _HeadTemplate:
         fixed = {"x-amz-content-sha256": payload, "x-amz-date": self._stamp}
         if self.credentials.token:
             fixed["x-amz-security-token"] = self.credentials.token
@@ -133,7 +132,7 @@ class SigningContext:
                   **{name: value.replace("%", "%%") for name, value in fixed.items()}}
         signed = sorted(values)
         names = ";".join(signed)
-        return _Form("".join([f"{name.replace('%', '%%')}:{values[name]}\n" for name in signed]),
+        return _HeadTemplate("".join([f"{name.replace('%', '%%')}:{values[name]}\n" for name in signed]),
                      f"\n{names}\n{payload}",
                      "".join([f"{name.replace('%', '%%')}: {value}\r\n" for name, value in values.items()]),
                      f"authorization: {self._authorization}{names}, Signature=")
@@ -143,7 +142,7 @@ class SigningContext:
         return self._mac.digest((self._to_sign + digest).encode("ascii")).hex()
 
     def presigned_query(self, method: str, path: str, host: str, expires: int) -> str:
-        """The query of a URL that allows `method` on `path` of `host` for `expires` seconds, without a '?'."""
+        """The query of a URL that grants `method` on `path` of `host` for `expires` seconds, without '?'."""
         parameters = {"X-Amz-Algorithm": "AWS4-HMAC-SHA256", "X-Amz-Date": self._stamp, "X-Amz-Expires": str(expires),
                       "X-Amz-Credential": f"{self.credentials.access_key}/{self._scope}", "X-Amz-SignedHeaders": "host"}
         if self.credentials.token:
@@ -154,16 +153,16 @@ class SigningContext:
 
 
 class Signer:
-    """Moments as time goes by. What does not change with the second is kept: the derived key for a day."""
+    """Creates a signing context for each second. The derived key of the day is reused."""
 
     def __init__(self) -> None:
         self._context: SigningContext | None = None
 
     def at(self, now: float, credentials: AwsCredentials, region: str) -> SigningContext:
-        """The moment in which to sign. now: seconds since the epoch by the server's clock."""
+        """The context for signing. now: seconds since the epoch by the server's clock."""
         context = self._context
         if (context is None or context.now != int(now) or context.credentials is not credentials
                 or context.region != region):
-            # Assigned whole: another thread sees the one or the other.
+            # Assigned at once: other threads use the old or the new one.
             self._context = context = SigningContext(credentials, region, int(now), context)
         return context
