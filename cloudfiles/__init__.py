@@ -18,6 +18,7 @@ __version__ = "1.0.0"
 
 if TYPE_CHECKING:
     from cloudfiles import compression, exceptions, paths, secrets
+    from cloudfiles import testing as testing
     from cloudfiles.aio.async_cloudfiles import AsyncCloudFiles
     from cloudfiles.batch.processes import close_workers, reset_connection_pools
     from cloudfiles.bucket import Bucket, Storage
@@ -61,7 +62,7 @@ _NAMES = {
     "AsyncCloudFiles": "cloudfiles.aio.async_cloudfiles:AsyncCloudFiles",
 }
 _MODULES = ("aio", "compression", "datalake", "exceptions", "files", "interfaces", "lib", "monitoring", "paths",
-            "secrets")
+            "secrets", "testing")
 
 __all__ = [
     "AsyncCloudFiles", "Bucket", "CloudFile", "CloudFiles", "Downloader", "GetResult", "ObjectHead",

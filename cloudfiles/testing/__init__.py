@@ -13,13 +13,14 @@
 `import cloudfiles` does not load this package.
 """
 
-from cloudfiles.testing.http_messages import RecordedRequest
+from cloudfiles.testing.http_messages import RecordedRequest, ServerRequest, ServerResponse
 from cloudfiles.testing.rules import FLAKY, IncomingRequest, Rule, mix
 from cloudfiles.testing.s3_objects import StoredObject
 from cloudfiles.testing.s3_server import S3Server
 from cloudfiles.testing.s3_settings import S3Settings
 from cloudfiles.testing.server_faults import (
     CloseBefore,
+    ConnectionEnd,
     Fault,
     FlipBit,
     IgnoreRange,
@@ -34,6 +35,7 @@ from cloudfiles.testing.server_faults import (
     SilentClose,
     Stall,
     Status,
+    WireResponse,
     WrongContentRange,
     error_in_200,
     expired_token,
@@ -64,7 +66,7 @@ from cloudfiles.testing.wire_faults import (
 __all__ = [
     "S3Server", "S3Settings", "StoredObject", "RecordedRequest",
     "Rule", "mix", "FLAKY", "IncomingRequest",
-    "Fault",
+    "Fault", "ServerRequest", "ServerResponse", "WireResponse", "ConnectionEnd",
     "Status", "s3_error", "slow_down", "internal_error", "too_many_requests", "time_too_skewed", "expired_token",
     "wrong_region", "redirect", "precondition_failed", "error_in_200",
     "CloseBefore", "ResetBefore", "ResetInHead", "ResetInBody", "ResetInUpload", "ShortBody", "Stall", "SilentClose",

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from importlib.util import find_spec
 from pickle import PicklingError
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 from cloudfiles.exceptions import InvalidInputError, MissingExtraError
 from cloudfiles.testing.controlled_process import ControlledProcess
@@ -17,6 +17,8 @@ from cloudfiles.testing.rules import IncomingRequest, Rule
 from cloudfiles.testing.s3_objects import StoredObject, checksum, make_object
 from cloudfiles.testing.s3_settings import S3Settings
 from cloudfiles.testing.server_faults import Fault
+
+Server = TypeVar("Server", bound="S3Server")
 
 
 class S3Server:
@@ -44,6 +46,7 @@ class S3Server:
     app = "cloudfiles.testing.server_app:ServerApp"
     bucket = "bucket"
     initial_settings: Any = S3Settings()
+    settings: S3Settings
 
     def __init__(self, certificate: str | os.PathLike[str] | None = None,
                  client_ca: str | os.PathLike[str] | None = None) -> None:
@@ -54,7 +57,7 @@ class S3Server:
         self.settings = self.initial_settings
         atexit.register(self.stop)
 
-    def __enter__(self) -> S3Server:
+    def __enter__(self: Server) -> Server:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
@@ -80,7 +83,8 @@ class S3Server:
 
     # ---- faults
 
-    def fail(self, fault: Fault, **rule: Any) -> None:
+    def fail(self, fault: Fault, *, method: str | None = None, key: str | None = None, prefix: str = "",
+             query: str | None = None, skip: int = 0, times: int | None = 1, each_key: bool = False) -> None:
         """Let the next matching request meet a fault: adds a `Rule` at the end of the script.
 
         A request that meets the fault of an earlier rule is not counted by later ones: faults added one after the
@@ -88,9 +92,9 @@ class S3Server:
 
         Args:
             fault: such as `slow_down()`, `Status(403)`, `ResetInBody()`, `Stall()`, `FlipBit()`.
-            rule: the other arguments of `Rule`: method, key, prefix, query, skip, times, each_key.
+            method, key, prefix, query, skip, times, each_key: which requests, as for `Rule`.
         """
-        self._send_rules("extend_script", Rule(fault, **rule))
+        self._send_rules("extend_script", Rule(fault, method, key, prefix, query, skip, times, each_key))
 
     def script(self, *rules: Callable[[IncomingRequest], Fault | None]) -> None:
         """Replace the script: the first rule that returns a fault for a request decides.
@@ -161,9 +165,10 @@ class S3Server:
         """Store many objects, without requests."""
         self._process.call("put", bucket, {key: make_object(content) for key, content in contents.items()})
 
-    def put_page(self, path: str, content: bytes, **more: Any) -> StoredObject:
-        """Store a web page at `url`/`path`, for clients that do not sign; `more` as for `put`."""
-        return self.put(path, content, bucket="", **more)
+    def put_page(self, path: str, content: bytes, *, headers: Mapping[str, str] | None = None,
+                 etag: str | None = None, checksums: Iterable[str] | Mapping[str, str] = ()) -> StoredObject:
+        """Store a web page at `url`/`path`, for clients that do not sign; the arguments are those of `put`."""
+        return self.put(path, content, bucket="", headers=headers, etag=etag, checksums=checksums)
 
     def get(self, key: str, *, bucket: str = bucket) -> StoredObject | None:
         """The object as it is stored, None if there is none."""

@@ -17,7 +17,7 @@ HERE = Path(__file__).parent / "programs"
 ROOT = Path(cloudfiles.__file__).parent.parent
 MISTAKES = {number for number, line in enumerate((HERE / "mistakes.py").read_text().splitlines(), 1)
             if line.endswith("# wrong")}
-EXPECTED = {"batches.py": set[int](), "awaited.py": set[int](), "mistakes.py": MISTAKES}
+EXPECTED = {"batches.py": set[int](), "awaited.py": set[int](), "tested.py": set[int](), "mistakes.py": MISTAKES}
 
 Errors = dict[str, dict[int, list[str]]]
 
@@ -68,7 +68,7 @@ def test_pyright_learns_everything(tmp_path: Path) -> None:
     check(errors)
 
 
-@pytest.mark.parametrize("program", ["batches.py", "awaited.py"])
+@pytest.mark.parametrize("program", ["batches.py", "awaited.py", "tested.py"])
 def test_the_programs_run(program: str) -> None:
     done = subprocess.run([sys.executable, "-W", "error", HERE / program], cwd=ROOT, capture_output=True, text=True,
                           timeout=60, check=False)
