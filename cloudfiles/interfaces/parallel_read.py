@@ -7,8 +7,8 @@ connection, and several connections deliver several times that. For a fast conne
 from __future__ import annotations
 
 from cloudfiles.exceptions import IntegrityError, ObjectChangedError, PreconditionFailedError
+from cloudfiles.interfaces.multipart import send_parts
 from cloudfiles.interfaces.object_read import ObjectRead
-from cloudfiles.interfaces.parts import send_parts
 from cloudfiles.interfaces.throughput_monitor import parallel_read_slots
 from cloudfiles.transport.body_buffers import BodyBuffer
 from cloudfiles.transport.client import Client

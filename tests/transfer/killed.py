@@ -11,28 +11,27 @@ from typing import Any
 
 from cloudfiles import CloudFiles, ResumableTransfer
 from cloudfiles.interfaces.azure import multipart as azure_multipart
-from cloudfiles.interfaces.azure.multipart import BlockWriter
 from cloudfiles.interfaces.file import copy as file_copy
 from cloudfiles.interfaces.file import file_io, file_part_writer, interface
 from cloudfiles.interfaces.file import objects as file_objects
 from cloudfiles.interfaces.file.file_part_writer import FilePartWriter
 from cloudfiles.interfaces.gs import composite as gs_composite
-from cloudfiles.interfaces.gs.composite import GsPartWriter, PartObjects
+from cloudfiles.interfaces.gs.composite import CompositeUpload
+from cloudfiles.interfaces.multipart import UploadWriter
 from cloudfiles.interfaces.s3 import interface as s3_interface
-from cloudfiles.interfaces.s3.multipart import S3PartWriter
 from cloudfiles.transfer import partial_upload, resume_state
 from cloudfiles.transfer.journal import journal, worker
 from cloudfiles.transport.client import Client
 
 _PARTS: tuple[tuple[Any, str], ...] = (
-    (FilePartWriter, "write"), (FilePartWriter, "finish"), (FilePartWriter, "_create"), (S3PartWriter, "write"),
-    (S3PartWriter, "finish"), (s3_interface, "S3PartWriter"), (GsPartWriter, "write"), (GsPartWriter, "finish"),
-    (PartObjects, "compose"), (PartObjects, "clean"), (BlockWriter, "write"), (BlockWriter, "finish"),
+    (FilePartWriter, "write"), (FilePartWriter, "finish"), (FilePartWriter, "_create"), (UploadWriter, "write"),
+    (UploadWriter, "finish"), (s3_interface, "open_part_writer"), (CompositeUpload, "_compose_parts"),
+    (CompositeUpload, "clean"),
     (journal.Journal, "save_partial_uploads"))
 """What is done for large objects only."""
 
 _COMPOSING: tuple[tuple[Any, str], ...] = (
-    (GsPartWriter, "finish"), (PartObjects, "compose"), (PartObjects, "clean"))
+    (UploadWriter, "finish"), (CompositeUpload, "_compose_parts"), (CompositeUpload, "clean"))
 """What the end of a large object on Cloud Storage takes, always in this order."""
 
 _ANY: tuple[tuple[Any, str], ...] = (

@@ -21,8 +21,8 @@ from cloudfiles.exceptions import (
 )
 from cloudfiles.interfaces.azure.multipart import BlockIds, commit_blocks
 from cloudfiles.interfaces.azure.objects import AzureContainer, blob_headers, head_object_again
+from cloudfiles.interfaces.multipart import send_parts
 from cloudfiles.interfaces.object_read import size_of
-from cloudfiles.interfaces.parts import send_parts
 from cloudfiles.interfaces.server_copy import CopyOptions, CopyResult
 from cloudfiles.runtime.base import Cancelled
 from cloudfiles.runtime.cancellation import shielded

@@ -20,7 +20,7 @@ from cloudfiles.interfaces.azure.copy import Copy
 from cloudfiles.interfaces.azure.datalake import DataLake, is_hierarchical
 from cloudfiles.interfaces.azure.endpoint import Endpoint, account_of, find_endpoint
 from cloudfiles.interfaces.azure.listing import ListRequest
-from cloudfiles.interfaces.azure.multipart import BlockWriter, block_size, put_in_blocks
+from cloudfiles.interfaces.azure.multipart import BlockUpload, block_size, open_part_writer
 from cloudfiles.interfaces.azure.objects import (
     MAX_CRC64_RANGE,
     MAX_PUT,
@@ -37,8 +37,8 @@ from cloudfiles.interfaces.azure.protocol import AzureProtocol
 from cloudfiles.interfaces.base import Interface
 from cloudfiles.interfaces.bounded_read import object_from_headers
 from cloudfiles.interfaces.http_store import HeaderStore, ReadArguments
+from cloudfiles.interfaces.multipart import put_content, put_in_order
 from cloudfiles.interfaces.part_writer import PartWriter
-from cloudfiles.interfaces.parts import put_content
 from cloudfiles.interfaces.server_copy import CopyOptions, CopyResult
 from cloudfiles.paths import ExtractedPath
 from cloudfiles.runtime.base import Runtime
@@ -132,7 +132,7 @@ class AzureInterface(HeaderStore):
         return put_content(
             self._runtime, key, content, min(self._options.composite_upload_threshold, MAX_PUT), block_size,
             lambda body: put_whole(container, key, body, options),
-            lambda blocks: put_in_blocks(container, key, blocks, options))
+            lambda blocks: put_in_order(self._runtime, BlockUpload(container, key, options), key, blocks))
 
     def delete(self, keys: Sequence[str]) -> Mapping[str, CloudFilesError]:
         return delete_keys(self._container or self._resolve(), keys)
@@ -175,7 +175,7 @@ class AzureInterface(HeaderStore):
                     state: Mapping[str, Any] | None = None) -> PartWriter | None:
         """See the contract. `discard_interrupted` does not remove uncommitted blocks: Azure discards them within a
         week, and they cannot be removed without changing the blob."""
-        return BlockWriter(self._container or self._resolve(), key, size, options, state)
+        return open_part_writer(self._container or self._resolve(), key, size, options, state)
 
     def data_lake(self) -> DataLake:
         """Directories, ACLs and append, for accounts with a hierarchical namespace.

@@ -10,17 +10,17 @@ from __future__ import annotations
 
 import uuid
 from base64 import b64encode
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from functools import partial
-from typing import Any, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 from cloudfiles import integrity
-from cloudfiles.exceptions import CloudFilesError, InvalidInputError, PreconditionFailedError
+from cloudfiles.exceptions import CloudFilesError, PreconditionFailedError
 from cloudfiles.interfaces.azure.objects import AzureContainer, BlobPut, blob_headers, block_header, condition_headers
 from cloudfiles.interfaces.documents import count, parse_xml, required_text
+from cloudfiles.interfaces.multipart import MultipartUpload, UploadWriter, size_of_part
 from cloudfiles.interfaces.part_writer import PartLayout, PartWriter
-from cloudfiles.interfaces.parts import send_parts, size_of_part
-from cloudfiles.runtime.base import RUN_IN_THREAD_BYTES
+from cloudfiles.runtime.base import RUN_IN_THREAD_BYTES, Runtime
 from cloudfiles.transport.request import Request, Response
 from cloudfiles.types import WriteOptions
 
@@ -80,15 +80,6 @@ def block_size(number: int, size: int | None) -> int:
     return size_of_part(number, size, MIN_BLOCK, MAX_BLOCKS, _GROWS_EVERY)
 
 
-def put_in_blocks(container: AzureContainer, key: str, parts: Iterable[integrity.Buffer], options: WriteOptions,
-                  ) -> str | None:
-    """Store the concatenation of `parts`, which are read in this worker as they are sent. Returns the ETag."""
-    headers = {**blob_headers(options), **condition_headers(options)}
-    upload = _Upload(container, key)
-    count = send_parts(container.runtime, upload.seen(parts), upload.stage)
-    return upload.commit(count, headers)
-
-
 class BlockIds:
     """The ids of the blocks of one upload: of equal length, and unique, so that two uploads of one blob never mix.
 
@@ -112,28 +103,63 @@ class BlockIds:
         return f'<?xml version="1.0" encoding="utf-8"?><BlockList>{blocks}</BlockList>'.encode("ascii")
 
 
-class _Upload:
-    def __init__(self, container: AzureContainer, key: str) -> None:
+class BlockUpload(MultipartUpload):
+    """One upload in blocks. Azure keeps blocks that are not committed for a week: it can be resumed for that long.
+
+    Each block is checked as it arrives. The blob gets a Content-MD5 only if the blocks are sent in order.
+
+    upload: of another process, to resume it.
+
+    Attributes:
+        sent: the sizes of the blocks, by number.
+    """
+
+    max_parts: ClassVar[int | None] = MAX_BLOCKS
+
+    def __init__(self, container: AzureContainer, key: str, options: WriteOptions, upload: str | None = None) -> None:
         self._container = container
         self._key = key
-        self._ids = BlockIds()
-        self._md5 = integrity.hasher("md5")
+        self._headers = {**blob_headers(options), **condition_headers(options)}
+        self._ids = BlockIds(upload)
+        self._md5: integrity.Hasher | None = None
+        self.sent: dict[int, int] = {}
 
-    def seen(self, parts: Iterable[integrity.Buffer]) -> Iterator[integrity.Buffer]:
-        """Yield `parts`, and compute the md5 of the whole, with which reads are checked."""
-        for number, part in enumerate(parts, 1):
-            if number > MAX_BLOCKS:
-                raise InvalidInputError(f"the content has more than {MAX_BLOCKS} blocks, the maximum for a blob",
-                                        path=self._key)
-            self._container.runtime.run_in_thread(self._md5.update, part)
-            yield part
+    def find_blocks(self, layout: PartLayout) -> None:
+        """Count the complete blocks that Azure has of this upload as sent."""
+        sizes = list_blocks(self._container, self._key, "uncommitted").sizes
+        self.sent = {number: layout.length(number) for number in layout.numbers
+                     if sizes.get(self._ids(number)) == layout.length(number)}
 
-    def stage(self, number: int, part: integrity.Buffer) -> None:
-        stage_block(self._container, self._key, self._ids(number), part)
+    def add_in_order(self, runtime: Runtime, content: integrity.Buffer) -> None:
+        self._md5 = self._md5 or integrity.hasher("md5")
+        runtime.run_in_thread(self._md5.update, content)
 
-    def commit(self, count: int, headers: dict[str, str]) -> str | None:
-        md5 = b64encode(self._md5.digest()).decode("ascii")
-        return commit_blocks(self._container, self._key, self._ids, count, {**headers, "x-ms-blob-content-md5": md5})
+    def send_part(self, number: int, content: integrity.Buffer) -> None:
+        stage_block(self._container, self._key, self._ids(number), content)
+        self.sent[number] = len(content)
+
+    def complete(self) -> str | None:
+        headers = self._headers
+        if self._md5 is not None:
+            headers = {**headers, "x-ms-blob-content-md5": b64encode(self._md5.digest()).decode("ascii")}
+        return commit_blocks(self._container, self._key, self._ids, len(self.sent), headers)
+
+    def abort(self) -> None:
+        """Nothing to do: blocks that are not committed are not visible, and Azure discards them within a week."""
+
+    def state(self) -> Mapping[str, Any]:
+        return {"upload": self._ids.upload}
+
+
+def open_part_writer(container: AzureContainer, key: str, size: int, options: WriteOptions,
+                     state: Mapping[str, Any] | None) -> PartWriter:
+    """As `Interface.open_writer`."""
+    known = state if state and state.get("upload") and state.get("part_size") else None
+    layout = PartLayout(key, size, int(known["part_size"]) if known else block_size(1, size))
+    upload = BlockUpload(container, key, options, str(known["upload"]) if known else None)
+    if known:
+        upload.find_blocks(layout)
+    return UploadWriter(upload, layout)
 
 
 def stage_block(container: AzureContainer, key: str, block_id: str, content: integrity.Buffer) -> None:
@@ -162,44 +188,3 @@ def commit_blocks(container: AzureContainer, key: str, ids: BlockIds, count: int
             raise
         etag = found.etag
     return etag
-
-
-class BlockWriter(PartWriter):
-    """Azure keeps uncommitted blocks for a week; until then a write can be resumed.
-
-    Each block is checked when it arrives. The blob gets no Content-MD5, because its bytes are not seen in order.
-    """
-
-    def __init__(self, container: AzureContainer, key: str, size: int, options: WriteOptions,
-                 state: Mapping[str, Any] | None) -> None:
-        self._container = container
-        self._key = key
-        self._headers = {**blob_headers(options), **condition_headers(options)}
-        known = state if state and state.get("upload") and state.get("part_size") else None
-        self.part_size = int(known["part_size"]) if known else block_size(1, size)
-        self._cut = PartLayout(key, size, self.part_size)
-        self._ids = BlockIds(str(known["upload"])) if known else BlockIds()
-        self._written = self._look() if known else set[int]()
-
-    def _look(self) -> set[int]:
-        """The numbers of the complete blocks of this write that Azure has."""
-        sizes = list_blocks(self._container, self._key, "uncommitted").sizes
-        return {number for number in self._cut.numbers if sizes.get(self._ids(number)) == self._cut.length(number)}
-
-    def write(self, start: int, content: bytes | memoryview) -> None:
-        number = self._cut.number_of(start, content)
-        stage_block(self._container, self._key, self._ids(number), content)
-        self._written.add(number)
-
-    def finish(self) -> str | None:
-        self._cut.check_complete(self._written)
-        return commit_blocks(self._container, self._key, self._ids, len(self._cut.numbers), self._headers)
-
-    def abort(self) -> None:
-        """Nothing to do: uncommitted blocks are not visible, and Azure discards them within a week."""
-
-    def written(self) -> frozenset[int]:
-        return frozenset(map(self._cut.start, self._written))
-
-    def state(self) -> Mapping[str, Any]:
-        return {"upload": self._ids.upload, "part_size": self.part_size}

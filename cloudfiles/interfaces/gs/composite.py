@@ -13,8 +13,8 @@ import logging
 import math
 import os
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, NamedTuple
 
 from cloudfiles import integrity
 from cloudfiles.crc import combine
@@ -31,8 +31,8 @@ from cloudfiles.interfaces.gs.objects import (
     put_resource,
 )
 from cloudfiles.interfaces.gs.resource import etag_of, resource_of, seconds, size_of, stored_crc
+from cloudfiles.interfaces.multipart import MultipartUpload, UploadWriter, size_of_part
 from cloudfiles.interfaces.part_writer import InterruptedWrites, PartLayout, PartWriter
-from cloudfiles.interfaces.parts import send_parts, size_of_part
 from cloudfiles.runtime.base import Cancelled
 from cloudfiles.runtime.cancellation import shielded
 from cloudfiles.types import WriteOptions
@@ -111,57 +111,79 @@ _Source = tuple[str, str | None]
 """The name of a part, and its generation if the server reported it."""
 
 
-class PartObjects:
-    """The parts of one upload.
+class Part(NamedTuple):
+    source: _Source
+    crc: bytes
+    size: int
+
+
+class CompositeUpload(MultipartUpload):
+    """The parts of one upload as objects.
+
+    resource, condition: of the object to make. upload: of another process, to resume it.
 
     Attributes:
-        upload: its id, 32 hexadecimal digits.
+        upload: identifies it, in 32 hexadecimal digits.
     """
 
-    def __init__(self, bucket: GsBucket, key: str, upload: str | None = None) -> None:
+    drain: ClassVar[bool] = True  # a part that is cancelled inside its request might appear after `clean`
+
+    def __init__(self, bucket: GsBucket, key: str, resource: dict[str, Any], condition: str | None,
+                 upload: str | None = None) -> None:
         self.upload = upload or uuid.uuid4().hex
         self._bucket = bucket
         self._key = key
+        self._resource = resource
+        self._condition = condition
         self._prefix = f"{parts_prefix(bucket.full_name(key))}/{self.upload}/"
-        self._names: set[str] = set()  # all parts that may exist
-        self._sent: dict[int, _Source] = {}
+        self._names: set[str] = set()  # all that may exist
+        self.sent: dict[int, Part] = {}
 
-    def find(self) -> dict[int, tuple[int, bytes]]:
-        """The existing parts: size and crc32c by number. They count as sent."""
-        found = {}
+    def find_parts(self, layout: PartLayout) -> None:
+        """Count the complete parts that exist as sent."""
         for resource in resources_below(self._bucket, self._prefix, "name,size,generation,crc32c"):
-            name = resource["name"]
+            name, size = resource["name"], size_of(resource)
             self._names.add(name)
             part = PartName.parse(name)
-            if part is not None and part.level == 0 and "crc32c" in resource:
-                self._sent[part.number] = name, resource.get("generation")
-                found[part.number] = size_of(resource), stored_crc(resource, self._key)
-        return found
+            if (part is not None and part.level == 0 and part.number in layout.numbers and "crc32c" in resource
+                    and size == layout.length(part.number)):
+                source = name, resource.get("generation")
+                self.sent[part.number] = Part(source, stored_crc(resource, self._key), size)
 
-    def send(self, number: int, part: integrity.Buffer) -> bytes:
-        """Store a part, whose crc32c the server checks, and return it."""
-        name, crc = self._name(number), crc_of(self._bucket, part)
-        written = put_resource(self._bucket, self._key, name, {}, part, crc)
-        self._sent[number] = name, written.get("generation")
-        return crc
+    def send_part(self, number: int, content: integrity.Buffer) -> None:
+        name, crc = self._name(number), crc_of(self._bucket, content)
+        written = put_resource(self._bucket, self._key, name, {}, content, crc)
+        self.sent[number] = Part((name, written.get("generation")), crc, len(content))
+
+    def complete(self) -> str | None:
+        written = self._compose_parts()
+        self.clean()
+        return etag_of(written)
+
+    def abort(self) -> None:
+        self.clean()
+
+    def state(self) -> Mapping[str, Any]:
+        return {"upload": self.upload}
 
     def _name(self, number: int, level: int = 0) -> str:
         name = f"{self._prefix}{level}-{number:06}"
         self._names.add(name)
         return name
 
-    def compose(self, resource: dict[str, Any], condition: str | None, crc: bytes, size: int) -> dict[str, Any]:
-        """Compose the object from the parts, 32 at a time, with intermediate objects if there are more.
-
-        crc, size: the expected values of the object. Returns its WRITTEN fields.
-        """
-        sources: Sequence[_Source] = [source for _, source in sorted(self._sent.items())]
+    def _compose_parts(self) -> dict[str, Any]:
+        """Make the object of the parts: of 32 at once, of more by way of objects made of 32 each. Returns its WRITTEN
+        fields."""
+        parts = [part for _, part in sorted(self.sent.items())]
+        crc, size = combine("crc32c", ((part.crc, part.size) for part in parts)), sum(part.size for part in parts)
+        sources: Sequence[_Source] = [part.source for part in parts]
         for level in itertools.count(1):
             if len(sources) <= MAX_COMPOSED:
                 break
             sources = [self._compose_group(sources[at:at + MAX_COMPOSED], level, at)
                        for at in range(0, len(sources), MAX_COMPOSED)]
-        request = compose(self._bucket, self._key, self._bucket.full_name(self._key), sources, resource, condition)
+        request = compose(self._bucket, self._key, self._bucket.full_name(self._key), sources,
+                          self._resource, self._condition)
         try:
             written: dict[str, Any] | None = self._bucket.client.send(request)
         except PreconditionFailedError:
@@ -196,7 +218,7 @@ class PartObjects:
             except (CloudFilesError, Cancelled) as error:
                 errors.update(dict.fromkeys(names[at:], error))
                 break
-        if errors and self._sent:  # otherwise most likely nothing was stored: no such bucket, or no permission
+        if errors and self.sent:  # else most likely nothing was stored: no such bucket, no right to write
             self._warn(errors)
 
     def _warn(self, errors: Mapping[str, CloudFilesError | Cancelled]) -> None:
@@ -240,98 +262,16 @@ def _allows_parts(bucket: GsBucket) -> bool:
             and policy.get("storageClass") in _STANDARD)
 
 
-def put_composite(bucket: GsBucket, key: str, parts: Iterable[integrity.Buffer], resource: dict[str, Any],
-                  condition: str | None) -> str | None:
-    """Store the concatenation of `parts`, which are read in this worker as they are sent. Returns the ETag.
-
-    The parts are removed whether the upload succeeds or fails.
-    """
-    objects = PartObjects(bucket, key)
-    try:
-        sending = _Sending(objects)
-        sending.send_all(bucket, parts)
-        written = objects.compose(resource, condition, sending.crc.digest(), sending.size)
-    finally:
-        objects.clean()
-    return etag_of(written)
-
-
-class _Sending:
-    """Parts being sent.
-
-    Attributes:
-        crc, size: of everything that was sent.
-    """
-
-    def __init__(self, objects: PartObjects) -> None:
-        self.crc = integrity.hasher("crc32c")
-        self.size = 0
-        self._objects = objects
-        self._error: Exception | None = None
-
-    def send_all(self, bucket: GsBucket, parts: Iterable[integrity.Buffer]) -> None:
-        """Send all parts, several at once. Raises the first failure, including those of the source of the parts.
-
-        After a failure, parts in progress are waited for: a part whose request was abandoned might appear after the
-        others have been removed.
-        """
-        send_parts(bucket.runtime, self._noted(parts), self._send_unless_failed)
-        if self._error is not None:
-            raise self._error
-
-    def _noted(self, parts: Iterable[integrity.Buffer]) -> Iterable[integrity.Buffer]:
-        """The same parts; their digests and sizes are recorded."""
-        try:
-            for part in parts:
-                self.crc.update(part)
-                self.size += len(part)
-                yield part
-                if self._error is not None:
-                    return
-        except Exception as error:
-            self._error = error
-
-    def _send_unless_failed(self, number: int, part: integrity.Buffer) -> None:
-        try:
-            if self._error is None:
-                self._objects.send(number, part)
-        except Exception as error:
-            self._error = self._error or error
-
-
-class GsPartWriter(PartWriter):
-    """A parallel composite upload as a PartWriter."""
-
-    def __init__(self, bucket: GsBucket, key: str, size: int, options: WriteOptions,
-                 state: Mapping[str, Any] | None) -> None:
-        known = state if state and state.get("upload") and state.get("part_size") else None
-        self.part_size = int(known["part_size"]) if known else part_size(1, size)
-        self._cut = PartLayout(key, size, self.part_size)
-        self._resource = resource_of(options)
-        self._condition = condition_of(bucket, key, options)
-        self._parts = PartObjects(bucket, key, str(known["upload"]) if known else None)
-        there = self._parts.find() if known else {}
-        self._crcs = {number: crc for number, (length, crc) in there.items() if length == self._cut.length(number)}
-
-    def write(self, start: int, content: bytes | memoryview) -> None:
-        number = self._cut.number_of(start, content)
-        self._crcs[number] = self._parts.send(number, content)
-
-    def finish(self) -> str | None:
-        self._cut.check_complete(self._crcs)
-        crc = combine("crc32c", ((self._crcs[number], self._cut.length(number)) for number in self._cut.numbers))
-        etag = etag_of(self._parts.compose(self._resource, self._condition, crc, self._cut.size))
-        self._parts.clean()
-        return etag
-
-    def abort(self) -> None:
-        self._parts.clean()
-
-    def written(self) -> frozenset[int]:
-        return frozenset(map(self._cut.start, self._crcs))
-
-    def state(self) -> Mapping[str, Any]:
-        return {"upload": self._parts.upload, "part_size": self.part_size}
+def open_part_writer(bucket: GsBucket, key: str, size: int, options: WriteOptions,
+                     state: Mapping[str, Any] | None) -> PartWriter:
+    """As `Interface.open_writer`."""
+    known = state if state and state.get("upload") and state.get("part_size") else None
+    layout = PartLayout(key, size, int(known["part_size"]) if known else part_size(1, size))
+    upload = CompositeUpload(bucket, key, resource_of(options), condition_of(bucket, key, options),
+                             str(known["upload"]) if known else None)
+    if known:
+        upload.find_parts(layout)
+    return UploadWriter(upload, layout)
 
 
 _FIELDS = "name,updated"

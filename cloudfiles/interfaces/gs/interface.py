@@ -24,7 +24,7 @@ from cloudfiles.exceptions import (
 )
 from cloudfiles.interfaces.base import Interface, object_changed
 from cloudfiles.interfaces.gs.bulk_delete import MAX_BATCH, delete_keys
-from cloudfiles.interfaces.gs.composite import GsPartWriter, discard_interrupted_parts, discard_parts, may_compose
+from cloudfiles.interfaces.gs.composite import discard_interrupted_parts, discard_parts, may_compose, open_part_writer
 from cloudfiles.interfaces.gs.copy import compose, rewrite
 from cloudfiles.interfaces.gs.endpoint import find_endpoint
 from cloudfiles.interfaces.gs.listing import list_page
@@ -252,7 +252,7 @@ class GsInterface(HttpStore):
         bucket = self._resolve()
         if not state and (size <= self._threshold or not may_compose(bucket, options.storage_class)):
             return None
-        return GsPartWriter(bucket, key, size, options, state)
+        return open_part_writer(bucket, key, size, options, state)
 
     def discard_partial(self, prefix: str, older_than: float) -> int:
         """See the contract: removes parts of composite uploads. Sessions leave nothing that is visible or billed."""

@@ -16,11 +16,11 @@ from typing import Any, BinaryIO
 from cloudfiles import integrity
 from cloudfiles.exceptions import CloudFilesError, PreconditionFailedError, ProtocolError, ServerError
 from cloudfiles.integrity import Buffer
-from cloudfiles.interfaces.gs.composite import may_compose, part_size, put_composite
+from cloudfiles.interfaces.gs.composite import CompositeUpload, may_compose, part_size
 from cloudfiles.interfaces.gs.objects import GsBucket, check_made, condition_of, find_own_write, put_whole
 from cloudfiles.interfaces.gs.protocol import parse_answer
 from cloudfiles.interfaces.gs.resource import WRITTEN, etag_of, resource_of
-from cloudfiles.interfaces.parts import bytes_left, parts_of_file, parts_of_memory, put_file
+from cloudfiles.interfaces.multipart import bytes_left, parts_of_file, parts_of_memory, put_file, put_in_order
 from cloudfiles.runtime.base import Cancelled
 from cloudfiles.runtime.cancellation import shielded
 from cloudfiles.transport.request import Request, Response, RetryRequest, flat
@@ -65,7 +65,7 @@ def _put_large(bucket: GsBucket, key: str, parts: Callable[[], Iterable[Buffer]]
     resource = resource_of(options)
     condition = condition_of(bucket, key, options)
     if may_compose(bucket, options.storage_class):
-        return put_composite(bucket, key, parts(), resource, condition)
+        return put_in_order(bucket.runtime, CompositeUpload(bucket, key, resource, condition), key, parts())
     for left in reversed(range(sessions)):
         try:
             return put_session(bucket, key, parts(), resource, condition)

@@ -20,7 +20,7 @@ from cloudfiles.exceptions import (
     UnsupportedOperationError,
 )
 from cloudfiles.interfaces.documents import child_text, local_name, parse_xml
-from cloudfiles.interfaces.s3.multipart import MAX_PARTS, Part, Upload
+from cloudfiles.interfaces.s3.multipart import MAX_PARTS, Part, S3Upload
 from cloudfiles.interfaces.s3.objects import S3Bucket, head_object_again, object_headers
 from cloudfiles.interfaces.server_copy import CopyOptions, CopyResult
 from cloudfiles.transport.request import Request, Response
@@ -122,17 +122,17 @@ class Copy:
         attributes = self.attributes(described)
         if self.options.change is not None:
             attributes = self.options.change(attributes)
-        upload = Upload(self.bucket, self.key, attributes)
+        upload = S3Upload(self.bucket, self.key, attributes)
         try:
             self._copy_parts(upload, described)
-            etag = upload.finish(described.size, None)
+            etag = upload.complete()
             self._check_size(described.size)
         except BaseException:
             upload.abort()
             raise
         return CopyResult(described.size, etag)
 
-    def _copy_parts(self, upload: Upload, described: StoredObject) -> None:
+    def _copy_parts(self, upload: S3Upload, described: StoredObject) -> None:
         last = described.size or 0
         step = min(_PART, self.threshold)
         while step * MAX_PARTS < last:
@@ -141,11 +141,12 @@ class Copy:
 
         def copy_part(start: int) -> None:
             number = start // step + 1
-            part_range = {"x-amz-copy-source-range": f"bytes={start}-{min(start + step, last) - 1}"}
+            end = min(start + step, last)
+            part_range = {"x-amz-copy-source-range": f"bytes={start}-{end - 1}"}
             etag = self._send(upload.part_target(number), {**headers, **part_range})
             if etag is None:
                 raise self._changed()
-            upload.sent[number] = Part(etag, "")
+            upload.sent[number] = Part(etag, "", end - start)
 
         runtime = self.bucket.runtime
         collect(copy_part, range(0, last, step), Plan(runtime, _WORKERS, report=lambda _: runtime.sleep(0)))

@@ -16,19 +16,19 @@ from cloudfiles.exceptions import (
 from cloudfiles.interfaces.base import Interface
 from cloudfiles.interfaces.bounded_read import object_from_headers
 from cloudfiles.interfaces.http_store import HeaderStore, ReadArguments
+from cloudfiles.interfaces.multipart import put_content, put_in_order
 from cloudfiles.interfaces.part_writer import InterruptedWrites, PartWriter
-from cloudfiles.interfaces.parts import put_content
 from cloudfiles.interfaces.s3.bulk_delete import delete_keys
 from cloudfiles.interfaces.s3.checksums import UploadChecks
 from cloudfiles.interfaces.s3.copy import MAX_COPY, Copy, same_service
 from cloudfiles.interfaces.s3.endpoint import find_endpoint
 from cloudfiles.interfaces.s3.listing import list_objects, marker_token
 from cloudfiles.interfaces.s3.multipart import (
-    S3PartWriter,
+    S3Upload,
     discard_interrupted_uploads,
     discard_uploads,
+    open_part_writer,
     part_size,
-    put_in_parts,
 )
 from cloudfiles.interfaces.s3.objects import (
     MAX_PUT,
@@ -145,7 +145,8 @@ class S3Interface(HeaderStore):
         bucket = self._bucket or self._resolve()
         return put_content(
             self._runtime, key, content, min(self._options.composite_upload_threshold, MAX_PUT), part_size,
-            lambda body: put_whole(bucket, key, body, options), lambda parts: put_in_parts(bucket, key, parts, options))
+            lambda body: put_whole(bucket, key, body, options),
+            lambda parts: put_in_order(self._runtime, S3Upload(bucket, key, options), key, parts))
 
     def delete(self, keys: Sequence[str]) -> Mapping[str, CloudFilesError]:
         return delete_keys(self._bucket or self._resolve(), keys)
@@ -178,7 +179,7 @@ class S3Interface(HeaderStore):
 
     def open_writer(self, key: str, size: int, options: WriteOptions,
                     state: Mapping[str, Any] | None = None) -> PartWriter | None:
-        return S3PartWriter(self._bucket or self._resolve(), key, size, options, state)
+        return open_part_writer(self._bucket or self._resolve(), key, size, options, state)
 
     def discard_partial(self, prefix: str, older_than: float) -> int:
         now = self._client.clock.wall()

@@ -10,8 +10,8 @@ import logging
 import os
 from base64 import b64encode
 from binascii import a2b_base64
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from typing import Any, ClassVar, NamedTuple
 from xml.sax.saxutils import escape
 
 from cloudfiles import integrity
@@ -19,14 +19,13 @@ from cloudfiles.crc import combine
 from cloudfiles.exceptions import (
     CloudFilesError,
     IntegrityError,
-    InvalidInputError,
     PreconditionFailedError,
     ProtocolError,
     ServerError,
 )
 from cloudfiles.interfaces.documents import child_text
-from cloudfiles.interfaces.part_writer import InterruptedWrites, PartWriter
-from cloudfiles.interfaces.parts import send_parts, size_of_part
+from cloudfiles.interfaces.multipart import MultipartUpload, UploadWriter, size_of_part
+from cloudfiles.interfaces.part_writer import InterruptedWrites, PartLayout, PartWriter
 from cloudfiles.interfaces.s3.checksums import CRC, CRC_HEADER, UploadChecks
 from cloudfiles.interfaces.s3.listing import list_parts, list_uploads
 from cloudfiles.interfaces.s3.objects import (
@@ -65,29 +64,13 @@ def part_size(number: int, size: int | None) -> int:
     return size_of_part(number, size, MIN_PART, MAX_PARTS, _GROWS_EVERY)
 
 
-def put_in_parts(bucket: S3Bucket, key: str, parts: Iterable[integrity.Buffer], options: WriteOptions) -> str | None:
-    """Store the concatenation of `parts`, which are read in this worker as they are sent. Returns the ETag.
-
-    If the upload fails or the batch is cancelled, it is aborted, so that no parts are left behind.
-    """
-    conditions = condition_headers(options)
-    if conditions:
-        check_conditions(bucket, key, options)
-    upload = Upload(bucket, key, options)
-    try:
-        upload.send(parts)
-        return upload.complete(conditions)
-    except BaseException:
-        upload.abort()
-        raise
-
-
 class Part(NamedTuple):
     etag: str
     crc: str  # base64; '' if none was sent
+    size: int
 
 
-class Upload:
+class S3Upload(MultipartUpload):
     """One multipart upload. AWS checks a CRC of each part and of the whole object, other servers the md5 of each part.
 
     upload_id: the id of an upload of another process, to resume it.
@@ -97,18 +80,22 @@ class Upload:
         sent: the existing parts, by number.
     """
 
+    max_parts: ClassVar[int | None] = MAX_PARTS
+
     def __init__(self, bucket: S3Bucket, key: str, options: WriteOptions, upload_id: str | None = None) -> None:
         self._bucket = bucket
         self._key = key
-        self._crc: integrity.Hasher | None = integrity.hasher(CRC) if bucket.protocol.endpoint.is_aws else None
-        self._checks = UploadChecks(self._crc is not None, ask=False, secure=bucket.origin.scheme == "https")
-        self._size = 0
+        self._conditions = condition_headers(options)
+        if self._conditions:
+            check_conditions(bucket, key, options)
+        self._checks_crc = bucket.protocol.endpoint.is_aws
+        self._checks = UploadChecks(self._checks_crc, ask=False, secure=bucket.origin.scheme == "https")
         self.sent: dict[int, Part] = {}
         self.id = upload_id or self._create(options)
 
     def _create(self, options: WriteOptions) -> str:
         headers = {**self._bucket.headers, **object_headers(options)}
-        if self._crc is not None:
+        if self._checks_crc:
             headers |= {"x-amz-checksum-algorithm": CRC.upper(), "x-amz-checksum-type": "FULL_OBJECT"}
         # Repeated if the outcome is unknown: an upload without parts costs nothing and is not visible.
         document = self._bucket.client.send(XmlRequest(
@@ -121,34 +108,11 @@ class Upload:
 
     # ---- parts
 
-    def send(self, parts: Iterable[integrity.Buffer]) -> None:
-        """Send all parts, several at once. Raises the first failure after the other workers have ended."""
-        send_parts(self._bucket.runtime, self._noted(parts), self._send)
-
-    def _noted(self, parts: Iterable[integrity.Buffer]) -> Iterator[integrity.Buffer]:
-        """Yield `parts`, and compute the size and the CRC of the whole object."""
-        for number, content in enumerate(parts, 1):
-            if number > MAX_PARTS:
-                raise InvalidInputError(f"the content has more than {MAX_PARTS} parts, the maximum for an upload",
-                                        path=self._key)
-            self._size += len(content)
-            if self._crc is not None:
-                self._crc.update(content)
-            yield content
-
-    def _send(self, number: int, content: integrity.Buffer) -> None:
-        self.sent[number] = self.send_part(number, content)
-
-    @property
-    def checks_crc(self) -> bool:
-        """Whether the server checks a CRC of the whole object."""
-        return self._crc is not None
-
     def part_target(self, number: int) -> str:
         """The target of part `number`, from 1."""
         return self._bucket.query_target(self._key, {"partNumber": str(number), "uploadId": self.id})
 
-    def send_part(self, number: int, content: integrity.Buffer) -> Part:
+    def send_part(self, number: int, content: integrity.Buffer) -> None:
         bucket = self._bucket
         digests = digest_headers(bucket, self._checks, content)
         etag: str | None = bucket.client.send(ObjectPut(
@@ -156,17 +120,21 @@ class Upload:
             self._checks))
         if etag is None:
             raise ProtocolError(f"the server stored part {number} without returning its ETag", path=self._key)
-        return Part(etag, digests.get(CRC_HEADER, ""))
+        self.sent[number] = Part(etag, digests.get(CRC_HEADER, ""), len(content))
+
+    def state(self) -> Mapping[str, Any]:
+        parts = {str(number): [part.etag, part.crc] for number, part in list(self.sent.items())}
+        return {"upload_id": self.id, "parts": parts}
 
     # ---- completing and aborting
 
-    def complete(self, conditions: dict[str, str]) -> str | None:
+    def complete(self) -> str | None:
         """Complete the upload, and verify that the object exists."""
         bucket = self._bucket
-        headers = {**bucket.headers, **conditions, "content-type": "application/xml"}
-        if self._crc is not None:
-            headers |= {CRC_HEADER: self._whole_crc(), "x-amz-checksum-type": "FULL_OBJECT",
-                        "x-amz-mp-object-size": str(self._size)}
+        headers = {**bucket.headers, **self._conditions, "content-type": "application/xml"}
+        crc = self._whole_crc()
+        if crc is not None:
+            headers |= {CRC_HEADER: crc, "x-amz-checksum-type": "FULL_OBJECT", "x-amz-mp-object-size": str(self._size)}
         request = XmlRequest(bucket.origin, "POST", self._target(), headers, self._document(), protocol=bucket.protocol,
                               path=self._key)
         try:
@@ -176,44 +144,42 @@ class Upload:
             # Repeating a completion is harmless, but the server may no longer know the upload. This error, and
             # any other failure, does not show whether an earlier attempt succeeded.
             found = head_object_again(bucket, self._key) if request.retries > 1 else None
-            if found is None or not self._is_ours(found):
-                raise condition_error(error, conditions) from error
+            if found is None or not self._is_ours(found, crc):
+                raise condition_error(error, self._conditions) from error
             return found.get("etag")
         if etag != self._expected_etag():
-            self._check_written(etag)
+            self._check_written(etag, crc)
         return etag
 
-    def _is_ours(self, found: dict[str, str]) -> bool:
+    @property
+    def _size(self) -> int:
+        return sum(part.size for part in self.sent.values())
+
+    def _whole_crc(self) -> str | None:
+        """The CRC of the object; None where the server checks none, or the parts were copied by the server."""
+        parts = [part for _, part in sorted(self.sent.items())]
+        if not self._checks_crc or not all(part.crc for part in parts):
+            return None
+        return b64encode(combine(CRC, ((a2b_base64(part.crc), part.size) for part in parts))).decode("ascii")
+
+    def _is_ours(self, found: dict[str, str], crc: str | None) -> bool:
         """Whether the headers of an object prove that it is the uploaded one."""
-        crc = found.get(CRC_HEADER)
-        if self._crc is not None and crc is not None and "-" not in crc:
-            return crc == self._whole_crc()
+        found_crc = found.get(CRC_HEADER)
+        if crc is not None and found_crc is not None and "-" not in found_crc:
+            return found_crc == crc
         return found.get("etag") == self._expected_etag()
 
-    def _check_written(self, etag: str | None) -> None:
+    def _check_written(self, etag: str | None, crc: str | None) -> None:
         """The ETag is not derived from the parts, for example with encryption: verify the object in another way.
 
         Raises IntegrityError.
         """
         found = head_object_again(self._bucket, self._key) or {}
-        crc = found.get(CRC_HEADER, "-") if self._crc is not None else "-"
-        if found.get("content-length") != str(self._size) or ("-" not in crc and crc != self._whole_crc()):
+        found_crc = found.get(CRC_HEADER, "-") if crc is not None else "-"
+        if found.get("content-length") != str(self._size) or ("-" not in found_crc and found_crc != crc):
             raise IntegrityError(f"the object made of {len(self.sent)} parts differs from what was sent: its ETag is "
                                  f"{etag}, its size is {found.get('content-length')} instead of "
                                  f"{self._size}", path=self._key)
-
-    def finish(self, size: int, crc: bytes | None) -> str | None:
-        """Like `complete`, for parts that were sent in any order, or copied by the server (then crc is None).
-
-        crc: of the whole object.
-        """
-        self._size = size
-        self._crc = None if crc is None else _KnownCRC(crc)
-        return self.complete({})
-
-    def _whole_crc(self) -> str:
-        assert self._crc is not None
-        return b64encode(self._crc.digest()).decode("ascii")
 
     def abort(self) -> None:
         """Delete the parts. Best effort, because the failure that led here is raised; a warning names parts that
@@ -250,74 +216,36 @@ class Upload:
         return f'"{hashlib.md5(joined, usedforsecurity=False).hexdigest()}-{len(digests)}"'
 
 
-class _KnownCRC:
-    """A CRC that was combined elsewhere, as a hasher."""
-
-    def __init__(self, crc: bytes) -> None:
-        self._crc = crc
-
-    def update(self, data: integrity.Buffer, /) -> None:
-        raise AssertionError("the CRC is already that of the whole object")
-
-    def digest(self) -> bytes:
-        return self._crc
+def open_part_writer(bucket: S3Bucket, key: str, size: int, options: WriteOptions,
+                     state: Mapping[str, Any] | None) -> PartWriter:
+    """As `Interface.open_writer`."""
+    layout = PartLayout(key, size, part_size(1, size))
+    known = _parts_still_there(bucket, state, layout) if state else None
+    upload = S3Upload(bucket, key, options, state["upload_id"] if state and known is not None else None)
+    upload.sent.update(known or {})
+    return UploadWriter(upload, layout)
 
 
-class S3PartWriter(PartWriter):
-    """A multipart upload as a PartWriter."""
-
-    def __init__(self, bucket: S3Bucket, key: str, size: int, options: WriteOptions,
-                 state: Mapping[str, Any] | None) -> None:
-        self.part_size = part_size(1, size)
-        self._size = size
-        known = _parts_still_there(bucket, key, state, self.part_size) if state else None
-        self._upload = Upload(bucket, key, options, state["upload_id"] if state and known is not None else None)
-        self._upload.sent.update(known or {})
-
-    def write(self, start: int, content: bytes | memoryview) -> None:
-        number = start // self.part_size + 1
-        self._upload.sent[number] = self._upload.send_part(number, content)
-
-    def finish(self) -> str | None:
-        return self._upload.finish(self._size, self._crc() if self._upload.checks_crc else None)
-
-    def _crc(self) -> bytes:
-        parts = self._upload.sent
-        return combine(CRC, ((a2b_base64(parts[number].crc), self._length(number)) for number in sorted(parts)))
-
-    def _length(self, number: int) -> int:
-        return min(self.part_size, self._size - (number - 1) * self.part_size)
-
-    def abort(self) -> None:
-        self._upload.abort()
-
-    def written(self) -> frozenset[int]:
-        return frozenset((number - 1) * self.part_size for number in self._upload.sent)
-
-    def state(self) -> Mapping[str, Any]:
-        parts = {str(number): [part.etag, part.crc] for number, part in list(self._upload.sent.items())}
-        return {"upload_id": self._upload.id, "part_size": self.part_size, "parts": parts}
-
-
-def _parts_still_there(bucket: S3Bucket, key: str, state: Mapping[str, Any], size: int) -> dict[int, Part] | None:
+def _parts_still_there(bucket: S3Bucket, state: Mapping[str, Any], layout: PartLayout) -> dict[int, Part] | None:
     """The parts that agree between the state and the server; None if the server does not know the upload."""
-    if state.get("part_size") != size or not state.get("upload_id"):
+    if state.get("part_size") != layout.part_size or not state.get("upload_id"):
         return None
     try:
-        there = dict(list_parts(bucket, key, state["upload_id"]))
+        there = dict(list_parts(bucket, layout.key, state["upload_id"]))
     except ServerError as error:
         if error.code == "NoSuchUpload" or error.status == 404:
             return None
         raise
-    told = {int(number): Part(*part) for number, part in state.get("parts", {}).items()}
-    return {number: part for number, part in told.items() if there.get(number) == part.etag.strip('"')}
+    known: Mapping[str, tuple[str, str]] = state.get("parts", {})
+    return {number: Part(etag, crc, layout.length(number)) for number, (etag, crc) in
+            ((int(number), part) for number, part in known.items()) if there.get(number) == etag.strip('"')}
 
 
 def discard_uploads(bucket: S3Bucket, prefix: str, before: float) -> int:
     """Abort uploads of keys that start with `prefix` and were started before this time (seconds since the epoch)."""
     stale = [(key, upload_id) for key, upload_id, begun in list_uploads(bucket, prefix) if begun < before]
     for key, upload_id in stale:
-        Upload(bucket, key, WriteOptions(), upload_id).abort()
+        S3Upload(bucket, key, WriteOptions(), upload_id).abort()
     return len(stale)
 
 
@@ -332,5 +260,5 @@ def discard_interrupted_uploads(bucket: S3Bucket, interrupted: InterruptedWrites
     left = [(key, upload_id) for key, upload_id, begun in list_uploads(bucket, prefix)
             if key in keys and upload_id not in kept and (begun >= interrupted.since or not begun)]
     for key, upload_id in left:
-        Upload(bucket, key, WriteOptions(), upload_id).abort()
+        S3Upload(bucket, key, WriteOptions(), upload_id).abort()
     return len(left)

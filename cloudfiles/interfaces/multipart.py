@@ -1,14 +1,16 @@
-"""Splitting content into parts and sending several at once: the part that all uploads in parts share."""
+"""Multipart uploads: content is cut into parts, several of which are sent at once, in order or by a part writer."""
 
 from __future__ import annotations
 
 import itertools
+from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from typing import BinaryIO, Generic, TypeVar
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, BinaryIO, ClassVar, Generic, TypeVar
 
 from cloudfiles.exceptions import CloudFilesError, FileSystemError, InvalidInputError
 from cloudfiles.integrity import Buffer
+from cloudfiles.interfaces.part_writer import PartLayout, PartWriter
 from cloudfiles.runtime.base import Runtime, WorkerGroup
 from cloudfiles.transport.request import Body, FileBody, flat
 from cloudfiles.types import Content
@@ -42,19 +44,20 @@ def size_of_part(number: int, size: int | None, least: int, most: int, grows_eve
     return part
 
 
-def send_parts(runtime: Runtime, parts: Iterable[T], send: Callable[[int, T], None]) -> int:
+def send_parts(runtime: Runtime, parts: Iterable[T], send: Callable[[int, T], None], *, drain: bool = False) -> int:
     """Call `send(number, part)` for all parts, numbered from 1, several at once; returns their number.
 
     The parts are read in this worker, no faster than they are sent. The first failure is raised after the other
-    workers have ended.
+    workers have ended. drain: after a failure, parts in flight are waited for instead of being cancelled.
     """
-    return _Sending(runtime, send).run(parts)
+    return _PartSender(runtime, send, drain).run(parts)
 
 
-class _Sending(Generic[T]):
-    def __init__(self, runtime: Runtime, send: Callable[[int, T], None]) -> None:
+class _PartSender(Generic[T]):
+    def __init__(self, runtime: Runtime, send: Callable[[int, T], None], drain: bool) -> None:
         self._runtime = runtime
         self._send = send
+        self._drain = drain
         self._queue: deque[tuple[int, T]] = deque()
         self._in_flight: set[int] = set()  # numbers of the parts in memory
         self._closed = False
@@ -67,7 +70,7 @@ class _Sending(Generic[T]):
             count = self._enqueue(worker_group, parts)
             self._closed = True
             worker_group.wake_workers(WORKERS)
-            while not worker_group.finished and self._error is None:
+            while not worker_group.finished and (self._error is None or self._drain):
                 self._wait(worker_group)
         finally:
             if not worker_group.finished:
@@ -79,7 +82,7 @@ class _Sending(Generic[T]):
 
     def _enqueue(self, worker_group: WorkerGroup, parts: Iterable[T]) -> int:
         number = 0
-        for number, part in enumerate(parts, 1):
+        for number, part in enumerate(self._read(parts), 1):
             self._in_flight.add(number)
             self._queue.append((number, part))
             if number <= WORKERS:
@@ -90,6 +93,14 @@ class _Sending(Generic[T]):
             if self._error is not None:
                 break
         return number
+
+    def _read(self, parts: Iterable[T]) -> Iterator[T]:
+        try:
+            yield from parts
+        except Exception as error:
+            if not self._drain:
+                raise
+            self._error = self._error or error
 
     def _wait(self, worker_group: WorkerGroup) -> None:
         worker_group.wait_caller(_TICK)
@@ -110,6 +121,88 @@ class _Sending(Generic[T]):
                 self._error = self._error or error
             self._in_flight.discard(number)
             worker_group.wake_caller()
+
+
+# ---- uploads
+
+
+class MultipartUpload(ABC):
+    """One object that is uploaded in parts, numbered from 1. It appears, complete, when `complete` returns.
+
+    Attributes:
+        sent: the existing parts, by number.
+    """
+
+    max_parts: ClassVar[int | None] = None
+    drain: ClassVar[bool] = False
+    """After a failure, parts in flight have to be waited for before `abort`."""
+
+    sent: Mapping[int, Any]
+
+    @abstractmethod
+    def send_part(self, number: int, content: Buffer) -> None:
+        """Send a part, which the server checks. Called by many workers concurrently, and again after a failure."""
+
+    @abstractmethod
+    def complete(self) -> str | None:
+        """Make the object of all parts; returns its ETag if the store reports it."""
+
+    @abstractmethod
+    def abort(self) -> None:
+        """Remove the parts. Best effort; never raises a CloudFilesError."""
+
+    @abstractmethod
+    def state(self) -> Mapping[str, Any]:
+        """What another process needs to resume the upload."""
+
+    def add_in_order(self, runtime: Runtime, content: Buffer) -> None:  # noqa: B027 -- most digests can be combined
+        """Called with each part before it is sent, if the parts come in order: for digests of the whole content."""
+
+
+def put_in_order(runtime: Runtime, upload: MultipartUpload, key: str, parts: Iterable[Buffer]) -> str | None:
+    """Store the concatenation of `parts`, which are read in this worker as they are sent. Returns the ETag.
+
+    If the upload fails or the batch is cancelled, it is aborted, so that no parts are left behind.
+    """
+    def counted() -> Iterator[Buffer]:
+        for number, content in enumerate(parts, 1):
+            if upload.max_parts is not None and number > upload.max_parts:
+                raise InvalidInputError(f"the content has more than {upload.max_parts} parts, the maximum for an "
+                                        "upload", path=key)
+            upload.add_in_order(runtime, content)
+            yield content
+
+    try:
+        send_parts(runtime, counted(), upload.send_part, drain=upload.drain)
+        return upload.complete()
+    except BaseException:
+        upload.abort()
+        raise
+
+
+class UploadWriter(PartWriter):
+    """A multipart upload as a PartWriter: its parts come in any order, and another process can resume it."""
+
+    def __init__(self, upload: MultipartUpload, layout: PartLayout) -> None:
+        self.part_size = layout.part_size
+        self._upload = upload
+        self._layout = layout
+
+    def write(self, start: int, content: bytes | memoryview) -> None:
+        self._upload.send_part(self._layout.number_of(start, content), content)
+
+    def finish(self) -> str | None:
+        self._layout.check_complete(self._upload.sent)
+        return self._upload.complete()
+
+    def abort(self) -> None:
+        self._upload.abort()
+
+    def written(self) -> frozenset[int]:
+        return frozenset(map(self._layout.start, list(self._upload.sent)))
+
+    def state(self) -> Mapping[str, Any]:
+        return {**self._upload.state(), "part_size": self.part_size}
 
 
 # ---- content of any kind
