@@ -38,7 +38,8 @@ class HttpStore(Interface):
         first = start or 0
         if (end is not None and end <= first) or (first < 0 and (end is not None or not self.suffix_ranges)):
             return self._get_by_size(key, start, end)
-        found = self._read(key, None if end is None and not first else first, end)
+        begin = None if end is None and not first else first
+        found = read_object(self._client, self.read_request(*self._read_arguments(key, begin, end), begin, end))
         if first < 0 and found is not None and not found.content:
             return self._get_by_size(key, start, end)  # some servers reject a suffix that is longer than the object
         return found
@@ -55,21 +56,18 @@ class HttpStore(Interface):
             if first >= last:
                 return StoredObject(b"", version.encoding, "", version.etag)
             with suppress(PreconditionFailedError, ObjectChangedError):
-                found = self._read(key, first, last, version)
+                found = self._read_version(key, first, last, version)
                 if found is None or len(found.content) == last - first:
                     return found
         raise ObjectChangedError(f"the object was replaced {_TRIES} times between determining its size and reading it",
                                  path=key)
 
-    def _read(self, key: str, start: int | None, end: int | None,
-              version: StoredObject | None = None) -> StoredObject | None:
-        """The bytes `[start:end]`, as `ObjectRead` takes them; None if the object is missing.
+    def _read_version(self, key: str, start: int, end: int, version: StoredObject) -> StoredObject | None:
+        """The bytes `[start:end]` of this version of the object; None if the object is missing.
 
-        version: read only this version. Raises PreconditionFailedError or ObjectChangedError if it is a different one.
+        Raises PreconditionFailedError or ObjectChangedError if the object has another version.
         """
         request = self.read_request(*self._read_arguments(key, start, end), start, end)
-        if version is None:
-            return read_object(self._client, request)
         request.require(version)
         found = read_object(self._client, request)
         if found is not None and _is_other_version(found, version):  # not every server honors conditions

@@ -134,7 +134,7 @@ class GsInterface(HttpStore):
         if described.generation is None:
             return super().get_part(key, start, end, described)
         with suppress(PreconditionFailedError, ObjectChangedError):
-            part = self._read(key, start, end, described)
+            part = self._read_version(key, start, end, described)
             if part is not None and len(part.content) == end - start:
                 content: bytes = part.content
                 return content

@@ -87,10 +87,9 @@ class HttpInterface(HeaderStore):
         protocol, target = self._protocol(key)
         return self._address.origin, target, dict(self._headers), protocol, key
 
-    def _read(self, key: str, start: int | None, end: int | None,
-              version: StoredObject | None = None) -> StoredObject | None:
+    def get(self, key: str, start: int | None = None, end: int | None = None) -> StoredObject | None:
         try:
-            return super()._read(key, start, end, version)
+            return super().get(key, start, end)
         except NotAnObjectError:
             return None
 
