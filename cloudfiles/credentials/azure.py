@@ -23,7 +23,7 @@ class AzureProvider(CredentialProvider[AzureSource, "AzureCredentials | None"]):
 
     Args:
         container: its own secrets file comes before the general one.
-        account: the storage account, where the cloudpath names it; credentials of other accounts are not used.
+        account: the storage account, if the cloudpath names it; credentials of other accounts are not used.
         or_anonymous: where no credentials are found, access anonymously instead of raising an error.
         chain: azure-identity's chain.
         options: see CredentialProvider.

@@ -43,7 +43,7 @@ class HttpCredentials(CredentialProvider[CredentialSource, "Authorization | None
     under its name, so that a server never receives the password of another one.
 
     Args:
-        authority: host, or host:port where the port is not the default of the scheme.
+        authority: host, or host:port if the port is not the default of the scheme.
         userinfo: the part of the cloudpath before the @, percent-encoded.
         options: see CredentialProvider.
     """

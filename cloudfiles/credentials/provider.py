@@ -44,7 +44,7 @@ class CredentialProvider(ABC, Generic[Source, Credentials]):
     Attributes:
         get: returns credentials that are valid now, by one comparison while they are fresh. Raises
             MissingCredentialsError, naming the sources that were searched; ConfigurationError for a source with
-            content that cannot be used; AuthorizationError where the chain found a source, and it failed.
+            content that cannot be used; AuthorizationError if a source of the chain failed.
     """
 
     chain_name: ClassVar[str] = ""
@@ -68,7 +68,7 @@ class CredentialProvider(ABC, Generic[Source, Credentials]):
         return f"{type(self).__name__}({self._label()}, {'nothing fetched' if current is None else current.value})"
 
     def refresh(self, rejected: Credentials) -> Credentials:
-        """Credentials in place of `rejected`, which the server refused; the same ones where there are no others.
+        """Credentials in place of `rejected`, which the server refused; the same ones if there are no others.
 
         Searches all sources again, once for all workers whose credentials were refused.
         """
@@ -138,7 +138,7 @@ class CredentialProvider(ABC, Generic[Source, Credentials]):
 
     @abstractmethod
     def _unsigned(self) -> Credentials:
-        """What stands for no credentials."""
+        """The value for no credentials."""
 
     def _explain_chain(self, reports: list[SourceReport]) -> list[SourceReport]:
         """What the chain finds. reports: what was found in the sources before it."""

@@ -58,7 +58,7 @@ def read(path: str) -> dict[str, Any] | None:
 
 
 def load(secrets: Secrets) -> tuple[str, dict[str, Any]]:
-    """The name and content of the source that `secrets=` stands for.
+    """The name and content of the source given by `secrets=`.
 
     Raises:
         ConfigurationError: it has another type, or the file cannot be read. The message does not contain the text,

@@ -1,4 +1,4 @@
-"""Where credentials are looked for before a provider's own chain is asked, and the fields that are read there."""
+"""The sources that are searched for credentials before a provider's own chain, and the fields that are read there."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class CredentialSource:
 
     Attributes:
         name: the source in words, or the path of a file.
-        values: what it holds; empty where it holds nothing.
+        values: its content; empty if there is none.
         exists: whether it is there at all; False for a missing file.
         is_file: whether it is a file, which may be rewritten at any time.
         is_explicit: whether the user passed it as `secrets=`.

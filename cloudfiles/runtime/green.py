@@ -120,7 +120,7 @@ class GreenWorkerGroup(WorkerGroup):
         self._is_killed = True
 
     def abandon(self) -> None:
-        """When the hub has ended: whatever workers there are will never run again."""
+        """The hub has ended: its workers will never run again."""
         self._cancellation.cancel()
         self._running = 0
         self._runtime.worker_groups.discard(self)
@@ -173,7 +173,7 @@ class Stoppable(Protocol):
     def kill(self) -> None: ...
 
     def abandon(self) -> None:
-        """The hub ends although this has not: tell whoever waits for it."""
+        """The hub ends before this has: wake the waiting caller."""
 
 
 class GreenRuntime(Runtime):

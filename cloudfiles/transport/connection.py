@@ -15,7 +15,7 @@ from cloudfiles.exceptions import (
 )
 from cloudfiles.runtime.base import Stream
 from cloudfiles.transport.body_buffers import BodyBuffer, BufferFullError, GrowingBuffer
-from cloudfiles.transport.deadline import DeadlineStream, PastDeadlineError, past_deadline
+from cloudfiles.transport.deadline import DeadlineStream
 from cloudfiles.transport.request import (
     UNANNOUNCED_BYTES,
     Body,
@@ -25,7 +25,7 @@ from cloudfiles.transport.request import (
     Response,
     SlowBodyError,
 )
-from cloudfiles.transport.socket_errors import is_permanent
+from cloudfiles.transport.socket_errors import transport_error
 from cloudfiles.transport.throughput import NO_MINIMUM, Throughput, TooSlowError, Watch
 from cloudfiles.transport.wire import CHUNKED, MAX_HEAD, ChunkedBody, Head, body_length, head_end, parse_head
 
@@ -163,13 +163,13 @@ class Connection:
     def _early_response(self, request: Request, error: OSError) -> Response:
         """The response of a server that refused the request before it had read all of it; else raises the error."""
         if isinstance(error, TimeoutError) and not self._stream.is_stale():  # nothing was received
-            raise _transport_error(error, "while the request was being sent") from error
+            raise transport_error(error, "while the request was being sent") from error
         with suppress(ConnectionFailedError, RequestTimeoutError, ProtocolError, IncompleteBodyError):
             response = self._receive(request)
             self.reusable = False
             if response.status >= 300:
                 return response
-        raise _transport_error(error, "while the request was being sent") from error
+        raise transport_error(error, "while the request was being sent") from error
 
     # ---- receiving
 
@@ -217,7 +217,7 @@ class Connection:
             try:
                 watch.check()
             except TooSlowError as error:
-                raise _transport_error(error, "while receiving the response headers") from error
+                raise transport_error(error, "while receiving the response headers") from error
         return watch
 
     def _receive_final_head(self, head: Head, rest: bytes) -> tuple[Head, bytes]:
@@ -236,7 +236,7 @@ class Connection:
         try:
             count = self._stream.receive_into(self._view[filled:] if filled else self._first)
         except OSError as error:
-            raise _transport_error(error, "while waiting for the response") from error
+            raise transport_error(error, "while waiting for the response") from error
         if not count:
             where = f"after {filled} bytes of the response headers" if filled else "before it responded"
             raise ConnectionFailedError(f"the server closed the connection {where}")
@@ -278,7 +278,7 @@ class Connection:
                     monitor.update(got)
         except (OSError, TruncatedBodyError, SlowBodyError) as error:
             raise IncompleteBodyError(head, body.cut(got),
-                                      _transport_error(error, "while receiving the body")) from error
+                                      transport_error(error, "while receiving the body")) from error
         self.reusable = keep_alive
         return body.cut(length)
 
@@ -304,7 +304,7 @@ class Connection:
         except (OSError, TruncatedBodyError) as error:
             if isinstance(error, CloudFilesError) and not isinstance(error, TruncatedBodyError):
                 raise  # an error of the receiver
-            raise IncompleteBodyError(head, b"", _transport_error(error, "while receiving the body")) from error
+            raise IncompleteBodyError(head, b"", transport_error(error, "while receiving the body")) from error
 
     def _deliver_sized(self, length: int, rest: bytes, receiver: _TimedReceiver, watch: Watch) -> None:
         left = length - len(rest)
@@ -349,7 +349,7 @@ class Connection:
                 for piece in body.feed(self._view[:count]):
                     memory.add(piece)
         except (OSError, TruncatedBodyError) as error:
-            raise IncompleteBodyError(head, memory.content(), _transport_error(error, "while receiving the "
+            raise IncompleteBodyError(head, memory.content(), transport_error(error, "while receiving the "
                                                                                   "body")) from error
         except BufferFullError:
             return _cut_short(request, head, memory)
@@ -371,7 +371,7 @@ class Connection:
             while count := self._more(self._view, watch):
                 memory.add(self._view[:count])
         except OSError as error:
-            raise IncompleteBodyError(head, memory.content(), _transport_error(error, "while receiving the "
+            raise IncompleteBodyError(head, memory.content(), transport_error(error, "while receiving the "
                                                                                   "body")) from error
         except BufferFullError:
             return _cut_short(request, head, memory)
@@ -408,18 +408,3 @@ class _TimedReceiver:
         began = self._now()
         self._receiver.write(piece)
         self._watch.pause(self._now() - began)
-
-
-def _transport_error(error: Exception, when: str) -> Exception:
-    if isinstance(error, PastDeadlineError):
-        return past_deadline(when)
-    if isinstance(error, TooSlowError):
-        return RequestTimeoutError(f"the transfer was too slow {when}: {error}")
-    if isinstance(error, TimeoutError):
-        return RequestTimeoutError(f"the server did not respond for too long {when}")
-    if isinstance(error, OSError):
-        failure = ConnectionFailedError(f"the connection was lost {when}: {error}")
-        # In TLS 1.3 a server may demand a client certificate only now (RFC 8446 4.4.2).
-        failure.is_permanent = is_permanent(error)
-        return failure
-    return error

@@ -73,7 +73,7 @@ class Dialer:
 
         max_seconds: limit, if less than the connect timeout.
         Raises ConnectionFailedError, RequestTimeoutError, CertificateError (never worth a retry),
-        AuthorizationError where the proxy wants credentials.
+        AuthorizationError if the proxy requires credentials.
         """
         try:
             connection = self._connection(origin, proxy, min(self._connect_timeout, max_seconds))

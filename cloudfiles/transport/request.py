@@ -23,13 +23,13 @@ from cloudfiles.exceptions import (
     ServerError,
 )
 from cloudfiles.retry import parse_retry_after
-from cloudfiles.transport.response import Response as Response
 from cloudfiles.transport.web_page import is_web_page, summary
 from cloudfiles.transport.wire import Head
+from cloudfiles.transport.wire import Response as Response
 
 SLOW_DOWN_CODES = frozenset({"SlowDown", "SlowDownRead", "SlowDownWrite", "TooManyRequests", "RequestLimitExceeded",
                              "Throttling", "ThrottlingException", "ServerBusy", "rateLimitExceeded"})
-"""Provider codes that ask for fewer requests, whatever the status they come with."""
+"""Provider error codes for too many requests, with any status."""
 
 ANSWER_BYTES = 64 << 20
 """Maximum bytes of a response that is not an object: a page of a listing, a token, the result of a write."""
@@ -122,7 +122,7 @@ class ProviderProtocol:
     """How a provider's requests are signed and its responses interpreted. This one is plain HTTP."""
 
     def encode(self, request: Request, host: str, now: float) -> bytes:
-        """The request's head as it goes on the wire.
+        """The request's head as it is sent.
 
         host: the Host header's value. now: seconds since the epoch.
         """
@@ -243,7 +243,7 @@ class Request:
         raise self.to_error(response)
 
     def to_error(self, response: Response) -> Exception:
-        """The exception to raise for an error response; RetryRequest where the protocol has corrected the request."""
+        """The exception to raise for an error response; RetryRequest if the protocol has corrected the request."""
         error = self.protocol.to_error(self, response)
         if self.protocol.correct(self, response) and isinstance(error, CloudFilesError):
             return RetryRequest(error)

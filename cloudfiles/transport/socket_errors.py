@@ -1,10 +1,14 @@
-"""Classifies socket errors: permanent ones, those of an unreachable server, those of this machine."""
+"""Translates and classifies socket errors: permanent ones, those of an unreachable server, those of this machine."""
 
 from __future__ import annotations
 
 import errno
 import socket
 import ssl
+
+from cloudfiles.exceptions import ConnectionFailedError, RequestTimeoutError
+from cloudfiles.transport.deadline import PastDeadlineError, past_deadline
+from cloudfiles.transport.throughput import TooSlowError
 
 _PERMANENT = frozenset({
     # The server does not use TLS, or no common version of it
@@ -41,3 +45,19 @@ def is_local(error: BaseException | None) -> bool:
             return True
         error = error.__cause__
     return False
+
+
+def transport_error(error: Exception, when: str) -> Exception:
+    """The TransportError for an error of a connection; other errors are returned unchanged. when: ends the message."""
+    if isinstance(error, PastDeadlineError):
+        return past_deadline(when)
+    if isinstance(error, TooSlowError):
+        return RequestTimeoutError(f"the transfer was too slow {when}: {error}")
+    if isinstance(error, TimeoutError):
+        return RequestTimeoutError(f"the server did not respond for too long {when}")
+    if isinstance(error, OSError):
+        failure = ConnectionFailedError(f"the connection was lost {when}: {error}")
+        # In TLS 1.3 a server may demand a client certificate only now (RFC 8446 4.4.2).
+        failure.is_permanent = is_permanent(error)
+        return failure
+    return error

@@ -6,7 +6,7 @@ import html
 import re
 
 from cloudfiles.exceptions import ProtocolError
-from cloudfiles.transport.response import Response
+from cloudfiles.transport.wire import Response
 
 _MAX_PARSED = 64 * 1024  # bytes of a page that are parsed
 _TITLE_LENGTH, _TEXT_LENGTH = 100, 200

@@ -33,6 +33,21 @@ class Head(NamedTuple):
     keep_alive: bool
 
 
+class Response:
+    """A complete response.
+
+    Attributes:
+        content: the whole body; chunks are joined, but its content encoding is not decoded.
+    """
+
+    __slots__ = ("content", "headers", "status")
+
+    def __init__(self, status: int, headers: dict[str, str], content: bytes) -> None:
+        self.status = status
+        self.headers = headers
+        self.content = content
+
+
 def head_end(buffer: bytes | bytearray, filled: int, searched: int = 0) -> int:
     """The index after the empty line that ends the head; -1 if more bytes are needed.
 

@@ -16,7 +16,7 @@ _PIPE_BYTES = 256 * 1024
 """Not more, as Linux limits the pipes of a user to 64 MiB in total, and further ones get almost nothing."""
 
 # The path is set before anything is imported: with `-c` the working directory stands first in it. This package is
-# loaded from its very file, so that it is the same one as here, whatever else goes by its name.
+# loaded from its very file, so that it is the same as in this process, even if another one has its name.
 _BOOT = """\
 import sys
 sys.path[:] = {path!r}

@@ -92,7 +92,7 @@ class _Pickler(pickle.Pickler):
         return NotImplemented
 
 
-class _CollectBatch:
+class _PieceWriter:
     """A file for a pickler, which keeps large contents as separate pieces."""
 
     def __init__(self) -> None:
@@ -105,7 +105,7 @@ class _CollectBatch:
 
 def dumps(value: Any) -> Pieces:
     """Pickle `value` for an own worker process."""
-    collected = _CollectBatch()
+    collected = _PieceWriter()
     _Pickler(collected, 5).dump(value)
     return collected.pieces
 

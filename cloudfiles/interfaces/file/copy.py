@@ -104,7 +104,7 @@ def rename_object(source: ObjectPath, target: ObjectPath, durable: bool) -> bool
 
 
 def _remove_other_name(old: str, new: str) -> None:
-    """Renaming a file to another hard link of itself does nothing at all: then the old name is to be removed."""
+    """Renaming a file to another hard link of itself has no effect: then remove the old name."""
     try:
         is_same = os.path.samestat(os.lstat(old), os.lstat(new))
     except OSError:

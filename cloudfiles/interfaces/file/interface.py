@@ -149,7 +149,7 @@ class FileInterface(Interface):
         return None if found is None else found[0].st_size
 
     def get_acl(self, key: str) -> int | None:
-        """The mode of the file, as `os.stat` tells it."""
+        """The mode of the file, as in `os.stat`."""
         found = self._find(key)
         return None if found is None else found[0].st_mode
 

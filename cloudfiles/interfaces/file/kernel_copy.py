@@ -1,4 +1,4 @@
-"""Copies the content of local files: by sharing blocks or inside the kernel, where the file systems can."""
+"""Copies the content of local files: by sharing blocks or inside the kernel, if the file systems support it."""
 
 from __future__ import annotations
 
