@@ -14,7 +14,7 @@ from cloudfiles.exceptions import InvalidInputError
 from cloudfiles.inputs import KeyPatterns, ReadRequest, TransferRequest, is_path
 from cloudfiles.lib import StrPath
 from cloudfiles.results import GetResult
-from cloudfiles.runtime.engine import blocking_runtime
+from cloudfiles.runtime.hub_engine import blocking_runtime
 from cloudfiles.verbs.batch_runner import iterable
 
 if TYPE_CHECKING:

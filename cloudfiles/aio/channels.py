@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from cloudfiles.aio.concurrency_limiter import ConcurrencyLimiter, hub_runtime
 from cloudfiles.aio.loop_dispatcher import current_dispatcher
-from cloudfiles.runtime.engine import blocking_runtime
+from cloudfiles.runtime.hub_engine import blocking_runtime
 from cloudfiles.runtime.threads import TICK
 
 _ITEMS_AHEAD = 100

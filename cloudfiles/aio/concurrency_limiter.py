@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from cloudfiles.aio.loop_dispatcher import current_dispatcher
 from cloudfiles.runtime.cancellation import Cancellation, Cancelled
-from cloudfiles.runtime.engine import background_runtime, is_exiting
+from cloudfiles.runtime.hub_engine import background_runtime, is_exiting
 
 if TYPE_CHECKING:
     from cloudfiles.runtime.green import GreenRuntime

@@ -45,7 +45,7 @@ from cloudfiles.files.web_endpoint import CHUNK_BYTES, Callback, Timeouts
 from cloudfiles.interfaces import interface_class
 from cloudfiles.paths import extract, normalize
 from cloudfiles.retry import RetryPolicy
-from cloudfiles.runtime.engine import blocking_runtime
+from cloudfiles.runtime.hub_engine import blocking_runtime
 
 __all__ = ["download_file", "download_fileobj", "upload_file", "upload_fileobj"]
 

@@ -15,9 +15,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from cloudfiles.runtime.base import Runtime, WorkerGroup
 from cloudfiles.runtime.cancellation import Cancelled
-from cloudfiles.runtime.engine import block_if_exiting, close_after_interrupt
+from cloudfiles.runtime.contract import Runtime, WorkerGroup
+from cloudfiles.runtime.hub_engine import block_if_exiting, close_after_interrupt
 
 Work = Callable[[Any], Any]
 OnError = Callable[[Any, Exception], Any]

@@ -14,7 +14,7 @@ from cloudfiles.exceptions import DecompressionError, InvalidInputError
 from cloudfiles.inputs import as_path, check_fields, is_path
 from cloudfiles.interfaces.base import Interface
 from cloudfiles.results import GetResult
-from cloudfiles.runtime.base import RUN_IN_THREAD_BYTES, Runtime
+from cloudfiles.runtime.contract import RUN_IN_THREAD_BYTES, Runtime
 from cloudfiles.types import StoredObject
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from cloudfiles.exceptions import InvalidInputError, redact
 from cloudfiles.interfaces import interface_class
 from cloudfiles.interfaces.base import Interface
 from cloudfiles.paths import ExtractedPath, extract, to_https_protocol
-from cloudfiles.runtime.base import Runtime
-from cloudfiles.runtime.engine import blocking_runtime, current_runtime
+from cloudfiles.runtime.contract import Runtime
+from cloudfiles.runtime.hub_engine import blocking_runtime, current_runtime
 from cloudfiles.secret_references import SecretReference
 from cloudfiles.types import StoreOptions
 

@@ -22,7 +22,7 @@ from cloudfiles.inputs import (
     is_path,
 )
 from cloudfiles.interfaces.base import Interface
-from cloudfiles.runtime.base import RUN_IN_THREAD_BYTES, Runtime
+from cloudfiles.runtime.contract import RUN_IN_THREAD_BYTES, Runtime
 from cloudfiles.types import WriteOptions
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any, NoReturn
 
+from cloudfiles.credentials.credential_sources import CredentialSource, known_fields, secret_sources
 from cloudfiles.credentials.secrets_files import Secrets
-from cloudfiles.credentials.sources import CredentialSource, known_fields, secret_sources
 from cloudfiles.exceptions import ConfigurationError
 
 # The accepted names of each field, in lower case: those of the environment (AWS_ACCESS_KEY_ID), of boto's keyword

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 from urllib.parse import parse_qs
 
+from cloudfiles.credentials.credential_sources import CredentialSource, known_fields, secret_sources
 from cloudfiles.credentials.secrets_files import Secrets
-from cloudfiles.credentials.sources import CredentialSource, known_fields, secret_sources
 from cloudfiles.exceptions import ConfigurationError
 
 # The accepted names of each field, in lower case: those of the environment, of connection strings, and of the vendor's

@@ -10,11 +10,11 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
+from cloudfiles.credentials.credential_sources import CredentialSource, SourceReport
 from cloudfiles.credentials.google_chain import GoogleChain
 from cloudfiles.credentials.google_sources import GoogleSigner, GoogleToken, describe, google_sources, kind_of
 from cloudfiles.credentials.provider import CredentialProvider
 from cloudfiles.credentials.secrets_files import Secrets
-from cloudfiles.credentials.sources import CredentialSource, SourceReport
 from cloudfiles.exceptions import MissingExtraError
 
 __all__ = ["GoogleProvider", "GoogleSigner", "GoogleToken"]

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, NoReturn
 
+from cloudfiles.credentials.credential_sources import CredentialSource, secret_sources
 from cloudfiles.credentials.secrets_files import Secrets
-from cloudfiles.credentials.sources import CredentialSource, secret_sources
 from cloudfiles.exceptions import ConfigurationError
 
 TYPES = ("service_account", "authorized_user", "external_account", "external_account_authorized_user",

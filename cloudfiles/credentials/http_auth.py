@@ -13,10 +13,10 @@ from typing import Any, NamedTuple
 from urllib.parse import unquote
 
 from cloudfiles.credentials import secrets_files
+from cloudfiles.credentials.credential_sources import CredentialSource, SourceReport, secret_sources
 from cloudfiles.credentials.provider import CredentialProvider
 from cloudfiles.credentials.renewal import Fetched
 from cloudfiles.credentials.secrets_files import Secrets
-from cloudfiles.credentials.sources import CredentialSource, SourceReport, secret_sources
 from cloudfiles.exceptions import ConfigurationError, MissingCredentialsError
 
 __all__ = ["Authorization", "CaveCredentials", "HttpCredentials"]

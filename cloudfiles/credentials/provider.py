@@ -9,9 +9,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar, Generic, TypeVar
 
+from cloudfiles.credentials.credential_sources import CredentialSource, SourceReport
 from cloudfiles.credentials.renewal import Fetched, Renewal, renewal_time
 from cloudfiles.credentials.secrets_files import Secrets
-from cloudfiles.credentials.sources import CredentialSource, SourceReport
 from cloudfiles.exceptions import CloudFilesError, ConfigurationError
 
 REFRESH_EARLY = 300.0

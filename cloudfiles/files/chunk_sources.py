@@ -22,7 +22,7 @@ from cloudfiles.interfaces import interface_class
 from cloudfiles.interfaces.base import Interface
 from cloudfiles.interfaces.bounded_read import PiecewiseRead
 from cloudfiles.interfaces.object_read import ObjectRead
-from cloudfiles.runtime.engine import blocking_runtime
+from cloudfiles.runtime.hub_engine import blocking_runtime
 from cloudfiles.transport.request import BodyTooLargeError, Response
 from cloudfiles.transport.wire import Head
 from cloudfiles.types import StoredObject

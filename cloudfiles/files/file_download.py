@@ -48,7 +48,7 @@ from cloudfiles.interfaces.file.temporaries import temporary_name
 from cloudfiles.paths import absolute
 from cloudfiles.retry import RetryPolicy
 from cloudfiles.runtime.descriptors import with_descriptor
-from cloudfiles.runtime.engine import current_runtime
+from cloudfiles.runtime.hub_engine import current_runtime
 
 DOWNLOAD_TIMEOUTS = Timeouts(5.0, 5.0)
 

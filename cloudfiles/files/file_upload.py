@@ -33,7 +33,7 @@ from cloudfiles.files.web_endpoint import (
 )
 from cloudfiles.paths import absolute
 from cloudfiles.retry import RetryPolicy
-from cloudfiles.runtime.engine import blocking_runtime
+from cloudfiles.runtime.hub_engine import blocking_runtime
 from cloudfiles.transport.request import FileBody, Request, Response
 
 _STORE_HEADERS = {"content-type": "content_type", "cache-control": "cache_control"}

@@ -13,7 +13,7 @@ from cloudfiles.interfaces.http.protocol import WebProtocol
 from cloudfiles.interfaces.http.urls import WebAddress, shown
 from cloudfiles.paths import extract
 from cloudfiles.retry import RetryPolicy
-from cloudfiles.runtime.engine import blocking_runtime
+from cloudfiles.runtime.hub_engine import blocking_runtime
 from cloudfiles.transport.client import Client
 from cloudfiles.transport.request import Request, Response
 from cloudfiles.types import Tls

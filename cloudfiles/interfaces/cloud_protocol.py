@@ -6,7 +6,7 @@ import email.utils
 from collections.abc import Callable
 
 from cloudfiles import integrity
-from cloudfiles.runtime.base import RUN_IN_THREAD_BYTES, Runtime
+from cloudfiles.runtime.contract import RUN_IN_THREAD_BYTES, Runtime
 from cloudfiles.transport.request import ProviderProtocol, Response
 
 _SKEWED = 300.0

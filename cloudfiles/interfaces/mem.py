@@ -32,13 +32,13 @@ from cloudfiles.exceptions import (
 from cloudfiles.interfaces.base import Interface
 from cloudfiles.interfaces.local_store import chunks, guess_type, http_date, slice_bounds
 from cloudfiles.interfaces.server_copy import CopyOptions, CopyResult
-from cloudfiles.runtime.base import RUN_IN_THREAD_BYTES
 from cloudfiles.runtime.cancellation import publishing
+from cloudfiles.runtime.contract import RUN_IN_THREAD_BYTES
 from cloudfiles.types import Clock, ListEntry, ListPage, StoredObject, StoreOptions, WriteOptions, head_of
 
 if TYPE_CHECKING:
     from cloudfiles.paths import ExtractedPath
-    from cloudfiles.runtime.base import Runtime
+    from cloudfiles.runtime.contract import Runtime
 
 PAGE_ENTRIES = 10_000
 _FEW = 64  # up to this many keys are inserted one by one

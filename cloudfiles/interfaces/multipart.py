@@ -11,7 +11,7 @@ from typing import Any, BinaryIO, ClassVar, Generic, TypeVar
 from cloudfiles.exceptions import CloudFilesError, FileSystemError, InvalidInputError
 from cloudfiles.integrity import Buffer
 from cloudfiles.interfaces.part_writer import PartLayout, PartWriter
-from cloudfiles.runtime.base import Runtime, WorkerGroup
+from cloudfiles.runtime.contract import Runtime, WorkerGroup
 from cloudfiles.transport.request import Body, FileBody, flat
 from cloudfiles.types import Content
 

@@ -18,7 +18,7 @@ from collections.abc import Callable, Hashable
 from contextlib import suppress
 from typing import Any, Protocol
 
-from cloudfiles.runtime.base import Runtime, T
+from cloudfiles.runtime.contract import Runtime, T
 
 IDLE_SECONDS = 60.0
 """Seconds of idleness after which a connection is closed."""

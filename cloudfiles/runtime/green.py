@@ -25,8 +25,8 @@ import gevent.threadpool
 from gevent._hub_local import get_hub_if_exists  # gevent has no public function that does not create one
 
 from cloudfiles.runtime import cancellation
-from cloudfiles.runtime.base import Runtime, Stream, T, WorkerGroup
 from cloudfiles.runtime.cancellation import Cancellation, Cancelled
+from cloudfiles.runtime.contract import Runtime, Stream, T, WorkerGroup
 from cloudfiles.runtime.green_stream import GreenStream, Watchdog
 from cloudfiles.runtime.hub_calls import HubCalls
 from cloudfiles.runtime.threads import cancellable_timeout, connect_first

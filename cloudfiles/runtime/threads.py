@@ -19,8 +19,8 @@ from contextlib import suppress
 from typing import Any
 
 from cloudfiles.runtime import cancellation
-from cloudfiles.runtime.base import Runtime, Stream, T, WorkerGroup
 from cloudfiles.runtime.cancellation import Cancellation, Cancelled, check_cancelled, current_cancellation
+from cloudfiles.runtime.contract import Runtime, Stream, T, WorkerGroup
 
 TICK = 0.5
 """Seconds between two checks for cancellation."""

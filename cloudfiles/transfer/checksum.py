@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from cloudfiles import crc, integrity
 from cloudfiles.integrity import Digest
-from cloudfiles.runtime.base import RUN_IN_THREAD_BYTES, Runtime
+from cloudfiles.runtime.contract import RUN_IN_THREAD_BYTES, Runtime
 
 COMPUTED = "crc32c"
 """The digest that is computed if one is needed and no store reports any: it costs next to nothing."""

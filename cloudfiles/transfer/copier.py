@@ -30,7 +30,7 @@ from cloudfiles.exceptions import (
 from cloudfiles.inputs import check_header, given
 from cloudfiles.interfaces.base import Interface
 from cloudfiles.interfaces.server_copy import CopyOptions, CopyResult
-from cloudfiles.runtime.base import RUN_IN_THREAD_BYTES, Runtime
+from cloudfiles.runtime.contract import RUN_IN_THREAD_BYTES, Runtime
 from cloudfiles.transfer.checksum import COMPUTED
 from cloudfiles.transfer.items import Item
 from cloudfiles.transfer.multipart_copy import MultipartCopy

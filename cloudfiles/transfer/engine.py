@@ -16,8 +16,8 @@ from cloudfiles.batch.progress import Progress, bar_for, is_shown
 from cloudfiles.batch.store import Store
 from cloudfiles.exceptions import CloudFilesError, redact
 from cloudfiles.interfaces.base import Interface
-from cloudfiles.runtime.base import Runtime
-from cloudfiles.runtime.engine import blocking_runtime, current_runtime
+from cloudfiles.runtime.contract import Runtime
+from cloudfiles.runtime.hub_engine import blocking_runtime, current_runtime
 from cloudfiles.transfer.copier import Copier, TransferOptions
 from cloudfiles.transfer.items import Item, items_between
 from cloudfiles.transfer.multipart_copy import LARGE_AT_ONCE

@@ -18,7 +18,7 @@ from cloudfiles.types import ListEntry, ListPage, StoreOptions
 
 if TYPE_CHECKING:
     from cloudfiles.paths import ExtractedPath
-    from cloudfiles.runtime.base import Runtime
+    from cloudfiles.runtime.contract import Runtime
 
 
 class MappedFiles(FileInterface):

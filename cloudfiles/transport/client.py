@@ -13,7 +13,7 @@ from typing import Any, cast
 
 from cloudfiles.exceptions import CloudFilesError, ConnectionFailedError
 from cloudfiles.retry import RETRYABLE_STATUS, RetryPolicy
-from cloudfiles.runtime.base import Runtime
+from cloudfiles.runtime.contract import Runtime
 from cloudfiles.runtime.descriptors import DescriptorBudget, process_descriptors
 from cloudfiles.transport.attempts import Attempts
 from cloudfiles.transport.connection import IncompleteBodyError

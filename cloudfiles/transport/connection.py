@@ -13,7 +13,7 @@ from cloudfiles.exceptions import (
     TooLargeError,
     TruncatedBodyError,
 )
-from cloudfiles.runtime.base import Stream
+from cloudfiles.runtime.contract import Stream
 from cloudfiles.transport.body_buffers import BodyBuffer, BufferFullError, GrowingBuffer
 from cloudfiles.transport.deadline import DeadlineStream
 from cloudfiles.transport.request import (

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from cloudfiles.exceptions import RequestTimeoutError
-from cloudfiles.runtime.base import Runtime, Stream
+from cloudfiles.runtime.contract import Runtime, Stream
 from cloudfiles.runtime.descriptors import DescriptorBudget, with_descriptor
 from cloudfiles.transport.connection import Connection
 from cloudfiles.transport.deadline import past_deadline

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from cloudfiles.exceptions import DeadlineError
-from cloudfiles.runtime.base import Stream
+from cloudfiles.runtime.contract import Stream
 
 
 class PastDeadlineError(TimeoutError):

@@ -23,7 +23,7 @@ from cloudfiles.exceptions import (
     ConnectionFailedError,
     RequestTimeoutError,
 )
-from cloudfiles.runtime.base import Runtime, Stream
+from cloudfiles.runtime.contract import Runtime, Stream
 from cloudfiles.runtime.descriptors import is_descriptor_shortage, is_exhausted
 from cloudfiles.transport.request import Origin
 from cloudfiles.transport.socket_errors import is_local, is_permanent, is_unreachable

@@ -17,7 +17,7 @@ from cloudfiles.inputs import ReadRequest, is_path
 from cloudfiles.json_content import load_json
 from cloudfiles.lib import StrPath
 from cloudfiles.results import GetResult, ObjectHead
-from cloudfiles.runtime.engine import blocking_runtime
+from cloudfiles.runtime.hub_engine import blocking_runtime
 from cloudfiles.verbs.batch_runner import BatchRunner, iterable, monitor_of
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from cloudfiles.inputs import PutContent, PutRequest, RawPutRequest, as_path, is
 from cloudfiles.json_content import dump_json
 from cloudfiles.key_conflicts import find_key_conflict
 from cloudfiles.lib import StrPath
-from cloudfiles.runtime.engine import blocking_runtime
+from cloudfiles.runtime.hub_engine import blocking_runtime
 from cloudfiles.types import WriteOptions
 from cloudfiles.verbs.batch_runner import BatchRunner, iterable, keys, monitor_of
 

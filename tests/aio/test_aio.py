@@ -20,7 +20,7 @@ import cloudfiles
 from cloudfiles import CloudFiles
 from cloudfiles.aio import AsyncCloudFiles
 from cloudfiles.exceptions import AuthorizationError, CloudFilesError, InvalidInputError
-from cloudfiles.runtime.engine import close_engine
+from cloudfiles.runtime.hub_engine import close_engine
 from cloudfiles.testing import Rule, S3Server, Stall, Status, slow_down
 from tests.aio.conftest import Run
 from tests.core.programs import run_program

@@ -22,7 +22,7 @@ import cloudfiles
 from cloudfiles.aio import download_file, download_fileobj, files, upload_file, upload_fileobj
 from cloudfiles.exceptions import ApiException, InvalidInputError, ObjectChangedError, UnusableFileError
 from cloudfiles.files import ExchangeError
-from cloudfiles.runtime.engine import close_engine
+from cloudfiles.runtime.hub_engine import close_engine
 from cloudfiles.testing import (
     IgnoreRange,
     Replaced,

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, cast
 
 from cloudfiles.retry import RetryPolicy
-from cloudfiles.runtime.base import Runtime, Stream, WorkerGroup
+from cloudfiles.runtime.contract import Runtime, Stream, WorkerGroup
 from cloudfiles.runtime.descriptors import DescriptorBudget
 from cloudfiles.runtime.threads import ThreadRuntime
 from cloudfiles.transport.client import Client

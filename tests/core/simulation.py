@@ -17,7 +17,7 @@ import greenlet
 
 from cloudfiles.exceptions import CloudFilesError
 from cloudfiles.retry import RetryPolicy
-from cloudfiles.runtime.base import Runtime, Stream
+from cloudfiles.runtime.contract import Runtime, Stream
 from cloudfiles.transport.client import Client
 from cloudfiles.transport.limiter import Limiter
 from cloudfiles.transport.request import Origin, Request

@@ -189,7 +189,7 @@ def test_pools_of_all_runtimes_are_emptied() -> None:
     """Connections are closed in the thread of their runtime, and counted wherever they are."""
     assert run_program("""
         from cloudfiles.runtime.descriptors import DescriptorBudget
-        from cloudfiles.runtime.engine import engine
+        from cloudfiles.runtime.hub_engine import engine
         import threading
         closed = []
         class Connection:

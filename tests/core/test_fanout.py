@@ -13,8 +13,8 @@ import gevent
 import pytest
 
 from cloudfiles.batch.fanout import Plan, collect, stream
-from cloudfiles.runtime.base import Runtime, WorkerGroup
-from cloudfiles.runtime.engine import close_engine, current_runtime
+from cloudfiles.runtime.contract import Runtime, WorkerGroup
+from cloudfiles.runtime.hub_engine import close_engine, current_runtime
 from cloudfiles.runtime.threads import ThreadRuntime
 from tests.core.programs import run_program
 
@@ -399,7 +399,7 @@ def test_a_million_items_in_flat_memory(green: bool) -> None:
     out = run_program(f"""
         import resource
         from cloudfiles.batch.fanout import Plan, stream
-        from cloudfiles.runtime.engine import current_runtime
+        from cloudfiles.runtime.hub_engine import current_runtime
         plan = Plan(current_runtime({green}), 20)
         def run(count):
             assert sum(stream(lambda i: 1, (i for i in range(count)), plan, max_items=1000, max_bytes=1 << 28,

@@ -26,7 +26,7 @@ from cloudfiles.exceptions import (
     redact,
 )
 from cloudfiles.retry import RetryPolicy
-from cloudfiles.runtime.engine import close_engine
+from cloudfiles.runtime.hub_engine import close_engine
 from cloudfiles.testing import (
     FLAKY,
     FlipBit,

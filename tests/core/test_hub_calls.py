@@ -13,8 +13,8 @@ import gevent.hub
 import pytest
 
 from cloudfiles.batch.fanout import Plan, collect, stream
-from cloudfiles.runtime.engine import close_engine, current_runtime, engine
 from cloudfiles.runtime.green import Cancelled, GreenRuntime
+from cloudfiles.runtime.hub_engine import close_engine, current_runtime, engine
 
 
 @pytest.fixture

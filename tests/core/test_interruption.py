@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from cloudfiles import CloudFiles
-from cloudfiles.runtime.engine import close_engine
+from cloudfiles.runtime.hub_engine import close_engine
 from cloudfiles.testing import Delay, Rule, S3Server, Stall
 from cloudfiles.transport.client import close_clients
 from tests.core.programs import start_program

@@ -217,7 +217,7 @@ def test_many_descriptors(server: S3Server) -> None:
 def test_errors_of_offloaded_work_are_raised_and_not_printed() -> None:
     assert run_program("""
         from cloudfiles.batch.fanout import Plan, collect
-        from cloudfiles.runtime.engine import current_runtime
+        from cloudfiles.runtime.hub_engine import current_runtime
         runtime = current_runtime(True)
         def fail(): raise ValueError("no")
         def work(i):

@@ -15,7 +15,7 @@ from cloudfiles.exceptions import RequestTimeoutError
 from cloudfiles.interfaces.bounded_read import PiecewiseRead
 from cloudfiles.interfaces.object_read import ObjectRead
 from cloudfiles.retry import RetryPolicy
-from cloudfiles.runtime.base import Stream
+from cloudfiles.runtime.contract import Stream
 from cloudfiles.runtime.descriptors import DescriptorBudget
 from cloudfiles.runtime.green_stream import GreenStream, Watchdog
 from cloudfiles.testing import Pieces, Rule, S3Server

@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from cloudfiles.exceptions import ConnectionFailedError, ProtocolError, RequestTimeoutError, TruncatedBodyError
-from cloudfiles.runtime.base import Stream
+from cloudfiles.runtime.contract import Stream
 from cloudfiles.transport.connection import Connection, IncompleteBodyError
 from cloudfiles.transport.request import Request, Response
 from cloudfiles.transport.wire import (

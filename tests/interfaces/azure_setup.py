@@ -7,7 +7,7 @@ from typing import Any
 from cloudfiles.interfaces.azure import AzureInterface
 from cloudfiles.paths import extract
 from cloudfiles.retry import RetryPolicy
-from cloudfiles.runtime.engine import current_runtime
+from cloudfiles.runtime.hub_engine import current_runtime
 from cloudfiles.transport.client import Client
 from cloudfiles.types import Clock, StoreOptions, Tls
 from tests.interfaces.s3_setup import IMPATIENT, Worker, _opened

@@ -8,8 +8,8 @@ from cloudfiles.credentials.google import GoogleProvider
 from cloudfiles.interfaces.gs import GsInterface
 from cloudfiles.paths import extract
 from cloudfiles.retry import RetryPolicy
-from cloudfiles.runtime.base import Runtime
-from cloudfiles.runtime.engine import current_runtime
+from cloudfiles.runtime.contract import Runtime
+from cloudfiles.runtime.hub_engine import current_runtime
 from cloudfiles.transport.client import Client
 from cloudfiles.types import StoreOptions, Tls
 from tests.interfaces.s3_setup import Worker, in_worker

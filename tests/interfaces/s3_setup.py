@@ -8,8 +8,8 @@ from typing import Any
 from cloudfiles.interfaces.s3 import S3Interface
 from cloudfiles.paths import extract
 from cloudfiles.retry import RetryPolicy
-from cloudfiles.runtime.base import Runtime
-from cloudfiles.runtime.engine import current_runtime
+from cloudfiles.runtime.contract import Runtime
+from cloudfiles.runtime.hub_engine import current_runtime
 from cloudfiles.transport.client import Client
 from cloudfiles.types import Clock, StoreOptions, Tls
 

@@ -29,7 +29,7 @@ from cloudfiles.exceptions import (
 )
 from cloudfiles.interfaces.azure import copy as azure_copy
 from cloudfiles.interfaces.server_copy import CopyOptions
-from cloudfiles.runtime.base import Runtime
+from cloudfiles.runtime.contract import Runtime
 from cloudfiles.testing import FLAKY, FlipBit, ResetInBody, ResetInHead, Rule, ShortBody, Status, mix
 from cloudfiles.testing.s3_objects import checksum
 from cloudfiles.transport.limiter import Limiter

@@ -41,7 +41,7 @@ from cloudfiles.interfaces.file import objects as file_objects
 from cloudfiles.interfaces.file.interface import FileInterface
 from cloudfiles.interfaces.server_copy import CopyOptions
 from cloudfiles.paths import extract
-from cloudfiles.runtime.base import Cancelled
+from cloudfiles.runtime.contract import Cancelled
 from cloudfiles.runtime.threads import ThreadRuntime
 from cloudfiles.types import HEAD_FIELDS, StoreOptions, WriteOptions
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from cloudfiles import CloudFiles
-from cloudfiles.runtime.engine import close_engine
+from cloudfiles.runtime.hub_engine import close_engine
 from cloudfiles.testing import (
     Fault,
     FlipBit,

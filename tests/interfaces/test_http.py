@@ -28,7 +28,7 @@ from cloudfiles.exceptions import (
 from cloudfiles.interfaces.http.interface import HttpInterface
 from cloudfiles.paths import extract
 from cloudfiles.retry import RetryPolicy
-from cloudfiles.runtime.engine import current_runtime, engine
+from cloudfiles.runtime.hub_engine import current_runtime, engine
 from cloudfiles.testing import Fault, FlipBit, ResetBefore, Rule, S3Server, ShortBody, Status, error_in_200, redirect
 from cloudfiles.testing.rules import IncomingRequest
 from cloudfiles.transport.client import Client

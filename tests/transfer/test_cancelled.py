@@ -24,7 +24,7 @@ from cloudfiles.interfaces.file import file_part_writer, objects
 from cloudfiles.interfaces.s3.interface import S3Interface
 from cloudfiles.runtime import cancellation
 from cloudfiles.runtime.cancellation import current_cancellation
-from cloudfiles.runtime.engine import current_runtime
+from cloudfiles.runtime.hub_engine import current_runtime
 from cloudfiles.testing import Rule, S3Server, s3_error
 from tests.transfer.conftest import MIB, tree
 

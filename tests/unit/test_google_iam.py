@@ -16,7 +16,7 @@ from cloudfiles.exceptions import AuthorizationError, CloudFilesError, Unsupport
 from cloudfiles.interfaces.gs import GsInterface
 from cloudfiles.paths import extract
 from cloudfiles.retry import RetryPolicy
-from cloudfiles.runtime.engine import blocking_runtime
+from cloudfiles.runtime.hub_engine import blocking_runtime
 from cloudfiles.types import StoreOptions
 from tests.servers.google_tokens import EMAIL, TokenServer, token_server
 

@@ -13,7 +13,7 @@ from cloudfiles.credentials.signing.google_v4 import presigned_query
 from cloudfiles.credentials.signing.sigv4 import quote_key
 from cloudfiles.interfaces.gs import GsInterface
 from cloudfiles.paths import extract
-from cloudfiles.runtime.engine import blocking_runtime
+from cloudfiles.runtime.hub_engine import blocking_runtime
 from cloudfiles.types import StoreOptions
 
 signing = pytest.importorskip("google.cloud.storage._signing")

@@ -24,8 +24,8 @@ from cloudfiles.interfaces.azure.objects import AzureContainer, blob_headers, he
 from cloudfiles.interfaces.multipart import send_parts
 from cloudfiles.interfaces.object_read import size_of
 from cloudfiles.interfaces.server_copy import CopyOptions, CopyResult
-from cloudfiles.runtime.base import Cancelled
 from cloudfiles.runtime.cancellation import shielded
+from cloudfiles.runtime.contract import Cancelled
 from cloudfiles.transport.request import Request, Response
 from cloudfiles.types import WriteOptions
 

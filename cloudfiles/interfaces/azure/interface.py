@@ -41,7 +41,7 @@ from cloudfiles.interfaces.multipart import put_content, put_in_order
 from cloudfiles.interfaces.part_writer import PartWriter
 from cloudfiles.interfaces.server_copy import CopyOptions, CopyResult
 from cloudfiles.paths import ExtractedPath
-from cloudfiles.runtime.base import Runtime
+from cloudfiles.runtime.contract import Runtime
 from cloudfiles.transport.client import Client, client_for
 from cloudfiles.types import Content, ListPage, StoreOptions, WriteOptions
 

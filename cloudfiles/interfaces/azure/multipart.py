@@ -20,7 +20,7 @@ from cloudfiles.interfaces.azure.objects import AzureContainer, BlobPut, blob_he
 from cloudfiles.interfaces.documents import count, parse_xml, required_text
 from cloudfiles.interfaces.multipart import MultipartUpload, UploadWriter, size_of_part
 from cloudfiles.interfaces.part_writer import PartLayout, PartWriter
-from cloudfiles.runtime.base import RUN_IN_THREAD_BYTES, Runtime
+from cloudfiles.runtime.contract import RUN_IN_THREAD_BYTES, Runtime
 from cloudfiles.transport.request import Request, Response
 from cloudfiles.types import WriteOptions
 

@@ -34,7 +34,7 @@ from cloudfiles.interfaces.azure.protocol import AzureProtocol
 from cloudfiles.interfaces.bounded_read import BoundedRead
 from cloudfiles.interfaces.object_read import ObjectHead, ObjectRead, head_from_headers
 from cloudfiles.interfaces.store_requests import BucketExistsRequest, WriteRequest
-from cloudfiles.runtime.base import RUN_IN_THREAD_BYTES, Runtime
+from cloudfiles.runtime.contract import RUN_IN_THREAD_BYTES, Runtime
 from cloudfiles.transport.client import Client
 from cloudfiles.transport.request import Body, FileBody, Origin, Response
 from cloudfiles.types import StoredObject, WriteOptions

@@ -25,7 +25,7 @@ from cloudfiles.exceptions import (
 from cloudfiles.interfaces.azure.endpoint import Endpoint
 from cloudfiles.interfaces.cloud_protocol import CloudProtocol, ServerClock
 from cloudfiles.interfaces.documents import XML_ERRORS, parse_xml_content
-from cloudfiles.runtime.base import Runtime
+from cloudfiles.runtime.contract import Runtime
 from cloudfiles.transport.request import Request, Response, format_head, status_error
 from cloudfiles.transport.web_page import check_is_the_stores
 

@@ -70,7 +70,7 @@ from cloudfiles.types import Content, ListEntry, ListPage, StoredObject, StoreOp
 
 if TYPE_CHECKING:
     from cloudfiles.paths import ExtractedPath
-    from cloudfiles.runtime.base import Runtime
+    from cloudfiles.runtime.contract import Runtime
 
 PAGE_ENTRIES = 10_000
 _MAX_WALKS = 8

@@ -33,8 +33,8 @@ from cloudfiles.interfaces.gs.objects import (
 from cloudfiles.interfaces.gs.resource import etag_of, resource_of, seconds, size_of, stored_crc
 from cloudfiles.interfaces.multipart import MultipartUpload, UploadWriter, size_of_part
 from cloudfiles.interfaces.part_writer import InterruptedWrites, PartLayout, PartWriter
-from cloudfiles.runtime.base import Cancelled
 from cloudfiles.runtime.cancellation import shielded
+from cloudfiles.runtime.contract import Cancelled
 from cloudfiles.types import WriteOptions
 
 PART = 16 << 20

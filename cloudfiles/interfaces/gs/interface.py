@@ -55,7 +55,7 @@ from cloudfiles.interfaces.http_store import HttpStore, ReadArguments
 from cloudfiles.interfaces.part_writer import InterruptedWrites, PartWriter
 from cloudfiles.interfaces.server_copy import CopyOptions, CopyResult
 from cloudfiles.paths import ExtractedPath
-from cloudfiles.runtime.base import Runtime
+from cloudfiles.runtime.contract import Runtime
 from cloudfiles.transport.client import Client, client_for
 from cloudfiles.transport.request import BodyTooLargeError
 from cloudfiles.types import Content, ListPage, StoredObject, StoreOptions, WriteOptions

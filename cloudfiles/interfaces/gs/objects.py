@@ -38,7 +38,7 @@ from cloudfiles.interfaces.gs.resource import (
 )
 from cloudfiles.interfaces.object_read import ObjectRead
 from cloudfiles.interfaces.store_requests import BucketExistsRequest
-from cloudfiles.runtime.base import RUN_IN_THREAD_BYTES, Runtime
+from cloudfiles.runtime.contract import RUN_IN_THREAD_BYTES, Runtime
 from cloudfiles.transport.client import Client
 from cloudfiles.transport.request import Body, FileBody, Origin, ProviderProtocol, Response
 from cloudfiles.types import StoredObject, WriteOptions

@@ -20,7 +20,7 @@ from cloudfiles.exceptions import (
 from cloudfiles.interfaces.cloud_protocol import CloudProtocol
 from cloudfiles.interfaces.documents import JSON_ERRORS, parse_json
 from cloudfiles.interfaces.store_requests import WriteRequest
-from cloudfiles.runtime.base import Runtime
+from cloudfiles.runtime.contract import Runtime
 from cloudfiles.transport.request import Request, Response, format_head, status_error
 from cloudfiles.transport.web_page import check_is_the_stores
 

@@ -21,8 +21,8 @@ from cloudfiles.interfaces.gs.objects import GsBucket, check_made, condition_of,
 from cloudfiles.interfaces.gs.protocol import parse_answer
 from cloudfiles.interfaces.gs.resource import WRITTEN, etag_of, resource_of
 from cloudfiles.interfaces.multipart import bytes_left, parts_of_file, parts_of_memory, put_file, put_in_order
-from cloudfiles.runtime.base import Cancelled
 from cloudfiles.runtime.cancellation import shielded
+from cloudfiles.runtime.contract import Cancelled
 from cloudfiles.transport.request import Request, Response, RetryRequest, flat
 from cloudfiles.types import Content, WriteOptions
 

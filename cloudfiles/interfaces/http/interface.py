@@ -28,7 +28,7 @@ from cloudfiles.interfaces.local_store import chunks
 from cloudfiles.interfaces.object_read import size_of
 from cloudfiles.paths import ExtractedPath
 from cloudfiles.protocols import PROTOCOLS
-from cloudfiles.runtime.base import RUN_IN_THREAD_BYTES, Runtime
+from cloudfiles.runtime.contract import RUN_IN_THREAD_BYTES, Runtime
 from cloudfiles.transport.client import Client, client_for
 from cloudfiles.transport.request import Body, FileBody, Request
 from cloudfiles.types import Content, ListPage, StoredObject, StoreOptions, WriteOptions

@@ -42,7 +42,7 @@ from cloudfiles.interfaces.s3.objects import (
 from cloudfiles.interfaces.s3.protocol import S3Protocol
 from cloudfiles.interfaces.server_copy import CopyOptions, CopyResult
 from cloudfiles.paths import ExtractedPath
-from cloudfiles.runtime.base import Runtime
+from cloudfiles.runtime.contract import Runtime
 from cloudfiles.transport.client import Client, client_for
 from cloudfiles.types import Content, ListPage, StoredObject, StoreOptions, WriteOptions
 

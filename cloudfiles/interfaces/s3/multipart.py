@@ -39,8 +39,8 @@ from cloudfiles.interfaces.s3.objects import (
     head_object_again,
     object_headers,
 )
-from cloudfiles.runtime.base import Cancelled
 from cloudfiles.runtime.cancellation import shielded
+from cloudfiles.runtime.contract import Cancelled
 from cloudfiles.transport.request import Request
 from cloudfiles.types import WriteOptions
 

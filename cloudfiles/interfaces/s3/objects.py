@@ -30,7 +30,7 @@ from cloudfiles.interfaces.object_read import ObjectHead, ObjectRead
 from cloudfiles.interfaces.s3.checksums import UploadChecks, check_written, is_object_of
 from cloudfiles.interfaces.s3.protocol import S3Protocol
 from cloudfiles.interfaces.store_requests import WriteRequest
-from cloudfiles.runtime.base import RUN_IN_THREAD_BYTES, Runtime
+from cloudfiles.runtime.contract import RUN_IN_THREAD_BYTES, Runtime
 from cloudfiles.transport.client import Client
 from cloudfiles.transport.request import Body, FileBody, Origin, ProviderProtocol, Request, Response
 from cloudfiles.types import WriteOptions

@@ -19,7 +19,7 @@ from cloudfiles.interfaces.cloud_protocol import CloudProtocol, ServerClock
 from cloudfiles.interfaces.documents import XML_ERRORS, local_name, parse_xml_content
 from cloudfiles.interfaces.s3.checksums import check_object
 from cloudfiles.interfaces.s3.endpoint import Endpoint
-from cloudfiles.runtime.base import Runtime
+from cloudfiles.runtime.contract import Runtime
 from cloudfiles.transport.request import (
     Origin,
     Request,

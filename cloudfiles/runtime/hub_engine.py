@@ -13,7 +13,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from cloudfiles.exceptions import FileSystemError
-from cloudfiles.runtime.base import Runtime
+from cloudfiles.runtime.contract import Runtime
 from cloudfiles.runtime.descriptors import require_descriptors, with_descriptor
 from cloudfiles.runtime.threads import ThreadRuntime
 
