@@ -1,12 +1,12 @@
-"""Single files, awaited: the twins of `cloudfiles.files`.
+"""Async counterparts of the functions in `cloudfiles.files`.
 
-Requests run in the engine's hub, writing to disk in an executor, callbacks in the loop. Thousands at once are fine;
-64 requests of them are under way at a time. Cancelling the task closes its connection, and of a download nothing
-stays on disk.
+Requests run in the engine's hub, writes to disk in an executor, and callbacks in the event loop. Thousands of calls may
+run concurrently; at most 64 of their requests are in progress at a time. Cancelling the task closes its connection, and
+a cancelled download leaves no file behind.
 
-The arguments that name aiohttp's classes are taken for the programs that have them, though aiohttp is not used:
-of a `connector` the `limit` bounds how many requests of the calls that share it are under way, and of a
-`ClientTimeout` the `total`, `sock_connect` and `sock_read` count.
+aiohttp is not used, but its objects are accepted from existing programs: the `limit` of a `connector` bounds the
+concurrent requests of all calls that use it, and the `total`, `sock_connect` and `sock_read` of a `ClientTimeout` are
+respected.
 """
 
 from __future__ import annotations
@@ -50,12 +50,12 @@ from cloudfiles.runtime.hub_engine import blocking_runtime
 __all__ = ["download_file", "download_fileobj", "upload_file", "upload_fileobj"]
 
 AsyncCallback = Callable[[int, int], Awaitable[None]]
-"""Awaited with the bytes done and the bytes in all."""
+"""Awaited with (bytes done, total bytes)."""
 
-_AT_ONCE = 64
-"""Requests under way at once, of all calls that name no connector."""
+_MAX_REQUESTS = 64
+"""Maximum number of concurrent requests of all calls without a connector."""
 
-_limiter = ConcurrencyLimiter(_AT_ONCE)
+_default_limiter = ConcurrencyLimiter(_MAX_REQUESTS)
 _limiters: weakref.WeakKeyDictionary[Any, ConcurrencyLimiter] = weakref.WeakKeyDictionary()
 
 
@@ -80,7 +80,7 @@ async def download_file(url: str, target: Path, chunk_size: int = CHUNK_BYTES, t
         also an `aiohttp.ClientError`.
     """
     target = await _run(executor, target_of, url, target)
-    async with _entered(executor, partial_file(target)) as file:
+    async with _async_context(executor, partial_file(target)) as file:
         size = await download_fileobj(url, file, chunk_size, timeout, connector, executor, retries, backoff_factor,
                                       callback_func)
     return target, size
@@ -90,40 +90,41 @@ async def download_fileobj(url: str, fileobj: BinaryIO, chunk_size: int = CHUNK_
                            connector: Any = None, executor: Executor | None = None, retries: int = 3,
                            backoff_factor: float = 1.0, callback_func: AsyncCallback | None = None) -> int:
     """Async counterpart of `cloudfiles.download_fileobj`; the arguments are those of `download_file`."""
-    source = source_of(url, Timeouts.of(_per_wait(timeout), DOWNLOAD_TIMEOUTS), policy=_policy(retries, backoff_factor))
+    timeouts = Timeouts.of(_wait_timeouts(timeout), DOWNLOAD_TIMEOUTS)
+    source = source_of(url, timeouts, policy=_policy(retries, backoff_factor))
     download = Download(checked_count("chunk_size", chunk_size, 1))
-    begin = Rewindable(fileobj)
-    with _client_errors():
-        async with aclosing(_chunks(source, download, begin, url, connector, timeout)) as chunks:
+    target_file = Rewindable(fileobj)
+    with _aiohttp_errors():
+        async with aclosing(_chunks(source, download, target_file, url, connector, timeout)) as chunks:
             async for chunk in chunks:
                 await _run(executor, write_to, fileobj, chunk.content)
                 if callback_func is not None:
                     await callback_func(download.done, chunk.total)
         if download.in_one:
-            async with _reporting(callback_func) as report:
+            async with _callback_for_threads(callback_func) as report:
                 await _exchange(url, connector, timeout, partial(
-                    read_in_one, source, download, begin, partial(_write_beside, fileobj), report))
+                    read_in_one, source, download, target_file, partial(_write_in_thread, fileobj), report))
     return download.done
 
 
-def _write_beside(file: BinaryIO, piece: bytes | memoryview) -> None:
-    """Write without keeping the engine's hub from its other work."""
+def _write_in_thread(file: BinaryIO, piece: bytes | memoryview) -> None:
+    """Write in a native thread, so that the engine's hub is not blocked."""
     blocking_runtime().run_in_thread(write_to, file, bytes(piece))
 
 
-async def _chunks(source: Source, download: Download, begin: Rewindable, url: str, connector: Any, timeout: Any
+async def _chunks(source: Source, download: Download, target_file: Rewindable, url: str, connector: Any, timeout: Any
                   ) -> AsyncGenerator[Chunk, None]:
-    """The chunks in their order, each when it is counted in."""
+    """The chunks of a download in order. If the object changed meanwhile, they start again from the beginning."""
     while spans := download.spans(source):
         try:
             began = monotonic()
-            chunks = await _together([
+            chunks = await _gather_or_cancel([
                 _exchange(url, connector, timeout, partial(source.read, *span, download.etag)) for span in spans])
             download.note_speed(chunks, monotonic() - began)
             for chunk in download.in_order(spans, chunks):
                 yield chunk
         except (IntegrityError, ObjectChangedError) as error:
-            begin.rewind(download, error)
+            target_file.rewind(download, error)
 
 
 async def upload_file(url: str, file_path: Path, chunk_size: int = CHUNK_BYTES, timeout: Any = None,
@@ -142,7 +143,7 @@ async def upload_file(url: str, file_path: Path, chunk_size: int = CHUNK_BYTES, 
         connector, retries, backoff_factor: as for `download_file`.
         callback_func: awaited with (bytes uploaded, total bytes).
     """
-    async with _entered(executor, _opened(file_path)) as file:
+    async with _async_context(executor, _opened(file_path)) as file:
         return await upload_fileobj(url, file, chunk_size, timeout, connector, md5, executor, retries, backoff_factor,
                                     callback_func, headers)
 
@@ -155,10 +156,10 @@ async def upload_fileobj(url: str, fileobj: BinaryIO, chunk_size: int = CHUNK_BY
     chunk_size = checked_count("chunk_size", chunk_size, 1)
     policy = _policy(retries, backoff_factor)
     size: int = await _run(executor, checked_size, fileobj)
-    with _client_errors():
-        async with _reporting(callback_func) as report:
+    with _aiohttp_errors():
+        async with _callback_for_threads(callback_func) as report:
             await _exchange(url, connector, timeout, partial(
-                send, url, fileobj, size, chunk_size, _per_wait(timeout), None, checked_md5(md5), report, headers,
+                send, url, fileobj, size, chunk_size, _wait_timeouts(timeout), None, checked_md5(md5), report, headers,
                 policy))
     return size
 
@@ -172,13 +173,13 @@ def _policy(retries: int, backoff_factor: float) -> RetryPolicy:
     return RetryPolicy(attempts=1 + checked_count("retries", retries), window=float(backoff_factor))
 
 
-def _per_wait(timeout: Any) -> Any:
-    """A plain number limits the whole, and no single wait."""
+def _wait_timeouts(timeout: Any) -> Any:
+    """The timeouts of single waits: a number limits the whole exchange instead."""
     return None if isinstance(timeout, int | float) else timeout
 
 
 async def _exchange(url: str, connector: Any, timeout: Any, work: Callable[[], Any]) -> Any:
-    """`work()`, where requests to `url` are made. Raises ExchangeError when the total timeout is over."""
+    """Run `work()`, which makes requests to `url`. Raises ExchangeError if it exceeds the total timeout."""
     if interface_class(extract(normalize(url)).protocol).is_local:
         doing: Coroutine[Any, Any, Any] = run_cancellable(pool(), work)
     else:
@@ -190,8 +191,8 @@ async def _exchange(url: str, connector: Any, timeout: Any, work: Callable[[], A
         raise ExchangeError(f"timed out: it took longer than {total} seconds") from error
 
 
-async def _together(works: list[Coroutine[Any, Any, Any]]) -> list[Any]:
-    """What they give, in their order. The first failure, and being cancelled, cancel the others."""
+async def _gather_or_cancel(works: list[Coroutine[Any, Any, Any]]) -> list[Any]:
+    """The results in order. The first failure cancels the others, and so does being cancelled."""
     tasks = [asyncio.ensure_future(work) for work in works]
     try:
         return await asyncio.gather(*tasks)
@@ -204,7 +205,7 @@ async def _together(works: list[Coroutine[Any, Any, Any]]) -> list[Any]:
 
 def _limiter_of(connector: Any) -> ConcurrencyLimiter:
     if connector is None:
-        return _limiter
+        return _default_limiter
     limiter = _limiters.get(connector)
     if limiter is None:
         limit = getattr(connector, "limit", None) or None  # aiohttp: 0 is no limit
@@ -213,8 +214,8 @@ def _limiter_of(connector: Any) -> ConcurrencyLimiter:
 
 
 @contextmanager
-def _client_errors() -> Iterator[None]:
-    """A block whose failed exchanges raise ExchangeErrors: where aiohttp is loaded, of a kind that it knows as well."""
+def _aiohttp_errors() -> Iterator[None]:
+    """Failed exchanges in this block raise an ExchangeError, which is also an aiohttp.ClientError if that is loaded."""
     try:
         with exchange_errors():
             yield
@@ -231,7 +232,7 @@ def _client_error_class() -> type[ExchangeError]:
     aiohttp = sys.modules["aiohttp"]
 
     class ClientExchangeError(ExchangeError, aiohttp.ClientError):  # type: ignore[name-defined, misc]
-        """An ExchangeError for programs that catch aiohttp's."""
+        """An ExchangeError for programs that catch aiohttp.ClientError."""
 
         def __reduce__(self) -> tuple[Any, ...]:
             return _plain_error, (self.args, dict(self.__dict__))
@@ -240,7 +241,7 @@ def _client_error_class() -> type[ExchangeError]:
 
 
 def _plain_error(args: tuple[Any, ...], state: dict[str, Any]) -> ExchangeError:
-    """What is unpickled, perhaps if there is no aiohttp."""
+    """The unpickled error: aiohttp may not be loaded in that process."""
     error = ExchangeError(*args)
     error.__dict__.update(state)
     return error
@@ -260,11 +261,12 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
 
 
 @asynccontextmanager
-async def _entered(executor: Executor | None, manager: AbstractContextManager[BinaryIO]) -> AsyncIterator[BinaryIO]:
-    """`async with` of a context manager whose two ends may block. When entered, it is left, whatever is cancelled."""
+async def _async_context(executor: Executor | None, manager: AbstractContextManager[BinaryIO]
+                         ) -> AsyncIterator[BinaryIO]:
+    """An async context manager from one that may block on entering and leaving. Once entered, it is always left."""
     entering = asyncio.ensure_future(_run(executor, manager.__enter__))
     try:
-        value = await _to_its_end(entering)
+        value = await _finish_if_cancelled(entering)
     except asyncio.CancelledError as error:
         if entering.exception() is None:
             await _leave(executor, manager, error)
@@ -279,11 +281,11 @@ async def _entered(executor: Executor | None, manager: AbstractContextManager[Bi
 
 async def _leave(executor: Executor | None, manager: AbstractContextManager[Any], error: BaseException | None) -> None:
     how = (None, None, None) if error is None else (type(error), error, error.__traceback__)
-    await _to_its_end(asyncio.ensure_future(_run(executor, manager.__exit__, *how)))
+    await _finish_if_cancelled(asyncio.ensure_future(_run(executor, manager.__exit__, *how)))
 
 
-async def _to_its_end(work: asyncio.Future[Any]) -> Any:
-    """Wait for what is not to go on behind the back of a task that was cancelled."""
+async def _finish_if_cancelled(work: asyncio.Future[Any]) -> Any:
+    """Await `work`; if this task is cancelled, wait for the end of `work` first."""
     try:
         return await asyncio.shield(work)
     except asyncio.CancelledError:
@@ -292,8 +294,8 @@ async def _to_its_end(work: asyncio.Future[Any]) -> Any:
 
 
 @asynccontextmanager
-async def _reporting(callback: AsyncCallback | None) -> AsyncIterator[Callback | None]:
-    """A function for other threads that has `callback` awaited here, one call after the other."""
+async def _callback_for_threads(callback: AsyncCallback | None) -> AsyncIterator[Callback | None]:
+    """A function for other threads, whose calls await `callback` in this loop, one after the other."""
     if callback is None:
         yield None
         return

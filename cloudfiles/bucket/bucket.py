@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Bucket", "NoSuchFileError"]
 
-_REACH = ("endpoint", "request_payer", "no_sign_request", "encoding_suffixes", "follow_external_symlinks")
+_JSON_OPTIONS = ("endpoint", "request_payer", "no_sign_request", "encoding_suffixes", "follow_external_symlinks")
 """Options of CloudFiles that are included in the JSON of a bucket."""
 
 
@@ -97,7 +97,7 @@ class Bucket(Storage):
     def to_json(self) -> dict[str, Any]:
         """A JSON-serializable dict that describes the bucket, without secrets."""
         options = self._store.options
-        return {"cloudpath": redact(self._cf.cloudpath), **{name: getattr(options, name) for name in _REACH},
+        return {"cloudpath": redact(self._cf.cloudpath), **{name: getattr(options, name) for name in _JSON_OPTIONS},
                 "cache_ttl": self._ttl, **self._view.to_json()}
 
     @classmethod
@@ -111,7 +111,7 @@ class Bucket(Storage):
         if not isinstance(json_bucket.get("cloudpath"), str):
             raise InvalidInputError(f"expected a dict from Bucket.to_json, got {type(json_bucket).__name__}: "
                                     f"{json_bucket!r}")
-        told = {name: json_bucket[name] for name in _REACH if json_bucket.get(name) is not None}
+        told = {name: json_bucket[name] for name in _JSON_OPTIONS if json_bucket.get(name) is not None}
         cloudpath = options.pop("cloudpath", json_bucket["cloudpath"])
         return cls(cloudpath, view.filtering, view.transformation, json_bucket.get("cache_ttl"),
                    **{**told, **options})
@@ -120,17 +120,18 @@ class Bucket(Storage):
 
     def with_filtering(self, filtering: PrefixFilter | None) -> Bucket:
         """A new view of the same objects, with this filter instead of the current one."""
-        return self._seen(filtering, self._view.transformation, self._ttl)
+        return self._with_view(filtering, self._view.transformation, self._ttl)
 
     def with_resource_transformation(self, resource: StripPrefix | None) -> Bucket:
         """A new view of the same objects, with this transformation of names instead of the current one."""
-        return self._seen(self._view.filtering, resource, self._ttl)
+        return self._with_view(self._view.filtering, resource, self._ttl)
 
     def with_cache_ttl(self, ttl: float | None) -> Bucket:
         """The same view, with its own cache that is valid for `ttl` seconds."""
-        return self._seen(self._view.filtering, self._view.transformation, ttl)
+        return self._with_view(self._view.filtering, self._view.transformation, ttl)
 
-    def _seen(self, filtering: PrefixFilter | None, transformation: StripPrefix | None, ttl: float | None) -> Bucket:
+    def _with_view(self, filtering: PrefixFilter | None, transformation: StripPrefix | None, ttl: float | None
+                   ) -> Bucket:
         return Bucket(self._cf, filtering, transformation, ttl, clock=self._clock)
 
     # ---- listing
