@@ -23,6 +23,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "full: run by `--full` only")
+    config.addinivalue_line("markers", "one_runtime: what it tests is alike in every runtime: "
+                            "in the second one by `--full` only")
 
 
 @pytest.fixture(scope="session")
@@ -59,6 +61,7 @@ def _repeats_others(item: pytest.Item) -> bool:
     if item.get_closest_marker("full") is not None:
         return True
     servers, parameters = servers_of(item), _parameters(item)
-    second_runtime = (parameters.get("green") is False or parameters.get("runtime") in ("threads", "inline")
-                      or parameters.get("run") == "uvloop")
-    return bool(servers) and (second_runtime or len(servers) > 1)
+    in_second_runtime = parameters.get("green") is False or bool(
+        {"threads", "inline", "uvloop"}.intersection(value for value in parameters.values() if isinstance(value, str)))
+    return len(servers) > 1 or (
+        in_second_runtime and (bool(servers) or item.get_closest_marker("one_runtime") is not None))

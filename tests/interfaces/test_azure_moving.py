@@ -18,6 +18,8 @@ from tests.servers.azure_paths import Path
 from tests.servers.azure_server import AzureServer
 from tests.servers.azurite import AzuriteServer
 
+pytestmark = pytest.mark.one_runtime
+
 KIB = 1 << 10
 CONTENT = os.urandom(100 * KIB + 3)
 PLAIN = WriteOptions()

@@ -16,6 +16,8 @@ from tests.servers.azure_paths import Path
 from tests.servers.azure_server import AzureServer
 from tests.servers.azurite import AzuriteServer
 
+pytestmark = pytest.mark.one_runtime
+
 
 @pytest.fixture(scope="module")
 def _server() -> Iterator[AzureServer]:

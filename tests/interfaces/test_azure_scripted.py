@@ -38,6 +38,8 @@ from tests.interfaces.azure_setup import open_azure
 from tests.interfaces.s3_setup import Worker, close_opened
 from tests.servers.azure_server import AzureServer
 
+pytestmark = pytest.mark.one_runtime
+
 PLAIN = WriteOptions()
 KEY = base64.b64encode(b"an account's key" * 4).decode()
 CONTENT = bytes(range(256)) * 300

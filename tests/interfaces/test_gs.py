@@ -33,6 +33,8 @@ from tests.interfaces.gs_setup import close_opened, open_gs
 from tests.interfaces.s3_setup import Worker
 from tests.servers.gcs_server import GcsServer, backend_error, busy, json_error
 
+pytestmark = pytest.mark.one_runtime
+
 PLAIN = WriteOptions()
 CONTENT = bytes(range(256)) * 64
 

@@ -23,6 +23,8 @@ from cloudfiles.testing import (
 from cloudfiles.transport.client import close_clients
 from tests.servers.gcs_server import GcsServer, backend_error, busy, json_error
 
+pytestmark = pytest.mark.one_runtime
+
 COUNT = 2000
 
 # The usual mix of the core's fault run, in Cloud Storage's words. The bit is one of the content.

@@ -20,6 +20,8 @@ from tests.interfaces.gs_setup import close_opened, open_gs
 from tests.interfaces.s3_setup import Worker
 from tests.servers.gcs_server import GcsServer, backend_error
 
+pytestmark = pytest.mark.one_runtime
+
 UNIT = 256 * 1024
 CONTENT = random.Random(7).randbytes(40 * UNIT - 11)
 PLAIN = WriteOptions()

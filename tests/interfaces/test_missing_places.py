@@ -17,6 +17,8 @@ from cloudfiles.testing import Rule, S3Server, Status, s3_error
 from tests.servers.azure_server import AzureServer
 from tests.servers.gcs_server import GcsServer, json_error
 
+pytestmark = pytest.mark.one_runtime
+
 KEY = base64.b64encode(b"an account's key" * 4).decode()
 UNIT = 256 * 1024
 KEYS = [f"key{number}" for number in range(7)]

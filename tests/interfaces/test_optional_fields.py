@@ -22,6 +22,8 @@ from tests.interfaces.s3_setup import Worker
 from tests.servers.gcs_server import GcsServer
 from tests.servers.lies import Reworded
 
+pytestmark = pytest.mark.one_runtime
+
 PLAIN = WriteOptions()
 UNIT = 256 * 1024
 BELOW = [key.removeprefix("dir/") for key in KEYS if key.startswith("dir/")]

@@ -23,6 +23,8 @@ from tests.interfaces.clouds import Cloud
 from tests.interfaces.s3_setup import Worker, open_s3
 from tests.servers.lies import PORTAL, AsStatus, Both, portal
 
+pytestmark = pytest.mark.one_runtime
+
 PLAIN = WriteOptions()
 CONTENT = b"content " * 1000
 

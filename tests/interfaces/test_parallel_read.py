@@ -17,6 +17,8 @@ from cloudfiles.testing.http_messages import ServerRequest
 from cloudfiles.testing.s3_objects import make_object
 from tests.contents import numbered
 
+pytestmark = pytest.mark.one_runtime
+
 PART = 256 << 10
 CONTENT = numbered(12 << 20)
 """More than the receive buffers of a connection hold, which may come at once."""

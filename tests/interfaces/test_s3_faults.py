@@ -38,6 +38,8 @@ from cloudfiles.testing import (
 from cloudfiles.types import Clock, WriteOptions
 from tests.interfaces.s3_setup import Worker, close_opened, open_s3
 
+pytestmark = pytest.mark.one_runtime
+
 PLAIN = WriteOptions()
 SECRET = "secretkey1234567"
 CONTENT = bytes(range(256)) * 300

@@ -35,6 +35,8 @@ from cloudfiles.types import StoreOptions, Tls, WriteOptions
 from tests.contents import numbered
 from tests.interfaces.s3_setup import IMPATIENT, Worker, close_opened, open_s3
 
+pytestmark = pytest.mark.one_runtime
+
 PLAIN = WriteOptions()
 SECRET = "secretkey1234567"
 MIB = 1 << 20
@@ -162,7 +164,7 @@ def test_parts_are_read_as_they_are_sent(server: S3Server, s3: Worker) -> None:
             Watched.ahead = max(Watched.ahead, self.tell() - done)
             return super().read(size)
 
-    content = BIG * 10
+    content = BIG * 5
     s3.put("big", Watched(content), PLAIN)
     assert server.contents()["big"] == content
     assert Watched.ahead <= 8 * 8 * MIB

@@ -18,6 +18,8 @@ from cloudfiles.transfer.result import ObjectOutcome, TransferResult
 from tests.contents import numbered
 from tests.transfer.conftest import tree
 
+pytestmark = pytest.mark.one_runtime
+
 SMALL = {f"d{n % 3}/{n:03}": b"x" * n for n in range(200)}
 BIG = numbered(36 << 20)
 

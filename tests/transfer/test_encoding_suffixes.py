@@ -29,6 +29,8 @@ from cloudfiles.tasks.uploader import Uploader
 from cloudfiles.transfer import copier
 from tests.transfer.conftest import Make, tree, write
 
+pytestmark = pytest.mark.one_runtime
+
 FILES = {
     "t.csv": b"a,b\n", "t.csv.gz": gzip.compress(b"a,b\n"), "brain.nii.gz": gzip.compress(b"\0" * 5000),
     "a.tar": b"tar", "a.tar.gz": gzip.compress(b"tar"), "a.tar.bz2": b"BZh9 but cut short", "empty.gz": b"",

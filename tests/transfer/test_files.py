@@ -54,6 +54,8 @@ from cloudfiles.testing.s3_objects import make_object
 from cloudfiles.transport.client import Client
 from tests.transfer.conftest import KINDS, Make
 
+pytestmark = pytest.mark.one_runtime
+
 CONTENT = os.urandom(100_000)
 CHUNK = 16_384
 

@@ -18,6 +18,8 @@ from tests.contents import numbered
 from tests.servers.gcs_server import GcsServer
 from tests.transfer.conftest import MIB, execute_until_broken, tree
 
+pytestmark = pytest.mark.one_runtime
+
 BIG = numbered(17 << 20)  # three parts
 OTHER = numbered(len(BIG), 1 << 30)
 

@@ -23,8 +23,6 @@ from tests.transfer.test_kills import Killed, done_of, processes  # noqa: F401 -
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL and no forks")
 
-ANYWHERE, IN_PARTS = 4, 8
-
 
 class Account(NamedTuple):
     """A server as `Killed` reaches it."""
@@ -41,7 +39,7 @@ def contents() -> dict[str, bytes]:
 
 
 def interrupted_again_and_again(context: Any, account: Account, target: str, directory: Path,
-                                contents: dict[str, bytes], seed: int) -> CloudFiles:
+                                contents: dict[str, bytes], seed: int, full: bool) -> CloudFiles:
     """Everything carried to `target`, by processes that die, and a last one that does not."""
     for key, content in contents.items():
         (directory / "in" / key).parent.mkdir(parents=True, exist_ok=True)
@@ -52,8 +50,9 @@ def interrupted_again_and_again(context: Any, account: Account, target: str, dir
     assert rt.init(source, there) == len(contents)
     worker = Killed(context, directory / "journal", (source, target), account)
     chance = random.Random(seed)
-    points = ([(chance.randrange(1, 60), "any") for _ in range(ANYWHERE)]
-              + [(chance.randrange(1, 16), "parts") for _ in range(IN_PARTS)])
+    anywhere, in_parts = (4, 8) if full else (2, 3)
+    points = ([(chance.randrange(1, 60), "any") for _ in range(anywhere)]
+              + [(chance.randrange(1, 16), "parts") for _ in range(in_parts)])
     done: set[str] = set()
     for die_at, steps in points:
         worker.run(die_at, steps)
@@ -68,17 +67,17 @@ def interrupted_again_and_again(context: Any, account: Account, target: str, dir
 
 
 def test_to_google(processes: Any, gcs_server: GcsServer, tmp_path: Path,  # noqa: F811
-                   contents: dict[str, bytes]) -> None:
+                   contents: dict[str, bytes], full: bool) -> None:
     interrupted_again_and_again(processes, Account(gcs_server.url, None), f"gs://{gcs_server.bucket}/to/", tmp_path,
-                                contents, 3)
+                                contents, 3, full)
     assert gcs_server.contents() == {f"to/{key}": content for key, content in contents.items()}  # and no parts
 
 
 def test_to_azure(processes: Any, azurite: AzuriteServer, tmp_path: Path,  # noqa: F811
-                  contents: dict[str, bytes]) -> None:
+                  contents: dict[str, bytes], full: bool) -> None:
     container = azurite.make_container()
     there = interrupted_again_and_again(processes, Account(azurite.endpoint, azurite.secrets), f"az://{container}/",
-                                        tmp_path, contents, 4)
+                                        tmp_path, contents, 4, full)
     assert {key: there.get(key) for key in there} == contents
     with azurite.client() as client:
         for key in contents:

@@ -21,6 +21,8 @@ from cloudfiles.transfer.partial_upload import PartialUpload
 from tests.contents import numbered
 from tests.transfer.conftest import execute_until_broken
 
+pytestmark = pytest.mark.one_runtime
+
 BIG = numbered(36 << 20)  # five parts
 
 

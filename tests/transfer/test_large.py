@@ -30,6 +30,8 @@ from cloudfiles.types import WriteOptions
 from tests.contents import numbered
 from tests.transfer.conftest import MIB, tree
 
+pytestmark = pytest.mark.one_runtime
+
 BIG = numbered(20 << 20)  # three parts
 OTHER = numbered(len(BIG), 1 << 30)
 

@@ -22,6 +22,8 @@ from cloudfiles.transfer.copier import Copier
 from tests.contents import numbered
 from tests.transfer.conftest import MIB, Make, tree, write
 
+pytestmark = pytest.mark.one_runtime
+
 KINDS = ("mem", "file", "s3")
 BIG = numbered(20 << 20)
 

@@ -30,6 +30,8 @@ from tests.contents import numbered
 from tests.transfer import killed
 from tests.transfer.conftest import MIB, execute_until_broken, tree
 
+pytestmark = pytest.mark.one_runtime
+
 BIG = numbered(36 << 20)  # five parts
 KEYS = [f"d/{n:03}" for n in range(300)]
 

@@ -25,6 +25,8 @@ from tests.contents import numbered
 from tests.transfer import killed
 from tests.transfer.conftest import broken_after, tree
 
+pytestmark = pytest.mark.one_runtime
+
 BIG = numbered(36 << 20)  # five parts
 SMALL = {f"d{n % 3}/{n:02}": b"x" * n for n in range(40)}
 KILLS = 12

@@ -16,6 +16,8 @@ from cloudfiles.testing import Fault, Rule, S3Server
 from cloudfiles.transfer import copier
 from tests.servers.lies import Shortened, ShortUntilClose, portal
 
+pytestmark = pytest.mark.one_runtime
+
 CONTENT = random.Random(4).randbytes(50_000)
 INDEX = (b'<html><head><title>Index of /dir/</title></head><body><pre><a href="a">a</a>  20-Nov-2026 19:19  50000\n'
          b"</pre></body></html>")

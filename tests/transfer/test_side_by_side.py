@@ -19,6 +19,8 @@ from cloudfiles.interfaces.mem import MemInterface
 from cloudfiles.key_conflicts import check_key_conflicts, find_key_conflict
 from tests.transfer.conftest import Make, tree
 
+pytestmark = pytest.mark.one_runtime
+
 CLASHES = [("x", "x.gz"), ("x.gz", "x"), ("d/x.br", "d/x"), ("x.gz", "x.gz.xz")]
 
 Write = Callable[[CloudFiles, CloudFiles, Any], object]

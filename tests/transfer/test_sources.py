@@ -18,6 +18,8 @@ from cloudfiles.exceptions import MissingObjectError
 from cloudfiles.testing import S3Server
 from tests.transfer.conftest import Make, tree
 
+pytestmark = pytest.mark.one_runtime
+
 VERBS: dict[str, Callable[[str, str, Path], Any]] = {
     "transfer_to": lambda source, target, _: CloudFiles(source).transfer_to(target),
     "transfer_from": lambda source, target, _: CloudFiles(target).transfer_from(source),

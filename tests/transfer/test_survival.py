@@ -20,6 +20,8 @@ from cloudfiles.testing import S3Server
 from tests.contents import numbered
 from tests.transfer.conftest import MIB, tree
 
+pytestmark = pytest.mark.one_runtime
+
 BIG = numbered(20 << 20)
 SIZES = {"small": 100, "big": len(BIG)}
 

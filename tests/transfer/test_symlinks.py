@@ -17,6 +17,8 @@ from cloudfiles.interfaces.mem import MemInterface
 from cloudfiles.tasks.uploader import Uploader
 from tests.transfer.conftest import Make, tree, write
 
+pytestmark = pytest.mark.one_runtime
+
 FILES = {"a": b"1", "d/b": b"2", "e/c": b"3"}
 INSIDE = {"inner/b": b"2", "same": b"1"}
 OUTSIDE = {"ext/deep/secret": b"!", "ext/x": b"!!", "file": b"!!"}

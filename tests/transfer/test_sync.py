@@ -22,6 +22,8 @@ from cloudfiles.transfer.listing_merge import merge_listings
 from cloudfiles.types import ListEntry, ListPage
 from tests.transfer.conftest import Make
 
+pytestmark = pytest.mark.one_runtime
+
 NAMES = st.text("ab/-0é", min_size=1, max_size=4).filter(
     lambda key: "//" not in f"/{key}/")
 

@@ -21,7 +21,7 @@ from cloudfiles.transfer.resume_state import FileLock, saved_state_files, state_
 from cloudfiles.types import WriteOptions
 from tests.transfer.conftest import tree
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no flock")
+pytestmark = [pytest.mark.one_runtime, pytest.mark.skipif(sys.platform == "win32", reason="Windows has no flock")]
 
 
 @pytest.fixture

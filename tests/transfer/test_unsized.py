@@ -15,6 +15,8 @@ from cloudfiles.transport.wire import ChunkedBody
 from tests.contents import numbered
 from tests.transfer.conftest import MIB, Make
 
+pytestmark = pytest.mark.one_runtime
+
 BIG = numbered(20 << 20)
 CHUNKS = Chunked((1, 7, 100_000))
 

@@ -23,6 +23,8 @@ from cloudfiles.types import Clock
 from tests.contents import numbered
 from tests.transfer.conftest import MIB, tree, write
 
+pytestmark = pytest.mark.one_runtime
+
 TREE = {"a": b"1", "b.csv": b"22", "c.csv": b"", "deep/er/d.csv": b"4444", "x.gz": b"no gzip"}
 BIG = numbered(42 << 20)  # six parts
 

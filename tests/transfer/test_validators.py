@@ -18,6 +18,8 @@ from cloudfiles.types import StoredObject
 from tests.contents import numbered
 from tests.transfer.conftest import MIB, Make, tree
 
+pytestmark = pytest.mark.one_runtime
+
 BIG = numbered(20 << 20)
 OTHER = numbered(len(BIG), 1 << 30)
 

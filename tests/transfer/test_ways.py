@@ -20,6 +20,8 @@ from cloudfiles.testing import Rule, S3Server, SetHeader, error_in_200, s3_error
 from tests.contents import numbered
 from tests.transfer.conftest import MIB, Make
 
+pytestmark = pytest.mark.one_runtime
+
 KINDS = ("mem", "file", "s3")
 BIG = numbered(20 << 20)  # three parts
 CONTENTS = {"a": b"first", "dir/b c+%": b"second" * 1000, "empty": b"", "ümlaut/ß": b"\0\xff"}

@@ -19,6 +19,8 @@ from tests.interfaces.gs_setup import close_opened, open_gs
 from tests.interfaces.s3_setup import Worker
 from tests.servers.gcs_server import GcsServer, backend_error, json_error
 
+pytestmark = pytest.mark.one_runtime
+
 UNIT = 256 * 1024
 CONTENT = bytes(range(251)) * (40 * UNIT // 251)  # 39.99 units
 OPTIONS = WriteOptions(content_type="text/plain", encoding="br", metadata={"a": "b"})
