@@ -90,7 +90,7 @@ class Store:
                 secret_references.check_known(self.options.secrets)
             if self.lacks_secret:
                 raise secret_references.lacks_secret()
-            interface = self._interfaces[runtime] = self._class(self.location, self.options, runtime)  # type: ignore[call-arg]
+            interface = self._interfaces[runtime] = self._class(self.location, self.options, runtime)
         return interface
 
     def _know_secrets(self) -> None:

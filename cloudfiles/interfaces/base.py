@@ -12,7 +12,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from cloudfiles.exceptions import (
     CloudFilesError,
@@ -25,7 +25,11 @@ from cloudfiles.integrity import Digest, digests_from_headers
 from cloudfiles.interfaces.paging import DuplicateFilter, follow_pages
 from cloudfiles.interfaces.part_writer import PART_BYTES, InterruptedWrites, PartWriter
 from cloudfiles.interfaces.server_copy import CopyOptions, CopyResult
-from cloudfiles.types import Content, ListPage, StoredObject, WriteOptions
+from cloudfiles.types import Content, ListPage, StoredObject, StoreOptions, WriteOptions
+
+if TYPE_CHECKING:
+    from cloudfiles.paths import ExtractedPath
+    from cloudfiles.runtime.contract import Runtime
 
 
 def object_changed(key: str) -> ObjectChangedError:
@@ -80,6 +84,15 @@ class Interface(ABC):
 
     reads_public_buckets: ClassVar[bool] = False
     """With `no_sign_request`, public buckets are read and listed over HTTPS; `use_https` is the same."""
+
+    def __init__(self, location: ExtractedPath, options: StoreOptions, runtime: Runtime) -> None:  # noqa: B027
+        """Every interface is created with these arguments, without access to the network.
+
+        Args:
+            location: the parsed cloudpath; its path may be empty, and may end with a slash.
+            options: secrets, endpoint, timeouts and the like; those that do not apply to the protocol are ignored.
+            runtime: how to wait, to sleep and to connect, for green threads or OS threads.
+        """
 
     # ---- one object
 
