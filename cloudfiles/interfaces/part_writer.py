@@ -54,7 +54,7 @@ class PartWriter(ABC):
     def abort(self) -> None:
         """Remove everything that was written. Best effort; never raises a CloudFilesError."""
 
-    def leave(self) -> None:
+    def suspend(self) -> None:
         """Stop writing, and keep the parts for another writer that is created from `state()`."""
         return
 

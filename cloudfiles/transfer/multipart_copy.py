@@ -123,7 +123,7 @@ class MultipartCopy:
             etag = writer.finish()
         except BaseException as error:
             if tracker is not None and tracker.is_resumable_after(error):
-                writer.leave()
+                writer.suspend()
             else:
                 writer.abort()
             raise

@@ -96,7 +96,7 @@ def test_what_is_given_up_leaves_nothing(gs: Worker, gcs_server: GcsServer) -> N
     first = opened(gs)
     write(first, *range(5))
     assert len(gcs_server.contents()) == 5
-    first.leave()
+    first.suspend()
     opened(gs, options=PLAIN, state=state_of(first)).abort()  # as a journal that is discarded does
     assert gcs_server.contents() == {}
     opened(gs, state=state_of(first)).abort()

@@ -98,7 +98,7 @@ class FilePartWriter(PartWriter):
             keep_permissions(self._descriptor, permissions_of_object(*self._object_path))
             etag = etag_of(os.fstat(self._descriptor))
             publish(self._temporary, *self._object_path, self._suffix, self._options, self._durable)
-        self.leave()
+        self.suspend()
         return etag
 
     def abort(self) -> None:
@@ -110,7 +110,7 @@ class FilePartWriter(PartWriter):
         with suppress(OSError):
             os.unlink(self._temporary)
 
-    def leave(self) -> None:
+    def suspend(self) -> None:
         self._close()
         self._end_writing()
 
