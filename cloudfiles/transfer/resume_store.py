@@ -53,6 +53,7 @@ class ResumeStore:
 
     def start(self) -> None:
         """Save the state. From now on its partial uploads are resumed."""
+        self._inherited.clear()
         self._inherited.update(self.state.partial_uploads)
         self.file.write(self.state)
 
