@@ -215,20 +215,20 @@ class Interface(ABC):
         headers = {name.lower(): str(value) for name, value in head.items() if value is not None}
         return StoredObject(None, head["Content-Encoding"] or "", "", head["ETag"], head["Content-Length"], headers)
 
-    def get_bounded(self, key: str, most: int) -> StoredObject | None:
-        """The whole object with its headers, as by `get`; if it has more than `most` bytes, the result of `describe`.
+    def get_bounded(self, key: str, max_size: int) -> StoredObject | None:
+        """The whole object with its headers, as by `get`; of one that is larger than `max_size`, what `describe` does.
 
         Protocols that can decide this from the start of a response override it, to save the request for the size.
         """
         described = self.describe(key)
-        if described is None or (described.size or 0) > most:
+        if described is None or (described.size or 0) > max_size:
             return described
         stored = self.get(key)
         if stored is not None and stored.headers is None:
             stored.headers = described.headers
         return stored
 
-    def attributes(self, stored: StoredObject) -> WriteOptions:
+    def write_options(self, stored: StoredObject) -> WriteOptions:
         """The options for writing a copy of an object, from its headers."""
         headers = stored.headers or {}
         cut = len(self.metadata_prefix)
@@ -267,12 +267,12 @@ class Interface(ABC):
         if described is None:
             return None
         if described.size is None or described.validator is None:
-            return self.stream_to_at_once(key, take)
+            return self.stream_in_one_request(key, take)
         for at in range(0, described.size, PART_BYTES):
             take(self.get_part(key, at, min(described.size, at + PART_BYTES), described))
         return described
 
-    def stream_to_at_once(self, key: str, take: Callable[[bytes | memoryview], object]) -> StoredObject | None:
+    def stream_in_one_request(self, key: str, take: Callable[[bytes | memoryview], object]) -> StoredObject | None:
         """Like `stream_to`, in one request. Protocols whose objects may have no validator override it, to bound the
         memory; the result is the description in that one response."""
         stored = self.get(key)

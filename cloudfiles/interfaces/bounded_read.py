@@ -25,27 +25,27 @@ def object_from_headers(headers: Mapping[str, str]) -> StoredObject:
 
 
 class SizeLimit:
-    """Rejects the body of a whole object that has more than `most` bytes, by its headers if they state the length.
+    """Rejects the body of a whole object that has more than `max_size` bytes, by its headers if they state the length.
 
     Attributes:
         memory: the received part of a body of unknown length; None if the connection receives the body.
     """
 
-    __slots__ = ("_head", "_most", "memory")
+    __slots__ = ("_head", "_max_size", "memory")
 
-    def __init__(self, most: int) -> None:
-        self._most = most
+    def __init__(self, max_size: int) -> None:
+        self._max_size = max_size
         self.memory: GrowingBuffer | None = None
 
     def accepts(self, head: Head, length: int) -> bool:
         self.memory = None
         if head.status != 200:
             return False
-        if length > self._most:
+        if length > self._max_size:
             raise BodyTooLargeError(head)
         if length >= 0:
             return False
-        self._head, self.memory = head, GrowingBuffer(self._most)
+        self._head, self.memory = head, GrowingBuffer(self._max_size)
         return True
 
     def write(self, piece: memoryview | bytes) -> None:
@@ -68,7 +68,7 @@ class ObjectReadWithHeaders(ObjectRead):
 
 
 class BoundedRead(ObjectReadWithHeaders):
-    """A GET of a whole object of at most `most` bytes, with its headers. `Client.send` raises BodyTooLargeError.
+    """A GET of a whole object of at most `max_size` bytes, with its headers. `Client.send` raises BodyTooLargeError.
 
     A body of unknown length is read up to that size, and from its start again if it is interrupted.
     """
@@ -76,9 +76,9 @@ class BoundedRead(ObjectReadWithHeaders):
     __slots__ = ("limit", "receiver")
 
     def __init__(self, origin: Origin, target: str, headers: dict[str, str], protocol: ProviderProtocol, path: str,
-                 most: int) -> None:
+                 max_size: int) -> None:
         ObjectRead.__init__(self, origin, target, headers, protocol, path)
-        self.receiver = self.limit = SizeLimit(most)
+        self.receiver = self.limit = SizeLimit(max_size)
 
     def accept(self, response: Response) -> StoredObject | None:
         if self.limit.memory is not None:

@@ -109,10 +109,10 @@ class HeaderStore(HttpStore):
     def describe(self, key: str) -> StoredObject | None:
         return self._version(key)
 
-    def get_bounded(self, key: str, most: int) -> StoredObject | None:
-        return read_bounded(self._send, self.bounded_read_request(*self._read_arguments(key), most))
+    def get_bounded(self, key: str, max_size: int) -> StoredObject | None:
+        return read_bounded(self._send, self.bounded_read_request(*self._read_arguments(key), max_size))
 
-    def stream_to_at_once(self, key: str, take: Callable[[bytes | memoryview], object]) -> StoredObject | None:
+    def stream_in_one_request(self, key: str, take: Callable[[bytes | memoryview], object]) -> StoredObject | None:
         found: StoredObject | None = self._send(PiecewiseRead(*self._read_arguments(key), take))
         return found
 

@@ -282,7 +282,7 @@ class Copier:
             encoding = ""
         if not self.target.keeps_attributes:
             return WriteOptions(encoding=encoding)
-        attributes = self.source.attributes(stored)
+        attributes = self.source.write_options(stored)
         content_type = self.options.content_type or attributes.content_type or guess_content_type(item.target)
         metadata = attributes.metadata if self.target.keeps_metadata else None
         return WriteOptions(content_type, encoding, attributes.cache_control, attributes.storage_class, metadata,

@@ -58,9 +58,9 @@ def test_a_bounded_read_is_one_request(server: AzureServer, az: Worker) -> None:
     declined, described = az.get_bounded("key", len(CONTENT) - 1), az.describe("key")
     assert (declined.content, declined.size) == (None, len(CONTENT))
     for stored in (whole, declined):
-        assert az.attributes(stored) == az.attributes(described)
+        assert az.write_options(stored) == az.write_options(described)
         assert az.digests(stored) == az.digests(described)
-    assert az.attributes(whole).metadata == {"a": "b"}
+    assert az.write_options(whole).metadata == {"a": "b"}
     assert az.get_bounded("missing", 10) is None
 
 

@@ -85,7 +85,7 @@ def test_options_are_stored(gs: Worker) -> None:
     assert head["Content-md5"] == checksum("md5", b"content")
     described = gs.describe("key")
     assert described.size == 7
-    attributes = gs.attributes(described)
+    attributes = gs.write_options(described)
     assert attributes.metadata == {"Color": "caf\u00e9"}
     assert (attributes.content_type, attributes.encoding, attributes.cache_control) == ("text/plain", "br", "no-store")
     assert [digest.algorithm for digest in gs.digests(described)] == ["crc32c", "md5"]

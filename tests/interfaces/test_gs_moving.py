@@ -220,16 +220,16 @@ def test_a_bounded_read_is_one_request(gs: Worker, gcs_server: GcsServer) -> Non
 def test_what_a_read_does_not_tell_is_asked_for(gs: Worker, gcs_server: GcsServer) -> None:
     gs.put("key", b"x" * 1000, OPTIONS)
     for most in (10, 1000):
-        attributes = gs.attributes(gs.get_bounded("key", most))
-        assert attributes == gs.attributes(gs.describe("key"))
+        attributes = gs.write_options(gs.get_bounded("key", most))
+        assert attributes == gs.write_options(gs.describe("key"))
         assert (attributes.metadata, attributes.content_type) == ({"a": "b"}, "text/x")
     read = gs.get_bounded("key", 1000)
     gs.put("key", b"another", PLAIN)
     with pytest.raises(ObjectChangedError):
-        gs.attributes(read)
+        gs.write_options(read)
     gs.delete(["key"])
     with pytest.raises(ObjectChangedError):
-        gs.attributes(read)
+        gs.write_options(read)
 
 
 def test_a_bounded_read_goes_on_after_a_break(gs: Worker, gcs_server: GcsServer) -> None:

@@ -54,7 +54,7 @@ def test_gs_goes_on_without(gs: Worker, gcs_server: GcsServer, field: str) -> No
     assert gs.head("key")["ETag"] == etag
     assert [(entry.key, entry.size) for entry in gs.list_page().entries] == [("key", size)]
     assert gs.get("key").content == gs.get_bounded("key", 100).content == b"content"
-    assert gs.attributes(gs.describe("key")).metadata == (None if field == "metadata" else {"a": "b"})
+    assert gs.write_options(gs.describe("key")).metadata == (None if field == "metadata" else {"a": "b"})
     assert gs.copy_from(gs.interface, "key", "copy", CopyOptions()).size == size
     gs.compose(["key", "copy"], "both", PLAIN)
     assert gs.get("both").content == b"content" * 2

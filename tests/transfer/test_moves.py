@@ -168,7 +168,7 @@ def test_a_copy_that_is_not_proven_keeps_the_source(store: Make, monkeypatch: py
 
     def copy_badly(self: Copier, item: Any) -> Any:
         outcome = copy_object(self, item)
-        self.target.put(item.target, b"2", self.target.attributes(self.target.describe(item.target)))  # type: ignore[arg-type]
+        self.target.put(item.target, b"2", self.target.write_options(self.target.describe(item.target)))  # type: ignore[arg-type]
         return outcome
 
     ours, theirs = store("s3" if target != "s3" else "mem"), store(target)

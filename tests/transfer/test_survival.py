@@ -193,7 +193,7 @@ def test_a_kill_leaves_uploads_that_can_be_discarded(server: S3Server, tmp_path:
     options = {"endpoint": server.url, "secrets": server.secrets}
     s3 = CloudFiles(f"s3://{server.bucket}/", **options)  # type: ignore[arg-type]
     interface = s3._store.here()
-    writer = interface.open_writer("big", len(BIG), interface.attributes(disk._store.here().describe("big")))  # type: ignore[arg-type]
+    writer = interface.open_writer("big", len(BIG), interface.write_options(disk._store.here().describe("big")))  # type: ignore[arg-type]
     assert writer is not None
     writer.write(0, BIG[:8 * MIB])  # as a killed process leaves it
     assert server.uploads() == ["big"]

@@ -74,7 +74,7 @@ def test_attributes_are_carried_along(store: Make, source: str, target: str, siz
     assert (head["Content-Type"], head["Cache-Control"]) == ("text/x-special", "no-store")
     described = theirs._store.here().describe("k")
     assert described is not None
-    assert theirs._store.here().attributes(described).metadata == {"who": "me"}
+    assert theirs._store.here().write_options(described).metadata == {"who": "me"}
 
 
 def test_disposition_and_language_are_carried_along(server: S3Server, s3: CloudFiles, mem: CloudFiles) -> None:

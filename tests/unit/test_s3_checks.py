@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from cloudfiles.exceptions import IntegrityError
 from cloudfiles.integrity import multipart_etag
-from cloudfiles.interfaces.s3.checksums import UploadChecks, check_object, check_written, is_object_of
+from cloudfiles.interfaces.s3.checksums import UploadChecksums, check_object, check_written, is_object_of
 from cloudfiles.interfaces.s3.multipart import MAX_PARTS, MIN_PART, part_size
 
 CONTENT = b"123456789"
@@ -25,11 +25,11 @@ TAKES_CRC = {"x-amz-checksum-crc32": CRC}
 
 
 @pytest.mark.parametrize(("checks", "expected"), [
-    (UploadChecks(supports_crc=True), {"x-amz-checksum-crc32": CRC}),
-    (UploadChecks(supports_crc=True, secure=False), {"x-amz-checksum-crc32": CRC, "x-amz-content-sha256": SHA}),
-    (UploadChecks(supports_crc=False), {"content-md5": MD5, "x-amz-checksum-crc32": CRC}),
-    (UploadChecks(supports_crc=False, ask=False), {"content-md5": MD5})])
-def test_headers_of_uploads(checks: UploadChecks, expected: dict[str, str]) -> None:
+    (UploadChecksums(supports_crc=True), {"x-amz-checksum-crc32": CRC}),
+    (UploadChecksums(supports_crc=True, secure=False), {"x-amz-checksum-crc32": CRC, "x-amz-content-sha256": SHA}),
+    (UploadChecksums(supports_crc=False), {"content-md5": MD5, "x-amz-checksum-crc32": CRC}),
+    (UploadChecksums(supports_crc=False, ask=False), {"content-md5": MD5})])
+def test_headers_of_uploads(checks: UploadChecksums, expected: dict[str, str]) -> None:
     assert checks.headers(CONTENT) == expected
     assert checks.headers(memoryview(CONTENT)) == expected
     assert checks.headers_of_pieces([CONTENT[:4], b"", CONTENT[4:]]) == expected
@@ -38,7 +38,7 @@ def test_headers_of_uploads(checks: UploadChecks, expected: dict[str, str]) -> N
 @pytest.mark.parametrize(("answers", "supports_crc"), [
     ([TAKES_CRC], True), ([{}], False), ([{}, TAKES_CRC], False), ([TAKES_CRC, {}], True)])
 def test_the_first_answer_decides(answers: list[dict[str, str]], supports_crc: bool) -> None:
-    checks = UploadChecks(supports_crc=False)
+    checks = UploadChecksums(supports_crc=False)
     for answer in answers:
         checks.learn(answer)
     assert checks.supports_crc is supports_crc
@@ -46,7 +46,7 @@ def test_the_first_answer_decides(answers: list[dict[str, str]], supports_crc: b
 
 
 def test_who_does_not_ask_learns_nothing() -> None:
-    checks = UploadChecks(supports_crc=False, ask=False)
+    checks = UploadChecksums(supports_crc=False, ask=False)
     checks.learn(TAKES_CRC)
     assert checks.headers(CONTENT) == {"content-md5": MD5}
 

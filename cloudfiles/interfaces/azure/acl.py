@@ -129,7 +129,7 @@ def change_recursively(container: AzureContainer, target: str, path: str, mode: 
         query = {"action": "setAccessControlRecursive", "mode": mode, "maxRecords": _AT_ONCE, "forceFlag": "true"}
         if token:
             query["continuation"] = token
-        answer = container.client.send(_Step(
+        answer = container.client.send(_AclChangeRequest(
             container.endpoint.dfs_origin, "PATCH", f"{target}?{format_query(query)}", {"x-ms-acl": acl},
             protocol=container.protocol, path=path or None))
         return None, answer.add_to(changes) or None
@@ -141,7 +141,7 @@ def change_recursively(container: AzureContainer, target: str, path: str, mode: 
 
 
 @dataclass
-class _Answer:
+class _AclChangeResponse:
     document: dict[str, Any]
     continuation: str
 
@@ -158,11 +158,11 @@ class _Answer:
         return self.continuation
 
 
-class _Step(Request):
+class _AclChangeRequest(Request):
     __slots__ = ()
 
-    def accept(self, response: Response) -> _Answer:
+    def accept(self, response: Response) -> _AclChangeResponse:
         if response.status != 200:
             raise self.to_error(response)
         document = parse_json(response, _WHAT, self.path)
-        return _Answer(document, response.headers.get("x-ms-continuation", ""))
+        return _AclChangeResponse(document, response.headers.get("x-ms-continuation", ""))

@@ -20,7 +20,7 @@ from cloudfiles.exceptions import (
     UnsupportedOperationError,
 )
 from cloudfiles.interfaces.azure.multipart import BlockIds, commit_blocks
-from cloudfiles.interfaces.azure.objects import AzureContainer, blob_headers, head_object_again
+from cloudfiles.interfaces.azure.objects import AzureContainer, blob_headers, head_blob
 from cloudfiles.interfaces.multipart import send_parts
 from cloudfiles.interfaces.object_read import size_of
 from cloudfiles.interfaces.server_copy import CopyOptions, CopyResult
@@ -41,7 +41,7 @@ _NO_BLOCKS_FROM_URL = frozenset({400, 405, 501})
 
 
 @dataclass
-class Copy:
+class ServerSideCopy:
     """One copy. `write_options` derives the options of the write from the headers of the source."""
 
     target: AzureContainer
@@ -140,7 +140,7 @@ class Copy:
             while answer.get("x-ms-copy-status") == "pending":
                 self.target.runtime.sleep(pause)
                 pause = min(2 * pause, _LAST_LOOK)
-                answer = head_object_again(self.target, self.key) or {}
+                answer = head_blob(self.target, self.key) or {}
                 if answer.get("x-ms-copy-id") != copy_id:
                     raise ObjectChangedError("the copy was overwritten while it was in progress", path=self.key)
         except BaseException:

@@ -36,20 +36,20 @@ from cloudfiles.interfaces.paging import MAX_EMPTY_PAGES
 from cloudfiles.interfaces.store_requests import WriteRequest
 from cloudfiles.transport.request import Origin, Request, Response
 
-_known: dict[tuple[Origin, str], bool] = {}  # (origin, account) -> whether it has a hierarchical namespace
+_hierarchical: dict[tuple[Origin, str], bool] = {}  # (origin, account) -> whether it has a hierarchical namespace
 
 
 def is_hierarchical(container: AzureContainer) -> bool:
     """Query the account on first use. Raises AuthorizationError if this cannot be determined."""
     account = container.origin, container.endpoint.account
-    if account not in _known:
-        _known[account] = _ask(container)
-    return _known[account]
+    if account not in _hierarchical:
+        _hierarchical[account] = _ask(container)
+    return _hierarchical[account]
 
 
 def forget_namespaces() -> None:
     """Forget the answers; for tests."""
-    _known.clear()
+    _hierarchical.clear()
 
 
 def _ask(container: AzureContainer) -> bool:

@@ -16,7 +16,7 @@ from cloudfiles.exceptions import (
     UnsupportedOperationError,
 )
 from cloudfiles.interfaces.azure.bulk_delete import MAX_BATCH, delete_keys
-from cloudfiles.interfaces.azure.copy import Copy
+from cloudfiles.interfaces.azure.copy import ServerSideCopy
 from cloudfiles.interfaces.azure.datalake import DataLake, is_hierarchical
 from cloudfiles.interfaces.azure.endpoint import Endpoint, account_of, find_endpoint
 from cloudfiles.interfaces.azure.listing import ListRequest
@@ -157,8 +157,8 @@ class AzureInterface(HeaderStore):
         headers = source._head(source_key)
         if headers is None:
             return None
-        change = options.change and options.change(source.attributes(object_from_headers(headers)))
-        return Copy(here, key, there, source_key, options).run(change or None, headers)
+        change = options.change and options.change(source.write_options(object_from_headers(headers)))
+        return ServerSideCopy(here, key, there, source_key, options).run(change or None, headers)
 
     def rename_from(self, source: Interface, source_key: str, key: str) -> bool:
         """See the contract: within one container of an account with a hierarchical namespace."""

@@ -261,7 +261,7 @@ def put_whole(container: AzureContainer, key: str, content: Body, options: Write
     try:
         etag: str | None = container.client.send(request)
     except PreconditionFailedError:
-        found = head_object_again(container, key) if request.may_have_acted else None
+        found = head_blob(container, key) if request.may_have_acted else None
         if found is None or found.get("content-md5") != md5:
             raise
         # An earlier attempt stored it and its response was lost: the condition failed because of our own blob.
@@ -269,7 +269,7 @@ def put_whole(container: AzureContainer, key: str, content: Body, options: Write
     return etag
 
 
-def head_object_again(container: AzureContainer, key: str) -> dict[str, str] | None:
+def head_blob(container: AzureContainer, key: str) -> dict[str, str] | None:
     """The headers of a blob; None if it is missing."""
     found: dict[str, str] | None = container.client.send(
         BlobHead(container.origin, "HEAD", container.target(key), {}, protocol=container.protocol, path=key))

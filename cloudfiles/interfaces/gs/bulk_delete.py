@@ -43,15 +43,15 @@ def delete_keys(bucket: GsBucket, keys: Sequence[str]) -> dict[str, CloudFilesEr
 class _BulkDelete(BulkDeleteRequest):
     """One batch. Deletions that failed because the server was busy are repeated separately."""
 
-    __slots__ = ("_bucket", "_left")
+    __slots__ = ("_bucket", "_remaining")
 
     def __init__(self, bucket: GsBucket, names: Mapping[str, str]) -> None:
         self._bucket = bucket
-        self._left = dict(names)
+        self._remaining = dict(names)
         self.errors = {}
         headers = {"content-type": f"multipart/mixed; boundary={_BOUNDARY}"}
         Request.__init__(self, bucket.endpoint.origin, "POST", f"{bucket.endpoint.path}/batch/storage/v1", headers,
-                         self._body(self._left), protocol=bucket.protocol)
+                         self._body(self._remaining), protocol=bucket.protocol)
 
     def _body(self, names: Mapping[str, str]) -> bytes:
         parts = [f"--{_BOUNDARY}\r\ncontent-type: application/http\r\ncontent-id: <{number}>\r\n\r\n"
@@ -68,7 +68,7 @@ class _BulkDelete(BulkDeleteRequest):
         parts = {order if number is None else number: part for order, (number, part) in enumerate(batch)}
         waiting: dict[str, str] = {}
         again: Exception | None = None
-        for number, (key, name) in enumerate(self._left.items()):
+        for number, (key, name) in enumerate(self._remaining.items()):
             self.errors.pop(key, None)
             error = self._key_error(key, parts.get(number))
             if error is None:
@@ -77,7 +77,7 @@ class _BulkDelete(BulkDeleteRequest):
             if isinstance(error, RetryRequest) or _is_transient(error):
                 waiting[key], again = name, error
         if again is not None:
-            self._left, self.body = waiting, self._body(waiting)
+            self._remaining, self.body = waiting, self._body(waiting)
             raise again
         return self.errors
 

@@ -24,11 +24,11 @@ from cloudfiles.interfaces.gs.copy import MAX_COMPOSED, compose
 from cloudfiles.interfaces.gs.listing import resources_below
 from cloudfiles.interfaces.gs.objects import (
     GsBucket,
-    check_made,
     condition_of,
     crc_of,
     find_own_write,
     put_resource,
+    verify_assembled,
 )
 from cloudfiles.interfaces.gs.resource import etag_of, resource_of, seconds, size_of, stored_crc
 from cloudfiles.interfaces.multipart import MultipartUpload, UploadWriter, size_of_part
@@ -192,7 +192,7 @@ class CompositeUpload(MultipartUpload):
                 raise
         if written is None:
             raise self._lost()
-        check_made(self._bucket, self._key, written, crc, size)
+        verify_assembled(self._bucket, self._key, written, crc, size)
         return written
 
     def _compose_group(self, sources: Sequence[_Source], level: int, at: int) -> _Source:
@@ -246,10 +246,10 @@ def may_compose(bucket: GsBucket, storage_class: str | None) -> bool:
 
 def _allows_parts(bucket: GsBucket) -> bool:
     try:
-        rights = bucket.ask("GET", bucket.with_query(f"{bucket.bucket_target}/iam/testPermissions")
+        rights = bucket.send_json("GET", bucket.with_query(f"{bucket.bucket_target}/iam/testPermissions")
                             + ("&" if bucket.user_project else "?")
                             + "&".join(f"permissions={name}" for name in _NEEDED))
-        policy = bucket.ask("GET", bucket.with_query(
+        policy = bucket.send_json("GET", bucket.with_query(
             bucket.bucket_target, fields="retentionPolicy,defaultEventBasedHold,encryption,storageClass"))
     except CloudFilesError:
         return False

@@ -12,7 +12,7 @@ from typing import Any
 from cloudfiles.exceptions import InvalidInputError, ProtocolError
 from cloudfiles.interfaces.gs.objects import GsBucket, quote_name
 from cloudfiles.interfaces.gs.protocol import JsonRequest
-from cloudfiles.interfaces.gs.resource import WRITTEN
+from cloudfiles.interfaces.gs.resource import WRITTEN_FIELDS
 
 MAX_COMPOSED = 32
 """Maximum number of objects composed by one request."""
@@ -20,7 +20,7 @@ MAX_COMPOSED = 32
 
 def rewrite(source: GsBucket, source_key: str, bucket: GsBucket, key: str, resource: dict[str, Any] | None,
             generation: str | None) -> dict[str, Any] | None:
-    """Copy an object; returns the WRITTEN fields of the copy, or None if the source is missing.
+    """Copy an object; returns the WRITTEN_FIELDS of the copy, or None if the source is missing.
 
     A large copy between locations or storage classes takes several requests, linked by tokens.
 
@@ -32,8 +32,9 @@ def rewrite(source: GsBucket, source_key: str, bucket: GsBucket, key: str, resou
     token: str | None = None
     while True:
         target = source.target(source.full_name(source_key), operation, rewriteToken=token,
-                               ifSourceGenerationMatch=generation, fields=f"done,rewriteToken,resource({WRITTEN})")
-        answer = bucket.ask("POST", target, body, path=key)
+                               ifSourceGenerationMatch=generation,
+                               fields=f"done,rewriteToken,resource({WRITTEN_FIELDS})")
+        answer = bucket.send_json("POST", target, body, path=key)
         if answer is None:
             return None
         if answer.get("done"):
@@ -48,7 +49,7 @@ def rewrite(source: GsBucket, source_key: str, bucket: GsBucket, key: str, resou
 
 def compose(bucket: GsBucket, key: str, name: str, sources: Sequence[tuple[str, str | None]], resource: dict[str, Any],
             condition: str | None = None) -> JsonRequest:
-    """The request that composes up to 32 objects into the one with the full name `name`; returns its WRITTEN fields.
+    """The request that composes up to 32 objects into the one with the full name `name`; returns its WRITTEN_FIELDS.
 
     sources: full names, and the required generation of each, None for any.
     Raises InvalidInputError for more than 32 objects, or none.
@@ -58,5 +59,5 @@ def compose(bucket: GsBucket, key: str, name: str, sources: Sequence[tuple[str, 
     objects = [{"name": source} if generation is None else {"name": source, "generation": generation}
                for source, generation in sources]
     body = json.dumps({"sourceObjects": objects, "destination": resource}).encode()
-    target = bucket.target(name, "/compose", ifGenerationMatch=condition, fields=WRITTEN)
+    target = bucket.target(name, "/compose", ifGenerationMatch=condition, fields=WRITTEN_FIELDS)
     return bucket.request("POST", target, body, path=key)

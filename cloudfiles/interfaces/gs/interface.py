@@ -40,8 +40,8 @@ from cloudfiles.interfaces.gs.objects import (
 )
 from cloudfiles.interfaces.gs.protocol import GsProtocol
 from cloudfiles.interfaces.gs.resource import (
-    HEAD,
-    KEPT,
+    COPY_FIELDS,
+    HEAD_FIELDS,
     METADATA_PREFIX,
     describe_resource,
     etag_of,
@@ -148,35 +148,35 @@ class GsInterface(HttpStore):
         found = self.resource(key)
         return None if found is None else describe_resource(found)
 
-    def get_bounded(self, key: str, most: int) -> StoredObject | None:
-        """See the contract. User-defined metadata, which a read does not return, is requested by `attributes` if it is
-        needed."""
+    def get_bounded(self, key: str, max_size: int) -> StoredObject | None:
+        """See the contract. User-defined metadata, which a read does not return, is requested by `write_options`
+        if it is needed."""
         try:
-            stored: MediaObject | None = self._client.send(GsBoundedRead(*self._read_arguments(key), most))
+            stored: MediaObject | None = self._client.send(GsBoundedRead(*self._read_arguments(key), max_size))
         except BodyTooLargeError as declined:
             return described_media(declined.head.headers, key)
         return stored
 
-    def attributes(self, stored: StoredObject) -> WriteOptions:
+    def write_options(self, stored: StoredObject) -> WriteOptions:
         """See the contract. Raises ObjectChangedError if it has to be requested and has changed in the meantime."""
         if isinstance(stored, MediaObject):
             stored = self._described_again(stored)
-        return super().attributes(stored)
+        return super().write_options(stored)
 
     def _described_again(self, stored: MediaObject) -> StoredObject:
         bucket = self._resolve()
         with suppress(PreconditionFailedError):
-            found = bucket.resource(bucket.full_name(stored.key), KEPT, stored.key, stored.generation)
+            found = bucket.resource(bucket.full_name(stored.key), COPY_FIELDS, stored.key, stored.generation)
             if found is not None:
                 return describe_resource(found)
         raise object_changed(stored.key)
 
     def resource(self, key: str) -> dict[str, Any] | None:
         """The resource of an object, including custom metadata; None if it is missing."""
-        return self._resource(key, KEPT)
+        return self._resource(key, COPY_FIELDS)
 
     def head(self, key: str) -> dict[str, Any] | None:
-        found = self._resource(key, HEAD)
+        found = self._resource(key, HEAD_FIELDS)
         return None if found is None else head_from_resource(found)
 
     def exists(self, key: str) -> bool:
@@ -223,7 +223,7 @@ class GsInterface(HttpStore):
                                          path=source_key)
         changed = None
         if found is not None and options.change is not None:
-            changed = resource_of(options.change(self.attributes(describe_resource(found))))
+            changed = resource_of(options.change(self.write_options(describe_resource(found))))
         try:
             copy = rewrite(source._resolve(), source_key, self._resolve(), key, changed,
                            generation_of(found, source_key) if found else None)

@@ -31,10 +31,10 @@ def list_page(bucket: GsBucket, prefix: str, *, flat: bool, start_after: str | N
     """One page of keys, relative to the root."""
     # startOffset includes the name itself, which is removed here.
     start = None if start_after is None else bucket.root + start_after
-    most = min(limit or PAGE_ENTRIES, PAGE_ENTRIES)
+    max_size = min(limit or PAGE_ENTRIES, PAGE_ENTRIES)
     target = bucket.with_query(
         f"{bucket.bucket_target}/o", prefix=bucket.root + prefix or None, delimiter="/" if flat else None,
-        startOffset=start or None, pageToken=token, maxResults=str(most), fields=_FIELDS)
+        startOffset=start or None, pageToken=token, maxResults=str(max_size), fields=_FIELDS)
     page: dict[str, Any] = bucket.client.send(
         BucketRequest(bucket.endpoint.origin, "GET", target, protocol=bucket.protocol))
     return _parse_page(page, bucket.root, prefix, start or "", flat=flat)

@@ -27,13 +27,13 @@ from cloudfiles.interfaces.bounded_read import SizeLimit
 from cloudfiles.interfaces.gs.endpoint import Endpoint
 from cloudfiles.interfaces.gs.protocol import BucketRequest, GsProtocol, JsonRequest
 from cloudfiles.interfaces.gs.resource import (
-    WHAT,
-    WRITTEN,
+    RESOURCE,
+    WRITTEN_FIELDS,
     check_written,
     crc_text,
     etag_of,
     generation_of,
-    is_content,
+    has_content,
     resource_of,
 )
 from cloudfiles.interfaces.object_read import ObjectRead
@@ -98,7 +98,8 @@ class GsBucket:
 
     # ---- requests
 
-    def ask(self, method: str, target: str, body: Body = b"", *, path: str | None = None) -> dict[str, Any] | None:
+    def send_json(self, method: str, target: str, body: Body = b"", *,
+                  path: str | None = None) -> dict[str, Any] | None:
         """The JSON response to a request; None if the object is missing."""
         found: dict[str, Any] | None = self.client.send(self.request(method, target, body, path=path))
         return found
@@ -123,7 +124,7 @@ class GsBucket:
 
         Raises PreconditionFailedError if it does not have the given generation.
         """
-        return self.ask("GET", self.target(name, fields=fields, ifGenerationMatch=generation), path=path)
+        return self.send_json("GET", self.target(name, fields=fields, ifGenerationMatch=generation), path=path)
 
 
 def quote_name(name: str) -> str:
@@ -170,7 +171,7 @@ class GsRead(ObjectRead):
 
     def require(self, version: StoredObject) -> None:
         if version.generation is None:
-            raise ProtocolError(f"{WHAT} has no 'generation'", path=self.path)
+            raise ProtocolError(f"{RESOURCE} has no 'generation'", path=self.path)
         ObjectRead.require(self, version)
 
     def _validator(self, headers: dict[str, str]) -> str | None:
@@ -215,14 +216,15 @@ class MediaObject(StoredObject):
 
 
 class GsBoundedRead(GsRead):
-    """A GET of a whole object of up to `most` bytes; returns a MediaObject. `Client.send` raises BodyTooLargeError."""
+    """A GET of a whole object of up to `max_size` bytes. Returns a MediaObject; `Client.send` raises
+    BodyTooLargeError."""
 
     __slots__ = ("_limit", "receiver")
 
     def __init__(self, origin: Origin, target: str, headers: dict[str, str], protocol: ProviderProtocol, path: str,
-                 most: int) -> None:
+                 max_size: int) -> None:
         GsRead.__init__(self, origin, target, headers, protocol, path)
-        self.receiver = self._limit = SizeLimit(most)
+        self.receiver = self._limit = SizeLimit(max_size)
 
     def accept(self, response: Response) -> StoredObject | None:
         if self._limit.memory is not None:
@@ -281,8 +283,8 @@ def condition_of(bucket: GsBucket, key: str, options: WriteOptions) -> str | Non
 def find_own_write(bucket: GsBucket, key: str, crc: bytes, size: int) -> dict[str, Any] | None:
     """The object, if it has the content that was sent: after a lost response, a condition may fail because of our own
     object."""
-    found = bucket.resource(bucket.full_name(key), WRITTEN, key)
-    return found if found is not None and is_content(found, crc, size) else None
+    found = bucket.resource(bucket.full_name(key), WRITTEN_FIELDS, key)
+    return found if found is not None and has_content(found, crc, size) else None
 
 
 # ---- bodies
@@ -351,9 +353,9 @@ def put_whole(bucket: GsBucket, key: str, content: Body, options: WriteOptions) 
 
 def put_resource(bucket: GsBucket, key: str, name: str, resource: dict[str, Any], content: Body, crc: bytes,
                  condition: str | None = None) -> dict[str, Any]:
-    """Store `content` as the object with the full name `name`; returns its WRITTEN fields."""
+    """Store `content` as the object with the full name `name`; returns its WRITTEN_FIELDS."""
     size = len(content)
-    target = bucket.with_query(bucket.upload_target, uploadType="multipart", name=name, fields=WRITTEN,
+    target = bucket.with_query(bucket.upload_target, uploadType="multipart", name=name, fields=WRITTEN_FIELDS,
                                ifGenerationMatch=condition)
     request = BucketRequest(
         bucket.endpoint.origin, "POST", target, {"content-type": f"multipart/related; boundary={_BOUNDARY}"},
@@ -370,7 +372,7 @@ def put_resource(bucket: GsBucket, key: str, name: str, resource: dict[str, Any]
     return written
 
 
-def check_made(bucket: GsBucket, key: str, written: dict[str, Any], crc: bytes, size: int) -> None:
+def verify_assembled(bucket: GsBucket, key: str, written: dict[str, Any], crc: bytes, size: int) -> None:
     """Check an object that was composed of parts; it is removed if it differs from the content sent.
 
     Raises IntegrityError.
@@ -379,6 +381,6 @@ def check_made(bucket: GsBucket, key: str, written: dict[str, Any], crc: bytes, 
         check_written(written, crc, size, key)
     except IntegrityError:
         with suppress(CloudFilesError):
-            bucket.ask("DELETE", bucket.target(bucket.full_name(key), ifGenerationMatch=written.get("generation")),
-                       path=key)
+            target = bucket.target(bucket.full_name(key), ifGenerationMatch=written.get("generation"))
+            bucket.send_json("DELETE", target, path=key)
         raise

@@ -17,15 +17,15 @@ from cloudfiles.inputs import check_header, check_metadata
 from cloudfiles.interfaces.documents import count, required
 from cloudfiles.types import StoredObject, WriteOptions, head_of
 
-WHAT = "the object's resource"
+RESOURCE = "the object's resource"
 
-WRITTEN = "name,size,etag,generation,md5Hash,crc32c"
+WRITTEN_FIELDS = "name,size,etag,generation,md5Hash,crc32c"
 """The fields that describe a write."""
 
-HEAD = ("size,etag,updated,contentType,contentEncoding,contentDisposition,contentLanguage,cacheControl,md5Hash,"
+HEAD_FIELDS = ("size,etag,updated,contentType,contentEncoding,contentDisposition,contentLanguage,cacheControl,md5Hash,"
         "storageClass,componentCount")
 
-KEPT = f"{HEAD},generation,crc32c,metadata"
+COPY_FIELDS = f"{HEAD_FIELDS},generation,crc32c,metadata"
 """The fields that a copy may need."""
 
 _HEADERS = {"contentType": "content-type", "contentEncoding": "content-encoding", "cacheControl": "cache-control",
@@ -52,7 +52,7 @@ def resource_of(options: WriteOptions) -> dict[str, Any]:
 
 def size_of(resource: dict[str, Any]) -> int:
     """The size in stored bytes. A resource may omit it if it is 0."""
-    return count(resource.get("size", 0), "size", WHAT)
+    return count(resource.get("size", 0), "size", RESOURCE)
 
 
 def etag_of(resource: dict[str, Any]) -> str | None:
@@ -63,8 +63,8 @@ def etag_of(resource: dict[str, Any]) -> str | None:
 def generation_of(resource: dict[str, Any], path: str | None = None) -> str:
     """The generation, which is required."""
     if "generation" not in resource:
-        raise ProtocolError(f"{WHAT} has no 'generation'", path=path)
-    return str(count(resource["generation"], "generation", WHAT, path))
+        raise ProtocolError(f"{RESOURCE} has no 'generation'", path=path)
+    return str(count(resource["generation"], "generation", RESOURCE, path))
 
 
 def head_from_resource(resource: dict[str, Any]) -> dict[str, Any]:
@@ -85,7 +85,7 @@ def head_from_resource(resource: dict[str, Any]) -> dict[str, Any]:
 
 
 def describe_resource(resource: dict[str, Any]) -> StoredObject:
-    """The object that a resource (with its KEPT fields) describes, without content, with headers as of a read."""
+    """The object that a resource (with its COPY_FIELDS) describes, without content, with headers as of a read."""
     headers = {header: str(resource[field]) for field, header in _HEADERS.items() if field in resource}
     hashes = [f"{name}={resource[field]}" for name, field in (("crc32c", "crc32c"), ("md5", "md5Hash"))
               if field in resource]
@@ -95,7 +95,7 @@ def describe_resource(resource: dict[str, Any]) -> StoredObject:
     headers["last-modified"] = _http_date(resource.get("updated")) or ""
     metadata = resource.get("metadata") or {}
     if not isinstance(metadata, dict):
-        raise ProtocolError(f"{WHAT} has an invalid 'metadata': expected an object, got a JSON "
+        raise ProtocolError(f"{RESOURCE} has an invalid 'metadata': expected an object, got a JSON "
                             f"{type(metadata).__name__}")
     headers.update((METADATA_PREFIX + name, str(value)) for name, value in metadata.items())
     return StoredObject(None, resource.get("contentEncoding") or "", "", etag_of(resource), size_of(resource),
@@ -114,7 +114,7 @@ def seconds(updated: Any) -> float:
     try:
         return datetime.fromisoformat(f"{updated[:19]}+00:00").timestamp()
     except (TypeError, ValueError) as error:
-        raise ProtocolError(f"{WHAT} has an invalid time: {str(updated)[:100]!r}") from error
+        raise ProtocolError(f"{RESOURCE} has an invalid time: {str(updated)[:100]!r}") from error
 
 
 # ---- crc32c: the digest that every object has
@@ -122,11 +122,11 @@ def seconds(updated: Any) -> float:
 
 def stored_crc(resource: dict[str, Any], path: str | None = None) -> bytes:
     """The crc32c of a resource."""
-    text = required(resource, "crc32c", WHAT, path)
+    text = required(resource, "crc32c", RESOURCE, path)
     try:
         return a2b_base64(text)
     except ValueError as error:
-        raise ProtocolError(f"{WHAT} has an invalid 'crc32c': {text[:100]!r}", path=path) from error
+        raise ProtocolError(f"{RESOURCE} has an invalid 'crc32c': {text[:100]!r}", path=path) from error
 
 
 def crc_text(digest: bytes) -> str:
@@ -140,6 +140,6 @@ def check_written(resource: dict[str, Any], crc: bytes, size: int, path: str) ->
         integrity.verify_value(crc, integrity.Digest("crc32c", stored_crc(resource, path)), size, path)
 
 
-def is_content(resource: dict[str, Any], crc: bytes, size: int) -> bool:
+def has_content(resource: dict[str, Any], crc: bytes, size: int) -> bool:
     """Whether an object has content of this size and crc32c."""
     return resource.get("crc32c") == crc_text(crc) and size_of(resource) == size

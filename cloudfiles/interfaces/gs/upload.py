@@ -17,9 +17,9 @@ from cloudfiles import integrity
 from cloudfiles.exceptions import CloudFilesError, PreconditionFailedError, ProtocolError, ServerError
 from cloudfiles.integrity import Buffer
 from cloudfiles.interfaces.gs.composite import CompositeUpload, may_compose, part_size
-from cloudfiles.interfaces.gs.objects import GsBucket, check_made, condition_of, find_own_write, put_whole
+from cloudfiles.interfaces.gs.objects import GsBucket, condition_of, find_own_write, put_whole, verify_assembled
 from cloudfiles.interfaces.gs.protocol import parse_answer
-from cloudfiles.interfaces.gs.resource import WRITTEN, etag_of, resource_of
+from cloudfiles.interfaces.gs.resource import WRITTEN_FIELDS, etag_of, resource_of
 from cloudfiles.interfaces.multipart import bytes_left, parts_of_file, parts_of_memory, put_file, put_in_order
 from cloudfiles.runtime.cancellation import shielded
 from cloudfiles.runtime.contract import Cancelled
@@ -108,11 +108,11 @@ class _Session:
     def _begin(self, resource: dict[str, Any], condition: str | None) -> str:
         bucket = self._bucket
         target = bucket.with_query(bucket.upload_target, uploadType="resumable",
-                                   name=bucket.full_name(self._key), ifGenerationMatch=condition, fields=WRITTEN)
+                                   name=bucket.full_name(self._key), ifGenerationMatch=condition, fields=WRITTEN_FIELDS)
         headers = {"content-type": "application/json; charset=UTF-8",
                    "x-upload-content-type": resource.get("contentType", "application/octet-stream")}
         # Repeated if the outcome is unknown: a session without bytes costs nothing and is not visible.
-        location: str = bucket.client.send(_Begin(bucket.endpoint.origin, "POST", target, headers,
+        location: str = bucket.client.send(_StartSession(bucket.endpoint.origin, "POST", target, headers,
                                                   json.dumps(resource).encode(), protocol=bucket.protocol,
                                                   path=self._key))
         parts = urllib.parse.urlsplit(location)
@@ -122,7 +122,7 @@ class _Session:
         return f"{parts.path}?{parts.query}"
 
     def send(self, parts: Iterable[integrity.Buffer]) -> dict[str, Any]:
-        """Send all parts; each is kept in memory until the server has it. Returns the WRITTEN fields."""
+        """Send all parts; each is kept in memory until the server has it. Returns the WRITTEN_FIELDS."""
         crc = integrity.hasher("crc32c")
         begin = 0
         part: integrity.Buffer = b""
@@ -141,25 +141,25 @@ class _Session:
                 raise
         if written is None:
             raise ProtocolError("the server has all bytes of the upload but does not complete it", path=self._key)
-        check_made(self._bucket, self._key, written, crc.digest(), size)
+        verify_assembled(self._bucket, self._key, written, crc.digest(), size)
         return written
 
     def _send_piece(self, part: integrity.Buffer, begin: int) -> None:
         if self._bucket.client.send(self._piece(part, begin, None)) is not None:
             raise ProtocolError("the server completed the upload before all of it was sent", path=self._key)
 
-    def _piece(self, part: integrity.Buffer, begin: int, total: int | None) -> _Piece:
-        return _Piece(self._bucket, self._target, self._key, part, begin, total)
+    def _piece(self, part: integrity.Buffer, begin: int, total: int | None) -> _SendChunk:
+        return _SendChunk(self._bucket, self._target, self._key, part, begin, total)
 
     def cancel(self) -> None:
         """Cancel the session. Best effort, because the failure that led here is raised."""
         with shielded(), suppress(CloudFilesError, Cancelled):
-            self._bucket.client.send(_Cancel(self._bucket.endpoint.origin, "DELETE", self._target,
+            self._bucket.client.send(_CancelSession(self._bucket.endpoint.origin, "DELETE", self._target,
                                              {"content-length": "0"}, protocol=self._bucket.protocol,
                                              idempotent=False, path=self._key))
 
 
-class _Begin(Request):
+class _StartSession(Request):
     """Returns the URI of the session."""
 
     __slots__ = ()
@@ -170,7 +170,7 @@ class _Begin(Request):
         return response.headers.get("location", "")
 
 
-class _Cancel(Request):
+class _CancelSession(Request):
     """The server responds with 499, as defined for cancelled requests."""
 
     __slots__ = ()
@@ -179,8 +179,8 @@ class _Cancel(Request):
         return None
 
 
-class _Piece(Request):
-    """One piece of an upload. Returns the WRITTEN fields when the upload is complete, None before.
+class _SendChunk(Request):
+    """One piece of an upload. Returns the WRITTEN_FIELDS when the upload is complete, None before.
 
     After a failure, the server is first asked how much it has received, and only the rest is sent again.
     """

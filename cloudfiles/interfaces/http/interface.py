@@ -21,7 +21,15 @@ from cloudfiles.exceptions import (
 from cloudfiles.inputs import ascii_header
 from cloudfiles.interfaces.http.listing import DirectoryLister, Link, parse_index
 from cloudfiles.interfaces.http.protocol import NotAnObjectError, WebProtocol
-from cloudfiles.interfaces.http.requests import WebBoundedRead, WebDelete, WebHead, WebPage, WebProbe, WebPut, WebRead
+from cloudfiles.interfaces.http.requests import (
+    IndexPageRequest,
+    WebBoundedRead,
+    WebDelete,
+    WebHead,
+    WebProbe,
+    WebPut,
+    WebRead,
+)
 from cloudfiles.interfaces.http.urls import WebAddress, quote_key
 from cloudfiles.interfaces.http_store import HeaderStore, ReadArguments
 from cloudfiles.interfaces.local_store import chunks
@@ -130,7 +138,7 @@ class HttpInterface(HeaderStore):
         return (stored.headers or {}).get("accept-ranges", "").lower() == "bytes"
 
     def stream_to(self, key: str, take: Callable[[bytes | memoryview], object]) -> StoredObject | None:
-        return self.stream_to_at_once(key, take)
+        return self.stream_in_one_request(key, take)
 
     # ---- writing
 
@@ -152,7 +160,7 @@ class HttpInterface(HeaderStore):
         try:
             etag: str | None = self._write(request)
         except PreconditionFailedError:
-            if request.may_be_done and self._holds(key, body):
+            if request.may_have_acted and self._holds(key, body):
                 return (self._head(key) or {}).get("etag")
             raise
         if request.page and etag is None and self.size(key) != len(body):
@@ -244,7 +252,7 @@ class HttpInterface(HeaderStore):
         """The links of the index page at `path`; None for 404."""
         url = f"{self._address.origin}{path}"
         protocol = WebProtocol(self._address.origin, path + self._address.query, self._credentials)
-        request = WebPage(self._address.origin, "GET", path + self._address.query,
+        request = IndexPageRequest(self._address.origin, "GET", path + self._address.query,
                           {**self._headers, "accept": "text/html"}, protocol=protocol, path=path)
         response = self._send(request)
         if response is None:

@@ -91,12 +91,12 @@ class WebPut(Request):
             was lost.
     """
 
-    __slots__ = ("may_be_done", "page")
+    __slots__ = ("may_have_acted", "page")
 
     def __init__(self, origin: Origin, target: str, headers: dict[str, str], body: Body, protocol: WebProtocol,
                  path: str) -> None:
         super().__init__(origin, "PUT", target, headers, body, protocol=protocol, path=path)
-        self.may_be_done = False
+        self.may_have_acted = False
         self.page = ""
 
     def accept(self, response: Response) -> str | None:
@@ -105,7 +105,7 @@ class WebPut(Request):
             self.page = summary(response.content) if is_web_page(response) else ""
             return response.headers.get("etag")
         protocol = self.protocol
-        self.may_be_done = isinstance(protocol, WebProtocol) and self.retries > protocol.corrected
+        self.may_have_acted = isinstance(protocol, WebProtocol) and self.retries > protocol.corrected
         if response.status == 400 and b"BadDigest" in response.content:
             # S3 behind a presigned URL, if the bytes were damaged in transit: a retry may succeed.
             raise ServerError("the server received different bytes than were sent", status=400, code="BadDigest",
@@ -142,7 +142,7 @@ class WebDelete(Request):
         raise self.to_error(response)
 
 
-class WebPage(Request):
+class IndexPageRequest(Request):
     """A GET of the page of a directory; returns the response, also a 403; None if there is no such page."""
 
     __slots__ = ()

@@ -59,7 +59,7 @@ def check_written(md5: bytes, headers: dict[str, str], path: str | None) -> None
                                  f"{headers['etag']}", path=path)
 
 
-class UploadChecks:
+class UploadChecksums:
     """The digest with which a server checks uploads: a CRC if it is known to support it, otherwise md5, which is ten
     times slower.
 

@@ -21,7 +21,7 @@ from cloudfiles.exceptions import (
 )
 from cloudfiles.interfaces.documents import child_text, local_name, parse_xml
 from cloudfiles.interfaces.s3.multipart import MAX_PARTS, Part, S3Upload
-from cloudfiles.interfaces.s3.objects import S3Bucket, head_object_again, object_headers
+from cloudfiles.interfaces.s3.objects import S3Bucket, head_with_checksums, object_headers
 from cloudfiles.interfaces.server_copy import CopyOptions, CopyResult
 from cloudfiles.transport.request import Request, Response
 from cloudfiles.transport.web_page import is_web_page
@@ -48,12 +48,12 @@ def same_service(here: S3Bucket, there: S3Bucket) -> bool:
 
 
 @dataclass
-class Copy:
+class ServerSideCopy:
     """One copy.
 
     Attributes:
         describe: returns the description of the source; called only if the copy needs it.
-        attributes: returns the options for writing a copy.
+        write_options: returns the options for writing a copy.
         threshold: size in bytes from which the copy is made in parts.
     """
 
@@ -63,7 +63,7 @@ class Copy:
     key: str
     options: CopyOptions
     describe: Callable[[], StoredObject | None]
-    attributes: Callable[[StoredObject], WriteOptions]
+    write_options: Callable[[StoredObject], WriteOptions]
     threshold: int
 
     def run(self) -> CopyResult | None:
@@ -97,7 +97,7 @@ class Copy:
     def _replaced(self, described: StoredObject, change: Callable[[WriteOptions], WriteOptions]) -> dict[str, str]:
         """The headers of a copy with changed attributes, based on the known version of the source."""
         pin = {"x-amz-copy-source-if-match": described.etag} if described.etag else {}
-        return {**object_headers(change(self.attributes(described))), **pin, "x-amz-metadata-directive": "REPLACE"}
+        return {**object_headers(change(self.write_options(described))), **pin, "x-amz-metadata-directive": "REPLACE"}
 
     def _described(self) -> StoredObject | None:
         described = self.describe()
@@ -119,7 +119,7 @@ class Copy:
         if described.validator is None:
             raise UnsupportedOperationError("the server returns no ETag, so that a copy in parts could mix versions of "
                                             "the source", path=self.source_key)
-        attributes = self.attributes(described)
+        attributes = self.write_options(described)
         if self.options.change is not None:
             attributes = self.options.change(attributes)
         upload = S3Upload(self.bucket, self.key, attributes)
@@ -152,7 +152,7 @@ class Copy:
         collect(copy_part, range(0, last, step), Plan(runtime, _WORKERS, report=lambda _: runtime.sleep(0)))
 
     def _check_size(self, size: int) -> None:
-        found = head_object_again(self.bucket, self.key) or {}
+        found = head_with_checksums(self.bucket, self.key) or {}
         if found.get("content-length") != str(size):
             raise IntegrityError(f"the copy has {found.get('content-length')} bytes, the source has "
                                  f"{size}", path=self.key)

@@ -19,8 +19,8 @@ from cloudfiles.interfaces.http_store import HeaderStore, ReadArguments
 from cloudfiles.interfaces.multipart import put_content, put_in_order
 from cloudfiles.interfaces.part_writer import InterruptedWrites, PartWriter
 from cloudfiles.interfaces.s3.bulk_delete import delete_keys
-from cloudfiles.interfaces.s3.checksums import UploadChecks
-from cloudfiles.interfaces.s3.copy import MAX_COPY, Copy, same_service
+from cloudfiles.interfaces.s3.checksums import UploadChecksums
+from cloudfiles.interfaces.s3.copy import MAX_COPY, ServerSideCopy, same_service
 from cloudfiles.interfaces.s3.endpoint import find_endpoint
 from cloudfiles.interfaces.s3.listing import list_objects, marker_token
 from cloudfiles.interfaces.s3.multipart import (
@@ -35,7 +35,7 @@ from cloudfiles.interfaces.s3.objects import (
     BucketHead,
     S3Bucket,
     head_object,
-    head_object_again,
+    head_with_checksums,
     put_whole,
     read_acl,
 )
@@ -91,7 +91,7 @@ class S3Interface(HeaderStore):
         self._region_assumed = endpoint.is_aws and region is None
         protocol = S3Protocol(endpoint, self._provider, self._runtime, self._client.clock.wall)
         protocol.check_bucket_exists = self._check_bucket_exists
-        checks = UploadChecks(endpoint.is_aws, secure=endpoint.origin.scheme == "https")
+        checks = UploadChecksums(endpoint.is_aws, secure=endpoint.origin.scheme == "https")
         self._bucket = S3Bucket(self._client, self._runtime, protocol, checks, self._root,
                               endpoint.base + quote_key(self._root), self._headers, endpoint.is_aws)
         return self._bucket
@@ -154,7 +154,7 @@ class S3Interface(HeaderStore):
     # ---- copying
 
     def describe(self, key: str) -> StoredObject | None:
-        headers = head_object_again(self._bucket or self._resolve(), key)
+        headers = head_with_checksums(self._bucket or self._resolve(), key)
         return None if headers is None else object_from_headers(headers)
 
     def can_copy_from(self, source: Interface) -> bool:
@@ -166,8 +166,9 @@ class S3Interface(HeaderStore):
 
     def copy_from(self, source: Interface, source_key: str, key: str, options: CopyOptions) -> CopyResult | None:
         assert isinstance(source, S3Interface)
-        copy = Copy(self._bucket or self._resolve(), source._bucket or source._resolve(), source_key, key, options,
-                    lambda: source.describe(source_key), source.attributes, self.copy_threshold)
+        copy = ServerSideCopy(
+            self._bucket or self._resolve(), source._bucket or source._resolve(), source_key, key, options,
+            lambda: source.describe(source_key), source.write_options, self.copy_threshold)
         return copy.run()
 
     def is_same(self, source: Interface, source_key: str, key: str) -> bool:

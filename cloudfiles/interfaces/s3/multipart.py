@@ -26,7 +26,7 @@ from cloudfiles.exceptions import (
 from cloudfiles.interfaces.documents import child_text
 from cloudfiles.interfaces.multipart import MultipartUpload, UploadWriter, size_of_part
 from cloudfiles.interfaces.part_writer import InterruptedWrites, PartLayout, PartWriter
-from cloudfiles.interfaces.s3.checksums import CRC, CRC_HEADER, UploadChecks
+from cloudfiles.interfaces.s3.checksums import CRC, CRC_HEADER, UploadChecksums
 from cloudfiles.interfaces.s3.listing import list_parts, list_uploads
 from cloudfiles.interfaces.s3.objects import (
     ObjectPut,
@@ -36,7 +36,7 @@ from cloudfiles.interfaces.s3.objects import (
     condition_error,
     condition_headers,
     digest_headers,
-    head_object_again,
+    head_with_checksums,
     object_headers,
 )
 from cloudfiles.runtime.cancellation import shielded
@@ -89,7 +89,7 @@ class S3Upload(MultipartUpload):
         if self._conditions:
             check_conditions(bucket, key, options)
         self._checks_crc = bucket.protocol.endpoint.is_aws
-        self._checks = UploadChecks(self._checks_crc, ask=False, secure=bucket.origin.scheme == "https")
+        self._checks = UploadChecksums(self._checks_crc, ask=False, secure=bucket.origin.scheme == "https")
         self.sent: dict[int, Part] = {}
         self.id = upload_id or self._create(options)
 
@@ -143,7 +143,7 @@ class S3Upload(MultipartUpload):
             bucket.honors_conditions |= isinstance(error, PreconditionFailedError)
             # Repeating a completion is harmless, but the server may no longer know the upload. This error, and
             # any other failure, does not show whether an earlier attempt succeeded.
-            found = head_object_again(bucket, self._key) if request.retries > 1 else None
+            found = head_with_checksums(bucket, self._key) if request.retries > 1 else None
             if found is None or not self._is_ours(found, crc):
                 raise condition_error(error, self._conditions) from error
             return found.get("etag")
@@ -174,7 +174,7 @@ class S3Upload(MultipartUpload):
 
         Raises IntegrityError.
         """
-        found = head_object_again(self._bucket, self._key) or {}
+        found = head_with_checksums(self._bucket, self._key) or {}
         found_crc = found.get(CRC_HEADER, "-") if crc is not None else "-"
         if found.get("content-length") != str(self._size) or ("-" not in found_crc and found_crc != crc):
             raise IntegrityError(f"the object made of {len(self.sent)} parts differs from what was sent: its ETag is "

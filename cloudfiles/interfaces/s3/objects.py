@@ -27,7 +27,7 @@ from cloudfiles.exceptions import (
 from cloudfiles.inputs import ascii_header
 from cloudfiles.interfaces.documents import fields_of, local_name, parse_xml
 from cloudfiles.interfaces.object_read import ObjectHead, ObjectRead
-from cloudfiles.interfaces.s3.checksums import UploadChecks, check_written, is_object_of
+from cloudfiles.interfaces.s3.checksums import UploadChecksums, check_written, is_object_of
 from cloudfiles.interfaces.s3.protocol import S3Protocol
 from cloudfiles.interfaces.store_requests import WriteRequest
 from cloudfiles.runtime.contract import RUN_IN_THREAD_BYTES, Runtime
@@ -55,7 +55,7 @@ class S3Bucket:
     client: Client
     runtime: Runtime
     protocol: S3Protocol
-    checks: UploadChecks
+    checks: UploadChecksums
     root: str
     base: str
     headers: dict[str, str]
@@ -216,7 +216,7 @@ class ObjectPut(WriteRequest):
     __slots__ = ("_checks",)
 
     def __init__(self, origin: Origin, target: str, headers: dict[str, str], body: Body, protocol: ProviderProtocol,
-                 path: str, checks: UploadChecks) -> None:
+                 path: str, checks: UploadChecksums) -> None:
         WriteRequest.__init__(self, origin, "PUT", target, headers, body, protocol=protocol, path=path)
         self._checks = checks
 
@@ -242,7 +242,7 @@ class ObjectPut(WriteRequest):
         return error
 
 
-def digest_headers(bucket: S3Bucket, checks: UploadChecks, content: Body) -> dict[str, str]:
+def digest_headers(bucket: S3Bucket, checks: UploadChecksums, content: Body) -> dict[str, str]:
     """The headers with which the server checks `content`; computed in a thread if that takes long."""
     if isinstance(content, FileBody):
         return bucket.runtime.run_in_thread(checks.headers_of_pieces, content.pieces())
@@ -266,7 +266,7 @@ def put_whole(bucket: S3Bucket, key: str, content: Body, options: WriteOptions) 
         raise condition_error(error, conditions) from error
     except PreconditionFailedError:
         bucket.honors_conditions = True
-        found = head_object_again(bucket, key) if request.may_have_acted else None
+        found = head_with_checksums(bucket, key) if request.may_have_acted else None
         if found is None or not is_object_of(_pieces(content), found):
             raise
         # An earlier attempt stored it and its response was lost: the condition failed because of our own object.
@@ -290,7 +290,7 @@ def check_conditions(bucket: S3Bucket, key: str, options: WriteOptions) -> None:
     """
     if bucket.honors_conditions:
         return
-    found = head_object_again(bucket, key)
+    found = head_with_checksums(bucket, key)
     if options.if_absent and found is not None:
         raise PreconditionFailedError("the object already exists", path=key)
     etag = None if found is None else found.get("etag")
@@ -299,7 +299,7 @@ def check_conditions(bucket: S3Bucket, key: str, options: WriteOptions) -> None:
         raise PreconditionFailedError(f"the object {state}; expected the ETag {options.if_match}", path=key)
 
 
-def head_object_again(bucket: S3Bucket, key: str) -> dict[str, str] | None:
+def head_with_checksums(bucket: S3Bucket, key: str) -> dict[str, str] | None:
     """The headers of an object, including checksums; None if it is missing."""
     headers = {**bucket.headers, "x-amz-checksum-mode": "ENABLED"}
     return head_object(bucket, key, headers)
