@@ -87,8 +87,8 @@ class WebPut(Request):
 
     Attributes:
         page: a description of the web page in a successful response; '' if there was none.
-        may_be_done: the condition was not met on a retry: an earlier attempt may have succeeded, although its response
-            was lost.
+        may_have_acted: the condition was not met on a retry: an earlier attempt may have succeeded, and only its
+            response was lost.
     """
 
     __slots__ = ("may_have_acted", "page")
