@@ -1,7 +1,7 @@
 """The protocols and data formats of cloudpaths: built-in protocols, one line each, and those of other packages.
 
 Another package adds a protocol by an entry point of the group `cloudfiles.protocols`: its name is the protocol, its
-value `module:Class` a subclass of `cloudfiles.interfaces.base.Interface`. Entry points are looked up when a cloudpath
+value `module:Class` a subclass of `cloudfiles.interfaces.Interface`. Entry points are looked up when a cloudpath
 has a protocol that is not built in. They cannot replace a built-in protocol.
 """
 

@@ -10,7 +10,7 @@ from cloudfiles.exceptions import ConfigurationError, UnsupportedProtocolError
 from cloudfiles.protocols import external_protocols, load_external
 
 if TYPE_CHECKING:
-    from cloudfiles.interfaces.base import Interface
+    from cloudfiles.interfaces.base import Interface as Interface
 
 _INTERFACES = {
     "file": "cloudfiles.interfaces.file.interface:FileInterface",
@@ -52,7 +52,7 @@ def _external_class(protocol: str) -> type[Interface]:
     found = load_external(protocol)
     if not (isinstance(found, type) and issubclass(found, Interface)):
         raise ConfigurationError(f"the entry point of the protocol {protocol}:// is {found!r}; expected a subclass of "
-                                 "cloudfiles.interfaces.base.Interface")
+                                 "cloudfiles.interfaces.Interface")
     missing = sorted(getattr(found, "__abstractmethods__", ()))
     if missing:
         raise ConfigurationError(f"{found.__name__}, the interface of the protocol {protocol}://, does not implement "
@@ -61,6 +61,10 @@ def _external_class(protocol: str) -> type[Interface]:
 
 
 def __getattr__(name: str) -> object:
+    if name == "Interface":  # for packages that add protocols
+        from cloudfiles.interfaces.base import Interface
+
+        return Interface
     if name == "COMPRESSION_EXTENSIONS":  # where existing programs look for it
         from cloudfiles.compression import COMPRESSION_EXTENSIONS
 

@@ -165,8 +165,8 @@ print(paths.extract("lab://a/b")[1:4], paths.extract("sqlite://a/b")[1:4])
     ("toy = broken:Toy", "1 / 0", "cannot be loaded from 'broken:Toy': ZeroDivisionError: division by zero"),
     ("toy = broken:Toy", "class Toy: pass",
      "the entry point of the protocol toy:// is <class 'broken.Toy'>; expected a subclass of "
-     "cloudfiles.interfaces.base.Interface"),
-    ("toy = broken:Toy", "from cloudfiles.interfaces.base import Interface\nclass Toy(Interface):\n"
+     "cloudfiles.interfaces.Interface"),
+    ("toy = broken:Toy", "from cloudfiles.interfaces import Interface\nclass Toy(Interface):\n"
                          "    def get(self, key, start=None, end=None): return None",
      "Toy, the interface of the protocol toy://, does not implement delete, head, list_page, put"),
 ])
