@@ -58,10 +58,11 @@ class CloudFile:
                  composite_upload_threshold: int | None = int(1e8), locking: bool | None = None,
                  lock_dir: str | None = None, endpoint: str | None = None, no_sign_request: bool = False,
                  request_payer: str | None = None, use_https: bool = False, **options: Unpack[KeywordOptions]) -> None:
-        directory, self.filename = split_object(path)
-        if not self.filename:
+        directory, filename = split_object(path)
+        self.filename: str = filename
+        if not filename:
             raise InvalidInputError(f"expected the path of an object, got one that ends with a separator: {path!r}")
-        self.cf = CloudFiles(
+        self.cf: CloudFiles = CloudFiles(
             directory, secrets=secrets, composite_upload_threshold=composite_upload_threshold, locking=locking,
             lock_dir=lock_dir, endpoint=endpoint, no_sign_request=no_sign_request, request_payer=request_payer,
             use_https=use_https, **options)

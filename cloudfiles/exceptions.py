@@ -65,7 +65,7 @@ class CloudFilesError(Exception):
                  attempts: tuple[Attempt, ...] = (), elapsed: float = 0.0) -> None:
         self._init_builtin(redact(message))
         self.path = path
-        self.store = store and redact(store)
+        self.store: str | None = store and redact(store)
         self.attempts = attempts
         self.elapsed = elapsed
 

@@ -10,10 +10,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext, suppress
 from dataclasses import replace
-from typing import Any, ClassVar, TypeVar, overload
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, overload
 
 from cloudfiles.batch.store import Store, checked_count
-from cloudfiles.cloudfiles import CloudFiles
+from cloudfiles.cloudfiles import CloudFiles, CloudFilesOptions
 from cloudfiles.exceptions import (
     CloudFilesError,
     InvalidInputError,
@@ -23,6 +23,7 @@ from cloudfiles.exceptions import (
     redact,
 )
 from cloudfiles.interfaces.file.temporaries import process_mark
+from cloudfiles.lib import StrPath
 from cloudfiles.secret_references import has_secret
 from cloudfiles.transfer.copier import Copier, TransferOptions
 from cloudfiles.transfer.engine import copy_objects, plan_between
@@ -31,6 +32,9 @@ from cloudfiles.transfer.result import ObjectOutcome
 from cloudfiles.transfer.resume_state import ResumeState, StateFile, TransferFile, saved_state_files, state_directory
 from cloudfiles.transfer.resume_store import ResumeStore, clean_up
 from cloudfiles.types import Clock
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 Progress = Callable[[int, "int | None"], object]
 Task = TypeVar("Task", bound="TransferTask")
@@ -63,11 +67,11 @@ class TransferTask(ABC):
     kind: ClassVar[str]
     _encoding: ClassVar[str | None] = None
 
-    def __init__(self, store: Any, rpath: str | os.PathLike[str], lpath: str | os.PathLike[str],
+    def __init__(self, store: CloudFiles | StrPath, rpath: StrPath, lpath: StrPath,
                  nthreads: int | None = None, chunksize: int = 2**28, buffersize: int = 2**22,
                  blocksize: int = 2**22, client: None = None, run: bool = True, overwrite: bool = False,
                  verbose: bool = False, progress_callback: Progress | None = None, timeout: float = 0, *,
-                 clock: Clock | None = None, **options: Any) -> None:
+                 clock: Clock | None = None, **options: Unpack[CloudFilesOptions]) -> None:
         if client is not None:
             raise InvalidInputError(f"client: expected None, got {client!r}; control the transfer with nthreads= and "
                                     "the options of CloudFiles")
@@ -76,8 +80,9 @@ class TransferTask(ABC):
         if not blocksize <= buffersize <= chunksize:
             raise InvalidInputError(f"expected blocksize <= buffersize <= chunksize, got blocksize={blocksize}, "
                                     f"buffersize={buffersize}, chunksize={chunksize}")
-        self.rpath, self.lpath = os.fspath(rpath), os.path.expanduser(os.fspath(lpath) or ".")
-        self.root = ""
+        self.rpath = os.fspath(rpath)
+        self.lpath: str = os.path.expanduser(os.fspath(lpath) or ".")
+        self.root: str = ""
         self.nthreads = nthreads if nthreads is None else checked_count("nthreads", nthreads)
         self.chunksize, self.buffersize, self.blocksize = chunksize, buffersize, blocksize
         self.overwrite, self.verbose, self.timeout = overwrite, verbose, timeout

@@ -66,7 +66,7 @@ class ResumableTransfer:
         path = db if db is not None else db_path
         if path is None:
             raise InvalidInputError("db: expected the path of the journal file, got None")
-        self.db_path = os.path.abspath(os.path.expanduser(os.fspath(path)))
+        self.db_path: str = os.path.abspath(os.path.expanduser(os.fspath(path)))
         self.lease_msec = _checked_lease(lease_msec)
         self._stores = tuple(None if given is None else _store_of(given) for given in (src, dest))
         self._clock = clock or Clock()

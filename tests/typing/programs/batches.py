@@ -16,11 +16,14 @@ from cloudfiles import (
     Bucket,
     CloudFile,
     CloudFiles,
+    Downloader,
     GetResult,
     ObjectHead,
+    ResumableTransfer,
     SizeSummary,
     SyncResult,
     TransferResult,
+    Uploader,
     VerifyResult,
     dl,
     sync,
@@ -165,6 +168,12 @@ def files_by_name(directory: Path) -> None:
     assert_type(bucket.add_directory(directory, "copy"), TransferResult)
     with (directory / "a").open("rb") as file:
         bucket.add_file(file, "b")
+    up = Uploader("mem://bucket/up/", "dir", directory, num_threads=2)
+    assert_type(up.successful(), bool)
+    assert_type(Downloader(cf, "a", directory / "down", overwrite=True).lpath, str)
+    journal = ResumableTransfer(directory / "journal")
+    journal.init("mem://bucket/typed/", cf)
+    assert_type(journal.db_path, str)
 
 
 def in_processes(paths: list[str]) -> list[GetResult]:
