@@ -1,12 +1,15 @@
 """What version 1.0.0 has left on disk is resumed; what a newer version has left is refused by its format, and kept.
 
-The journal and the saved states are those that 1.0.0 wrote before it was killed, but for their paths.
+The journal, the saved states and the pickles are those that 1.0.0 wrote, but for their paths.
 """
 
 from __future__ import annotations
 
+import base64
 import json
+import pickle
 import sqlite3
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -134,6 +137,41 @@ def test_a_saved_download_goes_on_from_its_parts(server: S3Server, s3: CloudFile
     reads = [r for r in server.requests("GET", "dir/big") if r.header("range")]
     assert len(reads) == (2 if validator == "of now" else 5)
     assert saved_state_files("downloads") == []
+
+
+# ---- pickles
+
+FILES = (
+    b"c-mEwu};G<5QbZokhT=c!oth|OEa)BAt8Z8r7*y5rOwe<b#3E23w1z(v645;10tS*9VbMkc=7$`|Gx9tuR9-K-A=Ro5trJPk3s@Y{=(pgSGBlq"
+    b"#Cte<3oqf+?=mE9A^5|ssy3C}H~YprXe_3nD%$b<BFkouFMzUA*ev)|8xmUKe-^Dw-F(!r?pntNnIdotgdz8RP^HmAQ8ZUX1|z@H80Ef&CkIH("
+    b"6f3aNI#!yYm@C#Egtbql<_n?bHK-0*yi<&ixn3HLf`B<Abx|^^EMTQ&8E!kD--+*$#84gh-h;&LQ42P6s+15Rdt3@o#5h=ra@fiRtU~T)e$2H}"
+    b"z=@Gqf_4;cE>GI87+I)WZu0qWJ{Bc&3!ow`c@|}S&}r%i4uLh3hjn!HO<@ZuL568J3aeuUHb;{m5Ujt!"
+)
+
+FILE = (
+    b"c-n1IJx?St4CQNXKL9NSP*77q!&Wp@NJyLn(p&+3l+Bo(XtPO(J%U9#2}-1N=lg;8Bj`z%(ZETh$@8<{v*SE({5@S;S)RD7jBBbpZ2(U?$Z>Fy"
+    b"@nyz;`1pl?^HJ>Ql$G<8UVY@artUcIeJ4kb!%mN%20sLn3rW87Mb%Qp&GPPQ2g?#KspdGE;@NmSY19m8T<O5E=R9d=@qa5?_}qJIY4xkE=p1_p"
+    b"DgYsuu@AQLPFqTNJHUMdNW#knghY(26R4+Fv<ZHVJ>%3&+i8|&DDn_xJWy`#9clv6c;jRxs1AU&GZkO0{Cg|nIvM18Kd#>z{Q5R2CXKDqa?7}>"
+    b"j0Q_WLCE6_+i(U8E}KalDQ7Jx5~Szg8seYlhwayG1;{NszWm^msF(%-o7{>AU8N0P@5VucAZj9y{F*BIUIu9l7`|RjL2yZdAE}{|ss=F!lIiJ%"
+    b"s8g40m6q}Zd8U(hMl;~4"
+)
+
+TRANSFER = (
+    b"c-l>ku?oU46h$4XMJJ21yDsTRINL$oLz1Snm^7tHPzOO5ad=ywpXUD<)JorS-{rtP*Xa2geGisG8J`!Gl9srZ)wYl=X{Gg=aU~IwUH|WY6gyns"
+    b"@PaFdb50xPN`zUOGsn^s$$2PBGApUJQsDNnfS6im!X#$d9brO)Q5+EFL-V-_9LAdu`U|2XQwkw+m6m;U2vcop<4j!%ER$jD&~wkp8)TbUDF"
+)
+
+
+@pytest.mark.parametrize(("pickled", "expected"), [(FILES, "CloudFiles('s3://bucket/dir/')"),
+                                                   (FILE, "CloudFile('gs://bucket/dir/x')"),
+                                                   (TRANSFER, "ResumableTransfer('/data/x.db')")])
+def test_pickles_are_read(pickled: bytes, expected: str) -> None:
+    found = pickle.loads(zlib.decompress(base64.b85decode(pickled)))
+    assert repr(found) == expected
+    if isinstance(found, CloudFiles):
+        assert (found.num_threads, found._store.options.endpoint) == (7, "https://host")
+    if isinstance(found, ResumableTransfer):
+        assert found.lease_msec == 5000
 
 
 # ---- of a newer version

@@ -15,7 +15,7 @@ LAYERS = (  # from the lowest; what is not named is the ground
     ("batch", "workers"),
     ("transfer",),
     ("cloudfiles", "cloudfile", "verbs", "datalake"),
-    ("aio", "bucket", "cli", "files", "functions", "secrets", "tasks", "testing"),
+    ("aio", "bucket", "cli", "files", "functions", "secrets", "store", "tasks", "testing"),
 )
 
 EXCEPTIONS = {("cloudfiles.interfaces.s3.copy", "cloudfiles.batch.fanout")}  # the parts of one copy, side by side
