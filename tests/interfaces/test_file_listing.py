@@ -231,9 +231,9 @@ def test_abandoned_listings_do_not_pile_up(store: FileInterface, root: Path) -> 
     fill(root, *(f"{first}/{second}" for first in range(20) for second in range(2)))
     for first in range(20):
         store.list_page(f"{first}/", limit=1)
-    assert len(store._walks._kept) <= 8
+    assert len(store._walks._walks) <= 8
     store.close()
-    assert not store._walks._kept
+    assert not store._walks._walks
 
 
 def test_what_vanishes_or_is_encoded_anew_while_it_is_listed(

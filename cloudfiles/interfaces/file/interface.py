@@ -29,9 +29,7 @@ from __future__ import annotations
 import os
 import stat
 import sys
-import threading
 import time
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -62,18 +60,17 @@ from cloudfiles.interfaces.file.objects import (
 )
 from cloudfiles.interfaces.file.os_errors import MISSING_ERRNOS, ErrorTranslator, ambiguous
 from cloudfiles.interfaces.file.temporaries import discard_temporaries, discard_temporaries_of
-from cloudfiles.interfaces.file.walk import Walk
+from cloudfiles.interfaces.file.walk import Walk, WalkCache, next_page
 from cloudfiles.interfaces.local_store import guess_type, http_date
 from cloudfiles.interfaces.part_writer import InterruptedWrites, PartWriter
 from cloudfiles.interfaces.server_copy import CopyOptions, CopyResult
-from cloudfiles.types import Content, ListEntry, ListPage, StoredObject, StoreOptions, WriteOptions, head_of
+from cloudfiles.types import Content, ListPage, StoredObject, StoreOptions, WriteOptions, head_of
 
 if TYPE_CHECKING:
     from cloudfiles.paths import ExtractedPath
     from cloudfiles.runtime.contract import Runtime
 
 PAGE_ENTRIES = 10_000
-_MAX_WALKS = 8
 _MAX_DIRECTORIES = 10_000
 _NOT_LOCKED = nullcontext()
 
@@ -103,7 +100,7 @@ class FileInterface(Interface):
         self.lock_dir = lock_directory(options.lock_dir)
         locking = options.locking if options.locking is not None else bool(options.lock_dir)
         self._locks = FileLocks(self.lock_dir, runtime.sleep) if locking else None
-        self._walks = _WalkCache()
+        self._walks = WalkCache()
         self.folds_suffixes = self.keeps_encodings = options.encoding_suffixes is not False
         self._variants = BY_SUFFIX if self.folds_suffixes else EXACT
         self._follow_external = options.follow_external_symlinks
@@ -190,7 +187,7 @@ class FileInterface(Interface):
             after = token if token is not None else start_after
             walk = self._walks.take((prefix, flat, token)) or Walk(
                 self._root, self._variants, prefix, flat, after, self._follow_external)
-            page = _page(walk, max(1, limit or PAGE_ENTRIES))
+            page = next_page(walk, max(1, limit or PAGE_ENTRIES))
             if page.next_token is not None:
                 self._walks.keep((prefix, flat, page.next_token), walk)
             return page
@@ -316,46 +313,3 @@ def _mode(path: str) -> int:
         if error.errno in MISSING_ERRNOS:
             return 0
         raise
-
-
-def _page(walk: Walk, limit: int) -> ListPage:
-    entries: list[ListEntry] = []
-    prefixes: list[str] = []
-    last = ""
-    while (item := walk.next()) is not None:
-        if len(entries) + len(prefixes) == limit:
-            walk.put_back(item)
-            return ListPage(entries, prefixes, last, walk.take_skipped())
-        if isinstance(item, str):
-            prefixes.append(item)
-            last = item
-        else:
-            entries.append(item)
-            last = item.key
-    return ListPage(entries, prefixes, None, walk.take_skipped())
-
-
-class _WalkCache:
-    """Keeps walks between two pages of a listing, so that a directory of a million files is read once, not per page.
-
-    It is only a cache: if a walk is missing, or its directories have changed, the listing restarts after its token.
-    """
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._kept: OrderedDict[tuple[str, bool, str | None], Walk] = OrderedDict()
-
-    def take(self, target: tuple[str, bool, str | None]) -> Walk | None:
-        with self._lock:
-            walk = self._kept.pop(target, None)
-        return walk if walk is not None and walk.is_current() else None
-
-    def keep(self, target: tuple[str, bool, str | None], walk: Walk) -> None:
-        with self._lock:
-            self._kept[target] = walk
-            if len(self._kept) > _MAX_WALKS:
-                self._kept.popitem(last=False)
-
-    def clear(self) -> None:
-        with self._lock:
-            self._kept.clear()

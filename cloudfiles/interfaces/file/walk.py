@@ -15,8 +15,10 @@ from __future__ import annotations
 import itertools
 import logging
 import os
+import threading
 import time
 from bisect import bisect_right
+from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -27,11 +29,14 @@ from cloudfiles.interfaces.file.os_errors import MISSING_ERRNOS, ambiguous
 from cloudfiles.interfaces.file.temporaries import is_temporary
 from cloudfiles.interfaces.local_store import http_date
 from cloudfiles.runtime.descriptors import with_descriptor
-from cloudfiles.types import ListEntry
+from cloudfiles.types import ListEntry, ListPage
 
 _Identity = tuple[int, int]  # device and inode
+Position = tuple[str, bool, "str | None"]  # prefix, flat, and token of a page
 
 log = logging.getLogger("cloudfiles")
+
+_MAX_WALKS = 8
 
 _SHOWN = 5
 """Maximum number of symlinks that are named in the log."""
@@ -189,6 +194,50 @@ class Walk:
         at = bisect_right(keys, order_of(after), key=order_of)
         inside = at > 0 and not self._flat and keys[at - 1].endswith("/") and after.startswith(keys[at - 1])
         return at - inside
+
+
+def next_page(walk: Walk, limit: int) -> ListPage:
+    """The next `limit` objects and common prefixes of a walk."""
+    entries: list[ListEntry] = []
+    prefixes: list[str] = []
+    last = ""
+    while (item := walk.next()) is not None:
+        if len(entries) + len(prefixes) == limit:
+            walk.put_back(item)
+            return ListPage(entries, prefixes, last, walk.take_skipped())
+        if isinstance(item, str):
+            prefixes.append(item)
+            last = item
+        else:
+            entries.append(item)
+            last = item.key
+    return ListPage(entries, prefixes, None, walk.take_skipped())
+
+
+class WalkCache:
+    """Keeps walks between two pages of a listing, so that a directory of a million files is read once, not per page.
+
+    It is only a cache: if a walk is missing, or its directories have changed, the listing restarts after its token.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._walks: OrderedDict[Position, Walk] = OrderedDict()
+
+    def take(self, position: Position) -> Walk | None:
+        with self._lock:
+            walk = self._walks.pop(position, None)
+        return walk if walk is not None and walk.is_current() else None
+
+    def keep(self, position: Position, walk: Walk) -> None:
+        with self._lock:
+            self._walks[position] = walk
+            if len(self._walks) > _MAX_WALKS:
+                self._walks.popitem(last=False)
+
+    def clear(self) -> None:
+        with self._lock:
+            self._walks.clear()
 
 
 class Symlinks:
