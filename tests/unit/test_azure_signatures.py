@@ -14,7 +14,7 @@ from cloudfiles.credentials.azure_sources import EMULATOR_KEY, AzureCredentials
 from cloudfiles.credentials.signing.hmac_sha256 import HmacSha256
 from cloudfiles.credentials.signing.sas import SAS_VERSION, BlobSas, DelegationKey
 from cloudfiles.credentials.signing.shared_key import Signer, SigningContext
-from cloudfiles.credentials.signing.sigv4 import format_query, quote_key
+from cloudfiles.credentials.signing.url_encoding import format_query, quote_key
 
 RAW = base64.b64decode(EMULATOR_KEY)
 ACCOUNT = AzureCredentials("account", RAW)

@@ -10,7 +10,7 @@ import pytest
 
 from cloudfiles.credentials.google_sources import GoogleSigner
 from cloudfiles.credentials.signing.google_v4 import presigned_query
-from cloudfiles.credentials.signing.sigv4 import quote_key
+from cloudfiles.credentials.signing.url_encoding import quote_key
 from cloudfiles.interfaces.gs import GsInterface
 from cloudfiles.paths import extract
 from cloudfiles.runtime.hub_engine import blocking_runtime

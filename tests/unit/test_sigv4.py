@@ -14,14 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloudfiles.credentials.aws_sources import AwsCredentials
-from cloudfiles.credentials.signing.sigv4 import (
-    EMPTY_PAYLOAD,
-    UNSIGNED_PAYLOAD,
-    Signer,
-    SigningContext,
-    format_query,
-    quote_key,
-)
+from cloudfiles.credentials.signing.sigv4 import EMPTY_PAYLOAD, UNSIGNED_PAYLOAD, Signer, SigningContext
+from cloudfiles.credentials.signing.url_encoding import format_query, quote_key
 from cloudfiles.exceptions import InvalidPathError
 
 # "Signature Calculations for the Authorization Header" in the Amazon S3 API Reference.

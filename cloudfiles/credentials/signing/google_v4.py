@@ -9,7 +9,8 @@ import hashlib
 import time
 
 from cloudfiles.credentials.google_sources import GoogleSigner
-from cloudfiles.credentials.signing.sigv4 import UNSIGNED_PAYLOAD, format_query
+from cloudfiles.credentials.signing.sigv4 import UNSIGNED_PAYLOAD
+from cloudfiles.credentials.signing.url_encoding import format_query
 
 ALGORITHM = "GOOG4-RSA-SHA256"
 MAX_EXPIRES = 7 * 24 * 3600

@@ -10,51 +10,18 @@ import hashlib
 import hmac
 import re
 import time
-from collections.abc import Mapping
 from typing import NamedTuple
-from urllib.parse import quote
 
 from cloudfiles.credentials.aws_sources import AwsCredentials
 from cloudfiles.credentials.signing.hmac_sha256 import HmacSha256
-from cloudfiles.exceptions import InvalidPathError
+from cloudfiles.credentials.signing.url_encoding import format_query
 
 UNSIGNED_PAYLOAD = "UNSIGNED-PAYLOAD"
 EMPTY_PAYLOAD = hashlib.sha256(b"").hexdigest()
 
-_NO_ESCAPES = re.compile(r"[A-Za-z0-9_.~/\-]*", re.ASCII).fullmatch
 _MAX_TEMPLATES = 64
 _SPACES = re.compile("  +")
 _hmac = hmac.digest
-
-
-# ---- percent-encoding
-
-
-def quote_key(key: str) -> str:
-    """`key` in the path of a URL: all bytes that are not unreserved are percent-encoded, except for `/`.
-
-    Undecodable bytes of a listing, which are surrogates (PEP 383), are encoded as the original bytes. Raises
-    InvalidPathError for other lone surrogates, which UTF-8 cannot encode.
-    """
-    if _NO_ESCAPES(key):
-        return key
-    try:
-        return quote(key, safe="/~", errors="surrogateescape")
-    except UnicodeEncodeError as error:
-        raise InvalidPathError(f"{key!r} cannot be encoded in UTF-8: {error.reason}") from error
-
-
-def format_query(parameters: Mapping[str, str]) -> str:
-    """A query string in canonical template: sorted and encoded, `name=` for an empty value."""
-    pairs = sorted((_quote(name), _quote(value)) for name, value in parameters.items())
-    return "&".join([f"{name}={value}" for name, value in pairs])
-
-
-def _quote(text: str) -> str:
-    return quote_key(text).replace("/", "%2F")
-
-
-# ---- signing
 
 
 def signing_key(secret_key: str, day: str, region: str, service: str = "s3") -> bytes:

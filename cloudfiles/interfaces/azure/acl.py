@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from cloudfiles.credentials.signing.sigv4 import format_query
+from cloudfiles.credentials.signing.url_encoding import format_query
 from cloudfiles.exceptions import InvalidInputError, ProtocolError
 from cloudfiles.interfaces.azure.objects import AzureContainer
 from cloudfiles.interfaces.documents import count, parse_json, required

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from cloudfiles import integrity
-from cloudfiles.credentials.signing.sigv4 import format_query, quote_key
+from cloudfiles.credentials.signing.url_encoding import format_query, quote_key
 from cloudfiles.exceptions import (
     AuthorizationError,
     InvalidInputError,

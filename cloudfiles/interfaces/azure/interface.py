@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from cloudfiles import integrity
 from cloudfiles.credentials.azure import AzureCredentials, AzureProvider
-from cloudfiles.credentials.signing.sigv4 import quote_key
+from cloudfiles.credentials.signing.url_encoding import quote_key
 from cloudfiles.exceptions import (
     CloudFilesError,
     ConfigurationError,

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 from cloudfiles.credentials.google import GoogleProvider
 from cloudfiles.credentials.google_chain import GoogleChain
 from cloudfiles.credentials.signing.google_v4 import MAX_EXPIRES, presigned_query
-from cloudfiles.credentials.signing.sigv4 import quote_key
+from cloudfiles.credentials.signing.url_encoding import quote_key
 from cloudfiles.exceptions import (
     CloudFilesError,
     ConfigurationError,

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cloudfiles import integrity
-from cloudfiles.credentials.signing.sigv4 import format_query, quote_key
+from cloudfiles.credentials.signing.url_encoding import format_query, quote_key
 from cloudfiles.exceptions import (
     AuthorizationError,
     CloudFilesError,

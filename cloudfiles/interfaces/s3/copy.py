@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from cloudfiles.batch.fanout import Plan, collect
-from cloudfiles.credentials.signing.sigv4 import quote_key
+from cloudfiles.credentials.signing.url_encoding import quote_key
 from cloudfiles.exceptions import (
     AuthorizationError,
     IntegrityError,

@@ -9,7 +9,7 @@ import re
 import urllib.parse
 from typing import NamedTuple
 
-from cloudfiles.credentials.signing.sigv4 import quote_key
+from cloudfiles.credentials.signing.url_encoding import quote_key
 from cloudfiles.transport.request import Origin
 
 DEFAULT_REGION = "us-east-1"

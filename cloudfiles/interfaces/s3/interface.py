@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from cloudfiles.credentials.aws import AwsProvider
-from cloudfiles.credentials.signing.sigv4 import quote_key
+from cloudfiles.credentials.signing.url_encoding import quote_key
 from cloudfiles.exceptions import (
     AuthorizationError,
     CloudFilesError,

@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import cast
 from urllib.parse import unquote_plus
 
-from cloudfiles.credentials.signing.sigv4 import format_query
+from cloudfiles.credentials.signing.url_encoding import format_query
 from cloudfiles.exceptions import ProtocolError
 from cloudfiles.interfaces.documents import child_text, children, count, parse_xml
 from cloudfiles.interfaces.paging import check_echo, check_names, check_truncation_flag, follow_pages
