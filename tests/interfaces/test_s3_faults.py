@@ -308,6 +308,15 @@ def test_errors_of_single_keys_that_do_not_pass(server: S3Server, s3: Worker) ->
     assert len(server.requests()) > 5
 
 
+def test_a_bulk_delete_that_breaks_off_reports_the_errors_of_its_last_response(server: S3Server, s3: Worker) -> None:
+    server.put_many({"a": b"", "b": b""})
+    server.configure(delete_errors={"b": "InternalError"})
+    server.script(Rule(ResetBefore(), method="POST", skip=1, times=None))
+    errors = s3.delete(["a", "b"])
+    assert list(errors) == ["b"]
+    assert isinstance(errors["b"], ServerError)
+
+
 def test_an_error_inside_a_200_is_seen(server: S3Server, s3: Worker) -> None:
     server.put_many({"a": b"", "b": b""})
     server.script(Rule(error_in_200(), method="POST"))

@@ -22,7 +22,7 @@ from cloudfiles.exceptions import (
     ObjectChangedError,
 )
 from cloudfiles.integrity import Digest
-from cloudfiles.testing import FlipBit, IgnoreRange, Replaced, ResetInBody, Rule, S3Server, s3_error
+from cloudfiles.testing import FlipBit, IgnoreRange, Replaced, ResetInBody, Rule, S3Server, error_in_200, s3_error
 from cloudfiles.testing.s3_objects import make_object
 from cloudfiles.transfer import multipart_copy
 from cloudfiles.transfer.checksum import ObjectChecksum
@@ -235,6 +235,16 @@ def test_another_process_goes_on_with_the_parts(server: S3Server, store: Any, ki
     second.finish()
     assert cf.get("dir/big") == BIG
     assert server.uploads() == []
+
+
+def test_an_error_in_the_list_of_parts_is_no_empty_list(server: S3Server, store: Any) -> None:
+    interface = store("s3")._store.here()
+    first = interface.open_writer("big", len(BIG), WriteOptions())
+    first.write(8 * MIB, BIG[8 * MIB:16 * MIB])
+    server.script(Rule(error_in_200(), method="GET"))
+    second = interface.open_writer("big", len(BIG), WriteOptions(), first.state())
+    assert second.written() == {8 * MIB}
+    second.abort()
 
 
 def store_again(cf: CloudFiles) -> CloudFiles:
