@@ -27,12 +27,14 @@ class StoreUnderTest:
         cloudpath: the place; another one for each test.
         options: what `CloudFiles` needs to reach it.
         root: the directory that shows up there, where objects are put behind its back.
+        new_bucket: makes a bucket and returns its name, on S3.
     """
 
     name: str
     cloudpath: str
     options: dict[str, Any] = field(default_factory=dict)
     root: Path | None = None
+    new_bucket: Callable[[], str] | None = None
 
     def cf(self, **more: Any) -> CloudFiles:
         return CloudFiles(self.cloudpath, **{**self.options, **more})
@@ -47,12 +49,9 @@ class StoreUnderTest:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
 
-    def at_top(self, purpose: str) -> StoreUnderTest:
-        """The same, at the top of a bucket ('keys' or 'all'), so that a key can be as long as the store takes it."""
-        if not self.cloudpath.startswith("s3://"):
-            return self
-        bucket = self.cloudpath.removeprefix("s3://").split("/")[0]
-        return replace(self, cloudpath=f"s3://{bucket}-{purpose}/")
+    def at_top(self) -> StoreUnderTest:
+        """The top of a new bucket on S3, so that a key can be as long as the store takes it; else this place."""
+        return self if self.new_bucket is None else replace(self, cloudpath=f"s3://{self.new_bucket()}/")
 
     def below(self, number: int) -> StoreUnderTest:
         """A place inside; the same one at the top of a bucket, where keys may be as long as the store takes them."""
@@ -81,10 +80,9 @@ def _file(request: Request) -> StoreUnderTest:
 def _scripted(request: Request) -> StoreUnderTest:
     server: S3Server = request.getfixturevalue("fault_server")
     server.configure(secret_key="secretkey1234567")
-    for purpose in ("keys", "all"):
-        server.make_bucket(f"{server.bucket}-{purpose}")
     return StoreUnderTest("scripted", f"s3://{server.bucket}/{_fresh()}/",
-                          {"endpoint": server.url, "secrets": server.secrets})
+                          {"endpoint": server.url, "secrets": server.secrets},
+                          new_bucket=lambda: server.make_bucket(f"bucket-{_fresh()}"))
 
 
 _buckets: dict[int, str] = {}
@@ -94,10 +92,8 @@ def _real_s3(server: RunningS3Server) -> StoreUnderTest:
     bucket = _buckets.get(server.pid)
     if bucket is None:
         bucket = _buckets[server.pid] = server.make_bucket()
-        for purpose in ("keys", "all"):
-            server.make_bucket(f"{bucket}-{purpose}")
     return StoreUnderTest(server.name, f"s3://{bucket}/{_fresh()}/",
-                          {"endpoint": server.url, "secrets": server.secrets})
+                          {"endpoint": server.url, "secrets": server.secrets}, new_bucket=server.make_bucket)
 
 
 def _emulated_gs(server: Server) -> StoreUnderTest:

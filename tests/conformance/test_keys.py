@@ -28,8 +28,9 @@ def _give_up_soon(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.stores(*CANNOT_HOLD)
 def test_every_key_goes_through_every_verb(store: StoreUnderTest) -> None:
     """Each key by itself, in a place of its own; the message of a failure names the keys."""
-    wrong = {str(entry): problem for number, entry in enumerate(NASTY_KEYS) if (problem := problem_with(
-        store.at_top("keys").below(number), entry.key, CANNOT_HOLD[store.name].get(entry.key)))}
+    top, cannot_hold = store.at_top(), CANNOT_HOLD[store.name]
+    wrong = {str(entry): problem for number, entry in enumerate(NASTY_KEYS)
+             if (problem := problem_with(top.below(number), entry.key, cannot_hold.get(entry.key)))}
     assert not wrong, "\n\n".join(f"{key}: {problem}" for key, problem in wrong.items())
 
 
@@ -63,8 +64,7 @@ def through_every_verb(place: StoreUnderTest, key: str) -> None:
 
 @pytest.mark.stores("mem", "file", "scripted", "rclone", "moto")
 def test_all_keys_at_once(store: StoreUnderTest, runtime: dict[str, Any]) -> None:
-    cf = store.at_top("all").cf(**runtime)
-    cf.delete(list(cf.list()))
+    cf = store.at_top().cf(**runtime)
     keys = [entry.key for entry in keys_for(store.name)]
     cf.puts([(key, content_of(key)) for key in keys])
     assert [found["content"] for found in cf.get(keys)] == [content_of(key) for key in keys]
