@@ -1,4 +1,4 @@
-"""One store made like another: what is missing or different is copied, what is too much is deleted where asked."""
+"""Synchronizing: missing and different objects are copied, and surplus ones are deleted if requested."""
 
 from __future__ import annotations
 
