@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from datetime import datetime, timezone
 from functools import lru_cache
 from urllib.parse import quote
@@ -12,12 +13,16 @@ from cloudfiles.testing.http_messages import ServerResponse
 from cloudfiles.testing.s3_documents import S3Error, xml_response
 from cloudfiles.testing.s3_objects import Bucket, StoredObject
 
+_UNRESERVED = re.compile(r"[A-Za-z0-9_.~/-]*")
+
 
 def list_objects(name: str, bucket: Bucket, query: dict[str, str], page_size: int) -> ServerResponse:
     """One page of a listing. Raises S3Error if the continuation token is invalid."""
     by_url = query.get("encoding-type") == "url"
 
     def text(value: str) -> str:
+        if _UNRESERVED.fullmatch(value):
+            return value
         return quote(value, safe="/", errors="surrogateescape") if by_url else escape(value)
 
     prefix, delimiter = query.get("prefix", ""), query.get("delimiter", "")

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable
 from xml.sax.saxutils import escape
 
 from cloudfiles.testing import object_response
@@ -21,7 +20,7 @@ from cloudfiles.testing.s3_signatures import is_signed, verify, verify_payload
 _KEPT = frozenset({"content-type", "content-encoding", "cache-control", "content-disposition", "content-language",
                    "expires", "x-amz-storage-class"})
 _CHECKSUMS = {name: f"x-amz-checksum-{name}" for name in ALGORITHMS}
-_BUCKET_QUERIES = ("delete", "location", "list-type")
+_BUCKET_QUERIES = frozenset({"delete", "location", "list-type"})
 
 
 def kept_headers(request: ServerRequest) -> dict[str, str]:
@@ -176,13 +175,16 @@ class S3Service:
         bucket, query = self.buckets[name], request.query
         if "uploads" in query or "uploadId" in query:
             return self._multipart(request, name, bucket, key)
-        if unknown := [parameter for parameter in _BUCKET_QUERIES if parameter in query]:
-            raise S3Error(501, "NotImplemented", f"not implemented for objects: {unknown}")
-        verbs: dict[str, Callable[[ServerRequest, Bucket, str], ServerResponse]] = {
-            "GET": self._get, "HEAD": self._get, "PUT": self._put, "DELETE": self._delete}
-        if request.method not in verbs:
-            raise S3Error(405, "MethodNotAllowed")
-        return verbs[request.method](request, bucket, key)
+        if not _BUCKET_QUERIES.isdisjoint(query):
+            raise S3Error(501, "NotImplemented", f"not implemented for objects: {sorted(query)}")
+        if request.method in ("GET", "HEAD"):
+            return self._get(request, bucket, key)
+        if request.method == "PUT":
+            return self._put(request, bucket, key)
+        if request.method == "DELETE":
+            bucket.objects.pop(key, None)
+            return ServerResponse(204)
+        raise S3Error(405, "MethodNotAllowed")
 
     def _get(self, request: ServerRequest, bucket: Bucket, key: str) -> ServerResponse:
         stored = bucket.objects.get(key)
@@ -214,10 +216,6 @@ class S3Service:
         bucket.objects[key] = StoredObject(stored.content, stored.etag,
                                            kept_headers(request) if replace else stored.headers, stored.checksums)
         return xml_response(f"<CopyObjectResult><ETag>&quot;{stored.etag}&quot;</ETag></CopyObjectResult>")
-
-    def _delete(self, request: ServerRequest, bucket: Bucket, key: str) -> ServerResponse:
-        bucket.objects.pop(key, None)
-        return ServerResponse(204)
 
     # ---- multipart uploads
 

@@ -62,9 +62,9 @@ class ServerApp:
     def receive(self, request: ServerRequest) -> tuple[IncomingRequest, Fault | None]:
         """Count a request whose headers have arrived, and find its fault."""
         self._n += 1
-        bucket, key = self.service.locate(request)
         if not self._script and not self._recording:
-            return IncomingRequest(self._n, request, bucket, key, 1), None
+            return IncomingRequest(self._n, request, "", "", 1), None
+        bucket, key = self.service.locate(request)
         same = (request.method, request.target, request.header("range"))
         self._attempts[same] += 1
         incoming = IncomingRequest(self._n, request, bucket, key, self._attempts[same])

@@ -36,14 +36,14 @@ class Pending:
         return self.fault.reads if self.fault else None
 
 
-def parse_head(head: bytes) -> ServerRequest:
+def parse_head(head: bytes | bytearray) -> ServerRequest:
     """A request without its body. Raises ValueError if it is not HTTP/1."""
     first, *lines = head.decode("utf-8", "surrogateescape").split("\r\n")
     method, target, version = first.split(" ")
     if not version.startswith("HTTP/1."):
         raise ValueError(f"not HTTP/1: {version}")
-    pairs = [line.split(":", 1) for line in lines]
-    return ServerRequest(method, target, tuple([(name.lower(), value.strip()) for name, value in pairs]))
+    return ServerRequest(method, target, tuple([(name.lower(), value.strip())
+                                                for name, value in [line.split(":", 1) for line in lines]]))
 
 
 def take_chunks(buffer: bytearray) -> bytes | None:
@@ -120,7 +120,7 @@ class ServerConnection(asyncio.Protocol):
     def advance(self) -> None:
         """Answer every request that is complete, until a response takes its time or ends the connection."""
         try:
-            while not self.closing and self.task is None and self._answer_one():
+            while self.buffer and not self.closing and self.task is None and self._answer_one():
                 pass
         except ValueError:
             self.closing = True
@@ -147,7 +147,7 @@ class ServerConnection(asyncio.Protocol):
         end = self.buffer.find(b"\r\n\r\n")
         if end < 0:
             return False
-        request = parse_head(bytes(self.buffer[:end]))
+        request = parse_head(self.buffer[:end])
         del self.buffer[:end + 4]
         chunked = (request.header("transfer-encoding") or "").lower() == "chunked"
         incoming, fault = self.app.receive(request)
