@@ -69,8 +69,9 @@ class ResumeStore:
 
     def _begin(self, target: Interface, scope: str) -> None:
         with self.lock:
-            self.state.begun.add(scope)
-            self._add(begun=scope)
+            if scope not in self.state.begun:
+                self._add(begun=scope)
+                self.state.begun.add(scope)  # not before: other workers rely on it being in the file
 
     def end(self, target: Interface, key: str) -> None:
         """Nothing of this object can be resumed any more, or has to be cleaned up."""

@@ -248,7 +248,7 @@ def test_a_target_that_cannot_be_written(db: Path, source: CloudFiles, target: C
 
     rt = ResumableTransfer(db)
     rt.init(source, target)
-    monkeypatch.setattr("cloudfiles.interfaces.file.file_part_writer.create_new", refuse)
+    monkeypatch.setattr("cloudfiles.interfaces.file.copy.create_new", refuse)
     monkeypatch.setattr(worker, "_IN_A_ROW", 20)
     with pytest.raises(TransferFailedError, match="Read-only file system"):
         rt.execute(block_size=10)

@@ -233,6 +233,26 @@ def test_an_upload_that_was_never_noted_is_removed_but_not_that_of_a_run(server:
         assert sorted(server.uploads()) == ["live", "others"]
 
 
+def test_what_is_begun_is_in_the_file_before_another_worker_relies_on_it(disk_of: Any,
+                                                                         monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a kill in between leaves a temporary file in a directory that nobody knows of."""
+    known: list[bool] = []
+    add = StateFile.add
+
+    def look(self: StateFile, **entry: Any) -> None:
+        assert resume_store is not None
+        known.append(entry["begun"] in resume_store.state.begun)
+        add(self, **entry)
+
+    monkeypatch.setattr(StateFile, "add", look)
+    target = disk_of("out")
+    with open_resume_store(disk_of("in")._store, target._store) as resume_store:
+        assert resume_store is not None
+        for key in ("d/a", "d/b", "e/c"):
+            resume_store.begin(target._store.here(), key, is_large=False)
+        assert (known, resume_store.state.begun) == ([False, False], {"d/", "e/"})
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
 @pytest.mark.parametrize("direction", ["down", "up", "local"])
 def test_killed_again_and_again(server: S3Server, s3: CloudFiles, disk_of: Any, tmp_path: Path,
