@@ -246,11 +246,11 @@ class MemInterface(Interface):
         if stored is None:
             return None
         options = stored.options
-        told = {"content-type": options.content_type, "cache-control": options.cache_control,
+        fields = {"content-type": options.content_type, "cache-control": options.cache_control,
                 "content-disposition": options.content_disposition, "content-language": options.content_language,
                 "content-md5": stored.md5, "last-modified": http_date(stored.modified)}
         metadata = {self.metadata_prefix + name: value for name, value in (options.metadata or {}).items()}
-        headers = metadata | {name: value for name, value in told.items() if value is not None}
+        headers = metadata | {name: value for name, value in fields.items() if value is not None}
         return StoredObject(None, options.encoding, "", stored.etag, stored.size, headers)
 
     def is_same(self, source: Interface, source_key: str, key: str) -> bool:

@@ -59,7 +59,7 @@ class ObjectRead(Request):
         self._first_headers: dict[str, str] | None = None  # the headers of the first of them
         self._resume_at: int | None = None  # the offset of their end in the object
         if self.start is not None:
-            self._ask_for_range()
+            self._set_range_header()
 
     # ---- what the client calls
 
@@ -163,9 +163,9 @@ class ObjectRead(Request):
         if self._condition is not None:
             self.headers["if-match"] = self._condition
         self.headers.pop("range", None)
-        self._ask_for_range()
+        self._set_range_header()
 
-    def _ask_for_range(self) -> None:
+    def _set_range_header(self) -> None:
         wanted = range_header(self.start, self.end)
         if wanted is not None:
             self.headers["range"] = wanted
@@ -240,8 +240,8 @@ class ObjectRead(Request):
         if self._first_headers is not None:
             self.restart()
             raise RetryRequest(self._error(response))
-        told = _content_range(response.headers)
-        size = None if told is None else told.size
+        content_range = _content_range(response.headers)
+        size = None if content_range is None else content_range.size
         if (self.start or 0) < 0 and size is None:
             # Empty, or shorter than the suffix, which then means all of it (RFC 9110 14.1.2); rclone rejects it.
             del self.headers["range"]
@@ -254,20 +254,20 @@ class ObjectRead(Request):
 
     def _check_length(self, response: Response) -> None:
         """A part may be shorter than requested only at the end of the object."""
-        told = _content_range(response.headers)
-        assert told is not None
-        assert told.start is not None
-        assert told.end is not None
-        announced = told.end - told.start
+        content_range = _content_range(response.headers)
+        assert content_range is not None
+        assert content_range.start is not None
+        assert content_range.end is not None
+        announced = content_range.end - content_range.start
         if len(response.content) != announced:
             raise TruncatedBodyError(f"the Content-Range announces {announced} bytes, but {len(response.content)} were "
                                      "received", path=self.path)
         last = self._range_end(response.headers)
-        if last is not None and told.end < last:
-            raise TruncatedBodyError(f"requested bytes up to {last}, but the response ends at {told.end}",
+        if last is not None and content_range.end < last:
+            raise TruncatedBodyError(f"requested bytes up to {last}, but the response ends at {content_range.end}",
                                      path=self.path)
-        if last is not None and told.end > last:
-            raise ProtocolError(f"requested bytes up to {last}, but the response continues to {told.end}",
+        if last is not None and content_range.end > last:
+            raise ProtocolError(f"requested bytes up to {last}, but the response continues to {content_range.end}",
                                 path=self.path)
 
     def _check_whole_length(self, content: bytes, first: dict[str, str]) -> None:
@@ -279,8 +279,8 @@ class ObjectRead(Request):
 
     def _range_end(self, headers: dict[str, str]) -> int | None:
         """The (exclusive) end of the requested range, limited by the size of the object if it is known."""
-        told = _content_range(headers)
-        size = None if told is None else told.size
+        content_range = _content_range(headers)
+        size = None if content_range is None else content_range.size
         if self.end is None:
             return size
         return self.end if size is None else min(self.end, size)
@@ -304,10 +304,11 @@ class ObjectRead(Request):
             return self._resume_at
         if self.start is None or self.start >= 0:
             return self.start or 0
-        told = _content_range(headers)
-        if told is None or told.end is None:
+        content_range = _content_range(headers)
+        if content_range is None or content_range.end is None:
             return 0
-        size = told.end if told.size is None else told.size  # a suffix ends at the end of the object
+        # A suffix ends at the end of the object.
+        size = content_range.end if content_range.size is None else content_range.size
         return max(0, size + self.start)
 
     def _is_same_version(self, headers: dict[str, str]) -> bool:

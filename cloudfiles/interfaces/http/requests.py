@@ -65,9 +65,9 @@ class WebProbe(Request):
 
 def _length(response: Response) -> dict[str, str]:
     """The size of the object as a Content-Length; '' if the response does not state it."""
-    told = response.headers.get("content-range")
-    if told is not None:
-        size = parse_content_range(told).size
+    content_range = response.headers.get("content-range")
+    if content_range is not None:
+        size = parse_content_range(content_range).size
         return {"content-length": "" if size is None else str(size)}
     # Only an empty object has no first byte; a 200 contains the whole object.
     return {"content-length": {200: str(len(response.content)), 416: "0"}.get(response.status, "")}
