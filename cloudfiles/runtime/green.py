@@ -29,7 +29,7 @@ from cloudfiles.runtime.cancellation import Cancellation, Cancelled
 from cloudfiles.runtime.contract import Runtime, Stream, T, WorkerGroup
 from cloudfiles.runtime.green_stream import GreenStream, Watchdog
 from cloudfiles.runtime.hub_calls import HubCalls
-from cloudfiles.runtime.threads import cancellable_timeout, connect_first
+from cloudfiles.runtime.threads import WakeUp, cancellable_timeout, connect_first
 
 _CLOSE_TICKS = 50
 """Hundredths of a second that worker groups are given to end before their hub ends."""
@@ -150,7 +150,7 @@ class CrossThreadWorkerGroup(GreenWorkerGroup):
 
     def __init__(self, runtime: GreenRuntime) -> None:
         super().__init__(runtime)
-        self._caller = threading.Event()
+        self._caller = WakeUp()
 
     def _in_hub(self, function: Callable[..., None], *args: Any) -> None:
         if not self._runtime.post(function, *args):  # the hub has ended, perhaps just before this group started
@@ -164,7 +164,6 @@ class CrossThreadWorkerGroup(GreenWorkerGroup):
 
     def _pause(self, seconds: float | None) -> None:
         self._caller.wait(seconds)
-        self._caller.clear()
 
 
 class Stoppable(Protocol):
@@ -217,7 +216,7 @@ class GreenRuntime(Runtime):
         if self._is_hub_thread():
             function()
             return
-        done = threading.Event()
+        done = WakeUp()
 
         def run() -> None:
             function()

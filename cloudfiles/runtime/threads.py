@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from queue import Empty, SimpleQueue
 from typing import Any
 
 from cloudfiles.runtime import cancellation
@@ -134,13 +135,35 @@ def _set_tick(sock: socket.socket, seconds: float) -> None:
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, timeval)
 
 
+class WakeUp:
+    """A wake-up from any thread to one that waits: remembered until it waits, once however often it is given.
+
+    `threading.Event` and `threading.Semaphore` are written in Python: an interrupt of the main thread in the middle of
+    them leaves their inner lock taken for ever, and whoever uses them next hangs. Here each step is one call in C.
+    """
+
+    __slots__ = ("_lock",)
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._lock.acquire()
+
+    def set(self) -> None:
+        with suppress(RuntimeError):  # is set already
+            self._lock.release()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait for a wake-up, and take it. False after `timeout` seconds without one."""
+        return self._lock.acquire(timeout=-1 if timeout is None else timeout)
+
+
 class ThreadWorkerGroup(WorkerGroup):
     """Daemon threads, so that a worker blocked in the resolver cannot keep the interpreter from exiting."""
 
     def __init__(self) -> None:
         self._cancellation = Cancellation()
-        self._caller = threading.Event()
-        self._permits = threading.Semaphore(0)
+        self._caller = WakeUp()
+        self._permits: SimpleQueue[None] = SimpleQueue()  # written in C, as is a `WakeUp`
         self._threads: list[threading.Thread] = []
         self._running = 0
         self._lock = threading.Lock()
@@ -176,15 +199,20 @@ class ThreadWorkerGroup(WorkerGroup):
 
     def wait_caller(self, timeout: float | None = None) -> None:
         self._caller.wait(cancellable_timeout(timeout))
-        self._caller.clear()
 
     def wake_workers(self, count: int) -> None:
-        self._permits.release(count)
+        for _ in range(count):
+            self._permits.put(None)
 
     def wait_worker(self) -> None:
-        while not self._permits.acquire(timeout=TICK):
-            check_cancelled()
-        check_cancelled()
+        while True:
+            try:
+                self._permits.get(timeout=TICK)
+            except Empty:
+                check_cancelled()
+            else:
+                check_cancelled()
+                return
 
     @property
     def finished(self) -> bool:
@@ -196,7 +224,7 @@ class ThreadWorkerGroup(WorkerGroup):
 
     def cancel(self) -> None:
         self._cancellation.cancel()
-        self._permits.release(max(1, len(self._threads)))
+        self.wake_workers(max(1, len(self._threads)))
         deadline = time.monotonic() + cancellation.GRACE_SECONDS
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -13,7 +14,8 @@ from typing import Any
 import pytest
 
 from cloudfiles import CloudFiles
-from cloudfiles.runtime.hub_engine import close_engine
+from cloudfiles.batch.fanout import Plan, collect, stream
+from cloudfiles.runtime.hub_engine import close_engine, current_runtime
 from cloudfiles.testing import Delay, Rule, S3Server, Stall
 from cloudfiles.transport.client import close_clients
 from tests.core.programs import start_program
@@ -118,3 +120,69 @@ def test_an_interrupt_leaves_the_batches_of_other_threads_alone(fault_server: S3
     other.join(30)
     assert [r["content"] for r in outcome[0]] == [b"content"] * 100
     close_engine()
+
+
+# ---- an interrupt at any moment of the caller
+
+_WATCHED = ("fanout.py", "threads.py", "green.py", "hub_calls.py", "threading.py")
+
+
+
+def _is_of_a_thread(frame: Any) -> bool:
+    """Whether it is in `Thread.start` or `join`: what an interrupt leaves behind there is Python's own business."""
+    while frame is not None and not (frame.f_code.co_filename == threading.__file__ and frame.f_code.co_name in (
+            "start", "join", "__init__")):
+        frame = frame.f_back
+    return frame is not None
+
+
+def _interrupted(run: Callable[[], Any], moment: int) -> bool:
+    """Run it in a thread whose `moment`-th step is interrupted, as the main thread is by Ctrl-C. Whether it came to
+    that; raises where it does not end."""
+    outcome: list[bool] = []
+    steps = 0
+
+    def trace(frame: Any, event: str, _: Any) -> Any:
+        nonlocal steps
+        if not frame.f_code.co_filename.endswith(_WATCHED) or _is_of_a_thread(frame):
+            return None
+        steps += event in ("call", "return")  # where Python looks for signals
+        if steps == moment:
+            steps += 1
+            raise KeyboardInterrupt
+        return trace
+
+    def work() -> None:
+        sys.settrace(trace)
+        try:
+            run()
+            outcome.append(False)
+        except KeyboardInterrupt:
+            outcome.append(True)
+        finally:
+            sys.settrace(None)
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    thread.join(60)
+    assert outcome, f"hangs when it is interrupted at step {moment}"
+    return outcome[0]
+
+
+@pytest.mark.parametrize("run", ["collect", "iterator", "stream"])
+def test_an_interrupt_at_any_moment_of_the_caller(green: bool, run: str) -> None:
+    def batch() -> None:
+        runtime = current_runtime(green)
+        plan = Plan(runtime, 3)
+
+        def work(item: int) -> int:
+            runtime.sleep(0.0005)
+            return item
+        if run == "stream":
+            list(stream(work, iter(range(6)), plan, max_items=4, max_bytes=2, weigh=lambda _: 1))
+        else:
+            collect(work, list(range(6)) if run == "collect" else iter(range(6)), plan)
+    moment = 1
+    while _interrupted(batch, moment):
+        moment += 1
+    assert moment > 20
+    batch()
