@@ -35,7 +35,7 @@ def full(request: pytest.FixtureRequest) -> bool:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if not config.getoption("full") and not any("::" in argument for argument in config.args):
-        left_out = [item for item in items if _repeats_others(item)]
+        left_out = [item for item in items if repeats_others(item)]
         config.hook.pytest_deselected(items=left_out)
         unwanted = set(left_out)
         items[:] = [item for item in items if item not in unwanted]
@@ -56,7 +56,7 @@ def _parameters(item: pytest.Item) -> dict[str, object]:
     return dict(spec.params) if spec is not None else {}
 
 
-def _repeats_others(item: pytest.Item) -> bool:
+def repeats_others(item: pytest.Item) -> bool:
     """Whether it is marked so, or asks a real server in a second runtime, or for several real servers."""
     if item.get_closest_marker("full") is not None:
         return True

@@ -1,0 +1,69 @@
+"""Which tests are left out without `--full`, and which of them one worker of xdist runs."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import pytest
+
+from tests.distribution import find_groups
+from tests.selection import repeats_others, servers_of
+
+
+class Spec(NamedTuple):
+    params: dict[str, Any]
+
+
+class Item:
+    """As much of a collected test as is looked at."""
+
+    def __init__(self, nodeid: str, *marks: str, fixtures: tuple[str, ...] = (), **params: Any) -> None:
+        self.nodeid, self.fixturenames, self.callspec = nodeid, [*fixtures, *params], Spec(params)
+        self._marks = marks
+
+    def get_closest_marker(self, name: str) -> str | None:
+        return name if name in self._marks else None
+
+
+@pytest.mark.parametrize(("item", "servers"), [
+    (Item("t", fixtures=("fault_server",), green=True), set()),
+    (Item("t", fixtures=("moto_s3", "home")), {"moto_s3"}),
+    (Item("t", http_server="caddy"), {"caddy"}),
+    (Item("t", store="az", runtime="green"), {"azurite"}),
+    (Item("t", fixtures=("store",), source="rclone", target="gs"), {"rclone_s3", "gcs_emulator"}),
+    (Item("t", cloud="gs"), set()),  # a scripted one: no store of the conformance suite
+])
+def test_servers_are_found(item: Any, servers: set[str]) -> None:
+    assert servers_of(item) == servers
+
+
+@pytest.mark.parametrize(("item", "left_out"), [
+    (Item("t", store="file", runtime="threads"), False),
+    (Item("t", store="scripted", runtime="inline"), False),
+    (Item("t", store="moto", runtime="green"), False),
+    (Item("t", store="moto", runtime="threads"), True),
+    (Item("t", fixtures=("azurite",), green=True), False),
+    (Item("t", fixtures=("azurite",), green=False), True),
+    (Item("t", fixtures=("store",), source="moto", target="mem"), False),
+    (Item("t", fixtures=("store",), source="moto", target="az"), True),
+    (Item("t", fixtures=("fault_server",), green=False), False),
+    (Item("t", "one_runtime", fixtures=("fault_server",), green=True), False),
+    (Item("t", "one_runtime", fixtures=("fault_server",), green=False), True),
+    (Item("t", "full"), True),
+])
+def test_repetitions_are_left_out(item: Any, left_out: bool) -> None:
+    assert repeats_others(item) is left_out
+
+
+def test_a_server_has_one_worker_and_long_tests_come_first() -> None:
+    items: list[Any] = [
+        Item("a.py::one"), Item("a.py::two"), Item("b.py::long", "long"), Item("b.py::other"),
+        Item("a.py::moto", fixtures=("moto_s3",)), Item("c.py::moto", fixtures=("moto_s3",)),
+        Item("c.py::nginx", fixtures=("nginx",)), Item("c.py::both", fixtures=("moto_s3", "azurite")),
+        Item("d.py::azurite", fixtures=("azurite",))]
+    groups = find_groups(items)
+    assert groups == {
+        "b.py::long": "b.py::long", "b.py::other": "b.py", "a.py::one": "a.py", "a.py::two": "a.py",
+        "a.py::moto": "azurite", "c.py::moto": "azurite", "c.py::both": "azurite", "d.py::azurite": "azurite",
+        "c.py::nginx": "nginx"}
+    assert list(groups)[:5] == ["b.py::long", "a.py::moto", "c.py::moto", "c.py::both", "d.py::azurite"]
