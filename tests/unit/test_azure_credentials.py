@@ -131,6 +131,14 @@ def test_what_cannot_be_used(provider: Callable[..., AzureProvider], given: Any)
     assert KEY not in str(raised.value)
 
 
+def test_explain_names_what_was_searched_before_an_unusable_source(provider: Callable[..., AzureProvider],
+                                                                   secrets: Callable[..., Path]) -> None:
+    path = secrets("azure-secret.json", AZURE_STORAGE_ACCOUNT="mine", AZURE_STORAGE_KEY=KEY)
+    *searched, (source, found) = provider({"AZURE_STORAGE_SAS_TOKEN": "no SAS"}).explain()
+    assert (str(path), "account mine, an account key") in searched
+    assert (source, found) == ("error", "environment: expected a SAS as a query string with sv= and sig=")
+
+
 def test_an_environment_that_names_but_the_account(provider: Callable[..., AzureProvider]) -> None:
     made = provider({"AZURE_STORAGE_ACCOUNT": "acc"})
     assert made.location() == ("acc", None)
