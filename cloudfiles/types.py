@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO, NamedTuple, TypeAlias
 
+from cloudfiles.results import ObjectHead
+
 Content: TypeAlias = bytes | bytearray | memoryview | BinaryIO
 Metadata: TypeAlias = Mapping[str, str]
 
@@ -114,11 +116,7 @@ class ListPage(NamedTuple):
     skipped_symlinks: Sequence[str] = ()
 
 
-HEAD_FIELDS = (
-    "Cache-Control", "Content-Length", "Content-Type", "ETag", "Last-Modified", "Content-md5",
-    "Content-Encoding", "Content-Disposition", "Content-Language", "Storage-Class",
-    "Request-Charged", "Parts-Count",
-)
+HEAD_FIELDS = tuple(ObjectHead.__annotations__)
 
 
 def head_of(**known: Any) -> dict[str, Any]:
