@@ -34,13 +34,13 @@ def xml_response(document: str, status: int = 200, headers: Headers = ()) -> Ser
     return ServerResponse(status, (("Content-Type", "application/xml"), *headers), body)
 
 
-def elements(body: bytes, name: str) -> list[ET.Element]:
-    """All elements of this name, in any namespace. Raises S3Error if `body` is not XML."""
+def children(body: bytes, name: str) -> tuple[ET.Element, list[ET.Element]]:
+    """The root of a document and its children of this name, in any namespace. Raises S3Error if `body` is not XML."""
     try:
         root = ET.fromstring(body)
     except ET.ParseError as error:
         raise S3Error(400, "MalformedXML") from error
-    return [element for element in root.iter() if element.tag.rpartition("}")[2] == name]
+    return root, [element for element in root if element.tag.rpartition("}")[2] == name]
 
 
 def child_text(element: ET.Element, name: str) -> str:

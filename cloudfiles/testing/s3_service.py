@@ -11,7 +11,7 @@ from xml.sax.saxutils import escape
 
 from cloudfiles.testing import object_response
 from cloudfiles.testing.http_messages import ServerRequest, ServerResponse, http_date
-from cloudfiles.testing.s3_documents import S3Error, child_text, elements, error_xml, xml_response
+from cloudfiles.testing.s3_documents import S3Error, child_text, children, error_xml, xml_response
 from cloudfiles.testing.s3_listing import list_objects
 from cloudfiles.testing.s3_objects import ALGORITHMS, Bucket, StoredObject, Upload, checksum, make_object, md5_hex
 from cloudfiles.testing.s3_settings import S3Settings
@@ -149,10 +149,11 @@ class S3Service:
     def _bulk_delete(self, request: ServerRequest, bucket: Bucket) -> ServerResponse:
         if not verified_checksums(request) and request.header("content-md5") is None:
             raise S3Error(400, "InvalidRequest", "Missing required header for this request: Content-MD5 or a checksum")
-        keys = [child_text(element, "Key") for element in elements(request.body, "Object")]
+        root, objects = children(request.body, "Object")
+        keys = [child_text(element, "Key") for element in objects]
         if not 0 < len(keys) <= 1000:
             raise S3Error(400, "MalformedXML", "A bulk delete names 1 to 1000 keys")
-        quiet = any((element.text or "").strip() == "true" for element in elements(request.body, "Quiet"))
+        quiet = child_text(root, "Quiet").strip() == "true"
         results = []
         for key in keys:
             code = self.settings.delete_errors.get(key)
@@ -264,7 +265,7 @@ class S3Service:
     def _completed_parts(self, request: ServerRequest, upload: Upload) -> list[int]:
         """The numbers of the parts that a completion names. Raises S3Error if they cannot make an object."""
         named = [(int(child_text(part, "PartNumber")), child_text(part, "ETag").strip('"'))
-                 for part in elements(request.body, "Part")]
+                 for part in children(request.body, "Part")[1]]
         numbers = [number for number, _ in named]
         if not named:
             raise S3Error(400, "MalformedXML", "A completion names at least one part")
