@@ -1,7 +1,7 @@
 """Calls that run in the engine's gevent hub and are awaited by coroutines.
 
 The whole call, with its fan-out, runs in a greenlet of the hub, where it is an ordinary caller
-(`runtime.green.HubWorkerGroup`); only its outcome is sent to the event loop.
+(`runtime.green.SameHubWorkerGroup`); only its outcome is sent to the event loop.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 A `GreenRuntime` belongs to one hub and thus to one thread. A caller in that thread is a greenlet like the workers
 (`SameHubWorkerGroup`). Any other caller waits with a native primitive (`CrossThreadWorkerGroup`), while the workers run
-in the hub of the engine (`engine.py`).
+in the hub of the engine (`hub_engine.py`).
 """
 
 from __future__ import annotations
