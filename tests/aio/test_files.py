@@ -98,6 +98,7 @@ def test_open_files(url: str, fault_server: S3Server, run: Run) -> None:
     assert fault_server.contents() == {"up": CONTENT}
 
 
+@pytest.mark.one_runtime
 def test_thousands_at_once(fault_server: S3Server, tmp_path: Path, run: Run) -> None:
     contents = {f"f{n}": b"%d" % n for n in range(2000)}
     fault_server.put_many(contents, bucket="")

@@ -393,6 +393,7 @@ def test_a_system_without_more_threads_works_with_fewer(monkeypatch: pytest.Monk
         collect(lambda i: i, range(100), Plan(current_runtime(False), 20))
 
 
+@pytest.mark.one_runtime
 @pytest.mark.parametrize("green", [True, False])
 def test_a_million_items_in_flat_memory(green: bool) -> None:
     """As a share of what ten thousand take; a list of the million results alone would be 8 MB."""

@@ -148,7 +148,8 @@ def test_arguments_that_cannot_work(mem: CloudFiles, source: Path) -> None:
     assert list(mem) == []
 
 
-@pytest.mark.parametrize("nthreads", [None, 0, 1, 7])
+@pytest.mark.parametrize("nthreads", [None, 0, pytest.param(1, marks=pytest.mark.full),
+                                      pytest.param(7, marks=pytest.mark.full)])
 def test_progress_is_told_in_bytes(cf: CloudFiles, tmp_path: Path, nthreads: int | None) -> None:
     told: list[tuple[int, int | None]] = []
     source = write(tmp_path / "in", {"big": BIG[:17 * MIB], "small": b"123", "empty": b""})
