@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -64,6 +65,17 @@ def _no_outside_connection() -> Iterator[None]:
     yield
     if refused := _GUARD.take_refused():
         pytest.fail(f"connections to the outside were tried: {refused}")
+
+
+@pytest.fixture(autouse=True)
+def _no_hub_left() -> Iterator[None]:
+    """Ends the gevent hub that a test has left in this thread: batches of the tests after it would all run in that."""
+    yield
+    if "gevent" in sys.modules:
+        from gevent._hub_local import get_hub_if_exists
+
+        if (hub := get_hub_if_exists()) is not None:
+            hub.destroy(destroy_loop=True)
 
 
 @pytest.fixture(scope="session")
