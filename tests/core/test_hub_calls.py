@@ -87,6 +87,11 @@ def _batch(way: str, work: Any, runtime: GreenRuntime) -> Any:
     return list(stream(work, iter(range(1000)), plan, max_items=10, max_bytes=1000, weigh=lambda _: 1))
 
 
+def _close_engine_after(event: threading.Event) -> None:
+    """From another thread, once `event` is set."""
+    threading.Thread(target=lambda: (event.wait(), close_engine())).start()
+
+
 WAYS = ["collection", "iterator", "stream"]
 
 
@@ -98,10 +103,7 @@ def test_a_batch_ends_when_the_engine_is_closed(runtime: GreenRuntime, way: str)
         started.set()
         runtime.sleep(3600)
 
-    def close() -> None:
-        started.wait()
-        close_engine()
-    threading.Thread(target=close).start()
+    _close_engine_after(started)
     with pytest.raises(Cancelled):
         _batch(way, work, runtime)
     assert _batch(way, lambda item: item, current_runtime(True)) == list(range(1000))  # type: ignore[arg-type]
@@ -125,10 +127,7 @@ def test_a_worker_that_does_not_end_with_the_engine_is_not_waited_for(runtime: G
             with suppress(BaseException):
                 runtime.sleep(3600)
 
-    def close() -> None:
-        started.wait()
-        close_engine()
-    threading.Thread(target=close).start()
+    _close_engine_after(started)
     with pytest.raises(Cancelled):
         _batch(way, work, runtime)
 
