@@ -44,8 +44,8 @@ def find_key_conflict(target: Interface, items: Iterable[T], key: Callable[[T], 
             check_key_conflicts(target, map(key, items), None if source is None else lambda one, other: source.is_same(
                 source, origins()[one], origins()[other]))
         return items
-    suffixes = suffixes and target.folds_suffixes
-    if not (suffixes or target.folds_case or target.key_resolver() is not None):
+    suffixes = suffixes and target.traits.folds_suffixes
+    if not (suffixes or target.traits.folds_case or target.key_resolver() is not None):
         return items
     return _checked(target, items, key, source, origin, suffixes)
 
@@ -55,11 +55,11 @@ def check_key_conflicts(target: Interface, names: Iterable[str], is_same: IsSame
 
     is_same: whether the objects to be written under two names are the same file.
     """
-    if not (target.nests_names or target.folds_suffixes or target.folds_case):
+    if not (target.traits.nests_names or target.traits.folds_suffixes or target.traits.folds_case):
         return
     known = _by_file(target, set(names), is_same)
-    for applies, find in ((target.nests_names, _nested), (target.folds_suffixes, _with_suffix),
-                          (target.folds_case, _in_other_case)):
+    for applies, find in ((target.traits.nests_names, _nested), (target.traits.folds_suffixes, _with_suffix),
+                          (target.traits.folds_case, _in_other_case)):
         for one, other in find(known.keys()) if applies else ():
             raise InvalidPathError(f"{known[one]!r} and {known[other]!r} conflict: the target cannot hold both; "
                                    "nothing was written", path=known[other])
@@ -129,12 +129,12 @@ class _Seen:
                  suffixes: bool) -> None:
         self._database = database
         self._resolve = target.key_resolver()
-        self._folds_case = target.folds_case
+        self._folds_case = target.traits.folds_case
         self._source = source
         self._folds_suffixes = suffixes
         self._has_suffixes = False
         # If only symlinks can cause conflicts, keys before the first symlink are not compared, but kept for later.
-        self._unlinked: list[tuple[str, str]] | None = None if suffixes or target.folds_case else []
+        self._unlinked: list[tuple[str, str]] | None = None if suffixes or target.traits.folds_case else []
         database.executescript("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; BEGIN;"
                                "CREATE TABLE keys (place INTEGER PRIMARY KEY, key TEXT, origin TEXT);"
                                "CREATE TABLE bare (place INTEGER PRIMARY KEY, key TEXT, origin TEXT)")

@@ -109,7 +109,7 @@ class AsyncRunner:
         self._single_calls = ConcurrencyLimiter(max(1, cloudfiles.num_threads))
         self._batches = ConcurrencyLimiter(_BATCHES)
         self._unlimited = ConcurrencyLimiter()
-        self._is_local = interface_class(cloudfiles.protocol).is_local
+        self._is_local = interface_class(cloudfiles.protocol).traits.is_local
 
     async def _call(self, verb: Callable[..., Any], what: Any, *args: Any, **options: Any) -> Any:
         """`verb(what, ...)`: in the hub if it waits for a network, otherwise on a thread."""

@@ -180,7 +180,7 @@ def _wait_timeouts(timeout: Any) -> Any:
 
 async def _exchange(url: str, connector: Any, timeout: Any, work: Callable[[], Any]) -> Any:
     """Run `work()`, which makes requests to `url`. Raises ExchangeError if it exceeds the total timeout."""
-    if interface_class(extract(normalize(url)).protocol).is_local:
+    if interface_class(extract(normalize(url)).protocol).traits.is_local:
         doing: Coroutine[Any, Any, Any] = run_cancellable(pool(), work)
     else:
         doing = _limiter_of(connector).run(work)

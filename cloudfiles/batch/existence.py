@@ -42,7 +42,7 @@ def _answer(interface: Interface, paths: Iterable[str], plan: Plan, ask: _Answer
 
     Local stores answer for a key faster than they list it, and validate each key.
     """
-    from_listing = None if interface.is_local else _listing_answers(interface)
+    from_listing = None if interface.traits.is_local else _listing_answers(interface)
     if from_listing is None or not isinstance(paths, Collection) or len(paths) <= DENSE:
         return one_by_one(ask, paths, plan)
     answers = dict.fromkeys(paths)
@@ -59,9 +59,9 @@ def _answer(interface: Interface, paths: Iterable[str], plan: Plan, ask: _Answer
 
 def _listing_answers(interface: Interface) -> _FromListing | None:
     """How listings of this store answer for many keys; None if they do not."""
-    if interface.lists_in_key_order:
+    if interface.traits.lists_in_key_order:
         return _answers_from_pages
-    return _answers_from_whole_listing if interface.lists_cheaply else None
+    return _answers_from_whole_listing if interface.traits.lists_cheaply else None
 
 
 def one_by_one(ask: _Answer, paths: Iterable[str], plan: Plan) -> dict[str, Any]:

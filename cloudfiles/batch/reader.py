@@ -98,7 +98,7 @@ def reader(interface: Interface, runtime: Runtime | None, raw: bool, max_decoded
     """
     get = interface.get if max_decoded_size is None else _bounded(interface, max_decoded_size, raw)
     get = get if monitor is None else _recorded(get, monitor)
-    plain = interface.no_encoding
+    plain = interface.traits.no_encoding
 
     def read(item: Any) -> Any:
         if type(item) is str:  # the common case, kept short
@@ -165,7 +165,7 @@ def _bounded(interface: Interface, limit: int, raw: bool) -> Callable[..., Store
         if start is not None:
             stored = interface.get(key, start, None if start < 0 else start + limit + 1)
         else:
-            stored = interface.get(key) if interface.keeps_live_objects else whole(key)
+            stored = interface.get(key) if interface.traits.keeps_live_objects else whole(key)
         if stored is None or not isinstance(stored.content, bytes) or len(stored.content) <= limit:
             return stored
         if start is None and not raw and effective_encoding(stored.encoding):

@@ -43,7 +43,7 @@ class Store:
         self.location = _location(self.cloudpath, self.use_https)
         self._class = interface_class(self.location.protocol)
         self._know_secrets()
-        if self.use_https and self._class.reads_public_buckets:
+        if self.use_https and self._class.traits.reads_public_buckets:
             self.options = replace(self.options, no_sign_request=True)
         if self.options.lock_dir is not None or self.options.locking:
             self.here()  # raises an error for an unwritable lock directory now, not at the first write
@@ -51,7 +51,7 @@ class Store:
     @property
     def is_local(self) -> bool:
         """Whether operations take microseconds and do not use the network."""
-        return self._class.is_local
+        return self._class.traits.is_local
 
     def at(self, cloudpath: str) -> Store:
         """Another cloudpath with the same options; with the same secrets only if it is on the same service."""
@@ -69,7 +69,7 @@ class Store:
     @property
     def shows_encodings_as_suffixes(self) -> bool:
         """Whether the local file `x.gz` is the key `x`."""
-        return self._class.folds_suffixes and self.options.encoding_suffixes is not False
+        return self._class.traits.folds_suffixes and self.options.encoding_suffixes is not False
 
     def by_exact_names(self) -> Store:
         """The same store with the exact names of local files as keys, unless `encoding_suffixes` was given."""
@@ -77,7 +77,7 @@ class Store:
 
     def with_default_suffixes(self, encoding_suffixes: bool) -> Store:
         """The same store with this `encoding_suffixes`, unless one was given, or it does not apply."""
-        if self.options.encoding_suffixes is not None or not self._class.folds_suffixes:
+        if self.options.encoding_suffixes is not None or not self._class.traits.folds_suffixes:
             return self
         return replace(self, options=replace(self.options, encoding_suffixes=encoding_suffixes))
 
@@ -86,7 +86,7 @@ class Store:
         interface = self._interfaces.get(runtime)
         if interface is None:
             self._know_secrets()
-            if not self._class.is_local:
+            if not self._class.traits.is_local:
                 secret_references.check_known(self.options.secrets)
             if self.lacks_secret:
                 raise secret_references.lacks_secret()
@@ -102,7 +102,7 @@ class Store:
     @property
     def keeps_live_objects(self) -> bool:
         """Whether Python objects can be stored as they are."""
-        return self._class.keeps_live_objects
+        return self._class.traits.keeps_live_objects
 
     def here(self) -> Interface:
         """The interface for a single call in this thread."""
@@ -113,7 +113,7 @@ class Store:
         """How a batch on this store runs, and the interface that its workers use."""
         if self.width == 0:
             return Plan(None, 1, on_error, report), self.here()
-        if self._class.is_local:
+        if self._class.traits.is_local:
             # Local operations gain nothing from greenlets, and would block their hub.
             runtime = blocking_runtime()
             return Plan(runtime, self.width, on_error, report, probe=True), self.interface(runtime)
@@ -142,7 +142,7 @@ class Store:
 def _location(cloudpath: str, use_https: bool) -> ExtractedPath:
     """The location of `cloudpath`. use_https: its public HTTPS address, unless the protocol reads public buckets."""
     location = extract(cloudpath)
-    if not use_https or interface_class(location.protocol).reads_public_buckets:
+    if not use_https or interface_class(location.protocol).traits.reads_public_buckets:
         return location
     return extract(to_https_protocol(cloudpath))
 

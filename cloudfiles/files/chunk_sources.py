@@ -246,7 +246,7 @@ class StoreSource:
         directory, self._key = split_object(cloudpath)
         self._files = CloudFiles(directory, connect_timeout=timeouts.connect, read_timeout=timeouts.read,
                                  encoding_suffixes=False)
-        self.takes_several = not interface_class(self._files.protocol).is_local
+        self.takes_several = not interface_class(self._files.protocol).traits.is_local
         self._described: StoredObject | None = None
 
     def read(self, start: int, end: int, etag: str) -> Chunk:

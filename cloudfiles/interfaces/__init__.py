@@ -11,6 +11,7 @@ from cloudfiles.protocols import external_protocols, load_external
 
 if TYPE_CHECKING:
     from cloudfiles.interfaces.base import Interface as Interface
+    from cloudfiles.interfaces.traits import StoreTraits as StoreTraits
 
 _INTERFACES = {
     "file": "cloudfiles.interfaces.file.interface:FileInterface",
@@ -65,6 +66,10 @@ def __getattr__(name: str) -> object:
         from cloudfiles.interfaces.base import Interface
 
         return Interface
+    if name == "StoreTraits":
+        from cloudfiles.interfaces.traits import StoreTraits
+
+        return StoreTraits
     if name == "COMPRESSION_EXTENSIONS":  # where existing programs look for it
         from cloudfiles.compression import COMPRESSION_EXTENSIONS
 

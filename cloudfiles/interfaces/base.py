@@ -12,7 +12,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from cloudfiles.exceptions import (
     CloudFilesError,
@@ -25,6 +25,7 @@ from cloudfiles.integrity import Digest, digests_from_headers
 from cloudfiles.interfaces.paging import DuplicateFilter, follow_pages
 from cloudfiles.interfaces.part_writer import PART_BYTES, InterruptedWrites, PartWriter
 from cloudfiles.interfaces.server_copy import CopyOptions, CopyResult
+from cloudfiles.interfaces.traits import StoreTraits
 from cloudfiles.types import Content, ListPage, StoredObject, StoreOptions, WriteOptions
 
 if TYPE_CHECKING:
@@ -39,51 +40,8 @@ def object_changed(key: str) -> ObjectChangedError:
 class Interface(ABC):
     """The operations of one protocol below one cloudpath."""
 
-    is_local: ClassVar[bool] = False
-    """Operations take microseconds and do not wait for a network: a batch starts in the calling thread."""
-
-    lists_in_key_order: ClassVar[bool] = False
-    """`list_page` lists keys in UTF-8 byte order and supports `start_after`, so that batches can merge with it."""
-
-    lists_cheaply: ClassVar[bool] = False
-    """For listings in an unknown order: listing costs less than requesting one in a hundred of the listed keys. Batches
-    may look for keys in the complete listing of their common prefix."""
-
-    keeps_live_objects: ClassVar[bool] = False
-    """`put` accepts any Python object, and `get` returns the same object."""
-
-    delete_batch: ClassVar[int] = 1
-    """The maximum number of keys in one call of `delete`."""
-
-    etag_is_md5: ClassVar[bool] = False
-    """An ETag of 32 hexadecimal digits is the md5 of the stored bytes, also in listings."""
-
-    metadata_prefix: ClassVar[str] = "x-amz-meta-"
-    """The prefix of the headers of user-defined metadata."""
-
-    keeps_attributes: ClassVar[bool] = True
-    """Objects keep a content type, cache control and metadata."""
-
-    keeps_metadata: ClassVar[bool] = True
-    """Objects keep metadata as well. Otherwise, transfers omit it, and writes with metadata are rejected."""
-
-    folds_suffixes: bool = False
-    """Encodings are suffixes of names, so that the keys `a` and `a.gz` may be the same object."""
-
-    keeps_encodings: bool = True
-    """Objects keep a content encoding. Otherwise, they are written decoded."""
-
-    folds_case: ClassVar[bool] = False
-    """Keys that differ only in case may be the same object."""
-
-    nests_names: ClassVar[bool] = False
-    """Keys are paths: if `a` is an object, `a/b` cannot exist."""
-
-    no_encoding: ClassVar[str | None] = None
-    """The value of `compress` in results for objects without an encoding, which existing programs compare with."""
-
-    reads_public_buckets: ClassVar[bool] = False
-    """With `no_sign_request`, public buckets are read and listed over HTTPS; `use_https` is the same."""
+    traits: StoreTraits = StoreTraits()
+    """What the store is like. An instance may differ from its class."""
 
     def __init__(self, location: ExtractedPath, options: StoreOptions, runtime: Runtime) -> None:  # noqa: B027
         """Every interface is created with these arguments, without access to the network.
@@ -135,7 +93,7 @@ class Interface(ABC):
 
     @abstractmethod
     def delete(self, keys: Sequence[str]) -> Mapping[str, CloudFilesError]:
-        """Delete up to `delete_batch` keys; returns the errors by key. Missing keys are not errors."""
+        """Delete up to `traits.delete_batch` keys; returns the errors by key. Missing keys are not errors."""
 
     # ---- many objects
 
@@ -145,7 +103,7 @@ class Interface(ABC):
         """One page of the objects whose keys start with `prefix` (any string, not only a directory).
 
         flat: group keys up to the next `/` into a common prefix that ends with `/`.
-        start_after: start after this key (if `lists_in_key_order`). token: continue after an earlier page.
+        start_after: start after this key (if `traits.lists_in_key_order`). token: continue after an earlier page.
         limit: the maximum number of entries. Stores without listings raise UnsupportedOperationError.
         """
 
@@ -231,15 +189,15 @@ class Interface(ABC):
     def write_options(self, stored: StoredObject) -> WriteOptions:
         """The options for writing a copy of an object, from its headers."""
         headers = stored.headers or {}
-        cut = len(self.metadata_prefix)
-        metadata = {name[cut:]: value for name, value in headers.items() if name.startswith(self.metadata_prefix)}
+        prefix = self.traits.metadata_prefix
+        metadata = {name[len(prefix):]: value for name, value in headers.items() if name.startswith(prefix)}
         return WriteOptions(
             headers.get("content-type"), stored.encoding, headers.get("cache-control"), metadata=metadata or None,
             content_disposition=headers.get("content-disposition"), content_language=headers.get("content-language"))
 
     def digests(self, stored: StoredObject) -> list[Digest]:
         """The digests of the whole stored object in its headers, the cheapest first."""
-        return digests_from_headers(stored.headers or {}, etag_is_md5=self.etag_is_md5)
+        return digests_from_headers(stored.headers or {}, etag_is_md5=self.traits.etag_is_md5)
 
     def supports_ranges(self, stored: StoredObject) -> bool:
         """Whether a byte range of this object can be read without reading all of it."""

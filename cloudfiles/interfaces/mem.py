@@ -20,7 +20,7 @@ from base64 import b64encode
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from cloudfiles.exceptions import (
     CloudFilesError,
@@ -32,6 +32,7 @@ from cloudfiles.exceptions import (
 from cloudfiles.interfaces.base import Interface
 from cloudfiles.interfaces.local_store import chunks, guess_type, http_date, slice_bounds
 from cloudfiles.interfaces.server_copy import CopyOptions, CopyResult
+from cloudfiles.interfaces.traits import StoreTraits
 from cloudfiles.runtime.cancellation import publishing
 from cloudfiles.runtime.contract import RUN_IN_THREAD_BYTES
 from cloudfiles.types import Clock, ListEntry, ListPage, StoredObject, StoreOptions, WriteOptions, head_of
@@ -178,11 +179,8 @@ def clear_memory() -> None:
 class MemInterface(Interface):
     """The protocol `mem://`; see the module's docstring."""
 
-    is_local: ClassVar[bool] = True
-    lists_in_key_order: ClassVar[bool] = True
-    keeps_live_objects: ClassVar[bool] = True
-    delete_batch: ClassVar[int] = 1000
-    etag_is_md5: ClassVar[bool] = True
+    traits = StoreTraits(is_local=True, lists_in_key_order=True, keeps_live_objects=True, delete_batch=1000,
+                         etag_is_md5=True)
 
     def __init__(self, location: ExtractedPath, options: StoreOptions, runtime: Runtime,
                  clock: Clock = Clock()) -> None:  # noqa: B008 -- frozen
@@ -249,7 +247,7 @@ class MemInterface(Interface):
         fields = {"content-type": options.content_type, "cache-control": options.cache_control,
                 "content-disposition": options.content_disposition, "content-language": options.content_language,
                 "content-md5": stored.md5, "last-modified": http_date(stored.modified)}
-        metadata = {self.metadata_prefix + name: value for name, value in (options.metadata or {}).items()}
+        metadata = {self.traits.metadata_prefix + name: value for name, value in (options.metadata or {}).items()}
         headers = metadata | {name: value for name, value in fields.items() if value is not None}
         return StoredObject(None, options.encoding, "", stored.etag, stored.size, headers)
 

@@ -54,11 +54,11 @@ def compare_entries(source: Interface, ours: ListEntry, target: Interface, their
     """
     by_size = _by_size(ours.size, theirs.size)
     if by_size is not None:
-        return None if source.keeps_encodings and not target.keeps_encodings else by_size
+        return None if source.traits.keeps_encodings and not target.traits.keeps_encodings else by_size
     if mode == "size":
         known = ours.size is not None and theirs.size is not None
         return Comparison("same", "size") if known else Comparison("unverifiable", "", "a listing has no size")
-    if mode != "time" and source.etag_is_md5 and target.etag_is_md5:
+    if mode != "time" and source.traits.etag_is_md5 and target.traits.etag_is_md5:
         by_md5 = _by_md5(integrity.md5_from_etag(ours.etag), integrity.md5_from_etag(theirs.etag))
         if by_md5 is not None:
             return by_md5
@@ -137,15 +137,16 @@ def _by_digests(source: Interface, key: str, ours: StoredObject, target: Interfa
     for algorithm in reported:
         if algorithm in reported_there:
             return _by_value(algorithm, reported[algorithm], reported_there[algorithm])
-    if ours.etag == theirs.etag and "-" in (ours.etag or "") and source.etag_is_md5 and target.etag_is_md5:
+    have_md5s = source.traits.etag_is_md5 and target.traits.etag_is_md5
+    if have_md5s and ours.etag == theirs.etag and "-" in (ours.etag or ""):
         return Comparison("same", "md5")  # of the same parts
-    if reported and (target.is_local or read):
+    if reported and (target.traits.is_local or read):
         algorithm = next(iter(reported))
         return _by_value(algorithm, reported[algorithm], _computed(target, target_key, algorithm))
-    if reported_there and (source.is_local or read):
+    if reported_there and (source.traits.is_local or read):
         algorithm = next(iter(reported_there))
         return _by_value(algorithm, _computed(source, key, algorithm), reported_there[algorithm])
-    if read or (source.is_local and target.is_local):
+    if read or (source.traits.is_local and target.traits.is_local):
         return _by_content(source, key, target, target_key)
     return _by_parts(source, key, ours, target, target_key, theirs)
 
@@ -153,13 +154,13 @@ def _by_digests(source: Interface, key: str, ours: StoredObject, target: Interfa
 def _is_decoded(source: Interface, ours: StoredObject, target: Interface, theirs: StoredObject) -> bool:
     """Whether one of them has an encoding that the other's store cannot keep. Then only their contents can be compared:
     sizes and digests are of stored bytes."""
-    return bool((effective_encoding(ours.encoding) and not target.keeps_encodings)
-                or (effective_encoding(theirs.encoding) and not source.keeps_encodings))
+    return bool((effective_encoding(ours.encoding) and not target.traits.keeps_encodings)
+                or (effective_encoding(theirs.encoding) and not source.traits.keeps_encodings))
 
 
 def _by_decoded(source: Interface, key: str, ours: StoredObject, target: Interface, target_key: str,
                 theirs: StoredObject, read: bool) -> Comparison:
-    if not (read or (source.is_local and target.is_local)):
+    if not (read or (source.traits.is_local and target.traits.is_local)):
         return Comparison("unverifiable", "", "stored encoded on one side and decoded on the other; use read=True to "
                                               "compare the contents")
     try:
@@ -206,9 +207,9 @@ def _by_content(source: Interface, key: str, target: Interface, target_key: str)
 def _by_parts(source: Interface, key: str, ours: StoredObject, target: Interface, target_key: str,
               theirs: StoredObject) -> Comparison:
     """Compare the ETag of a multipart upload with a local file: if no likely part size fits, that proves nothing."""
-    if target.is_local and source.etag_is_md5 and _is_multipart_etag(target, target_key, ours):
+    if target.traits.is_local and source.traits.etag_is_md5 and _is_multipart_etag(target, target_key, ours):
         return Comparison("same", "md5")
-    if source.is_local and target.etag_is_md5 and _is_multipart_etag(source, key, theirs):
+    if source.traits.is_local and target.traits.etag_is_md5 and _is_multipart_etag(source, key, theirs):
         return Comparison("same", "md5")
     return Comparison("unverifiable", "", "the sizes are equal, but the stores have no digests in common; use "
                                           "read=True to compare the bytes")

@@ -278,13 +278,13 @@ class Copier:
     def write_options(self, stored: StoredObject, item: Item) -> WriteOptions:
         """The options to write the copy with."""
         encoding = stored.encoding if self.options.encoding is None else self.options.encoding
-        if self.options.encoding is None and not self.target.keeps_encodings:
+        if self.options.encoding is None and not self.target.traits.keeps_encodings:
             encoding = ""
-        if not self.target.keeps_attributes:
+        if not self.target.traits.keeps_attributes:
             return WriteOptions(encoding=encoding)
         attributes = self.source.write_options(stored)
         content_type = self.options.content_type or attributes.content_type or guess_content_type(item.target)
-        metadata = attributes.metadata if self.target.keeps_metadata else None
+        metadata = attributes.metadata if self.target.traits.keeps_metadata else None
         return WriteOptions(content_type, encoding, attributes.cache_control, attributes.storage_class, metadata,
                             content_disposition=attributes.content_disposition,
                             content_language=attributes.content_language)
@@ -292,7 +292,7 @@ class Copier:
     def check_encoding(self, item: Item, encoding: str, beginning: bytes) -> None:
         """Raise DecompressionError if the encoding is only the suffix of a name, but not that of the bytes: the copy
         would be unreadable."""
-        if encoding and self.source.folds_suffixes:
+        if encoding and self.source.traits.folds_suffixes:
             with decoding(self.source, item.source, encoding):
                 compression.check_beginning(beginning, encoding, item.source)
 
@@ -303,7 +303,7 @@ class Copier:
 
     def verification(self, verified: str) -> str:
         """What the bytes that were read are verified by: a digest, or 'local' as no network is involved."""
-        return verified or ("local" if self.source.is_local else "")
+        return verified or ("local" if self.source.traits.is_local else "")
 
 
 class AdaptiveCaller:
@@ -312,7 +312,7 @@ class AdaptiveCaller:
 
     def __init__(self, interface: Interface, runtime: Runtime | None) -> None:
         has_hub = runtime is not None and runtime.name == "green"
-        self._runtime = runtime if interface.is_local and has_hub else None
+        self._runtime = runtime if interface.traits.is_local and has_hub else None
         self._mean = 0.0
 
     def call(self, size: int, function: Callable[..., T], *args: Any) -> T:

@@ -78,7 +78,8 @@ def items_between(source: Store, target: Store, paths: Any, reencode: Any = None
     Raises InvalidPathError if two keys conflict at the target: now for a collection, otherwise while it is consumed.
     """
     # Keys that are file names without their suffixes do not conflict by them.
-    suffixes = paths is not None or reencode is not None or not source.here().folds_suffixes or target.here().folds_case
+    suffixes = (paths is not None or reencode is not None or not source.here().traits.folds_suffixes
+                or target.here().traits.folds_case)
     items = listed_items(source.here(), skipped) if paths is None else as_items(paths)
     return without_conflicts(source, target, items, suffixes=suffixes)
 

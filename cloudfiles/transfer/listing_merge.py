@@ -70,7 +70,7 @@ def _merge(ours: Iterator[ListEntry], theirs: Iterator[ListEntry]) -> Iterator[L
 def sorted_listing(interface: Interface, trust: bool,
                    skipped: list[str] | None = None) -> Iterator[Iterator[ListEntry]]:
     """All entries of a store in order, sorted in a temporary file unless the store lists in this order."""
-    if interface.lists_in_key_order and trust:
+    if interface.traits.lists_in_key_order and trust:
         yield _checked(list_entries(interface, skipped))
         return
     with tempfile.TemporaryDirectory(prefix="cloudfiles-") as directory:

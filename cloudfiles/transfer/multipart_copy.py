@@ -85,7 +85,7 @@ class MultipartCopy:
 
     def _check_encoding(self) -> None:
         encoding = self._described.encoding
-        if encoding == self._options.encoding and encoding and self._source.folds_suffixes:
+        if encoding == self._options.encoding and encoding and self._source.traits.folds_suffixes:
             stored = self._read(0, self._source.get, self._item.source, 0, compression.BEGINNING)
             if stored is not None:
                 self._copier.check_encoding(self._item, encoding, stored.content)

@@ -123,7 +123,7 @@ class _StoreTracker(ResumeTracker):
 def _cleanup_scope(target: Interface, key: str, is_large: bool) -> str | None:
     """What to record before an object is written: the directory of a local file, for its temporary files; the key of a
     large object in any other store; None: nothing can be left behind."""
-    if target.is_local:
+    if target.traits.is_local:
         return key[:key.rfind("/") + 1]
     return key if is_large else None
 
@@ -134,7 +134,7 @@ def clean_up(target: Interface, state: ResumeState, under_way: Collection[str] =
     under_way: keys that other runs are writing: uploads are identified by their key, temporary files by their process.
     Raises TransportError; any other failure is a warning.
     """
-    keys = [f"{scope}x" for scope in state.begun] if target.is_local else [*state.begun.difference(under_way)]
+    keys = [f"{scope}x" for scope in state.begun] if target.traits.is_local else [*state.begun.difference(under_way)]
     if not keys:
         return
     kept = [partial.state for partial in state.partial_uploads.values()]
@@ -222,8 +222,8 @@ class SharedResumeStore(ResumeStore):
                 self.file.release()
 
     def _begin(self, target: Interface, scope: str) -> None:
-        with self._guarded(not target.is_local), self.lock:
-            if len(self.state.begun) >= _SCOPES_IN_MEMORY and target.is_local:
+        with self._guarded(not target.traits.is_local), self.lock:
+            if len(self.state.begun) >= _SCOPES_IN_MEMORY and target.traits.is_local:
                 self.state.begun.clear()  # they are still in the file
             super()._begin(target, scope)
 
@@ -243,7 +243,7 @@ class SharedResumeStore(ResumeStore):
         """Clean up after runs that are gone, and take over their partial uploads."""
         gone: list[StateFile] = []
         under_way: set[str] = set()
-        with self._guarded(not target.is_local):
+        with self._guarded(not target.traits.is_local):
             for file in self._others():
                 if file.try_acquire():
                     gone.append(file)

@@ -118,8 +118,8 @@ def _check_deletions(todo: SyncPlan, max_delete: int | None) -> None:
 def _delete_all(target: Interface, keys: Iterator[str], plan: Plan, report: Any) -> int:
     """Delete the keys. Raises the first error that the store reports for a key, after all others were deleted."""
     deleted, errors = 0, []
-    while chunk := list(itertools.islice(keys, target.delete_batch * plan.width)):
-        batches = [chunk[at:at + target.delete_batch] for at in range(0, len(chunk), target.delete_batch)]
+    while chunk := list(itertools.islice(keys, target.traits.delete_batch * plan.width)):
+        batches = [chunk[at:at + target.traits.delete_batch] for at in range(0, len(chunk), target.traits.delete_batch)]
         for failed in collect(target.delete, batches, Plan(plan.runtime, plan.width, probe=plan.probe)):
             errors.extend(failed.values())
         deleted += len(chunk)

@@ -123,7 +123,7 @@ class SyncPlan:
         if pair.source is not None and not _may_be_folded(self._target, pair.key):
             self._add_copy(pair, "missing")
             return True
-        if pair.target is not None and not (self._delete and self._target.folds_suffixes):
+        if pair.target is not None and not (self._delete and self._target.traits.folds_suffixes):
             if self._delete:
                 self._add_deletion(pair.key)
             return True
@@ -150,7 +150,7 @@ class SyncPlan:
     def _keep_below_symlinks(self) -> None:
         """Nothing is deleted at the name of a skipped symlink, or below it: what it leads to was not listed."""
         for name in self.skipped_symlinks:
-            names = {name, bare_name(name)} if self._source.folds_suffixes else {name}
+            names = {name, bare_name(name)} if self._source.traits.folds_suffixes else {name}
             for kept in map(sort_key, names):
                 self.delete_count -= self._database.execute(
                     "DELETE FROM deletions WHERE key = ? OR (key >= ? AND key < ?)",
@@ -246,7 +246,7 @@ def _key(stored: bytes) -> str:
 
 def _may_be_folded(target: Interface, key: str) -> bool:
     """Whether the target may have this key although its listing does not show it."""
-    return target.folds_suffixes and key.endswith(tuple(COMPRESSION_EXTENSIONS))
+    return target.traits.folds_suffixes and key.endswith(tuple(COMPRESSION_EXTENSIONS))
 
 
 class _Conflicts:
@@ -259,7 +259,7 @@ class _Conflicts:
         self._count = 0
         # Prefixes of the current key that are keys themselves, and whether the source has them.
         self._open: list[tuple[str, bool]] = []
-        if target.folds_case:
+        if target.traits.folds_case:
             database.executescript("DROP TABLE IF EXISTS folded;"
                                    "CREATE TABLE folded (folded BLOB PRIMARY KEY, key BLOB) WITHOUT ROWID")
 
@@ -270,12 +270,12 @@ class _Conflicts:
             self._open.pop()
         for shorter, was_ours in self._open:
             rest = key[len(shorter):]
-            if (is_ours or was_ours) and self._target.nests_names and rest.startswith("/"):
+            if (is_ours or was_ours) and self._target.traits.nests_names and rest.startswith("/"):
                 self.note(f"{shorter!r} is an object, and {key!r} would be below it")
-            if is_ours and was_ours and self._target.folds_suffixes and rest in COMPRESSION_EXTENSIONS:
+            if is_ours and was_ours and self._target.traits.folds_suffixes and rest in COMPRESSION_EXTENSIONS:
                 self.note(f"{shorter!r} and {key!r} may be the same file there, because suffixes denote encodings")
         self._open.append((key, is_ours))
-        if is_ours and self._target.folds_case:
+        if is_ours and self._target.traits.folds_case:
             self._see_folded(key)
 
     def _see_folded(self, key: str) -> None:

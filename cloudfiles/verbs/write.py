@@ -269,7 +269,7 @@ class WriteVerbs(BatchRunner):
         if is_parallel(self._parallel(parallel, chosen)):
             return sum(part for _, part in self._in_processes("delete", chosen, {}, parallel, progress, total))
         with self._batch("Deleting", chosen, total, progress) as (plan, interface):
-            chunks, counter = _chunked(chosen, interface.delete_batch, plan.width), ItemCounter()
+            chunks, counter = _chunked(chosen, interface.traits.delete_batch, plan.width), ItemCounter()
 
             def remove(keys: list[str]) -> tuple[int, Mapping[str, CloudFilesError]]:
                 failures = interface.delete(keys)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -76,11 +77,11 @@ def test_the_answers_are_the_same_by_head_and_by_list(store: StoreUnderTest, see
         keys.remove("dir/")  # no file's name: it is refused
     exists, sizes = seeded.exists(keys), seeded.size(keys)
     interface = type(seeded._store.here())
-    if not interface.lists_in_key_order:
+    if not interface.traits.lists_in_key_order:
         assert exists == {key: seeded.exists(key) for key in keys}
         return
     monkeypatch.setattr(interface, "list_page", _unreachable)
-    monkeypatch.setattr(interface, "lists_in_key_order", False)
+    monkeypatch.setattr(interface, "traits", replace(interface.traits, lists_in_key_order=False))
     assert seeded.exists(keys) == exists
     assert seeded.size(keys) == sizes
 

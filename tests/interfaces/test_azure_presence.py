@@ -115,4 +115,4 @@ def test_at_azurite(azurite: AzuriteServer, green: bool) -> None:
     asked = [f"{number:03}\U0001f600-\uff00 &<%41" for number in range(60)]
     assert cf.exists(asked) == {key: key in there for key in asked}
     assert cf.size(asked) == {key: 7 if key in there else None for key in asked}
-    assert not AzureInterface.lists_in_key_order
+    assert not AzureInterface.traits.lists_in_key_order

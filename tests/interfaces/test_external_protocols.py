@@ -16,8 +16,10 @@ from tests.servers import ROOT
 GUIDE = ROOT / "docs" / "protocols.md"
 
 REMOTE = """
+from dataclasses import replace
+
 class RemoteInterface(SqliteInterface):
-    is_local = False
+    traits = replace(SqliteInterface.traits, is_local=False)
 """
 
 

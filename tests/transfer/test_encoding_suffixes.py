@@ -349,6 +349,6 @@ def test_views_travel_in_pickles_and_to_other_paths(tmp_path: Path) -> None:
     cf = pickle.loads(pickle.dumps(CloudFiles(str(tmp_path), **EXACT)))
     assert isinstance(cf._store.here(), FileInterface)
     interface: Interface = cf._store.here()
-    assert not interface.folds_suffixes
-    assert not CloudFiles("mem://x/", **EXACT)._store.at(f"file://{tmp_path}").here().folds_suffixes
+    assert not interface.traits.folds_suffixes
+    assert not CloudFiles("mem://x/", **EXACT)._store.at(f"file://{tmp_path}").here().traits.folds_suffixes
     assert cf != CloudFiles(str(tmp_path))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -94,7 +95,7 @@ def test_the_same_key_twice_in_an_iterator_is_as_before(disk: CloudFiles) -> Non
 
 
 class Folding(FileInterface):
-    folds_case = True
+    traits = replace(FileInterface.traits, folds_case=True)
 
 
 def _interface(kind: type[Interface]) -> Interface:

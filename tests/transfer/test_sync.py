@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -225,7 +226,7 @@ def test_collisions_are_found_before_the_first_byte(store: Make, ours: list[str]
 
 
 def test_case_collisions(store: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(FileInterface, "folds_case", True)
+    monkeypatch.setattr(FileInterface, "traits", replace(FileInterface.traits, folds_case=True))
     source, target = store("mem"), store("file")
     source.puts([("Readme", b"1"), ("README", b"2")])
     with pytest.raises(InvalidPathError, match="differ only in case"):
@@ -271,7 +272,7 @@ def test_a_pattern_that_is_none(store: Make) -> None:
 class Unordered(MemInterface):
     """Lists in an order of its own, and may promise the right one."""
 
-    lists_in_key_order = False
+    traits = replace(MemInterface.traits, lists_in_key_order=False)
 
     def list_page(self, prefix: str = "", **more: Any) -> ListPage:
         page = super().list_page(prefix, **more)
@@ -279,7 +280,7 @@ class Unordered(MemInterface):
 
 
 class Lying(Unordered):
-    lists_in_key_order = True
+    traits = MemInterface.traits
 
 
 @pytest.mark.parametrize("kind", [Unordered, Lying])

@@ -40,6 +40,7 @@ from cloudfiles.interfaces.http_store import HeaderStore, ReadArguments
 from cloudfiles.interfaces.multipart import put_content, put_in_order
 from cloudfiles.interfaces.part_writer import PartWriter
 from cloudfiles.interfaces.server_copy import CopyOptions, CopyResult
+from cloudfiles.interfaces.traits import StoreTraits
 from cloudfiles.paths import ExtractedPath
 from cloudfiles.runtime.contract import Runtime
 from cloudfiles.transport.client import Client, client_for
@@ -56,9 +57,7 @@ class AzureInterface(HeaderStore):
     either), and by directory in a hierarchical namespace. So `lists_in_key_order` is False: no code relies on an order.
     """
 
-    lists_cheaply: ClassVar[bool] = True
-    delete_batch: ClassVar[int] = MAX_BATCH
-    metadata_prefix: ClassVar[str] = "x-ms-meta-"
+    traits = StoreTraits(lists_cheaply=True, delete_batch=MAX_BATCH, metadata_prefix="x-ms-meta-")
     suffix_ranges: ClassVar[bool] = False
     read_request = BlobRead
     bounded_read_request = BlobBoundedRead

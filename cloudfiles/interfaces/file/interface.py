@@ -32,6 +32,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from cloudfiles.exceptions import CloudFilesError, DecompressionError, InvalidPathError
@@ -64,6 +65,7 @@ from cloudfiles.interfaces.file.walk import Walk, WalkCache, next_page
 from cloudfiles.interfaces.local_store import guess_type, http_date
 from cloudfiles.interfaces.part_writer import InterruptedWrites, PartWriter
 from cloudfiles.interfaces.server_copy import CopyOptions, CopyResult
+from cloudfiles.interfaces.traits import StoreTraits
 from cloudfiles.types import Content, ListPage, StoredObject, StoreOptions, WriteOptions, head_of
 
 if TYPE_CHECKING:
@@ -82,13 +84,8 @@ class FileInterface(Interface):
         ConfigurationError: locking was asked for and the lock directory cannot be written.
     """
 
-    is_local: ClassVar[bool] = True
-    lists_in_key_order: ClassVar[bool] = True
-    delete_batch: ClassVar[int] = 100
-    keeps_attributes: ClassVar[bool] = False
-    folds_suffixes: bool = True
-    folds_case: ClassVar[bool] = sys.platform in ("darwin", "win32")
-    nests_names: ClassVar[bool] = True
+    traits = StoreTraits(is_local=True, lists_in_key_order=True, delete_batch=100, keeps_attributes=False,
+                         folds_suffixes=True, folds_case=sys.platform in ("darwin", "win32"), nests_names=True)
 
     durable: ClassVar[bool] = False
     """Writes wait until they would outlast a power failure (fsync of the file and its directory)."""
@@ -101,8 +98,9 @@ class FileInterface(Interface):
         locking = options.locking if options.locking is not None else bool(options.lock_dir)
         self._locks = FileLocks(self.lock_dir, runtime.sleep) if locking else None
         self._walks = WalkCache()
-        self.folds_suffixes = self.keeps_encodings = options.encoding_suffixes is not False
-        self._variants = BY_SUFFIX if self.folds_suffixes else EXACT
+        if options.encoding_suffixes is False:
+            self.traits = replace(self.traits, folds_suffixes=False, keeps_encodings=False)
+        self._variants = BY_SUFFIX if self.traits.folds_suffixes else EXACT
         self._follow_external = options.follow_external_symlinks
         self._inside: set[str] = set()  # directories that `check_target` has seen to be so
 
@@ -267,12 +265,12 @@ class FileInterface(Interface):
             return discard_temporaries_of(interrupted.processes, directories, kept)
 
     def check_unambiguous(self, key: str) -> None:
-        files = files_of(self._path(key), self._variants) if self.folds_suffixes else []
+        files = files_of(self._path(key), self._variants) if self.traits.folds_suffixes else []
         if len(files) > 1:
             raise ambiguous(key, self._store, *map(os.path.basename, files[:2]))
 
     def explain_decompression_error(self, key: str, encoding: str, error: DecompressionError) -> DecompressionError:
-        if self.folds_suffixes and not error.is_too_large:
+        if self.traits.folds_suffixes and not error.is_too_large:
             file = key + suffix_of(encoding, self._variants)
             error.args = (f"the file {file!r} cannot be decoded as {encoding}, the encoding that its suffix denotes: "
                           f"{error.args[0]}. Use encoding_suffixes=False to access every file as it is, under its own "

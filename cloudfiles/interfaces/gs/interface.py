@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any
 
 from cloudfiles.credentials.google import GoogleProvider
 from cloudfiles.credentials.google_chain import GoogleChain
@@ -54,6 +54,7 @@ from cloudfiles.interfaces.gs.upload import put_content
 from cloudfiles.interfaces.http_store import HttpStore, ReadArguments
 from cloudfiles.interfaces.part_writer import InterruptedWrites, PartWriter
 from cloudfiles.interfaces.server_copy import CopyOptions, CopyResult
+from cloudfiles.interfaces.traits import StoreTraits
 from cloudfiles.paths import ExtractedPath
 from cloudfiles.runtime.contract import Runtime
 from cloudfiles.transport.client import Client, client_for
@@ -72,10 +73,8 @@ class GsInterface(HttpStore):
     opaque, without quotes, different after every change of the object or its metadata.
     """
 
-    lists_in_key_order: ClassVar[bool] = True
-    delete_batch: ClassVar[int] = MAX_BATCH
-    reads_public_buckets: ClassVar[bool] = True
-    metadata_prefix: ClassVar[str] = METADATA_PREFIX
+    traits = StoreTraits(lists_in_key_order=True, delete_batch=MAX_BATCH, metadata_prefix=METADATA_PREFIX,
+                         reads_public_buckets=True)
     read_request = GsRead
 
     def __init__(self, location: ExtractedPath, options: StoreOptions, runtime: Runtime, *,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from tempfile import SpooledTemporaryFile
-from typing import Any, BinaryIO, ClassVar, cast
+from typing import Any, BinaryIO, cast
 
 from cloudfiles import integrity
 from cloudfiles.credentials.http_auth import CaveCredentials, HttpCredentials
@@ -34,6 +34,7 @@ from cloudfiles.interfaces.http.urls import WebAddress, quote_key
 from cloudfiles.interfaces.http_store import HeaderStore, ReadArguments
 from cloudfiles.interfaces.local_store import chunks
 from cloudfiles.interfaces.object_read import size_of
+from cloudfiles.interfaces.traits import StoreTraits
 from cloudfiles.paths import ExtractedPath
 from cloudfiles.protocols import PROTOCOLS
 from cloudfiles.runtime.contract import RUN_IN_THREAD_BYTES, Runtime
@@ -67,7 +68,7 @@ class HttpInterface(HeaderStore):
     example), so `lists_in_key_order` is False: a key that is not listed may exist.
     """
 
-    keeps_metadata: ClassVar[bool] = False
+    traits = StoreTraits(keeps_metadata=False)
     read_request = WebRead
     bounded_read_request = WebBoundedRead
 

@@ -41,6 +41,7 @@ from cloudfiles.interfaces.s3.objects import (
 )
 from cloudfiles.interfaces.s3.protocol import S3Protocol
 from cloudfiles.interfaces.server_copy import CopyOptions, CopyResult
+from cloudfiles.interfaces.traits import StoreTraits
 from cloudfiles.paths import ExtractedPath
 from cloudfiles.runtime.contract import Runtime
 from cloudfiles.transport.client import Client, client_for
@@ -58,10 +59,7 @@ class S3Interface(HeaderStore):
     Address and credentials are determined on first use, because this may involve botocore's chain.
     """
 
-    lists_in_key_order: ClassVar[bool] = True
-    delete_batch: ClassVar[int] = 1000
-    etag_is_md5: ClassVar[bool] = True
-    no_encoding: ClassVar[str | None] = ""
+    traits = StoreTraits(lists_in_key_order=True, delete_batch=1000, etag_is_md5=True, no_encoding="")
     copy_threshold: ClassVar[int] = MAX_COPY
     """Size in bytes from which a copy inside S3 is made in parts."""
 

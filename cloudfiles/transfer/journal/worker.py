@@ -191,7 +191,7 @@ class JournalWorker:
         if ours is None or theirs is None or (ours.validator, ours.size) != (partial.validator, theirs.size):
             return None
         wanted, found = self._copier.write_options(ours, item), self._target.write_options(theirs)
-        if not self._target.is_local and _attributes(wanted) != _attributes(found):
+        if not self._target.traits.is_local and _attributes(wanted) != _attributes(found):
             return None
         comparison = compare_objects(self._source, item.source, self._target, item.target)
         return comparison if comparison.verdict == "same" else None
