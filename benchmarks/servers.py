@@ -106,7 +106,7 @@ http://127.0.0.1:{port}, https://127.0.0.1:{tls_port} {{
 """
 
 
-def _nginx_user() -> str:
+def nginx_user() -> str:
     """The directive that lets its workers read files of root."""
     return "user root;" if hasattr(os, "geteuid") and os.geteuid() == 0 else ""
 
@@ -209,7 +209,7 @@ class Servers:
         self.ca_file = certificate.issue(self.run)
         common = {"run": self.run, "root": self.root, "bucket": BUCKET, "port": port, "tls_port": tls_port}
         if self.plain_server == "nginx":
-            text = NGINX.format(**common, user=_nginx_user(), digests=_digest_locations(), open_files=_open_files())
+            text = NGINX.format(**common, user=nginx_user(), digests=_digest_locations(), open_files=_open_files())
             arguments = ["-c", str(self.run / "plain.conf"), "-p", str(self.run)]
         else:
             text = CADDY.format(**common, tls=f"tls {self.run}/server.pem {self.run}/server.key")
@@ -264,7 +264,7 @@ class Servers:
         if nginx is None:
             raise NoServer("nginx is not installed, which stands before the emulators")
         port, configuration = free_port(), self.run / f"{name}.conf"
-        configuration.write_text(RELAY.format(run=self.run, name=name, user=_nginx_user(), port=port, target=target,
+        configuration.write_text(RELAY.format(run=self.run, name=name, user=nginx_user(), port=port, target=target,
                                               settings=settings, locations=locations, pace=pace))
         self._spawn([nginx, "-c", str(configuration), "-p", str(self.run)], port)
         return f"http://127.0.0.1:{port}"
