@@ -30,7 +30,6 @@ from cloudfiles.verbs.transfer import TransferVerbs
 if TYPE_CHECKING:
     from cloudfiles.datalake import DataLake
 
-_NUM_THREADS = 20
 _COMPOSITE_UPLOAD_THRESHOLD = 100_000_000  # bytes
 
 
@@ -80,7 +79,9 @@ class CloudFiles(ReadVerbs, DirectoryVerbs, TransferVerbs):
             `socket`, the workers are always greenlets of that hub.
         secrets: credentials: a dict, JSON text, or the path of a JSON file. They are never shown in a repr, and
             pickles contain only a reference to them.
-        num_threads: number of workers of a batch; 0 runs it in the calling thread.
+        num_threads: number of workers of a batch, which is the number of concurrent requests; 0 runs it in the calling
+            thread. None: it is found while the batch runs, from 20 upwards: see "Progress and concurrency" in the
+            guide.
         use_https: read a public bucket over plain HTTPS without credentials.
         endpoint: the URL of an S3-compatible service.
         parallel: number of processes to distribute batches over (0: one per core), or a
@@ -107,7 +108,7 @@ class CloudFiles(ReadVerbs, DirectoryVerbs, TransferVerbs):
     """
 
     def __init__(self, cloudpath: StrPath, progress: Progress = False, green: bool | None = None,
-                 secrets: Any = None, num_threads: int | None = 20, use_https: bool = False,
+                 secrets: Any = None, num_threads: int | None = None, use_https: bool = False,
                  endpoint: str | None = None, parallel: Parallel | None = 1, request_payer: str | None = None,
                  locking: bool | None = None,
                  lock_dir: str | None = None, composite_upload_threshold: int | None = int(1e8),
@@ -116,7 +117,6 @@ class CloudFiles(ReadVerbs, DirectoryVerbs, TransferVerbs):
                  encoding_suffixes: bool | None = None, min_throughput: float = MIN_THROUGHPUT,
                  follow_external_symlinks: bool = False) -> None:
         request_payer, endpoint, lock_dir = given(request_payer), given(endpoint), given(lock_dir)
-        num_threads = _NUM_THREADS if num_threads is None else num_threads
         if composite_upload_threshold is None or composite_upload_threshold is False:
             composite_upload_threshold = _COMPOSITE_UPLOAD_THRESHOLD
         parallel = 1 if parallel is None else parallel
@@ -135,7 +135,7 @@ class CloudFiles(ReadVerbs, DirectoryVerbs, TransferVerbs):
             Tls(ca_bundle, client_cert, client_key), connect_timeout, read_timeout,
             checked_choice("encoding_suffixes", encoding_suffixes), min_throughput,
             bool(checked_choice("follow_external_symlinks", follow_external_symlinks)))
-        width = checked_count("num_threads", num_threads)
+        width = None if num_threads is None else checked_count("num_threads", num_threads)
         self._store = Store(_paths.absolute(cloudpath), options, green, width, use_https)
         self.progress = progress
         self.parallel = parallel
@@ -168,8 +168,8 @@ class CloudFiles(ReadVerbs, DirectoryVerbs, TransferVerbs):
 
     @property
     def num_threads(self) -> int:
-        """The number of workers of a batch."""
-        return self._store.width
+        """The number of workers of a batch; 20, with which a batch starts, if it was not given."""
+        return self._store.first_width
 
     @property
     def secrets(self) -> Any:

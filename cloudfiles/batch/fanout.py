@@ -22,6 +22,9 @@ from cloudfiles.runtime.hub_engine import block_if_exiting, close_after_interrup
 Work = Callable[[Any], Any]
 OnError = Callable[[Any, Exception], Any]
 
+FIRST_WIDTH = 20
+"""Workers with which a batch starts if their number is found while it runs."""
+
 _TICK = 0.1
 """Seconds between two reports of progress."""
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from cloudfiles import secret_references
-from cloudfiles.batch.fanout import OnError, Plan
+from cloudfiles.batch.fanout import FIRST_WIDTH, OnError, Plan
 from cloudfiles.exceptions import InvalidInputError, redact
 from cloudfiles.interfaces import interface_class
 from cloudfiles.interfaces.base import Interface
@@ -25,14 +25,14 @@ class Store:
     Attributes:
         cloudpath: as the user wrote it.
         green: green threads (True), OS threads (False), or the faster ones for the protocol (None).
-        width: workers of a batch; 0 for the thread of the caller.
+        width: workers of a batch; 0 for the thread of the caller, None for a number that is found while it runs.
         lacks_secret: the cloudpath contained a secret that is not known in this process, so that it cannot be used.
     """
 
     cloudpath: str
     options: StoreOptions = field(default_factory=StoreOptions)
     green: bool | None = None
-    width: int = 20
+    width: int | None = None
     use_https: bool = False
     lacks_secret: bool = field(default=False, compare=False)
     location: ExtractedPath = field(init=False)
@@ -52,6 +52,11 @@ class Store:
     def is_local(self) -> bool:
         """Whether operations take microseconds and do not use the network."""
         return self._class.traits.is_local
+
+    @property
+    def first_width(self) -> int:
+        """The number of workers with which a batch starts."""
+        return FIRST_WIDTH if self.width is None else self.width
 
     def at(self, cloudpath: str) -> Store:
         """Another cloudpath with the same options; with the same secrets only if it is on the same service."""
@@ -116,9 +121,9 @@ class Store:
         if self._class.traits.is_local:
             # Local operations gain nothing from greenlets, and would block their hub.
             runtime = blocking_runtime()
-            return Plan(runtime, self.width, on_error, report, probe=True), self.interface(runtime)
+            return Plan(runtime, self.first_width, on_error, report, probe=True), self.interface(runtime)
         runtime = current_runtime(green=self.green is not False)
-        return Plan(runtime, self.width, on_error, report), self.interface(runtime)
+        return Plan(runtime, self.first_width, on_error, report), self.interface(runtime)
 
     # ---- pickling
 

@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from cloudfiles.batch.fanout import ItemCounter, Plan, collect
+from cloudfiles.batch.fanout import FIRST_WIDTH, ItemCounter, Plan, collect
 from cloudfiles.batch.processes import Parallel, is_parallel, run
 from cloudfiles.batch.progress import Progress, bar_for, is_shown
 from cloudfiles.batch.store import Store
@@ -129,7 +129,7 @@ def plan_between(source: Store, target: Store, encodes: bool = False) -> tuple[P
 
     encodes: contents are re-encoded, which green threads could not do concurrently.
     """
-    width = min(source.width, target.width)
+    width = min((store.width for store in (source, target) if store.width is not None), default=FIRST_WIDTH)
     if width == 0:
         return Plan(None), source.here(), target.here()
     is_local = source.is_local and target.is_local

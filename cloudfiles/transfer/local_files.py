@@ -63,7 +63,7 @@ class LocalStore(Store):
         skipped: symlinks that were not followed when `paths` were looked for.
     """
 
-    def __init__(self, directory: str, paths: Mapping[str, str] | None = None, width: int = 20, *,
+    def __init__(self, directory: str, paths: Mapping[str, str] | None = None, width: int | None = None, *,
                  follow_external: bool = False, skipped: Sequence[str] = ()) -> None:
         options = StoreOptions(encoding_suffixes=False, follow_external_symlinks=follow_external)
         super().__init__("file:///", options, width=width)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 import io
 import pickle
@@ -60,7 +61,7 @@ def _parameters(function: Any) -> list[tuple[str, Any]]:
 
 
 _NONE = inspect.Parameter.empty
-_OPTIONS = [("progress", False), ("green", None), ("secrets", None), ("num_threads", 20), ("use_https", False),
+_OPTIONS = [("progress", False), ("green", None), ("secrets", None), ("num_threads", None), ("use_https", False),
             ("endpoint", None), ("parallel", 1), ("request_payer", None), ("locking", None), ("lock_dir", None),
             ("composite_upload_threshold", int(1e8)), ("no_sign_request", False)]
 SIGNATURES: list[tuple[Any, list[tuple[str, Any]]]] = [
@@ -292,6 +293,15 @@ def test_options_that_are_given_as_nothing() -> None:
                     composite_upload_threshold=None, lock_dir="")
     assert (cf.num_threads, cf.parallel, cf.secrets, cf.request_payer, cf.composite_upload_threshold) == (
         20, 1, None, None, int(1e8))
+
+
+def test_num_threads_reads_20_unless_it_was_given() -> None:
+    unset, number = CloudFiles("mem://bucket/x"), CloudFiles("mem://bucket/x", num_threads=20)
+    assert (unset.num_threads, number.num_threads) == (20, 20)
+    for copied in (pickle.loads(pickle.dumps(unset)), copy.copy(unset)):
+        assert (copied.num_threads, copied._store.width) == (20, None)
+    assert pickle.loads(pickle.dumps(number))._store.width == 20
+    assert CloudFiles("mem://bucket/x", num_threads=0).num_threads == 0
 
 
 def test_one_module_has_all_three() -> None:
