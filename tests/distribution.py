@@ -97,6 +97,21 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
                 self._groups: dict[str, str] = json.loads(config.stash[_GROUPS].read_text())
             super().schedule()
 
+        def remove_node(self, node: Any) -> str | None:
+            """Forget a worker that has ended; returns the test during which it did, if any.
+
+            xdist alone would run that test again in the next worker, and so end one worker after the other.
+            """
+            running = None
+            for unit in self.assigned_work[node].values():
+                running = running or next((nodeid for nodeid, done in unit.items() if not done), None)
+                if running in unit:
+                    unit[running] = True
+            self.assigned_work[node] = {
+                group: unit for group, unit in self.assigned_work[node].items() if not all(unit.values())}
+            super().remove_node(node)
+            return running
+
         def _split_scope(self, nodeid: str) -> str:
             return self._groups[nodeid]
 

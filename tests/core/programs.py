@@ -8,14 +8,16 @@ import sys
 import textwrap
 from pathlib import Path
 
+from tests.servers.processes import ending_with_parent
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
 def start_program(source: str, *flags: str, **environment: str) -> subprocess.Popen[str]:
     """Run `source` in a new interpreter, in a process group of its own."""
     environ = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", **environment}
-    return subprocess.Popen([sys.executable, *flags, "-c", textwrap.dedent(source)], env=environ, text=True,
-                            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    return subprocess.Popen(ending_with_parent([sys.executable, *flags, "-c", textwrap.dedent(source)]), env=environ,
+                            text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                             start_new_session=True)
 
 

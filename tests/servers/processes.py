@@ -116,11 +116,17 @@ def _environment(home: Path) -> dict[str, str]:
             "AWS_EC2_METADATA_DISABLED": "true"}
 
 
+def ending_with_parent(command: list[str]) -> list[str]:
+    """The command so that it is terminated when this process is killed, where the system can do that (Linux)."""
+    setpriv = shutil.which("setpriv")
+    return command if setpriv is None else [setpriv, "--pdeathsig", "TERM", *command]
+
+
 def _start(command: list[str], port: int, home: Path) -> subprocess.Popen[bytes]:
     """Start a server and wait until it answers. Raises RuntimeError with its log where it does not."""
     log = home / "log"
     with log.open("wb") as output:
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+        process = subprocess.Popen(ending_with_parent(command), stdin=subprocess.DEVNULL, stdout=output, stderr=output,
                                    env=_environment(home), cwd=home)
     deadline = time.monotonic() + _START
     while not _answers(port):

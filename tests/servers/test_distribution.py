@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
 from tests.distribution import find_groups
 from tests.selection import repeats_others, servers_of
+from tests.servers import ROOT
 
 
 class Spec(NamedTuple):
@@ -67,3 +72,25 @@ def test_a_server_has_one_worker_and_long_tests_come_first() -> None:
         "a.py::moto": "azurite", "c.py::moto": "azurite", "c.py::both": "azurite", "d.py::azurite": "azurite",
         "c.py::nginx": "nginx"}
     assert list(groups)[:5] == ["b.py::long", "a.py::moto", "c.py::moto", "c.py::both", "d.py::azurite"]
+
+
+_FATAL = """
+import os
+
+def test_before(): pass
+def test_fatal(): os._exit(1)
+def test_afterwards(): pass
+"""
+
+
+@pytest.mark.full
+def test_a_test_that_ends_its_worker_fails_and_is_not_run_again(tmp_path: Path) -> None:
+    pytest.importorskip("xdist")
+    (tmp_path / "test_fatal.py").write_text(_FATAL)
+    (tmp_path / "test_other.py").write_text("def test_other(): pass")
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    run = subprocess.run([sys.executable, "-m", "pytest", "-q", "-n", "2", "-p", "tests.distribution",
+                          "-p", "tests.selection", "-p", "no:cacheprovider", "--max-worker-restart=3", str(tmp_path)],
+                         cwd=ROOT, env=environ, capture_output=True, text=True, check=False, timeout=120)
+    assert "crashed while running 'test_fatal.py::test_fatal'" in run.stdout, run.stdout + run.stderr
+    assert "1 failed, 3 passed" in run.stdout

