@@ -1,16 +1,20 @@
 """Whether many keys exist, and their sizes: by LIST if the keys make up much of a prefix, else by HEAD.
 
 One LIST answers for a thousand keys and takes about as long as ten HEADs. Sorted keys are merged with the pages of a
-listing that starts just before the first of them. If a page answers for too few keys, listing stops, and the remaining
-keys are requested one by one. For stores without a defined order, only a complete listing shows which keys are missing.
+listing that starts just before the first of them. The first page shows how many keys a page answers for; the remaining
+keys are split accordingly, and their parts are listed at the same time. If a page answers for too few keys, the listing
+of its part stops, and the remaining keys of that part are requested one by one. For stores without a defined order,
+only a complete listing shows which keys are missing.
 """
 
 from __future__ import annotations
 
 import itertools
+import time
 from bisect import bisect_right
-from collections.abc import Callable, Collection, Iterable
-from typing import Any
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 from cloudfiles.batch.fanout import ItemCounter, Plan, collect
 from cloudfiles.exceptions import AuthorizationError, ServerError, UnsupportedOperationError
@@ -23,8 +27,21 @@ DENSE = 10
 _LISTED_A_KEY = 100
 """Maximum entries of a listing that are searched per key."""
 
+_CONCURRENT_LISTS = 16
+
+_PAGES_A_PART = 10
+"""Expected pages of a part of the keys. The last page of a part may also list keys of the next one, so that each part
+may take one request more."""
+
+_CHUNK_KEYS = 100_000
+"""Maximum number of keys that are taken from an iterator at once."""
+
+_CHUNK_SECONDS = 0.5
+"""An iterator that takes longer than this for a chunk is slow: its keys are requested as they come."""
+
 _Answer = Callable[[Any], Any]
-_FromListing = Callable[[Interface, list[str], _Answer, ItemCounter], dict[str, Any]]
+_Answers = dict[str, Any]
+_FromListing = Callable[[Interface, list[str], _Answer, Plan, ItemCounter], _Answers]
 
 
 def exists(interface: Interface, paths: Iterable[str], plan: Plan) -> dict[str, bool]:
@@ -37,20 +54,50 @@ def sizes(interface: Interface, paths: Iterable[str], plan: Plan) -> dict[str, i
     return _answer(interface, paths, plan, interface.size, lambda entry: None if entry is None else entry.size)
 
 
-def _answer(interface: Interface, paths: Iterable[str], plan: Plan, ask: _Answer, read: _Answer) -> dict[str, Any]:
+def _answer(interface: Interface, paths: Iterable[str], plan: Plan, ask: _Answer, read: _Answer) -> _Answers:
     """`ask(path)` for every path, or `read(entry)` for its entry in a listing (None: missing).
 
     Local stores answer for a key faster than they list it, and validate each key.
     """
     from_listing = None if interface.traits.is_local else _listing_answers(interface)
-    if from_listing is None or not isinstance(paths, Collection) or len(paths) <= DENSE:
+    if from_listing is None:
+        return one_by_one(ask, paths, plan)
+    if isinstance(paths, Collection):
+        return _answer_chunk(interface, paths, plan, ask, read, from_listing)
+    answers: _Answers = {}
+    iterator = iter(paths)
+    while True:
+        chunk, is_slow = take_chunk(iterator)
+        if is_slow:
+            answers.update(one_by_one(ask, itertools.chain(chunk, iterator), plan))
+            return answers
+        answers.update(_answer_chunk(interface, chunk, plan, ask, read, from_listing))
+        if len(chunk) < _CHUNK_KEYS:
+            return answers
+
+
+def take_chunk(paths: Iterator[str], clock: Callable[[], float] = time.monotonic) -> tuple[list[str], bool]:
+    """The next paths of an iterator, and whether it is too slow to wait for more. Fewer than a chunk are the last."""
+    chunk: list[str] = []
+    deadline = clock() + _CHUNK_SECONDS
+    for path in paths:
+        chunk.append(path)
+        if len(chunk) >= _CHUNK_KEYS:
+            break
+        if clock() > deadline:
+            return chunk, True
+    return chunk, False
+
+
+def _answer_chunk(interface: Interface, paths: Collection[str], plan: Plan, ask: _Answer, read: _Answer,
+                  from_listing: _FromListing) -> _Answers:
+    if len(paths) <= DENSE:
         return one_by_one(ask, paths, plan)
     answers = dict.fromkeys(paths)
-    keys = sorted(filter(None, answers), key=_byte_order)  # no listing has an empty key: ask the store
+    keys = sorted(filter(None, answers))  # no listing has an empty key: ask the store
     if plan.report is not None:
         plan.report(len(paths) - len(answers))  # duplicates are answered together
-    counter = ItemCounter()
-    listed = collect(lambda keys: from_listing(interface, keys, read, counter), [keys], plan, counter)[0]
+    listed = from_listing(interface, keys, read, plan, ItemCounter()) if keys else {}
     answers.update(listed)
     rest = [path for path in answers if path not in listed]
     answers.update(one_by_one(ask, rest, plan))
@@ -69,37 +116,84 @@ def one_by_one(ask: _Answer, paths: Iterable[str], plan: Plan) -> dict[str, Any]
     return dict(collect(lambda path: (path, ask(path)), paths, plan))
 
 
-def _byte_order(key: str) -> bytes:
-    """S3 lists keys in UTF-8 binary order (Amazon S3 API Reference, ListObjectsV2)."""
-    return key.encode("utf-8", "surrogatepass")
+class _Part(NamedTuple):
+    """The answers for some keys, from the pages of a listing.
+
+    is_exact: whether the last page lists exactly the keys for which it answers, so that parts end where pages do.
+    in_order: whether the pages list keys in order. If not, keys that they lack may still exist.
+    stopped: whether more pages would answer for too few keys.
+    """
+
+    answers: _Answers
+    is_exact: bool = False
+    in_order: bool = True
+    stopped: bool = False
 
 
-def _answers_from_pages(interface: Interface, keys: list[str], read: _Answer, counter: ItemCounter) -> dict[str, Any]:
-    """The answers of a listing for `keys` (sorted), while each page answers for enough of them."""
-    answers: dict[str, Any] = {}
-    order = [_byte_order(key) for key in keys]
+def _answers_from_pages(interface: Interface, keys: list[str], read: _Answer, plan: Plan,
+                        counter: ItemCounter) -> _Answers:
+    """The answers of listings for `keys` (sorted), as far as each page answers for enough of them."""
+    def list_part(part: list[str]) -> _Part:
+        return _list_part(interface, part, read, counter)
+
+    first = collect(lambda keys: _list_part(interface, keys, read, counter, pages=1), [keys], plan, counter)[0]
+    done = len(first.answers)
+    parts = [first]
+    if first.in_order and not first.stopped and done < len(keys):
+        parts += collect(list_part, _split(keys[done:], done, first.is_exact),
+                         replace(plan, width=min(plan.width, _CONCURRENT_LISTS)), counter)
+    if not all(part.in_order for part in parts):
+        if plan.report is not None:
+            plan.report(-counter.count)
+        return {}
+    return {key: answer for part in parts for key, answer in part.answers.items()}
+
+
+def _split(keys: list[str], answered: int, is_exact: bool) -> list[list[str]]:
+    """The keys in parts to be listed at the same time, after a page has answered for `answered` keys."""
+    pages = -(-len(keys) // answered)
+    if is_exact:
+        length = answered * min(_PAGES_A_PART, -(-pages // _CONCURRENT_LISTS))
+    else:
+        length = -(-len(keys) // max(1, pages // _PAGES_A_PART))
+    return [keys[at:at + length] for at in range(0, len(keys), length)]
+
+
+def _list_part(interface: Interface, keys: list[str], read: _Answer, counter: ItemCounter,
+               pages: int | None = None) -> _Part:
+    """The answers of a listing for `keys`, at most from this number of pages."""
+    answers: _Answers = {}
     prefix = _common_prefix(keys[0], keys[-1])
-    at = 0
-    while at < len(keys):
+    at, is_exact = 0, False
+    while at < len(keys) and pages != 0:
+        start_after = _just_before(keys[at], prefix)
         try:
-            page = interface.list_page(prefix, start_after=_just_before(keys[at], prefix))
+            page = interface.list_page(prefix, start_after=start_after)
         except (AuthorizationError, UnsupportedOperationError):
-            return answers  # without permission to list, objects may still be readable
-        upto = _covered(page, order, at)
+            return _Part(answers, stopped=True)  # without permission to list, objects may still be readable
+        upto = _covered(page, keys, at, start_after)
         if upto is None:
-            counter.add(-len(answers))
-            return {}  # not in key order: missing keys in the pages so far may still exist
+            return _Part(answers, in_order=False)
         found = {entry.key: entry for entry in page.entries}
         answers.update((key, read(found.get(key))) for key in keys[at:upto])
         counter.add(upto - at)
         if upto - at < DENSE and upto < len(keys):
-            return answers
+            return _Part(answers, stopped=True)
+        is_exact = upto - at == len(found) and all(key in found for key in keys[at:upto])
         at = upto
+        pages = None if pages is None else pages - 1
+    return _Part(answers, is_exact)
+
+
+def _answers_from_whole_listing(interface: Interface, keys: list[str], read: _Answer, plan: Plan,
+                                counter: ItemCounter) -> _Answers:
+    """The answers of a listing in any order for `keys` (sorted), from one worker."""
+    answers: _Answers
+    [answers] = collect(lambda keys: _search_listing(interface, keys, read, counter), [keys], plan, counter)
     return answers
 
 
-def _answers_from_whole_listing(interface: Interface, keys: list[str], read: _Answer,
-                                counter: ItemCounter) -> dict[str, Any]:
+def _search_listing(interface: Interface, keys: list[str], read: _Answer, counter: ItemCounter) -> _Answers:
     """The answers of a listing in any order for `keys` (sorted): listed keys exist, and after a complete listing the
     others are missing. It continues while pages have enough of the keys.
 
@@ -146,11 +240,17 @@ def _just_before(key: str, prefix: str) -> str | None:
     return key[:-1] + chr(last - 1) + "\U0010fffd" if last > 0x20 and not 0xD800 <= last - 1 <= 0xDFFF else key[:-1]
 
 
-def _covered(page: ListPage, order: list[bytes], at: int) -> int | None:
-    """The index of the first key that the page does not answer for; None if the page is not in byte order."""
-    listed = [_byte_order(entry.key) for entry in page.entries]
+def _covered(page: ListPage, keys: list[str], at: int, start_after: str | None) -> int | None:
+    """The index of the first key that the page does not answer for; None if the page is not in order.
+
+    Keys are compared as str: the order of code points is that of UTF-8, in which S3 lists keys (Amazon S3 API
+    Reference, ListObjectsV2).
+    """
+    listed = [entry.key for entry in page.entries]
     if any(before >= after for before, after in itertools.pairwise(listed)):
         return None
+    if listed and start_after is not None and listed[0] <= start_after:
+        return at  # the server does not honor start-after
     if page.next_token is None:
-        return len(order)
-    return bisect_right(order, listed[-1], lo=at) if listed else at
+        return len(keys)
+    return bisect_right(keys, listed[-1], lo=at) if listed else at

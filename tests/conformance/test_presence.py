@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from dataclasses import replace
 from typing import Any
@@ -11,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cloudfiles import CloudFiles
+from cloudfiles.batch import existence
 from cloudfiles.exceptions import AuthorizationError
 from cloudfiles.testing import Rule, S3Server, Status
 from cloudfiles.types import HEAD_FIELDS
@@ -137,6 +139,67 @@ def test_ten_thousand_keys_cost_twenty_requests(place: CloudFiles, fault_server:
     assert place.exists(keys[:5000] + absent[:5000]) == {**dict.fromkeys(keys[:5000], True),
                                                         **dict.fromkeys(absent[:5000], False)}
     assert len(fault_server.requests()) <= 20
+
+
+@pytest.mark.parametrize("kind", [list, iter])
+@pytest.mark.parametrize("spread", [1, 3])
+def test_dense_keys_are_listed_side_by_side(place: CloudFiles, fault_server: S3Server, spread: int,
+                                            kind: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every third key as well: it takes a tenth more requests than pages at most."""
+    at_once = _LargestConcurrency(monkeypatch, type(place._store.here()))
+    keys = [f"k{i:06}" for i in range(40_000)]
+    fault_server.put_many({PLACE + key: b"abc" for key in keys})
+    fault_server.configure(page_size=100)
+    fault_server.forget()
+    asked = keys[::spread] + [key + "x" for key in keys[::400]]
+    assert place.exists(kind(asked)) == {key: not key.endswith("x") for key in asked}
+    assert 10 <= at_once.highest <= 16
+    assert len(fault_server.requests()) <= 440
+
+
+class _LargestConcurrency:
+    """How many calls of `list_page` were in progress at once, at most."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, interface: type) -> None:
+        self.highest = self._now = 0
+        self._list_page = interface.list_page
+        monkeypatch.setattr(interface, "list_page", lambda *args, **options: self._call(*args, **options))
+
+    def _call(self, *args: Any, **options: Any) -> Any:
+        self._now += 1
+        self.highest = max(self.highest, self._now)
+        try:
+            return self._list_page(*args, **options)
+        finally:
+            self._now -= 1
+
+
+def test_pages_out_of_order_answer_for_no_key(monkeypatch: pytest.MonkeyPatch, place: CloudFiles,
+                                              fault_server: S3Server) -> None:
+    """Also where the first pages are in order: their keys are then asked for one by one like the others."""
+    keys = [f"k{i:04}" for i in range(300)]
+    fault_server.put_many({PLACE + key: b"abc" for key in keys[::2]})
+    fault_server.configure(page_size=20)
+    interface = type(place._store.here())
+    list_page = interface.list_page
+
+    def disordered(self: Any, prefix: str, **options: Any) -> Any:
+        page = list_page(self, prefix, **options)
+        return page if page.entries[0].key < "k0200" else page._replace(entries=page.entries[::-2])
+
+    monkeypatch.setattr(interface, "list_page", disordered)
+    assert place.exists(keys) == {key: i % 2 == 0 for i, key in enumerate(keys)}
+
+
+def test_an_iterator_is_asked_for_in_chunks() -> None:
+    endless = (f"k{i}" for i in itertools.count())
+    chunk, is_slow = existence.take_chunk(endless, clock=lambda: 0.0)
+    assert not is_slow
+    assert len(chunk) == 100_000
+    assert next(endless) == "k100000"
+    time = itertools.count(0.0, 0.2)
+    assert existence.take_chunk(endless, clock=lambda: next(time)) == ([f"k{i}" for i in range(100_001, 100_004)], True)
+    assert existence.take_chunk(iter(["a"]), clock=lambda: 0.0) == (["a"], False)
 
 
 def test_sparse_keys_are_asked_for_one_by_one(place: CloudFiles, fault_server: S3Server) -> None:
