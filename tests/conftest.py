@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,10 @@ _GUARD = Guard()
 # for two bodies of megabytes.
 for _name in ("CI", "BUILD_NUMBER"):
     os.environ.pop(_name, None)
+
+# Tests start hundreds of interpreters: all but the first load compiled modules.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # A run in the background ignores SIGINT, and so would the programs that tests start and interrupt.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -79,12 +84,13 @@ def _no_hub_left() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def _homes(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("homes")
+def _homes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    directory = tmp_path_factory.mktemp("homes")
+    return (directory / str(number) for number in count())
 
 
 @pytest.fixture(autouse=True)
-def home(_homes: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def home(_homes: Iterator[Path], monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty home directory, and an environment without credentials, proxies or certificates.
 
     `CLOUD_FILES_DIR` names the directory in it that would be used anyway; it does not exist yet.
@@ -92,7 +98,7 @@ def home(_homes: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in list(os.environ):
         if name.upper().startswith(_FOREIGN_PREFIXES) or name.upper().endswith(_FOREIGN_SUFFIXES):
             monkeypatch.delenv(name)
-    directory = _homes / str(len(os.listdir(_homes)))
+    directory = next(_homes)
     directory.mkdir()
     for name in ("HOME", "USERPROFILE"):
         monkeypatch.setenv(name, str(directory))
