@@ -28,12 +28,13 @@ from benchmarks import data
 
 MODULES = ("/usr/lib/nginx/modules", "/usr/lib64/nginx/modules", "/usr/share/nginx/modules",
            "/usr/local/lib/nginx/modules", "/usr/local/libexec/nginx")
-BUCKET = "bench"
+HEADERS = 300  # bytes of a message besides its body, as far_store.lua counts them on a narrow link
+BUCKET = "bench"  # the bucket of all other objects
 
 NGINX = """
 load_module {modules}/ndk_http_module.so; load_module {modules}/ngx_http_lua_module.so;
 daemon off; worker_processes 1; pid {run}/far.pid; error_log {run}/far.log warn; {user}
-events {{ worker_connections 4096; }}
+events {{ worker_connections 8192; }}
 http {{
   access_log off; sendfile on; tcp_nodelay on; keepalive_requests 1000000000; keepalive_timeout 600s;
   types {{ }} default_type application/octet-stream; client_max_body_size 0; client_body_buffer_size 64k;
@@ -85,6 +86,19 @@ class Profile:
         return "{" + ", ".join(f"{name} = {value:g}" for name, value in values.items()) + "}"
 
 
+NARROW = 50 * 125_000  # bytes per second
+THROTTLED = 1000.0  # requests per second
+LISTS = "lists"  # the bucket of the listing
+PROFILES = {
+    **{f"far-{latency}": Profile(latency / 1000) for latency in (0, 5, 20, 50, 100)},
+    "far-narrow": Profile(0.02, bandwidth=NARROW),
+    "far-throttled": Profile(0.02, rate=THROTTLED),
+    "far-stalls": Profile(0.02, stalls=0.005),
+    "far-listing-50": Profile(0.05),
+    "far-listing-100": Profile(0.1),
+}
+
+
 def modules() -> str | None:
     """The directory of nginx's Lua module, or None if it is not installed."""
     return next((path for path in MODULES if Path(path, "ngx_http_lua_module.so").exists()), None)
@@ -102,6 +116,13 @@ def configuration(profiles: Mapping[int, Profile], *, run: Path, root: Path, use
     return NGINX.format(modules=modules(), run=run, user=user, here=Path(__file__).resolve().parent,
                         profiles="\n    ".join(declared), servers="".join(servers),
                         open_files=max(100, min(20_000, limit - 5000)))
+
+
+def write_listing(path: Path, prefixes: Mapping[str, int]) -> None:
+    """The keys of `data.names` below each prefix, as many as it is mapped to, one per line in byte order."""
+    with open(path, "w") as file:
+        for prefix in sorted(prefixes):
+            file.writelines(f"{prefix}/{name}\n" for name in data.names(prefixes[prefix]))
 
 
 def counters(port: int) -> dict[str, int]:

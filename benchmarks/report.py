@@ -19,6 +19,8 @@ the rounds. A round measures every client once, so that a disturbance of the mac
 - **times ours** is the client's rate divided by that of cloudfiles (0.5: half as fast), and **CPU times ours** its CPU
   time per operation divided by that of cloudfiles (2: costs twice as much). Both are medians of the ratios within each
   round.
+- **requests**, **refused** and **connections** are what a far store counted: requests in all, the share of them that it
+  answered with 503, and the largest number of connections that were open at the same time.
 - **limit** marks programs that discard what they receive.
 - Above each table: the name of the workload (`python -m benchmarks --only NAME`), the server, and the size of the run.
 """
@@ -27,16 +29,18 @@ the rounds. A round measures every client once, so that a disturbance of the mac
 def cells(table: Table) -> Cells:
     """A header, and one row per client."""
     cpu = "CPU us/MB" if table.workload.unit == "MB/s" else "CPU us per operation"
-    return [("client", table.workload.unit, cpu, "peak RSS MB", "times ours", "CPU times ours", "remark"),
+    return [("client", table.workload.unit, cpu, "peak RSS MB", "times ours", "CPU times ours",
+             *(("requests", "refused", "connections") if table.workload.far else ()), "remark"),
             *(_row(table, row) for row in table.rows)]
 
 
 def _row(table: Table, row: Row) -> tuple[str, ...]:
     if not row.good:
-        return (row.client, *["-"] * 5, row.reason)
+        return (row.client, *["-"] * (8 if table.workload.far else 5), row.reason)
     cpu = row.cpu_a_megabyte if table.workload.unit == "MB/s" else row.cpu_each
     ratios = ["-" if ratio is None else f"{ratio:.3g}" for ratio in (table.ratio(row), table.cpu_ratio(row))]
-    return (row.client, f"{row.rate(table.workload.unit):,.0f}", f"{cpu:,.1f}", f"{row.rss:,.0f}", *ratios,
+    counted = (f"{row.requests:,.0f}", f"{row.refused:.1%}", f"{row.connections:,}") if table.workload.far else ()
+    return (row.client, f"{row.rate(table.workload.unit):,.0f}", f"{cpu:,.1f}", f"{row.rss:,.0f}", *ratios, *counted,
             row.reason or row.note)
 
 

@@ -21,6 +21,9 @@ class Sample:
     seconds: float
     cpu: float
     rss: int
+    requests: int = 0  # these three as counted by a far store
+    refused: int = 0
+    connections: int = 0  # open at the same time, at most
 
     def rate(self, unit: str) -> float:
         """In `unit`: 10^6 bytes, or operations, per second."""
@@ -57,6 +60,25 @@ class Row:
     def rss(self) -> float:
         """Peak resident size in MB (10^6)."""
         return median(sample.rss for sample in self.good) / 1e6
+
+    @property
+    def connections(self) -> int:
+        """Connections that were open at the same time, at most, in the worst round; 0 if they were not counted."""
+        return max(sample.connections for sample in self.good)
+
+    @property
+    def refused(self) -> float:
+        """The share of requests that the server refused."""
+        return median(sample.refused / sample.requests if sample.requests else 0.0 for sample in self.good)
+
+    @property
+    def seconds(self) -> float:
+        return median(sample.seconds for sample in self.good)
+
+    @property
+    def requests(self) -> float:
+        """Requests that the server counted."""
+        return median(sample.requests for sample in self.good)
 
 
 @dataclass

@@ -102,6 +102,8 @@ class Runner:
     def _lay_out(self, workload: Workload, server: str) -> None:
         """Start the server, store the objects, and request each of them once."""
         target = self.servers.target(server, workload.dataset)
+        if workload.listed:
+            return
         keys = workload.keys(self.quick)
         if target.shows_files:
             write_tree(Path(target.directory), keys, lambda key: [workload.content(key)])
@@ -122,7 +124,7 @@ class Runner:
             outcome = self._outcome(table.workload, client, directory)
         said = f"{table.workload.name} round {turn + 1}"
         for name, figures in outcome.get("samples", {}).items():
-            sample = Sample(**figures)
+            sample = Sample(**figures, **outcome.get("counted", {}))
             table.named(name).samples.append(sample)
             self.say(f"{said}: {name}: {sample.rate(table.workload.unit):,.0f} {table.workload.unit}")
         if "samples" not in outcome:
@@ -138,8 +140,14 @@ class Runner:
         prefix = f"put/{directory.name}" if workload.writes else workload.dataset
         target = replace(self.servers.target(server_of(workload, client), prefix), tools=self.tools,
                          project=str(PROJECT), scratch=str(directory), seconds=self.seconds)
-        job = Job(client.name, workload.verb, target, workload.operations(self.quick), workload.size, workload.grouped)
+        job = Job(client.name, workload.verb, target, workload.batch(client, self.quick), workload.size,
+                  workload.grouped, workload.far)
+        self.servers.counters(workload.server)
         outcome = measure(python, job)
+        counted = self.servers.counters(workload.server)
+        if counted:
+            outcome["counted"] = {"requests": counted["requests"], "refused": counted["refused"],
+                                  "connections": counted["peak_connections"]}
         if workload.writes:
             shutil.rmtree(target.directory, ignore_errors=True)
         return outcome

@@ -24,14 +24,22 @@ from functools import partial
 from pathlib import Path
 from types import TracebackType
 
-from benchmarks import certificate, data, envs
+from benchmarks import certificate, data, envs, far_store
 from benchmarks.clients.base import Target
 from benchmarks.emulators import EMULATORS, KEPT, RELAY
+from benchmarks.far_store import BUCKET
 
-BUCKET = "bench"
 DIGESTED = 65536  # size of the objects served with a digest
 LATENCY = 20.0  # milliseconds, round trip
 UNPACED = 1_000_000  # requests per second; no server here reaches it
+
+
+LISTINGS = tuple(name for name in far_store.PROFILES if name.startswith("far-listing"))
+
+
+def port_of(endpoint: str) -> int:
+    """The port in a URL."""
+    return int(endpoint.rsplit(":", 1)[1])
 
 
 class NoServer(Exception):  # noqa: N818 -- a result, not a fault
@@ -148,8 +156,9 @@ class Servers:
         """The target of a measurement: `prefix` on `server`, which is one of `endpoint` or 'disk'."""
         endpoint = "" if server == "disk" else self.endpoint(server)
         ca_file = self.ca_file if server == "tls" else ""
-        target = Target(endpoint=endpoint, bucket=BUCKET, prefix=prefix, directory=str(self.bucket / prefix),
-                        ca_file=ca_file)
+        bucket = far_store.LISTS if server in LISTINGS else BUCKET
+        target = Target(endpoint=endpoint, bucket=bucket, prefix=prefix, directory=str(self.bucket / prefix),
+                        ca_file=ca_file, connections=None if server in far_store.PROFILES else 20)
         emulator = EMULATORS.get(server)
         if emulator is None:
             return target
@@ -159,10 +168,13 @@ class Servers:
         """The name of a server in the tables."""
         if server in EMULATORS:
             return EMULATORS[server].title
+        if server in far_store.PROFILES:
+            return "nginx, delayed"
         return {"signed": "rclone serve s3", "disk": "local files"}.get(server, self.plain_server)
 
     def endpoint(self, server: str) -> str:
-        """The URL of 'plain', 'tls', 'delayed', 'signed', 'relayed' (S3 behind a relay like the emulators), 'gs', 'az'.
+        """The URL of 'plain', 'tls', 'delayed', 'signed', 'relayed' (S3 behind a relay like the emulators), 'gs', 'az',
+        or of a profile of far_store.py.
 
         Starts it if necessary; raises NoServer.
         """
@@ -170,15 +182,17 @@ class Servers:
             start: dict[str, Callable[[], None]] = {
                 "plain": self._start_plain, "tls": self._start_plain,
                 "delayed": self._start_delayed, "signed": self._start_rclone, "relayed": self._start_relayed,
-                **{name: partial(self._start_emulator, name) for name in EMULATORS}}
+                **{name: partial(self._start_emulator, name) for name in EMULATORS},
+                **dict.fromkeys(far_store.PROFILES, self._start_far)}
+            start.update(dict.fromkeys(LISTINGS, self._start_listings))
             start[server]()
         return self._endpoints[server]
 
     def warm(self, server: str, paths: Sequence[str]) -> None:
         """Request every path once, so that no client pays for the server's first access to a file."""
-        if server not in ("plain", "tls", "delayed"):
+        if server not in ("plain", "tls", "delayed", *far_store.PROFILES):
             return
-        port = int(self.endpoint("plain").rsplit(":", 1)[1])
+        port = port_of(self.endpoint("far-0" if server in far_store.PROFILES else "plain"))
         with socket.create_connection(("127.0.0.1", port)) as connection:
             reader = connection.makefile("rb")
             for start in range(0, len(paths), 50):
@@ -229,10 +243,35 @@ class Servers:
         self._endpoints["signed"] = f"http://127.0.0.1:{port}"
 
     def _start_delayed(self) -> None:
-        target, port = self.endpoint("plain").rsplit(":", 1)[1], free_port()
+        target, port = str(port_of(self.endpoint("plain"))), free_port()
         proxy = str(Path(__file__).with_name("delay_proxy.py"))
         self._spawn([sys.executable, proxy, str(port), target, str(LATENCY)], port)
         self._endpoints["delayed"] = f"http://127.0.0.1:{port}"
+
+    def _start_far(self) -> None:
+        self._spawn_far("far", [name for name in far_store.PROFILES if name not in LISTINGS], None)
+
+    def _start_listings(self) -> None:
+        listing = self.run / "listing"
+        far_store.write_listing(listing, {f"digits-{count}": count for count in (100_000, 1_000_000)})
+        self._spawn_far("listings", LISTINGS, listing)
+
+    def _spawn_far(self, name: str, profiles: Sequence[str], listing: Path | None) -> None:
+        """One nginx with a port for each profile."""
+        nginx = envs.program("nginx")
+        if nginx is None or far_store.modules() is None:
+            raise NoServer("nginx and its Lua module (Debian: libnginx-mod-http-lua) are not installed")
+        ports = {free_port(): profile for profile in profiles}
+        configuration = self.run / f"{name}.conf"
+        configuration.write_text(far_store.configuration(
+            {port: far_store.PROFILES[profile] for port, profile in ports.items()},
+            run=self.run, root=self.root, user=nginx_user(), listing=listing))
+        self._spawn([nginx, "-c", str(configuration), "-p", str(self.run)], next(iter(ports)))
+        self._endpoints |= {profile: f"http://127.0.0.1:{port}" for port, profile in ports.items()}
+
+    def counters(self, server: str) -> dict[str, int]:
+        """What a far store counted since the last call; empty for other servers."""
+        return far_store.counters(port_of(self.endpoint(server))) if server in far_store.PROFILES else {}
 
     def _start_emulator(self, name: str) -> None:
         emulator, port = EMULATORS[name], free_port()
@@ -254,7 +293,7 @@ class Servers:
             self._paced.terminate()
             self._paced.wait(10)
             self.processes.remove(self._paced)
-        port = int(self.endpoint("signed").rsplit(":", 1)[1])
+        port = port_of(self.endpoint("signed"))
         self._endpoints["relayed"] = self._relay("relayed", port, KEPT, pace=pace)
         self._paced = self.processes[-1]
 

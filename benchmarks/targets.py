@@ -3,26 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 
+from benchmarks.far_targets import Tables, Verdict, far_verdicts
 from benchmarks.imports import ImportCost
 from benchmarks.results import OURS, Table
 
-Tables = dict[str, Table]
 PROGRAMS = ("s5cmd", "rclone")
 CLOUD_FILES = ("cloud-files 6.4.3, threads", "cloud-files 6.4.3, green")
 SMALL = {"transfer-down-4k": (*PROGRAMS, *CLOUD_FILES), "transfer-up-4k": (*PROGRAMS, *CLOUD_FILES),
          "transfer-within": PROGRAMS, "transfer-tree": ("rclone", *CLOUD_FILES)}  # who offers it
 LARGE = ("transfer-down-1m", "transfer-up-1m", "transfer-down-1g", "transfer-up-1g")
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """A target, the measured value, and whether it reaches the target (None: not measured)."""
-
-    target: str
-    measured: str
-    reached: bool | None
 
 
 def _ratio(tables: Tables, workload: str, other: str, least: float, ours: str = OURS) -> Verdict:
@@ -76,6 +66,7 @@ def _ours(table: Table, name: str) -> float:
 
 def verdicts(tables: Tables, imports: Sequence[ImportCost]) -> Iterator[Verdict]:
     """Every target, in the order of the tables."""
+    yield from far_verdicts(tables)
     yield _ratio(tables, "get-4k", "obstore, 20 threads", 1.3)
     yield _ratio(tables, "get-4k", "obstore, asyncio", 1.3)
     yield _at_most("get-4k: client CPU", _of(tables, "get-4k", lambda t: _ours(t, "cpu_each")), 40, "us a request")

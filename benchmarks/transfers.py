@@ -29,7 +29,7 @@ class _Transfer(Trial):
         self.scratch = Path(self.job.target.scratch)
         self.lay_out()
         self.make_room()
-        if len(self.keys) > 1:
+        if len(self.keys) > 1 and not self.job.fresh:
             self.transfer(self.keys[:40])
             shutil.rmtree(self.arrives_in(), ignore_errors=True)
             self.make_room()

@@ -34,6 +34,7 @@ class Job:
     count: int  # operations at most
     size: int  # bytes of an object
     grouped: bool = False  # use names of `data.grouped`
+    fresh: bool = False  # no warm-up: the first batch of the process is measured, connections and all
 
     def names(self) -> list[str]:
         return data.grouped(self.count) if self.grouped else data.names(self.count)
@@ -69,6 +70,9 @@ class Trial:
 
     def pace(self, function: Callable[[Sequence[Any]], Any], items: Sequence[Any]) -> int:
         """Warm up with some of `items`; return how many to use."""
+        if self.job.fresh:
+            return len(items)
+        assert self.job.target.connections is not None
         first = min(2 * self.job.target.connections, len(items) // 4)
         second = min(5 * first, len(items) // 2)
         function(items[:first])
@@ -215,7 +219,8 @@ class ExistsSparse(Exists):
 
 class List(Trial):
     def prepare(self) -> None:
-        self.client.list()
+        if not self.job.fresh:
+            self.client.list()
         self.operations = self.job.count
 
     def run(self) -> Any:

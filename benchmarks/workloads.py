@@ -6,11 +6,17 @@ from dataclasses import dataclass
 
 from benchmarks import data
 from benchmarks.clients.base import Client
+from benchmarks.clients.ours import FIXED
 from benchmarks.emulators import EMULATORS
+from benchmarks.far_store import PROFILES
 from benchmarks.trials import STREAMED
 from benchmarks.verbs import method
 
 KIB, MIB = 1024, 1024 * 1024
+FAR_SECONDS = 3.0  # of a batch on a far store, for clients whose rate does not depend on its length
+OURS, OTHERS = ("cloudfiles",), ("obstore, 20 threads", "boto3, 10 threads", "s3fs", "cloud-files 6.4.3, threads")
+GATHER, PROGRAMS = "obstore, asyncio.gather", ("s5cmd", "rclone")
+WIDTHS = tuple(client.name for client in FIXED)
 
 
 @dataclass(frozen=True)
@@ -26,10 +32,21 @@ class Workload:
     quick: int  # the same with --quick
     unit: str = "requests/s"  # or 'MB/s'
     writes: bool = False  # the objects are the client's own, so none are laid out before
+    clients: tuple[str, ...] = ()  # those that take part; (): all that suit
 
     @property
     def scheme(self) -> str:
         return self.server if self.server in EMULATORS else "s3"
+
+    @property
+    def far(self) -> bool:
+        """On a far store: default settings, and the first batch of a process is measured, without a warm-up."""
+        return self.server in PROFILES
+
+    @property
+    def listed(self) -> bool:
+        """On the far store's bucket of keys without contents."""
+        return self.far and self.verb in ("exists", "list")
 
     @property
     def grouped(self) -> bool:
@@ -40,6 +57,8 @@ class Workload:
         """The prefix of the objects that are read; workloads with the same objects share one."""
         if self.server in EMULATORS:
             return "emulated"
+        if self.listed:
+            return f"digits-{self.count}"
         if self.verb in ("exists", "exists_sparse", "list"):
             return "listing"
         return self.name if self.grouped or self.verb == "get_decoded" else f"get-{self.size}"
@@ -51,16 +70,24 @@ class Workload:
     def operations(self, quick: bool) -> int:
         return self.quick if quick else self.count
 
+    def batch(self, client: type[Client], quick: bool) -> int:
+        """The number of operations for a client. A fixed width reaches its rate at once, so a part of them will do."""
+        most = self.operations(quick)
+        if not self.far or self.listed or client.width is None:
+            return most
+        return min(most, max(500, int(FAR_SECONDS * client.width / max(PROFILES[self.server].latency, 0.02))))
+
     def keys(self, quick: bool) -> list[str]:
         """The objects to lay out."""
-        if self.writes:
+        if self.writes or self.listed:
             return []
         count = STREAMED if self.verb == "stream" else self.operations(quick)
         return data.grouped(count) if self.grouped else data.names(count)
 
     def suits(self, client: type[Client]) -> bool:
         """Whether the client offers the verb, and can talk to the server."""
-        if not client.offers(method(self.verb)):
+        if not client.offers(method(self.verb)) or (client.name not in self.clients if self.clients
+                                                    else not client.equal):
             return False
         if self.verb == "copy_tree":
             return True
@@ -71,7 +98,34 @@ class Workload:
         return client.remote and self.scheme in client.schemes and (client.signs or self.server != "signed")
 
 
+LATENCIES = (0, 5, 20, 50, 100)  # milliseconds
+GETTING = {0: (*OURS, WIDTHS[0], *OTHERS, GATHER), 20: (*OURS, *WIDTHS, *OTHERS, GATHER),
+           50: (*OURS, *WIDTHS[1:], *OTHERS, GATHER)}  # elsewhere no fixed widths
+FAR: tuple[Workload, ...] = (
+    *(Workload(f"far-get-{latency}", f"GET 4 KiB at {latency} ms, default settings", "get", f"far-{latency}", 4 * KIB,
+               5000, 5000, clients=GETTING.get(latency, (*OURS, *OTHERS, GATHER))) for latency in LATENCIES),
+    *(Workload(f"far-put-{latency}", f"PUT 4 KiB at {latency} ms, default settings", "put", f"far-{latency}", 4 * KIB,
+               5000, 5000, writes=True, clients=GETTING[latency]) for latency in GETTING),
+    Workload("far-down-20", "4 KiB objects to files at 20 ms, default settings", "download", "far-20", 4 * KIB, 5000,
+             5000, unit="files/s", clients=(*OURS, *PROGRAMS, OTHERS[-1])),
+    Workload("far-up-20", "4 KiB objects from files at 20 ms, default settings", "upload", "far-20", 4 * KIB, 5000,
+             5000, unit="files/s", writes=True, clients=(*OURS, *PROGRAMS, OTHERS[-1])),
+    Workload("far-get-narrow", "GET 4 KiB at 20 ms through 50 Mbit/s, default settings", "get", "far-narrow", 4 * KIB,
+             5000, 5000, clients=(*OURS, *WIDTHS[:2], OTHERS[0], GATHER)),
+    Workload("far-put-narrow", "PUT 4 KiB at 20 ms through 50 Mbit/s, default settings", "put", "far-narrow", 4 * KIB,
+             5000, 5000, writes=True, clients=(*OURS, *WIDTHS[:2], OTHERS[0], GATHER)),
+    Workload("far-get-throttled", "GET 4 KiB at 20 ms, 503 above 1 000 requests/s, default settings", "get",
+             "far-throttled", 4 * KIB, 10_000, 10_000, clients=(*OURS, "cloudfiles, 4 processes", OTHERS[-1])),
+    Workload("far-get-stalls", "GET 4 KiB at 20 ms, one in 200 stalls for 5 s, default settings", "get", "far-stalls",
+             4 * KIB, 5000, 5000, clients=(*OURS, WIDTHS[3], GATHER)),
+    Workload("far-exists", "exists, 100 000 keys, 100 ms a page, default settings", "exists", "far-listing-100", 0,
+             100_000, 100_000, unit="keys/s", clients=(*OURS, "cloudfiles, generator")),
+    Workload("far-list", "list 1 000 000 keys, 50 ms a page, default settings", "list", "far-listing-50", 0,
+             1_000_000, 1_000_000, unit="keys/s", clients=(*OURS, OTHERS[0])),
+)
+
 WORKLOADS: tuple[Workload, ...] = (
+    *FAR,
     Workload("get-4k", "GET 4 KiB", "get", "plain", 4 * KIB, 14000, 10000),
     Workload("get-recorded", "GET 4 KiB, without and with a recording in turn", "get_recorded", "plain", 4 * KIB, 14000,
              10000),

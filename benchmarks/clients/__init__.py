@@ -17,10 +17,10 @@ from benchmarks.clients import (
 from benchmarks.clients.base import Client
 
 CLIENTS: tuple[type[Client], ...] = (
-    ours.Ours, ours.Threads, ours.OnS3, ours.OnFastS3,
-    obstore_client.Threads, obstore_client.Async,
+    ours.Ours, ours.Threads, ours.OnS3, ours.OnFastS3, *ours.FIXED, ours.Generator, ours.Processes,
+    obstore_client.Threads, obstore_client.Async, obstore_client.Gather,
     http_clients.Geventhttpclient, http_clients.Urllib3,
-    boto.Boto, boto.Transfer, fsspec_clients.S3fs,
+    boto.Boto, boto.Defaults, boto.Transfer, fsspec_clients.S3fs,
     google_client.Google, fsspec_clients.Gcsfs, azure_client.Azure, fsspec_clients.Adlfs,
     cloud_files.Threads, cloud_files.Green,
     programs.S5cmd, programs.Rclone, plain_files.Loop, programs.Wrk, programs.Curl,

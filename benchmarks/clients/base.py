@@ -49,7 +49,7 @@ class Target:
     access_key: str = "AKIAEXAMPLE0000"
     secret_key: str = "secretkey1234567"
     region: str = "us-east-1"
-    connections: int = 20
+    connections: int | None = 20  # requests at a time; None: what the client does by its default settings
     tools: dict[str, str] = field(default_factory=dict)  # name of a program -> its path
     project: str = ""  # the directory that holds our own package
     scratch: str = ""  # an empty directory for programs that read and write files
@@ -92,6 +92,8 @@ class Client:
     largest_put: ClassVar[int | None] = None  # bytes; larger puts are not measured
     hides: ClassVar[frozenset[str]] = frozenset()  # verbs of the parent class that are not measured again
     note: ClassVar[str] = ""
+    width: ClassVar[int | None] = None  # requests at a time by its default settings; None: it finds that itself
+    equal: ClassVar[bool] = True  # takes part where all clients have equal settings
 
     def setup(self, target: Target) -> None:
         """Import the library and create what a script would create once."""
@@ -179,21 +181,21 @@ class ThreadedClient(Client):
     pool: ThreadPoolExecutor
 
     def start(self, target: Target) -> None:
-        self.pool = ThreadPoolExecutor(target.connections)
+        self.pool = ThreadPoolExecutor(target.connections or self.width)
 
     def each(self, function: Callable[[Any], Any], items: Iterable[Any]) -> list[Any]:
         return list(self.pool.map(function, items))
 
 
 class AsyncClient(Client):
-    """For asyncio libraries: as many tasks as connections, with one shared iterator."""
+    """For asyncio libraries: as many tasks as connections, or by default as items, with one shared iterator."""
 
     loop: asyncio.AbstractEventLoop
-    connections: int
+    connections: int | None
 
     def start(self, target: Target) -> None:
         self.loop = asyncio.new_event_loop()
-        self.connections = target.connections
+        self.connections = target.connections or self.width
 
     def each(self, function: Callable[[Any], Coroutine[Any, Any, Any]], items: Sequence[Any]) -> list[Any]:
         return self.loop.run_until_complete(self._spread(function, items))
@@ -206,5 +208,5 @@ class AsyncClient(Client):
             for index, item in todo:
                 results[index] = await function(item)
 
-        await asyncio.gather(*(work() for _ in range(self.connections)))
+        await asyncio.gather(*(work() for _ in range(self.connections or len(items))))
         return results

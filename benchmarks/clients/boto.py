@@ -25,9 +25,11 @@ class Boto(ThreadedClient):
 
         self.start(target)
         self.target = target
-        config = Config(max_pool_connections=target.connections, signature_version="s3v4",
-                        s3={"addressing_style": "path"}, retries={"max_attempts": 2, "mode": "standard"},
-                        request_checksum_calculation="when_required", response_checksum_validation="when_required")
+        equal: dict[str, Any] = {"max_pool_connections": target.connections, "signature_version": "s3v4",
+                                 "s3": {"addressing_style": "path"}, "retries": {"max_attempts": 2, "mode": "standard"},
+                                 "request_checksum_calculation": "when_required",
+                                 "response_checksum_validation": "when_required"}
+        config = Config(**equal if target.connections else {})
         self.s3 = boto3.client("s3", endpoint_url=target.endpoint, region_name=target.region, config=config,
                                aws_access_key_id=target.access_key, aws_secret_access_key=target.secret_key,
                                verify=target.ca_file or None)
@@ -82,6 +84,15 @@ class Boto(ThreadedClient):
 
     def put_big(self, key: str, content: bytes) -> None:
         self._put((key, content))
+
+
+class Defaults(Boto):
+    """As many threads as its pool and its transfer manager have connections by default: it has no call for many."""
+
+    name = "boto3, 10 threads"
+    statement = None
+    width = 10
+    equal = False
 
 
 class Transfer(Boto):

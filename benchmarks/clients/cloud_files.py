@@ -16,6 +16,7 @@ class Threads(Ours):
     needs = ("cloudfiles",)
     environment = "cloud-files"
     green = False
+    width = 20
     schemes = frozenset({"s3"})  # endpoints of its other clouds cannot be configured
     hides = frozenset({"stream", "copy_within", "get_recorded"})  # copies inside S3 do not finish here
 
@@ -27,8 +28,8 @@ class Threads(Ours):
         self.scratch = target.scratch
         self.folder = CloudFiles
         path = f"file://{target.directory}" if target.local else f"s3://{target.base_url}"
-        self.store = CloudFiles(path, green=self.green, num_threads=target.connections, progress=False,
-                                secrets=None if target.local else secrets)
+        settings = {"green": self.green, "num_threads": target.connections} if target.connections else {}
+        self.store = CloudFiles(path, progress=False, secrets=None if target.local else secrets, **settings)
 
     def bodies(self, result: Any, keys: Sequence[str]) -> Iterable[Any]:
         found = {record["path"]: record["content"] for record in result}  # the order is not guaranteed

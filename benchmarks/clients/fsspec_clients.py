@@ -16,7 +16,7 @@ class _Fsspec(Client):
 
     def setup(self, target: Target) -> None:
         self.root = f"{target.bucket}/{target.prefix}/"
-        self.batch = target.connections
+        self.batch = {"batch_size": target.connections} if target.connections else {}
         self.fs = self.open(target)
 
     def open(self, target: Target) -> Any:
@@ -28,20 +28,20 @@ class _Fsspec(Client):
 
     def get(self, keys: Sequence[str]) -> list[bytes]:
         paths = self._paths(keys)
-        found = self.fs.cat(paths, batch_size=self.batch)
+        found = self.fs.cat(paths, **self.batch)
         return [found[path] for path in paths]
 
     def get_decoded(self, keys: Sequence[str]) -> list[bytes]:
         return [gzip.decompress(content) for content in self.get(keys)]
 
     def put(self, items: Items) -> None:
-        self.fs.pipe({self.root + key: content for key, content in items}, batch_size=self.batch)
+        self.fs.pipe({self.root + key: content for key, content in items}, **self.batch)
 
     def exists(self, keys: Sequence[str]) -> list[bool]:
         from fsspec.asyn import _run_coros_in_chunks, sync
 
         checks = [self.fs._exists(path) for path in self._paths(keys)]
-        found: list[bool] = sync(self.fs.loop, _run_coros_in_chunks, checks, batch_size=self.batch)
+        found: list[bool] = sync(self.fs.loop, _run_coros_in_chunks, checks, **self.batch)
         return found
 
     def list(self) -> list[str]:
@@ -61,6 +61,7 @@ class _Fsspec(Client):
 class S3fs(_Fsspec):
     name = "s3fs"
     needs = ("s3fs",)
+    width = 10  # connections of its pool
     statement = "import s3fs"
 
     def open(self, target: Target) -> Any:
@@ -68,11 +69,15 @@ class S3fs(_Fsspec):
 
         config = {"max_pool_connections": target.connections, "s3": {"addressing_style": "path"},
                   "request_checksum_calculation": "when_required", "response_checksum_validation": "when_required"}
+        if target.connections is None:
+            config = {}
         client: dict[str, Any] = {"region_name": target.region}
         if target.ca_file:
             client["verify"] = target.ca_file
-        return s3fs.S3FileSystem(key=target.access_key, secret=target.secret_key, endpoint_url=target.endpoint,
-                                 config_kwargs=config, client_kwargs=client, use_listings_cache=False)
+        fs = s3fs.S3FileSystem(key=target.access_key, secret=target.secret_key, endpoint_url=target.endpoint,
+                               config_kwargs=config, client_kwargs=client, use_listings_cache=False)
+        fs.connect()  # reads the descriptions of the service, which a client of boto3 does when it is made
+        return fs
 
 
 class Gcsfs(_Fsspec):

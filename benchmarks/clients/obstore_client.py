@@ -17,8 +17,10 @@ def open_store(target: Target) -> Any:
 
     if target.local:
         return LocalStore(target.directory, mkdir=True)
-    common: dict[str, Any] = {"client_options": {"allow_http": True, "timeout": timedelta(seconds=60)},
-                              "retry_config": {"max_retries": 2}, "prefix": target.prefix}
+    common: dict[str, Any] = {"client_options": {"allow_http": True}, "prefix": target.prefix}
+    if target.connections:
+        common["client_options"]["timeout"] = timedelta(seconds=60)
+        common["retry_config"] = {"max_retries": 2}
     if target.scheme == "gs":
         return GCSStore(target.bucket, base_url=target.endpoint, bearer_token=target.access_key, **common)
     if target.scheme == "az":
@@ -49,6 +51,7 @@ class _Obstore(Client):
 
 class Threads(_Obstore, ThreadedClient):
     name = "obstore, 20 threads"
+    width = 20
     statement = "import obstore.store"
 
     def setup(self, target: Target) -> None:
@@ -137,3 +140,11 @@ class Async(_Obstore, AsyncClient):
 
     def exists(self, keys: Sequence[str]) -> list[bool]:
         return self.each(self._exists, keys)
+
+
+class Gather(Async):
+    """`asyncio.gather` of all calls at once: nothing limits their number by default."""
+
+    name = "obstore, asyncio.gather"
+    equal = False
+    note = "every request at once, each on its own connection"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import sys
 from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
@@ -39,7 +40,9 @@ class Ours(Client):
 
         self.scratch = target.scratch
         self.folder = CloudFiles
-        self.store = CloudFiles(green=self.green, num_threads=target.connections, **place(target))
+        settings = {"green": self.green, "num_threads": self.width or target.connections}
+        chosen = {name: value for name, value in settings.items() if value is not None}
+        self.store = CloudFiles(**chosen, **place(target))
 
     def get(self, keys: Sequence[str]) -> Any:
         return self.store.get(keys, raw=True)
@@ -100,6 +103,62 @@ class Threads(Ours):
     statement = None
     green = False
     hides = frozenset({"get_recorded"})
+
+
+def _fixed(number: int) -> type[Ours]:
+    """The same with a number of threads, which takes part only where the others have their default settings."""
+    return type(f"Fixed{number}", (Ours,), {
+        "name": f"{Ours.name}, num_threads={number}", "statement": None, "width": number, "equal": False})
+
+
+FIXED = tuple(_fixed(number) for number in (20, 64, 128, 256, 512))
+
+
+class Generator(Ours):
+    """`exists` of a generator."""
+
+    name = "cloudfiles, generator"
+    statement = None
+    equal = False
+
+    def exists(self, keys: Sequence[str]) -> list[bool]:
+        return self.exists_each(keys)
+
+
+class Processes(Ours):
+    """Four processes that share the keys; they are started before the clock."""
+
+    name = "cloudfiles, 4 processes"
+    statement = None
+    equal = False
+    note = "CPU time and memory of the parent only"
+
+    def setup(self, target: Target) -> None:
+        sys.path.insert(0, target.project)  # the processes find this module by it
+        spawn = multiprocessing.get_context("spawn")
+        ready = spawn.Barrier(PROCESSES + 1)
+        self.pool = spawn.Pool(PROCESSES, _open_store, (target, ready))
+        ready.wait()
+
+    def get(self, keys: Sequence[str]) -> Any:
+        found = self.pool.map(_get, [keys[start::PROCESSES] for start in range(PROCESSES)], chunksize=1)
+        return [found[n % PROCESSES][n // PROCESSES] for n in range(len(keys))]
+
+
+PROCESSES = 4
+_store: Any = None  # of a process of Processes
+
+
+def _open_store(target: Target, ready: Any) -> None:
+    global _store
+    client = Ours()
+    client.setup(target)
+    _store = client.store
+    ready.wait()
+
+
+def _get(keys: Sequence[str]) -> Any:
+    return _store.get(keys, raw=True)
 
 
 class OnS3(Ours):

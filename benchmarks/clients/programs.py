@@ -85,12 +85,14 @@ class S5cmd(Program):
 
     name = "s5cmd"
     program = "s5cmd"
+    width = 256
     needs = ("s5cmd",)
     note = "writes files (tmpfs), start-up included"
 
     def s5cmd(self, *arguments: str) -> str:
-        return self.run("--endpoint-url", self.target.endpoint, "--numworkers", str(self.target.connections),
-                        "--retry-count", "2", "--log", "error", *arguments)
+        workers = self.target.connections
+        equal = ("--numworkers", str(workers), "--retry-count", "2") if workers else ()
+        return self.run("--endpoint-url", self.target.endpoint, *equal, "--log", "error", *arguments)
 
     def _url(self, key: str) -> str:
         return f"s3://{self.target.bucket}/{self.target.key(key)}"
@@ -130,6 +132,7 @@ class Rclone(Program):
 
     name = "rclone"
     program = "rclone"
+    width = 4
     needs = ("rclone",)
     note = "writes files (tmpfs), start-up included"
 
@@ -144,8 +147,9 @@ class Rclone(Program):
     def rclone(self, *arguments: str) -> str:
         secure = ("--ca-cert", self.target.ca_file) if self.target.ca_file else ()
         parallel = str(self.target.connections)
-        return self.run("--config", os.devnull, "--transfers", parallel, "--checkers", parallel, "--retries", "1",
-                        "--low-level-retries", "2", "--use-server-modtime", *secure, *arguments)
+        equal = ("--transfers", parallel, "--checkers", parallel, "--retries", "1", "--low-level-retries", "2")
+        return self.run("--config", os.devnull, *(equal if self.target.connections else ()), "--use-server-modtime",
+                        *secure, *arguments)
 
     def _names(self, keys: Iterable[str]) -> tuple[str, ...]:
         return ("--files-from-raw", self.lines("names", keys), "--no-traverse", "--ignore-times")
