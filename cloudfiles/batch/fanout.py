@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
@@ -18,12 +19,10 @@ from typing import Any
 from cloudfiles.runtime.cancellation import Cancelled
 from cloudfiles.runtime.contract import Runtime, WorkerGroup
 from cloudfiles.runtime.hub_engine import block_if_exiting, close_after_interrupt
+from cloudfiles.transport.adaptive_width import WorkerShare
 
 Work = Callable[[Any], Any]
 OnError = Callable[[Any, Exception], Any]
-
-FIRST_WIDTH = 20
-"""Workers with which a batch starts if their number is found while it runs."""
 
 _TICK = 0.1
 """Seconds between two reports of progress."""
@@ -39,6 +38,9 @@ _BUILT_IN: tuple[type, ...] = (list, tuple, set, frozenset, dict, range,
                                type({}.keys()), type({}.values()), type({}.items()))
 """Collections whose iterators can be shared by threads. Those of other classes may be generators, which cannot."""
 
+_ANY_NUMBER = 1 << 30
+"""Workers that an iterable of unknown length has work for."""
+
 _PROBE = 16
 """Local operations in the thread of the caller before their average time is checked."""
 
@@ -49,9 +51,11 @@ class Plan:
 
     Attributes:
         runtime: that of the workers; None for no workers: all items in the thread of the caller (`collect` only).
-        width: maximum number of workers, 1 or more.
+        width: maximum number of workers, 1 or more. With `share`, the number to plan with before it is known.
         on_error: returns the result for an item that failed; None: the first error ends the batch.
         report: called from time to time in the thread of the caller with the number of items done since the last call.
+        share: returns the batch's share in the workers of a server: their number changes while it runs. None: `width`
+            is their number.
         probe: start in the thread of the caller, and use workers only if that is slow.
     """
 
@@ -60,6 +64,7 @@ class Plan:
     on_error: OnError | None = None
     report: Callable[[int], Any] | None = None
     probe: bool = False
+    share: Callable[[], WorkerShare] | None = None
 
 
 class ItemCounter:
@@ -114,7 +119,7 @@ def _closing_after_interrupt(runtime: Runtime | None) -> Iterator[None]:
         raise
 
 
-class _Batch:
+class _Batch(ABC):
     """State shared by the workers and the caller. Deques and flags need no lock of their own in CPython."""
 
     worker_group: WorkerGroup
@@ -127,6 +132,74 @@ class _Batch:
         self._closed = False  # no more items will come
         self._waiting: deque[None] = deque()  # one for each worker that waits for items, or for space
         self._caller_waits = False
+        self._workers = plan.width  # that there are, without those that are about to leave
+        self._leaving: deque[None] = deque()  # one for each worker that is to end after its item
+        self._share = None if plan.share is None else plan.share()
+        self._adapt_at = 0.0
+
+    # ---- the number of workers, in the caller
+
+    def _start(self, wanted: int) -> None:
+        """wanted: the number of workers that have anything to do."""
+        if self._share is not None:
+            self._workers = self._share.workers(time.monotonic(), wanted)
+            self._adapt_at = time.monotonic() + self._share.interval
+        self._workers = max(1, min(self._workers, wanted))
+        self.worker_group.start(self._worker, self._workers)
+
+    def _adapt(self) -> None:
+        """Start more workers, or let some of them end, if the share of this batch has changed. Called often."""
+        share = self._share
+        if share is None:
+            return
+        now = time.monotonic()
+        if now < self._adapt_at:
+            return
+        wanted = self._wanted()
+        workers = share.workers(now, wanted, len(self._waiting))
+        self._adapt_at = now + share.interval
+        more = min(workers, wanted) - self._workers
+        if more > 0:
+            self._start_more(more)
+        elif workers < self._workers:
+            self._leaving.extend([None] * (self._workers - workers))
+            self._workers = workers
+
+    def _start_more(self, count: int) -> None:
+        self._workers += count
+        while count and self._takes_leave():  # those that have not left yet stay
+            count -= 1
+        if count:
+            self.worker_group.start(self._worker, count)
+
+    def _takes_leave(self) -> bool:
+        """In a worker after its item: whether it is to end."""
+        try:
+            self._leaving.pop()
+        except IndexError:
+            return False
+        return True
+
+    def _pause(self, longest: float | None) -> float | None:
+        """Seconds for which the caller may wait until it calls `_adapt`."""
+        if self._share is None:
+            return longest
+        left = max(0.0, self._adapt_at - time.monotonic())
+        return left if longest is None else min(left, longest)
+
+    def _end(self) -> None:
+        """The batch has ended, in whatever way."""
+        if self._share is not None:
+            self._share.leave()
+
+    @abstractmethod
+    def _wanted(self) -> int:
+        """The number of workers that have something to do."""
+
+    @abstractmethod
+    def _worker(self) -> None: ...
+
+    # ---- in workers
 
     def run_item(self, item: Any) -> Any:
         try:
@@ -172,7 +245,7 @@ class _Batch:
 
     @property
     def _low(self) -> int:
-        return self._plan.width // 2
+        return self._workers // 2
 
     def _wake(self, count: int) -> None:
         """In the caller: wake up to `count` of the waiting workers."""
@@ -191,8 +264,9 @@ class _Batch:
         """In the caller: wait until woken, unless `unless` is true meanwhile."""
         self._caller_waits = True
         if not unless():
-            self.worker_group.wait_caller(timeout)
+            self.worker_group.wait_caller(self._pause(timeout))
         self._caller_waits = False
+        self._adapt()
 
     def _raise_error(self) -> None:
         if self._error is not None:
@@ -248,33 +322,42 @@ class _CollectBatch(_Batch):
 
     def run_with(self, worker_group: WorkerGroup) -> None:
         self.worker_group = worker_group
-        width = self._plan.width if self._count is None else max(1, min(self._plan.width, self._count))
         try:
-            worker_group.start(self._worker, width)
+            self._start(self._wanted())
             if not self._shared:
                 self._feed()
             while not worker_group.finished and self._error is None:
-                worker_group.wait_caller(None if self._plan.report is None else _TICK)
+                worker_group.wait_caller(self._pause(None if self._plan.report is None else _TICK))
+                self._adapt()
                 self._report()
         except BaseException as error:
             self._give_up(error)
             raise
+        finally:
+            self._end()
         if self._error is not None:
             worker_group.cancel()
         self._raise_error()
         self._done = len(self.results)  # counted by many threads without a lock, it may be too low
         self._report()
 
+    def _wanted(self) -> int:
+        if self._count is None:
+            return _ANY_NUMBER
+        return max(1, self._count - self._done)
+
     def _worker(self) -> None:
         self._run_worker(self._work_all)
 
     def _work_all(self) -> None:
-        results, run_item = self.results, self.run_item
+        results, run_item, leaving = self.results, self.run_item, self._leaving
         for index, item in self._source if self._shared else self._inbox_items():
             if self._error is not None:
                 return
             results[index] = run_item(item)
             self._done += 1
+            if leaving and self._takes_leave():
+                return
 
     def _feed(self) -> None:
         """In the caller: take items of the iterable as fast as the workers process them."""
@@ -282,7 +365,7 @@ class _CollectBatch(_Batch):
             self.results.append(None)
             self._inbox.append(numbered)
             self._wake(1)
-            while len(self._inbox) >= self._plan.width and self._goes_on():
+            while len(self._inbox) >= self._workers and self._goes_on():
                 self._wait(_TICK, lambda: len(self._inbox) <= self._low)
                 self._report()
             if not self._goes_on():
@@ -319,11 +402,12 @@ class _StreamBatch(_Batch):
     def run_with(self, worker_group: WorkerGroup) -> Iterator[Any]:
         self.worker_group = worker_group
         try:
-            worker_group.start(self._worker, min(self._plan.width, self._max_items))
+            self._start(self._max_items)
             while self._await_results():
                 for _ in range(len(self._outbox)):
                     yield self._take()
         finally:
+            self._end()
             if not worker_group.finished:
                 self._give_up(Cancelled("the caller stopped reading the results"))
 
@@ -338,7 +422,7 @@ class _StreamBatch(_Batch):
                 self._raise_error()  # the last worker may have failed since
                 return bool(self._outbox)
             self._wait(None, lambda: bool(self._outbox) or self._error is not None or self.worker_group.finished)
-            if self._taken > self._plan.width:
+            if self._taken > self._workers:
                 # A consumer that is faster than the server would be woken for each result, which costs more than the
                 # result itself: wait for some more.
                 self.worker_group.wait_caller(_GATHER_SECONDS)
@@ -347,7 +431,7 @@ class _StreamBatch(_Batch):
         """In the caller: take items while there is space for their results."""
         fed = 0
         while not self._closed and self._taken < self._max_items:
-            if self._outbox and (self._is_slow or fed >= self._plan.width):
+            if self._outbox and (self._is_slow or fed >= self._workers):
                 return  # results are waiting: the consumer comes first
             asked = time.monotonic()
             try:
@@ -365,8 +449,9 @@ class _StreamBatch(_Batch):
         """The next result. Also takes new items for the workers, which run while the consumer processes the result."""
         result, weight = self._outbox.popleft()
         self._taken -= 1
-        if len(self._inbox) <= self._plan.width:
+        if len(self._inbox) <= self._workers:
             self._feed()
+        self._adapt()
         with self._lock:
             was_full = self._bytes >= self._max_bytes
             self._bytes -= weight
@@ -377,6 +462,9 @@ class _StreamBatch(_Batch):
             self._plan.report(1)
         return result
 
+    def _wanted(self) -> int:
+        return self._max_items
+
     def _worker(self) -> None:
         self._run_worker(self._work_all)
 
@@ -386,6 +474,8 @@ class _StreamBatch(_Batch):
             if self._error is not None:
                 return
             self._emit(self.run_item(item))
+            if self._leaving and self._takes_leave():
+                return
 
     def _emit(self, result: Any) -> None:
         weight = self._weigh(result)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cloudfiles import secret_references
-from cloudfiles.batch.fanout import FIRST_WIDTH, OnError, Plan
+from cloudfiles.batch.fanout import OnError, Plan
 from cloudfiles.exceptions import InvalidInputError, redact
 from cloudfiles.interfaces import interface_class
 from cloudfiles.interfaces.base import Interface
@@ -15,7 +15,11 @@ from cloudfiles.paths import ExtractedPath, extract, to_https_protocol
 from cloudfiles.runtime.contract import Runtime
 from cloudfiles.runtime.hub_engine import blocking_runtime, current_runtime
 from cloudfiles.secret_references import SecretReference
+from cloudfiles.transport.adaptive_width import FIRST_WIDTH, WorkerShare, max_width
 from cloudfiles.types import StoreOptions
+
+if TYPE_CHECKING:
+    from cloudfiles.transport.request import Origin
 
 
 @dataclass(repr=False)
@@ -123,7 +127,9 @@ class Store:
             runtime = blocking_runtime()
             return Plan(runtime, self.first_width, on_error, report, probe=True), self.interface(runtime)
         runtime = current_runtime(green=self.green is not False)
-        return Plan(runtime, self.first_width, on_error, report), self.interface(runtime)
+        interface = self.interface(runtime)
+        share = None if self.width is not None else share_of(interface, runtime=runtime)
+        return Plan(runtime, self.first_width, on_error, report, share=share), interface
 
     # ---- pickling
 
@@ -142,6 +148,15 @@ class Store:
 
     def __repr__(self) -> str:
         return f"Store({redact(self.cloudpath)!r})"
+
+
+def share_of(*interfaces: Interface, runtime: Runtime) -> Callable[[], WorkerShare]:
+    """What returns the share that a batch has in the workers of the servers of these interfaces."""
+
+    def origins() -> tuple[Origin, ...]:
+        return tuple(dict.fromkeys(each.origin for each in interfaces if each.origin is not None))
+
+    return lambda: WorkerShare(origins, runtime, max_width())
 
 
 def _location(cloudpath: str, use_https: bool) -> ExtractedPath:

@@ -31,6 +31,7 @@ from cloudfiles.types import Content, ListPage, StoredObject, StoreOptions, Writ
 if TYPE_CHECKING:
     from cloudfiles.paths import ExtractedPath
     from cloudfiles.runtime.contract import Runtime
+    from cloudfiles.transport.request import Origin
 
 
 def object_changed(key: str) -> ObjectChangedError:
@@ -51,6 +52,12 @@ class Interface(ABC):
             options: secrets, endpoint, timeouts and the like; those that do not apply to the protocol are ignored.
             runtime: how to wait, to sleep and to connect, for green threads or OS threads.
         """
+
+    @property
+    def origin(self) -> Origin | None:
+        """The server that requests are sent to: the number of workers of batches follows how it responds. None: a
+        local store, or the server is not known before the first request."""
+        return None
 
     # ---- one object
 

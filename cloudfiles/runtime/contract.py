@@ -127,6 +127,10 @@ class Runtime(ABC):
     def worker_group(self) -> WorkerGroup: ...
 
     @abstractmethod
+    def cpu_seconds(self) -> float:
+        """CPU time used so far by the thread of the workers, or by the process if each has its own. From any thread."""
+
+    @abstractmethod
     def connect(self, host: str, port: int, timeout: float) -> socket.socket:
         """A connected TCP socket of this runtime's kind, with TCP_NODELAY. Raises OSError."""
 

@@ -76,10 +76,12 @@ class DescriptorBudget:
     Attributes:
         watched: whether a thread closes connections that were idle for long. Checked by pools when a connection
             becomes idle.
+        shortages: how often the system had no descriptor left.
     """
 
     def __init__(self, budget: Callable[[], int] = connection_budget) -> None:
         self.watched = False
+        self.shortages = 0
         self._budget = budget
         self._lock = threading.RLock()  # never held while waiting; finalizers may call methods again
         self._pools: weakref.WeakSet[Any] = weakref.WeakSet()
@@ -258,7 +260,10 @@ def with_descriptor(function: Callable[..., T], *args: Any, descriptors: Descrip
         try:
             return function(*args)
         except Exception as error:
-            if not is_descriptor_shortage(error) or not descriptors.free():
+            if not is_descriptor_shortage(error):
+                raise
+            descriptors.shortages += 1
+            if not descriptors.free():
                 raise
 
 

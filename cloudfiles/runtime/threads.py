@@ -239,6 +239,9 @@ class ThreadRuntime(Runtime):
     def worker_group(self) -> WorkerGroup:
         return ThreadWorkerGroup()
 
+    def cpu_seconds(self) -> float:
+        return time.process_time()
+
     def connect(self, host: str, port: int, timeout: float) -> socket.socket:
         return connect_first(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM), timeout, _connect)
 

@@ -7,13 +7,13 @@ import itertools
 from collections import deque
 from collections.abc import Callable, Collection, Iterable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from cloudfiles.batch.fanout import FIRST_WIDTH, ItemCounter, Plan, collect
+from cloudfiles.batch.fanout import ItemCounter, Plan, collect
 from cloudfiles.batch.processes import Parallel, is_parallel, run
 from cloudfiles.batch.progress import Progress, bar_for, is_shown
-from cloudfiles.batch.store import Store
+from cloudfiles.batch.store import Store, share_of
 from cloudfiles.exceptions import CloudFilesError, redact
 from cloudfiles.interfaces.base import Interface
 from cloudfiles.runtime.contract import Runtime
@@ -23,6 +23,7 @@ from cloudfiles.transfer.items import Item, items_between
 from cloudfiles.transfer.multipart_copy import LARGE_AT_ONCE
 from cloudfiles.transfer.result import ObjectOutcome, TransferResult, skipped_in_errors
 from cloudfiles.transfer.sources import check_source
+from cloudfiles.transport.adaptive_width import FIRST_WIDTH
 
 if TYPE_CHECKING:
     from cloudfiles.transfer.resume_store import SharedResumeStore
@@ -129,13 +130,16 @@ def plan_between(source: Store, target: Store, encodes: bool = False) -> tuple[P
 
     encodes: contents are re-encoded, which green threads could not do concurrently.
     """
-    width = min((store.width for store in (source, target) if store.width is not None), default=FIRST_WIDTH)
+    given = [store.width for store in (source, target) if store.width is not None]
+    width = min(given, default=FIRST_WIDTH)
     if width == 0:
         return Plan(None), source.here(), target.here()
     is_local = source.is_local and target.is_local
     green = source.green is not False and target.green is not False and not encodes
     runtime = blocking_runtime() if is_local else current_runtime(green)
-    return Plan(runtime, width, probe=is_local), source.interface(runtime), target.interface(runtime)
+    here, there = source.interface(runtime), target.interface(runtime)
+    share = None if given or is_local else share_of(here, there, runtime=runtime)
+    return Plan(runtime, width, probe=is_local, share=share), here, there
 
 
 def copy_objects(copier: Copier, items: Iterable[Item], plan: Plan, *, report: Report | None = None,
@@ -172,12 +176,12 @@ def copy_objects(copier: Copier, items: Iterable[Item], plan: Plan, *, report: R
 
     on_error = None if copier.options.raise_errors else fail
     try:
-        _run(lambda item: record(copier.copy_unless_large, item), items, plan, plan.width, on_error, report, counter)
+        _run(lambda item: record(copier.copy_unless_large, item), items, plan, on_error, report, counter)
         if large:
             several = min(LARGE_AT_ONCE, len(large))
             by, plan = (copier, plan) if for_large is None else for_large()
-            _run(lambda item: record(by.copy_large_object, item, several), large, plan, several, on_error, report,
-                 counter)
+            _run(lambda item: record(by.copy_large_object, item, several), large,
+                 replace(plan, width=several, share=None), on_error, report, counter)
     except CloudFilesError as error:
         if explains:
             raise result.explain(error) from error.__cause__
@@ -186,9 +190,9 @@ def copy_objects(copier: Copier, items: Iterable[Item], plan: Plan, *, report: R
     return result
 
 
-def _run(work: Callable[[Item], None], items: Iterable[Item], plan: Plan, width: int,
+def _run(work: Callable[[Item], None], items: Iterable[Item], plan: Plan,
          on_error: Callable[[Item, Exception], Any] | None, report: Report | None, counter: ItemCounter) -> None:
-    plan = Plan(plan.runtime, max(1, width), on_error, report, plan.probe)
+    plan = replace(plan, width=max(1, plan.width), on_error=on_error, report=report)
     if isinstance(items, Collection):
         collect(work, items, plan, counter)
         return

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Collection
 from contextlib import closing
+from dataclasses import replace
 from typing import Any
 
-from cloudfiles.batch.fanout import Plan, collect
+from cloudfiles.batch.fanout import collect
 from cloudfiles.batch.progress import Progress, bar_for, is_shown
 from cloudfiles.batch.store import Store
 from cloudfiles.exceptions import CloudFilesError, IntegrityError, MissingObjectError
@@ -51,11 +52,11 @@ def move_objects(source: Store, target: Store, paths: Any, *, total: int | None 
         result.add(mover.copy_moved(item, None if moved is None else moved.target), began)
 
     with bar_for(progress, count, "Moving") as bar, closing(SharedFiles(source.here())) as shared:
-        how = Plan(plan.runtime, plan.width, report=bar.update if is_shown(progress) else None, probe=plan.probe)
+        how = replace(plan, report=bar.update if is_shown(progress) else None)
         try:
             collect(move, shared.note(items), how)
             not_moved = {item[:2] for item in later}
-            collect(copy, list(later), Plan(plan.runtime, plan.width))
+            collect(copy, list(later), replace(plan, probe=False))
         except CloudFilesError as error:
             raise result.explain(error, "moved") from error.__cause__
     return result

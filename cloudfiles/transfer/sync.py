@@ -120,7 +120,7 @@ def _delete_all(target: Interface, keys: Iterator[str], plan: Plan, report: Any)
     deleted, errors = 0, []
     while chunk := list(itertools.islice(keys, target.traits.delete_batch * plan.width)):
         batches = [chunk[at:at + target.traits.delete_batch] for at in range(0, len(chunk), target.traits.delete_batch)]
-        for failed in collect(target.delete, batches, Plan(plan.runtime, plan.width, probe=plan.probe)):
+        for failed in collect(target.delete, batches, plan):
             errors.extend(failed.values())
         deleted += len(chunk)
         if report is not None:

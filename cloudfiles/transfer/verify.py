@@ -5,10 +5,10 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
-from cloudfiles.batch.fanout import Plan, collect
+from cloudfiles.batch.fanout import collect
 from cloudfiles.batch.progress import Progress, bar_for, is_shown
 from cloudfiles.batch.store import Store
 from cloudfiles.interfaces.base import Interface
@@ -83,7 +83,7 @@ def verify(source: Store, target: Store, paths: Any = None, *, read: bool = Fals
         report = bar.update if is_shown(progress) else None
         for chunk in _chunks(items):
             comparison = collect(lambda item: _compare(here, there, item, read), chunk,
-                             Plan(plan.runtime, plan.width, report=report, probe=plan.probe))
+                             replace(plan, report=report))
             for item, one in zip(chunk, comparison, strict=True):
                 result.add(item, one)
     return result

@@ -20,7 +20,8 @@ from cloudfiles.transport.connection import IncompleteBodyError
 from cloudfiles.transport.connection_pool import Pool
 from cloudfiles.transport.dial import Dialer, proxy_for
 from cloudfiles.transport.limiter import Limiter
-from cloudfiles.transport.request import Origin, Request, RetryRequest
+from cloudfiles.transport.request import Origin, Request, Response, RetryRequest
+from cloudfiles.transport.traffic import traffic_of
 from cloudfiles.types import MIN_THROUGHPUT, Clock, StoreOptions, Tls
 
 
@@ -68,6 +69,7 @@ class Client:
             if again:
                 attempts.corrected(failure)
             else:
+                pool.traffic.refused += getattr(failure, "is_slow_down", False)
                 attempts.failed(failure, pool.limiter, now)
             pool = self._pools.get(request.origin) or self._open_pool(request.origin)
             now = self._monotonic()
@@ -80,6 +82,16 @@ class Client:
                      jitter=self._jitter)
 
     def _attempt(self, request: Request, pool: Pool, now: float) -> Any:
+        traffic = pool.traffic
+        traffic.begun += 1
+        try:
+            result = request.accept(self._exchange(request, pool, now))
+            traffic.completed += 1
+            return result
+        finally:
+            traffic.ended += 1
+
+    def _exchange(self, request: Request, pool: Pool, now: float) -> Response:
         connection = pool.take(now, request.idempotent, request.deadline)
         limiter = pool.limiter
         try:
@@ -106,12 +118,12 @@ class Client:
         limiter.has_answered = True
         if limiter.is_watching and response.status not in RETRYABLE_STATUS:
             limiter.accepted(now, self._monotonic())
-        return request.accept(response)
+        return response
 
     def _open_pool(self, origin: Origin) -> Pool:
         return self._pools.setdefault(origin, Pool(origin, self._dialer, proxy_for(origin), limiter_of(origin),
                                                    self.runtime, self._descriptors, self._monotonic,
-                                                   self._min_throughput))
+                                                   self._min_throughput, traffic_of(origin)))
 
     def close(self) -> None:
         """Close the idle connections. New ones are opened when needed."""

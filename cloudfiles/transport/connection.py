@@ -27,6 +27,7 @@ from cloudfiles.transport.request import (
 )
 from cloudfiles.transport.socket_errors import transport_error
 from cloudfiles.transport.throughput import NO_MINIMUM, Throughput, TooSlowError, Watch
+from cloudfiles.transport.traffic import Traffic
 from cloudfiles.transport.wire import CHUNKED, MAX_HEAD, ChunkedBody, Head, body_length, head_end, parse_head
 
 _FIRST = 16 * 1024
@@ -75,11 +76,12 @@ class Connection:
         received, sent: bytes over all exchanges; only bodies are counted in `sent`.
     """
 
-    __slots__ = ("__weakref__", "_buffer", "_first", "_stream", "_throughput", "_view", "has_response_bytes",
-                 "idle_since", "is_closed", "received", "responses", "reusable", "sent")
+    __slots__ = ("__weakref__", "_buffer", "_first", "_stream", "_throughput", "_traffic", "_view",
+                 "has_response_bytes", "idle_since", "is_closed", "received", "responses", "reusable", "sent")
 
-    def __init__(self, stream: Stream, throughput: Throughput = NO_MINIMUM) -> None:
+    def __init__(self, stream: Stream, throughput: Throughput = NO_MINIMUM, traffic: Traffic | None = None) -> None:
         self._throughput = throughput
+        self._traffic = Traffic() if traffic is None else traffic
         self._stream = stream
         self._buffer = bytearray(BUFFER)
         self._view = memoryview(self._buffer)
@@ -142,6 +144,7 @@ class Connection:
         elif size <= _JOIN:
             self._stream.send(b"".join((head, body)))
             self.sent += size
+            self._traffic.bytes += size
         else:
             self._stream.send(head)
             self._send_pieces((body,))
@@ -155,6 +158,7 @@ class Connection:
             while view:
                 count = self._stream.send_some(view)
                 self.sent += count
+                self._traffic.bytes += count
                 view = view[count:]
                 if now() >= watch.due:
                     watch.check()
@@ -207,6 +211,7 @@ class Connection:
             count = self._receive_some(filled)
             filled += count
             self.received += count
+            self._traffic.bytes += count
             self.has_response_bytes = True
 
     def _watch_head(self, watch: Watch | None) -> Watch:
@@ -269,6 +274,7 @@ class Connection:
                     raise TruncatedBodyError(f"the body ended after {got} of {length} bytes")
                 got += count
                 self.received += count
+                self._traffic.bytes += count
                 if now() >= due:
                     watch = watch or self._throughput.receiving(
                         self, request.method, due - self._throughput.seconds, got - len(rest))
@@ -286,6 +292,7 @@ class Connection:
         """Receive more of a body into `view`; returns the number of bytes, 0 at the end of the stream."""
         count = self._stream.receive_into(view)
         self.received += count
+        self._traffic.bytes += count
         if self._throughput.now() >= watch.due:
             watch.check()
         return count

@@ -15,6 +15,7 @@ from cloudfiles.transport.dial import Dialer, Proxy
 from cloudfiles.transport.limiter import Limiter
 from cloudfiles.transport.request import Origin
 from cloudfiles.transport.throughput import Throughput
+from cloudfiles.transport.traffic import Traffic
 
 _TRUSTED_IDLE = 1.0
 """Seconds of idleness after which a connection is checked before use. Servers close idle ones after five seconds at
@@ -29,11 +30,13 @@ class Pool:
     """
 
     def __init__(self, origin: Origin, dialer: Dialer, proxy: Proxy | None, limiter: Limiter, runtime: Runtime,
-                 descriptors: DescriptorBudget, monotonic: Callable[[], float], min_throughput: float = 0.0) -> None:
+                 descriptors: DescriptorBudget, monotonic: Callable[[], float], min_throughput: float = 0.0,
+                 traffic: Traffic | None = None) -> None:
         self.origin = origin
         self.runtime = runtime
         self.host = origin.authority
         self.limiter = limiter
+        self.traffic = Traffic() if traffic is None else traffic
         self._dialer = dialer
         self._proxy = proxy
         self._idle: deque[Connection] = deque()
@@ -67,7 +70,8 @@ class Pool:
             stream = with_descriptor(self._dialer.dial, self.origin, self._proxy, descriptors=self._descriptors)
         else:
             stream = self._dial_until(deadline)
-        connection = Connection(stream, self._throughput)
+        self.traffic.connects += 1
+        connection = Connection(stream, self._throughput, self.traffic)
         self._descriptors.add(connection, self.origin)
         return connection
 

@@ -44,6 +44,7 @@ from cloudfiles.interfaces.traits import StoreTraits
 from cloudfiles.paths import ExtractedPath
 from cloudfiles.runtime.contract import Runtime
 from cloudfiles.transport.client import Client, client_for
+from cloudfiles.transport.request import Origin
 from cloudfiles.types import Content, ListPage, StoreOptions, WriteOptions
 
 _LOOPBACK = ("127.", "localhost", "::1")
@@ -94,6 +95,10 @@ class AzureInterface(HeaderStore):
                                     crc64=endpoint.is_azure and integrity.is_available("crc64nvme"))
         protocol.check_bucket_exists = self._container.exists
         return self._container
+
+    @property
+    def origin(self) -> Origin | None:
+        return None if self._container is None else self._container.origin
 
     def explain_credentials(self) -> Sequence[tuple[str, str]]:
         return self._provider.explain()

@@ -58,7 +58,7 @@ from cloudfiles.interfaces.traits import StoreTraits
 from cloudfiles.paths import ExtractedPath
 from cloudfiles.runtime.contract import Runtime
 from cloudfiles.transport.client import Client, client_for
-from cloudfiles.transport.request import BodyTooLargeError
+from cloudfiles.transport.request import BodyTooLargeError, Origin
 from cloudfiles.types import Content, ListPage, StoredObject, StoreOptions, WriteOptions
 
 _PRESIGNABLE = ("GET", "HEAD", "PUT", "DELETE")
@@ -108,6 +108,10 @@ class GsInterface(HttpStore):
             self._media = f"?alt=media&userProject={quote_name(project)}"
             self._ready = True
         return self._bucket
+
+    @property
+    def origin(self) -> Origin | None:
+        return self._origin
 
     def explain_credentials(self) -> Sequence[tuple[str, str]]:
         return self.provider.explain()

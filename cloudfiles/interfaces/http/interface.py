@@ -39,7 +39,7 @@ from cloudfiles.paths import ExtractedPath
 from cloudfiles.protocols import PROTOCOLS
 from cloudfiles.runtime.contract import RUN_IN_THREAD_BYTES, Runtime
 from cloudfiles.transport.client import Client, client_for
-from cloudfiles.transport.request import Body, FileBody, Request
+from cloudfiles.transport.request import Body, FileBody, Origin, Request
 from cloudfiles.types import Content, ListPage, StoredObject, StoreOptions, WriteOptions
 
 _NO_HEAD = frozenset({400, 405, 501})
@@ -86,6 +86,10 @@ class HttpInterface(HeaderStore):
 
     def __repr__(self) -> str:
         return f"HttpInterface({str(self._address)!r})"
+
+    @property
+    def origin(self) -> Origin | None:
+        return self._address.origin
 
     def explain_credentials(self) -> Sequence[tuple[str, str]]:
         return self._credentials.explain()

@@ -45,6 +45,7 @@ from cloudfiles.interfaces.traits import StoreTraits
 from cloudfiles.paths import ExtractedPath
 from cloudfiles.runtime.contract import Runtime
 from cloudfiles.transport.client import Client, client_for
+from cloudfiles.transport.request import Origin
 from cloudfiles.types import Content, ListPage, StoredObject, StoreOptions, WriteOptions
 
 MAX_PRESIGNED = 7 * 24 * 3600
@@ -93,6 +94,10 @@ class S3Interface(HeaderStore):
         self._bucket = S3Bucket(self._client, self._runtime, protocol, checks, self._root,
                               endpoint.base + quote_key(self._root), self._headers, endpoint.is_aws)
         return self._bucket
+
+    @property
+    def origin(self) -> Origin | None:
+        return None if self._bucket is None else self._bucket.origin
 
     def explain_credentials(self) -> Sequence[tuple[str, str]]:
         return self._provider.explain()

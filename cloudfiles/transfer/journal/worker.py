@@ -7,10 +7,11 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from itertools import chain, islice
 from typing import Any
 
-from cloudfiles.batch.fanout import Plan, collect
+from cloudfiles.batch.fanout import collect
 from cloudfiles.batch.store import Store
 from cloudfiles.exceptions import (
     AuthorizationError,
@@ -119,9 +120,9 @@ class JournalWorker:
     def _copy_pending(self, copy_object: Callable[[LeasedItem], None], large: bool) -> None:
         if large:
             self._several = max(1, self._journal.count_large(LARGE_AT_ONCE))
-        width = self._several if large else self._plan.width
-        plan = Plan(self._plan.runtime, max(1, width), self._failed, lambda _: self._flush(),
-                    self._plan.probe and not large)
+        plan = replace(self._plan, on_error=self._failed, report=lambda _: self._flush())
+        if large:
+            plan = replace(plan, width=self._several, probe=False, share=None)
         pending = self._pending(large)
         while chunk := list(islice(pending, 1)):
             collect(copy_object, chain(chunk, islice(pending, _CHUNK)), plan)

@@ -1,0 +1,227 @@
+"""The number of workers of batches that was not given: found by a controller for each origin, shared by its batches."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cloudfiles.runtime.descriptors import descriptor_limit, process_descriptors
+from cloudfiles.transport.concurrency import ConcurrencyController, Interval
+from cloudfiles.transport.traffic import Traffic, traffic_of
+
+if TYPE_CHECKING:
+    from cloudfiles.runtime.contract import Runtime
+    from cloudfiles.transport.request import Origin
+
+FIRST_WIDTH = 20
+"""Workers with which a batch starts if nothing is known about its server yet."""
+
+MAX_WIDTH = 1024
+"""Maximum number of workers, unless `max_concurrency` or CLOUDFILES_MAX_CONCURRENCY says otherwise."""
+
+MAX_THREADS = 64
+"""Maximum number of workers that are OS threads."""
+
+_DESCRIPTOR_SHARE = 4
+"""At most this fraction of the descriptor limit is used for workers, each of which has a connection."""
+
+_SIZE_CLASSES = (256 << 10, 8 << 20)
+"""Mean bytes of a request from which on it belongs to the next size class."""
+
+
+def max_width(given: int | None = None) -> int:
+    """The maximum number of workers: as given, or set in the environment, within a quarter of the descriptors."""
+    if given is None:
+        try:
+            given = int(os.environ.get("CLOUDFILES_MAX_CONCURRENCY", MAX_WIDTH))
+        except ValueError:
+            given = MAX_WIDTH
+    return max(1, min(given, descriptor_limit() // _DESCRIPTOR_SHARE))
+
+
+@dataclass
+class _Marks:
+    """The counters at the beginning of an interval."""
+
+    time: float
+    begun: int = 0
+    in_progress: int = 0
+    completed: int = 0
+    bytes: int = 0
+    connects: int = 0
+    refused: int = 0
+    shortages: int = 0
+
+
+class AdaptiveWidth:
+    """How many workers there may be, over all batches that send requests to the same origins.
+
+    There is one per process, kept between batches. The batches ask for their share from time to time, and so tell what
+    it is based on; whichever asks after the end of an interval hands it to the controller.
+    """
+
+    def __init__(self, traffic: Sequence[Traffic], controller: ConcurrencyController | None = None) -> None:
+        self._controller = controller or ConcurrencyController(start=FIRST_WIDTH, maximum=max_width())
+        self._traffic = traffic
+        self._shares: list[WorkerShare] = []
+        self._marks = _Marks(0.0)
+        self._cpu: dict[Runtime, float] = {}  # CPU seconds of each runtime at the beginning of the interval
+        self._size_class = 0
+        self._operation = "GET"
+        self._lock = threading.Lock()  # never held while waiting
+
+    @property
+    def interval(self) -> float:
+        """Seconds after which a batch is to ask again."""
+        return self._controller.interval
+
+    def join(self, share: WorkerShare, now: float) -> None:
+        with self._lock:
+            if not self._shares:
+                self._begin(now)
+            self._shares.append(share)
+            self._cpu.setdefault(share.runtime, share.runtime.cpu_seconds())
+
+    def leave(self, share: WorkerShare) -> None:
+        with self._lock:
+            if share in self._shares:
+                self._shares.remove(share)
+
+    def workers(self, share: WorkerShare, now: float) -> int:
+        """The number of workers that this batch may have now."""
+        with self._lock:
+            if now - self._marks.time >= self._controller.interval:
+                self._observe(now)
+            return fair_share(self._controller.width, [each.wanted for each in self._shares],
+                              self._shares.index(share))
+
+    # ---- intervals
+
+    def _begin(self, now: float) -> None:
+        self._marks = self._current(now)
+        self._cpu = {share.runtime: share.runtime.cpu_seconds() for share in self._shares}
+
+    def _current(self, now: float) -> _Marks:
+        def total(name: str) -> int:
+            return sum(getattr(each, name) for each in self._traffic)
+
+        return _Marks(now, total("begun"), total("in_progress"), total("completed"), total("bytes"),
+                      total("connects"), total("refused"), process_descriptors.shortages)
+
+    def _observe(self, now: float) -> None:
+        before, after = self._marks, self._current(now)
+        seconds = now - before.time
+        completed, moved = after.completed - before.completed, after.bytes - before.bytes
+        if completed:
+            self._size_class = size_class(moved / completed)
+        interval = Interval(
+            seconds=seconds, operation=self._operation, size_class=self._size_class, completed=completed, bytes=moved,
+            in_progress=(before.in_progress + after.in_progress) / 2, first_byte=None, first_byte_min=None,
+            cpu_share=self._cpu_share(seconds), refused=after.refused - before.refused,
+            connects=after.connects - before.connects,
+            idle_workers=float(sum(share.waiting for share in self._shares)),
+            constrained=after.shortages > before.shortages)
+        self._begin(now)
+        self._controller.observe(interval, now)
+
+    def _cpu_share(self, seconds: float) -> float:
+        used = [share.runtime.cpu_seconds() - self._cpu[share.runtime]
+                for share in self._shares if share.runtime in self._cpu]
+        return max(used, default=0.0) / seconds
+
+
+class WorkerShare:
+    """The share of one batch in the workers of its origins.
+
+    Args:
+        origins: returns the origins that the batch sends requests to, as far as they are known.
+        maximum: the maximum number of workers of this batch.
+
+    Attributes:
+        runtime: that of the workers.
+        wanted: the number of workers that the batch has work for.
+        waiting: workers that wait for items, or until results are consumed.
+    """
+
+    def __init__(self, origins: Callable[[], tuple[Origin, ...]], runtime: Runtime, maximum: int) -> None:
+        self.runtime = runtime
+        self.wanted = 0
+        self.waiting = 0
+        self._maximum = min(maximum, MAX_THREADS) if runtime.name == "threads" else maximum
+        self._origins = origins
+        self._known: tuple[Origin, ...] = ()
+        self._width: AdaptiveWidth | None = None
+
+    @property
+    def interval(self) -> float:
+        """Seconds after which `workers` is to be called again."""
+        return _FIRST_INTERVAL if self._width is None else self._width.interval
+
+    def workers(self, now: float, wanted: int, waiting: int = 0) -> int:
+        """The number of workers that the batch may have now, at least 1. See the attributes for the arguments."""
+        self.wanted, self.waiting = max(1, min(wanted, self._maximum)), waiting
+        origins = self._origins()
+        if origins != self._known:  # a server may redirect to another one
+            self.leave()
+            self._known, self._width = origins, adaptive_width_of(origins)
+            self._width.join(self, now)
+        if self._width is None:
+            return min(self.wanted, FIRST_WIDTH)
+        return self._width.workers(self, now)
+
+    def leave(self) -> None:
+        """The batch has ended."""
+        if self._width is not None:
+            self._width.leave(self)
+            self._known, self._width = (), None
+
+
+_FIRST_INTERVAL = 0.01
+"""Seconds after which it is checked whether the origin is known by now."""
+
+
+def fair_share(width: int, wanted: Iterable[int], index: int) -> int:
+    """The share of the batch `index` in `width` workers, of batches that each want so many; at least 1.
+
+    None gets more than it wants. The others share what is left equally.
+
+    >>> [fair_share(20, [3, 50, 50], index) for index in range(3)]
+    [3, 8, 9]
+    """
+    ordered = sorted(enumerate(wanted), key=lambda pair: pair[1])
+    left = width
+    for position, (batch, wants) in enumerate(ordered):
+        share = max(1, min(wants, left // (len(ordered) - position)))
+        if batch == index:
+            return share
+        left = max(0, left - share)
+    raise IndexError(index)
+
+
+def size_class(mean: float) -> int:
+    """The size class of requests that moved `mean` bytes each.
+
+    >>> size_class(4096), size_class(1 << 20), size_class(8 << 20)
+    (0, 1, 2)
+    """
+    return sum(mean >= limit for limit in _SIZE_CLASSES)
+
+
+# ---- shared by the whole process
+
+_widths: dict[tuple[Origin, ...], AdaptiveWidth] = {}
+
+
+def adaptive_width_of(origins: tuple[Origin, ...]) -> AdaptiveWidth:
+    """The number of workers of all batches of this process that send requests to these origins."""
+    width = _widths.get(origins)
+    if width is None:
+        width = _widths.setdefault(origins, AdaptiveWidth([traffic_of(origin) for origin in origins]))
+    return width
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_widths.clear)

@@ -1,0 +1,50 @@
+"""What was sent to one origin and received from it: counters that the number of concurrent requests is based on."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cloudfiles.transport.request import Origin
+
+
+class Traffic:
+    """Counters of one origin, shared by all connections of the process.
+
+    They are only added to, without a lock: a lost update would not matter.
+
+    Attributes:
+        begun, ended: exchanges, each including the time until there is a connection.
+        completed: those of them with a response that was neither refused nor broken.
+        bytes: received and sent, with the headers of responses.
+        connects: connections opened.
+        refused: responses by which the server asked for fewer requests.
+    """
+
+    __slots__ = ("begun", "bytes", "completed", "connects", "ended", "refused")
+
+    def __init__(self) -> None:
+        self.begun = 0
+        self.ended = 0
+        self.completed = 0
+        self.bytes = 0
+        self.connects = 0
+        self.refused = 0
+
+    @property
+    def in_progress(self) -> int:
+        return max(0, self.begun - self.ended)
+
+
+_traffic: dict[Origin, Traffic] = {}
+
+
+def traffic_of(origin: Origin) -> Traffic:
+    """The counters of `origin` in this process."""
+    traffic = _traffic.get(origin)
+    return traffic if traffic is not None else _traffic.setdefault(origin, Traffic())
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_traffic.clear)
