@@ -9,27 +9,47 @@ server refuses some of them is decided by `limiter.py`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, field
 
 _BUSY = 0.85
 """Share of a CPU that the client's own thread uses, above which more requests in progress cannot complete more."""
 
+_CPU_MARGIN = 1.5
+"""Factor of the width that keeps the CPU busy, beyond which the width is not raised."""
+
+_LEAST_CPU = 1e-6
+"""CPU seconds that a request takes at least."""
+
+_FILLED = 0.7
+"""Share of the width that is in progress at least when it tells what the width is good for."""
+
 _GROWTH = 2.0
-"""Factor by which the width grows while this pays."""
+"""Factor by which the width exceeds the requests that the server works on, while these do not wait for each other."""
 
-_MIN_GAIN = 1.25
-"""Factor by which completions have to grow when the width grew by _GROWTH."""
+_UNLOADED, _LOADED = 1.15, 1.5
+"""Factors of the least time to the first byte: up to the first, requests do not wait for each other; from the second
+on, more of them only wait longer. The growth falls from one to the other."""
 
-_MAX_SLOWDOWN = 1.5
-"""Factor of the least time to the first byte above which requests wait for each other."""
+_HEADROOM = 1.25
+"""Factor of what is needed to keep the server or the line busy, to which the width is narrowed."""
 
-_MIN_WIDTH = 4
-_IDLE_SHARE = 0.25
-_NARROWING = 0.7
-_MIN_INTERVAL, _MAX_INTERVAL = 0.02, 1.0
-_MIN_COMPLETED = 20
-_RETRY_SECONDS = 5.0
-"""Seconds after a step that did not pay until another one is tried."""
+_STEP = 1.5
+_MIN_GAIN = 0.4
+"""A trial in the steady state: factor of the width, and the share of a proportional gain that makes it worthwhile."""
+
+_MAX_CUT = 0.7
+_MIN_ROUND = 20
+_MIN_INTERVAL, _MAX_INTERVAL = 0.01, 0.25
+_STEADY_SECONDS, _STEADY_COMPLETED = 0.25, 400
+_MAX_WINDOW = 2.0
+_TRY_AGAIN, _MAX_TRY_AGAIN = 2.0, 60.0
+_REFUSED_HOLD = 1.0
+_REFUSED_SHARE = 0.05
+_DRIFT, _MAX_DRIFT = 0.02, 2.0
+_IDLE_SHARE = 0.1
+_IDLE_SECONDS = 1.0
+_USED_SECONDS = 10.0
 
 
 @dataclass
@@ -53,6 +73,7 @@ class Interval:
         connects: connections opened.
         idle_workers: mean number of workers that waited for items, or for the consumer of the results.
         constrained: file descriptors or memory are short.
+        limited: the limiter holds requests back.
     """
 
     seconds: float
@@ -68,16 +89,89 @@ class Interval:
     connects: int
     idle_workers: float
     constrained: bool
+    limited: bool = False
 
 
 @dataclass
-class _Baseline:
-    """What is known about one operation on objects of one size class."""
+class _Window:
+    """Sums over several intervals."""
 
-    first_byte: float | None = None
-    rate: float = 0.0
-    width: int = 0
-    retry_at: float = 0.0
+    seconds: float = 0.0
+    completed: int = 0
+    bytes: int = 0
+    in_progress: float = 0.0
+    cpu: float = 0.0
+    first_byte: float = 0.0
+    spread: float = 0.0
+    sampled: int = 0
+
+    def add(self, interval: Interval) -> None:
+        self.seconds += interval.seconds
+        self.completed += interval.completed
+        self.bytes += interval.bytes
+        self.in_progress += interval.in_progress * interval.seconds
+        self.cpu += interval.cpu_share * interval.seconds
+        if interval.first_byte is not None and interval.completed:
+            self.first_byte += interval.first_byte * interval.completed
+            self.spread += (interval.first_byte - (interval.first_byte_min or 0.0)) * interval.completed
+            self.sampled += interval.completed
+
+    def rate(self, size_class: int = 0) -> float:
+        return (self.bytes if size_class else self.completed) / self.seconds
+
+    @property
+    def mean_in_progress(self) -> float:
+        return self.in_progress / self.seconds
+
+    @property
+    def cpu_share(self) -> float:
+        return self.cpu / self.seconds
+
+    @property
+    def latency(self) -> float:
+        """Mean of the median seconds to the first byte; without samples, the mean seconds of a request."""
+        return self.first_byte / self.sampled if self.sampled else self.in_progress / max(1, self.completed)
+
+    @property
+    def noise(self) -> float:
+        """By which share the latency may differ by chance."""
+        if not self.sampled or not self.first_byte > 0:
+            return 0.0
+        return min(1.0, max(0.0, self.spread / self.first_byte)) / math.sqrt(self.sampled)
+
+
+@dataclass
+class _Load:
+    """What is known about one operation on objects of one size class.
+
+    Attributes:
+        latency: the least seconds to the first byte, slowly raised while others load the server.
+        least: the least ever.
+        ramping: the width is still being doubled.
+        window: the intervals since the last decision.
+        recent: the intervals of the last `latency` seconds.
+        trial: the width and the rate before a trial in the steady state.
+        try_at: time of the next trial.
+        pause: seconds until then, doubled with each that fails.
+        before: width and rate before the last step of large objects.
+        settled: time from which the last step shows.
+        occupied: the share of the time that a request in progress waits for its first byte.
+        cpu: the least CPU seconds of a request.
+    """
+
+    width: int
+    latency: float = math.inf
+    least: float = math.inf
+    ramping: bool = True
+    window: _Window = field(default_factory=_Window)
+    recent: list[Interval] = field(default_factory=list)
+    trial: tuple[int, float] | None = None
+    try_at: float = -math.inf
+    pause: float = _TRY_AGAIN
+    before: tuple[float, float] | None = None
+    settled: float = -math.inf
+    occupied: float = 0.1
+    cpu: float = math.inf
 
 
 class ConcurrencyController:
@@ -94,46 +188,197 @@ class ConcurrencyController:
     def __init__(self, *, start: int = 20, maximum: int = 1024) -> None:
         self._maximum = max(1, maximum)
         self._start = max(1, min(start, self._maximum))
-        self._baselines: dict[tuple[str, int], _Baseline] = {}
+        self._loads: dict[tuple[str, int], _Load] = {}
+        self._load: _Load | None = None
+        self._size_class = 0
+        self._hold_until = -math.inf
+        self._idle = 0.0
+        self._used = 0.0
         self.width = self._start
         self.interval = _MIN_INTERVAL
+
+    @property
+    def maximum(self) -> int:
+        """The largest width. May be changed at any time; a lower one narrows at once."""
+        return self._maximum
+
+    @maximum.setter
+    def maximum(self, maximum: int) -> None:
+        self._maximum = max(1, maximum)
+        self._start = min(self._start, self._maximum)
+        self._set(self.width)
 
     def observe(self, interval: Interval, now: float) -> None:
         """Adapt the width to what happened since the last call."""
         if not interval.seconds > 0:
             return
-        baseline = self._baselines.setdefault((interval.operation, interval.size_class), _Baseline())
+        load = self._select(interval)
+        self._used = max(interval.in_progress, self._used * (1.0 - min(1.0, interval.seconds / _USED_SECONDS)))
         if interval.constrained:
-            self._narrow(self.width * _NARROWING, _MIN_WIDTH)
+            self._narrow(self.width * _MAX_CUT, 1)
+            self._hold(load, now + _TRY_AGAIN)
+        elif interval.limited:
+            self._narrow(2.0 * self._used, self._start)
+            self._hold(load, now + _REFUSED_HOLD)
         elif interval.refused:
-            self._narrow(self.width * _NARROWING, self._start)
-            baseline.retry_at = now + _RETRY_SECONDS
-        elif interval.idle_workers > _IDLE_SHARE * self.width:
-            self._narrow(max(interval.in_progress * _GROWTH, self.width * _NARROWING), self._start)
-        elif interval.completed >= min(_MIN_COMPLETED, self.width):
-            self._compare(interval, baseline, now)
+            share = interval.refused / (interval.refused + interval.completed)
+            if share > _REFUSED_SHARE:
+                self._narrow(self.width * (1.0 - share), self._start)
+            self._hold(load, now + _REFUSED_HOLD)
+        elif self._starved(interval):
+            self._narrow(max(_HEADROOM * self._used, self.width * _MAX_CUT), self._start)
+            self._hold(load, now)
+        elif interval.in_progress < _FILLED * self.width:
+            load.window = _Window()  # the work runs out: this tells nothing about the width
+        elif load.ramping:
+            self._ramp(load, interval, now)
+        else:
+            self._steady(load, interval, now)
+        load.width = self.width
 
-    def _compare(self, interval: Interval, baseline: _Baseline, now: float) -> None:
-        rate = (interval.bytes if interval.size_class else interval.completed) / interval.seconds
-        slowdown = 1.0
-        if interval.first_byte:
-            baseline.first_byte = min(baseline.first_byte or interval.first_byte, interval.first_byte)
-            slowdown = interval.first_byte / baseline.first_byte
-            self.interval = min(_MAX_INTERVAL, max(_MIN_INTERVAL, 2 * interval.first_byte))
-        gained = rate > _MIN_GAIN * baseline.rate
-        if self.width != baseline.width and not gained and baseline.width:
-            if self.width > baseline.width:
-                self._set(baseline.width)
-            baseline.retry_at = now + _RETRY_SECONDS
-        elif slowdown > _MAX_SLOWDOWN:
-            self._narrow(self.width * _NARROWING, self._start)
-            baseline.retry_at = now + _RETRY_SECONDS
-        baseline.rate, baseline.width = rate, self.width
-        if now >= baseline.retry_at and interval.cpu_share < _BUSY and interval.in_progress > self.width / 2:
-            self._set(self.width * _GROWTH)
+    def _select(self, interval: Interval) -> _Load:
+        """What is known about work of this kind."""
+        key = (interval.operation, interval.size_class)
+        load = self._loads.get(key)
+        if load is None:
+            width = self.width if interval.size_class <= self._size_class else min(self.width, self._start)
+            load = self._loads[key] = _Load(width)
+        if load is not self._load:
+            if self._load is not None and not (interval.refused or interval.constrained or interval.limited):
+                self._set(load.width)
+            self._load, self._size_class = load, interval.size_class
+            load.window = _Window()
+        return load
+
+    def _starved(self, interval: Interval) -> bool:
+        is_idle = interval.idle_workers > _IDLE_SHARE * self.width
+        self._idle = self._idle + interval.seconds if is_idle else 0.0
+        if self._idle < _IDLE_SECONDS:
+            return False
+        self._idle = 0.0
+        return True
+
+    def _hold(self, load: _Load, until: float) -> None:
+        """End the ramp, and try no other width until then."""
+        load.ramping = False
+        load.trial = load.before = None
+        load.window = _Window()
+        load.try_at = max(load.try_at, until)
+
+    # ---- while the width is found
+
+    def _ramp(self, load: _Load, interval: Interval, now: float) -> None:
+        window = load.window
+        window.add(interval)
+        if window.completed >= max(_MIN_ROUND, window.mean_in_progress):
+            self._learn(load, window)
+        recent = self._recent(load, interval)
+        if recent.seconds < load.latency or not recent.completed:
+            return
+        self.interval = min(_MAX_INTERVAL, max(_MIN_INTERVAL, load.latency / 2))
+        slowdown = recent.latency / load.latency / (1.0 + 2.0 * recent.noise)
+        if recent.cpu_share > _BUSY:
+            self._end_ramp(load, recent, slowdown, now)
+        elif interval.size_class:
+            self._step(load, now)
+        elif slowdown > _LOADED:
+            self._end_ramp(load, recent, slowdown, now)
+        else:
+            waiting = recent.rate() * recent.latency
+            load.occupied = min(1.0, max(load.occupied, waiting / recent.mean_in_progress))
+            growth = 1.0 + (_GROWTH - 1.0) * max(0.0, min(1.0, (_LOADED - slowdown) / (_LOADED - _UNLOADED)))
+            self._widen(min(growth * waiting / load.occupied, _CPU_MARGIN * load.latency / load.cpu))
+        if load.window.completed >= max(_MIN_ROUND, window.mean_in_progress):
+            load.window = _Window()
+        if self.width == self._maximum:
+            self._hold(load, now)
+
+    def _recent(self, load: _Load, interval: Interval) -> _Window:
+        """What happened in the last `latency` seconds."""
+        load.recent.append(interval)
+        window = _Window()
+        for number, each in enumerate(reversed(load.recent), 1):
+            window.add(each)
+            if window.seconds >= load.latency:
+                del load.recent[:-number]
+                break
+        return window
+
+    def _step(self, load: _Load, now: float) -> None:
+        """Double the width for large objects while their bytes come faster."""
+        window = load.window
+        if now < load.settled:
+            load.window = _Window()
+            return
+        if window.seconds < max(2.0 * load.latency, _STEADY_SECONDS / 2):
+            return
+        load.window = _Window()
+        rate, width = window.rate(1), window.mean_in_progress
+        if load.before is not None and rate < load.before[1] * (1.0 + _MIN_GAIN * (width / load.before[0] - 1.0)):
+            self._narrow(load.before[0], self._start)
+            self._hold(load, now + load.pause)
+            return
+        load.before, load.settled = (width, rate), now + 2.0 * load.latency
+        self._widen(2.0 * self.width)
+
+    def _end_ramp(self, load: _Load, recent: _Window, slowdown: float, now: float) -> None:
+        if slowdown > _HEADROOM:
+            self._narrow(_HEADROOM * recent.mean_in_progress / slowdown, self._start)
+        self._hold(load, now + load.pause)
+
+    def _learn(self, load: _Load, window: _Window) -> None:
+        latency = window.latency * (1.0 + window.noise)
+        if latency > 0:
+            load.least = min(load.least, latency)
+            load.latency = min(load.latency, latency)
+        load.cpu = min(load.cpu, max(_LEAST_CPU, window.cpu / max(1, window.completed)))
+
+    # ---- once it is found
+
+    def _steady(self, load: _Load, interval: Interval, now: float) -> None:
+        window = load.window
+        window.add(interval)
+        if now < load.settled:
+            load.window = _Window()
+            return
+        if window.completed < max(_STEADY_COMPLETED, 2.0 * self.width) and window.seconds < _MAX_WINDOW:
+            return
+        if window.seconds < _STEADY_SECONDS or not window.completed:
+            return
+        load.window = _Window()
+        self.interval = min(_MAX_INTERVAL, max(_MIN_INTERVAL, 2.0 * window.latency))
+        self._learn(load, window)
+        rate, slowdown = window.rate(interval.size_class), window.latency / load.latency
+        is_busy = window.cpu_share > _BUSY
+        if load.trial is not None:
+            self._judge(load, rate, now)
+        elif slowdown > _LOADED and not is_busy:
+            self._narrow(max(_HEADROOM * window.mean_in_progress / slowdown, _MAX_CUT * self.width), self._start)
+            load.try_at = max(load.try_at, now + load.pause)
+            load.latency = min(load.latency * (1.0 + _DRIFT * window.seconds), _MAX_DRIFT * load.least)
+        elif slowdown < _HEADROOM and not is_busy and now >= load.try_at and self.width < self._maximum:
+            load.trial, load.settled = (self.width, rate), now + 2.0 * window.latency
+            self._widen(math.ceil(self.width * _STEP))
+
+    def _judge(self, load: _Load, rate: float, now: float) -> None:
+        """Whether a trial was worthwhile."""
+        assert load.trial is not None
+        width, before = load.trial
+        load.trial = None
+        if rate >= before * (1.0 + _MIN_GAIN * (self.width / width - 1.0)):
+            load.pause, load.ramping, load.recent = _TRY_AGAIN, True, []
+        else:
+            self._narrow(width, 1)
+            load.pause = min(2.0 * load.pause, _MAX_TRY_AGAIN)
+            load.try_at = now + load.pause
+
+    # ---- the width
 
     def _set(self, width: float) -> None:
         self.width = int(max(1, min(self._maximum, width)))
+
+    def _widen(self, width: float) -> None:
+        self._set(max(self.width, min(width, self._maximum)))
 
     def _narrow(self, width: float, least: int) -> None:
         """Narrow to `width`, but not below `least`."""
