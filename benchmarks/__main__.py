@@ -41,7 +41,8 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--install-peers", action="store_true",
                         help=f"first install the alternatives into {envs.cache()}")
     parser.add_argument("--picture", action="store_true", help="write docs/benchmarks.png (requires matplotlib)")
-    parser.add_argument("--markdown", action="store_true", help="write docs/benchmarks-table.md")
+    parser.add_argument("--markdown", action="store_true",
+                        help="write docs/benchmarks-table.md and the tables of docs/performance.md")
     return parser.parse_args(arguments)
 
 
@@ -103,6 +104,9 @@ def write(options: argparse.Namespace, new: Sequence[Table], imports: Sequence[I
     if options.markdown:
         page = report.page(tables, imports, judged, platform.python_version())
         (PROJECT / "docs" / "benchmarks-table.md").write_text(page)
+        performance = PROJECT / "docs" / "performance.md"
+        if far := report.far_sections(tables, judged):
+            performance.write_text(report.with_far_sections(performance.read_text(), far))
     if options.picture:
         picture.draw(tables, PROJECT / "docs" / "benchmarks.png")
 

@@ -9,6 +9,7 @@ from benchmarks.imports import ImportCost
 from benchmarks.results import Row, Table
 from benchmarks.targets import Verdict
 
+FAR_BEGIN, FAR_END = "<!-- far stores: made by python -m benchmarks -->", "<!-- far stores: end -->"
 Cells = list[tuple[str, ...]]
 
 INTRODUCTION = """# Benchmark results
@@ -68,6 +69,22 @@ def _rate(table: Table, client: str) -> str:
     return "-" if row is None else f"{row.rate(table.workload.unit):,.0f}"
 
 
+def far_sections(tables: Sequence[Table], verdicts: Sequence[Verdict]) -> str:
+    """The tables of far stores for the page on performance, as markdown without headings."""
+    reads, writes = ([table for table in tables if table.workload.name.startswith(f"far-{verb}-")
+                      and table.workload.name[8:].isdigit()] for verb in ("get", "put"))
+    judged = [verdict for verdict in verdicts if verdict.target.startswith("far-") and verdict.reached is not None]
+    parts = [("GET 4 KiB, requests/s:", _over_latency(reads)), ("PUT 4 KiB, requests/s:", _over_latency(writes)),
+             ("The targets for far stores:", verdict_cells(judged))]
+    return "\n".join(f"{heading}\n\n{pipe_table(rows)}\n" for heading, rows in parts if len(rows) > 1)
+
+
+def _over_latency(tables: Sequence[Table]) -> Cells:
+    clients = dict.fromkeys(row.client for table in tables for row in table.rows)
+    return [("client", *(f"{table.workload.name[8:]} ms" for table in tables)),
+            *((client, *(_rate(table, client) for table in tables)) for client in clients)]
+
+
 def import_cells(costs: Sequence[ImportCost]) -> Cells:
     return [("statement", "package", "ms", "peak RSS MB", "remark"),
             *((cost.statement, cost.client, *(("-", "-") if cost.reason else
@@ -91,10 +108,24 @@ def plain(title: str, rows: Cells) -> str:
 def markdown(title: str, rows: Cells) -> str:
     """A heading, the set-up in brackets as a line of its own, and a pipe table."""
     heading, _, setup = title.partition(" [")
-    last = len(rows[0]) - 1
-    rule = ["---" if i in (0, last) else "---:" for i in range(len(rows[0]))]
-    lines = ["| " + " | ".join(row) + " |" for row in (rows[0], tuple(rule), *rows[1:])]
-    return "\n".join([f"## {heading}", "", *([setup.rstrip("]"), ""] if setup else []), *lines, ""])
+    return "\n".join([f"## {heading}", "", *([setup.rstrip("]"), ""] if setup else []), pipe_table(rows), ""])
+
+
+def pipe_table(rows: Cells) -> str:
+    """Columns of figures are aligned to the right."""
+    columns = list(zip(*rows[1:], strict=True))
+    rule = ["---:" if all(cell == "-" or cell.lstrip("-")[:1].isdigit() for cell in column) else "---"
+            for column in columns]
+    return "\n".join("| " + " | ".join(row) + " |" for row in (rows[0], tuple(rule), *rows[1:]))
+
+
+def with_far_sections(page: str, text: str) -> str:
+    """A page whose part between the two marks is replaced."""
+    before, begin, rest = page.partition(FAR_BEGIN)
+    _, end, after = rest.partition(FAR_END)
+    if not begin or not end:
+        raise ValueError(f"the page lacks {FAR_BEGIN} or {FAR_END}")
+    return f"{before}{begin}\n\n{text}\n{end}{after}"
 
 
 def sections(tables: Sequence[Table], imports: Sequence[ImportCost], verdicts: Sequence[Verdict],
