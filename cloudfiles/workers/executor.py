@@ -28,7 +28,7 @@ class WorkerExecutor(Executor):
         with _lock:
             while len(_workers) < width:
                 _workers.append(WorkerProcess())
-            self._members = sorted(_workers, key=lambda worker: worker.load)[:width]
+            self._members = sorted(_workers, key=lambda worker: (worker.load, not worker.is_running))[:width]
 
     def submit(self, function: Callable[..., Any], /, *args: Any, **options: Any) -> Future[Any]:
         """Have a worker call `function(*args)`, which must be importable there."""

@@ -15,6 +15,10 @@ from cloudfiles.workers.process_state import ProcessState
 _PIPE_BYTES = 256 * 1024
 """Not more, as Linux limits the pipes of a user to 64 MiB in total, and further ones get almost nothing."""
 
+_MALLOC = {"MALLOC_TRIM_THRESHOLD_": str(32 << 20), "MALLOC_MMAP_THRESHOLD_": str(16 << 20)}
+"""For the C library: a worker keeps the memory of one task's contents for the next, which saves page faults (16 for
+64 KiB). The variables are not passed on to programs that it starts."""
+
 # The path is set before anything is imported: with `-c` the working directory stands first in it. This package is
 # loaded from its very file, so that it is the same as in this process, even if another one has its name.
 _BOOT = """\
@@ -35,11 +39,11 @@ def boot_code(path: list[str], main: str, argument: object) -> str:
                         places=[os.path.abspath(place) for place in cloudfiles.__path__], main=main, argument=argument)
 
 
-def start(state: ProcessState, memory: int | None) -> subprocess.Popen[bytes]:
+def start(state: ProcessState, memory: tuple[int, int] | None) -> subprocess.Popen[bytes]:
     """Start a worker that reads requests from its standard input and writes replies to its standard output.
 
     It has a session of its own: on Ctrl-C in a terminal, this process cancels its tasks.
-    memory: a descriptor that it inherits.
+    memory: descriptors that it inherits, of the memory for tasks and for results.
 
     Raises WorkerError if there is no interpreter, or no process can be started.
     """
@@ -52,7 +56,7 @@ def start(state: ProcessState, memory: int | None) -> subprocess.Popen[bytes]:
     try:
         child = subprocess.Popen([sys.executable, *flags, "-c", boot], bufsize=0, stdin=subprocess.PIPE,
                                  stdout=subprocess.PIPE, start_new_session=True,
-                                 pass_fds=() if memory is None else (memory,))
+                                 pass_fds=memory or (), env={**_MALLOC, **os.environ})
     except OSError as error:
         raise WorkerError(f"cannot start a worker process for parallel=: {error}") from error
     _widen(child.stdin)

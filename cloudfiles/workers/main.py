@@ -15,6 +15,7 @@ from cloudfiles.exceptions import CloudFilesError, WorkerError
 from cloudfiles.workers import messages
 from cloudfiles.workers.messages import Message
 from cloudfiles.workers.process_state import apply_state
+from cloudfiles.workers.shared_memory import MemoryReader, MemoryWriter
 
 _LAST_SECONDS = 2.0
 """Seconds for the current task to clean up after the parent has ended."""
@@ -31,11 +32,13 @@ class TaskCancelled(Exception):  # noqa: N818
 class Service:
     """The main thread runs tasks; another one reads requests, so that tasks are cancelled immediately."""
 
-    def __init__(self, requests: BinaryIO, replies: BinaryIO, memory: BinaryIO | None) -> None:
+    def __init__(self, requests: BinaryIO, replies: BinaryIO, memory: tuple[MemoryReader, MemoryWriter] | None
+                 ) -> None:
         self._requests = requests
         self._replies = replies
-        self._memory = memory
-        self._memory_free = threading.Semaphore(1)
+        self._task_memory = None if memory is None else memory[0]
+        self._result_memory = None if memory is None else memory[1]
+        self._results_read = threading.Semaphore(1)
         self._tasks: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
         self._cancelled: set[int] = set()
         self._current: int | None = None
@@ -58,8 +61,8 @@ class Service:
 
     def _read(self) -> None:
         while (message := messages.receive(self._requests)) is not None:
-            if message.kind == messages.FREE:
-                self._memory_free.release()
+            if message.kind == messages.MEMORY_READ:
+                self._results_read.release()
             elif message.kind == messages.CANCEL:
                 self._give_up(message.number)
             else:
@@ -92,18 +95,18 @@ class Service:
         self._cancelled.discard(task.number)
         if kind == messages.ERROR:
             messages.send(self._replies, kind, task.number, [pickled_error(value)])
-        elif self._memory is None:
+        elif self._result_memory is None:
             self._send_through_pipe(task.number, value)
         else:
-            self._send_in_memory(task.number, value)
+            self._send_in_memory(task.number, value, self._result_memory)
 
     def _outcome(self, task: Message) -> tuple[int, Any]:
         try:
+            function, args = self._unpickled(task)
             try:
                 self._current = task.number
                 if task.number in self._cancelled:
                     raise KeyboardInterrupt
-                function, args = pickle.loads(task.payload)
                 return messages.RESULT, function(*args)
             finally:
                 self._current = None
@@ -112,6 +115,15 @@ class Service:
         except BaseException as error:
             return messages.ERROR, error
 
+    def _unpickled(self, task: Message) -> Any:
+        if task.kind == messages.TASK:
+            return pickle.loads(task.payload)
+        assert self._task_memory is not None
+        try:
+            return self._task_memory.load(task.length)
+        finally:
+            messages.send(self._replies, messages.MEMORY_READ)
+
     def _send_through_pipe(self, number: int, value: Any) -> None:
         try:
             kind, payload = messages.RESULT, pickle.dumps(value, 5)
@@ -119,19 +131,16 @@ class Service:
             kind, payload = messages.ERROR, pickled_error(error)
         messages.send(self._replies, kind, number, [payload])
 
-    def _send_in_memory(self, number: int, value: Any) -> None:
-        """Pickle the value directly into the memory, so that large bytes are copied once."""
-        assert self._memory is not None
-        self._memory_free.acquire()
+    def _send_in_memory(self, number: int, value: Any, memory: MemoryWriter) -> None:
+        self._results_read.acquire()
         try:
-            self._memory.seek(0)
-            pickle.Pickler(self._memory, 5).dump(value)
-            self._memory.flush()
+            memory.start()
+            pickle.Pickler(memory, 5).dump(value)
         except Exception as error:
-            self._memory_free.release()
+            self._results_read.release()
             messages.send(self._replies, messages.ERROR, number, [pickled_error(error)])
             return
-        messages.send(self._replies, messages.IN_MEMORY, number, length=self._memory.tell())
+        messages.send(self._replies, messages.RESULT_IN_MEMORY, number, length=memory.length)
 
 
 def pickled_error(error: BaseException) -> bytes:
@@ -147,11 +156,11 @@ def pickled_error(error: BaseException) -> bytes:
     return pickled
 
 
-def main(memory: int | None) -> None:
-    """Run a worker process."""
+def main(memory: tuple[int, int] | None) -> None:
+    """Run a worker process. memory: the descriptors of the memory for tasks and for results."""
     requests = open(os.dup(0), "rb", buffering=0)  # noqa: SIM115 -- they live as long as the process
     replies = open(os.dup(1), "wb", buffering=0)  # noqa: SIM115
-    shared = None if memory is None else open(memory, "wb")  # noqa: SIM115
+    shared = None if memory is None else (MemoryReader(memory[0]), MemoryWriter(memory[1]))
     _detach_standard_streams()
     Service(requests, replies, shared).run()
     os._exit(0)

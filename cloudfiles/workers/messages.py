@@ -8,11 +8,14 @@ from typing import IO, Any, NamedTuple
 
 from cloudfiles import secret_references
 
-PROCESS_STATE, TASK, CANCEL, FREE = range(4)
-"""To a worker: new state of the parent; run this task; cancel it; the shared memory may be written again."""
+PROCESS_STATE, TASK, TASK_IN_MEMORY, CANCEL = range(4)
+"""To a worker: new state of the parent; run this task; the length of a task in the shared memory; cancel a task."""
 
-READY, RESULT, IN_MEMORY, ERROR = range(4, 8)
+READY, RESULT, RESULT_IN_MEMORY, ERROR = range(4, 8)
 """From a worker: it has started; a result; the length of a result in the shared memory; an exception."""
+
+MEMORY_READ = 8
+"""Either way: the value in the shared memory has been read, and the next one may be written."""
 
 _HEADER = struct.Struct("<BQQ")
 _SMALL = 4096
@@ -24,7 +27,7 @@ class Message(NamedTuple):
     Attributes:
         kind: one of the constants above.
         number: of the task.
-        length: of the payload, or of the result in the shared memory.
+        length: of the payload, or of the value in the shared memory.
     """
 
     kind: int
@@ -40,7 +43,7 @@ Pieces = list[bytes]
 def send(pipe: IO[bytes], kind: int, number: int = 0, payload: Pieces | None = None, length: int = 0) -> None:
     """Write one message. Raises OSError (BrokenPipeError) if the reader has ended.
 
-    length: of the result in the shared memory, if there is no payload.
+    length: of the value in the shared memory, if there is no payload.
     """
     pieces = payload or [b""]
     head = _HEADER.pack(kind, number, sum(map(len, pieces)) or length)
@@ -65,7 +68,7 @@ def receive(pipe: Any) -> Message | None:
     if head is None:
         return None
     kind, number, length = _HEADER.unpack(head)
-    payload = _read(pipe, 0 if kind == IN_MEMORY else length)
+    payload = _read(pipe, 0 if kind in (TASK_IN_MEMORY, RESULT_IN_MEMORY) else length)
     return None if payload is None else Message(kind, number, length, payload)
 
 

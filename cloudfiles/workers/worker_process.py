@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import select
 import signal
 import subprocess
 import threading
@@ -19,13 +20,19 @@ from cloudfiles.workers.launch import start
 from cloudfiles.workers.main import TaskCancelled, WorkerTraceback
 from cloudfiles.workers.messages import Message, Pieces
 from cloudfiles.workers.process_state import ProcessState, current_state
-from cloudfiles.workers.shared_memory import result_memory
+from cloudfiles.workers.shared_memory import MemoryReader, MemoryWriter, new_memory
 
 _MAX_SENT = 2
 """Tasks that are sent to a process: the current one and the next, so that it never waits for this process."""
 
 _GRACE_SECONDS = 3.0
 """Seconds that a process has to end, or to cancel a task."""
+
+_LARGE_TASK = 64 * 1024
+"""Bytes from which a task is sent in shared memory: a pipe copies twice, and needs a system call for each content."""
+
+IDLE_SECONDS = 60.0
+"""Seconds after its last task at which a process is ended, to free its memory."""
 
 
 @dataclass(eq=False)
@@ -48,21 +55,65 @@ class _Child:
     """A running process and the pipes to it."""
 
     def __init__(self, state: ProcessState) -> None:
-        self.memory = result_memory()
+        memory = new_memory()
+        self._memory = None if memory is None else (MemoryWriter(memory[0]), MemoryReader(memory[1]))
         try:
-            self.child = start(state, None if self.memory is None else self.memory.descriptor)
+            self.child = start(state, memory)
         except BaseException:
             self.close_memory()
             raise
         self.state_sent: ProcessState | None = None
         self.is_ready = False
         self.writing = threading.Lock()
+        self._has_read_task = True
 
-    def send(self, kind: int, number: int = 0, payload: Pieces | None = None) -> None:
+    def send(self, kind: int, number: int = 0, payload: Pieces | None = None, length: int = 0) -> None:
         """Never raises: the thread that reads the replies notices when the process has ended."""
         assert self.child.stdin is not None
         with suppress(OSError, ValueError), self.writing:
-            messages.send(self.child.stdin, kind, number, payload)
+            messages.send(self.child.stdin, kind, number, payload, length)
+
+    def can_send(self, task: Task) -> bool:
+        """Whether the task can be sent now: a large one only after the process has read the one before."""
+        return self._has_read_task or not self._uses_memory(task)
+
+    def send_task(self, task: Task) -> None:
+        if self._memory is None or not self._uses_memory(task):
+            self.send(messages.TASK, task.number, task.pickled)
+            return
+        memory = self._memory[0]
+        try:
+            memory.start()
+            for piece in task.pickled:
+                memory.write(piece)
+        except OSError:  # there is no memory left
+            self.send(messages.TASK, task.number, task.pickled)
+            return
+        self._has_read_task = False
+        self.send(messages.TASK_IN_MEMORY, task.number, length=memory.length)
+
+    def _uses_memory(self, task: Task) -> bool:
+        return self._memory is not None and sum(map(len, task.pickled)) >= _LARGE_TASK
+
+    def on_task_read(self) -> None:
+        """The process has read the task in memory."""
+        self._has_read_task = True
+
+    def load_result(self, length: int) -> Any:
+        """Read a result in memory."""
+        assert self._memory is not None
+        try:
+            return self._memory[1].load(length)
+        finally:
+            self.send(messages.MEMORY_READ)
+
+    def is_silent(self, seconds: float) -> bool:
+        """Wait for this long for a message; returns whether there was none. Pipes cannot be waited for on Windows."""
+        if not hasattr(select, "poll"):
+            return False
+        poll = select.poll()
+        poll.register(self.child.stdout.fileno(), select.POLLIN)  # type: ignore[union-attr]
+        return not poll.poll(seconds * 1000)
 
     def receive(self) -> Message | None:
         return messages.receive(self.child.stdout)
@@ -88,17 +139,17 @@ class _Child:
         self.close_memory()
 
     def close_memory(self) -> None:
-        if self.memory is not None:
-            self.memory.close()
+        for memory in self._memory or ():
+            memory.close()
 
     def forget(self) -> None:
         """In the child after a fork: close the pipes, so that the process ends with the parent, to which it belongs."""
         for stream in (self.child.stdin, self.child.stdout):
             with suppress(OSError):
                 stream.close()  # type: ignore[union-attr]
-        if self.memory is not None:
+        for memory in self._memory or ():
             with suppress(OSError):
-                os.close(self.memory.descriptor)
+                os.close(memory.descriptor)
         self.child.returncode = 0
 
 
@@ -125,6 +176,11 @@ class WorkerProcess:
         """Number of unfinished tasks."""
         return len(self._waiting) + len(self._sent)
 
+    @property
+    def is_running(self) -> bool:
+        """Whether there is a process, which need not be ready."""
+        return self._process is not None
+
     def start(self) -> None:
         """Start the process if there is none. Does not wait until it is ready."""
         with self._lock:
@@ -144,7 +200,8 @@ class WorkerProcess:
 
     def _send_more(self) -> None:
         process = self._process
-        while process is not None and self._waiting and len(self._sent) < _MAX_SENT:
+        while (process is not None and self._waiting and len(self._sent) < _MAX_SENT
+               and process.can_send(self._waiting[0])):
             task = self._waiting.popleft()
             if not task.number and not task.future.set_running_or_notify_cancel():
                 continue
@@ -155,7 +212,7 @@ class WorkerProcess:
             if now != process.state_sent:
                 process.send(messages.PROCESS_STATE, 0, messages.dumps(now))
                 process.state_sent = now
-            process.send(messages.TASK, task.number, task.pickled)
+            process.send_task(task)
 
     def cancel(self, tasks: set[Task]) -> None:
         """Cancel these tasks. Those that have not started never will; the current one ends soon."""
@@ -175,28 +232,38 @@ class WorkerProcess:
     # ---- the thread that reads the replies
 
     def _read(self, process: _Child) -> None:
-        while (message := process.receive()) is not None:
+        while (message := self._next(process)) is not None:
             if message.kind == messages.READY:
                 process.is_ready = True
                 continue
             with self._lock:
                 if self._process is not process:
                     continue  # it was closed, and nothing waits for this reply
+                if message.kind == messages.MEMORY_READ:
+                    process.on_task_read()
+                    self._send_more()
+                    continue
                 task = self._sent.popleft()
                 self._send_more()
             self._resolve(process, task, message)
         self._ended(process)
 
+    def _next(self, process: _Child) -> Message | None:
+        """The next message. A process that has nothing to do for long is ended."""
+        while process.is_silent(IDLE_SECONDS):
+            with self._lock:
+                if self._process is process and not self._sent and not self._waiting:
+                    self._process = None
+                    process.close_input()
+                    break
+        return process.receive()
+
     def _resolve(self, process: _Child, task: Task, message: Message) -> None:
         try:
             if message.kind == messages.ERROR:
                 raise _error_of(message)
-            if message.kind == messages.IN_MEMORY:
-                assert process.memory is not None
-                try:
-                    value = process.memory.load(message.length)
-                finally:
-                    process.send(messages.FREE)
+            if message.kind == messages.RESULT_IN_MEMORY:
+                value = process.load_result(message.length)
             else:
                 value = pickle.loads(message.payload)
         except BaseException as error:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -19,8 +21,8 @@ import cloudfiles
 from cloudfiles import CloudFiles, close_workers, reset_connection_pools
 from cloudfiles.exceptions import AuthorizationError, MissingCredentialsError, WorkerError
 from cloudfiles.paths import add_alias
-from cloudfiles.testing import Rule, S3Server, Stall, Status
-from cloudfiles.workers import executor
+from cloudfiles.testing import Delay, Rule, S3Server, Stall, Status
+from cloudfiles.workers import executor, worker_process
 from tests.core.programs import ROOT, run_program, start_program
 from tests.core.test_interruption import wait_for_connections
 
@@ -138,7 +140,7 @@ def test_an_end_without_a_word(cf: CloudFiles) -> None:
     """Neither warnings nor tracebacks, though the workers are still there."""
     assert run_program(f"""
         from cloudfiles import CloudFiles
-        from cloudfiles.workers import executor
+        from cloudfiles.workers import executor, worker_process
         CloudFiles({cf.cloudpath!r}, parallel=3).get([f"k{{n:03}}" for n in range(200)])
         print(len(executor._workers))
     """, "-W", "error") == "3"
@@ -233,7 +235,46 @@ def test_large_results(cf: CloudFiles, monkeypatch: pytest.MonkeyPatch, shared: 
     assert cf.get(iter(contents), parallel=2, return_dict=True) == contents
 
 
+@pytest.mark.parametrize("size", [300_000, 20_000_000])
+def test_tasks_one_after_the_other_in_the_same_memory(cf: CloudFiles, size: int) -> None:
+    """A worker reads a large task from the memory while it still runs the one before."""
+    for turn in range(3):
+        contents = {f"big{n}": bytes([turn, n]) * (size // 2) for n in range(4 if size > 1_000_000 else 60)}
+        assert cf.puts(list(contents.items()), parallel=2) == len(contents)
+        assert cf.get(list(contents), return_dict=True) == contents
+    assert len(pids()) == 2
+
+
+def test_no_memory_for_a_task(cf: CloudFiles, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*args: Any) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    contents = {f"big{n}": bytes([n]) * 300_000 for n in range(40)}
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "posix_fallocate", full)
+        assert cf.puts(list(contents.items()), parallel=2) == 40
+    assert cf.get(list(contents), parallel=2, return_dict=True) == contents
+
+
 # ---- their end
+
+
+@pytest.mark.skipif(not hasattr(select, "poll"), reason="pipes cannot be waited for on Windows")
+def test_idle_ones_end(cf: CloudFiles, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker_process, "IDLE_SECONDS", 0.05)
+    contents = dict.fromkeys(CONTENTS)
+    for _ in range(2):
+        contents = cf.get(list(CONTENTS), parallel=2, return_dict=True)
+        until(lambda: not pids())
+    assert contents == CONTENTS
+
+
+@pytest.mark.skipif(not hasattr(select, "poll"), reason="pipes cannot be waited for on Windows")
+def test_busy_ones_do_not_end(s3: CloudFiles, fault_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    s3.puts(list(CONTENTS.items()))
+    monkeypatch.setattr(worker_process, "IDLE_SECONDS", 0.01)
+    fault_server.script(Rule(Delay(0.5), key="k007"), Rule(Delay(0.5), key="k190"))
+    assert s3.get(list(CONTENTS), parallel=2, return_dict=True) == CONTENTS
 
 
 def test_the_end_of_a_killed_program_is_theirs(fault_server: S3Server) -> None:
@@ -243,7 +284,7 @@ def test_the_end_of_a_killed_program_is_theirs(fault_server: S3Server) -> None:
         cf = CloudFiles("s3://{fault_server.url}/bucket/", secrets={fault_server.secrets!r})
         import threading, time
         threading.Thread(target=lambda: cf.get([str(i) for i in range(2000)], parallel=2), daemon=True).start()
-        from cloudfiles.workers import executor
+        from cloudfiles.workers import executor, worker_process
         while sum(w._process is not None and w._process.is_ready for w in list(executor._workers)) < 2:
             time.sleep(0.01)
         print(*(w._process.child.pid for w in executor._workers), flush=True)
@@ -306,7 +347,7 @@ def test_after_a_fork(cf: CloudFiles) -> None:
     assert run_program(f"""
         import os, sys, time
         from cloudfiles import CloudFiles, close_workers
-        from cloudfiles.workers import executor
+        from cloudfiles.workers import executor, worker_process
         cf = CloudFiles({cf.cloudpath!r}, parallel=2)
         keys = [f"k{{n:03}}" for n in range(200)]
         pids = lambda: [worker._process.child.pid for worker in executor._workers]
