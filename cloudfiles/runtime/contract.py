@@ -9,10 +9,11 @@ from __future__ import annotations
 import socket
 import ssl
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Protocol, TypeVar
 
 from cloudfiles.runtime.cancellation import Cancelled as Cancelled
+from cloudfiles.runtime.connect import AddressInfo
 
 T = TypeVar("T")
 
@@ -25,9 +26,11 @@ class Stream(Protocol):
 
     Attributes:
         timeout: the read timeout in seconds. May be changed between two waits.
+        peer: the socket address of the other side, set by who has connected it; None if it does not matter.
     """
 
     timeout: float
+    peer: Any
 
     def send(self, data: bytes | bytearray | memoryview) -> None:
         """Send all of `data`."""
@@ -38,6 +41,10 @@ class Stream(Protocol):
     def receive_into(self, buffer: memoryview) -> int:
         """Wait for bytes and store them in `buffer`; returns their number, 0 at the end of the stream."""
 
+    def tls_session(self) -> ssl.SSLSession | None:
+        """The TLS session, to be resumed by other connections. To be called by the user of the stream, as it reads
+        what `receive_into` changes."""
+
     def is_stale(self) -> bool:
         """Whether the other side has closed an idle stream, or sent something."""
 
@@ -46,6 +53,15 @@ class Stream(Protocol):
 
     def forget(self) -> None:
         """In the child after a fork: close the descriptor without notifying the other side or the hub."""
+
+
+class Signal(Protocol):
+    """A wake-up for one worker of a runtime, from any other worker of it. It is remembered until it is waited for."""
+
+    def set(self) -> None: ...
+
+    def wait(self, timeout: float) -> bool:
+        """Wait for a wake-up, and take it. False after `timeout` seconds without one. Raises Cancelled."""
 
 
 class WorkerGroup(ABC):
@@ -131,8 +147,16 @@ class Runtime(ABC):
         """CPU time used so far by the thread of the workers, or by the process if each has its own. From any thread."""
 
     @abstractmethod
-    def connect(self, host: str, port: int, timeout: float) -> socket.socket:
-        """A connected TCP socket of this runtime's kind, with TCP_NODELAY. Raises OSError."""
+    def signal(self) -> Signal: ...
+
+    @abstractmethod
+    def resolve(self, host: str, port: int) -> list[AddressInfo]:
+        """The addresses of a host, preferred ones first. Raises socket.gaierror."""
+
+    @abstractmethod
+    def connect(self, addresses: Iterable[AddressInfo], timeout: float,
+                failed: Callable[[AddressInfo], None]) -> tuple[socket.socket, AddressInfo]:
+        """A TCP socket of this runtime's kind, connected to the first address that accepts; see `connect_first`."""
 
     @abstractmethod
     def ssl_context(self, ca_bundle: str | None) -> ssl.SSLContext:

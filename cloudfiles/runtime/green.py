@@ -13,13 +13,14 @@ import ssl
 import threading
 import time
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any, Protocol, cast
 
 import gevent
 import gevent.event
 import gevent.lock
+import gevent.select
 import gevent.socket
 import gevent.ssl
 import gevent.threadpool
@@ -27,10 +28,11 @@ from gevent._hub_local import get_hub_if_exists  # gevent has no public function
 
 from cloudfiles.runtime import cancellation
 from cloudfiles.runtime.cancellation import Cancellation, Cancelled
-from cloudfiles.runtime.contract import Runtime, Stream, T, WorkerGroup
+from cloudfiles.runtime.connect import AddressInfo, connect_first, poll_writable
+from cloudfiles.runtime.contract import Runtime, Signal, Stream, T, WorkerGroup
 from cloudfiles.runtime.green_stream import GreenStream, Watchdog
 from cloudfiles.runtime.hub_calls import HubCalls
-from cloudfiles.runtime.threads import WakeUp, cancellable_timeout, connect_first
+from cloudfiles.runtime.threads import WakeUp, cancellable_timeout
 
 _CLOSE_TICKS = 50
 """Hundredths of a second that worker groups are given to end before their hub ends."""
@@ -167,6 +169,19 @@ class CrossThreadWorkerGroup(GreenWorkerGroup):
         self._caller.wait(seconds)
 
 
+class _GreenSignal:
+    def __init__(self) -> None:
+        self._event = gevent.event.Event()
+
+    def set(self) -> None:
+        self._event.set()
+
+    def wait(self, timeout: float) -> bool:
+        is_set: bool = self._event.wait(timeout)
+        self._event.clear()
+        return is_set
+
+
 class Stoppable(Protocol):
     """Runs in a hub and can be stopped there: a worker group, or a call that a coroutine awaits."""
 
@@ -252,9 +267,21 @@ class GreenRuntime(Runtime):
         if self._pool is not None:
             self._pool.kill()
 
-    def connect(self, host: str, port: int, timeout: float) -> socket.socket:
-        addresses = gevent.socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        return connect_first(addresses, timeout, _connect)
+    def signal(self) -> Signal:
+        return _GreenSignal()
+
+    def resolve(self, host: str, port: int) -> list[AddressInfo]:
+        try:  # in place for an IP address
+            answer: Any = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
+        except socket.gaierror:
+            answer = gevent.socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        return cast(list[AddressInfo], answer)
+
+    def connect(self, addresses: Iterable[AddressInfo], timeout: float,
+                failed: Callable[[AddressInfo], None]) -> tuple[socket.socket, AddressInfo]:
+        sock, address = connect_first(addresses, timeout, failed, gevent.socket.socket, _await_writable)
+        sock.settimeout(timeout)
+        return sock, address
 
     def ssl_context(self, ca_bundle: str | None) -> ssl.SSLContext:
         # Not create_default_context: in an unpatched process the sockets of its context would block the hub.
@@ -299,13 +326,5 @@ def _call_in_pool(call: Cancellation, function: Callable[..., T], *args: Any) ->
         return None, error
 
 
-def _connect(address: Any, timeout: float) -> Any:
-    family, kind, protocol, _, where = address
-    sock = gevent.socket.socket(family, kind, protocol)
-    try:
-        sock.settimeout(timeout)
-        sock.connect(where)
-    except BaseException:
-        sock.close()
-        raise
-    return sock
+def _await_writable(sockets: list[Any], seconds: float) -> list[Any]:
+    return poll_writable(gevent.select, sockets, seconds)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import ssl
 import time
 import weakref
 from typing import Any
@@ -77,6 +78,7 @@ class GreenStream:
         self.deadline = _NEVER
         self._sock = sock
         self.timeout = timeout
+        self.peer: Any = None
         self._hub = hub
         self._watchdog = watchdog
         self._expired = False
@@ -141,6 +143,9 @@ class GreenStream:
                 twin.detach()
         except OSError:
             self.deadline = _NEVER  # closed already
+
+    def tls_session(self) -> ssl.SSLSession | None:
+        return self._sock.session if isinstance(self._sock, gevent.ssl.SSLSocket) else None
 
     def is_stale(self) -> bool:
         return is_readable(self._sock)

@@ -6,7 +6,6 @@ second, however long the server takes to respond.
 
 from __future__ import annotations
 
-import errno
 import os
 import select
 import socket
@@ -14,14 +13,15 @@ import ssl
 import struct
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from queue import Empty, SimpleQueue
-from typing import Any
+from typing import Any, cast
 
 from cloudfiles.runtime import cancellation
 from cloudfiles.runtime.cancellation import Cancellation, Cancelled, check_cancelled, current_cancellation
-from cloudfiles.runtime.contract import Runtime, Stream, T, WorkerGroup
+from cloudfiles.runtime.connect import AddressInfo, connect_first, poll_writable
+from cloudfiles.runtime.contract import Runtime, Signal, Stream, T, WorkerGroup
 
 TICK = 0.5
 """Seconds between two checks for cancellation."""
@@ -49,6 +49,7 @@ class ThreadStream:
     def __init__(self, sock: socket.socket, timeout: float) -> None:
         self._sock = sock
         self.timeout = timeout
+        self.peer: Any = None
         self._recv_into = sock.recv_into
         _set_tick(sock, min(TICK, timeout))
 
@@ -82,6 +83,9 @@ class ThreadStream:
             except _TICK_ERRORS:
                 continue
 
+    def tls_session(self) -> ssl.SSLSession | None:
+        return self._sock.session if isinstance(self._sock, ssl.SSLSocket) else None
+
     def is_stale(self) -> bool:
         return is_readable(self._sock)
 
@@ -102,16 +106,6 @@ def is_readable(sock: socket.socket) -> bool:
         return bool(select.select([sock.fileno()], [], [], 0)[0])
     except (OSError, ValueError):
         return True
-
-
-def _is_writable(sock: socket.socket, timeout: float) -> bool:
-    """Wait until it is writable. Uses poll if there is one: select is limited to descriptors below 1024."""
-    if hasattr(select, "poll"):
-        poll = select.poll()
-        poll.register(sock.fileno(), select.POLLOUT)
-        return bool(poll.poll(timeout * 1000))
-    _, writable, failed = select.select([], [sock], [sock], timeout)
-    return bool(writable or failed)
 
 
 def close_quietly(sock: socket.socket) -> None:
@@ -155,6 +149,21 @@ class WakeUp:
     def wait(self, timeout: float | None = None) -> bool:
         """Wait for a wake-up, and take it. False after `timeout` seconds without one."""
         return self._lock.acquire(timeout=-1 if timeout is None else timeout)
+
+
+class _ThreadSignal(WakeUp):
+    """A wake-up for a worker, which checks for cancellation while it waits."""
+
+    __slots__ = ()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while True:
+            left = None if deadline is None else max(0.0, deadline - time.monotonic())
+            if super().wait(cancellable_timeout(left)):
+                return True
+            if deadline is not None and time.monotonic() >= deadline:
+                return False
 
 
 class ThreadWorkerGroup(WorkerGroup):
@@ -242,8 +251,17 @@ class ThreadRuntime(Runtime):
     def cpu_seconds(self) -> float:
         return time.process_time()
 
-    def connect(self, host: str, port: int, timeout: float) -> socket.socket:
-        return connect_first(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM), timeout, _connect)
+    def signal(self) -> Signal:
+        return _ThreadSignal()
+
+    def resolve(self, host: str, port: int) -> list[AddressInfo]:
+        return cast(list[AddressInfo], socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+
+    def connect(self, addresses: Iterable[AddressInfo], timeout: float,
+                failed: Callable[[AddressInfo], None]) -> tuple[socket.socket, AddressInfo]:
+        sock, address = connect_first(addresses, timeout, failed, socket.socket, _await_writable)
+        sock.settimeout(timeout)
+        return sock, address
 
     def ssl_context(self, ca_bundle: str | None) -> ssl.SSLContext:
         return ssl.create_default_context(cafile=ca_bundle)
@@ -262,44 +280,11 @@ class ThreadRuntime(Runtime):
         return function(*args)  # this is a native thread already
 
 
-def connect_first(
-    addresses: list[Any], timeout: float, connect: Callable[[Any, float], socket.socket]
-) -> socket.socket:
-    """A socket connected to the first of `addresses` that accepts; raises the OSError of the last one if none does."""
-    failure: OSError = OSError("the host name has no address")
-    for address in addresses:
-        try:
-            sock = connect(address, timeout)
-        except OSError as error:
-            failure = error
-            continue
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        return sock
-    raise failure
-
-
-def _connect(address: Any, timeout: float) -> socket.socket:
-    family, kind, protocol, _, where = address
-    sock = socket.socket(family, kind, protocol)
-    try:
-        sock.setblocking(False)
-        code = sock.connect_ex(where)
-        if code not in (0, errno.EINPROGRESS, errno.EWOULDBLOCK):
-            raise OSError(code, os.strerror(code))
-        _await_connected(sock, time.monotonic() + timeout)
-        sock.settimeout(timeout)
-    except BaseException:
-        sock.close()
-        raise
-    return sock
-
-
-def _await_connected(sock: socket.socket, deadline: float) -> None:
-    while not _is_writable(sock, TICK):
+def _await_writable(sockets: list[Any], seconds: float) -> list[Any]:
+    deadline = time.monotonic() + seconds
+    while True:
+        left = deadline - time.monotonic()
+        ready = poll_writable(select, sockets, max(0.0, min(TICK, left)))
+        if ready or left <= TICK:
+            return ready
         check_cancelled()
-        if time.monotonic() >= deadline:
-            raise TimeoutError("connecting timed out")
-    code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-    if code:
-        raise OSError(code, os.strerror(code))

@@ -11,15 +11,16 @@ import weakref
 from collections.abc import Callable
 from typing import Any, cast
 
-from cloudfiles.exceptions import CloudFilesError, ConnectionFailedError
+from cloudfiles.exceptions import CloudFilesError, ConnectionFailedError, RequestTimeoutError
 from cloudfiles.retry import RETRYABLE_STATUS, RetryPolicy
 from cloudfiles.runtime.contract import Runtime
 from cloudfiles.runtime.descriptors import DescriptorBudget, process_descriptors
 from cloudfiles.transport.attempts import Attempts
 from cloudfiles.transport.connection import IncompleteBodyError
 from cloudfiles.transport.connection_pool import Pool
-from cloudfiles.transport.dial import Dialer, proxy_for
+from cloudfiles.transport.dial import Dialer
 from cloudfiles.transport.limiter import Limiter
+from cloudfiles.transport.proxy import proxy_for
 from cloudfiles.transport.request import Origin, Request, Response, RetryRequest
 from cloudfiles.transport.traffic import traffic_of
 from cloudfiles.types import MIN_THROUGHPUT, Clock, StoreOptions, Tls
@@ -40,7 +41,7 @@ class Client:
         self._jitter = jitter
         self._descriptors = descriptors
         self._min_throughput = min_throughput
-        self._dialer = Dialer(runtime, tls, connect_timeout, read_timeout)
+        self._dialer = Dialer(runtime, tls, connect_timeout, read_timeout, self._monotonic)
         self._pools: dict[Origin, Pool] = {}
         _clients.add(self)
 
@@ -110,6 +111,11 @@ class Client:
                 pool.close()
                 raise RetryRequest(error) from error
             error.is_unreachable |= not connection.has_response_bytes
+            pool.failed(connection)
+            raise
+        except RequestTimeoutError:
+            connection.close()
+            pool.failed(connection)
             raise
         except BaseException:
             connection.close()
@@ -135,6 +141,7 @@ class Client:
         for pool in self._pools.values():
             pool.forget()
         self._pools.clear()
+        self._dialer.forget()
 
 
 # ---- shared by the whole process

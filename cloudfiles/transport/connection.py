@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from typing import Any
 
 from cloudfiles.exceptions import (
     CloudFilesError,
@@ -110,6 +112,14 @@ class Connection:
 
     def is_stale(self) -> bool:
         return self._stream.is_stale()
+
+    @property
+    def address(self) -> Any:
+        """The socket address of the server; None if it is not known."""
+        return self._stream.peer
+
+    def tls_session(self) -> ssl.SSLSession | None:
+        return self._stream.tls_session()
 
     def exchange(self, head: bytes, request: Request) -> Response:
         """Send `head` and the request's body, and read the whole response.

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import math
+import weakref
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from typing import Any
 
 from cloudfiles.exceptions import RequestTimeoutError
-from cloudfiles.runtime.contract import Runtime, Stream
+from cloudfiles.runtime.contract import Runtime, Signal, Stream
 from cloudfiles.runtime.descriptors import DescriptorBudget, with_descriptor
 from cloudfiles.transport.connection import Connection
 from cloudfiles.transport.deadline import past_deadline
-from cloudfiles.transport.dial import Dialer, Proxy
+from cloudfiles.transport.dial import Dialer
 from cloudfiles.transport.limiter import Limiter
+from cloudfiles.transport.proxy import Proxy
 from cloudfiles.transport.request import Origin
 from cloudfiles.transport.throughput import Throughput
 from cloudfiles.transport.traffic import Traffic
@@ -20,6 +24,33 @@ from cloudfiles.transport.traffic import Traffic
 _TRUSTED_IDLE = 1.0
 """Seconds of idleness after which a connection is checked before use. Servers close idle ones after five seconds at
 the earliest; within a batch the check would be a system call for nothing."""
+
+MAX_HANDSHAKES = 64
+"""Connections that are being opened at the same time. Handshakes in TLS take 1-2 ms of CPU time on either side, so more
+of them at once only make each other late."""
+
+_CHECK_SECONDS = 0.5
+"""Seconds between two checks of a worker that waits for its turn to open a connection."""
+
+
+class _Waiter:
+    """A worker that waits until it may open a connection, or is given one that another worker has given back.
+
+    Attributes:
+        given: the connection, if any. A deque, so that of two threads only one can take it out.
+        has_left: it does not wait any more.
+    """
+
+    __slots__ = ("given", "has_left", "signal")
+
+    def __init__(self, signal: Signal) -> None:
+        self.signal = signal
+        self.given: deque[Connection] = deque()
+        self.has_left = False
+
+
+class _Handshake:
+    """A connection that is being opened. Counted for as long as the object exists."""
 
 
 class Pool:
@@ -40,6 +71,9 @@ class Pool:
         self._dialer = dialer
         self._proxy = proxy
         self._idle: deque[Connection] = deque()
+        self._handshakes: weakref.WeakSet[_Handshake] = weakref.WeakSet()
+        self._waiting: deque[_Waiter] = deque()
+        self._last_opened = -math.inf
         self._descriptors = descriptors
         self._monotonic = monotonic
         # A plain request through a proxy names its origin in the request line (RFC 9112 3.2.2).
@@ -49,6 +83,8 @@ class Pool:
 
     def take(self, now: float, trusting: bool = True, deadline: float | None = None) -> Connection:
         """An idle connection, or a new one. Raises what `Dialer.dial` raises.
+
+        If many are being opened, it waits for its turn, and for one that another worker gives back.
 
         trusting: do not check one that was idle only for a moment.
         deadline: when opening a new one is given up.
@@ -61,30 +97,131 @@ class Pool:
             if (trusting and now - connection.idle_since < _TRUSTED_IDLE) or not connection.is_stale():
                 return connection
             connection.close()
+        if len(self._handshakes) >= MAX_HANDSHAKES or self._waiting:
+            given = self._wait_turn(deadline)
+            if given is not None:
+                return given
         return self.fresh(deadline)
 
-    def fresh(self, deadline: float | None = None) -> Connection:
-        """A new connection, even if others are idle."""
-        self._descriptors.make_room()
-        if deadline is None:
-            stream = with_descriptor(self._dialer.dial, self.origin, self._proxy, descriptors=self._descriptors)
-        else:
-            stream = self._dial_until(deadline)
-        self.traffic.connects += 1
-        connection = Connection(stream, self._throughput, self.traffic)
-        self._descriptors.add(connection, self.origin)
-        return connection
+    # ---- opening connections
 
-    def _dial_until(self, deadline: float) -> Stream:
+    def fresh(self, deadline: float | None = None, avoid: Connection | None = None) -> Connection:
+        """A new connection, even if others are idle or being opened.
+
+        avoid: one whose address is not used for it, if the host has others.
+        """
+        handshake = _Handshake()
+        self._handshakes.add(handshake)
+        try:
+            self._wake_next()
+            self._descriptors.make_room()
+            address = None if avoid is None else avoid.address
+            stream = self._dial(address) if deadline is None else self._dial_until(deadline, address)
+            self.traffic.connects += 1
+            connection = Connection(stream, self._throughput, self.traffic)
+            self._descriptors.add(connection, self.origin)
+            self._last_opened = self._monotonic()
+            return connection
+        finally:
+            self._handshakes.discard(handshake)
+            self._wake_next()
+
+    def take_other(self, connection: Connection, deadline: float | None = None) -> Connection:
+        """A connection beside `connection`, to another address if the host has one. It waits for no turn."""
+        address = connection.address
+        for other in [*self._idle][::-1]:
+            if other.address != address or not self._dialer.has_others(self.origin, address):
+                with suppress(ValueError):  # another thread has taken it
+                    self._idle.remove(other)
+                    if not other.is_stale():
+                        return other
+                    other.close()
+        return self.fresh(deadline, avoid=connection)
+
+    def _dial(self, avoid: Any, max_seconds: float = math.inf) -> Stream:
+        return with_descriptor(self._dialer.dial, self.origin, self._proxy, max_seconds, avoid,
+                               descriptors=self._descriptors)
+
+    def _dial_until(self, deadline: float, avoid: Any) -> Stream:
         left = deadline - self._monotonic()
         if left <= 0:
             raise past_deadline("before there was a connection")
         try:
-            return with_descriptor(self._dialer.dial, self.origin, self._proxy, left, descriptors=self._descriptors)
+            return self._dial(avoid, left)
         except RequestTimeoutError as error:
             if self._monotonic() >= deadline:
                 raise past_deadline("before there was a connection") from error
             raise
+
+    def _wait_turn(self, deadline: float | None) -> Connection | None:
+        """Wait, first come, first served, for a connection that is given back; None when a new one may be opened."""
+        waiter, since = _Waiter(self.runtime.signal()), self._monotonic()
+        try:
+            self._waiting.append(waiter)
+            self._wake_next()  # what happened before this worker could be seen
+            while not waiter.given:
+                waiter.signal.wait(_CHECK_SECONDS)
+                if waiter.given:
+                    break
+                if self._is_next(waiter):
+                    return None
+                self._check_wait(since, deadline)
+            return waiter.given.pop()
+        finally:
+            waiter.has_left = True
+            with suppress(ValueError):
+                self._waiting.remove(waiter)
+            self._take_back(waiter)
+
+    def _take_back(self, waiter: _Waiter) -> None:
+        """What was given to a waiter that has left."""
+        with suppress(IndexError):
+            self.give(waiter.given.pop(), self._monotonic())
+
+    def _is_next(self, waiter: _Waiter) -> bool:
+        """Whether this waiter may open a connection now."""
+        try:
+            return len(self._handshakes) < MAX_HANDSHAKES and self._waiting[0] is waiter
+        except IndexError:
+            return False
+
+    def _check_wait(self, since: float, deadline: float | None) -> None:
+        """Raise an error if the deadline has passed, or no connection could be opened for the connect timeout."""
+        now = self._monotonic()
+        if deadline is not None and now >= deadline:
+            raise past_deadline("before there was a connection")
+        if now - max(since, self._last_opened) >= self._dialer.connect_timeout:
+            raise RequestTimeoutError(f"{self.origin}: connecting timed out, as did {MAX_HANDSHAKES} other connections")
+
+    def _wake_next(self) -> None:
+        """Let the first waiter go on, if there is a connection for it, or it may open one."""
+        if not self._waiting:
+            return
+        if self._idle:
+            self._hand_over()
+        elif len(self._handshakes) < MAX_HANDSHAKES:
+            with suppress(IndexError):  # another thread has taken the last one
+                self._waiting[0].signal.set()
+
+    def _hand_over(self) -> None:
+        """Pass an idle connection to the first waiter."""
+        try:
+            waiter = self._waiting.popleft()
+        except IndexError:  # it has got another one
+            return
+        try:
+            waiter.given.append(self._idle.pop())
+        except IndexError:
+            self._waiting.appendleft(waiter)
+            return
+        waiter.signal.set()
+        if waiter.has_left:
+            self._take_back(waiter)
+
+    def failed(self, connection: Connection) -> None:
+        """A request got no response on `connection`: other addresses are preferred for a while, if there are any."""
+        if not connection.has_response_bytes and not self._proxy:
+            self._dialer.address_failed(self.origin, connection.address)
 
     def _connections(self) -> list[Connection]:
         """All connections to this origin, of any timeouts and runtime."""
@@ -94,7 +231,11 @@ class Pool:
         """Take back a connection whose response was read completely."""
         if connection.reusable:
             connection.idle_since = now
+            if connection.responses == 1:
+                self._dialer.keep_session(self.origin, connection.tls_session())
             self._idle.append(connection)
+            if self._waiting:
+                self._hand_over()
             if not self._descriptors.watched:
                 self._descriptors.watch(self.runtime)
         else:

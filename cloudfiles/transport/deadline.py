@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Callable
 
 from cloudfiles.exceptions import DeadlineError
@@ -24,6 +25,7 @@ class DeadlineStream:
         self._deadline = deadline
         self._now = now
         self.timeout = stream.timeout
+        self.peer = stream.peer
 
     def send(self, data: bytes | bytearray | memoryview) -> None:
         view = memoryview(data).cast("B")
@@ -49,6 +51,9 @@ class DeadlineStream:
             raise
         finally:
             self._stream.timeout = self.timeout
+
+    def tls_session(self) -> ssl.SSLSession | None:
+        return self._stream.tls_session()
 
     def is_stale(self) -> bool:
         return self._stream.is_stale()

@@ -37,6 +37,7 @@ class ScriptedStream:
 
     def __init__(self, *pieces: bytes | OSError, send_error: OSError | None = None, stale: bool = False) -> None:
         self.timeout = 1.0
+        self.peer: Any = None
         self._pieces: Iterator[bytes | OSError] = iter(pieces)
         self._rest = b""
         self.sent = b""
@@ -61,6 +62,9 @@ class ScriptedStream:
         buffer[:count] = piece[:count]
         self._rest = piece[count:]
         return count
+
+    def tls_session(self) -> None:
+        return None
 
     def is_stale(self) -> bool:
         return self.stale
@@ -104,7 +108,10 @@ class FakeRuntime(ThreadRuntime):
     def worker_group(self) -> WorkerGroup:
         raise AssertionError("no workers here")
 
-    def connect(self, host: str, port: int, timeout: float) -> Any:
+    def resolve(self, host: str, port: int) -> Any:
+        raise AssertionError("no sockets here")
+
+    def connect(self, addresses: Any, timeout: float, failed: Any) -> Any:
         raise AssertionError("no sockets here")
 
     def ssl_context(self, ca_bundle: str | None) -> ssl.SSLContext:
@@ -118,18 +125,28 @@ class ScriptedDialer:
         dialed: how many were asked for.
     """
 
+    connect_timeout = 1.0
     read_timeout = 1.0
 
     def __init__(self, *script: ScriptedStream | Exception) -> None:
         self._script = iter(script)
         self.dialed = 0
 
-    def dial(self, origin: Origin, proxy: Any = None, most: float = math.inf) -> Stream:
+    def dial(self, origin: Origin, proxy: Any = None, most: float = math.inf, avoid: Any = None) -> Stream:
         self.dialed += 1
         step = next(self._script)
         if isinstance(step, Exception):
             raise step
         return step
+
+    def has_others(self, origin: Origin, where: Any) -> bool:
+        return True
+
+    def keep_session(self, origin: Origin, session: Any) -> None:
+        pass
+
+    def address_failed(self, origin: Origin, where: Any) -> None:
+        pass
 
 
 def unwatched(budget: int = 100) -> DescriptorBudget:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import math
 import random
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -22,7 +23,7 @@ from cloudfiles.transport.client import Client
 from cloudfiles.transport.limiter import Limiter
 from cloudfiles.transport.request import Origin, Request
 from cloudfiles.types import Clock, Tls
-from tests.core.scripted import FakeRuntime, FakeTime, answer, unwatched
+from tests.core.scripted import FakeRuntime, FakeTime, ScriptedDialer, answer, unwatched
 
 Store = Callable[[float], bytes | OSError]
 """What it answers to a request that comes at this time."""
@@ -83,6 +84,7 @@ class SimulatedStream:
         self._simulation = simulation
         self._store = store
         self._latency = latency
+        self.peer: Any = None
 
     def send(self, data: bytes | bytearray | memoryview) -> None:
         self._simulation.sleep(self._latency() / 2)
@@ -94,6 +96,9 @@ class SimulatedStream:
             raise self._answer
         buffer[:len(self._answer)] = self._answer
         return len(self._answer)
+
+    def tls_session(self) -> None:
+        return None
 
     def is_stale(self) -> bool:
         return False
@@ -184,13 +189,12 @@ def _start_process(simulation: Simulation, number: int, count: int, workers: int
         simulation.start(work, draw.random() * 0.02)
 
 
-class _Dialer:
-    read_timeout = 1.0
-
+class _Dialer(ScriptedDialer):
     def __init__(self, stream: Callable[[], SimulatedStream]) -> None:
+        super().__init__()
         self._stream = stream
 
-    def dial(self, origin: Origin, proxy: Any = None) -> Stream:
+    def dial(self, origin: Origin, proxy: Any = None, most: float = math.inf, avoid: Any = None) -> Stream:
         return self._stream()
 
 

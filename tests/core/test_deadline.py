@@ -103,7 +103,7 @@ def test_connecting_counts() -> None:
     asked: list[float] = []
 
     class SlowDialer(ScriptedDialer):
-        def dial(self, origin: Any, proxy: Any = None, most: float = 1e9) -> Any:
+        def dial(self, origin: Any, proxy: Any = None, most: float = 1e9, avoid: Any = None) -> Any:
             asked.append(most)
             time.now += min(2.0, most)
             raise RequestTimeoutError("connecting timed out") if most < 2.0 else ConnectionFailedError("refused")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import socket
 import threading
 from pathlib import Path
 from typing import Any
@@ -148,7 +149,10 @@ def test_it_is_no_failure_of_the_server(number: int) -> None:
     """However long it lasts, the store is not taken for down, for which all requests would wait."""
 
     class Full(ThreadRuntime):
-        def connect(self, host: str, port: int, timeout: float) -> Any:
+        def resolve(self, host: str, port: int) -> Any:
+            return [(socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", port))]
+
+        def connect(self, addresses: Any, timeout: float, failed: Any) -> Any:
             raise OSError(number, os.strerror(number))
 
     client, _, _ = scripted_client()
@@ -212,10 +216,10 @@ import os, resource, threading, sys
 from cloudfiles import CloudFiles
 from cloudfiles.runtime.green import GreenRuntime
 from cloudfiles.runtime.threads import ThreadRuntime
-def to_the_server(connect):  # whatever the name of the store is
-    return lambda self, host, port, timeout: connect(self, "127.0.0.1", port, timeout)
+def to_the_server(resolve):  # whatever the name of the store is
+    return lambda self, host, port: resolve(self, "127.0.0.1", port)
 for kind in GreenRuntime, ThreadRuntime:
-    kind.connect = to_the_server(kind.connect)
+    kind.resolve = to_the_server(kind.resolve)
 resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
 def open_sockets():
     links = []

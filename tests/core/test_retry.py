@@ -249,7 +249,7 @@ def test_name_resolution_is_tried_again() -> None:
     time, tries = FakeTime(), []
 
     class Resolving(FakeRuntime):
-        def connect(self, host: str, port: int, timeout: float) -> Any:
+        def resolve(self, host: str, port: int) -> Any:
             tries.append((host, port))
             if len(tries) < 4:
                 raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")

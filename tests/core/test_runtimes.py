@@ -230,7 +230,7 @@ def test_errors_of_offloaded_work_are_raised_and_not_printed() -> None:
         nested = collect(lambda i: runtime.run_in_thread(runtime.run_in_thread, str, i), range(5), Plan(runtime, 5))
         assert nested == list("01234")
         def name(i):
-            try: runtime.connect("no-such-host.invalid", 80, 1)
+            try: runtime.resolve("no-such-host.invalid", 80)
             except OSError: return i
         assert collect(name, range(3), Plan(runtime, 3)) == [0, 1, 2]
     """) == ""

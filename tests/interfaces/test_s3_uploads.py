@@ -13,6 +13,7 @@ import pytest
 from cloudfiles.exceptions import CloudFilesError, ConnectionFailedError, PreconditionFailedError, ServerError
 from cloudfiles.interfaces.s3 import S3Interface, endpoint
 from cloudfiles.paths import extract
+from cloudfiles.runtime.connect import AddressInfo
 from cloudfiles.runtime.threads import ThreadRuntime
 from cloudfiles.testing import (
     Fault,
@@ -228,9 +229,9 @@ class Elsewhere(ThreadRuntime):
         self.port = port
         self.hosts: list[str] = []
 
-    def connect(self, host: str, port: int, timeout: float) -> socket.socket:
+    def resolve(self, host: str, port: int) -> list[AddressInfo]:
         self.hosts.append(host)
-        return super().connect("127.0.0.1", self.port, timeout)
+        return super().resolve("127.0.0.1", self.port)
 
 
 @pytest.fixture
