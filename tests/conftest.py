@@ -11,7 +11,6 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-import hypothesis
 import pytest
 
 from cloudfiles.testing import S3Server
@@ -40,10 +39,6 @@ sys.dont_write_bytecode = False
 # A run in the background ignores SIGINT, and so would the programs that tests start and interrupt.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
-
-# How long an example takes says something about the machine, not about the code.
-hypothesis.settings.register_profile("cloudfiles", deadline=None)
-hypothesis.settings.load_profile("cloudfiles")
 
 # Environment variables, by how they begin or end, that would bring in the developer's own set-up.
 _FOREIGN_PREFIXES = ("AWS_", "GOOGLE_", "GCLOUD_", "CLOUDSDK_", "AZURE_", "CLOUD_FILES_", "CLOUDFILES_",

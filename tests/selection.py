@@ -6,6 +6,10 @@ one more size what another test shows; `--full` runs them too. A test that is na
 
 from __future__ import annotations
 
+from collections.abc import Container, Iterable
+from typing import Any
+
+import hypothesis
 import pytest
 
 REAL_SERVERS = frozenset({"azurite", "caddy", "gcs_emulator", "moto_s3", "nginx", "rclone_http", "rclone_s3"})
@@ -14,6 +18,9 @@ REAL_SERVERS = frozenset({"azurite", "caddy", "gcs_emulator", "moto_s3", "nginx"
 _OF_STORES = {"az": "azurite", "caddy": "caddy", "gs": "gcs_emulator", "moto": "moto_s3", "nginx": "nginx",
               "rclone": "rclone_s3"}
 """The server behind a store of the conformance suite, for those that have one."""
+
+_SECOND = frozenset({"moto_s3"})
+"""Servers of a protocol that a default run asks another real server for, which takes a tenth of the time."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -25,6 +32,10 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "full: run by `--full` only")
     config.addinivalue_line("markers", "one_runtime: what it tests is alike in every runtime: "
                             "in the second one by `--full` only")
+    # How long an example takes says something about the machine, not about the code.
+    hypothesis.settings.register_profile("default run", deadline=None, max_examples=30)
+    hypothesis.settings.register_profile("full run", deadline=None, max_examples=100)
+    hypothesis.settings.load_profile("full run" if config.getoption("full") else "default run")
 
 
 @pytest.fixture(scope="session")
@@ -56,12 +67,22 @@ def _parameters(item: pytest.Item) -> dict[str, object]:
     return dict(spec.params) if spec is not None else {}
 
 
+def examples(count: int) -> int:
+    """Of `max_examples` with `--full`, as many as a run tries."""
+    return count * hypothesis.settings.default.max_examples // 100
+
+
+def some(values: Iterable[object], keep: Container[object]) -> list[Any]:
+    """Parameters of a test, of which a run without `--full` tries those in `keep`."""
+    return [value if value in keep else pytest.param(value, marks=pytest.mark.full) for value in values]
+
+
 def repeats_others(item: pytest.Item) -> bool:
-    """Whether it is marked so, or asks a real server in a second runtime, or for several real servers."""
+    """Whether it is marked so, or asks a real server in a second runtime, several of them, or a second of one kind."""
     if item.get_closest_marker("full") is not None:
         return True
     servers, parameters = servers_of(item), _parameters(item)
     in_second_runtime = parameters.get("green") is False or bool(
         {"threads", "inline", "uvloop"}.intersection(value for value in parameters.values() if isinstance(value, str)))
-    return len(servers) > 1 or (
+    return len(servers) > 1 or bool(servers & _SECOND) or (
         in_second_runtime and (bool(servers) or item.get_closest_marker("one_runtime") is not None))

@@ -17,6 +17,7 @@ from cloudfiles.exceptions import AuthorizationError
 from cloudfiles.testing import Rule, S3Server, Status
 from cloudfiles.types import HEAD_FIELDS
 from tests.conformance.stores import StoreUnderTest
+from tests.selection import examples
 
 CONTENTS = {f"dir/k{i:03}": bytes(i) for i in range(60)}
 MISSING = [f"dir/m{i:03}" for i in range(20)] + ["other", "dir", "dir/", "dir/k", "dir/k0000"]
@@ -96,7 +97,7 @@ _keys = st.text(alphabet="ab/.\U0001f600\uffee", min_size=1, max_size=3)
 
 
 @pytest.mark.stores("mem", "scripted")
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(40), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(there=st.sets(_keys, max_size=30), asked=st.lists(_keys, max_size=60))
 def test_any_keys(store: StoreUnderTest, fault_server: S3Server, there: set[str], asked: list[str]) -> None:
     fault_server.configure(page_size=4)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from cloudfiles import CloudFiles
 from cloudfiles.testing import S3Server
 from tests.conformance.stores import StoreUnderTest
+from tests.selection import examples
 
 OBJECT = bytes(range(256)) * 4
 RANGES: list[tuple[int | None, int | None]] = [
@@ -91,7 +92,7 @@ _any_range = st.one_of(st.tuples(_few_edges, st.none()), st.tuples(st.integers(-
 
 
 @pytest.mark.stores("mem", "file", "scripted", "web")
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(40), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(content=st.binary(max_size=32), ranges=st.lists(_any_range, max_size=12))
 def test_any_ranges_of_any_object(store: StoreUnderTest, content: bytes, ranges: list[tuple[Any, Any]]) -> None:
     cf = store.cf(num_threads=2)

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cloudfiles.transport.concurrency import ConcurrencyController, Interval
+from tests.selection import examples
 
 GOOD = Interval(seconds=0.1, operation="GET", size_class=0, completed=100, bytes=409_600, in_progress=20.0,
                 first_byte=0.02, first_byte_min=0.019, cpu_share=0.1, refused=0, connects=0, idle_workers=0.0,
@@ -49,7 +50,7 @@ intervals = st.builds(
     refused=st.integers(0, 1000), connects=st.integers(0, 1000), idle_workers=positive, constrained=st.booleans())
 
 
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 @given(st.lists(st.tuples(intervals, st.floats(0.0, 100.0)), max_size=30), st.integers(1, 2000), st.integers(1, 2000))
 def test_bounds_hold_and_a_refusal_never_widens(history: list[tuple[Interval, float]], start: int,
                                                 maximum: int) -> None:

@@ -87,6 +87,7 @@ def test_two_thousand_gets(fault_server: S3Server, green: bool, contents: dict[s
     assert limiter_of(Origin.of(fault_server.url)).rate is None  # a few refusals of a hundred brake nobody
 
 
+@pytest.mark.one_runtime
 def test_two_thousand_gets_of_a_web_server(fault_server: S3Server, green: bool, contents: dict[str, bytes]) -> None:
     fault_server.put_many(contents)
     # A web server offers no digest: a flipped bit nobody can see.
@@ -95,6 +96,7 @@ def test_two_thousand_gets_of_a_web_server(fault_server: S3Server, green: bool, 
     assert differing(got, contents) == []
 
 
+@pytest.mark.one_runtime
 def test_two_thousand_puts(fault_server: S3Server, green: bool, contents: dict[str, bytes]) -> None:
     fault_server.script(mix(9, FLAKY))
     assert store(fault_server, green).puts(iter(contents.items())) == COUNT

@@ -8,8 +8,9 @@ import pytest
 
 from cloudfiles.testing import Rule, S3Server, Stall
 from tests.core.programs import run_program
+from tests.selection import some
 
-GREENS = pytest.mark.parametrize("how", ["True", "False", "None"])
+GREENS = pytest.mark.parametrize("how", some(["True", "False", "None"], ["False", "None"]))  # None gives True here
 
 
 @pytest.fixture
@@ -52,16 +53,18 @@ def test_in_an_unpatched_process(server: S3Server, how: str) -> None:
 
 @GREENS
 def test_short_lived_threads_leave_nothing(server: S3Server, how: str) -> None:
-    assert program(server, """
+    assert program(server, f"""
+        narrow = CloudFiles(cf.cloudpath, secrets={server.secrets!r}, green=cf.green, num_threads=5)
         def one():
-            thread = threading.Thread(target=batch); thread.start(); thread.join()
+            thread = threading.Thread(target=batch, args=[narrow]); thread.start(); thread.join()
         def count_threads():  # a worker wakes the caller of its batch just before it ends
             while any(thread.name == "cloudfiles-worker" for thread in threading.enumerate()): pass
             return threading.active_count()
         for _ in range(3): one()
         fds, threads = count_fds(), count_threads()
         for _ in range(30): one()
-        print(count_fds() - fds <= 2, count_threads() - threads)
+        # of five connections, the first threads have used one at least
+        print(count_fds() - fds < 5, count_threads() - threads)
     """, how) == "True 0"
 
 
@@ -85,7 +88,7 @@ def test_beside_asyncio(server: S3Server, how: str) -> None:
 
 
 @GREENS
-@pytest.mark.parametrize("fork", ["os.fork", "multiprocessing"])
+@pytest.mark.parametrize("fork", some(["os.fork", "multiprocessing"], ["os.fork"]))
 def test_after_fork(server: S3Server, how: str, fork: str) -> None:
     """The child works, on connections of its own; the parent does not notice."""
     source = """
@@ -118,7 +121,7 @@ def test_after_fork(server: S3Server, how: str, fork: str) -> None:
 
 
 @GREENS
-@pytest.mark.parametrize("patches", ["", "thread=False", "socket=False, ssl=False"])
+@pytest.mark.parametrize("patches", some(["", "thread=False", "socket=False, ssl=False"], [""]))
 def test_patched_early(server: S3Server, how: str, patches: str) -> None:
     assert program(server, """
         import gevent, gevent.pool

@@ -12,6 +12,7 @@ from cloudfiles import CloudFiles
 from cloudfiles.exceptions import InvalidPathError, ServerError
 from cloudfiles.interfaces.azure import AzureInterface
 from cloudfiles.testing import Rule, Status
+from tests.selection import examples
 from tests.servers.azure_paths import Path
 from tests.servers.azure_server import AzureServer
 from tests.servers.azurite import AzuriteServer
@@ -47,7 +48,7 @@ _keys = st.text(st.sampled_from("ab-./ \u00e9\uff00\U0001f600"), min_size=1, max
 
 
 @pytest.mark.parametrize("hierarchical", [False, True])
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(40), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(there=st.dictionaries(_keys, st.binary(max_size=2), max_size=40),
        asked=st.lists(_keys, min_size=11, max_size=60))
 def test_any_keys_in_any_order(server: AzureServer, cf: CloudFiles, hierarchical: bool, there: dict[str, bytes],

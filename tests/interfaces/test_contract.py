@@ -17,6 +17,7 @@ from tests.interfaces import gs_setup, s3_setup
 from tests.interfaces.azure_setup import open_azure
 from tests.interfaces.gs_setup import open_gs
 from tests.interfaces.s3_setup import Worker, open_s3
+from tests.selection import some
 
 PLAIN = WriteOptions()
 
@@ -181,7 +182,7 @@ FORMS: dict[str, Callable[[bytes], Any]] = {
 
 
 @pytest.mark.one_runtime
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", some(FORMS, ["memoryview", "file", "pipe"]))
 @pytest.mark.parametrize("size", [0, 8000, 3 * MIB, 9 * MIB + 8])
 def test_content_of_every_kind_and_size(open_at: Open, form: str, size: int) -> None:
     """At once, and, where it is large, in parts."""

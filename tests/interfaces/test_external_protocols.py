@@ -98,6 +98,7 @@ print("ok", cf.protocol, cf.cloudpath)
 """
 
 
+@pytest.mark.one_runtime
 @pytest.mark.parametrize("protocol", ["sqlite", "remote-sqlite"])
 def test_every_verb(packages: Path, tmp_path: Path, protocol: str, green: bool) -> None:
     runtime = "green" if green else "threads"

@@ -44,6 +44,7 @@ from cloudfiles.paths import extract
 from cloudfiles.runtime.contract import Cancelled
 from cloudfiles.runtime.threads import ThreadRuntime
 from cloudfiles.types import HEAD_FIELDS, StoreOptions, WriteOptions
+from tests.selection import examples
 
 PLAIN = WriteOptions()
 GZIP = WriteOptions(encoding="gzip")
@@ -104,7 +105,7 @@ def test_a_file_is_streamed_from_its_position(store: FileInterface) -> None:
 
 
 @given(st.binary(max_size=20), st.none() | st.integers(-25, 25), st.none() | st.integers(-25, 25))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(60))
 def test_ranges_are_slices(store: FileInterface, content: bytes, start: int | None, end: int | None) -> None:
     store.put("k", content, PLAIN)
     assert store.get("k", start, end).content == content[start:end]  # type: ignore[union-attr]

@@ -20,6 +20,7 @@ from cloudfiles.interfaces.file.interface import FileInterface
 from cloudfiles.paths import extract
 from cloudfiles.runtime.threads import ThreadRuntime
 from cloudfiles.types import ListPage, StoreOptions, WriteOptions
+from tests.selection import examples
 
 PLAIN = WriteOptions()
 
@@ -87,7 +88,7 @@ def listed(keys: set[str], prefix: str, flat: bool, after: str | None) -> tuple[
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="file names of any bytes")
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=examples(250), deadline=None)
 @given(st.sets(KEYS, max_size=12), st.data())
 def test_listings_are_what_brute_force_finds(keys: set[str], data: st.DataObject) -> None:
     keys = without_conflicts(keys)

@@ -21,6 +21,7 @@ from cloudfiles.interfaces.mem import MemInterface, clear_memory
 from cloudfiles.paths import extract
 from cloudfiles.runtime.threads import ThreadRuntime
 from cloudfiles.types import HEAD_FIELDS, Clock, StoreOptions, WriteOptions
+from tests.selection import examples
 
 PLAIN = WriteOptions()
 
@@ -247,7 +248,7 @@ def listed(keys: set[str], prefix: str, flat: bool, after: str | None) -> tuple[
     return ordered(shown), ordered(behind)
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(st.sets(KEYS, max_size=15), st.sets(KEYS, max_size=5), st.text(alphabet="ab/-", max_size=3), st.booleans(),
        st.none() | KEYS, st.none() | st.integers(1, 4))
 def test_listings_are_what_brute_force_finds(keys: set[str], gone: set[str], prefix: str, flat: bool,

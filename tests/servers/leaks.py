@@ -49,10 +49,9 @@ def no_leaks(directory: Path | None = None, *, allow: tuple[str, ...] = ()) -> I
     before = _state(directory)
     yield
     deadline = time.monotonic() + _GRACE
-    while True:
-        gc.collect()
-        left = sorted(item for item in _state(directory) - before if not any(text in item for text in allow))
-        if not left or time.monotonic() > deadline:
+    while left := sorted(item for item in _state(directory) - before if not any(text in item for text in allow)):
+        if time.monotonic() > deadline:
             break
-        time.sleep(0.01)
+        gc.collect()
+        time.sleep(0.02)
     assert not left, f"left behind: {left}"

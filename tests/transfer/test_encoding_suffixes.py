@@ -27,6 +27,7 @@ from cloudfiles.interfaces.file import FileInterface, walk
 from cloudfiles.tasks.downloader import Downloader
 from cloudfiles.tasks.uploader import Uploader
 from cloudfiles.transfer import copier
+from tests.selection import examples
 from tests.transfer.conftest import Make, tree, write
 
 pytestmark = pytest.mark.one_runtime
@@ -83,7 +84,7 @@ def without_nesting(files: dict[str, bytes]) -> dict[str, bytes]:
             if not any(other.startswith(name + "/") for other in files)}
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.dictionaries(NAMES, CONTENTS, max_size=8).map(without_nesting),
        st.dictionaries(NAMES, CONTENTS, max_size=5).map(without_nesting), st.booleans())
 def test_any_tree_is_kept_by_sync(tmp_path_factory: pytest.TempPathFactory, ours: dict[str, bytes],

@@ -20,14 +20,14 @@ from tests.transfer.conftest import MIB, tree
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL and no forks")
 
-SMALL, LARGE = 1992, 8
+SMALL = 1992
 
 
 @pytest.fixture(scope="module")
-def contents() -> dict[str, bytes]:
+def contents(full: bool) -> dict[str, bytes]:
     chance = random.Random(4)
     small = {f"d{n % 13}/{n:04}": chance.randbytes(chance.choice([0, 10, 1000, 20_000])) for n in range(SMALL)}
-    return small | {f"large/{n}": chance.randbytes(9 * MIB + n * 2 * MIB) for n in range(LARGE)}
+    return small | {f"large/{n}": chance.randbytes(9 * MIB + n * 2 * MIB) for n in range(8 if full else 3)}
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +61,7 @@ def done_of(rt: ResumableTransfer) -> set[str]:
 def _points(seed: int, full: bool) -> list[tuple[int, str]]:
     """Where to die: numbers of steps, and which steps are counted. Fifty of them, or a few."""
     chance = random.Random(seed)
-    anywhere, in_parts = (38, 12) if full else (8, 4)
+    anywhere, in_parts = (38, 12) if full else (5, 3)
     return ([(chance.randrange(1, 300), "any") for _ in range(anywhere)]
             + [(chance.randrange(1, 9), "parts") for _ in range(in_parts)])
 

@@ -32,10 +32,10 @@ class Account(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def contents() -> dict[str, bytes]:
+def contents(full: bool) -> dict[str, bytes]:
     chance = random.Random(5)
     small = {f"d{n % 3}/{n:04}": chance.randbytes(chance.choice([0, 10, 20_000])) for n in range(60)}
-    return small | {f"large/{n}": chance.randbytes(9 * MIB + n * MIB + n) for n in range(4)}
+    return small | {f"large/{n}": chance.randbytes(9 * MIB + n * MIB + n) for n in range(4 if full else 2)}
 
 
 def interrupted_again_and_again(context: Any, account: Account, target: str, directory: Path,

@@ -21,6 +21,7 @@ from cloudfiles.testing import Rule, S3Server, s3_error
 from cloudfiles.transfer.compare import when
 from cloudfiles.transfer.listing_merge import merge_listings
 from cloudfiles.types import ListEntry, ListPage
+from tests.selection import examples
 from tests.transfer.conftest import Make
 
 pytestmark = pytest.mark.one_runtime
@@ -41,7 +42,7 @@ def as_old(directory: str, *keys: str) -> None:
 # ---- what is done
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.dictionaries(NAMES, st.binary(max_size=2), max_size=8), st.dictionaries(NAMES, st.binary(max_size=2),
                                                                                     max_size=8), st.booleans())
 def test_the_target_becomes_like_the_source(ours: dict[str, bytes], theirs: dict[str, bytes], delete: bool) -> None:

@@ -21,6 +21,7 @@ from cloudfiles.transfer.resume_state import saved_state_files
 from cloudfiles.transfer.resume_store import clean_up
 from cloudfiles.types import Clock
 from tests.contents import numbered
+from tests.selection import some
 from tests.transfer.conftest import MIB, tree, write
 
 pytestmark = pytest.mark.one_runtime
@@ -148,8 +149,7 @@ def test_arguments_that_cannot_work(mem: CloudFiles, source: Path) -> None:
     assert list(mem) == []
 
 
-@pytest.mark.parametrize("nthreads", [None, 0, pytest.param(1, marks=pytest.mark.full),
-                                      pytest.param(7, marks=pytest.mark.full)])
+@pytest.mark.parametrize("nthreads", some([None, 0, 1, 7], [None]))
 def test_progress_is_told_in_bytes(cf: CloudFiles, tmp_path: Path, nthreads: int | None) -> None:
     told: list[tuple[int, int | None]] = []
     source = write(tmp_path / "in", {"big": BIG[:17 * MIB], "small": b"123", "empty": b""})

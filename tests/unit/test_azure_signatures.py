@@ -15,6 +15,7 @@ from cloudfiles.credentials.signing.hmac_sha256 import HmacSha256
 from cloudfiles.credentials.signing.sas import SAS_VERSION, BlobSas, DelegationKey
 from cloudfiles.credentials.signing.shared_key import Signer, SigningContext
 from cloudfiles.credentials.signing.url_encoding import format_query, quote_key
+from tests.selection import examples
 
 RAW = base64.b64decode(EMULATOR_KEY)
 ACCOUNT = AzureCredentials("account", RAW)
@@ -52,7 +53,7 @@ HEADERS = st.dictionaries(
 QUERY = st.dictionaries(st.sampled_from(["comp", "restype", "blockid", "prefix", "marker"]), st.text(max_size=5))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(method=st.sampled_from(["GET", "HEAD", "PUT", "DELETE", "POST"]), key=st.text(min_size=1, max_size=10),
        query=QUERY, headers=HEADERS, length=st.sampled_from([0, 1, 4096]))
 def test_shared_key_is_the_vendors(method: str, key: str, query: dict[str, str], headers: dict[str, str],

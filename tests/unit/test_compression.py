@@ -32,6 +32,7 @@ from cloudfiles.compression import (
     transcode,
 )
 from cloudfiles.exceptions import CompressionError, DecompressionError, InvalidInputError, UnsupportedCompressionType
+from tests.selection import some
 
 untimed = settings(deadline=None)
 ENCODINGS = ["gzip", "br", "zstd", "xz", "bz2"]
@@ -408,7 +409,7 @@ except DecompressionError:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="reads the peak memory from getrusage")
-@pytest.mark.parametrize("encodings", [*ENCODINGS, "gzip+gzip", "zstd+br"])
+@pytest.mark.parametrize("encodings", some([*ENCODINGS, "gzip+gzip", "zstd+br"], ["gzip", "zstd", "zstd+br"]))
 def test_a_bomb_of_400_mib_is_stopped_in_bounded_memory(encodings):
     ran = subprocess.run([sys.executable, "-c", BOMB, encodings], capture_output=True, text=True, check=True)
     grown = int(ran.stdout) * (1 if sys.platform == "darwin" else 1024)  # ru_maxrss is in KiB but on macOS
@@ -444,8 +445,8 @@ def test_decoding_in_pieces_of_any_size(data, cuts, applied, limited, step):
 @pytest.mark.parametrize("limited", [False, True])
 @pytest.mark.parametrize("kind", ["noise", "hexadecimal", "zeros and noise"])
 def test_large_contents_that_take_many_steps(encoding, limited, kind):
-    noise = random.Random(1).randbytes(1_500_000)
-    data = {"noise": noise * 2, "hexadecimal": noise.hex().encode(), "zeros and noise": bytes(3_000_000) + noise}[kind]
+    noise = random.Random(1).randbytes(600_000)
+    data = {"noise": noise * 2, "hexadecimal": noise.hex().encode(), "zeros and noise": bytes(1_500_000) + noise}[kind]
     stored = compress(data, encoding)
     limit = len(data) if limited else None
     assert decompress(stored, encoding, max_decoded_size=limit) == data

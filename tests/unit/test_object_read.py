@@ -41,6 +41,7 @@ from cloudfiles.transport.client import Client
 from cloudfiles.transport.request import PLAIN, Origin, Request, Response
 from cloudfiles.transport.wire import Head
 from cloudfiles.types import StoredObject, Tls
+from tests.selection import examples
 
 OBJECT = bytes(range(256)) * 40
 PAGE = "data/object"
@@ -297,7 +298,7 @@ def test_a_last_part_of_unknown_size_has_to_fill_what_was_announced() -> None:
 # ---- any breaks at all
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(breaks=st.lists(st.tuples(st.sampled_from([ResetInBody, ShortBody]), st.integers(0, 12_000)), max_size=8),
        start=st.one_of(st.none(), st.integers(0, 11_000), st.integers(-11_000, -1)),
        length=st.one_of(st.none(), st.integers(1, 11_000)), last=st.sampled_from([None, IgnoreRange(), Chunked()]))
@@ -310,7 +311,7 @@ def test_however_it_breaks_the_content_is_the_objects(patient: Client, server: S
     assert content(read(patient, server, start, end)) == OBJECT[start:end]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(data=st.data(), size=st.integers(1, 40))
 def test_any_split_of_parts_adds_up(data: st.DataObject, size: int) -> None:
     """Without a socket: the answers a right server gives, each cut anywhere."""
