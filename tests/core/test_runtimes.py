@@ -195,7 +195,7 @@ def test_connections_are_used_again(server: S3Server, how: str) -> None:
     server.drop_connections()
     before = server.connections()[0]
     program(server, "for _ in range(5): cf.get(keys)", how)
-    assert server.connections()[0] - before <= 20
+    assert server.connections()[0] - before <= 50  # not one for each of 250 objects
 
 
 @GREENS
