@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 from base64 import b64encode
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -15,8 +15,6 @@ from cloudfiles.addresses import split_object
 from cloudfiles.batch.store import checked_count
 from cloudfiles.cloudfiles import CloudFiles
 from cloudfiles.exceptions import (
-    CloudFilesError,
-    FileSystemError,
     InvalidInputError,
     MD5IntegrityError,
     UnusableFileError,
@@ -163,32 +161,6 @@ class ProgressFile(io.RawIOBase):
                 self._callback(done, self._size)
 
 
-class ProgressBody(FileBody):
-    """A request body from such a file, read in a thread if workers are green threads."""
-
-    def __init__(self, file: ProgressFile, length: int, chunk_size: int) -> None:
-        super().__init__(file, length)  # type: ignore[arg-type]  # a RawIOBase, as good as a BinaryIO here
-        self._source = file
-        self._piece = min(chunk_size, self.PIECE)
-
-    def pieces(self) -> Iterator[bytes]:
-        runtime = blocking_runtime()
-        self._source.seek(self.start)
-        left = self.length
-        while left:
-            try:
-                piece = runtime.run_in_thread(self._source.read, min(left, self._piece))
-            except CloudFilesError:
-                raise
-            except OSError as error:  # not one of the connection, as other OSErrors here are
-                raise FileSystemError(f"cannot read the file to upload: {error}", errno=error.errno) from error
-            if not piece:
-                raise UnusableFileError(f"the file to upload ended {left} bytes early: it was truncated while it was "
-                                        "being read")
-            left -= len(piece)
-            yield piece
-
-
 class FilePut(Request):
     """A PUT of a file; every 2xx status is a success."""
 
@@ -203,9 +175,13 @@ def put_by_client(to: WebEndpoint, file: BinaryIO, size: int, chunk_size: int, h
                   callback: Callback | None) -> None:
     """Send the file by our own client."""
     source = ProgressFile(file, size, chunk_size, callback)
-    body = ProgressBody(source, size, chunk_size)
+
+    def read(length: int) -> bytes:
+        return blocking_runtime().run_in_thread(source.read, length)  # which a green thread must not wait for
+
+    body = FileBody(source, size, read, min(chunk_size, FileBody.PIECE))  # type: ignore[arg-type]  # a RawIOBase is as good as a BinaryIO
     to.send(FilePut(to.origin, "PUT", to.target, {**to.headers, **headers}, body, protocol=to.protocol(),
-                             path=to.shown))
+                    path=to.shown))
     source.report(size)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import email.utils
 from collections.abc import Callable
+from typing import Generic, TypeVar
 
 from cloudfiles import integrity
 from cloudfiles.runtime.contract import RUN_IN_THREAD_BYTES, Runtime
@@ -65,3 +66,26 @@ class CloudProtocol(ProviderProtocol):
     def _check_digest(self, content: bytes, headers: dict[str, str], path: str | None) -> str:
         """As `verify`, in the calling thread."""
         return integrity.check(content, headers, path) or ""
+
+
+AnyEndpoint = TypeVar("AnyEndpoint")
+AnyProvider = TypeVar("AnyProvider")
+AnySigner = TypeVar("AnySigner")
+
+
+class SignedProtocol(CloudProtocol, Generic[AnyEndpoint, AnyProvider, AnySigner]):
+    """The protocol of one bucket or container whose requests are signed, with the time on the server's clock.
+
+    Attributes:
+        endpoint: the address of the bucket, as far as known.
+    """
+
+    signer: Callable[[], AnySigner]
+
+    def __init__(self, endpoint: AnyEndpoint, provider: AnyProvider, runtime: Runtime,
+                 wall: Callable[[], float]) -> None:
+        super().__init__(runtime)
+        self.endpoint = endpoint
+        self._provider = provider
+        self._signer = self.signer()
+        self._clock = ServerClock(wall)

@@ -9,7 +9,7 @@ ended.
 from __future__ import annotations
 
 import urllib.parse
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO, NamedTuple, Protocol, TypeAlias
 
 from cloudfiles import integrity
@@ -21,6 +21,7 @@ from cloudfiles.exceptions import (
     PreconditionFailedError,
     ProtocolError,
     ServerError,
+    UnusableFileError,
 )
 from cloudfiles.retry import parse_retry_after
 from cloudfiles.transport.web_page import is_web_page, summary
@@ -86,34 +87,39 @@ class RetryRequest(Exception):  # noqa: N818 -- not an error: a signal to the re
 class FileBody:
     """A part of an open file as a request body, sent in pieces and rewound for a retry.
 
-    Attributes:
-        length: bytes from the current position to the end, or as given.
+    Args:
+        length: its size in bytes; it begins at the file's current position.
+        read: returns up to so many of the next bytes; `file.read` unless given.
+        piece: maximum bytes read and sent at once.
     """
 
-    PIECE = 1 << 20  # bytes read and sent at once
+    PIECE = 1 << 20
 
-    def __init__(self, file: BinaryIO, length: int) -> None:
+    def __init__(self, file: BinaryIO, length: int, read: Callable[[int], bytes] | None = None,
+                 piece: int = PIECE) -> None:
         self.file = file
         self.length = length
         self.start = file.tell()
+        self._read = read or file.read
+        self._piece = piece
 
     def __len__(self) -> int:
         return self.length
 
     def pieces(self) -> Iterator[bytes]:
-        """The body from its beginning, in pieces. Raises CloudFilesError if the file became shorter."""
+        """The body from its beginning, in pieces. Raises UnusableFileError if the file became shorter."""
         self.file.seek(self.start)
         left = self.length
         while left:
             try:
-                piece = self.file.read(min(left, self.PIECE))
+                piece = self._read(min(left, self._piece))
             except CloudFilesError:
                 raise
             except OSError as error:  # any other OSError here is one of the connection
                 raise FileSystemError(f"cannot read the file to upload: {error}", errno=error.errno) from error
             if not piece:
-                raise CloudFilesError(f"the file to upload ended {left} bytes early: it was truncated while it was "
-                                      "being read")
+                raise UnusableFileError(f"the file to upload ended {left} bytes early: it was truncated while it was "
+                                        "being read")
             left -= len(piece)
             yield piece
 

@@ -29,7 +29,7 @@ VERBS = {
     "get of a generator": "cf.get(k for k in keys)",
     "stream": "[r for r in cf.stream(keys)]",
     "put": "cf.puts((k, b'x' * 100_000) for k in keys)",
-    "exists": "cf.exists(iter(keys))",
+    "head": "cf.head(iter(keys))",
     "parallel": "cf.get(keys, parallel=2)",
 }
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
 
 from cloudfiles.credentials.azure import AzureCredentials, AzureProvider
 from cloudfiles.credentials.signing.shared_key import Signer, SigningContext
@@ -23,9 +22,8 @@ from cloudfiles.exceptions import (
     ServerError,
 )
 from cloudfiles.interfaces.azure.endpoint import Endpoint
-from cloudfiles.interfaces.cloud_protocol import CloudProtocol, ServerClock
+from cloudfiles.interfaces.cloud_protocol import SignedProtocol
 from cloudfiles.interfaces.documents import XML_ERRORS, parse_xml_content
-from cloudfiles.runtime.contract import Runtime
 from cloudfiles.transport.request import Request, Response, format_head, status_error
 from cloudfiles.transport.web_page import check_is_the_stores
 
@@ -125,21 +123,10 @@ VERSION = "2023-11-03"
 _STALE = frozenset({"AuthenticationFailed", "InvalidAuthenticationInfo", "NoAuthenticationInformation"})
 
 
-class AzureProtocol(CloudProtocol):
-    """The provider protocol of one container.
+class AzureProtocol(SignedProtocol[Endpoint, AzureProvider, Signer]):
+    """The provider protocol of one container."""
 
-    Attributes:
-        endpoint: the address of the container.
-        finds_container: asks the server whether the container exists.
-    """
-
-    def __init__(self, endpoint: Endpoint, provider: AzureProvider, runtime: Runtime,
-                 wall: Callable[[], float]) -> None:
-        CloudProtocol.__init__(self, runtime)
-        self.endpoint = endpoint
-        self._provider = provider
-        self._signer = Signer()
-        self._clock = ServerClock(wall)
+    signer = Signer
 
     # ---- requests
 

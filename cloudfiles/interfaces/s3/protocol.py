@@ -9,17 +9,15 @@ Source: Amazon S3 API Reference, "Error responses".
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from typing import NamedTuple
 
 from cloudfiles.credentials.aws import AwsCredentials, AwsProvider
 from cloudfiles.credentials.signing.sigv4 import EMPTY_PAYLOAD, UNSIGNED_PAYLOAD, Signer, SigningContext
 from cloudfiles.exceptions import AuthorizationError, CloudFilesError, IntegrityError, MD5IntegrityError, ServerError
-from cloudfiles.interfaces.cloud_protocol import CloudProtocol, ServerClock
+from cloudfiles.interfaces.cloud_protocol import SignedProtocol
 from cloudfiles.interfaces.documents import XML_ERRORS, local_name, parse_xml_content
 from cloudfiles.interfaces.s3.checksums import check_object
 from cloudfiles.interfaces.s3.endpoint import Endpoint
-from cloudfiles.runtime.contract import Runtime
 from cloudfiles.transport.request import (
     Origin,
     Request,
@@ -100,19 +98,10 @@ _DOCUMENT = (b"<?xml ", b"<Error")
 """Possible starts of an error document."""
 
 
-class S3Protocol(CloudProtocol):
-    """The provider protocol of one bucket.
+class S3Protocol(SignedProtocol[Endpoint, AwsProvider, Signer]):
+    """The provider protocol of one bucket."""
 
-    Attributes:
-        endpoint: the address of the bucket, as far as known.
-    """
-
-    def __init__(self, endpoint: Endpoint, provider: AwsProvider, runtime: Runtime, wall: Callable[[], float]) -> None:
-        CloudProtocol.__init__(self, runtime)
-        self.endpoint = endpoint
-        self._provider = provider
-        self._signer = Signer()
-        self._clock = ServerClock(wall)
+    signer = Signer
 
     # ---- requests
 
