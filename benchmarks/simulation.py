@@ -192,7 +192,7 @@ class SimulatedClient:
         self.limiter = Limiter(draw.random)
         self.outcome = Outcome(at)
         self._working = self._in_progress = self._idle = self._dialing = 0
-        self._waiting: deque[Callable[[], None]] = deque()  # for a handshake
+        self._waiting: deque[tuple[float, int]] = deque()  # for a connection: when they entered, and attempts
         self._time.at(at, self._begin)
 
     @property
@@ -243,7 +243,7 @@ class SimulatedClient:
         elif self._dialing < HANDSHAKES:
             self._dial(entered, attempt)
         else:
-            self._waiting.append(lambda: self._dial(entered, attempt))
+            self._waiting.append((entered, attempt))
 
     def _dial(self, entered: float, attempt: int) -> None:
         self._dialing += 1
@@ -252,10 +252,17 @@ class SimulatedClient:
         def dialed() -> None:
             self._dialing -= 1
             if self._waiting:
-                self._waiting.popleft()()
+                self._dial(*self._waiting.popleft())
             self._request(entered, attempt)
         latency = self._shared.store.latency
         self._time.at(self._cpu.done(self._time.now, self._batch.connect_cpu) + latency, dialed)
+
+    def _give_back(self) -> None:
+        """Pass a connection on to a request that waits for one."""
+        if self._waiting:
+            self._request(*self._waiting.popleft())
+        else:
+            self._idle += 1
 
     def _request(self, entered: float, attempt: int) -> None:
         shared, latency = self._shared, self._shared.store.latency / 2
@@ -296,7 +303,7 @@ class SimulatedClient:
         now = self._time.now
         self._done += 1
         self._in_progress -= 1
-        self._idle += 1
+        self._give_back()
         self._working -= 1
         self._completed += 1
         if self.limiter.is_watching:
@@ -311,7 +318,7 @@ class SimulatedClient:
         self._refused += 1
         self.outcome.refused += 1
         self._in_progress -= 1
-        self._idle += 1
+        self._give_back()
         self.limiter.refused(entered, now)
         delay = self._draw.random() * min(20.0, 0.1 * 2 ** attempt)
         self._time.at(now + delay, lambda: self._send(attempt + 1))
@@ -322,7 +329,7 @@ class SimulatedClient:
         self._since = self._time.now
         self._done = self._bytes = self._refused = self._connects = 0
         self._first: list[float] = []
-        self._at_begin = self._in_progress
+        self._at_begin, self._dialing_at_begin = self._in_progress, self._dialing + len(self._waiting)
         self._worked = self._cpu.worked(self._time.now)
 
     def _tick(self) -> None:
@@ -335,7 +342,8 @@ class SimulatedClient:
         self.controller.observe(Interval(
             seconds, "GET", size_class, self._done, self._bytes, (self._at_begin + self._in_progress) / 2,
             median(self._first) if self._first else None, min(self._first) if self._first else None,
-            share, self._refused, self._connects, 0.0, False, limited=self.limiter.rate is not None), now)
+            share, self._refused, self._connects, 0.0, False, limited=self.limiter.rate is not None,
+            dialing=(self._dialing_at_begin + self._dialing + len(self._waiting)) / 2), now)
         self.outcome.widths.append((now, self.controller.width))
         self._new_interval()
         self._fill()

@@ -49,6 +49,7 @@ class _Marks:
     time: float
     begun: int = 0
     in_progress: int = 0
+    dialing: int = 0
     completed: int = 0
     bytes: int = 0
     connects: int = 0
@@ -108,7 +109,7 @@ class AdaptiveWidth:
         def total(name: str) -> int:
             return sum(getattr(each, name) for each in self._traffic)
 
-        return _Marks(now, total("begun"), total("in_progress"), total("completed"), total("bytes"),
+        return _Marks(now, total("begun"), total("in_progress"), total("dialing"), total("completed"), total("bytes"),
                       total("connects"), total("refused"), process_descriptors.shortages)
 
     def _observe(self, now: float) -> None:
@@ -123,7 +124,7 @@ class AdaptiveWidth:
             cpu_share=self._cpu_share(seconds), refused=after.refused - before.refused,
             connects=after.connects - before.connects,
             idle_workers=float(sum(share.waiting for share in self._shares)),
-            constrained=after.shortages > before.shortages)
+            constrained=after.shortages > before.shortages, dialing=max(0.0, (before.dialing + after.dialing) / 2))
         self._begin(now)
         self._controller.observe(interval, now)
 

@@ -10,6 +10,7 @@ server refuses some of them is decided by `limiter.py`.
 from __future__ import annotations
 
 import math
+from collections import deque
 from dataclasses import dataclass, field
 
 _BUSY = 0.85
@@ -24,10 +25,15 @@ _LEAST_CPU = 1e-6
 _FILLED = 0.7
 """Share of the width that is in progress at least when it tells what the width is good for."""
 
-_GROWTH = 2.0
-"""Factor by which the width exceeds the requests that the server works on, while these do not wait for each other."""
+_GROWTH, _MAX_GROWTH = 1.7, 4.0
+"""Factors by which the width exceeds the requests that the server is known to answer as fast as fewer: the second if
+those that are sent together are answered together."""
 
-_UNLOADED, _LOADED = 1.15, 1.5
+_TOGETHER, _SPREAD = 0.04, 0.12
+"""Differences between the median and the least time to the first byte, as a share of the median: up to the first,
+requests are answered together. The growth falls from there to the second."""
+
+_UNLOADED, _LOADED = 1.1, 1.5
 """Factors of the least time to the first byte: up to the first, requests do not wait for each other; from the second
 on, more of them only wait longer. The growth falls from one to the other."""
 
@@ -74,6 +80,7 @@ class Interval:
         idle_workers: mean number of workers that waited for items, or for the consumer of the results.
         constrained: file descriptors or memory are short.
         limited: the limiter holds requests back.
+        dialing: mean number of those in progress whose connection was not open yet.
     """
 
     seconds: float
@@ -90,6 +97,7 @@ class Interval:
     idle_workers: float
     constrained: bool
     limited: bool = False
+    dialing: float = 0.0
 
 
 @dataclass
@@ -100,6 +108,7 @@ class _Window:
     completed: int = 0
     bytes: int = 0
     in_progress: float = 0.0
+    sent: float = 0.0
     cpu: float = 0.0
     first_byte: float = 0.0
     spread: float = 0.0
@@ -110,6 +119,7 @@ class _Window:
         self.completed += interval.completed
         self.bytes += interval.bytes
         self.in_progress += interval.in_progress * interval.seconds
+        self.sent += (interval.in_progress - interval.dialing) * interval.seconds
         self.cpu += interval.cpu_share * interval.seconds
         if interval.first_byte is not None and interval.completed:
             self.first_byte += interval.first_byte * interval.completed
@@ -124,6 +134,11 @@ class _Window:
         return self.in_progress / self.seconds
 
     @property
+    def mean_sent(self) -> float:
+        """Mean number of requests in progress over open connections."""
+        return self.sent / self.seconds
+
+    @property
     def cpu_share(self) -> float:
         return self.cpu / self.seconds
 
@@ -133,11 +148,14 @@ class _Window:
         return self.first_byte / self.sampled if self.sampled else self.in_progress / max(1, self.completed)
 
     @property
+    def dispersion(self) -> float:
+        """The mean difference between the median and the least seconds to the first byte, as a share of the median."""
+        return min(1.0, max(0.0, self.spread / self.first_byte)) if self.first_byte > 0 else 0.0
+
+    @property
     def noise(self) -> float:
         """By which share the latency may differ by chance."""
-        if not self.sampled or not self.first_byte > 0:
-            return 0.0
-        return min(1.0, max(0.0, self.spread / self.first_byte)) / math.sqrt(self.sampled)
+        return self.dispersion / math.sqrt(self.sampled) if self.sampled else 0.0
 
 
 @dataclass
@@ -150,12 +168,14 @@ class _Load:
         ramping: the width is still being doubled.
         window: the intervals since the last decision.
         recent: the intervals of the last `latency` seconds.
+        sent: requests in progress over open connections, and the time, since `latency` seconds ago.
         trial: the width and the rate before a trial in the steady state.
         try_at: time of the next trial.
         pause: seconds until then, doubled with each that fails.
         before: width and rate before the last step of large objects.
         settled: time from which the last step shows.
         occupied: the share of the time that a request in progress waits for its first byte.
+        dispersion: how far answers were apart at most, as the width grew.
         cpu: the least CPU seconds of a request.
     """
 
@@ -164,13 +184,15 @@ class _Load:
     least: float = math.inf
     ramping: bool = True
     window: _Window = field(default_factory=_Window)
-    recent: list[Interval] = field(default_factory=list)
+    recent: deque[Interval] = field(default_factory=deque)
+    sent: deque[tuple[float, float]] = field(default_factory=deque)
     trial: tuple[int, float] | None = None
     try_at: float = -math.inf
     pause: float = _TRY_AGAIN
     before: tuple[float, float] | None = None
     settled: float = -math.inf
     occupied: float = 0.1
+    dispersion: float = 0.0
     cpu: float = math.inf
 
 
@@ -268,30 +290,44 @@ class ConcurrencyController:
     # ---- while the width is found
 
     def _ramp(self, load: _Load, interval: Interval, now: float) -> None:
-        window = load.window
-        window.add(interval)
-        if window.completed >= max(_MIN_ROUND, window.mean_in_progress):
-            self._learn(load, window)
-        recent = self._recent(load, interval)
-        if recent.seconds < load.latency or not recent.completed:
+        load.window.add(interval)
+        if load.window.completed >= max(_MIN_ROUND, load.window.mean_in_progress):
+            self._learn(load, load.window)
+            if not interval.size_class:
+                load.window = _Window()
+        proven, recent = self._proven(load, interval, now), self._recent(load, interval)
+        if load.latency == math.inf or not recent.completed:
             return
         self.interval = min(_MAX_INTERVAL, max(_MIN_INTERVAL, load.latency / 2))
         slowdown = recent.latency / load.latency / (1.0 + 2.0 * recent.noise)
         if recent.cpu_share > _BUSY:
-            self._end_ramp(load, recent, slowdown, now)
-        elif interval.size_class:
+            self._hold(load, now + load.pause)
+        elif interval.size_class or not recent.sampled:
             self._step(load, now)
         elif slowdown > _LOADED:
-            self._end_ramp(load, recent, slowdown, now)
+            self._narrow(_HEADROOM * recent.mean_in_progress / slowdown, self._start)
+            self._hold(load, now + load.pause)
         else:
             waiting = recent.rate() * recent.latency
-            load.occupied = min(1.0, max(load.occupied, waiting / recent.mean_in_progress))
-            growth = 1.0 + (_GROWTH - 1.0) * max(0.0, min(1.0, (_LOADED - slowdown) / (_LOADED - _UNLOADED)))
-            self._widen(min(growth * waiting / load.occupied, _CPU_MARGIN * load.latency / load.cpu))
-        if load.window.completed >= max(_MIN_ROUND, window.mean_in_progress):
-            load.window = _Window()
+            load.occupied = min(1.0, max(load.occupied, waiting / max(1.0, recent.mean_sent)))
+            needed = min(proven, waiting / slowdown / load.occupied)
+            self._widen(min(self._growth(load, recent, slowdown) * needed, _CPU_MARGIN * load.latency / load.cpu))
         if self.width == self._maximum:
             self._hold(load, now)
+
+    def _growth(self, load: _Load, recent: _Window, slowdown: float) -> float:
+        """The factor by which the width may exceed what is needed now."""
+        load.dispersion = max(load.dispersion, recent.dispersion)
+        together = min((_SPREAD - load.dispersion) / (_SPREAD - _TOGETHER), (_UNLOADED - slowdown) / (_UNLOADED - 1.0))
+        growth = _between(_GROWTH, _MAX_GROWTH, together)
+        return _between(1.0, growth, (_LOADED - slowdown) / (_LOADED - _UNLOADED))
+
+    def _proven(self, load: _Load, interval: Interval, now: float) -> float:
+        """Requests that were in progress over open connections so long ago that their answers have been seen."""
+        load.sent.append((now, interval.in_progress - interval.dialing))
+        while len(load.sent) > 1 and load.sent[1][0] <= now - load.latency:
+            load.sent.popleft()
+        return load.sent[0][1] if load.sent[0][0] <= now - load.latency else 0.0
 
     def _recent(self, load: _Load, interval: Interval) -> _Window:
         """What happened in the last `latency` seconds."""
@@ -300,7 +336,8 @@ class ConcurrencyController:
         for number, each in enumerate(reversed(load.recent), 1):
             window.add(each)
             if window.seconds >= load.latency:
-                del load.recent[:-number]
+                while len(load.recent) > number:
+                    load.recent.popleft()
                 break
         return window
 
@@ -320,11 +357,6 @@ class ConcurrencyController:
             return
         load.before, load.settled = (width, rate), now + 2.0 * load.latency
         self._widen(2.0 * self.width)
-
-    def _end_ramp(self, load: _Load, recent: _Window, slowdown: float, now: float) -> None:
-        if slowdown > _HEADROOM:
-            self._narrow(_HEADROOM * recent.mean_in_progress / slowdown, self._start)
-        self._hold(load, now + load.pause)
 
     def _learn(self, load: _Load, window: _Window) -> None:
         latency = window.latency * (1.0 + window.noise)
@@ -366,7 +398,7 @@ class ConcurrencyController:
         width, before = load.trial
         load.trial = None
         if rate >= before * (1.0 + _MIN_GAIN * (self.width / width - 1.0)):
-            load.pause, load.ramping, load.recent = _TRY_AGAIN, True, []
+            load.pause, load.ramping, load.recent = _TRY_AGAIN, True, deque()
         else:
             self._narrow(width, 1)
             load.pause = min(2.0 * load.pause, _MAX_TRY_AGAIN)
@@ -383,3 +415,8 @@ class ConcurrencyController:
     def _narrow(self, width: float, least: int) -> None:
         """Narrow to `width`, but not below `least`."""
         self._set(min(self.width, max(width, least)))
+
+
+def _between(low: float, high: float, share: float) -> float:
+    """`low` at a share of 0 or less, `high` at 1 or more."""
+    return low + (high - low) * max(0.0, min(1.0, share))

@@ -97,11 +97,15 @@ class Pool:
             if (trusting and now - connection.idle_since < _TRUSTED_IDLE) or not connection.is_stale():
                 return connection
             connection.close()
-        if len(self._handshakes) >= MAX_HANDSHAKES or self._waiting:
-            given = self._wait_turn(deadline)
-            if given is not None:
-                return given
-        return self.fresh(deadline)
+        self.traffic.dialing += 1
+        try:
+            if len(self._handshakes) >= MAX_HANDSHAKES or self._waiting:
+                given = self._wait_turn(deadline)
+                if given is not None:
+                    return given
+            return self.fresh(deadline)
+        finally:
+            self.traffic.dialing -= 1
 
     # ---- opening connections
 

@@ -19,10 +19,11 @@ class Traffic:
         completed: those of them with a response that was neither refused nor broken.
         bytes: received and sent, with the headers of responses.
         connects: connections opened.
+        dialing: exchanges that have no connection yet, now.
         refused: responses by which the server asked for fewer requests.
     """
 
-    __slots__ = ("begun", "bytes", "completed", "connects", "ended", "refused")
+    __slots__ = ("begun", "bytes", "completed", "connects", "dialing", "ended", "refused")
 
     def __init__(self) -> None:
         self.begun = 0
@@ -30,6 +31,7 @@ class Traffic:
         self.completed = 0
         self.bytes = 0
         self.connects = 0
+        self.dialing = 0
         self.refused = 0
 
     @property
