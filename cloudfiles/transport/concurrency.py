@@ -19,8 +19,8 @@ _BUSY = 0.85
 _CPU_MARGIN = 1.5
 """Factor of the width that keeps the CPU busy, beyond which the width is not raised."""
 
-_LEAST_CPU = 1e-6
-"""CPU seconds that a request takes at least."""
+_LEAST_SECONDS = 1e-6
+"""Shorter times are not believed."""
 
 _FILLED = 0.7
 """Share of the width that is in progress at least when it tells what the width is good for."""
@@ -145,7 +145,9 @@ class _Window:
     @property
     def latency(self) -> float:
         """Mean of the median seconds to the first byte; without samples, the mean seconds of a request."""
-        return self.first_byte / self.sampled if self.sampled else self.in_progress / max(1, self.completed)
+        if self.sampled:
+            return max(_LEAST_SECONDS, self.first_byte / self.sampled)
+        return max(_LEAST_SECONDS, self.in_progress / max(1, self.completed))
 
     @property
     def dispersion(self) -> float:
@@ -232,7 +234,7 @@ class ConcurrencyController:
 
     def observe(self, interval: Interval, now: float) -> None:
         """Adapt the width to what happened since the last call."""
-        if not interval.seconds > 0:
+        if not interval.seconds > _LEAST_SECONDS:
             return
         load = self._select(interval)
         self._used = max(interval.in_progress, self._used * (1.0 - min(1.0, interval.seconds / _USED_SECONDS)))
@@ -360,10 +362,9 @@ class ConcurrencyController:
 
     def _learn(self, load: _Load, window: _Window) -> None:
         latency = window.latency * (1.0 + window.noise)
-        if latency > 0:
-            load.least = min(load.least, latency)
-            load.latency = min(load.latency, latency)
-        load.cpu = min(load.cpu, max(_LEAST_CPU, window.cpu / max(1, window.completed)))
+        load.least = min(load.least, latency)
+        load.latency = min(load.latency, latency)
+        load.cpu = min(load.cpu, max(_LEAST_SECONDS, window.cpu / max(1, window.completed)))
 
     # ---- once it is found
 

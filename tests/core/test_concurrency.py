@@ -18,14 +18,16 @@ GOOD = Interval(seconds=0.1, operation="GET", size_class=0, completed=100, bytes
 def unlimited(width: int, latency: float = 0.02) -> Interval:
     """At a server that answers each request after `latency`, however many there are."""
     seconds = 2 * latency
-    return replace(GOOD, seconds=seconds, completed=2 * width, in_progress=float(width), first_byte=latency)
+    return replace(GOOD, seconds=seconds, completed=2 * width, in_progress=float(width), first_byte=latency,
+                   first_byte_min=latency)
 
 
-def test_it_widens_while_completions_rise() -> None:
+def test_it_widens_while_requests_do_not_wait_for_each_other() -> None:
     controller, now = ConcurrencyController(), 0.0
     for _ in range(12):
-        now += controller.interval
-        controller.observe(unlimited(controller.width), now)
+        interval = unlimited(controller.width)
+        now += interval.seconds
+        controller.observe(interval, now)
     assert controller.width == 1024
 
 
