@@ -8,6 +8,8 @@ from urllib.parse import unquote
 from cloudfiles.lib import StrPath
 from cloudfiles.paths import absolute, dirname, extract, find_common_buckets
 
+_FILE_ROOT = "file:///"
+
 
 def split_object(cloudpath: StrPath) -> tuple[str, str]:
     """The cloudpath of an object's directory, and its key in it.
@@ -20,6 +22,8 @@ def split_object(cloudpath: StrPath) -> tuple[str, str]:
         directory, name = posixpath.split(url)
         return f"{directory}/{mark}{query}", unquote(name)
     directory = dirname(cloudpath)
+    if directory == "file:":  # directly below the root of the file system
+        return _FILE_ROOT, cloudpath.removeprefix(_FILE_ROOT)
     return directory, cloudpath[len(directory):].removeprefix("/")
 
 

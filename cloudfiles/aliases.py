@@ -82,6 +82,10 @@ class AliasRegistry:
         """The aliases that exist in this process only."""
         return dict(self._added)
 
+    def known(self) -> dict[str, str]:
+        """All aliases and their targets."""
+        return dict(self._known)
+
     def replace_added(self, aliases: dict[str, str]) -> None:
         """In a worker process: use the aliases of the parent."""
         with self._lock:

@@ -1,4 +1,4 @@
-"""Sizes in bytes as text, such as `4KiB`."""
+"""Sizes and durations as text, such as `4KiB` and `7d`."""
 
 from __future__ import annotations
 
@@ -17,6 +17,18 @@ def parse_size(text: str) -> int:
     if match is None or match[2].upper() not in _UNITS:
         raise ValueError(f"expected a size such as 4096, 4KiB, 1MiB or 1MB, got {text!r}")
     return int(match[1]) * _UNITS[match[2].upper()]
+
+
+_DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)([smhdw]?)")
+_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+
+
+def parse_duration(text: str) -> float:
+    """`text` in seconds: `900`, `15m`, `12h`, `7d`, `2w`. Raises ValueError."""
+    match = _DURATION.fullmatch(text.strip())
+    if match is None:
+        raise ValueError(f"expected a time such as 900, 15m, 12h or 7d, got {text!r}")
+    return float(match[1]) * _SECONDS[match[2]]
 
 
 def format_size(size: int) -> str:

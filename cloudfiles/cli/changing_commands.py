@@ -1,0 +1,133 @@
+"""`cloudfiles rm`, `touch` and `mkdir`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Iterator
+
+import click
+
+from cloudfiles import CloudFiles
+from cloudfiles.cli.listing import entries, matches, missing
+from cloudfiles.cli.operands import Operand, operands
+from cloudfiles.cli.outcome import Outcome, failing
+from cloudfiles.cli.progress_bar import progress_of
+from cloudfiles.cli.store_options import Stores, store_options
+from cloudfiles.exceptions import InvalidInputError
+from cloudfiles.transfer.sync_plan import key_filter
+
+
+@click.command()
+@click.argument("paths", nargs=-1, required=True)
+@click.option("-r", "--recursive", is_flag=True, help="Delete directories with everything in them.")
+@click.option("--include", multiple=True, metavar="GLOB", help="Delete only keys that match.")
+@click.option("--exclude", multiple=True, metavar="GLOB", help="Keep keys that match.")
+@click.option("-n", "--dry-run", is_flag=True, help="Print what would be deleted.")
+@click.option("-f", "--force", is_flag=True, help="Do not report paths that do not exist.")
+@click.option("--progress/--no-progress", default=None, help="Show a progress bar [default: on a terminal].")
+@click.option("-b", "--block-size", type=int, hidden=True)
+@store_options
+def rm(stores: Stores, paths: tuple[str, ...], recursive: bool, include: tuple[str, ...], exclude: tuple[str, ...],
+       dry_run: bool, force: bool, progress: bool | None, block_size: int | None) -> int:
+    """Delete the objects PATHS. `-` reads paths from standard input."""
+    outcome = Outcome()
+    wanted = key_filter(list(include) or None, list(exclude) or None)
+    for directory, several in _by_store(operands(paths)):
+        cf = stores.open(directory)
+        with failing(outcome, directory):
+            if dry_run:
+                for key in _keys(stores, cf, several, recursive, force, outcome):
+                    if wanted(key):
+                        click.echo(f"delete {cf.join(cf.cloudpath, key)}")
+                continue
+            with progress_of("Deleting", progress) as bar:
+                keys = (key for key in _keys(stores, cf, several, recursive, force, outcome) if wanted(key))
+                outcome.done += cf.delete(keys, progress=bar)
+            if recursive:
+                _remove_directories(cf, several)
+    return outcome.status
+
+
+def _by_store(given: Iterable[Operand]) -> Iterator[tuple[str, list[Operand]]]:
+    """Operands by their directory."""
+    groups: dict[str, list[Operand]] = {}
+    for one in given:
+        groups.setdefault(one.directory, []).append(one)
+    return iter(groups.items())
+
+
+def _keys(stores: Stores, cf: CloudFiles, several: list[Operand], recursive: bool, force: bool,
+          outcome: Outcome) -> Iterator[str]:
+    """The keys to delete; what is not there, or is a directory, is a failure of its own."""
+    names = [one.name for one in several if not one.is_pattern and not one.ends_in_slash]
+    exists = cf.exists(names) if names else {}
+    for one in several:
+        is_empty = True
+        with failing(outcome, one.text):
+            for key in _keys_of(stores, cf, one, recursive, exists.get(one.name, False)):
+                is_empty = False
+                yield key
+            if is_empty and not force and not _is_directory(cf, one):
+                raise missing(one)
+
+
+def _keys_of(stores: Stores, cf: CloudFiles, one: Operand, recursive: bool, exists: bool) -> Iterator[str]:
+    if one.is_pattern:
+        yield from (found.key for found in matches(stores, one, recursive=recursive) if not found.is_directory)
+        return
+    if not recursive and not exists and cf.isdir(one.name):
+        raise InvalidInputError(f"{one.text} is a directory; use -r to delete it with everything in it")
+    if exists:
+        yield one.name
+    if recursive:
+        here, above = cf._store.here(), one.name.rpartition("/")[0]
+        prefix = f"{one.name}/" if one.name else ""
+        yield from (found.key for found in entries(cf, prefix) if not here.is_below_symlink(found.key, above))
+
+
+def _is_directory(cf: CloudFiles, one: Operand) -> bool:
+    return not one.is_pattern and cf.isdir(one.name)
+
+
+def _remove_directories(cf: CloudFiles, several: list[Operand]) -> None:
+    for one in several:
+        if not one.is_pattern and one.name:
+            cf._store.here().remove_empty_directory(one.name)
+
+
+@click.command()
+@click.argument("paths", nargs=-1, required=True)
+@click.option("--progress/--no-progress", default=None, help="Show a progress bar [default: on a terminal].")
+@store_options
+def touch(stores: Stores, paths: tuple[str, ...], progress: bool | None) -> int:
+    """Create the objects PATHS, empty, where they do not exist. `-` reads paths from standard input."""
+    outcome = Outcome()
+    for directory, several in _by_store(operands(paths)):
+        with failing(outcome, directory), progress_of("Touching", progress, len(several)) as bar:
+            stores.open(directory, progress=bar).touch([one.name for one in several])
+            outcome.done += len(several)
+    return outcome.status
+
+
+@click.command()
+@click.argument("paths", nargs=-1, required=True)
+@store_options
+def mkdir(stores: Stores, paths: tuple[str, ...]) -> int:
+    """Create the directories PATHS, and those above them, on file systems and in Azure Data Lake.
+
+    Other object stores have no directories: one exists as soon as there is an object in it.
+    """
+    outcome = Outcome()
+    for one in operands(paths):
+        with failing(outcome, one.text):
+            cf = stores.open(one.cloudpath)
+            if cf.protocol == "file":
+                os.makedirs(one.cloudpath.removeprefix("file://"), exist_ok=True)
+            elif cf.protocol in ("abfs", "abfss"):
+                stores.open(one.directory).data_lake().mkdir(one.name, exist_ok=True)
+            else:
+                print(f"cloudfiles: {one.text}: {cf.protocol}:// has no directories; nothing to create",
+                      file=sys.stderr)
+            outcome.add(one.text)
+    return outcome.status

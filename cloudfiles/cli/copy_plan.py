@@ -1,0 +1,187 @@
+"""Where `cp` and `mv` copy each object to.
+
+- The destination is a directory if it ends with '/', if a directory of that name exists, or if a glob or the paths of
+  standard input are copied.
+- An object is copied into a directory under its own name, otherwise to the destination itself.
+- A directory (with -r) is copied into a directory that exists, or whose name ends with '/', under its own name:
+  `cp -r a b` gives `b/a/x`. Otherwise the destination becomes the copy: `b/x`. A '/' at the end of the source changes
+  nothing; the contents of a bucket, of `.` and of `..` are copied without a name of their own.
+- What a glob matches keeps its path below the last directory that is written out before the glob: `cp 'a/**' b` gives
+  `b/sub/y` for `a/sub/y`. `*` does not match '/', and directories that match are left out unless -r is given.
+- Paths of standard input keep their path below the last directory that all of them have in common.
+- Several sources need a directory as the destination.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import click
+
+from cloudfiles import CloudFiles
+from cloudfiles.cli.listing import Found, directory, entries, matches, missing
+from cloudfiles.cli.operands import STANDARD, Operand, below, expanded, operand
+from cloudfiles.cli.store_options import Stores
+from cloudfiles.exceptions import AuthorizationError, InvalidInputError, UnsupportedOperationError
+
+
+class Pair(NamedTuple):
+    """One object to copy: its key at the source, and its key at the destination."""
+
+    source: str
+    target: str
+    size: int | None = None
+    modified: str | None = None
+
+
+@dataclass
+class Copying:
+    """The objects that one source operand stands for.
+
+    Attributes:
+        text: the operand.
+        source, target: the stores that the keys of `pairs` are relative to.
+        pairs: yields them; raises CloudFilesError when the operand stands for nothing.
+    """
+
+    text: str
+    source: CloudFiles
+    target: CloudFiles
+    pairs: Callable[[], Iterator[Pair]]
+
+
+@dataclass(frozen=True)
+class _Target:
+    stores: Stores
+    operand: Operand
+    is_directory: bool
+
+    def directory(self, name: str = "") -> CloudFiles:
+        """The store at a directory below it."""
+        path = self.operand.cloudpath
+        return self.stores.open(below(path, name) if name else path)
+
+    def object(self, name: str) -> tuple[CloudFiles, str]:
+        """Where a single object of this name goes."""
+        if self.is_directory:
+            return self.directory(), name
+        return self.stores.open(self.operand.directory), self.operand.name
+
+
+def plan(stores: Stores, targets: Stores, sources: Sequence[str], destination: str, *,
+         recursive: bool) -> Iterator[Copying]:
+    """The copies that a command stands for. Raises click.UsageError before anything is read."""
+    one = operand(destination)
+    if one.is_pattern:
+        raise click.UsageError(f"{destination}: a destination cannot contain a glob")
+    from_input = STANDARD in sources
+    given = [operand(text) for text in sources if text != STANDARD]
+    target = _Target(targets, one, one.ends_in_slash or _is_directory(targets, one))
+    if len(given) + from_input > 1 and not target.is_directory:
+        raise click.UsageError(f"{destination}: the destination of several sources has to be a directory: let it end "
+                               "with '/'")
+    return _planned(stores, given, target, recursive, from_input)
+
+
+def _planned(stores: Stores, given: Sequence[Operand], target: _Target, recursive: bool,
+             from_input: bool) -> Iterator[Copying]:
+    for one in given:
+        if one.is_pattern:
+            yield _glob(stores, one, target, recursive)
+        elif recursive and _is_directory(stores, one):
+            yield _directory(stores, one, target)
+        else:
+            yield _object(stores, one, target)
+    if from_input:
+        yield from _from_input(stores, target)
+
+
+def _is_directory(stores: Stores, one: Operand) -> bool:
+    """Whether there is such a directory. A store that does not let us list has none that we know of."""
+    try:
+        return stores.open(one.directory).isdir(one.name) or _is_empty_directory(stores, one)
+    except (AuthorizationError, UnsupportedOperationError):
+        return False
+
+
+def _is_empty_directory(stores: Stores, one: Operand) -> bool:
+    return stores.open(one.cloudpath)._store.here().root_exists() is True
+
+
+def _directory(stores: Stores, one: Operand, target: _Target) -> Copying:
+    source = directory(stores, one)
+    into = target.directory(one.basename if target.is_directory else "")
+
+    def pairs() -> Iterator[Pair]:
+        if one.name and not one.ends_in_slash and into.cloudpath != target.operand.cloudpath:
+            pass  # an object of the directory's own name has no place in its copy
+        for found in entries(source):
+            yield Pair(found.key, found.key, found.size, found.modified)
+
+    return Copying(one.text, source, into, pairs)
+
+
+def _object(stores: Stores, one: Operand, target: _Target) -> Copying:
+    source = stores.open(one.directory)
+    if not one.name:
+        raise InvalidInputError(f"{one.text} is a directory (not copied); use -r to copy it")
+    into, key = target.object(one.basename)
+
+    def pairs() -> Iterator[Pair]:
+        if one.ends_in_slash or not source.exists(one.name):
+            if source.isdir(one.name):
+                raise InvalidInputError(f"{one.text} is a directory (not copied); use -r to copy it")
+            raise missing(one)
+        yield Pair(one.name, key)
+
+    return Copying(one.text, source, into, pairs)
+
+
+def _glob(stores: Stores, one: Operand, target: _Target, recursive: bool) -> Copying:
+    def pairs() -> Iterator[Pair]:
+        is_empty = True
+        for found in matches(stores, one, recursive=recursive):
+            is_empty = False
+            if not found.is_directory:
+                yield Pair(found.key, found.key, found.size, found.modified)
+        if is_empty:
+            raise missing(one)
+
+    return Copying(one.text, stores.open(one.directory), target.directory(), pairs)
+
+
+def _from_input(stores: Stores, target: _Target) -> Iterator[Copying]:
+    """The paths of standard input, together for each store."""
+    groups: dict[str, list[Operand]] = {}
+    for text in expanded([STANDARD]):
+        one = operand(text)
+        groups.setdefault(_bucket(one), []).append(one)
+    for bucket, several in groups.items():
+        keys = [one.cloudpath.removeprefix(bucket).lstrip("/") for one in several]
+        common = posixpath.commonpath([posixpath.dirname(key) for key in keys]) if keys else ""
+        cut = len(common) + 1 if common else 0
+        pairs = [Pair(key, key[cut:]) for key in keys]
+        yield Copying(f"{STANDARD} ({bucket})", stores.open(bucket), target.directory(), pairs.__iter__)
+
+
+def _bucket(one: Operand) -> str:
+    """The cloudpath that all keys of the operand's store are below."""
+    from cloudfiles import paths
+
+    extracted = paths.extract(one.directory)
+    if extracted.protocol == "file":
+        return "file:///"
+    path = extracted.path or ""
+    return one.directory[:one.directory.rindex(path)] if path else one.directory
+
+
+def shown(pairs: Iterable[Pair], copying: Copying) -> Iterator[tuple[str, str]]:
+    """Full cloudpaths of the pairs, to be printed."""
+    for pair in pairs:
+        yield below(copying.source.cloudpath, pair.source), below(copying.target.cloudpath, pair.target)
+
+
+__all__ = ["Copying", "Found", "Pair", "plan", "shown"]

@@ -1,0 +1,208 @@
+"""`cloudfiles cp` and `mv`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, TypeVar
+
+import click
+
+from cloudfiles.cli.copy_plan import Copying, Pair, plan
+from cloudfiles.cli.operands import STANDARD, below
+from cloudfiles.cli.outcome import INTERRUPTED, Outcome
+from cloudfiles.cli.progress_bar import TransferBar, transfer_bar
+from cloudfiles.cli.store_options import Stores, store_options
+from cloudfiles.cli.tables import human_size
+from cloudfiles.exceptions import CloudFilesError
+from cloudfiles.transfer.compare import when
+from cloudfiles.transfer.result import TransferResult
+from cloudfiles.transfer.sync_plan import key_filter
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+ENCODINGS = {"same": None, "none": ""}
+"""Values of -c that are not the names of encodings."""
+
+_CHUNK = 5000
+"""Objects that are looked up at the destination at once."""
+
+_SHARED = (
+    click.option("--include", multiple=True, metavar="GLOB", help="Only keys that match (`*` also matches '/')."),
+    click.option("--exclude", multiple=True, metavar="GLOB", help="Leave out keys that match."),
+    click.option("--dry-run", is_flag=True, help="Print what would be done."),
+    click.option("-n", "--no-clobber", is_flag=True, help="Leave out objects that exist at the destination."),
+    click.option("--if-newer", "-u", "--update", is_flag=True,
+                 help="Leave out objects that are at the destination and not older there."),
+    click.option("--progress/--no-progress", default=None, help="Show progress [default: on a terminal]."),
+    click.option("--log", "log", metavar="FILE", type=click.Path(dir_okay=False),
+                 help="Append one line of JSON for each object: done, skipped or failed, and why."),
+    click.option("-b", "--block-size", type=int, hidden=True),
+    click.option("--part-bytes", type=click.IntRange(min=1), default=None, hidden=True),
+)
+
+
+def _shared_options(command: F) -> F:
+    for option in reversed(_SHARED):
+        command = option(command)
+    return command
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which objects are copied, and how much is shown."""
+
+    include: tuple[str, ...]
+    exclude: tuple[str, ...]
+    dry_run: bool
+    no_clobber: bool
+    if_newer: bool
+    progress: bool | None
+    log: str | None
+
+
+@click.command()
+@click.argument("sources", nargs=-1, required=True)
+@click.argument("destination")
+@click.option("-r", "--recursive", is_flag=True, help="Copy directories.")
+@click.option("-c", "--compression", "compression", default="same", show_default=True,
+              help="How the copies are stored: same, none, gzip, br, zstd, xz, bz2.")
+@click.option("--content-type", help="The content type of the copies.")
+@click.option("--cache-control", help="The Cache-Control of the copies.")
+@click.option("--storage-class", help="The storage class of the copies.")
+@click.option("--resumable", is_flag=True, help="Skip what the destination has, and resume large objects that an earlier "
+                                                "run left incomplete.")
+@_shared_options
+@store_options
+def cp(stores: Stores, sources: tuple[str, ...], destination: str, recursive: bool, compression: str,
+       content_type: str | None, cache_control: str | None, storage_class: str | None, resumable: bool,
+       block_size: int | None, part_bytes: int | None, **choice: Any) -> int:
+    """Copy SOURCES to DESTINATION, from anywhere to anywhere.
+
+    The source `-` reads paths from standard input; the destination `-` prints contents. Directories need -r: they are
+    copied into DESTINATION if that is an existing directory or ends with '/', otherwise DESTINATION becomes the copy.
+    Each object appears at its destination complete or not at all.
+    """
+    if destination == STANDARD:
+        from cloudfiles.cli.content_commands import cat
+
+        return int(click.get_current_context().invoke(cat, paths=sources, byte_range=None) or 0)
+    options = {"reencode": ENCODINGS.get(compression, compression), "content_type": content_type,
+               "cache_control": cache_control, "storage_class": storage_class, "resumable": resumable}
+    targets = _targets(stores, part_bytes)
+
+    def copy(copying: Copying, pairs: Iterable[Pair], bar: TransferBar) -> TransferResult:
+        return copying.source.transfer_to(
+            copying.target, ((pair.source, pair.target) for pair in pairs), progress=bar.counter, raise_errors=False,
+            on_outcome=bar.note, **options)
+
+    return _run(plan(stores, targets, sources, destination, recursive=recursive), Choice(**choice), copy, "copy")
+
+
+@click.command()
+@click.argument("sources", nargs=-1, required=True)
+@click.argument("destination")
+@_shared_options
+@store_options
+def mv(stores: Stores, sources: tuple[str, ...], destination: str, block_size: int | None, part_bytes: int | None,
+       **choice: Any) -> int:
+    """Move SOURCES, objects and directories, to DESTINATION, by the rules of `cp -r`.
+
+    Within a file system they are renamed; elsewhere an object is deleted only when its copy has been verified.
+    """
+    def move(copying: Copying, pairs: Iterable[Pair], bar: TransferBar) -> TransferResult:
+        result = copying.source.moves(copying.target, ((pair.source, pair.target) for pair in pairs),
+                                      progress=bar.counter)
+        bar.outcome.done += result.copied
+        return result
+
+    return _run(plan(stores, _targets(stores, part_bytes), sources, destination, recursive=True), Choice(**choice),
+                move, "move")
+
+
+def _targets(stores: Stores, part_bytes: int | None) -> Stores:
+    """Credentials apply to both sides, unsigned requests to the source only."""
+    more = {} if part_bytes is None else {"composite_upload_threshold": part_bytes}
+    return Stores({**stores.options, "no_sign_request": False, **more})
+
+
+Transfer = Callable[[Copying, Iterable[Pair], TransferBar], TransferResult]
+
+
+def _run(planned: Iterable[Copying], choice: Choice, transfer: Transfer, verb: str) -> int:
+    outcome = Outcome(choice.log)
+    with outcome, transfer_bar(verb, choice.progress and not choice.dry_run if choice.progress is not None else
+                               (False if choice.dry_run else None), outcome) as bar:
+        try:
+            for copying in planned:
+                _transfer_one(copying, choice, transfer, bar, outcome, verb)
+        except KeyboardInterrupt:
+            _say_interrupted(outcome, verb)
+            return INTERRUPTED
+    return outcome.status
+
+
+def _transfer_one(copying: Copying, choice: Choice, transfer: Transfer, bar: TransferBar, outcome: Outcome,
+                  verb: str) -> None:
+    pairs = _chosen(copying, choice, outcome)
+    try:
+        if choice.dry_run:
+            for pair in pairs:
+                click.echo(f"{verb} {below(copying.source.cloudpath, pair.source)} "
+                           f"{below(copying.target.cloudpath, pair.target)}")
+            return
+        bar.begin(copying)
+        result = transfer(copying, pairs, bar)
+    except CloudFilesError as error:
+        result = getattr(error, "result", TransferResult())
+        outcome.fail(copying.text, error)
+    for key, failure in result.errors.items():
+        outcome.fail(below(copying.source.cloudpath, key), failure)
+    for link in result.skipped_symlinks:
+        outcome.skip(link, "a symlink that leads out of the directory, or to nothing")
+
+
+def _chosen(copying: Copying, choice: Choice, outcome: Outcome) -> Iterator[Pair]:
+    """The pairs that pass the filters, looked up at the destination in chunks."""
+    wanted = key_filter(list(choice.include) or None, list(choice.exclude) or None)
+    pairs = (pair for pair in copying.pairs() if wanted(pair.source))
+    if not (choice.no_clobber or choice.if_newer):
+        yield from pairs
+        return
+    while chunk := list(islice(pairs, _CHUNK)):
+        keys = [pair.target for pair in chunk]
+        if choice.no_clobber:
+            found = copying.target.exists(keys)
+            kept = [pair for pair in chunk if not found[pair.target]]
+        else:
+            kept = _newer(copying, chunk)
+        for pair in set(chunk) - set(kept):
+            outcome.skip(below(copying.source.cloudpath, pair.source), "it exists at the destination")
+        yield from kept
+
+
+def _newer(copying: Copying, chunk: list[Pair]) -> list[Pair]:
+    """The pairs whose source was modified after their target, or whose target is missing."""
+    theirs = copying.target.head([pair.target for pair in chunk])
+    unknown = [pair.source for pair in chunk if pair.modified is None]
+    ours = copying.source.head(unknown) if unknown else {}
+
+    def is_newer(pair: Pair) -> bool:
+        fields = theirs[pair.target]
+        if fields is None:
+            return True
+        head = ours.get(pair.source)
+        changed = when(pair.modified or (head and head["Last-Modified"]))
+        there = when(fields["Last-Modified"])
+        return changed is None or there is None or int(changed) > int(there)
+
+    return [pair for pair in chunk if is_newer(pair)]
+
+
+def _say_interrupted(outcome: Outcome, verb: str) -> None:
+    done = f"{outcome.done} object{'s' * (outcome.done != 1)} ({human_size(outcome.bytes)})"
+    click.echo(f"cloudfiles: interrupted after {done} of this {verb}; no object is incomplete at the destination. To "
+               f"continue, repeat the command with --if-newer, or use `cloudfiles sync`", err=True)
+
+

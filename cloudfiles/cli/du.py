@@ -1,0 +1,106 @@
+"""`cloudfiles du`: the sizes of objects and directories."""
+
+from __future__ import annotations
+
+import posixpath
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import click
+
+from cloudfiles.cli.listing import Found, directory, entries, matches, missing
+from cloudfiles.cli.operands import Operand, operands
+from cloudfiles.cli.outcome import Outcome, failing
+from cloudfiles.cli.store_options import Stores, store_options
+from cloudfiles.cli.tables import human_size, print_json
+
+
+@dataclass
+class _Total:
+    objects: int = 0
+    bytes: int = 0
+    by_extension: Counter[str] = field(default_factory=Counter)
+
+    def add(self, found: Found) -> None:
+        size = found.size if found.size is not None else found.cf.size(found.key) or 0
+        self.objects += 1
+        self.bytes += size
+        self.by_extension[posixpath.splitext(found.key)[1]] += size
+
+    def merge(self, other: _Total) -> None:
+        self.objects += other.objects
+        self.bytes += other.bytes
+        self.by_extension.update(other.by_extension)
+
+
+@click.command()
+@click.argument("paths", nargs=-1)
+@click.option("-s", "--summarize", is_flag=True, help="Print only the sum for each of PATHS.")
+@click.option("-c", "--grand-total", is_flag=True, help="Print the sum of all PATHS.")
+@click.option("-h", "--human-readable", "human", is_flag=True, help="Print sizes in KiB, MiB, ...")
+@click.option("-N", "--count-files", is_flag=True, help="Print the number of objects.")
+@click.option("-e", "--group-by-ext", is_flag=True, help="Print the size of each file extension.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each of PATHS, and for their sum.")
+@store_options
+def du(stores: Stores, paths: tuple[str, ...], summarize: bool, grand_total: bool, human: bool, count_files: bool,
+       group_by_ext: bool, as_json: bool) -> int:
+    """Show the stored bytes of the objects and directories PATHS, and of each object in them unless -s is given."""
+    show = human_size if human else str
+    outcome, total = Outcome(), _Total()
+    for one in operands(paths or ["."]):
+        with failing(outcome, one.text):
+            part = _Total()
+            for found in _objects(stores, one):
+                part.add(found)
+                if not (summarize or as_json):
+                    click.echo(f"{show(found.size or 0)}\t{found.key}")
+            total.merge(part)
+            outcome.add(one.text)
+            if as_json:
+                print_json(path=one.cloudpath, objects=part.objects, bytes=part.bytes,
+                           extensions=dict(part.by_extension))
+            elif summarize:
+                click.echo(f"{show(part.bytes)}\t{one.text}" + (f"\t{part.objects} objects" if count_files else ""))
+    _print_totals(total, show, grand_total, count_files, group_by_ext, as_json)
+    return outcome.status
+
+
+def _print_totals(total: _Total, show: object, grand_total: bool, count_files: bool, group_by_ext: bool,
+                  as_json: bool) -> None:
+    assert callable(show)
+    if as_json:
+        if grand_total:
+            print_json(path=None, objects=total.objects, bytes=total.bytes, extensions=dict(total.by_extension))
+        return
+    if group_by_ext:
+        click.echo("\nUsage by file extension:")
+        for extension, size in total.by_extension.most_common():
+            click.echo(f"{show(size)}\t{extension or '(none)'}")
+    if count_files:
+        click.echo(f"{total.objects}\tobjects total")
+    if grand_total:
+        click.echo(f"{show(total.bytes)}\ttotal")
+
+
+def _objects(stores: Stores, one: Operand) -> Iterator[Found]:
+    """The object that an operand names, and what is in the directory of that name."""
+    is_empty = True
+    if one.is_pattern:
+        several = (found for found in matches(stores, one) if not found.is_directory)
+    else:
+        several = _named(stores, one)
+    for found in several:
+        is_empty = False
+        yield found
+    if is_empty and (one.is_pattern or stores.open(one.cloudpath)._store.here().root_exists() is not True):
+        raise missing(one)
+
+
+def _named(stores: Stores, one: Operand) -> Iterator[Found]:
+    if one.name and not one.ends_in_slash:
+        cf = stores.open(one.directory)
+        size = cf.size(one.name)
+        if size is not None:
+            yield Found(cf, one.name, size)
+    yield from entries(directory(stores, one))

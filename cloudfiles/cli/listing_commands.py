@@ -1,0 +1,217 @@
+"""`cloudfiles ls`, `find` and `tree`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import click
+
+from cloudfiles.cli.globs import compiled
+from cloudfiles.cli.listing import Found, entries, matches, missing
+from cloudfiles.cli.operands import Operand, below, operand
+from cloudfiles.cli.sizes import parse_duration, parse_size
+from cloudfiles.cli.store_options import Stores, store_options
+from cloudfiles.cli.tables import print_json, shown_size, shown_time
+from cloudfiles.transfer.compare import when
+
+
+@click.command()
+@click.argument("cloudpath", default=".")
+@click.option("--flat", is_flag=True, help="List one level: objects and directories.")
+@click.option("-r", "--recursive", is_flag=True, help="List all levels. This is the default, except for globs.")
+@click.option("-l", "--long", "is_long", is_flag=True, help="Show sizes and times.")
+@click.option("-h", "--human-readable", "human", is_flag=True, help="Show sizes in KiB, MiB, ...; implies -l.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line.")
+@click.option("--shortpath", is_flag=True, help="Print paths as they were given, instead of cloudpaths.")
+@click.option("-e", "--expr", "is_expression", is_flag=True,
+              help="Treat sets such as [ab] and repetitions such as [0-9]{2} in the path as several prefixes.")
+@click.option("--sqlite", "database", metavar="FILE", help="Write to a SQLite database instead; an interrupted "
+                                                           "listing continues where it was.")
+@click.option("--progress/--no-progress", default=None, help="Show a progress bar with --sqlite.")
+@store_options
+def ls(stores: Stores, cloudpath: str, flat: bool, recursive: bool, is_long: bool, human: bool, as_json: bool,
+       shortpath: bool, is_expression: bool, database: str | None, progress: bool | None) -> int:
+    """List the objects that start with CLOUDPATH, or match it as a glob.
+
+    All levels are listed, unless --flat is given. A glob lists what matches it, and with -r also what is in the
+    directories that match. A directory ends with '/'.
+    """
+    if database is not None:
+        from cloudfiles.cli.sqlite_listing import list_to_sqlite
+
+        return list_to_sqlite(stores, operand(cloudpath), database, progress)
+    given = _expanded_expression(cloudpath) if is_expression else [operand(cloudpath)]
+    show = _line_of(is_long or human, human, as_json, shortpath)
+    is_empty = True
+    for one in given:
+        for found in _listed(stores, one, flat, recursive):
+            show(found, one)
+            is_empty = False
+    if is_empty and not is_expression and not _is_empty_directory(stores, given[0]):
+        raise missing(given[0])
+    return 0
+
+
+def _expanded_expression(cloudpath: str) -> list[Operand]:
+    from cloudfiles.cli.prefix_expressions import expand
+
+    return [operand(text) for text in expand(cloudpath)]
+
+
+def _listed(stores: Stores, one: Operand, flat: bool, recursive: bool) -> Iterator[Found]:
+    if one.is_pattern:
+        yield from matches(stores, one, recursive=recursive)
+        return
+    cf = stores.open(one.directory)
+    prefix = one.name
+    if prefix and (one.ends_in_slash or (flat and cf.isdir(prefix))):
+        prefix += "/"
+    yield from entries(cf, prefix, flat=flat)
+
+
+def _is_empty_directory(stores: Stores, one: Operand) -> bool:
+    if one.is_pattern:
+        return False
+    return stores.open(one.cloudpath)._store.here().root_exists() is True
+
+
+def _line_of(is_long: bool, human: bool, as_json: bool, shortpath: bool) -> Callable[[Found, Operand], None]:
+    """The function that prints one line."""
+    def path(found: Found, one: Operand) -> str:
+        return _short(found, one) if shortpath else found.cloudpath
+
+    def as_line(found: Found, one: Operand) -> None:
+        click.echo(path(found, one))
+
+    def as_row(found: Found, one: Operand) -> None:
+        size = shown_size(found.size, human)
+        click.echo(f"{size:>12}  {shown_time(found.modified):19}  {path(found, one)}")
+
+    def as_object(found: Found, one: Operand) -> None:
+        seconds = when(found.modified)
+        print_json(path=path(found, one), size=found.size, modified=seconds, etag=found.etag,
+                   type="directory" if found.is_directory else "object")
+
+    return as_object if as_json else as_row if is_long else as_line
+
+
+def _short(found: Found, one: Operand) -> str:
+    """The path as the operand was written: relative, if it was."""
+    if one.is_pattern:
+        from cloudfiles.cli.globs import split_glob
+
+        base = split_glob(one.text)[0]
+    else:
+        base = one.text.rstrip("/") if not one.name else one.text.rstrip("/").removesuffix(one.name).rstrip("/")
+    return below(base, found.key) if base else found.key
+
+
+# ---- find
+
+
+@click.command()
+@click.argument("cloudpath", default=".")
+@click.option("--name", "names", multiple=True, help="A glob for the last component of the path.")
+@click.option("--path", "path_globs", multiple=True, help="A glob for the path below CLOUDPATH.")
+@click.option("--size", "sizes", multiple=True, metavar="[+-]SIZE", help="+1MiB: at least; -1MiB: at most.")
+@click.option("--mtime", "--age", "ages", multiple=True, metavar="[+-]AGE",
+              help="+7d: older than; -2h: newer than (s, m, h, d, w).")
+@click.option("-l", "--long", "is_long", is_flag=True, help="Show sizes and times.")
+@click.option("-h", "--human-readable", "human", is_flag=True, help="Show sizes in KiB, MiB, ...; implies -l.")
+@click.option("-0", "--print0", is_flag=True, help="End paths with a NUL byte instead of a line break.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line.")
+@store_options
+def find(stores: Stores, cloudpath: str, names: tuple[str, ...], path_globs: tuple[str, ...], sizes: tuple[str, ...],
+         ages: tuple[str, ...], is_long: bool, human: bool, print0: bool, as_json: bool) -> int:
+    """Search the directory CLOUDPATH for objects to which all of the conditions apply."""
+    one = operand(cloudpath)
+    conditions = [*_name_conditions(names, path_globs), *map(_size_condition, sizes), *map(_age_condition, ages)]
+    show = _line_of(is_long or human, human, as_json, shortpath=False)
+    for found in entries(stores.open(one.cloudpath)):
+        if all(holds(found) for holds in conditions):
+            if print0:
+                click.echo(found.cloudpath + "\0", nl=False)
+            else:
+                show(found, one)
+    return 0
+
+
+Condition = Callable[[Found], Any]
+
+
+def _name_conditions(names: Iterable[str], path_globs: Iterable[str]) -> Iterator[Condition]:
+    by_name = [compiled(name).fullmatch for name in names]
+    by_path = [compiled(glob).fullmatch for glob in path_globs]
+    if by_name:
+        yield lambda found: any(match(found.key.rpartition("/")[2]) for match in by_name)
+    if by_path:
+        yield lambda found: any(match(found.key) for match in by_path)
+
+
+def _signed(text: str) -> tuple[str, str]:
+    return (text[0], text[1:]) if text[:1] in ("+", "-") else ("", text)
+
+
+def _size_condition(text: str) -> Condition:
+    sign, rest = _signed(text)
+    try:
+        limit = parse_size(rest)
+    except ValueError as error:
+        raise click.UsageError(f"--size: {error}") from error
+    if sign == "+":
+        return lambda found: found.size is not None and found.size >= limit
+    if sign == "-":
+        return lambda found: found.size is not None and found.size <= limit
+    return lambda found: found.size == limit
+
+
+def _age_condition(text: str) -> Condition:
+    sign, rest = _signed(text)
+    if not sign:
+        raise click.UsageError(f"--mtime: expected +AGE (older) or -AGE (newer), such as +7d, got {text!r}")
+    try:
+        limit = time.time() - parse_duration(rest)
+    except ValueError as error:
+        raise click.UsageError(f"--mtime: {error}") from error
+    if sign == "+":
+        return lambda found: (at := when(found.modified)) is not None and at <= limit
+    return lambda found: (at := when(found.modified)) is not None and at >= limit
+
+
+# ---- tree
+
+
+@click.command()
+@click.argument("cloudpath", default=".")
+@click.option("-L", "--level", type=click.IntRange(min=1), help="Descend only this many directories.")
+@click.option("-h", "--human-readable", "human", is_flag=True, help="Show the size of each object.")
+@store_options
+def tree(stores: Stores, cloudpath: str, level: int | None, human: bool) -> int:
+    """Show the directory CLOUDPATH as a tree, in the order of the listing."""
+    one = operand(cloudpath)
+    cf = stores.open(one.cloudpath)
+    click.echo(one.text)
+    counts = [0, 0]
+    _branch(entries(cf, "", flat=True), lambda prefix: entries(cf, prefix, flat=True), "", "", level, human, counts)
+    click.echo(f"\n{counts[0]} directories, {counts[1]} objects")
+    return 0
+
+
+def _branch(level_entries: Iterable[Found], descend: Callable[[str], Iterator[Found]], indent: str, prefix: str,
+            level: int | None, human: bool, counts: list[int]) -> None:
+    ahead: Found | None = None
+    for found in [*level_entries, None]:
+        if ahead is not None:
+            is_last = found is None
+            name = ahead.key.removeprefix(prefix)
+            size = f"  ({shown_size(ahead.size, True)})" if human and not ahead.is_directory else ""
+            click.echo(f"{indent}{'└── ' if is_last else '├── '}{name}{size}")
+            counts[not ahead.is_directory] += 1
+            if ahead.is_directory and level != 1:
+                _branch(descend(ahead.key), descend, indent + ("    " if is_last else "│   "), ahead.key,
+                        None if level is None else level - 1, human, counts)
+        ahead = found
+
+

@@ -1,0 +1,117 @@
+"""What a command did with each object: counts, one line for each failure, the log, and the exit status."""
+
+from __future__ import annotations
+
+import json
+import time
+from contextlib import AbstractContextManager
+from typing import Any, TextIO
+
+import click
+
+from cloudfiles.exceptions import (
+    AuthorizationError,
+    CloudFilesError,
+    ConnectionFailedError,
+    InvalidInputError,
+    MissingExtraError,
+    RequestTimeoutError,
+    redact,
+)
+
+DONE, FAILED, USAGE, UNREACHABLE, INTERRUPTED = 0, 1, 2, 3, 130
+"""Exit statuses. UNREACHABLE: nothing succeeded, as no store could be reached, or nothing was allowed."""
+
+
+def status_of(error: BaseException) -> int:
+    """The exit status of a command that an error has ended before it did anything."""
+    if isinstance(error, AuthorizationError | ConnectionFailedError | RequestTimeoutError):
+        return UNREACHABLE
+    return USAGE if isinstance(error, InvalidInputError | MissingExtraError) else FAILED
+
+
+class Outcome:
+    """Counts objects that are done, skipped and failed; called by any thread.
+
+    Args:
+        log: a file to append one JSON object per line to: the path, what was done, and why not.
+        say: prints a line to standard error, above a progress bar if there is one.
+    """
+
+    def __init__(self, log: str | None = None) -> None:
+        self.done = 0
+        self.skipped = 0
+        self.failed = 0
+        self.bytes = 0
+        self._unreachable = 0
+        self._log: TextIO | None = None if log is None else open(log, "a", encoding="utf-8")  # noqa: SIM115
+        self.say = _say
+
+    def add(self, path: str, size: int | None = None, **facts: Any) -> None:
+        """One object is done."""
+        self.done += 1
+        self.bytes += size or 0
+        self._write(path, "done", size=size, **facts)
+
+    def skip(self, path: str, why: str, **facts: Any) -> None:
+        """One object was left out."""
+        self.skipped += 1
+        self._write(path, "skipped", why=why, **facts)
+
+    def fail(self, path: str, error: BaseException, **facts: Any) -> None:
+        """One object failed: say so now, in one line."""
+        self.failed += 1
+        self._unreachable += status_of(error) == UNREACHABLE
+        why = one_line(error)
+        self._write(path, "failed", why=why, **facts)
+        shown = redact(path)
+        self.say(f"cloudfiles: {why}" if shown in why else f"cloudfiles: {shown}: {why}")
+
+    @property
+    def status(self) -> int:
+        """The exit status."""
+        if not self.failed:
+            return DONE
+        is_unreachable = self._unreachable == self.failed and not (self.done or self.skipped)
+        return UNREACHABLE if is_unreachable else FAILED
+
+    def close(self) -> None:
+        """Close the log."""
+        if self._log is not None:
+            self._log.close()
+
+    def _write(self, path: str, status: str, **facts: Any) -> None:
+        if self._log is not None:
+            known = {name: value for name, value in facts.items() if value is not None}
+            line = {"time": round(time.time(), 3), "path": redact(path), "status": status, **known}
+            self._log.write(json.dumps(line, ensure_ascii=False) + "\n")
+            self._log.flush()
+
+    def __enter__(self) -> Outcome:
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self.close()
+
+
+def one_line(error: BaseException) -> str:
+    """The message of an error, without line breaks and secrets."""
+    return redact(" ".join(str(error).split())) or type(error).__name__
+
+
+def _say(line: str) -> None:
+    click.echo(line, err=True)
+
+
+def failing(outcome: Outcome, path: str) -> AbstractContextManager[None]:
+    """A block whose CloudFilesError is the failure of one object."""
+    from contextlib import contextmanager
+
+    @contextmanager
+    def block() -> Any:
+        try:
+            yield
+        except (CloudFilesError, OSError) as error:
+            outcome.fail(path, error)
+
+    return block()

@@ -1,0 +1,43 @@
+"""Sizes and times as people read them, and objects as lines of JSON."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import Any
+
+import click
+
+from cloudfiles.transfer.compare import when
+
+
+def human_size(size: int) -> str:
+    """`size` bytes with three digits: `1.5 KiB`, `312 MiB`.
+
+    >>> human_size(9), human_size(1536), human_size(327155712)
+    ('9 B', '1.5 KiB', '312 MiB')
+    """
+    if size < 1024:
+        return f"{size} B"
+    value = float(size)
+    for unit in ("KiB", "MiB", "GiB", "TiB", "PiB"):
+        value /= 1024
+        if value < 1023.5 or unit == "PiB":
+            break
+    return f"{value:.1f} {unit}" if value < 99.95 else f"{value:.0f} {unit}"
+
+
+def shown_size(size: int | None, human: bool) -> str:
+    """A size as a column; '-' if it is unknown."""
+    return "-" if size is None else human_size(size) if human else str(size)
+
+
+def shown_time(modified: str | None) -> str:
+    """A time of any store in local time: `2026-11-21 13:37:02`; '-' if it is unknown."""
+    seconds = when(modified)
+    return "-" if seconds is None else datetime.fromtimestamp(seconds).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def print_json(**fields: Any) -> None:
+    """One object on a line of its own."""
+    click.echo(json.dumps(fields, ensure_ascii=False, default=str))
