@@ -10,7 +10,8 @@ __all__ = ["main"]
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status.
 
-    0: success; 1: failure; 2: usage error; 130: interrupted. Errors are printed to standard error as one line; `-v`
+    0: everything was done; 1: some objects failed; 2: usage error; 3: nothing was done, because no store could be
+    reached or nothing was allowed; 130: interrupted. Errors are printed to standard error, one line each; `--debug`
     prints the traceback as well.
 
     Args:

@@ -37,9 +37,9 @@ def cat(stores: Stores, paths: tuple[str, ...], byte_range: str | None) -> int:
         with failing(outcome, one.text):
             for cf, key in _objects(stores, one):
                 if byte_range is None:
-                    _print_whole(cf, key)
+                    _print_whole(cf, key, one.text)
                 else:
-                    _print(_existing(cf.get({"path": key, "start": start, "end": end}), key))
+                    _print(_existing(cf.get({"path": key, "start": start, "end": end}), one.text))
                 outcome.add(one.text)
     return outcome.status
 
@@ -64,10 +64,10 @@ def _parsed_range(text: str | None) -> tuple[int | None, int | None]:
     return start, end
 
 
-def _print_whole(cf: CloudFiles, key: str) -> None:
-    """Print an object, a large one in pieces."""
+def _print_whole(cf: CloudFiles, key: str, text: str) -> None:
+    """Print an object, a large one in pieces. text: the operand."""
     interface = cf._store.here()
-    stored = _existing(interface.get_bounded(key, PART_BYTES), key)
+    stored = _existing(interface.get_bounded(key, PART_BYTES), text)
     if stored.content is not None:
         _print(decompress(stored.content, stored.encoding, key))
         return
@@ -78,9 +78,9 @@ def _print_whole(cf: CloudFiles, key: str) -> None:
     decoded.finish()
 
 
-def _existing(found: T | None, key: str) -> T:
+def _existing(found: T | None, text: str) -> T:
     if found is None:
-        raise MissingObjectError(f"{key}: no such object")
+        raise MissingObjectError(f"{text}: no such object")
     return found
 
 

@@ -15,17 +15,18 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import click
 
 from cloudfiles import CloudFiles
-from cloudfiles.cli.listing import Found, directory, entries, matches, missing
+from cloudfiles.cli.listing import directory, entries, matches, missing
 from cloudfiles.cli.operands import STANDARD, Operand, below, expanded, operand
 from cloudfiles.cli.store_options import Stores
 from cloudfiles.exceptions import AuthorizationError, InvalidInputError, UnsupportedOperationError
+from cloudfiles.transfer.sync import check_disjoint
 
 
 class Pair(NamedTuple):
@@ -45,12 +46,14 @@ class Copying:
         text: the operand.
         source, target: the stores that the keys of `pairs` are relative to.
         pairs: yields them; raises CloudFilesError when the operand stands for nothing.
+        directory: the cloudpath of the directory that is copied with everything in it; '' for anything else.
     """
 
     text: str
     source: CloudFiles
     target: CloudFiles
     pairs: Callable[[], Iterator[Pair]]
+    directory: str = ""
 
 
 @dataclass(frozen=True)
@@ -116,12 +119,11 @@ def _directory(stores: Stores, one: Operand, target: _Target) -> Copying:
     into = target.directory(one.basename if target.is_directory else "")
 
     def pairs() -> Iterator[Pair]:
-        if one.name and not one.ends_in_slash and into.cloudpath != target.operand.cloudpath:
-            pass  # an object of the directory's own name has no place in its copy
+        check_disjoint(source._store, into._store)
         for found in entries(source):
             yield Pair(found.key, found.key, found.size, found.modified)
 
-    return Copying(one.text, source, into, pairs)
+    return Copying(one.text, source, into, pairs, one.cloudpath if one.name else "")
 
 
 def _object(stores: Stores, one: Operand, target: _Target) -> Copying:
@@ -176,12 +178,3 @@ def _bucket(one: Operand) -> str:
         return "file:///"
     path = extracted.path or ""
     return one.directory[:one.directory.rindex(path)] if path else one.directory
-
-
-def shown(pairs: Iterable[Pair], copying: Copying) -> Iterator[tuple[str, str]]:
-    """Full cloudpaths of the pairs, to be printed."""
-    for pair in pairs:
-        yield below(copying.source.cloudpath, pair.source), below(copying.target.cloudpath, pair.target)
-
-
-__all__ = ["Copying", "Found", "Pair", "plan", "shown"]

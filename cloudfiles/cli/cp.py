@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, TypeVar
 
 import click
 
 from cloudfiles.cli.copy_plan import Copying, Pair, plan
-from cloudfiles.cli.operands import STANDARD, below
+from cloudfiles.cli.operands import STANDARD, below, operand
 from cloudfiles.cli.outcome import INTERRUPTED, Outcome
 from cloudfiles.cli.progress_bar import TransferBar, transfer_bar
 from cloudfiles.cli.store_options import Stores, store_options
 from cloudfiles.cli.tables import human_size
+from cloudfiles.compression import stored_encoding
 from cloudfiles.exceptions import CloudFilesError
 from cloudfiles.transfer.compare import when
 from cloudfiles.transfer.result import TransferResult
@@ -71,8 +72,8 @@ class Choice:
 @click.option("--content-type", help="The content type of the copies.")
 @click.option("--cache-control", help="The Cache-Control of the copies.")
 @click.option("--storage-class", help="The storage class of the copies.")
-@click.option("--resumable", is_flag=True, help="Skip what the destination has, and resume large objects that an earlier "
-                                                "run left incomplete.")
+@click.option("--resumable", is_flag=True, help="Skip what the destination has, and resume large objects that an "
+                                                "earlier run left incomplete.")
 @_shared_options
 @store_options
 def cp(stores: Stores, sources: tuple[str, ...], destination: str, recursive: bool, compression: str,
@@ -88,7 +89,9 @@ def cp(stores: Stores, sources: tuple[str, ...], destination: str, recursive: bo
         from cloudfiles.cli.content_commands import cat
 
         return int(click.get_current_context().invoke(cat, paths=sources, byte_range=None) or 0)
-    options = {"reencode": ENCODINGS.get(compression, compression), "content_type": content_type,
+    reencode = ENCODINGS.get(compression, compression)
+    stored_encoding(reencode)  # raises for an unknown one, before anything is done
+    options: dict[str, Any] = {"reencode": reencode, "content_type": content_type,
                "cache_control": cache_control, "storage_class": storage_class, "resumable": resumable}
     targets = _targets(stores, part_bytes)
 
@@ -115,6 +118,9 @@ def mv(stores: Stores, sources: tuple[str, ...], destination: str, block_size: i
         result = copying.source.moves(copying.target, ((pair.source, pair.target) for pair in pairs),
                                       progress=bar.counter)
         bar.outcome.done += result.copied
+        if copying.directory and not choice["include"] and not choice["exclude"]:
+            above = operand(copying.directory)
+            stores.open(above.directory)._store.here().remove_empty_directory(above.name)
         return result
 
     return _run(plan(stores, _targets(stores, part_bytes), sources, destination, recursive=True), Choice(**choice),
@@ -153,7 +159,8 @@ def _transfer_one(copying: Copying, choice: Choice, transfer: Transfer, bar: Tra
                            f"{below(copying.target.cloudpath, pair.target)}")
             return
         bar.begin(copying)
-        result = transfer(copying, pairs, bar)
+        first = list(islice(pairs, 1))  # an operand that stands for nothing is an error of its own
+        result = transfer(copying, chain(first, pairs), bar)
     except CloudFilesError as error:
         result = getattr(error, "result", TransferResult())
         outcome.fail(copying.text, error)

@@ -86,15 +86,15 @@ def _print_totals(total: _Total, show: object, grand_total: bool, count_files: b
 def _objects(stores: Stores, one: Operand) -> Iterator[Found]:
     """The object that an operand names, and what is in the directory of that name."""
     is_empty = True
-    if one.is_pattern:
-        several = (found for found in matches(stores, one) if not found.is_directory)
-    else:
-        several = _named(stores, one)
-    for found in several:
+    for found in _matching(stores, one) if one.is_pattern else _named(stores, one):
         is_empty = False
         yield found
     if is_empty and (one.is_pattern or stores.open(one.cloudpath)._store.here().root_exists() is not True):
         raise missing(one)
+
+
+def _matching(stores: Stores, one: Operand) -> Iterator[Found]:
+    return (found for found in matches(stores, one) if not found.is_directory)
 
 
 def _named(stores: Stores, one: Operand) -> Iterator[Found]:

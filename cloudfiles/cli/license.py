@@ -8,7 +8,7 @@ import click
 
 
 @click.command()
-def license() -> None:  # noqa: A001 -- the name of the command
+def license() -> None:
     """Print the license."""
     for path in files("cloudfiles") or []:
         if path.name == "LICENSE":

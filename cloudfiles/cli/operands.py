@@ -74,7 +74,8 @@ def operand(text: str) -> Operand:
         directory, pattern = split_glob(full)
         if directory.endswith((":", ":/")) or (protocol != "file" and paths.extract(directory).path is None):
             raise click.UsageError(f"{text}: globs are supported in paths, not in the names of buckets")
-        return Operand(text, _FILE_ROOT if directory in ("file:/", "file://") else directory, pattern, is_pattern=True, ends_in_slash=ends_in_slash)
+        root = _FILE_ROOT if directory in ("file:/", "file://") else directory
+        return Operand(text, root, pattern, is_pattern=True, ends_in_slash=ends_in_slash)
     directory, name = _split(full)
     return Operand(text, directory, name, ends_in_slash=ends_in_slash or not name)
 

@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Any
 
 from cloudfiles.cli.operands import below
@@ -29,7 +30,7 @@ def progress_of(description: str, wanted: bool | None, total: int | None = None)
     from tqdm import tqdm
 
     with tqdm(total=total, desc=description, unit=" objects", leave=bool(wanted), file=sys.stderr, smoothing=0.05,
-              dynamic_ncols=True) as bar:
+              ncols=get_terminal_size().columns) as bar:
         yield bar
 
 

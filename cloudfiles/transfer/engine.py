@@ -29,13 +29,14 @@ if TYPE_CHECKING:
     from cloudfiles.transfer.resume_store import SharedResumeStore
 
 Report = Callable[[int], Any]
+OnOutcome = Callable[[ObjectOutcome], Any]
 
 _CHUNK = 20_000
 """Items of an iterator that are taken at once, so that any number of them needs the same memory."""
 
 
 def transfer(source: Store, target: Store, paths: Any, options: TransferOptions, *, progress: Progress = None,
-             total: int | None = None, parallel: Parallel = 1) -> TransferResult:
+             total: int | None = None, parallel: Parallel = 1, on_outcome: OnOutcome | None = None) -> TransferResult:
     """Copy objects from one store to another. See `CloudFiles.transfer_to`."""
     if paths is None:
         check_source(source)
@@ -43,17 +44,18 @@ def transfer(source: Store, target: Store, paths: Any, options: TransferOptions,
     items = items_between(source, target, paths, options.encoding, skipped)
     count = len(items) if isinstance(items, Collection) else total
     with bar_for(progress, count, "Transferring") as bar, skipped_in_errors(skipped):
-        result = copy_items(source, target, items, options, parallel, bar.update if is_shown(progress) else None)
+        result = copy_items(source, target, items, options, parallel, bar.update if is_shown(progress) else None,
+                            on_outcome)
     result.skipped_symlinks = skipped
     return result
 
 
 def copy_items(source: Store, target: Store, items: Iterable[Item], options: TransferOptions, parallel: Parallel = 1,
-               report: Report | None = None) -> TransferResult:
+               report: Report | None = None, on_outcome: OnOutcome | None = None) -> TransferResult:
     """Copy the items in this process, or distributed over others; memory exists in this one only."""
     if is_parallel(parallel) and not (source.keeps_live_objects or target.keeps_live_objects):
-        return _distribute(source, target, items, options, parallel, report)
-    return _copy_here(source, target, items, options, report)
+        return _distribute(source, target, items, options, parallel, report, on_outcome)
+    return _copy_here(source, target, items, options, report, on_outcome)
 
 
 # ---- distributed over processes
@@ -70,25 +72,40 @@ class StorePair:
         return redact(f"{self._store.cloudpath!r} to {self.target.cloudpath!r}")
 
     def copy_objects(self, items: list[Item], *, parallel: Parallel, progress: Any,
-                     options: TransferOptions) -> TransferResult:
+                     options: TransferOptions, keeps_outcomes: bool) -> TransferResult:
         """In a worker: copy one chunk, in its process alone."""
-        return _copy_here(self._store, self.target, items, options, explains=False)
+        outcomes: list[ObjectOutcome] = []
+        keep = outcomes.append if keeps_outcomes else None
+        try:
+            result = _copy_here(self._store, self.target, items, options, on_outcome=keep, explains=False)
+        except CloudFilesError as error:
+            getattr(error, "result", TransferResult()).outcomes += outcomes
+            raise
+        result.outcomes += outcomes
+        return result
 
 
 def _distribute(source: Store, target: Store, items: Iterable[Item], options: TransferOptions, parallel: Parallel,
-                report: Report | None) -> TransferResult:
+                report: Report | None, on_outcome: OnOutcome | None) -> TransferResult:
     """Copy the items in other processes, or by an executor, in chunks.
 
     Raises the first error of a chunk; chunks that have not started are cancelled, processes of our own interrupted.
     """
     result = TransferResult()
-    chunks = run(StorePair(source, target), "copy_objects", items, {"options": options}, parallel,
-                 report or (lambda _: None))
+    arguments = {"options": options, "keeps_outcomes": on_outcome is not None}
+
+    def merge(part: TransferResult) -> None:
+        result.merge(part)
+        for outcome in part.outcomes:
+            assert on_outcome is not None
+            on_outcome(outcome)
+
+    chunks = run(StorePair(source, target), "copy_objects", items, arguments, parallel, report or (lambda _: None))
     try:
         for _, part in chunks:
-            result.merge(part)
+            merge(part)
     except CloudFilesError as error:
-        result.merge(getattr(error, "result", TransferResult()))
+        merge(getattr(error, "result", TransferResult()))
         raise result.explain(error, others="objects that other workers had not started were "
                                            "cancelled") from error.__cause__
     return result
@@ -98,7 +115,8 @@ def _distribute(source: Store, target: Store, items: Iterable[Item], options: Tr
 
 
 def _copy_here(source: Store, target: Store, items: Iterable[Item], options: TransferOptions,
-               report: Report | None = None, explains: bool = True) -> TransferResult:
+               report: Report | None = None, on_outcome: OnOutcome | None = None, explains: bool = True
+               ) -> TransferResult:
     encodes = options.encoding is not None
     plan, here, there = plan_between(source, target, encodes)
     skip: Callable[[Item], bool] | None = None
@@ -121,8 +139,8 @@ def _copy_here(source: Store, target: Store, items: Iterable[Item], options: Tra
             plan, here, there = plan_between(source, target, encodes or not asked)
             return copier(here, there, plan.runtime), plan
 
-        return copy_objects(copier(here, there, plan.runtime), items, plan, report=report, for_large=for_large,
-                            explains=explains)
+        return copy_objects(copier(here, there, plan.runtime), items, plan, report=report,
+                            on_outcome=on_outcome, for_large=for_large, explains=explains)
 
 
 def plan_between(source: Store, target: Store, encodes: bool = False) -> tuple[Plan, Interface, Interface]:
@@ -143,7 +161,7 @@ def plan_between(source: Store, target: Store, encodes: bool = False) -> tuple[P
 
 
 def copy_objects(copier: Copier, items: Iterable[Item], plan: Plan, *, report: Report | None = None,
-                 on_outcome: Callable[[ObjectOutcome], Any] | None = None,
+                 on_outcome: OnOutcome | None = None,
                  for_large: Callable[[], tuple[Copier, Plan]] | None = None, explains: bool = True) -> TransferResult:
     """Copy every item, in any order, large ones after the others.
 

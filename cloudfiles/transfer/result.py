@@ -74,6 +74,7 @@ class TransferResult:
     ways: Counter[str] = field(default_factory=Counter)
     errors: dict[str, Exception] = field(default_factory=dict)
     skipped_symlinks: list[str] = field(default_factory=list)
+    outcomes: list[ObjectOutcome] = field(default_factory=list, repr=False, compare=False)  # of a worker's chunk
     recording: TransmissionMonitor = field(default_factory=lambda: TransmissionMonitor(IOEnum.TX), repr=False,
                                            compare=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from cloudfiles import paths as _paths
@@ -14,7 +14,7 @@ from cloudfiles.inputs import KeyPatterns, TransferRequest, as_path
 from cloudfiles.lib import StrPath
 
 if TYPE_CHECKING:
-    from cloudfiles.transfer.result import TransferResult
+    from cloudfiles.transfer.result import ObjectOutcome, TransferResult
     from cloudfiles.transfer.sync import SyncResult
     from cloudfiles.transfer.verify import VerifyResult
 
@@ -41,8 +41,9 @@ class TransferVerbs:
     def transfer_to(self, cf_dest: StoreLike, paths: StrPath | Iterable[TransferRequest] | None = None,
                     block_size: int = 64, reencode: str | bool | None = None, content_type: str | None = None,
                     allow_missing: bool = False, progress: Progress = None, resumable: bool = False, *,
-                    total: int | None = None, raise_errors: bool = True, parallel: Parallel | None = None
-                    ) -> TransferResult:
+                    total: int | None = None, raise_errors: bool = True, parallel: Parallel | None = None,
+                    cache_control: str | None = None, storage_class: str | None = None,
+                    on_outcome: Callable[[ObjectOutcome], Any] | None = None) -> TransferResult:
         """Copy objects from here to `cf_dest`.
 
         Within one store its own copy operation is used, and between local files that of the kernel; everything else is
@@ -66,6 +67,8 @@ class TransferVerbs:
             raise_errors: the first failure ends the transfer; False collects failures in `errors` of the result.
             parallel: processes, or an executor, to distribute the objects over; None: the setting of this CloudFiles.
                 If one side is `mem://`, which exists in this process only, everything is done here.
+            cache_control, storage_class: the Cache-Control and the storage class of the copies.
+            on_outcome: called by any worker with the `ObjectOutcome` of each object that is copied, skipped or missing.
 
         Raises:
             MissingObjectError: (also a FileNotFoundError) the source does not exist.
@@ -75,22 +78,25 @@ class TransferVerbs:
         from cloudfiles.transfer.copier import TransferOptions, target_encoding
         from cloudfiles.transfer.engine import transfer
 
-        options = TransferOptions(target_encoding(reencode), content_type, allow_missing, resumable, raise_errors)
+        options = TransferOptions(target_encoding(reencode), content_type, allow_missing, resumable, raise_errors,
+                                  cache_control, storage_class)
         return transfer(self._store, self._other(cf_dest), paths, options, progress=self._chosen_progress(progress),
-                        total=total, parallel=self._chosen_parallel(parallel))
+                        total=total, parallel=self._chosen_parallel(parallel), on_outcome=on_outcome)
 
     def transfer_from(self, cf_src: StoreLike, paths: StrPath | Iterable[TransferRequest] | None = None,
                       block_size: int = 64, reencode: str | bool | None = None, content_type: str | None = None,
                       allow_missing: bool = False, progress: Progress = None, resumable: bool = False, *,
-                      total: int | None = None, raise_errors: bool = True, parallel: Parallel | None = None
-                      ) -> TransferResult:
+                      total: int | None = None, raise_errors: bool = True, parallel: Parallel | None = None,
+                      cache_control: str | None = None, storage_class: str | None = None,
+                      on_outcome: Callable[[ObjectOutcome], Any] | None = None) -> TransferResult:
         """Copy objects from `cf_src` to here; see `transfer_to`."""
         from cloudfiles.transfer.copier import TransferOptions, target_encoding
         from cloudfiles.transfer.engine import transfer
 
-        options = TransferOptions(target_encoding(reencode), content_type, allow_missing, resumable, raise_errors)
+        options = TransferOptions(target_encoding(reencode), content_type, allow_missing, resumable, raise_errors,
+                                  cache_control, storage_class)
         return transfer(self._other(cf_src), self._store, paths, options, progress=self._chosen_progress(progress),
-                        total=total, parallel=self._chosen_parallel(parallel))
+                        total=total, parallel=self._chosen_parallel(parallel), on_outcome=on_outcome)
 
     def move(self, src: StrPath, dest: StrPath) -> None:
         """Move one object, within this store or to another; see `moves`.

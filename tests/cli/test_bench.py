@@ -89,8 +89,8 @@ def test_ctrl_c_removes_what_was_put(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("arguments", "status", "message"), [
-    (["ftp://host/x"], 1, "ftp"),
-    (["s3://bucket/x"], 1, "no AWS credentials"),
+    (["ftp://host/x"], 2, "ftp"),
+    (["s3://bucket/x"], 3, "no AWS credentials"),
     (["mem://b/x", "--size", "4Q"], 2, "4Q"),
     (["mem://b/x", "--objects", "0"], 2, "--objects"),
     (["mem://b/x", "--threads", "-1"], 2, "--threads"),

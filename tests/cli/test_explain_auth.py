@@ -86,4 +86,4 @@ def test_web(cli: Cli, secrets: Callable[..., Path], tmp_path: Path) -> None:
 
 def test_protocols_without_credentials(cli: Cli) -> None:
     assert cli("explain-auth", "mem://bucket/x") == (0, "mem:// does not use credentials\n", "")
-    assert cli("explain-auth", "ftp://x").status == 1
+    assert cli("explain-auth", "ftp://x").status == 2

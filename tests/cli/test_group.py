@@ -23,7 +23,7 @@ def test_version(cli: Cli) -> None:
 def test_help_names_the_commands(cli: Cli, arguments: list[str]) -> None:
     outcome = cli(*arguments)
     assert outcome.status == 0
-    assert "bench" in outcome.output
+    assert "explain-auth" in outcome.output
 
 
 def test_help_of_a_command(cli: Cli) -> None:

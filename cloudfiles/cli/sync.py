@@ -1,0 +1,99 @@
+"""`cloudfiles sync` and `verify`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from cloudfiles.cli.operands import operand
+from cloudfiles.cli.outcome import DONE, FAILED
+from cloudfiles.cli.progress_bar import progress_of
+from cloudfiles.cli.store_options import Stores, store_options
+from cloudfiles.cli.tables import human_size, print_json
+
+
+@click.command()
+@click.argument("source")
+@click.argument("destination")
+@click.option("--delete", is_flag=True, help="Delete objects that exist only at DESTINATION.")
+@click.option("--max-delete", type=click.IntRange(min=0), default=1000, show_default=True, metavar="N",
+              help="Do nothing at all if more objects than this would be deleted.")
+@click.option("--compare", type=click.Choice(["auto", "size", "time", "digest"]), default="auto", show_default=True,
+              help="What tells that an object has changed.")
+@click.option("--include", multiple=True, metavar="GLOB", help="Only keys that match (`*` also matches '/').")
+@click.option("--exclude", multiple=True, metavar="GLOB", help="Leave out keys that match.")
+@click.option("-n", "--dry-run", is_flag=True, help="Print what would be done.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line.")
+@click.option("--progress/--no-progress", default=None, help="Show progress [default: on a terminal].")
+@store_options
+def sync(stores: Stores, source: str, destination: str, delete: bool, max_delete: int, compare: str,
+         include: tuple[str, ...], exclude: tuple[str, ...], dry_run: bool, as_json: bool,
+         progress: bool | None) -> int:
+    """Make the directory DESTINATION like the directory SOURCE: copy what is missing or has changed.
+
+    The contents of SOURCE become the contents of DESTINATION, with and without a '/' at the end, so that the command
+    can be repeated. Nothing is deleted unless --delete is given, and all copies have succeeded.
+    """
+    with progress_of("Synchronizing", progress) as bar:
+        result = _store(stores, source).sync_to(
+            _store(stores, destination), delete, compare, list(include) or None, list(exclude) or None, dry_run,
+            max_delete, bar)
+    for action, key, reason in result.actions:
+        if as_json:
+            print_json(action=action, path=key, reason=reason)
+        else:
+            click.echo(f"{action} {key}  ({reason})")
+    for link in result.skipped_symlinks:
+        click.echo(f"cloudfiles: skipped the symlink {link}, which leads out of the directory or to nothing", err=True)
+    same = sum(result.same.values())
+    if as_json:
+        print_json(copied=result.copied, same=same, deleted=result.deleted, bytes=result.transfer.bytes)
+    elif not dry_run:
+        click.echo(f"{result.copied} copied ({human_size(result.transfer.bytes)}), {same} up to date, "
+                   f"{result.deleted} deleted", err=True)
+    return DONE
+
+
+def _store(stores: Stores, text: str) -> Any:
+    one = operand(text)
+    if one.is_pattern:
+        raise click.UsageError(f"{text}: expected a directory, got a glob; use --include")
+    return stores.open(one.cloudpath)
+
+
+@click.command()
+@click.argument("source")
+@click.argument("target")
+@click.option("--read", "--md5", "read", is_flag=True, help="Read both objects where no digest is stored.")
+@click.option("-m", "--only-matching", is_flag=True, help="Only check objects that exist at both.")
+@click.option("-v", "--verbose", is_flag=True, help="Print how the objects differ.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line.")
+@click.option("--progress/--no-progress", default=None, help="Show progress [default: on a terminal].")
+@click.option("--multipart-threshold", hidden=True)
+@click.option("--part-size", hidden=True)
+@store_options
+def verify(stores: Stores, source: str, target: str, read: bool, only_matching: bool, verbose: bool, as_json: bool,
+           progress: bool | None, multipart_threshold: str | None, part_size: str | None) -> int:
+    """Compare the objects of the directory SOURCE with those of TARGET, by size, then by digest.
+
+    The exit status is 0 if all are proven to be equal. Objects that TARGET has in addition are not looked at.
+    """
+    ours, theirs = _store(stores, source), _store(stores, target)
+    with progress_of("Verifying", progress) as bar:
+        result = ours.verify(theirs, None, read, bar)
+    missing = [] if only_matching else result.missing
+    differing = [*result.different, *missing, *result.unverifiable]
+    for one in differing:
+        if as_json:
+            print_json(path=one.path, verdict=one.verdict, cause=one.cause)
+        else:
+            click.echo(f"{one.verdict}: {one.path}" + (f": {one.cause}" if verbose else ""))
+    if as_json:
+        print_json(same=result.same, different=len(result.different), missing=len(missing),
+                   unverifiable=len(result.unverifiable))
+    else:
+        click.echo(f"{result.same} equal, {len(result.different)} different, {len(missing)} missing, "
+                   f"{len(result.unverifiable)} unverifiable" + (" (--read compares these by their contents)"
+                                                                 if result.unverifiable and not read else ""))
+    return FAILED if differing else DONE

@@ -1,0 +1,249 @@
+"""The commands for single stores: ls, find, tree, du, cat, put, head, stat, rm, touch, mkdir, sync, verify, xfer."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import sqlite3
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from cloudfiles import CloudFiles
+from cloudfiles.testing import S3Server, Status
+from tests.cli.conftest import Outcome
+
+Cli = Callable[..., Outcome]
+
+
+@pytest.fixture(autouse=True)
+def _keys(store: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in store.secrets.items():
+        if value is not None:
+            monkeypatch.setenv(name, str(value))
+
+
+@pytest.fixture
+def at(cf: CloudFiles) -> Callable[[str], str]:
+    cf.puts([("a/x.txt", b"1"), ("a/sub/y.txt", b"22"), ("a1.bin", b"4444"), ("a2.bin", b"55555")])
+    return lambda key: cf.cloudpath.rstrip("/") + "/" + key
+
+
+Paths = Callable[[str], str]
+
+
+@pytest.mark.parametrize(("arguments", "path", "expected"), [
+    ([], "", "a/sub/y.txt a/x.txt a1.bin a2.bin"),
+    ([], "a", "a/sub/y.txt a/x.txt a1.bin a2.bin"),
+    ([], "a/", "a/sub/y.txt a/x.txt"),
+    (["--flat"], "", "a/ a1.bin a2.bin"),
+    (["--flat"], "a", "a/sub/ a/x.txt"),
+    ([], "*.bin", "a1.bin a2.bin"),
+    ([], "a/*", "a/sub/ a/x.txt"),
+    (["-r"], "a/*", "a/sub/y.txt a/x.txt"),
+    (["-e"], "a[12]", "a1.bin a2.bin"),
+    (["-e"], "a[3-9]", ""),
+])
+def test_ls(cli: Cli, at: Paths, arguments: list[str], path: str, expected: str) -> None:
+    outcome = cli("ls", *arguments, at(path))
+    assert (outcome.status, outcome.errors) == (0, "")
+    assert outcome.output.split() == [at(key) for key in expected.split()]
+
+
+def test_ls_long_and_json(cli: Cli, at: Paths) -> None:
+    assert cli("ls", "-lh", at("a2")).output.split()[:2] == ["5", "B"]
+    found = json.loads(cli("ls", "--json", at("a2")).output)
+    assert (found["path"], found["size"], found["type"]) == (at("a2.bin"), 5, "object")
+
+
+def test_ls_of_nothing(cli: Cli, at: Paths) -> None:
+    outcome = cli("ls", at("none"))
+    assert (outcome.status, outcome.output) == (1, "")
+    assert "no such object or directory" in outcome.errors
+
+
+def test_ls_of_an_empty_directory(cli: Cli, tmp_path: Path) -> None:
+    assert cli("ls", str(tmp_path)) == (0, "", "")
+
+
+def test_ls_into_a_database_continues(cli: Cli, at: Paths, tmp_path: Path) -> None:
+    database = str(tmp_path / "listing.db")
+    assert cli("ls", at("a"), "--sqlite", database).status == 0
+    with sqlite3.connect(database) as db:
+        rows = dict(db.execute("SELECT path, size FROM files"))
+        assert {path.rpartition("/")[2]: size for path, size in rows.items()} == {
+            "x.txt": 1, "y.txt": 2, "a1.bin": 4, "a2.bin": 5}
+        db.execute("DELETE FROM metadata WHERE name = 'complete'")
+        db.execute("DELETE FROM files WHERE path LIKE '%x.txt'")
+    db.close()
+    assert cli("ls", at("a"), "--sqlite", database).status == 0
+    with sqlite3.connect(database) as db:
+        assert db.execute("SELECT count(*) FROM files").fetchone() == (4,)
+    db.close()
+    assert "the listing of" in cli("ls", at("other"), "--sqlite", database).errors
+
+
+@pytest.mark.parametrize(("conditions", "expected"), [
+    (["--name", "*.txt"], "a/sub/y.txt a/x.txt"),
+    (["--path", "a/*"], "a/x.txt"),
+    (["--size", "+4"], "a1.bin a2.bin"),
+    (["--size", "-1"], "a/x.txt"),
+    (["--size", "2", "--mtime", "-1d"], "a/sub/y.txt"),
+    (["--mtime", "+1d"], ""),
+])
+def test_find(cli: Cli, at: Paths, conditions: list[str], expected: str) -> None:
+    assert cli("find", at(""), *conditions).output.split() == [at(key) for key in expected.split()]
+
+
+def test_tree(cli: Cli, at: Paths) -> None:
+    assert cli("tree", at("a")).output.splitlines()[1:] == [
+        "├── sub/", "│   └── y.txt", "└── x.txt", "", "1 directories, 2 objects"]
+
+
+def test_du(cli: Cli, at: Paths) -> None:
+    assert cli("du", "-s", at("a"), at("a1.bin")).output == f"3\t{at('a')}\n4\t{at('a1.bin')}\n"
+    assert cli("du", "-shc", at("a")).output.splitlines() == [f"3 B\t{at('a')}", "3 B\ttotal"]
+    assert "12\t.txt" not in cli("du", "-e", at("")).output
+    assert "9\t.bin" in cli("du", "-e", at("")).output
+    assert cli("du", at("none")).status == 1
+
+
+def test_cat(cli: Cli, at: Paths, cf: CloudFiles) -> None:
+    cf.put("zipped", b"content", compress="gzip")
+    assert cli("cat", at("a/x.txt"), at("zipped")).output == "1content"
+    assert cli("cat", "-r", "1-3", at("a2.bin")).output == "55"
+    assert cli("cat", "-r", "-1", at("a2.bin")).output == "5"
+    outcome = cli("cat", at("none"), at("a/x.txt"))
+    assert (outcome.status, outcome.output) == (1, "1")
+    assert cli("cat", "-r", "x", at("a2.bin")).status == 2
+    assert cli("cp", at("a/x.txt"), "-").output == "1"
+
+
+def test_cat_of_a_large_object(cli: Cli, cf: CloudFiles, at: Paths) -> None:
+    large = os.urandom(1 << 20).hex().encode() * 6
+    cf.puts([("large", large), ("large.gz", large)], compress="gzip")
+    assert cli("cat", at("large")).output.encode() == large
+
+
+def test_put(cli: Cli, at: Paths, cf: CloudFiles, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Input:
+        buffer = io.BytesIO(b"from a pipe")
+
+    monkeypatch.setattr("sys.stdin", Input)
+    assert cli("put", at("new"), "-c", "gzip", "--content-type", "text/x").status == 0
+    assert cf.get("new") == b"from a pipe"
+    assert cf.head("new")["Content-Type"] == "text/x"
+    Input.buffer.seek(0)
+    assert cli("put", "-n", at("new")).status == 1
+    assert cli("put", at("dir/")).status == 2
+
+
+def test_head_and_stat(cli: Cli, at: Paths) -> None:
+    assert "'Content-Length': 1" in cli("head", at("a/x.txt")).output
+    assert "'Content-Length': 2" in cli("head", at("a/x.txt"), at("a/sub/y.txt")).output
+    assert "Content-Length       5" in cli("stat", at("a2.bin")).output
+    outcome = cli("head", "--json", at("none"), at("a2.bin"))
+    assert outcome.status == 1
+    assert json.loads(outcome.output)["Content-Length"] == 5
+
+
+def test_presign(cli: Cli, at: Paths) -> None:
+    url = cli("presign", "--expires", "5m", at("a2.bin")).output.strip()
+    with urllib.request.urlopen(url) as answer:
+        assert answer.read() == b"55555"
+    assert cli("presign", "--expires", "soon", at("a2.bin")).status == 2
+
+
+def test_rm(cli: Cli, at: Paths, cf: CloudFiles) -> None:
+    assert "use -r" in cli("rm", at("a")).errors
+    assert cli("rm", at("none")).status == 1
+    assert cli("rm", "-f", at("none")).status == 0
+    assert len(cli("rm", "-r", "-n", at("a")).output.splitlines()) == 2
+    assert len(list(cf.list())) == 4
+    assert cli("rm", at("*.bin"), at("a/x.txt")).status == 0
+    assert list(cf.list()) == ["a/sub/y.txt"]
+    assert cli("rm", "-r", at("a")).status == 0
+    assert list(cf.list()) == []
+
+
+def test_rm_of_a_local_tree(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "a" / "empty").mkdir(parents=True)
+    (tmp_path / "a" / "x").write_text("1")
+    assert cli("rm", "-r", str(tmp_path / "a")).status == 0
+    assert not (tmp_path / "a").exists()
+
+
+def test_touch_and_mkdir(cli: Cli, at: Paths, cf: CloudFiles, tmp_path: Path) -> None:
+    assert cli("touch", at("new"), at("a/x.txt")).status == 0
+    assert (cf.get("new"), cf.get("a/x.txt")) == (b"", b"1")
+    assert cli("mkdir", str(tmp_path / "q" / "w")).status == 0
+    assert (tmp_path / "q" / "w").is_dir()
+    assert cli("mkdir", at("dir")).status == 0
+
+
+def test_sync_and_verify(cli: Cli, at: Paths, tmp_path: Path) -> None:
+    there = str(tmp_path / "copy")
+    assert "4 copied" in cli("sync", at(""), there).errors
+    assert "0 copied (0 B), 4 up to date" in cli("sync", at(""), there).errors
+    assert cli("verify", at(""), there).status == 0
+    (tmp_path / "copy" / "a1.bin").write_text("44x4")
+    (tmp_path / "copy" / "surplus").write_text("1")
+    outcome = cli("verify", "--json", at(""), there)
+    assert (outcome.status, json.loads(outcome.output.splitlines()[0])["verdict"]) == (1, "different")
+    assert "delete surplus" in cli("sync", "--delete", "-n", at(""), there).output
+    assert cli("sync", "--delete", "--max-delete", "0", at(""), there).status == 2
+    assert (tmp_path / "copy" / "surplus").exists()
+    assert "1 deleted" in cli("sync", "--delete", "--compare", "digest", at(""), there).errors
+    assert cli("verify", at(""), there).status == 0
+
+
+def test_xfer(cli: Cli, at: Paths, tmp_path: Path) -> None:
+    journal, there = str(tmp_path / "x.db"), tmp_path / "copy"
+    assert cli("xfer", "init", at("a"), str(there), "--db", journal).status == 0
+    assert json.loads(cli("xfer", "status", "--json", journal).output)["pending"] == 2
+    assert cli("xfer", "execute", journal).status == 0
+    assert (there / "sub" / "y.txt").read_bytes() == b"22"
+    assert not os.path.exists(journal)
+    assert cli("xfer", "execute", journal).status == 2
+
+
+def test_alias(cli: Cli, at: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLOUD_FILES_DIR", str(tmp_path))
+    host = at("").partition("dir/")[0]
+    assert cli("alias", "add", "lab", host).status == 0
+    assert host in cli("alias", "ls").output
+    assert cli("cat", "lab://dir/a/x.txt").output == "1"
+    assert cli("alias", "rm", "lab").status == 0
+    assert cli("alias", "rm", "lab").status == 2
+
+
+# ---- exit status
+
+
+@pytest.mark.parametrize("command", [["ls"], ["cat"], ["head"], ["rm"], ["du"], ["sync", "."], ["find"]])
+def test_a_store_that_allows_nothing(cli: Cli, at: Paths, store: S3Server, command: list[str],
+                                     tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    store.fail(Status(403), times=None)
+    outcome = cli(*command, at("a/x.txt"))
+    store.script()
+    assert (outcome.status, outcome.output) == (3, "")
+    assert outcome.errors.count("\n") == 1
+
+
+def test_some_objects_are_not_allowed(cli: Cli, at: Paths, cf: CloudFiles, store: S3Server) -> None:
+    store.fail(Status(403), key=f"{cf._path.path}a1.bin", times=None)
+    outcome = cli("cat", at("a1.bin"), at("a2.bin"))
+    store.script()
+    assert (outcome.status, outcome.output) == (1, "55555")
+
+
+@pytest.mark.parametrize("arguments", [["cp"], ["ls", "--nothing"], ["cp", "-c", "rar", "x", "y"], ["ls", "ftp://x/y"],
+                                       ["find", ".", "--size", "big"], ["ls", "-e", "a[z-a]"]])
+def test_wrong_usage(cli: Cli, arguments: list[str]) -> None:
+    outcome = cli(*arguments)
+    assert (outcome.status, outcome.output) == (2, "")
+    assert outcome.errors.startswith("cloudfiles: ")

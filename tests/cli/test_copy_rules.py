@@ -1,0 +1,182 @@
+"""Where `cp` and `mv` put each object: the rules in `cloudfiles.cli.copy_plan`, on local files and on S3."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from cloudfiles import CloudFiles
+from cloudfiles.testing import S3Server
+from tests.cli.conftest import Outcome
+
+Cli = Callable[..., Outcome]
+TREE = {"a/x.txt": b"x", "a/sub/y.txt": b"yy", "a/sub/deep/z.bin": b"zzz", "top.txt": b"t"}
+
+RULES = [  # the destination exists, sources, destination, what is there afterwards
+    (False, ["-r", "a"], "b", "x.txt sub/y.txt sub/deep/z.bin"),
+    (False, ["-r", "a/"], "b", "x.txt sub/y.txt sub/deep/z.bin"),
+    (False, ["-r", "a"], "b/", "a/x.txt a/sub/y.txt a/sub/deep/z.bin"),
+    (True, ["-r", "a"], "b", "a/x.txt a/sub/y.txt a/sub/deep/z.bin"),
+    (True, ["-r", "a/"], "b/", "a/x.txt a/sub/y.txt a/sub/deep/z.bin"),
+    (False, ["a/x.txt"], "b/", "x.txt"),
+    (True, ["a/x.txt"], "b", "x.txt"),
+    (False, ["a/x.txt", "a/sub/y.txt"], "b/", "x.txt y.txt"),
+    (True, ["a/x.txt", "top.txt"], "b", "x.txt top.txt"),
+    (False, ["-r", "a/sub", "top.txt"], "b/", "sub/y.txt sub/deep/z.bin top.txt"),
+    (False, ["a/*"], "b", "x.txt"),
+    (False, ["-r", "a/*"], "b", "x.txt sub/y.txt sub/deep/z.bin"),
+    (False, ["a/**"], "b", "x.txt sub/y.txt sub/deep/z.bin"),
+    (False, ["a/**/*.txt"], "b", "x.txt sub/y.txt"),
+    (True, ["a/su[b]/*"], "b", "sub/y.txt"),
+]
+
+
+class Local:
+    """A directory, which is the current one."""
+
+    def __init__(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.root = root
+        self.options: list[str] = []
+        monkeypatch.chdir(root)
+        self.cf = CloudFiles(root, encoding_suffixes=False)
+
+    def path(self, text: str) -> str:
+        return text
+
+    def make_directory(self, name: str) -> set[str]:
+        (self.root / name).mkdir()
+        return set()
+
+
+class Cloud:
+    """A bucket of the S3 server."""
+
+    def __init__(self, cf: CloudFiles, monkeypatch: pytest.MonkeyPatch, store: S3Server) -> None:
+        self.cf = cf
+        self.options = []
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", store.secrets["AWS_ACCESS_KEY_ID"])
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", store.secrets["AWS_SECRET_ACCESS_KEY"])
+
+    def path(self, text: str) -> str:
+        return self.cf.cloudpath.rstrip("/") + "/" + text
+
+    def make_directory(self, name: str) -> set[str]:
+        self.cf.put(f"{name}/other", b"")
+        return {f"{name}/other"}
+
+
+@pytest.fixture(params=["file", "s3"])
+def place(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, store: S3Server,
+          cf: CloudFiles) -> Local | Cloud:
+    at = Local(tmp_path, monkeypatch) if request.param == "file" else Cloud(cf, monkeypatch, store)
+    at.cf.puts(TREE.items())
+    return at
+
+
+def copied(place: Local | Cloud, before: set[str]) -> set[str]:
+    """The keys that are new, below `b/`, with their contents checked by name."""
+    new = set(place.cf.list()) - set(TREE) - before
+    for key in new:
+        name = key.rpartition("/")[2]
+        assert place.cf.get(key) == next(content for path, content in TREE.items() if path.endswith(name))
+    return {key.removeprefix("b/") for key in new}
+
+
+@pytest.mark.parametrize(("exists", "sources", "destination", "expected"), RULES)
+def test_rules(cli: Cli, place: Local | Cloud, exists: bool, sources: list[str], destination: str,
+               expected: str) -> None:
+    before = place.make_directory("b") if exists else set()
+    given = [text if text.startswith("-") else place.path(text) for text in sources]
+    outcome = cli("cp", *given, place.path(destination))
+    assert (outcome.status, outcome.errors) == (0, "")
+    assert copied(place, before) == set(expected.split())
+
+
+def test_an_object_becomes_the_destination(cli: Cli, place: Local | Cloud) -> None:
+    for destination in ("c", "new/c.txt"):
+        assert cli("cp", place.path("a/x.txt"), place.path(destination)).status == 0
+        assert place.cf.get(destination) == b"x"
+
+
+@pytest.mark.parametrize(("arguments", "status", "message"), [
+    (["a", "b"], 1, "a is a directory (not copied); use -r"),
+    (["nothing", "b"], 1, "nothing: no such object or directory"),
+    (["-r", "nothing", "b"], 1, "nothing: no such object or directory"),
+    (["no*", "b"], 1, "nothing matches"),
+    (["a/x.txt", "top.txt", "b"], 2, "has to be a directory"),
+    (["a/x.txt", "b*"], 2, "cannot contain a glob"),
+    (["-r", "a", "a/inside"], 1, "overlap"),
+])
+def test_what_cannot_be_copied(cli: Cli, place: Local | Cloud, arguments: list[str], status: int,
+                               message: str) -> None:
+    outcome = cli("cp", *(text if text.startswith("-") else place.path(text) for text in arguments))
+    assert outcome.status == status
+    assert message in outcome.errors
+    assert outcome.errors.count("\n") == 1
+    assert set(place.cf.list()) == set(TREE)
+
+
+def test_others_are_copied_when_one_fails(cli: Cli, place: Local | Cloud) -> None:
+    outcome = cli("cp", place.path("a/x.txt"), place.path("missing"), place.path("top.txt"), place.path("b/"))
+    assert outcome.status == 1
+    assert "missing: no such object" in outcome.errors
+    assert copied(place, set()) == {"x.txt", "top.txt"}
+
+
+@pytest.mark.parametrize("tree", [True, False])
+def test_move(cli: Cli, place: Local | Cloud, tree: bool) -> None:
+    assert cli("mv", place.path("a" if tree else "top.txt"), place.path("b/")).status == 0
+    moved = {key for key in TREE if key.startswith("a/" if tree else "top")}
+    assert set(place.cf.list()) == (set(TREE) - moved) | {f"b/{key}" for key in moved}
+    assert place.cf.isdir("a") != tree
+
+
+def test_paths_of_standard_input(cli: Cli, place: Local | Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    import io
+
+    lines = "".join(f"{place.path(key)}\n" for key in ("a/x.txt", "a/sub/y.txt"))
+    monkeypatch.setattr("sys.stdin", io.StringIO(lines))
+    assert cli("cp", "-", place.path("b")).status == 0
+    assert copied(place, set()) == {"x.txt", "sub/y.txt"}
+
+
+def test_filters(cli: Cli, place: Local | Cloud) -> None:
+    assert cli("cp", "-r", "--include", "*.txt", "--exclude", "sub/*", place.path("a"), place.path("b")).status == 0
+    assert copied(place, set()) == {"x.txt"}
+
+
+def test_dry_run(cli: Cli, place: Local | Cloud) -> None:
+    outcome = cli("cp", "-r", "--dry-run", place.path("a"), place.path("b"))
+    assert outcome.status == 0
+    assert len(outcome.output.splitlines()) == 3
+    assert all(line.startswith("copy ") for line in outcome.output.splitlines())
+    assert set(place.cf.list()) == set(TREE)
+
+
+def test_no_clobber_and_if_newer(cli: Cli, place: Local | Cloud, tmp_path: Path) -> None:
+    place.cf.put("b/x.txt", b"older or newer")
+    log = tmp_path / "log.jsonl"
+    assert cli("cp", "-n", "--log", str(log), place.path("a/x.txt"), place.path("b/x.txt")).status == 0
+    assert cli("cp", "--if-newer", place.path("a/x.txt"), place.path("b/x.txt")).status == 0
+    assert place.cf.get("b/x.txt") == b"older or newer"
+    assert '"status": "skipped"' in log.read_text()
+    assert cli("cp", place.path("a/x.txt"), place.path("b/x.txt")).status == 0
+    assert place.cf.get("b/x.txt") == b"x"
+
+
+@pytest.mark.parametrize("processes", ["1", "2"])
+def test_log_and_compression(cli: Cli, place: Local | Cloud, tmp_path: Path, processes: str) -> None:
+    import json
+
+    log = tmp_path / "log.jsonl"
+    outcome = cli("-p", processes, "cp", "-r", "-c", "gzip", "--log", str(log), place.path("a"), place.path("b"))
+    assert (outcome.status, outcome.errors) == (0, "")
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    assert {line["path"].partition("/a/")[2] for line in lines} == {"x.txt", "sub/y.txt", "sub/deep/z.bin"}
+    assert {line["status"] for line in lines} == {"done"}
+    if isinstance(place, Cloud):
+        assert place.cf.head("b/x.txt")["Content-Encoding"] == "gzip"
+    else:
+        assert (place.root / "b" / "x.txt.gz").exists()
