@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import select
 import shutil
 import signal
 import subprocess
@@ -21,18 +22,16 @@ COMMAND = [sys.executable, "-c", "import sys; from cloudfiles.cli import main; s
 def on_terminal(*arguments: str) -> tuple[int, str]:
     """Run the command with a terminal as standard error; returns its status and what the terminal showed."""
     leader, follower = pty.openpty()
+    shown = b""
     with subprocess.Popen([*COMMAND, *arguments], stderr=follower, stdout=subprocess.DEVNULL) as process:
-        os.close(follower)
-        shown = b""
         while True:
-            try:
-                piece = os.read(leader, 4096)
-            except OSError:  # the other side has closed it
+            has_ended = process.poll() is not None
+            if select.select([leader], [], [], 0.05)[0]:
+                shown += os.read(leader, 4096)
+            elif has_ended:
                 break
-            if not piece:
-                break
-            shown += piece
     os.close(leader)
+    os.close(follower)  # not earlier: some systems drop what has not been read yet
     return process.returncode, shown.decode()
 
 
