@@ -29,8 +29,9 @@ def progress_of(description: str, wanted: bool | None, total: int | None = None)
         return
     from tqdm import tqdm
 
+    screen = get_terminal_size()  # some terminals report 0 lines, for which tqdm shows nothing
     with tqdm(total=total, desc=description, unit=" objects", leave=bool(wanted), file=sys.stderr, smoothing=0.05,
-              ncols=get_terminal_size().columns) as bar:
+              ncols=screen.columns, nrows=screen.lines) as bar:
         yield bar
 
 
