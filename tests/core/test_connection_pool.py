@@ -6,7 +6,6 @@ import math
 import socket
 import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import gevent
@@ -33,6 +32,7 @@ from tests.core.scripted import (
     scripted_client,
     unwatched,
 )
+from tests.servers.content_server import ContentServer
 
 WORKERS = 300
 
@@ -310,42 +310,12 @@ def test_a_connection_beside_another_one(has_others: bool, monkeypatch: pytest.M
 # ---- servers at several addresses of this machine, all of 127.0.0.0/8
 
 
-class Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def setup(self) -> None:
-        super().setup()
-        self.server.accepted.append(self.request.getsockname()[0])  # type: ignore[attr-defined]
-
-    def do_GET(self) -> None:
-        self.send_response(200)
-        self.send_header("content-length", "7")
-        self.end_headers()
-        self.wfile.write(b"content")
-
-    def log_message(self, *args: Any) -> None:
-        pass
-
-
-class HttpServer(ThreadingHTTPServer):
-    request_queue_size = 128
-    daemon_threads = True
-    accepted: list[str]
-
-
 @pytest.fixture
 def servers() -> Iterator[tuple[int, list[str]]]:
     """Two, at 127.0.0.2 and 127.0.0.3: their port, and the address of each connection that they have accepted."""
-    first = HttpServer(("127.0.0.2", 0), Handler)
-    port = first.server_address[1]
-    second = HttpServer(("127.0.0.3", port), Handler)
-    first.accepted = second.accepted = accepted = []
-    for server in first, second:
-        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-    yield port, accepted
-    for server in first, second:
-        server.shutdown()
-        server.server_close()
+    with ContentServer("127.0.0.2") as first, ContentServer("127.0.0.3", first.port) as second:
+        second.accepted = first.accepted
+        yield first.port, first.accepted
 
 
 @pytest.mark.parametrize("green", [False, True])
