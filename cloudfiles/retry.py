@@ -6,7 +6,6 @@ Jitter"): thousands of processes that failed at the same time do not retry at th
 
 from __future__ import annotations
 
-import email.utils
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -83,8 +82,10 @@ def parse_retry_after(value: str | None, date: str | None) -> float | None:
         return None
     if value.strip().isdigit() and value.isascii():
         return float(value)
+    from email.utils import parsedate_to_datetime  # here, as it takes long to import and is rarely needed
+
     try:
-        until, since = (email.utils.parsedate_to_datetime(text or "") for text in (value, date))
+        until, since = (parsedate_to_datetime(text or "") for text in (value, date))
         return max(0.0, (until - since).total_seconds())
     except (ValueError, TypeError, OverflowError):
         return None

@@ -8,11 +8,8 @@ another account.
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import os
-import pickle
-import uuid
 import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -142,6 +139,9 @@ class ExportedSecrets:
 
 def export(objects: Any) -> ExportedSecrets:
     """The secrets that a pickle of `objects` refers to."""
+    import io
+    import pickle
+
     found: dict[str, Any] = {}
 
     class Finder(pickle.Pickler):
@@ -171,5 +171,5 @@ def _name(secrets: Any) -> str:
     try:
         text = json.dumps(content, sort_keys=True)
     except (TypeError, ValueError):
-        return uuid.uuid4().hex
+        return os.urandom(16).hex()
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), key=_key, digest_size=16).hexdigest()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import email.utils
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
@@ -32,10 +31,12 @@ class ServerClock:
     def learn(self, response: Response, signed_at: float) -> bool:
         """Whether the Date of the response differs so much from the signed time that the clocks explain the error. It
         is used from then on."""
-        date = email.utils.parsedate_tz(response.headers.get("date", ""))
-        if date is None or abs(email.utils.mktime_tz(date) - signed_at) < _SKEWED:
+        from email.utils import mktime_tz, parsedate_tz  # here, as it takes long to import and is rarely needed
+
+        date = parsedate_tz(response.headers.get("date", ""))
+        if date is None or abs(mktime_tz(date) - signed_at) < _SKEWED:
             return False
-        self.skew = email.utils.mktime_tz(date) - self._wall()
+        self.skew = mktime_tz(date) - self._wall()
         return True
 
 

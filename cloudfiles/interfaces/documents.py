@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 import re
-import xml.etree.ElementTree as ET
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cloudfiles.exceptions import ProtocolError
 from cloudfiles.transport.request import Response
 from cloudfiles.transport.web_page import unreadable
 
-XML_ERRORS = (ET.ParseError, ValueError, LookupError, RecursionError)
-"""The exceptions of the parser for malformed documents, unknown encodings, and excessive nesting."""
+if TYPE_CHECKING:
+    import xml.etree.ElementTree as ET
+
+XML_ERRORS = (SyntaxError, ValueError, LookupError, RecursionError)
+"""The exceptions of the parser for malformed documents (`ParseError` is a SyntaxError), unknown encodings, and
+excessive nesting."""
 
 JSON_ERRORS = (ValueError, RecursionError)
 
@@ -34,6 +37,8 @@ def parse_xml_content(content: bytes) -> ET.Element:
     Documents that declare entities are rejected: nested entities grow without bound, and no store sends any. The check
     assumes UTF-8, which all stores send.
     """
+    import xml.etree.ElementTree as ET  # here, as many programs never receive XML
+
     if _ENTITY in content or b"\0" in content:
         raise ET.ParseError("it declares entities, or is not encoded in UTF-8")
     return ET.fromstring(content.removeprefix(_MARK).strip())
@@ -85,6 +90,11 @@ def count(value: Any, name: str, what: str, path: str | None = None) -> int:
     if type(value) is int and value >= 0:
         return value
     raise ProtocolError(f"{what} has an invalid {name!r}: expected a number, got {str(value)[:100]!r}", path=path)
+
+
+def escape_xml(text: str) -> str:
+    """`text` as the content of an XML element."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 # ---- XML without its namespaces

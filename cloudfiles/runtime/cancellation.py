@@ -7,13 +7,14 @@ that are in progress.
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from time import monotonic
+
+from cloudfiles.logger import logger
 
 GRACE_SECONDS = 1.0
 """Seconds that cancelled workers are waited for, unless they write local files."""
@@ -23,8 +24,6 @@ FILE_GRACE_SECONDS = 30.0
 respond for that long (a hung mount): the files are removed when it responds, and never published."""
 
 _POLL_SECONDS = 0.005
-
-_log = logging.getLogger("cloudfiles")
 
 
 class Cancelled(BaseException):
@@ -93,8 +92,8 @@ class Cancellation:
             return False
         if monotonic() - since < FILE_GRACE_SECONDS:
             return True
-        _log.warning("a file system has not responded for %.0f s: its writes were abandoned; partial files are removed "
-                     "when it responds, and are not published", FILE_GRACE_SECONDS)
+        logger().warning("a file system has not responded for %.0f s: its writes were abandoned; partial files are "
+                         "removed when it responds, and are not published", FILE_GRACE_SECONDS)
         return False
 
     def wait_for_file_operations(self, pause: Callable[[float], object]) -> None:

@@ -6,14 +6,17 @@ blocks an OS thread.
 
 from __future__ import annotations
 
-import socket
-import ssl
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from cloudfiles.runtime.cancellation import Cancelled as Cancelled
-from cloudfiles.runtime.connect import AddressInfo
+
+if TYPE_CHECKING:
+    import socket
+    import ssl
+
+    from cloudfiles.runtime.connect import AddressInfo
 
 T = TypeVar("T")
 

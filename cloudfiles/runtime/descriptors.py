@@ -11,7 +11,6 @@ import errno
 import heapq
 import os
 import socket
-import ssl
 import threading
 import weakref
 from collections.abc import Callable, Hashable
@@ -19,6 +18,7 @@ from contextlib import suppress
 from typing import Any, Protocol
 
 from cloudfiles.runtime.contract import Runtime, T
+from cloudfiles.runtime.tls_errors import is_tls_error
 
 IDLE_SECONDS = 60.0
 """Seconds of idleness after which a connection is closed."""
@@ -228,7 +228,7 @@ def is_descriptor_shortage(error: BaseException | None) -> bool:
     while error is not None:
         if isinstance(error, OSError) and error.errno in _EXHAUSTED:
             return True
-        if isinstance(error, socket.gaierror | ssl.SSLCertVerificationError) and is_exhausted():
+        if (isinstance(error, socket.gaierror) or is_tls_error(error, "SSLCertVerificationError")) and is_exhausted():
             return True
         error = error.__cause__
     return False

@@ -9,19 +9,21 @@ from __future__ import annotations
 import os
 import select
 import socket
-import ssl
 import struct
 import threading
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from queue import Empty, SimpleQueue
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from cloudfiles.runtime import cancellation
 from cloudfiles.runtime.cancellation import Cancellation, Cancelled, check_cancelled, current_cancellation
 from cloudfiles.runtime.connect import AddressInfo, connect_first, poll_writable
 from cloudfiles.runtime.contract import Runtime, Signal, Stream, T, WorkerGroup
+
+if TYPE_CHECKING:
+    import ssl
 
 TICK = 0.5
 """Seconds between two checks for cancellation."""
@@ -84,7 +86,7 @@ class ThreadStream:
                 continue
 
     def tls_session(self) -> ssl.SSLSession | None:
-        return self._sock.session if isinstance(self._sock, ssl.SSLSocket) else None
+        return getattr(self._sock, "session", None)
 
     def is_stale(self) -> bool:
         return is_readable(self._sock)
@@ -120,7 +122,7 @@ def _set_tick(sock: socket.socket, seconds: float) -> None:
     Python's own timeouts cost a poll before every receive. Those of the kernel cost nothing, but TLS sockets ignore
     them and keep waiting.
     """
-    if isinstance(sock, ssl.SSLSocket) or os.name == "nt":
+    if type(sock) is not socket.socket or os.name == "nt":
         sock.settimeout(seconds)
         return
     sock.settimeout(None)
@@ -255,7 +257,9 @@ class ThreadRuntime(Runtime):
         return _ThreadSignal()
 
     def resolve(self, host: str, port: int) -> list[AddressInfo]:
-        return cast(list[AddressInfo], socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+        # As bytes: `socket` imports the IDNA codec for a str, even an ASCII one.
+        name = host.encode("ascii") if host.isascii() else host
+        return cast(list[AddressInfo], socket.getaddrinfo(name, port, type=socket.SOCK_STREAM))
 
     def connect(self, addresses: Iterable[AddressInfo], timeout: float,
                 failed: Callable[[AddressInfo], None]) -> tuple[socket.socket, AddressInfo]:
@@ -264,6 +268,8 @@ class ThreadRuntime(Runtime):
         return sock, address
 
     def ssl_context(self, ca_bundle: str | None) -> ssl.SSLContext:
+        import ssl  # takes long, and plain HTTP does not need it
+
         return ssl.create_default_context(cafile=ca_bundle)
 
     def stream(self, sock: socket.socket, timeout: float) -> Stream:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -19,12 +18,11 @@ from cloudfiles.exceptions import (
     TruncatedBodyError,
     redact,
 )
+from cloudfiles.logger import logger
 from cloudfiles.retry import REFUSED_STATUS, RETRYABLE_STATUS, RetryPolicy
 from cloudfiles.transport.deadline import past_deadline
 from cloudfiles.transport.limiter import POLL_SECONDS, Limiter
 from cloudfiles.transport.request import Request
-
-log = logging.getLogger("cloudfiles")
 
 _LOG_AFTER = 5.0
 """Seconds for which a request waits before a warning is logged."""
@@ -104,9 +102,8 @@ class Attempts:
                 f"the server rejects requests because of too many; sending {limiter.rate or 0.0:.3g} per second")
         else:
             reason = f"{type(error).__name__}: {error}"
-        log.warning("waiting for %s for %.0f s so far, for at most %.0f s: "
-                    "%s", self._request.origin, until - self._since,
-                    self._budget, redact(reason))
+        logger().warning("waiting for %s for %.0f s so far, for at most %.0f s: %s", self._request.origin,
+                         until - self._since, self._budget, redact(reason))
 
     # ---- failures
 
@@ -136,8 +133,8 @@ class Attempts:
             self._note(error, now, 0.0 if is_permanent else delay)
             self._raise(error, now)
         self._note(error, now, delay)
-        log.info("%s: attempt %d failed, retrying in %.2f s: %s", redact(self._request.path or ""), len(self._attempts),
-                 delay, error)
+        logger().info("%s: attempt %d failed, retrying in %.2f s: %s", redact(self._request.path or ""),
+                      len(self._attempts), delay, error)
         if delay:
             self._log_wait(limiter, now + delay, error)
             self._sleep(delay)

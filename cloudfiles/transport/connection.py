@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cloudfiles.exceptions import (
     CloudFilesError,
@@ -31,6 +30,9 @@ from cloudfiles.transport.socket_errors import transport_error
 from cloudfiles.transport.throughput import NO_MINIMUM, Throughput, TooSlowError, Watch
 from cloudfiles.transport.traffic import Traffic
 from cloudfiles.transport.wire import CHUNKED, MAX_HEAD, ChunkedBody, Head, body_length, head_end, parse_head
+
+if TYPE_CHECKING:
+    import ssl
 
 _FIRST = 16 * 1024
 """Bytes of the first receive: the response for a small object arrives whole, and most of a larger one is received

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from cloudfiles.exceptions import DeadlineError
 from cloudfiles.runtime.contract import Stream
+
+if TYPE_CHECKING:
+    import ssl
 
 
 class PastDeadlineError(TimeoutError):

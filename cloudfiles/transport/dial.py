@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import math
 import socket
-import ssl
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cloudfiles.exceptions import (
     AuthorizationError,
@@ -20,12 +19,17 @@ from cloudfiles.exceptions import (
 from cloudfiles.runtime.connect import AddressInfo
 from cloudfiles.runtime.contract import Runtime, Stream
 from cloudfiles.runtime.descriptors import is_descriptor_shortage
+from cloudfiles.runtime.tls_errors import is_tls_error
 from cloudfiles.transport.host_addresses import HostAddresses
 from cloudfiles.transport.proxy import Proxy
 from cloudfiles.transport.request import Origin
 from cloudfiles.transport.socket_errors import is_local, is_permanent, is_unreachable
-from cloudfiles.transport.tls import TlsHandshakes
 from cloudfiles.types import Tls
+
+if TYPE_CHECKING:
+    import ssl
+
+    from cloudfiles.transport.tls import TlsHandshakes
 
 
 class Dialer:
@@ -34,7 +38,8 @@ class Dialer:
     def __init__(self, runtime: Runtime, tls: Tls, connect_timeout: float, read_timeout: float,
                  monotonic: Callable[[], float] = time.monotonic) -> None:
         self._runtime = runtime
-        self._tls = TlsHandshakes(runtime, tls)
+        self._tls = tls
+        self._handshakes: dict[Tls, TlsHandshakes] = {}  # created when needed
         self._monotonic = monotonic
         self._hosts: dict[Origin, HostAddresses] = {}
         self.connect_timeout = connect_timeout
@@ -74,17 +79,23 @@ class Dialer:
         if proxy and "https" in (proxy.origin.scheme, origin.scheme):
             from cloudfiles.transport.tunnel import open_tunnel  # imports urllib3
 
-            return open_tunnel(origin, proxy, self._tls.context(), timeout, connect)
+            return open_tunnel(origin, proxy, self._tls_handshakes().context(), timeout, connect)
         if origin.scheme != "https":
             return connect()
-        self._tls.context()  # reads files: before the connection, whose server would wait
+        self._tls_handshakes().context()  # reads files: before the connection, whose server would wait
         sock, info = connect()
         try:
-            return self._tls.wrap(sock, origin), info
+            return self._tls_handshakes().wrap(sock, origin), info
         except OSError as error:
-            if not isinstance(error, ssl.SSLCertVerificationError):
+            if not is_tls_error(error, "SSLCertVerificationError"):
                 self.address_failed(origin, info[4])
             raise
+
+    def _tls_handshakes(self) -> TlsHandshakes:
+        from cloudfiles.transport.tls import TlsHandshakes  # imports ssl, which takes long
+
+        return self._handshakes.get(self._tls) or self._handshakes.setdefault(
+            self._tls, TlsHandshakes(self._runtime, self._tls))
 
     def _addresses(self, origin: Origin) -> HostAddresses:
         return self._hosts.get(origin) or self._hosts.setdefault(
@@ -103,7 +114,8 @@ class Dialer:
 
     def keep_session(self, origin: Origin, session: ssl.SSLSession | None) -> None:
         """Resume this TLS session in later connections to `origin`."""
-        self._tls.keep_session(origin, session)
+        if session is not None:
+            self._tls_handshakes().keep_session(origin, session)
 
     def forget(self) -> None:
         """In the child after a fork: it has none of the connections that are counted."""
@@ -119,11 +131,10 @@ def _dial_error(error: Exception, origin: Origin, proxy: Proxy | None) -> Except
                             f"ulimit -n): {error}")
         failure.is_local = True
         return failure
-    if isinstance(error, ssl.SSLCertVerificationError | ssl.CertificateError):
-        return CertificateError(
-            f"{to}: certificate verification failed: {error.verify_message or error}. To trust a private authority, "
-            "set SSL_CERT_FILE=bundle.pem or ca_bundle="
-        )
+    if is_tls_error(error, "CertificateError"):
+        reason = getattr(error, "verify_message", "") or error
+        return CertificateError(f"{to}: certificate verification failed: {reason}. To trust a private authority, set "
+                                "SSL_CERT_FILE=bundle.pem or ca_bundle=")
     if "407" in str(error) and proxy:
         return AuthorizationError(f"{to}: the proxy requires credentials: http_proxy=http://USER:PASSWORD@HOST:PORT")
     if isinstance(error, TimeoutError):
@@ -143,4 +154,4 @@ def _not_sent(message: str) -> ConnectionFailedError:
 def _kind(error: BaseException) -> str:
     if isinstance(error, socket.gaierror):
         return "the host name cannot be resolved"
-    return "no TLS connection" if isinstance(error, ssl.SSLError) else "no connection"
+    return "no TLS connection" if is_tls_error(error) else "no connection"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import errno
 import socket
-import ssl
 
 from cloudfiles.exceptions import ConnectionFailedError, RequestTimeoutError
+from cloudfiles.runtime.tls_errors import is_tls_error
 from cloudfiles.transport.deadline import PastDeadlineError, past_deadline
 from cloudfiles.transport.throughput import TooSlowError
 
@@ -26,12 +26,12 @@ _PERMANENT = frozenset({
 
 def is_permanent(error: BaseException | None) -> bool:
     """Whether every later attempt would fail in the same way."""
-    return isinstance(error, ssl.SSLError) and getattr(error, "reason", None) in _PERMANENT
+    return is_tls_error(error) and getattr(error, "reason", None) in _PERMANENT
 
 
 def is_unreachable(error: BaseException | None) -> bool:
     """Whether there may be no such server: unknown name, closed port, or no TLS."""
-    return isinstance(error, socket.gaierror | ConnectionRefusedError | ssl.SSLEOFError)
+    return isinstance(error, socket.gaierror | ConnectionRefusedError) or is_tls_error(error, "SSLEOFError")
 
 
 _LOCAL = frozenset({errno.EADDRNOTAVAIL, errno.ENOBUFS, errno.ENOMEM})

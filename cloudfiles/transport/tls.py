@@ -43,9 +43,9 @@ class TlsHandshakes:
             raise
         return secure
 
-    def keep_session(self, origin: Origin, session: ssl.SSLSession | None) -> None:
+    def keep_session(self, origin: Origin, session: ssl.SSLSession) -> None:
         """Resume `session` in later connections to `origin`. In TLS 1.3 servers offer one after the handshake."""
-        if session is not None and (session.has_ticket or session.id):
+        if session.has_ticket or session.id:
             self._sessions[origin] = session
 
     def context(self) -> ssl.SSLContext:

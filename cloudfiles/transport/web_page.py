@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import re
 
 from cloudfiles.exceptions import ProtocolError
@@ -41,7 +40,9 @@ def summary(content: bytes) -> str:
 
 
 def _plain(markup: str, max_length: int) -> str:
-    words = " ".join(html.unescape(_TAG.sub(" ", markup)).split())
+    from html import unescape  # here, as it is needed for errors only
+
+    words = " ".join(unescape(_TAG.sub(" ", markup)).split())
     return words if len(words) <= max_length else f"{words[:max_length].rstrip()}..."
 
 

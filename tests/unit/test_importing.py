@@ -7,18 +7,38 @@ import sys
 
 import pytest
 
+from cloudfiles.testing import S3Server
+
 SDKS = ["boto3", "botocore", "google", "azure", "requests", "aiohttp"]
+
+SLOW = ["asyncio", "concurrent.futures", "email", "gevent", "html", "http.client", "logging", "multiprocessing",
+        "pickle", "platform", "shutil", "ssl", "tempfile", "tqdm", "urllib.request", "urllib3", "uuid", "xml"]
+"""Modules that take long to import and that a single request over plain HTTP does not need."""
 
 
 @pytest.mark.parametrize(("statement", "unwanted"), [
-    ("import cloudfiles", [*SDKS, "urllib3", "gevent", "ssl", "cloudfiles.cloudfiles"]),
-    ("from cloudfiles import CloudFiles", [*SDKS, "urllib3", "gevent", "cloudfiles.transport.client"]),
+    ("import cloudfiles", [*SDKS, *SLOW, "cloudfiles.cloudfiles"]),
+    ("from cloudfiles import CloudFiles", [*SDKS, *SLOW, "cloudfiles.transport.client"]),
     ("from cloudfiles import CloudFiles; CloudFiles('file:///').exists('x')", [*SDKS, "urllib3", "gevent"]),
     ("from cloudfiles import CloudFile, GetResult", [*SDKS, "urllib3", "gevent", "cloudfiles.transport.client"]),
     ("from cloudfiles import AsyncCloudFiles", [*SDKS, "cloudfiles.interfaces.azure"]),
     ("from cloudfiles import reset_connection_pools as reset; reset()", [*SDKS, "urllib3", "gevent"]),
 ])
 def test_nothing_is_loaded_before_it_is_needed(statement: str, unwanted: list[str]) -> None:
+    assert loaded(statement, unwanted) == "[]"
+
+
+def loaded(statement: str, unwanted: list[str]) -> str:
+    """Which of the modules a new interpreter has imported after `statement`."""
     code = f"import sys; {statement}; print([name for name in {unwanted!r} if name in sys.modules])"
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
-    assert found.stdout.strip() == "[]"
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True,
+                          timeout=60).stdout.strip()
+
+
+def test_one_object_over_http_needs_few_modules(fault_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With credentials in the environment, as in a job of a cluster."""
+    fault_server.put("key", b"content")
+    for name, value in fault_server.secrets.items():
+        monkeypatch.setenv(name, value)
+    get = f"from cloudfiles import CloudFiles; assert CloudFiles({fault_server.cloudpath()!r}).get('key') == b'content'"
+    assert loaded(get, [*SDKS, *SLOW]) == "[]"

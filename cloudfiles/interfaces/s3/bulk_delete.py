@@ -6,17 +6,19 @@ Source: Amazon S3 API Reference, DeleteObjects.
 from __future__ import annotations
 
 import re
-import xml.etree.ElementTree as ET
 from collections.abc import Sequence
-from xml.sax.saxutils import escape
+from typing import TYPE_CHECKING
 
 from cloudfiles import integrity
 from cloudfiles.exceptions import CloudFilesError, ServerError, TransportError
-from cloudfiles.interfaces.documents import fields_of, parse_xml
+from cloudfiles.interfaces.documents import escape_xml, fields_of, parse_xml
 from cloudfiles.interfaces.s3.objects import S3Bucket
 from cloudfiles.interfaces.s3.protocol import ErrorDocument, build_error
 from cloudfiles.interfaces.store_requests import BulkDeleteRequest, DeleteRequest, delete_in_bulk, delete_one_by_one
 from cloudfiles.transport.request import Request, Response
+
+if TYPE_CHECKING:
+    import xml.etree.ElementTree as ET
 
 # Characters that XML 1.0 cannot contain (2.2) or a parser may change: line ends (2.11), and spaces at the
 # start or end, which some tools strip. Such keys are deleted one by one, so that no other key is deleted.
@@ -55,7 +57,7 @@ class _BulkDelete(BulkDeleteRequest):
         self._bucket = bucket
         self._keys = keys
         self.errors: dict[str, CloudFilesError] = {}
-        full = "".join([f"<Object><Key>{escape(bucket.root + key)}</Key></Object>" for key in keys])
+        full = "".join([f"<Object><Key>{escape_xml(bucket.root + key)}</Key></Object>" for key in keys])
         body = f'<Delete xmlns="http://s3.amazonaws.com/doc/2006-03-01/">{full}</Delete>'.encode()
         headers = {**bucket.headers, "content-md5": integrity.content_md5(body), "content-type": "application/xml"}
         endpoint = bucket.protocol.endpoint

@@ -7,11 +7,9 @@ Source: Amazon S3 API Reference, ListObjectsV2, ListObjects, ListMultipartUpload
 
 from __future__ import annotations
 
-import email.utils
-import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from datetime import datetime
-from typing import cast
+from typing import TYPE_CHECKING, cast
 from urllib.parse import unquote_plus
 
 from cloudfiles.credentials.signing.url_encoding import format_query
@@ -21,6 +19,9 @@ from cloudfiles.interfaces.paging import check_echo, check_names, check_truncati
 from cloudfiles.interfaces.s3.objects import S3Bucket, XmlRequest
 from cloudfiles.transport.request import Request, Response
 from cloudfiles.types import ListEntry, ListPage
+
+if TYPE_CHECKING:
+    import xml.etree.ElementTree as ET
 
 PAGE_ENTRIES = 1000  # the maximum of S3
 _MARKER = "marker:"  # prefix of the tokens of ListObjects; the last key follows
@@ -189,7 +190,9 @@ def _timestamp(text: str) -> float:
         return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
     except ValueError:
         pass
+    from email.utils import parsedate_to_datetime  # here, as it takes long to import and is rarely needed
+
     try:
-        return email.utils.parsedate_to_datetime(text).timestamp()
+        return parsedate_to_datetime(text).timestamp()
     except (TypeError, ValueError) as error:
         raise ProtocolError(f"the list of uploads has an invalid 'Initiated': {text[:100]!r}") from error

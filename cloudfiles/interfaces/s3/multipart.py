@@ -6,13 +6,11 @@ Source: S3 User Guide, "Uploading and copying objects using multipart upload", a
 from __future__ import annotations
 
 import hashlib
-import logging
 import os
 from base64 import b64encode
 from binascii import a2b_base64
 from collections.abc import Mapping
 from typing import Any, ClassVar, NamedTuple
-from xml.sax.saxutils import escape
 
 from cloudfiles import integrity
 from cloudfiles.crc import combine
@@ -23,7 +21,7 @@ from cloudfiles.exceptions import (
     ProtocolError,
     ServerError,
 )
-from cloudfiles.interfaces.documents import child_text
+from cloudfiles.interfaces.documents import child_text, escape_xml
 from cloudfiles.interfaces.multipart import MultipartUpload, UploadWriter, size_of_part
 from cloudfiles.interfaces.part_writer import InterruptedWrites, PartLayout, PartWriter
 from cloudfiles.interfaces.s3.checksums import CRC, CRC_HEADER, UploadChecksums
@@ -39,12 +37,11 @@ from cloudfiles.interfaces.s3.objects import (
     head_with_checksums,
     object_headers,
 )
+from cloudfiles.logger import logger
 from cloudfiles.runtime.cancellation import shielded
 from cloudfiles.runtime.contract import Cancelled
 from cloudfiles.transport.request import Request
 from cloudfiles.types import WriteOptions
-
-log = logging.getLogger("cloudfiles")
 
 MAX_PARTS = 10_000
 MIN_PART = 8 << 20
@@ -192,16 +189,16 @@ class S3Upload(MultipartUpload):
                     protocol=self._bucket.protocol, idempotent=False, path=self._key))
         except (CloudFilesError, Cancelled) as error:
             if getattr(error, "code", "") != "NoSuchUpload":
-                log.warning("s3://%s/%s: the multipart upload %s could not be aborted; its parts remain until "
-                            "discard_partial() or a lifecycle rule removes them (%s: %s)",
-                            self._bucket.protocol.endpoint.bucket, self._key, self.id, type(error).__name__, error)
+                logger().warning("s3://%s/%s: the multipart upload %s could not be aborted; its parts remain "
+                                 "until discard_partial() or a lifecycle rule removes them (%s: %s)",
+                                 self._bucket.protocol.endpoint.bucket, self._key, self.id, type(error).__name__, error)
 
     def _target(self) -> str:
         return self._bucket.query_target(self._key, {"uploadId": self.id})
 
     def _document(self) -> bytes:
         parts = "".join([
-            f"<Part><PartNumber>{number}</PartNumber><ETag>{escape(part.etag)}</ETag>"
+            f"<Part><PartNumber>{number}</PartNumber><ETag>{escape_xml(part.etag)}</ETag>"
             + (f"<ChecksumCRC32>{part.crc}</ChecksumCRC32>" if part.crc else "") + "</Part>"
             for number, part in sorted(self.sent.items())])
         return ('<CompleteMultipartUpload xmlns="http://s3.amazonaws.com/doc/2006-03-01/">'

@@ -6,11 +6,10 @@ Source: Amazon S3 API Reference, HeadObject, GetObjectAcl and PutObject.
 from __future__ import annotations
 
 import re
-import xml.etree.ElementTree as ET
 from binascii import a2b_base64
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cloudfiles import integrity
 from cloudfiles.credentials.signing.url_encoding import format_query, quote_key
@@ -34,6 +33,9 @@ from cloudfiles.runtime.contract import RUN_IN_THREAD_BYTES, Runtime
 from cloudfiles.transport.client import Client
 from cloudfiles.transport.request import Body, FileBody, Origin, ProviderProtocol, Request, Response
 from cloudfiles.types import WriteOptions
+
+if TYPE_CHECKING:
+    import xml.etree.ElementTree as ET
 
 MAX_PUT = 5 << 30
 """Maximum size of one PUT, in bytes."""
