@@ -87,12 +87,13 @@ def reset_connection_pools() -> None:
 
 
 def run(target: Any, verb: str, items: Iterable[Any], options: dict[str, Any], parallel: Parallel,
-        report: Callable[[int], Any], *, strip: Callable[[Any], Any] | None = None,
+        report: Callable[[int], Any], *, overlapping: bool = False, strip: Callable[[Any], Any] | None = None,
         weigh: Callable[[Any], int] | None = None, weigh_result: Callable[[Any], int] | None = None
         ) -> Iterator[tuple[list[Any], Any]]:
     """Yield each chunk of `items` and the result of `target.verb(chunk, **options)`, in order.
 
     report: called with the number of items of each finished chunk.
+    overlapping: a worker process begins with a chunk before it has finished the one before.
     strip: reduces an item to what is sent; the chunks that are yielded have the original items.
     weigh, weigh_result: bytes of an item, and of a chunk's result; they limit the size of chunks.
 
@@ -100,7 +101,7 @@ def run(target: Any, verb: str, items: Iterable[Any], options: dict[str, Any], p
     """
     width = _width(parallel, items)
     chunks = _Chunks(items, width, weigh)
-    with _submitting(parallel, width, target, verb, options) as submit:
+    with _submitting(parallel, width, target, verb, options, overlapping) as submit:
         under_way: deque[tuple[Future[Any], list[Any]]] = deque()
 
         def finished() -> tuple[list[Any], Any]:
@@ -114,7 +115,7 @@ def run(target: Any, verb: str, items: Iterable[Any], options: dict[str, Any], p
         try:
             for chunk in chunks:
                 under_way.append((submit(chunk if strip is None else [strip(item) for item in chunk]), chunk))
-                if len(under_way) > 2 * width:
+                if len(under_way) > (3 if overlapping else 2) * width:
                     yield finished()
             while under_way:
                 yield finished()
@@ -166,7 +167,7 @@ class _Chunks:
 
 
 @contextmanager
-def _submitting(parallel: Parallel, width: int, target: Any, verb: str, options: dict[str, Any]
+def _submitting(parallel: Parallel, width: int, target: Any, verb: str, options: dict[str, Any], overlapping: bool
                 ) -> Iterator[Callable[[list[Any]], Future[Any]]]:
     """A function that submits a chunk."""
     if not isinstance(parallel, int):
@@ -175,7 +176,7 @@ def _submitting(parallel: Parallel, width: int, target: Any, verb: str, options:
     from cloudfiles.workers.executor import WorkerExecutor
     from cloudfiles.workers.messages import Prepared
 
-    team, prepared = WorkerExecutor(width), Prepared(target)
+    team, prepared = WorkerExecutor(width, overlapping), Prepared(target)
     try:
         yield lambda chunk: team.submit_named(_described(target, verb, chunk), _work, prepared, verb, chunk, options)
     except BaseException:

@@ -58,6 +58,14 @@ class Store:
         return self._class.traits.is_local
 
     @property
+    def overlaps_chunks(self) -> bool:
+        """Whether a worker process begins with a chunk before it has finished the one before.
+
+        Not if the number of requests in progress was given, which is that of each chunk.
+        """
+        return self.width is None and not self.is_local
+
+    @property
     def first_width(self) -> int:
         """The number of workers with which a batch starts."""
         return FIRST_WIDTH if self.width is None else self.width

@@ -100,7 +100,9 @@ def _distribute(source: Store, target: Store, items: Iterable[Item], options: Tr
             assert on_outcome is not None
             on_outcome(outcome)
 
-    chunks = run(StorePair(source, target), "copy_objects", items, arguments, parallel, report or (lambda _: None))
+    overlapping = source.width is target.width is None and not (source.is_local and target.is_local)
+    chunks = run(StorePair(source, target), "copy_objects", items, arguments, parallel, report or (lambda _: None),
+                 overlapping=overlapping)
     try:
         for _, part in chunks:
             merge(part)

@@ -65,7 +65,8 @@ class BatchRunner:
             options = {**options, "return_recording": True}
         with bar_for(progress, count, _DESCRIPTIONS[verb]) as bar:
             for chunk, part in processes.run(self._plain_copy(), verb, iterable(items), options,
-                                             self._parallel(parallel), bar.update, **options_of_run):
+                                             self._parallel(parallel), bar.update,
+                                             overlapping=self._store.overlaps_chunks, **options_of_run):
                 if monitor is not None:
                     part, recorded = part
                     monitor.add(recorded)

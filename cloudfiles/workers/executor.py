@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import itertools
 import os
 import threading
 import time
@@ -17,14 +18,20 @@ _GRACE_SECONDS = 3.0
 """Seconds that cancelled tasks have to end before their processes are killed."""
 
 _workers: list[WorkerProcess] = []
+_numbers = itertools.count(1)
 _lock = threading.Lock()
 
 
 class WorkerExecutor(Executor):
-    """Runs the tasks of one batch on some of the worker processes: those with the fewest tasks."""
+    """Runs the tasks of one batch on some of the worker processes: those with the fewest tasks.
 
-    def __init__(self, width: int) -> None:
+    overlapping: each process runs two of the tasks at the same time, so that it does not wait for the last items of one
+        before it starts with the next.
+    """
+
+    def __init__(self, width: int, overlapping: bool = False) -> None:
         self._tasks: dict[Task, WorkerProcess] = {}
+        self._batch = next(_numbers) if overlapping else 0
         with _lock:
             while len(_workers) < width:
                 _workers.append(WorkerProcess())
@@ -36,7 +43,8 @@ class WorkerExecutor(Executor):
 
     def submit_named(self, what: str, function: Callable[..., Any], /, *args: Any, **options: Any) -> Future[Any]:
         """As `submit`. what: describes the task in the error if the worker dies."""
-        task = Task(messages.dumps((_call, (function, args, options)) if options else (function, args)), what)
+        task = Task(messages.dumps((_call, (function, args, options)) if options else (function, args)), what,
+                    self._batch)
         worker = min(self._members, key=lambda worker: worker.load)
         self._tasks[task] = worker
         task.future.add_done_callback(lambda _: self._tasks.pop(task, None))

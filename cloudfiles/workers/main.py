@@ -1,4 +1,4 @@
-"""A worker process: runs one task after the other, until its parent closes the pipe or ends."""
+"""A worker process: runs tasks until its parent closes the pipe or ends."""
 
 from __future__ import annotations
 
@@ -8,17 +8,22 @@ import queue
 import signal
 import threading
 import traceback
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, BinaryIO
 
 from cloudfiles.exceptions import CloudFilesError, WorkerError
+from cloudfiles.runtime.cancellation import Cancellation, Cancelled
 from cloudfiles.workers import messages
 from cloudfiles.workers.messages import Message
 from cloudfiles.workers.process_state import apply_state
 from cloudfiles.workers.shared_memory import MemoryReader, MemoryWriter
 
 _LAST_SECONDS = 2.0
-"""Seconds for the current task to clean up after the parent has ended."""
+"""Seconds for tasks to clean up after the parent has ended."""
+
+MAX_RUNNING = 2
+"""Tasks of one batch that run at the same time."""
 
 
 class WorkerTraceback(Exception):  # noqa: N818 -- displayed as the cause of an error
@@ -30,32 +35,46 @@ class TaskCancelled(Exception):  # noqa: N818
 
 
 class Service:
-    """The main thread runs tasks; another one reads requests, so that tasks are cancelled immediately."""
+    """Runs each task in a thread, two tasks of a batch at a time: the second one begins while the first one ends.
+
+    The main thread starts them; another one reads requests, so that tasks are cancelled immediately.
+    """
 
     def __init__(self, requests: BinaryIO, replies: BinaryIO, memory: tuple[MemoryReader, MemoryWriter] | None
                  ) -> None:
         self._requests = requests
         self._replies = replies
+        self._replying = threading.Lock()
         self._task_memory = None if memory is None else memory[0]
         self._result_memory = None if memory is None else memory[1]
         self._results_read = threading.Semaphore(1)
-        self._tasks: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
+        self._changed = threading.Condition()  # guards the three below
+        self._running: dict[int, Cancellation] = {}
+        self._batch = 0  # of the running tasks
         self._cancelled: set[int] = set()
-        self._current: int | None = None
         self._is_over = False
-        self._main = threading.get_ident()
 
     def run(self) -> None:
         """Run tasks until the pipe is closed."""
-        signal.signal(signal.SIGINT, self._interrupted)
+        signal.signal(signal.SIGINT, _ignore)  # Ctrl-C is for the parent
         threading.Thread(target=self._read, name="cloudfiles-requests", daemon=True).start()
-        with suppress(OSError):
-            messages.send(self._replies, messages.READY)
-            while (message := self._tasks.get()) is not None and not self._is_over:
-                if message.kind == messages.PROCESS_STATE:
-                    apply_state(pickle.loads(message.payload))
-                else:
-                    self._do(message)
+        self._reply(messages.READY)
+        while (message := self._queue.get()) is not None and not self._is_over:
+            if message.kind == messages.PROCESS_STATE:
+                self._wait_until(lambda: not self._running)
+                apply_state(pickle.loads(message.payload))
+            else:
+                self._start(message)
+        self._wait_until(lambda: not self._running)
+
+    def _wait_until(self, condition: Callable[[], bool]) -> None:
+        with self._changed:
+            self._changed.wait_for(condition)
+
+    def _reply(self, kind: int, number: int = 0, payload: messages.Pieces | None = None, length: int = 0) -> None:
+        with suppress(OSError), self._replying:  # the parent has ended
+            messages.send(self._replies, kind, number, payload, length)
 
     # ---- the reading thread
 
@@ -64,56 +83,42 @@ class Service:
             if message.kind == messages.MEMORY_READ:
                 self._results_read.release()
             elif message.kind == messages.CANCEL:
-                self._give_up(message.number)
+                self._cancel(message.number)
             else:
-                self._tasks.put(message)
+                self._queue.put(message)
         self._is_over = True
-        self._tasks.put(None)
-        at_work = self._current
-        if at_work is not None:
-            self._give_up(at_work)
+        for number in list(self._running):
+            self._cancel(number)
+        self._queue.put(None)
         threading.Event().wait(_LAST_SECONDS)
         os._exit(1)
 
-    def _give_up(self, number: int) -> None:
-        self._cancelled.add(number)
-        if hasattr(signal, "pthread_kill"):
-            signal.pthread_kill(self._main, signal.SIGINT)  # interrupts its waits
-        else:
-            signal.raise_signal(signal.SIGINT)
+    def _cancel(self, number: int) -> None:
+        with self._changed:
+            self._cancelled.add(number)
+            cancellation = self._running.get(number)
+        if cancellation is not None:
+            cancellation.cancel()
 
     # ---- the main thread
 
-    def _interrupted(self, number: int, frame: Any) -> None:
-        """End the current task if it was cancelled. Any other SIGINT is ignored, such as that of Ctrl-C."""
-        if self._current in self._cancelled:
-            self._current = None
-            raise KeyboardInterrupt
-
-    def _do(self, task: Message) -> None:
-        kind, value = self._outcome(task)
-        self._cancelled.discard(task.number)
-        if kind == messages.ERROR:
-            messages.send(self._replies, kind, task.number, [pickled_error(value)])
-        elif self._result_memory is None:
-            self._send_through_pipe(task.number, value)
-        else:
-            self._send_in_memory(task.number, value, self._result_memory)
-
-    def _outcome(self, task: Message) -> tuple[int, Any]:
+    def _start(self, message: Message) -> None:
+        """Start the task as soon as those that are running allow it."""
+        batch = message.batch
+        self._wait_until(lambda: not self._running or (0 < batch == self._batch and len(self._running) < MAX_RUNNING))
+        cancellation = Cancellation()
+        with self._changed:
+            self._batch = batch
+            self._running[message.number] = cancellation
+            if message.number in self._cancelled or self._is_over:
+                cancellation.cancel()
         try:
-            function, args = self._unpickled(task)
-            try:
-                self._current = task.number
-                if task.number in self._cancelled:
-                    raise KeyboardInterrupt
-                return messages.RESULT, function(*args)
-            finally:
-                self._current = None
-        except KeyboardInterrupt:
-            return messages.ERROR, TaskCancelled()
+            function, args = self._unpickled(message)
         except BaseException as error:
-            return messages.ERROR, error
+            self._finish(message.number, messages.ERROR, error)
+            return
+        threading.Thread(target=self._do, args=(message.number, cancellation, function, args), daemon=True,
+                         name="cloudfiles-task").start()
 
     def _unpickled(self, task: Message) -> Any:
         if task.kind == messages.TASK:
@@ -122,14 +127,41 @@ class Service:
         try:
             return self._task_memory.load(task.length)
         finally:
-            messages.send(self._replies, messages.MEMORY_READ)
+            self._reply(messages.MEMORY_READ)
+
+    # ---- the thread of a task
+
+    def _do(self, number: int, cancellation: Cancellation, function: Callable[..., Any], args: Any) -> None:
+        value: Any
+        try:
+            cancellation.check()
+            with cancellation.current():
+                kind, value = messages.RESULT, function(*args)
+        except Cancelled:
+            kind, value = messages.ERROR, TaskCancelled()
+        except BaseException as error:
+            kind, value = messages.ERROR, error
+        self._finish(number, kind, value)
+
+    def _finish(self, number: int, kind: int, value: Any) -> None:
+        """Send the outcome. Then another task may begin: the parent relies on it that the others have not."""
+        if kind == messages.ERROR:
+            self._reply(kind, number, [pickled_error(value)])
+        elif self._result_memory is None:
+            self._send_through_pipe(number, value)
+        else:
+            self._send_in_memory(number, value, self._result_memory)
+        with self._changed:
+            del self._running[number]
+            self._cancelled.discard(number)
+            self._changed.notify_all()
 
     def _send_through_pipe(self, number: int, value: Any) -> None:
         try:
             kind, payload = messages.RESULT, pickle.dumps(value, 5)
         except Exception as error:
             kind, payload = messages.ERROR, pickled_error(error)
-        messages.send(self._replies, kind, number, [payload])
+        self._reply(kind, number, [payload])
 
     def _send_in_memory(self, number: int, value: Any, memory: MemoryWriter) -> None:
         self._results_read.acquire()
@@ -138,9 +170,13 @@ class Service:
             pickle.Pickler(memory, 5).dump(value)
         except Exception as error:
             self._results_read.release()
-            messages.send(self._replies, messages.ERROR, number, [pickled_error(error)])
+            self._reply(messages.ERROR, number, [pickled_error(error)])
             return
-        messages.send(self._replies, messages.RESULT_IN_MEMORY, number, length=memory.length)
+        self._reply(messages.RESULT_IN_MEMORY, number, length=memory.length)
+
+
+def _ignore(number: int, frame: Any) -> None:
+    pass
 
 
 def pickled_error(error: BaseException) -> bytes:

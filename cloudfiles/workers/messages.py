@@ -17,7 +17,7 @@ READY, RESULT, RESULT_IN_MEMORY, ERROR = range(4, 8)
 MEMORY_READ = 8
 """Either way: the value in the shared memory has been read, and the next one may be written."""
 
-_HEADER = struct.Struct("<BQQ")
+_HEADER = struct.Struct("<BQQQ")
 _SMALL = 4096
 
 
@@ -27,11 +27,13 @@ class Message(NamedTuple):
     Attributes:
         kind: one of the constants above.
         number: of the task.
+        batch: of the task; 0 if it must not run beside another one.
         length: of the payload, or of the value in the shared memory.
     """
 
     kind: int
     number: int
+    batch: int
     length: int
     payload: bytes | bytearray
 
@@ -40,13 +42,14 @@ Pieces = list[bytes]
 """A pickle in pieces: large contents are separate pieces, so that they are not copied."""
 
 
-def send(pipe: IO[bytes], kind: int, number: int = 0, payload: Pieces | None = None, length: int = 0) -> None:
+def send(pipe: IO[bytes], kind: int, number: int = 0, payload: Pieces | None = None, length: int = 0, batch: int = 0
+         ) -> None:
     """Write one message. Raises OSError (BrokenPipeError) if the reader has ended.
 
     length: of the value in the shared memory, if there is no payload.
     """
     pieces = payload or [b""]
-    head = _HEADER.pack(kind, number, sum(map(len, pieces)) or length)
+    head = _HEADER.pack(kind, number, batch, sum(map(len, pieces)) or length)
     if len(pieces[0]) < _SMALL:
         _write(pipe, head + pieces[0])
         pieces = pieces[1:]
@@ -67,9 +70,9 @@ def receive(pipe: Any) -> Message | None:
     head = _read(pipe, _HEADER.size)
     if head is None:
         return None
-    kind, number, length = _HEADER.unpack(head)
+    kind, number, batch, length = _HEADER.unpack(head)
     payload = _read(pipe, 0 if kind in (TASK_IN_MEMORY, RESULT_IN_MEMORY) else length)
-    return None if payload is None else Message(kind, number, length, payload)
+    return None if payload is None else Message(kind, number, batch, length, payload)
 
 
 def _read(pipe: Any, length: int) -> bytearray | None:

@@ -12,18 +12,19 @@ from collections import deque
 from concurrent.futures import CancelledError, Future, InvalidStateError
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 from cloudfiles.exceptions import WorkerError
 from cloudfiles.workers import messages
 from cloudfiles.workers.launch import start
-from cloudfiles.workers.main import TaskCancelled, WorkerTraceback
+from cloudfiles.workers.main import MAX_RUNNING, TaskCancelled, WorkerTraceback
 from cloudfiles.workers.messages import Message, Pieces
 from cloudfiles.workers.process_state import ProcessState, current_state
 from cloudfiles.workers.shared_memory import MemoryReader, MemoryWriter, new_memory
 
-_MAX_SENT = 2
-"""Tasks that are sent to a process: the current one and the next, so that it never waits for this process."""
+_MAX_SENT = MAX_RUNNING + 1
+"""Tasks that are sent to a process: those that run and the next, so that it never waits for this process."""
 
 _GRACE_SECONDS = 3.0
 """Seconds that a process has to end, or to cancel a task."""
@@ -42,11 +43,13 @@ class Task:
     Attributes:
         pickled: function and arguments.
         what: describes the task in the error if the process dies.
+        batch: two tasks of one batch may run at the same time; 0: it runs alone.
         number: identifies it in messages; 0 before it is sent.
     """
 
     pickled: Pieces
     what: str
+    batch: int = 0
     future: Future[Any] = field(default_factory=Future)
     number: int = 0
 
@@ -67,11 +70,11 @@ class _Child:
         self.writing = threading.Lock()
         self._has_read_task = True
 
-    def send(self, kind: int, number: int = 0, payload: Pieces | None = None, length: int = 0) -> None:
+    def send(self, kind: int, number: int = 0, payload: Pieces | None = None, length: int = 0, batch: int = 0) -> None:
         """Never raises: the thread that reads the replies notices when the process has ended."""
         assert self.child.stdin is not None
         with suppress(OSError, ValueError), self.writing:
-            messages.send(self.child.stdin, kind, number, payload, length)
+            messages.send(self.child.stdin, kind, number, payload, length, batch)
 
     def can_send(self, task: Task) -> bool:
         """Whether the task can be sent now: a large one only after the process has read the one before."""
@@ -79,7 +82,7 @@ class _Child:
 
     def send_task(self, task: Task) -> None:
         if self._memory is None or not self._uses_memory(task):
-            self.send(messages.TASK, task.number, task.pickled)
+            self.send(messages.TASK, task.number, task.pickled, batch=task.batch)
             return
         memory = self._memory[0]
         try:
@@ -87,10 +90,10 @@ class _Child:
             for piece in task.pickled:
                 memory.write(piece)
         except OSError:  # there is no memory left
-            self.send(messages.TASK, task.number, task.pickled)
+            self.send(messages.TASK, task.number, task.pickled, batch=task.batch)
             return
         self._has_read_task = False
-        self.send(messages.TASK_IN_MEMORY, task.number, length=memory.length)
+        self.send(messages.TASK_IN_MEMORY, task.number, length=memory.length, batch=task.batch)
 
     def _uses_memory(self, task: Task) -> bool:
         return self._memory is not None and sum(map(len, task.pickled)) >= _LARGE_TASK
@@ -168,7 +171,7 @@ class WorkerProcess:
         self._process: _Child | None = None
         self._reader: threading.Thread | None = None
         self._waiting: deque[Task] = deque()
-        self._sent: deque[Task] = deque()
+        self._sent: dict[int, Task] = {}  # by number, in order
         self._numbers = 0
 
     @property
@@ -207,7 +210,7 @@ class WorkerProcess:
                 continue
             self._numbers += 1
             task.number = self._numbers
-            self._sent.append(task)
+            self._sent[task.number] = task
             now = current_state()
             if now != process.state_sent:
                 process.send(messages.PROCESS_STATE, 0, messages.dumps(now))
@@ -218,15 +221,20 @@ class WorkerProcess:
         """Cancel these tasks. Those that have not started never will; the current one ends soon."""
         with self._lock:
             for task in tasks:
-                if not task.future.cancel() and task in self._sent and self._process is not None:
+                if not task.future.cancel() and task.number in self._sent and self._process is not None:
                     self._process.send(messages.CANCEL, task.number)
-                    if task is not self._sent[0]:
+                    if task not in self._running():
                         _fail(task, CancelledError())
 
+    def _running(self) -> list[Task]:
+        """The tasks that the process may have begun."""
+        tasks = list(islice(self._sent.values(), MAX_RUNNING))
+        return [task for task in tasks if task is tasks[0] or task.batch == tasks[0].batch != 0]
+
     def kill_if_at(self, task: Task) -> None:
-        """Kill the process if this is its current task."""
+        """Kill the process if it may be running this task."""
         with self._lock:
-            if self._process is not None and self._sent and self._sent[0] is task:
+            if self._process is not None and task in self._running():
                 self._process.child.kill()
 
     # ---- the thread that reads the replies
@@ -243,7 +251,7 @@ class WorkerProcess:
                     process.on_task_read()
                     self._send_more()
                     continue
-                task = self._sent.popleft()
+                task = self._sent.pop(message.number)
                 self._send_more()
             self._resolve(process, task, message)
         self._ended(process)
@@ -279,9 +287,9 @@ class WorkerProcess:
             if self._process is not process:
                 return
             self._process = None
-            sent = list(self._sent)
+            sent, running = list(self._sent.values()), self._running()
             self._sent.clear()
-            failed = sent[:1] if process.is_ready else [*sent, *self._waiting]
+            failed = running if process.is_ready else [*sent, *self._waiting]
             self._waiting = deque(task for task in (*sent, *self._waiting) if task not in failed)
             for task in failed:
                 _fail(task, _death(process, status, task))
@@ -302,7 +310,7 @@ class WorkerProcess:
         """End the process; its unfinished tasks fail."""
         with self._lock:
             process, self._process = self._process, None
-            tasks = [*self._sent, *self._waiting]
+            tasks = [*self._sent.values(), *self._waiting]
             self._sent.clear()
             self._waiting.clear()
         for task in tasks:

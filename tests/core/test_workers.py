@@ -257,6 +257,49 @@ def test_no_memory_for_a_task(cf: CloudFiles, monkeypatch: pytest.MonkeyPatch) -
     assert cf.get(list(contents), parallel=2, return_dict=True) == contents
 
 
+# ---- several tasks at a time
+
+
+def test_a_chunk_does_not_wait_for_the_last_item_of_the_one_before(s3: CloudFiles, fault_server: S3Server) -> None:
+    s3.puts(list(CONTENTS.items()))
+    fault_server.script(Rule(Stall(), key="k003", times=None))
+    errors: list[BaseException] = []
+
+    def batch() -> None:
+        try:
+            s3.get(list(CONTENTS), parallel=2)
+        except WorkerError as error:
+            errors.append(error)
+
+    caller = threading.Thread(target=batch)
+    caller.start()
+    first = set(list(CONTENTS)[:175])  # seven chunks: no more are started while the first one is not finished
+    until(lambda: {request.key for request in fault_server.requests("GET")} >= first)
+    close_workers()
+    caller.join(30)
+    assert not caller.is_alive()
+    assert "closed" in str(errors)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes on Windows")
+def test_tasks_of_one_batch_run_at_the_same_time(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    batch = executor.WorkerExecutor(1, overlapping=True)
+    reading = batch.submit(Path.read_text, tmp_path / "pipe")
+    writing = batch.submit(Path.write_text, tmp_path / "pipe", "written meanwhile")
+    assert reading.result(30) == "written meanwhile"
+    assert writing.result(30) == 17
+
+
+@pytest.mark.parametrize("overlapping", [False, True])
+def test_other_tasks_run_one_after_the_other(overlapping: bool, tmp_path: Path) -> None:
+    """Tasks of batches with a given number of threads, and tasks of different batches."""
+    alone = f"mkdir {tmp_path}/running && sleep 0.01 && rmdir {tmp_path}/running"
+    batches = [executor.WorkerExecutor(1, overlapping) for _ in range(6 if overlapping else 1)]
+    tasks = [batches[n % len(batches)].submit(subprocess.check_call, ["sh", "-c", alone]) for n in range(6)]
+    assert [task.result(30) for task in tasks] == [0] * 6
+
+
 # ---- their end
 
 
