@@ -48,6 +48,7 @@ class KeywordOptions(TypedDict, total=False):
     encoding_suffixes: bool | None
     min_throughput: float
     follow_external_symlinks: bool
+    hedge: bool
 
 
 class CloudFilesOptions(KeywordOptions, total=False):
@@ -102,6 +103,9 @@ class CloudFiles(ReadVerbs, DirectoryVerbs, TransferVerbs):
         follow_external_symlinks: on `file://`, whether listings and transfers also follow symlinks that lead out of the
             directory. Otherwise these are skipped, and reported in the result (`skipped_symlinks`) and the log. Reading
             a key by its name follows any symlink.
+        hedge: whether a read (GET, HEAD, a page of a listing) that waits far longer for its response than others do is
+            sent a second time, on another connection, and the response that comes first is used ("hedged requests").
+            At most 2% of the requests are. See "Stragglers" in the guide on the network.
 
     Raises:
         InvalidInputError: (also a ValueError) if an argument is invalid, before any I/O.
@@ -115,7 +119,7 @@ class CloudFiles(ReadVerbs, DirectoryVerbs, TransferVerbs):
                  no_sign_request: bool = False, *, ca_bundle: str | None = None, client_cert: str | None = None,
                  client_key: str | None = None, connect_timeout: float = 10.0, read_timeout: float = 60.0,
                  encoding_suffixes: bool | None = None, min_throughput: float = MIN_THROUGHPUT,
-                 follow_external_symlinks: bool = False) -> None:
+                 follow_external_symlinks: bool = False, hedge: bool = True) -> None:
         request_payer, endpoint, lock_dir = given(request_payer), given(endpoint), given(lock_dir)
         if composite_upload_threshold is None or composite_upload_threshold is False:
             composite_upload_threshold = _COMPOSITE_UPLOAD_THRESHOLD
@@ -134,7 +138,8 @@ class CloudFiles(ReadVerbs, DirectoryVerbs, TransferVerbs):
             checked_count("composite_upload_threshold", int(composite_upload_threshold), 1),
             Tls(ca_bundle, client_cert, client_key), connect_timeout, read_timeout,
             checked_choice("encoding_suffixes", encoding_suffixes), min_throughput,
-            bool(checked_choice("follow_external_symlinks", follow_external_symlinks)))
+            bool(checked_choice("follow_external_symlinks", follow_external_symlinks)),
+            checked_choice("hedge", hedge) is not False)
         width = None if num_threads is None else checked_count("num_threads", num_threads)
         self._store = Store(_paths.absolute(cloudpath), options, green, width, use_https)
         self.progress = progress

@@ -164,3 +164,4 @@ class StoreOptions:
     encoding_suffixes: bool | None = None  # on file://: whether `x.gz` is the key `x`; None: the default of the verb
     min_throughput: float = MIN_THROUGHPUT  # bytes per second, over the same time
     follow_external_symlinks: bool = False  # on file://: also follow those that lead out of the directory
+    hedge: bool = True  # send reads again that wait for long

@@ -15,6 +15,7 @@ from cloudfiles.inputs import as_path, check_fields, is_path
 from cloudfiles.interfaces.base import Interface
 from cloudfiles.results import GetResult
 from cloudfiles.runtime.contract import RUN_IN_THREAD_BYTES, Runtime
+from cloudfiles.transport.hedge_count import counting_hedges
 from cloudfiles.types import StoredObject
 
 if TYPE_CHECKING:
@@ -188,7 +189,8 @@ def _recorded(get: Callable[..., StoredObject | None], monitor: TransmissionMoni
     def recorded(key: str, start: int | None = None, end: int | None = None) -> StoredObject | None:
         began = now()
         try:
-            stored = get(key, start, end)
+            with counting_hedges(monitor.record_hedged):
+                stored = get(key, start, end)
         except BaseException:
             monitor.record_error()
             raise

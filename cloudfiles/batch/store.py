@@ -78,7 +78,7 @@ class Store:
                                connect_timeout=mine.connect_timeout, read_timeout=mine.read_timeout,
                                encoding_suffixes=mine.encoding_suffixes,
                                min_throughput=mine.min_throughput,
-                               follow_external_symlinks=mine.follow_external_symlinks)
+                               follow_external_symlinks=mine.follow_external_symlinks, hedge=mine.hedge)
         if (location.protocol, location.host) == (self.location.protocol, self.location.host):
             options = mine
         return Store(cloudpath, options, self.green, self.width, self.use_https)

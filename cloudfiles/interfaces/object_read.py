@@ -125,6 +125,11 @@ class ObjectRead(Request):
             self._condition = version.validator
             self._pin(version.validator)
 
+    def size_class(self) -> int:
+        """0 for a whole object, or a range of up to a megabyte; 1 up to 16 megabytes; 2 beyond."""
+        size = 0 if self.end is None else self.end - (self.start or 0)
+        return (size > 1 << 20) + (size > 16 << 20)
+
     def resumable_bytes(self) -> int:
         return sum(map(len, self._pieces))
 

@@ -62,6 +62,7 @@ class TransmissionMonitor:
         self.note = self._ios.append
         self._in_flight: dict[uuid.UUID, tuple[float, int]] = {}
         self._errors = 0
+        self._hedged = 0
         self._lock = threading.Lock()  # for operations in progress; list.append needs none
 
     @classmethod
@@ -77,6 +78,7 @@ class TransmissionMonitor:
         recorded: TransmissionMonitor = getattr(other, "recording", other)  # the result of a transfer
         self._ios.extend(recorded._ios)
         self._errors += recorded._errors
+        self._hedged += recorded._hedged
 
     def halve(self) -> None:
         """Combine every two consecutive operations into one, to halve the size of the recording."""
@@ -94,6 +96,10 @@ class TransmissionMonitor:
     def record_error(self) -> None:
         """Record a failed operation."""
         self._errors += 1
+
+    def record_hedged(self) -> None:
+        """Record that a request was sent a second time because the response took long."""
+        self._hedged += 1
 
     def timed(self, function: Callable[..., Any], size: Callable[[Any], int]) -> Callable[..., Any]:
         """Wrap `function` to record every call, with the `size` of its result. Errors are counted and re-raised."""
@@ -147,6 +153,10 @@ class TransmissionMonitor:
     def num_errors(self) -> int:
         """Number of failed operations."""
         return self._errors
+
+    def num_hedged(self) -> int:
+        """Number of requests that were sent a second time because the response took long."""
+        return self._hedged
 
     def bytes_in_flight(self) -> int:
         """Announced bytes of the operations in progress."""
@@ -238,7 +248,8 @@ class TransmissionMonitor:
         return f"TransmissionMonitor({self.direction}, {self.num_ios()} operations, {self.total_bytes()} bytes)"
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"direction": self.direction, "ios": list(self._ios), "errors": self._errors, "epoch": self._epoch()}
+        return {"direction": self.direction, "ios": list(self._ios), "errors": self._errors, "hedged": self._hedged,
+                "epoch": self._epoch()}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         TransmissionMonitor.__init__(self, state["direction"])
@@ -247,3 +258,4 @@ class TransmissionMonitor:
             shift = 0.0
         self._ios.extend((start + shift, end + shift, size) for start, end, size in state["ios"])
         self._errors = state["errors"]
+        self._hedged = state.get("hedged", 0)  # not in pickles of earlier versions

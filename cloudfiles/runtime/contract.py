@@ -30,10 +30,13 @@ class Stream(Protocol):
     Attributes:
         timeout: the read timeout in seconds. May be changed between two waits.
         peer: the socket address of the other side, set by who has connected it; None if it does not matter.
+        on_wait: called now and then while `receive_into` waits for long, with the seconds waited so far; None for
+            nothing. It must not wait.
     """
 
     timeout: float
     peer: Any
+    on_wait: Callable[[float], None] | None
 
     def send(self, data: bytes | bytearray | memoryview) -> None:
         """Send all of `data`."""
@@ -50,6 +53,10 @@ class Stream(Protocol):
 
     def is_stale(self) -> bool:
         """Whether the other side has closed an idle stream, or sent something."""
+
+    def interrupt(self) -> None:
+        """From anywhere: shut the stream down, so that waits on it end at once, with an error or the end of the
+        stream. It still has to be closed. Never raises."""
 
     def close(self) -> None:
         """Close at once; never raises. A greenlet or thread waiting in `receive_into` is woken."""
@@ -107,6 +114,11 @@ class WorkerGroup(ABC):
     def cancel(self) -> None:
         """Raise Cancelled in the workers wherever they wait, and wait until they have ended: at most a second for those
         that wait for the network, longer for those that write local files. Any that are left do not publish files."""
+
+
+    @abstractmethod
+    def kill(self) -> None:
+        """As `cancel`, without waiting. In the thread that started the workers."""
 
 
 class RuntimeResource(Protocol):

@@ -117,7 +117,7 @@ class GreenWorkerGroup(WorkerGroup):
         """In the caller: wait for the end of the workers, for at most this long, cancelled or not."""
 
     def kill(self) -> None:
-        """In the hub's thread: raise Cancelled in the workers, without waiting for their end."""
+        """In the hub's thread: raise Cancelled in the workers."""
         self._cancellation.cancel()
         gevent.killall(self._greenlets, GreenCancelled, block=False)
         self._is_killed = True

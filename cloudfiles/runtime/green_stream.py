@@ -7,6 +7,7 @@ import socket
 import ssl
 import time
 import weakref
+from collections.abc import Callable
 from typing import Any
 
 import gevent.ssl
@@ -16,9 +17,15 @@ from cloudfiles.runtime.threads import PIECE, close_quietly, is_readable
 _NEVER = float("inf")
 _READ = 1
 
+_PERIOD = 0.1
+"""Seconds between two looks of a watchdog."""
+
+_LONG = 0.5
+"""Seconds from which a wait is reported."""
+
 
 class Watchdog:
-    """Enforces the read timeouts of all streams of one hub with one timer.
+    """Enforces the read timeouts of all streams of one hub with one timer, and reports waits that take long.
 
     A timer per request would cost as much as the rest of a small exchange. Here a request only sets its deadline. From
     time to time the watchdog shuts down the sockets whose deadline has passed, which wakes the greenlets that wait.
@@ -33,7 +40,7 @@ class Watchdog:
 
     def add(self, stream: GreenStream, timeout: float) -> None:
         self._streams.add(stream)
-        period = min(1.0, timeout / 4)
+        period = min(_PERIOD, timeout / 4)
         if self._timer is None or period < self._period:
             self._stop()
             self._period = period
@@ -56,13 +63,19 @@ class Watchdog:
             self._period = _NEVER
 
     def look(self, now: float) -> None:
-        """Expire the streams whose deadline has passed."""
+        """Expire the streams whose deadline has passed; call `on_wait` of those that have waited for long."""
         late = max(0.0, now - self._looked - self._period)  # the program has blocked the hub: that time does not count
         self._looked = now
+        waiting = []
         for stream in self._streams:
             stream.deadline += late
             if stream.deadline < now:
                 stream.expire()
+            elif stream.on_wait is not None and now - stream.deadline + stream.timeout >= _LONG:
+                waiting.append(stream)
+        for stream in waiting:
+            if stream.on_wait is not None:  # it may have been closed by the call for another one
+                stream.on_wait(now - stream.deadline + stream.timeout)
 
 
 def _look(reference: weakref.ref[Watchdog]) -> None:
@@ -76,6 +89,7 @@ class GreenStream:
 
     def __init__(self, sock: Any, timeout: float, hub: Any, watchdog: Watchdog) -> None:
         self.deadline = _NEVER
+        self.on_wait: Callable[[float], None] | None = None
         self._sock = sock
         self.timeout = timeout
         self.peer: Any = None
@@ -133,8 +147,12 @@ class GreenStream:
         return TimeoutError("read timed out") if self._expired else error
 
     def expire(self) -> None:
-        """End the waits on the socket. Called in the hub: must not block, nor use the TLS state."""
+        """End the waits on the socket with a TimeoutError."""
         self._expired = True
+        self.interrupt()
+
+    def interrupt(self) -> None:
+        """Called in the hub, too: must not block, nor use the TLS state."""
         try:
             twin = socket.socket(fileno=self._sock.fileno())  # the same descriptor: there may be no other left
             try:

@@ -52,6 +52,7 @@ class ThreadStream:
         self._sock = sock
         self.timeout = timeout
         self.peer: Any = None
+        self.on_wait: Callable[[float], None] | None = None
         self._recv_into = sock.recv_into
         _set_tick(sock, min(TICK, timeout))
 
@@ -72,24 +73,31 @@ class ThreadStream:
         try:
             return self._recv_into(buffer)
         except _TICK_ERRORS:
-            return self._retry_ticks(self._recv_into, buffer, self.timeout - TICK)
+            return self._retry_ticks(self._recv_into, buffer, self.timeout - TICK, self.on_wait)
 
-    def _retry_ticks(self, operation: Callable[[memoryview], int], data: memoryview, timeout: float) -> int:
-        deadline = time.monotonic() + timeout
+    def _retry_ticks(self, operation: Callable[[memoryview], int], data: memoryview, timeout: float,
+                     on_wait: Callable[[float], None] | None = None) -> int:
+        now = time.monotonic()
+        began, deadline = now - TICK, now + timeout
         while True:
             check_cancelled()
-            if time.monotonic() >= deadline:
+            if now >= deadline:
                 raise TimeoutError("read timed out")
+            if on_wait is not None:
+                on_wait(now - began)
             try:
                 return operation(data)
             except _TICK_ERRORS:
-                continue
+                now = time.monotonic()
 
     def tls_session(self) -> ssl.SSLSession | None:
         return getattr(self._sock, "session", None)
 
     def is_stale(self) -> bool:
         return is_readable(self._sock)
+
+    def interrupt(self) -> None:
+        shut_down(self._sock)
 
     def close(self) -> None:
         close_quietly(self._sock)
@@ -108,6 +116,12 @@ def is_readable(sock: socket.socket) -> bool:
         return bool(select.select([sock.fileno()], [], [], 0)[0])
     except (OSError, ValueError):
         return True
+
+
+def shut_down(sock: socket.socket) -> None:
+    """Shut the connection down for whoever waits on the socket, without a TLS message."""
+    with suppress(OSError):
+        socket.socket.shutdown(sock, socket.SHUT_RDWR)  # not the method of a TLS socket, which drops the state in use
 
 
 def close_quietly(sock: socket.socket) -> None:
@@ -233,9 +247,12 @@ class ThreadWorkerGroup(WorkerGroup):
     def is_cancelled(self) -> bool:
         return self._cancellation.is_cancelled
 
-    def cancel(self) -> None:
+    def kill(self) -> None:
         self._cancellation.cancel()
         self.wake_workers(max(1, len(self._threads)))
+
+    def cancel(self) -> None:
+        self.kill()
         deadline = time.monotonic() + cancellation.GRACE_SECONDS
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))

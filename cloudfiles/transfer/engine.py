@@ -24,6 +24,7 @@ from cloudfiles.transfer.multipart_copy import LARGE_AT_ONCE
 from cloudfiles.transfer.result import ObjectOutcome, TransferResult, skipped_in_errors
 from cloudfiles.transfer.sources import check_source
 from cloudfiles.transport.adaptive_width import FIRST_WIDTH
+from cloudfiles.transport.hedge_count import counting_hedges
 
 if TYPE_CHECKING:
     from cloudfiles.transfer.resume_store import SharedResumeStore
@@ -181,7 +182,8 @@ def copy_objects(copier: Copier, items: Iterable[Item], plan: Plan, *, report: R
 
     def record(copy: Callable[..., ObjectOutcome], *args: Any) -> None:
         began = result.recording.now()
-        outcome = copy(*args)
+        with counting_hedges(result.recording.record_hedged):
+            outcome = copy(*args)
         if outcome.status == "large":
             large.append(outcome.item)
             return

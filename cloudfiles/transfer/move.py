@@ -23,6 +23,7 @@ from cloudfiles.transfer.engine import plan_between
 from cloudfiles.transfer.items import Item, as_items, without_conflicts
 from cloudfiles.transfer.result import ObjectOutcome, TransferResult
 from cloudfiles.transfer.shared_files import SharedFiles
+from cloudfiles.transport.hedge_count import counting_hedges
 
 
 def move_objects(source: Store, target: Store, paths: Any, *, total: int | None = None,
@@ -38,7 +39,8 @@ def move_objects(source: Store, target: Store, paths: Any, *, total: int | None 
     def move(item: Item) -> None:
         began = result.recording.now()
         try:
-            outcome = mover.move(item)
+            with counting_hedges(result.recording.record_hedged):
+                outcome = mover.move(item)
         except CloudFilesError:
             if here.exists(item.source) or not shared.others(item):
                 raise

@@ -19,6 +19,7 @@ from cloudfiles.transport.attempts import Attempts
 from cloudfiles.transport.connection import IncompleteBodyError
 from cloudfiles.transport.connection_pool import Pool
 from cloudfiles.transport.dial import Dialer
+from cloudfiles.transport.hedging import Hedger, HedgeWonError, HedgingPolicy
 from cloudfiles.transport.limiter import Limiter
 from cloudfiles.transport.proxy import proxy_for
 from cloudfiles.transport.request import Origin, Request, Response, RetryRequest
@@ -32,7 +33,7 @@ class Client:
     def __init__(self, runtime: Runtime, tls: Tls, connect_timeout: float, read_timeout: float, *,
                  policy: RetryPolicy | None = None, clock: Clock | None = None,
                  jitter: Callable[[], float] = random.random, descriptors: DescriptorBudget = process_descriptors,
-                 min_throughput: float = MIN_THROUGHPUT) -> None:
+                 min_throughput: float = MIN_THROUGHPUT, hedge: bool = True) -> None:
         self.runtime = runtime
         self.policy = policy or RetryPolicy()
         self.clock = clock or Clock()
@@ -41,6 +42,7 @@ class Client:
         self._jitter = jitter
         self._descriptors = descriptors
         self._min_throughput = min_throughput
+        self._hedge = hedge
         self._dialer = Dialer(runtime, tls, connect_timeout, read_timeout, self._monotonic)
         self._pools: dict[Origin, Pool] = {}
         _clients.add(self)
@@ -97,7 +99,12 @@ class Client:
         limiter = pool.limiter
         try:
             head = request.encode(pool.host, self._wall())
-            response = connection.exchange(pool.forward(head) if pool.forwarded else head, request)
+            try:
+                response = connection.exchange(pool.forward(head) if pool.forwarded else head, request)
+            except HedgeWonError as won:
+                connection.close()
+                connection, request.signed = won.answer.connection, won.answer.signed
+                response = connection.receive_body(won.answer.head, won.answer.rest, request)
         except IncompleteBodyError as broken:
             connection.close()
             if limiter.is_watching:
@@ -127,9 +134,11 @@ class Client:
         return response
 
     def _open_pool(self, origin: Origin) -> Pool:
-        return self._pools.setdefault(origin, Pool(origin, self._dialer, proxy_for(origin), limiter_of(origin),
-                                                   self.runtime, self._descriptors, self._monotonic,
-                                                   self._min_throughput, traffic_of(origin)))
+        pool = Pool(origin, self._dialer, proxy_for(origin), limiter_of(origin), self.runtime, self._descriptors,
+                    self._monotonic, self._min_throughput, traffic_of(origin))
+        if self._hedge:
+            pool.hedger = Hedger(pool, hedging_policy_of(origin), self._wall, self._monotonic)
+        return self._pools.setdefault(origin, pool)
 
     def close(self) -> None:
         """Close the idle connections. New ones are opened when needed."""
@@ -147,6 +156,7 @@ class Client:
 # ---- shared by the whole process
 
 _limiters: dict[Origin, Limiter] = {}
+_hedging_policies: dict[Origin, HedgingPolicy] = {}
 _clients: weakref.WeakSet[Client] = weakref.WeakSet()
 
 
@@ -156,12 +166,19 @@ def limiter_of(origin: Origin) -> Limiter:
     return limiter if limiter is not None else _limiters.setdefault(origin, Limiter())
 
 
+def hedging_policy_of(origin: Origin) -> HedgingPolicy:
+    """The policy for `origin`, shared by all clients of the process."""
+    policy = _hedging_policies.get(origin)
+    return policy if policy is not None else _hedging_policies.setdefault(origin, HedgingPolicy(traffic_of(origin)))
+
+
 def client_for(runtime: Runtime, options: StoreOptions) -> Client:
     """The client of this process for these settings."""
-    key = (options.tls, options.connect_timeout, options.read_timeout, options.min_throughput)
+    key = (options.tls, options.connect_timeout, options.read_timeout, options.min_throughput, options.hedge)
     client = runtime.resources.get(key)
     if client is None:
-        client = runtime.resources.setdefault(key, Client(runtime, *key[:3], min_throughput=options.min_throughput))
+        client = runtime.resources.setdefault(key, Client(runtime, *key[:3], min_throughput=options.min_throughput,
+                                                          hedge=options.hedge))
     return cast(Client, client)
 
 
@@ -175,6 +192,7 @@ def _after_fork_in_child() -> None:
     for client in list(_clients):
         client.forget()
     _limiters.clear()
+    _hedging_policies.clear()
 
 
 if hasattr(os, "register_at_fork"):

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from cloudfiles.exceptions import (
     CloudFilesError,
     ConnectionFailedError,
+    DeadlineError,
     ProtocolError,
     RequestTimeoutError,
     TooLargeError,
+    TransportError,
     TruncatedBodyError,
 )
 from cloudfiles.runtime.contract import Stream
 from cloudfiles.transport.body_buffers import BodyBuffer, BufferFullError, GrowingBuffer
 from cloudfiles.transport.deadline import DeadlineStream
+from cloudfiles.transport.hedging import Hedger, Straggler
 from cloudfiles.transport.request import (
     UNANNOUNCED_BYTES,
     Body,
@@ -80,13 +83,22 @@ class Connection:
         received, sent: bytes over all exchanges; only bodies are counted in `sent`.
     """
 
-    __slots__ = ("__weakref__", "_buffer", "_first", "_stream", "_throughput", "_traffic", "_view",
-                 "has_response_bytes", "idle_since", "is_closed", "received", "responses", "reusable", "sent")
+    __slots__ = ("__weakref__", "_buffer", "_first", "_hedger", "_is_observed", "_request", "_sent_at", "_straggler",
+                 "_stream", "_throughput", "_traffic", "_view", "has_response_bytes", "idle_since", "is_closed",
+                 "received", "responses", "reusable", "sent")
 
-    def __init__(self, stream: Stream, throughput: Throughput = NO_MINIMUM, traffic: Traffic | None = None) -> None:
+    def __init__(self, stream: Stream, throughput: Throughput = NO_MINIMUM, traffic: Traffic | None = None,
+                 hedger: Hedger | None = None) -> None:
         self._throughput = throughput
         self._traffic = Traffic() if traffic is None else traffic
         self._stream = stream
+        self._hedger = hedger
+        self._request: Request | None = None  # in progress
+        self._straggler: Straggler | None = None  # the same, if it has waited for long
+        self._sent_at: float | None = None  # if its time to the first byte is sampled
+        self._is_observed = False  # one of the last two is set
+        if hedger is not None:
+            stream.on_wait = self._on_wait
         self._buffer = bytearray(BUFFER)
         self._view = memoryview(self._buffer)
         self._first = self._view[:_FIRST]
@@ -106,10 +118,16 @@ class Connection:
     def close(self) -> None:
         self.reusable = False
         self.is_closed = True
+        self._stream.on_wait = None
         self._stream.close()
+
+    def interrupt(self) -> None:
+        """From anywhere: end the exchange in progress, which then fails."""
+        self._stream.interrupt()
 
     def forget(self) -> None:
         """After a fork, in the child: the connection is the parent's."""
+        self._stream.on_wait = None
         self._stream.forget()
 
     def is_stale(self) -> bool:
@@ -126,13 +144,15 @@ class Connection:
     def exchange(self, head: bytes, request: Request) -> Response:
         """Send `head` and the request's body, and read the whole response.
 
-        Raises TransportError if the exchange fails before the response body, IncompleteBodyError within it.
+        Raises TransportError if the exchange fails before the response body, IncompleteBodyError within it, and
+        HedgeWonError if the request was sent again on another connection, and is answered there.
         """
         stream = self._stream
         if request.deadline is not None:
             self._stream = DeadlineStream(stream, request.deadline, self._throughput.now)
         self.reusable = False
         self.has_response_bytes = False
+        self._request = request
         try:
             try:
                 self._send(head, request.body)
@@ -140,11 +160,90 @@ class Connection:
                 if isinstance(error, CloudFilesError):
                     raise  # an error of the file that is sent
                 return self._early_response(request, error)
+            traffic = self._traffic
+            if traffic.begun >= traffic.first_byte.next_sample:
+                self._sent_at = self._throughput.now()
+                traffic.first_byte.begin_sample(traffic.begun, self._sent_at)
+                self._is_observed = True
             response = self._receive(request)
             self.responses += 1
             return response
+        except TransportError as error:
+            self._await_second(error)
+            raise
         finally:
             self._stream = stream
+            self._request = None
+            if self._straggler is not None:
+                self._end_straggler()
+
+    def ask(self, head: bytes, request: Request) -> tuple[Head, bytes]:
+        """Send a request that has no body, and receive the head of the response, which `receive_body` follows.
+
+        Raises TransportError.
+        """
+        self.reusable = False
+        self.has_response_bytes = False
+        with self._deadline_of(request):
+            try:
+                self._stream.send(head)
+            except OSError as error:
+                raise transport_error(error, "while the request was being sent") from error
+            found, rest = self._receive_head(0)
+            if found.status < 200:
+                found, rest = self._receive_final_head(found, rest)
+            body_length(found, request.method)  # raises ProtocolError
+            return found, rest
+
+    def receive_body(self, head: Head, rest: bytes, request: Request) -> Response:
+        """The response to `request` of which `ask` has received the head. Raises IncompleteBodyError."""
+        with self._deadline_of(request):
+            response = self._receive(request, (head, rest))
+        self.responses += 1
+        return response
+
+    @contextmanager
+    def _deadline_of(self, request: Request) -> Iterator[None]:
+        stream = self._stream
+        if request.deadline is not None:
+            self._stream = DeadlineStream(stream, request.deadline, self._throughput.now)
+        try:
+            yield
+        finally:
+            self._stream = stream
+
+    # ---- stragglers
+
+    def _on_wait(self, waited: float) -> None:
+        """Called now and then by the stream while it waits for bytes, so far for some seconds."""
+        if self._request is None or self._hedger is None or self.has_response_bytes:
+            return
+        if self._straggler is None:
+            self._straggler = self._hedger.look(self, self._request, waited)
+            self._is_observed |= self._straggler is not None
+        else:
+            self._straggler.hedge(waited, self._throughput.now())
+
+    def _on_first_byte(self) -> None:
+        """The response of a request that was sampled, or is a straggler, begins to arrive. Raises HedgeWonError."""
+        request, self.has_response_bytes, self._is_observed = self._request, True, False
+        if self._sent_at is not None and request is not None:
+            now = self._throughput.now()
+            self._traffic.first_byte.add(request.operation, request.size_class(), now - self._sent_at, now)
+            self._sent_at = None
+        if self._straggler is not None:
+            self._straggler.first_byte()
+            self._end_straggler()
+
+    def _await_second(self, error: TransportError) -> None:
+        """The exchange has failed: raise HedgeWonError if a second request is answered instead."""
+        if self._straggler is not None and not self.has_response_bytes and not isinstance(error, DeadlineError):
+            self._straggler.first_failed()
+
+    def _end_straggler(self) -> None:
+        assert self._straggler is not None
+        self._straggler.end()
+        self._straggler = None
 
     def _send(self, head: bytes, body: Body) -> None:
         size = len(body)
@@ -189,8 +288,9 @@ class Connection:
 
     # ---- receiving
 
-    def _receive(self, request: Request) -> Response:
-        head, rest = self._receive_head(0)
+    def _receive(self, request: Request, begin: tuple[Head, bytes] | None = None) -> Response:
+        """The response; begin: its head, and the bytes after it, if they were received already."""
+        head, rest = begin or self._receive_head(0)
         if head.status < 200:
             head, rest = self._receive_final_head(head, rest)
         length = body_length(head, request.method)
@@ -224,6 +324,8 @@ class Connection:
             filled += count
             self.received += count
             self._traffic.bytes += count
+            if self._is_observed:
+                self._on_first_byte()
             self.has_response_bytes = True
 
     def _watch_head(self, watch: Watch | None) -> Watch:

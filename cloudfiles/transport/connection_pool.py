@@ -15,6 +15,7 @@ from cloudfiles.runtime.descriptors import DescriptorBudget, with_descriptor
 from cloudfiles.transport.connection import Connection
 from cloudfiles.transport.deadline import past_deadline
 from cloudfiles.transport.dial import Dialer
+from cloudfiles.transport.hedging import Hedger
 from cloudfiles.transport.limiter import Limiter
 from cloudfiles.transport.proxy import Proxy
 from cloudfiles.transport.request import Origin
@@ -80,6 +81,7 @@ class Pool:
         self.forwarded = proxy is not None and origin.scheme == "http"
         descriptors.add_pool(self)
         self._throughput = Throughput(min_throughput, dialer.read_timeout, self._connections, monotonic)
+        self.hedger: Hedger | None = None
 
     def take(self, now: float, trusting: bool = True, deadline: float | None = None) -> Connection:
         """An idle connection, or a new one. Raises what `Dialer.dial` raises.
@@ -122,7 +124,7 @@ class Pool:
             address = None if avoid is None else avoid.address
             stream = self._dial(address) if deadline is None else self._dial_until(deadline, address)
             self.traffic.connects += 1
-            connection = Connection(stream, self._throughput, self.traffic)
+            connection = Connection(stream, self._throughput, self.traffic, self.hedger)
             self._descriptors.add(connection, self.origin)
             self._last_opened = self._monotonic()
             return connection

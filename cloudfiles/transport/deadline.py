@@ -29,6 +29,7 @@ class DeadlineStream:
         self._now = now
         self.timeout = stream.timeout
         self.peer = stream.peer
+        self.on_wait: Callable[[float], None] | None = None  # not called: the stream has its own
 
     def send(self, data: bytes | bytearray | memoryview) -> None:
         view = memoryview(data).cast("B")
@@ -60,6 +61,9 @@ class DeadlineStream:
 
     def is_stale(self) -> bool:
         return self._stream.is_stale()
+
+    def interrupt(self) -> None:
+        self._stream.interrupt()
 
     def close(self) -> None:
         self._stream.close()

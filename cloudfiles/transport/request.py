@@ -219,6 +219,15 @@ class Request:
     receiver: Receiver | None = None
     """Receives the body in place of `Response.content`. A subclass that uses one defines a slot for it."""
 
+    @property
+    def operation(self) -> str:
+        """What the request does, for statistics: 'LIST' for a page of a listing; otherwise the method."""
+        return self.method
+
+    def size_class(self) -> int:
+        """Requests of one class should take about as long to their first byte; 0 unless much is read."""
+        return 0
+
     def __init__(self, origin: Origin, method: str, target: str, headers: dict[str, str] | None = None,
                  body: Body = b"", *, protocol: ProviderProtocol = PLAIN, idempotent: bool = True,
                  path: str | None = None) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from cloudfiles.transport.first_byte import FirstByteTimes
+
 if TYPE_CHECKING:
     from cloudfiles.transport.request import Origin
 
@@ -21,9 +23,10 @@ class Traffic:
         connects: connections opened.
         dialing: exchanges that have no connection yet, now.
         refused: responses by which the server asked for fewer requests.
+        first_byte: the time to the first byte of responses, from samples.
     """
 
-    __slots__ = ("begun", "bytes", "completed", "connects", "dialing", "ended", "refused")
+    __slots__ = ("begun", "bytes", "completed", "connects", "dialing", "ended", "first_byte", "refused")
 
     def __init__(self) -> None:
         self.begun = 0
@@ -33,6 +36,7 @@ class Traffic:
         self.connects = 0
         self.dialing = 0
         self.refused = 0
+        self.first_byte = FirstByteTimes()
 
     @property
     def in_progress(self) -> int:

@@ -290,6 +290,7 @@ def test_a_hub_that_stood_still_expires_nobody() -> None:
 
     class Silent:
         deadline = 1050.0
+        on_wait = None
 
         def expire(self) -> None:
             expired.append(self)

@@ -23,6 +23,8 @@ PAGE_ENTRIES = 5000  # the maximum of Azure
 class ListRequest(Request):
     """One page. Returns a ListPage of keys relative to the root."""
 
+    operation = "LIST"
+
     __slots__ = ("_flat", "_limit", "_prefix", "_root")
 
     def __init__(self, container: AzureContainer, prefix: str, *, flat: bool, token: str | None,

@@ -26,6 +26,14 @@ _KIND = "storage#objects"
 _FIELDS = "kind,nextPageToken,prefixes,items(name,size,etag,updated)"
 
 
+class _ListRequest(BucketRequest):
+    """A request for a page."""
+
+    __slots__ = ()
+
+    operation = "LIST"
+
+
 def list_page(bucket: GsBucket, prefix: str, *, flat: bool, start_after: str | None, token: str | None,
               limit: int | None) -> ListPage:
     """One page of keys, relative to the root."""
@@ -36,7 +44,7 @@ def list_page(bucket: GsBucket, prefix: str, *, flat: bool, start_after: str | N
         f"{bucket.bucket_target}/o", prefix=bucket.root + prefix or None, delimiter="/" if flat else None,
         startOffset=start or None, pageToken=token, maxResults=str(max_size), fields=_FIELDS)
     page: dict[str, Any] = bucket.client.send(
-        BucketRequest(bucket.endpoint.origin, "GET", target, protocol=bucket.protocol))
+        _ListRequest(bucket.endpoint.origin, "GET", target, protocol=bucket.protocol))
     return _parse_page(page, bucket.root, prefix, start or "", flat=flat)
 
 
@@ -46,7 +54,7 @@ def resources_below(bucket: GsBucket, prefix: str, fields: str) -> Iterator[dict
         target = bucket.with_query(f"{bucket.bucket_target}/o", prefix=prefix, pageToken=token,
                                    fields=f"kind,nextPageToken,items({fields})")
         page: dict[str, Any] = bucket.client.send(
-            BucketRequest(bucket.endpoint.origin, "GET", target, protocol=bucket.protocol))
+            _ListRequest(bucket.endpoint.origin, "GET", target, protocol=bucket.protocol))
         _check_kind(page)
         items = _items(page)
         check_names([item["name"] for item in items], _texts(page, "prefixes"), prefix, flat=False)

@@ -147,6 +147,8 @@ class IndexPageRequest(Request):
 
     __slots__ = ()
 
+    operation = "LIST"
+
     def accept(self, response: Response) -> Any:
         if response.status == 200 and is_html_type(response.headers) and not is_complete(
                 response.content, response.headers):

@@ -55,6 +55,8 @@ def _position(root: str, start_after: str | None, token: str | None) -> dict[str
 class _ListRequest(Request):
     """A request for a page. Returns a ListPage of keys relative to `root`."""
 
+    operation = "LIST"
+
     __slots__ = ("_flat", "_limit", "_prefix", "_root")
 
     def __init__(self, bucket: S3Bucket, query: dict[str, str], prefix: str) -> None:

@@ -1,0 +1,248 @@
+"""Hedged requests: a read that waits far longer for its first byte than others is sent again on another connection.
+
+A batch ends with its slowest request, and some requests are slow for no reason of their own: a disk, a node or a path
+through the network stalls. A second request usually does not meet that. The first response wins, and the other
+connection is closed: see J. Dean and L. A. Barroso, "The Tail at Scale", Communications of the ACM 56(2), 2013.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING, NamedTuple
+
+from cloudfiles.exceptions import redact
+from cloudfiles.logger import logger
+from cloudfiles.retry import REFUSED_STATUS
+from cloudfiles.transport.hedge_count import count_hedge
+
+if TYPE_CHECKING:
+    from cloudfiles.runtime.contract import WorkerGroup
+    from cloudfiles.transport.connection import Connection
+    from cloudfiles.transport.connection_pool import Pool
+    from cloudfiles.transport.request import Request
+    from cloudfiles.transport.traffic import Traffic
+    from cloudfiles.transport.wire import Head
+
+MIN_DELAY = 0.5
+"""Seconds without a first byte before a request can be a straggler."""
+
+_QUANTILE = 0.95
+_FACTOR = 4.0
+"""A straggler has waited this many times as long as 95% of the requests do..."""
+
+_USUAL_MAX_DELAY = 2.0
+_MAX_FACTOR = 2.0
+"""... but no longer than two seconds (AWS, "Performance design patterns for Amazon S3", advises to retry after two), or
+twice the quantile if that is more."""
+
+_MIN_SAMPLES = 100
+"""Samples of an operation and size before any of its requests is a straggler."""
+
+_SHARE = 0.02
+_MAX_TOKENS = 100.0
+"""Hedged requests per request, and the maximum that is saved up for later."""
+
+_FELLOWS = 0.2
+_FEW = 2
+"""Stragglers per request that was answered while they waited. If there are more than these, and more than a few, the
+server or the network is slow as a whole."""
+
+_PATIENCE = 0.5
+"""Seconds for which the second response is waited for if the first request has failed."""
+
+_READS = frozenset({"GET", "HEAD"})
+
+_DEFINITE = frozenset({200, 204, 206, 304, 404, 410, 412, 416})
+"""Statuses of a second response that end the wait for the first one. Others, such as those of an overloaded server or
+of rejected credentials, are ignored: the first request may still succeed."""
+
+class HedgingPolicy:
+    """Decides which of the requests to one server are sent again. Pure: times are passed in.
+
+    Attributes:
+        waiting: number of stragglers now.
+        hedged: number of requests that were sent twice.
+    """
+
+    def __init__(self, traffic: Traffic) -> None:
+        self._traffic = traffic
+        self._times = traffic.first_byte
+        self.waiting = 0
+        self.hedged = 0
+        self._tokens = 0.0
+        self._requests = 0
+
+    def delay(self, operation: str, size_class: int, now: float) -> float | None:
+        """Seconds without a first byte after which a request is a straggler; None if too few samples are known."""
+        if self._times.count(operation, size_class, now) < _MIN_SAMPLES:
+            return None
+        usual = self._times.quantile(operation, size_class, _QUANTILE)
+        assert usual is not None
+        return max(MIN_DELAY, min(_FACTOR * usual, max(_USUAL_MAX_DELAY, _MAX_FACTOR * usual)))
+
+    def take(self, waited: float, now: float) -> bool:
+        """Whether to hedge a straggler that has waited for some seconds. True takes one from the budget."""
+        requests = self._traffic.begun
+        self._tokens = min(_MAX_TOKENS, self._tokens + _SHARE * (requests - self._requests))
+        self._requests = requests
+        if self._tokens < 1.0 or self._all_are_slow(now - waited):
+            return False
+        self._tokens -= 1.0
+        self.hedged += 1
+        return True
+
+    def _all_are_slow(self, since: float) -> bool:
+        return self.waiting > _FEW and self.waiting > _FELLOWS * self._times.answered_since(since)
+
+    def refused(self) -> None:
+        """The server has refused a second request because there are too many: use up the budget."""
+        self._tokens = 0.0
+
+
+class Answer(NamedTuple):
+    """A connection on which the head of a response was received, and the bytes after it."""
+
+    connection: Connection
+    head: Head
+    rest: bytes
+    signed: object  # what the request was signed with
+
+
+class HedgeWonError(Exception):
+    """A second request was answered before the first one. Never leaves the transport."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__()
+        self.answer = answer
+
+
+class Straggler:
+    """A request that has waited for long, and the second one for it, if there is one.
+
+    The worker that waits for the first response stays where it is. The second request is sent by another greenlet or
+    thread, which receives the head of its response, and then interrupts the wait.
+    """
+
+    def __init__(self, first: Connection, request: Request, pool: Pool, policy: HedgingPolicy,
+                 wall: Callable[[], float]) -> None:
+        self._first = first
+        self._request = request
+        self._pool = pool
+        self._policy = policy
+        self._wall = wall
+        self._lock = threading.Lock()  # never held while waiting
+        self._is_over = False
+        self._answer: Answer | None = None
+        self._second: Connection | None = None  # while a second request is in progress on it
+        self._group: WorkerGroup | None = None
+        policy.waiting += 1
+
+    # ---- in the hub, or in the thread that waits
+
+    def hedge(self, waited: float, now: float) -> None:
+        """Send the request again if the policy allows it. Called now and then while the request waits."""
+        if self._group is not None or self._pool.limiter.rate is not None or not self._policy.take(waited, now):
+            return
+        logger().info("%s: no response for %.1f s; sending the request again on another connection",
+                      redact(self._request.path or ""), waited)
+        group = self._pool.runtime.worker_group()
+        with suppress(RuntimeError):  # the system has no more threads
+            group.start(self._send_again, 1)
+            self._group = group
+
+    # ---- in the second greenlet or thread
+
+    def _send_again(self) -> None:
+        try:
+            connection = self._pool.take_other(self._first, self._request.deadline)
+        except Exception as error:
+            logger().debug("no connection for a second request: %s", error)
+            return
+        answer: Answer | None = None
+        try:
+            answer = self._ask(connection)
+        except Exception as error:  # whatever it is, the first request may still succeed
+            logger().debug("a second request failed: %s", error)
+        finally:
+            if not self._offer(answer):
+                connection.close()
+
+    def _ask(self, connection: Connection) -> Answer | None:
+        """The answer on `connection`; None if the first request should be waited for."""
+        with self._lock:
+            if self._is_over:
+                return None
+            self._second = connection
+        request, before = self._request, self._request.signed
+        head = request.encode(self._pool.host, self._wall())
+        signed, request.signed = request.signed, before
+        found, rest = connection.ask(self._pool.forward(head) if self._pool.forwarded else head, request)
+        if found.status in REFUSED_STATUS:
+            self._policy.refused()
+        if found.status not in _DEFINITE:
+            return None
+        return Answer(connection, found, rest, signed)
+
+    def _offer(self, answer: Answer | None) -> bool:
+        """End the wait for the first response if there is an answer, unless that response has begun to arrive."""
+        with self._lock:
+            self._second = None
+            if answer is None or self._is_over:
+                return False
+            self._answer = answer
+            self._first.interrupt()
+        return True
+
+    # ---- in the worker that waits
+
+    def first_byte(self) -> None:
+        """The first response has begun to arrive. Raises HedgeWonError if the second one came before."""
+        with self._lock:
+            self._is_over = True
+            answer, self._answer = self._answer, None
+        if answer is not None:
+            raise HedgeWonError(answer)
+
+    def first_failed(self) -> None:
+        """The wait for the first response has failed, or was interrupted. Raises HedgeWonError if there is another."""
+        group = self._group
+        if group is not None and not group.finished and self._answer is None:
+            group.wait_caller(_PATIENCE)
+        self.first_byte()
+
+    def end(self) -> None:
+        """The exchange has ended: let go of the second request, if it is still in progress."""
+        self._policy.waiting -= 1
+        with self._lock:
+            self._is_over = True
+            answer, self._answer = self._answer, None
+            if self._second is not None:
+                self._second.interrupt()
+        if answer is not None:
+            answer.connection.close()
+        if self._group is None:
+            return
+        self._group.kill()
+        count_hedge()
+
+
+class Hedger:
+    """Finds the stragglers among the requests of one pool."""
+
+    def __init__(self, pool: Pool, policy: HedgingPolicy, wall: Callable[[], float],
+                 monotonic: Callable[[], float]) -> None:
+        self._pool = pool
+        self._policy = policy
+        self._wall = wall
+        self._monotonic = monotonic
+
+    def look(self, connection: Connection, request: Request, waited: float) -> Straggler | None:
+        """`request`, which has waited on `connection` for some seconds, as a straggler; None if it is none."""
+        if request.method not in _READS or not request.idempotent or len(request.body):
+            return None
+        delay = self._policy.delay(request.operation, request.size_class(), self._monotonic())
+        if delay is None or waited < delay:
+            return None
+        return Straggler(connection, request, self._pool, self._policy, self._wall)

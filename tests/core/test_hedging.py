@@ -1,0 +1,544 @@
+"""Hedged requests: reads that stall are sent again on another connection, and nothing but time changes."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import Any, cast
+
+import pytest
+
+from cloudfiles import CloudFiles, reset_connection_pools
+from cloudfiles.exceptions import CloudFilesError
+from cloudfiles.runtime import green_stream, threads
+from cloudfiles.testing import Rule, S3Server, ShortBody, Stall, Status
+from cloudfiles.transport import hedging
+from cloudfiles.transport.client import hedging_policy_of
+from cloudfiles.transport.connection import Connection
+from cloudfiles.transport.hedging import Answer, HedgeWonError, HedgingPolicy, Straggler
+from cloudfiles.transport.request import Origin, Request
+from cloudfiles.transport.traffic import Traffic, traffic_of
+from tests.core.scripted import ORIGIN, answer
+from tests.servers.leaks import no_leaks
+
+WAIT = 20.0  # seconds after which a test has failed
+
+
+# ---- which requests
+
+
+def known(seconds: float = 0.02, count: int = 200, requests: int = 1000, at: float = 1000.0) -> Traffic:
+    traffic = Traffic()
+    for _ in range(count):
+        traffic.first_byte.add("GET", 0, seconds, at)
+    traffic.begun = requests
+    return traffic
+
+
+@pytest.mark.parametrize(("usual", "delay"), [(0.001, 0.5), (0.02, 0.5), (0.3, 1.2), (0.8, 2.0), (2.0, 4.0)])
+def test_the_delay_follows_what_is_usual(usual: float, delay: float) -> None:
+    found = HedgingPolicy(known(usual)).delay("GET", 0, 1000.0)
+    assert found == pytest.approx(delay, rel=0.2)
+
+
+def test_no_delay_before_enough_samples_of_this_operation_and_size() -> None:
+    traffic = known(count=99)
+    policy = HedgingPolicy(traffic)
+    assert policy.delay("GET", 0, 1000.0) is None
+    traffic.first_byte.add("GET", 0, 0.02, 1000.0)
+    assert policy.delay("GET", 0, 1000.0) is not None
+    assert policy.delay("GET", 0, 1300.0) is None  # they are too old
+    assert policy.delay("HEAD", 0, 1000.0) is None
+    assert policy.delay("GET", 1, 1000.0) is None
+
+
+def test_at_most_two_percent_more_requests() -> None:
+    traffic = known(requests=0)
+    policy = HedgingPolicy(traffic)
+    policy.waiting = 1
+    for _ in range(20_000):
+        traffic.begun += 1
+        policy.take(0.5, 1000.0)
+        assert policy.hedged <= 0.02 * traffic.begun
+    assert policy.hedged >= 0.019 * 20_000
+
+
+def test_what_is_saved_up_is_limited() -> None:
+    policy = HedgingPolicy(known(requests=1_000_000))
+    policy.waiting = 1
+    assert sum(policy.take(0.5, 1000.0) for _ in range(1000)) == 100
+
+
+def test_no_second_requests_while_all_are_slow() -> None:
+    """A server that stands still for a while needs no more requests."""
+    policy = HedgingPolicy(known(at=1000.0))
+    policy.waiting = 30
+    assert not policy.take(2.0, 1005.0)  # nothing was answered in these two seconds
+    assert policy.take(2.0, 1001.0)
+    policy.waiting = 1
+    assert policy.take(2.0, 1005.0)
+
+
+def test_a_refused_second_request_uses_up_the_budget() -> None:
+    policy = HedgingPolicy(known())
+    policy.waiting = 1
+    assert policy.take(0.5, 1000.0)
+    policy.refused()
+    assert not policy.take(0.5, 1000.0)
+
+
+# ---- who wins
+
+
+class Interruptible:
+    """As much of a connection as a straggler needs."""
+
+    def __init__(self) -> None:
+        self.is_closed = self.is_interrupted = False
+
+    def close(self) -> None:
+        self.is_closed = True
+
+    def interrupt(self) -> None:
+        self.is_interrupted = True
+
+
+def straggler() -> tuple[Straggler, Interruptible, Answer]:
+    first, second = Interruptible(), Interruptible()
+    policy = HedgingPolicy(known())
+    late = Straggler(cast(Connection, first), Request(ORIGIN, "GET", "/"), cast(Any, None), policy, lambda: 0.0)
+    return late, first, Answer(cast(Connection, second), cast(Any, None), b"", None)
+
+
+def test_the_second_answer_interrupts_the_wait_and_wins() -> None:
+    late, first, second = straggler()
+    assert late._offer(second)
+    assert first.is_interrupted
+    with pytest.raises(HedgeWonError) as won:
+        late.first_byte()
+    assert won.value.answer is second
+    late.end()
+    assert not cast(Any, second.connection).is_closed
+
+
+def test_the_first_byte_wins_over_a_later_answer() -> None:
+    late, first, second = straggler()
+    late.first_byte()
+    assert not late._offer(second)
+    assert not first.is_interrupted
+    late.end()
+
+
+def test_an_answer_that_nobody_wants_any_more_is_closed() -> None:
+    late, _, second = straggler()
+    assert late._offer(second)
+    late.end()  # the batch was cancelled
+    assert cast(Any, second.connection).is_closed
+
+
+def test_both_at_once_from_two_threads() -> None:
+    for _ in range(200):
+        late, first, second = straggler()
+        start = threading.Barrier(2)
+        offered: list[bool] = []
+
+        def offer(late: Straggler = late, second: Answer = second, start: threading.Barrier = start,
+                  offered: list[bool] = offered) -> None:
+            start.wait()
+            offered.append(late._offer(second))
+
+        thread = threading.Thread(target=offer)
+        thread.start()
+        start.wait()
+        try:
+            late.first_byte()
+            won = False
+        except HedgeWonError:
+            won = True
+        late.end()
+        thread.join()
+        assert offered == [won]
+        assert first.is_interrupted == won
+
+
+# ---- the very client, against servers
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hundredths of seconds in place of tenths."""
+    monkeypatch.setattr(hedging, "MIN_DELAY", 0.02)
+    monkeypatch.setattr(green_stream, "_LONG", 0.02)
+    monkeypatch.setattr(green_stream, "_PERIOD", 0.01)
+    monkeypatch.setattr(threads, "TICK", 0.02)
+
+
+def policy_for(url: str) -> HedgingPolicy:
+    """The policy of this server, after many requests that took a millisecond."""
+    from time import monotonic
+
+    traffic = traffic_of(Origin.of(url))
+    for operation in ("GET", "HEAD", "LIST", "PUT", "DELETE"):
+        for _ in range(200):
+            traffic.first_byte.add(operation, 0, 0.001, monotonic())
+    traffic.begun += 10_000
+    return hedging_policy_of(Origin.of(url))
+
+
+Step = Callable[[socket.socket, "Server"], None]
+"""What the server does with one request. The connection is closed if it returns without having answered."""
+
+
+class Server:
+    """Answers each request for a path with the next step for it, the last one again and again.
+
+    Attributes:
+        asked: method and path of each request.
+        second_ended: set when a second request for a straggler has ended, whatever its result.
+        left: set when a client has closed a connection on which a request was held.
+    """
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.heads: list[bytes] = []
+        self.second_ended = threading.Event()
+        self.left = threading.Event()
+        self._steps: dict[str, list[Step]] = {}
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=100)
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def script(self, path: str, *steps: Step) -> None:
+        self._steps[path] = list(steps)
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                threading.Thread(target=self._serve, args=(self._listener.accept()[0],), daemon=True).start()
+
+    def _serve(self, sock: socket.socket) -> None:
+        with sock, suppress(OSError):
+            file = sock.makefile("rb")
+            while line := file.readline():
+                head = line
+                while (field := file.readline()) not in (b"\r\n", b""):
+                    head += field
+                method, path, _ = line.decode().split()
+                self.asked.append(f"{method} {path}")
+                self.heads.append(head)
+                length = next((int(value.split(b":")[1]) for value in head.lower().splitlines()
+                               if value.startswith(b"content-length:")), 0)
+                file.read(length)
+                steps = self._steps[path]
+                (steps.pop(0) if len(steps) > 1 else steps[0])(sock, self)
+
+    def close(self) -> None:
+        self._listener.close()
+
+
+def send(data: bytes) -> Step:
+    return lambda sock, server: sock.sendall(data)
+
+
+def hold(sock: socket.socket, server: Server) -> None:
+    """No response, until the client closes the connection."""
+    sock.settimeout(WAIT)
+    if not sock.recv(1):
+        server.left.set()
+    raise OSError
+
+
+def reset(sock: socket.socket, server: Server) -> None:
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+    raise OSError
+
+
+def cut(data: bytes) -> Step:
+    """These bytes, and the end of the connection."""
+
+    def step(sock: socket.socket, server: Server) -> None:
+        sock.sendall(data)
+        raise OSError
+
+    return step
+
+
+def after_second(data: bytes) -> Step:
+    """The response comes when the second request has ended."""
+
+    def step(sock: socket.socket, server: Server) -> None:
+        assert server.second_ended.wait(WAIT)
+        sock.sendall(data)
+
+    return step
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    server = Server()
+    send_again = Straggler._send_again
+
+    def ended(self: Straggler) -> None:
+        try:
+            send_again(self)
+        finally:
+            server.second_ended.set()
+
+    monkeypatch.setattr(Straggler, "_send_again", ended)
+    yield server
+    server.close()
+
+
+RIGHT = answer(body=b"right", etag='"1"', accept_ranges="bytes")
+OTHER = answer(body=b"other content", etag='"2"')
+
+
+def test_a_get_that_stalls_is_sent_again(server: Server, green: bool, impatient: None) -> None:
+    policy = policy_for(server.url)
+    server.script("/a", hold, send(RIGHT))
+    found, recording = CloudFiles(server.url, green=green).get(["a"], return_recording=True)
+    assert found[0]["content"] == b"right"
+    assert server.asked == ["GET /a", "GET /a"]
+    assert server.left.wait(WAIT)  # the connection of the first one was closed
+    assert (policy.hedged, policy.waiting) == (1, 0)
+    assert recording.num_hedged() == 1
+
+
+@pytest.mark.parametrize("verb", ["exists", "size"])
+def test_a_head_that_stalls_is_sent_again(server: Server, green: bool, impatient: None, verb: str) -> None:
+    policy_for(server.url)
+    server.script("/a", hold, send(answer(accept_ranges="bytes")))
+    assert getattr(CloudFiles(server.url, green=green), verb)(["a"]) == {"a": True if verb == "exists" else 0}
+    assert server.asked == ["HEAD /a", "HEAD /a"]
+
+
+def test_the_first_answer_wins_if_it_comes_first(server: Server, green: bool, impatient: None) -> None:
+    policy = policy_for(server.url)
+    asked_twice = threading.Event()
+
+    def held(sock: socket.socket, server: Server) -> None:
+        asked_twice.set()
+        hold(sock, server)
+
+    def late(sock: socket.socket, server: Server) -> None:
+        assert asked_twice.wait(WAIT)
+        sock.sendall(RIGHT)
+
+    server.script("/a", late, held)
+    assert CloudFiles(server.url, green=green).get(["a"])[0]["content"] == b"right"
+    assert server.asked == ["GET /a", "GET /a"]
+    assert server.left.wait(WAIT)  # the second connection was closed
+    assert server.second_ended.wait(WAIT)
+    assert policy.waiting == 0
+
+
+REDIRECT = b"HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\n\r\n"
+BAD_SECONDS: dict[str, Step] = {
+    "503": send(answer(503)), "500": send(answer(500, b"x" * 100)), "429": send(answer(429)), "403": send(answer(403)),
+    "401": send(answer(401)), "400": send(answer(400)), "redirect": send(REDIRECT), "reset": reset, "closed": cut(b""),
+    "half a head": cut(RIGHT[:20]), "no HTTP": send(b"SSH-2.0-OpenSSH\r\n\r\n"), "bad length": send(
+        b"HTTP/1.1 200 OK\r\ncontent-length: x\r\n\r\n"), "1xx without end": send(b"HTTP/1.1 101 Switch\r\n\r\n"),
+}
+
+
+@pytest.mark.parametrize("second", list(BAD_SECONDS))
+def test_a_failure_of_the_second_request_is_none_of_the_first(server: Server, green: bool, impatient: None,
+                                                              second: str) -> None:
+    policy = policy_for(server.url)
+    server.script("/a", after_second(RIGHT), BAD_SECONDS[second])
+    found, recording = CloudFiles(server.url, green=green).get(["a"], return_recording=True)
+    assert found[0]["content"] == b"right"
+    assert server.asked == ["GET /a", "GET /a"]
+    assert recording.num_errors() == 0
+    assert policy.waiting == 0
+
+
+def test_two_contents_are_not_mixed(server: Server, green: bool, impatient: None) -> None:
+    """The second response has another content: the object was replaced, or the servers differ."""
+    policy_for(server.url)
+    server.script("/a", hold, send(OTHER))
+    assert CloudFiles(server.url, green=green).get(["a"])[0]["content"] == b"other content"
+
+
+@pytest.mark.parametrize("order", ["404 first", "200 first"])
+def test_a_404_and_a_200(server: Server, green: bool, impatient: None, order: str) -> None:
+    """The first of two whole answers counts, as if the request had been sent then."""
+    policy_for(server.url)
+    server.script("/a", hold, send(answer(404) if order == "404 first" else RIGHT))
+    found = CloudFiles(server.url, green=green).get(["a"])[0]["content"]
+    assert found == (None if order == "404 first" else b"right")
+
+
+def test_a_second_response_that_is_truncated_is_resumed(server: Server, green: bool, impatient: None) -> None:
+    policy_for(server.url)
+    whole = answer(body=b"0123456789", etag='"1"', accept_ranges="bytes")
+    rest = answer(206, b"56789", etag='"1"', content_range="bytes 5-9/10")
+    server.script("/a", hold, cut(whole[:-5]), send(rest))
+    assert CloudFiles(server.url, green=green).get(["a"])[0]["content"] == b"0123456789"
+    assert b'if-match: "1"' in server.heads[2]
+    assert b"range: bytes=5-" in server.heads[2]
+
+
+def test_a_resumed_body_is_asked_for_twice_with_the_same_condition(server: Server, green: bool,
+                                                                   impatient: None) -> None:
+    policy_for(server.url)
+    whole = answer(body=b"0123456789", etag='"1"', accept_ranges="bytes")
+    rest = answer(206, b"56789", etag='"1"', content_range="bytes 5-9/10")
+    server.script("/a", cut(whole[:-5]), hold, send(rest))
+    assert CloudFiles(server.url, green=green).get(["a"])[0]["content"] == b"0123456789"
+    assert server.heads[1] == server.heads[2]
+
+
+def test_a_resumed_body_of_another_version_is_read_anew(server: Server, green: bool, impatient: None) -> None:
+    policy_for(server.url)
+    whole = answer(body=b"0123456789", etag='"1"', accept_ranges="bytes")
+    lie = answer(206, b"fghij", etag='"2"', content_range="bytes 5-9/10")  # it ignores If-Match
+    new = answer(body=b"abcdefghij", etag='"2"', accept_ranges="bytes")
+    server.script("/a", cut(whole[:-5]), hold, send(lie), send(new))
+    assert CloudFiles(server.url, green=green).get(["a"])[0]["content"] == b"abcdefghij"
+
+
+def test_the_second_request_answers_if_the_first_one_breaks(server: Server, green: bool, impatient: None) -> None:
+    """The first connection is reset while the second request is in progress."""
+    policy_for(server.url)
+    asked_twice, broken = threading.Event(), threading.Event()
+
+    def breaks(sock: socket.socket, server: Server) -> None:
+        assert asked_twice.wait(WAIT)
+        broken.set()
+        reset(sock, server)
+
+    def slow(sock: socket.socket, server: Server) -> None:
+        asked_twice.set()
+        assert broken.wait(WAIT)
+        sock.sendall(RIGHT)
+
+    server.script("/a", breaks, slow, send(RIGHT))
+    assert CloudFiles(server.url, green=green).get(["a"])[0]["content"] == b"right"
+
+
+def waits_of(monkeypatch: pytest.MonkeyPatch, count: int) -> threading.Event:
+    """Set when connections were told `count` times that they have waited for long."""
+    enough, seen = threading.Event(), []
+    on_wait = Connection._on_wait
+
+    def counted(self: Connection, waited: float) -> None:
+        on_wait(self, waited)
+        seen.append(waited)
+        if len(seen) >= count:
+            enough.set()
+
+    monkeypatch.setattr(Connection, "_on_wait", counted)
+    return enough
+
+
+def sent_once(server: Server, enough: threading.Event, run: Callable[[], Any], response: bytes = RIGHT) -> None:
+    """Check that `run` sends one request although its response takes long."""
+
+    def late(sock: socket.socket, server: Server) -> None:
+        assert enough.wait(WAIT)
+        sock.sendall(response)
+
+    server.script("/a", late)
+    run()
+    assert len(server.asked) == 1
+
+
+@pytest.mark.parametrize("verb", ["put", "delete"])
+def test_a_write_is_never_sent_twice(server: Server, green: bool, impatient: None, verb: str,
+                                     monkeypatch: pytest.MonkeyPatch) -> None:
+    policy_for(server.url)
+    cf = CloudFiles(server.url, green=green)
+    writes = {"put": lambda: cf.puts([("a", b"x")]), "delete": lambda: cf.delete(["a"])}
+    sent_once(server, waits_of(monkeypatch, 10), writes[verb])
+
+
+def test_nothing_is_sent_twice_while_the_server_says_slow_down(server: Server, green: bool, impatient: None,
+                                                               monkeypatch: pytest.MonkeyPatch) -> None:
+    policy_for(server.url)
+    cf = CloudFiles(server.url, green=green)
+    from cloudfiles.transport.client import limiter_of
+
+    enough = waits_of(monkeypatch, 10)
+    limiter = limiter_of(Origin.of(server.url))
+    limiter.rate, limiter._until = 1000.0, float("inf")
+    sent_once(server, enough, lambda: cf.get(["a"]))
+
+
+def test_nothing_is_sent_twice_without_samples(server: Server, green: bool, impatient: None,
+                                               monkeypatch: pytest.MonkeyPatch) -> None:
+    sent_once(server, waits_of(monkeypatch, 10), lambda: CloudFiles(server.url, green=green).get(["a"]))
+
+
+def test_it_can_be_turned_off(server: Server, green: bool, impatient: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    policy_for(server.url)
+    enough = threading.Event()
+    timer = threading.Timer(0.2, enough.set)  # nothing tells when there is nothing to come
+    timer.start()
+    sent_once(server, enough, lambda: CloudFiles(server.url, green=green, hedge=False).get(["a"]))
+
+
+def test_a_cancelled_batch_leaves_nothing(server: Server, green: bool, impatient: None) -> None:
+    """An error of another object ends the batch while a straggler and its second request are in progress."""
+    policy = policy_for(server.url)
+    asked_twice = threading.Event()
+
+    def held(sock: socket.socket, server: Server) -> None:
+        asked_twice.set()
+        hold(sock, server)
+
+    def fails(sock: socket.socket, server: Server) -> None:
+        assert asked_twice.wait(WAIT)
+        sock.sendall(answer(400))
+
+    server.script("/a", hold, held)
+    server.script("/b", fails)
+    CloudFiles(server.url, green=green).get([])
+    with no_leaks(allow=("cloudfiles-", "anon_inode", "pipe:", "Thread-")):
+        with pytest.raises(CloudFilesError):
+            CloudFiles(server.url, green=green).get(["a", "b"])
+        reset_connection_pools()  # that of the other object is idle
+    assert server.second_ended.wait(WAIT)
+    assert policy.waiting == 0
+
+
+# ---- S3: signatures, TLS, listings
+
+
+def s3(server: S3Server, green: bool, **options: Any) -> CloudFiles:
+    return CloudFiles(f"s3://{server.url}/bucket/", secrets=server.secrets, green=green, **options)
+
+
+@pytest.mark.parametrize("verb", ["get", "range", "list", "exists"])
+def test_signed_requests_are_sent_again(fault_server: S3Server, green: bool, impatient: None, verb: str) -> None:
+    policy = policy_for(fault_server.url)
+    fault_server.put("a", b"0123456789")
+    fault_server.script(Rule(Stall(), times=1))
+    cf = s3(fault_server, green)
+    found = {"get": lambda: cf.get(["a"])[0]["content"], "list": lambda: list(cf.list()),
+             "range": lambda: cf.get([{"path": "a", "start": 2, "end": 5}])[0]["content"],
+             "exists": lambda: cf.exists(["a"])}[verb]()
+    assert found == {"get": b"0123456789", "range": b"234", "list": ["a"], "exists": {"a": True}}[verb]
+    assert policy.hedged == 1
+    policy.hedged = 0
+
+
+def test_over_tls(tls_fault_server: S3Server, green: bool, impatient: None, certificates: Any) -> None:
+    policy_for(tls_fault_server.url)
+    tls_fault_server.put("a", b"0123456789")
+    tls_fault_server.put("b", b"b")
+    cf = s3(tls_fault_server, green, ca_bundle=str(certificates.authority))
+    assert cf.get(["b"])[0]["content"] == b"b"
+    tls_fault_server.script(Rule(Stall(), key="a", times=1))
+    assert cf.get(["a", "b"])[0]["content"] == b"0123456789"
+    tls_fault_server.script(Rule(Stall(), key="a", times=1), Rule(Status(503), key="a", times=1))
+    assert [each["content"] for each in cf.get(["b", "b"])] == [b"b", b"b"]
+
+
+def test_a_short_body_of_the_second_response(fault_server: S3Server, green: bool, impatient: None) -> None:
+    policy_for(fault_server.url)
+    fault_server.put("a", bytes(100_000))
+    fault_server.script(Rule(Stall(), key="a", times=1), Rule(ShortBody(50_000), key="a", skip=1, times=1))
+    assert s3(fault_server, green).get(["a"])[0]["content"] == bytes(100_000)
