@@ -14,6 +14,7 @@
 
 from __future__ import annotations
 
+import json
 import posixpath
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from typing import NamedTuple
 import click
 
 from cloudfiles import CloudFiles
+from cloudfiles.addresses import split_object
 from cloudfiles.cli.listing import directory, entries, matches, missing
 from cloudfiles.cli.operands import STANDARD, Operand, below, expanded, operand
 from cloudfiles.cli.store_options import Stores
@@ -178,3 +180,30 @@ def _bucket(one: Operand) -> str:
         return "file:///"
     path = extracted.path or ""
     return one.directory[:one.directory.rindex(path)] if path else one.directory
+
+
+# ---- the failures of an earlier run
+
+
+def retried(stores: Stores, targets: Stores, log: str) -> Iterator[Copying]:
+    """The copies that failed according to a log, and have not succeeded since, together for each pair of directories.
+
+    Raises click.UsageError if the file is not a log.
+    """
+    failed: dict[str, str] = {}
+    with open(log, encoding="utf-8") as lines:
+        for line in lines:
+            try:
+                entry = json.loads(line)
+                path, status, target = entry["path"], entry["status"], entry.get("target")
+            except (ValueError, KeyError, TypeError) as error:
+                raise click.UsageError(f"{log} is not a log of cp: {line.strip()[:80]!r}") from error
+            failed.pop(path, None)
+            if status == "failed" and target:
+                failed[path] = target
+    groups: dict[tuple[str, str], list[Pair]] = {}
+    for path, target in failed.items():
+        (source, key), (into, name) = split_object(path), split_object(target)
+        groups.setdefault((source, into), []).append(Pair(key, name))
+    for (source, into), pairs in groups.items():
+        yield Copying(source, stores.open(source), targets.open(into), pairs.__iter__)

@@ -9,10 +9,12 @@ from typing import Any, TypeVar
 
 import click
 
-from cloudfiles.cli.copy_plan import Copying, Pair, plan
+from cloudfiles.cli.copy_plan import Copying, Pair, plan, retried
 from cloudfiles.cli.operands import STANDARD, below, operand
 from cloudfiles.cli.outcome import INTERRUPTED, Outcome
+from cloudfiles.cli.pictures import Pictures
 from cloudfiles.cli.progress_bar import TransferBar, transfer_bar
+from cloudfiles.cli.sizes import SizeType
 from cloudfiles.cli.store_options import Stores, store_options
 from cloudfiles.cli.tables import human_size
 from cloudfiles.compression import stored_encoding
@@ -37,6 +39,13 @@ _SHARED = (
     click.option("--if-newer", "-u", "--update", is_flag=True,
                  help="Leave out objects that are at the destination and not older there."),
     click.option("--progress/--no-progress", default=None, help="Show progress [default: on a terminal]."),
+    click.option("--limit-rate", type=SizeType(least=1), metavar="BYTES",
+                 help="At most this many bytes per second: 10MB."),
+    click.option("--flight-time", is_flag=True, help="Save a picture of when each object was transferred."),
+    click.option("--io-rate", is_flag=True, help="Save a picture of the bytes per second of this transfer."),
+    click.option("--machine-io-rate", is_flag=True,
+                 help="Save a picture of the bytes per second of this machine's network."),
+    click.option("--machine-io-rate-buffer-sec", type=click.IntRange(min=1), default=600, hidden=True),
     click.option("--log", "log", metavar="FILE", type=click.Path(dir_okay=False),
                  help="Append one line of JSON for each object: done, skipped or failed, and why."),
     click.option("-b", "--block-size", type=int, hidden=True),
@@ -61,12 +70,15 @@ class Choice:
     if_newer: bool
     progress: bool | None
     log: str | None
+    pictures: Pictures
 
 
 @click.command()
-@click.argument("sources", nargs=-1, required=True)
-@click.argument("destination")
+@click.argument("sources", nargs=-1)
+@click.argument("destination", required=False)
 @click.option("-r", "--recursive", is_flag=True, help="Copy directories.")
+@click.option("--retry", "retried_log", metavar="FILE", type=click.Path(exists=True, dir_okay=False),
+              help="Copy the objects that failed according to the log FILE, instead of SOURCES.")
 @click.option("-c", "--compression", "compression", default="same", show_default=True,
               help="How the copies are stored: same, none, gzip, br, zstd, xz, bz2.")
 @click.option("--content-type", help="The content type of the copies.")
@@ -76,31 +88,39 @@ class Choice:
                                                 "earlier run left incomplete.")
 @_shared_options
 @store_options
-def cp(stores: Stores, sources: tuple[str, ...], destination: str, recursive: bool, compression: str,
-       content_type: str | None, cache_control: str | None, storage_class: str | None, resumable: bool,
-       block_size: int | None, part_bytes: int | None, **choice: Any) -> int:
+def cp(stores: Stores, sources: tuple[str, ...], destination: str | None, recursive: bool, retried_log: str | None,
+       compression: str, content_type: str | None, cache_control: str | None, storage_class: str | None,
+       resumable: bool, limit_rate: int | None, part_bytes: int | None, **choice: Any) -> int:
     """Copy SOURCES to DESTINATION, from anywhere to anywhere.
 
     The source `-` reads paths from standard input; the destination `-` prints contents. Directories need -r: they are
     copied into DESTINATION if that is an existing directory or ends with '/', otherwise DESTINATION becomes the copy.
     Each object appears at its destination complete or not at all.
     """
+    if destination is None and retried_log is None:
+        raise click.UsageError("Missing argument 'SOURCES...'." if not sources else "Missing argument 'DESTINATION'.")
     if destination == STANDARD:
         from cloudfiles.cli.content_commands import cat
 
         return int(click.get_current_context().invoke(cat, paths=sources, byte_range=None) or 0)
     reencode = ENCODINGS.get(compression, compression)
     stored_encoding(reencode)  # raises for an unknown one, before anything is done
-    options: dict[str, Any] = {"reencode": reencode, "content_type": content_type,
-               "cache_control": cache_control, "storage_class": storage_class, "resumable": resumable}
+    options: dict[str, Any] = {
+        "reencode": reencode, "content_type": content_type, "cache_control": cache_control,
+        "storage_class": storage_class, "resumable": resumable, "max_rate": limit_rate}
     targets = _targets(stores, part_bytes)
+    if retried_log is not None:
+        planned = retried(stores, targets, retried_log)
+    else:
+        assert destination is not None
+        planned = plan(stores, targets, sources, destination, recursive=recursive)
 
     def copy(copying: Copying, pairs: Iterable[Pair], bar: TransferBar) -> TransferResult:
         return copying.source.transfer_to(
             copying.target, ((pair.source, pair.target) for pair in pairs), progress=bar.counter, raise_errors=False,
             on_outcome=bar.note, **options)
 
-    return _run(plan(stores, targets, sources, destination, recursive=recursive), Choice(**choice), copy, "copy")
+    return _run(planned, _choice(**choice), copy, "copy")
 
 
 @click.command()
@@ -108,7 +128,7 @@ def cp(stores: Stores, sources: tuple[str, ...], destination: str, recursive: bo
 @click.argument("destination")
 @_shared_options
 @store_options
-def mv(stores: Stores, sources: tuple[str, ...], destination: str, block_size: int | None, part_bytes: int | None,
+def mv(stores: Stores, sources: tuple[str, ...], destination: str, limit_rate: int | None, part_bytes: int | None,
        **choice: Any) -> int:
     """Move SOURCES, objects and directories, to DESTINATION, by the rules of `cp -r`.
 
@@ -116,15 +136,19 @@ def mv(stores: Stores, sources: tuple[str, ...], destination: str, block_size: i
     """
     def move(copying: Copying, pairs: Iterable[Pair], bar: TransferBar) -> TransferResult:
         result = copying.source.moves(copying.target, ((pair.source, pair.target) for pair in pairs),
-                                      progress=bar.counter)
-        bar.outcome.done += result.copied
-        if copying.directory and not choice["include"] and not choice["exclude"]:
+                                      progress=bar.counter, raise_errors=False, on_outcome=bar.note)
+        if not result.errors and copying.directory and not choice["include"] and not choice["exclude"]:
             above = operand(copying.directory)
             stores.open(above.directory)._store.here().remove_empty_directory(above.name)
         return result
 
-    return _run(plan(stores, _targets(stores, part_bytes), sources, destination, recursive=True), Choice(**choice),
+    return _run(plan(stores, _targets(stores, part_bytes), sources, destination, recursive=True), _choice(**choice),
                 move, "move")
+
+
+def _choice(*, block_size: int | None, flight_time: bool, io_rate: bool, machine_io_rate: bool,
+            machine_io_rate_buffer_sec: int, **more: Any) -> Choice:
+    return Choice(pictures=Pictures(flight_time, io_rate, machine_io_rate, machine_io_rate_buffer_sec), **more)
 
 
 def _targets(stores: Stores, part_bytes: int | None) -> Stores:
@@ -138,8 +162,8 @@ Transfer = Callable[[Copying, Iterable[Pair], TransferBar], TransferResult]
 
 def _run(planned: Iterable[Copying], choice: Choice, transfer: Transfer, verb: str) -> int:
     outcome = Outcome(choice.log)
-    with outcome, transfer_bar(verb, choice.progress and not choice.dry_run if choice.progress is not None else
-                               (False if choice.dry_run else None), outcome) as bar:
+    shown = False if choice.dry_run else choice.progress
+    with outcome, choice.pictures.drawn(outcome.say), transfer_bar(verb, shown, outcome) as bar:
         try:
             for copying in planned:
                 _transfer_one(copying, choice, transfer, bar, outcome, verb)
@@ -160,12 +184,13 @@ def _transfer_one(copying: Copying, choice: Choice, transfer: Transfer, bar: Tra
             return
         bar.begin(copying)
         first = list(islice(pairs, 1))  # an operand that stands for nothing is an error of its own
-        result = transfer(copying, chain(first, pairs), bar)
+        result = transfer(copying, bar.counted(chain(first, pairs)), bar)
     except CloudFilesError as error:
         result = getattr(error, "result", TransferResult())
         outcome.fail(copying.text, error)
+    choice.pictures.add(result)
     for key, failure in result.errors.items():
-        outcome.fail(below(copying.source.cloudpath, key), failure)
+        outcome.fail(below(copying.source.cloudpath, key), failure, target=bar.target_of(key))
     for link in result.skipped_symlinks:
         outcome.skip(link, "a symlink that leads out of the directory, or to nothing")
 

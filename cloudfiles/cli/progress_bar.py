@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from cloudfiles.cli.outcome import Outcome
 from cloudfiles.cli.tables import human_size
 
 if TYPE_CHECKING:
-    from cloudfiles.cli.copy_plan import Copying
+    from cloudfiles.cli.copy_plan import Copying, Pair
     from cloudfiles.transfer.result import ObjectOutcome
 
 
@@ -47,30 +48,71 @@ class TransferBar:
         self.counter = bar
         self._bar = bar
         self._began = time.monotonic()
-        self._source = ""
+        self._retries = _RetryCounter()
+        self._source = self._target = ""
+        self._targets: dict[str, str] = {}
         if bar is not False:
             outcome.say = bar.write
 
     def begin(self, copying: Copying) -> None:
         """The following outcomes are objects of this source."""
-        self._source = copying.source.cloudpath
+        self._source, self._target = copying.source.cloudpath, copying.target.cloudpath
+        self._targets.clear()
+
+    def counted(self, pairs: Iterable[Pair]) -> Iterator[Pair]:
+        """The pairs, while they are added to the total."""
+        for pair in pairs:
+            if self._bar is not False:
+                self._bar.total = (self._bar.total or 0) + 1
+            if pair.target != pair.source:
+                self._targets[pair.source] = pair.target
+            yield pair
+
+    def target_of(self, key: str) -> str:
+        """The cloudpath of the target of an object."""
+        return below(self._target, self._targets.get(key, key))
 
     def note(self, one: ObjectOutcome) -> None:
         """One object was copied, or left out."""
-        path = below(self._source, one.item.source)
+        path, target = below(self._source, one.item.source), below(self._target, one.item.target)
         if one.status == "copied":
-            self.outcome.add(path, one.size, target=one.item.target)
+            self.outcome.add(path, one.size, target=target)
         else:
-            self.outcome.skip(path, "the destination has it" if one.status == "skipped" else one.status)
+            self.outcome.skip(path, "the destination has it" if one.status == "skipped" else one.status, target=target)
         if self._bar is not False:
-            rate = self.outcome.bytes / max(0.001, time.monotonic() - self._began)
-            failed = f", {self.outcome.failed} failed" if self.outcome.failed else ""
-            self._bar.set_postfix_str(f"{human_size(self.outcome.bytes)}, {human_size(int(rate))}/s{failed}",
-                                      refresh=False)
+            self._bar.set_postfix_str(self._text(), refresh=False)
+
+    def _text(self) -> str:
+        rate = self.outcome.bytes / max(0.001, time.monotonic() - self._began)
+        parts = [human_size(self.outcome.bytes), f"{human_size(int(rate))}/s"]
+        parts += [f"{count} {name}" for count, name in ((self._retries.count, "retries"),
+                                                        (self.outcome.failed, "failed")) if count]
+        return ", ".join(parts)
+
+
+class _RetryCounter(logging.Handler):
+    """Counts the requests of this process that are repeated, by what the library logs."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.INFO)
+        self.count = 0
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.count += "retrying in" in str(record.msg)
 
 
 @contextmanager
 def transfer_bar(verb: str, wanted: bool | None, outcome: Outcome) -> Iterator[TransferBar]:
     """The progress of a transfer."""
+    log = logging.getLogger("cloudfiles")
     with progress_of({"copy": "Copying", "move": "Moving"}.get(verb, verb), wanted) as bar:
-        yield TransferBar(bar, outcome)
+        shown = TransferBar(bar, outcome)
+        level = log.level
+        if bar is not False:
+            log.addHandler(shown._retries)
+            log.setLevel(min(logging.INFO, log.getEffectiveLevel()))
+        try:
+            yield shown
+        finally:
+            log.removeHandler(shown._retries)
+            log.setLevel(level)

@@ -41,14 +41,20 @@ def format_size(size: int) -> str:
 
 
 class SizeType(click.ParamType[Any]):
-    """A size as the value of an option."""
+    """A size of at least `least` bytes as the value of an option."""
 
     name = "size"
+
+    def __init__(self, least: int = 0) -> None:
+        self._least = least
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         if isinstance(value, int):
             return value
         try:
-            return parse_size(value)
+            size = parse_size(value)
         except ValueError as error:
             self.fail(str(error), param, ctx)
+        if size < self._least:
+            self.fail(f"expected at least {self._least} bytes, got {value}", param, ctx)
+        return size

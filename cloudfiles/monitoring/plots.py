@@ -59,6 +59,11 @@ def _shown(size: float) -> str:
     return f"{size:.3g} TB"
 
 
+def require_matplotlib() -> None:
+    """Raise MissingExtraError if plots cannot be drawn, before the work that they would show."""
+    _figure("")
+
+
 def _figure(filename: str | None) -> tuple[Any, Any]:
     """A figure, and a function that shows it on the screen: only that uses pyplot, which needs a screen."""
     try:

@@ -11,7 +11,7 @@ import copy
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any, TypeVar
 
 from cloudfiles import compression, integrity
@@ -35,6 +35,7 @@ from cloudfiles.transfer.checksum import COMPUTED
 from cloudfiles.transfer.items import Item
 from cloudfiles.transfer.multipart_copy import MultipartCopy
 from cloudfiles.transfer.partial_upload import ResumeTracker
+from cloudfiles.transfer.rate_limit import RateLimit
 from cloudfiles.transfer.result import ObjectOutcome
 from cloudfiles.transport.wire import is_framed
 from cloudfiles.types import StoredObject, WriteOptions
@@ -64,6 +65,7 @@ class TransferOptions:
         encoding: the encoding to store the copies in; '' decodes them, None leaves the stored bytes as they are.
         content_type: the content type of the copies; None: that of the source, or guessed from the key.
         cache_control, storage_class: those of the copies; None: the source's cache control, the target's default class.
+        max_rate: bytes per second that may pass through one process; None: no limit.
         allow_missing: a missing source is not an error.
         resumable: skip what the target has, and save the state of large objects so that a later run resumes them.
         raise_errors: the first failure ends the transfer; False collects failures in the result.
@@ -78,8 +80,11 @@ class TransferOptions:
     raise_errors: bool = True
     cache_control: str | None = None
     storage_class: str | None = None
+    max_rate: float | None = None
 
     def __post_init__(self) -> None:
+        if self.max_rate is not None and not self.max_rate > 0:
+            raise InvalidInputError(f"max_rate: expected a number of bytes per second > 0, got {self.max_rate!r}")
         for name in _ATTRIBUTES:
             object.__setattr__(self, name, given(getattr(self, name)))
             if getattr(self, name) is not None:
@@ -109,6 +114,7 @@ class Copier:
 
     Attributes:
         read, write: call a method of the source or the target, see `AdaptiveCaller.call`.
+        limit: the limit of the bytes per second, or None.
     """
 
     def __init__(self, source: Interface, target: Interface, runtime: Runtime | None,
@@ -125,6 +131,7 @@ class Copier:
         self._skip = skip
         self._computes_digests = computes_digests
         self._progress = progress
+        self.limit = _limit_of(self.options, runtime)
         self._can_copy_server_side = self.options.encoding is None and target.can_copy_from(source)
 
     def copy_object(self, item: Item) -> ObjectOutcome:
@@ -215,6 +222,8 @@ class Copier:
             return self._missing(item)
         if stored.content is None:
             return ObjectOutcome(item, "large")
+        if self.limit is not None and isinstance(stored.content, bytes):
+            self.limit.take(len(stored.content))
         digest = self._digest(stored)
         content, options = self._encoded(stored, item)
         size = len(content)
@@ -317,6 +326,12 @@ class Copier:
     def verification(self, verified: str) -> str:
         """What the bytes that were read are verified by: a digest, or 'local' as no network is involved."""
         return verified or ("local" if self.source.traits.is_local else "")
+
+
+def _limit_of(options: TransferOptions, runtime: Runtime | None) -> RateLimit | None:
+    if options.max_rate is None:
+        return None
+    return RateLimit(options.max_rate, sleep if runtime is None else runtime.sleep)
 
 
 class AdaptiveCaller:

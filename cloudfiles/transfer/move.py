@@ -7,7 +7,7 @@ from its target, after all other objects were moved.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from contextlib import closing
 from dataclasses import replace
 from typing import Any
@@ -27,7 +27,8 @@ from cloudfiles.transport.hedge_count import counting_hedges
 
 
 def move_objects(source: Store, target: Store, paths: Any, *, total: int | None = None,
-                 progress: Progress = None) -> TransferResult:
+                 progress: Progress = None, raise_errors: bool = True,
+                 on_outcome: Callable[[ObjectOutcome], Any] | None = None) -> TransferResult:
     """Move objects from one store to another. See `CloudFiles.moves`."""
     plan, here, there = plan_between(source, target)
     mover = Mover(Copier(here, there, plan.runtime))
@@ -35,6 +36,11 @@ def move_objects(source: Store, target: Store, paths: Any, *, total: int | None 
     count = len(items) if isinstance(items, Collection) else total
     result = TransferResult()
     later: deque[Item] = deque()
+
+    def add(outcome: ObjectOutcome, began: float) -> None:
+        result.add(outcome, began)
+        if on_outcome is not None:
+            on_outcome(outcome)
 
     def move(item: Item) -> None:
         began = result.recording.now()
@@ -46,19 +52,20 @@ def move_objects(source: Store, target: Store, paths: Any, *, total: int | None 
                 raise
             later.append(item)
         else:
-            result.add(outcome, began)
+            add(outcome, began)
 
     def copy(item: Item) -> None:
         began = result.recording.now()
         moved = next((other for other in shared.others(item) if other[:2] not in not_moved), None)
-        result.add(mover.copy_moved(item, None if moved is None else moved.target), began)
+        add(mover.copy_moved(item, None if moved is None else moved.target), began)
 
     with bar_for(progress, count, "Moving") as bar, closing(SharedFiles(source.here())) as shared:
-        how = replace(plan, report=bar.update if is_shown(progress) else None)
+        how = replace(plan, report=bar.update if is_shown(progress) else None,
+                      on_error=None if raise_errors else result.fail)
         try:
             collect(move, shared.note(items), how)
             not_moved = {item[:2] for item in later}
-            collect(copy, list(later), replace(plan, probe=False))
+            collect(copy, list(later), replace(how, report=None, probe=False))
         except CloudFilesError as error:
             raise result.explain(error, "moved") from error.__cause__
     return result

@@ -65,6 +65,7 @@ class MultipartCopy:
         self._runtime = copier.runtime
         self._read = copier.read
         self._write = copier.write
+        self._limit = copier.limit
         self._item = item
         self._described = described
         self._size = described.size or 0
@@ -144,6 +145,8 @@ class MultipartCopy:
             collect(work, starts, Plan(runtime, max(1, width), report=lambda _: runtime.sleep(0)))
 
     def _part(self, start: int, end: int) -> bytes:
+        if self._limit is not None:
+            self._limit.take(end - start)
         try:
             return self._read(end - start, self._source.get_part, self._item.source, start, end, self._described)
         except ObjectChangedError as error:
@@ -156,6 +159,8 @@ class MultipartCopy:
     # ---- through a temporary file
 
     def _spool(self) -> ObjectOutcome:
+        if self._limit is not None:
+            self._limit.take(self._size)
         with self._spooled() as (file, verified):
             etag = self._write(self._size, self._target.put, self._item.target, file, self._options)
             size = file.seek(0, io.SEEK_END)

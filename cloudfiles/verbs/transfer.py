@@ -42,7 +42,7 @@ class TransferVerbs:
                     block_size: int = 64, reencode: str | bool | None = None, content_type: str | None = None,
                     allow_missing: bool = False, progress: Progress = None, resumable: bool = False, *,
                     total: int | None = None, raise_errors: bool = True, parallel: Parallel | None = None,
-                    cache_control: str | None = None, storage_class: str | None = None,
+                    cache_control: str | None = None, storage_class: str | None = None, max_rate: float | None = None,
                     on_outcome: Callable[[ObjectOutcome], Any] | None = None) -> TransferResult:
         """Copy objects from here to `cf_dest`.
 
@@ -68,6 +68,7 @@ class TransferVerbs:
             parallel: processes, or an executor, to distribute the objects over; None: the setting of this CloudFiles.
                 If one side is `mem://`, which exists in this process only, everything is done here.
             cache_control, storage_class: the Cache-Control and the storage class of the copies.
+            max_rate: bytes per second that may pass through each process; copies within a store are not limited.
             on_outcome: called by any worker with the `ObjectOutcome` of each object that is copied, skipped or missing.
 
         Raises:
@@ -79,7 +80,7 @@ class TransferVerbs:
         from cloudfiles.transfer.engine import transfer
 
         options = TransferOptions(target_encoding(reencode), content_type, allow_missing, resumable, raise_errors,
-                                  cache_control, storage_class)
+                                  cache_control, storage_class, max_rate)
         return transfer(self._store, self._other(cf_dest), paths, options, progress=self._chosen_progress(progress),
                         total=total, parallel=self._chosen_parallel(parallel), on_outcome=on_outcome)
 
@@ -87,14 +88,14 @@ class TransferVerbs:
                       block_size: int = 64, reencode: str | bool | None = None, content_type: str | None = None,
                       allow_missing: bool = False, progress: Progress = None, resumable: bool = False, *,
                       total: int | None = None, raise_errors: bool = True, parallel: Parallel | None = None,
-                      cache_control: str | None = None, storage_class: str | None = None,
+                      cache_control: str | None = None, storage_class: str | None = None, max_rate: float | None = None,
                       on_outcome: Callable[[ObjectOutcome], Any] | None = None) -> TransferResult:
         """Copy objects from `cf_src` to here; see `transfer_to`."""
         from cloudfiles.transfer.copier import TransferOptions, target_encoding
         from cloudfiles.transfer.engine import transfer
 
         options = TransferOptions(target_encoding(reencode), content_type, allow_missing, resumable, raise_errors,
-                                  cache_control, storage_class)
+                                  cache_control, storage_class, max_rate)
         return transfer(self._other(cf_src), self._store, paths, options, progress=self._chosen_progress(progress),
                         total=total, parallel=self._chosen_parallel(parallel), on_outcome=on_outcome)
 
@@ -118,7 +119,8 @@ class TransferVerbs:
         move_objects(self._store, store, [(src, key)])
 
     def moves(self, cf_dest: StoreLike, paths: StrPath | Iterable[TransferRequest], block_size: int = 64,
-              total: int | None = None, progress: Progress = None) -> TransferResult:
+              total: int | None = None, progress: Progress = None, *, raise_errors: bool = True,
+              on_outcome: Callable[[ObjectOutcome], Any] | None = None) -> TransferResult:
         """Move objects to another store: rename them within a file system, otherwise copy, verify and delete them.
 
         This runs in this process only, whatever `parallel` is. A source is only deleted once its copy has been
@@ -126,6 +128,7 @@ class TransferVerbs:
 
         Args:
             cf_dest, paths: as for `transfer_to`, except that `paths` has no default.
+            raise_errors, on_outcome: as for `transfer_to`.
 
         Raises:
             IntegrityError: a copy could not be verified; the source was not deleted.
@@ -134,7 +137,7 @@ class TransferVerbs:
         from cloudfiles.transfer.move import move_objects
 
         return move_objects(self._store, self._other(cf_dest), paths, total=total,
-                            progress=self._chosen_progress(progress))
+                            progress=self._chosen_progress(progress), raise_errors=raise_errors, on_outcome=on_outcome)
 
     def sync_to(self, cf_dest: StoreLike, delete: bool = False, compare: str = "auto",
                 include: KeyPatterns | None = None, exclude: KeyPatterns | None = None, dry_run: bool = False,

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import importlib.util
+import io
+import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from cloudfiles import CloudFiles
-from cloudfiles.testing import S3Server
+from cloudfiles.testing import S3Server, Status
 from tests.cli.conftest import Outcome
 
 Cli = Callable[..., Outcome]
@@ -134,8 +137,6 @@ def test_move(cli: Cli, place: Local | Cloud, tree: bool) -> None:
 
 
 def test_paths_of_standard_input(cli: Cli, place: Local | Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
-    import io
-
     lines = "".join(f"{place.path(key)}\n" for key in ("a/x.txt", "a/sub/y.txt"))
     monkeypatch.setattr("sys.stdin", io.StringIO(lines))
     assert cli("cp", "-", place.path("b")).status == 0
@@ -168,8 +169,6 @@ def test_no_clobber_and_if_newer(cli: Cli, place: Local | Cloud, tmp_path: Path)
 
 @pytest.mark.parametrize("processes", ["1", "2"])
 def test_log_and_compression(cli: Cli, place: Local | Cloud, tmp_path: Path, processes: str) -> None:
-    import json
-
     log = tmp_path / "log.jsonl"
     outcome = cli("-p", processes, "cp", "-r", "-c", "gzip", "--log", str(log), place.path("a"), place.path("b"))
     assert (outcome.status, outcome.errors) == (0, "")
@@ -180,3 +179,41 @@ def test_log_and_compression(cli: Cli, place: Local | Cloud, tmp_path: Path, pro
         assert place.cf.head("b/x.txt")["Content-Encoding"] == "gzip"
     else:
         assert (place.root / "b" / "x.txt.gz").exists()
+
+
+def test_what_failed_is_retried_from_the_log(cli: Cli, cf: CloudFiles, store: S3Server, tmp_path: Path,
+                                             monkeypatch: pytest.MonkeyPatch) -> None:
+    Cloud(cf, monkeypatch, store)
+    cf.puts([("a/x", b"x"), ("a/y", b"y"), ("a/z", b"z")])
+    log, there = str(tmp_path / "log.jsonl"), tmp_path / "b"
+    store.fail(Status(403), key=f"{cf._path.path}a/y", times=None)
+    assert cli("cp", "-r", "--log", log, f"{cf.cloudpath}a", str(there)).status == 1
+    store.script()
+    assert sorted(path.name for path in there.iterdir()) == ["x", "z"]
+    (there / "x").unlink()
+    assert cli("cp", "--retry", log, "--log", log).status == 0
+    assert {path.name: path.read_bytes() for path in there.iterdir()} == {"y": b"y", "z": b"z"}
+    (there / "y").unlink()
+    assert cli("cp", "--retry", log).status == 0  # nothing is left to do
+    assert not (there / "y").exists()
+
+
+def test_a_log_that_is_none(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "log").write_text("x\n")
+    assert cli("cp", "--retry", str(tmp_path / "log")).status == 2
+
+
+def test_limit_of_the_rate(cli: Cli, place: Local | Cloud) -> None:
+    assert cli("cp", "-r", "--limit-rate", "1MB", place.path("a"), place.path("b")).status == 0
+    assert cli("cp", "-r", "--limit-rate", "0", place.path("a"), place.path("c")).status == 2
+
+
+def test_pictures(cli: Cli, place: Local | Cloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    outcome = cli("cp", "--flight-time", "--io-rate", "--machine-io-rate", place.path("top.txt"), place.path("b/x"))
+    if importlib.util.find_spec("matplotlib") is None:
+        assert (outcome.status, "pip install" in outcome.errors) == (2, True)
+        assert not place.cf.exists("b/x")
+    else:
+        assert outcome.status == 0
+        assert len(list(tmp_path.glob("cloudfiles-*.png"))) == 3
