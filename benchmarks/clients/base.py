@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import resource
 import sys
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
 Items = Sequence[tuple[str, bytes]]
+
+FIRST_OBJECT, FIRST_OBJECT_TLS = "first object", "first object over TLS"
+"""Programs that get one object of 4 KiB, with credentials in the environment, and end."""
 
 
 def own_peak_memory() -> int:
@@ -83,6 +86,7 @@ class Client:
     needs: ClassVar[tuple[str, ...]] = ()  # required modules and programs
     environment: ClassVar[str | None] = None  # must run in this environment of envs.py
     statement: ClassVar[str | None] = None  # the import statement of a script
+    starts: ClassVar[Mapping[str, str]] = {}  # other programs whose start is measured; see benchmarks/imports.py
     signs: ClassVar[bool] = True  # signs its requests
     remote: ClassVar[bool] = True
     schemes: ClassVar[frozenset[str]] = frozenset({"s3"})  # protocols that it supports

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import gzip
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from benchmarks.clients.base import Items, Target, ThreadedClient
+from benchmarks.clients.base import FIRST_OBJECT, FIRST_OBJECT_TLS, Items, Target, ThreadedClient
 
 PAGE = 1000  # keys in one DeleteObjects request, the most S3 allows
 
@@ -18,6 +18,10 @@ class Boto(ThreadedClient):
     name = "boto3, 20 threads"
     needs = ("boto3",)
     statement: ClassVar[str | None] = "import boto3"
+    starts: ClassVar[Mapping[str, str]] = {
+        label: f"import boto3; boto3.client('s3', endpoint_url='{{{endpoint}}}')"
+               ".get_object(Bucket='{bucket}', Key='{key}')['Body'].read()"
+        for label, endpoint in ((FIRST_OBJECT, "endpoint"), (FIRST_OBJECT_TLS, "tls_endpoint"))}
 
     def setup(self, target: Target) -> None:
         import boto3

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
-from benchmarks.clients.base import AsyncClient, Client, Items, Target, ThreadedClient
+from benchmarks.clients.base import FIRST_OBJECT, FIRST_OBJECT_TLS, AsyncClient, Client, Items, Target, ThreadedClient
 
 
 def open_store(target: Target) -> Any:
@@ -53,6 +53,10 @@ class Threads(_Obstore, ThreadedClient):
     name = "obstore, 20 threads"
     width = 20
     statement = "import obstore.store"
+    starts: ClassVar[Mapping[str, str]] = {
+        label: f"from obstore.store import S3Store; S3Store('{{bucket}}', endpoint='{{{endpoint}}}', "
+               "client_options={{'allow_http': True}}).get('{key}').bytes()"
+        for label, endpoint in ((FIRST_OBJECT, "endpoint"), (FIRST_OBJECT_TLS, "tls_endpoint"))}
 
     def setup(self, target: Target) -> None:
         self.store = open_store(target)

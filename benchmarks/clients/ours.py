@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import multiprocessing
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
-from benchmarks.clients.base import Client, Items, Target
+from benchmarks.clients.base import FIRST_OBJECT, FIRST_OBJECT_TLS, Client, Items, Target
 
 
 def place(target: Target) -> dict[str, Any]:
@@ -30,6 +30,12 @@ class Ours(Client):
     name = "cloudfiles"
     needs: ClassVar[tuple[str, ...]] = ()
     statement: ClassVar[str | None] = "import cloudfiles"
+    starts: ClassVar[Mapping[str, str]] = {
+        "from cloudfiles import CloudFiles": "from cloudfiles import CloudFiles",
+        FIRST_OBJECT: "from cloudfiles import CloudFiles; CloudFiles('s3://{endpoint}/{bucket}/').get('{key}')",
+        FIRST_OBJECT_TLS: "from cloudfiles import CloudFiles; CloudFiles('s3://{tls_endpoint}/{bucket}/').get('{key}')",
+        "cloudfiles --help": "import sys; sys.argv[1:] = ['--help']; from cloudfiles.cli import main; main()",
+    }
     on_disk = True
     schemes: ClassVar[frozenset[str]] = frozenset({"s3", "gs", "az"})
     green: ClassVar[bool | None] = None

@@ -1,8 +1,9 @@
 """File descriptors of the process: how many connections are kept, and what happens when descriptors run out.
 
 An idle connection holds a descriptor for a request that may never be sent. So all connections of the process, of any
-runtime, origin and timeouts, share one budget. They are closed after a minute of idleness, and if the system has no
-descriptor left, the oldest idle ones are closed and the operation is repeated at once.
+runtime, origin and timeouts, share one budget. They are closed after a minute of idleness, those beyond the 20 that a
+pool used last after 15 seconds. If the system has no descriptor left, the oldest idle ones are closed and the operation
+is repeated at once.
 """
 
 from __future__ import annotations
@@ -22,6 +23,12 @@ from cloudfiles.runtime.tls_errors import is_tls_error
 
 IDLE_SECONDS = 60.0
 """Seconds of idleness after which a connection is closed."""
+
+SPARE_CONNECTIONS = 20
+"""Idle connections of a pool that are kept for IDLE_SECONDS: enough for the beginning of the next batch."""
+
+SPARE_IDLE_SECONDS = 15.0
+"""Seconds of idleness after which connections beyond SPARE_CONNECTIONS are closed: those that a wide batch has left."""
 
 _CHECK_SECONDS = 15.0
 """Seconds between two checks for idle connections."""
@@ -65,6 +72,8 @@ class IdlePool(Protocol):
 
     def oldest(self) -> float | None:
         """Seconds for which the oldest connection has been idle; None if there is none."""
+
+    def idle_count(self) -> int: ...
 
     def take_oldest(self) -> Closable | None:
         """Remove the oldest idle connection and return it; None if there is none."""
@@ -114,8 +123,14 @@ class DescriptorBudget:
             _close(self._take(max(over, budget // 8)), wait=False)
 
     def close_expired(self) -> None:
-        """Close connections that have been idle for more than IDLE_SECONDS."""
-        _close(self._take(len(self._connections), IDLE_SECONDS), wait=False)
+        """Close connections idle for more than IDLE_SECONDS; in pools that have many, for SPARE_IDLE_SECONDS."""
+        expired = self._take(len(self._connections), IDLE_SECONDS)
+        for pool in self._idle_pools():
+            while pool.idle_count() > SPARE_CONNECTIONS and (pool.oldest() or 0.0) >= SPARE_IDLE_SECONDS:
+                connection = pool.take_oldest()
+                if connection is not None:
+                    expired.append((pool.runtime, connection))
+        _close(expired, wait=False)
 
     def free(self) -> int:
         """Close the oldest idle connections, an eighth of all connections; returns how many."""

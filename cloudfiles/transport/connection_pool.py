@@ -253,6 +253,9 @@ class Pool:
         except IndexError:
             return None
 
+    def idle_count(self) -> int:
+        return len(self._idle)
+
     def take_oldest(self) -> Connection | None:
         try:
             return self._idle.popleft()

@@ -14,6 +14,8 @@ import pytest
 from cloudfiles.exceptions import ConnectionFailedError
 from cloudfiles.runtime.descriptors import (
     IDLE_SECONDS,
+    SPARE_CONNECTIONS,
+    SPARE_IDLE_SECONDS,
     DescriptorBudget,
     connection_budget,
     descriptor_limit,
@@ -99,6 +101,30 @@ def test_idle_ones_are_closed_after_a_minute() -> None:
     time.now += 2
     descriptors.close_expired()
     assert [stream.closed for stream in dialed] == [True, False]
+
+
+def test_those_that_a_wide_batch_has_left_are_closed_sooner() -> None:
+    dialed = streams(50)
+    descriptors = unwatched(budget=100)
+    client, _, time = scripted_client(*dialed, descriptors=descriptors)
+    pool = idle_pool(client, ORIGINS[0])
+    connections = [pool.take(time.now) for _ in dialed]
+    for connection in connections:
+        connection.reusable = True
+        pool.give(connection, time.now)
+    time.now += SPARE_IDLE_SECONDS - 1
+    used = [pool.take(time.now) for _ in range(30)]  # a batch that needs fewer
+    for connection in used:
+        pool.give(connection, time.now)
+    descriptors.close_expired()
+    assert pool.idle_count() == 50
+    time.now += 1
+    descriptors.close_expired()
+    assert pool.idle_count() == 30  # the ones that were used
+    time.now += SPARE_IDLE_SECONDS
+    descriptors.close_expired()
+    assert pool.idle_count() == SPARE_CONNECTIONS
+    assert sum(stream.closed for stream in dialed) == 30
 
 
 def test_a_thread_closes_them_and_ends_with_the_last() -> None:
