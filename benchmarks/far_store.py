@@ -89,6 +89,7 @@ class Profile:
 NARROW = 50 * 125_000  # bytes per second
 THROTTLED = 1000.0  # requests per second
 LISTS = "lists"  # the bucket of the listing
+LISTED = 4096  # bytes of each object in it, as in far_store.lua
 PROFILES = {
     **{f"far-{latency}": Profile(latency / 1000) for latency in (0, 5, 20, 50, 100)},
     "far-narrow": Profile(0.02, bandwidth=NARROW),

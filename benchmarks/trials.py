@@ -17,6 +17,7 @@ from typing import Any
 
 from benchmarks import data
 from benchmarks.clients.base import Client, Items, Tally, Target
+from benchmarks.far_store import LISTED
 from benchmarks.stored import held
 
 STREAMED = 1000  # objects that a stream cycles through
@@ -201,6 +202,17 @@ class Exists(Trial):
         wanted = [not key.endswith("-absent") for key in self.keys]
         if list(result) != wanted:
             raise Mismatch("exists: wrong answers")
+
+
+class Size(Exists):
+    """On a far store's listing, where every object has the same size."""
+
+    def run(self) -> Any:
+        return self.client.size(self.keys)
+
+    def check(self, result: Any) -> None:
+        if list(result) != [LISTED] * len(self.keys):
+            raise Mismatch("size: wrong answers")
 
 
 class ExistsEach(Exists):

@@ -12,6 +12,7 @@ from benchmarks.trials import Job, Trial
 TRIALS: dict[str, type[Trial]] = {
     "get": trials.Get, "get_decoded": trials.GetDecoded, "get_recorded": trials.GetRecorded, "put": trials.Put,
     "exists": trials.Exists, "exists_each": trials.ExistsEach, "exists_sparse": trials.ExistsSparse,
+    "size": trials.Size,
     "list": trials.List, "delete": trials.Delete, "get_big": trials.GetBig, "put_big": trials.PutBig,
     "stream": trials.Stream, "download": transfers.Download, "upload": transfers.Upload,
     "copy_within": transfers.CopyWithin, "copy_tree": transfers.CopyTree,

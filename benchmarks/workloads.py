@@ -46,7 +46,7 @@ class Workload:
     @property
     def listed(self) -> bool:
         """On the far store's bucket of keys without contents."""
-        return self.far and self.verb in ("exists", "list")
+        return self.far and self.verb in ("exists", "size", "list")
 
     @property
     def grouped(self) -> bool:
@@ -119,6 +119,8 @@ FAR: tuple[Workload, ...] = (
     Workload("far-get-stalls", "GET 4 KiB at 20 ms, one in 200 stalls for 5 s, default settings", "get", "far-stalls",
              4 * KIB, 5000, 5000, clients=(*OURS, WIDTHS[3], GATHER)),
     Workload("far-exists", "exists, 100 000 keys, 100 ms a page, default settings", "exists", "far-listing-100", 0,
+             100_000, 100_000, unit="keys/s", clients=(*OURS, "cloudfiles, generator")),
+    Workload("far-size", "size of 100 000 objects, 100 ms a page, default settings", "size", "far-listing-100", 0,
              100_000, 100_000, unit="keys/s", clients=(*OURS, "cloudfiles, generator")),
     Workload("far-list", "list 1 000 000 keys, 50 ms a page, default settings", "list", "far-listing-50", 0,
              1_000_000, 1_000_000, unit="keys/s", clients=(*OURS, OTHERS[0])),

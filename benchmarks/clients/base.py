@@ -125,6 +125,10 @@ class Client:
         """`exists` with one request per key; differs only if `exists` would use a listing."""
         return self.exists(keys)
 
+    def size(self, keys: Sequence[str]) -> Any:
+        """The size of each key in bytes, in order."""
+        raise NotImplementedError
+
     def list(self) -> Any:
         """The names of all objects under the prefix."""
         raise NotImplementedError

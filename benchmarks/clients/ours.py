@@ -71,7 +71,11 @@ class Ours(Client):
         return [found[key] for key in keys]
 
     def exists_each(self, keys: Sequence[str]) -> list[bool]:
-        found = self.store.exists(iter(keys))  # one request per key: a listing would need all keys at once
+        found = self.store.head(keys)  # `exists` would use listings
+        return [found[key] is not None for key in keys]
+
+    def size(self, keys: Sequence[str]) -> list[int | None]:
+        found = self.store.size(keys)
         return [found[key] for key in keys]
 
     def list(self) -> list[str]:
@@ -121,14 +125,19 @@ FIXED = tuple(_fixed(number) for number in (20, 64, 128, 256, 512))
 
 
 class Generator(Ours):
-    """`exists` of a generator."""
+    """`exists` and `size` of a generator."""
 
     name = "cloudfiles, generator"
     statement = None
     equal = False
 
     def exists(self, keys: Sequence[str]) -> list[bool]:
-        return self.exists_each(keys)
+        found = self.store.exists(iter(keys))
+        return [found[key] for key in keys]
+
+    def size(self, keys: Sequence[str]) -> list[int | None]:
+        found = self.store.size(iter(keys))
+        return [found[key] for key in keys]
 
 
 class Processes(Ours):
