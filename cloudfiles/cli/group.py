@@ -63,6 +63,10 @@ class LazyGroup(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self._lazy)
 
+    def summary(self, name: str) -> str:
+        """What the list of commands says of one."""
+        return self._lazy[name][1]
+
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in self._lazy:
             return None

@@ -50,7 +50,8 @@ def compare_entries(source: Interface, ours: ListEntry, target: Interface, their
     """Compare by size, then by md5 if both entries have one, otherwise by time: a newer target has been copied since.
 
     None: the objects themselves must be compared, because the times are within the same second, the mode requires
-    digests, or the sizes differ at a target that keeps no encodings, which may have decoded the content.
+    digests, the source is newer but one side is local, or the sizes differ at a target that keeps no encodings, which
+    may have decoded the content.
     """
     by_size = _by_size(ours.size, theirs.size)
     if by_size is not None:
@@ -62,7 +63,13 @@ def compare_entries(source: Interface, ours: ListEntry, target: Interface, their
         by_md5 = _by_md5(integrity.md5_from_etag(ours.etag), integrity.md5_from_etag(theirs.etag))
         if by_md5 is not None:
             return by_md5
-    return None if mode == "digest" else _by_time(ours.last_modified, theirs.last_modified)
+    if mode == "digest":
+        return None
+    by_time = _by_time(ours.last_modified, theirs.last_modified)
+    if by_time is not None and by_time.verdict == "different" and mode == "auto" and (
+            source.traits.is_local != target.traits.is_local):
+        return None  # files that were downloaded are newer than their objects: reading them is cheaper than a copy
+    return by_time
 
 
 def _by_size(ours: int | None, theirs: int | None) -> Comparison | None:

@@ -150,8 +150,8 @@ class TransferVerbs:
         all copies have succeeded, objects that the source does not have are deleted.
 
         Two objects of the same size are considered equal if both listings have the same MD5 digest or, where a listing
-        has none, if the object at `cf_dest` is newer. If both were modified within the same second, their digests are
-        compared, which are computed for local files if necessary.
+        has none, if the object at `cf_dest` is newer. If both were modified within the same second, or if the source is
+        newer and one store is local, their digests are compared, which are computed for local files if necessary.
 
         Local files are used under their own names, whatever their suffix, unless `encoding_suffixes` is True.
 

@@ -189,6 +189,8 @@ def test_sync_and_verify(cli: Cli, at: Paths, tmp_path: Path) -> None:
     assert "4 copied" in cli("sync", at(""), there).errors
     assert "0 copied (0 B), 4 up to date" in cli("sync", at(""), there).errors
     assert cli("verify", at(""), there).status == 0
+    os.utime(tmp_path / "copy" / "a1.bin", (2_000_000_000, 2_000_000_000))  # newer, but the same
+    assert "0 copied (0 B), 4 up to date" in cli("sync", there, at("")).errors
     (tmp_path / "copy" / "a1.bin").write_text("44x4")
     (tmp_path / "copy" / "surplus").write_text("1")
     outcome = cli("verify", "--json", at(""), there)
