@@ -46,7 +46,7 @@ def pages() -> dict[str, str]:
     """The text of each page, by its file name."""
     from cloudfiles.cli.group import commands
 
-    root = click.Context(commands, info_name="cloudfiles")
+    root = click.Context(commands, info_name="cloudfiles", **commands.context_settings)
     found = {name: commands.get_command(root, name) for name in commands.list_commands(root)}
     texts = {f"{name}.md": _page(name, command, root) for name, command in found.items() if command is not None}
     table = [f"| [{name}]({name}.md) | {commands.summary(name)} |" for name in found]
