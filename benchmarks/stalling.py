@@ -32,17 +32,27 @@ def run_client(port: int, hedge: bool, green: bool | None, pipe: Connection) -> 
     assert all(len(each["content"]) == 4096 for each in results)
 
 
+def wait_for(port: int) -> None:
+    """Wait until the server answers."""
+    for _ in range(100):
+        try:
+            far_store.counters(port)
+        except OSError:
+            time.sleep(0.1)
+        else:
+            return
+    raise SystemExit("the server did not start")
+
+
 def measure(share: float, hedge: bool = True, green: bool | None = None) -> tuple[float, int, int]:
     """Duration in seconds, number of requests, and number of those that stalled."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     arguments = ["--port", port, "--latency", LATENCY, "--stalls", share, "--stall-seconds", STALL, "--objects", COUNT]
     server = subprocess.Popen([sys.executable, "-m", "benchmarks.far_store", *map(str, arguments)],
-                              stdout=subprocess.PIPE)
+                              stdout=subprocess.DEVNULL)
     try:
-        assert server.stdout is not None
-        server.stdout.readline()
-        far_store.counters(port)
+        wait_for(port)
         ours, theirs = multiprocessing.Pipe()
         client = multiprocessing.get_context("spawn").Process(target=run_client, args=(port, hedge, green, theirs))
         client.start()

@@ -55,8 +55,8 @@ class Stream(Protocol):
         """Whether the other side has closed an idle stream, or sent something."""
 
     def interrupt(self) -> None:
-        """From anywhere: shut the stream down, so that waits on it end at once, with an error or the end of the
-        stream. It still has to be closed. Never raises."""
+        """From anywhere: shut the stream down, so that waits on it end at once, with an error. It still has to be
+        closed. Never raises."""
 
     def close(self) -> None:
         """Close at once; never raises. A greenlet or thread waiting in `receive_into` is woken."""

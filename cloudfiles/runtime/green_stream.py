@@ -96,6 +96,7 @@ class GreenStream:
         self._hub = hub
         self._watchdog = watchdog
         self._expired = False
+        self._is_interrupted = False
         # Right after a request nothing can have been received: waiting first saves a system call that would fail. A TLS
         # socket may hold decrypted bytes, for which its descriptor is not readable.
         self._readable = None if isinstance(sock, gevent.ssl.SSLSocket) else hub.loop.io(sock.fileno(), _READ)
@@ -141,6 +142,8 @@ class GreenStream:
             self.deadline = _NEVER
         if self._expired:
             raise self._reason(TimeoutError())
+        if not count and self._is_interrupted:
+            raise ConnectionAbortedError("interrupted")  # not the end of the stream
         return count
 
     def _reason(self, error: OSError) -> OSError:
@@ -153,6 +156,7 @@ class GreenStream:
 
     def interrupt(self) -> None:
         """Called in the hub, too: must not block, nor use the TLS state."""
+        self._is_interrupted = True
         try:
             twin = socket.socket(fileno=self._sock.fileno())  # the same descriptor: there may be no other left
             try:

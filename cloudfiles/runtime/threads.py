@@ -53,6 +53,7 @@ class ThreadStream:
         self.timeout = timeout
         self.peer: Any = None
         self.on_wait: Callable[[float], None] | None = None
+        self._is_interrupted = False
         self._recv_into = sock.recv_into
         _set_tick(sock, min(TICK, timeout))
 
@@ -71,9 +72,15 @@ class ThreadStream:
 
     def receive_into(self, buffer: memoryview) -> int:
         try:
-            return self._recv_into(buffer)
+            return self._recv_into(buffer) or self._end()
         except _TICK_ERRORS:
-            return self._retry_ticks(self._recv_into, buffer, self.timeout - TICK, self.on_wait)
+            return self._retry_ticks(self._recv_into, buffer, self.timeout - TICK, self.on_wait) or self._end()
+
+    def _end(self) -> int:
+        """0 for the end of the stream. Raises ConnectionAbortedError if it was interrupted, and may not be complete."""
+        if self._is_interrupted:
+            raise ConnectionAbortedError("interrupted")
+        return 0
 
     def _retry_ticks(self, operation: Callable[[memoryview], int], data: memoryview, timeout: float,
                      on_wait: Callable[[float], None] | None = None) -> int:
@@ -97,6 +104,7 @@ class ThreadStream:
         return is_readable(self._sock)
 
     def interrupt(self) -> None:
+        self._is_interrupted = True
         shut_down(self._sock)
 
     def close(self) -> None:

@@ -83,9 +83,9 @@ class Connection:
         received, sent: bytes over all exchanges; only bodies are counted in `sent`.
     """
 
-    __slots__ = ("__weakref__", "_buffer", "_first", "_hedger", "_is_observed", "_request", "_sent_at", "_straggler",
-                 "_stream", "_throughput", "_traffic", "_view", "has_response_bytes", "idle_since", "is_closed",
-                 "received", "responses", "reusable", "sent")
+    __slots__ = ("__weakref__", "_buffer", "_first", "_hedger", "_is_observed", "_request", "_sent_at", "_stall",
+                 "_straggler", "_stream", "_throughput", "_too_slow", "_traffic", "_view", "has_response_bytes",
+                 "idle_since", "is_closed", "received", "responses", "reusable", "sent")
 
     def __init__(self, stream: Stream, throughput: Throughput = NO_MINIMUM, traffic: Traffic | None = None,
                  hedger: Hedger | None = None) -> None:
@@ -97,8 +97,9 @@ class Connection:
         self._straggler: Straggler | None = None  # the same, if it has waited for long
         self._sent_at: float | None = None  # if its time to the first byte is sampled
         self._is_observed = False  # one of the last two is set
-        if hedger is not None:
-            stream.on_wait = self._on_wait
+        self._stall: tuple[Watch, float] | None = None  # a wait within a body, and its length so far
+        self._too_slow: TooSlowError | None = None  # the reason for which the exchange was interrupted
+        stream.on_wait = self._on_wait
         self._buffer = bytearray(BUFFER)
         self._view = memoryview(self._buffer)
         self._first = self._view[:_FIRST]
@@ -118,6 +119,7 @@ class Connection:
     def close(self) -> None:
         self.reusable = False
         self.is_closed = True
+        self._stall = None
         self._stream.on_wait = None
         self._stream.close()
 
@@ -170,6 +172,11 @@ class Connection:
             return response
         except TransportError as error:
             self._await_second(error)
+            if self._too_slow is not None:
+                raise transport_error(self._too_slow, "while receiving the response headers") from error
+            raise
+        except IncompleteBodyError as broken:
+            self._explain(broken)
             raise
         finally:
             self._stream = stream
@@ -197,10 +204,22 @@ class Connection:
 
     def receive_body(self, head: Head, rest: bytes, request: Request) -> Response:
         """The response to `request` of which `ask` has received the head. Raises IncompleteBodyError."""
-        with self._deadline_of(request):
-            response = self._receive(request, (head, rest))
+        self._request = request
+        try:
+            with self._deadline_of(request):
+                response = self._receive(request, (head, rest))
+        except IncompleteBodyError as broken:
+            self._explain(broken)
+            raise
+        finally:
+            self._request = None
         self.responses += 1
         return response
+
+    def _explain(self, broken: IncompleteBodyError) -> None:
+        """Name the reason if the exchange was interrupted because of a stall."""
+        if self._too_slow is not None:
+            broken.cause = transport_error(self._too_slow, "while receiving the body")
 
     @contextmanager
     def _deadline_of(self, request: Request) -> Iterator[None]:
@@ -216,13 +235,29 @@ class Connection:
 
     def _on_wait(self, waited: float) -> None:
         """Called now and then by the stream while it waits for bytes, so far for some seconds."""
-        if self._request is None or self._hedger is None or self.has_response_bytes:
+        if self._request is None:
             return
-        if self._straggler is None:
+        if self.has_response_bytes:
+            self._check_stall(self._request, waited)
+        elif self._straggler is not None:
+            self._straggler.hedge(waited, self._throughput.now())
+        elif self._hedger is not None:
             self._straggler = self._hedger.look(self, self._request, waited)
             self._is_observed |= self._straggler is not None
-        else:
-            self._straggler.hedge(waited, self._throughput.now())
+
+    def _check_stall(self, request: Request, waited: float) -> None:
+        """Interrupt the exchange if no more of the response arrives, while others do."""
+        if waited < self._throughput.first_check:
+            return
+        watch, before = self._stall or (None, 0.0)
+        if watch is None or waited < before:  # another wait
+            watch = self._throughput.receiving(self, request.method, self._throughput.now() - waited)
+        self._stall = watch, waited
+        try:
+            watch.check()
+        except TooSlowError as error:
+            self._too_slow = error
+            self.interrupt()
 
     def _on_first_byte(self) -> None:
         """The response of a request that was sampled, or is a straggler, begins to arrive. Raises HedgeWonError."""
@@ -378,7 +413,7 @@ class Connection:
         monitor = request.monitor(head, length)
         watch: Watch | None = None  # created only for a body that takes long
         now = self._throughput.now
-        due = now() + self._throughput.seconds
+        due = now() + self._throughput.first_check
         body, got = BodyBuffer(length, rest), len(rest)
         try:
             while got < length:
@@ -391,7 +426,7 @@ class Connection:
                 self._traffic.bytes += count
                 if now() >= due:
                     watch = watch or self._throughput.receiving(
-                        self, request.method, due - self._throughput.seconds, got - len(rest))
+                        self, request.method, due - self._throughput.first_check, got - len(rest))
                     watch.check()
                     due = watch.due
                 if monitor is not None:
@@ -405,6 +440,8 @@ class Connection:
     def _more(self, view: memoryview, watch: Watch) -> int:
         """Receive more of a body into `view`; returns the number of bytes, 0 at the end of the stream."""
         count = self._stream.receive_into(view)
+        if not count and self._too_slow is not None:
+            raise self._too_slow  # it did not end, but was interrupted
         self.received += count
         self._traffic.bytes += count
         if self._throughput.now() >= watch.due:

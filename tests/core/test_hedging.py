@@ -14,7 +14,7 @@ from cloudfiles import CloudFiles, reset_connection_pools
 from cloudfiles.exceptions import CloudFilesError
 from cloudfiles.runtime import green_stream, threads
 from cloudfiles.testing import Rule, S3Server, ShortBody, Stall, Status
-from cloudfiles.transport import hedging
+from cloudfiles.transport import hedging, throughput
 from cloudfiles.transport.client import hedging_policy_of
 from cloudfiles.transport.connection import Connection
 from cloudfiles.transport.hedging import Answer, HedgeWonError, HedgingPolicy, Straggler
@@ -417,6 +417,21 @@ def test_the_second_request_answers_if_the_first_one_breaks(server: Server, gree
 
     server.script("/a", breaks, slow, send(RIGHT))
     assert CloudFiles(server.url, green=green).get(["a"])[0]["content"] == b"right"
+
+
+def test_an_interrupted_body_without_a_length_is_not_taken_for_a_whole_one(
+        server: Server, green: bool, impatient: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(throughput, "CRAWL_SECONDS", 0.05)
+    monkeypatch.setattr(throughput.Watch, "_is_to_blame", lambda *_: True)
+
+    def part(sock: socket.socket, server: Server) -> None:
+        sock.sendall(b"HTTP/1.0 200 OK\r\n\r\n01234")
+        hold(sock, server)
+
+    server.script("/a", part, cut(b"HTTP/1.0 200 OK\r\n\r\n0123456789"))
+    cf = CloudFiles(server.url, green=green, read_timeout=32)
+    assert cf.get(["a"])[0]["content"] == b"0123456789"
+    assert server.left.wait(WAIT)
 
 
 def waits_of(monkeypatch: pytest.MonkeyPatch, count: int) -> threading.Event:

@@ -15,14 +15,15 @@ from cloudfiles.exceptions import RequestTimeoutError
 from cloudfiles.interfaces.bounded_read import PiecewiseRead
 from cloudfiles.interfaces.object_read import ObjectRead
 from cloudfiles.retry import RetryPolicy
+from cloudfiles.runtime import green_stream, threads
 from cloudfiles.runtime.contract import Stream
 from cloudfiles.runtime.descriptors import DescriptorBudget
 from cloudfiles.runtime.green_stream import GreenStream, Watchdog
-from cloudfiles.testing import Pieces, Rule, S3Server
-from cloudfiles.transport import connection_pool
+from cloudfiles.testing import Pieces, Rule, S3Server, Stall
+from cloudfiles.transport import connection_pool, throughput
 from cloudfiles.transport.connection import Connection, IncompleteBodyError
 from cloudfiles.transport.request import PLAIN, Body, FileBody, Request
-from cloudfiles.transport.throughput import Throughput, TooSlowError, Watch
+from cloudfiles.transport.throughput import CRAWL_SECONDS, Throughput, TooSlowError, Watch
 from tests.core.scripted import ORIGIN, FakeTime, ScriptedStream, answer, scripted_client
 
 SECONDS = 60.0
@@ -233,6 +234,103 @@ def test_without_a_minimum_nothing_is_given_up() -> None:
     Line(1, least=0.0).go_on(0.0)
 
 
+@pytest.mark.parametrize("rates", [(1.0, 100_000.0), (500.0, 5000.0, 5000.0, 5000.0), (0.0, 2000.0)])
+def test_given_up_soon_if_others_do_well(rates: tuple[float, ...]) -> None:
+    line = Line(len(rates))
+    with pytest.raises(TooSlowError):
+        line.go_on(*rates)
+    assert CRAWL_SECONDS < line.time.now - 1000.0 < 1.5 * CRAWL_SECONDS
+
+
+@pytest.mark.parametrize("rates", [(0.0,), (0.0, 0.0), (0.0, 500.0, 500.0), (20.0, 1000.0)])
+def test_not_given_up_soon_if_all_are_slow(rates: tuple[float, ...]) -> None:
+    """A server that pauses, or a slow line of which others happen to have more."""
+    line = Line(len(rates))
+    line.go_on(*rates, seconds=SECONDS - 1)
+    with pytest.raises(TooSlowError):
+        line.go_on(*rates, seconds=SECONDS)
+
+
+def test_a_transfer_that_recovers_has_time_again() -> None:
+    line = Line(1)
+    for _ in range(5):
+        line.go_on(10.0, seconds=SECONDS - 2 * CRAWL_SECONDS)
+        line.go_on(5000.0, seconds=2 * CRAWL_SECONDS)
+
+
+# ---- nothing arrives at all
+
+
+class Stalling(ScriptedStream):
+    """Sends `wire`, and then nothing until it is interrupted."""
+
+    def __init__(self, time: FakeTime, wire: bytes) -> None:
+        super().__init__(wire)
+        self._time = time
+        self._is_interrupted = False
+
+    def receive_into(self, buffer: memoryview) -> int:
+        count = super().receive_into(buffer)
+        waited = 0.0
+        while not count and not self._is_interrupted:
+            waited += 0.1
+            self._time.now += 0.1
+            self.on_wait(waited)  # type: ignore[attr-defined]
+            assert waited < SECONDS
+        return count
+
+    def interrupt(self) -> None:
+        self._is_interrupted = True
+
+
+def stalling(time: FakeTime, wire: bytes, peer_rate: float = 1e6) -> Connection:
+    """A connection on which `wire` comes and then nothing, beside one that receives so many bytes a second."""
+    began = time.now
+
+    class Peer:
+        is_busy, sent = True, 0
+
+        @property
+        def received(self) -> int:
+            return int((time.now - began) * peer_rate)
+
+    peer = Peer()
+    return Connection(cast(Stream, Stalling(time, wire)),
+                      Throughput(1024.0, SECONDS, lambda: cast(Any, [peer]), lambda: time.now))
+
+
+@pytest.mark.parametrize("received", ["to memory", "by a receiver"])
+@pytest.mark.parametrize("framing", list(ANSWERS))
+def test_a_body_that_stalls_is_given_up_if_others_do_well(framing: str, received: str) -> None:
+    time = FakeTime()
+    connection = stalling(time, ANSWERS[framing][:-1000])
+    began = time.now
+    with pytest.raises(IncompleteBodyError) as raised:
+        connection.exchange(b"", Request(ORIGIN, "GET", "/") if received == "to memory" else Taking(time))
+    assert CRAWL_SECONDS < time.now - began < 1.5 * CRAWL_SECONDS
+    assert isinstance(raised.value.cause, RequestTimeoutError)
+    assert "throughput below 1024 bytes per second" in str(raised.value.cause)
+    if received == "to memory":
+        assert CONTENT.startswith(raised.value.received)
+        assert len(raised.value.received) > 4000
+
+
+def test_a_head_that_stalls_is_given_up_if_others_do_well() -> None:
+    time = FakeTime()
+    with pytest.raises(RequestTimeoutError, match="while receiving the response headers: throughput below 1024"):
+        stalling(time, HEAD).exchange(b"", Request(ORIGIN, "GET", "/"))
+
+
+@pytest.mark.parametrize(("method", "peer_rate"), [("GET", 10.0), ("POST", 1e6)])
+def test_a_stall_of_all_or_of_a_store_that_works_is_waited_for(method: str, peer_rate: float) -> None:
+    """Until the read timeout, which is the stream's."""
+    time = FakeTime()
+    connection = stalling(time, ANSWERS["sized"][:-1000], peer_rate)
+    with pytest.raises(AssertionError):
+        connection.exchange(b"", Request(ORIGIN, method, "/"))
+    assert time.now - 1000.0 > SECONDS - 1
+
+
 # ---- the whole way
 
 
@@ -302,3 +400,20 @@ def test_a_hub_that_stood_still_expires_nobody() -> None:
     for second in range(1, 60):
         watchdog.look(now=1100.0 + second)
     assert expired
+
+
+def test_a_body_that_stalls_goes_on_where_it_was(fault_server: S3Server, green: bool,
+                                                 monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(throughput, "CRAWL_SECONDS", 0.05)
+    monkeypatch.setattr(green_stream, "_LONG", 0.02)
+    monkeypatch.setattr(green_stream, "_PERIOD", 0.01)
+    monkeypatch.setattr(threads, "TICK", 0.02)
+    monkeypatch.setattr(Watch, "_is_to_blame", lambda *_: True)
+    content = os.urandom(300_000)
+    fault_server.put("a", content)
+    fault_server.script(Rule(Stall(after=200_000), key="a", method="GET", times=1))
+    cf = CloudFiles(f"s3://{fault_server.url}/bucket/", secrets=fault_server.secrets, green=green, read_timeout=31)
+    assert cf.get(["a"])[0]["content"] == content
+    assert [request.status for request in fault_server.requests(key="a")] == [200, 206]
+    ranges = [dict(request.headers).get("range") for request in fault_server.requests(key="a")]
+    assert ranges == [None, "bytes=200000-"]
