@@ -261,7 +261,9 @@ class CloudFiles(ReadVerbs, DirectoryVerbs, TransferVerbs):
              resume_token: str | None = None) -> Iterator[Any]:
         """Iterate over the paths of all objects that start with `prefix`. To list a directory, use `find` or `ls`.
 
-        Pages of the listing are requested as they are needed.
+        The first page of the listing is requested when the first path is needed. If there are more, up to 16 pages are
+        requested at the same time on `s3://` and `gs://`, which list in key order: at most 64 pages in advance (about
+        25 MB), and few at first.
 
         Args:
             prefix: the start of a path; it does not have to end at a '/'.
@@ -279,7 +281,7 @@ class CloudFiles(ReadVerbs, DirectoryVerbs, TransferVerbs):
         """
         if not isinstance(resume_token, str | None):
             raise InvalidInputError(f"resume_token: expected a token returned by list(), or None, got {resume_token!r}")
-        return list_paths(self._store.here(), as_path(prefix), flat, size, return_resume_token, resume_token)
+        return list_paths(self._store, as_path(prefix), flat, size, return_resume_token, resume_token)
 
     def isdir(self, prefix: StrPath = "") -> bool:
         """Whether there is a directory `prefix`. In object stores, this means that there is any object below it."""

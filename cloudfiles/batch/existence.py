@@ -17,6 +17,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from cloudfiles.batch.fanout import ItemCounter, Plan, collect
+from cloudfiles.batch.key_scale import common_prefix
 from cloudfiles.exceptions import AuthorizationError, ServerError, UnsupportedOperationError
 from cloudfiles.interfaces.base import Interface
 from cloudfiles.types import ListPage
@@ -163,7 +164,7 @@ def _list_part(interface: Interface, keys: list[str], read: _Answer, counter: It
                pages: int | None = None) -> _Part:
     """The answers of a listing for `keys`, at most from this number of pages."""
     answers: _Answers = {}
-    prefix = _common_prefix(keys[0], keys[-1])
+    prefix = common_prefix(keys[0], keys[-1])
     at, is_exact = 0, False
     while at < len(keys) and pages != 0:
         start_after = _just_before(keys[at], prefix)
@@ -203,7 +204,7 @@ def _search_listing(interface: Interface, keys: list[str], read: _Answer, counte
     answers: dict[str, Any] = {}
     asked = set(keys)
     left = {key for key in keys if key.isprintable()}
-    listing = interface.pages(_common_prefix(keys[0], keys[-1]), limit=_LISTED_A_KEY * len(keys))
+    listing = interface.pages(common_prefix(keys[0], keys[-1]), limit=_LISTED_A_KEY * len(keys))
     while True:
         try:
             page = next(listing)
@@ -223,12 +224,6 @@ def _search_listing(interface: Interface, keys: list[str], read: _Answer, counte
             return answers
         if len(found) * _LISTED_A_KEY < max(len(page.entries), DENSE * _LISTED_A_KEY):
             return answers
-
-
-def _common_prefix(first: str, last: str) -> str:
-    length = next((at for at, pair in enumerate(zip(first, last, strict=False)) if pair[0] != pair[1]),
-                  min(len(first), len(last)))
-    return first[:length]
 
 
 def _just_before(key: str, prefix: str) -> str | None:

@@ -88,7 +88,7 @@ def collect(work: Work, items: Iterable[Any], plan: Plan, counter: ItemCounter |
     iterable only as fast as they are processed.
     """
     batch = _CollectBatch(work, plan, items, counter)
-    with _closing_after_interrupt(plan.runtime):
+    with closing_after_interrupt(plan.runtime):
         if plan.runtime is None or (plan.probe and batch.probe()):
             batch.run_in_caller()
         else:
@@ -105,12 +105,12 @@ def stream(work: Work, items: Iterable[Any], plan: Plan, *, max_items: int, max_
     """
     batch = _StreamBatch(work, plan, items, max_items, max_bytes, weigh)
     assert plan.runtime is not None
-    with _closing_after_interrupt(plan.runtime):
+    with closing_after_interrupt(plan.runtime):
         yield from batch.run_with(plan.runtime.worker_group())
 
 
 @contextmanager
-def _closing_after_interrupt(runtime: Runtime | None) -> Iterator[None]:
+def closing_after_interrupt(runtime: Runtime | None) -> Iterator[None]:
     """Close sockets and the engine's thread after a KeyboardInterrupt."""
     try:
         yield

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from cloudfiles.batch.lister import list_pages
 from cloudfiles.bucket.cache import TimedCache
 from cloudfiles.bucket.file_copies import copy_files, counted_progress
 from cloudfiles.bucket.local_names import is_marker, local_target, local_tree, remote_name
@@ -155,7 +156,7 @@ class Bucket(Storage):
         prefix = self._view.prefix_of(beginning)
         if prefix is None:
             return
-        for page in self._store.here().pages(prefix):
+        for page in list_pages(self._store, prefix):
             for entry in page.entries:
                 name = self._view.name_of(entry.key)
                 if name is not None:

@@ -6,10 +6,10 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from operator import attrgetter
 from typing import Any, NamedTuple
 
+from cloudfiles.batch.lister import list_pages
 from cloudfiles.batch.store import Store
 from cloudfiles.exceptions import DuplicatePathError, InvalidInputError
 from cloudfiles.inputs import as_path, check_fields, is_path
-from cloudfiles.interfaces.base import Interface
 from cloudfiles.key_conflicts import find_key_conflict
 
 _FIELDS = ("path", "dest_path")
@@ -80,7 +80,7 @@ def items_between(source: Store, target: Store, paths: Any, reencode: Any = None
     # Keys that are file names without their suffixes do not conflict by them.
     suffixes = (paths is not None or reencode is not None or not source.here().traits.folds_suffixes
                 or target.here().traits.folds_case)
-    items = listed_items(source.here(), skipped) if paths is None else as_items(paths)
+    items = listed_items(source, skipped) if paths is None else as_items(paths)
     return without_conflicts(source, target, items, suffixes=suffixes)
 
 
@@ -90,9 +90,9 @@ def without_conflicts(source: Store, target: Store, items: Iterable[Item], *, su
                              source_key=attrgetter("source"), suffixes=suffixes)
 
 
-def listed_items(source: Interface, skipped: list[str] | None = None) -> Iterator[Item]:
+def listed_items(source: Store, skipped: list[str] | None = None) -> Iterator[Item]:
     """All objects that the source lists, in its order; `skipped` collects the symlinks that it skips."""
-    for page in source.pages():
+    for page in list_pages(source):
         if skipped is not None:
             skipped += page.skipped_symlinks
         for entry in page.entries:

@@ -9,6 +9,8 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from cloudfiles.batch.lister import list_pages
+from cloudfiles.batch.store import Store
 from cloudfiles.interfaces.base import Interface
 from cloudfiles.types import ListEntry
 
@@ -35,7 +37,7 @@ def sort_key(key: str) -> bytes:
         return key.encode("utf-8", "surrogatepass")
 
 
-def merge_listings(source: Interface, target: Interface, wanted: KeyFilter, trust: bool = True,
+def merge_listings(source: Store | Interface, target: Store | Interface, wanted: KeyFilter, trust: bool = True,
            skipped: list[str] | None = None) -> Iterator[ListingPair]:
     """All keys of both stores for which `wanted(key)` is true, in order, each once.
 
@@ -67,20 +69,21 @@ def _merge(ours: Iterator[ListEntry], theirs: Iterator[ListEntry]) -> Iterator[L
 
 
 @contextmanager
-def sorted_listing(interface: Interface, trust: bool,
+def sorted_listing(store: Store | Interface, trust: bool,
                    skipped: list[str] | None = None) -> Iterator[Iterator[ListEntry]]:
     """All entries of a store in order, sorted in a temporary file unless the store lists in this order."""
-    if interface.traits.lists_in_key_order and trust:
-        yield _checked(list_entries(interface, skipped))
+    here = store.here() if isinstance(store, Store) else store
+    if here.traits.lists_in_key_order and trust:
+        yield _checked(list_entries(store, skipped))
         return
     with tempfile.TemporaryDirectory(prefix="cloudfiles-") as directory:
         with closing(sqlite3.connect(Path(directory) / "listing")) as database:
-            yield _sorted(interface, database, skipped)
+            yield _sorted(store, database, skipped)
 
 
-def list_entries(interface: Interface, skipped: list[str] | None = None) -> Iterator[ListEntry]:
+def list_entries(store: Store | Interface, skipped: list[str] | None = None) -> Iterator[ListEntry]:
     """All entries of a store, in its order; `skipped` collects the symlinks that it skips."""
-    for page in interface.pages():
+    for page in list_pages(store):
         if skipped is not None:
             skipped += page.skipped_symlinks
         yield from page.entries
@@ -96,10 +99,10 @@ def _checked(entries: Iterator[ListEntry]) -> Iterator[ListEntry]:
         yield entry
 
 
-def _sorted(interface: Interface, database: sqlite3.Connection, skipped: list[str] | None) -> Iterator[ListEntry]:
+def _sorted(store: Store | Interface, database: sqlite3.Connection, skipped: list[str] | None) -> Iterator[ListEntry]:
     database.executescript("PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF;"
                            "CREATE TABLE listing (stored BLOB PRIMARY KEY, size, etag, modified) WITHOUT ROWID")
-    rows = ((sort_key(e.key), e.size, e.etag, e.last_modified) for e in list_entries(interface, skipped))
+    rows = ((sort_key(e.key), e.size, e.etag, e.last_modified) for e in list_entries(store, skipped))
     database.executemany("INSERT OR REPLACE INTO listing VALUES (?, ?, ?, ?)", rows)
     for stored, size, etag, modified in database.execute("SELECT * FROM listing ORDER BY stored"):
         yield ListEntry(stored.decode("utf-8", "surrogateescape"), size, etag, modified)

@@ -90,5 +90,5 @@ def walk_files(directory: str, skipped: list[str], follow_external: bool = False
     skipped: collects the symlinks that are not followed.
     Raises AuthorizationError or FileSystemError if a directory cannot be read.
     """
-    for item in listed_items(LocalStore(directory, follow_external=follow_external).here(), skipped):
+    for item in listed_items(LocalStore(directory, follow_external=follow_external), skipped):
         yield item.source, os.path.join(directory, item.source.replace("/", os.sep))

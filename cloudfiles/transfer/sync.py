@@ -71,7 +71,7 @@ def sync(source: Store, target: Store, *, delete: bool = False, compare: str = "
     check_source(source)
     plan, here, there = plan_between(source, target)
     with SyncPlan(here, there, plan, mode, wanted, delete) as todo:
-        todo.build(source.here(), target.here())
+        todo.build(source, target)
         if todo.kept_below_symlinks:
             _log.warning("%s: %d objects that the source does not have are kept, because symlinks lead to their "
                          "directories", redact(target.cloudpath), todo.kept_below_symlinks)

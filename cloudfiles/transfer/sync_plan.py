@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Any
 
 from cloudfiles.batch.fanout import Plan, collect
+from cloudfiles.batch.store import Store
 from cloudfiles.compression import COMPRESSION_EXTENSIONS
 from cloudfiles.exceptions import InvalidPathError
 from cloudfiles.interfaces.base import Interface
@@ -85,8 +86,8 @@ class SyncPlan:
 
     # ---- planning
 
-    def build(self, source: Interface, target: Interface) -> None:
-        """Merge the complete listings of the stores, by interfaces of the calling thread.
+    def build(self, source: Store, target: Store) -> None:
+        """Merge the complete listings of the stores.
 
         Raises InvalidPathError if keys conflict at the target, and the exceptions of listing.
         """
@@ -97,7 +98,7 @@ class SyncPlan:
             self._build(source, target, trust=False)
         self._key_conflicts.check()
 
-    def _build(self, source: Interface, target: Interface, trust: bool) -> None:
+    def _build(self, source: Store, target: Store, trust: bool) -> None:
         unclear: list[ListingPair] = []
         for pair in merge_listings(source, target, self._wanted, trust, self.skipped_symlinks):
             self._key_conflicts.see(pair)

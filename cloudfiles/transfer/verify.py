@@ -77,8 +77,7 @@ def verify(source: Store, target: Store, paths: Any = None, *, read: bool = Fals
         check_source(source)
     plan, here, there = plan_between(source, target)
     result = VerifyResult()
-    items: Iterable[Item] = (listed_items(source.here(), result.skipped_symlinks) if paths is None
-                             else as_items(paths))
+    items: Iterable[Item] = listed_items(source, result.skipped_symlinks) if paths is None else as_items(paths)
     with bar_for(progress, len(items) if isinstance(items, Collection) else None, "Verifying") as bar:
         report = bar.update if is_shown(progress) else None
         for chunk in _chunks(items):

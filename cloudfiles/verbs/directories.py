@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any, Literal, overload
 
+from cloudfiles.batch.lister import list_pages
 from cloudfiles.batch.processes import Parallel
 from cloudfiles.batch.progress import Progress
+from cloudfiles.batch.store import Store
 from cloudfiles.exceptions import InvalidInputError
 from cloudfiles.inputs import as_path, is_path
-from cloudfiles.interfaces.base import Interface
 from cloudfiles.lib import StrPath
 from cloudfiles.results import SizeSummary
 from cloudfiles.verbs.batch_runner import keys
@@ -35,7 +36,7 @@ class DirectoryVerbs(WriteVerbs):
 
         size: yield `(path, bytes)`; None for a directory.
         """
-        return _shown(_below(self._store.here(), as_path(path), flat=True), size)
+        return _shown(_below(self._store, as_path(path), flat=True), size)
 
     @overload
     def find(self, path: StrPath = "", *, size: Literal[False] = False) -> Iterator[str]: ...
@@ -49,7 +50,7 @@ class DirectoryVerbs(WriteVerbs):
 
         size: yield `(path, bytes)`.
         """
-        return _shown(_below(self._store.here(), as_path(path), flat=False), size)
+        return _shown(_below(self._store, as_path(path), flat=False), size)
 
     def du(self, paths: StrPath | Iterable[StrPath] = "") -> SizeSummary:
         """Number and stored bytes of the objects in a directory, or of an object, or the sum over several of them.
@@ -58,7 +59,7 @@ class DirectoryVerbs(WriteVerbs):
         """
         here, sizes = self._store.here(), SizeSummary(N=0, num_bytes=0)
         for path in _each(paths):
-            for key, size in _below(here, path, flat=False):
+            for key, size in _below(self._store, path, flat=False):
                 sizes["N"] += 1
                 sizes["num_bytes"] += (here.size(key) or 0) if size is None else size
         return sizes
@@ -79,7 +80,7 @@ class DirectoryVerbs(WriteVerbs):
         if not recursive:
             return self.delete(chosen, progress=progress, parallel=parallel)
         here = self._store.here()
-        found = (key for path in chosen for key, _ in _below(here, path, flat=False)
+        found = (key for path in chosen for key, _ in _below(self._store, path, flat=False)
                  if not here.is_below_symlink(key, path.rstrip("/").rpartition("/")[0]))
         count = self.delete(found, progress=progress, parallel=parallel)
         for path in chosen:
@@ -100,12 +101,13 @@ def _removable(path: str, recursive: bool) -> str:
     return path
 
 
-def _below(interface: Interface, path: str, flat: bool) -> Iterator[tuple[str, int | None]]:
+def _below(store: Store, path: str, flat: bool) -> Iterator[tuple[str, int | None]]:
     """Keys and sizes of the object `path` and the contents of the directory `path`, with directories if `flat`."""
     directory = path if path.endswith("/") or not path else path + "/"
-    if directory != path and interface.exists(path):
-        yield path, interface.size(path)
-    for page in interface.pages(directory, flat=flat):
+    here = store.here()
+    if directory != path and here.exists(path):
+        yield path, here.size(path)
+    for page in list_pages(store, directory, flat=flat):
         found: list[tuple[str, int | None]] = [(entry.key, entry.size) for entry in page.entries]
         yield from sorted(found + [(prefix, None) for prefix in page.prefixes]) if page.prefixes else found
 

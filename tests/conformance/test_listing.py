@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
+from typing import Any
+
 import pytest
 
 from cloudfiles import CloudFiles
-from cloudfiles.exceptions import CloudFilesError
-from cloudfiles.testing import S3Server
+from cloudfiles.exceptions import AuthorizationError, CloudFilesError
+from cloudfiles.interfaces.gs import listing as gs_listing
+from cloudfiles.interfaces.s3 import listing as s3_listing
+from cloudfiles.testing import Rule, S3Server, s3_error
 from tests.conformance.stores import StoreUnderTest
+from tests.servers.lies import IgnoreQuery
 
 CONTENTS = {"a": b"1", "ab": b"22", "b/c": b"333", "b/d/e": b"4444", "b.x": b"", "b/d/f": b"55555", "z": b"6"}
 LISTED = sorted(CONTENTS, key=str.encode)
@@ -71,9 +77,86 @@ def test_many_pages(store: StoreUnderTest, cf: CloudFiles, fault_server: S3Serve
     fault_server.configure(page_size=4)
     assert list(cf.list()) == keys
     tokens = dict(cf.list(return_resume_token=True))
-    assert list(cf.list(resume_token=tokens["k13"])) == keys[12:]  # the page of that path
-    assert list(CloudFiles(store.cloudpath, **store.options).list(resume_token=tokens["k13"])) == keys[12:]
+    resumed = list(cf.list(resume_token=tokens["k13"]))
+    assert resumed == keys[-len(resumed):]
+    assert "k13" in resumed[:4]  # the page of that path
+    assert list(CloudFiles(store.cloudpath, **store.options).list(resume_token=tokens["k13"])) == resumed
     assert list(cf.list(flat=True)) == keys
+
+
+@pytest.mark.stores("scripted", "rclone", "moto", "gs", "gs-scripted")
+@pytest.mark.parametrize("kind", ["numbers", "directories", "nasty"])
+def test_pages_listed_side_by_side(store: StoreUnderTest, cf: CloudFiles, kind: str,
+                                   monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (s3_listing, gs_listing):
+        monkeypatch.setattr(module, "PAGE_ENTRIES", 10)
+    keys = _kinds()[kind]
+    store.seed(dict.fromkeys(keys, b"1"))
+    assert sorted(cf.list()) == sorted(keys)
+    assert sorted(cf.find(size=True)) == [(key, 1) for key in sorted(keys)]
+    assert cf.subtree_size() == {"N": len(keys), "num_bytes": len(keys)}
+    assert dict(cf.exists([*keys, "nowhere"])) == {**dict.fromkeys(keys, True), "nowhere": False}
+    assert sorted(cf.list(flat=True)) == sorted({key.partition("/")[0] + "/" if "/" in key else key for key in keys})
+
+
+def _kinds() -> dict[str, list[str]]:
+    numbers = [f"{number:06d}" for number in range(300)]
+    directories = [f"{a:02x}/{b}/x" for a in range(20) for b in range(0, 3 * a, 2)]
+    nasty = [f"{a}{b}{c}" for a in "-.~ab" for b in "%+ \u00e9\uffee\U0001f600" for c in range(10)]
+    return {"numbers": numbers, "directories": directories, "nasty": nasty}
+
+
+@pytest.mark.stores("scripted")
+def test_a_server_that_ignores_start_after_is_listed_one_by_one(store: StoreUnderTest, cf: CloudFiles,
+                                                                fault_server: S3Server) -> None:
+    keys = [f"{number:03d}" for number in range(300)]
+    store.seed(dict.fromkeys(keys, b""))
+    fault_server.configure(page_size=10)
+    fault_server.script(Rule(IgnoreQuery(("start-after",)), query="start-after", times=None))
+    assert list(cf.list()) == keys
+    fault_server.forget()
+    fault_server.script(Rule(s3_error(400, "InvalidArgument"), query="start-after", times=None))
+    assert list(cf.list()) == keys
+
+
+@pytest.mark.stores("scripted")
+def test_a_failure_is_raised_after_the_pages_before_it(store: StoreUnderTest, cf: CloudFiles,
+                                                       fault_server: S3Server) -> None:
+    keys = [f"{number:03d}" for number in range(300)]
+    store.seed(dict.fromkeys(keys, b""))
+    fault_server.configure(page_size=10)
+    fault_server.script(Rule(s3_error(403, "AccessDenied"), query="list-type=2", skip=7, times=None))
+    listing, listed = cf.list(), []
+    with pytest.raises(AuthorizationError):
+        for key in listing:
+            listed.append(key)
+    assert listed
+    assert listed == keys[:len(listed)]
+    assert list(listing) == []
+
+
+@pytest.mark.stores("scripted")
+def test_a_listing_that_is_closed_stops_its_workers(store: StoreUnderTest, cf: CloudFiles,
+                                                    fault_server: S3Server) -> None:
+    store.seed({f"{number:03d}": b"" for number in range(300)})
+    fault_server.configure(page_size=10)
+    fault_server.forget()
+    listing = cf.list()
+    assert list(itertools.islice(listing, 10)) == [f"{number:03d}" for number in range(10)]
+    assert len(fault_server.requests()) == 1
+    assert next(listing) == "010"
+    listing.close()  # type: ignore[attr-defined]
+    count = len(fault_server.requests())
+    assert count <= 8
+    assert list(cf.list("29")) == [f"{number:03d}" for number in range(290, 300)]
+    assert len(fault_server.requests()) == count + 1
+
+
+def test_directory_buckets_are_listed_one_page_after_another() -> None:
+    """Amazon S3 User Guide, "Differences for directory buckets": ListObjectsV2 is not in lexicographical order."""
+    options: Any = {"secrets": {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_DEFAULT_REGION": "r"}}
+    assert not CloudFiles("s3://name--usw2-az1--x-s3/dir", **options)._store.here().traits.lists_in_key_order
+    assert CloudFiles("s3://name/dir--x-s3/", **options)._store.here().traits.lists_in_key_order
 
 
 @pytest.mark.stores("scripted")

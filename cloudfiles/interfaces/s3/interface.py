@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from cloudfiles.credentials.aws import AwsProvider
@@ -51,6 +52,10 @@ from cloudfiles.types import Content, ListPage, StoredObject, StoreOptions, Writ
 MAX_PRESIGNED = 7 * 24 * 3600
 """Maximum validity of URLs signed with SigV4, in seconds."""
 
+_DIRECTORY_BUCKET = "--x-s3"
+"""The end of the names of directory buckets, which do not list in key order (Amazon S3 User Guide, "Differences for
+directory buckets")."""
+
 _PRESIGNABLE = ("GET", "HEAD", "PUT", "DELETE")
 
 
@@ -67,6 +72,8 @@ class S3Interface(HeaderStore):
     def __init__(self, location: ExtractedPath, options: StoreOptions, runtime: Runtime, *,
                  client: Client | None = None, provider: AwsProvider | None = None) -> None:
         self._name = location.bucket or ""
+        if self._name.endswith(_DIRECTORY_BUCKET):
+            self.traits = replace(self.traits, lists_in_key_order=False)
         path = location.path or ""
         self._root = path if not path or path.endswith("/") else path + "/"
         self._url = location.host or options.endpoint

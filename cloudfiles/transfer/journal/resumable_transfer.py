@@ -310,7 +310,7 @@ def _items(source: Store, paths: Any, skipped: list[str]) -> Iterable[Item]:
         listed = source.at(_paths.absolute(paths))
     if listed is not None:
         check_source(listed)
-        return listed_items(listed.here(), skipped)
+        return listed_items(listed, skipped)
     if isinstance(paths, bytes) or not isinstance(paths, Iterable):
         raise InvalidInputError("paths: expected a cloudpath, a CloudFiles or an iterable of keys, got "
                                 f"{type(paths).__name__}: {paths!r}")

@@ -1,0 +1,452 @@
+"""Plans a listing of a store in key order whose pages are requested side by side. Pure: it sends no request itself.
+
+The keys are divided into ranges, each of which is listed page by page, and the pages of all ranges are returned in
+order. While a page of a range is being requested, the rest of the range is split off as a new one, at the position
+where that page probably ends: estimated from the keys of the pages so far (`key_scale.py`), and from the names of the
+next directories (an outline). So there is a window of ranges that slides over the keys, and ranges that turn out to be
+long are split again.
+
+**Nothing depends on the estimates, nor on the order that the store promises.** A range is followed by the next one only
+if the first key of that is exactly the first key beyond the boundary on the last page of the range. Then the server
+itself has listed one after the other. If they differ (the server ignores `start-after`, does not list in key order, or
+objects came and went), all later ranges are dropped, and the listing continues with the token of that last page, one
+page after another.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import deque
+from operator import attrgetter
+from typing import NamedTuple
+
+from cloudfiles.batch.key_scale import KeyScale
+from cloudfiles.exceptions import ProtocolError
+from cloudfiles.interfaces.paging import CycleDetector, DuplicateFilter
+from cloudfiles.types import ListPage
+
+MAX_PAGES_AHEAD = 64
+"""Maximum number of pages that were not processed yet, including those that are being requested. A page of a thousand
+keys takes about 0.4 MB."""
+
+_NEAR = 8
+_MAX_PAGES_FAR = 48
+"""The same for all but the next ranges, so that there is always memory to split those."""
+
+FILL = 0.9
+"""How much of a page the next range probably fills: with less than a page, it takes one request."""
+
+_WORTHWHILE = 1.5
+"""Pages that a range has to have left, to be split."""
+
+_MAX_SPLITS = 16.0
+"""Maximum number of ranges that are split off in advance."""
+
+_MORE_SPLITS = 0.5
+"""They are halved by a gap without keys, and get more by this number with each range that has keys."""
+
+_PAGES_PER_OUTLINE = 8
+"""Minimum number of pages for each request for the names of directories."""
+
+_RESUME = "cloudfiles:start-after:"
+"""The start of a token that stands for a position; the last key before it follows."""
+
+_key = attrgetter("key")
+
+
+class PageRequest(NamedTuple):
+    """A page to be requested, with the arguments of `Interface.list_page`.
+
+    key_range: the range that the page belongs to; None for an outline.
+    """
+
+    key_range: KeyRange | None
+    prefix: str
+    flat: bool
+    start_after: str | None
+    token: str | None
+
+
+class KeyRange:
+    """The keys after `start`, up to and including `end`, listed page by page.
+
+    Attributes:
+        start: None: the beginning of the listing.
+        end: None: the end of the listing.
+        token: of the next page; None before the first page, and after the last.
+        position: the last name listed; `start` before the first page.
+        first: the first name listed.
+        pages: those that were not handed on yet.
+        scale: estimates positions behind `position`.
+        is_requested: whether a page is being requested.
+        is_begun: whether the first page was requested.
+        is_exhausted: whether the listing of the server has ended.
+        is_dropped: whether it is not part of the listing any more.
+    """
+
+    __slots__ = ("cycle", "duplicates", "end", "first", "is_begun", "is_dropped", "is_exhausted", "is_requested",
+                 "pages", "position", "scale", "start", "token")
+
+    def __init__(self, what: str, start: str | None = None, end: str | None = None, *, token: str | None = None,
+                 scale: KeyScale | None = None) -> None:
+        self.start = self.position = start
+        self.end = end
+        self.token = token
+        self.first: str | None = None
+        self.pages: deque[ListPage] = deque()
+        self.scale = scale
+        self.is_requested = self.is_begun = self.is_exhausted = self.is_dropped = False
+        self.cycle = CycleDetector(what, token)
+        self.duplicates = DuplicateFilter()
+
+    @property
+    def is_beyond_end(self) -> bool:
+        """Whether a name after `end` was listed."""
+        return None not in (self.first, self.end, self.position) and self.position > self.end  # type: ignore[operator]
+
+    @property
+    def is_complete(self) -> bool:
+        return self.is_exhausted or self.is_beyond_end
+
+
+class ListingPlan:
+    """A listing in progress. See the module.
+
+    Call `next_request` as long as it returns requests, pass each result to `arrived` or `failed`, and call `take` for
+    the next pages in order.
+
+    Attributes:
+        is_finished: whether `take` has returned all pages.
+    """
+
+    def __init__(self, prefix: str = "", *, flat: bool = False, token: str | None = None,
+                 is_sequential: bool = False) -> None:
+        self._prefix = prefix
+        self._flat = flat
+        self._what = f"the listing of {prefix!r}"
+        start, token = parse_token(token)
+        self._ranges = [KeyRange(self._what, start, token=token)]
+        self._checks_start = start is not None
+        self._error: Exception | None = None
+        self._is_sequential = is_sequential
+        self._splits = _MAX_SPLITS
+        self._outline = _Outline()
+        self._outlines = 0
+        self._arrived = self._taken = self._requested = 0
+        self._wasted = False
+        self._gap: str | None = None  # the first name behind the last one
+        self.is_finished = False
+
+    # ---- requests
+
+    def next_request(self, waiting: int = 0) -> PageRequest | None:
+        """The next page to request now; None: none before something arrives, or is taken.
+
+        waiting: pages that were taken but not processed yet.
+        """
+        if self.is_finished or self._error is not None:
+            return None
+        ahead = waiting + self._requested + sum(len(each.pages) for each in self._ranges)
+        # Few pages in advance at first: the listing may be short, or its consumer may stop.
+        allowed = 2 + 2 * (self._taken - waiting)
+        active = sum(not each.is_complete for each in self._ranges)
+        is_next = not waiting
+        furthest = self._ranges[0]  # behind the last name that was listed, no gap is known
+        for index, each in enumerate(self._ranges):
+            if furthest.position is None or (each.position is not None and each.position > furthest.position):
+                furthest = each
+            if each.is_complete:
+                continue
+            if ahead >= min(allowed, MAX_PAGES_AHEAD if index < _NEAR else _MAX_PAGES_FAR) and not (
+                    is_next and not each.pages):
+                return None
+            if not each.is_requested:
+                return self._request(each)
+            is_next = False
+            if self._is_sequential:
+                return None
+            request = self._outline_request(furthest)
+            if request is not None:
+                return request
+            if active <= self._splits and self._split(index, furthest):
+                active += 1  # the range that was split off comes next
+        return None
+
+    def _request(self, each: KeyRange) -> PageRequest:
+        is_first = not each.is_begun
+        each.is_begun = each.is_requested = True
+        self._requested += 1
+        return PageRequest(each, self._prefix, self._flat, each.start if is_first and each.token is None else None,
+                           each.token)
+
+    def _outline_request(self, each: KeyRange) -> PageRequest | None:
+        """A request for the names of the next directories, if they are likely to help."""
+        scale, position = each.scale, each.position
+        if self._flat or scale is None or position is None or self._outline.is_requested:
+            return None
+        if self._outlines and (not self._wasted or self._arrived < self._outlines * _PAGES_PER_OUTLINE):
+            return None
+        directory = scale.parent_directory()
+        directory = None if directory is None else self._outline.missing(directory, position, self._prefix)
+        if directory is None:
+            return None
+        self._outlines += 1
+        self._requested += 1
+        self._wasted = False
+        self._outline.is_requested = True
+        within = position[len(directory):].partition("/")[0]
+        return PageRequest(None, directory, True, f"{directory}{within}0", None)  # '0' is the character after '/'
+
+    def _split(self, index: int, furthest: KeyRange) -> bool:
+        """Split off what is behind the page that is being requested, if it is likely to be long.
+
+        furthest: the range, up to this one, with the last name that was listed so far: an earlier one may have shown a
+        gap.
+        """
+        each, scale, position = self._ranges[index], furthest.scale, furthest.position
+        if scale is None or position is None:
+            return False
+        boundary = self._outline.boundary(scale, position) or scale.beyond(position, FILL * scale.count)
+        if boundary is not None and self._flat:
+            boundary = boundary[:len(self._prefix)] + boundary[len(self._prefix):].partition("/")[0]
+        if boundary is None or boundary <= position:
+            return False
+        if each.end is not None:
+            enough = scale.beyond(position, _WORTHWHILE * scale.count)
+            if boundary >= each.end or enough is None or enough >= each.end:
+                return False
+        self._ranges.insert(index + 1, KeyRange(self._what, boundary, each.end, scale=scale))
+        each.end = boundary
+        return True
+
+    # ---- answers
+
+    def arrived(self, request: PageRequest, page: ListPage) -> None:
+        """Add a page that was requested."""
+        self._requested -= 1
+        each = request.key_range
+        if each is None:
+            self._outline.add(request.prefix, page)
+            return
+        if each.is_dropped:
+            return
+        each.is_requested = False
+        self._arrived += 1
+        try:
+            self._add(each, each.duplicates.page(page))
+        except ProtocolError as error:
+            self._fail(each, error)
+
+    def failed(self, request: PageRequest, error: Exception) -> None:
+        """The request has failed for good. Errors of ranges that nothing has confirmed end only those."""
+        self._requested -= 1
+        each = request.key_range
+        if each is None:
+            self._outline.is_requested = False
+        elif not each.is_dropped:
+            each.is_requested = False
+            self._fail(each, error)
+
+    def _fail(self, each: KeyRange, error: Exception) -> None:
+        if each is self._ranges[0]:
+            self._drop_after(0)
+            self._error = error
+        else:
+            self._drop_after(self._ranges.index(each) - 1)
+        self._is_sequential = True
+
+    def _add(self, each: KeyRange, page: ListPage) -> None:
+        first, last, in_order = _names(page)
+        is_new = first is None or each.position is None or first > each.position
+        if not is_new and self._checks_start and each is self._ranges[0] and each.first is None:
+            raise ProtocolError(f"{self._what} cannot be resumed: the server does not honor start-after")
+        if not (in_order and is_new):
+            self._distrust(each)
+            if each.is_dropped:
+                return
+        each.token, each.is_exhausted = page.next_token, page.next_token is None
+        each.pages.append(page)
+        if first is not None and last is not None:
+            before = None if each.first is None else each.position
+            each.first, each.position = each.first or first, last
+            if not self._is_sequential:
+                self._learn(each, page, before)
+        if page.next_token is not None:
+            each.cycle.check(page.next_token, page.entries[0].key if page.entries else None, page.prefixes)
+
+    def _distrust(self, each: KeyRange) -> None:
+        """A page of this range is not in order: continue one page after another."""
+        index = self._ranges.index(each)
+        self._drop_after(max(0, index - 1))
+        self._is_sequential = True
+
+    def _learn(self, each: KeyRange, page: ListPage, before: str | None) -> None:
+        names = sorted([*map(_key, page.entries), *page.prefixes]) if page.prefixes else list(map(_key, page.entries))
+        if len(names) > 1:
+            each.scale = KeyScale(names, self._prefix, before)
+        index = self._ranges.index(each)
+        # A page that reaches beyond ranges that have not begun answers for them.
+        while each.is_beyond_end and index + 1 < len(self._ranges) and not self._ranges[index + 1].is_begun:
+            following = self._ranges[index + 1]
+            if following.end is None or following.end > names[-1]:
+                break
+            each.end = following.end
+            del self._ranges[index + 1]
+        for later in self._ranges[index + 1:]:
+            if later.is_begun:
+                break
+            later.scale = each.scale
+
+    def _drop_after(self, index: int) -> None:
+        for each in self._ranges[index + 1:]:
+            each.is_dropped = True
+        del self._ranges[index + 1:]
+        self._ranges[index].end = None
+
+    # ---- pages in order
+
+    def take(self) -> ListPage | None:
+        """The next page, with a token that continues after it; None if it has not arrived yet, or at the end.
+
+        Raises the error of the listing after the pages before it.
+        """
+        while not self.is_finished:
+            head = self._ranges[0]
+            if head.is_exhausted and len(self._ranges) > 1:
+                self._drop_after(0)
+            page = None
+            if len(head.pages) > 1 or (head.pages and (len(self._ranges) == 1 or not head.is_complete)):
+                page = head.pages.popleft()
+            elif self._error is not None:
+                raise self._error
+            elif len(self._ranges) > 1 and head.is_complete:
+                if not self._join(head, self._ranges[1]):
+                    return None
+                if self._ranges[0] is not head:
+                    page = _up_to(head)
+            elif not head.is_complete:
+                return None
+            self.is_finished = head is self._ranges[0] and head.is_exhausted and not head.pages
+            if page is not None:
+                self._taken += 1
+                return page
+        return None
+
+    def _join(self, head: KeyRange, following: KeyRange) -> bool:
+        """Continue with the range that follows a complete one, if they fit together; False if that is not known yet."""
+        if not following.is_begun:
+            head.end = following.end
+            del self._ranges[1]
+            return True
+        if following.first is None and not following.is_exhausted:
+            return False
+        if following.first is None or following.first != _first_beyond(head):
+            # Objects may have come and gone, once or twice.
+            self._drop_after(0)
+            self._is_sequential = self._is_sequential or following.first is None or self._splits <= 1
+            self._splits = max(1.0, self._splits / 4)
+            return True
+        is_empty = following.end is not None and following.first > following.end
+        self._wasted = self._wasted or is_empty
+        if not is_empty:
+            self._splits = min(_MAX_SPLITS, self._splits + _MORE_SPLITS)
+        elif self._gap != following.first:  # one gap may take several ranges
+            self._gap = following.first
+            self._splits = max(1.0, self._splits / 2)
+        del self._ranges[0]
+        return True
+
+
+class _Outline:
+    """The names of directories that are ahead, as far as they were requested."""
+
+    def __init__(self) -> None:
+        self.is_requested = False
+        self._names: dict[str, list[str]] = {}  # by directory; those of the last request for it
+        self._complete: set[str] = set()
+
+    def add(self, directory: str, page: ListPage) -> None:
+        self.is_requested = False
+        for other in [each for each in self._names if not directory.startswith(each)]:
+            del self._names[other]
+        self._names[directory] = sorted(page.prefixes)
+        self._complete = {each for each in self._complete if each in self._names}
+        if page.next_token is None:
+            self._complete.add(directory)
+
+    def missing(self, directory: str, position: str, prefix: str) -> str | None:
+        """`directory`, or the innermost one around it, whose next names after `position` are not known but may exist;
+        None if there is none with this prefix."""
+        while position.startswith(directory) and len(directory) >= len(prefix):
+            names = self._names.get(directory)
+            if names is None or (names and position > names[-1] and directory not in self._complete):
+                return directory
+            if not directory or (names and position < names[-1]):
+                return None
+            directory = directory[:directory.rfind("/", 0, -1) + 1]
+        return None
+
+    def boundary(self, scale: KeyScale, position: str) -> str | None:
+        """A position about a page after `position`, at or in a known directory; None if none is known."""
+        estimated = scale.beyond(position, FILL * scale.count)
+        last = ""
+        for directory in sorted(self._names, key=len, reverse=True):
+            names = self._names[directory]
+            at = bisect_right(names, position)
+            if not position.startswith(directory):
+                continue
+            if at < len(names):
+                each = scale.keys_per_directory(directory)
+                if each is None:  # in a large directory
+                    is_inside = estimated is not None and estimated < names[at] and estimated.startswith(last)
+                    return estimated if is_inside else names[at]
+                start = at - 1 if at and names[at - 1] == position else at
+                chosen = min(len(names) - 1, start + max(1, round(FILL * scale.count / each)))
+                return _refined(names, at, chosen, estimated)
+            if names and directory in self._complete:
+                last = names[-1]  # nothing follows it in this directory
+        return None
+
+
+def _refined(names: list[str], at: int, chosen: int, estimated: str | None) -> str:
+    """The name `chosen`, or an estimated position in a directory next to it."""
+    if estimated is not None:
+        inside = bisect_right(names, estimated) - 1
+        if at <= inside and abs(inside - chosen) <= 1 and estimated.startswith(names[inside]):
+            return estimated
+    return names[chosen]
+
+
+def parse_token(token: str | None) -> tuple[str | None, str | None]:
+    """The key after which a token continues, or the token itself if it is one of the store."""
+    if token is not None and token.startswith(_RESUME):
+        return token[len(_RESUME):], None
+    return None, token
+
+
+def _names(page: ListPage) -> tuple[str | None, str | None, bool]:
+    """The first and the last name of a page, and whether its names are in order."""
+    keys = list(map(_key, page.entries))
+    in_order = keys == sorted(keys) and page.prefixes == sorted(page.prefixes)
+    names = [*keys[:1], *keys[-1:], *page.prefixes[:1], *page.prefixes[-1:]]
+    return (min(names), max(names), in_order) if names else (None, None, True)
+
+
+def _first_beyond(head: KeyRange) -> str | None:
+    """The first name on the last page that is after the end of a complete range."""
+    if not head.is_beyond_end or head.end is None:
+        return None
+    page = head.pages[-1]
+    entries = page.entries[bisect_right(page.entries, head.end, key=_key):]
+    prefixes = page.prefixes[bisect_right(page.prefixes, head.end):]
+    return min([*(entry.key for entry in entries[:1]), *prefixes[:1]], default=None)
+
+
+def _up_to(head: KeyRange) -> ListPage | None:
+    """The last page of a range up to its end; None if nothing is left."""
+    page, end = head.pages.popleft(), head.end
+    if end is None or not head.is_beyond_end:
+        return page
+    page = page._replace(entries=page.entries[:bisect_right(page.entries, end, key=_key)],
+                         prefixes=page.prefixes[:bisect_right(page.prefixes, end)], next_token=_RESUME + end)
+    return page if page.entries or page.prefixes else None

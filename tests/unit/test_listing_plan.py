@@ -1,0 +1,335 @@
+"""Listings side by side: the pages are always those of the listing one by one, whatever the server does."""
+
+from __future__ import annotations
+
+import random
+import re
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cloudfiles.batch.key_scale import KeyScale
+from cloudfiles.batch.listing_plan import MAX_PAGES_AHEAD, ListingPlan, PageRequest
+from cloudfiles.exceptions import ProtocolError, ServerError
+from cloudfiles.types import ListEntry, ListPage
+
+Order = Callable[[str], Any]
+
+
+class Server:
+    """Lists keys in an order of its own, of which `start_after` is a position.
+
+    Attributes:
+        requests: those so far.
+        start_after: what the server makes of this parameter.
+    """
+
+    def __init__(self, keys: Sequence[str], page_size: int = 1000, order: Order = str,
+                 start_after: Callable[[str], str | None] = str) -> None:
+        self._order = order
+        self.keys = sorted(set(keys), key=order)
+        self._page_size = page_size
+        self.start_after = start_after
+        self.requests: list[PageRequest] = []
+        self._known: dict[tuple[str, bool], list[str]] = {}
+
+    def list_page(self, request: PageRequest) -> ListPage:
+        self.requests.append(request)
+        names = self._known.get((request.prefix, request.flat)) or self._names(request.prefix, request.flat)
+        after = request.start_after if request.start_after is None else self.start_after(request.start_after)
+        at = 0
+        if request.token is not None:
+            at = int(request.token)
+        elif after is not None:
+            at = bisect_right(names, self._order(after), key=self._order)
+        page = names[at:at + self._page_size]
+        entries = [ListEntry(key, len(key)) for key in page if not (request.flat and key.endswith("/"))]
+        more = at + self._page_size < len(names)
+        return ListPage(entries, [name for name in page if request.flat and name.endswith("/")],
+                        str(at + self._page_size) if more else None)
+
+    def _names(self, prefix: str, flat: bool) -> list[str]:
+        found = [key for key in self.keys if key.startswith(prefix)]
+        if flat:
+            found = list(dict.fromkeys(prefix + re.sub(r"(?s)/.*", "/", key[len(prefix):]) for key in found))
+        self._known[prefix, flat] = found
+        return found
+
+    def one_by_one(self, prefix: str = "", flat: bool = False, token: str | None = None) -> list[str]:
+        found: list[str] = []
+        while True:
+            page = self.list_page(PageRequest(None, prefix, flat, None, token))
+            found += names_of(page)
+            if page.next_token is None:
+                return found
+            token = page.next_token
+
+
+def names_of(page: ListPage) -> list[str]:
+    return sorted([entry.key for entry in page.entries] + page.prefixes) if page.prefixes else [
+        entry.key for entry in page.entries]
+
+
+class Listing:
+    """Runs a plan against a server, which answers up to `width` requests in an order given by `choose`.
+
+    Attributes:
+        tokens: the token of each page that was taken.
+        rounds: how many round trips it takes if each takes the same time.
+        most_ahead: the largest number of pages in memory.
+    """
+
+    def __init__(self, server: Server, prefix: str = "", *, flat: bool = False, token: str | None = None,
+                 width: int = 16, choose: Callable[[int], int] = lambda count: 0) -> None:
+        self._server = server
+        self._plan = ListingPlan(prefix, flat=flat, token=token)
+        self._width = width
+        self._choose = choose
+        self._token = token
+        self.tokens: list[str | None] = []
+        self.found: list[str] = []
+        self.rounds = self.most_ahead = 0
+        self._limit = 100 + 5 * len(server.keys)
+
+    def run(self, stop_after: int | None = None) -> list[str]:
+        pending: list[PageRequest] = []
+        while not self._plan.is_finished and (stop_after is None or len(self.tokens) < stop_after):
+            while len(pending) < self._width and (request := self._plan.next_request()) is not None:
+                pending.append(request)
+            assert pending, "the plan waits for nothing"
+            self.most_ahead = max(self.most_ahead, len(pending) + sum(len(each.pages) for each in self._plan._ranges))
+            request = pending.pop(self._choose(len(pending)))
+            assert len(self._server.requests) <= self._limit, "the listing makes no progress"
+            try:
+                page = self._server.list_page(request)
+            except ServerError as error:
+                self._plan.failed(request, error)
+            else:
+                self._plan.arrived(request, page)
+            self._take()
+        return self.found
+
+    def run_in_rounds(self) -> list[str]:
+        """All pending requests are answered at once."""
+        while not self._plan.is_finished:
+            pending: list[PageRequest] = []
+            while len(pending) < self._width and (request := self._plan.next_request()) is not None:
+                pending.append(request)
+            assert pending
+            self.rounds += 1
+            for request in pending:
+                self._plan.arrived(request, self._server.list_page(request))
+            self._take()
+        return self.found
+
+    def _take(self) -> None:
+        while (page := self._plan.take()) is not None:
+            self.tokens.append(self._token)
+            self.found += names_of(page)
+            self._token = page.next_token
+
+
+# ---- whatever the keys are, and the server does
+
+CHARACTERS = st.sampled_from("ab019/-.%+ \x01\x7f\xe9\u1234\ud7ff\ue000\uffee\U0001f600\U0010fffd")
+KEYS = st.one_of(
+    st.text(CHARACTERS, min_size=1, max_size=6),
+    st.integers(0, 3000).map("k{:05}".format),
+    st.integers(0, 3000).map("d/{}".format),
+    st.tuples(st.integers(0, 12), st.integers(0, 31)).map(lambda date: "2024/{:02}/{:02}/x".format(*date)),
+    st.integers(0, 2**64).map("{:016x}".format))
+KEY_SETS = st.lists(KEYS, max_size=150)
+
+
+def by_component(key: str) -> Any:
+    """As programs list that walk through directories."""
+    return [part.encode("utf-8", "surrogatepass") for part in key.split("/")]
+
+
+def shuffled(key: str) -> Any:
+    return random.Random(key).random()
+
+
+ORDERS = {"key": str, "component": by_component, "shuffled": shuffled, "reversed": lambda key: [-ord(c) for c in key]}
+LIES: dict[str, Callable[[str], str | None]] = {
+    "honored": str, "ignored": lambda key: None, "cut": lambda key: key[:2], "rounded": lambda key: key + "0",
+    "empty": lambda key: "\U0010ffff"}
+
+
+@settings(max_examples=400, deadline=None)
+@given(keys=KEY_SETS, page_size=st.integers(1, 20), width=st.integers(1, 16), data=st.data(), flat=st.booleans(),
+       order=st.sampled_from(sorted(ORDERS)), lie=st.sampled_from(sorted(LIES)), prefix=st.sampled_from(["", "d/"]))
+def test_nothing_is_lost_or_doubled(keys: list[str], page_size: int, width: int, data: st.DataObject, flat: bool,
+                                    order: str, lie: str, prefix: str) -> None:
+    if flat and order != "key":
+        order = "key"
+    server = Server(keys, page_size, ORDERS[order], LIES[lie])
+    listing = Listing(server, prefix, flat=flat, width=width,
+                      choose=lambda count: data.draw(st.integers(0, count - 1)))
+    assert listing.run() == server.one_by_one(prefix, flat)
+    assert listing.most_ahead <= MAX_PAGES_AHEAD + 1
+
+
+@settings(max_examples=200, deadline=None)
+@given(keys=KEY_SETS, page_size=st.integers(1, 20), flat=st.booleans(), stop=st.integers(1, 20))
+def test_it_continues_with_any_token(keys: list[str], page_size: int, flat: bool, stop: int) -> None:
+    server = Server(keys, page_size)
+    whole = Listing(server, flat=flat)
+    first = Listing(server, flat=flat)
+    begun = first.run(stop_after=stop)
+    if first._token is not None:
+        begun = begun + Listing(server, flat=flat, token=first._token).run()
+    assert begun == whole.run() == server.one_by_one(flat=flat)
+
+
+@settings(max_examples=200, deadline=None)
+@given(keys=KEY_SETS, page_size=st.integers(1, 20), data=st.data())
+def test_objects_that_come_and_go(keys: list[str], page_size: int, data: st.DataObject) -> None:
+    """Those that were there all the time are listed, once."""
+    server = Server(keys, page_size)
+    stable = {key for key in server.keys if hash(key) % 3}
+    others = [key for key in server.keys if key not in stable]
+    tokens_are_positions(server)
+
+    def choose(count: int) -> int:
+        server._known.clear()
+        server.keys = sorted(stable | {key for key in others if data.draw(st.booleans())})
+        return data.draw(st.integers(0, count - 1))
+
+    found = Listing(server, choose=choose).run()
+    assert sorted(set(found)) == found
+    assert stable <= set(found)
+
+
+def tokens_are_positions(server: Server) -> None:
+    """Let tokens name the last key, as they do where objects come and go, instead of its number."""
+    list_page = server.list_page
+
+    def by_position(request: PageRequest) -> ListPage:
+        page = list_page(request._replace(token=None, start_after=request.token or request.start_after))
+        return page if page.next_token is None else page._replace(next_token=names_of(page)[-1])
+
+    server.list_page = by_position  # type: ignore[method-assign]
+
+
+def test_errors_of_ranges_ahead_do_not_count() -> None:
+    """The listing goes on with the token of the last page; only its own error is raised, after the pages before it."""
+    server = Server([f"{i:05}" for i in range(3000)], 100)
+    list_page = server.list_page
+
+    def refusing(request: PageRequest) -> ListPage:
+        if request.start_after is not None:
+            raise ServerError("start-after is not supported", status=400)
+        if request.token == "2000":
+            raise ServerError("broken", status=500)
+        return list_page(request)
+
+    server.list_page = refusing  # type: ignore[method-assign]
+    listing = Listing(server)
+    with pytest.raises(ServerError, match="broken"):
+        listing.run()
+    assert listing.found == server.keys[:2000]
+
+
+def test_a_listing_that_does_not_end_is_an_error() -> None:
+    server = Server([f"{i:05}" for i in range(3000)], 100, start_after=lambda key: None)
+    list_page = server.list_page
+    server.list_page = lambda request: list_page(request._replace(token=request.token and "100"))  # type: ignore
+    with pytest.raises(ProtocolError, match="does not end"):
+        Listing(server).run()
+
+
+def test_resuming_where_start_after_is_ignored_is_an_error() -> None:
+    keys = [f"{i:05}" for i in range(3000)]
+    listing = Listing(Server(keys, 100))
+    listing.run(stop_after=10)
+    token = next(token for token in listing.tokens if token is not None and not token.isdigit())
+    with pytest.raises(ProtocolError, match="cannot be resumed"):
+        Listing(Server(keys, 100, start_after=lambda key: None), token=token).run()
+
+
+# ---- what it costs
+
+KINDS: dict[str, Callable[[random.Random], list[str]]] = {
+    "digits": lambda r: [f"{i:09}" for i in range(200_000)],
+    "hex": lambda r: [f"{r.getrandbits(128):032x}" for _ in range(200_000)],
+    "words": lambda r: ["".join(r.choices("abcdefghijklmnopqrstuvwxyz", k=8)) for _ in range(200_000)],
+    "unpadded": lambda r: [f"img_{i}.jpg" for i in range(200_000)],
+    "hashed directories": lambda r: [f"{h[:2]}/{h[2:4]}/{h}" for h in (f"{r.getrandbits(64):016x}"
+                                                                      for _ in range(200_000))],
+    "dates": lambda r: [f"logs/2024/{m:02}/{d:02}/{h:02}/host-{k:03}.gz" for m in range(1, 13) for d in range(1, 29)
+                        for h in range(24) for k in range(25)],
+    "dates in names": lambda r: [f"2024-{m:02}-{d:02}T{h:02}:{k:02}.gz" for m in range(1, 13) for d in range(1, 29)
+                                 for h in range(24) for k in range(25)],
+    "many directories": lambda r: [f"train/n{n:08}/n{n:08}_{i}.JPEG"
+                                   for n in r.sample(range(1_440_764, 15_075_141), 200)
+                                   for i in range(r.randrange(200, 1800))],
+    "few directories": lambda r: [f"{name}/{i:07}" for name in ("raw", "test", "train", "zz") for i in range(50_000)],
+    "small directories": lambda r: [f"{r.getrandbits(32):08x}/{name}" for _ in range(50_000) for name in "abcd"],
+    "grid": lambda r: [f"1_1_40/{x * 64}-{x * 64 + 64}_{y * 64}-{y * 64 + 64}_{z * 16}-{z * 16 + 16}"
+                       for x in range(50) for y in range(50) for z in range(80)],
+}
+
+
+EVEN = {"digits", "hex", "words", "unpadded", "small directories"}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_a_listing_costs(kind: str) -> None:
+    """Where the keys are spread evenly, a tenth of the time and a fifth more requests; elsewhere, wrong estimates cost
+    at most as many requests as there are pages."""
+    server = Server(KINDS[kind](random.Random(1)))
+    pages = -(-len(server.keys) // 1000)
+    listing = Listing(server)
+    assert listing.run_in_rounds() == server.keys
+    assert listing.rounds <= (pages / 10 if kind in EVEN else pages / 3.5)
+    assert len(server.requests) <= pages * (1.2 if kind in EVEN else 2.0)
+
+
+def test_few_pages_in_advance_for_a_consumer_that_stops() -> None:
+    server = Server([f"{i:05}" for i in range(50_000)])
+    listing = Listing(server, width=1)
+    listing.run(stop_after=1)
+    assert len(server.requests) == 1
+    plan = ListingPlan()
+    first = plan.next_request()
+    assert first is not None
+    assert plan.next_request() is None  # one page may be all
+    plan.arrived(first, server.list_page(first))
+    assert plan.take() is not None
+    assert sum(plan.next_request() is not None for _ in range(20)) == 4
+
+
+def test_long_ranges_are_split_while_the_pages_behind_wait() -> None:
+    """Most keys are where an estimate expects few."""
+    keys = [f"{i:06}" for i in range(20_000)] + [f"01{i:05}" for i in range(100_000)] + [
+        f"{i:06}" for i in range(20_000, 60_000)]
+    server = Server(keys)
+    listing = Listing(server)
+    assert listing.run_in_rounds() == server.keys
+    assert listing.rounds <= 25
+    assert listing.most_ahead <= MAX_PAGES_AHEAD + 1
+
+
+# ---- positions
+
+
+@settings(max_examples=300, deadline=None)
+@given(keys=st.sets(KEYS, min_size=2, max_size=60), count=st.floats(0.5, 10_000), key=KEYS)
+def test_positions_are_valid_and_behind_the_key(keys: set[str], count: float, key: str) -> None:
+    prefix = key[:1] if all(each.startswith(key[:1]) for each in keys) else ""
+    position = KeyScale(sorted(keys), prefix).beyond(key, count)
+    if position is not None:
+        assert position > key
+        assert position.startswith(prefix)
+        position.encode()  # valid UTF-8
+
+
+def test_undecodable_keys_give_valid_positions() -> None:
+    keys = [f"k\udcff{i}\udce9" for i in range(10, 99)]
+    position = KeyScale(keys, "").beyond(keys[-1], 20)
+    assert position is None or position.encode()
