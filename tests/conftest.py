@@ -23,7 +23,7 @@ from tests.servers.guard import Guard
 from tests.servers.http_proxy import HttpProxy
 from tests.servers.tls import Certificates, make_certificates
 
-pytest_plugins = ["tests.selection", "tests.distribution"]
+pytest_plugins = ["tests.selection", "tests.distribution", "tests.internals"]
 
 _GUARD = Guard()
 

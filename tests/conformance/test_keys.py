@@ -8,9 +8,9 @@ import pytest
 
 from cloudfiles import CloudFiles
 from cloudfiles.exceptions import CloudFilesError
-from cloudfiles.retry import RetryPolicy
 from tests.conformance.nasty_keys import CANNOT_HOLD, NASTY_KEYS, keys_for
 from tests.conformance.stores import StoreUnderTest
+from tests.internals import Replace
 
 _TAKEN = "the bytes of "
 
@@ -20,9 +20,9 @@ def content_of(key: str) -> bytes:
 
 
 @pytest.fixture(autouse=True)
-def _give_up_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+def _give_up_soon(internals: Replace) -> None:
     """rclone answers 500 to keys that it cannot hold, over and over."""
-    monkeypatch.setattr(RetryPolicy, "allows", lambda self, failures, *times: failures < 2)
+    internals(retry_allows=lambda self, failures, *times: failures < 2)
 
 
 @pytest.mark.stores(*CANNOT_HOLD)

@@ -16,6 +16,7 @@ from cloudfiles.transport.adaptive_width import AdaptiveWidth, WorkerShare, fair
 from cloudfiles.transport.concurrency import Interval
 from cloudfiles.transport.request import Origin
 from cloudfiles.transport.traffic import Traffic
+from tests.internals import Replace
 
 ORIGIN = Origin("http", "adaptive.example", 80)
 
@@ -121,13 +122,13 @@ def test_a_shortage_of_descriptors(joined: Callable[..., WorkerShare], controlle
     assert [one.constrained for one in controller.intervals] == [True, False]
 
 
-def test_the_maximum(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(adaptive_width, "descriptor_limit", lambda: 100_000)
+def test_the_maximum(monkeypatch: pytest.MonkeyPatch, internals: Replace) -> None:
+    internals(descriptor_limit=lambda: 100_000)
     assert max_width() == 1024
     assert max_width(5000) == 5000
     monkeypatch.setenv("CLOUDFILES_MAX_CONCURRENCY", "300")
     assert (max_width(), max_width(10)) == (300, 10)
-    monkeypatch.setattr(adaptive_width, "descriptor_limit", lambda: 256)
+    internals(descriptor_limit=lambda: 256)
     assert max_width() == 64
 
 

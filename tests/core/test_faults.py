@@ -45,6 +45,7 @@ from cloudfiles.testing import (
 from cloudfiles.testing.s3_objects import make_object
 from cloudfiles.transport.client import close_clients, limiter_of
 from cloudfiles.transport.request import Origin
+from tests.internals import Replace
 
 COUNT = 2000
 
@@ -131,8 +132,8 @@ def test_a_stalled_answer_costs_its_timeout_and_not_the_batch(fault_server: S3Se
     assert len(fault_server.requests(key="key/0003")) == 2
 
 
-def test_a_server_that_only_stalls(fault_server: S3Server, green: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cloudfiles.transport.client.RetryPolicy", lambda: RetryPolicy(attempts=2, window=0.0))
+def test_a_server_that_only_stalls(fault_server: S3Server, green: bool, internals: Replace) -> None:
+    internals(retry_policy=lambda: RetryPolicy(attempts=2, window=0.0))
     fault_server.put("a", b"content")
     fault_server.script(Rule(Stall(), times=None))
     with pytest.raises(RequestTimeoutError, match="did not respond for too long") as caught:
@@ -151,9 +152,9 @@ def test_stalls_over_tls(tls_fault_server: S3Server, green: bool, certificates: 
 
 @pytest.mark.parametrize("scheme", ["s3", "http"])
 def test_a_body_that_breaks_again_and_again(fault_server: S3Server, green: bool, scheme: str,
-                                            monkeypatch: pytest.MonkeyPatch) -> None:
+                                            internals: Replace) -> None:
     """Every try brings 6% of it: that is progress, and no failure, however few failures are allowed."""
-    monkeypatch.setattr("cloudfiles.transport.client.RetryPolicy", lambda: RetryPolicy(attempts=2, window=0.0))
+    internals(retry_policy=lambda: RetryPolicy(attempts=2, window=0.0))
     body = random.Random(1).randbytes(1_000_000)
     fault_server.put("a", body)
     fault_server.script(Rule(ResetInBody(60_000), times=16))
@@ -195,9 +196,8 @@ def test_no_tls_on_the_port_is_an_error_at_once(plain_server: int, green: bool) 
 @pytest.mark.parametrize("kind", ["tls on a plain url", "no client certificate"])
 def test_a_server_that_closes_without_a_word_is_given_up_sooner(
         kind: str, tls_fault_server: S3Server, mtls_fault_server: S3Server, green: bool, certificates: Any,
-        monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cloudfiles.transport.client.RetryPolicy", lambda: QUICK)
-    monkeypatch.setattr("cloudfiles.transport.client._limiters", {})
+        monkeypatch: pytest.MonkeyPatch, internals: Replace) -> None:
+    internals(retry_policy=lambda: QUICK, limiters={})
     close_clients()
     options: dict[str, Any] = {"green": green, "read_timeout": 9.07 + green}
     url = tls_fault_server.url.replace("https://", "http://")
@@ -208,8 +208,8 @@ def test_a_server_that_closes_without_a_word_is_given_up_sooner(
     assert caught.value.elapsed < 1.5
 
 
-def test_a_port_that_refuses_may_be_the_wrong_one(green: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cloudfiles.transport.client.RetryPolicy", lambda: QUICK)
+def test_a_port_that_refuses_may_be_the_wrong_one(green: bool, internals: Replace) -> None:
+    internals(retry_policy=lambda: QUICK)
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))  # and does not listen
         port = unused.getsockname()[1]

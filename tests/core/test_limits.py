@@ -25,6 +25,7 @@ from cloudfiles.transport.body_buffers import BufferFullError, GrowingBuffer
 from cloudfiles.transport.request import ANSWER_BYTES, ERROR_BYTES, PLAIN, Request, Response
 from tests.core.programs import run_program
 from tests.core.scripted import ORIGIN, ScriptedStream, answer, scripted_client
+from tests.internals import Replace
 
 ONCE = RetryPolicy(attempts=1)
 
@@ -53,8 +54,8 @@ FRAMINGS = pytest.mark.parametrize("framing", ["chunked", "until close"])
 
 
 @FRAMINGS
-def test_an_object_that_never_ends(framing: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cloudfiles.transport.connection.UNANNOUNCED_BYTES", 200_000)
+def test_an_object_that_never_ends(framing: str, internals: Replace) -> None:
+    internals(unannounced_bytes=200_000)
     stream = endless(framing)
     client, dialer, _ = scripted_client(stream)
     with pytest.raises(TooLargeError, match="key: the response does not end; at most 200000 bytes are read"):
@@ -65,8 +66,8 @@ def test_an_object_that_never_ends(framing: str, monkeypatch: pytest.MonkeyPatch
 
 
 @FRAMINGS
-def test_an_answer_that_never_ends(framing: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cloudfiles.transport.request.ANSWER_BYTES", 100_000)
+def test_an_answer_that_never_ends(framing: str, internals: Replace) -> None:
+    internals(response_bytes=100_000)
     client, dialer, _ = scripted_client(endless(framing))
     with pytest.raises(TooLargeError):
         client.send(Request(ORIGIN, "GET", "/"))

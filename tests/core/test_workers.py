@@ -22,9 +22,10 @@ from cloudfiles import CloudFiles, close_workers, reset_connection_pools
 from cloudfiles.exceptions import AuthorizationError, MissingCredentialsError, WorkerError
 from cloudfiles.paths import add_alias
 from cloudfiles.testing import Delay, Rule, S3Server, Stall, Status
-from cloudfiles.workers import executor, worker_process
+from cloudfiles.workers import executor
 from tests.core.programs import ROOT, run_program, start_program
 from tests.core.test_interruption import wait_for_connections
+from tests.internals import Replace
 from tests.selection import some
 
 CONTENTS = {f"k{n:03}": b"%d" % n for n in range(200)}
@@ -304,8 +305,8 @@ def test_other_tasks_run_one_after_the_other(overlapping: bool, tmp_path: Path) 
 
 
 @pytest.mark.skipif(not hasattr(select, "poll"), reason="pipes cannot be waited for on Windows")
-def test_idle_ones_end(cf: CloudFiles, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worker_process, "IDLE_SECONDS", 0.05)
+def test_idle_ones_end(cf: CloudFiles, internals: Replace) -> None:
+    internals(worker_idle_seconds=0.05)
     contents = dict.fromkeys(CONTENTS)
     for _ in range(2):
         contents = cf.get(list(CONTENTS), parallel=2, return_dict=True)
@@ -314,9 +315,9 @@ def test_idle_ones_end(cf: CloudFiles, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.skipif(not hasattr(select, "poll"), reason="pipes cannot be waited for on Windows")
-def test_busy_ones_do_not_end(s3: CloudFiles, fault_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_busy_ones_do_not_end(s3: CloudFiles, fault_server: S3Server, internals: Replace) -> None:
     s3.puts(list(CONTENTS.items()))
-    monkeypatch.setattr(worker_process, "IDLE_SECONDS", 0.01)
+    internals(worker_idle_seconds=0.01)
     fault_server.script(Rule(Delay(0.5), key="k007"), Rule(Delay(0.5), key="k190"))
     assert s3.get(list(CONTENTS), parallel=2, return_dict=True) == CONTENTS
 

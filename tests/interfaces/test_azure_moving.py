@@ -8,12 +8,12 @@ from collections.abc import Iterator
 import pytest
 
 from cloudfiles.exceptions import InvalidInputError, PreconditionFailedError, ServerError
-from cloudfiles.interfaces.azure import multipart as azure_multipart
 from cloudfiles.interfaces.part_writer import InterruptedWrites
 from cloudfiles.testing import ResetInBody, ResetInHead, Rule, Status
 from cloudfiles.types import WriteOptions
 from tests.interfaces.azure_setup import open_azure
 from tests.interfaces.s3_setup import Worker, close_opened
+from tests.internals import Replace
 from tests.servers.azure_paths import Path
 from tests.servers.azure_server import AzureServer
 from tests.servers.azurite import AzuriteServer
@@ -33,8 +33,8 @@ def _server() -> Iterator[AzureServer]:
 
 
 @pytest.fixture
-def server(_server: AzureServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[AzureServer]:
-    monkeypatch.setattr(azure_multipart, "MIN_BLOCK", 16 * KIB)
+def server(_server: AzureServer, internals: Replace) -> Iterator[AzureServer]:
+    internals(azure_part=16 * KIB)
     _server.reset()
     yield _server
     close_opened()
@@ -116,10 +116,10 @@ def test_somebody_elses_blob_of_the_same_bytes_is_not_ours(server: AzureServer, 
 
 
 def test_what_killed_uploads_leave_goes_by_itself(azurite: AzuriteServer, green: bool,
-                                                 monkeypatch: pytest.MonkeyPatch) -> None:
+                                                 internals: Replace) -> None:
     """Blocks that nobody commits cannot be removed without touching the blob: they stay for a week, and show nowhere.
     A later commit of the same blob drops them."""
-    monkeypatch.setattr(azure_multipart, "MIN_BLOCK", 16 * KIB)
+    internals(azure_part=16 * KIB)
     name = azurite.make_container()
     az = open_azure(f"az://{name}/", green, endpoint=azurite.endpoint, secrets=azurite.secrets)
     etag = az.put("key", b"old", PLAIN)

@@ -27,7 +27,6 @@ from cloudfiles.exceptions import (
     ServerError,
     UnsupportedOperationError,
 )
-from cloudfiles.interfaces.azure import copy as azure_copy
 from cloudfiles.interfaces.server_copy import CopyOptions
 from cloudfiles.runtime.contract import Runtime
 from cloudfiles.testing import FLAKY, FlipBit, ResetInBody, ResetInHead, Rule, ShortBody, Status, mix
@@ -36,6 +35,7 @@ from cloudfiles.transport.limiter import Limiter
 from cloudfiles.types import Clock, WriteOptions
 from tests.interfaces.azure_setup import open_azure
 from tests.interfaces.s3_setup import Worker, close_opened
+from tests.internals import Replace
 from tests.servers.azure_server import AzureServer
 
 pytestmark = pytest.mark.one_runtime
@@ -384,8 +384,8 @@ def test_small_copies_take_one_request(server: AzureServer, az: Worker) -> None:
 
 
 def test_copies_that_are_described_anew_go_by_blocks(server: AzureServer, az: Worker,
-                                                     monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(azure_copy, "_BLOCK", 30_000)
+                                                     internals: Replace) -> None:
+    internals(azure_copy_part=30_000)
     server.put_blob("key", CONTENT, headers={"content-type": "text/x", "content-encoding": "gzip"})
 
     def change(options: WriteOptions) -> WriteOptions:
@@ -402,8 +402,8 @@ def test_copies_that_are_described_anew_go_by_blocks(server: AzureServer, az: Wo
         "bytes=0-29999", "bytes=30000-59999", "bytes=60000-76799"]
 
 
-def test_large_copies_go_by_blocks(server: AzureServer, az: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(azure_copy, "MAX_AT_ONCE", 1000)
+def test_large_copies_go_by_blocks(server: AzureServer, az: Worker, internals: Replace) -> None:
+    internals(azure_copy_at_once=1000)
     server.put_blob("key", CONTENT, headers={"content-type": "text/x", "x-ms-meta-a": "b"})
     az.copy_from(az.interface, "key", "copy", CopyOptions())
     assert server.path("copy").content == CONTENT  # type: ignore[union-attr]
@@ -426,9 +426,9 @@ class SleeplessRuntime:
 
 
 @pytest.fixture
-def pauses(server: AzureServer, az: Worker, monkeypatch: pytest.MonkeyPatch) -> list[float]:
+def pauses(server: AzureServer, az: Worker, monkeypatch: pytest.MonkeyPatch, internals: Replace) -> list[float]:
     """Copies are asynchronous: how long the interface would sleep between two looks at one."""
-    monkeypatch.setattr(azure_copy, "MAX_AT_ONCE", 1000)
+    internals(azure_copy_at_once=1000)
     server.configure(blocks_from_url=False)
     runtime = SleeplessRuntime(az.runtime)
     monkeypatch.setattr(az.interface, "_runtime", runtime)

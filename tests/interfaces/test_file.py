@@ -44,6 +44,7 @@ from cloudfiles.paths import extract
 from cloudfiles.runtime.contract import Cancelled
 from cloudfiles.runtime.threads import ThreadRuntime
 from cloudfiles.types import HEAD_FIELDS, StoreOptions, WriteOptions
+from tests.internals import Replace
 from tests.selection import examples
 
 PLAIN = WriteOptions()
@@ -111,19 +112,19 @@ def test_ranges_are_slices(store: FileInterface, content: bytes, start: int | No
     assert store.get("k", start, end).content == content[start:end]  # type: ignore[union-attr]
 
 
-def test_contents_larger_than_one_read(store: FileInterface, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(file_io, "_ONE_READ", 1000)
-    monkeypatch.setattr(file_io, "_PIECE", 300)
+def test_contents_larger_than_one_read(store: FileInterface, internals: Replace) -> None:
+    internals(file_read=1000, file_piece=300)
     content = os.urandom(10_007)
     store.put("k", content, PLAIN)
     assert content_of(store, "k") == content
     assert store.get("k", 17, 9999).content == content[17:9999]  # type: ignore[union-attr]
 
 
-def test_short_writes_and_reads_are_gone_on_with(store: FileInterface, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_short_writes_and_reads_are_gone_on_with(
+        store: FileInterface, monkeypatch: pytest.MonkeyPatch, internals: Replace) -> None:
     write, pread = os.write, file_io._pread
     monkeypatch.setattr(os, "write", lambda fd, data: write(fd, bytes(data)[:7]))
-    monkeypatch.setattr(file_io, "_pread", lambda fd, length, first: pread(fd, min(length, 5), first))
+    internals(pread=lambda fd, length, first: pread(fd, min(length, 5), first))
     for content in (b"0123456789" * 5, memoryview(b"0123456789abcdef").cast("Q")):
         store.put("k", content, PLAIN)
         assert content_of(store, "k") == bytes(content)
@@ -262,7 +263,7 @@ def test_special_bits_are_dropped(root: Path, way: str) -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX permissions")
 def test_a_file_is_never_wider_open_than_the_one_it_replaces(
-        store: FileInterface, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        store: FileInterface, root: Path, internals: Replace) -> None:
     store.put("k", b"secret", PLAIN)
     os.chmod(root / "k", 0o600)
     seen: list[int] = []
@@ -272,7 +273,7 @@ def test_a_file_is_never_wider_open_than_the_one_it_replaces(
         seen.append(stat.S_IMODE(os.fstat(descriptor).st_mode))
         fill(descriptor, content)
 
-    monkeypatch.setattr(file_io, "_fill", watched)
+    internals(fill_file=watched)
     store.put("k", b"new secret", PLAIN)
     assert seen == [0o600]
 
@@ -376,7 +377,7 @@ def test_touch_sets_the_time_and_nothing_else(store: FileInterface, root: Path, 
 
 
 def test_touch_creates_an_empty_file_where_there_is_none(
-        store: FileInterface, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        store: FileInterface, root: Path, internals: Replace) -> None:
     store.touch("new/deep")
     (root / "astray").symlink_to("nowhere")
     store.touch("astray")
@@ -386,14 +387,14 @@ def test_touch_creates_an_empty_file_where_there_is_none(
     def refuse(*_: Any) -> None:
         raise OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP))
 
-    monkeypatch.setattr(file_objects, "link_new", refuse)
+    internals(link_new=refuse)
     store.touch("without links")
     assert store.size("without links") == 0
     assert not [name for name in root.rglob("*") if "cloudfiles" in name.name]
 
 
 def test_touch_does_not_replace_what_is_written_meanwhile(
-        store: FileInterface, monkeypatch: pytest.MonkeyPatch) -> None:
+        store: FileInterface, internals: Replace) -> None:
     write_new = file_objects.write_new
 
     def slow(temporary: str, content: Any, *more: Any) -> str:
@@ -401,7 +402,7 @@ def test_touch_does_not_replace_what_is_written_meanwhile(
             store.put("k", b"content", PLAIN)
         return write_new(temporary, content, *more)
 
-    monkeypatch.setattr(file_objects, "write_new", slow)
+    internals(write_new=slow)
     store.touch("k")
     assert store.get("k").content == b"content"  # type: ignore[union-attr]
 
@@ -733,7 +734,7 @@ def test_parents_that_vanish_are_made_again(store: FileInterface, root: Path, mo
 
 
 def test_a_file_that_grows_while_it_is_read_is_read_again(
-        store: FileInterface, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        store: FileInterface, root: Path, internals: Replace) -> None:
     store.put("k", b"12345", PLAIN)
     pread, growths = file_io._pread, [b"6", b"7"]
 
@@ -743,7 +744,7 @@ def test_a_file_that_grows_while_it_is_read_is_read_again(
                 file.write(growths.pop(0))
         return pread(descriptor, length, first)
 
-    monkeypatch.setattr(file_io, "_pread", reading)
+    internals(pread=reading)
     stored = store.get("k")
     assert stored is not None
     assert stored.content == b"1234567"
@@ -752,7 +753,7 @@ def test_a_file_that_grows_while_it_is_read_is_read_again(
 
 @pytest.mark.parametrize("span", [(None, None), (1, 4)])
 def test_a_file_that_shrinks_while_it_is_read_is_read_again(
-        store: FileInterface, root: Path, monkeypatch: pytest.MonkeyPatch, span: tuple[Any, Any]) -> None:
+        store: FileInterface, root: Path, internals: Replace, span: tuple[Any, Any]) -> None:
     store.put("k", b"12345", PLAIN)
     pread = file_io._pread
 
@@ -760,12 +761,12 @@ def test_a_file_that_shrinks_while_it_is_read_is_read_again(
         os.truncate(root / "k", 2)
         return pread(descriptor, length, first)
 
-    monkeypatch.setattr(file_io, "_pread", reading)
+    internals(pread=reading)
     assert store.get("k", *span).content == b"12"[slice(*span)]  # type: ignore[union-attr]
 
 
 def test_a_long_file_changed_in_place_while_it_is_read_is_read_again(
-        store: FileInterface, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        store: FileInterface, root: Path, internals: Replace) -> None:
     store.put("k", b"a" * 100_000, PLAIN)
     pread, changes = file_io._pread, [b"b"]
 
@@ -776,14 +777,14 @@ def test_a_long_file_changed_in_place_while_it_is_read_is_read_again(
             os.utime(root / "k", ns=(1, 1))
         return content
 
-    monkeypatch.setattr(file_io, "_pread", reading)
+    internals(pread=reading)
     assert content_of(store, "k") == b"b" * 100_000
 
 
 def test_a_file_that_never_agrees_with_its_length_is_an_error(
-        store: FileInterface, monkeypatch: pytest.MonkeyPatch) -> None:
+        store: FileInterface, internals: Replace) -> None:
     store.put("k", b"12345", PLAIN)
-    monkeypatch.setattr(file_io, "_pread", lambda descriptor, length, first: b"")
+    internals(pread=lambda descriptor, length, first: b"")
     with pytest.raises(ObjectChangedError) as caught:
         store.get("k")
     assert caught.value.path == "k"
@@ -867,17 +868,17 @@ def test_if_match(store: FileInterface, root: Path) -> None:
 @pytest.mark.parametrize(("first", "second"), [(PLAIN, GZIP), (GZIP, PLAIN), (GZIP, WriteOptions(encoding="br"))])
 def test_writes_of_one_key_at_once_leave_one_file(
         store: FileInterface, root: Path, first: WriteOptions, second: WriteOptions, size: int,
-        monkeypatch: pytest.MonkeyPatch) -> None:
+        internals: Replace) -> None:
     fill = file_io._fill
 
     def overtaken(descriptor: int, content: Any) -> None:
-        monkeypatch.setattr(file_io, "_fill", fill)
+        internals(fill_file=fill)
         thread = threading.Thread(target=store.put, args=("k", b"second", second))
         thread.start()
         thread.join()
         fill(descriptor, content)
 
-    monkeypatch.setattr(file_io, "_fill", overtaken)
+    internals(fill_file=overtaken)
     store.put("k", b"1" * size, first)
     assert len(names(root)) == 1
     assert content_of(store, "k") == b"1" * size

@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 
 from cloudfiles.exceptions import CRC32CIntegrityError, InvalidInputError, ObjectChangedError, PreconditionFailedError
-from cloudfiles.interfaces.gs import composite
 from cloudfiles.interfaces.gs.composite import PARTS_PREFIX, PartName, parts_prefix
 from cloudfiles.interfaces.part_writer import InterruptedWrites
 from cloudfiles.testing import FlipBit, ResetBefore, ResetInBody, ResetInUpload, Rule
 from cloudfiles.types import WriteOptions
 from tests.interfaces.gs_setup import close_opened, open_gs
 from tests.interfaces.s3_setup import Worker
+from tests.internals import Replace
 from tests.servers.gcs_server import GcsServer, backend_error
 
 pytestmark = pytest.mark.one_runtime
@@ -29,8 +29,8 @@ OPTIONS = WriteOptions(content_type="text/x", encoding="br", metadata={"a": "b"}
 
 
 @pytest.fixture(autouse=True)
-def _small_parts(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(composite, "PART", UNIT)
+def _small_parts(internals: Replace) -> Iterator[None]:
+    internals(gs_part=UNIT)
     yield
     close_opened()
 

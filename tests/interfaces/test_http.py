@@ -33,6 +33,7 @@ from cloudfiles.testing import Fault, FlipBit, ResetBefore, Rule, S3Server, Shor
 from cloudfiles.testing.rules import IncomingRequest
 from cloudfiles.transport.client import Client
 from cloudfiles.types import ListPage, StoredObject, StoreOptions, Tls, WriteOptions
+from tests.internals import Replace
 from tests.servers.http_proxy import HttpProxy
 from tests.servers.lies import Both, ShortUntilClose, WithBody, portal
 from tests.servers.processes import Server
@@ -604,9 +605,8 @@ def test_an_index_cut_short_above_a_missing_directory_vouches_for_nothing(web: W
 
 @pytest.mark.parametrize("green", [True, False])
 def test_a_sync_deletes_nothing_by_an_index_cut_short(server: S3Server, green: bool,
-                                                      monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(RetryPolicy, "delay", lambda *_: 0.0)
-    monkeypatch.setattr(RetryPolicy, "allows", lambda self, failures, *_: failures < 5)
+                                                      internals: Replace) -> None:
+    internals(retry_delay=lambda *_: 0.0, retry_allows=lambda self, failures, *_: failures < 5)
     server.put_page("dir/", LONG, headers=AS_HTML)
     server.script(Rule(ShortUntilClose(len(LONG) // 2), key="dir/", times=None))
     target = CloudFiles(f"mem://cut-{green}/")

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from cloudfiles.exceptions import ProtocolError, ServerError
-from cloudfiles.interfaces import paging
 from cloudfiles.interfaces.base import Interface
 from cloudfiles.interfaces.paging import CycleDetector, DuplicateFilter
 from cloudfiles.testing import Fault, Rule, S3Server
@@ -17,6 +16,7 @@ from cloudfiles.types import ListEntry, ListPage, WriteOptions
 from tests.interfaces import s3_setup
 from tests.interfaces.clouds import KEYS, Cloud
 from tests.interfaces.s3_setup import in_worker, open_s3
+from tests.internals import Replace
 from tests.servers.lies import AsStatus, Both, IgnoreQuery, Reworded, SetQuery, WithBody, portal
 
 
@@ -215,8 +215,8 @@ def test_the_same_page_by_ever_new_tokens() -> None:
 
 
 @pytest.mark.parametrize("prefixes", [[], ["x/"]])
-def test_pages_with_nothing_new_for_ever(prefixes: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(paging, "MAX_EMPTY_PAGES", 50)
+def test_pages_with_nothing_new_for_ever(prefixes: list[str], internals: Replace) -> None:
+    internals(empty_pages=50)
     numbers = itertools.count()
     asked, error = read(lambda token: ListPage([], prefixes, str(next(numbers))))
     assert "without anything new" in str(error)

@@ -11,9 +11,8 @@ import pytest
 
 from cloudfiles import CloudFiles
 from cloudfiles.exceptions import CloudFilesError, ServerError
-from cloudfiles.interfaces.gs import composite as gs_composite
-from cloudfiles.interfaces.s3 import multipart
 from cloudfiles.testing import Rule, S3Server, Status, s3_error
+from tests.internals import Replace
 from tests.servers.azure_server import AzureServer
 from tests.servers.gcs_server import GcsServer, json_error
 
@@ -184,9 +183,8 @@ def test_a_404_of_the_place_is_none_of_the_batch(request: pytest.FixtureRequest,
 
 
 @pytest.fixture
-def _small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gs_composite, "PART", UNIT)
-    monkeypatch.setattr(multipart, "MIN_PART", UNIT)
+def _small_parts(internals: Replace) -> None:
+    internals(gs_part=UNIT, s3_part=UNIT)
 
 
 def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:

@@ -10,7 +10,6 @@ from urllib.parse import unquote
 import pytest
 
 from cloudfiles.exceptions import CloudFilesError, ProtocolError
-from cloudfiles.interfaces.gs import composite as gs_composite
 from cloudfiles.interfaces.gs.composite import PARTS_PREFIX
 from cloudfiles.interfaces.part_writer import InterruptedWrites
 from cloudfiles.interfaces.server_copy import CopyOptions
@@ -19,6 +18,7 @@ from cloudfiles.types import WriteOptions
 from tests.interfaces.clouds import KEYS, Cloud
 from tests.interfaces.gs_setup import close_opened, open_gs
 from tests.interfaces.s3_setup import Worker
+from tests.internals import Replace
 from tests.servers.gcs_server import GcsServer
 from tests.servers.lies import Reworded
 
@@ -68,8 +68,8 @@ def test_gs_goes_on_without(gs: Worker, gcs_server: GcsServer, field: str) -> No
 
 @pytest.mark.parametrize("field", GS_FIELDS)
 def test_gs_parts_go_on_without(gs: Worker, gcs_server: GcsServer, green: bool, field: str,
-                                monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gs_composite, "PART", UNIT)
+                                internals: Replace) -> None:
+    internals(gs_part=UNIT)
     gcs_server.configure(resource_hidden=(field,))
     content = bytes(range(256)) * 1024 * 40
     large = open_gs(gcs_server, green, composite_upload_threshold=UNIT)

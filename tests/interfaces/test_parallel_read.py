@@ -11,11 +11,12 @@ import pytest
 
 from cloudfiles import CloudFiles
 from cloudfiles.exceptions import AuthorizationError, ServerError
-from cloudfiles.interfaces import object_read, parallel_read, throughput_monitor
+from cloudfiles.interfaces import parallel_read, throughput_monitor
 from cloudfiles.testing import FlipBit, IgnoreRange, Replaced, ResetInBody, Rule, S3Server, SetHeader, s3_error
 from cloudfiles.testing.http_messages import ServerRequest
 from cloudfiles.testing.s3_objects import make_object
 from tests.contents import numbered
+from tests.internals import Replace
 
 pytestmark = pytest.mark.one_runtime
 
@@ -25,14 +26,11 @@ CONTENT = numbered(12 << 20)
 
 
 @pytest.fixture(autouse=True)
-def _small_sizes(monkeypatch: pytest.MonkeyPatch) -> None:
+def _small_sizes(internals: Replace) -> None:
     """What is large for the test is small for the machine, and every connection slow by its clock."""
     clock = itertools.count(1.0)
-    monkeypatch.setattr(throughput_monitor, "monotonic", lambda: next(clock))
-    monkeypatch.setattr(object_read, "PARALLEL_READ_BYTES", 1 << 20)
-    monkeypatch.setattr(throughput_monitor, "_WARM_UP_BYTES", PART)
-    monkeypatch.setattr(throughput_monitor, "MIN_REMAINING_BYTES", PART)
-    monkeypatch.setattr(parallel_read, "_PART", PART)
+    internals(throughput_clock=lambda: next(clock), parallel_read_bytes=1 << 20, throughput_warm_up=PART)
+    internals(parallel_read_remaining=PART, parallel_read_part=PART)
 
 
 @pytest.fixture(params=["green", "threads", "inline"])
@@ -69,8 +67,8 @@ def test_of_a_range_too(cf: CloudFiles, fault_server: S3Server, start: int, end:
 
 
 def test_a_fast_connection_is_left_alone(cf: CloudFiles, fault_server: S3Server,
-                                         monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(throughput_monitor, "monotonic", lambda: 1.0)
+                                         internals: Replace) -> None:
+    internals(throughput_clock=lambda: 1.0)
     fault_server.put("large", CONTENT)
     assert cf.get("large") == CONTENT
     assert len(fault_server.requests("GET", "large")) == 1

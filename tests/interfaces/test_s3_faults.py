@@ -17,7 +17,6 @@ from cloudfiles.exceptions import (
     PreconditionFailedError,
     ServerError,
 )
-from cloudfiles.interfaces.s3 import endpoint
 from cloudfiles.testing import (
     Fault,
     FlipBit,
@@ -37,6 +36,7 @@ from cloudfiles.testing import (
 )
 from cloudfiles.types import Clock, WriteOptions
 from tests.interfaces.s3_setup import Worker, close_opened, open_s3
+from tests.internals import Replace
 
 pytestmark = pytest.mark.one_runtime
 
@@ -52,8 +52,8 @@ USES: dict[str, Use] = {
 
 
 @pytest.fixture(autouse=True)
-def _as_new(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(endpoint, "_regions", {})
+def _as_new(internals: Replace) -> Iterator[None]:
+    internals(bucket_regions={})
     yield
     close_opened()
 

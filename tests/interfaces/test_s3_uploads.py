@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from cloudfiles.exceptions import CloudFilesError, ConnectionFailedError, PreconditionFailedError, ServerError
-from cloudfiles.interfaces.s3 import S3Interface, endpoint
+from cloudfiles.interfaces.s3 import S3Interface
 from cloudfiles.paths import extract
 from cloudfiles.runtime.connect import AddressInfo
 from cloudfiles.runtime.threads import ThreadRuntime
@@ -35,6 +35,7 @@ from cloudfiles.transport.client import Client
 from cloudfiles.types import StoreOptions, Tls, WriteOptions
 from tests.contents import numbered
 from tests.interfaces.s3_setup import IMPATIENT, Worker, close_opened, open_s3
+from tests.internals import Replace
 from tests.selection import some
 
 pytestmark = pytest.mark.one_runtime
@@ -48,8 +49,8 @@ BIG_ETAG = f'"{hashlib.md5(b"".join(hashlib.md5(part).digest() for part in PARTS
 
 
 @pytest.fixture(autouse=True)
-def _as_new(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(endpoint, "_regions", {})
+def _as_new(internals: Replace) -> Iterator[None]:
+    internals(bucket_regions={})
     yield
     close_opened()
 

@@ -12,6 +12,7 @@ import pytest
 from cloudfiles.exceptions import InvalidInputError
 from cloudfiles.monitoring import IOSampler, sampling
 from cloudfiles.types import Clock
+from tests.internals import Replace
 
 NET = """Inter-|   Receive                |  Transmit
  face |bytes packets errs drop fifo frame compressed multicast|bytes packets errs drop fifo colls carrier compressed
@@ -122,20 +123,19 @@ def test_own_traffic_shows() -> None:
     assert after[1] - before[1] >= 10_000
 
 
-def test_proc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_proc(tmp_path: Path, internals: Replace) -> None:
     (tmp_path / "net").mkdir()
     (tmp_path / "net" / "dev").write_text(NET)
     (tmp_path / "diskstats").write_text(DISKS)
     (tmp_path / "block" / "sda").mkdir(parents=True)
-    monkeypatch.setattr(sampling, "_PROC", tmp_path)
-    monkeypatch.setattr(sampling, "_BLOCK_DEVICES", tmp_path / "block")
+    internals(proc=tmp_path, block_devices=tmp_path / "block")
     assert sampling.net_counters() == (1500, 2070)
     assert sampling.disk_counters() == (4 * 512, 6 * 512)
 
 
-def test_without_proc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_proc(tmp_path: Path, internals: Replace) -> None:
     pytest.importorskip("psutil")
-    monkeypatch.setattr(sampling, "_PROC", tmp_path)
+    internals(proc=tmp_path)
     assert all(isinstance(count, int) for count in sampling.net_counters())
 
 

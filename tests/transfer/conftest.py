@@ -12,19 +12,19 @@ import pytest
 
 from cloudfiles import CloudFiles, ResumableTransfer
 from cloudfiles.exceptions import TransferFailedError, TransportError
-from cloudfiles.interfaces.s3 import endpoint
 from cloudfiles.testing import S3Server
 from cloudfiles.transfer.multipart_copy import MultipartCopy
 from cloudfiles.transfer.partial_upload import PartTracker
 from tests.conformance.stores import STORES
+from tests.internals import Replace
 
 SECRET = "secretkey1234567"
 MIB = 1 << 20
 
 
 @pytest.fixture(autouse=True)
-def _as_new(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(endpoint, "_regions", {})
+def _as_new(internals: Replace) -> None:
+    internals(bucket_regions={})
 
 
 @pytest.fixture

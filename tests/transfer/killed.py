@@ -9,19 +9,20 @@ import signal
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from cloudfiles import CloudFiles, ResumableTransfer
-from cloudfiles.interfaces.azure import multipart as azure_multipart
 from cloudfiles.interfaces.file import copy as file_copy
 from cloudfiles.interfaces.file import file_io, file_part_writer, interface
 from cloudfiles.interfaces.file import objects as file_objects
 from cloudfiles.interfaces.file.file_part_writer import FilePartWriter
-from cloudfiles.interfaces.gs import composite as gs_composite
 from cloudfiles.interfaces.gs.composite import CompositeUpload
 from cloudfiles.interfaces.multipart import UploadWriter
 from cloudfiles.interfaces.s3 import interface as s3_interface
 from cloudfiles.transfer import partial_upload, resume_state
-from cloudfiles.transfer.journal import journal, worker
+from cloudfiles.transfer.journal import journal
 from cloudfiles.transport.client import Client
+from tests.internals import replace
 
 _PARTS: tuple[tuple[Any, str], ...] = (
     (FilePartWriter, "write"), (FilePartWriter, "finish"), (FilePartWriter, "_create"), (UploadWriter, "write"),
@@ -48,8 +49,8 @@ STEPS = {"any": _ANY, "parts": _PARTS, "composing": _COMPOSING}
 def work(db: str, stores: tuple[str, str], secrets: Any, endpoint: str, die_at: int, steps: str) -> None:
     """Execute the journal; die before or after the step of this number, of those in `STEPS` under this name."""
     _arm(STEPS[steps], die_at)
-    worker._PAUSE = 0.0
-    gs_composite.PART = azure_multipart.MIN_BLOCK = 1 << 20  # there is less to move until there are several
+    # there is less to move until there are several parts
+    replace(pytest.MonkeyPatch(), journal_pause=0.0, gs_part=1 << 20, azure_part=1 << 20)
     source, target = _stores(stores, secrets, endpoint)
     ResumableTransfer(db, src=source, dest=target).execute(block_size=50)
 

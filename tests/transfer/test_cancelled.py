@@ -16,7 +16,6 @@ import pytest
 
 from cloudfiles import CloudFiles
 from cloudfiles.aio import AsyncCloudFiles
-from cloudfiles.batch import fanout
 from cloudfiles.batch.fanout import Plan, collect, stream
 from cloudfiles.exceptions import AuthorizationError
 from cloudfiles.interfaces.file import file_part_writer, objects
@@ -25,6 +24,7 @@ from cloudfiles.runtime import cancellation
 from cloudfiles.runtime.cancellation import current_cancellation
 from cloudfiles.runtime.hub_engine import current_runtime
 from cloudfiles.testing import Rule, S3Server, s3_error
+from tests.internals import Replace
 from tests.transfer.conftest import MIB, tree
 
 OLD = b"old bytes" * MIB
@@ -58,11 +58,11 @@ class Held:
 
 
 @pytest.fixture
-def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[Held]:
+def held(internals: Replace) -> Iterator[Held]:
     """The first file that is written whole."""
-    monkeypatch.setattr(cancellation, "GRACE_SECONDS", 0.05)
+    internals(grace_seconds=0.05)
     held = Held(objects.write_new)
-    monkeypatch.setattr(objects, "write_new", held)
+    internals(write_new=held)
     yield held
     held.close_after_interrupt()
 
@@ -125,9 +125,9 @@ def test_a_transfer_ends_when_its_writes_have_ended(server: S3Server, s3: CloudF
 
 @pytest.mark.usefixtures("refused")
 def test_what_was_abandoned_is_never_published(server: S3Server, s3: CloudFiles, held: Held, tmp_path: Path,
-                                               monkeypatch: pytest.MonkeyPatch) -> None:
+                                               internals: Replace) -> None:
     """A mount that hangs for longer than a batch waits for it: the program goes on, and writes something newer."""
-    monkeypatch.setattr(cancellation, "FILE_GRACE_SECONDS", 0.05)
+    internals(file_grace_seconds=0.05)
     server.put_many({"a": OLD[:MIB], "refused": b"x"})
     with pytest.raises(AuthorizationError):
         s3.transfer_to(f"file://{tmp_path}/disk/", ["a", "refused"])
@@ -140,11 +140,11 @@ def test_what_was_abandoned_is_never_published(server: S3Server, s3: CloudFiles,
 
 
 def test_a_large_object_ends_when_its_parts_have_ended(server: S3Server, s3: CloudFiles, tmp_path: Path,
-                                                       monkeypatch: pytest.MonkeyPatch) -> None:
+                                                       monkeypatch: pytest.MonkeyPatch, internals: Replace) -> None:
     """A part that fails closes the file only after the others have been written to it."""
-    monkeypatch.setattr(cancellation, "GRACE_SECONDS", 0.05)
+    internals(grace_seconds=0.05)
     held = Held(file_part_writer._pwrite)
-    monkeypatch.setattr(file_part_writer, "_pwrite", held)
+    internals(pwrite=held)
     server.put("big", LARGE)
     read = S3Interface.get
 
@@ -169,10 +169,10 @@ def test_a_large_object_ends_when_its_parts_have_ended(server: S3Server, s3: Clo
 # ---- batches of local files
 
 
-def test_puts_end_when_their_writes_have_ended(held: Held, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fanout, "_PROBE", 1)
-    monkeypatch.setattr(fanout, "_SLOW", 0.0)  # from the second file on by threads
-    monkeypatch.setattr(objects, "write_new", held._function)
+def test_puts_end_when_their_writes_have_ended(held: Held, tmp_path: Path, internals: Replace) -> None:
+    internals(fanout_probe=1)
+    internals(fanout_slow=0.0)  # from the second file on by threads
+    internals(write_new=held._function)
     CloudFiles(f"file://{tmp_path}/").put("taken/x", b"x")  # so that `taken` cannot be written
 
     def write(file: str, content: Any, *more: Any) -> str:
@@ -185,7 +185,7 @@ def test_puts_end_when_their_writes_have_ended(held: Held, tmp_path: Path, monke
         assert held.reached.wait(30)
         yield "taken", b"fails"
 
-    monkeypatch.setattr(objects, "write_new", write)
+    internals(write_new=write)
     call = Call(CloudFiles(f"file://{tmp_path}/").puts, files())
     assert held.reached.wait(30)
     assert not call.ends_soon()
@@ -255,9 +255,9 @@ def test_a_cancelled_put_of_local_files_waits_for_them(held: Held, tmp_path: Pat
 
 
 @pytest.mark.parametrize("how", ["collect", "stream"])
-def test_no_worker_goes_on(green: bool, how: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_worker_goes_on(green: bool, how: str, internals: Replace) -> None:
     """Work that never waits is not told by an exception that it is over: nothing new is begun all the same."""
-    monkeypatch.setattr(cancellation, "GRACE_SECONDS", 0.0)
+    internals(grace_seconds=0.0)
     runtime = current_runtime(green)
     begun: list[Any] = []
     before = set(threading.enumerate())
@@ -305,8 +305,8 @@ def test_work_inside_other_work_is_cancelled_with_it() -> None:
     assert not outer.has_file_operations(time.monotonic())
 
 
-def test_a_publication_is_waited_for_however_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cancellation, "FILE_GRACE_SECONDS", -1.0)
+def test_a_publication_is_waited_for_however_long(internals: Replace) -> None:
+    internals(file_grace_seconds=-1.0)
     work = cancellation.Cancellation()
     with work.writing():
         work.cancel()

@@ -26,7 +26,7 @@ from cloudfiles.interfaces.base import Interface
 from cloudfiles.interfaces.file import FileInterface, walk
 from cloudfiles.tasks.downloader import Downloader
 from cloudfiles.tasks.uploader import Uploader
-from cloudfiles.transfer import copier
+from tests.internals import Replace
 from tests.selection import examples
 from tests.transfer.conftest import Make, tree, write
 
@@ -139,9 +139,9 @@ def test_no_encoding_can_be_asked_for(tmp_path: Path, mem: CloudFiles) -> None:
 
 @pytest.mark.parametrize("kind", ["mem", "file", "s3"])
 @pytest.mark.parametrize("whole", [1 << 23, 10])
-def test_encoded_objects_are_written_decoded(store: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str,
+def test_encoded_objects_are_written_decoded(store: Make, tmp_path: Path, internals: Replace, kind: str,
                                              whole: int) -> None:
-    monkeypatch.setattr(copier, "SMALL_BYTES", whole)
+    internals(small_bytes=whole)
     cf = store(kind)
     if kind == "file":
         cf = CloudFiles(cf.cloudpath, **BY_SUFFIX)
@@ -279,7 +279,7 @@ def test_a_kill_between_the_two_leaves_nothing_worse(tmp_path: Path, monkeypatch
 
 
 def test_a_file_that_is_not_what_its_suffix_says(source: Path, store: Make, tmp_path: Path,
-                                                 monkeypatch: pytest.MonkeyPatch) -> None:
+                                                 internals: Replace) -> None:
     cf = CloudFiles(str(source))
     there = store("s3")
     for use in (lambda: cf.get("fake"), lambda: cf.get(["d/fake"]), lambda: list(cf.stream(["fake"])),
@@ -288,7 +288,7 @@ def test_a_file_that_is_not_what_its_suffix_says(source: Path, store: Make, tmp_
                 lambda: cf.moves(there, ["fake"])):
         with pytest.raises(DecompressionError, match=r"fake\.(gz|br)' cannot be decoded.*encoding_suffixes=False"):
             use()
-    monkeypatch.setattr(copier, "SMALL_BYTES", 5)
+    internals(small_bytes=5)
     for options in ({}, {"reencode": ""}):
         with pytest.raises(DecompressionError, match=r"fake\.gz' cannot be decoded.*encoding_suffixes=False"):
             cf.transfer_to(there, "fake", **options)

@@ -52,6 +52,7 @@ from cloudfiles.testing import (
 )
 from cloudfiles.testing.s3_objects import make_object
 from cloudfiles.transport.client import Client
+from tests.internals import Replace
 from tests.transfer.conftest import KINDS, Make
 
 pytestmark = pytest.mark.one_runtime
@@ -275,11 +276,10 @@ STEP = 1 << 20
 
 
 @pytest.fixture(params=[False, True], ids=["fast", "slow"])
-def slow(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
+def slow(request: pytest.FixtureRequest, internals: Replace) -> bool:
     """Whether every connection is held to be slow; what is large is smaller here."""
-    monkeypatch.setattr(chunked_download, "MIN_REMAINING_BYTES", 2 << 20)
-    monkeypatch.setattr(chunked_download, "_IN_MEMORY", 4 << 20)
-    monkeypatch.setattr(chunked_download, "FAST_BYTES_PER_SECOND", math.inf if request.param else 0)
+    internals(chunked_download_remaining=2 << 20, chunked_download_in_memory=4 << 20)
+    internals(chunked_download_fast=math.inf if request.param else 0)
     return bool(request.param)
 
 

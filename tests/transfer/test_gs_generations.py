@@ -10,11 +10,10 @@ import pytest
 
 from cloudfiles import CloudFiles, ResumableTransfer, download_file
 from cloudfiles.exceptions import ObjectChangedError
-from cloudfiles.interfaces import object_read, parallel_read, throughput_monitor
 from cloudfiles.testing import Replaced, ResetInBody, Rule
 from cloudfiles.testing.s3_objects import make_object
-from cloudfiles.transfer.journal import worker
 from tests.contents import numbered
+from tests.internals import Replace
 from tests.selection import some
 from tests.servers.gcs_server import GcsServer
 from tests.transfer.conftest import MIB, execute_until_broken, tree
@@ -94,13 +93,10 @@ def test_a_broken_stream_goes_on_where_it_was(gs: CloudFiles, gcs_server: GcsSer
 
 @pytest.mark.parametrize("answers", some(["no ETag", "metadata changes"], ["metadata changes"]))
 def test_a_slow_body_is_divided(gs: CloudFiles, gcs_server: GcsServer, answers: str,
-                                monkeypatch: pytest.MonkeyPatch) -> None:
+                                internals: Replace) -> None:
     clock = itertools.count(1.0)
-    for place, name, value in ((throughput_monitor, "monotonic", lambda: next(clock)),
-                               (object_read, "PARALLEL_READ_BYTES", 2 * MIB),
-                               (throughput_monitor, "_WARM_UP_BYTES", MIB),
-                               (throughput_monitor, "MIN_REMAINING_BYTES", MIB), (parallel_read, "_PART", MIB)):
-        monkeypatch.setattr(place, name, value)
+    internals(throughput_clock=lambda: next(clock), parallel_read_bytes=2 * MIB, throughput_warm_up=MIB,
+              parallel_read_remaining=MIB, parallel_read_part=MIB)
     gcs_server.put("key", BIG)
     gcs_server.configure(**ANSWERS[answers])
     gcs_server.script(Rule(ResetInBody(5000), method="GET", skip=2))
@@ -124,9 +120,9 @@ def test_files_are_downloaded_in_chunks(gcs_server: GcsServer, tmp_path: Path, a
 
 @pytest.mark.parametrize("answers", [ANSWERS["no ETag"], ANSWERS["metadata changes"]], ids=["no ETag", "metadata"])
 def test_a_killed_transfer_goes_on_though_the_metadata_changed(
-        gs: CloudFiles, gcs_server: GcsServer, s3: CloudFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+        gs: CloudFiles, gcs_server: GcsServer, s3: CloudFiles, tmp_path: Path, internals: Replace,
         answers: dict[str, Any]) -> None:
-    monkeypatch.setattr(worker, "_PAUSE", 0.0)
+    internals(journal_pause=0.0)
     gcs_server.put("big", BIG)
     gcs_server.configure(**answers)
     rt = ResumableTransfer(tmp_path / "journal.db")
@@ -139,8 +135,8 @@ def test_a_killed_transfer_goes_on_though_the_metadata_changed(
 
 
 def test_of_a_killed_transfer_nothing_is_kept_of_other_content(
-        gs: CloudFiles, gcs_server: GcsServer, s3: CloudFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worker, "_PAUSE", 0.0)
+        gs: CloudFiles, gcs_server: GcsServer, s3: CloudFiles, tmp_path: Path, internals: Replace) -> None:
+    internals(journal_pause=0.0)
     gcs_server.put("big", BIG)
     gcs_server.configure(media_etag="none")
     rt = ResumableTransfer(tmp_path / "journal.db")

@@ -22,6 +22,7 @@ from cloudfiles.transfer.journal.process_identity import ProcessIdentity, is_dea
 from cloudfiles.transfer.journal.records import ItemResult
 from cloudfiles.transfer.partial_upload import PartialUpload
 from cloudfiles.types import Clock
+from tests.internals import Replace
 
 
 class Time:
@@ -106,7 +107,7 @@ def test_two_objects_for_one_target(journal: Journal, second: Item) -> None:
     assert not journal.transfer.is_listed
 
 
-def test_memory_stays_flat(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_memory_stays_flat(journal: Journal, internals: Replace) -> None:
     def peak_of(count: int) -> int:
         journal.begin("mem://a/", "mem://b/", {})
         tracemalloc.start()
@@ -116,7 +117,7 @@ def test_memory_stays_flat(journal: Journal, monkeypatch: pytest.MonkeyPatch) ->
         tracemalloc.stop()
         return peak
 
-    monkeypatch.setattr(journal_module, "_BATCH", 1000)
+    internals(journal_batch=1000)
     few = peak_of(5_000)
     assert peak_of(40_000) < 1.5 * few
 

@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 import pytest
 
 from cloudfiles import CloudFiles, ResumableTransfer
-from cloudfiles.interfaces.gs import composite
 from cloudfiles.transfer.journal.journal import Journal
 from cloudfiles.transfer.partial_upload import PartialUpload
 from cloudfiles.types import WriteOptions
+from tests.internals import Replace
 from tests.servers.azurite import AzuriteServer
 from tests.servers.gcs_server import GcsServer
 from tests.transfer.conftest import MIB
@@ -107,9 +107,9 @@ def test_killed_around_the_composing(processes: Any, gcs_server: GcsServer, tmp_
 
 
 def test_composed_before_its_record_was_lost(gcs_server: GcsServer, tmp_path: Path,
-                                             monkeypatch: pytest.MonkeyPatch) -> None:
+                                             internals: Replace) -> None:
     """The object is there, and so are its parts, which the journal would go on with."""
-    monkeypatch.setattr(composite, "PART", MIB)
+    internals(gs_part=MIB)
     content = random.Random(6).randbytes(9 * MIB + 5)
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "key").write_bytes(content)

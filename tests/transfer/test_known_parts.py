@@ -15,10 +15,10 @@ from cloudfiles.exceptions import TransferFailedError
 from cloudfiles.integrity import Digest
 from cloudfiles.testing import S3Server
 from cloudfiles.transfer.checksum import ObjectChecksum
-from cloudfiles.transfer.journal import worker
 from cloudfiles.transfer.journal.journal import Journal
 from cloudfiles.transfer.partial_upload import PartialUpload
 from tests.contents import numbered
+from tests.internals import Replace
 from tests.transfer.conftest import execute_until_broken
 
 pytestmark = pytest.mark.one_runtime
@@ -35,9 +35,9 @@ def elsewhere(server: S3Server) -> CloudFiles:
 
 @pytest.fixture
 def half_way(tmp_path: Path, s3: CloudFiles, elsewhere: CloudFiles, server: S3Server,
-             monkeypatch: pytest.MonkeyPatch) -> Any:
+             internals: Replace) -> Any:
     """Begins to transfer 'big', of which the server tells these digests, and breaks it off after three parts."""
-    monkeypatch.setattr(worker, "_PAUSE", 0.0)
+    internals(journal_pause=0.0)
 
     def begin(**told: Any) -> ResumableTransfer:
         server.put("big", BIG, **told)

@@ -28,6 +28,7 @@ from cloudfiles.transfer import multipart_copy
 from cloudfiles.transfer.checksum import ObjectChecksum
 from cloudfiles.types import WriteOptions
 from tests.contents import numbered
+from tests.internals import Replace
 from tests.transfer.conftest import MIB, tree
 
 pytestmark = pytest.mark.one_runtime
@@ -179,10 +180,9 @@ def test_a_part_refused_leaves_no_upload(server: S3Server, s3: CloudFiles, disk:
 
 
 def test_a_file_written_to_while_it_is_read(server: S3Server, s3: CloudFiles, disk: CloudFiles, tmp_path: Path,
-                                            monkeypatch: pytest.MonkeyPatch) -> None:
+                                            monkeypatch: pytest.MonkeyPatch, internals: Replace) -> None:
     disk.put("big", BIG)
-    monkeypatch.setattr(multipart_copy, "_MOST_PARTS", 1)
-    monkeypatch.setattr(multipart_copy, "_FEWEST_PARTS", 1)
+    internals(most_parts=1, fewest_parts=1)
     part = multipart_copy.MultipartCopy._part
     changes = iter([OTHER])
 

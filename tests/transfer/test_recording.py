@@ -10,9 +10,9 @@ import pytest
 
 from cloudfiles import CloudFiles
 from cloudfiles.monitoring import IOEnum, TransmissionMonitor
-from cloudfiles.transfer import result as results
 from cloudfiles.transfer.items import Item
 from cloudfiles.transfer.result import ObjectOutcome, TransferResult
+from tests.internals import Replace
 
 
 @pytest.fixture
@@ -50,8 +50,8 @@ def test_moves_and_failures(mem: CloudFiles, disk: CloudFiles) -> None:
 
 
 @pytest.mark.parametrize("is_merged", [False, True])
-def test_any_number_of_objects_costs_the_same_memory(monkeypatch: pytest.MonkeyPatch, is_merged: bool) -> None:
-    monkeypatch.setattr(results, "MOST_RECORDED", 10)
+def test_any_number_of_objects_costs_the_same_memory(internals: Replace, is_merged: bool) -> None:
+    internals(most_recorded=10)
     done: Any = TransferResult()
     for n in range(1001):
         one = TransferResult() if is_merged else done

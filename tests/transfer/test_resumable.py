@@ -23,10 +23,10 @@ from cloudfiles.exceptions import (
 )
 from cloudfiles.interfaces.file import file_io
 from cloudfiles.testing import S3Server
-from cloudfiles.transfer.journal import worker
 from cloudfiles.transfer.journal.journal import Journal
 from cloudfiles.transfer.partial_upload import PartialUpload
 from tests.contents import numbered
+from tests.internals import Replace, replace
 from tests.transfer import killed
 from tests.transfer.conftest import MIB, execute_until_broken, tree
 
@@ -230,7 +230,7 @@ def test_a_full_disk(db: Path, tmp_path: Path, server: S3Server, target: CloudFi
         fill(descriptor, content)
 
     with monkeypatch.context() as patch:
-        patch.setattr(file_io, "_fill", fill_while_there_is_room)
+        replace(patch, fill_file=fill_while_there_is_room)
         with pytest.raises(TransferFailedError, match=r"stopped.*No space left.* not started") as caught:
             rt.execute(block_size=50)
     report = caught.value.report
@@ -242,14 +242,13 @@ def test_a_full_disk(db: Path, tmp_path: Path, server: S3Server, target: CloudFi
 
 
 def test_a_target_that_cannot_be_written(db: Path, source: CloudFiles, target: CloudFiles,
-                                         monkeypatch: pytest.MonkeyPatch) -> None:
+                                         internals: Replace) -> None:
     def refuse(*args: Any) -> int:
         raise OSError(errno.EROFS, "Read-only file system")
 
     rt = ResumableTransfer(db)
     rt.init(source, target)
-    monkeypatch.setattr("cloudfiles.interfaces.file.copy.create_new", refuse)
-    monkeypatch.setattr(worker, "_IN_A_ROW", 20)
+    internals(create_file=refuse, failures_in_a_row=20)
     with pytest.raises(TransferFailedError, match="Read-only file system"):
         rt.execute(block_size=10)
     assert rt.report().failed >= 20
@@ -271,8 +270,8 @@ def test_a_source_that_is_replaced_and_removed_meanwhile(db: Path, source: Cloud
 # ---- large objects that are half done
 
 
-def half_way(rt: ResumableTransfer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worker, "_PAUSE", 0.0)
+def half_way(rt: ResumableTransfer, internals: Replace) -> None:
+    internals(journal_pause=0.0)
     execute_until_broken(rt)
     assert rt.report().half_done == 1
 

@@ -22,6 +22,7 @@ from cloudfiles.transfer.resume_state import StateFile, saved_state_files, state
 from cloudfiles.transfer.resume_store import ResumeStore, open_resume_store
 from cloudfiles.types import WriteOptions
 from tests.contents import numbered
+from tests.internals import Replace, replace
 from tests.transfer import killed
 from tests.transfer.conftest import broken_after, tree
 
@@ -48,7 +49,7 @@ def kept() -> list[str]:
 def broken_off(source: CloudFiles, target: CloudFiles) -> None:
     """A run whose connection breaks after three parts, in this process."""
     patch = broken_after(3)
-    patch.setattr("cloudfiles.transfer.partial_upload._SECONDS_PER_PART", 0.0)
+    replace(patch, saving_seconds=0.0)
     try:
         with pytest.raises(TransportError, match="the cable is cut"):
             source.transfer_to(target, resumable=True)
@@ -137,11 +138,11 @@ def test_no_secret_and_no_cloudpath_is_in_it(server: S3Server, s3: CloudFiles, d
 
 
 def test_a_home_that_cannot_be_written(server: S3Server, s3: CloudFiles, disk_of: Any,
-                                       monkeypatch: pytest.MonkeyPatch) -> None:
+                                       internals: Replace) -> None:
     def refuse(*args: Any, **kwargs: Any) -> int:
         raise PermissionError(30, "Read-only file system")
 
-    monkeypatch.setattr("cloudfiles.transfer.resume_state.try_lock", refuse)
+    internals(lock_state=refuse)
     source = disk_of("in")
     source.put("big", BIG)
     with pytest.warns(UserWarning, match=r"Read-only file system.*will restart from the beginning.*CLOUD_FILES_DIR"):

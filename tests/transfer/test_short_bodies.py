@@ -11,9 +11,8 @@ import pytest
 
 from cloudfiles import CloudFiles
 from cloudfiles.exceptions import CloudFilesError, ObjectChangedError, ProtocolError, TruncatedBodyError
-from cloudfiles.retry import RetryPolicy
 from cloudfiles.testing import Fault, Rule, S3Server
-from cloudfiles.transfer import copier
+from tests.internals import Replace
 from tests.servers.lies import Shortened, ShortUntilClose, portal
 
 pytestmark = pytest.mark.one_runtime
@@ -26,9 +25,8 @@ SHORT: list[Fault] = [ShortUntilClose(20_000), ShortUntilClose(20_000, "HTTP/1.0
 
 
 @pytest.fixture(autouse=True)
-def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(RetryPolicy, "delay", lambda *_: 0.0)
-    monkeypatch.setattr(RetryPolicy, "allows", lambda self, failures, *_: failures < 5)
+def _impatient(internals: Replace) -> None:
+    internals(retry_delay=lambda *_: 0.0, retry_allows=lambda self, failures, *_: failures < 5)
 
 
 @pytest.fixture
@@ -62,11 +60,11 @@ VERBS: dict[str, Verb] = {
 @pytest.mark.parametrize("large", [False, True])
 def test_a_short_body_is_not_transferred(server: S3Server, green: bool, fault: Fault, verb: Verb, large: bool,
                                          store: Callable[[S3Server, bool], CloudFiles], tmp_path: Path,
-                                         monkeypatch: pytest.MonkeyPatch) -> None:
+                                         internals: Replace) -> None:
     if isinstance(fault, Shortened) and verb is VERBS["by name"] and not large:
         return  # its length is announced, and nobody has told another one
     if large:
-        monkeypatch.setattr(copier, "SMALL_BYTES", 1000)
+        internals(small_bytes=1000)
     server.script(Rule(fault, method="GET", key="dir/a" if store is web else "a", times=None))
     target = CloudFiles(f"file://{tmp_path}/")
     with pytest.raises(CloudFilesError) as raised:
@@ -95,10 +93,10 @@ def test_an_object_that_was_replaced_after_it_was_listed_is_carried(server: S3Se
 
 @pytest.mark.parametrize("large", [False, True])
 def test_a_server_that_never_tells_a_size(server: S3Server, green: bool, large: bool,
-                                          monkeypatch: pytest.MonkeyPatch) -> None:
+                                          internals: Replace) -> None:
     """What nobody tells cannot be compared; what the index told can."""
     if large:
-        monkeypatch.setattr(copier, "SMALL_BYTES", 1000)
+        internals(small_bytes=1000)
     target = CloudFiles(f"mem://sizeless-{green}-{large}/")
     server.script(_sizeless_head, Rule(ShortUntilClose(50_000), method="GET", key="dir/a", times=None))
     web(server, green).transfer_to(target, paths=["a"])
@@ -115,9 +113,9 @@ def _sizeless_head(sighting: Any) -> Fault | None:
 
 @pytest.mark.parametrize("large", [False, True])
 def test_an_object_in_s3_whose_size_is_not_told_is_no_empty_one(server: S3Server, green: bool, large: bool,
-                                                               monkeypatch: pytest.MonkeyPatch) -> None:
+                                                               internals: Replace) -> None:
     if large:
-        monkeypatch.setattr(copier, "SMALL_BYTES", 1000)
+        internals(small_bytes=1000)
     server.script(_sizeless_head)
     target = CloudFiles(f"mem://unsized-{green}-{large}/")
     s3(server, green).transfer_to(target, paths=["a"])
@@ -130,9 +128,9 @@ def test_an_object_in_s3_whose_size_is_not_told_is_no_empty_one(server: S3Server
 
 @pytest.mark.parametrize("large", [False, True])
 def test_a_portals_page_is_not_transferred(server: S3Server, green: bool, large: bool,
-                                           monkeypatch: pytest.MonkeyPatch) -> None:
+                                           internals: Replace) -> None:
     if large:
-        monkeypatch.setattr(copier, "SMALL_BYTES", 1000)
+        internals(small_bytes=1000)
     server.put("a", CONTENT, etag="")
     server.script(Rule(portal(), method="GET", key="a", times=None))
     target = CloudFiles(f"mem://portal-{green}-{large}/")

@@ -15,9 +15,9 @@ import pytest
 
 from cloudfiles import CloudFiles
 from cloudfiles.exceptions import AuthorizationError, CloudFilesError, FileSystemError, InvalidPathError
-from cloudfiles.interfaces.file import file_io, file_part_writer
 from cloudfiles.testing import S3Server
 from tests.contents import numbered
+from tests.internals import Replace
 from tests.selection import some
 from tests.transfer.conftest import MIB, tree
 
@@ -50,11 +50,10 @@ def source(request: pytest.FixtureRequest, s3: CloudFiles, server: S3Server) -> 
 
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EIO])
-def test_a_full_disk(source: CloudFiles, disk: CloudFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+def test_a_full_disk(source: CloudFiles, disk: CloudFiles, tmp_path: Path, internals: Replace,
                      code: int) -> None:
     disk.put("k", b"old")
-    monkeypatch.setattr(file_part_writer, "_pwrite", failing(code))
-    monkeypatch.setattr(file_io, "_write", failing(code))
+    internals(pwrite=failing(code), write_file=failing(code))
     with pytest.raises(FileSystemError, match="target of this one is unchanged") as caught:
         source.transfer_to(disk)
     assert caught.value.errno == code
@@ -77,12 +76,11 @@ def test_a_disk_without_room_is_seen_before_the_first_byte(server: S3Server, s3:
 
 
 def test_a_read_only_target(source: CloudFiles, disk: CloudFiles, tmp_path: Path,
-                            monkeypatch: pytest.MonkeyPatch) -> None:
+                            internals: Replace) -> None:
     def refuse(*args: Any) -> int:
         raise OSError(errno.EROFS, os.strerror(errno.EROFS))
 
-    monkeypatch.setattr(file_part_writer, "create_new", refuse)
-    monkeypatch.setattr(file_io, "create_new", refuse)
+    internals(create_file=refuse)
     with pytest.raises(AuthorizationError, match="Read-only file system"):
         source.transfer_to(disk)
     assert tree(tmp_path) == {}

@@ -19,6 +19,7 @@ from cloudfiles.exceptions import AuthorizationError, FileSystemError, LockingEr
 from cloudfiles.testing import Rule, S3Server, s3_error
 from cloudfiles.transfer.resume_state import FileLock, saved_state_files, state_directory
 from cloudfiles.types import WriteOptions
+from tests.internals import Replace
 from tests.transfer.conftest import tree
 
 pytestmark = [pytest.mark.one_runtime, pytest.mark.skipif(sys.platform == "win32", reason="Windows has no flock")]
@@ -175,13 +176,13 @@ def test_a_failed_run_leaves_nothing_to_clear_up(server: S3Server, source: Path,
     assert (state.begun, state.done) == (set(), {"dir/a"})
 
 
-def test_a_place_that_cannot_be_written(mem: CloudFiles, source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_place_that_cannot_be_written(mem: CloudFiles, source: Path, internals: Replace) -> None:
     up = Uploader(mem, "dir", source, run=False)
 
     def refuse(*args: Any, **kwargs: Any) -> int:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("cloudfiles.transfer.resume_state.try_lock", refuse)
+    internals(lock_state=refuse)
     with pytest.raises(FileSystemError, match="Permission denied"):
         up.run()
     assert not up.active()

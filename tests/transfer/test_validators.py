@@ -11,11 +11,11 @@ import urllib3
 
 from cloudfiles import CloudFiles, aio, download_file
 from cloudfiles.interfaces.file.interface import FileInterface
-from cloudfiles.interfaces.s3.interface import S3Interface
 from cloudfiles.testing import Replaced, ResetInBody, Rule, S3Server, SetHeader
 from cloudfiles.testing.s3_objects import make_object
 from cloudfiles.types import StoredObject
 from tests.contents import numbered
+from tests.internals import Replace
 from tests.transfer.conftest import MIB, Make, tree
 
 pytestmark = pytest.mark.one_runtime
@@ -90,9 +90,9 @@ def test_a_break_begins_anew(server: S3Server, store: Make, disk: CloudFiles) ->
     assert gets(server) == [None] * 3
 
 
-def test_nothing_is_copied_by_parts(server: S3Server, store: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_copied_by_parts(server: S3Server, store: Make, internals: Replace) -> None:
     """Inside one service, where a copy in parts could mix two versions as well."""
-    monkeypatch.setattr(S3Interface, "copy_threshold", 5 * MIB)
+    internals(s3_copy_at_once=5 * MIB)
     ours = source(server, store, "s3")
     theirs = CloudFiles(f"{ours.cloudpath}to/", endpoint=server.url, secrets=server.secrets)
     theirs.transfer_from(ours)  # listed, so that the size is known

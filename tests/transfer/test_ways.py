@@ -18,6 +18,7 @@ from cloudfiles.exceptions import (
 )
 from cloudfiles.testing import Rule, S3Server, SetHeader, error_in_200, s3_error
 from tests.contents import numbered
+from tests.internals import Replace
 from tests.transfer.conftest import MIB, Make
 
 pytestmark = pytest.mark.one_runtime
@@ -294,12 +295,9 @@ def test_another_account_is_no_copy(server: S3Server, s3: CloudFiles) -> None:
     assert not other._store.here().can_copy_from(s3._store.here())
 
 
-def test_multipart_copy(moto_s3: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    from cloudfiles.interfaces.s3 import S3Interface
-    from cloudfiles.interfaces.s3 import copy as s3_copy
+def test_multipart_copy(moto_s3: Any, monkeypatch: pytest.MonkeyPatch, internals: Replace) -> None:
 
-    monkeypatch.setattr(S3Interface, "copy_threshold", 8 * MIB)
-    monkeypatch.setattr(s3_copy, "_PART", 8 * MIB)
+    internals(s3_copy_at_once=8 * MIB, s3_copy_part=8 * MIB)
     bucket = moto_s3.make_bucket()
     cf = CloudFiles(f"s3://{bucket}/", endpoint=moto_s3.url, secrets=moto_s3.secrets)
     cf.put("a", BIG, content_type="text/x", metadata={"k": "v"})

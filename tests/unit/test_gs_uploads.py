@@ -17,6 +17,7 @@ from cloudfiles.testing import FlipBit, ResetBefore, ResetInBody, ResetInUpload,
 from cloudfiles.types import WriteOptions
 from tests.interfaces.gs_setup import close_opened, open_gs
 from tests.interfaces.s3_setup import Worker
+from tests.internals import Replace
 from tests.servers.gcs_server import GcsServer, backend_error, json_error
 
 pytestmark = pytest.mark.one_runtime
@@ -48,8 +49,8 @@ FORMS: dict[str, Callable[[bytes], Any]] = {
 
 
 @pytest.fixture(autouse=True)
-def _small_parts(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(composite, "PART", UNIT)
+def _small_parts(internals: Replace) -> Iterator[None]:
+    internals(gs_part=UNIT)
     yield
     close_opened()
 
@@ -311,8 +312,8 @@ def test_a_session_stays_with_the_server_that_was_asked(gs: Worker, gcs_server: 
 # ---- sizes of parts
 
 
-def test_part_sizes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(composite, "PART", 16 << 20)
+def test_part_sizes(internals: Replace) -> None:
+    internals(gs_part=16 << 20)
     for size in (1, 10 << 30, 5 << 40):
         part = composite.part_size(1, size)
         assert part % UNIT == 0

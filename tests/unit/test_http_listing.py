@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cloudfiles.exceptions import UnsupportedOperationError
-from cloudfiles.interfaces.http import listing as http_listing
 from cloudfiles.interfaces.http.listing import DirectoryLister, Link, is_complete, parse_index
 from cloudfiles.types import ListEntry
+from tests.internals import Replace
 
 HTML = {"content-type": "text/html; charset=utf-8"}
 
@@ -211,8 +211,8 @@ def test_each_name_once_and_files_apart_from_directories() -> None:
     assert names(indexed("a", "a", "./a", "a/", "b")) == ["a", "a/", "b"]
 
 
-def test_a_page_that_caddy_cut_short_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http_listing, "CADDY_LIMIT", 2)
+def test_a_page_that_caddy_cut_short_is_refused(internals: Replace) -> None:
+    internals(caddy_limit=2)
     assert links(CADDY) is not None
     with pytest.raises(UnsupportedOperationError, match="file_limit"):
         links(CADDY, server="Caddy")
@@ -278,8 +278,8 @@ def test_prefixes_that_are_no_directories() -> None:
     assert tree.fetched == ["a/", "a/b/"], "what the prefix rules out is not fetched"
 
 
-def test_a_page_ends_between_directories(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http_listing, "PAGE_ENTRIES", 2)
+def test_a_page_ends_between_directories(internals: Replace) -> None:
+    internals(http_page=2)
     tree = Tree("a/1", "a/2", "a/3", "b/1", "b/2", "c")
     assert tree.pages() == [["a/1", "a/2", "a/3"], ["b/1", "b/2", "c"]]
     assert tree.fetched == ["", "a/", "b/", "", "a/", "b/"]

@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from cloudfiles.exceptions import InvalidPathError
-from cloudfiles.interfaces.s3 import endpoint
 from cloudfiles.interfaces.s3.endpoint import Endpoint, find_endpoint
+from tests.internals import Replace
 
 
 @pytest.fixture(autouse=True)
-def _nothing_learned(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(endpoint, "_regions", {})
+def _nothing_learned(internals: Replace) -> None:
+    internals(bucket_regions={})
 
 
 def shown(found: Endpoint) -> tuple[str, str, str]:

@@ -14,19 +14,19 @@ from cloudfiles import CloudFiles, secret_references
 from cloudfiles.exceptions import MissingCredentialsError
 from cloudfiles.secret_references import SecretReference
 from cloudfiles.secrets import export_secrets, import_secrets
+from tests.internals import Replace
 
 SECRETS = {"AWS_ACCESS_KEY_ID": "AKIAEXAMPLE", "AWS_SECRET_ACCESS_KEY": "top-secret"}
 
 
 @pytest.fixture(autouse=True)
-def _as_new(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(secret_references, "_known", {})
+def _as_new(internals: Replace) -> None:
+    internals(known_secrets={})
 
 
-def elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+def elsewhere(internals: Replace) -> None:
     """As in another process."""
-    monkeypatch.setattr(secret_references, "_known", {})
-    monkeypatch.setattr(secret_references, "_live", {})
+    internals(known_secrets={}, live_secrets={})
 
 
 @pytest.mark.parametrize("secrets", [SECRETS, '{"AWS_ACCESS_KEY_ID": "top-secret"}', b'{"token": "top-secret"}'],
@@ -65,12 +65,12 @@ def test_equal_ones_have_one_name_that_tells_nothing() -> None:
     assert secret_references._name({**SECRETS, "AWS_SESSION_TOKEN": "t"}) not in names
 
 
-def test_the_path_of_a_file_travels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_path_of_a_file_travels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, internals: Replace) -> None:
     monkeypatch.chdir(tmp_path)
     Path("mine.json").write_text("{}")
     for path in ("mine.json", Path("mine.json")):
         pickled = pickle.dumps(CloudFiles("s3://bucket/", secrets=path))
-        monkeypatch.setattr(secret_references, "_known", {})
+        internals(known_secrets={})
         assert pickle.loads(pickled)._store.options.secrets == os.path.abspath("mine.json")
     assert b"no-such-file" not in pickle.dumps(CloudFiles("s3://bucket/", secrets="no-such-file"))
 
