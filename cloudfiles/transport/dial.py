@@ -56,6 +56,8 @@ class Dialer:
         """
         try:
             return self._dial(origin, proxy, min(self.connect_timeout, max_seconds), avoid)
+        except ConfigurationError:
+            raise
         except Exception as error:
             raise _dial_error(error, origin, proxy) from error
 
@@ -124,8 +126,6 @@ class Dialer:
 
 def _dial_error(error: Exception, origin: Origin, proxy: Proxy | None) -> Exception:
     to = f"{origin} through the proxy {proxy.origin}" if proxy else str(origin)
-    if isinstance(error, ConfigurationError):
-        return error
     if is_descriptor_shortage(error):
         failure = _not_sent(f"{to}: no connection: the process has run out of file descriptors (raise the limit with "
                             f"ulimit -n): {error}")
