@@ -277,11 +277,11 @@ def half_way(rt: ResumableTransfer, internals: Replace) -> None:
 
 
 def test_an_upload_goes_on_from_its_parts(db: Path, source: CloudFiles, s3: CloudFiles, server: S3Server,
-                                          monkeypatch: pytest.MonkeyPatch) -> None:
+                                          internals: Replace) -> None:
     source.put("big", BIG)
     rt = ResumableTransfer(db)
     rt.init(source, s3, ["big"])
-    half_way(rt, monkeypatch)
+    half_way(rt, internals)
     assert server.uploads() == ["big"]
     assert server.get("big") is None
     assert rt.execute(failed=True).done == 1
@@ -296,12 +296,12 @@ def test_an_upload_goes_on_from_its_parts(db: Path, source: CloudFiles, s3: Clou
 
 @pytest.mark.parametrize("damaged", [False, True])
 def test_a_download_goes_on_from_its_parts(db: Path, tmp_path: Path, target: CloudFiles, s3: CloudFiles,
-                                           server: S3Server, monkeypatch: pytest.MonkeyPatch,
+                                           server: S3Server, internals: Replace,
                                            damaged: bool) -> None:
     server.put("big", BIG)
     rt = ResumableTransfer(db)
     rt.init(s3, target)
-    half_way(rt, monkeypatch)
+    half_way(rt, internals)
     (temporary,) = (tmp_path / "out").iterdir()
     assert temporary.name.startswith(".cloudfiles-")
     if damaged:  # as after a power failure, which lost what the journal says was written
@@ -313,11 +313,11 @@ def test_a_download_goes_on_from_its_parts(db: Path, tmp_path: Path, target: Clo
 
 
 def test_a_source_that_was_replaced_begins_anew(db: Path, source: CloudFiles, s3: CloudFiles, server: S3Server,
-                                                monkeypatch: pytest.MonkeyPatch) -> None:
+                                                internals: Replace) -> None:
     source.put("big", BIG)
     rt = ResumableTransfer(db)
     rt.init(source, s3, ["big"])
-    half_way(rt, monkeypatch)
+    half_way(rt, internals)
     source.put("big", BIG[::-1])
     rt.execute(failed=True)
     assert server.contents() == {"big": BIG[::-1]}
@@ -326,11 +326,11 @@ def test_a_source_that_was_replaced_begins_anew(db: Path, source: CloudFiles, s3
 
 @pytest.mark.parametrize("end", ["close", "discard", "init", "removed"])
 def test_nothing_is_left_of_what_is_given_up(db: Path, source: CloudFiles, s3: CloudFiles, server: S3Server,
-                                             monkeypatch: pytest.MonkeyPatch, end: str) -> None:
+                                             internals: Replace, end: str) -> None:
     source.put("big", BIG)
     rt = ResumableTransfer(db)
     rt.init(source, s3, ["big"])
-    half_way(rt, monkeypatch)
+    half_way(rt, internals)
     if end == "init":
         rt.init(source, s3, KEYS[:1])
     elif end == "removed":

@@ -31,13 +31,13 @@ def elsewhere(internals: Replace) -> None:
 
 @pytest.mark.parametrize("secrets", [SECRETS, '{"AWS_ACCESS_KEY_ID": "top-secret"}', b'{"token": "top-secret"}'],
                          ids=["dict", "text", "bytes"])
-def test_a_pickle_names_them_and_does_not_hold_them(secrets: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pickle_names_them_and_does_not_hold_them(secrets: Any, internals: Replace) -> None:
     cf = CloudFiles("s3://bucket/", secrets=secrets)
     pickled = pickle.dumps(cf)
     assert b"top-secret" not in pickled
     assert pickle.loads(pickled)._store.options.secrets == secrets
     exported = pickle.dumps(export_secrets([cf]))
-    elsewhere(monkeypatch)
+    elsewhere(internals)
     copy = pickle.loads(pickled)
     for _ in range(2):  # a pickle of what is not known here is none of what is
         with pytest.raises(MissingCredentialsError, match="import_secrets"):
@@ -75,7 +75,7 @@ def test_the_path_of_a_file_travels(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert b"no-such-file" not in pickle.dumps(CloudFiles("s3://bucket/", secrets="no-such-file"))
 
 
-def test_local_stores_need_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_local_stores_need_none(tmp_path: Path, internals: Replace) -> None:
     pickled = pickle.dumps(CloudFiles(f"file://{tmp_path}/", secrets=SECRETS))
-    elsewhere(monkeypatch)
+    elsewhere(internals)
     assert pickle.loads(pickled).get("a") is None
