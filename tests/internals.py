@@ -36,8 +36,8 @@ INTERNALS: dict[str, tuple[str, ...]] = {
     "unannounced_bytes": (f"{_HTTP}.connection.UNANNOUNCED_BYTES",),
     "response_bytes": (f"{_HTTP}.request.ANSWER_BYTES",),
     # ---- counts
-    "most_parts": (f"{_TRANSFER}.multipart_copy._MOST_PARTS",),
-    "fewest_parts": (f"{_TRANSFER}.multipart_copy._FEWEST_PARTS",),
+    "parts_memory": (f"{_HTTP}.adaptive_width.PARTS_MEMORY",),
+    "fewest_parts": (f"{_HTTP}.adaptive_width._MIN_PARTS",),
     "most_recorded": (f"{_TRANSFER}.result.MOST_RECORDED",),
     "journal_batch": (f"{_TRANSFER}.journal.journal._BATCH",),
     "failures_in_a_row": (f"{_TRANSFER}.journal.worker._IN_A_ROW",),

@@ -158,13 +158,16 @@ class Store:
         return f"Store({redact(self.cloudpath)!r})"
 
 
-def share_of(*interfaces: Interface, runtime: Runtime) -> Callable[[], WorkerShare]:
-    """What returns the share that a batch has in the workers of the servers of these interfaces."""
+def share_of(*interfaces: Interface, runtime: Runtime, maximum: int | None = None) -> Callable[[], WorkerShare]:
+    """What returns the share that a batch has in the workers of the servers of these interfaces.
+
+    maximum: of the number of workers.
+    """
 
     def origins() -> tuple[Origin, ...]:
         return tuple(dict.fromkeys(each.origin for each in interfaces if each.origin is not None))
 
-    return lambda: WorkerShare(origins, runtime, max_width())
+    return lambda: WorkerShare(origins, runtime, max_width(maximum))
 
 
 def _location(cloudpath: str, use_https: bool) -> ExtractedPath:

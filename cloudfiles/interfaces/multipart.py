@@ -6,22 +6,24 @@ import itertools
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from time import monotonic
 from typing import Any, BinaryIO, ClassVar, Generic, TypeVar
 
 from cloudfiles.exceptions import CloudFilesError, FileSystemError, InvalidInputError
 from cloudfiles.integrity import Buffer
 from cloudfiles.interfaces.part_writer import PartLayout, PartWriter
 from cloudfiles.runtime.contract import Runtime, WorkerGroup
-from cloudfiles.transport.request import Body, FileBody, flat
+from cloudfiles.transport.adaptive_width import WorkerShare, max_width, parts_at_once
+from cloudfiles.transport.request import Body, FileBody, Origin, flat
 from cloudfiles.types import Content
 
 T = TypeVar("T")
 
-WORKERS = 8
-"""Number of parts in progress, and in memory: with 8 MiB each, this hides latency well."""
-
 READ_WHOLE = 1 << 20
 """Size up to which a file is read into memory first: a body in memory is sent with fewer calls."""
+
+_ANY_NUMBER = 1 << 30
+"""Parts that there are work for while their number is unknown."""
 
 _TICK = 0.5
 """Seconds between two checks whether the batch was cancelled."""
@@ -44,19 +46,31 @@ def size_of_part(number: int, size: int | None, least: int, most: int, grows_eve
     return part
 
 
-def send_parts(runtime: Runtime, parts: Iterable[T], send: Callable[[int, T], None], *, drain: bool = False) -> int:
+def send_parts(runtime: Runtime, parts: Iterable[T], send: Callable[[int, T], None], origin: Origin, *,
+               part_size: int = 0, drain: bool = False) -> int:
     """Call `send(number, part)` for all parts, numbered from 1, several at once; returns their number.
 
     The parts are read in this worker, no faster than they are sent. The first failure is raised after the other
-    workers have ended. drain: after a failure, parts in flight are waited for instead of being cancelled.
+    workers have ended.
+
+    Args:
+        origin: where they are sent to, or received from.
+        part_size: bytes of memory for each part; 0: those of the part itself.
+        drain: after a failure, parts in flight are waited for instead of being cancelled.
     """
-    return _PartSender(runtime, send, drain).run(parts)
+    return _PartSender(runtime, send, origin, part_size, drain).run(parts)
 
 
 class _PartSender(Generic[T]):
-    def __init__(self, runtime: Runtime, send: Callable[[int, T], None], drain: bool) -> None:
+    def __init__(self, runtime: Runtime, send: Callable[[int, T], None], origin: Origin, part_size: int,
+                 drain: bool) -> None:
         self._runtime = runtime
         self._send = send
+        self._share = WorkerShare(lambda: (origin,), runtime, max_width())
+        self._part_size = part_size
+        self._at_once = 1
+        self._adapt_at = 0.0
+        self._workers = 0
         self._drain = drain
         self._queue: deque[tuple[int, T]] = deque()
         self._in_flight: set[int] = set()  # numbers of the parts in memory
@@ -69,10 +83,12 @@ class _PartSender(Generic[T]):
         try:
             count = self._enqueue(worker_group, parts)
             self._closed = True
-            worker_group.wake_workers(WORKERS)
+            worker_group.wake_workers(self._workers)
             while not worker_group.finished and (self._error is None or self._drain):
                 self._wait(worker_group)
+                self._adapt(len(self._in_flight))
         finally:
+            self._share.leave()
             if not worker_group.finished:
                 self._is_over = True
                 worker_group.cancel()
@@ -82,14 +98,19 @@ class _PartSender(Generic[T]):
 
     def _enqueue(self, worker_group: WorkerGroup, parts: Iterable[T]) -> int:
         number = 0
+        self._adapt(_ANY_NUMBER)
         for number, part in enumerate(self._read(parts), 1):
             self._in_flight.add(number)
             self._queue.append((number, part))
-            if number <= WORKERS:
+            if self._workers < len(self._in_flight):
+                self._workers += 1
                 worker_group.start(lambda: self._work(worker_group), 1)
             worker_group.wake_workers(1)
-            while len(self._in_flight) >= WORKERS and self._error is None:
+            self._adapt(_ANY_NUMBER)
+            most = parts_at_once(self._part_size or _bytes_of(part))
+            while len(self._in_flight) >= min(self._at_once, most) and self._error is None:
                 self._wait(worker_group)
+                self._adapt(_ANY_NUMBER)
             if self._error is not None:
                 break
         return number
@@ -102,8 +123,15 @@ class _PartSender(Generic[T]):
                 raise
             self._error = self._error or error
 
+    def _adapt(self, wanted: int) -> None:
+        """Ask for the number of parts that may be in progress, from time to time."""
+        now = monotonic()
+        if now >= self._adapt_at:
+            self._at_once = self._share.workers(now, wanted)
+            self._adapt_at = now + self._share.interval
+
     def _wait(self, worker_group: WorkerGroup) -> None:
-        worker_group.wait_caller(_TICK)
+        worker_group.wait_caller(min(_TICK, max(0.0, self._adapt_at - monotonic())))
         self._runtime.sleep(0)  # notices if the batch of this worker is cancelled
 
     def _work(self, worker_group: WorkerGroup) -> None:
@@ -123,6 +151,10 @@ class _PartSender(Generic[T]):
             worker_group.wake_caller()
 
 
+def _bytes_of(part: Any) -> int:
+    return memoryview(part).nbytes if isinstance(part, (bytes, bytearray, memoryview)) else 0
+
+
 # ---- uploads
 
 
@@ -130,9 +162,11 @@ class MultipartUpload(ABC):
     """One object that is uploaded in parts, numbered from 1. It appears, complete, when `complete` returns.
 
     Attributes:
+        origin: where the parts are sent to.
         sent: the existing parts, by number.
     """
 
+    origin: Origin
     max_parts: ClassVar[int | None] = None
     drain: ClassVar[bool] = False
     """After a failure, parts in flight have to be waited for before `abort`."""
@@ -173,7 +207,7 @@ def put_in_order(runtime: Runtime, upload: MultipartUpload, key: str, parts: Ite
             yield content
 
     try:
-        send_parts(runtime, counted(), upload.send_part, drain=upload.drain)
+        send_parts(runtime, counted(), upload.send_part, upload.origin, drain=upload.drain)
         return upload.complete()
     except BaseException:
         upload.abort()

@@ -55,5 +55,5 @@ def _read_in_parallel(client: Client, request: ObjectRead) -> StoredObject:
             raise ObjectChangedError("the object was replaced or removed while it was being read", path=request.path)
         memory.view[at - first:at - first + size] = part.content
 
-    send_parts(client.runtime, range(start, end, _PART), read)
+    send_parts(client.runtime, range(start, end, _PART), read, request.origin, part_size=_PART)
     return request.complete(memory.cut(end - first))

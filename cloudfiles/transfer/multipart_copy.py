@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 from cloudfiles import compression
 from cloudfiles.batch.fanout import Plan, collect
 from cloudfiles.batch.reader import decoding
+from cloudfiles.batch.store import share_of
 from cloudfiles.exceptions import (
     CloudFilesError,
     FileSystemError,
@@ -23,31 +24,20 @@ from cloudfiles.transfer.checksum import ObjectChecksum
 from cloudfiles.transfer.items import Item
 from cloudfiles.transfer.partial_upload import PartTracker
 from cloudfiles.transfer.result import ObjectOutcome
+from cloudfiles.transport.adaptive_width import parts_at_once
 from cloudfiles.transport.wire import is_framed
 from cloudfiles.types import StoredObject
 
 if TYPE_CHECKING:
     from cloudfiles.transfer.copier import Copier
 
-LARGE_AT_ONCE = 4
-"""Large objects that are copied at once."""
+LARGE_AT_ONCE = 8
+"""Large objects that are copied at once, each in parts."""
 
-_IN_FLIGHT = 128 << 20
-"""Bytes of parts in flight, over all objects."""
-
-_MOST_PARTS, _FEWEST_PARTS = 8, 2
-"""Parts of one object in flight."""
+_LOCAL_PARTS = 8
+"""Parts in progress between two local stores."""
 
 _STREAM_TRIES = 3
-
-
-def parts_at_once(part_size: int, objects: int = 1) -> int:
-    """The number of parts in flight for each of so many objects.
-
-    >>> parts_at_once(8 << 20), parts_at_once(8 << 20, 4), parts_at_once(64 << 20)
-    (8, 4, 2)
-    """
-    return max(_FEWEST_PARTS, min(_MOST_PARTS, _IN_FLIGHT // part_size // objects))
 
 
 class MultipartCopy:
@@ -118,8 +108,7 @@ class MultipartCopy:
 
         try:
             starts = range(0, self._size, writer.part_size)
-            width = min(len(starts), parts_at_once(writer.part_size, self._objects))
-            self._run_parts(copy_part, starts, width)
+            self._run_parts(copy_part, starts)
             verified = digest.check(self._item.source)
             etag = writer.finish()
         except BaseException as error:
@@ -136,13 +125,17 @@ class MultipartCopy:
         known = content is not None and self._tracker is not None and self._tracker.matches(start, content)
         return content if known else None
 
-    def _run_parts(self, work: Callable[[int], None], starts: range, width: int) -> None:
+    def _run_parts(self, work: Callable[[int], None], starts: range) -> None:
         runtime = self._runtime
         if runtime is None:
             collect(work, starts, Plan(None))
-        else:
-            # The report checks whether this worker's own batch was cancelled; if so, it ends here.
-            collect(work, starts, Plan(runtime, max(1, width), report=lambda _: runtime.sleep(0)))
+            return
+        share = None
+        if not (self._source.traits.is_local and self._target.traits.is_local):
+            most = parts_at_once(starts.step, self._objects)
+            share = share_of(self._source, self._target, runtime=runtime, maximum=most)
+        # The report checks whether this worker's own batch was cancelled; if so, it ends here.
+        collect(work, starts, Plan(runtime, _LOCAL_PARTS, report=lambda _: runtime.sleep(0), share=share))
 
     def _part(self, start: int, end: int) -> bytes:
         if self._limit is not None:

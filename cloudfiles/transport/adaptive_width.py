@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cloudfiles.runtime.descriptors import descriptor_limit, process_descriptors
+from cloudfiles.transport.body_memory import process_body_memory
 from cloudfiles.transport.concurrency import ConcurrencyController, Interval
 from cloudfiles.transport.traffic import Traffic, traffic_of
 
 if TYPE_CHECKING:
     from cloudfiles.runtime.contract import Runtime
+    from cloudfiles.transport.limiter import Limiter
     from cloudfiles.transport.request import Origin
 
 FIRST_WIDTH = 20
@@ -25,6 +27,10 @@ MAX_WIDTH = 1024
 MAX_THREADS = 64
 """Maximum number of workers that are OS threads."""
 
+PARTS_MEMORY = 256 << 20
+"""Bytes of parts in progress, and in memory, over all objects that are transferred at once."""
+
+_MIN_PARTS = 2
 _DESCRIPTOR_SHARE = 4
 """At most this fraction of the descriptor limit is used for workers, each of which has a connection."""
 
@@ -54,7 +60,7 @@ class _Marks:
     bytes: int = 0
     connects: int = 0
     refused: int = 0
-    shortages: int = 0
+    shortages: int = 0  # of descriptors, and of memory
 
 
 class AdaptiveWidth:
@@ -64,9 +70,11 @@ class AdaptiveWidth:
     it is based on; whichever asks after the end of an interval hands it to the controller.
     """
 
-    def __init__(self, traffic: Sequence[Traffic], controller: ConcurrencyController | None = None) -> None:
+    def __init__(self, traffic: Sequence[Traffic], controller: ConcurrencyController | None = None,
+                 limiters: Sequence[Limiter] = ()) -> None:
         self._controller = controller or ConcurrencyController(start=FIRST_WIDTH, maximum=max_width())
         self._traffic = traffic
+        self._limiters = limiters
         self._shares: list[WorkerShare] = []
         self._marks = _Marks(0.0)
         self._cpu: dict[Runtime, float] = {}  # CPU seconds of each runtime at the beginning of the interval
@@ -110,7 +118,7 @@ class AdaptiveWidth:
             return sum(getattr(each, name) for each in self._traffic)
 
         return _Marks(now, total("begun"), total("in_progress"), total("dialing"), total("completed"), total("bytes"),
-                      total("connects"), total("refused"), process_descriptors.shortages)
+                      total("connects"), total("refused"), process_descriptors.shortages + process_body_memory.waits)
 
     def _observe(self, now: float) -> None:
         before, after = self._marks, self._current(now)
@@ -118,15 +126,27 @@ class AdaptiveWidth:
         completed, moved = after.completed - before.completed, after.bytes - before.bytes
         if completed:
             self._size_class = size_class(moved / completed)
+        self._operation, samples = self._samples(before.time)
         interval = Interval(
             seconds=seconds, operation=self._operation, size_class=self._size_class, completed=completed, bytes=moved,
-            in_progress=(before.in_progress + after.in_progress) / 2, first_byte=None, first_byte_min=None,
+            in_progress=(before.in_progress + after.in_progress) / 2,
+            first_byte=median(samples) if samples else None, first_byte_min=min(samples, default=None),
             cpu_share=self._cpu_share(seconds), refused=after.refused - before.refused,
             connects=after.connects - before.connects,
             idle_workers=float(sum(share.waiting for share in self._shares)),
-            constrained=after.shortages > before.shortages, dialing=max(0.0, (before.dialing + after.dialing) / 2))
+            constrained=after.shortages > before.shortages, dialing=max(0.0, (before.dialing + after.dialing) / 2),
+            limited=any(limiter.rate is not None for limiter in self._limiters))
         self._begin(now)
         self._controller.observe(interval, now)
+
+    def _samples(self, since: float) -> tuple[str, list[float]]:
+        """The operation of most requests, and samples of the seconds to the first byte of its responses."""
+        most: tuple[str, list[float]] = (self._operation, [])
+        for operation in {each for traffic in self._traffic for each in traffic.first_byte.operations()}:
+            samples = [seconds for traffic in self._traffic for seconds in traffic.first_byte.recent(operation, since)]
+            if len(samples) > len(most[1]):
+                most = operation, samples
+        return most
 
     def _cpu_share(self, seconds: float) -> float:
         used = [share.runtime.cpu_seconds() - self._cpu[share.runtime]
@@ -180,8 +200,22 @@ class WorkerShare:
             self._known, self._width = (), None
 
 
+def parts_at_once(part_size: int, objects: int = 1) -> int:
+    """The maximum number of parts in progress of each of so many objects, within PARTS_MEMORY.
+
+    >>> parts_at_once(8 << 20), parts_at_once(8 << 20, 4), parts_at_once(512 << 20)
+    (32, 8, 2)
+    """
+    return max(_MIN_PARTS, PARTS_MEMORY // max(1, part_size) // objects)
+
+
 _FIRST_INTERVAL = 0.01
 """Seconds after which it is checked whether the origin is known by now."""
+
+
+def median(samples: list[float]) -> float:
+    """The median: of two in the middle, the larger."""
+    return sorted(samples)[len(samples) // 2]
 
 
 def fair_share(width: int, wanted: Iterable[int], index: int) -> int:
@@ -220,7 +254,10 @@ def adaptive_width_of(origins: tuple[Origin, ...]) -> AdaptiveWidth:
     """The number of workers of all batches of this process that send requests to these origins."""
     width = _widths.get(origins)
     if width is None:
-        width = _widths.setdefault(origins, AdaptiveWidth([traffic_of(origin) for origin in origins]))
+        from cloudfiles.transport.client import limiter_of  # here: it takes long to import
+
+        width = _widths.setdefault(origins, AdaptiveWidth([traffic_of(origin) for origin in origins],
+                                                          limiters=[limiter_of(origin) for origin in origins]))
     return width
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any
 
 from cloudfiles.exceptions import (
@@ -18,6 +18,7 @@ from cloudfiles.exceptions import (
 )
 from cloudfiles.runtime.contract import Stream
 from cloudfiles.transport.body_buffers import BodyBuffer, BufferFullError, GrowingBuffer
+from cloudfiles.transport.body_memory import SMALL_BODY
 from cloudfiles.transport.deadline import DeadlineStream
 from cloudfiles.transport.hedging import Hedger, Straggler
 from cloudfiles.transport.request import (
@@ -83,12 +84,15 @@ class Connection:
         received, sent: bytes over all exchanges; only bodies are counted in `sent`.
     """
 
-    __slots__ = ("__weakref__", "_buffer", "_first", "_hedger", "_is_observed", "_request", "_sent_at", "_stall",
-                 "_straggler", "_stream", "_throughput", "_too_slow", "_traffic", "_view", "has_response_bytes",
-                 "idle_since", "is_closed", "received", "responses", "reusable", "sent")
+    __slots__ = ("__weakref__", "_buffer", "_first", "_hedger", "_is_observed", "_memory", "_request", "_sent_at",
+                 "_stall", "_straggler", "_stream", "_throughput", "_too_slow", "_traffic", "_view",
+                 "has_response_bytes", "idle_since", "is_closed", "received", "responses", "reusable", "sent")
 
     def __init__(self, stream: Stream, throughput: Throughput = NO_MINIMUM, traffic: Traffic | None = None,
-                 hedger: Hedger | None = None) -> None:
+                 hedger: Hedger | None = None,
+                 memory: Callable[[int], AbstractContextManager[Any]] = nullcontext) -> None:
+        """memory: returns a block in which a body of so many bytes may be received."""
+        self._memory = memory
         self._throughput = throughput
         self._traffic = Traffic() if traffic is None else traffic
         self._stream = stream
@@ -333,7 +337,10 @@ class Connection:
             self._hand_on(head, length, rest, request)
             return Response(head.status, head.headers, b"")
         try:
-            if length >= 0:
+            if length > SMALL_BODY:
+                with self._memory(length):
+                    content = self._sized(head, length, rest, request)
+            elif length >= 0:
                 content = self._sized(head, length, rest, request)
             elif length == CHUNKED:
                 content = self._chunked(head, rest, request)

@@ -7,11 +7,13 @@ import weakref
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from cloudfiles.exceptions import RequestTimeoutError
 from cloudfiles.runtime.contract import Runtime, Signal, Stream
 from cloudfiles.runtime.descriptors import DescriptorBudget, with_descriptor
+from cloudfiles.transport.body_memory import process_body_memory
 from cloudfiles.transport.connection import Connection
 from cloudfiles.transport.deadline import past_deadline
 from cloudfiles.transport.dial import Dialer
@@ -69,6 +71,7 @@ class Pool:
         self.host = origin.authority
         self.limiter = limiter
         self.traffic = Traffic() if traffic is None else traffic
+        self._memory = partial(process_body_memory.reserved, runtime=runtime)
         self._dialer = dialer
         self._proxy = proxy
         self._idle: deque[Connection] = deque()
@@ -124,7 +127,7 @@ class Pool:
             address = None if avoid is None else avoid.address
             stream = self._dial(address) if deadline is None else self._dial_until(deadline, address)
             self.traffic.connects += 1
-            connection = Connection(stream, self._throughput, self.traffic, self.hedger)
+            connection = Connection(stream, self._throughput, self.traffic, self.hedger, self._memory)
             self._descriptors.add(connection, self.origin)
             self._last_opened = self._monotonic()
             return connection

@@ -8,6 +8,7 @@ from typing import Any, cast
 import pytest
 
 from cloudfiles.batch.fanout import Plan, collect, stream
+from cloudfiles.interfaces.multipart import send_parts
 from cloudfiles.runtime.contract import Runtime
 from cloudfiles.runtime.descriptors import process_descriptors
 from cloudfiles.runtime.hub_engine import close_engine, current_runtime
@@ -252,3 +253,43 @@ def test_the_share_is_given_back_after_an_error(runtime: Runtime) -> None:
     with pytest.raises(ValueError, match="0"):
         collect(fail, range(1), Plan(runtime, share=lambda: cast(Any, share)))
     assert share.ended
+
+
+# ---- parts of one object
+
+
+def test_parts_in_progress_follow_the_width(runtime: Runtime, traffic: Traffic,
+                                            monkeypatch: pytest.MonkeyPatch) -> None:
+    controller = Controller(3)
+    controller.interval = 0.001
+    monkeypatch.setitem(adaptive_width._widths, (ORIGIN,), AdaptiveWidth([traffic], cast(Any, controller)))
+    running = most = 0
+
+    def send(number: int, part: bytes) -> None:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        if number == 3:
+            controller.width = 12
+        while number > 3 and most < 12:
+            runtime.sleep(0.0005)
+        assert most <= (3 if number < 3 else 12)
+        running -= 1
+
+    assert send_parts(runtime, (b"x" for _ in range(60)), send, ORIGIN) == 60
+    assert most == 12
+
+
+def test_large_parts_are_few(runtime: Runtime, traffic: Traffic, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(adaptive_width._widths, (ORIGIN,), AdaptiveWidth([traffic], cast(Any, Controller(50))))
+    running = most = 0
+
+    def send(number: int, part: int) -> None:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        runtime.sleep(0.001)
+        running -= 1
+
+    send_parts(runtime, range(40), send, ORIGIN, part_size=64 << 20)
+    assert most <= 4

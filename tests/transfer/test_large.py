@@ -26,6 +26,7 @@ from cloudfiles.testing import FlipBit, IgnoreRange, Replaced, ResetInBody, Rule
 from cloudfiles.testing.s3_objects import make_object
 from cloudfiles.transfer import multipart_copy
 from cloudfiles.transfer.checksum import ObjectChecksum
+from cloudfiles.transport import adaptive_width
 from cloudfiles.types import WriteOptions
 from tests.contents import numbered
 from tests.internals import Replace
@@ -182,7 +183,7 @@ def test_a_part_refused_leaves_no_upload(server: S3Server, s3: CloudFiles, disk:
 def test_a_file_written_to_while_it_is_read(server: S3Server, s3: CloudFiles, disk: CloudFiles, tmp_path: Path,
                                             monkeypatch: pytest.MonkeyPatch, internals: Replace) -> None:
     disk.put("big", BIG)
-    internals(most_parts=1, fewest_parts=1)
+    internals(parts_memory=1, fewest_parts=1)
     part = multipart_copy.MultipartCopy._part
     changes = iter([OTHER])
 
@@ -291,8 +292,8 @@ def test_young_files_are_left_alone(store: Any) -> None:
 def test_few_parts_are_in_memory() -> None:
     for size in (8 << 20, 16 << 20, 64 << 20):
         for objects in (1, 2, 4):
-            held = objects * multipart_copy.parts_at_once(size, objects) * size
-            assert held <= max(128 << 20, 2 * objects * size)
+            held = objects * adaptive_width.parts_at_once(size, objects) * size
+            assert held <= max(256 << 20, 2 * objects * size)
 
 
 def test_md5_of_the_whole(server: S3Server, s3: CloudFiles, disk: CloudFiles, tmp_path: Path) -> None:

@@ -115,7 +115,7 @@ class ServerSideCopy:
         starts = range(0, size, _BLOCK)
         try:
             send_parts(self.target.runtime, (b"" for _ in starts),
-                       lambda number, _: self._block(origin, ids(number), starts[number - 1], size))
+                       lambda number, _: self._block(origin, ids(number), starts[number - 1], size), self.target.origin)
         except ServerError as error:
             if error.status not in _NO_BLOCKS_FROM_URL:
                 raise

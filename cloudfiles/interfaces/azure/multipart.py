@@ -118,6 +118,7 @@ class BlockUpload(MultipartUpload):
 
     def __init__(self, container: AzureContainer, key: str, options: WriteOptions, upload: str | None = None) -> None:
         self._container = container
+        self.origin = container.origin
         self._key = key
         self._headers = {**blob_headers(options), **condition_headers(options)}
         self._ids = BlockIds(upload)

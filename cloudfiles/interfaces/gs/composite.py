@@ -132,6 +132,7 @@ class CompositeUpload(MultipartUpload):
                  upload: str | None = None) -> None:
         self.upload = upload or uuid.uuid4().hex
         self._bucket = bucket
+        self.origin = bucket.endpoint.origin
         self._key = key
         self._resource = resource
         self._condition = condition

@@ -23,6 +23,7 @@ from cloudfiles.interfaces.documents import child_text, local_name, parse_xml
 from cloudfiles.interfaces.s3.multipart import MAX_PARTS, Part, S3Upload
 from cloudfiles.interfaces.s3.objects import S3Bucket, head_with_checksums, object_headers
 from cloudfiles.interfaces.server_copy import CopyOptions, CopyResult
+from cloudfiles.transport.adaptive_width import WorkerShare, max_width
 from cloudfiles.transport.request import Request, Response
 from cloudfiles.transport.web_page import is_web_page
 from cloudfiles.types import StoredObject, WriteOptions
@@ -33,7 +34,6 @@ MAX_COPY = 5 << 30
 _PART = 256 << 20
 """Size of a part in bytes. The service copies the data itself, so parts are large; ten thousand of them are 2.5 TB."""
 
-_WORKERS = 8
 _TOO_LARGE = ("EntityTooLarge", "InvalidRequest")
 _UNSUPPORTED_CODES = frozenset({"AccessDenied", "NotImplemented", "MethodNotAllowed", "InvalidArgument",
                                 "InvalidRequest"})
@@ -149,7 +149,9 @@ class ServerSideCopy:
             upload.sent[number] = Part(etag, "", end - start)
 
         runtime = self.bucket.runtime
-        collect(copy_part, range(0, last, step), Plan(runtime, _WORKERS, report=lambda _: runtime.sleep(0)))
+        collect(copy_part, range(0, last, step), Plan(
+            runtime, report=lambda _: runtime.sleep(0),
+            share=lambda: WorkerShare(lambda: (self.bucket.origin,), runtime, max_width())))
 
     def _check_size(self, size: int) -> None:
         found = head_with_checksums(self.bucket, self.key) or {}

@@ -81,6 +81,7 @@ class S3Upload(MultipartUpload):
 
     def __init__(self, bucket: S3Bucket, key: str, options: WriteOptions, upload_id: str | None = None) -> None:
         self._bucket = bucket
+        self.origin = bucket.origin
         self._key = key
         self._conditions = condition_headers(options)
         if self._conditions:

@@ -1,0 +1,127 @@
+"""The memory of bodies in progress is bounded: a body waits until there is room for its Content-Length."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+
+from cloudfiles import CloudFiles
+from cloudfiles.runtime.cancellation import Cancelled
+from cloudfiles.runtime.contract import Signal
+from cloudfiles.runtime.threads import ThreadRuntime
+from cloudfiles.testing import S3Server
+from cloudfiles.transport.body_memory import BODY_MEMORY, BodyMemory, body_memory_limit, process_body_memory
+from tests.contents import numbered
+
+RUNTIME = ThreadRuntime()
+
+
+class Body(threading.Thread):
+    """A body that is received until it is told to end."""
+
+    def __init__(self, memory: BodyMemory, size: int) -> None:
+        super().__init__(daemon=True)
+        self._memory = memory
+        self._size = size
+        self.received = threading.Event()
+        self.end = threading.Event()
+        before = memory.waits
+        self.start()
+        while not self.received.is_set() and memory.waits == before:
+            time.sleep(0.001)
+
+    def run(self) -> None:
+        with self._memory.reserved(self._size, RUNTIME):
+            self.received.set()
+            self.end.wait()
+
+
+@pytest.fixture
+def bodies() -> Callable[..., list[Body]]:
+    memory = BodyMemory(100)
+    return lambda *sizes: [Body(memory, size) for size in sizes]
+
+
+def test_a_body_waits_for_room(bodies: Callable[..., list[Body]]) -> None:
+    one, other, third = bodies(60, 30, 20)
+    assert (one.received.is_set(), other.received.is_set(), third.received.is_set()) == (True, True, False)
+    other.end.set()
+    third.received.wait()
+    one.end.set()
+    third.end.set()
+
+
+def test_small_ones_do_not_overtake_a_large_one(bodies: Callable[..., list[Body]]) -> None:
+    first, large, small = bodies(50, 80, 1)
+    assert not large.received.is_set()
+    assert not small.received.is_set()
+    first.end.set()
+    large.received.wait()
+    small.received.wait()
+    large.end.set()
+    small.end.set()
+
+
+def test_one_that_is_larger_than_the_limit_passes_alone(bodies: Callable[..., list[Body]]) -> None:
+    small, large = bodies(1, 1000)
+    assert not large.received.is_set()
+    small.end.set()
+    large.received.wait()
+    large.end.set()
+    last, = bodies(5)
+    last.received.wait()
+    last.end.set()
+
+
+def test_an_error_releases_what_was_reserved() -> None:
+    memory = BodyMemory(100)
+    for _ in range(3):
+        with pytest.raises(ValueError, match="broken"), memory.reserved(100, RUNTIME):
+            raise ValueError("broken")
+    assert memory.waits == 0
+
+
+def test_a_body_that_is_cancelled_while_it_waits_leaves_the_queue() -> None:
+    class Cancelling(ThreadRuntime):
+        def signal(self) -> Signal:
+            return Interrupted()
+
+    class Interrupted:
+        def set(self) -> None: ...
+
+        def wait(self, timeout: float) -> bool:
+            raise Cancelled("stopped")
+
+    memory = BodyMemory(100)
+    with memory.reserved(60, RUNTIME):
+        with pytest.raises(Cancelled), memory.reserved(90, Cancelling()):
+            raise AssertionError("unreachable")
+        with memory.reserved(40, RUNTIME):
+            pass
+    with memory.reserved(100, RUNTIME):
+        pass
+
+
+def test_the_limit_is_set_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert body_memory_limit() == BODY_MEMORY
+    monkeypatch.setenv("CLOUDFILES_BODY_MEMORY", "1000000")
+    assert body_memory_limit() == 1_000_000
+    monkeypatch.setenv("CLOUDFILES_BODY_MEMORY", "much")
+    assert body_memory_limit() == BODY_MEMORY
+
+
+
+
+def test_a_batch_of_bodies_that_do_not_fit_together(fault_server: S3Server, green: bool,
+                                                     monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process_body_memory, "_limit", 8 << 20)
+    before, contents = process_body_memory.waits, {f"large/{number}": numbered(6 << 20) for number in range(8)}
+    for key, content in contents.items():
+        fault_server.put(key, content)
+    cf = CloudFiles(f"s3://{fault_server.url}/bucket/", secrets=fault_server.secrets, green=green)
+    assert {found["path"]: found["content"] for found in cf.get(list(contents))} == contents
+    assert process_body_memory.waits > before
+    assert process_body_memory._reserved == 0
