@@ -30,6 +30,9 @@ CHUNK = 65_536
 HANDSHAKES = 64
 """Connections that a client opens at a time."""
 
+SAMPLED, SAMPLE_GAP = 200, 0.001
+"""Requests whose time to the first byte is measured, one and all; seconds between two of those after them."""
+
 FIXED = (20, 32, 64, 128, 256, 512, 1024)
 """Widths with which that of the controller is compared."""
 
@@ -191,6 +194,7 @@ class SimulatedClient:
         self.controller = controller or ConcurrencyController()
         self.limiter = Limiter(draw.random)
         self.outcome = Outcome(at)
+        self._sampled = -math.inf
         self._working = self._in_progress = self._idle = self._dialing = 0
         self._waiting: deque[tuple[float, int]] = deque()  # for a connection: when they entered, and attempts
         self._time.at(at, self._begin)
@@ -294,7 +298,9 @@ class SimulatedClient:
             self._time.at(arrives + latency, lambda: self._receive(entered))
 
     def _first_bytes(self, sent: float) -> None:
-        self._first.append(max(self._time.now, self._cpu._free) - sent)
+        if len(self.outcome.done) < SAMPLED or self._time.now - self._sampled >= SAMPLE_GAP:
+            self._sampled = self._time.now
+            self._first.append(self._cpu.done(self._time.now, 0.0) - sent)
 
     def _receive(self, entered: float) -> None:
         self._time.at(self._cpu.done(self._time.now, self._batch.cpu / 2), lambda: self._complete(entered))
@@ -343,7 +349,8 @@ class SimulatedClient:
             seconds, "GET", size_class, self._done, self._bytes, (self._at_begin + self._in_progress) / 2,
             median(self._first) if self._first else None, min(self._first) if self._first else None,
             share, self._refused, self._connects, 0.0, False, limited=self.limiter.rate is not None,
-            dialing=(self._dialing_at_begin + self._dialing + len(self._waiting)) / 2), now)
+            dialing=(self._dialing_at_begin + self._dialing + len(self._waiting)) / 2,
+            samples=len(self._first)), now)
         self.outcome.widths.append((now, self.controller.width))
         self._new_interval()
         self._fill()

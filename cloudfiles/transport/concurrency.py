@@ -37,22 +37,33 @@ _UNLOADED, _LOADED = 1.1, 1.5
 """Factors of the least time to the first byte: up to the first, requests do not wait for each other; from the second
 on, more of them only wait longer. The growth falls from one to the other."""
 
-_HEADROOM = 1.25
-"""Factor of what is needed to keep the server or the line busy, to which the width is narrowed."""
+_FEW_QUEUED, _MANY_QUEUED, _QUEUED = 10.0, 30.0, 15.0
+"""Requests of this client that wait for others, once the width is found: below the first, a larger width is tried;
+above the second, it is narrowed so that the third are left. These are numbers and not shares of the width, so that
+clients that share a server get equal shares: those with the largest width are the first to narrow it."""
 
+_SLIGHT, _CERTAIN = 1.05, 1.15
+"""Factors of the least time to the first byte: up to the first, nothing waits; from the second on, something does."""
+
+_OVERLOADED = 0.3
+"""Seconds to the first byte from which on the width is not raised: most likely many clients already wait for the
+server, and each of them would gain by asking for more, until all wait forever."""
+
+_HEADROOM = 1.25
 _STEP = 1.5
 _MIN_GAIN = 0.4
 """A trial in the steady state: factor of the width, and the share of a proportional gain that makes it worthwhile."""
 
 _MAX_CUT = 0.7
 _MIN_ROUND = 20
+_UNSAMPLED_ROUNDS = 2
 _MIN_INTERVAL, _MAX_INTERVAL = 0.01, 0.25
 _STEADY_SECONDS, _STEADY_COMPLETED = 0.25, 400
 _MAX_WINDOW = 2.0
 _TRY_AGAIN, _MAX_TRY_AGAIN = 2.0, 60.0
 _REFUSED_HOLD = 1.0
 _REFUSED_SHARE = 0.05
-_DRIFT, _MAX_DRIFT = 0.02, 2.0
+_DRIFT, _MAX_DRIFT = 0.005, 4.0
 _IDLE_SHARE = 0.1
 _IDLE_SECONDS = 1.0
 _USED_SECONDS = 10.0
@@ -80,6 +91,7 @@ class Interval:
         idle_workers: mean number of workers that waited for items, or for the consumer of the results.
         constrained: file descriptors or memory are short.
         limited: the limiter holds requests back.
+        samples: number of requests of which `first_byte` is the median; 0: all that were completed.
         dialing: mean number of those in progress whose connection was not open yet.
     """
 
@@ -98,6 +110,7 @@ class Interval:
     constrained: bool
     limited: bool = False
     dialing: float = 0.0
+    samples: int = 0
 
 
 @dataclass
@@ -121,10 +134,11 @@ class _Window:
         self.in_progress += interval.in_progress * interval.seconds
         self.sent += (interval.in_progress - interval.dialing) * interval.seconds
         self.cpu += interval.cpu_share * interval.seconds
-        if interval.first_byte is not None and interval.completed:
-            self.first_byte += interval.first_byte * interval.completed
-            self.spread += (interval.first_byte - (interval.first_byte_min or 0.0)) * interval.completed
-            self.sampled += interval.completed
+        if interval.first_byte is not None:
+            samples = interval.samples or interval.completed
+            self.first_byte += interval.first_byte * samples
+            self.spread += (interval.first_byte - (interval.first_byte_min or 0.0)) * samples
+            self.sampled += samples
 
     def rate(self, size_class: int = 0) -> float:
         return (self.bytes if size_class else self.completed) / self.seconds
@@ -169,6 +183,7 @@ class _Load:
         least: the least ever.
         ramping: the width is still being doubled.
         window: the intervals since the last decision.
+        round: the intervals since the latency was last updated.
         recent: the intervals of the last `latency` seconds.
         sent: requests in progress over open connections, and the time, since `latency` seconds ago.
         trial: the width and the rate before a trial in the steady state.
@@ -186,6 +201,7 @@ class _Load:
     least: float = math.inf
     ramping: bool = True
     window: _Window = field(default_factory=_Window)
+    round: _Window = field(default_factory=_Window)
     recent: deque[Interval] = field(default_factory=deque)
     sent: deque[tuple[float, float]] = field(default_factory=deque)
     trial: tuple[int, float] | None = None
@@ -253,7 +269,7 @@ class ConcurrencyController:
             self._narrow(max(_HEADROOM * self._used, self.width * _MAX_CUT), self._start)
             self._hold(load, now)
         elif interval.in_progress < _FILLED * self.width:
-            load.window = _Window()  # the work runs out: this tells nothing about the width
+            load.window, load.round = _Window(), _Window()  # the work runs out: this tells nothing about the width
         elif load.ramping:
             self._ramp(load, interval, now)
         else:
@@ -271,7 +287,7 @@ class ConcurrencyController:
             if self._load is not None and not (interval.refused or interval.constrained or interval.limited):
                 self._set(load.width)
             self._load, self._size_class = load, interval.size_class
-            load.window = _Window()
+            load.window, load.round = _Window(), _Window()
         return load
 
     def _starved(self, interval: Interval) -> bool:
@@ -292,30 +308,32 @@ class ConcurrencyController:
     # ---- while the width is found
 
     def _ramp(self, load: _Load, interval: Interval, now: float) -> None:
-        load.window.add(interval)
-        if load.window.completed >= max(_MIN_ROUND, load.window.mean_in_progress):
-            self._learn(load, load.window)
-            if not interval.size_class:
-                load.window = _Window()
+        self._learn(load, interval)
         proven, recent = self._proven(load, interval, now), self._recent(load, interval)
+        load.window.add(interval)
         if load.latency == math.inf or not recent.completed:
             return
         self.interval = min(_MAX_INTERVAL, max(_MIN_INTERVAL, load.latency / 2))
-        slowdown = recent.latency / load.latency / (1.0 + 2.0 * recent.noise)
         if recent.cpu_share > _BUSY:
             self._hold(load, now + load.pause)
-        elif interval.size_class or not recent.sampled:
+        elif interval.size_class or not load.round.sampled + recent.sampled:
             self._step(load, now)
-        elif slowdown > _LOADED:
-            self._narrow(_HEADROOM * recent.mean_in_progress / slowdown, self._start)
-            self._hold(load, now + load.pause)
-        else:
-            waiting = recent.rate() * recent.latency
-            load.occupied = min(1.0, max(load.occupied, waiting / max(1.0, recent.mean_sent)))
-            needed = min(proven, waiting / slowdown / load.occupied)
-            self._widen(min(self._growth(load, recent, slowdown) * needed, _CPU_MARGIN * load.latency / load.cpu))
+        elif recent.sampled:
+            self._grow(load, recent, proven, now)
         if self.width == self._maximum:
             self._hold(load, now)
+
+    def _grow(self, load: _Load, recent: _Window, proven: float, now: float) -> None:
+        """Widen to a multiple of what is needed now, or end the ramp if requests wait for each other."""
+        slowdown = recent.latency / load.latency / (1.0 + 2.0 * recent.noise)
+        if slowdown > _LOADED:
+            self._narrow(recent.mean_in_progress / slowdown + _QUEUED, self._start)
+            self._hold(load, now + load.pause)
+            return
+        waiting = recent.rate() * recent.latency
+        load.occupied = min(1.0, max(load.occupied, waiting / max(1.0, recent.mean_sent)))
+        needed = min(proven, waiting / slowdown / load.occupied)
+        self._widen(min(self._growth(load, recent, slowdown) * needed, _CPU_MARGIN * load.latency / load.cpu))
 
     def _growth(self, load: _Load, recent: _Window, slowdown: float) -> float:
         """The factor by which the width may exceed what is needed now."""
@@ -360,15 +378,23 @@ class ConcurrencyController:
         load.before, load.settled = (width, rate), now + 2.0 * load.latency
         self._widen(2.0 * self.width)
 
-    def _learn(self, load: _Load, window: _Window) -> None:
-        latency = window.latency * (1.0 + window.noise)
+    def _learn(self, load: _Load, interval: Interval) -> None:
+        """Update the least latency after each round: when as many requests as are in progress were completed."""
+        window = load.round
+        window.add(interval)
+        rounds = 1 if window.sampled else _UNSAMPLED_ROUNDS
+        if window.completed < rounds * max(_MIN_ROUND, window.mean_in_progress):
+            return
+        load.round = _Window()
+        latency = window.latency * (1.0 + 2.0 * window.noise)
         load.least = min(load.least, latency)
         load.latency = min(load.latency, latency)
-        load.cpu = min(load.cpu, max(_LEAST_SECONDS, window.cpu / max(1, window.completed)))
+        load.cpu = min(load.cpu, max(_LEAST_SECONDS, window.cpu / window.completed))
 
     # ---- once it is found
 
     def _steady(self, load: _Load, interval: Interval, now: float) -> None:
+        self._learn(load, interval)
         window = load.window
         window.add(interval)
         if now < load.settled:
@@ -380,26 +406,32 @@ class ConcurrencyController:
             return
         load.window = _Window()
         self.interval = min(_MAX_INTERVAL, max(_MIN_INTERVAL, 2.0 * window.latency))
-        self._learn(load, window)
         rate, slowdown = window.rate(interval.size_class), window.latency / load.latency
+        queued = window.mean_in_progress * (1.0 - 1.0 / slowdown - 2.0 * window.noise)
         is_busy = window.cpu_share > _BUSY
         if load.trial is not None:
-            self._judge(load, rate, now)
-        elif slowdown > _LOADED and not is_busy:
-            self._narrow(max(_HEADROOM * window.mean_in_progress / slowdown, _MAX_CUT * self.width), self._start)
+            self._judge(load, rate, slowdown, now)
+        elif is_busy:
+            pass
+        elif queued > _MANY_QUEUED and slowdown > _CERTAIN and window.sampled:
+            self._narrow(max(window.mean_in_progress / slowdown + _QUEUED, _MAX_CUT * self.width), self._start)
+            load.settled = now + 2.0 * window.latency
             load.try_at = max(load.try_at, now + load.pause)
             load.latency = min(load.latency * (1.0 + _DRIFT * window.seconds), _MAX_DRIFT * load.least)
-        elif slowdown < _HEADROOM and not is_busy and now >= load.try_at and self.width < self._maximum:
+        elif (queued < _FEW_QUEUED or slowdown < _SLIGHT) and now >= load.try_at and self.width < self._maximum:
             load.trial, load.settled = (self.width, rate), now + 2.0 * window.latency
             self._widen(math.ceil(self.width * _STEP))
 
-    def _judge(self, load: _Load, rate: float, now: float) -> None:
+    def _judge(self, load: _Load, rate: float, slowdown: float, now: float) -> None:
         """Whether a trial was worthwhile."""
         assert load.trial is not None
         width, before = load.trial
         load.trial = None
         if rate >= before * (1.0 + _MIN_GAIN * (self.width / width - 1.0)):
-            load.pause, load.ramping, load.recent = _TRY_AGAIN, True, deque()
+            load.pause = _TRY_AGAIN
+            load.ramping = slowdown < _UNLOADED
+            load.recent.clear()
+            load.sent.clear()
         else:
             self._narrow(width, 1)
             load.pause = min(2.0 * load.pause, _MAX_TRY_AGAIN)
@@ -411,7 +443,8 @@ class ConcurrencyController:
         self.width = int(max(1, min(self._maximum, width)))
 
     def _widen(self, width: float) -> None:
-        self._set(max(self.width, min(width, self._maximum)))
+        if self._load is None or self._load.latency < _OVERLOADED:
+            self._set(max(self.width, width))
 
     def _narrow(self, width: float, least: int) -> None:
         """Narrow to `width`, but not below `least`."""
