@@ -325,7 +325,7 @@ class ConcurrencyController:
 
     def _grow(self, load: _Load, recent: _Window, proven: float, now: float) -> None:
         """Widen to a multiple of what is needed now, or end the ramp if requests wait for each other."""
-        slowdown = recent.latency / load.latency / (1.0 + 2.0 * recent.noise)
+        slowdown = max(1e-6, recent.latency / load.latency / (1.0 + 2.0 * recent.noise))
         if slowdown > _LOADED:
             self._narrow(recent.mean_in_progress / slowdown + _QUEUED, self._start)
             self._hold(load, now + load.pause)
@@ -406,7 +406,7 @@ class ConcurrencyController:
             return
         load.window = _Window()
         self.interval = min(_MAX_INTERVAL, max(_MIN_INTERVAL, 2.0 * window.latency))
-        rate, slowdown = window.rate(interval.size_class), window.latency / load.latency
+        rate, slowdown = window.rate(interval.size_class), max(1e-6, window.latency / load.latency)
         queued = window.mean_in_progress * (1.0 - 1.0 / slowdown - 2.0 * window.noise)
         is_busy = window.cpu_share > _BUSY
         if load.trial is not None:

@@ -25,9 +25,9 @@ _FADE_SECONDS = 1.0
 """Seconds after which the weights are adapted."""
 
 _FIRST_SAMPLES = 200
-"""Requests that are all sampled. After that, one of several is, so that samples are 5 to 20 ms apart."""
+"""Requests that are all sampled. After that, one of several is, so that samples are 1 to 5 ms apart."""
 
-_MIN_GAP, _MAX_GAP = 0.005, 0.02
+_MIN_GAP, _MAX_GAP = 0.001, 0.005
 _MAX_STRIDE = 64
 
 _RECENT = 256
