@@ -61,8 +61,8 @@ def test_a_change_is_learned_although_many_samples_came_before() -> None:
     assert histogram.quantile(0.5) == pytest.approx(0.1, rel=0.2)
 
 
-@pytest.mark.parametrize(("rate", "least", "most"), [(10, 990, 1000), (100, 990, 1000), (1000, 290, 600),
-                                                     (50_000, 200, 230)])
+@pytest.mark.parametrize(("rate", "least", "most"), [(10, 990, 1000), (100, 990, 1000), (1000, 500, 1000),
+                                                     (50_000, 200, 260)])
 def test_requests_are_all_sampled_at_first_and_then_every_few_milliseconds(rate: float, least: int, most: int) -> None:
     times, sampled = FirstByteTimes(), 0
     for number in range(1, 1001):
