@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from benchmarks.clients.base import Target
 from benchmarks.clients.ours import Ours
@@ -15,7 +15,7 @@ class Threads(Ours):
     name = "cloud-files 6.4.3, threads"
     needs = ("cloudfiles",)
     environment = "cloud-files"
-    green = False
+    green: ClassVar[bool] = False
     width = 20
     schemes = frozenset({"s3"})  # endpoints of its other clouds cannot be configured
     hides = frozenset({"stream", "copy_within", "get_recorded"})  # copies inside S3 do not finish here
@@ -28,8 +28,8 @@ class Threads(Ours):
         self.scratch = target.scratch
         self.folder = CloudFiles
         path = f"file://{target.directory}" if target.local else f"s3://{target.base_url}"
-        settings = {"green": self.green, "num_threads": target.connections} if target.connections else {}
-        self.store = CloudFiles(path, progress=False, secrets=None if target.local else secrets, **settings)
+        equal: dict[str, Any] = {"green": self.green, "num_threads": target.connections} if target.connections else {}
+        self.store = CloudFiles(path, progress=False, secrets=None if target.local else secrets, **equal)
 
     def bodies(self, result: Any, keys: Sequence[str]) -> Iterable[Any]:
         found = {record["path"]: record["content"] for record in result}  # the order is not guaranteed

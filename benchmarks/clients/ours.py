@@ -38,7 +38,7 @@ class Ours(Client):
     }
     on_disk = True
     schemes: ClassVar[frozenset[str]] = frozenset({"s3", "gs", "az"})
-    green: ClassVar[bool | None] = None
+    settings: ClassVar[Mapping[str, Any]] = {}  # arguments of `CloudFiles`
 
     def setup(self, target: Target) -> None:
         sys.path.insert(0, target.project)
@@ -46,9 +46,8 @@ class Ours(Client):
 
         self.scratch = target.scratch
         self.folder = CloudFiles
-        settings = {"green": self.green, "num_threads": self.width or target.connections}
-        chosen = {name: value for name, value in settings.items() if value is not None}
-        self.store = CloudFiles(**chosen, **place(target))
+        equal = {"num_threads": target.connections} if target.connections else {}
+        self.store = CloudFiles(**equal | self.settings, **place(target))
 
     def get(self, keys: Sequence[str]) -> Any:
         return self.store.get(keys, raw=True)
@@ -111,17 +110,27 @@ class Threads(Ours):
 
     name = "cloudfiles, threads"
     statement = None
-    green = False
+    settings: ClassVar[Mapping[str, Any]] = {"green": False}
     hides = frozenset({"get_recorded"})
 
 
 def _fixed(number: int) -> type[Ours]:
     """The same with a number of threads, which takes part only where the others have their default settings."""
     return type(f"Fixed{number}", (Ours,), {
-        "name": f"{Ours.name}, num_threads={number}", "statement": None, "width": number, "equal": False})
+        "name": f"{Ours.name}, num_threads={number}", "statement": None, "width": number, "equal": False,
+        "settings": {"num_threads": number}})
 
 
 FIXED = tuple(_fixed(number) for number in (20, 64, 128, 256, 512))
+
+
+class Unhedged(Ours):
+    """Without second requests for those that stall."""
+
+    name = "cloudfiles, hedge=False"
+    statement = None
+    equal = False
+    settings: ClassVar[Mapping[str, Any]] = {"hedge": False}
 
 
 class Generator(Ours):
