@@ -10,7 +10,7 @@ import click
 
 from cloudfiles import CloudFiles
 from cloudfiles.cli.listing import entries, matches, missing
-from cloudfiles.cli.operands import Operand, operands
+from cloudfiles.cli.operands import Operand
 from cloudfiles.cli.outcome import Outcome, failing
 from cloudfiles.cli.progress_bar import progress_of
 from cloudfiles.cli.store_options import Stores, store_options
@@ -32,8 +32,11 @@ def rm(stores: Stores, paths: tuple[str, ...], recursive: bool, include: tuple[s
        dry_run: bool, force: bool, progress: bool | None, block_size: int | None) -> int:
     """Delete the objects PATHS. `-` reads paths from standard input."""
     outcome = Outcome()
+    given = stores.operands(paths)
+    if recursive and any(one.cloudpath == "file:///" for one in given):
+        raise click.UsageError("/ is the root of the file system; it is not deleted")
     wanted = key_filter(list(include) or None, list(exclude) or None)
-    for directory, several in _by_store(operands(paths)):
+    for directory, several in _by_store(given):
         cf = stores.open(directory)
         with failing(outcome, directory):
             if dry_run:
@@ -103,7 +106,7 @@ def _remove_directories(cf: CloudFiles, several: list[Operand]) -> None:
 def touch(stores: Stores, paths: tuple[str, ...], progress: bool | None) -> int:
     """Create the objects PATHS, empty, where they do not exist. `-` reads paths from standard input."""
     outcome = Outcome()
-    for directory, several in _by_store(operands(paths)):
+    for directory, several in _by_store(stores.operands(paths)):
         with failing(outcome, directory), progress_of("Touching", progress, len(several)) as bar:
             stores.open(directory, progress=bar).touch([one.name for one in several])
             outcome.done += len(several)
@@ -119,7 +122,7 @@ def mkdir(stores: Stores, paths: tuple[str, ...]) -> int:
     Other object stores have no directories: one exists as soon as there is an object in it.
     """
     outcome = Outcome()
-    for one in operands(paths):
+    for one in stores.operands(paths):
         with failing(outcome, one.text):
             cf = stores.open(one.cloudpath)
             if cf.protocol == "file":

@@ -11,7 +11,7 @@ import click
 
 from cloudfiles import CloudFiles
 from cloudfiles.cli.listing import objects
-from cloudfiles.cli.operands import Operand, operand, operands
+from cloudfiles.cli.operands import Operand
 from cloudfiles.cli.outcome import Outcome, failing
 from cloudfiles.cli.store_options import Stores, store_options
 from cloudfiles.compression import decoder, decompress
@@ -33,7 +33,7 @@ def cat(stores: Stores, paths: tuple[str, ...], byte_range: str | None) -> int:
     """Print the contents of the objects PATHS, decompressed, one after the other."""
     start, end = _parsed_range(byte_range)
     outcome = Outcome()
-    for one in operands(paths):
+    for one in stores.operands(paths):
         with failing(outcome, one.text):
             for cf, key in _objects(stores, one):
                 if byte_range is None:
@@ -99,7 +99,7 @@ def _print(content: bytes | memoryview | bytearray) -> None:
 def put(stores: Stores, cloudpath: str, encoding: str | None, content_type: str | None, cache_control: str | None,
         storage_class: str | None, no_clobber: bool) -> int:
     """Write standard input to the object CLOUDPATH. It appears when the input has ended, complete or not at all."""
-    one = operand(cloudpath)
+    one = stores.operand(cloudpath)
     if one.ends_in_slash or not one.name:
         raise click.UsageError(f"{cloudpath}: expected the path of an object, got that of a directory")
     cf = stores.open(one.directory)

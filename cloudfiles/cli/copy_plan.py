@@ -25,7 +25,7 @@ import click
 from cloudfiles import CloudFiles
 from cloudfiles.addresses import split_object
 from cloudfiles.cli.listing import directory, entries, matches, missing
-from cloudfiles.cli.operands import STANDARD, Operand, below, expanded, operand
+from cloudfiles.cli.operands import STANDARD, Operand, below, from_input
 from cloudfiles.cli.store_options import Stores
 from cloudfiles.exceptions import AuthorizationError, InvalidInputError, UnsupportedOperationError
 from cloudfiles.transfer.sync import check_disjoint
@@ -79,20 +79,20 @@ class _Target:
 def plan(stores: Stores, targets: Stores, sources: Sequence[str], destination: str, *,
          recursive: bool) -> Iterator[Copying]:
     """The copies that a command stands for. Raises click.UsageError before anything is read."""
-    one = operand(destination)
+    one = stores.operand(destination)
     if one.is_pattern:
         raise click.UsageError(f"{destination}: a destination cannot contain a glob")
-    from_input = STANDARD in sources
-    given = [operand(text) for text in sources if text != STANDARD]
+    reads_input = STANDARD in sources
+    given = [stores.operand(text) for text in sources if text != STANDARD]
     target = _Target(targets, one, one.ends_in_slash or _is_directory(targets, one))
-    if len(given) + from_input > 1 and not target.is_directory:
+    if len(given) + reads_input > 1 and not target.is_directory:
         raise click.UsageError(f"{destination}: the destination of several sources has to be a directory: let it end "
                                "with '/'")
-    return _planned(stores, given, target, recursive, from_input)
+    return _planned(stores, given, target, recursive, reads_input)
 
 
 def _planned(stores: Stores, given: Sequence[Operand], target: _Target, recursive: bool,
-             from_input: bool) -> Iterator[Copying]:
+             reads_input: bool) -> Iterator[Copying]:
     for one in given:
         if one.is_pattern:
             yield _glob(stores, one, target, recursive)
@@ -100,8 +100,8 @@ def _planned(stores: Stores, given: Sequence[Operand], target: _Target, recursiv
             yield _directory(stores, one, target)
         else:
             yield _object(stores, one, target)
-    if from_input:
-        yield from _from_input(stores, target)
+    if reads_input:
+        yield from _listed_on_input(stores, target)
 
 
 def _is_directory(stores: Stores, one: Operand) -> bool:
@@ -157,11 +157,10 @@ def _glob(stores: Stores, one: Operand, target: _Target, recursive: bool) -> Cop
     return Copying(one.text, stores.open(one.directory), target.directory(), pairs)
 
 
-def _from_input(stores: Stores, target: _Target) -> Iterator[Copying]:
+def _listed_on_input(stores: Stores, target: _Target) -> Iterator[Copying]:
     """The paths of standard input, together for each store."""
     groups: dict[str, list[Operand]] = {}
-    for text in expanded([STANDARD]):
-        one = operand(text)
+    for one in from_input():
         groups.setdefault(_bucket(one), []).append(one)
     for bucket, several in groups.items():
         keys = [one.cloudpath.removeprefix(bucket).lstrip("/") for one in several]

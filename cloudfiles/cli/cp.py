@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, islice
 from typing import Any, TypeVar
 
@@ -154,7 +154,7 @@ def _choice(*, block_size: int | None, flight_time: bool, io_rate: bool, machine
 def _targets(stores: Stores, part_bytes: int | None) -> Stores:
     """Credentials apply to both sides, unsigned requests to the source only."""
     more = {} if part_bytes is None else {"composite_upload_threshold": part_bytes}
-    return Stores({**stores.options, "no_sign_request": False, **more})
+    return replace(stores, options={**stores.options, "no_sign_request": False, **more})
 
 
 Transfer = Callable[[Copying, Iterable[Pair], TransferBar], TransferResult]

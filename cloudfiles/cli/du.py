@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import click
 
 from cloudfiles.cli.listing import Found, directory, entries, matches, missing
-from cloudfiles.cli.operands import Operand, operands
+from cloudfiles.cli.operands import Operand
 from cloudfiles.cli.outcome import Outcome, failing
 from cloudfiles.cli.store_options import Stores, store_options
 from cloudfiles.cli.tables import human_size, print_json
@@ -48,7 +48,7 @@ def du(stores: Stores, paths: tuple[str, ...], summarize: bool, grand_total: boo
     """Show the stored bytes of the objects and directories PATHS, and of each object in them unless -s is given."""
     show = human_size if human else str
     outcome, total = Outcome(), _Total()
-    for one in operands(paths or ["."]):
+    for one in stores.operands(paths or ["."]):
         with failing(outcome, one.text):
             part = _Total()
             for found in _objects(stores, one):
@@ -78,9 +78,9 @@ def _print_totals(total: _Total, show: object, grand_total: bool, count_files: b
         for extension, size in total.by_extension.most_common():
             click.echo(f"{show(size)}\t{extension or '(none)'}")
     if count_files:
-        click.echo(f"{total.objects}\tobjects total")
+        click.echo(f"{total.objects}\tfiles total")
     if grand_total:
-        click.echo(f"{show(total.bytes)}\ttotal")
+        click.echo(f"{show(total.bytes)}\tbytes total")
 
 
 def _objects(stores: Stores, one: Operand) -> Iterator[Found]:

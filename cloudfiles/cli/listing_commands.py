@@ -10,7 +10,7 @@ import click
 
 from cloudfiles.cli.globs import compiled
 from cloudfiles.cli.listing import Found, entries, matches, missing
-from cloudfiles.cli.operands import Operand, below, operand
+from cloudfiles.cli.operands import Operand, below
 from cloudfiles.cli.sizes import parse_duration, parse_size
 from cloudfiles.cli.store_options import Stores, store_options
 from cloudfiles.cli.tables import print_json, shown_size, shown_time
@@ -41,8 +41,8 @@ def ls(stores: Stores, cloudpath: str, flat: bool, recursive: bool, is_long: boo
     if database is not None:
         from cloudfiles.cli.sqlite_listing import list_to_sqlite
 
-        return list_to_sqlite(stores, operand(cloudpath), database, progress)
-    given = _expanded_expression(cloudpath) if is_expression else [operand(cloudpath)]
+        return list_to_sqlite(stores, stores.operand(cloudpath), database, progress)
+    given = _expanded_expression(stores, cloudpath) if is_expression else [stores.operand(cloudpath)]
     show = _line_of(is_long or human, human, as_json, shortpath)
     is_empty = True
     for one in given:
@@ -54,10 +54,10 @@ def ls(stores: Stores, cloudpath: str, flat: bool, recursive: bool, is_long: boo
     return 0
 
 
-def _expanded_expression(cloudpath: str) -> list[Operand]:
+def _expanded_expression(stores: Stores, cloudpath: str) -> list[Operand]:
     from cloudfiles.cli.prefix_expressions import expand
 
-    return [operand(text) for text in expand(cloudpath)]
+    return [stores.operand(text) for text in expand(cloudpath)]
 
 
 def _listed(stores: Stores, one: Operand, flat: bool, recursive: bool) -> Iterator[Found]:
@@ -126,7 +126,7 @@ def _short(found: Found, one: Operand) -> str:
 def find(stores: Stores, cloudpath: str, names: tuple[str, ...], path_globs: tuple[str, ...], sizes: tuple[str, ...],
          ages: tuple[str, ...], is_long: bool, human: bool, print0: bool, as_json: bool) -> int:
     """Search the directory CLOUDPATH for objects to which all of the conditions apply."""
-    one = operand(cloudpath)
+    one = stores.operand(cloudpath)
     conditions = [*_name_conditions(names, path_globs), *map(_size_condition, sizes), *map(_age_condition, ages)]
     show = _line_of(is_long or human, human, as_json, shortpath=False)
     for found in entries(stores.open(one.cloudpath)):
@@ -190,7 +190,7 @@ def _age_condition(text: str) -> Condition:
 @store_options
 def tree(stores: Stores, cloudpath: str, level: int | None, human: bool) -> int:
     """Show the directory CLOUDPATH as a tree, in the order of the listing."""
-    one = operand(cloudpath)
+    one = stores.operand(cloudpath)
     cf = stores.open(one.cloudpath)
     click.echo(one.text)
     counts = [0, 0]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import click
@@ -63,14 +63,17 @@ def is_web(cloudpath: str) -> bool:
     return cloudpath.partition("://")[0].endswith(("http", "https"))
 
 
-def operand(text: str) -> Operand:
-    """Parse one path of the command line. Raises InvalidPathError, UnsupportedProtocolError, click.UsageError."""
+def operand(text: str, *, globs: bool = True) -> Operand:
+    """Parse one path of the command line; without `globs`, `*`, `?` and `[` stand for themselves.
+
+    Raises InvalidPathError, UnsupportedProtocolError, click.UsageError.
+    """
     if not text:
         raise click.UsageError("expected a path, got an empty string")
     full = paths.absolute(text)
     protocol = paths.extract(full).protocol
     ends_in_slash = text.endswith("/") or (protocol == "file" and (text.endswith(os.sep) or _is_relative_name(text)))
-    if _has_glob(text, full, protocol):
+    if globs and _has_glob(text, full, protocol):
         directory, pattern = split_glob(full)
         if directory.endswith((":", ":/")) or (protocol != "file" and paths.extract(directory).path is None):
             raise click.UsageError(f"{text}: globs are supported in paths, not in the names of buckets")
@@ -90,9 +93,9 @@ def _split(full: str) -> tuple[str, str]:
         path = full.removeprefix(_FILE_ROOT)
     bucket = full[:full.rindex(path)] if path else full
     path = path.removesuffix("/")
-    directory, _, name = path.rpartition("/")
-    if not name:  # `a//`: an empty component is part of the key
+    if path.startswith("/") or "//" in f"{path}/":  # empty components are part of the key, but not of a cloudpath
         return bucket, path
+    directory, _, name = path.rpartition("/")
     return bucket + directory, name
 
 
@@ -109,19 +112,24 @@ def _is_relative_name(text: str) -> bool:
     return text == "~" or os.path.basename(text.rstrip("/")) in (".", "..")
 
 
-def operands(given: Sequence[str]) -> list[Operand]:
+def operands(given: Sequence[str], *, globs: bool = True) -> list[Operand]:
     """Those of one command; `-` stands for the lines of standard input."""
-    return [operand(text) for text in expanded(given)]
-
-
-def expanded(given: Iterable[str]) -> Iterator[str]:
-    """The paths as text, with those of standard input in place of `-`."""
+    found: list[Operand] = []
     for text in given:
-        if text == STANDARD:
-            yield from (line for line in map(_stripped, sys.stdin) if line)
-        else:
-            yield text
+        found += from_input() if text == STANDARD else [operand(text, globs=globs)]
+    return found
 
 
-def _stripped(line: str) -> str:
-    return line.rstrip("\r\n")
+def from_input() -> list[Operand]:
+    """The paths on standard input, one per line. They are names, as `ls` prints them, and never globs."""
+    lines = (line.removesuffix("\n").removesuffix("\r") for line in sys.stdin)
+    return [_exact(line) for line in lines if line]
+
+
+def _exact(text: str) -> Operand:
+    """The object of a path in which every character belongs to its key, a '/' at the end as well."""
+    full = paths.absolute(text)
+    extracted = paths.extract(full)
+    if is_web(full) or extracted.protocol == "file" or not extracted.path:
+        return operand(text, globs=False)
+    return Operand(text, full[:full.rindex(extracted.path)], extracted.path)

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from cloudfiles.cli.operands import Operand, operands
+from cloudfiles.cli.operands import Operand
 from cloudfiles.cli.outcome import Outcome, failing
 from cloudfiles.cli.sizes import parse_duration
 from cloudfiles.cli.store_options import Stores, store_options
@@ -26,7 +26,7 @@ _BATCH = 10_000
 def head(stores: Stores, paths: tuple[str, ...], as_json: bool) -> int:
     """Show the metadata of the objects PATHS, as Python dicts. `-` reads paths from standard input."""
     outcome = Outcome()
-    heads = {one.text: fields for one, fields in _heads(stores, operands(paths), outcome)}
+    heads = {one.text: fields for one, fields in _heads(stores, stores.operands(paths), outcome)}
     if as_json:
         for text, fields in heads.items():
             print_json(path=text, **fields)
@@ -44,7 +44,7 @@ def head(stores: Stores, paths: tuple[str, ...], as_json: bool) -> int:
 def stat(stores: Stores, paths: tuple[str, ...], as_json: bool) -> int:
     """Show the metadata of the objects PATHS, one field per line. `-` reads paths from standard input."""
     outcome = Outcome()
-    for one, fields in _heads(stores, operands(paths), outcome):
+    for one, fields in _heads(stores, stores.operands(paths), outcome):
         if as_json:
             print_json(path=one.cloudpath, **fields)
             continue
@@ -100,6 +100,6 @@ def presign(stores: Stores, paths: tuple[str, ...], expires: str, method: str) -
         seconds = parse_duration(expires)
     except ValueError as error:
         raise click.UsageError(f"--expires: {error}") from error
-    for one in operands(paths):
+    for one in stores.operands(paths):
         click.echo(stores.open(one.directory).presign(one.name, seconds, method))
     return 0

@@ -6,7 +6,6 @@ from typing import Any
 
 import click
 
-from cloudfiles.cli.operands import operand
 from cloudfiles.cli.outcome import DONE, FAILED
 from cloudfiles.cli.progress_bar import progress_of
 from cloudfiles.cli.store_options import Stores, store_options
@@ -56,7 +55,7 @@ def sync(stores: Stores, source: str, destination: str, delete: bool, max_delete
 
 
 def _store(stores: Stores, text: str) -> Any:
-    one = operand(text)
+    one = stores.operand(text)
     if one.is_pattern:
         raise click.UsageError(f"{text}: expected a directory, got a glob; use --include")
     return stores.open(one.cloudpath)

@@ -8,7 +8,6 @@ import click
 
 from cloudfiles import ResumableTransfer
 from cloudfiles.cli.cp import ENCODINGS
-from cloudfiles.cli.operands import operand
 from cloudfiles.cli.outcome import DONE, FAILED
 from cloudfiles.cli.progress_bar import progress_of
 from cloudfiles.cli.store_options import Stores, store_options
@@ -39,8 +38,8 @@ def xfer() -> None:
 def init(stores: Stores, source: str, destination: str, db: str, compression: str, txt: str | None) -> int:
     """List the objects of the directory SOURCE in a new journal. Nothing is transferred yet."""
     transfer = ResumableTransfer(db)
-    count = transfer.init(stores.open(operand(source).cloudpath), stores.open(operand(destination).cloudpath),
-                          None if txt is None else _lines(txt), ENCODINGS.get(compression, compression))
+    ours, theirs = (stores.open(stores.operand(text).cloudpath) for text in (source, destination))
+    count = transfer.init(ours, theirs, None if txt is None else _lines(txt), ENCODINGS.get(compression, compression))
     click.echo(f"{count} objects to transfer; start with: cloudfiles xfer execute {db}", err=True)
     return DONE
 

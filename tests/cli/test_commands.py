@@ -105,7 +105,7 @@ def test_tree(cli: Cli, at: Paths) -> None:
 
 def test_du(cli: Cli, at: Paths) -> None:
     assert cli("du", "-s", at("a"), at("a1.bin")).output == f"3\t{at('a')}\n4\t{at('a1.bin')}\n"
-    assert cli("du", "-shc", at("a")).output.splitlines() == [f"3 B\t{at('a')}", "3 B\ttotal"]
+    assert cli("du", "-shc", at("a")).output.splitlines() == [f"3 B\t{at('a')}", "3 B\tbytes total"]
     assert "12\t.txt" not in cli("du", "-e", at("")).output
     assert "9\t.bin" in cli("du", "-e", at("")).output
     assert cli("du", at("none")).status == 1
@@ -167,6 +167,47 @@ def test_rm(cli: Cli, at: Paths, cf: CloudFiles) -> None:
     assert list(cf.list()) == ["a/sub/y.txt"]
     assert cli("rm", "-r", at("a")).status == 0
     assert list(cf.list()) == []
+
+
+ODD = ["a*b", "a?b", "[ab]", "-rf", "with space", "tab\there", "sl//ash", "/first", "last/", "last//",
+       "ü/é", "50%", "a+b", "#x", "q?x=1&y"]
+
+
+def test_odd_keys_from_ls_to_rm(cli: Cli, cf: CloudFiles, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Paths on standard input are names, and never globs: nothing else is deleted."""
+    cf.puts([(key, key.encode()) for key in ODD] + [("axb", b"stays"), ("a", b"stays"), ("b", b"stays")])
+    listed = [line for line in cli("ls", cf.cloudpath).output.splitlines()
+              if line.removeprefix(cf.cloudpath) not in ("axb", "a", "b")]
+    assert len(listed) == len(ODD)
+    monkeypatch.setattr("sys.stdin", io.StringIO("\n".join(listed)))
+    assert cli("cat", "-").output.encode() == b"".join(sorted(key.encode() for key in ODD))
+    monkeypatch.setattr("sys.stdin", io.StringIO("\n".join(listed)))
+    assert cli("rm", "-").status == 0
+    assert sorted(cf.list()) == ["a", "axb", "b"]
+
+
+@pytest.mark.parametrize("key", [key for key in ODD if not key.endswith("/")])
+def test_odd_keys_taken_literally(cli: Cli, cf: CloudFiles, tmp_path: Path, key: str) -> None:
+    cf.puts([(key, b"odd"), ("axb", b"other")])
+    path = cf.cloudpath.rstrip("/") + "/" + key
+    assert cli("cat", "--no-glob", path).output == "odd"
+    assert cli("cp", "--no-glob", path, str(tmp_path / "copy")).status == 0
+    assert (tmp_path / "copy").read_bytes() == b"odd"
+    assert cli("rm", "--no-glob", path).status == 0
+    assert list(cf.list()) == ["axb"]
+
+
+def test_the_root_of_the_file_system_is_not_deleted(cli: Cli) -> None:
+    assert cli("rm", "-r", "-n", "/").status == 2
+
+
+def test_keys_that_lead_out_are_not_copied(cli: Cli, cf: CloudFiles, tmp_path: Path) -> None:
+    cf.puts([("d/../../evil", b"1"), ("d/fine", b"2")])
+    outcome = cli("cp", "-r", cf.cloudpath.rstrip("/") + "/d", str(tmp_path / "deep" / "copy"))
+    assert outcome.status in (1, 2)
+    assert "evil" in outcome.errors
+    assert not (tmp_path / "evil").exists()
+    assert not (tmp_path / "deep" / "evil").exists()
 
 
 def test_rm_of_a_local_tree(cli: Cli, tmp_path: Path) -> None:
