@@ -97,6 +97,10 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
                 self._groups: dict[str, str] = json.loads(config.stash[_GROUPS].read_text())
             super().schedule()
 
+        def _reschedule(self, node: Any) -> None:
+            if node in self.registered_collections:  # one that takes the place of another is given work later
+                super()._reschedule(node)
+
         def remove_node(self, node: Any) -> str | None:
             """Forget a worker that has ended; returns the test during which it did, if any.
 

@@ -87,11 +87,12 @@ def test_afterwards(): pass
 @pytest.mark.full
 def test_a_test_that_ends_its_worker_fails_and_is_not_run_again(tmp_path: Path) -> None:
     pytest.importorskip("xdist")
-    (tmp_path / "test_fatal.py").write_text(_FATAL)
+    for name in ("test_fatal.py", "test_fatal_too.py"):  # at the same time
+        (tmp_path / name).write_text(_FATAL)
     (tmp_path / "test_other.py").write_text("def test_other(): pass")
     environ = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     run = subprocess.run([sys.executable, "-m", "pytest", "-q", "-n", "2", "-p", "tests.distribution",
                           "-p", "tests.selection", "-p", "no:cacheprovider", "--max-worker-restart=3", str(tmp_path)],
                          cwd=ROOT, env=environ, capture_output=True, text=True, check=False, timeout=120)
     assert "crashed while running 'test_fatal.py::test_fatal'" in run.stdout, run.stdout + run.stderr
-    assert "1 failed, 3 passed" in run.stdout
+    assert "2 failed, 5 passed" in run.stdout
