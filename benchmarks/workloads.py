@@ -14,6 +14,7 @@ from benchmarks.verbs import method
 
 KIB, MIB = 1024, 1024 * 1024
 FAR_SECONDS = 3.0  # of a batch on a far store, for clients whose rate does not depend on its length
+SLOW = 0.02  # seconds that a request takes the slower ones, whatever the latency
 OURS, OTHERS = ("cloudfiles",), ("obstore, 20 threads", "boto3, 10 threads", "s3fs", "cloud-files 6.4.3, threads")
 GATHER, PROGRAMS = "obstore, asyncio.gather", ("s5cmd", "rclone")
 WIDTHS = tuple(client.name for client in FIXED)
@@ -75,7 +76,10 @@ class Workload:
         most = self.operations(quick)
         if not self.far or self.listed or client.width is None:
             return most
-        return min(most, max(500, int(FAR_SECONDS * client.width / max(PROFILES[self.server].latency, 0.02))))
+        latency = PROFILES[self.server].latency
+        if client.name not in WIDTHS:
+            latency = max(latency, SLOW)
+        return min(most, max(500, int(FAR_SECONDS * client.width / latency))) if latency else most
 
     def keys(self, quick: bool) -> list[str]:
         """The objects to lay out."""
