@@ -62,15 +62,15 @@ def run_store(outage: float, rate: float, pipe: Connection) -> None:
     asyncio.run(main())
 
 
-def run_client(port: int, count: int, workers: int) -> None:
+def run_client(port: int, count: int, workers: int | None) -> None:
     from cloudfiles import CloudFiles
 
     results = CloudFiles(f"http://127.0.0.1:{port}/", num_threads=workers).get([str(n) for n in range(count)])
     assert len(results) == count
 
 
-def measure(outage: float, rate: float, count: int, workers: int, processes: int) -> tuple[float, int, int]:
-    """Duration in seconds, number of requests, and number of rejected ones."""
+def measure(outage: float, rate: float, count: int, workers: int | None, processes: int) -> tuple[float, int, int]:
+    """Duration in seconds, number of requests, and number of rejected ones. workers: None for the default setting."""
     start = multiprocessing.get_context("spawn")
     ours, theirs = start.Pipe()
     server = start.Process(target=run_store, args=(outage, rate, theirs))
@@ -96,6 +96,8 @@ CASES: dict[str, tuple[float, Callable[[], tuple[float, int, int]]]] = {
     "outage-60": (60.0, lambda: measure(60, 1e9, 5000, 200, 1)),
     "rate-200": (40.0, lambda: measure(0, 200, 8000, 50, 4)),
     "rate-1000": (20.0, lambda: measure(0, 1000, 20_000, 200, 1)),
+    "default-1000": (20.0, lambda: measure(0, 1000, 20_000, None, 1)),
+    "default-1000-4": (20.0, lambda: measure(0, 1000, 20_000, None, 4)),
 }
 """The shortest possible duration in seconds, without the work itself, and the run."""
 

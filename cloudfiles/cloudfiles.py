@@ -49,6 +49,7 @@ class KeywordOptions(TypedDict, total=False):
     min_throughput: float
     follow_external_symlinks: bool
     hedge: bool
+    max_concurrency: int | None
 
 
 class CloudFilesOptions(KeywordOptions, total=False):
@@ -106,6 +107,9 @@ class CloudFiles(ReadVerbs, DirectoryVerbs, TransferVerbs):
         hedge: whether a read (GET, HEAD, a page of a listing) that waits far longer for its response than others do is
             sent a second time, on another connection, and the response that comes first is used ("hedged requests").
             At most 2% of the requests are. See "Stragglers" in the guide on the network.
+        max_concurrency: maximum number of workers if `num_threads` is not given; None: CLOUDFILES_MAX_CONCURRENCY of
+            the environment, or 1024. There are never more than a quarter of the descriptor limit, nor more than 64 OS
+            threads.
 
     Raises:
         InvalidInputError: (also a ValueError) if an argument is invalid, before any I/O.
@@ -119,7 +123,8 @@ class CloudFiles(ReadVerbs, DirectoryVerbs, TransferVerbs):
                  no_sign_request: bool = False, *, ca_bundle: str | None = None, client_cert: str | None = None,
                  client_key: str | None = None, connect_timeout: float = 10.0, read_timeout: float = 60.0,
                  encoding_suffixes: bool | None = None, min_throughput: float = MIN_THROUGHPUT,
-                 follow_external_symlinks: bool = False, hedge: bool = True) -> None:
+                 follow_external_symlinks: bool = False, hedge: bool = True,
+                 max_concurrency: int | None = None) -> None:
         request_payer, endpoint, lock_dir = given(request_payer), given(endpoint), given(lock_dir)
         if composite_upload_threshold is None or composite_upload_threshold is False:
             composite_upload_threshold = _COMPOSITE_UPLOAD_THRESHOLD
@@ -139,7 +144,8 @@ class CloudFiles(ReadVerbs, DirectoryVerbs, TransferVerbs):
             Tls(ca_bundle, client_cert, client_key), connect_timeout, read_timeout,
             checked_choice("encoding_suffixes", encoding_suffixes), min_throughput,
             bool(checked_choice("follow_external_symlinks", follow_external_symlinks)),
-            checked_choice("hedge", hedge) is not False)
+            checked_choice("hedge", hedge) is not False,
+            None if max_concurrency is None else checked_count("max_concurrency", max_concurrency, 1))
         width = None if num_threads is None else checked_count("num_threads", num_threads)
         self._store = Store(_paths.absolute(cloudpath), options, green, width, use_https)
         self.progress = progress

@@ -165,3 +165,4 @@ class StoreOptions:
     min_throughput: float = MIN_THROUGHPUT  # bytes per second, over the same time
     follow_external_symlinks: bool = False  # on file://: also follow those that lead out of the directory
     hedge: bool = True  # send reads again that wait for long
+    max_concurrency: int | None = None  # of workers whose number is not given; None: that of the environment

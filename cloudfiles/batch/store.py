@@ -78,7 +78,8 @@ class Store:
                                connect_timeout=mine.connect_timeout, read_timeout=mine.read_timeout,
                                encoding_suffixes=mine.encoding_suffixes,
                                min_throughput=mine.min_throughput,
-                               follow_external_symlinks=mine.follow_external_symlinks, hedge=mine.hedge)
+                               follow_external_symlinks=mine.follow_external_symlinks, hedge=mine.hedge,
+                               max_concurrency=mine.max_concurrency)
         if (location.protocol, location.host) == (self.location.protocol, self.location.host):
             options = mine
         return Store(cloudpath, options, self.green, self.width, self.use_https)
@@ -136,7 +137,9 @@ class Store:
             return Plan(runtime, self.first_width, on_error, report, probe=True), self.interface(runtime)
         runtime = current_runtime(green=self.green is not False)
         interface = self.interface(runtime)
-        share = None if self.width is not None else share_of(interface, runtime=runtime)
+        share = None
+        if self.width is None:
+            share = share_of(interface, runtime=runtime, maximum=self.options.max_concurrency)
         return Plan(runtime, self.first_width, on_error, report, share=share), interface
 
     # ---- pickling

@@ -159,7 +159,8 @@ def plan_between(source: Store, target: Store, encodes: bool = False) -> tuple[P
     green = source.green is not False and target.green is not False and not encodes
     runtime = blocking_runtime() if is_local else current_runtime(green)
     here, there = source.interface(runtime), target.interface(runtime)
-    share = None if given or is_local else share_of(here, there, runtime=runtime)
+    most = [store.options.max_concurrency for store in (source, target) if store.options.max_concurrency is not None]
+    share = None if given or is_local else share_of(here, there, runtime=runtime, maximum=min(most, default=None))
     return Plan(runtime, width, probe=is_local, share=share), here, there
 
 

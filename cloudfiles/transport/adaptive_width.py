@@ -92,6 +92,7 @@ class AdaptiveWidth:
             if not self._shares:
                 self._begin(now)
             self._shares.append(share)
+            self._controller.maximum = max(self._controller.maximum, share.maximum)
             self._cpu.setdefault(share.runtime, share.runtime.cpu_seconds())
 
     def leave(self, share: WorkerShare) -> None:
@@ -163,6 +164,7 @@ class WorkerShare:
 
     Attributes:
         runtime: that of the workers.
+        maximum: the maximum number of workers of this batch.
         wanted: the number of workers that the batch has work for.
         waiting: workers that wait for items, or until results are consumed.
     """
@@ -171,7 +173,7 @@ class WorkerShare:
         self.runtime = runtime
         self.wanted = 0
         self.waiting = 0
-        self._maximum = min(maximum, MAX_THREADS) if runtime.name == "threads" else maximum
+        self.maximum = min(maximum, MAX_THREADS) if runtime.name == "threads" else maximum
         self._origins = origins
         self._known: tuple[Origin, ...] = ()
         self._width: AdaptiveWidth | None = None
@@ -183,7 +185,7 @@ class WorkerShare:
 
     def workers(self, now: float, wanted: int, waiting: int = 0) -> int:
         """The number of workers that the batch may have now, at least 1. See the attributes for the arguments."""
-        self.wanted, self.waiting = max(1, min(wanted, self._maximum)), waiting
+        self.wanted, self.waiting = max(1, min(wanted, self.maximum)), waiting
         origins = self._origins()
         if origins != self._known:  # a server may redirect to another one
             self.leave()

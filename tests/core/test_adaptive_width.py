@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import pytest
 
+from cloudfiles import CloudFiles
 from cloudfiles.batch.fanout import Plan, collect, stream
 from cloudfiles.interfaces.multipart import send_parts
 from cloudfiles.runtime.contract import Runtime
@@ -293,3 +294,22 @@ def test_large_parts_are_few(runtime: Runtime, traffic: Traffic, monkeypatch: py
 
     send_parts(runtime, range(40), send, ORIGIN, part_size=64 << 20)
     assert most <= 4
+
+
+# ---- options
+
+
+def test_max_concurrency_is_an_option(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[int] = []
+    monkeypatch.setattr("cloudfiles.batch.store.WorkerShare", lambda origins, runtime, most: seen.append(most))
+    for options in ({"max_concurrency": 7}, {}, {"max_concurrency": 2000}):
+        plan, _ = CloudFiles("http://127.0.0.1:9/", **options)._store.plan()  # type: ignore[arg-type]
+        assert plan.share is not None
+        plan.share()
+    assert seen == [7, max_width(), max_width(2000)]
+    plan, _ = CloudFiles("http://127.0.0.1:9/", num_threads=20)._store.plan()
+    assert (plan.share, plan.width) == (None, 20)
+    plan, _ = CloudFiles("mem://bucket/")._store.plan()
+    assert (plan.share, plan.width) == (None, 20)
+    with pytest.raises(ValueError, match="max_concurrency"):
+        CloudFiles("http://127.0.0.1:9/", max_concurrency=0)
