@@ -136,7 +136,7 @@ class AdaptiveWidth:
             connects=after.connects - before.connects,
             idle_workers=float(sum(share.waiting for share in self._shares)),
             constrained=after.shortages > before.shortages, dialing=max(0.0, (before.dialing + after.dialing) / 2),
-            limited=any(limiter.rate is not None for limiter in self._limiters))
+            samples=len(samples), limited=any(limiter.rate is not None for limiter in self._limiters))
         self._begin(now)
         self._controller.observe(interval, now)
 

@@ -45,6 +45,10 @@ clients that share a server get equal shares: those with the largest width are t
 _SLIGHT, _CERTAIN = 1.05, 1.15
 """Factors of the least time to the first byte: up to the first, nothing waits; from the second on, something does."""
 
+_FAR = 0.005
+"""Seconds from which on a server is so far away that a few more connections do no harm: the first responses, which
+include what a server does for a new connection, are not waited for twice."""
+
 _OVERLOADED = 0.3
 """Seconds to the first byte from which on the width is not raised: most likely many clients already wait for the
 server, and each of them would gain by asking for more, until all wait forever."""
@@ -60,7 +64,7 @@ _UNSAMPLED_ROUNDS = 2
 _MIN_INTERVAL, _MAX_INTERVAL = 0.01, 0.25
 _STEADY_SECONDS, _STEADY_COMPLETED = 0.25, 400
 _MAX_WINDOW = 2.0
-_TRY_AGAIN, _MAX_TRY_AGAIN = 2.0, 60.0
+_TRY_AGAIN, _MAX_TRY_AGAIN = 0.5, 60.0
 _REFUSED_HOLD = 1.0
 _REFUSED_SHARE = 0.05
 _DRIFT, _MAX_DRIFT = 0.005, 4.0
@@ -182,6 +186,7 @@ class _Load:
         latency: the least seconds to the first byte, slowly raised while others load the server.
         least: the least ever.
         ramping: the width is still being doubled.
+        has_begun: the first requests have been completed.
         window: the intervals since the last decision.
         round: the intervals since the latency was last updated.
         recent: the intervals of the last `latency` seconds.
@@ -192,6 +197,7 @@ class _Load:
         before: width and rate before the last step of large objects.
         settled: time from which the last step shows.
         occupied: the share of the time that a request in progress waits for its first byte.
+        loaded_since: time since which requests have waited for each other while the width grew.
         dispersion: how far answers were apart at most, as the width grew.
         cpu: the least CPU seconds of a request.
     """
@@ -200,6 +206,7 @@ class _Load:
     latency: float = math.inf
     least: float = math.inf
     ramping: bool = True
+    has_begun: bool = False
     window: _Window = field(default_factory=_Window)
     round: _Window = field(default_factory=_Window)
     recent: deque[Interval] = field(default_factory=deque)
@@ -210,6 +217,7 @@ class _Load:
     before: tuple[float, float] | None = None
     settled: float = -math.inf
     occupied: float = 0.1
+    loaded_since: float = math.inf
     dispersion: float = 0.0
     cpu: float = math.inf
 
@@ -302,6 +310,7 @@ class ConcurrencyController:
         """End the ramp, and try no other width until then."""
         load.ramping = False
         load.trial = load.before = None
+        load.loaded_since = math.inf
         load.window = _Window()
         load.try_at = max(load.try_at, until)
 
@@ -327,9 +336,12 @@ class ConcurrencyController:
         """Widen to a multiple of what is needed now, or end the ramp if requests wait for each other."""
         slowdown = max(1e-6, recent.latency / load.latency / (1.0 + 2.0 * recent.noise))
         if slowdown > _LOADED:
-            self._narrow(recent.mean_in_progress / slowdown + _QUEUED, self._start)
-            self._hold(load, now + load.pause)
+            load.loaded_since = min(load.loaded_since, now)
+            if now - load.loaded_since >= recent.latency:  # else it may have been a pause of the server
+                self._narrow(recent.mean_in_progress / slowdown + _QUEUED, self._start)
+                self._hold(load, now + load.pause)
             return
+        load.loaded_since = math.inf
         waiting = recent.rate() * recent.latency
         load.occupied = min(1.0, max(load.occupied, waiting / max(1.0, recent.mean_sent)))
         needed = min(proven, waiting / slowdown / load.occupied)
@@ -344,7 +356,7 @@ class ConcurrencyController:
 
     def _proven(self, load: _Load, interval: Interval, now: float) -> float:
         """Requests that were in progress over open connections so long ago that their answers have been seen."""
-        load.sent.append((now, interval.in_progress - interval.dialing))
+        load.sent.append((now - interval.seconds / 2, interval.in_progress - interval.dialing))
         while len(load.sent) > 1 and load.sent[1][0] <= now - load.latency:
             load.sent.popleft()
         return load.sent[0][1] if load.sent[0][0] <= now - load.latency else 0.0
@@ -382,6 +394,10 @@ class ConcurrencyController:
         """Update the least latency after each round: when as many requests as are in progress were completed."""
         window = load.round
         window.add(interval)
+        if not load.has_begun and window.completed >= _MIN_ROUND:
+            load.has_begun = True
+            if not window.sampled and window.latency > _FAR and window.cpu_share < _BUSY:
+                self._widen(2.0 * self.width)
         rounds = 1 if window.sampled else _UNSAMPLED_ROUNDS
         if window.completed < rounds * max(_MIN_ROUND, window.mean_in_progress):
             return

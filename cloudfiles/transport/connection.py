@@ -268,7 +268,8 @@ class Connection:
         request, self.has_response_bytes, self._is_observed = self._request, True, False
         if self._sent_at is not None and request is not None:
             now = self._throughput.now()
-            self._traffic.first_byte.add(request.operation, request.size_class(), now - self._sent_at, now)
+            self._traffic.first_byte.add(request.operation, request.size_class(), now - self._sent_at, now,
+                                         is_first=not self.responses)
             self._sent_at = None
         if self._straggler is not None:
             self._straggler.first_byte()

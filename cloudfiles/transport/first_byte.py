@@ -103,12 +103,18 @@ class FirstByteTimes:
             self._stride = max(1, self._stride // 2)
         self.next_sample = number + self._stride
 
-    def add(self, operation: str, size_class: int, seconds: float, now: float) -> None:
-        """The first byte of a sampled request arrived `now`, this many seconds after the request was sent."""
+    def add(self, operation: str, size_class: int, seconds: float, now: float, *, is_first: bool = False) -> None:
+        """The first byte of a sampled request arrived `now`, this many seconds after the request was sent.
+
+        is_first: it is the first request of its connection. Many servers take longer for it, which tells nothing about
+            the others: it is not one of `recent`.
+        """
         histogram = self._histograms.get((operation, size_class))
         if histogram is None:
             histogram = self._histograms.setdefault((operation, size_class), Histogram())
         histogram.add(seconds, now)
+        if is_first:
+            return
         recent = self._recent.get(operation)
         if recent is None:
             recent = self._recent.setdefault(operation, deque(maxlen=_RECENT))
