@@ -33,7 +33,7 @@ def test_without_a_cloudpath_a_local_server_is_measured(cli: Cli) -> None:
     assert lines[7].startswith("single gets: p50 ")
 
 
-def test_a_proxy_of_the_environment_is_not_asked_for_the_local_server(
+def test_the_local_server_is_reached_without_the_proxy_of_the_environment(
         cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     monkeypatch.setenv("no_proxy", "")
@@ -147,7 +147,7 @@ def test_a_wrong_answer_is_an_error(wrong: str) -> None:
     assert list(CloudFiles("mem://bench/wrong/").list()) == []
 
 
-def test_what_cannot_be_removed_is_said(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_cannot_be_removed_is_reported(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*args: Any, **options: Any) -> Any:
         raise ValueError("not today")
 

@@ -74,7 +74,7 @@ def test_a_result_has_the_fields_that_programs_know(seeded: CloudFiles) -> None:
     assert {found["byte_range"]: "hashable"}
 
 
-def test_dict_items_take_ranges_and_hand_tags_back(seeded: CloudFiles) -> None:
+def test_dict_items_take_ranges_and_return_tags(seeded: CloudFiles) -> None:
     tags = {"any": object()}
     items = [{"path": "dir/k05", "start": 2, "end": 9, "tags": tags}, "dir/k02",
              {"path": "dir/k05", "start": 11}, {"path": "nowhere", "start": 0, "end": 4, "tags": 7},

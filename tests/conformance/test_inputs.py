@@ -305,7 +305,7 @@ def test_bzip2_is_a_suffix_of_local_files(store: StoreUnderTest) -> None:
 
 
 @pytest.mark.stores("mem", "file", "moto")
-def test_who_may_do_what(store: StoreUnderTest) -> None:
+def test_permissions(store: StoreUnderTest) -> None:
     cf = store.cf()
     cf.puts([("a", b""), ("b", b"")])
     found = cf.get_acl(["a", "missing"])

@@ -59,7 +59,7 @@ def test_a_listing_is_lazy(seeded: CloudFiles) -> None:
     assert next(listing) in CONTENTS
 
 
-def test_resume_tokens_go_on_where_they_were(seeded: CloudFiles, store: StoreUnderTest) -> None:
+def test_resume_tokens_continue_where_they_were(seeded: CloudFiles, store: StoreUnderTest) -> None:
     listed = list(seeded.list(return_resume_token=True))
     assert [path for path, _ in listed] == list(seeded.list())
     path, token = listed[3]

@@ -141,7 +141,7 @@ def test_a_presigned_url_works_without_credentials(seeded: CloudFiles) -> None:
 
 
 @pytest.mark.stores("mem", "file", "web")
-def test_where_there_are_no_presigned_urls_it_is_said(store: StoreUnderTest) -> None:
+def test_where_there_are_no_presigned_urls_it_is_reported(store: StoreUnderTest) -> None:
     with pytest.raises(CloudFilesError, match="presign"):
         store.cf().presign("key")
 

@@ -101,7 +101,7 @@ def test_a_process_pool_finds_credentials_of_its_own(store: StoreUnderTest, own_
 
 
 @pytest.mark.stores("scripted")
-def test_a_process_pool_has_no_secrets_that_were_handed_in(store: StoreUnderTest, own_credentials: Path) -> None:
+def test_a_process_pool_has_no_secrets_that_were_passed(store: StoreUnderTest, own_credentials: Path) -> None:
     """Nor does it take others for them: they might be another account's."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as executor:
         cf = store.cf(parallel=executor)
@@ -125,7 +125,7 @@ def test_a_process_pool_reads_the_file_that_secrets_names(store: StoreUnderTest,
 
 
 @pytest.mark.stores("scripted")
-def test_a_process_pool_is_handed_the_secrets(store: StoreUnderTest) -> None:
+def test_a_process_pool_is_given_the_secrets(store: StoreUnderTest) -> None:
     exported = export_secrets(store.cf())
     assert "secretkey" not in repr(exported)
     with ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=import_secrets,
@@ -134,7 +134,7 @@ def test_a_process_pool_is_handed_the_secrets(store: StoreUnderTest) -> None:
 
 
 @pytest.mark.stores("scripted")
-def test_a_fork_knows_what_was_handed_in(store: StoreUnderTest) -> None:
+def test_a_fork_knows_what_was_passed(store: StoreUnderTest) -> None:
     """Though it was never pickled before the fork."""
     assert run_program(f"""
         import multiprocessing

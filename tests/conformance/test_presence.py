@@ -192,7 +192,7 @@ def test_pages_out_of_order_answer_for_no_key(monkeypatch: pytest.MonkeyPatch, p
     assert place.exists(keys) == {key: i % 2 == 0 for i, key in enumerate(keys)}
 
 
-def test_an_iterator_is_asked_for_in_chunks() -> None:
+def test_an_iterator_is_checked_in_chunks() -> None:
     endless = (f"k{i}" for i in itertools.count())
     chunk, is_slow = existence.take_chunk(endless, clock=lambda: 0.0)
     assert not is_slow
@@ -203,7 +203,7 @@ def test_an_iterator_is_asked_for_in_chunks() -> None:
     assert existence.take_chunk(iter(["a"]), clock=lambda: 0.0) == (["a"], False)
 
 
-def test_sparse_keys_are_asked_for_one_by_one(place: CloudFiles, fault_server: S3Server) -> None:
+def test_sparse_keys_are_checked_one_by_one(place: CloudFiles, fault_server: S3Server) -> None:
     fault_server.put_many({f"{PLACE}k{i:05}": b"abc" for i in range(20_000)})
     keys = [f"k{i:05}" for i in range(0, 20_000, 1000)] + ["nowhere"]
     fault_server.forget()
@@ -222,7 +222,7 @@ def test_dense_and_sparse_mixed(place: CloudFiles, fault_server: S3Server) -> No
     assert len(fault_server.requests()) <= 20
 
 
-def test_who_may_not_list_asks_one_by_one(place: CloudFiles, fault_server: S3Server) -> None:
+def test_keys_are_checked_one_by_one_without_permission_to_list(place: CloudFiles, fault_server: S3Server) -> None:
     keys = [f"k{i:03}" for i in range(100)]
     fault_server.put_many({PLACE + key: b"abc" for key in keys[::2]})
     fault_server.script(Rule(Status(403, body=b"<Error><Code>AccessDenied</Code></Error>"), query="list-type=2",

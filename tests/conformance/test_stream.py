@@ -61,7 +61,7 @@ def test_paths_are_taken_lazily_in_the_callers_thread(seeded: CloudFiles) -> Non
     assert len(taken) <= 50 + 10 + 20 + 2  # consumed, waiting, and being taken by the workers
 
 
-def test_nothing_is_asked_for_before_the_first_result_is(seeded: CloudFiles) -> None:
+def test_nothing_is_requested_before_the_first_result_is(seeded: CloudFiles) -> None:
     taken: list[str] = []
 
     def keys() -> Iterator[str]:

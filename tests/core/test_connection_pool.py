@@ -158,7 +158,7 @@ def test_few_connections_serve_many_workers(burst: Burst) -> None:
     assert not burst.pool._waiting
 
 
-def test_who_comes_later_waits_behind_the_others(burst: Burst) -> None:
+def test_later_waiters_queue_behind_earlier_ones(burst: Burst) -> None:
     burst.dialer.finish(1)
     late = burst.start()
     burst.give_back()

@@ -264,7 +264,7 @@ def test_a_generator_that_raises(runtime: Runtime, run: str) -> None:
         RUNS[run](lambda item: item, items(), Plan(runtime, 3))
 
 
-def test_work_goes_on_while_the_generator_blocks(runtime: Runtime) -> None:
+def test_work_continues_while_the_generator_blocks(runtime: Runtime) -> None:
     done: list[int] = []
 
     def items() -> Iterator[int]:

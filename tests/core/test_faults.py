@@ -116,7 +116,7 @@ def test_exists_list_and_delete(fault_server: S3Server, green: bool, contents: d
     assert differing(fault_server.contents(), dict(list(contents.items())[1500:])) == []
 
 
-def test_a_worse_day(fault_server: S3Server, green: bool, contents: dict[str, bytes]) -> None:
+def test_even_more_faults(fault_server: S3Server, green: bool, contents: dict[str, bytes]) -> None:
     some = dict(list(contents.items())[:300])
     fault_server.put_many(some)
     fault_server.script(mix(11, {fault: 2 * share for fault, share in FLAKY.items()}))
@@ -194,7 +194,7 @@ def test_no_tls_on_the_port_is_an_error_at_once(plain_server: int, green: bool) 
 
 
 @pytest.mark.parametrize("kind", ["tls on a plain url", "no client certificate"])
-def test_a_server_that_closes_without_a_word_is_given_up_sooner(
+def test_a_server_that_closes_without_a_response_is_given_up_sooner(
         kind: str, tls_fault_server: S3Server, mtls_fault_server: S3Server, green: bool, certificates: Any,
         monkeypatch: pytest.MonkeyPatch, internals: Replace) -> None:
     internals(retry_policy=lambda: QUICK, limiters={})

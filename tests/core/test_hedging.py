@@ -381,7 +381,7 @@ def test_a_second_response_that_is_truncated_is_resumed(server: Server, green: b
     assert b"range: bytes=5-" in server.heads[2]
 
 
-def test_a_resumed_body_is_asked_for_twice_with_the_same_condition(server: Server, green: bool,
+def test_a_resumed_body_is_requested_twice_with_the_same_condition(server: Server, green: bool,
                                                                    impatient: None) -> None:
     policy_for(server.url)
     whole = answer(body=b"0123456789", etag='"1"', accept_ranges="bytes")
@@ -391,7 +391,7 @@ def test_a_resumed_body_is_asked_for_twice_with_the_same_condition(server: Serve
     assert server.heads[1] == server.heads[2]
 
 
-def test_a_resumed_body_of_another_version_is_read_anew(server: Server, green: bool, impatient: None) -> None:
+def test_a_resumed_body_of_another_version_is_read_again(server: Server, green: bool, impatient: None) -> None:
     policy_for(server.url)
     whole = answer(body=b"0123456789", etag='"1"', accept_ranges="bytes")
     lie = answer(206, b"fghij", etag='"2"', content_range="bytes 5-9/10")  # it ignores If-Match

@@ -103,14 +103,14 @@ def test_many_processes_may_stay_below_one_request_a_second() -> None:
 
 
 @pytest.mark.parametrize("share", [0.02, 0.07, 0.12])
-def test_a_few_refusals_among_successes_brake_nobody(share: float) -> None:
+def test_a_few_refusals_among_successes_slow_nobody_down(share: float) -> None:
     outcome = simulate(sometimes(share), requests=10_000, workers=20, latency=0.05, seconds=20)
     assert outcome.limiters[0].rate is None
     # Those that are refused wait a little, and nobody else does
     assert outcome.rate(0, 20) == pytest.approx(20 / (0.05 + share * 0.05), rel=0.1)
 
 
-def test_a_few_refusals_in_all_brake_nobody() -> None:
+def test_a_few_refusals_in_all_slow_nobody_down() -> None:
     limiter = Limiter()
     for _ in range(7):
         assert not limiter.enter(0.0)
@@ -147,7 +147,7 @@ def test_turns_are_spaced() -> None:
     assert round(limiter.wait(limiter.join(100.35), 100.35), 6) == 0.05
 
 
-def test_who_waits_hears_of_a_new_rate() -> None:
+def test_waiting_workers_learn_the_new_rate() -> None:
     limiter = limited(1.0)
     places = [limiter.join(100.0) for _ in range(100)]
     assert limiter.wait(places[99], 100.0) == pytest.approx(99)
@@ -157,7 +157,7 @@ def test_who_waits_hears_of_a_new_rate() -> None:
     assert limiter.wait(places[99], 100.0 + POLL_SECONDS) == 0.0
 
 
-def test_who_gives_up_leaves_no_gap() -> None:
+def test_a_waiter_that_gives_up_leaves_no_gap() -> None:
     limiter = limited(1.0)
     places = [limiter.join(100.0) for _ in range(100)]
     for place in places[:98]:

@@ -112,7 +112,7 @@ def test_a_large_error_is_read_as_far_as_it_matters() -> None:
     assert stream.closed
 
 
-def test_a_part_that_is_much_longer_than_was_asked_for() -> None:
+def test_a_part_that_is_much_longer_than_was_requested() -> None:
     length = ANSWER_BYTES + 1
     stream = ScriptedStream(f"HTTP/1.1 206 OK\r\ncontent-range: bytes 0-{length - 1}/{length}\r\n"
                             f"content-length: {length}\r\n\r\nabc".encode())

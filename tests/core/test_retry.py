@@ -103,7 +103,7 @@ def test_other_statuses_are_final(status: int, error: type[Exception]) -> None:
     assert time.slept == []
 
 
-def test_the_error_carries_its_attempts() -> None:
+def test_the_error_has_its_attempts() -> None:
     client, _, time = scripted_client(ScriptedStream(ConnectionResetError("reset")), ConnectionFailedError("no route"),
                                       ScriptedStream(*[answer(503, b"busy")] * 10), policy=RetryPolicy(attempts=12))
     with pytest.raises(ServerError, match=r"key: .*503: busy \(12 attempts in") as caught:
@@ -222,7 +222,7 @@ def pinned(start: int, piece: bytes, chunked: bool) -> ScriptedStream:
 
 
 @pytest.mark.parametrize("chunked", [False, True])
-def test_a_body_that_goes_on_by_as_many_bytes_each_time_has_not_failed(chunked: bool) -> None:
+def test_a_body_that_continues_by_as_many_bytes_each_time_has_not_failed(chunked: bool) -> None:
     steps = [pinned(start, b"x" * 10, chunked) for start in range(0, 90, 10)]
     steps.append(pinned(90, b"x" * 10 + b"\r\n0\r\n\r\n" * chunked, chunked))
     client, _, _ = scripted_client(*steps)
@@ -322,7 +322,7 @@ def test_a_restart_of_minutes_is_outlasted() -> None:
 
 @pytest.mark.parametrize("draw", [0.0001, 0.1, 0.5, 0.999])
 @pytest.mark.parametrize("status", [500, 503])
-def test_the_promised_time_is_used_however_the_dice_fall(status: int, draw: float) -> None:
+def test_the_promised_time_is_used_whatever_the_random_numbers(status: int, draw: float) -> None:
     client, _, time = scripted_client(ScriptedStream(*[answer(status)] * 100_000), jitter=lambda: draw)
     with pytest.raises(ServerError) as caught:
         client.send(get())
@@ -343,7 +343,7 @@ def test_a_server_that_was_never_reached_is_given_a_minute() -> None:
     assert 50 < sum(time.slept) <= 60
 
 
-def test_a_server_that_closes_without_a_word_and_never_answered_is_given_a_minute() -> None:
+def test_a_server_that_closes_without_a_response_and_never_answered_is_given_a_minute() -> None:
     client, _, time = scripted_client(*[ScriptedStream() for _ in range(1000)])
     with pytest.raises(ConnectionFailedError, match="before it responded"):
         client.send(get())
@@ -358,7 +358,7 @@ def test_a_server_that_was_reached_before_is_given_the_full_time() -> None:
     assert 270 < sum(time.slept) <= 300
 
 
-def test_what_cannot_pass_fails_at_once() -> None:
+def test_permanent_errors_fail_at_once() -> None:
     lasting = ConnectionFailedError("no TLS connection: wrong version number")
     lasting.nothing_sent = lasting.is_permanent = True
     client, _, time = scripted_client(lasting)
@@ -438,13 +438,13 @@ class Mended(Request):
         return super().accept(response)
 
 
-def test_a_mended_request_goes_at_once_and_is_no_fault() -> None:
+def test_a_corrected_request_is_sent_at_once_and_is_no_fault() -> None:
     client, _, time = scripted_client(ScriptedStream(*[GOOD] * 3, answer(503), GOOD))
     assert client.send(Mended(ORIGIN, "GET", "/")).content == b"right"
     assert time.slept == pytest.approx([0.05])
 
 
-def test_a_request_that_is_tried_once_is_mended_all_the_same() -> None:
+def test_a_request_that_is_tried_once_is_corrected_nevertheless() -> None:
     used = ScriptedStream(GOOD)  # then the end of the stream
     client, dialer, _ = scripted_client(used, ScriptedStream(*[GOOD] * 5), policy=RetryPolicy(attempts=1))
     for _ in range(2):
@@ -511,7 +511,7 @@ def test_failed_connections_are_closed_and_not_kept() -> None:
 
 
 @pytest.mark.parametrize("status", [413, 503, 403])
-def test_an_early_answer_is_heard(status: int) -> None:
+def test_an_early_response_is_read(status: int) -> None:
     """The server refuses, and closes, before it has read the body."""
     early = ScriptedStream(answer(status, b"words", connection="close"), send_error=BrokenPipeError("gone"))
     client, _, _ = scripted_client(early, ScriptedStream(GOOD))

@@ -136,7 +136,7 @@ def test_an_upload_that_is_hardly_read_is_given_up(make: Callable[[bytes], Body]
     assert SECONDS < time.now - began < 1.5 * SECONDS
 
 
-def test_an_early_refusal_of_a_crawling_upload_is_heard() -> None:
+def test_an_early_refusal_of_a_crawling_upload_is_read() -> None:
     time = FakeTime()
     stream = Crawling(time, answer(413), 1000)
     stream.stale = True  # something has come
@@ -334,7 +334,7 @@ def test_a_stall_of_all_or_of_a_store_that_works_is_waited_for(method: str, peer
 # ---- the whole way
 
 
-def test_the_body_goes_on_where_it_was() -> None:
+def test_the_body_resumes_where_it_was() -> None:
     time = FakeTime()
     wire = answer(body=CONTENT, etag='"1"')
     first = Crawling(time, wire, len(wire) - len(CONTENT) + 3000, pause=0.05)
@@ -358,7 +358,7 @@ def test_the_body_goes_on_where_it_was() -> None:
     assert b'if-match: "1"' in sent[0]
 
 
-def test_what_was_handed_on_in_pieces_is_not_tried_again() -> None:
+def test_what_was_delivered_in_pieces_is_not_tried_again() -> None:
     time = FakeTime()
     wire = answer(body=CONTENT)
     stream = Crawling(time, wire, len(wire) - len(CONTENT) + 1)
@@ -402,7 +402,7 @@ def test_a_hub_that_stood_still_expires_nobody() -> None:
     assert expired
 
 
-def test_a_body_that_stalls_goes_on_where_it_was(fault_server: S3Server, green: bool,
+def test_a_body_that_stalls_resumes_where_it_was(fault_server: S3Server, green: bool,
                                                  monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(throughput, "CRAWL_SECONDS", 0.05)
     monkeypatch.setattr(green_stream, "_LONG", 0.02)

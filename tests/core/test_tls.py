@@ -81,7 +81,7 @@ def test_another_origin_has_its_own(runtime: Runtime, certificates: Certificates
         client.close()
 
 
-def test_what_the_server_has_forgotten_is_negotiated_anew(runtime: Runtime, certificates: Certificates) -> None:
+def test_what_the_server_has_forgotten_is_negotiated_again(runtime: Runtime, certificates: Certificates) -> None:
     with ContentServer("127.0.0.1", tls=certificates.server_context()) as server:
         client, origin = client_of(runtime, certificates), Origin("https", "127.0.0.1", server.port)
         get(client, origin)

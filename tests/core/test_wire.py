@@ -50,7 +50,7 @@ def test_fields() -> None:
                             "x-latin": "caf\xe9\xa0"}
 
 
-def test_folded_line_goes_on() -> None:
+def test_folded_line_continues() -> None:
     assert fields("X-A: one\r\n two\r\n\tthree\r\nX-B: b\r\n") == {"x-a": "one two three", "x-b": "b"}
 
 
@@ -263,7 +263,7 @@ def test_head_as_large_as_allowed() -> None:
     assert exchange(*split(wire, range(0, len(wire), 1000)))[0].content == b"abc"
 
 
-def test_broken_chunks_give_nothing_to_go_on_with() -> None:
+def test_broken_chunks_give_nothing_to_resume_from() -> None:
     """Where the framing is wrong, what came before it is in doubt too."""
     with pytest.raises(ProtocolError):
         exchange(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabcdef\r\n0\r\n\r\n")

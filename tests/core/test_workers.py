@@ -138,7 +138,7 @@ def test_in_a_process_that_gevent_patched(cf: CloudFiles) -> None:
     """) == "200 True"
 
 
-def test_an_end_without_a_word(cf: CloudFiles) -> None:
+def test_the_end_of_a_program_is_silent(cf: CloudFiles) -> None:
     """Neither warnings nor tracebacks, though the workers are still there."""
     assert run_program(f"""
         from cloudfiles import CloudFiles

@@ -28,6 +28,6 @@ def test_ground_modules_exist() -> None:
     assert [module for module in modules if f"cloudfiles/{module}.py" not in FILES] == []
 
 
-def test_every_package_has_its_place() -> None:
+def test_every_package_belongs_to_a_layer() -> None:
     packages = {path.split("/")[1] for path in FILES if path.startswith("cloudfiles/") and path.count("/") > 1}
     assert [package for package in sorted(packages) if f"{package}/" not in LAYERS] == []

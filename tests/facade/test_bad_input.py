@@ -239,7 +239,7 @@ def test_the_result_of_a_failed_read_is_not_put(cf: CloudFiles) -> None:
 
 
 @pytest.mark.parametrize(("start", "end"), [(10, 5), (0, -5), (-5, 3), (-5, -1), (1.5, 3), ("0", 3), (None, -1)])
-def test_a_range_that_makes_no_sense(cf: CloudFiles, start: Any, end: Any) -> None:
+def test_a_range_that_is_invalid(cf: CloudFiles, start: Any, end: Any) -> None:
     item = {"path": "key", "start": start, "end": end}
     for call in (lambda: cf.get(item), lambda: cf.get([item]), lambda: cf.get(["key", item]),
                  lambda: cf.get(iter([item])), lambda: list(cf.stream([item]))):

@@ -271,7 +271,7 @@ def test_text_of_a_text_type_is_stored_as_utf8(content_type: str) -> None:
     assert cf.get("info") == '{"é": 1}'.encode()
 
 
-def test_a_result_is_a_dict_that_says_what_vouched_for_it() -> None:
+def test_a_result_is_a_dict_that_says_what_verified_it() -> None:
     cf = CloudFiles("mem://existing-programs/verified")
     cf.put("key", b"content")
     found, missing = cf.get(["key", "missing"])

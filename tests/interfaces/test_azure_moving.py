@@ -64,7 +64,7 @@ def test_a_bounded_read_is_one_request(server: AzureServer, az: Worker) -> None:
     assert az.get_bounded("missing", 10) is None
 
 
-def test_a_bounded_read_goes_on_after_a_break(server: AzureServer, az: Worker) -> None:
+def test_a_bounded_read_continues_after_a_break(server: AzureServer, az: Worker) -> None:
     az.put("key", CONTENT, PLAIN)
     server.script(Rule(ResetInBody(50_000), method="GET"))
     assert az.get_bounded("key", len(CONTENT)).content == CONTENT

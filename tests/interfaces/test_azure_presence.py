@@ -69,7 +69,7 @@ def test_many_keys_that_lie_dense_cost_few_requests(server: AzureServer, cf: Clo
     assert methods(server) == ["GET"] * 4
 
 
-def test_keys_that_lie_sparse_are_asked_for(server: AzureServer, cf: CloudFiles) -> None:
+def test_keys_far_apart_are_checked_one_by_one(server: AzureServer, cf: CloudFiles) -> None:
     server.configure(page_size=500)
     server._process.call("put_paths", {f"{number:04}": Path(b"x") for number in range(2000)})
     keys = [f"{number:04}" for number in range(1000, 2400, 100)]
@@ -94,7 +94,7 @@ def test_a_key_that_no_blob_can_have_is_an_error_as_ever(server: AzureServer, cf
 
 
 @pytest.mark.parametrize("status", [400, 403, 409])
-def test_where_a_listing_is_refused_each_is_asked_for(server: AzureServer, cf: CloudFiles, status: int) -> None:
+def test_where_a_listing_is_refused_each_key_is_checked(server: AzureServer, cf: CloudFiles, status: int) -> None:
     """409: a prefix that goes through a file, in a hierarchical namespace."""
     server.put_blob("k3", b"x")
     server.script(Rule(Status(status, (("x-ms-error-code", "Some"),)), query="comp=list", times=None))
@@ -102,7 +102,8 @@ def test_where_a_listing_is_refused_each_is_asked_for(server: AzureServer, cf: C
     assert cf.exists(keys) == {key: key == "k3" for key in keys}
 
 
-def test_a_passing_failure_is_not_missing(server: AzureServer, cf: CloudFiles, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_transient_failure_is_not_missing(
+        server: AzureServer, cf: CloudFiles, monkeypatch: pytest.MonkeyPatch) -> None:
     server.script(Rule(Status(501), times=None))
     with pytest.raises(ServerError):
         cf.exists([f"k{n}" for n in range(20)])

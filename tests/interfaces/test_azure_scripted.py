@@ -246,7 +246,7 @@ def test_somebody_elses_blob_is_not_ours(server: AzureServer, az: Worker) -> Non
     assert az.get("key").content == b"somebody's"
 
 
-def test_uploads_that_are_damaged_on_their_way(server: AzureServer, az: Worker) -> None:
+def test_uploads_that_are_damaged_in_transit(server: AzureServer, az: Worker) -> None:
     server.script(Rule(refused(400, "Md5Mismatch"), method="PUT", times=2))
     az.put("key", CONTENT, PLAIN)
     assert az.get("key").content == CONTENT
@@ -300,7 +300,7 @@ def test_blocks_are_checked(server: AzureServer, crc64: Worker) -> None:
 # ---- reads that break
 
 
-def test_reads_go_on_where_they_were(server: AzureServer, az: Worker) -> None:
+def test_reads_continue_where_they_were(server: AzureServer, az: Worker) -> None:
     server.put_blob("key", CONTENT)
     server.script(Rule(ResetInBody(), times=1), Rule(ShortBody(), times=1))
     got = az.get("key")
@@ -319,7 +319,7 @@ def test_damaged_reads_are_read_again(server: AzureServer, az: Worker) -> None:
         az.get("key")
 
 
-def test_two_thousand_reads_on_a_bad_day(server: AzureServer, green: bool) -> None:
+def test_two_thousand_reads_with_many_faults(server: AzureServer, green: bool) -> None:
     contents = {f"k{i:04}": f"content {i} ".encode() * (i % 200) for i in range(500)}
     server.put_blobs(contents)
     server.script(mix(7, FLAKY))
@@ -334,7 +334,7 @@ def test_two_thousand_reads_on_a_bad_day(server: AzureServer, green: bool) -> No
 # ---- listing and deleting
 
 
-def test_names_that_xml_cannot_carry(server: AzureServer, az: Worker) -> None:
+def test_names_that_xml_cannot_represent(server: AzureServer, az: Worker) -> None:
     keys = ["ctrl\x01", "new\nline", "cr\rx", "a%20b", "plain"]
     server.put_blobs(dict.fromkeys(keys, b""))
     assert sorted(entry.key for entry in az.list_page().entries) == sorted(keys)
@@ -350,7 +350,7 @@ def test_directories_are_no_objects(server: AzureServer, az: Worker) -> None:
     assert az.isdir("dir")
 
 
-def test_a_batch_is_repeated_for_what_is_passing(server: AzureServer, az: Worker) -> None:
+def test_a_batch_is_repeated_for_transient_errors(server: AzureServer, az: Worker) -> None:
     server.put_blobs(dict.fromkeys("abc", b""))
     server.configure(batch_errors={"b": (409, "SnapshotsPresent"), "c": (403, "AuthorizationPermissionMismatch")})
     errors = az.delete(["a", "b", "c", "missing"])
@@ -383,7 +383,7 @@ def test_small_copies_take_one_request(server: AzureServer, az: Worker) -> None:
     assert "sig=" in (put.header("x-ms-copy-source") or "")
 
 
-def test_copies_that_are_described_anew_go_by_blocks(server: AzureServer, az: Worker,
+def test_copies_that_are_described_again_go_by_blocks(server: AzureServer, az: Worker,
                                                      internals: Replace) -> None:
     internals(azure_copy_part=30_000)
     server.put_blob("key", CONTENT, headers={"content-type": "text/x", "content-encoding": "gzip"})
@@ -460,7 +460,7 @@ def test_a_polled_copy_is_aborted_when_it_is_given_up(server: AzureServer, az: W
     assert server.path("copy").copy[1] == "aborted"  # type: ignore[union-attr,index]
 
 
-def test_copies_without_blocks_are_not_described_anew(server: AzureServer, az: Worker, pauses: list[float]) -> None:
+def test_copies_without_blocks_are_not_described_again(server: AzureServer, az: Worker, pauses: list[float]) -> None:
     server.put_blob("key", CONTENT)
     with pytest.raises(UnsupportedOperationError, match="does not support copying blocks"):
         az.copy_from(az.interface, "key", "copy", CopyOptions(change=lambda options: options))

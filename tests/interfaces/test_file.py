@@ -120,7 +120,7 @@ def test_contents_larger_than_one_read(store: FileInterface, internals: Replace)
     assert store.get("k", 17, 9999).content == content[17:9999]  # type: ignore[union-attr]
 
 
-def test_short_writes_and_reads_are_gone_on_with(
+def test_short_writes_and_reads_are_continued(
         store: FileInterface, monkeypatch: pytest.MonkeyPatch, internals: Replace) -> None:
     write, pread = os.write, file_io._pread
     monkeypatch.setattr(os, "write", lambda fd, data: write(fd, bytes(data)[:7]))
@@ -470,7 +470,7 @@ def test_odd_keys_survive(store: FileInterface, key: str) -> None:
     assert not store.exists(key)
 
 
-def test_a_name_that_is_too_long_is_said_to_be(store: FileInterface, root: Path) -> None:
+def test_a_name_that_is_too_long_is_reported(store: FileInterface, root: Path) -> None:
     with pytest.raises(InvalidPathError, match="name"):
         store.put("x" * 256, b"", PLAIN)
     with pytest.raises(InvalidPathError, match="name"):
@@ -908,7 +908,7 @@ def test_if_match_loses_no_update_between_threads(store: FileInterface) -> None:
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
-def test_a_fork_amid_another_thread_s_write_can_go_on(store: FileInterface, root: Path) -> None:
+def test_a_fork_amid_another_thread_s_write_can_continue(store: FileInterface, root: Path) -> None:
     with file_objects._key_lock(str(root / "k")).lock:
         child = os.fork()
         if child == 0:

@@ -237,7 +237,7 @@ def test_abandoned_listings_do_not_pile_up(store: FileInterface, root: Path) -> 
     assert not store._walks._walks
 
 
-def test_what_vanishes_or_is_encoded_anew_while_it_is_listed(
+def test_what_vanishes_or_is_encoded_again_while_it_is_listed(
         store: FileInterface, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fill(root, "a", "b", "d/e")
     scan = file_listing.Walk._scan

@@ -51,7 +51,7 @@ def test_readers_share_and_writers_do_not(tmp_path: Path) -> None:
     assert sum(waits) == pytest.approx(2.0, abs=0.2)
 
 
-def test_a_waiting_writer_goes_on_when_the_lock_is_released(tmp_path: Path) -> None:
+def test_a_waiting_writer_continues_when_the_lock_is_released(tmp_path: Path) -> None:
     holding = locks(tmp_path).held("/k", exclusive=True)
     holding.__enter__()
     waiting = locks(tmp_path, lambda seconds: holding.__exit__(None, None, None) and None)
@@ -95,7 +95,7 @@ def test_where_the_locks_are(home: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert lock_directory("/given") == "/given"
 
 
-def test_a_lock_directory_that_cannot_be_written_is_said_before_anything_is_touched(
+def test_a_lock_directory_that_cannot_be_written_is_reported_before_anything_is_touched(
         tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "locks").write_bytes(b"a file")
     with pytest.raises(ConfigurationError, match="cannot create the lock directory"):

@@ -153,7 +153,7 @@ def test_gzip_comes_as_stored_and_verified(gs: Worker, gcs_server: GcsServer) ->
     assert {request.header("accept-encoding") for request in gcs_server.requests("GET")} == {"gzip"}
 
 
-def test_an_object_that_is_decoded_on_its_way_is_refused(gs: Worker, gcs_server: GcsServer) -> None:
+def test_an_object_that_is_decoded_in_transit_is_refused(gs: Worker, gcs_server: GcsServer) -> None:
     gs.put("key", gzip.compress(CONTENT), WriteOptions(encoding="gzip"))
     gcs_server.configure(transcodes=True)
     for range_ in ((), (3, 7)):
@@ -161,7 +161,7 @@ def test_an_object_that_is_decoded_on_its_way_is_refused(gs: Worker, gcs_server:
             gs.get("key", *range_)
 
 
-def test_an_object_that_is_compressed_on_its_way_is_brought_back(gs: Worker, gcs_server: GcsServer) -> None:
+def test_an_object_that_is_compressed_in_transit_is_brought_back(gs: Worker, gcs_server: GcsServer) -> None:
     gs.put("key", CONTENT, PLAIN)
     gcs_server.configure(compresses=True)
     got = gs.get("key")
@@ -196,7 +196,7 @@ def test_composite_objects_are_verified_by_crc32c(gs: Worker) -> None:
 
 @pytest.mark.parametrize("fault", [ResetInBody(), ShortBody()], ids=["reset", "short"])
 @pytest.mark.parametrize("range_", [(), (100, 9000), (-5000, None)], ids=["whole", "range", "suffix"])
-def test_a_read_goes_on_pinned_by_its_generation(gs: Worker, gcs_server: GcsServer, fault: Any, range_: Any) -> None:
+def test_a_read_continues_pinned_by_its_generation(gs: Worker, gcs_server: GcsServer, fault: Any, range_: Any) -> None:
     gs.put("key", CONTENT, PLAIN)
     gcs_server.forget()
     gcs_server.script(Rule(fault, method="GET"))
@@ -218,7 +218,7 @@ class ReplacedInside(ResetInBody):
 
 
 @pytest.mark.parametrize("range_", [(), (100, 9000)], ids=["whole", "range"])
-def test_an_object_replaced_inside_a_read_is_read_anew(gs: Worker, gcs_server: GcsServer, range_: Any) -> None:
+def test_an_object_replaced_inside_a_read_is_read_again(gs: Worker, gcs_server: GcsServer, range_: Any) -> None:
     gs.put("key", CONTENT, PLAIN)
     gcs_server.script(Rule(ReplacedInside(), method="GET"))
     assert gs.get("key", *range_).content == (b"new" * 9000)[slice(*range_) if range_ else slice(None)]
@@ -329,7 +329,7 @@ def test_a_batch_that_is_refused_is_an_error(gs: Worker, gcs_server: GcsServer) 
 # ---- copies
 
 
-def test_copies_carry_all_along(gs: Worker, gcs_server: GcsServer, green: bool) -> None:
+def test_copies_keep_all_attributes(gs: Worker, gcs_server: GcsServer, green: bool) -> None:
     gcs_server.configure(rewrite_bytes=5000)
     gs.put("source", CONTENT, WriteOptions(content_type="text/plain", encoding="br", metadata={"a": "b"}))
     there = open_gs(gcs_server, green, "elsewhere/")
@@ -483,7 +483,7 @@ def test_lasting_refusals_are_errors(gs: Worker, gcs_server: GcsServer) -> None:
     assert len(raised.value.attempts) == 12
 
 
-def test_answers_that_make_no_sense_are_errors(gs: Worker, gcs_server: GcsServer) -> None:
+def test_answers_that_are_invalid_are_errors(gs: Worker, gcs_server: GcsServer) -> None:
     for body in (b"{", b"[]"):
         gcs_server.script(Rule(Status(200, body=body), times=None))
         with pytest.raises(ProtocolError):

@@ -217,7 +217,7 @@ def test_a_bounded_read_is_one_request(gs: Worker, gcs_server: GcsServer) -> Non
     assert gs.get_bounded("missing", 10) is None
 
 
-def test_what_a_read_does_not_tell_is_asked_for(gs: Worker, gcs_server: GcsServer) -> None:
+def test_what_a_read_does_not_tell_is_requested(gs: Worker, gcs_server: GcsServer) -> None:
     gs.put("key", b"x" * 1000, OPTIONS)
     for most in (10, 1000):
         attributes = gs.write_options(gs.get_bounded("key", most))
@@ -232,14 +232,14 @@ def test_what_a_read_does_not_tell_is_asked_for(gs: Worker, gcs_server: GcsServe
         gs.write_options(read)
 
 
-def test_a_bounded_read_goes_on_after_a_break(gs: Worker, gcs_server: GcsServer) -> None:
+def test_a_bounded_read_continues_after_a_break(gs: Worker, gcs_server: GcsServer) -> None:
     gs.put("key", CONTENT[:UNIT], PLAIN)
     gcs_server.script(Rule(ResetInBody(100_000), method="GET"))
     assert gs.get_bounded("key", UNIT).content == CONTENT[:UNIT]
     assert gcs_server.requests("GET")[1].header("range") == "bytes=100000-"
 
 
-def test_a_bounded_read_of_what_is_compressed_on_its_way(gs: Worker, gcs_server: GcsServer) -> None:
+def test_a_bounded_read_of_what_is_compressed_in_transit(gs: Worker, gcs_server: GcsServer) -> None:
     gs.put("key", b"x" * 100_000, PLAIN)
     gcs_server.configure(compresses=True)
     assert gs.get_bounded("key", 100_000).content == b"x" * 100_000

@@ -147,7 +147,7 @@ class _ReplacedByShort(Fault):
         return make_object(b"abcdef")
 
 
-def test_stored_bytes_are_asked_for(web: Web, server: S3Server) -> None:
+def test_stored_bytes_are_requested(web: Web, server: S3Server) -> None:
     server.put_page("dir/zipped", b"gzip'd", headers={"content-encoding": "gzip", "content-type": "text/x"})
     store = web.at(f"{server.url}/dir/")
     assert store.get("zipped").encoding == "gzip"
@@ -217,7 +217,7 @@ def test_options_that_cannot_work(web: Web) -> None:
 
 
 @pytest.mark.parametrize("status", [400, 405, 501])
-def test_where_head_is_refused_the_first_byte_is_asked_for(web: Web, server: S3Server, status: int) -> None:
+def test_where_head_is_refused_the_first_byte_is_requested(web: Web, server: S3Server, status: int) -> None:
     server.put_page("dir/empty", b"")
     server.script(Rule(Status(status), method="HEAD", times=None))
     store = web.at(f"{server.url}/dir")
@@ -291,14 +291,14 @@ def test_a_redirect_without_a_location_is_an_error(web: Web, server: S3Server) -
         web.at(server.url).get("a")
 
 
-def test_a_broken_read_goes_on_at_the_redirects_end(web: Web, server: S3Server) -> None:
+def test_a_broken_read_continues_at_the_redirects_end(web: Web, server: S3Server) -> None:
     server.script(Rule(redirect("/dir/object"), key="old"), Rule(ShortBody(1000)))
     assert web.at(server.url).content("old") == OBJECT
     assert [(r.key, r.header("range")) for r in server.requests()] == [
         ("old", None), ("dir/object", None), ("dir/object", "bytes=1000-")]
 
 
-def test_an_expired_redirect_is_fetched_anew(web: Web, server: S3Server) -> None:
+def test_an_expired_redirect_is_fetched_again(web: Web, server: S3Server) -> None:
     server.script(Rule(redirect("/expired"), key="old"), Rule(ResetBefore(), key="expired"),
                   Rule(Status(403), key="expired"), Rule(redirect("/dir/object"), key="old"))
     assert web.at(server.url).content("old") == OBJECT
@@ -433,7 +433,7 @@ def test_put_sends_what_the_object_is(web: Web, writable: S3Server) -> None:
     assert [md5 is not None for md5 in seen(writable, "content-md5")] == [True, True, True, False, True]
 
 
-def test_bytes_damaged_on_their_way_are_sent_again(web: Web, writable: S3Server) -> None:
+def test_bytes_damaged_in_transit_are_sent_again(web: Web, writable: S3Server) -> None:
     writable.script(Rule(FlipBit(9), method="PUT"))
     web.at(writable.url).put("a", OBJECT, PLAIN)
     assert writable.contents(bucket="") == {"a": OBJECT}
@@ -483,7 +483,7 @@ def test_a_put_is_redirected_with_its_body(web: Web, writable: S3Server) -> None
 
 
 @pytest.mark.parametrize("code", [200, 201])
-def test_a_portals_page_is_no_stored_object(web: Web, writable: S3Server, code: int) -> None:
+def test_a_captive_portal_page_is_no_stored_object(web: Web, writable: S3Server, code: int) -> None:
     store = web.at(f"{writable.url}/dir")
     writable.script(Rule(portal(code), method="PUT", times=None))
     with pytest.raises(ProtocolError, match="Sign in & go"):
@@ -502,7 +502,7 @@ def test_a_page_may_say_that_an_object_was_stored(web: Web, writable: S3Server) 
     assert store.exists("a") is False
 
 
-def test_a_portals_page_is_no_deletion(web: Web, writable: S3Server) -> None:
+def test_a_captive_portal_page_is_no_deletion(web: Web, writable: S3Server) -> None:
     store = web.at(f"{writable.url}/dir")
     store.put("a", OBJECT, PLAIN)
     writable.script(Rule(portal(), method="DELETE", times=None))
@@ -596,7 +596,7 @@ def test_an_index_that_may_be_cut_short_is_an_error(web: Web, server: S3Server, 
     assert len(store.list_page().entries) == 100
 
 
-def test_an_index_cut_short_above_a_missing_directory_vouches_for_nothing(web: Web, server: S3Server) -> None:
+def test_an_index_cut_short_above_a_missing_directory_proves_nothing(web: Web, server: S3Server) -> None:
     server.put_page("dir/", LONG, headers=AS_HTML)
     server.script(Rule(ShortUntilClose(len(LONG) // 2), key="dir/", times=None))
     with pytest.raises(ProtocolError, match="may be truncated"):

@@ -50,7 +50,7 @@ def test_an_ignored_token_does_not_list_for_ever(cloud: Cloud) -> None:
     assert len(cloud.server.requests()) <= 3
 
 
-def test_existence_is_not_asked_for_ever(cloud: Cloud) -> None:
+def test_existence_is_not_checked_for_ever(cloud: Cloud) -> None:
     from cloudfiles.batch import existence
     from cloudfiles.batch.fanout import Plan
 
@@ -85,7 +85,7 @@ def test_other_successes_are_no_listing(cloud: Cloud, status: int) -> None:
 
 
 @pytest.mark.parametrize("cloud", ["s3", "az"], indirect=True)
-def test_a_full_page_that_does_not_say_whether_it_goes_on_is_an_error(cloud: Cloud) -> None:
+def test_a_full_page_that_does_not_say_whether_it_continues_is_an_error(cloud: Cloud) -> None:
     cloud.server.configure(page_size=5000)
     cloud.lies(Reworded(rb"<IsTruncated>.*?</IsTruncated>|<NextMarker>.*?</NextMarker>", b""))
     assert sorted(cloud.list()) == ["a", "b", "sub/c"]  # fewer than were asked for: all of them
@@ -131,7 +131,7 @@ def test_an_ignored_delimiter_is_an_error(cloud: Cloud) -> None:
 
 
 @pytest.mark.parametrize("cloud", ["s3", "gs"], indirect=True)
-def test_groups_that_nobody_asked_for_are_an_error(cloud: Cloud) -> None:
+def test_groups_that_nobody_requested_are_an_error(cloud: Cloud) -> None:
     """Their keys would be taken for missing."""
     cloud.lies(SetQuery(cloud.names["delimiter"], "/"))
     with pytest.raises(ProtocolError, match="common prefix 'dir/sub/'"):
@@ -150,7 +150,7 @@ def s3(fault_server: S3Server, green: bool) -> Iterator[Cloud]:
     s3_setup.close_opened()
 
 
-def test_a_last_key_that_is_not_gone_on_from_ends_in_an_error(s3: Cloud) -> None:
+def test_a_last_key_that_is_not_continued_from_ends_in_an_error(s3: Cloud) -> None:
     """IsTruncated without a token: as gateways do that are older than tokens, and this one does not know markers."""
     s3.lies(Both(SetQuery("list-type", "2"), Reworded(rb"<NextContinuationToken>.*?</NextContinuationToken>", b"")))
     with pytest.raises(ProtocolError, match="does not end"):
@@ -264,7 +264,7 @@ def test_keys_out_of_order_stay() -> None:
     assert [entry.key for page in pages for entry in page.entries] == keys
 
 
-def test_a_listing_is_gone_on_with_from_a_token() -> None:
+def test_a_listing_continues_from_a_token() -> None:
     progress = CycleDetector("it", "t")
     with pytest.raises(ProtocolError, match="it does not end"):
         progress.check("t")

@@ -177,7 +177,7 @@ def test_clear_memory_reaches_interfaces_that_exist() -> None:
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
-def test_a_fork_while_a_lock_is_held_can_go_on() -> None:
+def test_a_fork_while_a_lock_is_held_can_continue() -> None:
     store = mem()
     store.put("k", b"1", PLAIN)
     with store._bucket.lock:

@@ -44,7 +44,7 @@ def gs(gcs_server: GcsServer, green: bool) -> Any:
 
 
 @pytest.mark.parametrize("field", GS_FIELDS)
-def test_gs_goes_on_without(gs: Worker, gcs_server: GcsServer, field: str) -> None:
+def test_gs_continues_without(gs: Worker, gcs_server: GcsServer, field: str) -> None:
     gcs_server.configure(resource_hidden=(field,))
     size = 0 if field == "size" else 7
     etag = gs.put("key", b"content", WriteOptions(metadata={"a": "b"}))
@@ -67,7 +67,7 @@ def test_gs_goes_on_without(gs: Worker, gcs_server: GcsServer, field: str) -> No
 
 
 @pytest.mark.parametrize("field", GS_FIELDS)
-def test_gs_parts_go_on_without(gs: Worker, gcs_server: GcsServer, green: bool, field: str,
+def test_gs_parts_continue_without(gs: Worker, gcs_server: GcsServer, green: bool, field: str,
                                 internals: Replace) -> None:
     internals(gs_part=UNIT)
     gcs_server.configure(resource_hidden=(field,))

@@ -38,7 +38,7 @@ USES: dict[str, Use] = {
 
 
 @pytest.mark.parametrize("use", USES.values(), ids=USES)
-def test_a_portals_page_is_no_answer(cloud: Cloud, use: Use) -> None:
+def test_a_captive_portal_page_is_no_answer(cloud: Cloud, use: Use) -> None:
     cloud.server.script(Rule(portal(), times=None))
     with pytest.raises(ProtocolError) as raised:
         use(cloud.at)
@@ -49,7 +49,7 @@ def test_a_portals_page_is_no_answer(cloud: Cloud, use: Use) -> None:
 
 
 @pytest.mark.parametrize("keys", [["a"], ["a", "b"]])
-def test_a_portals_page_deletes_nothing(cloud: Cloud, keys: list[str]) -> None:
+def test_a_captive_portal_page_deletes_nothing(cloud: Cloud, keys: list[str]) -> None:
     cloud.server.script(Rule(portal(), times=None))
     if len(keys) > 1:
         with pytest.raises(ProtocolError, match="Sign in & go"):
@@ -62,7 +62,7 @@ def test_a_portals_page_deletes_nothing(cloud: Cloud, keys: list[str]) -> None:
     assert sorted(cloud.list()) == ["a", "b", "sub/c"]
 
 
-def test_a_portals_page_is_no_part_of_an_upload(cloud: Cloud) -> None:
+def test_a_captive_portal_page_is_no_part_of_an_upload(cloud: Cloud) -> None:
     cloud.server.script(Rule(portal(), method="PUT", times=None), Rule(portal(), query="uploadType", times=None))
     with pytest.raises(ProtocolError, match="Sign in & go"):
         cloud.at.put("large", _Unsized(CONTENT), PLAIN)
@@ -157,7 +157,7 @@ def test_an_object_that_is_an_error_document_is_one(fault_server: S3Server, s3: 
 
 
 @pytest.mark.parametrize("use", ["exists", "size", "head"])
-def test_a_part_that_nobody_asked_for_is_no_head(cloud: Cloud, use: str) -> None:
+def test_a_part_that_nobody_requested_is_no_head(cloud: Cloud, use: str) -> None:
     cloud.server.script(Rule(AsStatus(206), times=None))
     with pytest.raises(ProtocolError, match="206"):
         USES[use](cloud.at)

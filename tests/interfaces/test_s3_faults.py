@@ -191,7 +191,7 @@ def test_reads_come_out_right(server: S3Server, s3: Worker, fault: Fault) -> Non
     assert got.verified == "md5"
 
 
-def test_uploads_damaged_on_their_way_are_repeated(server: S3Server, s3: Worker) -> None:
+def test_uploads_damaged_in_transit_are_repeated(server: S3Server, s3: Worker) -> None:
     server.script(Rule(FlipBit(8 * 90), method="PUT"))  # and one in the message of the refusal
     s3.put("new", CONTENT, PLAIN)
     assert server.contents()["new"] == CONTENT
@@ -226,7 +226,7 @@ def test_forbidden_is_not_missing(server: S3Server, s3: Worker, use: Use, method
     assert [request.method for request in server.requests()] == methods
 
 
-def test_archived_objects_say_what_would_do(server: S3Server, s3: Worker) -> None:
+def test_archived_objects_say_how_to_restore_them(server: S3Server, s3: Worker) -> None:
     server.script(Rule(s3_error(403, "InvalidObjectState"), times=None))
     with pytest.raises(ServerError, match="restore"):
         s3.get("key")
@@ -283,7 +283,7 @@ def test_a_first_refusal_needs_no_second_look(server: S3Server, s3: Worker) -> N
     assert statuses(server) == [503, 412]  # the first try surely did nothing: the object there is another's
 
 
-def test_conflicts_of_conditional_writes_pass(server: S3Server, s3: Worker) -> None:
+def test_conflicts_of_conditional_writes_are_transient(server: S3Server, s3: Worker) -> None:
     server.script(Rule(s3_error(409, "ConditionalRequestConflict"), method="PUT"))
     assert s3.put("new", CONTENT, WriteOptions(if_absent=True))
 
@@ -300,7 +300,7 @@ def test_errors_of_single_keys_are_read(server: S3Server, s3: Worker) -> None:
     assert sorted(server.contents()) == ["b", "key"]
 
 
-def test_errors_of_single_keys_that_do_not_pass(server: S3Server, s3: Worker) -> None:
+def test_permanent_errors_of_single_keys(server: S3Server, s3: Worker) -> None:
     server.put_many({"a": b"", "b": b""})
     server.configure(delete_errors={"b": "InternalError"})
     errors = s3.delete(["a", "b"])
@@ -346,14 +346,14 @@ def test_requests_of_anonymous_users_are_unsigned(fault_server: S3Server, green:
     assert "?" not in s3.presign("key", 60, "GET")
 
 
-def test_who_pays_is_told_with_every_request(server: S3Server, green: bool) -> None:
+def test_requester_pays_is_sent_with_every_request(server: S3Server, green: bool) -> None:
     s3 = open_at(server, green, request_payer="requester", composite_upload_threshold=1000)
     for use in USES.values():
         assert use(s3)
     assert {request.header("x-amz-request-payer") for request in server.requests()} == {"requester"}
 
 
-def test_times_are_those_of_the_clock_handed_in(server: S3Server, green: bool) -> None:
+def test_times_are_those_of_the_given_clock(server: S3Server, green: bool) -> None:
     server.configure(clock_offset=-1e6)
     s3 = open_s3(f"s3://{server.bucket}/", green, endpoint=server.url, secrets=server.secrets,
                  clock=Clock(wall=lambda: time.time() - 1e6))
@@ -373,7 +373,7 @@ def test_objects_in_parts_are_verified_where_their_size_is_known(server: S3Serve
 
 
 @pytest.mark.parametrize("algorithm", ["crc32", "crc32c", "crc64nvme", "sha1", "sha256"])
-def test_checksums_are_asked_for_and_checked(server: S3Server, s3: Worker, algorithm: str) -> None:
+def test_checksums_are_requested_and_checked(server: S3Server, s3: Worker, algorithm: str) -> None:
     server.put("sum", CONTENT, checksums=[algorithm], etag="")
     assert s3.get("sum").verified == algorithm
 

@@ -90,7 +90,7 @@ def test_parts_make_the_object(server: S3Server, s3: Worker) -> None:
     [slow_down(), internal_error(), ResetBefore(), ResetBefore(acted=True), s3_error(400, "RequestTimeout"),
      FlipBit(8 * 90)], [internal_error(), ResetBefore(acted=True), FlipBit(8 * 90)]))
 @pytest.mark.parametrize("query", ["uploads=", "partNumber=2", "uploadId="])
-def test_parts_survive_what_passes(server: S3Server, s3: Worker, fault: Fault, query: str) -> None:
+def test_parts_survive_transient_errors(server: S3Server, s3: Worker, fault: Fault, query: str) -> None:
     server.script(Rule(fault, query=query))
     assert s3.put("big", BIG, PLAIN) == BIG_ETAG
     assert server.contents()["big"] == BIG

@@ -109,7 +109,7 @@ def test_no_leaks_allows_what_is_named(no_leaks: NoLeaks, tmp_path: Path) -> Non
         (tmp_path / "kept").touch()
 
 
-def test_both_runtimes_are_asked_for(green: bool, request: pytest.FixtureRequest) -> None:
+def test_both_runtimes_are_tested(green: bool, request: pytest.FixtureRequest) -> None:
     assert request.node.callspec.id == ("green" if green else "threads")
 
 

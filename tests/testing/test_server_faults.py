@@ -175,7 +175,7 @@ def test_an_upload_whose_answer_is_lost(server: S3Server) -> None:
     assert fetch(server, "PUT", b"new", {"If-None-Match": "*"})[0] == 412
 
 
-def test_an_upload_that_is_not_carried_out(server: S3Server) -> None:
+def test_an_upload_that_is_not_performed(server: S3Server) -> None:
     server.script(Rule(testing.ResetBefore()), Rule(testing.ResetInUpload(1000)), Rule(testing.internal_error()))
     for _ in range(2):
         with pytest.raises(ConnectionError):
@@ -248,7 +248,7 @@ def test_a_mix_is_the_same_in_any_order_and_keeps_its_shares() -> None:
     assert any(mix(2, FLAKY)(_sighting(str(key))) != drawn[key] for key in range(100))
 
 
-def test_a_mix_draws_anew_for_each_attempt() -> None:
+def test_a_mix_draws_again_for_each_attempt() -> None:
     script = mix(1, {Fault(): 0.5})
     assert len({script(_sighting(attempt=n)) for n in range(20)}) == 2
     with pytest.raises(ValueError, match="more than 1"):

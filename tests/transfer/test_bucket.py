@@ -144,7 +144,7 @@ def test_an_open_file_is_added_from_where_it_stands(bucket: Bucket, cf: CloudFil
         bucket.add_file(io.BytesIO(b"memory"))
 
 
-def test_a_missing_local_file_is_said(bucket: Bucket, work: Path) -> None:
+def test_a_missing_local_file_is_reported(bucket: Bucket, work: Path) -> None:
     with pytest.raises(FileNotFoundError):
         bucket.add_file("nothing")
     assert list(bucket) == []
@@ -244,7 +244,7 @@ def test_symlinks_in_the_target_are_not_followed(store: Make, work: Path, kind: 
     assert (work / "file-link").read_bytes() == b"replaces"
 
 
-def test_a_key_below_another_is_said_before_the_first_byte(server: S3Server, s3: CloudFiles, work: Path) -> None:
+def test_a_key_below_another_is_reported_before_the_first_byte(server: S3Server, s3: CloudFiles, work: Path) -> None:
     server.put("a", b"1")
     server.put("a/b", b"2")
     server.put("0", b"0")
@@ -470,7 +470,7 @@ def test_a_download_is_not_repeated_while_it_is_fresh(cached: Bucket, cf: CloudF
     assert (work / "a").read_bytes() == b"newer"
 
 
-def test_without_a_cache_everything_is_asked_for(bucket: Bucket, cf: CloudFiles, work: Path) -> None:
+def test_without_a_cache_everything_is_requested(bucket: Bucket, cf: CloudFiles, work: Path) -> None:
     for content in (b"1", b"22"):
         cf.put("a", content)
         bucket.get_file("a")
@@ -555,7 +555,7 @@ def test_files_of_a_listing_have_the_names_of_boto3() -> None:
     assert (copy, copy.bucket_name) == (file, "shelf")
 
 
-class Shelf(Storage):
+class OwnStorage(Storage):
     """A storage of a program's own."""
 
     def __init__(self) -> None:
@@ -586,7 +586,7 @@ class Shelf(Storage):
         self.bucket.update(flush)
 
 
-@pytest.mark.parametrize("make", [Shelf, lambda: Bucket("mem://shelf/bucket")], ids=["own", "bucket"])
+@pytest.mark.parametrize("make", [OwnStorage, lambda: Bucket("mem://own/bucket")], ids=["own", "bucket"])
 def test_a_storage(make: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     storage = make()

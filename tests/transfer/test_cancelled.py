@@ -255,7 +255,7 @@ def test_a_cancelled_put_of_local_files_waits_for_them(held: Held, tmp_path: Pat
 
 
 @pytest.mark.parametrize("how", ["collect", "stream"])
-def test_no_worker_goes_on(green: bool, how: str, internals: Replace) -> None:
+def test_no_worker_continues(green: bool, how: str, internals: Replace) -> None:
     """Work that never waits is not told by an exception that it is over: nothing new is begun all the same."""
     internals(grace_seconds=0.0)
     runtime = current_runtime(green)

@@ -169,7 +169,7 @@ def test_encoded_objects_are_written_decoded(store: Make, tmp_path: Path, intern
     assert list(cf.list()) == []
 
 
-def test_what_an_object_store_cannot_prove_is_said(store: Make, tmp_path: Path) -> None:
+def test_what_an_object_store_cannot_prove_is_reported(store: Make, tmp_path: Path) -> None:
     s3 = store("s3")
     s3.put("x", b"text", compress="gzip")
     sync(s3, tmp_path)
@@ -186,7 +186,7 @@ def test_from_memory_to_file_and_back(mem: CloudFiles, tmp_path: Path) -> None:
     assert stored(again) == {"k.gz": b"anything"}
 
 
-def test_the_doors_that_mean_files(source: Path, mem: CloudFiles, tmp_path: Path) -> None:
+def test_the_classes_that_mean_files(source: Path, mem: CloudFiles, tmp_path: Path) -> None:
     disk = f"file://{tmp_path}/disk/"
     for place in (mem.cloudpath, disk):
         Uploader(place, "up/", str(source))

@@ -206,7 +206,7 @@ def test_a_server_that_ignores_ranges_from_some_time_on(url: str, fault_server: 
     assert (tmp_path / "here").read_bytes() == CONTENT
 
 
-def test_a_whole_that_breaks_off_is_read_anew(url: str, fault_server: S3Server, tmp_path: Path,
+def test_a_whole_that_breaks_off_is_read_again(url: str, fault_server: S3Server, tmp_path: Path,
                                               pool: SpyPool | None) -> None:
     fault_server.script(Rule(IgnoreRange(), skip=0, times=1), Rule(ResetInBody(), times=1))
     assert download_file(url, tmp_path / "here", chunk_size=CHUNK, pool=pool)[1] == 100_000
@@ -233,7 +233,7 @@ def test_an_empty_file_of_a_real_server(http_server: Any, tmp_path: Path, pool: 
 
 @pytest.mark.parametrize("fault", [slow_down(), too_many_requests(0), Status(413, (("Retry-After", "0"),)),
                                    ResetBefore(), ResetInBody(), ShortBody()])
-def test_what_passes_is_tried_again(url: str, fault_server: S3Server, tmp_path: Path, fault: Any,
+def test_transient_errors_are_retried(url: str, fault_server: S3Server, tmp_path: Path, fault: Any,
                                     pool: SpyPool | None) -> None:
     fault_server.script(Rule(fault, skip=2, times=3))
     assert download_file(url, tmp_path / "here", chunk_size=CHUNK, pool=pool)[1] == 100_000
@@ -241,7 +241,7 @@ def test_what_passes_is_tried_again(url: str, fault_server: S3Server, tmp_path: 
 
 
 @pytest.mark.parametrize("fault", [slow_down(), Status(413), ResetBefore(), Stall()])
-def test_what_does_not_pass_is_an_http_error(url: str, fault_server: S3Server, tmp_path: Path, fault: Any,
+def test_a_permanent_error_is_an_http_error(url: str, fault_server: S3Server, tmp_path: Path, fault: Any,
                                             pool: SpyPool | None) -> None:
     fault_server.script(Rule(fault, times=None))
     with pytest.raises(urllib3.exceptions.HTTPError):
@@ -264,7 +264,7 @@ def test_a_closed_port(tmp_path: Path) -> None:
     assert len(caught.value.attempts) == 4
 
 
-def test_a_body_that_breaks_off_is_gone_on_with(url: str, fault_server: S3Server, tmp_path: Path) -> None:
+def test_a_body_that_breaks_off_is_resumed(url: str, fault_server: S3Server, tmp_path: Path) -> None:
     fault_server.script(Rule(ResetInBody(10_000), times=2))
     download_file(url, tmp_path / "here")
     assert (tmp_path / "here").read_bytes() == CONTENT
@@ -352,7 +352,7 @@ def test_redirects(fault_server: S3Server, tmp_path: Path, pool: SpyPool | None)
     assert (tmp_path / "x").read_bytes() == CONTENT
 
 
-def test_an_object_replaced_meanwhile_is_read_anew(url: str, fault_server: S3Server, tmp_path: Path,
+def test_an_object_replaced_meanwhile_is_read_again(url: str, fault_server: S3Server, tmp_path: Path,
                                                   pool: SpyPool | None) -> None:
     new = os.urandom(90_000)
     fault_server.script(Rule(Replaced(make_object(new)), skip=2))
@@ -398,7 +398,7 @@ def test_a_digest_of_the_whole_is_checked(fault_server: S3Server, tmp_path: Path
     assert left_in(tmp_path) == ["here"]
 
 
-def test_damage_is_mended(fault_server: S3Server, tmp_path: Path, pool: SpyPool | None) -> None:
+def test_damage_is_repaired(fault_server: S3Server, tmp_path: Path, pool: SpyPool | None) -> None:
     fault_server.put_page("x", CONTENT)
     digest = integrity.checksum_header("crc32c", CONTENT)[1]
     flipped = Rule(FlipBit(5), skip=3)
@@ -408,7 +408,7 @@ def test_damage_is_mended(fault_server: S3Server, tmp_path: Path, pool: SpyPool 
     assert (tmp_path / "here").read_bytes() == CONTENT
 
 
-def test_a_bad_day(fault_server: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_faults(fault_server: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     contents = {f"f{n}": os.urandom(20_000 + n) for n in range(20)}
     for name, content in contents.items():
         digest = integrity.checksum_header("crc32c", content)[1]

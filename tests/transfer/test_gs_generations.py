@@ -59,7 +59,7 @@ def test_every_part_asks_for_one_generation(gs: CloudFiles, gcs_server: GcsServe
 
 @pytest.mark.parametrize("answers", [{"media_etag": "none"}, {"media_etag": "none", "ignores_conditions": True}],
                          ids=["412", "conditions ignored"])
-def test_a_source_replaced_meanwhile_is_read_anew(gs: CloudFiles, gcs_server: GcsServer, disk: CloudFiles,
+def test_a_source_replaced_meanwhile_is_read_again(gs: CloudFiles, gcs_server: GcsServer, disk: CloudFiles,
                                                   answers: dict[str, Any]) -> None:
     gcs_server.put("big", BIG)
     gcs_server.configure(**answers)
@@ -81,7 +81,7 @@ def test_one_replaced_again_and_again_is_no_mixture(gs: CloudFiles, gcs_server: 
 
 @pytest.mark.parametrize("answers", [ANSWERS["no ETag"], ANSWERS["metadata changes"], ANSWERS["nothing stored"]],
                          ids=["no ETag", "metadata changes", "nothing stored"])
-def test_a_broken_stream_goes_on_where_it_was(gs: CloudFiles, gcs_server: GcsServer, answers: dict[str, Any]) -> None:
+def test_a_broken_stream_resumes_where_it_was(gs: CloudFiles, gcs_server: GcsServer, answers: dict[str, Any]) -> None:
     content = BIG[:3 * MIB]
     gcs_server.put("key", content)
     gcs_server.configure(**answers)
@@ -119,7 +119,7 @@ def test_files_are_downloaded_in_chunks(gcs_server: GcsServer, tmp_path: Path, a
 
 
 @pytest.mark.parametrize("answers", [ANSWERS["no ETag"], ANSWERS["metadata changes"]], ids=["no ETag", "metadata"])
-def test_a_killed_transfer_goes_on_though_the_metadata_changed(
+def test_a_killed_transfer_continues_though_the_metadata_changed(
         gs: CloudFiles, gcs_server: GcsServer, s3: CloudFiles, tmp_path: Path, internals: Replace,
         answers: dict[str, Any]) -> None:
     internals(journal_pause=0.0)

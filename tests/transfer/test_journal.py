@@ -216,7 +216,7 @@ def test_setting_the_clock_changes_no_lease(journal: Journal, time: Time, change
     assert journal.take_over_leases(other) == ([], [])
 
 
-def test_a_lease_from_before_the_machine_was_started_anew(journal: Journal, time: Time) -> None:
+def test_a_lease_from_before_the_machine_was_restarted(journal: Journal, time: Time) -> None:
     fill(journal, 1)
     one, other = journal.register(60), journal.register(60)
     journal.lease(one, 1)
@@ -243,7 +243,7 @@ def test_a_process_that_is_gone_loses_its_lease_at_once(journal: Journal, monkey
 
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/stat"), reason="the system tells no more than process ids")
-def test_who_is_dead() -> None:
+def test_which_processes_are_dead() -> None:
     here = this_process()
     assert not is_dead(here)
     assert ProcessIdentity.load(here.dump()) == here
@@ -254,7 +254,7 @@ def test_who_is_dead() -> None:
     assert is_dead(here._replace(pid=1 << 21))
 
 
-def test_what_was_not_begun_is_handed_back(journal: Journal) -> None:
+def test_what_was_not_begun_is_returned(journal: Journal) -> None:
     fill(journal, 3)
     worker = journal.register(60)
     held = journal.lease(worker, 3)

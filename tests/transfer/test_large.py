@@ -72,7 +72,7 @@ def test_parts_in_any_order(algorithm: str, content: bytes, size: int, order: ra
         assert whole.check("key") == algorithm
 
 
-def test_the_etag_of_parts_vouches_where_they_are_ours() -> None:
+def test_the_etag_of_parts_identifies_content_uploaded_by_us() -> None:
     content, size = BIG[:100], 40
     etag = integrity.multipart_etag(content, size)
     for given_etag, answer in ((etag, "md5"), (etag[:-1] + "4", ""), (etag.replace(etag[0], "0"), ""), (None, "")):
@@ -104,7 +104,7 @@ def test_a_damaged_part_is_found_out(server: S3Server, s3: CloudFiles, disk: Clo
     assert tree(tmp_path) == {}
 
 
-def test_breaks_inside_parts_are_mended(server: S3Server, s3: CloudFiles, disk: CloudFiles) -> None:
+def test_breaks_inside_parts_are_repaired(server: S3Server, s3: CloudFiles, disk: CloudFiles) -> None:
     server.put("big", BIG)
     server.script(Rule(ResetInBody(), method="GET", skip=1, times=3))
     s3.transfer_to(disk, "big")
@@ -112,7 +112,7 @@ def test_breaks_inside_parts_are_mended(server: S3Server, s3: CloudFiles, disk: 
 
 
 @pytest.mark.parametrize("target", ["file", "s3"])
-def test_a_source_replaced_meanwhile_is_read_anew(server: S3Server, s3: CloudFiles, store: Any,
+def test_a_source_replaced_meanwhile_is_read_again(server: S3Server, s3: CloudFiles, store: Any,
                                                   target: str) -> None:
     server.put("big", BIG)
     server.script(Rule(Replaced(make_object(OTHER)), method="GET", key="big", skip=1, times=1))
@@ -222,7 +222,7 @@ def test_the_crc_of_aws_is_that_of_the_whole(server: S3Server, monkeypatch: pyte
 
 
 @pytest.mark.parametrize("kind", ["file", "s3"])
-def test_another_process_goes_on_with_the_parts(server: S3Server, store: Any, kind: str) -> None:
+def test_another_process_resumes_with_the_parts(server: S3Server, store: Any, kind: str) -> None:
     cf = store(kind)
     first = cf._store.here().open_writer("dir/big", len(BIG), WriteOptions())
     first.write(8 * MIB, BIG[8 * MIB:16 * MIB])
@@ -256,7 +256,7 @@ def store_again(cf: CloudFiles) -> CloudFiles:
 
 
 @pytest.mark.parametrize("kind", ["file", "s3"])
-def test_what_is_gone_is_begun_anew(server: S3Server, store: Any, kind: str) -> None:
+def test_what_is_gone_is_started_again(server: S3Server, store: Any, kind: str) -> None:
     interface = store(kind)._store.here()
     first = interface.open_writer("big", len(BIG), WriteOptions())
     first.write(0, BIG[:8 * MIB])

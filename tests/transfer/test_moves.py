@@ -211,7 +211,7 @@ def test_verify(store: Make, source: str, target: str) -> None:
     assert ours.verify(theirs, ["absent"]).missing[0].cause == "missing at both source and target"
 
 
-def test_what_cannot_be_told_is_said(server: S3Server, s3: CloudFiles, store: Make) -> None:
+def test_what_cannot_be_determined_is_reported(server: S3Server, s3: CloudFiles, store: Make) -> None:
     server.put("a", b"1" * 100, etag="opaque")
     web = CloudFiles(f"{server.url}/site/")
     server.put_page("site/a", b"1" * 100, etag="")

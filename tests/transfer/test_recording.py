@@ -21,7 +21,7 @@ def done(s3: CloudFiles, disk: CloudFiles) -> TransferResult:
     return s3.transfer_to(disk)
 
 
-def test_all_that_a_monitor_is_asked_for(done: Any) -> None:
+def test_everything_that_programs_ask_of_a_monitor(done: Any) -> None:
     size = 30_000 + (9 << 20)
     assert (done.total_bytes(), done.bytes, done.num_ios(), done.num_errors()) == (size, size, 31, 0)
     assert done.bytes_in_flight() == 0

@@ -276,7 +276,7 @@ def half_way(rt: ResumableTransfer, internals: Replace) -> None:
     assert rt.report().half_done == 1
 
 
-def test_an_upload_goes_on_from_its_parts(db: Path, source: CloudFiles, s3: CloudFiles, server: S3Server,
+def test_an_upload_resumes_from_its_parts(db: Path, source: CloudFiles, s3: CloudFiles, server: S3Server,
                                           internals: Replace) -> None:
     source.put("big", BIG)
     rt = ResumableTransfer(db)
@@ -295,7 +295,7 @@ def test_an_upload_goes_on_from_its_parts(db: Path, source: CloudFiles, s3: Clou
 
 
 @pytest.mark.parametrize("damaged", [False, True])
-def test_a_download_goes_on_from_its_parts(db: Path, tmp_path: Path, target: CloudFiles, s3: CloudFiles,
+def test_a_download_resumes_from_its_parts(db: Path, tmp_path: Path, target: CloudFiles, s3: CloudFiles,
                                            server: S3Server, internals: Replace,
                                            damaged: bool) -> None:
     server.put("big", BIG)
@@ -312,7 +312,7 @@ def test_a_download_goes_on_from_its_parts(db: Path, tmp_path: Path, target: Clo
     assert tree(tmp_path / "out") == {"big": BIG}
 
 
-def test_a_source_that_was_replaced_begins_anew(db: Path, source: CloudFiles, s3: CloudFiles, server: S3Server,
+def test_a_source_that_was_replaced_starts_again(db: Path, source: CloudFiles, s3: CloudFiles, server: S3Server,
                                                 internals: Replace) -> None:
     source.put("big", BIG)
     rt = ResumableTransfer(db)

@@ -57,7 +57,7 @@ def broken_off(source: CloudFiles, target: CloudFiles) -> None:
         patch.undo()
 
 
-def test_an_upload_goes_on_from_its_parts(server: S3Server, s3: CloudFiles, disk_of: Any) -> None:
+def test_an_upload_resumes_from_its_parts(server: S3Server, s3: CloudFiles, disk_of: Any) -> None:
     source = disk_of("in")
     source.put("big", BIG)
     broken_off(source, s3)
@@ -69,7 +69,7 @@ def test_an_upload_goes_on_from_its_parts(server: S3Server, s3: CloudFiles, disk
     assert (server.uploads(), kept()) == ([], [])
 
 
-def test_a_download_goes_on_from_its_parts(server: S3Server, s3: CloudFiles, disk_of: Any, tmp_path: Path) -> None:
+def test_a_download_resumes_from_its_parts(server: S3Server, s3: CloudFiles, disk_of: Any, tmp_path: Path) -> None:
     server.put("big", BIG)
     broken_off(s3, disk_of("out"))
     server.forget()
@@ -79,7 +79,7 @@ def test_a_download_goes_on_from_its_parts(server: S3Server, s3: CloudFiles, dis
     assert kept() == []
 
 
-def test_a_source_that_was_replaced_begins_anew(server: S3Server, s3: CloudFiles, disk_of: Any) -> None:
+def test_a_source_that_was_replaced_starts_again(server: S3Server, s3: CloudFiles, disk_of: Any) -> None:
     source = disk_of("in")
     source.put("big", BIG)
     broken_off(source, s3)
@@ -165,7 +165,7 @@ def test_a_home_that_fills_up(server: S3Server, s3: CloudFiles, disk_of: Any,
     assert kept() == []
 
 
-def test_what_may_not_be_cleared_up_is_said(server: S3Server, s3: CloudFiles, disk_of: Any,
+def test_what_may_not_be_cleaned_up_is_reported(server: S3Server, s3: CloudFiles, disk_of: Any,
                                             monkeypatch: pytest.MonkeyPatch) -> None:
     source = disk_of("in")
     source.put("big", BIG)
@@ -180,7 +180,7 @@ def test_what_may_not_be_cleared_up_is_said(server: S3Server, s3: CloudFiles, di
     assert s3.get("big") == BIG
 
 
-def test_a_damaged_file_is_said_and_removed(s3: CloudFiles, disk_of: Any) -> None:
+def test_a_damaged_file_is_reported_and_removed(s3: CloudFiles, disk_of: Any) -> None:
     source = disk_of("in")
     source.put("a", b"1")
     Path(left_by_another_process(source, s3, begun=["a"])).write_text("nonsense")

@@ -94,7 +94,7 @@ def test_a_journal_is_private_and_holds_no_secret(url: str, tmp_path: Path) -> N
         assert not _has_secret(path.read_bytes())
 
 
-def test_a_journal_of_the_same_transfer_by_other_secrets_is_begun_anew(url: str, tmp_path: Path) -> None:
+def test_a_journal_of_the_same_transfer_by_other_secrets_is_started_again(url: str, tmp_path: Path) -> None:
     rt = ResumableTransfer(tmp_path / "journal")
     rt.init(url, "mem://secrets/target", paths=["a"])
     assert rt.init(_renewed(url), "mem://secrets/target", paths=["a", "dir/b"]) == 2

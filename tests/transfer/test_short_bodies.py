@@ -84,7 +84,7 @@ def test_one_short_body_is_read_again(server: S3Server, green: bool) -> None:
     assert target.get("a") == CONTENT
 
 
-def test_an_object_that_was_replaced_after_it_was_listed_is_carried(server: S3Server, green: bool) -> None:
+def test_an_object_that_was_replaced_after_it_was_listed_is_copied(server: S3Server, green: bool) -> None:
     server.put_page("dir/a", CONTENT[:30_000], etag="")
     target = CloudFiles(f"mem://replaced-{green}/")
     web(server, green).transfer_to(target)
@@ -127,7 +127,7 @@ def test_an_object_in_s3_whose_size_is_not_told_is_no_empty_one(server: S3Server
 
 
 @pytest.mark.parametrize("large", [False, True])
-def test_a_portals_page_is_not_transferred(server: S3Server, green: bool, large: bool,
+def test_a_captive_portal_page_is_not_transferred(server: S3Server, green: bool, large: bool,
                                            internals: Replace) -> None:
     if large:
         internals(small_bytes=1000)

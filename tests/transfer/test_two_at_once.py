@@ -110,7 +110,7 @@ time.sleep(600)
 """
 
 
-def test_a_process_that_is_killed_lets_go(tmp_path: Path) -> None:
+def test_a_process_that_is_killed_releases_its_lock(tmp_path: Path) -> None:
     path = str(tmp_path / "new" / "state")
     process = subprocess.Popen([sys.executable, "-c", HOLDING, path], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
@@ -164,7 +164,7 @@ def test_uploads_of_a_killed_upload_are_removed(server: S3Server, source: Path) 
     assert len(list(s3)) == 5
 
 
-def test_a_failed_run_leaves_nothing_to_clear_up(server: S3Server, source: Path, tmp_path: Path) -> None:
+def test_a_failed_run_leaves_nothing_to_clean_up(server: S3Server, source: Path, tmp_path: Path) -> None:
     """The process lives on, and may be writing other files there."""
     server.put_many({"dir/a": b"1", "dir/b": b"2"})
     server.script(Rule(s3_error(403, "AccessDenied"), method="GET", key="dir/b", times=None))

@@ -202,7 +202,7 @@ class Time:
         return self.now
 
 
-def test_a_timeout_stops_it_and_it_goes_on(cf: CloudFiles, tmp_path: Path) -> None:
+def test_a_timeout_stops_it_and_it_continues(cf: CloudFiles, tmp_path: Path) -> None:
     time = Time()
     source = write(tmp_path / "in", {f"{n:02}": b"x" for n in range(60)})
 
@@ -278,7 +278,7 @@ def test_saved_and_cleared(mem: CloudFiles, source: Path, tmp_path: Path) -> Non
     assert Uploader(mem, "dir2", source, run=False).hash != up.hash
 
 
-def test_a_line_cut_short_is_passed_over_and_nonsense_is_said(mem: CloudFiles, source: Path) -> None:
+def test_a_line_cut_short_is_passed_over_and_nonsense_is_reported(mem: CloudFiles, source: Path) -> None:
     Uploader(mem, "dir", source, run=False).save()
     file, = saved_state_files("uploads")
     with open(file.path, "a") as opened:
@@ -305,7 +305,7 @@ def kill(current, total):
 
 
 @pytest.mark.parametrize("kind", ["up", "down"])
-def test_a_killed_transfer_goes_on_in_another_process(server: S3Server, s3: CloudFiles, tmp_path: Path,
+def test_a_killed_transfer_continues_in_another_process(server: S3Server, s3: CloudFiles, tmp_path: Path,
                                                       kind: str) -> None:
     files = {"big": BIG, **{f"{n}": b"x" for n in range(10)}}
     if kind == "up":
@@ -337,7 +337,7 @@ def test_a_killed_transfer_goes_on_in_another_process(server: S3Server, s3: Clou
     assert loader.load() == {}
 
 
-def test_a_kill_while_it_clears_up_forgets_nothing_to_clear_up(source: Path, tmp_path: Path,
+def test_a_kill_while_it_cleans_up_forgets_nothing_to_clean_up(source: Path, tmp_path: Path,
                                                                monkeypatch: pytest.MonkeyPatch) -> None:
     Uploader(str(tmp_path / "target"), "", str(source), run=False).save()
     [file] = saved_state_files("uploads")

@@ -72,7 +72,7 @@ def test_a_weak_etag_proves_nothing(server: S3Server, store: Make, disk: CloudFi
     assert gets(server) == [None, None]
 
 
-def test_one_that_is_replaced_before_it_is_read_is_read_anew(server: S3Server, store: Make,
+def test_one_that_is_replaced_before_it_is_read_is_read_again(server: S3Server, store: Make,
                                                              disk: CloudFiles) -> None:
     """What is told of the object and its content are of one version."""
     ours = source(server, store, "s3")
@@ -82,7 +82,7 @@ def test_one_that_is_replaced_before_it_is_read_is_read_anew(server: S3Server, s
     assert disk.get("big") == OTHER + b"more"
 
 
-def test_a_break_begins_anew(server: S3Server, store: Make, disk: CloudFiles) -> None:
+def test_a_break_starts_again(server: S3Server, store: Make, disk: CloudFiles) -> None:
     ours = source(server, store, "s3")
     server.script(Rule(ResetInBody(10 * MIB), method="GET", skip=1, times=1))
     ours.transfer_to(disk, "big")

@@ -110,7 +110,7 @@ def test_a_saved_upload_is_resumed(server: S3Server, s3: CloudFiles, tmp_path: P
 
 
 @pytest.mark.parametrize("validator", ["of then", "of now"])
-def test_a_saved_download_goes_on_from_its_parts(server: S3Server, s3: CloudFiles, tmp_path: Path,
+def test_a_saved_download_resumes_from_its_parts(server: S3Server, s3: CloudFiles, tmp_path: Path,
                                                  internals: Replace, validator: str) -> None:
     """1.0.0 saved the ETag of the source; where that is no longer what proves the version, the object is read anew."""
     big = bytes(range(256)) * (4096 * 36)

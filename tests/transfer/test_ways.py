@@ -67,7 +67,7 @@ def test_stored_bytes_and_encoding_go_untouched(store: Make, source: str, target
 
 @pytest.mark.parametrize(("source", "target"), [("mem", "s3"), ("s3", "mem"), ("s3", "s3"), ("mem", "mem")])
 @pytest.mark.parametrize("size", [10, len(BIG)])
-def test_attributes_are_carried_along(store: Make, source: str, target: str, size: int) -> None:
+def test_attributes_are_copied(store: Make, source: str, target: str, size: int) -> None:
     ours, theirs = store(source), store(target)
     ours.put("k", BIG[:size], content_type="text/x-special", cache_control="no-store", metadata={"who": "me"})
     ours.transfer_to(theirs)
@@ -78,7 +78,7 @@ def test_attributes_are_carried_along(store: Make, source: str, target: str, siz
     assert theirs._store.here().write_options(described).metadata == {"who": "me"}
 
 
-def test_disposition_and_language_are_carried_along(server: S3Server, s3: CloudFiles, mem: CloudFiles) -> None:
+def test_disposition_and_language_are_copied(server: S3Server, s3: CloudFiles, mem: CloudFiles) -> None:
     headers = {"content-disposition": "attachment", "content-language": "de"}
     server.put("k", b"x", headers=headers)
     mem.transfer_from(s3, "k")
@@ -252,7 +252,7 @@ def test_any_number_of_paths_from_an_iterator(mem: CloudFiles, store: Make) -> N
 # ---- copies inside S3
 
 
-def test_copy_inside_s3_carries_no_content(server: S3Server, s3: CloudFiles) -> None:
+def test_copy_inside_s3_sends_no_content(server: S3Server, s3: CloudFiles) -> None:
     server.put("a b+ü", b"content", headers={"content-type": "text/x", "x-amz-meta-k": "v"})
     server.forget()
     s3.transfer_to(s3, [("a b+ü", "c")])

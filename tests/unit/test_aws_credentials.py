@@ -124,7 +124,7 @@ def test_expiration(make, expiration):
     assert make(environ={**BOTH, "AWS_CREDENTIAL_EXPIRATION": expiration}).get().expiry == moment
 
 
-def test_order_of_places(make, chain, secrets_dir):
+def test_order_of_credential_sources(make, chain, secrets_dir):
     environ = {"AWS_ACCESS_KEY_ID": "env", "AWS_SECRET_ACCESS_KEY": SECRET}
     assert make(environ={}).get().source == "test chain"
     assert make(environ=environ).get().access_key == "env"
@@ -222,7 +222,7 @@ def test_explain(make, secrets_dir, chain):
     assert make(chain=lambda: None).explain()[-1] == ("botocore's chain", "nothing")
 
 
-def test_explain_shows_what_get_would_stumble_over(make, secrets_dir):
+def test_explain_shows_the_source_at_which_get_fails(make, secrets_dir):
     (secrets_dir / "b-aws-secret.json").write_text(SECRET)
     place, found = make("b").explain()[-1]
     assert place == "error"
@@ -391,7 +391,7 @@ def test_threads_share_a_failure(make, chain):
     assert chain.calls == 1
 
 
-def test_others_go_on_with_valid_credentials_during_a_refresh(make, clock, chain):
+def test_others_continue_with_valid_credentials_during_a_refresh(make, clock, chain):
     gate = Gate(chain)
     gate.open.set()
     provider = make(chain=gate)

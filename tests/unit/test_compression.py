@@ -121,7 +121,7 @@ def test_true_and_the_default_mean_gzip():
     assert decompress(compress(TEXT), True) == TEXT
 
 
-def test_gzip_output_carries_no_time():
+def test_gzip_output_contains_no_time():
     for level in (None, *range(10)):
         assert compress(TEXT, "gzip", level)[:8] == b"\x1f\x8b\x08\0\0\0\0\0"
 

@@ -201,7 +201,7 @@ def test_nothing_configured_goes_unsigned_and_says_so(caplog: pytest.LogCaptureF
     assert [finding.found for finding in findings[:-1]] == ["nothing"] * (len(findings) - 1)
 
 
-def test_nothing_but_what_was_handed_in_goes_elsewhere(secrets_dir: Path) -> None:
+def test_nothing_but_what_was_passed_goes_elsewhere(secrets_dir: Path) -> None:
     (secrets_dir / "google-secret.json").write_text(json.dumps({"token": "general"}))
     elsewhere = provider(explicit_only=True)
     assert elsewhere.get().authorization == ""
@@ -342,7 +342,7 @@ def test_an_early_renewal_that_fails_is_no_error(renewed: GoogleProvider, clock:
         renewed.get()
 
 
-def test_a_token_that_soon_expires_is_not_asked_for_all_the_time(renewed: GoogleProvider, clock: Clock,
+def test_a_token_that_soon_expires_is_not_requested_all_the_time(renewed: GoogleProvider, clock: Clock,
                                                                 chain: Chain) -> None:
     chain.lifetime = 100.0
     renewed.get()

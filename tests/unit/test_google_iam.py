@@ -142,7 +142,7 @@ def test_a_token_for_signing_serves_many_signatures(google: TokenServer, tmp_pat
     assert tokens == 3  # to find the project, to read, to sign
 
 
-def test_who_may_not_sign_is_told_what_it_takes(google: TokenServer, tmp_path: Path) -> None:
+def test_without_permission_to_sign_the_error_says_what_is_required(google: TokenServer, tmp_path: Path) -> None:
     google.sign = None
     for secrets in (impersonated(google), federated(google, tmp_path)):
         with pytest.raises(AuthorizationError, match=r"signBlob.*denied.*serviceAccountTokenCreator"):

@@ -237,7 +237,7 @@ def test_sessions(gs: Worker, gcs_server: GcsServer, form: str, size: int) -> No
     assert gcs_server.uploads() == []
 
 
-def test_a_session_goes_on_behind_what_was_kept(gs: Worker, gcs_server: GcsServer) -> None:
+def test_a_session_continues_behind_what_was_kept(gs: Worker, gcs_server: GcsServer) -> None:
     forbid(gcs_server)
     gcs_server.configure(session_bytes=100_000)
     gs.put("key", CONTENT[:2 * UNIT + 5], OPTIONS)
@@ -260,7 +260,7 @@ def test_after_a_fault_the_server_is_asked_how_far_it_got(gs: Worker, gcs_server
     assert sum(r.body_length for r in gcs_server.requests("PUT")) <= len(content) + UNIT
 
 
-def test_a_session_that_never_goes_on_is_given_up_and_cancelled(gs: Worker, gcs_server: GcsServer) -> None:
+def test_a_session_that_never_continues_is_given_up_and_cancelled(gs: Worker, gcs_server: GcsServer) -> None:
     forbid(gcs_server)
     gcs_server.script(Rule(Status(308), method="PUT", skip=1, times=None))
     with pytest.raises(ServerError) as raised:
@@ -271,7 +271,7 @@ def test_a_session_that_never_goes_on_is_given_up_and_cancelled(gs: Worker, gcs_
 
 
 @pytest.mark.parametrize("status", [404, 410])
-def test_a_lost_session_is_begun_anew(gs: Worker, gcs_server: GcsServer, status: int) -> None:
+def test_a_lost_session_is_started_again(gs: Worker, gcs_server: GcsServer, status: int) -> None:
     forbid(gcs_server)
     gcs_server.script(Rule(Status(status), method="PUT", skip=2))
     for form in ("bytes", "file"):

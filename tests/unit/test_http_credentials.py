@@ -68,7 +68,7 @@ def test_an_address_of_version_6() -> None:
     {"token": ""}, {"token": "hunter2\r\nx: y"}, {"token": "hunter2 hunter2"}, {"token": "hunter2\u00e9"},
     {"token": 5}, {"AWS_SECRET_ACCESS_KEY": "hunter2"}, '{"hunter2"', 7,
 ])
-def test_what_cannot_be_used_is_said_without_showing_it(given: Any) -> None:
+def test_what_cannot_be_used_is_reported_without_showing_it(given: Any) -> None:
     with pytest.raises(ConfigurationError) as caught:
         HttpCredentials("host", given).get()
     assert "hunter2" not in str(caught.value)
@@ -114,7 +114,7 @@ def test_cave_tokens_by_server_first(secrets: Path) -> None:
     assert value(CaveCredentials("other")) == "Bearer all"
 
 
-def test_a_missing_cave_token_names_the_places(secrets: Path) -> None:
+def test_a_missing_cave_token_names_the_locations(secrets: Path) -> None:
     (secrets / "http-secret.json").write_text('{"token": "of plain servers"}')
     with pytest.raises(MissingCredentialsError) as caught:
         CaveCredentials("host").get()

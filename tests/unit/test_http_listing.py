@@ -311,7 +311,7 @@ def test_directories_may_be_alike() -> None:
     assert len(DirectoryLister(fetch).page("", False, "", None).entries) == 8
 
 
-def test_entries_carry_what_the_page_says() -> None:
+def test_entries_have_what_the_page_says() -> None:
     page = DirectoryLister(lambda directory: [Link("a", False, 5, "today")]).page("d/", False, "", None)
     assert page.entries == [ListEntry("d/a", 5, None, "today")]
 

@@ -132,13 +132,13 @@ def test_the_stored_encoding_and_the_digest_are_told(client: Client, server: S3S
 
 @pytest.mark.parametrize("fault", [ResetInBody(4000), ShortBody(4000), CutChunked()], ids=str)
 @pytest.mark.parametrize(("start", "end"), RANGES)
-def test_a_broken_read_goes_on_where_it_was(client: Client, server: S3Server, fault: Fault, start: int | None,
+def test_a_broken_read_resumes_where_it_was(client: Client, server: S3Server, fault: Fault, start: int | None,
                                             end: int | None) -> None:
     server.script(Rule(fault))
     assert content(read(client, server, start, end)) == OBJECT[start:end]
 
 
-def test_the_rest_is_asked_for_by_range_and_etag(client: Client, server: S3Server) -> None:
+def test_the_rest_is_requested_by_range_and_etag(client: Client, server: S3Server) -> None:
     stored = server.put_page(PAGE, OBJECT)
     server.script(Rule(ShortBody(4000)), Rule(ShortBody(2000)))
     assert content(read(client, server)) == OBJECT
@@ -147,7 +147,7 @@ def test_the_rest_is_asked_for_by_range_and_etag(client: Client, server: S3Serve
 
 
 @pytest.mark.parametrize("etag", ["", "W/weak"])
-def test_without_a_strong_etag_it_begins_anew(client: Client, server: S3Server, etag: str) -> None:
+def test_without_a_strong_etag_it_starts_again(client: Client, server: S3Server, etag: str) -> None:
     server.put_page(PAGE, OBJECT, etag="")
     server.script(Rule(ShortBody(4000)))
     if etag:
@@ -171,7 +171,7 @@ class _ShortAndReplaced(ShortBody):
         return make_object(OBJECT[::-1])
 
 
-def test_an_object_replaced_inside_the_read_is_read_anew(client: Client, server: S3Server) -> None:
+def test_an_object_replaced_inside_the_read_is_read_again(client: Client, server: S3Server) -> None:
     server.script(Rule(_ShortAndReplaced(4000)))
     assert content(read(client, server)) == OBJECT[::-1]
     assert [r.status for r in server.requests()] == [200, 412, 200]
@@ -203,7 +203,7 @@ def test_a_resumed_read_answered_whole_is_whole(client: Client, server: S3Server
     assert content(read(client, server, 10, 9000)) == OBJECT[10:9000]
 
 
-def test_a_bit_flipped_before_the_break_is_found_and_all_is_read_anew(client: Client, server: S3Server) -> None:
+def test_a_bit_flipped_before_the_break_is_found_and_all_is_read_again(client: Client, server: S3Server) -> None:
     server.put_page(PAGE, OBJECT, headers={"content-md5": content_md5(OBJECT)})
     server.script(Rule(_FlippedAndShort(4000)))
     stored = read(client, server)
@@ -280,7 +280,7 @@ def test_a_416_to_no_range_is_an_error() -> None:
         ask().accept(Response(416, {}, b""))
 
 
-def test_a_condition_handed_in_holds_for_the_whole_read() -> None:
+def test_a_condition_passed_holds_for_the_whole_read() -> None:
     request = ask(1, 3, **{"if-match": '"a"'})
     request.on_incomplete_body(Head(206, {"content-range": "bytes 1-2/4", "etag": '"a"'}, True), b"b")
     with pytest.raises(PreconditionFailedError):

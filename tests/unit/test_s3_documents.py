@@ -83,12 +83,12 @@ def test_undecodable_keys_can_be_asked_for() -> None:
     ("<NextMarker>r/x+y</NextMarker>" + contents("r/a") + contents("r/x%2By"), "marker:x+y"),
     (contents("r/"), "marker:"), (contents("r/a") + contents("r/b"), "marker:b"),
     (contents("r/a") + "<CommonPrefixes><Prefix>r/c/</Prefix></CommonPrefixes>", "marker:c/")])
-def test_pages_of_older_servers_go_on(inner: str, token: str) -> None:
+def test_pages_of_older_servers_continue(inner: str, token: str) -> None:
     found = page("<EncodingType>url</EncodingType><IsTruncated>true</IsTruncated>" + inner, "r/", flat=True)
     assert found.next_token == token
 
 
-def test_a_page_that_goes_on_nowhere_is_an_error() -> None:
+def test_a_page_that_continues_nowhere_is_an_error() -> None:
     with pytest.raises(ProtocolError, match="no continuation token"):
         page("<IsTruncated>true</IsTruncated>")
 
@@ -130,7 +130,7 @@ def test_kinds_of_errors(status: int, code: str, kind: type[CloudFilesError]) ->
     (400, "RequestTimeout", True), (200, "InternalError", True), (409, "OperationAborted", True),
     (409, "ConditionalRequestConflict", True), (400, "InvalidArgument", False), (404, "NoSuchBucket", False),
     (409, "BucketNotEmpty", False)])
-def test_what_passes(status: int, code: str, passes: bool) -> None:
+def test_transient_errors(status: int, code: str, passes: bool) -> None:
     error = build_error(ErrorDocument(code), Response(status, {}, b""), "key", "bucket")
     assert isinstance(error, ServerError)
     assert error.is_transient is passes

@@ -41,7 +41,7 @@ def shown(found: Endpoint) -> tuple[str, str, str]:
      ("https://s3.us-west-002.backblazeb2.com", "/bucket/", "us-west-002")),
     ("bucket", "https://notamazonaws.com", None, ("https://notamazonaws.com", "/bucket/", "us-east-1")),
 ])
-def test_places(bucket: str, url: str | None, region: str | None, expected: tuple[str, str, str]) -> None:
+def test_endpoints_of_buckets(bucket: str, url: str | None, region: str | None, expected: tuple[str, str, str]) -> None:
     assert shown(find_endpoint(bucket, url, region)) == expected
 
 

@@ -122,7 +122,7 @@ def test_many_forms_of_headers_are_not_hoarded(context: SigningContext) -> None:
 # ---- time
 
 
-def test_a_signer_keeps_its_moment_for_a_second() -> None:
+def test_a_signer_reuses_its_context_for_a_second() -> None:
     signer = Signer()
     context = signer.at(NOW + 0.2, KEY, "us-east-1")
     assert signer.at(NOW + 0.9, KEY, "us-east-1") is context
@@ -131,7 +131,7 @@ def test_a_signer_keeps_its_moment_for_a_second() -> None:
 
 @pytest.mark.parametrize(("now", "region", "secret"), [
     (NOW + 86400, "us-east-1", KEY.secret_key), (NOW, "eu-west-1", KEY.secret_key), (NOW, "us-east-1", "another")])
-def test_a_signer_derives_anew_what_has_changed(now: int, region: str, secret: str) -> None:
+def test_a_signer_derives_again_what_has_changed(now: int, region: str, secret: str) -> None:
     signer, credentials = Signer(), AwsCredentials(KEY.access_key, secret)
     signer.at(NOW, KEY, "us-east-1")
     head = signer.at(now, credentials, region).head("GET", "/a", HOST, {}, EMPTY_PAYLOAD)

@@ -171,7 +171,7 @@ def test_deletes_go_one_by_one(request: pytest.FixtureRequest, green: bool, clou
 
 
 @pytest.mark.parametrize("cloud", ["az", "s3"])
-def test_a_404_of_the_place_is_none_of_the_batch(request: pytest.FixtureRequest, green: bool, cloud: str) -> None:
+def test_a_404_of_the_batch_url_is_no_404_of_its_items(request: pytest.FixtureRequest, green: bool, cloud: str) -> None:
     server = server_of(request, cloud)
     cf: CloudFiles = request.getfixturevalue(cloud)("nowhere")
     with pytest.raises(CloudFilesError, match=r"the (bucket|container) 'nowhere' does not exist"):
