@@ -78,6 +78,7 @@ class KeyRange:
         first: the first name listed.
         pages: those that were not handed on yet.
         scale: estimates positions behind `position`.
+        kept_whole: the position, and the end, with which it was last decided not to split it.
         is_requested: whether a page is being requested.
         is_begun: whether the first page was requested.
         is_exhausted: whether the listing of the server has ended.
@@ -85,7 +86,7 @@ class KeyRange:
     """
 
     __slots__ = ("cycle", "duplicates", "end", "first", "is_begun", "is_dropped", "is_exhausted", "is_requested",
-                 "pages", "position", "scale", "start", "token")
+                 "kept_whole", "pages", "position", "scale", "start", "token")
 
     def __init__(self, what: str, start: str | None = None, end: str | None = None, *, token: str | None = None,
                  scale: KeyScale | None = None) -> None:
@@ -94,6 +95,7 @@ class KeyRange:
         self.token = token
         self.first: str | None = None
         self.pages: deque[ListPage] = deque()
+        self.kept_whole: tuple[str, str | None] | None = None
         self.scale = scale
         self.is_requested = self.is_begun = self.is_exhausted = self.is_dropped = False
         self.cycle = CycleDetector(what, token)
@@ -204,8 +206,9 @@ class ListingPlan:
         gap.
         """
         each, scale, position = self._ranges[index], furthest.scale, furthest.position
-        if scale is None or position is None:
+        if scale is None or position is None or each.kept_whole == (position, each.end):
             return False
+        each.kept_whole = position, each.end
         boundary = self._outline.boundary(scale, position) or scale.beyond(position, FILL * scale.count)
         if boundary is not None and self._flat:
             boundary = boundary[:len(self._prefix)] + boundary[len(self._prefix):].partition("/")[0]

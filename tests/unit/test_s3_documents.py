@@ -19,6 +19,8 @@ from cloudfiles.exceptions import (
     ProtocolError,
     ServerError,
 )
+from cloudfiles.interfaces.documents import XML_ERRORS, parse_xml_content
+from cloudfiles.interfaces.s3.list_entries import split_entries
 from cloudfiles.interfaces.s3.listing import parse_page, unquote_key
 from cloudfiles.interfaces.s3.protocol import ErrorDocument, build_error, parse_error_document
 from cloudfiles.transport.request import Response
@@ -46,6 +48,49 @@ def test_entries(space: str) -> None:
     assert found.entries == [("b", 7, '"abc"', "2026-01-02T03:04:05.000Z")]
     assert found.prefixes == []
     assert found.next_token is None
+
+
+FRAGMENTS = st.one_of(
+    st.sampled_from([
+        "<IsTruncated>false</IsTruncated>", "<CommonPrefixes><Prefix>a/</Prefix></CommonPrefixes>", " ", "\n",
+        "<!-- " + contents("hidden") + " -->", "<Contents><Key>only</Key></Contents>",
+        contents("<![CDATA[c]]>"), contents("a&amp;b"), contents("x", size=-1), contents("a</Key><Key>b"),
+        contents("o").replace("<Size>3</Size>", "").replace("<ETag>", "<Size>4</Size><ETag>"),
+        contents("s").replace("<Size>", "<ChecksumAlgorithm>CRC32</ChecksumAlgorithm><Size>"),
+        contents("v").replace("</Contents>", "<Owner><ID>i</ID></Owner></Contents>"), "<Other>x</Other>", "</Contents>",
+        contents("n").replace("<ETag>", "<ETag/><ETag>"), contents("k\x01")]),
+    st.tuples(st.text(st.characters(exclude_categories=("Cs",)), max_size=8),
+              st.sampled_from(["", '"e"', "&quot;e&quot;", "&#34;e&#34;", "&amp;"])).map(lambda both: contents(*both)))
+
+
+@given(st.lists(FRAGMENTS, max_size=8), st.sampled_from(["", SPACE]))
+def test_entries_are_the_same_with_and_without_xml(fragments: list[str], space: str) -> None:
+    """What is not written as by S3 is left to the parser of XML."""
+    document = f"<?xml version='1.0'?><ListBucketResult{space}>{''.join(fragments)}</ListBucketResult>".encode()
+    try:
+        expected = parse_page(parse_xml_content(document), "", "", flat=True)
+    except (*XML_ERRORS, ProtocolError):
+        expected = None
+    split = split_entries(document)
+    if split is None:
+        return
+    try:
+        found = parse_page(parse_xml_content(split[0]), "", "", flat=True, entries=split[1])
+    except (*XML_ERRORS, ProtocolError):
+        found = None
+    assert found == expected
+
+
+def test_entries_as_s3_writes_them_are_not_parsed_as_xml() -> None:
+    checksum = "<ChecksumType>FULL_OBJECT</ChecksumType>"
+    inner = contents("a", "&quot;abc&quot;") + contents("b").replace("<Size>", f"{checksum}<Size>")
+    document = f"<ListBucketResult{SPACE}><Name>n</Name>{inner}<KeyCount>2</KeyCount></ListBucketResult>".encode()
+    split = split_entries(document)
+    assert split is not None
+    assert split[0] == f"<ListBucketResult{SPACE}><Name>n</Name><KeyCount>2</KeyCount></ListBucketResult>".encode()
+    assert split[1].keys == ("a", "b")
+    assert split[1].etags == ('"abc"', '"e"')
+    assert split_entries(document.replace(b"<Key>b", b"<Kei>b")) is None
 
 
 def test_etags_are_quoted_where_the_server_forgot() -> None:
