@@ -97,8 +97,8 @@ def cp(stores: Stores, sources: tuple[str, ...], destination: str | None, recurs
     copied into DESTINATION if that is an existing directory or ends with '/', otherwise DESTINATION becomes the copy.
     Each object appears at its destination complete or not at all.
     """
-    if destination is None and retried_log is None:
-        raise click.UsageError("Missing argument 'SOURCES...'." if not sources else "Missing argument 'DESTINATION'.")
+    if (not sources) == (retried_log is None) or (retried_log is not None and destination is not None):
+        raise click.UsageError("expected SOURCES and a DESTINATION, or --retry FILE")
     if destination == STANDARD:
         from cloudfiles.cli.content_commands import cat
 

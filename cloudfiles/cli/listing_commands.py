@@ -129,13 +129,23 @@ def find(stores: Stores, cloudpath: str, names: tuple[str, ...], path_globs: tup
     one = stores.operand(cloudpath)
     conditions = [*_name_conditions(names, path_globs), *map(_size_condition, sizes), *map(_age_condition, ages)]
     show = _line_of(is_long or human, human, as_json, shortpath=False)
-    for found in entries(stores.open(one.cloudpath)):
+    for found in _contents(stores, one):
         if all(holds(found) for holds in conditions):
             if print0:
                 click.echo(found.cloudpath + "\0", nl=False)
             else:
                 show(found, one)
     return 0
+
+
+def _contents(stores: Stores, one: Operand, *, flat: bool = False) -> Iterator[Found]:
+    """What is in a directory. Raises MissingObjectError if there is none."""
+    is_empty = True
+    for found in entries(stores.open(one.cloudpath), flat=flat):
+        is_empty = False
+        yield found
+    if is_empty and not _is_empty_directory(stores, one):
+        raise missing(one)
 
 
 Condition = Callable[[Found], Any]
@@ -192,9 +202,10 @@ def tree(stores: Stores, cloudpath: str, level: int | None, human: bool) -> int:
     """Show the directory CLOUDPATH as a tree, in the order of the listing."""
     one = stores.operand(cloudpath)
     cf = stores.open(one.cloudpath)
+    top = list(_contents(stores, one, flat=True))
     click.echo(one.text)
     counts = [0, 0]
-    _branch(entries(cf, "", flat=True), lambda prefix: entries(cf, prefix, flat=True), "", "", level, human, counts)
+    _branch(top, lambda prefix: entries(cf, prefix, flat=True), "", "", level, human, counts)
     click.echo(f"\n{counts[0]} directories, {counts[1]} objects")
     return 0
 

@@ -22,6 +22,10 @@ from cloudfiles.exceptions import (
 DONE, FAILED, USAGE, UNREACHABLE, INTERRUPTED = 0, 1, 2, 3, 130
 """Exit statuses. UNREACHABLE: nothing succeeded, as no store could be reached, or nothing was allowed."""
 
+_OPTIONS = {"no_sign_request=True": "--no-sign-request", "recursive=True": "-r", "exclude=": "--exclude",
+            "create it with init()": "create it with `cloudfiles xfer init`", "max_delete=": "--max-delete "}
+"""What the errors of the library name, and how it is said on the command line."""
+
 
 def status_of(error: BaseException) -> int:
     """The exit status of a command that an error has ended before it did anything."""
@@ -95,8 +99,11 @@ class Outcome:
 
 
 def one_line(error: BaseException) -> str:
-    """The message of an error, without line breaks and secrets."""
-    return redact(" ".join(str(error).split())) or type(error).__name__
+    """The message of an error, without line breaks and secrets, and with the options of the command line."""
+    message = redact(" ".join(str(error).split())) or type(error).__name__
+    for name, option in _OPTIONS.items():
+        message = message.replace(name, option)
+    return message
 
 
 def _say(line: str) -> None:

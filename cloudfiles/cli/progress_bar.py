@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from cloudfiles.cli.copy_plan import Copying, Pair
     from cloudfiles.transfer.result import ObjectOutcome
 
+_REFRESH = 0.2
+"""Seconds between two updates of the total."""
+
 
 @contextmanager
 def progress_of(description: str, wanted: bool | None, total: int | None = None) -> Iterator[Any]:
@@ -47,7 +50,7 @@ class TransferBar:
         self.outcome = outcome
         self.counter = bar
         self._bar = bar
-        self._began = time.monotonic()
+        self._began = self._refreshed = time.monotonic()
         self._retries = _RetryCounter()
         self._source = self._target = ""
         self._targets: dict[str, str] = {}
@@ -64,9 +67,17 @@ class TransferBar:
         for pair in pairs:
             if self._bar is not False:
                 self._bar.total = (self._bar.total or 0) + 1
+                self._refresh()
             if pair.target != pair.source:
                 self._targets[pair.source] = pair.target
             yield pair
+
+    def _refresh(self) -> None:
+        """Show the total while it grows: listing may take long before the first object is done."""
+        now = time.monotonic()
+        if now - self._refreshed > _REFRESH:
+            self._refreshed = now
+            self._bar.refresh()
 
     def target_of(self, key: str) -> str:
         """The cloudpath of the target of an object."""

@@ -103,6 +103,11 @@ def test_tree(cli: Cli, at: Paths) -> None:
         "├── sub/", "│   └── y.txt", "└── x.txt", "", "1 directories, 2 objects"]
 
 
+@pytest.mark.parametrize("command", ["find", "tree", "du", "ls"])
+def test_a_directory_that_does_not_exist(cli: Cli, at: Paths, command: str) -> None:
+    assert cli(command, at("none")).status == 1
+
+
 def test_du(cli: Cli, at: Paths) -> None:
     assert cli("du", "-s", at("a"), at("a1.bin")).output == f"3\t{at('a')}\n4\t{at('a1.bin')}\n"
     assert cli("du", "-shc", at("a")).output.splitlines() == [f"3 B\t{at('a')}", "3 B\tbytes total"]
@@ -284,8 +289,9 @@ def test_some_objects_are_not_allowed(cli: Cli, at: Paths, cf: CloudFiles, store
     assert (outcome.status, outcome.output) == (1, "55555")
 
 
-@pytest.mark.parametrize("arguments", [["cp"], ["ls", "--nothing"], ["cp", "-c", "rar", "x", "y"], ["ls", "ftp://x/y"],
-                                       ["find", ".", "--size", "big"], ["ls", "-e", "a[z-a]"]])
+@pytest.mark.parametrize("arguments", [
+    ["cp"], ["cp", "x"], ["cp", "--retry", "/dev/null", "x", "y"], ["ls", "--nothing"], ["cp", "-c", "rar", "x", "y"],
+    ["ls", "ftp://x/y"], ["find", ".", "--size", "big"], ["ls", "-e", "a[z-a]"]])
 def test_wrong_usage(cli: Cli, arguments: list[str]) -> None:
     outcome = cli(*arguments)
     assert (outcome.status, outcome.output) == (2, "")
