@@ -25,7 +25,7 @@ _FADE_SECONDS = 1.0
 """Seconds after which the weights are adapted."""
 
 _FIRST_SAMPLES = 200
-"""Requests that are all sampled. After that, one of several is, so that samples are 1 to 5 ms apart."""
+"""Samples for which every request is taken. After them, one of several is, so that they are 1 to 5 ms apart."""
 
 _MIN_GAP, _MAX_GAP = 0.001, 0.005
 _MAX_STRIDE = 64
@@ -90,6 +90,7 @@ class FirstByteTimes:
     def __init__(self) -> None:
         self.next_sample = 0
         self._stride = 1
+        self._samples = 0
         self._sampled_at = -math.inf
         self._histograms: dict[tuple[str, int], Histogram] = {}
         self._recent: dict[str, deque[tuple[float, float, int]]] = {}
@@ -97,7 +98,8 @@ class FirstByteTimes:
     def begin_sample(self, number: int, now: float) -> None:
         """The request of this number, counted over all requests to the server, is sampled, and sent now."""
         gap, self._sampled_at = now - self._sampled_at, now
-        if number >= _FIRST_SAMPLES and gap < _MIN_GAP:
+        self._samples += 1
+        if self._samples >= _FIRST_SAMPLES and gap < _MIN_GAP:
             self._stride = min(_MAX_STRIDE, 2 * self._stride)
         elif gap > _MAX_GAP:
             self._stride = max(1, self._stride // 2)

@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
+import copy
+import errno
+import os
+import pickle
+import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from time import monotonic
 from typing import Any, cast
 
 import pytest
 
-from cloudfiles import CloudFiles, reset_connection_pools
-from cloudfiles.exceptions import CloudFilesError
+from cloudfiles import CloudFile, CloudFiles, reset_connection_pools
+from cloudfiles.aio import AsyncCloudFiles
+from cloudfiles.exceptions import CloudFilesError, DeadlineError, InvalidInputError
+from cloudfiles.monitoring import IOEnum, TransmissionMonitor
 from cloudfiles.runtime import green_stream, threads
+from cloudfiles.runtime.hub_engine import blocking_runtime
 from cloudfiles.testing import Rule, S3Server, ShortBody, Stall, Status
 from cloudfiles.transport import hedging, throughput
-from cloudfiles.transport.client import hedging_policy_of
+from cloudfiles.transport.client import client_for, hedging_policy_of
 from cloudfiles.transport.connection import Connection
+from cloudfiles.transport.connection_pool import Pool
 from cloudfiles.transport.hedging import Answer, HedgeWonError, HedgingPolicy, Straggler
 from cloudfiles.transport.request import Origin, Request
 from cloudfiles.transport.traffic import Traffic, traffic_of
+from cloudfiles.types import StoreOptions
 from tests.core.scripted import ORIGIN, answer
 from tests.servers.leaks import no_leaks
 
@@ -177,8 +188,6 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def policy_for(url: str) -> HedgingPolicy:
     """The policy of this server, after many requests that took a millisecond."""
-    from time import monotonic
-
     traffic = traffic_of(Origin.of(url))
     for operation in ("GET", "HEAD", "LIST", "PUT", "DELETE"):
         for _ in range(200):
@@ -517,6 +526,107 @@ def test_a_cancelled_batch_leaves_nothing(server: Server, green: bool, impatient
         reset_connection_pools()  # that of the other object is idle
     assert server.second_ended.wait(WAIT)
     assert policy.waiting == 0
+
+
+def held_twice(server: Server, then: Callable[[], Any] = lambda: None) -> None:
+    """Script two requests for `/a` that are held, and call `then` when the second one has come."""
+
+    def held(sock: socket.socket, server: Server) -> None:
+        then()
+        hold(sock, server)
+
+    server.script("/a", hold, held)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no signals to a process")
+@pytest.mark.parametrize("paths", ["a", ["a"]])
+def test_an_interrupt_leaves_nothing(server: Server, green: bool, impatient: None, paths: Any) -> None:
+    policy = policy_for(server.url)
+    held_twice(server, lambda: os.kill(os.getpid(), signal.SIGINT))
+    cf = CloudFiles(server.url, green=green)
+    with no_leaks(allow=("cloudfiles-", "anon_inode", "pipe:", "Thread-")), pytest.raises(KeyboardInterrupt):
+        cf.get(paths)
+    assert server.second_ended.wait(WAIT)
+    assert (policy.hedged, policy.waiting) == (1, 0)
+
+
+def test_a_deadline_ends_both(server: Server, impatient: None) -> None:
+    policy = policy_for(server.url)
+    held_twice(server)
+    client = client_for(blocking_runtime(), StoreOptions())
+    request = Request(Origin.of(server.url), "GET", "/a")
+    request.deadline = monotonic() + 0.5
+    with no_leaks(allow=("cloudfiles-", "Thread-")), pytest.raises(DeadlineError):
+        client.send(request)
+    assert server.second_ended.wait(WAIT)
+    assert (policy.hedged, policy.waiting) == (1, 0)
+
+
+def test_both_requests_fail(server: Server, green: bool, impatient: None) -> None:
+    """That counts as one failure, and is retried."""
+    policy_for(server.url)
+    ended = threading.Event()
+
+    def first(sock: socket.socket, server: Server) -> None:
+        assert ended.wait(WAIT)
+        sock.sendall(answer(503))
+
+    def second(sock: socket.socket, server: Server) -> None:
+        ended.set()
+        reset(sock, server)
+
+    server.script("/a", first, second, send(RIGHT))
+    found, recording = CloudFiles(server.url, green=green).get(["a"], return_recording=True)
+    assert found[0]["content"] == b"right"
+    assert recording.num_errors() == 0
+
+
+def test_no_connection_for_the_second_request(server: Server, green: bool, impatient: None,
+                                              monkeypatch: pytest.MonkeyPatch) -> None:
+    policy_for(server.url)
+
+    def fails(*_: Any) -> Any:
+        raise OSError(errno.EMFILE, "no descriptors")
+
+    monkeypatch.setattr(Pool, "take_other", fails)
+    server.script("/a", after_second(RIGHT))
+    assert CloudFiles(server.url, green=green).get(["a"])[0]["content"] == b"right"
+
+
+def test_many_stragglers_leave_no_connections_behind(server: Server, green: bool, impatient: None) -> None:
+    policy = policy_for(server.url)
+    for number in range(20):
+        server.script(f"/{number}", hold, send(RIGHT))
+    paths = [str(number) for number in range(20)]
+    cf = CloudFiles(server.url, green=green, num_threads=2)
+    with no_leaks(allow=("cloudfiles-", "anon_inode", "pipe:", "Thread-", "thread cloudfiles")):
+        found = cf.get(paths)
+        reset_connection_pools()
+    assert all(each["content"] == b"right" for each in found)
+    assert (policy.hedged, policy.waiting) == (20, 0)
+
+
+# ---- the option
+
+
+def test_the_option_is_kept_everywhere() -> None:
+    cf = CloudFiles("https://server.test/", hedge=False)
+    for each in (cf, pickle.loads(pickle.dumps(cf)), copy.copy(cf)):
+        assert each._store.options.hedge is False
+    assert cf._store.at("https://other.test/").options.hedge is False
+    assert CloudFile("https://server.test/a", hedge=False).cf._store.options.hedge is False
+    assert AsyncCloudFiles("https://server.test/", hedge=False).sync._store.options.hedge is False
+    assert CloudFiles("https://server.test/")._store.options.hedge is True
+    with pytest.raises(InvalidInputError, match="hedge: expected True, False or None"):
+        CloudFiles("https://server.test/", hedge="never")  # type: ignore[arg-type]
+
+
+def test_recordings_of_processes_are_added_up() -> None:
+    one, two = TransmissionMonitor(IOEnum.RX), TransmissionMonitor(IOEnum.RX)
+    one.record_hedged()
+    two.record_hedged()
+    two.record_hedged()
+    assert TransmissionMonitor.merge([one, pickle.loads(pickle.dumps(two))]).num_hedged() == 3
 
 
 # ---- S3: signatures, TLS, listings

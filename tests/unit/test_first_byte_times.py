@@ -72,6 +72,16 @@ def test_requests_are_all_sampled_at_first_and_then_every_few_milliseconds(rate:
     assert least <= sampled <= most
 
 
+def test_requests_that_begin_together_are_sampled_too() -> None:
+    """Hundreds of workers start at once: all of them have been counted when the first one is sent."""
+    times, sampled = FirstByteTimes(), 0
+    for number in range(500, 1000):
+        if number >= times.next_sample:
+            times.begin_sample(number, 1.0)
+            sampled += 1
+    assert sampled >= 200
+
+
 def test_samples_become_frequent_again_when_requests_become_rare() -> None:
     times = FirstByteTimes()
     for number in range(10_000):
