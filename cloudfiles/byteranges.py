@@ -10,7 +10,6 @@ from __future__ import annotations
 import operator
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from typing import NamedTuple, SupportsIndex
 
 from cloudfiles.exceptions import InvalidInputError, ProtocolError
@@ -221,13 +220,13 @@ def _end(wanted: ByteRange) -> float:
     return _OPEN if wanted.end is None else wanted.end
 
 
-@dataclass
 class _Run:
-    """A group under construction; members are added in the order of their starts."""
+    """A group under construction; members are added in the order of their starts. `end` is an int, or _OPEN."""
 
-    start: int
-    end: float  # an int, or _OPEN
-    members: list[tuple[int, ByteRange]] = field(default_factory=list)
+    def __init__(self, start: int, end: float) -> None:
+        self.start = start
+        self.end = end
+        self.members: list[tuple[int, ByteRange]] = []
 
     def takes(self, first: int, last: float, max_gap: int, max_size: int) -> bool:
         if last <= self.end:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import operator
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 Buffer = bytes | bytearray | memoryview
 
@@ -16,8 +15,7 @@ _ZSTD_SLICE = 512  # 4 bytes of a zstd block can become 128 KiB, so a step yield
 _ZSTD_WHOLE = 1 << 26  # up to this many bytes, the size stated in a zstd frame is allocated at once
 
 
-@dataclass(frozen=True)
-class Codec:
+class Codec(NamedTuple):
     """One coding: its levels, and its compressor and decompressor for streams."""
 
     name: str

@@ -10,8 +10,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 __all__ = [
     "AmbiguousPathError",
@@ -42,8 +41,7 @@ def redact(text: str) -> str:
     return _SECRET.sub(lambda m: next(g for g in m.groups() if g) + "***", text)
 
 
-@dataclass(frozen=True)
-class Attempt:
+class Attempt(NamedTuple):
     """A failed attempt at a request: its cause, and how long the client waited after it."""
 
     cause: str

@@ -6,7 +6,6 @@ write null instead. A byte order mark is ignored.
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import math
 from collections.abc import Mapping
@@ -75,7 +74,9 @@ def _with_numbers_spelled(value: Any) -> Any:
         return {key: _with_numbers_spelled(one) for key, one in value.items()}
     if isinstance(value, list | tuple):
         return [_with_numbers_spelled(one) for one in value]
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+    if hasattr(type(value), "__dataclass_fields__"):
+        import dataclasses  # here, as it takes long to import
+
         return {field.name: _with_numbers_spelled(getattr(value, field.name)) for field in dataclasses.fields(value)
                 if not field.name.startswith("_")}  # as orjson does
     if getattr(getattr(value, "dtype", None), "kind", "") == "f" and not _is_finite(value):

@@ -7,9 +7,8 @@ has a protocol that is not built in. They cannot replace a built-in protocol.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from cloudfiles.exceptions import ConfigurationError, UnsupportedProtocolError
 
@@ -19,8 +18,7 @@ if TYPE_CHECKING:
 ENTRY_POINT_GROUP = "cloudfiles.protocols"
 
 
-@dataclass(frozen=True)
-class Shape:
+class Shape(NamedTuple):
     """How the text after `PROTOCOL://` is interpreted.
 
     Attributes:

@@ -7,7 +7,7 @@ Jitter"): thousands of processes that failed at the same time do not retry at th
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 RETRYABLE_STATUS = frozenset({408, 429, 500, 502, 503, 504, 509, 529})
 """Statuses of requests that may succeed later (RFC 9110 15.6, RFC 6585 4, and
@@ -17,8 +17,7 @@ REFUSED_STATUS = frozenset({429, 503})
 """Statuses that mean that the server did not act, so that any request can be repeated."""
 
 
-@dataclass(frozen=True)
-class RetryPolicy:
+class RetryPolicy(NamedTuple):
     """The limits of retries.
 
     Attributes:

@@ -12,11 +12,11 @@ import json
 import os
 import weakref
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from cloudfiles.exceptions import MissingCredentialsError, redact
 from cloudfiles.lib import toabs
+from cloudfiles.values import Value
 
 _known: dict[str, Any] = {}
 """The secrets by the names in pickles that were created or accepted in this process."""
@@ -33,8 +33,7 @@ _live: weakref.WeakValueDictionary[str, LiveSecrets] = weakref.WeakValueDictiona
 _key = os.urandom(16)  # without it, a name says nothing about the secrets; forks have the same one
 
 
-@dataclass(frozen=True)
-class SecretReference:
+class SecretReference(Value):
     """A reference in a pickle to secrets that were passed as arguments."""
 
     name: str

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, BinaryIO, NamedTuple, TypeAlias
 
 from cloudfiles.results import ObjectHead
+from cloudfiles.values import Value
 
 Content: TypeAlias = bytes | bytearray | memoryview | BinaryIO
 Metadata: TypeAlias = Mapping[str, str]
@@ -17,8 +17,7 @@ MIN_THROUGHPUT = 1024.0
 """Bytes per second below which a transfer is too slow."""
 
 
-@dataclass(frozen=True)
-class Clock:
+class Clock(Value):
     """A source of time; tests pass one that they control."""
 
     wall: Callable[[], float] = time.time  # seconds since the epoch
@@ -29,7 +28,6 @@ def _strong(etag: str | None) -> str | None:
     return etag if etag and not etag.startswith("W/") else None
 
 
-@dataclass(slots=True)
 class StoredObject:
     """The result of a read: the stored bytes (still encoded) and their description.
 
@@ -44,13 +42,18 @@ class StoredObject:
             on other stores.
     """
 
-    content: Any
-    encoding: str = ""
-    verified: str = ""
-    etag: str | None = None
-    size: int | None = None
-    headers: Mapping[str, str] | None = None
-    generation: str | None = None
+    __slots__ = ("content", "encoding", "etag", "generation", "headers", "size", "verified")
+
+    def __init__(self, content: Any, encoding: str = "", verified: str = "", etag: str | None = None,
+                 size: int | None = None, headers: Mapping[str, str] | None = None,
+                 generation: str | None = None) -> None:
+        self.content = content
+        self.encoding = encoding
+        self.verified = verified
+        self.etag = etag
+        self.size = size
+        self.headers = headers
+        self.generation = generation
 
     @property
     def validator(self) -> str | None:
@@ -74,8 +77,7 @@ class StoredObject:
         return self.etag == other.etag and self.encoding == other.encoding and len(times) < 2
 
 
-@dataclass(frozen=True, slots=True)
-class WriteOptions:
+class WriteOptions(NamedTuple):
     """The options of a write. None means: not given, use the store's default.
 
     Attributes:
@@ -129,8 +131,7 @@ def head_of(**known: Any) -> dict[str, Any]:
     return head
 
 
-@dataclass(frozen=True)
-class Tls:
+class Tls(Value):
     """How to verify servers, and the client certificate for mutual TLS.
 
     Attributes:
@@ -144,14 +145,15 @@ class Tls:
     client_key: str | None = None
 
 
-@dataclass(frozen=True)
-class StoreOptions:
+class StoreOptions(Value):
     """How to access one store: the options of the constructor of `CloudFiles`, validated, independent of the protocol.
 
     `secrets` are not included in the repr, nor in pickles of a `CloudFiles`.
     """
 
-    secrets: Any = field(default=None, repr=False)
+    _hidden = frozenset({"secrets"})
+
+    secrets: Any = None
     endpoint: str | None = None
     request_payer: str | None = None
     no_sign_request: bool = False

@@ -13,7 +13,6 @@ import itertools
 import time
 from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 from cloudfiles.batch.fanout import ItemCounter, Plan, collect
@@ -142,7 +141,7 @@ def _answers_from_pages(interface: Interface, keys: list[str], read: _Answer, pl
     parts = [first]
     if first.in_order and not first.stopped and done < len(keys):
         parts += collect(list_part, _split(keys[done:], done, first.is_exact),
-                         replace(plan, width=min(plan.width, _CONCURRENT_LISTS)), counter)
+                         plan._replace(width=min(plan.width, _CONCURRENT_LISTS), share=None), counter)
     if not all(part.in_order for part in parts):
         if plan.report is not None:
             plan.report(-counter.count)

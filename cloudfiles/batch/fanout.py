@@ -13,8 +13,7 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from cloudfiles.runtime.cancellation import Cancelled
 from cloudfiles.runtime.contract import Runtime, WorkerGroup
@@ -45,8 +44,7 @@ _PROBE = 16
 """Local operations in the thread of the caller before their average time is checked."""
 
 
-@dataclass(frozen=True)
-class Plan:
+class Plan(NamedTuple):
     """How a batch is run.
 
     Attributes:

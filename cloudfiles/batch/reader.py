@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cloudfiles.batch.fanout import ItemCounter, Plan
@@ -246,7 +245,7 @@ def counting(plan: Plan, read: Callable[[Any], Any], counter: ItemCounter) -> tu
         counter.add(_members(item))
         return on_error(item, error)
 
-    return replace(plan, on_error=kept), counted
+    return plan._replace(on_error=kept), counted
 
 
 def _members(item: Any) -> int:

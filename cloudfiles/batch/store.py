@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from cloudfiles import secret_references
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
     from cloudfiles.transport.request import Origin
 
 
-@dataclass(repr=False)
 class Store:
     """One cloudpath, how to access it, and how to run batches on it.
 
@@ -33,24 +31,36 @@ class Store:
         lacks_secret: the cloudpath contained a secret that is not known in this process, so that it cannot be used.
     """
 
-    cloudpath: str
-    options: StoreOptions = field(default_factory=StoreOptions)
-    green: bool | None = None
-    width: int | None = None
-    use_https: bool = False
-    lacks_secret: bool = field(default=False, compare=False)
-    location: ExtractedPath = field(init=False)
-    _interfaces: dict[Runtime, Interface] = field(init=False, default_factory=dict, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        secret_references.register_path(self.cloudpath, self)
-        self.location = _location(self.cloudpath, self.use_https)
+    def __init__(self, cloudpath: str, options: StoreOptions | None = None, green: bool | None = None,
+                 width: int | None = None, use_https: bool = False, lacks_secret: bool = False) -> None:
+        self.cloudpath = cloudpath
+        self.options = options or StoreOptions()
+        self.green = green
+        self.width = width
+        self.use_https = use_https
+        self.lacks_secret = lacks_secret
+        self._interfaces: dict[Runtime, Interface] = {}
+        secret_references.register_path(cloudpath, self)
+        self.location: ExtractedPath = _location(cloudpath, use_https)
         self._class = interface_class(self.location.protocol)
         self._know_secrets()
         if self.use_https and self._class.traits.reads_public_buckets:
-            self.options = replace(self.options, no_sign_request=True)
+            self.options = self.options.replace(no_sign_request=True)
         if self.options.lock_dir is not None or self.options.locking:
             self.here()  # raises an error for an unwritable lock directory now, not at the first write
+
+    def replace(self, *, options: StoreOptions | None = None, width: int | None = None) -> Store:
+        """A copy with other options, or another width."""
+        return Store(self.cloudpath, options or self.options, self.green, self.width if width is None else width,
+                     self.use_https, self.lacks_secret)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Store) and self._identity() == other._identity()
+
+    __hash__ = None  # type: ignore[assignment]  # it can be changed
+
+    def _identity(self) -> tuple[Any, ...]:
+        return self.cloudpath, self.options, self.green, self.width, self.use_https, self.location
 
     @property
     def is_local(self) -> bool:
@@ -97,7 +107,7 @@ class Store:
         """The same store with this `encoding_suffixes`, unless one was given, or it does not apply."""
         if self.options.encoding_suffixes is not None or not self._class.traits.folds_suffixes:
             return self
-        return replace(self, options=replace(self.options, encoding_suffixes=encoding_suffixes))
+        return self.replace(options=self.options.replace(encoding_suffixes=encoding_suffixes))
 
     def interface(self, runtime: Runtime) -> Interface:
         """The interface for work done by `runtime`."""
@@ -114,7 +124,7 @@ class Store:
     def _know_secrets(self) -> None:
         """Replace a reference to secrets by the secrets, if they are known in this process."""
         if isinstance(self.options.secrets, SecretReference):
-            self.options = replace(self.options, secrets=secret_references.resolve(self.options.secrets))
+            self.options = self.options.replace(secrets=secret_references.resolve(self.options.secrets))
         self._live_secrets = secret_references.register(self.options.secrets)
 
     @property
@@ -145,7 +155,7 @@ class Store:
     # ---- pickling
 
     def __getstate__(self) -> dict[str, Any]:
-        options = replace(self.options, secrets=secret_references.reference(self.options.secrets))
+        options = self.options.replace(secrets=secret_references.reference(self.options.secrets))
         return {"cloudpath": redact(self.cloudpath), "options": options, "green": self.green,
                 "width": self.width, "use_https": self.use_https,
                 "whole": secret_references.path_reference(self.cloudpath), "lacks_secret": self.lacks_secret}

@@ -6,7 +6,6 @@ import functools
 import io
 import mimetypes
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from cloudfiles import compression
@@ -24,6 +23,7 @@ from cloudfiles.inputs import (
 from cloudfiles.interfaces.base import Interface
 from cloudfiles.runtime.contract import RUN_IN_THREAD_BYTES, Runtime
 from cloudfiles.types import WriteOptions
+from cloudfiles.values import Value
 
 if TYPE_CHECKING:
     from cloudfiles.monitoring import TransmissionMonitor
@@ -36,8 +36,7 @@ _HEADERS = ("content_type", "cache_control", "storage_class")
 _OPTIONAL = (*_HEADERS, "compression_level", "metadata")
 
 
-@dataclass(frozen=True, slots=True)
-class WriteDefaults:
+class WriteDefaults(Value):
     """The options of a whole call. An item's own fields take precedence."""
 
     content_type: str | None = None
@@ -68,16 +67,18 @@ class WriteDefaults:
     def _set(self, name: str, value: Any) -> None:
         if value is not None and name in _HEADERS:
             check_header(name, value)
-        object.__setattr__(self, name, value)
+        self.__dict__[name] = value
 
 
-@dataclass(slots=True)
 class Upload:
     """One item of a put."""
 
-    path: str
-    content: Any
-    options: WriteDefaults
+    __slots__ = ("content", "options", "path")
+
+    def __init__(self, path: str, content: Any, options: WriteDefaults) -> None:
+        self.path = path
+        self.content = content
+        self.options = options
 
 
 def is_scalar(files: Any) -> bool:
@@ -131,7 +132,7 @@ def _upload(item: Any, defaults: WriteDefaults) -> Upload:
             raise InvalidInputError("the item is the result of a failed read", path=str(item["path"]))
         path, content = item["path"], item["content"]
         own = {name: item[name] for name in _FIELDS if name in item}
-        options = replace(defaults, **own) if own else defaults
+        options = defaults.replace(**own) if own else defaults
     else:
         try:
             path, content = item

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from cloudfiles.batch.store import Store
@@ -111,6 +111,6 @@ def substore(store: Store, directory: str) -> Store:
     if not directory:
         return store
     path = store.location.path or ""
-    part = replace(store)
+    part = store.replace()
     part.location = store.location._replace(path=f"{path.rstrip('/')}/{directory}" if path else directory)
     return part

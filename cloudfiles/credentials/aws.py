@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from typing import Any
 
 from cloudfiles.credentials import aws_chain
@@ -83,7 +82,7 @@ class AwsProvider(CredentialProvider[AwsSource, "AwsCredentials | None"]):
             raise MissingCredentialsError(
                 f"no AWS credentials found: searched {', '.join(source.name for source in searched)}, {chain}. For a "
                 "public bucket, use no_sign_request=True")
-        return replace(found, region=region or found.region, endpoint=endpoint or found.endpoint)
+        return found.replace(region=region or found.region, endpoint=endpoint or found.endpoint)
 
     def _describe_chain(self) -> str:
         found = self._run_in_thread(self._chain)

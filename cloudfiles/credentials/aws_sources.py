@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from collections import ChainMap
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any, NoReturn
 
 from cloudfiles.credentials.credential_sources import CredentialSource, known_fields, secret_sources
 from cloudfiles.credentials.secrets_files import Secrets
 from cloudfiles.exceptions import ConfigurationError
+from cloudfiles.values import Value
 
 # The accepted names of each field, in lower case: those of the environment (AWS_ACCESS_KEY_ID), of boto's keyword
 # arguments (region_name), and of responses of STS, IMDS and credential_process (SecretAccessKey).
@@ -25,8 +25,7 @@ _SPELLINGS = {
 }
 
 
-@dataclass(frozen=True, repr=False)
-class AwsCredentials:
+class AwsCredentials(Value):
     """An access key. It cannot be pickled, and its repr shows no secrets.
 
     Attributes:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from cloudfiles.credentials import secrets_files
 from cloudfiles.credentials.secrets_files import Secrets
 from cloudfiles.exceptions import ConfigurationError
+from cloudfiles.values import Value
 
 
 class SourceReport(NamedTuple):
@@ -18,8 +19,7 @@ class SourceReport(NamedTuple):
     found: str
 
 
-@dataclass(frozen=True)
-class CredentialSource:
+class CredentialSource(Value):
     """A source that was read.
 
     Attributes:
@@ -30,8 +30,10 @@ class CredentialSource:
         is_explicit: whether the user passed it as `secrets=`.
     """
 
+    _hidden = frozenset({"values"})
+
     name: str
-    values: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    values: Mapping[str, Any] = MappingProxyType({})
     exists: bool = True
     is_file: bool = False
     is_explicit: bool = False

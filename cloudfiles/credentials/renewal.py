@@ -9,7 +9,6 @@ import copy
 import math
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from cloudfiles.exceptions import CloudFilesError
@@ -23,7 +22,6 @@ POLL = 0.02
 """Seconds between two checks of a worker that waits for the renewal of another one."""
 
 
-@dataclass(frozen=True, slots=True)
 class Fetched(Generic[T]):
     """A value and its expiry, in seconds since the epoch.
 
@@ -32,9 +30,12 @@ class Fetched(Generic[T]):
         expiry: from then on it must not be used; None for never.
     """
 
-    value: T
-    fresh_until: float = math.inf
-    expiry: float | None = None
+    __slots__ = ("expiry", "fresh_until", "value")
+
+    def __init__(self, value: T, fresh_until: float = math.inf, expiry: float | None = None) -> None:
+        self.value = value
+        self.fresh_until = fresh_until
+        self.expiry = expiry
 
 
 def renewal_time(expiry: float | None, early: float, now: float) -> float:

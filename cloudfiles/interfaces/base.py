@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from cloudfiles.exceptions import (
@@ -244,7 +243,8 @@ class Interface(ABC):
         if stored is None:
             return None
         take(stored.content)
-        return replace(stored, content=None, size=len(stored.content))
+        return StoredObject(None, stored.encoding, stored.verified, stored.etag, len(stored.content), stored.headers,
+                            stored.generation)
 
     def can_copy_from(self, source: Interface) -> bool:
         """Whether to try `copy_from` for objects of `source`. Called once per batch; performs no I/O."""

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Container, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from cloudfiles.exceptions import InvalidInputError
 from cloudfiles.integrity import Buffer
@@ -13,8 +12,7 @@ from cloudfiles.integrity import Buffer
 PART_BYTES = 8 << 20
 """Default size of a part in bytes: large enough to hide latency, small enough to keep several in memory."""
 
-@dataclass(frozen=True, slots=True)
-class InterruptedWrites:
+class InterruptedWrites(NamedTuple):
     """Incomplete writes of processes that have ended.
 
     Attributes:
@@ -72,8 +70,7 @@ class PartWriter(ABC):
         """The state that another process needs to resume this write: JSON-serializable, without secrets."""
 
 
-@dataclass(frozen=True, slots=True)
-class PartLayout:
+class PartLayout(NamedTuple):
     """The parts of an object of `size` bytes: `part_size` bytes each, except the last, numbered from 1.
 
     >>> parts = PartLayout("key", 25, 10)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from cloudfiles.types import WriteOptions
@@ -11,8 +10,7 @@ from cloudfiles.types import WriteOptions
 Attributes = Callable[[WriteOptions], WriteOptions]
 
 
-@dataclass(frozen=True, slots=True)
-class CopyOptions:
+class CopyOptions(NamedTuple):
     """Options of a server-side copy.
 
     Attributes:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class StoreTraits:
+class StoreTraits(NamedTuple):
     """The traits of a protocol, as the class attribute `Interface.traits`. The defaults are those of a remote store of
     which nothing else is known.
 

@@ -9,7 +9,6 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext, suppress
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, overload
 
 from cloudfiles.batch.store import Store, checked_count
@@ -205,7 +204,7 @@ class TransferTask(ABC):
             self._failure = self._failure or error
 
     def _transfer(self, width: int | None, before: ResumeState | None) -> None:
-        store = self._cf._store if width is None else replace(self._cf._store, width=checked_count("nthreads", width))
+        store = self._cf._store if width is None else self._cf._store.replace(width=checked_count("nthreads", width))
         source, target, items = self._sides(self._left(), store)
         if before is not None:
             clean_up(target.here(), before)

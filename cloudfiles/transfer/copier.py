@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from time import monotonic, sleep
 from typing import Any, TypeVar
@@ -210,7 +210,7 @@ class Copier:
         raise changed
 
     def _changed(self, attributes: WriteOptions) -> WriteOptions:
-        return replace(attributes, **self.options.attributes)
+        return attributes._replace(**self.options.attributes)
 
     # ---- through memory
 

@@ -7,7 +7,7 @@ import itertools
 from collections import deque
 from collections.abc import Callable, Collection, Iterable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cloudfiles.batch.fanout import ItemCounter, Plan, collect
@@ -204,7 +204,7 @@ def copy_objects(copier: Copier, items: Iterable[Item], plan: Plan, *, report: R
             several = min(LARGE_AT_ONCE, len(large))
             by, plan = (copier, plan) if for_large is None else for_large()
             _run(lambda item: record(by.copy_large_object, item, several), large,
-                 replace(plan, width=several, share=None), on_error, report, counter)
+                 plan._replace(width=several, share=None), on_error, report, counter)
     except CloudFilesError as error:
         if explains:
             raise result.explain(error) from error.__cause__
@@ -215,7 +215,7 @@ def copy_objects(copier: Copier, items: Iterable[Item], plan: Plan, *, report: R
 
 def _run(work: Callable[[Item], None], items: Iterable[Item], plan: Plan,
          on_error: Callable[[Item, Exception], Any] | None, report: Report | None, counter: ItemCounter) -> None:
-    plan = replace(plan, width=max(1, plan.width), on_error=on_error, report=report)
+    plan = plan._replace(width=max(1, plan.width), on_error=on_error, report=report)
     if isinstance(items, Collection):
         collect(work, items, plan, counter)
         return

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Collection
 from contextlib import closing
-from dataclasses import replace
 from typing import Any
 
 from cloudfiles.batch.fanout import collect
@@ -60,12 +59,12 @@ def move_objects(source: Store, target: Store, paths: Any, *, total: int | None 
         add(mover.copy_moved(item, None if moved is None else moved.target), began)
 
     with bar_for(progress, count, "Moving") as bar, closing(SharedFiles(source.here())) as shared:
-        how = replace(plan, report=bar.update if is_shown(progress) else None,
+        how = plan._replace(report=bar.update if is_shown(progress) else None,
                       on_error=None if raise_errors else result.fail)
         try:
             collect(move, shared.note(items), how)
             not_moved = {item[:2] for item in later}
-            collect(copy, list(later), replace(how, report=None, probe=False))
+            collect(copy, list(later), how._replace(report=None, probe=False))
         except CloudFilesError as error:
             raise result.explain(error, "moved") from error.__cause__
     return result

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from cloudfiles.batch.fanout import collect
@@ -82,7 +82,7 @@ def verify(source: Store, target: Store, paths: Any = None, *, read: bool = Fals
         report = bar.update if is_shown(progress) else None
         for chunk in _chunks(items):
             comparison = collect(lambda item: _compare(here, there, item, read), chunk,
-                             replace(plan, report=report))
+                             plan._replace(report=report))
             for item, one in zip(chunk, comparison, strict=True):
                 result.add(item, one)
     return result

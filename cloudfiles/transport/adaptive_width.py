@@ -5,16 +5,15 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from cloudfiles.runtime.descriptors import descriptor_limit, process_descriptors
 from cloudfiles.transport.body_memory import process_body_memory
-from cloudfiles.transport.concurrency import ConcurrencyController, Interval
 from cloudfiles.transport.traffic import Traffic, traffic_of
 
 if TYPE_CHECKING:
     from cloudfiles.runtime.contract import Runtime
+    from cloudfiles.transport.concurrency import ConcurrencyController
     from cloudfiles.transport.limiter import Limiter
     from cloudfiles.transport.request import Origin
 
@@ -48,8 +47,7 @@ def max_width(given: int | None = None) -> int:
     return max(1, min(given, descriptor_limit() // _DESCRIPTOR_SHARE))
 
 
-@dataclass
-class _Marks:
+class _Marks(NamedTuple):
     """The counters at the beginning of an interval."""
 
     time: float
@@ -72,6 +70,8 @@ class AdaptiveWidth:
 
     def __init__(self, traffic: Sequence[Traffic], controller: ConcurrencyController | None = None,
                  limiters: Sequence[Limiter] = ()) -> None:
+        from cloudfiles.transport.concurrency import ConcurrencyController  # here, as a single request needs none
+
         self._controller = controller or ConcurrencyController(start=FIRST_WIDTH, maximum=max_width())
         self._traffic = traffic
         self._limiters = limiters
@@ -122,6 +122,8 @@ class AdaptiveWidth:
                       total("connects"), total("refused"), process_descriptors.shortages + process_body_memory.waits)
 
     def _observe(self, now: float) -> None:
+        from cloudfiles.transport.concurrency import Interval
+
         before, after = self._marks, self._current(now)
         seconds = now - before.time
         completed, moved = after.completed - before.completed, after.bytes - before.bytes

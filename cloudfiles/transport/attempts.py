@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 from cloudfiles.exceptions import (
     Attempt,
@@ -75,7 +74,7 @@ class Attempts:
             raise
         if self._attempts:
             last = self._attempts[-1]
-            self._attempts[-1] = replace(last, waited=last.waited + now - began)
+            self._attempts[-1] = last._replace(waited=last.waited + now - began)
         return now
 
     def _until_deadline(self, now: float, delay: float, error: CloudFilesError | None) -> float:

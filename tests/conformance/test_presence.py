@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import random
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -84,7 +83,7 @@ def test_the_answers_are_the_same_by_head_and_by_list(store: StoreUnderTest, see
         assert exists == {key: seeded.exists(key) for key in keys}
         return
     monkeypatch.setattr(interface, "list_page", _unreachable)
-    monkeypatch.setattr(interface, "traits", replace(interface.traits, lists_in_key_order=False))
+    monkeypatch.setattr(interface, "traits", interface.traits._replace(lists_in_key_order=False))
     assert seeded.exists(keys) == exists
     assert seeded.size(keys) == sizes
 

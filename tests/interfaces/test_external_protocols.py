@@ -19,7 +19,7 @@ REMOTE = """
 from dataclasses import replace
 
 class RemoteInterface(SqliteInterface):
-    traits = replace(SqliteInterface.traits, is_local=False)
+    traits = SqliteInterface.traits._replace(is_local=False)
 """
 
 

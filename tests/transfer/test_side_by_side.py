@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -95,7 +94,7 @@ def test_the_same_key_twice_in_an_iterator_is_as_before(disk: CloudFiles) -> Non
 
 
 class Folding(FileInterface):
-    traits = replace(FileInterface.traits, folds_case=True)
+    traits = FileInterface.traits._replace(folds_case=True)
 
 
 def _interface(kind: type[Interface]) -> Interface:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -227,7 +226,7 @@ def test_collisions_are_found_before_the_first_byte(store: Make, ours: list[str]
 
 
 def test_case_collisions(store: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(FileInterface, "traits", replace(FileInterface.traits, folds_case=True))
+    monkeypatch.setattr(FileInterface, "traits", FileInterface.traits._replace(folds_case=True))
     source, target = store("mem"), store("file")
     source.puts([("Readme", b"1"), ("README", b"2")])
     with pytest.raises(InvalidPathError, match="differ only in case"):
@@ -273,7 +272,7 @@ def test_a_pattern_that_is_none(store: Make) -> None:
 class Unordered(MemInterface):
     """Lists in an order of its own, and may promise the right one."""
 
-    traits = replace(MemInterface.traits, lists_in_key_order=False)
+    traits = MemInterface.traits._replace(lists_in_key_order=False)
 
     def list_page(self, prefix: str = "", **more: Any) -> ListPage:
         page = super().list_page(prefix, **more)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -142,7 +141,7 @@ def test_an_object_and_a_directory(there: Path, mem: CloudFiles) -> None:
 
 
 def test_by_another_case(tmp_path: Path, mem: CloudFiles, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(FileInterface, "traits", replace(FileInterface.traits, folds_case=True))
+    monkeypatch.setattr(FileInterface, "traits", FileInterface.traits._replace(folds_case=True))
     there = tmp_path / "there"
     (there / "run10").mkdir(parents=True)
     (there / "latest").symlink_to("run10")

@@ -11,8 +11,9 @@ from cloudfiles.testing import S3Server
 
 SDKS = ["boto3", "botocore", "google", "azure", "requests", "aiohttp"]
 
-SLOW = ["asyncio", "concurrent.futures", "email", "gevent", "html", "http.client", "logging", "multiprocessing",
-        "pickle", "platform", "shutil", "ssl", "tempfile", "tqdm", "urllib.request", "urllib3", "uuid", "xml"]
+SLOW = ["asyncio", "concurrent.futures", "dataclasses", "email", "gevent", "html", "http.client", "inspect", "logging",
+        "multiprocessing", "pickle", "platform", "shutil", "ssl", "tempfile", "tqdm", "urllib.request", "urllib3",
+        "uuid", "xml"]
 """Modules that take long to import and that a single request over plain HTTP does not need."""
 
 

@@ -32,7 +32,6 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from cloudfiles.exceptions import CloudFilesError, DecompressionError, InvalidPathError
@@ -99,7 +98,7 @@ class FileInterface(Interface):
         self._locks = FileLocks(self.lock_dir, runtime.sleep) if locking else None
         self._walks = WalkCache()
         if options.encoding_suffixes is False:
-            self.traits = replace(self.traits, folds_suffixes=False, keeps_encodings=False)
+            self.traits = self.traits._replace(folds_suffixes=False, keeps_encodings=False)
         self._variants = BY_SUFFIX if self.traits.folds_suffixes else EXACT
         self._follow_external = options.follow_external_symlinks
         self._inside: set[str] = set()  # directories that `check_target` has seen to be so

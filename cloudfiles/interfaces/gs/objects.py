@@ -203,7 +203,6 @@ class GsRead(ObjectRead):
         del headers["content-encoding"]
 
 
-@dataclass(slots=True)
 class MediaObject(StoredObject):
     """An object as described by a read: with all headers, but without its metadata, which reads of the JSON API do not
     return (Go client's reference, Reader.Metadata).
@@ -212,7 +211,12 @@ class MediaObject(StoredObject):
         key: the key for requesting the metadata.
     """
 
-    key: str = ""
+    __slots__ = ("key",)
+
+    def __init__(self, stored: StoredObject, key: str) -> None:
+        StoredObject.__init__(self, stored.content, stored.encoding, stored.verified, stored.etag, stored.size,
+                              stored.headers, stored.generation)
+        self.key = key
 
 
 class GsBoundedRead(GsRead):
@@ -233,16 +237,17 @@ class GsBoundedRead(GsRead):
 
     def _whole(self, content: bytes, headers: dict[str, str]) -> StoredObject:
         stored = GsRead._whole(self, content, headers)
-        return MediaObject(stored.content, stored.encoding, stored.verified, stored.etag, None, headers,
-                           key=self.path or "")
+        return MediaObject(StoredObject(stored.content, stored.encoding, stored.verified, stored.etag, None, headers),
+                           self.path or "")
 
 
 def described_media(headers: Mapping[str, str], key: str) -> MediaObject:
     """The object that the headers of a read describe, without its content."""
     size = headers.get("x-goog-stored-content-length") or headers.get("content-length", "")
     encoding = headers.get("x-goog-stored-content-encoding", headers.get("content-encoding", ""))
-    return MediaObject(None, "" if encoding == "identity" else encoding, "", headers.get("etag"),
-                       int(size) if size.isascii() and size.isdigit() else None, headers, headers.get(GENERATION), key)
+    return MediaObject(StoredObject(
+        None, "" if encoding == "identity" else encoding, "", headers.get("etag"),
+        int(size) if size.isascii() and size.isdigit() else None, headers, headers.get(GENERATION)), key)
 
 
 def _is_transcoded(headers: dict[str, str]) -> bool:

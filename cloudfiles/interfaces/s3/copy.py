@@ -6,7 +6,6 @@ Source: Amazon S3 API Reference, CopyObject and UploadPartCopy. Both may return 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from cloudfiles.batch.fanout import Plan, collect
 from cloudfiles.credentials.signing.url_encoding import quote_key
@@ -27,6 +26,7 @@ from cloudfiles.transport.adaptive_width import WorkerShare, max_width
 from cloudfiles.transport.request import Request, Response
 from cloudfiles.transport.web_page import is_web_page
 from cloudfiles.types import StoredObject, WriteOptions
+from cloudfiles.values import Value
 
 MAX_COPY = 5 << 30
 """Maximum size of one CopyObject, or of one copied part, in bytes."""
@@ -47,8 +47,7 @@ def same_service(here: S3Bucket, there: S3Bucket) -> bool:
     return ours.origin == theirs.origin
 
 
-@dataclass
-class ServerSideCopy:
+class ServerSideCopy(Value):
     """One copy.
 
     Attributes:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any, ClassVar
 
 from cloudfiles.credentials.aws import AwsProvider
@@ -73,7 +72,7 @@ class S3Interface(HeaderStore):
                  client: Client | None = None, provider: AwsProvider | None = None) -> None:
         self._name = location.bucket or ""
         if self._name.endswith(_DIRECTORY_BUCKET):
-            self.traits = replace(self.traits, lists_in_key_order=False)
+            self.traits = self.traits._replace(lists_in_key_order=False)
         path = location.path or ""
         self._root = path if not path or path.endswith("/") else path + "/"
         self._url = location.host or options.endpoint

@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from binascii import a2b_base64
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cloudfiles import integrity
@@ -41,7 +40,6 @@ MAX_PUT = 5 << 30
 """Maximum size of one PUT, in bytes."""
 
 
-@dataclass(slots=True)
 class S3Bucket:
     """A bucket below one path.
 
@@ -54,15 +52,17 @@ class S3Bucket:
         honors_conditions: whether the server is known to support If-Match and If-None-Match on writes.
     """
 
-    client: Client
-    runtime: Runtime
-    protocol: S3Protocol
-    checks: UploadChecksums
-    root: str
-    base: str
-    headers: dict[str, str]
-    honors_conditions: bool
-    bulk_deletes: bool = True
+    def __init__(self, client: Client, runtime: Runtime, protocol: S3Protocol, checks: UploadChecksums, root: str,
+                 base: str, headers: dict[str, str], honors_conditions: bool, bulk_deletes: bool = True) -> None:
+        self.client = client
+        self.runtime = runtime
+        self.protocol = protocol
+        self.checks = checks
+        self.root = root
+        self.base = base
+        self.headers = headers
+        self.honors_conditions = honors_conditions
+        self.bulk_deletes = bulk_deletes
 
     @property
     def origin(self) -> Origin:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import closing
-from dataclasses import asdict
 from typing import Any
 
 from cloudfiles import paths as _paths
@@ -280,7 +279,8 @@ def _store(given: Store | None, cloudpath: str, saved: dict[str, Any], name: str
 
 def _options_of(store: Store) -> dict[str, Any]:
     """The options of a store as JSON values, without secrets."""
-    options = asdict(store.with_default_suffixes(True).options)
+    options = {**vars(store.with_default_suffixes(True).options)}
+    options["tls"] = {**vars(options["tls"])}
     del options["secrets"]
     if options["endpoint"]:
         options["endpoint"] = redact(options["endpoint"])

@@ -7,7 +7,6 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from itertools import chain, islice
 from typing import Any
 
@@ -120,9 +119,9 @@ class JournalWorker:
     def _copy_pending(self, copy_object: Callable[[LeasedItem], None], large: bool) -> None:
         if large:
             self._several = max(1, self._journal.count_large(LARGE_AT_ONCE))
-        plan = replace(self._plan, on_error=self._failed, report=lambda _: self._flush())
+        plan = self._plan._replace(on_error=self._failed, report=lambda _: self._flush())
         if large:
-            plan = replace(plan, width=self._several, probe=False, share=None)
+            plan = plan._replace(width=self._several, probe=False, share=None)
         pending = self._pending(large)
         while chunk := list(islice(pending, 1)):
             collect(copy_object, chain(chunk, islice(pending, _CHUNK)), plan)

@@ -1,0 +1,62 @@
+"""A base of values that are passed between the layers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+
+if TYPE_CHECKING:
+    from typing_extensions import dataclass_transform
+else:
+    def dataclass_transform(**_: Any) -> Any:
+        return lambda cls: cls
+
+V = TypeVar("V", bound="Value")
+
+
+@dataclass_transform(frozen_default=True)
+class Value:
+    """An object that is described by the annotated attributes of its class, as a frozen dataclass is.
+
+    For modules that every program needs: importing `dataclasses` (and with it `inspect`) and generating the methods of
+    each class takes as long as a first request. Methods here are common to all classes, and so are slower.
+    """
+
+    _fields: ClassVar[tuple[str, ...]] = ()
+    _hidden: ClassVar[frozenset[str]] = frozenset()
+    """Attributes that are not shown by `repr`."""
+
+    def __init_subclass__(cls) -> None:
+        own = (name for name in cls.__annotations__ if not name.startswith("_"))
+        cls._fields = tuple(dict.fromkeys((*cls._fields, *own)))
+
+    def __init__(self, *values: Any, **named: Any) -> None:
+        if len(values) > len(self._fields):
+            raise TypeError(f"{type(self).__name__} has {len(self._fields)} attributes, got {len(values)} values")
+        for name, value in zip(self._fields, values, strict=False):
+            if name in named:
+                raise TypeError(f"{type(self).__name__}: {name} is given twice")
+            named[name] = value
+        for name in self._fields:
+            if name not in named and not hasattr(type(self), name):
+                raise TypeError(f"{type(self).__name__}: {name} is missing")
+            self.__dict__[name] = named.pop(name) if name in named else getattr(type(self), name)
+        if named:
+            raise TypeError(f"{type(self).__name__} has no {', '.join(named)}")
+        self.__post_init__()
+
+    def __post_init__(self) -> None:
+        """Checks of subclasses."""
+
+    def __eq__(self, other: object) -> bool:
+        return self.__dict__ == other.__dict__ if type(other) is type(self) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(tuple(self.__dict__.values()))
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{name}={getattr(self, name)!r}" for name in self._fields if name not in self._hidden)
+        return f"{type(self).__name__}({shown})"
+
+    def replace(self: V, **changes: Any) -> V:
+        """A copy with some attributes changed."""
+        return type(self)(**{**self.__dict__, **changes})
