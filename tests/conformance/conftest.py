@@ -63,6 +63,8 @@ def _deselect_other_stores(config: pytest.Config, items: list[pytest.Item]) -> N
 def _parameter(name: str, test: str, *runtime: str) -> Any:
     reason = EXCEPTIONS.get((name, test))
     marks = [pytest.mark.xfail(reason=reason, strict=True)] if reason else []
+    if "inline" in runtime and name not in ("file", "scripted"):
+        marks.append(pytest.mark.full)
     return pytest.param(name, *runtime, id="-".join((name, *runtime)), marks=marks)
 
 

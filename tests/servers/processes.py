@@ -25,7 +25,7 @@ import pytest
 
 from tests.servers.tls import Certificates
 
-_START = 15.0  # seconds a server gets to answer its first request
+_START = 60.0  # seconds a server gets to answer its first request
 _ACCESS_KEY, _SECRET_KEY = "AKIAEXAMPLE0000", "secretkey1234567"
 
 
