@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from cloudfiles.batch.store import checked_count
 from cloudfiles.exceptions import InvalidInputError
+from cloudfiles.runtime.memory import available_memory
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor, Future
@@ -39,6 +40,10 @@ _MOST_BYTES = 64 << 20
 """... no more bytes than this: a chunk is in memory twice."""
 
 
+_PROCESS_BYTES = 200 << 20
+"""Memory of a process with its chunks."""
+
+
 def is_executor(parallel: Any) -> bool:
     """Whether it is an executor and not a number. Imports nothing for numbers."""
     if isinstance(parallel, int):
@@ -49,10 +54,11 @@ def is_executor(parallel: Any) -> bool:
 
 
 def processes(parallel: Parallel) -> int:
-    """The number of processes: `parallel` itself; all cores that this process may use for 0 or True; 1 for this process
-    only."""
+    """The number of processes: `parallel` itself; for 0 or True one for each core that this process may use, as far as
+    they fit into memory; 1 for this process only."""
     if parallel is True or (parallel == 0 and parallel is not False):
-        return _cores()
+        memory = available_memory()
+        return _cores() if memory is None else max(1, min(_cores(), memory // _PROCESS_BYTES))
     return checked_count("parallel", 1 if parallel is False else parallel)
 
 
