@@ -16,13 +16,13 @@ from cloudfiles.retry import RETRYABLE_STATUS, RetryPolicy
 from cloudfiles.runtime.contract import Runtime
 from cloudfiles.runtime.descriptors import DescriptorBudget, process_descriptors
 from cloudfiles.transport.attempts import Attempts
-from cloudfiles.transport.connection import IncompleteBodyError
 from cloudfiles.transport.connection_pool import Pool
 from cloudfiles.transport.dial import Dialer
 from cloudfiles.transport.hedging import Hedger, HedgeWonError, HedgingPolicy
 from cloudfiles.transport.limiter import Limiter
 from cloudfiles.transport.proxy import proxy_for
 from cloudfiles.transport.request import Origin, Request, Response, RetryRequest
+from cloudfiles.transport.response_reader import IncompleteBodyError
 from cloudfiles.transport.traffic import traffic_of
 from cloudfiles.types import MIN_THROUGHPUT, Clock, StoreOptions, Tls
 

@@ -21,8 +21,9 @@ from cloudfiles.runtime.descriptors import DescriptorBudget
 from cloudfiles.runtime.green_stream import GreenStream, Watchdog
 from cloudfiles.testing import Pieces, Rule, S3Server, Stall
 from cloudfiles.transport import connection_pool, throughput
-from cloudfiles.transport.connection import Connection, IncompleteBodyError
+from cloudfiles.transport.connection import Connection
 from cloudfiles.transport.request import PLAIN, Body, FileBody, Request
+from cloudfiles.transport.response_reader import IncompleteBodyError
 from cloudfiles.transport.throughput import CRAWL_SECONDS, Throughput, TooSlowError, Watch
 from tests.core.scripted import ORIGIN, FakeTime, ScriptedStream, answer, scripted_client
 

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from cloudfiles.exceptions import ConnectionFailedError, ProtocolError, RequestTimeoutError, TruncatedBodyError
 from cloudfiles.runtime.contract import Stream
-from cloudfiles.transport.connection import Connection, IncompleteBodyError
+from cloudfiles.transport.connection import Connection
 from cloudfiles.transport.request import Request, Response
+from cloudfiles.transport.response_reader import IncompleteBodyError
 from cloudfiles.transport.wire import (
     CHUNKED,
     MAX_HEAD,
