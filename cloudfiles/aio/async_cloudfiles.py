@@ -31,8 +31,9 @@ class AsyncCloudFiles(AsyncReadVerbs, AsyncWriteVerbs):
             ...
 
     Requests run in the engine's gevent hub, so that thousands of concurrent requests need no threads. At most
-    `num_threads` single-object calls run at once, and four batches, each with `num_threads` workers. `file://` and
-    `mem://`, and batches in other processes (`parallel`), run on a few threads.
+    `num_threads` single-object calls run at once, and four batches, each with `num_threads` workers; if it is not
+    given, the number is found for all of them together. `file://` and `mem://`, and batches in other processes
+    (`parallel`), run on a few threads.
 
     Iterables of paths and files may be collections, async iterables, or iterators; iterators may block, and are
     consumed on a thread. Cancelling the awaiting task aborts the requests in progress and closes their connections;

@@ -106,7 +106,9 @@ class AsyncRunner:
 
     def _bind(self, cloudfiles: CloudFiles) -> None:
         self.sync = cloudfiles
-        self._single_calls = ConcurrencyLimiter(max(1, cloudfiles.num_threads))
+        store = cloudfiles._store
+        self._single_calls = ConcurrencyLimiter(max(1, cloudfiles.num_threads),
+                                                store.share_of_calls if store.width is None else None)
         self._batches = ConcurrencyLimiter(_BATCHES)
         self._unlimited = ConcurrencyLimiter()
         self._is_local = interface_class(cloudfiles.protocol).traits.is_local

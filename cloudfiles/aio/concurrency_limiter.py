@@ -17,7 +17,9 @@ from cloudfiles.runtime.cancellation import Cancellation, Cancelled
 from cloudfiles.runtime.hub_engine import background_runtime, is_exiting
 
 if TYPE_CHECKING:
+    from cloudfiles.runtime.contract import Runtime
     from cloudfiles.runtime.green import GreenRuntime
+    from cloudfiles.transport.adaptive_width import WorkerShare
 
 CANCEL_GRACE = 1.0
 """Seconds that a coroutine waits for cancelled work to clean up. Writes to local files are waited for longer."""
@@ -42,14 +44,18 @@ class ConcurrencyLimiter:
 
     Args:
         width: maximum number of concurrent calls; None for no limit.
+        share_of: returns the share of these calls in the workers of their server, which sets the maximum instead.
     """
 
-    def __init__(self, width: int | None = None) -> None:
+    def __init__(self, width: int | None = None, share_of: Callable[[Runtime], WorkerShare] | None = None) -> None:
         self._width = width
+        self._share_of = share_of
         self._runtime: GreenRuntime | None = None
         # Used by the hub's thread only:
         self._running = 0
         self._waiting: deque[Job] = deque()
+        self._share: WorkerShare | None = None
+        self._adapt_at = 0.0
 
     async def run(self, function: Callable[..., Any], *args: Any) -> Any:
         """Run `function(*args)`, which may block, in the hub and return its result.
@@ -70,24 +76,42 @@ class ConcurrencyLimiter:
 
     def enter(self, job: Job) -> None:
         if job.runtime is not self._runtime:  # the engine was closed since, which ended its calls
+            self._leave_share()
             self._runtime, self._running, self._waiting = job.runtime, 0, deque()
         job.runtime.worker_groups.add(job)
-        if self._width is None or self._running < self._width:
-            self._running += 1
-            job.start()
-        else:
-            self._waiting.append(job)
+        self._waiting.append(job)
+        self._start_waiting()
 
     def leave(self, job: Job) -> None:
-        """A job has ended: start the next one that waits."""
+        """A job has ended: start those that wait."""
         if job.runtime is not self._runtime:
             return
-        while self._waiting:
+        self._running -= 1
+        self._start_waiting()
+        if not self._running:
+            self._leave_share()
+
+    def _start_waiting(self) -> None:
+        self._adapt()
+        while self._waiting and (self._width is None or self._running < self._width):
             following = self._waiting.popleft()
             if not following.ended:
+                self._running += 1
                 following.start()
-                return
-        self._running -= 1
+
+    def _adapt(self) -> None:
+        """Ask from time to time how many calls may run."""
+        now = monotonic()
+        if self._share_of is None or self._runtime is None or now < self._adapt_at:
+            return
+        self._share = self._share or self._share_of(self._runtime)
+        self._width = self._share.workers(now, self._running + len(self._waiting))
+        self._adapt_at = now + self._share.interval
+
+    def _leave_share(self) -> None:
+        if self._share is not None:
+            self._share.leave()
+            self._share, self._adapt_at = None, 0.0
 
 
 class Job:

@@ -152,6 +152,15 @@ class Store:
             share = share_of(interface, runtime=runtime, maximum=self.options.max_concurrency)
         return Plan(runtime, self.first_width, on_error, report, share=share), interface
 
+    def share_of_calls(self, runtime: Runtime) -> WorkerShare:
+        """The share of single calls, made by many workers of `runtime` at a time, in the workers of the server."""
+
+        def origins() -> tuple[Origin, ...]:
+            interface = self._interfaces.get(runtime)  # None before the first call
+            return () if interface is None or interface.origin is None else (interface.origin,)
+
+        return WorkerShare(origins, runtime, max_width(self.options.max_concurrency))
+
     # ---- pickling
 
     def __getstate__(self) -> dict[str, Any]:

@@ -11,14 +11,16 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import aclosing
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+import gevent
 import numpy
 import pytest
 
 import cloudfiles
 from cloudfiles import CloudFiles
 from cloudfiles.aio import AsyncCloudFiles
+from cloudfiles.aio.concurrency_limiter import ConcurrencyLimiter
 from cloudfiles.exceptions import AuthorizationError, CloudFilesError, InvalidInputError
 from cloudfiles.runtime.hub_engine import close_engine
 from cloudfiles.testing import Rule, S3Server, Stall, Status, slow_down
@@ -74,7 +76,7 @@ def test_the_verbs(cf: AsyncCloudFiles, run: Run) -> None:
 def test_thousands_at_once_without_threads(fault_server: S3Server, run: Run) -> None:
     contents = {str(n): b"%d" % n for n in range(2000)}
     fault_server.put_many(contents)
-    cf = on(fault_server)
+    cf = on(fault_server, num_threads=20)
     before, _ = fault_server.connections()
     most = 0
 
@@ -90,6 +92,38 @@ def test_thousands_at_once_without_threads(fault_server: S3Server, run: Run) -> 
     assert run(main()) == list(contents.values())
     assert most < 50
     assert fault_server.connections()[0] - before <= 20
+
+
+def test_single_calls_follow_the_width_of_their_server() -> None:
+    class Share:
+        interval = 0.001
+        ended = False
+
+        def workers(self, now: float, wanted: int, waiting: int = 0) -> int:
+            return 3 if done < 3 else 8
+
+        def leave(self) -> None:
+            self.ended = True
+
+    done = running = most = 0
+    share = Share()
+
+    def call(number: int) -> int:
+        nonlocal done, running, most
+        running += 1
+        most = max(most, running)
+        gevent.sleep(0.002)
+        assert most <= (3 if done < 3 else 8)
+        done, running = done + 1, running - 1
+        return number
+
+    async def main() -> list[int]:
+        limiter = ConcurrencyLimiter(20, lambda _: cast(Any, share))
+        return await asyncio.gather(*(limiter.run(call, number) for number in range(100)))
+
+    assert asyncio.run(main()) == list(range(100))
+    assert most == 8
+    assert share.ended
 
 
 def test_thousands_of_local_awaits(tmp_path: Path) -> None:
@@ -503,6 +537,7 @@ import gevent, gevent.monkey
 {prepared}
 import asyncio, json, os
 from cloudfiles.aio import AsyncCloudFiles
+from cloudfiles.aio.concurrency_limiter import ConcurrencyLimiter
 
 async def main():
     cf = AsyncCloudFiles(os.environ["STORE"], secrets=json.loads(os.environ["SECRETS"]))
