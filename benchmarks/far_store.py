@@ -20,7 +20,7 @@ import resource
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -119,11 +119,16 @@ def configuration(profiles: Mapping[int, Profile], *, run: Path, root: Path, use
                         open_files=max(100, min(20_000, limit - 5000)))
 
 
-def write_listing(path: Path, prefixes: Mapping[str, int]) -> None:
-    """The keys of `data.names` below each prefix, as many as it is mapped to, one per line in byte order."""
+def listed_prefix(count: int) -> str:
+    """The prefix in the listing with that many keys."""
+    return f"digits-{count}"
+
+
+def write_listing(path: Path, counts: Sequence[int]) -> None:
+    """The keys of `data.names` below the prefix of each count, one per line in byte order."""
     with open(path, "w") as file:
-        for prefix in sorted(prefixes):
-            file.writelines(f"{prefix}/{name}\n" for name in data.names(prefixes[prefix]))
+        for count in sorted(counts, key=listed_prefix):
+            file.writelines(f"{listed_prefix(count)}/{name}\n" for name in data.names(count))
 
 
 def counters(port: int) -> dict[str, int]:

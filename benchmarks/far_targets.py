@@ -8,7 +8,7 @@ from math import ceil
 
 from benchmarks.far_store import HEADERS, NARROW, PROFILES, THROTTLED
 from benchmarks.results import OURS, Row, Table
-from benchmarks.workloads import OTHERS, PROGRAMS, WIDTHS
+from benchmarks.workloads import ONE_BY_ONE, OTHERS, PROGRAMS, WIDTHS
 
 Tables = dict[str, Table]
 
@@ -102,4 +102,4 @@ def _listings(tables: Tables) -> Iterator[Verdict]:
                        lambda found: found <= 110, ".0f")
         yield _verdict(f"{workload}: a generator at most 2 s",
                        _of(tables, workload, lambda row: row.seconds, f"{OURS}, generator"), lambda found: found <= 2)
-    yield _ratio(tables, "far-list", OTHERS[0], 10)
+    yield _ratio(tables, "far-list", ONE_BY_ONE, 10)

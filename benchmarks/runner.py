@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks import envs
+from benchmarks import envs, far_store
 from benchmarks.clients import CLIENTS
 from benchmarks.clients.base import Client, Target
 from benchmarks.clients.programs import Program
@@ -137,11 +137,12 @@ class Runner:
             python = interpreter(client)
         except envs.Unavailable as error:
             return {"unavailable": str(error)}
-        prefix = f"put/{directory.name}" if workload.writes else workload.dataset
+        count = workload.batch(client, self.quick)
+        dataset = far_store.listed_prefix(count) if workload.listed else workload.dataset
+        prefix = f"put/{directory.name}" if workload.writes else dataset
         target = replace(self.servers.target(server_of(workload, client), prefix), tools=self.tools,
                          project=str(PROJECT), scratch=str(directory), seconds=self.seconds)
-        job = Job(client.name, workload.verb, target, workload.batch(client, self.quick), workload.size,
-                  workload.grouped, workload.far)
+        job = Job(client.name, workload.verb, target, count, workload.size, workload.grouped, workload.far)
         self.servers.counters(workload.server)
         outcome = measure(python, job)
         counted = self.servers.counters(workload.server)

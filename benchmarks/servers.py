@@ -253,7 +253,7 @@ class Servers:
 
     def _start_listings(self) -> None:
         listing = self.run / "listing"
-        far_store.write_listing(listing, {f"digits-{count}": count for count in (100_000, 1_000_000)})
+        far_store.write_listing(listing, (100_000, 1_000_000))
         self._spawn_far("listings", LISTINGS, listing)
 
     def _spawn_far(self, name: str, profiles: Sequence[str], listing: Path | None) -> None:

@@ -17,7 +17,8 @@ FAR_SECONDS = 3.0  # of a batch on a far store, for clients whose rate does not 
 SLOW = 0.02  # seconds that a request takes the slower ones, whatever the latency
 OURS, OTHERS = ("cloudfiles",), ("obstore, 20 threads", "boto3, 10 threads", "s3fs", "cloud-files 6.4.3, threads")
 GATHER, PROGRAMS = "obstore, asyncio.gather", ("s5cmd", "rclone")
-WIDTHS = tuple(client.name for client in FIXED)
+WIDTHS = tuple(client.name for client in FIXED if client.width != 1)
+ONE_BY_ONE = "cloudfiles, num_threads=1"
 
 
 @dataclass(frozen=True)
@@ -58,8 +59,6 @@ class Workload:
         """The prefix of the objects that are read; workloads with the same objects share one."""
         if self.server in EMULATORS:
             return "emulated"
-        if self.listed:
-            return f"digits-{self.count}"
         if self.verb in ("exists", "exists_sparse", "list"):
             return "listing"
         return self.name if self.grouped or self.verb == "get_decoded" else f"get-{self.size}"
@@ -74,6 +73,8 @@ class Workload:
     def batch(self, client: type[Client], quick: bool) -> int:
         """The number of operations for a client. A fixed width reaches its rate at once, so a part of them will do."""
         most = self.operations(quick)
+        if self.far and self.verb == "list" and client.name not in OURS:
+            return most // 10  # lists page after page
         if not self.far or self.listed or client.width is None:
             return most
         latency = PROFILES[self.server].latency
@@ -128,7 +129,7 @@ FAR: tuple[Workload, ...] = (
     Workload("far-size", "size of 100 000 objects, 100 ms a page, default settings", "size", "far-listing-100", 0,
              100_000, 100_000, unit="keys/s", clients=(*OURS, "cloudfiles, generator")),
     Workload("far-list", "list 1 000 000 keys, 50 ms a page, default settings", "list", "far-listing-50", 0,
-             1_000_000, 1_000_000, unit="keys/s", clients=(*OURS, OTHERS[0])),
+             1_000_000, 1_000_000, unit="keys/s", clients=(*OURS, ONE_BY_ONE, *OTHERS[:3])),
 )
 
 WORKLOADS: tuple[Workload, ...] = (

@@ -121,7 +121,7 @@ def _fixed(number: int) -> type[Ours]:
         "settings": {"num_threads": number}})
 
 
-FIXED = tuple(_fixed(number) for number in (20, 64, 128, 256, 512))
+FIXED = tuple(_fixed(number) for number in (1, 20, 64, 128, 256, 512))
 
 
 class Unhedged(Ours):
