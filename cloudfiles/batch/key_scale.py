@@ -7,7 +7,6 @@ the next. What is estimated is only where a listing is split: a wrong estimate c
 
 from __future__ import annotations
 
-import string
 from bisect import bisect_left
 from collections.abc import Sequence
 
@@ -20,10 +19,10 @@ _SAMPLE = 128
 _CYCLES = 2
 """If the characters before a position have changed this often, the page has probably all that occur there."""
 
-_DIGITS = string.digits
+_DIGITS = "0123456789"
+_LOWER, _UPPER = "abcdefghijklmnopqrstuvwxyz", "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _HEX = (_DIGITS + "abcdef", _DIGITS + "ABCDEF")
-_CLASSES = (_DIGITS, string.ascii_lowercase, string.ascii_uppercase, *_HEX, _DIGITS + string.ascii_lowercase,
-            _DIGITS + string.ascii_uppercase, _DIGITS + string.ascii_uppercase + string.ascii_lowercase)
+_CLASSES = (_DIGITS, _LOWER, _UPPER, *_HEX, _DIGITS + _LOWER, _DIGITS + _UPPER, _DIGITS + _UPPER + _LOWER)
 
 
 class KeyScale:
