@@ -32,6 +32,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "full: run by `--full` only")
     config.addinivalue_line("markers", "one_runtime: what it tests is alike in every runtime: "
                             "in the second one by `--full` only")
+    config.addinivalue_line("markers", "own_servers: what it tests is alike on every server: "
+                            "on real ones by `--full` only")
     # How long an example takes says something about the machine, not about the code.
     hypothesis.settings.register_profile("default run", deadline=None, max_examples=30)
     hypothesis.settings.register_profile("full run", deadline=None, max_examples=100)
@@ -84,5 +86,7 @@ def repeats_others(item: pytest.Item) -> bool:
     servers, parameters = servers_of(item), _parameters(item)
     in_second_runtime = parameters.get("green") is False or bool(
         {"threads", "inline", "uvloop"}.intersection(value for value in parameters.values() if isinstance(value, str)))
+    if servers and item.get_closest_marker("own_servers") is not None:
+        return True
     return len(servers) > 1 or bool(servers & _SECOND) or (
         in_second_runtime and (bool(servers) or item.get_closest_marker("one_runtime") is not None))

@@ -73,6 +73,7 @@ def test_the_verbs(cf: AsyncCloudFiles, run: Run) -> None:
     run(main())
 
 
+@pytest.mark.one_runtime
 def test_thousands_at_once_without_threads(fault_server: S3Server, run: Run) -> None:
     contents = {str(n): b"%d" % n for n in range(2000)}
     fault_server.put_many(contents)

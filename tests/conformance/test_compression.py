@@ -101,6 +101,7 @@ def test_a_corrupt_stream_is_an_error_that_names_the_path(store: StoreUnderTest,
     assert cf.get("half", raw=True) == whole[:middle]
 
 
+@pytest.mark.own_servers
 def test_decoded_sizes_are_bounded_where_asked(cf: CloudFiles) -> None:
     for encoding in LEVELS:
         cf.put(f"bomb {encoding}", bytes(5_000_000), compress=encoding)

@@ -84,6 +84,7 @@ def test_many_pages(store: StoreUnderTest, cf: CloudFiles, fault_server: S3Serve
     assert list(cf.list(flat=True)) == keys
 
 
+@pytest.mark.own_servers
 @pytest.mark.stores("scripted", "rclone", "moto", "gs", "gs-scripted")
 @pytest.mark.parametrize("kind", ["numbers", "directories", "nasty"])
 def test_pages_listed_side_by_side(store: StoreUnderTest, cf: CloudFiles, kind: str,

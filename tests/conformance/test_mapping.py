@@ -215,6 +215,7 @@ def test_progress(seeded: CloudFiles, capsys: pytest.CaptureFixture[str]) -> Non
     assert capsys.readouterr() == ("", "")
 
 
+@pytest.mark.own_servers
 @pytest.mark.writes
 @pytest.mark.parametrize("parallel", [1, 2])
 def test_progress_counts_items(store: StoreUnderTest, parallel: int, tmp_path: Path) -> None:

@@ -14,6 +14,8 @@ from cloudfiles.exceptions import AuthorizationError, InvalidInputError
 from cloudfiles.testing import Rule, S3Server, Status
 from tests.conformance.stores import StoreUnderTest
 
+pytestmark = pytest.mark.own_servers
+
 CONTENTS = {f"k{i:03}": b"%03d" % i * i for i in range(120)}
 
 

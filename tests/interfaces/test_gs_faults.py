@@ -62,6 +62,7 @@ def test_two_thousand_gets(gcs_server: GcsServer, green: bool, contents: dict[st
     assert len(gcs_server.requests()) > 1.1 * COUNT
 
 
+@pytest.mark.full
 def test_two_thousand_puts(gcs_server: GcsServer, green: bool, contents: dict[str, bytes]) -> None:
     gcs_server.script(mix(9, USUAL))
     assert store(gcs_server, green, "dir/").puts(contents.items()) == COUNT

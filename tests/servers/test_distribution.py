@@ -55,6 +55,8 @@ def test_servers_are_found(item: Any, servers: set[str]) -> None:
     (Item("t", fixtures=("fault_server",), green=False), False),
     (Item("t", "one_runtime", fixtures=("fault_server",), green=True), False),
     (Item("t", "one_runtime", fixtures=("fault_server",), green=False), True),
+    (Item("t", "own_servers", store="scripted"), False),
+    (Item("t", "own_servers", store="rclone"), True),
     (Item("t", "full"), True),
 ])
 def test_repetitions_are_left_out(item: Any, left_out: bool) -> None:

@@ -20,7 +20,7 @@ from cloudfiles.types import Clock
 from tests.contents import numbered
 from tests.transfer.conftest import Make, tree, write
 
-pytestmark = pytest.mark.one_runtime
+pytestmark = [pytest.mark.one_runtime, pytest.mark.own_servers]
 
 BIG = numbered(10 << 20)  # two parts
 CONTENTS = {"a": b"first", "dir/b c+%": b"second" * 1000, "empty": b"", "ümlaut/ß": b"\0\xff"}

@@ -24,7 +24,7 @@ from tests.contents import numbered
 from tests.selection import some
 from tests.transfer.conftest import MIB, tree, write
 
-pytestmark = pytest.mark.one_runtime
+pytestmark = [pytest.mark.one_runtime, pytest.mark.own_servers]
 
 TREE = {"a": b"1", "b.csv": b"22", "c.csv": b"", "deep/er/d.csv": b"4444", "x.gz": b"no gzip"}
 BIG = numbered(42 << 20)  # six parts
