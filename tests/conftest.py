@@ -78,6 +78,14 @@ def _no_hub_left() -> Iterator[None]:
             hub.destroy(destroy_loop=True)
 
 
+@pytest.fixture(autouse=True)
+def _no_width_remembered() -> Iterator[None]:
+    """Forgets how many workers batches had: the tests share servers, and each begins with 20."""
+    yield
+    if (adaptive_width := sys.modules.get("cloudfiles.transport.adaptive_width")) is not None:
+        adaptive_width._widths.clear()
+
+
 @pytest.fixture(scope="session")
 def _homes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     directory = tmp_path_factory.mktemp("homes")

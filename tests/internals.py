@@ -44,13 +44,13 @@ INTERNALS: dict[str, tuple[str, ...]] = {
     "empty_pages": (f"{_STORES}.paging.MAX_EMPTY_PAGES",),
     "http_page": (f"{_STORES}.http.listing.PAGE_ENTRIES",),
     "caddy_limit": (f"{_STORES}.http.listing.CADDY_LIMIT",),
-    "fanout_probe": ("cloudfiles.batch.fanout._PROBE",),
+    "fanout_probe": ("cloudfiles.batch.collect_batch._PROBE",),
     # ---- seconds and clocks
     "journal_pause": (f"{_TRANSFER}.journal.worker._PAUSE",),
     "saving_seconds": (f"{_TRANSFER}.partial_upload._SECONDS_PER_PART",),
     "grace_seconds": ("cloudfiles.runtime.cancellation.GRACE_SECONDS",),
     "file_grace_seconds": ("cloudfiles.runtime.cancellation.FILE_GRACE_SECONDS",),
-    "fanout_slow": ("cloudfiles.batch.fanout._SLOW",),
+    "fanout_slow": ("cloudfiles.batch.collect_batch._SLOW",),
     "throughput_clock": (f"{_STORES}.throughput_monitor.monotonic",),
     "worker_idle_seconds": ("cloudfiles.workers.worker_process.IDLE_SECONDS",),
     # ---- the network

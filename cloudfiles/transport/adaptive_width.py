@@ -33,6 +33,9 @@ _MIN_PARTS = 2
 _DESCRIPTOR_SHARE = 4
 """At most this fraction of the descriptor limit is used for workers, each of which has a connection."""
 
+_UNCHANGED, _MAX_DOUBLINGS, _LONGEST_INTERVAL = 8, 3, 0.1
+"""Intervals are doubled each time that so many have left the width unchanged, so often, and up to so many seconds."""
+
 _SIZE_CLASSES = (256 << 10, 8 << 20)
 """Mean bytes of a request from which on it belongs to the next size class."""
 
@@ -78,18 +81,22 @@ class AdaptiveWidth:
         self._shares: list[WorkerShare] = []
         self._marks = _Marks(0.0)
         self._cpu: dict[Runtime, float] = {}  # CPU seconds of each runtime at the beginning of the interval
+        self._unchanged = 0  # consecutive intervals that left the width as it was
         self._size_class = 0
         self._operation = "GET"
         self._lock = threading.Lock()  # never held while waiting
 
     @property
     def interval(self) -> float:
-        """Seconds after which a batch is to ask again."""
-        return self._controller.interval
+        """Seconds after which a batch asks again: more while the width stays as it is, since asking costs 0.1 ms."""
+        shortest = self._controller.interval
+        longer: float = shortest * 2.0 ** min(_MAX_DOUBLINGS, self._unchanged // _UNCHANGED)
+        return max(shortest, min(_LONGEST_INTERVAL, longer))
 
     def join(self, share: WorkerShare, now: float) -> None:
         with self._lock:
             if not self._shares:
+                self._unchanged = 0
                 self._begin(now)
             self._shares.append(share)
             self._controller.maximum = max(self._controller.maximum, share.maximum)
@@ -103,7 +110,7 @@ class AdaptiveWidth:
     def workers(self, share: WorkerShare, now: float) -> int:
         """The number of workers that this batch may have now."""
         with self._lock:
-            if now - self._marks.time >= self._controller.interval:
+            if now - self._marks.time >= self.interval:
                 self._observe(now)
             return fair_share(self._controller.width, [each.wanted for each in self._shares],
                               self._shares.index(share))
@@ -140,7 +147,9 @@ class AdaptiveWidth:
             constrained=after.shortages > before.shortages, dialing=max(0.0, (before.dialing + after.dialing) / 2),
             samples=len(samples), limited=any(limiter.rate is not None for limiter in self._limiters))
         self._begin(now)
+        width = self._controller.width
         self._controller.observe(interval, now)
+        self._unchanged = self._unchanged + 1 if self._controller.width == width else 0
 
     def _samples(self, since: float) -> tuple[str, list[float]]:
         """The operation of most requests, and samples of the seconds to the first byte of its responses."""

@@ -95,6 +95,20 @@ def test_the_time_between_two_batches_does_not_count(joined: Callable[..., Worke
     assert [one.seconds for one in controller.intervals] == [pytest.approx(0.1)]
 
 
+def test_intervals_get_longer_while_the_width_stays(joined: Callable[..., WorkerShare], controller: Controller) -> None:
+    controller.interval = 0.01
+    share, now, asked = joined(), 0.0, []
+    for _ in range(40):
+        share.workers(now, 50)
+        asked.append(share.interval)
+        now += share.interval
+    assert sorted(asked) == asked
+    assert (asked[0], asked[-1]) == (0.01, 0.08)
+    controller.observe = lambda interval, now: setattr(controller, "width", 30)  # type: ignore[method-assign]
+    share.workers(now, 50)
+    assert share.interval == 0.01
+
+
 def test_batches_to_one_server_share_its_width(joined: Callable[..., WorkerShare], controller: Controller) -> None:
     controller.width = 30
     one, other = joined(), joined()
