@@ -19,6 +19,7 @@ import random
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from statistics import median
 
 from cloudfiles.transport.concurrency import ConcurrencyController, Interval
@@ -243,7 +244,7 @@ class SimulatedClient:
         entered = self._time.now
         if self._idle:
             self._idle -= 1
-            self._request(entered, attempt)
+            self._request(entered, attempt, is_first=False)
         elif self._dialing < HANDSHAKES:
             self._dial(entered, attempt)
         else:
@@ -257,18 +258,18 @@ class SimulatedClient:
             self._dialing -= 1
             if self._waiting:
                 self._dial(*self._waiting.popleft())
-            self._request(entered, attempt)
+            self._request(entered, attempt, is_first=True)
         latency = self._shared.store.latency
         self._time.at(self._cpu.done(self._time.now, self._batch.connect_cpu) + latency, dialed)
 
     def _give_back(self) -> None:
         """Pass a connection on to a request that waits for one."""
         if self._waiting:
-            self._request(*self._waiting.popleft())
+            self._request(*self._waiting.popleft(), is_first=False)
         else:
             self._idle += 1
 
-    def _request(self, entered: float, attempt: int) -> None:
+    def _request(self, entered: float, attempt: int, is_first: bool) -> None:
         shared, latency = self._shared, self._shared.store.latency / 2
         sent = self._cpu.done(self._time.now, self._batch.cpu / 2)
 
@@ -277,18 +278,18 @@ class SimulatedClient:
                 shared.in_progress += 1
                 shared.peak = max(shared.peak, shared.in_progress)
                 shared.time.at(shared.ready(), lambda: self._transmit(
-                    entered, sent, self._batch.size + self._batch.overhead))
+                    entered, None if is_first else sent, self._batch.size + self._batch.overhead))
             else:
                 shared.time.at(shared.time.now + latency, lambda: self._was_refused(entered, attempt))
         self._time.at(sent + latency, arrive)
 
-    def _transmit(self, entered: float, sent: float, left: int) -> None:
+    def _transmit(self, entered: float, sent: float | None, left: int) -> None:
         """Hand the next bytes of a body to the link."""
         shared = self._shared
         size, latency = min(left, CHUNK), shared.store.latency / 2
         arrives = shared.link.done(self._time.now, size / shared.store.bandwidth)
-        if left >= self._batch.size:
-            self._time.at(arrives + latency, lambda: self._first_bytes(sent))
+        if sent is not None and left >= self._batch.size:
+            self._time.at(arrives + latency, partial(self._first_bytes, sent))
         self._bytes += size
         if left > size:
             at = max(arrives, self._time.now + size / shared.store.connection_bandwidth)

@@ -25,9 +25,13 @@ _LEAST_SECONDS = 1e-6
 _FILLED = 0.7
 """Share of the width that is in progress at least when it tells what the width is good for."""
 
-_GROWTH, _MAX_GROWTH = 1.7, 4.0
-"""Factors by which the width exceeds the requests that the server is known to answer as fast as fewer: the second if
-those that are sent together are answered together."""
+_GROWTH, _SURE_GROWTH, _FAST_GROWTH = 1.7, 2.5, 4.0
+"""Factors by which the width exceeds the requests that are known to be answered as fast as fewer: the second if those
+that are sent together are answered together, the third if also the line is known not to be a slow one. So on a slow
+line there are never many more than twice the requests that it takes to use it."""
+
+_SLOW_LINE = 10e6
+"""Bytes per second up to which a line may be a slow one: 80 Mbit/s."""
 
 _TOGETHER, _SPREAD = 0.04, 0.12
 """Differences between the median and the least time to the first byte, as a share of the median: up to the first,
@@ -44,6 +48,10 @@ clients that share a server get equal shares: those with the largest width are t
 
 _SLIGHT, _CERTAIN = 1.05, 1.15
 """Factors of the least time to the first byte: up to the first, nothing waits; from the second on, something does."""
+
+_NEAR = 0.001
+"""Seconds to the first byte up to which the width is not raised: so near a server, a few requests in progress keep the
+client busy."""
 
 _FAR = 0.005
 """Seconds from which on a server is so far away that a few more connections do no harm: the first responses, which
@@ -351,7 +359,7 @@ class ConcurrencyController:
         """The factor by which the width may exceed what is needed now."""
         load.dispersion = max(load.dispersion, recent.dispersion)
         together = min((_SPREAD - load.dispersion) / (_SPREAD - _TOGETHER), (_UNLOADED - slowdown) / (_UNLOADED - 1.0))
-        growth = _between(_GROWTH, _MAX_GROWTH, together)
+        growth = _between(_GROWTH, _FAST_GROWTH if recent.rate(1) > _SLOW_LINE else _SURE_GROWTH, together)
         return _between(1.0, growth, (_LOADED - slowdown) / (_LOADED - _UNLOADED))
 
     def _proven(self, load: _Load, interval: Interval, now: float) -> float:
@@ -459,7 +467,8 @@ class ConcurrencyController:
         self.width = int(max(1, min(self._maximum, width)))
 
     def _widen(self, width: float) -> None:
-        if self._load is None or self._load.latency < _OVERLOADED:
+        latency = math.inf if self._load is None else self._load.latency
+        if _NEAR < latency < _OVERLOADED or latency == math.inf:
             self._set(max(self.width, width))
 
     def _narrow(self, width: float, least: int) -> None:
