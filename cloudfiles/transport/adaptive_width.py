@@ -129,7 +129,7 @@ class AdaptiveWidth:
                       total("connects"), total("refused"), process_descriptors.shortages + process_body_memory.waits)
 
     def _observe(self, now: float) -> None:
-        from cloudfiles.transport.concurrency import Interval
+        from cloudfiles.transport.interval import Interval
 
         before, after = self._marks, self._current(now)
         seconds = now - before.time

@@ -1,7 +1,8 @@
 """How many requests to one server may be in progress at the same time: found while batches run.
 
-A `ConcurrencyController` is handed what happened in an interval of time, and sets the width: it is widened while more
-requests in progress also complete more, and narrowed when they only wait longer.
+A `ConcurrencyController` is handed what happened in an interval of time, and sets the width. While the width grows, it
+is a small multiple of the requests that are known to be answered as fast as fewer. After that, larger widths are tried
+from time to time, and it is narrowed when requests wait for each other. `docs/concurrency.md` tells why.
 
 This is the only place that decides on the number of requests in progress. The rate at which they may be sent when the
 server refuses some of them is decided by `limiter.py`.
@@ -13,19 +14,18 @@ import math
 from collections import deque
 from dataclasses import dataclass, field
 
+from cloudfiles.transport.interval import LEAST_SECONDS, Interval, Window
+
 _BUSY = 0.85
 """Share of a CPU that the client's own thread uses, above which more requests in progress cannot complete more."""
 
 _CPU_MARGIN = 1.5
 """Factor of the width that keeps the CPU busy, beyond which the width is not raised."""
 
-_LEAST_SECONDS = 1e-6
-"""Shorter times are not believed."""
-
 _FILLED = 0.7
 """Share of the width that is in progress at least when it tells what the width is good for."""
 
-_GROWTH, _SURE_GROWTH, _FAST_GROWTH = 1.7, 2.5, 4.0
+_GROWTH, _SURE_GROWTH, _FAST_GROWTH = 1.7, 2.2, 5.0
 """Factors by which the width exceeds the requests that are known to be answered as fast as fewer: the second if those
 that are sent together are answered together, the third if also the line is known not to be a slow one. So on a slow
 line there are never many more than twice the requests that it takes to use it."""
@@ -33,9 +33,12 @@ line there are never many more than twice the requests that it takes to use it."
 _SLOW_LINE = 10e6
 """Bytes per second up to which a line may be a slow one: 80 Mbit/s."""
 
-_TOGETHER, _SPREAD = 0.04, 0.12
+_TOGETHER, _SPREAD = 0.2, 0.4
 """Differences between the median and the least time to the first byte, as a share of the median: up to the first,
 requests are answered together. The growth falls from there to the second."""
+
+_ALMOST = 0.9
+"""Share of the least time to the first byte after which responses are counted: intervals do not end when they come."""
 
 _UNLOADED, _LOADED = 1.1, 1.5
 """Factors of the least time to the first byte: up to the first, requests do not wait for each other; from the second
@@ -61,129 +64,33 @@ _OVERLOADED = 0.3
 """Seconds to the first byte from which on the width is not raised: most likely many clients already wait for the
 server, and each of them would gain by asking for more, until all wait forever."""
 
-_HEADROOM = 1.25
-_STEP = 1.5
-_MIN_GAIN = 0.4
-"""A trial in the steady state: factor of the width, and the share of a proportional gain that makes it worthwhile."""
+_STEP, _MIN_GAIN = 1.5, 0.4
+"""A trial of a larger width: its factor, and the share of a proportional gain that makes it worthwhile."""
+
+_TRY_AGAIN, _MAX_TRY_AGAIN = 0.5, 60.0
+"""Seconds until the next trial. They are doubled, up to the second, by each trial that was not worthwhile."""
 
 _MAX_CUT = 0.7
-_MIN_ROUND = 20
-_UNSAMPLED_ROUNDS = 2
-_MIN_INTERVAL, _MAX_INTERVAL = 0.01, 0.25
-_STEADY_SECONDS, _STEADY_COMPLETED = 0.25, 400
-_MAX_WINDOW = 2.0
-_TRY_AGAIN, _MAX_TRY_AGAIN = 0.5, 60.0
-_REFUSED_HOLD = 1.0
-_REFUSED_SHARE = 0.05
+"""Factor by which the width is narrowed at most in one step, except for what the server refused."""
+
+_REFUSED_SHARE, _REFUSED_HOLD = 0.05, 1.0
+"""Share of refused requests up to which the width is kept, and seconds for which it is not raised after a refusal."""
+
+_USED, _USED_SECONDS = 1.25, 10.0
+_IDLE_SHARE, _IDLE_SECONDS = 0.1, 1.0
+"""If more than this share of the workers is idle for a second, the width is narrowed to a multiple of the requests that
+were in progress at most in the last 10 seconds."""
+
 _DRIFT, _MAX_DRIFT = 0.005, 4.0
-_IDLE_SHARE = 0.1
-_IDLE_SECONDS = 1.0
-_USED_SECONDS = 10.0
+"""Share by which the least time to the first byte is raised per second while requests wait for each other: the reason
+may be the server or other clients. It is raised to a multiple of the least ever, at most."""
 
+_MIN_ROUND, _UNSAMPLED_ROUNDS = 20, 2
+"""Requests in a round, at least, and rounds that make one if no time to the first byte was measured."""
 
-@dataclass
-class Interval:
-    """What happened at one server, in this process, since the last call of `observe`.
-
-    Attributes:
-        seconds: wall clock.
-        operation: 'GET', 'PUT', 'HEAD', 'LIST', 'DELETE', ...: that of most requests.
-        size_class: 0 for small objects, of which the number of completed requests counts; larger for those of which
-            the number of bytes counts.
-        completed: requests that were completed.
-        bytes: of their bodies, in both directions.
-        in_progress: mean number of requests that were sent, or for which a connection was opened, and not completed.
-            Those that wait for their turn, or before another attempt, do not count.
-        first_byte: median number of seconds from the request to the first byte of the response, of some requests;
-            None if none was measured.
-        first_byte_min: the least of them.
-        cpu_share: CPU time of the client's own thread per second of wall clock.
-        refused: responses by which the server asked for fewer requests (429, 503).
-        connects: connections opened.
-        idle_workers: mean number of workers that waited for items, or for the consumer of the results.
-        constrained: file descriptors or memory are short.
-        limited: the limiter holds requests back.
-        samples: number of requests of which `first_byte` is the median; 0: all that were completed.
-        dialing: mean number of those in progress whose connection was not open yet.
-    """
-
-    seconds: float
-    operation: str
-    size_class: int
-    completed: int
-    bytes: int
-    in_progress: float
-    first_byte: float | None
-    first_byte_min: float | None
-    cpu_share: float
-    refused: int
-    connects: int
-    idle_workers: float
-    constrained: bool
-    limited: bool = False
-    dialing: float = 0.0
-    samples: int = 0
-
-
-@dataclass
-class _Window:
-    """Sums over several intervals."""
-
-    seconds: float = 0.0
-    completed: int = 0
-    bytes: int = 0
-    in_progress: float = 0.0
-    sent: float = 0.0
-    cpu: float = 0.0
-    first_byte: float = 0.0
-    spread: float = 0.0
-    sampled: int = 0
-
-    def add(self, interval: Interval) -> None:
-        self.seconds += interval.seconds
-        self.completed += interval.completed
-        self.bytes += interval.bytes
-        self.in_progress += interval.in_progress * interval.seconds
-        self.sent += (interval.in_progress - interval.dialing) * interval.seconds
-        self.cpu += interval.cpu_share * interval.seconds
-        if interval.first_byte is not None:
-            samples = interval.samples or interval.completed
-            self.first_byte += interval.first_byte * samples
-            self.spread += (interval.first_byte - (interval.first_byte_min or 0.0)) * samples
-            self.sampled += samples
-
-    def rate(self, size_class: int = 0) -> float:
-        return (self.bytes if size_class else self.completed) / self.seconds
-
-    @property
-    def mean_in_progress(self) -> float:
-        return self.in_progress / self.seconds
-
-    @property
-    def mean_sent(self) -> float:
-        """Mean number of requests in progress over open connections."""
-        return self.sent / self.seconds
-
-    @property
-    def cpu_share(self) -> float:
-        return self.cpu / self.seconds
-
-    @property
-    def latency(self) -> float:
-        """Mean of the median seconds to the first byte; without samples, the mean seconds of a request."""
-        if self.sampled:
-            return max(_LEAST_SECONDS, self.first_byte / self.sampled)
-        return max(_LEAST_SECONDS, self.in_progress / max(1, self.completed))
-
-    @property
-    def dispersion(self) -> float:
-        """The mean difference between the median and the least seconds to the first byte, as a share of the median."""
-        return min(1.0, max(0.0, self.spread / self.first_byte)) if self.first_byte > 0 else 0.0
-
-    @property
-    def noise(self) -> float:
-        """By which share the latency may differ by chance."""
-        return self.dispersion / math.sqrt(self.sampled) if self.sampled else 0.0
+_MIN_INTERVAL, _MAX_INTERVAL = 0.01, 0.25
+_WINDOW, _MAX_WINDOW, _ENOUGH = 0.25, 2.0, 400
+"""Seconds and completed requests after which a decision is made in the steady state: after the second at the latest."""
 
 
 @dataclass
@@ -215,8 +122,8 @@ class _Load:
     least: float = math.inf
     ramping: bool = True
     has_begun: bool = False
-    window: _Window = field(default_factory=_Window)
-    round: _Window = field(default_factory=_Window)
+    window: Window = field(default_factory=Window)
+    round: Window = field(default_factory=Window)
     recent: deque[Interval] = field(default_factory=deque)
     sent: deque[tuple[float, float]] = field(default_factory=deque)
     trial: tuple[int, float] | None = None
@@ -247,7 +154,6 @@ class ConcurrencyController:
         self._loads: dict[tuple[str, int], _Load] = {}
         self._load: _Load | None = None
         self._size_class = 0
-        self._hold_until = -math.inf
         self._idle = 0.0
         self._used = 0.0
         self.width = self._start
@@ -266,7 +172,7 @@ class ConcurrencyController:
 
     def observe(self, interval: Interval, now: float) -> None:
         """Adapt the width to what happened since the last call."""
-        if not interval.seconds > _LEAST_SECONDS:
+        if not interval.seconds > LEAST_SECONDS:
             return
         load = self._select(interval)
         self._used = max(interval.in_progress, self._used * (1.0 - min(1.0, interval.seconds / _USED_SECONDS)))
@@ -282,10 +188,10 @@ class ConcurrencyController:
                 self._narrow(self.width * (1.0 - share), self._start)
             self._hold(load, now + _REFUSED_HOLD)
         elif self._starved(interval):
-            self._narrow(max(_HEADROOM * self._used, self.width * _MAX_CUT), self._start)
+            self._narrow(max(_USED * self._used, self.width * _MAX_CUT), self._start)
             self._hold(load, now)
         elif interval.in_progress < _FILLED * self.width:
-            load.window, load.round = _Window(), _Window()  # the work runs out: this tells nothing about the width
+            load.window, load.round = Window(), Window()  # the work runs out: this tells nothing about the width
         elif load.ramping:
             self._ramp(load, interval, now)
         else:
@@ -303,7 +209,7 @@ class ConcurrencyController:
             if self._load is not None and not (interval.refused or interval.constrained or interval.limited):
                 self._set(load.width)
             self._load, self._size_class = load, interval.size_class
-            load.window, load.round = _Window(), _Window()
+            load.window, load.round = Window(), Window()
         return load
 
     def _starved(self, interval: Interval) -> bool:
@@ -319,7 +225,7 @@ class ConcurrencyController:
         load.ramping = False
         load.trial = load.before = None
         load.loaded_since = math.inf
-        load.window = _Window()
+        load.window = Window()
         load.try_at = max(load.try_at, until)
 
     # ---- while the width is found
@@ -330,7 +236,7 @@ class ConcurrencyController:
         load.window.add(interval)
         if load.latency == math.inf or not recent.completed:
             return
-        self.interval = min(_MAX_INTERVAL, max(_MIN_INTERVAL, load.latency / 2))
+        self.interval = min(_MAX_INTERVAL, max(_MIN_INTERVAL, load.latency / 4))
         if recent.cpu_share > _BUSY:
             self._hold(load, now + load.pause)
         elif interval.size_class or not load.round.sampled + recent.sampled:
@@ -340,7 +246,7 @@ class ConcurrencyController:
         if self.width == self._maximum:
             self._hold(load, now)
 
-    def _grow(self, load: _Load, recent: _Window, proven: float, now: float) -> None:
+    def _grow(self, load: _Load, recent: Window, proven: float, now: float) -> None:
         """Widen to a multiple of what is needed now, or end the ramp if requests wait for each other."""
         slowdown = max(1e-6, recent.latency / load.latency / (1.0 + 2.0 * recent.noise))
         if slowdown > _LOADED:
@@ -355,7 +261,7 @@ class ConcurrencyController:
         needed = min(proven, waiting / slowdown / load.occupied)
         self._widen(min(self._growth(load, recent, slowdown) * needed, _CPU_MARGIN * load.latency / load.cpu))
 
-    def _growth(self, load: _Load, recent: _Window, slowdown: float) -> float:
+    def _growth(self, load: _Load, recent: Window, slowdown: float) -> float:
         """The factor by which the width may exceed what is needed now."""
         load.dispersion = max(load.dispersion, recent.dispersion)
         together = min((_SPREAD - load.dispersion) / (_SPREAD - _TOGETHER), (_UNLOADED - slowdown) / (_UNLOADED - 1.0))
@@ -365,17 +271,17 @@ class ConcurrencyController:
     def _proven(self, load: _Load, interval: Interval, now: float) -> float:
         """Requests that were in progress over open connections so long ago that their answers have been seen."""
         load.sent.append((now - interval.seconds / 2, interval.in_progress - interval.dialing))
-        while len(load.sent) > 1 and load.sent[1][0] <= now - load.latency:
+        while len(load.sent) > 1 and load.sent[1][0] <= now - _ALMOST * load.latency:
             load.sent.popleft()
-        return load.sent[0][1] if load.sent[0][0] <= now - load.latency else 0.0
+        return load.sent[0][1] if load.sent[0][0] <= now - _ALMOST * load.latency else 0.0
 
-    def _recent(self, load: _Load, interval: Interval) -> _Window:
+    def _recent(self, load: _Load, interval: Interval) -> Window:
         """What happened in the last `latency` seconds."""
         load.recent.append(interval)
-        window = _Window()
+        window = Window()
         for number, each in enumerate(reversed(load.recent), 1):
             window.add(each)
-            if window.seconds >= load.latency:
+            if window.seconds >= _ALMOST * load.latency:
                 while len(load.recent) > number:
                     load.recent.popleft()
                 break
@@ -385,11 +291,11 @@ class ConcurrencyController:
         """Double the width for large objects while their bytes come faster."""
         window = load.window
         if now < load.settled:
-            load.window = _Window()
+            load.window = Window()
             return
-        if window.seconds < max(2.0 * load.latency, _STEADY_SECONDS / 2):
+        if window.seconds < max(2.0 * load.latency, _WINDOW / 2):
             return
-        load.window = _Window()
+        load.window = Window()
         rate, width = window.rate(1), window.mean_in_progress
         if load.before is not None and rate < load.before[1] * (1.0 + _MIN_GAIN * (width / load.before[0] - 1.0)):
             self._narrow(load.before[0], self._start)
@@ -409,11 +315,11 @@ class ConcurrencyController:
         rounds = 1 if window.sampled else _UNSAMPLED_ROUNDS
         if window.completed < rounds * max(_MIN_ROUND, window.mean_in_progress):
             return
-        load.round = _Window()
+        load.round = Window()
         latency = window.latency * (1.0 + 2.0 * window.noise)
         load.least = min(load.least, latency)
         load.latency = min(load.latency, latency)
-        load.cpu = min(load.cpu, max(_LEAST_SECONDS, window.cpu / window.completed))
+        load.cpu = min(load.cpu, max(LEAST_SECONDS, window.cpu / window.completed))
 
     # ---- once it is found
 
@@ -422,13 +328,13 @@ class ConcurrencyController:
         window = load.window
         window.add(interval)
         if now < load.settled:
-            load.window = _Window()
+            load.window = Window()
             return
-        if window.completed < max(_STEADY_COMPLETED, 2.0 * self.width) and window.seconds < _MAX_WINDOW:
+        if window.completed < max(_ENOUGH, 2.0 * self.width) and window.seconds < _MAX_WINDOW:
             return
-        if window.seconds < _STEADY_SECONDS or not window.completed:
+        if window.seconds < _WINDOW or not window.completed:
             return
-        load.window = _Window()
+        load.window = Window()
         self.interval = min(_MAX_INTERVAL, max(_MIN_INTERVAL, 2.0 * window.latency))
         rate, slowdown = window.rate(interval.size_class), max(1e-6, window.latency / load.latency)
         queued = window.mean_in_progress * (1.0 - 1.0 / slowdown - 2.0 * window.noise)

@@ -15,7 +15,7 @@ from cloudfiles.runtime.descriptors import process_descriptors
 from cloudfiles.runtime.hub_engine import close_engine, current_runtime
 from cloudfiles.transport import adaptive_width
 from cloudfiles.transport.adaptive_width import AdaptiveWidth, WorkerShare, fair_share, max_width
-from cloudfiles.transport.concurrency import Interval
+from cloudfiles.transport.interval import Interval
 from cloudfiles.transport.request import Origin
 from cloudfiles.transport.traffic import Traffic
 from tests.internals import Replace

@@ -1,59 +1,134 @@
-"""The controller of concurrency, without a server: what it makes of intervals."""
+"""The number of concurrent requests that is found for a server: the controller alone, and in simulated batches."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cloudfiles.transport.concurrency import ConcurrencyController, Interval
-from tests.selection import examples
+from benchmarks.simulated_batches import GBIT, MBIT, Batch, Run, Store, simulate
+from cloudfiles.transport.concurrency import ConcurrencyController
+from cloudfiles.transport.interval import Interval
 
 GOOD = Interval(seconds=0.1, operation="GET", size_class=0, completed=100, bytes=409_600, in_progress=20.0,
-                first_byte=0.02, first_byte_min=0.019, cpu_share=0.1, refused=0, connects=0, idle_workers=0.0,
+                first_byte=0.02, first_byte_min=0.02, cpu_share=0.1, refused=0, connects=0, idle_workers=0.0,
                 constrained=False)
 
 
 def unlimited(width: int, latency: float = 0.02) -> Interval:
     """At a server that answers each request after `latency`, however many there are."""
-    seconds = 2 * latency
-    return replace(GOOD, seconds=seconds, completed=2 * width, in_progress=float(width), first_byte=latency,
-                   first_byte_min=latency)
+    return replace(GOOD, seconds=2 * latency, completed=2 * width, bytes=8192 * width, in_progress=float(width),
+                   first_byte=latency, first_byte_min=latency)
+
+
+def run(controller: ConcurrencyController, seconds: float = 1.0, begin: float = 0.0, **changed: object) -> float:
+    """Let time pass at a server without limits; returns the time at the end."""
+    now, end = begin, begin + seconds
+    while now < end:
+        interval = replace(unlimited(controller.width), **changed)  # type: ignore[arg-type]
+        now += interval.seconds
+        controller.observe(interval, now)
+    return now
+
+
+# ---- what widens
 
 
 def test_it_widens_while_requests_do_not_wait_for_each_other() -> None:
-    controller, now = ConcurrencyController(), 0.0
-    for _ in range(12):
-        interval = unlimited(controller.width)
-        now += interval.seconds
-        controller.observe(interval, now)
+    controller = ConcurrencyController()
+    run(controller, 0.5)
     assert controller.width == 1024
 
 
-def test_it_does_not_widen_while_the_client_is_busy() -> None:
+@pytest.mark.parametrize("changed", [
+    {"cpu_share": 0.95}, {"first_byte": 0.0005, "first_byte_min": 0.0005}, {"first_byte": 0.5, "first_byte_min": 0.5},
+    {"limited": True}, {"refused": 1}, {"in_progress": 5.0}, {"completed": 0},
+], ids=str)
+def test_it_does_not_widen(changed: dict[str, object]) -> None:
+    """Client busy, near, overloaded, limited, refused, too little to do, no answers."""
     controller = ConcurrencyController()
-    for step in range(100):
-        controller.observe(replace(unlimited(controller.width), cpu_share=1.0), 0.1 * step)
+    run(controller, **changed)
     assert controller.width == 20
 
 
-def test_it_narrows_when_descriptors_are_short() -> None:
+def test_it_does_not_widen_if_requests_only_wait_longer() -> None:
     controller = ConcurrencyController()
-    controller.observe(replace(GOOD, constrained=True), 1.0)
-    assert controller.width < 20
+    run(controller, 0.04)
+    for step in range(100):
+        slower = controller.width / 20 * 0.02
+        controller.observe(replace(unlimited(controller.width), seconds=0.04, completed=40, first_byte=slower,
+                                   first_byte_min=slower), 0.04 * (step + 2))
+        assert controller.width <= 80
+    assert controller.width <= 45
 
+
+def test_without_samples_it_widens_too() -> None:
+    controller = ConcurrencyController()
+    run(controller, 5.0, first_byte=None, first_byte_min=None)
+    assert controller.width > 200
+
+
+# ---- what narrows
+
+
+@pytest.mark.parametrize(("changed", "least"), [
+    ({"constrained": True}, 1), ({"refused": 500, "completed": 500}, 20),
+    ({"idle_workers": 500.0, "in_progress": 20.0}, 20),
+], ids=["descriptors or memory", "refused", "idle workers"])
+def test_it_narrows(changed: dict[str, object], least: int) -> None:
+    controller = ConcurrencyController()
+    now = run(controller)
+    assert controller.width == 1024
+    run(controller, 60.0, now, **changed)
+    assert least <= controller.width <= 1.3 * max(20, least)
+
+
+def test_while_the_limiter_limits_it_keeps_twice_what_is_in_progress() -> None:
+    controller = ConcurrencyController()
+    now = run(controller)
+    run(controller, 100.0, now, limited=True, in_progress=100.0, refused=30)
+    assert controller.width == 200
+
+
+def test_it_narrows_to_a_lower_maximum() -> None:
+    controller = ConcurrencyController()
+    run(controller)
+    controller.maximum = 64
+    assert (controller.width, controller.maximum) == (64, 64)
+
+
+def test_work_that_runs_out_changes_nothing() -> None:
+    controller = ConcurrencyController()
+    now = run(controller)
+    run(controller, 10.0, now, in_progress=3.0, completed=6)
+    assert controller.width == 1024
+
+
+def test_each_kind_of_work_has_its_width() -> None:
+    controller = ConcurrencyController()
+    now = run(controller)
+    controller.observe(replace(GOOD, size_class=2, bytes=10 ** 8), now + 0.1)
+    assert controller.width == 20
+    controller.observe(unlimited(20), now + 0.3)
+    assert controller.width == 1024
+
+
+# ---- properties
 
 positive = st.floats(min_value=0.0, max_value=1e6)
 intervals = st.builds(
     Interval, seconds=positive, operation=st.sampled_from(["GET", "PUT"]), size_class=st.integers(0, 3),
     completed=st.integers(0, 10**6), bytes=st.integers(0, 10**12), in_progress=positive,
     first_byte=st.none() | positive, first_byte_min=st.none() | positive, cpu_share=positive,
-    refused=st.integers(0, 1000), connects=st.integers(0, 1000), idle_workers=positive, constrained=st.booleans())
+    refused=st.integers(0, 1000), connects=st.integers(0, 1000), idle_workers=positive, constrained=st.booleans(),
+    limited=st.booleans(), dialing=positive, samples=st.integers(0, 1000))
+histories = st.lists(st.tuples(intervals, st.floats(0.0, 100.0)), max_size=30)
 
 
-@settings(max_examples=examples(50))
-@given(st.lists(st.tuples(intervals, st.floats(0.0, 100.0)), max_size=30), st.integers(1, 2000), st.integers(1, 2000))
+@settings(max_examples=50)
+@given(histories, st.integers(1, 2000), st.integers(1, 2000))
 def test_bounds_hold_and_a_refusal_never_widens(history: list[tuple[Interval, float]], start: int,
                                                 maximum: int) -> None:
     controller, now = ConcurrencyController(start=start, maximum=maximum), 0.0
@@ -62,6 +137,96 @@ def test_bounds_hold_and_a_refusal_never_widens(history: list[tuple[Interval, fl
         before = controller.width
         controller.observe(interval, now)
         assert 1 <= controller.width <= maximum
-        assert 0.0 < controller.interval <= 10.0
-        if interval.refused or interval.constrained:
+        assert 0.0 < controller.interval <= 1.0
+        if interval.refused or interval.constrained or interval.limited:
             assert controller.width <= before
+
+
+bad = st.builds(
+    lambda **changed: replace(GOOD, **changed), refused=st.integers(0, 100), constrained=st.booleans(),
+    limited=st.booleans(), idle_workers=st.floats(0.0, 100.0), first_byte=st.floats(0.02, 10.0),
+    completed=st.integers(0, 1000), in_progress=st.floats(0.0, 1000.0))
+
+
+@settings(max_examples=10)
+@given(st.lists(bad, max_size=30))
+def test_it_recovers_from_any_bad_intervals(history: list[Interval]) -> None:
+    controller, now = ConcurrencyController(), 0.0
+    for interval in history:
+        now += interval.seconds
+        controller.observe(interval, now)
+    run(controller, 100.0, now)
+    assert controller.width > 500
+
+
+# ---- simulated batches
+
+
+def best(store: Store, batch: Batch, *widths: int) -> float:
+    """The seconds with the best of these fixed widths."""
+    return min(simulate(store, batch, fixed=width).seconds for width in widths)
+
+
+def peak(outcome: Run) -> int:
+    return max(width for each in outcome.outcomes for _, width in each.widths)
+
+
+@pytest.mark.parametrize("latency", [0.02, 0.05])
+def test_a_far_store_is_used_almost_as_with_the_best_fixed_width(latency: float) -> None:
+    store, batch = Store(latency=latency), Batch(5000)
+    found = simulate(store, batch).seconds
+    assert found < best(store, batch, 256, 512, 1024) / 0.7
+    assert found < simulate(store, batch, fixed=20).seconds / 10
+
+
+def test_the_width_is_remembered() -> None:
+    store, batch = Store(latency=0.05), Batch(5000)
+    controller = simulate(store, batch).controllers[0]
+    assert simulate(store, batch, controller=controller).seconds < best(store, batch, 512, 1024) / 0.95
+
+
+def test_near_a_store_nothing_is_changed() -> None:
+    outcome = simulate(Store(latency=0.0002), Batch(10_000))
+    assert peak(outcome) == 20
+
+
+@pytest.mark.parametrize("latency", [0.02, 0.05])
+def test_through_a_slow_line_there_are_never_more_than_twice_the_requests_it_needs(latency: float) -> None:
+    store, batch = Store(latency=latency, bandwidth=50 * MBIT), Batch(5000)
+    needed = 50 * MBIT / (batch.size + batch.overhead) * (latency + batch.cpu)
+    outcome = simulate(store, batch)
+    assert peak(outcome) <= 2 * needed
+    assert outcome.seconds < best(store, batch, 64, 128) / 0.95
+
+
+def test_larger_objects_fill_the_line() -> None:
+    store, batch = Store(latency=0.05, bandwidth=GBIT), Batch(3000, 65_536, cpu=80e-6)
+    assert simulate(store, batch).seconds < best(store, batch, 128, 256) / 0.7
+
+
+def test_long_tails_are_no_reason_to_stay_narrow() -> None:
+    store, batch = Store(latency=0.02, service=0.02, spread=0.7), Batch(10_000)
+    assert simulate(store, batch).seconds < best(store, batch, 512, 1024) / 0.6
+
+
+def test_a_store_that_refuses_what_exceeds_its_limit() -> None:
+    outcome = simulate(Store(latency=0.02, rate=1000), Batch(20_000))
+    assert outcome.seconds < 1.15 * 20
+    assert outcome.share < 0.08
+
+
+def test_clients_that_start_together_get_equal_shares_without_oscillation() -> None:
+    outcome = simulate(Store(latency=0.02, capacity=5000), Batch(10 ** 6), clients=4, seconds=10)
+    rates = [each.rate(5, 10) for each in outcome.outcomes]
+    assert sum(rates) > 0.97 * 5000
+    assert max(rates) < 2 * min(rates)
+    for each in outcome.outcomes:
+        late = [width for when, width in each.widths if when > 5]
+        assert max(late) <= 2 * min(late)
+
+
+def test_a_crowd_does_not_crowd_itself_out() -> None:
+    """30 clients: with the start alone, they ask for 50 times as much at a time as the store needs to be busy."""
+    outcome = simulate(Store(latency=0.02, capacity=600), Batch(10 ** 6), clients=30, seconds=10, apart=0.02)
+    assert sum(each.rate(5, 10) for each in outcome.outcomes) > 0.97 * 600
+    assert peak(outcome) < 300

@@ -1,0 +1,124 @@
+"""What happened at one server in an interval of time: what the number of concurrent requests is based on."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+LEAST_SECONDS = 1e-6
+"""Shorter times are not believed."""
+
+
+@dataclass
+class Interval:
+    """What happened at one server, in this process, since the last call of `observe`.
+
+    Attributes:
+        seconds: wall clock.
+        operation: 'GET', 'PUT', 'HEAD', 'LIST', 'DELETE', ...: that of most requests.
+        size_class: 0 for small objects, of which the number of completed requests counts; larger for those of which
+            the number of bytes counts.
+        completed: requests that were completed.
+        bytes: of their bodies, in both directions.
+        in_progress: mean number of requests that were sent, or for which a connection was opened, and not completed.
+            Those that wait for their turn, or before another attempt, do not count.
+        first_byte: median number of seconds from the request to the first byte of the response, of some requests;
+            None if none was measured.
+        first_byte_min: the least of them.
+        cpu_share: CPU time of the client's own thread per second of wall clock.
+        refused: responses by which the server asked for fewer requests (429, 503).
+        connects: connections opened.
+        idle_workers: mean number of workers that waited for items, or for the consumer of the results.
+        constrained: file descriptors or memory are short.
+        limited: the limiter holds requests back.
+        samples: number of requests of which `first_byte` is the median; 0: all that were completed.
+        dialing: mean number of those in progress whose connection was not open yet.
+    """
+
+    seconds: float
+    operation: str
+    size_class: int
+    completed: int
+    bytes: int
+    in_progress: float
+    first_byte: float | None
+    first_byte_min: float | None
+    cpu_share: float
+    refused: int
+    connects: int
+    idle_workers: float
+    constrained: bool
+    limited: bool = False
+    dialing: float = 0.0
+    samples: int = 0
+
+
+@dataclass
+class Window:
+    """Sums over several intervals.
+
+    Attributes:
+        seconds, completed, bytes: as those of an interval.
+        in_progress, sent: requests, times seconds; the second without those whose connection was not open yet.
+        cpu: seconds.
+        first_byte: medians, times the number of samples.
+        spread: the same for the differences between medians and minimums.
+        sampled: number of samples.
+    """
+
+    seconds: float = 0.0
+    completed: int = 0
+    bytes: int = 0
+    in_progress: float = 0.0
+    sent: float = 0.0
+    cpu: float = 0.0
+    first_byte: float = 0.0
+    spread: float = 0.0
+    sampled: int = 0
+
+    def add(self, interval: Interval) -> None:
+        self.seconds += interval.seconds
+        self.completed += interval.completed
+        self.bytes += interval.bytes
+        self.in_progress += interval.in_progress * interval.seconds
+        self.sent += (interval.in_progress - interval.dialing) * interval.seconds
+        self.cpu += interval.cpu_share * interval.seconds
+        if interval.first_byte is not None:
+            samples = interval.samples or interval.completed
+            self.first_byte += interval.first_byte * samples
+            self.spread += (interval.first_byte - (interval.first_byte_min or 0.0)) * samples
+            self.sampled += samples
+
+    def rate(self, size_class: int = 0) -> float:
+        """Completed requests per second; bytes per second for larger objects."""
+        return (self.bytes if size_class else self.completed) / self.seconds
+
+    @property
+    def mean_in_progress(self) -> float:
+        return self.in_progress / self.seconds
+
+    @property
+    def mean_sent(self) -> float:
+        """Mean number of requests in progress over open connections."""
+        return self.sent / self.seconds
+
+    @property
+    def cpu_share(self) -> float:
+        return self.cpu / self.seconds
+
+    @property
+    def latency(self) -> float:
+        """Mean of the median seconds to the first byte; without samples, the mean seconds of a request."""
+        if self.sampled:
+            return max(LEAST_SECONDS, self.first_byte / self.sampled)
+        return max(LEAST_SECONDS, self.in_progress / max(1, self.completed))
+
+    @property
+    def dispersion(self) -> float:
+        """The mean difference between the median and the least seconds to the first byte, as a share of the median."""
+        return min(1.0, max(0.0, self.spread / self.first_byte)) if self.first_byte > 0 else 0.0
+
+    @property
+    def noise(self) -> float:
+        """By which share the latency may differ by chance."""
+        return self.dispersion / math.sqrt(self.sampled) if self.sampled else 0.0
