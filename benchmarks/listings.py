@@ -2,7 +2,7 @@
 
     python -m benchmarks.listings [--keys 1000000] [--latency 50] [--peers boto3,s3fs,obstore] [--exists 100000]
 
-starts `far_store` with that many keys and prints, for listing all of them: seconds, CPU seconds of the client,
+starts `listing_server` with that many keys and prints, for listing all of them: seconds, CPU seconds of the client,
 requests, and peak memory. Each client runs in a process of its own, the alternatives in their environments
 (`benchmarks --help`). Those that request one page after another list a tenth of the keys, and their times are
 multiplied by ten: the alternatives, and `one by one`, which is cloudfiles with `num_threads=1`.
@@ -19,11 +19,10 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-
-from benchmarks.far_store import counters, modules
 
 CLIENT = """
 import itertools, json, random, resource, sys, time
@@ -77,17 +76,16 @@ print(json.dumps({"found": found, "seconds": time.perf_counter() - started, "cpu
 
 
 @contextmanager
-def far_store(keys: int, latency: float) -> Iterator[int]:
-    """A port at which `far_store` serves this many keys."""
+def listing_server(keys: int, latency: float) -> Iterator[int]:
+    """A port at which that many keys are served."""
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         port = int(sock.getsockname()[1])
-    process = subprocess.Popen([sys.executable, "-m", "benchmarks.far_store", "--port", str(port), "--objects", "1",
-                                "--latency", str(latency), "--keys", str(keys)], stdout=subprocess.DEVNULL)
+    process = subprocess.Popen([sys.executable, "-m", "benchmarks.listing_server", str(port), str(keys), str(latency)])
     try:
         for _ in range(300):
             try:
-                counters(port)
+                requests(port)
                 break
             except OSError:
                 time.sleep(0.1)
@@ -97,9 +95,15 @@ def far_store(keys: int, latency: float) -> Iterator[int]:
         process.wait()
 
 
+def requests(port: int) -> int:
+    """The requests since the last call."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/-/") as response:
+        return int(response.read())
+
+
 def measure(python: str, port: int, what: str, count: int) -> dict[str, float]:
     """Run one client; its results and the requests that the server has counted."""
-    counters(port)
+    requests(port)
     with tempfile.TemporaryDirectory() as directory:
         script = Path(directory, "client.py")
         script.write_text(CLIENT)
@@ -108,7 +112,7 @@ def measure(python: str, port: int, what: str, count: int) -> dict[str, float]:
     found: dict[str, float] = json.loads(output)
     if found["found"] != count:
         raise SystemExit(f"{what}: found {found['found']} of {count} keys")
-    return {**found, "requests": counters(port)["requests"]}
+    return {**found, "requests": requests(port)}
 
 
 def report(what: str, found: dict[str, float], times: int = 1) -> None:
@@ -126,9 +130,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--latency", type=float, default=50, help="ms to the first byte of a page (50)")
     parser.add_argument("--peers", default="boto3,s3fs,obstore", help="other clients, '' for none")
     options = parser.parse_args(arguments)
-    if modules() is None:
-        raise SystemExit("nginx's Lua module is not installed (Debian: libnginx-mod-http-lua)")
-    with far_store(options.keys, options.latency) as port:
+    with listing_server(options.keys, options.latency) as port:
         print(f"list {options.keys} keys, {options.latency:g} ms a page")
         for what in ("cloudfiles", "threads"):
             report(what, measure(sys.executable, port, what, options.keys))

@@ -27,17 +27,19 @@ def list_paths(store: Store | Interface, prefix: str = "", flat: bool = False, s
     """See `CloudFiles.list`. Sends no request before the first item is requested."""
     token = resume_token
     for page in list_pages(store, prefix, flat=flat, token=resume_token):
-        for path, stored_bytes in _opened(store, prefix, page):
-            fields = (path, *((stored_bytes,) if size else ()), *((token,) if return_resume_token else ()))
-            yield fields if len(fields) > 1 else path
+        found: Iterable[tuple[Any, ...]] = _opened(store, prefix, page) if page.prefixes else page.entries
+        if not size and not return_resume_token:
+            yield from (fields[0] for fields in found)
+        elif not return_resume_token:
+            yield from (fields[:2] for fields in found)
+        else:
+            yield from ((*fields[:2 if size else 1], token) for fields in found)
         token = page.next_token
 
 
 def _opened(store: Store | Interface, prefix: str, page: ListPage) -> Iterable[tuple[str, int | None]]:
     """The keys and directories of a page. The directory that `prefix` itself names is replaced by its contents."""
     found: list[tuple[str, int | None]] = [(entry.key, entry.size) for entry in page.entries]
-    if not page.prefixes:
-        return found
     found += [(directory, None) for directory in page.prefixes]
     found.sort()
     own = prefix + "/" if prefix else None
