@@ -17,6 +17,7 @@ from cloudfiles.runtime.contract import Runtime, WorkerGroup
 from cloudfiles.runtime.hub_engine import close_engine, current_runtime
 from cloudfiles.runtime.threads import ThreadRuntime
 from tests.core.programs import run_program
+from tests.internals import Replace
 
 
 @pytest.fixture
@@ -78,23 +79,25 @@ def test_in_the_callers_thread(source: Callable[[range], Any]) -> None:
     assert threads == {threading.get_ident()}
 
 
+@pytest.mark.parametrize("slow", [False, True])
 @pytest.mark.parametrize("count", [0, 5, 16, 17, 100])
-def test_probing(count: int) -> None:
+def test_probing(count: int, slow: bool, internals: Replace) -> None:
     """Quick local work stays in the caller's thread, slow work goes to workers; the results are the same."""
-    for slow in (False, True):
-        threads = set()
+    threads = set()
+    if not slow:  # on a busy machine it takes longer than what is slow on an idle one
+        internals(fanout_slow=0.5)
 
-        def work(item: int, slow: bool = slow, threads: set[int] = threads) -> int:
-            threads.add(threading.get_ident())
-            time.sleep(0.003 if slow else 0)
-            return item
-        for source in (list, iter):
-            plan = Plan(current_runtime(False), 8, probe=True)
-            assert collect(work, source(range(count)), plan) == list(range(count))
-        if not slow or count <= 16:
-            assert threads == {threading.get_ident()} or not count
-        else:
-            assert len(threads) > 1
+    def work(item: int) -> int:
+        threads.add(threading.get_ident())
+        time.sleep(0.003 if slow else 0)
+        return item
+    for source in (list, iter):
+        plan = Plan(current_runtime(False), 8, probe=True)
+        assert collect(work, source(range(count)), plan) == list(range(count))
+    if not slow or count <= 16:
+        assert threads == {threading.get_ident()} or not count
+    else:
+        assert len(threads) > 1
 
 
 def test_a_generator_is_read_in_the_callers_thread_as_fast_as_it_is_worked_off(runtime: Runtime) -> None:

@@ -219,7 +219,7 @@ def test_two_processes(db: Path, source: CloudFiles, server: S3Server) -> None:
 def test_a_full_disk(db: Path, tmp_path: Path, server: S3Server, target: CloudFiles,
                      monkeypatch: pytest.MonkeyPatch) -> None:
     server.put_many({key: key.encode() for key in KEYS})
-    s3 = CloudFiles(f"s3://{server.bucket}/", endpoint=server.url, secrets=server.secrets)
+    s3 = CloudFiles(f"s3://{server.bucket}/", endpoint=server.url, secrets=server.secrets, num_threads=20)
     rt = ResumableTransfer(db)
     rt.init(s3, target)
     fill, room = file_io._fill, iter(range(40))
