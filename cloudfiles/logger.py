@@ -1,15 +1,31 @@
-"""The logger of this package."""
+"""Writes to the logger "cloudfiles".
+
+`logging` is imported when there is a warning to log, as most programs never log anything.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from logging import Logger
+import sys
 
 
-def logger() -> Logger:
-    """The logger "cloudfiles". `logging` is imported when there is something to log, as most programs never log."""
-    from logging import getLogger
+def debug(message: str, *values: object) -> None:
+    _log_if_used("debug", message, *values)
 
-    return getLogger("cloudfiles")
+
+def info(message: str, *values: object) -> None:
+    _log_if_used("info", message, *values)
+
+
+def warning(message: str, *values: object) -> None:
+    try:
+        from logging import getLogger
+    except OSError:  # no descriptor is left to read the module with
+        return
+    getLogger("cloudfiles").warning(message, *values)
+
+
+def _log_if_used(level: str, message: str, *values: object) -> None:
+    """Log if the program has imported `logging`; otherwise it cannot have asked for messages of this level."""
+    logging = sys.modules.get("logging")
+    if logging is not None:
+        getattr(logging.getLogger("cloudfiles"), level)(message, *values)

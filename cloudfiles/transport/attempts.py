@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from cloudfiles import logger
 from cloudfiles.exceptions import (
     Attempt,
     CertificateError,
@@ -17,7 +18,6 @@ from cloudfiles.exceptions import (
     TruncatedBodyError,
     redact,
 )
-from cloudfiles.logger import logger
 from cloudfiles.retry import REFUSED_STATUS, RETRYABLE_STATUS, RetryPolicy
 from cloudfiles.transport.deadline import past_deadline
 from cloudfiles.transport.limiter import POLL_SECONDS, Limiter
@@ -101,7 +101,7 @@ class Attempts:
                 f"the server rejects requests because of too many; sending {limiter.rate or 0.0:.3g} per second")
         else:
             reason = f"{type(error).__name__}: {error}"
-        logger().warning("waiting for %s for %.0f s so far, for at most %.0f s: %s", self._request.origin,
+        logger.warning("waiting for %s for %.0f s so far, for at most %.0f s: %s", self._request.origin,
                          until - self._since, self._budget, redact(reason))
 
     # ---- failures
@@ -132,7 +132,7 @@ class Attempts:
             self._note(error, now, 0.0 if is_permanent else delay)
             self._raise(error, now)
         self._note(error, now, delay)
-        logger().info("%s: attempt %d failed, retrying in %.2f s: %s", redact(self._request.path or ""),
+        logger.info("%s: attempt %d failed, retrying in %.2f s: %s", redact(self._request.path or ""),
                       len(self._attempts), delay, error)
         if delay:
             self._log_wait(limiter, now + delay, error)

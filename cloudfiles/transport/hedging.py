@@ -12,8 +12,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
+from cloudfiles import logger
 from cloudfiles.exceptions import redact
-from cloudfiles.logger import logger
 from cloudfiles.retry import REFUSED_STATUS
 from cloudfiles.transport.hedge_count import count_hedge
 
@@ -145,7 +145,7 @@ class Straggler:
         """Send the request again if the policy allows it. Called now and then while the request waits."""
         if self._group is not None or self._pool.limiter.rate is not None or not self._policy.take(waited, now):
             return
-        logger().info("%s: no response for %.1f s; sending the request again on another connection",
+        logger.info("%s: no response for %.1f s; sending the request again on another connection",
                       redact(self._request.path or ""), waited)
         group = self._pool.runtime.worker_group()
         with suppress(RuntimeError):  # the system has no more threads
@@ -158,13 +158,13 @@ class Straggler:
         try:
             connection = self._pool.take_other(self._first, self._request.deadline)
         except Exception as error:
-            logger().debug("no connection for a second request: %s", error)
+            logger.debug("no connection for a second request: %s", error)
             return
         answer: Answer | None = None
         try:
             answer = self._ask(connection)
         except Exception as error:  # whatever it is, the first request may still succeed
-            logger().debug("a second request failed: %s", error)
+            logger.debug("a second request failed: %s", error)
         finally:
             if not self._offer(answer):
                 connection.close()

@@ -12,7 +12,7 @@ from binascii import a2b_base64
 from collections.abc import Mapping
 from typing import Any, ClassVar, NamedTuple
 
-from cloudfiles import integrity
+from cloudfiles import integrity, logger
 from cloudfiles.crc import combine
 from cloudfiles.exceptions import (
     CloudFilesError,
@@ -37,7 +37,6 @@ from cloudfiles.interfaces.s3.objects import (
     head_with_checksums,
     object_headers,
 )
-from cloudfiles.logger import logger
 from cloudfiles.runtime.cancellation import shielded
 from cloudfiles.runtime.contract import Cancelled
 from cloudfiles.transport.request import Request
@@ -190,7 +189,7 @@ class S3Upload(MultipartUpload):
                     protocol=self._bucket.protocol, idempotent=False, path=self._key))
         except (CloudFilesError, Cancelled) as error:
             if getattr(error, "code", "") != "NoSuchUpload":
-                logger().warning("s3://%s/%s: the multipart upload %s could not be aborted; its parts remain "
+                logger.warning("s3://%s/%s: the multipart upload %s could not be aborted; its parts remain "
                                  "until discard_partial() or a lifecycle rule removes them (%s: %s)",
                                  self._bucket.protocol.endpoint.bucket, self._key, self.id, type(error).__name__, error)
 
