@@ -18,7 +18,7 @@ from benchmarks.imports import ImportCost, measure_imports
 from benchmarks.results import Table, as_json, from_json, merged
 from benchmarks.runner import PROJECT, Runner
 from benchmarks.servers import Servers
-from benchmarks.targets import verdicts
+from benchmarks.targets import Verdict, verdicts
 from benchmarks.workloads import WORKLOADS, Workload
 
 IMPORT = "import"
@@ -40,9 +40,9 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
                         help="measure nothing; evaluate, print and plot an existing results.json")
     parser.add_argument("--install-peers", action="store_true",
                         help=f"first install the alternatives into {envs.cache()}")
-    parser.add_argument("--picture", action="store_true", help="write docs/benchmarks.png (requires matplotlib)")
+    parser.add_argument("--picture", action="store_true", help="write docs/benchmarks*.png (requires matplotlib)")
     parser.add_argument("--markdown", action="store_true",
-                        help="write docs/benchmarks-table.md and the tables of docs/performance.md")
+                        help="write docs/benchmarks-*.md and the tables of docs/performance.md")
     return parser.parse_args(arguments)
 
 
@@ -101,14 +101,30 @@ def write(options: argparse.Namespace, new: Sequence[Table], imports: Sequence[I
     results.write_text(json.dumps(
         {**about, "tables": [as_json(table) for table in tables], "imports": [vars(cost) for cost in imports],
          "targets": [vars(verdict) for verdict in judged]}, indent=1))
+    far, near = ([table for table in tables if table.workload.far is is_far] for is_far in (True, False))
+    lacking = [name for name in picture.SHOWN if name not in {table.workload.name for table in near}]
+    if lacking and (options.markdown or options.picture):
+        say(f"docs/benchmarks-table.md and docs/benchmarks.png are kept: no results for {', '.join(lacking)}")
     if options.markdown:
-        page = report.page(tables, imports, judged, platform.python_version())
-        (PROJECT / "docs" / "benchmarks-table.md").write_text(page)
-        performance = PROJECT / "docs" / "performance.md"
-        if far := report.far_sections(tables, judged):
-            performance.write_text(report.with_far_sections(performance.read_text(), far))
+        write_pages(far, [] if lacking else near, imports, judged)
     if options.picture:
-        picture.draw(tables, PROJECT / "docs" / "benchmarks.png")
+        picture.draw_lines(far, PROJECT / "docs" / "benchmarks-latency.png")
+        if not lacking:
+            picture.draw_bars(near, PROJECT / "docs" / "benchmarks.png")
+
+
+def write_pages(far: Sequence[Table], near: Sequence[Table], imports: Sequence[ImportCost],
+                judged: Sequence[Verdict]) -> None:
+    """The pages of the tables, and those of far stores in docs/performance.md; what has no tables is kept."""
+    docs, python = PROJECT / "docs", platform.python_version()
+    of_far, others = ([verdict for verdict in judged if verdict.target.startswith("far-") is is_far]
+                      for is_far in (True, False))
+    if near:
+        (docs / "benchmarks-table.md").write_text(report.page("Benchmark results", near, imports, others, python))
+    if far:
+        (docs / "benchmarks-far.md").write_text(report.page("Benchmark results: far stores", far, [], of_far, python))
+        page = docs / "performance.md"
+        page.write_text(report.with_far_sections(page.read_text(), report.far_sections(far, of_far)))
 
 
 def main() -> None:

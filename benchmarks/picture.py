@@ -1,8 +1,8 @@
-"""The picture of a run: rates over the latency of the store, and bar charts of a few workloads from zero."""
+"""The pictures of a run: rates over the latency of the store, and bar charts of a few workloads from zero."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,24 +27,26 @@ COLUMNS = 2  # of bar charts
 SPACE = 1.27  # between the labels of two lines, as a ratio of rates
 
 
-def draw(tables: Sequence[Table], path: Path) -> None:
-    """Write the picture; raises ImportError without matplotlib, ValueError with nothing to draw."""
+def draw_lines(tables: Sequence[Table], path: Path) -> None:
+    """Write the picture of rates over latency, if there are results for it; raises ImportError without matplotlib."""
+    if shown := [table for table in tables if is_latency(table) and table.row(OURS)]:
+        _draw(_lines, shown, LINES_HEIGHT, path)
+
+
+def draw_bars(tables: Sequence[Table], path: Path) -> None:
+    """Write the bar charts; raises ImportError without matplotlib."""
+    shown = [table for table in tables if table.workload.name in SHOWN and best_rows(table)]
+    _draw(_bars, shown, bars_height(shown), path)
+
+
+def _draw(panels: Callable[[Any, Sequence[Table]], None], tables: Sequence[Table], height: float, path: Path) -> None:
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    far = [table for table in tables if is_latency(table) and table.row(OURS)]
-    near = [table for table in tables if table.workload.name in SHOWN and best_rows(table)]
-    if not near and not far:
-        raise ValueError(f"no results for the workloads of the picture: {LATENCIES}N, {', '.join(SHOWN)}")
-    heights = ([LINES_HEIGHT] if far else []) + ([bars_height(near)] if near else [])
-    figure = pyplot.figure(figsize=(WIDTH, sum(heights)), layout="constrained")
-    parts = list(figure.subfigures(len(heights), 1, height_ratios=heights, squeeze=False).flat)
-    if far:
-        _lines(parts[0], far)
-    if near:
-        _bars(parts[-1], near)
+    figure = pyplot.figure(figsize=(WIDTH, height), layout="constrained")
+    panels(figure, tables)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=200)
     pyplot.close(figure)
@@ -60,11 +62,11 @@ def milliseconds(table: Table) -> float:
     return PROFILES[table.workload.server].latency * 1000
 
 
-def _lines(part: Any, tables: Sequence[Table]) -> None:
+def _lines(figure: Any, tables: Sequence[Table]) -> None:
     """A line per client: requests per second over the latency."""
-    axis = part.subplots()
-    part.suptitle("Read 5 000 objects of 4 KiB, requests/s by the latency of the store.\n"
-                  "Every client with its default settings; logarithmic scale.", fontsize=11, fontweight="bold")
+    axis = figure.subplots()
+    figure.suptitle("Read 5 000 objects of 4 KiB, requests/s by the latency of the store.\n"
+                    "Every client with its default settings; logarithmic scale.", fontsize=11, fontweight="bold")
     ends: dict[str, float] = {}
     for client, label in LINES.items():
         points = [(milliseconds(table), row.rate("requests/s")) for table in tables if (row := table.row(client))]
@@ -131,11 +133,11 @@ def _most_bars(tables: Sequence[Table]) -> list[int]:
             for start in range(0, len(tables), COLUMNS)]
 
 
-def _bars(part: Any, tables: Sequence[Table]) -> None:
+def _bars(figure: Any, tables: Sequence[Table]) -> None:
     most = _most_bars(tables)
-    axes = part.subplots(len(most), COLUMNS, height_ratios=[count + 1 for count in most], squeeze=False)
-    part.suptitle("Server on the same machine, every client with 20 connections,\n"
-                  "in its fastest mode. Longer is faster.", fontsize=11, fontweight="bold")
+    axes = figure.subplots(len(most), COLUMNS, height_ratios=[count + 1 for count in most], squeeze=False)
+    figure.suptitle("Server on the same machine, every client with 20 connections,\n"
+                    "in its fastest mode. Longer is faster.", fontsize=11, fontweight="bold")
     for axis in axes.flat[len(tables):]:
         axis.set_axis_off()
     for axis, table in zip(axes.flat, tables, strict=False):

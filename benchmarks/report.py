@@ -12,7 +12,7 @@ from benchmarks.targets import Verdict
 FAR_BEGIN, FAR_END = "<!-- far stores: made by python -m benchmarks -->", "<!-- far stores: end -->"
 Cells = list[tuple[str, ...]]
 
-INTRODUCTION = """# Benchmark results
+INTRODUCTION = """# {title}
 
 Measured {period} with Python {python} on {cores} cores, which the client and the server share. Rates are medians over
 the rounds. A round measures every client once, so that a disturbance of the machine affects all of them.
@@ -143,10 +143,11 @@ def sections(tables: Sequence[Table], imports: Sequence[ImportCost], verdicts: S
     return found
 
 
-def page(tables: Sequence[Table], imports: Sequence[ImportCost], verdicts: Sequence[Verdict], python: str) -> str:
-    """The page of the documentation: how to read it, the targets, and every table."""
+def page(title: str, tables: Sequence[Table], imports: Sequence[ImportCost], verdicts: Sequence[Verdict],
+         python: str) -> str:
+    """A page of the documentation: how to read it, the targets, and every table."""
     *parts, targets = sections(tables, imports, verdicts, tables)
     days = sorted({table.when for table in tables})
     period = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
-    head = INTRODUCTION.format(period=period, python=python, cores=os.cpu_count())
+    head = INTRODUCTION.format(title=title, period=period, python=python, cores=os.cpu_count())
     return "\n".join([head, *(markdown(*part) for part in (targets, *parts))])
