@@ -33,7 +33,7 @@ INTERNALS: dict[str, tuple[str, ...]] = {
     "chunked_download_remaining": ("cloudfiles.files.chunked_download.MIN_REMAINING_BYTES",),
     "chunked_download_in_memory": ("cloudfiles.files.chunked_download._IN_MEMORY",),
     "chunked_download_fast": ("cloudfiles.files.chunked_download.FAST_BYTES_PER_SECOND",),
-    "unannounced_bytes": (f"{_HTTP}.connection.UNANNOUNCED_BYTES",),
+    "unannounced_bytes": (f"{_HTTP}.response_reader.UNANNOUNCED_BYTES",),
     "response_bytes": (f"{_HTTP}.request.ANSWER_BYTES",),
     # ---- counts
     "parts_memory": (f"{_HTTP}.adaptive_width.PARTS_MEMORY",),

@@ -39,7 +39,7 @@ class BodyBuffer:
         view: the memory, to be filled from its beginning.
     """
 
-    def __init__(self, length: int, begin: bytes = b"") -> None:
+    def __init__(self, length: int, begin: bytes | memoryview = b"") -> None:
         self._file = io.BytesIO(bytes(length))
         self.view = self._file.getbuffer()
         self.view[: len(begin)] = begin

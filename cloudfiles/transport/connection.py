@@ -124,7 +124,7 @@ class Connection(ResponseReader):
             if self._straggler is not None:
                 self._end_straggler()
 
-    def ask(self, head: bytes, request: Request) -> tuple[Head, bytes]:
+    def ask(self, head: bytes, request: Request) -> tuple[Head, memoryview]:
         """Send a request that has no body, and receive the head of the response, which `receive_body` follows.
 
         Raises TransportError.
@@ -142,7 +142,7 @@ class Connection(ResponseReader):
             body_length(found, request.method)  # raises ProtocolError
             return found, rest
 
-    def receive_body(self, head: Head, rest: bytes, request: Request) -> Response:
+    def receive_body(self, head: Head, rest: memoryview, request: Request) -> Response:
         """The response to `request` of which `ask` has received the head. Raises IncompleteBodyError."""
         self._request = request
         try:

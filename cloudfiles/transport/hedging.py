@@ -106,7 +106,7 @@ class Answer(NamedTuple):
 
     connection: Connection
     head: Head
-    rest: bytes
+    rest: memoryview
     signed: object  # what the request was signed with
 
 

@@ -20,14 +20,17 @@ from cloudfiles.transport.request import UNANNOUNCED_BYTES, Receiver, Request, R
 from cloudfiles.transport.socket_errors import transport_error
 from cloudfiles.transport.throughput import Throughput, TooSlowError, Watch
 from cloudfiles.transport.traffic import Traffic
-from cloudfiles.transport.wire import CHUNKED, MAX_HEAD, ChunkedBody, Head, body_length, head_end, parse_head
+from cloudfiles.transport.wire import CHUNKED, ChunkedBody, Head, body_length, head_end, parse_head
 
-_FIRST = 16 * 1024
-"""Bytes of the first receive: the response for a small object arrives whole, and most of a larger one is received
-directly into its own memory instead of being copied there."""
+BUFFER = 80 * 1024
+"""Bytes of the receive buffer: a response of up to 64 KiB arrives whole. Copying it out of memory that is in the caches
+takes less time than a second system call, and clearing the memory into which it would be received directly."""
 
-BUFFER = MAX_HEAD
-"""Bytes of the receive buffer: large enough for any head."""
+_WHOLE = 64 * 1024
+"""Bytes of the largest body that is received whole into the buffer."""
+
+_BEGIN = 16 * 1024
+"""Bytes of the first receive if larger bodies are expected: most of one is received directly into its own memory."""
 
 _LARGE = 256 * 1024
 """Bytes of the buffer for large bodies that are passed to a receiver."""
@@ -75,7 +78,7 @@ class ResponseReader:
         self._memory = memory
         self._buffer = bytearray(BUFFER)
         self._view = memoryview(self._buffer)
-        self._first = self._view[:_FIRST]
+        self._first = self._view  # for the first receive of a response
         self._is_observed = False  # `_on_first_byte` is to be called
         self._too_slow: TooSlowError | None = None  # the reason for which the exchange was interrupted
         self.reusable = False
@@ -92,7 +95,7 @@ class ResponseReader:
     def _on_first_byte(self) -> None:
         """A response that was observed begins to arrive."""
 
-    def _receive(self, request: Request, begin: tuple[Head, bytes] | None = None) -> Response:
+    def _receive(self, request: Request, begin: tuple[Head, memoryview] | None = None) -> Response:
         """The response; begin: its head, and the bytes after it, if they were received already."""
         head, rest = begin or self._receive_head(0)
         if head.status < 200:
@@ -116,15 +119,18 @@ class ResponseReader:
                                 f"{head.headers.get('content-length', 'not given')})", path=request.path) from error
         return Response(head.status, head.headers, content)
 
-    def _receive_head(self, filled: int) -> tuple[Head, bytes]:
-        """The next head, and the bytes after it that were received with it. filled: bytes already in the buffer."""
+    def _receive_head(self, filled: int) -> tuple[Head, memoryview]:
+        """The next head, and the bytes after it that were received with it, in the buffer.
+
+        filled: bytes already in the buffer.
+        """
         searched = 0
         watch: Watch | None = None
         while True:
             if filled:
                 end = head_end(self._buffer, filled, searched)
                 if end >= 0:
-                    return parse_head(self._view[:end]), bytes(self._view[end:filled])
+                    return parse_head(self._view[:end]), self._view[end:filled]
                 watch = self._watch_head(watch)
             searched = filled
             count = self._receive_some(filled)
@@ -146,12 +152,12 @@ class ResponseReader:
                 raise transport_error(error, "while receiving the response headers") from error
         return watch
 
-    def _receive_final_head(self, head: Head, rest: bytes) -> tuple[Head, bytes]:
+    def _receive_final_head(self, head: Head, rest: memoryview) -> tuple[Head, memoryview]:
         """The head after interim responses (RFC 9110 15.2). No request here asks to switch protocols."""
         for _ in range(_MAX_INTERIM):
             if head.status == 101:
                 raise ProtocolError("the server switched protocols, which was not requested")
-            self._buffer[: len(rest)] = rest
+            self._buffer[: len(rest)] = bytes(rest)
             head, rest = self._receive_head(len(rest))
             if head.status >= 200:
                 return head, rest
@@ -168,15 +174,16 @@ class ResponseReader:
             raise ConnectionFailedError(f"the server closed the connection {where}")
         return count
 
-    def _sized(self, head: Head, length: int, rest: bytes, request: Request) -> bytes:
-        """A body of `length` bytes, received directly into the memory of the result."""
+    def _sized(self, head: Head, length: int, rest: memoryview, request: Request) -> bytes:
+        """A body of `length` bytes, received directly into the memory of the result unless it has arrived already."""
         missing = length - len(rest)
         if missing < 0:
             # More than announced: it is unknown what the rest belongs to, so the connection is not used again.
-            return rest[:length]
+            return bytes(rest[:length])
         if missing == 0:
             self.reusable = head.keep_alive
-            return rest
+            return bytes(rest)
+        self._first = self._view if length <= _WHOLE else self._view[:_BEGIN]  # the next body may be as long
         limit, keep_alive = request.max_body_size(head), head.keep_alive
         if limit is not None and length > limit:
             if head.status < 300:
@@ -220,7 +227,7 @@ class ResponseReader:
             watch.check()
         return count
 
-    def _hand_on(self, head: Head, length: int, rest: bytes, request: Request) -> None:
+    def _hand_on(self, head: Head, length: int, rest: memoryview, request: Request) -> None:
         """Pass a body to the request's receiver, which itself keeps track of what it has received."""
         watch = self._throughput.receiving(self, request.method)
         assert request.receiver is not None
@@ -236,7 +243,7 @@ class ResponseReader:
                 raise  # an error of the receiver
             raise IncompleteBodyError(head, b"", transport_error(error, "while receiving the body")) from error
 
-    def _deliver_sized(self, length: int, rest: bytes, receiver: _TimedReceiver, watch: Watch) -> None:
+    def _deliver_sized(self, length: int, rest: memoryview, receiver: _TimedReceiver, watch: Watch) -> None:
         left = length - len(rest)
         receiver.write(rest[:length])
         view = self._view
@@ -249,7 +256,8 @@ class ResponseReader:
             receiver.write(view[:count])
             left -= count
 
-    def _deliver_unsized(self, head: Head, length: int, rest: bytes, receiver: _TimedReceiver, watch: Watch) -> None:
+    def _deliver_unsized(self, head: Head, length: int, rest: memoryview, receiver: _TimedReceiver, watch: Watch
+                         ) -> None:
         """A chunked body, or one that ends with the connection, which is then not used again."""
         chunked = ChunkedBody() if length == CHUNKED else None
         data: bytes | memoryview = rest
@@ -266,7 +274,7 @@ class ResponseReader:
                 return
             data = self._view[:count]
 
-    def _chunked(self, head: Head, rest: bytes, request: Request) -> bytes:
+    def _chunked(self, head: Head, rest: memoryview, request: Request) -> bytes:
         watch = self._throughput.receiving(self, request.method)
         body, memory = ChunkedBody(), GrowingBuffer(_body_limit(request, head))
         try:
@@ -292,7 +300,7 @@ class ResponseReader:
                 head.headers.setdefault(name, value)
         self.reusable = head.keep_alive and not body.rest and "content-length" not in head.headers
 
-    def _until_close(self, head: Head, rest: bytes, request: Request) -> bytes:
+    def _until_close(self, head: Head, rest: memoryview, request: Request) -> bytes:
         """A body that ends with the connection (HTTP/1.0), so that its length cannot be checked here."""
         watch = self._throughput.receiving(self, request.method)
         memory = GrowingBuffer(_body_limit(request, head))

@@ -54,7 +54,7 @@ def head_end(buffer: bytes | bytearray, filled: int, searched: int = 0) -> int:
     A bare LF is accepted as a line end, as RFC 9112 2.2 allows. filled: received bytes in the buffer. searched: how
     many of them are known not to contain the end.
     """
-    empty_line = _EMPTY_LINE.search(buffer, max(0, searched - 2), filled)
+    empty_line = _EMPTY_LINE.search(buffer, max(0, searched - 2), filled if filled < MAX_HEAD else MAX_HEAD)
     if empty_line is not None:
         return empty_line.end()
     if filled >= MAX_HEAD:

@@ -100,6 +100,8 @@ def test_head_without_end() -> None:
     assert head_end(b"x" * (MAX_HEAD - 1), MAX_HEAD - 1) == -1
     with pytest.raises(ProtocolError, match=r"do(es)? not end within"):
         head_end(b"x" * MAX_HEAD, MAX_HEAD)
+    with pytest.raises(ProtocolError, match="do not end"):  # received together with its end
+        head_end(b"x" * MAX_HEAD + b"\n\r\n", MAX_HEAD + 3)
 
 
 def test_a_line_of_blanks_is_read_in_linear_time() -> None:
