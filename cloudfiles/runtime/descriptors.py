@@ -11,7 +11,7 @@ from __future__ import annotations
 import errno
 import heapq
 import os
-import socket
+import sys
 import threading
 import weakref
 from collections.abc import Callable, Hashable
@@ -243,10 +243,15 @@ def is_descriptor_shortage(error: BaseException | None) -> bool:
     while error is not None:
         if isinstance(error, OSError) and error.errno in _EXHAUSTED:
             return True
-        if (isinstance(error, socket.gaierror) or is_tls_error(error, "SSLCertVerificationError")) and is_exhausted():
+        if (_is_resolver_error(error) or is_tls_error(error, "SSLCertVerificationError")) and is_exhausted():
             return True
         error = error.__cause__
     return False
+
+
+def _is_resolver_error(error: BaseException) -> bool:
+    socket = sys.modules.get("socket")  # not imported here: that would take descriptors
+    return socket is not None and isinstance(error, socket.gaierror)
 
 
 def is_exhausted() -> bool:

@@ -10,12 +10,12 @@ import os
 import sys
 import threading
 import time
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from cloudfiles.exceptions import FileSystemError
 from cloudfiles.runtime.contract import Runtime
 from cloudfiles.runtime.descriptors import require_descriptors, with_descriptor
-from cloudfiles.runtime.threads import ThreadRuntime
 
 if TYPE_CHECKING:
     from cloudfiles.runtime.green import GreenRuntime
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _HUB_DESCRIPTORS = 8
 """Descriptors that a hub may need: for waits, wake-ups, timers and signals."""
 
-_threads = ThreadRuntime()
+_threads: Runtime | None = None
 _lock = threading.Lock()
 _engine: Engine | None = None
 
@@ -37,7 +37,18 @@ def current_runtime(green: bool) -> Runtime:
     hub = _current_hub()
     if hub is not None:
         return _runtime_of(hub)
-    return engine().runtime if green else _threads
+    return engine().runtime if green else _thread_runtime()
+
+
+def _thread_runtime() -> Runtime:
+    """The runtime of this process for OS threads, created by the first call."""
+    global _threads
+    if _threads is None:
+        # Here, as `socket` takes long to import.
+        threads = with_descriptor(import_module, "cloudfiles.runtime.threads")
+        with _lock:
+            _threads = _threads or threads.ThreadRuntime()
+    return _threads
 
 
 def background_runtime() -> Runtime:

@@ -19,7 +19,7 @@ SLOW = ["asyncio", "concurrent.futures", "dataclasses", "email", "gevent", "html
 
 @pytest.mark.parametrize(("statement", "unwanted"), [
     ("import cloudfiles", [*SDKS, *SLOW, "cloudfiles.cloudfiles"]),
-    ("from cloudfiles import CloudFiles", [*SDKS, *SLOW, "cloudfiles.transport.client"]),
+    ("from cloudfiles import CloudFiles", [*SDKS, *SLOW, "socket", "cloudfiles.transport.client"]),
     ("from cloudfiles import CloudFiles; CloudFiles('file:///').exists('x')", [*SDKS, "urllib3", "gevent"]),
     ("from cloudfiles import CloudFile, GetResult", [*SDKS, "urllib3", "gevent", "cloudfiles.transport.client"]),
     ("from cloudfiles import AsyncCloudFiles", [*SDKS, "cloudfiles.interfaces.azure"]),
