@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import errno
+import gc
 import os
 import pickle
 import signal
@@ -11,7 +12,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any, cast
 
 import pytest
@@ -21,6 +22,7 @@ from cloudfiles.aio import AsyncCloudFiles
 from cloudfiles.exceptions import CloudFilesError, DeadlineError, InvalidInputError
 from cloudfiles.monitoring import IOEnum, TransmissionMonitor
 from cloudfiles.runtime import green_stream, threads
+from cloudfiles.runtime.descriptors import process_descriptors
 from cloudfiles.runtime.hub_engine import blocking_runtime
 from cloudfiles.testing import Rule, S3Server, ShortBody, Stall, Status
 from cloudfiles.transport import hedging, throughput
@@ -604,6 +606,34 @@ def test_many_stragglers_leave_no_connections_behind(server: Server, green: bool
         reset_connection_pools()
     assert all(each["content"] == b"right" for each in found)
     assert (policy.hedged, policy.waiting) == (20, 0)
+
+
+@pytest.mark.parametrize("winner", ["first", "second"])
+def test_an_abandoned_connection_is_freed_at_once(server: Server, green: bool, impatient: None, winner: str) -> None:
+    """Each has a buffer of 64 KiB, so that it must not wait for a garbage collection."""
+    policy_for(server.url)
+    asked_twice = threading.Event()
+
+    def late(sock: socket.socket, server: Server) -> None:
+        assert asked_twice.wait(WAIT)
+        sock.sendall(RIGHT)
+
+    def held(sock: socket.socket, server: Server) -> None:
+        asked_twice.set()
+        hold(sock, server)
+
+    gc.collect()
+    gc.disable()
+    try:
+        server.script("/a", *([hold, send(RIGHT)] if winner == "second" else [late, held]))
+        assert CloudFiles(server.url, green=green).get(["a"])[0]["content"] == b"right"
+        assert server.second_ended.wait(WAIT)
+        deadline = monotonic() + WAIT / 4
+        while len(process_descriptors.connections(Origin.of(server.url))) > 1:  # the other one is idle
+            assert monotonic() < deadline
+            sleep(0.005)
+    finally:
+        gc.enable()
 
 
 # ---- the option
