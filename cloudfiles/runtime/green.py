@@ -49,13 +49,15 @@ class GreenWorkerGroup(WorkerGroup):
         self._runtime = runtime
         self._greenlets: list[Any] = []
         self._running = 0
+        self._counting = threading.Lock()  # of _running: the caller adds workers while others end in the hub
         self._cancellation = Cancellation()
         self._is_killed = False
         self._permits = gevent.lock.Semaphore(0)
 
     def start(self, work: Callable[[], None], count: int) -> None:
-        self._running += count
-        self._runtime.worker_groups.add(self)
+        with self._counting:
+            self._running += count
+            self._runtime.worker_groups.add(self)
         self._in_hub(self._spawn, work, count)
 
     def _in_hub(self, function: Callable[..., None], *args: Any) -> None:
@@ -77,9 +79,12 @@ class GreenWorkerGroup(WorkerGroup):
             return
 
     def _ended(self, greenlet: Any) -> None:
-        self._running -= 1
-        if self._running == 0:
-            self._runtime.worker_groups.discard(self)
+        with self._counting:
+            self._running -= 1
+            have_all_ended = self._running == 0
+            if have_all_ended:
+                self._runtime.worker_groups.discard(self)
+        if have_all_ended:
             self.wake_caller()
 
     def wake_workers(self, count: int) -> None:
