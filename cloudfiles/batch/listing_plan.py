@@ -272,7 +272,7 @@ class ListingPlan:
         if first is not None and last is not None:
             before = None if each.first is None else each.position
             each.first, each.position = each.first or first, last
-            if not self._is_sequential:
+            if not self._is_sequential and not each.is_exhausted:
                 self._learn(each, page, before)
         if page.next_token is not None:
             each.cycle.check(page.next_token, page.entries[0].key if page.entries else None, page.prefixes)
