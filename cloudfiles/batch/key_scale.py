@@ -10,6 +10,9 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Sequence
 
+FILL = 0.9
+"""How much of a page the next range probably fills: with less than a page, it takes one request."""
+
 _DEPTH = 8
 """Number of characters behind the common beginning of the keys that are used."""
 

@@ -3,7 +3,7 @@
 The keys are divided into ranges, each of which is listed page by page, and the pages of all ranges are returned in
 order. While a page of a range is being requested, the rest of the range is split off as a new one, at the position
 where that page probably ends: estimated from the keys of the pages so far (`key_scale.py`), and from the names of the
-next directories (an outline). So there is a window of ranges that slides over the keys, and ranges that turn out to be
+next directories (`directory_outline.py`). So a window of ranges slides over the keys, and ranges that turn out to be
 long are split again.
 
 **Nothing depends on the estimates, nor on the order that the store promises.** A range is followed by the next one only
@@ -20,7 +20,8 @@ from collections import deque
 from operator import attrgetter
 from typing import NamedTuple
 
-from cloudfiles.batch.key_scale import KeyScale
+from cloudfiles.batch.directory_outline import DirectoryOutline
+from cloudfiles.batch.key_scale import FILL, KeyScale
 from cloudfiles.exceptions import ProtocolError
 from cloudfiles.interfaces.paging import CycleDetector, DuplicateFilter
 from cloudfiles.types import ListPage
@@ -32,9 +33,6 @@ keys takes about 0.4 MB."""
 _NEAR = 8
 _MAX_PAGES_FAR = 48
 """The same for all but the next ranges, so that there is always memory to split those."""
-
-FILL = 0.9
-"""How much of a page the next range probably fills: with less than a page, it takes one request."""
 
 _WORTHWHILE = 1.5
 """Pages that a range has to have left, to be split."""
@@ -132,7 +130,7 @@ class ListingPlan:
         self._error: Exception | None = None
         self._is_sequential = is_sequential
         self._splits = _MAX_SPLITS
-        self._outline = _Outline()
+        self._outline = DirectoryOutline()
         self._outlines = 0
         self._arrived = self._taken = self._requested = 0
         self._wasted = False
@@ -358,66 +356,6 @@ class ListingPlan:
             self._splits = max(1.0, self._splits / 2)
         del self._ranges[0]
         return True
-
-
-class _Outline:
-    """The names of directories that are ahead, as far as they were requested."""
-
-    def __init__(self) -> None:
-        self.is_requested = False
-        self._names: dict[str, list[str]] = {}  # by directory; those of the last request for it
-        self._complete: set[str] = set()
-
-    def add(self, directory: str, page: ListPage) -> None:
-        self.is_requested = False
-        for other in [each for each in self._names if not directory.startswith(each)]:
-            del self._names[other]
-        self._names[directory] = sorted(page.prefixes)
-        self._complete = {each for each in self._complete if each in self._names}
-        if page.next_token is None:
-            self._complete.add(directory)
-
-    def missing(self, directory: str, position: str, prefix: str) -> str | None:
-        """`directory`, or the innermost one around it, whose next names after `position` are not known but may exist;
-        None if there is none with this prefix."""
-        while position.startswith(directory) and len(directory) >= len(prefix):
-            names = self._names.get(directory)
-            if names is None or (names and position > names[-1] and directory not in self._complete):
-                return directory
-            if not directory or (names and position < names[-1]):
-                return None
-            directory = directory[:directory.rfind("/", 0, -1) + 1]
-        return None
-
-    def boundary(self, scale: KeyScale, position: str) -> str | None:
-        """A position about a page after `position`, at or in a known directory; None if none is known."""
-        estimated = scale.beyond(position, FILL * scale.count)
-        last = ""
-        for directory in sorted(self._names, key=len, reverse=True):
-            names = self._names[directory]
-            at = bisect_right(names, position)
-            if not position.startswith(directory):
-                continue
-            if at < len(names):
-                each = scale.keys_per_directory(directory)
-                if each is None:  # in a large directory
-                    is_inside = estimated is not None and estimated < names[at] and estimated.startswith(last)
-                    return estimated if is_inside else names[at]
-                start = at - 1 if at and names[at - 1] == position else at
-                chosen = min(len(names) - 1, start + max(1, round(FILL * scale.count / each)))
-                return _refined(names, at, chosen, estimated)
-            if names and directory in self._complete:
-                last = names[-1]  # nothing follows it in this directory
-        return None
-
-
-def _refined(names: list[str], at: int, chosen: int, estimated: str | None) -> str:
-    """The name `chosen`, or an estimated position in a directory next to it."""
-    if estimated is not None:
-        inside = bisect_right(names, estimated) - 1
-        if at <= inside and abs(inside - chosen) <= 1 and estimated.startswith(names[inside]):
-            return estimated
-    return names[chosen]
 
 
 def parse_token(token: str | None) -> tuple[str | None, str | None]:
