@@ -52,7 +52,7 @@ def test_every_part_asks_for_one_generation(gs: CloudFiles, gcs_server: GcsServe
     assert gs.transfer_to(disk, "big").ways == {"parts": 1}
     assert disk.get("big") == BIG
     parts = [request for request in media(gcs_server) if request.header("range")]
-    assert len(parts) == 3
+    assert len({request.header("range") for request in parts}) == 3  # a slow one may be sent twice
     generation = gcs_server.generation("big")
     assert all(f"ifGenerationMatch={generation}" in request.target for request in parts)
 

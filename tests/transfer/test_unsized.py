@@ -67,7 +67,7 @@ def test_no_more_than_a_small_object_is_in_memory(web: Any, disk: CloudFiles, mo
 
 
 def test_many_small_ones_share_connections(server: S3Server, store: Make) -> None:
-    ours, theirs = store("web"), store("mem")
+    ours, theirs = CloudFiles(store("web").cloudpath, num_threads=20), store("mem")
     ours.puts((str(n), b"content") for n in range(50))
     server.script(Rule(CHUNKS, times=None))
     server.forget()
