@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pkgutil
 import socket
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from hypothesis import strategies as st
 
 from cloudfiles.testing import S3Server
 from cloudfiles.testing.controlled_process import ControlledProcess
+from tests.internals import INTERNALS
 from tests.servers import ROOT
 from tests.servers.guard import is_local
 
@@ -111,6 +113,11 @@ def test_no_leaks_allows_what_is_named(no_leaks: NoLeaks, tmp_path: Path) -> Non
 
 def test_both_runtimes_are_tested(green: bool, request: pytest.FixtureRequest) -> None:
     assert request.node.callspec.id == ("green" if green else "threads")
+
+
+@pytest.mark.parametrize("path", [path for paths in INTERNALS.values() for path in paths])
+def test_internals_that_tests_replace_are_there(path: str) -> None:
+    pkgutil.resolve_name(path)
 
 
 # ---- processes of our own
