@@ -52,9 +52,9 @@ clients that share a server get equal shares: those with the largest width are t
 _SLIGHT, _CERTAIN = 1.05, 1.15
 """Factors of the least time to the first byte: up to the first, nothing waits; from the second on, something does."""
 
-_NEAR = 0.001
-"""Seconds to the first byte up to which the width is not raised: so near a server, a few requests in progress keep the
-client busy."""
+_NEAR = 0.002
+"""The width is not raised if any response began within so many seconds: so near a server, a few requests in progress
+keep the client busy. On a busy machine, its CPU time alone does not tell."""
 
 _FAR = 0.005
 """Seconds from which on a server is so far away that a few more connections do no harm: the first responses, which
@@ -100,6 +100,7 @@ class _Load:
     Attributes:
         latency: the least seconds to the first byte, slowly raised while others load the server.
         least: the least ever.
+        nearest: the least seconds to the first byte of a single response.
         ramping: the width is still being doubled.
         has_begun: the first requests have been completed.
         window: the intervals since the last decision.
@@ -120,6 +121,7 @@ class _Load:
     width: int
     latency: float = math.inf
     least: float = math.inf
+    nearest: float = math.inf
     ramping: bool = True
     has_begun: bool = False
     window: Window = field(default_factory=Window)
@@ -308,6 +310,8 @@ class ConcurrencyController:
         """Update the least latency after each round: when as many requests as are in progress were completed."""
         window = load.round
         window.add(interval)
+        if interval.first_byte_min is not None:
+            load.nearest = min(load.nearest, interval.first_byte_min)
         if not load.has_begun and window.completed >= _MIN_ROUND:
             load.has_begun = True
             if not window.sampled and window.latency > _FAR and window.cpu_share < _BUSY:
@@ -373,8 +377,8 @@ class ConcurrencyController:
         self.width = int(max(1, min(self._maximum, width)))
 
     def _widen(self, width: float) -> None:
-        latency = math.inf if self._load is None else self._load.latency
-        if _NEAR < latency < _OVERLOADED or latency == math.inf:
+        load = self._load
+        if load is None or (load.nearest >= _NEAR and (load.latency < _OVERLOADED or load.latency == math.inf)):
             self._set(max(self.width, width))
 
     def _narrow(self, width: float, least: int) -> None:

@@ -43,7 +43,7 @@ def test_it_widens_while_requests_do_not_wait_for_each_other() -> None:
 
 
 @pytest.mark.parametrize("changed", [
-    {"cpu_share": 0.95}, {"first_byte": 0.0005, "first_byte_min": 0.0005}, {"first_byte": 0.5, "first_byte_min": 0.5},
+    {"cpu_share": 0.95}, {"first_byte": 0.01, "first_byte_min": 0.0015}, {"first_byte": 0.5, "first_byte_min": 0.5},
     {"limited": True}, {"refused": 1}, {"in_progress": 5.0}, {"completed": 0},
 ], ids=str)
 def test_it_does_not_widen(changed: dict[str, object]) -> None:
