@@ -301,6 +301,7 @@ from cloudfiles import CloudFiles
 
 cf = CloudFiles(sys.argv[1])
 path = os.path.join(sys.argv[1], "k")
+cf.put("imports", b"what others may not read")
 for owner, groups, expected in (
         (0, [], (1001, 1002, 0o664)),           # the superuser keeps both
         (1003, [1002], (1003, 1002, 0o664)),    # a member of the group keeps that
