@@ -73,7 +73,7 @@ def _described(command: click.Command, context: click.Context, level: int = 2) -
     options = [record for parameter in command.get_params(context) if isinstance(parameter, click.Option)
                and (record := parameter.get_help_record(context)) is not None]
     yield from ("| option | |", "|---|---|")
-    yield from (f"| `{names}` | {_escaped(text)} |" for names, text in options)
+    yield from (f"| `{_escaped(names)}` | {_escaped(text)} |" for names, text in options)
     if isinstance(command, click.Group):
         for name, inner in command.commands.items():
             yield from ("", f"{'#' * level} {context.info_name} {name}", "")

@@ -11,7 +11,10 @@ from cloudfiles.exceptions import InvalidInputError
 
 @click.group()
 def alias() -> None:
-    """Names for endpoints: `cloudfiles alias add lab s3://https://s3.lab.org/` makes lab://bucket/key a cloudpath."""
+    """Manage short names for endpoints.
+
+    After `cloudfiles alias add lab s3://https://s3.example.org/`, lab://bucket/key is a cloudpath.
+    """
 
 
 @alias.command()

@@ -37,8 +37,8 @@ def bench(cloudpath: str | None, objects: int, size: int, threads: int, green: b
     """Measure put, exists, get, list and delete on CLOUDPATH.
 
     All objects are put below a new random prefix, and deleted at the end, even after an error or Ctrl-C. Contents
-    that are read are compared with what was put. Without CLOUDPATH, a small server on this machine is measured: it
-    is a Python program that keeps objects in memory, and is usually itself the bottleneck.
+    that are read are compared with what was put. Without CLOUDPATH, a small server on this machine is measured: a
+    Python program that keeps objects in memory, and is usually the bottleneck.
     """
     with _store(cloudpath, endpoint, green=green, num_threads=threads) as cf:
         benchmark = StoreBenchmark(cf, objects, size, _bar)

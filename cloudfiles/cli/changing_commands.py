@@ -104,7 +104,10 @@ def _remove_directories(cf: CloudFiles, several: list[Operand]) -> None:
 @click.option("--progress/--no-progress", default=None, help="Show a progress bar [default: on a terminal].")
 @store_options
 def touch(stores: Stores, paths: tuple[str, ...], progress: bool | None) -> int:
-    """Create the objects PATHS, empty, where they do not exist. `-` reads paths from standard input."""
+    """Create empty objects at PATHS where none exist. `-` reads paths from standard input.
+
+    On file systems, the modification time of existing files is set to now.
+    """
     outcome = Outcome()
     for directory, several in _by_store(stores.operands(paths)):
         with failing(outcome, directory), progress_of("Touching", progress, len(several)) as bar:

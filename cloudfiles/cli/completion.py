@@ -9,7 +9,7 @@ from click.shell_completion import get_completion_class
 @click.command()
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(shell: str) -> None:
-    """Print the completion script of SHELL. For bash: eval "$(cloudfiles completion bash)" in ~/.bashrc."""
+    """Print the completion script of a shell. For bash, add `eval "$(cloudfiles completion bash)"` to ~/.bashrc."""
     from cloudfiles.cli.group import commands
 
     kind = get_completion_class(shell)

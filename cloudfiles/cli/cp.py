@@ -37,14 +37,14 @@ _SHARED = (
     click.option("--dry-run", is_flag=True, help="Print what would be done."),
     click.option("-n", "--no-clobber", is_flag=True, help="Leave out objects that exist at the destination."),
     click.option("--if-newer", "-u", "--update", is_flag=True,
-                 help="Leave out objects that are at the destination and not older there."),
+                 help="Leave out objects whose copy at the destination is not older."),
     click.option("--progress/--no-progress", default=None, help="Show progress [default: on a terminal]."),
     click.option("--limit-rate", type=SizeType(least=1), metavar="BYTES",
-                 help="At most this many bytes per second: 10MB."),
-    click.option("--flight-time", is_flag=True, help="Save a picture of when each object was transferred."),
-    click.option("--io-rate", is_flag=True, help="Save a picture of the bytes per second of this transfer."),
+                 help="At most this many bytes per second, for example 10MB."),
+    click.option("--flight-time", is_flag=True, help="Save a chart of when each object was transferred."),
+    click.option("--io-rate", is_flag=True, help="Save a chart of the bytes per second of this transfer."),
     click.option("--machine-io-rate", is_flag=True,
-                 help="Save a picture of the bytes per second of this machine's network."),
+                 help="Save a chart of the bytes per second of this machine's network."),
     click.option("--machine-io-rate-buffer-sec", type=click.IntRange(min=1), default=600, hidden=True),
     click.option("--log", "log", metavar="FILE", type=click.Path(dir_okay=False),
                  help="Append one line of JSON for each object: done, skipped or failed, and why."),
@@ -80,7 +80,7 @@ class Choice:
 @click.option("--retry", "retried_log", metavar="FILE", type=click.Path(exists=True, dir_okay=False),
               help="Copy the objects that failed according to the log FILE, instead of SOURCES.")
 @click.option("-c", "--compression", "compression", default="same", show_default=True,
-              help="How the copies are stored: same, none, gzip, br, zstd, xz, bz2.")
+              help="Compression of the copies: same (as the source), none, gzip, br, zstd, xz, bz2.")
 @click.option("--content-type", help="The content type of the copies.")
 @click.option("--cache-control", help="The Cache-Control of the copies.")
 @click.option("--storage-class", help="The storage class of the copies.")
@@ -91,10 +91,10 @@ class Choice:
 def cp(stores: Stores, sources: tuple[str, ...], destination: str | None, recursive: bool, retried_log: str | None,
        compression: str, content_type: str | None, cache_control: str | None, storage_class: str | None,
        resumable: bool, limit_rate: int | None, part_bytes: int | None, **choice: Any) -> int:
-    """Copy SOURCES to DESTINATION, from anywhere to anywhere.
+    """Copy SOURCES to DESTINATION. Each can be local or in any store.
 
     The source `-` reads paths from standard input; the destination `-` prints contents. Directories need -r: they are
-    copied into DESTINATION if that is an existing directory or ends with '/', otherwise DESTINATION becomes the copy.
+    copied into DESTINATION if that is an existing directory or ends with '/'; otherwise DESTINATION becomes the copy.
     Each object appears at its destination complete or not at all.
     """
     if (not sources) == (retried_log is None) or (retried_log is not None and destination is not None):

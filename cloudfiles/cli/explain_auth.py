@@ -12,8 +12,7 @@ from cloudfiles import CloudFiles
 @click.command("explain-auth")
 @click.argument("cloudpath")
 @click.option("--endpoint", help="URL of the service, if it is not the provider's own.")
-@click.option("--secrets", type=click.Path(exists=True, dir_okay=False), help="Path of a secrets file, as for "
-                                                                              "secrets=.")
+@click.option("--secrets", type=click.Path(exists=True, dir_okay=False), help="A JSON file with credentials.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of lines.")
 def explain_auth(cloudpath: str, endpoint: str | None, secrets: str | None, as_json: bool) -> None:
     """Print the sources that are searched for credentials for CLOUDPATH, in order, and what was found in each.

@@ -14,25 +14,25 @@ import cloudfiles
 
 _COMMANDS = {
     "ls": ("listing_commands:ls", "List objects."),
-    "cp": ("cp:cp", "Copy objects, between any two places."),
+    "cp": ("cp:cp", "Copy objects between any two stores."),
     "mv": ("cp:mv", "Move objects: copy, verify, delete."),
-    "sync": ("sync:sync", "Make one directory like another."),
+    "sync": ("sync:sync", "Copy what is missing or has changed in a directory."),
     "rm": ("changing_commands:rm", "Delete objects."),
     "cat": ("content_commands:cat", "Print the contents of objects."),
     "put": ("content_commands:put", "Write standard input to an object."),
     "head": ("stat:head", "Show the metadata of objects."),
     "stat": ("stat:stat", "Show the metadata of objects as a table."),
-    "du": ("du:du", "Sizes of directories."),
+    "du": ("du:du", "Show the sizes of objects and directories."),
     "find": ("listing_commands:find", "Search for objects by name, size and age."),
     "tree": ("listing_commands:tree", "Show directories as a tree."),
     "touch": ("changing_commands:touch", "Create empty objects."),
     "mkdir": ("changing_commands:mkdir", "Create directories."),
     "verify": ("sync:verify", "Compare the objects of two directories."),
-    "presign": ("stat:presign", "Print URLs that need no credentials."),
-    "xfer": ("xfer:xfer", "Transfers that can be interrupted and resumed."),
-    "alias": ("alias:alias", "Names for endpoints."),
+    "presign": ("stat:presign", "Print URLs that give access without credentials."),
+    "xfer": ("xfer:xfer", "Run transfers that can be interrupted and resumed."),
+    "alias": ("alias:alias", "Manage short names for endpoints."),
     "explain-auth": ("explain_auth:explain_auth", "Show where credentials come from."),
-    "bench": ("bench:bench", "Measure a store."),
+    "bench": ("bench:bench", "Measure the speed of a store."),
     "watch": ("watch:watch", "Watch the network traffic of this machine."),
     "completion": ("completion:completion", "Print the completion script of a shell."),
     "license": ("license:license", "Print the license."),
@@ -83,11 +83,11 @@ class LazyGroup(click.Group):
              context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(cloudfiles.__version__, message="%(version)s")
 @click.option("-p", "--processes", "--parallel", "processes", type=int, default=1, metavar="N",
-              help="Number of processes; 0: one for each core.")
+              help="Number of processes; 0: one for each core.  [default: 1]")
 @click.option("-v", "--verbose", "--debug", "debug", is_flag=True, help="Show the traceback of errors.")
 @click.pass_context
 def commands(ctx: click.Context, processes: int, debug: bool) -> None:
-    """Copy, list and check objects on cloud storage, web servers and local disks."""
+    """Copy, list and check objects in cloud storage, on web servers and on local disks."""
     ctx.params["processes"] = processes if processes > 0 else os.cpu_count() or 1
     if ctx.invoked_subcommand is None:
         click.echo(_FIRST, nl=False)

@@ -26,9 +26,9 @@ from cloudfiles.transfer.compare import when
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line.")
 @click.option("--shortpath", is_flag=True, help="Print paths as they were given, instead of cloudpaths.")
 @click.option("-e", "--expr", "is_expression", is_flag=True,
-              help="Treat sets such as [ab] and repetitions such as [0-9]{2} in the path as several prefixes.")
+              help="Expand sets such as [ab] and repetitions such as [0-9]{2} in the path into several prefixes.")
 @click.option("--sqlite", "database", metavar="FILE", help="Write to a SQLite database instead; an interrupted "
-                                                           "listing continues where it was.")
+                                                           "listing is resumed.")
 @click.option("--progress/--no-progress", default=None, help="Show a progress bar with --sqlite.")
 @store_options
 def ls(stores: Stores, cloudpath: str, flat: bool, recursive: bool, is_long: bool, human: bool, as_json: bool,
@@ -115,7 +115,8 @@ def _short(found: Found, one: Operand) -> str:
 @click.argument("cloudpath", default=".")
 @click.option("--name", "names", multiple=True, help="A glob for the last component of the path.")
 @click.option("--path", "path_globs", multiple=True, help="A glob for the path below CLOUDPATH.")
-@click.option("--size", "sizes", multiple=True, metavar="[+-]SIZE", help="+1MiB: at least; -1MiB: at most.")
+@click.option("--size", "sizes", multiple=True, metavar="[+-]SIZE",
+              help="+1MiB: at least; -1MiB: at most; 1MiB: exactly.")
 @click.option("--mtime", "--age", "ages", multiple=True, metavar="[+-]AGE",
               help="+7d: older than; -2h: newer than (s, m, h, d, w).")
 @click.option("-l", "--long", "is_long", is_flag=True, help="Show sizes and times.")
@@ -125,7 +126,7 @@ def _short(found: Found, one: Operand) -> str:
 @store_options
 def find(stores: Stores, cloudpath: str, names: tuple[str, ...], path_globs: tuple[str, ...], sizes: tuple[str, ...],
          ages: tuple[str, ...], is_long: bool, human: bool, print0: bool, as_json: bool) -> int:
-    """Search the directory CLOUDPATH for objects to which all of the conditions apply."""
+    """Search the directory CLOUDPATH for objects that meet all of the conditions."""
     one = stores.operand(cloudpath)
     conditions = [*_name_conditions(names, path_globs), *map(_size_condition, sizes), *map(_age_condition, ages)]
     show = _line_of(is_long or human, human, as_json, shortpath=False)

@@ -95,7 +95,7 @@ def _by_directory(given: Iterable[Operand]) -> Iterator[tuple[str, list[Operand]
 @click.option("--method", default="GET", show_default=True, help="The HTTP method that the URL is for.")
 @store_options
 def presign(stores: Stores, paths: tuple[str, ...], expires: str, method: str) -> int:
-    """Print URLs with which anyone can access the objects PATHS for a time."""
+    """Print URLs with which anyone can access the objects PATHS for a limited time."""
     try:
         seconds = parse_duration(expires)
     except ValueError as error:

@@ -16,8 +16,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 _OPTIONS = (
     click.option("--endpoint", metavar="URL", help="URL of the service, if it is not the provider's own."),
     click.option("--no-sign-request", "--no-auth", is_flag=True, help="Send unsigned requests, for public buckets."),
-    click.option("--request-payer", type=click.Choice(["requester"]), help="Who pays for the requests, on S3."),
-    click.option("--secrets", type=click.Path(exists=True, dir_okay=False), help="A secrets file, as for secrets=."),
+    click.option("--request-payer", type=click.Choice(["requester"]),
+                 help="Accept the charges for a requester-pays bucket."),
+    click.option("--secrets", type=click.Path(exists=True, dir_okay=False), help="A JSON file with credentials."),
     click.option("--num-threads", type=click.IntRange(min=0), metavar="N",
                  help="Number of concurrent workers [default: found while the command runs]."),
     click.option("--green/--no-green", default=None,

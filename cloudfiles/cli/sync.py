@@ -19,7 +19,7 @@ from cloudfiles.cli.tables import human_size, print_json
 @click.option("--max-delete", type=click.IntRange(min=0), default=1000, show_default=True, metavar="N",
               help="Do nothing at all if more objects than this would be deleted.")
 @click.option("--compare", type=click.Choice(["auto", "size", "time", "digest"]), default="auto", show_default=True,
-              help="What tells that an object has changed.")
+              help="How changed objects are found.")
 @click.option("--include", multiple=True, metavar="GLOB", help="Only keys that match (`*` also matches '/').")
 @click.option("--exclude", multiple=True, metavar="GLOB", help="Leave out keys that match.")
 @click.option("-n", "--dry-run", is_flag=True, help="Print what would be done.")
@@ -29,10 +29,10 @@ from cloudfiles.cli.tables import human_size, print_json
 def sync(stores: Stores, source: str, destination: str, delete: bool, max_delete: int, compare: str,
          include: tuple[str, ...], exclude: tuple[str, ...], dry_run: bool, as_json: bool,
          progress: bool | None) -> int:
-    """Make the directory DESTINATION like the directory SOURCE: copy what is missing or has changed.
+    """Copy what is missing or has changed from the directory SOURCE to the directory DESTINATION.
 
-    The contents of SOURCE become the contents of DESTINATION, with and without a '/' at the end, so that the command
-    can be repeated. Nothing is deleted unless --delete is given, and all copies have succeeded.
+    The contents of SOURCE are copied into DESTINATION, with or without a '/' at the end, so that the command can be
+    repeated. Nothing is deleted unless --delete is given and all copies have succeeded.
     """
     with progress_of("Synchronizing", progress) as bar:
         result = _store(stores, source).sync_to(
@@ -76,7 +76,7 @@ def verify(stores: Stores, source: str, target: str, read: bool, only_matching: 
            progress: bool | None, multipart_threshold: str | None, part_size: str | None) -> int:
     """Compare the objects of the directory SOURCE with those of TARGET, by size, then by digest.
 
-    The exit status is 0 if all are proven to be equal. Objects that TARGET has in addition are not looked at.
+    The exit status is 0 if all of them are proven to be equal. Objects that exist only at TARGET are ignored.
     """
     ours, theirs = _store(stores, source), _store(stores, target)
     with progress_of("Verifying", progress) as bar:

@@ -11,7 +11,7 @@ from cloudfiles.cli.tables import human_size, print_json
 
 @click.group()
 def watch() -> None:
-    """Watch what this machine does."""
+    """Watch the network traffic of this machine."""
 
 
 @watch.command()

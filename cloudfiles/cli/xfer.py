@@ -31,7 +31,7 @@ def xfer() -> None:
 @click.argument("destination")
 @click.option("--db", required=True, type=click.Path(dir_okay=False), help="The journal, a SQLite file.")
 @click.option("-c", "--compression", default="same", show_default=True,
-              help="How the copies are stored: same, none, gzip, br, zstd, xz, bz2.")
+              help="Compression of the copies: same (as the source), none, gzip, br, zstd, xz, bz2.")
 @click.option("--txt", type=click.Path(exists=True, dir_okay=False), help="A file with the keys to transfer, one per "
                                                                           "line.")
 @store_options
