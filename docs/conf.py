@@ -15,6 +15,7 @@ version = release = cloudfiles.__version__
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 exclude_patterns = ["_build"]
+smartquotes_action = "qe"  # quotes and ellipses; "--" stays as it is, as in names of options
 html_theme = "furo"
 html_title = f"cloudfiles {release}"
 html_copy_source = False
