@@ -26,13 +26,13 @@ _WIDTHS = (11, 9, 11, 9, 13)
 @click.option("--objects", type=click.IntRange(min=1), default=5000, show_default=True, help="Number of objects.")
 @click.option("--size", type=SizeType(), default="4KiB", show_default=True, help="Size of each object: a number of "
                                                                                  "bytes, or with a unit KiB, MiB, GiB.")
-@click.option("--threads", type=click.IntRange(min=0), default=20, show_default=True, help="Number of concurrent "
-                                                                                           "workers.")
+@click.option("--threads", "--num-threads", "threads", type=click.IntRange(min=0), metavar="N",
+              help="Number of concurrent workers [default: found while the benchmark runs].")
 @click.option("--green/--no-green", default=None, help="Use green threads or OS threads [default: depends on the "
                                                        "protocol].")
 @click.option("--endpoint", help="URL of an S3-compatible service.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
-def bench(cloudpath: str | None, objects: int, size: int, threads: int, green: bool | None, endpoint: str | None,
+def bench(cloudpath: str | None, objects: int, size: int, threads: int | None, green: bool | None, endpoint: str | None,
           as_json: bool) -> None:
     """Measure put, exists, get, list and delete on CLOUDPATH.
 

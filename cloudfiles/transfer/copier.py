@@ -37,6 +37,7 @@ from cloudfiles.transfer.multipart_copy import MultipartCopy
 from cloudfiles.transfer.partial_upload import ResumeTracker
 from cloudfiles.transfer.rate_limit import RateLimit
 from cloudfiles.transfer.result import ObjectOutcome
+from cloudfiles.transport.body_memory import SMALL_BODY, process_copy_memory
 from cloudfiles.transport.wire import is_framed
 from cloudfiles.types import StoredObject, WriteOptions
 
@@ -44,7 +45,7 @@ T = TypeVar("T")
 ProgressHook = Callable[[Item, int], object]
 
 SMALL_BYTES = 8 << 20
-"""Objects up to this size pass through memory as a whole: twenty workers then hold 160 MiB at most."""
+"""Objects up to this size pass through memory as a whole, `body_memory.COPY_MEMORY` bytes of them at once."""
 
 _TRIES = 3
 """How often an object is read again because it was replaced in the meantime."""
@@ -131,6 +132,7 @@ class Copier:
         self._skip = skip
         self._computes_digests = computes_digests
         self._progress = progress
+        self._sizes = _Sizes()
         self.limit = _limit_of(self.options, runtime)
         self._can_copy_server_side = self.options.encoding is None and target.can_copy_from(source)
 
@@ -217,13 +219,22 @@ class Copier:
     def _copy_through_memory(self, item: Item) -> ObjectOutcome:
         if item.size is not None and item.size > SMALL_BYTES:
             return ObjectOutcome(item, "large")
+        expected = self._sizes.mean if item.size is None else item.size
+        if self.runtime is None or expected <= SMALL_BODY:
+            return self._copy_whole(item)
+        with process_copy_memory.reserved(int(expected), self.runtime):
+            return self._copy_whole(item)
+
+    def _copy_whole(self, item: Item) -> ObjectOutcome:
         stored = self._read_whole(item)
         if stored is None:
             return self._missing(item)
         if stored.content is None:
             return ObjectOutcome(item, "large")
-        if self.limit is not None and isinstance(stored.content, bytes):
-            self.limit.take(len(stored.content))
+        if isinstance(stored.content, bytes):
+            self._sizes.add(len(stored.content))
+            if self.limit is not None:
+                self.limit.take(len(stored.content))
         digest = self._digest(stored)
         content, options = self._encoded(stored, item)
         size = len(content)
@@ -326,6 +337,16 @@ class Copier:
     def verification(self, verified: str) -> str:
         """What the bytes that were read are verified by: a digest, or 'local' as no network is involved."""
         return verified or ("local" if self.source.traits.is_local else "")
+
+
+class _Sizes:
+    """The mean size of the objects copied lately, which the next ones of unknown size are expected to have."""
+
+    def __init__(self) -> None:
+        self.mean = 0.0
+
+    def add(self, size: int) -> None:
+        self.mean += (size - self.mean) / 16
 
 
 def _limit_of(options: TransferOptions, runtime: Runtime | None) -> RateLimit | None:

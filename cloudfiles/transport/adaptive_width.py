@@ -26,7 +26,7 @@ MAX_WIDTH = 1024
 MAX_THREADS = 64
 """Maximum number of workers that are OS threads."""
 
-PARTS_MEMORY = 256 << 20
+PARTS_MEMORY = 128 << 20
 """Bytes of parts in progress, and in memory, over all objects that are transferred at once."""
 
 _MIN_PARTS = 2

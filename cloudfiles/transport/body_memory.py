@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 BODY_MEMORY = 512 << 20
 """Bytes for all bodies of the process, unless CLOUDFILES_BODY_MEMORY says otherwise."""
 
+COPY_MEMORY = 256 << 20
+"""Bytes for all objects that are read as a whole and written elsewhere by this process."""
+
 SMALL_BODY = 64 << 10
 """Bodies up to this size are not counted: 1024 of them take 64 MiB."""
 
@@ -114,9 +117,13 @@ class BodyMemory:
 process_body_memory = BodyMemory(body_memory_limit())
 """That of this process."""
 
+process_copy_memory = BodyMemory(COPY_MEMORY)
+"""For objects that are copied, from the start of reading to the end of writing: their bodies count in both."""
+
 
 def _after_fork_in_child() -> None:
     process_body_memory.__init__(body_memory_limit())  # type: ignore[misc]  # the bodies are the parent's
+    process_copy_memory.__init__(COPY_MEMORY)  # type: ignore[misc]
 
 
 if hasattr(os, "register_at_fork"):

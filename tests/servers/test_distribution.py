@@ -96,5 +96,5 @@ def test_a_test_that_ends_its_worker_fails_and_is_not_run_again(tmp_path: Path) 
     run = subprocess.run([sys.executable, "-m", "pytest", "-q", "-n", "2", "-p", "tests.distribution",
                           "-p", "tests.selection", "-p", "no:cacheprovider", "--max-worker-restart=3", str(tmp_path)],
                          cwd=ROOT, env=environ, capture_output=True, text=True, check=False, timeout=120)
-    assert "crashed while running 'test_fatal.py::test_fatal'" in run.stdout, run.stdout + run.stderr
+    assert "test_fatal.py::test_fatal'\n" in run.stdout.partition("crashed while running")[2], run.stdout + run.stderr
     assert "2 failed, 5 passed" in run.stdout

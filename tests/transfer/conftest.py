@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -128,8 +129,13 @@ def write(directory: Path, files: dict[str, bytes]) -> Path:
 
 
 def tree(directory: Path) -> dict[str, bytes]:
-    """Every file below a directory, temporary ones too."""
-    return {str(path.relative_to(directory)): path.read_bytes() for path in directory.rglob("*") if path.is_file()}
+    """Every file below a directory, temporary ones too, unless they are removed meanwhile."""
+    found = {}
+    for path in directory.rglob("*"):
+        with suppress(FileNotFoundError):
+            if path.is_file():
+                found[str(path.relative_to(directory))] = path.read_bytes()
+    return found
 
 
 def broken_after(parts: int) -> Any:

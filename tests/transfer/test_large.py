@@ -293,7 +293,7 @@ def test_few_parts_are_in_memory() -> None:
     for size in (8 << 20, 16 << 20, 64 << 20):
         for objects in (1, 2, 4):
             held = objects * adaptive_width.parts_at_once(size, objects) * size
-            assert held <= max(256 << 20, 2 * objects * size)
+            assert held <= max(128 << 20, 2 * objects * size)
 
 
 def test_md5_of_the_whole(server: S3Server, s3: CloudFiles, disk: CloudFiles, tmp_path: Path) -> None:
