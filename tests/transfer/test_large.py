@@ -26,7 +26,9 @@ from cloudfiles.testing import FlipBit, IgnoreRange, Replaced, ResetInBody, Rule
 from cloudfiles.testing.s3_objects import make_object
 from cloudfiles.transfer import multipart_copy
 from cloudfiles.transfer.checksum import ObjectChecksum
-from cloudfiles.transport import adaptive_width
+from cloudfiles.transfer.copier import Copier
+from cloudfiles.transfer.items import Item
+from cloudfiles.transport import adaptive_width, body_memory
 from cloudfiles.types import WriteOptions
 from tests.contents import numbered
 from tests.internals import Replace
@@ -287,6 +289,31 @@ def test_young_files_are_left_alone(store: Any) -> None:
     writer.write(0, b"0123456789")
     writer.finish()
     assert disk.get("big") == b"0123456789"
+
+
+@pytest.mark.parametrize("listed", [True, False])
+def test_few_whole_objects_are_in_memory(server: S3Server, s3: CloudFiles, disk: CloudFiles, listed: bool,
+                                         monkeypatch: pytest.MonkeyPatch) -> None:
+    """Objects that are copied through memory share a budget, whether their sizes are known or only expected."""
+    monkeypatch.setattr(body_memory.process_copy_memory, "_limit", 4 << 20)
+    server.put_many({f"{n:03}": bytes(1 << 20) for n in range(60)})
+    now, highest, copy_whole = [0], [0], Copier._copy_whole
+
+    def counted(self: Copier, item: Item) -> Any:
+        now[0] += 1
+        if listed or copied[0] > 40:
+            highest[0] = max(highest[0], now[0])
+        try:
+            return copy_whole(self, item)
+        finally:
+            now[0] -= 1
+            copied[0] += 1
+
+    copied = [0]
+    monkeypatch.setattr(Copier, "_copy_whole", counted)
+    disk.transfer_from(s3, None if listed else [f"{n:03}" for n in range(60)])
+    assert len(list(disk.list())) == 60
+    assert 1 <= highest[0] <= (4 if listed else 6)
 
 
 def test_few_parts_are_in_memory() -> None:
