@@ -185,5 +185,5 @@ def test_an_interrupt_at_any_moment_of_the_caller(green: bool, run: str, full: b
     moment, step = 1, 1 if full else 5
     while _interrupted(batch, moment):
         moment += step
-    assert moment > 20
+    assert moment > 10  # so many lines does the caller of the shortest batch run at least
     batch()
