@@ -56,6 +56,10 @@ _NEAR = 0.002
 """The width is not raised if any response began within so many seconds: so near a server, a few requests in progress
 keep the client busy. On a busy machine, its CPU time alone does not tell."""
 
+_MOVED, _FORGET_SECONDS = 4.0, 10.0
+"""Multiple of the least time to the first byte, and the seconds for which all responses take longer than that, after
+which what was known about the server is forgotten."""
+
 _FAR = 0.005
 """Seconds from which on a server is so far away that a few more connections do no harm: the first responses, which
 include what a server does for a new connection, are not waited for twice."""
@@ -101,6 +105,7 @@ class _Load:
         latency: the least seconds to the first byte, slowly raised while others load the server.
         least: the least ever.
         nearest: the least seconds to the first byte of a single response.
+        moved: seconds for which no response has begun as soon as that.
         ramping: the width is still being doubled.
         has_begun: the first requests have been completed.
         window: the intervals since the last decision.
@@ -122,6 +127,7 @@ class _Load:
     latency: float = math.inf
     least: float = math.inf
     nearest: float = math.inf
+    moved: float = 0.0
     ramping: bool = True
     has_begun: bool = False
     window: Window = field(default_factory=Window)
@@ -176,7 +182,7 @@ class ConcurrencyController:
         """Adapt the width to what happened since the last call."""
         if not interval.seconds > LEAST_SECONDS:
             return
-        load = self._select(interval)
+        load = self._renewed(self._select(interval), interval)
         self._used = max(interval.in_progress, self._used * (1.0 - min(1.0, interval.seconds / _USED_SECONDS)))
         if interval.constrained:
             self._narrow(self.width * _MAX_CUT, 1)
@@ -213,6 +219,19 @@ class ConcurrencyController:
             self._load, self._size_class = load, interval.size_class
             load.window, load.round = Window(), Window()
         return load
+
+    def _renewed(self, load: _Load, interval: Interval) -> _Load:
+        """`load`, or a new one if the server has been several times as far away as it was for _FORGET_SECONDS: it is to
+        be measured again, with few requests in progress, as the cause may also be that there are so many."""
+        nearest = min(load.least, load.nearest)
+        if interval.first_byte_min is None or interval.limited or nearest == math.inf:
+            return load
+        load.moved = load.moved + interval.seconds if interval.first_byte_min > _MOVED * nearest else 0.0
+        if load.moved < _FORGET_SECONDS:
+            return load
+        self._narrow(self._start, 1)
+        self._load = self._loads[interval.operation, interval.size_class] = _Load(self.width)
+        return self._load
 
     def _starved(self, interval: Interval) -> bool:
         is_idle = interval.idle_workers > _IDLE_SHARE * self.width

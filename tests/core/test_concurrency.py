@@ -230,3 +230,23 @@ def test_a_crowd_does_not_crowd_itself_out() -> None:
     outcome = simulate(Store(latency=0.02, capacity=600), Batch(10 ** 6), clients=30, seconds=10, apart=0.02)
     assert sum(each.rate(5, 10) for each in outcome.outcomes) > 0.97 * 600
     assert peak(outcome) < 300
+
+
+def test_a_server_that_is_farther_away_than_before_is_measured_again() -> None:
+    """A width that was found near a server is not kept for ever when its responses begin to take much longer."""
+    controller, now = ConcurrencyController(), 0.0
+
+    def observed(seconds: float, latency: float, steps: int) -> None:
+        nonlocal now
+        for _ in range(steps):
+            now += seconds
+            done = round(controller.width * seconds / latency)
+            controller.observe(Interval(seconds, "GET", 0, done, 4096 * done, controller.width, latency, latency,
+                                        0.2, 0, 0, 0.0, False, samples=done), now)
+
+    observed(0.05, 0.001, 40)
+    assert controller.width == 20
+    observed(0.05, 0.05, 100)
+    assert controller.width == 20  # for five seconds: it may be a pause
+    observed(0.05, 0.05, 300)
+    assert controller.width > 200
