@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, overload
 
 from cloudfiles.addresses import split_bucket
@@ -20,6 +20,7 @@ from cloudfiles.verbs.batch_runner import iterable
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
+    from cloudfiles.transfer.result import ObjectOutcome
     from cloudfiles.transfer.sync import SyncResult
     from cloudfiles.transfer.verify import VerifyResult
 
@@ -82,19 +83,23 @@ def dl(cloudpaths: Any, raw: bool = False, **options: Any) -> Any:
 
 def sync(src: CloudFiles | StrPath, dest: CloudFiles | StrPath, delete: bool = False, compare: str = "auto", *,
          include: KeyPatterns | None = None, exclude: KeyPatterns | None = None, dry_run: bool = False,
-         max_delete: int | None = 1000, progress: Progress = None, parallel: Parallel | None = None) -> SyncResult:
+         max_delete: int | None = 1000, progress: Progress = None, parallel: Parallel | None = None,
+         raise_errors: bool = True, max_rate: float | None = None,
+         on_outcome: Callable[[ObjectOutcome], Any] | None = None) -> SyncResult:
     """Make `dest` like `src`.
 
     Args:
         src, dest: cloudpaths, or CloudFiles objects to set their options.
         delete: delete objects that exist only at `dest`, after both listings and all copies have succeeded.
         compare: 'auto', 'size', 'time' or 'digest'.
-        include, exclude, dry_run, max_delete, progress, parallel: as for `CloudFiles.sync_to`.
+        include, exclude, dry_run, max_delete, progress, parallel, raise_errors, max_rate, on_outcome: as for
+            `CloudFiles.sync_to`.
 
     Raises the same exceptions as `CloudFiles.sync_to`.
     """
     return _store_of(src).sync_to(_store_of(dest), delete, compare, include, exclude, dry_run, max_delete,
-                                  progress, parallel)
+                                  progress, parallel, raise_errors=raise_errors, max_rate=max_rate,
+                                  on_outcome=on_outcome)
 
 
 def verify(src: CloudFiles | StrPath, dest: CloudFiles | StrPath,

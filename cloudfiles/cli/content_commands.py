@@ -4,22 +4,30 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable
-from typing import TypeVar
+from collections.abc import Iterable, Iterator
+from itertools import groupby, islice
 
 import click
 
 from cloudfiles import CloudFiles
+from cloudfiles.batch.fanout import Plan, collect
 from cloudfiles.cli.listing import objects
 from cloudfiles.cli.operands import Operand
 from cloudfiles.cli.outcome import Outcome, failing
 from cloudfiles.cli.store_options import Stores, store_options
 from cloudfiles.compression import decoder, decompress
-from cloudfiles.exceptions import MissingObjectError
+from cloudfiles.exceptions import CloudFilesError, MissingObjectError
 from cloudfiles.interfaces.base import object_changed
 from cloudfiles.interfaces.part_writer import PART_BYTES
+from cloudfiles.types import StoredObject
 
-T = TypeVar("T")
+_AT_ONCE = 256
+"""Objects that are fetched at the same time, and printed in order."""
+
+_MEMORY = 256 << 20
+"""Bytes that these may take together; larger objects are printed in pieces, one after the other."""
+
+_Fetched = bytes | bytearray | memoryview | StoredObject | Exception | None
 
 _RANGE = re.compile(r"([0-9]*)-([0-9]*)")
 
@@ -31,28 +39,61 @@ _RANGE = re.compile(r"([0-9]*)-([0-9]*)")
 @store_options
 def cat(stores: Stores, paths: tuple[str, ...], byte_range: str | None) -> int:
     """Print the contents of the objects PATHS, decompressed, one after the other."""
-    start, end = _parsed_range(byte_range)
+    bounds = _parsed_range(byte_range)
     outcome = Outcome()
-    for one in stores.operands(paths):
-        with failing(outcome, one.text):
-            for cf, key in _objects(stores, one):
-                if byte_range is None:
-                    _print_whole(cf, key, one.text)
-                else:
-                    _print(_existing(cf.get({"path": key, "start": start, "end": end}), one.text))
-                outcome.add(one.text)
+    for cf, several in _batches(_objects(stores, stores.operands(paths), outcome)):
+        for (key, text), fetched in zip(several, _fetched(cf, [key for key, _ in several], bounds), strict=True):
+            with failing(outcome, text):
+                _print_object(cf, key, text, fetched)
+                outcome.add(text)
     return outcome.status
 
 
-def _objects(stores: Stores, one: Operand) -> Iterable[tuple[CloudFiles, str]]:
-    if one.is_pattern:
-        return ((found.cf, found.key) for found in objects(stores, [one], recursive=False))
-    return [(stores.open(one.directory), one.name)]
+def _objects(stores: Stores, given: Iterable[Operand], outcome: Outcome) -> Iterator[tuple[CloudFiles, str, str]]:
+    """The store and the key of each object, and the operand that it belongs to."""
+    opened: dict[str, CloudFiles] = {}
+    for one in given:
+        if not one.is_pattern:
+            if one.directory not in opened:
+                opened[one.directory] = stores.open(one.directory)
+            yield opened[one.directory], one.name, one.text
+            continue
+        with failing(outcome, one.text):
+            for found in objects(stores, [one], recursive=False):
+                yield found.cf, found.key, found.cloudpath
 
 
-def _parsed_range(text: str | None) -> tuple[int | None, int | None]:
+def _batches(found: Iterable[tuple[CloudFiles, str, str]]) -> Iterator[tuple[CloudFiles, list[tuple[str, str]]]]:
+    """Neighboring objects of one store together, as (key, operand)."""
+    for _, group in groupby(found, key=lambda one: id(one[0])):
+        while batch := list(islice(group, _AT_ONCE)):
+            yield batch[0][0], [(key, text) for _, key, text in batch]
+
+
+def _fetched(cf: CloudFiles, keys: list[str], bounds: tuple[int, int | None] | None) -> list[_Fetched]:
+    """Of each object what is to be printed, its description if it is too large for that, or an error."""
+    if bounds is not None:
+        start, end = bounds
+        found = cf.get([{"path": key, "start": start, "end": end} for key in keys], raise_errors=False)
+        return [each["error"] or each["content"] for each in found]
+    plan, interface = cf._store.plan() if len(keys) > 1 else (Plan(None), cf._store.here())
+    most = min(PART_BYTES, _MEMORY // len(keys))
+
+    def fetch(key: str) -> _Fetched:
+        try:
+            stored = interface.get_bounded(key, most)
+            if stored is None or stored.content is None:
+                return stored
+            return decompress(stored.content, stored.encoding, key)
+        except CloudFilesError as error:
+            return error
+
+    return collect(fetch, keys, plan)
+
+
+def _parsed_range(text: str | None) -> tuple[int, int | None] | None:
     if text is None:
-        return None, None
+        return None
     match = _RANGE.fullmatch(text)
     if match is None or not (match[1] or match[2]):
         raise click.UsageError(f"--range: expected START-END, START- or -LAST, got {text!r}")
@@ -64,24 +105,20 @@ def _parsed_range(text: str | None) -> tuple[int | None, int | None]:
     return start, end
 
 
-def _print_whole(cf: CloudFiles, key: str, text: str) -> None:
+def _print_object(cf: CloudFiles, key: str, text: str, fetched: _Fetched) -> None:
     """Print an object, a large one in pieces. text: the operand."""
-    interface = cf._store.here()
-    stored = _existing(interface.get_bounded(key, PART_BYTES), text)
-    if stored.content is not None:
-        _print(decompress(stored.content, stored.encoding, key))
+    if isinstance(fetched, Exception):
+        raise fetched
+    if fetched is None:
+        raise MissingObjectError(f"{text}: no such object")
+    if not isinstance(fetched, StoredObject):
+        _print(fetched)
         return
-    decoded = decoder(stored.encoding, key)
-    read = interface.stream_to(key, lambda piece: _print(decoded.update(piece)))
-    if read is None or read.encoding != stored.encoding:
+    decoded = decoder(fetched.encoding, key)
+    read = cf._store.here().stream_to(key, lambda piece: _print(decoded.update(piece)))
+    if read is None or read.encoding != fetched.encoding:
         raise object_changed(key)
     decoded.finish()
-
-
-def _existing(found: T | None, text: str) -> T:
-    if found is None:
-        raise MissingObjectError(f"{text}: no such object")
-    return found
 
 
 def _print(content: bytes | memoryview | bytearray) -> None:

@@ -11,12 +11,11 @@ import click
 
 from cloudfiles.cli.copy_plan import Copying, Pair, plan, retried
 from cloudfiles.cli.operands import STANDARD, below, operand
-from cloudfiles.cli.outcome import INTERRUPTED, Outcome
+from cloudfiles.cli.outcome import Outcome
 from cloudfiles.cli.pictures import Pictures
 from cloudfiles.cli.progress_bar import TransferBar, transfer_bar
 from cloudfiles.cli.sizes import SizeType
 from cloudfiles.cli.store_options import Stores, store_options
-from cloudfiles.cli.tables import human_size
 from cloudfiles.compression import stored_encoding
 from cloudfiles.exceptions import CloudFilesError
 from cloudfiles.transfer.compare import when
@@ -168,8 +167,7 @@ def _run(planned: Iterable[Copying], choice: Choice, transfer: Transfer, verb: s
             for copying in planned:
                 _transfer_one(copying, choice, transfer, bar, outcome, verb)
         except KeyboardInterrupt:
-            _say_interrupted(outcome, verb)
-            return INTERRUPTED
+            return outcome.interrupted(verb, "repeat the command with --if-newer, or use `cloudfiles sync`")
     return outcome.status
 
 
@@ -182,7 +180,7 @@ def _transfer_one(copying: Copying, choice: Choice, transfer: Transfer, bar: Tra
                 click.echo(f"{verb} {below(copying.source.cloudpath, pair.source)} "
                            f"{below(copying.target.cloudpath, pair.target)}")
             return
-        bar.begin(copying)
+        bar.begin(copying.source.cloudpath, copying.target.cloudpath)
         first = list(islice(pairs, 1))  # an operand that stands for nothing is an error of its own
         result = transfer(copying, bar.counted(chain(first, pairs)), bar)
     except CloudFilesError as error:
@@ -230,11 +228,3 @@ def _newer(copying: Copying, chunk: list[Pair]) -> list[Pair]:
         return changed is None or there is None or int(changed) > int(there)
 
     return [pair for pair in chunk if is_newer(pair)]
-
-
-def _say_interrupted(outcome: Outcome, verb: str) -> None:
-    done = f"{outcome.done} object{'s' * (outcome.done != 1)} ({human_size(outcome.bytes)})"
-    click.echo(f"cloudfiles: interrupted after {done} of this {verb}; no object is incomplete at the destination. To "
-               f"continue, repeat the command with --if-newer, or use `cloudfiles sync`", err=True)
-
-

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import click
 
-from cloudfiles.cli.listing import Found, directory, entries, matches, missing
+from cloudfiles.cli.listing import Found, directory, entries, is_empty_directory, matches, missing
 from cloudfiles.cli.operands import Operand
 from cloudfiles.cli.outcome import Outcome, failing
 from cloudfiles.cli.store_options import Stores, store_options
@@ -89,7 +89,7 @@ def _objects(stores: Stores, one: Operand) -> Iterator[Found]:
     for found in _matching(stores, one) if one.is_pattern else _named(stores, one):
         is_empty = False
         yield found
-    if is_empty and (one.is_pattern or stores.open(one.cloudpath)._store.here().root_exists() is not True):
+    if is_empty and not is_empty_directory(stores, one):
         raise missing(one)
 
 

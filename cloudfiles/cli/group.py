@@ -24,7 +24,7 @@ _COMMANDS = {
     "stat": ("stat:stat", "Show the metadata of objects as a table."),
     "du": ("du:du", "Show the sizes of objects and directories."),
     "find": ("listing_commands:find", "Search for objects by name, size and age."),
-    "tree": ("listing_commands:tree", "Show directories as a tree."),
+    "tree": ("tree:tree", "Show directories as a tree."),
     "touch": ("changing_commands:touch", "Create empty objects."),
     "mkdir": ("changing_commands:mkdir", "Create directories."),
     "verify": ("sync:verify", "Compare the objects of two directories."),

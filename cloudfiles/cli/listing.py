@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from cloudfiles import CloudFiles
+from cloudfiles.batch.lister import list_pages
 from cloudfiles.cli.globs import compiled, literal_prefix
 from cloudfiles.cli.operands import Operand, below
 from cloudfiles.cli.store_options import Stores
@@ -38,7 +39,7 @@ class Found(NamedTuple):
 
 def entries(cf: CloudFiles, prefix: str = "", *, flat: bool = False) -> Iterator[Found]:
     """All objects whose keys start with `prefix`, and the directories if `flat`, in key order within each page."""
-    for page in cf._store.here().pages(prefix, flat=flat):
+    for page in list_pages(cf._store, prefix, flat=flat):
         found: Iterable[ListEntry] = page.entries
         if page.prefixes:
             found = sorted([*page.entries, *map(ListEntry, page.prefixes)])
@@ -65,6 +66,21 @@ def _matches(match: object, key: str, recursive: bool) -> bool:
     if match(name):
         return True
     return recursive and any(match(name[:at]) for at, character in enumerate(name) if character == "/")
+
+
+def contents(stores: Stores, operand: Operand, *, flat: bool = False) -> Iterator[Found]:
+    """What is in a directory. Raises MissingObjectError if there is none."""
+    is_empty = True
+    for found in entries(stores.open(operand.cloudpath), flat=flat):
+        is_empty = False
+        yield found
+    if is_empty and not is_empty_directory(stores, operand):
+        raise missing(operand)
+
+
+def is_empty_directory(stores: Stores, operand: Operand) -> bool:
+    """Whether an operand without contents is known to be a directory."""
+    return not operand.is_pattern and stores.open(operand.cloudpath)._store.here().root_exists() is True
 
 
 def directory(stores: Stores, operand: Operand) -> CloudFiles:

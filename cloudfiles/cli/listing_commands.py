@@ -1,4 +1,4 @@
-"""`cloudfiles ls`, `find` and `tree`."""
+"""`cloudfiles ls` and `find`."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from typing import Any
 import click
 
 from cloudfiles.cli.globs import compiled
-from cloudfiles.cli.listing import Found, entries, matches, missing
+from cloudfiles.cli.listing import Found, contents, entries, is_empty_directory, matches, missing
 from cloudfiles.cli.operands import Operand, below
+from cloudfiles.cli.outcome import Outcome, failing
 from cloudfiles.cli.sizes import parse_duration, parse_size
 from cloudfiles.cli.store_options import Stores, store_options
 from cloudfiles.cli.tables import print_json, shown_size, shown_time
@@ -18,7 +19,7 @@ from cloudfiles.transfer.compare import when
 
 
 @click.command()
-@click.argument("cloudpath", default=".")
+@click.argument("paths", nargs=-1)
 @click.option("--flat", is_flag=True, help="List one level: objects and directories.")
 @click.option("-r", "--recursive", is_flag=True, help="List all levels. This is the default, except for globs.")
 @click.option("-l", "--long", "is_long", is_flag=True, help="Show sizes and times.")
@@ -31,33 +32,37 @@ from cloudfiles.transfer.compare import when
                                                            "listing is resumed.")
 @click.option("--progress/--no-progress", default=None, help="Show a progress bar with --sqlite.")
 @store_options
-def ls(stores: Stores, cloudpath: str, flat: bool, recursive: bool, is_long: bool, human: bool, as_json: bool,
+def ls(stores: Stores, paths: tuple[str, ...], flat: bool, recursive: bool, is_long: bool, human: bool, as_json: bool,
        shortpath: bool, is_expression: bool, database: str | None, progress: bool | None) -> int:
-    """List the objects that start with CLOUDPATH, or match it as a glob.
+    """List the objects whose paths start with one of PATHS, or match it as a glob.
 
-    All levels are listed, unless --flat is given. A glob lists what matches it, and with -r also what is in the
-    directories that match. A directory ends with '/'.
+    The default is the current directory. All levels are listed, unless --flat is given. A glob lists what matches it,
+    and with -r also what is in the directories that match. A directory ends with '/'.
     """
+    given = paths or (".",)
     if database is not None:
         from cloudfiles.cli.sqlite_listing import list_to_sqlite
 
-        return list_to_sqlite(stores, stores.operand(cloudpath), database, progress)
-    given = _expanded_expression(stores, cloudpath) if is_expression else [stores.operand(cloudpath)]
-    show = _line_of(is_long or human, human, as_json, shortpath)
-    is_empty = True
-    for one in given:
-        for found in _listed(stores, one, flat, recursive):
-            show(found, one)
-            is_empty = False
-    if is_empty and not is_expression and not _is_empty_directory(stores, given[0]):
-        raise missing(given[0])
-    return 0
+        if len(given) > 1:
+            raise click.UsageError("--sqlite: expected one path")
+        return list_to_sqlite(stores, stores.operand(given[0]), database, progress)
+    show, outcome = _line_of(is_long or human, human, as_json, shortpath), Outcome()
+    for one in _expanded_expressions(stores, given) if is_expression else stores.operands(given):
+        with failing(outcome, one.text):
+            is_empty = True
+            for found in _listed(stores, one, flat, recursive):
+                show(found, one)
+                is_empty = False
+            if is_empty and not is_expression and not is_empty_directory(stores, one):
+                raise missing(one)
+            outcome.add(one.text)
+    return outcome.status
 
 
-def _expanded_expression(stores: Stores, cloudpath: str) -> list[Operand]:
+def _expanded_expressions(stores: Stores, given: Iterable[str]) -> list[Operand]:
     from cloudfiles.cli.prefix_expressions import expand
 
-    return [stores.operand(text) for text in expand(cloudpath)]
+    return [stores.operand(text) for expression in given for text in expand(expression)]
 
 
 def _listed(stores: Stores, one: Operand, flat: bool, recursive: bool) -> Iterator[Found]:
@@ -69,12 +74,6 @@ def _listed(stores: Stores, one: Operand, flat: bool, recursive: bool) -> Iterat
     if prefix and (one.ends_in_slash or (flat and cf.isdir(prefix))):
         prefix += "/"
     yield from entries(cf, prefix, flat=flat)
-
-
-def _is_empty_directory(stores: Stores, one: Operand) -> bool:
-    if one.is_pattern:
-        return False
-    return stores.open(one.cloudpath)._store.here().root_exists() is True
 
 
 def _line_of(is_long: bool, human: bool, as_json: bool, shortpath: bool) -> Callable[[Found, Operand], None]:
@@ -112,9 +111,9 @@ def _short(found: Found, one: Operand) -> str:
 
 
 @click.command()
-@click.argument("cloudpath", default=".")
+@click.argument("paths", nargs=-1)
 @click.option("--name", "names", multiple=True, help="A glob for the last component of the path.")
-@click.option("--path", "path_globs", multiple=True, help="A glob for the path below CLOUDPATH.")
+@click.option("--path", "path_globs", multiple=True, help="A glob for the path below the searched directory.")
 @click.option("--size", "sizes", multiple=True, metavar="[+-]SIZE",
               help="+1MiB: at least; -1MiB: at most; 1MiB: exactly.")
 @click.option("--mtime", "--age", "ages", multiple=True, metavar="[+-]AGE",
@@ -124,29 +123,22 @@ def _short(found: Found, one: Operand) -> str:
 @click.option("-0", "--print0", is_flag=True, help="End paths with a NUL byte instead of a line break.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line.")
 @store_options
-def find(stores: Stores, cloudpath: str, names: tuple[str, ...], path_globs: tuple[str, ...], sizes: tuple[str, ...],
-         ages: tuple[str, ...], is_long: bool, human: bool, print0: bool, as_json: bool) -> int:
-    """Search the directory CLOUDPATH for objects that meet all of the conditions."""
-    one = stores.operand(cloudpath)
+def find(stores: Stores, paths: tuple[str, ...], names: tuple[str, ...], path_globs: tuple[str, ...],
+         sizes: tuple[str, ...], ages: tuple[str, ...], is_long: bool, human: bool, print0: bool, as_json: bool) -> int:
+    """Search the directories PATHS, by default the current one, for objects that meet all of the conditions."""
     conditions = [*_name_conditions(names, path_globs), *map(_size_condition, sizes), *map(_age_condition, ages)]
-    show = _line_of(is_long or human, human, as_json, shortpath=False)
-    for found in _contents(stores, one):
-        if all(holds(found) for holds in conditions):
-            if print0:
-                click.echo(found.cloudpath + "\0", nl=False)
-            else:
-                show(found, one)
-    return 0
-
-
-def _contents(stores: Stores, one: Operand, *, flat: bool = False) -> Iterator[Found]:
-    """What is in a directory. Raises MissingObjectError if there is none."""
-    is_empty = True
-    for found in entries(stores.open(one.cloudpath), flat=flat):
-        is_empty = False
-        yield found
-    if is_empty and not _is_empty_directory(stores, one):
-        raise missing(one)
+    show, outcome = _line_of(is_long or human, human, as_json, shortpath=False), Outcome()
+    for one in stores.operands(paths or (".",)):
+        with failing(outcome, one.text):
+            for found in contents(stores, one):
+                if not all(holds(found) for holds in conditions):
+                    continue
+                if print0:
+                    click.echo(found.cloudpath + "\0", nl=False)
+                else:
+                    show(found, one)
+            outcome.add(one.text)
+    return outcome.status
 
 
 Condition = Callable[[Found], Any]
@@ -183,47 +175,9 @@ def _age_condition(text: str) -> Condition:
     if not sign:
         raise click.UsageError(f"--mtime: expected +AGE (older) or -AGE (newer), such as +7d, got {text!r}")
     try:
-        limit = time.time() - parse_duration(rest)
+        limit = time.time() - parse_duration(rest, allows_seconds=False)
     except ValueError as error:
         raise click.UsageError(f"--mtime: {error}") from error
     if sign == "+":
         return lambda found: (at := when(found.modified)) is not None and at <= limit
     return lambda found: (at := when(found.modified)) is not None and at >= limit
-
-
-# ---- tree
-
-
-@click.command()
-@click.argument("cloudpath", default=".")
-@click.option("-L", "--level", type=click.IntRange(min=1), help="Descend only this many directories.")
-@click.option("-h", "--human-readable", "human", is_flag=True, help="Show the size of each object.")
-@store_options
-def tree(stores: Stores, cloudpath: str, level: int | None, human: bool) -> int:
-    """Show the directory CLOUDPATH as a tree, in the order of the listing."""
-    one = stores.operand(cloudpath)
-    cf = stores.open(one.cloudpath)
-    top = list(_contents(stores, one, flat=True))
-    click.echo(one.text)
-    counts = [0, 0]
-    _branch(top, lambda prefix: entries(cf, prefix, flat=True), "", "", level, human, counts)
-    click.echo(f"\n{counts[0]} directories, {counts[1]} objects")
-    return 0
-
-
-def _branch(level_entries: Iterable[Found], descend: Callable[[str], Iterator[Found]], indent: str, prefix: str,
-            level: int | None, human: bool, counts: list[int]) -> None:
-    ahead: Found | None = None
-    for found in [*level_entries, None]:
-        if ahead is not None:
-            is_last = found is None
-            name = ahead.key.removeprefix(prefix)
-            size = f"  ({shown_size(ahead.size, True)})" if human and not ahead.is_directory else ""
-            click.echo(f"{indent}{'└── ' if is_last else '├── '}{name}{size}")
-            counts[not ahead.is_directory] += 1
-            if ahead.is_directory and level != 1:
-                _branch(descend(ahead.key), descend, indent + ("    " if is_last else "│   "), ahead.key,
-                        None if level is None else level - 1, human, counts)
-        ahead = found
-
-

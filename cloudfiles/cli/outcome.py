@@ -9,6 +9,7 @@ from typing import Any, TextIO
 
 import click
 
+from cloudfiles.cli.tables import human_size
 from cloudfiles.exceptions import (
     AuthorizationError,
     CloudFilesError,
@@ -23,7 +24,8 @@ DONE, FAILED, USAGE, UNREACHABLE, INTERRUPTED = 0, 1, 2, 3, 130
 """Exit statuses. UNREACHABLE: nothing succeeded, as no store could be reached, or nothing was allowed."""
 
 _OPTIONS = {"no_sign_request=True": "--no-sign-request", "recursive=True": "-r", "exclude=": "--exclude",
-            "create it with init()": "create it with `cloudfiles xfer init`", "max_delete=": "--max-delete "}
+            "create it with init()": "create it with `cloudfiles xfer init`", "max_delete=": "--max-delete ",
+            "transfer it, pass its directory as source and its name in paths=": "copy it, use `cloudfiles cp`"}
 """What the errors of the library name, and how it is said on the command line."""
 
 
@@ -79,6 +81,13 @@ class Outcome:
         is_unreachable = self._unreachable == self.failed and not (self.done or self.skipped)
         return UNREACHABLE if is_unreachable else FAILED
 
+    def interrupted(self, verb: str, advice: str) -> int:
+        """Say what was done before Ctrl-C, and how to continue; returns the exit status."""
+        done = f"{self.done} object{'s' * (self.done != 1)} ({human_size(self.bytes)})"
+        _say(f"cloudfiles: interrupted after {done} of this {verb}; no object is incomplete at the destination. To "
+             f"continue, {advice}")
+        return INTERRUPTED
+
     def close(self) -> None:
         """Close the log."""
         if self._log is not None:
@@ -118,6 +127,8 @@ def failing(outcome: Outcome, path: str) -> AbstractContextManager[None]:
     def block() -> Any:
         try:
             yield
+        except BrokenPipeError:
+            raise
         except (CloudFilesError, OSError) as error:
             outcome.fail(path, error)
 

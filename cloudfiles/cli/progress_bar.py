@@ -15,7 +15,7 @@ from cloudfiles.cli.outcome import Outcome
 from cloudfiles.cli.tables import human_size
 
 if TYPE_CHECKING:
-    from cloudfiles.cli.copy_plan import Copying, Pair
+    from cloudfiles.cli.copy_plan import Pair
     from cloudfiles.transfer.result import ObjectOutcome
 
 _REFRESH = 0.2
@@ -57,9 +57,9 @@ class TransferBar:
         if bar is not False:
             outcome.say = bar.write
 
-    def begin(self, copying: Copying) -> None:
-        """The following outcomes are objects of this source."""
-        self._source, self._target = copying.source.cloudpath, copying.target.cloudpath
+    def begin(self, source: str, target: str) -> None:
+        """The following outcomes are objects that are copied from one cloudpath to the other."""
+        self._source, self._target = source, target
         self._targets.clear()
 
     def counted(self, pairs: Iterable[Pair]) -> Iterator[Pair]:
@@ -116,7 +116,7 @@ class _RetryCounter(logging.Handler):
 def transfer_bar(verb: str, wanted: bool | None, outcome: Outcome) -> Iterator[TransferBar]:
     """The progress of a transfer."""
     log = logging.getLogger("cloudfiles")
-    with progress_of({"copy": "Copying", "move": "Moving"}.get(verb, verb), wanted) as bar:
+    with progress_of({"copy": "Copying", "move": "Moving", "sync": "Synchronizing"}[verb], wanted) as bar:
         shown = TransferBar(bar, outcome)
         level = log.level
         if bar is not False:

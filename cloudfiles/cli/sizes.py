@@ -23,11 +23,14 @@ _DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)([smhdw]?)")
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
 
-def parse_duration(text: str) -> float:
-    """`text` in seconds: `900`, `15m`, `12h`, `7d`, `2w`. Raises ValueError."""
+def parse_duration(text: str, *, allows_seconds: bool = True) -> float:
+    """`text` in seconds: `900`, `15m`, `12h`, `7d`, `2w`. Raises ValueError.
+
+    allows_seconds: a number without a unit is a number of seconds, otherwise an error.
+    """
     match = _DURATION.fullmatch(text.strip())
-    if match is None:
-        raise ValueError(f"expected a time such as 900, 15m, 12h or 7d, got {text!r}")
+    if match is None or not (match[2] or allows_seconds):
+        raise ValueError(f"expected a time such as {'900' if allows_seconds else '900s'}, 15m, 12h or 7d, got {text!r}")
     return float(match[1]) * _SECONDS[match[2]]
 
 

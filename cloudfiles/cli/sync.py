@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
-from cloudfiles.cli.outcome import DONE, FAILED
-from cloudfiles.cli.progress_bar import progress_of
+from cloudfiles import CloudFiles
+from cloudfiles.cli.operands import below
+from cloudfiles.cli.outcome import DONE, FAILED, Outcome
+from cloudfiles.cli.progress_bar import progress_of, transfer_bar
+from cloudfiles.cli.sizes import SizeType
 from cloudfiles.cli.store_options import Stores, store_options
 from cloudfiles.cli.tables import human_size, print_json
+
+if TYPE_CHECKING:
+    from cloudfiles.transfer.sync import SyncResult
 
 
 @click.command()
@@ -25,19 +31,37 @@ from cloudfiles.cli.tables import human_size, print_json
 @click.option("-n", "--dry-run", is_flag=True, help="Print what would be done.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line.")
 @click.option("--progress/--no-progress", default=None, help="Show progress [default: on a terminal].")
+@click.option("--limit-rate", type=SizeType(least=1), metavar="BYTES",
+              help="At most this many bytes per second, for example 10MB.")
+@click.option("--log", "log", metavar="FILE", type=click.Path(dir_okay=False),
+              help="Append one line of JSON for each object: done, skipped or failed, and why.")
 @store_options
 def sync(stores: Stores, source: str, destination: str, delete: bool, max_delete: int, compare: str,
-         include: tuple[str, ...], exclude: tuple[str, ...], dry_run: bool, as_json: bool,
-         progress: bool | None) -> int:
+         include: tuple[str, ...], exclude: tuple[str, ...], dry_run: bool, as_json: bool, progress: bool | None,
+         limit_rate: int | None, log: str | None) -> int:
     """Copy what is missing or has changed from the directory SOURCE to the directory DESTINATION.
 
     The contents of SOURCE are copied into DESTINATION, with or without a '/' at the end, so that the command can be
     repeated. Nothing is deleted unless --delete is given and all copies have succeeded.
     """
-    with progress_of("Synchronizing", progress) as bar:
-        result = _store(stores, source).sync_to(
-            _store(stores, destination), delete, compare, list(include) or None, list(exclude) or None, dry_run,
-            max_delete, bar)
+    ours, theirs = _store(stores, source), _store(stores, destination)
+    outcome = Outcome(log)
+    with outcome, transfer_bar("sync", progress, outcome) as bar:
+        bar.begin(ours.cloudpath, theirs.cloudpath)
+        try:
+            result = ours.sync_to(theirs, delete, compare, list(include) or None, list(exclude) or None, dry_run,
+                                  max_delete, bar.counter, raise_errors=False, max_rate=limit_rate,
+                                  on_outcome=bar.note)
+        except KeyboardInterrupt:
+            return outcome.interrupted("sync", "repeat the command")
+        for key, failure in result.transfer.errors.items():
+            outcome.fail(below(ours.cloudpath, key), failure, target=below(theirs.cloudpath, key))
+    _show_result(result, dry_run, as_json)
+    outcome.skipped += sum(result.same.values())
+    return outcome.status
+
+
+def _show_result(result: SyncResult, dry_run: bool, as_json: bool) -> None:
     for action, key, reason in result.actions:
         if as_json:
             print_json(action=action, path=key, reason=reason)
@@ -45,16 +69,15 @@ def sync(stores: Stores, source: str, destination: str, delete: bool, max_delete
             click.echo(f"{action} {key}  ({reason})")
     for link in result.skipped_symlinks:
         click.echo(f"cloudfiles: skipped the symlink {link}, which leads out of the directory or to nothing", err=True)
-    same = sum(result.same.values())
+    same, failed = sum(result.same.values()), len(result.transfer.errors)
     if as_json:
-        print_json(copied=result.copied, same=same, deleted=result.deleted, bytes=result.transfer.bytes)
+        print_json(copied=result.copied, same=same, deleted=result.deleted, failed=failed, bytes=result.transfer.bytes)
     elif not dry_run:
         click.echo(f"{result.copied} copied ({human_size(result.transfer.bytes)}), {same} up to date, "
-                   f"{result.deleted} deleted", err=True)
-    return DONE
+                   f"{result.deleted} deleted" + (f", {failed} failed" if failed else ""), err=True)
 
 
-def _store(stores: Stores, text: str) -> Any:
+def _store(stores: Stores, text: str) -> CloudFiles:
     one = stores.operand(text)
     if one.is_pattern:
         raise click.UsageError(f"{text}: expected a directory, got a glob; use --include")

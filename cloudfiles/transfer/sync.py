@@ -19,7 +19,7 @@ from cloudfiles.exceptions import CloudFilesError, InvalidInputError, redact
 from cloudfiles.interfaces.base import Interface
 from cloudfiles.transfer.compare import checked_mode
 from cloudfiles.transfer.copier import TransferOptions
-from cloudfiles.transfer.engine import copy_items, plan_between
+from cloudfiles.transfer.engine import OnOutcome, copy_items, plan_between
 from cloudfiles.transfer.result import TransferResult, skipped_in_errors
 from cloudfiles.transfer.sources import check_source
 from cloudfiles.transfer.sync_plan import SyncPlan, key_filter
@@ -34,7 +34,8 @@ class SyncResult:
     """The result of `CloudFiles.sync_to`: what it did, or with `dry_run` would do.
 
     Attributes:
-        transfer: the TransferResult of the copies; `copied` is short for its `copied`.
+        transfer: the TransferResult of the copies; `copied` is short for its `copied`. With `raise_errors=False`, its
+            `errors` are the copies that failed.
         same: number of objects that the target already had, by how this was decided: 'md5' (or another digest), 'time'
             or 'size'.
         deleted: number of objects deleted from the target.
@@ -57,7 +58,8 @@ class SyncResult:
 
 def sync(source: Store, target: Store, *, delete: bool = False, compare: str = "auto", include: Any = None,
          exclude: Any = None, dry_run: bool = False, max_delete: int | None = MAX_DELETE, progress: Progress = None,
-         parallel: Parallel = 1, announce: Callable[[str, str, str], object] | None = None,
+         parallel: Parallel = 1, raise_errors: bool = True, max_rate: float | None = None,
+         on_outcome: OnOutcome | None = None, announce: Callable[[str, str, str], object] | None = None,
          may_overlap: bool = False) -> SyncResult:
     """Make the target like the source; `CloudFiles.sync_to` documents the other arguments and the exceptions.
 
@@ -83,10 +85,10 @@ def sync(source: Store, target: Store, *, delete: bool = False, compare: str = "
                 announce(*action)
         with bar_for(progress, todo.copy_count + todo.delete_count, "Synchronizing") as bar:
             report = bar.update if is_shown(progress) else None
-            options = TransferOptions(allow_missing=True)
+            options = TransferOptions(allow_missing=True, raise_errors=raise_errors, max_rate=max_rate)
             with skipped_in_errors(todo.skipped_symlinks):
-                copied = copy_items(source, target, todo.items(), options, parallel, report)
-            deleted = _delete_all(there, todo.deletions(), plan, report)
+                copied = copy_items(source, target, todo.items(), options, parallel, report, on_outcome)
+            deleted = 0 if copied.errors else _delete_all(there, todo.deletions(), plan, report)
     return SyncResult(copied, todo.same, deleted, skipped_symlinks=todo.skipped_symlinks)
 
 

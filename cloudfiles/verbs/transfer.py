@@ -141,8 +141,9 @@ class TransferVerbs:
 
     def sync_to(self, cf_dest: StoreLike, delete: bool = False, compare: str = "auto",
                 include: KeyPatterns | None = None, exclude: KeyPatterns | None = None, dry_run: bool = False,
-                max_delete: int | None = 1000, progress: Progress = None, parallel: Parallel | None = None
-                ) -> SyncResult:
+                max_delete: int | None = 1000, progress: Progress = None, parallel: Parallel | None = None, *,
+                raise_errors: bool = True, max_rate: float | None = None,
+                on_outcome: Callable[[ObjectOutcome], Any] | None = None) -> SyncResult:
         """Make `cf_dest` like this store.
 
         Everything is planned before the first object is copied: both listings are read completely, in constant memory.
@@ -166,6 +167,9 @@ class TransferVerbs:
             max_delete: the maximum number of objects to delete; if more would be deleted, nothing is done at all. None:
                 no limit. An empty source deletes nothing, unless this is None.
             parallel: processes, or an executor, to distribute the copies over; None: the setting of this CloudFiles.
+            raise_errors: the first copy that fails ends the sync; False: the other objects are copied, nothing is
+                deleted, and `result.transfer.errors` has the errors by path.
+            max_rate, on_outcome: as for `transfer_to`.
 
         Raises:
             InvalidInputError: one store is inside the other, or more than `max_delete` objects would be deleted.
@@ -177,7 +181,8 @@ class TransferVerbs:
         return sync(self._store.by_exact_names(), self._other(cf_dest).by_exact_names(), delete=delete,
                     compare=compare, include=include, exclude=exclude, dry_run=dry_run,
                     max_delete=max_delete, progress=self._chosen_progress(progress),
-                    parallel=self._chosen_parallel(parallel))
+                    parallel=self._chosen_parallel(parallel), raise_errors=raise_errors, max_rate=max_rate,
+                    on_outcome=on_outcome)
 
     def verify(self, cf_dest: StoreLike, paths: StrPath | Iterable[TransferRequest] | None = None, read: bool = False,
                progress: Progress = None) -> VerifyResult:

@@ -100,7 +100,29 @@ def test_find(cli: Cli, at: Paths, conditions: list[str], expected: str) -> None
 
 def test_tree(cli: Cli, at: Paths) -> None:
     assert cli("tree", at("a")).output.splitlines()[1:] == [
-        "├── sub/", "│   └── y.txt", "└── x.txt", "", "1 directories, 2 objects"]
+        "├── sub/", "│   └── y.txt", "└── x.txt", "", "1 directory, 2 objects"]
+
+
+def test_tree_of_one_level(cli: Cli, at: Paths) -> None:
+    assert cli("tree", "-L", "1", at("a")).output.splitlines()[1:3] == ["├── sub/", "└── x.txt"]
+
+
+def test_tree_of_a_local_directory_shows_empty_ones(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "a" / "empty").mkdir(parents=True)
+    assert cli("tree", str(tmp_path)).output.splitlines()[1:3] == ["└── a/", "    └── empty/"]
+
+
+@pytest.mark.parametrize("command", ["ls", "find", "tree"])
+def test_several_paths(cli: Cli, at: Paths, command: str) -> None:
+    outcome = cli(command, at("a"), at("none"), at("a/"))
+    assert outcome.status == 1
+    assert outcome.output.count("y.txt") == 2
+    assert outcome.errors == f"cloudfiles: {at('none')}: no such object or directory\n"
+
+
+def test_find_by_age_needs_a_unit(cli: Cli, at: Paths) -> None:
+    outcome = cli("find", at(""), "--mtime", "-1")
+    assert (outcome.status, "7d" in outcome.errors) == (2, True)
 
 
 @pytest.mark.parametrize("command", ["find", "tree", "du", "ls"])
@@ -125,6 +147,17 @@ def test_cat(cli: Cli, at: Paths, cf: CloudFiles) -> None:
     assert (outcome.status, outcome.output) == (1, "1")
     assert cli("cat", "-r", "x", at("a2.bin")).status == 2
     assert cli("cp", at("a/x.txt"), "-").output == "1"
+    assert cli("cat", at("*.bin"), at("a/x.txt"), at("*.bin")).output == "4444555551444455555"
+
+
+def test_cat_fetches_many_objects_at_once_and_prints_them_in_order(cli: Cli, cf: CloudFiles, at: Paths,
+                                                                   store: S3Server) -> None:
+    keys = [f"many/{n:03}" for n in range(300)]
+    cf.puts((key, key.encode()) for key in keys)
+    store.forget()
+    assert cli("cat", at("many/*")).output == "".join(keys)
+    assert len(store.requests("GET")) == 301
+    assert len({request.connection for request in store.requests("GET")}) > 2
 
 
 def test_cat_of_a_large_object(cli: Cli, cf: CloudFiles, at: Paths) -> None:
@@ -246,6 +279,22 @@ def test_sync_and_verify(cli: Cli, at: Paths, tmp_path: Path) -> None:
     assert (tmp_path / "copy" / "surplus").exists()
     assert "1 deleted" in cli("sync", "--delete", "--compare", "digest", at(""), there).errors
     assert cli("verify", at(""), there).status == 0
+
+
+def test_sync_copies_what_it_can(cli: Cli, at: Paths, cf: CloudFiles, store: S3Server, tmp_path: Path) -> None:
+    there, log = tmp_path / "copy", tmp_path / "log.jsonl"
+    there.mkdir()
+    (there / "surplus").write_text("1")
+    store.fail(Status(403), method="GET", key=f"{cf._path.path}a1.bin", times=None)
+    outcome = cli("sync", "--delete", "--log", str(log), at(""), str(there))
+    store.script()
+    assert outcome.status == 1
+    assert "3 copied" in outcome.errors
+    assert "1 failed" in outcome.errors
+    assert (there / "surplus").exists()
+    assert sorted(json.loads(line)["status"] for line in log.read_text().splitlines()) == ["done"] * 3 + ["failed"]
+    assert cli("cp", "--retry", str(log)).status == 0
+    assert cli("verify", at(""), str(there)).status == 0
 
 
 def test_xfer(cli: Cli, at: Paths, tmp_path: Path) -> None:
