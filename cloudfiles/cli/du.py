@@ -12,6 +12,7 @@ import click
 from cloudfiles.cli.listing import Found, directory, entries, is_empty_directory, matches, missing
 from cloudfiles.cli.operands import Operand
 from cloudfiles.cli.outcome import Outcome, failing
+from cloudfiles.cli.progress_bar import counted, progress_of
 from cloudfiles.cli.store_options import Stores, store_options
 from cloudfiles.cli.tables import human_size, print_json
 
@@ -51,10 +52,12 @@ def du(stores: Stores, paths: tuple[str, ...], summarize: bool, grand_total: boo
     for one in stores.operands(paths or ["."]):
         with failing(outcome, one.text):
             part = _Total()
-            for found in _objects(stores, one):
-                part.add(found)
-                if not (summarize or as_json):
-                    click.echo(f"{show(found.size or 0)}\t{found.key}")
+            is_silent = summarize or as_json
+            with progress_of("Listing", None if is_silent else False) as bar:
+                for found in counted(_objects(stores, one), bar):
+                    part.add(found)
+                    if not is_silent:
+                        click.echo(f"{show(found.size or 0)}\t{found.key}")
             total.merge(part)
             outcome.add(one.text)
             if as_json:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 import sys
+import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from shutil import get_terminal_size
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from cloudfiles.cli.operands import below
 from cloudfiles.cli.outcome import Outcome
@@ -18,8 +19,13 @@ if TYPE_CHECKING:
     from cloudfiles.cli.copy_plan import Pair
     from cloudfiles.transfer.result import ObjectOutcome
 
+T = TypeVar("T")
+
 _REFRESH = 0.2
 """Seconds between two updates of the total."""
+
+_TICK = 1.0
+"""Seconds between two updates of the elapsed time."""
 
 
 @contextmanager
@@ -35,8 +41,36 @@ def progress_of(description: str, wanted: bool | None, total: int | None = None)
 
     screen = get_terminal_size()  # some terminals report 0 lines, for which tqdm shows nothing
     with tqdm(total=total, desc=description, unit=" objects", leave=bool(wanted), file=sys.stderr, smoothing=0.05,
-              ncols=screen.columns, nrows=screen.lines) as bar:
+              ncols=screen.columns, nrows=screen.lines) as bar, _ticking(bar):
         yield bar
+
+
+def counted(items: Iterable[T], bar: Any) -> Iterator[T]:
+    """The items, which are counted by a bar of `progress_of`."""
+    if bar is False:
+        yield from items
+        return
+    for item in items:
+        yield item
+        bar.update()
+
+
+@contextmanager
+def _ticking(bar: Any) -> Iterator[None]:
+    """Show the elapsed time also while nothing is counted, as in a long listing."""
+    ended = threading.Event()
+
+    def tick() -> None:
+        while not ended.wait(_TICK):
+            bar.refresh()
+
+    ticker = threading.Thread(target=tick, name="cloudfiles-progress", daemon=True)
+    ticker.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        ticker.join()
 
 
 class TransferBar:

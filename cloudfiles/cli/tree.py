@@ -11,6 +11,7 @@ from cloudfiles import CloudFiles
 from cloudfiles.cli.listing import Found, contents, entries
 from cloudfiles.cli.operands import Operand
 from cloudfiles.cli.outcome import Outcome, failing
+from cloudfiles.cli.progress_bar import counted, progress_of
 from cloudfiles.cli.store_options import Stores, store_options
 from cloudfiles.cli.tables import shown_size
 
@@ -35,7 +36,8 @@ def tree(stores: Stores, paths: tuple[str, ...], level: int | None, human: bool)
     outcome = Outcome()
     for one in stores.operands(paths or (".",)):
         with failing(outcome, one.text):
-            top = _by_levels(stores, one, level) if level is not None or _is_local(stores, one) else _whole(stores, one)
+            is_whole = level is None and not stores.open(one.cloudpath)._store.is_local
+            top = _whole(stores, one) if is_whole else _by_levels(stores, one, level)
             click.echo(one.text)
             counts = [0, 0]
             _print(top, "", human, counts)
@@ -45,20 +47,17 @@ def tree(stores: Stores, paths: tuple[str, ...], level: int | None, human: bool)
     return outcome.status
 
 
-def _is_local(stores: Stores, one: Operand) -> bool:
-    return stores.open(one.cloudpath)._store.is_local
-
-
 def _whole(stores: Stores, one: Operand) -> _Directory:
     """Everything below a directory: one request lists a thousand keys, of any number of directories."""
     top = _Directory()
-    for found in contents(stores, one):
-        *directories, name = found.key.split("/")
-        into = top
-        for each in directories:
-            into = _entered(into, each + "/")
-        if name:  # a key that ends with '/' marks its directory
-            into.names[name] = found
+    with progress_of("Listing", None) as bar:
+        for found in counted(contents(stores, one), bar):
+            *directories, name = found.key.split("/")
+            into = top
+            for each in directories:
+                into = _entered(into, each + "/")
+            if name:  # a key that ends with '/' marks its directory
+                into.names[name] = found
     return top
 
 
