@@ -43,7 +43,7 @@ def _for_one(verb: Callable[Concatenate[CloudFiles, Any, P], T]) -> Callable[Con
 class CloudFile:
     """One object of a store, given by its cloudpath.
 
-    This is not a file object: it has no position. Use slices (`f[10:20]`) and `len(f)`.
+    This is not a file object, as it has no position: `open` returns one. Use slices (`f[10:20]`) and `len(f)`.
 
     Args:
         path: the cloudpath of the object.
@@ -171,6 +171,7 @@ class CloudFile:
 
     put = _for_one(CloudFiles.put)
     put_json = _for_one(CloudFiles.put_json)
+    open = _for_one(CloudFiles.open)
 
     def touch(self) -> None:
         """As `CloudFiles.touch`: create an empty object if it does not exist."""

@@ -24,6 +24,7 @@ from cloudfiles.results import GetResult, SizeSummary
 from cloudfiles.types import MIN_THROUGHPUT, StoreOptions, Tls
 from cloudfiles.verbs.batch_runner import iterable
 from cloudfiles.verbs.directories import DirectoryVerbs
+from cloudfiles.verbs.files import FileVerbs
 from cloudfiles.verbs.read import ReadVerbs
 from cloudfiles.verbs.transfer import TransferVerbs
 
@@ -65,7 +66,7 @@ class CloudFilesOptions(KeywordOptions, total=False):
     no_sign_request: bool
 
 
-class CloudFiles(ReadVerbs, DirectoryVerbs, TransferVerbs):
+class CloudFiles(ReadVerbs, DirectoryVerbs, TransferVerbs, FileVerbs):
     """Batch operations (get, put, exists, list, delete, transfer) on the objects below one cloudpath.
 
     Every method that takes paths accepts one path or an iterable of them. One path gives one result; many are processed

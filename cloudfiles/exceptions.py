@@ -200,7 +200,7 @@ class InvalidJSONError(CloudFilesError, json.JSONDecodeError):
 
 
 class MissingObjectError(CloudFilesError, FileNotFoundError):
-    """The object to move or copy does not exist. Reads do not raise this: they return None for a missing object."""
+    """The object to open, move or copy does not exist. `get` does not raise this: it returns None."""
 
 
 class ObjectChangedError(CloudFilesError):
@@ -209,6 +209,10 @@ class ObjectChangedError(CloudFilesError):
 
 class PreconditionFailedError(CloudFilesError):
     """The condition of a write was not met: the object already exists, or has a different ETag."""
+
+
+class ExistingObjectError(PreconditionFailedError, FileExistsError):
+    """The object to create, with mode 'x' of `open`, exists already."""
 
 
 class JournalError(InvalidInputError):

@@ -207,6 +207,15 @@ def writer(interface: Interface, runtime: Runtime | None, monitor: TransmissionM
     return write
 
 
+def write_options(path: str, options: WriteDefaults) -> WriteOptions:
+    """The options of a write of one object. Raises InvalidInputError."""
+    _check(path, options)
+    return WriteOptions(options.content_type or guess_content_type(path),
+                        compression.stored_encoding(options.compress) if options.compress else "",
+                        options.cache_control, options.storage_class, options.metadata, options.if_absent,
+                        options.if_match)
+
+
 def _recorded(put: Callable[..., Any], monitor: TransmissionMonitor) -> Callable[..., Any]:
     """`put`, with the size of the content recorded."""
 

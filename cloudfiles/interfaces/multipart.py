@@ -13,6 +13,7 @@ from cloudfiles.exceptions import CloudFilesError, FileSystemError, InvalidInput
 from cloudfiles.integrity import Buffer
 from cloudfiles.interfaces.part_writer import PartLayout, PartWriter
 from cloudfiles.runtime.contract import Runtime, WorkerGroup
+from cloudfiles.runtime.pipe import Pipe
 from cloudfiles.transport.adaptive_width import WorkerShare, max_width, parts_at_once
 from cloudfiles.transport.request import Body, FileBody, Origin, flat
 from cloudfiles.types import Content
@@ -298,11 +299,12 @@ def parts_of_memory(content: Buffer, size: int) -> Iterator[memoryview]:
     return (view[at:at + size] for at in range(0, len(view), size))
 
 
-def parts_of_file(runtime: Runtime, file: BinaryIO, size_of: Callable[[int], int]) -> Iterator[bytes]:
+def parts_of_file(runtime: Runtime, file: BinaryIO, size_of: Callable[[int], int]) -> Iterator[Buffer]:
     """The rest of a file in pieces; piece n (from 1) has `size_of(n)` bytes. The last may be shorter; none is empty."""
     for number in itertools.count(1):
         wanted = size_of(number)
-        content = runtime.run_in_thread(_read_fully, file, wanted)
+        # A pipe waits in the way of the runtime; in a thread of the pool it would wait for itself.
+        content = file.read(wanted) if isinstance(file, Pipe) else runtime.run_in_thread(_read_fully, file, wanted)
         if content:
             yield content
         if len(content) < wanted:

@@ -14,6 +14,7 @@ LAYERS = (  # from the lowest; what is not named is the ground
     ("monitoring",),
     ("batch", "workers"),
     ("transfer",),
+    ("file_objects",),
     ("cloudfiles", "cloudfile", "verbs", "datalake"),
     ("aio", "bucket", "cli", "files", "functions", "secrets", "store", "tasks", "testing"),
 )

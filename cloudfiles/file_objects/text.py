@@ -1,0 +1,32 @@
+"""Text on top of the binary file objects."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from typing import Any
+
+
+class TextReader(io.TextIOWrapper):
+    """An object open for reading text."""
+
+
+class TextWriter(io.TextIOWrapper):
+    """An object open for writing text, which is published as that of an `ObjectWriter` is."""
+
+    def abort(self) -> None:
+        """Close without publishing anything."""
+        self.buffer.abort()  # type: ignore[attr-defined]
+
+    def __exit__(self, kind: Any, *_: object) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self.abort()
+
+    def __del__(self) -> None:
+        # Not that of the base class, which would publish the object.
+        if not self.closed:
+            warnings.warn(f"{self.buffer!r} was not closed: the object was not written", ResourceWarning, source=self,
+                          stacklevel=2)
+            self.abort()

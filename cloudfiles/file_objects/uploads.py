@@ -1,0 +1,96 @@
+"""An object that is uploaded while the program writes it. It appears, complete, with `commit`."""
+
+from __future__ import annotations
+
+from cloudfiles.batch.store import Store
+from cloudfiles.interfaces.base import Interface
+from cloudfiles.runtime.contract import Runtime
+from cloudfiles.runtime.hub_engine import blocking_runtime, current_runtime
+from cloudfiles.runtime.pipe import Pipe
+from cloudfiles.types import WriteOptions
+
+PIPE_BYTES = 16 << 20
+"""Bytes that wait to be made into parts. Parts that are being sent are held to a limit of their own."""
+
+
+class Upload:
+    """A `put` that runs beside the program, which pushes the content; by one request if it is never pushed.
+
+    Not to be used by several threads at once.
+    """
+
+    def __init__(self, store: Store, key: str, options: WriteOptions) -> None:
+        self._store = store
+        self._key = key
+        self._options = options
+        self._running: _Running | None = None
+
+    @property
+    def has_begun(self) -> bool:
+        return self._running is not None
+
+    def push(self, piece: bytes | memoryview) -> None:
+        """Send the next piece, which must not change any more. Raises the errors of the upload so far."""
+        if self._running is None:
+            runtime = blocking_runtime() if self._store.is_local else current_runtime(self._store.green is not False)
+            self._running = _Running(runtime, self._store.interface(runtime), self._key, self._options)
+        self._running.push(piece)
+
+    def commit(self, rest: bytes) -> str | None:
+        """Publish the object, which ends with `rest`. Returns its ETag if the store reports it."""
+        if self._running is None:
+            return self._store.here().put(self._key, rest, self._options)
+        if rest:
+            self._running.push(rest)
+        return self._running.finish()
+
+    def abort(self) -> None:
+        """Remove what was sent. Best effort; never raises a CloudFilesError."""
+        if self._running is not None:
+            self._running.abort()
+
+
+class _Running:
+    """A put in a worker. The worker does not refer to the file object, so that one that is dropped is noticed."""
+
+    def __init__(self, runtime: Runtime, interface: Interface, key: str, options: WriteOptions) -> None:
+        self._group = runtime.worker_group()
+        self._pipe = pipe = Pipe(self._group, PIPE_BYTES)
+        self._outcome = outcome = _Outcome()
+
+        def put() -> None:
+            try:
+                outcome.etag = interface.put(key, pipe, options)  # type: ignore[arg-type]  # what put needs of a file
+                outcome.is_done = True
+            except Exception as error:
+                outcome.error = error
+
+        self._group.start(put, 1)
+
+    def push(self, piece: bytes | memoryview) -> None:
+        if not self._pipe.write(piece):
+            self._raise()
+
+    def finish(self) -> str | None:
+        self._pipe.end()
+        while not self._group.finished:
+            self._group.wait_caller()
+        if not self._outcome.is_done:
+            self._raise()
+        return self._outcome.etag
+
+    def _raise(self) -> None:
+        raise self._outcome.error or RuntimeError("the upload was ended before the object was complete")
+
+    def abort(self) -> None:
+        if not self._group.finished:
+            self._group.cancel()
+
+
+class _Outcome:
+    """What has become of a put."""
+
+    def __init__(self) -> None:
+        self.is_done = False
+        self.etag: str | None = None
+        self.error: Exception | None = None
