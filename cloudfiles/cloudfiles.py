@@ -321,10 +321,10 @@ class CloudFiles(ReadVerbs, DirectoryVerbs, TransferVerbs, FileVerbs):
         return self._store.here().presign(as_path(path), expires, method)
 
     def data_lake(self) -> DataLake:
-        """Directories, atomic rename, owners, ACLs, append and expiry: see `cloudfiles.datalake.DataLake`.
+        """Owners, permissions, ACLs, appending, expiry and times, on file systems: see `cloudfiles.datalake.DataLake`.
 
-        Raises UnsupportedOperationError if the store is neither `az://` nor `abfss://`, or if its account does not
-        have a hierarchical namespace.
+        Raises UnsupportedOperationError if the store is not a file system: on Azure, the account needs a hierarchical
+        namespace.
         """
         from cloudfiles.datalake import DataLake
 

@@ -215,6 +215,10 @@ class ExistingObjectError(PreconditionFailedError, FileExistsError):
     """The object to create, with mode 'x' of `open`, exists already."""
 
 
+class DirectoryNotEmptyError(PreconditionFailedError):
+    """A directory that would have been removed, or replaced, is not empty. Nothing was done."""
+
+
 class JournalError(InvalidInputError):
     """The journal of a resumable transfer is missing, has another format, or belongs to another transfer."""
 

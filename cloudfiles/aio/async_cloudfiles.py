@@ -103,6 +103,10 @@ class AsyncCloudFiles(AsyncReadVerbs, AsyncWriteVerbs):
         sizes: SizeSummary = await self._call(self.sync.subtree_size, prefix)
         return sizes
 
+    mkdir = awaited(CloudFiles.mkdir)
+    rmdir = awaited(CloudFiles.rmdir)
+    rename = awaited_in_thread(CloudFiles.rename)
+
     # ---- transfers
 
     transfer_to = awaited_in_thread(CloudFiles.transfer_to)

@@ -40,4 +40,6 @@ class AsyncDataLake:
     create = awaited(DataLake.create)
     append = awaited(DataLake.append)
     flush = awaited(DataLake.flush)
+    truncate = awaited(DataLake.truncate)
+    set_times = awaited(DataLake.set_times)
     set_expiry = awaited(DataLake.set_expiry)

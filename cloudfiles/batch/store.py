@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from cloudfiles import secret_references
 from cloudfiles.batch.fanout import OnError, Plan
-from cloudfiles.exceptions import InvalidInputError, redact
+from cloudfiles.exceptions import InvalidInputError, UnsupportedOperationError, redact
 from cloudfiles.interfaces import interface_class
 from cloudfiles.interfaces.base import Interface
+from cloudfiles.interfaces.capabilities import C, Kind
 from cloudfiles.paths import ExtractedPath, extract, to_https_protocol
 from cloudfiles.runtime.contract import Runtime
 from cloudfiles.runtime.hub_engine import blocking_runtime, current_runtime
@@ -135,6 +136,17 @@ class Store:
     def here(self) -> Interface:
         """The interface for a single call in this thread."""
         return self.interface(blocking_runtime())
+
+    def required(self, kind: Kind[C]) -> C:
+        """The operations of one kind, for a single call in this thread. Raises UnsupportedOperationError if the store
+        does not have them."""
+        here = self.here()
+        found = here.capability(kind)
+        if found is None:
+            reason, subject = here.reason_without(kind), cast("type[C]", kind).subject
+            raise UnsupportedOperationError(f"{self.location.protocol}:// does not support {subject}"
+                                            + (f": {reason}" if reason else ""), store=self.cloudpath)
+        return found
 
     def plan(self, on_error: OnError | None = None, report: Callable[[int], Any] | None = None,
              ) -> tuple[Plan, Interface]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterable, Iterator
 
@@ -128,11 +127,8 @@ def mkdir(stores: Stores, paths: tuple[str, ...]) -> int:
     for one in stores.operands(paths):
         with failing(outcome, one.text):
             cf = stores.open(one.cloudpath)
-            if cf.protocol == "file":
-                os.makedirs(one.cloudpath.removeprefix("file://"), exist_ok=True)
-            elif cf.protocol in ("abfs", "abfss"):
-                stores.open(one.directory).data_lake().mkdir(one.name, exist_ok=True)
-            else:
+            cf.mkdir("")
+            if not cf.isdir(""):
                 print(f"cloudfiles: {one.text}: {cf.protocol}:// has no directories; nothing to create",
                       file=sys.stderr)
             outcome.add(one.text)

@@ -21,6 +21,7 @@ from cloudfiles.exceptions import (
     UnsupportedOperationError,
 )
 from cloudfiles.integrity import Digest, digests_from_headers
+from cloudfiles.interfaces.capabilities import C, Capability, Kind
 from cloudfiles.interfaces.paging import DuplicateFilter, follow_pages
 from cloudfiles.interfaces.part_writer import PART_BYTES, InterruptedWrites, PartWriter
 from cloudfiles.interfaces.server_copy import CopyOptions, CopyResult
@@ -160,10 +161,13 @@ class Interface(ABC):
                                         "them as one",
                                         path=key)
 
-    def data_lake(self) -> Any:
-        """The operations of the store on directories, owners and ACLs."""
-        raise UnsupportedOperationError("data_lake() is supported for az:// and abfss:// only, in accounts with a "
-                                        "hierarchical namespace (Data Lake Storage Gen2)")
+    def capability(self, kind: Kind[C]) -> C | None:
+        """The operations of one kind, a class of `capabilities`; None if the store does not have them."""
+        return None
+
+    def reason_without(self, kind: Kind[Capability]) -> str:
+        """Why the store does not have them, as part of a sentence; '' if nothing is to be said."""
+        return ""
 
     def explain_credentials(self) -> Sequence[tuple[str, str]]:
         """The sources that are searched for credentials, in order, and what was found in each, without secrets."""

@@ -93,8 +93,16 @@ class Mover:
         if self._copier.write(0, self._target.rename_from, self._source, item.source, item.target):
             return ObjectOutcome(item, "copied", "rename")
         outcome = self._copier.copy_object(item)
-        self._finish(item, self._source, item.source)
+        self.remove_source(item)
         return outcome
+
+    def copy(self, item: Item) -> None:
+        """The first half of a move in two steps."""
+        self._copier.copy_object(item)
+
+    def remove_source(self, item: Item) -> None:
+        """The second half: remove the source if its copy is the same. Raises IntegrityError."""
+        self._finish(item, self._source, item.source)
 
     def copy_moved(self, item: Item, moved: str | None) -> ObjectOutcome:
         """Like `move`, for an object that has already been moved to the key `moved` of the target."""

@@ -9,8 +9,14 @@ from cloudfiles.batch.lister import list_pages
 from cloudfiles.batch.processes import Parallel
 from cloudfiles.batch.progress import Progress
 from cloudfiles.batch.store import Store
-from cloudfiles.exceptions import InvalidInputError
+from cloudfiles.exceptions import (
+    DirectoryNotEmptyError,
+    InvalidInputError,
+    MissingObjectError,
+    PreconditionFailedError,
+)
 from cloudfiles.inputs import as_path, is_path
+from cloudfiles.interfaces.capabilities import Directories
 from cloudfiles.lib import StrPath
 from cloudfiles.results import SizeSummary
 from cloudfiles.verbs.batch_runner import keys
@@ -86,6 +92,72 @@ class DirectoryVerbs(WriteVerbs):
         for path in chosen:
             here.remove_empty_directory(path.removesuffix("/"))
         return count
+
+    def mkdir(self, path: StrPath, *, exist_ok: bool = True) -> None:
+        """Create a directory and those above it.
+
+        Object stores have no directories of their own: one exists as soon as there is an object in it. There, this does
+        nothing.
+
+        Raises PreconditionFailedError if a file has this name or, without `exist_ok`, if the directory exists.
+        """
+        name = as_path(path).removesuffix("/")
+        here = self._store.here()
+        directories = here.capability(Directories)
+        if directories is not None:
+            directories.mkdir(name, exist_ok=exist_ok)
+        elif not exist_ok and here.isdir(name):
+            raise PreconditionFailedError("the directory already exists", path=name, store=self._store.cloudpath)
+
+    def rmdir(self, path: StrPath, *, recursive: bool = False) -> None:
+        """Remove an empty directory or, with `recursive`, a directory with everything in it.
+
+        Raises:
+            InvalidInputError: the path is ''.
+            MissingObjectError: (also a FileNotFoundError) there is no such directory; object stores have no empty ones.
+            DirectoryNotEmptyError: it is not empty; nothing was removed.
+            PreconditionFailedError: it is a file.
+            Others: as `delete`. Of a tree, some objects may have been removed.
+        """
+        name = as_path(path).removesuffix("/")
+        if not name:
+            raise InvalidInputError("an empty path would remove everything; to do that, use cf.delete(cf.list())")
+        here = self._store.here()
+        directories = here.capability(Directories)
+        if directories is not None:
+            directories.rmdir(name, recursive=recursive)
+        elif not here.isdir(name):
+            raise MissingObjectError("the directory does not exist", path=name, store=self._store.cloudpath)
+        elif not recursive:
+            raise DirectoryNotEmptyError("the directory is not empty", path=name, store=self._store.cloudpath)
+        else:
+            self.rm(f"{name}/", recursive=True)
+
+    def rename(self, source: StrPath, target: StrPath, *, overwrite: bool = True) -> None:
+        """Give an object, or a directory with everything in it, another path in this store.
+
+        On file systems (`file://`, `webhdfs://`, `adl://`, Azure with a hierarchical namespace) this is one atomic
+        step. In object stores the objects are copied on the server, compared with their copies, and then deleted: those
+        of a directory only when all copies exist. If that is interrupted, no content is lost: the source is complete,
+        or the target is.
+
+        Args:
+            source: an object or a directory; with a trailing '/', a directory only.
+            target: its new path, never a directory to move into. Directories above it are created if necessary.
+            overwrite: replace an existing object by an object, or an empty directory by a directory.
+
+        Raises:
+            InvalidInputError: a path is '', or `target` is `source` or is inside it; nothing was sent.
+            AmbiguousPathError: `source` is both an object and a directory.
+            MissingObjectError: (also a FileNotFoundError) the source does not exist.
+            DirectoryNotEmptyError: the target is a directory with contents.
+            PreconditionFailedError: the target exists and may not be replaced: `overwrite` is False, or one is an
+                object and the other a directory.
+            IntegrityError: a copy could not be verified; its source was not deleted.
+        """
+        from cloudfiles.transfer.rename import rename
+
+        rename(self._store, as_path(source), as_path(target), overwrite=overwrite)
 
 
 def _each(paths: Any) -> Iterable[str]:

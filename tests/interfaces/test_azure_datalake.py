@@ -8,14 +8,17 @@ from typing import Any
 
 import pytest
 
-from cloudfiles.exceptions import InvalidInputError, PreconditionFailedError, ServerError, UnsupportedOperationError
-from cloudfiles.interfaces.azure.acl import AclEntry, format_acl, parse_acl
-from cloudfiles.interfaces.azure.datalake import DataLake, forget_namespaces
+from cloudfiles.exceptions import InvalidInputError, PreconditionFailedError, ServerError
+from cloudfiles.interfaces.acl import AclEntry, format_acl, parse_acl
+from cloudfiles.interfaces.azure.paths import forget_namespaces
+from cloudfiles.interfaces.base import Interface
+from cloudfiles.interfaces.capabilities import AccessControl, Appending, Directories, Expiry
 from cloudfiles.testing import ResetBefore, ResetInHead, Rule, Status
 from tests.interfaces.azure_setup import open_azure
 from tests.interfaces.s3_setup import Worker, close_opened
 from tests.servers.azure_server import AzureServer
 
+KINDS: tuple[Any, ...] = (Directories, AccessControl, Appending, Expiry)
 KEY = base64.b64encode(b"an account's key" * 4).decode()
 
 
@@ -44,9 +47,25 @@ def az(server: AzureServer, green: bool) -> Worker:
     return open_at(server, green)
 
 
+class Operations:
+    """All operations of the capabilities of an interface."""
+
+    def __init__(self, interface: Interface) -> None:
+        self._interface = interface
+
+    def __getattr__(self, name: str) -> Any:
+        kind = next(each for each in KINDS if hasattr(each, name))
+        return getattr(self._interface.capability(kind), name)
+
+
+def operations_of(az: Worker) -> Worker:
+    az.capability(Directories)  # looks up the credentials in a worker
+    return Worker(Operations(az.interface), az.runtime)  # type: ignore[arg-type]
+
+
 @pytest.fixture
 def lake(az: Worker) -> Worker:
-    return Worker(az.data_lake(), az.runtime)
+    return operations_of(az)
 
 
 # ---- which accounts
@@ -55,10 +74,9 @@ def lake(az: Worker) -> Worker:
 def test_detected_not_configured(server: AzureServer, green: bool) -> None:
     server.configure(hierarchical=False)
     az = open_at(server, green)
-    with pytest.raises(UnsupportedOperationError, match="'account' does not have a hierarchical namespace"):
-        az.data_lake()
-    with pytest.raises(UnsupportedOperationError):
-        az.data_lake()
+    for kind in KINDS:
+        assert az.capability(kind) is None
+        assert "'account' does not have a hierarchical namespace" in az.reason_without(kind)
     assert len(server.requests()) == 1  # remembered
 
 
@@ -67,11 +85,7 @@ def test_a_sas_that_may_not_ask_for_the_account(server: AzureServer, green: bool
     sas = "sv=2022-11-02&sig=abc"
     server.configure(sas=sas, account_information=False, hierarchical=hierarchical)
     az = open_at(server, green, secrets={"sas_token": sas})
-    if hierarchical:
-        assert isinstance(az.data_lake(), DataLake)
-    else:
-        with pytest.raises(UnsupportedOperationError):
-            az.data_lake()
+    assert (az.capability(Directories) is not None) is hierarchical
     assert [request.status for request in server.requests()] == [403, 200]
 
 
@@ -208,7 +222,7 @@ def test_acls_of_a_tree(server: AzureServer, lake: Worker, verb: str, given: str
 
 def test_the_containers_root_has_an_acl_too(server: AzureServer, green: bool) -> None:
     az = open_at(server, green, "")
-    lake = Worker(az.data_lake(), az.runtime)
+    lake = operations_of(az)
     lake.chown("", "me", "us")
     access = lake.get_acl_status("")
     assert (access.owner, access.group) == ("me", "us")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from cloudfiles import integrity
 from cloudfiles.credentials.azure import AzureCredentials, AzureProvider
@@ -15,10 +15,13 @@ from cloudfiles.exceptions import (
     InvalidInputError,
     UnsupportedOperationError,
 )
+from cloudfiles.interfaces.azure.access_control import AzureAccessControl
+from cloudfiles.interfaces.azure.appending import AzureAppending
 from cloudfiles.interfaces.azure.bulk_delete import MAX_BATCH, delete_keys
 from cloudfiles.interfaces.azure.copy import ServerSideCopy
-from cloudfiles.interfaces.azure.datalake import DataLake, is_hierarchical
+from cloudfiles.interfaces.azure.directories import AzureDirectories
 from cloudfiles.interfaces.azure.endpoint import Endpoint, account_of, find_endpoint
+from cloudfiles.interfaces.azure.expiry import AzureExpiry
 from cloudfiles.interfaces.azure.listing import ListRequest
 from cloudfiles.interfaces.azure.multipart import BlockUpload, block_size, open_part_writer
 from cloudfiles.interfaces.azure.objects import (
@@ -29,13 +32,24 @@ from cloudfiles.interfaces.azure.objects import (
     BlobBoundedRead,
     BlobHead,
     BlobRead,
+    DirectoryHead,
     head_of_blob,
     put_whole,
 )
+from cloudfiles.interfaces.azure.paths import is_hierarchical
 from cloudfiles.interfaces.azure.presigning import presigned
 from cloudfiles.interfaces.azure.protocol import AzureProtocol
 from cloudfiles.interfaces.base import Interface
 from cloudfiles.interfaces.bounded_read import object_from_headers
+from cloudfiles.interfaces.capabilities import (
+    AccessControl,
+    Appending,
+    C,
+    Capability,
+    Directories,
+    Expiry,
+    Kind,
+)
 from cloudfiles.interfaces.http_store import HeaderStore, ReadArguments
 from cloudfiles.interfaces.multipart import put_content, put_in_order
 from cloudfiles.interfaces.part_writer import PartWriter
@@ -46,6 +60,9 @@ from cloudfiles.runtime.contract import Runtime
 from cloudfiles.transport.client import Client, client_for
 from cloudfiles.transport.request import Origin
 from cloudfiles.types import Content, ListPage, StoreOptions, WriteOptions
+
+_HIERARCHICAL: Mapping[Kind[Capability], Callable[[AzureContainer], Capability]] = {
+    Directories: AzureDirectories, AccessControl: AzureAccessControl, Appending: AzureAppending, Expiry: AzureExpiry}
 
 _LOOPBACK = ("127.", "localhost", "::1")
 
@@ -129,6 +146,18 @@ class AzureInterface(HeaderStore):
         page: ListPage = self._client.send(ListRequest(container, prefix, flat=flat, token=token, limit=limit))
         return page
 
+    def isdir(self, key: str) -> bool:
+        """See the contract. In a hierarchical namespace, a directory may be empty: it is found as a blob."""
+        if super().isdir(key):
+            return True
+        container = self._container or self._resolve()
+        name = key.removesuffix("/")
+        target = container.target(name) if name else container.base.removesuffix("/")
+        if not name and not container.root:
+            return False  # the container itself
+        return self._client.send(
+            DirectoryHead(container.origin, "HEAD", target, {}, protocol=container.protocol, path=key)) is not None
+
     # ---- writing
 
     def put(self, key: str, content: Content, options: WriteOptions) -> str | None:
@@ -172,7 +201,7 @@ class AzureInterface(HeaderStore):
         if there.endpoint != here.endpoint or not is_hierarchical(here):
             return False
         whole = replace(here, root="", base=f"{here.endpoint.container_target}/")
-        DataLake(whole).rename(there.root + source_key, here.root + key)
+        AzureDirectories(whole).rename_same_kind(there.root + source_key, here.root + key)
         return True
 
     def open_writer(self, key: str, size: int, options: WriteOptions,
@@ -181,12 +210,20 @@ class AzureInterface(HeaderStore):
         week, and they cannot be removed without changing the blob."""
         return open_part_writer(self._container or self._resolve(), key, size, options, state)
 
-    def data_lake(self) -> DataLake:
-        """Directories, ACLs and append, for accounts with a hierarchical namespace.
+    def capability(self, kind: Kind[C]) -> C | None:
+        """See the contract: those of a hierarchical namespace, if the account has one."""
+        operations = _HIERARCHICAL.get(kind)
+        container = self._container or self._resolve()
+        if operations is None or not is_hierarchical(container):
+            return None
+        return cast("C", operations(container))
 
-        Raises UnsupportedOperationError if the account has none.
-        """
-        return DataLake(self._container or self._resolve())
+    def reason_without(self, kind: Kind[Capability]) -> str:
+        if kind not in _HIERARCHICAL:
+            return ""
+        account = (self._container or self._resolve()).endpoint.account
+        return (f"the storage account {account!r} does not have a hierarchical namespace (Data Lake Storage Gen2), "
+                "which is required for directories, ACLs, owners, append and atomic rename")
 
     # ---- presigning
 

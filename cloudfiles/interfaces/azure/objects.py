@@ -168,6 +168,16 @@ class BlobHead(ObjectHead):
         return None if headers is None or is_directory(headers) else headers
 
 
+class DirectoryHead(ObjectHead):
+    """A HEAD of a blob; returns the headers, or None if it is not a directory of a hierarchical namespace."""
+
+    __slots__ = ()
+
+    def accept(self, response: Response) -> dict[str, str] | None:
+        headers = super().accept(response)
+        return headers if headers is not None and is_directory(headers) else None
+
+
 def head_of_blob(headers: dict[str, str]) -> dict[str, Any]:
     """The response headers as the fields of `types.HEAD_FIELDS`."""
     head = head_from_headers(headers)

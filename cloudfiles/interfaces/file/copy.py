@@ -74,10 +74,11 @@ def _copy_to_new(source: int, status: os.stat_result, temporary: str, kept: Perm
         os.close(target)
 
 
-def rename_object(source: ObjectPath, target: ObjectPath, durable: bool) -> bool:
+def rename_object(source: ObjectPath, target: ObjectPath, durable: bool, *, if_absent: bool = False) -> bool:
     """Rename an object within a file system. False if it is missing, or cannot be renamed.
 
-    If a file is replaced, the new one gets its permissions.
+    If a file is replaced, the new one gets its permissions. Raises OSError and, with `if_absent`,
+    PreconditionFailedError if the target exists.
     """
     found = find_object(*source)
     if found is None:
@@ -90,7 +91,7 @@ def rename_object(source: ObjectPath, target: ObjectPath, durable: bool) -> bool
     try:
         descriptor = -1 if kept is None else open_to_read(source.path + suffix)
         try:
-            publish(source.path + suffix, *target, suffix, WriteOptions(), durable)
+            publish(source.path + suffix, *target, suffix, WriteOptions(if_absent=if_absent), durable)
             _remove_other_name(source.path + suffix, target.path + suffix)
             keep_permissions(descriptor, kept)
         finally:

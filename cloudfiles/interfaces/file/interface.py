@@ -30,13 +30,15 @@ import os
 import stat
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from cloudfiles.exceptions import CloudFilesError, DecompressionError, InvalidPathError
 from cloudfiles.interfaces.base import Interface
+from cloudfiles.interfaces.capabilities import C, Capability, Directories, Kind
 from cloudfiles.interfaces.file.copy import copy_object, rename_object
+from cloudfiles.interfaces.file.directories import FileDirectories
 from cloudfiles.interfaces.file.file_io import check_content, etag_of
 from cloudfiles.interfaces.file.file_part_writer import FilePartWriter
 from cloudfiles.interfaces.file.locks import FileLocks, clear_locks, lock_directory
@@ -71,6 +73,9 @@ if TYPE_CHECKING:
     from cloudfiles.paths import ExtractedPath
     from cloudfiles.runtime.contract import Runtime
 
+_CAPABILITIES: Mapping[Kind[Capability], Callable[[FileInterface], Capability]] = {
+    Directories: FileDirectories}
+
 PAGE_ENTRIES = 10_000
 _MAX_DIRECTORIES = 10_000
 _NOT_LOCKED = nullcontext()
@@ -91,8 +96,8 @@ class FileInterface(Interface):
 
     def __init__(self, location: ExtractedPath, options: StoreOptions, runtime: Runtime) -> None:
         path = os.path.abspath(location.path or os.sep)
-        self._root = path if path.endswith(os.sep) else path + os.sep
-        self._store = f"file://{path}"
+        self.root = path if path.endswith(os.sep) else path + os.sep
+        self.url = f"file://{path}"
         self.lock_dir = lock_directory(options.lock_dir)
         locking = options.locking if options.locking is not None else bool(options.lock_dir)
         self._locks = FileLocks(self.lock_dir, runtime.sleep) if locking else None
@@ -105,26 +110,26 @@ class FileInterface(Interface):
 
     def _path(self, key: str) -> str:
         check_key(key)
-        return self._root + (key if os.sep == "/" else key.replace("/", os.sep))
+        return self.root + (key if os.sep == "/" else key.replace("/", os.sep))
 
-    def _object_path(self, key: str) -> ObjectPath:
+    def object_path(self, key: str) -> ObjectPath:
         return ObjectPath(self._path(key), self._variants)
 
-    def _locked(self, path: str, exclusive: bool) -> AbstractContextManager[None]:
+    def locked(self, path: str, exclusive: bool) -> AbstractContextManager[None]:
         return _NOT_LOCKED if self._locks is None else self._locks.held(path, exclusive)
 
     # ---- one object
 
     def get(self, key: str, start: int | None = None, end: int | None = None) -> StoredObject | None:
         path = self._path(key)
-        with ErrorTranslator(self._store, key), self._locked(path, exclusive=False):
+        with ErrorTranslator(self.url, key), self.locked(path, exclusive=False):
             return read_object(path, self._variants, start, end)
 
     def put(self, key: str, content: Content, options: WriteOptions) -> str | None:
         path = self._path(key)
         target = path + suffix_of(options.encoding, self._variants)
         check_content(content)
-        with ErrorTranslator(self._store, key, target), self._locked(path, exclusive=True):
+        with ErrorTranslator(self.url, key, target), self.locked(path, exclusive=True):
             return write_object(path, self._variants, content, options, self.durable)
 
     def head(self, key: str) -> dict[str, Any] | None:
@@ -149,13 +154,13 @@ class FileInterface(Interface):
 
     def _find(self, key: str) -> tuple[os.stat_result, str] | None:
         path = self._path(key)
-        with ErrorTranslator(self._store, key):
+        with ErrorTranslator(self.url, key):
             return find_object(path, self._variants)
 
     def touch(self, key: str) -> None:
         """Create an empty object, or update the modification time, and thus the ETag, of an existing one."""
         path = self._path(key)
-        with ErrorTranslator(self._store, key, path), self._locked(path, exclusive=True):
+        with ErrorTranslator(self.url, key, path), self.locked(path, exclusive=True):
             touch_object(path, self._variants, self.durable)
 
     def delete(self, keys: Sequence[str]) -> Mapping[str, CloudFilesError]:
@@ -164,7 +169,7 @@ class FileInterface(Interface):
         errors = {}
         for key, path in paths.items():
             try:
-                with ErrorTranslator(self._store, key), self._locked(path, exclusive=True):
+                with ErrorTranslator(self.url, key), self.locked(path, exclusive=True):
                     remove_object(path, self._variants)
             except CloudFilesError as error:
                 errors[key] = error
@@ -178,12 +183,12 @@ class FileInterface(Interface):
 
         `token` is the last key (or common prefix) of the previous page, and so can be used in another process.
         """
-        with ErrorTranslator(self._store, prefix):
+        with ErrorTranslator(self.url, prefix):
             if not check_prefix(prefix):
                 return ListPage([], [])
             after = token if token is not None else start_after
             walk = self._walks.take((prefix, flat, token)) or Walk(
-                self._root, self._variants, prefix, flat, after, self._follow_external)
+                self.root, self._variants, prefix, flat, after, self._follow_external)
             page = next_page(walk, max(1, limit or PAGE_ENTRIES))
             if page.next_token is not None:
                 self._walks.keep((prefix, flat, page.next_token), walk)
@@ -191,8 +196,8 @@ class FileInterface(Interface):
 
     def isdir(self, key: str) -> bool:
         """Whether there is a directory of this name, be it empty."""
-        path = self._path(key.rstrip("/")) if key else self._root
-        with ErrorTranslator(self._store, key):
+        path = self._path(key.rstrip("/")) if key else self.root
+        with ErrorTranslator(self.url, key):
             return stat.S_ISDIR(_mode(path))
 
     def root_exists(self) -> bool:
@@ -200,15 +205,19 @@ class FileInterface(Interface):
 
     def remove_empty_directory(self, key: str) -> None:
         path = self._path(key)
-        with ErrorTranslator(self._store, key, path):
+        with ErrorTranslator(self.url, key, path):
             remove_empty_directories(path)
 
     def is_below_symlink(self, key: str, above: str = "") -> bool:
-        path, end = self._path(key), len(self._root) + len(above)
+        path, end = self._path(key), len(self.root) + len(above)
         while (end := path.find(os.sep, end + 1)) > 0:
             if os.path.islink(path[:end]):
                 return True
         return False
+
+    def capability(self, kind: Kind[C]) -> C | None:
+        operations = _CAPABILITIES.get(kind)
+        return None if operations is None else cast("C", operations(self))
 
     # ---- copying
 
@@ -226,16 +235,16 @@ class FileInterface(Interface):
     def copy_from(self, source: Interface, source_key: str, key: str, options: CopyOptions) -> CopyResult | None:
         """Inside the kernel, or by sharing the blocks, as the file systems allow."""
         assert isinstance(source, FileInterface)
-        origin, target = source._object_path(source_key), self._object_path(key)
-        with ErrorTranslator(self._store, key, target.path), self._locked(target.path, exclusive=True):
-            with source._locked(origin.path, exclusive=False):
+        origin, target = source.object_path(source_key), self.object_path(key)
+        with ErrorTranslator(self.url, key, target.path), self.locked(target.path, exclusive=True):
+            with source.locked(origin.path, exclusive=False):
                 return copy_object(origin, target, options, self.durable)
 
     def rename_from(self, source: Interface, source_key: str, key: str) -> bool:
         if not isinstance(source, FileInterface):
             return False
-        origin, target = source._object_path(source_key), self._object_path(key)
-        with ErrorTranslator(self._store, key, target.path), self._locked(target.path, exclusive=True):
+        origin, target = source.object_path(source_key), self.object_path(key)
+        with ErrorTranslator(self.url, key, target.path), self.locked(target.path, exclusive=True):
             return rename_object(origin, target, self.durable)
 
     def is_same(self, source: Interface, source_key: str, key: str) -> bool:
@@ -244,15 +253,15 @@ class FileInterface(Interface):
 
     def open_writer(self, key: str, size: int, options: WriteOptions,
                     state: Mapping[str, Any] | None = None) -> PartWriter | None:
-        target = self._object_path(key)
-        errors = ErrorTranslator(self._store, key, target.path + suffix_of(options.encoding, self._variants))
+        target = self.object_path(key)
+        errors = ErrorTranslator(self.url, key, target.path + suffix_of(options.encoding, self._variants))
         with errors:
             return FilePartWriter(target, size, options, state, self.durable, errors)
 
     def discard_partial(self, prefix: str, older_than: float) -> int:
-        with ErrorTranslator(self._store, prefix):
+        with ErrorTranslator(self.url, prefix):
             check_prefix(prefix)
-            return discard_temporaries(self._root + prefix.rpartition("/")[0], time.time() - older_than)
+            return discard_temporaries(self.root + prefix.rpartition("/")[0], time.time() - older_than)
 
     def discard_interrupted(self, interrupted: InterruptedWrites) -> int:
         directories = set()
@@ -260,13 +269,13 @@ class FileInterface(Interface):
             with suppress(InvalidPathError):  # nothing was ever written there
                 directories.add(os.path.dirname(self._path(key)))
         kept = {str(state.get("temporary")) for state in interrupted.kept}
-        with ErrorTranslator(self._store, ""):
+        with ErrorTranslator(self.url, ""):
             return discard_temporaries_of(interrupted.processes, directories, kept)
 
     def check_unambiguous(self, key: str) -> None:
         files = files_of(self._path(key), self._variants) if self.traits.folds_suffixes else []
         if len(files) > 1:
-            raise ambiguous(key, self._store, *map(os.path.basename, files[:2]))
+            raise ambiguous(key, self.url, *map(os.path.basename, files[:2]))
 
     def explain_decompression_error(self, key: str, encoding: str, error: DecompressionError) -> DecompressionError:
         if self.traits.folds_suffixes and not error.is_too_large:
@@ -274,7 +283,7 @@ class FileInterface(Interface):
             error.args = (f"the file {file!r} cannot be decoded as {encoding}, the encoding that its suffix denotes: "
                           f"{error.args[0]}. Use encoding_suffixes=False to access every file as it is, under its own "
                           "name",)
-            error.store = self._store
+            error.store = self.url
         return error
 
     def check_target(self, key: str) -> None:
@@ -282,17 +291,17 @@ class FileInterface(Interface):
         above = key.rpartition("/")[0]
         if above not in self._inside and not self._follow_external:
             directory = os.path.dirname(self._path(key))
-            root, real = os.path.realpath(self._root), os.path.realpath(directory)
+            root, real = os.path.realpath(self.root), os.path.realpath(directory)
             if os.path.commonpath((root, real)) != root:
                 raise InvalidPathError(f"a symlink at {directory} leads out of the target directory, to {real}; "
                                        "nothing was written (follow_external_symlinks=True allows it)",
-                                       path=key, store=self._store)
+                                       path=key, store=self.url)
             if len(self._inside) >= _MAX_DIRECTORIES:
                 self._inside.clear()
             self._inside.add(above)
 
     def key_resolver(self, *, follow: bool = False) -> KeyResolver:
-        return KeyResolver(self._root, follow)
+        return KeyResolver(self.root, follow)
 
     def clear_locks(self) -> int:
         """Remove unused lock files from `lock_dir`; returns their number."""
