@@ -13,6 +13,7 @@ from cloudfiles.cli.operands import Operand
 from cloudfiles.cli.outcome import Outcome, failing
 from cloudfiles.cli.progress_bar import progress_of
 from cloudfiles.cli.store_options import Stores, store_options
+from cloudfiles.cli.tables import print_line
 from cloudfiles.exceptions import InvalidInputError
 from cloudfiles.transfer.sync_plan import key_filter
 
@@ -41,7 +42,7 @@ def rm(stores: Stores, paths: tuple[str, ...], recursive: bool, include: tuple[s
             if dry_run:
                 for key in _keys(stores, cf, several, recursive, force, outcome):
                     if wanted(key):
-                        click.echo(f"delete {cf.join(cf.cloudpath, key)}")
+                        print_line(f"delete {cf.join(cf.cloudpath, key)}")
                 continue
             with progress_of("Deleting", progress) as bar:
                 keys = (key for key in _keys(stores, cf, several, recursive, force, outcome) if wanted(key))

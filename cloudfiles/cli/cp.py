@@ -16,6 +16,7 @@ from cloudfiles.cli.pictures import Pictures
 from cloudfiles.cli.progress_bar import TransferBar, transfer_bar
 from cloudfiles.cli.sizes import SizeType
 from cloudfiles.cli.store_options import Stores, store_options
+from cloudfiles.cli.tables import print_line
 from cloudfiles.compression import stored_encoding
 from cloudfiles.exceptions import CloudFilesError
 from cloudfiles.transfer.compare import when
@@ -177,7 +178,7 @@ def _transfer_one(copying: Copying, choice: Choice, transfer: Transfer, bar: Tra
     try:
         if choice.dry_run:
             for pair in pairs:
-                click.echo(f"{verb} {below(copying.source.cloudpath, pair.source)} "
+                print_line(f"{verb} {below(copying.source.cloudpath, pair.source)} "
                            f"{below(copying.target.cloudpath, pair.target)}")
             return
         bar.begin(copying.source.cloudpath, copying.target.cloudpath)

@@ -14,7 +14,7 @@ from cloudfiles.cli.operands import Operand
 from cloudfiles.cli.outcome import Outcome, failing
 from cloudfiles.cli.progress_bar import counted, progress_of
 from cloudfiles.cli.store_options import Stores, store_options
-from cloudfiles.cli.tables import human_size, print_json
+from cloudfiles.cli.tables import human_size, print_json, print_line
 
 
 @dataclass
@@ -23,11 +23,12 @@ class _Total:
     bytes: int = 0
     by_extension: Counter[str] = field(default_factory=Counter)
 
-    def add(self, found: Found) -> None:
+    def add(self, found: Found, by_extension: bool) -> None:
         size = found.size if found.size is not None else found.cf.size(found.key) or 0
         self.objects += 1
         self.bytes += size
-        self.by_extension[posixpath.splitext(found.key)[1]] += size
+        if by_extension:
+            self.by_extension[posixpath.splitext(found.key)[1]] += size
 
     def merge(self, other: _Total) -> None:
         self.objects += other.objects
@@ -55,16 +56,16 @@ def du(stores: Stores, paths: tuple[str, ...], summarize: bool, grand_total: boo
             is_silent = summarize or as_json
             with progress_of("Listing", None if is_silent else False) as bar:
                 for found in counted(_objects(stores, one), bar):
-                    part.add(found)
+                    part.add(found, group_by_ext or as_json)
                     if not is_silent:
-                        click.echo(f"{show(found.size or 0)}\t{found.key}")
+                        print_line(f"{show(found.size or 0)}\t{found.key}")
             total.merge(part)
             outcome.add(one.text)
             if as_json:
                 print_json(path=one.cloudpath, objects=part.objects, bytes=part.bytes,
                            extensions=dict(part.by_extension))
             elif summarize:
-                click.echo(f"{show(part.bytes)}\t{one.text}" + (f"\t{part.objects} objects" if count_files else ""))
+                print_line(f"{show(part.bytes)}\t{one.text}" + (f"\t{part.objects} objects" if count_files else ""))
     _print_totals(total, show, grand_total, count_files, group_by_ext, as_json)
     return outcome.status
 
@@ -77,13 +78,13 @@ def _print_totals(total: _Total, show: object, grand_total: bool, count_files: b
             print_json(path=None, objects=total.objects, bytes=total.bytes, extensions=dict(total.by_extension))
         return
     if group_by_ext:
-        click.echo("\nUsage by file extension:")
+        print_line("\nUsage by file extension:")
         for extension, size in total.by_extension.most_common():
-            click.echo(f"{show(size)}\t{extension or '(none)'}")
+            print_line(f"{show(size)}\t{extension or '(none)'}")
     if count_files:
-        click.echo(f"{total.objects}\tfiles total")
+        print_line(f"{total.objects}\tfiles total")
     if grand_total:
-        click.echo(f"{show(total.bytes)}\tbytes total")
+        print_line(f"{show(total.bytes)}\tbytes total")
 
 
 def _objects(stores: Stores, one: Operand) -> Iterator[Found]:

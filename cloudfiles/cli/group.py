@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import traceback
@@ -98,6 +99,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     from cloudfiles.cli.outcome import FAILED, INTERRUPTED, one_line, status_of
 
+    for stream in (sys.stdin, sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="surrogateescape")  # names of files can be any bytes
     try:
         status = commands.main(given, prog_name="cloudfiles", standalone_mode=False)
         sys.stdout.flush()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -14,7 +15,7 @@ from cloudfiles.cli.operands import Operand, below
 from cloudfiles.cli.outcome import Outcome, failing
 from cloudfiles.cli.sizes import parse_duration, parse_size
 from cloudfiles.cli.store_options import Stores, store_options
-from cloudfiles.cli.tables import print_json, shown_size, shown_time
+from cloudfiles.cli.tables import print_json, print_line, shown_size, shown_time
 from cloudfiles.transfer.compare import when
 
 
@@ -82,11 +83,11 @@ def _line_of(is_long: bool, human: bool, as_json: bool, shortpath: bool) -> Call
         return _short(found, one) if shortpath else found.cloudpath
 
     def as_line(found: Found, one: Operand) -> None:
-        click.echo(path(found, one))
+        print_line(path(found, one))
 
     def as_row(found: Found, one: Operand) -> None:
         size = shown_size(found.size, human)
-        click.echo(f"{size:>12}  {shown_time(found.modified):19}  {path(found, one)}")
+        print_line(f"{size:>12}  {shown_time(found.modified):19}  {path(found, one)}")
 
     def as_object(found: Found, one: Operand) -> None:
         seconds = when(found.modified)
@@ -134,7 +135,7 @@ def find(stores: Stores, paths: tuple[str, ...], names: tuple[str, ...], path_gl
                 if not all(holds(found) for holds in conditions):
                     continue
                 if print0:
-                    click.echo(found.cloudpath + "\0", nl=False)
+                    sys.stdout.write(found.cloudpath + "\0")
                 else:
                     show(found, one)
             outcome.add(one.text)

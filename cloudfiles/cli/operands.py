@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import click
 
@@ -50,12 +51,20 @@ class Operand:
 
 def below(directory: str, key: str) -> str:
     """The cloudpath of a key below a directory, whatever the key contains."""
-    url, mark, query = directory.partition("?") if is_web(directory) else (directory, "", "")
-    if is_web(directory):
+    before, after, quotes = _around(directory)
+    if quotes:
         from cloudfiles.interfaces.http.urls import quote_key
 
         key = quote_key(key)
-    return f"{url}{'' if url.endswith('/') else '/'}{key}{mark}{query}"
+    return f"{before}{key}{after}"
+
+
+@lru_cache
+def _around(directory: str) -> tuple[str, str, bool]:
+    """What comes before and after the keys below a directory, and whether they are quoted."""
+    is_url = is_web(directory)
+    url, mark, query = directory.partition("?") if is_url else (directory, "", "")
+    return url if url.endswith("/") else url + "/", mark + query, is_url
 
 
 def is_web(cloudpath: str) -> bool:

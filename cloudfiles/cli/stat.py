@@ -12,7 +12,7 @@ from cloudfiles.cli.operands import Operand
 from cloudfiles.cli.outcome import Outcome, failing
 from cloudfiles.cli.sizes import parse_duration
 from cloudfiles.cli.store_options import Stores, store_options
-from cloudfiles.cli.tables import human_size, print_json, shown_time
+from cloudfiles.cli.tables import human_size, print_json, print_line, shown_time
 from cloudfiles.exceptions import MissingObjectError
 
 _BATCH = 10_000
@@ -31,9 +31,9 @@ def head(stores: Stores, paths: tuple[str, ...], as_json: bool) -> int:
         for text, fields in heads.items():
             print_json(path=text, **fields)
     elif len(paths) == 1 and len(heads) == 1:
-        click.echo(repr(*heads.values()))
+        print_line(repr(*heads.values()))
     elif heads:
-        click.echo(pprint.pformat(heads, indent=2))
+        print_line(pprint.pformat(heads, indent=2))
     return outcome.status
 
 
@@ -48,10 +48,10 @@ def stat(stores: Stores, paths: tuple[str, ...], as_json: bool) -> int:
         if as_json:
             print_json(path=one.cloudpath, **fields)
             continue
-        click.echo(one.cloudpath)
+        print_line(one.cloudpath)
         for name, value in fields.items():
             if value is not None:
-                click.echo(f"  {name:20} {_explained(name, value)}")
+                print_line(f"  {name:20} {_explained(name, value)}")
     return outcome.status
 
 
@@ -101,5 +101,5 @@ def presign(stores: Stores, paths: tuple[str, ...], expires: str, method: str) -
     except ValueError as error:
         raise click.UsageError(f"--expires: {error}") from error
     for one in stores.operands(paths):
-        click.echo(stores.open(one.directory).presign(one.name, seconds, method))
+        print_line(stores.open(one.directory).presign(one.name, seconds, method))
     return 0

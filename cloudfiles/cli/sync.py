@@ -12,7 +12,7 @@ from cloudfiles.cli.outcome import DONE, FAILED, Outcome
 from cloudfiles.cli.progress_bar import progress_of, transfer_bar
 from cloudfiles.cli.sizes import SizeType
 from cloudfiles.cli.store_options import Stores, store_options
-from cloudfiles.cli.tables import human_size, print_json
+from cloudfiles.cli.tables import human_size, print_json, print_line
 
 if TYPE_CHECKING:
     from cloudfiles.transfer.sync import SyncResult
@@ -66,7 +66,7 @@ def _show_result(result: SyncResult, dry_run: bool, as_json: bool) -> None:
         if as_json:
             print_json(action=action, path=key, reason=reason)
         else:
-            click.echo(f"{action} {key}  ({reason})")
+            print_line(f"{action} {key}  ({reason})")
     for link in result.skipped_symlinks:
         click.echo(f"cloudfiles: skipped the symlink {link}, which leads out of the directory or to nothing", err=True)
     same, failed = sum(result.same.values()), len(result.transfer.errors)
@@ -110,12 +110,12 @@ def verify(stores: Stores, source: str, target: str, read: bool, only_matching: 
         if as_json:
             print_json(path=one.path, verdict=one.verdict, cause=one.cause)
         else:
-            click.echo(f"{one.verdict}: {one.path}" + (f": {one.cause}" if verbose else ""))
+            print_line(f"{one.verdict}: {one.path}" + (f": {one.cause}" if verbose else ""))
     if as_json:
         print_json(same=result.same, different=len(result.different), missing=len(missing),
                    unverifiable=len(result.unverifiable))
     else:
-        click.echo(f"{result.same} equal, {len(result.different)} different, {len(missing)} missing, "
+        print_line(f"{result.same} equal, {len(result.different)} different, {len(missing)} missing, "
                    f"{len(result.unverifiable)} unverifiable" + (" (--read compares these by their contents)"
                                                                  if result.unverifiable and not read else ""))
     return FAILED if differing else DONE

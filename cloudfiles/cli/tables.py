@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
 from datetime import datetime
 from typing import Any
-
-import click
 
 from cloudfiles.transfer.compare import when
 
@@ -38,6 +37,11 @@ def shown_time(modified: str | None) -> str:
     return "-" if seconds is None else datetime.fromtimestamp(seconds).strftime("%Y-%m-%d %H:%M:%S")
 
 
+def print_line(text: str) -> None:
+    """A line of standard output. `click.echo`, which flushes each line, takes ten times as long."""
+    sys.stdout.write(text + "\n")
+
+
 def print_json(**fields: Any) -> None:
     """One object on a line of its own."""
-    click.echo(json.dumps(fields, ensure_ascii=False, default=str))
+    print_line(json.dumps(fields, ensure_ascii=False, default=str))

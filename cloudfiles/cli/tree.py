@@ -13,7 +13,7 @@ from cloudfiles.cli.operands import Operand
 from cloudfiles.cli.outcome import Outcome, failing
 from cloudfiles.cli.progress_bar import counted, progress_of
 from cloudfiles.cli.store_options import Stores, store_options
-from cloudfiles.cli.tables import shown_size
+from cloudfiles.cli.tables import print_line, shown_size
 
 
 @dataclass
@@ -38,11 +38,11 @@ def tree(stores: Stores, paths: tuple[str, ...], level: int | None, human: bool)
         with failing(outcome, one.text):
             is_whole = level is None and not stores.open(one.cloudpath)._store.is_local
             top = _whole(stores, one) if is_whole else _by_levels(stores, one, level)
-            click.echo(one.text)
+            print_line(one.text)
             counts = [0, 0]
             _print(top, "", human, counts)
             directories = "directory" if counts[0] == 1 else "directories"
-            click.echo(f"\n{counts[0]} {directories}, {counts[1]} object{'s' * (counts[1] != 1)}")
+            print_line(f"\n{counts[0]} {directories}, {counts[1]} object{'s' * (counts[1] != 1)}")
             outcome.add(one.text)
     return outcome.status
 
@@ -95,7 +95,7 @@ def _print(directory: _Directory, indent: str, human: bool, counts: list[int]) -
     for name in names:
         one, is_last = directory.names[name], name == names[-1]
         size = f"  ({shown_size(one.size, True)})" if human and isinstance(one, Found) else ""
-        click.echo(f"{indent}{'└── ' if is_last else '├── '}{name}{size}")
+        print_line(f"{indent}{'└── ' if is_last else '├── '}{name}{size}")
         counts[isinstance(one, Found)] += 1
         if isinstance(one, _Directory):
             _print(one, indent + ("    " if is_last else "│   "), human, counts)

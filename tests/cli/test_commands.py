@@ -6,6 +6,8 @@ import io
 import json
 import os
 import sqlite3
+import subprocess
+import sys
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
@@ -345,3 +347,13 @@ def test_wrong_usage(cli: Cli, arguments: list[str]) -> None:
     outcome = cli(*arguments)
     assert (outcome.status, outcome.output) == (2, "")
     assert outcome.errors.startswith("cloudfiles: ")
+
+
+def test_names_of_files_can_be_any_bytes(tmp_path: Path) -> None:
+    (tmp_path / os.fsdecode(b"a\xff")).write_bytes(b"1")
+    command = [sys.executable, "-c", "from cloudfiles.cli import main; raise SystemExit(main())"]
+    environ = {**os.environ, "PYTHONIOENCODING": "utf-8:strict"}
+    listed = subprocess.run([*command, "ls", str(tmp_path)], env=environ, capture_output=True, check=True).stdout
+    assert listed.endswith(b"/a\xff\n")
+    assert subprocess.run([*command, "cat", "-"], input=listed, env=environ, capture_output=True,
+                          check=True).stdout == b"1"
