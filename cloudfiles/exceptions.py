@@ -13,7 +13,7 @@ import re
 from typing import Any, NamedTuple
 
 __all__ = [
-    "AmbiguousPathError",
+    "AccessDeniedError", "AmbiguousPathError",
     "ApiException", "Attempt", "AuthorizationError", "CRC32CIntegrityError", "CertificateError", "CloudFilesError",
     "CompressionError", "ConfigurationError", "ConnectionFailedError", "DecompressionError", "DuplicatePathError",
     "FileSystemError", "IntegrityError", "InvalidInputError", "InvalidJSONError", "InvalidPathError", "JournalError",
@@ -145,6 +145,10 @@ class MissingExtraError(CloudFilesError, ImportError):
 
 class AuthorizationError(CloudFilesError):
     """Access was denied: status 401 or 403, or local file permissions."""
+
+
+class AccessDeniedError(AuthorizationError, PermissionError):
+    """A remote store denied access to a file system of `cloudfiles.filesystem`: status 401 or 403."""
 
 
 class MissingCredentialsError(AuthorizationError):

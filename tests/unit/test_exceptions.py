@@ -43,9 +43,10 @@ def test_the_number_of_a_local_error_survives_a_pickle() -> None:
     assert (copy.errno, copy.strerror) == (errno.ENOSPC, "No space left on device")
 
 
-def test_only_errors_of_local_files_of_file_objects_and_of_the_clock_are_os_errors() -> None:
+def test_only_errors_of_files_and_of_the_clock_are_os_errors() -> None:
     others = {kind.__name__ for kind in CLASSES if issubclass(kind, OSError) and not issubclass(kind, LocalFileError)}
-    assert others == {"ExistingObjectError", "MissingObjectError", "RequestTimeoutError", "DeadlineError"}
+    assert others == {"AccessDeniedError", "ExistingObjectError", "MissingObjectError", "RequestTimeoutError",
+                      "DeadlineError"}
     assert not issubclass(AuthorizationError, OSError)
 
 

@@ -1,0 +1,289 @@
+"""The methods of `CloudFileSystem` that copy, move and remove files: each is one batch, whatever their number."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from glob import has_magic
+from typing import Any
+
+from fsspec.callbacks import DEFAULT_CALLBACK
+from fsspec.implementations.local import LocalFileSystem, make_path_posix, trailing_sep
+from fsspec.utils import check_contained, isfilelike, other_paths
+
+from cloudfiles.cloudfiles import CloudFiles
+from cloudfiles.exceptions import MissingObjectError
+from cloudfiles.filesystem.contents import Contents
+from cloudfiles.filesystem.errors import is_a_directory, missing, translated
+from cloudfiles.filesystem.names import Place
+from cloudfiles.inputs import is_path
+
+
+class Copying(Contents):
+    """Methods that copy files within the file system, to and from local files, and that move and remove them."""
+
+    # ---- from and to local files
+
+    def get(self, rpath: Any, lpath: Any, recursive: bool = False, callback: Any = DEFAULT_CALLBACK,
+            maxdepth: int | None = None, **kwargs: Any) -> None:
+        """Copy files to local ones.
+
+        Args:
+            rpath: a path, a glob, or a list of them.
+            lpath: the local path; a directory if it exists as such, ends with '/', or there are several files. A list
+                for a list of paths. For one file also an open binary file.
+            recursive: copy directories, with everything in them.
+            callback: an `fsspec.Callback`, told the number of files.
+            maxdepth: the number of levels of directories to copy.
+        """
+        if isfilelike(lpath):
+            lpath.write(self.cat_file(rpath))
+            return
+        if isinstance(lpath, list) and isinstance(rpath, list):
+            sources, targets = {self._name(path): "" for path in rpath}, [os.fspath(path) for path in lpath]
+            names = [self._name(path) for path in rpath]
+        else:
+            sources = self._sources(rpath, recursive, maxdepth)
+            names = list(sources)
+            if not names:
+                return
+            local = make_path_posix(os.fspath(lpath)) if is_path(lpath) else lpath
+            into = is_path(lpath) and (trailing_sep(os.fspath(lpath)) or LocalFileSystem().isdir(local))
+            targets = other_paths(names, local, exists=is_path(rpath) and _nests(rpath, names, into),
+                                  flatten=not is_path(rpath))
+            if isinstance(local, str):
+                check_contained(local, targets)
+        pairs = [(name, target) for name, target in zip(names, targets, strict=True)]
+        callback.set_size(len(pairs))
+        for name, target in pairs:
+            if sources[name] == "directory":
+                os.makedirs(target, exist_ok=True)
+        self._download([pair for pair in pairs if sources[pair[0]] != "directory"], is_path(rpath))
+        callback.absolute_update(len(pairs))
+
+    def get_file(self, rpath: Any, lpath: Any, callback: Any = DEFAULT_CALLBACK, outfile: Any = None,
+                 **kwargs: Any) -> None:
+        """Copy one file to a local one; for a directory, create a local directory."""
+        if outfile is not None or isfilelike(lpath):
+            (lpath if outfile is None else outfile).write(self.cat_file(rpath))
+        elif self.isdir(rpath) and not self.isfile(rpath):
+            os.makedirs(lpath, exist_ok=True)
+        else:
+            self._download([(self._name(rpath), os.fspath(lpath))], False)
+        callback.absolute_update(1)
+
+    def _download(self, pairs: list[tuple[str, str]], skips_directory: bool) -> None:
+        local = CloudFiles("file:///", encoding_suffixes=False)
+        for place, numbers in self._numbers_by_place([name for name, _ in pairs]).items():
+            wanted = [(place.key(pairs[number][0]), os.path.abspath(pairs[number][1]).lstrip("/"))
+                      for number in numbers]
+            self._transfer(place, local, wanted, skips_directory and len(pairs) == 1)
+
+    def _transfer(self, place: Place, target: CloudFiles, pairs: list[tuple[str, str]], skips_directory: bool = False,
+                  allow_missing: bool = False) -> None:
+        """Copy objects. skips_directory: nothing is copied, and no error raised, for a single directory."""
+        try:
+            with translated(place.name(pairs[0][0]) if len(pairs) == 1 else ""):
+                place.cf.transfer_to(target, pairs, allow_missing=allow_missing)
+        except (MissingObjectError, FileNotFoundError, IsADirectoryError) as error:
+            key = pairs[0][0] if len(pairs) == 1 else str(getattr(error, "path", None) or "")
+            if skips_directory and (not key or place.cf.isdir(key)):
+                return
+            raise missing(place.name(key)) from error
+
+    def put(self, lpath: Any, rpath: Any, recursive: bool = False, callback: Any = DEFAULT_CALLBACK,
+            maxdepth: int | None = None, **kwargs: Any) -> None:
+        """Copy local files to here: as `get`, in the other direction."""
+        local_fs = LocalFileSystem()
+        if isinstance(lpath, list) and isinstance(rpath, list):
+            sources = [os.fspath(path) for path in lpath]
+            targets = [self._name(path) for path in rpath]
+        else:
+            local = make_path_posix(os.fspath(lpath)) if is_path(lpath) else lpath
+            sources = local_fs.expand_path(local, recursive=recursive, maxdepth=maxdepth)
+            if is_path(lpath) and (not recursive or maxdepth is not None):
+                sources = [path for path in sources if not (trailing_sep(path) or os.path.isdir(path))]
+                if not sources:
+                    return
+            into = is_path(rpath) and (trailing_sep(os.fspath(rpath)) or self.isdir(rpath))
+            remote = self._name(rpath) if is_path(rpath) else [self._name(path) for path in rpath]
+            targets = other_paths(sources, remote, exists=is_path(lpath) and _nests(local, sources, into, lpath),
+                                  flatten=not is_path(lpath))
+        callback.set_size(len(sources))
+        pairs = [(source, self._name(target)) for source, target in zip(sources, targets, strict=True)]
+        directories = [(source, target) for source, target in pairs if os.path.isdir(source)]
+        for _, target in directories:
+            self.makedirs(target, exist_ok=True)
+        self._upload([pair for pair in pairs if pair not in set(directories)], kwargs)
+        callback.absolute_update(len(sources))
+
+    def put_file(self, lpath: Any, rpath: Any, callback: Any = DEFAULT_CALLBACK, mode: str = "overwrite",
+                 **kwargs: Any) -> None:
+        """Copy one local file to here; for a directory, create a directory.
+
+        mode: 'create' raises FileExistsError if there is something at `rpath`.
+        """
+        if os.path.isdir(lpath):
+            self.makedirs(rpath, exist_ok=True)
+        elif mode == "create":
+            with open(lpath, "rb") as file:
+                self.pipe_file(rpath, file if os.path.getsize(lpath) else b"", mode=mode, **kwargs)
+        else:
+            self._upload([(os.fspath(lpath), self._name(rpath))], kwargs)
+        callback.absolute_update(1)
+
+    def _upload(self, pairs: list[tuple[str, str]], options: dict[str, Any]) -> None:
+        local = CloudFiles("file:///", encoding_suffixes=False)
+        chosen = {name: value for name, value in options.items()
+                  if name in ("content_type", "cache_control", "storage_class")}
+        targets = [name for _, name in pairs]
+        try:
+            for place, numbers in self._numbers_by_place(targets).items():
+                wanted = [(os.path.abspath(pairs[number][0]).lstrip("/"), place.key(pairs[number][1]))
+                          for number in numbers]
+                with translated():
+                    place.cf.transfer_from(local, wanted, **chosen)
+        finally:
+            self._changed(targets)
+
+    # ---- within the file system
+
+    def copy(self, path1: Any, path2: Any, recursive: bool = False, maxdepth: int | None = None,
+             on_error: str | None = None, **kwargs: Any) -> None:
+        """Copy files within the file system: on the server where the stores can.
+
+        Args:
+            path1: a path, a glob, or a list of them.
+            path2: a path; a directory if it exists as such, ends with '/', or there are several files. A list for a
+                list of paths.
+            recursive: copy directories, with everything in them.
+            on_error: 'raise', or 'ignore' to skip missing files, which is the default with `recursive`.
+        """
+        allow_missing = (on_error or ("ignore" if recursive else "raise")) == "ignore"
+        pairs, kinds = self._pairs(path1, path2, recursive, maxdepth)
+        for source, target in pairs:
+            if kinds[source] == "directory":
+                self.makedirs(target, exist_ok=True)
+        files = [pair for pair in pairs if kinds[pair[0]] != "directory"]
+        self._copy(files, allow_missing, is_path(path1) and not recursive)
+
+    def cp_file(self, path1: Any, path2: Any, **kwargs: Any) -> None:
+        """Copy one file within the file system."""
+        self._copy([(self._name(path1), self._name(path2))], False)
+
+    def _copy(self, pairs: list[tuple[str, str]], allow_missing: bool, skips_directory: bool = False) -> None:
+        try:
+            for source, target, chosen in self._by_places(pairs):
+                self._transfer(source, target.cf, chosen, skips_directory and len(pairs) == 1, allow_missing)
+        finally:
+            self._changed([target for _, target in pairs])
+
+    def _by_places(self, pairs: list[tuple[str, str]]) -> Iterable[tuple[Place, Place, list[tuple[str, str]]]]:
+        groups: dict[tuple[Place, Place], list[tuple[str, str]]] = {}
+        for source, target in pairs:
+            here, there = self._place(source), self._place(target)
+            groups.setdefault((here, there), []).append((here.key(source), there.key(target)))
+        return [(here, there, chosen) for (here, there), chosen in groups.items()]
+
+    def _pairs(self, path1: Any, path2: Any, recursive: bool, maxdepth: int | None
+               ) -> tuple[list[tuple[str, str]], dict[str, str]]:
+        """Sources and targets, and the type of each source."""
+        if isinstance(path1, list) and isinstance(path2, list):
+            names, targets = [self._name(path) for path in path1], [self._name(path) for path in path2]
+            return list(zip(names, targets, strict=True)), dict.fromkeys(names, "")
+        kinds = self._sources(path1, recursive, maxdepth)
+        names = list(kinds)
+        if not names:
+            return [], kinds
+        into = is_path(path2) and (trailing_sep(os.fspath(path2)) or self.isdir(path2))
+        wanted = self._name(path2) if is_path(path2) else [self._name(path) for path in path2]
+        targets = other_paths(names, wanted, exists=is_path(path1) and _nests(path1, names, into),
+                              flatten=not is_path(path1))
+        return list(zip(names, map(self._name, targets), strict=True)), kinds
+
+    def _sources(self, path: Any, recursive: bool, maxdepth: int | None) -> dict[str, str]:
+        """What to copy, and the type of each. A glob copies no directories unless `recursive`, as in fsspec."""
+        sources = self._expanded(path, recursive, maxdepth)
+        if is_path(path) and (not recursive or maxdepth is not None):
+            return {name: kind for name, kind in sources.items() if kind != "directory"}
+        return sources
+
+    def mv(self, path1: Any, path2: Any, recursive: bool = False, maxdepth: int | None = None, **kwargs: Any) -> None:
+        """Move files within the file system: renamed where the store can, otherwise copied, verified and deleted.
+
+        The arguments are those of `copy`. A directory is moved with everything in it if `recursive`.
+        """
+        if path1 == path2:
+            return
+        pairs, kinds = self._pairs(path1, path2, recursive, maxdepth)
+        files = [pair for pair in pairs if kinds[pair[0]] != "directory"]
+        try:
+            for source, target, chosen in self._by_places(files):
+                with translated(source.name(chosen[0][0]) if len(chosen) == 1 else ""):
+                    source.cf.moves(target.cf, chosen)
+        finally:
+            self._changed([name for pair in pairs for name in pair])
+        for name in kinds:
+            if kinds[name] == "directory":
+                place = self._place(name)
+                place.cf._store.here().remove_empty_directory(place.key(name))
+
+    # ---- removing
+
+    def rm(self, path: Any, recursive: bool = False, maxdepth: int | None = None) -> None:
+        """Remove files and, with `recursive`, directories with everything in them.
+
+        Args:
+            path: a path, a glob, or a list of them.
+            maxdepth: remove only the files of so many levels.
+
+        Raises:
+            FileNotFoundError: there is nothing at a path.
+            IsADirectoryError: a path is a directory, and `recursive` was not given. Nothing was removed.
+        """
+        kinds = self._expanded(path, False, maxdepth)
+        try:
+            for place, names in self._names.by_place(kinds).items():
+                with translated():
+                    self._remove(place, names, recursive, maxdepth)
+        finally:
+            self._changed(kinds)
+
+    def _remove(self, place: Place, names: Sequence[str], recursive: bool, maxdepth: int | None) -> None:
+        keys = [place.key(name) for name in names]
+        there = place.cf.exists([key for key in keys if key])
+        directories = [key for key in keys if not there.get(key)]
+        for key in directories:
+            if key and not place.cf.isdir(key):
+                raise missing(place.name(key))
+            if not recursive:
+                raise is_a_directory(place.name(key))
+        if maxdepth is not None and recursive:
+            place.cf.delete([place.key(name) for key in keys
+                             for name, entry in self._found(place.name(key), maxdepth, False) if entry is not None])
+        elif not recursive:
+            place.cf.delete(keys)
+        elif "" in keys:
+            place.cf.delete(place.cf.list())
+        else:
+            place.cf.rm(keys, recursive=True)
+
+    def rm_file(self, path: Any) -> None:
+        """Remove one file. Raises FileNotFoundError, or IsADirectoryError."""
+        name = self._name(path)
+        try:
+            with translated(name):
+                self._remove(self._place(name), [name], False, None)
+        finally:
+            self._changed([name])
+
+    def _rm(self, path: Any) -> None:
+        self.rm_file(path)
+
+
+def _nests(path: Any, names: list[str], into: bool, given: Any = None) -> bool:
+    """Whether the last component of a source is kept below the target, as `cp -r directory existing` does."""
+    text = os.fspath(path)
+    if has_magic(text):
+        return len(names) == 1
+    return into and not trailing_sep(os.fspath(given if given is not None else path))

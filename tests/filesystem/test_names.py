@@ -1,0 +1,92 @@
+"""The paths that a file system accepts, and the names that it returns."""
+
+from __future__ import annotations
+
+import ast
+import pickle
+from pathlib import Path, PurePosixPath, PureWindowsPath
+
+import pytest
+
+fsspec = pytest.importorskip("fsspec")
+
+from cloudfiles.exceptions import InvalidPathError  # noqa: E402 -- needs fsspec
+from cloudfiles.filesystem import CloudFileSystem, register  # noqa: E402
+from cloudfiles.filesystem.protocols import FILE_SYSTEMS  # noqa: E402
+
+
+@pytest.fixture(autouse=True)
+def _registered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The names that the entry points of an installed package give; those of the test are forgotten after it."""
+    import sys
+
+    registry = sys.modules["fsspec.registry"]
+    for name in ("_registry", "known_implementations"):
+        before = dict(getattr(registry, name))
+        monkeypatch.setattr(registry, name, before)
+    monkeypatch.setattr(registry, "registry", registry._registry)
+    for protocol, cls in FILE_SYSTEMS.items():
+        fsspec.register_implementation(f"cf+{protocol}", cls, clobber=True)
+
+
+def test_the_entry_points_name_all_file_systems() -> None:
+    setup = (Path(__file__).parents[2] / "setup.py").read_text()
+    assert 'f"cf+{protocol} = cloudfiles.filesystem.protocols:{name}FileSystem"' in setup
+    names = next(ast.literal_eval(node.value) for node in ast.parse(setup).body if isinstance(node, ast.Assign)
+                 and isinstance(node.targets[0], ast.Name) and node.targets[0].id == "FILE_SYSTEMS")
+    assert {protocol: f"{name}FileSystem" for protocol, name in names.items()} == {
+        protocol: cls.__name__ for protocol, cls in FILE_SYSTEMS.items()}
+
+
+@pytest.mark.parametrize("path", ["a/b", "/a/b", "a/b/", PurePosixPath("a/b"), PurePosixPath("/a/b"),
+                                  PureWindowsPath("\\a\\b"), "mem://bucket/names/a/b", "cf+mem://bucket/names/a/b"])
+def test_paths_are_relative_to_the_root(path: object) -> None:
+    fs = CloudFileSystem("mem://bucket/names/")
+    fs.pipe("a/b", b"1")
+    assert fs.cat_file(path) == b"1"
+    assert fs.cat(path) == b"1"
+    assert fs.info(path)["name"] == "a/b"
+    fs.rm("a", recursive=True)
+
+
+@pytest.mark.parametrize("path", ["mem://bucket/names2/a", "mem://other/names/a", "s3://bucket/names/a"])
+def test_a_cloudpath_elsewhere_is_an_error(path: str) -> None:
+    with pytest.raises(InvalidPathError, match="not below the root"):
+        CloudFileSystem("mem://bucket/names/").cat(path)
+
+
+def test_a_file_system_of_a_protocol_has_names_with_the_bucket() -> None:
+    fs = fsspec.filesystem("cf+mem")
+    fs.pipe("cf+mem://one/a", b"1")
+    fs.pipe({"mem://two/b": b"22", "/two/c": b"3"})
+    assert fs.cat(["one/a", "two/b"]) == {"one/a": b"1", "two/b": b"22"}
+    assert fs.find("two") == ["two/b", "two/c"]
+    with fsspec.open("cf+mem://one/a") as file:
+        assert file.read() == b"1"
+    with pytest.raises(InvalidPathError, match="begins with a bucket"):
+        fs.ls("")
+    fs.rm(["one", "two"], recursive=True)
+
+
+def test_local_files_have_absolute_paths(tmp_path: Path) -> None:
+    with fsspec.open(f"cf+file://{tmp_path}/x.gz", "wb") as file:
+        file.write(b"not compressed")
+    fs = fsspec.filesystem("cf+file")
+    assert fs.ls(tmp_path, detail=False) == [f"{tmp_path}/x.gz"]
+    assert fs.cat(tmp_path / "x.gz") == (tmp_path / "x.gz").read_bytes() == b"not compressed"
+
+
+def test_plain_names_are_taken_over_on_request() -> None:
+    register("gs")
+    assert isinstance(fsspec.filesystem("gs", skip_instance_cache=True), CloudFileSystem)
+    with pytest.raises(ValueError, match="there is no file system for 'ftp'"):
+        register("ftp")
+
+
+def test_a_pickle_has_no_secrets() -> None:
+    fs = CloudFileSystem("s3://bucket/dir/", secrets={"AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "s3cr3t"})
+    text = pickle.dumps(fs)
+    assert b"s3cr3t" not in text
+    again = pickle.loads(text)
+    assert again.cloudpath("x") == "s3://bucket/dir/x"
+    assert again._place("").cf.secrets == {"AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "s3cr3t"}
