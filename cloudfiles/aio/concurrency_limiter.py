@@ -2,6 +2,10 @@
 
 The whole call, with its fan-out, runs in a greenlet of the hub, where it is an ordinary caller
 (`runtime.green.SameHubWorkerGroup`); only its outcome is sent to the event loop.
+
+Waking up the other thread costs a system call and a switch of threads, which is as much as a small request itself. So
+calls that are made in one iteration of the event loop are sent to the hub together, and so are the outcomes of one
+iteration of the hub. A greenlet that has ended a call takes the next one that waits.
 """
 
 from __future__ import annotations
@@ -12,7 +16,7 @@ from collections.abc import Callable
 from time import monotonic
 from typing import TYPE_CHECKING, Any, cast
 
-from cloudfiles.aio.loop_dispatcher import current_dispatcher
+from cloudfiles.aio.loop_dispatcher import LoopDispatcher, current_dispatcher
 from cloudfiles.runtime.cancellation import Cancellation, Cancelled
 from cloudfiles.runtime.hub_engine import background_runtime, is_exiting
 
@@ -67,10 +71,8 @@ class ConcurrencyLimiter:
     def submit(self, function: Callable[..., Any], *args: Any) -> Job:
         """Start the same call and return a `Job`, whose `outcome()` can be awaited."""
         job = Job(self, function, args)
-        while True:
-            runtime = job.runtime = hub_runtime()
-            if runtime.post(self.enter, job):
-                return job
+        current_dispatcher().batch(_send_to_hub, job)
+        return job
 
     # ---- in the hub
 
@@ -78,26 +80,43 @@ class ConcurrencyLimiter:
         if job.runtime is not self._runtime:  # the engine was closed since, which ended its calls
             self._leave_share()
             self._runtime, self._running, self._waiting = job.runtime, 0, deque()
-        job.runtime.worker_groups.add(job)
         self._waiting.append(job)
         self._start_waiting()
 
-    def leave(self, job: Job) -> None:
-        """A job has ended: start those that wait."""
-        if job.runtime is not self._runtime:
-            return
-        self._running -= 1
-        self._start_waiting()
+    def _start_waiting(self) -> None:
+        import gevent
+
+        self._adapt()
+        while (job := self._next()) is not None:
+            gevent.Greenlet.spawn(self._work, job)
+
+    def _next(self) -> Job | None:
+        """The next call that waits, if it may run now."""
+        while self._waiting and (self._width is None or self._running < self._width):
+            job = self._waiting.popleft()
+            if not job.ended:
+                self._running += 1
+                return job
+        return None
+
+    def _work(self, job: Job) -> None:
+        """Run this call, and others that wait, one after the other."""
+        following: Job | None = job
+        while following is not None:
+            job = following
+            job.run()
+            if job.runtime is not self._runtime:
+                return
+            self._running -= 1
+            if job.was_killed:  # another exception may be on its way to this greenlet
+                self._start_waiting()
+                break
+            self._adapt()
+            following = self._next()
+            if self._waiting:
+                self._start_waiting()  # the width may have grown
         if not self._running:
             self._leave_share()
-
-    def _start_waiting(self) -> None:
-        self._adapt()
-        while self._waiting and (self._width is None or self._running < self._width):
-            following = self._waiting.popleft()
-            if not following.ended:
-                self._running += 1
-                following.start()
 
     def _adapt(self) -> None:
         """Ask from time to time how many calls may run."""
@@ -114,26 +133,53 @@ class ConcurrencyLimiter:
             self._share, self._adapt_at = None, 0.0
 
 
+def _send_to_hub(jobs: list[Job]) -> None:
+    """In the loop: have these jobs run."""
+    jobs = [job for job in jobs if not job.ended]
+    try:
+        while True:
+            runtime = hub_runtime()
+            for job in jobs:
+                job.runtime = runtime
+            if runtime.post(_enter, jobs):
+                return
+    except BaseException as error:  # there can be no hub
+        for job in jobs:
+            job.settle(None, error)
+        if not isinstance(error, Exception):
+            raise
+
+
+def _enter(jobs: list[Job]) -> None:
+    """In the hub."""
+    for job in jobs:
+        if not job.ended:
+            job.runtime.worker_groups.add(job)
+            job.limiter.enter(job)
+
+
 class Job:
     """One call in the hub.
 
     Attributes:
-        runtime: the runtime of that hub.
+        limiter: decides when it runs.
+        runtime: the runtime of that hub, once it was sent there.
         ended: whether the call has ended, or was cancelled before it started.
+        was_killed: whether it was cancelled while it was running.
     """
 
     runtime: GreenRuntime
 
     def __init__(self, limiter: ConcurrencyLimiter, function: Callable[..., Any], args: tuple[Any, ...]) -> None:
-        self._limiter = limiter
+        self.limiter = limiter
         self._function = function
         self._args = args
         self._dispatcher = current_dispatcher()
         self._future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._greenlet: Any = None
-        self._started = False
         self._cancellation = Cancellation()
         self.ended = False
+        self.was_killed = False
 
     # ---- in the loop
 
@@ -148,15 +194,19 @@ class Job:
 
     async def _stop(self) -> None:
         """Cancel the job and wait for its end: at most a second, or longer while it writes local files."""
-        self._future = asyncio.get_running_loop().create_future()
         self._cancellation.cancel()
+        if not hasattr(self, "runtime"):  # not sent to the hub yet
+            self.ended = True
+            return
+        self._future = asyncio.get_running_loop().create_future()
         self.runtime.post(self.kill)
         await asyncio.wait([self._future], timeout=CANCEL_GRACE)
         await local_writes_finished(self._cancellation)
         if self._future.done():
             self._future.exception()  # retrieved, so that asyncio does not log it
 
-    def _settle(self, result: Any, error: BaseException | None) -> None:
+    def settle(self, result: Any, error: BaseException | None) -> None:
+        """The outcome is known."""
         if self._future.done():
             return  # cancelled meanwhile
         if error is None:
@@ -166,33 +216,32 @@ class Job:
 
     # ---- in the hub
 
-    def start(self) -> None:
-        import gevent
-
-        self._greenlet = gevent.Greenlet(self._run)
-        self._greenlet.start()
-
     def kill(self) -> None:
         """Raise Cancelled in the job wherever it waits; a job that has not started never will."""
         if self.ended:
             return
-        if self._started:
+        if self._greenlet is None:
+            self._end(None, Cancelled("cancelled before it started"))
+        else:
             import gevent
 
             from cloudfiles.runtime.green import GreenCancelled
 
+            self.was_killed = True
             gevent.killall([self._greenlet], GreenCancelled, block=False)
-        else:
-            self._end(None, Cancelled("cancelled before it started"), was_running=self._greenlet is not None)
 
     def abandon(self) -> None:
         """The hub ends although the job has not."""
-        self._end(None, Cancelled("stopped before it finished"), was_running=False)
+        self._end(None, Cancelled("stopped before it finished"))
+        self._dispatcher.wake()
 
-    def _run(self) -> None:
+    def run(self) -> None:
+        """In a greenlet: the call itself. Raises nothing."""
         if self.ended:
             return
-        self._started = True
+        import gevent
+
+        self._greenlet = gevent.getcurrent()
         result: Any = None
         error: BaseException | None = None
         try:
@@ -202,12 +251,31 @@ class Job:
             error = Cancelled("stopped before it finished")
         except BaseException as failure:
             error = failure
-        self._end(result, error, was_running=True)
+        if not self.ended:
+            self._end(result, error)
 
-    def _end(self, result: Any, error: BaseException | None, was_running: bool) -> None:
+    def _end(self, result: Any, error: BaseException | None) -> None:
         self.ended = True
         self.runtime.worker_groups.discard(self)
-        if was_running:
-            self._limiter.leave(self)
-        if not (is_exiting() and isinstance(error, Cancelled)):  # at exit, its loop is in a daemon thread
-            self._dispatcher.post(self._settle, result, error)
+        if is_exiting() and isinstance(error, Cancelled):
+            return  # its loop is in a daemon thread
+        if self._dispatcher.add(self.settle, result, error):
+            _WakeUp(self._dispatcher, self.runtime)
+
+
+class _WakeUp:
+    """Wakes up an event loop at the end of this iteration of the hub, or when the hub is closed."""
+
+    def __init__(self, dispatcher: LoopDispatcher, runtime: GreenRuntime) -> None:
+        import gevent
+
+        self._dispatcher = dispatcher
+        self._runtime = runtime
+        runtime.worker_groups.add(self)
+        gevent.get_hub().loop.run_callback(self.kill)
+
+    def kill(self) -> None:
+        self._runtime.worker_groups.discard(self)
+        self._dispatcher.wake()
+
+    abandon = kill

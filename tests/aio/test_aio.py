@@ -127,6 +127,52 @@ def test_single_calls_follow_the_width_of_their_server() -> None:
     assert share.ended
 
 
+def test_cancelled_calls_leave_the_others_alone() -> None:
+    """The greenlet of a call that has ended runs others: those must not be hit by what cancels the first."""
+    running = most = 0
+
+    def call(number: int) -> int:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        try:
+            gevent.sleep(0.001 * (number % 3))
+        finally:
+            running -= 1
+        return number
+
+    async def main() -> None:
+        limiter = ConcurrencyLimiter(5)
+        calls = [asyncio.ensure_future(limiter.run(call, number)) for number in range(200)]
+        calls[0].cancel()  # before it was sent to the hub
+        for number in range(1, 200, 3):
+            await asyncio.sleep(0.0005 * (number % 2))
+            calls[number].cancel()
+        outcomes = await asyncio.gather(*calls, return_exceptions=True)
+        cancelled = {number for number, outcome in enumerate(outcomes)
+                     if isinstance(outcome, asyncio.CancelledError)}
+        assert cancelled <= {0, *range(1, 200, 3)}
+        assert 0 in cancelled
+        assert [outcome for number, outcome in enumerate(outcomes) if number not in cancelled] == [
+            number for number in range(200) if number not in cancelled]
+        assert await limiter.run(call, 7) == 7
+
+    asyncio.run(main())
+    assert most <= 5
+
+
+def test_calls_without_a_hub_fail(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_hub() -> None:
+        raise ImportError("no gevent")
+
+    async def main() -> None:
+        monkeypatch.setattr("cloudfiles.aio.concurrency_limiter.hub_runtime", no_hub)
+        with pytest.raises(ImportError, match="no gevent"):
+            await ConcurrencyLimiter().run(print)
+
+    asyncio.run(main())
+
+
 def test_thousands_of_local_awaits(tmp_path: Path) -> None:
     others = threading.active_count()
     cf = AsyncCloudFiles(f"file://{tmp_path}/")
