@@ -8,7 +8,7 @@ from typing import Any
 from fsspec.callbacks import DEFAULT_CALLBACK
 
 from cloudfiles.exceptions import InvalidInputError
-from cloudfiles.filesystem.errors import as_os_error, is_a_directory, missing, translated
+from cloudfiles.filesystem.errors import as_os_error, is_a_directory, missing, translated, unsupported
 from cloudfiles.filesystem.expansion import Expansion
 from cloudfiles.inputs import is_path
 
@@ -58,6 +58,14 @@ class Contents(Expansion):
         return content
 
     read_bytes = cat_file
+
+    def head(self, path: Any, size: int = 1024) -> bytes:
+        """The first bytes of a file."""
+        return self.cat_file(path, 0, size)
+
+    def tail(self, path: Any, size: int = 1024) -> bytes:
+        """The last bytes of a file."""
+        return self.cat_file(path, -size) if size else b""
 
     def cat_ranges(self, paths: Sequence[Any], starts: Any, ends: Any, max_gap: int | None = None,
                    on_error: str = "return", **kwargs: Any) -> list[Any]:
@@ -159,6 +167,10 @@ class Contents(Expansion):
         options = write_options(kwargs)
         if mode not in ("overwrite", "create"):
             raise ValueError(f"mode: expected 'overwrite' or 'create', got {mode!r}")
+        if self._intrans:
+            for name, content in contents.items():
+                self._defer(name, "xb" if mode == "create" else "wb", kwargs, content)
+            return
         try:
             for place, names in self._names.by_place(contents).items():
                 files = [(_file_key(place.key(name), name), contents[name]) for name in names]
@@ -166,6 +178,10 @@ class Contents(Expansion):
                     place.cf.puts(files, if_absent=mode == "create", **options)
         finally:
             self._changed(contents)
+
+    def _defer(self, name: str, mode: str, options: dict[str, Any], content: Any) -> None:
+        """Write a file at the end of the transaction."""
+        raise NotImplementedError
 
     def touch(self, path: Any, truncate: bool = True, **kwargs: Any) -> None:
         """Create an empty file.
@@ -179,8 +195,6 @@ class Contents(Expansion):
             return
         with translated(name):
             if cf.protocol != "file" and cf.exists(key):
-                from cloudfiles.filesystem.errors import unsupported
-
                 raise unsupported(cf.protocol, "touch(truncate=False) of an existing file",
                                   "the time of modification is that of the last write")
             cf.touch(_file_key(key, name))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+import threading
+from collections.abc import Callable, Iterable, Sequence
 from glob import has_magic
 from typing import Any
 
@@ -13,10 +14,13 @@ from fsspec.utils import check_contained, isfilelike, other_paths
 
 from cloudfiles.cloudfiles import CloudFiles
 from cloudfiles.exceptions import MissingObjectError
-from cloudfiles.filesystem.contents import Contents
+from cloudfiles.filesystem.contents import Contents, write_options
 from cloudfiles.filesystem.errors import is_a_directory, missing, translated
 from cloudfiles.filesystem.names import Place
 from cloudfiles.inputs import is_path
+
+_COPY_OPTIONS = frozenset({"content_type", "cache_control", "storage_class"})
+"""The options of a write that a transfer has as well."""
 
 
 class Copying(Contents):
@@ -54,12 +58,12 @@ class Copying(Contents):
             if isinstance(local, str):
                 check_contained(local, targets)
         pairs = [(name, target) for name, target in zip(names, targets, strict=True)]
-        callback.set_size(len(pairs))
+        files = [pair for pair in pairs if sources[pair[0]] != "directory"]
+        callback.set_size(len(files))
         for name, target in pairs:
             if sources[name] == "directory":
                 os.makedirs(target, exist_ok=True)
-        self._download([pair for pair in pairs if sources[pair[0]] != "directory"], is_path(rpath))
-        callback.absolute_update(len(pairs))
+        self._download(files, is_path(rpath), callback)
 
     def get_file(self, rpath: Any, lpath: Any, callback: Any = DEFAULT_CALLBACK, outfile: Any = None,
                  **kwargs: Any) -> None:
@@ -69,22 +73,22 @@ class Copying(Contents):
         elif self.isdir(rpath) and not self.isfile(rpath):
             os.makedirs(lpath, exist_ok=True)
         else:
-            self._download([(self._name(rpath), os.fspath(lpath))], False)
-        callback.absolute_update(1)
+            self._download([(self._name(rpath), os.fspath(lpath))], False, callback)
 
-    def _download(self, pairs: list[tuple[str, str]], skips_directory: bool) -> None:
+    def _download(self, pairs: list[tuple[str, str]], skips_directory: bool, callback: Any) -> None:
         local = CloudFiles("file:///", encoding_suffixes=False)
         for place, numbers in self._numbers_by_place([name for name, _ in pairs]).items():
             wanted = [(place.key(pairs[number][0]), os.path.abspath(pairs[number][1]).lstrip("/"))
                       for number in numbers]
-            self._transfer(place, local, wanted, skips_directory and len(pairs) == 1)
+            self._transfer(place, local, wanted, skips_directory and len(pairs) == 1, callback=callback)
 
     def _transfer(self, place: Place, target: CloudFiles, pairs: list[tuple[str, str]], skips_directory: bool = False,
-                  allow_missing: bool = False) -> None:
+                  allow_missing: bool = False, callback: Any = DEFAULT_CALLBACK) -> None:
         """Copy objects. skips_directory: nothing is copied, and no error raised, for a single directory."""
         try:
             with translated(place.name(pairs[0][0]) if len(pairs) == 1 else ""):
-                place.cf.transfer_to(target, pairs, allow_missing=allow_missing)
+                place.cf.transfer_to(target, pairs, allow_missing=allow_missing, raw=True,
+                                     on_outcome=_counting(callback))
         except (MissingObjectError, FileNotFoundError, IsADirectoryError) as error:
             key = pairs[0][0] if len(pairs) == 1 else str(getattr(error, "path", None) or "")
             if skips_directory and (not key or place.cf.isdir(key)):
@@ -109,13 +113,13 @@ class Copying(Contents):
             remote = self._name(rpath) if is_path(rpath) else [self._name(path) for path in rpath]
             targets = other_paths(sources, remote, exists=is_path(lpath) and _nests(local, sources, into, lpath),
                                   flatten=not is_path(lpath))
-        callback.set_size(len(sources))
         pairs = [(source, self._name(target)) for source, target in zip(sources, targets, strict=True)]
         directories = [(source, target) for source, target in pairs if os.path.isdir(source)]
         for _, target in directories:
             self.makedirs(target, exist_ok=True)
-        self._upload([pair for pair in pairs if pair not in set(directories)], kwargs)
-        callback.absolute_update(len(sources))
+        files = sorted(set(pairs) - set(directories))
+        callback.set_size(len(files))
+        self._upload(files, kwargs, callback)
 
     def put_file(self, lpath: Any, rpath: Any, callback: Any = DEFAULT_CALLBACK, mode: str = "overwrite",
                  **kwargs: Any) -> None:
@@ -129,22 +133,30 @@ class Copying(Contents):
             with open(lpath, "rb") as file:
                 self.pipe_file(rpath, file if os.path.getsize(lpath) else b"", mode=mode, **kwargs)
         else:
-            self._upload([(os.fspath(lpath), self._name(rpath))], kwargs)
-        callback.absolute_update(1)
+            self._upload([(os.fspath(lpath), self._name(rpath))], kwargs, callback)
 
-    def _upload(self, pairs: list[tuple[str, str]], options: dict[str, Any]) -> None:
+    def _upload(self, pairs: list[tuple[str, str]], options: dict[str, Any], callback: Any) -> None:
+        write_options(options)
+        if self._intrans or options.keys() - _COPY_OPTIONS:
+            self._write_files(pairs, options, callback)
+            return
         local = CloudFiles("file:///", encoding_suffixes=False)
-        chosen = {name: value for name, value in options.items()
-                  if name in ("content_type", "cache_control", "storage_class")}
         targets = [name for _, name in pairs]
         try:
             for place, numbers in self._numbers_by_place(targets).items():
                 wanted = [(os.path.abspath(pairs[number][0]).lstrip("/"), place.key(pairs[number][1]))
                           for number in numbers]
                 with translated():
-                    place.cf.transfer_from(local, wanted, **chosen)
+                    place.cf.transfer_from(local, wanted, on_outcome=_counting(callback), **options)
         finally:
             self._changed(targets)
+
+    def _write_files(self, pairs: list[tuple[str, str]], options: dict[str, Any], callback: Any) -> None:
+        """The same for options that are not those of a copy, and in a transaction: one file after the other."""
+        for source, target in pairs:
+            with open(source, "rb") as file:
+                self._write({target: file if os.path.getsize(source) else b""}, **options)
+            callback.relative_update(1)
 
     # ---- within the file system
 
@@ -211,11 +223,14 @@ class Copying(Contents):
     def mv(self, path1: Any, path2: Any, recursive: bool = False, maxdepth: int | None = None, **kwargs: Any) -> None:
         """Move files within the file system: renamed where the store can, otherwise copied, verified and deleted.
 
-        The arguments are those of `copy`. A directory is moved with everything in it if `recursive`.
+        The arguments are those of `copy`. A directory is moved with everything in it, also without `recursive`.
         """
-        if path1 == path2:
+        if is_path(path1) and is_path(path2) and (
+                self._name(path1) == self._name(path2) or self._moved_directory(path1, path2, maxdepth)):
             return
-        pairs, kinds = self._pairs(path1, path2, recursive, maxdepth)
+        self._moved(*self._pairs(path1, path2, recursive, maxdepth))
+
+    def _moved(self, pairs: list[tuple[str, str]], kinds: dict[str, str]) -> None:
         files = [pair for pair in pairs if kinds[pair[0]] != "directory"]
         try:
             for source, target, chosen in self._by_places(files):
@@ -223,10 +238,32 @@ class Copying(Contents):
                     source.cf.moves(target.cf, chosen)
         finally:
             self._changed([name for pair in pairs for name in pair])
-        for name in kinds:
-            if kinds[name] == "directory":
-                place = self._place(name)
+        for name, kind in kinds.items():
+            place = self._place(name)
+            if kind == "directory" and place.key(name):
                 place.cf._store.here().remove_empty_directory(place.key(name))
+
+    def _moved_directory(self, path1: Any, path2: Any, maxdepth: int | None) -> bool:
+        """Move a directory to a new name, if that is what the paths mean: in one step where the store can."""
+        source, target = self._name(path1), self._name(path2)
+        if has_magic(source) or maxdepth is not None:
+            return False
+        place = self._place(source)
+        with translated(source):
+            if not place.key(source) or place.cf.exists(place.key(source)):
+                return False
+            if not place.cf.isdir(place.key(source)):
+                raise missing(source)
+            exists = self.exists(target)
+            if exists and not trailing_sep(os.fspath(path1)) and self.isdir(target):
+                target = f"{target}/{source.rpartition('/')[2]}"
+                exists = self.exists(target)
+            if exists or self._place(target) != place:
+                self._moved(*self._pairs(path1, path2, True, None))
+            else:
+                place.cf.rename(place.key(source) + "/", place.key(target))
+                self._changed([source, target])
+        return True
 
     # ---- removing
 
@@ -279,6 +316,19 @@ class Copying(Contents):
 
     def _rm(self, path: Any) -> None:
         self.rm_file(path)
+
+
+def _counting(callback: Any) -> Callable[[object], None] | None:
+    """A function that counts a file in an fsspec callback; workers call it."""
+    if callback is DEFAULT_CALLBACK:
+        return None
+    lock = threading.Lock()
+
+    def count(_: object) -> None:
+        with lock:
+            callback.relative_update(1)
+
+    return count
 
 
 def _nests(path: Any, names: list[str], into: bool, given: Any = None) -> bool:

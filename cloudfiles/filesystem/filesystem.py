@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import os
+import shutil
 from typing import Any, ClassVar
 
-from cloudfiles.cloudfiles import CloudFiles
 from cloudfiles.exceptions import InvalidInputError, redact
 from cloudfiles.file_objects import open_file
 from cloudfiles.filesystem.contents import write_options
-from cloudfiles.filesystem.copying import Copying
+from cloudfiles.filesystem.data_lake import DataLakeMethods
 from cloudfiles.filesystem.errors import (
     exists_already,
     is_a_directory,
-    missing,
-    not_a_directory,
-    not_empty,
     translated,
+    unsupported,
 )
-from cloudfiles.filesystem.listings import contents
 from cloudfiles.filesystem.names import (
     OWN_PREFIX,
     LocalNames,
@@ -29,14 +25,22 @@ from cloudfiles.filesystem.names import (
     strip_protocol,
 )
 from cloudfiles.filesystem.open_files import DeferredFile, ReadFile, WrittenFile, as_text, compressed
+from cloudfiles.filesystem.storage_options import store_options
 from cloudfiles.filesystem.transactions import CloudTransaction
 from cloudfiles.lib import StrPath
-from cloudfiles.secret_references import reference
+from cloudfiles.paths import absolute, extract
+from cloudfiles.secret_references import (
+    SecretReference,
+    is_literal,
+    lacks_secret,
+    path_reference,
+    reference,
+    resolve,
+    resolve_path,
+)
 
-_IGNORED_OPTIONS = ("asynchronous", "loop", "skip_instance_cache", "auto_mkdir")
 
-
-class CloudFileSystem(Copying):
+class CloudFileSystem(DataLakeMethods):
     """An fsspec file system rooted at a cloudpath.
 
     Paths are relative to the cloudpath; full cloudpaths below it work too.
@@ -47,7 +51,8 @@ class CloudFileSystem(Copying):
             system, or `invalidate_cache` is called.
         listings_expiry_time: seconds for which cached listings are used; None for no limit.
         max_paths: the number of listings to cache; None for no limit.
-        options: the options of `CloudFiles`.
+        options: the options of `CloudFiles`; those of s3fs, gcsfs and adlfs with the same meaning are understood, such
+            as `anon`, `key`, `secret`, `endpoint_url` and `account_name`.
 
     Raises:
         InvalidInputError: (also a ValueError) an argument is invalid.
@@ -63,12 +68,9 @@ class CloudFileSystem(Copying):
                  listings_expiry_time: float | None = None, max_paths: int | None = None, **options: Any) -> None:
         if getattr(self, "_cached", False):
             return
-        for name in _IGNORED_OPTIONS:
-            options.pop(name, None)
-        options.setdefault("encoding_suffixes", False)
-        self._start(self._new_names(cloudpath, options), {
-            "use_listings_cache": use_listings_cache, "listings_expiry_time": listings_expiry_time,
-            "max_paths": max_paths})
+        self._cache_options = {"use_listings_cache": use_listings_cache, "listings_expiry_time": listings_expiry_time,
+                               "max_paths": max_paths}
+        self._start(self._new_names(cloudpath, options), self._cache_options)
         if not self._scheme:
             protocol = self._place("").cf.protocol
             self.protocol = (OWN_PREFIX + protocol, protocol)
@@ -76,13 +78,16 @@ class CloudFileSystem(Copying):
         self.__dict__.update(_strip_protocol=self._stripped, _parent=self._names.parent)
 
     def _new_names(self, cloudpath: StrPath | None, options: dict[str, Any]) -> Names:
+        if not self._scheme and cloudpath is None:
+            raise InvalidInputError("cloudpath: expected the root of the file system, such as 's3://bucket/dir/'")
+        protocol = self._scheme or extract(absolute(cloudpath or "")).protocol
+        options = store_options(protocol, options)
+        if options.setdefault("encoding_suffixes", False):
+            raise InvalidInputError("encoding_suffixes: a file system shows files under their own names, with their "
+                                    "own bytes")
         if self._scheme == "file":
             return LocalNames(options)
-        if self._scheme:
-            return ProtocolNames(self._scheme, options)
-        if cloudpath is None:
-            raise InvalidInputError("cloudpath: expected the root of the file system, such as 's3://bucket/dir/'")
-        return RootedNames(cloudpath, options)
+        return ProtocolNames(protocol, options) if self._scheme else RootedNames(cloudpath, options)
 
     def __repr__(self) -> str:
         root = f"{self._scheme}://" if self._scheme else self._place("").cf.cloudpath
@@ -122,10 +127,25 @@ class CloudFileSystem(Copying):
 
     def __reduce__(self) -> Any:
         """Pickles contain references to secrets, as those of CloudFiles."""
-        options = dict(self.storage_options)
-        if options.get("secrets") is not None:
-            options["secrets"] = reference(options["secrets"])
-        return _unpickled, (type(self), self.storage_args, options)
+        options, secrets = dict(self.storage_options), self._names.options.get("secrets")
+        root = self.storage_args[0] if self.storage_args else options.pop("cloudpath", None)
+        if is_literal(secrets) and secrets != options.get("secrets"):  # they are in options of other names
+            options = {**self._cache_options, **self._names.options}
+        if secrets is not None:
+            options["secrets"] = reference(secrets)
+        return _unpickled, (type(self), path_reference(str(root)) or root, options)
+
+    def to_dict(self, *, include_password: bool = True) -> dict[str, Any]:
+        """What `from_dict` makes an equal file system of; also for `to_json`.
+
+        Raises UnsupportedOperationError if there are secrets in the options or the cloudpath: they would be in there.
+        """
+        root = str(self.storage_args[0]) if self.storage_args else str(self.storage_options.get("cloudpath", ""))
+        if is_literal(self._names.options.get("secrets")) or path_reference(root) is not None:
+            raise unsupported(self._scheme or "cloudfiles", "to_dict, to_json", "the options contain secrets; pass "
+                              "secrets='/path/of/file.json'")
+        found: dict[str, Any] = super().to_dict(include_password=include_password)
+        return found
 
     # ---- files
 
@@ -195,6 +215,14 @@ class CloudFileSystem(Copying):
         self.transaction.files.append(file)
         return file
 
+    def _defer(self, name: str, mode: str, options: dict[str, Any], content: Any) -> None:
+        file = self._deferred(name, mode, options)
+        if hasattr(content, "read"):
+            shutil.copyfileobj(content, file.local)
+        else:
+            file.local.write(content.encode() if isinstance(content, str) else content)
+        file.close()
+
     def _commit(self, files: list[DeferredFile]) -> None:
         """Write files of a transaction, in one batch for all that have the same options."""
         for mode in ("create", "overwrite"):
@@ -206,50 +234,6 @@ class CloudFileSystem(Copying):
                     if file.options == options:
                         file.discard()
                 chosen = [file for file in chosen if file.options != options]
-
-    # ---- directories
-
-    def mkdir(self, path: Any, create_parents: bool = True, **kwargs: Any) -> None:
-        """Create a directory. In object stores a directory exists while there is something in it: nothing is done.
-
-        Raises FileExistsError if there is something at the path, on stores that have directories.
-        """
-        name, cf, key = self._located(path)
-        if not has_directories(cf):
-            return
-        if not key or cf.exists(key) or cf.isdir(key):
-            raise exists_already(name)
-        if not create_parents and not self.isdir(self._names.parent(name)):
-            raise missing(self._names.parent(name))
-        self.makedirs(name)
-
-    def makedirs(self, path: Any, exist_ok: bool = False) -> None:
-        """Create a directory and those above it.
-
-        exist_ok: False raises FileExistsError if the directory exists, on stores that have directories.
-        """
-        name, cf, key = self._located(path)
-        if not has_directories(cf):
-            return
-        if not exist_ok and (not key or cf.exists(key) or cf.isdir(key)):
-            raise exists_already(name)
-        if key:
-            with translated(name):
-                os.makedirs(cf.abspath(key).removeprefix("file://"), exist_ok=True)
-            self._changed([name])
-
-    def rmdir(self, path: Any) -> None:
-        """Remove an empty directory. Raises FileNotFoundError, NotADirectoryError, or OSError if it is not empty."""
-        name, cf, key = self._located(path)
-        if self.isfile(name):
-            raise not_a_directory(name)
-        if not self.isdir(name):
-            raise missing(name)
-        if contents(self._place(name), key)[1]:
-            raise not_empty(name)
-        with translated(name):
-            cf._store.here().remove_empty_directory(key)
-        self._changed([name])
 
     # ---- URLs
 
@@ -264,11 +248,11 @@ class CloudFileSystem(Copying):
         return self.sign(path, expires, **kwargs)
 
 
-def has_directories(cf: CloudFiles) -> bool:
-    """Whether directories exist on their own in this store."""
-    return cf.protocol == "file"
-
-
-def _unpickled(cls: type[CloudFileSystem], args: tuple[Any, ...], options: dict[str, Any]) -> CloudFileSystem:
-    return cls(*args, **options)
-
+def _unpickled(cls: type[CloudFileSystem], root: Any, options: dict[str, Any]) -> CloudFileSystem:
+    if isinstance(root, SecretReference):
+        root = resolve_path(root)
+        if root is None:
+            raise lacks_secret()
+    if isinstance(options.get("secrets"), SecretReference):
+        options = {**options, "secrets": resolve(options["secrets"])}
+    return cls(**options) if root is None else cls(root, **options)

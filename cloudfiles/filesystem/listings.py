@@ -149,6 +149,12 @@ def _level_by_level(place: Place, key: str, beginning: str, maxdepth: int) -> It
         level = [entry for _, found in contents_of_many(place, directories) for entry in found]
 
 
+def are_directories(place: Place, keys: list[str]) -> list[bool]:
+    """Whether there are directories of these keys, many at a time."""
+    plan, interface = place.cf._store.plan()
+    return collect(interface.isdir, keys, plan)
+
+
 def contents_of_many(place: Place, keys: list[str], beginning: str = "") -> list[tuple[bool, list[Entry]]]:
     """As `contents`, of many directories at a time."""
     plan, interface = place.cf._store.plan()

@@ -12,7 +12,16 @@ from fsspec.utils import tokenize
 from cloudfiles.filesystem.base import FileSystemBase
 from cloudfiles.filesystem.errors import missing, translated, unsupported
 from cloudfiles.filesystem.globs import glob_entries
-from cloudfiles.filesystem.listings import Entry, Info, contents, directory_info, entry_info, head_info, tree
+from cloudfiles.filesystem.listings import (
+    Entry,
+    Info,
+    are_directories,
+    contents,
+    directory_info,
+    entry_info,
+    head_info,
+    tree,
+)
 from cloudfiles.inputs import is_path
 
 
@@ -62,8 +71,11 @@ class Lookups(FileSystemBase):
         found: dict[str, bool] = {}
         for place, group in self._names.by_place(names.values()).items():
             with translated():
-                there = place.cf.exists([place.key(name) for name in group])
-                found.update((name, there[place.key(name)] or place.cf.isdir(place.key(name))) for name in group)
+                keys = [place.key(name) for name in group]
+                there = place.cf.exists([key for key in keys if key])
+                missing_keys = [key for key in keys if key and not there[key]]
+                there.update(zip(missing_keys, are_directories(place, missing_keys), strict=True))
+                found.update((name, there.get(place.key(name), True)) for name in group)
         return {path: found[name] for path, name in names.items()}
 
     def isdir(self, path: Any) -> bool:
@@ -205,6 +217,23 @@ class Lookups(FileSystemBase):
             elif withdirs and cf.isdir(key):
                 yield name, None
 
+    def walk(self, path: Any = "", maxdepth: int | None = None, topdown: bool = True, on_error: Any = "omit",
+             **kwargs: Any) -> Any:
+        """Iterate over the directories below a path: `(name, [directories], [files])`, as `os.walk`.
+
+        Args:
+            maxdepth: the number of levels; None for all.
+            topdown: a directory comes before its subdirectories, and removing some from the list leaves them out.
+            on_error: 'omit' or 'raise' a path that does not exist, or a function that is called with the OSError.
+                A directory that cannot be listed is an error in any case.
+            detail: yield dicts of infos instead of lists.
+            details: return a list of all files instead, of their infos if True, as azure-datalake-store does.
+        """
+        if "details" in kwargs or isinstance(maxdepth, bool):
+            details = kwargs.get("details", maxdepth)
+            return list(self.find(path, detail=True).values()) if details else self.find(path)
+        return super().walk(path, maxdepth, topdown, on_error, **kwargs)
+
     def glob(self, path: Any, maxdepth: int | None = None, **kwargs: Any) -> Any:
         """The names that match a pattern, sorted: `*`, `?` and `[abc]` within one level, `**` for any number of levels.
 
@@ -214,8 +243,13 @@ class Lookups(FileSystemBase):
         Args:
             maxdepth: the number of levels that the first `**` may span.
             detail: return `{name: info}`; False: a list of names.
+            details: return a list of infos.
             withdirs: False leaves out directories.
         """
+        if isinstance(maxdepth, bool):  # azure-datalake-store has `details` in this place
+            maxdepth, kwargs["details"] = None, maxdepth
+        if kwargs.pop("details", False):
+            return list(self.glob(path, maxdepth, **{**kwargs, "detail": True}).values())
         _check_depth(maxdepth)
         only_directories = str(path).endswith("/")
         name = self._name(path)
@@ -233,15 +267,20 @@ class Lookups(FileSystemBase):
             found = {match: entry_info((match, matches[match])) for match in names}
         return found if kwargs.get("detail") else list(found)
 
-    def du(self, path: Any, total: bool = True, maxdepth: int | None = None, withdirs: bool = False,
-           **kwargs: Any) -> Any:
+    def du(self, path: Any = "", total: bool = True, maxdepth: int | None = None, withdirs: bool = False, *,
+           deep: bool | None = None, **kwargs: Any) -> Any:
         """The stored bytes of the files in a directory and its subdirectories: their sum, or `{name: size}`.
 
         Args:
             total: return the sum; False: a dict.
             maxdepth: the number of levels; None for all.
             withdirs: include directories, of size 0.
+            deep: False for the files in the directory itself only, as `maxdepth=1`.
         """
+        if isinstance(maxdepth, bool):  # azure-datalake-store has `deep` in this place
+            maxdepth, deep = None, maxdepth
+        if deep is False:
+            maxdepth = 1
         _check_depth(maxdepth)
         sizes = {name: 0 if entry is None else entry.size
                  for name, entry in self._found(self._name(path), maxdepth, withdirs)}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import shutil
 import tempfile
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -184,10 +183,6 @@ class DeferredFile(FileOfSystem):
 
     def writable(self) -> bool:
         return True
-
-    def append(self, content: Any) -> None:
-        """Copy the content of a binary file to the end of this one."""
-        shutil.copyfileobj(content, self.local)
 
     def flush(self) -> None:
         if not self.local.closed:

@@ -17,6 +17,7 @@ class CloudTransaction(Transaction):  # type: ignore[misc]  # fsspec has no type
     def complete(self, commit: bool = True) -> None:
         fs: Any = self.fs
         files = list(self.files)
+        fs._intrans = False
         self.files.clear()
         try:
             if commit:

@@ -67,6 +67,7 @@ class TransferOptions:
         content_type: the content type of the copies; None: that of the source, or guessed from the key.
         cache_control, storage_class: those of the copies; None: the source's cache control, the target's default class.
         max_rate: bytes per second that may pass through one process; None: no limit.
+        raw: stored bytes stay as they are, also if the target cannot keep their encoding.
         allow_missing: a missing source is not an error.
         resumable: skip what the target has, and save the state of large objects so that a later run resumes them.
         raise_errors: the first failure ends the transfer; False collects failures in the result.
@@ -82,6 +83,7 @@ class TransferOptions:
     cache_control: str | None = None
     storage_class: str | None = None
     max_rate: float | None = None
+    raw: bool = False
 
     def __post_init__(self) -> None:
         if self.max_rate is not None and not self.max_rate > 0:
@@ -271,11 +273,12 @@ class Copier:
             raise InvalidInputError(f"the object is a {type(content).__name__}, not bytes: only mem:// can store it",
                                     path=item.source)
         options = self.write_options(stored, item)
-        if options.encoding == stored.encoding:
-            self.check_encoding(item, stored.encoding, content)
+        encoding = self.encoding_of(stored)
+        if options.encoding == encoding:
+            self.check_encoding(item, encoding, content)
         else:
-            with decoding(self.source, item.source, stored.encoding):
-                plain = compression.decompress(content, stored.encoding, item.source)
+            with decoding(self.source, item.source, encoding):
+                plain = compression.decompress(content, encoding, item.source)
             content = compression.compress(plain, options.encoding)
         return content, options
 
@@ -306,6 +309,10 @@ class Copier:
         return ObjectOutcome(item, "missing")
 
     # ---- what small and large objects have in common
+
+    def encoding_of(self, stored: StoredObject) -> str:
+        """The encoding to decode stored bytes from; '' if they are to stay as they are."""
+        return "" if self.options.raw and not self.target.traits.keeps_encodings else stored.encoding
 
     def write_options(self, stored: StoredObject, item: Item) -> WriteOptions:
         """The options to write the copy with."""

@@ -60,13 +60,14 @@ class MultipartCopy:
         self._described = described
         self._size = described.size or 0
         self._options = copier.write_options(described, item)
+        self._encoding = copier.encoding_of(described)
         self._objects = objects
         resume = copier.resume
         self._tracker: PartTracker | None = None if resume is None else resume.track_parts(item, described)
 
     def copy(self) -> ObjectOutcome:
         self._check_encoding()
-        if (self._described.size is not None and self._options.encoding == self._described.encoding
+        if (self._described.size is not None and self._options.encoding == self._encoding
                 and self._described.validator is not None and self._source.supports_ranges(self._described)):
             state = None if self._tracker is None else self._tracker.state
             writer = self._target.open_writer(self._item.target, self._size, self._options, state)
@@ -75,7 +76,7 @@ class MultipartCopy:
         return self._spool()
 
     def _check_encoding(self) -> None:
-        encoding = self._described.encoding
+        encoding = self._encoding
         if encoding == self._options.encoding and encoding and self._source.traits.folds_suffixes:
             stored = self._read(0, self._source.get, self._item.source, 0, compression.BEGINNING)
             if stored is not None:
@@ -166,7 +167,7 @@ class MultipartCopy:
             with tempfile.TemporaryFile() as spool:
                 file = cast(BinaryIO, spool)
                 try:
-                    with decoding(self._source, self._item.source, self._described.encoding):
+                    with decoding(self._source, self._item.source, self._encoding):
                         verified = self._fill(file)
                 except TransportError:
                     if not tries_left:
@@ -182,7 +183,7 @@ class MultipartCopy:
                 return
 
     def _fill(self, file: BinaryIO) -> str:
-        take, finish = _recoder(file.write, self._described.encoding, self._options.encoding, self._item.source)
+        take, finish = _recoder(file.write, self._encoding, self._options.encoding, self._item.source)
         digest = ObjectChecksum(self._source.digests(self._described), None, self._size, self._size, None)
         at = 0
 

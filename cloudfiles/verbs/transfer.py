@@ -43,7 +43,7 @@ class TransferVerbs:
                     allow_missing: bool = False, progress: Progress = None, resumable: bool = False, *,
                     total: int | None = None, raise_errors: bool = True, parallel: Parallel | None = None,
                     cache_control: str | None = None, storage_class: str | None = None, max_rate: float | None = None,
-                    on_outcome: Callable[[ObjectOutcome], Any] | None = None) -> TransferResult:
+                    raw: bool = False, on_outcome: Callable[[ObjectOutcome], Any] | None = None) -> TransferResult:
         """Copy objects from here to `cf_dest`.
 
         Within one store its own copy operation is used, and between local files that of the kernel; everything else is
@@ -69,6 +69,8 @@ class TransferVerbs:
                 If one side is `mem://`, which exists in this process only, everything is done here.
             cache_control, storage_class: the Cache-Control and the storage class of the copies.
             max_rate: bytes per second that may pass through each process; copies within a store are not limited.
+            raw: copy the stored bytes as they are, also to local files under their own names
+                (`encoding_suffixes=False`), which have no encoding; otherwise, those are written decoded.
             on_outcome: called by any worker with the `ObjectOutcome` of each object that is copied, skipped or missing.
 
         Raises:
@@ -80,7 +82,7 @@ class TransferVerbs:
         from cloudfiles.transfer.engine import transfer
 
         options = TransferOptions(target_encoding(reencode), content_type, allow_missing, resumable, raise_errors,
-                                  cache_control, storage_class, max_rate)
+                                  cache_control, storage_class, max_rate, bool(raw))
         return transfer(self._store, self._other(cf_dest), paths, options, progress=self._chosen_progress(progress),
                         total=total, parallel=self._chosen_parallel(parallel), on_outcome=on_outcome)
 
@@ -89,13 +91,13 @@ class TransferVerbs:
                       allow_missing: bool = False, progress: Progress = None, resumable: bool = False, *,
                       total: int | None = None, raise_errors: bool = True, parallel: Parallel | None = None,
                       cache_control: str | None = None, storage_class: str | None = None, max_rate: float | None = None,
-                      on_outcome: Callable[[ObjectOutcome], Any] | None = None) -> TransferResult:
+                      raw: bool = False, on_outcome: Callable[[ObjectOutcome], Any] | None = None) -> TransferResult:
         """Copy objects from `cf_src` to here; see `transfer_to`."""
         from cloudfiles.transfer.copier import TransferOptions, target_encoding
         from cloudfiles.transfer.engine import transfer
 
         options = TransferOptions(target_encoding(reencode), content_type, allow_missing, resumable, raise_errors,
-                                  cache_control, storage_class, max_rate)
+                                  cache_control, storage_class, max_rate, bool(raw))
         return transfer(self._other(cf_src), self._store, paths, options, progress=self._chosen_progress(progress),
                         total=total, parallel=self._chosen_parallel(parallel), on_outcome=on_outcome)
 
