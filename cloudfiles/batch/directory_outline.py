@@ -52,7 +52,7 @@ class DirectoryOutline:
                     is_inside = estimated is not None and estimated < names[at] and estimated.startswith(last)
                     return estimated if is_inside else names[at]
                 start = at - 1 if at and names[at - 1] == position else at
-                chosen = min(len(names) - 1, start + max(1, round(FILL * scale.count / each)))
+                chosen = min(len(names) - 1, start + max(1, int(FILL * scale.count / each)))
                 return _refined(names, at, chosen, estimated)
             if names and directory in self._complete:
                 last = names[-1]  # nothing follows it in this directory

@@ -13,6 +13,7 @@ import itertools
 import time
 from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterable, Iterator
+from operator import attrgetter, lt
 from typing import Any, NamedTuple
 
 from cloudfiles.batch.fanout import ItemCounter, Plan, collect
@@ -27,8 +28,6 @@ DENSE = 10
 _LISTED_A_KEY = 100
 """Maximum entries of a listing that are searched per key."""
 
-_CONCURRENT_LISTS = 16
-
 _PAGES_A_PART = 10
 """Expected pages of a part of the keys. The last page of a part may also list keys of the next one, so that each part
 may take one request more."""
@@ -38,6 +37,8 @@ _CHUNK_KEYS = 100_000
 
 _CHUNK_SECONDS = 0.5
 """An iterator that takes longer than this for a chunk is slow: its keys are requested as they come."""
+
+_key = attrgetter("key")
 
 _Answer = Callable[[Any], Any]
 _Answers = dict[str, Any]
@@ -99,8 +100,8 @@ def _answer_chunk(interface: Interface, paths: Collection[str], plan: Plan, ask:
         plan.report(len(paths) - len(answers))  # duplicates are answered together
     listed = from_listing(interface, keys, read, plan, ItemCounter()) if keys else {}
     answers.update(listed)
-    rest = [path for path in answers if path not in listed]
-    answers.update(one_by_one(ask, rest, plan))
+    if len(listed) < len(answers):
+        answers.update(one_by_one(ask, [path for path in answers if path not in listed], plan))
     return answers
 
 
@@ -136,24 +137,26 @@ def _answers_from_pages(interface: Interface, keys: list[str], read: _Answer, pl
     def list_part(part: list[str]) -> _Part:
         return _list_part(interface, part, read, counter)
 
-    first = collect(lambda keys: _list_part(interface, keys, read, counter, pages=1), [keys], plan, counter)[0]
+    first: _Part
+    [first] = collect(lambda keys: _list_part(interface, keys, read, counter, pages=1), [keys], plan, counter)
     done = len(first.answers)
     parts = [first]
     if first.in_order and not first.stopped and done < len(keys):
-        parts += collect(list_part, _split(keys[done:], done, first.is_exact),
-                         plan._replace(width=min(plan.width, _CONCURRENT_LISTS), share=None), counter)
+        parts += collect(list_part, _split(keys[done:], done, plan.width, first.is_exact), plan, counter)
     if not all(part.in_order for part in parts):
         if plan.report is not None:
             plan.report(-counter.count)
         return {}
-    return {key: answer for part in parts for key, answer in part.answers.items()}
+    for part in parts[1:]:
+        first.answers.update(part.answers)
+    return first.answers
 
 
-def _split(keys: list[str], answered: int, is_exact: bool) -> list[list[str]]:
-    """The keys in parts to be listed at the same time, after a page has answered for `answered` keys."""
+def _split(keys: list[str], answered: int, width: int, is_exact: bool) -> list[list[str]]:
+    """The keys in parts, of which `width` can be listed at the same time, after a page has answered for `answered`."""
     pages = -(-len(keys) // answered)
     if is_exact:
-        length = answered * min(_PAGES_A_PART, -(-pages // _CONCURRENT_LISTS))
+        length = answered * min(_PAGES_A_PART, -(-pages // width))
     else:
         length = -(-len(keys) // max(1, pages // _PAGES_A_PART))
     return [keys[at:at + length] for at in range(0, len(keys), length)]
@@ -174,13 +177,13 @@ def _list_part(interface: Interface, keys: list[str], read: _Answer, counter: It
         upto = _covered(page, keys, at, start_after)
         if upto is None:
             return _Part(answers, in_order=False)
-        found = {entry.key: entry for entry in page.entries}
-        answers.update((key, read(found.get(key))) for key in keys[at:upto])
-        counter.add(upto - at)
-        if upto - at < DENSE and upto < len(keys):
+        asked, listed = keys[at:upto], list(map(_key, page.entries))
+        found = dict(zip(listed, page.entries, strict=True))
+        answers.update(zip(asked, map(read, map(found.get, asked)), strict=True))
+        counter.add(len(asked))
+        if len(asked) < DENSE and upto < len(keys):
             return _Part(answers, stopped=True)
-        is_exact = upto - at == len(found) and all(key in found for key in keys[at:upto])
-        at = upto
+        at, is_exact = upto, asked == listed
         pages = None if pages is None else pages - 1
     return _Part(answers, is_exact)
 
@@ -240,8 +243,8 @@ def _covered(page: ListPage, keys: list[str], at: int, start_after: str | None) 
     Keys are compared as str: the order of code points is that of UTF-8, in which S3 lists keys (Amazon S3 API
     Reference, ListObjectsV2).
     """
-    listed = [entry.key for entry in page.entries]
-    if any(before >= after for before, after in itertools.pairwise(listed)):
+    listed = list(map(_key, page.entries))
+    if not all(map(lt, listed, listed[1:])):
         return None
     if listed and start_after is not None and listed[0] <= start_after:
         return at  # the server does not honor start-after

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Sequence
+from itertools import zip_longest
 
 FILL = 0.9
 """How much of a page the next range probably fills: with less than a page, it takes one request."""
@@ -36,7 +37,7 @@ class KeyScale:
     """
 
     def __init__(self, keys: Sequence[str], prefix: str, before: str | None = None) -> None:
-        """keys: of a page, in order, at least two; all start with `prefix`. before: the key before them, if known."""
+        """keys: of a page, in order, at least two; all start with `prefix`. before: the position before them."""
         self.count = len(keys)
         self._keys = keys
         self._before = before
@@ -78,17 +79,16 @@ class KeyScale:
         return _directory(directory[:-1]) if len(directory) > len(self._prefix) else None
 
     def keys_per_directory(self, directory: str) -> float | None:
-        """Mean number of keys in the subdirectories of `directory`; None if all of the page and the key before are in
-        the same one."""
+        """Mean number of keys in the subdirectories of `directory`, of which the page has the beginning; None if it has
+        none."""
         if directory not in self._means:
             self._means[directory] = self._mean_per_directory(directory)
         return self._means[directory]
 
     def _mean_per_directory(self, directory: str) -> float | None:
         names = {key[:key.find("/", len(directory)) + 1] for key in self._keys if key.startswith(directory)} - {""}
-        if not names or (len(names) == 1 and self._before is not None and self._before.startswith(tuple(names))):
-            return None
-        return len(self._keys) / len(names)
+        begun = [name for name in names if name == self._before or not (self._before or "").startswith(name)]
+        return len(self._keys) / len(begun) if begun else None
 
     def _value(self, key: str) -> int:
         value = 0
@@ -115,14 +115,15 @@ def _varying_alphabets(keys: list[str], common: int) -> list[str]:
     """The alphabets of the positions from the first one at which the keys differ."""
     alphabets: list[str] = []
     word: set[str] = set()  # what the same word has at later positions: `0a` may be followed by `0b`
-    for at in range(common + _DEPTH - 1, common - 1, -1):
-        seen = {key[at] for key in keys if len(key) > at and not 0xD800 <= ord(key[at]) <= 0xDFFF}
+    columns = list(zip_longest(*[key[common:common + _DEPTH] for key in keys]))
+    known = next((at for at in range(len(columns)) if len({key[:common + at] for key in keys}) > _CYCLES), _DEPTH)
+    for at in range(len(columns) - 1, -1, -1):
+        seen = {each for each in set(columns[at]) if each is not None and not "\ud800" <= each <= "\udfff"}
         if not seen:
             alphabets.clear()
             continue
         word = word | seen if all(each.isascii() and each.isalnum() for each in seen) else set()
-        is_known = len({key[:at] for key in keys}) > _CYCLES
-        alphabets.append("".join(sorted(seen)) if is_known else _completed(seen, word))
+        alphabets.append("".join(sorted(seen)) if at >= known else _completed(seen, word))
     return alphabets[::-1]
 
 

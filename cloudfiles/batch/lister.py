@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from itertools import chain
+from operator import itemgetter
 from typing import Any
 
 from cloudfiles.batch.fanout import closing_after_interrupt
@@ -18,8 +19,11 @@ from cloudfiles.runtime.contract import Runtime
 from cloudfiles.runtime.hub_engine import block_if_exiting
 from cloudfiles.types import ListPage
 
-CONCURRENT_LISTS = 16
-"""Maximum number of pages of one listing that are requested at the same time."""
+CONCURRENT_LISTS = 24
+"""Maximum number of pages of one listing that are requested at the same time. Each takes 3 ms of CPU time, so that many
+more would not be faster."""
+
+_name, _name_and_size = itemgetter(0), itemgetter(0, 1)
 
 
 def list_paths(store: Store | Interface, prefix: str = "", flat: bool = False, size: bool = False,
@@ -29,9 +33,9 @@ def list_paths(store: Store | Interface, prefix: str = "", flat: bool = False, s
     for page in list_pages(store, prefix, flat=flat, token=resume_token):
         found: Iterable[tuple[Any, ...]] = _opened(store, prefix, page) if page.prefixes else page.entries
         if not size and not return_resume_token:
-            yield from (fields[0] for fields in found)
+            yield from map(_name, found)
         elif not return_resume_token:
-            yield from (fields[:2] for fields in found)
+            yield from map(_name_and_size, found)
         else:
             yield from ((*fields[:2 if size else 1], token) for fields in found)
         token = page.next_token

@@ -15,15 +15,13 @@ page after another.
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections import deque
 from operator import attrgetter
 from typing import NamedTuple
 
 from cloudfiles.batch.directory_outline import DirectoryOutline
+from cloudfiles.batch.key_range import KeyRange, ends_of, parse_token
 from cloudfiles.batch.key_scale import FILL, KeyScale
 from cloudfiles.exceptions import ProtocolError
-from cloudfiles.interfaces.paging import CycleDetector, DuplicateFilter
 from cloudfiles.types import ListPage
 
 MAX_PAGES_AHEAD = 64
@@ -37,7 +35,7 @@ _MAX_PAGES_FAR = 48
 _WORTHWHILE = 1.5
 """Pages that a range has to have left, to be split."""
 
-_MAX_SPLITS = 16.0
+_MAX_SPLITS = 24.0
 """Maximum number of ranges that are split off in advance."""
 
 _MORE_SPLITS = 0.5
@@ -45,9 +43,6 @@ _MORE_SPLITS = 0.5
 
 _PAGES_PER_OUTLINE = 8
 """Minimum number of pages for each request for the names of directories."""
-
-_RESUME = "cloudfiles:start-after:"
-"""The start of a token that stands for a position; the last key before it follows."""
 
 _key = attrgetter("key")
 
@@ -63,50 +58,6 @@ class PageRequest(NamedTuple):
     flat: bool
     start_after: str | None
     token: str | None
-
-
-class KeyRange:
-    """The keys after `start`, up to and including `end`, listed page by page.
-
-    Attributes:
-        start: None: the beginning of the listing.
-        end: None: the end of the listing.
-        token: of the next page; None before the first page, and after the last.
-        position: the last name listed; `start` before the first page.
-        first: the first name listed.
-        pages: those that were not handed on yet.
-        scale: estimates positions behind `position`.
-        kept_whole: the position, and the end, with which it was last decided not to split it.
-        is_requested: whether a page is being requested.
-        is_begun: whether the first page was requested.
-        is_exhausted: whether the listing of the server has ended.
-        is_dropped: whether it is not part of the listing any more.
-    """
-
-    __slots__ = ("cycle", "duplicates", "end", "first", "is_begun", "is_dropped", "is_exhausted", "is_requested",
-                 "kept_whole", "pages", "position", "scale", "start", "token")
-
-    def __init__(self, what: str, start: str | None = None, end: str | None = None, *, token: str | None = None,
-                 scale: KeyScale | None = None) -> None:
-        self.start = self.position = start
-        self.end = end
-        self.token = token
-        self.first: str | None = None
-        self.pages: deque[ListPage] = deque()
-        self.kept_whole: tuple[str, str | None] | None = None
-        self.scale = scale
-        self.is_requested = self.is_begun = self.is_exhausted = self.is_dropped = False
-        self.cycle = CycleDetector(what, token)
-        self.duplicates = DuplicateFilter()
-
-    @property
-    def is_beyond_end(self) -> bool:
-        """Whether a name after `end` was listed."""
-        return None not in (self.first, self.end, self.position) and self.position > self.end  # type: ignore[operator]
-
-    @property
-    def is_complete(self) -> bool:
-        return self.is_exhausted or self.is_beyond_end
 
 
 class ListingPlan:
@@ -257,7 +208,7 @@ class ListingPlan:
         self._is_sequential = True
 
     def _add(self, each: KeyRange, page: ListPage) -> None:
-        first, last, in_order = _names(page)
+        first, last, in_order = ends_of(page)
         is_new = first is None or each.position is None or first > each.position
         if not is_new and self._checks_start and each is self._ranges[0] and each.first is None:
             raise ProtocolError(f"{self._what} cannot be resumed: the server does not honor start-after")
@@ -268,7 +219,7 @@ class ListingPlan:
         each.token, each.is_exhausted = page.next_token, page.next_token is None
         each.pages.append(page)
         if first is not None and last is not None:
-            before = None if each.first is None else each.position
+            before = each.position
             each.first, each.position = each.first or first, last
             if not self._is_sequential and not each.is_exhausted:
                 self._learn(each, page, before)
@@ -324,7 +275,7 @@ class ListingPlan:
                 if not self._join(head, self._ranges[1]):
                     return None
                 if self._ranges[0] is not head:
-                    page = _up_to(head)
+                    page = head.take_last_page()
             elif not head.is_complete:
                 return None
             self.is_finished = head is self._ranges[0] and head.is_exhausted and not head.pages
@@ -341,7 +292,7 @@ class ListingPlan:
             return True
         if following.first is None and not following.is_exhausted:
             return False
-        if following.first is None or following.first != _first_beyond(head):
+        if following.first is None or following.first != head.first_beyond_end():
             # Objects may have come and gone, once or twice.
             self._drop_after(0)
             self._is_sequential = self._is_sequential or following.first is None or self._splits <= 1
@@ -356,38 +307,3 @@ class ListingPlan:
             self._splits = max(1.0, self._splits / 2)
         del self._ranges[0]
         return True
-
-
-def parse_token(token: str | None) -> tuple[str | None, str | None]:
-    """The key after which a token continues, or the token itself if it is one of the store."""
-    if token is not None and token.startswith(_RESUME):
-        return token[len(_RESUME):], None
-    return None, token
-
-
-def _names(page: ListPage) -> tuple[str | None, str | None, bool]:
-    """The first and the last name of a page, and whether its names are in order."""
-    keys = list(map(_key, page.entries))
-    in_order = keys == sorted(keys) and page.prefixes == sorted(page.prefixes)
-    names = [*keys[:1], *keys[-1:], *page.prefixes[:1], *page.prefixes[-1:]]
-    return (min(names), max(names), in_order) if names else (None, None, True)
-
-
-def _first_beyond(head: KeyRange) -> str | None:
-    """The first name on the last page that is after the end of a complete range."""
-    if not head.is_beyond_end or head.end is None:
-        return None
-    page = head.pages[-1]
-    entries = page.entries[bisect_right(page.entries, head.end, key=_key):]
-    prefixes = page.prefixes[bisect_right(page.prefixes, head.end):]
-    return min([*(entry.key for entry in entries[:1]), *prefixes[:1]], default=None)
-
-
-def _up_to(head: KeyRange) -> ListPage | None:
-    """The last page of a range up to its end; None if nothing is left."""
-    page, end = head.pages.popleft(), head.end
-    if end is None or not head.is_beyond_end:
-        return page
-    page = page._replace(entries=page.entries[:bisect_right(page.entries, end, key=_key)],
-                         prefixes=page.prefixes[:bisect_right(page.prefixes, end)], next_token=_RESUME + end)
-    return page if page.entries or page.prefixes else None

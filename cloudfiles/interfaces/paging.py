@@ -101,11 +101,12 @@ def check_names(names: Iterable[str], common_prefixes: Sequence[str], prefix: st
 
     flat: the listing was requested with the delimiter '/'.
     """
-    for name in names:
-        if not name.startswith(prefix):
-            raise _ignored("the prefix", prefix, name)
-        if flat and "/" in name[len(prefix):]:
-            raise _ignored("the delimiter '/'", prefix, name)
+    if prefix or flat:
+        for name in names:
+            if not name.startswith(prefix):
+                raise _ignored("the prefix", prefix, name)
+            if flat and "/" in name[len(prefix):]:
+                raise _ignored("the delimiter '/'", prefix, name)
     for name in common_prefixes:
         if not name.startswith(prefix):
             raise _ignored("the prefix", prefix, name)

@@ -89,7 +89,7 @@ def test_entries_as_s3_writes_them_are_not_parsed_as_xml() -> None:
     assert split is not None
     assert split[0] == f"<ListBucketResult{SPACE}><Name>n</Name><KeyCount>2</KeyCount></ListBucketResult>".encode()
     assert split[1].keys == ("a", "b")
-    assert split[1].etags == ('"abc"', '"e"')
+    assert list(split[1].etags) == ['"abc"', '"e"']
     assert split_entries(document.replace(b"<Key>b", b"<Kei>b")) is None
 
 
@@ -114,6 +114,13 @@ def test_encoded_keys_come_back(key: str) -> None:
     found = page("<EncodingType>url</EncodingType>" + contents(quote_plus(key, safe="/")))
     assert found.entries[0].key == key
     assert unquote_key(quote_plus(key)) == key
+
+
+def test_pages_of_keys_come_back() -> None:
+    """They are decoded all at once, also those with line feeds."""
+    keys = ["a b", "a+b", "a/%", "dt=2024/\n", "\n", "\n\n", "\u1234", "x"]
+    found = page("<EncodingType>url</EncodingType>" + "".join(contents(quote_plus(key, safe="/")) for key in keys))
+    assert [entry.key for entry in found.entries] == keys
 
 
 def test_keys_are_not_decoded_where_they_are_not_encoded() -> None:

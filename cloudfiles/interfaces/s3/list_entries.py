@@ -10,9 +10,8 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-_TEXT = "[^<&\\x00-\\x1f\\ufffe\\uffff]*"
 _ENTRY = re.compile(
-    f"<Contents><Key>({_TEXT})</Key><LastModified>({_TEXT})</LastModified><ETag>({_TEXT})</ETag>"
+    "<Contents><Key>([^<]*)</Key><LastModified>([^<]*)</LastModified><ETag>([^<]*)</ETag>"
     "((?:<ChecksumAlgorithm>[A-Z0-9]*</ChecksumAlgorithm>|<ChecksumType>[A-Z_]*</ChecksumType>)*)"
     "<Size>([0-9]{1,20})</Size>((?:<StorageClass>[A-Z_]*</StorageClass>)?)</Contents>")
 _FIXED = len("<Contents><Key></Key><LastModified></LastModified><ETag></ETag><Size></Size></Contents>")
@@ -40,14 +39,17 @@ def split_entries(content: bytes) -> tuple[bytes, EntryColumns] | None:
     except UnicodeDecodeError:
         return None
     start, end = text.find(_START), text.rfind(_END) + len(_END)
-    if start < 0 or "<!" in text or "]]>" in text:  # comments, declarations, CDATA
+    rest = text[:start] + text[end:]
+    if start < 0 or "<!" in rest:  # comments, declarations
         return None
-    section = text[start:end].replace("&quot;", '"').replace("&#34;", '"')
-    found = _ENTRY.findall(section)
+    found = _ENTRY.findall(text, start, end)
     keys, modified, etags, checksums, sizes, classes = zip(*found, strict=True) if found else ((),) * 6
-    texts = sum(len("".join(column)) for column in (keys, modified, etags, checksums, sizes, classes))
-    if texts + len(found) * _FIXED != len(section):
+    texts = ["".join(column) for column in (keys, modified, etags, checksums, sizes, classes)]
+    if sum(map(len, texts)) + len(found) * _FIXED != end - start:
         return None  # there is something else between them
-    if section.count('"</ETag>') < len(found):
-        etags = tuple(map(quoted, etags))
-    return (text[:start] + text[end:]).encode(), EntryColumns(keys, tuple(map(int, sizes)), etags, modified)
+    written, unescaped = "".join(texts[:3]), "\n".join(etags).replace("&quot;", '"').replace("&#34;", '"')
+    if not written.isprintable() or "]]>" in written or any("&" in each for each in (*texts[:2], unescaped)):
+        return None  # there may be other escapes, or characters that XML does not allow
+    all_quoted = unescaped.count('"\n') == len(found) - 1 and unescaped.endswith('"')
+    with_quotes = unescaped.split("\n") if all_quoted else list(map(quoted, unescaped.split("\n")))
+    return rest.encode(), EntryColumns(keys, list(map(int, sizes)), with_quotes, modified)

@@ -7,7 +7,7 @@ Source: Amazon S3 API Reference, ListObjectsV2, ListObjects, ListMultipartUpload
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime
 from functools import partial
@@ -97,15 +97,15 @@ def parse_page(document: ET.Element, root: str, prefix: str, *, flat: bool, limi
     entries: those of the document, if they were taken out of it.
     """
     space = document.tag[: -len("ListBucketResult")]
-    decode = unquote_key if document.findtext(space + "EncodingType") == "url" else str
+    decode = unquote_keys if document.findtext(space + "EncodingType") == "url" else list
     columns = _entry_columns(document, space) if entries is None else entries
-    names = list(map(decode, columns.keys))
-    common = [decode(text) for text in _texts(document.findall(space + "CommonPrefixes"), space + "Prefix")]
+    names = decode(columns.keys)
+    common = decode(_texts(document.findall(space + "CommonPrefixes"), space + "Prefix"))
     check_names(names, common, prefix, flat=flat)
     check_echo(document.findtext(space + "Prefix"), prefix)
     check_truncation_flag(bool(document.findtext(space + "IsTruncated")), len(names) + len(common), limit)
     cut = len(root)
-    keys = [name[cut:] for name in names]
+    keys = [name[cut:] for name in names] if cut else names
     listed = list(map(_new_entry, zip(keys, columns.sizes, columns.etags, columns.modified, strict=True)))
     if "" in keys:  # the cloudpath itself as an object: a directory marker
         listed = [entry for entry in listed if entry.key]
@@ -135,6 +135,15 @@ def _texts(elements: list[ET.Element], tag: str) -> list[str]:
 def unquote_key(text: str) -> str:
     """Decode a URL-encoded key, in which S3 writes spaces as `+`. Invalid UTF-8 becomes surrogates (PEP 383)."""
     return unquote_plus(text, errors="surrogateescape") if "%" in text or "+" in text else text
+
+
+def unquote_keys(texts: Sequence[str]) -> list[str]:
+    """Decode URL-encoded keys, all at once if none of them contains a line feed."""
+    together = "\n".join(texts)
+    if "%" not in together and "+" not in together:
+        return list(texts)
+    decoded = unquote_key(together).split("\n")
+    return decoded if len(decoded) == len(texts) else list(map(unquote_key, texts))
 
 
 def _next_token(document: ET.Element, space: str, keys: list[str], prefixes: list[str]) -> str | None:
