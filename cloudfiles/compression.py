@@ -105,6 +105,15 @@ def _names(encoding: Encoding) -> tuple[str, ...]:
     return tuple(_canonical(member, encoding) for member in members if member not in _NO_CODING)
 
 
+def concatenates(encoding: Encoding) -> bool:
+    """Whether the concatenation of two contents in this encoding is one too. Raises UnsupportedCompressionType.
+
+    >>> concatenates("gzip"), concatenates(""), concatenates("br")
+    (True, True, False)
+    """
+    return all(codec_of(name).concatenates for name in _names(encoding))
+
+
 def _canonical(member: str, encoding: str) -> str:
     try:
         return _ALIASES[member]

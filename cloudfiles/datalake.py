@@ -100,10 +100,10 @@ class DataLake:
         self._store.required(Appending).create(path, if_absent=if_absent)
 
     def append(self, path: str, position: int, content: bytes) -> None:
-        """Append bytes at `position`, the size of the file or of what was appended so far; repeating this is harmless.
+        """Append bytes at `position`, the size of the file or of what was appended so far.
 
-        On Azure they are not visible before `flush`; elsewhere they are at once. Raises PreconditionFailedError, at
-        the latest in `flush`, if the file has another size.
+        On Azure they are not visible before `flush`, and a call can be repeated; elsewhere they are visible at once.
+        Raises PreconditionFailedError, on Azure in `flush`, if the file has another size: nothing is appended twice.
         """
         self._store.required(Appending).append(path, position, content)
 

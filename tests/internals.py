@@ -22,7 +22,7 @@ INTERNALS: dict[str, tuple[str, ...]] = {
     "s3_copy_at_once": (f"{_STORES}.s3.interface.S3Interface.copy_threshold",),
     "gs_part": (f"{_STORES}.gs.composite.PART",),
     "azure_part": (f"{_STORES}.azure.multipart.MIN_BLOCK",),
-    "azure_copy_part": (f"{_STORES}.azure.copy._BLOCK",),
+    "azure_copy_part": (f"{_STORES}.azure.copy.BLOCK",),
     "azure_copy_at_once": (f"{_STORES}.azure.copy.MAX_AT_ONCE",),
     "file_read": (f"{_STORES}.file.file_io._ONE_READ",),
     "file_piece": (f"{_STORES}.file.file_io._PIECE",),

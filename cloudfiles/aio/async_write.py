@@ -21,6 +21,7 @@ class AsyncWriteVerbs(AsyncRunner):
 
     put = awaited(CloudFiles.put)
     put_json = awaited(CloudFiles.put_json)
+    concat = awaited(CloudFiles.concat)
     compose = awaited(CloudFiles.compose)
 
     @overload

@@ -155,12 +155,6 @@ class Interface(ABC):
         """A URL that allows `method` on `key` without credentials for `expires` seconds."""
         raise UnsupportedOperationError(f"{type(self).__name__} does not support presigned URLs")
 
-    def compose(self, source_keys: Sequence[str], key: str, options: WriteOptions) -> str | None:
-        """Concatenate objects into one on the server; they are kept. Returns the ETag."""
-        raise UnsupportedOperationError("compose is supported for gs:// only; elsewhere, read the objects and write "
-                                        "them as one",
-                                        path=key)
-
     def capability(self, kind: Kind[C]) -> C | None:
         """The operations of one kind, a class of `capabilities`; None if the store does not have them."""
         return None

@@ -16,7 +16,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, ClassVar, NamedTuple, TypeAlias, TypeVar
 
-from cloudfiles.exceptions import UnsupportedOperationError
+from cloudfiles.exceptions import PreconditionFailedError, UnsupportedOperationError
 from cloudfiles.types import StoredObject, WriteOptions
 
 if TYPE_CHECKING:
@@ -142,8 +142,8 @@ class Appending(Capability):
     def append(self, path: str, position: int, content: bytes) -> None:
         """Append bytes at `position`, which is the size of the file, or of what was appended so far.
 
-        Repeating a call is harmless. Readers may see the bytes now, or only after `flush`. Raises
-        PreconditionFailedError, at the latest in `flush`, if the file has another size.
+        Nothing is appended twice, also if a request was repeated. Readers may see the bytes now, or only after `flush`.
+        Raises PreconditionFailedError, at the latest in `flush`, if the file has another size.
         """
 
     @abstractmethod
@@ -156,6 +156,11 @@ class Appending(Capability):
     def truncate(self, path: str, size: int) -> None:
         """Keep the first `size` bytes of a file. Raises InvalidInputError if it is smaller."""
         raise UnsupportedOperationError("this store cannot truncate files", path=path)
+
+
+def not_at_end(path: str, size: int, position: int) -> PreconditionFailedError:
+    """The error for an `append` at a position that is not the end of the file."""
+    return PreconditionFailedError(f"the file has {size} bytes, and cannot be appended to at {position}", path=path)
 
 
 class ConcatSource(NamedTuple):

@@ -18,19 +18,22 @@ import os
 import threading
 from base64 import b64encode
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from cloudfiles.exceptions import (
     CloudFilesError,
     InvalidPathError,
+    MissingObjectError,
     ObjectChangedError,
     PreconditionFailedError,
     UnsupportedOperationError,
 )
 from cloudfiles.interfaces.base import Interface
+from cloudfiles.interfaces.capabilities import Appending, C, Capability, Concatenation, Kind
 from cloudfiles.interfaces.local_store import chunks, guess_type, http_date, slice_bounds
+from cloudfiles.interfaces.mem_capabilities import MemAppending, MemConcatenation
 from cloudfiles.interfaces.server_copy import CopyOptions, CopyResult
 from cloudfiles.interfaces.traits import StoreTraits
 from cloudfiles.runtime.cancellation import publishing
@@ -110,6 +113,26 @@ class _MemoryBucket:
             self.objects[key] = stored
             if present is None:
                 self._order.add(key)
+
+    def replace(self, key: str, present: _Object, stored: _Object) -> bool:
+        """Replace an object if it is still this one."""
+        with self.lock, publishing():
+            if self.objects.get(key) is not present:
+                return False
+            self.objects[key] = stored
+            return True
+
+    def rename(self, key: str, target: str) -> bool:
+        """False if the object is missing."""
+        with self.lock, publishing():
+            stored = self.objects.pop(key, None)
+            if stored is None:
+                return False
+            self._order.discard(key)
+            if target not in self.objects:
+                self._order.add(target)
+            self.objects[target] = stored
+            return True
 
     def delete(self, key: str) -> None:
         with self.lock, publishing():
@@ -250,6 +273,34 @@ class MemInterface(Interface):
         metadata = {self.traits.metadata_prefix + name: value for name, value in (options.metadata or {}).items()}
         headers = metadata | {name: value for name, value in fields.items() if value is not None}
         return StoredObject(None, options.encoding, "", stored.etag, stored.size, headers)
+
+    def capability(self, kind: Kind[C]) -> C | None:
+        operations: Mapping[Kind[Capability], Callable[[MemInterface], Capability]] = {
+            Appending: MemAppending, Concatenation: MemConcatenation}
+        found = operations.get(kind)
+        return None if found is None else cast("C", found(self))
+
+    def reason_without(self, kind: Kind[Capability]) -> str:
+        return "it is the memory of one process, without directories or users"
+
+    def rename_from(self, source: Interface, source_key: str, key: str) -> bool:
+        """Within a bucket, with its content of any kind."""
+        if not isinstance(source, MemInterface) or source._bucket is not self._bucket:
+            return False
+        return self._bucket.rename(source._full(source_key), self._full(key))
+
+    def change(self, key: str, changed: Callable[[bytes], bytes]) -> None:
+        """Replace the content of an object by a function of it, in one step. Raises MissingObjectError."""
+        while True:
+            stored = self._bucket.objects.get(self._full(key))
+            if stored is None:
+                raise MissingObjectError("there is no such object", path=key, store=self._store)
+            if not isinstance(stored.content, bytes):
+                raise UnsupportedOperationError(f"the object is a {type(stored.content).__name__}, not bytes", path=key,
+                                                store=self._store)
+            fresh = self._stored(changed(stored.content), stored.options._replace(if_absent=False, if_match=None))
+            if self._bucket.replace(self._full(key), stored, fresh):
+                return
 
     def is_same(self, source: Interface, source_key: str, key: str) -> bool:
         return (isinstance(source, MemInterface) and source._bucket is self._bucket

@@ -207,12 +207,18 @@ class S3Service:
         bucket.objects[key] = stored
         return ServerResponse(200, (("ETag", f'"{stored.etag}"'), *_checksum_headers(checksums)))
 
-    def _copy(self, request: ServerRequest, bucket: Bucket, key: str) -> ServerResponse:
+    def _copy_source(self, request: ServerRequest) -> StoredObject:
         source = ServerRequest("GET", "/" + (request.header("x-amz-copy-source") or "").lstrip("/"), ())
         name, source_key = self.locate(source)
         stored = self.buckets[name].objects.get(source_key)
         if stored is None:
             raise S3Error(404, "NoSuchKey")
+        if (request.header("x-amz-copy-source-if-match") or stored.etag).strip('"') != stored.etag:
+            raise S3Error(412, "PreconditionFailed")
+        return stored
+
+    def _copy(self, request: ServerRequest, bucket: Bucket, key: str) -> ServerResponse:
+        stored = self._copy_source(request)
         replace = request.header("x-amz-metadata-directive") == "REPLACE"
         bucket.objects[key] = StoredObject(stored.content, stored.etag,
                                            kept_headers(request) if replace else stored.headers, stored.checksums)
@@ -248,9 +254,19 @@ class S3Service:
         number = int(request.query.get("partNumber", "0"))
         if not 1 <= number <= 10_000:
             raise S3Error(400, "InvalidArgument", "Part number must be an integer between 1 and 10000, inclusive")
+        if request.header("x-amz-copy-source") is not None:
+            return self._copy_part(request, upload, number)
         checksums = verified_checksums(request)
         upload.parts[number] = request.body
         return ServerResponse(200, (("ETag", f'"{md5_hex(request.body)}"'), *_checksum_headers(checksums)))
+
+    def _copy_part(self, request: ServerRequest, upload: Upload, number: int) -> ServerResponse:
+        content = self._copy_source(request).content
+        first, _, last = (request.header("x-amz-copy-source-range") or f"bytes=0-{len(content) - 1}")[6:].partition("-")
+        if int(last) >= len(content):
+            raise S3Error(400, "InvalidArgument", "Range specified is not valid for source object")
+        part = upload.parts[number] = content[int(first):int(last) + 1]
+        return xml_response(f"<CopyPartResult><ETag>&quot;{md5_hex(part)}&quot;</ETag></CopyPartResult>")
 
     def _complete(self, request: ServerRequest, name: str, bucket: Bucket, upload_id: str) -> ServerResponse:
         upload = bucket.uploads[upload_id]

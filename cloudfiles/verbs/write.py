@@ -1,4 +1,4 @@
-"""The methods of `CloudFiles` that write: put, puts, put_json, put_jsons, compose, touch, delete."""
+"""The methods of `CloudFiles` that write: put, puts, put_json, put_jsons, concat, touch, delete."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cloudfiles.batch.processes import Parallel, is_parallel
 from cloudfiles.batch.progress import Progress, is_shown
 from cloudfiles.batch.writer import Upload, WriteDefaults, guess_content_type, is_scalar, uploads, writer
 from cloudfiles.compression import stored_encoding
-from cloudfiles.exceptions import CloudFilesError, InvalidInputError
+from cloudfiles.exceptions import CloudFilesError, InvalidInputError, MissingObjectError, ServerError
 from cloudfiles.inputs import PutContent, PutRequest, RawPutRequest, as_path, is_path
 from cloudfiles.json_content import dump_json
 from cloudfiles.key_conflicts import find_key_conflict
@@ -222,31 +222,60 @@ class WriteVerbs(BatchRunner):
                          parallel, storage_class, metadata=metadata, if_absent=if_absent, if_match=if_match,
                          return_recording=return_recording)
 
-    def compose(self, paths: Sequence[StrPath], dest: StrPath, *, content_type: str | None = None, encoding: str = "",
-                cache_control: str | None = None, storage_class: str | None = None,
-                metadata: Mapping[str, str] | None = None, if_absent: bool = False,
-                if_match: str | None = None) -> str | None:
-        """Concatenate objects into one on `gs://`, without downloading them. Returns the ETag.
+    def concat(self, paths: Sequence[StrPath], dest: StrPath, *, delete_source: bool = False,
+               content_type: str | None = None, encoding: str | None = None, cache_control: str | None = None,
+               storage_class: str | None = None, metadata: Mapping[str, str] | None = None, if_absent: bool = False,
+               if_match: str | None = None) -> str | None:
+        """Concatenate objects into one. Returns the ETag, if the store reports it.
+
+        The bytes do not pass through this process where the store can do without: composing on `gs://`, parts or blocks
+        that the service copies itself on `s3://` and `az://`, the kernel on `file://`. Objects below 5 MiB on `s3://`
+        are read, and so is everything that a server does not support, in bounded memory.
+
+        The result appears completely or not at all, made of exactly the versions that were there at the beginning; its
+        size is verified.
 
         Args:
-            paths: 1 to 32 objects, in order, which may include `dest`; they are kept.
-            dest: the object to create or replace; it becomes visible when it is complete.
+            paths: the objects, in order; `dest` may be one of them.
+            dest: the object to create or replace.
+            delete_source: delete the objects (but not `dest`) once the result is complete, each if it has not been
+                replaced meanwhile.
             content_type: guessed from the suffix of `dest` if not given.
-            encoding: the encoding of the stored bytes (such as 'gzip'), as it is not copied from the objects.
-            cache_control, storage_class, metadata, if_absent, if_match: as for `puts`.
+            encoding: the encoding of the stored bytes (such as 'gzip'); None: that of the objects, which all have to
+                have the same. 'br' cannot be concatenated.
+            cache_control, storage_class, metadata, if_absent, if_match: as for `puts`. If `dest` is one of the objects,
+                it is only replaced if no one else has replaced it meanwhile.
 
         Raises:
-            UnsupportedOperationError: the store does not support this.
-            InvalidInputError: no paths, or more than 32.
-            ServerError: (status 404) one of the objects is missing.
+            InvalidInputError: no paths, or objects with encodings that cannot be concatenated.
+            MissingObjectError: (also a FileNotFoundError) one of the objects does not exist; nothing was written.
+            ObjectChangedError: one of the objects was replaced meanwhile. Nothing was written, or, with
+                `delete_source`, the result is complete and this object was not deleted.
+            PreconditionFailedError: the condition for `dest` was not met.
+            IntegrityError: the result does not have the size of the objects; none was deleted.
         """
+        from cloudfiles.transfer.concat import concat
+
         if is_path(paths) or not isinstance(paths, Sequence):
             raise InvalidInputError(f"paths: expected a sequence of paths, got {type(paths).__name__}")
         options = WriteDefaults(content_type, None, None, cache_control, storage_class, metadata, if_absent, if_match)
         dest = as_path(dest)
-        return self._store.here().compose([as_path(path) for path in paths], dest, WriteOptions(
-            options.content_type or guess_content_type(dest), stored_encoding(encoding),
-            options.cache_control, options.storage_class, options.metadata, if_absent, if_match))
+        return concat(self._store, [as_path(path) for path in paths], dest, WriteOptions(
+            options.content_type or guess_content_type(dest), "", options.cache_control, options.storage_class,
+            options.metadata, if_absent, if_match), None if encoding is None else stored_encoding(encoding),
+            delete_source)
+
+    def compose(self, paths: Sequence[StrPath], dest: StrPath, *, content_type: str | None = None, encoding: str = "",
+                cache_control: str | None = None, storage_class: str | None = None,
+                metadata: Mapping[str, str] | None = None, if_absent: bool = False,
+                if_match: str | None = None) -> str | None:
+        """As `concat`, except that the encoding has to be given, and that a missing object raises a ServerError
+        (status 404). For existing programs."""
+        try:
+            return self.concat(paths, dest, content_type=content_type, encoding=encoding, cache_control=cache_control,
+                               storage_class=storage_class, metadata=metadata, if_absent=if_absent, if_match=if_match)
+        except MissingObjectError as error:
+            raise ServerError(error.args[0], status=404, path=error.path, store=error.store) from error
 
     def touch(self, paths: StrPath | Iterable[StrPath], progress: Progress = None, total: int | None = None,
               nocopy: bool = False, parallel: Parallel | None = None) -> None:

@@ -1,10 +1,9 @@
-"""`mkdir`, `rmdir`, `rename` and `isdir` of `CloudFiles`, on a file system, in memory, on S3 and in a data lake."""
+"""`mkdir`, `rmdir`, `rename` and `isdir` of `CloudFiles`, on every kind of store."""
 
 from __future__ import annotations
 
 import asyncio
-import base64
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,46 +17,12 @@ from cloudfiles.exceptions import (
     MissingObjectError,
     PreconditionFailedError,
 )
-from cloudfiles.interfaces.azure.paths import forget_namespaces
-from cloudfiles.testing import S3Server
-from tests.servers.azure_server import AzureServer
+from tests.facade.capability_stores import azure_server, cf, s3_server
 
-KEY = base64.b64encode(b"an account's key" * 4).decode()
-
-
-@pytest.fixture(scope="module")
-def azure_server() -> Iterator[AzureServer]:
-    with AzureServer() as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def s3_server() -> Iterator[S3Server]:
-    with S3Server() as server:
-        yield server
-
-
-@pytest.fixture(params=["file", "mem", "s3", "abfs"])
-def cf(request: pytest.FixtureRequest, tmp_path: Path) -> CloudFiles:
-    kind = request.param
-    if kind == "file":
-        return CloudFiles(f"file://{tmp_path}/root")
-    if kind == "mem":
-        return CloudFiles(f"mem://{tmp_path.name}/root")
-    if kind == "s3":
-        server: S3Server = request.getfixturevalue("s3_server")
-        server.reset()
-        return CloudFiles(f"s3://{server.url}/bucket/root", secrets=server.secrets)
-    azure: AzureServer = request.getfixturevalue("azure_server")
-    azure.reset()
-    azure.configure(key=KEY, hierarchical=True)
-    forget_namespaces()
-    return CloudFiles(f"az://{azure.container}/root", endpoint=azure.endpoint,
-                      secrets={"account_name": "account", "account_key": KEY})
-
+__all__ = ["azure_server", "cf", "s3_server"]  # fixtures
 
 def has_directories(cf: CloudFiles) -> bool:
-    return cf.protocol in ("file", "az")
+    return cf.protocol in ("file", "abfs")
 
 
 # ---- mkdir and rmdir

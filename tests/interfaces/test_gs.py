@@ -25,11 +25,12 @@ from cloudfiles.exceptions import (
     ServerError,
     UnsupportedOperationError,
 )
+from cloudfiles.interfaces.capabilities import Concatenation, ConcatSource
 from cloudfiles.interfaces.server_copy import CopyOptions
 from cloudfiles.testing import FlipBit, Replaced, ResetBefore, ResetInBody, Rule, ShortBody, Status
 from cloudfiles.testing.s3_objects import checksum, make_object
 from cloudfiles.types import WriteOptions
-from tests.interfaces.gs_setup import close_opened, open_gs
+from tests.interfaces.gs_setup import close_opened, concat, open_gs
 from tests.interfaces.s3_setup import Worker
 from tests.servers.gcs_server import GcsServer, backend_error, busy, json_error
 
@@ -180,15 +181,23 @@ def test_damaged_reads_are_read_again(gs: Worker, gcs_server: GcsServer) -> None
 def test_composite_objects_are_verified_by_crc32c(gs: Worker) -> None:
     gs.put("a", b"first ", PLAIN)
     gs.put("b", b"second", PLAIN)
-    etag = gs.compose(["a", "b"], "c", WriteOptions(content_type="text/plain"))
+    etag = concat(gs, ["a", "b"], "c", WriteOptions(content_type="text/plain"))
     got = gs.get("c")
     assert (got.content, got.verified, got.etag) == (b"first second", "crc32c", etag)
     assert gs.head("c")["Content-md5"] is None
     assert gs.head("c")["Parts-Count"] == 2
-    with pytest.raises(ServerError, match="missing"):
-        gs.compose(["a", "gone"], "d", PLAIN)
-    with pytest.raises(InvalidInputError, match="1 to 32"):
-        gs.compose(["a"] * 33, "d", PLAIN)
+    concat(gs, ["a", "b"] * 40, "d", PLAIN)
+    assert gs.get("d").content == b"first second" * 40
+
+
+def test_only_the_generation_that_was_found_is_composed(gs: Worker) -> None:
+    gs.put("a", b"first ", PLAIN)
+    found = ConcatSource("a", gs.describe("a"))
+    for change in (lambda: gs.put("a", b"other", PLAIN), lambda: gs.delete(["a"])):
+        change()
+        with pytest.raises(ObjectChangedError):
+            Worker(gs.capability(Concatenation), gs.runtime).concat([found], "c", PLAIN)
+    assert not gs.exists("c")
 
 
 # ---- generations

@@ -32,12 +32,12 @@ from cloudfiles.types import WriteOptions
 MAX_AT_ONCE = 256 << 20
 """Maximum size of one Copy Blob From URL, in bytes."""
 
-_BLOCK = 256 << 20
+BLOCK = 256 << 20
 """Size of a block in bytes. The service copies the data itself, so blocks are large; 50 000 exceed any blob."""
 
 _LONGEST = 24 * 3600.0  # seconds for which a signature gives the service access to the source
 _FIRST_LOOK, _LAST_LOOK = 0.1, 10.0  # seconds before the first poll of an asynchronous copy; doubles each time
-_NO_BLOCKS_FROM_URL = frozenset({400, 405, 501})
+NO_BLOCKS_FROM_URL = frozenset({400, 405, 501})
 
 
 @dataclass
@@ -58,7 +58,7 @@ class ServerSideCopy:
         etag, size = headers.get("etag", ""), size_of(headers, self.source_key)
         if self.options.etag not in (None, etag):
             raise self._changed()
-        origin = self._origin(etag)
+        origin = self.origin(etag)
         try:
             if write_options is None and size <= MAX_AT_ONCE:
                 return CopyResult(size, self._at_once(origin))
@@ -77,7 +77,7 @@ class ServerSideCopy:
 
     # ---- the source
 
-    def _origin(self, etag: str) -> dict[str, str]:
+    def origin(self, etag: str) -> dict[str, str]:
         """The headers that specify the source, give the service access to it, and require its version."""
         source = self.source
         credentials = source.protocol.credentials()
@@ -112,12 +112,13 @@ class ServerSideCopy:
         described = blob_headers(write_options) if write_options is not None else _properties(headers)
         if "content-md5" in headers:
             described["x-ms-blob-content-md5"] = headers["content-md5"]
-        starts = range(0, size, _BLOCK)
+        starts = range(0, size, BLOCK)
         try:
             send_parts(self.target.runtime, (b"" for _ in starts),
-                       lambda number, _: self._block(origin, ids(number), starts[number - 1], size), self.target.origin)
+                       lambda number, _: self.copy_block(origin, ids(number), starts[number - 1], size),
+                       self.target.origin)
         except ServerError as error:
-            if error.status not in _NO_BLOCKS_FROM_URL:
+            if error.status not in NO_BLOCKS_FROM_URL:
                 raise
             if write_options is not None:
                 raise UnsupportedOperationError("the server does not support copying blocks: "
@@ -125,8 +126,9 @@ class ServerSideCopy:
             return self._polled(origin)
         return commit_blocks(self.target, self.key, ids, len(starts), described)
 
-    def _block(self, origin: dict[str, str], block_id: str, start: int, size: int) -> None:
-        last = min(size, start + _BLOCK) - 1
+    def copy_block(self, origin: dict[str, str], block_id: str, start: int, size: int) -> None:
+        """Stage the next block of the source, which has `size` bytes."""
+        last = min(size, start + BLOCK) - 1
         target = self.target.query_target(self.key, {"comp": "block", "blockid": block_id})
         self._send({**origin, "x-ms-source-range": f"bytes={start}-{last}"}, target)
 

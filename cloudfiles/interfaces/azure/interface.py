@@ -18,6 +18,7 @@ from cloudfiles.exceptions import (
 from cloudfiles.interfaces.azure.access_control import AzureAccessControl
 from cloudfiles.interfaces.azure.appending import AzureAppending
 from cloudfiles.interfaces.azure.bulk_delete import MAX_BATCH, delete_keys
+from cloudfiles.interfaces.azure.concatenation import AzureConcatenation
 from cloudfiles.interfaces.azure.copy import ServerSideCopy
 from cloudfiles.interfaces.azure.directories import AzureDirectories
 from cloudfiles.interfaces.azure.endpoint import Endpoint, account_of, find_endpoint
@@ -46,6 +47,7 @@ from cloudfiles.interfaces.capabilities import (
     Appending,
     C,
     Capability,
+    Concatenation,
     Directories,
     Expiry,
     Kind,
@@ -212,8 +214,10 @@ class AzureInterface(HeaderStore):
 
     def capability(self, kind: Kind[C]) -> C | None:
         """See the contract: those of a hierarchical namespace, if the account has one."""
-        operations = _HIERARCHICAL.get(kind)
         container = self._container or self._resolve()
+        if kind is Concatenation:
+            return cast("C", AzureConcatenation(container))
+        operations = _HIERARCHICAL.get(kind)
         if operations is None or not is_hierarchical(container):
             return None
         return cast("C", operations(container))

@@ -30,13 +30,25 @@ import os
 import stat
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext, suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
-from cloudfiles.exceptions import CloudFilesError, DecompressionError, InvalidPathError
+from cloudfiles.exceptions import CloudFilesError, DecompressionError, InvalidPathError, MissingObjectError
 from cloudfiles.interfaces.base import Interface
-from cloudfiles.interfaces.capabilities import C, Capability, Directories, Kind
+from cloudfiles.interfaces.capabilities import (
+    AccessControl,
+    Appending,
+    C,
+    Capability,
+    Concatenation,
+    Directories,
+    Kind,
+    Times,
+)
+from cloudfiles.interfaces.file.access_control import FileAccessControl
+from cloudfiles.interfaces.file.appending import FileAppending
+from cloudfiles.interfaces.file.concatenation import FileConcatenation
 from cloudfiles.interfaces.file.copy import copy_object, rename_object
 from cloudfiles.interfaces.file.directories import FileDirectories
 from cloudfiles.interfaces.file.file_io import check_content, etag_of
@@ -62,6 +74,7 @@ from cloudfiles.interfaces.file.objects import (
 )
 from cloudfiles.interfaces.file.os_errors import MISSING_ERRNOS, ErrorTranslator, ambiguous
 from cloudfiles.interfaces.file.temporaries import discard_temporaries, discard_temporaries_of
+from cloudfiles.interfaces.file.times import FileTimes
 from cloudfiles.interfaces.file.walk import Walk, WalkCache, next_page
 from cloudfiles.interfaces.local_store import guess_type, http_date
 from cloudfiles.interfaces.part_writer import InterruptedWrites, PartWriter
@@ -74,7 +87,8 @@ if TYPE_CHECKING:
     from cloudfiles.runtime.contract import Runtime
 
 _CAPABILITIES: Mapping[Kind[Capability], Callable[[FileInterface], Capability]] = {
-    Directories: FileDirectories}
+    Directories: FileDirectories, AccessControl: FileAccessControl, Appending: FileAppending, Times: FileTimes,
+    Concatenation: FileConcatenation}
 
 PAGE_ENTRIES = 10_000
 _MAX_DIRECTORIES = 10_000
@@ -214,6 +228,20 @@ class FileInterface(Interface):
             if os.path.islink(path[:end]):
                 return True
         return False
+
+    @contextmanager
+    def existing(self, path: str) -> Iterator[str]:
+        """The local path of a directory, or of an object's file; OSErrors in the block are translated. Raises
+        MissingObjectError."""
+        local = self._path(path) if path else self.root
+        with ErrorTranslator(self.url, path, local):
+            if not path or stat.S_ISDIR(_mode(local)):
+                yield local
+                return
+            found = find_object(local, self._variants)
+            if found is None:
+                raise MissingObjectError("there is no such file or directory")
+            yield local + suffix_of(found[1], self._variants)
 
     def capability(self, kind: Kind[C]) -> C | None:
         operations = _CAPABILITIES.get(kind)

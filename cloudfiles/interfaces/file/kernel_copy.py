@@ -19,22 +19,24 @@ _UNSUPPORTED = frozenset({errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTS
 """Errors by which the kernel refuses one method of copying for these two files."""
 
 
-def copy_content(source: int, target: int, size: int) -> int:
-    """Copy `size` bytes from the beginning of one file to that of another; returns how many were copied."""
+def copy_content(source: int, target: int, size: int, offset: int = 0) -> int:
+    """Copy `size` bytes from the beginning of one file to `offset` in another; returns how many were copied."""
     if size > _SMALL:
         for method in _METHODS:
             with suppress(OSError if method is _clone else _UnsupportedError):
-                return method(source, target, size)
-    return _read_and_write(source, target, size)
+                return method(source, target, size, offset)
+    return _read_and_write(source, target, size, offset)
 
 
 class _UnsupportedError(Exception):
     """The kernel does not support this method for these two files."""
 
 
-def _clone(source: int, target: int, size: int) -> int:
+def _clone(source: int, target: int, size: int, offset: int) -> int:
     import fcntl
 
+    if offset:
+        raise OSError(errno.EINVAL, "only whole files are cloned")
     fcntl.ioctl(target, _FICLONE, source)
     return size
 
@@ -58,22 +60,22 @@ def _in_kernel(copy: Callable[[int, int], int], size: int) -> int:
     return done
 
 
-def _copy_file_range(source: int, target: int, size: int) -> int:
-    return _in_kernel(lambda at, count: os.copy_file_range(source, target, count, at, at), size)
+def _copy_file_range(source: int, target: int, size: int, offset: int) -> int:
+    return _in_kernel(lambda at, count: os.copy_file_range(source, target, count, at, offset + at), size)
 
 
-def _sendfile(source: int, target: int, size: int) -> int:
-    os.lseek(target, 0, os.SEEK_SET)
+def _sendfile(source: int, target: int, size: int, offset: int) -> int:
+    os.lseek(target, offset, os.SEEK_SET)
     return _in_kernel(lambda at, count: os.sendfile(target, source, at, count), size)
 
 
-_METHODS: tuple[Callable[[int, int, int], int], ...] = (
+_METHODS: tuple[Callable[[int, int, int, int], int], ...] = (
     (_clone, _copy_file_range, _sendfile) if sys.platform == "linux" else ())
 
 
-def _read_and_write(source: int, target: int, size: int) -> int:
+def _read_and_write(source: int, target: int, size: int, offset: int) -> int:
     os.lseek(source, 0, os.SEEK_SET)
-    os.lseek(target, 0, os.SEEK_SET)
+    os.lseek(target, offset, os.SEEK_SET)
     done = 0
     while piece := os.read(source, min(size + 1 - done, _PIECE)):  # one more byte, to detect a file that grows
         check_cancelled()

@@ -51,6 +51,11 @@ else:
         return None
 
 
+def has_acl(path: str) -> bool:
+    """Whether there are more rights than those of owner, group and others."""
+    return _acl_of(path) is not None
+
+
 def permissions_of_object(path: str, variants: Variants) -> Permissions | None:
     """The permissions of the file of the object at `path`."""
     return permissions_of_first(existing_files(path, variants))

@@ -31,7 +31,7 @@ from cloudfiles.interfaces.gs.objects import (
     verify_assembled,
 )
 from cloudfiles.interfaces.gs.resource import etag_of, resource_of, seconds, size_of, stored_crc
-from cloudfiles.interfaces.multipart import MultipartUpload, UploadWriter, size_of_part
+from cloudfiles.interfaces.multipart import MultipartUpload, UploadWriter, send_parts, size_of_part
 from cloudfiles.interfaces.part_writer import InterruptedWrites, PartLayout, PartWriter
 from cloudfiles.runtime.cancellation import shielded
 from cloudfiles.runtime.contract import Cancelled
@@ -181,8 +181,7 @@ class CompositeUpload(MultipartUpload):
         for level in itertools.count(1):
             if len(sources) <= MAX_COMPOSED:
                 break
-            sources = [self._compose_group(sources[at:at + MAX_COMPOSED], level, at)
-                       for at in range(0, len(sources), MAX_COMPOSED)]
+            sources = self._compose_groups(sources, level)
         request = compose(self._bucket, self._key, self._bucket.full_name(self._key), sources,
                           self._resource, self._condition)
         try:
@@ -195,6 +194,17 @@ class CompositeUpload(MultipartUpload):
             raise self._lost()
         verify_assembled(self._bucket, self._key, written, crc, size)
         return written
+
+    def _compose_groups(self, sources: Sequence[_Source], level: int) -> list[_Source]:
+        """Intermediate objects, made of 32 each, several at the same time."""
+        starts = range(0, len(sources), MAX_COMPOSED)
+        composed: dict[int, _Source] = {}
+
+        def compose_group(number: int, at: int) -> None:
+            composed[number] = self._compose_group(sources[at:at + MAX_COMPOSED], level, at)
+
+        send_parts(self._bucket.runtime, starts, compose_group, self.origin, drain=True)
+        return [group for _, group in sorted(composed.items())]
 
     def _compose_group(self, sources: Sequence[_Source], level: int, at: int) -> _Source:
         name = self._name(at, level)

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 from cloudfiles.credentials.google import GoogleProvider
 from cloudfiles.credentials.google_chain import GoogleChain
@@ -19,13 +19,24 @@ from cloudfiles.exceptions import (
     InvalidInputError,
     ObjectChangedError,
     PreconditionFailedError,
-    ServerError,
     UnsupportedOperationError,
 )
 from cloudfiles.interfaces.base import Interface, object_changed
+from cloudfiles.interfaces.capabilities import (
+    AccessControl,
+    Appending,
+    C,
+    Capability,
+    Concatenation,
+    Directories,
+    Expiry,
+    Kind,
+    Times,
+)
 from cloudfiles.interfaces.gs.bulk_delete import MAX_BATCH, delete_keys
 from cloudfiles.interfaces.gs.composite import discard_interrupted_parts, discard_parts, may_compose, open_part_writer
-from cloudfiles.interfaces.gs.copy import compose, rewrite
+from cloudfiles.interfaces.gs.concatenation import GsConcatenation
+from cloudfiles.interfaces.gs.copy import rewrite
 from cloudfiles.interfaces.gs.endpoint import find_endpoint
 from cloudfiles.interfaces.gs.listing import list_page
 from cloudfiles.interfaces.gs.objects import (
@@ -34,7 +45,6 @@ from cloudfiles.interfaces.gs.objects import (
     GsBucket,
     GsRead,
     MediaObject,
-    condition_of,
     described_media,
     quote_name,
 )
@@ -64,6 +74,14 @@ from cloudfiles.types import Content, ListPage, StoredObject, StoreOptions, Writ
 _PRESIGNABLE = ("GET", "HEAD", "PUT", "DELETE")
 _DECISIVE = ("GOOGLE_", "GCE_", "CLOUDSDK_", "CLOUD_FILES_DIR", "CLOUD_VOLUME_DIR", "HOME", "USERPROFILE", "APPDATA")
 """Prefixes of the environment variables that determine the credentials."""
+
+
+_REASONS: Mapping[Kind[Capability], str] = {
+    Directories: "a directory exists as soon as there is an object below it",
+    AccessControl: "access to buckets and objects is controlled by IAM",
+    Expiry: "objects expire by the lifecycle rules of the bucket",
+    Times: "the service sets them",
+    Appending: "objects are replaced as a whole; concat() makes larger ones"}
 
 
 class GsInterface(HttpStore):
@@ -207,7 +225,7 @@ class GsInterface(HttpStore):
     def delete(self, keys: Sequence[str]) -> Mapping[str, CloudFilesError]:
         return delete_keys(self._resolve(), keys)
 
-    # ---- copying and composing
+    # ---- copying and concatenating
 
     def can_copy_from(self, source: Interface) -> bool:
         """Between buckets of one service; these credentials must have read access to the source."""
@@ -234,18 +252,11 @@ class GsInterface(HttpStore):
             raise ObjectChangedError("the object was replaced before it was copied", path=source_key) from error
         return None if copy is None else CopyResult(size_of(copy), etag_of(copy))
 
-    def compose(self, source_keys: Sequence[str], key: str, options: WriteOptions) -> str | None:
-        """Concatenate up to 32 objects into one; they are kept. Returns the ETag.
+    def capability(self, kind: Kind[C]) -> C | None:
+        return cast("C", GsConcatenation(self._resolve())) if kind is Concatenation else None
 
-        Raises ServerError (404) if one of them is missing.
-        """
-        bucket = self._resolve()
-        request = compose(bucket, key, bucket.full_name(key), [(bucket.full_name(name), None) for name in source_keys],
-                          resource_of(options), condition_of(bucket, key, options))
-        written = self._client.send(request)
-        if written is None:
-            raise ServerError("one of the objects to compose is missing", status=404, path=key)
-        return etag_of(written)
+    def reason_without(self, kind: Kind[Capability]) -> str:
+        return _REASONS.get(kind, "")
 
     def open_writer(self, key: str, size: int, options: WriteOptions,
                     state: Mapping[str, Any] | None = None) -> PartWriter | None:

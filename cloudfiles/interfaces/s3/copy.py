@@ -11,6 +11,7 @@ from cloudfiles.batch.fanout import Plan, collect
 from cloudfiles.credentials.signing.url_encoding import quote_key
 from cloudfiles.exceptions import (
     AuthorizationError,
+    CloudFilesError,
     IntegrityError,
     ObjectChangedError,
     PreconditionFailedError,
@@ -37,6 +38,12 @@ _PART = 256 << 20
 _TOO_LARGE = ("EntityTooLarge", "InvalidRequest")
 _UNSUPPORTED_CODES = frozenset({"AccessDenied", "NotImplemented", "MethodNotAllowed", "InvalidArgument",
                                 "InvalidRequest"})
+
+
+def is_unsupported(error: CloudFilesError) -> bool:
+    """Whether the server may not support copies, or not of this object: it can be read and written instead."""
+    return isinstance(error, AuthorizationError) or (
+        isinstance(error, ServerError) and (error.code in _UNSUPPORTED_CODES or error.status in (405, 501)))
 
 
 def same_service(here: S3Bucket, there: S3Bucket) -> bool:
@@ -72,8 +79,7 @@ class ServerSideCopy(Value):
                 return self._in_parts()
             return self._at_once()
         except (AuthorizationError, ServerError) as error:
-            if (isinstance(error, ServerError) and error.code not in _UNSUPPORTED_CODES
-                    and error.status not in (405, 501)):
+            if not is_unsupported(error):
                 raise
             raise UnsupportedOperationError("the server does not support copying this object: "
                                             f"{error}", path=self.key) from error
@@ -136,21 +142,22 @@ class ServerSideCopy(Value):
         step = min(_PART, self.threshold)
         while step * MAX_PARTS < last:
             step *= 2
-        headers = self._headers(described.etag)
 
         def copy_part(start: int) -> None:
-            number = start // step + 1
-            end = min(start + step, last)
-            part_range = {"x-amz-copy-source-range": f"bytes={start}-{end - 1}"}
-            etag = self._send(upload.part_target(number), {**headers, **part_range})
-            if etag is None:
-                raise self._changed()
-            upload.sent[number] = Part(etag, "", end - start)
+            self.copy_part(upload, start // step + 1, described.etag, start, min(start + step, last))
 
         runtime = self.bucket.runtime
         collect(copy_part, range(0, last, step), Plan(
             runtime, report=lambda _: runtime.sleep(0),
             share=lambda: WorkerShare(lambda: (self.bucket.origin,), runtime, max_width())))
+
+    def copy_part(self, upload: S3Upload, number: int, etag: str | None, start: int, end: int) -> None:
+        """Copy the bytes `[start:end]` of this version of the source. Raises ObjectChangedError."""
+        part_range = {"x-amz-copy-source-range": f"bytes={start}-{end - 1}"}
+        copied = self._send(upload.part_target(number), {**self._headers(etag), **part_range})
+        if copied is None:
+            raise self._changed()
+        upload.sent[number] = Part(copied, "", end - start)
 
     def _check_size(self, size: int) -> None:
         found = head_with_checksums(self.bucket, self.key) or {}

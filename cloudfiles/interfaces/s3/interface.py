@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from cloudfiles.credentials.aws import AwsProvider
 from cloudfiles.credentials.signing.url_encoding import quote_key
@@ -15,11 +15,23 @@ from cloudfiles.exceptions import (
 )
 from cloudfiles.interfaces.base import Interface
 from cloudfiles.interfaces.bounded_read import object_from_headers
+from cloudfiles.interfaces.capabilities import (
+    AccessControl,
+    Appending,
+    C,
+    Capability,
+    Concatenation,
+    Directories,
+    Expiry,
+    Kind,
+    Times,
+)
 from cloudfiles.interfaces.http_store import HeaderStore, ReadArguments
 from cloudfiles.interfaces.multipart import put_content, put_in_order
 from cloudfiles.interfaces.part_writer import InterruptedWrites, PartWriter
 from cloudfiles.interfaces.s3.bulk_delete import delete_keys
 from cloudfiles.interfaces.s3.checksums import UploadChecksums
+from cloudfiles.interfaces.s3.concatenation import S3Concatenation
 from cloudfiles.interfaces.s3.copy import MAX_COPY, ServerSideCopy, same_service
 from cloudfiles.interfaces.s3.endpoint import find_endpoint
 from cloudfiles.interfaces.s3.listing import list_objects, marker_token
@@ -54,6 +66,13 @@ MAX_PRESIGNED = 7 * 24 * 3600
 _DIRECTORY_BUCKET = "--x-s3"
 """The end of the names of directory buckets, which do not list in key order (Amazon S3 User Guide, "Differences for
 directory buckets")."""
+
+_REASONS: Mapping[Kind[Capability], str] = {
+    Directories: "a directory exists as soon as there is an object below it",
+    AccessControl: "access to buckets is controlled by policies and IAM; get_acl() reads the grants of an object",
+    Expiry: "objects expire by the lifecycle rules of the bucket",
+    Times: "the service sets them",
+    Appending: "objects are replaced as a whole; concat() makes larger ones"}
 
 _PRESIGNABLE = ("GET", "HEAD", "PUT", "DELETE")
 
@@ -197,6 +216,14 @@ class S3Interface(HeaderStore):
 
     def discard_interrupted(self, interrupted: InterruptedWrites) -> int:
         return discard_interrupted_uploads(self._bucket or self._resolve(), interrupted)
+
+    def capability(self, kind: Kind[C]) -> C | None:
+        if kind is not Concatenation:
+            return None
+        return cast("C", S3Concatenation(self._bucket or self._resolve(), self.get_part))
+
+    def reason_without(self, kind: Kind[Capability]) -> str:
+        return _REASONS.get(kind, "")
 
     # ---- presigning
 

@@ -1,0 +1,56 @@
+"""The stores on which the contract tests of capabilities run: `cf` is an empty store of each kind."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cloudfiles import CloudFiles
+from cloudfiles.interfaces.azure.paths import forget_namespaces
+from cloudfiles.testing import S3Server
+from tests.servers.azure_server import AzureServer
+from tests.servers.gcs_server import GcsServer
+
+KEY = base64.b64encode(b"an account's key" * 4).decode()
+KINDS = ("file", "mem", "s3", "gs", "az", "abfs")
+
+
+@pytest.fixture(scope="module")
+def azure_server() -> Iterator[AzureServer]:
+    with AzureServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def s3_server() -> Iterator[S3Server]:
+    with S3Server() as server:
+        yield server
+
+
+@pytest.fixture(params=KINDS)
+def cf(request: pytest.FixtureRequest, tmp_path: Path) -> CloudFiles:
+    return open_store(request.param, request, tmp_path)
+
+
+def open_store(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> CloudFiles:
+    """abfs: an Azure account with a hierarchical namespace; az: one without."""
+    if kind == "file":
+        return CloudFiles(f"file://{tmp_path}/root")
+    if kind == "mem":
+        return CloudFiles(f"mem://{tmp_path.name}/root")
+    if kind == "s3":
+        server: S3Server = request.getfixturevalue("s3_server")
+        server.reset()
+        return CloudFiles(f"s3://{server.url}/bucket/root", secrets=server.secrets)
+    if kind == "gs":
+        gcs: GcsServer = request.getfixturevalue("gcs_server")
+        return CloudFiles(f"gs://{gcs.url}/bucket/root")
+    azure: AzureServer = request.getfixturevalue("azure_server")
+    azure.reset()
+    azure.configure(key=KEY, hierarchical=kind == "abfs")
+    forget_namespaces()
+    return CloudFiles(f"{'abfs' if kind == 'abfs' else 'az'}://{azure.container}/root", endpoint=azure.endpoint,
+                      secrets={"account_name": "account", "account_key": KEY})
