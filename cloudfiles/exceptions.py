@@ -28,7 +28,7 @@ __all__ = [
 # URL (SigV4, V4 of GCS, SAS), header values that authenticate, and passwords in a URL.
 _SECRET = re.compile(
     r"(?i)((?:x-amz-signature|x-amz-security-token|x-amz-credential|x-goog-signature|x-goog-credential"
-    r"|awsaccesskeyid|signature|sig|access_token|token|api[-_]?key|password|passwd|secret|(?<=[?&])(?:key|auth|pwd))=)"
+    r"|awsaccesskeyid|signature|sig|access_token|delegation|token|api[-_]?key|password|passwd|secret|(?<=[?&])(?:key|auth|pwd))=)"
     r"[^&\s'\"]+"
     r"|((?:authorization|x-amz-security-token|proxy-authorization|cookie)['\"]?\s*[:=]\s*['\"]?)[^'\"\r\n]+"
     r"|(://[^/\s:]*:)[^/\s]+(?=@)"

@@ -25,7 +25,7 @@ class Shape(NamedTuple):
         bucket: its first component is a bucket.
         endpoint: it may start with the address of a server, `http(s)://HOST`.
         at_host: a bucket may be followed by its server: `BUCKET@HOST`.
-        scheme: the scheme of a web address; '' if it is none.
+        scheme: it starts with a host that is reached by this scheme; '' if it does not.
         https: the public address for reading buckets by plain HTTPS; '' if there is none.
     """
 
@@ -45,6 +45,8 @@ PROTOCOLS = {
     "abfss": Shape(bucket=True, at_host=True),
     "http": Shape(scheme="http"),
     "https": Shape(scheme="https"),
+    "webhdfs": Shape(scheme="http"),
+    "swebhdfs": Shape(scheme="https"),
     "mem": Shape(bucket=True),
     "middleauth+https": Shape(scheme="https"),
     "ngauth+https": Shape(scheme="https"),

@@ -20,6 +20,8 @@ from tests.servers.azurite import azurite as run_azurite
 from tests.servers.delay_proxy import delay_proxy as run_delay_proxy
 from tests.servers.gcs_server import GcsServer
 from tests.servers.guard import Guard
+from tests.servers.hadoop import HadoopServer
+from tests.servers.hadoop import hadoop as run_hadoop
 from tests.servers.http_proxy import HttpProxy
 from tests.servers.tls import Certificates, make_certificates
 
@@ -42,7 +44,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 # Environment variables, by how they begin or end, that would bring in the developer's own set-up.
 _FOREIGN_PREFIXES = ("AWS_", "GOOGLE_", "GCLOUD_", "CLOUDSDK_", "AZURE_", "CLOUD_FILES_", "CLOUDFILES_",
-                     "CLOUD_VOLUME_", "BOTO", "SSL_CERT_", "REQUESTS_CA_", "CURL_CA_", "XDG_")
+                     "CLOUD_VOLUME_", "BOTO", "HADOOP_", "SSL_CERT_", "REQUESTS_CA_", "CURL_CA_", "XDG_")
 _FOREIGN_SUFFIXES = ("_PROXY",)
 
 
@@ -235,6 +237,12 @@ def s3_server(request: pytest.FixtureRequest) -> processes.RunningS3Server:
 @pytest.fixture(scope="session")
 def azurite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AzuriteServer]:
     with run_azurite(tmp_path_factory.mktemp("azurite")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def hadoop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HadoopServer]:
+    with run_hadoop(tmp_path_factory.mktemp("hadoop")) as server:
         yield server
 
 

@@ -12,15 +12,15 @@ from typing import Any
 import hypothesis
 import pytest
 
-REAL_SERVERS = frozenset({"azurite", "caddy", "gcs_emulator", "moto_s3", "nginx", "rclone_http", "rclone_s3"})
+REAL_SERVERS = frozenset({"azurite", "caddy", "gcs_emulator", "hadoop", "moto_s3", "nginx", "rclone_http", "rclone_s3"})
 """The fixtures that start them."""
 
-_OF_STORES = {"az": "azurite", "caddy": "caddy", "gs": "gcs_emulator", "moto": "moto_s3", "nginx": "nginx",
-              "rclone": "rclone_s3"}
+_OF_STORES = {"az": "azurite", "caddy": "caddy", "gs": "gcs_emulator", "hadoop": "hadoop", "moto": "moto_s3",
+              "nginx": "nginx", "rclone": "rclone_s3"}
 """The server behind a store of the conformance suite, for those that have one."""
 
-_SECOND = frozenset({"moto_s3"})
-"""Servers of a protocol that a default run asks another real server for, which takes a tenth of the time."""
+_SECOND = frozenset({"hadoop", "moto_s3"})
+"""Servers of a protocol that a default run asks another server for, which takes a tenth of the time."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -21,6 +21,8 @@ _INTERFACES = {
     "az": "cloudfiles.interfaces.azure:AzureInterface",
     "abfs": "cloudfiles.interfaces.azure:AzureInterface",
     "abfss": "cloudfiles.interfaces.azure:AzureInterface",
+    "webhdfs": "cloudfiles.interfaces.webhdfs:WebHdfsInterface",
+    "swebhdfs": "cloudfiles.interfaces.webhdfs:WebHdfsInterface",
     "http": "cloudfiles.interfaces.http.interface:HttpInterface",
     "https": "cloudfiles.interfaces.http.interface:HttpInterface",
     "middleauth+https": "cloudfiles.interfaces.http.interface:HttpInterface",

@@ -171,6 +171,18 @@ _AZURITE = _reasons([
 # gcp-storage-emulator keeps objects under paths, and hangs up on one that it takes for leading out of its directory.
 _GCS_EMULATOR = _reasons([("no answer: '..' is no name", [key for key in _DOTTED if ".." in key.split("/")])])
 
+_HDFS = _reasons((
+    ("a segment longer than the 255 bytes of a name", _LONG_NAMES),
+    ("an empty segment is no name, and a leading slash leaves the directory", _EMPTY_SEGMENTS),
+    ("'.' and '..' are no names", _DOTTED),
+    ("a directory and not a file", [key for key in KEYS if key.endswith("/")]),
+    ("needs a directory where another key of the table is a file", ["prefix/child"]),
+    ("HDFS allows no ':' in names", [key for key in KEYS if ":" in key]),
+))
+
+# Hadoop 2.7.3: its DataNodes decode names twice, and find another file or none.
+_HADOOP = _HDFS | _reasons([("'%' in a name is decoded twice", [key for key in KEYS if "%" in key])])
+
 # Server or store -> key -> why it cannot hold it. What is not named here has to work.
 CANNOT_HOLD: Mapping[str, Mapping[str, str]] = {
     "mem": {},
@@ -181,6 +193,7 @@ CANNOT_HOLD: Mapping[str, Mapping[str, str]] = {
     "gs": _GCS_EMULATOR,
     "gs-scripted": {},
     "az": _AZURITE,
+    "hadoop": _HADOOP,
 }
 
 

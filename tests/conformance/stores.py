@@ -16,6 +16,7 @@ from cloudfiles import CloudFiles
 from cloudfiles.testing import S3Server
 from tests.conformance.azure_store import azurite_place
 from tests.servers.gcs_server import GcsServer
+from tests.servers.hadoop import HadoopServer
 from tests.servers.processes import RunningS3Server, Server
 
 
@@ -111,6 +112,11 @@ def _scripted_gs(request: Request) -> StoreUnderTest:
                           {"endpoint": server.url, "secrets": {"token": "t0k3n"}})
 
 
+def _hadoop(request: Request) -> StoreUnderTest:
+    server: HadoopServer = request.getfixturevalue("hadoop")
+    return StoreUnderTest("hadoop", f"webhdfs://{server.user}@{server.authority}/{_fresh()}/")
+
+
 def _web(request: Request) -> StoreUnderTest:
     server: S3Server = request.getfixturevalue("fault_server")
     server.configure(read_only=False)
@@ -138,6 +144,7 @@ STORES: dict[str, Callable[[Request], StoreUnderTest]] = {
     "gs": lambda request: _emulated_gs(request.getfixturevalue("gcs_emulator")),
     "gs-scripted": _scripted_gs,
     "az": lambda request: StoreUnderTest("az", *azurite_place(request)),
+    "hadoop": _hadoop,
     "web": _web,
     "nginx": lambda request: _real_web(request.getfixturevalue("nginx")),
     "caddy": lambda request: _real_web(request.getfixturevalue("caddy")),

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from tempfile import SpooledTemporaryFile
-from typing import Any, BinaryIO, cast
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from cloudfiles import integrity
 from cloudfiles.credentials.http_auth import CaveCredentials, HttpCredentials
@@ -32,8 +30,8 @@ from cloudfiles.interfaces.http.requests import (
 )
 from cloudfiles.interfaces.http.urls import WebAddress, quote_key
 from cloudfiles.interfaces.http_store import HeaderStore, ReadArguments
-from cloudfiles.interfaces.local_store import chunks
 from cloudfiles.interfaces.object_read import size_of
+from cloudfiles.interfaces.sized_body import body_of
 from cloudfiles.interfaces.traits import StoreTraits
 from cloudfiles.paths import ExtractedPath
 from cloudfiles.protocols import PROTOCOLS
@@ -46,9 +44,6 @@ _NO_HEAD = frozenset({400, 405, 501})
 """Statuses of servers that reject the method HEAD."""
 
 _NO_WRITE = frozenset({405, 501})
-
-_SPOOLED = 8 << 20
-"""Bytes of a file of unknown length that are kept in memory; the rest goes to a temporary file."""
 
 
 class HttpInterface(HeaderStore):
@@ -151,7 +146,7 @@ class HttpInterface(HeaderStore):
         """See the contract. Raises UnsupportedOperationError if the server does not accept PUT."""
         if options.metadata or options.storage_class:
             raise UnsupportedOperationError("web servers do not support metadata or storage classes", path=key)
-        with _body_of(content) as body:
+        with body_of(content) as body:
             return self._put(key, body, options)
 
     def _put(self, key: str, body: Body, options: WriteOptions) -> str | None:
@@ -298,34 +293,6 @@ def _accept_encoding(address: WebAddress) -> str:
     """
     google = address.origin.host == "storage.googleapis.com" or address.origin.host.endswith(".storage.googleapis.com")
     return "gzip" if google else "identity"
-
-
-@contextmanager
-def _body_of(content: Content) -> Iterator[Body]:
-    """`content` as a request body that has a known length and can be sent again.
-
-    A file without a length or without seeking (a pipe, an encoder) is copied to a temporary file, or to memory if
-    it is small.
-    """
-    if isinstance(content, (bytes, bytearray)):
-        yield content
-    elif isinstance(content, memoryview):
-        yield content.cast("B") if content.c_contiguous else content.tobytes()
-    elif content.seekable():
-        yield _file_body(content)
-    else:
-        with SpooledTemporaryFile(_SPOOLED) as copy:
-            for piece in chunks(content):
-                copy.write(piece)
-            copy.seek(0)
-            yield _file_body(cast("BinaryIO", copy))
-
-
-def _file_body(file: BinaryIO) -> FileBody:
-    here = file.tell()
-    length = max(0, file.seek(0, 2) - here)
-    file.seek(here)
-    return FileBody(file, length)
 
 
 def _write_headers(options: WriteOptions) -> dict[str, str]:

@@ -1,0 +1,5 @@
+"""The protocols `webhdfs://` and `swebhdfs://`."""
+
+from cloudfiles.interfaces.webhdfs.interface import WebHdfsInterface
+
+__all__ = ["WebHdfsInterface"]
