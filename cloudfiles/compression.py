@@ -336,6 +336,12 @@ def decoder(encoding: Encoding, filename: str = "N/A", max_decoded_size: int | N
     return Decoder(_decoders(encoding, filename), filename, max_decoded_size)
 
 
+def can_be_appended_to(encoding: Encoding) -> bool:
+    """Whether stored bytes that are followed by other ones of the same encoding decode to both contents."""
+    codecs = _decoders(encoding, "N/A")
+    return not codecs or (len(codecs) == 1 and codecs[0].concatenates)
+
+
 class Encoder:
     """Encodes content in pieces: call `update` for each, then `finish` once."""
 
@@ -372,6 +378,12 @@ class Decoder:
         """
         return b"".join(map(self._counted, _through(self._stages, _octets(data))))
 
+    def pieces(self, data: Buffer) -> Iterator[Buffer]:
+        """As `update`, but the decoded bytes come in pieces of up to 1 MiB: short data may decode to gigabytes."""
+        for stage in self._stages:
+            stage.max_piece = _PIECE
+        return map(self._counted, _through(self._stages, _octets(data)))
+
     def finish(self) -> None:
         """Check that the stream is complete.
 
@@ -406,7 +418,7 @@ class _Stage:
     def __init__(self, codec: Codec, filename: str, max_piece: int) -> None:
         self._codec = codec
         self._filename = filename
-        self._max_piece = max_piece
+        self.max_piece = max_piece
         self._member: Any = None  # the decompressor of the member being read
         self._members = 0  # that have ended
         self._read = 0  # bytes of input
@@ -428,7 +440,7 @@ class _Stage:
                 if not data:
                     return
             try:
-                piece = self._member.decompress(data, self._max_piece)
+                piece = self._member.decompress(data, self.max_piece)
             except self._codec.errors as error:
                 raise self._error(f"content is corrupt within its first {self._read} bytes: {error}") from error
             if piece:

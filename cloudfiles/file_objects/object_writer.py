@@ -7,12 +7,16 @@ import warnings
 from typing import Any
 
 from cloudfiles import compression
-from cloudfiles.exceptions import ExistingObjectError, InvalidInputError, PreconditionFailedError
+from cloudfiles.exceptions import ExistingObjectError, PreconditionFailedError
 from cloudfiles.file_objects.uploads import Upload
 from cloudfiles.inputs import as_buffer
+from cloudfiles.runtime.guard import Guard
 
 BLOCK_BYTES = 8 << 20
 """Bytes that are kept before they are sent: an object of fewer is stored by one request."""
+
+_LONGEST_RECORD = 8
+"""Blocks after which content without a delimiter is sent as it is."""
 
 
 class ObjectWriter(io.BufferedIOBase):
@@ -25,29 +29,34 @@ class ObjectWriter(io.BufferedIOBase):
     """
 
     def __init__(self, key: str, mode: str, upload: Upload, encoder: compression.Encoder | None = None,
-                 blocksize: int = BLOCK_BYTES) -> None:
+                 blocksize: int | None = None, delimiter: bytes | None = None, position: int = 0) -> None:
         self.name = key
         self.mode = mode
         self.etag: str | None = None
         self._upload = upload
         self._encoder = encoder
-        self._blocksize = blocksize
+        self._blocksize = blocksize or BLOCK_BYTES
+        self._delimiter = delimiter
         self._pieces: list[bytes | memoryview] = []  # not sent yet
         self._kept = 0  # bytes of them
-        self._position = 0
+        self._position = position
+        self._guard = Guard()
         self._is_over = False  # closed or failed
 
     # ---- writing
 
     def writable(self) -> bool:
+        """True."""
         self._check_open()
         return True
 
     def seekable(self) -> bool:
+        """False: bytes that were written cannot be changed."""
         self._check_open()
         return False
 
     def tell(self) -> int:
+        """The size of the object so far; of an encoded object that is appended to, what was written."""
         self._check_open()
         return self._position
 
@@ -61,31 +70,39 @@ class ObjectWriter(io.BufferedIOBase):
 
         Raises the errors of the upload so far: nothing is published then.
         """
-        self._check_open()
         piece = _own(data)
-        self._keep(piece if self._encoder is None else self._encoder.update(piece))
-        self._position += len(piece)
+        with self._guard:
+            self._check_open()
+            self._position += len(piece)
+            self._keep(piece if self._encoder is None else self._encoder.update(piece))
         return len(piece)
 
-    def _keep(self, piece: bytes | memoryview) -> None:
+    def _keep(self, piece: bytes) -> None:
         if piece:
             self._pieces.append(piece)
             self._kept += len(piece)
             if self._kept >= self._blocksize:
-                self._push()
+                content = self._take()
+                self._push(content, self._whole_blocks(content))
 
-    def _push(self) -> None:
-        """Send whole blocks; the rest is kept."""
-        content = self._take()
-        whole = len(content) - len(content) % self._blocksize
+    def _whole_blocks(self, content: bytes | memoryview) -> int:
+        """How much of what is kept is sent: whole blocks, or all up to the last delimiter."""
+        if self._delimiter is None:
+            return len(content) - len(content) % self._blocksize
+        after = _end_of_last(content, self._delimiter)
+        return after or (len(content) if len(content) >= _LONGEST_RECORD * self._blocksize else 0)
+
+    def _push(self, content: bytes | memoryview, size: int) -> None:
+        """Send the first `size` bytes of the content, and keep the rest."""
+        view = memoryview(content)
         try:
-            for at in range(0, whole, self._blocksize):
-                self._upload.push(memoryview(content)[at:at + self._blocksize])
+            for at in range(0, size, self._blocksize):
+                self._upload.push(view[at:min(size, at + self._blocksize)])
         except BaseException:
-            self.abort()
+            self._end_in_failure()
             raise
-        if whole < len(content):
-            self._pieces, self._kept = [memoryview(content)[whole:]], len(content) - whole
+        if size < len(view):
+            self._pieces, self._kept = [view[size:]], len(view) - size
 
     def _take(self) -> bytes | memoryview:
         pieces, self._pieces, self._kept = self._pieces, [], 0
@@ -94,33 +111,48 @@ class ObjectWriter(io.BufferedIOBase):
     # ---- the end
 
     def flush(self) -> None:
-        """Does nothing: an object that is not complete cannot be published. Blocks are sent as they fill up."""
-        self._check_open()
+        """Append what was written so far, where the store appends to objects by itself; with a delimiter, up to the
+        last one.
+
+        Otherwise this does nothing, because an object that is not complete is not published: blocks are sent as they
+        fill up.
+        """
+        with self._guard:
+            self._check_open()
+            if self._upload.appends_in_place:
+                content = self._take()
+                self._push(content, len(content) if self._delimiter is None
+                           else _end_of_last(content, self._delimiter))
+                self._upload.flush()
 
     def close(self) -> None:
         """Send the rest, and publish the object. If this fails, nothing is published."""
         if self._is_over:
             return
-        try:
-            if self._encoder is not None:
-                self._pieces.append(self._encoder.finish())
-            self.etag = self._upload.commit(bytes(self._take()))
-        except PreconditionFailedError as error:
-            self.abort()
-            if self.mode == "xb":
-                raise ExistingObjectError("the object exists already", path=self.name) from error
-            raise
-        except BaseException:
-            self.abort()
-            raise
-        self._is_over = True
+        with self._guard:
+            try:
+                if self._encoder is not None and not (self.mode == "ab" and not self._position):
+                    self._pieces.append(self._encoder.finish())
+                self.etag = self._upload.commit(bytes(self._take()))
+            except PreconditionFailedError as error:
+                self._end_in_failure()
+                if self.mode == "xb":
+                    raise ExistingObjectError("the object exists already", path=self.name) from error
+                raise
+            except BaseException:
+                self._end_in_failure()
+                raise
+            self._is_over = True
 
     def abort(self) -> None:
         """Close without publishing anything: what was sent is removed."""
         if not self._is_over:
-            self._is_over = True
-            self._pieces, self._kept = [], 0
-            self._upload.abort()
+            self._end_in_failure()
+
+    def _end_in_failure(self) -> None:
+        self._is_over = True
+        self._pieces, self._kept = [], 0
+        self._upload.abort()
 
     @property
     def closed(self) -> bool:
@@ -156,8 +188,6 @@ def _own(data: Any) -> bytes:
     return bytes(buffer)
 
 
-def checked_blocksize(blocksize: Any) -> int | None:
-    """Raises InvalidInputError unless it is a number of bytes, or None."""
-    if blocksize is not None and (isinstance(blocksize, bool) or not isinstance(blocksize, int) or blocksize < 1):
-        raise InvalidInputError(f"blocksize: expected a number of bytes > 0, or None, got {blocksize!r}")
-    return blocksize
+def _end_of_last(content: bytes | memoryview, delimiter: bytes) -> int:
+    """The end of the last delimiter in the content; 0 if there is none."""
+    return bytes(content).rfind(delimiter) + len(delimiter) if delimiter in bytes(content) else 0

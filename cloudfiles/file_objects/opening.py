@@ -9,9 +9,12 @@ from cloudfiles import compression
 from cloudfiles.batch.store import Store
 from cloudfiles.batch.writer import WriteDefaults, write_options
 from cloudfiles.exceptions import ExistingObjectError, InvalidInputError, MissingObjectError, UnsupportedOperationError
-from cloudfiles.file_objects.modes import Mode, parse_mode
+from cloudfiles.file_objects.appending import appended
+from cloudfiles.file_objects.forward_reader import DecodedReader, SingleRequestReader
+from cloudfiles.file_objects.modes import parse_mode
 from cloudfiles.file_objects.object_reader import ObjectReader
-from cloudfiles.file_objects.object_writer import BLOCK_BYTES, ObjectWriter, checked_blocksize
+from cloudfiles.file_objects.object_writer import ObjectWriter
+from cloudfiles.file_objects.positioned_reader import PositionedReader
 from cloudfiles.file_objects.text import TextReader, TextWriter
 from cloudfiles.file_objects.uploads import Upload
 from cloudfiles.inputs import as_path
@@ -26,61 +29,81 @@ def open_file(cf: CloudFiles, path: StrPath, mode: str = "rb", *, blocksize: int
               delimiter: bytes | None = None, encoding: str | None = None, errors: str | None = None,
               newline: str | None = None, raw: bool = False, **put_options: Any) -> IO[Any]:
     """See `CloudFiles.open`."""
-    parsed = parse_mode(mode)
-    if not parsed.is_text and (encoding, errors, newline) != (None, None, None):
+    action, is_text = parse_mode(mode)
+    if not is_text and (encoding, errors, newline) != (None, None, None):
         raise InvalidInputError("encoding, errors and newline are for text modes, such as 'rt'")
     key = as_path(path)
-    blocksize = checked_blocksize(blocksize)
-    if parsed.action == "r":
+    _check_blocks(blocksize, delimiter)
+    file: Any
+    if action == "r":
         if put_options:
             raise InvalidInputError(f"{', '.join(put_options)}: only for writing")
-        file: Any = _open_to_read(cf._store, key, blocksize, raw)
+        file = _open_to_read(cf._store, key, blocksize, raw)
     else:
-        file = _open_to_write(cf._store, key, parsed, blocksize, WriteDefaults(raw=raw, **put_options))
-    if not parsed.is_text:
+        file = _open_to_write(cf._store, key, action, blocksize, delimiter, WriteDefaults(raw=raw, **put_options))
+    if not is_text:
         return file  # type: ignore[no-any-return]
-    text: io.TextIOWrapper = (TextReader if parsed.action == "r" else TextWriter)(
-        file, encoding or "utf-8", errors, newline)
+    text: io.TextIOWrapper = (TextReader if action == "r" else TextWriter)(file, encoding or "utf-8", errors, newline)
     text.mode = mode  # type: ignore[misc]  # which io declares as read-only
     return text
 
 
-def _open_to_read(store: Store, key: str, blocksize: int | None, raw: bool) -> Any:
+def _check_blocks(blocksize: Any, delimiter: Any) -> None:
+    if blocksize is not None and (isinstance(blocksize, bool) or not isinstance(blocksize, int) or blocksize < 1):
+        raise InvalidInputError(f"blocksize: expected a number of bytes > 0, or None, got {blocksize!r}")
+    if delimiter is not None and not (isinstance(delimiter, bytes) and delimiter):
+        raise InvalidInputError(f"delimiter: expected at least one byte, or None, got {delimiter!r}")
+
+
+def _open_to_read(store: Store, key: str, blocksize: int | None, raw: bool) -> PositionedReader:
     interface = store.here()
     version = interface.describe(key)
     if version is None:
         raise MissingObjectError("the object does not exist", path=key, store=store.cloudpath)
-    if (compression.effective_encoding(version.encoding) and not raw) or version.validator is None or (
-            version.size is None):
-        return io.BytesIO(_content(store, key, version, raw))
-    return ObjectReader(store, key, version, blocksize)
-
-
-def _content(store: Store, key: str, version: StoredObject, raw: bool) -> bytes:
-    stored = store.here().get(key)
-    if stored is None:
-        raise MissingObjectError("the object does not exist", path=key, store=store.cloudpath)
-    if not isinstance(stored.content, bytes):
+    if store.keeps_live_objects and version.size is None:
         raise UnsupportedOperationError("a Python object cannot be opened as a file", path=key, store=store.cloudpath)
-    encoding = compression.effective_encoding(stored.encoding)
-    return compression.decompress(stored.content, encoding, key) if encoding and not raw else stored.content
+    stored: PositionedReader
+    if version.validator is None or version.size is None or not interface.supports_ranges(version):
+        stored = SingleRequestReader(store, key, version)
+    else:
+        stored = ObjectReader(store, key, version, blocksize)
+    encoding = compression.effective_encoding(version.encoding)
+    return DecodedReader(stored, store, encoding) if encoding and not raw else stored
 
 
-def _open_to_write(store: Store, key: str, mode: Mode, blocksize: int | None, defaults: WriteDefaults) -> ObjectWriter:
+def _open_to_write(store: Store, key: str, action: str, blocksize: int | None, delimiter: bytes | None,
+                   defaults: WriteDefaults) -> ObjectWriter:
     interface = store.here()
     interface.check_target(key)
     options = write_options(key, defaults)
-    found = interface.describe(key) if mode.action in "ax" else None
-    if mode.action == "x" and found is not None:
+    if action == "x" and interface.exists(key):
         raise ExistingObjectError("the object exists already", path=key, store=store.cloudpath)
-    if mode.action == "x" or (mode.action == "a" and found is None):
-        options = options._replace(if_absent=True)
-    encoding = options.encoding
+    found = _to_append_to(store, key, options.encoding) if action == "a" else None
     if found is not None:
-        encoding = found.encoding
-        options = interface.write_options(found)._replace(if_match=found.etag)
-    encoder = compression.encoder(encoding, defaults.compression_level) if encoding and not defaults.raw else None
-    writer = ObjectWriter(key, mode.action + "b", Upload(store, key, options), encoder, blocksize or BLOCK_BYTES)
-    if found is not None:
-        writer.write(_content(store, key, found, defaults.raw))
-    return writer
+        upload, encoding, position = appended(store, key, found, defaults), found.encoding, found.size or 0
+    else:
+        if action in "ax":
+            options = options._replace(if_absent=True, if_match=None)
+        upload, encoding, position = Upload(store, key, options), options.encoding, 0
+    encoding = "" if defaults.raw else compression.effective_encoding(encoding)
+    if encoding and delimiter is not None:
+        raise InvalidInputError("delimiter: encoded content cannot be cut at a delimiter", path=key)
+    encoder = compression.encoder(encoding, defaults.compression_level) if encoding else None
+    return ObjectWriter(key, action + "b", upload, encoder, blocksize, delimiter, 0 if encoding else position)
+
+
+def _to_append_to(store: Store, key: str, encoding: str) -> StoredObject | None:
+    """The object, if it exists. Raises UnsupportedOperationError if it cannot be appended to with this encoding."""
+    found = store.here().describe(key)
+    if found is None:
+        return None
+    reason = ""
+    if encoding and encoding != found.encoding:
+        reason = f"the object has the encoding {found.encoding!r}, and cannot continue with {encoding!r}"
+    elif not compression.can_be_appended_to(compression.effective_encoding(found.encoding)):
+        reason = f"content cannot be appended to an object with the encoding {found.encoding!r}"
+    elif found.validator is None or found.size is None:
+        reason = "the store does not report what would show that the object was not replaced meanwhile (size and ETag)"
+    if reason:
+        raise UnsupportedOperationError(reason, path=key, store=store.cloudpath)
+    return found

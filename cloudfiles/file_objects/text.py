@@ -10,6 +10,18 @@ from typing import Any
 class TextReader(io.TextIOWrapper):
     """An object open for reading text."""
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A pickle continues at the position. Raises OSError while lines are iterated over, as `tell` does."""
+        return _reopened, (self.buffer, self.encoding, self.errors, self.tell(), self.mode)
+
+
+def _reopened(buffer: Any, encoding: str, errors: str | None, position: int, mode: str) -> TextReader:
+    buffer.seek(0)
+    reader = TextReader(buffer, encoding, errors)
+    reader.seek(position)
+    reader.mode = mode  # type: ignore[misc]  # which io declares as read-only
+    return reader
+
 
 class TextWriter(io.TextIOWrapper):
     """An object open for writing text, which is published as that of an `ObjectWriter` is."""

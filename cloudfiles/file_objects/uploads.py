@@ -17,7 +17,12 @@ class Upload:
     """A `put` that runs beside the program, which pushes the content; by one request if it is never pushed.
 
     Not to be used by several threads at once.
+
+    Attributes:
+        appends_in_place: what was pushed is part of an existing object after `flush`.
     """
+
+    appends_in_place = False
 
     def __init__(self, store: Store, key: str, options: WriteOptions) -> None:
         self._store = store
@@ -35,6 +40,9 @@ class Upload:
             runtime = blocking_runtime() if self._store.is_local else current_runtime(self._store.green is not False)
             self._running = _Running(runtime, self._store.interface(runtime), self._key, self._options)
         self._running.push(piece)
+
+    def flush(self) -> None:
+        """Make what was pushed visible, if the upload appends in place."""
 
     def commit(self, rest: bytes) -> str | None:
         """Publish the object, which ends with `rest`. Returns its ETag if the store reports it."""

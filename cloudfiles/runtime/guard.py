@@ -1,0 +1,34 @@
+"""A lock that its holder may keep while it waits, for threads and for greenlets of any hub."""
+
+from __future__ import annotations
+
+import threading
+
+from cloudfiles.runtime.hub_engine import blocking_runtime
+
+_POLL_SECONDS = 0.001
+
+
+class Guard:
+    """A lock for one holder at a time, as a `with` block.
+
+    A native lock would block a hub of which the holder is a greenlet, for ever: a greenlet therefore asks repeatedly.
+    """
+
+    __slots__ = ("_lock",)
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> None:
+        if self._lock.acquire(blocking=False):
+            return
+        runtime = blocking_runtime()
+        if runtime.name == "threads":
+            self._lock.acquire()
+            return
+        while not self._lock.acquire(blocking=False):
+            runtime.sleep(_POLL_SECONDS)
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
