@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from cloudfiles.batch.store import Store
 from cloudfiles.batch.writer import WriteDefaults
-from cloudfiles.exceptions import PreconditionFailedError
+from cloudfiles.exceptions import ObjectChangedError, PreconditionFailedError
 from cloudfiles.file_objects.object_reader import ObjectReader
 from cloudfiles.file_objects.uploads import Upload
 from cloudfiles.interfaces.part_writer import PART_BYTES
@@ -32,6 +34,8 @@ def appended(store: Store, key: str, found: StoredObject, defaults: WriteDefault
 class RewritingUpload(Upload):
     """An upload that begins with the content of the object that it replaces, if anything is appended at all."""
 
+    continues = True
+
     def __init__(self, store: Store, key: str, options: WriteOptions, found: StoredObject) -> None:
         super().__init__(store, key, options)
         self._found = found
@@ -45,15 +49,20 @@ class RewritingUpload(Upload):
         if not rest and not self.has_begun:
             return self._found.etag
         if not self.has_begun and (self._found.size or 0) + len(rest) <= PART_BYTES:
-            return super().commit(self._old_reader().read() + rest)
+            return super().commit(b"".join([*self._old_content(), rest]))
         if not self.has_begun:
             self._push_old_content()
         return super().commit(rest)
 
     def _push_old_content(self) -> None:
-        with self._old_reader() as old:
-            while piece := old.read(PART_BYTES):
-                super().push(piece)
+        for piece in self._old_content():
+            super().push(piece)
 
-    def _old_reader(self) -> ObjectReader:
-        return ObjectReader(self._store, self._key, self._found)
+    def _old_content(self) -> Iterator[bytes]:
+        try:
+            with ObjectReader(self._store, self._key, self._found) as old:
+                while piece := old.read(PART_BYTES):
+                    yield piece
+        except ObjectChangedError as error:
+            raise PreconditionFailedError("the object was replaced since it was opened for appending", path=self._key,
+                                          store=self._store.cloudpath) from error

@@ -13,6 +13,7 @@ from cloudfiles.batch.reader import decoding
 from cloudfiles.batch.store import Store
 from cloudfiles.exceptions import CloudFilesError, MissingObjectError, ObjectChangedError
 from cloudfiles.file_objects.positioned_reader import Block, PositionedReader
+from cloudfiles.integrity import Buffer
 from cloudfiles.interfaces.base import Interface
 from cloudfiles.runtime.contract import Runtime
 from cloudfiles.runtime.hub_engine import current_runtime
@@ -36,12 +37,12 @@ class ForwardReader(PositionedReader):
         super().__init__(name)
         self.etag = etag
         self._position = position
-        self._pieces: Iterator[bytes | memoryview] | None = None
+        self._pieces: Iterator[Buffer] | None = None
         self._block = Block(0, b"")
         self._known_size: int | None = None
 
     @abstractmethod
-    def _content(self) -> Iterator[bytes | memoryview]:
+    def _content(self) -> Iterator[Buffer]:
         """The whole content, from the start. The iterator ends only if the content is complete and verified."""
 
     @property
@@ -63,7 +64,7 @@ class ForwardReader(PositionedReader):
             self._block = Block(self._block.end, piece)
         return self._block
 
-    def _next_piece(self) -> bytes | memoryview | None:
+    def _next_piece(self) -> Buffer | None:
         assert self._pieces is not None
         try:
             return next(self._pieces, None)
@@ -98,10 +99,10 @@ class ForwardReader(PositionedReader):
             super().close()
 
 
-def _last_when_complete(content: Iterator[bytes | memoryview]) -> Iterator[bytes | memoryview]:
+def _last_when_complete(content: Iterator[Buffer]) -> Iterator[Buffer]:
     """The same pieces, but the last one only when the content is known to be complete and correct."""
     with closing(content):  # type: ignore[type-var]  # a generator
-        held: bytes | memoryview | None = None
+        held: Buffer | None = None
         for piece in content:
             if held is not None:
                 yield held
@@ -122,7 +123,7 @@ class DecodedReader(ForwardReader):
         self._store = store
         self._encoding = encoding
 
-    def _content(self) -> Iterator[bytes | memoryview]:
+    def _content(self) -> Iterator[Buffer]:
         self._stored.seek(0)
         decoder = compression.decoder(self._encoding, self.name)
         with decoding(self._store.here(), self.name, self._encoding):
@@ -151,7 +152,7 @@ class SingleRequestReader(ForwardReader):
         self._version = version
         self._known_size = version.size
 
-    def _content(self) -> Iterator[bytes | memoryview]:
+    def _content(self) -> Iterator[Buffer]:
         runtime = current_runtime(self._store.green is not False)
         receiver = _Receiver(runtime, self._store.interface(runtime), self.name)
         try:

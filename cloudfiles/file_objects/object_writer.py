@@ -26,7 +26,10 @@ class ObjectWriter(io.BufferedIOBase):
         name: the key.
         mode: 'wb', 'ab' or 'xb'.
         etag: the ETag of the written object, once closed, if the store reports it.
+        claims_seekable: what `seekable` returns.
     """
+
+    claims_seekable = False
 
     def __init__(self, key: str, mode: str, upload: Upload, encoder: compression.Encoder | None = None,
                  blocksize: int | None = None, delimiter: bytes | None = None, position: int = 0) -> None:
@@ -53,7 +56,7 @@ class ObjectWriter(io.BufferedIOBase):
     def seekable(self) -> bool:
         """False: bytes that were written cannot be changed."""
         self._check_open()
-        return False
+        return self.claims_seekable
 
     def tell(self) -> int:
         """The size of the object so far; of an encoded object that is appended to, what was written."""
@@ -76,6 +79,24 @@ class ObjectWriter(io.BufferedIOBase):
             self._position += len(piece)
             self._keep(piece if self._encoder is None else self._encoder.update(piece))
         return len(piece)
+
+    def truncate(self, size: int | None = None, /) -> int:
+        """Cut what was written to `size` bytes, where writing continues; None: the current size.
+
+        Raises io.UnsupportedOperation if bytes to be removed were sent already, or are encoded.
+        """
+        with self._guard:
+            self._check_open()
+            removed = 0 if size is None else self._position - size
+            if removed < 0 or (removed and (removed > self._kept or self._encoder is not None)):
+                raise io.UnsupportedOperation(f"cannot truncate to {size} bytes: of {self._position} bytes, "
+                                              f"{self._position - self._kept} were sent")
+            if removed:
+                content = memoryview(self._take())
+                self._kept = len(content) - removed
+                self._pieces = [content[:self._kept]]
+                self._position -= removed
+            return self._position
 
     def _keep(self, piece: bytes) -> None:
         if piece:
@@ -131,7 +152,7 @@ class ObjectWriter(io.BufferedIOBase):
             return
         with self._guard:
             try:
-                if self._encoder is not None and not (self.mode == "ab" and not self._position):
+                if self._encoder is not None and not (self._upload.continues and not self._position):
                     self._pieces.append(self._encoder.finish())
                 self.etag = self._upload.commit(bytes(self._take()))
             except PreconditionFailedError as error:

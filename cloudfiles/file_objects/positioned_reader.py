@@ -7,6 +7,7 @@ import os
 from abc import abstractmethod
 from typing import Any, NamedTuple
 
+from cloudfiles.integrity import Buffer
 from cloudfiles.runtime.guard import Guard
 
 
@@ -14,7 +15,7 @@ class Block(NamedTuple):
     """Bytes of the content, from `start` on."""
 
     start: int
-    content: bytes | memoryview
+    content: Buffer
 
     @property
     def end(self) -> int:
@@ -95,7 +96,7 @@ class PositionedReader(io.BufferedIOBase):
 
     def _read(self, size: int | None) -> bytes:
         wanted = self._rest() if size is None else size
-        parts: list[bytes | memoryview] = []
+        parts: list[Buffer] = []
         while wanted > 0 and (block := self._block_at(self._position, wanted)) is not None:
             part = self._cut(block, wanted)
             parts.append(part)
@@ -106,7 +107,7 @@ class PositionedReader(io.BufferedIOBase):
         """At least the number of bytes that are left."""
         return self._end() - self._position
 
-    def _cut(self, block: Block, wanted: int) -> bytes | memoryview:
+    def _cut(self, block: Block, wanted: int) -> Buffer:
         """Up to `wanted` bytes of the block, from the position on, which moves behind them."""
         at = self._position - block.start
         content = block.content

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import warnings
-from typing import Any
+from typing import Any, BinaryIO, cast
+
+from cloudfiles.file_objects.object_writer import ObjectWriter
 
 
 class TextReader(io.TextIOWrapper):
@@ -25,6 +27,12 @@ def _reopened(buffer: Any, encoding: str, errors: str | None, position: int, mod
 
 class TextWriter(io.TextIOWrapper):
     """An object open for writing text, which is published as that of an `ObjectWriter` is."""
+
+    def __init__(self, writer: ObjectWriter, encoding: str, errors: str | None, newline: str | None) -> None:
+        # Only of seekable files TextIOWrapper asks for the position, which decides about a byte order mark.
+        writer.claims_seekable = True
+        super().__init__(cast("BinaryIO", writer), encoding, errors, newline)
+        writer.claims_seekable = False
 
     def abort(self) -> None:
         """Close without publishing anything."""

@@ -19,9 +19,11 @@ class Upload:
     Not to be used by several threads at once.
 
     Attributes:
-        appends_in_place: what was pushed is part of an existing object after `flush`.
+        continues: whether there is an object already, which keeps its content.
+        appends_in_place: what was pushed is part of that object after `flush`.
     """
 
+    continues = False
     appends_in_place = False
 
     def __init__(self, store: Store, key: str, options: WriteOptions) -> None:
