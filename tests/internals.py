@@ -21,6 +21,7 @@ INTERNALS: dict[str, tuple[str, ...]] = {
     "s3_copy_part": (f"{_STORES}.s3.copy._PART",),
     "s3_copy_at_once": (f"{_STORES}.s3.interface.S3Interface.copy_threshold",),
     "gs_part": (f"{_STORES}.gs.composite.PART",),
+    "s3_concat_part": (f"{_STORES}.s3.concatenation.MIN_PART",),
     "azure_part": (f"{_STORES}.azure.multipart.MIN_BLOCK",),
     "azure_copy_part": (f"{_STORES}.azure.copy.BLOCK",),
     "azure_copy_at_once": (f"{_STORES}.azure.copy.MAX_AT_ONCE",),

@@ -1,9 +1,8 @@
-"""The stores on which the contract tests of capabilities run: `cf` is an empty store of each kind."""
+"""The stores on which the contract tests of capabilities run."""
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,23 +15,6 @@ from tests.servers.gcs_server import GcsServer
 
 KEY = base64.b64encode(b"an account's key" * 4).decode()
 KINDS = ("file", "mem", "s3", "gs", "az", "abfs")
-
-
-@pytest.fixture(scope="module")
-def azure_server() -> Iterator[AzureServer]:
-    with AzureServer() as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def s3_server() -> Iterator[S3Server]:
-    with S3Server() as server:
-        yield server
-
-
-@pytest.fixture(params=KINDS)
-def cf(request: pytest.FixtureRequest, tmp_path: Path) -> CloudFiles:
-    return open_store(request.param, request, tmp_path)
 
 
 def open_store(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> CloudFiles:

@@ -14,9 +14,7 @@ from cloudfiles import CloudFiles
 from cloudfiles.datalake import AclEntry, DataLake
 from cloudfiles.exceptions import InvalidInputError, MissingObjectError, UnsupportedOperationError
 from cloudfiles.interfaces.acl import base_entries, format_permissions, parse_permissions
-from tests.facade.capability_stores import azure_server, open_store
-
-__all__ = ["azure_server"]  # a fixture
+from tests.facade.capability_stores import open_store
 
 HAS_ACLS = ("abfs",)
 

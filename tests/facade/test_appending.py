@@ -15,9 +15,7 @@ from cloudfiles.exceptions import (
     PreconditionFailedError,
     UnsupportedOperationError,
 )
-from tests.facade.capability_stores import azure_server, open_store, s3_server
-
-__all__ = ["azure_server", "s3_server"]  # fixtures
+from tests.facade.capability_stores import open_store
 
 
 @pytest.fixture(params=["file", "mem", "abfs"])

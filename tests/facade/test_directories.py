@@ -17,9 +17,7 @@ from cloudfiles.exceptions import (
     MissingObjectError,
     PreconditionFailedError,
 )
-from tests.facade.capability_stores import azure_server, cf, s3_server
 
-__all__ = ["azure_server", "cf", "s3_server"]  # fixtures
 
 def has_directories(cf: CloudFiles) -> bool:
     return cf.protocol in ("file", "abfs")
