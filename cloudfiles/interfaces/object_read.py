@@ -208,9 +208,12 @@ class ObjectRead(Request):
         if self.start is None:
             self._check_whole_length(content, first)
             return self._whole(content, first)
+        stored = StoredObject(content, first.get("content-encoding", ""), "", first.get("etag"))
         if self.start < 0:
-            content = content[self.start :]
-        return StoredObject(content, first.get("content-encoding", ""), "", first.get("etag"))
+            stored.content = content[self.start :]
+            content_range = _content_range(first)
+            stored.size = None if content_range is None else content_range.size
+        return stored
 
     def _is_empty_range(self, response: Response) -> bool:
         """Whether a range whose last byte is before its first is used instead of 416, for a range without any bytes.

@@ -16,7 +16,8 @@ LAYERS = (  # from the lowest; what is not named is the ground
     ("transfer",),
     ("file_objects",),
     ("cloudfiles", "cloudfile", "verbs", "datalake"),
-    ("aio", "bucket", "cli", "files", "filesystem", "functions", "secrets", "store", "tasks", "testing", "zarr"),
+    ("aio", "arrow", "bucket", "cli", "files", "filesystem", "functions", "secrets", "store", "tasks", "testing",
+     "zarr"),
 )
 
 EXCEPTIONS = {("cloudfiles.interfaces.s3.copy", "cloudfiles.batch.fanout")}  # the parts of one copy, side by side
