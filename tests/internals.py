@@ -25,6 +25,7 @@ INTERNALS: dict[str, tuple[str, ...]] = {
     "azure_part": (f"{_STORES}.azure.multipart.MIN_BLOCK",),
     "azure_copy_part": (f"{_STORES}.azure.copy.BLOCK",),
     "azure_copy_at_once": (f"{_STORES}.azure.copy.MAX_AT_ONCE",),
+    "file_part": (f"{_STORES}.file.file_part_writer.PART_BYTES",),
     "file_read": (f"{_STORES}.file.file_io._ONE_READ",),
     "file_piece": (f"{_STORES}.file.file_io._PIECE",),
     "parallel_read_bytes": (f"{_STORES}.object_read.PARALLEL_READ_BYTES",),
@@ -78,6 +79,11 @@ INTERNALS: dict[str, tuple[str, ...]] = {
 }
 """Where each is, by the name under which tests know it."""
 
+PART = 1 << 20
+"""The size of the parts of a large object, and of the largest object that has none, with `internals(**SMALL_PARTS)`:
+an eighth of what it is outside of tests."""
+
+SMALL_PARTS = {"small_bytes": PART, "s3_part": PART, "gs_part": PART, "azure_part": PART, "file_part": PART}
 
 class Replace(Protocol):
     """`internals(gs_part=1 << 18)` replaces it until the test ends."""

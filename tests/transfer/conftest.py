@@ -17,10 +17,14 @@ from cloudfiles.testing import S3Server
 from cloudfiles.transfer.multipart_copy import MultipartCopy
 from cloudfiles.transfer.partial_upload import PartTracker
 from tests.conformance.stores import STORES
-from tests.internals import Replace
+from tests.internals import PART, SMALL_PARTS, Replace
 
 SECRET = "secretkey1234567"
 MIB = 1 << 20
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "real_parts: the test has parts as large as they are outside of tests")
 
 
 @pytest.fixture(autouse=True)
@@ -28,10 +32,16 @@ def _as_new(internals: Replace) -> None:
     internals(bucket_regions={})
 
 
+@pytest.fixture(autouse=True)
+def _small_parts(request: pytest.FixtureRequest, internals: Replace) -> None:
+    if request.node.get_closest_marker("real_parts") is None:
+        internals(**SMALL_PARTS)
+
+
 @pytest.fixture
 def server(fault_server: S3Server) -> S3Server:
-    """The scripted server: it verifies signatures, and wants parts of 5 MiB."""
-    fault_server.configure(secret_key=SECRET, min_part_size=5 * MIB, read_only=False)
+    """The scripted server: it verifies signatures, and wants parts of five eighths of `PART`."""
+    fault_server.configure(secret_key=SECRET, min_part_size=PART * 5 // 8, read_only=False)
     return fault_server
 
 

@@ -19,10 +19,10 @@ from cloudfiles.interfaces.file.file_part_writer import FilePartWriter
 from cloudfiles.interfaces.gs.composite import CompositeUpload
 from cloudfiles.interfaces.multipart import UploadWriter
 from cloudfiles.interfaces.s3 import interface as s3_interface
-from cloudfiles.transfer import partial_upload, resume_state
+from cloudfiles.transfer import resume_state
 from cloudfiles.transfer.journal import journal
 from cloudfiles.transport.client import Client
-from tests.internals import replace
+from tests.internals import PART, SMALL_PARTS, replace
 
 _PARTS: tuple[tuple[Any, str], ...] = (
     (FilePartWriter, "write"), (FilePartWriter, "finish"), (FilePartWriter, "_create"), (UploadWriter, "write"),
@@ -49,8 +49,7 @@ STEPS = {"any": _ANY, "parts": _PARTS, "composing": _COMPOSING}
 def work(db: str, stores: tuple[str, str], secrets: Any, endpoint: str, die_at: int, steps: str) -> None:
     """Execute the journal; die before or after the step of this number, of those in `STEPS` under this name."""
     _arm(STEPS[steps], die_at)
-    # there is less to move until there are several parts
-    replace(pytest.MonkeyPatch(), journal_pause=0.0, gs_part=1 << 20, azure_part=1 << 20)
+    replace(pytest.MonkeyPatch(), journal_pause=0.0, **SMALL_PARTS)
     source, target = _stores(stores, secrets, endpoint)
     ResumableTransfer(db, src=source, dest=target).execute(block_size=50)
 
@@ -59,7 +58,7 @@ def transfer(stores: tuple[str, str], secrets: Any, endpoint: str, home: str, di
     """Transfer from one store to the other, to be gone on with; die before or after the step of this number."""
     os.environ["CLOUD_FILES_DIR"] = home
     _arm(_ANY, die_at)
-    partial_upload._SECONDS_PER_PART = 0.0
+    replace(pytest.MonkeyPatch(), saving_seconds=0.0, **SMALL_PARTS)
     source, target = _stores(stores, secrets, endpoint)
     source.transfer_to(target, resumable=True)
 
@@ -78,7 +77,7 @@ def _stores(paths: tuple[str, str], secrets: Any, endpoint: str) -> tuple[CloudF
 
 def opened(path: str, secrets: Any, endpoint: str) -> CloudFiles:
     """A place in a cloud; on Cloud Storage large objects are worth parts."""
-    threshold = {"composite_upload_threshold": 1 << 20} if path.startswith("gs:") else {}
+    threshold = {"composite_upload_threshold": PART} if path.startswith("gs:") else {}
     return CloudFiles(path, secrets=secrets, endpoint=endpoint, **threshold)
 
 

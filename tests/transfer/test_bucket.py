@@ -18,11 +18,12 @@ from cloudfiles.exceptions import CloudFilesError, InvalidInputError, InvalidPat
 from cloudfiles.testing import Rule, S3Server, s3_error
 from cloudfiles.types import Clock
 from tests.contents import numbered
+from tests.internals import PART
 from tests.transfer.conftest import Make, tree, write
 
 pytestmark = [pytest.mark.one_runtime, pytest.mark.own_servers]
 
-BIG = numbered(10 << 20)  # two parts
+BIG = numbered(PART * 5 // 4)  # two parts
 CONTENTS = {"a": b"first", "dir/b c+%": b"second" * 1000, "empty": b"", "ümlaut/ß": b"\0\xff"}
 
 

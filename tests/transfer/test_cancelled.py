@@ -24,11 +24,11 @@ from cloudfiles.runtime import cancellation
 from cloudfiles.runtime.cancellation import current_cancellation
 from cloudfiles.runtime.hub_engine import current_runtime
 from cloudfiles.testing import Rule, S3Server, s3_error
-from tests.internals import Replace
-from tests.transfer.conftest import MIB, tree
+from tests.internals import PART, Replace
+from tests.transfer.conftest import tree
 
-OLD = b"old bytes" * MIB
-LARGE = bytes(20 * MIB)
+OLD = b"old bytes" * PART
+LARGE = bytes(PART * 5 // 2)
 
 
 class Held:
@@ -113,7 +113,7 @@ class Call(threading.Thread):
 @pytest.mark.usefixtures("refused")
 def test_a_transfer_ends_when_its_writes_have_ended(server: S3Server, s3: CloudFiles, held: Held,
                                                     tmp_path: Path) -> None:
-    server.put_many({"a": OLD[:MIB], "refused": b"x"})
+    server.put_many({"a": OLD[:PART], "refused": b"x"})
     call = Call(s3.transfer_to, f"file://{tmp_path}/disk/", ["a", "refused"])
     assert held.reached.wait(30)
     assert not call.ends_soon()
@@ -128,7 +128,7 @@ def test_what_was_abandoned_is_never_published(server: S3Server, s3: CloudFiles,
                                                internals: Replace) -> None:
     """A mount that hangs for longer than a batch waits for it: the program goes on, and writes something newer."""
     internals(file_grace_seconds=0.05)
-    server.put_many({"a": OLD[:MIB], "refused": b"x"})
+    server.put_many({"a": OLD[:PART], "refused": b"x"})
     with pytest.raises(AuthorizationError):
         s3.transfer_to(f"file://{tmp_path}/disk/", ["a", "refused"])
     (tmp_path / "disk" / "a").write_bytes(b"newer")
@@ -199,7 +199,7 @@ def test_puts_end_when_their_writes_have_ended(held: Held, tmp_path: Path, inter
 
 
 def test_an_interrupt_waits_for_writes(server: S3Server, s3: CloudFiles, held: Held, tmp_path: Path) -> None:
-    server.put("a", OLD[:MIB])
+    server.put("a", OLD[:PART])
     interrupted: list[bool] = []
 
     def interrupt() -> None:
@@ -234,7 +234,7 @@ async def assert_cancelling_waits(task: asyncio.Future[Any], held: Held) -> None
 
 
 def test_a_cancelled_task_waits_for_writes(server: S3Server, held: Held, tmp_path: Path) -> None:
-    server.put("a", OLD[:MIB])
+    server.put("a", OLD[:PART])
 
     async def main() -> None:
         cf = AsyncCloudFiles(f"s3://{server.bucket}/", endpoint=server.url, secrets=server.secrets)

@@ -16,12 +16,13 @@ from cloudfiles.testing import Rule, S3Server, s3_error
 from cloudfiles.transfer.items import Item
 from cloudfiles.transfer.result import ObjectOutcome, TransferResult
 from tests.contents import numbered
+from tests.internals import PART
 from tests.transfer.conftest import tree
 
 pytestmark = pytest.mark.one_runtime
 
 SMALL = {f"d{n % 3}/{n:03}": b"x" * n for n in range(200)}
-BIG = numbered(36 << 20)
+BIG = numbered(PART * 9 // 2)
 
 
 class Counting(Executor):
@@ -53,15 +54,17 @@ def source(tmp_path: Path) -> CloudFiles:
     return cf
 
 
+@pytest.mark.real_parts
 def test_by_processes(source: CloudFiles, server: S3Server, tmp_path: Path) -> None:
     """With secrets that were handed in, which no pickle tells."""
+    big = numbered(9 << 20)
     s3 = CloudFiles(f"s3://{server.bucket}/", endpoint=server.url, secrets=server.secrets)
-    source.put("big", BIG)
+    source.put("big", big)
     source.parallel = 2
     done = source.transfer_to(s3)
-    assert (done.copied, done.bytes) == (201, sum(map(len, SMALL.values())) + len(BIG))
+    assert (done.copied, done.bytes) == (201, sum(map(len, SMALL.values())) + len(big))
     assert done.ways == {"whole": 200, "parts": 1}
-    assert server.contents() == {**SMALL, "big": BIG}
+    assert server.contents() == {**SMALL, "big": big}
     back = CloudFiles(f"file://{tmp_path}/back/", parallel=2)
     assert back.transfer_from(s3, sorted(SMALL), resumable=True).copied == 200
     assert tree(tmp_path / "back") == SMALL

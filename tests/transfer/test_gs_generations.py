@@ -13,14 +13,14 @@ from cloudfiles.exceptions import ObjectChangedError
 from cloudfiles.testing import Replaced, ResetInBody, Rule
 from cloudfiles.testing.s3_objects import make_object
 from tests.contents import numbered
-from tests.internals import Replace
+from tests.internals import PART, Replace
 from tests.selection import some
 from tests.servers.gcs_server import GcsServer
 from tests.transfer.conftest import MIB, execute_until_broken, tree
 
 pytestmark = pytest.mark.one_runtime
 
-BIG = numbered(17 << 20)  # three parts
+BIG = numbered(PART * 17 // 8)  # three parts
 OTHER = numbered(len(BIG), 1 << 30)
 
 NO_GENERATION = {"media_etag": "none", "media_hidden": ("x-goog-generation",)}
@@ -82,7 +82,7 @@ def test_one_replaced_again_and_again_is_no_mixture(gs: CloudFiles, gcs_server: 
 @pytest.mark.parametrize("answers", [ANSWERS["no ETag"], ANSWERS["metadata changes"], ANSWERS["nothing stored"]],
                          ids=["no ETag", "metadata changes", "nothing stored"])
 def test_a_broken_stream_resumes_where_it_was(gs: CloudFiles, gcs_server: GcsServer, answers: dict[str, Any]) -> None:
-    content = BIG[:3 * MIB]
+    content = numbered(3 * MIB)
     gcs_server.put("key", content)
     gcs_server.configure(**answers)
     gcs_server.script(Rule(ResetInBody(2 * MIB), method="GET", times=1), Rule(ResetInBody(MIB >> 1), method="GET"))
@@ -97,10 +97,11 @@ def test_a_slow_body_is_divided(gs: CloudFiles, gcs_server: GcsServer, answers: 
     clock = itertools.count(1.0)
     internals(throughput_clock=lambda: next(clock), parallel_read_bytes=2 * MIB, throughput_warm_up=MIB,
               parallel_read_remaining=MIB, parallel_read_part=MIB)
-    gcs_server.put("key", BIG)
+    content = numbered(6 * MIB)
+    gcs_server.put("key", content)
     gcs_server.configure(**ANSWERS[answers])
     gcs_server.script(Rule(ResetInBody(5000), method="GET", skip=2))
-    assert gs.get("key") == BIG
+    assert gs.get("key") == content
     _, *rest = media(gcs_server)
     assert len(rest) > 2
     assert all("ifGenerationMatch" in request.target for request in rest)
@@ -110,10 +111,10 @@ def test_a_slow_body_is_divided(gs: CloudFiles, gcs_server: GcsServer, answers: 
 def test_files_are_downloaded_in_chunks(gcs_server: GcsServer, tmp_path: Path, answers: str) -> None:
     gcs_server.put("big", BIG)
     gcs_server.configure(**ANSWERS[answers])
-    download_file(f"gs://{gcs_server.url}/bucket/big", tmp_path / "big", chunk_size=8 * MIB)
+    download_file(f"gs://{gcs_server.url}/bucket/big", tmp_path / "big", chunk_size=PART)
     assert (tmp_path / "big").read_bytes() == BIG
     gcs_server.script(Rule(Replaced(make_object(OTHER)), method="GET", query="ifGenerationMatch", skip=1, times=1))
-    download_file(f"gs://{gcs_server.url}/bucket/big", tmp_path / "big", chunk_size=8 * MIB)
+    download_file(f"gs://{gcs_server.url}/bucket/big", tmp_path / "big", chunk_size=PART)
     assert (tmp_path / "big").read_bytes() == OTHER
 
 

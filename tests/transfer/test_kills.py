@@ -1,4 +1,4 @@
-"""A transfer of 2000 objects whose process is killed at random points, and resumed each time."""
+"""A transfer of hundreds of objects whose process is killed at random points, and resumed each time."""
 
 from __future__ import annotations
 
@@ -15,19 +15,18 @@ import pytest
 from cloudfiles import CloudFiles, ResumableTransfer
 from cloudfiles.interfaces.file.temporaries import is_temporary
 from cloudfiles.testing import S3Server
+from tests.internals import PART
 from tests.transfer import killed
-from tests.transfer.conftest import MIB, tree
+from tests.transfer.conftest import tree
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL and no forks")
-
-SMALL = 1992
-
 
 @pytest.fixture(scope="module")
 def contents(full: bool) -> dict[str, bytes]:
     chance = random.Random(4)
-    small = {f"d{n % 13}/{n:04}": chance.randbytes(chance.choice([0, 10, 1000, 20_000])) for n in range(SMALL)}
-    return small | {f"large/{n}": chance.randbytes(9 * MIB + n * 2 * MIB) for n in range(8 if full else 3)}
+    small = {f"d{n % 13}/{n:04}": chance.randbytes(chance.choice([0, 10, 1000, 20_000])) for n in range(1992 if full else 592)}
+    large = {f"large/{n}": chance.randbytes(PART * (9 + 2 * n) // 8) for n in range(8 if full else 3)}
+    return small | large
 
 
 @pytest.fixture(scope="module")

@@ -14,10 +14,9 @@ from cloudfiles import CloudFiles, ResumableTransfer
 from cloudfiles.transfer.journal.journal import Journal
 from cloudfiles.transfer.partial_upload import PartialUpload
 from cloudfiles.types import WriteOptions
-from tests.internals import Replace
+from tests.internals import PART
 from tests.servers.azurite import AzuriteServer
 from tests.servers.gcs_server import GcsServer
-from tests.transfer.conftest import MIB
 from tests.transfer.killed import opened
 from tests.transfer.test_kills import Killed, done_of, processes  # noqa: F401 -- the latter is a fixture
 
@@ -35,7 +34,7 @@ class Account(NamedTuple):
 def contents(full: bool) -> dict[str, bytes]:
     chance = random.Random(5)
     small = {f"d{n % 3}/{n:04}": chance.randbytes(chance.choice([0, 10, 20_000])) for n in range(60)}
-    return small | {f"large/{n}": chance.randbytes(9 * MIB + n * MIB + n) for n in range(4 if full else 2)}
+    return small | {f"large/{n}": chance.randbytes(PART * (9 + n) // 8 + n) for n in range(4 if full else 2)}
 
 
 def interrupted_again_and_again(context: Any, account: Account, target: str, directory: Path,
@@ -86,7 +85,7 @@ def test_to_azure(processes: Any, azurite: AzuriteServer, tmp_path: Path,  # noq
 
 def test_killed_around_the_composing(processes: Any, gcs_server: GcsServer, tmp_path: Path) -> None:  # noqa: F811
     """At each step after the last part of a large object: while it is composed, and while the parts are removed."""
-    content = random.Random(6).randbytes(9 * MIB + 5)
+    content = random.Random(6).randbytes(PART * 9 // 8 + 5)
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "key").write_bytes(content)
     stores = f"file://{tmp_path}/in/", f"gs://{gcs_server.bucket}/"
@@ -106,11 +105,9 @@ def test_killed_around_the_composing(processes: Any, gcs_server: GcsServer, tmp_
     assert composed_with_parts_left
 
 
-def test_composed_before_its_record_was_lost(gcs_server: GcsServer, tmp_path: Path,
-                                             internals: Replace) -> None:
+def test_composed_before_its_record_was_lost(gcs_server: GcsServer, tmp_path: Path) -> None:
     """The object is there, and so are its parts, which the journal would go on with."""
-    internals(gs_part=MIB)
-    content = random.Random(6).randbytes(9 * MIB + 5)
+    content = random.Random(6).randbytes(PART * 9 // 8 + 5)
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "key").write_bytes(content)
     source, target = CloudFiles(f"file://{tmp_path}/in/"), opened(f"gs://{gcs_server.bucket}/", None, gcs_server.url)
@@ -118,7 +115,7 @@ def test_composed_before_its_record_was_lost(gcs_server: GcsServer, tmp_path: Pa
     rt.init(source, target)
     writer = target._store.here().open_writer("key", len(content), WriteOptions())
     assert writer is not None
-    writer.write(0, content[:MIB])
+    writer.write(0, content[:PART])
     source.transfer_to(target, "key")
     assert len(gcs_server.contents()) == 2
     journal = Journal(str(tmp_path / "journal"))

@@ -18,13 +18,13 @@ from cloudfiles.transfer.checksum import ObjectChecksum
 from cloudfiles.transfer.journal.journal import Journal
 from cloudfiles.transfer.partial_upload import PartialUpload
 from tests.contents import numbered
-from tests.internals import Replace
+from tests.internals import PART, Replace
 from tests.selection import some
 from tests.transfer.conftest import execute_until_broken
 
 pytestmark = pytest.mark.one_runtime
 
-BIG = numbered(36 << 20)  # five parts
+BIG = numbered(PART * 9 // 2)  # five parts
 
 
 @pytest.fixture

@@ -31,12 +31,12 @@ from cloudfiles.transfer.items import Item
 from cloudfiles.transport import adaptive_width, body_memory
 from cloudfiles.types import WriteOptions
 from tests.contents import numbered
-from tests.internals import Replace
-from tests.transfer.conftest import MIB, tree
+from tests.internals import PART, Replace
+from tests.transfer.conftest import tree
 
 pytestmark = pytest.mark.one_runtime
 
-BIG = numbered(20 << 20)  # three parts
+BIG = numbered(PART * 5 // 2)  # three parts
 OTHER = numbered(len(BIG), 1 << 30)
 
 
@@ -93,7 +93,7 @@ def test_the_parts_are_ranges_and_the_digest_is_checked(server: S3Server, s3: Cl
     assert disk.get("big") == BIG
     assert (done.ways, done.unverified) == ({"parts": 1}, 0)
     ranges = {r.header("range") for r in server.requests("GET") if r.header("range")}
-    assert ranges == {f"bytes={a}-{min(a + 8 * MIB, len(BIG)) - 1}" for a in range(0, len(BIG), 8 * MIB)}
+    assert ranges == {f"bytes={a}-{min(a + PART, len(BIG)) - 1}" for a in range(0, len(BIG), PART)}
 
 
 @pytest.mark.parametrize("checksums", [(), ("crc32",), ("crc32c",)])
@@ -168,7 +168,7 @@ def test_up_in_parts(server: S3Server, s3: CloudFiles, disk: CloudFiles) -> None
     stored = server.get("big")
     assert stored is not None
     assert stored.content == BIG
-    parts = [hashlib.md5(BIG[at:at + 8 * MIB]).digest() for at in range(0, len(BIG), 8 * MIB)]
+    parts = [hashlib.md5(BIG[at:at + PART]).digest() for at in range(0, len(BIG), PART)]
     assert stored.etag == hashlib.md5(b"".join(parts)).hexdigest() + "-3"
 
 
@@ -209,7 +209,7 @@ def test_the_crc_of_aws_is_that_of_the_whole(server: S3Server, monkeypatch: pyte
     interface = s3._store.here()
     writer = interface.open_writer("big", len(BIG), WriteOptions())
     assert writer is not None
-    for start in (16 * MIB, 0, 8 * MIB):
+    for start in (2 * PART, 0, PART):
         writer.write(start, BIG[start:start + writer.part_size])
     writer.finish()
     stored = server.get("big")
@@ -227,13 +227,13 @@ def test_the_crc_of_aws_is_that_of_the_whole(server: S3Server, monkeypatch: pyte
 def test_another_process_resumes_with_the_parts(server: S3Server, store: Any, kind: str) -> None:
     cf = store(kind)
     first = cf._store.here().open_writer("dir/big", len(BIG), WriteOptions())
-    first.write(8 * MIB, BIG[8 * MIB:16 * MIB])
+    first.write(PART, BIG[PART:2 * PART])
     state = first.state()
     second = store_again(cf)._store.here().open_writer("dir/big", len(BIG), WriteOptions(), state)
     assert second is not None
-    assert second.written() == {8 * MIB}
-    second.write(0, BIG[:8 * MIB])
-    second.write(16 * MIB, BIG[16 * MIB:])
+    assert second.written() == {PART}
+    second.write(0, BIG[:PART])
+    second.write(2 * PART, BIG[2 * PART:])
     assert cf.exists("dir/big") is False
     second.finish()
     assert cf.get("dir/big") == BIG
@@ -243,10 +243,10 @@ def test_another_process_resumes_with_the_parts(server: S3Server, store: Any, ki
 def test_an_error_in_the_list_of_parts_is_no_empty_list(server: S3Server, store: Any) -> None:
     interface = store("s3")._store.here()
     first = interface.open_writer("big", len(BIG), WriteOptions())
-    first.write(8 * MIB, BIG[8 * MIB:16 * MIB])
+    first.write(PART, BIG[PART:2 * PART])
     server.script(Rule(error_in_200(), method="GET"))
     second = interface.open_writer("big", len(BIG), WriteOptions(), first.state())
-    assert second.written() == {8 * MIB}
+    assert second.written() == {PART}
     second.abort()
 
 
@@ -261,7 +261,7 @@ def store_again(cf: CloudFiles) -> CloudFiles:
 def test_what_is_gone_is_started_again(server: S3Server, store: Any, kind: str) -> None:
     interface = store(kind)._store.here()
     first = interface.open_writer("big", len(BIG), WriteOptions())
-    first.write(0, BIG[:8 * MIB])
+    first.write(0, BIG[:PART])
     state = first.state()
     first.abort()
     for stale in (state, {}, {"part_size": 1}):
@@ -274,7 +274,7 @@ def test_what_interrupted_writes_leave_is_discarded(server: S3Server, store: Any
     s3, disk = store("s3"), store("file")
     for cf in (s3, disk):
         for key in ("dir/big", "other/big"):
-            cf._store.here().open_writer(key, len(BIG), WriteOptions()).write(0, BIG[:8 * MIB])
+            cf._store.here().open_writer(key, len(BIG), WriteOptions()).write(0, BIG[:PART])
         assert cf.discard_partial("dir/", older_than=-60) == 1
         assert cf.discard_partial(older_than=-60) == 1
         assert cf.discard_partial(older_than=-60) == 0

@@ -20,12 +20,13 @@ from cloudfiles.interfaces.file import copy as file_copy
 from cloudfiles.testing import Rule, S3Server, s3_error
 from cloudfiles.transfer.copier import Copier
 from tests.contents import numbered
-from tests.transfer.conftest import MIB, Make, tree, write
+from tests.internals import PART
+from tests.transfer.conftest import Make, tree, write
 
 pytestmark = pytest.mark.one_runtime
 
 KINDS = ("mem", "file", "s3")
-BIG = numbered(20 << 20)
+BIG = numbered(PART * 5 // 2)
 
 
 @pytest.mark.parametrize("source", KINDS)
@@ -231,7 +232,7 @@ def test_uploads_in_parts_are_told_from_a_local_file(server: S3Server, s3: Cloud
     assert s3.verify(disk).by == {"md5": 1}
     disk.put("big", BIG[:-1] + b"x")
     assert [one.path for one in disk.verify(s3).unverifiable] == ["big"]
-    assert len(BIG) > 8 * MIB
+    assert len(BIG) > PART
 
 
 def test_verify_is_refused_where_it_cannot_look(server: S3Server, s3: CloudFiles, mem: CloudFiles) -> None:

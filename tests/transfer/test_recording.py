@@ -12,17 +12,17 @@ from cloudfiles import CloudFiles
 from cloudfiles.monitoring import IOEnum, TransmissionMonitor
 from cloudfiles.transfer.items import Item
 from cloudfiles.transfer.result import ObjectOutcome, TransferResult
-from tests.internals import Replace
+from tests.internals import PART, Replace
 
 
 @pytest.fixture
 def done(s3: CloudFiles, disk: CloudFiles) -> TransferResult:
-    s3.puts([(str(n), bytes(1000)) for n in range(30)] + [("large", bytes(9 << 20))])
+    s3.puts([(str(n), bytes(1000)) for n in range(30)] + [("large", bytes(PART + 1))])
     return s3.transfer_to(disk)
 
 
 def test_everything_that_programs_ask_of_a_monitor(done: Any) -> None:
-    size = 30_000 + (9 << 20)
+    size = 30_000 + (PART + 1)
     assert (done.total_bytes(), done.bytes, done.num_ios(), done.num_errors()) == (size, size, 31, 0)
     assert done.bytes_in_flight() == 0
     assert sum(done.histogram()) == size

@@ -26,13 +26,13 @@ from cloudfiles.testing import S3Server
 from cloudfiles.transfer.journal.journal import Journal
 from cloudfiles.transfer.partial_upload import PartialUpload
 from tests.contents import numbered
-from tests.internals import Replace, replace
+from tests.internals import PART, Replace, replace
 from tests.transfer import killed
-from tests.transfer.conftest import MIB, execute_until_broken, tree
+from tests.transfer.conftest import execute_until_broken, tree
 
 pytestmark = pytest.mark.one_runtime
 
-BIG = numbered(36 << 20)  # five parts
+BIG = numbered(PART * 9 // 2)  # five parts
 KEYS = [f"d/{n:03}" for n in range(300)]
 
 
@@ -350,7 +350,7 @@ def test_finished_before_its_record_was_lost(db: Path, source: CloudFiles, s3: C
     source.transfer_to(s3, "big")
     etag = source.head("big")["ETag"]
     journal = Journal(str(db))
-    state = {"upload_id": "completed", "part_size": 8 * MIB}
+    state = {"upload_id": "completed", "part_size": PART}
     journal.save_partial_uploads([(1, PartialUpload(etag, len(BIG), state, {}))])
     journal.close()
     server.forget()

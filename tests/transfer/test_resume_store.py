@@ -22,14 +22,14 @@ from cloudfiles.transfer.resume_state import StateFile, saved_state_files, state
 from cloudfiles.transfer.resume_store import ResumeStore, open_resume_store
 from cloudfiles.types import WriteOptions
 from tests.contents import numbered
-from tests.internals import Replace, replace
+from tests.internals import PART, Replace, replace
 from tests.selection import some
 from tests.transfer import killed
 from tests.transfer.conftest import broken_after, tree
 
 pytestmark = pytest.mark.one_runtime
 
-BIG = numbered(36 << 20)  # five parts
+BIG = numbered(PART * 9 // 2)  # five parts
 SMALL = {f"d{n % 3}/{n:02}": b"x" * n for n in range(40)}
 
 

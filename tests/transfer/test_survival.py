@@ -17,13 +17,13 @@ from cloudfiles import CloudFiles
 from cloudfiles.exceptions import AuthorizationError, CloudFilesError, FileSystemError, InvalidPathError
 from cloudfiles.testing import S3Server
 from tests.contents import numbered
-from tests.internals import Replace
+from tests.internals import PART, Replace
 from tests.selection import some
 from tests.transfer.conftest import MIB, tree
 
 pytestmark = pytest.mark.one_runtime
 
-BIG = numbered(20 << 20)
+BIG = numbered(PART * 5 // 2)
 SIZES = {"small": 100, "big": len(BIG)}
 
 
@@ -194,7 +194,7 @@ def test_a_kill_leaves_uploads_that_can_be_discarded(server: S3Server, tmp_path:
     interface = s3._store.here()
     writer = interface.open_writer("big", len(BIG), interface.write_options(disk._store.here().describe("big")))  # type: ignore[arg-type]
     assert writer is not None
-    writer.write(0, BIG[:8 * MIB])  # as a killed process leaves it
+    writer.write(0, BIG[:PART])  # as a killed process leaves it
     assert server.uploads() == ["big"]
     assert s3.exists("big") is False
     assert s3.discard_partial("b", older_than=-60) == 1

@@ -13,11 +13,12 @@ from cloudfiles.testing import Chunked, CutChunked, Rule, S3Server
 from cloudfiles.transfer.multipart_copy import MultipartCopy
 from cloudfiles.transport.wire import ChunkedBody
 from tests.contents import numbered
-from tests.transfer.conftest import MIB, Make
+from tests.internals import PART
+from tests.transfer.conftest import Make
 
 pytestmark = pytest.mark.one_runtime
 
-BIG = numbered(20 << 20)
+BIG = numbered(PART * 5 // 2)
 CHUNKS = Chunked((1, 7, 100_000))
 
 
@@ -35,13 +36,13 @@ def web(server: S3Server, store: Make) -> Callable[[bytes], CloudFiles]:
     return make
 
 
-@pytest.mark.parametrize("size", [0, 1000, 8 * MIB, 8 * MIB + 1, len(BIG)])
+@pytest.mark.parametrize("size", [0, 1000, PART, PART + 1, len(BIG)])
 @pytest.mark.parametrize("kind", ["file", "mem", "s3"])
 def test_everything_arrives(web: Any, store: Make, kind: str, size: int) -> None:
     target = store(kind)
     done = web(BIG[:size]).transfer_to(target, "k")
     assert target.get("k") == BIG[:size]
-    assert (done.bytes, dict(done.ways)) == (size, {"whole" if size <= 8 * MIB else "spool": 1})
+    assert (done.bytes, dict(done.ways)) == (size, {"whole" if size <= PART else "spool": 1})
 
 
 def test_no_more_than_a_small_object_is_in_memory(web: Any, disk: CloudFiles, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -63,7 +64,7 @@ def test_no_more_than_a_small_object_is_in_memory(web: Any, disk: CloudFiles, mo
     monkeypatch.setattr(MultipartCopy, "_spool", begins)
     web(BIG).transfer_to(disk, "k")
     assert len(spooled) == 1
-    assert 8 * MIB < spooled[0] < 9 * MIB  # the rest was left to the temporary file
+    assert PART < spooled[0] < PART * 9 // 8  # the rest was left to the temporary file
 
 
 def test_many_small_ones_share_connections(server: S3Server, store: Make) -> None:

@@ -21,13 +21,15 @@ from cloudfiles.transfer.resume_state import saved_state_files
 from cloudfiles.transfer.resume_store import clean_up
 from cloudfiles.types import Clock
 from tests.contents import numbered
+from tests.core.programs import ROOT
+from tests.internals import PART
 from tests.selection import some
-from tests.transfer.conftest import MIB, tree, write
+from tests.transfer.conftest import tree, write
 
 pytestmark = [pytest.mark.one_runtime, pytest.mark.own_servers]
 
 TREE = {"a": b"1", "b.csv": b"22", "c.csv": b"", "deep/er/d.csv": b"4444", "x.gz": b"no gzip"}
-BIG = numbered(42 << 20)  # six parts
+BIG = numbered(PART * 21 // 4)  # six parts
 
 
 @pytest.fixture
@@ -152,8 +154,8 @@ def test_arguments_that_cannot_work(mem: CloudFiles, source: Path) -> None:
 @pytest.mark.parametrize("nthreads", some([None, 0, 1, 7], [None]))
 def test_progress_is_told_in_bytes(cf: CloudFiles, tmp_path: Path, nthreads: int | None) -> None:
     told: list[tuple[int, int | None]] = []
-    source = write(tmp_path / "in", {"big": BIG[:17 * MIB], "small": b"123", "empty": b""})
-    size = 17 * MIB + 3
+    source = write(tmp_path / "in", {"big": BIG[:17 * PART // 8], "small": b"123", "empty": b""})
+    size = 17 * PART // 8 + 3
 
     Uploader(cf, "x", source, nthreads, progress_callback=lambda *step: told.append(step))
     assert told[-1] == (size, size)
@@ -293,6 +295,8 @@ def test_a_line_cut_short_is_passed_over_and_nonsense_is_reported(mem: CloudFile
 
 KILLED = """
 import json, os, signal, sys
+import pytest
+from tests.internals import SMALL_PARTS, replace
 from cloudfiles import CloudFiles, Downloader, Uploader
 kind, cloudpath, options, rpath, lpath, limit = json.loads(sys.argv[1])
 
@@ -300,6 +304,7 @@ def kill(current, total):
     if current >= limit:
         os.kill(os.getpid(), signal.SIGKILL)
 
+replace(pytest.MonkeyPatch(), **SMALL_PARTS)
 {"up": Uploader, "down": Downloader}[kind](CloudFiles(cloudpath, **options), rpath, lpath, progress_callback=kill)
 """
 
@@ -314,9 +319,9 @@ def test_a_killed_transfer_continues_in_another_process(server: S3Server, s3: Cl
         lpath = tmp_path / "out"
         server.put_many({f"dir/{name}": content for name, content in files.items()})
     told = [kind, s3.cloudpath, {"endpoint": server.url, "secrets": server.secrets, "num_threads": 2}, "dir",
-            str(lpath), 10 + 24 * MIB]
-    process = subprocess.run([sys.executable, "-c", KILLED, json.dumps(told)], env=dict(os.environ), timeout=120,
-                             check=False)
+            str(lpath), 10 + 3 * PART]
+    process = subprocess.run([sys.executable, "-c", KILLED, json.dumps(told)], cwd=ROOT, env=dict(os.environ),
+                             timeout=120, check=False)
     assert process.returncode == -9
     server.forget()
     loader: Any = Uploader if kind == "up" else Downloader

@@ -15,12 +15,12 @@ from cloudfiles.testing import Replaced, ResetInBody, Rule, S3Server, SetHeader
 from cloudfiles.testing.s3_objects import make_object
 from cloudfiles.types import StoredObject
 from tests.contents import numbered
-from tests.internals import Replace
-from tests.transfer.conftest import MIB, Make, tree
+from tests.internals import PART, Replace
+from tests.transfer.conftest import Make, tree
 
 pytestmark = pytest.mark.one_runtime
 
-BIG = numbered(20 << 20)
+BIG = numbered(PART * 5 // 2)
 OTHER = numbered(len(BIG), 1 << 30)
 
 
@@ -84,7 +84,7 @@ def test_one_that_is_replaced_before_it_is_read_is_read_again(server: S3Server, 
 
 def test_a_break_starts_again(server: S3Server, store: Make, disk: CloudFiles) -> None:
     ours = source(server, store, "s3")
-    server.script(Rule(ResetInBody(10 * MIB), method="GET", skip=1, times=1))
+    server.script(Rule(ResetInBody(PART * 5 // 4), method="GET", skip=1, times=1))
     ours.transfer_to(disk, "big")
     assert disk.get("big") == BIG
     assert gets(server) == [None] * 3
@@ -92,7 +92,7 @@ def test_a_break_starts_again(server: S3Server, store: Make, disk: CloudFiles) -
 
 def test_nothing_is_copied_by_parts(server: S3Server, store: Make, internals: Replace) -> None:
     """Inside one service, where a copy in parts could mix two versions as well."""
-    internals(s3_copy_at_once=5 * MIB)
+    internals(s3_copy_at_once=PART)
     ours = source(server, store, "s3")
     theirs = CloudFiles(f"{ours.cloudpath}to/", endpoint=server.url, secrets=server.secrets)
     theirs.transfer_from(ours)  # listed, so that the size is known
@@ -108,7 +108,7 @@ def test_nothing_is_copied_by_parts(server: S3Server, store: Make, internals: Re
 def test_a_file_is_downloaded_by_one_request(server: S3Server, store: Make, known: Make, tmp_path: Path, kind: str,
                                              broken: bool) -> None:
     cf = source(server, known if kind == "s3" else store, "s3" if kind == "s3" else "web")
-    faults = [Rule(ResetInBody(10 * MIB), method="GET", skip=1, times=1)] if broken else []
+    faults = [Rule(ResetInBody(PART * 5 // 4), method="GET", skip=1, times=1)] if broken else []
     server.script(*faults, replaced_after(3 if broken else 2))
     url, target, told = cf.abspath("big"), tmp_path / "big", []
 
@@ -119,18 +119,19 @@ def test_a_file_is_downloaded_by_one_request(server: S3Server, store: Make, know
         note(done, total)
 
     if kind == "aio":
-        asyncio.run(aio.download_file(url, target, MIB, callback_func=note_later))
+        asyncio.run(aio.download_file(url, target, PART // 8, callback_func=note_later))
     else:
-        download_file(url, target, MIB, pool=urllib3.PoolManager() if kind == "pool" else None, callback_func=note)
+        pool = urllib3.PoolManager() if kind == "pool" else None
+        download_file(url, target, PART // 8, pool=pool, callback_func=note)
     assert tree(tmp_path) == {"big": BIG}
     assert told[-1] == (len(BIG), len(BIG))
-    assert len(told) > 10
+    assert len(told) > len(BIG) >> 20
 
 
-@pytest.mark.parametrize("size", [1, MIB])
+@pytest.mark.parametrize("size", [1, PART // 8])
 def test_a_file_of_one_chunk_is_one_request(server: S3Server, store: Make, tmp_path: Path, size: int) -> None:
     cf = source(server, store, "web", BIG[:size])
-    download_file(cf.abspath("big"), tmp_path / "big", MIB)
+    download_file(cf.abspath("big"), tmp_path / "big", PART // 8)
     assert tree(tmp_path) == {"big": BIG[:size]}
     assert len(gets(server)) == 1
 

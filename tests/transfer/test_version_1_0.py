@@ -20,7 +20,7 @@ from cloudfiles.exceptions import ConfigurationError, JournalError
 from cloudfiles.testing import S3Server
 from cloudfiles.transfer.partial_upload import PartialUpload
 from cloudfiles.transfer.resume_state import FORMAT, StateFile, saved_state_files, state_directory
-from tests.internals import Replace
+from tests.internals import PART, Replace
 from tests.transfer.conftest import broken_after, tree, write
 
 TREE = {"a": b"aaa", "b": b"bbb", "c": b"ccc", "d/e": b"d/ed/ed/e"}
@@ -113,7 +113,7 @@ def test_a_saved_upload_is_resumed(server: S3Server, s3: CloudFiles, tmp_path: P
 def test_a_saved_download_resumes_from_its_parts(server: S3Server, s3: CloudFiles, tmp_path: Path,
                                                  internals: Replace, validator: str) -> None:
     """1.0.0 saved the ETag of the source; where that is no longer what proves the version, the object is read anew."""
-    big = bytes(range(256)) * (4096 * 36)
+    big = bytes(range(256)) * (PART * 9 // 2 // 256)
     server.put("dir/big", big)
     internals(saving_seconds=0.0)
     patch = broken_after(3)

@@ -18,13 +18,13 @@ from cloudfiles.exceptions import (
 )
 from cloudfiles.testing import Rule, S3Server, SetHeader, error_in_200, s3_error
 from tests.contents import numbered
-from tests.internals import Replace
+from tests.internals import PART, Replace
 from tests.transfer.conftest import MIB, Make
 
 pytestmark = pytest.mark.one_runtime
 
 KINDS = ("mem", "file", "s3")
-BIG = numbered(20 << 20)  # three parts
+BIG = numbered(PART * 5 // 2)  # three parts
 CONTENTS = {"a": b"first", "dir/b c+%": b"second" * 1000, "empty": b"", "ümlaut/ß": b"\0\xff"}
 PAIRS = [(source, target) for source in (*KINDS, "web") for target in (*KINDS, "web")]
 
@@ -44,13 +44,24 @@ def test_everything_arrives(store: Make, source: str, target: str) -> None:
 
 @pytest.mark.parametrize(("source", "target"), PAIRS)
 def test_large_objects_arrive(store: Make, source: str, target: str) -> None:
+    large_object_arrives(store, source, target, BIG)
+
+
+def large_object_arrives(store: Make, source: str, target: str, content: bytes) -> None:
     ours, theirs = store(source), store(target)
-    ours.put("big", BIG)
+    ours.put("big", content)
     done = ours.transfer_to(theirs, "big")
-    assert theirs.get("big") == BIG
+    assert theirs.get("big") == content
     way = "copy" if source == target and source != "web" else "parts" if target in ("file", "s3") else "spool"
     assert list(done.ways) in ([way], ["spool"] if source == "web" else [way])
     assert done.unverified == (source == "web")
+
+
+@pytest.mark.real_parts
+@pytest.mark.parametrize(("source", "target"), [
+    pytest.param(*pair, marks=[] if pair in (("file", "s3"), ("s3", "file")) else pytest.mark.full) for pair in PAIRS])
+def test_large_objects_arrive_in_parts_of_the_real_size(store: Make, source: str, target: str) -> None:
+    large_object_arrives(store, source, target, numbered(20 << 20))
 
 
 @pytest.mark.parametrize("source", KINDS)
