@@ -49,6 +49,7 @@ def full(request: pytest.FixtureRequest) -> bool:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if not config.getoption("full") and not any("::" in argument for argument in config.args):
         left_out = [item for item in items if repeats_others(item)]
+        left_out += repeats_with_other_values([item for item in items if item not in set(left_out)])
         config.hook.pytest_deselected(items=left_out)
         unwanted = set(left_out)
         items[:] = [item for item in items if item not in unwanted]
@@ -77,6 +78,18 @@ def examples(count: int) -> int:
 def some(values: Iterable[object], keep: Container[object]) -> list[Any]:
     """Parameters of a test, of which a run without `--full` tries those in `keep`."""
     return [value if value in keep else pytest.param(value, marks=pytest.mark.full) for value in values]
+
+
+def repeats_with_other_values(items: list[pytest.Item]) -> list[pytest.Item]:
+    """Of the tests that ask a real server, all runs of a function but the first: the scripted servers are asked all."""
+    seen: set[object] = set()
+    repeats = []
+    for item in items:
+        if servers := servers_of(item):
+            function = (item.nodeid.partition("[")[0], *servers)
+            repeats += [item] if function in seen else []
+            seen.add(function)
+    return repeats
 
 
 def repeats_others(item: pytest.Item) -> bool:

@@ -100,7 +100,7 @@ def test_open_files(url: str, fault_server: S3Server, run: Run) -> None:
 
 @pytest.mark.one_runtime
 def test_thousands_at_once(fault_server: S3Server, tmp_path: Path, run: Run, full: bool) -> None:
-    contents = {f"f{n}": b"%d" % n for n in range(2000 if full else 600)}
+    contents = {f"f{n}": b"%d" % n for n in range(2000 if full else 300)}
     fault_server.put_many(contents, bucket="")
     before, _ = fault_server.connections()
     most, others = 0, threading.active_count()

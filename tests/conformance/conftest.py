@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from cloudfiles import CloudFiles
-from tests.conformance.exceptions import EXCEPTIONS, EXCEPTIONS_OF_SOME
-from tests.conformance.stores import INLINE, READ_ONLY, RUNTIMES, STORES, StoreUnderTest
+from tests.conformance.exceptions import EXCEPTIONS, EXCEPTIONS_OF_SOME, SLOW
+from tests.conformance.stores import DEFAULT_STORES, INLINE, READ_ONLY, RUNTIMES, STORES, StoreUnderTest
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -62,8 +62,8 @@ def _deselect_other_stores(config: pytest.Config, items: list[pytest.Item]) -> N
 
 def _parameter(name: str, test: str, *runtime: str) -> Any:
     reason = EXCEPTIONS.get((name, test))
-    marks = [pytest.mark.xfail(reason=reason, strict=True)] if reason else []
-    if "inline" in runtime and name not in ("file", "scripted"):
+    marks: list[pytest.MarkDecorator] = [pytest.mark.xfail(reason=reason, strict=True)] if reason else []
+    if (name, test) in SLOW or any(name not in DEFAULT_STORES.get(one, STORES) for one in runtime):
         marks.append(pytest.mark.full)
     return pytest.param(name, *runtime, id="-".join((name, *runtime)), marks=marks)
 

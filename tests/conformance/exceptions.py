@@ -53,3 +53,6 @@ EXCEPTIONS_OF_SOME: Mapping[tuple[str, str], tuple[str, str]] = {
     ("gs", "test_names_of_encodings"): ("z", _NO_ENCODING),
 }
 """The same for those of a test's runs whose names, behind the store's, contain a text: that text, and why."""
+
+SLOW = frozenset({("gs", "test_every_key_goes_through_every_verb")})
+"""(store, test function) of what takes seconds, and is tried on a scripted server too: by `--full` only."""

@@ -159,6 +159,8 @@ RUNTIMES: dict[str, dict[str, Any]] = {
 }
 INLINE = frozenset({"mem", "file", "scripted", "web"})
 """Where the third of them is tried too: the workers' calls are the same, and these stores are quick."""
+DEFAULT_STORES = {"threads": frozenset({"mem", "file", "scripted"}), "inline": frozenset({"file"})}
+"""Where a run without `--full` tries the second and the third of them."""
 
 
 def gzipped(content: bytes) -> bytes:

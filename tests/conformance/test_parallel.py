@@ -19,7 +19,7 @@ from tests.conformance.stores import StoreUnderTest
 from tests.core.programs import run_program
 from tests.patience import patient_dask
 
-pytestmark = pytest.mark.stores("file", "scripted", "rclone")
+pytestmark = [pytest.mark.stores("file", "scripted", "rclone"), pytest.mark.own_servers]
 
 CONTENTS = {f"k{i:03}": b"%d" % i for i in range(50)}
 

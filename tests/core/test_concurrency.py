@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from benchmarks.simulated_batches import GBIT, MBIT, Batch, Run, Store, simulate
 from cloudfiles.transport.concurrency import ConcurrencyController
 from cloudfiles.transport.interval import Interval
+from tests.selection import examples
 
 GOOD = Interval(seconds=0.1, operation="GET", size_class=0, completed=100, bytes=409_600, in_progress=20.0,
                 first_byte=0.02, first_byte_min=0.02, cpu_share=0.1, refused=0, connects=0, idle_workers=0.0,
@@ -127,7 +128,7 @@ intervals = st.builds(
 histories = st.lists(st.tuples(intervals, st.floats(0.0, 100.0)), max_size=30)
 
 
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 @given(histories, st.integers(1, 2000), st.integers(1, 2000))
 def test_bounds_hold_and_a_refusal_never_widens(history: list[tuple[Interval, float]], start: int,
                                                 maximum: int) -> None:
@@ -148,7 +149,7 @@ bad = st.builds(
     completed=st.integers(0, 1000), in_progress=st.floats(0.0, 1000.0))
 
 
-@settings(max_examples=10)
+@settings(max_examples=examples(10))
 @given(st.lists(bad, max_size=30))
 def test_it_recovers_from_any_bad_intervals(history: list[Interval]) -> None:
     controller, now = ConcurrencyController(), 0.0

@@ -25,7 +25,7 @@ from tests.servers.gcs_server import GcsServer, backend_error, busy, json_error
 
 pytestmark = pytest.mark.one_runtime
 
-COUNT = 2000
+COUNT = 800
 
 # The usual mix of the core's fault run, in Cloud Storage's words. The bit is one of the content.
 USUAL: dict[Fault, float] = {
@@ -54,7 +54,7 @@ def store(server: GcsServer, green: bool, path: str = "") -> CloudFiles:
     return CloudFiles(f"gs://{server.url}/bucket/{path}", green=green)
 
 
-def test_two_thousand_gets(gcs_server: GcsServer, green: bool, contents: dict[str, bytes]) -> None:
+def test_many_gets(gcs_server: GcsServer, green: bool, contents: dict[str, bytes]) -> None:
     gcs_server.put_many(contents)
     gcs_server.script(mix(7, USUAL))
     got = store(gcs_server, green).get(list(contents), return_dict=True)
@@ -63,7 +63,7 @@ def test_two_thousand_gets(gcs_server: GcsServer, green: bool, contents: dict[st
 
 
 @pytest.mark.full
-def test_two_thousand_puts(gcs_server: GcsServer, green: bool, contents: dict[str, bytes]) -> None:
+def test_many_puts(gcs_server: GcsServer, green: bool, contents: dict[str, bytes]) -> None:
     gcs_server.script(mix(9, USUAL))
     assert store(gcs_server, green, "dir/").puts(contents.items()) == COUNT
     assert differing(gcs_server.contents(), {f"dir/{key}": content for key, content in contents.items()}) == []

@@ -35,36 +35,35 @@ from cloudfiles.transport.client import Client
 from cloudfiles.types import StoreOptions, Tls, WriteOptions
 from tests.contents import numbered
 from tests.interfaces.s3_setup import IMPATIENT, Worker, close_opened, open_s3
-from tests.internals import Replace
+from tests.internals import PART, SMALL_PARTS, Replace
 from tests.selection import some
 
 pytestmark = pytest.mark.one_runtime
 
 PLAIN = WriteOptions()
 SECRET = "secretkey1234567"
-MIB = 1 << 20
-BIG = numbered(20 << 20)  # three parts
-PARTS = [BIG[:8 * MIB], BIG[8 * MIB:16 * MIB], BIG[16 * MIB:]]
+BIG = numbered(PART * 5 // 2)  # three parts
+PARTS = [BIG[:PART], BIG[PART:2 * PART], BIG[2 * PART:]]
 BIG_ETAG = f'"{hashlib.md5(b"".join(hashlib.md5(part).digest() for part in PARTS)).hexdigest()}-3"'
 
 
 @pytest.fixture(autouse=True)
 def _as_new(internals: Replace) -> Iterator[None]:
-    internals(bucket_regions={})
+    internals(bucket_regions={}, **SMALL_PARTS)
     yield
     close_opened()
 
 
 @pytest.fixture
 def server(fault_server: S3Server) -> S3Server:
-    fault_server.configure(secret_key=SECRET, min_part_size=5 * MIB)
+    fault_server.configure(secret_key=SECRET, min_part_size=PART * 5 // 8)
     return fault_server
 
 
 @pytest.fixture
 def s3(server: S3Server, green: bool) -> Worker:
     return open_s3(f"s3://{server.bucket}/", green, endpoint=server.url, secrets=server.secrets,
-                   composite_upload_threshold=MIB)
+                   composite_upload_threshold=PART // 8)
 
 
 def puts(server: S3Server) -> list[RecordedRequest]:
@@ -126,7 +125,7 @@ def test_failures_leave_no_parts(server: S3Server, s3: Worker, query: str) -> No
 def test_a_file_that_fails_leaves_no_parts(server: S3Server, s3: Worker) -> None:
     class Failing(io.BytesIO):
         def read(self, size: int | None = -1) -> bytes:
-            if self.tell() >= 16 * MIB:
+            if self.tell() >= 2 * PART:
                 raise OSError(5, "Input/output error")
             return super().read(size)
 
@@ -160,7 +159,7 @@ def test_conditions_hold_for_objects_in_parts(server: S3Server, s3: Worker) -> N
 
 
 def test_parts_are_read_as_they_are_sent(server: S3Server, s3: Worker, internals: Replace) -> None:
-    internals(parts_memory=4 * 8 * MIB)
+    internals(parts_memory=4 * PART)
 
     class Watched(io.BytesIO):
         ahead = 0
@@ -173,7 +172,7 @@ def test_parts_are_read_as_they_are_sent(server: S3Server, s3: Worker, internals
     content = BIG * 5
     s3.put("big", Watched(content), PLAIN)
     assert server.contents()["big"] == content
-    assert Watched.ahead <= 5 * 8 * MIB
+    assert Watched.ahead <= 5 * PART
 
 
 def test_a_server_that_counts_wrongly_is_found_out(server: S3Server, s3: Worker) -> None:
@@ -243,7 +242,8 @@ class Elsewhere(ThreadRuntime):
 def aws(server: S3Server) -> Iterator[tuple[S3Interface, Elsewhere]]:
     runtime = Elsewhere(server.port)
     client = Client(runtime, Tls(), 5.0, 10.0, policy=IMPATIENT)
-    options = StoreOptions(endpoint="http://s3.amazonaws.com", secrets=server.secrets, composite_upload_threshold=MIB)
+    options = StoreOptions(endpoint="http://s3.amazonaws.com", secrets=server.secrets,
+                           composite_upload_threshold=PART // 8)
     yield S3Interface(extract(f"s3://{server.bucket}/a b/"), options, runtime, client=client), runtime
     client.close()
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from tests.distribution import find_groups
-from tests.selection import repeats_others, servers_of
+from tests.selection import repeats_others, repeats_with_other_values, servers_of
 from tests.servers import ROOT
 
 
@@ -61,6 +61,15 @@ def test_servers_are_found(item: Any, servers: set[str]) -> None:
 ])
 def test_repetitions_are_left_out(item: Any, left_out: bool) -> None:
     assert repeats_others(item) is left_out
+
+
+def test_real_servers_are_asked_once_for_each_function() -> None:
+    again: Any = Item("a.py::one[gs-green-2]", store="gs", kind="2")
+    items: list[Any] = [
+        Item("a.py::one[gs-green-1]", store="gs", kind="1"), again, Item("a.py::one[az-green-1]", store="az", kind="1"),
+        Item("a.py::two[gs-green-1]", store="gs", kind="1"), Item("a.py::one[file-1]", store="file", kind="1"),
+        Item("a.py::one[file-2]", store="file", kind="2")]
+    assert repeats_with_other_values(items) == [again]
 
 
 def test_a_server_has_one_worker_and_long_tests_come_first() -> None:

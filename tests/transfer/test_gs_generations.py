@@ -97,7 +97,7 @@ def test_a_slow_body_is_divided(gs: CloudFiles, gcs_server: GcsServer, answers: 
     clock = itertools.count(1.0)
     internals(throughput_clock=lambda: next(clock), parallel_read_bytes=2 * MIB, throughput_warm_up=MIB,
               parallel_read_remaining=MIB, parallel_read_part=MIB)
-    content = numbered(6 * MIB)
+    content = numbered(17 * MIB)
     gcs_server.put("key", content)
     gcs_server.configure(**ANSWERS[answers])
     gcs_server.script(Rule(ResetInBody(5000), method="GET", skip=2))

@@ -24,7 +24,8 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no 
 @pytest.fixture(scope="module")
 def contents(full: bool) -> dict[str, bytes]:
     chance = random.Random(4)
-    small = {f"d{n % 13}/{n:04}": chance.randbytes(chance.choice([0, 10, 1000, 20_000])) for n in range(1992 if full else 592)}
+    small = {f"d{n % 13}/{n:04}": chance.randbytes(chance.choice([0, 10, 1000, 20_000]))
+             for n in range(1992 if full else 592)}
     large = {f"large/{n}": chance.randbytes(PART * (9 + 2 * n) // 8) for n in range(8 if full else 3)}
     return small | large
 

@@ -443,7 +443,7 @@ def test_decoding_in_pieces_of_any_size(data, cuts, applied, limited, step):
 
 @pytest.mark.parametrize("encoding", ["gzip", "br", "zstd", "bz2"])
 @pytest.mark.parametrize("limited", [False, True])
-@pytest.mark.parametrize("kind", ["noise", "hexadecimal", "zeros and noise"])
+@pytest.mark.parametrize("kind", some(["noise", "hexadecimal", "zeros and noise"], ["zeros and noise"]))
 def test_large_contents_that_take_many_steps(encoding, limited, kind):
     noise = random.Random(1).randbytes(600_000)
     data = {"noise": noise * 2, "hexadecimal": noise.hex().encode(), "zeros and noise": bytes(1_500_000) + noise}[kind]
