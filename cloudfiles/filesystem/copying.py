@@ -97,7 +97,12 @@ class Copying(Contents):
 
     def put(self, lpath: Any, rpath: Any, recursive: bool = False, callback: Any = DEFAULT_CALLBACK,
             maxdepth: int | None = None, **kwargs: Any) -> None:
-        """Copy local files to here: as `get`, in the other direction."""
+        """Copy local files to here: as `get`, in the other direction.
+
+        delimiter: accepted, as that of azure-datalake-store, also in place of `recursive`; it has no effect.
+        """
+        recursive = recursive is True
+        kwargs.pop("delimiter", None)
         local_fs = LocalFileSystem()
         if isinstance(lpath, list) and isinstance(rpath, list):
             sources = [os.fspath(path) for path in lpath]

@@ -5,6 +5,7 @@ With those of fsspec, they are all the methods of azure-datalake-store, with its
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from cloudfiles.exceptions import InvalidInputError
@@ -18,20 +19,16 @@ from cloudfiles.filesystem.errors import (
 )
 from cloudfiles.filesystem.listings import Info, contents
 from cloudfiles.interfaces.acl import Access, AclChanges
-from cloudfiles.interfaces.capabilities import AccessControl, Directories, Expiry
+from cloudfiles.interfaces.capabilities import AccessControl, Expiry
 
 
 class DataLakeMethods(Copying):
-    """Directories, owners, permissions, ACLs and expiry.
+    """Directories, owners, permissions, ACLs, expiry, and concatenation.
 
     What a store does not have raises UnsupportedOperationError, which names the protocol and the reason.
     """
 
     # ---- directories
-
-    def _has_directories(self, name: str) -> bool:
-        """Whether directories exist on their own in the store, rather than while there is something in them."""
-        return self._place(name).cf._store.here().capability(Directories) is not None
 
     def mkdir(self, path: Any, create_parents: bool = True, **kwargs: Any) -> None:
         """Create a directory. In object stores a directory exists while there is something in it: nothing is done.
@@ -158,6 +155,37 @@ class DataLakeMethods(Copying):
                 expiry.set_expiry(key, self.created(name).timestamp() + (seconds or 0))
             else:
                 expiry.set_expiry(key, seconds)
+
+    # ---- concatenation
+
+    def concat(self, outfile: Any, filelist: Sequence[Any], delete_source: bool = False) -> None:
+        """Concatenate files into one, on the server where the store can.
+
+        Args:
+            outfile: the file; if it exists, the others are appended to it. It appears, complete, at the end.
+            filelist: existing files, in order.
+            delete_source: delete them afterwards, and their directories if there is nothing else in them.
+        """
+        name, cf, key = self._located(outfile)
+        names = [self._name(path) for path in filelist]
+        elsewhere = next((each for each in names if self._place(each) != self._place(name)), None)
+        if elsewhere is not None:
+            raise InvalidInputError(f"concat: {elsewhere!r} is in another bucket than {name!r}")
+        keys = [self._place(name).key(each) for each in names]
+        try:
+            with translated():
+                if cf.exists(key) and key not in keys:
+                    keys.insert(0, key)
+                cf.concat(keys, key, delete_source=delete_source)
+        finally:
+            self._changed([name, *names])
+        for directory in {self._names.parent(each) for each in names} if delete_source else ():
+            if directory not in ("", self.root_marker) and self._has_directories(directory) and not self.ls(directory):
+                self.rmdir(directory)
+
+    def merge(self, outfile: Any, filelist: Sequence[Any], delete_source: bool = False) -> None:
+        """As `concat`."""
+        self.concat(outfile, filelist, delete_source)
 
     # ---- other names, and other parameters, of methods of fsspec
 

@@ -166,6 +166,8 @@ class CloudFileSystem(DataLakeMethods):
 
         Raises FileNotFoundError, FileExistsError (for 'x'), IsADirectoryError, or PermissionError.
         """
+        if isinstance(cache_options, bytes):  # azure-datalake-store has `delimiter` in this place
+            cache_options, kwargs["delimiter"] = None, cache_options
         text = {name: kwargs.pop(name) for name in ("encoding", "errors", "newline") if name in kwargs}
         binary = mode if "b" in mode else mode.replace("t", "") + "b"
         block_size = kwargs.pop("blocksize", block_size)
@@ -181,6 +183,7 @@ class CloudFileSystem(DataLakeMethods):
         name, cf, key = self._located(path)
         for unneeded in ("cache_type", "size", "fill_cache"):
             kwargs.pop(unneeded, None)
+        delimiter = kwargs.pop("delimiter", None)
         if not key:
             raise is_a_directory(name)
         if mode == "rb":
@@ -188,7 +191,7 @@ class CloudFileSystem(DataLakeMethods):
         if not autocommit:
             return self._deferred(name, mode, kwargs)
         with translated(name):
-            file = open_file(cf, key, mode, blocksize=block_size, **write_options(kwargs))
+            file = open_file(cf, key, mode, blocksize=block_size, delimiter=delimiter, **write_options(kwargs))
         return WrittenFile(self, name, mode, file, block_size, lambda: self._changed([name]))
 
     def _open_to_read(self, name: str, block_size: int | None, options: dict[str, Any]) -> ReadFile:

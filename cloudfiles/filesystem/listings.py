@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from datetime import datetime, timezone
 from typing import Any, TypeAlias
@@ -97,15 +98,17 @@ def _name(entry: Entry) -> str:
 # ---- all levels
 
 
-def tree(place: Place, key: str, beginning: str = "", maxdepth: int | None = None) -> Iterator[Entry]:
+def tree(place: Place, key: str, beginning: str = "", maxdepth: int | None = None, empty: bool = False
+         ) -> Iterator[Entry]:
     """All files in a directory and its subdirectories, and the subdirectories, each once.
 
     Args:
         beginning: what their names begin with, relative to the directory.
         maxdepth: the number of levels; None for all.
+        empty: also empty directories, on stores that have them.
     """
     directory = directory_prefix(key)
-    if maxdepth is not None and (maxdepth == 1 or place.cf._store.is_local):
+    if empty or (maxdepth is not None and (maxdepth == 1 or place.cf._store.is_local)):
         yield from _level_by_level(place, key, beginning, maxdepth)
         return
     seen: set[str] = set()
@@ -139,9 +142,9 @@ def _new_directories(place: Place, directory: str, path: str, seen: set[str], ma
         depth += is_named
 
 
-def _level_by_level(place: Place, key: str, beginning: str, maxdepth: int) -> Iterator[Entry]:
+def _level_by_level(place: Place, key: str, beginning: str, maxdepth: int | None) -> Iterator[Entry]:
     level = contents(place, key, beginning)[1]
-    for depth in range(maxdepth):
+    for depth in itertools.count():
         yield from level
         directories = [place.key(name) for name, entry in level if entry is None]
         if depth + 1 == maxdepth or not directories:

@@ -23,6 +23,7 @@ from cloudfiles.filesystem.listings import (
     tree,
 )
 from cloudfiles.inputs import is_path
+from cloudfiles.interfaces.capabilities import Directories
 
 
 class Lookups(FileSystemBase):
@@ -143,6 +144,10 @@ class Lookups(FileSystemBase):
 
     # ---- directories
 
+    def _has_directories(self, name: str) -> bool:
+        """Whether directories exist on their own in the store, rather than while there is something in them."""
+        return self._place(name).cf._store.here().capability(Directories) is not None
+
     def ls(self, path: Any = "", detail: bool = True, **kwargs: Any) -> list[Any]:
         """The direct contents of a directory, sorted; of a file, the file itself.
 
@@ -194,7 +199,7 @@ class Lookups(FileSystemBase):
         place = self._place(name)
         is_empty = True
         with translated(name):
-            for entry in tree(place, place.key(name), beginning, maxdepth):
+            for entry in tree(place, place.key(name), beginning, maxdepth, withdirs and self._has_directories(name)):
                 if is_empty and withdirs and name != self.root_marker:
                     yield name, None
                 is_empty = False

@@ -71,7 +71,21 @@ class HTTPSFileSystem(CloudFileSystem):
     protocol = ("cf+https", "https")
 
 
+class WebHDFSFileSystem(CloudFileSystem):
+    """All name nodes of `webhdfs://`: `webhdfs://HOST:PORT/path`."""
+
+    _scheme: ClassVar[str] = "webhdfs"
+    protocol = ("cf+webhdfs", "webhdfs")
+
+
+class SecureWebHDFSFileSystem(CloudFileSystem):
+    """All name nodes of `swebhdfs://`: `swebhdfs://HOST:PORT/path`."""
+
+    _scheme: ClassVar[str] = "swebhdfs"
+    protocol = ("cf+swebhdfs", "swebhdfs")
+
+
 FILE_SYSTEMS: dict[str, type[CloudFileSystem]] = {cls._scheme: cls for cls in (
     S3FileSystem, GoogleFileSystem, AzureFileSystem, AbfsFileSystem, AbfssFileSystem, LocalFileSystem,
-    MemoryFileSystem, HTTPFileSystem, HTTPSFileSystem)}
+    MemoryFileSystem, HTTPFileSystem, HTTPSFileSystem, WebHDFSFileSystem, SecureWebHDFSFileSystem)}
 """By protocol."""

@@ -16,6 +16,8 @@ class CloudTransaction(Transaction):  # type: ignore[misc]  # fsspec has no type
 
     def complete(self, commit: bool = True) -> None:
         fs: Any = self.fs
+        if fs is None:  # it was completed already
+            return
         files = list(self.files)
         fs._intrans = False
         self.files.clear()

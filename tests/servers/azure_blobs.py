@@ -115,13 +115,22 @@ class Blobs:
         marker = query.get("marker", "")
         order: Callable[[str], Any] = _by_directories if self.settings.hierarchical else _alphabetical
         keys = [key for key in sorted(self.paths, key=order) if key.startswith(query.get("prefix", ""))
-                and (not marker or order(key) > order(marker)) and self._there(key) is not None]
+                and self._there(key) is not None]
+        if "delimiter" in query:
+            keys = list(dict.fromkeys(self._grouped(key, len(query.get("prefix", ""))) for key in keys))
+        keys = [key for key in keys if not marker or order(key) > order(marker)]
         page = keys[:min(self.settings.page_size, int(query.get("maxresults", 5000)))]
         marker = page[-1] if len(page) < len(keys) else ""
-        blobs = "".join(self._listed(key, self.paths[key]) for key in page)
+        blobs = "".join(self._listed(key, self.paths[key]) if key in self.paths else
+                        f"<BlobPrefix><Name>{escape(key)}</Name></BlobPrefix>" for key in page)
         return ServerResponse(200, (("Content-Type", "application/xml"),), (
             f'\ufeff<?xml version="1.0" encoding="utf-8"?><EnumerationResults><Blobs>{blobs}</Blobs>'
             f"<NextMarker>{escape(marker)}</NextMarker></EnumerationResults>").encode())
+
+    def _grouped(self, key: str, cut: int) -> str:
+        """The directory directly below a prefix of `cut` characters that has the key; the key itself if none has."""
+        end = key.find("/", cut)
+        return key[:end + 1] if end >= 0 else f"{key}/" if self.paths[key].directory else key
 
     @staticmethod
     def _listed(key: str, path: Path) -> str:
