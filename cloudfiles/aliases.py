@@ -30,7 +30,7 @@ BUILT_IN: Mapping[str, str] = {
 ALLOWED_PROTOCOLS: list[str] = [*PROTOCOLS, *BUILT_IN]
 """All currently known protocols, including aliases; updated in place."""
 
-_NAME = re.compile(r"[A-Za-z][\w+.\-]+", re.ASCII)
+_NAME = r"(?a)[A-Za-z][\w+.\-]+"
 
 
 def alias_file() -> str:
@@ -40,7 +40,7 @@ def alias_file() -> str:
 
 def _checked(alias: str, host: str) -> str:
     """`host` as the start of a cloudpath, with a trailing slash. Raises InvalidInputError."""
-    if not _NAME.fullmatch(alias):
+    if not re.fullmatch(_NAME, alias):
         raise InvalidInputError(f"alias {alias!r}: expected at least two characters, each a letter, a digit, '+', '-', "
                                 "'.' or '_'")
     if alias in PROTOCOLS or alias in FORMATS:

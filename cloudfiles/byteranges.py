@@ -10,9 +10,10 @@ from __future__ import annotations
 import operator
 import re
 from collections.abc import Iterable
-from typing import NamedTuple, SupportsIndex
+from typing import SupportsIndex
 
 from cloudfiles.exceptions import InvalidInputError, ProtocolError
+from cloudfiles.values import NamedTuple
 
 __all__ = [
     "MAX_GAP", "MAX_SIZE", "ByteRange", "ContentRange", "RangeGroup", "byte_range", "coalesce", "from_slice",
@@ -111,7 +112,7 @@ class ContentRange(NamedTuple):
     size: int | None  # of the whole object; None if the server does not report it
 
 
-_CONTENT_RANGE = re.compile(r"\s*bytes\s+(?:([0-9]+)-([0-9]+)|\*)/([0-9]+|\*)\s*", re.IGNORECASE | re.ASCII)
+_CONTENT_RANGE = r"(?ai)\s*bytes\s+(?:([0-9]+)-([0-9]+)|\*)/([0-9]+|\*)\s*"
 
 
 def parse_content_range(value: str) -> ContentRange:
@@ -123,7 +124,7 @@ def parse_content_range(value: str) -> ContentRange:
     Raises:
         ProtocolError: it is malformed, has another unit, or contradicts itself.
     """
-    match = _CONTENT_RANGE.fullmatch(value)
+    match = re.fullmatch(_CONTENT_RANGE, value)
     if match is None:
         raise ProtocolError(f"invalid Content-Range: {value!r}")
     first, last, total = match.groups()

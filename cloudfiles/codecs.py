@@ -6,7 +6,9 @@ import operator
 import threading
 from collections.abc import Callable
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any
+
+from cloudfiles.values import NamedTuple
 
 Buffer = bytes | bytearray | memoryview
 

@@ -10,7 +10,9 @@ from __future__ import annotations
 import json
 import os
 import re
-from typing import Any, NamedTuple
+from typing import Any
+
+from cloudfiles.values import NamedTuple
 
 __all__ = [
     "AccessDeniedError", "AmbiguousPathError",
@@ -26,7 +28,7 @@ __all__ = [
 
 # Patterns of secrets that may appear in messages: query parameters that sign a
 # URL (SigV4, V4 of GCS, SAS), header values that authenticate, and passwords in a URL.
-_SECRET = re.compile(
+_SECRET = (
     r"(?i)((?:x-amz-signature|x-amz-security-token|x-amz-credential|x-goog-signature|x-goog-credential"
     r"|awsaccesskeyid|signature|sig|access_token|delegation|token|api[-_]?key|password|passwd|secret|(?<=[?&])(?:key|auth|pwd))=)"
     r"[^&\s'\"]+"
@@ -38,7 +40,7 @@ _SECRET = re.compile(
 
 def redact(text: str) -> str:
     """Return `text` with the values of signatures, tokens and passwords replaced by `***`."""
-    return _SECRET.sub(lambda m: next(g for g in m.groups() if g) + "***", text)
+    return re.sub(_SECRET, lambda m: next(g for g in m.groups() if g) + "***", text)
 
 
 class Attempt(NamedTuple):

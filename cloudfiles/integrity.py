@@ -13,10 +13,9 @@ RFC 1864 (Content-MD5). Headers are mappings with lower-case names.
 from __future__ import annotations
 
 import binascii
-import hashlib
 from collections.abc import Callable, Iterator, Mapping
-from functools import cache
-from typing import NamedTuple, Protocol
+from functools import cache, partial
+from typing import Any, Protocol
 
 from cloudfiles.exceptions import (
     CRC32CIntegrityError,
@@ -25,6 +24,7 @@ from cloudfiles.exceptions import (
     MD5IntegrityError,
     MissingExtraError,
 )
+from cloudfiles.values import NamedTuple
 
 __all__ = [
     "ALGORITHMS", "Digest", "Hasher", "MultipartMD5", "check", "checksum_header", "content_md5",
@@ -118,9 +118,18 @@ def hasher(algorithm: str) -> Hasher:
         MissingExtraError: it requires a package that is not installed.
     """
     if algorithm in ("md5", "sha1", "sha256"):
-        return hashlib.new(algorithm, usedforsecurity=False)
+        made: Hasher = _hash(algorithm)()
+        return made
     _known(algorithm)
     return _CRCHasher(algorithm)
+
+
+@cache
+def _hash(algorithm: str) -> Callable[..., Any]:
+    """A hash function of the standard library."""
+    import hashlib  # here, as it loads OpenSSL
+
+    return partial(getattr(hashlib, algorithm), usedforsecurity=False)
 
 
 def is_available(algorithm: str) -> bool:
@@ -139,7 +148,8 @@ def _usable(algorithm: str) -> bool:
 
 def _compute(algorithm: str, content: Buffer) -> bytes:
     if algorithm == "md5":
-        return hashlib.md5(content, usedforsecurity=False).digest()
+        digest: bytes = _hash("md5")(content).digest()
+        return digest
     if algorithm.startswith("crc"):
         _known(algorithm)
         return _crc(algorithm)(content, 0).to_bytes(_SIZES[algorithm], "big")
@@ -279,7 +289,7 @@ class MultipartMD5:
         if part_size < 1:
             raise InvalidInputError(f"part size: expected an integer >= 1, got {part_size}")
         self._part_size = part_size
-        self._part = hashlib.md5(usedforsecurity=False)
+        self._part = _hash("md5")()
         self._room = part_size  # bytes left in the current part
         self._digests: list[bytes] = []
 
@@ -295,13 +305,13 @@ class MultipartMD5:
 
     def _next_part(self) -> None:
         self._digests.append(self._part.digest())
-        self._part = hashlib.md5(usedforsecurity=False)
+        self._part = _hash("md5")()
         self._room = self._part_size
 
     def etag(self) -> str:
         """The ETag of the content so far, without quotes: "<md5>-<parts>"."""
         digests = [*self._digests, self._part.digest()]
-        return f"{hashlib.md5(b''.join(digests), usedforsecurity=False).hexdigest()}-{len(digests)}"
+        return f"{_hash('md5')(b''.join(digests)).hexdigest()}-{len(digests)}"
 
 
 def multipart_etag(content: Buffer, part_size: int) -> str:

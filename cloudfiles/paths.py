@@ -15,7 +15,7 @@ import re
 import sys
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 from cloudfiles.aliases import (
     ALLOWED_PROTOCOLS,
@@ -28,6 +28,7 @@ from cloudfiles.aliases import (
 from cloudfiles.exceptions import InvalidPathError, UnsupportedProtocolError, redact
 from cloudfiles.lib import StrPath, toabs
 from cloudfiles.protocols import FORMATS, PROTOCOLS, Shape, external_protocols, is_protocol, shape_of
+from cloudfiles.values import NamedTuple
 
 __all__ = [
     "ALLOWED_PROTOCOLS", "ExtractedPath", "MalformedCloudpathError", "absolute", "add_alias", "add_persistent_alias",
@@ -36,17 +37,18 @@ __all__ = [
     "update_aliases_from_file",
 ]
 
+# `re` compiles and keeps these patterns when they are used.
 # Two characters at least, so that `C://data` is a drive and not a protocol.
-_SCHEME = re.compile(r"([A-Za-z][\w+.\-]+)://", re.ASCII)
-_COLLAPSED_SCHEME = re.compile(r"([A-Za-z][\w+.\-]+):/(?!/)", re.ASCII)
-_MISTYPED = re.compile(r"\s*([A-Za-z][\w+\-]+)(?:[:;][/\\]*|(?=//))[/\\]*", re.ASCII)
-_BUCKET = re.compile(r"(?!\.\.?(?:/|\Z))(\$?[\w~.\-]+(?::\d+)?)(?:/|\Z)")
-_NETLOC = re.compile(r"[^/?#\\\s]*[^/?#\\\s:](?=[/?#]|\Z)")
+_SCHEME = r"(?a)([A-Za-z][\w+.\-]+)://"
+_COLLAPSED_SCHEME = r"(?a)([A-Za-z][\w+.\-]+):/(?!/)"
+_MISTYPED = r"(?a)\s*([A-Za-z][\w+\-]+)(?:[:;][/\\]*|(?=//))[/\\]*"
+_BUCKET = r"(?!\.\.?(?:/|\Z))(\$?[\w~.\-]+(?::\d+)?)(?:/|\Z)"
+_NETLOC = r"[^/?#\\\s]*[^/?#\\\s:](?=[/?#]|\Z)"
 # Azure storage accounts. A URL with a query is presigned: it is read as a web address.
-_AZURE = re.compile(r"[a-z0-9\-]{3,}(?:\.z\d+)?\.(?:blob|dfs)\.(?:core\.(?:windows\.net|chinacloudapi\.cn|"
-                    r"usgovcloudapi\.net|cloudapi\.de)|storage\.azure\.net)/[^/?#]+(?:/[^?#]*)?\Z")
-_TAIL_FORMAT = re.compile(r"\|([\w\-]+):\Z", re.ASCII)
-_DRIVE_AFTER_SLASH = re.compile(r"/(?=[A-Za-z]:[\\/])")
+_AZURE = (r"[a-z0-9\-]{3,}(?:\.z\d+)?\.(?:blob|dfs)\.(?:core\.(?:windows\.net|chinacloudapi\.cn|"
+          r"usgovcloudapi\.net|cloudapi\.de)|storage\.azure\.net)/[^/?#]+(?:/[^?#]*)?\Z")
+_TAIL_FORMAT = r"(?a)\|([\w\-]+):\Z"
+_DRIVE_AFTER_SLASH = r"/(?=[A-Za-z]:[\\/])"
 
 _DEFAULT_FORMAT = "precomputed"
 _TAIL_OF_DEFAULT = "neuroglancer-precomputed"
@@ -118,7 +120,7 @@ def _parse(cloudpath: str, _aliases_version: int) -> ExtractedPath:
     if target is not None:
         alias = protocol
         protocol, rest = _cut_scheme(target + rest)
-    if protocol == "https" and _AZURE.match(rest):
+    if protocol == "https" and re.match(_AZURE, rest):
         protocol, rest = "az", "https://" + _unquoted(rest)
     shape = shape_of(protocol)
     host, rest = _cut_host(shape, rest, cloudpath)
@@ -141,11 +143,11 @@ def _text(cloudpath: StrPath) -> str:
 
 
 def _text_of_local(path: str) -> str:
-    collapsed = _COLLAPSED_SCHEME.match(path)
+    collapsed = re.match(_COLLAPSED_SCHEME, path)
     if collapsed and (collapsed[1] in PROTOCOLS or collapsed[1] in FORMATS):
         raise MalformedCloudpathError(
             f"pathlib collapsed the slashes of a cloudpath, giving {path!r}: pass cloudpaths as str")
-    return path if _SCHEME.match(path) else "file://" + path
+    return path if re.match(_SCHEME, path) else "file://" + path
 
 
 def _split(cloudpath: str) -> tuple[str, str, str]:
@@ -169,13 +171,13 @@ def _is_known(protocol: str) -> bool:
 
 
 def _cut_scheme(text: str) -> tuple[str, str]:
-    match = _SCHEME.match(text)
+    match = re.match(_SCHEME, text)
     return (match[1], text[match.end():]) if match else ("", text)
 
 
 def _cut_tail_format(text: str) -> tuple[str, str]:
     """Only known formats count, because a key may look like one at its end (`a|b:`)."""
-    match = _TAIL_FORMAT.search(text)
+    match = re.search(_TAIL_FORMAT, text)
     if match and match[1] == _TAIL_OF_DEFAULT:
         return text[:match.start()], ""
     if match and match[1] in FORMATS:
@@ -200,14 +202,14 @@ def _cut_host(shape: Shape, rest: str, cloudpath: str) -> tuple[str | None, str]
         scheme, rest = _cut_scheme(rest)
     if not scheme:
         return None, rest
-    netloc = _NETLOC.match(rest)
+    netloc = re.match(_NETLOC, rest)
     if netloc is None:
         raise MalformedCloudpathError(f"{cloudpath!r} has no valid host after {scheme}://")
     return f"{scheme}://{netloc[0]}", rest[netloc.end():].removeprefix("/")
 
 
 def _cut_bucket(rest: str, cloudpath: str) -> tuple[str, str]:
-    match = _BUCKET.match(rest)
+    match = re.match(_BUCKET, rest)
     if match is None:
         raise MalformedCloudpathError(f"{cloudpath!r} does not have a valid bucket name")
     return match[1], rest[match.end():]
@@ -221,7 +223,7 @@ def check_typing(text: str, otherwise: str = "For a local path of this name, pre
 
     otherwise: advice for the case that the path is meant as it is written.
     """
-    slip = _MISTYPED.match(text)
+    slip = re.match(_MISTYPED, text)
     protocol = slip[1].lower() if slip else ""
     if slip and (protocol in PROTOCOLS or registry.target(protocol) is not None):
         root = "/" if protocol == "file" and slip[0].endswith("/") else ""
@@ -242,7 +244,7 @@ def _check_local(path: str, cloudpath: str) -> None:
 def _local(path: str, windows: bool | None) -> str:
     """An absolute local path. A path with a Windows drive or share is unchanged."""
     if windows or (windows is None and sys.platform == "win32"):
-        path = _DRIVE_AFTER_SLASH.sub("", path, count=1) if path.startswith("/") else path
+        path = re.sub(_DRIVE_AFTER_SLASH, "", path, count=1) if path.startswith("/") else path
         if ntpath.isabs(path) and ntpath.splitdrive(path)[0]:
             return path
     return toabs(path)

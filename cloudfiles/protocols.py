@@ -8,9 +8,10 @@ has a protocol that is not built in. They cannot replace a built-in protocol.
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from cloudfiles.exceptions import ConfigurationError, UnsupportedProtocolError
+from cloudfiles.values import NamedTuple
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint

@@ -7,7 +7,8 @@ Jitter"): thousands of processes that failed at the same time do not retry at th
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+
+from cloudfiles.values import NamedTuple
 
 RETRYABLE_STATUS = frozenset({408, 429, 500, 502, 503, 504, 509, 529})
 """Statuses of requests that may succeed later (RFC 9110 15.6, RFC 6585 4, and

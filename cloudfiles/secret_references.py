@@ -7,7 +7,6 @@ another account.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import weakref
@@ -167,6 +166,8 @@ def _name(secrets: Any) -> str:
     content = dict(secrets) if isinstance(secrets, Mapping) else secrets
     if isinstance(content, bytes):
         content = content.decode("latin-1")
+    import hashlib  # here, as it loads OpenSSL
+
     try:
         text = json.dumps(content, sort_keys=True)
     except (TypeError, ValueError):

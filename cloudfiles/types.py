@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, BinaryIO, NamedTuple, TypeAlias
+from typing import Any, BinaryIO, TypeAlias
 
 from cloudfiles.results import ObjectHead
-from cloudfiles.values import Value
+from cloudfiles.values import NamedTuple, Value
 
 Content: TypeAlias = bytes | bytearray | memoryview | BinaryIO
 Metadata: TypeAlias = Mapping[str, str]

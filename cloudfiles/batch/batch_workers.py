@@ -7,12 +7,13 @@ import time
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 from cloudfiles.runtime.cancellation import Cancelled
 from cloudfiles.runtime.contract import Runtime, WorkerGroup
 from cloudfiles.runtime.hub_engine import block_if_exiting
 from cloudfiles.transport.adaptive_width import WorkerShare
+from cloudfiles.values import NamedTuple
 
 Work = Callable[[Any], Any]
 OnError = Callable[[Any, Exception], Any]

@@ -14,13 +14,14 @@ import time
 from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterable, Iterator
 from operator import attrgetter, lt
-from typing import Any, NamedTuple
+from typing import Any
 
 from cloudfiles.batch.fanout import ItemCounter, Plan, collect
 from cloudfiles.batch.key_scale import common_prefix
 from cloudfiles.exceptions import AuthorizationError, ServerError, UnsupportedOperationError
 from cloudfiles.interfaces.base import Interface
 from cloudfiles.types import ListPage
+from cloudfiles.values import NamedTuple
 
 DENSE = 10
 """Minimum number of keys per page: a LIST takes about as long as this many HEADs, which also run concurrently."""

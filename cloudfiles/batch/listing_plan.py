@@ -16,13 +16,13 @@ page after another.
 from __future__ import annotations
 
 from operator import attrgetter
-from typing import NamedTuple
 
 from cloudfiles.batch.directory_outline import DirectoryOutline
 from cloudfiles.batch.key_range import KeyRange, ends_of, parse_token
 from cloudfiles.batch.key_scale import FILL, KeyScale
 from cloudfiles.exceptions import ProtocolError
 from cloudfiles.types import ListPage
+from cloudfiles.values import NamedTuple
 
 MAX_PAGES_AHEAD = 64
 """Maximum number of pages that were not processed yet, including those that are being requested. A page of a thousand

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from cloudfiles.batch.fanout import ItemCounter, Plan
 from cloudfiles.byteranges import ByteRange, RangeGroup, byte_range, coalesce
@@ -16,6 +16,7 @@ from cloudfiles.results import GetResult
 from cloudfiles.runtime.contract import RUN_IN_THREAD_BYTES, Runtime
 from cloudfiles.transport.hedge_count import counting_hedges
 from cloudfiles.types import StoredObject
+from cloudfiles.values import NamedTuple
 
 if TYPE_CHECKING:
     from cloudfiles.monitoring import TransmissionMonitor

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 from cloudfiles.batch.reader import GetItem, as_get_item
 from cloudfiles.results import GetResult
+from cloudfiles.values import NamedTuple
 
 
 def without_tags(item: Any) -> Any:

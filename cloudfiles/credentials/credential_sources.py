@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
 from cloudfiles.credentials import secrets_files
 from cloudfiles.credentials.secrets_files import Secrets
 from cloudfiles.exceptions import ConfigurationError
-from cloudfiles.values import Value
+from cloudfiles.values import NamedTuple, Value
 
 
 class SourceReport(NamedTuple):

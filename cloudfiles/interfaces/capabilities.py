@@ -14,10 +14,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, ClassVar, NamedTuple, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, ClassVar, TypeAlias, TypeVar
 
 from cloudfiles.exceptions import PreconditionFailedError, UnsupportedOperationError
 from cloudfiles.types import StoredObject, WriteOptions
+from cloudfiles.values import NamedTuple
 
 if TYPE_CHECKING:
     from cloudfiles.interfaces.acl import Access, AclChanges, AclEntry

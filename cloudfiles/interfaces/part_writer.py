@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Container, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from cloudfiles.exceptions import InvalidInputError
 from cloudfiles.integrity import Buffer
+from cloudfiles.values import NamedTuple
 
 PART_BYTES = 8 << 20
 """Default size of a part in bytes: large enough to hide latency, small enough to keep several in memory."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 from cloudfiles.types import WriteOptions
+from cloudfiles.values import NamedTuple
 
 Attributes = Callable[[WriteOptions], WriteOptions]
 

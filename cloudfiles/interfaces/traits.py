@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from cloudfiles.values import NamedTuple
 
 
 class StoreTraits(NamedTuple):

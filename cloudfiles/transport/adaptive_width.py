@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from cloudfiles.runtime.descriptors import descriptor_limit, process_descriptors
 from cloudfiles.transport.body_memory import process_body_memory
 from cloudfiles.transport.traffic import Traffic, traffic_of
+from cloudfiles.values import NamedTuple
 
 if TYPE_CHECKING:
     from cloudfiles.runtime.contract import Runtime

@@ -10,12 +10,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from cloudfiles import logger
 from cloudfiles.exceptions import redact
 from cloudfiles.retry import REFUSED_STATUS
 from cloudfiles.transport.hedge_count import count_hedge
+from cloudfiles.values import NamedTuple
 
 if TYPE_CHECKING:
     from cloudfiles.runtime.contract import WorkerGroup

@@ -5,10 +5,10 @@ from __future__ import annotations
 import base64
 import os
 import sys
-from typing import NamedTuple
 
 from cloudfiles.exceptions import ConfigurationError
 from cloudfiles.transport.request import Origin
+from cloudfiles.values import NamedTuple
 
 
 class Proxy(NamedTuple):

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import urllib.parse
 from collections.abc import Callable, Iterator
-from typing import Any, BinaryIO, NamedTuple, Protocol, TypeAlias
+from typing import Any, BinaryIO, Protocol, TypeAlias
 
 from cloudfiles import integrity
 from cloudfiles.exceptions import (
@@ -27,6 +27,7 @@ from cloudfiles.retry import parse_retry_after
 from cloudfiles.transport.web_page import is_web_page, summary
 from cloudfiles.transport.wire import Head
 from cloudfiles.transport.wire import Response as Response
+from cloudfiles.values import NamedTuple
 
 SLOW_DOWN_CODES = frozenset({"SlowDown", "SlowDownRead", "SlowDownWrite", "TooManyRequests", "RequestLimitExceeded",
                              "Throttling", "ThrottlingException", "ServerBusy", "rateLimitExceeded"})

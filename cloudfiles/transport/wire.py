@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import NamedTuple
 
 from cloudfiles.exceptions import ProtocolError, TruncatedBodyError
+from cloudfiles.values import NamedTuple
 
 MAX_HEAD = 64 * 1024
 """Maximum bytes of a head. No store sends half as much."""

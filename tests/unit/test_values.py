@@ -1,4 +1,4 @@
-"""`Value`: what dataclasses do, without importing them."""
+"""`Value` and `NamedTuple`: what dataclasses and `typing.NamedTuple` do, in less time."""
 
 from __future__ import annotations
 
@@ -8,7 +8,30 @@ from typing import Any
 import pytest
 
 from cloudfiles.types import StoreOptions, Tls
-from cloudfiles.values import Value
+from cloudfiles.values import NamedTuple, Value
+
+
+class Pair(NamedTuple):
+    """Two numbers."""
+
+    x: int
+    y: int = 2
+
+    @property
+    def total(self) -> int:
+        return self.x + self.y
+
+
+def test_named_tuples() -> None:
+    pair = Pair(1)
+    assert (pair, pair.total, Pair(y=4, x=1).total, Pair._fields) == ((1, 2), 3, 5, ("x", "y"))
+    assert pair._replace(x=5) == Pair(5, 2) == Pair._make([5, 2])
+    assert (repr(pair), Pair.__doc__, Pair.__module__, Pair.__qualname__) == (
+        "Pair(x=1, y=2)", "Two numbers.", __name__, "Pair")
+    assert type(pickle.loads(pickle.dumps(pair))) is Pair
+    assert Pair.__annotations__ == {"x": "int", "y": "int"}
+    with pytest.raises(TypeError):
+        Pair()  # type: ignore[call-arg]
 
 
 class Point(Value):

@@ -10,11 +10,11 @@ import hashlib
 import hmac
 import re
 import time
-from typing import NamedTuple
 
 from cloudfiles.credentials.aws_sources import AwsCredentials
 from cloudfiles.credentials.signing.hmac_sha256 import HmacSha256
 from cloudfiles.credentials.signing.url_encoding import format_query
+from cloudfiles.values import NamedTuple
 
 UNSIGNED_PAYLOAD = "UNSIGNED-PAYLOAD"
 EMPTY_PAYLOAD = hashlib.sha256(b"").hexdigest()

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import re
 import urllib.parse
-from typing import NamedTuple
 
 from cloudfiles.credentials.signing.url_encoding import quote_key
 from cloudfiles.transport.request import Origin
+from cloudfiles.values import NamedTuple
 
 DEFAULT_REGION = "us-east-1"
 

@@ -10,7 +10,7 @@ import os
 from base64 import b64encode
 from binascii import a2b_base64
 from collections.abc import Mapping
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 from cloudfiles import integrity, logger
 from cloudfiles.crc import combine
@@ -41,6 +41,7 @@ from cloudfiles.runtime.cancellation import shielded
 from cloudfiles.runtime.contract import Cancelled
 from cloudfiles.transport.request import Request
 from cloudfiles.types import WriteOptions
+from cloudfiles.values import NamedTuple
 
 MAX_PARTS = 10_000
 MIN_PART = 8 << 20

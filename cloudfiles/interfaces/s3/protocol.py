@@ -9,7 +9,6 @@ Source: Amazon S3 API Reference, "Error responses".
 from __future__ import annotations
 
 import hashlib
-from typing import NamedTuple
 
 from cloudfiles.credentials.aws import AwsCredentials, AwsProvider
 from cloudfiles.credentials.signing.sigv4 import EMPTY_PAYLOAD, UNSIGNED_PAYLOAD, Signer, SigningContext
@@ -26,6 +25,7 @@ from cloudfiles.transport.request import (
     status_error,
 )
 from cloudfiles.transport.web_page import check_is_the_stores
+from cloudfiles.values import NamedTuple
 
 STALE_CREDENTIALS = frozenset({"ExpiredToken", "ExpiredTokenException", "InvalidToken", "TokenRefreshRequired",
                                "InvalidAccessKeyId", "InvalidClientTokenId"})
