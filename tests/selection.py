@@ -48,11 +48,10 @@ def full(request: pytest.FixtureRequest) -> bool:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if not config.getoption("full") and not any("::" in argument for argument in config.args):
-        left_out = [item for item in items if repeats_others(item)]
-        left_out += repeats_with_other_values([item for item in items if item not in set(left_out)])
-        config.hook.pytest_deselected(items=left_out)
-        unwanted = set(left_out)
-        items[:] = [item for item in items if item not in unwanted]
+        left_out = {item for item in items if repeats_others(item)}
+        left_out.update(repeats_with_other_values([item for item in items if item not in left_out]))
+        config.hook.pytest_deselected(items=[item for item in items if item in left_out])
+        items[:] = [item for item in items if item not in left_out]
 
 
 def servers_of(item: pytest.Item) -> set[str]:
