@@ -1,4 +1,4 @@
-"""Content encodings: gzip, br, zstd, xz and bz2, for whole contents and streams.
+"""Content encodings: gzip, br, zstd, xz and bz2, for whole contents; `encoding_streams` has those for pieces.
 
 A content encoding is named as in the Content-Encoding header (RFC 9110 8.4): one coding,
 or a list in the order in which they were applied, so `"gzip, br"` is decoded from right to
@@ -23,165 +23,26 @@ text and JSON. For long runs, the output of zlib can be less than half the size,
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Iterable, Iterator, Sized
-from functools import lru_cache
 from typing import Any
 
-from cloudfiles.codecs import Buffer, Codec, codec_of
-from cloudfiles.exceptions import CompressionError, DecompressionError, InvalidInputError, UnsupportedCompressionType
-from cloudfiles.inputs import as_buffer
+from cloudfiles.codecs import Buffer
+from cloudfiles.content_encoding import (
+    COMPRESSION_EXTENSIONS,
+    COMPRESSION_TYPES,
+    Encoding,
+    check,
+    decoders,
+    encoding_codec,
+    key_of,
+    level_of,
+    normalize_encoding,
+    stored_encoding,
+)
+from cloudfiles.encoding_streams import Decoder, as_bytes, decoder, octets
+from cloudfiles.exceptions import CompressionError, DecompressionError
 
 __all__ = ["COMPRESSION_EXTENSIONS", "COMPRESSION_TYPES", "compress", "decompress", "normalize_encoding", "transcode"]
-
-Encoding = str | bool | None
-
-COMPRESSION_EXTENSIONS: dict[str, str] = {".gz": "gzip", ".br": "br", ".zstd": "zstd", ".xz": "xz", ".bz2": "bz2"}
-"""File name suffixes on `file://`, and the encodings that they denote."""
-
-COMPRESSION_TYPES: tuple[Encoding, ...] = (None, False, True, "", "identity", "gzip", "br", "zstd", "xz", "lzma", "bz2")
-"""Valid values of `compress=`."""
-
-_ALIASES = {
-    "gzip": "gzip", "x-gzip": "gzip", "gz": "gzip",
-    "br": "br", "brotli": "br", "x-brotli": "br",
-    "zstd": "zstd", "zst": "zstd", "x-zstd": "zstd",
-    # The decoder reads the .xz container and legacy .lzma streams; only .xz is written.
-    "xz": "xz", "x-xz": "xz", "lzma": "xz", "x-lzma": "xz",
-    "bz2": "bz2", "bzip2": "bz2", "x-bzip2": "bz2",
-}
-# aws-chunked describes an upload; S3 keeps it in the Content-Encoding of the object.
-_NO_CODING = frozenset({"", "identity", "none", "aws-chunked"})
-
-_SLICE = 1 << 18  # bytes of input per step: the data after a member is copied at the end of each member
-_PIECE = 1 << 20  # bytes of output per step if the output is limited
-
-
-# ---- names
-
-
-def normalize_encoding(encoding: Encoding) -> str | None:
-    """The canonical name of an encoding; None for no encoding.
-
-    >>> normalize_encoding(".gz"), normalize_encoding("x-gzip, Brotli"), normalize_encoding("identity")
-    ('gzip', 'gzip, br', None)
-
-    Raises:
-        UnsupportedCompressionType: the name is unknown.
-    """
-    return ", ".join(_names(encoding)) or None
-
-
-def stored_encoding(encoding: Encoding) -> str:
-    """The name of an encoding that is stored with an object; '' for no encoding.
-
-    This is the canonical name, except that `bzip2` is kept: both names are in use, and programs compare it with the
-    one that they passed.
-    """
-    name = normalize_encoding(encoding) or ""
-    return "bzip2" if name == "bz2" and encoding == "bzip2" else name
-
-
-@lru_cache(maxsize=256)
-def effective_encoding(encoding: str) -> str:
-    """A stored Content-Encoding without codings that have no effect; unknown names are kept.
-
-    >>> effective_encoding("gzip,aws-chunked"), effective_encoding("identity")
-    ('gzip', '')
-    """
-    members = (member.strip() for member in encoding.split(","))
-    return ", ".join(member for member in members if member.lower() not in _NO_CODING)
-
-
-@lru_cache(maxsize=256, typed=True)
-def _names(encoding: Encoding) -> tuple[str, ...]:
-    if encoding is True:
-        return ("gzip",)
-    if not encoding:
-        return ()
-    if not isinstance(encoding, str):
-        raise _unknown(encoding)
-    members = (member.strip().lower().removeprefix(".") for member in encoding.split(","))
-    return tuple(_canonical(member, encoding) for member in members if member not in _NO_CODING)
-
-
-def concatenates(encoding: Encoding) -> bool:
-    """Whether the concatenation of two contents in this encoding is one too. Raises UnsupportedCompressionType.
-
-    >>> concatenates("gzip"), concatenates(""), concatenates("br")
-    (True, True, False)
-    """
-    return all(codec_of(name).concatenates for name in _names(encoding))
-
-
-def _canonical(member: str, encoding: str) -> str:
-    try:
-        return _ALIASES[member]
-    except KeyError:
-        raise _unknown(encoding) from None
-
-
-def _unknown(encoding: object) -> UnsupportedCompressionType:
-    known = ", ".join(COMPRESSION_EXTENSIONS.values())
-    return UnsupportedCompressionType(f"unknown compression {encoding!r}; supported: {known}, identity, True, None")
-
-
-def _decoders(encoding: Encoding, filename: str) -> list[Codec]:
-    """The codecs that decode `encoding`, in the order of decoding."""
-    try:
-        return [codec_of(name) for name in reversed(_names(encoding))]
-    except UnsupportedCompressionType as error:
-        error.path = _key(filename)
-        raise
-
-
-def _encoder(method: Encoding) -> Codec | None:
-    names = _names(method)
-    if len(names) > 1:
-        raise UnsupportedCompressionType(f"content can be compressed with only one method, got {method!r}")
-    return codec_of(names[0]) if names else None
-
-
-def _level(codec: Codec, level: int | None) -> int | None:
-    if level is None:
-        return codec.default_level
-    if not hasattr(level, "__index__") or isinstance(level, bool) or operator.index(level) not in codec.levels:
-        allowed = f"an integer from {codec.levels[0]} to {codec.levels[-1]}"
-        raise InvalidInputError(f"compression level of {codec.name}: expected {allowed}, got {level!r}")
-    return operator.index(level)
-
-
-def _octets(content: Buffer) -> Buffer:
-    """`content` as contiguous bytes, without copying if its layout permits."""
-    if isinstance(content, memoryview):
-        return content.cast("B") if content.c_contiguous and content.nbytes else content.tobytes()
-    if isinstance(content, (bytes, bytearray)):
-        return content
-    if isinstance(content, str):
-        return str.__str__(content).encode()
-    buffer = as_buffer(content)
-    if buffer is None:
-        raise InvalidInputError("expected bytes, a str or a C-contiguous buffer as content, got "
-                                f"{type(content).__name__}")
-    return buffer
-
-
-def _as_bytes(content: Buffer) -> bytes:
-    return content if type(content) is bytes else bytes(_octets(content))
-
-
-def _key(filename: str) -> str | None:
-    return None if filename == "N/A" else filename
-
-
-def check(method: Encoding, level: int | None = None) -> None:
-    """Raise what `compress` would raise for this method and level."""
-    codec = _encoder(method)
-    if codec is not None:
-        _level(codec, level)
-
-
-# ---- whole contents
 
 
 def compress(content: Buffer, method: Encoding = "gzip", compress_level: int | None = None) -> bytes:
@@ -197,11 +58,11 @@ def compress(content: Buffer, method: Encoding = "gzip", compress_level: int | N
         UnsupportedCompressionType: the method is unknown.
         InvalidInputError: the level is outside of the method's range, or the content is not bytes.
     """
-    codec = _encoder(method)
+    codec = encoding_codec(method)
     if codec is None:
-        return _as_bytes(content)
-    level = _level(codec, compress_level)
-    data = _octets(content)
+        return as_bytes(content)
+    level = level_of(codec, compress_level)
+    data = octets(content)
     try:
         if codec.compress_whole is not None:
             return codec.compress_whole(data, level)
@@ -228,13 +89,13 @@ def decompress(content: Buffer, encoding: Encoding, filename: str = "N/A", *,
             more than `max_decoded_size`.
         UnsupportedCompressionType: the encoding is unknown.
     """
-    codecs = _decoders(encoding, filename)
+    codecs = decoders(encoding, filename)
     if not codecs and not isinstance(content, Buffer):
         return content
     if not codecs and max_decoded_size is None:
-        return _as_bytes(content)
+        return as_bytes(content)
     if len(codecs) == 1 and max_decoded_size is None and codecs[0].decompress_whole is not None:
-        whole = codecs[0].decompress_whole(_octets(content))
+        whole = codecs[0].decompress_whole(octets(content))
         if whole is not None:
             return whole
     stream = Decoder(codecs, filename, max_decoded_size)
@@ -317,150 +178,6 @@ def check_beginning(content: Buffer, encoding: str, filename: str = "N/A") -> No
     """
     beginnings = _BEGINNINGS.get(encoding)
     if beginnings is None:
-        decoder(encoding, filename).update(_octets(content)[:BEGINNING])
-    elif content and not bytes(_octets(content)[:8]).startswith(beginnings):
-        raise DecompressionError(f"the content does not start like {encoding} data", path=_key(filename))
-
-
-# ---- streams
-
-
-def encoder(method: Encoding = "gzip", level: int | None = None) -> Encoder:
-    """A stream that encodes with `method`; raises the exceptions of `compress` immediately."""
-    codec = _encoder(method)
-    return Encoder(codec, None if codec is None else _level(codec, level))
-
-
-def decoder(encoding: Encoding, filename: str = "N/A", max_decoded_size: int | None = None) -> Decoder:
-    """A stream that decodes `encoding`; arguments and exceptions as for `decompress`."""
-    return Decoder(_decoders(encoding, filename), filename, max_decoded_size)
-
-
-def can_be_appended_to(encoding: Encoding) -> bool:
-    """Whether stored bytes that are followed by other ones of the same encoding decode to both contents."""
-    codecs = _decoders(encoding, "N/A")
-    return not codecs or (len(codecs) == 1 and codecs[0].concatenates)
-
-
-class Encoder:
-    """Encodes content in pieces: call `update` for each, then `finish` once."""
-
-    def __init__(self, codec: Codec | None, level: int | None) -> None:
-        self._stream = None if codec is None else codec.compressor(level)
-
-    def update(self, data: Buffer) -> bytes:
-        """Process the next piece; returns the output so far, which is often empty."""
-        return _as_bytes(data) if self._stream is None else bytes(self._stream.compress(_octets(data)))
-
-    def finish(self) -> bytes:
-        """The rest of the encoded stream."""
-        return b"" if self._stream is None else bytes(self._stream.flush())
-
-
-class Decoder:
-    """Decodes stored bytes in pieces: call `update` for each, then `finish` once.
-
-    Only when `finish` has not raised is the output known to be complete.
-    """
-
-    def __init__(self, codecs: list[Codec], filename: str, max_decoded_size: int | None) -> None:
-        self._limit = max_decoded_size
-        bounded = max_decoded_size is not None or len(codecs) > 1
-        self._stages = [_Stage(codec, filename, _PIECE if bounded else -1) for codec in codecs]
-        self._filename = filename
-        self._decoded = 0
-
-    def update(self, data: Buffer) -> bytes:
-        """Process the next stored bytes; returns the decoded bytes.
-
-        Raises:
-            DecompressionError: the stream is corrupt, or larger than `max_decoded_size`.
-        """
-        return b"".join(map(self._counted, _through(self._stages, _octets(data))))
-
-    def pieces(self, data: Buffer) -> Iterator[Buffer]:
-        """As `update`, but the decoded bytes come in pieces of up to 1 MiB: short data may decode to gigabytes."""
-        for stage in self._stages:
-            stage.max_piece = _PIECE
-        return map(self._counted, _through(self._stages, _octets(data)))
-
-    def finish(self) -> None:
-        """Check that the stream is complete.
-
-        Raises:
-            DecompressionError: it is truncated, or has invalid padding.
-        """
-        for stage in self._stages:
-            stage.finish()
-
-    def _counted(self, piece: Buffer) -> Buffer:
-        self._decoded += len(piece)
-        if self._limit is not None and self._decoded > self._limit:
-            error = DecompressionError(f"content decodes to more than the limit of {self._limit} bytes",
-                                       path=_key(self._filename))
-            error.is_too_large = True
-            raise error
-        return piece
-
-
-def _through(stages: list[_Stage], data: Buffer) -> Iterator[Buffer]:
-    """Decode `data` by each stage in turn, in pieces, so that the whole output of a stage is never in memory."""
-    if not stages:
-        yield data
-        return
-    for piece in stages[0].update(data):
-        yield from _through(stages[1:], piece)
-
-
-class _Stage:
-    """Decodes one coding: a sequence of members, each with its own decompressor."""
-
-    def __init__(self, codec: Codec, filename: str, max_piece: int) -> None:
-        self._codec = codec
-        self._filename = filename
-        self.max_piece = max_piece
-        self._member: Any = None  # the decompressor of the member being read
-        self._members = 0  # that have ended
-        self._read = 0  # bytes of input
-
-    def update(self, data: Buffer) -> Iterator[bytes]:
-        view = memoryview(data)
-        for at in range(0, len(view), _SLICE):
-            self._read += len(view[at:at + _SLICE])
-            yield from self._decode(view[at:at + _SLICE])
-
-    def finish(self) -> None:
-        if self._member is not None:
-            raise self._error(f"content is truncated: it ends in the middle of a stream, after {self._read} bytes")
-
-    def _decode(self, data: Buffer) -> Iterator[bytes]:
-        while True:
-            if self._member is None:
-                data = self._next_member(data)
-                if not data:
-                    return
-            try:
-                piece = self._member.decompress(data, self.max_piece)
-            except self._codec.errors as error:
-                raise self._error(f"content is corrupt within its first {self._read} bytes: {error}") from error
-            if piece:
-                yield piece
-            data = b""
-            if self._member.eof:
-                data, self._member = self._member.unused_data, None
-                self._members += 1
-            elif self._member.needs_input:
-                return
-
-    def _next_member(self, data: Buffer) -> Buffer:
-        """Create a decompressor for the member at the start of `data`; returns the data without padding before it."""
-        if self._members and self._codec.zero_padded:
-            data = bytes(data).lstrip(b"\0")
-        if data:
-            if self._members and not self._codec.concatenates:
-                raise self._error("content continues after the end of its stream")
-            self._member = self._codec.decompressor()
-        return data
-
-    def _error(self, message: str) -> DecompressionError:
-        return DecompressionError(f"{self._codec.name} {message}", path=_key(self._filename))
+        decoder(encoding, filename).update(octets(content)[:BEGINNING])
+    elif content and not bytes(octets(content)[:8]).startswith(beginnings):
+        raise DecompressionError(f"the content does not start like {encoding} data", path=key_of(filename))

@@ -13,7 +13,7 @@ from contextlib import closing
 from functools import cache
 from typing import TYPE_CHECKING, TypeVar
 
-from cloudfiles.compression import COMPRESSION_EXTENSIONS
+from cloudfiles.content_encoding import COMPRESSION_EXTENSIONS
 from cloudfiles.exceptions import InvalidPathError
 
 if TYPE_CHECKING:

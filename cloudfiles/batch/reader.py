@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from cloudfiles.batch.fanout import ItemCounter, Plan
 from cloudfiles.byteranges import ByteRange, RangeGroup, byte_range, coalesce
-from cloudfiles.compression import decompress, effective_encoding
+from cloudfiles.compression import decompress
+from cloudfiles.content_encoding import effective_encoding
 from cloudfiles.exceptions import DecompressionError, InvalidInputError
 from cloudfiles.inputs import as_path, check_fields, is_path
 from cloudfiles.interfaces.base import Interface

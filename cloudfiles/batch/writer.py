@@ -8,7 +8,7 @@ import mimetypes
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from cloudfiles import compression
+from cloudfiles import compression, content_encoding, encoding_streams
 from cloudfiles.exceptions import DuplicatePathError, InvalidInputError
 from cloudfiles.inputs import (
     as_buffer,
@@ -179,9 +179,9 @@ def _check(path: str, options: WriteDefaults) -> None:
     if options.if_absent and options.if_match is not None:
         raise InvalidInputError("if_absent and if_match are mutually exclusive", path=path)
     if options.raw:
-        compression.normalize_encoding(options.compress)
+        content_encoding.normalize_encoding(options.compress)
     elif options.compress:
-        compression.check(options.compress, options.compression_level)
+        content_encoding.check(options.compress, options.compression_level)
 
 
 def writer(interface: Interface, runtime: Runtime | None, monitor: TransmissionMonitor | None = None
@@ -194,7 +194,7 @@ def writer(interface: Interface, runtime: Runtime | None, monitor: TransmissionM
 
     def write(upload: Upload) -> Any:
         options = upload.options
-        encoding = compression.stored_encoding(options.compress) if options.compress else ""
+        encoding = content_encoding.stored_encoding(options.compress) if options.compress else ""
         content = upload.content
         if not isinstance(content, bytes) and hasattr(content, "read") and not (options.raw and options.live):
             check_readable(content, upload.path)  # again: it may have been read meanwhile
@@ -211,7 +211,7 @@ def write_options(path: str, options: WriteDefaults) -> WriteOptions:
     """The options of a write of one object. Raises InvalidInputError."""
     _check(path, options)
     return WriteOptions(options.content_type or guess_content_type(path),
-                        compression.stored_encoding(options.compress) if options.compress else "",
+                        content_encoding.stored_encoding(options.compress) if options.compress else "",
                         options.cache_control, options.storage_class, options.metadata, options.if_absent,
                         options.if_match)
 
@@ -255,7 +255,7 @@ class EncodedFile(io.RawIOBase):
 
     def __init__(self, file: BinaryIO, encoding: str, level: int | None) -> None:
         self._file = file
-        self._encoder = compression.encoder(encoding, level)
+        self._encoder = encoding_streams.encoder(encoding, level)
         self._ready = bytearray()
         self._ended = False
 

@@ -15,7 +15,8 @@ from cloudfiles.cli.listing import objects
 from cloudfiles.cli.operands import Operand
 from cloudfiles.cli.outcome import Outcome, failing
 from cloudfiles.cli.store_options import Stores, store_options
-from cloudfiles.compression import decoder, decompress
+from cloudfiles.compression import decompress
+from cloudfiles.encoding_streams import decoder
 from cloudfiles.exceptions import CloudFilesError, MissingObjectError
 from cloudfiles.interfaces.base import object_changed
 from cloudfiles.interfaces.part_writer import PART_BYTES

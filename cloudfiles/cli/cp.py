@@ -17,7 +17,7 @@ from cloudfiles.cli.progress_bar import TransferBar, transfer_bar
 from cloudfiles.cli.sizes import SizeType
 from cloudfiles.cli.store_options import Stores, store_options
 from cloudfiles.cli.tables import print_line
-from cloudfiles.compression import stored_encoding
+from cloudfiles.content_encoding import stored_encoding
 from cloudfiles.exceptions import CloudFilesError
 from cloudfiles.transfer.compare import when
 from cloudfiles.transfer.result import TransferResult

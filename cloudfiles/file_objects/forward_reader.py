@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
 
-from cloudfiles import compression
+from cloudfiles import encoding_streams
 from cloudfiles.batch.reader import decoding
 from cloudfiles.batch.store import Store
 from cloudfiles.exceptions import CloudFilesError, MissingObjectError, ObjectChangedError
@@ -125,7 +125,7 @@ class DecodedReader(ForwardReader):
 
     def _content(self) -> Iterator[Buffer]:
         self._stored.seek(0)
-        decoder = compression.decoder(self._encoding, self.name)
+        decoder = encoding_streams.decoder(self._encoding, self.name)
         with decoding(self._store.here(), self.name, self._encoding):
             while piece := self._stored.read1(_PIECE):
                 yield from decoder.pieces(piece)

@@ -6,7 +6,7 @@ import io
 import warnings
 from typing import Any
 
-from cloudfiles import compression
+from cloudfiles import encoding_streams
 from cloudfiles.exceptions import ExistingObjectError, PreconditionFailedError
 from cloudfiles.file_objects.uploads import Upload
 from cloudfiles.inputs import as_buffer
@@ -31,7 +31,7 @@ class ObjectWriter(io.BufferedIOBase):
 
     claims_seekable = False
 
-    def __init__(self, key: str, mode: str, upload: Upload, encoder: compression.Encoder | None = None,
+    def __init__(self, key: str, mode: str, upload: Upload, encoder: encoding_streams.Encoder | None = None,
                  blocksize: int | None = None, delimiter: bytes | None = None, position: int = 0) -> None:
         self.name = key
         self.mode = mode

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from typing import IO, TYPE_CHECKING, Any
 
-from cloudfiles import compression
+from cloudfiles import content_encoding, encoding_streams
 from cloudfiles.batch.store import Store
 from cloudfiles.batch.writer import WriteDefaults, write_options
 from cloudfiles.exceptions import ExistingObjectError, InvalidInputError, MissingObjectError, UnsupportedOperationError
@@ -67,7 +67,7 @@ def _open_to_read(store: Store, key: str, blocksize: int | None, raw: bool) -> P
         stored = SingleRequestReader(store, key, version)
     else:
         stored = ObjectReader(store, key, version, blocksize)
-    encoding = compression.effective_encoding(version.encoding)
+    encoding = content_encoding.effective_encoding(version.encoding)
     return DecodedReader(stored, store, encoding) if encoding and not raw else stored
 
 
@@ -85,10 +85,10 @@ def _open_to_write(store: Store, key: str, action: str, blocksize: int | None, d
         if action in "ax":
             options = options._replace(if_absent=True, if_match=None)
         upload, encoding, position = Upload(store, key, options), options.encoding, 0
-    encoding = "" if defaults.raw else compression.effective_encoding(encoding)
+    encoding = "" if defaults.raw else content_encoding.effective_encoding(encoding)
     if encoding and delimiter is not None:
         raise InvalidInputError("delimiter: encoded content cannot be cut at a delimiter", path=key)
-    encoder = compression.encoder(encoding, defaults.compression_level) if encoding else None
+    encoder = encoding_streams.encoder(encoding, defaults.compression_level) if encoding else None
     return ObjectWriter(key, action + "b", upload, encoder, blocksize, delimiter, 0 if encoding else position)
 
 
@@ -100,7 +100,7 @@ def _to_append_to(store: Store, key: str, encoding: str) -> StoredObject | None:
     reason = ""
     if encoding and encoding != found.encoding:
         reason = f"the object has the encoding {found.encoding!r}, and cannot continue with {encoding!r}"
-    elif not compression.can_be_appended_to(compression.effective_encoding(found.encoding)):
+    elif not content_encoding.concatenates(content_encoding.effective_encoding(found.encoding)):
         reason = f"content cannot be appended to an object with the encoding {found.encoding!r}"
     elif found.validator is None or found.size is None:
         reason = "the store does not report what would show that the object was not replaced meanwhile (size and ETag)"

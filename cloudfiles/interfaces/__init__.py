@@ -73,7 +73,7 @@ def __getattr__(name: str) -> object:
 
         return StoreTraits
     if name == "COMPRESSION_EXTENSIONS":  # where existing programs look for it
-        from cloudfiles.compression import COMPRESSION_EXTENSIONS
+        from cloudfiles.content_encoding import COMPRESSION_EXTENSIONS
 
         return COMPRESSION_EXTENSIONS
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

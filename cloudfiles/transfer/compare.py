@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from datetime import datetime, timezone
 from typing import Any, Literal, NamedTuple
 
-from cloudfiles import compression, integrity
-from cloudfiles.compression import effective_encoding
+from cloudfiles import encoding_streams, integrity
+from cloudfiles.content_encoding import effective_encoding
 from cloudfiles.exceptions import DecompressionError, InvalidInputError, ObjectChangedError
 from cloudfiles.interfaces.base import Interface
 from cloudfiles.types import ListEntry, StoredObject
@@ -240,7 +240,7 @@ def _is_multipart_etag(local: Interface, key: str, stored: StoredObject) -> bool
 
 def _computed(interface: Interface, key: str, algorithm: str, encoding: str = "") -> bytes:
     """The digest of the stored bytes of an object, or of its decoded content, by reading it."""
-    hasher, stream = integrity.hasher(algorithm), compression.decoder(encoding, key)
+    hasher, stream = integrity.hasher(algorithm), encoding_streams.decoder(encoding, key)
     take = (lambda piece: hasher.update(stream.update(piece))) if encoding else hasher.update
     if interface.stream_to(key, take) is None:
         raise ObjectChangedError("the object was removed", path=key)

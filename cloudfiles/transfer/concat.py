@@ -10,7 +10,7 @@ from typing import BinaryIO, cast
 
 from cloudfiles.batch.fanout import Plan, collect
 from cloudfiles.batch.store import Store, share_of
-from cloudfiles.compression import concatenates
+from cloudfiles.content_encoding import concatenates
 from cloudfiles.exceptions import (
     IntegrityError,
     InvalidInputError,

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from cloudfiles import compression, integrity
 from cloudfiles.batch.reader import decoding
 from cloudfiles.batch.writer import guess_content_type
-from cloudfiles.compression import stored_encoding
+from cloudfiles.content_encoding import stored_encoding
 from cloudfiles.exceptions import (
     CloudFilesError,
     InvalidInputError,

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
-from cloudfiles import compression
+from cloudfiles import compression, encoding_streams
 from cloudfiles.batch.fanout import Plan, collect
 from cloudfiles.batch.reader import decoding
 from cloudfiles.batch.store import share_of
@@ -218,7 +218,7 @@ def _recoder(write: Callable[[bytes], Any], stored: str, wanted: str,
     """A function that takes the stored bytes piece by piece, and one to call at their end."""
     if stored == wanted:
         return write, lambda: None
-    decoder, encoder = compression.decoder(stored, path), compression.encoder(wanted)
+    decoder, encoder = encoding_streams.decoder(stored, path), encoding_streams.encoder(wanted)
 
     def finish() -> None:
         decoder.finish()

@@ -17,7 +17,7 @@ from typing import Any
 
 from cloudfiles.batch.fanout import Plan, collect
 from cloudfiles.batch.store import Store
-from cloudfiles.compression import COMPRESSION_EXTENSIONS
+from cloudfiles.content_encoding import COMPRESSION_EXTENSIONS
 from cloudfiles.exceptions import InvalidPathError
 from cloudfiles.interfaces.base import Interface
 from cloudfiles.interfaces.file.names import bare_name

@@ -12,7 +12,7 @@ from cloudfiles.batch.fanout import ItemCounter, collect
 from cloudfiles.batch.processes import Parallel, is_parallel
 from cloudfiles.batch.progress import Progress, is_shown
 from cloudfiles.batch.writer import Upload, WriteDefaults, guess_content_type, is_scalar, uploads, writer
-from cloudfiles.compression import stored_encoding
+from cloudfiles.content_encoding import stored_encoding
 from cloudfiles.exceptions import CloudFilesError, InvalidInputError, MissingObjectError, ServerError
 from cloudfiles.inputs import PutContent, PutRequest, RawPutRequest, as_path, is_path
 from cloudfiles.json_content import dump_json

@@ -20,17 +20,16 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cloudfiles import codecs, compression
+from cloudfiles import codecs, compression, content_encoding, encoding_streams
 from cloudfiles.compression import (
     COMPRESSION_EXTENSIONS,
     COMPRESSION_TYPES,
     compress,
-    decoder,
     decompress,
-    encoder,
     normalize_encoding,
     transcode,
 )
+from cloudfiles.encoding_streams import decoder, encoder
 from cloudfiles.exceptions import CompressionError, DecompressionError, InvalidInputError, UnsupportedCompressionType
 from tests.selection import some
 
@@ -206,7 +205,7 @@ def test_contents_are_compressed_with_one_method_at_a_time():
 ])
 def test_levels_out_of_range_are_refused_naming_the_range(encoding, level):
     for act in (lambda: compress(b"x", encoding, level), lambda: encoder(encoding, level),
-                lambda: compression.check(encoding, level), lambda: transcode([], encoding, level)):
+                lambda: content_encoding.check(encoding, level), lambda: transcode([], encoding, level)):
         with pytest.raises(InvalidInputError, match=f"{encoding}: expected an integer from -?\\d+ to \\d+, got"):
             act()
 
@@ -241,7 +240,7 @@ def test_concatenated_members_are_decoded_to_the_last(parts, encoding, limit):
 
 def test_many_small_members():
     stored = b"".join(gzip.compress(b"%d\n" % n) for n in range(30_000))
-    assert len(stored) > 2 * compression._SLICE
+    assert len(stored) > 2 * encoding_streams._SLICE
     assert decompress(stored, "gzip") == b"".join(b"%d\n" % n for n in range(30_000))
 
 
@@ -395,7 +394,7 @@ from cloudfiles.compression import compress, decompress
 from cloudfiles.exceptions import DecompressionError
 encodings = sys.argv[1].split("+")
 stored = bytes(1 << 20)
-from cloudfiles.compression import encoder
+from cloudfiles.encoding_streams import encoder
 stream = encoder(encodings[0], 1)
 stored = b"".join(stream.update(stored) for _ in range(400)) + stream.finish()
 for encoding in encodings[1:]:
@@ -436,7 +435,7 @@ def test_decoding_in_pieces_of_any_size(data, cuts, applied, limited, step):
     for encoding in applied:
         stored = reference(encoding, stored)
     limit = len(data) if limited else None
-    with (mock.patch.multiple(compression, _SLICE=step * 7, _PIECE=step),
+    with (mock.patch.multiple(encoding_streams, _SLICE=step * 7, _PIECE=step),
           mock.patch.object(codecs, "_ZSTD_SLICE", step)):
         assert decode_in_pieces(pieces(stored, cuts), ", ".join(applied), max_decoded_size=limit) == data
 
@@ -566,7 +565,7 @@ def test_star_import_gives_the_names_that_programs_use():
     ("utf-8", "utf-8"),
 ])
 def test_effective_encoding(stored: str, effective: str) -> None:
-    assert compression.effective_encoding(stored) == effective
+    assert content_encoding.effective_encoding(stored) == effective
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "br", "zstd", "xz", "bz2"])

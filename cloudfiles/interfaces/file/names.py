@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import NamedTuple, TypeAlias
 
-from cloudfiles.compression import COMPRESSION_EXTENSIONS, normalize_encoding
+from cloudfiles.content_encoding import COMPRESSION_EXTENSIONS, normalize_encoding
 from cloudfiles.exceptions import InvalidPathError, UnsupportedOperationError
 from cloudfiles.interfaces.file.temporaries import is_temporary
 

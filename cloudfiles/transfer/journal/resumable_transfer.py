@@ -17,7 +17,7 @@ from typing import Any
 from cloudfiles import paths as _paths
 from cloudfiles.batch.progress import Progress, bar_for, is_shown
 from cloudfiles.batch.store import Store, checked_count
-from cloudfiles.compression import stored_encoding
+from cloudfiles.content_encoding import stored_encoding
 from cloudfiles.exceptions import (
     InvalidInputError,
     JournalError,
