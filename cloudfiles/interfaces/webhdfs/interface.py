@@ -14,9 +14,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from cloudfiles.credentials.hadoop import HadoopProvider
 from cloudfiles.exceptions import (
@@ -26,12 +26,28 @@ from cloudfiles.exceptions import (
     ServerError,
     UnsupportedOperationError,
 )
+from cloudfiles.interfaces.acl import Access
 from cloudfiles.interfaces.base import Interface, object_changed
+from cloudfiles.interfaces.capabilities import (
+    AccessControl,
+    Appending,
+    C,
+    Capability,
+    Concatenation,
+    Directories,
+    Expiry,
+    Kind,
+    Times,
+)
 from cloudfiles.interfaces.file.temporaries import is_temporary, mark_of
 from cloudfiles.interfaces.local_store import guess_type
 from cloudfiles.interfaces.part_writer import InterruptedWrites
 from cloudfiles.interfaces.sized_body import body_of
 from cloudfiles.interfaces.traits import StoreTraits
+from cloudfiles.interfaces.webhdfs.access_control import HdfsAccessControl
+from cloudfiles.interfaces.webhdfs.appending import HdfsAppending, HdfsTimes
+from cloudfiles.interfaces.webhdfs.concatenation import HdfsConcatenation
+from cloudfiles.interfaces.webhdfs.directories import HdfsDirectories
 from cloudfiles.interfaces.webhdfs.endpoint import HADOOP, Cluster, Dialect, find_cluster
 from cloudfiles.interfaces.webhdfs.listing import Walk, WalkCache, children
 from cloudfiles.interfaces.webhdfs.names import check_prefix
@@ -130,9 +146,12 @@ class WebHdfsInterface(Interface):
     def _explained(self, error: BaseException, key: str) -> BaseException:
         """The error of a write, with the reason where another file or directory is in its way."""
         if isinstance(error, ServerError) and "must both be directories" in str(error):
-            return InvalidPathError(f"a directory has this name; {self._files.name}:// cannot store an object of the "
-                                    "same name", path=key)
+            return self._is_directory(key)
         return error
+
+    def _is_directory(self, key: str) -> InvalidPathError:
+        return InvalidPathError(f"a directory has this name; {self._files.name}:// cannot store an object of the same "
+                                "name", path=key)
 
     def head(self, key: str) -> dict[str, Any] | None:
         found = self._files.file_status(key)
@@ -162,6 +181,10 @@ class WebHdfsInterface(Interface):
             except CloudFilesError as error:
                 errors[key] = error
         return errors
+
+    def get_acl(self, key: str) -> Access | None:
+        """Owner, permissions and ACL."""
+        return None if self._files.file_status(key) is None else HdfsAccessControl(self._files).get_acl_status(key)
 
     # ---- many objects
 
@@ -204,6 +227,15 @@ class WebHdfsInterface(Interface):
                     raise _NotEmptyError from error
                 raise
 
+    # ---- beyond objects
+
+    def capability(self, kind: Kind[C]) -> C | None:
+        operations = _CAPABILITIES.get(kind)
+        return None if operations is None else cast("C", operations(self._files))
+
+    def reason_without(self, kind: Kind[Capability]) -> str:
+        return "HDFS deletes nothing by itself" if kind is Expiry else ""
+
     # ---- copying
 
     def describe(self, key: str) -> StoredObject | None:
@@ -234,6 +266,9 @@ class WebHdfsInterface(Interface):
         if found is None:
             return False
         path, target = source._files.path(source_key), self._files.path(key)
+        present = self._files.status(target, key)
+        if present is not None and present.is_directory:
+            raise self._is_directory(key)
         self._files.make_directory(target.rpartition("/")[0] or "/", key)
         try:
             rename(self._files, path, target, key, found, overwrite=True)
@@ -274,6 +309,11 @@ class WebHdfsInterface(Interface):
 
     def close(self) -> None:
         self._walks.clear()
+
+
+_CAPABILITIES: Mapping[Kind[Capability], Callable[[Namespace], Capability]] = {
+    Directories: HdfsDirectories, AccessControl: HdfsAccessControl, Appending: HdfsAppending, Times: HdfsTimes,
+    Concatenation: HdfsConcatenation}
 
 
 class _NotEmptyError(Exception):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import Any, NamedTuple
 from urllib.parse import unquote
 
@@ -159,9 +158,12 @@ class Namespace:
         if self.ask("MKDIRS", "boolean", path, key, method="PUT") is not True:
             raise ServerError(f"the server has not created the directory {path}", path=key)
 
-    def remove(self, path: str, key: str | None) -> bool:
-        """Remove a file or an empty directory; False if it is missing. Raises ServerError for other directories."""
-        return self.ask("DELETE", "boolean", path, key, {"recursive": "false"}, method="DELETE") is True
+    def remove(self, path: str, key: str | None, *, recursive: bool = False) -> bool:
+        """Remove a file or directory; False if it is missing.
+
+        Raises ServerError for a directory that is not empty, unless `recursive`.
+        """
+        return self.ask("DELETE", "boolean", path, key, {"recursive": str(recursive).lower()}, method="DELETE") is True
 
     def checksum(self, path: str, key: str | None) -> FileChecksum | None:
         """The checksum that the DataNodes compute; None if the server has none, or one of another kind."""
@@ -326,7 +328,7 @@ class TemporaryFile:
 
 
 def rename(namespace: Namespace, source: str, target: str, key: str, moved: FileStatus, *, overwrite: bool) -> None:
-    """Rename a file, atomically.
+    """Rename a file or directory, atomically.
 
     moved: its status, by which the result of a request whose response was lost is recognized.
     Raises PreconditionFailedError if the target exists and `overwrite` is False.
@@ -356,13 +358,12 @@ def _finish_legacy_rename(namespace: Namespace, source: str, target: str, key: s
     if _is_at(namespace, target, key, moved):
         return
     present = namespace.status(target, key)
-    if present is not None and present.is_directory:
+    if present is not None and present.is_directory and not moved.is_directory:
         inside = f"{target}/{source.rpartition('/')[2]}"
-        with suppress(CloudFilesError):
-            namespace.remove(inside, key)
-        raise ServerError("a directory has this name", path=key)
+        namespace.run("PUT", "RENAME", inside, key, {"destination": source})
+        raise InvalidPathError("a directory has this name", path=key)
     if present is not None and not overwrite:
-        raise PreconditionFailedError("the object already exists", path=key)
+        raise PreconditionFailedError("the target already exists", path=key)
     if present is not None:
         namespace.remove(target, key)
     namespace.run("PUT", "RENAME", source, key, {"destination": target})

@@ -51,8 +51,8 @@ class Operation(WriteRequest):
         exchanges_content: it reads or writes content, so a redirect is expected.
     """
 
-    __slots__ = ("_content", "_corrections", "_first", "_hops", "_op", "_parameters", "_path", "_redirect",
-                 "_renewed", "dialect", "exchanges_content")
+    __slots__ = ("_content", "_corrections", "_first", "_hops", "_is_idempotent", "_op", "_parameters", "_path",
+                 "_redirect", "_renewed", "dialect", "exchanges_content")
 
     def __init__(self, protocol: WebHdfsProtocol, dialect: Dialect, method: str, op: str, path: str,
                  key: str | None = None, parameters: Mapping[str, str] | None = None, content: Body = b"", *,
@@ -111,6 +111,14 @@ class Operation(WriteRequest):
     @body.setter
     def body(self, body: Body) -> None:
         self._content = body
+
+    @property
+    def idempotent(self) -> bool:
+        return self._is_idempotent or not self.is_redirected  # a NameNode that redirects has done nothing
+
+    @idempotent.setter
+    def idempotent(self, idempotent: bool) -> None:
+        self._is_idempotent = idempotent
 
     @property
     def operation(self) -> str:
