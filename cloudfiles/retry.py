@@ -33,8 +33,8 @@ class RetryPolicy(NamedTuple):
         truncated_budget: the same for bodies that end at the same byte each time, counted from the first one: either
             the server is shutting down, or the body is shorter than announced. At least `integrity_attempts` are made.
         retry_after_cap: seconds; a longer Retry-After ends the retries instead of sleeping for hours.
-        corrections: how often a request may be repeated immediately, independently of the attempts: redirected, signed
-            again, or after a connection was closed while it was idle.
+        corrections: how often a request may be repeated immediately between two failures: redirected, signed again, or
+            after a connection was closed while it was idle.
     """
 
     attempts: int | None = None

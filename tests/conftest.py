@@ -24,6 +24,7 @@ from tests.servers.hadoop import HadoopServer
 from tests.servers.hadoop import hadoop as run_hadoop
 from tests.servers.http_proxy import HttpProxy
 from tests.servers.tls import Certificates, make_certificates
+from tests.servers.webhdfs_server import WebHdfsServer
 
 pytest_plugins = ["tests.selection", "tests.distribution", "tests.internals"]
 
@@ -182,6 +183,19 @@ def gcs_server(_gcs_server: GcsServer) -> GcsServer:
     """The scripted Cloud Storage, as new."""
     _gcs_server.reset()
     return _gcs_server
+
+
+@pytest.fixture(scope="session")
+def _webhdfs_server() -> Iterator[WebHdfsServer]:
+    with WebHdfsServer() as server:
+        yield server
+
+
+@pytest.fixture
+def webhdfs_server(_webhdfs_server: WebHdfsServer) -> WebHdfsServer:
+    """The scripted WebHDFS, as new."""
+    _webhdfs_server.reset()
+    return _webhdfs_server
 
 
 @pytest.fixture

@@ -147,7 +147,9 @@ class Attempts:
             limiter.failed(now)
 
     def _count(self, now: float) -> None:
-        """One more failure; the first one again if the attempt made progress."""
+        """One more failure; the first one again if the attempt made progress. Corrections are counted between failures:
+        a request may be redirected anew after each."""
+        self._corrected = 0
         kept = self._request.resumable_bytes()
         if kept - self._kept > min(_LEAST_PROGRESS, self._kept // 100):
             self._faults, self._since = 0, now

@@ -65,6 +65,8 @@ def _parameter(name: str, test: str, *runtime: str) -> Any:
     marks: list[pytest.MarkDecorator] = [pytest.mark.xfail(reason=reason, strict=True)] if reason else []
     if (name, test) in SLOW or any(name not in DEFAULT_STORES.get(one, STORES) for one in runtime):
         marks.append(pytest.mark.full)
+    if "threads" in runtime and name == "webhdfs":
+        marks.append(pytest.mark.full)
     return pytest.param(name, *runtime, id="-".join((name, *runtime)), marks=marks)
 
 

@@ -193,6 +193,7 @@ CANNOT_HOLD: Mapping[str, Mapping[str, str]] = {
     "gs": _GCS_EMULATOR,
     "gs-scripted": {},
     "az": _AZURITE,
+    "webhdfs": _HDFS,
     "hadoop": _HADOOP,
 }
 

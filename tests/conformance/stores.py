@@ -18,6 +18,7 @@ from tests.conformance.azure_store import azurite_place
 from tests.servers.gcs_server import GcsServer
 from tests.servers.hadoop import HadoopServer
 from tests.servers.processes import RunningS3Server, Server
+from tests.servers.webhdfs_server import WebHdfsServer
 
 
 @dataclass
@@ -112,6 +113,12 @@ def _scripted_gs(request: Request) -> StoreUnderTest:
                           {"endpoint": server.url, "secrets": {"token": "t0k3n"}})
 
 
+def _scripted_webhdfs(request: Request) -> StoreUnderTest:
+    server: WebHdfsServer = request.getfixturevalue("webhdfs_server")
+    server.configure(parameter="user.name=me")
+    return StoreUnderTest("webhdfs", f"webhdfs://me@{server.authority}/{_fresh()}/")
+
+
 def _hadoop(request: Request) -> StoreUnderTest:
     server: HadoopServer = request.getfixturevalue("hadoop")
     return StoreUnderTest("hadoop", f"webhdfs://{server.user}@{server.authority}/{_fresh()}/")
@@ -144,12 +151,14 @@ STORES: dict[str, Callable[[Request], StoreUnderTest]] = {
     "gs": lambda request: _emulated_gs(request.getfixturevalue("gcs_emulator")),
     "gs-scripted": _scripted_gs,
     "az": lambda request: StoreUnderTest("az", *azurite_place(request)),
+    "webhdfs": _scripted_webhdfs,
     "hadoop": _hadoop,
     "web": _web,
     "nginx": lambda request: _real_web(request.getfixturevalue("nginx")),
     "caddy": lambda request: _real_web(request.getfixturevalue("caddy")),
 }
-"""By the name under which the tables know them. `scripted` is S3, `web` plain HTTP, of our own server."""
+"""By the name under which the tables know them. `scripted` is S3, `webhdfs` WebHDFS, `web` plain HTTP, of our own
+server."""
 
 READ_ONLY = frozenset({"nginx", "caddy"})
 """Web servers that take no PUT, as most do; objects are put into the directory that they serve."""

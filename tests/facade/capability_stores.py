@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import uuid
 from pathlib import Path
 
 import pytest
@@ -12,9 +13,11 @@ from cloudfiles.interfaces.azure.paths import forget_namespaces
 from cloudfiles.testing import S3Server
 from tests.servers.azure_server import AzureServer
 from tests.servers.gcs_server import GcsServer
+from tests.servers.hadoop import HadoopServer
+from tests.servers.webhdfs_server import WebHdfsServer
 
 KEY = base64.b64encode(b"an account's key" * 4).decode()
-KINDS = ("file", "mem", "s3", "gs", "az", "abfs")
+KINDS = ("file", "mem", "s3", "gs", "az", "abfs", "webhdfs", pytest.param("hadoop", marks=pytest.mark.full))
 
 
 def open_store(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> CloudFiles:
@@ -30,6 +33,12 @@ def open_store(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> Clo
     if kind == "gs":
         gcs: GcsServer = request.getfixturevalue("gcs_server")
         return CloudFiles(f"gs://{gcs.url}/bucket/root")
+    if kind == "webhdfs":
+        webhdfs: WebHdfsServer = request.getfixturevalue("webhdfs_server")
+        return CloudFiles(f"webhdfs://me@{webhdfs.authority}/root")
+    if kind == "hadoop":
+        hadoop: HadoopServer = request.getfixturevalue("hadoop")
+        return CloudFiles(f"webhdfs://{hadoop.user}@{hadoop.authority}/{uuid.uuid4().hex}/root")
     azure: AzureServer = request.getfixturevalue("azure_server")
     azure.reset()
     azure.configure(key=KEY, hierarchical=kind == "abfs")

@@ -18,7 +18,7 @@ from cloudfiles.exceptions import (
 from tests.facade.capability_stores import open_store
 
 
-@pytest.fixture(params=["file", "mem", "abfs"])
+@pytest.fixture(params=["file", "mem", "abfs", "webhdfs", pytest.param("hadoop", marks=pytest.mark.full)])
 def cf(request: pytest.FixtureRequest, tmp_path: Path) -> CloudFiles:
     return open_store(request.param, request, tmp_path)
 
