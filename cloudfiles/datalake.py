@@ -2,14 +2,52 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
+from typing import Any
 
 from cloudfiles.batch.store import Store
-from cloudfiles.exceptions import redact
+from cloudfiles.exceptions import InvalidInputError, UnsupportedOperationError, redact
 from cloudfiles.interfaces.acl import Access, AclChanges, AclEntry
 from cloudfiles.interfaces.capabilities import AccessControl, Appending, Directories, Expiry, Times
 
-__all__ = ["Access", "AclChanges", "AclEntry", "DataLake"]
+__all__ = ["Access", "AclChanges", "AclEntry", "DataLake", "auth"]
+
+
+def auth(tenant_id: str | None = None, username: str | None = None, password: str | None = None, client_id: str = "",
+         client_secret: str | None = None, resource: str = "https://datalake.azure.net/", require_2fa: bool = False,
+         authority: str | None = None, retry_policy: Any = None) -> dict[str, str]:
+    """The `secrets=` of `adl://` for a user with a password, or a service principal with a client secret.
+
+    No request is sent: tokens are requested by azure-identity when they are needed, and renewed. Values that are not
+    given come from the environment variables azure_tenant_id, azure_username, azure_password, azure_client_id and
+    azure_client_secret, in any case.
+
+    Args:
+        tenant_id: the directory of the user or the service principal.
+        username, password: of a user without a second factor.
+        client_id, client_secret: of a service principal.
+        resource: what the token is for.
+        require_2fa: not supported: for an interactive sign-in, use `az login`, whose token is found without `secrets=`.
+        authority: the URL of the authority, if it is not that of the public cloud.
+        retry_policy: accepted for existing programs; failed requests are retried.
+
+    Raises:
+        InvalidInputError: neither a user with a password nor a client with a secret is given or in the environment.
+        UnsupportedOperationError: require_2fa.
+    """
+    if require_2fa:
+        raise UnsupportedOperationError("an interactive sign-in is not supported: sign in with `az login`, and leave "
+                                        "secrets= out")
+    environ = {name.lower(): value for name, value in os.environ.items()}
+    named = {"tenant_id": tenant_id, "username": username, "password": password, "client_id": client_id,
+             "client_secret": client_secret}
+    secrets = {name: text for name, value in named.items() if (text := value or environ.get(f"azure_{name}"))}
+    if not {"username", "password"} <= secrets.keys() and not {"client_id", "client_secret"} <= secrets.keys():
+        raise InvalidInputError("expected username and password, or client_id and client_secret, as arguments or in "
+                                "the environment (azure_username, azure_password, azure_client_id, "
+                                "azure_client_secret)")
+    return {**secrets, "resource": resource, **({"authority": authority} if authority else {})}
 
 
 class DataLake:

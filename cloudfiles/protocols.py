@@ -48,6 +48,7 @@ PROTOCOLS = {
     "https": Shape(scheme="https"),
     "webhdfs": Shape(scheme="http"),
     "swebhdfs": Shape(scheme="https"),
+    "adl": Shape(scheme="https"),
     "mem": Shape(bucket=True),
     "middleauth+https": Shape(scheme="https"),
     "ngauth+https": Shape(scheme="https"),

@@ -14,7 +14,7 @@ SCOPE = "https://storage.azure.com/.default"
 """The scope of tokens: Azure Storage, in every account and cloud ("Authorize with Microsoft Entra ID")."""
 
 
-def load() -> AzureCredentials:
+def load(scope: str = SCOPE) -> AzureCredentials:
     """A token of azure-identity. Blocks: it may run programs and send requests.
 
     Each call uses a new chain, so that new sign-ins and rotated secrets are used.
@@ -30,7 +30,7 @@ def load() -> AzureCredentials:
         raise MissingExtraError("azure-identity is not installed: pip install 'cloudfiles[azure]'") from error
     try:
         with _without_warnings(), DefaultAzureCredential() as chain:
-            token = chain.get_token(SCOPE)
+            token = chain.get_token(scope)
     except (AzureError, ValueError) as error:
         raise AuthorizationError(f"azure-identity found no token: {error}") from error
     return AzureCredentials(token=token.token, expiry=float(token.expires_on), source="azure-identity")

@@ -23,6 +23,7 @@ _INTERFACES = {
     "abfss": "cloudfiles.interfaces.azure:AzureInterface",
     "webhdfs": "cloudfiles.interfaces.webhdfs:WebHdfsInterface",
     "swebhdfs": "cloudfiles.interfaces.webhdfs:WebHdfsInterface",
+    "adl": "cloudfiles.interfaces.adl:AdlInterface",
     "http": "cloudfiles.interfaces.http.interface:HttpInterface",
     "https": "cloudfiles.interfaces.http.interface:HttpInterface",
     "middleauth+https": "cloudfiles.interfaces.http.interface:HttpInterface",

@@ -52,7 +52,7 @@ from cloudfiles.interfaces.webhdfs.endpoint import HADOOP, Cluster, Dialect, fin
 from cloudfiles.interfaces.webhdfs.listing import Walk, WalkCache, children
 from cloudfiles.interfaces.webhdfs.names import check_prefix
 from cloudfiles.interfaces.webhdfs.objects import FileStatus, Namespace, TemporaryFile, read, rename
-from cloudfiles.interfaces.webhdfs.protocol import WebHdfsProtocol
+from cloudfiles.interfaces.webhdfs.protocol import UserProvider, WebHdfsProtocol
 from cloudfiles.paths import ExtractedPath
 from cloudfiles.runtime.contract import Runtime
 from cloudfiles.transport.client import Client, client_for
@@ -97,7 +97,7 @@ class WebHdfsInterface(Interface):
     def _find_cluster(self, location: ExtractedPath, options: StoreOptions) -> Cluster:
         return find_cluster(location, options.endpoint)
 
-    def _find_credentials(self, options: StoreOptions, runtime: Runtime) -> HadoopProvider:
+    def _find_credentials(self, options: StoreOptions, runtime: Runtime) -> UserProvider:
         return HadoopProvider([origin.authority for origin in self._cluster.origins], options.secrets,
                               userinfo=self._cluster.userinfo, anonymous=options.no_sign_request,
                               clock=self._client.clock.wall, sleep=runtime.sleep, run_in_thread=runtime.run_in_thread)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import threading
 from bisect import bisect_right
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from typing import Any
 
@@ -36,7 +36,25 @@ Position = tuple[str, bool, "str | None"]  # prefix, flat, and token of a page
 
 def children(files: Namespace, path: str) -> list[FileStatus] | None:
     """What is in a directory; None if it is missing. A file contains nothing."""
-    found = files.ask("LISTSTATUS", "FileStatuses", path, None)
+    size = files.dialect.list_size
+    if not size:
+        return _page(files, path, {})
+    page = _page(files, path, {"listSize": str(size)})
+    if page is None:
+        return None
+    found = {status.name: status for status in page}
+    while len(page) >= size:
+        page = _page(files, path, {"listSize": str(size), "listAfter": page[-1].name}) or []
+        count = len(found)
+        found.update((status.name, status) for status in page)
+        if len(found) == count:  # a server that does not continue
+            break
+    return list(found.values())
+
+
+def _page(files: Namespace, path: str, parameters: Mapping[str, str]) -> list[FileStatus] | None:
+    """The entries in one response."""
+    found = files.ask("LISTSTATUS", "FileStatuses", path, None, parameters)
     if found is None:
         return None
     entries: Any = found.get("FileStatus") if isinstance(found, dict) else None

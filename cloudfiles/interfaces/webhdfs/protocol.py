@@ -2,10 +2,28 @@
 
 from __future__ import annotations
 
-from cloudfiles.credentials.hadoop import HadoopCredentials, HadoopProvider
+from typing import Any, Protocol
+
+from cloudfiles.credentials.hadoop import HadoopCredentials
 from cloudfiles.interfaces.webhdfs.endpoint import Cluster
 from cloudfiles.interfaces.webhdfs.errors import build_error, is_missing
 from cloudfiles.transport.request import ProviderProtocol, Request, Response, format_head
+
+
+class UserProvider(Protocol):
+    """A CredentialProvider whose credentials have a `query` and an `authorization`."""
+
+    get: Any
+
+    @property
+    def searched(self) -> str:
+        """The sources that are searched, in words."""
+
+    def refresh(self, rejected: Any) -> Any:
+        """As `CredentialProvider.refresh`."""
+
+    def explain(self) -> list[Any]:
+        """As `CredentialProvider.explain`."""
 
 
 class WebHdfsProtocol(ProviderProtocol):
@@ -15,7 +33,7 @@ class WebHdfsProtocol(ProviderProtocol):
     DataNode is sent nothing else, in particular no Authorization header.
     """
 
-    def __init__(self, cluster: Cluster, provider: HadoopProvider) -> None:
+    def __init__(self, cluster: Cluster, provider: UserProvider) -> None:
         self.cluster = cluster
         self._provider = provider
 
