@@ -1,6 +1,7 @@
-"""The command line beside s5cmd, rclone and aws: `python -m benchmarks.commands [--keys N] [--files N] [--repeat N]`.
+"""The command line beside s5cmd, rclone and aws: `python -m benchmarks.commands [--files N] [--repeat N]`.
 
-Every task is timed as a whole process, by default settings, against `rclone serve s3` on a directory in memory. A round
+Every task is timed as a whole process, by default settings. Listings are those of a server that answers at once, or
+after 50 ms (see `far_store`); objects are copied and deleted on `rclone serve s3`, in a directory in memory. A round
 runs every program once, then the next round starts; the median is printed, and its ratio to that of `cloudfiles`.
 """
 
@@ -16,38 +17,58 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from benchmarks import envs
+from benchmarks.far_store import LISTS, listed_prefix
 from benchmarks.servers import Servers
 
 BUCKET = "commands"
+KEYS = 100_000  # in the listing of the far store
 Command = list[str]
 
 
+class Task(NamedTuple):
+    """What is timed: its title, the server, and what is done there, as the commands of each program name it."""
+
+    title: str
+    server: str
+    verb: str
+
+
+TASKS = [Task("--help", "signed", "start"),
+         Task("ls of {keys:,} keys", "far-listing-0", "ls"), Task("ls, 50 ms away", "far-listing-50", "ls"),
+         Task("du of {keys:,} keys", "far-listing-0", "du"), Task("du, 50 ms away", "far-listing-50", "du"),
+         Task("cp of {files:,} files of 4 KiB up", "signed", "up"),
+         Task("cp of {files:,} files of 4 KiB down", "signed", "down"),
+         Task("rm -r of {files:,} objects", "signed", "rm")]
+
+
 def programs(endpoint: str) -> dict[str, Callable[[str, str, str], Command | None]]:
-    """By name: a function of the task, a cloudpath in the bucket and a local path, that returns the command."""
+    """By name: a function of the verb, a bucket with a prefix, and a local path, that returns the command."""
     ours = str(Path(sys.executable).with_name("cloudfiles"))
     s5cmd, rclone, aws = (envs.program(name) for name in ("s5cmd", "rclone", "aws"))
 
     def cloudfiles(task: str, key: str, local: str) -> Command | None:
-        cloud = f"s3://{BUCKET}/{key}"
-        return [ours, *{"start": ["--help"], "ls": ["ls", cloud], "du": ["du", "-s", cloud], "up": [
+        cloud = f"s3://{key}"
+        return [ours, *{"start": ["--help"], "ls": ["ls", f"{cloud}/"], "du": ["du", "-s", cloud], "up": [
             "cp", "-r", local, cloud], "down": ["cp", "-r", cloud, local], "rm": ["rm", "-r", cloud]}[task]]
 
     def by_s5cmd(task: str, key: str, local: str) -> Command | None:
-        cloud = f"s3://{BUCKET}/{key}/*"
+        cloud = f"s3://{key}/*"
         return [s5cmd or "", *{"start": ["--help"], "ls": ["ls", cloud], "du": ["du", cloud], "up": [
             "cp", f"{local}/", cloud[:-1]], "down": ["cp", cloud, f"{local}/"], "rm": ["rm", cloud]}[task]]
 
     def by_rclone(task: str, key: str, local: str) -> Command | None:
-        cloud = f":s3:{BUCKET}/{key}"
-        keys = ["--config", os.devnull, "--s3-provider", "Other", "--s3-env-auth", "--s3-endpoint", endpoint]
+        cloud = f":s3:{key}"
+        keys = ["--config", os.devnull, "--s3-provider", "Other", "--s3-env-auth", "--s3-endpoint", endpoint,
+                "--s3-list-version", "2"]  # that of Amazon; for other providers it would be 1
         return [rclone or "", *keys, *{
             "start": ["--help"], "ls": ["lsf", "-R", cloud], "du": ["size", cloud], "up": ["copy", local, cloud],
             "down": ["copy", cloud, local], "rm": ["purge", cloud]}[task]]
 
     def by_aws(task: str, key: str, local: str) -> Command | None:
-        cloud = f"s3://{BUCKET}/{key}/"
+        cloud = f"s3://{key}/"
         return [aws or "", "s3", *{"start": ["help"], "ls": ["ls", "--recursive", cloud], "du": [
             "ls", "--recursive", "--summarize", cloud], "up": ["cp", "--recursive", "--quiet", local, cloud], "down": [
             "cp", "--recursive", "--quiet", cloud, local], "rm": ["rm", "--recursive", "--quiet", cloud]}[task]]
@@ -70,13 +91,8 @@ def timed(command: Command, environ: dict[str, str], directory: Path) -> float:
 class Tasks:
     """The data of the tasks, and what is checked after each."""
 
-    def __init__(self, root: Path, scratch: Path, keys: int, files: int) -> None:
+    def __init__(self, root: Path, scratch: Path, files: int) -> None:
         self.bucket, self.scratch, self.files = root / BUCKET, scratch, files
-        (self.bucket / "many").mkdir(parents=True)
-        for number in range(keys):
-            directory = self.bucket / "many" / f"{number // 1000:03d}"
-            directory.mkdir(exist_ok=True)
-            (directory / f"{number:06d}").write_bytes(b"x")
         self.source = scratch / "source"
         self.fill(self.source)
         self.fill(self.bucket / "small")
@@ -88,53 +104,53 @@ class Tasks:
 
     @contextmanager
     def prepared(self, task: str) -> Iterator[tuple[str, str]]:
-        """The key and the local path of one run; afterwards its result is checked and removed."""
-        key = {"ls": "many", "du": "many", "down": "small", "start": "small"}.get(task, f"new-{task}")
+        """The bucket with a prefix and the local path of one run; afterwards its result is checked and removed."""
+        if task in ("ls", "du"):
+            yield f"{LISTS}/{listed_prefix(KEYS)}", ""
+            return
+        key = {"down": "small", "start": "small"}.get(task, f"new-{task}")
         local = self.source if task == "up" else self.scratch / "down"
         if task == "rm":
             self.fill(self.bucket / key)
             time.sleep(1.5)  # the server looks at a directory once a second
-        yield key, str(local)
+        yield f"{BUCKET}/{key}", str(local)
         if task in ("up", "down"):
             written = self.bucket / key if task == "up" else local
-            assert sorted(path.name for path in written.rglob("*") if path.is_file()) == sorted(os.listdir(self.source))
+            found = sorted(path.name for path in written.rglob("*") if path.is_file())
+            assert found == sorted(os.listdir(self.source)), f"{len(found)} of {self.files} files in {written}"
             shutil.rmtree(written)
         if task == "rm":
             left = [path.name for path in (self.bucket / key).rglob("*") if path.is_file()]
             assert not left, left[:5]
 
 
-TASKS = {"start": "--help", "ls": "ls of {keys} keys", "du": "du of {keys} keys",
-         "up": "cp of {files} files of 4 KiB up", "down": "cp of {files} files of 4 KiB down",
-         "rm": "rm -r of {files} objects"}
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.commands", description=__doc__)
-    parser.add_argument("--keys", type=int, default=100_000)
     parser.add_argument("--files", type=int, default=5_000)
     parser.add_argument("--repeat", type=int, default=3)
     chosen = parser.parse_args()
     with Servers() as servers:
         target = servers.target("signed", "commands")
-        environ = {**os.environ, "AWS_ACCESS_KEY_ID": target.access_key, "AWS_REGION": target.region,
-                   "AWS_SECRET_ACCESS_KEY": target.secret_key, "AWS_ENDPOINT_URL": target.endpoint,
-                   "S3_ENDPOINT_URL": target.endpoint, "AWS_DEFAULT_REGION": target.region}
-        tasks = Tasks(servers.root, Path(target.scratch), chosen.keys, chosen.files)
-        print("| task | " + " | ".join(programs(target.endpoint)) + " |")
-        for task, title in TASKS.items():
-            print(f"| {title.format(**vars(chosen))} | " + " | ".join(measured(task, tasks, target.endpoint, environ,
-                                                                              chosen.repeat)) + " |", flush=True)
+        tasks = Tasks(servers.root, servers.run / "commands", chosen.files)
+        print("| task | " + " | ".join(programs("")) + " |")
+        for task in TASKS:
+            endpoint = servers.endpoint(task.server)
+            environ = {**os.environ, "AWS_ACCESS_KEY_ID": target.access_key, "AWS_REGION": target.region,
+                       "AWS_SECRET_ACCESS_KEY": target.secret_key, "AWS_ENDPOINT_URL": endpoint,
+                       "S3_ENDPOINT_URL": endpoint, "AWS_DEFAULT_REGION": target.region}
+            title = task.title.format(keys=KEYS, files=chosen.files)
+            print(f"| {title} | " + " | ".join(measured(task.verb, tasks, endpoint, environ, chosen.repeat)) + " |",
+                  flush=True)
 
 
-def measured(task: str, tasks: Tasks, endpoint: str, environ: dict[str, str], repeat: int) -> list[str]:
+def measured(verb: str, tasks: Tasks, endpoint: str, environ: dict[str, str], repeat: int) -> list[str]:
     """A cell for each program: the median in seconds, and its ratio to that of cloudfiles."""
     seconds: dict[str, list[float]] = {}
     failed: dict[str, str] = {}
     for _ in range(repeat):
         for name, command_of in programs(endpoint).items():
-            with tasks.prepared(task) as (key, local):
-                command = command_of(task, key, local)
+            with tasks.prepared(verb) as (key, local):
+                command = command_of(verb, key, local)
                 assert command is not None
                 try:
                     seconds.setdefault(name, []).append(timed(command, environ, tasks.scratch))

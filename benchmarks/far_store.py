@@ -95,6 +95,7 @@ PROFILES = {
     "far-narrow": Profile(0.02, bandwidth=NARROW),
     "far-throttled": Profile(0.02, rate=THROTTLED),
     "far-stalls": Profile(0.02, stalls=0.005),
+    "far-listing-0": Profile(),
     "far-listing-50": Profile(0.05),
     "far-listing-100": Profile(0.1),
 }
