@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from zarr.core.buffer import Buffer, BufferPrototype
 from zarr.core.config import config as _config  # the same object, with its defaults
 
 from cloudfiles.aio import AsyncCloudFiles
+from cloudfiles.aio.combined_calls import CombinedCalls
 from cloudfiles.cloudfiles import CloudFiles
 from cloudfiles.exceptions import InvalidInputError, MissingObjectError, PreconditionFailedError
 from cloudfiles.lib import StrPath
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 
     from cloudfiles.cloudfiles import CloudFilesOptions
 
-CONCURRENT_CHUNKS = 256
+CONCURRENT_CHUNKS = 512
 """Chunks of one array operation that zarr hands to a store at the same time, unless the program has set another
 number. The number of requests follows the server, as in any other batch."""
 
@@ -30,12 +32,12 @@ class CloudStore(Store):
     """A zarr store whose keys are the objects below a cloudpath.
 
     Keys are exact names, and values the stored bytes: nothing is encoded or decoded, neither by a Content-Encoding nor,
-    on `file://`, by a suffix. Single chunks are requested as zarr asks for them, many at a time, over the connections
-    that all batches of this process share; `get_partial_values`, deleting and listing are batches.
+    on `file://`, by a suffix. Chunks that zarr reads or writes at the same time are combined into batches;
+    `get_partial_values`, deleting and listing are batches, too.
 
     zarr asks for at most ten chunks at a time by default (`async.concurrency` of `zarr.config`, for all its stores).
     From a store that is far away, these take most of their time waiting. So the first `CloudStore` of a process raises
-    that default to 256. A number that the program, the environment or a configuration file has set is left alone, and
+    that default to 512. A number that the program, the environment or a configuration file has set is left alone, and
     so is one that is set afterwards.
 
     Stores can be pickled and used after a fork, and from several event loops and threads. `close` and `with` are
@@ -71,6 +73,8 @@ class CloudStore(Store):
         if self.cloudfiles._store.shows_encodings_as_suffixes:
             raise InvalidInputError("encoding_suffixes: keys of zarr are exact names; expected None or False")
         self._objects = AsyncCloudFiles.of(self.cloudfiles)
+        self._get_combined = CombinedCalls(self._get_batch)
+        self._set_combined = CombinedCalls(self._set_batch)
         _raise_default_concurrency()
 
     def with_read_only(self, read_only: bool = False) -> CloudStore:
@@ -102,10 +106,18 @@ class CloudStore(Store):
     async def get(self, key: str, prototype: BufferPrototype, byte_range: ByteRequest | None = None) -> Buffer | None:
         """The value of a key, or a range of its bytes; None if there is no such key."""
         await self._ensure_open()
-        return _buffer(await self._objects.get(_request(key, byte_range), raw=True), prototype)
+        return _buffer(await self._get_combined(_request(key, byte_range)), prototype)
+
+    async def _get_batch(self, requests: builtins.list[Any]) -> builtins.list[Any]:
+        """The contents, or exceptions."""
+        if len(requests) == 1:
+            return [await self._objects.get(requests[0], raw=True)]
+        found = await self._objects.get(requests, raw=True, raise_errors=False)
+        return [result["content"] if result["error"] is None else result["error"] for result in found]
 
     async def get_partial_values(self, prototype: BufferPrototype,
-                                 key_ranges: Iterable[tuple[str, ByteRequest | None]]) -> list[Buffer | None]:
+                                 key_ranges: Iterable[tuple[str, ByteRequest | None]]
+                                 ) -> builtins.list[Buffer | None]:
         """Ranges of values in one batch, in order. Ranges of one value that are close to each other are one request."""
         await self._ensure_open()
         found = await self._objects.get([_request(key, byte_range) for key, byte_range in key_ranges], raw=True)
@@ -143,7 +155,14 @@ class CloudStore(Store):
         """Store a value: all of it, or nothing."""
         self._check_writable()
         await self._ensure_open()
-        await self._objects.put(key, _content(value))
+        await self._set_combined((key, _content(value)))
+
+    async def _set_batch(self, values: builtins.list[Any]) -> builtins.list[None]:
+        if len(values) == 1:
+            await self._objects.put(*values[0])
+        else:
+            await self._objects.puts(values)
+        return [None] * len(values)
 
     async def set_if_not_exists(self, key: str, value: Buffer) -> None:
         """Store a value, unless the key has one: in one step, of several writers at most one succeeds."""

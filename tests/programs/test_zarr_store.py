@@ -18,7 +18,7 @@ from zarr.core.buffer import cpu, default_buffer_prototype
 from zarr.testing.store import StoreTests
 
 from cloudfiles import CloudFiles
-from cloudfiles.exceptions import InvalidInputError
+from cloudfiles.exceptions import AuthorizationError, InvalidInputError
 from cloudfiles.testing import FLAKY, S3Server, mix, s3_error
 from cloudfiles.zarr import CloudStore
 from tests.conformance.stores import StoreUnderTest
@@ -208,7 +208,7 @@ def test_arrays(store: CloudStore, shards: tuple[int, int] | None) -> None:
 def test_default_concurrency_is_raised_once() -> None:
     with zarr.config.set({"async.concurrency": 10}):
         CloudStore("mem://bucket/")
-        assert zarr.config.get("async.concurrency") == 256
+        assert zarr.config.get("async.concurrency") == 512
     with zarr.config.set({"async.concurrency": 3}):
         CloudStore("mem://bucket/")
         assert zarr.config.get("async.concurrency") == 3
@@ -243,3 +243,34 @@ def test_arrays_survive_a_flaky_network(s3: CloudStore, fault_server: S3Server) 
     fault_server.script(mix(7, FLAKY))
     array[:] = np.arange(400)
     assert np.array_equal(array[:], np.arange(400))
+
+
+def test_concurrent_writes_are_independent(s3: CloudStore, fault_server: S3Server) -> None:
+    """Those of one key, and those beside one that fails, although they are one batch."""
+    fault_server.fail(s3_error(403, "AccessDenied"), method="PUT", key="array/refused", times=None)
+
+    async def write() -> list[Any]:
+        keys = ["a", "b", "refused", "a", "c"]
+        return await asyncio.gather(*(s3.set(key, cpu.Buffer.from_bytes(b"%d" % number))
+                                      for number, key in enumerate(keys)), return_exceptions=True)
+
+    outcomes = asyncio.run(write())
+    assert [outcome is None for outcome in outcomes] == [True, True, False, True, True]
+    assert [_get(s3, key) for key in ("b", "c", "refused")] == [b"1", b"4", None]
+    assert _get(s3, "a") in (b"0", b"3")
+
+
+def test_concurrent_reads_are_one_batch(s3: CloudStore, fault_server: S3Server) -> None:
+    fault_server.put("array/shard", bytes(range(100)))
+    fault_server.fail(s3_error(403, "AccessDenied"), method="GET", key="array/refused", times=None)
+
+    async def read() -> list[Any]:
+        ranges = [s3.get("shard", PROTOTYPE, RangeByteRequest(number, number + 10)) for number in range(0, 100, 10)]
+        return await asyncio.gather(*ranges, s3.get("refused", PROTOTYPE), s3.get("missing", PROTOTYPE),
+                                    return_exceptions=True)
+
+    *ranges, refused, missing = asyncio.run(read())
+    assert b"".join(found.to_bytes() for found in ranges) == bytes(range(100))
+    assert isinstance(refused, AuthorizationError)
+    assert missing is None
+    assert len(fault_server.requests("GET", "array/shard")) == 1
