@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: measure this package and every installed alternative. `--help` lists the options."""
+"""`python -m benchmarks`: measures this package and every installed alternative; a table for each workload."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ IMPORT = "import"
 
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__.split(":", 1)[1].strip())
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__.partition(": ")[2].capitalize())
     parser.add_argument("--quick", action="store_true", help="smaller batches, two rounds; less precise")
     known = ", ".join([workload.name for workload in WORKLOADS] + [IMPORT])
     parser.add_argument("--only", action="append", metavar="WORKLOAD", default=[],

@@ -126,8 +126,8 @@ class Tasks:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.commands", description=__doc__)
-    parser.add_argument("--files", type=int, default=5_000)
-    parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--files", type=int, default=5_000, help="files that `cp` copies (%(default)s)")
+    parser.add_argument("--repeat", type=int, default=3, help="rounds (%(default)s)")
     chosen = parser.parse_args()
     with Servers() as servers:
         target = servers.target("signed", "commands")

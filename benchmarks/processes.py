@@ -95,9 +95,10 @@ def first_batch(batch: Callable[[int], object], processes: int) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="The CPU time of parallel=: program, workers and server.")
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.processes",
+                                     description="The CPU time of parallel=: program, workers and server.")
     parser.add_argument("--processes", default="1,2,4", help="the numbers to compare (default: %(default)s)")
-    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--rounds", type=int, default=7, help="rounds; the median is printed (default: %(default)s)")
     arguments = parser.parse_args()
     numbers = [int(number) for number in arguments.processes.split(",")]
     titles = ("batch", "processes", "objects/s", "program, us", "workers, us", "server, us", "keeps busy", "first, s")

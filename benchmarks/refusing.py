@@ -5,9 +5,9 @@ Runs in real time, on loopback: a server in its own process responds with 503, a
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import multiprocessing
-import sys
 import time
 from collections.abc import Callable
 from multiprocessing.connection import Connection
@@ -103,7 +103,13 @@ CASES: dict[str, tuple[float, Callable[[], tuple[float, int, int]]]] = {
 
 
 def main() -> None:
-    for name in sys.argv[1:] or CASES:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.refusing",
+                                     description="Batches at a store that is down, or limits its rate, in real time.")
+    parser.add_argument("cases", nargs="*", metavar="CASE", help=f"what to measure (all): {', '.join(CASES)}")
+    names = parser.parse_args().cases or list(CASES)
+    if unknown := set(names) - set(CASES):
+        parser.error(f"unknown case: {', '.join(sorted(unknown))}; there are {', '.join(CASES)}")
+    for name in names:
         least, run = CASES[name]
         seconds, asked, refused = run()
         print(f"{name}: {seconds:.1f} s (at least {least:.0f} and the work), "
