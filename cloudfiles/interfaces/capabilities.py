@@ -181,6 +181,9 @@ class Concatenation(Capability):
 
     subject = "concatenating objects on the server"
 
+    needs_validators: ClassVar[bool] = True
+    """Whether all sources need a generation or a strong ETag; others are rewritten."""
+
     @abstractmethod
     def concat(self, sources: Sequence[ConcatSource], key: str, options: WriteOptions, *,
                delete_sources: bool = False) -> str | None:

@@ -115,19 +115,19 @@ class _Concat:
         self._options = options
         self._ends = list(accumulate(source.size for source in sources))
         self._size = self._ends[-1]
-        self._is_pinned = all(source.stored.validator is not None and source.stored.size is not None
-                              for source in sources)
+        self._has_sizes = all(source.stored.size is not None for source in sources)
+        self._is_pinned = self._has_sizes and all(source.stored.validator is not None for source in sources)
 
     def run(self, delete_source: bool) -> str | None:
         operations = self._here.capability(Concatenation)
-        if operations is not None and self._is_pinned:
+        if operations is not None and (self._is_pinned or (self._has_sizes and not operations.needs_validators)):
             try:
                 etag = operations.concat(self._sources, self._dest, self._options, delete_sources=delete_source)
             except UnsupportedOperationError:
                 etag = self._rewrite()
         else:
             etag = self._rewrite()
-        if self._is_pinned:
+        if self._has_sizes:
             self._check(etag)
         return etag
 
@@ -204,6 +204,8 @@ class _Concat:
             file = cast(BinaryIO, spool)
             for source in self._sources:
                 stored = self._here.stream_to(source.key, file.write)
+                if stored is not None and stored.validator is None:
+                    stored = self._here.describe(source.key)
                 if stored is None or not stored.may_be_same_content(source.stored):
                     raise ObjectChangedError("the object was replaced before or while it was concatenated",
                                              path=source.key)

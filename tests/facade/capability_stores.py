@@ -11,13 +11,14 @@ import pytest
 from cloudfiles import CloudFiles
 from cloudfiles.interfaces.azure.paths import forget_namespaces
 from cloudfiles.testing import S3Server
+from tests.servers.adl_server import AdlServer
 from tests.servers.azure_server import AzureServer
 from tests.servers.gcs_server import GcsServer
 from tests.servers.hadoop import HadoopServer
 from tests.servers.webhdfs_server import WebHdfsServer
 
 KEY = base64.b64encode(b"an account's key" * 4).decode()
-KINDS = ("file", "mem", "s3", "gs", "az", "abfs", "webhdfs", pytest.param("hadoop", marks=pytest.mark.full))
+KINDS = ("file", "mem", "s3", "gs", "az", "abfs", "webhdfs", "adl", pytest.param("hadoop", marks=pytest.mark.full))
 
 
 def open_store(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> CloudFiles:
@@ -39,6 +40,10 @@ def open_store(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> Clo
     if kind == "hadoop":
         hadoop: HadoopServer = request.getfixturevalue("hadoop")
         return CloudFiles(f"webhdfs://{hadoop.user}@{hadoop.authority}/{uuid.uuid4().hex}/root")
+    if kind == "adl":
+        adl: AdlServer = request.getfixturevalue("adl_server")
+        adl.reset()
+        return CloudFiles("adl://store/root", endpoint=adl.url, secrets={"token": "t0k3n"})
     azure: AzureServer = request.getfixturevalue("azure_server")
     azure.reset()
     azure.configure(key=KEY, hierarchical=kind == "abfs")

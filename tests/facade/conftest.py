@@ -10,7 +10,14 @@ import pytest
 from cloudfiles import CloudFiles
 from cloudfiles.testing import S3Server
 from tests.facade.capability_stores import KINDS, open_store
+from tests.servers.adl_server import AdlServer
 from tests.servers.azure_server import AzureServer
+
+
+@pytest.fixture(scope="session")
+def adl_server() -> Iterator[AdlServer]:
+    with AdlServer() as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

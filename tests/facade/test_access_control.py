@@ -16,10 +16,10 @@ from cloudfiles.exceptions import InvalidInputError, MissingObjectError, Unsuppo
 from cloudfiles.interfaces.acl import base_entries, format_permissions, parse_permissions
 from tests.facade.capability_stores import open_store
 
-HAS_ACLS = frozenset({"abfs", "webhdfs"})
+HAS_ACLS = frozenset({"abfs", "webhdfs", "adl"})
 
 
-@pytest.fixture(params=["file", "abfs", "webhdfs", pytest.param("hadoop", marks=pytest.mark.full)])
+@pytest.fixture(params=["file", "abfs", "webhdfs", "adl", pytest.param("hadoop", marks=pytest.mark.full)])
 def cf(request: pytest.FixtureRequest, tmp_path: Path) -> CloudFiles:
     return open_store(request.param, request, tmp_path)
 
@@ -64,7 +64,7 @@ def test_acls(cf: CloudFiles) -> None:
 
 def test_expiry(cf: CloudFiles) -> None:
     cf.put("a", b"1")
-    if cf.protocol == "abfs":
+    if cf.protocol in ("abfs", "adl"):
         cf.data_lake().set_expiry("a", after=60)
         return
     with pytest.raises(UnsupportedOperationError, match=f"{cf.protocol}:// does not support expiry times"):

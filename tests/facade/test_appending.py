@@ -18,7 +18,7 @@ from cloudfiles.exceptions import (
 from tests.facade.capability_stores import open_store
 
 
-@pytest.fixture(params=["file", "mem", "abfs", "webhdfs", pytest.param("hadoop", marks=pytest.mark.full)])
+@pytest.fixture(params=["file", "mem", "abfs", "webhdfs", "adl", pytest.param("hadoop", marks=pytest.mark.full)])
 def cf(request: pytest.FixtureRequest, tmp_path: Path) -> CloudFiles:
     return open_store(request.param, request, tmp_path)
 
@@ -68,7 +68,7 @@ def test_append_to_nothing(cf: CloudFiles) -> None:
 def test_truncate(cf: CloudFiles) -> None:
     cf.put("a", b"12345")
     lake = cf.data_lake()
-    if cf.protocol == "abfs":
+    if cf.protocol in ("abfs", "adl"):
         with pytest.raises(UnsupportedOperationError):
             lake.truncate("a", 2)
         return

@@ -20,7 +20,7 @@ from cloudfiles.exceptions import (
 
 
 def has_directories(cf: CloudFiles) -> bool:
-    return cf.protocol in ("file", "abfs", "webhdfs")
+    return cf.protocol in ("file", "abfs", "webhdfs", "adl")
 
 
 # ---- mkdir and rmdir
@@ -90,7 +90,7 @@ def test_rmdir_of_the_cloudpath(cf: CloudFiles) -> None:
 
 
 def test_rename_an_object(cf: CloudFiles) -> None:
-    encoding = None if cf.protocol == "webhdfs" else "gzip"  # HDFS has none
+    encoding = None if cf.protocol in ("webhdfs", "adl") else "gzip"  # HDFS has none
     cf.put("a", b"1", compress=encoding, content_type="text/plain")
     cf.rename("a", "x/y/b")
     assert (cf.get("x/y/b"), cf.exists("a")) == (b"1", False)

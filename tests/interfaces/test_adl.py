@@ -11,15 +11,17 @@ import pytest
 from cloudfiles import CloudFiles
 from cloudfiles.credentials.adl import RESOURCE, AdlProvider
 from cloudfiles.credentials.azure_sources import AzureCredentials
-from cloudfiles.datalake import auth
+from cloudfiles.datalake import AclEntry, auth
 from cloudfiles.exceptions import (
     AuthorizationError,
     ConfigurationError,
     InvalidInputError,
     MissingCredentialsError,
+    MissingObjectError,
     UnsupportedOperationError,
 )
-from cloudfiles.testing import ResetInBody, Rule, Status
+from cloudfiles.interfaces.acl import format_acl
+from cloudfiles.testing import ResetBefore, ResetInBody, Rule, Status
 from tests.servers.adl_server import AdlServer
 
 TOKEN = "t0k3n"
@@ -97,6 +99,74 @@ def test_a_wrong_token(server: AdlServer) -> None:
     cf = CloudFiles("adl://store/dir", endpoint=server.url, secrets={"token": "wrong"})
     with pytest.raises(AuthorizationError):
         cf.get("a")
+
+
+# ---- beyond objects
+
+
+def test_expiry(server: AdlServer, cf: CloudFiles) -> None:
+    cf.put("a", b"1")
+    lake = cf.data_lake()
+    lake.set_expiry("a", at=1_896_091_200)
+    assert server.nodes()["/dir/a"].expires == 1_896_091_200_000
+    lake.set_expiry("a", after=60)
+    assert server.nodes()["/dir/a"].expires == 60_000
+    lake.set_expiry("a")
+    assert server.nodes()["/dir/a"].expires == 0
+    assert "/webhdfsext/dir/a?op=SETEXPIRY" in server.requests()[-1].target
+    cf.mkdir("b")
+    with pytest.raises(UnsupportedOperationError):
+        lake.set_expiry("b", after=60)
+    with pytest.raises(MissingObjectError):
+        lake.set_expiry("missing")
+
+
+def test_acls(server: AdlServer, cf: CloudFiles) -> None:
+    cf.put("a", b"1")
+    lake = cf.data_lake()
+    access = lake.get_acl_status("a")
+    assert (access.permissions, format_acl(access.acl)) == ("rwxrwx---", "user::rwx,group::rwx,other::---")
+    lake.modify_acl_entries("a", "user:oid:r-x")
+    access = lake.get_acl_status("a", names=True)
+    assert (access.permissions, AclEntry("user", "oid", "r-x") in access.acl) == ("rwxrwx---+", True)
+    assert "tooId=false" in server.requests()[-1].target
+    lake.chown("a", owner="someone")
+    lake.chmod("a", 0o640)
+    assert (lake.get_acl_status("a").owner, lake.get_acl_status("a").permissions) == ("someone", "rw-r-----+")
+    lake.remove_acl("a")
+    assert len(lake.get_acl_status("a").acl) == 3
+
+
+def concats(server: AdlServer) -> int:
+    return len([request for request in server.requests() if "MSCONCAT" in request.target])
+
+
+def test_files_that_are_deleted_are_concatenated_by_the_service(server: AdlServer, cf: CloudFiles) -> None:
+    cf.puts([("a", b"1"), ("b", b"22"), ("c", b"3")])
+    cf.concat(["a", "b"], "all")
+    assert (concats(server), cf.get("all"), cf.get("a")) == (0, b"122", b"1")
+    cf.concat(["a", "b"], "moved/all", delete_source=True)
+    assert (concats(server), cf.get("moved/all"), sorted(cf.list())) == (1, b"122", ["all", "c", "moved/all"])
+    cf.concat(["moved/all", "c"], "all", delete_source=True)  # it would append to an existing file
+    assert (concats(server), cf.get("all"), list(cf.list())) == (1, b"1223", ["all"])
+    cf.puts([("d", b"4"), ("e,f", b"5")])
+    cf.concat(["d", "e,f"], "new", delete_source=True)
+    assert (concats(server), cf.get("new")) == (1, b"45")
+
+
+def test_a_concatenation_whose_response_is_lost(server: AdlServer, cf: CloudFiles) -> None:
+    cf.puts([("a", b"1"), ("b", b"22")])
+    server.script(Rule(ResetBefore(acted=True), method="POST"))
+    cf.concat(["a", "b"], "all", delete_source=True)
+    assert (cf.get("all"), list(cf.list())) == (b"122", ["all"])
+
+
+def test_an_append_whose_response_is_lost(server: AdlServer, cf: CloudFiles) -> None:
+    cf.put("a", b"1")
+    server.script(Rule(ResetBefore(acted=True), method="POST"))
+    cf.data_lake().append("a", 1, b"22")
+    assert cf.get("a") == b"122"
+    assert all("offset=1" in request.target for request in server.requests("POST"))
 
 
 # ---- credentials

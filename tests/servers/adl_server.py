@@ -223,17 +223,17 @@ class AdlService:
                                     "permission": node.permission, "stickyBit": False}})
 
     def _setacl(self, request: ServerRequest, path: str) -> ServerResponse:
-        self._found(path).acl = tuple(request.query["aclSpec"].split(","))
+        self._found(path).acl = tuple(_spec(request).split(","))
         return ServerResponse(200)
 
     def _modifyaclentries(self, request: ServerRequest, path: str) -> ServerResponse:
-        node, given = self._found(path), request.query["aclSpec"].split(",")
+        node, given = self._found(path), _spec(request).split(",")
         whose = {entry.rpartition(":")[0] for entry in given}
         node.acl = tuple([entry for entry in node.acl if entry.rpartition(":")[0] not in whose] + given)
         return ServerResponse(200)
 
     def _removeaclentries(self, request: ServerRequest, path: str) -> ServerResponse:
-        node, gone = self._found(path), set(request.query["aclSpec"].split(","))
+        node, gone = self._found(path), set(_spec(request).split(","))
         node.acl = tuple(entry for entry in node.acl if entry.rpartition(":")[0] not in gone)
         return ServerResponse(200)
 
@@ -256,6 +256,11 @@ class AdlService:
         else:
             node.expires = int(request.query["expireTime"])
         return ServerResponse(200)
+
+
+def _spec(request: ServerRequest) -> str:
+    """The names of parameters are compared without case."""
+    return {name.lower(): value for name, value in request.query.items()}["aclspec"]
 
 
 def _json(document: Any, status: int = 200) -> ServerResponse:

@@ -16,12 +16,31 @@ from __future__ import annotations
 
 import os
 import re
-from typing import ClassVar
+from collections.abc import Callable, Mapping
+from typing import ClassVar, cast
 
 from cloudfiles.credentials.adl import AdlProvider
 from cloudfiles.exceptions import ConfigurationError
+from cloudfiles.interfaces.adl.operations import (
+    AdlAccessControl,
+    AdlAppending,
+    AdlConcatenation,
+    AdlDirectories,
+    AdlExpiry,
+)
+from cloudfiles.interfaces.capabilities import (
+    AccessControl,
+    Appending,
+    C,
+    Capability,
+    Concatenation,
+    Directories,
+    Expiry,
+    Kind,
+)
 from cloudfiles.interfaces.webhdfs.endpoint import API, Cluster, Dialect
 from cloudfiles.interfaces.webhdfs.interface import WebHdfsInterface
+from cloudfiles.interfaces.webhdfs.objects import Namespace
 from cloudfiles.interfaces.webhdfs.protocol import UserProvider
 from cloudfiles.paths import ExtractedPath
 from cloudfiles.runtime.contract import Runtime
@@ -32,7 +51,11 @@ SUFFIX = "azuredatalakestore.net"
 
 GEN1 = Dialect(two_steps=False, parameters={"CREATE": {"write": "true"}, "OPEN": {"read": "true"},
                                             "APPEND": {"append": "true"}},
-               concat="MSCONCAT", list_size=4000, checksums=False)
+               concat="MSCONCAT", list_size=4000, checksums=False, append_offset=True)
+
+_CAPABILITIES: Mapping[Kind[Capability], Callable[[Namespace], Capability]] = {
+    Directories: AdlDirectories, AccessControl: AdlAccessControl, Appending: AdlAppending, Expiry: AdlExpiry,
+    Concatenation: AdlConcatenation}
 
 _SUFFIX_VARIABLES = ("azure_url_suffix", "azure_data_lake_store_url_suffix")
 _LOOPBACK = re.compile(r"127(?:\.[0-9]+){3}|localhost|::1").fullmatch
@@ -57,6 +80,13 @@ class AdlInterface(WebHdfsInterface):
         if origin.scheme != "https" and not _LOOPBACK(origin.host):
             raise ConfigurationError(f"{origin} is not HTTPS: bearer tokens are not sent over unencrypted connections")
         return Cluster((origin,), API)
+
+    def capability(self, kind: Kind[C]) -> C | None:
+        operations = _CAPABILITIES.get(kind)
+        return None if operations is None else cast("C", operations(self._files))
+
+    def reason_without(self, kind: Kind[Capability]) -> str:
+        return ""
 
     def _find_credentials(self, options: StoreOptions, runtime: Runtime) -> UserProvider:
         return AdlProvider(self._cluster.origin.host, options.secrets, anonymous=options.no_sign_request,

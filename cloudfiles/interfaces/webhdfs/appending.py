@@ -41,6 +41,7 @@ class HdfsAppending(Appending):
                 raise
 
     def append(self, path: str, position: int, content: bytes) -> None:
+        where = {"offset": str(position)} if self._files.dialect.append_offset else {}
         for tries_left in reversed(range(_TRIES)):
             status = self._file(path)
             if status.size != position:
@@ -48,7 +49,7 @@ class HdfsAppending(Appending):
             if not content:
                 return
             try:
-                self._files.client.send(self._operation("POST", "APPEND", path, {}, content))
+                self._files.client.send(self._operation("POST", "APPEND", path, where, content))
             except TransportError:
                 if self._has_appended(path, position, content):
                     return

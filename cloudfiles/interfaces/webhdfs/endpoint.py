@@ -29,6 +29,7 @@ class Dialect(NamedTuple):
         overwriting_rename: the parameters of a RENAME that replaces an existing file.
         list_size: the maximum number of entries in a response to LISTSTATUS; 0 if it has all of them.
         checksums: whether GETFILECHECKSUM is supported.
+        append_offset: whether APPEND accepts the position at which the bytes belong, and refuses any other.
     """
 
     two_steps: bool = True
@@ -37,6 +38,7 @@ class Dialect(NamedTuple):
     overwriting_rename: Mapping[str, str] = {"renameoptions": "OVERWRITE"}
     list_size: int = 0
     checksums: bool = True
+    append_offset: bool = False
 
 
 HADOOP = Dialect()
