@@ -120,7 +120,7 @@ def touch(stores: Stores, paths: tuple[str, ...], progress: bool | None) -> int:
 @click.argument("paths", nargs=-1, required=True)
 @store_options
 def mkdir(stores: Stores, paths: tuple[str, ...]) -> int:
-    """Create the directories PATHS, and those above them, on file systems and in Azure Data Lake.
+    """Create the directories PATHS, and those above them, on file systems, in HDFS and in Azure Data Lake.
 
     Other object stores have no directories: one exists as soon as there is an object in it.
     """

@@ -42,7 +42,7 @@ _COMMANDS = {
 this list is printed without doing so."""
 
 _FIRST = """\
-Copy, list and check objects on S3, Google Cloud Storage, Azure, web servers and local disks.
+Copy, list and check objects on S3, Google Cloud Storage, Azure, HDFS, web servers and local disks.
 
   cloudfiles ls s3://bucket/dir/            what is there
   cloudfiles cp -r s3://bucket/dir/ data/   copy a directory, in either direction
@@ -88,7 +88,7 @@ class LazyGroup(click.Group):
 @click.option("-v", "--verbose", "--debug", "debug", is_flag=True, help="Show the traceback of errors.")
 @click.pass_context
 def commands(ctx: click.Context, processes: int, debug: bool) -> None:
-    """Copy, list and check objects in cloud storage, on web servers and on local disks."""
+    """Copy, list and check objects in cloud storage and HDFS, on web servers and on local disks."""
     ctx.params["processes"] = processes if processes > 0 else os.cpu_count() or 1
     if ctx.invoked_subcommand is None:
         click.echo(_FIRST, nl=False)
