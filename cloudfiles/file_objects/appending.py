@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from cloudfiles import logger
 from cloudfiles.batch.store import Store
 from cloudfiles.batch.writer import WriteDefaults
-from cloudfiles.exceptions import ObjectChangedError, PreconditionFailedError
+from cloudfiles.exceptions import (
+    CloudFilesError,
+    ObjectChangedError,
+    PreconditionFailedError,
+    UnsupportedOperationError,
+)
 from cloudfiles.file_objects.object_reader import ObjectReader
 from cloudfiles.file_objects.uploads import Upload
+from cloudfiles.interfaces.capabilities import Appending
 from cloudfiles.interfaces.part_writer import PART_BYTES
 from cloudfiles.types import StoredObject, WriteOptions
 
@@ -23,12 +30,15 @@ def appended(store: Store, key: str, found: StoredObject, defaults: WriteDefault
     if defaults.if_match is not None and defaults.if_match != found.etag:
         raise PreconditionFailedError(f"the object has the ETag {found.etag}; expected the ETag {defaults.if_match}",
                                       path=key, store=store.cloudpath)
+    changes = defaults.content_type or defaults.cache_control or defaults.storage_class or defaults.metadata
+    appending = None if found.encoding or changes else store.here().capability(Appending)
     kept = store.here().write_options(found)
     options = kept._replace(if_match=found.etag, content_type=defaults.content_type or kept.content_type,
                             cache_control=defaults.cache_control or kept.cache_control,
                             storage_class=defaults.storage_class or kept.storage_class,
                             metadata=defaults.metadata or kept.metadata)
-    return RewritingUpload(store, key, options, found)
+    rewriting = RewritingUpload(store, key, options, found)
+    return rewriting if appending is None else InPlaceUpload(store, key, found, appending, rewriting)
 
 
 class RewritingUpload(Upload):
@@ -64,5 +74,76 @@ class RewritingUpload(Upload):
                 while piece := old.read(PART_BYTES):
                     yield piece
         except ObjectChangedError as error:
-            raise PreconditionFailedError("the object was replaced since it was opened for appending", path=self._key,
-                                          store=self._store.cloudpath) from error
+            raise replaced(self._store, self._key) from error
+
+
+class InPlaceUpload(Upload):
+    """Appends to the object itself, where the store can. What `flush` has published stays visible to readers.
+
+    rewriting: what is used if the store turns out not to append to this object.
+    """
+
+    continues = True
+    appends_in_place = True
+
+    def __init__(self, store: Store, key: str, found: StoredObject, appending: Appending,
+                 rewriting: RewritingUpload) -> None:
+        super().__init__(store, key, WriteOptions())
+        self._found = found
+        self._appending = appending
+        self._rewriting: RewritingUpload | None = rewriting  # None once something was appended
+        self._began = self._end = self._flushed = found.size or 0
+
+    def push(self, piece: bytes | memoryview) -> None:
+        if self._rewriting is not None and self.appends_in_place:
+            self._append_first(piece)
+        elif self._rewriting is not None:
+            self._rewriting.push(piece)
+        else:
+            self._append(piece)
+
+    def _append_first(self, piece: bytes | memoryview) -> None:
+        present = self._store.here().describe(self._key)
+        if present is None or not present.is_same_content(self._found):
+            raise replaced(self._store, self._key)
+        try:
+            self._append(piece)
+            self._rewriting = None
+        except UnsupportedOperationError:
+            assert self._rewriting is not None
+            self.appends_in_place = False
+            self._rewriting.push(piece)
+
+    def _append(self, piece: bytes | memoryview) -> None:
+        self._appending.append(self._key, self._end, bytes(piece))
+        self._end += len(piece)
+
+    def flush(self) -> None:
+        if self._end > self._flushed:
+            self._appending.flush(self._key, self._end)
+            self._flushed = self._end
+
+    def commit(self, rest: bytes) -> str | None:
+        if rest:
+            self.push(rest)
+        if self._rewriting is None:
+            return self._appending.flush(self._key, self._end, close=True)
+        return self._found.etag if self.appends_in_place else self._rewriting.commit(b"")
+
+    def abort(self) -> None:
+        """Remove what was appended, unless the object has another size by now."""
+        if self._rewriting is not None:
+            self._rewriting.abort()
+            return
+        try:
+            size = self._store.here().size(self._key)
+            if size in (self._flushed, self._end) and size != self._began:
+                self._appending.truncate(self._key, self._began)
+        except CloudFilesError as error:
+            logger.warning("%s: what was appended could not be removed (%s: %s)", self._key, type(error).__name__,
+                           error)
+
+
+def replaced(store: Store, key: str) -> PreconditionFailedError:
+    return PreconditionFailedError("the object was replaced since it was opened for appending", path=key,
+                                   store=store.cloudpath)

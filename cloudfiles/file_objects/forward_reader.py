@@ -13,10 +13,10 @@ from cloudfiles.batch.reader import decoding
 from cloudfiles.batch.store import Store
 from cloudfiles.exceptions import CloudFilesError, MissingObjectError, ObjectChangedError
 from cloudfiles.file_objects.positioned_reader import Block, PositionedReader
+from cloudfiles.file_objects.worker_runtime import worker_runtime
 from cloudfiles.integrity import Buffer
 from cloudfiles.interfaces.base import Interface
 from cloudfiles.runtime.contract import Runtime
-from cloudfiles.runtime.hub_engine import current_runtime
 from cloudfiles.types import StoredObject
 
 _PIECE = 256 << 10
@@ -153,7 +153,7 @@ class SingleRequestReader(ForwardReader):
         self._known_size = version.size
 
     def _content(self) -> Iterator[Buffer]:
-        runtime = current_runtime(self._store.green is not False)
+        runtime = worker_runtime(self._store)
         receiver = _Receiver(runtime, self._store.interface(runtime), self.name)
         try:
             yield from receiver

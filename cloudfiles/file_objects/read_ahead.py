@@ -17,9 +17,9 @@ from time import monotonic
 from cloudfiles.batch.store import Store
 from cloudfiles.exceptions import CloudFilesError
 from cloudfiles.file_objects.positioned_reader import Block
+from cloudfiles.file_objects.worker_runtime import worker_runtime
 from cloudfiles.interfaces.part_writer import PART_BYTES
 from cloudfiles.runtime.contract import Runtime
-from cloudfiles.runtime.hub_engine import current_runtime
 from cloudfiles.types import StoredObject
 
 LEAST_BYTES = 64 << 10
@@ -145,7 +145,9 @@ class ReadAhead:
     def _next(self, position: int, wanted: int) -> Block:
         """The block at `position`, which is not in the current one."""
         requests = self._requests
-        if requests and requests[0].start <= position < requests[-1].end and requests[0].runtime is self._runtime():
+        # Workers of one hub cannot be waited for in another.
+        if requests and requests[0].start <= position < requests[-1].end and (
+                requests[0].runtime is worker_runtime(self._store)):
             while requests[0].end <= position:  # a short jump forwards
                 requests.popleft().cancel()
             self._request_ahead(position, wanted)
@@ -175,10 +177,6 @@ class ReadAhead:
             self._limit = min(_LAST_LIMIT, 2 * self._limit)
         return Block(request.start, content)
 
-    def _runtime(self) -> Runtime:
-        """For workers that this thread can wait for: those of one hub cannot be waited for in another."""
-        return current_runtime(self._store.green is not False)
-
     def _request_ahead(self, position: int, wanted: int) -> None:
         """Request what follows, as far as is likely to be read."""
         run = position - self._jumped_to
@@ -190,7 +188,7 @@ class ReadAhead:
             following = min(self._size, at + size)
             if not _budget.take(following - at, force=not self._requests):
                 return
-            request = _Request(self._runtime(), self._store, self._key, self._version, at, following)
+            request = _Request(worker_runtime(self._store), self._store, self._key, self._version, at, following)
             request.is_ahead = at > position
             self._requests.append(request)
             at = following

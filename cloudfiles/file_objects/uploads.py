@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from cloudfiles.batch.store import Store
+from cloudfiles.file_objects.worker_runtime import worker_runtime
 from cloudfiles.interfaces.base import Interface
 from cloudfiles.runtime.contract import Runtime
-from cloudfiles.runtime.hub_engine import blocking_runtime, current_runtime
 from cloudfiles.runtime.pipe import Pipe
 from cloudfiles.types import WriteOptions
 
@@ -39,7 +39,7 @@ class Upload:
     def push(self, piece: bytes | memoryview) -> None:
         """Send the next piece, which must not change any more. Raises the errors of the upload so far."""
         if self._running is None:
-            runtime = blocking_runtime() if self._store.is_local else current_runtime(self._store.green is not False)
+            runtime = worker_runtime(self._store)
             self._running = _Running(runtime, self._store.interface(runtime), self._key, self._options)
         self._running.push(piece)
 
