@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from cloudfiles.aio.async_cloudfiles import AsyncCloudFiles
     from cloudfiles.batch.processes import close_workers, reset_connection_pools
     from cloudfiles.bucket import Bucket, Storage
+    from cloudfiles.cloud_path import CloudPath
     from cloudfiles.cloudfile import CloudFile
     from cloudfiles.cloudfiles import CloudFiles
     from cloudfiles.files import download_file, download_fileobj, upload_file, upload_fileobj
@@ -40,6 +41,7 @@ _NAMES = {
     "Storage": "cloudfiles.bucket:Storage",
     "CloudFiles": "cloudfiles.cloudfiles:CloudFiles",
     "CloudFile": "cloudfiles.cloudfile:CloudFile",
+    "CloudPath": "cloudfiles.cloud_path:CloudPath",
     "ResumableTransfer": "cloudfiles.transfer.journal.resumable_transfer:ResumableTransfer",
     "dl": "cloudfiles.functions:dl",
     "clear_memory": "cloudfiles.interfaces.mem:clear_memory",
@@ -65,7 +67,7 @@ _MODULES = ("aio", "compression", "datalake", "exceptions", "files", "interfaces
             "secrets", "testing")
 
 __all__ = [
-    "AsyncCloudFiles", "Bucket", "CloudFile", "CloudFiles", "Downloader", "GetResult", "ObjectHead",
+    "AsyncCloudFiles", "Bucket", "CloudFile", "CloudFiles", "CloudPath", "Downloader", "GetResult", "ObjectHead",
     "ResumableTransfer", "SizeSummary", "Storage", "SyncResult", "TransferResult", "Uploader", "VerifyResult",
     "clear_memory", "close_workers", "compression", "dl", "download_file", "download_fileobj", "exceptions", "paths",
     "reset_connection_pools", "secrets", "sync", "upload_file", "upload_fileobj", "verify",

@@ -66,6 +66,9 @@ def as_path(value: Any) -> str:
         return str.__str__(value)  # not str(value), which is the name of a str Enum
     if isinstance(value, PurePath):
         return value.as_posix()
+    if getattr(value, "anchor", ""):  # of a CloudPath
+        raise InvalidInputError(f"expected the path of an object below the cloudpath, got a whole one: {value!r} (see "
+                                "its `relative_to`)")
     plain = os.fspath(value) if isinstance(value, os.PathLike) else value
     if not isinstance(plain, str):
         raise InvalidInputError(f"expected a path (a str or a pathlib.Path), got {type(value).__name__}: {value!r}")
