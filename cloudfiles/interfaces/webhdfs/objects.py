@@ -40,6 +40,9 @@ _CHECKED_BYTES = 1 << 20
 """Bytes of a put from which its checksum is compared: that takes two more requests."""
 
 
+_DISCARD = 10.0
+"""Seconds for which the removal of a temporary file is tried."""
+
 _TWICE = ": DataNodes of Hadoop 2 decode a '%' in a name as an escape"
 
 
@@ -281,13 +284,17 @@ class TemporaryFile:
         self.key = key
         self.target = namespace.path(key)
         self.path = f"{self.target.rpartition('/')[0]}/{temporary_name()}"
+        self._may_exist = False
 
     def write(self, content: Body, parameters: Mapping[str, str] | None = None) -> FileStatus:
         """Write the content, and compare what was stored: its checksum if it is large, else its size."""
         namespace = self._namespace
-        namespace.client.send(Operation(
-            namespace.protocol, namespace.dialect, "PUT", "CREATE", self.path, self.key,
-            {"overwrite": "true", **(parameters or {})}, content, exchanges_content=True))
+        request = Operation(namespace.protocol, namespace.dialect, "PUT", "CREATE", self.path, self.key,
+                            {"overwrite": "true", **(parameters or {})}, content, exchanges_content=True)
+        try:
+            namespace.client.send(request)
+        finally:
+            self._may_exist = request.has_sent_content
         status = namespace.status(self.path, self.key)
         if status is None and "%" in self.path:
             namespace.remove(unquote(self.path), self.key)
@@ -319,10 +326,16 @@ class TemporaryFile:
         rename(self._namespace, self.path, self.target, self.key, status, overwrite=not options.if_absent)
 
     def discard(self) -> None:
-        """Remove it. Best effort; never raises a CloudFilesError."""
+        """Remove it, if it may exist. Best effort, for some seconds; never raises a CloudFilesError."""
+        if not self._may_exist:
+            return
+        namespace = self._namespace
+        request = Operation(namespace.protocol, namespace.dialect, "DELETE", "DELETE", self.path, self.key,
+                            {"recursive": "false"})
+        request.deadline = namespace.client.clock.monotonic() + _DISCARD
         try:
             with shielded():
-                self._namespace.remove(self.path, self.key)
+                namespace.client.send(request)
         except CloudFilesError as error:
             logger.warning("%s: a temporary file remains: %s", self.path, error)
 

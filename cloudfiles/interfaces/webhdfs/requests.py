@@ -84,6 +84,11 @@ class Operation(WriteRequest):
         return self._redirect is not None and self._redirect.attempt == self.retries
 
     @property
+    def has_sent_content(self) -> bool:
+        """Whether the content, or a part of it, may have been sent."""
+        return self._redirect is not None or not self.dialect.two_steps
+
+    @property
     def origin(self) -> Origin:
         if self._redirect is not None and self._redirect.attempt == self.retries:
             return self._redirect.origin
