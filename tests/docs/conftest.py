@@ -14,11 +14,15 @@ from cloudfiles.testing import S3Server
 from tests.patience import patient_dask
 from tests.servers.azure_server import AzureServer
 from tests.servers.gcs_server import GcsServer
+from tests.servers.webhdfs_server import WebHdfsServer
 
 AZURE_KEY = base64.b64encode(b"an account's key" * 4).decode()
 
 WEB_SITE = "https://data.example.org"
 """What the examples take for a web server."""
+
+NAME_NODE = "namenode.example.org:9870"
+"""What they take for a cluster."""
 
 
 @pytest.fixture(scope="session")
@@ -41,9 +45,15 @@ def _azure() -> Iterator[AzureServer]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def _hdfs() -> Iterator[WebHdfsServer]:
+    with WebHdfsServer() as server:
+        yield server
+
+
 @pytest.fixture
-def world(_s3: S3Server, _google: GcsServer, _azure: AzureServer, tmp_path: Path,
-          monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
+def world(_s3: S3Server, _google: GcsServer, _azure: AzureServer, _hdfs: WebHdfsServer,
+          tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
     """Every `s3://` leads to an S3 server in memory, and what the answer says to replace leads there too.
 
     `gs://` and `az://` lead to the scripted servers.
@@ -61,7 +71,7 @@ def world(_s3: S3Server, _google: GcsServer, _azure: AzureServer, tmp_path: Path
     log = logging.getLogger("cloudfiles")
     level = log.level
     with patient_dask():
-        yield {WEB_SITE: web}
+        yield {WEB_SITE: web, NAME_NODE: _hdfs.authority}
     log.setLevel(level)
     paths.remove_persistent_alias("lab")
     clear_memory()

@@ -18,9 +18,9 @@ from tests.conformance.stores import STORES
 DEFAULT = ("mem", "file")
 """The others run with --full."""
 
-SERVERS = ("scripted", "rclone", "moto", "gs", "gs-scripted", "az")
+SERVERS = ("scripted", "rclone", "moto", "gs", "gs-scripted", "az", "webhdfs", "hadoop")
 
-HAVE_DIRECTORIES = ("file",)
+HAVE_DIRECTORIES = ("file", "webhdfs", "hadoop")
 
 
 @pytest.fixture(params=[*DEFAULT, *(pytest.param(name, marks=pytest.mark.full) for name in SERVERS)])
