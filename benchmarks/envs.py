@@ -17,7 +17,7 @@ from pathlib import Path
 
 ENVIRONMENTS: dict[str, tuple[str, ...]] = {
     "cloud-files": ("cloud-files==6.4.3",),
-    "s3fs": ("s3fs",),
+    "s3fs": ("s3fs", "pyarrow", "zarr"),
     "fsspec-clouds": ("gcsfs", "adlfs"),
     "peers": ("boto3", "obstore", "urllib3", "geventhttpclient", "google-cloud-storage", "azure-storage-blob",
               "gcp-storage-emulator"),
