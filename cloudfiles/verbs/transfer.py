@@ -9,6 +9,7 @@ from cloudfiles import paths as _paths
 from cloudfiles.batch.processes import Parallel
 from cloudfiles.batch.progress import Progress
 from cloudfiles.batch.store import Store
+from cloudfiles.cloudpath_parser import check_typing
 from cloudfiles.exceptions import InvalidInputError
 from cloudfiles.inputs import KeyPatterns, TransferRequest, as_path
 from cloudfiles.lib import StrPath
@@ -112,7 +113,7 @@ class TransferVerbs:
         dest = as_path(dest)
         store, key = self._store, dest
         if not _is_full(dest):
-            _paths.check_typing(dest, "For an object of this name in the same store, use moves()")
+            check_typing(dest, "For an object of this name in the same store, use moves()")
         else:
             directory, key = split_object(dest)
             store = self._other(directory)

@@ -3,7 +3,7 @@ import threading
 
 import pytest
 
-from cloudfiles import aliases, paths
+from cloudfiles import aliases, cloudpath_parser, paths
 from cloudfiles.exceptions import ConfigurationError, InvalidInputError, UnsupportedProtocolError
 
 
@@ -16,10 +16,11 @@ def settings(tmp_path, monkeypatch):
     registry = aliases.AliasRegistry()
     registry.version = aliases.registry.version + 1000  # the cache of paths is shared
     monkeypatch.setattr(aliases, "registry", registry)
-    monkeypatch.setattr(paths, "registry", registry)
+    for module in (paths, cloudpath_parser):
+        monkeypatch.setattr(module, "registry", registry)
     yield tmp_path
     paths.ALLOWED_PROTOCOLS[:] = before
-    paths._parse.cache_clear()
+    cloudpath_parser._parse.cache_clear()
 
 
 def other_process():
