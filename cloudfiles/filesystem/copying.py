@@ -53,8 +53,7 @@ class Copying(Contents):
                 return
             local = make_path_posix(os.fspath(lpath)) if is_path(lpath) else lpath
             into = is_path(lpath) and (trailing_sep(os.fspath(lpath)) or LocalFileSystem().isdir(local))
-            targets = other_paths(names, local, exists=is_path(rpath) and _nests(rpath, names, into),
-                                  flatten=not is_path(rpath))
+            targets = _targets(rpath, names, local, into)
             if isinstance(local, str):
                 check_contained(local, targets)
         pairs = [(name, target) for name, target in zip(names, targets, strict=True)]
@@ -116,8 +115,7 @@ class Copying(Contents):
                     return
             into = is_path(rpath) and (trailing_sep(os.fspath(rpath)) or self.isdir(rpath))
             remote = self._name(rpath) if is_path(rpath) else [self._name(path) for path in rpath]
-            targets = other_paths(sources, remote, exists=is_path(lpath) and _nests(local, sources, into, lpath),
-                                  flatten=not is_path(lpath))
+            targets = _targets(lpath, sources, remote, into)
         pairs = [(source, self._name(target)) for source, target in zip(sources, targets, strict=True)]
         directories = [(source, target) for source, target in pairs if os.path.isdir(source)]
         for _, target in directories:
@@ -214,8 +212,7 @@ class Copying(Contents):
             return [], kinds
         into = is_path(path2) and (trailing_sep(os.fspath(path2)) or self.isdir(path2))
         wanted = self._name(path2) if is_path(path2) else [self._name(path) for path in path2]
-        targets = other_paths(names, wanted, exists=is_path(path1) and _nests(path1, names, into),
-                              flatten=not is_path(path1))
+        targets = _targets(path1, names, wanted, into)
         return list(zip(names, map(self._name, targets), strict=True)), kinds
 
     def _sources(self, path: Any, recursive: bool, maxdepth: int | None) -> dict[str, str]:
@@ -336,9 +333,20 @@ def _counting(callback: Any) -> Callable[[object], None] | None:
     return count
 
 
-def _nests(path: Any, names: list[str], into: bool, given: Any = None) -> bool:
-    """Whether the last component of a source is kept below the target, as `cp -r directory existing` does."""
-    text = os.fspath(path)
-    if has_magic(text):
-        return len(names) == 1
-    return into and not trailing_sep(os.fspath(given if given is not None else path))
+def _targets(path: Any, names: list[str], target: Any, into: bool) -> list[str]:
+    """The target of each source, as `cp -r` has them.
+
+    Args:
+        path: the sources as they were given.
+        into: whether the target is a directory, in which the last component of the source is kept.
+    """
+    if not is_path(path):
+        nests = False
+    elif has_magic(text := os.fspath(path)):
+        nests = len(names) == 1
+    else:
+        nests = into and not trailing_sep(text)
+    # fsspec takes for granted that there is a directory above each source.
+    sources = [name if name.startswith("/") else f"/{name}" for name in names]
+    found: list[str] = other_paths(sources, target, exists=nests, flatten=not is_path(path))
+    return found

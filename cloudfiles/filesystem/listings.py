@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from datetime import datetime, timezone
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 from cloudfiles.batch.fanout import collect
@@ -45,7 +46,9 @@ def head_info(name: str, head: ObjectHead) -> Info:
     return {**info, **{field: value for field, value in more.items() if value is not None}}
 
 
+@lru_cache(maxsize=4096)
 def time_of(text: str | None) -> datetime | None:
+    """A time of a listing or a header. Many files of a listing have the same, and parsing takes long."""
     seconds = when(text)
     return None if seconds is None else datetime.fromtimestamp(seconds, timezone.utc)
 
@@ -124,6 +127,8 @@ def tree(place: Place, key: str, beginning: str = "", maxdepth: int | None = Non
 
 def _depth(directory: str) -> int:
     """The number of components of a path; empty ones, as in `a//b`, do not count."""
+    if "//" not in directory:
+        return directory.count("/") + (directory != "")
     return sum(1 for component in directory.split("/") if component)
 
 
