@@ -29,7 +29,7 @@ BENCH = ["matplotlib>=3.9", "boto3>=1.34", "obstore>=0.8", "geventhttpclient>=2.
          "trustme>=1.2", "google-cloud-storage>=2.18", "azure-storage-blob>=12.20", "gcp-storage-emulator>=2026.7.19"]
 FILE_SYSTEMS = {"s3": "S3", "gs": "Google", "az": "Azure", "abfs": "Abfs", "abfss": "Abfss", "file": "Local",
                 "mem": "Memory", "http": "HTTP", "https": "HTTPS", "webhdfs": "WebHDFS",
-                "swebhdfs": "SecureWebHDFS"}
+                "swebhdfs": "SecureWebHDFS", "adl": "Adl"}
 
 
 def version() -> str:

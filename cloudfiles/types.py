@@ -75,7 +75,8 @@ class StoredObject:
         if self.generation is not None and other.generation is not None:
             return self.generation == other.generation
         times = {(each.headers or {}).get("last-modified") for each in (self, other)} - {None}
-        return self.etag == other.etag and self.encoding == other.encoding and len(times) < 2
+        etags = {self.etag, other.etag} - {None}
+        return len(etags) < 2 and self.encoding == other.encoding and len(times) < 2
 
 
 class WriteOptions(NamedTuple):

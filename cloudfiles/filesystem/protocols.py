@@ -85,7 +85,14 @@ class SecureWebHDFSFileSystem(CloudFileSystem):
     protocol = ("cf+swebhdfs", "swebhdfs")
 
 
+class AdlFileSystem(CloudFileSystem):
+    """All accounts of `adl://` (Data Lake Storage Gen1): `adl://STORE/path`."""
+
+    _scheme: ClassVar[str] = "adl"
+    protocol = ("cf+adl", "adl")
+
+
 FILE_SYSTEMS: dict[str, type[CloudFileSystem]] = {cls._scheme: cls for cls in (
     S3FileSystem, GoogleFileSystem, AzureFileSystem, AbfsFileSystem, AbfssFileSystem, LocalFileSystem,
-    MemoryFileSystem, HTTPFileSystem, HTTPSFileSystem, WebHDFSFileSystem, SecureWebHDFSFileSystem)}
+    MemoryFileSystem, HTTPFileSystem, HTTPSFileSystem, WebHDFSFileSystem, SecureWebHDFSFileSystem, AdlFileSystem)}
 """By protocol."""

@@ -9,6 +9,7 @@ import pytest
 
 from cloudfiles.testing import S3Server
 from tests.conformance.stores import STORES
+from tests.servers.adl_server import AdlServer
 from tests.servers.azure_server import AzureServer
 
 
@@ -30,6 +31,12 @@ def s3(fault_server: S3Server) -> Any:
 
     return CloudFileSystem(fault_server.cloudpath(), endpoint=fault_server.url, secrets=fault_server.secrets,
                            skip_instance_cache=True)
+
+
+@pytest.fixture(scope="session")
+def adl_server() -> Iterator[AdlServer]:
+    with AdlServer() as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

@@ -146,13 +146,13 @@ def test_moving_a_directory(lake: CloudFileSystem) -> None:
 def test_access(lake: CloudFileSystem) -> None:
     lake.pipe("d/x", b"1")
     protocol = lake.protocol[1]
-    if protocol in ("file", "abfs", "webhdfs"):
+    if protocol in ("file", "abfs", "webhdfs", "adl"):
         lake.chmod("d/x", "0640")
         assert lake.get_acl_status("d/x").permissions in ("rw-r-----", "0640")
         lake.chown("d/x", None, None) if protocol == "file" else lake.chown("d/x", "owner-id", "group-id")
         with pytest.raises(FileNotFoundError):
             lake.chmod("no", "0640")
-    if protocol in ("abfs", "webhdfs"):
+    if protocol in ("abfs", "webhdfs", "adl"):
         lake.modify_acl_entries("d", "user:some-id:r-x")
         assert "some-id" in str(lake.get_acl_status("d").acl)
         lake.remove_acl_entries("d", "user:some-id")
@@ -177,7 +177,7 @@ def test_expiry(lake: CloudFileSystem) -> None:
         lake.set_expiry("x", "Soon", 1)
     with pytest.raises(InvalidInputError, match="expected milliseconds"):
         lake.set_expiry("x", "RelativeToNow")
-    if lake.protocol[1] == "abfs":
+    if lake.protocol[1] in ("abfs", "adl"):
         lake.set_expiry("x", "RelativeToNow", 60_000)
         lake.set_expiry("x", "Absolute", 4_000_000_000_000)
         lake.set_expiry("x", "NeverExpire")
