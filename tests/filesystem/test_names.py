@@ -57,15 +57,15 @@ def test_a_cloudpath_elsewhere_is_an_error(path: str) -> None:
 
 def test_a_file_system_of_a_protocol_has_names_with_the_bucket() -> None:
     fs = fsspec.filesystem("cf+mem")
-    fs.pipe("cf+mem://one/a", b"1")
-    fs.pipe({"mem://two/b": b"22", "/two/c": b"3"})
-    assert fs.cat(["one/a", "two/b"]) == {"one/a": b"1", "two/b": b"22"}
-    assert fs.find("two") == ["two/b", "two/c"]
-    with fsspec.open("cf+mem://one/a") as file:
+    fs.pipe("cf+mem://names-1/a", b"1")
+    fs.pipe({"mem://names-2/b": b"22", "/names-2/c": b"3"})
+    assert fs.cat(["names-1/a", "names-2/b"]) == {"names-1/a": b"1", "names-2/b": b"22"}
+    assert fs.find("names-2") == ["names-2/b", "names-2/c"]
+    with fsspec.open("cf+mem://names-1/a") as file:
         assert file.read() == b"1"
     with pytest.raises(InvalidPathError, match="begins with a bucket"):
         fs.ls("")
-    fs.rm(["one", "two"], recursive=True)
+    fs.rm(["names-1", "names-2"], recursive=True)
 
 
 def test_local_files_have_absolute_paths(tmp_path: Path) -> None:

@@ -99,7 +99,7 @@ class Folding(FileInterface):
 
 def _interface(kind: type[Interface]) -> Interface:
     interface: Any = kind.__new__(kind)
-    interface._root = "/nowhere/"
+    interface.root = "/nowhere/"
     return interface
 
 
