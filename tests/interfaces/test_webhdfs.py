@@ -430,6 +430,16 @@ def test_a_file_where_a_directory_should_be(cf: CloudFiles) -> None:
     assert cf.isdir("d")
 
 
+def test_a_path_below_a_file_that_hadoop_2_denies(webhdfs_server: WebHdfsServer, cf: CloudFiles) -> None:
+    """It checks whether the user may search the file, and shows its permissions."""
+    denied = 'Permission denied: user=me, access=EXECUTE, inode="/dir/a/b":root:supergroup:{}'
+    webhdfs_server.script(Rule(exception("AccessControlException", 403, denied.format("-rw-r--r--")), times=None))
+    assert cf.get("a/b") is None
+    webhdfs_server.script(Rule(exception("AccessControlException", 403, denied.format("drw-r--r--")), times=None))
+    with pytest.raises(AuthorizationError):
+        cf.get("a/b")
+
+
 def test_metadata_and_encodings_are_refused(cf: CloudFiles) -> None:
     with pytest.raises(UnsupportedOperationError, match="webhdfs:// does not keep content encodings"):
         cf.put("a", b"1", compress="gzip")

@@ -1,4 +1,4 @@
-"""Transfers to Google Cloud Storage and Azure whose process is killed at random points, and resumed each time."""
+"""Transfers to Google Cloud Storage, Azure and HDFS whose process is killed at random points, and resumed each time."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from cloudfiles.types import WriteOptions
 from tests.internals import PART
 from tests.servers.azurite import AzuriteServer
 from tests.servers.gcs_server import GcsServer
+from tests.servers.webhdfs_server import WebHdfsServer
 from tests.transfer.killed import opened
 from tests.transfer.test_kills import Killed, done_of, processes  # noqa: F401 -- the latter is a fixture
 
@@ -125,3 +126,10 @@ def test_composed_before_its_record_was_lost(gcs_server: GcsServer, tmp_path: Pa
     assert rt.execute().done == 1
     assert gcs_server.contents() == {"key": content}
     assert not [request for request in gcs_server.requests("POST") if "upload" in request.target]
+
+
+def test_to_hdfs(processes: Any, webhdfs_server: WebHdfsServer, tmp_path: Path,  # noqa: F811
+                 contents: dict[str, bytes], full: bool) -> None:
+    interrupted_again_and_again(processes, Account(webhdfs_server.url, {"user": "me"}), "webhdfs://cluster/to/",
+                                tmp_path, contents, 5, full)
+    assert webhdfs_server.files() == {f"/to/{key}": content for key, content in contents.items()}

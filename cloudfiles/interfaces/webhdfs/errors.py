@@ -8,6 +8,7 @@ Source: Hadoop documentation, "WebHDFS REST API" (Error Responses, HTTP Response
 from __future__ import annotations
 
 import json
+import re
 from typing import NamedTuple
 
 from cloudfiles.exceptions import (
@@ -41,6 +42,9 @@ _EXISTS = "FileAlreadyExistsException"
 _STALE = frozenset({"InvalidToken", "TokenExpiredException", "AuthenticationException"})
 
 
+_SEARCHED_FILE = re.compile(r'access=EXECUTE, inode="[^"]*":[^:]*:[^:]*:-[r-][w-]')
+
+
 class RemoteException(NamedTuple):
     """An exception that the server reports: the name of its class, and its message."""
 
@@ -49,8 +53,9 @@ class RemoteException(NamedTuple):
 
     @property
     def is_not_a_directory(self) -> bool:
-        """Whether a directory of the path is a file."""
-        return self.name == "ParentNotDirectoryException" or "not a directory" in self.message
+        """Whether a directory of the path is a file. Hadoop 2 tells users that they may not search it."""
+        return (self.name == "ParentNotDirectoryException" or "not a directory" in self.message
+                or _SEARCHED_FILE.search(self.message) is not None)
 
 
 def remote_exception(response: Response) -> RemoteException:

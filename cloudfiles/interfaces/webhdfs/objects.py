@@ -8,6 +8,7 @@ from urllib.parse import unquote
 
 from cloudfiles import logger
 from cloudfiles.exceptions import (
+    AuthorizationError,
     CloudFilesError,
     InvalidPathError,
     MissingObjectError,
@@ -293,8 +294,12 @@ class TemporaryFile:
                             {"overwrite": "true", **(parameters or {})}, content, exchanges_content=True)
         try:
             namespace.client.send(request)
-        finally:
+        except (AuthorizationError, InvalidPathError):
+            raise  # it cannot have been created
+        except BaseException:
             self._may_exist = request.has_sent_content
+            raise
+        self._may_exist = True
         status = namespace.status(self.path, self.key)
         if status is None and "%" in self.path:
             namespace.remove(unquote(self.path), self.key)
