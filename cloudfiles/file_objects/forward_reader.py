@@ -162,7 +162,7 @@ class SingleRequestReader(ForwardReader):
         found = receiver.found
         if found is None:
             raise MissingObjectError("the object was removed", path=self.name, store=self._store.cloudpath)
-        if not found.may_be_same_content(self._version) or self._version.size not in (None, found.size):
+        if not _may_be_same(found, self._version):
             raise ObjectChangedError("the object was replaced while it was being read", path=self.name)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -218,3 +218,10 @@ class _Receiver:
     def close(self) -> None:
         if not self._group.finished:
             self._runtime.post(self._group.kill)
+
+
+def _may_be_same(found: StoredObject, version: StoredObject) -> bool:
+    """Whether both descriptions agree in what both have: some servers name an ETag only in the response to a GET."""
+    known = version.etag is not None and found.etag is not None
+    sizes = {found.size, version.size} - {None}
+    return len(sizes) < 2 and (found.may_be_same_content(version) if known else found.encoding == version.encoding)

@@ -19,7 +19,8 @@ _OF_ENCODINGS = (
     "test_a_large_object_is_decoded_elsewhere_and_right", "test_json_round_trip",
     "test_a_corrupt_object_is_an_error_of_its_own_item", "test_the_size_of_what_is_encoded_is_bounded",
     "test_false_and_nothing_mean_that_an_option_is_not_given", "test_writing_a_cloudfile",
-    "test_options_of_a_file_win_over_those_of_the_call", "test_a_range_of_an_encoded_object_is_of_its_stored_bytes")
+    "test_options_of_a_file_win_over_those_of_the_call", "test_a_range_of_an_encoded_object_is_of_its_stored_bytes",
+    "test_encoded_objects", "test_encoded_bytes_are_written_as_they_are")
 
 EXCEPTIONS: Mapping[tuple[str, str], str] = {
     **{("web", test): _NO_INDEX for test in (

@@ -163,7 +163,7 @@ def test_in_memory(machine: type[RuleBasedStateMachine], full: bool) -> None:
     run(machine, CloudFiles("mem://file-objects/like-bytesio/"), full)
 
 
-@pytest.mark.parametrize("green", [True, False])
+@pytest.mark.parametrize("green", [pytest.param(True, marks=pytest.mark.full), False])
 @pytest.mark.parametrize("machine", [Reading, Writing])
 def test_on_a_server(machine: type[RuleBasedStateMachine], green: bool, full: bool, fault_server: S3Server) -> None:
     cf = CloudFiles(f"s3://{fault_server.bucket}/{machine.__name__}/", endpoint=fault_server.url,
