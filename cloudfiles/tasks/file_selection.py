@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from cloudfiles.cloudfiles import CloudFiles
 from cloudfiles.exceptions import InvalidInputError, MissingObjectError
-from cloudfiles.interfaces.file.walk import Symlinks
+from cloudfiles.interfaces.file.symlinks import Symlinks
 from cloudfiles.transfer.local_files import walk_files
 
 _MAGIC = re.compile(r"[*?[]")

@@ -6,7 +6,8 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterable
+import threading
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cloudfiles.exceptions import FileSystemError, InvalidPathError
+from cloudfiles.interfaces.file import read_ahead
 from cloudfiles.interfaces.file import walk as file_listing
 from cloudfiles.interfaces.file.interface import FileInterface
 from cloudfiles.paths import extract
@@ -23,6 +25,17 @@ from cloudfiles.types import ListPage, StoreOptions, WriteOptions
 from tests.selection import examples
 
 PLAIN = WriteOptions()
+
+
+@pytest.fixture(params=["fast", "slow"], autouse=True, scope="module")
+def speed(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Directories and the status of files are read ahead if the file system is slow."""
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "slow":
+            patch.setattr(read_ahead, "_SLOW", -1.0)
+            patch.setattr(read_ahead, "_ANSWERS", 1)
+            patch.setattr(file_listing, "_TIMED", 1)
+        yield request.param
 
 
 def at(root: Path | str, **options: Any) -> FileInterface:
@@ -140,7 +153,7 @@ def test_a_prefix_is_matched_against_bare_names(store: FileInterface, root: Path
 
 
 def test_only_directories_that_can_match_are_read(
-        store: FileInterface, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        store: FileInterface, root: Path, monkeypatch: pytest.MonkeyPatch, speed: str) -> None:
     fill(root, "a/b/c1", "a/b/d", "a/x/c", "other/y", "b")
     read: list[str] = []
     scandir = os.scandir
@@ -155,7 +168,8 @@ def test_only_directories_that_can_match_are_read(
     assert "a/b" in read
     read.clear()
     store.list_page(limit=1)
-    assert read == [".", "a", "a/b"]
+    assert set(read) - {"a/x", "other"} == {".", "a", "a/b"}
+    assert len(read) == 3 or speed == "slow"
 
 
 def test_empty_directories_show_in_flat_listings_only(store: FileInterface, root: Path) -> None:
@@ -243,12 +257,12 @@ def test_what_vanishes_or_is_encoded_again_while_it_is_listed(
     scan = file_listing.Walk._scan
 
     def scanned(*asked: Any) -> Any:
-        names, shared = scan(*asked)
+        names, *others = scan(*asked)
         if len(names) == 3:
             store.delete(["a"])
             store.put("b", b"12345", WriteOptions(encoding="gzip"))
             shutil.rmtree(root / "d")
-        return names, shared
+        return names, *others
 
     monkeypatch.setattr(file_listing.Walk, "_scan", scanned)
     assert [(entry.key, entry.size) for entry in store.list_page().entries] == [("b", 5)]
@@ -295,3 +309,101 @@ def test_symlinks_to_files_have_the_size_of_the_file(store: FileInterface, root:
     fill(root, "long")
     (root / "link").symlink_to("long")
     assert [(entry.key, entry.size) for entry in store.list_page().entries] == [("link", 4), ("long", 4)]
+
+
+# ---- slow file systems
+
+
+class AtOnce:
+    """A function whose calls wait until `count` of them are in progress, or for five seconds.
+
+    Attributes:
+        most: calls that were in progress at once, at most.
+        arguments: of all calls.
+    """
+
+    def __init__(self, function: Callable[..., Any], count: int, applies: Callable[[Any], bool]) -> None:
+        self._function = function
+        self._count = count
+        self._applies = applies
+        self._reached = threading.Event()
+        self._lock = threading.Lock()
+        self._now = self.most = 0
+        self.arguments: list[Any] = []
+
+    def __call__(self, path: Any, *args: Any, **options: Any) -> Any:
+        if not self._applies(path):
+            return self._function(path, *args, **options)
+        with self._lock:
+            self.arguments.append(path)
+            self._now += 1
+            self.most = max(self.most, self._now)
+        if self.most >= self._count:
+            self._reached.set()
+        self._reached.wait(5)
+        with self._lock:
+            self._now -= 1
+        return self._function(path, *args, **options)
+
+
+def test_directories_are_read_at_the_same_time(
+        store: FileInterface, root: Path, monkeypatch: pytest.MonkeyPatch, speed: str) -> None:
+    keys = [f"{a}/{b}/{c}" for a in "abcdef" for b in "xyz" for c in "12"]
+    fill(root, *keys)
+    scandir = AtOnce(os.scandir, 8 if speed == "slow" else 1, lambda path: path.count("/") > str(root).count("/") + 2)
+    monkeypatch.setattr(os, "scandir", scandir)
+    assert every_page(store)[0] == keys
+    assert len(set(scandir.arguments)) == len(scandir.arguments) == 18
+    assert (scandir.most >= 8) == (speed == "slow")
+
+
+def test_the_status_of_files_is_read_at_the_same_time(
+        store: FileInterface, root: Path, monkeypatch: pytest.MonkeyPatch, speed: str) -> None:
+    keys = [f"{number:02}" for number in range(40)]
+    fill(root, *keys)
+    stat = AtOnce(os.stat, 8 if speed == "slow" else 1, lambda path: str(path)[-2:] in keys[10:])
+    monkeypatch.setattr(os, "stat", stat)
+    assert [(entry.key, entry.size) for entry in store.list_page().entries] == [(key, 2) for key in keys]
+    assert len(stat.arguments) == 30
+    assert (stat.most >= 8) == (speed == "slow")
+
+
+def test_few_directories_are_read_ahead(
+        store: FileInterface, root: Path, monkeypatch: pytest.MonkeyPatch, speed: str) -> None:
+    fill(root, *(f"{number:03}/x" for number in range(200)))
+    scandir = AtOnce(os.scandir, 1, lambda path: True)
+    monkeypatch.setattr(os, "scandir", scandir)
+    assert [entry.key for entry in store.list_page(limit=10).entries] == [f"{number:03}/x" for number in range(10)]
+    assert len(scandir.arguments) <= 12 + (read_ahead.MAX_DIRECTORIES if speed == "slow" else 0)
+
+
+def test_large_directories_are_not_read_ahead(
+        store: FileInterface, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(read_ahead, "MAX_ENTRIES", 3)
+    keys = [f"{a}/{b}" for a in "abcdefgh" for b in "12345"]
+    fill(root, *keys)
+    assert every_page(store)[0] == keys
+
+
+def test_errors_of_directories_ahead_come_in_their_turn(
+        store: FileInterface, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(root, *(f"{name}/{number}" for name in "abcdefgh" for number in range(3)))
+    scandir = os.scandir
+
+    def broken(path: str) -> Any:
+        if path == f"{root}{os.sep}g{os.sep}":
+            raise OSError(5, "Input/output error", path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", broken)
+    page = store.list_page(limit=17)
+    assert [entry.key[0] for entry in page.entries] == sorted("abcdef" * 3)[:17]
+    with pytest.raises(FileSystemError, match="Input/output"):
+        store.list_page(token=page.next_token)
+
+
+def test_tasks_whose_threads_are_in_the_parent_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    task = read_ahead.Task(lambda: 7)
+    assert task._claim.acquire(blocking=False)  # a thread has begun
+    monkeypatch.setattr(os, "getpid", lambda: -1)
+    assert task.result() == 7

@@ -7,42 +7,47 @@ Symlinks are followed if their target is inside of the root. Others are skipped 
 (unless these are followed, too), to nothing, or to a parent directory, which would never end. Anything other than a
 regular file or a directory is not an object and not listed.
 
-Files that are created or removed while their directory is being read may be listed or not.
+Files that are created or removed while their directory is being read may be listed or not. Where the file system is
+slow, the next directories and the status of the next files are read ahead (`read_ahead.py`).
 """
 
 from __future__ import annotations
 
 import itertools
-import logging
 import os
 import threading
 import time
 from bisect import bisect_right
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from cloudfiles.interfaces.file.file_io import etag_of
 from cloudfiles.interfaces.file.names import EXACT, Variants, bare_name, order_of
 from cloudfiles.interfaces.file.objects import files_of, find_object
 from cloudfiles.interfaces.file.os_errors import MISSING_ERRNOS, ambiguous
+from cloudfiles.interfaces.file.read_ahead import Answers, DirectoriesAhead, FilesAhead
+from cloudfiles.interfaces.file.symlinks import Symlinks
 from cloudfiles.interfaces.file.temporaries import is_temporary
 from cloudfiles.interfaces.local_store import http_date
 from cloudfiles.runtime.descriptors import with_descriptor
 from cloudfiles.types import ListEntry, ListPage
 
 _Identity = tuple[int, int]  # device and inode
+_Scanned = tuple[os.stat_result, dict[str, os.stat_result], dict[str, str], set[str], set[str]]
 Position = tuple[str, bool, "str | None"]  # prefix, flat, and token of a page
-
-log = logging.getLogger("cloudfiles")
 
 _MAX_WALKS = 8
 
-_SHOWN = 5
-"""Maximum number of symlinks that are named in the log."""
+_TIMED = 32
+"""The time for the status of every so many files is measured."""
 
 _PAUSES = (0.001, 0.005, 0.02, 0.1, 0.0)
 """Seconds between checks of two files of one key: a write under another encoding creates the new file first."""
+
+
+class _RepeatedDirectoryError(Exception):
+    """The directory is being listed already: a symlink leads to it."""
 
 
 @dataclass(slots=True)
@@ -56,6 +61,26 @@ class _OpenDirectory:
     names: dict[str, str]  # file name by key within the directory; '' for subdirectories, whose key ends in '/'
     keys: Iterator[str]  # those of `names` that are left, in order
     shared: set[str]  # keys that may have several files
+    links: set[str]  # keys of subdirectories that are symlinks
+    last: str | None  # the last key that was taken from `keys`, or that they follow
+    files: FilesAhead | None = None
+    subdirectories: list[str] | None = None  # that were not entered yet, but for symlinks, the last one first
+
+    def left(self) -> Iterator[str]:
+        """The paths of subdirectories that were not entered yet, but for symlinks."""
+        after = order_of(self.last or "")
+        if self.subdirectories is None:
+            self.subdirectories = [key for key in _sorted(self.names) if not self.names[key] and key not in self.links]
+            self.subdirectories.reverse()
+        while self.subdirectories and order_of(self.subdirectories[-1]) <= after:
+            self.subdirectories.pop()
+        return (self.directory + key[:-1] + os.sep for key in reversed(self.subdirectories))
+
+    def read_ahead(self, known: dict[str, os.stat_result]) -> None:
+        """Read the status of the files after the last one ahead, except for those that are known."""
+        after = order_of(self.last or "")
+        self.files = FilesAhead(self.directory, known, (
+            self.names[key] for key in _sorted(self.names) if self.names[key] and order_of(key) > after))
 
     def is_current(self) -> bool:
         try:
@@ -79,7 +104,10 @@ class Walk:
         self._flat = flat
         self._after = after
         self._levels: list[_OpenDirectory] = []
-        self._ahead: ListEntry | str | None = None
+        self._put_back: ListEntry | str | None = None
+        self._directories = DirectoriesAhead()
+        self._files = Answers()
+        self._count = 0
         above, _, beginning = prefix.rpartition("/")
         above = above and above + "/"
         ancestors = _ancestors(root, above)
@@ -89,8 +117,8 @@ class Walk:
 
     def next(self) -> ListEntry | str | None:
         """The next object, or common prefix (a str), or None at the end."""
-        if self._ahead is not None:
-            item, self._ahead = self._ahead, None
+        if self._put_back is not None:
+            item, self._put_back = self._put_back, None
             return item
         while self._levels:
             level = self._levels[-1]
@@ -100,12 +128,18 @@ class Walk:
             elif name := level.names[key]:
                 if key in level.shared:
                     name = self._only_file(level, key)
-                entry = _entry(level, key, name, self._variants)
-                if entry is not None:
-                    return entry
+                self._count += 1
+                if level.files is None and self._count % _TIMED:
+                    status = _status(level, key, name, self._variants)
+                else:
+                    status = self._timed_status(level, key, name)
+                if status is not None:
+                    return ListEntry(
+                        level.prefix + key, status.st_size, etag_of(status), http_date(int(status.st_mtime)))
             elif self._flat:
                 return level.prefix + key
             else:
+                level.last = key
                 self._enter(level.directory + key[:-1] + os.sep, level.prefix + key, "")
         self._links.report()
         return None
@@ -129,7 +163,7 @@ class Walk:
 
     def put_back(self, item: ListEntry | str) -> None:
         """Return `item` from the next call of `next` again."""
-        self._ahead = item
+        self._put_back = item
 
     def is_current(self) -> bool:
         """Whether the directories that are being listed are unchanged."""
@@ -141,43 +175,79 @@ class Walk:
         if after is None:
             return
         try:
-            status = os.stat(directory)  # before it is read, so that later changes are detected
-            identity = (status.st_dev, status.st_ino)
-            if identity in self._ancestors or any(identity == level.identity for level in self._levels):
-                self._links.skip(prefix[:-1])
-                return
-            names, shared = self._scan(directory, prefix, beginning)
+            status, known, names, shared, links = self._read(directory, prefix, beginning)
+        except _RepeatedDirectoryError:
+            self._links.skip(prefix[:-1])
+            return
         except OSError as error:
             if error.errno in MISSING_ERRNOS:
                 return
             raise
         keys = _sorted(names)
         first = self._first_behind(keys, after) if after else 0
-        self._levels.append(
-            _OpenDirectory(directory, prefix, identity, status.st_mtime_ns, names, itertools.islice(keys, first, None),
-                   shared))
+        level = _OpenDirectory(directory, prefix, _identity(status), status.st_mtime_ns, names,
+                               itertools.islice(keys, first, None), shared, links, keys[first - 1] if first else None)
+        if self._files.are_slow:
+            level.read_ahead(known)
+        self._levels.append(level)
+        if self._directories.answers.are_slow and not self._flat:
+            self._directories.request((path for level in reversed(self._levels) for path in level.left()),
+                                      self._files.are_slow)
 
-    def _scan(self, directory: str, prefix: str, beginning: str) -> tuple[dict[str, str], set[str]]:
-        """The file names in `directory` by key, '' for directories, whose key ends in '/'; and the keys that may have
-        several files."""
+    def _read(self, directory: str, prefix: str, beginning: str) -> _Scanned:
+        """The status of a directory, those of files that were read ahead, and the result of `_scan`."""
+        contents = self._directories.take(directory)
+        if contents is not None:
+            self._check_new(contents.status)
+            return (contents.status, contents.files, *self._scan(contents.entries, prefix, beginning))
+        began = time.monotonic()
+        status = os.stat(directory)  # before it is read, so that later changes are detected
+        self._check_new(status)
+        with with_descriptor(os.scandir, directory) as entries:
+            self._directories.answers.add(time.monotonic() - began)
+            return (status, {}, *self._scan(entries, prefix, beginning))
+
+    def _check_new(self, status: os.stat_result) -> None:
+        identity = _identity(status)
+        if identity in self._ancestors or identity in [level.identity for level in self._levels]:
+            raise _RepeatedDirectoryError
+
+    def _scan(self, entries: Iterable[os.DirEntry[str]], prefix: str,
+              beginning: str) -> tuple[dict[str, str], set[str], set[str]]:
+        """The file names by key, '' for directories, whose key ends in '/'; the keys that may have several files; and
+        those of directories that are symlinks."""
         names: dict[str, str] = {}
         shared: set[str] = set()
+        links: set[str] = set()
         key_of = str if self._variants is EXACT else bare_name
-        with with_descriptor(os.scandir, directory) as entries:
-            for entry in entries:
-                name = entry.name
-                if not name.startswith(beginning):
+        for entry in entries:
+            name = entry.name
+            if not name.startswith(beginning):
+                continue
+            is_directory, is_file = self._kind(entry, prefix)
+            if is_directory:
+                names[name + "/"] = ""
+                if entry.is_symlink():
+                    links.add(name + "/")
+            elif is_file and not is_temporary(name):
+                key = key_of(name)
+                if not key.startswith(beginning):
                     continue
-                is_directory, is_file = self._kind(entry, prefix)
-                if is_directory:
-                    names[name + "/"] = ""
-                elif is_file and not is_temporary(name):
-                    key = key_of(name)
-                    if not key.startswith(beginning):
-                        continue
-                    if names.setdefault(key, name) != name or (key != name and bare_name(key) != key):
-                        shared.add(key)  # with `a.gz.xz` there may be `a.gz`, whose own key is `a`
-        return names, shared
+                if names.setdefault(key, name) != name or (key != name and bare_name(key) != key):
+                    shared.add(key)  # with `a.gz.xz` there may be `a.gz`, whose own key is `a`
+        return names, shared, links
+
+    def _timed_status(self, level: _OpenDirectory, key: str, name: str) -> os.stat_result | None:
+        """The status of a file, read ahead if that is slow; None if it was removed."""
+        if level.files is not None:
+            return level.files.take(name) or _status(level, key, name, self._variants)
+        began = time.monotonic()
+        status = _status(level, key, name, self._variants)
+        self._files.add(time.monotonic() - began)
+        if self._files.are_slow:
+            level.last = key
+            level.read_ahead({})
+        return status
 
     def _kind(self, entry: os.DirEntry[str], prefix: str) -> tuple[bool, bool]:
         """Whether it is a directory to enter, and whether it is a regular file; neither for skipped symlinks."""
@@ -240,52 +310,6 @@ class WalkCache:
             self._walks.clear()
 
 
-class Symlinks:
-    """Which symlinks below a root are followed, and which were skipped."""
-
-    def __init__(self, root: str, follow_external: bool) -> None:
-        self._root = root
-        self._follow_external = follow_external
-        self._real_root = ""
-        self._skipped: dict[str, None] = {}
-        self._new: list[str] = []
-
-    def is_followed(self, path: str) -> bool:
-        """Whether the target of this path is inside of the root, or need not be."""
-        if self._follow_external:
-            return True
-        if not self._real_root:
-            self._real_root = os.path.join(os.path.realpath(self._root), "")
-        return os.path.join(os.path.realpath(path), "").startswith(self._real_root)
-
-    def leads_inside(self, above: str) -> bool:
-        """Whether the directory of a prefix is inside of the root. If not, the symlink is skipped."""
-        if self._follow_external or not above or self.is_followed(self._root + above):
-            return True
-        names = above[:-1].split("/")
-        paths = ("/".join(names[:count]) for count in range(1, len(names) + 1))
-        self.skip(next((path for path in paths if not self.is_followed(self._root + path)), above[:-1]))
-        return False
-
-    def skip(self, name: str) -> None:
-        if name not in self._skipped:
-            self._skipped[name] = None
-            self._new.append(name)
-
-    def take_new(self) -> list[str]:
-        new, self._new = self._new, []
-        return new
-
-    def report(self) -> None:
-        """Log the skipped symlinks, once."""
-        if self._skipped:
-            shown = ", ".join(map(repr, itertools.islice(self._skipped, _SHOWN)))
-            log.warning("%s: skipped %d symlinks that lead out of this directory or to nothing: %s%s. Use "
-                        "follow_external_symlinks=True to follow those that lead elsewhere", self._root,
-                        len(self._skipped), shown, ", ..." if len(self._skipped) > _SHOWN else "")
-            self._skipped = {}
-
-
 def _ancestors(root: str, above: str) -> list[_Identity] | None:
     """The directories from the root to the parent of `above`; None if one is missing, or contains itself."""
     found: list[_Identity] = []
@@ -329,14 +353,15 @@ def _sorted(names: dict[str, str]) -> list[str]:
     return sorted(names) if all(map(str.isascii, names)) else sorted(names, key=order_of)
 
 
-def _entry(level: _OpenDirectory, key: str, name: str, variants: Variants) -> ListEntry | None:
+def _identity(status: os.stat_result) -> _Identity:
+    return status.st_dev, status.st_ino
+
+
+def _status(level: _OpenDirectory, key: str, name: str, variants: Variants) -> os.stat_result | None:
     try:
-        status = os.stat(level.directory + name)
+        return os.stat(level.directory + name)
     except OSError as error:
         if error.errno not in MISSING_ERRNOS:
             raise
         found = find_object(level.directory + key, variants)  # replaced under another encoding, or removed
-        if found is None:
-            return None
-        status = found[0]
-    return ListEntry(level.prefix + key, status.st_size, etag_of(status), http_date(int(status.st_mtime)))
+        return None if found is None else found[0]
