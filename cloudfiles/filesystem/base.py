@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from fsspec import AbstractFileSystem
 
 from cloudfiles.cloudfiles import CloudFiles
+from cloudfiles.filesystem.errors import unsupported
 from cloudfiles.filesystem.listings import Info
 from cloudfiles.filesystem.names import Names, Place
 
@@ -44,6 +45,13 @@ class FileSystemBase(AbstractFileSystem):  # type: ignore[misc]  # fsspec has no
         """The name of a path, its store and its key."""
         name = self._names.name(path)
         return name, *self._names.locate(name)
+
+    def _check_version(self, options: Mapping[str, Any]) -> None:
+        """Raise UnsupportedOperationError for an option that asks for a version of an object: it would be another one
+        that is returned."""
+        for name in ("version_id", "version", "generation", "snapshot"):
+            if options.get(name) is not None:
+                raise unsupported(self.protocol[-1], f"{name}=", "only the current versions of objects are accessed")
 
     # ---- the cache of listings
 

@@ -37,6 +37,7 @@ class Contents(Expansion):
             start, end: read this range of each file, see `cat_file`.
         """
         _check_on_error(on_error)
+        self._check_version(kwargs)
         expanded = self._expanded(path, recursive)
         names = [name for name, kind in expanded.items() if kind != "directory"]
         if is_path(path) and names == [self._name(path)]:
@@ -53,6 +54,7 @@ class Contents(Expansion):
 
         Raises FileNotFoundError, on local files IsADirectoryError for a directory.
         """
+        self._check_version(kwargs)
         name = self._name(path)
         content: bytes = self._read([name], [start], [end], "raise")[0]
         return content

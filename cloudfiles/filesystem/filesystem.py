@@ -6,7 +6,6 @@ import shutil
 from typing import Any, ClassVar
 
 from cloudfiles.exceptions import InvalidInputError, redact
-from cloudfiles.file_objects import open_file
 from cloudfiles.filesystem.contents import write_options
 from cloudfiles.filesystem.data_lake import DataLakeMethods
 from cloudfiles.filesystem.errors import (
@@ -184,6 +183,7 @@ class CloudFileSystem(DataLakeMethods):
         for unneeded in ("cache_type", "size", "fill_cache"):
             kwargs.pop(unneeded, None)
         delimiter = kwargs.pop("delimiter", None)
+        self._check_version(kwargs)
         if not key:
             raise is_a_directory(name)
         if mode == "rb":
@@ -191,15 +191,14 @@ class CloudFileSystem(DataLakeMethods):
         if not autocommit:
             return self._deferred(name, mode, kwargs)
         with translated(name):
-            file = open_file(cf, key, mode, blocksize=block_size, delimiter=delimiter, **write_options(kwargs))
+            file = cf.open(key, mode, blocksize=block_size, delimiter=delimiter, **write_options(kwargs))
         return WrittenFile(self, name, mode, file, block_size, lambda: self._changed([name]))
 
     def _open_to_read(self, name: str, block_size: int | None, options: dict[str, Any]) -> ReadFile:
         cf, key = self._names.locate(name)
         try:
             with translated(name):
-                return ReadFile(self, name, open_file(cf, key, "rb", blocksize=block_size, raw=True, **options),
-                                block_size)
+                return ReadFile(self, name, cf.open(key, "rb", blocksize=block_size, raw=True, **options), block_size)
         except FileNotFoundError as error:
             if cf.isdir(key):
                 raise is_a_directory(name) from error

@@ -9,6 +9,8 @@ from typing import Any
 
 from fsspec.utils import tokenize
 
+from cloudfiles.cloudfiles import CloudFiles
+from cloudfiles.exceptions import ServerError
 from cloudfiles.filesystem.base import FileSystemBase
 from cloudfiles.filesystem.errors import missing, translated, unsupported
 from cloudfiles.filesystem.globs import glob_entries
@@ -39,6 +41,7 @@ class Lookups(FileSystemBase):
 
         Raises FileNotFoundError, or PermissionError. Takes one request for a file, and one more otherwise.
         """
+        self._check_version(kwargs)
         name = self._name(path)
         found = self._info_or_none(name)
         if found is None:
@@ -56,13 +59,23 @@ class Lookups(FileSystemBase):
             head = cf.head(key) if key else None
             if head is not None:
                 return head_info(name, head)
-            return directory_info(name) if not key or cf.isdir(key) else None
+            return directory_info(name) if self._is_directory(cf, key) else None
+
+    def _is_directory(self, cf: CloudFiles, key: str) -> bool:
+        """Whether there is a directory; of a bucket, whether it exists, be it empty."""
+        try:
+            return cf.isdir(key) or not key
+        except ServerError as error:
+            if not key and error.status == 404:
+                return False
+            raise
 
     def exists(self, path: Any, **kwargs: Any) -> Any:
         """Whether there is a file or directory: a bool, or for several paths `{path: bool}`.
 
         A failure is raised, and never means that the path does not exist.
         """
+        self._check_version(kwargs)
         if is_path(path):
             return self._info_or_none(self._name(path)) is not None
         return self._exist(list(path))
@@ -88,7 +101,7 @@ class Lookups(FileSystemBase):
             return True
         cf, key = self._names.locate(name)
         with translated(name):
-            return not key or cf.isdir(key)
+            return self._is_directory(cf, key)
 
     def isfile(self, path: Any) -> bool:
         """Whether there is a file."""
@@ -166,8 +179,13 @@ class Lookups(FileSystemBase):
     def _listed(self, name: str) -> list[Info]:
         changes = self._changes
         place = self._place(name)
-        with translated(name):
-            exists, entries = contents(place, place.key(name))
+        try:
+            with translated(name):
+                exists, entries = contents(place, place.key(name))
+        except ServerError as error:
+            if error.status == 404 and not place.key(name):
+                raise missing(name) from error  # the bucket
+            raise
         if not exists:
             info = self._info_or_none(name)
             if info is None:

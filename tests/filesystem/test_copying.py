@@ -9,7 +9,7 @@ import pytest
 
 fsspec = pytest.importorskip("fsspec")
 
-from cloudfiles.exceptions import InvalidInputError  # noqa: E402 -- needs fsspec
+from cloudfiles.exceptions import InvalidInputError, ServerError  # noqa: E402 -- needs fsspec
 from cloudfiles.testing import S3Server, s3_error  # noqa: E402
 
 TREE = {"run1/a": b"1", "run1/deep/b": b"22", "run10/a": b"333", "run1.txt": b"4444"}
@@ -139,6 +139,14 @@ def test_between_buckets(fault_server: S3Server) -> None:
     fault_server.make_bucket("other")
     fs = S3FileSystem(endpoint=fault_server.url, secrets=fault_server.secrets, skip_instance_cache=True)
     fs.pipe({"bucket/d/a": b"1", "s3://bucket/d/b": b"2"})
+    assert fs.isdir("bucket")
+    assert not fs.exists("missing")
+    assert not fs.isdir("missing")
+    with pytest.raises(FileNotFoundError):
+        fs.ls("missing")
+    for ask in (fs.cat, fs.exists, fs.info):  # a mistyped bucket is not a missing file
+        with pytest.raises(ServerError, match="the bucket 'missing' does not exist"):
+            ask("missing/file")
     fs.cp("bucket/d", "other/d", recursive=True)
     fs.mv("bucket/d", "other/e")
     assert fs.find("other") == ["other/d/a", "other/d/b", "other/e/a", "other/e/b"]
