@@ -6,17 +6,20 @@ import io
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-import pyarrow
-from pyarrow.fs import FileInfo, FileSelector, FileSystemHandler, FileType, PyFileSystem
-
 from cloudfiles.batch.existence import one_by_one
 from cloudfiles.batch.lister import list_pages
 from cloudfiles.cloudfiles import CloudFiles
-from cloudfiles.exceptions import InvalidInputError, MissingObjectError, UnsupportedOperationError
+from cloudfiles.exceptions import InvalidInputError, MissingExtraError, MissingObjectError, UnsupportedOperationError
 from cloudfiles.file_objects import open_file
 from cloudfiles.lib import StrPath
 from cloudfiles.transfer.compare import when
 from cloudfiles.types import StoredObject
+
+try:
+    import pyarrow
+    from pyarrow.fs import FileInfo, FileSelector, FileSystemHandler, FileType, PyFileSystem
+except ImportError as error:
+    raise MissingExtraError("cloudfiles.arrow needs pyarrow: pip install 'cloudfiles[arrow]'") from error
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack

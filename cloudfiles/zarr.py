@@ -7,16 +7,23 @@ from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING, Any
 
-from zarr import config
-from zarr.abc.store import ByteRequest, OffsetByteRequest, RangeByteRequest, Store, SuffixByteRequest
-from zarr.core.buffer import Buffer, BufferPrototype
-from zarr.core.config import config as _config  # the same object, with its defaults
-
 from cloudfiles.aio import AsyncCloudFiles
 from cloudfiles.aio.combined_calls import CombinedCalls
 from cloudfiles.cloudfiles import CloudFiles
-from cloudfiles.exceptions import InvalidInputError, MissingObjectError, PreconditionFailedError
+from cloudfiles.exceptions import (
+    InvalidInputError,
+    MissingExtraError,
+    MissingObjectError,
+    PreconditionFailedError,
+)
 from cloudfiles.lib import StrPath
+
+try:
+    from zarr.abc.store import ByteRequest, OffsetByteRequest, RangeByteRequest, Store, SuffixByteRequest
+    from zarr.core.buffer import Buffer, BufferPrototype
+    from zarr.core.config import config
+except ImportError as error:
+    raise MissingExtraError("cloudfiles.zarr needs zarr 3 and Python 3.11: pip install 'cloudfiles[zarr]'") from error
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -258,6 +265,6 @@ def _directory(prefix: str) -> str:
 
 def _raise_default_concurrency() -> None:
     """Let zarr hand over more chunks at a time, if the number is its default."""
-    default = _config.defaults[0]["async"]["concurrency"]
+    default = config.defaults[0]["async"]["concurrency"]
     if config.get("async.concurrency") == default < CONCURRENT_CHUNKS:
         config.set({"async.concurrency": CONCURRENT_CHUNKS})
