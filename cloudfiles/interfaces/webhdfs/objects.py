@@ -222,7 +222,11 @@ class OpenRequest(Operation):
         if is_html_type(response.headers):  # WebHDFS reports no other type than application/octet-stream
             raise unreadable("the response to OPEN", response, "is a web page", self.path)
         content = b"".join((*self._pieces, response.content)) if self._pieces else response.content
-        if self.is_strict and len(content) != self._end - self._start:
+        if len(content) > self._end - self._start:
+            self._pieces.clear()
+            raise ProtocolError(f"requested {self._end - self._start} bytes, but received {len(content)}",
+                                path=self.path)
+        if self.is_strict and len(content) < self._end - self._start:
             self._pieces.clear()
             raise TruncatedBodyError(f"requested {self._end - self._start} bytes, which exist, but received "
                                      f"{len(content)}", path=self.path)
