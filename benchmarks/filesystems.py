@@ -6,7 +6,8 @@ starts `far_store` with each latency, and runs every client once per round, in a
 their environments (`benchmarks --help`). Prints the median of the seconds, and of the ratios to the seconds of
 cloudfiles in the same round.
 
-- footers: `pyarrow.dataset(...).count_rows()` on 1 000 Parquet files of about 100 KB, which reads their footers.
+- footers: `pyarrow.dataset(...).count_rows()` on 1 000 Parquet files of about 100 KB, which reads their footers one
+  after the other; at once: the ends of all files by `cat_ranges` of the fsspec file system.
 - write, read: an array of 10 000 chunks of 4 KiB, without compression, in zarr.
 - glob: `*7` in a directory of 100 000 keys, of which a tenth match.
 - sequential: a file of 1 GiB in reads of 1 MiB; random: 200 reads of 64 KiB in it.
@@ -17,6 +18,7 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -83,7 +85,15 @@ def footers():
     import pyarrow
     schema = pyarrow.schema([("number", pyarrow.int64()), ("half", pyarrow.float64())])
     pyarrow.dataset.dataset(paths[:1], filesystem=system, schema=schema).count_rows()
-    return {"footers": run}
+    found = {"footers": run}
+    if client in ("cloudfiles", "s3fs"):
+        def at_once():
+            names = [f"bench/parquet/{number:06d}.parquet" for number in range(count)]
+            ends = file_system().cat_ranges(names, [-65536] * count, [None] * count)
+            read = pyarrow.parquet.read_metadata
+            assert sum(read(pyarrow.BufferReader(end)).num_rows for end in ends) == 6000 * count
+        found["at once"] = at_once
+    return found
 
 def chunks():
     import numpy, zarr
@@ -245,6 +255,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--only", default="footers,chunks,glob,file")
     parser.add_argument("--small", action="store_true", help="a tenth of the counts")
     options = parser.parse_args(arguments)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     counts = {what: count // 10 if options.small else count for what, count in COUNTS.items()}
     chosen = options.only.split(",")
     for latency in map(float, options.latency.split(",")):

@@ -30,9 +30,16 @@ if TYPE_CHECKING:
 
     from cloudfiles.cloudfiles import CloudFilesOptions
 
-CONCURRENT_CHUNKS = 512
+CONCURRENT_CHUNKS = 128
 """Chunks of one array operation that zarr hands to a store at the same time, unless the program has set another
 number. The number of requests follows the server, as in any other batch."""
+
+_READ_BYTES = 256 << 20
+"""Bytes of values that are read at the same time, as far as their sizes can be told from those before."""
+
+_FEWEST_READS = 10
+_FIRST_READS = 16
+"""Values that are read at the same time, whatever their size: zarr's default; and as long as no size is known."""
 
 
 class CloudStore(Store):
@@ -44,7 +51,7 @@ class CloudStore(Store):
 
     zarr asks for at most ten chunks at a time by default (`async.concurrency` of `zarr.config`, for all its stores).
     From a store that is far away, these take most of their time waiting. So the first `CloudStore` of a process raises
-    that default to 512. A number that the program, the environment or a configuration file has set is left alone, and
+    that default to 128. A number that the program, the environment or a configuration file has set is left alone, and
     so is one that is set afterwards.
 
     Stores can be pickled and used after a fork, and from several event loops and threads. `close` and `with` are
@@ -80,7 +87,8 @@ class CloudStore(Store):
         if self.cloudfiles._store.shows_encodings_as_suffixes:
             raise InvalidInputError("encoding_suffixes: keys of zarr are exact names; expected None or False")
         self._objects = AsyncCloudFiles.of(self.cloudfiles)
-        self._get_combined = CombinedCalls(self._get_batch)
+        self._most_reads = _FIRST_READS
+        self._get_combined = CombinedCalls(self._get_batch, lambda: self._most_reads)
         self._set_combined = CombinedCalls(self._set_batch)
         _raise_default_concurrency()
 
@@ -116,10 +124,14 @@ class CloudStore(Store):
         return _buffer(await self._get_combined(_request(key, byte_range)), prototype)
 
     async def _get_batch(self, requests: builtins.list[Any]) -> builtins.list[Any]:
-        """The contents, or exceptions."""
+        """The contents, or exceptions. Their size decides how many are read at the same time from now on."""
         if len(requests) == 1:
             return [await self._objects.get(requests[0], raw=True)]
         found = await self._objects.get(requests, raw=True, raise_errors=False)
+        sizes = [len(result["content"]) for result in found if result["content"] is not None]
+        if sizes:
+            fitting = _READ_BYTES * len(sizes) // max(1, sum(sizes))
+            self._most_reads = max(_FEWEST_READS, min(fitting, max(4 * len(sizes), _FIRST_READS)))
         return [result["content"] if result["error"] is None else result["error"] for result in found]
 
     async def get_partial_values(self, prototype: BufferPrototype,

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import sys
+import weakref
+from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
@@ -18,10 +21,14 @@ class CombinedCalls:
     Args:
         run: runs a batch: the outcomes of some items in order, an exception for one that failed. If it raises an
             exception, the items are run again one by one, so that no call fails because of another.
+        limit: returns the maximum number of items in progress; further calls wait in order of arrival.
     """
 
-    def __init__(self, run: Callable[[list[Any]], Awaitable[Sequence[Any]]]) -> None:
+    def __init__(self, run: Callable[[list[Any]], Awaitable[Sequence[Any]]],
+                 limit: Callable[[], int] = lambda: sys.maxsize) -> None:
         self._run = run
+        self._limit = limit
+        self._queues: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _Queue] = weakref.WeakKeyDictionary()
 
     async def __call__(self, item: Any) -> Any:
         """The outcome of an item.
@@ -30,7 +37,9 @@ class CombinedCalls:
         the batch: so nothing is changed afterwards.
         """
         call = _Call(item)
-        current_dispatcher().batch(self._start, call)
+        queue = self._queues.setdefault(asyncio.get_running_loop(), _Queue())
+        queue.waiting.append(call)
+        current_dispatcher().batch(self._start, queue)
         try:
             return await call.future
         except asyncio.CancelledError:
@@ -40,12 +49,27 @@ class CombinedCalls:
                 await asyncio.wait([call.batch])
             raise
 
-    def _start(self, calls: list[_Call]) -> None:
-        calls = [call for call in calls if not call.future.done()]
-        if calls:
-            batch = asyncio.ensure_future(self._run_batch(calls))
-            for call in calls:
-                call.batch, call.others = batch, calls
+    def _start(self, queues: list[_Queue]) -> None:
+        """Start a batch of the calls that wait, as many as the limit allows."""
+        queue = queues[0]  # there is one for each loop
+        calls: list[_Call] = []
+        room = self._limit() - queue.running
+        while queue.waiting and len(calls) < room:
+            call = queue.waiting.popleft()
+            if not call.future.done():
+                calls.append(call)
+        if not calls:
+            return
+        queue.running += len(calls)
+        batch = asyncio.ensure_future(self._run_batch(calls))
+        for call in calls:
+            call.batch, call.others = batch, calls
+
+        def end(_: object) -> None:
+            queue.running -= len(calls)
+            self._start([queue])
+
+        batch.add_done_callback(end)
 
     async def _run_batch(self, calls: list[_Call]) -> None:
         outcomes: Sequence[Any]
@@ -63,6 +87,14 @@ class CombinedCalls:
                 call.future.set_exception(outcome)
             else:
                 call.future.set_result(outcome)
+
+
+class _Queue:
+    """The calls of one event loop: those that wait, and the number of those in progress."""
+
+    def __init__(self) -> None:
+        self.waiting: deque[_Call] = deque()
+        self.running = 0
 
 
 class _Call:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -86,3 +87,40 @@ def test_cancelling() -> None:
         assert batches.ended == 1
 
     asyncio.run(main())
+
+
+def test_limit() -> None:
+    async def main() -> None:
+        batches = Batches()
+        batches.gate.clear()
+        limit = 3
+        call = CombinedCalls(batches.run, lambda: limit)
+        tasks = [asyncio.ensure_future(call(number)) for number in range(10)]
+        for _ in range(3):
+            await asyncio.sleep(0)
+        assert batches.batches == [[0, 1, 2]]
+        tasks[3].cancel()
+        tasks.append(asyncio.ensure_future(call(10)))
+        for _ in range(3):
+            await asyncio.sleep(0)
+        assert batches.batches == [[0, 1, 2]]
+        limit = 5
+        batches.gate.set()
+        del tasks[3]
+        assert await asyncio.gather(*tasks) == [0, 2, 4, 8, 10, 12, 14, 16, 18, 20]
+        assert [item for batch in batches.batches for item in batch] == [0, 1, 2, 4, 5, 6, 7, 8, 9, 10]
+        assert max(map(len, batches.batches)) == 5
+
+    asyncio.run(main())
+
+
+def test_several_loops_at_once() -> None:
+    """As threads of a program have: a limit that is reached in one does not stop the others."""
+    batches = Batches()
+    call = CombinedCalls(batches.run, lambda: 2)
+
+    async def main() -> list[int]:
+        return list(await asyncio.gather(*map(call, range(5))))
+
+    with ThreadPoolExecutor(4) as executor:
+        assert list(executor.map(lambda _: asyncio.run(main()), range(20))) == [[0, 2, 4, 6, 8]] * 20

@@ -208,7 +208,7 @@ def test_arrays(store: CloudStore, shards: tuple[int, int] | None) -> None:
 def test_default_concurrency_is_raised_once() -> None:
     with zarr.config.set({"async.concurrency": 10}):
         CloudStore("mem://bucket/")
-        assert zarr.config.get("async.concurrency") == 512
+        assert zarr.config.get("async.concurrency") == 128
     with zarr.config.set({"async.concurrency": 3}):
         CloudStore("mem://bucket/")
         assert zarr.config.get("async.concurrency") == 3
@@ -258,6 +258,31 @@ def test_concurrent_writes_are_independent(s3: CloudStore, fault_server: S3Serve
     assert [outcome is None for outcome in outcomes] == [True, True, False, True, True]
     assert [_get(s3, key) for key in ("b", "c", "refused")] == [b"1", b"4", None]
     assert _get(s3, "a") in (b"0", b"3")
+
+
+def test_large_values_are_read_few_at_a_time(s3: CloudStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A selection that crosses many large chunks must not have all of them in memory."""
+    monkeypatch.setattr("cloudfiles.zarr._READ_BYTES", 40_000)
+    keys = [f"c/{number}" for number in range(300)]
+    s3.cloudfiles.puts([(key, bytes(4000)) for key in keys])
+    sizes: list[int] = []
+    get = s3._objects.get
+
+    async def counted(items: Any, **options: Any) -> Any:
+        sizes.append(len(items))
+        return await get(items, **options)
+
+    monkeypatch.setattr(s3._objects, "get", counted)
+
+    async def read() -> list[Any]:
+        return await asyncio.gather(*(s3.get(key, PROTOTYPE) for key in keys))
+
+    assert [len(found) for found in asyncio.run(read())] == [4000] * 300
+    assert sizes == [16, *[10] * 28, 4]
+    s3.cloudfiles.puts([(key, bytes(4)) for key in keys])
+    sizes.clear()
+    asyncio.run(read())
+    assert sizes[:4] == [10, 40, 160, 90]
 
 
 def test_concurrent_reads_are_one_batch(s3: CloudStore, fault_server: S3Server) -> None:
