@@ -27,9 +27,9 @@ from tests.servers.processes import Server, _environment, _stop, ending_with_par
 _PYSPARK = "2.4.8"
 _CACHE = Path(os.environ.get("CLOUDFILES_TEST_CACHE") or Path.home() / ".cache" / "cloudfiles-tests")
 _DEBIAN = Path("/usr/share/java")
-_PACKAGES = ("openjdk-17-jre-headless", "libjersey1-server-java", "libjersey1-core-java", "libjersey1-servlet-java",
+PACKAGES = ("openjdk-17-jre-headless", "libjersey1-server-java", "libjersey1-core-java", "libjersey1-servlet-java",
              "libcommons-daemon-java")
-_APT = f"apt-get install --no-install-recommends {' '.join(_PACKAGES)}"
+_APT = f"apt-get install --no-install-recommends {' '.join(PACKAGES)}"
 _DEBIAN_JARS = ("jersey1-server", "jersey1-core", "jersey1-servlet", "jsr311-api", "jaxb-impl", "jaxb-core",
                 "commons-daemon", "asm", "asm-commons")
 _NEEDED = ("jersey1-server", "jersey1-core", "jersey1-servlet", "commons-daemon")
@@ -67,19 +67,22 @@ class HadoopServer(Server):
         return f"127.0.0.1:{self.port}"
 
 
-def install() -> Path:
-    """The directory of the jars, downloaded where they are missing. Skips the test where that cannot be."""
+def install(timeout: float = 120) -> Path:
+    """The directory of the jars, downloaded where they are missing. Skips the test where that cannot be.
+
+    timeout: seconds for the download; a test that takes three minutes ends the run.
+    """
     find_program("java", _APT)
     missing = [name for name in _NEEDED if not (_DEBIAN / f"{name}.jar").exists()]
     if missing:
         pytest.skip(f"{', '.join(missing)} are not in {_DEBIAN}: {_APT}")
     jars = _CACHE / f"hadoop-{_PYSPARK}"
     if not jars.is_dir():
-        _download(jars)
+        _download(jars, timeout)
     return jars
 
 
-def _download(jars: Path) -> None:
+def _download(jars: Path, timeout: float) -> None:
     """Take the jars from the source distribution of pyspark (200 MB), which is not kept."""
     scratch = _CACHE / f"hadoop-{os.getpid()}"
     scratch.mkdir(parents=True, exist_ok=True)
@@ -88,8 +91,11 @@ def _download(jars: Path) -> None:
         constraints.write_text("pypandoc<1.8\nsetuptools<70\n")  # what this old distribution's setup.py runs with
         command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--no-binary", "pyspark", "-d",
                    str(scratch), f"pyspark=={_PYSPARK}"]
-        done = subprocess.run(command, env={**os.environ, "PIP_CONSTRAINT": str(constraints)}, capture_output=True,
-                              text=True, timeout=600)
+        try:
+            done = subprocess.run(command, env={**os.environ, "PIP_CONSTRAINT": str(constraints)}, capture_output=True,
+                                  text=True, timeout=timeout)
+        except subprocess.TimeoutExpired:
+            pytest.skip(f"pyspark {_PYSPARK} could not be downloaded in {timeout:.0f} s")
         archives = glob.glob(f"{scratch}/pyspark-*.tar.gz")
         if done.returncode or not archives:
             pytest.skip(f"pyspark {_PYSPARK} could not be downloaded: {done.stderr[-300:]}")
