@@ -7,6 +7,7 @@ import random
 import pytest
 
 from cloudfiles.exceptions import MissingObjectError, PreconditionFailedError
+from tests.conformance.nasty_keys import CANNOT_HOLD, NASTY_KEYS
 from tests.conformance.stores import STORES, StoreUnderTest
 
 MIB = 1 << 20
@@ -50,3 +51,21 @@ def test_rename(store: StoreUnderTest) -> None:
     assert (cf.get("x/y/1"), cf.exists("z")) == (b"beside", False)
     with pytest.raises(MissingObjectError):
         cf.rename("missing", "b")
+
+
+@pytest.mark.full
+@pytest.mark.stores("mem", "file", "scripted", "gs-scripted", "az")
+def test_nasty_keys(store: StoreUnderTest) -> None:
+    """Those that do not end in a slash, which would be directories, are renamed and concatenated like others."""
+    top, cannot_hold = store.at_top(), CANNOT_HOLD[store.name]
+    keys = [entry.key for entry in NASTY_KEYS if entry.key not in cannot_hold and len(entry.key.encode()) < 200
+            and not entry.key.endswith("/")]
+    for number, key in enumerate(keys):
+        cf = top.below(number).cf()
+        cf.put(key, b"1")
+        cf.rename(key, f"to-{number}/renamed")
+        cf.rename(f"to-{number}/renamed", f"to-{number}/{key}")
+        cf.concat([f"to-{number}/{key}"], f"to-{number}/all")
+        assert cf.get([f"to-{number}/{key}", f"to-{number}/all"], return_dict=True) == {
+            f"to-{number}/{key}": b"1", f"to-{number}/all": b"1"}, repr(key)
+        assert not cf.exists(key), repr(key)
