@@ -15,7 +15,7 @@ from cloudfiles.cli.progress_bar import progress_of
 from cloudfiles.cli.store_options import Stores, store_options
 from cloudfiles.cli.tables import print_line
 from cloudfiles.exceptions import InvalidInputError
-from cloudfiles.transfer.sync_plan import key_filter
+from cloudfiles.transfer.key_filter import key_filter
 
 
 @click.command()

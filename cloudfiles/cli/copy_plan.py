@@ -28,7 +28,6 @@ from cloudfiles.cli.listing import directory, entries, is_empty_directory, match
 from cloudfiles.cli.operands import STANDARD, Operand, below, from_input
 from cloudfiles.cli.store_options import Stores
 from cloudfiles.exceptions import AuthorizationError, InvalidInputError, UnsupportedOperationError
-from cloudfiles.transfer.sync import check_disjoint
 
 
 class Pair(NamedTuple):
@@ -113,6 +112,8 @@ def _is_directory(stores: Stores, one: Operand) -> bool:
 
 
 def _directory(stores: Stores, one: Operand, target: _Target) -> Copying:
+    from cloudfiles.transfer.sync import check_disjoint  # here, as single files need no listings to be compared
+
     source = directory(stores, one)
     into = target.directory(one.basename if target.is_directory else "")
 

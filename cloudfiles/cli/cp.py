@@ -20,8 +20,8 @@ from cloudfiles.cli.tables import print_line
 from cloudfiles.content_encoding import stored_encoding
 from cloudfiles.exceptions import CloudFilesError
 from cloudfiles.transfer.compare import when
+from cloudfiles.transfer.key_filter import key_filter
 from cloudfiles.transfer.result import TransferResult
-from cloudfiles.transfer.sync_plan import key_filter
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -8,7 +8,6 @@ import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from cloudfiles.cli.operands import below
@@ -37,6 +36,8 @@ def progress_of(description: str, wanted: bool | None, total: int | None = None)
     if wanted is False or (wanted is None and not sys.stderr.isatty()):
         yield False
         return
+    from shutil import get_terminal_size
+
     from tqdm import tqdm
 
     screen = get_terminal_size()  # some terminals report 0 lines, for which tqdm shows nothing

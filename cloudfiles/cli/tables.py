@@ -7,8 +7,6 @@ import sys
 from datetime import datetime
 from typing import Any
 
-from cloudfiles.transfer.compare import when
-
 
 def human_size(size: int) -> str:
     """`size` bytes with three digits: `1.5 KiB`, `312 MiB`.
@@ -33,6 +31,8 @@ def shown_size(size: int | None, human: bool) -> str:
 
 def shown_time(modified: str | None) -> str:
     """A time of any store in local time: `2026-11-21 13:37:02`; '-' if it is unknown."""
+    from cloudfiles.transfer.compare import when  # here, as not every command shows times
+
     seconds = when(modified)
     return "-" if seconds is None else datetime.fromtimestamp(seconds).strftime("%Y-%m-%d %H:%M:%S")
 

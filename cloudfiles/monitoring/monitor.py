@@ -10,14 +10,16 @@ Rates are in bits per second (`bps`) unless stated otherwise. Plots require matp
 from __future__ import annotations
 
 import threading
-import uuid
 from collections.abc import Callable, Sequence
 from enum import Enum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cloudfiles.exceptions import InvalidInputError
 from cloudfiles.monitoring.rates import Flow, Io
 from cloudfiles.types import Clock
+
+if TYPE_CHECKING:
+    import uuid
 
 _OTHER_CLOCK = 1.0
 """Seconds. Monotonic clocks whose origins differ by more than this are different clocks."""
@@ -118,6 +120,8 @@ class TransmissionMonitor:
 
     def start_io(self, num_bytes: int, start_time: float | None = None) -> uuid.UUID:
         """Record the start of an operation of about `num_bytes`; returns the id to pass to `end_io`."""
+        import uuid  # here, as it takes long to import and is used for recordings only
+
         flight = uuid.uuid4()
         with self._lock:
             self._in_flight[flight] = (self._clock.monotonic() if start_time is None else start_time, num_bytes)

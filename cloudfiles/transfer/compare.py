@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import email.utils
 from collections.abc import Iterable
 from datetime import datetime, timezone
 from typing import Any, Literal, NamedTuple
@@ -105,8 +104,10 @@ def when(text: str | None) -> float | None:
         return at.replace(tzinfo=at.tzinfo or timezone.utc).timestamp()
     except ValueError:
         pass
+    from email.utils import parsedate_to_datetime  # here, as it takes long to import
+
     try:
-        return email.utils.parsedate_to_datetime(text).timestamp()
+        return parsedate_to_datetime(text).timestamp()
     except (ValueError, TypeError):
         return None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -12,9 +12,8 @@ from typing import NamedTuple
 from cloudfiles.batch.lister import list_pages
 from cloudfiles.batch.store import Store
 from cloudfiles.interfaces.base import Interface
+from cloudfiles.transfer.key_filter import KeyFilter
 from cloudfiles.types import ListEntry
-
-KeyFilter = Callable[[str], bool]
 
 
 class ListingPair(NamedTuple):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
@@ -163,6 +162,8 @@ class MultipartCopy:
     @contextmanager
     def _spooled(self) -> Iterator[tuple[BinaryIO, str]]:
         """The content, in the encoding of the target, in an unnamed temporary file."""
+        import tempfile  # here, as it takes long to import
+
         for tries_left in reversed(range(_STREAM_TRIES)):
             with tempfile.TemporaryFile() as spool:
                 file = cast(BinaryIO, spool)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import logging
 import os
 
@@ -40,6 +39,8 @@ def check_source(source: Store) -> None:
 def _hint(source: Store, path: str) -> str:
     """The most similar name next to it."""
     above, _, name = path.rpartition("/")
+    import difflib  # here, as it is only needed for errors
+
     try:
         near = difflib.get_close_matches(name, _names_in(source, above, name), 1)
     except (CloudFilesError, OSError):

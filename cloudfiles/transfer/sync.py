@@ -20,9 +20,10 @@ from cloudfiles.interfaces.base import Interface
 from cloudfiles.transfer.compare import checked_mode
 from cloudfiles.transfer.copier import TransferOptions
 from cloudfiles.transfer.engine import OnOutcome, copy_items, plan_between
+from cloudfiles.transfer.key_filter import key_filter
 from cloudfiles.transfer.result import TransferResult, skipped_in_errors
 from cloudfiles.transfer.sources import check_source
-from cloudfiles.transfer.sync_plan import SyncPlan, key_filter
+from cloudfiles.transfer.sync_plan import SyncPlan
 
 _log = logging.getLogger("cloudfiles")
 

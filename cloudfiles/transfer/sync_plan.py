@@ -9,11 +9,10 @@ import os
 import sqlite3
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 from cloudfiles.batch.fanout import Plan, collect
 from cloudfiles.batch.store import Store
@@ -30,7 +29,8 @@ from cloudfiles.transfer.compare import (
     sizes_differ,
 )
 from cloudfiles.transfer.items import Item
-from cloudfiles.transfer.listing_merge import KeyFilter, ListingPair, OutOfOrderError, merge_listings, sort_key
+from cloudfiles.transfer.key_filter import KeyFilter
+from cloudfiles.transfer.listing_merge import ListingPair, OutOfOrderError, merge_listings, sort_key
 
 _SHOWN = 5
 """Conflicts that an error names."""
@@ -298,38 +298,3 @@ class _Conflicts:
             more = f", and {self._count - _SHOWN} more" if self._count > _SHOWN else ""
             raise InvalidPathError(f"{self._count} keys conflict at the target: {'; '.join(self._found)}{more}. "
                                    "Nothing was copied or deleted; use exclude= to leave out keys")
-
-
-def key_filter(include: Any, exclude: Any) -> Callable[[str], bool]:
-    """A function that tells whether a key matches one of `include` (None: all do) and none of `exclude`.
-
-    Each is a glob (`*` also matches slashes), a compiled regular expression to search for, a function of the key, or a
-    list of these.
-    """
-    included, excluded = _matchers(include), _matchers(exclude)
-    return lambda key: ((include is None or any(match(key) for match in included))
-                        and not any(match(key) for match in excluded))
-
-
-def _matchers(patterns: Any) -> list[Callable[[str], Any]]:
-    if patterns is None:
-        return []
-    several: Iterable[Any] = patterns if isinstance(patterns, list | tuple | set | frozenset) else [patterns]
-    return [_matcher(pattern) for pattern in several]
-
-
-def _matcher(pattern: Any) -> Callable[[str], Any]:
-    import fnmatch
-    import re
-
-    from cloudfiles.exceptions import InvalidInputError
-
-    if isinstance(pattern, str):
-        return re.compile(fnmatch.translate(pattern)).match
-    if isinstance(pattern, re.Pattern):
-        return pattern.search
-    if callable(pattern):
-        matching: Callable[[str], Any] = pattern
-        return matching
-    raise InvalidInputError("expected a glob, a compiled regular expression, a function of the key, or a list of "
-                            f"them, got {type(pattern).__name__}: {pattern!r}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -31,7 +32,7 @@ def test_nothing_is_loaded_before_it_is_needed(statement: str, unwanted: list[st
 
 def loaded(statement: str, unwanted: list[str]) -> str:
     """Which of the modules a new interpreter has imported after `statement`."""
-    code = f"import sys; {statement}; print([name for name in {unwanted!r} if name in sys.modules])"
+    code = f"import sys\n{statement}\nprint([name for name in {unwanted!r} if name in sys.modules])"
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True,
                           timeout=60).stdout.strip()
 
@@ -57,3 +58,20 @@ def test_one_object_over_http_needs_few_modules(fault_server: S3Server, monkeypa
         monkeypatch.setenv(name, value)
     get = f"from cloudfiles import CloudFiles; assert CloudFiles({fault_server.cloudpath()!r}).get('key') == b'content'"
     assert loaded(get, [*SDKS, *SLOW]) == "[]"
+
+
+@pytest.mark.parametrize(("arguments", "unwanted"), [
+    (["--help"], ["cloudfiles.interfaces", "cloudfiles.transfer", "dataclasses", "email", "logging", "socket"]),
+    (["ls", "."], ["email", "gevent", "logging", "random", "sqlite3", "tempfile", "tqdm"]),
+    (["cp", "a", "b"], ["cloudfiles.transfer.sync", "difflib", "email", "gevent", "tempfile", "tqdm"])])
+def test_commands_load_what_they_need(
+        arguments: list[str], unwanted: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a").write_bytes(b"content")
+    command = f"""
+from cloudfiles.cli import main
+import contextlib, io
+with contextlib.suppress(SystemExit), contextlib.redirect_stdout(io.StringIO()):
+    main({arguments!r})
+"""
+    assert loaded(command, [*SDKS, *unwanted]) == "[]"

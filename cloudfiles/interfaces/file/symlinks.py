@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import itertools
-import logging
 import os
 
-log = logging.getLogger("cloudfiles")
+from cloudfiles import logger
 
 _SHOWN = 5
 """Maximum number of symlinks that are named in the log."""
@@ -52,7 +51,7 @@ class Symlinks:
         """Log the skipped symlinks, once."""
         if self._skipped:
             shown = ", ".join(map(repr, itertools.islice(self._skipped, _SHOWN)))
-            log.warning("%s: skipped %d symlinks that lead out of this directory or to nothing: %s%s. Use "
-                        "follow_external_symlinks=True to follow those that lead elsewhere", self._root,
-                        len(self._skipped), shown, ", ..." if len(self._skipped) > _SHOWN else "")
+            logger.warning("%s: skipped %d symlinks that lead out of this directory or to nothing: %s%s. Use "
+                           "follow_external_symlinks=True to follow those that lead elsewhere", self._root,
+                           len(self._skipped), shown, ", ..." if len(self._skipped) > _SHOWN else "")
             self._skipped = {}
