@@ -68,7 +68,7 @@ class DataLake:
         self._store = store
         here = store.here()
         if here.capability(Directories) is None and here.capability(Appending) is None:
-            store.required(Directories)
+            store.required(AccessControl)  # raises an error with the reason
 
     def __repr__(self) -> str:
         return redact(f"DataLake({self._store.cloudpath!r})")

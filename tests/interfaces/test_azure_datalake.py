@@ -107,6 +107,13 @@ def test_directories(server: AzureServer, az: Worker, lake: Worker) -> None:
     assert [entry.key for entry in az.list_page().entries] == ["file"]
 
 
+def test_empty_directories_are_found(server: AzureServer, az: Worker, lake: Worker) -> None:
+    lake.mkdir("a/b")
+    server.put_blob("root/file", b"x")
+    assert all(az.isdir(key) for key in ("a/b", "a/b/", ""))
+    assert not any(az.isdir(key) for key in ("file", "missing", "a/../a", "a\\b"))
+
+
 def test_removing_directories(server: AzureServer, lake: Worker) -> None:
     lake.mkdir("a")
     server.put_blobs({f"root/a/{n}": b"" for n in range(25)})

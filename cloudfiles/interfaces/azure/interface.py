@@ -13,6 +13,7 @@ from cloudfiles.exceptions import (
     CloudFilesError,
     ConfigurationError,
     InvalidInputError,
+    InvalidPathError,
     UnsupportedOperationError,
 )
 from cloudfiles.interfaces.azure.access_control import AzureAccessControl
@@ -154,9 +155,12 @@ class AzureInterface(HeaderStore):
             return True
         container = self._container or self._resolve()
         name = key.removesuffix("/")
-        target = container.target(name) if name else container.base.removesuffix("/")
         if not name and not container.root:
             return False  # the container itself
+        try:
+            target = container.target(name) if name else container.base.removesuffix("/")
+        except InvalidPathError:  # not the name of a blob
+            return False
         return self._client.send(
             DirectoryHead(container.origin, "HEAD", target, {}, protocol=container.protocol, path=key)) is not None
 
