@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
+import weakref
+from time import monotonic
+
 from cloudfiles.batch.store import Store
 from cloudfiles.file_objects.worker_runtime import worker_runtime
 from cloudfiles.interfaces.base import Interface
@@ -11,6 +15,9 @@ from cloudfiles.types import WriteOptions
 
 PIPE_BYTES = 16 << 20
 """Bytes that wait to be made into parts. Parts that are being sent are held to a limit of their own."""
+
+_ABORT_SECONDS = 10.0
+"""How long the removal of what was sent is waited for. It continues afterwards, unless the program ends."""
 
 
 class Upload:
@@ -60,6 +67,16 @@ class Upload:
             self._running.abort()
 
 
+_running: weakref.WeakSet[_Running] = weakref.WeakSet()
+
+
+@atexit.register
+def _abort_all() -> None:
+    """When the program ends: workers are daemon threads, which do not run any more when objects are finalized."""
+    for upload in list(_running):
+        upload.abort()
+
+
 class _Running:
     """A put in a worker. The worker does not refer to the file object, so that one that is dropped is noticed."""
 
@@ -76,6 +93,7 @@ class _Running:
                 outcome.error = error
 
         self._group.start(put, 1)
+        _running.add(self)
 
     def push(self, piece: bytes | memoryview) -> None:
         if not self._pipe.write(piece):
@@ -93,8 +111,12 @@ class _Running:
         raise self._outcome.error or RuntimeError("the upload was ended before the object was complete")
 
     def abort(self) -> None:
-        if not self._group.finished:
-            self._group.cancel()
+        if self._group.finished:
+            return
+        self._group.cancel()
+        deadline = monotonic() + _ABORT_SECONDS
+        while not self._group.finished and monotonic() < deadline:  # the parts are being removed
+            self._group.wait_caller(0.1)
 
 
 class _Outcome:

@@ -227,6 +227,22 @@ def test_a_killed_process_publishes_nothing(fault_server: S3Server, tmp_path: Pa
         assert cf.discard_partial("", older_than=-60) == 0
 
 
+@pytest.mark.parametrize("green", [True, False])
+def test_a_program_that_ends_publishes_nothing(fault_server: S3Server, green: bool) -> None:
+    script = textwrap.dedent(f"""
+        from cloudfiles import CloudFiles
+        cf = CloudFiles("s3://{fault_server.bucket}/dir/", endpoint={fault_server.url!r},
+                        secrets={fault_server.secrets!r}, green={green})
+        file = cf.open("key", "wb")
+        for _ in range(20):
+            file.write(bytes(1 << 20))
+    """)
+    done = subprocess.run([sys.executable, "-W", "always", "-c", script], capture_output=True, text=True, timeout=60,
+                          check=True)
+    assert "ResourceWarning" in done.stderr
+    assert (fault_server.contents(), fault_server.uploads()) == ({}, [])
+
+
 # ---- threads, forks, greenlets
 
 
