@@ -364,6 +364,14 @@ def test_a_put_that_fails_leaves_nothing(webhdfs_server: WebHdfsServer, cf: Clou
     assert webhdfs_server.files() == {"/dir/key": b"old"}
 
 
+@pytest.mark.parametrize("query", ["op=CREATE", to_data_node("CREATE")])
+def test_what_was_never_created_is_not_removed(webhdfs_server: WebHdfsServer, cf: CloudFiles, query: str) -> None:
+    webhdfs_server.script(Rule(exception("AccessControlException"), query=query, times=None))
+    with pytest.raises(AuthorizationError):
+        cf.put("key", b"content")
+    assert webhdfs_server.requests("DELETE") == []
+
+
 def test_damaged_content_is_noticed(webhdfs_server: WebHdfsServer, cf: CloudFiles) -> None:
     webhdfs_server.write("/dir/key", b"old")
     webhdfs_server.script(Rule(FlipBit(5), query=to_data_node("CREATE"), times=None))
@@ -521,6 +529,30 @@ def test_an_append_that_breaks_off(webhdfs_server: WebHdfsServer, cf: CloudFiles
     with pytest.raises(PreconditionFailedError):
         lake.append("log", 3, b"6")
     assert cf.get("log") == b"12345"
+
+
+def test_a_part_of_an_append_is_removed_and_appended_again(webhdfs_server: WebHdfsServer, cf: CloudFiles,
+                                                           monkeypatch: pytest.MonkeyPatch) -> None:
+    """A DataNode keeps what it has received of a body that breaks off."""
+    from cloudfiles.interfaces.webhdfs.appending import HdfsAppending
+
+    original = HdfsAppending._has_appended
+    left = [b"123", b"1xy"]
+
+    def has_appended(self: HdfsAppending, *args: Any) -> bool:
+        webhdfs_server.write("/dir/log", left.pop(0))
+        return original(self, *args)
+
+    monkeypatch.setattr(HdfsAppending, "_has_appended", has_appended)
+    webhdfs_server.write("/dir/log", b"1")
+    webhdfs_server.script(Rule(ResetBefore(), query=to_data_node("APPEND")))
+    cf.data_lake().append("log", 1, b"2345")
+    assert cf.get("log") == b"12345"
+    webhdfs_server.write("/dir/log", b"1")
+    webhdfs_server.script(Rule(ResetBefore(), query=to_data_node("APPEND")))
+    with pytest.raises(PreconditionFailedError, match="another client"):
+        cf.data_lake().append("log", 1, b"2345")
+    assert cf.get("log") == b"1xy"
 
 
 def test_blocks_are_concatenated_on_the_server(webhdfs_server: WebHdfsServer, cf: CloudFiles) -> None:
