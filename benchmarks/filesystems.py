@@ -1,6 +1,7 @@
 """Libraries on a store that is far away, by default settings: Parquet footers, chunks of zarr, `glob`, one large file.
 
-    python -m benchmarks.filesystems [--latency 0,20] [--rounds 3] [--only footers,chunks,glob,file] [--small]
+    python -m benchmarks.filesystems [--latency 0,20] [--rounds 3] [--only footers,chunks,glob,file]
+                                      [--clients s3fs,obstore,pyarrow] [--small]
 
 starts `far_store` with each latency, and runs every client once per round, in a process of its own, the alternatives in
 their environments (`benchmarks --help`). Prints the median of the seconds, and of the ratios to the seconds of
@@ -98,6 +99,7 @@ def footers():
 def chunks():
     import numpy, zarr
     values = numpy.random.default_rng(1).integers(0, 1 << 30, count * 1024, dtype="i4")
+    zarr.create_array(zarr_store(), name="first", shape=(2,), dtype="i4")[:] = 1
     def write():
         array = zarr.create_array(zarr_store(), name="a", shape=values.shape, chunks=(1024,), dtype="i4",
                                   compressors=None)
@@ -227,12 +229,12 @@ def python_of(client: str) -> str:
     return python_for("s3fs", None) if client == "s3fs" else sys.executable
 
 
-def run(what: str, port: int, rounds: int, count: int) -> None:
+def run(what: str, port: int, rounds: int, count: int, clients: Sequence[str]) -> None:
     from benchmarks.envs import Unavailable
 
-    samples: dict[str, list[dict[str, Any]]] = {client: [] for client in CLIENTS[what]}
+    samples: dict[str, list[dict[str, Any]]] = {client: [] for client in CLIENTS[what] if client in clients}
     for number in range(rounds):
-        for client in CLIENTS[what]:
+        for client in samples:
             try:
                 name = f"put-{what}-{client.split(',')[-1].strip()}-{number}"
                 samples[client].append(measure(python_of(client), what, client, port, count, name))
@@ -253,16 +255,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--latency", default="0,20", help="ms to the first byte (0,20)")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", default="footers,chunks,glob,file")
+    parser.add_argument("--clients", default="s3fs,obstore,pyarrow", help="the others (s3fs,obstore,pyarrow)")
     parser.add_argument("--small", action="store_true", help="a tenth of the counts")
     options = parser.parse_args(arguments)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     counts = {what: count // 10 if options.small else count for what, count in COUNTS.items()}
     chosen = options.only.split(",")
+    clients = ["cloudfiles", "cloudfiles, fsspec", *options.clients.split(",")]
     for latency in map(float, options.latency.split(",")):
         with store(latency, chosen, counts) as port:
             print(f"{latency:g} ms", flush=True)
             for what in chosen:
-                run(what, port, options.rounds, counts[what])
+                run(what, port, options.rounds, counts[what], clients)
 
 
 if __name__ == "__main__":
