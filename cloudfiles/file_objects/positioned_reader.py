@@ -5,10 +5,14 @@ from __future__ import annotations
 import io
 import os
 from abc import abstractmethod
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from cloudfiles.integrity import Buffer
 from cloudfiles.runtime.guard import Guard
+
+_LINES_BYTES = 64 << 10
+"""Bytes that are split into lines at once."""
 
 
 class Block(NamedTuple):
@@ -163,6 +167,43 @@ class PositionedReader(io.BufferedIOBase):
                     break
                 left -= len(part) if left > 0 else 0
             return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def __iter__(self) -> Iterator[bytes]:
+        """The lines from the position on. Lines of one block are split at once, which is much faster than `readline`.
+
+        The position is behind each line that was returned; if it is changed meanwhile, iteration continues there.
+        """
+        while True:
+            start, lines = self._whole_lines()
+            if not lines:
+                line = self.readline()
+                if not line:
+                    return
+                yield line
+            lock = self._guard.lock
+            for line in lines:
+                if not lock.acquire(False):
+                    break  # another thread reads
+                is_here = self._position == start
+                if is_here:
+                    self._position = start = start + len(line) + 1
+                lock.release()
+                if not is_here:
+                    break
+                yield line + b"\n"
+
+    def _whole_lines(self) -> tuple[int, list[bytes]]:
+        """The position, and the complete lines, without line breaks, that the next bytes of the block have."""
+        with self._exclusively():
+            block = self._block_at(self._position, 1)
+            if block is None:
+                return self._position, []
+            at = self._position - block.start
+            return self._position, bytes(block.content[at:at + _LINES_BYTES]).split(b"\n")[:-1]
+
+    def close(self) -> None:
+        self._position = -1  # ends iterators
+        super().close()
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name!r}{' closed' if self.closed else ''}>"

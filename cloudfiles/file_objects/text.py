@@ -12,6 +12,10 @@ from cloudfiles.file_objects.object_writer import ObjectWriter
 class TextReader(io.TextIOWrapper):
     """An object open for reading text."""
 
+    def __init__(self, reader: Any, encoding: str, errors: str | None = None, newline: str | None = None) -> None:
+        super().__init__(reader, encoding, errors, newline)
+        self._CHUNK_SIZE = 64 << 10  # bytes that are decoded at once, eight times the default
+
     def __reduce__(self) -> tuple[Any, ...]:
         """A pickle continues at the position. Raises OSError while lines are iterated over, as `tell` does."""
         return _reopened, (self.buffer, self.encoding, self.errors, self.tell(), self.mode)

@@ -13,22 +13,25 @@ class Guard:
     """A lock for one holder at a time, as a `with` block.
 
     A native lock would block a hub of which the holder is a greenlet, for ever: a greenlet therefore asks repeatedly.
+
+    Attributes:
+        lock: the lock itself, to be taken without waiting where that is enough.
     """
 
-    __slots__ = ("_lock",)
+    __slots__ = ("lock",)
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self.lock = threading.Lock()
 
     def __enter__(self) -> None:
-        if self._lock.acquire(blocking=False):
+        if self.lock.acquire(blocking=False):
             return
         runtime = blocking_runtime()
         if runtime.name == "threads":
-            self._lock.acquire()
+            self.lock.acquire()
             return
-        while not self._lock.acquire(blocking=False):
+        while not self.lock.acquire(blocking=False):
             runtime.sleep(_POLL_SECONDS)
 
     def __exit__(self, *_: object) -> None:
-        self._lock.release()
+        self.lock.release()

@@ -95,3 +95,23 @@ def test_of_one_object(cf: CloudFiles) -> None:
         file.write("text")
     with one.open() as read:
         assert read.read() == b"text"
+
+
+def test_iterating_over_lines_keeps_the_position(cf: CloudFiles) -> None:
+    lines = [b"%d\n" % number for number in range(30_000)]
+    cf["key"] = b"".join(lines)
+    with cf.open("key") as file:
+        for number, line in enumerate(file):
+            assert line == lines[number]
+            if number == 20_000:
+                break
+        assert file.tell() == sum(map(len, lines[:20_001]))
+        assert file.readline() == lines[20_001]
+        assert next(file) == lines[20_002]
+        remaining = iter(file)
+        assert next(remaining) == lines[20_003]
+        file.seek(0)
+        assert next(remaining) == lines[0]
+        file.close()
+        with pytest.raises(ValueError, match="closed"):
+            next(remaining)
