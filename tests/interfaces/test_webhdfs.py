@@ -555,6 +555,14 @@ def test_a_part_of_an_append_is_removed_and_appended_again(webhdfs_server: WebHd
     assert cf.get("log") == b"1xy"
 
 
+def test_a_truncation_is_waited_for(webhdfs_server: WebHdfsServer, cf: CloudFiles) -> None:
+    """Until the DataNodes have cut the last block, the old file is there."""
+    webhdfs_server.configure(recoveries=2)
+    cf.put("log", b"12345")
+    cf.data_lake().truncate("log", 2)
+    assert cf.get("log") == b"12"
+
+
 def test_blocks_are_concatenated_on_the_server(webhdfs_server: WebHdfsServer, cf: CloudFiles) -> None:
     cf.puts([("a", b"1"), ("b", b"2"), ("c", b"3")])
     webhdfs_server.forget()

@@ -41,6 +41,7 @@ class WebHdfsSettings:
         authorization: the Authorization header that every request to the NameNode must have.
         standby: hosts at which the NameNode is not active.
         acls: whether ACLs are enabled.
+        recoveries: how often the old size is reported after a TRUNCATE, whose answer is then false.
         decodes_twice: the DataNode decodes the path twice, as that of Hadoop 2.
     """
 
@@ -52,6 +53,7 @@ class WebHdfsSettings:
     authorization: str | None = None
     standby: frozenset[str] = frozenset()
     acls: bool = True
+    recoveries: int = 0
     decodes_twice: bool = False
 
 
@@ -60,6 +62,7 @@ class WebHdfsService:
 
     def __init__(self) -> None:
         self.tree = Tree()
+        self.recovering: dict[str, tuple[int, int]] = {}  # by path: looks that are left, and the new size
         self.settings = WebHdfsSettings()
 
     def date_header(self) -> tuple[str, str]:
@@ -152,6 +155,9 @@ class WebHdfsService:
         return ServerResponse(200)
 
     def _truncate(self, request: ServerRequest, path: str) -> ServerResponse:
+        if self.settings.recoveries:
+            self.recovering[path] = self.settings.recoveries, int(request.query["newlength"])
+            return _document({"boolean": False})
         inode = self._file(path)
         inode.content = (inode.content or b"")[:int(request.query["newlength"])]
         inode.modified = int(time.time() * 1000)
@@ -168,6 +174,11 @@ class WebHdfsService:
         return ServerResponse(200)
 
     def _getfilestatus(self, request: ServerRequest, path: str) -> ServerResponse:
+        looks, size = self.recovering.pop(path, (0, -1))
+        if looks:
+            self.recovering[path] = looks - 1, size
+        elif size >= 0:
+            self.tree.find(path).content = (self.tree.find(path).content or b"")[:size]
         return _document({"FileStatus": self.tree.find(path).status("", file_ids=not self.settings.httpfs)})
 
     def _liststatus(self, request: ServerRequest, path: str) -> ServerResponse:

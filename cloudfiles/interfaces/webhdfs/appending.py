@@ -8,6 +8,7 @@ from __future__ import annotations
 from cloudfiles.exceptions import (
     InvalidInputError,
     PreconditionFailedError,
+    ServerError,
     TransportError,
 )
 from cloudfiles.interfaces.capabilities import Appending, Times, not_at_end
@@ -15,6 +16,11 @@ from cloudfiles.interfaces.webhdfs.objects import FileStatus, Namespace, read
 from cloudfiles.interfaces.webhdfs.requests import Operation
 
 _TRIES = 4
+
+_RECOVERY = 120.0
+"""Seconds in which the server truncates a block."""
+
+_FIRST_LOOK, _LAST_LOOK = 0.05, 2.0  # seconds between two requests for the size; doubles each time
 
 
 class HdfsAppending(Appending):
@@ -83,8 +89,20 @@ class HdfsAppending(Appending):
         if not 0 <= size <= status.size:
             raise InvalidInputError(f"size: expected 0 to {status.size} bytes, got {size}", path=path)
         if size < status.size:
-            self._files.ask("TRUNCATE", "boolean", self._files.path(path), path, {"newlength": str(size)},
-                            method="POST")
+            done = self._files.ask("TRUNCATE", "boolean", self._files.path(path), path, {"newlength": str(size)},
+                                   method="POST")
+            if done is not True:
+                self._await_size(path, size)
+
+    def _await_size(self, path: str, size: int) -> None:
+        """Wait until the DataNodes have cut the last block: until then, readers see the old file."""
+        clock, pause = self._files.client.clock.monotonic, _FIRST_LOOK
+        end = clock() + _RECOVERY
+        while self._file(path).size != size:
+            if clock() >= end:
+                raise ServerError(f"the server has not truncated the file within {_RECOVERY:.0f} seconds", path=path)
+            self._files.runtime.sleep(pause)
+            pause = min(2 * pause, _LAST_LOOK)
 
     def _file(self, path: str) -> FileStatus:
         found = self._files.required(path)
