@@ -74,8 +74,8 @@ def test_the_verbs(cf: AsyncCloudFiles, run: Run) -> None:
 
 
 @pytest.mark.one_runtime
-def test_hundreds_at_once_without_threads(fault_server: S3Server, run: Run) -> None:
-    contents = {str(n): b"%d" % n for n in range(800)}
+def test_hundreds_at_once_without_threads(fault_server: S3Server, run: Run, full: bool) -> None:
+    contents = {str(n): b"%d" % n for n in range(2000 if full else 800)}
     fault_server.put_many(contents)
     cf = on(fault_server, num_threads=20)
     before, _ = fault_server.connections()

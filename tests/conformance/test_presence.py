@@ -145,14 +145,15 @@ def test_ten_thousand_keys_cost_twenty_requests(place: CloudFiles, fault_server:
 @pytest.mark.parametrize("kind", some([list, iter], [iter]))
 @pytest.mark.parametrize("spread", some([1, 3], [3]))
 def test_dense_keys_are_listed_side_by_side(place: CloudFiles, fault_server: S3Server, spread: int,
-                                            kind: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+                                            kind: Any, monkeypatch: pytest.MonkeyPatch, full: bool) -> None:
     """Every third key as well: it takes a tenth more requests than pages at most."""
     at_once = _LargestConcurrency(monkeypatch, type(place._store.here()))
-    keys = [f"k{i:06}" for i in range(20_000)]
+    page = 100 if full else 50
+    keys = [f"k{i:06}" for i in range(400 * page)]
     fault_server.put_many({PLACE + key: b"abc" for key in keys})
-    fault_server.configure(page_size=50)
+    fault_server.configure(page_size=page)
     fault_server.forget()
-    asked = keys[::spread] + [key + "x" for key in keys[::200]]
+    asked = keys[::spread] + [key + "x" for key in keys[::4 * page]]
     assert place.exists(kind(asked)) == {key: not key.endswith("x") for key in asked}
     assert at_once.highest >= FIRST_WIDTH
     assert len(fault_server.requests()) <= 440
@@ -213,10 +214,11 @@ def test_sparse_keys_are_checked_one_by_one(place: CloudFiles, fault_server: S3S
     assert count["HEAD"] >= 19
 
 
-def test_dense_and_sparse_mixed(place: CloudFiles, fault_server: S3Server) -> None:
+def test_dense_and_sparse_mixed(place: CloudFiles, fault_server: S3Server, full: bool) -> None:
+    sparse = 50_000 if full else 20_000
     fault_server.put_many({f"{PLACE}a{i:05}": b"abc" for i in range(5000)})
-    fault_server.put_many({f"{PLACE}z{i:05}": b"" for i in range(20_000)})
-    keys = [f"a{i:05}" for i in range(5000)] + [f"z{i:05}" for i in range(0, 20_000, 2000)]
+    fault_server.put_many({f"{PLACE}z{i:05}": b"" for i in range(sparse)})
+    keys = [f"a{i:05}" for i in range(5000)] + [f"z{i:05}" for i in range(0, sparse, sparse // 10)]
     fault_server.forget()
     assert place.exists(keys) == dict.fromkeys(keys, True)
     assert len(fault_server.requests()) <= 20

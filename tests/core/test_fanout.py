@@ -58,7 +58,7 @@ SOURCES = [list, tuple, dict.fromkeys, iter, lambda r: (i for i in r), lambda r:
 
 
 @pytest.mark.parametrize("width", [1, 3, 20])
-@pytest.mark.parametrize("count", [0, 1, 2, 7, 200])
+@pytest.mark.parametrize("count", [0, 1, 2, 7, 200, pytest.param(500, marks=pytest.mark.full)])
 def test_results_are_in_order(runtime: Runtime, width: int, count: int) -> None:
     def work(item: int) -> int:
         runtime.sleep(random.choice((0, 0, 0.0005)))

@@ -47,8 +47,6 @@ from cloudfiles.transport.client import close_clients, limiter_of
 from cloudfiles.transport.request import Origin
 from tests.internals import Replace
 
-COUNT = 800
-
 
 @pytest.fixture(autouse=True)
 def _released() -> Iterator[None]:
@@ -62,8 +60,8 @@ def content(index: int) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def contents() -> dict[str, bytes]:
-    return {f"key/{index:04}": content(index) for index in range(COUNT)}
+def contents(full: bool) -> dict[str, bytes]:
+    return {f"key/{index:04}": content(index) for index in range(2000 if full else 800)}
 
 
 def differing(got: dict[str, bytes], wanted: dict[str, bytes]) -> list[str]:
@@ -84,7 +82,7 @@ def test_many_gets(fault_server: S3Server, green: bool, contents: dict[str, byte
     fault_server.script(mix(7, FLAKY))
     got = store(fault_server, green).get(list(contents), return_dict=True)
     assert differing(got, contents) == []
-    assert len(fault_server.requests()) > 1.1 * COUNT
+    assert len(fault_server.requests()) > 1.1 * len(contents)
     assert limiter_of(Origin.of(fault_server.url)).rate is None  # a few refusals of a hundred brake nobody
 
 
@@ -100,7 +98,7 @@ def test_many_gets_of_a_web_server(fault_server: S3Server, green: bool, contents
 @pytest.mark.one_runtime
 def test_many_puts(fault_server: S3Server, green: bool, contents: dict[str, bytes]) -> None:
     fault_server.script(mix(9, FLAKY))
-    assert store(fault_server, green).puts(iter(contents.items())) == COUNT
+    assert store(fault_server, green).puts(iter(contents.items())) == len(contents)
     assert differing(fault_server.contents(), contents) == []
 
 
@@ -324,4 +322,4 @@ def test_innocent_text_stays(text: str) -> None:
 
 def test_hashes_of_the_contents_differ(contents: dict[str, bytes]) -> None:
     """The test would not notice swapped answers otherwise."""
-    assert len({hashlib.md5(c).digest() for c in contents.values()}) == COUNT
+    assert len({hashlib.md5(c).digest() for c in contents.values()}) == len(contents)

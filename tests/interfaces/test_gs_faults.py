@@ -25,7 +25,6 @@ from tests.servers.gcs_server import GcsServer, backend_error, busy, json_error
 
 pytestmark = pytest.mark.one_runtime
 
-COUNT = 800
 
 # The usual mix of the core's fault run, in Cloud Storage's words. The bit is one of the content.
 USUAL: dict[Fault, float] = {
@@ -41,8 +40,8 @@ def _released() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def contents() -> dict[str, bytes]:
-    return {f"key/{index:04}": random.Random(index).randbytes(4096) for index in range(COUNT)}
+def contents(full: bool) -> dict[str, bytes]:
+    return {f"key/{index:04}": random.Random(index).randbytes(4096) for index in range(2000 if full else 800)}
 
 
 def differing(got: dict[str, bytes], wanted: dict[str, bytes]) -> list[str]:
@@ -59,13 +58,13 @@ def test_many_gets(gcs_server: GcsServer, green: bool, contents: dict[str, bytes
     gcs_server.script(mix(7, USUAL))
     got = store(gcs_server, green).get(list(contents), return_dict=True)
     assert differing(got, contents) == []
-    assert len(gcs_server.requests()) > 1.1 * COUNT
+    assert len(gcs_server.requests()) > 1.1 * len(contents)
 
 
 @pytest.mark.full
 def test_many_puts(gcs_server: GcsServer, green: bool, contents: dict[str, bytes]) -> None:
     gcs_server.script(mix(9, USUAL))
-    assert store(gcs_server, green, "dir/").puts(contents.items()) == COUNT
+    assert store(gcs_server, green, "dir/").puts(contents.items()) == len(contents)
     assert differing(gcs_server.contents(), {f"dir/{key}": content for key, content in contents.items()}) == []
 
 
