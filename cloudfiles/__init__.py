@@ -63,8 +63,8 @@ _NAMES = {
     "VerifyResult": "cloudfiles.transfer.verify:VerifyResult",
     "AsyncCloudFiles": "cloudfiles.aio.async_cloudfiles:AsyncCloudFiles",
 }
-_MODULES = ("aio", "compression", "datalake", "exceptions", "files", "interfaces", "lib", "monitoring", "paths",
-            "secrets", "testing")
+_MODULES = ("aio", "compression", "datalake", "exceptions", "files", "filesystem", "interfaces", "lib", "monitoring",
+            "paths", "secrets", "testing")
 
 __all__ = [
     "AsyncCloudFiles", "Bucket", "CloudFile", "CloudFiles", "CloudPath", "Downloader", "GetResult", "ObjectHead",

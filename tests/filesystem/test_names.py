@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import pickle
+import subprocess
+import sys
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 import pytest
@@ -18,8 +20,6 @@ from cloudfiles.filesystem.protocols import FILE_SYSTEMS  # noqa: E402
 @pytest.fixture(autouse=True)
 def _registered(monkeypatch: pytest.MonkeyPatch) -> None:
     """The names that the entry points of an installed package give; those of the test are forgotten after it."""
-    import sys
-
     registry = sys.modules["fsspec.registry"]
     for name in ("_registry", "known_implementations"):
         before = dict(getattr(registry, name))
@@ -90,3 +90,9 @@ def test_a_pickle_has_no_secrets() -> None:
     again = pickle.loads(text)
     assert again.cloudpath("x") == "s3://bucket/dir/x"
     assert again._place("").cf.secrets == {"AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "s3cr3t"}
+
+
+def test_importing_cloudfiles_does_not_import_fsspec() -> None:
+    program = ("import sys, cloudfiles; cloudfiles.CloudFiles; assert 'fsspec' not in sys.modules; "
+               "cloudfiles.filesystem.CloudFileSystem; assert 'fsspec' in sys.modules")
+    subprocess.run([sys.executable, "-c", program], check=True)
