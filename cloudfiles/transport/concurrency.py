@@ -25,10 +25,11 @@ _CPU_MARGIN = 1.5
 _FILLED = 0.7
 """Share of the width that is in progress at least when it tells what the width is good for."""
 
-_GROWTH, _SURE_GROWTH, _FAST_GROWTH = 1.7, 2.2, 5.0
-"""Factors by which the width exceeds the requests that are known to be answered as fast as fewer: the second if those
-that are sent together are answered together, the third if also the line is known not to be a slow one. So on a slow
-line there are never many more than twice the requests that it takes to use it."""
+_GROWTH, _SURE_GROWTH = 1.4, 1.6
+_FAST_GROWTH, _FASTEST_GROWTH = 1.7, 5.0
+"""Factors by which the width exceeds the requests that are known to be answered as fast as fewer: the first two if the
+line may be a slow one, so that on a slow line there are never more than twice the requests that it takes to use it; the
+others if it is known not to be. The larger ones if requests that are sent together are answered together."""
 
 _SLOW_LINE = 10e6
 """Bytes per second up to which a line may be a slow one: 80 Mbit/s."""
@@ -36,6 +37,19 @@ _SLOW_LINE = 10e6
 _TOGETHER, _SPREAD = 0.2, 0.4
 """Differences between the median and the least time to the first byte, as a share of the median: up to the first,
 requests are answered together. The growth falls from there to the second."""
+
+_ALLOWANCE, _LARGE_ALLOWANCE = 2.0, 4.0
+"""Multiples of the random variation that are allowed for in the least time to the first byte. The second if responses
+are not answered together: of many rounds, one then seems fast by chance."""
+
+_FIRST_ROUND_TRIPS = 2.0
+"""Round trips after which the first responses come, at least: one opens a connection."""
+
+_FIRST_ROUND_TRIPS = 2.0
+"""Round trips after which the first responses come, at least: one opens a connection."""
+
+_MIN_BURST = 10
+"""Responses of which the bytes per second tell how fast the line is, at least."""
 
 _ALMOST = 0.9
 """Share of the least time to the first byte after which responses are counted: intervals do not end when they come."""
@@ -92,7 +106,8 @@ may be the server or other clients. It is raised to a multiple of the least ever
 _MIN_ROUND, _UNSAMPLED_ROUNDS = 20, 2
 """Requests in a round, at least, and rounds that make one if no time to the first byte was measured."""
 
-_MIN_INTERVAL, _MAX_INTERVAL = 0.01, 0.25
+_FIRST_INTERVAL, _MIN_INTERVAL, _MAX_INTERVAL = 0.005, 0.01, 0.25
+_AT_ONCE, _MAX_UNKNOWN = 0.012, 32
 _WINDOW, _MAX_WINDOW, _ENOUGH = 0.25, 2.0, 400
 """Seconds and completed requests after which a decision is made in the steady state: after the second at the latest."""
 
@@ -108,6 +123,8 @@ class _Load:
         moved: seconds for which no response has begun as soon as that.
         ramping: the width is still being doubled.
         has_begun: the first requests have been completed.
+        answering: seconds of the intervals in which the first responses came.
+        peak: bytes per second while they came.
         window: the intervals since the last decision.
         round: the intervals since the latency was last updated.
         recent: the intervals of the last `latency` seconds.
@@ -130,6 +147,8 @@ class _Load:
     moved: float = 0.0
     ramping: bool = True
     has_begun: bool = False
+    answering: float = 0.0
+    peak: float = 0.0
     window: Window = field(default_factory=Window)
     round: Window = field(default_factory=Window)
     recent: deque[Interval] = field(default_factory=deque)
@@ -165,7 +184,7 @@ class ConcurrencyController:
         self._idle = 0.0
         self._used = 0.0
         self.width = self._start
-        self.interval = _MIN_INTERVAL
+        self.interval = _FIRST_INTERVAL
 
     @property
     def maximum(self) -> int:
@@ -286,7 +305,9 @@ class ConcurrencyController:
         """The factor by which the width may exceed what is needed now."""
         load.dispersion = max(load.dispersion, recent.dispersion)
         together = min((_SPREAD - load.dispersion) / (_SPREAD - _TOGETHER), (_UNLOADED - slowdown) / (_UNLOADED - 1.0))
-        growth = _between(_GROWTH, _FAST_GROWTH if recent.rate(1) > _SLOW_LINE else _SURE_GROWTH, together)
+        is_fast = max(load.peak, recent.rate(1)) > _SLOW_LINE
+        low, high = (_FAST_GROWTH, _FASTEST_GROWTH) if is_fast else (_GROWTH, _SURE_GROWTH)
+        growth = _between(low, high, together)
         return _between(1.0, growth, (_LOADED - slowdown) / (_LOADED - _UNLOADED))
 
     def _proven(self, load: _Load, interval: Interval, now: float) -> float:
@@ -297,8 +318,10 @@ class ConcurrencyController:
         return load.sent[0][1] if load.sent[0][0] <= now - _ALMOST * load.latency else 0.0
 
     def _recent(self, load: _Load, interval: Interval) -> Window:
-        """What happened in the last `latency` seconds."""
+        """What happened in the last `latency` seconds, or in the last intervals while that is not known."""
         load.recent.append(interval)
+        if load.latency == math.inf and len(load.recent) > _MAX_UNKNOWN:
+            load.recent.popleft()
         window = Window()
         for number, each in enumerate(reversed(load.recent), 1):
             window.add(each)
@@ -331,18 +354,33 @@ class ConcurrencyController:
         window.add(interval)
         if interval.first_byte_min is not None:
             load.nearest = min(load.nearest, interval.first_byte_min)
-        if not load.has_begun and window.completed >= _MIN_ROUND:
-            load.has_begun = True
-            if not window.sampled and window.latency > _FAR and window.cpu_share < _BUSY:
-                self._widen(2.0 * self.width)
+        if not load.has_begun:
+            self._begin(load, interval)
         rounds = 1 if window.sampled else _UNSAMPLED_ROUNDS
         if window.completed < rounds * max(_MIN_ROUND, window.mean_in_progress):
             return
         load.round = Window()
-        latency = window.latency * (1.0 + 2.0 * window.noise)
+        allowance = _ALLOWANCE if window.dispersion < _SPREAD else _LARGE_ALLOWANCE
+        latency = window.latency * (1.0 + allowance * window.noise)
         load.least = min(load.least, latency)
         load.latency = min(load.latency, latency)
         load.cpu = min(load.cpu, max(LEAST_SECONDS, window.cpu / window.completed))
+
+    def _begin(self, load: _Load, interval: Interval) -> None:
+        """Widen as soon as the first requests are completed: by how long the server took, and how close to each other
+        the responses came, which tells how many more requests it can answer in that time."""
+        window = load.round
+        load.answering += interval.seconds if interval.completed else 0.0
+        if window.completed < _MIN_ROUND:
+            return
+        load.has_begun = True
+        seconds = load.answering
+        if seconds <= _AT_ONCE:  # in two intervals, of which the first and the last one count half
+            seconds = max(_FIRST_INTERVAL, seconds - _FIRST_INTERVAL)
+        load.peak = window.bytes / seconds
+        if not window.sampled and window.latency > _FAR and window.cpu_share < _BUSY:
+            possible = window.completed / seconds * window.latency / _FIRST_ROUND_TRIPS
+            self._widen(max(2.0 * self.width, min(_FASTEST_GROWTH * self.width, possible)))
 
     # ---- once it is found
 

@@ -65,6 +65,30 @@ def test_it_does_not_widen_if_requests_only_wait_longer() -> None:
     assert controller.width <= 45
 
 
+def begun(controller: ConcurrencyController, seconds: float) -> int:
+    """The width after the first 20 responses, which came within so many seconds, 0.1 s after the start."""
+    now = 0.0
+    for _ in range(20):
+        now += 0.005
+        controller.observe(replace(GOOD, seconds=0.005, completed=0, bytes=0, first_byte=None,
+                                   first_byte_min=None), now)
+    for _ in range(round(seconds / 0.005)):
+        now += 0.005
+        count = round(20 * 0.005 / seconds)
+        controller.observe(replace(GOOD, seconds=0.005, completed=count, bytes=4096 * count, first_byte=None,
+                                   first_byte_min=None), now)
+    return controller.width
+
+
+def test_responses_that_come_together_let_it_widen_at_once() -> None:
+    assert begun(ConcurrencyController(), 0.005) == 100
+
+
+def test_responses_that_come_one_after_the_other_tell_how_many_the_line_can_take() -> None:
+    """20 responses in 15 to 20 ms, 50 to 60 ms away: 50 to 80 requests keep the line busy."""
+    assert 40 <= begun(ConcurrencyController(), 0.02) <= 80
+
+
 def test_without_samples_it_widens_too() -> None:
     controller = ConcurrencyController()
     run(controller, 5.0, first_byte=None, first_byte_min=None)
@@ -176,7 +200,7 @@ def peak(outcome: Run) -> int:
 def test_a_far_store_is_used_almost_as_with_the_best_fixed_width(latency: float) -> None:
     store, batch = Store(latency=latency), Batch(5000)
     found = simulate(store, batch).seconds
-    assert found < best(store, batch, 256, 512, 1024) / 0.7
+    assert found < best(store, batch, 256, 512, 1024) / 0.8
     assert found < simulate(store, batch, fixed=20).seconds / 10
 
 
