@@ -246,7 +246,10 @@ class WebHdfsService:
         return ServerResponse(200)
 
     def _removeaclentries(self, request: ServerRequest, path: str) -> ServerResponse:
-        inode, gone = self._with_acls(path), request.query["aclspec"].split(",")
+        inode, given = self._with_acls(path), request.query["aclspec"].split(",")
+        if not all(entry.endswith(":") for entry in given):
+            raise HdfsError(400, "IllegalArgumentException", 'Invalid value for webhdfs parameter "aclspec"')
+        gone = [entry[:-1] for entry in given]
         inode.acl = [entry for entry in inode.acl if entry.rpartition(":")[0] not in gone]
         return ServerResponse(200)
 
