@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -68,18 +69,16 @@ KINDS: dict[str, Callable[[Path], Any]] = {
 @pytest.mark.parametrize("compress", [None, "gzip"], ids=["plain", "gzip"])
 def test_every_kind_of_content(store: StoreUnderTest, kind: str, compress: str | None, tmp_path: Path) -> None:
     cf = store.cf()
-    later: list[Any] = []
-    assert cf.put("one", _closing(KINDS[kind](tmp_path), later), compress=compress) == 1
-    assert cf.puts([("many", _closing(KINDS[kind](tmp_path), later)), ("other", b"other")], compress=compress) == 2
-    for file in later:
-        file.close()
+    with ExitStack() as later:
+        assert cf.put("one", _closing(KINDS[kind](tmp_path), later), compress=compress) == 1
+        assert cf.puts([("many", _closing(KINDS[kind](tmp_path), later)), ("other", b"other")], compress=compress) == 2
     assert cf.get("one") == BYTES
     assert cf.get("many") == BYTES
 
 
-def _closing(content: Any, later: list[Any]) -> Any:
+def _closing(content: Any, later: ExitStack) -> Any:
     if hasattr(content, "close"):
-        later.append(content)
+        later.callback(content.close)
     return content
 
 

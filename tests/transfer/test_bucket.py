@@ -484,8 +484,9 @@ def test_without_a_cache_everything_is_requested(bucket: Bucket, cf: CloudFiles,
 # ---- progress
 
 
+@pytest.mark.real_parts
 def test_progress_is_told_file_by_file(bucket: Bucket, cf: CloudFiles, tmp_path: Path) -> None:
-    files = {**CONTENTS, "big": BIG}
+    files = {**CONTENTS, "big": numbered(10 << 20)}  # two parts
     cf.puts(list(files.items()))
     told: dict[str, list[tuple[int, int]]] = {}
     bucket.get_all_files(tmp_path / "t", progress=lambda *step: told.setdefault(step[2], []).append(step[:2]))
