@@ -87,11 +87,8 @@ def _closing(content: Any, later: ExitStack) -> Any:
 def test_large_contents_go_up_in_parts(store: StoreUnderTest, runtime: dict[str, Any], kind: str, tmp_path: Path,
                                        monkeypatch: pytest.MonkeyPatch) -> None:
     cf = store.cf(**runtime, composite_upload_threshold=1000)
-    later: list[Any] = []
-    content = _closing(KINDS[kind](tmp_path), later)
-    cf.put("large", content)
-    for file in later:
-        file.close()
+    with ExitStack() as later:
+        cf.put("large", _closing(KINDS[kind](tmp_path), later))
     assert cf.get("large") == BYTES
     assert cf.size("large") == len(BYTES)
 
