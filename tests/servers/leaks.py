@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-_GRACE = 3.0  # seconds that threads and sockets get to end; a real leak does not end by itself
+_GRACE = 15.0  # seconds that threads and sockets get to end, on a busy machine; a real leak does not end by itself
 
 
 def _threads() -> set[str]:
