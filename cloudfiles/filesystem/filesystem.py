@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from typing import Any, ClassVar
 
@@ -39,6 +40,16 @@ from cloudfiles.secret_references import (
 )
 
 
+class _WorkingDirectory:
+    """An attribute of a class: fsspec may return an instance again only where relative paths mean the same."""
+
+    def __get__(self, instance: object, owner: type) -> str | None:
+        try:
+            return os.getcwd()
+        except OSError:  # it was removed
+            return None
+
+
 class CloudFileSystem(DataLakeMethods):
     """An fsspec file system rooted at a cloudpath.
 
@@ -61,6 +72,8 @@ class CloudFileSystem(DataLakeMethods):
     """The protocol of a class whose paths contain the bucket; '' for a file system with a root."""
 
     protocol: str | tuple[str, ...] = "cloudfiles"
+    _extra_tokenize_attributes = ("_working_directory",)
+    _working_directory = _WorkingDirectory()
     transaction_type = CloudTransaction
 
     def __init__(self, cloudpath: StrPath | None = None, *, use_listings_cache: bool = False,
@@ -124,10 +137,19 @@ class CloudFileSystem(DataLakeMethods):
 
     # ---- pickling
 
+    def _root(self) -> Any:
+        """The root as it was given; a local one absolute, because another process has another working directory."""
+        given = self.storage_args[0] if self.storage_args else self.storage_options.get("cloudpath")
+        if given is None or self._scheme:
+            return given
+        cf = self._place("").cf
+        return cf.cloudpath if cf.protocol == "file" else given
+
     def __reduce__(self) -> Any:
         """Pickles contain references to secrets, as those of CloudFiles."""
         options, secrets = dict(self.storage_options), self._names.options.get("secrets")
-        root = self.storage_args[0] if self.storage_args else options.pop("cloudpath", None)
+        options.pop("cloudpath", None)
+        root = self._root()
         if is_literal(secrets) and secrets != options.get("secrets"):  # they are in options of other names
             options = {**self._cache_options, **self._names.options}
         if secrets is not None:
@@ -139,11 +161,15 @@ class CloudFileSystem(DataLakeMethods):
 
         Raises UnsupportedOperationError if there are secrets in the options or the cloudpath: they would be in there.
         """
-        root = str(self.storage_args[0]) if self.storage_args else str(self.storage_options.get("cloudpath", ""))
-        if is_literal(self._names.options.get("secrets")) or path_reference(root) is not None:
+        root = self._root()
+        if is_literal(self._names.options.get("secrets")) or path_reference(str(root or "")) is not None:
             raise unsupported(self._scheme or "cloudfiles", "to_dict, to_json", "the options contain secrets; pass "
                               "secrets='/path/of/file.json'")
         found: dict[str, Any] = super().to_dict(include_password=include_password)
+        if self.storage_args:
+            found["args"] = (root, *self.storage_args[1:])
+        elif root is not None:
+            found["cloudpath"] = root
         return found
 
     # ---- files
@@ -209,11 +235,17 @@ class CloudFileSystem(DataLakeMethods):
     def _deferred(self, name: str, mode: str, options: dict[str, Any]) -> DeferredFile:
         """A file that appears at the end of the transaction."""
         write_options(options)
-        if mode == "xb" and self.exists(name):
+        earlier = [file for file in self.transaction.files if file.path == name]
+        if mode == "xb" and (earlier or self.exists(name)):
             raise exists_already(name)
-        file = DeferredFile(self, name, mode, options)
-        if mode == "ab" and self.isfile(name):
-            file.local.write(self.cat_file(name))
+        position = 0
+        if mode == "ab" and earlier:
+            position = earlier[-1].tell()
+        elif mode == "ab":
+            cf, key = self._names.locate(name)
+            with translated(name):
+                position = cf.size(key) or 0
+        file = DeferredFile(self, name, mode, options, position)
         self.transaction.files.append(file)
         return file
 
@@ -226,9 +258,11 @@ class CloudFileSystem(DataLakeMethods):
         file.close()
 
     def _commit(self, files: list[DeferredFile]) -> None:
-        """Write files of a transaction, in one batch for all that have the same options."""
+        """Write files of a transaction: in one batch for all that have the same options; those that are appended to
+        existing ones, one after the other."""
+        final = _final(files)
         for mode in ("create", "overwrite"):
-            chosen = [file for file in files if (file.mode == "xb") == (mode == "create")]
+            chosen = [file for file in final if file.mode == ("xb" if mode == "create" else "wb")]
             while chosen:
                 options = chosen[0].options
                 self._write({file.path: file.content() for file in chosen if file.options == options}, mode, **options)
@@ -236,6 +270,10 @@ class CloudFileSystem(DataLakeMethods):
                     if file.options == options:
                         file.discard()
                 chosen = [file for file in chosen if file.options != options]
+        for file in final:
+            if file.mode == "ab":
+                with self.open(file.path, "ab", autocommit=True, **file.options) as target:
+                    shutil.copyfileobj(file.rewound(), target)
 
     # ---- URLs
 
@@ -248,6 +286,21 @@ class CloudFileSystem(DataLakeMethods):
     def url(self, path: Any, expires: float = 3600, **kwargs: Any) -> str:
         """As `sign`."""
         return self.sign(path, expires, **kwargs)
+
+
+def _final(files: list[DeferredFile]) -> list[DeferredFile]:
+    """One file for each path: what is appended is part of the file before it, and the last one replaces the others."""
+    final: dict[str, DeferredFile] = {}
+    for file in files:
+        earlier = final.get(file.path)
+        if earlier is None:
+            final[file.path] = file
+        elif file.mode == "ab":
+            earlier.take_over(file)
+        else:
+            file.mode = "xb" if earlier.mode == "xb" else file.mode  # it still has to be new
+            final[file.path] = file
+    return list(final.values())
 
 
 def _unpickled(cls: type[CloudFileSystem], root: Any, options: dict[str, Any]) -> CloudFileSystem:

@@ -123,7 +123,12 @@ class ProtocolNames(Names):
         self._places: dict[str, Place] = {}
 
     def name(self, path: Any) -> str:
-        return strip_protocol(self.protocol, path)
+        text = path if type(path) is str else _text(path)
+        endpoint = endpoint_of(self.protocol, text) if "://" in text else None
+        if endpoint is not None and endpoint.lower() != str(self.options.get("endpoint")).rstrip("/").lower():
+            raise InvalidPathError(f"{redact(text)!r} names another endpoint than that of this file system, "
+                                   f"{redact(str(self.options.get('endpoint') or 'the default one'))!r}")
+        return strip_protocol(self.protocol, text)
 
     def cloudpath(self, name: str) -> str:
         return f"{self.protocol}://{name}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shutil
 import tempfile
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -168,14 +169,22 @@ class WrittenFile(FileOfSystem):
 
 
 class DeferredFile(FileOfSystem):
-    """A file that is written in a transaction: kept in a temporary local file until `commit`."""
+    """A file that is written in a transaction: kept in a temporary local file until `commit`.
 
-    def __init__(self, fs: CloudFileSystem, path: str, mode: str, options: dict[str, Any]) -> None:
+    position: bytes before what is written; not 0 if it is appended.
+    """
+
+    def __init__(self, fs: CloudFileSystem, path: str, mode: str, options: dict[str, Any], position: int = 0) -> None:
         self.options = options
         self.local = tempfile.TemporaryFile(prefix="cloudfiles-")  # noqa: SIM115 -- until the commit
         super().__init__(fs, path, mode, self.local, None)
         self._pass_on("write")
+        self._position = position
+        self.tell: Callable[[], int] = self._tell
         self._is_closed = False
+
+    def _tell(self) -> int:
+        return self._position + self.local.tell()
 
     @property
     def closed(self) -> bool:
@@ -205,10 +214,19 @@ class DeferredFile(FileOfSystem):
     def content(self) -> Any:
         """The content, as `CloudFiles.puts` accepts it."""
         self.local.seek(0, io.SEEK_END)
-        if not self.local.tell():
-            return b""
+        return self.rewound() if self.local.tell() else b""
+
+    def rewound(self) -> Any:
+        """What was written, as a file to read."""
         self.local.seek(0)
         return self.local
+
+    def take_over(self, other: DeferredFile) -> None:
+        """Continue with what another file appends, and with its options."""
+        self.local.seek(0, io.SEEK_END)
+        other.local.seek(0)
+        shutil.copyfileobj(other.local, self.local)
+        self.options = {**self.options, **other.options}
 
     def commit(self) -> None:
         """Write the file to the store."""

@@ -11,6 +11,7 @@ from cloudfiles.batch.store import Store
 from cloudfiles.exceptions import DuplicatePathError, InvalidInputError
 from cloudfiles.inputs import as_path, check_fields, is_path
 from cloudfiles.key_conflicts import find_key_conflict
+from cloudfiles.paths import extract
 
 _FIELDS = ("path", "dest_path")
 
@@ -85,9 +86,25 @@ def items_between(source: Store, target: Store, paths: Any, reencode: Any = None
 
 
 def without_conflicts(source: Store, target: Store, items: Iterable[Item], *, suffixes: bool = True) -> Iterable[Item]:
-    """The items, checked by `find_key_conflict`."""
+    """The items, checked by `find_key_conflict`, and a collection also for objects that are source and target."""
+    if isinstance(items, Collection):
+        _check_chains(source, target, items)
     return find_key_conflict(target.here(), items, attrgetter("target"), source=source.here(),
                              source_key=attrgetter("source"), suffixes=suffixes)
+
+
+def _check_chains(source: Store, target: Store, items: Collection[Item]) -> None:
+    """Raise InvalidInputError if an object is the target of one item and the source of another: items are processed in
+    any order, so its content could be lost."""
+    if len(items) < 2 or extract(source.cloudpath)[1:3] != extract(target.cloudpath)[1:3]:  # protocol and bucket
+        return
+    here, there = (store.cloudpath.rstrip("/") + "/" for store in (source, target))
+    sources = {here + item.source: item.source for item in items}
+    for item in items:
+        overwritten = sources.get(there + item.target, item.source)
+        if overwritten != item.source and target.here().is_same(source.here(), overwritten, item.target):
+            raise InvalidInputError(f"{item.source!r} would replace this object, which is the source of another one; "
+                                    "nothing was transferred", path=item.target)
 
 
 def listed_items(source: Store, skipped: list[str] | None = None) -> Iterator[Item]:

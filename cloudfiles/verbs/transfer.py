@@ -135,6 +135,8 @@ class TransferVerbs:
 
         Raises:
             IntegrityError: a copy could not be verified; the source was not deleted.
+            InvalidInputError: an object of a collection is the target of one item and the source of another; nothing
+                was moved.
             Others: as `transfer_to`.
         """
         from cloudfiles.transfer.move import move_objects

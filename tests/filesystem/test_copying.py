@@ -160,3 +160,15 @@ def test_between_buckets(fault_server: S3Server) -> None:
             "cf+s3" in fsspec.available_protocols()) else fs.open("bucket/x", "wb") as file:
         file.write(b"by its endpoint")
     assert fs.cat("bucket/x") == b"by its endpoint"
+
+
+def test_objects_that_are_source_and_target_are_left_alone(fs: Any) -> None:
+    contents = {"a": b"1", "b": b"2"}
+    fs.pipe(contents)
+    for targets in (["b", "c"], ["b", "a"]):
+        for call in (fs.mv, fs.cp):
+            with pytest.raises(InvalidInputError, match="would replace this object, which is the source of another"):
+                call(["a", "b"], targets)
+            assert fs.cat("*") == contents
+    fs.mv(["a", "b"], ["a", "c"])
+    assert fs.cat("*") == {"a": b"1", "c": b"2"}

@@ -96,3 +96,26 @@ def test_importing_cloudfiles_does_not_import_fsspec() -> None:
     program = ("import sys, cloudfiles; cloudfiles.CloudFiles; assert 'fsspec' not in sys.modules; "
                "cloudfiles.filesystem.CloudFileSystem; assert 'fsspec' in sys.modules")
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_a_path_with_another_endpoint_is_refused() -> None:
+    from cloudfiles.filesystem.protocols import S3FileSystem
+
+    fs = S3FileSystem(endpoint="http://127.0.0.1:1/", no_sign_request=True)
+    assert fs._strip_protocol("cf+s3://http://127.0.0.1:1/bucket/key") == "bucket/key"
+    for elsewhere in ("s3://https://127.0.0.1:1/bucket/key", "cf+s3://http://127.0.0.1:2/bucket/key"):
+        with pytest.raises(InvalidPathError, match="names another endpoint than that of this file system"):
+            fs.cat(elsewhere)
+
+
+def test_a_relative_root_is_that_of_the_working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = []
+    for name in ("one", "two"):
+        (tmp_path / name / "data").mkdir(parents=True)
+        (tmp_path / name / "data/x").write_bytes(name.encode())
+        monkeypatch.chdir(tmp_path / name)
+        found.append(CloudFileSystem("data"))
+        found.append(CloudFileSystem(cloudpath="data"))
+    copies = [copy for fs in found for copy in (pickle.loads(pickle.dumps(fs)), fs.from_json(fs.to_json()))]
+    assert [fs.cat("x") for fs in found] == [b"one"] * 2 + [b"two"] * 2
+    assert [fs.cat("x") for fs in copies] == [b"one"] * 4 + [b"two"] * 4

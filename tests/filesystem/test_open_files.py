@@ -182,6 +182,38 @@ def test_a_transaction_does_not_replace_what_has_to_be_new(fs: Any) -> None:
     assert fs.exists("c")
 
 
+def test_files_of_a_transaction_that_are_opened_again_continue(fs: Any) -> None:
+    fs.pipe({"log": b"old", "replaced": b"old"})
+    ends = []
+    with fs.transaction:
+        for path, mode, content in (("log", "ab", b"+1"), ("log", "ab", b"+2"), ("replaced", "wb", b"new"),
+                                    ("replaced", "ab", b"+1"), ("created", "xb", b"1"), ("created", "ab", b"+2"),
+                                    ("again", "ab", b"1"), ("again", "wb", b"2")):
+            with fs.open(path, mode) as file:
+                file.write(content)
+                end = file.tell()
+            ends.append(end)
+        with pytest.raises(FileExistsError):
+            fs.open("created", "xb")
+        fs.pipe("options", b"1", content_type="text/plain")
+        fs.pipe("options", b"2")
+        fs.pipe("options", b"3", content_type="text/plain")
+        fs.pipe("other", b"", content_type="text/plain")
+        fs._place("").cf.put("log", b"of another program")
+    assert ends == [5, 7, 3, 5, 1, 3, 1, 1]
+    assert fs.cat("*") == {"log": b"of another program+1+2", "replaced": b"new+1", "created": b"1+2", "again": b"2",
+                           "options": b"3", "other": b""}
+
+
+def test_a_transaction_appends_with_the_encoding_of_the_object(s3: Any) -> None:
+    cf = s3._place("").cf
+    cf.put("log", b"old", compress="gzip", content_type="text/x-log")
+    with s3.transaction, s3.open("log", "ab") as file:
+        file.write(b"+1")
+    assert cf.get("log") == b"old+1"
+    assert cf.head("log")["Content-Type"] == "text/x-log"
+
+
 def test_one_batch_writes_a_transaction(s3: Any, fault_server: S3Server) -> None:
     with s3.transaction:
         for number in range(30):

@@ -13,6 +13,7 @@ from cloudfiles.exceptions import (
     AuthorizationError,
     CloudFilesError,
     IntegrityError,
+    InvalidInputError,
     InvalidPathError,
     MissingObjectError,
 )
@@ -247,3 +248,16 @@ def test_nothing_else_is_left(store: Make, tmp_path: Path) -> None:
     ours.put("a", b"1")
     ours.moves(theirs, ["a"])
     assert [name.rsplit("/")[-1] for name in tree(tmp_path)] == ["a"]
+
+
+def test_objects_that_are_source_and_target_of_a_collection_stay(tmp_path: Path) -> None:
+    outer, inner = CloudFiles(f"file://{tmp_path}"), CloudFiles(f"file://{tmp_path}/in")
+    inner.puts([("a", b"1"), ("b", b"2")])
+    for target, pairs in ((inner, [("a", "b"), ("b", "c")]), (inner, [("a", "b"), ("b", "a")]),
+                          (outer, [("b", "c"), ("a", "in/b")])):
+        for call in (inner.moves, inner.transfer_to):
+            with pytest.raises(InvalidInputError, match="'a' would replace this object"):
+                call(target, pairs)
+    assert outer.get(["in/a", "in/b"], return_dict=True) == {"in/a": b"1", "in/b": b"2"}
+    inner.moves(inner, [("a", "a"), ("b", "c")])
+    assert sorted(outer) == ["in/a", "in/c"]
