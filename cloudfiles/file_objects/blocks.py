@@ -19,7 +19,7 @@ def read_block(file: IO[bytes], offset: int, length: int | None, delimiter: byte
 
     Args:
         length: in bytes; None: to the end of the file.
-        delimiter: such as b'\\n'; None: exactly these bytes.
+        delimiter: such as `b'\\n'`; None: exactly these bytes.
 
     Raises InvalidInputError for a negative offset or length, or an empty delimiter.
     """

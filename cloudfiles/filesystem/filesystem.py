@@ -132,7 +132,7 @@ class CloudFileSystem(DataLakeMethods):
 
     @property
     def fsid(self) -> str:
-        """What tells apart stores, but not the options of file systems on them."""
+        """Identifies the store: file systems on it have the same one, whatever their options."""
         return redact(f"cloudfiles:{self._names.cloudpath('')}")
 
     # ---- pickling
@@ -157,9 +157,9 @@ class CloudFileSystem(DataLakeMethods):
         return _unpickled, (type(self), path_reference(str(root)) or root, options)
 
     def to_dict(self, *, include_password: bool = True) -> dict[str, Any]:
-        """What `from_dict` makes an equal file system of; also for `to_json`.
+        """A dict from which `from_dict` creates an equal file system; `to_json` uses it as well.
 
-        Raises UnsupportedOperationError if there are secrets in the options or the cloudpath: they would be in there.
+        Raises UnsupportedOperationError if the options or the cloudpath contain secrets, which would be in the dict.
         """
         root = self._root()
         if is_literal(self._names.options.get("secrets")) or path_reference(str(root or "")) is not None:

@@ -50,7 +50,8 @@ class Access(NamedTuple):
     """Owner, permissions and ACL of a path.
 
     Attributes:
-        owner, group: names; on Azure object ids, or '$superuser'.
+        owner: the name of a user; on Azure an object id, or '$superuser'.
+        group: the name of a group; on Azure an object id, or '$superuser'.
         permissions: as shown by `ls -l`: 'rwxr-x---', followed by '+' if the ACL has more entries.
         acl: the entries, including default ones, which new children inherit.
     """
@@ -66,7 +67,8 @@ class AclChanges:
     """The result of a change of ACLs.
 
     Attributes:
-        directories, files: how many were changed; a single path counts as a file.
+        directories: how many were changed.
+        files: how many were changed; a single path counts as a file.
         failures: for each path whose ACL could not be changed, the reason.
     """
 
