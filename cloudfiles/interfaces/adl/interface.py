@@ -51,7 +51,7 @@ SUFFIX = "azuredatalakestore.net"
 
 GEN1 = Dialect(two_steps=False, parameters={"CREATE": {"write": "true"}, "OPEN": {"read": "true"},
                                             "APPEND": {"append": "true"}},
-               concat="MSCONCAT", list_size=4000, checksums=False, append_offset=True)
+               concat="MSCONCAT", list_size=4000, checksums=False, append_offset=True, end_of_removed_entry="")
 
 _CAPABILITIES: Mapping[Kind[Capability], Callable[[Namespace], Capability]] = {
     Directories: AdlDirectories, AccessControl: AdlAccessControl, Appending: AdlAppending, Expiry: AdlExpiry,

@@ -100,7 +100,7 @@ class HdfsAccessControl(AccessControl):
     def _change_acl(self, op: str, path: str, entries: list[AclEntry] | None, recursive: bool) -> AclChanges:
         status = self._files.required(path)
         if not recursive:
-            self._change(op, path, {} if entries is None else {"aclspec": _specification(entries)})
+            self._change(op, path, {} if entries is None else {"aclspec": self._specification(entries)})
             return AclChanges.of_one()
         changes = AclChanges()
         access = [entry for entry in entries or () if not entry.default]
@@ -108,7 +108,7 @@ class HdfsAccessControl(AccessControl):
             mine = (entries or []) if is_directory else access  # only directories have default entries
             try:
                 if mine:
-                    self._change(op, below, {"aclspec": _specification(mine)})
+                    self._change(op, below, {"aclspec": self._specification(mine)})
             except CloudFilesError as error:
                 changes.failures[below] = str(error)
             else:
@@ -124,10 +124,9 @@ class HdfsAccessControl(AccessControl):
     def _change(self, op: str, path: str, parameters: dict[str, str]) -> None:
         self._files.run("PUT", op, self._files.path(path), path, parameters)
 
-
-def _specification(entries: Iterable[AclEntry]) -> str:
-    """Entries as WebHDFS expects them: those to be removed end with a colon."""
-    return ",".join([str(entry) if entry.rights else f"{entry}:" for entry in entries])
+    def _specification(self, entries: Iterable[AclEntry]) -> str:
+        end = self._files.dialect.end_of_removed_entry
+        return ",".join([str(entry) if entry.rights else f"{entry}{end}" for entry in entries])
 
 
 def _mode(status: FileStatus) -> int:

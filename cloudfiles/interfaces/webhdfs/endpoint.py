@@ -30,6 +30,7 @@ class Dialect(NamedTuple):
         list_size: the maximum number of entries in a response to LISTSTATUS; 0 if it has all of them.
         checksums: whether GETFILECHECKSUM is supported.
         append_offset: whether APPEND accepts the position at which the bytes belong, and refuses any other.
+        end_of_removed_entry: what an ACL entry without rights ends with, for REMOVEACLENTRIES.
     """
 
     two_steps: bool = True
@@ -39,6 +40,7 @@ class Dialect(NamedTuple):
     list_size: int = 0
     checksums: bool = True
     append_offset: bool = False
+    end_of_removed_entry: str = ":"
 
 
 HADOOP = Dialect()
