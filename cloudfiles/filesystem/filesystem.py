@@ -132,8 +132,9 @@ class CloudFileSystem(DataLakeMethods):
 
     @property
     def fsid(self) -> str:
-        """Identifies the store: file systems on it have the same one, whatever their options."""
-        return redact(f"cloudfiles:{self._names.cloudpath('')}")
+        """Identifies the store: file systems on it have the same one, whatever their other options."""
+        endpoint = self._names.options.get("endpoint")
+        return redact(f"cloudfiles:{self._names.cloudpath('')}" + (f"@{endpoint}" if endpoint else ""))
 
     # ---- pickling
 

@@ -103,6 +103,7 @@ def test_a_path_with_another_endpoint_is_refused() -> None:
 
     fs = S3FileSystem(endpoint="http://127.0.0.1:1/", no_sign_request=True)
     assert fs._strip_protocol("cf+s3://http://127.0.0.1:1/bucket/key") == "bucket/key"
+    assert fs.fsid != S3FileSystem(endpoint="http://127.0.0.1:2", no_sign_request=True).fsid
     for elsewhere in ("s3://https://127.0.0.1:1/bucket/key", "cf+s3://http://127.0.0.1:2/bucket/key"):
         with pytest.raises(InvalidPathError, match="names another endpoint than that of this file system"):
             fs.cat(elsewhere)

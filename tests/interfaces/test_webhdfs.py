@@ -165,6 +165,22 @@ def test_httpfs(webhdfs_server: WebHdfsServer, cf: CloudFiles) -> None:
         cf.put("empty", b"5")
     cf.rename("dir/key", "moved")
     assert webhdfs_server.files() == {"/dir/moved": b"22", "/dir/new": b"4"}
+    cf.put("tree/deep/key", b"5")
+    cf.rename("tree", "empty")
+    assert webhdfs_server.files() == {"/dir/moved": b"22", "/dir/new": b"4", "/dir/empty/deep/key": b"5"}
+
+
+@pytest.mark.parametrize(("skip", "times"), [(0, None), (2, 1)])
+def test_httpfs_that_does_not_rename(webhdfs_server: WebHdfsServer, cf: CloudFiles, skip: int,
+                                     times: int | None) -> None:
+    """It says no without a reason, always or when the old file is out of the way. The old file stays."""
+    webhdfs_server.configure(httpfs=True)
+    cf.put("key", b"old")
+    refusal = Status(200, (("Content-Type", "application/json"),), b'{"boolean": false}')
+    webhdfs_server.script(Rule(refusal, query="op=RENAME", skip=skip, times=times))
+    with pytest.raises(ServerError, match="has not renamed it"):
+        cf.put("key", b"new")
+    assert webhdfs_server.files() == {"/dir/key": b"old"}
 
 
 def test_a_gateway_with_another_path(webhdfs_server: WebHdfsServer) -> None:

@@ -15,7 +15,8 @@ from cloudfiles.exceptions import (
 )
 from cloudfiles.interfaces.base import object_changed
 from cloudfiles.interfaces.capabilities import Concatenation, ConcatSource
-from cloudfiles.interfaces.webhdfs.objects import Namespace, rename
+from cloudfiles.interfaces.webhdfs.objects import Namespace
+from cloudfiles.interfaces.webhdfs.renaming import rename
 from cloudfiles.interfaces.webhdfs.requests import Operation
 from cloudfiles.types import WriteOptions
 

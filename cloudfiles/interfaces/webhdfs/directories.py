@@ -14,7 +14,8 @@ from cloudfiles.exceptions import (
 )
 from cloudfiles.interfaces.capabilities import Directories
 from cloudfiles.interfaces.webhdfs.listing import children
-from cloudfiles.interfaces.webhdfs.objects import FileStatus, Namespace, rename
+from cloudfiles.interfaces.webhdfs.objects import FileStatus, Namespace
+from cloudfiles.interfaces.webhdfs.renaming import rename
 
 
 class HdfsDirectories(Directories):

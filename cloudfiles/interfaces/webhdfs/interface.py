@@ -51,8 +51,9 @@ from cloudfiles.interfaces.webhdfs.directories import HdfsDirectories
 from cloudfiles.interfaces.webhdfs.endpoint import HADOOP, Cluster, Dialect, find_cluster
 from cloudfiles.interfaces.webhdfs.listing import Walk, WalkCache, children
 from cloudfiles.interfaces.webhdfs.names import check_prefix
-from cloudfiles.interfaces.webhdfs.objects import FileStatus, Namespace, TemporaryFile, read, rename
+from cloudfiles.interfaces.webhdfs.objects import FileStatus, Namespace, TemporaryFile, read
 from cloudfiles.interfaces.webhdfs.protocol import UserProvider, WebHdfsProtocol
+from cloudfiles.interfaces.webhdfs.renaming import rename
 from cloudfiles.paths import ExtractedPath
 from cloudfiles.runtime.contract import Runtime
 from cloudfiles.transport.client import Client, client_for

@@ -18,7 +18,6 @@ from cloudfiles.exceptions import (
     TruncatedBodyError,
     UnsupportedOperationError,
 )
-from cloudfiles.interfaces.base import object_changed
 from cloudfiles.interfaces.documents import count
 from cloudfiles.interfaces.file.temporaries import temporary_name
 from cloudfiles.interfaces.local_store import http_date
@@ -26,6 +25,7 @@ from cloudfiles.interfaces.webhdfs.checksum import FileChecksum, checksum_of
 from cloudfiles.interfaces.webhdfs.endpoint import Dialect
 from cloudfiles.interfaces.webhdfs.names import check_key
 from cloudfiles.interfaces.webhdfs.protocol import WebHdfsProtocol
+from cloudfiles.interfaces.webhdfs.renaming import rename
 from cloudfiles.interfaces.webhdfs.requests import DocumentOperation, Operation
 from cloudfiles.runtime.cancellation import shielded
 from cloudfiles.runtime.contract import Runtime
@@ -347,52 +347,3 @@ class TemporaryFile:
                 namespace.client.send(request)
         except CloudFilesError as error:
             logger.warning("%s: a temporary file remains: %s", self.path, error)
-
-
-def rename(namespace: Namespace, source: str, target: str, key: str, moved: FileStatus, *, overwrite: bool) -> None:
-    """Rename a file or directory, atomically.
-
-    moved: its status, by which the result of a request whose response was lost is recognized.
-    Raises PreconditionFailedError if the target exists and `overwrite` is False.
-
-    Servers that do not support the option to replace a file (HttpFS) remove the target first: for a moment, it is
-    missing for others.
-    """
-    parameters = namespace.dialect.overwriting_rename if overwrite else {"renameoptions": "NONE"}
-    request = Operation(namespace.protocol, namespace.dialect, "PUT", "RENAME", source, key,
-                        {"destination": target, **parameters})
-    try:
-        response: Response = namespace.client.send(request)
-    except (ServerError, PreconditionFailedError):
-        # An earlier attempt may have succeeded, with its response lost: a file keeps its inode when it is moved.
-        if request.may_have_acted and _is_at(namespace, target, key, moved):
-            return
-        raise
-    if b"boolean" not in response.content:
-        return
-    _finish_legacy_rename(namespace, source, target, key, moved, overwrite=overwrite)
-
-
-def _finish_legacy_rename(namespace: Namespace, source: str, target: str, key: str, moved: FileStatus, *,
-                          overwrite: bool) -> None:
-    """After a RENAME by a server that ignores `renameoptions`: it never replaces a file, moves into a directory, and
-    reports only whether it has done something."""
-    if _is_at(namespace, target, key, moved):
-        return
-    present = namespace.status(target, key)
-    if present is not None and present.is_directory and not moved.is_directory:
-        inside = f"{target}/{source.rpartition('/')[2]}"
-        namespace.run("PUT", "RENAME", inside, key, {"destination": source})
-        raise InvalidPathError("a directory has this name", path=key)
-    if present is not None and not overwrite:
-        raise PreconditionFailedError("the target already exists", path=key)
-    if present is not None:
-        namespace.remove(target, key)
-    namespace.run("PUT", "RENAME", source, key, {"destination": target})
-    if not _is_at(namespace, target, key, moved):
-        raise object_changed(key)
-
-
-def _is_at(namespace: Namespace, path: str, key: str, status: FileStatus) -> bool:
-    found = namespace.status(path, key)
-    return found is not None and found.etag == status.etag
