@@ -44,7 +44,7 @@ def arrow_file_system(cloudpath: StrPath | CloudFiles, **options: Unpack[CloudFi
 
 
 class CloudFilesHandler(FileSystemHandler):  # type: ignore[misc]
-    """What pyarrow calls for the objects below a cloudpath: `PyFileSystem(CloudFilesHandler(...))`.
+    """The handler of a `pyarrow.fs.PyFileSystem` for the objects below a cloudpath: see `arrow_file_system`.
 
     Paths are relative to the cloudpath, with '' for itself. Files are stored bytes by their exact names. Information
     about many files, and listings, are requested in batches. In an object store, a directory exists as long as there

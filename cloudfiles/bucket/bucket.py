@@ -105,8 +105,9 @@ class Bucket(Storage):
     def from_json(cls, json_bucket: Mapping[str, Any], **options: Any) -> Bucket:
         """Create a bucket from the result of `to_json`.
 
-        options: options of CloudFiles, `cloudpath` and `clock`; they override those in the dict. Secrets must be
-            passed here, including those in a cloudpath.
+        Args:
+            options: options of CloudFiles, `cloudpath` and `clock`; they override those in the dict. Secrets must be
+                passed here, including those in a cloudpath.
         """
         view = View.from_json(json_bucket)
         if not isinstance(json_bucket.get("cloudpath"), str):
@@ -244,8 +245,9 @@ class Bucket(Storage):
     def add_file(self, local_or_file: StrPath | BinaryReader, remote: str | None = None) -> None:
         """Upload a local file, or the rest of an open binary file.
 
-        remote: the name to store it under; None: that of the local file, without its directory if that is absolute or
-            above the working directory.
+        Args:
+            remote: the name to store it under; None: that of the local file, without its directory if that is absolute
+                or above the working directory.
 
         Raises MissingObjectError (also a FileNotFoundError) if the local file does not exist.
         """

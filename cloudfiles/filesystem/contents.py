@@ -188,8 +188,9 @@ class Contents(Expansion):
     def touch(self, path: Any, truncate: bool = True, **kwargs: Any) -> None:
         """Create an empty file.
 
-        truncate: also empty an existing one; otherwise set its time of modification to now, which is possible on
-            `file://` only.
+        Args:
+            truncate: also empty an existing one; otherwise set its time of modification to now, which is possible on
+                `file://` only.
         """
         name, cf, key = self._located(path)
         if truncate:

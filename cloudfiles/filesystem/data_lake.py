@@ -190,7 +190,7 @@ class DataLakeMethods(Copying):
     # ---- other names, and other parameters, of methods of fsspec
 
     def connect(self) -> None:
-        """Nothing: connections are opened when they are needed."""
+        """Do nothing: connections are opened when they are needed."""
 
     def access(self, path: Any, invalidate_cache: bool = True) -> bool:
         """As `exists`."""

@@ -46,7 +46,7 @@ class FileVerbs(BatchRunner):
              compression_level: int | None = None, cache_control: str | None = None,
              storage_class: str | None = None, metadata: Mapping[str, str] | None = None, if_absent: bool = False,
              if_match: str | None = None) -> IO[Any]:
-        """Open an object as a file object, which blocks as those of Python do. See "File objects" in the guide.
+        """Open an object as a file object, as Python's `open` does for files. See "File objects" in the guide.
 
         A written object appears, complete, when the file object is closed. If a `with` block ends with an exception, or
         the file object is never closed, nothing appears, and what was sent is removed.
