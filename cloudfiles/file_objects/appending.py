@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 
 from cloudfiles import logger
 from cloudfiles.batch.store import Store
@@ -89,7 +90,7 @@ class InPlaceUpload(Upload):
     def __init__(self, store: Store, key: str, found: StoredObject, appending: Appending,
                  rewriting: RewritingUpload) -> None:
         super().__init__(store, key, WriteOptions())
-        self._found = found
+        self._found = self._last = found  # when it was opened, and as this upload left it
         self._appending = appending
         self._rewriting: RewritingUpload | None = rewriting  # None once something was appended
         self._began = self._end = self._flushed = found.size or 0
@@ -103,9 +104,6 @@ class InPlaceUpload(Upload):
             self._append(piece)
 
     def _append_first(self, piece: bytes | memoryview) -> None:
-        present = self._store.here().describe(self._key)
-        if present is None or not present.is_same_content(self._found):
-            raise replaced(self._store, self._key)
         try:
             self._append(piece)
             self._rewriting = None
@@ -115,29 +113,54 @@ class InPlaceUpload(Upload):
             self._rewriting.push(piece)
 
     def _append(self, piece: bytes | memoryview) -> None:
-        self._appending.append(self._key, self._end, bytes(piece))
+        self._check()
+        try:
+            self._appending.append(self._key, self._end, bytes(piece))
+        except CloudFilesError:
+            with suppress(CloudFilesError):
+                self._note()
+            raise
         self._end += len(piece)
+        self._note()
+
+    def _check(self) -> None:
+        """Raise PreconditionFailedError if the object is not as it was left. One of the same size can be another."""
+        if not self._is_ours(self._store.here().describe(self._key)):
+            raise replaced(self._store, self._key)
+
+    def _is_ours(self, present: StoredObject | None) -> bool:
+        return present is not None and present.is_same_content(self._last)
+
+    def _note(self) -> None:
+        """Remember the object as it is, after a change."""
+        present = self._store.here().describe(self._key)
+        if present is not None and present.size in (self._flushed, self._end):
+            self._last = present
 
     def flush(self) -> None:
         if self._end > self._flushed:
+            self._check()
             self._appending.flush(self._key, self._end)
             self._flushed = self._end
+            self._note()
 
     def commit(self, rest: bytes) -> str | None:
         if rest:
             self.push(rest)
+        elif self._rewriting is None:
+            self._check()
         if self._rewriting is None:
             return self._appending.flush(self._key, self._end, close=True)
         return self._found.etag if self.appends_in_place else self._rewriting.commit(b"")
 
     def abort(self) -> None:
-        """Remove what was appended, unless the object has another size by now."""
+        """Remove what was appended, unless the object was changed by others since."""
         if self._rewriting is not None:
             self._rewriting.abort()
             return
         try:
-            size = self._store.here().size(self._key)
-            if size in (self._flushed, self._end) and size != self._began:
+            present = self._store.here().describe(self._key)
+            if present is not None and self._is_ours(present) and present.size != self._began:
                 self._appending.truncate(self._key, self._began)
         except CloudFilesError as error:
             logger.warning("%s: what was appended could not be removed (%s: %s)", self._key, type(error).__name__,

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from cloudfiles import CloudFiles
-from cloudfiles.exceptions import PreconditionFailedError, UnsupportedOperationError
+from cloudfiles.exceptions import PreconditionFailedError, ServerError, UnsupportedOperationError
+from cloudfiles.interfaces.capabilities import Appending
 
 
 @pytest.fixture(params=["mem", "file"])
@@ -73,6 +74,44 @@ def test_an_object_of_the_same_size_is_not_appended_to(cf: CloudFiles) -> None:
     with pytest.raises(PreconditionFailedError):
         file.close()
     assert cf.get("key") == b"ONE\n"
+
+
+@pytest.mark.parametrize("finish", ["close", "abort", "flush"])
+def test_an_object_that_replaced_it_is_left_alone(cf: CloudFiles, finish: str) -> None:
+    """It has the size of the one that was appended to."""
+    cf["key"] = b"0"
+    file = cf.open("key", "ab")
+    file.write(b"12")
+    file.flush()
+    cf["key"] = b"XYZ"
+    file.write(b"3")
+    if finish == "abort":
+        file.abort()  # type: ignore[attr-defined]
+    else:
+        with pytest.raises(PreconditionFailedError, match="was replaced"):
+            getattr(file, finish)()
+    assert file.closed
+    assert cf.get("key") == b"XYZ"
+
+
+def test_a_failure_removes_what_was_appended(cf: CloudFiles, monkeypatch: pytest.MonkeyPatch) -> None:
+    cf["key"] = b"0"
+    file = cf.open("key", "ab")
+    file.write(b"12")
+    file.flush()
+    appending = type(cf._store.here().capability(Appending))
+    append = appending.append
+
+    def fail(self: Appending, path: str, position: int, content: bytes) -> None:
+        append(self, path, position, content)
+        self.truncate(path, position)
+        raise ServerError("no space is left")
+
+    monkeypatch.setattr(appending, "append", fail)
+    file.write(b"3")
+    with pytest.raises(ServerError):
+        file.close()
+    assert cf.get("key") == b"0"
 
 
 def test_options_rewrite_the_object(cf: CloudFiles) -> None:
