@@ -13,7 +13,7 @@ from fsspec.implementations.local import LocalFileSystem, make_path_posix, trail
 from fsspec.utils import check_contained, isfilelike, other_paths
 
 from cloudfiles.cloudfiles import CloudFiles
-from cloudfiles.exceptions import MissingObjectError
+from cloudfiles.exceptions import InvalidInputError, MissingObjectError
 from cloudfiles.filesystem.contents import Contents, write_options
 from cloudfiles.filesystem.errors import is_a_directory, missing, translated
 from cloudfiles.filesystem.names import Place
@@ -194,8 +194,14 @@ class Copying(Contents):
             self._changed([target for _, target in pairs])
 
     def _by_places(self, pairs: list[tuple[str, str]]) -> Iterable[tuple[Place, Place, list[tuple[str, str]]]]:
+        """The keys to copy, by their stores. Raises InvalidInputError if a file is both source and target: a transfer
+        checks it as well, but not between buckets."""
+        sources = {source for source, _ in pairs}
         groups: dict[tuple[Place, Place], list[tuple[str, str]]] = {}
         for source, target in pairs:
+            if target in sources and target != source:
+                raise InvalidInputError(f"{source!r} would replace this object, which is the source of another one; "
+                                        "nothing was transferred", path=target)
             here, there = self._place(source), self._place(target)
             groups.setdefault((here, there), []).append((here.key(source), there.key(target)))
         return [(here, there, chosen) for (here, there), chosen in groups.items()]

@@ -172,3 +172,16 @@ def test_objects_that_are_source_and_target_are_left_alone(fs: Any) -> None:
             assert fs.cat("*") == contents
     fs.mv(["a", "b"], ["a", "c"])
     assert fs.cat("*") == {"a": b"1", "c": b"2"}
+
+
+def test_objects_that_are_source_and_target_in_other_buckets_are_left_alone(tmp_path: Path) -> None:
+    from cloudfiles.filesystem.protocols import MemoryFileSystem
+
+    fs = MemoryFileSystem()
+    one, two = f"one-{tmp_path.name}/k", f"two-{tmp_path.name}/k"
+    fs.pipe({one: b"1", two: b"2"})
+    for call in (fs.mv, fs.cp):
+        with pytest.raises(InvalidInputError, match="would replace this object"):
+            call([one, two], [two, one])
+    assert fs.cat([one, two]) == {one: b"1", two: b"2"}
+    fs.rm([one, two])
