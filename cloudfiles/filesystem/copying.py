@@ -13,7 +13,7 @@ from fsspec.implementations.local import LocalFileSystem, make_path_posix, trail
 from fsspec.utils import check_contained, isfilelike, other_paths
 
 from cloudfiles.cloudfiles import CloudFiles
-from cloudfiles.exceptions import InvalidInputError, MissingObjectError
+from cloudfiles.exceptions import DuplicatePathError, InvalidInputError, MissingObjectError
 from cloudfiles.filesystem.contents import Contents, write_options
 from cloudfiles.filesystem.errors import is_a_directory, missing, translated
 from cloudfiles.filesystem.names import Place
@@ -76,6 +76,7 @@ class Copying(Contents):
 
     def _download(self, pairs: list[tuple[str, str]], skips_directory: bool, callback: Any) -> None:
         local = CloudFiles("file:///", encoding_suffixes=False)
+        _check_targets(os.path.abspath(target) for _, target in pairs)
         for place, numbers in self._numbers_by_place([name for name, _ in pairs]).items():
             wanted = [(place.key(pairs[number][0]), os.path.abspath(pairs[number][1]).lstrip("/"))
                       for number in numbers]
@@ -194,8 +195,9 @@ class Copying(Contents):
             self._changed([target for _, target in pairs])
 
     def _by_places(self, pairs: list[tuple[str, str]]) -> Iterable[tuple[Place, Place, list[tuple[str, str]]]]:
-        """The keys to copy, by their stores. Raises InvalidInputError if a file is both source and target: a transfer
-        checks it as well, but not between buckets."""
+        """The keys to copy, by their stores. Raises InvalidInputError if a file is both source and target, or the
+        target of two: a transfer checks it as well, but not between buckets."""
+        _check_targets(target for _, target in pairs)
         sources = {source for source, _ in pairs}
         groups: dict[tuple[Place, Place], list[tuple[str, str]]] = {}
         for source, target in pairs:
@@ -337,6 +339,16 @@ def _counting(callback: Any) -> Callable[[object], None] | None:
             callback.relative_update(1)
 
     return count
+
+
+def _check_targets(targets: Iterable[str]) -> None:
+    """Raise DuplicatePathError if one is there twice."""
+    seen: set[str] = set()
+    for target in targets:
+        if target in seen:
+            raise DuplicatePathError("duplicate target path: two objects would be written to it; nothing was "
+                                     "transferred", path=target)
+        seen.add(target)
 
 
 def _targets(path: Any, names: list[str], target: Any, into: bool) -> list[str]:

@@ -9,7 +9,7 @@ import pytest
 
 fsspec = pytest.importorskip("fsspec")
 
-from cloudfiles.exceptions import InvalidInputError, ServerError  # noqa: E402 -- needs fsspec
+from cloudfiles.exceptions import DuplicatePathError, InvalidInputError, ServerError  # noqa: E402 -- needs fsspec
 from cloudfiles.testing import S3Server, s3_error  # noqa: E402
 
 TREE = {"run1/a": b"1", "run1/deep/b": b"22", "run10/a": b"333", "run1.txt": b"4444"}
@@ -183,5 +183,10 @@ def test_objects_that_are_source_and_target_in_other_buckets_are_left_alone(tmp_
     for call in (fs.mv, fs.cp):
         with pytest.raises(InvalidInputError, match="would replace this object"):
             call([one, two], [two, one])
+    for move, target in ((fs.mv, f"three-{tmp_path.name}/"), (fs.cp, f"three-{tmp_path.name}/"),
+                         (fs.get, f"{tmp_path}/")):
+        with pytest.raises(DuplicatePathError, match="two objects would be written to it"):
+            move([one, two], target)
     assert fs.cat([one, two]) == {one: b"1", two: b"2"}
+    assert fs.find(f"three-{tmp_path.name}") == list(tmp_path.iterdir()) == []
     fs.rm([one, two])
