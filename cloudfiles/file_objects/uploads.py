@@ -9,7 +9,7 @@ from time import monotonic
 from cloudfiles.batch.store import Store
 from cloudfiles.file_objects.worker_runtime import worker_runtime
 from cloudfiles.interfaces.base import Interface
-from cloudfiles.runtime.contract import Runtime
+from cloudfiles.runtime.contract import Cancelled, Runtime
 from cloudfiles.runtime.pipe import Pipe
 from cloudfiles.types import WriteOptions
 
@@ -89,7 +89,7 @@ class _Running:
             try:
                 outcome.etag = interface.put(key, pipe, options)  # type: ignore[arg-type]  # what put needs of a file
                 outcome.is_done = True
-            except Exception as error:
+            except (Exception, Cancelled) as error:
                 outcome.error = error
 
         self._group.start(put, 1)
@@ -111,11 +111,17 @@ class _Running:
         raise self._outcome.error or RuntimeError("the upload was ended before the object was complete")
 
     def abort(self) -> None:
-        if self._group.finished:
-            return
-        self._group.cancel()
+        """Let the worker remove what it has sent. One that is cancelled in the middle of a request could not tell
+        whether the server has begun an upload."""
+        self._pipe.fail()
+        self._wait()
+        if not self._group.finished:
+            self._group.cancel()
+            self._wait()
+
+    def _wait(self) -> None:
         deadline = monotonic() + _ABORT_SECONDS
-        while not self._group.finished and monotonic() < deadline:  # the parts are being removed
+        while not self._group.finished and monotonic() < deadline:
             self._group.wait_caller(0.1)
 
 
@@ -125,4 +131,4 @@ class _Outcome:
     def __init__(self) -> None:
         self.is_done = False
         self.etag: str | None = None
-        self.error: Exception | None = None
+        self.error: BaseException | None = None

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections import deque
 
-from cloudfiles.runtime.contract import WorkerGroup
+from cloudfiles.runtime.contract import Cancelled, WorkerGroup
 
 _TICK = 0.5
 """Seconds between two checks whether the worker has ended."""
@@ -28,6 +29,7 @@ class Pipe:
         self._added = 0  # bytes; written by the program only
         self._taken = 0  # written by the worker only
         self._ended = False
+        self._failed = False
 
     # ---- in the program
 
@@ -48,16 +50,24 @@ class Pipe:
         self._ended = True
         self._group.wake_workers(1)
 
+    def fail(self) -> None:
+        """What was written is not to be used: the worker finds out when it reads on."""
+        self._failed = True
+        self.end()
+
     # ---- in the worker
 
-    def read(self, size: int) -> bytes | memoryview:
-        """The next `size` bytes, fewer only at the end."""
-        self._wanted = size
-        while self._added - self._taken < size and not self._ended:
+    def read(self, size: int | None = -1) -> bytes | memoryview:
+        """The next `size` bytes, fewer only at the end; everything if it is None or negative. Raises Cancelled after
+        `fail`."""
+        self._wanted = wanted = sys.maxsize if size is None or size < 0 else size
+        while self._added - self._taken < wanted and not self._ended:
             self._group.wake_caller()  # the program may wait until less is kept than this needs
             self._group.wait_worker()
         self._wanted = 0
-        return self._take(min(size, self._added - self._taken))
+        if self._failed:
+            raise Cancelled("the program has given up what it was writing")
+        return self._take(min(wanted, self._added - self._taken))
 
     def _take(self, size: int) -> bytes | memoryview:
         parts: list[bytes | memoryview] = []

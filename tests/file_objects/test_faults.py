@@ -8,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from cloudfiles.file_objects.forward_reader import SingleRequestReader
 from cloudfiles.testing import (
     FLAKY,
     CloseDelimited,
+    Delay,
     IgnoreRange,
     RangeAs200,
     Replaced,
@@ -320,3 +322,17 @@ def test_nothing_is_left(cf: CloudFiles, no_leaks: Callable[..., Any]) -> None:
             file.read(3 * MIB)
 
 
+
+
+def test_an_upload_that_has_just_begun_is_aborted(cf: CloudFiles, fault_server: S3Server) -> None:
+    """The program gives up while the server begins the upload, whose id only the response tells."""
+    fault_server.script(Rule(Delay(0.2), method="POST", query="uploads"))
+    before, _ = fault_server.connections()
+    with pytest.raises(ZeroDivisionError), cf.open("key", "wb") as file:
+        file.writelines(big_parts())
+        ends = time.monotonic() + 30
+        while fault_server.connections()[0] == before:
+            assert time.monotonic() < ends
+        raise ZeroDivisionError
+    assert [request.method for request in fault_server.requests()][-1] == "DELETE"
+    assert fault_server.uploads() == []
