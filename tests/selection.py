@@ -19,6 +19,9 @@ _OF_STORES = {"az": "azurite", "caddy": "caddy", "gs": "gcs_emulator", "hadoop":
               "nginx": "nginx", "rclone": "rclone_s3"}
 """The server behind a store of the conformance suite, for those that have one."""
 
+_SLOW_STORES = frozenset({"webhdfs"})
+"""Stores of the conformance suite on scripted servers that take several requests for most operations."""
+
 _SECOND = frozenset({"hadoop", "moto_s3"})
 """Servers of a protocol that a default run asks another server for, which takes a tenth of the time."""
 
@@ -80,11 +83,11 @@ def some(values: Iterable[object], keep: Container[object]) -> list[Any]:
 
 
 def repeats_with_other_values(items: list[pytest.Item]) -> list[pytest.Item]:
-    """Of the tests that ask a real server, all runs of a function but the first: the scripted servers are asked all."""
+    """Of the tests that ask a real or a slow server, all runs of a function but the first: the others are asked all."""
     seen: set[object] = set()
     repeats = []
     for item in items:
-        if servers := servers_of(item):
+        if servers := servers_of(item) | (_SLOW_STORES & set(map(str, _parameters(item).values()))):
             function = (item.nodeid.partition("[")[0], *servers)
             repeats += [item] if function in seen else []
             seen.add(function)
