@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import warnings
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, SupportsIndex, cast
 
 from cloudfiles.file_objects.object_writer import ObjectWriter
 
@@ -19,6 +19,9 @@ class TextReader(io.TextIOWrapper):
     def __reduce__(self) -> tuple[Any, ...]:
         """A pickle continues at the position. Raises OSError while lines are iterated over, as `tell` does."""
         return _reopened, (self.buffer, self.encoding, self.errors, self.tell(), self.mode)
+
+    def __reduce_ex__(self, protocol: SupportsIndex, /) -> tuple[Any, ...]:
+        return self.__reduce__()  # from Python 3.13 on, io defines one that refuses
 
 
 def _reopened(buffer: Any, encoding: str, errors: str | None, position: int, mode: str) -> TextReader:
