@@ -13,8 +13,11 @@ from typing import Any
 
 import pytest
 
+from cloudfiles.interfaces.azure.paths import forget_namespaces
 from cloudfiles.testing import S3Server
 from tests.servers import leaks, processes
+from tests.servers.adl_server import AdlServer
+from tests.servers.azure_server import AzureServer
 from tests.servers.azurite import AzuriteServer
 from tests.servers.azurite import azurite as run_azurite
 from tests.servers.delay_proxy import delay_proxy as run_delay_proxy
@@ -183,6 +186,33 @@ def gcs_server(_gcs_server: GcsServer) -> GcsServer:
     """The scripted Cloud Storage, as new."""
     _gcs_server.reset()
     return _gcs_server
+
+
+@pytest.fixture(scope="session")
+def _azure_server() -> Iterator[AzureServer]:
+    with AzureServer() as server:
+        yield server
+
+
+@pytest.fixture
+def azure_server(_azure_server: AzureServer) -> AzureServer:
+    """The scripted Azure, as new."""
+    _azure_server.reset()
+    forget_namespaces()
+    return _azure_server
+
+
+@pytest.fixture(scope="session")
+def _adl_server() -> Iterator[AdlServer]:
+    with AdlServer() as server:
+        yield server
+
+
+@pytest.fixture
+def adl_server(_adl_server: AdlServer) -> AdlServer:
+    """The scripted Data Lake Storage Gen1, as new."""
+    _adl_server.reset()
+    return _adl_server
 
 
 @pytest.fixture(scope="session")

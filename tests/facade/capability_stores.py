@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from cloudfiles import CloudFiles
-from cloudfiles.interfaces.azure.paths import forget_namespaces
 from cloudfiles.testing import S3Server
 from tests.servers.adl_server import AdlServer
 from tests.servers.azure_server import AzureServer
@@ -28,8 +27,7 @@ def open_store(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> Clo
     if kind == "mem":
         return CloudFiles(f"mem://{tmp_path.name}/root")
     if kind == "s3":
-        server: S3Server = request.getfixturevalue("s3_server")
-        server.reset()
+        server: S3Server = request.getfixturevalue("fault_server")
         return CloudFiles(f"s3://{server.url}/bucket/root", secrets=server.secrets)
     if kind == "gs":
         gcs: GcsServer = request.getfixturevalue("gcs_server")
@@ -42,11 +40,8 @@ def open_store(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> Clo
         return CloudFiles(f"webhdfs://{hadoop.user}@{hadoop.authority}/{uuid.uuid4().hex}/root")
     if kind == "adl":
         adl: AdlServer = request.getfixturevalue("adl_server")
-        adl.reset()
         return CloudFiles("adl://store/root", endpoint=adl.url, secrets={"token": "t0k3n"})
     azure: AzureServer = request.getfixturevalue("azure_server")
-    azure.reset()
     azure.configure(key=KEY, hierarchical=kind == "abfs")
-    forget_namespaces()
     return CloudFiles(f"{'abfs' if kind == 'abfs' else 'az'}://{azure.container}/root", endpoint=azure.endpoint,
                       secrets={"account_name": "account", "account_key": KEY})

@@ -112,7 +112,7 @@ def test_objects_of_many_sizes(cf: CloudFiles, request: pytest.FixtureRequest, i
     chooser = random.Random(7)
     if cf.protocol == "s3":
         internals(s3_concat_part=50_000)
-        request.getfixturevalue("s3_server").configure(min_part_size=50_000)
+        request.getfixturevalue("fault_server").configure(min_part_size=50_000)
     sizes = [30_000, 1, 60_000, 40_000, 0, 50_000, 100]
     contents = [chooser.randbytes(size) for size in sizes]
     cf.puts((str(number), content) for number, content in enumerate(contents))
@@ -179,49 +179,48 @@ def s3_requests(server: S3Server, method: str) -> list[str]:
 
 
 @pytest.fixture
-def s3(s3_server: S3Server) -> CloudFiles:
-    return CloudFiles(f"s3://{s3_server.url}/bucket/", secrets=s3_server.secrets)
+def s3(fault_server: S3Server) -> CloudFiles:
+    return CloudFiles(f"s3://{fault_server.url}/bucket/", secrets=fault_server.secrets)
 
 
 @pytest.fixture
-def small_parts(s3_server: S3Server, internals: Replace) -> None:
+def small_parts(fault_server: S3Server, internals: Replace) -> None:
     """Parts as large as SIZE can be copied."""
-    s3_server.reset()
-    s3_server.configure(min_part_size=SIZE)
+    fault_server.configure(min_part_size=SIZE)
     internals(s3_concat_part=SIZE)
 
 
 @pytest.mark.usefixtures("small_parts")
-def test_s3_copies_large_objects_as_parts(s3_server: S3Server, s3: CloudFiles) -> None:
+def test_s3_copies_large_objects_as_parts(fault_server: S3Server, s3: CloudFiles) -> None:
     large = b"x" * SIZE
     s3.puts([("a", large), ("b", large), ("c", b"1")])
-    before = sum(request.body_length for request in s3_server.requests())
+    before = sum(request.body_length for request in fault_server.requests())
     s3.concat(["a", "b", "c"], "all")
     assert s3.get("all") == large + large + b"1"
-    assert sum(request.body_length for request in s3_server.requests()) - before < 10_000
+    assert sum(request.body_length for request in fault_server.requests()) - before < 10_000
 
 
 @pytest.mark.usefixtures("small_parts")
 @pytest.mark.parametrize("status", [501, 403])
-def test_s3_without_copies_of_parts(s3_server: S3Server, s3: CloudFiles, status: int) -> None:
+def test_s3_without_copies_of_parts(fault_server: S3Server, s3: CloudFiles, status: int) -> None:
     large = b"x" * SIZE
     s3.puts([("a", large), ("b", large)])
-    s3_server.script(Rule(Status(status), method="PUT", query="partNumber", times=1))
+    fault_server.script(Rule(Status(status), method="PUT", query="partNumber", times=1))
     s3.concat(["a", "b"], "all", delete_source=True)
     assert s3.get("all") == large + large
     assert list(s3.list()) == ["all"]
-    assert s3_server.uploads() == []
+    assert fault_server.uploads() == []
 
 
 @pytest.mark.usefixtures("small_parts")
-def test_s3_leaves_nothing_behind_after_a_failure(s3_server: S3Server, s3: CloudFiles) -> None:
+def test_s3_leaves_nothing_behind_after_a_failure(fault_server: S3Server, s3: CloudFiles) -> None:
     large = b"x" * SIZE
     s3.puts([("a", large), ("b", large)])
-    s3_server.script(Rule(Status(400), method="POST", query="uploadId", times=None))
+    fault_server.script(Rule(Status(400), method="POST", query="uploadId", times=None))
     with pytest.raises(CloudFilesError):
         s3.concat(["a", "b"], "all", delete_source=True)
     assert sorted(s3.list()) == ["a", "b"]
-    assert s3_server.uploads() == []
+    assert fault_server.uploads() == []
 
 
 @pytest.mark.parametrize("seed", range(20))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import inspect
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -14,7 +13,6 @@ from cloudfiles import AsyncCloudFiles, CloudFiles
 from cloudfiles.aio.async_datalake import AsyncDataLake
 from cloudfiles.datalake import AclChanges, AclEntry, DataLake
 from cloudfiles.exceptions import InvalidInputError, PreconditionFailedError, ServerError, UnsupportedOperationError
-from cloudfiles.interfaces.azure.paths import forget_namespaces
 from cloudfiles.interfaces.capabilities import AccessControl, Appending, Directories, Expiry, Times
 from tests.servers.azure_server import AzureServer
 from tests.servers.gcs_server import GcsServer
@@ -23,18 +21,10 @@ KEY = base64.b64encode(b"an account's key" * 4).decode()
 VERBS = [name for name, _ in inspect.getmembers(DataLake, inspect.isfunction) if not name.startswith("_")]
 
 
-@pytest.fixture(scope="module")
-def _server() -> Iterator[AzureServer]:
-    with AzureServer() as server:
-        yield server
-
-
 @pytest.fixture
-def server(_server: AzureServer) -> AzureServer:
-    _server.reset()
-    _server.configure(key=KEY, hierarchical=True)
-    forget_namespaces()
-    return _server
+def server(azure_server: AzureServer) -> AzureServer:
+    azure_server.configure(key=KEY, hierarchical=True)
+    return azure_server
 
 
 @pytest.fixture

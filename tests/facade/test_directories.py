@@ -245,28 +245,27 @@ def test_a_file_with_a_suffix_and_a_directory(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def s3(s3_server: S3Server) -> CloudFiles:
-    s3_server.reset()
-    cf = CloudFiles(f"s3://{s3_server.url}/bucket/", secrets=s3_server.secrets)
+def s3(fault_server: S3Server) -> CloudFiles:
+    cf = CloudFiles(f"s3://{fault_server.url}/bucket/", secrets=fault_server.secrets)
     cf.puts((f"a/{number}", str(number).encode()) for number in range(10))
     return cf
 
 
-def test_a_copy_that_fails_leaves_the_source_complete(s3_server: S3Server, s3: CloudFiles) -> None:
-    s3_server.script(Rule(Status(400), method="PUT", key="b/7", times=None))
+def test_a_copy_that_fails_leaves_the_source_complete(fault_server: S3Server, s3: CloudFiles) -> None:
+    fault_server.script(Rule(Status(400), method="PUT", key="b/7", times=None))
     with pytest.raises(CloudFilesError, match="the source is complete"):
         s3.rename("a", "b")
     assert sorted(s3.list("a/")) == [f"a/{number}" for number in range(10)]
     with pytest.raises(DirectoryNotEmptyError, match="moves"):
         s3.rename("a", "b")
-    s3_server.script()
+    fault_server.script()
     s3.moves(s3, [(f"a/{number}", f"b/{number}") for number in range(10)])
     assert sorted(s3.list()) == [f"b/{number}" for number in range(10)]
 
 
-def test_a_delete_that_fails_leaves_the_target_complete(s3_server: S3Server, s3: CloudFiles) -> None:
-    s3_server.configure(delete_errors={"a/7": "AccessDenied"})
-    s3_server.script(Rule(Status(403), method="DELETE", key="a/7", times=None))
+def test_a_delete_that_fails_leaves_the_target_complete(fault_server: S3Server, s3: CloudFiles) -> None:
+    fault_server.configure(delete_errors={"a/7": "AccessDenied"})
+    fault_server.script(Rule(Status(403), method="DELETE", key="a/7", times=None))
     with pytest.raises(CloudFilesError, match="could not be removed"):
         s3.rename("a", "b")
     assert sorted(s3.list("b/")) == [f"b/{number}" for number in range(10)]

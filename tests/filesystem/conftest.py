@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from cloudfiles.testing import S3Server
 from tests.conformance.stores import STORES
-from tests.servers.adl_server import AdlServer
-from tests.servers.azure_server import AzureServer
 
 
 @pytest.fixture(params=["mem", "file", "scripted"])
@@ -31,21 +28,3 @@ def s3(fault_server: S3Server) -> Any:
 
     return CloudFileSystem(fault_server.cloudpath(), endpoint=fault_server.url, secrets=fault_server.secrets,
                            skip_instance_cache=True)
-
-
-@pytest.fixture(scope="session")
-def adl_server() -> Iterator[AdlServer]:
-    with AdlServer() as server:
-        yield server
-
-
-@pytest.fixture(scope="session")
-def azure_server() -> Iterator[AzureServer]:
-    with AzureServer() as server:
-        yield server
-
-
-@pytest.fixture
-def s3_server(fault_server: S3Server) -> S3Server:
-    """The server of `open_store`."""
-    return fault_server

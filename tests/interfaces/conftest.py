@@ -13,13 +13,6 @@ from tests.interfaces.azure_setup import open_azure
 from tests.interfaces.clouds import KEYS, Cloud
 from tests.interfaces.gs_setup import open_gs
 from tests.interfaces.s3_setup import open_s3
-from tests.servers.azure_server import AzureServer
-
-
-@pytest.fixture(scope="session")
-def scripted_azure() -> Iterator[AzureServer]:
-    with AzureServer() as server:
-        yield server
 
 
 @pytest.fixture(params=["s3", "gs", "az"])
@@ -38,8 +31,7 @@ def cloud(request: pytest.FixtureRequest, green: bool) -> Iterator[Cloud]:
         server.configure(page_size=1)
         cloud = Cloud(server, open_gs(server, green, "dir"), {**names, "token": "pageToken", "listing": "maxResults"})
     else:
-        server = request.getfixturevalue("scripted_azure")
-        server.reset()
+        server = request.getfixturevalue("azure_server")
         server.configure(page_size=1)
         worker = open_azure(f"az://{server.container}/", green, endpoint=server.endpoint, no_sign_request=True)
         for key, content in contents.items():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,17 +27,10 @@ from tests.servers.adl_server import AdlServer
 TOKEN = "t0k3n"
 
 
-@pytest.fixture(scope="module")
-def _server() -> Iterator[AdlServer]:
-    with AdlServer() as server:
-        yield server
-
-
 @pytest.fixture
-def server(_server: AdlServer) -> AdlServer:
-    _server.reset()
-    _server.configure(token=TOKEN)
-    return _server
+def server(adl_server: AdlServer) -> AdlServer:
+    adl_server.configure(token=TOKEN)
+    return adl_server
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ import pytest
 
 from cloudfiles.exceptions import InvalidInputError, PreconditionFailedError, ServerError
 from cloudfiles.interfaces.acl import AclEntry, format_acl, parse_acl
-from cloudfiles.interfaces.azure.paths import forget_namespaces
 from cloudfiles.interfaces.base import Interface
 from cloudfiles.interfaces.capabilities import AccessControl, Appending, Directories, Expiry
 from cloudfiles.testing import ResetBefore, ResetInHead, Rule, Status
@@ -22,18 +21,10 @@ KINDS: tuple[Any, ...] = (Directories, AccessControl, Appending, Expiry)
 KEY = base64.b64encode(b"an account's key" * 4).decode()
 
 
-@pytest.fixture(scope="module")
-def _server() -> Iterator[AzureServer]:
-    with AzureServer() as server:
-        yield server
-
-
 @pytest.fixture
-def server(_server: AzureServer) -> Iterator[AzureServer]:
-    _server.reset()
-    _server.configure(key=KEY, hierarchical=True)
-    forget_namespaces()
-    yield _server
+def server(azure_server: AzureServer) -> Iterator[AzureServer]:
+    azure_server.configure(key=KEY, hierarchical=True)
+    yield azure_server
     close_opened()
 
 

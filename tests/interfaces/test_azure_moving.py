@@ -26,17 +26,10 @@ PLAIN = WriteOptions()
 OPTIONS = WriteOptions(content_type="text/x", encoding="br", metadata={"a": "b"})
 
 
-@pytest.fixture(scope="module")
-def _server() -> Iterator[AzureServer]:
-    with AzureServer() as server:
-        yield server
-
-
 @pytest.fixture
-def server(_server: AzureServer, internals: Replace) -> Iterator[AzureServer]:
+def server(azure_server: AzureServer, internals: Replace) -> Iterator[AzureServer]:
     internals(azure_part=16 * KIB)
-    _server.reset()
-    yield _server
+    yield azure_server
     close_opened()
 
 

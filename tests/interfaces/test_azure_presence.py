@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -20,16 +18,9 @@ from tests.servers.azurite import AzuriteServer
 pytestmark = pytest.mark.one_runtime
 
 
-@pytest.fixture(scope="module")
-def _server() -> Iterator[AzureServer]:
-    with AzureServer() as server:
-        yield server
-
-
 @pytest.fixture
-def server(_server: AzureServer) -> AzureServer:
-    _server.reset()
-    return _server
+def server(azure_server: AzureServer) -> AzureServer:
+    return azure_server
 
 
 @pytest.fixture

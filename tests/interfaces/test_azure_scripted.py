@@ -45,17 +45,10 @@ KEY = base64.b64encode(b"an account's key" * 4).decode()
 CONTENT = bytes(range(256)) * 300
 
 
-@pytest.fixture(scope="module")
-def _server() -> Iterator[AzureServer]:
-    with AzureServer() as server:
-        yield server
-
-
 @pytest.fixture
-def server(_server: AzureServer) -> Iterator[AzureServer]:
-    _server.reset()
-    _server.configure(key=KEY)
-    yield _server
+def server(azure_server: AzureServer) -> Iterator[AzureServer]:
+    azure_server.configure(key=KEY)
+    yield azure_server
     close_opened()
 
 

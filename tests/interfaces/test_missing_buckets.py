@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -23,17 +23,10 @@ UNIT = 256 * 1024
 KEYS = [f"key{number}" for number in range(7)]
 
 
-@pytest.fixture(scope="module")
-def _azure() -> Iterator[AzureServer]:
-    with AzureServer() as server:
-        yield server
-
-
 @pytest.fixture
-def azure_server(_azure: AzureServer) -> AzureServer:
-    _azure.reset()
-    _azure.configure(key=KEY)
-    return _azure
+def azure_server(azure_server: AzureServer) -> AzureServer:
+    azure_server.configure(key=KEY)
+    return azure_server
 
 
 Make = Callable[[str], CloudFiles]
