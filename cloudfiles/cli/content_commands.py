@@ -15,7 +15,7 @@ from cloudfiles.cli.listing import objects
 from cloudfiles.cli.operands import Operand
 from cloudfiles.cli.outcome import Outcome, failing
 from cloudfiles.cli.store_options import Stores, store_options
-from cloudfiles.compression import decompress
+from cloudfiles.codecs import Buffer
 from cloudfiles.encoding_streams import decoder
 from cloudfiles.exceptions import CloudFilesError, MissingObjectError
 from cloudfiles.interfaces.base import object_changed
@@ -26,9 +26,9 @@ _AT_ONCE = 256
 """Objects that are fetched at the same time, and printed in order."""
 
 _MEMORY = 256 << 20
-"""Bytes that these may take together; larger objects are printed in pieces, one after the other."""
+"""Stored bytes of these together; larger objects are read while they are printed, one after the other."""
 
-_Fetched = bytes | bytearray | memoryview | StoredObject | Exception | None
+_Fetched = StoredObject | Exception | None
 
 _RANGE = re.compile(r"([0-9]*)-([0-9]*)")
 
@@ -66,26 +66,23 @@ def _objects(stores: Stores, given: Iterable[Operand], outcome: Outcome) -> Iter
 
 def _batches(found: Iterable[tuple[CloudFiles, str, str]]) -> Iterator[tuple[CloudFiles, list[tuple[str, str]]]]:
     """Neighboring objects of one store together, as (key, operand)."""
-    for _, group in groupby(found, key=lambda one: id(one[0])):
+    for _, group in groupby(found, key=lambda one: one[0]):
         while batch := list(islice(group, _AT_ONCE)):
             yield batch[0][0], [(key, text) for _, key, text in batch]
 
 
 def _fetched(cf: CloudFiles, keys: list[str], bounds: tuple[int, int | None] | None) -> list[_Fetched]:
-    """Of each object what is to be printed, its description if it is too large for that, or an error."""
+    """Each object as it is stored, without its content if it is too large for that, or an error."""
     if bounds is not None:
         start, end = bounds
         found = cf.get([{"path": key, "start": start, "end": end} for key in keys], raise_errors=False)
-        return [each["error"] or each["content"] for each in found]
+        return [each["error"] or (None if each["content"] is None else StoredObject(each["content"])) for each in found]
     plan, interface = cf._store.plan() if len(keys) > 1 else (Plan(None), cf._store.here())
     most = min(PART_BYTES, _MEMORY // len(keys))
 
     def fetch(key: str) -> _Fetched:
         try:
-            stored = interface.get_bounded(key, most)
-            if stored is None or stored.content is None:
-                return stored
-            return decompress(stored.content, stored.encoding, key)
+            return interface.get_bounded(key, most)
         except CloudFilesError as error:
             return error
 
@@ -112,18 +109,18 @@ def _print_object(cf: CloudFiles, key: str, text: str, fetched: _Fetched) -> Non
         raise fetched
     if fetched is None:
         raise MissingObjectError(f"{text}: no such object")
-    if not isinstance(fetched, StoredObject):
-        _print(fetched)
-        return
     decoded = decoder(fetched.encoding, key)
-    read = cf._store.here().stream_to(key, lambda piece: _print(decoded.update(piece)))
-    if read is None or read.encoding != fetched.encoding:
-        raise object_changed(key)
+
+    def show(stored: Buffer) -> None:
+        sys.stdout.buffer.writelines(decoded.pieces(stored))
+
+    if fetched.content is not None:
+        show(fetched.content)
+    else:
+        read = cf._store.here().stream_to(key, show)
+        if read is None or read.encoding != fetched.encoding:
+            raise object_changed(key)
     decoded.finish()
-
-
-def _print(content: bytes | memoryview | bytearray) -> None:
-    sys.stdout.buffer.write(content)
 
 
 @click.command()

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from cloudfiles import CloudFiles
+from cloudfiles import CloudFiles, compression
+from cloudfiles.cli.content_commands import _batches
 from cloudfiles.testing import S3Server, Status
 from tests.cli.conftest import Outcome
 
@@ -160,6 +161,28 @@ def test_cat_fetches_many_objects_at_once_and_prints_them_in_order(cli: Cli, cf:
     assert cli("cat", at("many/*")).output == "".join(keys)
     assert len(store.requests("GET")) == 301
     assert len({request.connection for request in store.requests("GET")}) > 2
+
+
+def test_cat_fetches_objects_of_equal_stores_together(cf: CloudFiles, at: Paths) -> None:
+    others = [(cf.cloudpath.rstrip("/") + "-other/", "a1.bin"), (cf.cloudpath, "a1.bin"), (cf.cloudpath, "a2.bin")]
+    batches = list(_batches((CloudFiles(directory), name, name) for directory, name in others))
+    assert [(store.cloudpath, [key for key, _ in several]) for store, several in batches] == [
+        (others[0][0], ["a1.bin"]), (cf.cloudpath, ["a1.bin", "a2.bin"])]
+
+
+def test_cat_of_many_objects_decompresses_them_one_after_the_other(cf: CloudFiles, at: Paths, store: S3Server) -> None:
+    size, keys = 64 << 20, [f"{n}.gz" for n in range(20)]
+    cf.puts(((key, compression.compress(bytes(size))) for key in keys), compress="gzip", raw=True)
+    script = f"""
+import resource, sys
+from cloudfiles.cli import main
+status = main(["cat", *sys.argv[1:]])
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // (1 if sys.platform == "darwin" else 1024), file=sys.stderr)
+sys.exit(status)
+"""
+    process = subprocess.run([sys.executable, "-c", script, *map(at, keys)], stdout=subprocess.DEVNULL,
+                             stderr=subprocess.PIPE, check=True)
+    assert int(process.stderr) < 200  # MiB
 
 
 def test_cat_of_a_large_object(cli: Cli, cf: CloudFiles, at: Paths) -> None:
