@@ -104,7 +104,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="surrogateescape")  # names of files can be any bytes
     try:
         status = commands.main(given, prog_name="cloudfiles", standalone_mode=False)
-        sys.stdout.flush()
+        _flush()
     except click.UsageError as error:
         return _fail(error.format_message(), error.exit_code)
     except click.ClickException as error:
@@ -131,6 +131,15 @@ def _debug(arguments: Sequence[str]) -> bool:
     return not {"-v", "--verbose", "--debug"}.isdisjoint(before)
 
 
+def _flush() -> None:
+    if sys.stdout is not None:
+        sys.stdout.flush()
+
+
 def _fail(message: str, status: int) -> int:
+    try:
+        _flush()
+    except BrokenPipeError:
+        sys.stdout = None
     click.echo("cloudfiles: " + " ".join(message.split()), err=True)
     return status

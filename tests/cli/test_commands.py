@@ -173,7 +173,7 @@ def test_cat_fetches_objects_of_equal_stores_together(cf: CloudFiles, at: Paths)
 def test_cat_of_many_objects_decompresses_them_one_after_the_other(cf: CloudFiles, at: Paths, store: S3Server) -> None:
     size, keys = 64 << 20, [f"{n}.gz" for n in range(20)]
     cf.puts(((key, compression.compress(bytes(size))) for key in keys), compress="gzip", raw=True)
-    script = f"""
+    script = """
 import resource, sys
 from cloudfiles.cli import main
 status = main(["cat", *sys.argv[1:]])

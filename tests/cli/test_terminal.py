@@ -60,6 +60,30 @@ def test_a_reader_that_stops(tree: Path) -> None:
         assert process.stderr.read() == b""
 
 
+@pytest.mark.parametrize(("error", "status"), [("KeyboardInterrupt", 130), ("click.UsageError('wrong')", 2),
+                                               ("ValueError('wrong')", 1)])
+def test_a_failure_after_the_reader_has_stopped(error: str, status: int) -> None:
+    script = f"""
+import sys, click
+from cloudfiles.cli import group, main
+
+@click.command()
+def fails():
+    print("is buffered")
+    raise {error}
+
+group.commands = fails
+sys.exit(main([]))
+"""
+    reader, writer = os.pipe()
+    os.close(reader)
+    with open(writer, "wb") as output:
+        process = subprocess.run([sys.executable, "-c", script], stdout=output, stderr=subprocess.PIPE, check=False,
+                                 env={**os.environ, "PYTHONUNBUFFERED": ""})
+    assert process.returncode == status
+    assert [line[:12] for line in process.stderr.splitlines() if line] == [b"cloudfiles: "]
+
+
 def test_binary_content_through_pipes(tmp_path: Path) -> None:
     content, there = os.urandom(1 << 20), str(tmp_path / "object")
     subprocess.run([*COMMAND, "put", there], input=content, check=True)
