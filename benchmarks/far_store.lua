@@ -185,13 +185,15 @@ local function list(arguments)
   local token, at = arguments["continuation-token"], position(prefix)
   local start = token and ngx.decode_base64(token) or arguments["start-after"]
   if type(start) == "string" and start ~= "" then at = math.max(at, position(start, true)) end
-  local text, count, next_token = page(at, prefix, delimiter, most, arguments["encoding-type"] == "url")
+  local as_url = arguments["encoding-type"] == "url"
+  local text, count, next_token = page(at, prefix, delimiter, most, as_url)
   local following = next_token and "<NextContinuationToken>" .. next_token .. "</NextContinuationToken>" or ""
   ngx.header["Content-Type"] = "application/xml"
   ngx.print('<?xml version="1.0" encoding="UTF-8"?>',
     '<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Name>lists</Name><Prefix>',
-    written(prefix, arguments["encoding-type"] == "url"), "</Prefix><KeyCount>", count, "</KeyCount><MaxKeys>", most,
-    "</MaxKeys><IsTruncated>", tostring(next_token ~= nil), "</IsTruncated>", following, text, "</ListBucketResult>")
+    written(prefix, as_url), "</Prefix><KeyCount>", count, "</KeyCount><MaxKeys>", most, "</MaxKeys><IsTruncated>",
+    tostring(next_token ~= nil), "</IsTruncated>", as_url and "<EncodingType>url</EncodingType>" or "", following, text,
+    "</ListBucketResult>")
 end
 
 -- access phase of the bucket `lists`
