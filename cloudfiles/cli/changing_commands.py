@@ -14,6 +14,7 @@ from cloudfiles.cli.outcome import Outcome, failing
 from cloudfiles.cli.progress_bar import progress_of
 from cloudfiles.cli.store_options import Stores, store_options
 from cloudfiles.cli.tables import print_line
+from cloudfiles.cli.transfer_options import progress_option
 from cloudfiles.exceptions import InvalidInputError
 from cloudfiles.transfer.key_filter import key_filter
 
@@ -25,7 +26,7 @@ from cloudfiles.transfer.key_filter import key_filter
 @click.option("--exclude", multiple=True, metavar="GLOB", help="Keep keys that match.")
 @click.option("-n", "--dry-run", is_flag=True, help="Print what would be deleted.")
 @click.option("-f", "--force", is_flag=True, help="Do not report paths that do not exist.")
-@click.option("--progress/--no-progress", default=None, help="Show a progress bar [default: on a terminal].")
+@progress_option
 @click.option("-b", "--block-size", type=int, hidden=True)
 @store_options
 def rm(stores: Stores, paths: tuple[str, ...], recursive: bool, include: tuple[str, ...], exclude: tuple[str, ...],
@@ -101,7 +102,7 @@ def _remove_directories(cf: CloudFiles, several: list[Operand]) -> None:
 
 @click.command()
 @click.argument("paths", nargs=-1, required=True)
-@click.option("--progress/--no-progress", default=None, help="Show a progress bar [default: on a terminal].")
+@progress_option
 @store_options
 def touch(stores: Stores, paths: tuple[str, ...], progress: bool | None) -> int:
     """Create empty objects at PATHS where none exist. `-` reads paths from standard input.

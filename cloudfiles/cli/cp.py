@@ -14,9 +14,17 @@ from cloudfiles.cli.operands import STANDARD, below, operand
 from cloudfiles.cli.outcome import Outcome
 from cloudfiles.cli.pictures import Pictures
 from cloudfiles.cli.progress_bar import TransferBar, transfer_bar
-from cloudfiles.cli.sizes import SizeType
 from cloudfiles.cli.store_options import Stores, store_options
 from cloudfiles.cli.tables import print_line
+from cloudfiles.cli.transfer_options import (
+    ENCODINGS,
+    compression_option,
+    exclude_option,
+    include_option,
+    limit_rate_option,
+    log_option,
+    progress_option,
+)
 from cloudfiles.content_encoding import stored_encoding
 from cloudfiles.exceptions import CloudFilesError
 from cloudfiles.transfer.compare import when
@@ -25,29 +33,24 @@ from cloudfiles.transfer.result import TransferResult
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-ENCODINGS = {"same": None, "none": ""}
-"""Values of -c that are not the names of encodings."""
-
 _CHUNK = 5000
 """Objects that are looked up at the destination at once."""
 
 _SHARED = (
-    click.option("--include", multiple=True, metavar="GLOB", help="Only keys that match (`*` also matches '/')."),
-    click.option("--exclude", multiple=True, metavar="GLOB", help="Leave out keys that match."),
+    include_option,
+    exclude_option,
     click.option("--dry-run", is_flag=True, help="Print what would be done."),
     click.option("-n", "--no-clobber", is_flag=True, help="Leave out objects that exist at the destination."),
     click.option("--if-newer", "-u", "--update", is_flag=True,
                  help="Leave out objects whose copy at the destination is not older."),
-    click.option("--progress/--no-progress", default=None, help="Show progress [default: on a terminal]."),
-    click.option("--limit-rate", type=SizeType(least=1), metavar="BYTES",
-                 help="At most this many bytes per second, for example 10MB."),
+    progress_option,
+    limit_rate_option,
     click.option("--flight-time", is_flag=True, help="Save a chart of when each object was transferred."),
     click.option("--io-rate", is_flag=True, help="Save a chart of the bytes per second of this transfer."),
     click.option("--machine-io-rate", is_flag=True,
                  help="Save a chart of the bytes per second of this machine's network."),
     click.option("--machine-io-rate-buffer-sec", type=click.IntRange(min=1), default=600, hidden=True),
-    click.option("--log", "log", metavar="FILE", type=click.Path(dir_okay=False),
-                 help="Append one line of JSON for each object: done, skipped or failed, and why."),
+    log_option,
     click.option("-b", "--block-size", type=int, hidden=True),
     click.option("--part-bytes", type=click.IntRange(min=1), default=None, hidden=True),
 )
@@ -79,8 +82,7 @@ class Choice:
 @click.option("-r", "--recursive", is_flag=True, help="Copy directories.")
 @click.option("--retry", "retried_log", metavar="FILE", type=click.Path(exists=True, dir_okay=False),
               help="Copy the objects that failed according to the log FILE, instead of SOURCES.")
-@click.option("-c", "--compression", "compression", default="same", show_default=True,
-              help="Compression of the copies: same (as the source), none, gzip, br, zstd, xz, bz2.")
+@compression_option
 @click.option("--content-type", help="The content type of the copies.")
 @click.option("--cache-control", help="The Cache-Control of the copies.")
 @click.option("--storage-class", help="The storage class of the copies.")

@@ -10,9 +10,15 @@ from cloudfiles import CloudFiles
 from cloudfiles.cli.operands import below
 from cloudfiles.cli.outcome import DONE, FAILED, Outcome
 from cloudfiles.cli.progress_bar import progress_of, transfer_bar
-from cloudfiles.cli.sizes import SizeType
 from cloudfiles.cli.store_options import Stores, store_options
 from cloudfiles.cli.tables import human_size, print_json, print_line
+from cloudfiles.cli.transfer_options import (
+    exclude_option,
+    include_option,
+    limit_rate_option,
+    log_option,
+    progress_option,
+)
 
 if TYPE_CHECKING:
     from cloudfiles.transfer.sync import SyncResult
@@ -26,15 +32,13 @@ if TYPE_CHECKING:
               help="Do nothing at all if more objects than this would be deleted.")
 @click.option("--compare", type=click.Choice(["auto", "size", "time", "digest"]), default="auto", show_default=True,
               help="How changed objects are found.")
-@click.option("--include", multiple=True, metavar="GLOB", help="Only keys that match (`*` also matches '/').")
-@click.option("--exclude", multiple=True, metavar="GLOB", help="Leave out keys that match.")
+@include_option
+@exclude_option
 @click.option("-n", "--dry-run", is_flag=True, help="Print what would be done.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line.")
-@click.option("--progress/--no-progress", default=None, help="Show progress [default: on a terminal].")
-@click.option("--limit-rate", type=SizeType(least=1), metavar="BYTES",
-              help="At most this many bytes per second, for example 10MB.")
-@click.option("--log", "log", metavar="FILE", type=click.Path(dir_okay=False),
-              help="Append one line of JSON for each object: done, skipped or failed, and why.")
+@progress_option
+@limit_rate_option
+@log_option
 @store_options
 def sync(stores: Stores, source: str, destination: str, delete: bool, max_delete: int, compare: str,
          include: tuple[str, ...], exclude: tuple[str, ...], dry_run: bool, as_json: bool, progress: bool | None,
@@ -91,7 +95,7 @@ def _store(stores: Stores, text: str) -> CloudFiles:
 @click.option("-m", "--only-matching", is_flag=True, help="Only check objects that exist at both.")
 @click.option("-v", "--verbose", is_flag=True, help="Print how the objects differ.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line.")
-@click.option("--progress/--no-progress", default=None, help="Show progress [default: on a terminal].")
+@progress_option
 @click.option("--multipart-threshold", hidden=True)
 @click.option("--part-size", hidden=True)
 @store_options

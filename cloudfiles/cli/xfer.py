@@ -7,11 +7,11 @@ from collections.abc import Iterator
 import click
 
 from cloudfiles import ResumableTransfer
-from cloudfiles.cli.cp import ENCODINGS
 from cloudfiles.cli.outcome import DONE, FAILED
 from cloudfiles.cli.progress_bar import progress_of
 from cloudfiles.cli.store_options import Stores, store_options
 from cloudfiles.cli.tables import print_json
+from cloudfiles.cli.transfer_options import ENCODINGS, compression_option, progress_option
 
 
 @click.group()
@@ -30,8 +30,7 @@ def xfer() -> None:
 @click.argument("source")
 @click.argument("destination")
 @click.option("--db", required=True, type=click.Path(dir_okay=False), help="The journal, a SQLite file.")
-@click.option("-c", "--compression", default="same", show_default=True,
-              help="Compression of the copies: same (as the source), none, gzip, br, zstd, xz, bz2.")
+@compression_option
 @click.option("--txt", type=click.Path(exists=True, dir_okay=False), help="A file with the keys to transfer, one per "
                                                                           "line.")
 @store_options
@@ -53,7 +52,7 @@ def _lines(path: str) -> Iterator[str]:
 
 @xfer.command()
 @click.argument("db", type=click.Path(dir_okay=False))
-@click.option("--progress/--no-progress", default=None, help="Show progress [default: on a terminal].")
+@progress_option
 @click.option("--lease-msec", type=click.FloatRange(min=0), default=0.0, hidden=True)
 @click.option("-b", "--block-size", type=click.IntRange(min=1), default=200, show_default=True,
               help="Number of objects that a process reserves at once.")
@@ -68,7 +67,7 @@ def execute(db: str, progress: bool | None, lease_msec: float, block_size: int, 
 
 @xfer.command()
 @click.argument("db", type=click.Path(dir_okay=False))
-@click.option("--progress/--no-progress", default=None, help="Show progress [default: on a terminal].")
+@progress_option
 @click.option("--keep", is_flag=True, help="Keep the journal when everything is transferred.")
 def retry(db: str, progress: bool | None, keep: bool) -> int:
     """Transfer what is left, and the objects that failed before."""
