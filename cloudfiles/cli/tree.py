@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from typing import TypeAlias
 
 import click
 
@@ -15,12 +15,8 @@ from cloudfiles.cli.progress_bar import counted, progress_of
 from cloudfiles.cli.store_options import Stores, store_options
 from cloudfiles.cli.tables import print_line, shown_size
 
-
-@dataclass
-class _Directory:
-    """What is in a directory: the objects by name, and the directories by name, which ends with '/'."""
-
-    names: dict[str, Found | _Directory] = field(default_factory=dict)
+_Directory: TypeAlias = "dict[str, Found | _Directory]"
+"""What is in a directory: the objects by name, and the directories by name, which ends with '/'."""
 
 
 @click.command()
@@ -49,7 +45,7 @@ def tree(stores: Stores, paths: tuple[str, ...], level: int | None, human: bool)
 
 def _whole(stores: Stores, one: Operand) -> _Directory:
     """Everything below a directory: one request lists a thousand keys, of any number of directories."""
-    top = _Directory()
+    top: _Directory = {}
     with progress_of("Listing", None) as bar:
         for found in counted(contents(stores, one), bar):
             *directories, name = found.key.split("/")
@@ -57,13 +53,13 @@ def _whole(stores: Stores, one: Operand) -> _Directory:
             for each in directories:
                 into = _entered(into, each + "/")
             if name:  # a key that ends with '/' marks its directory
-                into.names[name] = found
+                into[name] = found
     return top
 
 
 def _entered(directory: _Directory, name: str) -> _Directory:
-    inner = directory.names.setdefault(name, _Directory())
-    assert isinstance(inner, _Directory)
+    inner = directory.setdefault(name, {})
+    assert isinstance(inner, dict)
     return inner
 
 
@@ -74,28 +70,28 @@ def _by_levels(stores: Stores, one: Operand, level: int | None) -> _Directory:
 
 
 def _level(cf: CloudFiles, found: Iterable[Found], prefix: str, level: int | None) -> _Directory:
-    directory = _Directory()
+    directory: _Directory = {}
     for one in found:
         name = one.key.removeprefix(prefix)
         if not name:
             continue  # the object that marks this directory
         if not one.is_directory:
-            directory.names[name] = one
+            directory[name] = one
         elif level == 1:
-            directory.names[name] = _Directory()
+            directory[name] = {}
         else:
             below = entries(cf, one.key, flat=True)
-            directory.names[name] = _level(cf, below, one.key, None if level is None else level - 1)
+            directory[name] = _level(cf, below, one.key, None if level is None else level - 1)
     return directory
 
 
 def _print(directory: _Directory, indent: str, human: bool, counts: list[int]) -> None:
     """counts: of directories and objects, which are added to."""
-    names = sorted(directory.names)
+    names = sorted(directory)
     for name in names:
-        one, is_last = directory.names[name], name == names[-1]
+        one, is_last = directory[name], name == names[-1]
         size = f"  ({shown_size(one.size, True)})" if human and isinstance(one, Found) else ""
         print_line(f"{indent}{'└── ' if is_last else '├── '}{name}{size}")
         counts[isinstance(one, Found)] += 1
-        if isinstance(one, _Directory):
+        if isinstance(one, dict):
             _print(one, indent + ("    " if is_last else "│   "), human, counts)
