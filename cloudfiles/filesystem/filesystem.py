@@ -76,6 +76,11 @@ class CloudFileSystem(DataLakeMethods):
     _working_directory = _WorkingDirectory()
     transaction_type = CloudTransaction
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "_scheme" in vars(cls):
+            cls.protocol = (OWN_PREFIX + cls._scheme, cls._scheme)
+
     def __init__(self, cloudpath: StrPath | None = None, *, use_listings_cache: bool = False,
                  listings_expiry_time: float | None = None, max_paths: int | None = None, **options: Any) -> None:
         if getattr(self, "_cached", False):
