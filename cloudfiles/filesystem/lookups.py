@@ -94,25 +94,31 @@ class Lookups(FileSystemBase):
 
     def isdir(self, path: Any) -> bool:
         """Whether there is a directory; in object stores, that is any object below it."""
-        name, cached = self._name(path), self._cached_info(self._name(path))
-        if cached is not None:
-            return bool(cached["type"] == "directory")
-        if name in ("", self.root_marker):
-            return True
+        name = self._name(path)
+        known = self._known_type(name)
+        if known is not None:
+            return known == "directory"
         cf, key = self._names.locate(name)
         with translated(name):
             return self._is_directory(cf, key)
 
     def isfile(self, path: Any) -> bool:
         """Whether there is a file."""
-        name, cached = self._name(path), self._cached_info(self._name(path))
-        if cached is not None:
-            return bool(cached["type"] == "file")
-        if name in ("", self.root_marker):
-            return False
+        name = self._name(path)
+        known = self._known_type(name)
+        if known is not None:
+            return known == "file"
         cf, key = self._names.locate(name)
         with translated(name):
             return bool(key) and cf.exists(key)
+
+    def _known_type(self, name: str) -> str | None:
+        """'file' or 'directory', if that is known without a request."""
+        cached = self._cached_info(name)
+        if cached is not None:
+            known: str = cached["type"]
+            return known
+        return "directory" if name in ("", self.root_marker) else None
 
     def size(self, path: Any) -> int | None:
         """The size of a file in stored bytes."""
