@@ -10,7 +10,6 @@ from cloudfiles.batch.existence import one_by_one
 from cloudfiles.batch.lister import list_pages
 from cloudfiles.cloudfiles import CloudFiles
 from cloudfiles.exceptions import InvalidInputError, MissingExtraError, MissingObjectError, UnsupportedOperationError
-from cloudfiles.file_objects import open_file
 from cloudfiles.lib import StrPath
 from cloudfiles.transfer.compare import when
 from cloudfiles.types import StoredObject
@@ -196,13 +195,13 @@ class CloudFilesHandler(FileSystemHandler):  # type: ignore[misc]
 
     def open_input_stream(self, path: str) -> Any:
         """The file from its beginning, read ahead."""
-        return pyarrow.PythonFile(open_file(self.cloudfiles, _key(path), "rb", raw=True), mode="r")
+        return pyarrow.PythonFile(self.cloudfiles.open(_key(path), "rb", raw=True), mode="r")
 
     def open_output_stream(self, path: str, metadata: Mapping[bytes, bytes] | None) -> Any:
-        return pyarrow.PythonFile(open_file(self.cloudfiles, _key(path), "wb", **_put_options(metadata)), mode="w")
+        return pyarrow.PythonFile(self.cloudfiles.open(_key(path), "wb", **_put_options(metadata)), mode="w")
 
     def open_append_stream(self, path: str, metadata: Mapping[bytes, bytes] | None) -> Any:
-        return pyarrow.PythonFile(open_file(self.cloudfiles, _key(path), "ab", **_put_options(metadata)), mode="w")
+        return pyarrow.PythonFile(self.cloudfiles.open(_key(path), "ab", **_put_options(metadata)), mode="w")
 
 
 class _RangeReader(io.RawIOBase):

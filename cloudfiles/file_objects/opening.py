@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any
 
 from cloudfiles import content_encoding, encoding_streams
 from cloudfiles.batch.store import Store
@@ -21,11 +21,8 @@ from cloudfiles.inputs import as_path
 from cloudfiles.lib import StrPath
 from cloudfiles.types import StoredObject
 
-if TYPE_CHECKING:
-    from cloudfiles.cloudfiles import CloudFiles
 
-
-def open_file(cf: CloudFiles, path: StrPath, mode: str = "rb", *, blocksize: int | None = None,
+def open_file(store: Store, path: StrPath, mode: str = "rb", *, blocksize: int | None = None,
               delimiter: bytes | None = None, encoding: str | None = None, errors: str | None = None,
               newline: str | None = None, raw: bool = False, **put_options: Any) -> IO[Any]:
     """See `CloudFiles.open`."""
@@ -38,9 +35,9 @@ def open_file(cf: CloudFiles, path: StrPath, mode: str = "rb", *, blocksize: int
     if action == "r":
         if put_options:
             raise InvalidInputError(f"{', '.join(put_options)}: only for writing")
-        file = _open_to_read(cf._store, key, blocksize, raw)
+        file = _open_to_read(store, key, blocksize, raw)
     else:
-        file = _open_to_write(cf._store, key, action, blocksize, delimiter, WriteDefaults(raw=raw, **put_options))
+        file = _open_to_write(store, key, action, blocksize, delimiter, WriteDefaults(raw=raw, **put_options))
     if not is_text:
         return file  # type: ignore[no-any-return]
     text: io.TextIOWrapper = (TextReader if action == "r" else TextWriter)(file, encoding or "utf-8", errors, newline)

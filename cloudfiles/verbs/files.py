@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import IO, TYPE_CHECKING, Any, BinaryIO, Literal, TextIO, TypeAlias, overload
+from typing import IO, Any, BinaryIO, Literal, TextIO, TypeAlias, overload
 
 from cloudfiles.lib import StrPath
 from cloudfiles.verbs.batch_runner import BatchRunner
-
-if TYPE_CHECKING:
-    from cloudfiles.cloudfiles import CloudFiles
 
 BinaryMode: TypeAlias = Literal["rb", "wb", "ab", "xb", "br", "bw", "ba", "bx"]
 TextMode: TypeAlias = Literal["r", "w", "a", "x", "rt", "wt", "at", "xt", "tr", "tw", "ta", "tx"]
@@ -77,10 +74,5 @@ class FileVerbs(BatchRunner):
                    "cache_control": cache_control, "storage_class": storage_class, "metadata": metadata,
                    "if_absent": if_absent, "if_match": if_match}
         given = {name: value for name, value in options.items() if value not in (None, False)}
-        return open_file(_cloudfiles(self), path, mode, blocksize=blocksize, delimiter=delimiter, encoding=encoding,
+        return open_file(self._store, path, mode, blocksize=blocksize, delimiter=delimiter, encoding=encoding,
                          errors=errors, newline=newline, raw=raw, **given)
-
-
-def _cloudfiles(verbs: Any) -> CloudFiles:
-    opened: CloudFiles = verbs
-    return opened
