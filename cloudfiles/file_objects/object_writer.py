@@ -8,6 +8,7 @@ from typing import Any
 
 from cloudfiles import encoding_streams
 from cloudfiles.exceptions import ExistingObjectError, PreconditionFailedError
+from cloudfiles.file_objects.publishing import PublishedOnExit
 from cloudfiles.file_objects.uploads import Upload
 from cloudfiles.inputs import as_buffer
 from cloudfiles.runtime.guard import Guard
@@ -19,7 +20,7 @@ _LONGEST_RECORD = 8
 """Blocks after which content without a delimiter is sent as it is."""
 
 
-class ObjectWriter(io.BufferedIOBase):
+class ObjectWriter(PublishedOnExit, io.BufferedIOBase):
     """An object that appears, complete, when it is closed. If a `with` block ends with an exception, nothing appears.
 
     Attributes:
@@ -178,12 +179,6 @@ class ObjectWriter(io.BufferedIOBase):
     @property
     def closed(self) -> bool:
         return self._is_over
-
-    def __exit__(self, kind: Any, *_: object) -> None:
-        if kind is None:
-            self.close()
-        else:
-            self.abort()
 
     def __del__(self) -> None:
         if not getattr(self, "_is_over", True):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from typing import IO, Any
 
 from cloudfiles import content_encoding, encoding_streams
@@ -15,7 +14,7 @@ from cloudfiles.file_objects.modes import parse_mode
 from cloudfiles.file_objects.object_reader import ObjectReader
 from cloudfiles.file_objects.object_writer import ObjectWriter
 from cloudfiles.file_objects.positioned_reader import PositionedReader
-from cloudfiles.file_objects.text import TextReader, TextWriter
+from cloudfiles.file_objects.text import as_text
 from cloudfiles.file_objects.uploads import Upload
 from cloudfiles.inputs import as_path
 from cloudfiles.lib import StrPath
@@ -38,11 +37,7 @@ def open_file(store: Store, path: StrPath, mode: str = "rb", *, blocksize: int |
         file = _open_to_read(store, key, blocksize, raw)
     else:
         file = _open_to_write(store, key, action, blocksize, delimiter, WriteDefaults(raw=raw, **put_options))
-    if not is_text:
-        return file  # type: ignore[no-any-return]
-    text: io.TextIOWrapper = (TextReader if action == "r" else TextWriter)(file, encoding or "utf-8", errors, newline)
-    text.mode = mode  # type: ignore[misc]  # which io declares as read-only
-    return text
+    return as_text(file, mode, encoding, errors, newline) if is_text else file
 
 
 def _check_blocks(blocksize: Any, delimiter: Any) -> None:

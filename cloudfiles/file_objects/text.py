@@ -7,6 +7,15 @@ import warnings
 from typing import Any, BinaryIO, SupportsIndex, cast
 
 from cloudfiles.file_objects.object_writer import ObjectWriter
+from cloudfiles.file_objects.publishing import PublishedOnExit
+
+
+def as_text(file: Any, mode: str, encoding: str | None = None, errors: str | None = None, newline: str | None = None
+            ) -> io.TextIOWrapper:
+    """A text file on a binary one. mode: that of the text, in which 'r' means reading."""
+    text = (TextReader if "r" in mode else TextWriter)(file, encoding or "utf-8", errors, newline)
+    text.mode = mode  # type: ignore[misc]  # which io declares as read-only
+    return text
 
 
 class TextReader(io.TextIOWrapper):
@@ -32,7 +41,7 @@ def _reopened(buffer: Any, encoding: str, errors: str | None, position: int, mod
     return reader
 
 
-class TextWriter(io.TextIOWrapper):
+class TextWriter(PublishedOnExit, io.TextIOWrapper):
     """An object open for writing text, which is published as that of an `ObjectWriter` is."""
 
     def __init__(self, writer: ObjectWriter, encoding: str, errors: str | None, newline: str | None) -> None:
@@ -44,12 +53,6 @@ class TextWriter(io.TextIOWrapper):
     def abort(self) -> None:
         """Close without publishing anything."""
         self.buffer.abort()  # type: ignore[attr-defined]
-
-    def __exit__(self, kind: Any, *_: object) -> None:
-        if kind is None:
-            self.close()
-        else:
-            self.abort()
 
     def __del__(self) -> None:
         # Not that of the base class, which would publish the object.

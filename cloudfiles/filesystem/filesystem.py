@@ -7,6 +7,7 @@ import shutil
 from typing import Any, ClassVar
 
 from cloudfiles.exceptions import InvalidInputError, redact
+from cloudfiles.file_objects.text import as_text
 from cloudfiles.filesystem.contents import write_options
 from cloudfiles.filesystem.data_lake import DataLakeMethods
 from cloudfiles.filesystem.errors import (
@@ -24,7 +25,7 @@ from cloudfiles.filesystem.names import (
     endpoint_of,
     strip_protocol,
 )
-from cloudfiles.filesystem.open_files import DeferredFile, ReadFile, WrittenFile, as_text, compressed
+from cloudfiles.filesystem.open_files import DeferredFile, ReadFile, WrittenFile, compressed
 from cloudfiles.filesystem.storage_options import store_options
 from cloudfiles.filesystem.transactions import CloudTransaction
 from cloudfiles.lib import StrPath

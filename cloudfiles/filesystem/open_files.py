@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from cloudfiles.file_objects.text import TextReader, TextWriter
+from cloudfiles.file_objects.publishing import PublishedOnExit
 from cloudfiles.filesystem.errors import translated
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ def _reopened(fs: CloudFileSystem, path: str, blocksize: int, position: int) -> 
     return file
 
 
-class WrittenFile(FileOfSystem):
+class WrittenFile(PublishedOnExit, FileOfSystem):
     """A file that is open for writing. It appears, complete, when it is closed; if a `with` block ends with an
     exception, or the file object is dropped, nothing appears."""
 
@@ -158,17 +158,11 @@ class WrittenFile(FileOfSystem):
     def commit(self) -> None:
         self.close()
 
-    def __exit__(self, kind: Any, *_: object) -> None:
-        if kind is None:
-            self.close()
-        else:
-            self.abort()
-
     def __reduce__(self) -> Any:
         raise TypeError("a file that is open for writing cannot be pickled")
 
 
-class DeferredFile(FileOfSystem):
+class DeferredFile(PublishedOnExit, FileOfSystem):
     """A file that is written in a transaction: kept in a temporary local file until `commit`.
 
     position: bytes before what is written; not 0 if it is appended.
@@ -232,22 +226,8 @@ class DeferredFile(FileOfSystem):
         """Write the file to the store."""
         self.fs._commit([self])
 
-    def __exit__(self, kind: Any, *_: object) -> None:
-        if kind is None:
-            self.close()
-        else:
-            self.abort()
 
-
-# ---- text and compression
-
-
-def as_text(file: Any, mode: str, encoding: str | None = None, errors: str | None = None, newline: str | None = None
-            ) -> io.TextIOWrapper:
-    """A text file on a binary one; dropped or left by an exception, it publishes nothing."""
-    text = (TextReader if "r" in mode else TextWriter)(file, encoding or "utf-8", errors, newline)
-    text.mode = mode  # type: ignore[misc]  # which io declares as read-only
-    return text
+# ---- compression
 
 
 def compressed(file: Any, name: str, method: str, mode: str) -> Any:
@@ -262,7 +242,7 @@ def compressed(file: Any, name: str, method: str, mode: str) -> Any:
     return file if method is None else CompressedFile(file, compr[method](file, mode=mode[0]))
 
 
-class CompressedFile(io.BufferedIOBase):
+class CompressedFile(PublishedOnExit, io.BufferedIOBase):
     """A codec and the file behind it, which are closed together."""
 
     def __init__(self, file: Any, codec: Any) -> None:
@@ -325,12 +305,6 @@ class CompressedFile(io.BufferedIOBase):
             self._file.abort()
         else:
             self._file.close()
-
-    def __exit__(self, kind: Any, *_: object) -> None:
-        if kind is None:
-            self.close()
-        else:
-            self.abort()
 
     def __del__(self) -> None:
         """Not that of the base class, which would publish what was written."""
