@@ -12,6 +12,7 @@ from typing import NamedTuple
 from cloudfiles.batch.lister import list_pages
 from cloudfiles.batch.store import Store
 from cloudfiles.interfaces.base import Interface
+from cloudfiles.key_order import order_of
 from cloudfiles.transfer.key_filter import KeyFilter
 from cloudfiles.types import ListEntry
 
@@ -26,14 +27,6 @@ class ListingPair(NamedTuple):
 
 class OutOfOrderError(Exception):
     """A store does not list in the order that it promises: start again, and do not rely on it."""
-
-
-def sort_key(key: str) -> bytes:
-    """The bytes that keys are sorted by: UTF-8; undecodable bytes of file names are kept (PEP 383)."""
-    try:
-        return key.encode("utf-8", "surrogateescape")
-    except UnicodeEncodeError:
-        return key.encode("utf-8", "surrogatepass")
 
 
 def merge_listings(source: Store | Interface, target: Store | Interface, wanted: KeyFilter, trust: bool = True,
@@ -55,7 +48,7 @@ def merge_listings(source: Store | Interface, target: Store | Interface, wanted:
 def _merge(ours: Iterator[ListEntry], theirs: Iterator[ListEntry]) -> Iterator[ListingPair]:
     left, right = next(ours, None), next(theirs, None)
     while left is not None or right is not None:
-        if right is None or (left is not None and sort_key(left.key) < sort_key(right.key)):
+        if right is None or (left is not None and order_of(left.key) < order_of(right.key)):
             assert left is not None
             yield ListingPair(left.key, left, None)
             left = next(ours, None)
@@ -91,7 +84,7 @@ def list_entries(store: Store | Interface, skipped: list[str] | None = None) -> 
 def _checked(entries: Iterator[ListEntry]) -> Iterator[ListEntry]:
     before = None
     for entry in entries:
-        stored = sort_key(entry.key)
+        stored = order_of(entry.key)
         if before is not None and stored <= before:
             raise OutOfOrderError(entry.key)
         before = stored
@@ -101,7 +94,7 @@ def _checked(entries: Iterator[ListEntry]) -> Iterator[ListEntry]:
 def _sorted(store: Store | Interface, database: sqlite3.Connection, skipped: list[str] | None) -> Iterator[ListEntry]:
     database.executescript("PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF;"
                            "CREATE TABLE listing (stored BLOB PRIMARY KEY, size, etag, modified) WITHOUT ROWID")
-    rows = ((sort_key(e.key), e.size, e.etag, e.last_modified) for e in list_entries(store, skipped))
+    rows = ((order_of(e.key), e.size, e.etag, e.last_modified) for e in list_entries(store, skipped))
     database.executemany("INSERT OR REPLACE INTO listing VALUES (?, ?, ?, ?)", rows)
     for stored, size, etag, modified in database.execute("SELECT * FROM listing ORDER BY stored"):
         yield ListEntry(stored.decode("utf-8", "surrogateescape"), size, etag, modified)

@@ -11,8 +11,8 @@ from cloudfiles.exceptions import InvalidPathError
 from cloudfiles.interfaces.base import Interface
 from cloudfiles.interfaces.file.file_io import etag_of
 from cloudfiles.interfaces.file.interface import FileInterface
-from cloudfiles.interfaces.file.names import order_of
 from cloudfiles.interfaces.local_store import http_date
+from cloudfiles.key_order import order_of
 from cloudfiles.transfer.items import listed_items
 from cloudfiles.types import ListEntry, ListPage, StoreOptions
 

@@ -20,6 +20,7 @@ from cloudfiles.content_encoding import COMPRESSION_EXTENSIONS
 from cloudfiles.exceptions import InvalidPathError
 from cloudfiles.interfaces.base import Interface
 from cloudfiles.interfaces.file.names import bare_name
+from cloudfiles.key_order import order_of
 from cloudfiles.transfer.compare import (
     Compare,
     Comparison,
@@ -30,7 +31,7 @@ from cloudfiles.transfer.compare import (
 )
 from cloudfiles.transfer.items import Item
 from cloudfiles.transfer.key_filter import KeyFilter
-from cloudfiles.transfer.listing_merge import ListingPair, OutOfOrderError, merge_listings, sort_key
+from cloudfiles.transfer.listing_merge import ListingPair, OutOfOrderError, merge_listings
 
 _SHOWN = 5
 """Conflicts that an error names."""
@@ -138,21 +139,21 @@ class SyncPlan:
 
     def _add_copy(self, pair: ListingPair, why: str) -> None:
         assert pair.source is not None
-        self._database.execute("INSERT INTO copies VALUES (?, ?, ?)", (sort_key(pair.key), pair.source.size, why))
+        self._database.execute("INSERT INTO copies VALUES (?, ?, ?)", (order_of(pair.key), pair.source.size, why))
         self.copy_count += 1
 
     def _add_deletion(self, key: str) -> None:
         if self._target.is_below_symlink(key):  # it may be the object of another key
             self.kept_below_symlinks += 1
             return
-        self._database.execute("INSERT INTO deletions VALUES (?)", (sort_key(key),))
+        self._database.execute("INSERT INTO deletions VALUES (?)", (order_of(key),))
         self.delete_count += 1
 
     def _keep_below_symlinks(self) -> None:
         """Nothing is deleted at the name of a skipped symlink, or below it: what it leads to was not listed."""
         for name in self.skipped_symlinks:
             names = {name, bare_name(name)} if self._source.traits.folds_suffixes else {name}
-            for kept in map(sort_key, names):
+            for kept in map(order_of, names):
                 self.delete_count -= self._database.execute(
                     "DELETE FROM deletions WHERE key = ? OR (key >= ? AND key < ?)",
                     (kept, kept + b"/", kept + b"0")).rowcount  # '0' comes next to '/'
@@ -163,7 +164,7 @@ class SyncPlan:
         """Record a key of the source that would be written to the file of another key at the target."""
         file = key if self._resolve is None else self._resolve(key)
         if file != key:
-            self._database.execute("INSERT INTO linked VALUES (?, ?)", (sort_key(key), sort_key(file)))
+            self._database.execute("INSERT INTO linked VALUES (?, ?)", (order_of(key), order_of(file)))
 
     def _check_linked(self) -> None:
         """No file is written that belongs to another key of the source too, and none that belongs to one is deleted."""
@@ -280,10 +281,10 @@ class _Conflicts:
             self._see_folded(key)
 
     def _see_folded(self, key: str) -> None:
-        folded = sort_key(key.casefold())
+        folded = order_of(key.casefold())
         row = self._database.execute("SELECT key FROM folded WHERE folded = ?", (folded,)).fetchone()
         if row is None:
-            self._database.execute("INSERT INTO folded VALUES (?, ?)", (folded, sort_key(key)))
+            self._database.execute("INSERT INTO folded VALUES (?, ?)", (folded, order_of(key)))
         else:
             self.note(f"{_key(row[0])!r} and {key!r} differ only in case")
 

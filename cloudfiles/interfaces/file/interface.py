@@ -75,11 +75,12 @@ from cloudfiles.interfaces.file.objects import (
 from cloudfiles.interfaces.file.os_errors import MISSING_ERRNOS, ErrorTranslator, ambiguous
 from cloudfiles.interfaces.file.temporaries import discard_temporaries, discard_temporaries_of
 from cloudfiles.interfaces.file.times import FileTimes
-from cloudfiles.interfaces.file.walk import Walk, WalkCache, next_page
+from cloudfiles.interfaces.file.walk import Walk
 from cloudfiles.interfaces.local_store import guess_type, http_date
 from cloudfiles.interfaces.part_writer import InterruptedWrites, PartWriter
 from cloudfiles.interfaces.server_copy import CopyOptions, CopyResult
 from cloudfiles.interfaces.traits import StoreTraits
+from cloudfiles.interfaces.tree_walk import WalkCache
 from cloudfiles.types import Content, ListPage, StoredObject, StoreOptions, WriteOptions, head_of
 
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ class FileInterface(Interface):
         self.lock_dir = lock_directory(options.lock_dir)
         locking = options.locking if options.locking is not None else bool(options.lock_dir)
         self._locks = FileLocks(self.lock_dir, runtime.sleep) if locking else None
-        self._walks = WalkCache()
+        self._walks: WalkCache[Walk] = WalkCache()
         if options.encoding_suffixes is False:
             self.traits = self.traits._replace(folds_suffixes=False, keeps_encodings=False)
         self._variants = BY_SUFFIX if self.traits.folds_suffixes else EXACT
@@ -203,7 +204,7 @@ class FileInterface(Interface):
             after = token if token is not None else start_after
             walk = self._walks.take((prefix, flat, token)) or Walk(
                 self.root, self._variants, prefix, flat, after, self._follow_external)
-            page = next_page(walk, max(1, limit or PAGE_ENTRIES))
+            page = walk.page(max(1, limit or PAGE_ENTRIES))
             if page.next_token is not None:
                 self._walks.keep((prefix, flat, page.next_token), walk)
             return page

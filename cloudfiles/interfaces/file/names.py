@@ -121,14 +121,3 @@ class KeyResolver:
     def _without_root(self, path: str) -> str:
         return (path[len(self._real_root):].replace(os.sep, "/")
                 if os.path.isabs(path) and path.startswith(self._real_root) else path)
-
-
-# ---- order
-
-
-def order_of(key: str) -> bytes:
-    """The sort order of keys: by their bytes in the file system, which are UTF-8 except for undecodable names."""
-    try:
-        return os.fsencode(key)
-    except UnicodeEncodeError:
-        return key.encode("utf-8", "surrogatepass")

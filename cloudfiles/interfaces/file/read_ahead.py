@@ -17,7 +17,7 @@ from functools import partial
 from itertools import islice
 from typing import Any
 
-from cloudfiles.interfaces.file.names import order_of
+from cloudfiles.key_order import order_of
 from cloudfiles.runtime.cancellation import check_cancelled
 from cloudfiles.runtime.descriptors import with_descriptor
 from cloudfiles.values import NamedTuple

@@ -1,8 +1,5 @@
 """Lists a tree of files as keys in order, page by page, with one directory per level in memory.
 
-Keys are ordered by their bytes, including `/`, so `a-b` comes before `a/b` and `a0` after it: subdirectories are sorted
-as `NAME/`. So subtrees do not overlap.
-
 Symlinks are followed if their target is inside of the root. Others are skipped and reported: those that lead out of it
 (unless these are followed, too), to nothing, or to a parent directory, which would never end. Anything other than a
 regular file or a directory is not an object and not listed.
@@ -15,29 +12,25 @@ from __future__ import annotations
 
 import itertools
 import os
-import threading
 import time
-from bisect import bisect_right
-from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from cloudfiles.interfaces.file.file_io import etag_of
-from cloudfiles.interfaces.file.names import EXACT, Variants, bare_name, order_of
+from cloudfiles.interfaces.file.names import EXACT, Variants, bare_name
 from cloudfiles.interfaces.file.objects import files_of, find_object
 from cloudfiles.interfaces.file.os_errors import MISSING_ERRNOS, ambiguous
 from cloudfiles.interfaces.file.read_ahead import Answers, DirectoriesAhead, FilesAhead
 from cloudfiles.interfaces.file.symlinks import Symlinks
 from cloudfiles.interfaces.file.temporaries import is_temporary
 from cloudfiles.interfaces.local_store import http_date
+from cloudfiles.interfaces.tree_walk import after_within, collect_page, first_behind
+from cloudfiles.key_order import order_of
 from cloudfiles.runtime.descriptors import with_descriptor
 from cloudfiles.types import ListEntry, ListPage
 
 _Identity = tuple[int, int]  # device and inode
 _Scanned = tuple[os.stat_result, dict[str, os.stat_result], dict[str, str], set[str], set[str]]
-Position = tuple[str, bool, "str | None"]  # prefix, flat, and token of a page
-
-_MAX_WALKS = 8
 
 _TIMED = 32
 """The time for the status of every so many files is measured."""
@@ -115,7 +108,7 @@ class Walk:
             self._ancestors = ancestors
             self._enter(root + above.replace("/", os.sep), above, beginning)
 
-    def next(self) -> ListEntry | str | None:
+    def _next(self) -> ListEntry | str | None:
         """The next object, or common prefix (a str), or None at the end."""
         if self._put_back is not None:
             item, self._put_back = self._put_back, None
@@ -144,9 +137,12 @@ class Walk:
         self._links.report()
         return None
 
-    def take_skipped(self) -> list[str]:
-        """The symlinks that were skipped since the last call."""
-        return self._links.take_new()
+    def page(self, limit: int) -> ListPage:
+        """The next `limit` objects and common prefixes."""
+        entries, prefixes, last = collect_page(iter(self._next, None), limit)
+        is_full = len(entries) + len(prefixes) == limit
+        self._put_back = self._next() if is_full else None
+        return ListPage(entries, prefixes, last if self._put_back is not None else None, self._links.take_new())
 
     def _only_file(self, level: _OpenDirectory, key: str) -> str:
         """The name of the only file of the key.
@@ -161,17 +157,13 @@ class Walk:
         raise ambiguous(level.prefix + key, f"file://{self._root}", *(
             level.prefix + os.path.basename(file) for file in files[:2]))
 
-    def put_back(self, item: ListEntry | str) -> None:
-        """Return `item` from the next call of `next` again."""
-        self._put_back = item
-
     def is_current(self) -> bool:
         """Whether the directories that are being listed are unchanged."""
         return all(level.is_current() for level in self._levels)
 
     def _enter(self, directory: str, prefix: str, beginning: str) -> None:
         """Enter a directory, for its keys that begin with `beginning`."""
-        after = _after_within(prefix, self._after)
+        after = after_within(prefix, self._after)
         if after is None:
             return
         try:
@@ -184,7 +176,7 @@ class Walk:
                 return
             raise
         keys = _sorted(names)
-        first = self._first_behind(keys, after) if after else 0
+        first = first_behind(keys, after, flat=self._flat) if after else 0
         level = _OpenDirectory(directory, prefix, _identity(status), status.st_mtime_ns, names,
                                itertools.islice(keys, first, None), shared, links, keys[first - 1] if first else None)
         if self._files.are_slow:
@@ -260,55 +252,6 @@ class Walk:
             self._links.skip(prefix + entry.name)
         return kind
 
-    def _first_behind(self, keys: list[str], after: str) -> int:
-        at = bisect_right(keys, order_of(after), key=order_of)
-        inside = at > 0 and not self._flat and keys[at - 1].endswith("/") and after.startswith(keys[at - 1])
-        return at - inside
-
-
-def next_page(walk: Walk, limit: int) -> ListPage:
-    """The next `limit` objects and common prefixes of a walk."""
-    entries: list[ListEntry] = []
-    prefixes: list[str] = []
-    last = ""
-    while (item := walk.next()) is not None:
-        if len(entries) + len(prefixes) == limit:
-            walk.put_back(item)
-            return ListPage(entries, prefixes, last, walk.take_skipped())
-        if isinstance(item, str):
-            prefixes.append(item)
-            last = item
-        else:
-            entries.append(item)
-            last = item.key
-    return ListPage(entries, prefixes, None, walk.take_skipped())
-
-
-class WalkCache:
-    """Keeps walks between two pages of a listing, so that a directory of a million files is read once, not per page.
-
-    It is only a cache: if a walk is missing, or its directories have changed, the listing restarts after its token.
-    """
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._walks: OrderedDict[Position, Walk] = OrderedDict()
-
-    def take(self, position: Position) -> Walk | None:
-        with self._lock:
-            walk = self._walks.pop(position, None)
-        return walk if walk is not None and walk.is_current() else None
-
-    def keep(self, position: Position, walk: Walk) -> None:
-        with self._lock:
-            self._walks[position] = walk
-            if len(self._walks) > _MAX_WALKS:
-                self._walks.popitem(last=False)
-
-    def clear(self) -> None:
-        with self._lock:
-            self._walks.clear()
-
 
 def _ancestors(root: str, above: str) -> list[_Identity] | None:
     """The directories from the root to the parent of `above`; None if one is missing, or contains itself."""
@@ -327,15 +270,6 @@ def _ancestors(root: str, above: str) -> list[_Identity] | None:
         found.append(identity)
         directory += name + os.sep
     return found
-
-
-def _after_within(prefix: str, after: str | None) -> str | None:
-    """The part of `after` below `prefix`: '' if all keys there come after it, None if none does."""
-    if after is None:
-        return ""
-    if after.startswith(prefix):
-        return after[len(prefix):]
-    return "" if order_of(after) < order_of(prefix) else None
 
 
 def _kind(entry: os.DirEntry[str]) -> tuple[bool, bool]:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from cloudfiles.exceptions import UnsupportedOperationError
+from cloudfiles.key_order import order_of
 from cloudfiles.transport.wire import is_framed
 from cloudfiles.types import ListEntry, ListPage
 
@@ -249,15 +250,15 @@ class DirectoryLister:
             raise UnsupportedOperationError(f"{directory!r} is {len(above)} directories deep: probably a link that "
                                             "leads back to a parent")
         self.fetched += 1
-        start = _order(after)
+        start = order_of(after)
         links = self.fetch(directory) or []
         if above.count(links) >= MAX_ALIKE:
             raise UnsupportedOperationError(f"{directory!r} and {MAX_ALIKE} directories above it have the same "
                                             "entries: a link that leads back to a parent, or the same page for every "
                                             "URL")
-        for link in sorted(links, key=lambda link: _order(link.segment)):
+        for link in sorted(links, key=lambda link: order_of(link.segment)):
             key = directory + link.segment
-            behind = _order(key) > start
+            behind = order_of(key) > start
             if not key.startswith(prefix):
                 continue
             if not link.is_directory:
@@ -268,7 +269,3 @@ class DirectoryLister:
                     yield key
             elif behind or after.startswith(key):
                 yield from self._walk(key, False, after, (*above, links))
-
-
-def _order(key: str) -> bytes:
-    return key.encode("utf-8", "surrogateescape")

@@ -44,12 +44,13 @@ from cloudfiles.interfaces.local_store import guess_type
 from cloudfiles.interfaces.part_writer import InterruptedWrites
 from cloudfiles.interfaces.sized_body import body_of
 from cloudfiles.interfaces.traits import StoreTraits
+from cloudfiles.interfaces.tree_walk import WalkCache
 from cloudfiles.interfaces.webhdfs.access_control import HdfsAccessControl
 from cloudfiles.interfaces.webhdfs.appending import HdfsAppending, HdfsTimes
 from cloudfiles.interfaces.webhdfs.concatenation import HdfsConcatenation
 from cloudfiles.interfaces.webhdfs.directories import HdfsDirectories
 from cloudfiles.interfaces.webhdfs.endpoint import HADOOP, Cluster, Dialect, find_cluster
-from cloudfiles.interfaces.webhdfs.listing import Walk, WalkCache, children
+from cloudfiles.interfaces.webhdfs.listing import Walk, children
 from cloudfiles.interfaces.webhdfs.names import check_prefix
 from cloudfiles.interfaces.webhdfs.objects import FileStatus, Namespace, TemporaryFile, read
 from cloudfiles.interfaces.webhdfs.protocol import UserProvider, WebHdfsProtocol
@@ -88,7 +89,7 @@ class WebHdfsInterface(Interface):
             check_prefix(path, location.protocol)
         self._files = Namespace(self._client, runtime, WebHdfsProtocol(self._cluster, self._provider), self.dialect,
                                 location.protocol, f"/{path}/" if path else "/")
-        self._walks = WalkCache(self._client.clock.monotonic)
+        self._walks: WalkCache[Walk] = WalkCache()
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._cluster}{self._files.root})"
@@ -196,7 +197,7 @@ class WebHdfsInterface(Interface):
         if not check_prefix(prefix, self._files.name):
             return ListPage([], [])
         walk = self._walks.take((prefix, flat, token)) or Walk(
-            self._files, prefix, flat, token if token is not None else start_after)
+            self._files, prefix, flat, token if token is not None else start_after, self._client.clock.monotonic)
         page = walk.page(max(1, min(limit or PAGE_ENTRIES, PAGE_ENTRIES)))
         if page.next_token is not None:
             self._walks.keep((prefix, flat, page.next_token), walk)

@@ -1,16 +1,13 @@
 """Listings: a tree of directories is walked in key order, and read ahead, several directories at once.
 
-Keys are ordered by their bytes, including `/`: subdirectories are sorted as `NAME/`. A directory is read by one
-request, whatever its size, because the order in which NameNodes list is another one.
+A directory is read by one request, whatever its size, because NameNodes list in an order of their own.
 
 Source: Hadoop documentation, "WebHDFS REST API" (List a Directory).
 """
 
 from __future__ import annotations
 
-import threading
-from bisect import bisect_right
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from typing import Any
@@ -18,8 +15,9 @@ from typing import Any
 from cloudfiles.exceptions import ProtocolError
 from cloudfiles.interfaces.file.temporaries import is_temporary
 from cloudfiles.interfaces.multipart import send_parts
-from cloudfiles.interfaces.webhdfs.names import order_of
+from cloudfiles.interfaces.tree_walk import after_within, collect_page, first_behind
 from cloudfiles.interfaces.webhdfs.objects import FileStatus, Namespace
+from cloudfiles.key_order import order_of
 from cloudfiles.types import ListEntry, ListPage
 
 _AHEAD = 64
@@ -28,10 +26,8 @@ _AHEAD = 64
 _MAX_IN_MEMORY = 50_000
 """Entries of directories that are read ahead, about."""
 
-_MAX_WALKS = 8
-_MAX_AGE = 60.0  # seconds
-
-Position = tuple[str, bool, "str | None"]  # prefix, flat, and token of a page
+_MAX_AGE = 60.0
+"""Seconds for which what was read ahead is used."""
 
 
 def children(files: Namespace, path: str) -> list[FileStatus] | None:
@@ -85,8 +81,11 @@ class _Level:
 class Walk:
     """The objects (and in flat listings the common prefixes) that begin with `prefix` and come after `after`."""
 
-    def __init__(self, files: Namespace, prefix: str, flat: bool, after: str | None) -> None:
+    def __init__(self, files: Namespace, prefix: str, flat: bool, after: str | None,
+                 clock: Callable[[], float]) -> None:
         self._files = files
+        self._clock = clock
+        self._used_at = 0.0
         self._flat = flat
         self._after = after
         self._levels: list[_Level] = []
@@ -96,19 +95,14 @@ class Walk:
 
     def page(self, limit: int) -> ListPage:
         """The next `limit` objects and common prefixes."""
-        entries: list[ListEntry] = []
-        prefixes: list[str] = []
-        last = ""
-        for found in self._next(limit):
-            if isinstance(found, str):
-                prefixes.append(found)
-                last = found
-            else:
-                entries.append(found)
-                last = found.key
-            if len(entries) + len(prefixes) == limit:
-                return ListPage(entries, prefixes, last if self._has_more() else None)
-        return ListPage(entries, prefixes)
+        entries, prefixes, last = collect_page(self._next(limit), limit)
+        is_full = len(entries) + len(prefixes) == limit
+        self._used_at = self._clock()
+        return ListPage(entries, prefixes, last if is_full and self._has_more() else None)
+
+    def is_current(self) -> bool:
+        """Whether the last page was read less than a minute ago."""
+        return self._clock() - self._used_at < _MAX_AGE
 
     def _has_more(self) -> bool:
         return any(level.names for level in self._levels)
@@ -133,18 +127,14 @@ class Walk:
 
     def _enter(self, prefix: str, beginning: str, limit: int) -> None:
         """Enter a directory, for its keys that begin with `beginning`."""
-        after = _after_within(prefix, self._after)
+        after = after_within(prefix, self._after)
         if after is None:
             return
         statuses = {status.name + "/" * status.is_directory: status for status in self._children(prefix, limit)
                     if status.name.startswith(beginning) and not is_temporary(status.name)}
         names = sorted(statuses, key=order_of)
-        self._levels.append(_Level(prefix, statuses, names[self._first_behind(names, after):] if after else names))
-
-    def _first_behind(self, names: list[str], after: str) -> int:
-        at = bisect_right(names, order_of(after), key=order_of)
-        is_inside = at > 0 and not self._flat and names[at - 1].endswith("/") and after.startswith(names[at - 1])
-        return at - is_inside
+        first = first_behind(names, after, flat=self._flat) if after else 0
+        self._levels.append(_Level(prefix, statuses, names[first:]))
 
     # ---- reading ahead
 
@@ -169,39 +159,3 @@ class Walk:
 
     def _fetch(self, _: int, prefix: str) -> None:
         self._read[prefix] = children(self._files, self._files.path(prefix[:-1])) or []
-
-
-def _after_within(prefix: str, after: str | None) -> str | None:
-    """The part of `after` below `prefix`: '' if all keys there come after it, None if none does."""
-    if after is None:
-        return ""
-    if after.startswith(prefix):
-        return after[len(prefix):]
-    return "" if order_of(after) < order_of(prefix) else None
-
-
-class WalkCache:
-    """Keeps walks between two pages of a listing, so that a large directory is read once, not per page.
-
-    It is only a cache: if a walk is missing or too old, the listing continues after its token.
-    """
-
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._walks: OrderedDict[Position, tuple[float, Walk]] = OrderedDict()
-
-    def take(self, position: Position) -> Walk | None:
-        with self._lock:
-            kept_at, walk = self._walks.pop(position, (0.0, None))
-        return walk if self._clock() - kept_at < _MAX_AGE else None
-
-    def keep(self, position: Position, walk: Walk) -> None:
-        with self._lock:
-            self._walks[position] = self._clock(), walk
-            if len(self._walks) > _MAX_WALKS:
-                self._walks.popitem(last=False)
-
-    def clear(self) -> None:
-        with self._lock:
-            self._walks.clear()

@@ -32,11 +32,6 @@ def quote_path(path: str) -> str:
     return quote(path, safe="/")
 
 
-def order_of(key: str) -> bytes:
-    """The sort order of keys."""
-    return key.encode("utf-8")
-
-
 def _is_utf8(text: str) -> bool:
     try:
         text.encode("utf-8")
