@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from bisect import bisect_right
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Callable
 from typing import Generic, Protocol, TypeVar
 
 from cloudfiles.key_order import order_of
@@ -39,20 +39,21 @@ def first_behind(names: list[str], after: str, *, flat: bool) -> int:
     return at - is_inside
 
 
-def collect_page(found: Iterable[ListEntry | str], limit: int) -> tuple[list[ListEntry], list[str], str]:
-    """The next `limit` objects and common prefixes, and the last one of them."""
+def collect_page(following: Callable[[], ListEntry | str | None], limit: int) -> tuple[list[ListEntry], list[str], str]:
+    """The next `limit` objects and common prefixes, and the last one of them.
+
+    following: returns the next one; None at the end.
+    """
     entries: list[ListEntry] = []
     prefixes: list[str] = []
     last = ""
-    for item in found:
+    while len(entries) + len(prefixes) < limit and (item := following()) is not None:
         if isinstance(item, str):
             prefixes.append(item)
             last = item
         else:
             entries.append(item)
             last = item.key
-        if len(entries) + len(prefixes) == limit:
-            break
     return entries, prefixes, last
 
 

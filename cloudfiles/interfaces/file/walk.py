@@ -139,7 +139,7 @@ class Walk:
 
     def page(self, limit: int) -> ListPage:
         """The next `limit` objects and common prefixes."""
-        entries, prefixes, last = collect_page(iter(self._next, None), limit)
+        entries, prefixes, last = collect_page(self._next, limit)
         is_full = len(entries) + len(prefixes) == limit
         self._put_back = self._next() if is_full else None
         return ListPage(entries, prefixes, last if self._put_back is not None else None, self._links.take_new())

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -95,7 +96,7 @@ class Walk:
 
     def page(self, limit: int) -> ListPage:
         """The next `limit` objects and common prefixes."""
-        entries, prefixes, last = collect_page(self._next(limit), limit)
+        entries, prefixes, last = collect_page(partial(next, self._next(limit), None), limit)
         is_full = len(entries) + len(prefixes) == limit
         self._used_at = self._clock()
         return ListPage(entries, prefixes, last if is_full and self._has_more() else None)
