@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from urllib.parse import urljoin
-
 from cloudfiles.credentials.http_auth import HttpCredentials
 from cloudfiles.exceptions import (
     AuthorizationError,
@@ -12,6 +10,7 @@ from cloudfiles.exceptions import (
     UnsupportedOperationError,
 )
 from cloudfiles.interfaces.http.urls import quote_typed, shown
+from cloudfiles.interfaces.redirects import destination
 from cloudfiles.transport.request import (
     Origin,
     ProviderProtocol,
@@ -155,11 +154,5 @@ def _destination(request: Request, location: str) -> tuple[Origin, str]:
     """The target of a Location header. Raises InvalidPathError for schemes other than http and https."""
     # Header values are decoded as Latin-1, but servers send unescaped UTF-8.
     location = location.encode("latin-1").decode("utf-8", "surrogateescape")
-    try:
-        url = urljoin(f"{request.origin}{request.target}", location).partition("#")[0]
-        origin = Origin.of(url)
-    except ValueError as error:
-        raise InvalidPathError(f"{location[:200]!r}: {error}") from error
-    rest = url.partition("://")[2]
-    path, mark, query = rest[len(rest.partition("?")[0].partition("/")[0]):].partition("?")
-    return origin, (quote_typed(path) or "/") + mark + quote_typed(query)
+    origin, path, query = destination(request.origin, request.target, location)
+    return origin, (quote_typed(path) or "/") + quote_typed(query)

@@ -26,7 +26,6 @@ class Dialect(NamedTuple):
             to the first one.
         parameters: parameters that are added to an operation, by its name.
         concat: the name of the operation CONCAT.
-        overwriting_rename: the parameters of a RENAME that replaces an existing file.
         list_size: the maximum number of entries in a response to LISTSTATUS; 0 if it has all of them.
         checksums: whether GETFILECHECKSUM is supported.
         append_offset: whether APPEND accepts the position at which the bytes belong, and refuses any other.
@@ -36,7 +35,6 @@ class Dialect(NamedTuple):
     two_steps: bool = True
     parameters: Mapping[str, Mapping[str, str]] = {}
     concat: str = "CONCAT"
-    overwriting_rename: Mapping[str, str] = {"renameoptions": "OVERWRITE"}
     list_size: int = 0
     checksums: bool = True
     append_offset: bool = False

@@ -28,9 +28,8 @@ def rename(namespace: Namespace, source: str, target: str, key: str, moved: File
     On servers that do not support the option to replace a file (HttpFS), the target is first renamed to a temporary
     name: for a moment, it is missing for others. It is renamed back if that fails.
     """
-    parameters = namespace.dialect.overwriting_rename if overwrite else {"renameoptions": "NONE"}
     request = Operation(namespace.protocol, namespace.dialect, "PUT", "RENAME", source, key,
-                        {"destination": target, **parameters})
+                        {"destination": target, "renameoptions": "OVERWRITE" if overwrite else "NONE"})
     try:
         response: Response = namespace.client.send(request)
     except (ServerError, PreconditionFailedError):

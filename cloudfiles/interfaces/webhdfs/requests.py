@@ -12,10 +12,11 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
-from urllib.parse import quote, unquote, urlencode, urljoin
+from urllib.parse import quote, unquote, urlencode
 
 from cloudfiles.exceptions import CloudFilesError, InvalidPathError, ProtocolError, ServerError
 from cloudfiles.interfaces.documents import parse_json
+from cloudfiles.interfaces.redirects import destination
 from cloudfiles.interfaces.store_requests import WriteRequest
 from cloudfiles.interfaces.webhdfs.endpoint import API, Cluster, Dialect
 from cloudfiles.interfaces.webhdfs.errors import STANDBY, is_stale, remote_exception
@@ -272,17 +273,11 @@ def _destination(origin: Origin, target: str, location: str, path: str) -> tuple
     in the name.
     """
     location = location.encode("latin-1", "replace").decode("utf-8", "replace")
-    try:
-        url = urljoin(f"{origin}{target}", location).partition("#")[0]
-        there = Origin.of(url)
-    except ValueError as error:
-        raise InvalidPathError(f"{_shown(location)}: {error}") from error
-    rest = url.partition("://")[2]
-    named, mark, query = rest[len(rest.partition("?")[0].partition("/")[0]):].partition("?")
+    there, named, query = destination(origin, target, location)
     named = unquote(named)
     if not named.isascii() and _composed(named) == _composed(API + path):
         named = API + path
-    return there, quote_path(named) + mark + quote(query, safe=_QUERY_SAFE)
+    return there, quote_path(named) + quote(query, safe=_QUERY_SAFE)
 
 
 def _composed(text: str) -> str:
