@@ -75,6 +75,8 @@ def test_locations_in_documents(webhdfs_server: WebHdfsServer, cf: CloudFiles) -
     cf.put("key", large)
     cf.data_lake().append("key", 1 << 20, b"more")
     assert cf.get("key") == large + b"more"
+    cf.put("\u00e9/\u65e5 %20", b"1")
+    assert webhdfs_server.files()["/dir/\u00e9/\u65e5 %20"] == b"1"
 
 
 def test_the_content_of_a_file_is_never_a_redirect(webhdfs_server: WebHdfsServer, cf: CloudFiles) -> None:

@@ -112,9 +112,11 @@ class WebHdfsService:
             host, query = f"127.0.0.1:{port}", f"op={op}&data=true&{rest}"
         else:
             host, query = self.settings.data_node or f"localhost:{port}", f"op={op}&{DATA_NODE}&{rest}"
-        location = f"http://{host}{self.settings.base}{quote(path, safe='/+')}?{query}"
+        base = f"http://{host}{self.settings.base}"
         if self.settings.locations_in_documents and op != "OPEN":
-            return _document({"Location": location})
+            named = "".join(quote(letter, safe="/+") if letter.isascii() else letter for letter in path)
+            return _document({"Location": f"{base}{named}?{query}"})
+        location = f"{base}{quote(path, safe='/+')}?{query}"
         return ServerResponse(307, (("Location", location), ("Content-Type", "application/octet-stream")))
 
     # ---- operations

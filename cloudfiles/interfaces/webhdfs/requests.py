@@ -176,7 +176,8 @@ class Operation(WriteRequest):
     def to_error(self, response: Response) -> Exception:
         if response.status in _REDIRECTS and "location" in response.headers:
             self._answered()
-            return self._follow(response.headers["location"], response)
+            location = response.headers["location"].encode("latin-1").decode("utf-8", "replace")
+            return self._follow(location, response)
         error = super().to_error(response)
         if isinstance(error, CloudFilesError) and self._correct(response):
             return self._repeat(error)
@@ -272,7 +273,6 @@ def _destination(origin: Origin, target: str, location: str, path: str) -> tuple
     The path is encoded anew: DataNodes take "+" for a space, and NameNodes compose letters (NFC) that are decomposed
     in the name.
     """
-    location = location.encode("latin-1", "replace").decode("utf-8", "replace")
     there, named, query = destination(origin, target, location)
     named = unquote(named)
     if not named.isascii() and _composed(named) == _composed(API + path):
