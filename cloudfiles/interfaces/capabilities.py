@@ -16,7 +16,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, ClassVar, TypeAlias, TypeVar
 
-from cloudfiles.exceptions import PreconditionFailedError, UnsupportedOperationError
+from cloudfiles.exceptions import InvalidInputError, PreconditionFailedError, UnsupportedOperationError
 from cloudfiles.types import StoredObject, WriteOptions
 from cloudfiles.values import NamedTuple
 
@@ -162,6 +162,18 @@ class Appending(Capability):
 def not_at_end(path: str, size: int, position: int) -> PreconditionFailedError:
     """The error for an `append` at a position that is not the end of the file."""
     return PreconditionFailedError(f"the file has {size} bytes, and cannot be appended to at {position}", path=path)
+
+
+def check_length(path: str, size: int | None, length: int) -> None:
+    """Raise PreconditionFailedError if a file does not have the length that `flush` expects."""
+    if size != length:
+        raise PreconditionFailedError(f"the file has {size} bytes, not {length}", path=path)
+
+
+def check_truncation(path: str, present: int, size: int) -> None:
+    """Raise InvalidInputError if a file of the size `present` cannot be truncated to `size`."""
+    if not 0 <= size <= present:
+        raise InvalidInputError(f"size: expected 0 to {present}, the size of the file, got {size!r}", path=path)
 
 
 class ConcatSource(NamedTuple):

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from cloudfiles.exceptions import (
-    InvalidInputError,
-    MissingObjectError,
-    ObjectChangedError,
-    PreconditionFailedError,
-    UnsupportedOperationError,
+from cloudfiles.exceptions import MissingObjectError, ObjectChangedError, UnsupportedOperationError
+from cloudfiles.interfaces.capabilities import (
+    Appending,
+    Concatenation,
+    ConcatSource,
+    check_length,
+    check_truncation,
+    not_at_end,
 )
-from cloudfiles.interfaces.capabilities import Appending, Concatenation, ConcatSource, not_at_end
 from cloudfiles.types import WriteOptions
 
 if TYPE_CHECKING:
@@ -40,14 +41,12 @@ class MemAppending(Appending):
         described = self._memory.describe(path)
         if described is None:
             raise MissingObjectError("there is no such object", path=path)
-        if described.size != length:
-            raise PreconditionFailedError(f"the object has {described.size} bytes, not {length}", path=path)
+        check_length(path, described.size, length)
         return described.etag
 
     def truncate(self, path: str, size: int) -> None:
         def truncated(present: bytes) -> bytes:
-            if not 0 <= size <= len(present):
-                raise InvalidInputError(f"size: expected 0 to {len(present)}, the size of the object, got {size!r}")
+            check_truncation(path, len(present), size)
             return present[:size]
 
         self._memory.change(path, truncated)

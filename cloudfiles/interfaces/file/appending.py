@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from cloudfiles.exceptions import InvalidInputError, PreconditionFailedError, UnsupportedOperationError
-from cloudfiles.interfaces.capabilities import Appending, not_at_end
+from cloudfiles.exceptions import PreconditionFailedError, UnsupportedOperationError
+from cloudfiles.interfaces.capabilities import Appending, check_length, check_truncation, not_at_end
 from cloudfiles.interfaces.file.file_io import etag_of
 from cloudfiles.runtime.cancellation import publishing
 from cloudfiles.runtime.descriptors import with_descriptor
@@ -48,16 +48,12 @@ class FileAppending(Appending):
             if self._files.durable:
                 os.fsync(descriptor)
             status = os.fstat(descriptor)
-        if status.st_size != length:
-            raise PreconditionFailedError(f"the file has {status.st_size} bytes, not {length}", path=path,
-                                          store=self._files.url)
+        check_length(path, status.st_size, length)
         return etag_of(status)
 
     def truncate(self, path: str, size: int) -> None:
         with self._opened(path) as descriptor, publishing():
-            present = os.fstat(descriptor).st_size
-            if not 0 <= size <= present:
-                raise InvalidInputError(f"size: expected 0 to {present}, the size of the file, got {size!r}")
+            check_truncation(path, os.fstat(descriptor).st_size, size)
             os.ftruncate(descriptor, size)
 
     @contextmanager

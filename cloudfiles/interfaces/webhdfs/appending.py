@@ -5,13 +5,8 @@ Source: Hadoop documentation, "WebHDFS REST API" (Append to a File, Truncate a F
 
 from __future__ import annotations
 
-from cloudfiles.exceptions import (
-    InvalidInputError,
-    PreconditionFailedError,
-    ServerError,
-    TransportError,
-)
-from cloudfiles.interfaces.capabilities import Appending, Times, not_at_end
+from cloudfiles.exceptions import PreconditionFailedError, ServerError, TransportError
+from cloudfiles.interfaces.capabilities import Appending, Times, check_length, check_truncation, not_at_end
 from cloudfiles.interfaces.webhdfs.objects import FileStatus, Namespace, read
 from cloudfiles.interfaces.webhdfs.requests import Operation
 
@@ -80,14 +75,12 @@ class HdfsAppending(Appending):
 
     def flush(self, path: str, length: int, *, close: bool = False) -> str | None:
         status = self._file(path)
-        if status.size != length:
-            raise PreconditionFailedError(f"the file has {status.size} bytes, not {length}", path=path)
+        check_length(path, status.size, length)
         return status.etag
 
     def truncate(self, path: str, size: int) -> None:
         status = self._file(path)
-        if not 0 <= size <= status.size:
-            raise InvalidInputError(f"size: expected 0 to {status.size} bytes, got {size}", path=path)
+        check_truncation(path, status.size, size)
         if size < status.size:
             done = self._files.ask("TRUNCATE", "boolean", self._files.path(path), path, {"newlength": str(size)},
                                    method="POST")
