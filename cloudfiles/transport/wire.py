@@ -48,7 +48,7 @@ class Response:
         self.content = content
 
 
-def head_end(buffer: bytes | bytearray, filled: int, searched: int = 0) -> int:
+def head_end(buffer: bytes | bytearray | memoryview, filled: int, searched: int = 0) -> int:
     """The index after the empty line that ends the head; -1 if more bytes are needed.
 
     A bare LF is accepted as a line end, as RFC 9112 2.2 allows. filled: received bytes in the buffer. searched: how
