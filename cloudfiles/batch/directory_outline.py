@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 
-from cloudfiles.batch.key_scale import FILL, KeyScale
+from cloudfiles.batch.key_scale import KeyScale
 from cloudfiles.types import ListPage
 
 
@@ -37,9 +37,9 @@ class DirectoryOutline:
             directory = directory[:directory.rfind("/", 0, -1) + 1]
         return None
 
-    def boundary(self, scale: KeyScale, position: str) -> str | None:
-        """A position about a page after `position`, at or in a known directory; None if none is known."""
-        estimated = scale.beyond(position, FILL * scale.count)
+    def boundary(self, scale: KeyScale, position: str, count: float) -> str | None:
+        """A position about `count` keys after `position`, at or in a known directory; None if none is known."""
+        estimated = scale.beyond(position, count)
         last = ""
         for directory in sorted(self._names, key=len, reverse=True):
             names = self._names[directory]
@@ -52,7 +52,7 @@ class DirectoryOutline:
                     is_inside = estimated is not None and estimated < names[at] and estimated.startswith(last)
                     return estimated if is_inside else names[at]
                 start = at - 1 if at and names[at - 1] == position else at
-                chosen = min(len(names) - 1, start + max(1, int(FILL * scale.count / each)))
+                chosen = min(len(names) - 1, start + max(1, int(count / each)))
                 return _refined(names, at, chosen, estimated)
             if names and directory in self._complete:
                 last = names[-1]  # nothing follows it in this directory

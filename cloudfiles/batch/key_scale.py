@@ -9,10 +9,8 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Sequence
+from functools import cached_property
 from itertools import zip_longest
-
-FILL = 0.9
-"""How much of a page the next range probably fills: with less than a page, it takes one request."""
 
 _DEPTH = 8
 """Number of characters behind the common beginning of the keys that are used."""
@@ -22,6 +20,9 @@ _SAMPLE = 128
 
 _CYCLES = 2
 """If the characters before a position have changed this often, the page has probably all that occur there."""
+
+_MOST = 0.75
+"""Share of a class of characters that occurs if the whole class probably does."""
 
 _DIGITS = "0123456789"
 _LOWER, _UPPER = "abcdefghijklmnopqrstuvwxyz", "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -42,12 +43,14 @@ class KeyScale:
         self._keys = keys
         self._before = before
         self._means: dict[str, float | None] = {}
-        self._prefix = prefix
         first, last = keys[0], keys[-1]
         common = len(common_prefix(first, last))
         sample = [*keys[::max(1, len(keys) // _SAMPLE)], last]
         varying = _varying_alphabets(sample, common)
-        self._alphabets = _fixed_alphabets(last, len(prefix), common, varying) + varying
+        alphabets = _fixed_alphabets(last, len(prefix), common, varying) + varying
+        kept = next((at for at, alphabet in enumerate(alphabets) if len(alphabet) > 1), 0)
+        self._prefix, self._start = prefix, last[:len(prefix) + kept]
+        self._alphabets = alphabets[kept:]
         self._step = (self._value(last) - self._value(first)) / max(1, len(keys) - 1)
         if any(0xD800 <= ord(each) <= 0xDFFF for each in last[:common]):
             self._step = 0.0  # not UTF-8: a position could not be requested
@@ -67,9 +70,14 @@ class KeyScale:
             digits.append(alphabet[digit])
         if value:
             return None  # behind all keys of this length
-        position = self._prefix + "".join(reversed(digits))
+        position = self._start + "".join(reversed(digits))
         return position if position > key else None
 
+    def between(self, start: str, end: str) -> float:
+        """About how many keys there are after `start`, up to `end`."""
+        return (self._value(end) - self._value(start)) / self._step if self._step > 0 else 0.0
+
+    @cached_property
     def parent_directory(self) -> str | None:
         """The directory that contains all keys of the page, or its parent if they are in no subdirectories of it; None
         if the keys are in no directories below the prefix."""
@@ -92,7 +100,7 @@ class KeyScale:
 
     def _value(self, key: str) -> int:
         value = 0
-        at = len(self._prefix)
+        at = len(self._start)
         for alphabet in self._alphabets:
             digit = bisect_left(alphabet, key[at]) if at < len(key) else 0
             value = value * len(alphabet) + min(digit, len(alphabet) - 1)
@@ -115,6 +123,7 @@ def _varying_alphabets(keys: list[str], common: int) -> list[str]:
     """The alphabets of the positions from the first one at which the keys differ."""
     alphabets: list[str] = []
     word: set[str] = set()  # what the same word has at later positions: `0a` may be followed by `0b`
+    cycled: set[str] = set()
     columns = list(zip_longest(*[key[common:common + _DEPTH] for key in keys]))
     known = next((at for at in range(len(columns)) if len({key[:common + at] for key in keys}) > _CYCLES), _DEPTH)
     for at in range(len(columns) - 1, -1, -1):
@@ -122,20 +131,34 @@ def _varying_alphabets(keys: list[str], common: int) -> list[str]:
         if not seen:
             alphabets.clear()
             continue
-        word = word | seen if all(each.isascii() and each.isalnum() for each in seen) else set()
-        alphabets.append("".join(sorted(seen)) if at >= known else _completed(seen, word))
+        alphabets.append("".join(sorted(seen if at >= known else _completed(seen, word, cycled))))
+        is_word = all(map(_is_letter, seen))
+        word = word | seen if is_word else set()
+        cycled = cycled | (seen if at >= known else set()) if is_word else set()
     return alphabets[::-1]
 
 
-def _completed(seen: set[str], word: set[str]) -> str:
-    """The characters that probably occur where some were seen: the smallest class with all letters and digits among
-    them, and the others as they are. In a hexadecimal number, the digits at other positions count as well."""
-    letters = {each for each in seen if each.isascii() and each.isalnum()}
-    if letters:
-        in_word = letters | word
-        is_hex = word & set(_DIGITS) and any(in_word.issubset(each) for each in _HEX)
-        seen = seen | set(next(each for each in _CLASSES if (in_word if is_hex else letters).issubset(each)))
-    return "".join(sorted(seen))
+def _completed(seen: set[str], word: set[str], cycled: set[str]) -> set[str]:
+    """The characters that probably occur where some were seen.
+
+    They are those at later positions of the same word, if the page has probably all of those, and the smallest class
+    with their letters and digits, if most of it was seen. Otherwise they are the smallest class with the letters and
+    digits that were seen, and the others as they are. In a hexadecimal number, digits at other positions count as well.
+
+    word: the characters at later positions of the same word. cycled: those at positions of which the page has all.
+    """
+    found = seen | cycled if seen <= cycled | word and cycled else seen
+    letters = {each for each in found if each.isascii() and each.isalnum()}
+    if not letters:
+        return found
+    in_word = letters | {each for each in word if each.isascii()}
+    is_hex = word & set(_DIGITS) and any(in_word.issubset(each) for each in _HEX)
+    smallest = next(each for each in _CLASSES if (in_word if is_hex else letters).issubset(each))
+    return found | set(smallest) if found is seen or len(letters) >= _MOST * len(smallest) else found
+
+
+def _is_letter(character: str) -> bool:
+    return character.isalnum() or not character.isascii()
 
 
 def _fixed_alphabets(key: str, start: int, common: int, varying: list[str]) -> list[str]:
@@ -149,7 +172,7 @@ def _fixed_alphabets(key: str, start: int, common: int, varying: list[str]) -> l
         character = key[at]
         if word and character not in word:
             word = ""
-        if word and character.isascii() and character.isalnum():
+        if word and _is_letter(character):
             alphabets.append(word)
         elif character in _DIGITS:
             alphabets.append(_DIGITS)

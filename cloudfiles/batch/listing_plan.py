@@ -19,7 +19,7 @@ from operator import attrgetter
 
 from cloudfiles.batch.directory_outline import DirectoryOutline
 from cloudfiles.batch.key_range import KeyRange, ends_of, parse_token
-from cloudfiles.batch.key_scale import FILL, KeyScale
+from cloudfiles.batch.key_scale import KeyScale
 from cloudfiles.exceptions import ProtocolError
 from cloudfiles.types import ListPage
 from cloudfiles.values import NamedTuple
@@ -31,6 +31,13 @@ keys takes about 0.4 MB."""
 _NEAR = 8
 _MAX_PAGES_FAR = 48
 """The same for all but the next ranges, so that there is always memory to split those."""
+
+_LEAST_FILL, _MOST_FILL = 0.9, 0.97
+"""How much of a page the next range probably fills: with less than a page, it takes one request. How much less depends
+on how wrong the last estimates were; with the least, one hash in a thousand ranges takes two requests."""
+
+_MISS_DECAY = 0.9
+"""How much of the largest error of an estimate remains after each page."""
 
 _WORTHWHILE = 1.5
 """Pages that a range has to have left, to be split."""
@@ -81,6 +88,7 @@ class ListingPlan:
         self._error: Exception | None = None
         self._is_sequential = is_sequential
         self._splits = _MAX_SPLITS
+        self._miss = 1.0  # about the largest relative error of the last estimates
         self._outline = DirectoryOutline()
         self._outlines = 0
         self._arrived = self._taken = self._requested = 0
@@ -137,7 +145,7 @@ class ListingPlan:
             return None
         if self._outlines and (not self._wasted or self._arrived < self._outlines * _PAGES_PER_OUTLINE):
             return None
-        directory = scale.parent_directory()
+        directory = scale.parent_directory
         directory = None if directory is None else self._outline.missing(directory, position, self._prefix)
         if directory is None:
             return None
@@ -158,7 +166,8 @@ class ListingPlan:
         if scale is None or position is None or each.kept_whole == (position, each.end):
             return False
         each.kept_whole = position, each.end
-        boundary = self._outline.boundary(scale, position) or scale.beyond(position, FILL * scale.count)
+        count = min(_MOST_FILL, max(_LEAST_FILL, 1 - 3 * self._miss)) * scale.count
+        boundary = self._outline.boundary(scale, position, count) or scale.beyond(position, count)
         if boundary is not None and self._flat:
             boundary = boundary[:len(self._prefix)] + boundary[len(self._prefix):].partition("/")[0]
         if boundary is None or boundary <= position:
@@ -234,6 +243,9 @@ class ListingPlan:
 
     def _learn(self, each: KeyRange, page: ListPage, before: str | None) -> None:
         names = sorted([*map(_key, page.entries), *page.prefixes]) if page.prefixes else list(map(_key, page.entries))
+        if before is not None and each.scale is not None:
+            miss = abs(each.scale.between(before, names[-1]) / len(names) - 1)
+            self._miss = min(1.0, max(miss, self._miss * _MISS_DECAY))
         if len(names) > 1:
             each.scale = KeyScale(names, self._prefix, before)
         index = self._ranges.index(each)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from operator import attrgetter
 from typing import TypeVar
 
 from cloudfiles.exceptions import ProtocolError
@@ -11,8 +12,9 @@ from cloudfiles.types import ListPage
 MAX_EMPTY_PAGES = 10_000
 """Maximum number of consecutive pages without new entries. Azure and Cloud Storage send some after many deletes."""
 
-
 Page = TypeVar("Page")
+
+_key = attrgetter("key")
 
 
 class CycleDetector:
@@ -83,7 +85,7 @@ class DuplicateFilter:
     def page(self, page: ListPage) -> ListPage:
         """The page without repeated entries."""
         if page.entries:
-            keys = {entry.key for entry in page.entries}
+            keys = set(map(_key, page.entries))
             if len(keys) < len(page.entries) or not keys.isdisjoint(self._keys):
                 first = {entry.key: entry for entry in reversed(page.entries)}
                 new = [first.pop(entry.key) for entry in page.entries if entry.key in first]

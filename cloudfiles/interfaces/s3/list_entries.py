@@ -1,7 +1,7 @@
 """The entries of a listing, without a parser of XML where they are written as S3 writes them.
 
 A page has a thousand entries, all written alike, and parsing them as XML takes most of the time of a listing. Where the
-pattern below does not match all of them, one after another, the document is parsed as XML.
+pattern below does not match all of them, one directly after another, the document is parsed as XML.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from cloudfiles.values import NamedTuple
 
 _ENTRY = re.compile(
-    "<Contents><Key>([^<]*)</Key><LastModified>([^<]*)</LastModified><ETag>([^<]*)</ETag>"
-    "((?:<ChecksumAlgorithm>[A-Z0-9]*</ChecksumAlgorithm>|<ChecksumType>[A-Z_]*</ChecksumType>)*)"
-    "<Size>([0-9]{1,20})</Size>((?:<StorageClass>[A-Z_]*</StorageClass>)?)</Contents>")
-_FIXED = len("<Contents><Key></Key><LastModified></LastModified><ETag></ETag><Size></Size></Contents>")
+    "<Contents><Key>([^<&]*)</Key><LastModified>([-+.:0-9TZ]*)</LastModified>"
+    "<ETag>(&quot;|&#34;|\"|)([-+/=.:_0-9A-Za-z]*)\\3</ETag>"
+    "(?:<ChecksumAlgorithm>[A-Z0-9]*</ChecksumAlgorithm>|<ChecksumType>[A-Z_]*</ChecksumType>)*"
+    "<Size>([0-9]{1,20})</Size>(?:<StorageClass>[A-Z_]*</StorageClass>)?</Contents>(?=<Contents>|\\Z)")
 _START, _END = "<Contents>", "</Contents>"
 
 
@@ -44,13 +44,14 @@ def split_entries(content: bytes) -> tuple[bytes, EntryColumns] | None:
     if start < 0 or "<!" in rest:  # comments, declarations
         return None
     found = _ENTRY.findall(text, start, end)
-    keys, modified, etags, checksums, sizes, classes = zip(*found, strict=True) if found else ((),) * 6
-    texts = ["".join(column) for column in (keys, modified, etags, checksums, sizes, classes)]
-    if sum(map(len, texts)) + len(found) * _FIXED != end - start:
-        return None  # there is something else between them
-    written, unescaped = "".join(texts[:3]), "\n".join(etags).replace("&quot;", '"').replace("&#34;", '"')
-    if not written.isprintable() or "]]>" in written or any("&" in each for each in (*texts[:2], unescaped)):
-        return None  # there may be other escapes, or characters that XML does not allow
-    all_quoted = unescaped.count('"\n') == len(found) - 1 and unescaped.endswith('"')
-    with_quotes = unescaped.split("\n") if all_quoted else list(map(quoted, unescaped.split("\n")))
-    return rest.encode(), EntryColumns(keys, list(map(int, sizes)), with_quotes, modified)
+    if not found or len(found) < text.count(_START, start, end):
+        return None  # some are written in another way, or there is something else between them
+    keys, modified, quotes, inner, sizes = zip(*found, strict=True)
+    written = "".join(keys)
+    if not written.isprintable() or "]]>" in written:
+        return None  # there may be characters that XML does not allow
+    if "" in quotes:
+        etags = [f'"{etag}"' if quote or etag else "" for quote, etag in zip(quotes, inner, strict=True)]
+    else:
+        etags = ('"' + '"\n"'.join(inner) + '"').split("\n")
+    return rest.encode(), EntryColumns(keys, list(map(int, sizes)), etags, modified)
