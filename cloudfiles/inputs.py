@@ -9,7 +9,7 @@ from collections.abc import Set as AbstractSet
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, TypeAlias
 
-from cloudfiles.exceptions import InvalidInputError
+from cloudfiles.exceptions import ConfigurationError, InvalidInputError
 from cloudfiles.lib import StrPath
 
 if TYPE_CHECKING:
@@ -97,6 +97,19 @@ def given(value: Any) -> Any:
 
 
 # ---- header values
+
+
+def environment_count(name: str, default: int) -> int:
+    """The environment variable `name`, a positive integer; `default` if it is not set or empty.
+
+    Raises ConfigurationError if it is anything else.
+    """
+    text = os.environ.get(name, "").strip()
+    if not text:
+        return default
+    if not (text.isascii() and text.isdigit() and int(text)):
+        raise ConfigurationError(f"{name} in the environment: expected an integer >= 1, got {text!r}")
+    return int(text)
 
 
 def check_header(name: str, value: Any) -> None:

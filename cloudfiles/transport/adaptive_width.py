@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from cloudfiles.inputs import environment_count
 from cloudfiles.runtime.descriptors import descriptor_limit, process_descriptors
 from cloudfiles.transport.body_memory import process_body_memory
 from cloudfiles.transport.traffic import Traffic, traffic_of
@@ -25,7 +26,7 @@ MAX_WIDTH = 1024
 """Maximum number of workers, unless `max_concurrency` or CLOUDFILES_MAX_CONCURRENCY says otherwise."""
 
 MAX_THREADS = 64
-"""Maximum number of workers that are OS threads."""
+"""Maximum number of workers that are OS threads, over all batches to the same origins."""
 
 PARTS_MEMORY = 128 << 20
 """Bytes of parts in progress, and in memory, over all objects that are transferred at once."""
@@ -42,12 +43,12 @@ _SIZE_CLASSES = (256 << 10, 8 << 20)
 
 
 def max_width(given: int | None = None) -> int:
-    """The maximum number of workers: as given, or set in the environment, within a quarter of the descriptors."""
+    """The maximum number of workers: as given, or set in the environment, within a quarter of the descriptors.
+
+    Raises ConfigurationError if the environment variable is not a positive integer.
+    """
     if given is None:
-        try:
-            given = int(os.environ.get("CLOUDFILES_MAX_CONCURRENCY", MAX_WIDTH))
-        except ValueError:
-            given = MAX_WIDTH
+        given = environment_count("CLOUDFILES_MAX_CONCURRENCY", MAX_WIDTH)
     return max(1, min(given, descriptor_limit() // _DESCRIPTOR_SHARE))
 
 
@@ -113,8 +114,13 @@ class AdaptiveWidth:
         with self._lock:
             if now - self._marks.time >= self.interval:
                 self._observe(now)
-            return fair_share(self._controller.width, [each.wanted for each in self._shares],
-                              self._shares.index(share))
+            return fair_share(self._controller.width, self._wanted(), self._shares.index(share))
+
+    def _wanted(self) -> list[int]:
+        """The workers that each batch has work for: those of OS threads together within their maximum."""
+        threads = [share.wanted for share in self._shares if share.uses_threads]
+        within = iter([fair_share(MAX_THREADS, threads, index) for index in range(len(threads))])
+        return [next(within) if share.uses_threads else share.wanted for share in self._shares]
 
     # ---- intervals
 
@@ -127,7 +133,7 @@ class AdaptiveWidth:
             return sum(getattr(each, name) for each in self._traffic)
 
         return _Marks(now, total("begun"), total("in_progress"), total("dialing"), total("completed"), total("bytes"),
-                      total("connects"), total("refused"), process_descriptors.shortages + process_body_memory.waits)
+                      total("connects"), total("refused"), process_descriptors.shortages + process_body_memory().waits)
 
     def _observe(self, now: float) -> None:
         from cloudfiles.transport.interval import Interval
@@ -176,6 +182,7 @@ class WorkerShare:
 
     Attributes:
         runtime: that of the workers.
+        uses_threads: whether the workers are OS threads.
         maximum: the maximum number of workers of this batch.
         wanted: the number of workers that the batch has work for.
         waiting: workers that wait for items, or until results are consumed.
@@ -185,7 +192,8 @@ class WorkerShare:
         self.runtime = runtime
         self.wanted = 0
         self.waiting = 0
-        self.maximum = min(maximum, MAX_THREADS) if runtime.name == "threads" else maximum
+        self.uses_threads = runtime.name == "threads"
+        self.maximum = min(maximum, MAX_THREADS) if self.uses_threads else maximum
         self._origins = origins
         self._known: tuple[Origin, ...] = ()
         self._width: AdaptiveWidth | None = None

@@ -6,8 +6,10 @@ import os
 import threading
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
+
+from cloudfiles.inputs import environment_count
 
 if TYPE_CHECKING:
     from cloudfiles.runtime.contract import Runtime, Signal
@@ -25,10 +27,8 @@ _CHECK_SECONDS = 5.0
 
 
 def body_memory_limit() -> int:
-    """Bytes for all bodies of the process."""
-    with suppress(ValueError):
-        return max(1, int(os.environ.get("CLOUDFILES_BODY_MEMORY", BODY_MEMORY)))
-    return BODY_MEMORY
+    """Bytes for all bodies of the process. Raises ConfigurationError if the environment variable is invalid."""
+    return environment_count("CLOUDFILES_BODY_MEMORY", BODY_MEMORY)
 
 
 class _Reservation:
@@ -114,15 +114,27 @@ class BodyMemory:
         return not self._reserved or self._reserved + count <= self._limit
 
 
-process_body_memory = BodyMemory(body_memory_limit())
-"""That of this process."""
+_bodies: BodyMemory | None = None
+_creating = threading.Lock()
+
+
+def process_body_memory() -> BodyMemory:
+    """That of this process. Raises ConfigurationError if the environment variable is invalid, when it is needed first:
+    before anything is sent."""
+    global _bodies
+    if _bodies is None:
+        with _creating:
+            _bodies = _bodies or BodyMemory(body_memory_limit())
+    return _bodies
+
 
 process_copy_memory = BodyMemory(COPY_MEMORY)
 """For objects that are copied, from the start of reading to the end of writing: their bodies count in both."""
 
 
 def _after_fork_in_child() -> None:
-    process_body_memory.__init__(body_memory_limit())  # type: ignore[misc]  # the bodies are the parent's
+    global _bodies, _creating
+    _bodies, _creating = None, threading.Lock()  # the bodies are the parent's
     process_copy_memory.__init__(COPY_MEMORY)  # type: ignore[misc]
 
 

@@ -71,7 +71,7 @@ class Pool:
         self.host = origin.authority
         self.limiter = limiter
         self.traffic = Traffic() if traffic is None else traffic
-        self._memory = partial(process_body_memory.reserved, runtime=runtime)
+        self._memory = partial(process_body_memory().reserved, runtime=runtime)
         self._dialer = dialer
         self._proxy = proxy
         self._idle: deque[Connection] = deque()

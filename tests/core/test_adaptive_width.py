@@ -128,6 +128,18 @@ def test_threads_are_fewer_than_green_threads(joined: Callable[..., WorkerShare]
     assert joined(Worker(), 100).workers(0.0, 1000) == 100
 
 
+def test_batches_on_threads_share_their_maximum(joined: Callable[..., WorkerShare], controller: Controller) -> None:
+    controller.width = 500
+    threads, green = [joined(Worker("threads")) for _ in range(4)], joined(Worker())
+    for share in (*threads, green):
+        share.workers(0.0, 1000)
+    assert [share.workers(0.01, 1000) for share in threads] == [16, 16, 16, 16]
+    assert green.workers(0.01, 1000) == 436
+    threads[0].workers(0.02, 4)
+    assert [share.workers(0.02, 1000) for share in threads[1:]] == [20, 20, 20]
+    assert [threads[0].workers(0.02, wanted) for wanted in (1, 1000)] == [1, 16]
+
+
 def test_a_shortage_of_descriptors(joined: Callable[..., WorkerShare], controller: Controller,
                                    monkeypatch: pytest.MonkeyPatch) -> None:
     share = joined()

@@ -9,6 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from cloudfiles import CloudFiles
+from cloudfiles.exceptions import ConfigurationError
 from cloudfiles.runtime.cancellation import Cancelled
 from cloudfiles.runtime.contract import Signal
 from cloudfiles.runtime.threads import ThreadRuntime
@@ -109,19 +110,31 @@ def test_the_limit_is_set_in_the_environment(monkeypatch: pytest.MonkeyPatch) ->
     assert body_memory_limit() == BODY_MEMORY
     monkeypatch.setenv("CLOUDFILES_BODY_MEMORY", "1000000")
     assert body_memory_limit() == 1_000_000
-    monkeypatch.setenv("CLOUDFILES_BODY_MEMORY", "much")
+    monkeypatch.setenv("CLOUDFILES_BODY_MEMORY", "")
     assert body_memory_limit() == BODY_MEMORY
+
+
+@pytest.mark.parametrize("variable", ["CLOUDFILES_BODY_MEMORY", "CLOUDFILES_MAX_CONCURRENCY"])
+@pytest.mark.parametrize("value", ["much", "0", "-5", "2.5", "1e3"])
+def test_invalid_limits_in_the_environment(variable: str, value: str, fault_server: S3Server,
+                                           monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cloudfiles.transport.body_memory._bodies", None)
+    monkeypatch.setenv(variable, value)
+    cf = CloudFiles(f"s3://{fault_server.url}/bucket/", secrets=fault_server.secrets, connect_timeout=7.25)
+    with pytest.raises(ConfigurationError, match=variable):
+        cf.get(["a", "b"])
+    assert not fault_server.requests()
 
 
 
 
 def test_a_batch_of_bodies_that_do_not_fit_together(fault_server: S3Server, green: bool,
                                                      monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(process_body_memory, "_limit", 8 << 20)
-    before, contents = process_body_memory.waits, {f"large/{number}": numbered(6 << 20) for number in range(8)}
+    monkeypatch.setattr(process_body_memory(), "_limit", 8 << 20)
+    before, contents = process_body_memory().waits, {f"large/{number}": numbered(6 << 20) for number in range(8)}
     for key, content in contents.items():
         fault_server.put(key, content)
     cf = CloudFiles(f"s3://{fault_server.url}/bucket/", secrets=fault_server.secrets, green=green)
     assert {found["path"]: found["content"] for found in cf.get(list(contents))} == contents
-    assert process_body_memory.waits > before
-    assert process_body_memory._reserved == 0
+    assert process_body_memory().waits > before
+    assert process_body_memory()._reserved == 0
