@@ -14,10 +14,10 @@ import time
 from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterable, Iterator
 from operator import attrgetter, lt
+from posixpath import commonprefix
 from typing import Any
 
 from cloudfiles.batch.fanout import ItemCounter, Plan, collect
-from cloudfiles.batch.key_scale import common_prefix
 from cloudfiles.exceptions import AuthorizationError, ServerError, UnsupportedOperationError
 from cloudfiles.interfaces.base import Interface
 from cloudfiles.types import ListPage
@@ -167,7 +167,7 @@ def _list_part(interface: Interface, keys: list[str], read: _Answer, counter: It
                pages: int | None = None) -> _Part:
     """The answers of a listing for `keys`, at most from this number of pages."""
     answers: _Answers = {}
-    prefix = common_prefix(keys[0], keys[-1])
+    prefix = commonprefix((keys[0], keys[-1]))
     at, is_exact = 0, False
     while at < len(keys) and pages != 0:
         start_after = _just_before(keys[at], prefix)
@@ -207,7 +207,7 @@ def _search_listing(interface: Interface, keys: list[str], read: _Answer, counte
     answers: dict[str, Any] = {}
     asked = set(keys)
     left = {key for key in keys if key.isprintable()}
-    listing = interface.pages(common_prefix(keys[0], keys[-1]), limit=_LISTED_A_KEY * len(keys))
+    listing = interface.pages(commonprefix((keys[0], keys[-1])), limit=_LISTED_A_KEY * len(keys))
     while True:
         try:
             page = next(listing)

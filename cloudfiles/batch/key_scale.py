@@ -11,6 +11,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from functools import cached_property
 from itertools import zip_longest
+from posixpath import commonprefix
 
 _DEPTH = 8
 """Number of characters behind the common beginning of the keys that are used."""
@@ -44,7 +45,7 @@ class KeyScale:
         self._before = before
         self._means: dict[str, float | None] = {}
         first, last = keys[0], keys[-1]
-        common = len(common_prefix(first, last))
+        common = len(commonprefix((first, last)))
         sample = [*keys[::max(1, len(keys) // _SAMPLE)], last]
         varying = _varying_alphabets(sample, common)
         alphabets = _fixed_alphabets(last, len(prefix), common, varying) + varying
@@ -81,7 +82,7 @@ class KeyScale:
     def parent_directory(self) -> str | None:
         """The directory that contains all keys of the page, or its parent if they are in no subdirectories of it; None
         if the keys are in no directories below the prefix."""
-        directory = _directory(common_prefix(self._keys[0], self._keys[-1]))
+        directory = _directory(commonprefix((self._keys[0], self._keys[-1])))
         if self._keys[0].find("/", max(len(directory), len(self._prefix))) >= 0:
             return directory
         return _directory(directory[:-1]) if len(directory) > len(self._prefix) else None
@@ -106,13 +107,6 @@ class KeyScale:
             value = value * len(alphabet) + min(digit, len(alphabet) - 1)
             at += 1
         return value
-
-
-def common_prefix(first: str, last: str) -> str:
-    """What both keys, and those between them, start with."""
-    length = next((at for at, pair in enumerate(zip(first, last, strict=False)) if pair[0] != pair[1]),
-                  min(len(first), len(last)))
-    return first[:length]
 
 
 def _directory(key: str) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import io
-import mimetypes
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -245,6 +244,8 @@ def guess_content_type(path: str) -> str:
 
 @functools.lru_cache(maxsize=1024)
 def _media_type(suffix: str) -> str:
+    import mimetypes  # imported here because only uploads need it
+
     return mimetypes.guess_type("x." + suffix)[0] or "application/octet-stream"
 
 
