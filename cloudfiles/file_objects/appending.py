@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
+from itertools import chain
+from typing import BinaryIO, TypeVar
 
 from cloudfiles import logger
 from cloudfiles.batch.store import Store
@@ -15,10 +17,13 @@ from cloudfiles.exceptions import (
     UnsupportedOperationError,
 )
 from cloudfiles.file_objects.object_reader import ObjectReader
-from cloudfiles.file_objects.uploads import Upload
-from cloudfiles.interfaces.capabilities import Appending
+from cloudfiles.file_objects.uploads import Running, Upload
+from cloudfiles.file_objects.worker_runtime import worker_runtime
+from cloudfiles.interfaces.capabilities import Appending, Concatenation, ConcatSource
 from cloudfiles.interfaces.part_writer import PART_BYTES
 from cloudfiles.types import StoredObject, WriteOptions
+
+T = TypeVar("T")
 
 
 def appended(store: Store, key: str, found: StoredObject, defaults: WriteDefaults) -> Upload:
@@ -43,31 +48,59 @@ def appended(store: Store, key: str, found: StoredObject, defaults: WriteDefault
 
 
 class RewritingUpload(Upload):
-    """An upload that begins with the content of the object that it replaces, if anything is appended at all."""
+    """An upload that begins with the content of the object that it replaces, if anything is appended at all. The server
+    copies that content if it can; otherwise it is read and sent again."""
 
     continues = True
 
     def __init__(self, store: Store, key: str, options: WriteOptions, found: StoredObject) -> None:
         super().__init__(store, key, options)
         self._found = found
+        self._is_copying = False  # the server copies the old content, or has not refused to do so yet
 
     def push(self, piece: bytes | memoryview) -> None:
-        if not self.has_begun:
-            self._push_old_content()
-        super().push(piece)
+        if self._running is None:
+            self._begin()
+        self._send(lambda running: running.push(piece))
 
     def commit(self, rest: bytes) -> str | None:
-        if not rest and not self.has_begun:
+        if self._running is None and not rest:
             return self._found.etag
-        if not self.has_begun and (self._found.size or 0) + len(rest) <= PART_BYTES:
+        if self._running is None and (self._found.size or 0) + len(rest) <= PART_BYTES:
             return super().commit(b"".join([*self._old_content(), rest]))
-        if not self.has_begun:
-            self._push_old_content()
-        return super().commit(rest)
+        if rest:
+            self.push(rest)
+        return self._send(Running.finish)
 
-    def _push_old_content(self) -> None:
-        for piece in self._old_content():
-            super().push(piece)
+    def _begin(self) -> None:
+        runtime = worker_runtime(self._store)
+        interface, source, options = self._store.interface(runtime), ConcatSource(self._key, self._found), self._options
+
+        def extend(content: BinaryIO) -> str | None:
+            operations = interface.capability(Concatenation)
+            if operations is None:
+                raise UnsupportedOperationError("this store cannot concatenate objects", path=source.key)
+            return operations.extend(source, source.key, content, options)
+
+        self._is_copying = True
+        self._running = Running(runtime, extend)
+
+    def _send(self, send: Callable[[Running], T]) -> T:
+        """Pass on what is appended. If the server turns out not to copy the old content, begin again."""
+        assert self._running is not None
+        try:
+            return send(self._running)
+        except ObjectChangedError as error:
+            raise replaced(self._store, self._key) from error
+        except UnsupportedOperationError:
+            unread = self._running.unread()
+            if not self._is_copying or unread is None:
+                raise
+            self._is_copying = False
+            self._running = self._started()
+            for piece in chain(self._old_content(), unread):
+                self._running.push(piece)
+            return send(self._running)
 
     def _old_content(self) -> Iterator[bytes]:
         try:

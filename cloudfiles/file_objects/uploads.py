@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import atexit
 import weakref
+from collections.abc import Callable
 from time import monotonic
+from typing import BinaryIO, cast
 
 from cloudfiles.batch.store import Store
 from cloudfiles.file_objects.worker_runtime import worker_runtime
-from cloudfiles.interfaces.base import Interface
 from cloudfiles.runtime.contract import Cancelled, Runtime
 from cloudfiles.runtime.pipe import Pipe
 from cloudfiles.types import WriteOptions
@@ -37,7 +38,7 @@ class Upload:
         self._store = store
         self._key = key
         self._options = options
-        self._running: _Running | None = None
+        self._running: Running | None = None
 
     @property
     def has_begun(self) -> bool:
@@ -46,9 +47,13 @@ class Upload:
     def push(self, piece: bytes | memoryview) -> None:
         """Send the next piece, which must not change any more. Raises the errors of the upload so far."""
         if self._running is None:
-            runtime = worker_runtime(self._store)
-            self._running = _Running(runtime, self._store.interface(runtime), self._key, self._options)
+            self._running = self._started()
         self._running.push(piece)
+
+    def _started(self) -> Running:
+        runtime = worker_runtime(self._store)
+        interface, key, options = self._store.interface(runtime), self._key, self._options
+        return Running(runtime, lambda pipe: interface.put(key, pipe, options))
 
     def flush(self) -> None:
         """Make what was pushed visible, if the upload appends in place."""
@@ -67,7 +72,7 @@ class Upload:
             self._running.abort()
 
 
-_running: weakref.WeakSet[_Running] = weakref.WeakSet()
+_running: weakref.WeakSet[Running] = weakref.WeakSet()
 
 
 @atexit.register
@@ -77,17 +82,21 @@ def _abort_all() -> None:
         upload.abort()
 
 
-class _Running:
-    """A put in a worker. The worker does not refer to the file object, so that one that is dropped is noticed."""
+class Running:
+    """A put in a worker. The worker does not refer to the file object, so that one that is dropped is noticed.
 
-    def __init__(self, runtime: Runtime, interface: Interface, key: str, options: WriteOptions) -> None:
+    Args:
+        store: stores the content of a file, and returns its ETag.
+    """
+
+    def __init__(self, runtime: Runtime, store: Callable[[BinaryIO], str | None]) -> None:
         self._group = runtime.worker_group()
         self._pipe = pipe = Pipe(self._group, PIPE_BYTES)
         self._outcome = outcome = _Outcome()
 
         def put() -> None:
             try:
-                outcome.etag = interface.put(key, pipe, options)  # type: ignore[arg-type]  # what put needs of a file
+                outcome.etag = store(cast("BinaryIO", pipe))  # what it needs of a file
                 outcome.is_done = True
             except (Exception, Cancelled) as error:
                 outcome.error = error
@@ -106,6 +115,10 @@ class _Running:
         if not self._outcome.is_done:
             self._raise()
         return self._outcome.etag
+
+    def unread(self) -> list[bytes | memoryview] | None:
+        """Everything that was pushed, if the put has failed without reading any of it; otherwise None."""
+        return self._pipe.unread()
 
     def _raise(self) -> None:
         raise self._outcome.error or RuntimeError("the upload was ended before the object was complete")

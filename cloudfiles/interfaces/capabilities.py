@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, ClassVar, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, BinaryIO, ClassVar, TypeAlias, TypeVar
 
 from cloudfiles.exceptions import InvalidInputError, PreconditionFailedError, UnsupportedOperationError
 from cloudfiles.types import StoredObject, WriteOptions
@@ -208,3 +208,9 @@ class Concatenation(Capability):
             UnsupportedOperationError: not these objects; nothing was done, and the caller rewrites them.
             ObjectChangedError: a source is not the object that was found.
         """
+
+    def extend(self, source: ConcatSource, key: str, content: BinaryIO, options: WriteOptions) -> str | None:
+        """Store the stored bytes of an object, followed by the rest of a file of unknown size, as `key`, which may be
+        that object. Otherwise as `concat`. UnsupportedOperationError is raised before anything is read from the file.
+        """
+        raise UnsupportedOperationError("this store cannot continue an object by itself", path=key)

@@ -194,21 +194,26 @@ class MultipartUpload(ABC):
         """Called with each part before it is sent, if the parts come in order: for digests of the whole content."""
 
 
-def put_in_order(runtime: Runtime, upload: MultipartUpload, key: str, parts: Iterable[Buffer]) -> str | None:
+def put_in_order(runtime: Runtime, upload: MultipartUpload, key: str, parts: Iterable[Buffer], *,
+                 present: int = 0) -> str | None:
     """Store the concatenation of `parts`, which are read in this worker as they are sent. Returns the ETag.
 
     If the upload fails or the batch is cancelled, it is aborted, so that no parts are left behind.
+
+    present: the number of parts that the upload has already, and that come first.
     """
     def counted() -> Iterator[Buffer]:
-        for number, content in enumerate(parts, 1):
+        for number, content in enumerate(parts, present + 1):
             if upload.max_parts is not None and number > upload.max_parts:
                 raise InvalidInputError(f"the content has more than {upload.max_parts} parts, the maximum for an "
                                         "upload", path=key)
-            upload.add_in_order(runtime, content)
+            if not present:
+                upload.add_in_order(runtime, content)
             yield content
 
     try:
-        send_parts(runtime, counted(), upload.send_part, upload.origin, drain=upload.drain)
+        send_parts(runtime, counted(), lambda number, content: upload.send_part(present + number, content),
+                   upload.origin, drain=upload.drain)
         return upload.complete()
     except BaseException:
         upload.abort()

@@ -55,6 +55,10 @@ class Pipe:
         self._failed = True
         self.end()
 
+    def unread(self) -> list[bytes | memoryview] | None:
+        """Everything that was written, if the worker has ended without reading any of it; otherwise None."""
+        return None if self._taken else list(self._pieces)
+
     # ---- in the worker
 
     def read(self, size: int | None = -1) -> bytes | memoryview:

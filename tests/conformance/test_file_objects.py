@@ -179,6 +179,24 @@ def test_appending(cf: CloudFiles, blocksize: int | None) -> None:
 
 
 @pytest.mark.writes
+def test_appending_to_a_large_object(cf: CloudFiles) -> None:
+    """Where the store can, it copies the object itself."""
+    expected = numbered(9_000_000)
+    cf.put("key", expected, content_type="text/x-mine")
+    for part in (b"short\n", CONTENT, numbered(9_000_000), b"x"):
+        with cf.open("key", "ab") as file:
+            file.write(part)
+        expected += part
+        assert cf.get("key") == expected
+    head = cf.head("key")
+    assert head is not None
+    if cf.protocol not in ("file", "webhdfs"):
+        assert head["Content-Type"] == "text/x-mine"
+    if cf.protocol not in ("http", "https"):  # which has no listing here
+        assert list(cf.list()) == ["key"]
+
+
+@pytest.mark.writes
 def test_appending_keeps_what_the_object_has(cf: CloudFiles) -> None:
     cf.put("key", b"one\n", content_type="text/x-mine")
     with cf.open("key", "a") as text:

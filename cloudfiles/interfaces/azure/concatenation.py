@@ -6,13 +6,14 @@ Source: Azure Storage REST reference, "Put Block From URL", "Put Block List".
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import BinaryIO
 
 from cloudfiles.exceptions import ObjectChangedError, PreconditionFailedError, ServerError, UnsupportedOperationError
 from cloudfiles.interfaces.azure.copy import BLOCK, NO_BLOCKS_FROM_URL, ServerSideCopy
-from cloudfiles.interfaces.azure.multipart import MAX_BLOCKS, BlockIds, commit_blocks
+from cloudfiles.interfaces.azure.multipart import MAX_BLOCKS, BlockIds, BlockUpload, block_size, commit_blocks
 from cloudfiles.interfaces.azure.objects import AzureContainer, blob_headers, condition_headers
 from cloudfiles.interfaces.capabilities import Concatenation, ConcatSource
-from cloudfiles.interfaces.multipart import send_parts
+from cloudfiles.interfaces.multipart import parts_of_file, put_in_order, send_parts
 from cloudfiles.interfaces.server_copy import CopyOptions
 from cloudfiles.types import WriteOptions
 
@@ -32,6 +33,19 @@ class AzureConcatenation(Concatenation):
         send_parts(container.runtime, blocks, lambda number, block: self._copy(key, ids(number), *block),
                    container.origin)
         return commit_blocks(container, key, ids, len(blocks), {**blob_headers(options), **condition_headers(options)})
+
+    def extend(self, source: ConcatSource, key: str, content: BinaryIO, options: WriteOptions) -> str | None:
+        container, upload = self._container, BlockUpload(self._container, key, options)
+        starts = range(0, source.size, BLOCK)
+        present = len(starts)
+
+        def copy(number: int, start: int) -> None:
+            self._copy(key, upload.ids(number), source, start)
+            upload.sent[number] = min(BLOCK, source.size - start)
+
+        send_parts(container.runtime, starts, copy, container.origin)
+        return put_in_order(container.runtime, upload, key, parts_of_file(
+            container.runtime, content, lambda number: block_size(present + number, None)), present=present)
 
     def _copy(self, key: str, block_id: str, source: ConcatSource, start: int) -> None:
         copy = ServerSideCopy(self._container, key, self._container, source.key, CopyOptions())

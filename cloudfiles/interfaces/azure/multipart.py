@@ -111,6 +111,7 @@ class BlockUpload(MultipartUpload):
     upload: of another process, to resume it.
 
     Attributes:
+        ids: of the blocks, by number.
         sent: the sizes of the blocks, by number.
     """
 
@@ -121,7 +122,7 @@ class BlockUpload(MultipartUpload):
         self.origin = container.origin
         self._key = key
         self._headers = {**blob_headers(options), **condition_headers(options)}
-        self._ids = BlockIds(upload)
+        self.ids = BlockIds(upload)
         self._md5: integrity.Hasher | None = None
         self.sent: dict[int, int] = {}
 
@@ -129,27 +130,27 @@ class BlockUpload(MultipartUpload):
         """Count the complete blocks that Azure has of this upload as sent."""
         sizes = list_blocks(self._container, self._key, "uncommitted").sizes
         self.sent = {number: layout.length(number) for number in layout.numbers
-                     if sizes.get(self._ids(number)) == layout.length(number)}
+                     if sizes.get(self.ids(number)) == layout.length(number)}
 
     def add_in_order(self, runtime: Runtime, content: integrity.Buffer) -> None:
         self._md5 = self._md5 or integrity.hasher("md5")
         runtime.run_in_thread(self._md5.update, content)
 
     def send_part(self, number: int, content: integrity.Buffer) -> None:
-        stage_block(self._container, self._key, self._ids(number), content)
+        stage_block(self._container, self._key, self.ids(number), content)
         self.sent[number] = len(content)
 
     def complete(self) -> str | None:
         headers = self._headers
         if self._md5 is not None:
             headers = {**headers, "x-ms-blob-content-md5": b64encode(self._md5.digest()).decode("ascii")}
-        return commit_blocks(self._container, self._key, self._ids, len(self.sent), headers)
+        return commit_blocks(self._container, self._key, self.ids, len(self.sent), headers)
 
     def abort(self) -> None:
         """Nothing to do: blocks that are not committed are not visible, and Azure discards them within a week."""
 
     def state(self) -> Mapping[str, Any]:
-        return {"upload": self._ids.upload}
+        return {"upload": self.ids.upload}
 
 
 def open_part_writer(container: AzureContainer, key: str, size: int, options: WriteOptions,

@@ -7,14 +7,15 @@ Source: Amazon S3 API Reference, UploadPartCopy; S3 User Guide, "Amazon S3 multi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import BinaryIO, NamedTuple
 
 from cloudfiles.exceptions import AuthorizationError, ServerError, UnsupportedOperationError
 from cloudfiles.interfaces.capabilities import Concatenation, ConcatSource
-from cloudfiles.interfaces.multipart import send_parts
+from cloudfiles.interfaces.multipart import parts_of_file, put_in_order, send_parts
 from cloudfiles.interfaces.s3.copy import ServerSideCopy, is_unsupported
-from cloudfiles.interfaces.s3.multipart import MAX_PARTS, S3Upload
+from cloudfiles.interfaces.s3.multipart import MAX_PARTS, S3Upload, part_size
 from cloudfiles.interfaces.s3.objects import S3Bucket
 from cloudfiles.interfaces.server_copy import CopyOptions
 from cloudfiles.types import StoredObject, WriteOptions
@@ -86,10 +87,31 @@ class S3Concatenation(Concatenation):
         if len(parts) > MAX_PARTS:
             raise UnsupportedOperationError(f"the object would have more than {MAX_PARTS} parts", path=key)
         upload = S3Upload(self._bucket, key, options)
-        try:
-            send_parts(self._bucket.runtime, parts, lambda number, part: self._send(upload, number, part, key),
-                       self._bucket.origin, part_size=MIN_PART)
+        with self._copying(upload, key):
+            self._send_all(upload, parts, key)
             return upload.complete()
+
+    def extend(self, source: ConcatSource, key: str, content: BinaryIO, options: WriteOptions) -> str | None:
+        parts = plan_parts([source])
+        if not (parts and self._is_copied(parts[0])):
+            raise UnsupportedOperationError("objects of less than 5 MiB are not copied as parts", path=key)
+        runtime, present = self._bucket.runtime, len(parts)
+        upload = S3Upload(self._bucket, key, options)
+        with self._copying(upload, key):
+            self._send_all(upload, parts, key)
+        return put_in_order(runtime, upload, key, parts_of_file(
+            runtime, content, lambda number: part_size(present + number, None)), present=present)
+
+    def _send_all(self, upload: S3Upload, parts: Sequence[Sequence[Span]], key: str) -> None:
+        send_parts(self._bucket.runtime, parts, lambda number, part: self._send(upload, number, part, key),
+                   self._bucket.origin, part_size=MIN_PART)
+
+    @staticmethod
+    @contextmanager
+    def _copying(upload: S3Upload, key: str) -> Iterator[None]:
+        """A block that aborts the upload when it fails. UnsupportedOperationError: the server does not copy parts."""
+        try:
+            yield
         except (AuthorizationError, ServerError) as error:
             upload.abort()
             if not is_unsupported(error):
