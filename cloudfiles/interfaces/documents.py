@@ -24,9 +24,9 @@ JSON_ERRORS = (ValueError, RecursionError)
 
 _DIGITS = 20
 
-_BOUNDARY = re.compile(r'boundary="?([^";]+)')
-_STATUS_LINE = re.compile(rb"^HTTP/1\.[01] ([1-5][0-9]{2})[^\n]*", re.MULTILINE)
-_CONTENT_ID = re.compile(rb"^content-id:\s*<?(?:response-)?(\d+)>?\s*$", re.MULTILINE | re.IGNORECASE)
+_BOUNDARY = r'boundary="?([^";]+)'
+_STATUS_LINE = rb"(?m)^HTTP/1\.[01] ([1-5][0-9]{2})[^\n]*"
+_CONTENT_ID = rb"(?mi)^content-id:\s*<?(?:response-)?(\d+)>?\s*$"
 
 _ENTITY = b"<!ENTITY"
 
@@ -127,17 +127,17 @@ def fields_of(element: ET.Element | None) -> dict[str, str]:
 
 def parse_batch(response: Response) -> list[tuple[int | None, Response]]:
     """The responses inside the response to a batch request, each with the number in its Content-ID, None without."""
-    boundary = _BOUNDARY.search(response.headers.get("content-type", ""))
+    boundary = re.search(_BOUNDARY, response.headers.get("content-type", ""))
     if boundary is None:
         raise unreadable("the response to a batch request", response, "is not multipart/mixed")
     return [_parse_part(part) for part in response.content.split(b"--" + boundary[1].encode("latin-1"))[1:-1]]
 
 
 def _parse_part(part: bytes) -> tuple[int | None, Response]:
-    line = _STATUS_LINE.search(part)
+    line = re.search(_STATUS_LINE, part)
     if line is None:
         raise ProtocolError(f"a part of the response to a batch request has no status: {part.strip()[:60]!r}")
-    number = _CONTENT_ID.search(part, 0, line.start())
+    number = re.compile(_CONTENT_ID).search(part, 0, line.start())
     head, _, body = part[line.end():].replace(b"\r\n", b"\n").partition(b"\n\n")
     fields = (field.partition(":") for field in head.decode("latin-1").splitlines())
     headers = {name.strip().lower(): value.strip() for name, _, value in fields if name}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import base64
+import binascii
 import os
 import sys
 
@@ -40,7 +40,7 @@ def proxy_for(origin: Origin) -> Proxy | None:
     authorization = ""
     if parts.username is not None:
         user = f"{urllib.parse.unquote(parts.username)}:{urllib.parse.unquote(parts.password or '')}"
-        authorization = "Basic " + base64.b64encode(user.encode()).decode()
+        authorization = "Basic " + binascii.b2a_base64(user.encode(), newline=False).decode()
     return Proxy(Origin.of(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"), authorization)
 
 

@@ -12,9 +12,9 @@ _TITLE_LENGTH, _TEXT_LENGTH = 100, 200
 
 _START = re.compile(rb"\s*(?:\xef\xbb\xbf|<\?xml[^>]*>|<!--.*?-->|\s)*<(?:!doctype\s+html|html|head|body)\b",
                      re.IGNORECASE | re.DOTALL)
-_TITLE = re.compile(r"<title[^>]*>(.*?)(?:</title|$)", re.IGNORECASE | re.DOTALL)
-_HIDDEN = re.compile(r"<!--.*?(?:-->|$)|<(script|style|head|title|svg)\b.*?(?:</\1\s*>|$)", re.IGNORECASE | re.DOTALL)
-_TAG = re.compile(r"<[^>]*(?:>|$)")
+_TITLE = r"(?is)<title[^>]*>(.*?)(?:</title|$)"
+_HIDDEN = r"(?is)<!--.*?(?:-->|$)|<(script|style|head|title|svg)\b.*?(?:</\1\s*>|$)"
+_TAG = r"<[^>]*(?:>|$)"
 
 
 def is_html_type(headers: dict[str, str]) -> bool:
@@ -32,9 +32,9 @@ def is_web_page(response: Response) -> bool:
 def summary(content: bytes) -> str:
     """One line: the page's title and the beginning of its text, without markup."""
     text = content[:_MAX_PARSED].decode("utf-8-sig", "replace")
-    found = _TITLE.search(text)
+    found = re.search(_TITLE, text)
     title = _plain(found[1], _TITLE_LENGTH) if found else ""
-    words = _plain(_HIDDEN.sub(" ", text), _TEXT_LENGTH)
+    words = _plain(re.sub(_HIDDEN, " ", text), _TEXT_LENGTH)
     named = f"a web page with the title {title!r}" if title else "a web page"
     return f"{named}: {words}" if words and words != title else named
 
@@ -42,7 +42,7 @@ def summary(content: bytes) -> str:
 def _plain(markup: str, max_length: int) -> str:
     from html import unescape  # here, as it is needed for errors only
 
-    words = " ".join(unescape(_TAG.sub(" ", markup)).split())
+    words = " ".join(unescape(re.sub(_TAG, " ", markup)).split())
     return words if len(words) <= max_length else f"{words[:max_length].rstrip()}..."
 
 

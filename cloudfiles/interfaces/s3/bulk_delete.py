@@ -22,14 +22,15 @@ if TYPE_CHECKING:
 
 # Characters that XML 1.0 cannot contain (2.2) or a parser may change: line ends (2.11), and spaces at the
 # start or end, which some tools strip. Such keys are deleted one by one, so that no other key is deleted.
-_FRAGILE = re.compile(r"^\s|\s$|[\x00-\x1f\x7f-\x9f\u2028\ud800-\udfff\ufeff\ufffe\uffff]").search
+_FRAGILE = r"^\s|\s$|[\x00-\x1f\x7f-\x9f\u2028\ud800-\udfff\ufeff\ufffe\uffff]"
 
 
 def delete_keys(bucket: S3Bucket, keys: Sequence[str]) -> dict[str, CloudFilesError]:
     """Delete up to 1000 keys; returns the errors by key."""
-    singles = keys if not bucket.bulk_deletes or len(keys) == 1 else [key for key in keys if not key or _FRAGILE(key)]
+    is_fragile = re.compile(_FRAGILE).search
+    singles = keys if not bucket.bulk_deletes or len(keys) == 1 else [key for key in keys if not key or is_fragile(key)]
     errors = _delete_one_by_one(bucket, singles)
-    rest = [key for key in keys if key and not _FRAGILE(key)] if len(singles) < len(keys) else []
+    rest = [key for key in keys if key and not is_fragile(key)] if len(singles) < len(keys) else []
     if rest:
         errors.update(_delete_in_bulk(bucket, rest))
     return errors

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from cloudfiles.values import NamedTuple
 
-_ENTRY = re.compile(
+_ENTRY = (
     "<Contents><Key>([^<&]*)</Key><LastModified>([-+.:0-9TZ]*)</LastModified>"
     "<ETag>(&quot;|&#34;|\"|)([-+/=.:_0-9A-Za-z]*)\\3</ETag>"
     "(?:<ChecksumAlgorithm>[A-Z0-9]*</ChecksumAlgorithm>|<ChecksumType>[A-Z_]*</ChecksumType>)*"
@@ -43,7 +43,7 @@ def split_entries(content: bytes) -> tuple[bytes, EntryColumns] | None:
     rest = text[:start] + text[end:]
     if start < 0 or "<!" in rest:  # comments, declarations
         return None
-    found = _ENTRY.findall(text, start, end)
+    found = re.compile(_ENTRY).findall(text, start, end)
     if not found or len(found) < text.count(_START, start, end):
         return None  # some are written in another way, or there is something else between them
     keys, modified, quotes, inner, sizes = zip(*found, strict=True)
