@@ -116,8 +116,8 @@ class ListingPlan:
                 furthest = each
             if each.is_complete:
                 continue
-            if ahead >= min(allowed, MAX_PAGES_AHEAD if index < _NEAR else _MAX_PAGES_FAR) and not (
-                    is_next and not each.pages):
+            is_needed = is_next and (not each.pages or each.first is None)  # there may be empty pages
+            if ahead >= min(allowed, MAX_PAGES_AHEAD if index < _NEAR else _MAX_PAGES_FAR) and not is_needed:
                 return None
             if not each.is_requested:
                 return self._request(each)

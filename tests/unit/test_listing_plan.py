@@ -28,11 +28,14 @@ class Server:
     Attributes:
         requests: those so far.
         start_after: what the server makes of this parameter.
+
+    empty_pages: one page in this many is empty and has a token, as after many deletes; 0: none.
     """
 
     def __init__(self, keys: Sequence[str], page_size: int = 1000, order: Order = str,
-                 start_after: Callable[[str], str | None] = str) -> None:
+                 start_after: Callable[[str], str | None] = str, empty_pages: int = 0) -> None:
         self._order = order
+        self._empty_pages = empty_pages
         self.keys = sorted(set(keys), key=order)
         self._page_size = page_size
         self.start_after = start_after
@@ -45,9 +48,11 @@ class Server:
         after = request.start_after if request.start_after is None else self.start_after(request.start_after)
         at = 0
         if request.token is not None:
-            at = int(request.token)
+            at = int(request.token.partition("/")[0])
         elif after is not None:
             at = bisect_right(names, self._order(after), key=self._order)
+        if self._empty_pages and len(self.requests) % self._empty_pages == 0:
+            return ListPage([], [], f"{at}/{len(self.requests)}")
         page = names[at:at + self._page_size]
         entries = [ListEntry(key, len(key)) for key in page if not (request.flat and key.endswith("/"))]
         more = at + self._page_size < len(names)
@@ -164,12 +169,13 @@ LIES: dict[str, Callable[[str], str | None]] = {
 
 @settings(max_examples=examples(400), deadline=None)
 @given(keys=KEY_SETS, page_size=st.integers(1, 20), width=st.integers(1, 16), data=st.data(), flat=st.booleans(),
-       order=st.sampled_from(sorted(ORDERS)), lie=st.sampled_from(sorted(LIES)), prefix=st.sampled_from(["", "d/"]))
+       order=st.sampled_from(sorted(ORDERS)), lie=st.sampled_from(sorted(LIES)), prefix=st.sampled_from(["", "d/"]),
+       empty_pages=st.sampled_from([0, 0, 2, 3, 5]))
 def test_nothing_is_lost_or_doubled(keys: list[str], page_size: int, width: int, data: st.DataObject, flat: bool,
-                                    order: str, lie: str, prefix: str) -> None:
+                                    order: str, lie: str, prefix: str, empty_pages: int) -> None:
     if flat and order != "key":
         order = "key"
-    server = Server(keys, page_size, ORDERS[order], LIES[lie])
+    server = Server(keys, page_size, ORDERS[order], LIES[lie], empty_pages)
     listing = Listing(server, prefix, flat=flat, width=width,
                       choose=lambda count: data.draw(st.integers(0, count - 1)))
     assert listing.run() == server.one_by_one(prefix, flat)
@@ -235,6 +241,14 @@ def test_errors_of_ranges_ahead_do_not_count() -> None:
     with pytest.raises(ServerError, match="broken"):
         listing.run()
     assert listing.found == server.keys[:2000]
+
+
+@pytest.mark.parametrize("empty_pages", [2, 3])
+def test_empty_pages_do_not_stop_the_listing(empty_pages: int) -> None:
+    """As many as there may be in advance, in a range that the one before waits for."""
+    server = Server([f"{i:05}" for i in range(3000)], 10, empty_pages=empty_pages)
+    choose = random.Random(1).randrange
+    assert Listing(server, choose=choose).run() == server.keys
 
 
 def test_a_listing_that_does_not_end_is_an_error() -> None:
