@@ -21,7 +21,7 @@ def copy_files(source: Store, target: Store, items: list[Item], options: Transfe
                shown: ProgressCounter | None = None, skip: Callable[[Item], bool] | None = None) -> TransferResult:
     """Copy objects from one store to the other, except those to `skip`, reporting to `shown`."""
     plan, here, there = plan_between(source, target)
-    copier = Copier(here, there, plan.runtime, options, skip=skip, progress=None if shown is None else shown.watch)
+    copier = Copier(here, there, plan, options, skip=skip, progress=None if shown is None else shown.watch)
     return copy_objects(copier, items, plan, on_outcome=None if shown is None else shown.settle)
 
 

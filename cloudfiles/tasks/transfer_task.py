@@ -211,7 +211,7 @@ class TransferTask(ABC):
         self._resume_store.start()  # not before: until then the file contains what the last run has left behind
         plan, here, there = plan_between(source, target)
         self._start()
-        copier = Copier(here, there, plan.runtime, TransferOptions(self._encoding, raise_errors=False),
+        copier = Copier(here, there, plan, TransferOptions(self._encoding, raise_errors=False),
                         resume=self._resume_store.tracker(there), progress=self._written)
         result = copy_objects(copier, items, plan, report=lambda _: self._check_time(), on_outcome=self._record)
         self.errors = result.errors

@@ -9,7 +9,7 @@ from itertools import accumulate
 from typing import BinaryIO, cast
 
 from cloudfiles.batch.fanout import Plan, collect
-from cloudfiles.batch.store import Store, share_of
+from cloudfiles.batch.store import Store
 from cloudfiles.content_encoding import concatenates
 from cloudfiles.exceptions import (
     IntegrityError,
@@ -22,14 +22,11 @@ from cloudfiles.interfaces.base import Interface
 from cloudfiles.interfaces.capabilities import Concatenation, ConcatSource
 from cloudfiles.interfaces.part_writer import PartWriter
 from cloudfiles.transfer.engine import plan_between
-from cloudfiles.transport.adaptive_width import parts_at_once
+from cloudfiles.transfer.part_workers import PartWorkers
 from cloudfiles.types import WriteOptions
 
 _SMALL = 8 << 20
 """Bytes up to which the result is assembled in memory."""
-
-_LOCAL_PARTS = 8
-"""Parts in progress on a local store, and at first elsewhere."""
 
 
 def concat(store: Store, paths: Sequence[str], dest: str, options: WriteOptions, encoding: str | None,
@@ -167,22 +164,16 @@ class _Concat:
     def _write_parts(self, writer: PartWriter) -> str | None:
         def write(start: int) -> None:
             end = min(start + writer.part_size, self._size)
-            writer.write(start, b"".join(self._span(start, end)))
+            with parts.slot(end - start):
+                writer.write(start, b"".join(self._span(start, end)))
 
         try:
-            collect(write, range(0, self._size, writer.part_size), self._part_plan(writer.part_size))
+            with PartWorkers(self._here, self._here, self._plan).copying(self._size) as parts:
+                collect(write, range(0, self._size, writer.part_size), parts.plan(writer.part_size))
             return writer.finish()
         except BaseException:
             writer.abort()
             raise
-
-    def _part_plan(self, part_size: int) -> Plan:
-        """How parts are processed, within the memory for parts."""
-        runtime = self._plan.runtime
-        if runtime is None or self._here.traits.is_local:
-            return self._plan._replace(width=_LOCAL_PARTS, probe=False)
-        share = share_of(self._here, runtime=runtime, maximum=parts_at_once(part_size))
-        return Plan(runtime, _LOCAL_PARTS, share=share)
 
     def _span(self, start: int, end: int) -> list[bytes]:
         """The bytes `[start:end]` of the result."""

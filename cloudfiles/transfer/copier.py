@@ -15,6 +15,7 @@ from time import monotonic, sleep
 from typing import Any, TypeVar
 
 from cloudfiles import compression, integrity
+from cloudfiles.batch.fanout import Plan
 from cloudfiles.batch.reader import decoding
 from cloudfiles.batch.writer import guess_content_type
 from cloudfiles.content_encoding import stored_encoding
@@ -34,6 +35,7 @@ from cloudfiles.runtime.contract import RUN_IN_THREAD_BYTES, Runtime
 from cloudfiles.transfer.checksum import COMPUTED
 from cloudfiles.transfer.items import Item
 from cloudfiles.transfer.multipart_copy import MultipartCopy
+from cloudfiles.transfer.part_workers import ObjectParts, PartWorkers
 from cloudfiles.transfer.partial_upload import ResumeTracker
 from cloudfiles.transfer.rate_limit import RateLimit
 from cloudfiles.transfer.result import ObjectOutcome
@@ -105,9 +107,10 @@ def target_encoding(reencode: str | bool | None) -> str | None:
 
 
 class Copier:
-    """Copies objects from `source` to `target`, which belong to `runtime` (None: that of the caller's thread).
+    """Copies objects from `source` to `target`, which belong to the runtime of `plan`.
 
     Args:
+        plan: how the batch runs that it is used by; sets the number of parts of large objects that are in progress.
         skip: whether the target has an object already, so that it need not be copied.
         computes_digests: outcomes include a digest even if no store reports one, provided that the bytes pass through
             this process.
@@ -116,17 +119,20 @@ class Copier:
             that it raises fail the object. An object that is replaced while it is read is written, and counted, again.
 
     Attributes:
+        part_workers: the workers for parts of large objects.
         read, write: call a method of the source or the target, see `AdaptiveCaller.call`.
         limit: the limit of the bytes per second, or None.
     """
 
-    def __init__(self, source: Interface, target: Interface, runtime: Runtime | None,
+    def __init__(self, source: Interface, target: Interface, plan: Plan,
                  options: TransferOptions | None = None, *, skip: Callable[[Item], bool] | None = None,
                  computes_digests: bool = False, resume: ResumeTracker | None = None,
                  progress: ProgressHook | None = None) -> None:
         self.source = source
         self.target = target
-        self.runtime = runtime
+        self.plan = plan
+        self.runtime = runtime = plan.runtime
+        self.part_workers = PartWorkers(source, target, plan)
         self.options = options or TransferOptions()
         self.resume = resume
         self.read = AdaptiveCaller(source, runtime).call
@@ -150,14 +156,12 @@ class Copier:
             self.resume.end(item)
         return outcome
 
-    def copy_large_object(self, item: Item, objects: int = 1) -> ObjectOutcome:
-        """Copy in parts, or through a temporary file; again if the source is replaced in the meantime.
-
-        objects: how many objects are copied at once.
-        """
+    def copy_large_object(self, item: Item) -> ObjectOutcome:
+        """Copy in parts, or through a temporary file; again if the source is replaced in the meantime."""
         one = self._started(item, is_large=True)
         try:
-            outcome = one._copy_large_object(item, objects)
+            with self.part_workers.copying(item.size) as parts:
+                outcome = one._copy_large_object(item, parts)
         except TransportError:  # the parts remain, to be resumed
             raise
         except CloudFilesError:
@@ -284,7 +288,7 @@ class Copier:
 
     # ---- large objects
 
-    def _copy_large_object(self, item: Item, objects: int) -> ObjectOutcome:
+    def _copy_large_object(self, item: Item, parts: ObjectParts) -> ObjectOutcome:
         changed: CloudFilesError | None = None
         for _ in range(_TRIES):
             described = self.source.describe(item.source)
@@ -294,7 +298,7 @@ class Copier:
             if described is None:
                 return self._missing(item)
             try:
-                return MultipartCopy(self, item, described, objects).copy()
+                return MultipartCopy(self, item, described, parts).copy()
             except ObjectChangedError as error:
                 changed = error
         assert changed is not None

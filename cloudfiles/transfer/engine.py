@@ -16,11 +16,9 @@ from cloudfiles.batch.progress import Progress, bar_for, is_shown
 from cloudfiles.batch.store import Store, share_of
 from cloudfiles.exceptions import CloudFilesError, redact
 from cloudfiles.interfaces.base import Interface
-from cloudfiles.runtime.contract import Runtime
 from cloudfiles.runtime.hub_engine import blocking_runtime, current_runtime
 from cloudfiles.transfer.copier import Copier, TransferOptions
 from cloudfiles.transfer.items import Item, items_between
-from cloudfiles.transfer.multipart_copy import LARGE_AT_ONCE
 from cloudfiles.transfer.result import ObjectOutcome, TransferResult, skipped_in_errors
 from cloudfiles.transfer.sources import check_source
 from cloudfiles.transport.adaptive_width import FIRST_WIDTH
@@ -132,17 +130,16 @@ def _copy_here(source: Store, target: Store, items: Iterable[Item], options: Tra
         skip = None if encodes else lambda item: is_up_to_date(here, item.source, there, item.target)
     with resume_store as store:
 
-        def copier(here: Interface, there: Interface, runtime: Runtime | None) -> Copier:
-            return Copier(here, there, runtime, options, skip=skip,
+        def copier(plan: Plan, here: Interface, there: Interface) -> Copier:
+            return Copier(here, there, plan, options, skip=skip,
                           resume=None if store is None else store.tracker(there))
 
-        def for_large() -> tuple[Copier, Plan]:
+        def for_large() -> Copier:
             """OS threads, which receive and write at the same time, unless green threads were requested."""
             asked = source.green or target.green
-            plan, here, there = plan_between(source, target, encodes or not asked)
-            return copier(here, there, plan.runtime), plan
+            return copier(*plan_between(source, target, encodes or not asked))
 
-        return copy_objects(copier(here, there, plan.runtime), items, plan, report=report,
+        return copy_objects(copier(plan, here, there), items, plan, report=report,
                             on_outcome=on_outcome, for_large=for_large, explains=explains)
 
 
@@ -166,14 +163,14 @@ def plan_between(source: Store, target: Store, encodes: bool = False) -> tuple[P
 
 def copy_objects(copier: Copier, items: Iterable[Item], plan: Plan, *, report: Report | None = None,
                  on_outcome: OnOutcome | None = None,
-                 for_large: Callable[[], tuple[Copier, Plan]] | None = None, explains: bool = True) -> TransferResult:
+                 for_large: Callable[[], Copier] | None = None, explains: bool = True) -> TransferResult:
     """Copy every item, in any order, large ones after the others.
 
     The first failure ends the transfer, unless the options of the copier say otherwise.
 
     Args:
         on_outcome: called, by workers, with the outcome of each object.
-        for_large: returns another copier, and its plan, for large objects; called when there are any.
+        for_large: returns another copier for large objects; called when there are any.
         explains: an error that ends the transfer tells in its message what was done before; False: only in its
             `result`.
     """
@@ -201,10 +198,9 @@ def copy_objects(copier: Copier, items: Iterable[Item], plan: Plan, *, report: R
     try:
         _run(lambda item: record(copier.copy_unless_large, item), items, plan, on_error, report, counter)
         if large:
-            several = min(LARGE_AT_ONCE, len(large))
-            by, plan = (copier, plan) if for_large is None else for_large()
-            _run(lambda item: record(by.copy_large_object, item, several), large,
-                 plan._replace(width=several, share=None), on_error, report, counter)
+            by = copier if for_large is None else for_large()
+            _run(lambda item: record(by.copy_large_object, item), list(large), by.part_workers.object_plan(by.plan),
+                 on_error, report, counter)
     except CloudFilesError as error:
         if explains:
             raise result.explain(error) from error.__cause__

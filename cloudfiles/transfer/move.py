@@ -30,7 +30,7 @@ def move_objects(source: Store, target: Store, paths: Any, *, total: int | None 
                  on_outcome: Callable[[ObjectOutcome], Any] | None = None) -> TransferResult:
     """Move objects from one store to another. See `CloudFiles.moves`."""
     plan, here, there = plan_between(source, target)
-    mover = Mover(Copier(here, there, plan.runtime))
+    mover = Mover(Copier(here, there, plan))
     items = without_conflicts(source, target, as_items(paths))
     count = len(items) if isinstance(items, Collection) else total
     result = TransferResult()
@@ -108,7 +108,7 @@ class Mover:
         """Like `move`, for an object that has already been moved to the key `moved` of the target."""
         if moved is None:
             raise MissingObjectError("the object to move does not exist", path=item.source)
-        copy = Copier(self._target, self._target, self._copier.runtime).copy_object(Item(moved, item.target, item.size))
+        copy = Copier(self._target, self._target, self._copier.plan).copy_object(Item(moved, item.target, item.size))
         self._finish(item, self._target, moved)
         return copy._replace(item=item)
 

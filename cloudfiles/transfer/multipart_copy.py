@@ -8,9 +8,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from cloudfiles import compression, encoding_streams
-from cloudfiles.batch.fanout import Plan, collect
+from cloudfiles.batch.fanout import collect
 from cloudfiles.batch.reader import decoding
-from cloudfiles.batch.store import share_of
 from cloudfiles.exceptions import (
     CloudFilesError,
     FileSystemError,
@@ -21,20 +20,14 @@ from cloudfiles.exceptions import (
 from cloudfiles.interfaces.part_writer import PartWriter
 from cloudfiles.transfer.checksum import ObjectChecksum
 from cloudfiles.transfer.items import Item
+from cloudfiles.transfer.part_workers import ObjectParts
 from cloudfiles.transfer.partial_upload import PartTracker
 from cloudfiles.transfer.result import ObjectOutcome
-from cloudfiles.transport.adaptive_width import parts_at_once
 from cloudfiles.transport.wire import is_framed
 from cloudfiles.types import StoredObject
 
 if TYPE_CHECKING:
     from cloudfiles.transfer.copier import Copier
-
-LARGE_AT_ONCE = 8
-"""Large objects that are copied at once, each in parts."""
-
-_LOCAL_PARTS = 8
-"""Parts in progress between two local stores."""
 
 _STREAM_TRIES = 3
 
@@ -46,8 +39,7 @@ class MultipartCopy:
     only the parts that can be resumed remain.
     """
 
-    def __init__(self, copier: Copier, item: Item, described: StoredObject, objects: int = 1) -> None:
-        """objects: how many are copied at once."""
+    def __init__(self, copier: Copier, item: Item, described: StoredObject, parts: ObjectParts) -> None:
         self._copier = copier
         self._source = copier.source
         self._target = copier.target
@@ -60,7 +52,7 @@ class MultipartCopy:
         self._size = described.size or 0
         self._options = copier.write_options(described, item)
         self._encoding = copier.encoding_of(described)
-        self._objects = objects
+        self._parts = parts
         resume = copier.resume
         self._tracker: PartTracker | None = None if resume is None else resume.track_parts(item, described)
 
@@ -97,18 +89,18 @@ class MultipartCopy:
             end = min(start + writer.part_size, self._size)
             if start in done and writer.is_checked and tracker is not None and tracker.reuse_part(start, end - start):
                 return
-            content = self._read_back(writer, start, end) if start in done else None
-            if content is None:
-                content = self._part(start, end)
-                if start not in done or not writer.is_checked:
-                    self._write(len(content), writer.write, start, content)
-            digest.add(start, content)
-            if tracker is not None:
-                tracker.add(start, content)
+            with self._parts.slot(end - start):
+                content = self._read_back(writer, start, end) if start in done else None
+                if content is None:
+                    content = self._part(start, end)
+                    if start not in done or not writer.is_checked:
+                        self._write(len(content), writer.write, start, content)
+                digest.add(start, content)
+                if tracker is not None:
+                    tracker.add(start, content)
 
         try:
-            starts = range(0, self._size, writer.part_size)
-            self._run_parts(copy_part, starts)
+            self._run_parts(copy_part, writer.part_size)
             verified = digest.check(self._item.source)
             etag = writer.finish()
         except BaseException as error:
@@ -125,17 +117,15 @@ class MultipartCopy:
         known = content is not None and self._tracker is not None and self._tracker.matches(start, content)
         return content if known else None
 
-    def _run_parts(self, work: Callable[[int], None], starts: range) -> None:
+    def _run_parts(self, work: Callable[[int], None], part_size: int) -> None:
         runtime = self._runtime
-        if runtime is None:
-            collect(work, starts, Plan(None))
-            return
-        share = None
-        if not (self._source.traits.is_local and self._target.traits.is_local):
-            most = parts_at_once(starts.step, self._objects)
-            share = share_of(self._source, self._target, runtime=runtime, maximum=most)
-        # The report checks whether this worker's own batch was cancelled; if so, it ends here.
-        collect(work, starts, Plan(runtime, _LOCAL_PARTS, report=lambda _: runtime.sleep(0), share=share))
+
+        def check(_: int) -> None:
+            """Whether this worker's own batch was cancelled; if so, it ends here."""
+            if runtime is not None:
+                runtime.sleep(0)
+
+        collect(work, range(0, self._size, part_size), self._parts.plan(part_size, check))
 
     def _part(self, start: int, end: int) -> bytes:
         if self._limit is not None:
@@ -152,6 +142,7 @@ class MultipartCopy:
     # ---- through a temporary file
 
     def _spool(self) -> ObjectOutcome:
+        self._parts.as_one()
         if self._limit is not None:
             self._limit.take(self._size)
         with self._spooled() as (file, verified):

@@ -100,7 +100,7 @@ def _rename_in_object_store(store: Store, source: str, target: str, directory_on
 def _rename_tree(store: Store, source: str, target: str) -> None:
     """Copy everything; when all copies exist, compare each with its source and delete the source."""
     plan, here, there = plan_between(store, store)
-    mover = Mover(Copier(here, there, plan.runtime))
+    mover = Mover(Copier(here, there, plan))
     copied: list[Item] = []
 
     def copy(item: Item) -> None:

@@ -258,10 +258,6 @@ class Journal:
             self._renew(database, worker)
         return count
 
-    def count_large(self, most: int) -> int:
-        """The number of pending objects to copy in parts, at most `most`."""
-        return len(self._rows("SELECT 1 FROM items WHERE state = 'pending' AND is_large = 1 LIMIT ?", most))
-
     def set_large(self, worker: LeaseOwner, ids: Sequence[int]) -> None:
         """Return objects, to be copied in parts."""
         with self._changing() as database:

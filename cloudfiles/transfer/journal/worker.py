@@ -26,7 +26,6 @@ from cloudfiles.transfer.copier import Copier, TransferOptions
 from cloudfiles.transfer.engine import plan_between
 from cloudfiles.transfer.journal.journal import Journal
 from cloudfiles.transfer.journal.records import ItemResult, ItemState, LeasedItem, TransferRecord
-from cloudfiles.transfer.multipart_copy import LARGE_AT_ONCE
 from cloudfiles.transfer.partial_upload import PartialUpload, PartTracker, ResumeTracker
 from cloudfiles.transfer.result import ObjectOutcome
 from cloudfiles.transfer.resume_store import CLOCK_SKEW
@@ -61,7 +60,7 @@ class JournalWorker:
         encoding: str | None = transfer.options.get("encoding")
         self._plan, self._source, self._target = plan_between(source, target, encodes=encoding is not None)
         self._resume = ResumeTracker(self._target, self._save_parts)
-        self._copier = Copier(self._source, self._target, self._plan.runtime,
+        self._copier = Copier(self._source, self._target, self._plan,
                               TransferOptions(encoding, allow_missing=True), computes_digests=True, resume=self._resume)
         self._here = target.here()
         self._journal = journal
@@ -71,7 +70,6 @@ class JournalWorker:
         self._clock = clock
         self._report = report
         self._thread = threading.get_ident()
-        self._several = LARGE_AT_ONCE
         self._results: deque[tuple[int, ItemResult]] = deque()
         self._ended: deque[int] = deque()  # large objects whose parts cannot be resumed any more
         self._large: deque[int] = deque()
@@ -117,11 +115,9 @@ class JournalWorker:
     # ---- copying
 
     def _copy_pending(self, copy_object: Callable[[LeasedItem], None], large: bool) -> None:
-        if large:
-            self._several = max(1, self._journal.count_large(LARGE_AT_ONCE))
         plan = self._plan._replace(on_error=self._failed, report=lambda _: self._flush())
         if large:
-            plan = plan._replace(width=self._several, probe=False, share=None)
+            plan = self._copier.part_workers.object_plan(plan)
         pending = self._pending(large)
         while chunk := list(islice(pending, 1)):
             collect(copy_object, chain(chunk, islice(pending, _CHUNK)), plan)
@@ -155,8 +151,7 @@ class JournalWorker:
 
     def _copy_large(self, leased: LeasedItem) -> None:
         try:
-            results = self._finished_before(leased) or _of_outcome(
-                self._copier.copy_large_object(leased.item, self._several))
+            results = self._finished_before(leased) or _of_outcome(self._copier.copy_large_object(leased.item))
         except CloudFilesError as error:
             if not isinstance(error, TransportError):
                 self._forget_parts(leased)
