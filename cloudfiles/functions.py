@@ -9,12 +9,15 @@ from cloudfiles.addresses import split_bucket
 from cloudfiles.batch.fanout import Plan, collect
 from cloudfiles.batch.processes import Parallel
 from cloudfiles.batch.progress import Progress, Shared, bar_for, is_shown
+from cloudfiles.batch.store import checked_count
 from cloudfiles.cloudfiles import CloudFiles, CloudFilesOptions
 from cloudfiles.exceptions import InvalidInputError
 from cloudfiles.inputs import KeyPatterns, ReadRequest, TransferRequest, is_path
 from cloudfiles.lib import StrPath
 from cloudfiles.results import GetResult
 from cloudfiles.runtime.hub_engine import blocking_runtime
+from cloudfiles.transport.adaptive_width import MAX_THREADS
+from cloudfiles.transport.budget import Budget
 from cloudfiles.verbs.batch_runner import iterable
 
 if TYPE_CHECKING:
@@ -24,8 +27,6 @@ if TYPE_CHECKING:
     from cloudfiles.transfer.sync import SyncResult
     from cloudfiles.transfer.verify import VerifyResult
 
-_BUCKETS = 8
-"""Buckets that are read from at once, each by workers of its own."""
 
 
 class DownloadOptions(CloudFilesOptions, total=False):
@@ -48,7 +49,7 @@ def dl(cloudpaths: Any, raw: bool = False, **options: Any) -> Any:
     Args:
         cloudpaths: a cloudpath or an iterable of them; a dict with 'path', 'start', 'end' requests a byte range.
         raw: return the stored bytes without decoding them.
-        options: those of `CloudFiles` and of `CloudFiles.get`.
+        options: those of `CloudFiles` and of `CloudFiles.get`. `num_threads` is the number of workers over all stores.
 
     Returns:
         A `GetResult` with the additional key 'fullpath', or a list of them in the order of the cloudpaths.
@@ -67,17 +68,29 @@ def dl(cloudpaths: Any, raw: bool = False, **options: Any) -> Any:
         bucket, key = split_bucket(fields["path"])
         buckets.setdefault(bucket, []).append({**fields, "path": key, "tags": (number, fields)})
     results: list[Any] = [None] * len(items)
+    given = options.get("num_threads")
+    number_of_workers = None if given is None else checked_count("num_threads", given)
 
     def get(bucket: str) -> None:
+        if runtime is None or number_of_workers is None:
+            get_with(bucket, options)
+            return
+        width = min(number_of_workers, len(buckets[bucket]))
+        with workers.reserved(width, runtime):
+            get_with(bucket, {**options, "num_threads": width})
+
+    def get_with(bucket: str, options: Mapping[str, Any]) -> None:
         for found in CloudFiles(bucket, **options).get(buckets[bucket], raw=raw, progress=shared, **of_get):
             number, fields = found["tags"]
             found.update(tags=fields.get("tags"), fullpath=fields["path"])
             results[number] = found
 
-    several = min(_BUCKETS, len(buckets)) if options.get("num_threads") != 0 else 1
+    several = min(MAX_THREADS, len(buckets)) if number_of_workers != 0 else 1
+    runtime = blocking_runtime() if several > 1 else None
+    workers = Budget(number_of_workers or 1)
     with bar_for(progress, len(items), "Downloading") as bar:
         shared = Shared(bar, len(items)) if is_shown(progress) else False
-        collect(get, buckets, Plan(blocking_runtime() if several > 1 else None, several))
+        collect(get, buckets, Plan(runtime, several))
     return results[0] if scalar else results
 
 

@@ -60,6 +60,7 @@ class ConcurrencyLimiter:
         self._waiting: deque[Job] = deque()
         self._share: WorkerShare | None = None
         self._adapt_at = 0.0
+        self._wanted = 0  # calls that there were when the share was asked for
 
     async def run(self, function: Callable[..., Any], *args: Any) -> Any:
         """Run `function(*args)`, which may block, in the hub and return its result.
@@ -119,12 +120,14 @@ class ConcurrencyLimiter:
             self._leave_share()
 
     def _adapt(self) -> None:
-        """Ask from time to time how many calls may run."""
-        now = monotonic()
-        if self._share_of is None or self._runtime is None or now < self._adapt_at:
+        """Ask how many calls may run: from time to time, and if there are more than when all of them could run."""
+        if self._share_of is None or self._runtime is None:
+            return
+        now, wanted = monotonic(), self._running + len(self._waiting)
+        if now < self._adapt_at and not (self._width == self._wanted < wanted):
             return
         self._share = self._share or self._share_of(self._runtime)
-        self._width = self._share.workers(now, self._running + len(self._waiting))
+        self._width, self._wanted = self._share.workers(now, wanted), wanted
         self._adapt_at = now + self._share.interval
 
     def _leave_share(self) -> None:

@@ -41,11 +41,14 @@ from cloudfiles.files.file_download import (
     write_to,
 )
 from cloudfiles.files.file_upload import checked_md5, checked_size, send
-from cloudfiles.files.web_endpoint import CHUNK_BYTES, Callback, Timeouts
+from cloudfiles.files.web_endpoint import CHUNK_BYTES, Callback, Timeouts, is_web
 from cloudfiles.interfaces import interface_class
+from cloudfiles.interfaces.http.urls import WebAddress
 from cloudfiles.paths import extract, normalize
 from cloudfiles.retry import RetryPolicy
 from cloudfiles.runtime.hub_engine import blocking_runtime
+from cloudfiles.transport.adaptive_width import WorkerShare, max_width
+from cloudfiles.transport.request import Origin
 
 __all__ = ["download_file", "download_fileobj", "upload_file", "upload_fileobj"]
 
@@ -53,9 +56,10 @@ AsyncCallback = Callable[[int, int], Awaitable[None]]
 """Awaited with (bytes done, total bytes)."""
 
 _MAX_REQUESTS = 64
-"""Maximum number of concurrent requests of all calls without a connector."""
+"""Maximum number of concurrent uploads to cloudpaths, of all calls without a connector."""
 
 _default_limiter = ConcurrencyLimiter(_MAX_REQUESTS)
+_server_limiters: dict[Origin, ConcurrencyLimiter] = {}
 _limiters: weakref.WeakKeyDictionary[Any, ConcurrencyLimiter] = weakref.WeakKeyDictionary()
 
 
@@ -102,7 +106,7 @@ async def download_fileobj(url: str, fileobj: BinaryIO, chunk_size: int = CHUNK_
                     await callback_func(download.done, chunk.total)
         if download.in_one:
             async with _callback_for_threads(callback_func) as report:
-                await _exchange(url, connector, timeout, partial(
+                await _exchange(url, source.origin, connector, timeout, partial(
                     read_in_one, source, download, target_file, partial(_write_in_thread, fileobj), report))
     return download.done
 
@@ -119,7 +123,8 @@ async def _chunks(source: Source, download: Download, target_file: Rewindable, u
         try:
             began = monotonic()
             chunks = await _gather_or_cancel([
-                _exchange(url, connector, timeout, partial(source.read, *span, download.etag)) for span in spans])
+                _exchange(url, source.origin, connector, timeout, partial(source.read, *span, download.etag))
+                for span in spans])
             download.note_speed(chunks, monotonic() - began)
             for chunk in download.in_order(spans, chunks):
                 yield chunk
@@ -158,7 +163,8 @@ async def upload_fileobj(url: str, fileobj: BinaryIO, chunk_size: int = CHUNK_BY
     size: int = await _run(executor, checked_size, fileobj)
     with _aiohttp_errors():
         async with _callback_for_threads(callback_func) as report:
-            await _exchange(url, connector, timeout, partial(
+            origin = WebAddress(extract(normalize(url))).origin if is_web(url) else None
+            await _exchange(url, origin, connector, timeout, partial(
                 send, url, fileobj, size, chunk_size, _wait_timeouts(timeout), None, checked_md5(md5), report, headers,
                 policy))
     return size
@@ -178,12 +184,13 @@ def _wait_timeouts(timeout: Any) -> Any:
     return None if isinstance(timeout, int | float) else timeout
 
 
-async def _exchange(url: str, connector: Any, timeout: Any, work: Callable[[], Any]) -> Any:
-    """Run `work()`, which makes requests to `url`. Raises ExchangeError if it exceeds the total timeout."""
+async def _exchange(url: str, origin: Origin | None, connector: Any, timeout: Any, work: Callable[[], Any]) -> Any:
+    """Run `work()`, which makes requests to `url`, of which `origin` is the server if it is known. Raises
+    ExchangeError if it exceeds the total timeout."""
     if interface_class(extract(normalize(url)).protocol).traits.is_local:
         doing: Coroutine[Any, Any, Any] = run_cancellable(pool(), work)
     else:
-        doing = _limiter_of(connector).run(work)
+        doing = _limiter_of(connector, origin).run(work)
     total = timeout if isinstance(timeout, int | float) else getattr(timeout, "total", None)
     try:
         return await asyncio.wait_for(doing, total)
@@ -203,9 +210,18 @@ async def _gather_or_cancel(works: list[Coroutine[Any, Any, Any]]) -> list[Any]:
         raise
 
 
-def _limiter_of(connector: Any) -> ConcurrencyLimiter:
+def _limiter_of_server(origin: Origin) -> ConcurrencyLimiter:
+    limiter = _server_limiters.get(origin)
+    if limiter is None:
+        limiter = _server_limiters[origin] = ConcurrencyLimiter(
+            share_of=lambda runtime: WorkerShare(lambda: (origin,), runtime, max_width()))
+    return limiter
+
+
+def _limiter_of(connector: Any, origin: Origin | None) -> ConcurrencyLimiter:
+    """That of the connector; without one, that of the server, for which the number of requests is found."""
     if connector is None:
-        return _default_limiter
+        return _default_limiter if origin is None else _limiter_of_server(origin)
     limiter = _limiters.get(connector)
     if limiter is None:
         limit = getattr(connector, "limit", None) or None  # aiohttp: 0 is no limit

@@ -18,12 +18,11 @@ from cloudfiles.exceptions import (
 )
 from cloudfiles.files.exchange_errors import BrokenOffError, ExchangeError, pool_error, unexpected
 from cloudfiles.files.web_endpoint import Timeouts, WebEndpoint
-from cloudfiles.interfaces import interface_class
 from cloudfiles.interfaces.base import Interface
 from cloudfiles.interfaces.bounded_read import PiecewiseRead
 from cloudfiles.interfaces.object_read import ObjectRead
 from cloudfiles.runtime.hub_engine import blocking_runtime
-from cloudfiles.transport.request import BodyTooLargeError, Response
+from cloudfiles.transport.request import BodyTooLargeError, Origin, Response
 from cloudfiles.transport.wire import Head
 from cloudfiles.types import StoredObject
 
@@ -49,10 +48,11 @@ class Source(Protocol):
     """What chunks are read from.
 
     Attributes:
-        takes_several: chunks may be read concurrently.
+        origin: where several chunks may be requested at once; None: only one at a time, or it is not known yet.
     """
 
-    takes_several: bool
+    @property
+    def origin(self) -> Origin | None: ...
 
     def read(self, start: int, end: int, etag: str) -> Chunk:
         """The bytes `[start:end]`, fewer at the end of the object.
@@ -118,10 +118,9 @@ class WholeRead(PiecewiseRead):
 class WebSource:
     """A URL, read by our own client."""
 
-    takes_several = True
-
     def __init__(self, connection: WebEndpoint) -> None:
         self._connection = connection
+        self.origin = connection.origin
 
     def read(self, start: int, end: int, etag: str) -> Chunk:
         to = self._connection
@@ -173,7 +172,7 @@ def chunk_of(content: bytes, headers: Mapping[str, str]) -> Chunk:
 class PoolSource:
     """A URL, read over connections (and by the retry policy) of a urllib3 PoolManager."""
 
-    takes_several = False
+    origin = None
 
     def __init__(self, url: str, pool: urllib3.PoolManager, timeout: Any) -> None:
         self._url = url
@@ -246,8 +245,11 @@ class StoreSource:
         directory, self._key = split_object(cloudpath)
         self._files = CloudFiles(directory, connect_timeout=timeouts.connect, read_timeout=timeouts.read,
                                  encoding_suffixes=False)
-        self.takes_several = not interface_class(self._files.protocol).traits.is_local
         self._described: StoredObject | None = None
+
+    @property
+    def origin(self) -> Origin | None:
+        return self._files._store.interface(blocking_runtime()).origin
 
     def read(self, start: int, end: int, etag: str) -> Chunk:
         """As `Source.read`; `StoredObject.validator` takes the place of the ETag."""

@@ -17,9 +17,7 @@ _CHANGES = 3
 """How often a download starts again because the object was replaced or damaged."""
 
 _IN_MEMORY = 64 << 20
-
-_MOST_AT_ONCE = 8
-"""The maximum of bytes, and of chunks, that are read concurrently."""
+"""Bytes of chunks that are read concurrently, at most."""
 
 
 class Download:
@@ -52,7 +50,7 @@ class Download:
         return self.total is not None and self.done >= self.total
 
     def spans(self, source: Source) -> list[tuple[int, int]]:
-        """The ranges to request next, concurrently; none when the download is complete.
+        """The ranges to request next, as many at once as is worthwhile; none when the download is complete.
 
         More than one if chunks arrive slowly, and the object is large and has a strong ETag.
         """
@@ -60,8 +58,8 @@ class Download:
             return []
         left = 0 if self.total is None else self.total - self.done
         count = 1
-        if self._is_slow and source.takes_several and left >= MIN_REMAINING_BYTES and match_condition(self.etag):
-            count = max(1, min(_MOST_AT_ONCE, _IN_MEMORY // self._chunk_size, -(-left // self._chunk_size)))
+        if self._is_slow and source.origin is not None and left >= MIN_REMAINING_BYTES and match_condition(self.etag):
+            count = max(1, min(_IN_MEMORY // self._chunk_size, -(-left // self._chunk_size)))
         starts = range(self.done, self.done + count * self._chunk_size, self._chunk_size)
         return [(start, start + self._chunk_size) for start in starts]
 

@@ -49,6 +49,7 @@ from cloudfiles.paths import absolute
 from cloudfiles.retry import RetryPolicy
 from cloudfiles.runtime.descriptors import with_descriptor
 from cloudfiles.runtime.hub_engine import current_runtime
+from cloudfiles.transport.adaptive_width import WorkerShare, max_width
 
 DOWNLOAD_TIMEOUTS = Timeouts(5.0, 5.0)
 
@@ -116,22 +117,24 @@ def _chunks(source: Source, download: Download, begin: Rewindable) -> Iterator[C
     while spans := download.spans(source):
         try:
             began = monotonic()
-            chunks = _read(source, spans, download.etag)
+            chunks = read_chunks(source, spans, download.etag)
             download.note_speed(chunks, monotonic() - began)
             yield from download.in_order(spans, chunks)
         except (IntegrityError, ObjectChangedError) as error:
             begin.rewind(download, error)
 
 
-def _read(source: Source, spans: list[tuple[int, int]], etag: str) -> list[Chunk]:
+def read_chunks(source: Source, spans: list[tuple[int, int]], etag: str) -> list[Chunk]:
     """The chunks of these ranges, read concurrently if there are several."""
 
     def read(span: tuple[int, int]) -> Chunk:
         return source.read(*span, etag)
 
-    if len(spans) == 1:
-        return [read(spans[0])]
-    return collect(read, spans, Plan(current_runtime(green=True), len(spans)))
+    origin = source.origin
+    if len(spans) == 1 or origin is None:
+        return [read(span) for span in spans]
+    runtime = current_runtime(green=True)
+    return collect(read, spans, Plan(runtime, share=lambda: WorkerShare(lambda: (origin,), runtime, max_width())))
 
 
 def source_of(url: str, timeouts: Timeouts, pool: urllib3.PoolManager | None = None, timeout: Any = None,

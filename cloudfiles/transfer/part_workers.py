@@ -13,7 +13,8 @@ from cloudfiles.interfaces.base import Interface
 from cloudfiles.interfaces.part_writer import PART_BYTES
 from cloudfiles.runtime.contract import Runtime
 from cloudfiles.transport.adaptive_width import WorkerShare, fair_share, parts_at_once
-from cloudfiles.transport.body_memory import BodyMemory, process_copy_memory
+from cloudfiles.transport.body_memory import process_copy_memory
+from cloudfiles.transport.budget import Budget
 
 _INTERVAL = 0.01
 """Seconds after which a batch asks for its number of workers again."""
@@ -35,7 +36,7 @@ class PartWorkers:
         self._finds_width = plan.share is not None
         self._limit = parts_at_once(PART_BYTES) if self._finds_width else max(1, plan.width)
         self._interfaces = source, target
-        self._slots = BodyMemory(self._limit)  # of parts in place of bytes
+        self._slots = Budget(self._limit)
         self._left: dict[ObjectParts, int] = {}  # parts left of each object whose parts are being copied
         self._expected: dict[ObjectParts, int] = {}  # parts of each object that is about to be copied
         self._objects = self._parts = 0  # so far, as far as they are expected
@@ -79,7 +80,7 @@ class PartWorkers:
         if self.runtime is None:
             yield
             return
-        # An object that has to give workers to the next one keeps them until they have copied the parts they have begun.
+        # Workers that an object has to give to the next one first copy the parts that they have begun.
         with self._slots.reserved(1, self.runtime), process_copy_memory.reserved(count, self.runtime):
             yield
 

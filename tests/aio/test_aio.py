@@ -127,6 +127,35 @@ def test_single_calls_follow_the_width_of_their_server() -> None:
     assert share.ended
 
 
+def test_first_calls_are_not_held_back_by_the_width_for_one() -> None:
+    """The first call asks for one worker. Those that follow ask again, before it has ended."""
+    running = 0
+
+    class Share:
+        interval = 60.0
+
+        def workers(self, now: float, wanted: int, waiting: int = 0) -> int:
+            return min(wanted, 8)
+
+        def leave(self) -> None:
+            pass
+
+    def call() -> None:
+        nonlocal running
+        running += 1
+        for _ in range(5000):
+            if running == 8:
+                return
+            gevent.sleep(0.001)
+        raise AssertionError(f"only {running} calls run at once")
+
+    async def main() -> None:
+        limiter = ConcurrencyLimiter(share_of=lambda _: cast(Any, Share()))
+        await asyncio.gather(*(limiter.run(call) for _ in range(8)))
+
+    asyncio.run(main())
+
+
 def test_cancelled_calls_leave_the_others_alone() -> None:
     """The greenlet of a call that has ended runs others: those must not be hit by what cancels the first."""
     running = most = 0

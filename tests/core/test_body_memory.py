@@ -14,7 +14,8 @@ from cloudfiles.runtime.cancellation import Cancelled
 from cloudfiles.runtime.contract import Signal
 from cloudfiles.runtime.threads import ThreadRuntime
 from cloudfiles.testing import S3Server
-from cloudfiles.transport.body_memory import BODY_MEMORY, BodyMemory, body_memory_limit, process_body_memory
+from cloudfiles.transport.body_memory import BODY_MEMORY, body_memory_limit, process_body_memory
+from cloudfiles.transport.budget import Budget
 from tests.contents import numbered
 
 RUNTIME = ThreadRuntime()
@@ -23,7 +24,7 @@ RUNTIME = ThreadRuntime()
 class Body(threading.Thread):
     """A body that is received until it is told to end."""
 
-    def __init__(self, memory: BodyMemory, size: int) -> None:
+    def __init__(self, memory: Budget, size: int) -> None:
         super().__init__(daemon=True)
         self._memory = memory
         self._size = size
@@ -42,7 +43,7 @@ class Body(threading.Thread):
 
 @pytest.fixture
 def bodies() -> Callable[..., list[Body]]:
-    memory = BodyMemory(100)
+    memory = Budget(100)
     return lambda *sizes: [Body(memory, size) for size in sizes]
 
 
@@ -78,7 +79,7 @@ def test_one_that_is_larger_than_the_limit_passes_alone(bodies: Callable[..., li
 
 
 def test_an_error_releases_what_was_reserved() -> None:
-    memory = BodyMemory(100)
+    memory = Budget(100)
     for _ in range(3):
         with pytest.raises(ValueError, match="broken"), memory.reserved(100, RUNTIME):
             raise ValueError("broken")
@@ -96,7 +97,7 @@ def test_a_body_that_is_cancelled_while_it_waits_leaves_the_queue() -> None:
         def wait(self, timeout: float) -> bool:
             raise Cancelled("stopped")
 
-    memory = BodyMemory(100)
+    memory = Budget(100)
     with memory.reserved(60, RUNTIME):
         with pytest.raises(Cancelled), memory.reserved(90, Cancelling()):
             raise AssertionError("unreachable")

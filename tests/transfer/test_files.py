@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import gevent
 import pytest
 import urllib3
 
@@ -52,6 +53,7 @@ from cloudfiles.testing import (
 )
 from cloudfiles.testing.s3_objects import make_object
 from cloudfiles.transport.client import Client
+from cloudfiles.transport.request import Origin
 from tests.internals import Replace
 from tests.transfer.conftest import KINDS, Make
 
@@ -273,6 +275,7 @@ def test_a_body_that_breaks_off_is_resumed(url: str, fault_server: S3Server, tmp
 
 LARGE = random.Random(1).randbytes(9 << 20)
 STEP = 1 << 20
+ORIGIN = Origin("http", "nowhere.invalid", 80)
 
 
 @pytest.fixture(params=[False, True], ids=["fast", "slow"])
@@ -308,12 +311,12 @@ def test_what_comes_slowly_is_read_by_several_connections(large: str, fault_serv
 
 
 @pytest.mark.parametrize(("chunk", "seconds", "etag", "several", "count"), [
-    (16 << 20, 1, '"x"', True, 4), (1 << 20, 1, '"x"', True, 8), (100 << 20, 1, '"x"', True, 1),
+    (16 << 20, 1, '"x"', True, 4), (1 << 20, 1, '"x"', True, 64), (100 << 20, 1, '"x"', True, 1),
     (16 << 20, 0, '"x"', True, 1), (16 << 20, 1, "", True, 1), (16 << 20, 1, 'W/"x"', True, 1),
     (16 << 20, 1, '"x"', False, 1)])
 def test_so_many_chunks_are_read_side_by_side(chunk: int, seconds: float, etag: str, several: bool,
                                               count: int) -> None:
-    source: Any = types.SimpleNamespace(takes_several=several)
+    source: Any = types.SimpleNamespace(origin=ORIGIN if several else None)
     download = chunked_download.Download(chunk)
     assert download.spans(source) == [(0, chunk)]
     first = chunk_sources.Chunk(bytes(chunk), 200 << 20, etag, {})
@@ -322,6 +325,29 @@ def test_so_many_chunks_are_read_side_by_side(chunk: int, seconds: float, etag: 
     spans = download.spans(source)
     assert spans == [(start, start + chunk) for start in range(chunk, chunk * (count + 1), chunk)]
     assert count * chunk <= max(chunk, 64 << 20)
+
+
+def test_more_chunks_are_read_at_once_than_a_fixed_number() -> None:
+    """As many as the controller allows: 20 at a server of which nothing is known."""
+    now = most = 0
+
+    class Source:
+        origin = ORIGIN
+
+        def read(self, start: int, end: int, etag: str) -> chunk_sources.Chunk:
+            nonlocal now, most
+            now += 1
+            most = max(most, now)
+            for _ in range(1000):
+                if most == 20:
+                    break
+                gevent.sleep(0.001)
+            now -= 1
+            return chunk_sources.Chunk(b"x", 40, '"x"', {})
+
+    source: Any = Source()
+    assert len(file_download.read_chunks(source, [(n, n + 1) for n in range(40)], '"x"')) == 40
+    assert most == 20
 
 
 def test_what_is_not_pinned_is_read_by_one_request(fault_server: S3Server, tmp_path: Path, slow: bool) -> None:
