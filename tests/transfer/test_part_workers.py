@@ -22,7 +22,7 @@ from tests.internals import PART
 pytestmark = pytest.mark.one_runtime
 
 KEYS = [f"big{number}" for number in range(5)]
-SIZE = 6 * PART + 1
+SIZE = 6 * PART
 
 
 class Watched:
