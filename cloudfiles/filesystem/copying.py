@@ -66,13 +66,19 @@ class Copying(Contents):
 
     def get_file(self, rpath: Any, lpath: Any, callback: Any = DEFAULT_CALLBACK, outfile: Any = None,
                  **kwargs: Any) -> None:
-        """Copy one file to a local one; for a directory, create a local directory."""
+        """Copy one file to a local one; for a directory, create a local directory.
+
+        callback: an `fsspec.Callback`, told the number of bytes when all of them are there.
+        """
         if outfile is not None or isfilelike(lpath):
-            (lpath if outfile is None else outfile).write(self.cat_file(rpath))
+            content = self.cat_file(rpath)
+            (lpath if outfile is None else outfile).write(content)
+            _report_bytes(callback, len(content))
         elif self.isdir(rpath) and not self.isfile(rpath):
             os.makedirs(lpath, exist_ok=True)
         else:
-            self._download([(self._name(rpath), os.fspath(lpath))], False, callback)
+            self._download([(self._name(rpath), os.fspath(lpath))], False, DEFAULT_CALLBACK)
+            _report_bytes(callback, os.path.getsize(lpath))
 
     def _download(self, pairs: list[tuple[str, str]], skips_directory: bool, callback: Any) -> None:
         local = CloudFiles("file:///", encoding_suffixes=False)
@@ -99,6 +105,9 @@ class Copying(Contents):
             maxdepth: int | None = None, **kwargs: Any) -> None:
         """Copy local files to here: as `get`, in the other direction.
 
+        mode: 'create' raises FileExistsError for the first target that exists already; the files are then copied one
+        after the other.
+
         delimiter: accepted, as that of azure-datalake-store, also in place of `recursive`; it has no effect.
         """
         recursive = recursive is True
@@ -123,21 +132,30 @@ class Copying(Contents):
             self.makedirs(target, exist_ok=True)
         files = sorted(set(pairs) - set(directories))
         callback.set_size(len(files))
-        self._upload(files, kwargs, callback)
+        if kwargs.pop("mode", "overwrite") != "create":
+            self._upload(files, kwargs, callback)
+            return
+        for source, target in files:
+            self.put_file(source, target, mode="create", **kwargs)
+            callback.relative_update(1)
 
     def put_file(self, lpath: Any, rpath: Any, callback: Any = DEFAULT_CALLBACK, mode: str = "overwrite",
                  **kwargs: Any) -> None:
         """Copy one local file to here; for a directory, create a directory.
 
+        callback: an `fsspec.Callback`, told the number of bytes when all of them are there.
         mode: 'create' raises FileExistsError if there is something at `rpath`.
         """
         if os.path.isdir(lpath):
             self.makedirs(rpath, exist_ok=True)
-        elif mode == "create":
+            return
+        size = os.path.getsize(lpath)
+        if mode == "create":
             with open(lpath, "rb") as file:
-                self.pipe_file(rpath, file if os.path.getsize(lpath) else b"", mode=mode, **kwargs)
+                self.pipe_file(rpath, file if size else b"", mode=mode, **kwargs)
         else:
-            self._upload([(os.fspath(lpath), self._name(rpath))], kwargs, callback)
+            self._upload([(os.fspath(lpath), self._name(rpath))], kwargs, DEFAULT_CALLBACK)
+        _report_bytes(callback, size)
 
     def _upload(self, pairs: list[tuple[str, str]], options: dict[str, Any], callback: Any) -> None:
         write_options(options)
@@ -339,6 +357,12 @@ def _counting(callback: Any) -> Callable[[object], None] | None:
             callback.relative_update(1)
 
     return count
+
+
+def _report_bytes(callback: Any, count: int) -> None:
+    """Tell an fsspec callback that all bytes of a file were copied."""
+    callback.set_size(count)
+    callback.absolute_update(count)
 
 
 def _check_targets(targets: Iterable[str]) -> None:

@@ -88,6 +88,16 @@ def test_moving(tree: Any) -> None:
         tree.mv("nothing", "x")
 
 
+def test_bytes_of_one_file_are_reported(tree: Any, tmp_path: Path) -> None:
+    callbacks = [fsspec.Callback() for _ in range(4)]
+    tree.get_file("run1.txt", tmp_path / "x", callback=callbacks[0])
+    with open(tmp_path / "y", "wb") as file:
+        tree.get_file("run1.txt", None, outfile=file, callback=callbacks[1])
+    tree.put_file(tmp_path / "x", "up", callback=callbacks[2])
+    tree.put_file(tmp_path / "x", "up2", mode="create", callback=callbacks[3])
+    assert [(one.size, one.value) for one in callbacks] == [(4, 4)] * 4
+
+
 def test_local_files(tree: Any, tmp_path: Path) -> None:
     local = tmp_path / "local"
     callback = fsspec.Callback()
@@ -104,6 +114,9 @@ def test_local_files(tree: Any, tmp_path: Path) -> None:
     assert tree.find("up") == ["up/a", "up/deep/b", "up/x", "up/y"]
     tree.put(local / "x", "up/", metadata={"a": "b"}) if tree.protocol[1] != "file" else None
     tree.put_file(local / "x", "new", mode="create")
+    tree.put(str(local / "x"), "newer", mode="create")
+    with pytest.raises(FileExistsError):
+        tree.put([str(local / "x")], ["newer"], mode="create")
     with pytest.raises(FileExistsError):
         tree.put_file(local / "x", "new", mode="create")
     with pytest.raises(InvalidInputError, match="unknown option acl"):
