@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import sys
 from collections.abc import Iterable, Iterator
 from itertools import groupby, islice
@@ -15,10 +16,8 @@ from cloudfiles.cli.listing import objects
 from cloudfiles.cli.operands import Operand
 from cloudfiles.cli.outcome import Outcome, failing
 from cloudfiles.cli.store_options import Stores, store_options
-from cloudfiles.codecs import Buffer
 from cloudfiles.encoding_streams import decoder
 from cloudfiles.exceptions import CloudFilesError, MissingObjectError
-from cloudfiles.interfaces.base import object_changed
 from cloudfiles.interfaces.part_writer import PART_BYTES
 from cloudfiles.types import StoredObject
 
@@ -109,17 +108,12 @@ def _print_object(cf: CloudFiles, key: str, text: str, fetched: _Fetched) -> Non
         raise fetched
     if fetched is None:
         raise MissingObjectError(f"{text}: no such object")
+    if fetched.content is None:
+        with cf.open(key) as file:
+            shutil.copyfileobj(file, sys.stdout.buffer, PART_BYTES)
+        return
     decoded = decoder(fetched.encoding, key)
-
-    def show(stored: Buffer) -> None:
-        sys.stdout.buffer.writelines(decoded.pieces(stored))
-
-    if fetched.content is not None:
-        show(fetched.content)
-    else:
-        read = cf._store.here().stream_to(key, show)
-        if read is None or read.encoding != fetched.encoding:
-            raise object_changed(key)
+    sys.stdout.buffer.writelines(decoded.pieces(fetched.content))
     decoded.finish()
 
 
