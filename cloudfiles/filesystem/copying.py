@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from glob import has_magic
@@ -18,6 +19,7 @@ from cloudfiles.filesystem.contents import Contents, write_options
 from cloudfiles.filesystem.errors import is_a_directory, missing, translated
 from cloudfiles.filesystem.names import Place
 from cloudfiles.inputs import is_path
+from cloudfiles.interfaces.part_writer import PART_BYTES
 
 _COPY_OPTIONS = frozenset({"content_type", "cache_control", "storage_class"})
 """The options of a write that a transfer has as well."""
@@ -41,7 +43,7 @@ class Copying(Contents):
             maxdepth: the number of levels of directories to copy.
         """
         if isfilelike(lpath):
-            lpath.write(self.cat_file(rpath))
+            self._read_into(rpath, lpath)
             return
         if isinstance(lpath, list) and isinstance(rpath, list):
             sources, targets = {self._name(path): "" for path in rpath}, [os.fspath(path) for path in lpath]
@@ -71,14 +73,27 @@ class Copying(Contents):
         callback: an `fsspec.Callback`, told the number of bytes when all of them are there.
         """
         if outfile is not None or isfilelike(lpath):
-            content = self.cat_file(rpath)
-            (lpath if outfile is None else outfile).write(content)
-            _report_bytes(callback, len(content))
+            _report_bytes(callback, self._read_into(rpath, lpath if outfile is None else outfile))
         elif self.isdir(rpath) and not self.isfile(rpath):
             os.makedirs(lpath, exist_ok=True)
         else:
             self._download([(self._name(rpath), os.fspath(lpath))], False, DEFAULT_CALLBACK)
             _report_bytes(callback, os.path.getsize(lpath))
+
+    def _read_into(self, path: Any, target: Any) -> int:
+        """Write the content of a file to an open one, in bounded memory; returns its size."""
+        name = self._name(path)
+        cf, key = self._names.locate(name)
+        with translated(name):
+            stored = cf._store.here().get_bounded(key, PART_BYTES) if key else None
+            if stored is not None and stored.content is None:
+                with cf.open(key, "rb", raw=True) as file:
+                    shutil.copyfileobj(file, target, PART_BYTES)
+                    return file.tell()
+        if stored is None:
+            raise self._why_missing(name)
+        target.write(stored.content)
+        return len(stored.content)
 
     def _download(self, pairs: list[tuple[str, str]], skips_directory: bool, callback: Any) -> None:
         local = CloudFiles("file:///", encoding_suffixes=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ fsspec = pytest.importorskip("fsspec")
 
 from cloudfiles.exceptions import DuplicatePathError, InvalidInputError, ServerError  # noqa: E402 -- needs fsspec
 from cloudfiles.testing import S3Server, s3_error  # noqa: E402
+from tests.contents import numbered  # noqa: E402
 
 TREE = {"run1/a": b"1", "run1/deep/b": b"22", "run10/a": b"333", "run1.txt": b"4444"}
 
@@ -47,6 +49,27 @@ def test_removing_everything(tree: Any) -> None:
         tree.rm("")
     tree.rm("", recursive=True)
     assert tree.find("") == []
+
+
+class Pieces(io.BytesIO):
+    largest = 0
+
+    def write(self, piece: Any, /) -> int:
+        self.largest = max(self.largest, len(piece))
+        return super().write(piece)
+
+
+def test_a_file_into_an_open_one(tree: Any) -> None:
+    large = numbered(30 << 20)
+    tree.pipe("large", large)
+    for get in (tree.get, tree.get_file):
+        for path, content in (("run1/a", b"1"), ("large", large)):
+            file = Pieces()
+            get(path, file)
+            assert file.getvalue() == content
+            assert file.largest <= 8 << 20
+        with pytest.raises(FileNotFoundError):
+            get("nothing", Pieces())
 
 
 @pytest.mark.parametrize("source", ["run1", "run1/"])
