@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from cloudfiles.exceptions import ProtocolError
 from cloudfiles.transport.wire import Response
@@ -19,8 +20,12 @@ _TAG = r"<[^>]*(?:>|$)"
 
 def is_html_type(headers: dict[str, str]) -> bool:
     """Whether the Content-Type is that of a web page."""
-    kind = headers.get("content-type", "").partition(";")[0].strip().lower()
-    return kind in ("text/html", "application/xhtml+xml")
+    return _is_html(headers.get("content-type", ""))
+
+
+@lru_cache(maxsize=64)
+def _is_html(content_type: str) -> bool:
+    return content_type.partition(";")[0].strip().lower() in ("text/html", "application/xhtml+xml")
 
 
 def is_web_page(response: Response) -> bool:

@@ -106,6 +106,18 @@ def test_heads_with_recurring_headers_do_not_mix(context: SigningContext) -> Non
     assert fields(context.head("GET", "/a", "elsewhere", {}, EMPTY_PAYLOAD))["host"] == "elsewhere"
 
 
+def test_values_of_the_head_before_are_not_sent_again(context: SigningContext) -> None:
+    headers = {"range": "bytes=0-9", "if-match": "  a  b"}
+    first = context.head("GET", "/a", HOST, headers, EMPTY_PAYLOAD)
+    headers["range"] = "bytes=10-19"  # the dict of the request before, for its next attempt
+    assert fields(context.head("GET", "/a", HOST, headers, EMPTY_PAYLOAD))["range"] == "bytes=10-19"
+    headers["range"] = "bytes=0-9"
+    assert context.head("GET", "/a", HOST, headers, EMPTY_PAYLOAD) == first
+    assert context.head("GET", "/b", HOST, headers, EMPTY_PAYLOAD) != first
+    again = SigningContext(context.credentials, context.region, context.now)
+    assert again.head("GET", "/a", HOST, headers, EMPTY_PAYLOAD) == first
+
+
 def test_header_names_may_have_percent_signs(context: SigningContext) -> None:
     found = fields(context.head("PUT", "/a", HOST, {"x-amz-meta-50%s": "100 %d"}, UNSIGNED_PAYLOAD, 0))
     assert found["x-amz-meta-50%s"] == "100 %d"

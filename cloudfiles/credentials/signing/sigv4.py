@@ -22,6 +22,7 @@ EMPTY_PAYLOAD = hashlib.sha256(b"").hexdigest()
 _MAX_TEMPLATES = 64
 _SPACES = re.compile("  +")
 _hmac = hmac.digest
+_sha256 = hashlib.sha256()
 
 
 def signing_key(secret_key: str, day: str, region: str, service: str = "s3") -> bytes:
@@ -32,13 +33,41 @@ def signing_key(secret_key: str, day: str, region: str, service: str = "s3") -> 
     return key
 
 
-class _HeadTemplate(NamedTuple):
-    """The constant parts of heads with the same header names; `fields` and `lines` are formatted with the values."""
+class _Headers(NamedTuple):
+    """The headers of a request."""
 
-    fields: str  # the canonical request's headers
-    signed: str  # what follows them
-    lines: str  # the headers as sent
-    authorization: str  # up to the signature
+    values: dict[str, str]
+    signed: str  # as the end of the canonical request
+    lines: str  # as sent
+
+
+class _HeadTemplate:
+    """The constant parts of heads with the same header names; `signed` and `lines` are formatted with the values.
+
+    Attributes:
+        authorization: its header, up to the signature.
+    """
+
+    __slots__ = ("_last", "_lines", "_signed", "authorization")
+
+    def __init__(self, signed: str, lines: str, authorization: str) -> None:
+        self._signed = signed
+        self._lines = lines
+        self.authorization = authorization
+        self._last: _Headers | None = None
+
+    def headers(self, values: dict[str, str]) -> _Headers:
+        signed = self._signed % values
+        if "  " in signed:  # runs of spaces are signed as one
+            signed = _SPACES.sub(" ", signed)
+        return _Headers(values, signed, self._lines % values)
+
+    def headers_of_read(self, values: dict[str, str]) -> _Headers:
+        """The same. Those of the request before are kept: in a batch of reads most are the same."""
+        last = self._last
+        if last is None or last.values != values:
+            self._last = last = self.headers(values.copy())
+        return last
 
 
 class SigningContext:
@@ -83,12 +112,10 @@ class SigningContext:
             if len(self._templates) < _MAX_TEMPLATES:
                 self._templates[shape] = template
         path, _, query = target.partition("?")
-        fields = template.fields % headers
-        if "  " in fields:  # runs of spaces are signed as one
-            fields = _SPACES.sub(" ", fields)
-        signature = self._signature(f"{method}\n{path}\n{query}\n{fields}{template.signed}")
+        own = template.headers_of_read(headers) if length is None else template.headers(headers)
+        signature = self._signature(f"{method}\n{path}\n{query}\n{own.signed}")
         more = "" if length is None else f"content-length: {length}\r\n"
-        return (f"{method} {target} HTTP/1.1\r\n{template.lines % headers}{more}"
+        return (f"{method} {target} HTTP/1.1\r\n{own.lines}{more}"
                 f"{template.authorization}{signature}\r\n\r\n").encode("latin-1")
 
     def _template(self, host: str, headers: dict[str, str], payload: str) -> _HeadTemplate:
@@ -99,14 +126,15 @@ class SigningContext:
                   **{name: value.replace("%", "%%") for name, value in fixed.items()}}
         signed = sorted(values)
         names = ";".join(signed)
-        return _HeadTemplate("".join([f"{name.replace('%', '%%')}:{values[name]}\n" for name in signed]),
-                     f"\n{names}\n{payload}",
+        fields = "".join([f"{name.replace('%', '%%')}:{values[name]}\n" for name in signed])
+        return _HeadTemplate(f"{fields}\n{names.replace('%', '%%')}\n{payload}",
                      "".join([f"{name.replace('%', '%%')}: {value}\r\n" for name, value in values.items()]),
                      f"authorization: {self._authorization}{names}, Signature=")
 
     def _signature(self, canonical: str) -> str:
-        digest = hashlib.sha256(canonical.encode("latin-1")).hexdigest()
-        return self._mac.digest((self._to_sign + digest).encode("ascii")).hex()
+        digest = _sha256.copy()  # takes less time than to create one
+        digest.update(canonical.encode("latin-1"))
+        return self._mac.digest((self._to_sign + digest.hexdigest()).encode("ascii")).hex()
 
     def presigned_query(self, method: str, path: str, host: str, expires: int) -> str:
         """The query of a URL that grants `method` on `path` of `host` for `expires` seconds, without '?'."""
