@@ -33,6 +33,9 @@ _PAGES_A_PART = 10
 """Expected pages of a part of the keys. The last page of a part may also list keys of the next one, so that each part
 may take one request more."""
 
+_EMPTY_PAGES = 10
+"""Maximum number of empty pages in a row; then keys are requested one by one."""
+
 _CHUNK_KEYS = 100_000
 """Maximum number of keys that are taken from an iterator at once."""
 
@@ -172,7 +175,7 @@ def _list_part(interface: Interface, keys: list[str], read: _Answer, counter: It
     while at < len(keys) and pages != 0:
         start_after = _just_before(keys[at], prefix)
         try:
-            page = interface.list_page(prefix, start_after=start_after)
+            page = _page_after(interface, prefix, start_after)
         except (AuthorizationError, UnsupportedOperationError):
             return _Part(answers, stopped=True)  # without permission to list, objects may still be readable
         upto = _covered(page, keys, at, start_after)
@@ -187,6 +190,16 @@ def _list_part(interface: Interface, keys: list[str], read: _Answer, counter: It
         at, is_exact = upto, asked == listed
         pages = None if pages is None else pages - 1
     return _Part(answers, is_exact)
+
+
+def _page_after(interface: Interface, prefix: str, start_after: str | None) -> ListPage:
+    """The first page with entries. Some stores send empty ones before it, after many deletes."""
+    page = interface.list_page(prefix, start_after=start_after)
+    for _ in range(_EMPTY_PAGES):
+        if page.entries or page.next_token is None:
+            break
+        page = interface.list_page(prefix, token=page.next_token)
+    return page
 
 
 def _answers_from_whole_listing(interface: Interface, keys: list[str], read: _Answer, plan: Plan,

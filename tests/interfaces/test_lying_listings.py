@@ -67,6 +67,25 @@ def test_existence_is_not_checked_for_ever(cloud: Cloud) -> None:
     assert len(cloud.server.requests()) <= 40
 
 
+@pytest.mark.parametrize("cloud", ["s3", "gs"], indirect=True)  # the others are not in the order of the keys
+@pytest.mark.parametrize("empty_pages", [1, 3])
+def test_existence_is_answered_after_empty_pages(cloud: Cloud, empty_pages: int) -> None:
+    """As after many deletes."""
+    from cloudfiles.batch import existence
+    from cloudfiles.batch.fanout import Plan
+
+    wanted = [f"sub/{number:03}" for number in range(60)]
+    for key in wanted:
+        cloud.at.put(key, b"x", WriteOptions())
+    cloud.server.configure(page_size=15)
+    cloud.server.forget()
+    emptied = Reworded(rb'(?s)<Contents>.*</Contents>|(?<="items": \[).*?(?=\])', b"")
+    cloud.server.script(Rule(emptied, query=cloud.names["listing"], times=empty_pages))
+    answers = in_worker(cloud.at.runtime, existence.exists, cloud.at.interface, wanted, Plan(cloud.at.runtime, 4))
+    assert answers == {key: number >= 15 * empty_pages for number, key in enumerate(wanted)}
+    assert len(cloud.server.requests()) <= 8
+
+
 @pytest.mark.parametrize("page", [portal(), WithBody(b""), WithBody(b"<html><title>Sign in</title></html>"),
                                   WithBody(b'{"kind": "storage#obj'), WithBody(b"<?xml version='1.0'?><List")],
                          ids=["portal", "empty", "xhtml", "half-json", "half-xml"])
