@@ -25,53 +25,29 @@ NAME_NODE = "namenode.example.org:9870"
 """What they take for a cluster."""
 
 
-@pytest.fixture(scope="session")
-def _s3() -> Iterator[S3Server]:
-    with S3Server() as server:
-        server.configure(create_buckets=True, record=False)
-        yield server
-
-
-@pytest.fixture(scope="session")
-def _google() -> Iterator[GcsServer]:
-    with GcsServer() as server:
-        yield server
-
-
-@pytest.fixture(scope="session")
-def _azure() -> Iterator[AzureServer]:
-    with AzureServer() as server:
-        server.configure(key=AZURE_KEY, hierarchical=True)
-        yield server
-
-
-@pytest.fixture(scope="session")
-def _hdfs() -> Iterator[WebHdfsServer]:
-    with WebHdfsServer() as server:
-        yield server
-
-
 @pytest.fixture
-def world(_s3: S3Server, _google: GcsServer, _azure: AzureServer, _hdfs: WebHdfsServer,
+def world(fault_server: S3Server, gcs_server: GcsServer, azure_server: AzureServer, webhdfs_server: WebHdfsServer,
           tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
     """Every `s3://` leads to an S3 server in memory, and what the answer says to replace leads there too.
 
     `gs://` and `az://` lead to the scripted servers.
     """
-    for name, value in _s3.secrets.items():
+    fault_server.configure(create_buckets=True, record=False)
+    azure_server.configure(key=AZURE_KEY, hierarchical=True)
+    for name, value in fault_server.secrets.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setenv("AWS_ENDPOINT_URL", _s3.url)
-    monkeypatch.setenv("STORAGE_EMULATOR_HOST", _google.url)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", fault_server.url)
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", gcs_server.url)
     monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING",
-                       f"AccountName=account;AccountKey={AZURE_KEY};BlobEndpoint={_azure.endpoint}")
+                       f"AccountName=account;AccountKey={AZURE_KEY};BlobEndpoint={azure_server.endpoint}")
     monkeypatch.chdir(tmp_path)
-    web = f"{_s3.url}/web"
-    CloudFiles(_s3.cloudpath("web/dataset/"), secrets=_s3.secrets).puts(
+    web = f"{fault_server.url}/web"
+    CloudFiles(fault_server.cloudpath("web/dataset/"), secrets=fault_server.secrets).puts(
         [("info", b'{"scales": 3}'), ("0-64", bytes(range(100)) * 10), ("64-128", b"chunk")])
     log = logging.getLogger("cloudfiles")
     level = log.level
     with patient_dask():
-        yield {WEB_SITE: web, NAME_NODE: _hdfs.authority}
+        yield {WEB_SITE: web, NAME_NODE: webhdfs_server.authority}
     log.setLevel(level)
     paths.remove_persistent_alias("lab")
     clear_memory()
