@@ -42,12 +42,16 @@ class Value:
     """
 
     _fields: ClassVar[tuple[str, ...]] = ()
+    _defaults: ClassVar[dict[str, Any]] = {}
     _hidden: ClassVar[frozenset[str]] = frozenset()
     """Attributes that are not shown by `repr`."""
 
     def __init_subclass__(cls) -> None:
         own = (name for name in cls.__annotations__ if not name.startswith("_"))
         cls._fields = tuple(dict.fromkeys((*cls._fields, *own)))
+        cls._defaults = {**cls._defaults, **{name: cls.__dict__[name] for name in cls._fields if name in cls.__dict__}}
+        for name in cls._defaults.keys() & cls.__dict__.keys():
+            delattr(cls, name)  # attributes of objects are found in half the time if their class has none of that name
 
     def __init__(self, *values: Any, **named: Any) -> None:
         if len(values) > len(self._fields):
@@ -57,15 +61,19 @@ class Value:
                 raise TypeError(f"{type(self).__name__}: {name} is given twice")
             named[name] = value
         for name in self._fields:
-            if name not in named and not hasattr(type(self), name):
+            if name not in named and name not in self._defaults:
                 raise TypeError(f"{type(self).__name__}: {name} is missing")
-            self.__dict__[name] = named.pop(name) if name in named else getattr(type(self), name)
+            self.__dict__[name] = named.pop(name) if name in named else self._defaults[name]
         if named:
             raise TypeError(f"{type(self).__name__} has no {', '.join(named)}")
         self.__post_init__()
 
     def __post_init__(self) -> None:
         """Checks of subclasses."""
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(self._defaults)  # an older version may not have had all attributes
+        self.__dict__.update(state)
 
     def __eq__(self, other: object) -> bool:
         return self.__dict__ == other.__dict__ if type(other) is type(self) else NotImplemented

@@ -60,19 +60,27 @@ class Client:
             attempts = self._new_attempts(request, now)
             now = attempts.wait_turn(pool.limiter, now)
         while True:
+            traffic = pool.traffic
+            traffic.begun += 1
             try:
-                return self._attempt(request, pool, now)
+                return request.accept(self._exchange(request, pool, now))
             except CloudFilesError as error:
                 failure: CloudFilesError = error
                 again = False
             except RetryRequest as corrected:
                 failure = corrected.cause
                 again = True
+            except BaseException:
+                traffic.failed += 1
+                raise
+            finally:
+                traffic.ended += 1
+            traffic.failed += 1
             attempts = attempts or self._new_attempts(request, now)
             if again:
                 attempts.corrected(failure)
             else:
-                pool.traffic.refused += getattr(failure, "is_slow_down", False)
+                traffic.refused += getattr(failure, "is_slow_down", False)
                 attempts.failed(failure, pool.limiter, now)
             pool = self._pools.get(request.origin) or self._open_pool(request.origin)
             now = self._monotonic()
@@ -83,16 +91,6 @@ class Client:
     def _new_attempts(self, request: Request, now: float) -> Attempts:
         return Attempts(request, self.policy, now, monotonic=self._monotonic, sleep=self.runtime.sleep,
                      jitter=self._jitter)
-
-    def _attempt(self, request: Request, pool: Pool, now: float) -> Any:
-        traffic = pool.traffic
-        traffic.begun += 1
-        try:
-            result = request.accept(self._exchange(request, pool, now))
-            traffic.completed += 1
-            return result
-        finally:
-            traffic.ended += 1
 
     def _exchange(self, request: Request, pool: Pool, now: float) -> Response:
         connection = pool.take(now, request.idempotent, request.deadline)

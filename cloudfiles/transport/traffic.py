@@ -18,7 +18,7 @@ class Traffic:
 
     Attributes:
         begun, ended: exchanges, each including the time until there is a connection.
-        completed: those of them with a response that was neither refused nor broken.
+        failed: those of them without a response, or with one that was refused or broken.
         bytes: received and sent, with the headers of responses.
         connects: connections opened.
         dialing: exchanges that have no connection yet, now.
@@ -26,17 +26,22 @@ class Traffic:
         first_byte: the time to the first byte of responses, from samples.
     """
 
-    __slots__ = ("begun", "bytes", "completed", "connects", "dialing", "ended", "first_byte", "refused")
+    __slots__ = ("begun", "bytes", "connects", "dialing", "ended", "failed", "first_byte", "refused")
 
     def __init__(self) -> None:
         self.begun = 0
         self.ended = 0
-        self.completed = 0
+        self.failed = 0
         self.bytes = 0
         self.connects = 0
         self.dialing = 0
         self.refused = 0
         self.first_byte = FirstByteTimes()
+
+    @property
+    def completed(self) -> int:
+        """Exchanges with a response that was neither refused nor broken."""
+        return self.ended - self.failed
 
     @property
     def in_progress(self) -> int:

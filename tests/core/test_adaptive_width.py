@@ -70,9 +70,9 @@ def test_what_an_interval_is_made_of(joined: Callable[..., WorkerShare], traffic
                                      controller: Controller) -> None:
     runtime = Worker()
     share = joined(runtime)
-    traffic.begun = traffic.completed = traffic.ended = 7  # before the batch: does not count
+    traffic.begun = traffic.ended = 7  # before the batch: does not count
     assert share.workers(100.0, 1000) == 20
-    traffic.begun, traffic.completed, traffic.ended, traffic.bytes = 77, 56, 57, 50 << 12
+    traffic.begun, traffic.failed, traffic.ended, traffic.bytes = 77, 1, 57, 50 << 12
     traffic.connects, traffic.refused = 20, 1
     runtime.used += 0.05
     assert share.workers(100.05, 1000) == 20

@@ -55,6 +55,12 @@ def test_attributes_are_given_by_place_or_name_or_have_a_default() -> None:
     assert vars(Named(1, name="n")) == {"x": 1, "y": 2, "name": "n", "secret": "hidden"}
 
 
+def test_attributes_that_a_pickle_does_not_have() -> None:
+    older = Named.__new__(Named)
+    vars(older).update(x=1, name="n")
+    assert pickle.loads(pickle.dumps(older)) == Named(1, name="n")
+
+
 @pytest.mark.parametrize(("values", "named"), [((), {}), ((1, 2, 3), {}), ((1,), {"x": 1}), ((1,), {"z": 1})])
 def test_wrong_attributes(values: Any, named: Any) -> None:
     with pytest.raises(TypeError, match="Point"):
