@@ -6,6 +6,7 @@ version of botocore. The others are looked for in this interpreter first.
 
 from __future__ import annotations
 
+import compileall
 import importlib.util
 import os
 import shutil
@@ -47,6 +48,11 @@ def install(environment: str) -> None:
     if not python.exists():
         subprocess.run([sys.executable, "-m", "venv", str(cache() / environment)], check=True)
     subprocess.run([str(python), "-m", "pip", "install", "-q", *ENVIRONMENTS[environment]], check=True)
+
+
+def compile_package() -> None:
+    """Compile the package, as installing it does: with PYTHONDONTWRITEBYTECODE, each process would compile it anew."""
+    compileall.compile_dir(Path(__file__).parent.parent / "cloudfiles", quiet=1)
 
 
 def _install_node_packages() -> None:

@@ -142,6 +142,7 @@ class Servers:
         self.plain_server = next((name for name in ("nginx", "caddy") if envs.program(name)), "")
 
     def __enter__(self) -> Servers:
+        envs.compile_package()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
