@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 import os
 
+from cloudfiles import logger
 from cloudfiles.batch.store import Store
 from cloudfiles.exceptions import CloudFilesError, MissingObjectError, redact
-
-_log = logging.getLogger("cloudfiles")
 
 _LOOKED_AT = 1000
 
@@ -26,8 +24,8 @@ def check_source(source: Store) -> None:
     path = (location.path or "").rstrip("/")
     if exists is None:
         if path:
-            _log.warning("no objects below %s, the source of a transfer%s", redact(source.cloudpath),
-                         _hint(source, path))
+            logger.warning("no objects below %s, the source of a transfer%s", redact(source.cloudpath),
+                           _hint(source, path))
         return
     if location.protocol == "file" and os.path.lexists(path):
         raise MissingObjectError("the source is a file, not a directory; to transfer it, pass its directory as source "

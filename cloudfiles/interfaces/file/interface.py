@@ -64,6 +64,7 @@ from cloudfiles.interfaces.file.names import (
     suffix_of,
 )
 from cloudfiles.interfaces.file.objects import (
+    describe_file,
     files_of,
     find_object,
     read_object,
@@ -252,11 +253,12 @@ class FileInterface(Interface):
 
     def describe(self, key: str) -> StoredObject | None:
         found = self._find(key)
-        if found is None:
-            return None
-        status, encoding = found
-        headers = {"last-modified": http_date(int(status.st_mtime))}
-        return StoredObject(None, encoding, "", etag_of(status), status.st_size, headers)
+        return None if found is None else describe_file(*found)
+
+    def get_bounded(self, key: str, max_size: int) -> StoredObject | None:
+        path = self._path(key)
+        with ErrorTranslator(self.url, key), self.locked(path, exclusive=False):
+            return read_object(path, self._variants, None, None, max_size)
 
     def can_copy_from(self, source: Interface) -> bool:
         return isinstance(source, FileInterface)

@@ -31,6 +31,7 @@ from cloudfiles.interfaces.file.names import Variants, suffix_of
 from cloudfiles.interfaces.file.os_errors import MISSING_ERRNOS, special_file
 from cloudfiles.interfaces.file.permissions import keep_permissions, permissions_of_first
 from cloudfiles.interfaces.file.temporaries import temporary_name
+from cloudfiles.interfaces.local_store import http_date
 from cloudfiles.runtime.cancellation import publishing, writing
 from cloudfiles.types import StoredObject, WriteOptions
 
@@ -64,10 +65,14 @@ def _first_object(path: str, variants: Variants, take: Callable[[str, str], T | 
 # ---- reading
 
 
-def read_object(path: str, variants: Variants, start: int | None, end: int | None) -> StoredObject | None:
-    """The bytes `[start:end]`; None if there is no object. Raises OSError and ObjectChangedError."""
+def read_object(path: str, variants: Variants, start: int | None, end: int | None, max_size: int | None = None
+                ) -> StoredObject | None:
+    """The bytes `[start:end]`; None if there is no object. Raises OSError and ObjectChangedError.
+
+    max_size: the result has headers, and of an object that is larger, it has the size instead of the content.
+    """
     try:
-        stored = _read(path, "", start, end)  # usually the file without suffix
+        stored = _read(path, "", start, end, max_size)  # usually the file without suffix
         if stored is not None:
             return stored
     except FileNotFoundError:
@@ -75,10 +80,10 @@ def read_object(path: str, variants: Variants, start: int | None, end: int | Non
     except OSError as error:
         if error.errno not in MISSING_ERRNOS:
             raise
-    return _first_object(path, variants, lambda file, encoding: _read(file, encoding, start, end))
+    return _first_object(path, variants, lambda file, encoding: _read(file, encoding, start, end, max_size))
 
 
-def _read(file: str, encoding: str, start: int | None, end: int | None) -> StoredObject | None:
+def _read(file: str, encoding: str, start: int | None, end: int | None, max_size: int | None) -> StoredObject | None:
     try:
         descriptor = open_to_read(file)
     except PermissionError:
@@ -90,10 +95,22 @@ def _read(file: str, encoding: str, start: int | None, end: int | None) -> Store
         if not stat.S_ISREG(status.st_mode):
             _check_directory(status)
             return None
+        if max_size is not None and status.st_size > max_size:
+            return describe_file(status, encoding)
         content, etag = read_span(descriptor, status, start, end)
     finally:
         os.close(descriptor)
-    return StoredObject(content, encoding, "", etag)
+    headers = None if max_size is None else {"content-length": str(len(content)), **_headers(status)}
+    return StoredObject(content, encoding, "", etag, headers=headers)
+
+
+def describe_file(status: os.stat_result, encoding: str) -> StoredObject:
+    """The object in a file, without its content."""
+    return StoredObject(None, encoding, "", etag_of(status), status.st_size, _headers(status))
+
+
+def _headers(status: os.stat_result) -> dict[str, str]:
+    return {"last-modified": http_date(int(status.st_mtime))}
 
 
 def _check_directory(status: os.stat_result) -> None:
