@@ -49,7 +49,8 @@ class DirectoryOutline:
             if at < len(names):
                 each = scale.keys_per_directory(directory)
                 if each is None:  # in a large directory
-                    is_inside = estimated is not None and estimated < names[at] and estimated.startswith(last)
+                    own = position[:position.find("/", len(directory)) + 1] or directory
+                    is_inside = estimated is not None and estimated < names[at] and estimated.startswith(last or own)
                     return estimated if is_inside else names[at]
                 start = at - 1 if at and names[at - 1] == position else at
                 chosen = min(len(names) - 1, start + max(1, int(count / each)))

@@ -6,12 +6,14 @@ import random
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
+from itertools import islice
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmarks import key_shapes
 from cloudfiles.batch.key_scale import KeyScale
 from cloudfiles.batch.lister import CONCURRENT_LISTS
 from cloudfiles.batch.listing_plan import MAX_PAGES_AHEAD, ListingPlan, PageRequest
@@ -286,6 +288,7 @@ KINDS: dict[str, Callable[[random.Random], list[str]]] = {
     "many directories": lambda r: [f"train/n{n:08}/n{n:08}_{i}.JPEG"
                                    for n in r.sample(range(1_440_764, 15_075_141), 200)
                                    for i in range(r.randrange(200, 1800))],
+    "irregular directories": lambda r: list(islice(key_shapes.directories(r), 200_000)),
     "few directories": lambda r: [f"{name}/{i:07}" for name in ("raw", "test", "train", "zz") for i in range(50_000)],
     "small directories": lambda r: [f"{r.getrandbits(32):08x}/{name}" for _ in range(50_000) for name in "abcd"],
     "several scripts": lambda r: ["".join(r.choices(r.choice(SCRIPTS), k=10))
@@ -297,8 +300,8 @@ KINDS: dict[str, Callable[[random.Random], list[str]]] = {
 
 EVEN = {"digits", "hex", "words", "unpadded", "small directories"}
 LEAST_GAIN = dict.fromkeys(KINDS, 5.0) | dict.fromkeys(EVEN, 15.0) | {
-    "several scripts": 10.0, "hashed directories": 14.0, "few directories": 13.0, "many directories": 9.5, "dates": 7.5,
-    "dates in names": 6.0}
+    "several scripts": 10.0, "hashed directories": 14.0, "few directories": 13.0, "many directories": 9.5,
+    "irregular directories": 9.0, "dates": 7.5, "dates in names": 6.0}
 """How many times as fast as one page after another."""
 
 
