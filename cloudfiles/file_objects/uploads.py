@@ -40,10 +40,6 @@ class Upload:
         self._options = options
         self._running: Running | None = None
 
-    @property
-    def has_begun(self) -> bool:
-        return self._running is not None
-
     def push(self, piece: bytes | memoryview) -> None:
         """Send the next piece, which must not change any more. Raises the errors of the upload so far."""
         if self._running is None:

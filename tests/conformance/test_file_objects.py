@@ -183,11 +183,11 @@ def test_appending_to_a_large_object(cf: CloudFiles) -> None:
     """Where the store can, it copies the object itself."""
     expected = numbered(9_000_000)
     cf.put("key", expected, content_type="text/x-mine")
-    for part in (b"short\n", CONTENT, numbered(9_000_000), b"x"):
+    for part in (b"short\n", numbered(9_000_000)):
         with cf.open("key", "ab") as file:
             file.write(part)
         expected += part
-        assert cf.get("key") == expected
+    assert cf.get("key") == expected
     head = cf.head("key")
     assert head is not None
     if cf.protocol not in ("file", "webhdfs"):
