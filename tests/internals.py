@@ -73,6 +73,7 @@ INTERNALS: dict[str, tuple[str, ...]] = {
                     f"{_STORES}.file.copy.create_new"),
     "write_new": (f"{_STORES}.file.objects.write_new",),
     "link_new": (f"{_STORES}.file.objects.link_new",),
+    "rate_limit": (f"{_TRANSFER}.rate_limit.RateLimit.take",),
     "lock_state": (f"{_TRANSFER}.resume_state.try_lock",),
     "proc": ("cloudfiles.monitoring.sampling._PROC",),
     "block_devices": ("cloudfiles.monitoring.sampling._BLOCK_DEVICES",),

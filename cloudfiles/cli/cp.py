@@ -138,7 +138,8 @@ def mv(stores: Stores, sources: tuple[str, ...], destination: str, limit_rate: i
     """
     def move(copying: Copying, pairs: Iterable[Pair], bar: TransferBar) -> TransferResult:
         result = copying.source.moves(copying.target, ((pair.source, pair.target) for pair in pairs),
-                                      progress=bar.counter, raise_errors=False, on_outcome=bar.note)
+                                      progress=bar.counter, raise_errors=False, max_rate=limit_rate,
+                                      on_outcome=bar.note)
         if not result.errors and copying.directory and not choice["include"] and not choice["exclude"]:
             above = operand(copying.directory)
             stores.open(above.directory)._store.here().remove_empty_directory(above.name)

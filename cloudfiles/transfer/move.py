@@ -17,7 +17,7 @@ from cloudfiles.batch.store import Store
 from cloudfiles.exceptions import CloudFilesError, IntegrityError, MissingObjectError
 from cloudfiles.interfaces.base import Interface
 from cloudfiles.transfer.compare import compare_objects
-from cloudfiles.transfer.copier import Copier
+from cloudfiles.transfer.copier import Copier, TransferOptions
 from cloudfiles.transfer.engine import plan_between
 from cloudfiles.transfer.items import Item, as_items, without_conflicts
 from cloudfiles.transfer.result import ObjectOutcome, TransferResult
@@ -26,11 +26,11 @@ from cloudfiles.transport.hedge_count import counting_hedges
 
 
 def move_objects(source: Store, target: Store, paths: Any, *, total: int | None = None,
-                 progress: Progress = None, raise_errors: bool = True,
+                 progress: Progress = None, raise_errors: bool = True, max_rate: float | None = None,
                  on_outcome: Callable[[ObjectOutcome], Any] | None = None) -> TransferResult:
     """Move objects from one store to another. See `CloudFiles.moves`."""
     plan, here, there = plan_between(source, target)
-    mover = Mover(Copier(here, there, plan))
+    mover = Mover(Copier(here, there, plan, TransferOptions(max_rate=max_rate)))
     items = without_conflicts(source, target, as_items(paths))
     count = len(items) if isinstance(items, Collection) else total
     result = TransferResult()

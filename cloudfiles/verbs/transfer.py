@@ -123,7 +123,8 @@ class TransferVerbs:
 
     def moves(self, cf_dest: StoreLike, paths: StrPath | Iterable[TransferRequest], block_size: int = 64,
               total: int | None = None, progress: Progress = None, *, raise_errors: bool = True,
-              on_outcome: Callable[[ObjectOutcome], Any] | None = None) -> TransferResult:
+              max_rate: float | None = None, on_outcome: Callable[[ObjectOutcome], Any] | None = None
+              ) -> TransferResult:
         """Move objects to another store: rename them within a file system, otherwise copy, verify and delete them.
 
         This runs in this process only, whatever `parallel` is. A source is only deleted once its copy has been
@@ -132,6 +133,7 @@ class TransferVerbs:
         Args:
             cf_dest, paths: as for `transfer_to`, except that `paths` has no default.
             raise_errors, on_outcome: as for `transfer_to`.
+            max_rate: bytes per second to be copied; reading copies back, to verify them, is not limited.
 
         Raises:
             IntegrityError: a copy could not be verified; the source was not deleted.
@@ -142,7 +144,8 @@ class TransferVerbs:
         from cloudfiles.transfer.move import move_objects
 
         return move_objects(self._store, self._other(cf_dest), paths, total=total,
-                            progress=self._chosen_progress(progress), raise_errors=raise_errors, on_outcome=on_outcome)
+                            progress=self._chosen_progress(progress), raise_errors=raise_errors, max_rate=max_rate,
+                            on_outcome=on_outcome)
 
     def sync_to(self, cf_dest: StoreLike, delete: bool = False, compare: str = "auto",
                 include: KeyPatterns | None = None, exclude: KeyPatterns | None = None, dry_run: bool = False,

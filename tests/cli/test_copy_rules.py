@@ -13,6 +13,7 @@ import pytest
 from cloudfiles import CloudFiles
 from cloudfiles.testing import S3Server, Status
 from tests.cli.conftest import Outcome
+from tests.internals import Replace
 
 Cli = Callable[..., Outcome]
 TREE = {"a/x.txt": b"x", "a/sub/y.txt": b"yy", "a/sub/deep/z.bin": b"zzz", "top.txt": b"t"}
@@ -201,6 +202,20 @@ def test_what_failed_is_retried_from_the_log(cli: Cli, cf: CloudFiles, store: S3
 def test_a_log_that_is_none(cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "log").write_text("x\n")
     assert cli("cp", "--retry", str(tmp_path / "log")).status == 2
+
+
+@pytest.mark.parametrize("command", ["cp", "mv"])
+def test_what_the_limit_of_the_rate_applies_to(cli: Cli, cf: CloudFiles, store: S3Server, tmp_path: Path,
+                                               monkeypatch: pytest.MonkeyPatch, internals: Replace,
+                                               command: str) -> None:
+    place = Cloud(cf, monkeypatch, store)
+    (tmp_path / "x").write_bytes(b"123")
+    (tmp_path / "y").write_bytes(b"45678")
+    taken: list[int] = []
+    internals(rate_limit=lambda _, size: taken.append(size))
+    arguments = [str(tmp_path / "x"), str(tmp_path / "y"), place.path("new/")]
+    assert cli(command, "--limit-rate", "10MB", *arguments).status == 0
+    assert sorted(taken) == [3, 5]
 
 
 def test_limit_of_the_rate(cli: Cli, place: Local | Cloud) -> None:
