@@ -16,6 +16,7 @@ from cloudfiles.runtime.contract import Runtime
 from cloudfiles.runtime.hub_engine import blocking_runtime, current_runtime
 from cloudfiles.secret_references import SecretReference
 from cloudfiles.transport.adaptive_width import FIRST_WIDTH, WorkerShare, max_width
+from cloudfiles.transport.budget import Budget
 from cloudfiles.types import StoreOptions
 
 if TYPE_CHECKING:
@@ -120,6 +121,7 @@ class Store:
             if self.lacks_secret:
                 raise secret_references.lacks_secret()
             interface = self._interfaces[runtime] = self._class(self.location, self.options, runtime)
+            interface.part_slots = None if self.width is None else Budget(max(1, self.width))
         return interface
 
     def _know_secrets(self) -> None:

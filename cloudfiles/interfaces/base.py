@@ -31,6 +31,7 @@ from cloudfiles.types import Content, ListPage, StoredObject, StoreOptions, Writ
 if TYPE_CHECKING:
     from cloudfiles.paths import ExtractedPath
     from cloudfiles.runtime.contract import Runtime
+    from cloudfiles.transport.budget import Budget
     from cloudfiles.transport.request import Origin
 
 
@@ -43,6 +44,9 @@ class Interface(ABC):
 
     traits: StoreTraits = StoreTraits()
     """What the store is like. An instance may differ from its class."""
+
+    part_slots: Budget | None = None
+    """The number of parts of objects that may be in progress, over all calls; None: it is found while they are."""
 
     def __init__(self, location: ExtractedPath, options: StoreOptions, runtime: Runtime) -> None:  # noqa: B027
         """Every interface is created with these arguments, without access to the network.

@@ -39,7 +39,8 @@ class HttpStore(Interface):
         if (end is not None and end <= first) or (first < 0 and (end is not None or not self.suffix_ranges)):
             return self._get_by_size(key, start, end)
         begin = None if end is None and not first else first
-        found = read_object(self._client, self.read_request(*self._read_arguments(key, begin, end), begin, end))
+        found = read_object(self._client, self.read_request(*self._read_arguments(key, begin, end), begin, end),
+                            self.part_slots)
         if first < 0 and found is not None and not found.content:
             return self._get_by_size(key, start, end)  # some servers reject a suffix that is longer than the object
         return found
@@ -69,7 +70,7 @@ class HttpStore(Interface):
         """
         request = self.read_request(*self._read_arguments(key, start, end), start, end)
         request.require(version)
-        found = read_object(self._client, request)
+        found = read_object(self._client, request, self.part_slots)
         if found is not None and _is_other_version(found, version):  # not every server honors conditions
             raise ObjectChangedError("the object was replaced before it was read", path=key)
         return found

@@ -6,6 +6,7 @@ import itertools
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import nullcontext
 from time import monotonic
 from typing import Any, BinaryIO, ClassVar, Generic, TypeVar
 
@@ -15,6 +16,7 @@ from cloudfiles.interfaces.part_writer import PartLayout, PartWriter
 from cloudfiles.runtime.contract import Runtime, WorkerGroup
 from cloudfiles.runtime.pipe import Pipe
 from cloudfiles.transport.adaptive_width import WorkerShare, max_width, parts_at_once
+from cloudfiles.transport.budget import Budget
 from cloudfiles.transport.request import Body, FileBody, Origin, flat
 from cloudfiles.types import Content
 
@@ -48,7 +50,7 @@ def size_of_part(number: int, size: int | None, least: int, most: int, grows_eve
 
 
 def send_parts(runtime: Runtime, parts: Iterable[T], send: Callable[[int, T], None], origin: Origin, *,
-               part_size: int = 0, drain: bool = False) -> int:
+               part_size: int = 0, drain: bool = False, slots: Budget | None = None) -> int:
     """Call `send(number, part)` for all parts, numbered from 1, several at once; returns their number.
 
     The parts are read in this worker, no faster than they are sent. The first failure is raised after the other
@@ -58,14 +60,16 @@ def send_parts(runtime: Runtime, parts: Iterable[T], send: Callable[[int, T], No
         origin: where they are sent to, or received from.
         part_size: bytes of memory for each part; 0: those of the part itself.
         drain: after a failure, parts in flight are waited for instead of being cancelled.
+        slots: the workers of the store, see `Interface.part_slots`.
     """
-    return _PartSender(runtime, send, origin, part_size, drain).run(parts)
+    return _PartSender(runtime, send, origin, part_size, drain, slots).run(parts)
 
 
 class _PartSender(Generic[T]):
     def __init__(self, runtime: Runtime, send: Callable[[int, T], None], origin: Origin, part_size: int,
-                 drain: bool) -> None:
+                 drain: bool, slots: Budget | None) -> None:
         self._runtime = runtime
+        self._slots = slots
         self._send = send
         self._share = WorkerShare(lambda: (origin,), runtime, max_width())
         self._part_size = part_size
@@ -109,6 +113,8 @@ class _PartSender(Generic[T]):
             worker_group.wake_workers(1)
             self._adapt(_ANY_NUMBER)
             most = parts_at_once(self._part_size or _bytes_of(part))
+            if self._slots is not None:
+                most = min(most, self._slots.limit)
             while len(self._in_flight) >= min(self._at_once, most) and self._error is None:
                 self._wait(worker_group)
                 self._adapt(_ANY_NUMBER)
@@ -145,7 +151,8 @@ class _PartSender(Generic[T]):
                 worker_group.wait_worker()
                 continue
             try:
-                self._send(number, part)
+                with nullcontext() if self._slots is None else self._slots.reserved(1, self._runtime):
+                    self._send(number, part)
             except Exception as error:
                 self._error = self._error or error
             self._in_flight.discard(number)
@@ -195,12 +202,12 @@ class MultipartUpload(ABC):
 
 
 def put_in_order(runtime: Runtime, upload: MultipartUpload, key: str, parts: Iterable[Buffer], *,
-                 present: int = 0) -> str | None:
+                 present: int = 0, slots: Budget | None = None) -> str | None:
     """Store the concatenation of `parts`, which are read in this worker as they are sent. Returns the ETag.
 
     If the upload fails or the batch is cancelled, it is aborted, so that no parts are left behind.
 
-    present: the number of parts that the upload has already, and that come first.
+    present: the number of parts that the upload has already, and that come first. slots: see `send_parts`.
     """
     def counted() -> Iterator[Buffer]:
         for number, content in enumerate(parts, present + 1):
@@ -213,7 +220,7 @@ def put_in_order(runtime: Runtime, upload: MultipartUpload, key: str, parts: Ite
 
     try:
         send_parts(runtime, counted(), lambda number, content: upload.send_part(present + number, content),
-                   upload.origin, drain=upload.drain)
+                   upload.origin, drain=upload.drain, slots=slots)
         return upload.complete()
     except BaseException:
         upload.abort()

@@ -11,6 +11,7 @@ from cloudfiles.interfaces.multipart import send_parts
 from cloudfiles.interfaces.object_read import ObjectRead
 from cloudfiles.interfaces.throughput_monitor import parallel_read_slots
 from cloudfiles.transport.body_buffers import BodyBuffer
+from cloudfiles.transport.budget import Budget
 from cloudfiles.transport.client import Client
 from cloudfiles.transport.request import SlowBodyError
 from cloudfiles.types import StoredObject
@@ -18,21 +19,21 @@ from cloudfiles.types import StoredObject
 _PART = 8 << 20
 
 
-def read_object(client: Client, request: ObjectRead) -> StoredObject | None:
-    """`client.send(request)`, over several connections if a large body arrives slowly."""
+def read_object(client: Client, request: ObjectRead, slots: Budget | None) -> StoredObject | None:
+    """`client.send(request)`, over several connections if a large body arrives slowly. slots: see `send_parts`."""
     try:
         found: StoredObject | None = client.send(request)
     except SlowBodyError:
-        return _read_rest(client, request)
+        return _read_rest(client, request, slots)
     return found
 
 
-def _read_rest(client: Client, request: ObjectRead) -> StoredObject | None:
+def _read_rest(client: Client, request: ObjectRead, slots: Budget | None) -> StoredObject | None:
     """Continue a slow read in parallel, or over one connection if no slot is free or parallel reads fail."""
     with parallel_read_slots.try_acquire() as acquired:
         if acquired and request.received():
             try:
-                return _read_in_parallel(client, request)
+                return _read_in_parallel(client, request, slots)
             except (ObjectChangedError, PreconditionFailedError, IntegrityError):
                 request.restart()
     request.single_connection = True
@@ -40,7 +41,7 @@ def _read_rest(client: Client, request: ObjectRead) -> StoredObject | None:
     return found
 
 
-def _read_in_parallel(client: Client, request: ObjectRead) -> StoredObject:
+def _read_in_parallel(client: Client, request: ObjectRead, slots: Budget | None) -> StoredObject:
     received = b"".join(request.received())
     start, end = request.remaining()
     first = start - len(received)
@@ -55,5 +56,6 @@ def _read_in_parallel(client: Client, request: ObjectRead) -> StoredObject:
             raise ObjectChangedError("the object was replaced or removed while it was being read", path=request.path)
         memory.view[at - first:at - first + size] = part.content
 
-    send_parts(client.runtime, range(start, end, _PART), read, request.origin, part_size=_PART)
+    send_parts(client.runtime, range(start, end, _PART), read, request.origin, part_size=_PART,
+               slots=slots)
     return request.complete(memory.cut(end - first))

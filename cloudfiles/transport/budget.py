@@ -46,6 +46,10 @@ class Budget:
         self._waiting: deque[_Reservation] = deque()
         self._lock = threading.Lock()  # never held while waiting
 
+    @property
+    def limit(self) -> int:
+        return self._limit
+
     @contextmanager
     def reserved(self, count: int, runtime: Runtime) -> Iterator[None]:
         """A block that may use `count` units. It begins when others have released enough.

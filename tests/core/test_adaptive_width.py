@@ -15,6 +15,7 @@ from cloudfiles.runtime.descriptors import process_descriptors
 from cloudfiles.runtime.hub_engine import close_engine, current_runtime
 from cloudfiles.transport import adaptive_width
 from cloudfiles.transport.adaptive_width import AdaptiveWidth, WorkerShare, fair_share, max_width
+from cloudfiles.transport.budget import Budget
 from cloudfiles.transport.interval import Interval
 from cloudfiles.transport.request import Origin
 from cloudfiles.transport.traffic import Traffic
@@ -305,6 +306,27 @@ def test_parts_in_progress_follow_the_width(runtime: Runtime, traffic: Traffic,
 
     assert send_parts(runtime, (b"x" for _ in range(60)), send, ORIGIN) == 60
     assert most == 12
+
+
+def test_parts_of_several_calls_share_a_given_number_of_workers(runtime: Runtime) -> None:
+    slots = Budget(3)
+    running = most = 0
+
+    def send(number: int, part: bytes) -> None:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        for _ in range(2000):
+            if most == 3:
+                break
+            runtime.sleep(0.0005)
+        running -= 1
+
+    def call(_: int) -> int:
+        return send_parts(runtime, (b"x" for _ in range(20)), send, ORIGIN, slots=slots)
+
+    assert collect(call, range(4), Plan(runtime, 4)) == [20] * 4
+    assert most == 3
 
 
 def test_large_parts_are_few(runtime: Runtime, traffic: Traffic, monkeypatch: pytest.MonkeyPatch) -> None:

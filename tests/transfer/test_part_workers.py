@@ -11,6 +11,7 @@ import pytest
 from cloudfiles import CloudFiles, ResumableTransfer
 from cloudfiles.batch.fanout import Plan
 from cloudfiles.interfaces.part_writer import PART_BYTES
+from cloudfiles.interfaces.s3.multipart import S3Upload
 from cloudfiles.runtime.threads import ThreadRuntime
 from cloudfiles.testing import S3Server
 from cloudfiles.transfer.multipart_copy import MultipartCopy
@@ -28,21 +29,22 @@ SIZE = 6 * PART
 class Watched:
     """Counts parts in progress. Each part waits until `expected` of them are, but not for long."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, expected: int) -> None:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, expected: int, of: Any = MultipartCopy, name: str = "_part"
+                 ) -> None:
         self.now = self.most = 0
         self.threads: set[int] = set()
         self._expected = expected
         self._changed = threading.Condition()
-        read = MultipartCopy._part
+        function = getattr(of, name)
 
-        def part(copy: MultipartCopy, start: int, end: int) -> bytes:
+        def watched(*args: Any) -> Any:
             self._begin()
             try:
-                return read(copy, start, end)
+                return function(*args)
             finally:
                 self._end()
 
-        monkeypatch.setattr(MultipartCopy, "_part", part)
+        monkeypatch.setattr(of, name, watched)
 
     def _begin(self) -> None:
         with self._changed:
@@ -63,7 +65,7 @@ def s3(server: S3Server) -> Any:
 
     def made(num_threads: int | None) -> CloudFiles:
         return CloudFiles(f"s3://{server.bucket}/", endpoint=server.url, num_threads=num_threads, green=False,
-                          secrets=server.secrets)
+                          composite_upload_threshold=PART, secrets=server.secrets)
 
     return made
 
@@ -103,6 +105,19 @@ def test_a_journal_copies_a_given_number_of_parts(s3: Any, tmp_path: Path, monke
     transfer.init(s3(4), f"file://{tmp_path}/to", KEYS)
     transfer.execute()
     assert watched.most == 4
+
+
+# ---- parts of puts
+
+
+@pytest.mark.parametrize("number", [0, 1, 2, 5])
+def test_puts_send_a_given_number_of_parts(server: S3Server, s3: Any, number: int, monkeypatch: pytest.MonkeyPatch
+                                           ) -> None:
+    watched = Watched(monkeypatch, number, S3Upload, "send_part")
+    contents = {f"new{key}": numbered(SIZE, key << 28) for key in range(3)}
+    s3(number).puts(contents.items())
+    assert {key: server.contents()[key] for key in contents} == contents
+    assert watched.most == max(1, number)
 
 
 # ---- how many objects at once

@@ -171,7 +171,8 @@ class AzureInterface(HeaderStore):
         return put_content(
             self._runtime, key, content, min(self._options.composite_upload_threshold, MAX_PUT), block_size,
             lambda body: put_whole(container, key, body, options),
-            lambda blocks: put_in_order(self._runtime, BlockUpload(container, key, options), key, blocks))
+            lambda blocks: put_in_order(self._runtime, BlockUpload(container, key, options), key, blocks,
+                                        slots=self.part_slots))
 
     def delete(self, keys: Sequence[str]) -> Mapping[str, CloudFilesError]:
         return delete_keys(self._container or self._resolve(), keys)

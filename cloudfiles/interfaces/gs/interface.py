@@ -215,7 +215,7 @@ class GsInterface(HttpStore):
 
     def put(self, key: str, content: Content, options: WriteOptions) -> str | None:
         """See the contract. Conditions are atomic; `if_match` takes one additional request."""
-        return put_content(self._resolve(), key, content, options, self._threshold)
+        return put_content(self._resolve(), key, content, options, self._threshold, self.part_slots)
 
     def touch(self, key: str) -> None:
         if not self.exists(key):

@@ -23,6 +23,7 @@ from cloudfiles.interfaces.gs.resource import WRITTEN_FIELDS, etag_of, resource_
 from cloudfiles.interfaces.multipart import bytes_left, parts_of_file, parts_of_memory, put_file, put_in_order
 from cloudfiles.runtime.cancellation import shielded
 from cloudfiles.runtime.contract import Cancelled
+from cloudfiles.transport.budget import Budget
 from cloudfiles.transport.request import Request, Response, RetryRequest, flat
 from cloudfiles.types import Content, WriteOptions
 
@@ -32,18 +33,20 @@ _SESSIONS = 3
 _RANGE = re.compile(r"bytes=0-(\d+)$")
 
 
-def put_content(bucket: GsBucket, key: str, content: Content, options: WriteOptions, threshold: int) -> str | None:
+def put_content(bucket: GsBucket, key: str, content: Content, options: WriteOptions, threshold: int,
+                slots: Budget | None) -> str | None:
     """Store `content`, in parts if it has more than `threshold` bytes or a file has an unknown size."""
     if not isinstance(content, (bytes, bytearray, memoryview)):
-        return _put_file(bucket, key, content, options, threshold)
+        return _put_file(bucket, key, content, options, threshold, slots)
     whole = flat(content) if isinstance(content, memoryview) else content
     if len(whole) <= threshold:
         return put_whole(bucket, key, whole, options)
     size = part_size(1, len(whole))
-    return _put_large(bucket, key, lambda: parts_of_memory(whole, size), options, _SESSIONS)
+    return _put_large(bucket, key, lambda: parts_of_memory(whole, size), options, _SESSIONS, slots)
 
 
-def _put_file(bucket: GsBucket, key: str, file: BinaryIO, options: WriteOptions, threshold: int) -> str | None:
+def _put_file(bucket: GsBucket, key: str, file: BinaryIO, options: WriteOptions, threshold: int,
+              slots: Budget | None) -> str | None:
     size = bytes_left(file, key)
     if size is not None and size > threshold:
         begin = file.tell()
@@ -52,20 +55,21 @@ def _put_file(bucket: GsBucket, key: str, file: BinaryIO, options: WriteOptions,
             file.seek(begin)
             return parts_of_file(bucket.runtime, file, lambda number: part_size(number, size))
 
-        return _put_large(bucket, key, parts, options, _SESSIONS)
+        return _put_large(bucket, key, parts, options, _SESSIONS, slots)
     # It is small, or can be read only once.
     return put_file(bucket.runtime, file, size, threshold, part_size,
                     lambda body: put_whole(bucket, key, body, options),
-                    lambda pieces: _put_large(bucket, key, lambda: pieces, options, 1))
+                    lambda pieces: _put_large(bucket, key, lambda: pieces, options, 1, slots))
 
 
 def _put_large(bucket: GsBucket, key: str, parts: Callable[[], Iterable[Buffer]], options: WriteOptions,
-               sessions: int) -> str | None:
+               sessions: int, slots: Budget | None) -> str | None:
     """parts: returns all parts; called once per session."""
     resource = resource_of(options)
     condition = condition_of(bucket, key, options)
     if may_compose(bucket, options.storage_class):
-        return put_in_order(bucket.runtime, CompositeUpload(bucket, key, resource, condition), key, parts())
+        return put_in_order(bucket.runtime, CompositeUpload(bucket, key, resource, condition), key, parts(),
+                            slots=slots)
     for left in reversed(range(sessions)):
         try:
             return put_session(bucket, key, parts(), resource, condition)

@@ -174,7 +174,8 @@ class S3Interface(HeaderStore):
         return put_content(
             self._runtime, key, content, min(self._options.composite_upload_threshold, MAX_PUT), part_size,
             lambda body: put_whole(bucket, key, body, options),
-            lambda parts: put_in_order(self._runtime, S3Upload(bucket, key, options), key, parts))
+            lambda parts: put_in_order(self._runtime, S3Upload(bucket, key, options), key, parts,
+                                       slots=self.part_slots))
 
     def delete(self, keys: Sequence[str]) -> Mapping[str, CloudFilesError]:
         return delete_keys(self._bucket or self._resolve(), keys)
