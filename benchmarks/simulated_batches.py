@@ -38,7 +38,8 @@ class Store:
     """A store, and the way to it.
 
     Attributes:
-        latency: seconds of a round trip, and of a handshake.
+        latency: seconds of a round trip, and of opening a connection.
+        is_lazy: a connection is open at once, and its first response takes `latency` longer, as in `far_store`.
         spread: standard deviation of the logarithm of the seconds that the store takes in addition.
         service: median of these seconds.
         stalls: share of the requests that take a hundred times as long.
@@ -56,6 +57,7 @@ class Store:
     connection_bandwidth: float = 90e6
     capacity: float = math.inf
     rate: float = math.inf
+    is_lazy: bool = False
 
 
 @dataclass(frozen=True)
@@ -73,8 +75,8 @@ class Batch:
     objects: int = 5000
     size: int = 4096
     overhead: int = 350
-    cpu: float = 35e-6
-    connect_cpu: float = 100e-6
+    cpu: float = 75e-6
+    connect_cpu: float = 200e-6
 
 
 class Time:
@@ -252,7 +254,7 @@ class SimulatedClient:
             if self._waiting:
                 self._dial(*self._waiting.popleft())
             self._request(entered, attempt, is_first=True)
-        latency = self._shared.store.latency
+        latency = 0.0 if self._shared.store.is_lazy else self._shared.store.latency
         self._time.at(self._cpu.done(self._time.now, self._batch.connect_cpu) + latency, dialed)
 
     def _give_back(self) -> None:
@@ -264,43 +266,47 @@ class SimulatedClient:
 
     def _request(self, entered: float, attempt: int, is_first: bool) -> None:
         shared, latency = self._shared, self._shared.store.latency / 2
+        wait = 2.0 * latency if is_first and shared.store.is_lazy else 0.0
         sent = self._cpu.done(self._time.now, self._batch.cpu / 2)
 
         def arrive() -> None:
             if shared.takes():
                 shared.in_progress += 1
                 shared.peak = max(shared.peak, shared.in_progress)
-                shared.time.at(shared.ready(), lambda: self._transmit(
-                    entered, None if is_first else sent, self._batch.size + self._batch.overhead))
+                shared.time.at(shared.ready() + wait, lambda: self._transmit(
+                    entered, sent, is_first, self._batch.size + self._batch.overhead))
             else:
                 shared.time.at(shared.time.now + latency, lambda: self._was_refused(entered, attempt))
         self._time.at(sent + latency, arrive)
 
-    def _transmit(self, entered: float, sent: float | None, left: int) -> None:
+    def _transmit(self, entered: float, sent: float, is_first: bool, left: int) -> None:
         """Hand the next bytes of a body to the link."""
         shared = self._shared
         size, latency = min(left, CHUNK), shared.store.latency / 2
         arrives = shared.link.done(self._time.now, size / shared.store.bandwidth)
-        if sent is not None and left >= self._batch.size:
+        if not is_first and left >= self._batch.size:
             self._time.at(arrives + latency, partial(self._first_bytes, sent))
         self._bytes += size
         if left > size:
             at = max(arrives, self._time.now + size / shared.store.connection_bandwidth)
-            self._time.at(at, lambda: self._transmit(entered, sent, left - size))
+            self._time.at(at, lambda: self._transmit(entered, sent, is_first, left - size))
         else:
             shared.in_progress -= 1
-            self._time.at(arrives + latency, lambda: self._receive(entered))
+            self._time.at(arrives + latency, lambda: self._receive(entered, sent if is_first else None))
 
     def _first_bytes(self, sent: float) -> None:
         if len(self.outcome.done) < SAMPLED or self._time.now - self._sampled >= SAMPLE_GAP:
             self._sampled = self._time.now
             self._first.append(self._cpu.done(self._time.now, 0.0) - sent)
 
-    def _receive(self, entered: float) -> None:
-        self._time.at(self._cpu.done(self._time.now, self._batch.cpu / 2), lambda: self._complete(entered))
+    def _receive(self, entered: float, opened: float | None) -> None:
+        self._time.at(self._cpu.done(self._time.now, self._batch.cpu / 2), lambda: self._complete(entered, opened))
 
-    def _complete(self, entered: float) -> None:
+    def _complete(self, entered: float, opened: float | None) -> None:
+        """opened: when the connection was, if this is its first response."""
         now = self._time.now
+        if opened is not None:
+            self._first_responses.append((now, (now - opened) / 2 if self._shared.store.is_lazy else now - opened))
         self._done += 1
         self._in_progress -= 1
         self._give_back()
@@ -329,7 +335,8 @@ class SimulatedClient:
         self._since = self._time.now
         self._done = self._bytes = self._refused = self._connects = 0
         self._first: list[float] = []
-        self._at_begin, self._dialing_at_begin = self._in_progress, self._dialing + len(self._waiting)
+        self._first_responses: list[tuple[float, float]] = []
+        self._at_begin = self._in_progress
         self._worked = self._cpu.worked(self._time.now)
 
     def _tick(self) -> None:
@@ -343,8 +350,7 @@ class SimulatedClient:
             seconds, "GET", size_class, self._done, self._bytes, (self._at_begin + self._in_progress) / 2,
             median(self._first) if self._first else None, min(self._first) if self._first else None,
             share, self._refused, self._connects, 0.0, False, limited=self.limiter.rate is not None,
-            dialing=(self._dialing_at_begin + self._dialing + len(self._waiting)) / 2,
-            samples=len(self._first)), now)
+            samples=len(self._first), first_responses=tuple(self._first_responses)), now)
         self.outcome.widths.append((now, self.controller.width))
         self._new_interval()
         self._fill()

@@ -33,6 +33,8 @@ SCENARIOS = {
     "50 ms": Scenario(Store(latency=0.05)),
     "100 ms": Scenario(Store(latency=0.1)),
     "200 ms": Scenario(Store(latency=0.2), Batch(10_000)),
+    "20 ms, slow first responses": Scenario(Store(latency=0.02, is_lazy=True)),
+    "50 ms, slow first responses": Scenario(Store(latency=0.05, is_lazy=True)),
     "20 ms, 40 000 objects": Scenario(Store(latency=0.02), Batch(40_000)),
     "20 ms, 50 Mbit/s": Scenario(Store(latency=0.02, bandwidth=50 * MBIT)),
     "50 ms, 50 Mbit/s": Scenario(Store(latency=0.05, bandwidth=50 * MBIT)),

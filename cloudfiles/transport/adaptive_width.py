@@ -58,7 +58,6 @@ class _Marks(NamedTuple):
     time: float
     begun: int = 0
     in_progress: int = 0
-    dialing: int = 0
     completed: int = 0
     bytes: int = 0
     connects: int = 0
@@ -132,7 +131,7 @@ class AdaptiveWidth:
         def total(name: str) -> int:
             return sum(getattr(each, name) for each in self._traffic)
 
-        return _Marks(now, total("begun"), total("in_progress"), total("dialing"), total("completed"), total("bytes"),
+        return _Marks(now, total("begun"), total("in_progress"), total("completed"), total("bytes"),
                       total("connects"), total("refused"), process_descriptors.shortages + process_body_memory().waits)
 
     def _observe(self, now: float) -> None:
@@ -151,8 +150,10 @@ class AdaptiveWidth:
             cpu_share=self._cpu_share(seconds), refused=after.refused - before.refused,
             connects=after.connects - before.connects,
             idle_workers=float(sum(share.waiting for share in self._shares)),
-            constrained=after.shortages > before.shortages, dialing=max(0.0, (before.dialing + after.dialing) / 2),
-            samples=len(samples), limited=any(limiter.rate is not None for limiter in self._limiters))
+            constrained=after.shortages > before.shortages,
+            samples=len(samples), first_responses=tuple(sorted(
+                each for traffic in self._traffic for each in traffic.first_responses.copy() if each[0] > before.time)),
+            limited=any(limiter.rate is not None for limiter in self._limiters))
         self._begin(now)
         width = self._controller.width
         self._controller.observe(interval, now)

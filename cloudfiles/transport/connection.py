@@ -37,10 +37,12 @@ class Connection(ResponseReader):
     Attributes:
         responses: complete responses so far. A request that fails on a connection that was used before was most
             likely lost because the server had closed it while it was idle.
+        dialed, opened: when it began to be opened, and when it was open.
         idle_since: when it was given back to its pool.
     """
 
-    __slots__ = ("__weakref__", "_hedger", "_request", "_sent_at", "_stall", "_straggler", "idle_since", "responses")
+    __slots__ = ("__weakref__", "_hedger", "_request", "_sent_at", "_stall", "_straggler", "dialed", "idle_since",
+                 "opened", "responses")
 
     def __init__(self, stream: Stream, throughput: Throughput = NO_MINIMUM, traffic: Traffic | None = None,
                  hedger: Hedger | None = None,
@@ -53,7 +55,7 @@ class Connection(ResponseReader):
         self._sent_at: float | None = None  # if its time to the first byte is sampled
         self._stall: tuple[Watch, float] | None = None  # a wait within a body, and its length so far
         self.responses = 0
-        self.idle_since = 0.0
+        self.dialed = self.opened = self.idle_since = 0.0
         stream.on_wait = self._on_wait
 
     def close(self) -> None:

@@ -102,15 +102,11 @@ class Pool:
             if (trusting and now - connection.idle_since < _TRUSTED_IDLE) or not connection.is_stale():
                 return connection
             connection.close()
-        self.traffic.dialing += 1
-        try:
-            if len(self._handshakes) >= MAX_HANDSHAKES or self._waiting:
-                given = self._wait_turn(deadline)
-                if given is not None:
-                    return given
-            return self.fresh(deadline)
-        finally:
-            self.traffic.dialing -= 1
+        if len(self._handshakes) >= MAX_HANDSHAKES or self._waiting:
+            given = self._wait_turn(deadline)
+            if given is not None:
+                return given
+        return self.fresh(deadline)
 
     # ---- opening connections
 
@@ -119,7 +115,7 @@ class Pool:
 
         avoid: one whose address is not used for it, if the host has others.
         """
-        handshake = _Handshake()
+        handshake, began = _Handshake(), self._monotonic()
         self._handshakes.add(handshake)
         try:
             self._wake_next()
@@ -129,7 +125,8 @@ class Pool:
             self.traffic.connects += 1
             connection = Connection(stream, self._throughput, self.traffic, self.hedger, self._memory)
             self._descriptors.add(connection, self.origin)
-            self._last_opened = self._monotonic()
+            self._last_opened = connection.opened = self._monotonic()
+            connection.dialed = began
             return connection
         finally:
             self._handshakes.discard(handshake)
@@ -239,9 +236,10 @@ class Pool:
     def give(self, connection: Connection, now: float) -> None:
         """Take back a connection whose response was read completely."""
         if connection.reusable:
-            connection.idle_since = now
             if connection.responses == 1:
+                self._note_first(connection, self._monotonic())
                 self._dialer.keep_session(self.origin, connection.tls_session())
+            connection.idle_since = now
             self._idle.append(connection)
             if self._waiting:
                 self._hand_over()
@@ -249,6 +247,12 @@ class Pool:
                 self._descriptors.watch(self.runtime)
         else:
             connection.close()
+
+    def _note_first(self, connection: Connection, now: float) -> None:
+        """Its first response is complete. Opening a connection and a request take two round trips or more, whenever the
+        server does what it does for a new connection; a request alone takes one or more."""
+        round_trip = min(now - connection.opened, (now - connection.dialed) / 2)
+        self.traffic.first_responses.append((now, round_trip))
 
     def oldest(self) -> float | None:
         try:

@@ -8,6 +8,12 @@ from dataclasses import dataclass
 LEAST_SECONDS = 1e-6
 """Shorter times are not believed."""
 
+MIN_GAIN = 0.4
+"""Share of a proportional gain of the rate that makes a larger width worthwhile."""
+
+_BUSY = 0.85
+"""Share of a CPU that the client's own thread uses, above which more requests in progress cannot complete more."""
+
 
 @dataclass
 class Interval:
@@ -32,7 +38,8 @@ class Interval:
         constrained: file descriptors or memory are short.
         limited: the limiter holds requests back.
         samples: number of requests of which `first_byte` is the median; 0: all that were completed.
-        dialing: mean number of those in progress whose connection was not open yet.
+        first_responses: when the first responses of connections were complete, in ascending order, and the seconds of a
+            round trip that each tells.
     """
 
     seconds: float
@@ -49,8 +56,8 @@ class Interval:
     idle_workers: float
     constrained: bool
     limited: bool = False
-    dialing: float = 0.0
     samples: int = 0
+    first_responses: tuple[tuple[float, float], ...] = ()
 
 
 @dataclass
@@ -59,29 +66,30 @@ class Window:
 
     Attributes:
         seconds, completed, bytes: as those of an interval.
-        in_progress, sent: requests, times seconds; the second without those whose connection was not open yet.
+        in_progress: requests, times seconds.
         cpu: seconds.
         first_byte: medians, times the number of samples.
         spread: the same for the differences between medians and minimums.
         sampled: number of samples.
+        connects: connections opened.
     """
 
     seconds: float = 0.0
     completed: int = 0
     bytes: int = 0
     in_progress: float = 0.0
-    sent: float = 0.0
     cpu: float = 0.0
     first_byte: float = 0.0
     spread: float = 0.0
     sampled: int = 0
+    connects: int = 0
 
     def add(self, interval: Interval) -> None:
         self.seconds += interval.seconds
         self.completed += interval.completed
         self.bytes += interval.bytes
+        self.connects += interval.connects
         self.in_progress += interval.in_progress * interval.seconds
-        self.sent += (interval.in_progress - interval.dialing) * interval.seconds
         self.cpu += interval.cpu_share * interval.seconds
         if interval.first_byte is not None:
             samples = interval.samples or interval.completed
@@ -98,13 +106,9 @@ class Window:
         return self.in_progress / self.seconds
 
     @property
-    def mean_sent(self) -> float:
-        """Mean number of requests in progress over open connections."""
-        return self.sent / self.seconds
-
-    @property
-    def cpu_share(self) -> float:
-        return self.cpu / self.seconds
+    def is_busy(self) -> bool:
+        """Whether the client's own thread is the limit."""
+        return self.cpu / self.seconds > _BUSY
 
     @property
     def latency(self) -> float:
@@ -114,11 +118,8 @@ class Window:
         return max(LEAST_SECONDS, self.in_progress / max(1, self.completed))
 
     @property
-    def dispersion(self) -> float:
-        """The mean difference between the median and the least seconds to the first byte, as a share of the median."""
-        return min(1.0, max(0.0, self.spread / self.first_byte)) if self.first_byte > 0 else 0.0
-
-    @property
     def noise(self) -> float:
         """By which share the latency may differ by chance."""
-        return self.dispersion / math.sqrt(self.sampled) if self.sampled else 0.0
+        if not self.sampled or self.first_byte <= 0:
+            return 0.0
+        return min(1.0, max(0.0, self.spread / self.first_byte)) / math.sqrt(self.sampled)

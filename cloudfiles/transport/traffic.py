@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+from collections import deque
 from typing import TYPE_CHECKING
 
 from cloudfiles.transport.first_byte import FirstByteTimes
 
 if TYPE_CHECKING:
     from cloudfiles.transport.request import Origin
+
+
+_FIRST_RESPONSES = 64
 
 
 class Traffic:
@@ -21,12 +25,13 @@ class Traffic:
         failed: those of them without a response, or with one that was refused or broken.
         bytes: received and sent, with the headers of responses.
         connects: connections opened.
-        dialing: exchanges that have no connection yet, now.
         refused: responses by which the server asked for fewer requests.
         first_byte: the time to the first byte of responses, from samples.
+        first_responses: of the last new connections: when their first response was complete, and the seconds of a round
+            trip that it tells.
     """
 
-    __slots__ = ("begun", "bytes", "connects", "dialing", "ended", "failed", "first_byte", "refused")
+    __slots__ = ("begun", "bytes", "connects", "ended", "failed", "first_byte", "first_responses", "refused")
 
     def __init__(self) -> None:
         self.begun = 0
@@ -34,9 +39,9 @@ class Traffic:
         self.failed = 0
         self.bytes = 0
         self.connects = 0
-        self.dialing = 0
         self.refused = 0
         self.first_byte = FirstByteTimes()
+        self.first_responses: deque[tuple[float, float]] = deque(maxlen=_FIRST_RESPONSES)
 
     @property
     def completed(self) -> int:

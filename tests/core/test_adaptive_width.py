@@ -75,6 +75,8 @@ def test_what_an_interval_is_made_of(joined: Callable[..., WorkerShare], traffic
     assert share.workers(100.0, 1000) == 20
     traffic.begun, traffic.failed, traffic.ended, traffic.bytes = 77, 1, 57, 50 << 12
     traffic.connects, traffic.refused = 20, 1
+    traffic.first_byte.add("GET", 0, 0.02, 100.15)
+    traffic.first_responses.extend([(99.9, 0.04), (100.1, 0.04), (100.11, 0.05)])
     runtime.used += 0.05
     assert share.workers(100.05, 1000) == 20
     assert not controller.intervals  # asked too early
@@ -83,6 +85,7 @@ def test_what_an_interval_is_made_of(joined: Callable[..., WorkerShare], traffic
     assert (one.completed, one.bytes, one.in_progress, one.connects, one.refused) == (49, 50 << 12, 10.0, 20, 1)
     assert (one.seconds, one.cpu_share, one.idle_workers) == pytest.approx((0.2, 0.25, 3.0))
     assert (one.size_class, one.constrained) == (0, False)
+    assert (one.first_byte, one.samples, one.first_responses) == (0.02, 1, ((100.1, 0.04), (100.11, 0.05)))
 
 
 def test_the_time_between_two_batches_does_not_count(joined: Callable[..., WorkerShare],

@@ -65,28 +65,43 @@ def test_it_does_not_widen_if_requests_only_wait_longer() -> None:
     assert controller.width <= 45
 
 
-def begun(controller: ConcurrencyController, seconds: float) -> int:
-    """The width after the first 20 responses, which came within so many seconds, 0.1 s after the start."""
-    now = 0.0
-    for _ in range(20):
+NOTHING = replace(GOOD, seconds=0.005, completed=0, bytes=0, first_byte=None, first_byte_min=None)
+
+
+def begun(controller: ConcurrencyController, seconds: float, latency: float = 0.05, count: int = 20) -> int:
+    """The width after so many first responses, which came within so many seconds, after two round trips."""
+    begin, now = 2 * latency, 0.0
+    responses = [begin + seconds * number / (count - 1) for number in range(count)]
+    while now < begin + seconds:
         now += 0.005
-        controller.observe(replace(GOOD, seconds=0.005, completed=0, bytes=0, first_byte=None,
-                                   first_byte_min=None), now)
-    for _ in range(round(seconds / 0.005)):
-        now += 0.005
-        count = round(20 * 0.005 / seconds)
-        controller.observe(replace(GOOD, seconds=0.005, completed=count, bytes=4096 * count, first_byte=None,
-                                   first_byte_min=None), now)
+        come = tuple((when, when - latency) for when in responses if now - 0.005 < when <= now)
+        controller.observe(replace(NOTHING, completed=len(come), bytes=4096 * len(come), first_responses=come), now)
     return controller.width
 
 
 def test_responses_that_come_together_let_it_widen_at_once() -> None:
-    assert begun(ConcurrencyController(), 0.005) == 100
+    """20 responses in 2.5 ms, 50 ms away: 400 of them in a round trip."""
+    assert 350 <= begun(ConcurrencyController(), 0.0025) <= 450
 
 
 def test_responses_that_come_one_after_the_other_tell_how_many_the_line_can_take() -> None:
-    """20 responses in 15 to 20 ms, 50 to 60 ms away: 50 to 80 requests keep the line busy."""
-    assert 40 <= begun(ConcurrencyController(), 0.02) <= 80
+    """20 responses in 20 ms, 50 ms away: 50 requests keep the line busy."""
+    assert 40 <= begun(ConcurrencyController(), 0.02) <= 60
+
+
+def test_the_last_of_the_first_responses_are_not_waited_for() -> None:
+    """The others may stall."""
+    assert 350 <= begun(ConcurrencyController(), 0.002, count=16) <= 450
+
+
+def test_opening_connections_does_not_end_the_growth() -> None:
+    """It takes CPU time, but only once."""
+    controller = ConcurrencyController()
+    now = run(controller, 0.04)
+    now = run(controller, 0.2, now, cpu_share=1.0, connects=50)
+    width = controller.width
+    run(controller, 0.5, now)
+    assert controller.width == 1024 > width
 
 
 def test_without_samples_it_widens_too() -> None:
@@ -148,7 +163,8 @@ intervals = st.builds(
     completed=st.integers(0, 10**6), bytes=st.integers(0, 10**12), in_progress=positive,
     first_byte=st.none() | positive, first_byte_min=st.none() | positive, cpu_share=positive,
     refused=st.integers(0, 1000), connects=st.integers(0, 1000), idle_workers=positive, constrained=st.booleans(),
-    limited=st.booleans(), dialing=positive, samples=st.integers(0, 1000))
+    limited=st.booleans(), samples=st.integers(0, 1000),
+    first_responses=st.lists(st.tuples(positive, positive), max_size=30).map(sorted).map(tuple))
 histories = st.lists(st.tuples(intervals, st.floats(0.0, 100.0)), max_size=30)
 
 
@@ -198,10 +214,18 @@ def peak(outcome: Run) -> int:
 
 @pytest.mark.parametrize("latency", [0.02, 0.05])
 def test_a_far_store_is_used_almost_as_with_the_best_fixed_width(latency: float) -> None:
-    store, batch = Store(latency=latency), Batch(5000)
+    store, batch = Store(latency=latency), Batch(5000, cpu=35e-6, connect_cpu=100e-6)
     found = simulate(store, batch).seconds
     assert found < best(store, batch, 256, 512, 1024) / 0.8
     assert found < simulate(store, batch, fixed=20).seconds / 10
+
+
+@pytest.mark.parametrize("is_lazy", [False, True])
+@pytest.mark.parametrize("latency", [0.02, 0.05])
+def test_the_same_with_a_slower_client_and_slow_first_responses(latency: float, is_lazy: bool) -> None:
+    """Connections cost CPU time, which must not be taken for a limit of the client."""
+    store, batch = Store(latency=latency, is_lazy=is_lazy), Batch(5000, cpu=75e-6, connect_cpu=300e-6)
+    assert simulate(store, batch).seconds < best(store, batch, 256, 512, 1024) / 0.8
 
 
 def test_the_width_is_remembered() -> None:
