@@ -59,6 +59,11 @@ class Interval:
     samples: int = 0
     first_responses: tuple[tuple[float, float], ...] = ()
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether the client's own thread was the limit."""
+        return self.cpu_share > _BUSY
+
 
 @dataclass
 class Window:
@@ -107,7 +112,7 @@ class Window:
 
     @property
     def is_busy(self) -> bool:
-        """Whether the client's own thread is the limit."""
+        """Whether the client's own thread was the limit."""
         return self.cpu / self.seconds > _BUSY
 
     @property

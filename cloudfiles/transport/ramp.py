@@ -12,8 +12,9 @@ _BURST = 15
 """First responses of which the intervals tell how many more the server and the line can take: not all of the first 20
 requests, as some may take longer."""
 
-_MOST = 1 << 20
-"""The largest width that is ever returned."""
+_MOST, _BUSY_GROWTH = 1 << 20, 2
+"""The largest width that they can show; and the factor by which they let it grow at most if this thread was busy, or
+had to wait for a core: they may have come one by one, long before they were seen."""
 
 _GROWTH, _FAST_GROWTH = 1.4, 1.8
 """Factors by which the width exceeds the requests that are known to be answered as fast as fewer, the second if the
@@ -61,7 +62,8 @@ class Ramp:
     def next_width(self, width: int, interval: Interval, now: float) -> float:
         """The width from now on."""
         if not self._has_begun:
-            width = max(width, int(min(_MOST, self._possible(interval))))
+            possible = self._possible(interval)
+            width = max(width, int(min(_MOST if not interval.is_busy else _BUSY_GROWTH * width, possible)))
         recent = self._recent(interval)
         if self._baseline.latency == math.inf or not recent.completed:
             return width

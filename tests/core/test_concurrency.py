@@ -68,14 +68,16 @@ def test_it_does_not_widen_if_requests_only_wait_longer() -> None:
 NOTHING = replace(GOOD, seconds=0.005, completed=0, bytes=0, first_byte=None, first_byte_min=None)
 
 
-def begun(controller: ConcurrencyController, seconds: float, latency: float = 0.05, count: int = 20) -> int:
+def begun(controller: ConcurrencyController, seconds: float, latency: float = 0.05, count: int = 20,
+          **changed: object) -> int:
     """The width after so many first responses, which came within so many seconds, after two round trips."""
     begin, now = 2 * latency, 0.0
     responses = [begin + seconds * number / (count - 1) for number in range(count)]
     while now < begin + seconds:
         now += 0.005
         come = tuple((when, when - latency) for when in responses if now - 0.005 < when <= now)
-        controller.observe(replace(NOTHING, completed=len(come), bytes=4096 * len(come), first_responses=come), now)
+        controller.observe(replace(NOTHING, completed=len(come), bytes=4096 * len(come), first_responses=come,
+                                   **changed), now)  # type: ignore[arg-type]
     return controller.width
 
 
@@ -87,6 +89,10 @@ def test_responses_that_come_together_let_it_widen_at_once() -> None:
 def test_responses_that_come_one_after_the_other_tell_how_many_the_line_can_take() -> None:
     """20 responses in 20 ms, 50 ms away: 50 requests keep the line busy."""
     assert 40 <= begun(ConcurrencyController(), 0.02) <= 60
+
+
+def test_responses_that_a_busy_client_sees_together_may_have_come_one_after_the_other() -> None:
+    assert begun(ConcurrencyController(), 0.0025, cpu_share=1.0) == 40
 
 
 def test_the_last_of_the_first_responses_are_not_waited_for() -> None:
