@@ -12,6 +12,10 @@ _BURST = 15
 """First responses of which the intervals tell how many more the server and the line can take: not all of the first 20
 requests, as some may take longer."""
 
+_BURST_SECONDS = 0.05
+"""Seconds for which they are assumed to continue to come as fast, at most: a longer round trip may be a queue in which
+requests of others wait, and those of this client stand next to each other."""
+
 _MOST, _BUSY_GROWTH = 1 << 20, 2
 """The largest width that they can show; and the factor by which they let it grow at most if this thread was busy, or
 had to wait for a core: they may have come one by one, long before they were seen."""
@@ -86,6 +90,7 @@ class Ramp:
         latency = min(round_trip for _, round_trip in responses)
         if latency >= OVERLOADED:
             return 0.0
+        latency = min(latency, _BURST_SECONDS)
         return (len(responses) - 1) / max(LEAST_SECONDS, responses[-1][0] - responses[0][0]) * latency
 
     def _recent(self, interval: Interval) -> Window:
