@@ -139,9 +139,19 @@ end
 
 local ESCAPES = {["&"] = "&amp;", ["<"] = "&lt;", [">"] = "&gt;"}
 
+local function as_url_text(text)
+  if not text:find("[^%w%-%._~/]") then return text end
+  return (text:gsub("[^%w%-%._~/]", function(c) return string.format("%%%02X", c:byte()) end))
+end
+
+local directory, directory_text = "", ""  -- the last one, which most keys share with the one before
+
 local function written(key, as_url)
   if as_url then
-    return (key:gsub("[^%w%-%._~/]", function(c) return string.format("%%%02X", c:byte()) end))
+    local own, name = key:match("^(.*/)(.*)$")
+    if not own then return as_url_text(key) end
+    if own ~= directory then directory, directory_text = own, as_url_text(own) end
+    return directory_text .. as_url_text(name)
   end
   if key:find("[&<>]") then return (key:gsub("[&<>]", ESCAPES)) end
   return key

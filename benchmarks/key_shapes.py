@@ -47,8 +47,8 @@ def unicode(random: random.Random) -> Iterator[str]:
 
 
 def deep(random: random.Random) -> Iterator[str]:
-    """One directory, far down."""
-    return (f"{'directory with a long name/' * 10}{number}.bin" for number in count())
+    """One directory, far down. Their ends differ, as LuaJIT (`far_store.lua`) hashes only these of long strings."""
+    return (f"{'directory with a long name/' * 10}{number:06x}" for number in count())
 
 
 def _steps(random: random.Random) -> Iterator[int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pickle
 import xml.etree.ElementTree as ET
-from urllib.parse import quote_plus
+from urllib.parse import quote, quote_plus
 
 import pytest
 from hypothesis import given
@@ -21,7 +21,7 @@ from cloudfiles.exceptions import (
 )
 from cloudfiles.interfaces.documents import XML_ERRORS, parse_xml_content
 from cloudfiles.interfaces.s3.list_entries import split_entries
-from cloudfiles.interfaces.s3.listing import parse_page, unquote_key
+from cloudfiles.interfaces.s3.listing import parse_page, unquote_key, unquote_keys
 from cloudfiles.interfaces.s3.protocol import ErrorDocument, build_error, parse_error_document
 from cloudfiles.transport.request import Response
 from cloudfiles.types import ListPage
@@ -91,6 +91,17 @@ def test_entries_as_s3_writes_them_are_not_parsed_as_xml() -> None:
     assert split[1].keys == ("a", "b")
     assert list(split[1].etags) == ['"abc"', '"e"']
     assert split_entries(document.replace(b"<Key>b", b"<Kei>b")) is None
+
+
+@given(st.lists(st.text(st.sampled_from("%20+2BFc3A=:@/,a\n\x00\xe9\U0001f600\udcff"), max_size=12), max_size=5),
+       st.sampled_from(["/", "", "%"]))
+def test_keys_are_decoded_together_as_one_by_one(keys: list[str], safe: str) -> None:
+    """Also where a server does not encode all of them."""
+    encoded = [quote(key, safe=safe, errors="surrogateescape") for key in keys]
+    for texts in (encoded, keys, encoded[:2] + keys[2:], [text.replace("%20", "+") for text in encoded]):
+        assert unquote_keys(texts) == list(map(unquote_key, texts))
+    if safe != "%":
+        assert unquote_keys(encoded) == keys
 
 
 def test_etags_are_quoted_where_the_server_forgot() -> None:

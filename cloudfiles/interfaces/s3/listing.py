@@ -12,7 +12,7 @@ from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
-from urllib.parse import unquote_plus
+from urllib.parse import unquote, unquote_plus
 
 from cloudfiles.credentials.signing.url_encoding import format_query
 from cloudfiles.exceptions import ProtocolError
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 PAGE_ENTRIES = 1000  # the maximum of S3
 _new_entry: Callable[[Iterable[Any]], ListEntry] = partial(tuple.__new__, ListEntry)  # three times as fast as `_make`
+_FREQUENT = {"%20": " ", "%2B": "+", "%2C": ",", "%2F": "/", "%3A": ":", "%3D": "=", "%40": "@"}
+"""Escapes of characters that are no part of another escape, so that they can be decoded first."""
+
 _MARKER = "marker:"  # prefix of the tokens of ListObjects; the last key follows
 
 
@@ -142,7 +145,10 @@ def unquote_keys(texts: Sequence[str]) -> list[str]:
     together = "\n".join(texts)
     if "%" not in together and "+" not in together:
         return list(texts)
-    decoded = unquote_key(together).split("\n")
+    together = together.replace("+", " ")
+    for escape, character in _FREQUENT.items():  # `unquote` takes 0.5 us for each
+        together = together.replace(escape, character)
+    decoded = unquote(together, errors="surrogateescape").split("\n")
     return decoded if len(decoded) == len(texts) else list(map(unquote_key, texts))
 
 
