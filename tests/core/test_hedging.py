@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import errno
 import gc
@@ -15,6 +16,7 @@ from contextlib import suppress
 from time import monotonic, sleep
 from typing import Any, cast
 
+import gevent
 import pytest
 
 from cloudfiles import CloudFile, CloudFiles, reset_connection_pools
@@ -26,6 +28,7 @@ from cloudfiles.runtime.descriptors import process_descriptors
 from cloudfiles.runtime.hub_engine import blocking_runtime
 from cloudfiles.testing import Rule, S3Server, ShortBody, Stall, Status
 from cloudfiles.transport import hedging, throughput
+from cloudfiles.transport.body_memory import process_body_memory
 from cloudfiles.transport.client import client_for, hedging_policy_of
 from cloudfiles.transport.connection import Connection
 from cloudfiles.transport.connection_pool import Pool
@@ -34,6 +37,7 @@ from cloudfiles.transport.request import Origin, Request
 from cloudfiles.transport.traffic import Traffic, traffic_of
 from cloudfiles.types import StoreOptions
 from tests.core.scripted import ORIGIN, answer
+from tests.servers.http_proxy import HttpProxy
 from tests.servers.leaks import no_leaks
 
 WAIT = 20.0  # seconds after which a test has failed
@@ -713,3 +717,96 @@ def test_a_short_body_of_the_second_response(fault_server: S3Server, green: bool
     fault_server.put("a", bytes(100_000))
     fault_server.script(Rule(Stall(), key="a", times=1), Rule(ShortBody(50_000), key="a", skip=1, times=1))
     assert s3(fault_server, green).get(["a"])[0]["content"] == bytes(100_000)
+
+
+# ---- proxies, cancellation, memory
+
+
+def test_through_a_forward_proxy(server: Server, green: bool, impatient: None, http_proxy: HttpProxy,
+                                 monkeypatch: pytest.MonkeyPatch) -> None:
+    """The proxy sends each request on a connection of its own."""
+    monkeypatch.setenv("http_proxy", http_proxy.url)
+    monkeypatch.setenv("no_proxy", "")
+    policy = policy_for(server.url)
+    server.script("/a", hold, send(RIGHT))
+    assert CloudFiles(server.url, green=green).get(["a"])[0]["content"] == b"right"
+    assert server.asked == ["GET /a", "GET /a"]
+    assert [seen.target for seen in http_proxy.seen()] == [f"{server.url}/a"] * 2
+    assert (policy.hedged, policy.waiting) == (1, 0)
+
+
+def test_through_a_tunnel(tls_fault_server: S3Server, green: bool, impatient: None, certificates: Any,
+                          http_proxy: HttpProxy, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("https_proxy", http_proxy.url)
+    monkeypatch.setenv("no_proxy", "")
+    policy = policy_for(tls_fault_server.url)
+    hedged = policy.hedged  # by other tests
+    tls_fault_server.put("a", b"0123456789")
+    tls_fault_server.script(Rule(Stall(), key="a", times=1))
+    # With a timeout of its own: the connections of other tests do without the proxy.
+    cf = s3(tls_fault_server, green, ca_bundle=str(certificates.authority), read_timeout=17.0)
+    assert cf.get(["a"])[0]["content"] == b"0123456789"
+    assert [seen.method for seen in http_proxy.seen()] == ["CONNECT", "CONNECT"]
+    assert (policy.hedged, policy.waiting) == (hedged + 1, 0)
+
+
+def test_a_greenlet_that_is_killed_leaves_nothing(server: Server, impatient: None) -> None:
+    """The caller is a greenlet of the hub in which the requests wait."""
+    policy = policy_for(server.url)
+    asked_twice = threading.Event()
+    held_twice(server, asked_twice.set)
+
+    def run() -> None:
+        gevent.get_hub()
+        caller = gevent.spawn(CloudFiles(server.url).get, ["a"])
+        while not asked_twice.is_set():
+            gevent.sleep(0.01)
+        caller.kill(timeout=WAIT)
+        outcome.append(caller.dead and policy.waiting == 0)
+        reset_connection_pools()
+        gevent.get_hub().destroy(destroy_loop=True)
+
+    outcome: list[bool] = []
+    with no_leaks(allow=("cloudfiles-", "anon_inode", "pipe:", "Thread-")):
+        thread = threading.Thread(target=run)
+        thread.start()
+        thread.join(WAIT)
+    assert outcome == [True]
+    assert server.second_ended.wait(WAIT)
+
+
+def test_a_task_that_is_cancelled_leaves_nothing(server: Server, impatient: None) -> None:
+    policy = policy_for(server.url)
+    asked_twice = threading.Event()
+    held_twice(server, asked_twice.set)
+
+    async def run() -> None:
+        task = asyncio.create_task(AsyncCloudFiles(server.url).get(["a"]))
+        while not asked_twice.is_set():
+            await asyncio.sleep(0.01)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    with no_leaks(allow=("cloudfiles-", "anon_inode", "pipe:", "Thread-")):
+        asyncio.run(run())
+    assert server.second_ended.wait(WAIT)
+    assert (policy.hedged, policy.waiting) == (1, 0)
+
+
+@pytest.mark.parametrize("late", ["nothing", "truncated"])
+def test_the_memory_of_a_large_body_is_given_back(server: Server, green: bool, impatient: None, late: str) -> None:
+    """The body of the second response is larger than what is received without a reservation, and may break off."""
+    policy_for(server.url)
+    content = bytes(range(256)) * 1024
+    whole = answer(body=content, etag='"1"', accept_ranges="bytes")
+    rest = answer(206, body=content[len(content) - 100:], etag='"1"',
+                  content_range=f"bytes {len(content) - 100}-{len(content) - 1}/{len(content)}")
+    server.script("/a", hold, *([send(whole)] if late == "nothing" else [cut(whole[:-100]), send(rest)]))
+    before = process_body_memory()._reserved
+    found = CloudFiles(server.url, green=green).get(["a"])
+    assert found[0]["content"] == content
+    assert process_body_memory()._reserved == before
+    if late == "truncated":
+        assert f"range: bytes={len(content) - 100}-".encode() in server.heads[-1].lower()
+        assert b'if-match: "1"' in server.heads[-1].lower()

@@ -14,7 +14,6 @@ import time
 from cloudfiles.credentials.aws_sources import AwsCredentials
 from cloudfiles.credentials.signing.hmac_sha256 import HmacSha256
 from cloudfiles.credentials.signing.url_encoding import format_query
-from cloudfiles.values import NamedTuple
 
 UNSIGNED_PAYLOAD = "UNSIGNED-PAYLOAD"
 EMPTY_PAYLOAD = hashlib.sha256(b"").hexdigest()
@@ -33,14 +32,6 @@ def signing_key(secret_key: str, day: str, region: str, service: str = "s3") -> 
     return key
 
 
-class _Headers(NamedTuple):
-    """The headers of a request."""
-
-    values: dict[str, str]
-    signed: str  # as the end of the canonical request
-    lines: str  # as sent
-
-
 class _HeadTemplate:
     """The constant parts of heads with the same header names; `signed` and `lines` are formatted with the values.
 
@@ -54,20 +45,21 @@ class _HeadTemplate:
         self._signed = signed
         self._lines = lines
         self.authorization = authorization
-        self._last: _Headers | None = None
+        self._last: tuple[dict[str, str], tuple[str, str]] | None = None
 
-    def headers(self, values: dict[str, str]) -> _Headers:
+    def headers(self, values: dict[str, str]) -> tuple[str, str]:
+        """The headers with these values: as the end of the canonical request, and as sent."""
         signed = self._signed % values
         if "  " in signed:  # runs of spaces are signed as one
             signed = _SPACES.sub(" ", signed)
-        return _Headers(values, signed, self._lines % values)
+        return signed, self._lines % values
 
-    def headers_of_read(self, values: dict[str, str]) -> _Headers:
+    def headers_of_read(self, values: dict[str, str]) -> tuple[str, str]:
         """The same. Those of the request before are kept: in a batch of reads most are the same."""
         last = self._last
-        if last is None or last.values != values:
-            self._last = last = self.headers(values.copy())
-        return last
+        if last is None or last[0] != values:
+            self._last = last = values.copy(), self.headers(values)
+        return last[1]
 
 
 class SigningContext:
@@ -112,10 +104,10 @@ class SigningContext:
             if len(self._templates) < _MAX_TEMPLATES:
                 self._templates[shape] = template
         path, _, query = target.partition("?")
-        own = template.headers_of_read(headers) if length is None else template.headers(headers)
-        signature = self._signature(f"{method}\n{path}\n{query}\n{own.signed}")
+        signed, lines = template.headers_of_read(headers) if length is None else template.headers(headers)
+        signature = self._signature(f"{method}\n{path}\n{query}\n{signed}")
         more = "" if length is None else f"content-length: {length}\r\n"
-        return (f"{method} {target} HTTP/1.1\r\n{own.lines}{more}"
+        return (f"{method} {target} HTTP/1.1\r\n{lines}{more}"
                 f"{template.authorization}{signature}\r\n\r\n").encode("latin-1")
 
     def _template(self, host: str, headers: dict[str, str], payload: str) -> _HeadTemplate:
