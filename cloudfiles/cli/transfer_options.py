@@ -22,7 +22,7 @@ progress_option = click.option("--progress/--no-progress", default=None,
                                help="Show progress [default: on a terminal].")
 
 limit_rate_option = click.option("--limit-rate", type=SizeType(least=1), metavar="BYTES",
-                                 help="At most this many bytes per second, for example 10MB.")
+                                 help="At most this many bytes per second in each process, for example 10MB.")
 
 log_option = click.option("--log", "log", metavar="FILE", type=click.Path(dir_okay=False),
                           help="Append one line of JSON for each object: done, skipped or failed, and why.")
