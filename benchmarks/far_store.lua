@@ -144,15 +144,8 @@ local function as_url_text(text)
   return (text:gsub("[^%w%-%._~/]", function(c) return string.format("%%%02X", c:byte()) end))
 end
 
-local directory, directory_text = "", ""  -- the last one, which most keys share with the one before
-
 local function written(key, as_url)
-  if as_url then
-    local own, name = key:match("^(.*/)(.*)$")
-    if not own then return as_url_text(key) end
-    if own ~= directory then directory, directory_text = own, as_url_text(own) end
-    return directory_text .. as_url_text(name)
-  end
+  if as_url then return as_url_text(key) end
   if key:find("[&<>]") then return (key:gsub("[&<>]", ESCAPES)) end
   return key
 end
@@ -163,6 +156,19 @@ local function beyond(prefix) return prefix .. "\255" end
 local ENTRY = "</Key><LastModified>2026-11-20T00:00:00.000Z</LastModified>" ..
   "<ETag>&quot;0123456789abcdef0123456789abcdef&quot;</ETag><Size>4096</Size>" ..
   "<StorageClass>STANDARD</StorageClass></Contents>"
+
+local directory, directory_text = "", ""  -- the last one, which most keys share with the one before
+
+-- Append a key to a list of texts. LuaJIT hashes a few bytes of each new string, so that entries as strings of their own,
+-- which differ in the middle, would all be in one chain of its table of strings.
+local function append(out, key, as_url)
+  local own, name = key:match("^(.*/)(.*)$")
+  if own and as_url then
+    if own ~= directory then directory, directory_text = own, as_url_text(own) end
+    out[#out + 1], key = directory_text, name
+  end
+  out[#out + 1] = written(key, as_url)
+end
 
 -- One page from position `at`: the text of its entries, their number, and the token of the next page or nil.
 local function page(at, prefix, delimiter, most, as_url)
@@ -178,7 +184,9 @@ local function page(at, prefix, delimiter, most, as_url)
       last = beyond(common)
       at = position(last)
     else
-      out[#out + 1] = "<Contents><Key>" .. written(key, as_url) .. ENTRY
+      out[#out + 1] = "<Contents><Key>"
+      append(out, key, as_url)
+      out[#out + 1] = ENTRY
       last, at = key, at + 1
     end
     count = count + 1
