@@ -119,6 +119,7 @@ class Ramp:
         self._loaded_since = math.inf
         needed = recent.rate() * recent.latency / slowdown
         growth = _FAST_GROWTH if recent.rate(1) > _SLOW_LINE else _GROWTH
+        growth = min(growth, recent.seconds / max(LEAST_SECONDS, recent.cpu))  # more would keep the client's CPU busy
         share = min(1.0, (_LOADED - slowdown) / (_LOADED - _UNLOADED))
         return max(width, math.ceil((1.0 + (growth - 1.0) * share) * needed))
 
