@@ -6,20 +6,15 @@ every POLL_SECONDS at the latest, so that all of them learn from each response.
 
 from __future__ import annotations
 
-import math
 import random
 from collections.abc import Callable
 
 POLL_SECONDS = 0.25
 """Seconds after which a waiting request asks again, however far away its turn is."""
 
-_WINDOW = 1.0
-"""Seconds over which responses are counted between two changes of the rate. Some stores enforce limits per second:
-over less time they seem to refuse nothing, and then everything."""
-
-_MIN_ANSWERS = 5
-_MAX_WINDOW = 20.0
-"""Responses that are too few to tell anything: a window lasts until there are more, up to _MAX_WINDOW seconds."""
+_WINDOW, _MAX_WINDOW = 1.0, 20.0
+"""Seconds over which responses are counted. Some stores enforce limits per second: over less time they seem to refuse
+nothing, and then everything. A window lasts longer, up to the second number, while there are too few responses."""
 
 _MAX_REFUSED_SHARE = 0.2
 """Share of refused requests above which the rate is limited. Busy stores refuse a few percent at any rate: for those
@@ -35,29 +30,46 @@ _MIN_RATE = 0.05
 """Requests per second that are always allowed. It is this low as thousands of processes may share a store's limit."""
 
 _START_RATE = 20.0
-_FAST_START, _SLOW_START = 0.1, 0.25
-"""Requests per second at the start, and the seconds after which they are doubled: the first for a server that recovers
-from an outage, the second for one that has started to refuse requests."""
+"""Requests per second at the start if it is not known what the server accepts."""
+
+_HOLD, _MAX_HOLD = 1.25, 1.0
+"""Multiple of the latency, and the maximum in seconds, for which no request is sent after the limit was exceeded, so
+that the responses to earlier requests arrive: they tell what the server accepts."""
+
+_MIN_EVIDENCE, _START_SHARE = 2, 0.8
+"""Accepted requests that are needed for that, and the share of the accepted rate to start with."""
+
+_LAG, _MIN_LAG, _MIN_ANSWERS = 3.0, 0.2, 20
+"""When everything is refused, the rate falls by a factor of e in this multiple of the latency, in so many seconds at
+least, or with so many responses if they take longer: faster, it would fall for what has already been corrected."""
+
+_TOLERANCE, _TOLERANCE_RATE, _TOLERANCE_EXPONENT = 0.013, 250.0, 0.7
+"""Share of refused requests at which the rate neither grows nor falls: 1.3% at 250 requests per second, and more the
+lower the rate is, so that processes that share a store converge to equal rates."""
+
+_QUIET, _QUIET_EXPONENT, _MAX_QUIET = 2.0, 5.0, 1.0
+"""The rate grows faster when no request has been refused for this multiple of the usual time; with this power of the
+time. More than the last number of seconds is not usual, as some stores enforce limits per second."""
+
+_MAX_GROWTH, _SEARCH, _FAST_SEARCH = 0.3, 1.0, 3.0
+"""Growth rates as multiples of the rate at which the rate falls when everything is refused: the maximum; that of a rate
+that was not refused yet; and the same after an outage."""
+
+_SEARCH_WINDOW = 0.1
+"""A window as long as nothing was refused yet: the rate may soon be more than is needed."""
 
 _OUTAGE_SECONDS = 3.0
 """Seconds after which a server that did not respond was down, and not merely overloaded by these requests."""
 
-_RESUME_SHARE = 0.7
-"""Share of the accepted rate to continue with when doubling has ended."""
+_FLOOR = 0.9
+"""Share of the rate that was accepted in the last window, below which the rate does not fall."""
 
-_GROWTH, _MAX_GROWTH = 0.01, 0.5
-"""Share by which the rate grows per second, and the maximum when nothing has been refused for some time."""
+_MAX_UNUSED = 2.0
+"""Multiple of the requests per second that were sent, above which the rate is not kept."""
 
-_FAIR, _MAX_FAIR = 0.15, 0.04
-"""Additional growth in requests per second, times the square root of the rate, and the maximum share of the rate. It
-makes processes that share a store converge to equal rates, whatever they started with."""
-
-_MAX_CUT = 0.5
-_CLEAN_SHARE = 0.01
-"""Share of refused requests up to which a window counts as one without refusals."""
-
-_NEAR_CEILING = 1.1
-"""Within this factor of the rate that was too high before, the rate does not grow fast immediately."""
+_BASE, _BUSY_SHARE = 0.25, 0.15
+"""Share of the accepted rate below which more refusals are tolerated, as they may happen at any rate; unless more than
+the second share is refused."""
 
 _DOWN_SECONDS = 1.0
 """Seconds without a success, while requests fail, after which the server is considered down."""
@@ -86,14 +98,14 @@ class Ticket:
 class Limiter:
     """Delays requests to a server that refuses too many of them, or is down.
 
-    Unlimited: requests are sent at once, and nothing is counted. When more than a fifth of them are refused, they are
-    sent one after the other at a rate. It starts low and is doubled until something is refused. From then on it is
-    reduced by the share that was refused in the last second and grows by a few percent, so that it stays just above
-    what the store accepts. If nothing is refused for some seconds, it grows faster. When no request has to wait any
+    Unlimited: requests are sent at once, and nothing is counted. When more than a fifth of them are refused, none is
+    sent for the time of a response, and then one after the other at a rate: somewhat less than what was accepted
+    meanwhile. Each refusal reduces the rate, each success raises it, such that a few percent are refused and the rate
+    stays just above what the server accepts. If refusals fail to come, it grows faster. When no request has to wait any
     more, requests are unlimited again.
 
     When nothing has succeeded for a second, the server is down: single requests probe whether it is back. All others
-    wait, and are then sent at a rate that is doubled until something is refused.
+    wait, and are then sent at a low rate that grows fast until something is refused.
 
     All times are seconds of a monotonic clock, passed in by the caller.
 
@@ -110,20 +122,26 @@ class Limiter:
         self._jitter = jitter
         self._began = 0.0  # of the current window
         self._until = 0.0
-        self._cut = 0.0  # when the rate was last reduced: responses to earlier requests say nothing about it
         self._accepted = 0  # responses in the window, while watching
         self._refused = 0
         self._failed = False  # whether anything failed in the window
+        self._has_queue = False  # whether a request had to wait in the window
+        self._latency = 0.0  # mean seconds of a response, while watching
         self._success = 0.0  # time of the last one, while watching
         self._failures = 0  # since then
         self._down_since = 0.0
         self._probe = 0.0  # time of the next one
-        self._starting = False  # the rate is being doubled: nothing has been refused yet
-        self._start_window = _SLOW_START
-        self._ceiling = 0.0  # the rate at which something was last refused
-        self._base = 0.0  # a few refusals do not reduce the rate below this: they may happen at any rate
-        self._clean = 0  # consecutive windows without refusals
-        self._has_queue = False  # whether a request had to wait in this window
+        self._restart = _START_RATE  # the rate after an outage
+        self._evidence = 0  # accepted since refusals became frequent
+        self._evidence_since = 0.0
+        self._evidence_until = 0.0
+        self._held_until = 0.0  # no request is sent before
+        self._cut = 0.0  # when the rate was limited: responses to earlier requests say nothing about it
+        self._search = 0.0  # growth of a rate at which nothing has been refused yet; 0.0: something has
+        self._refusal = 0.0  # time of the last one
+        self._quiet = 0.0  # usual number of seconds between two of them
+        self._floor = 0.0  # the rate does not fall below this
+        self._base = 0.0  # below this rate, more refusals are tolerated
         self._queue_id = 0  # grows when the tickets of a queue become invalid
         self._tickets = 0  # issued in this queue
         self._served = 0.0  # tickets whose turn has come
@@ -152,6 +170,8 @@ class Limiter:
         rate = self.rate
         if not rate:
             return 0.0 if rate is None else self._wait_for_probe(now)
+        if now < self._held_until:
+            return self._held_until - now
         if ticket._queue_id != self._queue_id:
             renewed = self.join(now)
             ticket._number, ticket._queue_id = renewed._number, renewed._queue_id
@@ -187,23 +207,50 @@ class Limiter:
         """A request sent at `sent` succeeded, or failed permanently. To be called while `is_watching`."""
         self._failures = 0
         self._success = now
-        if self.rate == 0.0:
-            self._begin_again(now, _FAST_START if now - self._down_since > _OUTAGE_SECONDS else _SLOW_START)
+        self._observe(now - sent)
+        rate = self.rate
+        if rate == 0.0:
+            is_outage = now - self._down_since > _OUTAGE_SECONDS
+            self._limit(self._restart, now, search=_FAST_SEARCH if is_outage else _SEARCH)
+        elif rate is None or self._held_until:
+            self._accepted += 1
+            self._evidence += 1
+            self._evidence_until = now
         elif sent >= self._cut:
             self._accepted += 1
+            self._advance(now)
+            if self._served < self._tickets:  # else it is not known whether the whole rate is accepted
+                self._change(rate * (1.0 + self._growth(rate, now) / self._lag(rate)), now)
 
     def refused(self, sent: float, now: float) -> None:
         """The server refused a request sent at `sent`, because there are too many."""
         self.failed(now)
-        if sent < self._cut or self.rate == 0.0:
-            return  # nothing new
-        self._refused += 1
-        # So much more than a fifth that it cannot be chance, in whatever order the responses arrive
-        if self._refused > _MIN_FAILURES + _MAX_REFUSED_SHARE * (self._refused + self._accepted):
-            if self.rate is None:
-                self._begin_again(now, _SLOW_START)
-            elif self._starting and self._accepted:
-                self._end_window(now)
+        self._observe(now - sent)
+        rate, quiet = self.rate, now - self._refusal
+        if rate is None:
+            self._refusal = now
+            self._refused += 1
+            if quiet > self._lag_seconds():
+                self._evidence, self._evidence_since = 0, now
+            # So much more than a fifth that it cannot be chance, in whatever order the responses arrive
+            if self._refused > _MIN_FAILURES + _MAX_REFUSED_SHARE * (self._refused + self._accepted):
+                self._limit(_START_RATE, now, hold=min(_MAX_HOLD, _HOLD * self._latency))
+        elif self._held_until:
+            self._evidence_until = now
+        elif rate and sent >= self._cut:
+            self._refusal = now
+            self._refused += 1
+            lag = self._lag(rate)
+            self._change(max(self._floor, rate * (1.0 - 1.0 / lag)), now)
+            if self._search or quiet * rate > lag:  # else it is one of several at a time
+                quiet = min(quiet, max(_MAX_QUIET, lag / rate))
+                self._quiet = max(quiet, (quiet + self._quiet) / 2.0)
+                if self._search:
+                    self._search = 0.0
+                    self._begin_window(now)
+
+    def _observe(self, latency: float) -> None:
+        self._latency += (latency - self._latency) * (0.1 if self._latency else 1.0)
 
     def failed(self, now: float) -> None:
         """A request failed with a transient error: no connection, a lost one, no response, a server error."""
@@ -215,7 +262,8 @@ class Limiter:
         self._failures += 1
         if self.rate != 0.0 and self._failures >= _MIN_FAILURES and now - self._success >= _DOWN_SECONDS:
             self._down_since, self._probe = self._success, now
-            self.rate = 0.0
+            self._restart = min(_START_RATE, self.rate or _START_RATE)
+            self.rate = self._held_until = 0.0
             self._queue_id += 1
 
     @property
@@ -235,17 +283,52 @@ class Limiter:
 
     # ---- the rate
 
-    def _begin_again(self, now: float, window: float) -> None:
-        """Start at a low rate, to find out what the server accepts. window: seconds after which the rate is doubled."""
-        self._start_window = window
-        self._starting = True
-        self.rate = max(_MIN_RATE, min(_START_RATE, self._ceiling / 2.0)) if self._ceiling else _START_RATE
-        self._cut = now
-        self._clean = 0
+    def _limit(self, rate: float, now: float, hold: float = 0.0, search: float = _SEARCH) -> None:
+        """Limit the rate. hold: seconds for which nothing is sent, as responses will tell what the server accepts."""
+        self.rate = rate
+        self._search = search
+        self._cut = self._refusal = now
+        self._floor = self._base = self._quiet = 0.0
         self._queue_id += 1
         self._tickets, self._served, self._served_at = 0, 0.0, now
         self._begin_window(now)
         self._has_queue = True
+        self._held_until = 0.0
+        if hold:
+            self._until = self._held_until = now + hold
+
+    def _resume(self, now: float) -> None:
+        """Send requests again, at a rate that the server accepts as far as its responses tell."""
+        known = self._evidence / max(0.001, self._latency, self._evidence_until - self._evidence_since)
+        self._held_until = 0.0
+        self._refusal = self._served_at = now
+        self.rate = max(_START_RATE, _START_SHARE * known)
+        if self._evidence >= _MIN_EVIDENCE:
+            self._search = 0.0
+            self._quiet = self._lag_seconds() / _LAG
+            self._floor = self._base = _BASE * known
+
+    def _lag_seconds(self) -> float:
+        return max(_MIN_LAG, _LAG * self._latency)
+
+    def _lag(self, rate: float) -> float:
+        """The number of refusals that reduce the rate by a factor of e."""
+        return max(_MIN_ANSWERS, rate * self._lag_seconds())
+
+    def _growth(self, rate: float, now: float) -> float:
+        """How much a success raises the rate, as a share of how much a refusal reduces it."""
+        if self._search:
+            return self._search
+        if rate < self._base:
+            return _MAX_REFUSED_SHARE
+        tolerance = float(_TOLERANCE * (_TOLERANCE_RATE / rate) ** _TOLERANCE_EXPONENT)
+        silence = (now - self._refusal) / (_QUIET * self._quiet) if self._quiet else 1.0
+        return min(_MAX_GROWTH, tolerance * float(max(1.0, silence) ** _QUIET_EXPONENT))
+
+    def _change(self, rate: float, now: float) -> None:
+        self._advance(now)
+        if self.rate:  # other threads may have changed it meanwhile
+            self.rate = max(_MIN_RATE, rate)
 
     def _end_window(self, now: float) -> None:
         rate = self.rate
@@ -255,60 +338,35 @@ class Limiter:
             if self._failed:  # keep counting, and forget old responses gradually
                 self._begin_window(now, self._accepted, self._refused)
                 return
-        elif rate and not self._change(rate, now):
-            self._until = now + (self._start_window if self._starting else _WINDOW)
+        elif self._held_until:
+            self._resume(now)
+        elif rate and not self._review(rate, now):
+            self._until = now + _WINDOW
             return
         self._begin_window(now)
 
     def _begin_window(self, now: float, accepted: int = 0, refused: int = 0) -> None:
         self._began = now
-        self._until = now + (self._start_window if self._starting else _WINDOW)
+        self._until = now + (_SEARCH_WINDOW if self._search else _WINDOW)
         halved = accepted + refused > _MAX_ANSWERS
         self._accepted, self._refused = accepted >> halved, refused >> halved
         self._failed = self._has_queue = False
 
-    def _change(self, rate: float, now: float) -> bool:
-        """Adapt the rate to the responses of this window. False if there are too few yet."""
-        seconds = min(_MAX_WINDOW, max(0.001, now - self._began))
-        answers = self._accepted + self._refused
-        if self._has_queue and answers < _MIN_ANSWERS and seconds < _MAX_WINDOW:
+    def _review(self, rate: float, now: float) -> bool:
+        """Hold the rate against the responses of the window. False if there are too few yet."""
+        seconds, answers = max(0.001, now - self._began), self._accepted + self._refused
+        if self._has_queue and answers < _MIN_FAILURES and seconds < _MAX_WINDOW:
             return False
         share = self._refused / answers if answers else 0.0
-        self._advance(now)
-        if not self._has_queue and share <= _MAX_REFUSED_SHARE:
+        is_used = self._has_queue and rate < _MAX_UNUSED * answers / seconds
+        if not is_used and share <= _MAX_REFUSED_SHARE:
             self.rate = None
-            self._starting = False
-            self._ceiling = 0.0
-        elif not self._starting:
-            self.rate = self._corrected(rate, seconds, share)
-        elif share <= (_MAX_REFUSED_SHARE if self._refused < _MIN_FAILURES // 2 else _MAX_REFUSED_SHARE / 2):
-            self.rate = rate * 2.0
-        else:
-            self._starting = self._accepted == 0
-            self.rate = max(_MIN_RATE, rate / 2.0 if self._starting else _RESUME_SHARE * self._accepted / seconds)
-            if self._accepted or self._ceiling:
-                self._ceiling = self.rate / _RESUME_SHARE
-            self._base = self.rate / 2.0
-            self._cut = now
+            return True
+        if self._search:
+            return True
+        known = self._accepted / seconds
+        self._floor = _FLOOR * known
+        if share > _BUSY_SHARE:
+            self._base = min(self._base, _BASE * known)
+        self._change(max(self._floor, min(rate, _MAX_UNUSED * answers / seconds)), now)
         return True
-
-    def _corrected(self, rate: float, seconds: float, share: float) -> float:
-        """The rate after a window in which `share` was refused."""
-        corrected = max(_MIN_RATE, rate * self._growth(rate, seconds, share) * max(1.0 - share, _MAX_CUT))
-        if share > _MAX_REFUSED_SHARE:
-            self._base = corrected / 2.0
-        return max(corrected, self._base)
-
-    def _growth(self, rate: float, seconds: float, share: float) -> float:
-        """The factor by which the rate grows: slowly near the rate that was too high before, faster elsewhere."""
-        self._clean = min(self._clean + 1, 6) if share <= _CLEAN_SHARE else 0
-        if not self._clean:
-            self._ceiling = rate * max(1.0 - share, _MAX_CUT)
-        if share > _MAX_REFUSED_SHARE:
-            return 1.0
-        fair = min(_FAIR / math.sqrt(rate), _MAX_FAIR)
-        sure = self._clean if rate * _NEAR_CEILING < self._ceiling else self._clean - 2
-        growth = _GROWTH if sure <= 0 else min(_MAX_GROWTH, (1.0 + 2 * _GROWTH) ** (3.0 ** sure) - 1.0)
-        if rate < self._ceiling:  # at most up to it in one step
-            growth = min(growth, max(_GROWTH, (self._ceiling / rate) ** (1 / seconds) - 1.0))
-        return float((1.0 + growth + fair) ** seconds)

@@ -139,10 +139,12 @@ class Outcome:
 
 
 def simulate(store: Store, *, requests: int, workers: int, processes: int = 1, latency: float = 0.02,
-             seconds: float = float("inf"), policy: RetryPolicy | None = None, seed: int = 1) -> Outcome:
+             seconds: float = float("inf"), policy: RetryPolicy | None = None, seed: int = 1,
+             apart: float = 0.0) -> Outcome:
     """`requests` in all, by this many workers of each process, until they are done or `seconds` are over.
 
     latency: seconds of an answer on average.
+    apart: seconds between the starts of two processes.
     """
     simulation, outcome, draw = Simulation(), Outcome(), random.Random(seed)
     began = simulation.now
@@ -157,7 +159,7 @@ def simulate(store: Store, *, requests: int, workers: int, processes: int = 1, l
 
     for number in range(processes):
         _start_process(simulation, number, -(-requests // processes), workers, outcome, draw, policy,
-                       lambda: SimulatedStream(simulation, observed, wait))
+                       lambda: SimulatedStream(simulation, observed, wait), number * apart)
     simulation.run(seconds)
     outcome.seconds = simulation.now - began
     simulation.stop()
@@ -165,7 +167,8 @@ def simulate(store: Store, *, requests: int, workers: int, processes: int = 1, l
 
 
 def _start_process(simulation: Simulation, number: int, count: int, workers: int, outcome: Outcome,
-                   draw: random.Random, policy: RetryPolicy | None, stream: Callable[[], SimulatedStream]) -> None:
+                   draw: random.Random, policy: RetryPolicy | None, stream: Callable[[], SimulatedStream],
+                   at: float) -> None:
     origin = Origin("http", f"process{number}.test", 80)
     clock = Clock(wall=lambda: simulation.now, monotonic=lambda: simulation.now)
     client = Client(cast(Runtime, SimulatedRuntime(simulation)), Tls(), 1.0, 1.0, policy=policy, clock=clock,
@@ -186,7 +189,7 @@ def _start_process(simulation: Simulation, number: int, count: int, workers: int
                 outcome.errors.append(error)
 
     for _ in range(workers):
-        simulation.start(work, draw.random() * 0.02)
+        simulation.start(work, at + draw.random() * 0.02)
 
 
 class _Dialer(ScriptedDialer):
@@ -222,6 +225,11 @@ def bucket(rate: float, burst: float) -> Store:
         state[0] -= 1.0
         return GOOD
     return store
+
+
+def changing(before: Store, at: float, after: Store) -> Store:
+    """Does as the first one, and from then on as the second one."""
+    return lambda now: before(now) if now < at else after(now)
 
 
 def by_the_second(rate: float) -> Store:

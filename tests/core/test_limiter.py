@@ -13,6 +13,7 @@ from tests.core.simulation import (
     Store,
     bucket,
     by_the_second,
+    changing,
     counting_all,
     down,
     simulate,
@@ -80,6 +81,50 @@ def test_one_process_uses_what_the_store_allows() -> None:
     assert outcome.seconds < 1.1 * 20
 
 
+@pytest.mark.parametrize("seed", some([1, 2, 3], [1]))
+@pytest.mark.parametrize(("latency", "burst"), [(0.02, 100), (0.1, 100), (0.02, 1000)])
+def test_the_limit_is_known_after_a_round_trip(latency: float, burst: float, seed: int) -> None:
+    """What is accepted while others are refused is what the store allows: no time is lost with the search for it."""
+    outcome = simulate(bucket(1000, burst), requests=10_000, workers=200, latency=latency, seed=seed)
+    assert (sum(outcome.done), outcome.errors) == (10_000, [])
+    assert outcome.refused < 0.06
+    assert outcome.seconds < 1.05 * 10
+
+
+@pytest.mark.parametrize("seed", some([1, 2, 3], [1]))
+def test_processes_that_start_together_soon_share_the_limit(seed: int) -> None:
+    outcome = simulate(bucket(1000, 100), requests=10_000, workers=50, processes=4, seed=seed)
+    assert (sum(outcome.done), outcome.errors) == (10_000, [])
+    assert outcome.refused < 0.08
+    assert outcome.seconds < 1.15 * 10
+
+
+@pytest.mark.parametrize("seed", some([1, 2, 3], [1]))
+def test_processes_that_start_and_end_one_after_the_other(seed: int) -> None:
+    """Those that are left use what the ones that have ended leave."""
+    outcome = simulate(bucket(1000, 100), requests=10_000, workers=50, processes=4, seed=seed, apart=0.5)
+    assert (sum(outcome.done), outcome.errors) == (10_000, [])
+    assert outcome.refused < 0.1
+    assert outcome.seconds < 1.25 * 10
+
+
+@pytest.mark.parametrize("seed", some([1, 2, 3], [1]))
+def test_a_limit_that_is_raised_is_soon_used(seed: int) -> None:
+    store = changing(bucket(1000, 100), 5.0, bucket(4000, 400))
+    outcome = simulate(store, requests=20_000, workers=200, seed=seed)
+    assert (outcome.errors, outcome.refused < 0.06) == ([], True)
+    assert outcome.seconds < 1.3 * 8.75
+
+
+@pytest.mark.parametrize("seed", some([1, 2, 3], [1]))
+def test_a_limit_that_is_lowered_is_soon_kept(seed: int) -> None:
+    store = changing(bucket(1000, 100), 5.0, bucket(200, 20))
+    outcome = simulate(store, requests=8000, workers=200, seed=seed)
+    assert outcome.errors == []
+    assert outcome.seconds < 1.05 * 20
+    assert outcome.rate(8, 18) < 1.1 * 200
+
+
 def test_a_store_that_counts_by_the_second() -> None:
     outcome = simulate(by_the_second(1000), requests=20_000, workers=200)
     assert outcome.refused < 0.1
@@ -137,8 +182,8 @@ def test_all_workers_slow_down_together_and_recover() -> None:
 def limited(rate: float) -> Limiter:
     """A limiter at this rate."""
     limiter = Limiter()
-    limiter._begin_again(100.0, 0.25)
-    limiter.rate, limiter._starting, limiter._ceiling, limiter._until = rate, False, rate, 1e9
+    limiter._limit(rate, 100.0)
+    limiter._until = 1e9
     return limiter
 
 
