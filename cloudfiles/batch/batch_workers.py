@@ -125,7 +125,7 @@ class Batch(ABC):
 
     def _end(self) -> None:
         """The batch has ended, in whatever way."""
-        if self._share is not None:
+        if self._share is not None and not self.worker_group.is_of_parent:
             self._share.leave()
 
     @abstractmethod
@@ -207,6 +207,7 @@ class Batch(ABC):
     def _raise_error(self) -> None:
         if self._error is not None:
             raise self._error
+        self.worker_group.check_process()
         if self.worker_group.is_cancelled:  # not by this batch: the engine was closed
             block_if_exiting()
             raise Cancelled("the workers were stopped before they finished")

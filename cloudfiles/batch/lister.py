@@ -122,6 +122,7 @@ class _ListingWorkers:
                 raise self._error
             if self._closed:
                 return bool(self._outbox)
+            self._worker_group.check_process()
             if self._worker_group.is_cancelled:  # the engine was closed
                 block_if_exiting()
                 raise Cancelled("the workers were stopped before they finished")

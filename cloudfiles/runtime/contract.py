@@ -6,10 +6,12 @@ blocks an OS thread.
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from cloudfiles.exceptions import CloudFilesError
 from cloudfiles.runtime.cancellation import Cancelled as Cancelled
 
 if TYPE_CHECKING:
@@ -80,6 +82,21 @@ class WorkerGroup(ABC):
     Wake-ups are remembered, and there may be one too many: after each one the shared state has to be checked again.
     Both sides share the interpreter, so deques and counters need no lock.
     """
+
+    def __init__(self) -> None:
+        self._process = os.getpid()
+
+    @property
+    def is_of_parent(self) -> bool:
+        """Whether this process was forked after the group was created. The workers run in the parent only; here, the
+        group is finished."""
+        return self._process != os.getpid()
+
+    def check_process(self) -> None:
+        """Raises CloudFilesError in a child that was forked while the workers ran."""
+        if self.is_of_parent:
+            raise CloudFilesError("this process was forked while the batch was in progress: it goes on in the parent "
+                                  "process only")
 
     @abstractmethod
     def start(self, work: Callable[[], None], count: int) -> None:

@@ -46,6 +46,7 @@ class GreenWorkerGroup(WorkerGroup):
     """Greenlets of one hub. Subclasses implement the signals to the caller."""
 
     def __init__(self, runtime: GreenRuntime) -> None:
+        super().__init__()
         self._runtime = runtime
         self._greenlets: list[Any] = []
         self._running = 0
@@ -99,7 +100,7 @@ class GreenWorkerGroup(WorkerGroup):
 
     @property
     def finished(self) -> bool:
-        return self._running == 0
+        return self._running == 0 or self.is_of_parent
 
     @property
     def is_cancelled(self) -> bool:
@@ -286,6 +287,12 @@ class GreenRuntime(Runtime):
         self.close_resources()
         if self._pool is not None:
             self._pool.kill()
+
+    def stop_after_fork(self) -> None:
+        """In the child after a fork in the thread of this hub: the copies of the parent's workers end."""
+        self._watchdog.disconnect_after_fork()
+        for worker_group in list(self.worker_groups):
+            worker_group.kill()
 
     def signal(self) -> Signal:
         return _GreenSignal()

@@ -8,6 +8,7 @@ import ssl
 import time
 import weakref
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import gevent.ssl
@@ -61,6 +62,17 @@ class Watchdog:
             self._timer.close()
             self._timer = None
             self._period = _NEVER
+
+    def disconnect_after_fork(self) -> None:
+        """In the child after a fork: nothing more is received from the connections, which are the parent's.
+
+        Their descriptors stay in use, by something that is no socket, until the streams are closed: events of the loop
+        for these descriptors must not reach others.
+        """
+        nothing = os.open(os.devnull, os.O_RDWR)
+        for stream in self._streams:
+            stream.replace_descriptor(nothing)
+        os.close(nothing)
 
     def look(self, now: float) -> None:
         """Expire the streams whose deadline has passed; call `on_wait` of those that have waited for long."""
@@ -178,6 +190,10 @@ class GreenStream:
             self._readable.close()
             self._readable = None
         close_quietly(self._sock)
+
+    def replace_descriptor(self, other: int) -> None:
+        with suppress(OSError, ValueError):  # closed already
+            os.dup2(other, self._sock.fileno(), inheritable=False)
 
     def forget(self) -> None:
         os.close(self._sock._sock.detach())  # not through gevent, which would notify the loop of the parent

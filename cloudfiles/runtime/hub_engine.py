@@ -173,6 +173,12 @@ def close_after_interrupt(runtime: Runtime | None) -> None:
 def _after_fork_in_child() -> None:
     global _engine, _lock
     _engine, _lock = None, threading.Lock()  # the thread exists only in the parent
+    if "gevent" in sys.modules:
+        from gevent._hub_local import get_hub_if_exists
+
+        runtime: GreenRuntime | None = getattr(get_hub_if_exists(), "cloudfiles_runtime", None)
+        if runtime is not None:  # the hub of this thread, and so its greenlets, exist in the child as well
+            runtime.stop_after_fork()
 
 
 def is_exiting() -> bool:

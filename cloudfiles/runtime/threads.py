@@ -194,6 +194,7 @@ class ThreadWorkerGroup(WorkerGroup):
     """Daemon threads, so that a worker blocked in the resolver cannot keep the interpreter from exiting."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._cancellation = Cancellation()
         self._caller = WakeUp()
         self._permits: SimpleQueue[None] = SimpleQueue()  # written in C, as is a `WakeUp`
@@ -249,7 +250,7 @@ class ThreadWorkerGroup(WorkerGroup):
 
     @property
     def finished(self) -> bool:
-        return self._running == 0
+        return self._running == 0 or self.is_of_parent
 
     @property
     def is_cancelled(self) -> bool:

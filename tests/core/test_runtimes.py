@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from cloudfiles.testing import Rule, S3Server, Stall
+from cloudfiles.testing import Delay, Rule, S3Server, Stall
 from tests.core.programs import run_program
 from tests.selection import some
 
@@ -180,6 +180,79 @@ def test_fork_of_a_program_with_a_hub(server: S3Server) -> None:
         batch()
         print(os.waitpid(pid, 0)[1])
     """) == "0"
+
+
+@GREENS
+def test_a_batch_goes_on_in_the_parent_only(server: S3Server, how: str) -> None:
+    """A child that was forked in the middle of a stream can end it, and is told if it uses it."""
+    assert program(server, """
+        import signal, warnings
+        from cloudfiles.exceptions import CloudFilesError
+        warnings.simplefilter("ignore", DeprecationWarning)  # of forks beside threads
+        results = cf.stream(keys * 20, max_items=10)
+        next(results)
+        statuses = []
+        for end in (results.close, lambda: list(results)):
+            pid = os.fork()
+            if pid == 0:
+                signal.alarm(20)
+                status = 1
+                try:
+                    end(); batch(); status = 0
+                except CloudFilesError:
+                    batch(); status = 3
+                finally:
+                    os._exit(status)
+            statuses.append(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+        print(statuses, len(list(results)))
+    """, how) == "[0, 3] 999"
+
+
+def test_a_listing_goes_on_in_the_parent_only(server: S3Server) -> None:
+    server.configure(page_size=5)
+    assert program(server, """
+        import signal, warnings
+        from cloudfiles.exceptions import CloudFilesError
+        warnings.simplefilter("ignore", DeprecationWarning)  # of forks beside threads
+        listing = cf.list()
+        first = [next(listing) for _ in range(11)]
+        pid = os.fork()
+        if pid == 0:
+            signal.alarm(20)
+            status = 1
+            try:
+                list(listing); status = 0
+            except CloudFilesError:
+                status = 3
+            finally:
+                os._exit(status)
+        print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), sorted(first + list(listing)) == sorted(keys))
+    """) == "3 True"
+
+
+def test_workers_in_the_hub_of_a_fork(server: S3Server) -> None:
+    """A fork in the thread of a hub copies its greenlets. They must not receive what the parent waits for."""
+    server.script(Rule(Delay(0.5), times=None))
+    server.forget()
+    assert program(server, """
+        import gevent, gevent.os, sys
+        sys.stderr = open(os.devnull, "w")  # gevent prints the error of the child's copy
+        working = gevent.spawn(cf.get, keys, return_dict=True)
+        from cloudfiles.runtime.descriptors import process_descriptors
+        while len(process_descriptors._connections) < 20:
+            gevent.sleep(0.01)
+        pid = gevent.os.fork()
+        if pid == 0:
+            status = 1
+            try:
+                gevent.sleep(0.5)
+                status = 0 if working.ready() and working.exception else 2
+            finally:
+                os._exit(status)
+        gevent.joinall([working], timeout=20)
+        print(working.value == wanted, gevent.os.waitpid(pid, 0)[1])
+    """) == "True 0"
+    assert len(server.requests("GET")) == 50
 
 
 @GREEN_ABOVE_ALL
