@@ -320,6 +320,7 @@ class GreenRuntime(Runtime):
         return context
 
     def stream(self, sock: socket.socket, timeout: float) -> Stream:
+        cancellation.check_cancelled()  # the copy of a worker, after a fork: the parent's is sent on this connection
         return GreenStream(sock, timeout, self._hub, self._watchdog)
 
     def sleep(self, seconds: float) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 
 import pytest
 
+from cloudfiles.runtime.cancellation import Cancellation, Cancelled
+from cloudfiles.runtime.hub_engine import engine
 from cloudfiles.testing import Delay, Rule, S3Server, Stall
 from tests.core.programs import run_program
 from tests.selection import some
@@ -253,6 +256,14 @@ def test_workers_in_the_hub_of_a_fork(server: S3Server) -> None:
         print(working.value == wanted, gevent.os.waitpid(pid, 0)[1])
     """) == "True 0"
     assert len(server.requests("GET")) == 50
+
+
+def test_a_cancelled_worker_uses_no_new_connection() -> None:
+    """As the copy of a worker that was opening one when its process was forked."""
+    work = Cancellation()
+    work.cancel()
+    with socket.socket() as sock, work.current(), pytest.raises(Cancelled):
+        engine().runtime.stream(sock, 1.0)
 
 
 @GREEN_ABOVE_ALL
