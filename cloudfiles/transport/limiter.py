@@ -67,9 +67,13 @@ _FLOOR = 0.9
 _MAX_UNUSED = 2.0
 """Multiple of the requests per second that were sent, above which the rate is not kept."""
 
-_BASE, _BUSY_SHARE = 0.25, 0.15
-"""Share of the accepted rate below which more refusals are tolerated, as they may happen at any rate; unless more than
-the second share is refused."""
+_REDUCED, _SAME, _MORE = 0.6, 0.6, 1.3
+"""Refusals happen at any rate, and limiting it only costs time, if a rate of this share of what was sent before has
+changed the share that is refused by less than the second factor, and has not raised the share that is accepted to the
+third multiple."""
+
+_MIN_SAMPLE, _MIN_OF_EACH = 30, 10
+"""Responses that are needed to tell that, and how many of them were accepted, and refused."""
 
 _DOWN_SECONDS = 1.0
 """Seconds without a success, while requests fail, after which the server is considered down."""
@@ -141,7 +145,9 @@ class Limiter:
         self._refusal = 0.0  # time of the last one
         self._quiet = 0.0  # usual number of seconds between two of them
         self._floor = 0.0  # the rate does not fall below this
-        self._base = 0.0  # below this rate, more refusals are tolerated
+        self._usual = 0.0  # share of the requests that is refused at any rate
+        self._excess = (0.0, 0.0)  # requests per second when many were refused, and the share of these
+        self._sample = (0, 0, 0.0)  # requests accepted and refused since then, in so many seconds
         self._queue_id = 0  # grows when the tickets of a queue become invalid
         self._tickets = 0  # issued in this queue
         self._served = 0.0  # tickets whose turn has come
@@ -233,7 +239,10 @@ class Limiter:
             if quiet > self._lag_seconds():
                 self._evidence, self._evidence_since = 0, now
             # So much more than a fifth that it cannot be chance, in whatever order the responses arrive
-            if self._refused > _MIN_FAILURES + _MAX_REFUSED_SHARE * (self._refused + self._accepted):
+            answers = self._refused + self._accepted
+            if self._refused > _MIN_FAILURES + self._tolerated * answers:
+                self._excess = (answers / max(0.001, now - self._began), self._refused / answers)
+                self._sample = (0, 0, 0.0)
                 self._limit(_START_RATE, now, hold=min(_MAX_HOLD, _HOLD * self._latency))
         elif self._held_until:
             self._evidence_until = now
@@ -288,7 +297,7 @@ class Limiter:
         self.rate = rate
         self._search = search
         self._cut = self._refusal = now
-        self._floor = self._base = self._quiet = 0.0
+        self._floor = self._quiet = 0.0
         self._queue_id += 1
         self._tickets, self._served, self._served_at = 0, 0.0, now
         self._begin_window(now)
@@ -306,7 +315,6 @@ class Limiter:
         if self._evidence >= _MIN_EVIDENCE:
             self._search = 0.0
             self._quiet = self._lag_seconds() / _LAG
-            self._floor = self._base = _BASE * known
 
     def _lag_seconds(self) -> float:
         return max(_MIN_LAG, _LAG * self._latency)
@@ -319,11 +327,14 @@ class Limiter:
         """How much a success raises the rate, as a share of how much a refusal reduces it."""
         if self._search:
             return self._search
-        if rate < self._base:
-            return _MAX_REFUSED_SHARE
-        tolerance = float(_TOLERANCE * (_TOLERANCE_RATE / rate) ** _TOLERANCE_EXPONENT)
+        tolerance = self._tolerance(rate)
         silence = (now - self._refusal) / (_QUIET * self._quiet) if self._quiet else 1.0
-        return min(_MAX_GROWTH, tolerance * float(max(1.0, silence) ** _QUIET_EXPONENT))
+        growth = min(_MAX_GROWTH, tolerance * float(max(1.0, silence) ** _QUIET_EXPONENT))
+        return growth + self._usual / (1.0 - self._usual)
+
+    def _tolerance(self, rate: float) -> float:
+        """The share of refused requests at which the rate neither grows nor falls."""
+        return float(_TOLERANCE * (_TOLERANCE_RATE / rate) ** _TOLERANCE_EXPONENT)
 
     def _change(self, rate: float, now: float) -> None:
         self._advance(now)
@@ -335,6 +346,7 @@ class Limiter:
         if rate is None:
             self.is_watching = self._failed
             self._logged_at = self._logged_at if self._failed else None
+            self._usual = self._usual if self._failed else 0.0
             if self._failed:  # keep counting, and forget old responses gradually
                 self._begin_window(now, self._accepted, self._refused)
                 return
@@ -362,11 +374,37 @@ class Limiter:
         if not is_used and share <= _MAX_REFUSED_SHARE:
             self.rate = None
             return True
+        if self._is_refused_at_any_rate(seconds):
+            self.rate = None
+            return True
         if self._search:
             return True
-        known = self._accepted / seconds
-        self._floor = _FLOOR * known
-        if share > _BUSY_SHARE:
-            self._base = min(self._base, _BASE * known)
+        self._floor = _FLOOR * self._accepted / seconds / (1.0 - self._usual)
         self._change(max(self._floor, min(rate, _MAX_UNUSED * answers / seconds)), now)
         return True
+
+    @property
+    def _tolerated(self) -> float:
+        """The share of refused requests above which the rate is limited."""
+        return self._usual + _MAX_REFUSED_SHARE * (1.0 - self._usual)
+
+    def _is_refused_at_any_rate(self, seconds: float) -> bool:
+        """Whether a lower rate has not changed the share of requests that is refused. seconds: of the window."""
+        accepted, refused, sampled = self._sample
+        accepted, refused, sampled = accepted + self._accepted, refused + self._refused, sampled + seconds
+        is_enough = accepted + refused >= _MIN_SAMPLE and min(accepted, refused) >= _MIN_OF_EACH
+        self._sample = (0, 0, 0.0) if is_enough or sampled > _MAX_WINDOW else (accepted, refused, sampled)
+        if not is_enough:
+            return False
+        rate, share = (accepted + refused) / sampled, refused / (accepted + refused)
+        before, refused_before = self._excess
+        least = min(share, self._refused / max(1, self._accepted + self._refused))
+        if least < (_SAME * refused_before or 2.0 * self._tolerance(rate)):
+            self._excess = 0.0, 0.0  # few are refused: the rate is limited to what the store allows
+        elif rate > before or share > refused_before / _SAME:
+            self._excess = rate, share
+        elif rate < _REDUCED * before:
+            self._excess = rate, share
+            self._usual = share if 1.0 - share < _MORE * (1.0 - refused_before) else 0.0
+            return self._usual > 0.0
+        return False

@@ -9,6 +9,8 @@ import pytest
 from cloudfiles.retry import RetryPolicy
 from cloudfiles.transport.limiter import POLL_SECONDS, Limiter
 from tests.core.simulation import (
+    GOOD,
+    SLOW_DOWN,
     Outcome,
     Store,
     bucket,
@@ -155,6 +157,30 @@ def test_a_few_refusals_among_successes_slow_nobody_down(share: float) -> None:
     assert outcome.limiters[0].rate is None
     # Those that are refused wait a little, and nobody else does
     assert outcome.rate(0, 20) == pytest.approx(20 / (0.05 + share * 0.05), rel=0.1)
+
+
+@pytest.mark.parametrize(("share", "seconds"), [(0.25, 15), (0.3, 30), (0.5, 120)])
+def test_refusals_that_do_not_depend_on_the_rate_do_not_limit_it(share: float, seconds: float) -> None:
+    """A lower rate would be refused as often: the work would take as many times longer as the rate is lower."""
+    outcome = simulate(sometimes(share), requests=5000, workers=64, seconds=600)
+    assert (sum(outcome.done), outcome.errors) == (5000, [])
+    assert max(when for when, _ in outcome.sent) < seconds
+
+
+def test_a_limit_is_found_among_refusals_that_do_not_depend_on_the_rate() -> None:
+    limited, unlimited = bucket(200, 20), sometimes(0.3)
+    outcome = simulate(lambda now: limited(now) if unlimited(now) is GOOD else SLOW_DOWN, requests=4000, workers=64)
+    assert (sum(outcome.done), outcome.errors) == (4000, [])
+    assert outcome.seconds < 2 * 20
+    assert outcome.refused < 0.6
+
+
+def test_a_rate_that_was_limited_for_a_while_recovers_among_other_refusals() -> None:
+    """The store rejects a tenth of the requests, whatever their rate, after it was at its limit for some seconds."""
+    store = changing(bucket(300, 30), 3.0, sometimes(0.1))
+    outcome = simulate(store, requests=30_000, workers=64, seconds=200)
+    assert (sum(outcome.done), outcome.errors) == (30_000, [])
+    assert max(when for when, _ in outcome.sent) < 40
 
 
 def test_a_few_refusals_in_all_slow_nobody_down() -> None:
