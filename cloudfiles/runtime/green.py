@@ -32,7 +32,7 @@ from cloudfiles.runtime.connect import AddressInfo, connect_first, poll_writable
 from cloudfiles.runtime.contract import Runtime, Signal, Stream, T, WorkerGroup
 from cloudfiles.runtime.green_stream import GreenStream, Watchdog
 from cloudfiles.runtime.hub_calls import HubCalls
-from cloudfiles.runtime.threads import WakeUp, cancellable_timeout
+from cloudfiles.runtime.threads import WakeUp, cancellable_timeout, close_quietly
 
 _CLOSE_TICKS = 50
 """Hundredths of a second that worker groups are given to end before their hub ends."""
@@ -307,6 +307,7 @@ class GreenRuntime(Runtime):
     def connect(self, addresses: Iterable[AddressInfo], timeout: float,
                 failed: Callable[[AddressInfo], None]) -> tuple[socket.socket, AddressInfo]:
         sock, address = connect_first(addresses, timeout, failed, gevent.socket.socket, _await_writable)
+        _close_if_cancelled(sock)
         sock.settimeout(timeout)
         return sock, address
 
@@ -320,7 +321,7 @@ class GreenRuntime(Runtime):
         return context
 
     def stream(self, sock: socket.socket, timeout: float) -> Stream:
-        cancellation.check_cancelled()  # the copy of a worker, after a fork: the parent's is sent on this connection
+        _close_if_cancelled(sock)
         return GreenStream(sock, timeout, self._hub, self._watchdog)
 
     def sleep(self, seconds: float) -> None:
@@ -352,6 +353,16 @@ def _call_in_pool(call: Cancellation, function: Callable[..., T], *args: Any) ->
             return function(*args), None
     except (Exception, Cancelled) as error:
         return None, error
+
+
+def _close_if_cancelled(sock: socket.socket) -> None:
+    """Let a cancelled worker, such as the copy of one after a fork, send nothing on a new connection: it may be that of
+    the parent."""
+    try:
+        cancellation.check_cancelled()
+    except Cancelled:
+        close_quietly(sock)
+        raise
 
 
 def _await_writable(sockets: list[Any], seconds: float) -> list[Any]:

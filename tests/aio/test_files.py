@@ -99,7 +99,9 @@ def test_open_files(url: str, fault_server: S3Server, run: Run) -> None:
 
 
 @pytest.mark.one_runtime
-def test_thousands_at_once(fault_server: S3Server, tmp_path: Path, run: Run, full: bool) -> None:
+def test_thousands_at_once(fault_server: S3Server, tmp_path: Path, run: Run, full: bool,
+                           monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLOUDFILES_MAX_CONCURRENCY", "64")
     contents = {f"f{n}": b"%d" % n for n in range(2000 if full else 300)}
     fault_server.put_many(contents, bucket="")
     before, _ = fault_server.connections()

@@ -262,8 +262,10 @@ def test_a_cancelled_worker_uses_no_new_connection() -> None:
     """As the copy of a worker that was opening one when its process was forked."""
     work = Cancellation()
     work.cancel()
-    with socket.socket() as sock, work.current(), pytest.raises(Cancelled):
+    sock = socket.socket()
+    with work.current(), pytest.raises(Cancelled):
         engine().runtime.stream(sock, 1.0)
+    assert sock.fileno() == -1
 
 
 @GREEN_ABOVE_ALL
