@@ -9,11 +9,11 @@ from __future__ import annotations
 import threading
 from bisect import bisect_right
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Sequence
 from typing import Generic, Protocol, TypeVar
 
 from cloudfiles.key_order import order_of
-from cloudfiles.types import ListEntry
+from cloudfiles.types import ListEntry, ListPage
 
 Position = tuple[str, bool, "str | None"]  # prefix, flat, and token of a page
 
@@ -39,22 +39,15 @@ def first_behind(names: list[str], after: str, *, flat: bool) -> int:
     return at - is_inside
 
 
-def collect_page(following: Callable[[], ListEntry | str | None], limit: int) -> tuple[list[ListEntry], list[str], str]:
-    """The next `limit` objects and common prefixes, and the last one of them.
+def page_of(items: Sequence[ListEntry | str], *, has_more: bool, skipped_symlinks: Sequence[str] = ()) -> ListPage:
+    """A page of objects and common prefixes; its token is the name of the last one.
 
-    following: returns the next one; None at the end.
+    has_more: whether others follow.
     """
-    entries: list[ListEntry] = []
-    prefixes: list[str] = []
-    last = ""
-    while len(entries) + len(prefixes) < limit and (item := following()) is not None:
-        if isinstance(item, str):
-            prefixes.append(item)
-            last = item
-        else:
-            entries.append(item)
-            last = item.key
-    return entries, prefixes, last
+    entries = [item for item in items if not isinstance(item, str)]
+    prefixes = [item for item in items if isinstance(item, str)]
+    last = items[-1] if has_more else None
+    return ListPage(entries, prefixes, last.key if isinstance(last, ListEntry) else last, skipped_symlinks)
 
 
 class _Walk(Protocol):

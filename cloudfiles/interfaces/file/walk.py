@@ -24,7 +24,7 @@ from cloudfiles.interfaces.file.read_ahead import Answers, DirectoriesAhead, Fil
 from cloudfiles.interfaces.file.symlinks import Symlinks
 from cloudfiles.interfaces.file.temporaries import is_temporary
 from cloudfiles.interfaces.local_store import http_date
-from cloudfiles.interfaces.tree_walk import after_within, collect_page, first_behind
+from cloudfiles.interfaces.tree_walk import after_within, first_behind, page_of
 from cloudfiles.key_order import order_of
 from cloudfiles.runtime.descriptors import with_descriptor
 from cloudfiles.types import ListEntry, ListPage
@@ -139,10 +139,9 @@ class Walk:
 
     def page(self, limit: int) -> ListPage:
         """The next `limit` objects and common prefixes."""
-        entries, prefixes, last = collect_page(self._next, limit)
-        is_full = len(entries) + len(prefixes) == limit
-        self._put_back = self._next() if is_full else None
-        return ListPage(entries, prefixes, last if self._put_back is not None else None, self._links.take_new())
+        items: list[ListEntry | str] = list(itertools.islice(iter(self._next, None), limit))
+        self._put_back = self._next() if len(items) == limit else None
+        return page_of(items, has_more=self._put_back is not None, skipped_symlinks=self._links.take_new())
 
     def _only_file(self, level: _OpenDirectory, key: str) -> str:
         """The name of the only file of the key.

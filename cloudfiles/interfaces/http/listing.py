@@ -9,10 +9,12 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
+from itertools import islice
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from cloudfiles.exceptions import UnsupportedOperationError
+from cloudfiles.interfaces.tree_walk import page_of
 from cloudfiles.key_order import order_of
 from cloudfiles.transport.wire import is_framed
 from cloudfiles.types import ListEntry, ListPage
@@ -222,23 +224,14 @@ class DirectoryLister:
 
     def page(self, prefix: str, flat: bool, after: str, limit: int | None) -> ListPage:
         """The entries after the key `after`: `limit` of them, or PAGE_ENTRIES and the rest of the directory."""
-        entries: list[ListEntry] = []
-        prefixes: list[str] = []
-        last = after
-        full_at: int | None = None  # number of directories fetched when the page was full
-        for found in self._walk(prefix, flat, after, ()):
-            count = len(entries) + len(prefixes)
-            if count == limit or (limit is None and full_at is not None and self.fetched > full_at):
-                return ListPage(entries, prefixes, last)
-            if isinstance(found, str):
-                prefixes.append(found)
-                last = found
-            else:
-                entries.append(found)
-                last = found.key
-            if full_at is None and count + 1 >= PAGE_ENTRIES:
-                full_at = self.fetched
-        return ListPage(entries, prefixes, None)
+        walk = self._walk(prefix, flat, after, ())
+        items = list(islice(walk, PAGE_ENTRIES if limit is None else limit))
+        fetched = self.fetched
+        following = next(walk, None)
+        while limit is None and following is not None and self.fetched == fetched:
+            items.append(following)
+            following = next(walk, None)
+        return page_of(items, has_more=following is not None)
 
     def _walk(self, prefix: str, flat: bool, after: str, above: tuple[list[Link], ...]) -> Iterator[ListEntry | str]:
         """Objects, and common prefixes as str, that start with `prefix` and come after `after`.

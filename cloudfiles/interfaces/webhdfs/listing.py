@@ -9,14 +9,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from functools import partial
 from itertools import islice
 from typing import Any
 
 from cloudfiles.exceptions import ProtocolError
 from cloudfiles.interfaces.file.temporaries import is_temporary
 from cloudfiles.interfaces.multipart import send_parts
-from cloudfiles.interfaces.tree_walk import after_within, collect_page, first_behind
+from cloudfiles.interfaces.tree_walk import after_within, first_behind, page_of
 from cloudfiles.interfaces.webhdfs.objects import FileStatus, Namespace
 from cloudfiles.key_order import order_of
 from cloudfiles.types import ListEntry, ListPage
@@ -96,10 +95,9 @@ class Walk:
 
     def page(self, limit: int) -> ListPage:
         """The next `limit` objects and common prefixes."""
-        entries, prefixes, last = collect_page(partial(next, self._next(limit), None), limit)
-        is_full = len(entries) + len(prefixes) == limit
+        items = list(islice(self._next(limit), limit))
         self._used_at = self._clock()
-        return ListPage(entries, prefixes, last if is_full and self._has_more() else None)
+        return page_of(items, has_more=len(items) == limit and self._has_more())
 
     def is_current(self) -> bool:
         """Whether the last page was read less than a minute ago."""
