@@ -55,6 +55,14 @@ class ItemCounter:
             self.count += count
 
 
+def check_workers(worker_group: WorkerGroup) -> None:
+    """In the caller, if it has not cancelled the workers itself: raise an error if others have stopped them."""
+    worker_group.check_process()
+    if worker_group.is_cancelled:  # the engine was closed
+        block_if_exiting()
+        raise Cancelled("the workers were stopped before they finished")
+
+
 class Batch(ABC):
     """State shared by the workers and the caller. Deques and flags need no lock of their own in CPython."""
 
@@ -207,7 +215,4 @@ class Batch(ABC):
     def _raise_error(self) -> None:
         if self._error is not None:
             raise self._error
-        self.worker_group.check_process()
-        if self.worker_group.is_cancelled:  # not by this batch: the engine was closed
-            block_if_exiting()
-            raise Cancelled("the workers were stopped before they finished")
+        check_workers(self.worker_group)

@@ -10,12 +10,12 @@ from itertools import chain
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
+from cloudfiles.batch.batch_workers import check_workers
 from cloudfiles.batch.fanout import closing_after_interrupt
 from cloudfiles.batch.store import Store
 from cloudfiles.interfaces.base import Interface
 from cloudfiles.runtime.cancellation import Cancelled
 from cloudfiles.runtime.contract import Runtime
-from cloudfiles.runtime.hub_engine import block_if_exiting
 from cloudfiles.types import ListPage
 
 if TYPE_CHECKING:
@@ -122,10 +122,7 @@ class _ListingWorkers:
                 raise self._error
             if self._closed:
                 return bool(self._outbox)
-            self._worker_group.check_process()
-            if self._worker_group.is_cancelled:  # the engine was closed
-                block_if_exiting()
-                raise Cancelled("the workers were stopped before they finished")
+            check_workers(self._worker_group)
             self._worker_group.wait_caller()
         return True
 
