@@ -8,7 +8,12 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from cloudfiles.inputs import environment_count
-from cloudfiles.runtime.descriptors import descriptor_limit, process_descriptors
+from cloudfiles.runtime.descriptors import (
+    descriptor_limit,
+    is_descriptor_shortage,
+    process_descriptors,
+    with_descriptor,
+)
 from cloudfiles.transport.body_memory import process_body_memory
 from cloudfiles.transport.traffic import Traffic, traffic_of
 from cloudfiles.values import NamedTuple
@@ -210,11 +215,20 @@ class WorkerShare:
         origins = self._origins()
         if origins != self._known:  # a server may redirect to another one
             self.leave()
-            self._known, self._width = origins, adaptive_width_of(origins)
-            self._width.join(self, now)
+            self._join(origins, now)
         if self._width is None:
             return min(self.wanted, FIRST_WIDTH)
         return self._width.workers(self, now)
+
+    def _join(self, origins: tuple[Origin, ...], now: float) -> None:
+        try:
+            width = with_descriptor(adaptive_width_of, origins)
+        except OSError as error:
+            if not is_descriptor_shortage(error):
+                raise
+            return  # its modules cannot be read: the batch goes on as it began, and tries again
+        self._known, self._width = origins, width
+        width.join(self, now)
 
     def leave(self) -> None:
         """The batch has ended."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Iterator
 from typing import Any, cast
 
@@ -14,7 +15,7 @@ from cloudfiles.runtime.contract import Runtime
 from cloudfiles.runtime.descriptors import process_descriptors
 from cloudfiles.runtime.hub_engine import close_engine, current_runtime
 from cloudfiles.transport import adaptive_width
-from cloudfiles.transport.adaptive_width import AdaptiveWidth, WorkerShare, fair_share, max_width
+from cloudfiles.transport.adaptive_width import FIRST_WIDTH, AdaptiveWidth, WorkerShare, fair_share, max_width
 from cloudfiles.transport.budget import Budget
 from cloudfiles.transport.interval import Interval
 from cloudfiles.transport.request import Origin
@@ -345,6 +346,18 @@ def test_large_parts_are_few(runtime: Runtime, traffic: Traffic, monkeypatch: py
 
     send_parts(runtime, range(40), send, ORIGIN, part_size=64 << 20)
     assert most <= 4
+
+
+def test_without_a_descriptor_for_its_modules_a_batch_goes_on_as_it_began(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unreadable(origins: Any) -> AdaptiveWidth:
+        raise OSError(errno.EMFILE, "concurrency.py")
+
+    share = WorkerShare(lambda: (ORIGIN,), cast(Any, Worker()), 100)
+    with monkeypatch.context() as shortage:
+        shortage.setattr(adaptive_width, "adaptive_width_of", unreadable)
+        assert share.workers(0.0, 50) == FIRST_WIDTH
+    monkeypatch.setitem(adaptive_width._widths, (ORIGIN,), AdaptiveWidth([], cast(Any, Controller(50))))
+    assert share.workers(0.1, 50) == 50
 
 
 # ---- options

@@ -305,6 +305,23 @@ class TestFew:
             print(len(held) > 5)
         """) == "True"
 
+    @pytest.mark.parametrize("how", ["True", "False"])
+    def test_a_batch_that_takes_longer_than_those_before(self, few: str, how: str) -> None:
+        """Only such a batch needs the modules that adapt its number of workers."""
+        assert program(few, f"""
+            assert store(0, {how}).get(keys[:1], return_dict=True) == {{"0": b"content"}}
+            for name in list(sys.modules):  # the first batch may have taken long, too
+                if name.startswith("cloudfiles.transport.") and name.rpartition(".")[2] in (
+                        "baseline", "concurrency", "interval", "ramp", "steady_width"):
+                    del sys.modules[name]
+            held = []
+            try:
+                while True: held.append(os.dup(0))
+            except OSError:
+                pass
+            print(store(1, {how}).get(keys, return_dict=True) == wanted)
+        """) == "True"
+
     def test_files(self, few: str, tmp_path: Path) -> None:
         assert program(few, f"""
             local = CloudFiles("file://{tmp_path}/x")
