@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -136,96 +136,73 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
     return make_certificates(tmp_path_factory.mktemp("certificates"))
 
 
-@pytest.fixture(scope="session")
-def _fault_server() -> Iterator[S3Server]:
-    with S3Server() as server:
-        yield server
+class ScriptedServers:
+    """The scripted servers: each is started when a test first uses it, and stopped after the last test."""
 
+    def __init__(self) -> None:
+        self._running: dict[tuple[Any, ...], Any] = {}
+        self._end = ExitStack()
 
-@pytest.fixture
-def fault_server(_fault_server: S3Server) -> S3Server:
-    """The scripted server, as new."""
-    _fault_server.reset()
-    return _fault_server
+    def as_new(self, kind: Callable[..., Any], *arguments: object) -> Any:
+        """The server `kind(*arguments)` without what earlier tests have left in it."""
+        key = (kind, *arguments)
+        if key not in self._running:
+            self._running[key] = self._end.enter_context(kind(*arguments))
+        self._running[key].reset()
+        return self._running[key]
 
-
-@pytest.fixture(scope="session")
-def _tls_fault_server(certificates: Certificates) -> Iterator[S3Server]:
-    with S3Server(certificates.server) as server:
-        yield server
-
-
-@pytest.fixture
-def tls_fault_server(_tls_fault_server: S3Server) -> S3Server:
-    """The scripted server over TLS, as new."""
-    _tls_fault_server.reset()
-    return _tls_fault_server
+    def stop(self) -> None:
+        self._end.close()
 
 
 @pytest.fixture(scope="session")
-def _mtls_fault_server(certificates: Certificates) -> Iterator[S3Server]:
-    with S3Server(certificates.server, certificates.authority) as server:
-        yield server
+def _scripted() -> Iterator[ScriptedServers]:
+    servers = ScriptedServers()
+    yield servers
+    servers.stop()
 
 
 @pytest.fixture
-def mtls_fault_server(_mtls_fault_server: S3Server) -> S3Server:
-    """The scripted server over TLS, which demands a client certificate, as new."""
-    _mtls_fault_server.reset()
-    return _mtls_fault_server
-
-
-@pytest.fixture(scope="session")
-def _gcs_server() -> Iterator[GcsServer]:
-    with GcsServer() as server:
-        yield server
+def fault_server(_scripted: ScriptedServers) -> S3Server:
+    """The scripted S3."""
+    return _scripted.as_new(S3Server)
 
 
 @pytest.fixture
-def gcs_server(_gcs_server: GcsServer) -> GcsServer:
-    """The scripted Cloud Storage, as new."""
-    _gcs_server.reset()
-    return _gcs_server
-
-
-@pytest.fixture(scope="session")
-def _azure_server() -> Iterator[AzureServer]:
-    with AzureServer() as server:
-        yield server
+def tls_fault_server(_scripted: ScriptedServers, certificates: Certificates) -> S3Server:
+    """The scripted S3 over TLS."""
+    return _scripted.as_new(S3Server, certificates.server)
 
 
 @pytest.fixture
-def azure_server(_azure_server: AzureServer) -> AzureServer:
-    """The scripted Azure, as new."""
-    _azure_server.reset()
+def mtls_fault_server(_scripted: ScriptedServers, certificates: Certificates) -> S3Server:
+    """The scripted S3 over TLS, which demands a client certificate."""
+    return _scripted.as_new(S3Server, certificates.server, certificates.authority)
+
+
+@pytest.fixture
+def gcs_server(_scripted: ScriptedServers) -> GcsServer:
+    """The scripted Cloud Storage."""
+    return _scripted.as_new(GcsServer)
+
+
+@pytest.fixture
+def azure_server(_scripted: ScriptedServers) -> AzureServer:
+    """The scripted Azure."""
     forget_namespaces()
-    return _azure_server
-
-
-@pytest.fixture(scope="session")
-def _adl_server() -> Iterator[AdlServer]:
-    with AdlServer() as server:
-        yield server
+    return _scripted.as_new(AzureServer)
 
 
 @pytest.fixture
-def adl_server(_adl_server: AdlServer) -> AdlServer:
-    """The scripted Data Lake Storage Gen1, as new."""
-    _adl_server.reset()
-    return _adl_server
-
-
-@pytest.fixture(scope="session")
-def _webhdfs_server() -> Iterator[WebHdfsServer]:
-    with WebHdfsServer() as server:
-        yield server
+def adl_server(_scripted: ScriptedServers) -> AdlServer:
+    """The scripted Data Lake Storage Gen1."""
+    return _scripted.as_new(AdlServer)
 
 
 @pytest.fixture
-def webhdfs_server(_webhdfs_server: WebHdfsServer) -> WebHdfsServer:
-    """The scripted WebHDFS, as new."""
-    _webhdfs_server.reset()
-    return _webhdfs_server
+def webhdfs_server(_scripted: ScriptedServers) -> WebHdfsServer:
+    """The scripted WebHDFS."""
+    return _scripted.as_new(WebHdfsServer)
 
 
 @pytest.fixture

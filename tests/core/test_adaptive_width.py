@@ -20,6 +20,7 @@ from cloudfiles.transport.budget import Budget
 from cloudfiles.transport.interval import Interval
 from cloudfiles.transport.request import Origin
 from cloudfiles.transport.traffic import Traffic
+from tests.concurrent_calls import ConcurrentCalls
 from tests.internals import Replace
 
 ORIGIN = Origin("http", "adaptive.example", 80)
@@ -295,57 +296,42 @@ def test_parts_in_progress_follow_the_width(runtime: Runtime, traffic: Traffic,
     controller = Controller(3)
     controller.interval = 0.001
     monkeypatch.setitem(adaptive_width._widths, (ORIGIN,), AdaptiveWidth([traffic], cast(Any, controller)))
-    running = most = 0
+    sending = ConcurrentCalls(runtime.sleep)
 
     def send(number: int, part: bytes) -> None:
-        nonlocal running, most
-        running += 1
-        most = max(most, running)
         if number == 3:
             controller.width = 12
-        while number > 3 and most < 12:
-            runtime.sleep(0.0005)
-        assert most <= (3 if number < 3 else 12)
-        running -= 1
+        with sending.call(until=12 if number > 3 else 0):
+            assert sending.most <= (3 if number < 3 else 12)
 
     assert send_parts(runtime, (b"x" for _ in range(60)), send, ORIGIN) == 60
-    assert most == 12
+    assert sending.most == 12
 
 
 def test_parts_of_several_calls_share_a_given_number_of_workers(runtime: Runtime) -> None:
-    slots = Budget(3)
-    running = most = 0
+    slots, sending = Budget(3), ConcurrentCalls(runtime.sleep)
 
     def send(number: int, part: bytes) -> None:
-        nonlocal running, most
-        running += 1
-        most = max(most, running)
-        for _ in range(2000):
-            if most == 3:
-                break
-            runtime.sleep(0.0005)
-        running -= 1
+        with sending.call(until=3):
+            pass
 
     def call(_: int) -> int:
         return send_parts(runtime, (b"x" for _ in range(20)), send, ORIGIN, slots=slots)
 
     assert collect(call, range(4), Plan(runtime, 4)) == [20] * 4
-    assert most == 3
+    assert sending.most == 3
 
 
 def test_large_parts_are_few(runtime: Runtime, traffic: Traffic, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(adaptive_width._widths, (ORIGIN,), AdaptiveWidth([traffic], cast(Any, Controller(50))))
-    running = most = 0
+    sending = ConcurrentCalls(runtime.sleep)
 
     def send(number: int, part: int) -> None:
-        nonlocal running, most
-        running += 1
-        most = max(most, running)
-        runtime.sleep(0.001)
-        running -= 1
+        with sending.call():
+            runtime.sleep(0.001)
 
     send_parts(runtime, range(40), send, ORIGIN, part_size=64 << 20)
-    assert most <= 4
+    assert sending.most <= 4
 
 
 def test_without_a_descriptor_for_its_modules_a_batch_goes_on_as_it_began(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,6 @@ import socket
 import subprocess
 import sys
 import types
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -29,16 +28,9 @@ from cloudfiles.testing.server_faults import Fault
 from tests.conformance.nasty_keys import NASTY_KEYS
 
 
-@pytest.fixture(scope="module")
-def _server() -> Iterator[S3Server]:
-    with S3Server() as server:
-        yield server
-
-
 @pytest.fixture
-def server(_server: S3Server) -> S3Server:
-    _server.reset()
-    return _server
+def server(fault_server: S3Server) -> S3Server:
+    return fault_server
 
 
 @pytest.fixture

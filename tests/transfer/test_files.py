@@ -54,6 +54,7 @@ from cloudfiles.testing import (
 from cloudfiles.testing.s3_objects import make_object
 from cloudfiles.transport.client import Client
 from cloudfiles.transport.request import Origin
+from tests.concurrent_calls import ConcurrentCalls
 from tests.internals import Replace
 from tests.transfer.conftest import KINDS, Make
 
@@ -329,25 +330,18 @@ def test_so_many_chunks_are_read_side_by_side(chunk: int, seconds: float, etag: 
 
 def test_more_chunks_are_read_at_once_than_a_fixed_number() -> None:
     """As many as the controller allows: 20 at a server of which nothing is known."""
-    now = most = 0
+    reads = ConcurrentCalls(gevent.sleep)
 
     class Source:
         origin = ORIGIN
 
         def read(self, start: int, end: int, etag: str) -> chunk_sources.Chunk:
-            nonlocal now, most
-            now += 1
-            most = max(most, now)
-            for _ in range(1000):
-                if most == 20:
-                    break
-                gevent.sleep(0.001)
-            now -= 1
-            return chunk_sources.Chunk(b"x", 40, '"x"', {})
+            with reads.call(until=20):
+                return chunk_sources.Chunk(b"x", 40, '"x"', {})
 
     source: Any = Source()
     assert len(file_download.read_chunks(source, [(n, n + 1) for n in range(40)], '"x"')) == 40
-    assert most == 20
+    assert reads.most == 20
 
 
 def test_what_is_not_pinned_is_read_by_one_request(fault_server: S3Server, tmp_path: Path, slow: bool) -> None:
