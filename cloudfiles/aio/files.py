@@ -1,8 +1,8 @@
 """Async counterparts of the functions in `cloudfiles.files`.
 
 Requests run in the engine's hub, writes to disk in an executor, and callbacks in the event loop. Thousands of calls may
-run concurrently; at most 64 of their requests are in progress at a time. Cancelling the task closes its connection, and
-a cancelled download leaves no file behind.
+run concurrently; the number of requests that are in progress at a time is found for each server, and at most 64 for
+uploads to cloudpaths. Cancelling the task closes its connection, and a cancelled download leaves no file behind.
 
 aiohttp is not used, but its objects are accepted from existing programs: the `limit` of a `connector` bounds the
 concurrent requests of all calls that use it, and the `total`, `sock_connect` and `sock_read` of a `ClientTimeout` are
@@ -56,11 +56,9 @@ AsyncCallback = Callable[[int, int], Awaitable[None]]
 """Awaited with (bytes done, total bytes)."""
 
 _MAX_REQUESTS = 64
-"""Maximum number of concurrent uploads to cloudpaths, of all calls without a connector."""
+"""Maximum number of concurrent requests to servers that are not known in advance, as for uploads to cloudpaths."""
 
-_default_limiter = ConcurrencyLimiter(_MAX_REQUESTS)
-_server_limiters: dict[Origin, ConcurrencyLimiter] = {}
-_limiters: weakref.WeakKeyDictionary[Any, ConcurrencyLimiter] = weakref.WeakKeyDictionary()
+_connector_limiters: weakref.WeakKeyDictionary[Any, ConcurrencyLimiter] = weakref.WeakKeyDictionary()
 
 
 async def download_file(url: str, target: Path, chunk_size: int = CHUNK_BYTES, timeout: Any = None,
@@ -210,23 +208,23 @@ async def _gather_or_cancel(works: list[Coroutine[Any, Any, Any]]) -> list[Any]:
         raise
 
 
-def _limiter_of_server(origin: Origin) -> ConcurrencyLimiter:
-    limiter = _server_limiters.get(origin)
-    if limiter is None:
-        limiter = _server_limiters[origin] = ConcurrencyLimiter(
-            share_of=lambda runtime: WorkerShare(lambda: (origin,), runtime, max_width()))
-    return limiter
-
-
 def _limiter_of(connector: Any, origin: Origin | None) -> ConcurrencyLimiter:
-    """That of the connector; without one, that of the server, for which the number of requests is found."""
+    """That of the connector; without one, that of the server."""
     if connector is None:
-        return _default_limiter if origin is None else _limiter_of_server(origin)
-    limiter = _limiters.get(connector)
+        return _limiter_of_server(origin)
+    limiter = _connector_limiters.get(connector)
     if limiter is None:
         limit = getattr(connector, "limit", None) or None  # aiohttp: 0 is no limit
-        limiter = _limiters[connector] = ConcurrencyLimiter(limit)
+        limiter = _connector_limiters[connector] = ConcurrencyLimiter(limit)
     return limiter
+
+
+@functools.cache
+def _limiter_of_server(origin: Origin | None) -> ConcurrencyLimiter:
+    """The limiter of all calls to a server, for which the number of requests is found; None for unknown servers."""
+    if origin is None:
+        return ConcurrencyLimiter(_MAX_REQUESTS)
+    return ConcurrencyLimiter(share_of=lambda runtime: WorkerShare(lambda: (origin,), runtime, max_width()))
 
 
 @contextmanager
