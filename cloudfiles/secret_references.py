@@ -7,6 +7,7 @@ another account.
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import weakref
@@ -137,7 +138,6 @@ class ExportedSecrets:
 
 def export(objects: Any) -> ExportedSecrets:
     """The secrets that a pickle of `objects` refers to."""
-    import io
     import pickle
 
     found: dict[str, Any] = {}

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol, TypeAlias
 
+from cloudfiles.exceptions import InvalidInputError
+
 
 class ProgressBar(Protocol):
     """A progress bar of the caller's own, such as a tqdm."""
@@ -62,7 +64,5 @@ def bar_for(progress: Progress, total: int | None, description: str, unit: str =
             bar.total = total
         yield bar
     else:
-        from cloudfiles.exceptions import InvalidInputError
-
         raise InvalidInputError("progress: expected True, False, a str or an object with update(count), got "
                                 f"{progress!r}")

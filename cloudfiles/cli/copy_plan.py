@@ -22,7 +22,7 @@ from typing import NamedTuple
 
 import click
 
-from cloudfiles import CloudFiles
+from cloudfiles import CloudFiles, paths
 from cloudfiles.addresses import split_object
 from cloudfiles.cli.listing import directory, entries, is_empty_directory, matches, missing
 from cloudfiles.cli.operands import STANDARD, Operand, below, from_input
@@ -169,8 +169,6 @@ def _listed_on_input(stores: Stores, target: _Target) -> Iterator[Copying]:
 
 def _bucket(one: Operand) -> str:
     """The cloudpath that all keys of the operand's store are below."""
-    from cloudfiles import paths
-
     extracted = paths.extract(one.directory)
     if extracted.protocol == "file":
         return "file:///"

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from cloudfiles.cli.globs import compiled
+from cloudfiles.cli.globs import compiled, split_glob
 from cloudfiles.cli.listing import Found, contents, entries, is_empty_directory, matches, missing
 from cloudfiles.cli.operands import Operand, below
 from cloudfiles.cli.outcome import Outcome, failing
@@ -100,8 +100,6 @@ def _line_of(is_long: bool, human: bool, as_json: bool, shortpath: bool) -> Call
 def _short(found: Found, one: Operand) -> str:
     """The path as the operand was written: relative, if it was."""
     if one.is_pattern:
-        from cloudfiles.cli.globs import split_glob
-
         base = split_glob(one.text)[0]
     else:
         base = one.text.rstrip("/") if not one.name else one.text.rstrip("/").removesuffix(one.name).rstrip("/")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, TextIO
 
 import click
@@ -119,17 +120,12 @@ def _say(line: str) -> None:
     click.echo(line, err=True)
 
 
-def failing(outcome: Outcome, path: str) -> AbstractContextManager[None]:
+@contextmanager
+def failing(outcome: Outcome, path: str) -> Iterator[None]:
     """A block whose CloudFilesError is the failure of one object."""
-    from contextlib import contextmanager
-
-    @contextmanager
-    def block() -> Any:
-        try:
-            yield
-        except BrokenPipeError:
-            raise
-        except (CloudFilesError, OSError) as error:
-            outcome.fail(path, error)
-
-    return block()
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except (CloudFilesError, OSError) as error:
+        outcome.fail(path, error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -53,8 +54,6 @@ class Stores:
 
 def store_options(command: F) -> F:
     """Add the options to a command, which receives `stores` in their place."""
-    import functools
-
     @functools.wraps(command)
     @click.pass_context
     def with_stores(ctx: click.Context, /, endpoint: str | None, no_sign_request: bool, request_payer: str | None,

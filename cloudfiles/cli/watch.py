@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 
 import click
@@ -21,8 +22,6 @@ def watch() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line.")
 def net(interval: float, count: int | None, as_json: bool) -> int:
     """Print the bytes received and sent per second by all network devices of this machine, whatever the process."""
-    import itertools
-
     from cloudfiles.monitoring.sampling import net_counters
 
     before, at = net_counters(), time.monotonic()

@@ -26,6 +26,7 @@ from cloudfiles.filesystem.listings import (
 )
 from cloudfiles.inputs import is_path
 from cloudfiles.interfaces.capabilities import Directories
+from cloudfiles.types import ListEntry
 
 
 class Lookups(FileSystemBase):
@@ -234,8 +235,6 @@ class Lookups(FileSystemBase):
 
     def _found_alone(self, name: str, withdirs: bool) -> Iterator[Entry]:
         """A file, or an empty directory."""
-        from cloudfiles.types import ListEntry
-
         cf, key = self._names.locate(name)
         if not key:
             return

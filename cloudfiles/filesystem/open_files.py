@@ -8,6 +8,9 @@ import tempfile
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from fsspec.compression import compr
+from fsspec.core import get_compression
+
 from cloudfiles.file_objects.publishing import PublishedOnExit
 from cloudfiles.filesystem.errors import translated
 
@@ -235,9 +238,6 @@ def compressed(file: Any, name: str, method: str, mode: str) -> Any:
 
     method: a name of `fsspec.compression`, or 'infer' for the one that the suffix of the name says.
     """
-    from fsspec.compression import compr
-    from fsspec.core import get_compression
-
     method = get_compression(name, method)
     return file if method is None else CompressedFile(file, compr[method](file, mode=mode[0]))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from cloudfiles.exceptions import InvalidInputError, UnsupportedOperationError
@@ -77,10 +78,8 @@ def _number(what: str, module: str, function: str, name: str) -> int:
 
 def _lookup(module: str, function: str) -> Callable[[Any], Any] | None:
     """A function of a module that Windows does not have."""
-    import importlib
-
     try:
-        found: Callable[[Any], Any] = getattr(importlib.import_module(module), function)
+        found: Callable[[Any], Any] = getattr(import_module(module), function)
     except ImportError:
         return None
     return found

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cloudfiles import integrity
+from cloudfiles.compression import decompress
 from cloudfiles.credentials.signing.url_encoding import format_query, quote_key
 from cloudfiles.exceptions import (
     AuthorizationError,
@@ -197,8 +198,6 @@ class GsRead(ObjectRead):
         if stored != "identity" or sent != "gzip" or "range" in self.headers:
             raise ProtocolError(f"the object is stored with the encoding {stored}, but was sent with {sent}, although "
                                 "it was requested as stored: a proxy or cache changes it", path=self.path)
-        from cloudfiles.compression import decompress
-
         response.content = decompress(response.content, "gzip", self.path or "")
         del headers["content-encoding"]
 
