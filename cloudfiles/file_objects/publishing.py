@@ -1,11 +1,13 @@
-"""What all file objects for writing have in common: the end of a `with` block."""
+"""What all file objects for writing have in common: the end of a `with` block, and that they are not pickled."""
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol, SupportsIndex
 
 
 class _Written(Protocol):
+    @property
+    def name(self) -> str: ...
     def close(self) -> None: ...
     def abort(self) -> None: ...
 
@@ -18,3 +20,7 @@ class PublishedOnExit:
             self.close()
         else:
             self.abort()
+
+    def __reduce_ex__(self: _Written, protocol: SupportsIndex, /) -> NoReturn:
+        raise TypeError(f"the open file {self.name!r} cannot be pickled; pickle its CloudFiles or file system and its "
+                        "path instead, and open it where it is used")

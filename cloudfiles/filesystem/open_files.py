@@ -161,9 +161,6 @@ class WrittenFile(PublishedOnExit, FileOfSystem):
     def commit(self) -> None:
         self.close()
 
-    def __reduce__(self) -> Any:
-        raise TypeError("a file that is open for writing cannot be pickled")
-
 
 class DeferredFile(PublishedOnExit, FileOfSystem):
     """A file that is written in a transaction: kept in a temporary local file until `commit`.

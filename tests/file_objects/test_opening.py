@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import pickle
 import warnings
 from pathlib import Path
 
@@ -55,6 +56,12 @@ def test_what_is_dropped_is_not_published(cf: CloudFiles, mode: str) -> None:
     with pytest.warns(ResourceWarning, match="'key'.*was not closed"):
         del file  # at once, as nothing else refers to it
     assert list(cf) == []
+
+
+@pytest.mark.parametrize("mode", ["w", "wb", "a", "xb"])
+def test_a_writer_is_not_pickled(cf: CloudFiles, mode: str) -> None:
+    with cf.open("key", mode) as file, pytest.raises(TypeError, match=r"open file 'key' cannot be pickled; pickle its"):
+        pickle.dumps(file)
 
 
 def test_what_was_closed_does_not_warn(cf: CloudFiles) -> None:

@@ -83,6 +83,14 @@ def test_a_dropped_file_does_not_appear(fs: Any) -> None:
     assert fs.find("") == []
 
 
+def test_open_files_that_are_not_pickled(fs: Any) -> None:
+    fs.pipe("x.gz", b"")
+    for mode, compression in (("wb", None), ("w", None), ("wb", "gzip"), ("rb", "gzip")):
+        with (fs.open("x.gz", mode, compression=compression) as file,
+              pytest.raises(TypeError, match=r"open file '.*x\.gz' cannot be pickled")):
+            pickle.dumps(file)
+
+
 def test_compression(fs: Any) -> None:
     with fs.open("x.gz", "wb", compression="infer") as file:
         file.write(LINES)
