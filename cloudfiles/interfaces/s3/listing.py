@@ -28,9 +28,6 @@ if TYPE_CHECKING:
 
 PAGE_ENTRIES = 1000  # the maximum of S3
 _new_entry: Callable[[Iterable[Any]], ListEntry] = partial(tuple.__new__, ListEntry)  # three times as fast as `_make`
-_FREQUENT = {"%20": " ", "%2B": "+", "%2C": ",", "%2F": "/", "%3A": ":", "%3D": "=", "%40": "@"}
-"""Escapes of characters that are no part of another escape, so that they can be decoded first."""
-
 _MARKER = "marker:"  # prefix of the tokens of ListObjects; the last key follows
 
 
@@ -145,11 +142,17 @@ def unquote_keys(texts: Sequence[str]) -> list[str]:
     together = "\n".join(texts)
     if "%" not in together and "+" not in together:
         return list(texts)
-    together = together.replace("+", " ")
-    for escape, character in _FREQUENT.items():  # `unquote` takes 0.5 us for each
-        together = together.replace(escape, character)
-    decoded = unquote(together, errors="surrogateescape").split("\n")
+    decoded = _unquote(together.replace("+", " ")).split("\n")
     return decoded if len(decoded) == len(texts) else list(map(unquote_key, texts))
+
+
+def _unquote(text: str) -> str:
+    """Like `unquote`, which takes 0.5 us for each escape: sixty times as long as the decoder of Python's `\\xE4`."""
+    if text.isascii() and "\\" not in text:
+        with suppress(UnicodeDecodeError):  # a percent sign that begins no escape
+            escaped = text.replace("%", "\\x").encode().decode("unicode_escape")
+            return escaped.encode("latin-1").decode("utf-8", "surrogateescape")
+    return unquote(text, errors="surrogateescape")
 
 
 def _next_token(document: ET.Element, space: str, keys: list[str], prefixes: list[str]) -> str | None:
