@@ -42,6 +42,11 @@ _CHUNK_KEYS = 100_000
 _CHUNK_SECONDS = 0.5
 """An iterator that takes longer than this for a chunk is slow: its keys are requested as they come."""
 
+_ORDERS: tuple[Callable[[str], Any], ...] = (
+    lambda key: key.replace("/", "\0"), lambda key: key.encode("utf-16-be", "surrogatepass"))
+"""Orders in which servers with the API of S3 list, against its documentation: directory by directory (gateways to file
+systems) and by UTF-16 code units (strings of Java and .NET). All keys of a page may be in both orders."""
+
 _key = attrgetter("key")
 
 _Answer = Callable[[Any], Any]
@@ -124,12 +129,14 @@ def one_by_one(ask: _Answer, paths: Iterable[str], plan: Plan) -> dict[str, Any]
 class _Part(NamedTuple):
     """The answers for some keys, from the pages of a listing.
 
+    covered: how many of the keys, from the first one, the pages cover. Not all of these have an answer.
     is_exact: whether the last page lists exactly the keys for which it answers, so that parts end where pages do.
     in_order: whether the pages list keys in order. If not, keys that they lack may still exist.
     stopped: whether more pages would answer for too few keys.
     """
 
     answers: _Answers
+    covered: int = 0
     is_exact: bool = False
     in_order: bool = True
     stopped: bool = False
@@ -143,10 +150,12 @@ def _answers_from_pages(interface: Interface, keys: list[str], read: _Answer, pl
 
     first: _Part
     [first] = collect(lambda keys: _list_part(interface, keys, read, counter, pages=1), [keys], plan, counter)
-    done = len(first.answers)
+    done = first.covered
     parts = [first]
     if first.in_order and not first.stopped and done < len(keys):
-        parts += collect(list_part, _split(keys[done:], done, plan.width, first.is_exact), plan, counter)
+        rest = keys[done:]
+        chunks = [rest] if interface.traits.lists_directories else _split(rest, done, plan.width, first.is_exact)
+        parts += collect(list_part, chunks, plan, counter)
     if not all(part.in_order for part in parts):
         if plan.report is not None:
             plan.report(-counter.count)
@@ -172,34 +181,55 @@ def _list_part(interface: Interface, keys: list[str], read: _Answer, counter: It
     answers: _Answers = {}
     prefix = commonprefix((keys[0], keys[-1]))
     at, is_exact = 0, False
+    position, token = _just_before(keys[0], prefix), None
     while at < len(keys) and pages != 0:
-        start_after = _just_before(keys[at], prefix)
         try:
-            page = _page_after(interface, prefix, start_after)
+            page = _page_after(interface, prefix, position, token)
         except (AuthorizationError, UnsupportedOperationError):
-            return _Part(answers, stopped=True)  # without permission to list, objects may still be readable
-        upto = _covered(page, keys, at, start_after)
+            return _Part(answers, at, stopped=True)  # without permission to list, objects may still be readable
+        upto = _covered(page, keys, at, position)
         if upto is None:
-            return _Part(answers, in_order=False)
+            return _Part(answers, at, in_order=False)
         asked, listed = keys[at:upto], list(map(_key, page.entries))
         found = dict(zip(listed, page.entries, strict=True))
-        answers.update(zip(asked, map(read, map(found.get, asked)), strict=True))
-        counter.add(len(asked))
-        if len(asked) < DENSE and upto < len(keys):
-            return _Part(answers, stopped=True)
+        doubtful = _doubtful([key for key in asked if key not in found], position,
+                             listed[-1] if page.next_token is not None else None)
+        sure = [key for key in asked if key not in doubtful] if doubtful else asked
+        answers.update(zip(sure, map(read, map(found.get, sure)), strict=True))
+        counter.add(len(sure))
+        is_dense = len(asked) >= DENSE
+        if not is_dense and token is None and upto < len(keys):
+            return _Part(answers, upto, stopped=True)
         at, is_exact = upto, asked == listed
         pages = None if pages is None else pages - 1
-    return _Part(answers, is_exact)
+        token = page.next_token if is_dense and interface.traits.lists_directories else None
+        if at < len(keys):
+            position = listed[-1] if token is not None else _just_before(keys[at], prefix)
+    return _Part(answers, at, is_exact)
 
 
-def _page_after(interface: Interface, prefix: str, start_after: str | None) -> ListPage:
+def _page_after(interface: Interface, prefix: str, position: str | None, token: str | None) -> ListPage:
     """The first page with entries. Some stores send empty ones before it, after many deletes."""
-    page = interface.list_page(prefix, start_after=start_after)
+    page = interface.list_page(prefix, start_after=position if token is None else None, token=token)
     for _ in range(_EMPTY_PAGES):
         if page.entries or page.next_token is None:
             break
         page = interface.list_page(prefix, token=page.next_token)
     return page
+
+
+def _doubtful(missing: list[str], start_after: str | None, last: str | None) -> set[str]:
+    """The missing keys that are not between the ends of the page in each order that a store may have in fact.
+
+    last: the last key of the page; None if nothing follows it.
+    """
+    found: set[str] = set()
+    for order_of in _ORDERS if missing else ():
+        low = None if start_after is None else order_of(start_after)
+        high = None if last is None else order_of(last)
+        found.update(key for key, place in zip(missing, map(order_of, missing), strict=True)
+                     if (low is not None and place <= low) or (high is not None and place > high))
+    return found
 
 
 def _answers_from_whole_listing(interface: Interface, keys: list[str], read: _Answer, plan: Plan,

@@ -57,11 +57,12 @@ def list_pages(store: Store | Interface, prefix: str = "", *, flat: bool = False
                token: str | None = None) -> Iterator[ListPage]:
     """All pages of a listing in order, from `token` on, with each object once. See `Interface.pages`.
 
-    The first page is requested in the calling thread. If more follow, and the store lists in key order, several are
-    requested at the same time (see `listing_plan`). An interface is listed one page after another.
+    The first page is requested in the calling thread. If more follow, and the store lists in key order from any key on,
+    several are requested at the same time (see `listing_plan`). An interface is listed one page after another.
     """
     here = store.here() if isinstance(store, Store) else store
-    if here.traits.is_local or not here.traits.lists_in_key_order:
+    traits = here.traits
+    if traits.is_local or traits.lists_directories or not traits.lists_in_key_order:
         yield from here.pages(prefix, flat=flat, token=token)
         return
     from cloudfiles.batch.listing_plan import ListingPlan  # imported here because it takes 2 ms

@@ -13,6 +13,8 @@ class StoreTraits(NamedTuple):
         is_local: operations take microseconds and do not wait for a network: a batch starts in the calling thread.
         lists_in_key_order: `list_page` lists keys in UTF-8 byte order and supports `start_after`, so that batches can
             merge with it.
+        lists_directories: a page takes reading the directory in which it begins, as a whole. Listings continue by
+            their tokens, and are not divided into ranges that are listed at the same time.
         lists_cheaply: for listings in an unknown order: listing costs less than requesting one in a hundred of the
             listed keys. Batches may look for keys in the complete listing of their common prefix.
         keeps_live_objects: `put` accepts any Python object, and `get` returns the same object.
@@ -34,6 +36,7 @@ class StoreTraits(NamedTuple):
 
     is_local: bool = False
     lists_in_key_order: bool = False
+    lists_directories: bool = False
     lists_cheaply: bool = False
     keeps_live_objects: bool = False
     delete_batch: int = 1

@@ -21,6 +21,7 @@ from cloudfiles.exceptions import (
     TruncatedBodyError,
     UnsupportedOperationError,
 )
+from cloudfiles.interfaces.webhdfs import interface as webhdfs_interface
 from cloudfiles.interfaces.webhdfs.requests import MAX_REDIRECTS
 from cloudfiles.testing import FlipBit, ResetBefore, ResetInBody, ResetInUpload, Rule, Status
 from cloudfiles.testing.http_messages import ServerResponse
@@ -499,6 +500,20 @@ def test_directories_are_read_side_by_side_and_in_order(webhdfs_server: WebHdfsS
     for limit in (1, 2, 5):
         for after in (None, keys[0], keys[10], "a/3", "a/3/", "a/9", "zz"):
             assert walked(interface, after, limit) == [key for key in keys if key.encode() > (after or "").encode()]
+
+
+def test_a_directory_of_many_pages_is_read_once(webhdfs_server: WebHdfsServer, cf: CloudFiles,
+                                                monkeypatch: pytest.MonkeyPatch) -> None:
+    """Twice to look up keys: the second time for those after the first page."""
+    monkeypatch.setattr(webhdfs_interface, "PAGE_ENTRIES", 20)
+    keys = [f"{number:03}" for number in range(300)]
+    for key in keys:
+        webhdfs_server.write(f"/dir/{key}", b"1")
+    for ask, expected, count in ((lambda: list(cf.list()), keys, 1),
+                                 (lambda: cf.exists([*keys, "no"]), {**dict.fromkeys(keys, True), "no": False}, 2)):
+        webhdfs_server.forget()
+        assert ask() == expected
+        assert len(webhdfs_server.requests()) == count
 
 
 def walked(interface: Any, after: str | None, limit: int) -> list[str]:

@@ -74,8 +74,8 @@ class WebHdfsInterface(Interface):
     gateway with another path than `/webhdfs/v1`.
     """
 
-    traits = StoreTraits(lists_in_key_order=True, keeps_attributes=False, keeps_metadata=False, keeps_encodings=False,
-                         nests_names=True, delete_batch=1)
+    traits = StoreTraits(lists_in_key_order=True, lists_directories=True, keeps_attributes=False, keeps_metadata=False,
+                         keeps_encodings=False, nests_names=True, delete_batch=1)
 
     dialect: ClassVar[Dialect] = HADOOP
 
