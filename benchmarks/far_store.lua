@@ -69,9 +69,9 @@ function far.arrive()
   profile.in_progress = profile.in_progress + 1
   profile.peak_in_progress = math.max(profile.peak_in_progress, profile.in_progress)
   if var.connection_requests == "1" then
-    wait = wait + profile.connect
     profile.connections = profile.connections + 1
     profile.peak_connections = math.max(profile.peak_connections, tonumber(var.connections_active))
+    sleep(profile.connect)  -- nothing is uploaded before the connection is open
   end
   if not allowed(profile, ngx.now()) then
     sleep(wait)
