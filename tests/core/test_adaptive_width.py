@@ -90,6 +90,20 @@ def test_what_an_interval_is_made_of(joined: Callable[..., WorkerShare], traffic
     assert (one.first_byte, one.samples, one.first_responses) == (0.02, 1, ((100.1, 0.04), (100.11, 0.05)))
 
 
+def test_uploads_that_have_only_been_sent_are_not_taken_for_larger_ones(joined: Callable[..., WorkerShare],
+                                                                        traffic: Traffic,
+                                                                        controller: Controller) -> None:
+    share = joined()
+    share.workers(100.0, 1000)
+    traffic.begun, traffic.ended, traffic.bytes = 100, 1, 100 << 12
+    share.workers(100.2, 1000)
+    traffic.begun, traffic.ended, traffic.bytes = 150, 101, 150 << 12
+    share.workers(100.4, 1000)
+    traffic.begun, traffic.ended, traffic.bytes = 250, 201, (150 << 12) + (100 << 20)
+    share.workers(100.6, 1000)
+    assert [(one.completed, one.size_class) for one in controller.intervals] == [(1, 0), (100, 0), (100, 1)]
+
+
 def test_the_time_between_two_batches_does_not_count(joined: Callable[..., WorkerShare],
                                                     controller: Controller) -> None:
     share = joined()
