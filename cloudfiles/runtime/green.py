@@ -22,7 +22,6 @@ import gevent.event
 import gevent.lock
 import gevent.select
 import gevent.socket
-import gevent.ssl
 import gevent.threadpool
 from gevent._hub_local import get_hub_if_exists  # gevent has no public function that does not create one
 
@@ -30,9 +29,15 @@ from cloudfiles.runtime import cancellation
 from cloudfiles.runtime.cancellation import Cancellation, Cancelled
 from cloudfiles.runtime.connect import AddressInfo, connect_first, poll_writable
 from cloudfiles.runtime.contract import Runtime, Signal, Stream, T, WorkerGroup
-from cloudfiles.runtime.green_stream import GreenStream, Watchdog
+from cloudfiles.runtime.green_stream import (
+    GreenStream,
+    TlsContext,
+    Watchdog,
+    disconnect_after_fork,
+    new_socket,
+)
 from cloudfiles.runtime.hub_calls import HubCalls
-from cloudfiles.runtime.threads import WakeUp, cancellable_timeout, close_quietly
+from cloudfiles.runtime.threads import WakeUp, cancellable_timeout
 
 _CLOSE_TICKS = 50
 """Hundredths of a second that worker groups are given to end before their hub ends."""
@@ -290,7 +295,7 @@ class GreenRuntime(Runtime):
 
     def stop_after_fork(self) -> None:
         """In the child after a fork in the thread of this hub: the copies of the parent's workers end."""
-        self._watchdog.disconnect_after_fork()
+        disconnect_after_fork()
         for worker_group in list(self.worker_groups):
             worker_group.kill()
 
@@ -306,14 +311,12 @@ class GreenRuntime(Runtime):
 
     def connect(self, addresses: Iterable[AddressInfo], timeout: float,
                 failed: Callable[[AddressInfo], None]) -> tuple[socket.socket, AddressInfo]:
-        sock, address = connect_first(addresses, timeout, failed, gevent.socket.socket, _await_writable)
-        _close_if_cancelled(sock)
+        sock, address = connect_first(addresses, timeout, failed, new_socket, _await_writable)
         sock.settimeout(timeout)
         return sock, address
 
     def ssl_context(self, ca_bundle: str | None) -> ssl.SSLContext:
-        # Not create_default_context: in an unpatched process the sockets of its context would block the hub.
-        context: ssl.SSLContext = gevent.ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context: ssl.SSLContext = TlsContext(ssl.PROTOCOL_TLS_CLIENT)
         if ca_bundle:
             context.load_verify_locations(ca_bundle)
         else:
@@ -321,7 +324,6 @@ class GreenRuntime(Runtime):
         return context
 
     def stream(self, sock: socket.socket, timeout: float) -> Stream:
-        _close_if_cancelled(sock)
         return GreenStream(sock, timeout, self._hub, self._watchdog)
 
     def sleep(self, seconds: float) -> None:
@@ -353,16 +355,6 @@ def _call_in_pool(call: Cancellation, function: Callable[..., T], *args: Any) ->
             return function(*args), None
     except (Exception, Cancelled) as error:
         return None, error
-
-
-def _close_if_cancelled(sock: socket.socket) -> None:
-    """Let a cancelled worker, such as the copy of one after a fork, send nothing on a new connection: it may be that of
-    the parent."""
-    try:
-        cancellation.check_cancelled()
-    except Cancelled:
-        close_quietly(sock)
-        raise
 
 
 def _await_writable(sockets: list[Any], seconds: float) -> list[Any]:

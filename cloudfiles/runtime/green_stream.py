@@ -8,9 +8,9 @@ import ssl
 import time
 import weakref
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any
 
+import gevent.socket
 import gevent.ssl
 
 from cloudfiles.runtime.threads import PIECE, close_quietly, is_readable
@@ -23,6 +23,56 @@ _PERIOD = 0.1
 
 _LONG = 0.5
 """Seconds from which a wait is reported."""
+
+
+_sockets: weakref.WeakSet[Any] = weakref.WeakSet()
+"""The sockets of this process: those that are being connected, those in a TLS handshake, and those of streams."""
+
+
+def new_socket(family: int, kind: int, protocol: int) -> Any:
+    """A socket whose waits suspend a greenlet."""
+    sock = gevent.socket.socket(family, kind, protocol)
+    _sockets.add(sock)
+    return sock
+
+
+class _TlsSocket(gevent.ssl.SSLSocket):  # type: ignore[misc]  # gevent has no types
+    def __init__(self, *args: Any, **options: Any) -> None:
+        _sockets.add(self)  # here, as the handshake may be part of what follows
+        super().__init__(*args, **options)
+
+
+class TlsContext(gevent.ssl.SSLContext):  # type: ignore[misc]
+    """One whose sockets suspend a greenlet. That of `create_default_context` would block the hub of a process that is
+    not patched."""
+
+    sslsocket_class = _TlsSocket
+
+
+def disconnect_after_fork() -> None:
+    """In the child after a fork: copies of greenlets neither send nor receive on the connections, which are the
+    parent's.
+
+    The descriptors stay in use, by something that is no socket, until the sockets are closed: events of the loop for
+    these descriptors must not reach others.
+    """
+    descriptors = {descriptor for sock in list(_sockets) if (descriptor := _descriptor_of(sock)) >= 0}
+    if not descriptors:
+        return
+    os.close(min(descriptors))  # there may be no other one left
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for descriptor in descriptors - {nothing}:
+        os.dup2(nothing, descriptor, inheritable=False)
+    if nothing not in descriptors:
+        os.close(nothing)
+
+
+def _descriptor_of(sock: Any) -> int:
+    """-1 if it is closed, or has none yet."""
+    try:
+        return int(sock.fileno())
+    except (OSError, AttributeError):
+        return -1
 
 
 class Watchdog:
@@ -62,17 +112,6 @@ class Watchdog:
             self._timer.close()
             self._timer = None
             self._period = _NEVER
-
-    def disconnect_after_fork(self) -> None:
-        """In the child after a fork: nothing more is received from the connections, which are the parent's.
-
-        Their descriptors stay in use, by something that is no socket, until the streams are closed: events of the loop
-        for these descriptors must not reach others.
-        """
-        nothing = os.open(os.devnull, os.O_RDWR)
-        for stream in self._streams:
-            stream.replace_descriptor(nothing)
-        os.close(nothing)
 
     def look(self, now: float) -> None:
         """Expire the streams whose deadline has passed; call `on_wait` of those that have waited for long."""
@@ -190,10 +229,6 @@ class GreenStream:
             self._readable.close()
             self._readable = None
         close_quietly(self._sock)
-
-    def replace_descriptor(self, other: int) -> None:
-        with suppress(OSError, ValueError):  # closed already
-            os.dup2(other, self._sock.fileno(), inheritable=False)
 
     def forget(self) -> None:
         os.close(self._sock._sock.detach())  # not through gevent, which would notify the loop of the parent

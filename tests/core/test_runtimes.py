@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterator
 
 import pytest
 
-from cloudfiles.runtime.cancellation import Cancellation, Cancelled
-from cloudfiles.runtime.hub_engine import engine
 from cloudfiles.testing import Delay, Rule, S3Server, Stall
 from tests.core.programs import run_program
 from tests.selection import some
+from tests.servers.tls import Certificates
 
 GREENS = pytest.mark.parametrize("how", some(["True", "False", "None"], ["False", "None"]))  # None gives True here
 GREEN_ABOVE_ALL = pytest.mark.parametrize("how", some(["True", "False", "None"], ["None"]))
@@ -258,14 +256,65 @@ def test_workers_in_the_hub_of_a_fork(server: S3Server) -> None:
     assert len(server.requests("GET")) == 50
 
 
-def test_a_cancelled_worker_uses_no_new_connection() -> None:
-    """As the copy of a worker that was opening one when its process was forked."""
-    work = Cancellation()
-    work.cancel()
-    sock = socket.socket()
-    with work.current(), pytest.raises(Cancelled):
-        engine().runtime.stream(sock, 1.0)
-    assert sock.fileno() == -1
+def test_a_fork_in_the_hub_during_tls_handshakes(tls_fault_server: S3Server, certificates: Certificates) -> None:
+    """Their copies neither receive what the parent waits for, nor send anything."""
+    tls_fault_server.put_many({str(i): b"content %d" % i for i in range(50)})
+    assert program(tls_fault_server, f"""
+        import gevent, gevent.os, gevent.socket, socket, sys, time
+        from cloudfiles import reset_connection_pools
+        from cloudfiles.transport.traffic import _traffic
+        from cloudfiles.transport.tls import TlsHandshakes
+        under_way, forks, statuses = [], 0, []
+        shake = TlsHandshakes.wrap
+        def wrap(*args):
+            under_way.append(None)
+            try: return shake(*args)
+            finally: under_way.pop()
+        TlsHandshakes.wrap = wrap
+        cf = CloudFiles(cf.cloudpath, secrets={tls_fault_server.secrets!r}, ca_bundle={str(certificates.authority)!r})
+        sys.stderr = open(os.devnull, "w")  # gevent prints the error of the child's copy
+        ready, send = socket.socketpair()
+        def fork():  # in the same turn of the hub in which the servers' parts of the handshakes are received
+            gevent.socket.wait_read(ready.fileno())
+            ready.recv(1)
+            return len(under_way), gevent.os.fork()
+        for turns in range(1, 16, 2):
+            reset_connection_pools()
+            working, forking = gevent.spawn(cf.get, keys, return_dict=True), gevent.spawn(fork)
+            while not under_way:
+                gevent.sleep(0)
+            for _ in range(turns):
+                gevent.sleep(0)
+            time.sleep(0.02)
+            send.send(b"x")
+            shaking, pid = forking.get()
+            if pid == 0:
+                working.join(10)
+                os._exit(0 if working.ready() and working.exception else 2)
+            forks += shaking > 0
+            working.join(20)
+            assert working.value == wanted
+            statuses.append(gevent.os.waitpid(pid, 0)[1])
+        print(forks > 0, set(statuses), [traffic.failed for traffic in _traffic.values()])
+    """) == "True {0} [0]"
+    assert len(tls_fault_server.requests("GET")) == 8 * 50
+
+
+def test_a_fork_without_descriptors_left() -> None:
+    assert run_program("""
+        import os, resource, socket
+        from cloudfiles.runtime.green_stream import disconnect_after_fork, new_socket
+        resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+        sockets, held = [new_socket(socket.AF_INET, socket.SOCK_STREAM, 0) for _ in range(3)], []
+        sockets.pop(1).close()
+        try:
+            while True: held.append(os.dup(0))
+        except OSError:
+            pass
+        disconnect_after_fork()
+        print({os.fstat(sock.fileno()).st_rdev == os.stat(os.devnull).st_rdev for sock in sockets})
+        for sock in sockets: sock.detach()
+    """) == "{True}"
 
 
 @GREEN_ABOVE_ALL
