@@ -145,7 +145,7 @@ class AdaptiveWidth:
         before, after = self._marks, self._current(now)
         seconds = now - before.time
         completed, moved = after.completed - before.completed, after.bytes - before.bytes
-        if completed > after.in_progress - before.in_progress:  # else most of what was sent is not answered yet
+        if completed > max(0, after.in_progress - before.in_progress):  # else most of what was sent is not answered yet
             self._size_class = size_class(moved / completed)
         self._operation, samples = self._samples(before.time)
         interval = Interval(

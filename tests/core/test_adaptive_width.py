@@ -104,6 +104,16 @@ def test_uploads_that_have_only_been_sent_are_not_taken_for_larger_ones(joined: 
     assert [(one.completed, one.size_class) for one in controller.intervals] == [(1, 0), (100, 0), (100, 1)]
 
 
+def test_an_interval_in_which_all_requests_failed(joined: Callable[..., WorkerShare], traffic: Traffic,
+                                                  controller: Controller) -> None:
+    share = joined()
+    traffic.begun = 20
+    share.workers(100.0, 1000)
+    traffic.ended = traffic.failed = 5
+    share.workers(100.2, 1000)
+    assert [(one.completed, one.size_class) for one in controller.intervals] == [(0, 0)]
+
+
 def test_the_time_between_two_batches_does_not_count(joined: Callable[..., WorkerShare],
                                                     controller: Controller) -> None:
     share = joined()
