@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, timezone
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from cloudfiles import encoding_streams, integrity
 from cloudfiles.content_encoding import effective_encoding
 from cloudfiles.exceptions import DecompressionError, InvalidInputError, ObjectChangedError
 from cloudfiles.interfaces.base import Interface
 from cloudfiles.types import ListEntry, StoredObject
+from cloudfiles.values import NamedTuple
 
 Verdict = Literal["same", "different", "missing", "unverifiable"]
 Compare = Literal["auto", "size", "time", "digest"]

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from time import monotonic, sleep
 from typing import Any, TypeVar
@@ -42,6 +41,7 @@ from cloudfiles.transfer.result import ObjectOutcome
 from cloudfiles.transport.body_memory import SMALL_BODY, process_copy_memory
 from cloudfiles.transport.wire import is_framed
 from cloudfiles.types import StoredObject, WriteOptions
+from cloudfiles.values import Value
 
 T = TypeVar("T")
 ProgressHook = Callable[[Item, int], object]
@@ -60,8 +60,7 @@ milliseconds, a local disk in tens of microseconds."""
 _ATTRIBUTES = ("content_type", "cache_control", "storage_class")
 
 
-@dataclass(frozen=True)
-class TransferOptions:
+class TransferOptions(Value):
     """How objects are transferred. Plain values, which worker processes receive as they are.
 
     Attributes:
@@ -91,9 +90,9 @@ class TransferOptions:
         if self.max_rate is not None and not self.max_rate > 0:
             raise InvalidInputError(f"max_rate: expected a number of bytes per second > 0, got {self.max_rate!r}")
         for name in _ATTRIBUTES:
-            object.__setattr__(self, name, given(getattr(self, name)))
-            if getattr(self, name) is not None:
-                check_header(name, getattr(self, name))
+            value = self.__dict__[name] = given(getattr(self, name))
+            if value is not None:
+                check_header(name, value)
 
     @property
     def attributes(self) -> dict[str, Any]:
@@ -142,6 +141,7 @@ class Copier:
         self._progress = progress
         self._sizes = _Sizes()
         self.limit = _limit_of(self.options, runtime)
+        self._attributes = self.options.attributes
         self._can_copy_server_side = self.options.encoding is None and target.can_copy_from(source)
 
     def copy_object(self, item: Item) -> ObjectOutcome:
@@ -202,7 +202,7 @@ class Copier:
         copied in parts, whose digests are saved and compared later: measured, that makes each copy 1.3 to 4 times
         slower than the kernel's, and checking the existing parts takes a quarter to two thirds of the time of copying.
         """
-        change = self._changed if self.options.attributes else None
+        change = self._changed if self._attributes else None
         for _ in range(_TRIES):
             try:
                 copied: CopyResult | None = self.write(item.size or 0, self.target.copy_from, self.source, item.source,
@@ -218,7 +218,7 @@ class Copier:
         raise changed
 
     def _changed(self, attributes: WriteOptions) -> WriteOptions:
-        return attributes._replace(**self.options.attributes)
+        return attributes._replace(**self._attributes)
 
     # ---- through memory
 
@@ -254,7 +254,7 @@ class Copier:
         """
         for _ in range(_TRIES):
             stored: StoredObject | None = self.read(item.size or 0, self.source.get_bounded, item.source, SMALL_BYTES)
-            if stored is None or not isinstance(stored.content, bytes) or stored.verified:
+            if stored is None or not isinstance(stored.content, bytes) or self.verification(stored.verified):
                 return stored
             size, is_announced = len(stored.content), stored.headers is None or is_framed(stored.headers)
             if is_announced and item.size in (None, size):
@@ -331,7 +331,7 @@ class Copier:
         options = WriteOptions(content_type, encoding, attributes.cache_control, attributes.storage_class, metadata,
                                content_disposition=attributes.content_disposition,
                                content_language=attributes.content_language)
-        return self._changed(options) if self.options.attributes else options
+        return self._changed(options) if self._attributes else options
 
     def check_encoding(self, item: Item, encoding: str, beginning: bytes) -> None:
         """Raise DecompressionError if the encoding is only the suffix of a name, but not that of the bytes: the copy

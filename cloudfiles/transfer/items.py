@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import Any
 
 from cloudfiles.batch.lister import list_pages
 from cloudfiles.batch.store import Store
@@ -12,6 +12,7 @@ from cloudfiles.exceptions import DuplicatePathError, InvalidInputError
 from cloudfiles.inputs import as_path, check_fields, is_path
 from cloudfiles.key_conflicts import find_key_conflict
 from cloudfiles.paths import extract
+from cloudfiles.values import NamedTuple
 
 _FIELDS = ("path", "dest_path")
 

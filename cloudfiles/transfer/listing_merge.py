@@ -7,7 +7,6 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import NamedTuple
 
 from cloudfiles.batch.lister import list_pages
 from cloudfiles.batch.store import Store
@@ -15,6 +14,7 @@ from cloudfiles.interfaces.base import Interface
 from cloudfiles.key_order import order_of
 from cloudfiles.transfer.key_filter import KeyFilter
 from cloudfiles.types import ListEntry
+from cloudfiles.values import NamedTuple
 
 
 class ListingPair(NamedTuple):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
 
 from cloudfiles.batch.fanout import collect
 from cloudfiles.batch.lister import list_pages
@@ -21,6 +20,7 @@ from cloudfiles.transfer.copier import Copier
 from cloudfiles.transfer.engine import plan_between
 from cloudfiles.transfer.items import Item
 from cloudfiles.transfer.move import Mover, move_objects
+from cloudfiles.values import NamedTuple
 
 
 def rename(store: Store, source: str, target: str, *, overwrite: bool) -> None:

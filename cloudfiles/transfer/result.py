@@ -7,11 +7,12 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from cloudfiles.exceptions import CloudFilesError
 from cloudfiles.monitoring import IOEnum, TransmissionMonitor
 from cloudfiles.transfer.items import Item
+from cloudfiles.values import NamedTuple
 
 MOST_RECORDED = 20_000
 """Entries of a recording, so that any number of objects takes the same memory."""

@@ -15,12 +15,13 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 from cloudfiles.exceptions import ConfigurationError, FileSystemError, LockingError
 from cloudfiles.interfaces.file.locks import try_lock
 from cloudfiles.lib import replace_file, settings_dir
 from cloudfiles.transfer.partial_upload import PartialUpload
+from cloudfiles.values import NamedTuple
 
 FORMAT = 1
 """The version of the format. Files of cloudfiles 1.0 have this format too, without saying so."""

@@ -6,7 +6,7 @@ import itertools
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 from cloudfiles.batch.fanout import collect
 from cloudfiles.batch.progress import Progress, bar_for, is_shown
@@ -16,6 +16,7 @@ from cloudfiles.transfer.compare import Comparison, compare_objects
 from cloudfiles.transfer.engine import plan_between
 from cloudfiles.transfer.items import Item, as_items, listed_items
 from cloudfiles.transfer.sources import check_source
+from cloudfiles.values import NamedTuple
 
 _CHUNK = 5000
 

@@ -260,6 +260,9 @@ class FileInterface(Interface):
         with ErrorTranslator(self.url, key), self.locked(path, exclusive=False):
             return read_object(path, self._variants, None, None, max_size)
 
+    def write_options(self, stored: StoredObject) -> WriteOptions:
+        return WriteOptions(encoding=stored.encoding)  # files have no attributes
+
     def can_copy_from(self, source: Interface) -> bool:
         return isinstance(source, FileInterface)
 

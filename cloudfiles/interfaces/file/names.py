@@ -1,13 +1,14 @@
-"""Keys and local paths: valid keys, suffixes of encodings, symlinks, order."""
+"""Keys and local paths: valid keys, suffixes of encodings, symlinks."""
 
 from __future__ import annotations
 
 import os
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 from cloudfiles.content_encoding import COMPRESSION_EXTENSIONS, normalize_encoding
 from cloudfiles.exceptions import InvalidPathError, UnsupportedOperationError
 from cloudfiles.interfaces.file.temporaries import is_temporary
+from cloudfiles.values import NamedTuple
 
 Variants: TypeAlias = tuple[tuple[str, str], ...]
 """Suffix and encoding of the files that may hold the object of a key. If two exist, the first one is read."""
@@ -28,6 +29,7 @@ class ObjectPath(NamedTuple):
 
     path: str
     variants: Variants
+
 
 def check_key(key: str) -> None:
     """Raises InvalidPathError for a key that `file://` cannot store, or that is outside of its root.

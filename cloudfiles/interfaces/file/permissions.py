@@ -12,10 +12,10 @@ import stat
 import sys
 from collections.abc import Iterable
 from contextlib import suppress
-from typing import NamedTuple
 
 from cloudfiles.interfaces.file.file_io import existing_files
 from cloudfiles.interfaces.file.names import Variants
+from cloudfiles.values import NamedTuple
 
 _ACL = "system.posix_acl_access"
 

@@ -7,9 +7,9 @@ import os
 import socket
 import sys
 from contextlib import suppress
-from typing import NamedTuple
 
 from cloudfiles.interfaces.file.temporaries import process_mark
+from cloudfiles.values import NamedTuple
 
 
 class ProcessIdentity(NamedTuple):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from cloudfiles.transfer.items import Item
+from cloudfiles.values import NamedTuple
 
 ItemState = Literal["pending", "leased", "done", "skipped", "failed", "unverifiable"]
 STATES: tuple[ItemState, ...] = ("pending", "leased", "done", "skipped", "failed", "unverifiable")
