@@ -202,11 +202,11 @@ class Copier:
         copied in parts, whose digests are saved and compared later: measured, that makes each copy 1.3 to 4 times
         slower than the kernel's, and checking the existing parts takes a quarter to two thirds of the time of copying.
         """
-        change = self._changed if self._attributes else None
+        options = CopyOptions(item.size, None, self._changed if self._attributes else None, self.part_workers.slots)
         for _ in range(_TRIES):
             try:
                 copied: CopyResult | None = self.write(item.size or 0, self.target.copy_from, self.source, item.source,
-                                                       item.target, CopyOptions(item.size, None, change))
+                                                       item.target, options)
             except UnsupportedOperationError:
                 return None
             except ObjectChangedError as error:

@@ -29,6 +29,9 @@ class PartWorkers:
 
     Args:
         plan: how the transfer runs.
+
+    Attributes:
+        slots: the workers, if their number was given, see `Interface.part_slots`.
     """
 
     def __init__(self, source: Interface, target: Interface, plan: Plan) -> None:
@@ -37,6 +40,7 @@ class PartWorkers:
         self._limit = parts_at_once(PART_BYTES) if self._finds_width else max(1, plan.width)
         self._interfaces = source, target
         self._slots = Budget(self._limit)
+        self.slots = None if self._finds_width else self._slots
         self._left: dict[ObjectParts, int] = {}  # parts left of each object whose parts are being copied
         self._expected: dict[ObjectParts, int] = {}  # parts of each object that is about to be copied
         self._objects = self._parts = 0  # so far, as far as they are expected

@@ -11,6 +11,7 @@ import pytest
 from cloudfiles import CloudFiles, ResumableTransfer
 from cloudfiles.batch.fanout import Plan
 from cloudfiles.interfaces.part_writer import PART_BYTES
+from cloudfiles.interfaces.s3.copy import ServerSideCopy
 from cloudfiles.interfaces.s3.multipart import S3Upload
 from cloudfiles.runtime.threads import ThreadRuntime
 from cloudfiles.testing import S3Server
@@ -18,7 +19,7 @@ from cloudfiles.transfer.multipart_copy import MultipartCopy
 from cloudfiles.transfer.part_workers import PartWorkers
 from cloudfiles.transport import body_memory
 from tests.contents import numbered
-from tests.internals import PART
+from tests.internals import PART, Replace
 
 pytestmark = pytest.mark.one_runtime
 
@@ -63,8 +64,8 @@ class Watched:
 def s3(server: S3Server) -> Any:
     server.put_many({key: numbered(SIZE, number << 28) for number, key in enumerate(KEYS)})
 
-    def made(num_threads: int | None) -> CloudFiles:
-        return CloudFiles(f"s3://{server.bucket}/", endpoint=server.url, num_threads=num_threads, green=False,
+    def made(num_threads: int | None, prefix: str = "") -> CloudFiles:
+        return CloudFiles(f"s3://{server.bucket}/{prefix}", endpoint=server.url, num_threads=num_threads, green=False,
                           composite_upload_threshold=PART, secrets=server.secrets)
 
     return made
@@ -118,6 +119,28 @@ def test_puts_send_a_given_number_of_parts(server: S3Server, s3: Any, number: in
     s3(number).puts(contents.items())
     assert {key: server.contents()[key] for key in contents} == contents
     assert watched.most == max(1, number)
+
+
+@pytest.mark.parametrize("number", [1, 2, 5])
+def test_the_server_copies_a_given_number_of_parts(server: S3Server, s3: Any, number: int, internals: Replace,
+                                                   monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also if it was given for the source only."""
+    internals(s3_copy_at_once=PART)
+    server.put_many({f"from/{key}": numbered(SIZE, key << 28) for key in range(3)})
+    watched = Watched(monkeypatch, number, ServerSideCopy, "copy_part")
+    assert s3(number, "from/").transfer_to(s3(None, "to/")).ways == {"copy": 3}
+    assert [server.contents()[f"to/{key}"] for key in range(3)] == [numbered(SIZE, key << 28) for key in range(3)]
+    assert watched.most == number
+
+
+@pytest.mark.parametrize("number", [1, 3])
+def test_objects_are_concatenated_by_a_given_number_of_requests(server: S3Server, s3: Any, number: int,
+                                                                monkeypatch: pytest.MonkeyPatch) -> None:
+    server.put_many({f"part{piece}": numbered(5 << 20, piece << 28) for piece in range(6)})
+    watched = Watched(monkeypatch, number, ServerSideCopy, "copy_part")
+    s3(number).concat([f"part{piece}" for piece in range(6)], "whole")
+    assert server.contents()["whole"] == b"".join(numbered(5 << 20, piece << 28) for piece in range(6))
+    assert watched.most == number
 
 
 # ---- how many objects at once

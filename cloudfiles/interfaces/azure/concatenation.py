@@ -15,14 +15,16 @@ from cloudfiles.interfaces.azure.objects import AzureContainer, blob_headers, co
 from cloudfiles.interfaces.capabilities import Concatenation, ConcatSource
 from cloudfiles.interfaces.multipart import parts_of_file, put_in_order, send_parts
 from cloudfiles.interfaces.server_copy import CopyOptions
+from cloudfiles.transport.budget import Budget
 from cloudfiles.types import WriteOptions
 
 
 class AzureConcatenation(Concatenation):
-    """The blobs of a container."""
+    """The blobs of a container. slots: see `send_parts`."""
 
-    def __init__(self, container: AzureContainer) -> None:
+    def __init__(self, container: AzureContainer, slots: Budget | None) -> None:
         self._container = container
+        self._slots = slots
 
     def concat(self, sources: Sequence[ConcatSource], key: str, options: WriteOptions, *,
                delete_sources: bool = False) -> str | None:
@@ -31,7 +33,7 @@ class AzureConcatenation(Concatenation):
         if not 0 < len(blocks) <= MAX_BLOCKS:
             raise UnsupportedOperationError(f"expected 1 to {MAX_BLOCKS} blocks, got {len(blocks)}", path=key)
         send_parts(container.runtime, blocks, lambda number, block: self._copy(key, ids(number), *block),
-                   container.origin)
+                   container.origin, slots=self._slots)
         return commit_blocks(container, key, ids, len(blocks), {**blob_headers(options), **condition_headers(options)})
 
     def extend(self, source: ConcatSource, key: str, content: BinaryIO, options: WriteOptions) -> str | None:
@@ -43,9 +45,10 @@ class AzureConcatenation(Concatenation):
             self._copy(key, upload.ids(number), source, start)
             upload.sent[number] = min(BLOCK, source.size - start)
 
-        send_parts(container.runtime, starts, copy, container.origin)
+        send_parts(container.runtime, starts, copy, container.origin, slots=self._slots)
         return put_in_order(container.runtime, upload, key, parts_of_file(
-            container.runtime, content, lambda number: block_size(present + number, None)), present=present)
+            container.runtime, content, lambda number: block_size(present + number, None)), present=present,
+                            slots=self._slots)
 
     def _copy(self, key: str, block_id: str, source: ConcatSource, start: int) -> None:
         copy = ServerSideCopy(self._container, key, self._container, source.key, CopyOptions())

@@ -116,7 +116,7 @@ class ServerSideCopy:
         try:
             send_parts(self.target.runtime, (b"" for _ in starts),
                        lambda number, _: self.copy_block(origin, ids(number), starts[number - 1], size),
-                       self.target.origin)
+                       self.target.origin, slots=self.options.slots)
         except ServerError as error:
             if error.status not in NO_BLOCKS_FROM_URL:
                 raise

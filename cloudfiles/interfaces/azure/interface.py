@@ -221,7 +221,7 @@ class AzureInterface(HeaderStore):
         """See the contract: those of a hierarchical namespace, if the account has one."""
         container = self._container or self._resolve()
         if kind is Concatenation:
-            return cast("C", AzureConcatenation(container))
+            return cast("C", AzureConcatenation(container, self.part_slots))
         operations = _HIERARCHICAL.get(kind)
         if operations is None or not is_hierarchical(container):
             return None

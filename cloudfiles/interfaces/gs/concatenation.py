@@ -17,14 +17,19 @@ from cloudfiles.interfaces.gs.copy import MAX_COMPOSED
 from cloudfiles.interfaces.gs.objects import GsBucket, condition_of
 from cloudfiles.interfaces.gs.resource import resource_of
 from cloudfiles.interfaces.multipart import parts_of_file, put_in_order
+from cloudfiles.transport.budget import Budget
 from cloudfiles.types import WriteOptions
 
 
 class GsConcatenation(Concatenation):
-    """The objects of a bucket: 32 by one request, more by way of intermediate objects, which are removed."""
+    """The objects of a bucket: 32 by one request, more by way of intermediate objects, which are removed.
 
-    def __init__(self, bucket: GsBucket) -> None:
+    slots: see `send_parts`.
+    """
+
+    def __init__(self, bucket: GsBucket, slots: Budget | None) -> None:
         self._bucket = bucket
+        self._slots = slots
 
     def concat(self, sources: Sequence[ConcatSource], key: str, options: WriteOptions, *,
                delete_sources: bool = False) -> str | None:
@@ -43,7 +48,7 @@ class GsConcatenation(Concatenation):
         upload, runtime = self._upload([source], key, options), self._bucket.runtime
         with _composing(key):
             return put_in_order(runtime, upload, key, parts_of_file(
-                runtime, content, lambda number: part_size(number, None)), present=1)
+                runtime, content, lambda number: part_size(number, None)), present=1, slots=self._slots)
 
     def _check_parts_are_allowed(self, key: str, options: WriteOptions) -> None:
         if not may_compose(self._bucket, options.storage_class):

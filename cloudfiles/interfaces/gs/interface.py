@@ -253,7 +253,7 @@ class GsInterface(HttpStore):
         return None if copy is None else CopyResult(size_of(copy), etag_of(copy))
 
     def capability(self, kind: Kind[C]) -> C | None:
-        return cast("C", GsConcatenation(self._resolve())) if kind is Concatenation else None
+        return cast("C", GsConcatenation(self._resolve(), self.part_slots)) if kind is Concatenation else None
 
     def reason_without(self, kind: Kind[Capability]) -> str:
         return _REASONS.get(kind, "")

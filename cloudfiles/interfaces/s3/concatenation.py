@@ -18,6 +18,7 @@ from cloudfiles.interfaces.s3.copy import ServerSideCopy, is_unsupported
 from cloudfiles.interfaces.s3.multipart import MAX_PARTS, S3Upload, part_size
 from cloudfiles.interfaces.s3.objects import S3Bucket
 from cloudfiles.interfaces.server_copy import CopyOptions
+from cloudfiles.transport.budget import Budget
 from cloudfiles.types import StoredObject, WriteOptions
 
 MIN_PART = 5 << 20
@@ -72,11 +73,13 @@ def _split(source: ConcatSource, start: int) -> list[Span]:
 class S3Concatenation(Concatenation):
     """The objects of a bucket.
 
-    get_part: as `Interface.get_part`.
+    get_part: as `Interface.get_part`. slots: see `send_parts`.
     """
 
-    def __init__(self, bucket: S3Bucket, get_part: Callable[[str, int, int, StoredObject], bytes]) -> None:
+    def __init__(self, bucket: S3Bucket, get_part: Callable[[str, int, int, StoredObject], bytes],
+                 slots: Budget | None) -> None:
         self._bucket = bucket
+        self._slots = slots
         self._get_part = get_part
 
     def concat(self, sources: Sequence[ConcatSource], key: str, options: WriteOptions, *,
@@ -100,11 +103,12 @@ class S3Concatenation(Concatenation):
         with self._copying(upload, key):
             self._send_all(upload, parts, key)
         return put_in_order(runtime, upload, key, parts_of_file(
-            runtime, content, lambda number: part_size(present + number, None)), present=present)
+            runtime, content, lambda number: part_size(present + number, None)), present=present,
+            slots=self._slots)
 
     def _send_all(self, upload: S3Upload, parts: Sequence[Sequence[Span]], key: str) -> None:
         send_parts(self._bucket.runtime, parts, lambda number, part: self._send(upload, number, part, key),
-                   self._bucket.origin, part_size=MIN_PART)
+                   self._bucket.origin, part_size=MIN_PART, slots=self._slots)
 
     @staticmethod
     @contextmanager

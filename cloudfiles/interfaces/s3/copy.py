@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from cloudfiles.batch.fanout import Plan, collect
 from cloudfiles.credentials.signing.url_encoding import quote_key
 from cloudfiles.exceptions import (
     AuthorizationError,
@@ -20,10 +19,10 @@ from cloudfiles.exceptions import (
     UnsupportedOperationError,
 )
 from cloudfiles.interfaces.documents import child_text, local_name, parse_xml
+from cloudfiles.interfaces.multipart import send_parts
 from cloudfiles.interfaces.s3.multipart import MAX_PARTS, Part, S3Upload
 from cloudfiles.interfaces.s3.objects import S3Bucket, head_with_checksums, object_headers
 from cloudfiles.interfaces.server_copy import CopyOptions, CopyResult
-from cloudfiles.transport.adaptive_width import WorkerShare, max_width
 from cloudfiles.transport.request import Request, Response
 from cloudfiles.transport.web_page import is_web_page
 from cloudfiles.types import StoredObject, WriteOptions
@@ -143,13 +142,10 @@ class ServerSideCopy(Value):
         while step * MAX_PARTS < last:
             step *= 2
 
-        def copy_part(start: int) -> None:
-            self.copy_part(upload, start // step + 1, described.etag, start, min(start + step, last))
+        def copy_part(number: int, start: int) -> None:
+            self.copy_part(upload, number, described.etag, start, min(start + step, last))
 
-        runtime = self.bucket.runtime
-        collect(copy_part, range(0, last, step), Plan(
-            runtime, report=lambda _: runtime.sleep(0),
-            share=lambda: WorkerShare(lambda: (self.bucket.origin,), runtime, max_width())))
+        send_parts(self.bucket.runtime, range(0, last, step), copy_part, self.bucket.origin, slots=self.options.slots)
 
     def copy_part(self, upload: S3Upload, number: int, etag: str | None, start: int, end: int) -> None:
         """Copy the bytes `[start:end]` of this version of the source. Raises ObjectChangedError."""

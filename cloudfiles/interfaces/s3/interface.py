@@ -221,7 +221,7 @@ class S3Interface(HeaderStore):
     def capability(self, kind: Kind[C]) -> C | None:
         if kind is not Concatenation:
             return None
-        return cast("C", S3Concatenation(self._bucket or self._resolve(), self.get_part))
+        return cast("C", S3Concatenation(self._bucket or self._resolve(), self.get_part, self.part_slots))
 
     def reason_without(self, kind: Kind[Capability]) -> str:
         return _REASONS.get(kind, "")
