@@ -15,7 +15,7 @@ from cloudfiles.cli.operands import Operand, below
 from cloudfiles.cli.outcome import Outcome, failing
 from cloudfiles.cli.sizes import parse_duration, parse_size
 from cloudfiles.cli.store_options import Stores, store_options
-from cloudfiles.cli.tables import print_json, print_line, shown_size, shown_time
+from cloudfiles.cli.tables import json_lines_option, print_json, print_line, shown_size, shown_time
 from cloudfiles.transfer.compare import when
 
 
@@ -25,7 +25,7 @@ from cloudfiles.transfer.compare import when
 @click.option("-r", "--recursive", is_flag=True, help="List all levels. This is the default, except for globs.")
 @click.option("-l", "--long", "is_long", is_flag=True, help="Show sizes and times.")
 @click.option("-h", "--human-readable", "human", is_flag=True, help="Show sizes in KiB, MiB, ...; implies -l.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line.")
+@json_lines_option
 @click.option("--shortpath", is_flag=True, help="Print paths as they were given, instead of cloudpaths.")
 @click.option("-e", "--expr", "is_expression", is_flag=True,
               help="Expand sets such as [ab] and repetitions such as [0-9]{2} in the path into several prefixes.")
@@ -120,7 +120,7 @@ def _short(found: Found, one: Operand) -> str:
 @click.option("-l", "--long", "is_long", is_flag=True, help="Show sizes and times.")
 @click.option("-h", "--human-readable", "human", is_flag=True, help="Show sizes in KiB, MiB, ...; implies -l.")
 @click.option("-0", "--print0", is_flag=True, help="End paths with a NUL byte instead of a line break.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line.")
+@json_lines_option
 @store_options
 def find(stores: Stores, paths: tuple[str, ...], names: tuple[str, ...], path_globs: tuple[str, ...],
          sizes: tuple[str, ...], ages: tuple[str, ...], is_long: bool, human: bool, print0: bool, as_json: bool) -> int:

@@ -12,7 +12,7 @@ from cloudfiles.cli.operands import Operand
 from cloudfiles.cli.outcome import Outcome, failing
 from cloudfiles.cli.sizes import parse_duration
 from cloudfiles.cli.store_options import Stores, store_options
-from cloudfiles.cli.tables import human_size, print_json, print_line, shown_time
+from cloudfiles.cli.tables import human_size, json_lines_option, print_json, print_line, shown_time
 from cloudfiles.exceptions import MissingObjectError
 
 _BATCH = 10_000
@@ -21,7 +21,7 @@ _BATCH = 10_000
 
 @click.command()
 @click.argument("paths", nargs=-1, required=True)
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line.")
+@json_lines_option
 @store_options
 def head(stores: Stores, paths: tuple[str, ...], as_json: bool) -> int:
     """Show the metadata of the objects PATHS, as Python dicts. `-` reads paths from standard input."""
@@ -39,7 +39,7 @@ def head(stores: Stores, paths: tuple[str, ...], as_json: bool) -> int:
 
 @click.command()
 @click.argument("paths", nargs=-1, required=True)
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line.")
+@json_lines_option
 @store_options
 def stat(stores: Stores, paths: tuple[str, ...], as_json: bool) -> int:
     """Show the metadata of the objects PATHS, one field per line. `-` reads paths from standard input."""

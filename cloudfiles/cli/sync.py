@@ -11,7 +11,7 @@ from cloudfiles.cli.operands import below
 from cloudfiles.cli.outcome import DONE, FAILED, Outcome
 from cloudfiles.cli.progress_bar import progress_of, transfer_bar
 from cloudfiles.cli.store_options import Stores, store_options
-from cloudfiles.cli.tables import human_size, print_json, print_line
+from cloudfiles.cli.tables import human_size, json_lines_option, print_json, print_line
 from cloudfiles.cli.transfer_options import (
     exclude_option,
     include_option,
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 @include_option
 @exclude_option
 @click.option("-n", "--dry-run", is_flag=True, help="Print what would be done.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line.")
+@json_lines_option
 @progress_option
 @limit_rate_option
 @log_option
@@ -94,7 +94,7 @@ def _store(stores: Stores, text: str) -> CloudFiles:
 @click.option("--read", "--md5", "read", is_flag=True, help="Read both objects where no digest is stored.")
 @click.option("-m", "--only-matching", is_flag=True, help="Only check objects that exist at both.")
 @click.option("-v", "--verbose", is_flag=True, help="Print how the objects differ.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line.")
+@json_lines_option
 @progress_option
 @click.option("--multipart-threshold", hidden=True)
 @click.option("--part-size", hidden=True)

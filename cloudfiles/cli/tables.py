@@ -7,6 +7,8 @@ import sys
 from datetime import datetime
 from typing import Any
 
+import click
+
 
 def human_size(size: int) -> str:
     """`size` bytes with three digits: `1.5 KiB`, `312 MiB`.
@@ -40,6 +42,9 @@ def shown_time(modified: str | None) -> str:
 def print_line(text: str) -> None:
     """A line of standard output. `click.echo`, which flushes each line, takes ten times as long."""
     sys.stdout.write(text + "\n")
+
+
+json_lines_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line.")
 
 
 def print_json(**fields: Any) -> None:

@@ -7,7 +7,7 @@ import time
 
 import click
 
-from cloudfiles.cli.tables import human_size, print_json
+from cloudfiles.cli.tables import human_size, json_lines_option, print_json
 
 
 @click.group()
@@ -19,7 +19,7 @@ def watch() -> None:
 @click.option("--interval", type=click.FloatRange(min=0.1), default=1.0, show_default=True, metavar="SECONDS",
               help="Time between two lines.")
 @click.option("--count", type=click.IntRange(min=1), help="Number of lines [default: until Ctrl-C].")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line.")
+@json_lines_option
 def net(interval: float, count: int | None, as_json: bool) -> int:
     """Print the bytes received and sent per second by all network devices of this machine, whatever the process."""
     from cloudfiles.monitoring.sampling import net_counters

@@ -10,7 +10,7 @@ from cloudfiles import ResumableTransfer
 from cloudfiles.cli.outcome import DONE, FAILED
 from cloudfiles.cli.progress_bar import progress_of
 from cloudfiles.cli.store_options import Stores, store_options
-from cloudfiles.cli.tables import print_json
+from cloudfiles.cli.tables import json_lines_option, print_json
 from cloudfiles.cli.transfer_options import ENCODINGS, compression_option, progress_option
 
 
@@ -90,7 +90,7 @@ def _execute(db: str, progress: bool | None, lease_msec: float, block_size: int,
 @xfer.command()
 @click.argument("db", type=click.Path(dir_okay=False))
 @click.option("--failures", is_flag=True, help="Print every object that failed, and why.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line.")
+@json_lines_option
 def status(db: str, failures: bool, as_json: bool) -> int:
     """Show how far the transfer of the journal DB is."""
     transfer = ResumableTransfer(db)
