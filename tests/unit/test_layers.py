@@ -20,7 +20,6 @@ LAYERS = (  # from the lowest; what is not named is the ground
      "zarr"),
 )
 
-EXCEPTIONS = {("cloudfiles.interfaces.s3.copy", "cloudfiles.batch.fanout")}  # the parts of one copy, side by side
 
 ROOT = Path(cloudfiles.__file__).parent
 
@@ -53,4 +52,4 @@ def test_imports_go_down() -> None:
             continue
         found |= {(module, name) for name in imports_of(ast.parse(path.read_text()))
                   if name.startswith("cloudfiles.") and layer_of(name) > layer_of(module)}
-    assert found == EXCEPTIONS
+    assert found == set()
