@@ -19,6 +19,9 @@ _DEPTH = 8
 _SAMPLE = 128
 """Number of keys from which the characters at each position are learned."""
 
+_FIXED = 32
+"""Number of characters before these that are used: keys that agree in more differ behind them within a page."""
+
 _CYCLES = 2
 """If the characters before a position have changed this often, the page has probably all that occur there."""
 
@@ -48,9 +51,10 @@ class KeyScale:
         common = len(commonprefix((first, last)))
         sample = [*keys[::max(1, len(keys) // _SAMPLE)], last]
         varying = _varying_alphabets(sample, common)
-        alphabets = _fixed_alphabets(last, len(prefix), common, varying) + varying
+        start = max(len(prefix), common - _FIXED)
+        alphabets = _fixed_alphabets(last, start, common, varying) + varying
         kept = next((at for at, alphabet in enumerate(alphabets) if len(alphabet) > 1), 0)
-        self._prefix, self._start = prefix, last[:len(prefix) + kept]
+        self._prefix, self._start = prefix, last[:start + kept]
         self._alphabets = alphabets[kept:]
         self._step = (self._value(last) - self._value(first)) / max(1, len(keys) - 1)
         if any(0xD800 <= ord(each) <= 0xDFFF for each in last[:common]):

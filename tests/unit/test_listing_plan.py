@@ -356,6 +356,16 @@ def test_positions_are_valid_and_behind_the_key(keys: set[str], count: float, ke
         position.encode()  # valid UTF-8
 
 
+def test_keys_of_many_digits() -> None:
+    """As a number, such a key is greater than any float."""
+    keys = [f"{'7' * 800}{i:05}" for i in range(100, 200)]
+    scale = KeyScale(keys, "")
+    assert scale.beyond(keys[-1], 20) == f"{'7' * 800}00219"
+    assert scale.between("", keys[-1]) > 0
+    server = Server([f"{i}{'7' * i}{j:02}" for i in range(900) for j in range(10)], page_size=100)
+    assert Listing(server).run_in_rounds() == server.keys
+
+
 def test_undecodable_keys_give_valid_positions() -> None:
     keys = [f"k\udcff{i}\udce9" for i in range(10, 99)]
     position = KeyScale(keys, "").beyond(keys[-1], 20)
