@@ -75,8 +75,8 @@ class AsyncReadVerbs(AsyncRunner):
         return await self._call(self.sync.get, paths, *args, **options)
 
     @twin_of(CloudFiles.stream)
-    def stream(self, paths: Iterable[ReadRequest] | AsyncIterable[ReadRequest], *, total: int | None = None,
-               raw: bool = False, progress: Progress = None, raise_errors: bool = True,
+    def stream(self, paths: StrPath | Iterable[ReadRequest] | AsyncIterable[ReadRequest], *,
+               total: int | None = None, raw: bool = False, progress: Progress = None, raise_errors: bool = True,
                max_items: int = STREAM_ITEMS, max_bytes: int = STREAM_BYTES, max_decoded_size: int | None = None
                ) -> AsyncGenerator[GetResult, None]:
         half = max(1, max_bytes // 2)  # one half for the batch, the other for the results that wait here

@@ -149,7 +149,7 @@ class ReadVerbs(BatchRunner):
         found = self.get(paths, return_recording=return_recording, **options)
         return (ResultColumns.of(found[0]), found[1]) if return_recording else ResultColumns.of(found)
 
-    def stream(self, paths: Iterable[ReadRequest], *, total: int | None = None, raw: bool = False,
+    def stream(self, paths: StrPath | Iterable[ReadRequest], *, total: int | None = None, raw: bool = False,
                progress: Progress = None, raise_errors: bool = True, max_items: int = STREAM_ITEMS,
                max_bytes: int = STREAM_BYTES, max_decoded_size: int | None = None) -> Iterator[GetResult]:
         """Yield the results of `get` as they arrive, which is not in the order of the paths.
@@ -161,8 +161,8 @@ class ReadVerbs(BatchRunner):
         checked_count("max_items", max_items, 1)
         checked_count("max_bytes", max_bytes, 1)
         _check_limit(max_decoded_size)
-        return self._stream(iterable(paths), total, raw, progress, raise_errors, max_items, max_bytes,
-                            max_decoded_size)
+        items: Any = [paths] if is_path(paths) else iterable(paths)
+        return self._stream(items, total, raw, progress, raise_errors, max_items, max_bytes, max_decoded_size)
 
     def _stream(self, paths: Iterable[Any], total: int | None, raw: bool, progress: Progress, raise_errors: bool,
                 max_items: int, max_bytes: int, max_decoded_size: int | None) -> Iterator[GetResult]:

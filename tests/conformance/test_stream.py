@@ -43,6 +43,11 @@ def test_missing_objects_ranges_and_tags(seeded: CloudFiles) -> None:
         ("k007", CONTENTS["k007"][2:5], (2, 5), "some"), ("missing", None, (None, None), None)]
 
 
+def test_one_path(seeded: CloudFiles) -> None:
+    """It is not an iterable of characters."""
+    assert by_path(seeded.stream("k007")) == [("k007", CONTENTS["k007"])]
+
+
 def test_paths_are_taken_lazily_in_the_callers_thread(seeded: CloudFiles) -> None:
     taken: list[str] = []
     threads: set[int] = set()
