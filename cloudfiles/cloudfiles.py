@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import copy
 import itertools
+import math
 import os
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, overload
@@ -13,7 +14,7 @@ from cloudfiles import paths as _paths
 from cloudfiles.batch.lister import list_paths
 from cloudfiles.batch.processes import Parallel, is_executor, is_parallel
 from cloudfiles.batch.progress import Progress
-from cloudfiles.batch.store import Store, checked_choice, checked_count
+from cloudfiles.batch.store import Store, checked_choice, checked_count, checked_text
 from cloudfiles.batch.writer import is_content
 from cloudfiles.byteranges import from_slice
 from cloudfiles.exceptions import InvalidInputError, redact
@@ -64,6 +65,14 @@ class CloudFilesOptions(KeywordOptions, total=False):
     lock_dir: str | None
     composite_upload_threshold: int | None
     no_sign_request: bool
+
+
+def _checked_threshold(value: Any) -> int:
+    """The `composite_upload_threshold`, also given as a float such as 1e8. Raises InvalidInputError."""
+    if given(value) is None:
+        return _COMPOSITE_UPLOAD_THRESHOLD
+    is_number = isinstance(value, float) and math.isfinite(value)
+    return checked_count("composite_upload_threshold", int(value) if is_number else value, 1)
 
 
 class CloudFiles(ReadVerbs, DirectoryVerbs, TransferVerbs, FileVerbs):
@@ -126,9 +135,7 @@ class CloudFiles(ReadVerbs, DirectoryVerbs, TransferVerbs, FileVerbs):
                  encoding_suffixes: bool | None = None, min_throughput: float = MIN_THROUGHPUT,
                  follow_external_symlinks: bool = False, hedge: bool = True,
                  max_concurrency: int | None = None) -> None:
-        request_payer, endpoint, lock_dir = given(request_payer), given(endpoint), given(lock_dir)
-        if composite_upload_threshold is None or composite_upload_threshold is False:
-            composite_upload_threshold = _COMPOSITE_UPLOAD_THRESHOLD
+        request_payer = given(request_payer)
         parallel = 1 if parallel is None else parallel
         if request_payer not in (None, "requester"):
             raise InvalidInputError(f"request_payer: expected 'requester' or None, got {request_payer!r}")
@@ -140,9 +147,10 @@ class CloudFiles(ReadVerbs, DirectoryVerbs, TransferVerbs, FileVerbs):
                                     f"{min_throughput!r}")
         is_parallel(parallel)
         options = StoreOptions(
-            given(secrets), endpoint, request_payer, bool(no_sign_request), locking, lock_dir,
-            checked_count("composite_upload_threshold", int(composite_upload_threshold), 1),
-            Tls(ca_bundle, client_cert, client_key), connect_timeout, read_timeout,
+            given(secrets), checked_text("endpoint", endpoint), request_payer, bool(no_sign_request), locking,
+            checked_text("lock_dir", lock_dir), _checked_threshold(composite_upload_threshold),
+            Tls(checked_text("ca_bundle", ca_bundle), checked_text("client_cert", client_cert),
+                checked_text("client_key", client_key)), connect_timeout, read_timeout,
             checked_choice("encoding_suffixes", encoding_suffixes), min_throughput,
             bool(checked_choice("follow_external_symlinks", follow_external_symlinks)),
             checked_choice("hedge", hedge) is not False,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 
 from cloudfiles import secret_references
 from cloudfiles.batch.fanout import OnError, Plan
 from cloudfiles.exceptions import InvalidInputError, UnsupportedOperationError, redact
+from cloudfiles.inputs import given
 from cloudfiles.interfaces import interface_class
 from cloudfiles.interfaces.base import Interface
 from cloudfiles.interfaces.capabilities import C, Kind
@@ -219,6 +221,13 @@ def checked_count(name: str, value: Any, least: int = 0) -> int:
     if isinstance(value, bool) or not hasattr(value, "__index__") or value.__index__() < least:
         raise InvalidInputError(f"{name}: expected an integer >= {least}, got {value!r}")
     return int(value)
+
+
+def checked_text(name: str, value: Any) -> Any:
+    """`value`, which has to be a str, a path, or not given. Raises InvalidInputError."""
+    if given(value) is None or isinstance(value, str | os.PathLike):
+        return given(value)
+    raise InvalidInputError(f"{name}: expected a str, got {type(value).__name__}: {value!r}")
 
 
 def checked_choice(name: str, value: Any) -> bool | None:

@@ -105,7 +105,9 @@ def test_a_cloudfile_without_a_name() -> None:
 @pytest.mark.parametrize(("name", "value"), [
     ("num_threads", -1), ("num_threads", 2.5), ("num_threads", "4"), ("num_threads", True),
     ("parallel", -2), ("parallel", 1.5), ("parallel", "all"),
-    ("composite_upload_threshold", 0), ("composite_upload_threshold", -5),
+    ("composite_upload_threshold", 0), ("composite_upload_threshold", -5), ("composite_upload_threshold", [5]),
+    ("composite_upload_threshold", float("inf")), ("endpoint", 5), ("endpoint", b"http://localhost"),
+    ("ca_bundle", 5), ("client_cert", b"cert"), ("client_key", True), ("lock_dir", 5),
     ("request_payer", "me"), ("connect_timeout", 0), ("read_timeout", -1),
 ])
 def test_an_option_that_cannot_work(name: str, value: Any) -> None:
