@@ -125,6 +125,7 @@ class ConcurrencyController:
         if load is None:
             width = self.width if interval.size_class <= self._size_class else min(self.width, self._start)
             load = self._loads[key] = _Load(width)
+            self.interval = _FIRST_INTERVAL
         if load is not self._load:
             if self._load is not None and not (interval.refused or interval.constrained or interval.limited):
                 self._set(load.width)
@@ -166,6 +167,8 @@ class ConcurrencyController:
             self._narrow(width, self._start)
         elif load.baseline.may_widen:
             self._set(width)
+        else:
+            seconds = _MAX_INTERVAL  # there is no hurry, and looking takes time
         if 0.0 < seconds < math.inf:
             self.interval = min(_MAX_INTERVAL, max(_MIN_INTERVAL, seconds))
 

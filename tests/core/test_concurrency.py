@@ -54,6 +54,15 @@ def test_it_does_not_widen(changed: dict[str, object]) -> None:
     assert controller.width == 20
 
 
+def test_near_a_server_it_is_seldom_asked() -> None:
+    """Nothing is to be gained there, and each time costs the client's thread some CPU time."""
+    controller = ConcurrencyController()
+    now = run(controller, first_byte=0.0005, first_byte_min=0.0002)
+    assert controller.interval >= 0.2
+    controller.observe(replace(unlimited(20), operation="PUT", seconds=0.01, completed=5), now)
+    assert controller.interval <= 0.01  # this may take longer
+
+
 def test_it_does_not_widen_if_requests_only_wait_longer() -> None:
     controller = ConcurrencyController()
     run(controller, 0.04)
