@@ -1,8 +1,9 @@
-"""The command line beside s5cmd, rclone and aws: `python -m benchmarks.commands [--files N] [--repeat N]`.
+"""The command line beside s5cmd, rclone and aws: `python -m benchmarks.commands` (`--help`).
 
 Every task is timed as a whole process, by default settings. Listings are those of a server that answers at once, or
 after 50 ms (see `far_store`); objects are copied and deleted on `rclone serve s3`, in a directory in memory. A round
 runs every program once, then the next round starts; the median is printed, and its ratio to that of `cloudfiles`.
+Install the package for this, not in editable mode, which takes longer to start.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -26,6 +27,7 @@ from benchmarks.servers import Servers
 BUCKET = "commands"
 KEYS = 100_000  # in the listing of the far store
 Command = list[str]
+CommandOf = Callable[[str, str, str], Command | None]
 
 
 class Task(NamedTuple):
@@ -44,7 +46,7 @@ TASKS = [Task("--help", "signed", "start"),
          Task("rm -r of {files:,} objects", "signed", "rm")]
 
 
-def programs(endpoint: str) -> dict[str, Callable[[str, str, str], Command | None]]:
+def programs(endpoint: str, without: Sequence[str] = ()) -> dict[str, CommandOf]:
     """By name: a function of the verb, a bucket with a prefix, and a local path, that returns the command."""
     ours = str(Path(sys.executable).with_name("cloudfiles"))
     s5cmd, rclone, aws = (envs.program(name) for name in ("s5cmd", "rclone", "aws"))
@@ -75,7 +77,7 @@ def programs(endpoint: str) -> dict[str, Callable[[str, str, str], Command | Non
 
     found = {"cloudfiles": cloudfiles, "s5cmd": by_s5cmd, "rclone": by_rclone, "aws": by_aws}
     there = {"cloudfiles": ours, "s5cmd": s5cmd, "rclone": rclone, "aws": aws}
-    return {name: command for name, command in found.items() if there[name]}
+    return {name: command for name, command in found.items() if there[name] and name not in without}
 
 
 def timed(command: Command, environ: dict[str, str], directory: Path) -> float:
@@ -128,27 +130,34 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.commands", description=__doc__)
     parser.add_argument("--files", type=int, default=5_000, help="files that `cp` copies (%(default)s)")
     parser.add_argument("--repeat", type=int, default=3, help="rounds (%(default)s)")
+    parser.add_argument("--only", default="", help="what to measure, of start, ls, du, up, down and rm (all)")
+    parser.add_argument("--without", default="", help="programs that are left out")
     chosen = parser.parse_args()
+    without = chosen.without.split(",")
+    verbs = chosen.only.split(",") if chosen.only else {task.verb for task in TASKS}
+    inherited = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     with Servers() as servers:
         target = servers.target("signed", "commands")
         tasks = Tasks(servers.root, servers.run / "commands", chosen.files)
-        print("| task | " + " | ".join(programs("")) + " |")
-        for task in TASKS:
+        print("| task | " + " | ".join(programs("", without)) + " |")
+        for task in (task for task in TASKS if task.verb in verbs):
             endpoint = servers.endpoint(task.server)
-            environ = {**os.environ, "AWS_ACCESS_KEY_ID": target.access_key, "AWS_REGION": target.region,
+            environ = {**inherited, "AWS_ACCESS_KEY_ID": target.access_key, "AWS_REGION": target.region,
                        "AWS_SECRET_ACCESS_KEY": target.secret_key, "AWS_ENDPOINT_URL": endpoint,
                        "S3_ENDPOINT_URL": endpoint, "AWS_DEFAULT_REGION": target.region}
             title = task.title.format(keys=KEYS, files=chosen.files)
-            print(f"| {title} | " + " | ".join(measured(task.verb, tasks, endpoint, environ, chosen.repeat)) + " |",
+            commands = programs(endpoint, without)
+            print(f"| {title} | " + " | ".join(measured(task.verb, tasks, commands, environ, chosen.repeat)) + " |",
                   flush=True)
 
 
-def measured(verb: str, tasks: Tasks, endpoint: str, environ: dict[str, str], repeat: int) -> list[str]:
+def measured(verb: str, tasks: Tasks, commands: Mapping[str, CommandOf], environ: dict[str, str], repeat: int
+             ) -> list[str]:
     """A cell for each program: the median in seconds, and its ratio to that of cloudfiles."""
     seconds: dict[str, list[float]] = {}
     failed: dict[str, str] = {}
     for _ in range(repeat):
-        for name, command_of in programs(endpoint).items():
+        for name, command_of in commands.items():
             with tasks.prepared(verb) as (key, local):
                 command = command_of(verb, key, local)
                 assert command is not None
@@ -158,7 +167,7 @@ def measured(verb: str, tasks: Tasks, endpoint: str, environ: dict[str, str], re
                     failed[name] = str(error)
     ours = statistics.median(seconds["cloudfiles"])
     cells = []
-    for name in programs(endpoint):
+    for name in commands:
         if name in failed:
             print(failed[name], file=sys.stderr)
             cells.append("failed")
