@@ -17,7 +17,7 @@ from __future__ import annotations
 import json
 import posixpath
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import click
@@ -48,6 +48,7 @@ class Copying:
         source, target: the stores that the keys of `pairs` are relative to.
         pairs: yields them; raises CloudFilesError when the operand stands for nothing.
         directory: the cloudpath of the directory that is copied with everything in it; '' for anything else.
+        skipped: the symlinks that `pairs` has left out so far.
     """
 
     text: str
@@ -55,6 +56,7 @@ class Copying:
     target: CloudFiles
     pairs: Callable[[], Iterator[Pair]]
     directory: str = ""
+    skipped: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -116,13 +118,14 @@ def _directory(stores: Stores, one: Operand, target: _Target) -> Copying:
 
     source = directory(stores, one)
     into = target.directory(one.basename if target.is_directory else "")
+    skipped: list[str] = []
 
     def pairs() -> Iterator[Pair]:
         check_disjoint(source._store, into._store)
-        for found in entries(source):
+        for found in entries(source, skipped=skipped):
             yield Pair(found.key, found.key, found.size, found.modified)
 
-    return Copying(one.text, source, into, pairs, one.cloudpath if one.name else "")
+    return Copying(one.text, source, into, pairs, one.cloudpath if one.name else "", skipped)
 
 
 def _object(stores: Stores, one: Operand, target: _Target) -> Copying:

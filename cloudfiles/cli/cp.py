@@ -142,7 +142,8 @@ def mv(stores: Stores, sources: tuple[str, ...], destination: str, limit_rate: i
                                       on_outcome=bar.note)
         if not result.errors and copying.directory and not choice["include"] and not choice["exclude"]:
             above = operand(copying.directory)
-            stores.open(above.directory)._store.here().remove_empty_directory(above.name)
+            stores.open(above.directory)._store.here().remove_empty_directory(
+                above.name, [f"{above.name}/{link}" for link in copying.skipped])
         return result
 
     return _run(plan(stores, _targets(stores, part_bytes), sources, destination, recursive=True), _choice(**choice),
@@ -193,8 +194,8 @@ def _transfer_one(copying: Copying, choice: Choice, transfer: Transfer, bar: Tra
     choice.pictures.add(result)
     for key, failure in result.errors.items():
         outcome.fail(below(copying.source.cloudpath, key), failure, target=bar.target_of(key))
-    for link in result.skipped_symlinks:
-        outcome.skip(link, "a symlink that leads out of the directory, or to nothing")
+    for link in copying.skipped:
+        outcome.skip(below(copying.source.cloudpath, link), "a symlink that leads out of the directory, or to nothing")
 
 
 def _chosen(copying: Copying, choice: Choice, outcome: Outcome) -> Iterator[Pair]:

@@ -37,9 +37,15 @@ class Found(NamedTuple):
         return self.key.endswith("/") and self.size is None
 
 
-def entries(cf: CloudFiles, prefix: str = "", *, flat: bool = False) -> Iterator[Found]:
-    """All objects whose keys start with `prefix`, and the directories if `flat`, in key order within each page."""
+def entries(cf: CloudFiles, prefix: str = "", *, flat: bool = False, skipped: list[str] | None = None
+            ) -> Iterator[Found]:
+    """All objects whose keys start with `prefix`, and the directories if `flat`, in key order within each page.
+
+    skipped: collects the symlinks that the listing skips.
+    """
     for page in list_pages(cf._store, prefix, flat=flat):
+        if skipped is not None:
+            skipped += page.skipped_symlinks
         found: Iterable[ListEntry] = page.entries
         if page.prefixes:
             found = sorted([*page.entries, *map(ListEntry, page.prefixes)])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +10,7 @@ from typing import Any, TextIO
 
 import click
 
-from cloudfiles.cli.tables import human_size
+from cloudfiles.cli.tables import human_size, json_line
 from cloudfiles.exceptions import (
     AuthorizationError,
     CloudFilesError,
@@ -71,7 +71,7 @@ class Outcome:
         self._unreachable += status_of(error) == UNREACHABLE
         why = one_line(error)
         self._write(path, "failed", why=why, **facts)
-        shown = redact(path)
+        shown = _escaped(redact(path))
         self.say(f"cloudfiles: {why}" if shown in why else f"cloudfiles: {shown}: {why}")
 
     @property
@@ -98,7 +98,7 @@ class Outcome:
         if self._log is not None:
             known = {name: value for name, value in facts.items() if value is not None}
             line = {"time": round(time.time(), 3), "path": redact(path), "status": status, **known}
-            self._log.write(json.dumps(line, ensure_ascii=False) + "\n")
+            self._log.write(json_line(line) + "\n")
             self._log.flush()
 
     def __enter__(self) -> Outcome:
@@ -110,10 +110,15 @@ class Outcome:
 
 def one_line(error: BaseException) -> str:
     """The message of an error, without line breaks and secrets, and with the options of the command line."""
-    message = redact(" ".join(str(error).split())) or type(error).__name__
+    message = _escaped(redact(" ".join(str(error).split()))) or type(error).__name__
     for name, option in _OPTIONS.items():
         message = message.replace(name, option)
     return message
+
+
+def _escaped(text: str) -> str:
+    """The text with escapes for control characters, which names of files may contain, and terminals act on."""
+    return re.sub(r"[\x00-\x1f\x7f-\x9f]", lambda found: repr(found[0])[1:-1], text)
 
 
 def _say(line: str) -> None:

@@ -49,4 +49,13 @@ json_lines_option = click.option("--json", "as_json", is_flag=True, help="Print 
 
 def print_json(**fields: Any) -> None:
     """One object on a line of its own."""
-    print_line(json.dumps(fields, ensure_ascii=False, default=str))
+    print_line(json_line(fields))
+
+
+def json_line(fields: dict[str, Any]) -> str:
+    r"""An object of JSON in one line, of valid text: names of files that are not UTF-8 are shown by escapes.
+
+    >>> json_line({"path": "a\udcff"})
+    '{"path": "a\\udcff"}'
+    """
+    return json.dumps(fields, ensure_ascii=False, default=str).encode("utf-8", "backslashreplace").decode()

@@ -10,7 +10,7 @@ or raises a CloudFilesError.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from cloudfiles.exceptions import (
@@ -148,8 +148,11 @@ class Interface(ABC):
         distinguished from a missing one."""
         return self.isdir("") or None
 
-    def remove_empty_directory(self, key: str) -> None:  # noqa: B027 -- most stores have no directories
-        """Remove the directory `key` and its subdirectories, if they contain nothing but symlinks."""
+    def remove_empty_directory(self, key: str, keep: Collection[str] = ()) -> None:  # noqa: B027 -- as most have none
+        """Remove the directory `key` and its subdirectories, if they contain nothing but symlinks.
+
+        keep: keys of symlinks that are not removed.
+        """
 
     def is_below_symlink(self, key: str, above: str = "") -> bool:
         """Whether a directory of `key`, below the directory `above`, is a symlink: the object may have another key."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib.util
 import io
 import json
+import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -232,3 +234,57 @@ def test_pictures(cli: Cli, place: Local | Cloud, tmp_path: Path, monkeypatch: p
     else:
         assert outcome.status == 0
         assert len(list(tmp_path.glob("cloudfiles-*.png"))) == 3
+
+
+# ---- odd names
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere, names are Unicode")
+def test_names_that_are_not_unicode_in_logs_and_listings(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    for name in (b"x\xff\xfe", b"y"):
+        (tmp_path / "a" / os.fsdecode(name)).write_bytes(name)
+    (tmp_path / "b" / os.fsdecode(b"x\xff\xfe")).mkdir(parents=True)  # so that it fails
+    log = tmp_path / "log"
+    assert cli("cp", "-r", "--log", str(log), str(tmp_path / "a") + "/.", str(tmp_path / "b")).status == 1
+    lines = {os.fsencode(os.path.basename(line["path"])): line["status"]
+             for line in map(json.loads, log.read_text("utf-8").splitlines())}
+    assert lines == {b"x\xff\xfe": "failed", b"y": "done"}
+    listed = [json.loads(line)["path"] for line in cli("ls", "--json", str(tmp_path / "a")).output.splitlines()]
+    assert [os.fsencode(os.path.basename(path)) for path in listed] == [b"x\xff\xfe", b"y"]
+    (tmp_path / "b" / os.fsdecode(b"x\xff\xfe")).rmdir()
+    assert cli("cp", "--retry", str(log)).status == 0
+    assert (tmp_path / "b" / os.fsdecode(b"x\xff\xfe")).read_bytes() == b"x\xff\xfe"
+
+
+def test_control_characters_of_names_do_not_reach_the_terminal(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "x\n\x1b[31m").write_bytes(b"x")
+    (tmp_path / "b" / "x\n\x1b[31m").mkdir(parents=True)
+    failed = cli("cp", "-r", str(tmp_path / "a") + "/.", str(tmp_path / "b"))
+    assert failed.status == 1
+    assert "x\\n\\x1b[31m" in failed.errors
+    assert "\x1b" not in failed.errors
+    assert failed.errors.count("\n") == 1
+
+
+# ---- symlinks
+
+
+def test_symlinks_that_are_not_moved_stay(cli: Cli, tmp_path: Path) -> None:
+    for path in ("a/sub/y", "a/deep/z", "elsewhere/e"):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_bytes(path.encode())
+    left = {"a/sub/out": tmp_path / "elsewhere", "a/dangling": "nowhere"}
+    for link, to in {**left, "a/inside": "deep"}.items():
+        (tmp_path / link).symlink_to(to)
+    log = tmp_path / "log"
+    assert cli("mv", "--log", str(log), str(tmp_path / "a"), str(tmp_path / "b")).status == 0
+    assert sorted(str(path.relative_to(tmp_path)) for path in (tmp_path / "a").rglob("*")) == ["a/dangling", "a/sub",
+                                                                                              "a/sub/out"]
+    assert {link: os.readlink(tmp_path / link) for link in left} == {link: str(to) for link, to in left.items()}
+    assert sorted(str(path.relative_to(tmp_path)) for path in (tmp_path / "b").rglob("*") if path.is_file()) == [
+        "b/deep/z", "b/inside/z", "b/sub/y"]
+    assert (tmp_path / "elsewhere/e").exists()
+    skipped = [line["path"] for line in map(json.loads, log.read_text().splitlines()) if line["status"] == "skipped"]
+    assert sorted(skipped) == sorted(f"file://{tmp_path / link}" for link in left)

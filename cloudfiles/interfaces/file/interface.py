@@ -30,7 +30,7 @@ import os
 import stat
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
@@ -219,10 +219,10 @@ class FileInterface(Interface):
     def root_exists(self) -> bool:
         return self.isdir("")
 
-    def remove_empty_directory(self, key: str) -> None:
+    def remove_empty_directory(self, key: str, keep: Collection[str] = ()) -> None:
         path = self._path(key)
         with ErrorTranslator(self.url, key, path):
-            remove_empty_directories(path)
+            remove_empty_directories(path, {self._path(name) for name in keep})
 
     def is_below_symlink(self, key: str, above: str = "") -> bool:
         path, end = self._path(key), len(self.root) + len(above)

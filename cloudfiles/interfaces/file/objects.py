@@ -7,7 +7,7 @@ import itertools
 import os
 import stat
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from typing import Any, TypeVar
 
@@ -317,17 +317,17 @@ def files_of(path: str, variants: Variants) -> list[str]:
     return [path + suffix for suffix, _ in variants if is_regular(path + suffix)]
 
 
-def remove_empty_directories(path: str) -> None:
+def remove_empty_directories(path: str, keep: Collection[str] = ()) -> None:
     """Remove the directory at `path` and those below it that contain nothing but symlinks.
 
-    Symlinks are removed, not followed. Raises OSError.
+    Symlinks are removed, not followed, except for those of `keep`. Raises OSError.
     """
     if os.path.islink(path):
         _remove_symlink(path)
         return
     for directory, directories, files in os.walk(path, topdown=False):
         for name in itertools.chain(directories, files):
-            if os.path.islink(file := os.path.join(directory, name)):
+            if os.path.islink(file := os.path.join(directory, name)) and file not in keep:
                 _remove_symlink(file)
         try:
             with publishing():

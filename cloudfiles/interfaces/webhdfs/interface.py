@@ -14,7 +14,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, ClassVar, cast
 
@@ -211,7 +211,7 @@ class WebHdfsInterface(Interface):
     def root_exists(self) -> bool:
         return self.isdir("")
 
-    def remove_empty_directory(self, key: str) -> None:
+    def remove_empty_directory(self, key: str, keep: Collection[str] = ()) -> None:
         path = self._files.path(key.rstrip("/"))
         with suppress(_NotEmptyError):
             self._remove_empty(path)
