@@ -8,7 +8,6 @@ query string.
 
 from __future__ import annotations
 
-import ntpath
 import os
 import re
 import sys
@@ -229,6 +228,8 @@ def local_path(path: str, windows: bool | None) -> str:
     """An absolute local path. A path with a Windows drive or share is unchanged."""
     if windows or (windows is None and sys.platform == "win32"):
         path = re.sub(_DRIVE_AFTER_SLASH, "", path, count=1) if path.startswith("/") else path
+        import ntpath  # here, as few programs need it
+
         if ntpath.isabs(path) and ntpath.splitdrive(path)[0]:
             return path
     return toabs(path)

@@ -12,7 +12,6 @@ from cloudfiles.exceptions import InvalidInputError, UnsupportedOperationError, 
 from cloudfiles.inputs import given
 from cloudfiles.interfaces import interface_class
 from cloudfiles.interfaces.base import Interface
-from cloudfiles.interfaces.capabilities import C, Kind
 from cloudfiles.paths import ExtractedPath, extract, to_https_protocol
 from cloudfiles.runtime.contract import Runtime
 from cloudfiles.runtime.hub_engine import blocking_runtime, current_runtime
@@ -22,6 +21,7 @@ from cloudfiles.transport.budget import Budget
 from cloudfiles.types import StoreOptions
 
 if TYPE_CHECKING:
+    from cloudfiles.interfaces.capabilities import C, Kind
     from cloudfiles.transport.request import Origin
 
 

@@ -21,14 +21,14 @@ from cloudfiles.exceptions import (
     UnsupportedOperationError,
 )
 from cloudfiles.integrity import Digest, digests_from_headers
-from cloudfiles.interfaces.capabilities import C, Capability, Kind
 from cloudfiles.interfaces.paging import DuplicateFilter, follow_pages
 from cloudfiles.interfaces.part_writer import PART_BYTES, InterruptedWrites, PartWriter
-from cloudfiles.interfaces.server_copy import CopyOptions, CopyResult
 from cloudfiles.interfaces.traits import StoreTraits
 from cloudfiles.types import Content, ListPage, StoredObject, StoreOptions, WriteOptions
 
 if TYPE_CHECKING:
+    from cloudfiles.interfaces.capabilities import C, Capability, Kind
+    from cloudfiles.interfaces.server_copy import CopyOptions, CopyResult
     from cloudfiles.paths import ExtractedPath
     from cloudfiles.runtime.contract import Runtime
     from cloudfiles.transport.budget import Budget

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from cloudfiles.batch.lister import list_pages
 from cloudfiles.batch.processes import Parallel
@@ -16,11 +16,14 @@ from cloudfiles.exceptions import (
     PreconditionFailedError,
 )
 from cloudfiles.inputs import as_path, is_path
-from cloudfiles.interfaces.capabilities import Directories
 from cloudfiles.lib import StrPath
 from cloudfiles.results import SizeSummary
 from cloudfiles.verbs.batch_runner import keys
 from cloudfiles.verbs.write import WriteVerbs
+
+if TYPE_CHECKING:
+    from cloudfiles.interfaces.base import Interface
+    from cloudfiles.interfaces.capabilities import Directories
 
 
 class DirectoryVerbs(WriteVerbs):
@@ -103,7 +106,7 @@ class DirectoryVerbs(WriteVerbs):
         """
         name = as_path(path).removesuffix("/")
         here = self._store.here()
-        directories = here.capability(Directories)
+        directories = _directories_of(here)
         if directories is not None:
             directories.mkdir(name, exist_ok=exist_ok)
         elif not exist_ok and here.isdir(name):
@@ -123,7 +126,7 @@ class DirectoryVerbs(WriteVerbs):
         if not name:
             raise InvalidInputError("an empty path would remove everything; to do that, use cf.delete(cf.list())")
         here = self._store.here()
-        directories = here.capability(Directories)
+        directories = _directories_of(here)
         if directories is not None:
             directories.rmdir(name, recursive=recursive)
         elif not here.isdir(name):
@@ -186,3 +189,10 @@ def _below(store: Store, path: str, flat: bool) -> Iterator[tuple[str, int | Non
 
 def _shown(found: Iterator[tuple[str, int | None]], size: bool) -> Iterator[Any]:
     return found if size else (path for path, _ in found)
+
+
+def _directories_of(interface: Interface) -> Directories | None:
+    """Directories that exist on their own, if the store has them."""
+    from cloudfiles.interfaces.capabilities import Directories  # here, as it takes 1 ms and few programs need it
+
+    return interface.capability(Directories)

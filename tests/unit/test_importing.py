@@ -23,7 +23,8 @@ SLOW = ["asyncio", "concurrent.futures", "dataclasses", "email", "gevent", "html
 @pytest.mark.parametrize(("statement", "unwanted"), [
     ("import cloudfiles", [*SDKS, *SLOW, "cloudfiles.cloudfiles"]),
     ("from cloudfiles import CloudFiles", [*SDKS, *SLOW, "hashlib", "mimetypes", "pathlib", "socket", "urllib.parse",
-                                           "cloudfiles.batch.listing_plan", "cloudfiles.transport.client"]),
+                                           "cloudfiles.batch.listing_plan", "cloudfiles.interfaces.capabilities",
+                                           "cloudfiles.transport.client"]),
     ("from cloudfiles import CloudFiles; CloudFiles('file:///').exists('x')", [*SDKS, "urllib3", "gevent"]),
     ("from cloudfiles import CloudFile, GetResult", [*SDKS, "urllib3", "gevent", "cloudfiles.transport.client"]),
     ("from cloudfiles import AsyncCloudFiles", [*SDKS, "cloudfiles.interfaces.azure"]),
