@@ -153,16 +153,21 @@ class Store:
         return found
 
     def plan(self, on_error: OnError | None = None, report: Callable[[int], Any] | None = None,
-             ) -> tuple[Plan, Interface]:
-        """How a batch on this store runs, and the interface that its workers use."""
+             count: int | None = None) -> tuple[Plan, Interface]:
+        """How a batch on this store runs, and the interface that its workers use.
+
+        count: the number of items, if it is known.
+        """
         if self.width == 0:
             return Plan(None, 1, on_error, report), self.here()
-        if self._class.traits.is_local:
-            # Local operations gain nothing from greenlets, and would block their hub.
-            runtime = blocking_runtime()
-            return Plan(runtime, self.first_width, on_error, report, probe=True), self.interface(runtime)
-        runtime = current_runtime(green=self.green is not False)
+        is_local = self._class.traits.is_local
+        is_single = self.green is None and count is not None and count <= 1
+        runtime = blocking_runtime() if is_local or is_single else current_runtime(green=self.green is not False)
         interface = self.interface(runtime)
+        if is_local or (is_single and runtime.name == "threads"):
+            # Local operations gain nothing from greenlets, and would block their hub. A single request takes less time
+            # than to start a hub.
+            return Plan(runtime, self.first_width, on_error, report, probe=True), interface
         share = None
         if self.width is None:
             share = share_of(interface, runtime=runtime, maximum=self.options.max_concurrency)

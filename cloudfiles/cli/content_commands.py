@@ -11,7 +11,7 @@ from itertools import groupby, islice
 import click
 
 from cloudfiles import CloudFiles
-from cloudfiles.batch.fanout import Plan, collect
+from cloudfiles.batch.fanout import collect
 from cloudfiles.cli.listing import objects
 from cloudfiles.cli.operands import Operand
 from cloudfiles.cli.outcome import Outcome, failing
@@ -76,7 +76,7 @@ def _fetched(cf: CloudFiles, keys: list[str], bounds: tuple[int, int | None] | N
         start, end = bounds
         found = cf.get([{"path": key, "start": start, "end": end} for key in keys], raise_errors=False)
         return [each["error"] or (None if each["content"] is None else StoredObject(each["content"])) for each in found]
-    plan, interface = cf._store.plan() if len(keys) > 1 else (Plan(None), cf._store.here())
+    plan, interface = cf._store.plan(count=len(keys))
     most = min(PART_BYTES, _MEMORY // len(keys))
 
     def fetch(key: str) -> _Fetched:

@@ -46,9 +46,9 @@ class BatchRunner:
                on_error: OnError | None = None) -> Iterator[tuple[Plan, Interface]]:
         """The plan of a batch, with its progress bar, and the interface that its workers use."""
         progress = self.progress if progress is None else progress
-        count = len(items) if isinstance(items, Collection) else total
-        with bar_for(progress, count, description) as bar:
-            yield self._store.plan(on_error, bar.update if is_shown(progress) else None)
+        count = len(items) if isinstance(items, Collection) else None
+        with bar_for(progress, total if count is None else count, description) as bar:
+            yield self._store.plan(on_error, bar.update if is_shown(progress) else None, count)
 
     def _in_processes(self, verb: str, items: Any, options: dict[str, Any], parallel: Parallel | None,
                       progress: Progress, total: int | None, monitor: TransmissionMonitor | None = None,
