@@ -10,17 +10,22 @@ class BufferFullError(Exception):
 
 
 class GrowingBuffer:
-    """Memory for a body of unknown length, of at most `max_size` bytes."""
+    """Memory for a body of unknown length, of at most `max_size` bytes.
+
+    Attributes:
+        size: bytes so far.
+    """
 
     def __init__(self, max_size: int) -> None:
         self._file = io.BytesIO()
-        self._left = max_size
+        self._max_size = max_size
+        self.size = 0
 
     def add(self, piece: bytes | memoryview) -> None:
         """Raises BufferFullError if it does not fit; what fits is kept."""
-        self._file.write(piece[: self._left] if len(piece) > self._left else piece)
-        self._left -= len(piece)
-        if self._left < 0:
+        left = self._max_size - self.size
+        self.size += self._file.write(piece[:left] if len(piece) > left else piece)
+        if len(piece) > left:
             raise BufferFullError
 
     def content(self) -> bytes:

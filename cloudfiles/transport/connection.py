@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from cloudfiles.exceptions import (
@@ -15,6 +15,7 @@ from cloudfiles.exceptions import (
     TransportError,
 )
 from cloudfiles.runtime.contract import Stream
+from cloudfiles.transport.budget import Reservation, unlimited
 from cloudfiles.transport.deadline import DeadlineStream
 from cloudfiles.transport.hedging import Hedger, Straggler
 from cloudfiles.transport.request import Body, FileBody, Request, Response
@@ -46,8 +47,8 @@ class Connection(ResponseReader):
 
     def __init__(self, stream: Stream, throughput: Throughput = NO_MINIMUM, traffic: Traffic | None = None,
                  hedger: Hedger | None = None,
-                 memory: Callable[[int], AbstractContextManager[Any]] = nullcontext) -> None:
-        """memory: returns a block in which a body of so many bytes may be received."""
+                 memory: Callable[[int], Reservation] = unlimited) -> None:
+        """memory: see `ResponseReader`."""
         super().__init__(stream, throughput, Traffic() if traffic is None else traffic, memory)
         self._hedger = hedger
         self._request: Request | None = None  # in progress

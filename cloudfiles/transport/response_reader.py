@@ -5,8 +5,6 @@ from __future__ import annotations
 import mmap
 import sys
 from collections.abc import Callable
-from contextlib import AbstractContextManager
-from typing import Any
 
 from cloudfiles.exceptions import (
     CloudFilesError,
@@ -18,6 +16,7 @@ from cloudfiles.exceptions import (
 from cloudfiles.runtime.contract import Stream
 from cloudfiles.transport.body_buffers import BodyBuffer, BufferFullError, GrowingBuffer
 from cloudfiles.transport.body_memory import SMALL_BODY
+from cloudfiles.transport.budget import Reservation
 from cloudfiles.transport.request import UNANNOUNCED_BYTES, Receiver, Request, Response, SlowBodyError
 from cloudfiles.transport.socket_errors import transport_error
 from cloudfiles.transport.throughput import Throughput, TooSlowError, Watch
@@ -36,6 +35,9 @@ _BEGIN = 16 * 1024
 
 _LARGE = 256 * 1024
 """Bytes of the buffer for large bodies that are passed to a receiver."""
+
+_USUAL = 8
+"""The usual size of a body of unknown length is a mean of about so many."""
 
 _MAX_INTERIM = 100
 """Maximum number of interim responses; servers that are still working send one every few seconds."""
@@ -72,8 +74,8 @@ class ResponseReader:
                  "_view", "has_response_bytes", "is_closed", "received", "reusable", "sent")
 
     def __init__(self, stream: Stream, throughput: Throughput, traffic: Traffic,
-                 memory: Callable[[int], AbstractContextManager[Any]]) -> None:
-        """memory: returns a block in which a body of so many bytes may be received."""
+                 memory: Callable[[int], Reservation]) -> None:
+        """memory: returns a block in which a body of so many bytes may be received, and more if it reserves more."""
         self._stream = stream
         self._throughput = throughput
         self._traffic = traffic
@@ -111,10 +113,9 @@ class ResponseReader:
                     content = self._sized(head, length, rest, request)
             elif length >= 0:
                 content = self._sized(head, length, rest, request)
-            elif length == CHUNKED:
-                content = self._chunked(head, rest, request)
             else:
-                content = self._until_close(head, rest, request)
+                with self._memory(0) as room:
+                    content = self._unsized(head, length, rest, request, room)
         except MemoryError as error:
             raise TooLargeError("the response does not fit into memory (Content-Length: "
                                 f"{head.headers.get('content-length', 'not given')})", path=request.path) from error
@@ -275,46 +276,62 @@ class ResponseReader:
                 return
             data = self._view[:count]
 
-    def _chunked(self, head: Head, rest: memoryview, request: Request) -> bytes:
+    def _unsized(self, head: Head, length: int, rest: memoryview, request: Request, room: Reservation) -> bytes:
+        """A body of unknown length, which reserves memory as it grows."""
         watch = self._throughput.receiving(self, request.method)
-        body, memory = ChunkedBody(), GrowingBuffer(_body_limit(request, head))
+        memory = GrowingBuffer(_body_limit(request, head))
         try:
-            for piece in body.feed(rest):
-                memory.add(piece)
-            while not body.done:
-                count = self._more(self._view, watch)
-                if not count:
-                    body.finish()
-                for piece in body.feed(self._view[:count]):
-                    memory.add(piece)
+            if length == CHUNKED:
+                self._chunked(head, rest, memory, watch, room)
+            else:
+                self._until_close(rest, memory, watch, room)
         except (OSError, TruncatedBodyError) as error:
             raise IncompleteBodyError(head, memory.content(), transport_error(error, "while receiving the "
                                                                                   "body")) from error
         except BufferFullError:
             return _cut_short(request, head, memory)
-        self._end_chunks(head, body)
+        if memory.size > SMALL_BODY:
+            self._traffic.unsized_bytes += (memory.size - self._traffic.unsized_bytes) // _USUAL
         return memory.content()
+
+    def _chunked(self, head: Head, data: memoryview, memory: GrowingBuffer, watch: Watch, room: Reservation) -> None:
+        body = ChunkedBody()
+        while True:
+            self._extend(room, memory.size + len(data), watch)
+            for piece in body.feed(data):
+                memory.add(piece)
+            if body.done:
+                break
+            count = self._more(self._view, watch)
+            if not count:
+                body.finish()
+            data = self._view[:count]
+        self._end_chunks(head, body)
+
+    def _until_close(self, data: memoryview, memory: GrowingBuffer, watch: Watch, room: Reservation) -> None:
+        """A body that ends with the connection (HTTP/1.0), so that its length cannot be checked here."""
+        while True:
+            self._extend(room, memory.size + len(data), watch)
+            memory.add(data)
+            count = self._more(self._view, watch)
+            if not count:
+                return
+            data = self._view[:count]
+
+    def _extend(self, room: Reservation, size: int, watch: Watch) -> None:
+        """Before a body has `size` bytes: reserve them, and some more so that this is needed rarely."""
+        if size <= SMALL_BODY or size <= room.count:
+            return
+        expected = room.count + room.count // 4 if room.count else self._traffic.unsized_bytes
+        began = self._throughput.now()
+        room.extend(max(size, expected) - room.count)
+        watch.pause(self._throughput.now() - began)
 
     def _end_chunks(self, head: Head, body: ChunkedBody) -> None:
         for name, value in body.trailers.items():
             if name.startswith("x-"):  # a digest; trailers must not change how the body is read (RFC 9110 6.5.1)
                 head.headers.setdefault(name, value)
         self.reusable = head.keep_alive and not body.rest and "content-length" not in head.headers
-
-    def _until_close(self, head: Head, rest: memoryview, request: Request) -> bytes:
-        """A body that ends with the connection (HTTP/1.0), so that its length cannot be checked here."""
-        watch = self._throughput.receiving(self, request.method)
-        memory = GrowingBuffer(_body_limit(request, head))
-        try:
-            memory.add(rest)
-            while count := self._more(self._view, watch):
-                memory.add(self._view[:count])
-        except OSError as error:
-            raise IncompleteBodyError(head, memory.content(), transport_error(error, "while receiving the "
-                                                                                  "body")) from error
-        except BufferFullError:
-            return _cut_short(request, head, memory)
-        return memory.content()
 
 
 def _untouched_memory(size: int) -> memoryview:

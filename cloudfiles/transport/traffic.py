@@ -26,12 +26,14 @@ class Traffic:
         bytes: received and sent, with the headers of responses.
         connects: connections opened.
         refused: responses by which the server asked for fewer requests.
+        unsized_bytes: the usual size of bodies of unknown length that are not small; 0 if there were none.
         first_byte: the time to the first byte of responses, from samples.
         first_responses: of the last new connections: when their first response was complete, and the seconds of a round
             trip that it tells.
     """
 
-    __slots__ = ("begun", "bytes", "connects", "ended", "failed", "first_byte", "first_responses", "refused")
+    __slots__ = ("begun", "bytes", "connects", "ended", "failed", "first_byte", "first_responses", "refused",
+                 "unsized_bytes")
 
     def __init__(self) -> None:
         self.begun = 0
@@ -40,6 +42,7 @@ class Traffic:
         self.bytes = 0
         self.connects = 0
         self.refused = 0
+        self.unsized_bytes = 0
         self.first_byte = FirstByteTimes()
         self.first_responses: deque[tuple[float, float]] = deque(maxlen=_FIRST_RESPONSES)
 
