@@ -11,6 +11,7 @@ from typing import Any
 
 from cloudfiles.runtime.cancellation import Cancelled
 from cloudfiles.runtime.contract import Runtime, WorkerGroup
+from cloudfiles.runtime.descriptors import process_descriptors
 from cloudfiles.runtime.hub_engine import block_if_exiting
 from cloudfiles.transport.adaptive_width import WorkerShare
 from cloudfiles.values import NamedTuple
@@ -133,8 +134,11 @@ class Batch(ABC):
 
     def _end(self) -> None:
         """The batch has ended, in whatever way."""
-        if self._share is not None and not self.worker_group.is_of_parent:
+        if self.worker_group.is_of_parent:
+            return
+        if self._share is not None:
             self._share.leave()
+        process_descriptors.close_excess()
 
     @abstractmethod
     def _wanted(self) -> int:

@@ -2,8 +2,8 @@
 
 An idle connection holds a descriptor for a request that may never be sent. So all connections of the process, of any
 runtime, origin and timeouts, share one budget. They are closed after a minute of idleness, those beyond the 20 that a
-pool used last after 15 seconds. If the system has no descriptor left, the oldest idle ones are closed and the operation
-is repeated at once.
+pool used last after 15 seconds, and those beyond the budget at the end of a batch. If the system has no
+descriptor left, the oldest idle ones are closed and the operation is repeated at once.
 """
 
 from __future__ import annotations
@@ -121,6 +121,11 @@ class DescriptorBudget:
         over = len(self._connections) + 1 - budget
         if over > 0:
             _close(self._take(max(over, budget // 8)), wait=False)
+
+    def close_excess(self) -> None:
+        """After a batch, whose workers may have used more connections: close the oldest idle ones beyond the budget."""
+        if self._connections:
+            _close(self._take(len(self._connections) - self._budget()), wait=True)
 
     def close_expired(self) -> None:
         """Close connections idle for more than IDLE_SECONDS; in pools that have many, for SPARE_IDLE_SECONDS."""

@@ -127,6 +127,23 @@ def test_those_that_a_wide_batch_has_left_are_closed_sooner() -> None:
     assert sum(stream.closed for stream in dialed) == 30
 
 
+def test_those_beyond_the_budget_are_closed_after_a_batch() -> None:
+    dialed = streams(5)
+    descriptors = unwatched(budget=2)
+    client, _, time = scripted_client(*dialed, descriptors=descriptors)
+    pool = idle_pool(client, ORIGINS[0])
+    connections = [pool.take(time.now) for _ in dialed]
+    for connection in connections[1:]:
+        connection.reusable = True
+        pool.give(connection, time.now)
+    assert pool.idle_count() == 4
+    descriptors.close_excess()
+    assert [stream.closed for stream in dialed] == [False, True, True, True, False]
+    connections[1:4] = []
+    descriptors.close_excess()
+    assert pool.idle_count() == 1
+
+
 def test_a_thread_closes_them_and_ends_with_the_last() -> None:
     descriptors = DescriptorBudget()
     stream = ScriptedStream(answer())
@@ -320,6 +337,17 @@ class TestFew:
             except OSError:
                 pass
             print(store(1, {how}).get(keys, return_dict=True) == wanted)
+        """) == "True"
+
+    @pytest.mark.parametrize("how", ["True", "False"])
+    def test_more_workers_than_descriptors(self, few: str, how: str) -> None:
+        """They use all descriptors that there are. Once they are done, the program has half of them again."""
+        assert program(few, f"""
+            cf = store(0, {how}, num_threads=100)
+            assert cf.get(keys * 15, return_dict=True) == wanted
+            assert open_sockets() <= 32 + 3, open_sockets()  # of the hub
+            assert sum(len(list(cf.stream(iter(keys)))) for _ in range(15)) == 300
+            print(open_sockets() <= 32 + 3)
         """) == "True"
 
     def test_files(self, few: str, tmp_path: Path) -> None:
