@@ -93,14 +93,14 @@ def reset_connection_pools() -> None:
 
 
 def run(target: Any, verb: str, items: Iterable[Any], options: dict[str, Any], parallel: Parallel,
-        report: Callable[[int], Any], *, overlapping: bool = False, strip: Callable[[Any], Any] | None = None,
-        weigh: Callable[[Any], int] | None = None, weigh_result: Callable[[Any], int] | None = None
-        ) -> Iterator[tuple[list[Any], Any]]:
+        report: Callable[[int], Any], *, overlapping: bool = False,
+        pack: Callable[[list[Any]], list[Any]] | None = None, weigh: Callable[[Any], int] | None = None,
+        weigh_result: Callable[[Any], int] | None = None) -> Iterator[tuple[list[Any], Any]]:
     """Yield each chunk of `items` and the result of `target.verb(chunk, **options)`, in order.
 
     report: called with the number of items of each finished chunk.
     overlapping: a worker process begins with a chunk before it has finished the one before.
-    strip: reduces an item to what is sent; the chunks that are yielded have the original items.
+    pack: reduces a chunk to what is sent; those that are yielded have the original items.
     weigh, weigh_result: bytes of an item, and of a chunk's result; they limit the size of chunks.
 
     Raises the first error of a chunk; chunks that were not started are cancelled.
@@ -120,7 +120,7 @@ def run(target: Any, verb: str, items: Iterable[Any], options: dict[str, Any], p
 
         try:
             for chunk in chunks:
-                under_way.append((submit(chunk if strip is None else [strip(item) for item in chunk]), chunk))
+                under_way.append((submit(chunk if pack is None else pack(chunk)), chunk))
                 if len(under_way) > (3 if overlapping else 2) * width:
                     yield finished()
             while under_way:

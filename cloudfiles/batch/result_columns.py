@@ -9,10 +9,12 @@ from cloudfiles.results import GetResult
 from cloudfiles.values import NamedTuple
 
 
-def without_tags(item: Any) -> Any:
-    """The item as it is sent: without its tags, which may be any object."""
-    if type(item) is str:
-        return item
+def without_tags(items: list[Any]) -> list[Any]:
+    """The items as they are sent: without their tags, which may be any object."""
+    return [item if type(item) is str else _without_tags(item) for item in items]
+
+
+def _without_tags(item: Any) -> GetItem:
     wanted = as_get_item(item)
     return wanted if wanted.tags is None else wanted._replace(tags=None)
 

@@ -141,7 +141,7 @@ class ReadVerbs(BatchRunner):
     def _get_in_processes(self, paths: Any, total: int | None, progress: Progress, parallel: Parallel | None,
                        monitor: TransmissionMonitor | None, options: dict[str, Any]) -> list[GetResult]:
         parts = self._in_processes("_get_columns", paths, options, parallel, progress, total, monitor,
-                                   strip=without_tags, weigh_result=lambda part: (part[0] if monitor else part).size)
+                                   pack=without_tags, weigh_result=lambda part: (part[0] if monitor else part).size)
         return [result for items, columns in parts for result in columns.results(items, options["raw"])]
 
     def _get_columns(self, paths: list[Any], return_recording: bool = False, **options: Any) -> Any:

@@ -11,7 +11,7 @@ from cloudfiles.batch import processes
 from cloudfiles.batch.fanout import ItemCounter, collect
 from cloudfiles.batch.processes import Parallel, is_parallel
 from cloudfiles.batch.progress import Progress, is_shown
-from cloudfiles.batch.writer import Upload, WriteDefaults, guess_content_type, is_scalar, uploads, writer
+from cloudfiles.batch.writer import SentUploads, Upload, WriteDefaults, guess_content_type, is_scalar, uploads, writer
 from cloudfiles.content_encoding import stored_encoding
 from cloudfiles.exceptions import CloudFilesError, InvalidInputError, MissingObjectError, ServerError
 from cloudfiles.inputs import PutContent, PutRequest, RawPutRequest, as_path, is_path
@@ -131,7 +131,7 @@ class WriteVerbs(BatchRunner):
         chunks = list(sendable) if isinstance(items, Collection) else sendable
         monitor = monitor_of("TX") if return_recording else None
         parts = self._in_processes("_puts", chunks, {}, parallel, progress, total, monitor,
-                                   weigh=lambda upload: len(upload.content))
+                                   pack=SentUploads, weigh=lambda upload: len(upload.content))
         count = sum(part for _, part in parts)
         return count if monitor is None else (count, monitor)
 

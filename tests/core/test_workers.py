@@ -219,6 +219,16 @@ def test_secrets_go_through_the_pipe_alone(s3: CloudFiles, fault_server: S3Serve
             assert secret not in Path(f"/proc/{pid}/{file}").read_bytes()
 
 
+def test_options_and_contents_of_single_items(s3: CloudFiles) -> None:
+    s3.puts([{"path": "a", "content": b"1", "compress": "gzip"}, ("b", bytearray(b"2")), ("c", memoryview(b"3")),
+             {"path": "d", "content": "4", "content_type": "text/x-own", "metadata": {"name": "value"}}],
+            content_type="text/csv", parallel=2)
+    assert s3.get(list("abcd"), return_dict=True) == {"a": b"1", "b": b"2", "c": b"3", "d": b"4"}
+    heads = s3.head(list("abcd"))
+    assert [(head["Content-Encoding"] or "", head["Content-Type"]) for head in heads.values() if head] == [
+        ("gzip", "text/csv"), ("", "text/csv"), ("", "text/csv"), ("", "text/x-own")]
+
+
 def test_memory_is_in_this_process_alone() -> None:
     cf = CloudFiles("mem://workers-test/", parallel=2)
     cf.puts(list(CONTENTS.items()))
