@@ -286,20 +286,22 @@ class SimulatedClient:
         arrives = shared.link.done(self._time.now, size / shared.store.bandwidth)
         if not is_first and left >= self._batch.size:
             self._time.at(arrives + latency, partial(self._first_bytes, sent))
-        self._bytes += size
         if left > size:
+            self._bytes += size
             at = max(arrives, self._time.now + size / shared.store.connection_bandwidth)
             self._time.at(at, lambda: self._transmit(entered, sent, is_first, left - size))
         else:
             shared.in_progress -= 1
-            self._time.at(arrives + latency, lambda: self._receive(entered, sent if is_first else None))
+            self._time.at(arrives + latency, lambda: self._receive(entered, size, sent if is_first else None))
 
     def _first_bytes(self, sent: float) -> None:
         if len(self.outcome.done) < SAMPLED or self._time.now - self._sampled >= SAMPLE_GAP:
             self._sampled = self._time.now
             self._first.append(self._cpu.done(self._time.now, 0.0) - sent)
 
-    def _receive(self, entered: float, opened: float | None) -> None:
+    def _receive(self, entered: float, size: int, opened: float | None) -> None:
+        """The last `size` bytes have arrived."""
+        self._bytes += size
         self._time.at(self._cpu.done(self._time.now, self._batch.cpu / 2), lambda: self._complete(entered, opened))
 
     def _complete(self, entered: float, opened: float | None) -> None:

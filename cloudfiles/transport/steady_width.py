@@ -18,8 +18,8 @@ _FEW_QUEUED, _MANY_QUEUED, _QUEUED = 10.0, 30.0, 15.0
 reduced so that the third are left. These are numbers and not shares of the width, so that clients that share a server
 get equal shares: those with the largest width are the first to reduce it."""
 
-_SLIGHT, _CERTAIN = 1.05, 1.15
-"""Factors of the latency: up to the first, nothing waits; from the second on, something does."""
+_CERTAIN = 1.15
+"""Factor of the latency from which on requests do wait. A smaller one may be random variation."""
 
 _UNLOADED = 1.1
 """Factor of the latency up to which a trial that was worthwhile lets the width grow as it did at the beginning."""
@@ -75,7 +75,7 @@ class SteadyWidth:
         rate, slowdown = window.rate(interval.size_class), self._baseline.slowdown(window)
         if self._trial is not None:
             return self._judge(width, self._trial, rate, slowdown, now)
-        queued = window.mean_in_progress * (1.0 - 1.0 / slowdown - 2.0 * window.noise)
+        queued = window.mean_in_progress * (1.0 - 1.0 / slowdown)
         if window.is_busy:
             return width
         if queued > _MANY_QUEUED and slowdown > _CERTAIN and window.sampled:
@@ -83,7 +83,7 @@ class SteadyWidth:
             self._try_at = max(self._try_at, now + self._pause)
             self._baseline.drift(window.seconds)
             return min(width, max(window.mean_in_progress / slowdown + _QUEUED, _MAX_CUT * width))
-        if (queued < _FEW_QUEUED or slowdown < _SLIGHT) and now >= self._try_at and width < maximum:
+        if queued < _FEW_QUEUED and now >= self._try_at and width < maximum:
             self._trial, self._settled = (width, rate), now + 2.0 * window.latency
             return math.ceil(_STEP * width)
         return width
