@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+
+from cloudfiles.values import Value
 
 LEAST_SECONDS = 1e-6
 """Shorter times are not believed."""
@@ -15,8 +16,7 @@ _BUSY = 0.85
 """Share of a CPU that the client's own thread uses, above which more requests in progress cannot complete more."""
 
 
-@dataclass
-class Interval:
+class Interval(Value):
     """What happened at one server, in this process, since the last call of `observe`.
 
     Attributes:
@@ -65,7 +65,6 @@ class Interval:
         return self.cpu_share > _BUSY
 
 
-@dataclass
 class Window:
     """Sums over several intervals.
 
@@ -79,15 +78,9 @@ class Window:
         connects: connections opened.
     """
 
-    seconds: float = 0.0
-    completed: int = 0
-    bytes: int = 0
-    in_progress: float = 0.0
-    cpu: float = 0.0
-    first_byte: float = 0.0
-    spread: float = 0.0
-    sampled: int = 0
-    connects: int = 0
+    def __init__(self) -> None:
+        self.seconds = self.in_progress = self.cpu = self.first_byte = self.spread = 0.0
+        self.completed = self.bytes = self.sampled = self.connects = 0
 
     def add(self, interval: Interval) -> None:
         self.seconds += interval.seconds

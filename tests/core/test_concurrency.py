@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -20,15 +18,15 @@ GOOD = Interval(seconds=0.1, operation="GET", size_class=0, completed=100, bytes
 
 def unlimited(width: int, latency: float = 0.02) -> Interval:
     """At a server that answers each request after `latency`, however many there are."""
-    return replace(GOOD, seconds=2 * latency, completed=2 * width, bytes=8192 * width, in_progress=float(width),
-                   first_byte=latency, first_byte_min=latency)
+    return GOOD.replace(seconds=2 * latency, completed=2 * width, bytes=8192 * width, in_progress=float(width),
+                        first_byte=latency, first_byte_min=latency)
 
 
 def run(controller: ConcurrencyController, seconds: float = 1.0, begin: float = 0.0, **changed: object) -> float:
     """Let time pass at a server without limits; returns the time at the end."""
     now, end = begin, begin + seconds
     while now < end:
-        interval = replace(unlimited(controller.width), **changed)  # type: ignore[arg-type]
+        interval = unlimited(controller.width).replace(**changed)  # type: ignore[arg-type]
         now += interval.seconds
         controller.observe(interval, now)
     return now
@@ -59,7 +57,7 @@ def test_near_a_server_it_is_seldom_asked() -> None:
     controller = ConcurrencyController()
     now = run(controller, first_byte=0.0005, first_byte_min=0.0002)
     assert controller.interval >= 0.2
-    controller.observe(replace(unlimited(20), operation="PUT", seconds=0.01, completed=5), now)
+    controller.observe(unlimited(20).replace(operation="PUT", seconds=0.01, completed=5), now)
     assert controller.interval <= 0.01  # this may take longer
 
 
@@ -68,13 +66,13 @@ def test_it_does_not_widen_if_requests_only_wait_longer() -> None:
     run(controller, 0.04)
     for step in range(100):
         slower = controller.width / 20 * 0.02
-        controller.observe(replace(unlimited(controller.width), seconds=0.04, completed=40, first_byte=slower,
-                                   first_byte_min=slower), 0.04 * (step + 2))
+        controller.observe(unlimited(controller.width).replace(seconds=0.04, completed=40, first_byte=slower,
+                                                               first_byte_min=slower), 0.04 * (step + 2))
         assert controller.width <= 80
     assert controller.width <= 45
 
 
-NOTHING = replace(GOOD, seconds=0.005, completed=0, bytes=0, first_byte=None, first_byte_min=None)
+NOTHING = GOOD.replace(seconds=0.005, completed=0, bytes=0, first_byte=None, first_byte_min=None)
 
 
 def begun(controller: ConcurrencyController, seconds: float, latency: float = 0.05, count: int = 20,
@@ -85,8 +83,8 @@ def begun(controller: ConcurrencyController, seconds: float, latency: float = 0.
     while now < begin + seconds:
         now += 0.005
         come = tuple((when, when - latency) for when in responses if now - 0.005 < when <= now)
-        controller.observe(replace(NOTHING, completed=len(come), bytes=4096 * len(come), first_responses=come,
-                                   **changed), now)  # type: ignore[arg-type]
+        controller.observe(NOTHING.replace(completed=len(come), bytes=4096 * len(come), first_responses=come,
+                                           **changed), now)  # type: ignore[arg-type]
     return controller.width
 
 
@@ -164,7 +162,7 @@ def test_work_that_runs_out_changes_nothing() -> None:
 def test_each_kind_of_work_has_its_width() -> None:
     controller = ConcurrencyController()
     now = run(controller)
-    controller.observe(replace(GOOD, size_class=2, bytes=10 ** 8), now + 0.1)
+    controller.observe(GOOD.replace(size_class=2, bytes=10 ** 8), now + 0.1)
     assert controller.width == 20
     controller.observe(unlimited(20), now + 0.3)
     assert controller.width == 1024
@@ -199,7 +197,7 @@ def test_bounds_hold_and_a_refusal_never_widens(history: list[tuple[Interval, fl
 
 
 bad = st.builds(
-    lambda **changed: replace(GOOD, **changed), refused=st.integers(0, 100), constrained=st.booleans(),
+    lambda **changed: GOOD.replace(**changed), refused=st.integers(0, 100), constrained=st.booleans(),
     limited=st.booleans(), idle_workers=st.floats(0.0, 100.0), first_byte=st.floats(0.02, 10.0),
     completed=st.integers(0, 1000), in_progress=st.floats(0.0, 1000.0))
 
