@@ -24,7 +24,7 @@ import click
 
 from cloudfiles import CloudFiles, paths
 from cloudfiles.addresses import split_object
-from cloudfiles.cli.listing import directory, entries, is_empty_directory, matches, missing
+from cloudfiles.cli.listing import directory, entries, matches, missing
 from cloudfiles.cli.operands import STANDARD, Operand, below, from_input
 from cloudfiles.cli.store_options import Stores
 from cloudfiles.exceptions import AuthorizationError, InvalidInputError, UnsupportedOperationError
@@ -108,7 +108,7 @@ def _planned(stores: Stores, given: Sequence[Operand], target: _Target, recursiv
 def _is_directory(stores: Stores, one: Operand) -> bool:
     """Whether there is such a directory. A store that does not let us list has none that we know of."""
     try:
-        return stores.open(one.directory).isdir(one.name) or is_empty_directory(stores, one)
+        return directory(stores, one)._store.here().root_exists() is True
     except (AuthorizationError, UnsupportedOperationError):
         return False
 

@@ -236,6 +236,19 @@ def test_pictures(cli: Cli, place: Local | Cloud, tmp_path: Path, monkeypatch: p
         assert len(list(tmp_path.glob("cloudfiles-*.png"))) == 3
 
 
+# ---- requests
+
+
+@pytest.mark.parametrize(("command", "after"), [("cp", []), ("mv", ["HEAD"])])
+def test_requests_of_one_file(cli: Cli, cf: CloudFiles, store: S3Server, tmp_path: Path, command: str,
+                              after: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    place = Cloud(cf, monkeypatch, store)
+    (tmp_path / "x").write_bytes(b"x")
+    before = len(store.requests())
+    assert cli(command, str(tmp_path / "x"), place.path("new")).status == 0
+    assert [request.method for request in store.requests()[before:]] == ["GET", "PUT", *after]
+
+
 # ---- odd names
 
 

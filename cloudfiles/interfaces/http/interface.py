@@ -232,7 +232,7 @@ class HttpInterface(HeaderStore):
         try:
             return self._links("") is not None
         except UnsupportedOperationError:
-            return None
+            return self.exists("") or None
 
     def _links(self, directory: str) -> list[Link] | None:
         """The entries of the index page of `directory` ('' or with a trailing '/'); None if it is missing."""
