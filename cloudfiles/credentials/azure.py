@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
+from cloudfiles import logger
 from cloudfiles.credentials import azure_chain
 from cloudfiles.credentials.azure_sources import AzureCredentials, AzureSource, azure_sources, credentials_of
 from cloudfiles.credentials.provider import CredentialProvider
@@ -15,7 +15,6 @@ from cloudfiles.exceptions import AuthorizationError, MissingCredentialsError
 
 __all__ = ["AzureCredentials", "AzureProvider"]
 
-log = logging.getLogger("cloudfiles")
 
 
 class AzureProvider(CredentialProvider[AzureSource, "AzureCredentials | None"]):
@@ -76,7 +75,7 @@ class AzureProvider(CredentialProvider[AzureSource, "AzureCredentials | None"]):
                 "container, use no_sign_request=True")
             if not self._or_anonymous:
                 raise missing from error
-            log.info("%s: reading without credentials: %s", self._container, missing)
+            logger.info("%s: reading without credentials: %s", self._container, missing)
             return None
         return replace(token, account=token.account or self._account)
 

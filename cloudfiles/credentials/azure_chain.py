@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -40,6 +39,8 @@ def load(scope: str = SCOPE) -> AzureCredentials:
 def _without_warnings() -> Iterator[None]:
     """Suppress log messages of the chain in this thread: one that finds nothing logs a page of warnings. They are in
     the error that follows, too, and no problem for a public container."""
+    import logging  # here, as most programs never log anything
+
     thread = threading.get_ident()
     logger = logging.getLogger("azure.identity._credentials.chained")
 

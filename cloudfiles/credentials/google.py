@@ -5,11 +5,11 @@ Without any, requests are sent unsigned, which public buckets accept.
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Iterator
 from typing import Any
 
+from cloudfiles import logger
 from cloudfiles.credentials.credential_sources import CredentialSource, SourceReport
 from cloudfiles.credentials.google_chain import GoogleChain
 from cloudfiles.credentials.google_sources import GoogleSigner, GoogleToken, describe, google_sources, kind_of
@@ -23,7 +23,6 @@ REFRESH_EARLY = 225.0
 """Seconds before the expiry at which a new token is fetched. The metadata server returns the same one until five
 minutes before (Compute Engine docs, "Authenticate workloads using service accounts")."""
 
-log = logging.getLogger("cloudfiles")
 
 
 class GoogleProvider(CredentialProvider[CredentialSource, GoogleToken]):
@@ -89,7 +88,7 @@ class GoogleProvider(CredentialProvider[CredentialSource, GoogleToken]):
         if token is not None:
             return token
         if not self._explicit_only:
-            log.info("gs://%s: no Google credentials found in %s: sending requests without credentials, which only "
+            logger.info("gs://%s: no Google credentials found in %s: sending requests without credentials, which only "
                      "public buckets accept", self._bucket,
                      ", ".join([*(source.name for source in searched), self.chain_name]))
         return GoogleToken("", "nothing configured")

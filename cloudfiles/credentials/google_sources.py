@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple, NoReturn
 
 from cloudfiles.credentials.credential_sources import CredentialSource, secret_sources
 from cloudfiles.credentials.secrets_files import Secrets
 from cloudfiles.exceptions import ConfigurationError
+from cloudfiles.values import Value
 
 TYPES = ("service_account", "authorized_user", "external_account", "external_account_authorized_user",
          "impersonated_service_account", "gdch_service_account")
@@ -29,8 +29,7 @@ class GoogleSigner(NamedTuple):
     is_remote: bool = False
 
 
-@dataclass(frozen=True, repr=False)
-class GoogleToken:
+class GoogleToken(Value):
     """An access token. It cannot be pickled, and its repr shows no secrets.
 
     Attributes:
@@ -44,8 +43,18 @@ class GoogleToken:
     authorization: str
     source: str
     project: str | None = None
-    signer: GoogleSigner | None = field(default=None, compare=False)
+    signer: GoogleSigner | None = None
     expiry: float | None = None
+
+    def __eq__(self, other: object) -> bool:
+        """Whatever signs for them: that is made anew by each lookup."""
+        return isinstance(other, GoogleToken) and self._compared() == other._compared()
+
+    def __hash__(self) -> int:
+        return hash(self._compared())
+
+    def _compared(self) -> tuple[Any, ...]:
+        return self.authorization, self.source, self.project, self.expiry
 
     def __repr__(self) -> str:
         return f"GoogleToken(from {self.source})"

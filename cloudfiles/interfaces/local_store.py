@@ -1,32 +1,14 @@
-"""Helpers of the two stores without a server: dates, byte ranges, content types, and content in pieces."""
+"""Helpers of the two stores without a server: byte ranges, content types, and content in pieces."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
-from functools import lru_cache
 from typing import Any
 
 from cloudfiles.exceptions import CloudFilesError, FileSystemError, InvalidInputError
 
 CHUNK_BYTES = 1 << 20
 """How many bytes of an open file are read at a time."""
-
-# Not strftime, which depends on the locale.
-_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-
-
-@lru_cache(maxsize=1024)
-def http_date(seconds: int) -> str:
-    """Seconds since the epoch as the IMF-fixdate of RFC 9110 5.6.7.
-
-    >>> http_date(784111777)
-    'Sun, 06 Nov 1994 08:49:37 GMT'
-    """
-    at = time.gmtime(seconds)
-    return (f"{_DAYS[at.tm_wday]}, {at.tm_mday:02} {_MONTHS[at.tm_mon - 1]} {at.tm_year:04} "
-            f"{at.tm_hour:02}:{at.tm_min:02}:{at.tm_sec:02} GMT")
 
 
 def slice_bounds(start: int | None, end: int | None, size: int) -> tuple[int, int]:

@@ -30,9 +30,10 @@ from cloudfiles.exceptions import (
     PreconditionFailedError,
     UnsupportedOperationError,
 )
+from cloudfiles.http_dates import http_date
 from cloudfiles.interfaces.base import Interface
 from cloudfiles.interfaces.capabilities import Appending, C, Capability, Concatenation, Kind
-from cloudfiles.interfaces.local_store import chunks, guess_type, http_date, slice_bounds
+from cloudfiles.interfaces.local_store import chunks, guess_type, slice_bounds
 from cloudfiles.interfaces.mem_capabilities import MemAppending, MemConcatenation
 from cloudfiles.interfaces.server_copy import CopyOptions, CopyResult
 from cloudfiles.interfaces.traits import StoreTraits

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from cloudfiles.batch.store import Store
 from cloudfiles.exceptions import InvalidPathError
+from cloudfiles.http_dates import http_date
 from cloudfiles.interfaces.base import Interface
 from cloudfiles.interfaces.file.file_io import etag_of
 from cloudfiles.interfaces.file.interface import FileInterface
-from cloudfiles.interfaces.local_store import http_date
 from cloudfiles.key_order import order_of
 from cloudfiles.transfer.items import listed_items
 from cloudfiles.types import ListEntry, ListPage, StoreOptions

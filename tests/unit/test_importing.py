@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from cloudfiles.testing import S3Server
+from tests.servers.gcs_server import GcsServer
 
 PROJECT = Path(__file__).resolve().parents[2]
 SDKS = ["boto3", "botocore", "google", "azure", "requests", "aiohttp"]
@@ -67,6 +68,14 @@ def test_one_object_over_http_needs_few_modules(call: str, fault_server: S3Serve
     for name, value in fault_server.secrets.items():
         monkeypatch.setenv(name, value)
     code = f"from cloudfiles import CloudFiles; cf = CloudFiles({fault_server.cloudpath()!r}); assert {call}"
+    assert loaded(code, [*SDKS, *SLOW]) == "[]"
+
+
+def test_one_object_of_cloud_storage_needs_few_modules(gcs_server: GcsServer) -> None:
+    gcs_server.configure(token="t0k3n")
+    gcs_server.put("key", b"content")
+    code = (f"from cloudfiles import CloudFiles; cf = CloudFiles('gs://{gcs_server.bucket}/', "
+            f"endpoint={gcs_server.url!r}, secrets={{'token': 't0k3n'}}); assert cf.get('key') == b'content'")
     assert loaded(code, [*SDKS, *SLOW]) == "[]"
 
 

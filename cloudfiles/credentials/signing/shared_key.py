@@ -6,7 +6,6 @@ is sent, percent-encoded, and the decoded values of the query.
 
 from __future__ import annotations
 
-import email.utils
 from binascii import b2a_base64
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -14,6 +13,7 @@ from urllib.parse import unquote
 
 from cloudfiles.credentials.azure_sources import AzureCredentials
 from cloudfiles.credentials.signing.hmac_sha256 import HmacSha256
+from cloudfiles.http_dates import http_date
 
 # The headers whose values are signed in this order, in addition to all of x-ms-*. The Date is empty, as x-ms-date is
 # sent.
@@ -44,7 +44,7 @@ class SigningContext:
         assert credentials.key is not None
         self.credentials = credentials
         self.now = now
-        self.date = email.utils.formatdate(now, usegmt=True)
+        self.date = http_date(now)
         same = before is not None and before.credentials is credentials
         self._mac: HmacSha256 = before._mac if before is not None and same else HmacSha256(credentials.key)
         self._resource = f"/{credentials.account}"

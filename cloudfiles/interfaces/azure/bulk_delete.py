@@ -5,7 +5,7 @@ Source: Azure Storage REST reference, "Blob Batch", "Delete Blob".
 
 from __future__ import annotations
 
-import uuid
+import secrets
 from collections.abc import Sequence
 
 from cloudfiles.exceptions import CloudFilesError, ServerError, TransportError
@@ -43,7 +43,7 @@ class _BulkDelete(BulkDeleteRequest):
         self._container = container
         self._keys = keys
         self._targets = [container.target(key) for key in keys]
-        self._boundary = f"batch_{uuid.uuid4().hex}"
+        self._boundary = f"batch_{secrets.token_hex(16)}"
         self.errors: dict[str, CloudFilesError] = {}
         Request.__init__(self, container.origin, "POST",
                          container.container_target({"restype": "container", "comp": "batch"}),

@@ -5,8 +5,7 @@ Source: Azure Storage REST reference, "Set Blob Expiry".
 
 from __future__ import annotations
 
-import email.utils
-
+from cloudfiles.http_dates import http_date
 from cloudfiles.interfaces.azure.paths import DfsPaths, DfsRequest
 from cloudfiles.interfaces.capabilities import Expiry
 
@@ -20,7 +19,7 @@ class AzureExpiry(DfsPaths, Expiry):
         if after is not None:
             headers = {"x-ms-expiry-option": "RelativeToNow", "x-ms-expiry-time": str(int(after * 1000))}
         elif at is not None:
-            headers = {"x-ms-expiry-option": "Absolute", "x-ms-expiry-time": email.utils.formatdate(at, usegmt=True)}
+            headers = {"x-ms-expiry-option": "Absolute", "x-ms-expiry-time": http_date(int(at))}
         container = self._container
         container.client.send(DfsRequest(container.origin, "PUT", container.query_target(path, {"comp": "expiry"}),
                                          headers, protocol=container.protocol, path=path))

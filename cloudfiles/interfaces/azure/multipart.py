@@ -8,7 +8,7 @@ Source: Azure Storage REST reference, "Put Block", "Put Block List", "Get Block 
 
 from __future__ import annotations
 
-import uuid
+import secrets
 from base64 import b64encode
 from collections.abc import Mapping
 from functools import partial
@@ -88,7 +88,7 @@ class BlockIds:
     """
 
     def __init__(self, upload: str | None = None) -> None:
-        self.upload = upload or uuid.uuid4().hex
+        self.upload = upload or secrets.token_hex(16)
 
     def __call__(self, number: int) -> str:
         return b64encode(f"{self.upload}{number:06}".encode("ascii")).decode("ascii")

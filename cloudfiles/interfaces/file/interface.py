@@ -35,6 +35,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext, supp
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from cloudfiles.exceptions import CloudFilesError, DecompressionError, InvalidPathError, MissingObjectError
+from cloudfiles.http_dates import http_date
 from cloudfiles.interfaces.base import Interface
 from cloudfiles.interfaces.capabilities import (
     AccessControl,
@@ -77,7 +78,7 @@ from cloudfiles.interfaces.file.os_errors import MISSING_ERRNOS, ErrorTranslator
 from cloudfiles.interfaces.file.temporaries import discard_temporaries, discard_temporaries_of
 from cloudfiles.interfaces.file.times import FileTimes
 from cloudfiles.interfaces.file.walk import Walk
-from cloudfiles.interfaces.local_store import guess_type, http_date
+from cloudfiles.interfaces.local_store import guess_type
 from cloudfiles.interfaces.part_writer import InterruptedWrites, PartWriter
 from cloudfiles.interfaces.server_copy import CopyOptions, CopyResult
 from cloudfiles.interfaces.traits import StoreTraits

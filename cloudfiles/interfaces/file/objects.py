@@ -16,6 +16,7 @@ from cloudfiles.exceptions import (
     PreconditionFailedError,
     UnsupportedOperationError,
 )
+from cloudfiles.http_dates import http_date
 from cloudfiles.interfaces.file.file_io import (
     etag_of,
     existing_files,
@@ -31,7 +32,6 @@ from cloudfiles.interfaces.file.names import Variants, suffix_of
 from cloudfiles.interfaces.file.os_errors import MISSING_ERRNOS, special_file
 from cloudfiles.interfaces.file.permissions import keep_permissions, permissions_of_first
 from cloudfiles.interfaces.file.temporaries import temporary_name
-from cloudfiles.interfaces.local_store import http_date
 from cloudfiles.runtime.cancellation import publishing, writing
 from cloudfiles.types import StoredObject, WriteOptions
 

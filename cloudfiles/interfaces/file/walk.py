@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from cloudfiles.http_dates import http_date
 from cloudfiles.interfaces.file.file_io import etag_of
 from cloudfiles.interfaces.file.names import EXACT, Variants, bare_name
 from cloudfiles.interfaces.file.objects import files_of, find_object
@@ -23,7 +24,6 @@ from cloudfiles.interfaces.file.os_errors import MISSING_ERRNOS, ambiguous
 from cloudfiles.interfaces.file.read_ahead import Answers, DirectoriesAhead, FilesAhead
 from cloudfiles.interfaces.file.symlinks import Symlinks
 from cloudfiles.interfaces.file.temporaries import is_temporary
-from cloudfiles.interfaces.local_store import http_date
 from cloudfiles.interfaces.tree_walk import after_within, first_behind, page_of
 from cloudfiles.key_order import order_of
 from cloudfiles.runtime.descriptors import with_descriptor

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-import logging
 import math
 import os
-import uuid
+import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple
 
-from cloudfiles import integrity
+from cloudfiles import integrity, logger
 from cloudfiles.crc import combine
 from cloudfiles.exceptions import CloudFilesError, PreconditionFailedError, ServerError
 from cloudfiles.interfaces.gs.bulk_delete import MAX_BATCH, delete_names
@@ -55,7 +54,6 @@ _SHOWN = 32
 
 _NAMED = 800  # bytes of an object's name that are repeated in the names of its parts
 
-log = logging.getLogger("cloudfiles")
 
 
 def part_size(number: int, size: int | None) -> int:
@@ -130,7 +128,7 @@ class CompositeUpload(MultipartUpload):
 
     def __init__(self, bucket: GsBucket, key: str, resource: dict[str, Any], condition: str | None,
                  upload: str | None = None) -> None:
-        self.upload = upload or uuid.uuid4().hex
+        self.upload = upload or secrets.token_hex(16)
         self._bucket = bucket
         self.origin = bucket.endpoint.origin
         self._key = key
@@ -235,9 +233,9 @@ class CompositeUpload(MultipartUpload):
     def _warn(self, errors: Mapping[str, CloudFilesError | Cancelled]) -> None:
         error = next(iter(errors.values()))
         more = f" and {len(errors) - _SHOWN} more below {self._prefix}" if len(errors) > _SHOWN else ""
-        log.warning("gs://%s/%s: %d parts of the upload could not be removed; they may remain until discard_partial() "
-                    "or a lifecycle rule removes them: %s%s (%s: %s)", self._bucket.name, self._key,
-                    len(errors), ", ".join(list(errors)[:_SHOWN]), more, type(error).__name__, error)
+        logger.warning("gs://%s/%s: %d parts of the upload could not be removed; they may remain until "
+                       "discard_partial() or a lifecycle rule removes them: %s%s (%s: %s)", self._bucket.name,
+                       self._key, len(errors), ", ".join(list(errors)[:_SHOWN]), more, type(error).__name__, error)
 
 
 _NEEDED = ("storage.objects.create", "storage.objects.delete", "storage.objects.get")

@@ -10,7 +10,6 @@ import json
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any
 
 from cloudfiles import integrity
@@ -45,27 +44,33 @@ from cloudfiles.transport.request import Body, FileBody, Origin, ProviderProtoco
 from cloudfiles.types import StoredObject, WriteOptions
 
 
-@dataclass(slots=True)
 class GsBucket:
     """A bucket below one path.
 
-    Attributes:
+    Args:
         name: the name of the bucket.
         root: the prefix of the interface's keys in the bucket.
+
+    Attributes:
         user_project: the project billed for requests; None for the owner of the bucket.
         composable: whether uploads may be composed of parts; None if not yet known.
         batch_deletes: whether the server supports bulk deletes, as far as known.
     """
 
-    client: Client
-    runtime: Runtime
-    protocol: GsProtocol
-    endpoint: Endpoint
-    name: str
-    root: str
-    user_project: str | None = None
-    composable: bool | None = None
-    batch_deletes: bool = True
+    __slots__ = ("batch_deletes", "client", "composable", "endpoint", "name", "protocol", "root", "runtime",
+                 "user_project")
+
+    def __init__(self, client: Client, runtime: Runtime, protocol: GsProtocol, endpoint: Endpoint, name: str, root: str
+                 ) -> None:
+        self.client = client
+        self.runtime = runtime
+        self.protocol = protocol
+        self.endpoint = endpoint
+        self.name = name
+        self.root = root
+        self.user_project: str | None = None
+        self.composable: bool | None = None
+        self.batch_deletes = True
 
     # ---- targets
 

@@ -5,7 +5,6 @@ Source: Cloud Storage JSON API reference, "Objects".
 
 from __future__ import annotations
 
-import email.utils
 from base64 import b64encode
 from binascii import a2b_base64
 from datetime import datetime
@@ -13,6 +12,7 @@ from typing import Any
 
 from cloudfiles import integrity
 from cloudfiles.exceptions import ProtocolError
+from cloudfiles.http_dates import http_date
 from cloudfiles.inputs import check_header, check_metadata
 from cloudfiles.interfaces.documents import count, required
 from cloudfiles.types import StoredObject, WriteOptions, head_of
@@ -106,7 +106,7 @@ def _http_date(updated: str | None) -> str | None:
     """A time of a resource (RFC 3339, always UTC) in the format of headers (RFC 9110 5.6.7)."""
     if updated is None:
         return None
-    return email.utils.formatdate(seconds(updated), usegmt=True)
+    return http_date(int(seconds(updated)))
 
 
 def seconds(updated: Any) -> float:

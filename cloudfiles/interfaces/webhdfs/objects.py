@@ -18,9 +18,9 @@ from cloudfiles.exceptions import (
     TruncatedBodyError,
     UnsupportedOperationError,
 )
+from cloudfiles.http_dates import http_date
 from cloudfiles.interfaces.documents import count
 from cloudfiles.interfaces.file.temporaries import temporary_name
-from cloudfiles.interfaces.local_store import http_date
 from cloudfiles.interfaces.webhdfs.checksum import FileChecksum, checksum_of
 from cloudfiles.interfaces.webhdfs.endpoint import Dialect
 from cloudfiles.interfaces.webhdfs.names import check_key
