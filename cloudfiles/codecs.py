@@ -8,6 +8,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
+from cloudfiles.late_imports import importing
 from cloudfiles.values import NamedTuple
 
 Buffer = bytes | bytearray | memoryview
@@ -43,6 +44,7 @@ _GZIP_HEADER = 1 << 20  # maximum plausible size of a header
 _GZIP_WBITS = 31  # a 32 KiB window in a gzip wrapper; its mtime is always 0
 
 
+@importing
 def _gzip() -> Codec:
     import zlib
 
@@ -104,6 +106,7 @@ def _gzip_header_ends(data: bytes) -> bool:
     return end + (flags & 2) <= len(data)  # FHCRC is two bytes
 
 
+@importing
 def _br() -> Codec:
     import brotli
 
@@ -141,6 +144,7 @@ class _BrotliDecompressor:
         return decoded
 
 
+@importing
 def _zstd() -> Codec:
     import zstandard
 
@@ -205,6 +209,7 @@ class _ZstdDecompressor:
         return b"".join(pieces)
 
 
+@importing
 def _xz() -> Codec:
     import lzma
 
@@ -212,6 +217,7 @@ def _xz() -> Codec:
                   lzma.LZMADecompressor, zero_padded=True)
 
 
+@importing
 def _bz2() -> Codec:
     import bz2
 

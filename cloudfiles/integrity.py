@@ -24,6 +24,7 @@ from cloudfiles.exceptions import (
     MD5IntegrityError,
     MissingExtraError,
 )
+from cloudfiles.late_imports import importing
 from cloudfiles.values import NamedTuple
 
 __all__ = [
@@ -71,6 +72,7 @@ def named(algorithm: str, content: Buffer) -> str:
 
 
 @cache
+@importing
 def _crc(algorithm: str) -> Callable[[Buffer, int], int]:
     """The function that extends a CRC: `extend(data, crc so far) -> crc`."""
     if algorithm == "crc32":
@@ -125,6 +127,7 @@ def hasher(algorithm: str) -> Hasher:
 
 
 @cache
+@importing
 def _hash(algorithm: str) -> Callable[..., Any]:
     """A hash function of the standard library."""
     import hashlib  # here, as it loads OpenSSL

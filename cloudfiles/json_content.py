@@ -9,17 +9,26 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from cloudfiles.exceptions import InvalidInputError, InvalidJSONError
+from cloudfiles.late_imports import importing
+
+
+@cache
+@importing
+def _orjson() -> Any:
+    import orjson
+
+    return orjson
 
 
 def load_json(content: bytes | None, path: str) -> Any:
     """The value in `content`; None for None. Raises InvalidJSONError, which names the path."""
     if content is None:
         return None
-    import orjson
-
+    orjson = _orjson()
     try:
         return orjson.loads(content)
     except orjson.JSONDecodeError as error:
@@ -43,11 +52,10 @@ def dump_json(file: Any) -> Any:
 
 
 def _dumped(content: Any, path: Any) -> bytes:
-    import orjson
-
+    orjson = _orjson()
     options = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS
     try:
-        text = orjson.dumps(content, default=_plain, option=options)
+        text: bytes = orjson.dumps(content, default=_plain, option=options)
         if b"null" in text:  # possibly instead of NaN
             text = orjson.dumps(_with_numbers_spelled(content), default=_spelled, option=options)
         return text
@@ -92,6 +100,4 @@ def _is_finite(array: Any) -> bool:
 
 
 def _word(number: float) -> Any:
-    import orjson
-
-    return orjson.Fragment("NaN" if math.isnan(number) else "Infinity" if number > 0 else "-Infinity")
+    return _orjson().Fragment("NaN" if math.isnan(number) else "Infinity" if number > 0 else "-Infinity")

@@ -7,8 +7,13 @@ Jitter"): thousands of processes that failed at the same time do not retry at th
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
+from cloudfiles.late_imports import importing
 from cloudfiles.values import NamedTuple
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 RETRYABLE_STATUS = frozenset({408, 429, 500, 502, 503, 504, 509, 529})
 """Statuses of requests that may succeed later (RFC 9110 15.6, RFC 6585 4, and
@@ -72,6 +77,13 @@ class RetryPolicy(NamedTuple):
         return corrected <= self.corrections and elapsed <= self.budget
 
 
+@importing
+def _parse_date(text: str) -> datetime:
+    from email.utils import parsedate_to_datetime  # here, as it takes long to import and is rarely needed
+
+    return parsedate_to_datetime(text)
+
+
 def parse_retry_after(value: str | None, date: str | None) -> float | None:
     """Seconds to wait according to a Retry-After header (RFC 9110 10.2.3); None if it is missing or invalid.
 
@@ -82,10 +94,8 @@ def parse_retry_after(value: str | None, date: str | None) -> float | None:
         return None
     if value.strip().isdigit() and value.isascii():
         return float(value)
-    from email.utils import parsedate_to_datetime  # here, as it takes long to import and is rarely needed
-
     try:
-        until, since = (parsedate_to_datetime(text or "") for text in (value, date))
+        until, since = (_parse_date(text or "") for text in (value, date))
         return max(0.0, (until - since).total_seconds())
     except (ValueError, TypeError, OverflowError):
         return None

@@ -14,6 +14,7 @@ from cloudfiles.batch.batch_workers import check_workers
 from cloudfiles.batch.fanout import closing_after_interrupt
 from cloudfiles.batch.store import Store
 from cloudfiles.interfaces.base import Interface
+from cloudfiles.late_imports import importing
 from cloudfiles.runtime.cancellation import Cancelled
 from cloudfiles.runtime.contract import Runtime
 from cloudfiles.types import ListPage
@@ -65,10 +66,8 @@ def list_pages(store: Store | Interface, prefix: str = "", *, flat: bool = False
     if traits.is_local or traits.lists_directories or not traits.lists_in_key_order:
         yield from here.pages(prefix, flat=flat, token=token)
         return
-    from cloudfiles.batch.listing_plan import ListingPlan  # imported here because it takes 2 ms
-
     side_by_side = isinstance(store, Store) and store.first_width > 1
-    listing = ListingPlan(prefix, flat=flat, token=token, is_sequential=not side_by_side)
+    listing = _listing_plan()(prefix, flat=flat, token=token, is_sequential=not side_by_side)
     while (request := listing.next_request()) is not None:
         listing.arrived(request, _request_page(here, request))
         while (page := listing.take()) is not None:
@@ -181,3 +180,10 @@ class _ListingWorkers:
     def _fail(self, error: BaseException) -> None:
         self._error = self._error or error
         self._worker_group.wake_caller()
+
+
+@importing
+def _listing_plan() -> type[ListingPlan]:
+    from cloudfiles.batch.listing_plan import ListingPlan  # imported here because it takes 2 ms
+
+    return ListingPlan

@@ -18,6 +18,7 @@ from collections.abc import Callable, Hashable
 from contextlib import suppress
 from typing import Any, Protocol
 
+from cloudfiles.late_imports import call_again_by
 from cloudfiles.runtime.contract import Runtime, T
 from cloudfiles.runtime.tls_errors import is_tls_error
 
@@ -242,13 +243,14 @@ process_descriptors = DescriptorBudget()
 def is_descriptor_shortage(error: BaseException | None) -> bool:
     """Whether `error` was caused by a lack of descriptors.
 
-    Name resolution and loading of certificates raise other errors if they cannot open their files: for those it is
-    checked whether a descriptor is available now.
+    Name resolution, loading of certificates and imports raise other errors if they cannot open their files: for those
+    it is checked whether a descriptor is available now.
     """
     while error is not None:
         if isinstance(error, OSError) and error.errno in _EXHAUSTED:
             return True
-        if (_is_resolver_error(error) or is_tls_error(error, "SSLCertVerificationError")) and is_exhausted():
+        if (isinstance(error, ImportError) or _is_resolver_error(error)
+                or is_tls_error(error, "SSLCertVerificationError")) and is_exhausted():
             return True
         error = error.__cause__
     return False
@@ -292,5 +294,6 @@ def with_descriptor(function: Callable[..., T], *args: Any, descriptors: Descrip
                 raise
 
 
+call_again_by(with_descriptor)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=process_descriptors.forget)

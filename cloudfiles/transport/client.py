@@ -14,7 +14,7 @@ from typing import Any, cast
 from cloudfiles.exceptions import CloudFilesError, ConnectionFailedError, RequestTimeoutError
 from cloudfiles.retry import RETRYABLE_STATUS, RetryPolicy
 from cloudfiles.runtime.contract import Runtime
-from cloudfiles.runtime.descriptors import DescriptorBudget, process_descriptors
+from cloudfiles.runtime.descriptors import DescriptorBudget, is_descriptor_shortage, process_descriptors
 from cloudfiles.transport.attempts import Attempts
 from cloudfiles.transport.connection_pool import Pool
 from cloudfiles.transport.dial import Dialer
@@ -70,6 +70,12 @@ class Client:
             except RetryRequest as corrected:
                 failure = corrected.cause
                 again = True
+            except (OSError, ImportError) as error:
+                if not is_descriptor_shortage(error):
+                    traffic.failed += 1
+                    raise
+                failure = _not_understood(error)
+                again = False
             except BaseException:
                 traffic.failed += 1
                 raise
@@ -149,6 +155,14 @@ class Client:
             pool.forget()
         self._pools.clear()
         self._dialer.forget()
+
+
+def _not_understood(error: Exception) -> ConnectionFailedError:
+    """A response for which a module could not be imported, as the process has run out of descriptors."""
+    failure = ConnectionFailedError("the response cannot be processed: the process has run out of file descriptors "
+                                    f"(raise the limit with ulimit -n): {error}")
+    failure.is_local, failure.__cause__ = True, error
+    return failure
 
 
 # ---- shared by the whole process

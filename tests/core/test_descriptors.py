@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from cloudfiles.compression import compress
 from cloudfiles.exceptions import ConnectionFailedError
 from cloudfiles.runtime.descriptors import (
     IDLE_SECONDS,
@@ -23,10 +24,10 @@ from cloudfiles.runtime.descriptors import (
     with_descriptor,
 )
 from cloudfiles.runtime.threads import ThreadRuntime
-from cloudfiles.testing import S3Server
+from cloudfiles.testing import S3Server, Status, internal_error
 from cloudfiles.transport.client import Client, limiter_of
 from cloudfiles.transport.dial import Dialer
-from cloudfiles.transport.request import Origin, Request
+from cloudfiles.transport.request import Origin, Request, Response
 from cloudfiles.types import Tls
 from tests.core.programs import run_program
 from tests.core.scripted import FakeTime, ScriptedStream, answer, idle_pool, scripted_client, unwatched
@@ -208,6 +209,28 @@ def test_it_is_no_failure_of_the_server(number: int) -> None:
     assert not limiter.is_down
 
 
+@pytest.mark.parametrize("idempotent", [True, False])
+def test_a_response_that_no_module_can_be_imported_for(idempotent: bool) -> None:
+    class Unlucky(Request):
+        def accept(self, response: Response) -> Any:
+            outcomes.append(response.status)
+            if len(outcomes) < 3:
+                raise OSError(errno.EMFILE, "ElementTree.py")
+            return super().accept(response)
+
+    outcomes: list[int] = []
+    client, _, time = scripted_client(ScriptedStream(answer(), answer(), answer()))
+    request = Unlucky(ORIGINS[0], "PATCH", "/", idempotent=idempotent)
+    if idempotent:
+        assert client.send(request).status == 200
+        assert (len(outcomes), len(time.slept)) == (3, 2)
+    else:
+        with pytest.raises(ConnectionFailedError, match="out of file descriptors"):
+            client.send(request)
+        assert len(outcomes) == 1
+    assert not limiter_of(ORIGINS[0]).is_watching
+
+
 def test_other_errors_close_nothing() -> None:
     descriptors = unwatched()
     client, _, _ = scripted_client(*streams(1), descriptors=descriptors)
@@ -338,6 +361,37 @@ class TestFew:
                 pass
             print(store(1, {how}).get(keys, return_dict=True) == wanted)
         """) == "True"
+
+    @pytest.mark.parametrize("how", ["True", "False"])
+    def test_modules_that_are_imported_when_they_are_needed(self, few: str, how: str, fault_server: S3Server) -> None:
+        """Each call needs modules that no other one has needed before."""
+        content = {encoding: compress(b"content", encoding) for encoding in ("gzip", "br", "zstd", "bz2", "xz")}
+        for encoding, body in content.items():
+            fault_server.put(f"encoded/{encoding}", body, headers={"Content-Encoding": encoding})
+        fault_server.put("json", b"[1]")
+        date = ("Retry-After", "Sun, 06 Nov 1994 08:49:37 GMT"), ("Date", "Sun, 06 Nov 1994 08:49:37 GMT")
+        fault_server.fail(Status(503, date), key="1", method="GET", times=1)
+        fault_server.fail(internal_error(), key="2", method="GET", times=1)
+        assert program(few, f"""
+            cf, held = store(0, {how}), []
+            def exhausted(call, *args, **options):
+                while held: os.close(held.pop())
+                assert cf.get(keys[5:], return_dict=True).keys() == set(keys[5:])  # connections that are idle then
+                try:
+                    while True: held.append(os.dup(0))
+                except OSError:
+                    return call(*args, **options)
+            assert not {{"isal", "email.utils", "orjson"}} & sys.modules.keys()
+            assert exhausted(cf.put, "new", b"content") == 1
+            assert exhausted(cf.get, "1") == b"content"
+            for encoding in "gzip", "br", "zstd", "bz2", "xz":
+                assert exhausted(cf.get, "encoded/" + encoding) == b"content"
+            assert exhausted(cf.get_json, "json") == [1]
+            assert exhausted(cf.get, ["2", "3"], return_dict=True) == {{"2": b"content", "3": b"content"}}
+            assert len(exhausted(lambda: list(cf.list("encoded/")))) == 5
+            print("email.utils" in sys.modules)
+        """) == "True"
+        assert [request.status for key in "12" for request in fault_server.requests("GET", key)] == [503, 200, 500, 200]
 
     @pytest.mark.parametrize("how", ["True", "False"])
     def test_more_workers_than_descriptors(self, few: str, how: str) -> None:
