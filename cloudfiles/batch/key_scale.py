@@ -38,15 +38,16 @@ class KeyScale:
     """A scale on which the keys of a page are about evenly spaced.
 
     Attributes:
-        count: number of keys of the page.
+        keys: those of the page, in order.
+        count: their number.
     """
 
     def __init__(self, keys: Sequence[str], prefix: str, before: str | None = None) -> None:
         """keys: of a page, in order, at least two; all start with `prefix`. before: the position before them."""
         self.count = len(keys)
-        self._keys = keys
+        self.keys = keys
         self._before = before
-        self._means: dict[str, float | None] = {}
+        self._starts: dict[int, list[int]] = {}
         first, last = keys[0], keys[-1]
         common = len(commonprefix((first, last)))
         sample = [*keys[::max(1, len(keys) // _SAMPLE)], last]
@@ -86,22 +87,22 @@ class KeyScale:
     def parent_directory(self) -> str | None:
         """The directory that contains all keys of the page, or its parent if they are in no subdirectories of it; None
         if the keys are in no directories below the prefix."""
-        directory = _directory(commonprefix((self._keys[0], self._keys[-1])))
-        if self._keys[0].find("/", max(len(directory), len(self._prefix))) >= 0:
+        directory = _directory(commonprefix((self.keys[0], self.keys[-1])))
+        if self.keys[0].find("/", max(len(directory), len(self._prefix))) >= 0:
             return directory
         return _directory(directory[:-1]) if len(directory) > len(self._prefix) else None
 
-    def keys_per_directory(self, directory: str) -> float | None:
-        """Mean number of keys in the subdirectories of `directory`, of which the page has the beginning; None if it has
-        none."""
-        if directory not in self._means:
-            self._means[directory] = self._mean_per_directory(directory)
-        return self._means[directory]
-
-    def _mean_per_directory(self, directory: str) -> float | None:
-        names = {key[:key.find("/", len(directory)) + 1] for key in self._keys if key.startswith(directory)} - {""}
-        begun = [name for name in names if name == self._before or not (self._before or "").startswith(name)]
-        return len(self._keys) / len(begun) if begun else None
+    def directory_starts(self, depth: int) -> list[int]:
+        """The indices of the keys with which directories with so many slashes in their names begin."""
+        if depth not in self._starts:
+            self._starts[depth] = starts = []
+            last = None if self._before is None else directory_at(self._before, depth)
+            for at, key in enumerate(self.keys):
+                if last is None or not key.startswith(last):
+                    last = directory_at(key, depth)
+                    if last is not None:
+                        starts.append(at)
+        return self._starts[depth]
 
     def _value(self, key: str) -> int:
         value = 0
@@ -111,6 +112,12 @@ class KeyScale:
             value = value * len(alphabet) + min(digit, len(alphabet) - 1)
             at += 1
         return value
+
+
+def directory_at(key: str, depth: int) -> str | None:
+    """The directory with this many slashes in its name that contains a key; None if there is none."""
+    parts = key.split("/", depth)
+    return key[:len(key) - len(parts[-1])] if len(parts) > depth else None
 
 
 def _directory(key: str) -> str:

@@ -48,7 +48,7 @@ _MAX_SPLITS = 24.0
 _MORE_SPLITS = 0.5
 """They are halved by a gap without keys, and get more by this number with each range that has keys."""
 
-_PAGES_PER_OUTLINE = 8
+_PAGES_PER_OUTLINE = 4
 """Minimum number of pages for each request for the names of directories."""
 
 _key = attrgetter("key")
@@ -143,18 +143,16 @@ class ListingPlan:
         scale, position = each.scale, each.position
         if self._flat or scale is None or position is None or self._outline.is_requested:
             return None
-        if self._outlines and (not self._wasted or self._arrived < self._outlines * _PAGES_PER_OUTLINE):
+        if self._arrived < self._outlines * _PAGES_PER_OUTLINE or scale.parent_directory is None:
             return None
-        directory = scale.parent_directory
-        directory = None if directory is None else self._outline.missing(directory, position, self._prefix)
-        if directory is None:
+        missing = self._outline.missing(scale.parent_directory, position, self._prefix, refresh=self._wasted)
+        if missing is None:
             return None
         self._outlines += 1
         self._requested += 1
         self._wasted = False
         self._outline.is_requested = True
-        within = position[len(directory):].partition("/")[0]
-        return PageRequest(None, directory, True, f"{directory}{within}0", None)  # '0' is the character after '/'
+        return PageRequest(None, missing[0], True, missing[1], None)
 
     def _split(self, index: int, furthest: KeyRange) -> bool:
         """Split off what is behind the page that is being requested, if it is likely to be long.
@@ -248,6 +246,8 @@ class ListingPlan:
             self._miss = min(1.0, max(miss, self._miss * _MISS_DECAY))
         if len(names) > 1:
             each.scale = KeyScale(names, self._prefix, before)
+            if not self._flat:
+                self._outline.learn(each.scale)
         index = self._ranges.index(each)
         # A page that reaches beyond ranges that have not begun answers for them.
         while each.is_beyond_end and index + 1 < len(self._ranges) and not self._ranges[index + 1].is_begun:

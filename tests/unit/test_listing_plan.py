@@ -293,6 +293,9 @@ KINDS: dict[str, Callable[[random.Random], list[str]]] = {
     "small directories": lambda r: [f"{r.getrandbits(32):08x}/{name}" for _ in range(50_000) for name in "abcd"],
     "several scripts": lambda r: ["".join(r.choices(r.choice(SCRIPTS), k=10))
                                   for _ in range(200_000)],
+    "nested grid": lambda r: [f"data/s0/{x}/{y}/{z}" for x in range(60) for y in range(60) for z in range(55)],
+    "partitions": lambda r: [f"t/year={y}/month={m}/day={d}/part-{k:05}-{r.getrandbits(64):016x}.parquet"
+                             for y in range(2015, 2025) for m in range(1, 13) for d in range(1, 29) for k in range(60)],
     "grid": lambda r: [f"1_1_40/{x * 64}-{x * 64 + 64}_{y * 64}-{y * 64 + 64}_{z * 16}-{z * 16 + 16}"
                        for x in range(50) for y in range(50) for z in range(80)],
 }
@@ -301,20 +304,22 @@ KINDS: dict[str, Callable[[random.Random], list[str]]] = {
 EVEN = {"digits", "hex", "words", "unpadded", "small directories"}
 LEAST_GAIN = dict.fromkeys(KINDS, 5.0) | dict.fromkeys(EVEN, 15.0) | {
     "several scripts": 10.0, "hashed directories": 14.0, "few directories": 13.0, "many directories": 9.5,
-    "irregular directories": 9.0, "dates": 7.5, "dates in names": 6.0}
-"""How many times as fast as one page after another."""
+    "irregular directories": 9.0, "dates": 14.0, "nested grid": 14.0, "partitions": 14.0, "dates in names": 6.0}
+MOST_REQUESTS = dict.fromkeys(KINDS, 2.0) | dict.fromkeys(EVEN, 1.2) | {
+    "digits": 1.07, "dates": 1.2, "nested grid": 1.3, "partitions": 1.25}
+"""How many times as fast as one page after another, and the requests for each page."""
 
 
 @pytest.mark.parametrize("kind", some(KINDS, ["few directories"]))
 def test_what_a_listing_costs(kind: str) -> None:
-    """Where the keys are consecutive, hardly more requests than pages; where they are spread evenly, a fifth more;
-    elsewhere, wrong estimates cost at most as many requests as there are pages."""
+    """Where the keys are consecutive, hardly more requests than pages; where they are spread evenly, or directories are
+    alike, a fifth or a quarter more; elsewhere, wrong estimates cost at most as many requests as there are pages."""
     server = Server(KINDS[kind](random.Random(1)))
     pages = -(-len(server.keys) // 1000)
     listing = Listing(server, width=CONCURRENT_LISTS)
     assert listing.run_in_rounds() == server.keys
     assert listing.rounds <= pages / LEAST_GAIN[kind]
-    assert len(server.requests) <= pages * (1.07 if kind == "digits" else 1.2 if kind in EVEN else 2.0)
+    assert len(server.requests) <= pages * MOST_REQUESTS[kind]
 
 
 def test_few_pages_in_advance_for_a_consumer_that_stops() -> None:
