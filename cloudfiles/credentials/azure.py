@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from typing import Any
 
 from cloudfiles import logger
@@ -77,7 +76,7 @@ class AzureProvider(CredentialProvider[AzureSource, "AzureCredentials | None"]):
                 raise missing from error
             logger.info("%s: reading without credentials: %s", self._container, missing)
             return None
-        return replace(token, account=token.account or self._account)
+        return token.replace(account=token.account or self._account)
 
     def _describe_chain(self) -> str:
         self._run_in_thread(self._chain)

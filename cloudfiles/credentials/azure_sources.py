@@ -6,13 +6,13 @@ import base64
 import binascii
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, NoReturn
 from urllib.parse import parse_qs
 
 from cloudfiles.credentials.credential_sources import CredentialSource, known_fields, secret_sources
 from cloudfiles.credentials.secrets_files import Secrets
 from cloudfiles.exceptions import ConfigurationError
+from cloudfiles.values import Value
 
 # The accepted names of each field, in lower case: those of the environment, of connection strings, and of the vendor's
 # tools and libraries (adlfs, az).
@@ -36,8 +36,7 @@ _EMULATOR_ENDPOINT = f"http://127.0.0.1:10000/{EMULATOR_ACCOUNT}"
 _SAS = re.compile(r"[A-Za-z0-9_.~%&=+:/,\-]+").fullmatch
 
 
-@dataclass(frozen=True, repr=False)
-class AzureCredentials:
+class AzureCredentials(Value):
     """One of `key`, `sas` and `token`. They cannot be pickled, and their repr shows no secrets.
 
     Attributes:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from cloudfiles.exceptions import InvalidInputError
@@ -62,7 +61,6 @@ class Access(NamedTuple):
     acl: list[AclEntry]
 
 
-@dataclass
 class AclChanges:
     """The result of a change of ACLs.
 
@@ -72,9 +70,18 @@ class AclChanges:
         failures: for each path whose ACL could not be changed, the reason.
     """
 
-    directories: int = 0
-    files: int = 0
-    failures: dict[str, str] = field(default_factory=dict)
+    def __init__(self, directories: int = 0, files: int = 0, failures: dict[str, str] | None = None) -> None:
+        self.directories = directories
+        self.files = files
+        self.failures = {} if failures is None else failures
+
+    def __eq__(self, other: object) -> bool:
+        return self.__dict__ == other.__dict__ if isinstance(other, AclChanges) else NotImplemented
+
+    __hash__ = None  # type: ignore[assignment]  # it changes
+
+    def __repr__(self) -> str:
+        return f"AclChanges(directories={self.directories}, files={self.files}, failures={self.failures})"
 
     @classmethod
     def of_one(cls) -> AclChanges:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from cloudfiles.testing import S3Server
+from tests.servers.azure_server import AzureServer
 from tests.servers.gcs_server import GcsServer
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -74,9 +75,23 @@ def test_one_object_over_http_needs_few_modules(call: str, fault_server: S3Serve
 def test_one_object_of_cloud_storage_needs_few_modules(gcs_server: GcsServer) -> None:
     gcs_server.configure(token="t0k3n")
     gcs_server.put("key", b"content")
-    code = (f"from cloudfiles import CloudFiles; cf = CloudFiles('gs://{gcs_server.bucket}/', "
-            f"endpoint={gcs_server.url!r}, secrets={{'token': 't0k3n'}}); assert cf.get('key') == b'content'")
-    assert loaded(code, [*SDKS, *SLOW]) == "[]"
+    assert loaded_by_get(f"gs://{gcs_server.bucket}/", endpoint=gcs_server.url, secrets={"token": "t0k3n"}) == "[]"
+
+
+def test_one_object_of_azure_needs_few_modules(azure_server: AzureServer) -> None:
+    azure_server.put_blob("key", b"content")
+    account = {"AZURE_STORAGE_ACCOUNT": "account", "AZURE_STORAGE_KEY": "a2V5"}
+    assert loaded_by_get(f"az://{azure_server.container}/", endpoint=azure_server.endpoint, secrets=account) == "[]"
+
+
+def test_one_local_object_needs_few_modules(tmp_path: Path) -> None:
+    (tmp_path / "key").write_bytes(b"content")
+    assert loaded_by_get(tmp_path.as_uri()) == "[]"
+
+
+def loaded_by_get(cloudpath: str, **options: object) -> str:
+    return loaded(f"from cloudfiles import CloudFiles; cf = CloudFiles({cloudpath!r}, **{options!r}); "
+                  "assert cf.get('key') == b'content'", [*SDKS, *SLOW])
 
 
 @pytest.mark.parametrize(("arguments", "unwanted"), [

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 
 from cloudfiles.credentials.azure import AzureCredentials
 from cloudfiles.credentials.signing.sas import BlobSas
@@ -28,6 +27,7 @@ from cloudfiles.runtime.cancellation import shielded
 from cloudfiles.runtime.contract import Cancelled
 from cloudfiles.transport.request import Request, Response
 from cloudfiles.types import WriteOptions
+from cloudfiles.values import Value
 
 MAX_AT_ONCE = 256 << 20
 """Maximum size of one Copy Blob From URL, in bytes."""
@@ -40,8 +40,7 @@ _FIRST_LOOK, _LAST_LOOK = 0.1, 10.0  # seconds before the first poll of an async
 NO_BLOCKS_FROM_URL = frozenset({400, 405, 501})
 
 
-@dataclass
-class ServerSideCopy:
+class ServerSideCopy(Value):
     """One copy. `write_options` derives the options of the write from the headers of the source."""
 
     target: AzureContainer

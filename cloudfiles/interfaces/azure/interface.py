@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, ClassVar, cast
 
 from cloudfiles import integrity
@@ -207,8 +206,7 @@ class AzureInterface(HeaderStore):
         there, here = source._container or source._resolve(), self._container or self._resolve()
         if there.endpoint != here.endpoint or not is_hierarchical(here):
             return False
-        whole = replace(here, root="", base=f"{here.endpoint.container_target}/")
-        AzureDirectories(whole).rename_same_kind(there.root + source_key, here.root + key)
+        AzureDirectories(here.whole()).rename_same_kind(there.root + source_key, here.root + key)
         return True
 
     def open_writer(self, key: str, size: int, options: WriteOptions,

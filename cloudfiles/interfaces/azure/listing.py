@@ -6,7 +6,7 @@ request only, which is not used here. Names that XML 1.0 cannot represent are pe
 
 from __future__ import annotations
 
-import xml.etree.ElementTree as ET
+from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from cloudfiles.exceptions import ProtocolError
@@ -16,6 +16,9 @@ from cloudfiles.interfaces.paging import check_echo, check_names, check_truncati
 from cloudfiles.transport.request import Request, Response
 from cloudfiles.transport.web_page import unreadable
 from cloudfiles.types import ListEntry, ListPage
+
+if TYPE_CHECKING:
+    import xml.etree.ElementTree as ET
 
 PAGE_ENTRIES = 5000  # the maximum of Azure
 

@@ -15,7 +15,6 @@ from __future__ import annotations
 import re
 from base64 import b64encode
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from cloudfiles import integrity
@@ -72,7 +71,6 @@ def check_range(content: bytes, sent: str, path: str | None) -> None:
                              path=path)
 
 
-@dataclass(slots=True)
 class AzureContainer:
     """A container below one path.
 
@@ -83,14 +81,23 @@ class AzureContainer:
         batch_deletes: whether the server supports bulk deletes, as far as known.
     """
 
-    client: Client
-    runtime: Runtime
-    protocol: AzureProtocol
-    root: str
-    base: str
-    origin: Origin
-    crc64: bool = False
-    batch_deletes: bool = True
+    __slots__ = ("base", "batch_deletes", "client", "crc64", "origin", "protocol", "root", "runtime")
+
+    def __init__(self, client: Client, runtime: Runtime, protocol: AzureProtocol, root: str, base: str, origin: Origin,
+                 crc64: bool = False) -> None:
+        self.client = client
+        self.runtime = runtime
+        self.protocol = protocol
+        self.root = root
+        self.base = base
+        self.origin = origin
+        self.crc64 = crc64
+        self.batch_deletes = True
+
+    def whole(self) -> AzureContainer:
+        """The container, with the full names of blobs as keys."""
+        return AzureContainer(self.client, self.runtime, self.protocol, "", f"{self.endpoint.container_target}/",
+                              self.origin, self.crc64)
 
     @property
     def endpoint(self) -> Endpoint:

@@ -5,8 +5,7 @@ Source: Data Lake Storage Gen2 REST reference, "Path - Update" (setAccessControl
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from cloudfiles.credentials.signing.url_encoding import format_query
 from cloudfiles.exceptions import ProtocolError
@@ -41,8 +40,7 @@ def change_recursively(container: AzureContainer, target: str, path: str, mode: 
     return changes
 
 
-@dataclass
-class _AclChangeResponse:
+class _AclChangeResponse(NamedTuple):
     document: dict[str, Any]
     continuation: str
 

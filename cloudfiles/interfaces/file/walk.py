@@ -14,7 +14,6 @@ import itertools
 import os
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 from cloudfiles.http_dates import http_date
 from cloudfiles.interfaces.file.file_io import etag_of
@@ -43,21 +42,37 @@ class _RepeatedDirectoryError(Exception):
     """The directory is being listed already: a symlink leads to it."""
 
 
-@dataclass(slots=True)
 class _OpenDirectory:
-    """A directory that is being listed."""
+    """A directory that is being listed.
 
-    directory: str  # local path, ending in a separator
-    prefix: str  # of the keys in it, ending in '/'; '' for the root
-    identity: _Identity
-    modified: int  # nanoseconds since the epoch, when it was read
-    names: dict[str, str]  # file name by key within the directory; '' for subdirectories, whose key ends in '/'
-    keys: Iterator[str]  # those of `names` that are left, in order
-    shared: set[str]  # keys that may have several files
-    links: set[str]  # keys of subdirectories that are symlinks
-    last: str | None  # the last key that was taken from `keys`, or that they follow
-    files: FilesAhead | None = None
-    subdirectories: list[str] | None = None  # that were not entered yet, but for symlinks, the last one first
+    Attributes:
+        directory: the local path, ending in a separator.
+        prefix: of the keys in it, ending in '/'; '' for the root.
+        modified: nanoseconds since the epoch, when it was read.
+        names: file names by key within the directory; '' for subdirectories, whose key ends in '/'.
+        keys: those of `names` that are left, in order.
+        shared: keys that may have several files.
+        links: keys of subdirectories that are symlinks.
+        last: the last key that was taken from `keys`, or that they follow.
+        subdirectories: those that were not entered yet, but for symlinks, the last one first.
+    """
+
+    __slots__ = ("directory", "files", "identity", "keys", "last", "links", "modified", "names", "prefix", "shared",
+                 "subdirectories")
+
+    def __init__(self, directory: str, prefix: str, identity: _Identity, modified: int, names: dict[str, str],
+                 keys: Iterator[str], shared: set[str], links: set[str], last: str | None) -> None:
+        self.directory = directory
+        self.prefix = prefix
+        self.identity = identity
+        self.modified = modified
+        self.names = names
+        self.keys = keys
+        self.shared = shared
+        self.links = links
+        self.last = last
+        self.files: FilesAhead | None = None
+        self.subdirectories: list[str] | None = None
 
     def left(self) -> Iterator[str]:
         """The paths of subdirectories that were not entered yet, but for symlinks."""
