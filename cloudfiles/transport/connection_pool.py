@@ -83,7 +83,8 @@ class Pool:
         # A plain request through a proxy names its origin in the request line (RFC 9112 3.2.2).
         self.forwarded = proxy is not None and origin.scheme == "http"
         descriptors.add_pool(self)
-        self._throughput = Throughput(min_throughput, dialer.read_timeout, self._connections, monotonic)
+        self._throughput = Throughput(min_throughput, dialer.read_timeout, self._connections, monotonic,
+                                      lambda: self.traffic.first_byte.last)
         self.hedger: Hedger | None = None
 
     def take(self, now: float, trusting: bool = True, deadline: float | None = None) -> Connection:

@@ -85,10 +85,12 @@ class FirstByteTimes:
 
     Attributes:
         next_sample: the number of the request that is sampled next; `begin_sample` is to be called for it.
+        last: the time of the last sample's first byte.
     """
 
     def __init__(self) -> None:
         self.next_sample = 0
+        self.last = -math.inf
         self._stride = 1
         self._samples = 0
         self._sampled_at = -math.inf
@@ -115,6 +117,7 @@ class FirstByteTimes:
         if histogram is None:
             histogram = self._histograms.setdefault((operation, size_class), Histogram())
         histogram.add(seconds, now)
+        self.last = now
         if is_first:
             return
         recent = self._recent.get(operation)

@@ -4,7 +4,8 @@ A transfer is aborted if it has moved fewer bytes per second than `min_throughpu
 if then, for a while, either all connections to its origin together have not moved that many, or each of the others has
 moved several times as many on average. So a slow line that many connections share aborts nothing: none of them does
 better, and together they move enough. A body that is received is aborted after ten seconds already if the others move
-more than `min_throughput` each. A transfer that goes well only costs comparisons of the clock.
+more than `min_throughput` each, or if none of them moves anything, but the server has begun to respond to other
+requests after the last byte of this one. A transfer that goes well only costs comparisons of the clock.
 """
 
 from __future__ import annotations
@@ -24,6 +25,10 @@ completion or a copy, send a space now and then."""
 
 CRAWL_SECONDS = 10.0
 """Seconds after which a body that is received too slowly is compared with other transfers."""
+
+
+_LATER = 0.1
+"""Seconds after the last byte of a body at which another response shows that the server did not pause as a whole."""
 
 
 class ByteCounters(Protocol):
@@ -47,15 +52,17 @@ class Throughput:
         min_rate: bytes per second; 0 for no minimum.
         seconds: how long a transfer may stay below it, however fast the others are.
         first_check: seconds after which the first check of a body that is received is due.
+        last_response: returns the time at which the last response from the origin began, as far as it is known.
     """
 
     def __init__(self, min_rate: float = 0.0, seconds: float = 60.0, peers: Callable[[], Iterable[ByteCounters]] = list,
-                 now: Callable[[], float] = monotonic) -> None:
+                 now: Callable[[], float] = monotonic, last_response: Callable[[], float] = lambda: -math.inf) -> None:
         self.min_rate = min_rate
         self.seconds = seconds
         self.first_check = min(seconds, CRAWL_SECONDS)
         self.peers = peers
         self.now = now
+        self.last_response = last_response
 
     def receiving(self, connection: ByteCounters, method: str = "GET", since: float | None = None,
                   received: int = 0) -> Watch:
@@ -141,6 +148,8 @@ class Watch:
         enough, total = self._limits.min_rate * elapsed, sum(others)
         is_faster = total > _FASTER * moved * len(others)
         if self._limits.now() - self._slow_since < self._seconds:
+            if not moved and not total:  # the batch waits for those that have stalled
+                return self._limits.last_response() > self._slow_since + _LATER
             return is_faster and total >= enough * len(others)
         return is_faster or moved + total < enough
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import os
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -171,10 +172,13 @@ def test_a_slow_disk_is_no_crawling_server() -> None:
 class Line:
     """Connections to one origin; the first is watched."""
 
-    def __init__(self, count: int, least: float = 1024.0) -> None:
+    def __init__(self, count: int, least: float = 1024.0, last_response: float = -math.inf) -> None:
+        """last_response: when the last response began, in seconds after the beginning of the watch."""
         self.time = FakeTime()
+        last = self.time.now + last_response
         self.all = [SimpleNamespace(received=0, sent=0, is_busy=True) for _ in range(count)]
-        limits = Throughput(least, SECONDS, lambda: cast(Any, list(map(_Peer, self.all))), lambda: self.time.now)
+        limits = Throughput(least, SECONDS, lambda: cast(Any, list(map(_Peer, self.all))), lambda: self.time.now,
+                            lambda: last)
         self.watch: Watch = limits.receiving(cast(Any, _Peer(self.all[0])))
 
     def go_on(self, *rates: float, seconds: float = 10 * SECONDS) -> None:
@@ -250,6 +254,21 @@ def test_not_given_up_soon_if_all_are_slow(rates: tuple[float, ...]) -> None:
     line.go_on(*rates, seconds=SECONDS - 1)
     with pytest.raises(TooSlowError):
         line.go_on(*rates, seconds=SECONDS)
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_given_up_soon_if_the_others_have_ended_since(count: int) -> None:
+    """The last requests of a batch: others were answered after nothing more came, and now all that is left stalls."""
+    line = Line(count, last_response=0.5)
+    with pytest.raises(TooSlowError):
+        line.go_on(*[0.0] * count)
+    assert CRAWL_SECONDS < line.time.now - 1000.0 < 1.5 * CRAWL_SECONDS
+
+
+@pytest.mark.parametrize(("rate", "last_response"), [(0.0, 0.05), (0.0, -5.0), (20.0, 0.5)])
+def test_not_given_up_soon_if_the_server_may_have_paused(rate: float, last_response: float) -> None:
+    """Responses to others ended at the same time, or earlier; or it is only slow."""
+    Line(2, last_response=last_response).go_on(rate, 0.0, seconds=SECONDS - 1)
 
 
 def test_a_transfer_that_recovers_has_time_again() -> None:
