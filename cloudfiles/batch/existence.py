@@ -40,7 +40,10 @@ _CHUNK_KEYS = 100_000
 """Maximum number of keys that are taken from an iterator at once."""
 
 _CHUNK_SECONDS = 0.5
-"""An iterator that takes longer than this for a chunk is slow: its keys are requested as they come."""
+"""What an iterator returns in this time is a chunk, even if it is smaller."""
+
+_SLOW_KEYS = 1000
+"""An iterator that returns fewer in this time is slow: its keys are requested one by one, as they come."""
 
 _ORDERS: tuple[Callable[[str], Any], ...] = (
     lambda key: key.replace("/", "\0"), lambda key: key.encode("utf-16-be", "surrogatepass"))
@@ -81,13 +84,13 @@ def _answer(interface: Interface, paths: Iterable[str], plan: Plan, ask: _Answer
         if is_slow:
             answers.update(one_by_one(ask, itertools.chain(chunk, iterator), plan))
             return answers
-        answers.update(_answer_chunk(interface, chunk, plan, ask, read, from_listing))
-        if len(chunk) < _CHUNK_KEYS:
+        if not chunk:
             return answers
+        answers.update(_answer_chunk(interface, chunk, plan, ask, read, from_listing))
 
 
 def take_chunk(paths: Iterator[str], clock: Callable[[], float] = time.monotonic) -> tuple[list[str], bool]:
-    """The next paths of an iterator, and whether it is too slow to wait for more. Fewer than a chunk are the last."""
+    """The next paths of an iterator, none at its end, and whether it is too slow to wait for more."""
     chunk: list[str] = []
     deadline = clock() + _CHUNK_SECONDS
     for path in paths:
@@ -95,7 +98,7 @@ def take_chunk(paths: Iterator[str], clock: Callable[[], float] = time.monotonic
         if len(chunk) >= _CHUNK_KEYS:
             break
         if clock() > deadline:
-            return chunk, True
+            return chunk, len(chunk) < _SLOW_KEYS
     return chunk, False
 
 

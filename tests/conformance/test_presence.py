@@ -202,6 +202,20 @@ def test_an_iterator_is_checked_in_chunks() -> None:
     time = itertools.count(0.0, 0.2)
     assert existence.take_chunk(endless, clock=lambda: next(time)) == ([f"k{i}" for i in range(100_001, 100_004)], True)
     assert existence.take_chunk(iter(["a"]), clock=lambda: 0.0) == (["a"], False)
+    assert existence.take_chunk(iter([]), clock=lambda: 0.0) == ([], False)
+
+
+def test_keys_that_come_neither_fast_nor_slowly_are_listed(place: CloudFiles, fault_server: S3Server,
+                                                           monkeypatch: pytest.MonkeyPatch) -> None:
+    """The chunks are smaller. 2000 keys come in the time that is waited for a chunk."""
+    time = itertools.count(0.0, existence._CHUNK_SECONDS / 2000)
+    take_chunk = existence.take_chunk
+    monkeypatch.setattr(existence, "take_chunk", lambda paths: take_chunk(paths, lambda: next(time)))
+    keys = [f"k{i:05}" for i in range(10_000)]
+    fault_server.put_many({PLACE + key: b"abc" for key in keys})
+    fault_server.forget()
+    assert place.exists(iter(keys)) == dict.fromkeys(keys, True)
+    assert len(fault_server.requests()) <= 25
 
 
 def test_sparse_keys_are_checked_one_by_one(place: CloudFiles, fault_server: S3Server) -> None:
