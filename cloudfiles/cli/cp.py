@@ -26,7 +26,7 @@ from cloudfiles.cli.transfer_options import (
     progress_option,
 )
 from cloudfiles.content_encoding import stored_encoding
-from cloudfiles.exceptions import CloudFilesError
+from cloudfiles.exceptions import CloudFilesError, InvalidInputError
 from cloudfiles.transfer.compare import when
 from cloudfiles.transfer.key_filter import key_filter
 from cloudfiles.transfer.result import TransferResult
@@ -137,13 +137,16 @@ def mv(stores: Stores, sources: tuple[str, ...], destination: str, limit_rate: i
     Within a file system they are renamed; elsewhere an object is deleted only when its copy has been verified.
     """
     def move(copying: Copying, pairs: Iterable[Pair], bar: TransferBar) -> TransferResult:
+        above = operand(copying.directory, globs=False) if copying.directory else None
+        here = None if above is None else stores.open(above.directory)._store.here()
+        if above is not None and here is not None and here.is_below_symlink(f"{above.name}/*"):
+            raise InvalidInputError(f"{copying.text} is a symlink to a directory, whose files would be removed from "
+                                    "there (not moved)")
         result = copying.source.moves(copying.target, ((pair.source, pair.target) for pair in pairs),
                                       progress=bar.counter, raise_errors=False, max_rate=limit_rate,
                                       on_outcome=bar.note)
-        if not result.errors and copying.directory and not choice["include"] and not choice["exclude"]:
-            above = operand(copying.directory)
-            stores.open(above.directory)._store.here().remove_empty_directory(
-                above.name, [f"{above.name}/{link}" for link in copying.skipped])
+        if above is not None and here is not None and not (result.errors or choice["include"] or choice["exclude"]):
+            here.remove_empty_directory(above.name, [f"{above.name}/{link}" for link in copying.skipped])
         return result
 
     return _run(plan(stores, _targets(stores, part_bytes), sources, destination, recursive=True), _choice(**choice),

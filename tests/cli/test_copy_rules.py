@@ -284,6 +284,20 @@ def test_control_characters_of_names_do_not_reach_the_terminal(cli: Cli, tmp_pat
 # ---- symlinks
 
 
+@pytest.mark.parametrize("slash", ["", "/"])
+def test_nothing_is_moved_out_of_where_a_symlink_leads(cli: Cli, tmp_path: Path, slash: str) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere/x").write_bytes(b"x")
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a/link").symlink_to(tmp_path / "elsewhere")
+    moved = cli("mv", str(tmp_path / "a/link") + slash, str(tmp_path / "b"))
+    assert moved.status == 1
+    assert "symlink to a directory" in moved.errors
+    assert (tmp_path / "elsewhere/x").read_bytes() == b"x"
+    assert (tmp_path / "a/link").is_symlink()
+    assert not (tmp_path / "b").exists()
+
+
 def test_symlinks_that_are_not_moved_stay(cli: Cli, tmp_path: Path) -> None:
     for path in ("a/sub/y", "a/deep/z", "elsewhere/e"):
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
