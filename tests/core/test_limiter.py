@@ -208,7 +208,7 @@ def test_all_workers_slow_down_together_and_recover() -> None:
 def limited(rate: float) -> Limiter:
     """A limiter at this rate."""
     limiter = Limiter()
-    limiter._limit(rate, 100.0)
+    limiter._limit(rate, 100.0, search=1.0)
     limiter._until = 1e9
     return limiter
 
