@@ -139,9 +139,12 @@ end
 
 local ESCAPES = {["&"] = "&amp;", ["<"] = "&lt;", [">"] = "&gt;"}
 
+local URL_ESCAPES = {}
+for byte = 0, 255 do URL_ESCAPES[string.char(byte)] = string.format("%%%02X", byte) end
+
 local function as_url_text(text)
   if not text:find("[^%w%-%._~/]") then return text end
-  return (text:gsub("[^%w%-%._~/]", function(c) return string.format("%%%02X", c:byte()) end))
+  return (text:gsub("[^%w%-%._~/]", URL_ESCAPES))
 end
 
 local function written(key, as_url)
