@@ -19,7 +19,6 @@ import threading
 from base64 import b64encode
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
 from cloudfiles.exceptions import (
@@ -40,6 +39,7 @@ from cloudfiles.interfaces.traits import StoreTraits
 from cloudfiles.runtime.cancellation import publishing
 from cloudfiles.runtime.contract import RUN_IN_THREAD_BYTES
 from cloudfiles.types import Clock, ListEntry, ListPage, StoredObject, StoreOptions, WriteOptions, head_of
+from cloudfiles.values import NamedTuple
 
 if TYPE_CHECKING:
     from cloudfiles.paths import ExtractedPath
@@ -50,8 +50,7 @@ _FEW = 64  # up to this many keys are inserted one by one
 _AFTER_SLASH = chr(ord("/") + 1)
 
 
-@dataclass(frozen=True, slots=True)
-class _Object:
+class _Object(NamedTuple):
     content: Any
     options: WriteOptions
     etag: str
@@ -322,7 +321,7 @@ class MemInterface(Interface):
         if options.etag not in (None, stored.etag):
             raise ObjectChangedError("the source was replaced before it was copied", path=source_key)
         written = stored.options if options.change is None else options.change(stored.options)
-        self._bucket.put(self._full(key), replace(stored, options=written, modified=int(self._wall())))
+        self._bucket.put(self._full(key), stored._replace(options=written, modified=int(self._wall())))
         return CopyResult(stored.size, stored.etag)
 
     def exists(self, key: str) -> bool:

@@ -28,6 +28,7 @@ SLOW = ["asyncio", "concurrent.futures", "dataclasses", "email", "gevent", "html
                                            "cloudfiles.batch.listing_plan", "cloudfiles.interfaces.capabilities",
                                            "cloudfiles.transport.client"]),
     ("from cloudfiles import CloudFiles; CloudFiles('file:///').exists('x')", [*SDKS, "urllib3", "gevent"]),
+    ("import cloudfiles.interfaces.http.interface, cloudfiles.interfaces.mem", ["dataclasses", "inspect"]),
     ("from cloudfiles import CloudFile, GetResult", [*SDKS, "urllib3", "gevent", "cloudfiles.transport.client"]),
     ("from cloudfiles import AsyncCloudFiles", [*SDKS, "cloudfiles.interfaces.azure"]),
     ("from cloudfiles import reset_connection_pools as reset; reset()", [*SDKS, "urllib3", "gevent"]),

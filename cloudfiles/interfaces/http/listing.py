@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from itertools import islice
 from typing import NamedTuple
@@ -210,17 +209,19 @@ def _below(directory: list[str], href: str) -> Link | None:
 # ---- many pages
 
 
-@dataclass
 class DirectoryLister:
     """Walks directories depth first and in key order (UTF-8), so that one key describes its position.
 
-    Attributes:
+    Args:
         fetch: returns the links of a directory ('' or with a trailing '/'), or None if it is missing.
+
+    Attributes:
         fetched: number of directories fetched so far.
     """
 
-    fetch: Callable[[str], list[Link] | None]
-    fetched: int = field(default=0, init=False)
+    def __init__(self, fetch: Callable[[str], list[Link] | None]) -> None:
+        self._fetch = fetch
+        self.fetched = 0
 
     def page(self, prefix: str, flat: bool, after: str, limit: int | None) -> ListPage:
         """The entries after the key `after`: `limit` of them, or PAGE_ENTRIES and the rest of the directory."""
@@ -244,7 +245,7 @@ class DirectoryLister:
                                             "leads back to a parent")
         self.fetched += 1
         start = order_of(after)
-        links = self.fetch(directory) or []
+        links = self._fetch(directory) or []
         if above.count(links) >= MAX_ALIKE:
             raise UnsupportedOperationError(f"{directory!r} and {MAX_ALIKE} directories above it have the same "
                                             "entries: a link that leads back to a parent, or the same page for every "
