@@ -266,14 +266,18 @@ class Copying(Contents):
     def mv(self, path1: Any, path2: Any, recursive: bool = False, maxdepth: int | None = None, **kwargs: Any) -> None:
         """Move files within the file system: renamed where the store can, otherwise copied, verified and deleted.
 
-        The arguments are those of `copy`. A directory is moved with everything in it, also without `recursive`.
+        The arguments are those of `copy`. A directory is moved with everything in it, also without `recursive`. Raises
+        InvalidInputError, before anything is moved, if files were found through a symlink to a directory: they would be
+        removed from where it leads.
         """
         if is_path(path1) and is_path(path2) and (
                 self._name(path1) == self._name(path2) or self._moved_directory(path1, path2, maxdepth)):
             return
-        self._moved(*self._pairs(path1, path2, recursive, maxdepth))
+        self._moved(path1, *self._pairs(path1, path2, recursive, maxdepth))
 
-    def _moved(self, pairs: list[tuple[str, str]], kinds: dict[str, str]) -> None:
+    def _moved(self, given: Any, pairs: list[tuple[str, str]], kinds: dict[str, str]) -> None:
+        """given: the paths that the sources were found by."""
+        self._check_symlinks([given] if is_path(given) else given, kinds)
         files = [pair for pair in pairs if kinds[pair[0]] != "directory"]
         try:
             for source, target, chosen in self._by_places(files):
@@ -285,6 +289,17 @@ class Copying(Contents):
             place = self._place(name)
             if kind == "directory" and place.key(name):
                 place.cf._store.here().remove_empty_directory(place.key(name))
+
+    def _check_symlinks(self, given: Iterable[Any], names: Iterable[str]) -> None:
+        """Raise InvalidInputError if one of the names is below a symlink that the given paths do not name."""
+        bases = {_literal_directory(self._name(path)) for path in given}
+        for directory, name in {name.rpartition("/")[0]: name for name in names}.items():
+            base = max((base for base in bases if name.startswith(base)), key=len, default="")
+            place = self._place(name)
+            above = place.key(name).removesuffix(name[len(base):]).rstrip("/")
+            if place.cf._store.here().is_below_symlink(place.key(name), above):
+                raise InvalidInputError(f"{directory} is, or is below, a symlink to a directory, whose files would be "
+                                        "removed from there; nothing was moved", path=name)
 
     def _moved_directory(self, path1: Any, path2: Any, maxdepth: int | None) -> bool:
         """Move a directory to a new name, if that is what the paths mean: in one step where the store can."""
@@ -302,7 +317,7 @@ class Copying(Contents):
                 target = f"{target}/{source.rpartition('/')[2]}"
                 exists = self.exists(target)
             if exists or self._place(target) != place:
-                self._moved(*self._pairs(path1, path2, True, None))
+                self._moved(path1, *self._pairs(path1, path2, True, None))
             else:
                 place.cf.rename(place.key(source) + "/", place.key(target))
                 self._changed([source, target])
@@ -407,3 +422,10 @@ def _targets(path: Any, names: list[str], target: Any, into: bool) -> list[str]:
     sources = [name if name.startswith("/") else f"/{name}" for name in names]
     found: list[str] = other_paths(sources, target, exists=nests, flatten=not is_path(path))
     return found
+
+
+def _literal_directory(name: str) -> str:
+    """The directory that a name or glob spells out, ending with '/'."""
+    names = name.split("/")[:-1]
+    literal = next((at for at, each in enumerate(names) if has_magic(each)), len(names))
+    return "".join(f"{each}/" for each in names[:literal])

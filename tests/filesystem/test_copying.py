@@ -11,6 +11,7 @@ import pytest
 fsspec = pytest.importorskip("fsspec")
 
 from cloudfiles.exceptions import DuplicatePathError, InvalidInputError, ServerError  # noqa: E402 -- needs fsspec
+from cloudfiles.filesystem import CloudFileSystem  # noqa: E402
 from cloudfiles.testing import S3Server, s3_error  # noqa: E402
 from tests.contents import numbered  # noqa: E402
 
@@ -226,3 +227,19 @@ def test_objects_that_are_source_and_target_in_other_buckets_are_left_alone(tmp_
     assert fs.cat([one, two]) == {one: b"1", two: b"2"}
     assert fs.find(f"three-{tmp_path.name}") == list(tmp_path.iterdir()) == []
     fs.rm([one, two])
+
+
+@pytest.mark.parametrize("way", ["glob", "directory", "maxdepth"])
+def test_nothing_is_moved_out_of_where_a_symlink_leads(tmp_path: Path, way: str) -> None:
+    for path in ("elsewhere/x", "a/sub/y", "b/sub/y"):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_bytes(path.encode())
+    (tmp_path / "a/sub/link").symlink_to(tmp_path / "elsewhere")
+    files = CloudFileSystem(tmp_path, skip_instance_cache=True)
+    moved = {"glob": ("a/*", "b/"), "directory": ("a/sub", "b"), "maxdepth": ("a", "c")}[way]
+    with pytest.raises(InvalidInputError, match="symlink"):
+        files.mv(*moved, recursive=True, maxdepth=5 if way == "maxdepth" else None)
+    assert sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()) == [
+        "a/sub/y", "b/sub/y", "elsewhere/x"]
+    files.mv("a/sub/link/x", "x")
+    assert (tmp_path / "x").read_bytes() == b"elsewhere/x"
