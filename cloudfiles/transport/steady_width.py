@@ -78,10 +78,11 @@ class SteadyWidth:
         queued = window.mean_in_progress * (1.0 - 1.0 / slowdown)
         if window.is_busy:
             return width
+        if queued >= _FEW_QUEUED and window.sampled:
+            self._baseline.drift(window.seconds)
         if queued > _MANY_QUEUED and slowdown > _CERTAIN and window.sampled:
             self._settled = now + 2.0 * window.latency
             self._try_at = max(self._try_at, now + self._pause)
-            self._baseline.drift(window.seconds)
             return min(width, max(window.mean_in_progress / slowdown + _QUEUED, _MAX_CUT * width))
         if queued < _FEW_QUEUED and now >= self._try_at and width < maximum:
             self._trial, self._settled = (width, rate), now + 2.0 * window.latency

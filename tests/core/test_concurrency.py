@@ -294,6 +294,20 @@ def test_a_crowd_does_not_crowd_itself_out() -> None:
     assert peak(outcome) < 300
 
 
+def test_a_server_that_takes_somewhat_longer_than_before_is_not_taken_to_be_loaded_for_ever() -> None:
+    controller = ConcurrencyController()
+    now = run(controller)
+    end = now + 180.0
+    narrowest = controller.width
+    while now < end:
+        interval = unlimited(controller.width, 0.035)
+        now += interval.seconds
+        controller.observe(interval, now)
+        narrowest = min(narrowest, controller.width)
+    assert narrowest < 100
+    assert controller.width == 1024
+
+
 def test_a_server_that_is_farther_away_than_before_is_measured_again() -> None:
     """A width that was found near a server is not kept for ever when its responses begin to take much longer."""
     controller, now = ConcurrencyController(), 0.0
