@@ -7,11 +7,13 @@ in the hub of the engine (`hub_engine.py`).
 
 from __future__ import annotations
 
+import gc
 import os
 import socket
 import ssl
 import threading
 import time
+import weakref
 from abc import abstractmethod
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -23,6 +25,7 @@ import gevent.lock
 import gevent.select
 import gevent.socket
 import gevent.threadpool
+import greenlet
 from gevent._hub_local import get_hub_if_exists  # gevent has no public function that does not create one
 
 from cloudfiles.runtime import cancellation
@@ -47,6 +50,24 @@ class GreenCancelled(Cancelled, gevent.GreenletExit):  # type: ignore[misc]  # g
     """Cancelled, as a GreenletExit, so that gevent does not print it."""
 
 
+_copies: weakref.WeakSet[Any] = weakref.WeakSet()
+"""In a child that was forked in the thread of a hub: the greenlets in which calls of this package were in progress."""
+
+
+def _is_in_call(waiting: Any) -> bool:
+    """Whether a greenlet waits within a function of this package."""
+    frame = waiting.gr_frame  # None unless it waits
+    while frame is not None and not str(frame.f_globals.get("__name__")).startswith("cloudfiles."):
+        frame = frame.f_back
+    return frame is not None
+
+
+def _check_copy() -> None:
+    """End the copy of a greenlet of the parent: raises Cancelled."""
+    if _copies and greenlet.getcurrent() in _copies:
+        raise GreenCancelled
+
+
 class GreenWorkerGroup(WorkerGroup):
     """Greenlets of one hub. Subclasses implement the signals to the caller."""
 
@@ -61,6 +82,7 @@ class GreenWorkerGroup(WorkerGroup):
         self._permits = gevent.lock.Semaphore(0)
 
     def start(self, work: Callable[[], None], count: int) -> None:
+        _check_copy()
         with self._counting:
             self._running += count
             self._runtime.worker_groups.add(self)
@@ -294,8 +316,11 @@ class GreenRuntime(Runtime):
             self._pool.kill()
 
     def stop_after_fork(self) -> None:
-        """In the child after a fork in the thread of this hub: the copies of the parent's workers end."""
+        """In the child after a fork in the thread of this hub: the copies of the parent's greenlets end, without what
+        they would do to clean up: what they have begun, on servers and in files, goes on in the parent."""
         disconnect_after_fork()
+        _copies.update(each for each in gc.get_objects() if issubclass(type(each), greenlet.greenlet)
+                       and _is_in_call(each))
         for worker_group in list(self.worker_groups):
             worker_group.kill()
 
@@ -311,6 +336,7 @@ class GreenRuntime(Runtime):
 
     def connect(self, addresses: Iterable[AddressInfo], timeout: float,
                 failed: Callable[[AddressInfo], None]) -> tuple[socket.socket, AddressInfo]:
+        _check_copy()
         sock, address = connect_first(addresses, timeout, failed, new_socket, _await_writable)
         sock.settimeout(timeout)
         return sock, address
@@ -332,6 +358,7 @@ class GreenRuntime(Runtime):
     def run_in_thread(self, function: Callable[..., T], *args: Any) -> T:
         if not self._is_hub_thread():  # already in such a thread
             return function(*args)
+        _check_copy()
         if self._pool is None:
             self._pool = gevent.threadpool.ThreadPool(os.cpu_count() or 2, hub=self._hub)
         call = Cancellation()

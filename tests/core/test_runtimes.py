@@ -300,6 +300,46 @@ def test_a_fork_in_the_hub_during_tls_handshakes(tls_fault_server: S3Server, cer
     assert len(tls_fault_server.requests("GET")) == 8 * 50
 
 
+def test_a_fork_in_the_hub_during_an_upload(server: S3Server) -> None:
+    """The child neither aborts nor completes what goes on in the parent."""
+    server.script(Rule(Delay(0.2), times=None))
+    server.forget()
+    assert program(server, f"""
+        import gevent, gevent.os, sys
+        cf = CloudFiles(cf.cloudpath, secrets={server.secrets!r}, composite_upload_threshold=5 << 20)
+        sys.stderr = open(os.devnull, "w")  # gevent prints the error of the child's copy
+        working, children = gevent.spawn(cf.put, "large", bytes(12 << 20)), []
+        while gevent.sleep(0.1) or not working.ready():
+            pid = gevent.os.fork()
+            if pid == 0:
+                working.join(10)
+                os._exit(0 if working.ready() else 2)
+            children.append(pid)
+        print(working.value, len(children) > 2, {{gevent.os.waitpid(pid, 0)[1] for pid in children}})
+    """) == "1 True {0}"
+    assert [request.method for request in server.requests() if request.method != "PUT"] == ["POST", "POST"]
+
+
+def test_greenlets_that_are_in_no_call_go_on_in_the_child(server: S3Server) -> None:
+    assert program(server, """
+        import gevent, gevent.event, gevent.os
+        gevent.get_hub()
+        batch()
+        begin = gevent.event.Event()
+        def work():
+            begin.wait()
+            return cf.get(keys, return_dict=True)
+        working = gevent.spawn(work)
+        gevent.sleep(0)
+        pid = gevent.os.fork()
+        begin.set()
+        working.join(20)
+        if pid == 0:
+            os._exit(0 if working.value == wanted else 2)
+        print(working.value == wanted, gevent.os.waitpid(pid, 0)[1])
+    """) == "True 0"
+
+
 def test_a_fork_without_descriptors_left() -> None:
     assert run_program("""
         import os, resource, socket
