@@ -62,8 +62,13 @@ class Client:
         while True:
             traffic = pool.traffic
             traffic.begun += 1
+            response: Response | None = None
             try:
-                return request.accept(self._exchange(request, pool, now))
+                response = self._exchange(request, pool, now)
+                result = request.accept(response)
+                if pool.limiter.is_watching:
+                    self._report(response, pool.limiter, now)
+                return result
             except CloudFilesError as error:
                 failure: CloudFilesError = error
                 again = False
@@ -82,11 +87,14 @@ class Client:
             finally:
                 traffic.ended += 1
             traffic.failed += 1
+            is_slow_down = getattr(failure, "is_slow_down", False)
+            if response is not None and pool.limiter.is_watching and not is_slow_down:
+                self._report(response, pool.limiter, now)
             attempts = attempts or self._new_attempts(request, now)
             if again:
                 attempts.corrected(failure)
             else:
-                traffic.refused += getattr(failure, "is_slow_down", False)
+                traffic.refused += is_slow_down
                 attempts.failed(failure, pool.limiter, now)
             pool = self._pools.get(request.origin) or self._open_pool(request.origin)
             now = self._monotonic()
@@ -133,9 +141,13 @@ class Client:
             raise
         pool.give(connection, now)
         limiter.has_answered = True
-        if limiter.is_watching and response.status not in RETRYABLE_STATUS:
-            limiter.accepted(now, self._monotonic())
         return response
+
+    def _report(self, response: Response, limiter: Limiter, sent: float) -> None:
+        """Report a response to the limiter that is not known to be a failure of the server. To be called after the
+        content was read: a status of 200 may be followed by an error that says to slow down."""
+        if response.status not in RETRYABLE_STATUS:
+            limiter.accepted(sent, self._monotonic())
 
     def _open_pool(self, origin: Origin) -> Pool:
         pool = Pool(origin, self._dialer, proxy_for(origin), limiter_of(origin), self.runtime, self._descriptors,

@@ -6,8 +6,12 @@ import random
 
 import pytest
 
+from cloudfiles.exceptions import ServerError
 from cloudfiles.retry import RetryPolicy
 from cloudfiles.transport.limiter import POLL_SECONDS, Limiter
+from cloudfiles.transport.request import Request, Response
+from tests.core import simulation
+from tests.core.scripted import answer
 from tests.core.simulation import (
     GOOD,
     SLOW_DOWN,
@@ -48,6 +52,20 @@ def test_a_store_that_is_down_is_asked_by_one_request_at_a_time() -> None:
     assert outcome.rate(0, 2) > 50
     assert outcome.rate(10, 90) < 2
     assert outcome.rate(80, 90) > 0
+
+
+def test_refusals_inside_a_200_are_no_successes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """S3 reports them so for operations that take long: the server is down all the same."""
+    class Copy(Request):
+        def accept(self, response: Response) -> None:
+            if response.content != b"right":
+                raise ServerError("SlowDown", status=200, is_slow_down=True, is_transient=True)
+
+    monkeypatch.setattr(simulation, "Request", Copy)
+    refusing = answer(200, b"<Error>")
+    outcome = simulate(lambda now: refusing if now < 30 else GOOD, requests=1000, workers=50)
+    assert (sum(outcome.done), outcome.errors) == (1000, [])
+    assert outcome.rate(10, 30) < 2
 
 
 def test_processes_do_not_ask_together() -> None:
