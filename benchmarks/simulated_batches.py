@@ -17,9 +17,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from statistics import median
 
-from cloudfiles.transport.concurrency import ConcurrencyController
-from cloudfiles.transport.interval import Interval
-from cloudfiles.transport.limiter import POLL_SECONDS, Limiter
+from cloudfiles.transport.concurrency.controller import ConcurrencyController
+from cloudfiles.transport.concurrency.interval import Interval
+from cloudfiles.transport.rate_limit.limiter import POLL_SECONDS, Limiter
 
 CHUNK = 65_536
 """Bytes of a body that are transmitted before those of others are."""

@@ -16,8 +16,8 @@ from cloudfiles.inputs import KeyPatterns, ReadRequest, TransferRequest, is_path
 from cloudfiles.lib import StrPath
 from cloudfiles.results import GetResult
 from cloudfiles.runtime.hub_engine import blocking_runtime
-from cloudfiles.transport.adaptive_width import MAX_THREADS
 from cloudfiles.transport.budget import Budget
+from cloudfiles.transport.concurrency.adaptive_width import MAX_THREADS
 from cloudfiles.verbs.batch_runner import iterable
 
 if TYPE_CHECKING:

@@ -88,7 +88,7 @@ def _no_hub_left() -> Iterator[None]:
 def _no_width_remembered() -> Iterator[None]:
     """Forgets how many workers batches had: the tests share servers, and each begins with 20."""
     yield
-    if (adaptive_width := sys.modules.get("cloudfiles.transport.adaptive_width")) is not None:
+    if (adaptive_width := sys.modules.get("cloudfiles.transport.concurrency.adaptive_width")) is not None:
         adaptive_width._widths.clear()
 
 

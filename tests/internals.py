@@ -38,8 +38,8 @@ INTERNALS: dict[str, tuple[str, ...]] = {
     "unannounced_bytes": (f"{_HTTP}.response_reader.UNANNOUNCED_BYTES",),
     "response_bytes": (f"{_HTTP}.request.ANSWER_BYTES",),
     # ---- counts
-    "parts_memory": (f"{_HTTP}.adaptive_width.PARTS_MEMORY",),
-    "fewest_parts": (f"{_HTTP}.adaptive_width._MIN_PARTS",),
+    "parts_memory": (f"{_HTTP}.concurrency.adaptive_width.PARTS_MEMORY",),
+    "fewest_parts": (f"{_HTTP}.concurrency.adaptive_width._MIN_PARTS",),
     "most_recorded": (f"{_TRANSFER}.result.MOST_RECORDED",),
     "journal_batch": (f"{_TRANSFER}.journal.journal._BATCH",),
     "failures_in_a_row": (f"{_TRANSFER}.journal.worker._IN_A_ROW",),
@@ -61,7 +61,7 @@ INTERNALS: dict[str, tuple[str, ...]] = {
     "retry_allows": ("cloudfiles.retry.RetryPolicy.allows",),
     "bucket_regions": (f"{_STORES}.s3.endpoint._regions",),
     "limiters": (f"{_HTTP}.client._limiters",),
-    "descriptor_limit": (f"{_HTTP}.adaptive_width.descriptor_limit",),
+    "descriptor_limit": (f"{_HTTP}.concurrency.adaptive_width.descriptor_limit",),
     "known_secrets": ("cloudfiles.secret_references._known",),
     "live_secrets": ("cloudfiles.secret_references._live",),
     # ---- local files

@@ -23,7 +23,7 @@ from cloudfiles.runtime.hub_engine import background_runtime, is_exiting
 if TYPE_CHECKING:
     from cloudfiles.runtime.contract import Runtime
     from cloudfiles.runtime.green import GreenRuntime
-    from cloudfiles.transport.adaptive_width import WorkerShare
+    from cloudfiles.transport.concurrency.adaptive_width import WorkerShare
 
 CANCEL_GRACE = 1.0
 """Seconds that a coroutine waits for cancelled work to clean up. Writes to local files are waited for longer."""

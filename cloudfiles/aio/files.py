@@ -47,7 +47,7 @@ from cloudfiles.interfaces.http.urls import WebAddress
 from cloudfiles.paths import extract, normalize
 from cloudfiles.retry import RetryPolicy
 from cloudfiles.runtime.hub_engine import blocking_runtime
-from cloudfiles.transport.adaptive_width import WorkerShare, max_width
+from cloudfiles.transport.concurrency.adaptive_width import WorkerShare, max_width
 from cloudfiles.transport.request import Origin
 
 __all__ = ["download_file", "download_fileobj", "upload_file", "upload_fileobj"]

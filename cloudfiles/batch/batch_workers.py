@@ -13,7 +13,7 @@ from cloudfiles.runtime.cancellation import Cancelled
 from cloudfiles.runtime.contract import Runtime, WorkerGroup
 from cloudfiles.runtime.descriptors import process_descriptors
 from cloudfiles.runtime.hub_engine import block_if_exiting
-from cloudfiles.transport.adaptive_width import WorkerShare
+from cloudfiles.transport.concurrency.adaptive_width import WorkerShare
 from cloudfiles.values import NamedTuple
 
 Work = Callable[[Any], Any]

@@ -16,8 +16,8 @@ from cloudfiles.paths import ExtractedPath, extract, to_https_protocol
 from cloudfiles.runtime.contract import Runtime
 from cloudfiles.runtime.hub_engine import blocking_runtime, current_runtime
 from cloudfiles.secret_references import SecretReference
-from cloudfiles.transport.adaptive_width import FIRST_WIDTH, WorkerShare, max_width
 from cloudfiles.transport.budget import Budget
+from cloudfiles.transport.concurrency.adaptive_width import FIRST_WIDTH, WorkerShare, max_width
 from cloudfiles.types import StoreOptions
 
 if TYPE_CHECKING:

@@ -49,7 +49,7 @@ from cloudfiles.paths import absolute
 from cloudfiles.retry import RetryPolicy
 from cloudfiles.runtime.descriptors import with_descriptor
 from cloudfiles.runtime.hub_engine import current_runtime
-from cloudfiles.transport.adaptive_width import WorkerShare, max_width
+from cloudfiles.transport.concurrency.adaptive_width import WorkerShare, max_width
 
 DOWNLOAD_TIMEOUTS = Timeouts(5.0, 5.0)
 

@@ -15,8 +15,8 @@ from cloudfiles.integrity import Buffer
 from cloudfiles.interfaces.part_writer import PartLayout, PartWriter
 from cloudfiles.runtime.contract import Runtime, WorkerGroup
 from cloudfiles.runtime.pipe import Pipe
-from cloudfiles.transport.adaptive_width import WorkerShare, max_width, parts_at_once
 from cloudfiles.transport.budget import Budget
+from cloudfiles.transport.concurrency.adaptive_width import WorkerShare, max_width, parts_at_once
 from cloudfiles.transport.request import Body, FileBody, Origin, flat
 from cloudfiles.types import Content
 

@@ -21,7 +21,7 @@ from cloudfiles.transfer.copier import Copier, TransferOptions
 from cloudfiles.transfer.items import Item, items_between
 from cloudfiles.transfer.result import ObjectOutcome, TransferResult, skipped_in_errors
 from cloudfiles.transfer.sources import check_source
-from cloudfiles.transport.adaptive_width import FIRST_WIDTH
+from cloudfiles.transport.concurrency.adaptive_width import FIRST_WIDTH
 from cloudfiles.transport.hedge_count import counting_hedges
 
 if TYPE_CHECKING:

@@ -12,9 +12,9 @@ from cloudfiles.batch.store import share_of
 from cloudfiles.interfaces.base import Interface
 from cloudfiles.interfaces.part_writer import PART_BYTES
 from cloudfiles.runtime.contract import Runtime
-from cloudfiles.transport.adaptive_width import WorkerShare, fair_share, parts_at_once
 from cloudfiles.transport.body_memory import process_copy_memory
 from cloudfiles.transport.budget import Budget
+from cloudfiles.transport.concurrency.adaptive_width import WorkerShare, fair_share, parts_at_once
 
 _INTERVAL = 0.01
 """Seconds after which a batch asks for its number of workers again."""

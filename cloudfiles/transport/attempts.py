@@ -20,7 +20,7 @@ from cloudfiles.exceptions import (
 )
 from cloudfiles.retry import REFUSED_STATUS, RETRYABLE_STATUS, RetryPolicy
 from cloudfiles.transport.deadline import past_deadline
-from cloudfiles.transport.limiter import POLL_SECONDS, Limiter
+from cloudfiles.transport.rate_limit.limiter import POLL_SECONDS, Limiter
 from cloudfiles.transport.request import Request
 
 _LOG_AFTER = 5.0

@@ -19,8 +19,8 @@ from cloudfiles.transport.attempts import Attempts
 from cloudfiles.transport.connection_pool import Pool
 from cloudfiles.transport.dial import Dialer
 from cloudfiles.transport.hedging import Hedger, HedgeWonError, HedgingPolicy
-from cloudfiles.transport.limiter import Limiter
 from cloudfiles.transport.proxy import proxy_for
+from cloudfiles.transport.rate_limit.limiter import Limiter
 from cloudfiles.transport.request import Origin, Request, Response, RetryRequest
 from cloudfiles.transport.response_reader import IncompleteBodyError
 from cloudfiles.transport.traffic import traffic_of

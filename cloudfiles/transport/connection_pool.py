@@ -18,8 +18,8 @@ from cloudfiles.transport.connection import Connection
 from cloudfiles.transport.deadline import past_deadline
 from cloudfiles.transport.dial import Dialer
 from cloudfiles.transport.hedging import Hedger
-from cloudfiles.transport.limiter import Limiter
 from cloudfiles.transport.proxy import Proxy
+from cloudfiles.transport.rate_limit.limiter import Limiter
 from cloudfiles.transport.request import Origin
 from cloudfiles.transport.throughput import Throughput
 from cloudfiles.transport.traffic import Traffic

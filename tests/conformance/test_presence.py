@@ -14,7 +14,7 @@ from cloudfiles import CloudFiles
 from cloudfiles.batch import existence
 from cloudfiles.exceptions import AuthorizationError
 from cloudfiles.testing import Rule, S3Server, Status
-from cloudfiles.transport.adaptive_width import FIRST_WIDTH
+from cloudfiles.transport.concurrency.adaptive_width import FIRST_WIDTH
 from cloudfiles.types import HEAD_FIELDS
 from tests.conformance.stores import StoreUnderTest
 from tests.selection import examples, some

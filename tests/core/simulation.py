@@ -20,7 +20,7 @@ from cloudfiles.exceptions import CloudFilesError
 from cloudfiles.retry import RetryPolicy
 from cloudfiles.runtime.contract import Runtime, Stream
 from cloudfiles.transport.client import Client
-from cloudfiles.transport.limiter import Limiter
+from cloudfiles.transport.rate_limit.limiter import Limiter
 from cloudfiles.transport.request import Origin, Request
 from cloudfiles.types import Clock, Tls
 from tests.core.scripted import FakeRuntime, FakeTime, ScriptedDialer, answer, unwatched

@@ -14,10 +14,16 @@ from cloudfiles.interfaces.multipart import send_parts
 from cloudfiles.runtime.contract import Runtime
 from cloudfiles.runtime.descriptors import process_descriptors
 from cloudfiles.runtime.hub_engine import close_engine, current_runtime
-from cloudfiles.transport import adaptive_width
-from cloudfiles.transport.adaptive_width import FIRST_WIDTH, AdaptiveWidth, WorkerShare, fair_share, max_width
 from cloudfiles.transport.budget import Budget
-from cloudfiles.transport.interval import Interval
+from cloudfiles.transport.concurrency import adaptive_width
+from cloudfiles.transport.concurrency.adaptive_width import (
+    FIRST_WIDTH,
+    AdaptiveWidth,
+    WorkerShare,
+    fair_share,
+    max_width,
+)
+from cloudfiles.transport.concurrency.interval import Interval
 from cloudfiles.transport.request import Origin
 from cloudfiles.transport.traffic import Traffic
 from tests.concurrent_calls import ConcurrentCalls
@@ -360,7 +366,7 @@ def test_large_parts_are_few(runtime: Runtime, traffic: Traffic, monkeypatch: py
 
 def test_without_a_descriptor_for_its_modules_a_batch_goes_on_as_it_began(monkeypatch: pytest.MonkeyPatch) -> None:
     def unreadable(origins: Any) -> AdaptiveWidth:
-        raise OSError(errno.EMFILE, "concurrency.py")
+        raise OSError(errno.EMFILE, "controller.py")
 
     share = WorkerShare(lambda: (ORIGIN,), cast(Any, Worker()), 100)
     with monkeypatch.context() as shortage:

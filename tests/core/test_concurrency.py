@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.simulated_batches import GBIT, MBIT, Batch, Run, Store, simulate
-from cloudfiles.transport.concurrency import ConcurrencyController
-from cloudfiles.transport.interval import Interval
+from cloudfiles.transport.concurrency.controller import ConcurrencyController
+from cloudfiles.transport.concurrency.interval import Interval
 from tests.selection import examples
 
 GOOD = Interval(seconds=0.1, operation="GET", size_class=0, completed=100, bytes=409_600, in_progress=20.0,

@@ -352,7 +352,7 @@ class TestFew:
             assert store(0, {how}).get(keys[:1], return_dict=True) == {{"0": b"content"}}
             for name in list(sys.modules):  # the first batch may have taken long, too
                 if name.startswith("cloudfiles.transport.") and name.rpartition(".")[2] in (
-                        "baseline", "concurrency", "interval", "ramp", "steady_width"):
+                        "baseline", "controller", "interval", "ramp", "steady_width"):
                     del sys.modules[name]
             held = []
             try:

@@ -8,7 +8,7 @@ import pytest
 
 from cloudfiles.exceptions import ServerError
 from cloudfiles.retry import RetryPolicy
-from cloudfiles.transport.limiter import POLL_SECONDS, Limiter
+from cloudfiles.transport.rate_limit.limiter import POLL_SECONDS, Limiter
 from cloudfiles.transport.request import Request, Response
 from tests.core import simulation
 from tests.core.scripted import answer

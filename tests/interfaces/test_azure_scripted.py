@@ -31,7 +31,7 @@ from cloudfiles.interfaces.server_copy import CopyOptions
 from cloudfiles.runtime.contract import Runtime
 from cloudfiles.testing import FLAKY, FlipBit, ResetInBody, ResetInHead, Rule, ShortBody, Status, mix
 from cloudfiles.testing.s3_objects import checksum
-from cloudfiles.transport.limiter import Limiter
+from cloudfiles.transport.rate_limit.limiter import Limiter
 from cloudfiles.types import Clock, WriteOptions
 from tests.interfaces.azure_setup import open_azure
 from tests.interfaces.s3_setup import Worker, close_opened

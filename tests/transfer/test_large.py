@@ -28,7 +28,8 @@ from cloudfiles.transfer import multipart_copy
 from cloudfiles.transfer.checksum import ObjectChecksum
 from cloudfiles.transfer.copier import Copier
 from cloudfiles.transfer.items import Item
-from cloudfiles.transport import adaptive_width, body_memory
+from cloudfiles.transport import body_memory
+from cloudfiles.transport.concurrency import adaptive_width
 from cloudfiles.types import WriteOptions
 from tests.contents import numbered
 from tests.internals import PART, Replace

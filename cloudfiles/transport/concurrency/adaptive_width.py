@@ -20,8 +20,8 @@ from cloudfiles.values import NamedTuple
 
 if TYPE_CHECKING:
     from cloudfiles.runtime.contract import Runtime
-    from cloudfiles.transport.concurrency import ConcurrencyController
-    from cloudfiles.transport.limiter import Limiter
+    from cloudfiles.transport.concurrency.controller import ConcurrencyController
+    from cloudfiles.transport.rate_limit.limiter import Limiter
     from cloudfiles.transport.request import Origin
 
 FIRST_WIDTH = 20
@@ -79,7 +79,9 @@ class AdaptiveWidth:
 
     def __init__(self, traffic: Sequence[Traffic], controller: ConcurrencyController | None = None,
                  limiters: Sequence[Limiter] = ()) -> None:
-        from cloudfiles.transport.concurrency import ConcurrencyController  # here, as a single request needs none
+        from cloudfiles.transport.concurrency.controller import (
+            ConcurrencyController,  # here, as a single request needs none
+        )
 
         self._controller = controller or ConcurrencyController(start=FIRST_WIDTH, maximum=max_width())
         self._traffic = traffic
@@ -140,7 +142,7 @@ class AdaptiveWidth:
                       total("connects"), total("refused"), process_descriptors.shortages + process_body_memory().waits)
 
     def _observe(self, now: float) -> None:
-        from cloudfiles.transport.interval import Interval
+        from cloudfiles.transport.concurrency.interval import Interval
 
         before, after = self._marks, self._current(now)
         seconds = now - before.time

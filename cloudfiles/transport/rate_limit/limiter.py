@@ -9,9 +9,9 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 
-from cloudfiles.transport.rate_control import FAST_SEARCH, SEARCH, RateControl
-from cloudfiles.transport.refused_share import RefusedShare
-from cloudfiles.transport.turn_queue import Ticket, TurnQueue
+from cloudfiles.transport.rate_limit.rate_control import FAST_SEARCH, SEARCH, RateControl
+from cloudfiles.transport.rate_limit.refused_share import RefusedShare
+from cloudfiles.transport.rate_limit.turn_queue import Ticket, TurnQueue
 
 POLL_SECONDS = 0.25
 """Seconds after which a waiting request asks again, however far away its turn is."""

@@ -5,7 +5,7 @@ Busy stores refuse some requests at any rate: slowing down the others would only
 
 from __future__ import annotations
 
-from cloudfiles.transport.rate_control import target_share
+from cloudfiles.transport.rate_limit.rate_control import target_share
 
 _MAX_REFUSED_SHARE = 0.2
 """Share of refused requests above which the rate is limited. Busy stores refuse a few percent at any rate: for those

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
-from cloudfiles.transport.baseline import Baseline
-from cloudfiles.transport.interval import MIN_GAIN, Interval, Window
+from cloudfiles.transport.concurrency.baseline import Baseline
+from cloudfiles.transport.concurrency.interval import MIN_GAIN, Interval, Window
 
 _STEP = 1.5
 """Factor of the width in a trial."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from cloudfiles.transport.interval import Interval, Window
+from cloudfiles.transport.concurrency.interval import Interval, Window
 
 _ALLOWANCE = 4.0
 """Multiple of the random variation that is allowed for: of many rounds, one seems fast by chance."""

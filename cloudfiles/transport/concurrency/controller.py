@@ -5,17 +5,17 @@ A `ConcurrencyController` is handed what happened in an interval of time, and se
 requests, or this process cannot use as many. `docs/concurrency.md` tells why.
 
 This is the only place that decides on the number of requests in progress. The rate at which they may be sent when the
-server refuses some of them is decided by `limiter.py`.
+server refuses some of them is decided by `rate_limit/limiter.py`.
 """
 
 from __future__ import annotations
 
 import math
 
-from cloudfiles.transport.baseline import Baseline
-from cloudfiles.transport.interval import LEAST_SECONDS, Interval
-from cloudfiles.transport.ramp import Ramp
-from cloudfiles.transport.steady_width import SteadyWidth
+from cloudfiles.transport.concurrency.baseline import Baseline
+from cloudfiles.transport.concurrency.interval import LEAST_SECONDS, Interval
+from cloudfiles.transport.concurrency.ramp import Ramp
+from cloudfiles.transport.concurrency.steady_width import SteadyWidth
 
 _FILLED = 0.7
 """Share of the width that is in progress at least when it tells what the width is good for."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections import deque
 
-from cloudfiles.transport.baseline import OVERLOADED, Baseline
-from cloudfiles.transport.interval import LEAST_SECONDS, MIN_GAIN, Interval, Window
+from cloudfiles.transport.concurrency.baseline import OVERLOADED, Baseline
+from cloudfiles.transport.concurrency.interval import LEAST_SECONDS, MIN_GAIN, Interval, Window
 
 _BURST = 15
 """First responses of which the intervals tell how many more the server and the line can take: not all of the first 20

@@ -1,0 +1,1 @@
+"""How many requests to one server are in progress at the same time."""

@@ -1,0 +1,1 @@
+"""How many requests per second are sent to a server that rejects some of them."""
