@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from cloudfiles.transfer.verify import VerifyResult
 
 
-
 class DownloadOptions(CloudFilesOptions, total=False):
     """The options of `dl`: those of `CloudFiles`, and two of `CloudFiles.get`."""
 

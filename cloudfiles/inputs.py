@@ -97,7 +97,7 @@ def given(value: Any) -> Any:
     return None if value is False or value == "" else value
 
 
-# ---- header values
+# ---- the environment
 
 
 def environment_count(name: str, default: int) -> int:
@@ -111,6 +111,9 @@ def environment_count(name: str, default: int) -> int:
     if not (text.isascii() and text.isdigit() and int(text)):
         raise ConfigurationError(f"{name} in the environment: expected an integer >= 1, got {text!r}")
     return int(text)
+
+
+# ---- header values
 
 
 def check_header(name: str, value: Any) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -116,6 +116,9 @@ def iterable(paths: Any) -> Iterable[Any]:
 def keys(paths: Any) -> Iterable[str]:
     """The paths as str. Those of a collection are checked now, others as they are taken from the iterator."""
     given = iterable(paths)
+    if isinstance(given, Mapping) and is_path(given.get("path")):  # its keys are not meant: 'path', 'start', 'end'
+        raise InvalidInputError("expected a path or an iterable of paths, got a dict that describes one of them: "
+                                f"{given!r}; pass its 'path'")
     if not isinstance(given, Collection):
         return map(as_path, given)
     return given if all(type(path) is str for path in given) else [as_path(path) for path in given]

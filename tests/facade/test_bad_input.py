@@ -44,6 +44,13 @@ def test_what_is_no_prefix(cf: CloudFiles, call: Callable[[CloudFiles], Any]) ->
         call(cf)
 
 
+@pytest.mark.parametrize("verb", ["exists", "size", "head", "delete", "touch", "rm"])
+def test_a_dict_that_describes_one_path(cf: CloudFiles, verb: str) -> None:
+    """Its keys are no paths: `delete` would remove objects named 'path' and 'start'."""
+    with pytest.raises(InvalidInputError, match="'path'"):
+        getattr(cf, verb)({"path": "a", "start": 0, "end": 5})
+
+
 @pytest.mark.parametrize("option", ["connect_timeout", "read_timeout", "min_throughput"])
 @pytest.mark.parametrize("value", [None, "5", -1, float("nan")])
 def test_what_is_no_number(option: str, value: Any) -> None:
