@@ -51,6 +51,7 @@ class DirectoryOutline:
         self.is_requested = False
         self._names: dict[int, _Names] = {}  # by depth of the directory that contains them
         self._weights: dict[int, tuple[float, float]] = {}  # by the same: keys, and directories that began among them
+        self._inside: dict[int, int] = {}  # by the same: keys on pages since, on which none began
 
     # ---- what is known
 
@@ -68,11 +69,7 @@ class DirectoryOutline:
             if last and not last.startswith(known.directory) and last.rsplit("/", 2)[-2] + "/" not in known.names:
                 del self._names[depth]
         for depth in range(middle.count("/")):
-            starts = scale.directory_starts(depth + 1)
-            before = self._weights.get(depth, (0.0, 0.0))
-            begun = len(starts) - (0.5 if starts[:1] == [0] else 0.0)  # the page begins with it, the last one is cut
-            left = _DECAY
-            self._weights[depth] = before[0] * left + scale.count, before[1] * left + begun
+            self._weigh(depth, scale.directory_starts(depth + 1), scale.count)
         for depth in range(middle.count("/"), 0, -1):
             directory = directory_at(middle, depth)
             assert directory is not None
@@ -83,6 +80,19 @@ class DirectoryOutline:
             names.pop("", None)
             if names:
                 self._names[depth] = _Names(directory, list(names), is_complete=True)
+
+    def _weigh(self, depth: int, starts: list[int], count: int) -> None:
+        """Add the keys of a page to the mean size of directories.
+
+        Those of pages in the middle of a large directory count when another one begins: until then they say nothing of
+        other directories, nor of how much is left of this one. Before a second directory has begun, they are all that
+        is known.
+        """
+        self._inside[depth] = self._inside.get(depth, 0) + count
+        keys, directories = self._weights.get(depth, (0.0, 0.0))
+        if starts or directories < 1:
+            begun = len(starts) - (0.5 if starts[:1] == [0] else 0.0)  # the page begins with it, the last one is cut
+            self._weights[depth] = keys * _DECAY + self._inside.pop(depth), directories * _DECAY + begun
 
     def missing(self, directory: str, position: str, prefix: str, *, refresh: bool) -> tuple[str, str | None] | None:
         """`directory`, or the innermost one around it, whose names are not known, and the position after which to
@@ -118,7 +128,7 @@ class DirectoryOutline:
             return self._next(scale, position, estimated)
         depth, each = chosen
         begun = self._keys_begun(scale, position, depth, each)
-        if begun > _UNLIKE * each or each - begun > _LARGE * count:
+        if begun > _UNLIKE * each or each > _LARGE * count:
             return self._next(scale, position, estimated)
         return self._after(position, depth, max(1, int((count + begun) / each))) or estimated
 

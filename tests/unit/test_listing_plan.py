@@ -289,6 +289,8 @@ KINDS: dict[str, Callable[[random.Random], list[str]]] = {
                                    for n in r.sample(range(1_440_764, 15_075_141), 200)
                                    for i in range(r.randrange(200, 1800))],
     "irregular directories": lambda r: list(islice(key_shapes.directories(r), 200_000)),
+    "one large directory": lambda r: [f"set/{d:04}/{each:012x}" for d in range(400)
+                                      for each in r.sample(range(2**48), 190_000 if d == 213 else 25)],
     "few directories": lambda r: [f"{name}/{i:07}" for name in ("raw", "test", "train", "zz") for i in range(50_000)],
     "small directories": lambda r: [f"{r.getrandbits(32):08x}/{name}" for _ in range(50_000) for name in "abcd"],
     "several scripts": lambda r: ["".join(r.choices(r.choice(SCRIPTS), k=10))
@@ -304,9 +306,10 @@ KINDS: dict[str, Callable[[random.Random], list[str]]] = {
 EVEN = {"digits", "hex", "words", "unpadded", "small directories"}
 LEAST_GAIN = dict.fromkeys(KINDS, 5.0) | dict.fromkeys(EVEN, 15.0) | {
     "several scripts": 10.0, "hashed directories": 14.0, "few directories": 13.0, "many directories": 9.5,
-    "irregular directories": 9.0, "dates": 14.0, "nested grid": 14.0, "partitions": 14.0, "dates in names": 6.0}
+    "one large directory": 13.0, "irregular directories": 9.0, "dates": 14.0, "nested grid": 14.0, "partitions": 14.0,
+    "dates in names": 6.0}
 MOST_REQUESTS = dict.fromkeys(KINDS, 2.0) | dict.fromkeys(EVEN, 1.2) | {
-    "digits": 1.07, "dates": 1.2, "nested grid": 1.3, "partitions": 1.25}
+    "digits": 1.07, "one large directory": 1.2, "dates": 1.2, "nested grid": 1.3, "partitions": 1.25}
 """How many times as fast as one page after another, and the requests for each page."""
 
 
