@@ -13,7 +13,7 @@ from typing import Any
 import gevent.socket
 import gevent.ssl
 
-from cloudfiles.runtime.threads import PIECE, close_quietly, is_readable
+from cloudfiles.runtime.threads import PIECE, close_quietly, idle_check
 
 _NEVER = float("inf")
 _READ = 1
@@ -152,6 +152,7 @@ class GreenStream:
         # socket may hold decrypted bytes, for which its descriptor is not readable.
         self._readable = None if isinstance(sock, gevent.ssl.SSLSocket) else hub.loop.io(sock.fileno(), _READ)
         self._just_sent = False
+        self.is_stale = idle_check(sock)
         sock.settimeout(None)
         watchdog.add(self, timeout)
 
@@ -219,9 +220,6 @@ class GreenStream:
 
     def tls_session(self) -> ssl.SSLSession | None:
         return self._sock.session if isinstance(self._sock, gevent.ssl.SSLSocket) else None
-
-    def is_stale(self) -> bool:
-        return is_readable(self._sock)
 
     def close(self) -> None:
         self._watchdog.discard(self)

@@ -107,10 +107,10 @@ class Client:
                      jitter=self._jitter)
 
     def _exchange(self, request: Request, pool: Pool, now: float) -> Response:
-        connection = pool.take(now, request.idempotent, request.deadline)
         limiter = pool.limiter
+        head = request.encode(pool.host, self._wall())
+        connection = pool.take(request.deadline)  # directly before it is used, as it is checked for stray bytes
         try:
-            head = request.encode(pool.host, self._wall())
             try:
                 response = connection.exchange(pool.forward(head) if pool.forwarded else head, request)
             except HedgeWonError as won:

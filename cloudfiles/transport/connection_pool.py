@@ -24,10 +24,6 @@ from cloudfiles.transport.request import Origin
 from cloudfiles.transport.throughput import Throughput
 from cloudfiles.transport.traffic import Traffic
 
-_TRUSTED_IDLE = 1.0
-"""Seconds of idleness after which a connection is checked before use. Servers close idle ones after five seconds at
-the earliest; within a batch the check would be a system call for nothing."""
-
 MAX_HANDSHAKES = 64
 """Connections that are being opened at the same time. Handshakes in TLS take 1-2 ms of CPU time on either side, so more
 of them at once only make each other late."""
@@ -87,12 +83,14 @@ class Pool:
                                       lambda: self.traffic.first_byte.last)
         self.hedger: Hedger | None = None
 
-    def take(self, now: float, trusting: bool = True, deadline: float | None = None) -> Connection:
+    def take(self, deadline: float | None = None) -> Connection:
         """An idle connection, or a new one. Raises what `Dialer.dial` raises.
 
         If many are being opened, it waits for its turn, and for one that another worker gives back.
 
-        trusting: do not check one that was idle only for a moment.
+        An idle one that has received something is closed: bytes that were not requested would be taken for the
+        response to the next request (RFC 9112 9.2).
+
         deadline: when opening a new one is given up.
         """
         while self._idle:
@@ -100,7 +98,7 @@ class Pool:
                 connection = self._idle.pop()
             except IndexError:  # another thread has taken it
                 break
-            if (trusting and now - connection.idle_since < _TRUSTED_IDLE) or not connection.is_stale():
+            if not connection.is_stale():
                 return connection
             connection.close()
         if len(self._handshakes) >= MAX_HANDSHAKES or self._waiting:

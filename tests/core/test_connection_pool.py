@@ -100,7 +100,7 @@ class Burst:
 
     def _work(self, deadline: float | None) -> None:
         try:
-            self.taken.append(self.pool.take(self.time.now, deadline=deadline))
+            self.taken.append(self.pool.take(deadline))
         except (ConnectionFailedError, RequestTimeoutError, DeadlineError) as error:
             self.errors.append(error)
 
@@ -252,7 +252,7 @@ def test_threads_take_turns() -> None:
 
     def work() -> None:
         for _ in range(10):
-            connection = pool.take(0.0)
+            connection = pool.take()
             connection.reusable = True
             pool.give(connection, 0.0)
         done.append(1)

@@ -83,7 +83,7 @@ def test_what_is_in_use_is_never_closed() -> None:
     first, second = ScriptedStream(answer()), ScriptedStream(answer())
     client, _, _ = scripted_client(first, second, descriptors=unwatched(budget=1))
     pool = idle_pool(client)
-    held = pool.take(0.0)
+    held = pool.take()
     one_get(client, pool.origin)
     assert held is not None
     assert not first.closed
@@ -109,12 +109,12 @@ def test_those_that_a_wide_batch_has_left_are_closed_sooner() -> None:
     descriptors = unwatched(budget=100)
     client, _, time = scripted_client(*dialed, descriptors=descriptors)
     pool = idle_pool(client, ORIGINS[0])
-    connections = [pool.take(time.now) for _ in dialed]
+    connections = [pool.take() for _ in dialed]
     for connection in connections:
         connection.reusable = True
         pool.give(connection, time.now)
     time.now += SPARE_IDLE_SECONDS - 1
-    used = [pool.take(time.now) for _ in range(30)]  # a batch that needs fewer
+    used = [pool.take() for _ in range(30)]  # a batch that needs fewer
     for connection in used:
         pool.give(connection, time.now)
     descriptors.close_expired()
@@ -133,7 +133,7 @@ def test_those_beyond_the_budget_are_closed_after_a_batch() -> None:
     descriptors = unwatched(budget=2)
     client, _, time = scripted_client(*dialed, descriptors=descriptors)
     pool = idle_pool(client, ORIGINS[0])
-    connections = [pool.take(time.now) for _ in dialed]
+    connections = [pool.take() for _ in dialed]
     for connection in connections[1:]:
         connection.reusable = True
         pool.give(connection, time.now)

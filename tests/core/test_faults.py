@@ -148,6 +148,40 @@ def test_stalls_over_tls(tls_fault_server: S3Server, green: bool, certificates: 
     assert cf.get(["a", "b"], return_dict=True) == {"a": b"content" * 1000, "b": b"content" * 1000}
 
 
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_response_that_was_not_requested(scheme: str, green: bool, certificates: Any) -> None:
+    """It is not taken for the response to the next request (RFC 9112 9.2)."""
+    received, sent_again = threading.Event(), threading.Event()
+
+    class Handler(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            while line := self.rfile.readline():
+                path = line.split()[1]
+                while self.rfile.readline() != b"\r\n":
+                    pass
+                response = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(path), path)
+                self.wfile.write(response)
+                if path == b"/a" and received.wait(30):
+                    self.wfile.write(response)
+                    sent_again.set()
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
+        server.daemon_threads = True
+        if scheme == "https":
+            server.socket = certificates.server_context().wrap_socket(server.socket, server_side=True)
+        threading.Thread(target=server.serve_forever, args=(0.01,)).start()
+        try:
+            cf = CloudFiles(f"{scheme}://127.0.0.1:{server.server_address[1]}/", green=green,
+                            ca_bundle=str(certificates.authority))
+            assert cf.get("a") == b"/a"
+            received.set()
+            assert sent_again.wait(30)
+            assert cf.get("b") == b"/b"
+        finally:
+            close_clients()
+            server.shutdown()
+
+
 @pytest.mark.parametrize("scheme", ["s3", "http"])
 def test_a_body_that_breaks_again_and_again(fault_server: S3Server, green: bool, scheme: str,
                                             internals: Replace) -> None:
