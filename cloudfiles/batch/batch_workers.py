@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from abc import ABC, abstractmethod
@@ -134,7 +135,7 @@ class Batch(ABC):
 
     def _end(self) -> None:
         """The batch has ended, in whatever way."""
-        if self.worker_group.is_of_parent:
+        if self.worker_group.is_of_parent or sys.is_finalizing():  # then daemon threads hold their locks for ever
             return
         if self._share is not None:
             self._share.leave()

@@ -125,8 +125,9 @@ class DescriptorBudget:
 
     def close_excess(self) -> None:
         """After a batch, whose workers may have used more connections: close the oldest idle ones beyond the budget."""
-        if self._connections:
-            _close(self._take(len(self._connections) - self._budget()), wait=True)
+        excess = len(self._connections) - self._budget() if self._connections else 0
+        if excess > 0:
+            _close(self._take(excess), wait=True)
 
     def close_expired(self) -> None:
         """Close connections idle for more than IDLE_SECONDS; in pools that have many, for SPARE_IDLE_SECONDS."""
