@@ -68,6 +68,12 @@ def measure(python: str, job: Job) -> dict[str, Any]:
     return outcome
 
 
+def in_turn(clients: list[type[Client]], turn: int) -> list[type[Client]]:
+    """The order of a round: every second one is reversed, because a short batch that follows a slow client's
+    has been measured up to 30% slower than the same batch after a fast one's."""
+    return clients[::-1] if turn % 2 else clients
+
+
 class Runner:
     """Measures workloads against one set of servers."""
 
@@ -95,7 +101,7 @@ class Runner:
                 row.reason = _one_line(f"not available: {error}")
             return table
         for turn in range(self.rounds):
-            for client in rows:
+            for client in in_turn(list(rows), turn):
                 self._sample(table, client, turn)
         return table
 
