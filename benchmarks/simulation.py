@@ -16,6 +16,7 @@ from benchmarks.simulated_batches import GBIT, MBIT, Batch, Run, Store, simulate
 FIXED = (20, 32, 64, 128, 256, 512, 1024)
 """Widths with which that of the controller is compared."""
 
+
 @dataclass(frozen=True)
 class Scenario:
     """A row of the table."""

@@ -57,7 +57,7 @@ def _gzip() -> Codec:
 
     errors: Any = (igzip_lib.IsalError, isal_zlib.IsalError, zlib.error)
     return Codec("gzip", range(10), None, errors, compressor,
-                  lambda: _GzipDecompressor(igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP)), zero_padded=True)
+                 lambda: _GzipDecompressor(igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP)), zero_padded=True)
 
 
 class _GzipDecompressor:
@@ -111,8 +111,8 @@ def _br() -> Codec:
     import brotli
 
     return Codec("br", range(12), 5, (brotli.error,),
-                  lambda level: _BrotliCompressor(brotli.Compressor(quality=level)),
-                  lambda: _BrotliDecompressor(brotli.Decompressor()), concatenates=False)
+                 lambda level: _BrotliCompressor(brotli.Compressor(quality=level)),
+                 lambda: _BrotliDecompressor(brotli.Decompressor()), concatenates=False)
 
 
 class _BrotliCompressor:
@@ -173,9 +173,9 @@ def _zstd() -> Codec:
         return zstandard.ZstdCompressor(level=_ZSTD_LEVEL if level is None else level)
 
     return Codec("zstd", range(-131072, 23), _ZSTD_LEVEL, (zstandard.ZstdError,),
-                  lambda level: compressor(level).compressobj(),
-                  lambda: _ZstdDecompressor(zstandard.ZstdDecompressor().decompressobj()),
-                  compress_whole=compress_whole, decompress_whole=decompress_whole)
+                 lambda level: compressor(level).compressobj(),
+                 lambda: _ZstdDecompressor(zstandard.ZstdDecompressor().decompressobj()),
+                 compress_whole=compress_whole, decompress_whole=decompress_whole)
 
 
 class _ZstdDecompressor:
@@ -214,7 +214,7 @@ def _xz() -> Codec:
     import lzma
 
     return Codec("xz", range(10), 6, (lzma.LZMAError,), lambda level: lzma.LZMACompressor(preset=level),
-                  lzma.LZMADecompressor, zero_padded=True)
+                 lzma.LZMADecompressor, zero_padded=True)
 
 
 @importing
@@ -222,4 +222,4 @@ def _bz2() -> Codec:
     import bz2
 
     return Codec("bz2", range(1, 10), 9, (OSError,), lambda level: bz2.BZ2Compressor(9 if level is None else level),
-                  bz2.BZ2Decompressor)
+                 bz2.BZ2Decompressor)

@@ -21,6 +21,7 @@ from cloudfiles.values import Value
 _known: dict[str, Any] = {}
 """The secrets by the names in pickles that were created or accepted in this process."""
 
+
 class LiveSecrets:
     """Secrets of existing objects, which may be pickled, so that forks know them. Removed with the last object."""
 

@@ -28,6 +28,7 @@ autodoc_typehints = "none"  # the signatures name them; the text says what they 
 napoleon_use_rtype = False
 napoleon_use_ivar = True
 
+
 def quote_names(app, what, name, obj, options, lines):
     """Docstrings put names between single backticks; reStructuredText wants two."""
     lines[:] = re.sub(r"(?<!`)`([^`]+)`(?!`)", r"``\1``", "\n".join(lines)).split("\n")

@@ -86,6 +86,7 @@ an eighth of what it is outside of tests."""
 
 SMALL_PARTS = {"small_bytes": PART, "s3_part": PART, "gs_part": PART, "azure_part": PART, "file_part": PART}
 
+
 class Replace(Protocol):
     """`internals(gs_part=1 << 18)` replaces it until the test ends."""
 

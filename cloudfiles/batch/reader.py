@@ -112,7 +112,7 @@ def reader(interface: Interface, runtime: Runtime | None, raw: bool, max_decoded
                 if stored.encoding and not raw:
                     stored.content = decoded(stored.content, stored.encoding, item)
             return GetResult({"path": item, "content": stored.content, "byte_range": WHOLE, "error": None,
-                           "compress": stored.encoding or plain, "raw": raw, "tags": None}, stored.verified)
+                              "compress": stored.encoding or plain, "raw": raw, "tags": None}, stored.verified)
         if isinstance(item, GetGroup):
             return read_group(item)
         return read_range(as_get_item(item))
@@ -220,7 +220,7 @@ def result(path: str, content: Any, wanted: GetItem | None = None, encoding: str
     """A result; see `CloudFiles.get`."""
     asked = wanted or GetItem(path)
     return GetResult({"path": path, "content": content, "byte_range": asked.byte_range, "error": error,
-                   "compress": encoding, "raw": raw, "tags": asked.tags})
+                      "compress": encoding, "raw": raw, "tags": asked.tags})
 
 
 def failed(item: Any, error: Exception, raw: bool = False) -> Any:

@@ -45,5 +45,5 @@ class ResultColumns(NamedTuple):
         for item, content, encoding, error, verified in zip(items, *self[:4], strict=True):
             wanted = GetItem(item) if type(item) is str else as_get_item(item)
             found.append(GetResult({"path": wanted.path, "content": content, "byte_range": wanted.byte_range,
-                                 "error": error, "compress": encoding, "raw": raw, "tags": wanted.tags}, verified))
+                                    "error": error, "compress": encoding, "raw": raw, "tags": wanted.tags}, verified))
         return found

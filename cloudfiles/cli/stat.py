@@ -90,8 +90,8 @@ def _by_directory(given: Iterable[Operand]) -> Iterator[tuple[str, list[Operand]
 
 @click.command()
 @click.argument("paths", nargs=-1, required=True)
-@click.option("--expires", default="1h", show_default=True, metavar="TIME", help="How long the URL is valid: 900, 15m, "
-                                                                                "12h, 7d.")
+@click.option("--expires", default="1h", show_default=True, metavar="TIME",
+              help="How long the URL is valid: 900, 15m, 12h, 7d.")
 @click.option("--method", default="GET", show_default=True, help="The HTTP method that the URL is for.")
 @store_options
 def presign(stores: Stores, paths: tuple[str, ...], expires: str, method: str) -> int:

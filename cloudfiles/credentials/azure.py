@@ -15,7 +15,6 @@ from cloudfiles.exceptions import AuthorizationError, MissingCredentialsError
 __all__ = ["AzureCredentials", "AzureProvider"]
 
 
-
 class AzureProvider(CredentialProvider[AzureSource, "AzureCredentials | None"]):
     """The credentials of one container; None for anonymous access.
 

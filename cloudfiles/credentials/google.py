@@ -24,7 +24,6 @@ REFRESH_EARLY = 225.0
 minutes before (Compute Engine docs, "Authenticate workloads using service accounts")."""
 
 
-
 class GoogleProvider(CredentialProvider[CredentialSource, GoogleToken]):
     """The tokens of one bucket; one without an authorization for anonymous access.
 
@@ -89,8 +88,8 @@ class GoogleProvider(CredentialProvider[CredentialSource, GoogleToken]):
             return token
         if not self._explicit_only:
             logger.info("gs://%s: no Google credentials found in %s: sending requests without credentials, which only "
-                     "public buckets accept", self._bucket,
-                     ", ".join([*(source.name for source in searched), self.chain_name]))
+                        "public buckets accept", self._bucket,
+                        ", ".join([*(source.name for source in searched), self.chain_name]))
         return GoogleToken("", "nothing configured")
 
     def _default_token(self) -> GoogleToken | None:

@@ -268,8 +268,8 @@ class MemInterface(Interface):
             return None
         options = stored.options
         fields = {"content-type": options.content_type, "cache-control": options.cache_control,
-                "content-disposition": options.content_disposition, "content-language": options.content_language,
-                "content-md5": stored.md5, "last-modified": http_date(stored.modified)}
+                  "content-disposition": options.content_disposition, "content-language": options.content_language,
+                  "content-md5": stored.md5, "last-modified": http_date(stored.modified)}
         metadata = {self.traits.metadata_prefix + name: value for name, value in (options.metadata or {}).items()}
         headers = metadata | {name: value for name, value in fields.items() if value is not None}
         return StoredObject(None, options.encoding, "", stored.etag, stored.size, headers)

@@ -13,6 +13,7 @@ from cloudfiles.values import NamedTuple
 PART_BYTES = 8 << 20
 """Default size of a part in bytes: large enough to hide latency, small enough to keep several in memory."""
 
+
 class InterruptedWrites(NamedTuple):
     """Incomplete writes of processes that have ended.
 

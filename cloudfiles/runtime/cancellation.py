@@ -93,7 +93,7 @@ class Cancellation:
         if monotonic() - since < FILE_GRACE_SECONDS:
             return True
         logger.warning("a file system has not responded for %.0f s: its writes were abandoned; partial files are "
-                         "removed when it responds, and are not published", FILE_GRACE_SECONDS)
+                       "removed when it responds, and are not published", FILE_GRACE_SECONDS)
         return False
 
     def wait_for_file_operations(self, pause: Callable[[float], object]) -> None:

@@ -132,7 +132,6 @@ class WorkerGroup(ABC):
         """Raise Cancelled in the workers wherever they wait, and wait until they have ended: at most a second for those
         that wait for the network, longer for those that write local files. Any that are left do not publish files."""
 
-
     @abstractmethod
     def kill(self) -> None:
         """As `cancel`, without waiting. In the thread that started the workers."""

@@ -32,7 +32,6 @@ TICK = 0.5
 PIECE = 256 * 1024
 """Bytes passed to a socket at once. TLS sends all or none of them, and the timeout applies to each piece."""
 
-
 _TRUSTED = 0.001
 """Seconds after a receive for which the stream of a worker is not looked at. Most of them send the next request sooner,
 and each look would hand the interpreter lock to another one, which costs a fourth of the rate."""

@@ -177,7 +177,7 @@ def _by_decoded(source: Interface, key: str, ours: StoredObject, target: Interfa
     except DecompressionError as error:
         return Comparison("unverifiable", "", f"cannot be decoded: {error}")
     return Comparison("same", "content") if digests[0] == digests[1] else Comparison("different", "content",
-                                                                                  "the contents differ")
+                                                                                     "the contents differ")
 
 
 def sizes_differ(ours: ListEntry, theirs: ListEntry) -> bool:
@@ -205,7 +205,7 @@ def _by_value(algorithm: str, ours: bytes, theirs: bytes) -> Comparison:
     if ours == theirs:
         return Comparison("same", algorithm)
     return Comparison("different", algorithm,
-                     f"{algorithm} {ours.hex()} at the source, {theirs.hex()} at the target")
+                      f"{algorithm} {ours.hex()} at the source, {theirs.hex()} at the target")
 
 
 def _by_content(source: Interface, key: str, target: Interface, target_key: str) -> Comparison:

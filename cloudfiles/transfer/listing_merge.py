@@ -30,7 +30,7 @@ class OutOfOrderError(Exception):
 
 
 def merge_listings(source: Store | Interface, target: Store | Interface, wanted: KeyFilter, trust: bool = True,
-           skipped: list[str] | None = None) -> Iterator[ListingPair]:
+                   skipped: list[str] | None = None) -> Iterator[ListingPair]:
     """All keys of both stores for which `wanted(key)` is true, in order, each once.
 
     Do not act on them before the end is reached: only then is it known that both listings are complete. Raises the

@@ -60,7 +60,7 @@ def move_objects(source: Store, target: Store, paths: Any, *, total: int | None 
 
     with bar_for(progress, count, "Moving") as bar, closing(SharedFiles(source.here())) as shared:
         how = plan._replace(report=bar.update if is_shown(progress) else None,
-                      on_error=None if raise_errors else result.fail)
+                            on_error=None if raise_errors else result.fail)
         try:
             collect(move, shared.note(items), how)
             not_moved = {item[:2] for item in later}

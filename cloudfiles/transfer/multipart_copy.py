@@ -79,7 +79,7 @@ class MultipartCopy:
         """Write the parts that `writer` does not have yet, and publish the object. On failure it is aborted, or left to
         be resumed."""
         digest = ObjectChecksum(self._source.digests(self._described), self._described.etag, self._size,
-                             writer.part_size, self._runtime)
+                                writer.part_size, self._runtime)
         done = writer.written()
         tracker = self._tracker
         if tracker is not None:

@@ -83,7 +83,7 @@ def verify(source: Store, target: Store, paths: Any = None, *, read: bool = Fals
         report = bar.update if is_shown(progress) else None
         for chunk in _chunks(items):
             comparison = collect(lambda item: _compare(here, there, item, read), chunk,
-                             plan._replace(report=report))
+                                 plan._replace(report=report))
             for item, one in zip(chunk, comparison, strict=True):
                 result.add(item, one)
     return result

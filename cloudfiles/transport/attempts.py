@@ -102,7 +102,7 @@ class Attempts:
         else:
             reason = f"{type(error).__name__}: {error}"
         logger.warning("waiting for %s for %.0f s so far, for at most %.0f s: %s", self._request.origin,
-                         until - self._since, self._budget, redact(reason))
+                       until - self._since, self._budget, redact(reason))
 
     # ---- failures
 
@@ -133,7 +133,7 @@ class Attempts:
             self._raise(error, now)
         self._note(error, now, delay)
         logger.info("%s: attempt %d failed, retrying in %.2f s: %s", redact(self._request.path or ""),
-                      len(self._attempts), delay, error)
+                    len(self._attempts), delay, error)
         if delay:
             self._log_wait(limiter, now + delay, error)
             self._sleep(delay)

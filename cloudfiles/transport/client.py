@@ -104,7 +104,7 @@ class Client:
 
     def _new_attempts(self, request: Request, now: float) -> Attempts:
         return Attempts(request, self.policy, now, monotonic=self._monotonic, sleep=self.runtime.sleep,
-                     jitter=self._jitter)
+                        jitter=self._jitter)
 
     def _exchange(self, request: Request, pool: Pool, now: float) -> Response:
         limiter = pool.limiter

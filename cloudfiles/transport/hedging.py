@@ -59,6 +59,7 @@ _DEFINITE = frozenset({200, 204, 206, 304, 404, 410, 412, 416})
 """Statuses of a second response that end the wait for the first one. Others, such as those of an overloaded server or
 of rejected credentials, are ignored: the first request may still succeed."""
 
+
 class HedgingPolicy:
     """Decides which of the requests to one server are sent again. Pure: times are passed in.
 
@@ -147,7 +148,7 @@ class Straggler:
         if self._group is not None or self._pool.limiter.rate is not None or not self._policy.take(waited, now):
             return
         logger.info("%s: no response for %.1f s; sending the request again on another connection",
-                      redact(self._request.path or ""), waited)
+                    redact(self._request.path or ""), waited)
         group = self._pool.runtime.worker_group()
         with suppress(RuntimeError):  # the system has no more threads
             group.start(self._send_again, 1)

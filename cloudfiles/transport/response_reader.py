@@ -287,7 +287,7 @@ class ResponseReader:
                 self._until_close(rest, memory, watch, room)
         except (OSError, TruncatedBodyError) as error:
             raise IncompleteBodyError(head, memory.content(), transport_error(error, "while receiving the "
-                                                                                  "body")) from error
+                                                                              "body")) from error
         except BufferFullError:
             return _cut_short(request, head, memory)
         if memory.size > SMALL_BODY:

@@ -26,7 +26,6 @@ completion or a copy, send a space now and then."""
 CRAWL_SECONDS = 10.0
 """Seconds after which a body that is received too slowly is compared with other transfers."""
 
-
 _LATER = 0.1
 """Seconds after the last byte of a body at which another response shows that the server did not pause as a whole."""
 

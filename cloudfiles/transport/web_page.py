@@ -12,7 +12,7 @@ _MAX_PARSED = 64 * 1024  # bytes of a page that are parsed
 _TITLE_LENGTH, _TEXT_LENGTH = 100, 200
 
 _START = re.compile(rb"\s*(?:\xef\xbb\xbf|<\?xml[^>]*>|<!--.*?-->|\s)*<(?:!doctype\s+html|html|head|body)\b",
-                     re.IGNORECASE | re.DOTALL)
+                    re.IGNORECASE | re.DOTALL)
 _TITLE = r"(?is)<title[^>]*>(.*?)(?:</title|$)"
 _HIDDEN = r"(?is)<!--.*?(?:-->|$)|<(script|style|head|title|svg)\b.*?(?:</\1\s*>|$)"
 _TAG = r"<[^>]*(?:>|$)"
@@ -31,7 +31,7 @@ def _is_html(content_type: str) -> bool:
 def is_web_page(response: Response) -> bool:
     """Whether the response's body is a web page."""
     return _START.match(response.content, 0, 4096) is not None or (bool(response.content)
-                                                                    and is_html_type(response.headers))
+                                                                   and is_html_type(response.headers))
 
 
 def summary(content: bytes) -> str:

@@ -80,7 +80,7 @@ class BatchRunner:
         return plain
 
     def _per_path(self, verb: str, paths: Any, total: int | None, progress: Progress, parallel: Parallel | None = None,
-             answer: Callable[[Interface, Iterable[str], Plan], dict[str, Any]] | None = None) -> Any:
+                  answer: Callable[[Interface, Iterable[str], Plan], dict[str, Any]] | None = None) -> Any:
         """The result of a method of the interface for one path, or `{path: result}`.
 
         answer: a faster way to get the results of many paths.

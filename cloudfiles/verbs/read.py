@@ -139,7 +139,7 @@ class ReadVerbs(BatchRunner):
             return regroup(collect(read, units, plan, counter))
 
     def _get_in_processes(self, paths: Any, total: int | None, progress: Progress, parallel: Parallel | None,
-                       monitor: TransmissionMonitor | None, options: dict[str, Any]) -> list[GetResult]:
+                          monitor: TransmissionMonitor | None, options: dict[str, Any]) -> list[GetResult]:
         parts = self._in_processes("_get_columns", paths, options, parallel, progress, total, monitor,
                                    pack=without_tags, weigh_result=lambda part: (part[0] if monitor else part).size)
         return [result for items, columns in parts for result in columns.results(items, options["raw"])]

@@ -308,7 +308,7 @@ def test_symlinks_that_are_not_moved_stay(cli: Cli, tmp_path: Path) -> None:
     log = tmp_path / "log"
     assert cli("mv", "--log", str(log), str(tmp_path / "a"), str(tmp_path / "b")).status == 0
     assert sorted(str(path.relative_to(tmp_path)) for path in (tmp_path / "a").rglob("*")) == ["a/dangling", "a/sub",
-                                                                                              "a/sub/out"]
+                                                                                               "a/sub/out"]
     assert {link: os.readlink(tmp_path / link) for link in left} == {link: str(to) for link, to in left.items()}
     assert sorted(str(path.relative_to(tmp_path)) for path in (tmp_path / "b").rglob("*") if path.is_file()) == [
         "b/deep/z", "b/inside/z", "b/sub/y"]

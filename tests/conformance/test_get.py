@@ -165,7 +165,7 @@ def test_after_an_error_no_further_work_is_begun(store: StoreUnderTest, runtime:
 
 @pytest.mark.stores("scripted", "web")
 def test_errors_are_kept_in_their_items_when_not_raised(store: StoreUnderTest, cf: CloudFiles,
-                                                       fault_server: S3Server) -> None:
+                                                        fault_server: S3Server) -> None:
     store.seed(CONTENTS)
     refuse(fault_server, place_of(store) + "dir/k07")
     found = cf.get([*KEYS, {"path": "dir/k07", "start": 1, "end": 3, "tags": "t"}], raise_errors=False)

@@ -253,7 +253,7 @@ def test_progress_of_several_buckets_is_one_bar(store: StoreUnderTest, tmp_path:
 
 @pytest.mark.stores("mem", "scripted")
 def test_progress_asked_for_once_and_for_all(seeded: CloudFiles, store: StoreUnderTest,
-                                            capsys: pytest.CaptureFixture[str]) -> None:
+                                             capsys: pytest.CaptureFixture[str]) -> None:
     cf = store.cf(progress="Always")
     cf.get(list(CONTENTS))
     assert "Always" in capsys.readouterr().err

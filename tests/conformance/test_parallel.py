@@ -117,7 +117,7 @@ def test_a_process_pool_has_no_secrets_that_were_passed(store: StoreUnderTest, o
 
 @pytest.mark.stores("scripted")
 def test_a_process_pool_reads_the_file_that_secrets_names(store: StoreUnderTest, own_credentials: Path,
-                                                         monkeypatch: pytest.MonkeyPatch) -> None:
+                                                          monkeypatch: pytest.MonkeyPatch) -> None:
     elsewhere = own_credentials.rename(own_credentials.parent / "mine.json")
     monkeypatch.chdir(elsewhere.parent)
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as executor:

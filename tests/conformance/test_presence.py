@@ -138,7 +138,7 @@ def test_ten_thousand_keys_cost_twenty_requests(place: CloudFiles, fault_server:
     fault_server.forget()
     absent = [f"k{i:05}x" for i in range(10_000)]
     assert place.exists(keys[:5000] + absent[:5000]) == {**dict.fromkeys(keys[:5000], True),
-                                                        **dict.fromkeys(absent[:5000], False)}
+                                                         **dict.fromkeys(absent[:5000], False)}
     assert len(fault_server.requests()) <= 20
 
 

@@ -121,7 +121,7 @@ def test_an_interval_in_which_all_requests_failed(joined: Callable[..., WorkerSh
 
 
 def test_the_time_between_two_batches_does_not_count(joined: Callable[..., WorkerShare],
-                                                    controller: Controller) -> None:
+                                                     controller: Controller) -> None:
     share = joined()
     share.workers(100.0, 50)
     share.leave()

@@ -211,7 +211,7 @@ def test_invalid_limits_in_the_environment(variable: str, value: str, fault_serv
 @pytest.mark.parametrize("framing", [None, Chunked(sizes=(50_000,)), CloseDelimited()],
                          ids=["Content-Length", "chunked", "until close"])
 def test_a_batch_of_bodies_that_do_not_fit_together(fault_server: S3Server, green: bool, framing: Fault | None,
-                                                     monkeypatch: pytest.MonkeyPatch) -> None:
+                                                    monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(process_body_memory(), "_limit", 8 << 20)
     before, contents = process_body_memory().waits, {f"large/{number}": numbered(6 << 20) for number in range(8)}
     for key, content in contents.items():

@@ -128,7 +128,6 @@ def test_an_interrupt_leaves_the_batches_of_other_threads_alone(fault_server: S3
 _WATCHED = ("fanout.py", "threads.py", "green.py", "hub_calls.py", "threading.py")
 
 
-
 def _is_of_a_thread(frame: Any) -> bool:
     """Whether it is in `Thread.start` or `join`: what an interrupt leaves behind there is Python's own business."""
     while frame is not None and not (frame.f_code.co_filename == threading.__file__ and frame.f_code.co_name in (

@@ -398,7 +398,7 @@ def test_a_crawling_server(fault_server: S3Server, green: bool, monkeypatch: pyt
     cf = CloudFiles(f"s3://{fault_server.url}/bucket/", secrets=fault_server.secrets, green=green, read_timeout=20)
     assert cf.get(["a"])[0]["content"] == content
     assert [request.status for request in fault_server.requests(key="a")] in ([200, 200, 200], [200, 200, 206],
-                                                                             [200, 206, 206])
+                                                                              [200, 206, 206])
 
 
 def test_a_hub_that_stood_still_expires_nobody() -> None:

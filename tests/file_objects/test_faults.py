@@ -322,8 +322,6 @@ def test_nothing_is_left(cf: CloudFiles, no_leaks: Callable[..., Any]) -> None:
             file.read(3 * MIB)
 
 
-
-
 def test_an_upload_that_has_just_begun_is_aborted(cf: CloudFiles, fault_server: S3Server) -> None:
     """The program gives up while the server begins the upload, whose id only the response tells."""
     fault_server.script(Rule(Delay(0.2), method="POST", query="uploads"))

@@ -109,7 +109,7 @@ def test_somebody_elses_blob_of_the_same_bytes_is_not_ours(server: AzureServer, 
 
 
 def test_what_killed_uploads_leave_goes_by_itself(azurite: AzuriteServer, green: bool,
-                                                 internals: Replace) -> None:
+                                                  internals: Replace) -> None:
     """Blocks that nobody commits cannot be removed without touching the blob: they stay for a week, and show nowhere.
     A later commit of the same blob drops them."""
     internals(azure_part=16 * KIB)

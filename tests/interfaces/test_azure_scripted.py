@@ -377,7 +377,7 @@ def test_small_copies_take_one_request(server: AzureServer, az: Worker) -> None:
 
 
 def test_copies_that_are_described_again_go_by_blocks(server: AzureServer, az: Worker,
-                                                     internals: Replace) -> None:
+                                                      internals: Replace) -> None:
     internals(azure_copy_part=30_000)
     server.put_blob("key", CONTENT, headers={"content-type": "text/x", "content-encoding": "gzip"})
 

@@ -70,7 +70,7 @@ def test_every_verb_takes_its_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     taken: list[bool] = []
     acquire = file_locks.try_lock
     monkeypatch.setattr(file_locks, "try_lock", lambda path, exclusive: (taken.append(exclusive),
-                                                                          acquire(path, exclusive))[1])
+                                                                         acquire(path, exclusive))[1])
     store = locked_store(tmp_path)
     store.put("k", b"1", PLAIN)
     store.get("k")

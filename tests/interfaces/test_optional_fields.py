@@ -73,7 +73,7 @@ def test_gs_continues_without(gs: Worker, gcs_server: GcsServer, field: str) -> 
 
 @pytest.mark.parametrize("field", GS_FIELDS)
 def test_gs_parts_continue_without(gs: Worker, gcs_server: GcsServer, green: bool, field: str,
-                                internals: Replace) -> None:
+                                   internals: Replace) -> None:
     internals(gs_part=UNIT)
     gcs_server.configure(resource_hidden=(field,))
     content = bytes(range(256)) * 1024 * 40

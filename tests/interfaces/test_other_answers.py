@@ -215,7 +215,7 @@ def test_the_hint_about_missing_keys_stands_with_reads_only(fault_server: S3Serv
 
 
 def test_the_hint_about_credentials_stands_where_there_are_some(fault_server: S3Server, s3: Worker,
-                                                               green: bool) -> None:
+                                                                green: bool) -> None:
     fault_server.script(Rule(expired_token(), times=None))
     with pytest.raises(AuthorizationError, match="newer credentials"):
         s3.get("key")

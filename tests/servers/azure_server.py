@@ -96,7 +96,7 @@ class AzureService:
             answers.append(f"--answer\r\nContent-Type: application/http\r\nContent-ID: {number}\r\n\r\n"
                            f"HTTP/1.1 {answer.status} Reason\r\n{fields}\r\n{answer.body.decode()}\r\n")
         return ServerResponse(202, (("Content-Type", "multipart/mixed; boundary=answer"),),
-                      ("".join(answers) + "--answer--\r\n").encode())
+                              ("".join(answers) + "--answer--\r\n").encode())
 
     def _part(self, text: str) -> ServerResponse:
         line, *fields = text.split("\r\n")

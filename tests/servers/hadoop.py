@@ -28,7 +28,7 @@ _PYSPARK = "2.4.8"
 _CACHE = Path(os.environ.get("CLOUDFILES_TEST_CACHE") or Path.home() / ".cache" / "cloudfiles-tests")
 _DEBIAN = Path("/usr/share/java")
 PACKAGES = ("openjdk-17-jre-headless", "libjersey1-server-java", "libjersey1-core-java", "libjersey1-servlet-java",
-             "libcommons-daemon-java")
+            "libcommons-daemon-java")
 _APT = f"apt-get install --no-install-recommends {' '.join(PACKAGES)}"
 _DEBIAN_JARS = ("jersey1-server", "jersey1-core", "jersey1-servlet", "jsr311-api", "jaxb-impl", "jaxb-core",
                 "commons-daemon", "asm", "asm-commons")

@@ -22,7 +22,7 @@ def _server(name: str, request: pytest.FixtureRequest) -> tuple[str, str]:
 
 
 @pytest.mark.parametrize(("name", "known_as"), [("fault_server", "scripted"), ("moto_s3", "moto"),
-                                                 ("rclone_s3", "rclone")])
+                                                ("rclone_s3", "rclone")])
 def test_server_holds_every_key_that_it_is_said_to(name: str, known_as: str,
                                                    request: pytest.FixtureRequest) -> None:
     endpoint, bucket = _server(name, request)

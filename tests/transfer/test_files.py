@@ -142,7 +142,7 @@ def test_a_host_is_no_name(tmp_path: Path) -> None:
 
 
 def test_an_existing_file_is_replaced_whole_or_not_at_all(url: str, fault_server: S3Server, tmp_path: Path,
-                                                         pool: SpyPool | None) -> None:
+                                                          pool: SpyPool | None) -> None:
     target = tmp_path / "here"
     target.write_bytes(b"old")
     fault_server.script(Rule(Status(404), skip=2, times=None))
@@ -180,7 +180,7 @@ def test_unexpected_answers(url: str, fault_server: S3Server, tmp_path: Path, po
 
 @pytest.mark.parametrize("fault", [Status(403), Status(401), Status(500), Status(204), Status(410)])
 def test_every_status_but_206_and_200_is_unexpected(url: str, fault_server: S3Server, tmp_path: Path, fault: Any,
-                                           pool: SpyPool | None) -> None:
+                                                    pool: SpyPool | None) -> None:
     fault_server.script(Rule(fault, times=None))
     with pytest.raises(ApiException) as caught:
         download_file(url, tmp_path / "here", pool=pool)
@@ -210,7 +210,7 @@ def test_a_server_that_ignores_ranges_from_some_time_on(url: str, fault_server: 
 
 
 def test_a_whole_that_breaks_off_is_read_again(url: str, fault_server: S3Server, tmp_path: Path,
-                                              pool: SpyPool | None) -> None:
+                                               pool: SpyPool | None) -> None:
     fault_server.script(Rule(IgnoreRange(), skip=0, times=1), Rule(ResetInBody(), times=1))
     assert download_file(url, tmp_path / "here", chunk_size=CHUNK, pool=pool)[1] == 100_000
     assert (tmp_path / "here").read_bytes() == CONTENT
@@ -237,7 +237,7 @@ def test_an_empty_file_of_a_real_server(http_server: Any, tmp_path: Path, pool: 
 @pytest.mark.parametrize("fault", [slow_down(), too_many_requests(0), Status(413, (("Retry-After", "0"),)),
                                    ResetBefore(), ResetInBody(), ShortBody()])
 def test_transient_errors_are_retried(url: str, fault_server: S3Server, tmp_path: Path, fault: Any,
-                                    pool: SpyPool | None) -> None:
+                                      pool: SpyPool | None) -> None:
     fault_server.script(Rule(fault, skip=2, times=3))
     assert download_file(url, tmp_path / "here", chunk_size=CHUNK, pool=pool)[1] == 100_000
     assert (tmp_path / "here").read_bytes() == CONTENT
@@ -352,7 +352,7 @@ def test_what_is_not_pinned_is_read_by_one_request(fault_server: S3Server, tmp_p
 
 
 def test_several_connections_meet_faults_and_replacements(large: str, fault_server: S3Server, tmp_path: Path,
-                                                         slow: bool) -> None:
+                                                          slow: bool) -> None:
     new = LARGE[::-1]
     fault_server.script(Rule(slow_down(), skip=1, times=2), Rule(ResetInBody(70_000), skip=2, times=2),
                         Rule(Replaced(make_object(new)), skip=7))
@@ -373,7 +373,7 @@ def test_redirects(fault_server: S3Server, tmp_path: Path, pool: SpyPool | None)
 
 
 def test_an_object_replaced_meanwhile_is_read_again(url: str, fault_server: S3Server, tmp_path: Path,
-                                                  pool: SpyPool | None) -> None:
+                                                    pool: SpyPool | None) -> None:
     new = os.urandom(90_000)
     fault_server.script(Rule(Replaced(make_object(new)), skip=2))
     calls: list[int] = []
@@ -385,7 +385,7 @@ def test_an_object_replaced_meanwhile_is_read_again(url: str, fault_server: S3Se
 
 
 def test_an_object_replaced_where_the_server_has_no_etags(fault_server: S3Server, tmp_path: Path,
-                                                         pool: SpyPool | None) -> None:
+                                                          pool: SpyPool | None) -> None:
     fault_server.put_page("x", CONTENT, etag="")
     new = make_object(os.urandom(90_000), etag="")
     fault_server.script(Rule(Replaced(new)))
@@ -399,7 +399,7 @@ def versions(sighting: Any) -> Any:
 
 
 def test_an_object_that_never_stays_the_same(url: str, fault_server: S3Server, tmp_path: Path,
-                                            pool: SpyPool | None) -> None:
+                                             pool: SpyPool | None) -> None:
     fault_server.script(versions)
     with pytest.raises(ObjectChangedError):
         download_file(url, tmp_path / "here", chunk_size=CHUNK, pool=pool)

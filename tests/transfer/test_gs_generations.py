@@ -60,7 +60,7 @@ def test_every_part_asks_for_one_generation(gs: CloudFiles, gcs_server: GcsServe
 @pytest.mark.parametrize("answers", [{"media_etag": "none"}, {"media_etag": "none", "ignores_conditions": True}],
                          ids=["412", "conditions ignored"])
 def test_a_source_replaced_meanwhile_is_read_again(gs: CloudFiles, gcs_server: GcsServer, disk: CloudFiles,
-                                                  answers: dict[str, Any]) -> None:
+                                                   answers: dict[str, Any]) -> None:
     gcs_server.put("big", BIG)
     gcs_server.configure(**answers)
     gcs_server.script(Rule(Replaced(make_object(OTHER)), method="GET", query="ifGenerationMatch", times=1))

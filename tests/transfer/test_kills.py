@@ -21,6 +21,7 @@ from tests.transfer.conftest import tree
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL and no forks")
 
+
 @pytest.fixture(scope="module")
 def contents(full: bool) -> dict[str, bytes]:
     chance = random.Random(4)

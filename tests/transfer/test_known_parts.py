@@ -76,7 +76,7 @@ def test_the_whole_is_checked_nevertheless(half_way: Any, server: S3Server, tmp_
     place = partial.values if told == "crc32" else partial.parts
     wrong = dict.fromkeys(place, "00000000")
     journal.save_partial_uploads([(leased.id, replace(partial, parts=partial.parts if partial.values else wrong,
-                                                        values=wrong if partial.values else {}))])
+                                                      values=wrong if partial.values else {}))])
     journal.close()
     with pytest.raises(TransferFailedError, match=told):
         rt.execute(failed=True)

@@ -116,7 +116,7 @@ def test_breaks_inside_parts_are_repaired(server: S3Server, s3: CloudFiles, disk
 
 @pytest.mark.parametrize("target", ["file", "s3"])
 def test_a_source_replaced_meanwhile_is_read_again(server: S3Server, s3: CloudFiles, store: Any,
-                                                  target: str) -> None:
+                                                   target: str) -> None:
     server.put("big", BIG)
     server.script(Rule(Replaced(make_object(OTHER)), method="GET", key="big", skip=1, times=1))
     other = store("s3") if target == "s3" else store("file")

@@ -313,7 +313,7 @@ def test_a_download_resumes_from_its_parts(db: Path, tmp_path: Path, target: Clo
 
 
 def test_a_source_that_was_replaced_starts_again(db: Path, source: CloudFiles, s3: CloudFiles, server: S3Server,
-                                                internals: Replace) -> None:
+                                                 internals: Replace) -> None:
     source.put("big", BIG)
     rt = ResumableTransfer(db)
     rt.init(source, s3, ["big"])

@@ -167,7 +167,7 @@ def test_a_home_that_fills_up(server: S3Server, s3: CloudFiles, disk_of: Any,
 
 
 def test_what_may_not_be_cleaned_up_is_reported(server: S3Server, s3: CloudFiles, disk_of: Any,
-                                            monkeypatch: pytest.MonkeyPatch) -> None:
+                                                monkeypatch: pytest.MonkeyPatch) -> None:
     source = disk_of("in")
     source.put("big", BIG)
     left_by_another_process(source, s3, begun=["big"])
@@ -216,7 +216,7 @@ def left_beside(resume_store: ResumeStore, begun: list[str]) -> str:
 
 
 def test_an_upload_that_was_never_noted_is_removed_but_not_that_of_a_run(server: S3Server, s3: CloudFiles,
-                                                                        disk_of: Any) -> None:
+                                                                         disk_of: Any) -> None:
     source = disk_of("in")
     source.puts([("gone", BIG), ("live", BIG)])
     left_by_another_process(source, s3, begun=["gone", "live"])

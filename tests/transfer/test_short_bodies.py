@@ -113,7 +113,7 @@ def _sizeless_head(sighting: Any) -> Fault | None:
 
 @pytest.mark.parametrize("large", [False, True])
 def test_an_object_in_s3_whose_size_is_not_told_is_no_empty_one(server: S3Server, green: bool, large: bool,
-                                                               internals: Replace) -> None:
+                                                                internals: Replace) -> None:
     if large:
         internals(small_bytes=1000)
     server.script(_sizeless_head)
@@ -128,7 +128,7 @@ def test_an_object_in_s3_whose_size_is_not_told_is_no_empty_one(server: S3Server
 
 @pytest.mark.parametrize("large", [False, True])
 def test_a_captive_portal_page_is_not_transferred(server: S3Server, green: bool, large: bool,
-                                           internals: Replace) -> None:
+                                                  internals: Replace) -> None:
     if large:
         internals(small_bytes=1000)
     server.put("a", CONTENT, etag="")

@@ -43,7 +43,7 @@ def as_old(directory: str, *keys: str) -> None:
 
 @settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.dictionaries(NAMES, st.binary(max_size=2), max_size=8), st.dictionaries(NAMES, st.binary(max_size=2),
-                                                                                    max_size=8), st.booleans())
+                                                                                  max_size=8), st.booleans())
 def test_the_target_becomes_like_the_source(ours: dict[str, bytes], theirs: dict[str, bytes], delete: bool) -> None:
     clear_memory()
     source, target = CloudFiles("mem://ours/"), CloudFiles("mem://theirs/")

@@ -311,7 +311,7 @@ replace(pytest.MonkeyPatch(), **SMALL_PARTS)
 
 @pytest.mark.parametrize("kind", ["up", "down"])
 def test_a_killed_transfer_continues_in_another_process(server: S3Server, s3: CloudFiles, tmp_path: Path,
-                                                      kind: str) -> None:
+                                                        kind: str) -> None:
     files = {"big": BIG, **{f"{n}": b"x" for n in range(10)}}
     if kind == "up":
         lpath = write(tmp_path / "in", files)

@@ -73,7 +73,7 @@ def test_a_weak_etag_proves_nothing(server: S3Server, store: Make, disk: CloudFi
 
 
 def test_one_that_is_replaced_before_it_is_read_is_read_again(server: S3Server, store: Make,
-                                                             disk: CloudFiles) -> None:
+                                                              disk: CloudFiles) -> None:
     """What is told of the object and its content are of one version."""
     ours = source(server, store, "s3")
     larger = make_object(OTHER + b"more", etag="")

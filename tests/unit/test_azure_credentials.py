@@ -303,7 +303,7 @@ def test_the_chain_itself(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_chain_that_finds_nothing_does_not_fill_the_log(monkeypatch: pytest.MonkeyPatch,
-                                                         caplog: pytest.LogCaptureFixture) -> None:
+                                                          caplog: pytest.LogCaptureFixture) -> None:
     identity = pytest.importorskip("azure.identity")
     from azure.core.exceptions import AzureError
 

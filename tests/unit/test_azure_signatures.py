@@ -89,7 +89,7 @@ def test_the_documentations_example() -> None:
     """"Authorize with Shared Key": the string to sign of a list of containers, query in canonical form."""
     context = SigningContext(AzureCredentials("myaccount", RAW), NOW)
     head = context.head("GET", "/?comp=metadata&restype=container&timeout=20", "myaccount.blob.core.windows.net",
-                       "2015-02-21", {}, 0)
+                        "2015-02-21", {}, 0)
     to_sign = ("GET\n\n\n\n\n\n\n\n\n\n\n\nx-ms-date:Fri, 15 Jan 2027 08:00:00 GMT\nx-ms-version:2015-02-21\n"
                "/myaccount/\ncomp:metadata\nrestype:container\ntimeout:20")
     assert base64.b64encode(HmacSha256(RAW).digest(to_sign.encode())) in head

@@ -26,7 +26,6 @@ google_auth = pytest.importorskip("google.auth")
 crypt = pytest.importorskip("cryptography.hazmat.primitives.asymmetric.rsa")
 
 
-
 @pytest.fixture(scope="session")
 def private_key() -> Any:
     return crypt.generate_private_key(65537, 2048)
@@ -99,7 +98,7 @@ def _decoded(text: str) -> bytes:
 
 
 def test_secrets_may_be_a_dict_text_or_a_path(tokens: TokenServer, service_account: dict[str, str],
-                                             tmp_path: Path) -> None:
+                                              tmp_path: Path) -> None:
     path = tmp_path / "key.json"
     path.write_text(json.dumps(service_account))
     for secrets in (service_account, json.dumps(service_account), str(path), path):
@@ -343,7 +342,7 @@ def test_an_early_renewal_that_fails_is_no_error(renewed: GoogleProvider, clock:
 
 
 def test_a_token_that_soon_expires_is_not_requested_all_the_time(renewed: GoogleProvider, clock: Clock,
-                                                                chain: Chain) -> None:
+                                                                 chain: Chain) -> None:
     chain.lifetime = 100.0
     renewed.get()
     renewed.get()

@@ -107,7 +107,7 @@ def same(url: str, other: str) -> bool:
 
 @pytest.mark.parametrize("kind", ["impersonated", "federated", "metadata server"])
 def test_google_signs_where_no_key_is_at_hand(google: TokenServer, private_key: Any, tmp_path: Path,
-                                             monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+                                              monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
     if kind == "metadata server":
         metadata(google, monkeypatch)
     secrets = {"impersonated": impersonated(google), "federated": federated(google, tmp_path), "metadata server": None}

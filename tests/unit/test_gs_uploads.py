@@ -250,7 +250,7 @@ def test_a_session_continues_behind_what_was_kept(gs: Worker, gcs_server: GcsSer
 @pytest.mark.parametrize("fault", [ResetInUpload(1000), ResetBefore(acted=True), backend_error(), Status(408)],
                          ids=["reset", "answer lost", "503", "408"])
 def test_after_a_fault_the_server_is_asked_how_far_it_got(gs: Worker, gcs_server: GcsServer, fault: Any,
-                                                         at: int) -> None:
+                                                          at: int) -> None:
     forbid(gcs_server)
     content = CONTENT[:4 * UNIT - 7]
     gcs_server.script(Rule(fault, method="PUT", skip=at))

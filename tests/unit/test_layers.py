@@ -20,7 +20,6 @@ LAYERS = (  # from the lowest; what is not named is the ground
      "zarr"),
 )
 
-
 ROOT = Path(cloudfiles.__file__).parent
 
 

@@ -280,7 +280,7 @@ KINDS: dict[str, Callable[[random.Random], list[str]]] = {
     "words": lambda r: ["".join(r.choices("abcdefghijklmnopqrstuvwxyz", k=8)) for _ in range(200_000)],
     "unpadded": lambda r: [f"img_{i}.jpg" for i in range(200_000)],
     "hashed directories": lambda r: [f"{h[:2]}/{h[2:4]}/{h}" for h in (f"{r.getrandbits(64):016x}"
-                                                                      for _ in range(200_000))],
+                                                                       for _ in range(200_000))],
     "dates": lambda r: [f"logs/2024/{m:02}/{d:02}/{h:02}/host-{k:03}.gz" for m in range(1, 13) for d in range(1, 29)
                         for h in range(24) for k in range(25)],
     "dates in names": lambda r: [f"2024-{m:02}-{d:02}T{h:02}:{k:02}.gz" for m in range(1, 13) for d in range(1, 29)

@@ -120,8 +120,8 @@ class SigningContext:
         names = ";".join(signed)
         fields = "".join([f"{name.replace('%', '%%')}:{values[name]}\n" for name in signed])
         return _HeadTemplate(f"{fields}\n{names.replace('%', '%%')}\n{payload}",
-                     "".join([f"{name.replace('%', '%%')}: {value}\r\n" for name, value in values.items()]),
-                     f"authorization: {self._authorization}{names}, Signature=")
+                             "".join([f"{name.replace('%', '%%')}: {value}\r\n" for name, value in values.items()]),
+                             f"authorization: {self._authorization}{names}, Signature=")
 
     def _signature(self, canonical: str) -> str:
         digest = _sha256.copy()  # takes less time than to create one

@@ -74,7 +74,7 @@ class _BulkDelete(BulkDeleteRequest):
             raise self.to_error(response)
         self.errors = self._read(response)
         transient = next((e for e in self.errors.values()
-                        if isinstance(e, ServerError) and (e.is_transient or e.is_slow_down)), None)
+                          if isinstance(e, ServerError) and (e.is_transient or e.is_slow_down)), None)
         if transient is not None:
             raise transient
         return self.errors

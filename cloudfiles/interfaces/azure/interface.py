@@ -110,8 +110,8 @@ class AzureInterface(HeaderStore):
             _check_trusted(endpoint, self._url is None or self._url == self._options.endpoint, credentials)
         protocol = AzureProtocol(endpoint, self._provider, self._runtime, self._client.clock.wall)
         self._container = AzureContainer(self._client, self._runtime, protocol, self._root,
-                                    f"{endpoint.container_target}/{quote_key(self._root)}", endpoint.origin,
-                                    crc64=endpoint.is_azure and integrity.is_available("crc64nvme"))
+                                         f"{endpoint.container_target}/{quote_key(self._root)}", endpoint.origin,
+                                         crc64=endpoint.is_azure and integrity.is_available("crc64nvme"))
         protocol.check_bucket_exists = self._container.exists
         return self._container
 

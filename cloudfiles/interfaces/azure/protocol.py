@@ -59,7 +59,7 @@ _MESSAGES = {
 }
 
 MISSING_ELSEWHERE = frozenset({*_MESSAGES, "CannotVerifyCopySource", "RenameDestinationParentPathNotFound",
-                       "SourcePathNotFound"})
+                               "SourcePathNotFound"})
 """Error codes of a 404 that do not refer to the requested object."""
 
 _XML_CODE = re.compile(rb"<Code>\s*([A-Za-z0-9]+)\s*</Code>")
@@ -94,7 +94,7 @@ def error_message(content: bytes) -> str:
 
 
 def build_error(response: Response, path: str | None, container: str, known: str = "", *,
-             signed: bool = True) -> CloudFilesError:
+                signed: bool = True) -> CloudFilesError:
     """The error to raise for an error response.
 
     known: the code, if it is not in the response. signed: whether the request went with credentials.

@@ -15,7 +15,7 @@ _PIECE = 1 << 20
 _MAX_AT_ONCE = 1 << 30
 _FICLONE = 0x40049409  # ioctl_ficlone(2): share the blocks of another file
 _UNSUPPORTED = frozenset({errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EPERM,
-                     errno.ENOTTY, errno.EBADF, errno.ETXTBSY})
+                          errno.ENOTTY, errno.EBADF, errno.ETXTBSY})
 """Errors by which the kernel refuses one method of copying for these two files."""
 
 

@@ -320,7 +320,7 @@ def files_of(path: str, variants: Variants) -> list[str]:
 def remove_empty_directories(path: str, keep: Collection[str] = ()) -> None:
     """Remove the directory at `path` and those below it that contain nothing but symlinks.
 
-    Symlinks are removed, not followed, except for those of `keep`. Raises OSError.
+    Symlinks are not followed, but removed, except for those in `keep`. Raises OSError.
     """
     if os.path.islink(path):
         _remove_symlink(path)

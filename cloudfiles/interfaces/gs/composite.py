@@ -55,7 +55,6 @@ _SHOWN = 32
 _NAMED = 800  # bytes of an object's name that are repeated in the names of its parts
 
 
-
 def part_size(number: int, size: int | None) -> int:
     """Size of part `number` (from 1) of content of `size` bytes; all are equal if the size is known.
 
@@ -256,8 +255,8 @@ def may_compose(bucket: GsBucket, storage_class: str | None) -> bool:
 def _allows_parts(bucket: GsBucket) -> bool:
     try:
         rights = bucket.send_json("GET", bucket.with_query(f"{bucket.bucket_target}/iam/testPermissions")
-                            + ("&" if bucket.user_project else "?")
-                            + "&".join(f"permissions={name}" for name in _NEEDED))
+                                  + ("&" if bucket.user_project else "?")
+                                  + "&".join(f"permissions={name}" for name in _NEEDED))
         policy = bucket.send_json("GET", bucket.with_query(
             bucket.bucket_target, fields="retentionPolicy,defaultEventBasedHold,encryption,storageClass"))
     except CloudFilesError:

@@ -23,7 +23,7 @@ WRITTEN_FIELDS = "name,size,etag,generation,md5Hash,crc32c"
 """The fields that describe a write."""
 
 HEAD_FIELDS = ("size,etag,updated,contentType,contentEncoding,contentDisposition,contentLanguage,cacheControl,md5Hash,"
-        "storageClass,componentCount")
+               "storageClass,componentCount")
 
 COPY_FIELDS = f"{HEAD_FIELDS},generation,crc32c,metadata"
 """The fields that a copy may need."""

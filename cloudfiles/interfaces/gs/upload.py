@@ -117,8 +117,8 @@ class _Session:
                    "x-upload-content-type": resource.get("contentType", "application/octet-stream")}
         # Repeated if the outcome is unknown: a session without bytes costs nothing and is not visible.
         location: str = bucket.client.send(_StartSession(bucket.endpoint.origin, "POST", target, headers,
-                                                  json.dumps(resource).encode(), protocol=bucket.protocol,
-                                                  path=self._key))
+                                                         json.dumps(resource).encode(), protocol=bucket.protocol,
+                                                         path=self._key))
         parts = urllib.parse.urlsplit(location)
         if not parts.query:
             raise ProtocolError("the server started a resumable upload without returning its URI", path=self._key)
@@ -159,8 +159,8 @@ class _Session:
         """Cancel the session. Best effort, because the failure that led here is raised."""
         with shielded(), suppress(CloudFilesError, Cancelled):
             self._bucket.client.send(_CancelSession(self._bucket.endpoint.origin, "DELETE", self._target,
-                                             {"content-length": "0"}, protocol=self._bucket.protocol,
-                                             idempotent=False, path=self._key))
+                                                    {"content-length": "0"}, protocol=self._bucket.protocol,
+                                                    idempotent=False, path=self._key))
 
 
 class _StartSession(Request):

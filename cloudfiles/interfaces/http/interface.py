@@ -253,7 +253,7 @@ class HttpInterface(HeaderStore):
         url = f"{self._address.origin}{path}"
         protocol = WebProtocol(self._address.origin, path + self._address.query, self._credentials)
         request = IndexPageRequest(self._address.origin, "GET", path + self._address.query,
-                          {**self._headers, "accept": "text/html"}, protocol=protocol, path=path)
+                                   {**self._headers, "accept": "text/html"}, protocol=protocol, path=path)
         response = self._send(request)
         if response is None:
             return None

@@ -117,7 +117,7 @@ class S3Interface(HeaderStore):
         protocol.check_bucket_exists = self._check_bucket_exists
         checks = UploadChecksums(endpoint.is_aws, secure=endpoint.origin.scheme == "https")
         self._bucket = S3Bucket(self._client, self._runtime, protocol, checks, self._root,
-                              endpoint.base + quote_key(self._root), self._headers, endpoint.is_aws)
+                                endpoint.base + quote_key(self._root), self._headers, endpoint.is_aws)
         return self._bucket
 
     @property

@@ -134,7 +134,7 @@ class S3Upload(MultipartUpload):
         if crc is not None:
             headers |= {CRC_HEADER: crc, "x-amz-checksum-type": "FULL_OBJECT", "x-amz-mp-object-size": str(self._size)}
         request = XmlRequest(bucket.origin, "POST", self._target(), headers, self._document(), protocol=bucket.protocol,
-                              path=self._key)
+                             path=self._key)
         try:
             etag = child_text(bucket.client.send(request), "ETag") or None
         except CloudFilesError as error:
@@ -191,8 +191,8 @@ class S3Upload(MultipartUpload):
         except (CloudFilesError, Cancelled) as error:
             if getattr(error, "code", "") != "NoSuchUpload":
                 logger.warning("s3://%s/%s: the multipart upload %s could not be aborted; its parts remain "
-                                 "until discard_partial() or a lifecycle rule removes them (%s: %s)",
-                                 self._bucket.protocol.endpoint.bucket, self._key, self.id, type(error).__name__, error)
+                               "until discard_partial() or a lifecycle rule removes them (%s: %s)",
+                               self._bucket.protocol.endpoint.bucket, self._key, self.id, type(error).__name__, error)
 
     def _target(self) -> str:
         return self._bucket.query_target(self._key, {"uploadId": self.id})

@@ -32,7 +32,7 @@ STALE_CREDENTIALS = frozenset({"ExpiredToken", "ExpiredTokenException", "Invalid
 """Error codes for a rejected access key, which may have been renewed or rotated in the meantime."""
 
 _TRANSIENT = frozenset({"RequestTimeout", "IncompleteBody", "OperationAborted", "ConditionalRequestConflict",
-                      "InternalError", "ServiceUnavailable", "SlowDown", "503 SlowDown"})
+                        "InternalError", "ServiceUnavailable", "SlowDown", "503 SlowDown"})
 """Error codes that are transient, whatever their status."""
 
 _CORRUPTED = frozenset({"BadDigest", "XAmzContentSHA256Mismatch", "InvalidDigest", "XAmzContentChecksumMismatch"})
@@ -72,7 +72,7 @@ def parse_error_document(content: bytes) -> ErrorDocument:
 
 
 def build_error(document: ErrorDocument, response: Response, path: str | None, bucket: str,
-             hint: str = "") -> CloudFilesError:
+                hint: str = "") -> CloudFilesError:
     """The error to raise for an error response. hint: added to the server's message."""
     code, status = document.code, response.status
     if code in _CORRUPTED:

@@ -42,7 +42,7 @@ class ProcessIdentity(NamedTuple):
 def this_process() -> ProcessIdentity:
     """The current process."""
     return ProcessIdentity(socket.gethostname(), _boot(), _namespace(), os.getpid(), _state_of(os.getpid())[1],
-                       process_mark())
+                           process_mark())
 
 
 def is_dead(process: ProcessIdentity) -> bool:

@@ -169,7 +169,7 @@ class ResumableTransfer:
             bar.update(total - counts.get("pending", 0) - counts.get("leased", 0))
             source, target = self._stores_of(transfer)
             worker = JournalWorker(journal, source, target, transfer, lease=lease, block=block, clock=self._clock,
-                            report=bar.update)
+                                   report=bar.update)
             worker.work()
         return worker.stopped_by
 

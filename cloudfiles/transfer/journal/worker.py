@@ -243,7 +243,7 @@ def _of_outcome(outcome: ObjectOutcome) -> ItemResult:
     elif not outcome.verified and outcome.way in ("whole", "parts", "spool"):
         state, cause = "unverifiable", "the source has no digest to verify the bytes with"
     return ItemResult(state, cause, algorithm or outcome.verified or None, digest or None, outcome.etag,
-                   outcome.source_etag, outcome.size)
+                      outcome.source_etag, outcome.size)
 
 
 def _cause(error: Exception) -> str:

@@ -79,9 +79,8 @@ class AdaptiveWidth:
 
     def __init__(self, traffic: Sequence[Traffic], controller: ConcurrencyController | None = None,
                  limiters: Sequence[Limiter] = ()) -> None:
-        from cloudfiles.transport.concurrency.controller import (
-            ConcurrencyController,  # here, as a single request needs none
-        )
+        # Here, as a single request needs none.
+        from cloudfiles.transport.concurrency.controller import ConcurrencyController
 
         self._controller = controller or ConcurrencyController(start=FIRST_WIDTH, maximum=max_width())
         self._traffic = traffic

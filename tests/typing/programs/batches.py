@@ -42,7 +42,6 @@ cf = CloudFiles("mem://bucket/typed/", num_threads=4, progress=False)
 live = CloudFiles("mem://bucket/live/")
 
 
-
 def write() -> None:
     assert_type(cf.put("a", b"content"), int)
     assert_type(cf.put(Path("b"), "text", compress="gzip"), int)
