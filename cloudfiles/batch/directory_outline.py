@@ -116,7 +116,8 @@ class DirectoryOutline:
     # ---- positions
 
     def boundary(self, scale: KeyScale, position: str, count: float) -> str | None:
-        """A position about `count` keys after `position`, at or in a known directory; None if none is known."""
+        """A position about `count` keys after `position`, at or in a known directory if there is one. None if it cannot
+        be estimated."""
         estimated = scale.beyond(position, count)
         chosen: tuple[int, float] | None = None
         for depth in sorted(self._names, reverse=True):
@@ -171,7 +172,7 @@ class DirectoryOutline:
         return last if last > position else None
 
     def _next(self, scale: KeyScale, position: str, estimated: str | None) -> str | None:
-        """The estimated position, if it is in the same large directory as `position`; else the next directory."""
+        """The next directory; the estimated position, if it is before that in a large directory, or none is known."""
         last = ""
         for depth in sorted(self._names, reverse=True):
             known, directory = self._names[depth], directory_at(position, depth)
@@ -186,4 +187,4 @@ class DirectoryOutline:
                 return estimated if estimated is not None and inside < estimated < following else following
             if known.names and known.is_complete:
                 last = directory + known.names[-1]  # nothing follows it in this directory
-        return None
+        return estimated

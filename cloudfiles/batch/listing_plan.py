@@ -165,7 +165,7 @@ class ListingPlan:
             return False
         each.kept_whole = position, each.end
         count = min(_MOST_FILL, max(_LEAST_FILL, 1 - 3 * self._miss)) * scale.count
-        boundary = self._outline.boundary(scale, position, count) or scale.beyond(position, count)
+        boundary = self._outline.boundary(scale, position, count)
         if boundary is not None and self._flat:
             boundary = boundary[:len(self._prefix)] + boundary[len(self._prefix):].partition("/")[0]
         if boundary is None or boundary <= position:
