@@ -190,16 +190,14 @@ def _list_part(interface: Interface, keys: list[str], read: _Answer, counter: It
             page = _page_after(interface, prefix, position, token)
         except (AuthorizationError, UnsupportedOperationError):
             return _Part(answers, at, stopped=True)  # without permission to list, objects may still be readable
-        upto = _covered(page, keys, at, position)
+        listed = list(map(_key, page.entries))
+        upto = _covered(listed, page.next_token is not None, keys, at, position)
         if upto is None:
             return _Part(answers, at, in_order=False)
-        asked, listed = keys[at:upto], list(map(_key, page.entries))
-        found = dict(zip(listed, page.entries, strict=True))
-        doubtful = _doubtful([key for key in asked if key not in found], position,
-                             listed[-1] if page.next_token is not None else None)
-        sure = [key for key in asked if key not in doubtful] if doubtful else asked
-        answers.update(zip(sure, map(read, map(found.get, sure)), strict=True))
-        counter.add(len(sure))
+        asked = keys[at:upto]
+        known = _known_answers(page, listed, asked, position, read)
+        answers.update(known)
+        counter.add(len(known))
         is_dense = len(asked) >= DENSE
         if not is_dense and token is None and upto < len(keys):
             return _Part(answers, upto, stopped=True)
@@ -209,6 +207,19 @@ def _list_part(interface: Interface, keys: list[str], read: _Answer, counter: It
         if at < len(keys):
             position = listed[-1] if token is not None else _just_before(keys[at], prefix)
     return _Part(answers, at, is_exact)
+
+
+def _known_answers(page: ListPage, listed: list[str], asked: list[str], position: str | None, read: _Answer
+                   ) -> _Answers:
+    """The answers of a page that begins after `position` and covers the keys `asked`, but for doubtful ones.
+
+    listed: the keys of the page.
+    """
+    found = dict(zip(listed, page.entries, strict=True))
+    doubtful = _doubtful([key for key in asked if key not in found], position,
+                         listed[-1] if page.next_token is not None else None)
+    sure = [key for key in asked if key not in doubtful] if doubtful else asked
+    return dict(zip(sure, map(read, map(found.get, sure)), strict=True))
 
 
 def _page_after(interface: Interface, prefix: str, position: str | None, token: str | None) -> ListPage:
@@ -284,17 +295,18 @@ def _just_before(key: str, prefix: str) -> str | None:
     return key[:-1] + chr(last - 1) + "\U0010fffd" if last > 0x20 and not 0xD800 <= last - 1 <= 0xDFFF else key[:-1]
 
 
-def _covered(page: ListPage, keys: list[str], at: int, start_after: str | None) -> int | None:
-    """The index of the first key that the page does not answer for; None if the page is not in order.
+def _covered(listed: list[str], has_more: bool, keys: list[str], at: int, start_after: str | None) -> int | None:
+    """The index of the first key that a page does not answer for; None if the page is not in order.
+
+    listed: the keys of the page. has_more: whether other pages follow.
 
     Keys are compared as str: the order of code points is that of UTF-8, in which S3 lists keys (Amazon S3 API
     Reference, ListObjectsV2).
     """
-    listed = list(map(_key, page.entries))
     if not all(map(lt, listed, listed[1:])):
         return None
     if listed and start_after is not None and listed[0] <= start_after:
         return at  # the server does not honor start-after
-    if page.next_token is None:
+    if not has_more:
         return len(keys)
     return bisect_right(keys, listed[-1], lo=at) if listed else at
