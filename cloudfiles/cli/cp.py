@@ -137,20 +137,25 @@ def mv(stores: Stores, sources: tuple[str, ...], destination: str, limit_rate: i
     Within a file system they are renamed; elsewhere an object is deleted only when its copy has been verified.
     """
     def move(copying: Copying, pairs: Iterable[Pair], bar: TransferBar) -> TransferResult:
-        above = operand(copying.directory, globs=False) if copying.directory else None
-        here = None if above is None else stores.open(above.directory)._store.here()
-        if above is not None and here is not None and here.is_below_symlink(f"{above.name}/*"):
+        return copying.source.moves(copying.target, ((pair.source, pair.target) for pair in pairs),
+                                    progress=bar.counter, raise_errors=False, max_rate=limit_rate,
+                                    on_outcome=bar.note)
+
+    def move_all(copying: Copying, pairs: Iterable[Pair], bar: TransferBar) -> TransferResult:
+        if not copying.directory:
+            return move(copying, pairs, bar)
+        above = operand(copying.directory, globs=False)
+        here = stores.open(above.directory)._store.here()
+        if here.is_below_symlink(f"{above.name}/*"):
             raise InvalidInputError(f"{copying.text} is a symlink to a directory, whose files would be removed from "
                                     "there (not moved)")
-        result = copying.source.moves(copying.target, ((pair.source, pair.target) for pair in pairs),
-                                      progress=bar.counter, raise_errors=False, max_rate=limit_rate,
-                                      on_outcome=bar.note)
-        if above is not None and here is not None and not (result.errors or choice["include"] or choice["exclude"]):
+        result = move(copying, pairs, bar)
+        if not (result.errors or choice["include"] or choice["exclude"]):
             here.remove_empty_directory(above.name, [f"{above.name}/{link}" for link in copying.skipped])
         return result
 
     return _run(plan(stores, _targets(stores, part_bytes), sources, destination, recursive=True), _choice(**choice),
-                move, "move")
+                move_all, "move")
 
 
 def _choice(*, block_size: int | None, flight_time: bool, io_rate: bool, machine_io_rate: bool,
