@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict, overload
 from cloudfiles import paths as _paths
 from cloudfiles.batch.lister import list_paths
 from cloudfiles.batch.processes import Parallel, is_executor, is_parallel
-from cloudfiles.batch.progress import Progress
 from cloudfiles.batch.store import Store, checked_choice, checked_count, checked_text
 from cloudfiles.batch.writer import is_content
 from cloudfiles.byteranges import from_slice
@@ -21,6 +20,7 @@ from cloudfiles.exceptions import InvalidInputError, redact
 from cloudfiles.inputs import ReadRequest, as_path, given, is_path
 from cloudfiles.lib import StrPath
 from cloudfiles.paths import ExtractedPath
+from cloudfiles.progress import Progress
 from cloudfiles.results import GetResult, SizeSummary
 from cloudfiles.types import MIN_THROUGHPUT, StoreOptions, Tls
 from cloudfiles.verbs.batch_runner import iterable

@@ -41,6 +41,7 @@ from cloudfiles.content_encoding import (
 )
 from cloudfiles.encoding_streams import Decoder, as_bytes, decoder, octets
 from cloudfiles.exceptions import CompressionError, DecompressionError
+from cloudfiles.progress import bar_for
 
 __all__ = ["COMPRESSION_EXTENSIONS", "COMPRESSION_TYPES", "compress", "decompress", "normalize_encoding", "transcode"]
 
@@ -127,23 +128,26 @@ def transcode(files: dict[str, Any] | Iterable[dict[str, Any] | tuple[str, Any]]
         DecompressionError: a stored content is corrupt; the message names the path.
     """
     check(encoding, level)
-    items = _with_progress([files] if isinstance(files, dict) else files, progress)
-    return _transcoded(items, stored_encoding(encoding) or None, level, in_place)
+    items = [files] if isinstance(files, dict) else files
+    shown = progress if isinstance(progress, str) else bool(progress)
+    return _transcoded(items, stored_encoding(encoding) or None, shown, level, in_place)
 
 
-def _transcoded(files: Iterable[dict[str, Any] | tuple[str, Any]], encoding: str | None, level: int | None,
-                in_place: bool) -> Iterator[dict[str, Any]]:
-    for given in files:
-        file = _as_file(given, in_place)
-        stored = normalize_encoding(file.get("compress")) if file.get("raw", True) else None
-        content = file.get("content")
-        is_same = stored == normalize_encoding(encoding) and (level is None or encoding is None)
-        if content is not None and not is_same:
-            plain = decompress(content, stored, file.get("path", "N/A"))
-            file["content"] = compress(plain, encoding, level)
-        file["compress"] = encoding
-        file["raw"] = True
-        yield file
+def _transcoded(files: Iterable[dict[str, Any] | tuple[str, Any]], encoding: str | None, progress: bool | str,
+                level: int | None, in_place: bool) -> Iterator[dict[str, Any]]:
+    with bar_for(progress, len(files) if isinstance(files, Sized) else None, "Transcoding") as bar:
+        for given in files:
+            file = _as_file(given, in_place)
+            stored = normalize_encoding(file.get("compress")) if file.get("raw", True) else None
+            content = file.get("content")
+            is_same = stored == normalize_encoding(encoding) and (level is None or encoding is None)
+            if content is not None and not is_same:
+                plain = decompress(content, stored, file.get("path", "N/A"))
+                file["content"] = compress(plain, encoding, level)
+            file["compress"] = encoding
+            file["raw"] = True
+            yield file
+            bar.update(1)
 
 
 def _as_file(given: dict[str, Any] | tuple[str, Any], in_place: bool) -> dict[str, Any]:
@@ -151,16 +155,6 @@ def _as_file(given: dict[str, Any] | tuple[str, Any], in_place: bool) -> dict[st
         path, content = given
         return {"path": path, "content": content}
     return given if in_place else dict(given)
-
-
-def _with_progress(files: Iterable[Any], progress: bool | str) -> Iterable[Any]:
-    if not progress:
-        return files
-    from tqdm.auto import tqdm
-
-    title = progress if isinstance(progress, str) else "Transcoding"
-    bar: Iterable[Any] = tqdm(files, desc=title, total=len(files) if isinstance(files, Sized) else None)
-    return bar
 
 
 BEGINNING = 4096

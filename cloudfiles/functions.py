@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, overload
 from cloudfiles.addresses import split_bucket
 from cloudfiles.batch.fanout import Plan, collect
 from cloudfiles.batch.processes import Parallel
-from cloudfiles.batch.progress import Progress, Shared, bar_for, is_shown
 from cloudfiles.batch.store import checked_count
 from cloudfiles.cloudfiles import CloudFiles, CloudFilesOptions
 from cloudfiles.exceptions import InvalidInputError
 from cloudfiles.inputs import KeyPatterns, ReadRequest, TransferRequest, is_path
 from cloudfiles.lib import StrPath
+from cloudfiles.progress import Progress, SharedBar, bar_for, is_shown
 from cloudfiles.results import GetResult
 from cloudfiles.runtime.hub_engine import blocking_runtime
 from cloudfiles.transport.budget import Budget
@@ -88,7 +88,7 @@ def dl(cloudpaths: Any, raw: bool = False, **options: Any) -> Any:
     runtime = blocking_runtime() if several > 1 else None
     workers = Budget(number_of_workers or 1)
     with bar_for(progress, len(items), "Downloading") as bar:
-        shared = Shared(bar, len(items)) if is_shown(progress) else False
+        shared = SharedBar(bar, len(items)) if is_shown(progress) else False
         collect(get, buckets, Plan(runtime, several))
     return results[0] if scalar else results
 

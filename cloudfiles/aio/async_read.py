@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 from cloudfiles.aio.async_runner import AsyncRunner, twin_of
 from cloudfiles.batch.processes import Parallel
-from cloudfiles.batch.progress import Progress
 from cloudfiles.cloudfiles import CloudFiles
 from cloudfiles.inputs import ReadRequest
 from cloudfiles.lib import StrPath
+from cloudfiles.progress import Progress
 from cloudfiles.results import GetResult, ObjectHead
 from cloudfiles.verbs.read import STREAM_BYTES, STREAM_ITEMS
 

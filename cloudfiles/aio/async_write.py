@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 from cloudfiles.aio.async_runner import AsyncRunner, awaited, twin_of
 from cloudfiles.batch.processes import Parallel
-from cloudfiles.batch.progress import Progress
 from cloudfiles.cloudfiles import CloudFiles
 from cloudfiles.inputs import PutRequest, RawPutRequest
 from cloudfiles.lib import StrPath
+from cloudfiles.progress import Progress
 
 if TYPE_CHECKING:
     from cloudfiles.monitoring import TransmissionMonitor

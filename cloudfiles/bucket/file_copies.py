@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from cloudfiles.batch.progress import bar_for
 from cloudfiles.batch.store import Store
 from cloudfiles.bucket.storage import FileProgress
 from cloudfiles.exceptions import InvalidInputError
+from cloudfiles.progress import bar_for
 from cloudfiles.transfer.copier import Copier, TransferOptions
 from cloudfiles.transfer.engine import copy_objects, plan_between
 from cloudfiles.transfer.items import Item

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from cloudfiles.batch.fanout import ItemCounter, Plan, collect
 from cloudfiles.batch.processes import Parallel, is_parallel, run
-from cloudfiles.batch.progress import Progress, bar_for, is_shown
 from cloudfiles.batch.store import Store, share_of
 from cloudfiles.exceptions import CloudFilesError, redact
 from cloudfiles.interfaces.base import Interface
+from cloudfiles.progress import Progress, bar_for, is_shown
 from cloudfiles.runtime.hub_engine import blocking_runtime, current_runtime
 from cloudfiles.transfer.copier import Copier, TransferOptions
 from cloudfiles.transfer.items import Item, items_between

@@ -12,10 +12,10 @@ from contextlib import closing
 from typing import Any
 
 from cloudfiles.batch.fanout import collect
-from cloudfiles.batch.progress import Progress, bar_for, is_shown
 from cloudfiles.batch.store import Store
 from cloudfiles.exceptions import CloudFilesError, IntegrityError, MissingObjectError
 from cloudfiles.interfaces.base import Interface
+from cloudfiles.progress import Progress, bar_for, is_shown
 from cloudfiles.transfer.compare import compare_objects
 from cloudfiles.transfer.copier import Copier, TransferOptions
 from cloudfiles.transfer.engine import plan_between

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cloudfiles.batch.fanout import collect
-from cloudfiles.batch.progress import Progress, bar_for, is_shown
 from cloudfiles.batch.store import Store
 from cloudfiles.interfaces.base import Interface
+from cloudfiles.progress import Progress, bar_for, is_shown
 from cloudfiles.transfer.compare import Comparison, compare_objects
 from cloudfiles.transfer.engine import plan_between
 from cloudfiles.transfer.items import Item, as_items, listed_items

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 from cloudfiles.batch import existence, processes
 from cloudfiles.batch.fanout import OnError, Plan
 from cloudfiles.batch.processes import Parallel, is_parallel
-from cloudfiles.batch.progress import Progress, bar_for, is_shown
 from cloudfiles.batch.store import Store
 from cloudfiles.exceptions import InvalidInputError
 from cloudfiles.inputs import as_path, is_path
 from cloudfiles.interfaces.base import Interface
+from cloudfiles.progress import Progress, bar_for, is_shown
 
 if TYPE_CHECKING:
     from cloudfiles.monitoring import TransmissionMonitor

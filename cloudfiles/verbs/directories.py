@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 from cloudfiles.batch.lister import list_pages
 from cloudfiles.batch.processes import Parallel
-from cloudfiles.batch.progress import Progress
 from cloudfiles.batch.store import Store
 from cloudfiles.exceptions import (
     DirectoryNotEmptyError,
@@ -17,6 +16,7 @@ from cloudfiles.exceptions import (
 )
 from cloudfiles.inputs import as_path, is_path
 from cloudfiles.lib import StrPath
+from cloudfiles.progress import Progress
 from cloudfiles.results import SizeSummary
 from cloudfiles.verbs.batch_runner import keys
 from cloudfiles.verbs.write import WriteVerbs

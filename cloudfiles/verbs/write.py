@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 from cloudfiles.batch import processes
 from cloudfiles.batch.fanout import ItemCounter, collect
 from cloudfiles.batch.processes import Parallel, is_parallel
-from cloudfiles.batch.progress import Progress, is_shown
 from cloudfiles.batch.writer import SentUploads, Upload, WriteDefaults, guess_content_type, is_scalar, uploads, writer
 from cloudfiles.content_encoding import stored_encoding
 from cloudfiles.exceptions import CloudFilesError, InvalidInputError, MissingObjectError, ServerError
@@ -18,6 +17,7 @@ from cloudfiles.inputs import PutContent, PutRequest, RawPutRequest, as_path, is
 from cloudfiles.json_content import dump_json
 from cloudfiles.key_conflicts import find_key_conflict
 from cloudfiles.lib import StrPath
+from cloudfiles.progress import Progress, is_shown
 from cloudfiles.runtime.hub_engine import blocking_runtime
 from cloudfiles.types import WriteOptions
 from cloudfiles.verbs.batch_runner import BatchRunner, iterable, keys, monitor_of

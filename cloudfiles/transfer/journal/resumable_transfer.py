@@ -15,7 +15,6 @@ from contextlib import closing
 from typing import Any
 
 from cloudfiles import paths as _paths
-from cloudfiles.batch.progress import Progress, bar_for, is_shown
 from cloudfiles.batch.store import Store, checked_count
 from cloudfiles.content_encoding import stored_encoding
 from cloudfiles.exceptions import (
@@ -27,6 +26,7 @@ from cloudfiles.exceptions import (
     UnsupportedOperationError,
     redact,
 )
+from cloudfiles.progress import Progress, bar_for, is_shown
 from cloudfiles.secret_references import has_secret
 from cloudfiles.transfer.items import Item, as_item, listed_items, without_conflicts
 from cloudfiles.transfer.journal.journal import Journal

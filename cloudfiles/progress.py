@@ -26,14 +26,14 @@ def is_shown(progress: Progress) -> bool:
     return hasattr(progress, "update") or bool(progress)
 
 
-class _Silent:
+class _SilentBar:
     """A bar that is not displayed."""
 
     def update(self, count: int = 1) -> None:
         pass
 
 
-class Shared:
+class SharedBar:
     """A bar that several threads update."""
 
     def __init__(self, bar: Any, total: int) -> None:
@@ -51,7 +51,7 @@ def bar_for(progress: Progress, total: int | None, description: str, unit: str =
     """The progress bar, an object with `update(count)`. Closed at the end, unless the caller has passed it."""
     bar: Any
     if not is_shown(progress):
-        yield _Silent()
+        yield _SilentBar()
     elif progress is True or isinstance(progress, str):
         from tqdm.auto import tqdm
 
