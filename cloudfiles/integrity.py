@@ -34,6 +34,8 @@ __all__ = [
 ]
 
 Buffer = bytes | bytearray | memoryview
+_Extend = Callable[[Buffer, int], int]
+"""Extends a CRC: `extend(data, crc so far) -> crc`."""
 
 _SIZES = {"crc32c": 4, "crc32": 4, "crc64nvme": 8, "sha256": 32, "sha1": 20, "md5": 16}  # bytes of a value
 ALGORITHMS = tuple(_SIZES)
@@ -71,32 +73,52 @@ def named(algorithm: str, content: Buffer) -> str:
     return f"{algorithm}:{computed.digest().hex()}"
 
 
-@cache
-@importing
-def _crc(algorithm: str) -> Callable[[Buffer, int], int]:
-    """The function that extends a CRC: `extend(data, crc so far) -> crc`."""
-    if algorithm == "crc32":
-        from isal import isal_zlib
+def _crc32() -> _Extend:
+    from isal import isal_zlib
 
-        return isal_zlib.crc32
-    if algorithm == "crc32c":
-        from google_crc32c import extend as extend_crc32c
+    return isal_zlib.crc32
 
-        def crc32c(data: Buffer, crc: int) -> int:
-            if type(data) is bytes:
-                return int(extend_crc32c(crc, data))
-            view = memoryview(data).cast("B")  # the library accepts bytes only
-            for at in range(0, len(view), _MIB):
-                crc = extend_crc32c(crc, bytes(view[at:at + _MIB]))
-            return crc
 
-        return crc32c
+def _crc32c() -> _Extend:
+    from google_crc32c import extend
+
+    def crc32c(data: Buffer, crc: int) -> int:
+        if type(data) is bytes:
+            return int(extend(crc, data))
+        view = memoryview(data).cast("B")  # the library accepts bytes only
+        for at in range(0, len(view), _MIB):
+            crc = extend(crc, bytes(view[at:at + _MIB]))
+        return crc
+
+    return crc32c
+
+
+def _crc64nvme() -> _Extend:
     try:
         from awscrt.checksums import crc64nvme
     except ImportError as error:
         raise MissingExtraError("crc64nvme requires the package awscrt: pip install awscrt") from error
-    extend_crc64nvme: Callable[[Buffer, int], int] = crc64nvme
-    return extend_crc64nvme
+    extend: _Extend = crc64nvme
+    return extend
+
+
+_CRCS: dict[str, Callable[[], _Extend]] = {"crc32": _crc32, "crc32c": _crc32c, "crc64nvme": _crc64nvme}
+"""The other algorithms are hash functions of the standard library."""
+
+
+@cache
+@importing
+def _crc(algorithm: str) -> _Extend:
+    return _CRCS[algorithm]()
+
+
+@cache
+@importing
+def _hash(algorithm: str) -> Callable[..., Any]:
+    """A hash function of the standard library."""
+    import hashlib  # here, as it loads OpenSSL
+
+    return partial(getattr(hashlib, algorithm), usedforsecurity=False)
 
 
 class _CRCHasher:
@@ -119,20 +141,11 @@ def hasher(algorithm: str) -> Hasher:
         InvalidInputError: the algorithm is unknown.
         MissingExtraError: it requires a package that is not installed.
     """
-    if algorithm in ("md5", "sha1", "sha256"):
-        made: Hasher = _hash(algorithm)()
-        return made
-    _known(algorithm)
-    return _CRCHasher(algorithm)
-
-
-@cache
-@importing
-def _hash(algorithm: str) -> Callable[..., Any]:
-    """A hash function of the standard library."""
-    import hashlib  # here, as it loads OpenSSL
-
-    return partial(getattr(hashlib, algorithm), usedforsecurity=False)
+    _check_known(algorithm)
+    if algorithm in _CRCS:
+        return _CRCHasher(algorithm)
+    made: Hasher = _hash(algorithm)()
+    return made
 
 
 def is_available(algorithm: str) -> bool:
@@ -150,18 +163,14 @@ def _usable(algorithm: str) -> bool:
 
 
 def _compute(algorithm: str, content: Buffer) -> bytes:
-    if algorithm == "md5":
-        digest: bytes = _hash("md5")(content).digest()
-        return digest
-    if algorithm.startswith("crc"):
-        _known(algorithm)
+    if algorithm in _CRCS:
         return _crc(algorithm)(content, 0).to_bytes(_SIZES[algorithm], "big")
-    stream = hasher(algorithm)
-    stream.update(content)
-    return stream.digest()
+    _check_known(algorithm)
+    digest: bytes = _hash(algorithm)(content).digest()
+    return digest
 
 
-def _known(algorithm: str) -> None:
+def _check_known(algorithm: str) -> None:
     if algorithm not in _SIZES:
         raise InvalidInputError(f"unknown digest {algorithm!r}; supported: {', '.join(ALGORITHMS)}")
 
