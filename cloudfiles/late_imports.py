@@ -1,4 +1,4 @@
-"""Imports of modules when they are needed first, at which time the process may have no file descriptor left."""
+"""Imports on first use, when the process may have no file descriptor left."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ _call_again: Callable[..., Any] | None = None
 
 
 def importing(function: _Function) -> _Function:
-    """A function that only imports modules and uses them. If they cannot be read because the process has run out of
-    descriptors, it is called again after idle connections were closed."""
+    """Decorates a function that only imports modules and uses them. If they cannot be read because the process has run
+    out of descriptors, it is called again after idle connections were closed."""
 
     @wraps(function)
     def call(*args: Any) -> Any:

@@ -135,7 +135,7 @@ class Batch(ABC):
 
     def _end(self) -> None:
         """The batch has ended, in whatever way."""
-        if self.worker_group.is_of_parent or sys.is_finalizing():  # then daemon threads hold their locks for ever
+        if self.worker_group.is_of_parent or sys.is_finalizing():  # then daemon threads hold their locks forever
             return
         if self._share is not None:
             self._share.leave()

@@ -1,4 +1,4 @@
-"""The names and sizes of directories ahead of a listing, as known or probable, which tell where it can be split.
+"""The names and sizes of the directories ahead of a listing, known or probable, which tell where it can be split.
 
 The names in one directory of each depth are known, from a page or by a request. Those in other directories of that
 depth are probably the same, as for the days of a month and the rows of a grid. So the path of a directory is a number,

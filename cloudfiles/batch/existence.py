@@ -47,8 +47,8 @@ _SLOW_KEYS = 1000
 
 _ORDERS: tuple[Callable[[str], Any], ...] = (
     lambda key: key.replace("/", "\0"), lambda key: key.encode("utf-16-be", "surrogatepass"))
-"""Orders in which servers with the API of S3 list, against its documentation: directory by directory (gateways to file
-systems) and by UTF-16 code units (strings of Java and .NET). All keys of a page may be in both orders."""
+"""Orders in which some S3-compatible servers list, contrary to the documentation of S3: directory by directory
+(gateways to file systems), and by UTF-16 code units (strings of Java and .NET). A page may be in these orders, too."""
 
 _key = attrgetter("key")
 
@@ -211,7 +211,7 @@ def _list_part(interface: Interface, keys: list[str], read: _Answer, counter: It
 
 def _known_answers(page: ListPage, listed: list[str], asked: list[str], position: str | None, read: _Answer
                    ) -> _Answers:
-    """The answers of a page that begins after `position` and covers the keys `asked`, but for doubtful ones.
+    """The answers of a page that begins after `position` for the keys `asked`, except for doubtful ones.
 
     listed: the keys of the page.
     """
@@ -233,8 +233,9 @@ def _page_after(interface: Interface, prefix: str, position: str | None, token: 
 
 
 def _doubtful(missing: list[str], start_after: str | None, last: str | None) -> set[str]:
-    """The missing keys that are not between the ends of the page in each order that a store may have in fact.
+    """The missing keys that other pages may have, as in one of `_ORDERS` they are not between the ends of this page.
 
+    start_after: the position after which the page begins; None for the beginning of the listing.
     last: the last key of the page; None if nothing follows it.
     """
     found: set[str] = set()

@@ -34,11 +34,10 @@ _CHUNK_BYTES = 8 << 20
 """Bytes of contents in a chunk of many items: few enough for the processor's caches."""
 
 _MANY = 32
-"""Minimum number of items of a chunk, so that a process has enough to do concurrently, as long as they have ..."""
+"""Minimum number of items of a chunk, so that a process has enough to do concurrently."""
 
 _MOST_BYTES = 64 << 20
-"""... no more bytes than this: a chunk is in memory twice."""
-
+"""Maximum bytes of a chunk, even if it then has fewer items: it is in memory twice."""
 
 _PROCESS_BYTES = 200 << 20
 """Memory of a process with its chunks."""

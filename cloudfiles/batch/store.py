@@ -202,9 +202,9 @@ class Store:
 
 
 def share_of(*interfaces: Interface, runtime: Runtime, maximum: int | None = None) -> Callable[[], WorkerShare]:
-    """What returns the share that a batch has in the workers of the servers of these interfaces.
+    """A function that returns the share of a batch in the workers for the servers of these interfaces.
 
-    maximum: of the number of workers.
+    maximum: the maximum number of workers of the batch.
     """
 
     def origins() -> tuple[Origin, ...]:

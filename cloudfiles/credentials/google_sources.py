@@ -47,7 +47,7 @@ class GoogleToken(Value):
     expiry: float | None = None
 
     def __eq__(self, other: object) -> bool:
-        """Whatever signs for them: that is made anew by each lookup."""
+        """Without the signer, which each lookup creates anew."""
         return isinstance(other, GoogleToken) and self._compared() == other._compared()
 
     def __hash__(self) -> int:

@@ -148,7 +148,7 @@ class Runtime(ABC):
     """One kind of concurrency.
 
     Attributes:
-        kept: those of higher layers, for as long as the runtime lives, by keys of their own.
+        resources: those of higher layers, for as long as the runtime lives, by keys of their own.
     """
 
     name: str

@@ -12,7 +12,7 @@ _POLL_SECONDS = 0.001
 class Guard:
     """A lock for one holder at a time, as a `with` block.
 
-    A native lock would block a hub of which the holder is a greenlet, for ever: a greenlet therefore asks repeatedly.
+    A native lock would block a hub forever if the holder is one of its greenlets: a greenlet therefore asks repeatedly.
 
     Attributes:
         lock: the lock itself, to be taken without waiting where that is enough.

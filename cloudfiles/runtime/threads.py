@@ -171,7 +171,7 @@ class WakeUp:
     """A wake-up from any thread to one that waits: remembered until it waits, once however often it is given.
 
     `threading.Event` and `threading.Semaphore` are written in Python: an interrupt of the main thread in the middle of
-    them leaves their inner lock taken for ever, and whoever uses them next hangs. Here each step is one call in C.
+    them leaves their inner lock taken forever, and whoever uses them next hangs. Here each step is one call in C.
     """
 
     __slots__ = ("_lock",)

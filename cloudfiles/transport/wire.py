@@ -82,7 +82,7 @@ def parse_head(data: bytes | bytearray | memoryview) -> Head:
 
 
 def _keeps_alive(is_default: bool, connection: str | None) -> bool:
-    """Whether the connection stays open (RFC 9112 9.3). is_default: it does without a Connection header."""
+    """Whether the connection stays open (RFC 9112 9.3). is_default: without a Connection header, it does."""
     if connection is None:
         return is_default
     tokens = connection.lower()

@@ -208,7 +208,7 @@ def test_fair_shares() -> None:
 
 
 class Share:
-    """Gives a batch the numbers of workers of a script, one after the other; the last one for ever."""
+    """Gives a batch the numbers of workers of a script, one after the other; the last one forever."""
 
     interval = 0.001
 

@@ -422,7 +422,7 @@ class TestFew:
         """) == "done"
 
     def test_no_engine_can_be_started(self, few: str) -> None:
-        """libev would try for ever."""
+        """libev would try forever."""
         assert program(few, """
             from cloudfiles.exceptions import FileSystemError
             cf, held = store(0, True), []

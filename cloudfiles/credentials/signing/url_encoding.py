@@ -26,7 +26,7 @@ def quote_key(key: str) -> str:
 
 
 def format_query(parameters: Mapping[str, str]) -> str:
-    """A query string in canonical template: sorted and encoded, `name=` for an empty value."""
+    """A query string in canonical form: sorted and encoded, `name=` for an empty value."""
     pairs = sorted((_quote(name), _quote(value)) for name, value in parameters.items())
     return "&".join([f"{name}={value}" for name, value in pairs])
 

@@ -109,7 +109,6 @@ class GsProtocol(CloudProtocol):
 
     Attributes:
         tokens: the source of access tokens.
-        finds_bucket: asks the server whether the bucket exists.
     """
 
     def __init__(self, bucket: str, tokens: GoogleProvider, runtime: Runtime) -> None:

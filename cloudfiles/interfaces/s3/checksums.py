@@ -67,7 +67,7 @@ class UploadChecksums:
     response contains the CRC.
 
     Args:
-        takes_crc: the server is known to support CRCs.
+        supports_crc: the server is known to support CRCs.
         ask: find out with the first upload.
         secure: over TLS. Without TLS, a CRC would not protect the body against tampering, so the body is signed.
     """
