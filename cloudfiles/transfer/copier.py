@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from functools import partial
-from time import monotonic, sleep
+from time import sleep
 from typing import Any, TypeVar
 
 from cloudfiles import compression, integrity
@@ -30,7 +30,8 @@ from cloudfiles.exceptions import (
 from cloudfiles.inputs import check_header, given
 from cloudfiles.interfaces.base import Interface
 from cloudfiles.interfaces.server_copy import CopyOptions, CopyResult
-from cloudfiles.runtime.contract import RUN_IN_THREAD_BYTES, Runtime
+from cloudfiles.runtime.contract import Runtime
+from cloudfiles.transfer.adaptive_caller import AdaptiveCaller
 from cloudfiles.transfer.checksum import COMPUTED
 from cloudfiles.transfer.items import Item
 from cloudfiles.transfer.multipart_copy import MultipartCopy
@@ -51,11 +52,6 @@ SMALL_BYTES = 8 << 20
 
 _TRIES = 3
 """How often an object is read again because it was replaced in the meantime."""
-
-_SLOW = 0.002
-"""Seconds that a local operation may take on average before it leaves the hub's thread: a network mount answers in
-milliseconds, a local disk in tens of microseconds."""
-
 
 _ATTRIBUTES = ("content_type", "cache_control", "storage_class")
 
@@ -364,27 +360,6 @@ def _limit_of(options: TransferOptions, runtime: Runtime | None) -> RateLimit | 
     if options.max_rate is None:
         return None
     return RateLimit(options.max_rate, sleep if runtime is None else runtime.sleep)
-
-
-class AdaptiveCaller:
-    """Calls methods of a local store in place while they are fast, otherwise in threads, so that they do not block
-    other green threads."""
-
-    def __init__(self, interface: Interface, runtime: Runtime | None) -> None:
-        has_hub = runtime is not None and runtime.name == "green"
-        self._runtime = runtime if interface.traits.is_local and has_hub else None
-        self._mean = 0.0
-
-    def call(self, size: int, function: Callable[..., T], *args: Any) -> T:
-        """`function(*args)`, which moves about `size` bytes."""
-        if self._runtime is None:
-            return function(*args)
-        if size >= RUN_IN_THREAD_BYTES or self._mean > _SLOW:
-            return self._runtime.run_in_thread(function, *args)
-        began = monotonic()
-        result = function(*args)
-        self._mean += (monotonic() - began - self._mean) / 16
-        return result
 
 
 class _Counted:
