@@ -7,13 +7,11 @@ in the hub of the engine (`hub_engine.py`).
 
 from __future__ import annotations
 
-import gc
 import os
 import socket
 import ssl
 import threading
 import time
-import weakref
 from abc import abstractmethod
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -25,20 +23,14 @@ import gevent.lock
 import gevent.select
 import gevent.socket
 import gevent.threadpool
-import greenlet
 from gevent._hub_local import get_hub_if_exists  # gevent has no public function that does not create one
 
 from cloudfiles.runtime import cancellation
 from cloudfiles.runtime.cancellation import Cancellation, Cancelled
 from cloudfiles.runtime.connect import AddressInfo, connect_first, poll_writable
 from cloudfiles.runtime.contract import Runtime, Signal, Stream, T, WorkerGroup
-from cloudfiles.runtime.green_stream import (
-    GreenStream,
-    TlsContext,
-    Watchdog,
-    disconnect_after_fork,
-    new_socket,
-)
+from cloudfiles.runtime.forked_hub import TlsContext, cut_off_copies, is_copy, new_socket
+from cloudfiles.runtime.green_stream import GreenStream, Watchdog
 from cloudfiles.runtime.hub_calls import HubCalls
 from cloudfiles.runtime.threads import WakeUp, cancellable_timeout
 
@@ -50,21 +42,9 @@ class GreenCancelled(Cancelled, gevent.GreenletExit):  # type: ignore[misc]  # g
     """Cancelled, as a GreenletExit, so that gevent does not print it."""
 
 
-_copies: weakref.WeakSet[Any] = weakref.WeakSet()
-"""In a child that was forked in the thread of a hub: the greenlets in which calls of this package were in progress."""
-
-
-def _is_in_call(waiting: Any) -> bool:
-    """Whether a greenlet waits within a function of this package."""
-    frame = waiting.gr_frame  # None unless it waits
-    while frame is not None and not str(frame.f_globals.get("__name__")).startswith("cloudfiles."):
-        frame = frame.f_back
-    return frame is not None
-
-
 def _check_copy() -> None:
     """End the copy of a greenlet of the parent: raises Cancelled."""
-    if _copies and greenlet.getcurrent() in _copies:
+    if is_copy():
         raise GreenCancelled
 
 
@@ -317,10 +297,8 @@ class GreenRuntime(Runtime):
 
     def stop_after_fork(self) -> None:
         """In the child after a fork in the thread of this hub: the copies of the parent's greenlets end, without what
-        they would do to clean up: what they have begun, on servers and in files, goes on in the parent."""
-        disconnect_after_fork()
-        _copies.update(each for each in gc.get_objects() if issubclass(type(each), greenlet.greenlet)
-                       and _is_in_call(each))
+        they would do to clean up."""
+        cut_off_copies()
         for worker_group in list(self.worker_groups):
             worker_group.kill()
 

@@ -1,4 +1,4 @@
-"""Sockets of green threads: streams whose waits suspend a greenlet, with one timer for all read timeouts of a hub."""
+"""Streams of green threads: their waits suspend a greenlet, with one timer for all read timeouts of a hub."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
-import gevent.socket
 import gevent.ssl
 
 from cloudfiles.runtime.threads import PIECE, close_quietly, idle_check
@@ -23,56 +22,6 @@ _PERIOD = 0.1
 
 _LONG = 0.5
 """Seconds from which a wait is reported."""
-
-
-_sockets: weakref.WeakSet[Any] = weakref.WeakSet()
-"""The sockets of this process: those that are being connected, those in a TLS handshake, and those of streams."""
-
-
-def new_socket(family: int, kind: int, protocol: int) -> Any:
-    """A socket whose waits suspend a greenlet."""
-    sock = gevent.socket.socket(family, kind, protocol)
-    _sockets.add(sock)
-    return sock
-
-
-class _TlsSocket(gevent.ssl.SSLSocket):  # type: ignore[misc]  # gevent has no types
-    def __init__(self, *args: Any, **options: Any) -> None:
-        _sockets.add(self)  # here, as the handshake may be part of what follows
-        super().__init__(*args, **options)
-
-
-class TlsContext(gevent.ssl.SSLContext):  # type: ignore[misc]
-    """One whose sockets suspend a greenlet. That of `create_default_context` would block the hub of a process that is
-    not patched."""
-
-    sslsocket_class = _TlsSocket
-
-
-def disconnect_after_fork() -> None:
-    """In the child after a fork: copies of greenlets neither send nor receive on the connections, which are the
-    parent's.
-
-    The descriptors stay in use, by something that is no socket, until the sockets are closed: events of the loop for
-    these descriptors must not reach others.
-    """
-    descriptors = {descriptor for sock in list(_sockets) if (descriptor := _descriptor_of(sock)) >= 0}
-    if not descriptors:
-        return
-    os.close(min(descriptors))  # there may be no other one left
-    nothing = os.open(os.devnull, os.O_RDWR)
-    for descriptor in descriptors - {nothing}:
-        os.dup2(nothing, descriptor, inheritable=False)
-    if nothing not in descriptors:
-        os.close(nothing)
-
-
-def _descriptor_of(sock: Any) -> int:
-    """-1 if it is closed, or has none yet."""
-    try:
-        return int(sock.fileno())
-    except (OSError, AttributeError):
-        return -1
 
 
 class Watchdog:

@@ -343,7 +343,7 @@ def test_greenlets_that_are_in_no_call_go_on_in_the_child(server: S3Server) -> N
 def test_a_fork_without_descriptors_left() -> None:
     assert run_program("""
         import os, resource, socket
-        from cloudfiles.runtime.green_stream import disconnect_after_fork, new_socket
+        from cloudfiles.runtime.forked_hub import cut_off_copies, new_socket
         resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
         sockets, held = [new_socket(socket.AF_INET, socket.SOCK_STREAM, 0) for _ in range(3)], []
         sockets.pop(1).close()
@@ -351,7 +351,7 @@ def test_a_fork_without_descriptors_left() -> None:
             while True: held.append(os.dup(0))
         except OSError:
             pass
-        disconnect_after_fork()
+        cut_off_copies()
         print({os.fstat(sock.fileno()).st_rdev == os.stat(os.devnull).st_rdev for sock in sockets})
         for sock in sockets: sock.detach()
     """) == "{True}"
