@@ -24,9 +24,6 @@ NOT_AWAITED = {"join", "abspath", "dirname", "basename", "list", "ls", "find", "
 NO_TWIN = {"open"}
 """File objects block, as what they are passed to expects; a coroutine opens and uses them in a thread."""
 
-OTHER_RESULT = {"data_lake"}
-"""An AsyncDataLake instead of a DataLake."""
-
 
 def methods(of: type) -> dict[str, Callable[..., Any]]:
     return {name: value for name, value in inspect.getmembers(of, inspect.isfunction) if not name.startswith("_")}

@@ -22,10 +22,6 @@ RANGES: list[tuple[int | None, int | None]] = [
 ]
 
 
-def _id(edges: tuple[int | None, int | None]) -> str:
-    return ":".join("" if edge is None else str(edge) for edge in edges)
-
-
 @pytest.fixture
 def seeded(store: StoreUnderTest, cf: CloudFiles) -> CloudFiles:
     store.seed({"object": OBJECT, "empty": b""})
