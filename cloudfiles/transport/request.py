@@ -297,6 +297,12 @@ def format_head(method: str, target: str, host: str, headers: dict[str, str], bo
     return "".join(lines).encode("latin-1")
 
 
+def _redirect_text(response: Response) -> str:
+    """Where a redirect leads that is not followed; without the query, which may contain a token."""
+    location = response.headers.get("location", "").partition("?")[0][:200]
+    return f"a redirect to {location}, which is not followed (is there a login page in between?)" if location else ""
+
+
 def status_error(response: Response, *, path: str | None = None, code: str = "", message: str = "") -> CloudFilesError:
     """The error for an error status, with the provider's own code and message if it sent them."""
     status = response.status
@@ -307,6 +313,8 @@ def status_error(response: Response, *, path: str | None = None, code: str = "",
     text = text or response.content[:200].decode("utf-8", "replace").strip()
     if code and code != text:
         text = f"{code}: {text}"
+    if 300 <= status < 400 and not text:
+        text = _redirect_text(response)
     text = f"the server responded with {status}" + (f": {text}" if text else "")
     if status < 300 and not code:
         return ProtocolError(f"{text or status} (which is not a response to this request)", path=path)

@@ -61,9 +61,20 @@ def unreadable(what: str, response: Response, reason: object, path: str | None =
     return ProtocolError(f"{what} {reason}", path=path)
 
 
-def check_is_the_stores(response: Response, path: str | None) -> None:
-    """Raise ProtocolError for a web page without an ETag, if every response of the store has one."""
-    if is_html_type(response.headers) and "etag" not in response.headers:
-        page = summary(response.content) if response.content else "of type text/html"
-        raise ProtocolError(f"the server responded with {response.status} and something other than the store's "
-                            f"response, which would have an ETag: {page}", path=path)
+def check_is_the_stores(response: Response, path: str | None, own: str) -> None:
+    """Raise ProtocolError for a response about an object without an ETag, unless other headers show that it is the
+    store's: captive portals and proxies respond with 200 to any request, even to a PUT, and often without a body.
+
+    own: the beginning of the names of headers that only the store sends.
+    """
+    headers, content = response.headers, response.content
+    if "etag" in headers or any(name.startswith(own) for name in headers):
+        return
+    if "last-modified" in headers and not is_html_type(headers):
+        return
+    if is_web_page(response):
+        found = summary(content) if content else "of type text/html"
+    else:
+        found = f"{len(content)} bytes of type {headers.get('content-type', 'unknown')}"
+    raise ProtocolError(f"the server responded with {response.status} and something other than the store's "
+                        f"response, which would have an ETag: {found}", path=path)

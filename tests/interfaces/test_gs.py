@@ -498,7 +498,7 @@ def test_answers_that_are_invalid_are_errors(gs: Worker, gcs_server: GcsServer) 
         with pytest.raises(ProtocolError):
             gs.head("key")
     gcs_server.script(Rule(Status(200, body=b"{}"), times=None))
-    with pytest.raises(ProtocolError, match="without returning its resource"):
+    with pytest.raises(ProtocolError, match="and no resource"):
         gs.put("key", b"", PLAIN)
     for headers in ((), (("content-type", "multipart/mixed; boundary=x"),)):
         gcs_server.script(Rule(Status(200, headers, b"--x\r\n\r\nnothing\r\n--x--"), times=None))

@@ -14,7 +14,7 @@ from cloudfiles.exceptions import (
     ServerError,
     UnsupportedOperationError,
 )
-from cloudfiles.testing import Fault, Rule, S3Server, SetHeader, Status, error_in_200, expired_token, s3_error
+from cloudfiles.testing import Fault, Rule, S3Server, SetHeader, Status, error_in_200, expired_token, redirect, s3_error
 from cloudfiles.transport.request import Response, status_error
 from cloudfiles.transport.web_page import is_web_page, summary
 from cloudfiles.types import WriteOptions
@@ -46,6 +46,51 @@ def test_a_captive_portal_page_is_no_answer(cloud: Cloud, use: Use) -> None:
     assert "Sign in & go" in text or "text/html" in text  # a HEAD's answer has no title
     assert not {"<html", "<title", "<h1", "track()"} & {word for word in ("<html", "<title", "<h1", "track()")
                                                         if word in text}
+
+
+@pytest.mark.parametrize("code", [200, 204])
+@pytest.mark.parametrize("use", USES.values(), ids=USES)
+def test_an_empty_success_of_somebody_else_is_no_answer(cloud: Cloud, use: Use, code: int) -> None:
+    """As proxies send it, for a PUT too that has stored nothing."""
+    cloud.server.script(Rule(Status(code), times=None))
+    with pytest.raises(CloudFilesError):
+        use(cloud.at)
+
+
+def test_an_empty_success_is_no_part_of_an_upload(cloud: Cloud) -> None:
+    cloud.server.script(Rule(Status(200), method="PUT", times=None), Rule(Status(200), query="uploadType", times=None))
+    with pytest.raises(ProtocolError):
+        cloud.at.put("large", _Unsized(CONTENT), PLAIN)
+    cloud.server.script()
+    assert sorted(cloud.list()) == ["a", "b", "sub/c"]
+
+
+def test_an_empty_success_that_passes_loses_nothing(cloud: Cloud) -> None:
+    for use in (lambda: cloud.at.put("new", CONTENT, PLAIN), lambda: cloud.at.get("new")):
+        cloud.server.script(Rule(Status(200)))
+        use()
+    assert cloud.at.get("new").content == CONTENT
+
+
+def test_a_put_whose_response_is_about_other_content_is_sent_again(fault_server: S3Server, s3: Worker) -> None:
+    other = (("ETag", '"0123456789abcdef0123456789abcdef"'), ("x-amz-checksum-crc32", "AAAAAA=="))
+    s3.put("before", b"now the server is known to support CRCs", PLAIN)
+    fault_server.script(Rule(Status(200, other), method="PUT"))
+    s3.put("new", CONTENT, PLAIN)
+    assert fault_server.get("new").content == CONTENT  # type: ignore[union-attr]
+
+
+def test_a_redirect_that_is_not_followed_is_named(cloud: Cloud) -> None:
+    cloud.server.script(Rule(redirect("http://login.example/?token=hunter2", 302), times=None))
+    with pytest.raises(ServerError, match=r"302: a redirect to http://login\.example/, which") as raised:
+        cloud.at.get("a")
+    assert "hunter2" not in str(raised.value)
+
+
+def test_a_document_without_elements_is_no_empty_listing(fault_server: S3Server, s3: Worker) -> None:
+    fault_server.script(Rule(Status(200, body=b"<ListBucketResult></ListBucketResult>"), times=None))
+    with pytest.raises(ProtocolError, match="none of the elements"):
+        s3.list_page()
 
 
 @pytest.mark.parametrize("keys", [["a"], ["a", "b"]])

@@ -168,9 +168,9 @@ class AzureProtocol(SignedProtocol[Endpoint, AzureProvider, Signer]):
         return self._is_object_missing()
 
     def check_object(self, response: Response, path: str | None) -> None:
-        check_is_the_stores(response, path)
         if b"<Error>" in response.content[:200] and error_code(response):
             raise build_error(response, path, self.endpoint.container)
+        check_is_the_stores(response, path, "x-ms-")
 
     def to_error(self, request: Request, response: Response) -> Exception:
         known = ""

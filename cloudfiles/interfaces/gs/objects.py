@@ -369,14 +369,14 @@ def put_resource(bucket: GsBucket, key: str, name: str, resource: dict[str, Any]
     request = BucketRequest(
         bucket.endpoint.origin, "POST", target, {"content-type": f"multipart/related; boundary={_BOUNDARY}"},
         related_body({**resource, "crc32c": crc_text(crc)}, content), protocol=bucket.protocol, path=key)
+    written: dict[str, Any]
     try:
-        written: dict[str, Any] | None = bucket.client.send(request)
+        written = bucket.client.send(request)
     except PreconditionFailedError:
-        written = find_own_write(bucket, key, crc, size) if request.may_have_acted else None
-        if written is None:
+        found = find_own_write(bucket, key, crc, size) if request.may_have_acted else None
+        if found is None:
             raise
-    if not written:
-        raise ProtocolError("the server stored an object without returning its resource", path=key)
+        written = found
     check_written(written, crc, size, key)
     return written
 

@@ -132,9 +132,7 @@ class GsProtocol(CloudProtocol):
         return names_object(message) or (not names_bucket(message) and self._is_object_missing())
 
     def check_object(self, response: Response, path: str | None) -> None:
-        """A response of Cloud Storage may have no ETag, but it has specific headers."""
-        if not any(name.startswith("x-goog-") for name in response.headers):
-            check_is_the_stores(response, path)
+        check_is_the_stores(response, path, "x-goog-")
 
     def to_error(self, request: Request, response: Response) -> Exception:
         token: GoogleToken = request.signed
@@ -164,6 +162,9 @@ class JsonRequest(WriteRequest):
             document = parse_answer(response, self.path)
             if "error" in document:
                 raise self.to_error(response)
+            if not document and self.method not in ("GET", "DELETE"):
+                raise ProtocolError(f"the server responded with {response.status} and no resource: it is unknown "
+                                    "whether it carried the request out", path=self.path)
             return document
         if self.protocol.is_missing(response):
             return None

@@ -59,6 +59,14 @@ def check_written(md5: bytes, headers: dict[str, str], path: str | None) -> None
                                  f"{headers['etag']}", path=path)
 
 
+def check_stored_crc(sent: dict[str, str], headers: dict[str, str], path: str | None) -> None:
+    """Raise IntegrityError if the response to an upload has another CRC than was sent."""
+    crc = headers.get(CRC_HEADER)
+    if crc is not None and sent.get(CRC_HEADER, crc) != crc:
+        raise IntegrityError(f"{CRC} mismatch: content with {sent[CRC_HEADER]} was sent, the server has {crc}",
+                             path=path)
+
+
 class UploadChecksums:
     """The digest with which a server checks uploads: a CRC if it is known to support it, otherwise md5, which is ten
     times slower.

@@ -78,6 +78,9 @@ class _ListRequest(Request):
         document, entries = _parse_document(response, self.path)
         if not document.tag.endswith("ListBucketResult"):
             raise self.to_error(response)
+        if not len(document) and entries is None:
+            raise ProtocolError("the listing has none of the elements of a page, not even 'IsTruncated'",
+                                path=self.path)
         return parse_page(document, self._root, self._prefix, flat=self._flat, limit=self._limit, entries=entries)
 
 

@@ -25,7 +25,7 @@ from cloudfiles.exceptions import (
 from cloudfiles.inputs import ascii_header
 from cloudfiles.interfaces.documents import fields_of, local_name, parse_xml
 from cloudfiles.interfaces.object_read import ObjectHead, ObjectRead
-from cloudfiles.interfaces.s3.checksums import UploadChecksums, check_written, is_object_of
+from cloudfiles.interfaces.s3.checksums import UploadChecksums, check_stored_crc, check_written, is_object_of
 from cloudfiles.interfaces.s3.protocol import S3Protocol
 from cloudfiles.interfaces.store_requests import WriteRequest
 from cloudfiles.runtime.contract import RUN_IN_THREAD_BYTES, Runtime
@@ -230,6 +230,7 @@ class ObjectPut(WriteRequest):
         if "etag" not in response.headers:
             self.protocol.check_object(response, self.path)
         self._checks.learn(response.headers)
+        check_stored_crc(self.headers, response.headers, self.path)
         sent = self.headers.get("content-md5")
         if sent is not None and "etag" in response.headers:
             check_written(a2b_base64(sent), response.headers, self.path)

@@ -145,11 +145,11 @@ class S3Protocol(SignedProtocol[Endpoint, AwsProvider, Signer]):
         return self._is_object_missing()
 
     def check_object(self, response: Response, path: str | None) -> None:
-        check_is_the_stores(response, path)
         has_document = response.content.lstrip()[:6] in _DOCUMENT
         document = parse_error_document(response.content) if has_document else ErrorDocument()
         if document.code:
             raise build_error(document, response, path, self.endpoint.bucket)
+        check_is_the_stores(response, path, "x-amz-request-id")  # CloudFront sends x-amz-cf-id
 
     def _check_digest(self, content: bytes, headers: dict[str, str], path: str | None) -> str:
         return check_object(content, headers, path)
