@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from cloudfiles.exceptions import InvalidInputError
-from cloudfiles.filesystem.copying import Copying
 from cloudfiles.filesystem.errors import (
     exists_already,
     missing,
@@ -18,11 +17,12 @@ from cloudfiles.filesystem.errors import (
     translated,
 )
 from cloudfiles.filesystem.listings import Info, contents
+from cloudfiles.filesystem.removing import Removing
 from cloudfiles.interfaces.acl import Access, AclChanges
 from cloudfiles.interfaces.capabilities import AccessControl, Expiry
 
 
-class DataLakeMethods(Copying):
+class DataLakeMethods(Removing):
     """Directories, owners, permissions, ACLs, expiry, and concatenation.
 
     What a store does not have raises UnsupportedOperationError, which names the protocol and the reason.
