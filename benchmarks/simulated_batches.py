@@ -247,10 +247,10 @@ class SimulatedClient:
 
     def _dial(self, entered: float, attempt: int) -> None:
         self._dialing += 1
-        self._connects += 1
 
         def dialed() -> None:
             self._dialing -= 1
+            self._connects += 1
             if self._waiting:
                 self._dial(*self._waiting.popleft())
             self._request(entered, attempt, is_first=True)

@@ -98,6 +98,16 @@ def test_responses_that_come_one_after_the_other_tell_how_many_the_line_can_take
     assert 40 <= begun(ConcurrencyController(), 0.02) <= 60
 
 
+def test_a_first_response_that_is_far_ahead_of_the_others_does_not_count() -> None:
+    controller = ConcurrencyController()
+    responses = [0.1, *(0.105 + 0.0001 * number for number in range(19))]
+    for step, now in enumerate((0.1025, 0.1075)):
+        come = tuple((when, when - 0.05) for when in responses if now - 0.005 < when <= now)
+        assert len(come) == (1, 19)[step]
+        controller.observe(NOTHING.replace(completed=len(come), first_responses=come), now)
+    assert 450 <= controller.width <= 550
+
+
 def test_responses_that_a_busy_client_sees_together_may_have_come_one_after_the_other() -> None:
     assert begun(ConcurrencyController(), 0.0025, cpu_share=1.0) == 40
 
@@ -115,6 +125,26 @@ def test_opening_connections_does_not_end_the_growth() -> None:
     width = controller.width
     run(controller, 0.5, now)
     assert controller.width == 1024 > width
+
+
+def test_connections_that_are_not_open_yet_do_not_end_the_growth_either() -> None:
+    """Opening them keeps the client busy before there is a single one."""
+    controller = ConcurrencyController()
+    now = run(controller, 0.06)
+    width = controller.width
+    assert width > 20
+    now = run(controller, 0.03, now, cpu_share=1.0)
+    run(controller, 0.5, now)
+    assert controller.width == 1024
+
+
+def test_a_busy_client_ends_the_growth() -> None:
+    controller = ConcurrencyController()
+    now = run(controller, 0.06)
+    now = run(controller, 0.2, now, cpu_share=1.0)
+    width = controller.width
+    run(controller, 0.4, now)
+    assert controller.width == width < 100
 
 
 def test_without_samples_it_widens_too() -> None:

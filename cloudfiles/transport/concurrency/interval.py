@@ -75,18 +75,16 @@ class Window:
         first_byte: medians, times the number of samples.
         spread: the same for the differences between medians and minimums.
         sampled: number of samples.
-        connects: connections opened.
     """
 
     def __init__(self) -> None:
         self.seconds = self.in_progress = self.cpu = self.first_byte = self.spread = 0.0
-        self.completed = self.bytes = self.sampled = self.connects = 0
+        self.completed = self.bytes = self.sampled = 0
 
     def add(self, interval: Interval) -> None:
         self.seconds += interval.seconds
         self.completed += interval.completed
         self.bytes += interval.bytes
-        self.connects += interval.connects
         self.in_progress += interval.in_progress * interval.seconds
         self.cpu += interval.cpu_share * interval.seconds
         if interval.first_byte is not None:

@@ -35,6 +35,10 @@ wait longer. The growth falls from one to the other."""
 _QUEUED = 15.0
 """Requests that may wait for others when the width is reduced."""
 
+_OPENING = 2.0
+"""Multiple of the latency after which a client that is still busy will remain so, since the width was raised or a
+connection was opened. Opening connections takes CPU time, but only once."""
+
 _ALMOST = 0.9
 """Share of the latency for which responses are counted: intervals do not end when they come."""
 
@@ -58,6 +62,7 @@ class Ramp:
         self._has_begun = has_begun
         self._first_responses: list[tuple[float, float]] = []  # of the server
         self._intervals: deque[Interval] = deque()  # of the last `latency` seconds
+        self._opened = -math.inf  # when the width was raised, and connections for it were opened
         self._loaded_since = math.inf  # since when requests have waited for each other
         self._window = Window()  # larger objects: the intervals since the last step
         self._before: tuple[float, float] | None = None  # their number and bytes per second before it
@@ -65,6 +70,12 @@ class Ramp:
 
     def next_width(self, width: int, interval: Interval, now: float) -> float:
         """The width from now on."""
+        found = self._next_width(width, interval, now)
+        if found > width or interval.connects:
+            self._opened = now
+        return found
+
+    def _next_width(self, width: int, interval: Interval, now: float) -> float:
         if not self._has_begun:
             possible = self._possible(interval)
             width = max(width, int(min(_MOST if not interval.is_busy else _BUSY_GROWTH * width, possible)))
@@ -72,7 +83,7 @@ class Ramp:
         if self._baseline.latency == math.inf or not recent.completed:
             return width
         if recent.is_busy:
-            self.is_over = not recent.connects  # opening connections takes CPU time, but only now
+            self.is_over = not interval.connects and now - self._opened >= _OPENING * self._baseline.latency
             return width
         if interval.size_class or not recent.sampled:
             return self._double(width, interval, now)
@@ -91,7 +102,8 @@ class Ramp:
         if latency >= OVERLOADED:
             return 0.0
         latency = min(latency, _BURST_SECONDS)
-        return (len(responses) - 1) / max(LEAST_SECONDS, responses[-1][0] - responses[0][0]) * latency
+        (begin, _), (end, _) = responses[1], responses[-1]  # the first one may be far ahead of the others
+        return (len(responses) - 2) / max(LEAST_SECONDS, end - begin) * latency
 
     def _recent(self, interval: Interval) -> Window:
         """What happened in the last `latency` seconds, or in the last intervals while that is not known."""
