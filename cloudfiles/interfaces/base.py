@@ -28,6 +28,7 @@ from cloudfiles.types import Content, ListPage, StoredObject, StoreOptions, Writ
 
 if TYPE_CHECKING:
     from cloudfiles.interfaces.capabilities import C, Capability, Kind
+    from cloudfiles.interfaces.part_read import TakePiece
     from cloudfiles.interfaces.server_copy import CopyOptions, CopyResult
     from cloudfiles.paths import ExtractedPath
     from cloudfiles.runtime.contract import Runtime
@@ -225,6 +226,11 @@ class Interface(ABC):
             raise object_changed(key)
         content: bytes = part.content
         return content
+
+    def stream_part(self, key: str, start: int, end: int, described: StoredObject, take: TakePiece) -> None:
+        """As `get_part`, but pass the bytes to `take`: pieces and their offsets in the object, in order. After an
+        interruption it may begin again at `start`."""
+        take(start, self.get_part(key, start, end, described))
 
     def stream_to(self, key: str, take: Callable[[bytes | memoryview], object]) -> StoredObject | None:
         """Pass the whole object to `take` in order, in bounded memory, all from one version; None if it is missing.

@@ -8,10 +8,11 @@ from contextlib import suppress
 from typing import Any, ClassVar
 
 from cloudfiles.exceptions import ObjectChangedError, PreconditionFailedError, ProtocolError
-from cloudfiles.interfaces.base import Interface
+from cloudfiles.interfaces.base import Interface, object_changed
 from cloudfiles.interfaces.bounded_read import BoundedRead, PiecewiseRead, object_from_headers, read_bounded
 from cloudfiles.interfaces.object_read import ObjectRead, head_from_headers
 from cloudfiles.interfaces.parallel_read import read_object
+from cloudfiles.interfaces.part_read import PartRead, TakePiece
 from cloudfiles.transport.client import Client
 from cloudfiles.transport.request import Origin, ProviderProtocol, Request
 from cloudfiles.types import StoredObject
@@ -30,6 +31,8 @@ class HttpStore(Interface):
     """The server understands ranges of the last bytes (`bytes=-5`)."""
 
     read_request: ClassVar[type[ObjectRead]] = ObjectRead
+
+    part_request: ClassVar[type[PartRead]] = PartRead
 
     _client: Client
 
@@ -75,6 +78,21 @@ class HttpStore(Interface):
             raise ObjectChangedError("the object was replaced before it was read", path=key)
         return found
 
+    def stream_part(self, key: str, start: int, end: int, described: StoredObject, take: TakePiece) -> None:
+        request = self.part_request(*self._read_arguments(key, start, end), start, end, take)
+        request.require(described)
+        with suppress(PreconditionFailedError, ObjectChangedError):
+            part: StoredObject | None = self._send(request)
+            if part is not None and part.content is None:
+                return
+            if part is not None and len(part.content) == end - start and not _is_other_version(part, described):
+                take(start, part.content)
+                return
+        raise object_changed(key)
+
+    def _send(self, request: Request) -> Any:
+        return self._client.send(request)
+
     @abstractmethod
     def _read_arguments(self, key: str, start: int | None = None, end: int | None = None) -> ReadArguments:
         """start, end: the byte range that will be requested."""
@@ -92,9 +110,6 @@ class HeaderStore(HttpStore):
     @abstractmethod
     def _head(self, key: str) -> dict[str, str] | None:
         """The headers of the object; None if it is missing."""
-
-    def _send(self, request: Request) -> Any:
-        return self._client.send(request)
 
     def _version(self, key: str) -> StoredObject | None:
         headers = self._head(key)

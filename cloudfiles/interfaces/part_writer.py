@@ -36,15 +36,25 @@ class PartWriter(ABC):
     Attributes:
         part_size: the size of every part except the last, in bytes.
         is_checked: the store has verified the parts in `written` with a digest; otherwise they have to be read back.
+        takes_pieces: `write_piece` can be called instead of `write`.
     """
 
     part_size: int
     is_checked: bool = True
+    takes_pieces: bool = False
 
     @abstractmethod
     def write(self, start: int, content: bytes | memoryview) -> None:
         """Write the part that starts at byte `start`, a multiple of `part_size`. Called by many workers concurrently,
         in any order, and again for the same part if an attempt failed."""
+
+    def write_piece(self, at: int, piece: bytes | memoryview) -> None:
+        """Write bytes at this offset of the object, a piece of a part that ends with `end_part`."""
+        raise NotImplementedError
+
+    def end_part(self, start: int) -> None:
+        """All pieces of the part that starts there have been written."""
+        raise NotImplementedError
 
     @abstractmethod
     def finish(self) -> str | None:

@@ -18,15 +18,17 @@ from cloudfiles.exceptions import (
     TruncatedBodyError,
 )
 from cloudfiles.interfaces.part_writer import PartWriter
-from cloudfiles.transfer.checksum import ObjectChecksum
+from cloudfiles.transfer.checksum import COMPUTED, ObjectChecksum
 from cloudfiles.transfer.items import Item
 from cloudfiles.transfer.part_workers import ObjectParts
 from cloudfiles.transfer.partial_upload import PartTracker
 from cloudfiles.transfer.result import ObjectOutcome
+from cloudfiles.transfer.streamed_part import PIECE_BYTES, StreamedPart
 from cloudfiles.transport.wire import is_framed
 from cloudfiles.types import StoredObject
 
 if TYPE_CHECKING:
+    from cloudfiles.interfaces.part_read import TakePiece
     from cloudfiles.transfer.copier import Copier
 
 _STREAM_TRIES = 3
@@ -81,6 +83,7 @@ class MultipartCopy:
         digest = ObjectChecksum(self._source.digests(self._described), self._described.etag, self._size,
                                 writer.part_size, self._runtime)
         done = writer.written()
+        streams = self._streams(writer, digest)
         tracker = self._tracker
         if tracker is not None:
             tracker.start_writing(writer, digest)
@@ -89,8 +92,11 @@ class MultipartCopy:
             end = min(start + writer.part_size, self._size)
             if start in done and writer.is_checked and tracker is not None and tracker.reuse_part(start, end - start):
                 return
-            with self._parts.slot(end - start):
+            with self._parts.slot(PIECE_BYTES if streams else end - start):
                 content = self._read_back(writer, start, end) if start in done else None
+                if content is None and streams:
+                    self._stream_part(writer, digest, start, end)
+                    return
                 if content is None:
                     content = self._part(start, end)
                     if start not in done or not writer.is_checked:
@@ -127,13 +133,32 @@ class MultipartCopy:
 
         collect(work, range(0, self._size, part_size), self._parts.plan(part_size, check))
 
-    def _part(self, start: int, end: int) -> bytes:
+    def _part(self, start: int, end: int, take: TakePiece | None = None) -> bytes:
+        """The bytes of a part, or none if they were passed to `take`."""
         if self._limit is not None:
             self._limit.take(end - start)
+        arguments = self._item.source, start, end, self._described
         try:
-            return self._read(end - start, self._source.get_part, self._item.source, start, end, self._described)
+            if take is None:
+                return self._read(end - start, self._source.get_part, *arguments)
+            self._source.stream_part(*arguments, take)
+            return b""
         except ObjectChangedError as error:
             raise self._changed() from error
+
+    def _streams(self, writer: PartWriter, digest: ObjectChecksum) -> bool:
+        """Whether parts are written as they arrive: not in a hub, whose other green threads would wait for the file
+        system each time, nor if the digest has to be computed in the order of the parts."""
+        in_hub = self._runtime is not None and self._runtime.name == "green"
+        return writer.takes_pieces and not in_hub and digest.part_algorithm is not None
+
+    def _stream_part(self, writer: PartWriter, digest: ObjectChecksum, start: int, end: int) -> None:
+        part = StreamedPart(writer, start, {digest.part_algorithm or "", "" if self._tracker is None else COMPUTED})
+        self._part(start, end, part.take)
+        self._write(end - start, writer.end_part, start)
+        digest.add_part_value(start, part.value(digest.part_algorithm or ""), end - start)
+        if self._tracker is not None:
+            self._tracker.add_digest(start, part.value(COMPUTED), end - start)
 
     def _changed(self) -> ObjectChangedError:
         return ObjectChangedError("the source was replaced or removed while it was being read; the target is unchanged",

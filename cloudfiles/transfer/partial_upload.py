@@ -104,7 +104,11 @@ class PartTracker:
 
     def add(self, start: int, content: bytes) -> None:
         """This part has been written, and added to the checksum."""
-        self._parts[start] = _crc(content), len(content)
+        self.add_digest(start, _crc(content), len(content))
+
+    def add_digest(self, start: int, crc32c: bytes, length: int) -> None:
+        """The same, given the digest of the part."""
+        self._parts[start] = crc32c, length
         if self._algorithm:
             self._values[start] = self._checksum.part_value(start)
         self._save(self)

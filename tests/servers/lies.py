@@ -6,8 +6,9 @@ import re
 from dataclasses import dataclass, replace
 from urllib.parse import quote
 
-from cloudfiles.testing import Fault, Status
+from cloudfiles.testing import Fault, ShortBody, Status, StoredObject
 from cloudfiles.testing.http_messages import Headers, ServerRequest, ServerResponse
+from cloudfiles.testing.s3_objects import make_object
 from cloudfiles.testing.server_faults import ConnectionEnd, WireResponse, with_header
 
 PORTAL = (b"<!DOCTYPE html><html><head><title>Sign in &amp; go</title><style>b{}</style></head>"
@@ -114,3 +115,21 @@ class AsStatus(Fault):
 
     def alter(self, answer: ServerResponse) -> ServerResponse:
         return replace(answer, status=self.code, body=b"" if self.code == 204 else answer.body)
+
+
+@dataclass(frozen=True)
+class ShortThenReplaced(ShortBody):
+    """A close inside the body, and then the object has other content."""
+
+    content: bytes = b""
+
+    def replacement(self) -> StoredObject:
+        return make_object(self.content)
+
+
+@dataclass(frozen=True)
+class IgnoreConditions(Fault):
+    """The server does not look at If-Match."""
+
+    def prepare(self, request: ServerRequest) -> ServerRequest:
+        return replace(request, headers=tuple(header for header in request.headers if header[0] != "if-match"))

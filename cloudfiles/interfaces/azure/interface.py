@@ -32,6 +32,7 @@ from cloudfiles.interfaces.azure.objects import (
     AzureContainer,
     BlobBoundedRead,
     BlobHead,
+    BlobPartRead,
     BlobRead,
     DirectoryHead,
     head_of_blob,
@@ -80,6 +81,7 @@ class AzureInterface(HeaderStore):
     traits = StoreTraits(lists_cheaply=True, delete_batch=MAX_BATCH, metadata_prefix="x-ms-meta-")
     suffix_ranges: ClassVar[bool] = False
     read_request = BlobRead
+    part_request = BlobPartRead
     bounded_read_request = BlobBoundedRead
 
     def __init__(self, location: ExtractedPath, options: StoreOptions, runtime: Runtime, *,

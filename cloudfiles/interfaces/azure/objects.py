@@ -32,10 +32,12 @@ from cloudfiles.interfaces.azure.endpoint import Endpoint
 from cloudfiles.interfaces.azure.protocol import AzureProtocol
 from cloudfiles.interfaces.bounded_read import BoundedRead
 from cloudfiles.interfaces.object_read import ObjectHead, ObjectRead, head_from_headers
+from cloudfiles.interfaces.part_read import PartRead
 from cloudfiles.interfaces.store_requests import BucketExistsRequest, WriteRequest
 from cloudfiles.runtime.contract import RUN_IN_THREAD_BYTES, Runtime
 from cloudfiles.transport.client import Client
 from cloudfiles.transport.request import Body, FileBody, Origin, Response
+from cloudfiles.transport.wire import Head
 from cloudfiles.types import StoredObject, WriteOptions
 
 MAX_PUT = 5000 << 20
@@ -157,6 +159,15 @@ class BlobRead(ObjectRead):
         if crc64 is not None and stored is not None and stored.content is response.content:
             stored.verified = "crc64nvme"
         return stored
+
+
+class BlobPartRead(PartRead, BlobRead):
+    """A GET of a part of a blob, which is passed on as it arrives, unless its CRC64 was requested."""
+
+    __slots__ = ()
+
+    def accepts(self, head: Head, length: int) -> bool:
+        return CRC64_HEADER not in head.headers and super().accepts(head, length)
 
 
 class BlobBoundedRead(BlobRead, BoundedRead):

@@ -29,6 +29,7 @@ class FilePartWriter(PartWriter):
     """
 
     is_checked = False
+    takes_pieces = True
 
     def __init__(self, target: ObjectPath, size: int, options: WriteOptions, state: Mapping[str, Any] | None,
                  durable: bool, errors: ErrorTranslator) -> None:
@@ -83,12 +84,19 @@ class FilePartWriter(PartWriter):
             raise
 
     def write(self, start: int, content: bytes | memoryview) -> None:
+        self.write_piece(start, content)
+        self.end_part(start)
+
+    def write_piece(self, at: int, piece: bytes | memoryview) -> None:
         with self._errors, writing():
-            view = memoryview(content).cast("B")
+            view = memoryview(piece).cast("B")
             while view:
                 check_cancelled()
-                count = _pwrite(self._descriptor, view, start + len(content) - len(view))
+                count = _pwrite(self._descriptor, view, at)
+                at += count
                 view = view[count:]
+
+    def end_part(self, start: int) -> None:
         self._written.add(start)
 
     def finish(self) -> str | None:

@@ -43,6 +43,7 @@ from cloudfiles.interfaces.gs.objects import (
     READ_HEADERS,
     GsBoundedRead,
     GsBucket,
+    GsPartRead,
     GsRead,
     MediaObject,
     described_media,
@@ -62,6 +63,7 @@ from cloudfiles.interfaces.gs.resource import (
 )
 from cloudfiles.interfaces.gs.upload import put_content
 from cloudfiles.interfaces.http_store import HttpStore, ReadArguments
+from cloudfiles.interfaces.part_read import TakePiece
 from cloudfiles.interfaces.part_writer import InterruptedWrites, PartWriter
 from cloudfiles.interfaces.server_copy import CopyOptions, CopyResult
 from cloudfiles.interfaces.traits import StoreTraits
@@ -94,6 +96,7 @@ class GsInterface(HttpStore):
     traits = StoreTraits(lists_in_key_order=True, delete_batch=MAX_BATCH, metadata_prefix=METADATA_PREFIX,
                          reads_public_buckets=True)
     read_request = GsRead
+    part_request = GsPartRead
 
     def __init__(self, location: ExtractedPath, options: StoreOptions, runtime: Runtime, *,
                  client: Client | None = None, provider: GoogleProvider | None = None) -> None:
@@ -160,6 +163,12 @@ class GsInterface(HttpStore):
                 content: bytes = part.content
                 return content
         raise object_changed(key)
+
+    def stream_part(self, key: str, start: int, end: int, described: StoredObject, take: TakePiece) -> None:
+        if described.generation is None:
+            take(start, self.get_part(key, start, end, described))
+        else:
+            super().stream_part(key, start, end, described, take)
 
     def _resource(self, key: str, fields: str) -> dict[str, Any] | None:
         bucket = self._resolve()

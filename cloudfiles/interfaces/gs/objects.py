@@ -37,6 +37,7 @@ from cloudfiles.interfaces.gs.resource import (
     resource_of,
 )
 from cloudfiles.interfaces.object_read import ObjectRead
+from cloudfiles.interfaces.part_read import PartRead
 from cloudfiles.interfaces.store_requests import BucketExistsRequest
 from cloudfiles.runtime.contract import RUN_IN_THREAD_BYTES, Runtime
 from cloudfiles.transport.client import Client
@@ -205,6 +206,12 @@ class GsRead(ObjectRead):
                                 "it was requested as stored: a proxy or cache changes it", path=self.path)
         response.content = decompress(response.content, "gzip", self.path or "")
         del headers["content-encoding"]
+
+
+class GsPartRead(PartRead, GsRead):
+    """A GET of a part of an object, which is passed on as it arrives."""
+
+    __slots__ = ()
 
 
 class MediaObject(StoredObject):

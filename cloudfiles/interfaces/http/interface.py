@@ -24,6 +24,7 @@ from cloudfiles.interfaces.http.requests import (
     WebBoundedRead,
     WebDelete,
     WebHead,
+    WebPartRead,
     WebProbe,
     WebPut,
     WebRead,
@@ -65,6 +66,7 @@ class HttpInterface(HeaderStore):
 
     traits = StoreTraits(keeps_metadata=False)
     read_request = WebRead
+    part_request = WebPartRead
     bounded_read_request = WebBoundedRead
 
     def __init__(self, location: ExtractedPath, options: StoreOptions, runtime: Runtime, *,

@@ -11,6 +11,7 @@ from cloudfiles.interfaces.bounded_read import BoundedRead
 from cloudfiles.interfaces.http.listing import is_complete
 from cloudfiles.interfaces.http.protocol import WebProtocol
 from cloudfiles.interfaces.object_read import ObjectHead, ObjectRead
+from cloudfiles.interfaces.part_read import PartRead
 from cloudfiles.transport.request import Body, Origin, Request, Response
 from cloudfiles.transport.web_page import is_html_type, is_web_page, summary
 from cloudfiles.types import StoredObject
@@ -30,6 +31,12 @@ class WebRead(ObjectRead):
 
     def accept(self, response: Response) -> StoredObject | None:
         return None if _shows_directory(self, response) else super().accept(response)
+
+
+class WebPartRead(PartRead, WebRead):
+    """A GET of a part of an object, which is passed on as it arrives."""
+
+    __slots__ = ()
 
 
 class WebBoundedRead(BoundedRead, WebRead):
