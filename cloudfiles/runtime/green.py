@@ -22,9 +22,9 @@ import gevent.event
 import gevent.lock
 import gevent.select
 import gevent.socket
-import gevent.threadpool
 from gevent._hub_local import get_hub_if_exists  # gevent has no public function that does not create one
 
+from cloudfiles.late_imports import importing
 from cloudfiles.runtime import cancellation
 from cloudfiles.runtime.cancellation import Cancellation, Cancelled
 from cloudfiles.runtime.connect import AddressInfo, connect_first, poll_writable
@@ -234,7 +234,7 @@ class GreenRuntime(Runtime):
         # Not on macOS, nor on Windows. The thread's own id: if patched, each greenlet has another.
         clock_of = getattr(time, "pthread_getcpuclockid", None)
         self._cpu_clock: int | None = None if clock_of is None else clock_of(hub.thread_ident)
-        self._pool: gevent.threadpool.ThreadPool | None = None
+        self._pool: Any = None  # of native threads, created when needed
         self._closed = False
         self._closing = threading.Lock()
 
@@ -338,7 +338,7 @@ class GreenRuntime(Runtime):
             return function(*args)
         _check_copy()
         if self._pool is None:
-            self._pool = gevent.threadpool.ThreadPool(os.cpu_count() or 2, hub=self._hub)
+            self._pool = _thread_pool(self._hub)
         call = Cancellation()
         outcome = self._pool.spawn(_call_in_pool, call, function, *args)
         try:
@@ -350,6 +350,13 @@ class GreenRuntime(Runtime):
         if error is not None:
             raise error
         return cast(T, result)
+
+
+@importing
+def _thread_pool(hub: Any) -> Any:
+    import gevent.threadpool  # imports dataclasses and inspect
+
+    return gevent.threadpool.ThreadPool(os.cpu_count() or 2, hub=hub)
 
 
 def _call_in_pool(call: Cancellation, function: Callable[..., T], *args: Any) -> tuple[T | None, BaseException | None]:

@@ -31,6 +31,7 @@ SLOW = ["asyncio", "concurrent.futures", "dataclasses", "email", "gevent", "html
     ("import cloudfiles.interfaces.http.interface, cloudfiles.interfaces.mem", ["dataclasses", "inspect"]),
     ("from cloudfiles import CloudFile, GetResult", [*SDKS, "urllib3", "gevent", "cloudfiles.transport.client"]),
     ("from cloudfiles import AsyncCloudFiles", [*SDKS, "cloudfiles.interfaces.azure"]),
+    ("import cloudfiles.runtime.green", ["gevent.threadpool", "dataclasses", "inspect", "pprint"]),
     ("from cloudfiles import reset_connection_pools as reset; reset()", [*SDKS, "urllib3", "gevent"]),
 ])
 def test_nothing_is_loaded_before_it_is_needed(statement: str, unwanted: list[str]) -> None:
