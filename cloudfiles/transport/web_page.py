@@ -62,19 +62,25 @@ def unreadable(what: str, response: Response, reason: object, path: str | None =
 
 
 def check_is_the_stores(response: Response, path: str | None, own: str) -> None:
-    """Raise ProtocolError for a response about an object without an ETag, unless other headers show that it is the
-    store's: captive portals and proxies respond with 200 to any request, even to a PUT, and often without a body.
+    """Raise ProtocolError for a web page or an empty response about an object, unless an ETag or other headers show
+    that it is the store's: captive portals and proxies respond with 200 to any request, even to a PUT.
 
     own: the beginning of the names of headers that only the store sends.
     """
-    headers, content = response.headers, response.content
+    headers = response.headers
     if "etag" in headers or any(name.startswith(own) for name in headers):
         return
-    if "last-modified" in headers and not is_html_type(headers):
-        return
-    if is_web_page(response):
-        found = summary(content) if content else "of type text/html"
+    if is_html_type(headers):
+        found = summary(response.content) if response.content else "of type text/html"
+    elif _is_empty(response) and "last-modified" not in headers:
+        found = "an empty response"
     else:
-        found = f"{len(content)} bytes of type {headers.get('content-type', 'unknown')}"
+        return  # simple servers send objects without an ETag
     raise ProtocolError(f"the server responded with {response.status} and something other than the store's "
                         f"response, which would have an ETag: {found}", path=path)
+
+
+def _is_empty(response: Response) -> bool:
+    """Whether there is no body; for a HEAD: whether there would be none."""
+    headers = response.headers
+    return not response.content and headers.get("content-length", "0") == "0" and "transfer-encoding" not in headers

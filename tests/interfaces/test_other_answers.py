@@ -329,3 +329,9 @@ def test_a_success_that_is_none_is_not_the_servers_error() -> None:
     error = status_error(Response(206, {}, b"what?"), path="key")
     assert isinstance(error, ProtocolError)
     assert "206: what?" in str(error)
+
+
+@pytest.mark.parametrize("use", ["get", "bounded"])
+def test_an_object_of_a_server_that_sends_only_its_length(cloud: Cloud, use: str) -> None:
+    cloud.server.script(Rule(Status(200, body=CONTENT), method="GET", times=None))
+    assert USES[use](cloud.at).content == CONTENT  # type: ignore[attr-defined]
