@@ -17,7 +17,7 @@ from cloudfiles.values import NamedTuple
 
 __all__ = [
     "MAX_GAP", "MAX_SIZE", "ByteRange", "ContentRange", "RangeGroup", "byte_range", "coalesce", "from_slice",
-    "parse_content_range", "range_header",
+    "needs_size", "parse_content_range", "range_header", "slice_of",
 ]
 
 MAX_GAP = 1 << 16  # bytes: reading 64 KiB more takes less time than another request, even in a data center
@@ -72,6 +72,12 @@ def _integer(name: str, value: SupportsIndex | None) -> int | None:
         raise InvalidInputError(f"byte range {name}: expected an integer or None, got {value!r}") from None
 
 
+def needs_size(wanted: slice) -> bool:
+    """Whether HTTP cannot express the slice, because it ends before the end of an object of unknown size."""
+    start, end = _integer("start", wanted.start), _integer("end", wanted.stop)
+    return end is not None and (end < 0 or (start or 0) < 0)
+
+
 def from_slice(wanted: slice) -> ByteRange:
     """The range of `cf[key, wanted]`.
 
@@ -81,6 +87,12 @@ def from_slice(wanted: slice) -> ByteRange:
     if wanted.step is not None and _integer("step", wanted.step) != 1:
         raise InvalidInputError(f"byte range step: expected None or 1, got {wanted.step}")
     return byte_range(wanted.start, wanted.stop)
+
+
+def slice_of(wanted: slice, size: int) -> slice:
+    """`wanted` for an object of `size` bytes: the same bytes, with neither end relative to the end of the object."""
+    start, end, _ = slice(wanted.start, wanted.stop).indices(size)
+    return slice(start, max(start, end), wanted.step)
 
 
 # ---- HTTP

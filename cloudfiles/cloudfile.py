@@ -135,7 +135,9 @@ class CloudFile:
     def __getitem__(self, key: slice) -> bytes | None:
         if not isinstance(key, slice):
             raise InvalidInputError(f"expected a slice, as in f[start:end], got {type(key).__name__}: {key!r}")
-        return self.get(None if key == slice(None) else key)
+        if key == slice(None):
+            return self.get()
+        return self.cf._slice_of(self.filename, key, lambda _: self.size())
 
     def head(self) -> ObjectHead | None:
         """As `CloudFiles.head`: the header fields of the object, or None if it is missing."""

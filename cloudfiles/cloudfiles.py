@@ -7,7 +7,7 @@ import copy
 import itertools
 import math
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, overload
 
 from cloudfiles import paths as _paths
@@ -15,12 +15,12 @@ from cloudfiles.batch.lister import list_paths
 from cloudfiles.batch.processes import Parallel, is_executor, is_parallel
 from cloudfiles.batch.store import Store, checked_choice, checked_count, checked_text
 from cloudfiles.batch.writer import is_content
-from cloudfiles.byteranges import from_slice
+from cloudfiles.byteranges import from_slice, needs_size, slice_of
 from cloudfiles.exceptions import InvalidInputError, redact
 from cloudfiles.inputs import ReadRequest, as_path, given, is_path
 from cloudfiles.lib import StrPath
 from cloudfiles.paths import ExtractedPath
-from cloudfiles.progress import Progress
+from cloudfiles.progress import Progress, checked_progress
 from cloudfiles.results import GetResult, SizeSummary
 from cloudfiles.types import MIN_THROUGHPUT, StoreOptions, Tls
 from cloudfiles.verbs.batch_runner import iterable
@@ -147,7 +147,8 @@ class CloudFiles(ReadVerbs, DirectoryVerbs, TransferVerbs, FileVerbs):
                                     f"{min_throughput!r}")
         is_parallel(parallel)
         options = StoreOptions(
-            given(secrets), checked_text("endpoint", endpoint), request_payer, bool(no_sign_request), locking,
+            given(secrets), checked_text("endpoint", endpoint), request_payer,
+            bool(checked_choice("no_sign_request", no_sign_request)), checked_choice("locking", locking),
             checked_text("lock_dir", lock_dir), _checked_threshold(composite_upload_threshold),
             Tls(checked_text("ca_bundle", ca_bundle), checked_text("client_cert", client_cert),
                 checked_text("client_key", client_key)), connect_timeout, read_timeout,
@@ -156,8 +157,9 @@ class CloudFiles(ReadVerbs, DirectoryVerbs, TransferVerbs, FileVerbs):
             checked_choice("hedge", hedge) is not False,
             None if max_concurrency is None else checked_count("max_concurrency", max_concurrency, 1))
         width = None if num_threads is None else checked_count("num_threads", num_threads)
-        self._store = Store(_paths.absolute(cloudpath), options, green, width, use_https)
-        self.progress = progress
+        self._store = Store(_paths.absolute(cloudpath), options, checked_choice("green", green), width,
+                            bool(checked_choice("use_https", use_https)))
+        self.progress = checked_progress(progress)
         self.parallel = parallel
 
     # ---- what it is
@@ -374,13 +376,26 @@ class CloudFiles(ReadVerbs, DirectoryVerbs, TransferVerbs, FileVerbs):
     def __getitem__(self, key: Any) -> Any:
         """`cf[path]`, `cf[path, 5:10]`, `cf[[path, ...]]`; `cf[:]` or `cf[:100]` for all listed objects, or the first
         ones.
+
+        A slice that does not reach the end of the object, but is relative to it (`cf[path, :-4]`), takes another
+        request, for the size.
         """
         if isinstance(key, slice):
             return self.get(list(_sliced(self.list(), key)))
         if isinstance(key, tuple) and len(key) == 2 and isinstance(key[1], slice):
-            start, end = from_slice(key[1])
-            return self.get({"path": key[0], "start": start, "end": end})
+            return self._slice_of(as_path(key[0]), key[1], self.size)
         return self.get(key)
+
+    def _slice_of(self, path: str, wanted: slice, size_of: Callable[[str], int | None]) -> bytes | None:
+        """These stored bytes of an object; `size_of` is called if its size is needed."""
+        if needs_size(wanted):
+            size = size_of(path)
+            if size is None:  # missing, or the server does not send it
+                whole = self.get(path, raw=True)
+                return whole if whole is None else whole[wanted]
+            wanted = slice_of(wanted, size)
+        start, end = from_slice(wanted)
+        return self.get({"path": path, "start": start, "end": end})
 
     def __setitem__(self, key: StrPath | slice, content: Any) -> None:
         """`cf[path] = bytes`; `cf[:] = other` copies all objects of another CloudFiles (or cloudpath) to this one."""

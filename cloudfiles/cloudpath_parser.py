@@ -92,6 +92,10 @@ def extract(cloudpath: StrPath, windows: bool | None = None) -> ExtractedPath:
 @lru_cache(maxsize=4096)
 def _parse(cloudpath: str, _aliases_version: int) -> ExtractedPath:
     """The part of `extract` that does not depend on the working directory and the machine."""
+    try:
+        cloudpath.encode(errors="surrogateescape")  # undecodable bytes in names of files are such surrogates (PEP 383)
+    except UnicodeEncodeError as error:
+        raise MalformedCloudpathError(f"{cloudpath!a} cannot be encoded in UTF-8: {error.reason}") from None
     form, protocol, rest = split_cloudpath(cloudpath)
     if not protocol:
         raise MalformedCloudpathError(f"{cloudpath!r} has no protocol (normalize() turns local paths into cloudpaths)")

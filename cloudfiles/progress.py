@@ -21,6 +21,16 @@ Progress: TypeAlias = bool | str | ProgressBar | None
 """True shows a progress bar, a str one with that description. False shows none. None: the setting of the CloudFiles."""
 
 
+def checked_progress(progress: Any) -> Any:
+    """`progress`; True or False for 1 or 0. Raises InvalidInputError if it is of another type."""
+    if progress is None or isinstance(progress, bool | str) or hasattr(progress, "update"):
+        return progress
+    if isinstance(progress, int) and progress in (0, 1):
+        return bool(progress)
+    raise InvalidInputError("progress: expected True, False, a str or an object with update(count), got "
+                            f"{progress!r}")
+
+
 def is_shown(progress: Progress) -> bool:
     """Whether there is a bar to update: a tqdm without a total has no truth value."""
     return hasattr(progress, "update") or bool(progress)
@@ -50,6 +60,7 @@ class SharedBar:
 def bar_for(progress: Progress, total: int | None, description: str, unit: str = "it") -> Iterator[Any]:
     """The progress bar, an object with `update(count)`. Closed at the end, unless the caller has passed it."""
     bar: Any
+    progress = checked_progress(progress)
     if not is_shown(progress):
         yield _SilentBar()
     elif progress is True or isinstance(progress, str):
@@ -58,11 +69,8 @@ def bar_for(progress: Progress, total: int | None, description: str, unit: str =
         with tqdm(total=total, desc=progress if isinstance(progress, str) else description, unit=unit,
                   unit_scale=unit == "B", smoothing=0.05) as bar:
             yield bar
-    elif hasattr(progress, "update"):
+    else:
         bar = progress
         if getattr(bar, "total", None) is None and total is not None:
             bar.total = total
         yield bar
-    else:
-        raise InvalidInputError("progress: expected True, False, a str or an object with update(count), got "
-                                f"{progress!r}")

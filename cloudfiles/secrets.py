@@ -20,7 +20,7 @@ def aws_credentials(bucket: str = "", service: str = "aws", skip_files: bool = F
     """The S3 secret for `bucket` of `service` ('aws', 's3' or an alias): AWS_ACCESS_KEY_ID etc.
 
     Taken from the secrets files, unchanged, or else from the environment; {} if neither has one. With `skip_files`,
-    only the key from the environment, without region and endpoint.
+    only from the environment, and without an endpoint.
 
     Raises:
         ConfigurationError: a secrets file cannot be read.
@@ -28,7 +28,7 @@ def aws_credentials(bucket: str = "", service: str = "aws", skip_files: bool = F
     found = None if skip_files else secrets_files.find(file_names(bucket, "aws" if service == "s3" else service))
     if found is not None and found[1]:
         return found[1]
-    names = _AWS_KEY if skip_files else (*_AWS_KEY, *_AWS_LOCATION)
+    names = (*_AWS_KEY, "AWS_DEFAULT_REGION") if skip_files else (*_AWS_KEY, *_AWS_LOCATION)
     values = {name: os.environ[name] for name in names if os.environ.get(name)}
     if "AWS_ACCESS_KEY_ID" in values and "AWS_SECRET_ACCESS_KEY" in values:
         return values

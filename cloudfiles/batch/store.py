@@ -229,14 +229,23 @@ def checked_count(name: str, value: Any, least: int = 0) -> int:
 
 
 def checked_text(name: str, value: Any) -> Any:
-    """`value`, which has to be a str, a path, or not given. Raises InvalidInputError."""
-    if given(value) is None or isinstance(value, str | os.PathLike):
-        return given(value)
+    """`value`, which has to be a str that can be encoded, a path, or not given. Raises InvalidInputError."""
+    value = given(value)
+    if value is None:
+        return None
+    if isinstance(value, str | os.PathLike):
+        try:
+            os.fsencode(value)
+        except UnicodeEncodeError as error:
+            raise InvalidInputError(f"{name}: {value!a} cannot be encoded: {error.reason}") from None
+        return value
     raise InvalidInputError(f"{name}: expected a str, got {type(value).__name__}: {value!r}")
 
 
 def checked_choice(name: str, value: Any) -> bool | None:
-    """`value`, which has to be True, False or None. Raises InvalidInputError."""
+    """`value`, which has to be True, False or None, also as a NumPy bool or as 1 or 0. Raises InvalidInputError."""
     if value is None or isinstance(value, bool):
         return value
+    if type(value).__name__ in ("int", "bool", "bool_") and value in (0, 1):
+        return bool(value)
     raise InvalidInputError(f"{name}: expected True, False or None, got {type(value).__name__}: {value!r}")

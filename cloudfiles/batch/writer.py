@@ -168,7 +168,11 @@ def _as_content(path: str, content: Any) -> Any:
     if isinstance(content, bytes | bytearray | memoryview):
         return content
     if isinstance(content, str):
-        return str.__str__(content).encode()
+        try:
+            return str.__str__(content).encode()
+        except UnicodeEncodeError as error:
+            raise InvalidInputError(f"the content cannot be encoded in UTF-8: {error.reason} (character "
+                                    f"{error.start})", path=path) from None
     if callable(getattr(content, "read", None)):
         if isinstance(content, io.TextIOBase):
             raise InvalidInputError(f"the content is a file opened in text mode ({type(content).__name__}); open it "

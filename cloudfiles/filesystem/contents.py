@@ -13,6 +13,8 @@ from cloudfiles.filesystem.expansion import Expansion
 from cloudfiles.inputs import is_path
 
 _WRITE_OPTIONS = frozenset({"content_type", "cache_control", "storage_class", "metadata"})
+_IGNORED_WRITE_OPTIONS = frozenset({"chunksize", "max_concurrency"})
+"""Of s3fs, gcsfs and adlfs: parts and their number at a time are chosen automatically."""
 
 
 class Contents(Expansion):
@@ -206,7 +208,7 @@ class Contents(Expansion):
 
 def write_options(given: Mapping[str, Any]) -> dict[str, Any]:
     """The options of `CloudFiles.puts` for those of `pipe_file`. Raises InvalidInputError for unknown ones."""
-    options = dict(given)
+    options = {name: value for name, value in given.items() if name not in _IGNORED_WRITE_OPTIONS}
     encoding = options.pop("content_encoding", None)
     unknown = sorted(set(options) - _WRITE_OPTIONS)
     if unknown:

@@ -211,7 +211,7 @@ class Lookups(FileSystemBase):
 
         Args:
             maxdepth: the number of levels; None for all.
-            withdirs: list directories too, and the directory itself.
+            withdirs: list directories too, and the directory itself unless `prefix` is given.
             detail: return `{name: info}`; False: a list of names.
             prefix: what the names begin with, relative to the directory.
         """
@@ -225,7 +225,7 @@ class Lookups(FileSystemBase):
         is_empty = True
         with translated(name):
             for entry in tree(place, place.key(name), beginning, maxdepth, withdirs and self._has_directories(name)):
-                if is_empty and withdirs and name != self.root_marker:
+                if is_empty and withdirs and not beginning and name != self.root_marker:
                     yield name, None
                 is_empty = False
                 if withdirs or entry[1] is not None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cloudfiles import CloudFiles
+from cloudfiles import CloudFile, CloudFiles
 from cloudfiles.testing import S3Server
 from tests.conformance.stores import StoreUnderTest
 from tests.selection import examples
@@ -36,6 +36,18 @@ def test_a_range_is_a_slice(seeded: CloudFiles) -> None:
     for start, end in RANGES:
         assert seeded.get(wanted("object", start, end)) == OBJECT[start:end], (start, end)
         assert seeded["object", start:end] == OBJECT[start:end], (start, end)
+
+
+def test_a_slice_is_that_of_bytes(seeded: CloudFiles) -> None:
+    """Also one that is relative to the end, which HTTP cannot express without the size."""
+    one, empty, missing = (CloudFile(seeded.join(seeded.cloudpath, name)) for name in ("object", "empty", "missing"))
+    for each in (one, empty, missing):
+        each.cf = seeded
+    for start, end in [(None, -3), (0, -1), (5, -5), (-10, -3), (-3, -10), (-5, 1020), (-5, 3), (0, -5000), (-5000, 10),
+                       (2000, -1)]:
+        assert seeded["object", start:end] == one[start:end] == OBJECT[start:end], (start, end)
+        assert seeded["empty", start:end] == empty[start:end] == b"", (start, end)
+        assert seeded["missing", start:end] is missing[start:end] is None, (start, end)
 
 
 def test_a_range_of_an_empty_object_is_empty(seeded: CloudFiles) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from cloudfiles import AsyncCloudFiles, Bucket, CloudFile, CloudFiles, dl, sync
@@ -115,13 +117,29 @@ def test_a_cloudfile_without_a_name() -> None:
     ("composite_upload_threshold", 0), ("composite_upload_threshold", -5), ("composite_upload_threshold", [5]),
     ("composite_upload_threshold", float("inf")), ("endpoint", 5), ("endpoint", b"http://localhost"),
     ("ca_bundle", 5), ("client_cert", b"cert"), ("client_key", True), ("lock_dir", 5),
-    ("request_payer", "me"), ("connect_timeout", 0), ("read_timeout", -1),
+    ("request_payer", "me"), ("connect_timeout", 0), ("read_timeout", -1), ("progress", 5), ("progress", b"1"),
+    *((switch, value) for switch in ("green", "locking", "use_https", "no_sign_request", "hedge", "encoding_suffixes",
+                                     "follow_external_symlinks") for value in ("no", b"1", 2, 0.0, [])),
 ])
 def test_an_option_that_cannot_work(name: str, value: Any) -> None:
     with pytest.raises(InvalidInputError, match=name) as caught:
         CloudFiles("mem://bucket/", **{name: value})
     assert repr(value) in str(caught.value) or str(value) in str(caught.value)
     assert f"{name}: expected " in str(caught.value)
+
+
+@pytest.mark.parametrize("switch", ["green", "locking", "use_https", "no_sign_request", "hedge", "progress"])
+def test_switches_of_other_types(switch: str) -> None:
+    for value in (None, 0, 1, *(() if switch == "progress" else (np.bool_(True), np.bool_(False)))):
+        cf = CloudFiles("mem://bucket/", **{switch: value})  # type: ignore[arg-type]
+        if switch in ("green", "locking"):
+            assert getattr(cf, switch) is (None if value is None else bool(value))
+
+
+@pytest.mark.parametrize("option", ["endpoint", "lock_dir", "ca_bundle"])
+def test_an_option_that_cannot_be_encoded(option: str) -> None:
+    with pytest.raises(InvalidInputError, match=option):
+        CloudFiles("mem://bucket/", **{option: "\ud800"})  # type: ignore[arg-type]
 
 
 def test_an_unknown_option() -> None:
@@ -178,6 +196,11 @@ def test_content_that_is_not_bytes(cf: CloudFiles, content: Any) -> None:
             call()
         assert type(content).__name__ in str(caught.value)
         assert "bytes" in str(caught.value)
+
+
+def test_a_text_that_cannot_be_encoded(cf: CloudFiles) -> None:
+    with pytest.raises(InvalidInputError, match="key: the content cannot be encoded in UTF-8"):
+        cf.put("key", "\ud800")
 
 
 def test_a_file_opened_as_text(cf: CloudFiles) -> None:
@@ -296,6 +319,30 @@ def test_progress_of_another_type(cf: CloudFiles) -> None:
 def test_presigning_for_no_time_at_all(cf: CloudFiles) -> None:
     with pytest.raises(CloudFilesError):
         cf.presign("key", expires=-1)
+
+
+@pytest.mark.parametrize("cloudpath", [
+    "s3://bucket/\ud800", "mem://bucket/\ud800", "file:///tmp/\ud800", "/tmp/\ud800"], ids=ascii)
+def test_a_cloudpath_that_cannot_be_encoded(cloudpath: str) -> None:
+    source = CloudFiles("mem://bad-input/")
+    for call in (lambda: CloudFiles(cloudpath), lambda: CloudFile(f"{cloudpath}/x"), lambda: dl(f"{cloudpath}/x"),
+                 lambda: source.transfer_to(cloudpath), lambda: sync(source, cloudpath)):
+        with pytest.raises(InvalidPathError, match="cannot be encoded"):
+            call()
+
+
+def test_a_key_that_cannot_be_a_file_name(tmp_path: Path) -> None:
+    cf, other = CloudFiles(f"file://{tmp_path}/root/"), CloudFiles("mem://bad-input/")
+    key = "\ud800x"
+    for call in (lambda: cf.get(key), lambda: cf.put(key, b""), lambda: cf.mkdir(key), lambda: cf.rmdir(key),
+                 lambda: cf.rename(key, "z"), lambda: cf.move(key, "mem://bad-input/x"),
+                 lambda: cf.moves(other, [(key, "x")]), lambda: cf.transfer_to(other, [key])):
+        with pytest.raises(InvalidPathError, match="surrogates not allowed"):
+            call()
+    assert not (tmp_path / "root").exists()
+    bytes_of_the_name = os.fsdecode(b"\xff-latin")  # a name that is not UTF-8
+    cf.put(bytes_of_the_name, b"1")
+    assert (cf.get(bytes_of_the_name), os.listdir(os.fsencode(tmp_path / "root"))) == (b"1", [b"\xff-latin"])
 
 
 @pytest.mark.parametrize("key", ["../outside", "a/../../outside", "a\0b", "/absolute", ".."], ids=repr)

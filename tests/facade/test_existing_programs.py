@@ -324,4 +324,5 @@ def test_objects_that_are_set_by_key_stay_what_they_are_in_memory(cf: CloudFiles
 def test_the_key_of_the_environment_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL"):
         monkeypatch.setenv(name, name)
-    assert set(cloudfiles.secrets.aws_credentials(skip_files=True)) == {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}
+    assert set(cloudfiles.secrets.aws_credentials(skip_files=True)) == {
+        "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION"}

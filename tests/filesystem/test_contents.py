@@ -85,6 +85,7 @@ def test_writing(fs: Any) -> None:
     assert fs.cat("a") == b""
     fs.touch("new", truncate=False)
     assert fs.size("new") == 0
+    fs.pipe_file("a", b"3", chunksize=5 << 20, max_concurrency=4)  # options of s3fs and adlfs that change nothing
     with pytest.raises(InvalidInputError, match="unknown option acl"):
         fs.pipe_file("a", b"", acl="public-read")
     with pytest.raises(ValueError, match="mode"):

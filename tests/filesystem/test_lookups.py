@@ -83,6 +83,7 @@ def test_find(tree: Any) -> None:
     assert tree.find("run1", maxdepth=1) == ["run1/a.csv", "run1/b.txt"]
     assert tree.find("run1", maxdepth=1, withdirs=True) == ["run1", "run1/a.csv", "run1/b.txt", "run1/deep"]
     assert tree.find("run1", prefix="de") == ["run1/deep/c.csv"]
+    assert tree.find("run1", prefix="de", withdirs=True) == ["run1/deep", "run1/deep/c.csv"]
     assert {name: info["size"] for name, info in tree.find("run10", detail=True).items()} == {"run10/a.csv": 1}
     with pytest.raises(ValueError, match="maxdepth"):
         tree.find("", maxdepth=0)

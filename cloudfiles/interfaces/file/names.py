@@ -39,6 +39,8 @@ def check_key(key: str) -> None:
     slashed = f"/{key}/"
     if "//" in slashed or "/./" in slashed or "/../" in slashed or "\0" in key or (os.sep != "/" and _is_foreign(key)):
         raise _to_error(key)
+    if not key.isascii():
+        _check_encodable(key)
     if ".cloudfiles-" in key and any(map(is_temporary, key.split("/"))):
         raise InvalidPathError("the key looks like the name of a temporary file", path=key)
 
@@ -52,6 +54,13 @@ def check_prefix(prefix: str) -> bool:
 
 def _is_foreign(key: str) -> bool:
     return os.sep in key or ":" in key  # Windows: directories, drives and alternate streams
+
+
+def _check_encodable(key: str) -> None:
+    try:
+        os.fsencode(key)  # which accepts the surrogates that stand for undecodable bytes (PEP 383)
+    except UnicodeEncodeError as error:
+        raise InvalidPathError(f"the key {key!a} cannot be used as a file name: {error.reason}") from None
 
 
 def _to_error(key: str) -> InvalidPathError:

@@ -10,7 +10,6 @@ from cloudfiles.exceptions import (
     AmbiguousPathError,
     CloudFilesError,
     FileSystemError,
-    InvalidPathError,
     LocalPathError,
     LocalPermissionError,
     MissingDirectoryError,
@@ -72,8 +71,6 @@ class ErrorTranslator:
     def _translated(self, error: BaseException) -> CloudFilesError | None:
         if isinstance(error, CloudFilesError):
             return error
-        if isinstance(error, UnicodeEncodeError):
-            return InvalidPathError(f"the key {self._key!a} cannot be used as a file name: {error.reason}")
         if isinstance(error, OSError):
             return _read_error(error) if self._target is None else write_error(error, self._target)
         return None
