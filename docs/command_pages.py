@@ -29,6 +29,7 @@ EXAMPLES = {
     "tree": ["cloudfiles tree -L 2 s3://bucket/"],
     "touch": ["cloudfiles touch s3://bucket/done"],
     "mkdir": ["cloudfiles mkdir results/run7"],
+    "cleanup": ["cloudfiles cleanup s3://bucket/", "cloudfiles cleanup --older-than 2h results/"],
     "verify": ["cloudfiles verify data/ s3://bucket/data/"],
     "presign": ["cloudfiles presign --expires 7d s3://bucket/report.pdf"],
     "xfer": ["cloudfiles xfer init s3://bucket/a gs://bucket/b --db transfer.db", "cloudfiles xfer execute transfer.db",

@@ -28,6 +28,7 @@ _COMMANDS = {
     "tree": ("tree:tree", "Show directories as a tree."),
     "touch": ("changing_commands:touch", "Create empty objects."),
     "mkdir": ("changing_commands:mkdir", "Create directories."),
+    "cleanup": ("cleanup:cleanup", "Remove temporary files and incomplete uploads that killed programs have left."),
     "verify": ("sync:verify", "Compare the objects of two directories."),
     "presign": ("stat:presign", "Print URLs that give access without credentials."),
     "xfer": ("xfer:xfer", "Run transfers that can be interrupted and resumed."),

@@ -289,6 +289,37 @@ def test_touch_and_mkdir(cli: Cli, at: Paths, cf: CloudFiles, tmp_path: Path) ->
     assert cli("mkdir", at("dir")).status == 0
 
 
+def test_cleanup_of_files(cli: Cli, tmp_path: Path) -> None:
+    old, new = (tmp_path / "d" / "sub" / f".cloudfiles-1f-{n:016x}-0.tmp" for n in range(2))
+    old.parent.mkdir(parents=True)
+    for path in (old, new, tmp_path / "d" / "object"):
+        path.write_text("1")
+    os.utime(old, (1_000_000_000, 1_000_000_000))
+    os.utime(tmp_path / "d" / "object", (1_000_000_000, 1_000_000_000))
+    assert "removed 1 temporary file\n" in cli("cleanup", str(tmp_path / "d")).errors
+    assert (old.exists(), new.exists()) == (False, True)
+    assert "removed 1 temporary file\n" in cli("cleanup", "--older-than", "0", str(tmp_path / "d")).errors
+    assert os.listdir(tmp_path / "d" / "sub") == []
+    assert cli("cleanup", str(tmp_path / "d")).status == 0
+    assert (tmp_path / "d" / "object").exists()
+    assert cli("cleanup", str(tmp_path / "mistyped")).status == 1
+    assert cli("cleanup", "--older-than", "soon", str(tmp_path)).status == 2
+
+
+def test_cleanup_of_uploads(cli: Cli, at: Paths, store: S3Server) -> None:
+    for key in ("a/big", "a1.bin"):
+        begin = urllib.request.Request(f"{at(key).removeprefix('s3://')}?uploads", method="POST", data=b"")
+        urllib.request.urlopen(begin).close()
+    bucket = at("").split("/")[-3]
+    before = store.contents(bucket=bucket)
+    assert "removed 0 incomplete uploads" in cli("cleanup", at("a")).errors
+    assert len(store.uploads(bucket=bucket)) == 2
+    assert "removed 1 incomplete upload\n" in cli("cleanup", "--older-than=0s", at("a")).errors
+    assert len(store.uploads(bucket=bucket)) == 1
+    assert cli("cleanup", "--older-than=0s", at("")).status == 0
+    assert (store.uploads(bucket=bucket), store.contents(bucket=bucket)) == ([], before)
+
+
 def test_sync_and_verify(cli: Cli, at: Paths, tmp_path: Path) -> None:
     there = str(tmp_path / "copy")
     assert "4 copied" in cli("sync", at(""), there).errors

@@ -212,8 +212,7 @@ class S3Interface(HeaderStore):
         return open_part_writer(self._bucket or self._resolve(), key, size, options, state)
 
     def discard_partial(self, prefix: str, older_than: float) -> int:
-        now = self._client.clock.wall()
-        return discard_uploads(self._bucket or self._resolve(), prefix, now - older_than)
+        return discard_uploads(self._bucket or self._resolve(), prefix, older_than, self._client.clock.wall())
 
     def discard_interrupted(self, interrupted: InterruptedWrites) -> int:
         return discard_interrupted_uploads(self._bucket or self._resolve(), interrupted)

@@ -239,9 +239,13 @@ def _parts_still_there(bucket: S3Bucket, state: Mapping[str, Any], layout: PartL
             ((int(number), part) for number, part in known.items()) if there.get(number) == etag.strip('"')}
 
 
-def discard_uploads(bucket: S3Bucket, prefix: str, before: float) -> int:
-    """Abort uploads of keys that start with `prefix` and were started before this time (seconds since the epoch)."""
-    stale = [(key, upload_id) for key, upload_id, begun in list_uploads(bucket, prefix) if begun < before]
+def discard_uploads(bucket: S3Bucket, prefix: str, older_than: float, now: float) -> int:
+    """Abort uploads of keys that start with `prefix` and were started `older_than` seconds or more before `now`.
+
+    If a server reports no start times, the uploads count as started now.
+    """
+    stale = [(key, upload_id) for key, upload_id, begun in list_uploads(bucket, prefix)
+             if now - (begun or now) >= older_than]
     for key, upload_id in stale:
         S3Upload(bucket, key, WriteOptions(), upload_id).abort()
     return len(stale)
