@@ -96,7 +96,7 @@ class Connection(ResponseReader):
         if request.deadline is not None:
             self._stream = DeadlineStream(stream, request.deadline, self._throughput.now)
         self.reusable = False
-        self.has_response_bytes = False
+        self.has_response_bytes = self.has_head = False
         self._request = request
         try:
             try:
@@ -133,7 +133,7 @@ class Connection(ResponseReader):
         Raises TransportError.
         """
         self.reusable = False
-        self.has_response_bytes = False
+        self.has_response_bytes = self.has_head = False
         with self._deadline_of(request):
             try:
                 self._stream.send(head)
@@ -182,7 +182,9 @@ class Connection(ResponseReader):
             return
         if self.has_response_bytes:
             self._check_stall(self._request, waited)
-        elif self._straggler is not None:
+        if self.has_head:
+            return
+        if self._straggler is not None:
             self._straggler.hedge(waited, self._throughput.now())
         elif self._hedger is not None:
             self._straggler = self._hedger.look(self, self._request, waited)
@@ -203,20 +205,24 @@ class Connection(ResponseReader):
             self.interrupt()
 
     def _on_first_byte(self) -> None:
-        """The response of a request that was sampled, or is a straggler, begins to arrive. Raises HedgeWonError."""
-        request, self.has_response_bytes, self._is_observed = self._request, True, False
+        """The response of a request that was sampled, or is a straggler, begins to arrive."""
+        request, self._is_observed = self._request, self._straggler is not None
         if self._sent_at is not None and request is not None:
             now = self._throughput.now()
             self._traffic.first_byte.add(request.operation, request.size_class(), now - self._sent_at, now,
                                          is_first=not self.responses)
             self._sent_at = None
+
+    def _on_head(self) -> None:
+        """The head of the response to a straggler has arrived. Raises HedgeWonError."""
+        self._is_observed = False
         if self._straggler is not None:
-            self._straggler.first_byte()
+            self._straggler.first_answered()
             self._end_straggler()
 
     def _await_second(self, error: TransportError) -> None:
         """The exchange has failed: raise HedgeWonError if a second request is answered instead."""
-        if self._straggler is not None and not self.has_response_bytes and not isinstance(error, DeadlineError):
+        if self._straggler is not None and not self.has_head and not isinstance(error, DeadlineError):
             self._straggler.first_failed()
 
     def _end_straggler(self) -> None:

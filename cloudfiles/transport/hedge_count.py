@@ -24,7 +24,7 @@ class counting_hedges:  # noqa: N801 -- used like a function, and faster than a 
 
 
 def count_hedge() -> None:
-    """A request of this worker was sent a second time."""
+    """A request of this worker was sent again."""
     count = _listener.get()
     if count is not None:
         count()

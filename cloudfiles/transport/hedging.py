@@ -1,4 +1,4 @@
-"""Hedged requests: a read that waits far longer for its first byte than others is sent again on another connection.
+"""Hedged requests: a read that waits far longer for a response than others is sent again on another connection.
 
 A batch ends with its slowest request, and some requests are slow for no reason of their own: a disk, a node or a path
 through the network stalls. A second request usually does not meet that. The first response wins, and the other
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from cloudfiles.transport.wire import Head
 
 MIN_DELAY = 0.5
-"""Seconds without a first byte before a request can be a straggler."""
+"""Seconds without a byte of the response before a request can be a straggler."""
 
 _QUANTILE = 0.95
 _FACTOR = 4.0
@@ -37,6 +37,9 @@ _USUAL_MAX_DELAY = 2.0
 _MAX_FACTOR = 2.0
 """... but no longer than two seconds (AWS, "Performance design patterns for Amazon S3", advises to retry after two), or
 twice the quantile if that is more."""
+
+_AGAIN = 2.0
+"""The second request may meet a stall too: after this many times the wait, a request is sent once more."""
 
 _MIN_SAMPLES = 100
 """Samples of an operation and size before any of its requests is a straggler."""
@@ -65,7 +68,7 @@ class HedgingPolicy:
 
     Attributes:
         waiting: number of stragglers now.
-        hedged: number of requests that were sent twice.
+        hedged: number of requests that were sent in addition.
     """
 
     def __init__(self, traffic: Traffic) -> None:
@@ -77,7 +80,8 @@ class HedgingPolicy:
         self._requests = 0
 
     def delay(self, operation: str, size_class: int, now: float) -> float | None:
-        """Seconds without a first byte after which a request is a straggler; None if too few samples are known."""
+        """Seconds without any byte of the head of a response after which its request is a straggler; None if too few
+        samples are known."""
         if self._times.count(operation, size_class, now) < _MIN_SAMPLES:
             return None
         usual = self._times.quantile(operation, size_class, _QUANTILE)
@@ -137,7 +141,9 @@ class Straggler:
         self._lock = threading.Lock()  # never held while waiting
         self._is_over = False
         self._answer: Answer | None = None
-        self._second: Connection | None = None  # while a second request is in progress on it
+        self._others: set[Connection] = set()  # on which it is in progress too
+        self._sent_at = 0.0  # how long it had waited when it was last sent again
+        self._times_sent = 0  # again
         self._group: WorkerGroup | None = None
         policy.waiting += 1
 
@@ -145,14 +151,18 @@ class Straggler:
 
     def hedge(self, waited: float, now: float) -> None:
         """Send the request again if the policy allows it. Called now and then while the request waits."""
-        if self._group is not None or self._pool.limiter.rate is not None or not self._policy.take(waited, now):
+        if waited < _AGAIN * self._sent_at or self._pool.limiter.rate is not None:
             return
+        if not self._policy.take(waited, now):
+            return
+        self._sent_at = waited
         logger.info("%s: no response for %.1f s; sending the request again on another connection",
                     redact(self._request.path or ""), waited)
-        group = self._pool.runtime.worker_group()
+        group = self._group or self._pool.runtime.worker_group()
         with suppress(RuntimeError):  # the system has no more threads
             group.start(self._send_again, 1)
             self._group = group
+            self._times_sent += 1
 
     # ---- in the second greenlet or thread
 
@@ -168,7 +178,7 @@ class Straggler:
         except Exception as error:  # whatever it is, the first request may still succeed
             logger.debug("a second request failed: %s", error)
         finally:
-            if not self._offer(answer):
+            if not self._offer(answer, connection):
                 connection.close()
 
     def _ask(self, connection: Connection) -> Answer | None:
@@ -176,7 +186,7 @@ class Straggler:
         with self._lock:
             if self._is_over:
                 return None
-            self._second = connection
+            self._others.add(connection)
         request, before = self._request, self._request.signed
         head = request.encode(self._pool.host, self._wall())
         signed, request.signed = request.signed, before
@@ -187,11 +197,11 @@ class Straggler:
             return None
         return Answer(connection, found, rest, signed)
 
-    def _offer(self, answer: Answer | None) -> bool:
-        """End the wait for the first response if there is an answer, unless that response has begun to arrive."""
+    def _offer(self, answer: Answer | None, connection: Connection) -> bool:
+        """End the wait for the first response if there is an answer, unless its head has arrived."""
         with self._lock:
-            self._second = None
-            if answer is None or self._is_over:
+            self._others.discard(connection)
+            if answer is None or self._is_over or self._answer is not None:
                 return False
             self._answer = answer
             self._first.interrupt()
@@ -199,8 +209,8 @@ class Straggler:
 
     # ---- in the worker that waits
 
-    def first_byte(self) -> None:
-        """The first response has begun to arrive. Raises HedgeWonError if the second one came before."""
+    def first_answered(self) -> None:
+        """The head of the first response has arrived. Raises HedgeWonError if the second one came before."""
         with self._lock:
             self._is_over = True
             answer, self._answer = self._answer, None
@@ -212,22 +222,23 @@ class Straggler:
         group = self._group
         if group is not None and not group.finished and self._answer is None:
             group.wait_caller(_PATIENCE)
-        self.first_byte()
+        self.first_answered()
 
     def end(self) -> None:
-        """The exchange has ended: let go of the second request, if it is still in progress."""
+        """The exchange has ended: let go of other requests that are still in progress."""
         self._policy.waiting -= 1
         with self._lock:
             self._is_over = True
             answer, self._answer = self._answer, None
-            if self._second is not None:
-                self._second.interrupt()
+            for other in self._others:
+                other.interrupt()
         if answer is not None:
             answer.connection.close()
         if self._group is None:
             return
         self._group.kill()
-        count_hedge()
+        for _ in range(self._times_sent):
+            count_hedge()
 
 
 class Hedger:

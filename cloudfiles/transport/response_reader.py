@@ -67,11 +67,12 @@ class ResponseReader:
     Attributes:
         reusable: whether another response may follow; False after any error.
         has_response_bytes: whether any byte of the current response has been received.
+        has_head: whether its head has been received completely.
         received, sent: bytes over all exchanges; only bodies are counted in `sent`.
     """
 
     __slots__ = ("_first", "_is_observed", "_memory", "_stream", "_throughput", "_too_slow", "_traffic",
-                 "_view", "has_response_bytes", "is_closed", "received", "reusable", "sent")
+                 "_view", "has_head", "has_response_bytes", "is_closed", "received", "reusable", "sent")
 
     def __init__(self, stream: Stream, throughput: Throughput, traffic: Traffic,
                  memory: Callable[[int], Reservation]) -> None:
@@ -82,11 +83,12 @@ class ResponseReader:
         self._memory = memory
         self._view = _untouched_memory(BUFFER)
         self._first = self._view  # for the first receive of a response
-        self._is_observed = False  # `_on_first_byte` is to be called
+        self._is_observed = False  # `_on_first_byte` and `_on_head` are to be called
         self._too_slow: TooSlowError | None = None  # the reason for which the exchange was interrupted
         self.reusable = False
         self.is_closed = False
         self.has_response_bytes = False
+        self.has_head = False
         self.received = 0
         self.sent = 0
 
@@ -96,7 +98,10 @@ class ResponseReader:
         return not self.reusable and not self.is_closed
 
     def _on_first_byte(self) -> None:
-        """A response that was observed begins to arrive."""
+        """A response that is observed begins to arrive."""
+
+    def _on_head(self) -> None:
+        """Its head has arrived."""
 
     def _receive(self, request: Request, begin: tuple[Head, memoryview] | None = None) -> Response:
         """The response; begin: its head, and the bytes after it, if they were received already."""
@@ -132,7 +137,12 @@ class ResponseReader:
             if filled:
                 end = head_end(self._view, filled, searched)
                 if end >= 0:
-                    return parse_head(self._view[:end]), self._view[end:filled]
+                    head = parse_head(self._view[:end])
+                    if head.status >= 200:
+                        self.has_head = True
+                        if self._is_observed:
+                            self._on_head()
+                    return head, self._view[end:filled]
                 watch = self._watch_head(watch)
             searched = filled
             count = self._receive_some(filled)

@@ -14,6 +14,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from time import monotonic, sleep
+from types import SimpleNamespace
 from typing import Any, cast
 
 import gevent
@@ -131,10 +132,10 @@ def straggler() -> tuple[Straggler, Interruptible, Answer]:
 
 def test_the_second_answer_interrupts_the_wait_and_wins() -> None:
     late, first, second = straggler()
-    assert late._offer(second)
+    assert late._offer(second, second.connection)
     assert first.is_interrupted
     with pytest.raises(HedgeWonError) as won:
-        late.first_byte()
+        late.first_answered()
     assert won.value.answer is second
     late.end()
     assert not cast(Any, second.connection).is_closed
@@ -142,15 +143,15 @@ def test_the_second_answer_interrupts_the_wait_and_wins() -> None:
 
 def test_the_first_byte_wins_over_a_later_answer() -> None:
     late, first, second = straggler()
-    late.first_byte()
-    assert not late._offer(second)
+    late.first_answered()
+    assert not late._offer(second, second.connection)
     assert not first.is_interrupted
     late.end()
 
 
 def test_an_answer_that_nobody_wants_any_more_is_closed() -> None:
     late, _, second = straggler()
-    assert late._offer(second)
+    assert late._offer(second, second.connection)
     late.end()  # the batch was cancelled
     assert cast(Any, second.connection).is_closed
 
@@ -164,13 +165,13 @@ def test_both_at_once_from_two_threads() -> None:
         def offer(late: Straggler = late, second: Answer = second, start: threading.Barrier = start,
                   offered: list[bool] = offered) -> None:
             start.wait()
-            offered.append(late._offer(second))
+            offered.append(late._offer(second, second.connection))
 
         thread = threading.Thread(target=offer)
         thread.start()
         start.wait()
         try:
-            late.first_byte()
+            late.first_answered()
             won = False
         except HedgeWonError:
             won = True
@@ -213,6 +214,7 @@ class Server:
         asked: method and path of each request.
         second_ended: set when a second request for a straggler has ended, whatever its result.
         left: set when a client has closed a connection on which a request was held.
+        max_seconds: how often a request may be sent again while it waits.
     """
 
     def __init__(self) -> None:
@@ -220,6 +222,7 @@ class Server:
         self.heads: list[bytes] = []
         self.second_ended = threading.Event()
         self.left = threading.Event()
+        self.max_seconds = 1
         self._steps: dict[str, list[Step]] = {}
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=100)
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
@@ -312,7 +315,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     def once_asked(self: Straggler, waited: float, now: float) -> None:
         """Not before the server has read the first request: on a busy machine, it might read the second one first."""
         what = f"{self._request.method} {self._request.target}"
-        if server.asked.count(what) >= sent.count(what):
+        if server.asked.count(what) >= sent.count(what) and self._times_sent < server.max_seconds:
             hedge(self, waited, now)
 
     monkeypatch.setattr(Connection, "exchange", counted)
@@ -343,6 +346,85 @@ def test_a_head_that_stalls_is_sent_again(server: Server, green: bool, impatient
     server.script("/a", hold, send(answer(accept_ranges="bytes")))
     assert getattr(CloudFiles(server.url, green=green), verb)(["a"]) == {"a": True if verb == "exists" else 0}
     assert server.asked == ["HEAD /a", "HEAD /a"]
+
+
+PARTS = {"a byte": RIGHT[:1], "half": RIGHT[:20], "all but a byte": RIGHT[:RIGHT.index(b"\r\n\r\n") + 3],
+         "interim": b"HTTP/1.1 103 Early Hints\r\n\r\n", "half after interim": b"HTTP/1.1 100 \r\n\r\n" + RIGHT[:20]}
+
+
+def then(data: bytes, step: Step) -> Step:
+    """These bytes, and then `step`."""
+
+    def both(sock: socket.socket, server: Server) -> None:
+        sock.sendall(data)
+        step(sock, server)
+
+    return both
+
+
+@pytest.mark.parametrize("part", PARTS.values(), ids=PARTS)
+def test_a_get_whose_head_stalls_is_sent_again(server: Server, green: bool, impatient: None, part: bytes) -> None:
+    policy = policy_for(server.url)
+    server.script("/a", then(part, hold), send(RIGHT))
+    found, recording = CloudFiles(server.url, green=green).get(["a"], return_recording=True)
+    assert found[0]["content"] == b"right"
+    assert server.asked == ["GET /a", "GET /a"]
+    assert server.left.wait(WAIT)
+    assert (policy.hedged, policy.waiting) == (1, 0)
+    assert recording.num_hedged() == 1
+
+
+@pytest.mark.parametrize("second", [send(answer(503)), reset], ids=["503", "reset"])
+def test_a_head_in_two_parts_is_used_if_the_second_request_fails(server: Server, green: bool, impatient: None,
+                                                                 second: Step) -> None:
+    policy = policy_for(server.url)
+    server.script("/a", then(RIGHT[:20], after_second(RIGHT[20:])), second)
+    assert CloudFiles(server.url, green=green).get(["a"])[0]["content"] == b"right"
+    assert server.asked == ["GET /a", "GET /a"]
+    assert policy.waiting == 0
+
+
+def test_a_body_that_stalls_is_not_sent_again(server: Server, green: bool, impatient: None,
+                                              monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second response could be of another version."""
+    policy_for(server.url)
+    enough = waits_of(monkeypatch, 10)
+
+    def late(sock: socket.socket, server: Server) -> None:
+        sock.sendall(RIGHT[:-2])
+        assert enough.wait(WAIT)
+        sock.sendall(RIGHT[-2:])
+
+    server.script("/a", late)
+    assert CloudFiles(server.url, green=green).get(["a"])[0]["content"] == b"right"
+    assert server.asked == ["GET /a"]
+
+
+@pytest.mark.parametrize("others", [(hold,), (hold, hold), (send(answer(500)), reset), (then(RIGHT[:20], hold),)],
+                         ids=["a stall", "two stalls", "errors", "a stall in the head"])
+def test_a_second_request_that_fails_or_stalls_is_followed_by_another(server: Server, green: bool, impatient: None,
+                                                                      others: tuple[Step, ...]) -> None:
+    policy = policy_for(server.url)
+    server.max_seconds = len(others) + 1
+    server.script("/a", hold, *others, send(RIGHT))
+    with no_leaks(allow=("thread", "socket:", "anon_inode")):
+        found, recording = CloudFiles(server.url, green=green).get(["a"], return_recording=True)
+    assert found[0]["content"] == b"right"
+    assert server.asked == ["GET /a"] * (len(others) + 2)
+    assert recording.num_hedged() == policy.hedged == len(others) + 1
+    assert policy.waiting == 0
+
+
+def test_each_further_request_takes_twice_as_long_a_wait() -> None:
+    late, _, _ = straggler()
+    waits: list[float] = []
+    late._pool = cast(Any, SimpleNamespace(limiter=SimpleNamespace(rate=None), runtime=SimpleNamespace(
+        worker_group=lambda: SimpleNamespace(start=lambda *_: waits.append(waited), kill=lambda: None))))
+    for tenth in range(5, 70):
+        waited = tenth / 10
+        late.hedge(waited, 1000.0)
+    assert waits == [0.5, 1.0, 2.0, 4.0]
+    late.end()
 
 
 def test_the_first_answer_wins_if_it_comes_first(server: Server, green: bool, impatient: None) -> None:
