@@ -51,6 +51,12 @@ def deep(random: random.Random) -> Iterator[str]:
     return (f"{'directory with a long name/' * 10}{number:06x}" for number in count())
 
 
+def chunks(random: random.Random) -> Iterator[str]:
+    """The chunks of a volume, with the bounds of each as its name."""
+    return (f"8_8_40/{x}-{x + 64}_{y}-{y + 64}_{z}-{z + 64}" for x in count(0, 64) for y in range(0, 6400, 64)
+            for z in range(0, 3200, 64))
+
+
 def _steps(random: random.Random) -> Iterator[int]:
     number = 0
     while True:
@@ -60,7 +66,7 @@ def _steps(random: random.Random) -> Iterator[int]:
 
 SHAPES: dict[str, Callable[[random.Random], Iterator[str]]] = {
     "digits": digits, "hexadecimal": hexadecimal, "uuids": uuids, "dates": dates, "directories": directories,
-    "unequal": unequal, "unicode": unicode, "deep": deep}
+    "unequal": unequal, "unicode": unicode, "deep": deep, "chunks": chunks}
 
 
 def keys(shape: str, count: int) -> list[str]:

@@ -58,8 +58,8 @@ class KeyScale:
         self._prefix, self._start = prefix, last[:start + kept]
         self._alphabets = alphabets[kept:]
         self._step = (self._value(last) - self._value(first)) / max(1, len(keys) - 1)
-        if any(0xD800 <= ord(each) <= 0xDFFF for each in last[:common]):
-            self._step = 0.0  # not UTF-8: a position could not be requested
+        if not is_unicode(last[:common]):
+            self._step = 0.0  # a position could not be requested
 
     def beyond(self, key: str, count: float) -> str | None:
         """A position about `count` keys after `key`; None if there is none with this prefix, or it cannot be estimated.
@@ -112,6 +112,15 @@ class KeyScale:
             value = value * len(alphabet) + min(digit, len(alphabet) - 1)
             at += 1
         return value
+
+
+def is_unicode(text: str) -> bool:
+    """Whether it can be encoded in UTF-8: names that are not UTF-8 have surrogates."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def directory_at(key: str, depth: int) -> str | None:

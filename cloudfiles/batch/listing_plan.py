@@ -2,9 +2,9 @@
 
 The keys are divided into ranges, each of which is listed page by page, and the pages of all ranges are returned in
 order. While a page of a range is being requested, the rest of the range is split off as a new one, at the position
-where that page probably ends: estimated from the keys of the pages so far (`key_scale.py`), and from the names of the
-next directories (`directory_outline.py`). So a window of ranges slides over the keys, and ranges that turn out to be
-long are split again.
+where that page probably ends: estimated from the keys of the pages so far (`key_scale.py`), from the fields of their
+names (`key_fields.py`), and from the names of the next directories (`directory_outline.py`). So a window of ranges
+slides over the keys, and ranges that turn out to be long are split again.
 
 **Nothing depends on the estimates, nor on the order that the store promises.** A range is followed by the next one only
 if the first key of that is exactly the first key beyond the boundary on the last page of the range. Then the server
@@ -18,6 +18,7 @@ from __future__ import annotations
 from operator import attrgetter
 
 from cloudfiles.batch.directory_outline import DirectoryOutline
+from cloudfiles.batch.key_fields import FieldScale, KnownFields
 from cloudfiles.batch.key_range import KeyRange, ends_of, parse_token
 from cloudfiles.batch.key_scale import KeyScale
 from cloudfiles.exceptions import ProtocolError
@@ -89,6 +90,7 @@ class ListingPlan:
         self._is_sequential = is_sequential
         self._splits = _MAX_SPLITS
         self._miss = 1.0  # about the largest relative error of the last estimates
+        self._fields = KnownFields()
         self._outline = DirectoryOutline()
         self._outlines = 0
         self._arrived = self._taken = self._requested = 0
@@ -226,10 +228,10 @@ class ListingPlan:
         each.token, each.is_exhausted = page.next_token, page.next_token is None
         each.pages.append(page)
         if first is not None and last is not None:
-            before = each.position
+            before, is_listed = each.position, each.first is not None
             each.first, each.position = each.first or first, last
             if not self._is_sequential and not each.is_exhausted:
-                self._learn(each, page, before)
+                self._learn(each, page, before, is_listed)
         if page.next_token is not None:
             each.cycle.check(page.next_token, page.entries[0].key if page.entries else None, page.prefixes)
 
@@ -239,13 +241,16 @@ class ListingPlan:
         self._drop_after(max(0, index - 1))
         self._is_sequential = True
 
-    def _learn(self, each: KeyRange, page: ListPage, before: str | None) -> None:
+    def _learn(self, each: KeyRange, page: ListPage, before: str | None, is_listed: bool) -> None:
+        """before: the position before the page. is_listed: whether it is that of a name, and not of a boundary."""
         names = sorted([*map(_key, page.entries), *page.prefixes]) if page.prefixes else list(map(_key, page.entries))
         if before is not None and each.scale is not None:
             miss = abs(each.scale.between(before, names[-1]) / len(names) - 1)
             self._miss = min(1.0, max(miss, self._miss * _MISS_DECAY))
         if len(names) > 1:
-            each.scale = KeyScale(names, self._prefix, before)
+            fields = self._fields.learn(names, before if is_listed else None)
+            each.scale = KeyScale(names, self._prefix, before) if fields is None else FieldScale(
+                names, self._prefix, before, fields)
             if not self._flat:
                 self._outline.learn(each.scale)
         index = self._ranges.index(each)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import re
 from bisect import bisect_right
@@ -14,6 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks import key_shapes
+from cloudfiles.batch import key_fields
+from cloudfiles.batch.key_fields import FieldScale, KnownFields
 from cloudfiles.batch.key_scale import KeyScale
 from cloudfiles.batch.lister import CONCURRENT_LISTS
 from cloudfiles.batch.listing_plan import MAX_PAGES_AHEAD, ListingPlan, PageRequest
@@ -150,6 +153,7 @@ KEYS = st.one_of(
     st.integers(0, 3000).map("k{:05}".format),
     st.integers(0, 3000).map("d/{}".format),
     st.tuples(st.integers(0, 12), st.integers(0, 31)).map(lambda date: "2024/{:02}/{:02}/x".format(*date)),
+    st.tuples(st.integers(0, 4), st.integers(0, 4), st.integers(0, 4)).map(lambda axes: "d/{}0-{}_{}".format(*axes)),
     st.integers(0, 2**64).map("{:016x}".format))
 KEY_SETS = st.lists(KEYS, max_size=150)
 
@@ -300,6 +304,11 @@ KINDS: dict[str, Callable[[random.Random], list[str]]] = {
                              for y in range(2015, 2025) for m in range(1, 13) for d in range(1, 29) for k in range(60)],
     "grid": lambda r: [f"1_1_40/{x * 64}-{x * 64 + 64}_{y * 64}-{y * 64 + 64}_{z * 16}-{z * 16 + 16}"
                        for x in range(50) for y in range(50) for z in range(80)],
+    "numbered grid": lambda r: [f"c-{x}-{y}-{z}" for x in range(60) for y in range(60) for z in range(55)],
+    "sparse grid": lambda r: [f"{x * 64}-{x * 64 + 64}_{y * 64}-{y * 64 + 64}_{z * 64}-{z * 64 + 64}"
+                              for x in range(80) for y in range(80) for z in range(80)
+                              if (x - 40) ** 2 + (y - 40) ** 2 + (z - 40) ** 2 < 1300],
+    "frames": lambda r: [f"frame_{i}_camera_{each}.png" for i in range(20_000) for each in range(10)],
 }
 
 
@@ -307,9 +316,10 @@ EVEN = {"digits", "hex", "words", "unpadded", "small directories"}
 LEAST_GAIN = dict.fromkeys(KINDS, 5.0) | dict.fromkeys(EVEN, 15.0) | {
     "several scripts": 10.0, "hashed directories": 14.0, "few directories": 13.0, "many directories": 9.5,
     "one large directory": 13.0, "irregular directories": 9.0, "dates": 14.0, "nested grid": 14.0, "partitions": 14.0,
-    "dates in names": 6.0}
+    "dates in names": 7.0, "grid": 14.0, "numbered grid": 14.0, "frames": 12.0}
 MOST_REQUESTS = dict.fromkeys(KINDS, 2.0) | dict.fromkeys(EVEN, 1.2) | {
-    "digits": 1.07, "one large directory": 1.2, "dates": 1.2, "nested grid": 1.3, "partitions": 1.25}
+    "digits": 1.07, "one large directory": 1.2, "dates": 1.2, "nested grid": 1.3, "partitions": 1.25, "grid": 1.25,
+    "numbered grid": 1.2, "frames": 1.2}
 """How many times as fast as one page after another, and the requests for each page."""
 
 
@@ -362,6 +372,52 @@ def test_positions_are_valid_and_behind_the_key(keys: set[str], count: float, ke
         assert position > key
         assert position.startswith(prefix)
         position.encode()  # valid UTF-8
+
+
+FIELD = st.text(st.sampled_from("019a-\xe9\udce9\U0001f600"), min_size=1, max_size=3)
+
+
+@settings(max_examples=examples(300), deadline=None)
+@given(axes=st.lists(st.sets(FIELD, min_size=1, max_size=6), min_size=2, max_size=3), data=st.data(),
+       count=st.floats(0.5, 1000), key=FIELD, directory=st.sampled_from(["", "d/"]))
+def test_positions_by_fields_are_valid_and_behind_the_key(axes: list[set[str]], data: st.DataObject, count: float,
+                                                          key: str, directory: str) -> None:
+    keys = sorted(directory + "_".join(values) for values in itertools.product(*axes))
+    prefix = keys[0][:data.draw(st.integers(0, len(directory) + 1))]
+    keys = [each for each in keys if each.startswith(prefix)]
+    known, position = KnownFields(), None
+    for at in range(0, len(keys), 10):
+        page = keys[at:at + 10]
+        fields = known.learn(page, keys[at - 1] if at else None)
+        if fields is not None and len(page) > 1:
+            for start in (prefix + key, data.draw(st.sampled_from(keys))):
+                position = FieldScale(page, prefix, None, fields).beyond(start, count)
+                if position is not None:
+                    assert position > start
+                    assert position.startswith(prefix)
+                    position.encode()  # valid UTF-8
+
+
+def test_what_comes_later_in_a_grid() -> None:
+    """The axis that grows last has few known values, all of which the other axis has."""
+    keys = sorted(f"g/{x * 64}-{x * 64 + 64}_{y * 64}-{y * 64 + 64}_{z}" for x in range(9) for y in range(9)
+                  for z in range(10))
+    known = KnownFields()
+    for at in range(0, 200, 20):
+        fields = known.learn(keys[at:at + 20], keys[at - 1] if at else None)
+    assert fields is not None
+    assert [fields.beyond(keys[195], steps) for steps in (1, 15, 100, 600)] == [
+        keys[196], keys[210], keys[295], keys[795]]
+    assert fields.beyond(keys[195], 900) is None
+
+
+def test_fields_of_too_many_values_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(key_fields, "_MAX_VALUES", 100)
+    known = KnownFields()
+    keys = [f"{number:04}_{letter}" for number in range(150) for letter in "abcdefgh"]
+    found = [known.learn(keys[at:at + 80], None) is not None for at in range(0, len(keys), 80)]
+    assert found == [True] * 10 + [False] * 5
+    assert Listing(Server(keys, 20)).run_in_rounds() == keys
 
 
 def test_keys_of_many_digits() -> None:
