@@ -143,7 +143,7 @@ class Copier:
     def copy_object(self, item: Item) -> ObjectOutcome:
         """Copy one object of any size. Raises CloudFilesError; the target is then unchanged."""
         outcome = self.copy_unless_large(item)
-        return self.copy_large_object(item) if outcome.status == "large" else outcome
+        return self.copy_large_object(item, outcome.described) if outcome.status == "large" else outcome
 
     def copy_unless_large(self, item: Item) -> ObjectOutcome:
         """The same, but a large object that cannot be copied server-side is only reported as 'large'."""
@@ -152,12 +152,15 @@ class Copier:
             self.resume.end(item)
         return outcome
 
-    def copy_large_object(self, item: Item) -> ObjectOutcome:
-        """Copy in parts, or through a temporary file; again if the source is replaced in the meantime."""
+    def copy_large_object(self, item: Item, described: StoredObject | None = None) -> ObjectOutcome:
+        """Copy in parts, or through a temporary file; again if the source is replaced in the meantime.
+
+        described: the source, as it was lately.
+        """
         one = self._started(item, is_large=True)
         try:
             with self.part_workers.copying(item.size) as parts:
-                outcome = one._copy_large_object(item, parts)
+                outcome = one._copy_large_object(item, parts, described)
         except TransportError:  # the parts remain, to be resumed
             raise
         except CloudFilesError:
@@ -232,7 +235,10 @@ class Copier:
         if stored is None:
             return self._missing(item)
         if stored.content is None:
-            return ObjectOutcome(item, "large")
+            # Without a digest, another response has to confirm the size; without a validator, it may have one.
+            is_enough = stored.validator is not None and (self.source.traits.is_local
+                                                          or bool(self.source.digests(stored)))
+            return ObjectOutcome(item, "large", described=stored if is_enough else None)
         if isinstance(stored.content, bytes):
             self._sizes.add(len(stored.content))
             if self.limit is not None:
@@ -284,10 +290,10 @@ class Copier:
 
     # ---- large objects
 
-    def _copy_large_object(self, item: Item, parts: ObjectParts) -> ObjectOutcome:
+    def _copy_large_object(self, item: Item, parts: ObjectParts, described: StoredObject | None) -> ObjectOutcome:
         changed: CloudFilesError | None = None
         for _ in range(_TRIES):
-            described = self.source.describe(item.source)
+            described = described or self.source.describe(item.source)
             if described is None and changed is not None:
                 raise MissingObjectError("the source was removed while it was being read; the target is unchanged",
                                          path=item.source) from changed
@@ -296,7 +302,7 @@ class Copier:
             try:
                 return MultipartCopy(self, item, described, parts).copy()
             except ObjectChangedError as error:
-                changed = error
+                changed, described = error, None
         assert changed is not None
         raise changed
 

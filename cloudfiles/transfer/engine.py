@@ -26,12 +26,16 @@ from cloudfiles.transport.hedge_count import counting_hedges
 
 if TYPE_CHECKING:
     from cloudfiles.transfer.resume_store import SharedResumeStore
+    from cloudfiles.types import StoredObject
 
 Report = Callable[[int], Any]
 OnOutcome = Callable[[ObjectOutcome], Any]
 
 _CHUNK = 20_000
 """Items of an iterator that are taken at once, so that any number of them needs the same memory."""
+
+_DESCRIBED = 1000
+"""Large objects whose descriptions are kept until they are copied: with all headers, they take memory."""
 
 
 def transfer(source: Store, target: Store, paths: Any, options: TransferOptions, *, progress: Progress = None,
@@ -175,7 +179,7 @@ def copy_objects(copier: Copier, items: Iterable[Item], plan: Plan, *, report: R
             `result`.
     """
     result = TransferResult()
-    large: deque[Item] = deque()
+    large: deque[tuple[Item, StoredObject | None]] = deque()
     counter = ItemCounter()
 
     def record(copy: Callable[..., ObjectOutcome], *args: Any) -> None:
@@ -183,7 +187,7 @@ def copy_objects(copier: Copier, items: Iterable[Item], plan: Plan, *, report: R
         with counting_hedges(result.recording.record_hedged):
             outcome = copy(*args)
         if outcome.status == "large":
-            large.append(outcome.item)
+            large.append((outcome.item, outcome.described if len(large) < _DESCRIBED else None))
             return
         counter.add()
         result.add(outcome, began)
@@ -199,8 +203,8 @@ def copy_objects(copier: Copier, items: Iterable[Item], plan: Plan, *, report: R
         _run(lambda item: record(copier.copy_unless_large, item), items, plan, on_error, report, counter)
         if large:
             by = copier if for_large is None else for_large()
-            _run(lambda item: record(by.copy_large_object, item), list(large), by.part_workers.object_plan(by.plan),
-                 on_error, report, counter)
+            _run(lambda one: record(by.copy_large_object, *one), list(large), by.part_workers.object_plan(by.plan),
+                 on_error and (lambda one, error: fail(one[0], error)), report, counter)
     except CloudFilesError as error:
         if explains:
             raise result.explain(error) from error.__cause__
@@ -209,8 +213,8 @@ def copy_objects(copier: Copier, items: Iterable[Item], plan: Plan, *, report: R
     return result
 
 
-def _run(work: Callable[[Item], None], items: Iterable[Item], plan: Plan,
-         on_error: Callable[[Item, Exception], Any] | None, report: Report | None, counter: ItemCounter) -> None:
+def _run(work: Callable[[Any], None], items: Iterable[Any], plan: Plan,
+         on_error: Callable[[Any, Exception], Any] | None, report: Report | None, counter: ItemCounter) -> None:
     plan = plan._replace(width=max(1, plan.width), on_error=on_error, report=report)
     if isinstance(items, Collection):
         collect(work, items, plan, counter)

@@ -12,6 +12,7 @@ from typing import Any, Literal
 from cloudfiles.exceptions import CloudFilesError
 from cloudfiles.monitoring import IOEnum, TransmissionMonitor
 from cloudfiles.transfer.items import Item
+from cloudfiles.types import StoredObject
 from cloudfiles.values import NamedTuple
 
 MOST_RECORDED = 20_000
@@ -35,6 +36,7 @@ class ObjectOutcome(NamedTuple):
             was involved.
         source_etag: the ETag of the source that was read, if it is known.
         digest: of the stored bytes of the source, `algorithm:hexadecimal`, if one was reported or computed.
+        described: the source of a 'large' object, if it is known: without it, another request has to be made.
     """
 
     item: Item
@@ -45,6 +47,7 @@ class ObjectOutcome(NamedTuple):
     verified: str = ""
     source_etag: str | None = None
     digest: str = ""
+    described: StoredObject | None = None
 
 
 @dataclass

@@ -338,7 +338,7 @@ def test_an_uploader_knows_its_view(source: Path, tmp_path: Path) -> None:
     task.save(keep=False)
 
 
-@pytest.mark.parametrize("given", [0, 1, "no", "True"])
+@pytest.mark.parametrize("given", [2, 1.0, "no", "True"])
 def test_the_option_is_checked(given: Any) -> None:
     with pytest.raises(InvalidInputError, match="encoding_suffixes: expected True, False or None"):
         CloudFiles("mem://x/", encoding_suffixes=given)

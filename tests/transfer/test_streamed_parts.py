@@ -20,6 +20,7 @@ from cloudfiles.testing import (
     FlipBit,
     IgnoreRange,
     RangeAs200,
+    Replaced,
     ResetInBody,
     S3Server,
     SetHeader,
@@ -27,6 +28,7 @@ from cloudfiles.testing import (
     WrongContentRange,
     internal_error,
 )
+from cloudfiles.testing.s3_objects import make_object
 from tests.internals import PART, Replace
 from tests.servers.lies import IgnoreConditions, ShortThenReplaced
 
@@ -167,3 +169,20 @@ def test_a_resumable_transfer_knows_the_parts_that_were_streamed(server: S3Serve
     source.transfer_to(disk, ["big"], resumable=True)
     assert content(disk) == OLD
     assert len(ranges(server)) < 4 + 1
+
+
+@pytest.mark.parametrize("checksums", [["crc32c"], []])
+def test_an_object_that_was_found_to_be_large_is_described_once(server: S3Server, source: CloudFiles, disk: CloudFiles,
+                                                                checksums: list[str]) -> None:
+    """Unless nothing proves that the size in the response is right."""
+    server.put("big", OLD, etag="opaque", checksums=checksums)
+    source.transfer_to(disk, ["big"])
+    assert content(disk) == OLD
+    assert len(server.requests("HEAD")) == (not checksums)
+
+
+def test_an_object_that_is_replaced_after_it_was_found_to_be_large(server: S3Server, source: CloudFiles,
+                                                                   disk: CloudFiles) -> None:
+    server.fail(Replaced(make_object(NEW)), method="GET")
+    source.transfer_to(disk, ["big"])
+    assert content(disk) == NEW
