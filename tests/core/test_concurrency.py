@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -157,15 +159,46 @@ def test_without_samples_it_widens_too() -> None:
 
 
 @pytest.mark.parametrize(("changed", "least"), [
-    ({"constrained": True}, 1), ({"refused": 500, "completed": 500}, 20),
-    ({"idle_workers": 500.0, "in_progress": 20.0}, 20),
-], ids=["descriptors or memory", "refused", "idle workers"])
+    ({"constrained": True}, 1), ({"idle_workers": 500.0, "in_progress": 20.0}, 20),
+], ids=["descriptors or memory", "idle workers"])
 def test_it_narrows(changed: dict[str, object], least: int) -> None:
     controller = ConcurrencyController()
     now = run(controller)
     assert controller.width == 1024
     run(controller, 60.0, now, **changed)
     assert least <= controller.width <= 1.3 * max(20, least)
+
+
+def test_it_narrows_until_the_limiter_has_decided_what_refusals_mean() -> None:
+    controller = ConcurrencyController()
+    now = run(controller)
+    assert controller.width == 1024
+    run(controller, 0.9, now, refused=500, completed=500)
+    assert 20 <= controller.width <= 26
+
+
+@pytest.mark.parametrize("begin", [0.0, 1.0], ids=["cold", "wide"])
+def test_refusals_for_which_the_limiter_does_not_limit_the_rate_are_no_reason_to_stay_narrow(begin: float) -> None:
+    """Some stores refuse a share of the requests at any rate."""
+    controller, now = ConcurrencyController(), 0.0
+    if begin:
+        now = run(controller)
+    end = now + 30.0
+    while now < end:
+        interval = unlimited(controller.width)
+        now += interval.seconds
+        refused = interval.completed // 10
+        controller.observe(interval.replace(completed=interval.completed - refused, refused=refused), now)
+    assert controller.width == 1024
+
+
+def test_a_limit_that_is_lifted_leaves_the_limiter_time_to_decide_again() -> None:
+    controller = ConcurrencyController()
+    now = run(controller, 5.0, refused=1, limited=True)
+    now = run(controller, 0.9, now, refused=1)
+    assert controller.width == 20
+    run(controller, 10.0, now, refused=1)
+    assert controller.width > 20
 
 
 def test_while_the_limiter_limits_it_keeps_twice_what_is_in_progress() -> None:
@@ -213,17 +246,20 @@ histories = st.lists(st.tuples(intervals, st.floats(0.0, 100.0)), max_size=30)
 
 @settings(max_examples=examples(50))
 @given(histories, st.integers(1, 2000), st.integers(1, 2000))
-def test_bounds_hold_and_a_refusal_never_widens(history: list[tuple[Interval, float]], start: int,
-                                                maximum: int) -> None:
-    controller, now = ConcurrencyController(start=start, maximum=maximum), 0.0
+def test_bounds_hold_and_a_first_refusal_never_widens(history: list[tuple[Interval, float]], start: int,
+                                                      maximum: int) -> None:
+    controller, now, refused = ConcurrencyController(start=start, maximum=maximum), 0.0, -math.inf
     for interval, seconds in history:
         now += seconds
         before = controller.width
         controller.observe(interval, now)
         assert 1 <= controller.width <= maximum
         assert 0.0 < controller.interval <= 1.0
-        if interval.refused or interval.constrained or interval.limited:
+        is_first = interval.refused > 0 and now - refused >= 10.0
+        if is_first or interval.constrained or interval.limited:
             assert controller.width <= before
+        if interval.refused or interval.limited:
+            refused = now
 
 
 bad = st.builds(

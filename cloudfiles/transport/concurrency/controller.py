@@ -23,8 +23,10 @@ _FILLED = 0.7
 _SHORTAGE_CUT, _SHORTAGE_HOLD = 0.7, 0.5
 """Factor by which the width is narrowed if descriptors or memory are short, and seconds for which no other is tried."""
 
-_REFUSED_SHARE, _REFUSED_HOLD = 0.05, 1.0
-"""Share of refused requests up to which the width is kept, and seconds for which it is not raised after a refusal."""
+_REFUSED_SHARE, _REFUSED_HOLD, _REFUSED_SECONDS = 0.05, 1.0, 10.0
+"""Share of refused requests up to which the width is kept; seconds after the first refusal in which it is not raised,
+as the limiter may not have decided yet; and seconds without refusals after which another one is the first. Later
+refusals happen at any rate, unless the limiter limits it: with fewer requests at a time, all would only take longer."""
 
 _USED, _USED_SECONDS = 1.25, 10.0
 _IDLE_SHARE, _IDLE_SECONDS, _IDLE_CUT = 0.1, 1.0, 0.7
@@ -78,6 +80,7 @@ class ConcurrencyController:
         self._size_class = 0
         self._idle = 0.0
         self._used = 0.0
+        self._refused = self._refused_since = -math.inf  # when the last refusal was, and the first one
         self.width = self._start
         self.interval = _FIRST_INTERVAL
 
@@ -102,9 +105,10 @@ class ConcurrencyController:
             self._narrow(self.width * _SHORTAGE_CUT, 1)
             load.hold(now + _SHORTAGE_HOLD, now)
         elif interval.limited:
+            self._refused = self._refused_since = now
             self._narrow(2.0 * self._used, self._start)
             load.hold(now + _REFUSED_HOLD, now)
-        elif interval.refused:
+        elif self._awaits_limit(interval, now):
             share = interval.refused / (interval.refused + interval.completed)
             if share > _REFUSED_SHARE:
                 self._narrow(self.width * (1.0 - share), self._start)
@@ -141,6 +145,15 @@ class ConcurrencyController:
         self._narrow(self._start, 1)
         self._load = self._loads[interval.operation, interval.size_class] = _Load(self.width)
         return self._load
+
+    def _awaits_limit(self, interval: Interval, now: float) -> bool:
+        """Whether requests are refused, and the limiter may not have decided yet whether to limit their rate."""
+        if not interval.refused:
+            return False
+        if now - self._refused >= _REFUSED_SECONDS:
+            self._refused_since = now
+        self._refused = now
+        return now - self._refused_since < _REFUSED_HOLD
 
     def _starved(self, interval: Interval) -> bool:
         is_idle = interval.idle_workers > _IDLE_SHARE * self.width
