@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 
 import click
 
@@ -17,6 +19,9 @@ from cloudfiles.cli.tables import print_line
 from cloudfiles.cli.transfer_options import progress_option
 from cloudfiles.exceptions import InvalidInputError
 from cloudfiles.transfer.key_filter import key_filter
+
+Exists = Callable[[], Mapping[str, bool]]
+"""Returns whether the objects exist that the operands name, by name."""
 
 
 @click.command()
@@ -65,29 +70,52 @@ def _keys(stores: Stores, cf: CloudFiles, several: list[Operand], recursive: boo
           outcome: Outcome) -> Iterator[str]:
     """The keys to delete; what is not there, or is a directory, is a failure of its own."""
     names = [one.name for one in several if not one.is_pattern and not one.ends_in_slash]
-    exists = cf.exists(names) if names else {}
+    is_one = recursive and len(several) == len(names) == 1  # one of several may be in another, and be deleted with it
+    exists = _started(cf.exists, names) if is_one else partial(dict, cf.exists(names) if names else {})
     for one in several:
         is_empty = True
         with failing(outcome, one.text):
-            for key in _keys_of(stores, cf, one, recursive, exists.get(one.name, False)):
+            for key in _keys_of(stores, cf, one, recursive, exists):
                 is_empty = False
                 yield key
             if is_empty and not force and not _is_directory(cf, one):
                 raise missing(one)
 
 
-def _keys_of(stores: Stores, cf: CloudFiles, one: Operand, recursive: bool, exists: bool) -> Iterator[str]:
+def _keys_of(stores: Stores, cf: CloudFiles, one: Operand, recursive: bool, exists: Exists) -> Iterator[str]:
     if one.is_pattern:
         yield from (found.key for found in matches(stores, one, recursive=recursive) if not found.is_directory)
         return
-    if not recursive and not exists and cf.isdir(one.name):
-        raise InvalidInputError(f"{one.text} is a directory; use -r to delete it with everything in it")
-    if exists:
-        yield one.name
     if recursive:
         here, above = cf._store.here(), one.name.rpartition("/")[0]
         prefix = f"{one.name}/" if one.name else ""
         yield from (found.key for found in entries(cf, prefix) if not here.is_below_symlink(found.key, above))
+    if not one.ends_in_slash and exists().get(one.name):
+        yield one.name
+    elif not recursive and cf.isdir(one.name):
+        raise InvalidInputError(f"{one.text} is a directory; use -r to delete it with everything in it")
+
+
+def _started(function: Callable[[list[str]], Mapping[str, bool]], names: list[str]) -> Exists:
+    """Call the function in a thread, while other requests are made; returns a function that waits for the result."""
+    outcome: list[Mapping[str, bool] | BaseException] = []
+
+    def run() -> None:
+        try:
+            outcome.append(function(names))
+        except BaseException as error:
+            outcome.append(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+
+    def result() -> Mapping[str, bool]:
+        thread.join()
+        if isinstance(outcome[0], BaseException):
+            raise outcome[0]
+        return outcome[0]
+
+    return result
 
 
 def _is_directory(cf: CloudFiles, one: Operand) -> bool:

@@ -8,14 +8,18 @@ import os
 import sqlite3
 import subprocess
 import sys
+import threading
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from cloudfiles import CloudFiles, compression
+from cloudfiles.cli import changing_commands
 from cloudfiles.cli.content_commands import _batches
+from cloudfiles.cli.listing import entries
 from cloudfiles.testing import S3Server, Status
 from tests.cli.conftest import Outcome
 
@@ -231,6 +235,36 @@ def test_rm(cli: Cli, at: Paths, cf: CloudFiles) -> None:
     assert list(cf.list()) == ["a/sub/y.txt"]
     assert cli("rm", "-r", at("a")).status == 0
     assert list(cf.list()) == []
+
+
+def test_rm_of_an_object_and_the_directory_of_its_name(cli: Cli, at: Paths, cf: CloudFiles, store: S3Server) -> None:
+    cf.puts([("a", b"0"), ("a-b", b"stays")])
+    assert cli("rm", "-r", at("a")).status == 0
+    assert list(cf.list()) == ["a-b", "a1.bin", "a2.bin"]
+    store.fail(Status(403), method="HEAD", times=None)
+    try:
+        outcome = cli("rm", "-r", at("a-b"))
+    finally:
+        store.script()
+    assert (outcome.status, "403" in outcome.errors) == (3, True)
+
+
+def test_rm_lists_while_it_looks_for_an_object(cli: Cli, at: Paths, cf: CloudFiles, monkeypatch: pytest.MonkeyPatch
+                                               ) -> None:
+    exists, listed = CloudFiles.exists, threading.Event()
+
+    def wait(cf: CloudFiles, *args: Any) -> Any:
+        assert listed.wait(30)
+        return exists(cf, *args)
+
+    def report(*args: Any) -> Any:
+        listed.set()
+        return entries(*args)
+
+    monkeypatch.setattr(CloudFiles, "exists", wait)
+    monkeypatch.setattr(changing_commands, "entries", report)
+    assert cli("rm", "-r", at("a")).status == 0
+    assert list(cf.list()) == ["a1.bin", "a2.bin"]
 
 
 ODD = ["a*b", "a?b", "[ab]", "-rf", "with space", "tab\there", "sl//ash", "/first", "last/", "last//",
