@@ -19,6 +19,14 @@ _SLOW = 0.002
 """Seconds that the next item of the iterable may take before waiting results come first."""
 
 
+_USUAL = 8
+"""The usual size of a result is a mean of about so many."""
+
+_IN_PROGRESS = 2
+"""Factor by which results in progress may exceed `max_bytes`. Responses may take as much (`transport/body_memory.py`),
+but gzip may be decoded to a thousand times its size."""
+
+
 class StreamBatch(Batch):
     """A batch that yields results when they are ready."""
 
@@ -33,7 +41,11 @@ class StreamBatch(Batch):
         self._is_slow = False  # whether the last item of the iterable took long
         self._taken = 0  # items taken from the iterable and not yet consumed as results
         self._bytes = 0  # of results in the outbox
-        self._lock = threading.Lock()  # for _bytes, which both sides change; never held while waiting
+        self._usual = 0.0  # bytes of a result
+        self._max_in_progress = _IN_PROGRESS * max_bytes
+        self._running: deque[None] = deque()  # one for each worker that processes an item
+        self._held = 0  # workers that wait for room
+        self._lock = threading.Lock()  # for _bytes and _held, which several threads change; never held while waiting
 
     def run_with(self, worker_group: WorkerGroup) -> Iterator[Any]:
         self.worker_group = worker_group
@@ -89,10 +101,8 @@ class StreamBatch(Batch):
             self._feed()
         self._adapt()
         with self._lock:
-            was_full = self._bytes >= self._max_bytes
             self._bytes -= weight
-            has_room = self._bytes < self._max_bytes
-        if was_full and has_room:
+        if self._held and self._has_room(len(self._running) + 1):
             self._wake(len(self._waiting))
         if self._plan.report is not None:
             self._plan.report(1)
@@ -105,8 +115,13 @@ class StreamBatch(Batch):
         self._run_worker(self._work_all)
 
     def _work_all(self) -> None:
+        running = self._running
         for item in self._inbox_items():
-            self._wait_for_room()
+            running.append(None)
+            while not self._has_room(len(running)):
+                running.pop()
+                self._wait_for_room()
+                running.append(None)
             if self._error is not None:
                 return
             self._emit(self.run_item(item))
@@ -117,12 +132,23 @@ class StreamBatch(Batch):
         weight = self._weigh(result)
         with self._lock:
             self._bytes += weight
+            self._usual += (weight - self._usual) / _USUAL if self._usual else weight
+        self._running.pop()
         self._outbox.append((result, weight))
         if self._caller_waits:
             self.worker_group.wake_caller()
 
+    # ---- room for results
+
+    def _has_room(self, running: int) -> bool:
+        """Whether there is room for the results of so many items in progress, if they are as large as usual."""
+        return self._bytes < self._max_bytes and (running <= 1 or running * self._usual <= self._max_in_progress)
+
     def _wait_for_room(self) -> None:
-        while self._bytes >= self._max_bytes:
-            self._waiting.append(None)
-            if self._bytes >= self._max_bytes:
-                self.worker_group.wait_worker()
+        with self._lock:
+            self._held += 1
+        self._waiting.append(None)
+        if not self._has_room(len(self._running) + 1):  # else there has been room since
+            self.worker_group.wait_worker()
+        with self._lock:
+            self._held -= 1

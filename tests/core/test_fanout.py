@@ -151,6 +151,26 @@ def test_a_stream_is_bounded_by_bytes(runtime: Runtime) -> None:
     assert consumed == 300
 
 
+def test_results_in_progress_of_a_stream_are_bounded_by_bytes(runtime: Runtime) -> None:
+    """A gzip body of a megabyte may have a gigabyte of content: what is in progress counts as much as usual."""
+    lock, running, width = threading.Lock(), [0], 8
+    together: list[tuple[int, int]] = []
+
+    def work(item: int) -> int:
+        with lock:
+            running[0] += 1
+            together.append((item, running[0]))
+        runtime.sleep(0.001)
+        with lock:
+            running[0] -= 1
+        return item
+    for max_bytes, most in ((100, 2), (350, 7), (10_000, width)):
+        together.clear()
+        found = list(streamed(work, range(100), Plan(runtime, width), max_bytes=max_bytes, weigh=lambda _: 100))
+        assert sorted(found) == list(range(100))
+        assert max(count for item, count in together if item >= width) <= most
+
+
 def test_a_slow_generator_does_not_hold_results_back(runtime: Runtime) -> None:
     """Each item is worked on, and its result handed on, before many further ones were waited for."""
     taken, lag = 0, []
